@@ -1,0 +1,121 @@
+"""What every HTTP process is made of; a service adds its routes and what it alone holds open."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from http import HTTPStatus
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy import text
+
+from shared import problems
+from shared.auth import RIGHTS_ISSUER, CallerCheck, KeySet, Verifier
+from shared.clients import open_client
+from shared.database import SessionFactory, open_database
+from shared.dead_letters import dead_letter_routes
+from shared.edge import Edge
+from shared.idempotency import Replayed
+from shared.settings import ServiceSettings
+from shared.telemetry import start_tracing
+
+AUDIENCE = "lien-thong"
+CHECK_SECONDS = 2.0
+
+Check = Callable[[], Awaitable[object]]
+Checks = Mapping[str, Check]
+Resources = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def create_service(
+    settings: ServiceSettings,
+    *,
+    title: str,
+    prefix: str,
+    routers: Sequence[APIRouter],
+    resources: Resources | None = None,
+) -> FastAPI:
+    """`prefix` is the service's part of the public path, `/dossier/v1` for instance."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            app.state.sessions = await stack.enter_async_context(open_database(settings))
+            app.state.callers = await stack.enter_async_context(open_caller_check(settings))
+            app.state.checks = {"database": lambda: ping(app.state.sessions)}
+            if resources:
+                await stack.enter_async_context(resources(app))
+            yield
+
+    app = FastAPI(
+        title=title,
+        version="1",
+        lifespan=lifespan,
+        openapi_url=f"{prefix}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.settings = settings
+    for router in (*routers, dead_letter_routes(prefix)):
+        app.include_router(router)
+    app.include_router(status_routes())
+    problems.install(app)
+    app.add_exception_handler(Replayed, _first_answer)
+    app.add_middleware(Edge)
+    start_tracing(settings, app)
+    return app
+
+
+@asynccontextmanager
+async def open_caller_check(settings: ServiceSettings) -> AsyncIterator[CallerCheck]:
+    async with open_client() as http:
+        tokens = KeySet(http, f"{settings.identity_url}/.well-known/jwks.json")
+        rights = KeySet(http, f"{settings.gateway_url}/.well-known/right-keys.json")
+        yield CallerCheck(
+            Verifier(tokens, issuer=settings.issuer, audience=AUDIENCE),
+            Verifier(rights, issuer=RIGHTS_ISSUER, audience=settings.name),
+        )
+
+
+async def _first_answer(_: Request, replayed: Exception) -> Response:
+    assert isinstance(replayed, Replayed)
+    return replayed.response
+
+
+async def ping(sessions: SessionFactory) -> None:
+    async with sessions() as session:
+        await session.execute(text("SELECT 1"))
+
+
+def status_routes() -> APIRouter:
+    """Alive, ready (each check named, so that nobody has to guess), and the metrics."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @router.get("/readyz")
+    async def readyz(request: Request) -> JSONResponse:
+        checks: Checks = request.app.state.checks
+        outcomes = await asyncio.gather(*(_holds(check) for check in checks.values()))
+        ready = all(outcome == "ok" for outcome in outcomes)
+        status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
+        return JSONResponse(
+            {"ready": ready, "checks": dict(zip(checks, outcomes, strict=True))}, status
+        )
+
+    @router.get("/metrics")
+    async def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+async def _holds(check: Check) -> str:
+    try:
+        await asyncio.wait_for(check(), CHECK_SECONDS)
+    except Exception as error:  # noqa: BLE001 -- whatever keeps it from answering, it is not ready
+        return type(error).__name__
+    return "ok"

@@ -1,0 +1,206 @@
+"""Who is calling and what they may do now, proved by two signatures.
+
+The access token, signed by the identity service, says who calls. The right, a short-lived
+assertion signed by the gateway, says what that caller may do at this moment. Services trust
+neither the network nor the gateway's word without its signature.
+"""
+
+import time
+from collections import OrderedDict
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Annotated, Any
+
+import jwt
+from fastapi import Depends, Request
+from httpx import AsyncClient, HTTPError
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from shared.problems import Problem, Unavailable
+
+REFRESH_SECONDS = 300
+UNKNOWN_KEY_SECONDS = 5
+CACHED_SIGNATURES = 10_000
+ALGORITHMS = ["ES256", "EdDSA"]
+RIGHTS_ISSUER = "gateway"
+RIGHT_HEADER = "X-Right"
+
+
+class Unauthenticated(Problem):
+    status = HTTPStatus.UNAUTHORIZED
+    title = "A valid access token is required"
+    type = "/problems/unauthenticated"
+    headers = MappingProxyType({"WWW-Authenticate": "Bearer"})
+
+
+class NotAllowed(Problem):
+    status = HTTPStatus.FORBIDDEN
+    title = "No right in force allows this"
+    type = "/problems/not-allowed"
+
+
+class Token(BaseModel):
+    """The claims of an access token: `sub` is the client system, `agency` whose it is."""
+
+    model_config = ConfigDict(frozen=True)
+
+    sub: str
+    agency: str
+    exp: int
+
+
+class Right(BaseModel):
+    """What the gateway found in force. None means all; an agency code covers all below it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    sub: str
+    operation: str
+    grants: tuple[str, ...]
+    procedures: frozenset[str] | None
+    fields: frozenset[str] | None
+    agencies: tuple[str, ...] | None
+    exp: int
+
+    def covers_procedure(self, code: str) -> bool:
+        return self.procedures is None or code in self.procedures
+
+    def covers_agency(self, code: str) -> bool:
+        return self.agencies is None or any(
+            code == agency or code.startswith(agency + ".") for agency in self.agencies
+        )
+
+
+class CallContext(BaseModel):
+    """One call: the client, its agency, the right in force, and what for."""
+
+    model_config = ConfigDict(frozen=True)
+
+    client: str
+    agency: str
+    right: Right
+    purpose: str | None
+    dossier: str | None
+    officer: str | None
+
+
+class KeySet:
+    """Public keys by `kid`, fetched when needed; a key once seen outlives an outage."""
+
+    def __init__(self, http: AsyncClient, url: str) -> None:
+        self._http, self._url = http, url
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._asked_at = float("-inf")
+
+    async def get(self, kid: str) -> jwt.PyJWK | None:
+        # A key we have never seen may be one just rotated in, but asking is rate-limited.
+        age = time.monotonic() - self._asked_at
+        if age > (REFRESH_SECONDS if kid in self._keys else UNKNOWN_KEY_SECONDS):
+            await self._refresh()
+        if not self._keys:
+            raise Unavailable("The keys that prove who calls cannot be fetched now.")
+        return self._keys.get(kid)
+
+    async def _refresh(self) -> None:
+        self._asked_at = time.monotonic()
+        try:
+            response = await self._http.get(self._url)
+            response.raise_for_status()
+            found = jwt.PyJWKSet.from_dict(response.json()).keys
+        except (HTTPError, ValueError, jwt.PyJWTError):
+            if not self._keys:
+                self._asked_at = float("-inf")
+            return
+        self._keys = {key.key_id: key for key in found if key.key_id}
+
+
+class Verifier:
+    """Checks signatures, and remembers each that held until it ends: a caller repeats its own."""
+
+    def __init__(self, keys: KeySet, *, issuer: str, audience: str) -> None:
+        self._keys, self._issuer, self._audience = keys, issuer, audience
+        self._held: OrderedDict[str, dict[str, Any]] = OrderedDict()
+
+    async def claims(self, signed: str) -> dict[str, Any]:
+        """Raises Unauthenticated where it is malformed, forged, expired or meant for others."""
+        held = self._held.get(signed)
+        if held is not None and held["exp"] > time.time():
+            return held
+        claims = await self._verify(signed)
+        self._held[signed] = claims
+        if len(self._held) > CACHED_SIGNATURES:
+            self._held.popitem(last=False)
+        return claims
+
+    async def _verify(self, signed: str) -> dict[str, Any]:
+        try:
+            key = await self._keys.get(str(jwt.get_unverified_header(signed).get("kid")))
+            if key is None:
+                raise Unauthenticated("The key that signed it is unknown.")
+            return jwt.decode(
+                signed,
+                key,
+                algorithms=ALGORITHMS,
+                issuer=self._issuer,
+                audience=self._audience,
+                options={"require": ["exp", "iat", "sub"]},
+            )
+        except jwt.InvalidTokenError as error:
+            raise Unauthenticated(_why(error)) from None
+
+
+def _why(error: jwt.InvalidTokenError) -> str:
+    reasons = {
+        jwt.ExpiredSignatureError: "It has expired; fetch a new one at /oauth/token.",
+        jwt.InvalidAudienceError: "It was issued for another audience.",
+        jwt.InvalidIssuerError: "It was issued by somebody else.",
+        jwt.InvalidSignatureError: "Its signature does not hold.",
+    }
+    return reasons.get(type(error), "It cannot be read.")
+
+
+def bearer(authorization: str | None) -> str:
+    """The token of an `Authorization: Bearer …` header; raises Unauthenticated."""
+    scheme, _, token = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Unauthenticated("Send `Authorization: Bearer <token>`; fetch one at /oauth/token.")
+    return token
+
+
+class CallerCheck:
+    """What a service needs to know its callers; built once, kept in `app.state.callers`."""
+
+    def __init__(self, tokens: Verifier, rights: Verifier) -> None:
+        self._tokens, self._rights = tokens, rights
+
+    async def check(self, request: Request) -> CallContext:
+        headers = request.headers
+        try:
+            token = Token.model_validate(
+                await self._tokens.claims(bearer(headers.get("Authorization")))
+            )
+            right = Right.model_validate(await self._rights.claims(headers.get(RIGHT_HEADER, "")))
+        except ValidationError:
+            raise Unauthenticated("Its claims are not those of this mesh.") from None
+        if right.sub != token.sub or right.operation != _operation(request):
+            raise NotAllowed("The right shown is not for this call.")
+        return CallContext(
+            client=token.sub,
+            agency=token.agency,
+            right=right,
+            purpose=headers.get("X-Purpose"),
+            dossier=headers.get("X-Dossier"),
+            officer=headers.get("X-Officer"),
+        )
+
+
+def _operation(request: Request) -> str:
+    return f"{request.method} {request.scope['route'].path}"
+
+
+async def _caller(request: Request) -> CallContext:
+    check: CallerCheck = request.app.state.callers
+    return await check.check(request)
+
+
+Caller = Annotated[CallContext, Depends(_caller)]

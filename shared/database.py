@@ -1,0 +1,80 @@
+"""One request, or one batch of messages, is one transaction: nothing but shared/ commits."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+import asyncpg
+import stamina
+from fastapi import Depends, Request
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase
+
+from shared.settings import ServiceSettings
+
+SessionFactory = async_sessionmaker[AsyncSession]
+
+CONNECT_SECONDS = 5
+STATEMENT_SECONDS = 15
+POOL_WAIT_SECONDS = 5
+# Classes of SQLSTATE: connection lost, out of resources, operator intervention, system error.
+OUTAGE_CLASSES = {"08", "53", "57", "58"}
+# Lost a race that a second try wins: serialization failure, deadlock; a standby just promoted.
+PASSING_STATES = {"40001", "40P01", "25006"}
+
+
+class Base(DeclarativeBase):
+    """The tables of the mechanics (outbox, inbox, dead letters …), the same in every database."""
+
+
+def is_outage(error: BaseException) -> bool:
+    """True where waiting helps; False where the message or the code is at fault."""
+    if isinstance(error, OSError | TimeoutError | PoolTimeoutError):
+        return True
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or _passing(getattr(error.orig, "sqlstate", None))
+    if isinstance(error, asyncpg.PostgresError):
+        return _passing(error.sqlstate)
+    return isinstance(error, asyncpg.InterfaceError) and not isinstance(error, ValueError)
+
+
+def _passing(state: str | None) -> bool:
+    return state is not None and (state[:2] in OUTAGE_CLASSES or state in PASSING_STATES)
+
+
+def _worth_waiting(error: Exception) -> bool:
+    return is_outage(error)
+
+
+# For background work, which waits an outage out; a request fails and its caller retries.
+wait_out_outage = stamina.retry(on=_worth_waiting, attempts=None, timeout=None, wait_max=2.0)
+
+
+@asynccontextmanager
+async def open_database(settings: ServiceSettings) -> AsyncIterator[SessionFactory]:
+    engine = create_async_engine(
+        settings.database,
+        pool_size=settings.database_pool,
+        max_overflow=0,
+        hide_parameters=True,
+        pool_timeout=POOL_WAIT_SECONDS,
+        connect_args={"timeout": CONNECT_SECONDS, "command_timeout": STATEMENT_SECONDS},
+    )
+    try:
+        yield async_sessionmaker(
+            engine, expire_on_commit=False, info={"source": f"/{settings.name}"}
+        )
+    finally:
+        await engine.dispose()
+
+
+async def _request_session(request: Request) -> AsyncIterator[AsyncSession]:
+    sessions: SessionFactory = request.app.state.sessions
+    async with sessions.begin() as session:
+        yield session
+
+
+# "function" scope commits before the response leaves; the default would answer 201 first.
+Session = Annotated[AsyncSession, Depends(_request_session, scope="function")]

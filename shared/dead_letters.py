@@ -1,0 +1,196 @@
+"""Messages that could not be handled: kept with their reason, shown, sent again or discarded."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any, Literal
+from uuid import UUID, uuid4
+
+from aiokafka import ConsumerRecord
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+from sqlalchemy import BigInteger, DateTime, func, select
+from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from shared.auth import Caller
+from shared.database import Base, Session
+from shared.events import DEAD
+from shared.outbox import OutboxMessage
+from shared.problems import Problem
+from shared.telemetry import DEAD_LETTERS
+
+State = Literal["open", "replayed", "discarded"]
+STATES: TypeAdapter[State] = TypeAdapter(State)
+MOST_LISTED = 200
+
+
+class DeadLetter(Base):
+    __tablename__ = "dead_letter"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    digest: Mapped[bytes] = mapped_column(unique=True)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    topic: Mapped[str]
+    partition: Mapped[int]
+    offset: Mapped[int] = mapped_column(BigInteger)
+    key: Mapped[str]
+    value: Mapped[bytes]
+    headers: Mapped[dict[str, str]] = mapped_column(JSONB)
+    reason: Mapped[str]
+    state: Mapped[str] = mapped_column(default="open")
+
+
+class DeadLetterNotFound(Problem):
+    status = HTTPStatus.NOT_FOUND
+    title = "No such dead letter"
+    type = "/problems/dead-letter-not-found"
+
+
+class DeadLetterSettled(Problem):
+    status = HTTPStatus.CONFLICT
+    title = "This dead letter was replayed or discarded before"
+    type = "/problems/dead-letter-settled"
+
+
+async def set_aside(session: AsyncSession, record: ConsumerRecord, error: Exception) -> None:
+    """Keep the message here and tell the axis; the same message twice is kept once."""
+    headers = {name: (value or b"").decode(errors="replace") for name, value in record.headers}
+    key = (record.key or b"").decode(errors="replace")
+    letter = {
+        "id": uuid4(),
+        "digest": _digest(record),
+        "at": datetime.now(UTC),
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+        "key": key,
+        "value": record.value or b"",
+        "headers": headers,
+        # The text of an error may repeat what stood in the message; its kind and place do not.
+        "reason": _reason(error),
+        "state": "open",
+    }
+    kept = insert(DeadLetter).values(letter)
+    refreshed = kept.on_conflict_do_update(
+        index_elements=["digest"], set_={"state": "open", "reason": letter["reason"]}
+    ).returning(DeadLetter.id)
+    await session.execute(refreshed)
+    _send(session, record.topic + DEAD, letter | {"headers": headers | {"error": _reason(error)}})
+
+
+def _digest(record: ConsumerRecord) -> bytes:
+    event_id = dict(record.headers).get("ce_id") or b""
+    parts = (record.topic.encode(), event_id, record.key or b"", record.value or b"")
+    return hashlib.sha256(b"\0".join(parts)).digest()
+
+
+def _reason(error: Exception) -> str:
+    frame = error.__traceback__
+    while frame and frame.tb_next:
+        frame = frame.tb_next
+    where = f" in {frame.tb_frame.f_code.co_qualname}" if frame else ""
+    return f"{type(error).__name__}{where}"
+
+
+def _send(session: AsyncSession, topic: str, letter: Mapping[str, Any]) -> None:
+    session.add(
+        OutboxMessage(
+            id=uuid4(),
+            at=datetime.now(UTC),
+            topic=topic,
+            key=letter["key"],
+            value=letter["value"],
+            headers=letter["headers"],
+        )
+    )
+
+
+async def list_dead_letters(session: AsyncSession, state: State) -> Sequence[DeadLetter]:
+    query = (
+        select(DeadLetter)
+        .where(DeadLetter.state == state)
+        .order_by(DeadLetter.at.desc())
+        .limit(MOST_LISTED)
+    )
+    return (await session.scalars(query)).all()
+
+
+async def read_dead_letter(session: AsyncSession, letter_id: UUID) -> DeadLetter:
+    if (letter := await session.get(DeadLetter, letter_id)) is None:
+        raise DeadLetterNotFound
+    return letter
+
+
+async def replay_dead_letter(session: AsyncSession, letter_id: UUID) -> DeadLetter:
+    """Send it again where it came from; who has handled it already drops the repeat."""
+    letter = await _settle(session, letter_id, "replayed")
+    fields = {"key": letter.key, "value": letter.value, "headers": letter.headers}
+    _send(session, letter.topic, fields)
+    return letter
+
+
+async def discard_dead_letter(session: AsyncSession, letter_id: UUID) -> DeadLetter:
+    return await _settle(session, letter_id, "discarded")
+
+
+async def _settle(session: AsyncSession, letter_id: UUID, state: State) -> DeadLetter:
+    letter = await session.get(DeadLetter, letter_id, with_for_update=True)
+    if letter is None:
+        raise DeadLetterNotFound
+    if letter.state != "open":
+        raise DeadLetterSettled(state=letter.state)
+    letter.state = state
+    return letter
+
+
+async def measure_dead_letters(session: AsyncSession) -> None:
+    query = select(func.count()).where(DeadLetter.state == "open")
+    DEAD_LETTERS.set(await session.scalar(query) or 0)
+
+
+class DeadLetterOut(BaseModel):
+    """`reason` names the kind of error and where it arose, never what stood in the message."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    at: datetime
+    topic: str
+    partition: int
+    offset: int
+    key: str
+    reason: str
+    state: State
+    headers: dict[str, str]
+
+
+class DeadLetterContent(DeadLetterOut):
+    content: str
+
+
+def dead_letter_routes(prefix: str) -> APIRouter:
+    """The same four routes in every service, for operators."""
+    router = APIRouter(prefix=f"{prefix}/dead-letters", tags=["dead letters"])
+
+    @router.get("", response_model=list[DeadLetterOut])
+    async def list_all(_: Caller, session: Session, state: State = "open") -> Sequence[DeadLetter]:
+        return await list_dead_letters(session, state)
+
+    @router.get("/{letter_id}")
+    async def read(_: Caller, session: Session, letter_id: UUID) -> DeadLetterContent:
+        letter = await read_dead_letter(session, letter_id)
+        shown = DeadLetterOut.model_validate(letter).model_dump()
+        return DeadLetterContent(**shown, content=letter.value.decode(errors="replace"))
+
+    @router.post("/{letter_id}/replay", response_model=DeadLetterOut)
+    async def send_again(_: Caller, session: Session, letter_id: UUID) -> DeadLetter:
+        return await replay_dead_letter(session, letter_id)
+
+    @router.delete("/{letter_id}", response_model=DeadLetterOut)
+    async def discard(_: Caller, session: Session, letter_id: UUID) -> DeadLetter:
+        return await discard_dead_letter(session, letter_id)
+
+    return router

@@ -1,0 +1,47 @@
+"""The outermost layer of every service: trace id in and out, one metric, no error unanswered."""
+
+import time
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.problems import problem_for, respond
+from shared.telemetry import REQUEST_SECONDS, current_trace_id, start_trace
+
+UNMATCHED = "(no route)"
+
+
+class Edge:
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start_trace(Headers(scope=scope).get("traceparent"))
+        started, status = time.perf_counter(), 0
+
+        async def send_marked(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Trace-Id"] = current_trace_id() or ""
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_marked)
+        except Exception as error:
+            # The one broad catch of a request: the caller gets a problem, the log the reason.
+            if status:
+                raise
+            await respond(problem_for(error))(scope, receive, send_marked)
+        finally:
+            REQUEST_SECONDS.labels(scope["method"], route_template(scope), status).observe(
+                time.perf_counter() - started
+            )
+
+
+def route_template(scope: Scope) -> str:
+    """`/dossiers/{code}`, never the path itself: a metric must not name a dossier."""
+    return getattr(scope.get("route"), "path", UNMATCHED)

@@ -1,0 +1,42 @@
+"""The events that cross service boundaries: names and shapes only, no behaviour."""
+
+from shared.events.access import LedgerAnchored
+from shared.events.base import EVENTS, Event, UnknownEventError, parse
+from shared.events.dossier import (
+    DossierEvent,
+    DossierFiled,
+    DossierMoved,
+    DossierProgressed,
+    DossierStanding,
+    FeePaid,
+    ResultIssued,
+)
+from shared.events.identity import AgencyChanged, ClientChanged, GrantChanged, PersonChanged
+from shared.events.sync import DossierSynced
+
+DEAD = ".dead"
+TOPICS = frozenset(event.topic for event in EVENTS.values())
+ALL_TOPICS = TOPICS | {topic + DEAD for topic in TOPICS}
+
+__all__ = [
+    "ALL_TOPICS",
+    "DEAD",
+    "EVENTS",
+    "TOPICS",
+    "AgencyChanged",
+    "ClientChanged",
+    "DossierEvent",
+    "DossierFiled",
+    "DossierMoved",
+    "DossierProgressed",
+    "DossierStanding",
+    "DossierSynced",
+    "Event",
+    "FeePaid",
+    "GrantChanged",
+    "LedgerAnchored",
+    "PersonChanged",
+    "ResultIssued",
+    "UnknownEventError",
+    "parse",
+]

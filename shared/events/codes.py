@@ -1,0 +1,231 @@
+"""The codes of the published language: agencies, procedures, dossiers, channels and statuses.
+
+Layouts after QCVN 102:2016, QĐ 20/2020/QĐ-TTg and TT 01/2018/TT-VPCP. An error never repeats the
+value it was given: what stands in the wrong field may be somebody's personal number.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from enum import IntEnum
+from types import MappingProxyType
+from typing import Annotated, Literal, NamedTuple, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+
+LONGEST_AGENCY_CODE = 35  # characters, QĐ 20/2020/QĐ-TTg
+LARGEST_SERIAL = 9_999_999
+_CENTURY = 2000
+
+# [0-9], not \d: other scripts have digits too, and a code is compared byte by byte.
+_QCVN_AGENCY = re.compile(r"[0-9]{3}\.[0-9]{2}\.[0-9]{2}\.[A-Z][0-9]{2}")
+_QD20_AGENCY = re.compile(r"[A-Z][0-9]{2}(?:\.[0-9]{1,3})*")
+# The published catalogue of 2026 holds 5. and 6. beside 1., 2. and 3.
+_NATIONAL_PROCEDURE = re.compile(r"[1-9]\.[0-9]{6}")
+_DATE_BLOCK = re.compile(r"[0-9]{6}|[0-9]{8}")
+_SERIAL = re.compile(r"[0-9]{4,7}")
+
+_AGENCY_PATTERN = rf"(?:{_QCVN_AGENCY.pattern}|{_QD20_AGENCY.pattern})"
+_PROCEDURE_PATTERN = rf"{_NATIONAL_PROCEDURE.pattern}(?:\.{_AGENCY_PATTERN})?"
+_DOSSIER_PATTERN = rf"{_AGENCY_PATTERN}-(?:{_DATE_BLOCK.pattern})-{_SERIAL.pattern}"
+
+
+class CodeError(ValueError):
+    """The text is not such a code; the message says what is wrong and how to mend it."""
+
+
+class DossierCodeParts(NamedTuple):
+    agency: str
+    date: date
+    serial: int
+
+
+class DossierCodeLayout(BaseModel):
+    """How newly issued dossier codes look; the digits of TT 03/2025/TT-VPCP are not published."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    agency_form: Literal["qcvn", "qd20"]
+    year_digits: Literal[2, 4]
+    serial_digits: int = Field(ge=4, le=7)
+
+
+DOSSIER_CODE_LAYOUTS: Mapping[str, DossierCodeLayout] = MappingProxyType(
+    {
+        # 000.00.04.H12-210330-0001
+        "qcvn": DossierCodeLayout(agency_form="qcvn", year_digits=2, serial_digits=4),
+        # H56.14-240823-0001
+        "short": DossierCodeLayout(agency_form="qd20", year_digits=2, serial_digits=4),
+        # G09.20-20260609-0092637
+        "long": DossierCodeLayout(agency_form="qd20", year_digits=4, serial_digits=7),
+    }
+)
+
+
+def parse_agency_code(code: str) -> str:
+    """The code itself when it is of the QCVN (`000.00.04.G18`) or QĐ 20 (`H56.14`) form."""
+    if len(code) > LONGEST_AGENCY_CODE:
+        raise CodeError(
+            f"An agency code has at most {LONGEST_AGENCY_CODE} characters, this one has "
+            f"{len(code)}: give the agency's code, not its name or a whole dossier code"
+        )
+    if not (_QCVN_AGENCY.fullmatch(code) or _QD20_AGENCY.fullmatch(code)):
+        raise CodeError(
+            "Not an agency code: write it as 000.00.04.G18 (QCVN 102) or as a capital letter, two "
+            "digits and dotted groups of one to three digits, H56.14 (QĐ 20), without spaces"
+        )
+    return code
+
+
+def parse_procedure_code(code: str) -> str:
+    """The code itself: national (`1.001193`) or localised (`1.001193.H56`)."""
+    national, agency = code[:8], code[8:]
+    if not _NATIONAL_PROCEDURE.fullmatch(national):
+        raise CodeError(
+            "Not a procedure code: write a digit from 1 to 9, a dot and six digits, as 1.001193"
+        )
+    if agency and not agency.startswith("."):
+        raise CodeError("A dot parts the national procedure code from the agency, as 1.001193.H56")
+    if agency:
+        parse_agency_code(agency[1:])
+    return code
+
+
+def national_code(code: str) -> str:
+    """The national procedure of a procedure code: `1.001193.000.00.00.H56` -> `1.001193`."""
+    return parse_procedure_code(code)[:8]
+
+
+def parse_dossier_code(code: str) -> DossierCodeParts:
+    """The parts of a dossier code of any of the three forms (TT 01/2018, QĐ 20, long date)."""
+    blocks = code.split("-")
+    if len(blocks) != len(DossierCodeParts._fields):
+        raise CodeError(
+            "A dossier code has three blocks parted by '-', agency, date and serial, as "
+            f"H56.14-240823-0001; this one has {len(blocks)}"
+        )
+    agency, day, serial = blocks
+    if not _SERIAL.fullmatch(serial):
+        raise CodeError(
+            "The serial, the last block of a dossier code, has four to seven digits: fill up with "
+            "zeros on the left, 0001"
+        )
+    return DossierCodeParts(parse_agency_code(agency), _date_of_block(day), int(serial))
+
+
+def format_dossier_code(agency: str, on: date, serial: int, layout: DossierCodeLayout) -> str:
+    """The code of the `serial`-th dossier that the agency receives on that day.
+
+    `serial` counts from 1 and may outgrow the digits of the layout: it then takes more room.
+    """
+    form = _QCVN_AGENCY if layout.agency_form == "qcvn" else _QD20_AGENCY
+    if not form.fullmatch(parse_agency_code(agency)):
+        raise CodeError(
+            f"The layout asks for an agency code of the {layout.agency_form} form: use the "
+            "agency's other code, or another layout"
+        )
+    if not 1 <= serial <= LARGEST_SERIAL:
+        raise CodeError(f"The serial of a dossier lies between 1 and {LARGEST_SERIAL}")
+    if on.year // 100 * 100 != _CENTURY:
+        raise CodeError("A dossier code can only hold a date of the years 2000 to 2099")
+    day = f"{on:%y%m%d}" if layout.year_digits == 2 else f"{on:%Y%m%d}"  # noqa: PLR2004  the two forms
+    return f"{agency}-{day}-{serial:0{layout.serial_digits}d}"
+
+
+def _date_of_block(block: str) -> date:
+    if not _DATE_BLOCK.fullmatch(block):
+        raise CodeError("The date block of a dossier code has the form YYMMDD or YYYYMMDD")
+    year, month, day = int(block[:-4]), int(block[-4:-2]), int(block[-2:])
+    if len(block) == len("YYMMDD"):
+        year += _CENTURY
+    if year // 100 * 100 != _CENTURY:
+        raise CodeError("The date block of a dossier code lies in the years 2000 to 2099")
+    try:
+        return date(year, month, day)
+    except ValueError as error:
+        raise CodeError(
+            f"The date block of a dossier code must be a real day: {error}; write YYMMDD or "
+            "YYYYMMDD of the day of reception"
+        ) from error
+
+
+def _checked_dossier_code(code: str) -> str:
+    parse_dossier_code(code)
+    return code
+
+
+AgencyCode = Annotated[
+    str,
+    AfterValidator(parse_agency_code),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "maxLength": LONGEST_AGENCY_CODE,
+            "pattern": f"^{_AGENCY_PATTERN}$",
+            "examples": ["H56.14", "000.00.04.G18"],
+        }
+    ),
+]
+
+ProcedureCode = Annotated[
+    str,
+    AfterValidator(parse_procedure_code),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": f"^{_PROCEDURE_PATTERN}$",
+            "examples": ["1.001193", "2.002621.H56"],
+        }
+    ),
+]
+
+DossierCode = Annotated[
+    str,
+    AfterValidator(_checked_dossier_code),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": f"^{_DOSSIER_PATTERN}$",
+            "examples": ["H56.14-240823-0001", "G09.20-20260609-0092637"],
+        }
+    ),
+]
+
+
+class _Labelled(IntEnum):
+    """A number of the national format with its name as published."""
+
+    label: str
+
+    def __new__(cls, number: int, label: str) -> Self:
+        member = int.__new__(cls, number)
+        member._value_ = number
+        member.label = label
+        return member
+
+    @property
+    def slug(self) -> str:
+        return self.name.lower()
+
+
+class Channel(_Labelled):
+    """KenhThucHien: by which way the dossier came."""
+
+    DESK = 1, "Trực tiếp"
+    ONLINE = 2, "Trực tuyến"
+    POST = 3, "Dịch vụ bưu chính"
+
+
+class DossierStatus(_Labelled):
+    """TrangThaiHoSo: the ten statuses of the national portal."""
+
+    REGISTERED = 1, "Mới đăng ký"
+    RECEIVED = 2, "Được tiếp nhận"
+    NOT_RECEIVED = 3, "Không được tiếp nhận"
+    PROCESSING = 4, "Đang xử lý"
+    SUPPLEMENT_REQUESTED = 5, "Yêu cầu bổ sung giấy tờ"
+    PAYMENT_REQUIRED = 6, "Yêu cầu thực hiện nghĩa vụ tài chính"
+    WITHDRAWN = 7, "Công dân yêu cầu rút hồ sơ"
+    STOPPED = 8, "Dừng xử lý"
+    PROCESSED = 9, "Đã xử lý xong"
+    RETURNED = 10, "Đã trả kết quả"

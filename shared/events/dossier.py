@@ -1,0 +1,66 @@
+"""What happens to a dossier. Each event carries where the dossier now stands as a whole."""
+
+from datetime import datetime
+from typing import ClassVar
+
+from shared.events.base import Event
+
+
+class DossierStanding(Event):
+    """Agencies are codes; instants are aware; `status` is 1..10 (domain facts §2.1)."""
+
+    key: ClassVar[str] = "code"
+
+    code: str
+    version: int
+    at: datetime
+    procedure: str
+    channel: int
+    status: int
+    helped_by: str | None
+    received_by: str
+    decided_by: str
+    filed_at: datetime
+    received_at: datetime | None
+    due_at: datetime | None
+    finished_at: datetime | None
+
+
+class DossierEvent(DossierStanding):
+    topic: ClassVar[str] = "dossier.events.v1"
+
+
+class DossierFiled(DossierEvent):
+    event_type: ClassVar[str] = "dossier.filed.v1"
+
+
+class DossierMoved(DossierEvent):
+    """A transition; `reason` is a code of the catalogue of reasons, never free text."""
+
+    event_type: ClassVar[str] = "dossier.moved.v1"
+
+    previous: int
+    reason: str | None = None
+
+
+class DossierProgressed(DossierEvent):
+    """Passed on between desks without a change of status."""
+
+    event_type: ClassVar[str] = "dossier.progressed.v1"
+
+    step: str
+
+
+class FeePaid(DossierEvent):
+    event_type: ClassVar[str] = "dossier.fee_paid.v1"
+
+    fee: str
+    amount_vnd: int
+    online: bool
+
+
+class ResultIssued(DossierEvent):
+    event_type: ClassVar[str] = "dossier.result_issued.v1"
+
+    result: str
+    electronic: bool

@@ -1,0 +1,72 @@
+"""What the identity service tells: agencies, client systems, access rights, changed persons."""
+
+from datetime import date, datetime
+from typing import ClassVar
+from uuid import UUID
+
+from shared.events.base import Event
+
+
+class IdentityEvent(Event):
+    topic: ClassVar[str] = "identity.events.v1"
+
+    version: int
+    at: datetime
+
+
+class AgencyChanged(IdentityEvent):
+    """An agency as it now stands; `successor` continues it after `valid_to`."""
+
+    event_type: ClassVar[str] = "identity.agency.changed.v1"
+    key: ClassVar[str] = "code"
+
+    code: str
+    name: str
+    level: str
+    parent: str | None
+    valid_from: date
+    valid_to: date | None
+    successor: str | None
+
+
+class ClientChanged(IdentityEvent):
+    event_type: ClassVar[str] = "identity.client.changed.v1"
+    key: ClassVar[str] = "client_id"
+
+    client_id: str
+    agency: str
+    active: bool
+
+
+class GrantChanged(IdentityEvent):
+    """An access right as it now stands. None in `procedures`, `fields`, `agencies` means all.
+
+    `agencies` limits the rows: each stands for itself and all below it. `per_second` and
+    `per_day` are the quota; None takes the default of the operation's quota class.
+    """
+
+    event_type: ClassVar[str] = "identity.grant.changed.v1"
+    key: ClassVar[str] = "client_id"
+
+    grant_id: UUID
+    client_id: str
+    operations: list[str]
+    procedures: list[str] | None
+    fields: list[str] | None
+    agencies: list[str] | None
+    valid_from: datetime
+    valid_to: datetime | None
+    legal_basis: str
+    per_second: int | None
+    per_day: int | None
+    revoked: bool
+
+
+class PersonChanged(IdentityEvent):
+    """`person` is the keyed hash; `change` is birth, correction, residence, marriage or death."""
+
+    event_type: ClassVar[str] = "identity.person.changed.v1"
+    key: ClassVar[str] = "person"
+
+    person: str
+    change: str

@@ -1,0 +1,16 @@
+"""What other systems told the national view."""
+
+from datetime import datetime
+from typing import ClassVar
+
+from shared.events.dossier import DossierStanding
+
+
+class DossierSynced(DossierStanding):
+    """A dossier of another system as that system last told; `version` counts what was taken."""
+
+    event_type: ClassVar[str] = "sync.dossier.synced.v1"
+    topic: ClassVar[str] = "sync.events.v1"
+
+    source: str
+    source_time: datetime

@@ -1,0 +1,8 @@
+"""How a person is named where the personal number itself must not stand."""
+
+import hmac
+
+
+def person_hash(personal_number: str, key: bytes) -> str:
+    """HMAC-SHA256 of the 12-digit number, 64 hex digits: the same person, never the number."""
+    return hmac.digest(key, personal_number.encode(), "sha256").hex()

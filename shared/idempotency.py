@@ -1,0 +1,122 @@
+"""A write that is sent twice takes effect once: `Idempotency-Key`, kept for a day.
+
+The key is claimed in the transaction of the effect. A repeat that comes while the first is still
+under way waits for it on the unique index, and then gets the first one's answer.
+"""
+
+import hashlib
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated, TypeVar
+
+from fastapi import Depends, Header, Request, Response
+from pydantic import BaseModel
+from sqlalchemy import DateTime, delete, func
+from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from shared.auth import Caller
+from shared.database import Base, Session
+from shared.problems import Problem
+
+KEPT_HOURS = 24
+MOST_CHARACTERS = 200
+
+Answer = TypeVar("Answer", bound=BaseModel)
+
+
+class IdempotencyKey(Base):
+    __tablename__ = "idempotency_key"
+
+    client: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    request: Mapped[bytes]
+    status: Mapped[int | None]
+    body: Mapped[str | None]
+    headers: Mapped[dict[str, str] | None] = mapped_column(JSONB)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class KeyUsedOtherwise(Problem):
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "This Idempotency-Key was used for another request"
+    type = "/problems/idempotency-key-reused"
+
+
+class KeyUnreadable(Problem):
+    status = HTTPStatus.BAD_REQUEST
+    title = "The Idempotency-Key cannot be used"
+    type = "/problems/idempotency-key-unreadable"
+
+
+class Replayed(Exception):  # noqa: N818 -- not an error: the answer was given before
+    """Carries the first answer past the route, which must not run again."""
+
+    def __init__(self, response: Response) -> None:
+        self.response = response
+
+
+class Once:
+    """Held by a route while it runs; `remember` must be given what the route answers."""
+
+    def __init__(self, session: AsyncSession, row: IdempotencyKey | None) -> None:
+        self._session, self._row = session, row
+
+    async def remember(
+        self, answer: Answer, status: HTTPStatus, headers: dict[str, str] | None = None
+    ) -> Answer:
+        if self._row:
+            self._row.status, self._row.body = status.value, answer.model_dump_json()
+            self._row.headers = headers or {}
+            self._session.add(self._row)
+        return answer
+
+
+async def _once(
+    request: Request,
+    session: Session,
+    caller: Caller,
+    idempotency_key: Annotated[str | None, Header()] = None,
+) -> Once:
+    if idempotency_key is None:
+        return Once(session, None)
+    if not 0 < len(idempotency_key) <= MOST_CHARACTERS:
+        raise KeyUnreadable(f"Use 1 to {MOST_CHARACTERS} characters, a UUID for instance.")
+    digest = await _digest(request)
+    key = {"client": caller.client, "key": idempotency_key}
+    claim = insert(IdempotencyKey).values(**key, request=digest).on_conflict_do_nothing()
+    claimed = await session.scalar(claim.returning(IdempotencyKey.key))
+    row = await session.get(IdempotencyKey, (caller.client, idempotency_key))
+    if row is None:
+        # Its hour to be forgotten came between the two statements.
+        raise KeyUnreadable("The key has just expired; send the request with a new one.")
+    if claimed is None:
+        raise Replayed(_first_answer(row, digest))
+    return Once(session, row)
+
+
+async def _digest(request: Request) -> bytes:
+    parts = (request.method, request.url.path, request.headers.get("If-Match", ""))
+    start = hashlib.sha256("\n".join(parts).encode())
+    start.update(await request.body())
+    return start.digest()
+
+
+def _first_answer(row: IdempotencyKey, digest: bytes) -> Response:
+    if row.request != digest:
+        raise KeyUsedOtherwise("Use a new key for a new request; repeat a request unchanged.")
+    return Response(
+        row.body,
+        row.status or HTTPStatus.OK,
+        headers=(row.headers or {}) | {"Idempotent-Replayed": "true"},
+        media_type="application/json",
+    )
+
+
+OnceOnly = Annotated[Once, Depends(_once)]
+
+
+async def forget_keys(session: AsyncSession) -> None:
+    oldest = func.now() - func.make_interval(0, 0, 0, 0, KEPT_HOURS)
+    await session.execute(delete(IdempotencyKey).where(IdempotencyKey.at < oldest))

@@ -1,0 +1,65 @@
+"""Lists by key, not by offset: page 1,000 costs what page 1 costs, and no row shows twice."""
+
+import base64
+import binascii
+from http import HTTPStatus
+from typing import Annotated, Any, Generic, TypeVar
+
+import orjson
+from fastapi import Depends, Query
+from pydantic import BaseModel
+
+from shared.problems import Problem
+
+Item = TypeVar("Item")
+
+MOST = 500
+
+
+class Page(BaseModel, Generic[Item]):
+    """`next` is the cursor of the following page; None on the last one."""
+
+    items: list[Item]
+    next: str | None
+
+
+class CursorUnreadable(Problem):
+    status = HTTPStatus.BAD_REQUEST
+    title = "The cursor is not one that this list gave"
+    type = "/problems/cursor-unreadable"
+
+
+class PageQuery(BaseModel):
+    """How many, and after which key: the values of the ordering columns of the last row."""
+
+    limit: int
+    after: tuple[Any, ...] | None
+
+    def cut(self, rows: list[Any], key: Any) -> tuple[list[Any], str | None]:
+        """Of `limit + 1` rows read, the page and the cursor of the next, by `key(last row)`."""
+        page = rows[: self.limit]
+        return page, write_cursor(key(page[-1])) if len(rows) > self.limit else None
+
+
+def write_cursor(key: tuple[Any, ...]) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps(key)).decode().rstrip("=")
+
+
+def read_cursor(cursor: str) -> tuple[Any, ...]:
+    try:
+        key = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (binascii.Error, ValueError):
+        raise CursorUnreadable("Send back `next` of the page before, unchanged.") from None
+    if not isinstance(key, list):
+        raise CursorUnreadable("Send back `next` of the page before, unchanged.")
+    return tuple(key)
+
+
+def _page_query(
+    limit: Annotated[int, Query(ge=1, le=MOST, description="how many at most")] = 50,
+    after: Annotated[str | None, Query(description="`next` of the page before")] = None,
+) -> PageQuery:
+    return PageQuery(limit=limit, after=read_cursor(after) if after else None)
+
+
+Paging = Annotated[PageQuery, Depends(_page_query)]

@@ -1,0 +1,45 @@
+"""Two writers cannot overwrite each other: `ETag` out, `If-Match` in (RFC 9110 §13.1.1)."""
+
+import re
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import Depends, Header, Response
+
+from shared.problems import ChangedMeanwhile, Problem
+
+ETAG = re.compile(r'^(?:W/)?"(\d{1,18})"$')
+
+
+class PreconditionRequired(Problem):
+    status = HTTPStatus.PRECONDITION_REQUIRED
+    title = "Say which version you change"
+    type = "/problems/precondition-required"
+
+
+class PreconditionUnreadable(Problem):
+    status = HTTPStatus.BAD_REQUEST
+    title = "If-Match does not hold an ETag of this service"
+    type = "/problems/precondition-unreadable"
+
+
+def _expected_version(if_match: Annotated[str | None, Header()] = None) -> int:
+    if if_match is None:
+        raise PreconditionRequired("Read it first, and send its ETag as If-Match.")
+    if not (match := ETAG.match(if_match)):
+        raise PreconditionUnreadable('An ETag looks like "7", with the quotation marks.')
+    return int(match[1])
+
+
+ExpectedVersion = Annotated[int, Depends(_expected_version)]
+
+
+def require_version(actual: int, expected: int) -> None:
+    if actual != expected:
+        raise ChangedMeanwhile(
+            "Read it again and repeat the change with its new ETag.", version=actual
+        )
+
+
+def set_etag(response: Response, version: int) -> None:
+    response.headers["ETag"] = f'"{version}"'

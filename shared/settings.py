@@ -1,0 +1,46 @@
+"""What every process reads from its environment; a value without a default must be given."""
+
+import os
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import URL, make_url
+
+
+class ServiceSettings(BaseSettings):
+    """Shared by all services. A secret may also be a file of the same name in `SECRETS_DIR`."""
+
+    model_config = SettingsConfigDict(extra="ignore")
+
+    name: str
+    database_url: str = Field(description="postgresql+asyncpg://role@host/database")
+    database_password: SecretStr | None = None
+    database_pool: int = 10
+    kafka_servers: str
+    # The embedded broker knows no idempotent producer and wakes no waiting fetch.
+    kafka_idempotent: bool = True
+    kafka_fetch_wait_ms: int = 500
+    # The embedded broker forgets: what was sent is sent again at each start.
+    replay_at_start: bool = False
+    host: str = "127.0.0.1"
+    port: int = 8000
+    worker_port: int = 8200
+    identity_url: str = "http://127.0.0.1:8101"
+    gateway_url: str = "http://127.0.0.1:8000"
+    issuer: str = "https://lienthong.local"
+    log_format: Literal["json", "console"] = "json"
+    log_level: str = "INFO"
+    tracing_endpoint: str = ""
+
+    @classmethod
+    def read(cls) -> Self:
+        """From the environment and the secrets folder; raises ValidationError naming what lacks."""
+        return cls(_secrets_dir=os.environ.get("SECRETS_DIR") or None)
+
+    @property
+    def database(self) -> URL:
+        url = make_url(self.database_url)
+        if self.database_password is None:
+            return url
+        return url.set(password=self.database_password.get_secret_value())

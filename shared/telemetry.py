@@ -1,0 +1,132 @@
+"""What a process tells about itself: logs, the trace id, metrics; tracing by a setting."""
+
+import logging
+import os
+import secrets
+import sys
+from contextvars import ContextVar
+
+import structlog
+from fastapi import FastAPI
+from opentelemetry import propagate, trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
+from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from prometheus_client import Counter, Gauge, Histogram
+from structlog.typing import EventDict, WrappedLogger
+
+from shared.settings import ServiceSettings
+
+REQUEST_SECONDS = Histogram(
+    "http_request_seconds",
+    "Requests by route template, from first byte in to last byte out",
+    ["method", "route", "status"],
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3, 1, 3, 10),
+)
+OUTBOX_PENDING = Gauge("outbox_pending", "Events written and not yet sent")
+OUTBOX_AGE = Gauge("outbox_age_seconds", "Age of the oldest event not yet sent")
+EVENTS_SENT = Counter("outbox_events_sent_total", "Events the broker acknowledged", ["topic"])
+EVENTS_HANDLED = Counter("events_handled_total", "Events that took effect", ["topic"])
+CONSUMER_LAG = Gauge("consumer_lag_events", "Events waiting", ["topic", "partition"])
+DEAD_LETTERS = Gauge("dead_letters_open", "Messages set aside and not yet dealt with")
+
+TRACE_VERSION = "00"
+TRACEPARENT_PARTS = 4
+TRACE_ID_LENGTH = 32
+
+_traceparent: ContextVar[str | None] = ContextVar("traceparent", default=None)
+
+
+def start_trace(incoming: str | None) -> str:
+    """Take over the caller's W3C traceparent where it is well formed, else begin one."""
+    traceparent = incoming if incoming and _well_formed(incoming) else _new_traceparent()
+    _traceparent.set(traceparent)
+    return traceparent
+
+
+def _new_traceparent() -> str:
+    return f"{TRACE_VERSION}-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+
+
+def _well_formed(value: str) -> bool:
+    parts = value.split("-")
+    return (
+        len(parts) == TRACEPARENT_PARTS
+        and len(parts[1]) == TRACE_ID_LENGTH
+        and all(part.isalnum() and part.isascii() for part in parts)
+    )
+
+
+def current_trace_id() -> str | None:
+    span = trace.get_current_span().get_span_context()
+    if span.is_valid:
+        return f"{span.trace_id:032x}"
+    traceparent = _traceparent.get()
+    return traceparent.split("-")[1] if traceparent else None
+
+
+def trace_headers() -> dict[str, str]:
+    """What carries the trace to the next process, over HTTP or in an event."""
+    carrier: dict[str, str] = {}
+    propagate.inject(carrier)
+    if not carrier and (traceparent := _traceparent.get()):
+        carrier["traceparent"] = traceparent
+    return carrier
+
+
+def _add_trace_id(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    if trace_id := current_trace_id():
+        event["trace_id"] = trace_id
+    return event
+
+
+def configure_logging(settings: ServiceSettings) -> None:
+    console = settings.log_format == "console"
+    steps: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_trace_id,
+    ]
+    if not console:
+        steps.append(structlog.processors.format_exc_info)
+    structlog.configure(
+        processors=[*steps, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    renderer = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=steps,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    for package in ("shared", *_services()):
+        logging.getLogger(package).setLevel(settings.log_level)
+    structlog.contextvars.bind_contextvars(service=settings.name, process=os.getpid())
+
+
+def _services() -> tuple[str, ...]:
+    return ("gateway", "identity_service", "dossier_service", "sync_service")
+
+
+def start_tracing(settings: ServiceSettings, app: FastAPI | None = None) -> None:
+    """Switch OpenTelemetry on where `TRACING_ENDPOINT` names an OTLP/HTTP collector."""
+    if not settings.tracing_endpoint:
+        return
+    provider = TracerProvider(resource=Resource.create({"service.name": settings.name}))
+    exporter = OTLPSpanExporter(endpoint=f"{settings.tracing_endpoint}/v1/traces")
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    trace.set_tracer_provider(provider)
+    HTTPXClientInstrumentor().instrument()
+    SQLAlchemyInstrumentor().instrument()
+    if app:
+        FastAPIInstrumentor.instrument_app(app, excluded_urls="healthz,readyz,metrics")

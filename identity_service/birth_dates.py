@@ -1,0 +1,44 @@
+"""Birth dates as far as they are known: the day, the month, or only the year.
+
+They are ISO 8601 text cut at their precision (`1957-03-12`, `1957-03`, `1957`), so two of them
+compare at the coarser precision by comparing the beginning of the longer one.
+"""
+
+import re
+from datetime import date
+from typing import Literal
+
+Precision = Literal["day", "month", "year"]
+
+_WRITTEN = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?|(\d{2})(\d{2}))?", re.ASCII)
+_PRECISION_OF_LENGTH: dict[int, Precision] = {4: "year", 7: "month", 10: "day"}
+
+
+def parse_birth_date(text: str) -> str:
+    """A birth date as callers write it -> ISO 8601 at its own precision.
+
+    Accepts `yyyy`, `yyyy-mm`, `yyyy-mm-dd` and `yyyymmdd`; an unknown month or day may be `00`, as
+    old records have it. ValueError says what is wrong and does not repeat the date.
+    """
+    parts = _WRITTEN.fullmatch(text)
+    if parts is None:
+        raise ValueError("a birth date is yyyy, yyyy-mm, yyyy-mm-dd or yyyymmdd")
+    year, month, day = parts[1], parts[2] or parts[4] or "00", parts[3] or parts[5] or "00"
+    if month == "00" and day != "00":
+        raise ValueError("a birth date with a day has a month")
+    try:
+        date(int(year), int(month) or 1, int(day) or 1)
+    except ValueError:
+        raise ValueError("a birth date is a day of the calendar") from None
+    return "-".join(part for part in (year, month, day) if part != "00")
+
+
+def precision(birth_date: str) -> Precision:
+    """How much of `birth_date` (ISO 8601 cut at its precision) is known."""
+    return _PRECISION_OF_LENGTH[len(birth_date)]
+
+
+def same_birth_date(one: str, other: str) -> bool:
+    """Equal at the coarser of the two precisions."""
+    length = min(len(one), len(other))
+    return one[:length] == other[:length]

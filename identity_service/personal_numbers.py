@@ -1,0 +1,67 @@
+"""The 12-digit personal number (TT 59/2021/TT-BCA Điều 4): `PPP C YY RRRRRR`.
+
+Province or country of birth registration, century and sex, year of birth, six further digits.
+There is no check digit. No message here repeats the number.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Self
+
+from identity_service.provinces import birth_prefixes
+
+LENGTH = 12
+_FIRST_CENTURY = 1900
+_LAST_YEAR = 2399
+
+
+class Sex(IntEnum):
+    """As the insurance service counts them; the population database publishes no list."""
+
+    UNKNOWN = 0
+    MALE = 1
+    FEMALE = 2
+    OTHER = 3
+
+
+@dataclass(frozen=True, slots=True)
+class PersonalNumber:
+    """What the number says of the person; the number itself is not kept."""
+
+    prefix: str
+    sex: Sex
+    century: int  # first year of it: 1900, 2000, ... 2300
+    birth_year: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """ValueError where no person can have such a number."""
+        if len(text) != LENGTH:
+            raise ValueError(f"a personal number has {LENGTH} digits, this has {len(text)}")
+        if not (text.isascii() and text.isdigit()):
+            raise ValueError("a personal number has digits only")
+        century_and_sex = int(text[3])
+        century = _FIRST_CENTURY + century_and_sex // 2 * 100
+        sex = Sex.FEMALE if century_and_sex % 2 else Sex.MALE
+        return cls(text[:3], sex, century, century + int(text[4:6]))
+
+    @property
+    def prefix_known(self) -> bool:
+        """False is a warning, not an error: births registered abroad carry a country code."""
+        return self.prefix in birth_prefixes()
+
+    def contradicts_sex(self, sex: int) -> bool:
+        """Unknown and other contradict nothing: the number knows male and female only."""
+        return sex in (Sex.MALE, Sex.FEMALE) and sex != self.sex
+
+    def contradicts_birth_date(self, birth_date: str) -> bool:
+        """`birth_date` is ISO 8601 at any precision; the number knows the year."""
+        return int(birth_date[:4]) != self.birth_year
+
+
+def compose(prefix: str, sex: Sex, birth_year: int, serial: int) -> str:
+    """The number of a person, male or female, born 1900-2399; `serial` is 0-999,999."""
+    if sex not in (Sex.MALE, Sex.FEMALE) or not _FIRST_CENTURY <= birth_year <= _LAST_YEAR:
+        raise ValueError("a personal number says male or female, and a year from 1900 to 2399")
+    century_and_sex = (birth_year - _FIRST_CENTURY) // 100 * 2 + (sex == Sex.FEMALE)
+    return f"{prefix}{century_and_sex}{birth_year % 100:02d}{serial:06d}"

@@ -1,0 +1,193 @@
+from dataclasses import replace
+from itertools import combinations
+from unicodedata import normalize
+
+import pytest
+
+from identity_service.matching import (
+    Claim,
+    Comparison,
+    Field,
+    Recorded,
+    bare_name_key,
+    compare,
+    name_key,
+)
+from identity_service.people.population import population
+
+NAME = "Nguyễn Thị Thúy Hòa"
+RECORDED = Recorded(
+    name_key=name_key(NAME),
+    bare_name_key=bare_name_key(NAME),
+    birth_date="1957-03-12",
+    sex=2,
+    residence_province="08",
+    residence_commune="00691",
+)
+CLAIM = Claim(
+    full_name=NAME,
+    birth_date="1957-03-12",
+    sex=2,
+    residence_province="08",
+    residence_commune="00691",
+)
+ALL: tuple[Field, ...] = (
+    "full_name",
+    "birth_date",
+    "sex",
+    "residence_province",
+    "residence_commune",
+)
+
+
+def recorded_as(name: str) -> Recorded:
+    return replace(RECORDED, name_key=name_key(name), bare_name_key=bare_name_key(name))
+
+
+def test_equal_claim_agrees_in_every_field() -> None:
+    answer = compare(CLAIM, RECORDED)
+    assert answer == Comparison(ALL, (), (), (), ())
+    assert answer.same_person
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Hòa", "Hoà"),
+        ("hóa", "hoá"),
+        ("Hỏa", "Hoả"),
+        ("Toại", "Tọai"),
+        ("Họa", "Hoạ"),
+        ("Lõa", "Loã"),
+        ("Hòe", "Hoè"),
+        ("Khóe", "Khoé"),
+        ("Khỏe", "Khoẻ"),
+        ("Xõe", "Xoẽ"),
+        ("Chọe", "Choẹ"),
+        ("Thùy", "Thuỳ"),
+        ("Thúy", "Thuý"),
+        ("Thủy", "Thuỷ"),
+        ("Lũy", "Luỹ"),
+        ("Thụy", "Thuỵ"),
+        ("Quý", "Qúy"),
+        ("Hoàn", "Hòan"),
+        ("NGUYỄN THỊ THÚY", "nguyễn thị thuý"),
+        ("  Nguyễn\u00a0 Văn   An ", "Nguyễn Văn An"),
+        ("Đặng Đức", "Ðặng Ðức"),
+        ("H'Hen Niê", "H’Hen Niê"),
+        ("Nguyễn\u200b Huệ", normalize("NFD", "Nguyễn Huệ")),
+    ],
+)
+def test_spellings_of_one_name_are_one_name(one: str, other: str) -> None:
+    assert one != other
+    assert name_key(one) == name_key(other)
+
+
+def test_letter_with_two_marks_is_one_letter_in_any_order_of_them() -> None:
+    assert name_key("Hue\u0302\u0323") == name_key("Hue\u0323\u0302") == name_key("Huệ")
+
+
+def test_names_in_use_keep_keys_of_their_own() -> None:
+    known = population()
+    syllables = {
+        syllable
+        for names in (known.surnames, known.male_given_names, known.female_given_names)
+        for name in names
+        for syllable in name.split()
+    }
+    for one, other in combinations(sorted(syllables), 2):
+        assert name_key(one) != name_key(other), (one, other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("Hùng", "Hưng"), ("Thủy", "Thúy"), ("Đan", "Dan"), ("Lý", "Lí")]
+)
+def test_other_diacritics_are_another_name(one: str, other: str) -> None:
+    assert name_key(one) != name_key(other)
+
+
+def test_bare_key_has_plain_letters_only() -> None:
+    assert bare_name_key("Đỗ Thị  Ngọc Ưỡng") == "do thi ngoc uong"
+
+
+def test_name_without_diacritics_agrees_and_says_so() -> None:
+    answer = compare(replace(CLAIM, full_name="NGUYEN THI THUY HOA"), RECORDED)
+    assert answer.agreeing == ALL
+    assert answer.without_diacritics == ("full_name",)
+    assert answer.same_person
+
+
+def test_record_without_diacritics_agrees_and_says_so() -> None:
+    answer = compare(CLAIM, recorded_as("Nguyen Thi Thuy Hoa"))
+    assert answer.without_diacritics == ("full_name",)
+
+
+def test_other_tone_placement_agrees_fully() -> None:
+    assert compare(CLAIM, recorded_as("Nguyễn Thị Thuý Hoà")) == Comparison(ALL, (), (), (), ())
+
+
+def test_differing_fields_are_named_without_values() -> None:
+    claim = Claim("Nguyễn Thị Lan", "1957-12-03", 1, "01", "00070")
+    answer = compare(claim, RECORDED)
+    assert answer == Comparison((), ALL, (), (), ())
+    assert not answer.same_person
+    for value in (NAME, "1957-03-12", "00691"):
+        assert value not in repr(answer)
+
+
+@pytest.mark.parametrize(
+    ("claimed", "held", "agrees"),
+    [
+        ("1957-03-12", "1957", True),
+        ("1957", "1957-03-12", True),
+        ("1957-03-12", "1957-03", True),
+        ("1957-03", "1957-04-12", False),
+        ("1958", "1957-03-12", False),
+    ],
+)
+def test_birth_dates_agree_at_the_coarser_precision_and_say_so(
+    claimed: str, held: str, agrees: bool
+) -> None:
+    answer = compare(Claim(birth_date=claimed), replace(RECORDED, birth_date=held))
+    fields: tuple[Field, ...] = ("birth_date",)
+    assert answer == (
+        Comparison(fields, (), (), (), fields) if agrees else Comparison((), fields, (), (), ())
+    )
+
+
+def test_old_and_new_province_are_one_place() -> None:
+    recorded_in_ha_giang = replace(RECORDED, residence_province="02", residence_commune=None)
+    answer = compare(CLAIM, recorded_in_ha_giang)
+    assert "residence_province" in answer.agreeing
+    assert answer.not_comparable == ("residence_commune",)
+    assert answer.same_person
+
+
+def test_old_commune_is_compared_by_its_province_alone() -> None:
+    old_units = Claim(residence_province="02", residence_commune="00700")
+    answer = compare(old_units, RECORDED)
+    assert answer == Comparison(("residence_province",), (), ("residence_commune",), (), ())
+    elsewhere = compare(replace(old_units, residence_province="04"), RECORDED)
+    assert elsewhere.differing == ("residence_province", "residence_commune")
+
+
+def test_commune_alone_says_its_province() -> None:
+    recorded_in_ha_giang = replace(RECORDED, residence_province="02", residence_commune=None)
+    in_ha_noi = Claim(residence_commune="00070")
+    assert compare(in_ha_noi, recorded_in_ha_giang).differing == ("residence_commune",)
+
+
+@pytest.mark.parametrize(("claimed", "held"), [(0, 1), (2, 0)])
+def test_unknown_sex_is_not_comparable(claimed: int, held: int) -> None:
+    answer = compare(Claim(sex=claimed), replace(RECORDED, sex=held))
+    assert answer.not_comparable == ("sex",)
+    assert not answer.same_person
+
+
+def test_what_the_register_does_not_say_is_not_comparable() -> None:
+    nothing = Recorded("", "", None, 0, None, None)
+    assert compare(CLAIM, nothing) == Comparison((), (), ALL, (), ())
+
+
+def test_claim_of_nothing_is_nobody() -> None:
+    assert not compare(Claim(), RECORDED).same_person

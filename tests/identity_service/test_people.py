@@ -1,0 +1,213 @@
+from collections import Counter
+from itertools import islice
+from math import gcd
+from unicodedata import is_normalized
+
+import pytest
+from pydantic import ValidationError
+
+from identity_service.answers import Answer
+from identity_service.birth_dates import parse_birth_date, precision
+from identity_service.matching import Recorded, bare_name_key, compare, name_key
+from identity_service.people import Person, Persona, generate, personas
+from identity_service.people.flaws import FLAWS, place_tone_late
+from identity_service.people.generator import _SERIAL_STEP, _SERIALS, FIRST_SERIAL, Generator
+from identity_service.people.population import Flaw, Population, population
+from identity_service.personal_numbers import PersonalNumber, Sex
+from identity_service.provinces import (
+    abolished_codes,
+    birth_prefixes,
+    commune_provinces,
+    current_codes,
+)
+
+COUNT = 20_000
+
+
+@pytest.fixture(scope="module")
+def people() -> list[Person]:
+    return list(generate(COUNT, seed=7))
+
+
+def clean(count: int) -> list[Person]:
+    without_flaws = population().model_copy(update={"flaws": {}})
+    return list(islice(Generator(without_flaws, seed=7).people(), count))
+
+
+def recorded(person: Person) -> Recorded:
+    return Recorded(
+        name_key(person.full_name),
+        bare_name_key(person.full_name),
+        person.birth_date,
+        person.sex,
+        person.residence_province,
+        person.residence_commune,
+    )
+
+
+def test_one_seed_is_one_register(people: list[Person]) -> None:
+    assert list(generate(1_000, seed=7)) == people[:1_000]
+    assert list(generate(1_000, seed=8)) != people[:1_000]
+
+
+def test_numbers_are_unique_valid_and_no_personas(people: list[Person]) -> None:
+    assert len({person.personal_number for person in people}) == COUNT
+    for person in people:
+        assert PersonalNumber.parse(person.personal_number).prefix_known
+        assert person.birth_prefix == person.personal_number[:3]
+        assert int(person.personal_number[6:]) >= FIRST_SERIAL
+
+
+def test_serials_of_one_province_sex_and_year_never_repeat() -> None:
+    generator = Generator(population(), seed=1)
+    numbers = {generator._number("001", Sex.MALE, 1990) for _ in range(20_000)}
+    assert len(numbers) == 20_000
+    # A step prime to the number of serials comes back only after it has visited all of them.
+    assert gcd(_SERIAL_STEP, _SERIALS) == 1
+
+
+def test_more_people_than_serials_are_refused() -> None:
+    generator = Generator(population(), seed=1)
+    generator._issued["001090000000"] = 1_000_000 - FIRST_SERIAL
+    with pytest.raises(OverflowError, match="no personal number is left"):
+        generator._number("001", Sex.MALE, 1990)
+
+
+def test_clean_records_contradict_nothing() -> None:
+    for person in clean(5_000):
+        number = PersonalNumber.parse(person.personal_number)
+        assert not number.contradicts_sex(person.sex)
+        assert not number.contradicts_birth_date(person.birth_date)
+        assert parse_birth_date(person.birth_date) == person.birth_date
+        assert precision(person.birth_date) == person.birth_precision
+        assert is_normalized("NFC", person.full_name)
+        assert person.full_name == " ".join(person.full_name.split())
+
+
+def test_households_share_home_and_ethnicity(people: list[Person]) -> None:
+    homes = {(p.household_id, p.residence_province, p.residence_commune) for p in people}
+    assert len(homes) == len({person.household_id for person in people})
+    sizes = Counter(person.household_id for person in people).values()
+    assert 2 <= COUNT / len(sizes) <= 4
+    assert max(sizes) > 4
+
+
+def test_residence_is_a_commune_of_today_or_a_province_of_before(people: list[Person]) -> None:
+    old = [person for person in people if person.residence_commune is None]
+    assert all(person.residence_province in abolished_codes() for person in old)
+    # 60 per thousand of the households in the 23 joined provinces: a few per cent of all
+    assert 0.02 < len(old) / COUNT < 0.06
+    for person in people:
+        if person.residence_commune is not None:
+            assert commune_provinces()[person.residence_commune] == person.residence_province
+
+
+def test_surnames_are_as_frequent_as_among_the_people(people: list[Person]) -> None:
+    surnames = Counter(person.full_name.split()[0] for person in people if person.full_name)
+    expected = population().surnames["Nguyễn"] / sum(population().surnames.values())
+    assert surnames["Nguyễn"] / COUNT == pytest.approx(expected, abs=0.03)
+
+
+def test_the_old_are_often_known_by_year_only() -> None:
+    old = [person for person in clean(COUNT) if int(person.personal_number[4:6]) < 60]
+    old = [person for person in old if person.personal_number[3] in "01"]
+    share = sum(person.birth_precision == "year" for person in old) / len(old)
+    assert share == pytest.approx(population().known_by_year_only / 1_000, abs=0.03)
+
+
+def test_share_of_flaws_is_as_stated(people: list[Person]) -> None:
+    stated = population().flaws
+    contradicted = sum(
+        PersonalNumber.parse(person.personal_number).contradicts_sex(person.sex)
+        for person in people
+    )
+    assert contradicted / COUNT == pytest.approx(stated["sex_contradicts_number"] / 1_000, abs=1e-3)
+    spaced = sum("  " in person.full_name for person in people)
+    assert spaced / COUNT == pytest.approx(stated["extra_spaces"] / 1_000, abs=4e-3)
+
+
+def test_every_flaw_has_a_share_and_a_share_each_flaw() -> None:
+    assert set(FLAWS) == set(population().flaws)
+
+
+@pytest.mark.parametrize("flaw", FLAWS)
+def test_flaw_spoils_a_record(flaw: Flaw) -> None:
+    person = clean(1)[0]._replace(full_name="Đỗ Thị Thúy", birth_date="1957-12-03")
+    assert FLAWS[flaw](person) != person
+
+
+@pytest.mark.parametrize(
+    "flaw", ["other_tone_placement", "extra_spaces", "decomposed_unicode", "foreign_letter"]
+)
+def test_flaw_of_spelling_leaves_the_name_the_same(flaw: Flaw) -> None:
+    person = clean(1)[0]._replace(full_name="Đỗ Thị Thúy")
+    assert name_key(FLAWS[flaw](person).full_name) == name_key("Đỗ Thị Thúy")
+
+
+def test_tone_moves_in_open_syllables_only() -> None:
+    assert place_tone_late("Hòa Khỏe Thúy Quý Hoàn Toại") == "Hoà Khoẻ Thuý Quý Hoàn Toại"
+
+
+def test_each_answer_has_a_persona() -> None:
+    assert {persona.answer for persona in personas().values()} == set(Answer)
+
+
+def test_personas_have_numbers_of_their_own() -> None:
+    numbers = [persona.personal_number for persona in personas().values()]
+    assert len(set(numbers)) == len(numbers)
+    assert all(int(number[6:]) < FIRST_SERIAL for number in numbers)
+    assert all(number[:3] in birth_prefixes() for number in numbers)
+
+
+@pytest.mark.parametrize("persona", personas().values(), ids=personas().keys())
+def test_persona_lives_in_a_commune_of_its_province(persona: Persona) -> None:
+    assert commune_provinces()[persona.residence_commune] == persona.residence_province
+    assert current_codes()[persona.residence_province] == persona.residence_province
+
+
+@pytest.mark.parametrize("persona", personas().values(), ids=personas().keys())
+def test_persona_is_answered_as_it_says(persona: Persona) -> None:
+    person = persona.person
+    if persona.told or persona.answer is Answer.NOT_FOUND:
+        assert person is None
+        return
+    assert person is not None
+    comparison = compare(persona.claim, recorded(person))
+    assert comparison.differing == persona.differing
+    expected = {"DECEASED": Answer.DECEASED, "LOCKED": Answer.LOCKED}.get(
+        person.status, Answer.MATCH if comparison.same_person else Answer.MISMATCH
+    )
+    assert persona.answer is expected
+
+
+def test_persona_without_diacritics_agrees_only_so() -> None:
+    persona = personas()["without_diacritics"]
+    assert persona.person is not None
+    assert compare(persona.claim, recorded(persona.person)).without_diacritics == ("full_name",)
+
+
+def test_year_only_elder_agrees_at_the_coarser_precision() -> None:
+    persona = personas()["year_only_elder"]
+    assert persona.person is not None
+    answer = compare(persona.claim, recorded(persona.person))
+    assert answer.at_coarser_precision == ("birth_date",)
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [
+        ({"sex": 2}, "contradicts"),
+        ({"birth_date": "1991-05-14"}, "contradicts"),
+        ({"differing": ["sex"]}, "names the differing fields"),
+        ({"nickname": "An"}, "Extra inputs"),
+    ],
+)
+def test_persona_that_does_not_fit_is_refused(change: dict[str, object], wrong: str) -> None:
+    fits = personas()["match"].model_dump()
+    with pytest.raises(ValidationError, match=wrong):
+        Persona.model_validate(fits | change)
+
+
+def test_unknown_flaw_is_refused() -> None:
+    with pytest.raises(ValidationError, match="flaws"):
+        Population.model_validate(population().model_dump() | {"flaws": {"misspelt": 1}})

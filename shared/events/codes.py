@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import date
 from enum import IntEnum
 from types import MappingProxyType
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
@@ -192,40 +192,62 @@ DossierCode = Annotated[
 ]
 
 
-class _Labelled(IntEnum):
-    """A number of the national format with its name as published."""
+class Channel(IntEnum):
+    """KenhThucHien: by which way the dossier came."""
 
-    label: str
-
-    def __new__(cls, number: int, label: str) -> Self:
-        member = int.__new__(cls, number)
-        member._value_ = number
-        member.label = label
-        return member
+    DESK = 1
+    ONLINE = 2
+    POST = 3
 
     @property
     def slug(self) -> str:
         return self.name.lower()
 
-
-class Channel(_Labelled):
-    """KenhThucHien: by which way the dossier came."""
-
-    DESK = 1, "Trực tiếp"
-    ONLINE = 2, "Trực tuyến"
-    POST = 3, "Dịch vụ bưu chính"
+    @property
+    def label(self) -> str:
+        """The name as published."""
+        return _CHANNEL_LABELS[self]
 
 
-class DossierStatus(_Labelled):
+class DossierStatus(IntEnum):
     """TrangThaiHoSo: the ten statuses of the national portal."""
 
-    REGISTERED = 1, "Mới đăng ký"
-    RECEIVED = 2, "Được tiếp nhận"
-    NOT_RECEIVED = 3, "Không được tiếp nhận"
-    PROCESSING = 4, "Đang xử lý"
-    SUPPLEMENT_REQUESTED = 5, "Yêu cầu bổ sung giấy tờ"
-    PAYMENT_REQUIRED = 6, "Yêu cầu thực hiện nghĩa vụ tài chính"
-    WITHDRAWN = 7, "Công dân yêu cầu rút hồ sơ"
-    STOPPED = 8, "Dừng xử lý"
-    PROCESSED = 9, "Đã xử lý xong"
-    RETURNED = 10, "Đã trả kết quả"
+    REGISTERED = 1
+    RECEIVED = 2
+    NOT_RECEIVED = 3
+    PROCESSING = 4
+    SUPPLEMENT_REQUESTED = 5
+    PAYMENT_REQUIRED = 6
+    WITHDRAWN = 7
+    STOPPED = 8
+    PROCESSED = 9
+    RETURNED = 10
+
+    @property
+    def slug(self) -> str:
+        return self.name.lower()
+
+    @property
+    def label(self) -> str:
+        """The name as published."""
+        return _STATUS_LABELS[self]
+
+
+_CHANNEL_LABELS = {
+    Channel.DESK: "Trực tiếp",
+    Channel.ONLINE: "Trực tuyến",
+    Channel.POST: "Dịch vụ bưu chính",
+}
+
+_STATUS_LABELS = {
+    DossierStatus.REGISTERED: "Mới đăng ký",
+    DossierStatus.RECEIVED: "Được tiếp nhận",
+    DossierStatus.NOT_RECEIVED: "Không được tiếp nhận",
+    DossierStatus.PROCESSING: "Đang xử lý",
+    DossierStatus.SUPPLEMENT_REQUESTED: "Yêu cầu bổ sung giấy tờ",
+    DossierStatus.PAYMENT_REQUIRED: "Yêu cầu thực hiện nghĩa vụ tài chính",
+    DossierStatus.WITHDRAWN: "Công dân yêu cầu rút hồ sơ",
+    DossierStatus.STOPPED: "Dừng xử lý",
+    DossierStatus.PROCESSED: "Đã xử lý xong",
+    DossierStatus.RETURNED: "Đã trả kết quả",
+}

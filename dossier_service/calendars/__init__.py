@@ -1,0 +1,137 @@
+"""Which days are worked: the `holidays` package as the base, corrected by one YAML file a year.
+
+Dates are handled as ordinals (`date.toordinal()`), so that counting days is counting indexes.
+"""
+
+from bisect import bisect_left
+from datetime import date, time
+from functools import cache, cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Self
+from zoneinfo import ZoneInfo
+
+import holidays
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
+
+_FOLDER = Path(__file__).parent
+
+
+class Corrections(BaseModel):
+    """What the government announced for one year beyond what the Labour Code says."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    year: int
+    version: PositiveInt
+    announced: bool
+    sources: tuple[str, ...] = Field(min_length=1)
+    # not `off`, which YAML reads as false
+    closed: dict[date, str]
+    worked: dict[date, str]
+
+    @model_validator(mode="after")
+    def _days_are_of_the_year(self) -> Self:
+        strangers = [day for day in (*self.closed, *self.worked) if day.year != self.year]
+        if strangers:
+            raise ValueError(f"days of another year: {strangers}")
+        if both := self.closed.keys() & self.worked.keys():
+            raise ValueError(f"days both closed and worked: {sorted(both)}")
+        return self
+
+
+class Session(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    opens: time
+    closes: time
+
+    @cached_property
+    def opens_second(self) -> int:
+        return seconds_of_day(self.opens)
+
+    @cached_property
+    def seconds(self) -> int:
+        return seconds_of_day(self.closes) - self.opens_second
+
+
+class OfficeHours(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: PositiveInt
+    time_zone: ZoneInfo
+    sessions: tuple[Session, ...] = Field(min_length=1)
+    same_day_until: time
+    warn_hours: NonNegativeInt
+    reception_hours: PositiveInt
+
+    @model_validator(mode="after")
+    def _sessions_follow_each_other(self) -> Self:
+        edges = [edge for session in self.sessions for edge in (session.opens, session.closes)]
+        if sorted(set(edges)) != edges:
+            raise ValueError("sessions must follow each other without touching")
+        return self
+
+    @cached_property
+    def seconds_a_day(self) -> int:
+        return sum(session.seconds for session in self.sessions)
+
+
+def seconds_of_day(moment: time) -> int:
+    return moment.hour * 3600 + moment.minute * 60 + moment.second
+
+
+@cache
+def office_hours() -> OfficeHours:
+    text = (_FOLDER / "office.yaml").read_text(encoding="utf-8")
+    return OfficeHours.model_validate(yaml.safe_load(text))
+
+
+@cache
+def corrections(year: int) -> Corrections | None:
+    """The announcements for a year; None where no file speaks of it."""
+    path = _FOLDER / f"{year}.yaml"
+    if not path.exists():
+        return None
+    return Corrections.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+def calendar_version(year: int) -> str:
+    """What the working days of a year were computed from, for figures that must be recomputed."""
+    announced = corrections(year)
+    return f"{year}.{announced.version if announced else 0}+holidays-{version('holidays')}"
+
+
+@cache
+def working_days(year: int) -> tuple[int, ...]:
+    """The ordinals of the days worked in a year, in order."""
+    # A swapped day may lie in the year before or after the one that announces it.
+    base = holidays.country_holidays("VN", years=(year - 1, year, year + 1))
+    announced = corrections(year)
+    closed = announced.closed if announced else {}
+    worked = announced.worked if announced else {}
+
+    def is_worked(day: date) -> bool:
+        if day in worked:
+            return True
+        return day not in closed and base.is_working_day(day)
+
+    first, last = date(year, 1, 1).toordinal(), date(year, 12, 31).toordinal()
+    return tuple(n for n in range(first, last + 1) if is_worked(date.fromordinal(n)))
+
+
+def is_working_day(day: date) -> bool:
+    return working_day_after(day.toordinal(), 0) == day.toordinal()
+
+
+def working_day_after(ordinal: int, count: int) -> int:
+    """The `count`-th working day after the first one on or after `ordinal`."""
+    year = date.fromordinal(ordinal).year
+    days = working_days(year)
+    index = bisect_left(days, ordinal) + count
+    while index >= len(days):
+        index -= len(days)
+        year += 1
+        days = working_days(year)
+    return days[index]

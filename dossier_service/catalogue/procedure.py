@@ -1,0 +1,182 @@
+"""What the catalogue says of one procedure. An entry is immutable: a change is a new version."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    StringConstraints,
+    model_validator,
+)
+
+from dossier_service.deadlines import Term, Unit
+from shared.events.codes import AgencyCode, Channel, ProcedureCode, national_code
+
+# KQ.G15.000031, or the older 000.00.00.G09-KQ002269
+RESULT_CODE = (
+    r"^(KQ\.[A-Z][0-9]{2}\.[0-9]{6}|[0-9]{3}\.[0-9]{2}\.[0-9]{2}\.[A-Z][0-9]{2}-KQ[0-9]{6})$"
+)
+# Codes of our own, until the owner of the procedure publishes one.
+PROVISIONAL_PREFIX = "3.9"
+_ONE_DAY = {Unit.HOUR: 8, Unit.WORKING_DAY: 1, Unit.DAY: 1}
+# Rough lengths in working hours, good enough to tell which of two terms is the longer.
+_WORKING_HOURS = {Unit.HOUR: 1.0, Unit.WORKING_DAY: 8.0, Unit.DAY: 40 / 7, Unit.MONTH: 174.0}
+
+ResultCode = Annotated[str, StringConstraints(pattern=RESULT_CODE)]
+ServiceCode = Annotated[str, StringConstraints(min_length=1, max_length=20)]
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Level(StrEnum):
+    """Cấp thực hiện: bộ, tỉnh, xã, cơ quan khác."""
+
+    MINISTRY = "ministry"
+    PROVINCE = "province"
+    COMMUNE = "commune"
+    OTHER = "other"
+
+
+class Replacement(_Entry):
+    """The data of the state that stands for a paper, so that nobody is asked for it again."""
+
+    by: Literal["register_query", "digitised_paper", "earlier_result"]
+    # the database to ask, the digitised paper or the result code
+    code: Text
+    holder: AgencyCode | None = None
+
+
+class Paper(_Entry):
+    code: Text
+    name: Text
+    originals: NonNegativeInt = 0
+    copies: NonNegativeInt = 0
+    # the case in which it is asked for; None: always
+    case: Text | None = None
+    replaced_by: tuple[Replacement, ...] = ()
+
+    @property
+    def is_required(self) -> bool:
+        """The published lists also hold remarks, as papers of which nought is to be handed in."""
+        return self.case is None and self.originals + self.copies > 0
+
+
+class Fee(_Entry):
+    """An amount in đồng. Unpaid, `before` holds the dossier back, `after` the result."""
+
+    code: Text
+    name: Text
+    amount_vnd: NonNegativeInt
+    when: Literal["before", "after"]
+    # phí (for a service) or lệ phí (set by law)
+    kind: Literal["charge", "levy"]
+    channel: Channel | None = None
+    # the case in which it is due, decided by the officer; None: always
+    case: Text | None = None
+
+
+class ProcedureChannel(_Entry):
+    channel: Channel
+    duration: PositiveInt | None = None
+    unit: Unit | None = None
+    same_day: bool = False
+    text: str = ""
+
+    @model_validator(mode="after")
+    def _term_is_whole(self) -> Self:
+        if (self.duration is None) != (self.unit is None):
+            raise ValueError("a duration needs its unit, and a unit its duration")
+        if self.same_day and (self.unit is None or self.duration != _ONE_DAY.get(self.unit)):
+            raise ValueError("a same-day procedure lasts one working day or eight hours")
+        return self
+
+    @property
+    def term(self) -> Term | None:
+        if self.duration is None or self.unit is None:
+            return None
+        return Term(self.duration, self.unit, same_day=self.same_day)
+
+
+class Procedure(_Entry):
+    """A TTHC as its owner publishes it; `owner` is None where the owner has no published code."""
+
+    code: ProcedureCode
+    code_confirmed: bool = True
+    name: Text
+    owner: AgencyCode | None
+    levels: tuple[Level, ...] = Field(min_length=1)
+    sector: Text
+    decision: Text | None = None
+    subjects: tuple[Text, ...] = ()
+    competent: str = ""
+    channels: tuple[ProcedureChannel, ...] = ()
+    papers: tuple[Paper, ...] = ()
+    result_codes: tuple[ResultCode, ...] = ()
+    requires_result: bool = True
+    fees: tuple[Fee, ...] = ()
+    essential: bool = False
+    # MaDVC, which payments and look-ups name
+    service_codes: tuple[ServiceCode, ...] = ()
+    # the running number under which the national portal took the service in
+    service_number: PositiveInt | None = None
+
+    @model_validator(mode="after")
+    def _code_says_whether_it_is_confirmed(self) -> Self:
+        if self.code.startswith(PROVISIONAL_PREFIX) == self.code_confirmed:
+            raise ValueError(
+                f"codes {PROVISIONAL_PREFIX}xxxxx are provisional: set code_confirmed to false for "
+                "them, and only for them"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _parts_are_told_apart(self) -> Self:
+        for name, codes in (
+            ("fees", [fee.code for fee in self.fees]),
+            ("papers", [paper.code for paper in self.papers]),
+            ("result_codes", list(self.result_codes)),
+            ("service_codes", list(self.service_codes)),
+        ):
+            if twice := {code for code in codes if codes.count(code) > 1}:
+                raise ValueError(f"{name}: the same code twice: {sorted(twice)}")
+        return self
+
+    @property
+    def national_code(self) -> str:
+        return national_code(self.code)
+
+    def accepts(self, channel: Channel) -> bool:
+        return any(entry.channel is channel for entry in self.channels)
+
+    def term(self, channel: Channel) -> Term | None:
+        """The longest term published for the channel; None where none is."""
+        return _longest(entry.term for entry in self.channels if entry.channel is channel)
+
+    def longest_term(self) -> Term | None:
+        """The longest of all: the yardstick of a dossier that has no due date of its own."""
+        return _longest(entry.term for entry in self.channels)
+
+    def fees_due(self, channel: Channel, found: frozenset[str] = frozenset()) -> tuple[Fee, ...]:
+        """The fees of a dossier of this channel.
+
+        A fee that is due in one case only is among them when its code is in `found`: whoever
+        receives the dossier has seen that the case is given.
+        """
+        return tuple(
+            fee
+            for fee in self.fees
+            if fee.channel in (None, channel) and (fee.case is None or fee.code in found)
+        )
+
+
+def _longest(terms: Iterable[Term | None]) -> Term | None:
+    known = [term for term in terms if term is not None]
+    return max(known, key=lambda term: term.duration * _WORKING_HOURS[term.unit], default=None)

@@ -1,0 +1,170 @@
+"""Reading procedures as the national portal publishes them: one JSON object a line."""
+
+import gzip
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from dossier_service.catalogue.procedure import RESULT_CODE, Level, Procedure
+from dossier_service.catalogue.wording import (
+    Fault,
+    Price,
+    Reading,
+    fees_of,
+    mended_subjects,
+    papers_of,
+    read_way,
+)
+from shared.events.codes import Channel
+
+_CHANNELS = {channel.label: channel for channel in Channel}
+_LEVELS = {
+    "Cấp bộ": Level.MINISTRY,
+    "Cấp tỉnh": Level.PROVINCE,
+    "Cấp xã": Level.COMMUNE,
+    "Cơ quan khác": Level.OTHER,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Readable:
+    """A procedure that could be read, with what of it could not be taken over as it stands."""
+
+    line: int
+    procedure: Procedure
+    faults: frozenset[Fault]
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A line that gives no procedure; `code` is None where not even that could be read."""
+
+    line: int
+    code: str | None
+    reasons: tuple[str, ...]
+
+
+class _Way(BaseModel):
+    channel: str
+    text: str
+
+
+class _Line(BaseModel):
+    """The fields of a published procedure that the catalogue takes over; others are left."""
+
+    model_config = ConfigDict(str_strip_whitespace=True)
+
+    code: str
+    name: str
+    owner: str | None
+    level: str
+    sector: str
+    decision: str
+    subjects: list[str]
+    competent: str
+    channels: list[_Way]
+    documents_text: str
+    result_codes: list[str]
+    result_text: str
+
+
+def read_published_file(path: Path) -> Iterator[Readable | Unreadable]:
+    """The entries of a .jsonl or .jsonl.gz file in UTF-8."""
+    if path.suffix == ".gz":
+        with gzip.open(path, "rt", encoding="utf-8") as lines:
+            yield from read_published(lines)
+    else:
+        with path.open(encoding="utf-8") as lines:
+            yield from read_published(lines)
+
+
+def read_published(lines: Iterable[str]) -> Iterator[Readable | Unreadable]:
+    """One entry for every line, in order; the second of two lines with the same code is refused."""
+    line_of: dict[str, int] = {}
+    for number, text in enumerate(lines, start=1):
+        entry = _read_line(number, text)
+        if isinstance(entry, Readable):
+            first = line_of.setdefault(entry.procedure.code, number)
+            if first != number:
+                reason = f"the same code as in line {first}"
+                entry = Unreadable(number, entry.procedure.code, (reason,))
+        yield entry
+
+
+def _read_line(number: int, text: str) -> Readable | Unreadable:
+    code = None
+    try:
+        line = _Line.model_validate_json(unicodedata.normalize("NFC", text))
+        code = line.code
+        procedure, faults = _procedure(line)
+    except ValidationError as error:
+        return Unreadable(number, code, _reasons(error))
+    return Readable(number, procedure, frozenset(faults))
+
+
+def _reasons(error: ValidationError) -> tuple[str, ...]:
+    # Without the input: a whole line of the file would stand in the report.
+    return tuple(
+        f"{'.'.join(str(step) for step in fault['loc']) or 'line'}: {fault['msg']}"
+        for fault in error.errors(include_url=False, include_input=False)
+    )
+
+
+def _procedure(line: _Line) -> tuple[Procedure, list[Fault]]:
+    readings = [(way, read_way(way.text)) for way in line.channels]
+    prices = [
+        Price(_CHANNELS[way.channel], reading.amount_vnd, reading.note)
+        for way, reading in readings
+        if way.channel in _CHANNELS
+    ]
+    fees, fee_faults = fees_of(prices)
+    subjects = mended_subjects(line.subjects)
+    papers = papers_of(line.documents_text)
+    result_codes = [code for code in line.result_codes if re.match(RESULT_CODE, code)]
+    procedure = Procedure.model_validate(
+        {
+            "code": line.code,
+            "name": line.name,
+            "owner": line.owner,
+            "levels": [_LEVELS.get(level, level) for level in line.level.split(", ")],
+            "sector": line.sector,
+            "decision": line.decision or None,
+            "subjects": subjects,
+            "competent": line.competent,
+            "channels": [_channel(way, reading) for way, reading in readings],
+            "papers": papers,
+            "result_codes": result_codes,
+            "requires_result": bool(line.result_text),
+            "fees": fees,
+            "service_codes": [f"{line.code}.01"],
+        }
+    )
+    faults = [fault for _, reading in readings for fault in reading.faults]
+    return procedure, [*faults, *fee_faults, *_faults_beside(line, procedure)]
+
+
+def _channel(way: _Way, reading: Reading) -> dict[str, object]:
+    return {
+        "channel": _CHANNELS.get(way.channel, way.channel),
+        "duration": reading.duration,
+        "unit": reading.unit,
+        "text": way.text,
+    }
+
+
+def _faults_beside(line: _Line, procedure: Procedure) -> Iterator[Fault]:
+    """What is wrong outside of the channels."""
+    if line.owner is None:
+        yield Fault.OWNER_WITHOUT_CODE
+    if not line.channels:
+        yield Fault.NO_CHANNELS
+    if procedure.subjects != tuple(line.subjects):
+        yield Fault.SUBJECTS_MENDED
+    if not procedure.papers:
+        yield Fault.PAPERS_UNREADABLE
+    if len(procedure.result_codes) != len(line.result_codes):
+        yield Fault.RESULT_CODE_MALFORMED

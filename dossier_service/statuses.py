@@ -1,0 +1,97 @@
+"""Which status may follow which: the table of statuses.yaml, read once and strictly."""
+
+from collections import Counter
+from functools import cache
+from itertools import chain
+from pathlib import Path
+from typing import Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
+
+from shared.events.codes import Channel, DossierStatus
+
+Statuses = frozenset[DossierStatus]
+ReportGroup = Literal[
+    "being_handled", "done", "returned_or_withdrawn", "supplement", "stopped", "not_received"
+]
+
+
+class Onward(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    to: Statuses
+    after: dict[DossierStatus, Statuses] = {}
+    with_reason: Statuses = frozenset()
+
+    @property
+    def every(self) -> Statuses:
+        return self.to.union(*self.after.values())
+
+
+class StatusTable(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: PositiveInt
+    first: dict[Channel, Statuses]
+    transitions: dict[DossierStatus, Onward]
+    report_groups: dict[ReportGroup, Statuses]
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if missing := set(Channel) - self.first.keys():
+            raise ValueError(f"channels without a first status: {sorted(missing)}")
+        if missing_rows := set(DossierStatus) - self.transitions.keys():
+            raise ValueError(f"statuses without a row: {sorted(missing_rows)}")
+        grouped = Counter(chain.from_iterable(self.report_groups.values()))
+        if astray := [status for status in DossierStatus if grouped[status] != 1]:
+            raise ValueError(f"statuses not in exactly one report group: {astray}")
+        return self
+
+    @model_validator(mode="after")
+    def _rows_can_be_walked(self) -> Self:
+        for status, onward in self.transitions.items():
+            if status in onward.every:
+                raise ValueError(f"{status}: a repeated status is progress, not a transition")
+            if strangers := onward.with_reason - onward.every:
+                raise ValueError(f"{status}: a reason for what is not permitted: {strangers}")
+            for before in onward.after:
+                if status not in self.transitions[before].every:
+                    raise ValueError(f"{status} never comes after {before}")
+        return self
+
+
+@cache
+def status_table() -> StatusTable:
+    text = Path(__file__).with_name("statuses.yaml").read_text(encoding="utf-8")
+    return StatusTable.model_validate(yaml.safe_load(text))
+
+
+def first_statuses(channel: Channel) -> Statuses:
+    """The statuses in which a dossier of this channel may begin."""
+    return status_table().first[channel]
+
+
+def permitted(current: DossierStatus, *, before: DossierStatus | None) -> Statuses:
+    """The statuses that may follow `current`; the same status again is progress, and not in it.
+
+    `before` is the status from which the dossier came to `current`: from 6, and from 5 before
+    reception, it goes back there. None: not known (a dossier kept elsewhere), so any is permitted.
+    """
+    onward = status_table().transitions[current]
+    if before is None:
+        return onward.every
+    return onward.to | onward.after.get(before, frozenset())
+
+
+def needs_reason(current: DossierStatus, to: DossierStatus) -> bool:
+    return to in status_table().transitions[current].with_reason
+
+
+def is_final(status: DossierStatus) -> bool:
+    return not status_table().transitions[status].every
+
+
+def report_group(status: DossierStatus) -> ReportGroup:
+    groups = status_table().report_groups
+    return next(name for name, statuses in groups.items() if status in statuses)

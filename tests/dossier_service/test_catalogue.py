@@ -1,0 +1,267 @@
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from dossier_service.catalogue import OWN_FOLDER, own_procedures, read_procedure
+from dossier_service.catalogue.procedure import Procedure
+from dossier_service.catalogue.published import (
+    Readable,
+    Unreadable,
+    read_published,
+    read_published_file,
+)
+from dossier_service.catalogue.report import import_report
+from dossier_service.catalogue.wording import Fault, mended_subjects, papers_of, read_way
+from dossier_service.deadlines import Term, Unit
+from shared.events.codes import Channel
+
+PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "procedures.jsonl.gz"
+FILES = sorted(OWN_FOLDER.glob("*.yaml"))
+PAPERS_HEAD = "Tên giấy tờMẫu đơn, tờ khaiSố lượng"
+
+
+def published_line(**changes: object) -> str:
+    line: dict[str, object] = {
+        "code": "1.999999",
+        "name": "Cấp giấy",
+        "owner": "G01",
+        "level": "Cấp tỉnh, Cấp xã",
+        "sector": "Cư trú",
+        "decision": "1/QĐ-BCA",
+        "subjects": ["Công dân Việt Nam"],
+        "competent": "",
+        "channels": [{"channel": "Trực tiếp", "text": "3 Ngày làm việc20,000 Việt Nam Đồng"}],
+        "documents_text": f"--{PAPERS_HEAD}Tờ khai1 bản chính",
+        "result_codes": ["KQ.G01.000001"],
+        "result_text": "Giấy",
+        "source": "not taken over",
+    }
+    return json.dumps(line | changes)
+
+
+def read_one(**changes: object) -> Readable:
+    [entry] = read_published([published_line(**changes)])
+    assert isinstance(entry, Readable), entry
+    return entry
+
+
+def ways(*texts: tuple[str, str]) -> list[dict[str, str]]:
+    return [{"channel": channel, "text": text} for channel, text in texts]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_file_of_the_own_catalogue_is_whole(path: Path) -> None:
+    procedure = read_procedure(path)
+    assert procedure.channels
+    assert procedure.longest_term() or procedure.code == "2.000815"
+    assert procedure.result_codes or not procedure.requires_result or not procedure.code_confirmed
+
+
+def test_own_catalogue_holds_the_25_essential_services() -> None:
+    assert sum(procedure.essential for procedure in own_procedures().values()) == 25
+
+
+def test_own_catalogue_holds_the_codes_that_are_known() -> None:
+    known = {"1.001193", "1.000656", "1.000894", "2.000815", "2.002621", "2.002622"}
+    assert known <= own_procedures().keys()
+
+
+def test_birth_registration_is_answered_the_same_day() -> None:
+    birth = own_procedures()["1.001193"]
+    assert birth.term(Channel.DESK) == Term(1, Unit.WORKING_DAY, same_day=True)
+    assert birth.accepts(Channel.ONLINE)
+    assert not birth.accepts(Channel.POST)
+
+
+def test_fee_of_a_case_is_due_only_when_the_case_was_found() -> None:
+    birth = own_procedures()["1.001193"]
+    assert birth.fees_due(Channel.DESK) == ()
+    [fee] = birth.fees_due(Channel.DESK, frozenset({"LP-KSQH"}))
+    assert (fee.amount_vnd, fee.when) == (8000, "before")
+
+
+def test_fee_of_a_channel_is_due_on_that_channel() -> None:
+    residence = own_procedures()["1.004222"]
+    assert [fee.amount_vnd for fee in residence.fees_due(Channel.ONLINE)] == [10_000]
+    assert [fee.amount_vnd for fee in residence.fees_due(Channel.DESK)] == [20_000]
+
+
+def test_longest_of_several_terms_counts() -> None:
+    assert own_procedures()["1.003677"].longest_term() == Term(2, Unit.WORKING_DAY)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"code": "3.900099"}, "provisional"),
+        ({"code_confirmed": False}, "provisional"),
+        ({"unheard_of": 1}, "Extra inputs"),
+        ({"channels": [{"channel": 1, "duration": 1}]}, "needs its unit"),
+        (
+            {"channels": [{"channel": 1, "duration": 2, "unit": "working_day", "same_day": True}]},
+            "one working day or eight hours",
+        ),
+        ({"service_codes": ["1.001193.01", "1.001193.01"]}, "the same code twice"),
+        ({"result_codes": ["KQ.15"]}, "pattern"),
+    ],
+)
+def test_entry_that_does_not_fit_is_refused(change: dict[str, object], says: str) -> None:
+    birth = own_procedures()["1.001193"].model_dump()
+    with pytest.raises(ValidationError, match=says):
+        Procedure.model_validate(birth | change)
+
+
+@pytest.mark.parametrize(
+    ("text", "duration", "unit", "amount", "faults"),
+    [
+        ("3 Ngày làm việc20,000 Việt Nam Đồng", 3, Unit.WORKING_DAY, 20_000, ()),
+        ("30 Ngày4.000.000 VNĐ(mỗi giấy)", 30, Unit.DAY, 4_000_000, ()),
+        ("8 GiờMiễn phí", 8, Unit.HOUR, 0, ()),
+        ("6 Tháng100 USD", 6, Unit.MONTH, None, (Fault.FEE_IN_FOREIGN_CURRENCY,)),
+        # one and a half working days are twelve working hours
+        ("1.5 Ngày làm việcMiễn phí", 12, Unit.HOUR, 0, ()),
+        ("1.5 ThángMiễn phí", None, None, 0, (Fault.DURATION_UNCLEAR,)),
+        ("1Miễn phí", None, None, 0, (Fault.DURATION_WITHOUT_UNIT,)),
+        # 1 (of what?) and 200, or 1,200: not to be told apart
+        (
+            "1200 VNĐ",
+            None,
+            None,
+            None,
+            (Fault.DURATION_RUNS_INTO_FEE, Fault.FEE_UNCLEAR),
+        ),
+        (
+            "Không có thông tinKhông có thông tinNộp tại chỗ",
+            None,
+            None,
+            None,
+            (Fault.DURATION_NOT_STATED, Fault.FEE_NOT_STATED),
+        ),
+        # thousands left out
+        ("5 Ngày50 VNĐ(50.000 đồng)", 5, Unit.DAY, None, (Fault.FEE_UNCLEAR,)),
+        (
+            "5 NgàyMiễn phí(Cấp mới 40.000 đồng)",
+            5,
+            Unit.DAY,
+            0,
+            (Fault.FREE_ONLY_IN_PART,),
+        ),
+    ],
+)
+def test_wording_of_a_way_is_read_where_it_is_clear(
+    text: str,
+    duration: int | None,
+    unit: Unit | None,
+    amount: int | None,
+    faults: tuple[Fault, ...],
+) -> None:
+    assert read_way(text)[:3] == (duration, unit, amount)
+    assert read_way(text).faults == faults
+
+
+def test_plain_line_is_read_without_faults() -> None:
+    entry = read_one()
+    assert entry.faults == frozenset()
+    assert entry.procedure.term(Channel.DESK) == Term(3, Unit.WORKING_DAY)
+    assert [fee.amount_vnd for fee in entry.procedure.fees] == [20_000]
+    assert [paper.name for paper in entry.procedure.papers] == ["Tờ khai"]
+
+
+def test_subjects_cut_at_their_commas_are_joined() -> None:
+    cut = ["Tổ chức (không bao gồm doanh nghiệp", "HTX)", "Cán bộ", "công chức", "viên chức"]
+    assert mended_subjects(cut) == (
+        "Tổ chức (không bao gồm doanh nghiệp, HTX)",
+        "Cán bộ, công chức, viên chức",
+    )
+    assert Fault.SUBJECTS_MENDED in read_one(subjects=cut).faults
+
+
+def test_one_amount_for_every_channel_is_one_fee() -> None:
+    channels = ways(("Trực tiếp", "1 Ngày5,000 VNĐ"), ("Trực tuyến", "1 Ngày5,000 VNĐ"))
+    [fee] = read_one(channels=channels).procedure.fees
+    assert (fee.channel, fee.amount_vnd, fee.case) == (None, 5000, None)
+
+
+def test_amounts_that_differ_by_channel_are_fees_of_a_channel() -> None:
+    channels = ways(("Trực tiếp", "1 Ngày20,000 VNĐ"), ("Trực tuyến", "1 Ngày10,000 VNĐ"))
+    procedure = read_one(channels=channels).procedure
+    assert [fee.amount_vnd for fee in procedure.fees_due(Channel.ONLINE)] == [10_000]
+
+
+def test_several_amounts_on_one_channel_are_never_added_up() -> None:
+    channels = ways(
+        ("Trực tiếp", "1 Ngày200,000 VNĐ(Cấp mới)"), ("Trực tiếp", "1 Ngày400,000 VNĐ(Cấp lại)")
+    )
+    entry = read_one(channels=channels)
+    assert Fault.FEE_DIFFERS_BY_CASE in entry.faults
+    assert [fee.case for fee in entry.procedure.fees] == ["Cấp mới", "Cấp lại"]
+    assert entry.procedure.fees_due(Channel.DESK) == ()
+
+
+def test_papers_are_told_apart_with_their_case() -> None:
+    # a count in the middle of a sentence does not end a paper
+    text = (
+        f"--{PAPERS_HEAD}Tờ khai: 01 bản chính.1 bản chínhẢnh, 2 bản chính để đối chiếu2 bản chính,"
+        f"1 bản sao* Ủy quyền:{PAPERS_HEAD}Văn bản ủy quyền1 bản sao"
+    )
+    papers = papers_of(text)
+    assert [(paper.originals, paper.copies, paper.case) for paper in papers] == [
+        (1, 0, None),
+        (2, 1, None),
+        (0, 1, "Ủy quyền"),
+    ]
+    assert [paper.is_required for paper in papers] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"code": "khai sinh"}, "code: "),
+        ({"name": "   "}, "name: "),
+        ({"level": "Cấp vũ trụ"}, "levels.0: "),
+        ({"channels": ways(("Bồ câu", "1 NgàyMiễn phí"))}, "channels.0.channel: "),
+        ({"sector": None}, "sector: "),
+    ],
+)
+def test_line_that_gives_no_procedure_is_named_with_its_reason(
+    changes: dict[str, object], says: str
+) -> None:
+    [entry] = read_published([published_line(**changes)])
+    assert isinstance(entry, Unreadable)
+    assert entry.reasons[0].startswith(says)
+
+
+def test_second_line_of_the_same_code_is_refused() -> None:
+    first, second = read_published([published_line(), published_line(name="Cấp lại giấy")])
+    assert isinstance(first, Readable)
+    assert second == Unreadable(2, "1.999999", ("the same code as in line 1",))
+
+
+def test_report_accounts_for_every_line() -> None:
+    lines = [
+        published_line(),
+        published_line(code="1.999998", owner=None, result_codes=["KQ.1"], channels=[]),
+        published_line(),
+        "{broken",
+    ]
+    report = import_report(read_published(lines))
+    assert (report.read, report.imported, report.with_faults) == (4, 2, 1)
+    assert [refusal.line for refusal in report.refused] == [3, 4]
+    assert report.faults == {
+        Fault.NO_CHANNELS: ["1.999998"],
+        Fault.OWNER_WITHOUT_CODE: ["1.999998"],
+        Fault.RESULT_CODE_MALFORMED: ["1.999998"],
+    }
+    assert "4 read: 2 imported (1 of them with faults), 2 refused" in str(report)
+    assert json.loads(report.model_dump_json())["refused"][0]["code"] == "1.999999"
+
+
+@pytest.mark.skipif(not PUBLISHED.exists(), reason="the published procedures are not at hand")
+def test_every_published_procedure_is_imported_or_named() -> None:
+    report = import_report(read_published_file(PUBLISHED))
+    assert report.read == 2642
+    assert report.imported + len(report.refused) == report.read
+    assert report.refused == []
+    assert report.faults[Fault.NO_CHANNELS] == ["1.009824"]

@@ -1,0 +1,276 @@
+"""Each case is worked out by hand; a working day is 7:00-11:30 (4.5 h) and 13:30-17:00 (3.5 h)."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from dossier_service.calendars import (
+    Corrections,
+    OfficeHours,
+    calendar_version,
+    corrections,
+    is_working_day,
+    office_hours,
+    working_days,
+)
+from dossier_service.deadlines import (
+    Term,
+    Timeliness,
+    Unit,
+    due_at,
+    extended,
+    is_nearly_due,
+    reception_due_at,
+    timeliness,
+)
+
+ONE_HOUR = Term(1, Unit.HOUR)
+ONE_WORKING_DAY = Term(1, Unit.WORKING_DAY)
+SAME_DAY = Term(1, Unit.WORKING_DAY, same_day=True)
+
+
+def at(text: str) -> datetime:
+    """An instant of the office's clock: "2026-03-02 09:00"."""
+    return datetime.fromisoformat(text).replace(tzinfo=office_hours().time_zone)
+
+
+@pytest.mark.parametrize(
+    ("start", "term", "due"),
+    [
+        # Monday 2 March 2026 and the days after it hold no holiday.
+        ("2026-03-02 09:00", ONE_HOUR, "2026-03-02 10:00"),
+        # 11:00-11:30 is half an hour, the other half begins at 13:30
+        ("2026-03-02 11:00", ONE_HOUR, "2026-03-02 14:00"),
+        # 10:30-11:30 fills the hour: due at the end of the morning, not after lunch
+        ("2026-03-02 10:30", ONE_HOUR, "2026-03-02 11:30"),
+        # in the lunch break -> 13:30
+        ("2026-03-02 12:10", ONE_HOUR, "2026-03-02 14:30"),
+        ("2026-03-02 11:30", ONE_HOUR, "2026-03-02 14:30"),
+        # before 7:00 -> 7:00
+        ("2026-03-02 05:00", ONE_HOUR, "2026-03-02 08:00"),
+        # at and after 17:00 -> 7:00 of the next working day
+        ("2026-03-02 17:00", ONE_HOUR, "2026-03-03 08:00"),
+        ("2026-03-02 23:59", ONE_HOUR, "2026-03-03 08:00"),
+        # 16:00-17:00, then 7:00-8:00
+        ("2026-03-02 16:00", Term(2, Unit.HOUR), "2026-03-03 08:00"),
+        # 8 h from 9:00: 2.5 h + 3.5 h on Monday, 2 h on Tuesday
+        ("2026-03-02 09:00", Term(8, Unit.HOUR), "2026-03-03 09:00"),
+        ("2026-03-02 09:00", ONE_WORKING_DAY, "2026-03-03 09:00"),
+        # a whole day from 7:00 ends at 17:00 of the same day
+        ("2026-03-02 07:00", ONE_WORKING_DAY, "2026-03-02 17:00"),
+        # Friday 15:00 + 5 days: the next Friday 15:00
+        ("2026-03-06 15:00", Term(5, Unit.WORKING_DAY), "2026-03-13 15:00"),
+        # Saturday -> Monday 7:00, + 1 day = Monday 17:00
+        ("2026-03-07 10:00", ONE_WORKING_DAY, "2026-03-09 17:00"),
+    ],
+)
+def test_working_hours(start: str, term: Term, due: str) -> None:
+    assert due_at(at(start), term) == at(due)
+
+
+@pytest.mark.parametrize(
+    ("start", "term", "due"),
+    [
+        # Tết 2026: off from Monday 16 to Friday 20 February. Thursday 12 at 16:00 + 3 days:
+        # Friday 13, Monday 23, Tuesday 24 at 16:00
+        ("2026-02-12 16:00", Term(3, Unit.WORKING_DAY), "2026-02-24 16:00"),
+        # received in Tết -> Monday 23 at 7:00
+        ("2026-02-17 09:00", ONE_HOUR, "2026-02-23 08:00"),
+        # Friday 21 August 2026 at 16:00: Saturday 22 works, for Monday 31 that does not
+        ("2026-08-21 16:00", ONE_WORKING_DAY, "2026-08-22 16:00"),
+        # Friday 28 August + 1: off on Monday 31, and on 1 and 2 September; Thursday 3
+        ("2026-08-28 16:00", ONE_WORKING_DAY, "2026-09-03 16:00"),
+        # New Year 2026: Friday 2 January was swapped with Saturday 10; our file, not the package
+        ("2025-12-31 16:00", ONE_WORKING_DAY, "2026-01-05 16:00"),
+        ("2026-01-09 16:00", ONE_WORKING_DAY, "2026-01-10 16:00"),
+        # the Hùng Kings' day, Sunday 26 April 2026, is made up for on Monday 27
+        ("2026-04-24 16:00", ONE_WORKING_DAY, "2026-04-28 16:00"),
+    ],
+)
+def test_holidays_and_swapped_saturdays(start: str, term: Term, due: str) -> None:
+    assert due_at(at(start), term) == at(due)
+
+
+@pytest.mark.parametrize(
+    ("start", "term", "due"),
+    [
+        # calendar days count every day: Monday 2 + 3 = Thursday 5
+        ("2026-03-02 09:00", Term(3, Unit.DAY), "2026-03-05 09:00"),
+        # Monday 2 + 5 = Saturday 7 -> Monday 9
+        ("2026-03-02 09:00", Term(5, Unit.DAY), "2026-03-09 09:00"),
+        # 12 February + 5 = 17, Tết -> Monday 23
+        ("2026-02-12 09:00", Term(5, Unit.DAY), "2026-02-23 09:00"),
+        # 17 August + 5 = 22, a Saturday that works
+        ("2026-08-17 09:00", Term(5, Unit.DAY), "2026-08-22 09:00"),
+        # a month: 2 March -> 2 April (Thursday)
+        ("2026-03-02 09:00", Term(1, Unit.MONTH), "2026-04-02 09:00"),
+        # 30 January + 1 month = 28 February, a Saturday -> Monday 2 March
+        ("2026-01-30 09:00", Term(1, Unit.MONTH), "2026-03-02 09:00"),
+        # 30 November 2026 + 3 months = 28 February 2027, a Sunday -> Monday 1 March
+        ("2026-11-30 09:00", Term(3, Unit.MONTH), "2027-03-01 09:00"),
+        # over two turns of the year
+        ("2026-03-02 09:00", Term(24, Unit.MONTH), "2028-03-02 09:00"),
+    ],
+)
+def test_calendar_days_and_months(start: str, term: Term, due: str) -> None:
+    assert due_at(at(start), term) == at(due)
+
+
+@pytest.mark.parametrize(
+    ("start", "due"),
+    [
+        ("2026-03-02 08:00", "2026-03-02 17:00"),
+        ("2026-03-02 14:59", "2026-03-02 17:00"),
+        ("2026-03-02 15:00", "2026-03-03 17:00"),
+        # Friday afternoon -> Monday
+        ("2026-03-06 16:00", "2026-03-09 17:00"),
+        # after hours: received on Tuesday morning
+        ("2026-03-02 18:00", "2026-03-03 17:00"),
+        ("2026-03-07 16:00", "2026-03-09 17:00"),
+    ],
+)
+def test_same_day_procedure_is_answered_by_five_unless_received_from_three(
+    start: str, due: str
+) -> None:
+    assert due_at(at(start), SAME_DAY) == at(due)
+
+
+def test_working_days_run_over_the_turn_of_the_year() -> None:
+    # 2026 ends on Thursday 31 December; 1 January 2027 is a Friday off; Monday 4 is the next.
+    assert due_at(at("2026-12-31 10:00"), ONE_WORKING_DAY) == at("2027-01-04 10:00")
+
+
+def test_long_terms_agree_with_counting_day_by_day() -> None:
+    day, left = date(2025, 6, 2), 400
+    while left:
+        day += timedelta(days=1)
+        left -= is_working_day(day)
+    due = due_at(at("2025-06-02 09:00"), Term(400, Unit.WORKING_DAY))
+    assert due == at(f"{day} 09:00")
+
+
+def test_no_term_gives_no_due_date() -> None:
+    assert due_at(at("2026-03-02 09:00"), None) is None
+
+
+def test_instants_of_another_zone_are_read_by_the_clock_of_the_office() -> None:
+    # 10:30 UTC is 17:30 in Hà Nội: the next morning
+    start = datetime(2026, 3, 2, 10, 30, tzinfo=UTC)
+    assert due_at(start, ONE_HOUR) == at("2026-03-03 08:00")
+
+
+def test_naive_instant_is_refused() -> None:
+    with pytest.raises(ValueError, match="time zone"):
+        due_at(datetime(2026, 3, 2, 9), ONE_HOUR)  # noqa: DTZ001  the fault itself
+
+
+def test_term_lasts_at_least_one() -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        Term(0, Unit.DAY)
+
+
+def test_online_dossier_is_received_within_eight_working_hours() -> None:
+    # Friday 16:00: one hour, then seven on Monday: 7:00-11:30 and 13:30-16:00
+    assert reception_due_at(at("2026-03-06 16:00")) == at("2026-03-09 16:00")
+
+
+@pytest.mark.parametrize(
+    ("asked", "supplemented", "due"),
+    [
+        # waited 1 day and 2 hours: Thursday 9:00 -> Friday 11:00
+        ("2026-03-02 08:00", "2026-03-03 10:00", "2026-03-06 11:00"),
+        # waited 2 days: Thursday -> Saturday -> Monday 7:00
+        ("2026-03-02 08:00", "2026-03-04 08:00", "2026-03-09 07:00"),
+        # waited 3 hours: 9:00 -> 12:00, the lunch break -> 13:30
+        ("2026-03-02 08:00", "2026-03-02 11:00", "2026-03-05 13:30"),
+        # waited 9 hours: 18:00 -> the next morning
+        ("2026-03-02 08:00", "2026-03-02 17:00", "2026-03-06 07:00"),
+        ("2026-03-02 08:00", "2026-03-02 08:00", "2026-03-05 09:00"),
+    ],
+)
+def test_waiting_for_papers_extends_the_due_date(asked: str, supplemented: str, due: str) -> None:
+    before = at("2026-03-05 09:00")
+    assert extended(before, asked=at(asked), supplemented=at(supplemented)) == at(due)
+
+
+def test_no_due_date_stays_none_when_extended() -> None:
+    moment = at("2026-03-02 08:00")
+    assert extended(None, asked=moment, supplemented=moment) is None
+
+
+def test_papers_cannot_come_before_they_were_asked_for() -> None:
+    asked = at("2026-03-02 08:00")
+    with pytest.raises(ValueError, match="before they were asked"):
+        extended(asked, asked=asked, supplemented=asked - timedelta(seconds=1))
+
+
+@pytest.mark.parametrize(
+    ("finished", "now", "stands"),
+    [
+        ("2026-03-04 17:00", "2026-03-09 09:00", Timeliness.EARLY),
+        # the same day is on time, whatever the hour
+        ("2026-03-05 00:00", "2026-03-09 09:00", Timeliness.ON_TIME),
+        ("2026-03-05 23:00", "2026-03-09 09:00", Timeliness.ON_TIME),
+        ("2026-03-06 00:00", "2026-03-09 09:00", Timeliness.LATE),
+        (None, "2026-03-05 23:59", Timeliness.IN_TIME),
+        (None, "2026-03-06 00:00", Timeliness.OVERDUE),
+    ],
+)
+def test_dates_are_compared_not_hours(finished: str | None, now: str, stands: Timeliness) -> None:
+    done = None if finished is None else at(finished)
+    assert timeliness(at("2026-03-05 09:00"), finished=done, now=at(now)) is stands
+
+
+def test_without_a_due_date_nothing_is_late() -> None:
+    now = at("2026-03-05 09:00")
+    assert timeliness(None, finished=now, now=now) is None
+    assert not is_nearly_due(None, now=now)
+
+
+def test_last_24_hours_are_warned_of() -> None:
+    due = at("2026-03-05 09:00")
+    assert not is_nearly_due(due, now=at("2026-03-04 08:59"))
+    assert is_nearly_due(due, now=at("2026-03-04 09:00"))
+    assert not is_nearly_due(due, now=at("2026-03-05 09:01"))
+
+
+YEARS_WITH_A_FILE = (2025, 2026, 2027)
+
+
+@pytest.mark.parametrize("year", YEARS_WITH_A_FILE)
+def test_announced_days_are_in_force(year: int) -> None:
+    announced = corrections(year)
+    assert announced is not None
+    assert announced.year == year
+    worked = {date.fromordinal(ordinal) for ordinal in working_days(year)}
+    assert announced.worked.keys() <= worked
+    assert not announced.closed.keys() & worked
+
+
+def test_year_without_a_file_stands_on_the_package_alone() -> None:
+    # 2030: 1 January is a Tuesday, and off
+    assert corrections(2030) is None
+    assert not is_working_day(date(2030, 1, 1))
+    assert is_working_day(date(2030, 1, 2))
+    assert calendar_version(2030).startswith("2030.0+holidays-")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"closed": {date(2025, 1, 2): "another year"}}, "another year"),
+        ({"worked": {date(2026, 1, 2): "both"}}, "both closed and worked"),
+        ({"sources": []}, "at least 1"),
+    ],
+)
+def test_calendar_that_contradicts_itself_is_refused(change: dict[str, object], says: str) -> None:
+    announced = corrections(2026)
+    assert announced is not None
+    with pytest.raises(ValueError, match=says):
+        Corrections.model_validate(announced.model_dump() | change)
+
+
+def test_office_hours_must_follow_each_other() -> None:
+    sessions = [{"opens": "07:00", "closes": "11:30"}, {"opens": "11:00", "closes": "17:00"}]
+    with pytest.raises(ValueError, match="follow each other"):
+        OfficeHours.model_validate(office_hours().model_dump() | {"sessions": sessions})

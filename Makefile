@@ -1,0 +1,86 @@
+# Every command of the project; `make` alone lists them.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+LOCAL := $(RUN) -m deploy.local
+SERVICES := identity_service dossier_service sync_service gateway
+CODE := deploy shared $(SERVICES) tests
+INSTALLED := $(VENV)/.installed
+# "fewest": one version of a package for all Pythons, so that the locks cannot drift apart.
+COMPILE := $(VENV)/bin/uv pip compile --quiet --upgrade --generate-hashes --no-header --universal \
+	--fork-strategy fewest --no-emit-index-url pyproject.toml
+N ?= 100000
+
+.DEFAULT_GOAL := help
+.PHONY: help install run stop status demo test test-kafka lint types format lock migrate people \
+	verify-ledger bench schemas up down clean
+
+help: ## list the commands
+	@grep -hE '^[a-z0-9_-]+:.*## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*## "}; {printf "%-14s %s\n", $$1, $$2}'
+
+install: $(INSTALLED) ## make .venv with the locked packages
+
+$(INSTALLED): requirements-dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+run: $(INSTALLED) ## start everything on this machine, until Ctrl-C (no Docker, no Java)
+	@$(LOCAL) up
+
+stop: $(INSTALLED) ## end what `make run` started, also after a crash
+	@$(LOCAL) stop
+
+status: $(INSTALLED) ## what runs, and whether it is ready
+	@$(LOCAL) status
+
+demo: $(INSTALLED) ## the story of one dossier, step by step through the gateway
+	@$(LOCAL) with $(RUN) -m deploy.demo
+
+bench: $(INSTALLED) ## measure, print the table, add it to the history in deploy/bench
+	@$(LOCAL) with $(RUN) -m deploy.bench
+
+up: ## start everything in Docker, with Apache Kafka
+	docker compose up --build --detach --wait
+
+down: ## end what `make up` started; the data stays
+	docker compose down
+
+test: $(INSTALLED) ## all tests, on the embedded PostgreSQL and broker
+	$(RUN) -m pytest
+
+test-kafka: $(INSTALLED) ## the tests that touch the broker, on Apache Kafka itself (Java 17, Maven)
+	TEST_KAFKA=apache $(RUN) -m pytest -m broker
+
+lint: $(INSTALLED) ## format, rules, layers
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/lint-imports
+
+types: $(INSTALLED) ## mypy --strict
+	$(VENV)/bin/mypy $(CODE)
+
+format: $(INSTALLED) ## let ruff write the code as it should be
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+lock: $(INSTALLED) ## newest versions that pyproject.toml allows, with hashes
+	$(COMPILE) -o requirements.lock
+	$(COMPILE) --all-extras -c requirements.lock -o requirements-dev.lock
+
+migrate: $(INSTALLED) ## bring the databases of the running stack to the newest shape
+	@for service in $(SERVICES); do $(LOCAL) as $$service $(RUN) -m shared $$service migrate || exit; done
+
+people: $(INSTALLED) ## add N=100000 synthetic people to the running stack
+	@$(LOCAL) as identity_service $(RUN) -m identity_service.people $(N)
+
+verify-ledger: $(INSTALLED) ## check every batch and signature of the running stack's access ledger
+	@$(LOCAL) as gateway $(RUN) -m gateway.ledger
+
+schemas: $(INSTALLED) ## write the schemas of events and APIs to deploy/schemas
+	$(RUN) -m deploy.schemas
+
+clean: stop ## remove .run (the data of `make run`) and every cache
+	rm -rf .run .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

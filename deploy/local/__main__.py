@@ -1,0 +1,40 @@
+"""`python -m deploy.local up|stop|status|with COMMAND|as SERVICE COMMAND`."""
+
+import argparse
+import os
+import sys
+
+from deploy.local import commands
+from deploy.local.stack import read_stack
+from deploy.services import SERVICES
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m deploy.local", description=__doc__)
+    actions = parser.add_subparsers(dest="action", required=True)
+    actions.add_parser("up", help="start everything, until Ctrl-C")
+    actions.add_parser("stop", help="end what runs, and what a killed run left over")
+    actions.add_parser("status", help="say what runs and whether it is ready")
+    beside = actions.add_parser("with", help="run a command beside the stack, started if need be")
+    beside.add_argument("command", nargs=argparse.REMAINDER)
+    acting = actions.add_parser("as", help="run a command with the environment of a service")
+    acting.add_argument("service", choices=sorted(SERVICES))
+    acting.add_argument("command", nargs=argparse.REMAINDER)
+    wish = parser.parse_args()
+
+    stack = read_stack(os.environ)
+    match wish.action:
+        case "up":
+            return commands.up(stack)
+        case "stop":
+            return commands.stop(stack)
+        case "status":
+            return commands.status(stack)
+        case "with":
+            return commands.with_stack(stack, wish.command)
+        case _:
+            return commands.as_service(stack, wish.service, wish.command)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

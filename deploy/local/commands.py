@@ -1,0 +1,196 @@
+"""What can be done with the local stack; each function returns the exit code of its command."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from types import FrameType
+from typing import NoReturn
+
+from deploy.child import ChildFailedError
+from deploy.local.record import AlreadyRunningError, end_left_overs, held, is_held, read_record
+from deploy.local.stack import ROOT, Stack
+from deploy.local.supervisor import Supervisor, is_ready, say
+from deploy.ports import is_taken
+from deploy.services import SERVICES
+
+STOP_SECONDS = 120.0
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Ended(BaseException):
+    """Someone asked this process to end: the stack is stopped on the way out."""
+
+
+class PortTakenError(RuntimeError):
+    """Says which part wants the port, and how to give it another."""
+
+
+def up(stack: Stack) -> int:
+    """Runs until it is ended, by Ctrl-C or `stop`."""
+    try:
+        with _started(stack) as supervisor:
+            say(summary(stack))
+            supervisor.watch(until=lambda: False)
+    except Ended:
+        say("Stopped; the data stays in " + str(stack.directory / "postgres"))
+        return 0
+    except (AlreadyRunningError, PortTakenError, ChildFailedError) as error:
+        say(str(error))
+        return 1
+    return 0
+
+
+def with_stack(stack: Stack, command: Sequence[str]) -> int:
+    """Runs the command beside the stack that runs, or beside one that ends with it."""
+    if is_held(stack.directory):
+        running = as_started(stack)
+        return subprocess.run(command, cwd=ROOT, env=running.environment(), check=False).returncode
+    try:
+        with _started(stack) as supervisor:
+            return _watch_beside(supervisor, command)
+    except Ended:
+        return 130
+    except (AlreadyRunningError, PortTakenError, ChildFailedError) as error:
+        say(str(error))
+        return 1
+
+
+def as_service(stack: Stack, service: str, command: Sequence[str]) -> int:
+    """Runs the command with the environment of that service; the stack must run."""
+    if not is_held(stack.directory):
+        say("The stack does not run: `make run` first.")
+        return 1
+    environment = as_started(stack).service_environment(SERVICES[service])
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+
+
+def stop(stack: Stack) -> int:
+    """Returns when all of it has ended."""
+    record = read_record(stack.directory)
+    if not is_held(stack.directory):
+        with held(stack.directory):
+            ended = end_left_overs(stack.directory)
+        say(f"Left over, now stopped: {', '.join(ended)}" if ended else "Nothing runs.")
+        return 0
+    if record and record.supervisor.is_alive():
+        os.kill(record.supervisor.pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS
+    while is_held(stack.directory):
+        if time.monotonic() > deadline:
+            say(f"The stack has not ended after {STOP_SECONDS:.0f} s.")
+            return 1
+        time.sleep(0.05)
+    say("Stopped.")
+    return 0
+
+
+def status(stack: Stack) -> int:
+    """0 if all is ready, 1 if something is not, 3 if nothing runs (as systemd has it)."""
+    record = read_record(stack.directory)
+    if not is_held(stack.directory) or not record:
+        say("Nothing runs.")
+        return 3
+    stack = as_started(stack)
+    ports = {f"{s.short}-serve": stack.port(s) for s in SERVICES.values()}
+    ports |= {f"{s.short}-work": stack.worker_port(s) for s in SERVICES.values()}
+    all_ready = True
+    for name, child in record.children.items():
+        ready = child.is_alive() and (name not in ports or is_ready(ports[name]))
+        all_ready = all_ready and ready
+        where = f"port {ports[name]}" if name in ports else ""
+        say(f"{name:<15} {'ready' if ready else 'NOT ready':<10} pid {child.pid:<8} {where}")
+    return 0 if all_ready else 1
+
+
+def _watch_beside(supervisor: Supervisor, command: Sequence[str]) -> int:
+    with subprocess.Popen(command, cwd=ROOT, env=supervisor.stack.environment()) as process:
+        try:
+            supervisor.watch(until=lambda: process.poll() is not None)
+        finally:
+            process.terminate()  # nothing, if it has ended by itself
+        return process.returncode
+
+
+def as_started(stack: Stack) -> Stack:
+    """With the ports that the running one was given."""
+    record = read_record(stack.directory)
+    return replace(stack, ports=record.ports) if record else stack
+
+
+def summary(stack: Stack) -> str:
+    gateway = SERVICES["gateway"]
+    lines = [
+        "",
+        "Liên Thông runs; Ctrl-C here or `make stop` ends it.",
+        f"  API pages   {stack.url(gateway)}/docs",
+        f"  database    {stack.admin_url if not stack.database_url else 'as DATABASE_URL says'}",
+        f"  broker      {stack.servers}{'' if stack.kafka_servers else ' (embedded, in memory)'}",
+        *(
+            f"  {service.short:<11} {stack.url(service)}, worker {stack.worker_port(service)}"
+            for service in SERVICES.values()
+        ),
+        f"  logs        {stack.directory / 'logs'}",
+    ]
+    return "\n".join(lines + _sandbox(stack))
+
+
+def _sandbox(stack: Stack) -> list[str]:
+    """The client made by the seed, ready to ask for a token with."""
+    if not stack.sandbox_file.exists():
+        return []
+    facts = json.loads(stack.sandbox_file.read_text())
+    plain = [f"    {name:<13} {fact}" for name, fact in facts.items() if isinstance(fact, str)]
+    return [f"  sandbox     {stack.sandbox_file}", *plain]
+
+
+@contextmanager
+def _started(stack: Stack) -> Iterator[Supervisor]:
+    """The whole stack, ready; stopped in order whatever happens, and by one signal only once."""
+    with held(stack.directory):
+        for number in ENDING_SIGNALS:
+            signal.signal(number, _end)
+        if ended := end_left_overs(stack.directory):
+            say(f"Left over from a run that was killed, now stopped: {', '.join(ended)}")
+        _refuse_taken_ports(stack)
+        supervisor = Supervisor(stack)
+        try:
+            supervisor.start()
+            yield supervisor
+        finally:
+            for number in ENDING_SIGNALS:
+                signal.signal(number, signal.SIG_IGN)
+            supervisor.stop()
+
+
+def _end(_number: int, _frame: FrameType | None) -> NoReturn:
+    for number in ENDING_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    raise Ended
+
+
+def _refuse_taken_ports(stack: Stack) -> None:
+    wanted = {name: port for name, port in stack.ports.items() if name != "BROKER_PORT"}
+    if not stack.kafka_servers:
+        wanted["BROKER_PORT"] = stack.ports["BROKER_PORT"]
+    taken = [
+        f"Port {port} is taken, and {_owner(name)} wants it. "
+        f"Choose another: {name}={_free_near(port)} make run"
+        for name, port in wanted.items()
+        if is_taken(port)
+    ]
+    if taken:
+        raise PortTakenError("\n".join(taken))
+
+
+def _free_near(port: int) -> int:
+    return next(other for other in range(port + 1, port + 1000) if not is_taken(other))
+
+
+def _owner(variable: str) -> str:
+    name = variable.removesuffix("_PORT").lower().replace("_", " ")
+    return f"the {name}"

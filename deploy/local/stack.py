@@ -1,0 +1,103 @@
+"""What the local stack is made of: folders, ports, and the environment of each process."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.broker import EmbeddedBroker
+from deploy.postgres import EmbeddedPostgres, service_url
+from deploy.services import SERVICES, Service
+
+ROOT = Path(__file__).resolve().parents[2]
+HOST = "127.0.0.1"
+BROKER_PORT = 9092
+
+
+@dataclass(frozen=True)
+class Stack:
+    """`ports` by the variable that sets each; a URL or servers given are used, not embedded."""
+
+    directory: Path
+    ports: Mapping[str, int]
+    database_url: str | None = None
+    kafka_servers: str | None = None
+    service_command: Sequence[str] = (sys.executable, "-m", "shared")
+
+    @property
+    def postgres(self) -> EmbeddedPostgres:
+        return EmbeddedPostgres(self.directory / "postgres", log=self.log("postgres"))
+
+    @property
+    def broker(self) -> EmbeddedBroker:
+        return EmbeddedBroker(self.ports["BROKER_PORT"], log=self.log("broker"))
+
+    @property
+    def admin_url(self) -> str:
+        return self.database_url or self.postgres.url
+
+    @property
+    def servers(self) -> str:
+        return self.kafka_servers or self.broker.servers
+
+    @property
+    def secrets(self) -> Path:
+        return self.directory / "secrets"
+
+    @property
+    def sandbox_file(self) -> Path:
+        return self.directory / "sandbox.json"
+
+    def log(self, name: str) -> Path:
+        return self.directory / "logs" / f"{name}.log"
+
+    def port(self, service: Service) -> int:
+        return self.ports[service.port_variable]
+
+    def worker_port(self, service: Service) -> int:
+        return self.ports[service.worker_port_variable]
+
+    def url(self, service: Service) -> str:
+        return f"http://{HOST}:{self.port(service)}"
+
+    def environment(self) -> dict[str, str]:
+        """Of whoever speaks to the stack from outside, such as the demonstration."""
+        urls = {f"{s.short.upper()}_URL": self.url(s) for s in SERVICES.values()}
+        return {**os.environ, **urls, "SANDBOX_FILE": str(self.sandbox_file)}
+
+    def service_environment(self, service: Service) -> dict[str, str]:
+        return {
+            "LOG_FORMAT": "console",
+            **self.environment(),
+            "DATABASE_URL": service_url(self.admin_url, service),
+            "KAFKA_SERVERS": self.servers,
+            "HOST": HOST,
+            "PORT": str(self.port(service)),
+            "WORKER_PORT": str(self.worker_port(service)),
+            "SECRETS_DIR": str(self.secrets / service.name),
+            **({} if self.kafka_servers else self._embedded_broker_settings()),
+        }
+
+    def _embedded_broker_settings(self) -> dict[str, str]:
+        return {
+            "KAFKA_IDEMPOTENT": str(EmbeddedBroker.idempotent).lower(),
+            "KAFKA_FETCH_WAIT_MS": str(EmbeddedBroker.fetch_wait_ms),
+            "REPLAY_AT_START": str(not EmbeddedBroker.keeps_data).lower(),
+        }
+
+
+def read_stack(environment: Mapping[str, str]) -> Stack:
+    """Raises ValueError for a port that is none."""
+    defaults = {"BROKER_PORT": BROKER_PORT}
+    for service in SERVICES.values():
+        defaults |= {
+            service.port_variable: service.port,
+            service.worker_port_variable: service.worker_port,
+        }
+    return Stack(
+        directory=Path(environment.get("RUN_DIR") or ROOT / ".run").resolve(),
+        ports={name: int(environment.get(name) or port) for name, port in defaults.items()},
+        database_url=environment.get("DATABASE_URL") or None,
+        kafka_servers=environment.get("KAFKA_SERVERS") or None,
+    )

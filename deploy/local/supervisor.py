@@ -1,0 +1,192 @@
+"""Starts the stack in order, keeps its processes alive, stops it in the opposite order."""
+
+import http.client
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from aiokafka.errors import KafkaError
+
+from deploy.child import Child, ChildFailedError, ProcessId
+from deploy.local.record import Record, forget
+from deploy.local.stack import HOST, ROOT, Stack
+from deploy.postgres import make_databases
+from deploy.secrets import make_secrets
+from deploy.services import SERVICES, Service
+from deploy.topics import create_topics
+
+READY_SECONDS = 90.0
+ONCE_SECONDS = 300.0  # a migration of a large database
+WATCH_SECONDS = 0.2
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 30.0
+STEADY_SECONDS = 60.0
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+@dataclass
+class Watched:
+    """A process that is started again when it ends, each time after twice the pause."""
+
+    child: Child
+    restart: Callable[[], None]
+    port: int | None = None
+    pause: float = FIRST_PAUSE_SECONDS
+    started_at: float = field(default_factory=time.monotonic)
+    due_at: float | None = None
+
+    def look(self) -> bool:
+        """True if it was started again just now."""
+        now = time.monotonic()
+        if self.child.is_running:
+            return False
+        if self.due_at is None:
+            if now - self.started_at > STEADY_SECONDS:
+                self.pause = FIRST_PAUSE_SECONDS
+            self.due_at = now + self.pause
+            say(f"! {self.child.name} ended ({self.child.exit_code}), again in {self.pause} s")
+            self.pause = min(self.pause * 2, LONGEST_PAUSE_SECONDS)
+        if now < self.due_at:
+            return False
+        self.due_at, self.started_at = None, now
+        try:
+            self.restart()
+        except (ChildFailedError, KafkaError) as error:
+            say(f"! {self.child.name} did not start: {error}")
+            self.child.stop()
+        return True
+
+    def is_ready(self) -> bool:
+        return self.port is None or is_ready(self.port)
+
+
+@dataclass
+class Supervisor:
+    stack: Stack
+    watched: list[Watched] = field(default_factory=list)
+    errands: list[Child] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Returns when all is ready; else ChildFailedError says which part is not, and why."""
+        self.stack.directory.joinpath("logs").mkdir(exist_ok=True)
+        self._write_record()
+        make_secrets(self.stack.secrets)
+        self._start_postgres()
+        self._start_broker()
+        self.for_each_service("migrate")
+        self.for_each_service("seed")
+        self._start_services()
+
+    def watch(self, until: Callable[[], bool]) -> None:
+        while not until():
+            for watched in self.watched:
+                if watched.look():
+                    self._write_record()
+            time.sleep(WATCH_SECONDS)
+
+    def stop(self) -> None:
+        """First the doors, then the rest of the services, broker, and PostgreSQL last."""
+        services = [w.child for w in self.watched if w.port is not None]
+        doors = [child for child in services if child.name == "gateway-serve"]
+        others = [child for child in services if child not in doors]
+        base = [w.child for w in reversed(self.watched) if w.port is None]
+        for wave in (doors, others, *([child] for child in base)):
+            for child in wave:
+                child.ask_to_stop()
+            for child in wave:
+                child.stop()
+        forget(self.stack.directory)
+
+    def for_each_service(self, task: str) -> None:
+        """`python -m shared <service> <task>`, all at once; raises ChildFailedError."""
+        self.errands = [self._service_child(service, task) for service in SERVICES.values()]
+        try:
+            for child in self.errands:
+                child.log.unlink(missing_ok=True)
+                child.start()
+            self._write_record()
+            for child in self.errands:
+                child.wait_for_success(ONCE_SECONDS)
+        finally:
+            for child in self.errands:
+                child.stop()
+            self.errands = []
+
+    def _start_postgres(self) -> None:
+        if not self.stack.database_url:
+            postgres = self.stack.postgres
+            self._add(Watched(postgres.child, restart=postgres.start))
+            postgres.start()
+            self._write_record()
+        passwords = {
+            name: (self.stack.secrets / name / "database_password").read_text() for name in SERVICES
+        }
+        make_databases(self.stack.admin_url, passwords)
+
+    def _start_broker(self) -> None:
+        if self.stack.kafka_servers:
+            create_topics(self.stack.kafka_servers)
+            return
+        broker = self.stack.broker
+
+        def refill() -> None:
+            broker.start()
+            self.for_each_service("replay")
+
+        self._add(Watched(broker.child, restart=refill))
+        broker.start()
+        self._write_record()
+
+    def _start_services(self) -> None:
+        for service in SERVICES.values():
+            for task, port in (
+                ("serve", self.stack.port(service)),
+                ("work", self.stack.worker_port(service)),
+            ):
+                child = self._service_child(service, task)
+                self._add(Watched(child, restart=child.start, port=port))
+                child.start()
+        self._write_record()
+        deadline = time.monotonic() + READY_SECONDS
+        for watched in self.watched:
+            left = max(deadline - time.monotonic(), 0.1)
+            watched.child.wait_until(watched.is_ready, left)
+
+    def _service_child(self, service: Service, task: str) -> Child:
+        name = f"{service.short}-{task}"
+        return Child(
+            name=name,
+            command=[*self.stack.service_command, service.name, task],
+            log=self.stack.log(name),
+            cwd=ROOT,
+            env=self.stack.service_environment(service),
+        )
+
+    def _add(self, watched: Watched) -> None:
+        watched.child.log.unlink(missing_ok=True)
+        self.watched.append(watched)
+
+    def _write_record(self) -> None:
+        children = [*(watched.child for watched in self.watched), *self.errands]
+        alive = {child.name: child.process_id for child in children}
+        Record(
+            supervisor=ProcessId.of(os.getpid()),
+            children={name: found for name, found in alive.items() if found},
+            ports=self.stack.ports,
+        ).write(self.stack.directory)
+
+
+def is_ready(port: int) -> bool:
+    """Straight to the port: a proxy named in the environment knows nothing of it."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=2)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

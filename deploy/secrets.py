@@ -1,0 +1,75 @@
+"""Makes a folder of secrets for each service: `python -m deploy.secrets DIR`.
+
+What is there stays as it is. Production fills the same folders from its own vault.
+"""
+
+import secrets
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from deploy.services import SERVICES
+
+PERSON_HASH_KEY_BYTES = 32
+
+
+def ed25519_key() -> str:
+    """PKCS #8 in PEM."""
+    key = Ed25519PrivateKey.generate()
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def password() -> str:
+    return secrets.token_urlsafe(32)
+
+
+def person_hash_key() -> str:
+    return secrets.token_hex(PERSON_HASH_KEY_BYTES)
+
+
+def key_encryption_key() -> str:
+    return Fernet.generate_key().decode()
+
+
+SECRETS: Mapping[str, Mapping[str, Callable[[], str]]] = {
+    "gateway": {"rights_key": ed25519_key, "ledger_key": ed25519_key},
+    "identity_service": {"key_encryption_key": key_encryption_key},
+    "dossier_service": {},
+    "sync_service": {},
+}
+# These name a person by the same keyed hash.
+HASHING_SERVICES = ("identity_service", "dossier_service", "sync_service")
+
+
+def make_secrets(directory: Path) -> None:
+    """`directory`/<service>/<secret>, readable by the owner alone."""
+    _make_folder(directory)
+    for service in SERVICES:
+        _make_folder(directory / service)
+        for name, make in {"database_password": password, **SECRETS[service]}.items():
+            _write_once(directory / service / name, make)
+    shared = directory / HASHING_SERVICES[0] / "person_hash_key"
+    _write_once(shared, person_hash_key)
+    for service in HASHING_SERVICES[1:]:
+        _write_once(directory / service / "person_hash_key", shared.read_text)
+
+
+def _make_folder(path: Path) -> None:
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _write_once(path: Path, make: Callable[[], str]) -> None:
+    if path.exists():
+        return
+    unfinished = path.with_name(f".{path.name}.new")
+    unfinished.touch(mode=0o600)
+    unfinished.write_text(make())
+    unfinished.rename(path)
+
+
+if __name__ == "__main__":
+    make_secrets(Path(sys.argv[1]))

@@ -1,0 +1,84 @@
+"""The real servers that tests share: each is started once a session and leaves nothing behind."""
+
+import itertools
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from deploy.broker import EmbeddedBroker
+from deploy.child import running
+from deploy.kafka.server import KafkaServer
+from deploy.ports import free_port
+from deploy.postgres import EmbeddedPostgres, make_database, make_databases, service_url
+from deploy.services import SERVICES
+
+
+@dataclass
+class Databases:
+    """`server.stop()` and `server.start()` make an outage; both block until it is so."""
+
+    server: EmbeddedPostgres
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def database_url(self, service: str) -> str:
+        """A new empty database of that service's role: `postgresql+asyncpg://…`."""
+        found = SERVICES[service]
+        name = f"{found.database}_{next(self.numbers)}"
+        make_database(self.server.url, name, owner=found.role)
+        return service_url(self.server.url, found, name)
+
+
+class Broker(Protocol):
+    """What a test may know of the broker; `stop` and `start` keep its port, and block."""
+
+    idempotent: bool
+    fetch_wait_ms: int
+    keeps_data: bool
+
+    @property
+    def servers(self) -> str: ...
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Databases]:
+    with tempfile.TemporaryDirectory(prefix="pg-") as folder:
+        server = EmbeddedPostgres(
+            Path(folder) / "data", log=Path(folder) / "postgres.log", durable=False
+        )
+        with running(server):
+            make_databases(server.url, passwords={})
+            yield Databases(server)
+
+
+@contextmanager
+def started_broker() -> Iterator[Broker]:
+    """The embedded broker, or Apache Kafka itself where TEST_KAFKA=apache; a free port."""
+    with tempfile.TemporaryDirectory(prefix="kafka-") as folder:
+        broker: EmbeddedBroker | KafkaServer = (
+            KafkaServer(Path(folder))
+            if os.environ.get("TEST_KAFKA") == "apache"
+            else EmbeddedBroker(free_port(), log=Path(folder) / "broker.log")
+        )
+        with running(broker):
+            yield broker
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[Broker]:
+    with started_broker() as broker:
+        yield broker
+
+
+@pytest.fixture
+def own_kafka() -> Iterator[Broker]:
+    """For a test that stops it, or needs its topics empty: the embedded one takes 0.1 s."""
+    with started_broker() as broker:
+        yield broker

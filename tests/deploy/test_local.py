@@ -1,0 +1,120 @@
+"""The local stack: started in order, kept alive, and ended without leaving a process."""
+
+import os
+import signal
+import socket
+
+from deploy.services import SERVICES
+from tests.conftest import Broker, Databases
+from tests.deploy.conftest import StackProcess, processes_of
+from tests.waiting import eventually
+
+
+async def test_sigterm_ends_everything_and_the_next_start_finds_the_data(
+    stack: StackProcess,
+) -> None:
+    for times_seeded in (1, 2):
+        process = stack.run("up")
+        await eventually(stack.is_up, within=60)
+        assert stack.calls().count("identity_service seed") == times_seeded
+        assert stack.calls().count("gateway migrate") == times_seeded
+
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0, stack.said("up")
+        assert processes_of(stack.directory) == []
+    assert stack.said("up").endswith(f"the data stays in {stack.directory / 'postgres'}\n")
+    log = (stack.directory / "logs" / "postgres.log").read_text()
+    assert "database system was shut down at" in log  # and not "was interrupted"
+
+
+async def test_second_start_says_that_it_runs_and_stop_ends_it(stack: StackProcess) -> None:
+    first = stack.run("up")
+    await eventually(stack.is_up, within=60)
+    code, said = stack.finish("status")
+    assert (code, said.count(" ready ")) == (0, 10)  # PostgreSQL, the broker, 4 services twice
+
+    assert stack.finish("up") == (1, f"The stack of {stack.directory} already runs.\n")
+
+    assert stack.finish("stop") == (0, "Stopped.\n")
+    assert first.wait(1) == 0
+    assert processes_of(stack.directory) == []
+    assert stack.finish("stop") == (0, "Nothing runs.\n")
+    assert stack.finish("status") == (3, "Nothing runs.\n")
+
+
+async def test_dead_service_is_started_again_and_a_dead_broker_refilled(
+    stack: StackProcess,
+) -> None:
+    stack.run("up")
+    await eventually(stack.is_up, within=60)
+    before = stack.record().children
+    os.kill(before["sync-work"].pid, signal.SIGKILL)
+    os.kill(before["broker"].pid, signal.SIGKILL)
+    os.kill(before["postgres"].pid, signal.SIGKILL)
+
+    def all_are_back() -> bool:
+        now = stack.record().children
+        changed = {name for name in before if name in now and now[name] != before[name]}
+        return changed == {"sync-work", "broker", "postgres"}
+
+    await eventually(all_are_back, within=30)
+    await eventually(lambda: stack.finish("status")[0] == 0)
+    assert {call for call in stack.calls() if call.endswith("replay")} == {
+        f"{service} replay" for service in SERVICES
+    }
+
+
+async def test_start_after_kill_9_recovers(stack: StackProcess) -> None:
+    process = stack.run("up")
+    await eventually(stack.is_up, within=60)
+    survivor = stack.record().children["dossier-serve"]
+    # A stopped process takes no SIGTERM: it outlives its supervisor until someone kills it.
+    os.kill(survivor.pid, signal.SIGSTOP)
+    process.kill()
+    process.wait()
+
+    stack.run("up")
+    await eventually(stack.is_up, within=60)
+    assert "Left over from a run that was killed, now stopped:" in stack.said("up")
+    assert not survivor.is_alive()
+
+
+async def test_taken_port_is_named_with_its_owner_before_anything_starts(
+    stack: StackProcess,
+) -> None:
+    port = int(stack.environment["SYNC_WORKER_PORT"])
+    with socket.create_server(("127.0.0.1", port)):
+        code, said = stack.finish("up")
+    assert code == 1
+    assert said == (
+        f"Port {port} is taken, and the sync worker wants it. "
+        f"Choose another: SYNC_WORKER_PORT={port + 1} make run\n"
+    )
+    assert not (stack.directory / "postgres").exists()
+
+
+async def test_part_that_cannot_start_is_named_with_the_end_of_its_log(
+    stack: StackProcess,
+) -> None:
+    stack.environment["FAKE_FAULT"] = "dossier_service work"
+    code, said = stack.finish("up")
+    assert code == 1
+    assert "dossier-work ended with 3" in said
+    assert "| the fault that was asked for" in said
+    assert processes_of(stack.directory) == []
+
+
+async def test_given_servers_are_used_and_not_embedded(
+    stack: StackProcess, postgres: Databases, kafka: Broker
+) -> None:
+    servers = {"DATABASE_URL": postgres.server.url, "KAFKA_SERVERS": kafka.servers}
+    stack.environment |= servers
+    stack.run("up")
+    await eventually(stack.is_up, within=60)
+    assert {name.split("-")[0] for name in stack.record().children} == {
+        "gateway",
+        "identity",
+        "dossier",
+        "sync",
+    }
+    assert not (stack.directory / "postgres").exists()

@@ -1,0 +1,66 @@
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from deploy.child import running
+from deploy.postgres import (
+    SOCKET_PATH_BYTES,
+    EmbeddedPostgres,
+    make_databases,
+    plain_url,
+    service_url,
+)
+from deploy.services import SERVICES
+from tests.conftest import Databases
+
+
+async def test_service_reaches_its_own_database_only(postgres: Databases) -> None:
+    own = service_url(postgres.server.url, SERVICES["sync_service"])
+    connection = await asyncpg.connect(plain_url(own))
+    assert await connection.fetchval("SELECT current_user || ' in ' || current_database()") == (
+        "sync_service in sync"
+    )
+    await connection.execute("CREATE TABLE kept (id int)")
+    await connection.close()
+
+    foreign = service_url(postgres.server.url, SERVICES["sync_service"], "dossier")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await asyncpg.connect(plain_url(foreign))
+
+
+async def test_making_the_databases_again_keeps_what_is_in_them(postgres: Databases) -> None:
+    url = plain_url(service_url(postgres.server.url, SERVICES["gateway"]))
+    connection = await asyncpg.connect(url)
+    await connection.execute("CREATE TABLE IF NOT EXISTS kept (id int)")
+    make_databases(postgres.server.url, {"gateway": "it's \\ new"})
+    assert await connection.fetchval("SELECT count(*) FROM kept") == 0
+    await connection.close()
+
+
+async def test_each_test_gets_an_empty_database(postgres: Databases) -> None:
+    first, second = (postgres.database_url("dossier_service") for _ in range(2))
+    assert first != second
+    connection = await asyncpg.connect(plain_url(first))
+    tables = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'"
+    assert await connection.fetchval(tables) == 0
+    await connection.close()
+
+
+async def test_a_folder_too_deep_for_a_socket_works_and_keeps_its_data(tmp_path: Path) -> None:
+    folder = tmp_path / ("sâu" * 20) / "data"
+    folder.parent.mkdir()
+    assert len(bytes(folder)) > SOCKET_PATH_BYTES
+    for statement in ("CREATE TABLE kept (id int)", "SELECT id FROM kept"):
+        server = EmbeddedPostgres(folder, log=tmp_path / "postgres.log", durable=False)
+        with running(server):
+            connection = await asyncpg.connect(server.url)
+            await connection.execute(statement)
+            await connection.close()
+    assert list(server.socket_directory.iterdir()) == []
+    server.socket_directory.rmdir()
+
+
+def test_password_stays_out_of_a_services_url() -> None:
+    url = service_url("postgresql://admin:secret@db.example:6432/postgres", SERVICES["gateway"])
+    assert url == "postgresql+asyncpg://gateway@db.example:6432/gateway"

@@ -1,0 +1,60 @@
+import stat
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from deploy.secrets import make_secrets
+
+
+def contents(directory: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(directory)): path.read_text()
+        for path in directory.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_second_call_changes_nothing_and_a_lost_secret_is_made_anew(tmp_path: Path) -> None:
+    make_secrets(tmp_path / "secrets")
+    first = contents(tmp_path)
+    make_secrets(tmp_path / "secrets")
+    assert contents(tmp_path) == first
+
+    (tmp_path / "secrets" / "gateway" / "ledger_key").unlink()
+    make_secrets(tmp_path / "secrets")
+    changed = {name for name, secret in contents(tmp_path).items() if first[name] != secret}
+    assert changed == {"secrets/gateway/ledger_key"}
+
+
+def test_only_the_owner_may_read(tmp_path: Path) -> None:
+    make_secrets(tmp_path / "secrets")
+    modes = {
+        (path.is_dir(), stat.S_IMODE(path.stat().st_mode))
+        for path in [tmp_path / "secrets", *(tmp_path / "secrets").rglob("*")]
+    }
+    assert modes == {(True, 0o700), (False, 0o600)}
+
+
+def test_a_person_has_the_same_hash_in_every_service_that_hashes(tmp_path: Path) -> None:
+    make_secrets(tmp_path)
+    keys = {name: key for name, key in contents(tmp_path).items() if "person_hash_key" in name}
+    assert {name.split("/")[0] for name in keys} == {
+        "identity_service",
+        "dossier_service",
+        "sync_service",
+    }
+    assert len(set(keys.values())) == 1
+    assert len(bytes.fromhex(keys["sync_service/person_hash_key"])) == 32
+
+
+def test_keys_are_of_their_kind_and_no_two_services_share_a_password(tmp_path: Path) -> None:
+    make_secrets(tmp_path)
+    made = contents(tmp_path)
+    for name in ("rights_key", "ledger_key"):
+        key = load_pem_private_key(made[f"gateway/{name}"].encode(), password=None)
+        assert isinstance(key, Ed25519PrivateKey)
+    Fernet(made["identity_service/key_encryption_key"])
+    passwords = {made[name] for name in made if name.endswith("database_password")}
+    assert len(passwords) == 4

@@ -158,12 +158,20 @@ async def _file(mesh: Mesh) -> str:
     }
     once = {"Idempotency-Key": str(uuid4())}
     answer = await mesh.call(
-        "onestop-h26", "POST", "/dossier/v1/dossiers",
-        json=dossier, headers=once, expect=HTTPStatus.CREATED,
+        "onestop-h26",
+        "POST",
+        "/dossier/v1/dossiers",
+        json=dossier,
+        headers=once,
+        expect=HTTPStatus.CREATED,
     )
     again = await mesh.call(
-        "onestop-h26", "POST", "/dossier/v1/dossiers",
-        json=dossier, headers=once, expect=HTTPStatus.CREATED,
+        "onestop-h26",
+        "POST",
+        "/dossier/v1/dossiers",
+        json=dossier,
+        headers=once,
+        expect=HTTPStatus.CREATED,
     )
     code: str = answer.json()["code"]
     must(again.json()["code"] == code, "the same request again is the same dossier")
@@ -188,8 +196,12 @@ async def _handle(mesh: Mesh, code: str) -> None:
     await _move(mesh, "onestop-h26", code, 2)
     await _move(mesh, "onestop-h26", code, 4)
     await _change(mesh, "onestop-h29", code, "progress", {"step": "civil-status-officer"})
-    result = {"code": "KQ.G15.000031", "number": "12/2026", "title": "Giấy khai sinh",
-              "electronic": True}
+    result = {
+        "code": "KQ.G15.000031",
+        "number": "12/2026",
+        "title": "Giấy khai sinh",
+        "electronic": True,
+    }
     await _change(mesh, "onestop-h29", code, "results", result)
     await _move(mesh, "onestop-h29", code, 9)
     await _move(mesh, "onestop-h26", code, 10)
@@ -208,7 +220,11 @@ async def _change(mesh: Mesh, client: str, code: str, what: str, body: Any) -> N
     path = f"/dossier/v1/dossiers/{code}"
     etag = (await mesh.call(client, "GET", path, quiet=True)).headers["ETag"]
     answer = await mesh.call(
-        client, "POST", f"{path}/{what}", json=body, headers={"If-Match": etag},
+        client,
+        "POST",
+        f"{path}/{what}",
+        json=body,
+        headers={"If-Match": etag},
         expect=HTTPStatus.CREATED if what in CREATING else HTTPStatus.OK,
     )
     shown = answer.json()
@@ -220,8 +236,11 @@ CREATING = {"payments", "results", "progress"}
 
 async def _seen(mesh: Mesh, code: str, status: int) -> None:
     took = await mesh.until(
-        "auditor-g22", f"/sync/v1/dossiers/{code}", f"the country sees status {status}",
-        lambda view: view["status"] == status, VISIBLE_SECONDS,
+        "auditor-g22",
+        f"/sync/v1/dossiers/{code}",
+        f"the country sees status {status}",
+        lambda view: view["status"] == status,
+        VISIBLE_SECONDS,
     )
     knows("sync", f"the national view shows status {status} after {took * 1_000:.0f} ms")
 
@@ -269,8 +288,11 @@ async def _see_indicators(mesh: Mesh, before: dict[str, Any]) -> None:
         path = f"/sync/v1/indicators/{name}?period={datetime.now(UTC):%Y}"
         expected = denominator(old) + 4
         took = await mesh.until(
-            "auditor-g22", path, f"{name} counts four more",
-            lambda now, expected=expected: denominator(now) == expected, COUNTED_SECONDS,
+            "auditor-g22",
+            path,
+            f"{name} counts four more",
+            lambda now, expected=expected: denominator(now) == expected,
+            COUNTED_SECONDS,
         )
         new = (await mesh.call("auditor-g22", "GET", path)).json()
         knows("sync", f"{name}: {shown(old)} → {shown(new)} after {took * 1_000:.0f} ms")
@@ -288,8 +310,11 @@ def shown(indicator: Mapping[str, Any]) -> str:
 async def _refuse(mesh: Mesh, code: str) -> None:
     chapter("A system without a right asks for the same dossier")
     answer = await mesh.call(
-        "newcomer-h14", "GET", f"/dossier/v1/dossiers/{code}",
-        headers={"X-Dossier": code}, expect=HTTPStatus.FORBIDDEN,
+        "newcomer-h14",
+        "GET",
+        f"/dossier/v1/dossiers/{code}",
+        headers={"X-Dossier": code},
+        expect=HTTPStatus.FORBIDDEN,
     )
     knows("gateway", f"{answer.json()['title']}")
 
@@ -305,8 +330,11 @@ async def _prove(mesh: Mesh, code: str) -> None:
         bundle = (await mesh.call("auditor-g22", "GET", path, quiet=True)).json()
         must(verify(bundle), f"record {record['id']} is proved offline")
     for record in records:
-        knows("ledger", f"{record['at'][11:23]} {record['client']:13} {record['operation']:44} "
-                        f"{record['outcome']}")
+        knows(
+            "ledger",
+            f"{record['at'][11:23]} {record['client']:13} {record['operation']:44} "
+            f"{record['outcome']}",
+        )
     print(f"    all {len(records)} records proved offline with the ledger's public key")
 
 
@@ -319,7 +347,9 @@ def knows(service: str, fact: str) -> None:
 
 
 async def main() -> None:
-    secrets = {c["client_id"]: c["client_secret"] for c in json.loads(SANDBOX.read_text())["clients"]}
+    secrets = {
+        c["client_id"]: c["client_secret"] for c in json.loads(SANDBOX.read_text())["clients"]
+    }
     async with httpx.AsyncClient(base_url=GATEWAY, timeout=10) as http:
         await tell(Mesh(http, secrets))
     print("\nAll of it held.")

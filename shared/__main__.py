@@ -21,6 +21,7 @@ from shared import dead_letters, migrations
 from shared.database import open_database
 from shared.kafka import open_producer
 from shared.outbox import KEPT_DAYS, replay
+from shared.problems import Problem
 from shared.settings import ServiceSettings
 from shared.telemetry import configure_logging
 
@@ -114,10 +115,9 @@ def _replay(
 
 
 @letters.command("list")
-def _list_letters(context: typer.Context, state: str = "open") -> None:
-    """One line of JSON for each; states are open, replayed, discarded."""
-    checked = dead_letters.STATES.validate_python(state)
-    for letter in _in_session(context, lambda s: dead_letters.list_dead_letters(s, checked)):
+def _list_letters(context: typer.Context, state: dead_letters.State = "open") -> None:
+    """One line of JSON for each."""
+    for letter in _in_session(context, lambda s: dead_letters.list_dead_letters(s, state)):
         typer.echo(dead_letters.DeadLetterOut.model_validate(letter).model_dump_json())
 
 
@@ -147,7 +147,10 @@ def _in_session(context: typer.Context, act: Callable[[AsyncSession], Awaitable[
         async with open_database(context.obj) as sessions, sessions.begin() as session:
             return await act(session)
 
-    return _run(in_session)
+    try:
+        return _run(in_session)
+    except Problem as problem:
+        sys.exit(problem.title)
 
 
 def _run(main_part: Callable[[], Awaitable[Any]]) -> Any:

@@ -5,6 +5,7 @@ assertion signed by the gateway, says what that caller may do at this moment. Se
 neither the network nor the gateway's word without its signature.
 """
 
+import asyncio
 import time
 from collections import OrderedDict
 from http import HTTPStatus
@@ -20,6 +21,8 @@ from shared.problems import Problem, Unavailable
 
 REFRESH_SECONDS = 300
 UNKNOWN_KEY_SECONDS = 5
+NO_KEYS_SECONDS = 1
+CLOCK_SKEW_SECONDS = 5  # between the machine that signed and this one
 CACHED_SIGNATURES = 10_000
 ALGORITHMS = ["ES256", "EdDSA"]
 RIGHTS_ISSUER = "gateway"
@@ -91,26 +94,33 @@ class KeySet:
         self._http, self._url = http, url
         self._keys: dict[str, jwt.PyJWK] = {}
         self._asked_at = float("-inf")
+        self._asking = asyncio.Lock()
 
     async def get(self, kid: str) -> jwt.PyJWK | None:
-        # A key we have never seen may be one just rotated in, but asking is rate-limited.
-        age = time.monotonic() - self._asked_at
-        if age > (REFRESH_SECONDS if kid in self._keys else UNKNOWN_KEY_SECONDS):
-            await self._refresh()
+        if self._is_due(kid):
+            async with self._asking:
+                # Whoever waited here finds the answer that the first one got.
+                if self._is_due(kid):
+                    await self._refresh()
         if not self._keys:
             raise Unavailable("The keys that prove who calls cannot be fetched now.")
         return self._keys.get(kid)
 
+    def _is_due(self, kid: str) -> bool:
+        """A key never seen may be one just rotated in, but asking is rate-limited."""
+        unknown = UNKNOWN_KEY_SECONDS if self._keys else NO_KEYS_SECONDS
+        age = time.monotonic() - self._asked_at
+        return age > (REFRESH_SECONDS if kid in self._keys else unknown)
+
     async def _refresh(self) -> None:
-        self._asked_at = time.monotonic()
         try:
             response = await self._http.get(self._url)
             response.raise_for_status()
             found = jwt.PyJWKSet.from_dict(response.json()).keys
         except (HTTPError, ValueError, jwt.PyJWTError):
-            if not self._keys:
-                self._asked_at = float("-inf")
             return
+        finally:
+            self._asked_at = time.monotonic()
         self._keys = {key.key_id: key for key in found if key.key_id}
 
 
@@ -143,6 +153,7 @@ class Verifier:
                 algorithms=ALGORITHMS,
                 issuer=self._issuer,
                 audience=self._audience,
+                leeway=CLOCK_SKEW_SECONDS,
                 options={"require": ["exp", "iat", "sub"]},
             )
         except jwt.InvalidTokenError as error:

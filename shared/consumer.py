@@ -151,6 +151,9 @@ async def _commit(consumer: AIOKafkaConsumer, partition: TopicPartition, offset:
 
 
 def _measure_lag(consumer: AIOKafkaConsumer, partition: TopicPartition, offset: int) -> None:
+    # A partition that went to another replica meanwhile is that one's to measure.
+    if partition not in consumer.assignment():
+        return
     if (end := consumer.highwater(partition)) is not None:
         CONSUMER_LAG.labels(partition.topic, partition.partition).set(max(0, end - offset))
 

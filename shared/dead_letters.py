@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from aiokafka import ConsumerRecord
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict
 from sqlalchemy import BigInteger, DateTime, func, select
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,12 +18,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 from shared.auth import Caller
 from shared.database import Base, Session
 from shared.events import DEAD
+from shared.kafka import MAX_MESSAGE_BYTES
 from shared.outbox import OutboxMessage
 from shared.problems import Problem
 from shared.telemetry import DEAD_LETTERS
 
 State = Literal["open", "replayed", "discarded"]
-STATES: TypeAdapter[State] = TypeAdapter(State)
 MOST_LISTED = 200
 
 
@@ -55,10 +55,16 @@ class DeadLetterSettled(Problem):
     type = "/problems/dead-letter-settled"
 
 
+class DeadLetterTooLarge(Problem):
+    status = HTTPStatus.CONFLICT
+    title = "This dead letter is too large to be sent again"
+    type = "/problems/dead-letter-too-large"
+
+
 async def set_aside(session: AsyncSession, record: ConsumerRecord, error: Exception) -> None:
     """Keep the message here and tell the axis; the same message twice is kept once."""
-    headers = {name: (value or b"").decode(errors="replace") for name, value in record.headers}
-    key = (record.key or b"").decode(errors="replace")
+    headers = {_storable(name.encode()): _storable(value) for name, value in record.headers}
+    key = _storable(record.key)
     letter = {
         "id": uuid4(),
         "digest": _digest(record),
@@ -75,10 +81,21 @@ async def set_aside(session: AsyncSession, record: ConsumerRecord, error: Except
     }
     kept = insert(DeadLetter).values(letter)
     refreshed = kept.on_conflict_do_update(
-        index_elements=["digest"], set_={"state": "open", "reason": letter["reason"]}
+        index_elements=["digest"],
+        set_={"state": "open", "reason": letter["reason"]},
+        # What an operator discarded stays so when the axis is refilled.
+        where=DeadLetter.state != "discarded",
     ).returning(DeadLetter.id)
-    await session.execute(refreshed)
-    _send(session, record.topic + DEAD, letter | {"headers": headers | {"error": _reason(error)}})
+    is_open = await session.scalar(refreshed)
+    # A copy too large for the axis would stop the relay; it is kept here all the same.
+    if is_open and len(letter["value"]) <= MAX_MESSAGE_BYTES:
+        dead = letter | {"headers": headers | {"error": letter["reason"]}}
+        _send(session, record.topic + DEAD, dead)
+
+
+def _storable(raw: bytes | None) -> str:
+    """Text that PostgreSQL takes, whatever the bytes were: it has no character NUL."""
+    return (raw or b"").decode(errors="replace").replace("\0", "\ufffd")
 
 
 def _digest(record: ConsumerRecord) -> bytes:
@@ -127,6 +144,8 @@ async def read_dead_letter(session: AsyncSession, letter_id: UUID) -> DeadLetter
 async def replay_dead_letter(session: AsyncSession, letter_id: UUID) -> DeadLetter:
     """Send it again where it came from; who has handled it already drops the repeat."""
     letter = await _settle(session, letter_id, "replayed")
+    if len(letter.value) > MAX_MESSAGE_BYTES:
+        raise DeadLetterTooLarge
     fields = {"key": letter.key, "value": letter.value, "headers": letter.headers}
     _send(session, letter.topic, fields)
     return letter

@@ -67,7 +67,7 @@ class Once:
         self, answer: Answer, status: HTTPStatus, headers: dict[str, str] | None = None
     ) -> Answer:
         if self._row:
-            self._row.status, self._row.body = status.value, answer.model_dump_json()
+            self._row.status, self._row.body = status.value, answer.model_dump_json(by_alias=True)
             self._row.headers = headers or {}
             self._session.add(self._row)
         return answer
@@ -97,7 +97,8 @@ async def _once(
 
 
 async def _digest(request: Request) -> bytes:
-    parts = (request.method, request.url.path, request.headers.get("If-Match", ""))
+    url = request.url
+    parts = (request.method, url.path, url.query, request.headers.get("If-Match", ""))
     start = hashlib.sha256("\n".join(parts).encode())
     start.update(await request.body())
     return start.digest()

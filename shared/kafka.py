@@ -9,11 +9,13 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 
+from shared.events import DEAD
 from shared.settings import ServiceSettings
 
 log = structlog.get_logger()
 
-PARTITIONS = 4
+PARTITIONS = 6
+DEAD_PARTITIONS = 1
 MAX_MESSAGE_BYTES = 900_000
 REQUEST_TIMEOUT_MS = 5_000
 
@@ -30,10 +32,14 @@ async def ensure_topics(servers: str, topics: Collection[str]) -> None:
         await admin.start()
         missing = set(topics) - set(await admin.list_topics())
         if missing:
-            await admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in sorted(missing)])
+            await admin.create_topics([_topic(name) for name in sorted(missing)])
             log.info("topics_created", topics=sorted(missing))
     finally:
         await admin.close()
+
+
+def _topic(name: str) -> NewTopic:
+    return NewTopic(name, DEAD_PARTITIONS if name.endswith(DEAD) else PARTITIONS, 1)
 
 
 @asynccontextmanager
@@ -43,6 +49,8 @@ async def open_producer(settings: ServiceSettings) -> AsyncIterator[AIOKafkaProd
         enable_idempotence=settings.kafka_idempotent,
         acks="all",
         linger_ms=0,
+        # What the relay sends of one partition goes as one: a later part cannot pass a lost one.
+        max_batch_size=MAX_MESSAGE_BYTES,
         request_timeout_ms=REQUEST_TIMEOUT_MS,
         metadata_max_age_ms=30_000,
     )

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, MetaData
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.schema import SchemaItem
 
+from shared import consumer, dead_letters, idempotency, outbox, worker  # noqa: F401 -- their tables
 from shared.database import Base
 from shared.settings import ServiceSettings
 
@@ -40,6 +41,7 @@ MECHANICS = (
         body VARCHAR, headers JSONB, at TIMESTAMPTZ NOT NULL DEFAULT now(),
         PRIMARY KEY (client, key))""",
     "CREATE INDEX idempotency_key_at ON idempotency_key USING brin (at)",
+    "CREATE TABLE timer (name VARCHAR PRIMARY KEY, at TIMESTAMPTZ NOT NULL)",
 )
 
 

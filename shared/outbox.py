@@ -137,7 +137,10 @@ async def _send_all(producer: AIOKafkaProducer, messages: Iterable[Any]) -> None
         )
         for message in messages
     ]
-    await asyncio.gather(*acknowledged)
+    # All are settled before anything is sent again: nothing old is left to overtake it.
+    for outcome in await asyncio.gather(*acknowledged, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
     for message in messages:
         EVENTS_SENT.labels(message.topic).inc()
 
@@ -206,7 +209,8 @@ async def keep_partitions(session: AsyncSession) -> None:
         await session.execute(
             text(
                 f"CREATE TABLE IF NOT EXISTS {_partition(day)} PARTITION OF outbox_sent"
-                f" FOR VALUES FROM ('{day}') TO ('{day + timedelta(days=1)}')"
+                # The offset stands here, or the bounds would follow the session's time zone.
+                f" FOR VALUES FROM ('{day} 00:00+00') TO ('{day + timedelta(days=1)} 00:00+00')"
             )
         )
     names = await session.scalars(

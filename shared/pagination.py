@@ -7,7 +7,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 import orjson
 from fastapi import Depends, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from shared.problems import Problem
 
@@ -34,6 +34,20 @@ class PageQuery(BaseModel):
 
     limit: int
     after: tuple[Any, ...] | None
+
+    def key(self, *types: Any) -> tuple[Any, ...] | None:
+        """`after` as values of these types: a date or UUID comes back from a cursor as text.
+
+        Raises CursorUnreadable where they do not fit: someone wrote the cursor, or it is of
+        another list.
+        """
+        if self.after is None:
+            return None
+        try:
+            pairs = zip(types, self.after, strict=True)
+            return tuple(TypeAdapter(kind).validate_python(value) for kind, value in pairs)
+        except ValueError:
+            raise CursorUnreadable("Send back `next` of the page before, unchanged.") from None
 
     def cut(self, rows: list[Any], key: Any) -> tuple[list[Any], str | None]:
         """Of `limit + 1` rows read, the page and the cursor of the next, by `key(last row)`."""

@@ -92,6 +92,16 @@ def _place(error: Exception) -> tuple[type[Exception], Exception, TracebackType 
     return Exception, Exception(type(error).__name__), error.__traceback__
 
 
+def _where_and_what(error: Mapping[str, Any]) -> dict[str, str]:
+    """Never the value, which may be somebody's name or number; nor a field's name of their own."""
+    place, what = [str(part) for part in error["loc"]], error["msg"]
+    if error["type"] == "extra_forbidden":
+        place[-1] = "(unknown field)"
+    if error["type"] == "union_tag_invalid":
+        what = f"Input should be one of {error['ctx']['expected_tags']}"
+    return {"at": ".".join(place), "is": what}
+
+
 def install(app: FastAPI) -> None:
     @app.exception_handler(Problem)
     async def _expected(_: Request, problem: Problem) -> ProblemResponse:
@@ -99,9 +109,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_: Request, error: RequestValidationError) -> ProblemResponse:
-        # Only where and what: the value itself may be somebody's name or number.
-        errors = [{"at": ".".join(map(str, e["loc"])), "is": e["msg"]} for e in error.errors()]
-        return respond(Invalid(errors=errors))
+        return respond(Invalid(errors=[_where_and_what(e) for e in error.errors()]))
 
     @app.exception_handler(HTTPException)
     async def _http(_: Request, error: HTTPException) -> ProblemResponse:

@@ -36,7 +36,9 @@ class ServiceSettings(BaseSettings):
     @classmethod
     def read(cls) -> Self:
         """From the environment and the secrets folder; raises ValidationError naming what lacks."""
-        return cls(_secrets_dir=os.environ.get("SECRETS_DIR") or None)
+        # Given here, `name` is not taken from a variable NAME, which some shells set.
+        name = cls.model_fields["name"].default
+        return cls(name=name, _secrets_dir=os.environ.get("SECRETS_DIR") or None)
 
     @property
     def database(self) -> URL:

@@ -2,10 +2,12 @@
 
 import logging
 import os
+import re
 import secrets
 import sys
 from contextvars import ContextVar
 
+import stamina
 import structlog
 from fastapi import FastAPI
 from opentelemetry import propagate, trace
@@ -21,6 +23,8 @@ from structlog.typing import EventDict, WrappedLogger
 
 from shared.settings import ServiceSettings
 
+log = structlog.get_logger()
+
 REQUEST_SECONDS = Histogram(
     "http_request_seconds",
     "Requests by route template, from first byte in to last byte out",
@@ -34,31 +38,21 @@ EVENTS_HANDLED = Counter("events_handled_total", "Events that took effect", ["to
 CONSUMER_LAG = Gauge("consumer_lag_events", "Events waiting", ["topic", "partition"])
 DEAD_LETTERS = Gauge("dead_letters_open", "Messages set aside and not yet dealt with")
 
-TRACE_VERSION = "00"
-TRACEPARENT_PARTS = 4
-TRACE_ID_LENGTH = 32
+# W3C Trace Context §3.2.2; all zeros stand for "none" there.
+TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 _traceparent: ContextVar[str | None] = ContextVar("traceparent", default=None)
 
 
 def start_trace(incoming: str | None) -> str:
     """Take over the caller's W3C traceparent where it is well formed, else begin one."""
-    traceparent = incoming if incoming and _well_formed(incoming) else _new_traceparent()
+    traceparent = incoming if incoming and TRACEPARENT.fullmatch(incoming) else _new_traceparent()
     _traceparent.set(traceparent)
     return traceparent
 
 
 def _new_traceparent() -> str:
-    return f"{TRACE_VERSION}-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
-
-
-def _well_formed(value: str) -> bool:
-    parts = value.split("-")
-    return (
-        len(parts) == TRACEPARENT_PARTS
-        and len(parts[1]) == TRACE_ID_LENGTH
-        and all(part.isalnum() and part.isascii() for part in parts)
-    )
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
 
 
 def current_trace_id() -> str | None:
@@ -100,7 +94,12 @@ def configure_logging(settings: ServiceSettings) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    renderer = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    renderer = (
+        # The default shows the local variables of each frame: names and numbers of people.
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if console
+        else structlog.processors.JSONRenderer()
+    )
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -112,6 +111,18 @@ def configure_logging(settings: ServiceSettings) -> None:
     for package in ("shared", *_services()):
         logging.getLogger(package).setLevel(settings.log_level)
     structlog.contextvars.bind_contextvars(service=settings.name, process=os.getpid())
+    stamina.instrumentation.set_on_retry_hooks([_log_retry])
+
+
+def _log_retry(details: stamina.instrumentation.RetryDetails) -> None:
+    """Not stamina's own line, which repeats the arguments (whole batches) and the error's text."""
+    log.warning(
+        "waiting_out",
+        what=details.name,
+        error=type(details.caused_by).__name__,
+        seconds=round(details.wait_for, 2),
+        attempt=details.retry_num,
+    )
 
 
 def _services() -> tuple[str, ...]:

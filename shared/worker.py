@@ -2,21 +2,23 @@
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
 import uvicorn
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from fastapi import FastAPI
-from sqlalchemy import func, select
+from sqlalchemy import DateTime, func
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.app import ping, status_routes
+from shared.app import Check, ping, status_routes
 from shared.consumer import Handlers, consume, forget_handled
-from shared.database import SessionFactory, open_database, wait_out_outage
+from shared.database import Base, SessionFactory, open_database, wait_out_outage
 from shared.dead_letters import measure_dead_letters
 from shared.events import ALL_TOPICS
 from shared.idempotency import forget_keys
@@ -27,7 +29,6 @@ from shared.telemetry import start_tracing
 
 log = structlog.get_logger()
 
-TIMER_LOCK = 7_003
 DRAIN_SECONDS = 10.0
 
 
@@ -35,12 +36,22 @@ DRAIN_SECONDS = 10.0
 class Timer:
     """Something to look at every so often, in a transaction of its own.
 
-    `once_anywhere` is for work: one replica does it. What only measures runs in each.
+    `once_anywhere` is for work: of all replicas, one does it when it is due. What only measures
+    runs in each.
     """
 
     seconds: float
     act: Callable[[AsyncSession], Awaitable[None]]
     once_anywhere: bool = True
+
+
+class TimerRun(Base):
+    """When a timer last ran, in whichever replica."""
+
+    __tablename__ = "timer"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
 HOUSEKEEPING = (
@@ -73,29 +84,46 @@ async def work(
 async def run_parts(settings: ServiceSettings, handlers: Handlers, timers: Sequence[Timer]) -> None:
     start_tracing(settings)
     status = _status_app()
-    async with AsyncExitStack() as stack:
-        tasks = await stack.enter_async_context(asyncio.TaskGroup())
+    async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_serve(status, settings))
+        tasks.create_task(_work(settings, handlers, timers, status.state.checks))
+
+
+async def _work(
+    settings: ServiceSettings, handlers: Handlers, timers: Sequence[Timer], checks: dict[str, Check]
+) -> None:
+    async with AsyncExitStack() as stack:
         sessions = await stack.enter_async_context(open_database(settings))
-        status.state.checks["database"] = lambda: ping(sessions)
-        await wait_out_outage(_in_transaction)(sessions, keep_partitions)
+        checks["database"] = lambda: ping(sessions)
+        await run_timer(sessions, Timer(0, keep_partitions))
         await ensure_topics(settings.kafka_servers, ALL_TOPICS)
         producer = await stack.enter_async_context(open_producer(settings))
-        status.state.checks["broker"] = lambda: _broker_answers(producer)
+        checks["broker"] = lambda: _broker_answers(producer)
         if settings.replay_at_start:
             await replay(sessions, producer, datetime.now(UTC) - timedelta(days=KEPT_DAYS))
+        consumer = await stack.enter_async_context(_listening(settings, handlers))
+        # Entered last: what the tasks use is closed after they have ended.
+        tasks = await stack.enter_async_context(asyncio.TaskGroup())
         for timer in (*HOUSEKEEPING, *timers):
             tasks.create_task(_tick(sessions, timer))
         tasks.create_task(relay(sessions, producer, settings.database))
         tasks.create_task(_mind_topics(settings))
-        if handlers:
-            topics = sorted({event.topic for event in handlers})
-            consumer = await stack.enter_async_context(
-                open_consumer(settings, topics, settings.name)
-            )
+        if consumer:
             tasks.create_task(consume(sessions, consumer, handlers))
-        status.state.checks.pop("started")
+        checks.pop("started")
         log.info("worker_started")
+
+
+@asynccontextmanager
+async def _listening(
+    settings: ServiceSettings, handlers: Handlers
+) -> AsyncIterator[AIOKafkaConsumer | None]:
+    if not handlers:
+        yield None
+        return
+    topics = sorted({event.topic for event in handlers})
+    async with open_consumer(settings, topics, settings.name) as consumer:
+        yield consumer
 
 
 def _status_app() -> FastAPI:
@@ -129,23 +157,26 @@ async def _serve(app: FastAPI, settings: ServiceSettings) -> None:
 
 async def _tick(sessions: SessionFactory, timer: Timer) -> None:
     while True:
-        await wait_out_outage(_in_transaction)(sessions, timer.act, alone=timer.once_anywhere)
+        await run_timer(sessions, timer)
         await asyncio.sleep(timer.seconds)
 
 
-async def _in_transaction(
-    sessions: SessionFactory,
-    act: Callable[[AsyncSession], Awaitable[None]],
-    *,
-    alone: bool = True,
-) -> None:
+@wait_out_outage
+async def run_timer(sessions: SessionFactory, timer: Timer) -> None:
     async with sessions.begin() as session:
-        name = func.hashtext(act.__qualname__)
-        if alone and not await session.scalar(
-            select(func.pg_try_advisory_xact_lock(TIMER_LOCK, name))
-        ):
-            return
-        await act(session)
+        if not timer.once_anywhere or await _claim(session, timer):
+            await timer.act(session)
+
+
+async def _claim(session: AsyncSession, timer: Timer) -> bool:
+    """False where another replica did it less than the timer's seconds ago."""
+    name = f"{timer.act.__module__}.{timer.act.__qualname__}"
+    claim = insert(TimerRun).values(name=name, at=func.now())
+    due = TimerRun.at <= func.now() - func.make_interval(0, 0, 0, 0, 0, 0, timer.seconds)
+    renewed = claim.on_conflict_do_update(
+        index_elements=["name"], set_={"at": func.now()}, where=due
+    )
+    return await session.scalar(renewed.returning(TimerRun.name)) is not None
 
 
 async def _broker_answers(producer: AIOKafkaProducer) -> None:

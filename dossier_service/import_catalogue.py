@@ -1,0 +1,43 @@
+"""Publishes a file of procedures: `python -m dossier_service.import_catalogue FILE [--json]`.
+
+One JSON object a line, plain or gzipped, as the national portal publishes them. A procedure whose
+content is new becomes a version; every line is counted, and what was refused is named with the
+reason. Exit code 1 where lines were refused.
+"""
+
+import asyncio
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from dossier_service.settings import Settings
+from dossier_service.use_cases.catalogue import Outcome, PublishedFile, import_file, read_file
+from shared.database import open_database
+
+
+def main(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
+) -> None:
+    """Publish the procedures of a file, and say what came of each."""
+    try:
+        settings = Settings.read()
+    except ValidationError as error:
+        sys.exit(f"these settings are missing or wrong: {[e['loc'][0] for e in error.errors()]}")
+    outcome = asyncio.run(_import(settings, read_file(file)))
+    typer.echo(outcome.model_dump_json(indent=2) if as_json else str(outcome))
+    if outcome.report and outcome.report.refused:
+        raise typer.Exit(1)
+
+
+async def _import(settings: Settings, file: PublishedFile) -> Outcome:
+    async with open_database(settings) as sessions, sessions.begin() as session:
+        return await import_file(session, file, now=datetime.now(UTC))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,25 @@
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from dossier_service.routes import dossiers, handling, procedures
+from dossier_service.settings import Settings
+from dossier_service.store.catalogue import ProcedureShelf
+from shared.app import create_service
+
+
+@asynccontextmanager
+async def _shelf(app: FastAPI) -> AsyncIterator[None]:
+    app.state.shelf = ProcedureShelf()
+    yield
+
+
+def create_app(settings: Settings) -> FastAPI:
+    return create_service(
+        settings,
+        title="Dossiers and the catalogue of procedures",
+        prefix="/dossier/v1",
+        routers=[procedures.router, dossiers.router, handling.router],
+        resources=_shelf,
+    )

@@ -1,0 +1,26 @@
+from collections.abc import Sequence
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from dossier_service.models import Agency
+from shared.events import AgencyChanged
+
+
+async def keep_agencies(session: AsyncSession, events: Sequence[AgencyChanged]) -> None:
+    newest: dict[str, AgencyChanged] = {}
+    for event in events:
+        held = newest.get(event.code)
+        if held is None or held.version < event.version:
+            newest[event.code] = event
+    # In one order everywhere, so that two batches cannot deadlock.
+    rows = [
+        event.model_dump(include={"code", "version", "name", "valid_from", "valid_to", "successor"})
+        for _, event in sorted(newest.items())
+    ]
+    change = insert(Agency)
+    columns = {c.name: c for c in change.excluded if c.name != "code"}
+    upsert = change.on_conflict_do_update(
+        index_elements=["code"], set_=columns, where=Agency.version < change.excluded.version
+    )
+    await session.execute(upsert, rows)

@@ -1,0 +1,28 @@
+"""What goes with an answer about a dossier: its version, and whom it is about, for the ledger."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+
+from fastapi import Response
+
+from dossier_service.models import Dossier
+from dossier_service.schemas.answers import DossierOut
+from shared.idempotency import Once
+from shared.preconditions import set_etag
+
+NOBODY = "-"
+
+
+async def answered(
+    answer: DossierOut, dossier: Dossier, response: Response, once: Once, status: HTTPStatus
+) -> DossierOut:
+    """The answer to a change, remembered. It gives no field of the applicant, who is named only."""
+    set_etag(response, dossier.version)
+    name_subject(response, dossier.person, [])
+    return await once.remember(answer, status, dict(response.headers))
+
+
+def name_subject(response: Response, person: str | None, fields: Sequence[str]) -> None:
+    """An organisation, or a citizen without a number, is nobody whom a hash could name."""
+    response.headers["X-Subject"] = person or NOBODY
+    response.headers["X-Fields"] = ",".join(fields) or NOBODY

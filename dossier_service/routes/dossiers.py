@@ -1,0 +1,113 @@
+from datetime import date
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Response
+
+from dossier_service.routes.answers import answered, name_subject
+from dossier_service.routes.needs import Now, Rules, Shelf
+from dossier_service.schemas.answers import (
+    DocumentOut,
+    DossierFound,
+    DossierLine,
+    DossierOut,
+    StepOut,
+    applicant_of,
+)
+from dossier_service.schemas.requests import FileDossier
+from dossier_service.store.lists import Filters
+from dossier_service.use_cases import filing, handling, looking
+from shared.auth import Caller
+from shared.database import Session
+from shared.events.codes import AgencyCode, Channel, DossierCode, DossierStatus, ProcedureCode
+from shared.idempotency import OnceOnly
+from shared.pagination import Page, Paging
+from shared.preconditions import set_etag
+
+router = APIRouter(prefix="/dossier/v1/dossiers", tags=["dossiers"])
+
+
+@router.post("", status_code=HTTPStatus.CREATED)
+async def file_dossier(
+    *,
+    body: FileDossier,
+    caller: Caller,
+    session: Session,
+    once: OnceOnly,
+    shelf: Shelf,
+    rules: Rules,
+    now: Now,
+    response: Response,
+) -> DossierOut:
+    dossier, procedure = await filing.file_dossier(
+        session, body, caller=caller, shelf=shelf, rules=rules, now=now
+    )
+    answer = DossierOut.of(dossier, procedure)
+    return await answered(answer, dossier, response, once, HTTPStatus.CREATED)
+
+
+def _filters(
+    *,
+    status: DossierStatus | None = None,
+    procedure: ProcedureCode | None = None,
+    agency: Annotated[AgencyCode | None, Query(description="it or one below it takes part")] = None,
+    channel: Channel | None = None,
+    filed_from: date | None = None,
+    filed_to: Annotated[date | None, Query(description="this day included")] = None,
+    due_before: date | None = None,
+    overdue: Annotated[bool, Query(description="only what is unfinished and late")] = False,
+) -> Filters:
+    return Filters(
+        status=status,
+        procedure=procedure,
+        agency=agency,
+        channel=channel,
+        filed_from=filed_from,
+        filed_to=filed_to,
+        due_before=due_before,
+        overdue=overdue,
+    )
+
+
+@router.get("")
+async def list_dossiers(
+    *,
+    filters: Annotated[Filters, Depends(_filters)],
+    caller: Caller,
+    session: Session,
+    page: Paging,
+    now: Now,
+) -> Page[DossierLine]:
+    rows, following = await looking.list_dossiers(session, page, filters, caller=caller, now=now)
+    return Page(items=[DossierLine.of(row) for row in rows], next=following)
+
+
+@router.get("/{code}", response_model_exclude_unset=True)
+async def read_dossier(
+    *, code: DossierCode, caller: Caller, session: Session, shelf: Shelf, response: Response
+) -> DossierFound:
+    dossier = await looking.read_whole_dossier(session, code, caller)
+    kept = await handling.version_kept(session, shelf, dossier)
+    fields = caller.right.fields
+    answer = DossierFound.of(
+        dossier,
+        kept.procedure,
+        applicant=applicant_of(dossier.applicant, fields),
+        documents=[DocumentOut.model_validate(each) for each in dossier.documents],
+        **{
+            name: getattr(dossier, name)
+            for name in ("summary", "note")
+            if fields is None or name in fields
+        },
+    )
+    set_etag(response, dossier.version)
+    name_subject(response, dossier.person, answer.personal_fields)
+    return answer
+
+
+@router.get("/{code}/history")
+async def list_steps(
+    *, code: DossierCode, caller: Caller, session: Session, page: Paging
+) -> Page[StepOut]:
+    rows, following = await looking.list_steps(session, code, page, caller=caller)
+    return Page(items=[StepOut.of(row) for row in rows], next=following)

@@ -1,0 +1,98 @@
+from http import HTTPStatus
+
+from fastapi import APIRouter, Response
+
+from dossier_service.routes.answers import answered
+from dossier_service.routes.needs import Now, Shelf
+from dossier_service.schemas.answers import DossierOut
+from dossier_service.schemas.requests import IssueResult, MoveDossier, NoteProgress, PayFee
+from dossier_service.use_cases import handling
+from shared.auth import Caller
+from shared.database import Session
+from shared.events.codes import DossierCode
+from shared.idempotency import OnceOnly
+from shared.preconditions import ExpectedVersion
+
+router = APIRouter(prefix="/dossier/v1/dossiers/{code}", tags=["handling"])
+
+
+@router.post("/transitions")
+async def move_dossier(
+    *,
+    code: DossierCode,
+    body: MoveDossier,
+    caller: Caller,
+    session: Session,
+    expected: ExpectedVersion,
+    once: OnceOnly,
+    shelf: Shelf,
+    now: Now,
+    response: Response,
+) -> DossierOut:
+    dossier = await handling.move_dossier(
+        session, code, body, caller=caller, expected=expected, shelf=shelf, now=now
+    )
+    kept = await handling.version_kept(session, shelf, dossier)
+    answer = DossierOut.of(dossier, kept.procedure)
+    return await answered(answer, dossier, response, once, HTTPStatus.OK)
+
+
+@router.post("/progress", status_code=HTTPStatus.CREATED)
+async def note_progress(
+    *,
+    code: DossierCode,
+    body: NoteProgress,
+    caller: Caller,
+    session: Session,
+    expected: ExpectedVersion,
+    once: OnceOnly,
+    shelf: Shelf,
+    now: Now,
+    response: Response,
+) -> DossierOut:
+    dossier = await handling.note_progress(
+        session, code, body, caller=caller, expected=expected, now=now
+    )
+    kept = await handling.version_kept(session, shelf, dossier)
+    answer = DossierOut.of(dossier, kept.procedure)
+    return await answered(answer, dossier, response, once, HTTPStatus.CREATED)
+
+
+@router.post("/payments", status_code=HTTPStatus.CREATED)
+async def pay_fee(
+    *,
+    code: DossierCode,
+    body: PayFee,
+    caller: Caller,
+    session: Session,
+    expected: ExpectedVersion,
+    once: OnceOnly,
+    shelf: Shelf,
+    now: Now,
+    response: Response,
+) -> DossierOut:
+    dossier = await handling.pay_fee(session, code, body, caller=caller, expected=expected, now=now)
+    kept = await handling.version_kept(session, shelf, dossier)
+    answer = DossierOut.of(dossier, kept.procedure)
+    return await answered(answer, dossier, response, once, HTTPStatus.CREATED)
+
+
+@router.post("/results", status_code=HTTPStatus.CREATED)
+async def issue_result(
+    *,
+    code: DossierCode,
+    body: IssueResult,
+    caller: Caller,
+    session: Session,
+    expected: ExpectedVersion,
+    once: OnceOnly,
+    shelf: Shelf,
+    now: Now,
+    response: Response,
+) -> DossierOut:
+    dossier = await handling.issue_result(
+        session, code, body, caller=caller, expected=expected, shelf=shelf, now=now
+    )
+    kept = await handling.version_kept(session, shelf, dossier)
+    answer = DossierOut.of(dossier, kept.procedure)
+    return await answered(answer, dossier, response, once, HTTPStatus.CREATED)

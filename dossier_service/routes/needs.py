@@ -1,0 +1,32 @@
+"""What the routes of this service ask for beside what every service's routes do."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from dossier_service.store.catalogue import ProcedureShelf
+from dossier_service.use_cases.filing import FilingRules
+from shared.events.codes import DOSSIER_CODE_LAYOUTS
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _shelf(request: Request) -> ProcedureShelf:
+    shelf: ProcedureShelf = request.app.state.shelf
+    return shelf
+
+
+def _rules(request: Request) -> FilingRules:
+    settings = request.app.state.settings
+    return FilingRules(
+        layout=DOSSIER_CODE_LAYOUTS[settings.dossier_code_layout],
+        person_key=settings.person_hash_key.get_secret_value().encode(),
+    )
+
+
+Now = Annotated[datetime, Depends(now)]
+Shelf = Annotated[ProcedureShelf, Depends(_shelf)]
+Rules = Annotated[FilingRules, Depends(_rules)]

@@ -1,0 +1,55 @@
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import PositiveInt, StringConstraints
+
+from dossier_service.catalogue.procedure import Level
+from dossier_service.routes.needs import Shelf
+from dossier_service.schemas.answers import ProcedureLine, ProcedureOut
+from dossier_service.use_cases import catalogue
+from shared.auth import Caller
+from shared.database import Session
+from shared.events.codes import AgencyCode, ProcedureCode
+from shared.pagination import Page, Paging
+
+router = APIRouter(prefix="/dossier/v1/procedures", tags=["procedures"])
+
+Words = Annotated[
+    str,
+    StringConstraints(max_length=200, pattern=r"^[^\x00]*$"),
+    Query(description="words of the name, with or without diacritics"),
+]
+Sector = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
+
+
+@router.get("")
+async def search_procedures(
+    *,
+    _: Caller,
+    session: Session,
+    page: Paging,
+    q: Words | None = None,
+    owner: AgencyCode | None = None,
+    level: Level | None = None,
+    sector: Sector | None = None,
+    essential: bool | None = None,
+) -> Page[ProcedureLine]:
+    rows, following = await catalogue.search_procedures(
+        session, page, q, owner=owner, level=level, sector=sector, essential=essential
+    )
+    return Page(items=[ProcedureLine.model_validate(row) for row in rows], next=following)
+
+
+@router.get("/{code}")
+async def read_procedure(
+    *,
+    _: Caller,
+    session: Session,
+    shelf: Shelf,
+    code: ProcedureCode,
+    version: Annotated[PositiveInt | None, Query(le=2**31 - 1)] = None,
+) -> ProcedureOut:
+    found = await catalogue.find_procedure(session, shelf, code, version)
+    return ProcedureOut(
+        code=code, version=found.version, valid_from=found.valid_from, procedure=found.procedure
+    )

@@ -1,0 +1,182 @@
+"""The shapes of answers. Applicants' data goes out by `DossierFound` alone."""
+
+from datetime import datetime
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from dossier_service.catalogue.procedure import Level, Procedure
+from dossier_service.models import Dossier, DossierApplicant, DossierStep
+from dossier_service.statuses import permitted
+from shared.events.codes import Channel, DossierStatus
+
+
+class _Out(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class ProcedureName(_Out):
+    code: str
+    name: str
+
+
+class ProcedureLine(ProcedureName):
+    version: int
+    owner: str | None
+    levels: list[Level]
+    sector: str
+    essential: bool
+
+
+class ProcedureOut(BaseModel):
+    """One version of a procedure, as it was published."""
+
+    code: str
+    version: int
+    valid_from: datetime
+    procedure: Procedure
+
+
+class FeeOut(_Out):
+    code: str
+    name: str
+    amount_vnd: int
+    when: Literal["before", "after"]
+    kind: Literal["charge", "levy"]
+    paid_at: datetime | None
+    method: str | None
+    reference: str | None
+
+
+class ResultOut(_Out):
+    code: str
+    number: str
+    title: str
+    electronic: bool
+    file_sha256: str | None
+    issued_at: datetime
+
+
+class _Standing(_Out):
+    code: str
+    version: int
+    channel: Channel
+    status: DossierStatus
+    status_name: str
+    helped_by: str | None
+    received_by: str
+    decided_by: str
+    responsible_agency: str
+    filed_at: datetime
+    received_at: datetime | None
+    due_at: datetime | None
+    finished_at: datetime | None
+
+
+def _standing(dossier: Dossier) -> dict[str, Any]:
+    shown = {name: getattr(dossier, name) for name in _Standing.model_fields if name in _KEPT}
+    return shown | {"status_name": dossier.status.label}
+
+
+_KEPT = _Standing.model_fields.keys() - {"status_name"}
+
+
+class DossierLine(_Standing):
+    """A row of a list: nothing of the applicant."""
+
+    procedure: str
+
+    @classmethod
+    def of(cls, dossier: Dossier) -> Self:
+        return cls(**_standing(dossier), procedure=dossier.procedure)
+
+
+class DossierOut(_Standing):
+    """What every change answers. `permitted` is what may follow; fees may still hold it back."""
+
+    procedure: ProcedureName
+    procedure_version: int
+    permitted: list[DossierStatus]
+    external_code: str | None
+    reception_due_at: datetime | None
+    due_before_supplement: datetime | None
+    reason: str | None
+    fees: list[FeeOut]
+    results: list[ResultOut]
+
+    @classmethod
+    def of(cls, dossier: Dossier, procedure: Procedure, **more: Any) -> Self:
+        return cls(
+            **_standing(dossier),
+            procedure=ProcedureName.model_validate(procedure),
+            procedure_version=dossier.procedure_version,
+            permitted=sorted(permitted(dossier.status, before=dossier.previous_status)),
+            external_code=dossier.external_code,
+            reception_due_at=dossier.reception_due_at,
+            due_before_supplement=dossier.due_before_supplement,
+            reason=dossier.reason,
+            fees=[FeeOut.model_validate(fee) for fee in dossier.fees],
+            results=[ResultOut.model_validate(result) for result in dossier.results],
+            **more,
+        )
+
+
+class DocumentOut(_Out):
+    paper: str
+    name: str
+    kind: str
+
+
+class ApplicantOut(_Out):
+    """Only the fields that the right allows are set; the others are left out of the answer."""
+
+    kind: int | None = None
+    name: str | None = None
+    personal_number: str | None = None
+    organisation_number: str | None = None
+    birth_date: str | None = None
+    phone: str | None = None
+    email: str | None = None
+    address: str | None = None
+
+
+class DossierFound(DossierOut):
+    """With the applicant, the papers and the officer's words, as far as the right allows."""
+
+    applicant: ApplicantOut
+    documents: list[DocumentOut]
+    summary: str | None = None
+    note: str | None = None
+
+    @property
+    def personal_fields(self) -> list[str]:
+        """The names of what is said of the applicant, for the record of this access."""
+        beside = [name for name in ("summary", "note") if getattr(self, name) is not None]
+        return [*self.applicant.model_dump(exclude_none=True), *beside]
+
+
+def applicant_of(applicant: DossierApplicant, fields: frozenset[str] | None) -> ApplicantOut:
+    given = {
+        name: getattr(applicant, name)
+        for name in ApplicantOut.model_fields
+        if fields is None or name in fields
+    }
+    return ApplicantOut(**given)
+
+
+class StepOut(_Out):
+    """A row of the history. The officer's words are not in it: they may name somebody."""
+
+    version: int
+    act: str
+    at: datetime
+    from_status: DossierStatus | None
+    to_status: DossierStatus
+    client: str
+    officer: str | None
+    step: str | None
+    reason: str | None
+
+    @classmethod
+    def of(cls, step: DossierStep) -> Self:
+        return cls.model_validate(step)

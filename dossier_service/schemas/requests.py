@@ -1,0 +1,138 @@
+"""The shapes of requests. What they refuse they do not repeat: it may be somebody's name."""
+
+import re
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    StringConstraints,
+    model_validator,
+)
+
+from dossier_service.catalogue.procedure import ResultCode
+from shared.events.codes import AgencyCode, Channel, DossierStatus, ProcedureCode
+
+_BIRTH_DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?")
+_CITIZEN = 1
+MOST_DOCUMENTS = 100
+
+
+def _birth_date(text: str) -> str:
+    if not (parts := _BIRTH_DATE.fullmatch(text)):
+        raise ValueError("write yyyy-mm-dd, or yyyy-mm or yyyy where no more is known")
+    year, month, day = (int(part) if part else 1 for part in parts.groups())
+    try:
+        born = date(year, month, day)
+    except ValueError:
+        raise ValueError("not a day of the calendar") from None
+    if not date(1850, 1, 1) <= born <= datetime.now(UTC).date():
+        raise ValueError("nobody who files a dossier was born then")
+    return text
+
+
+def _line(longest: int) -> Any:
+    """One line of text; PostgreSQL takes no NUL, and a form has no use for the others."""
+    return StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=longest, pattern=r"^[^\x00-\x1f\x7f]*$"
+    )
+
+
+def _text(longest: int) -> Any:
+    return StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=longest, pattern=r"^[^\x00-\x08\x7f]*$"
+    )
+
+
+# A code that stands in events: it begins with a letter, so that no personal number can be one.
+Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9._-]{0,39}$")]
+Line = Annotated[str, _line(200)]
+Note = Annotated[str, _text(1_000)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ApplicantIn(_Body):
+    """`kind`: 1 citizen, 2 enterprise, 3 state agency, 4 other organisation."""
+
+    kind: Literal[1, 2, 3, 4]
+    name: Line
+    personal_number: Annotated[str, StringConstraints(pattern="^[0-9]{12}$")] | None = None
+    organisation_number: (
+        Annotated[str, StringConstraints(pattern="^[0-9A-Z][0-9A-Z.-]{2,34}$")] | None
+    ) = None
+    birth_date: Annotated[str, AfterValidator(_birth_date)] | None = None
+    phone: Annotated[str, StringConstraints(pattern=r"^\+?[0-9][0-9 .()-]{5,19}$")] | None = None
+    email: (
+        Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)] | None
+    ) = None
+    address: Annotated[str, _line(500)] | None = None
+
+    @model_validator(mode="after")
+    def _number_is_of_its_kind(self) -> Self:
+        if self.kind == _CITIZEN and self.organisation_number:
+            raise ValueError("a citizen (kind 1) has no organisation_number")
+        if self.kind != _CITIZEN and (self.personal_number or self.birth_date):
+            raise ValueError("only a citizen (kind 1) has a personal_number or a birth_date")
+        return self
+
+
+class DocumentIn(_Body):
+    """`paper` is the code of the paper in the catalogue, or one of the agency's own."""
+
+    paper: Annotated[str, StringConstraints(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
+    name: Line
+    kind: Literal["original", "copy", "electronic"]
+
+
+class FileDossier(_Body):
+    """`fees` names fees that are due in one case only, and whose case the officer has found."""
+
+    procedure: ProcedureCode
+    channel: Channel
+    applicant: ApplicantIn
+    helped_by: AgencyCode | None = None
+    received_by: AgencyCode
+    decided_by: AgencyCode
+    submitted_at: AwareDatetime | None = None
+    documents: Annotated[list[DocumentIn], Field(max_length=MOST_DOCUMENTS)] = []
+    fees: frozenset[str] = frozenset()
+    summary: Note | None = None
+    external_code: Annotated[str, StringConstraints(pattern="^[A-Za-z0-9._/-]{1,50}$")] | None = (
+        None
+    )
+
+
+class MoveDossier(_Body):
+    """`reason` is a code and goes to everybody who follows the dossier; `note` stays with it."""
+
+    to: DossierStatus
+    reason: Slug | None = None
+    note: Note | None = None
+
+
+class NoteProgress(_Body):
+    step: Slug
+    note: Note | None = None
+
+
+class PayFee(_Body):
+    fee: str
+    amount_vnd: PositiveInt
+    reference: Annotated[str, StringConstraints(pattern="^[A-Za-z0-9._/:-]{1,100}$")]
+    method: Literal["online", "cash", "transfer"]
+
+
+class IssueResult(_Body):
+    code: ResultCode
+    number: Annotated[str, _line(50)]
+    title: Line
+    electronic: bool
+    file_sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")] | None = None

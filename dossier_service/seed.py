@@ -1,0 +1,20 @@
+from datetime import UTC, datetime
+
+import structlog
+
+from dossier_service.catalogue import own_procedures
+from dossier_service.settings import Settings
+from dossier_service.use_cases.catalogue import begin, read_file
+from shared.database import open_database
+
+log = structlog.get_logger()
+
+
+async def seed(settings: Settings) -> None:
+    """The catalogue: the own procedures, and the published ones where a file of them is there."""
+    path = settings.published_procedures
+    published = read_file(path) if path else None
+    async with open_database(settings) as sessions, sessions.begin() as session:
+        outcome = await begin(session, own_procedures(), published, now=datetime.now(UTC))
+    if outcome is not None:
+        log.info("catalogue_seeded", new=outcome.new, changed=outcome.changed)

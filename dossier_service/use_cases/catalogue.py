@@ -1,0 +1,169 @@
+"""Publishing procedures and looking them up."""
+
+import hashlib
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from dossier_service.catalogue.procedure import Procedure
+from dossier_service.catalogue.published import Readable, Unreadable, read_published_file
+from dossier_service.catalogue.report import ImportReport, import_report
+from dossier_service.models import CatalogueImport, CurrentProcedure
+from dossier_service.problems import ProcedureNotFound
+from dossier_service.store import catalogue as store
+from dossier_service.store.catalogue import ProcedureShelf, Published
+from shared.pagination import PageQuery
+
+
+class Outcome(BaseModel):
+    """`new`, `changed` and `unchanged` count procedures; a version was made of the first two."""
+
+    new: int
+    changed: int
+    unchanged: int
+    report: ImportReport | None = None
+
+    def __str__(self) -> str:
+        counts = f"{self.new} new, {self.changed} changed, {self.unchanged} unchanged"
+        return f"{self.report}\n{counts}" if self.report else counts
+
+
+@dataclass(frozen=True)
+class PublishedFile:
+    """A file in the form of the national portal, as it was read."""
+
+    name: str
+    digest: bytes
+    entries: tuple[Readable | Unreadable, ...]
+
+    @property
+    def procedures(self) -> dict[str, Procedure]:
+        readable = (entry for entry in self.entries if isinstance(entry, Readable))
+        return {entry.procedure.code: entry.procedure for entry in readable}
+
+
+async def publish(
+    session: AsyncSession, procedures: Iterable[Procedure], *, now: datetime
+) -> Outcome:
+    """Each procedure, its code once among them, becomes a version unless it already is one."""
+    await store.lock_catalogue(session)
+    held = await store.current_digests(session)
+    versions: list[dict[str, Any]] = []
+    current: list[dict[str, Any]] = []
+    unchanged = 0
+    for procedure in procedures:
+        version, digest = held.get(procedure.code, (0, b""))
+        if digest == (new_digest := digest_of(procedure)):
+            unchanged += 1
+            continue
+        identity = {"code": procedure.code, "version": version + 1, "digest": new_digest}
+        content = procedure.model_dump(mode="json")
+        versions.append(identity | {"valid_from": now, "content": content})
+        current.append(identity | _searched_by(procedure))
+    await store.add_versions(session, versions, current)
+    new = sum(row["version"] == 1 for row in versions)
+    return Outcome(new=new, changed=len(versions) - new, unchanged=unchanged)
+
+
+def read_file(path: Path) -> PublishedFile:
+    digest = hashlib.sha256(path.read_bytes()).digest()
+    return PublishedFile(path.name, digest, tuple(read_published_file(path)))
+
+
+async def import_file(session: AsyncSession, file: PublishedFile, *, now: datetime) -> Outcome:
+    """Publish the procedures of a file; what came of it is kept."""
+    outcome = await publish(session, file.procedures.values(), now=now)
+    outcome.report = import_report(file.entries)
+    _record(session, file.name, file.digest, outcome, now=now)
+    return outcome
+
+
+async def begin(
+    session: AsyncSession,
+    own: Mapping[str, Procedure],
+    published: PublishedFile | None,
+    *,
+    now: datetime,
+) -> Outcome | None:
+    """Publish what a new service begins with; None where that was done before.
+
+    Of a procedure that both hold the own entry wins: it was read by people, with the case in which
+    a fee is due, the same-day rule and the papers that the state already holds. The portal's text
+    gives none of these for 1.001193.
+    """
+    digests = [published.digest] if published else []
+    digests += [digest_of(procedure) for procedure in own.values()]
+    begun = hashlib.sha256(b"".join(digests)).digest()
+    if await store.was_imported(session, begun):
+        return None
+    procedures = dict(published.procedures if published else {}) | dict(own)
+    outcome = await publish(session, procedures.values(), now=now)
+    outcome.report = import_report(published.entries) if published else None
+    _record(session, "seed", begun, outcome, now=now)
+    return outcome
+
+
+def _record(
+    session: AsyncSession, source: str, digest: bytes, outcome: Outcome, *, now: datetime
+) -> None:
+    session.add(
+        CatalogueImport(
+            at=now, source=source, digest=digest, outcome=outcome.model_dump(mode="json")
+        )
+    )
+
+
+async def find_procedure(
+    session: AsyncSession, shelf: ProcedureShelf, code: str, version: int | None
+) -> Published:
+    found = (
+        await shelf.current(session, code)
+        if version is None
+        else await shelf.version(session, code, version)
+    )
+    if found is None:
+        raise ProcedureNotFound(code=code)
+    return found
+
+
+async def search_procedures(
+    session: AsyncSession, page: PageQuery, q: str | None, **narrowed: Any
+) -> tuple[list[CurrentProcedure], str | None]:
+    """By words of the name, however they are accented; `narrowed` as in the store."""
+    after = page.key(str)
+    rows = await store.list_procedures(
+        session,
+        words=plain(q).split() if q else (),
+        after=after[0] if after else None,
+        limit=page.limit + 1,
+        **narrowed,
+    )
+    return page.cut(rows, lambda row: (row.code,))
+
+
+def digest_of(procedure: Procedure) -> bytes:
+    return hashlib.sha256(procedure.model_dump_json().encode()).digest()
+
+
+def plain(text: str) -> str:
+    """In small letters without diacritics: `Đăng ký KHAI SINH` -> `dang ky khai sinh`."""
+    parted = unicodedata.normalize("NFD", text.casefold().replace("đ", "d"))
+    letters = (char for char in parted if not unicodedata.combining(char))
+    return " ".join("".join(letters).split())
+
+
+def _searched_by(procedure: Procedure) -> dict[str, Any]:
+    return {
+        "name": procedure.name,
+        "plain_name": plain(procedure.name),
+        "owner": procedure.owner,
+        "levels": list(procedure.levels),
+        "sector": procedure.sector,
+        "essential": procedure.essential,
+    }

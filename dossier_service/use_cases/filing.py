@@ -1,0 +1,221 @@
+"""A dossier is filed: with its applicant, papers and fees, in one transaction or not at all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from dossier_service.catalogue.procedure import Fee, Procedure
+from dossier_service.deadlines import due_at, office_day, reception_due_at
+from dossier_service.models import (
+    Agency,
+    Dossier,
+    DossierApplicant,
+    DossierDocument,
+    DossierFee,
+    DossierParty,
+)
+from dossier_service.problems import (
+    AgencyClosed,
+    AgencyUnknown,
+    ChannelNotOffered,
+    FeeUnknown,
+    ProcedureUnknown,
+    TimeUnlikely,
+)
+from dossier_service.schemas.requests import DocumentIn, FileDossier
+from dossier_service.statuses import first_statuses
+from dossier_service.store import filing as store
+from dossier_service.store.catalogue import ProcedureShelf, Published
+from dossier_service.store.lists import COUNTRY
+from dossier_service.use_cases.telling import step_of, tell
+from shared.auth import CallContext, NotAllowed
+from shared.events import DossierFiled
+from shared.events.codes import (
+    DOSSIER_CODE_LAYOUTS,
+    Channel,
+    DossierCodeLayout,
+    DossierStatus,
+    format_dossier_code,
+)
+from shared.hashing import person_hash
+
+LONGEST_BACK = timedelta(days=366)
+CLOCK_SKEW = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class FilingRules:
+    """`layout` is of the code of new dossiers, `person_key` of the hash that names a person."""
+
+    layout: DossierCodeLayout
+    person_key: bytes
+
+
+async def file_dossier(
+    session: AsyncSession,
+    wish: FileDossier,
+    *,
+    caller: CallContext,
+    shelf: ProcedureShelf,
+    rules: FilingRules,
+    now: datetime,
+) -> tuple[Dossier, Procedure]:
+    _refuse_outside_right(wish, caller)
+    filed_at = _filing_time(wish, now)
+    published = await shelf.current(session, wish.procedure)
+    if published is None:
+        raise ProcedureUnknown("Look it up at /dossier/v1/procedures.", procedure=wish.procedure)
+    fees = _fees(wish, published.procedure)
+    await _check_agencies(session, wish, on=office_day(now))
+    # Taken last: from here to the commit, the agency's next filing waits.
+    serial = await store.next_serial(session, wish.received_by, office_day(now))
+    layout = rules.layout if wish.received_by[0].isalpha() else DOSSIER_CODE_LAYOUTS["qcvn"]
+    code = format_dossier_code(wish.received_by, office_day(now), serial, layout)
+    dossier = _dossier(wish, published, code, filed_at=filed_at, rules=rules)
+    dossier.fees, dossier.results = [_fee(code, fee) for fee in fees], []
+    await store.insert_rows(
+        session,
+        [
+            dossier,
+            *dossier.fees,
+            _applicant(wish, code),
+            *_documents(wish.documents, code),
+            *_parties(dossier),
+            step_of(dossier, caller, "filed", now, from_status=None),
+        ],
+    )
+    tell(session, DossierFiled, dossier, now)
+    return dossier, published.procedure
+
+
+def _refuse_outside_right(wish: FileDossier, caller: CallContext) -> None:
+    if not caller.right.covers_procedure(wish.procedure):
+        raise NotAllowed("The right in force is for other procedures.", procedure=wish.procedure)
+    if not caller.right.covers_agency(wish.received_by):
+        raise NotAllowed("The right in force is for other agencies.", agency=wish.received_by)
+
+
+def _filing_time(wish: FileDossier, now: datetime) -> datetime:
+    filed_at = (wish.submitted_at or now).astimezone(UTC)
+    if not now - LONGEST_BACK <= filed_at <= now + CLOCK_SKEW:
+        raise TimeUnlikely
+    return filed_at
+
+
+def _fees(wish: FileDossier, procedure: Procedure) -> Sequence[Fee]:
+    if not procedure.accepts(wish.channel):
+        offered = sorted(channel for channel in Channel if procedure.accepts(channel))
+        raise ChannelNotOffered(channel=wish.channel, offered=offered)
+    due = procedure.fees_due(wish.channel, found=wish.fees)
+    if strangers := wish.fees - {fee.code for fee in due}:
+        known = procedure.fees_due(wish.channel, found=frozenset(f.code for f in procedure.fees))
+        raise FeeUnknown(
+            "`fees` names those of the procedure that are due in this case.",
+            count=len(strangers),
+            known=[fee.code for fee in known],
+        )
+    return due
+
+
+async def _check_agencies(session: AsyncSession, wish: FileDossier, *, on: date) -> None:
+    named = {
+        place: code
+        for place in ("helped_by", "received_by", "decided_by")
+        if (code := getattr(wish, place))
+    }
+    known = await store.get_agencies(session, sorted(set(named.values())))
+    for place, code in named.items():
+        if code in known:
+            _refuse_closed(place, known[code], on)
+        # A registry that has told of no agency yet is late, not empty.
+        elif await store.knows_agencies(session):
+            raise AgencyUnknown(at=place, agency=code)
+
+
+def _refuse_closed(place: str, agency: Agency, on: date) -> None:
+    if agency.valid_to is not None and agency.valid_to < on:
+        raise AgencyClosed(
+            f"Its last day was {agency.valid_to}; name who continues it.",
+            at=place,
+            agency=agency.code,
+            successor=agency.successor,
+        )
+
+
+def _dossier(
+    wish: FileDossier, published: Published, code: str, *, filed_at: datetime, rules: FilingRules
+) -> Dossier:
+    (status,) = first_statuses(wish.channel)
+    is_received = status is DossierStatus.RECEIVED
+    term = published.procedure.term(wish.channel)
+    number = wish.applicant.personal_number
+    return Dossier(
+        code=code,
+        version=1,
+        external_code=wish.external_code,
+        procedure=wish.procedure,
+        procedure_version=published.version,
+        channel=wish.channel,
+        status=status,
+        previous_status=None,
+        moved_at=filed_at,
+        helped_by=wish.helped_by,
+        received_by=wish.received_by,
+        decided_by=wish.decided_by,
+        filed_at=filed_at,
+        reception_due_at=None if is_received else reception_due_at(filed_at),
+        received_at=filed_at if is_received else None,
+        due_at=due_at(filed_at, term) if is_received else None,
+        due_before_supplement=None,
+        finished_at=None,
+        person=person_hash(number, rules.person_key) if number else None,
+        summary=wish.summary,
+        reason=None,
+        note=None,
+    )
+
+
+def _applicant(wish: FileDossier, code: str) -> DossierApplicant:
+    return DossierApplicant(dossier=code, **wish.applicant.model_dump())
+
+
+def _documents(documents: Sequence[DocumentIn], code: str) -> list[DossierDocument]:
+    return [
+        DossierDocument(dossier=code, position=position, **document.model_dump())
+        for position, document in enumerate(documents, start=1)
+    ]
+
+
+def _fee(code: str, fee: Fee) -> DossierFee:
+    return DossierFee(
+        dossier=code,
+        code=fee.code,
+        name=fee.name,
+        amount_vnd=fee.amount_vnd,
+        when=fee.when,
+        kind=fee.kind,
+        paid_at=None,
+        method=None,
+        reference=None,
+    )
+
+
+def _parties(dossier: Dossier) -> list[DossierParty]:
+    agencies = {dossier.helped_by, dossier.received_by, dossier.decided_by} - {None}
+    standing: dict[str, Any] = {
+        name: getattr(dossier, name)
+        for name in ("filed_at", "procedure", "channel", "status", "due_at", "finished_at")
+    }
+    listed = {COUNTRY}.union(*(with_those_above(agency) for agency in agencies if agency))
+    return [DossierParty(dossier=dossier.code, agency=each, **standing) for each in sorted(listed)]
+
+
+def with_those_above(agency: str) -> list[str]:
+    """`H26.101.2` -> H26, H26.101, H26.101.2; a code of QCVN 102 says nothing of who is above."""
+    if not agency[0].isalpha():
+        return [agency]
+    blocks = agency.split(".")
+    return [".".join(blocks[:count]) for count in range(1, len(blocks) + 1)]

@@ -1,0 +1,268 @@
+"""What becomes of a dossier: it moves, is passed on, is paid for, gets a result.
+
+Everything reads the dossier, checks, changes it, and tells; who read an older version loses.
+"""
+
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from dossier_service.deadlines import due_at, extended, reception_due_at
+from dossier_service.models import Dossier, DossierFee, DossierResult
+from dossier_service.problems import (
+    AmountWrong,
+    DossierNotFound,
+    FeeOpen,
+    FeePaidBefore,
+    FeeUnknown,
+    NotResponsible,
+    ReasonMissing,
+    ReferenceUsed,
+    ResultCodeUnknown,
+    ResultMissing,
+    ResultRefused,
+    TransitionRefused,
+)
+from dossier_service.schemas.requests import IssueResult, MoveDossier, NoteProgress, PayFee
+from dossier_service.statuses import is_final, needs_reason, permitted
+from dossier_service.store import dossiers as store
+from dossier_service.store.catalogue import ProcedureShelf, Published
+from dossier_service.use_cases.telling import step_of, tell
+from shared.auth import CallContext
+from shared.events import DossierMoved, DossierProgressed, FeePaid, ResultIssued
+from shared.events.codes import DossierStatus
+from shared.preconditions import require_version
+
+_ENDS = frozenset(
+    {
+        DossierStatus.NOT_RECEIVED,
+        DossierStatus.WITHDRAWN,
+        DossierStatus.PROCESSED,
+        DossierStatus.RETURNED,
+    }
+)
+
+
+async def move_dossier(
+    session: AsyncSession,
+    code: str,
+    wish: MoveDossier,
+    *,
+    caller: CallContext,
+    expected: int,
+    shelf: ProcedureShelf,
+    now: datetime,
+) -> Dossier:
+    dossier = await _read_to_change(session, code, caller, expected)
+    _refuse_unless_permitted(dossier, wish)
+    _refuse_open_fees(dossier, wish.to)
+    if wish.to is DossierStatus.PROCESSED:
+        await _refuse_without_result(session, dossier, shelf)
+    previous = dossier.status
+    if wish.to is DossierStatus.RECEIVED and dossier.received_at is None:
+        _receive(dossier, await _in_force(session, shelf, dossier), now)
+    else:
+        _mind_deadlines(dossier, wish.to, now)
+    _enter(dossier, wish, now)
+    await store.restate_parties(session, dossier)
+    session.add(
+        step_of(
+            dossier,
+            caller,
+            "moved",
+            now,
+            from_status=previous,
+            reason=wish.reason,
+            note=wish.note,
+        )
+    )
+    tell(session, DossierMoved, dossier, now, previous=previous, reason=wish.reason)
+    return dossier
+
+
+async def note_progress(
+    session: AsyncSession,
+    code: str,
+    wish: NoteProgress,
+    *,
+    caller: CallContext,
+    expected: int,
+    now: datetime,
+) -> Dossier:
+    dossier = await _read_to_change(session, code, caller, expected)
+    if is_final(dossier.status):
+        raise TransitionRefused(current=dossier.status, asked=dossier.status, permitted=[])
+    dossier.version += 1
+    session.add(step_of(dossier, caller, "progressed", now, step=wish.step, note=wish.note))
+    tell(session, DossierProgressed, dossier, now, step=wish.step)
+    return dossier
+
+
+async def pay_fee(
+    session: AsyncSession,
+    code: str,
+    wish: PayFee,
+    *,
+    caller: CallContext,
+    expected: int,
+    now: datetime,
+) -> Dossier:
+    """Each of the dossier's agencies may take the money; the same payment again has no effect."""
+    dossier = await read_dossier(session, code, caller)
+    if _is_known(dossier, wish):
+        return dossier
+    require_version(dossier.version, expected)
+    fee = _fee_to_pay(dossier, wish)
+    fee.paid_at, fee.method, fee.reference = now, wish.method, wish.reference
+    dossier.version += 1
+    session.add(step_of(dossier, caller, "fee_paid", now, step=fee.code))
+    tell(
+        session,
+        FeePaid,
+        dossier,
+        now,
+        fee=fee.code,
+        amount_vnd=fee.amount_vnd,
+        online=wish.method == "online",
+    )
+    return dossier
+
+
+async def issue_result(
+    session: AsyncSession,
+    code: str,
+    wish: IssueResult,
+    *,
+    caller: CallContext,
+    expected: int,
+    shelf: ProcedureShelf,
+    now: datetime,
+) -> Dossier:
+    dossier = await _read_to_change(session, code, caller, expected)
+    if DossierStatus.PROCESSED not in permitted(dossier.status, before=dossier.previous_status):
+        raise ResultRefused(current=dossier.status)
+    known = (await version_kept(session, shelf, dossier)).procedure.result_codes
+    if known and wish.code not in known:
+        raise ResultCodeUnknown(known=known)
+    dossier.version += 1
+    dossier.results.append(
+        DossierResult(dossier=code, version=dossier.version, issued_at=now, **wish.model_dump())
+    )
+    session.add(step_of(dossier, caller, "result_issued", now, step=wish.code))
+    tell(session, ResultIssued, dossier, now, result=wish.code, electronic=wish.electronic)
+    return dossier
+
+
+async def read_dossier(session: AsyncSession, code: str, caller: CallContext) -> Dossier:
+    if (dossier := await store.get_dossier(session, code, caller.right)) is None:
+        raise DossierNotFound
+    return dossier
+
+
+async def version_kept(session: AsyncSession, shelf: ProcedureShelf, dossier: Dossier) -> Published:
+    """The version of its procedure that the dossier keeps."""
+    found = await shelf.version(session, dossier.procedure, dossier.procedure_version)
+    assert found is not None, "a foreign key holds it"
+    return found
+
+
+async def _in_force(session: AsyncSession, shelf: ProcedureShelf, dossier: Dossier) -> Published:
+    found = await shelf.current(session, dossier.procedure)
+    assert found is not None, "a procedure is never taken out"
+    return found
+
+
+async def _read_to_change(
+    session: AsyncSession, code: str, caller: CallContext, expected: int
+) -> Dossier:
+    dossier = await read_dossier(session, code, caller)
+    if not caller.right.covers_agency(dossier.responsible_agency):
+        raise NotResponsible(responsible_agency=dossier.responsible_agency)
+    require_version(dossier.version, expected)
+    return dossier
+
+
+def _refuse_unless_permitted(dossier: Dossier, wish: MoveDossier) -> None:
+    following = permitted(dossier.status, before=dossier.previous_status)
+    if wish.to not in following:
+        raise TransitionRefused(current=dossier.status, asked=wish.to, permitted=sorted(following))
+    if needs_reason(dossier.status, wish.to) and wish.reason is None:
+        raise ReasonMissing(current=dossier.status, asked=wish.to)
+
+
+def _refuse_open_fees(dossier: Dossier, to: DossierStatus) -> None:
+    """At 6 what must be paid before holds it back; its result is held back by any open fee."""
+    is_open = [fee for fee in dossier.fees if fee.paid_at is None]
+    match dossier.status, to:
+        case DossierStatus.PAYMENT_REQUIRED, _ if to is dossier.previous_status:
+            holding = [fee for fee in is_open if fee.when == "before"]
+        case DossierStatus.PROCESSED, DossierStatus.RETURNED:
+            holding = is_open
+        case _:
+            holding = []
+    if holding:
+        fees = [{"code": fee.code, "amount_vnd": fee.amount_vnd} for fee in holding]
+        raise FeeOpen(current=dossier.status, asked=to, fees=fees)
+
+
+async def _refuse_without_result(
+    session: AsyncSession, dossier: Dossier, shelf: ProcedureShelf
+) -> None:
+    if dossier.results:
+        return
+    procedure = (await version_kept(session, shelf, dossier)).procedure
+    if procedure.requires_result:
+        raise ResultMissing(known=procedure.result_codes)
+
+
+def _receive(dossier: Dossier, published: Published, now: datetime) -> None:
+    """From reception on the clock runs, by the version in force at this moment."""
+    dossier.procedure_version = published.version
+    dossier.received_at = now
+    dossier.due_at = due_at(now, published.procedure.term(dossier.channel))
+
+
+def _mind_deadlines(dossier: Dossier, to: DossierStatus, now: datetime) -> None:
+    match dossier.status, to:
+        case DossierStatus.PAYMENT_REQUIRED, DossierStatus.REGISTERED:
+            dossier.reception_due_at = reception_due_at(now)
+        case DossierStatus.SUPPLEMENT_REQUESTED, DossierStatus.REGISTERED:
+            dossier.reception_due_at = extended(
+                dossier.reception_due_at, asked=dossier.moved_at, supplemented=now
+            )
+        case (
+            DossierStatus.SUPPLEMENT_REQUESTED,
+            DossierStatus.RECEIVED | DossierStatus.PROCESSING,
+        ):
+            dossier.due_before_supplement = dossier.due_at
+            dossier.due_at = extended(dossier.due_at, asked=dossier.moved_at, supplemented=now)
+
+
+def _enter(dossier: Dossier, wish: MoveDossier, now: datetime) -> None:
+    dossier.version += 1
+    dossier.previous_status, dossier.status = dossier.status, wish.to
+    dossier.moved_at, dossier.reason, dossier.note = now, wish.reason, wish.note
+    if wish.to not in _ENDS:
+        dossier.finished_at = None
+    elif dossier.finished_at is None:
+        dossier.finished_at = now
+
+
+def _is_known(dossier: Dossier, wish: PayFee) -> bool:
+    paid = next((fee for fee in dossier.fees if fee.reference == wish.reference), None)
+    if paid is None:
+        return False
+    if (paid.code, paid.amount_vnd, paid.method) != (wish.fee, wish.amount_vnd, wish.method):
+        raise ReferenceUsed(fee=paid.code)
+    return True
+
+
+def _fee_to_pay(dossier: Dossier, wish: PayFee) -> DossierFee:
+    fee = next((fee for fee in dossier.fees if fee.code == wish.fee), None)
+    if fee is None:
+        raise FeeUnknown(known=[fee.code for fee in dossier.fees])
+    if fee.paid_at is not None:
+        raise FeePaidBefore(fee=fee.code)
+    if wish.amount_vnd != fee.amount_vnd:
+        raise AmountWrong(fee=fee.code, amount_vnd=fee.amount_vnd)
+    return fee

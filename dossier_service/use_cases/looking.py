@@ -1,0 +1,50 @@
+"""Looking at dossiers: one, its history, a list."""
+
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from dossier_service.deadlines import office_day
+from dossier_service.models import Dossier, DossierStep
+from dossier_service.problems import DossierNotFound
+from dossier_service.store import dossiers as store
+from dossier_service.store import lists
+from shared.auth import CallContext
+from shared.pagination import PageQuery
+
+
+async def read_whole_dossier(session: AsyncSession, code: str, caller: CallContext) -> Dossier:
+    if (dossier := await store.get_whole_dossier(session, code, caller.right)) is None:
+        raise DossierNotFound
+    return dossier
+
+
+async def list_steps(
+    session: AsyncSession, code: str, page: PageQuery, *, caller: CallContext
+) -> tuple[list[DossierStep], str | None]:
+    if not await store.is_visible(session, code, caller.right):
+        raise DossierNotFound
+    after = page.key(int)
+    rows = await store.list_steps(
+        session, code, after=after[0] if after else 0, limit=page.limit + 1
+    )
+    return page.cut(rows, lambda step: (step.version,))
+
+
+async def list_dossiers(
+    session: AsyncSession,
+    page: PageQuery,
+    filters: lists.Filters,
+    *,
+    caller: CallContext,
+    now: datetime,
+) -> tuple[list[Dossier], str | None]:
+    rows = await lists.list_dossiers(
+        session,
+        filters,
+        caller.right,
+        today=office_day(now),
+        after=page.key(datetime, str),
+        limit=page.limit + 1,
+    )
+    return page.cut(rows, lambda dossier: (dossier.filed_at, dossier.code))

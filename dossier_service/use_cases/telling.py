@@ -1,0 +1,39 @@
+"""What every change of a dossier leaves behind: a step of its history, and an event."""
+
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from dossier_service.models import Dossier, DossierStep
+from shared.auth import CallContext
+from shared.events import DossierEvent, DossierStanding
+from shared.outbox import emit
+
+Told = TypeVar("Told", bound=DossierEvent)
+
+_STANDING = DossierStanding.model_fields.keys() - {"at"}
+
+
+def step_of(
+    dossier: Dossier, caller: CallContext, act: str, at: datetime, **what: Any
+) -> DossierStep:
+    """The step that led to the dossier's version; `what` is from_status, step, reason, note."""
+    return DossierStep(
+        dossier=dossier.code,
+        version=dossier.version,
+        act=act,
+        at=at,
+        to_status=dossier.status,
+        client=caller.client,
+        officer=caller.officer,
+        **{"from_status": dossier.status, "step": None, "reason": None, "note": None} | what,
+    )
+
+
+def tell(
+    session: AsyncSession, event: type[Told], dossier: Dossier, at: datetime, **what: Any
+) -> None:
+    """Announce how the dossier now stands; `what` are the event's own fields."""
+    standing = {name: getattr(dossier, name) for name in _STANDING}
+    emit(session, event(**standing, at=at, **what))

@@ -1,0 +1,7 @@
+from dossier_service.handlers import HANDLERS
+from dossier_service.settings import Settings
+from shared import worker
+
+
+async def work(settings: Settings) -> None:
+    await worker.work(settings, handlers=HANDLERS)

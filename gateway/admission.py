@@ -1,0 +1,155 @@
+"""Who calls, and may they? In this order: ledger, token, headers, right, quota."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from starlette.types import Scope
+
+from gateway.forwarding import Exchange
+from gateway.keys import RightsSigner
+from gateway.limits import Quotas
+from gateway.problems import NoRight, PurposeMissing, RequestMalformed
+from gateway.rights import ClientRights, RightInForce, Rights, pick
+from gateway.upstreams import Operation, Service
+from shared.auth import RIGHT_HEADER, Unauthenticated, Verifier, bearer
+from shared.events.codes import CodeError, parse_dossier_code
+from shared.problems import Unavailable
+
+LONGEST = {"X-Purpose": 200, "X-Officer": 64, "X-Dossier": 64}
+_NAMES = {name.lower().encode(): name for name in ("Authorization", *LONGEST)}
+# The package that runs each service: for whom an assertion is meant.
+_AUDIENCES = {
+    Service.IDENTITY: "identity_service",
+    Service.DOSSIER: "dossier_service",
+    Service.SYNC: "sync_service",
+    Service.GATEWAY: "gateway",
+}
+
+
+class Ledger(Protocol):
+    def require_open(self, operation: Operation) -> None: ...
+
+
+class Admission:
+    """The `Admit` of the forwarder; answers with the assertion for the service behind."""
+
+    def __init__(
+        self,
+        *,
+        tokens: Verifier,
+        rights: Rights,
+        quotas: Quotas,
+        ledger: Ledger,
+        signer: RightsSigner,
+    ) -> None:
+        self._tokens, self._rights, self._quotas = tokens, rights, quotas
+        self._ledger, self._signer = ledger, signer
+
+    async def __call__(
+        self, exchange: Exchange, scope: Scope, _: Mapping[str, str]
+    ) -> Sequence[tuple[str, str]]:
+        operation = exchange.operation
+        self._ledger.require_open(operation)
+        if operation.public:
+            await self._quotas.spend(_address(scope), operation.quota_class)
+            return ()
+        told = _told(scope)
+        await self._identify(exchange, told)
+        _explain(exchange, told)
+        right = await self._right(exchange)
+        signed = self._signer.assertion(
+            right,
+            client=str(exchange.client),
+            operation=operation.name,
+            audience=_AUDIENCES[operation.service],
+            now=time.time(),
+        )
+        return ((RIGHT_HEADER, signed),)
+
+    async def _identify(self, exchange: Exchange, told: Mapping[str, str]) -> None:
+        claims = await self._tokens.claims(bearer(told.get("Authorization")))
+        client, agency = claims["sub"], claims.get("agency")
+        if not isinstance(agency, str):
+            raise Unauthenticated("Its claims are not those of this mesh.")
+        exchange.client, exchange.agency = client, agency
+
+    async def _right(self, exchange: Exchange) -> RightInForce:
+        """Refused calls count as well: whoever may not ask may not ask without end either."""
+        operation, client = exchange.operation, str(exchange.client)
+        known = self._client(client, exchange)
+        rights = known.to(operation.name, time.time())
+        right = pick(rights, exchange.purpose)
+        await self._quotas.spend(
+            client,
+            operation.quota_class,
+            per_second=right.per_second if right else None,
+            per_day=right.per_day if right else None,
+        )
+        if right is None:
+            raise _refusal(operation.name, purpose_lacks=bool(rights))
+        return right
+
+    def _client(self, client: str, exchange: Exchange) -> ClientRights:
+        if not self._rights.loaded:
+            raise Unavailable("The rights in force are not known yet.")
+        known = self._rights.of(client)
+        if known is None or not known.active:
+            raise NoRight(
+                exchange.operation.name,
+                lacking="client",
+                detail="This client system is not registered here, or no longer active.",
+            )
+        if known.agency != exchange.agency:
+            raise Unauthenticated("The client belongs to another agency now; fetch a new token.")
+        return known
+
+
+def _refusal(operation: str, *, purpose_lacks: bool) -> NoRight:
+    if purpose_lacks:
+        detail = (
+            f"There is a right to {operation}, but not for this X-Purpose: send the code of a "
+            "procedure that it names."
+        )
+        return NoRight(operation, lacking="purpose", detail=detail)
+    detail = f"No grant in force names {operation}; the owner of the data can give one."
+    return NoRight(operation, lacking="operation", detail=detail)
+
+
+def _told(scope: Scope) -> dict[str, str]:
+    """What the caller says of itself; raises RequestMalformed where one header comes twice."""
+    told: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        if (known := _NAMES.get(name)) is None:
+            continue
+        if known in told:
+            # The service behind might read the other one.
+            raise RequestMalformed(f"Send the header {known} once.")
+        try:
+            told[known] = value.decode().strip()
+        except UnicodeDecodeError:
+            raise RequestMalformed(f"Send the header {known} in UTF-8.") from None
+    return told
+
+
+def _explain(exchange: Exchange, told: Mapping[str, str]) -> None:
+    """Purpose, officer and dossier; raises PurposeMissing or RequestMalformed."""
+    for name, longest in LONGEST.items():
+        value = told.get(name, "")
+        if len(value) > longest or not value.isprintable():
+            raise RequestMalformed(f"{name} has at most {longest} printable characters.")
+    exchange.purpose = told.get("X-Purpose") or None
+    exchange.officer = told.get("X-Officer") or None
+    if dossier := told.get("X-Dossier"):
+        try:
+            parse_dossier_code(dossier)
+        except CodeError as error:
+            raise RequestMalformed(f"X-Dossier: {error}.") from None
+        exchange.dossier = dossier
+    if exchange.operation.personal and not (exchange.purpose and exchange.officer):
+        raise PurposeMissing([name for name in ("X-Purpose", "X-Officer") if not told.get(name)])
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return client[0] if client else ""

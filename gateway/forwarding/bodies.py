@@ -1,0 +1,150 @@
+"""The two bodies of a call, read no further than needed."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Self
+
+from aiohttp import ClientResponse
+from starlette.types import Receive, Scope
+
+from gateway.forwarding.headers import find_header
+from gateway.problems import BodyTooLarge, RequestMalformed
+from gateway.upstreams import KIB, Operation
+from shared.problems import Problem
+
+# A body of known length up to this is gathered and sent in one piece: a caller that sends slowly
+# then holds up only this gateway, not the service behind.
+_ONE_PIECE = 256 * KIB
+# A call that ends sooner is not worth a task that watches for the caller's hanging up.
+_WATCH_AFTER_S = 0.05
+
+
+class CallerGone(Exception):  # noqa: N818 -- a fact about the caller, no error of ours
+    """Nobody waits for the answer any more."""
+
+
+class RequestBody:
+    """The caller's body: counted, for personal operations digested, passed on as it comes."""
+
+    def __init__(self, operation: Operation, scope: Scope, receive: Receive) -> None:
+        self._receive = receive
+        self._limit = operation.body_limit
+        self._digest = hashlib.sha256() if operation.personal else None
+        self._size = 0
+        self._finished = asyncio.Event()
+        # Why passing on ended early: aiohttp hides it behind its own error.
+        self.failure: Problem | CallerGone | None = None
+        self._announced = _announced_length(scope)
+        if self._announced > self._limit:
+            raise BodyTooLarge(self._limit)
+        self._none = self._limit == 0 or (self._announced == 0 and not _open_ended(scope))
+        if self._none:
+            self._finished.set()
+
+    @property
+    def finished(self) -> bool:
+        return self._finished.is_set()
+
+    @property
+    def sha256(self) -> str | None:
+        return self._digest.hexdigest() if self._digest else None
+
+    async def payload(self) -> bytes | AsyncIterator[bytes] | None:
+        """What to send: nothing, the whole, or the pieces as they arrive."""
+        if self._none:
+            return None
+        if 0 < self._announced <= _ONE_PIECE:
+            return b"".join([piece async for piece in self._pieces()])
+        return self._pieces()
+
+    async def caller_gone(self) -> None:
+        """Returns when the caller has hung up."""
+        await self._finished.wait()
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        while not self.finished:
+            yield await self._piece()
+
+    async def _piece(self) -> bytes:
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self.failure = CallerGone()
+            raise self.failure
+        piece: bytes = message.get("body", b"")
+        self._size += len(piece)
+        if self._size > self._limit:
+            self.failure = BodyTooLarge(self._limit)
+            raise self.failure
+        if self._digest:
+            self._digest.update(piece)
+        # granian tells of the end in a further, empty message: do not wait for it.
+        if not message.get("more_body", False) or self._size == self._announced:
+            self._finished.set()
+        return piece
+
+
+class WhileCallerWaits:
+    """Cancels what runs inside when the caller hangs up; then raises CallerGone."""
+
+    def __init__(self, body: RequestBody) -> None:
+        self._body = body
+        self._scope = asyncio.timeout(None)
+        self._watcher: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._scope.__aenter__()
+        self._timer = asyncio.get_running_loop().call_later(_WATCH_AFTER_S, self._watch)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._timer.cancel()
+        if self._watcher:
+            self._watcher.cancel()
+        try:
+            await self._scope.__aexit__(kind, error, trace)
+        except TimeoutError:
+            raise CallerGone from None
+
+    def _watch(self) -> None:
+        self._watcher = asyncio.create_task(self._end_when_gone())
+
+    async def _end_when_gone(self) -> None:
+        await self._body.caller_gone()
+        self._scope.reschedule(asyncio.get_running_loop().time())
+
+
+async def read_opening(response: ClientResponse, limit: int) -> bytes:
+    """The first bytes of an answer: all of it, or a little more than `limit`."""
+    content, pieces, size = response.content, list[bytes](), 0
+    try:
+        while size < limit and not content.at_eof():
+            pieces.append(await content.readany())
+            size += len(pieces[-1])
+    except BaseException:
+        response.close()
+        raise
+    return b"".join(pieces)
+
+
+def _announced_length(scope: Scope) -> int:
+    value = find_header(scope["headers"], b"content-length")
+    if value is None:
+        return 0
+    if not value.isdigit():
+        raise RequestMalformed("Send one Content-Length, a number.")
+    return int(value)
+
+
+def _open_ended(scope: Scope) -> bool:
+    """HTTP/1 announces a body of unknown length, later versions need not."""
+    chunked = find_header(scope["headers"], b"transfer-encoding") is not None
+    return chunked or not scope["http_version"].startswith("1")

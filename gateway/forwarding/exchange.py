@@ -1,0 +1,76 @@
+"""What one passed-on call was: filled while it runs, then handed to the ledger."""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Protocol
+
+from starlette.types import Scope
+
+from gateway.upstreams import Operation
+
+CALLER_GONE = 499
+_REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS})
+
+
+class Outcome(StrEnum):
+    ALLOWED = "allowed"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+    @classmethod
+    def of(cls, status: int) -> "Outcome":
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return cls.FAILED
+        return cls.REFUSED if status in _REFUSALS else cls.ALLOWED
+
+
+@dataclass(slots=True)
+class Exchange:
+    """`admit` fills the caller's part, the forwarder the rest.
+
+    Digests are lower-case hex and stand only where the operation is personal. `subjects` are keyed
+    hashes. `completes` marks the second record of an answer too long to be held back: the first
+    has no response digest, the second has.
+    """
+
+    operation: Operation
+    request_id: str
+    client: str | None = None
+    agency: str | None = None
+    officer: str | None = None
+    purpose: str | None = None
+    dossier: str | None = None
+    status: int = 0
+    outcome: Outcome = Outcome.FAILED
+    request_sha256: str | None = None
+    response_sha256: str | None = None
+    subjects: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+    completes: bool = False
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    duration_s: float = 0.0
+    _began: float = field(default_factory=time.perf_counter)
+
+    def end(self, status: int, outcome: Outcome) -> None:
+        self.status, self.outcome = status, outcome
+        self.duration_s = time.perf_counter() - self._began
+
+
+# Who calls, and may they? Fills the caller's part of the exchange and answers with the headers
+# that the service behind shall get; raises the Problem that refuses the call.
+Admit = Callable[[Exchange, Scope, Mapping[str, str]], Awaitable[Sequence[tuple[str, str]]]]
+
+
+class Ledger(Protocol):
+    async def record(self, exchange: Exchange) -> None:
+        """Returns when the record is durable; raises a Problem when it cannot be made so.
+
+        A wait that is cancelled does not take the record back.
+        """
+
+    def note(self, exchange: Exchange) -> None:
+        """Takes the record of a call without personal data and never waits."""

@@ -1,0 +1,131 @@
+"""Which headers cross the gateway, and which it adds (RFC 9110 §7.6, W3C Trace Context)."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from multidict import CIMultiDict
+from starlette.types import Scope
+
+from gateway.problems import RequestMalformed
+from shared.telemetry import start_trace
+
+_HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+# What only the gateway may say inside, or what it frames anew.
+_NOT_FROM_OUTSIDE = _HOP_BY_HOP | {
+    b"content-length",
+    b"cookie",
+    b"expect",
+    b"forwarded",
+    b"host",
+    b"traceparent",
+    b"x-fields",
+    b"x-real-ip",
+    b"x-request-id",
+    b"x-right",
+    b"x-subject",
+}
+_NOT_FROM_INSIDE = _HOP_BY_HOP | {
+    b"date",  # set again by the server in front
+    b"server",
+    b"set-cookie",
+    b"x-fields",
+    b"x-request-id",
+    b"x-subject",
+}
+# Also drops names with `_`, which some servers read as `-`.
+_NAME = re.compile(rb"[a-z0-9-]+")
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+_TRACEPARENT = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+class Trace(NamedTuple):
+    request_id: str
+    traceparent: str
+
+
+class Answer(NamedTuple):
+    """The headers of an answer, parted: what the caller sees and what the ledger keeps."""
+
+    outer: list[tuple[bytes, bytes]]
+    subjects: tuple[str, ...]
+    fields: tuple[str, ...]
+
+
+def find_header(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> bytes | None:
+    return next((value for name, value in headers if name == wanted), None)
+
+
+def trace_of(scope: Scope) -> Trace:
+    """The caller's ids where they are well formed, else new ones (then both are the same)."""
+    asked = find_header(scope["headers"], b"x-request-id")
+    parent = find_header(scope["headers"], b"traceparent")
+    known = parent is not None and _TRACEPARENT.fullmatch(parent)
+    traceparent = start_trace(parent.decode("ascii") if parent and known else None)
+    if asked is not None and _REQUEST_ID.fullmatch(asked):
+        return Trace(asked.decode("ascii"), traceparent)
+    return Trace(traceparent.split("-")[1], traceparent)
+
+
+def inward(scope: Scope, trace: Trace, added: Sequence[tuple[str, str]]) -> CIMultiDict[str]:
+    """The headers for the service behind; raises RequestMalformed."""
+    raw: Headers = scope["headers"]
+    dropped = _NOT_FROM_OUTSIDE | _named_in_connection(raw)
+    headers: CIMultiDict[str] = CIMultiDict()
+    for name, value in raw:
+        if name in dropped or name.startswith(b"x-forwarded-") or not _NAME.fullmatch(name):
+            continue
+        if _CONTROL.search(value):
+            raise RequestMalformed(f"Send the header {name.decode()} without control characters.")
+        headers.add(name.decode("ascii"), _text(name, value))
+    if scope.get("client"):
+        headers["X-Forwarded-For"] = scope["client"][0]
+    headers["X-Forwarded-Proto"] = scope["scheme"]
+    headers["X-Request-Id"] = trace.request_id
+    headers["traceparent"] = trace.traceparent
+    headers.extend(added)
+    return headers
+
+
+def outward(raw: Headers, request_id: str) -> Answer:
+    lowered = [(name.lower(), value) for name, value in raw]
+    dropped = _NOT_FROM_INSIDE | _named_in_connection(lowered)
+    outer, inner = [(b"x-request-id", request_id.encode())], list[tuple[bytes, bytes]]()
+    for header in lowered:
+        (inner if header[0] in dropped else outer).append(header)
+    return Answer(outer, _listed(inner, b"x-subject"), _listed(inner, b"x-fields"))
+
+
+def _named_in_connection(headers: Headers) -> frozenset[bytes]:
+    return frozenset(map(bytes.lower, _parts(headers, b"connection")))
+
+
+def _listed(headers: Headers, wanted: bytes) -> tuple[str, ...]:
+    return tuple(part.decode() for part in _parts(headers, wanted))
+
+
+def _parts(headers: Headers, wanted: bytes) -> list[bytes]:
+    lists = [value.split(b",") for name, value in headers if name == wanted]
+    return [part.strip() for parts in lists for part in parts if part.strip()]
+
+
+def _text(name: bytes, value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise RequestMalformed(f"Send the header {name.decode()} in UTF-8.") from None

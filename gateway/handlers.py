@@ -1,0 +1,11 @@
+"""What happens upon what: event -> functions."""
+
+from gateway import projections
+from shared.consumer import Handlers
+from shared.events import AgencyChanged, ClientChanged, GrantChanged
+
+HANDLERS: Handlers = {
+    GrantChanged: [projections.keep_grants],
+    ClientChanged: [projections.keep_clients],
+    AgencyChanged: [projections.keep_agencies],
+}

@@ -1,0 +1,155 @@
+"""Is a chain still what was sealed? Names each record and batch that is not."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from enum import StrEnum
+
+import orjson
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from pydantic import ValidationError
+
+from gateway import merkle
+from gateway.ledger.seals import (
+    START,
+    Anchor,
+    BatchHeader,
+    SealedBatch,
+    header_digest,
+    signed_by,
+)
+
+
+class FaultKind(StrEnum):
+    RECORD_CHANGED = "record changed"
+    RECORD_REMOVED = "record removed"
+    RECORD_ADDED = "record added"
+    RECORD_MOVED = "record moved"
+    LEAVES_CHANGED = "leaf list changed"
+    BATCH_FORGED = "batch changed or added without the key"
+    BATCH_REPEATED = "batch number used twice"
+    BATCH_MOVED = "batch out of order"
+    BATCH_REMOVED = "batch removed"
+    LINK_BROKEN = "batch does not follow the one before it"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """`name` is a record's id where it can be read, else its place; empty for a whole batch."""
+
+    batch: int
+    kind: FaultKind
+    name: str = ""
+
+
+def verify_chain(
+    batches: Iterable[SealedBatch],
+    keys: Mapping[str, Ed25519PublicKey],
+    *,
+    chain: str,
+    after: Anchor = START,
+    tip: Anchor | None = None,
+) -> list[Fault]:
+    """Every fault of the batches that follow `after`; none: nothing was touched.
+
+    `keys` are the trusted ones by key id. Only `tip`, the newest anchor as noted elsewhere, shows
+    that batches are missing at the end.
+    """
+    faults: list[Fault] = []
+    headers: dict[int, tuple[BatchHeader, str]] = {}
+    highest = after.number
+    for batch in batches:
+        header = _signed_header(batch, keys, chain)
+        if header is None:
+            faults.append(Fault(_claimed_number(batch), FaultKind.BATCH_FORGED))
+            continue
+        if header.number in headers:
+            faults.append(Fault(header.number, FaultKind.BATCH_REPEATED))
+            continue
+        if header.number < highest:
+            faults.append(Fault(header.number, FaultKind.BATCH_MOVED))
+        highest = max(highest, header.number)
+        headers[header.number] = (header, header_digest(batch.header))
+        faults += _record_faults(batch, header)
+    return faults + _link_faults(headers, after, tip)
+
+
+def _signed_header(
+    batch: SealedBatch, keys: Mapping[str, Ed25519PublicKey], chain: str
+) -> BatchHeader | None:
+    try:
+        header = batch.read_header()
+    except ValidationError:
+        return None
+    key = keys.get(header.key_id)
+    signed = key is not None and signed_by(key, batch.header, batch.signature)
+    return header if signed and header.chain == chain else None
+
+
+def _claimed_number(batch: SealedBatch) -> int:
+    """What an unsigned header says of itself; -1 where it cannot be read."""
+    try:
+        return batch.read_header().number
+    except ValidationError:
+        return -1
+
+
+def _link_faults(
+    headers: Mapping[int, tuple[BatchHeader, str]], after: Anchor, tip: Anchor | None
+) -> list[Fault]:
+    faults, last = [], max([after.number, *headers, *([tip.number] if tip else [])])
+    digest: str | None = after.digest
+    for number in range(after.number + 1, last + 1):
+        if number not in headers:
+            faults.append(Fault(number, FaultKind.BATCH_REMOVED))
+            digest = None
+            continue
+        header, own = headers[number]
+        if digest is not None and header.previous != digest:
+            faults.append(Fault(number, FaultKind.LINK_BROKEN))
+        digest = own
+        if tip and tip.number == number and tip.digest != own:
+            faults.append(Fault(number, FaultKind.LINK_BROKEN))
+    return faults
+
+
+def _record_faults(batch: SealedBatch, header: BatchHeader) -> list[Fault]:
+    found = tuple(map(merkle.leaf_hash, batch.records))
+    root = bytes.fromhex(header.root)
+    if found == batch.leaves and len(found) == header.count and merkle.root(found) == root:
+        return []
+    if len(batch.leaves) != header.count or merkle.root(batch.leaves) != root:
+        # Without a list that fits the seal nobody can say which record it was.
+        return [Fault(header.number, FaultKind.LEAVES_CHANGED)]
+    return _differences(header.number, batch.leaves, found, batch.records)
+
+
+def _differences(
+    number: int, sealed: Sequence[bytes], found: Sequence[bytes], records: Sequence[bytes]
+) -> list[Fault]:
+    faults: list[Fault] = []
+    missing, surplus = Counter(sealed) - Counter(found), Counter(found) - Counter(sealed)
+    matcher = SequenceMatcher(a=sealed, b=found, autojunk=False)
+    for tag, sealed_from, sealed_to, found_from, found_to in matcher.get_opcodes():
+        if tag == "equal":
+            continue
+        gone = [place for place in range(sealed_from, sealed_to) if missing[sealed[place]]]
+        new = [place for place in range(found_from, found_to) if surplus[found[place]]]
+        moved = [place for place in range(found_from, found_to) if not surplus[found[place]]]
+        changed = min(len(gone), len(new))
+        faults += [
+            *(Fault(number, FaultKind.RECORD_CHANGED, _name(records, p)) for p in new[:changed]),
+            *(Fault(number, FaultKind.RECORD_ADDED, _name(records, p)) for p in new[changed:]),
+            *(Fault(number, FaultKind.RECORD_REMOVED, f"place {p}") for p in gone[changed:]),
+            *(Fault(number, FaultKind.RECORD_MOVED, _name(records, p)) for p in moved),
+        ]
+    return faults
+
+
+def _name(records: Sequence[bytes], place: int) -> str:
+    """A changed record may have become unreadable; then its place must do."""
+    try:
+        return str(orjson.loads(records[place])["id"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return f"place {place}"

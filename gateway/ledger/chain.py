@@ -1,0 +1,165 @@
+"""One chain of seals, held by one process: nobody else can write it, and it is never forked."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import NamedTuple, Self
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import URL
+
+from gateway.ledger.records import AccessRecord
+from gateway.ledger.seals import START, Anchor, SealedBatch, header_digest
+
+CHAIN_LOCK = 7_004
+APPEND_SECONDS = 5.0
+ENDING_SECONDS = 0.05
+# Durable whatever the server's default is; and a lock is not kept for a machine that is gone.
+SESSION = {
+    "application_name": "ledger",
+    "synchronous_commit": "on",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
+
+_HEAD = "SELECT number, header FROM ledger_seal WHERE chain = $1 ORDER BY number DESC LIMIT 1"
+_BACKEND = "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+_END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start = $2"
+# One statement is one transaction and one round trip: all of a batch, or nothing.
+_APPEND = """
+    WITH sealed AS (
+        INSERT INTO ledger_seal (chain, number, at, count, header, signature, leaves)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
+    )
+    INSERT INTO access_record (chain, number, index, id, at, agency, client, operation, purpose,
+        dossier, subjects, outcome, record)
+    SELECT $1, $2, place - 1, id, at, agency, client, operation, purpose, dossier,
+        string_to_array(subjects, ','), outcome, record
+    FROM unnest($8::uuid[], $9::timestamptz[], $10::text[], $11::text[], $12::text[], $13::text[],
+        $14::text[], $15::text[], $16::text[], $17::bytea[]) WITH ORDINALITY
+        AS r (id, at, agency, client, operation, purpose, dossier, subjects, outcome, record, place)
+"""
+
+
+class Row(NamedTuple):
+    """What finds a record again, in the order of the columns; `subjects` are parted by commas."""
+
+    id: UUID
+    at: datetime
+    agency: str | None
+    client: str | None
+    operation: str
+    purpose: str | None
+    dossier: str | None
+    subjects: str
+    outcome: str
+
+    @classmethod
+    def of(cls, record: AccessRecord) -> Self:
+        return cls(
+            UUID(record.id),
+            record.at,
+            record.agency,
+            record.client,
+            record.operation,
+            record.purpose,
+            record.dossier,
+            ",".join(record.subjects),
+            record.outcome,
+        )
+
+
+class Backend(NamedTuple):
+    """The server's side of a connection; a process id alone may be used again."""
+
+    pid: int
+    started: datetime
+
+
+class Chain:
+    """`head` is the last batch in it. The lock on the name lives as long as the connection."""
+
+    def __init__(self, connection: asyncpg.Connection, name: str, backend: Backend) -> None:
+        self.name, self.backend = name, backend
+        self.head = START
+        self._connection = connection
+
+    @property
+    def lost(self) -> bool:
+        return bool(self._connection.is_closed())
+
+    def when_lost(self, tell: Callable[[], None]) -> None:
+        self._connection.add_termination_listener(lambda _: tell())
+
+    async def append(self, batch: SealedBatch, rows: Sequence[Row], at: datetime) -> None:
+        """Returns when it is durable. After an error nobody knows: let `outcome` say."""
+        number = self.head.number + 1
+        seal = (self.name, number, at, len(rows), batch.header.decode())
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        await self._connection.execute(
+            _APPEND,
+            *seal,
+            batch.signature,
+            b"".join(batch.leaves),
+            *columns,
+            batch.records,
+            timeout=APPEND_SECONDS,
+        )
+        self.head = Anchor(number, header_digest(batch.header))
+
+
+@asynccontextmanager
+async def connected(url: URL) -> AsyncIterator[asyncpg.Connection]:
+    plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    connection = await asyncpg.connect(
+        plain, timeout=5, command_timeout=APPEND_SECONDS, server_settings=SESSION
+    )
+    try:
+        yield connection
+    finally:
+        # At once: what was not answered may be blocked, and is looked into by the next one.
+        connection.terminate()
+
+
+async def claim(connection: asyncpg.Connection, preferred: str | None = None) -> Chain:
+    """The chain named `preferred` where it is free, else the first free of gateway-1, -2, …"""
+    name = preferred
+    if name is None or not await _lock(connection, _place(name)):
+        place = 1
+        while not await _lock(connection, place):
+            place += 1
+        name = f"gateway-{place}"
+    backend = await connection.fetchrow(_BACKEND)
+    chain = Chain(connection, name, Backend(backend["pid"], backend["backend_start"]))
+    await connection.execute(
+        "INSERT INTO ledger_chain (chain) VALUES ($1) ON CONFLICT DO NOTHING", name
+    )
+    if head := await connection.fetchrow(_HEAD, name):
+        chain.head = Anchor(head["number"], header_digest(head["header"].encode()))
+    return chain
+
+
+async def outcome(
+    connection: asyncpg.Connection, chain: str, backend: Backend, batch: SealedBatch
+) -> bool:
+    """Is `batch`, whose append broke off, in the chain? Ends its backend first, to be sure."""
+    while await connection.fetch(_END, *backend):
+        await asyncio.sleep(ENDING_SECONDS)
+    found = await connection.fetchval(
+        "SELECT header FROM ledger_seal WHERE chain = $1 AND number = $2",
+        chain,
+        batch.read_header().number,
+    )
+    return bool(found == batch.header.decode())
+
+
+async def _lock(connection: asyncpg.Connection, place: int) -> bool:
+    locked = await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", CHAIN_LOCK, place)
+    return bool(locked)
+
+
+def _place(name: str) -> int:
+    return int(name.rpartition("-")[2])

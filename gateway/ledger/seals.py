@@ -1,0 +1,149 @@
+"""Batches of records, sealed: a Merkle root each, chained by hash, signed with Ed25519."""
+
+from base64 import b64decode, b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import NamedTuple
+
+import orjson
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from pydantic import BaseModel, ConfigDict
+
+from gateway import merkle
+
+
+class Anchor(NamedTuple):
+    """A place in a chain: the number of a batch and the SHA-256 (hex) of its header."""
+
+    number: int
+    digest: str
+
+
+START = Anchor(0, "0" * 64)
+
+
+class BatchHeader(BaseModel):
+    """What is signed. `root` and `previous` are lower-case hex, `at` is UTC in ISO 8601."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    chain: str
+    number: int
+    count: int
+    root: str
+    previous: str
+    at: str
+    key_id: str
+
+    def canonical(self) -> bytes:
+        return orjson.dumps(self.model_dump(), option=orjson.OPT_SORT_KEYS)
+
+
+@dataclass(frozen=True, slots=True)
+class SealedBatch:
+    """`leaves` are kept beside the records, so that a damaged batch can tell which one it was."""
+
+    header: bytes
+    signature: bytes
+    leaves: tuple[bytes, ...]
+    records: tuple[bytes, ...]
+
+    def anchor(self) -> Anchor:
+        return Anchor(self.read_header().number, header_digest(self.header))
+
+    def read_header(self) -> BatchHeader:
+        """Raises pydantic.ValidationError where the header is none."""
+        return BatchHeader.model_validate_json(self.header)
+
+
+class Bundle(BaseModel):
+    """A record with all that proves it, for `docs/verify-a-record.md`.
+
+    `record` and `header` are the exact text that was hashed; `path` is hex, `signature` base64.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    record: str
+    index: int
+    path: list[str]
+    header: str
+    signature: str
+    public_key: str
+
+
+class ProofBroken(Exception):  # noqa: N818 -- what is wrong, as it is told
+    """The bundle does not prove its record; the text says where it fails."""
+
+
+def header_digest(header: bytes) -> str:
+    return sha256(header).hexdigest()
+
+
+def public_pem(key: Ed25519PublicKey) -> bytes:
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def key_id(key: Ed25519PublicKey) -> str:
+    """The first 16 hex digits of the SHA-256 of the public key in DER."""
+    der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return sha256(der).hexdigest()[:16]
+
+
+def seal(
+    records: Sequence[bytes], *, chain: str, after: Anchor, at: datetime, key: Ed25519PrivateKey
+) -> SealedBatch:
+    """The batch that follows `after` in its chain."""
+    leaves = tuple(map(merkle.leaf_hash, records))
+    header = BatchHeader(
+        chain=chain,
+        number=after.number + 1,
+        count=len(records),
+        root=merkle.root(leaves).hex(),
+        previous=after.digest,
+        at=at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        key_id=key_id(key.public_key()),
+    ).canonical()
+    return SealedBatch(header, key.sign(header), leaves, tuple(records))
+
+
+def signed_by(key: Ed25519PublicKey, header: bytes, signature: bytes) -> bool:
+    try:
+        key.verify(signature, header)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def prove(batch: SealedBatch, index: int, key: Ed25519PublicKey) -> Bundle:
+    """Raises IndexError where the batch has no such record."""
+    return Bundle(
+        record=batch.records[index].decode(),
+        index=index,
+        path=[sibling.hex() for sibling in merkle.path(batch.leaves, index)],
+        header=batch.header.decode(),
+        signature=b64encode(batch.signature).decode(),
+        public_key=public_pem(key).decode(),
+    )
+
+
+def verify_bundle(bundle: Bundle, trusted: Ed25519PublicKey) -> BatchHeader:
+    """The header under which the record was sealed; raises ProofBroken.
+
+    `trusted` comes from elsewhere than the bundle: whoever forges one brings a fitting key.
+    """
+    if bundle.public_key != public_pem(trusted).decode():
+        raise ProofBroken("The bundle names another key than the trusted one.")
+    raw = bundle.header.encode()
+    if not signed_by(trusted, raw, b64decode(bundle.signature)):
+        raise ProofBroken("The header does not carry the key's signature.")
+    header = BatchHeader.model_validate_json(raw)
+    leaf, siblings = merkle.leaf_hash(bundle.record.encode()), map(bytes.fromhex, bundle.path)
+    expected = bytes.fromhex(header.root)
+    if not merkle.verify(leaf, bundle.index, header.count, list(siblings), expected):
+        raise ProofBroken("The record is not the one that was sealed at this place.")
+    return header

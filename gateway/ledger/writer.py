@@ -1,0 +1,201 @@
+"""Makes access records durable before anybody sees the answer, many at a time.
+
+One task of each process collects what comes within some milliseconds, seals it and writes it in one
+statement. Nothing that happened is ever dropped. So where records cannot be written, calls are
+turned away *before* anything happens: those that touch personal data at once, all others when
+`MOST_PENDING` records wait in memory (a process that dies then loses no more than these notes).
+What is turned away at this door happened to nobody and is counted, not kept.
+"""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from prometheus_client import Counter, Gauge, Histogram
+from sqlalchemy import URL
+
+from gateway.forwarding import Exchange
+from gateway.ledger.chain import Backend, Chain, Row, claim, connected, outcome
+from gateway.ledger.records import AccessRecord
+from gateway.ledger.seals import SealedBatch, seal
+from gateway.problems import LedgerAway
+from gateway.upstreams import Operation
+from shared.database import is_outage
+
+log = structlog.get_logger()
+
+COLLECT_SECONDS = 0.003
+MOST_IN_BATCH = 500
+MOST_PENDING = 50_000
+PATIENCE_SECONDS = 3.0
+RETRY_SECONDS = 0.2
+DRAIN_SECONDS = 5.0
+
+RECORDS = Counter("ledger_records_total", "Access records made durable")
+BATCH_SECONDS = Histogram(
+    "ledger_batch_seconds",
+    "From the first record of a batch to its being durable",
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3, 1, 3),
+)
+PENDING = Gauge("ledger_records_pending", "Access records not yet durable")
+TURNED_AWAY = Counter("ledger_calls_turned_away_total", "Calls refused for want of a ledger")
+
+
+class ChainNotHeldError(Exception):
+    """No chain of the ledger can be written now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    row: Row
+    record: bytes
+    durable: asyncio.Future[None] | None
+
+    def settle(self) -> None:
+        if self.durable and not self.durable.done():
+            self.durable.set_result(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A batch whose writing broke off, and by which backend: it may be in the chain or not."""
+
+    chain: str
+    backend: Backend
+    batch: SealedBatch
+    entries: list[Entry]
+
+
+class LedgerWriter:
+    """The ledger of the forwarder. `write` runs beside it as a task for as long as it is used."""
+
+    def __init__(self, url: URL, key: Ed25519PrivateKey) -> None:
+        self._url, self._key = url, key
+        self._pending: deque[Entry] = deque()
+        self._arrived = asyncio.Event()
+        self._doubt: Doubt | None = None
+        self._open = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+        PENDING.set_function(lambda: len(self._pending))
+
+    def require_open(self, operation: Operation) -> None:
+        """Raises LedgerAway where a call must not begin, because it could not be recorded."""
+        if (operation.personal and not self._open) or self._full:
+            raise LedgerAway
+
+    async def record(self, exchange: Exchange) -> None:
+        """Returns when the record is durable; raises LedgerAway when that takes too long.
+
+        It is then still written later: the call may have had its effect.
+        """
+        if not self._open and exchange.client is None:
+            TURNED_AWAY.inc()
+            raise LedgerAway
+        durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._add(exchange, durable)
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await durable
+        except TimeoutError:
+            raise LedgerAway from None
+
+    def note(self, exchange: Exchange) -> None:
+        if self._full and exchange.client is None:
+            TURNED_AWAY.inc()
+            return
+        self._add(exchange, None)
+
+    async def check_held(self) -> None:
+        if not self._open:
+            raise ChainNotHeldError
+
+    async def drain(self) -> None:
+        """Returns when all is written, or after some seconds."""
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await self._idle.wait()
+        except TimeoutError:
+            log.error("ledger_not_drained", records=len(self._pending))  # noqa: TRY400 -- no trace
+
+    async def write(self) -> None:
+        """For ever: holds a chain and appends to it; after an outage takes up where it was."""
+        name: str | None = None
+        while True:
+            try:
+                async with connected(self._url) as connection:
+                    await self._resolve_doubt(connection)
+                    chain = await claim(connection, name)
+                    if name != chain.name:
+                        log.info("chain_held", chain=chain.name, number=chain.head.number)
+                    name, self._open = chain.name, True
+                    await self._append_all(chain)
+            except Exception as error:  # noqa: BLE001 -- whatever it is: unrecorded is unanswered
+                self._lose(error)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    @property
+    def _full(self) -> bool:
+        return len(self._pending) >= MOST_PENDING
+
+    def _lose(self, error: Exception) -> None:
+        if self._open or not is_outage(error):
+            log.error("ledger_away", error=type(error).__name__, records=len(self._pending))
+        self._open = False
+
+    def _add(self, exchange: Exchange, durable: asyncio.Future[None] | None) -> None:
+        record = AccessRecord.of(exchange)
+        self._pending.append(Entry(Row.of(record), record.canonical(), durable))
+        self._arrived.set()
+        self._idle.clear()
+
+    async def _append_all(self, chain: Chain) -> None:
+        chain.when_lost(self._arrived.set)
+        while True:
+            await self._await_records(chain)
+            began = asyncio.get_running_loop().time()
+            if len(self._pending) < MOST_IN_BATCH:
+                await asyncio.sleep(COLLECT_SECONDS)
+            entries = self._take()
+            await self._append(chain, entries)
+            RECORDS.inc(len(entries))
+            BATCH_SECONDS.observe(asyncio.get_running_loop().time() - began)
+
+    async def _await_records(self, chain: Chain) -> None:
+        """A connection that ended is seen here, before the next call needs it."""
+        while not self._pending and not chain.lost:
+            self._idle.set()
+            self._arrived.clear()
+            await self._arrived.wait()
+        if chain.lost:
+            raise ConnectionError("the connection that holds the chain was lost")
+
+    def _take(self) -> list[Entry]:
+        count = min(len(self._pending), MOST_IN_BATCH)
+        return [self._pending.popleft() for _ in range(count)]
+
+    async def _append(self, chain: Chain, entries: list[Entry]) -> None:
+        at, records = datetime.now(UTC), [entry.record for entry in entries]
+        batch = seal(records, chain=chain.name, after=chain.head, at=at, key=self._key)
+        self._doubt = Doubt(chain.name, chain.backend, batch, entries)
+        await chain.append(batch, [entry.row for entry in entries], at)
+        self._settle_doubt()
+
+    async def _resolve_doubt(self, connection: asyncpg.Connection) -> None:
+        """Neither a record lost nor one written twice, whatever became of the last statement."""
+        if (doubt := self._doubt) is None:
+            return
+        if await outcome(connection, doubt.chain, doubt.backend, doubt.batch):
+            self._settle_doubt()
+            return
+        self._pending.extendleft(reversed(doubt.entries))
+        self._doubt = None
+
+    def _settle_doubt(self) -> None:
+        assert self._doubt
+        for entry in self._doubt.entries:
+            entry.settle()
+        self._doubt = None

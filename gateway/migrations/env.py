@@ -1,0 +1,4 @@
+from gateway.models import Base
+from shared.migrations import migrate
+
+migrate(Base.metadata)

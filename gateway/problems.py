@@ -1,0 +1,165 @@
+"""The expected errors of the gateway; each says how to mend it."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+
+from shared.auth import NotAllowed
+from shared.problems import RETRY_AFTER, Problem
+
+
+class MethodRefused(Problem):
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+    title = "This path does not know the method"
+    type = "/problems/method-not-allowed"
+
+    def __init__(self, allowed: tuple[str, ...]) -> None:
+        methods = ", ".join(allowed)
+        super().__init__(f"Use one of: {methods}.")
+        self.headers = {"Allow": methods}
+
+
+class RequestMalformed(Problem):
+    status = HTTPStatus.BAD_REQUEST
+    title = "The request cannot be passed on as it stands"
+    type = "/problems/request-malformed"
+
+
+class PurposeMissing(Problem):
+    """A call that touches personal data says what for, and who acts (design: each call does)."""
+
+    status = HTTPStatus.BAD_REQUEST
+    title = "Say what for and who acts"
+    type = "/problems/purpose-missing"
+
+    def __init__(self, headers: Sequence[str]) -> None:
+        super().__init__(
+            f"This operation touches personal data: send {' and '.join(headers)}. X-Purpose is a "
+            "procedure code or a legal basis, X-Officer the officer's id.",
+            headers=list(headers),
+        )
+
+
+class NoRight(NotAllowed):
+    """`lacking` is what stands in the way: client, operation or purpose."""
+
+    def __init__(self, operation: str, *, lacking: str, detail: str) -> None:
+        super().__init__(detail, operation=operation, lacking=lacking)
+
+
+class LedgerAway(Problem):
+    """Nothing was done, or it is not told: an access that is not on record is not answered."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    title = "The access ledger cannot be written now"
+    type = "/problems/ledger-away"
+    headers = RETRY_AFTER
+
+    def __init__(self) -> None:
+        super().__init__("Try again; repeat a change with the same Idempotency-Key.")
+
+
+class BodyTooLarge(Problem):
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    title = "The body is larger than this operation takes"
+    type = "/problems/body-too-large"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"Send at most {limit} bytes; split a batch into several."
+            if limit
+            else "Send this request without a body.",
+            limit=limit,
+        )
+
+
+class BodyTooSlow(Problem):
+    status = HTTPStatus.REQUEST_TIMEOUT
+    title = "The body did not arrive in time"
+    type = "/problems/body-too-slow"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"Send the whole body within {seconds:g} seconds.")
+
+
+class QuotaSpent(Problem):
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    title = "The quota is spent"
+    type = "/problems/quota-spent"
+
+    def __init__(self, quota_class: str, *, amount: int, window_s: int, reset_s: int) -> None:
+        super().__init__(
+            f"{amount} calls of class {quota_class} are allowed in {window_s} seconds; "
+            f"try again in {reset_s} seconds."
+        )
+        self.headers = {
+            "Retry-After": str(reset_s),
+            "RateLimit-Limit": str(amount),
+            "RateLimit-Remaining": "0",
+            "RateLimit-Reset": str(reset_s),
+            "RateLimit-Policy": f"{amount};w={window_s}",
+        }
+
+
+class _Upstream(Problem):
+    def __init__(self, service: str, advice: str, *, retry_after_s: int | None = None) -> None:
+        super().__init__(f"The {service} service {advice}", service=service)
+        if retry_after_s is not None:
+            self.headers = {"Retry-After": str(retry_after_s)}
+
+
+class UpstreamAway(_Upstream):
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    title = "The service behind is away"
+    type = "/problems/upstream-away"
+
+    def __init__(self, service: str, *, retry_after_s: int) -> None:
+        advice = f"cannot be reached; nothing was done. Try again in {retry_after_s} seconds."
+        super().__init__(service, advice, retry_after_s=retry_after_s)
+
+
+class UpstreamBusy(_Upstream):
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    title = "The service behind has as much to do as it can"
+    type = "/problems/upstream-busy"
+
+    def __init__(self, service: str, *, retry_after_s: int) -> None:
+        advice = f"is full; nothing was done. Try again in {retry_after_s} seconds."
+        super().__init__(service, advice, retry_after_s=retry_after_s)
+
+
+class UpstreamTimedOut(_Upstream):
+    status = HTTPStatus.GATEWAY_TIMEOUT
+    title = "The service behind did not answer in time"
+    type = "/problems/upstream-timed-out"
+
+    def __init__(self, service: str, *, seconds: float) -> None:
+        advice = (
+            f"did not answer within {seconds:g} seconds. A change may have been made: "
+            "repeat it with the same Idempotency-Key."
+        )
+        super().__init__(service, advice)
+
+
+class UpstreamBroke(_Upstream):
+    status = HTTPStatus.BAD_GATEWAY
+    title = "The service behind broke off"
+    type = "/problems/upstream-broke"
+
+    def __init__(self, service: str) -> None:
+        advice = (
+            "broke off before its answer was whole. A change may have been made: "
+            "repeat it with the same Idempotency-Key."
+        )
+        super().__init__(service, advice)
+
+
+class SubjectNotNamed(_Upstream):
+    """A service gave personal data and did not say whose: an error, never a silent gap."""
+
+    status = HTTPStatus.BAD_GATEWAY
+    title = "The service behind did not say whose data it gave"
+    type = "/problems/subject-not-named"
+
+    def __init__(self, service: str) -> None:
+        advice = "gave an answer that cannot be recorded, so it was held back. Report it."
+        super().__init__(service, advice)

@@ -1,0 +1,38 @@
+"""How an event of the identity service changes what the gateway keeps; what is older is ignored."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.models import Base, ClientInForce, GrantInForce, KnownAgency
+from shared.events import AgencyChanged, ClientChanged, GrantChanged
+
+
+async def keep_grants(session: AsyncSession, events: Sequence[GrantChanged]) -> None:
+    await _keep(session, GrantInForce, "grant_id", [event.model_dump() for event in events])
+
+
+async def keep_clients(session: AsyncSession, events: Sequence[ClientChanged]) -> None:
+    await _keep(session, ClientInForce, "client_id", [event.model_dump() for event in events])
+
+
+async def keep_agencies(session: AsyncSession, events: Sequence[AgencyChanged]) -> None:
+    await _keep(session, KnownAgency, "code", [event.model_dump() for event in events])
+
+
+async def _keep(
+    session: AsyncSession, model: type[Base], key: str, told: Sequence[Mapping[str, Any]]
+) -> None:
+    """The newest of each key in one statement, where it is newer than the row."""
+    names = [column.name for column in model.__table__.columns]
+    by_version = sorted(told, key=lambda fact: fact["version"])
+    newest = {fact[key]: {name: fact[name] for name in names} for fact in by_version}
+    # In one order everywhere, so that two batches cannot deadlock.
+    statement = insert(model).values([newest[each] for each in sorted(newest)])
+    new = {name: statement.excluded[name] for name in names if name != key}
+    older = model.__table__.c.version < statement.excluded.version
+    await session.execute(
+        statement.on_conflict_do_update(index_elements=[key], set_=new, where=older)
+    )

@@ -1,0 +1,114 @@
+"""The access ledger as its readers see it; to read it is an access that is recorded too."""
+
+from base64 import b64encode
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+
+from gateway import store
+from gateway.ledger.seals import Bundle, SealedBatch, prove
+from gateway.models import LedgerSeal, StoredRecord
+from gateway.schemas import RecordFilter, RecordOut, SealOut
+from shared.auth import Caller
+from shared.database import Session
+from shared.pagination import Page, Paging
+from shared.problems import Problem
+
+NOBODY = "-"
+LEAF_BYTES = 32
+
+router = APIRouter(prefix="/ledger/v1", tags=["access ledger"])
+
+
+class RecordNotFound(Problem):
+    status = HTTPStatus.NOT_FOUND
+    title = "No such access record"
+    type = "/problems/record-not-found"
+
+
+class RecordUnprovable(Problem):
+    status = HTTPStatus.CONFLICT
+    title = "The batch of this record is not what was sealed"
+    type = "/problems/record-unprovable"
+
+
+@router.get("/records")
+async def list_records(
+    session: Session,
+    caller: Caller,
+    wanted: Annotated[RecordFilter, Query()],
+    paging: Paging,
+    response: Response,
+) -> Page[RecordOut]:
+    """The newest first. An agency sees what its own systems did, an auditor sees all."""
+    after = paging.key(datetime, UUID)
+    rows = await store.list_records(
+        session, caller.right, wanted, limit=paging.limit + 1, after=after
+    )
+    page, following = paging.cut(rows, lambda row: (row[0].at, row[0].id))
+    # Nobody is looked at by name unless asked for: hashes alone tell the reader no person.
+    response.headers["X-Subject"] = wanted.subject or NOBODY
+    return Page(items=[RecordOut.of(stored, name) for stored, name in page], next=following)
+
+
+@router.get("/records/{record_id}")
+async def read_record(
+    session: Session, caller: Caller, record_id: UUID, response: Response
+) -> RecordOut:
+    found = await _find(session, caller, record_id, response)
+    return RecordOut.of(*found)
+
+
+@router.get("/records/{record_id}/proof")
+async def prove_record(
+    session: Session, caller: Caller, record_id: UUID, request: Request, response: Response
+) -> Bundle:
+    """What proves the record offline: see docs/verify-a-record.md."""
+    stored, _ = await _find(session, caller, record_id, response)
+    seal = await store.read_seal(session, stored.chain, stored.number)
+    if seal is None:
+        raise RecordUnprovable(seal=stored.number, chain=stored.chain)
+    batch = _batch(seal, await store.records_of_seal(session, seal))
+    header = batch.read_header()
+    key = request.app.state.ledger_keys.get(header.key_id)
+    if key is None or len(batch.leaves) != header.count or len(batch.records) != header.count:
+        raise RecordUnprovable(seal=stored.number, chain=stored.chain)
+    return prove(batch, stored.index, key)
+
+
+@router.get("/seals")
+async def list_seals(
+    session: Session, _: Caller, paging: Paging, chain: str | None = None
+) -> Page[SealOut]:
+    """In the order of their numbers, so that a chain can be followed from header to header."""
+    after = paging.key(str, int)
+    rows = await store.list_seals(session, chain, limit=paging.limit + 1, after=after)
+    page, following = paging.cut(rows, lambda seal: (seal.chain, seal.number))
+    items = [SealOut.of(seal, b64encode(seal.signature).decode()) for seal in page]
+    return Page(items=items, next=following)
+
+
+async def _find(
+    session: Session, caller: Caller, record_id: UUID, response: Response
+) -> tuple[StoredRecord, str | None]:
+    found = await store.find_record(session, caller.right, record_id)
+    if found is None:
+        raise RecordNotFound
+    stored, name = found
+    response.headers["X-Subject"] = ",".join(stored.subjects) or NOBODY
+    return stored, name
+
+
+def _batch(seal: LedgerSeal, records: list[bytes]) -> SealedBatch:
+    leaves = seal.leaves
+    return SealedBatch(
+        header=seal.header.encode(),
+        signature=seal.signature,
+        leaves=tuple(
+            leaves[at : at + LEAF_BYTES] for at in range(0, len(leaves), LEAF_BYTES)
+        ),
+        records=tuple(records),
+    )

@@ -1,0 +1,22 @@
+"""What the gateway reads from its environment beyond what every service reads."""
+
+from pydantic import SecretStr
+
+from shared.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """Both keys are Ed25519 private keys in PEM (PKCS #8).
+
+    `ledger_keys_retired` holds the public keys, in PEM one after the other, of ledger keys used
+    before: what they signed stays provable. It is given, never read from the database, so that
+    whoever writes there cannot bring a key along.
+    """
+
+    name: str = "gateway"
+    workers: int = 1
+    dossier_url: str = "http://127.0.0.1:8102"
+    sync_url: str = "http://127.0.0.1:8103"
+    rights_key: SecretStr
+    ledger_key: SecretStr
+    ledger_keys_retired: str = ""

@@ -1,0 +1,117 @@
+"""Every query of the gateway's requests and timers."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Row, Select, or_, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.models import KnownAgency, LedgerChain, LedgerSeal, StoredRecord
+from gateway.schemas import RecordFilter
+from shared.auth import Right
+
+FoundRecord = Row[tuple[StoredRecord, str | None]]
+
+
+async def moved_heads(session: AsyncSession) -> Sequence[LedgerSeal]:
+    """The newest seal of each chain that was not yet told on the axis."""
+    newest = (
+        select(LedgerSeal.number)
+        .where(LedgerSeal.chain == LedgerChain.chain)
+        .order_by(LedgerSeal.number.desc())
+        .limit(1)
+        .correlate(LedgerChain)
+        .scalar_subquery()
+    )
+    heads = (
+        select(LedgerSeal)
+        .join(LedgerChain, LedgerChain.chain == LedgerSeal.chain)
+        .where(LedgerSeal.number == newest, LedgerSeal.number > LedgerChain.anchored)
+        .order_by(LedgerSeal.chain)
+    )
+    return (await session.scalars(heads)).all()
+
+
+async def mark_anchored(session: AsyncSession, seal: LedgerSeal) -> None:
+    await session.execute(
+        update(LedgerChain).where(LedgerChain.chain == seal.chain).values(anchored=seal.number)
+    )
+
+
+async def list_records(
+    session: AsyncSession,
+    right: Right,
+    wanted: RecordFilter,
+    *,
+    limit: int,
+    after: tuple[Any, ...] | None,
+) -> list[FoundRecord]:
+    """The newest first."""
+    query = _visible_records(right).where(*_conditions(wanted))
+    if after:
+        query = query.where(tuple_(StoredRecord.at, StoredRecord.id) < after)
+    newest_first = query.order_by(StoredRecord.at.desc(), StoredRecord.id.desc()).limit(limit)
+    return list((await session.execute(newest_first)).all())
+
+
+async def find_record(session: AsyncSession, right: Right, record_id: UUID) -> FoundRecord | None:
+    query = _visible_records(right).where(StoredRecord.id == record_id)
+    return (await session.execute(query)).one_or_none()
+
+
+async def read_seal(session: AsyncSession, chain: str, number: int) -> LedgerSeal | None:
+    return await session.get(LedgerSeal, (chain, number))
+
+
+async def records_of_seal(session: AsyncSession, seal: LedgerSeal) -> Sequence[bytes]:
+    query = (
+        select(StoredRecord.record)
+        .where(StoredRecord.chain == seal.chain, StoredRecord.number == seal.number)
+        .order_by(StoredRecord.index)
+    )
+    return (await session.scalars(query)).all()
+
+
+async def list_seals(
+    session: AsyncSession, chain: str | None, *, limit: int, after: tuple[Any, ...] | None
+) -> list[LedgerSeal]:
+    """In the order in which a chain is verified."""
+    query = select(LedgerSeal)
+    if chain:
+        query = query.where(LedgerSeal.chain == chain)
+    if after:
+        query = query.where(tuple_(LedgerSeal.chain, LedgerSeal.number) > after)
+    in_order = query.order_by(LedgerSeal.chain, LedgerSeal.number).limit(limit)
+    return list((await session.scalars(in_order)).all())
+
+
+def _visible_records(right: Right) -> Select[tuple[StoredRecord, str | None]]:
+    """What the right covers: an agency sees what it did, who has no limit sees all."""
+    query = select(StoredRecord, KnownAgency.name).outerjoin(
+        KnownAgency, KnownAgency.code == StoredRecord.agency
+    )
+    if right.agencies is not None:
+        query = query.where(_within(right.agencies))
+    if right.procedures is not None:
+        query = query.where(StoredRecord.purpose.in_(right.procedures))
+    return query
+
+
+def _within(agencies: Collection[str]) -> ColumnElement[bool]:
+    below = [StoredRecord.agency.startswith(f"{code}.", autoescape=True) for code in agencies]
+    return or_(StoredRecord.agency.in_(agencies), *below)
+
+
+def _conditions(wanted: RecordFilter) -> list[ColumnElement[bool]]:
+    equal: dict[str, Any] = wanted.model_dump(
+        include={"dossier", "client", "agency", "operation", "outcome"}, exclude_none=True
+    )
+    conditions = [getattr(StoredRecord, name) == value for name, value in equal.items()]
+    if wanted.subject is not None:
+        conditions.append(StoredRecord.subjects.contains([wanted.subject]))
+    if wanted.since is not None:
+        conditions.append(StoredRecord.at >= wanted.since)
+    if wanted.until is not None:
+        conditions.append(StoredRecord.at < wanted.until)
+    return conditions

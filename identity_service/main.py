@@ -1,0 +1,29 @@
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from identity_service.clients import SecretCheck
+from identity_service.keys import SigningKeys
+from identity_service.problems import TokenRefused
+from identity_service.routes import ROUTERS
+from identity_service.routes.tokens import as_oauth_has_it
+from identity_service.settings import Settings
+from identity_service.sources import SOURCES
+from identity_service.use_cases.tokens import TokenDesk
+from shared.app import create_service
+
+
+def create_app(settings: Settings) -> FastAPI:
+    @asynccontextmanager
+    async def resources(app: FastAPI) -> AsyncIterator[None]:
+        keys = SigningKeys(app.state.sessions, settings.key_encryption_key)
+        app.state.token_desk = TokenDesk(settings, keys, SecretCheck())
+        async with SOURCES[settings.source](settings) as app.state.source:
+            yield
+
+    app = create_service(
+        settings, title="Identity", prefix="/identity/v1", routers=ROUTERS, resources=resources
+    )
+    app.add_exception_handler(TokenRefused, as_oauth_has_it)
+    return app

@@ -1,0 +1,137 @@
+"""The expected errors of the identity service; each says how to mend it."""
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+from shared.auth import NotAllowed
+from shared.problems import Problem
+
+
+class AgencyNotFound(Problem):
+    status = HTTPStatus.NOT_FOUND
+    title = "No such agency"
+    type = "/problems/agency-not-found"
+
+
+class AgenciesUnknown(Problem):
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "The registry does not know an agency that the request names"
+    type = "/problems/agency-unknown"
+
+    def __init__(self, codes: Iterable[str]) -> None:
+        super().__init__(
+            "Look the code up at GET /identity/v1/agencies, or register the agency first.",
+            agencies=sorted(codes),
+        )
+
+
+class AgencyClosed(Problem):
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "The agency is closed at that time"
+    type = "/problems/agency-closed"
+
+    def __init__(self, code: str, successor: str | None) -> None:
+        advice = "Name its successor instead." if successor else "Name another agency."
+        super().__init__(advice, agency=code, successor=successor)
+
+
+class AgencyExists(Problem):
+    status = HTTPStatus.CONFLICT
+    title = "An agency with this code is registered already"
+    type = "/problems/agency-exists"
+
+
+class ClientNotFound(Problem):
+    status = HTTPStatus.NOT_FOUND
+    title = "No such client"
+    type = "/problems/client-not-found"
+
+
+class ClientUnknown(Problem):
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "The registry does not know the client, or it is no longer active"
+    type = "/problems/client-unknown"
+
+
+class ClientExists(Problem):
+    status = HTTPStatus.CONFLICT
+    title = "A client with this id is registered already"
+    type = "/problems/client-exists"
+
+
+class KeyExists(Problem):
+    status = HTTPStatus.CONFLICT
+    title = "The client has a key with this kid already"
+    type = "/problems/key-exists"
+
+
+class KeyNotFound(Problem):
+    status = HTTPStatus.NOT_FOUND
+    title = "The client has no such key"
+    type = "/problems/key-not-found"
+
+
+class GrantNotFound(Problem):
+    status = HTTPStatus.NOT_FOUND
+    title = "No such grant"
+    type = "/problems/grant-not-found"
+
+
+class GrantRevoked(Problem):
+    status = HTTPStatus.CONFLICT
+    title = "This grant was revoked before"
+    type = "/problems/grant-revoked"
+
+
+class OperatorsOnly(NotAllowed):
+    title = "Only an operator may do this"
+    type = "/problems/operators-only"
+
+
+class NotTheOwner(NotAllowed):
+    title = "Only the owner of the data, or an operator, may give or revoke this right"
+    type = "/problems/not-the-owner"
+
+
+class PurposeNotCovered(NotAllowed):
+    title = "The right in force does not cover this purpose"
+    type = "/problems/purpose-not-covered"
+
+
+class FieldsNotAllowed(NotAllowed):
+    title = "The right in force does not cover a field that the request asks about"
+    type = "/problems/fields-not-allowed"
+
+    def __init__(self, fields: Iterable[str]) -> None:
+        super().__init__("Leave these fields out, or ask for a wider right.", fields=sorted(fields))
+
+
+class TokenRefused(Problem):
+    """An error of the token endpoint, told as RFC 6749 §5.2 has it beside our own members."""
+
+    status = HTTPStatus.BAD_REQUEST
+    error: str
+
+    def body(self) -> dict[str, Any]:
+        return super().body() | {"error": self.error, "error_description": self.detail}
+
+
+class TokenRequestMalformed(TokenRefused):
+    title = "The token request cannot be read"
+    type = "/problems/token-request-malformed"
+    error = "invalid_request"
+
+
+class GrantTypeUnsupported(TokenRefused):
+    title = "This grant type is not offered"
+    type = "/problems/grant-type-unsupported"
+    error = "unsupported_grant_type"
+
+
+class ClientNotProven(TokenRefused):
+    status = HTTPStatus.UNAUTHORIZED
+    title = "The client has not proven who it is"
+    type = "/problems/client-not-proven"
+    error = "invalid_client"
+    headers = {"WWW-Authenticate": 'Basic realm="oauth"'}  # noqa: RUF012 -- read only

@@ -1,0 +1,13 @@
+"""HTTP in and out: parse, call one use case, answer."""
+
+from identity_service.routes import agencies, clients, grants, tokens, verifications
+
+ROUTERS = (
+    verifications.router,
+    tokens.router,
+    agencies.router,
+    clients.router,
+    grants.router,
+)
+
+__all__ = ["ROUTERS"]

@@ -1,0 +1,42 @@
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from identity_service import store
+from identity_service.models import Agency
+from identity_service.schemas import AgencyFilter, AgencyIn, AgencyOut
+from identity_service.use_cases import agencies
+from shared.auth import Caller
+from shared.database import Session
+from shared.idempotency import OnceOnly
+from shared.pagination import Page, Paging
+from shared.preconditions import set_etag
+
+router = APIRouter(prefix="/identity/v1/agencies", tags=["agencies"])
+
+
+@router.get("")
+async def list_agencies(
+    asked: Annotated[AgencyFilter, Query()], paging: Paging, caller: Caller, session: Session
+) -> Page[AgencyOut]:
+    rows = await store.list_agencies(session, asked, paging, caller.right.agencies)
+    page, following = paging.cut(rows, lambda agency: (agency.code,))
+    return Page(items=[AgencyOut.model_validate(agency) for agency in page], next=following)
+
+
+@router.get("/{code}", response_model=AgencyOut)
+async def read_agency(code: str, caller: Caller, session: Session, response: Response) -> Agency:
+    agency = await agencies.read_agency(session, caller, code)
+    set_etag(response, agency.version)
+    return agency
+
+
+@router.post("", status_code=HTTPStatus.CREATED)
+async def register_agency(
+    body: AgencyIn, caller: Caller, session: Session, once: OnceOnly, response: Response
+) -> AgencyOut:
+    agency = await agencies.register_agency(session, caller, body)
+    set_etag(response, agency.version)
+    answer = AgencyOut.model_validate(agency)
+    return await once.remember(answer, HTTPStatus.CREATED, {"ETag": response.headers["ETag"]})

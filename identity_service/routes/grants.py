@@ -1,0 +1,59 @@
+from http import HTTPStatus
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+
+from identity_service import store
+from identity_service.models import Grant
+from identity_service.schemas import GrantFilter, GrantIn, GrantOut
+from identity_service.use_cases import grants
+from shared.auth import Caller
+from shared.database import Session
+from shared.idempotency import OnceOnly
+from shared.pagination import Page, Paging
+from shared.preconditions import ExpectedVersion, set_etag
+
+router = APIRouter(prefix="/identity/v1/grants", tags=["grants"])
+
+
+@router.get("")
+async def list_grants(
+    asked: Annotated[GrantFilter, Query()], paging: Paging, caller: Caller, session: Session
+) -> Page[GrantOut]:
+    rows = await store.list_grants(session, asked, paging, caller.right.agencies)
+    page, following = paging.cut(rows, lambda grant: (grant.id,))
+    return Page(items=[GrantOut.model_validate(grant) for grant in page], next=following)
+
+
+@router.get("/{grant_id}", response_model=GrantOut)
+async def read_grant(grant_id: UUID, caller: Caller, session: Session, response: Response) -> Grant:
+    grant = await grants.read_grant(session, caller, grant_id)
+    set_etag(response, grant.version)
+    return grant
+
+
+@router.post("", status_code=HTTPStatus.CREATED)
+async def give_grant(
+    body: GrantIn, caller: Caller, session: Session, once: OnceOnly, response: Response
+) -> GrantOut:
+    grant = await grants.give_grant(session, caller, body)
+    set_etag(response, grant.version)
+    answer = GrantOut.model_validate(grant)
+    return await once.remember(answer, HTTPStatus.CREATED, {"ETag": response.headers["ETag"]})
+
+
+@router.post("/{grant_id}/revocation")
+async def revoke_grant(
+    grant_id: UUID,
+    *,
+    version: ExpectedVersion,
+    caller: Caller,
+    session: Session,
+    once: OnceOnly,
+    response: Response,
+) -> GrantOut:
+    grant = await grants.revoke_grant(session, caller, grant_id, expected_version=version)
+    set_etag(response, grant.version)
+    answer = GrantOut.model_validate(grant)
+    return await once.remember(answer, HTTPStatus.OK, {"ETag": response.headers["ETag"]})

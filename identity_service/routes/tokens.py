@@ -1,0 +1,123 @@
+"""Tokens and the keys that prove them: the only routes here that need no token."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from http import HTTPStatus
+from urllib.parse import parse_qsl, unquote_plus
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from identity_service.keys import JWKS_SECONDS
+from identity_service.problems import (
+    ClientNotProven,
+    GrantTypeUnsupported,
+    TokenRefused,
+    TokenRequestMalformed,
+)
+from identity_service.schemas import TokenOut
+from identity_service.settings import Settings
+from identity_service.use_cases.tokens import ByAssertion, BySecret, TokenDesk, give_token
+from shared.database import Session
+
+router = APIRouter(tags=["tokens"])
+
+FORM = "application/x-www-form-urlencoded"
+JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+NOT_STORED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+MOST_FIELDS, MOST_BYTES = 20, 16_384
+PUBLISHED = {"Cache-Control": f"public, max-age={JWKS_SECONDS}"}
+
+
+@router.post("/oauth/token")
+async def give(request: Request, response: Response, session: Session) -> TokenOut:
+    """Client credentials (RFC 6749 §4.4), proven by `private_key_jwt` or a sandbox secret."""
+    desk: TokenDesk = request.app.state.token_desk
+    form = _form(request.headers.get("Content-Type", ""), await request.body())
+    if form.get("grant_type") != "client_credentials":
+        raise GrantTypeUnsupported("grant_type is client_credentials.")
+    answer = await give_token(session, desk, _proof(form, request.headers.get("Authorization")))
+    response.headers.update(NOT_STORED)
+    return answer
+
+
+@router.get("/.well-known/jwks.json")
+async def key_set(request: Request, response: Response) -> dict[str, list[dict[str, str]]]:
+    desk: TokenDesk = request.app.state.token_desk
+    response.headers.update(PUBLISHED)
+    return {"keys": await desk.keys.published()}
+
+
+@router.get("/.well-known/oauth-authorization-server")
+async def metadata(request: Request, response: Response) -> dict[str, str | list[str]]:
+    """RFC 8414."""
+    settings: Settings = request.app.state.settings
+    response.headers.update(PUBLISHED)
+    return {
+        "issuer": settings.issuer,
+        "token_endpoint": f"{settings.issuer}/oauth/token",
+        "jwks_uri": f"{settings.issuer}/.well-known/jwks.json",
+        "grant_types_supported": ["client_credentials"],
+        "response_types_supported": [],
+        "token_endpoint_auth_methods_supported": [
+            "private_key_jwt",
+            "client_secret_basic",
+            "client_secret_post",
+        ],
+        "token_endpoint_auth_signing_alg_values_supported": ["ES256", "EdDSA", "PS256", "RS256"],
+    }
+
+
+def _form(content_type: str, body: bytes) -> Mapping[str, str]:
+    if content_type.partition(";")[0].strip().lower() != FORM:
+        raise TokenRequestMalformed(f"Send the request as {FORM}.")
+    if len(body) > MOST_BYTES:
+        raise TokenRequestMalformed(f"Send at most {MOST_BYTES} bytes.")
+    try:
+        fields = parse_qsl(body.decode("ascii"), max_num_fields=MOST_FIELDS, errors="strict")
+    except ValueError:
+        raise TokenRequestMalformed("The form cannot be read; encode it as UTF-8.") from None
+    form = dict(fields)
+    if len(form) < len(fields):
+        raise TokenRequestMalformed("Send each field once.")
+    return form
+
+
+def _proof(form: Mapping[str, str], authorization: str | None) -> BySecret | ByAssertion:
+    by_header, by_form = authorization is not None, "client_secret" in form
+    by_assertion = "client_assertion" in form or "client_assertion_type" in form
+    if by_header + by_form + by_assertion != 1:
+        raise TokenRequestMalformed(
+            "Prove the client in one way: client_assertion with client_assertion_type, or, in the"
+            " sandbox, HTTP Basic or client_id with client_secret."
+        )
+    if authorization is not None:
+        return _basic(authorization)
+    if by_form:
+        if "client_id" not in form:
+            raise TokenRequestMalformed("client_secret comes with client_id.")
+        return BySecret(form["client_id"], form["client_secret"])
+    if form.get("client_assertion_type") != JWT_BEARER or "client_assertion" not in form:
+        raise TokenRequestMalformed(f"client_assertion comes with the type {JWT_BEARER}.")
+    return ByAssertion(form["client_assertion"], form.get("client_id"))
+
+
+def _basic(authorization: str) -> BySecret:
+    """RFC 6749 §2.3.1: both halves are form-encoded before they are joined."""
+    scheme, _, encoded = authorization.partition(" ")
+    try:
+        decoded = base64.b64decode(encoded, validate=True).decode()
+    except (ValueError, binascii.Error):
+        decoded = ""
+    client_id, colon, secret = decoded.partition(":")
+    if scheme.lower() != "basic" or not colon:
+        raise ClientNotProven("Authorization is `Basic` with client_id:client_secret in base64.")
+    return BySecret(unquote_plus(client_id), unquote_plus(secret))
+
+
+async def as_oauth_has_it(_: Request, error: Exception) -> JSONResponse:
+    """As JSON proper, which is what OAuth libraries expect of this endpoint."""
+    assert isinstance(error, TokenRefused)
+    headers = dict(error.headers or {}) | NOT_STORED
+    return JSONResponse(error.body(), HTTPStatus(error.status), headers)

@@ -1,0 +1,212 @@
+"""Bodies and filters of requests, and the answers."""
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    RootModel,
+    StringConstraints,
+    model_validator,
+)
+
+from identity_service import matching
+from identity_service.agency_seed import Level
+from identity_service.answers import Answer
+from identity_service.birth_dates import parse_birth_date
+from identity_service.jwks import checked_public_jwk
+from identity_service.personal_numbers import PersonalNumber
+from shared.events.codes import AgencyCode, ProcedureCode
+
+ClientKind = Literal["sandbox", "production", "operator"]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
+ClientId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9-]{1,62})[a-z0-9]$")]
+OPERATION = r"^(?:\*|(?:GET|POST|PUT|PATCH|DELETE) /[A-Za-z0-9._{}/-]{1,200})$"
+OperationName = Annotated[str, StringConstraints(pattern=OPERATION)]
+FieldName = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,50}$")]
+UnitOfProvince = Annotated[str, StringConstraints(pattern=r"^[0-9]{2}$")]
+UnitOfCommune = Annotated[str, StringConstraints(pattern=r"^[0-9]{5}$")]
+UnitCode = Annotated[str, StringConstraints(pattern=r"^(?:[0-9]{2}|[0-9]{5})$")]
+
+
+def _checked_number(text: str) -> str:
+    PersonalNumber.parse(text)
+    return text
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class Residence(_Request):
+    """Codes of administrative units, of the 63 provinces or of the 34."""
+
+    province: UnitOfProvince | None = None
+    commune: UnitOfCommune | None = None
+
+
+class VerificationIn(_Request):
+    """`birth_date` is yyyy, yyyy-mm or yyyy-mm-dd, as far as it is known."""
+
+    personal_number: Annotated[str, AfterValidator(_checked_number)]
+    full_name: Name
+    birth_date: Annotated[str, AfterValidator(parse_birth_date)]
+    sex: Literal[1, 2] | None = None
+    residence: Residence | None = None
+
+    @property
+    def claim(self) -> matching.Claim:
+        return matching.Claim(
+            full_name=self.full_name,
+            birth_date=self.birth_date,
+            sex=self.sex,
+            residence_province=self.residence.province if self.residence else None,
+            residence_commune=self.residence.commune if self.residence else None,
+        )
+
+
+class VerificationOut(_Answer):
+    """Names of fields, never their values; all but `differing` qualify what agrees."""
+
+    result: Answer
+    differing: tuple[matching.Field, ...] = ()
+    without_diacritics: tuple[matching.Field, ...] = ()
+    at_coarser_precision: tuple[matching.Field, ...] = ()
+    not_comparable: tuple[matching.Field, ...] = ()
+    as_of: datetime
+
+
+class AgencyFilter(_Request):
+    """`q` is a part of the name, with or without diacritics, or a whole code, new or old."""
+
+    level: Level | None = None
+    parent: AgencyCode | None = None
+    q: Annotated[str, StringConstraints(min_length=2, max_length=100)] | None = None
+    on: date | None = None
+
+
+class AgencyIn(_Request):
+    """`replaces` are closed on the day before `valid_from` and name this one as successor."""
+
+    code: AgencyCode
+    old_code: AgencyCode | None = None
+    name: Name
+    level: Level
+    parent: AgencyCode | None = None
+    valid_from: date
+    unit_code: UnitCode | None = None
+    replaces: Annotated[frozenset[AgencyCode], Field(max_length=200)] = frozenset()
+
+
+class AgencyOut(_Answer):
+    code: str
+    version: int
+    old_code: str | None
+    name: str
+    level: Level
+    parent: str | None
+    valid_from: date
+    valid_to: date | None
+    successor: str | None
+    unit_code: str | None
+    confirmed: bool
+
+
+class ClientFilter(_Request):
+    agency: AgencyCode | None = None
+    kind: ClientKind | None = None
+    active: bool | None = None
+
+
+class ClientIn(_Request):
+    client_id: ClientId
+    agency: AgencyCode
+    name: Name
+    kind: ClientKind
+
+
+class PublicJwk(RootModel[dict[str, Any]]):
+    """RFC 7517: EC P-256, OKP Ed25519 or RSA; `kid` is its thumbprint where it names none."""
+
+    root: Annotated[dict[str, Any], AfterValidator(checked_public_jwk)]
+
+
+class KeyOut(_Answer):
+    kid: str
+    jwk: dict[str, str]
+    added_at: datetime
+
+
+class ClientOut(_Answer):
+    client_id: str
+    version: int
+    agency: str
+    name: str
+    kind: ClientKind
+    active: bool
+    keys: list[KeyOut]
+
+
+class GrantFilter(_Request):
+    client_id: ClientId | None = None
+    operation: OperationName | None = None
+    in_force: bool | None = None
+
+
+class GrantIn(_Request):
+    """None means all, in `procedures`, `fields` and `agencies`; an empty list is refused."""
+
+    client_id: ClientId
+    operations: Annotated[list[OperationName], Field(min_length=1, max_length=100)]
+    procedures: Annotated[list[ProcedureCode], Field(min_length=1, max_length=5_000)] | None = None
+    fields: Annotated[list[FieldName], Field(min_length=1, max_length=100)] | None = None
+    agencies: Annotated[list[AgencyCode], Field(min_length=1, max_length=1_000)] | None = None
+    valid_from: AwareDatetime | None = Field(default=None, description="now, where it is left out")
+    valid_to: AwareDatetime | None = None
+    legal_basis: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=5, max_length=500)
+    ]
+    per_second: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    per_day: Annotated[int, Field(ge=1, le=2_000_000_000)] | None = None
+
+    @model_validator(mode="after")
+    def _begins_before_it_ends(self) -> "GrantIn":
+        if self.valid_to and self.valid_from and self.valid_to <= self.valid_from:
+            raise ValueError("valid_to lies after valid_from")
+        return self
+
+
+class GrantOut(_Answer):
+    id: UUID
+    version: int
+    client_id: str
+    operations: list[str]
+    procedures: list[str] | None
+    fields: list[str] | None
+    agencies: list[str] | None
+    valid_from: datetime
+    valid_to: datetime | None
+    legal_basis: str
+    per_second: int | None
+    per_day: int | None
+    given_by: str
+    given_at: datetime
+    revoked_by: str | None
+    revoked_at: datetime | None
+
+
+class TokenOut(BaseModel):
+    """RFC 6749 §5.1; `expires_in` in seconds."""
+
+    access_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 -- a kind of token
+    expires_in: int

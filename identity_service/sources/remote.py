@@ -1,0 +1,121 @@
+"""A population service behind the national data platform (NDXP), asked over HTTP.
+
+Request after the published field list of that service (MaTichHop 037, look-up); answer: a
+collection of citizen records. Its list of errors is not published, so whatever is not a readable
+answer means that the source is away. Nothing that was sent or received is logged.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import httpx
+import structlog
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from identity_service.answers import Answer
+from identity_service.birth_dates import parse_birth_date
+from identity_service.matching import Recorded, bare_name_key, name_key
+from identity_service.settings import Settings
+from identity_service.sources.source import Finding, Inquiry
+from shared.clients import open_client
+
+log = structlog.get_logger()
+
+LOOK_UP = "037"
+
+
+class _Read(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class _HoVaTen(_Read):
+    Ho: str = ""
+    ChuDem: str = ""
+    Ten: str = ""
+
+
+class _NgaySinh(_Read):
+    Nam: str | None = None
+    NgayThangNam: str | None = None
+
+
+class _DiaChi(_Read):
+    MaTinhThanh: str | None = None
+    MaPhuongXa: str | None = None
+
+
+class _CongDan(_Read):
+    HoVaTen: _HoVaTen
+    GioiTinh: int = 0
+    NgayThangNamSinh: _NgaySinh = _NgaySinh()
+    ThuongTru: _DiaChi = _DiaChi()
+
+    def recorded(self) -> Recorded:
+        name = f"{self.HoVaTen.Ho} {self.HoVaTen.ChuDem} {self.HoVaTen.Ten}"
+        born = self.NgayThangNamSinh.NgayThangNam or self.NgayThangNamSinh.Nam
+        return Recorded(
+            name_key=name_key(name),
+            bare_name_key=bare_name_key(name),
+            birth_date=parse_birth_date(born) if born else None,
+            sex=self.GioiTinh,
+            residence_province=self.ThuongTru.MaTinhThanh,
+            residence_commune=self.ThuongTru.MaPhuongXa,
+        )
+
+
+class _Answer(_Read):
+    """`KetQua` is the service's own word where a record alone does not say it (a death)."""
+
+    CongdanCollection: Sequence[_CongDan] = ()
+    KetQua: Answer | None = None
+    ThoiDiem: AwareDatetime | None = None
+
+    def finding(self, received_at: datetime) -> Finding:
+        as_of = self.ThoiDiem or received_at
+        if len(self.CongdanCollection) > 1:
+            return Finding(as_of, said=Answer.AMBIGUOUS)
+        if not self.CongdanCollection:
+            return Finding(as_of, said=self.KetQua or Answer.NOT_FOUND)
+        return Finding(as_of, self.CongdanCollection[0].recorded(), self.KetQua)
+
+
+class Remote:
+    def __init__(self, http: httpx.AsyncClient, url: str) -> None:
+        self._http, self._url = http, url
+
+    async def look_up(self, inquiry: Inquiry) -> Finding:
+        try:
+            response = await self._http.post(self._url, json=_request(inquiry))
+            response.raise_for_status()
+            return _Answer.model_validate_json(response.content).finding(datetime.now(UTC))
+        except (httpx.HTTPError, ValidationError, ValueError) as error:
+            # The kind only: the text of an error may repeat what was received.
+            log.warning("source_unavailable", error=type(error).__name__)
+            return Finding(datetime.now(UTC), said=Answer.SOURCE_UNAVAILABLE)
+
+
+def _request(inquiry: Inquiry) -> dict[str, str | None]:
+    return {
+        "MaYeuCau": inquiry.trace_id,
+        "MaDVC": inquiry.purpose,
+        "MaTichHop": LOOK_UP,
+        "MaDonVi": inquiry.agency,
+        "MaCanBo": inquiry.officer,
+        "SoDinhDanh": inquiry.personal_number,
+        "HoVaTen": (inquiry.claim.full_name or "").upper(),
+        "NgayThangNamSinh": inquiry.claim.birth_date,
+    }
+
+
+@asynccontextmanager
+async def open_remote(settings: Settings) -> AsyncIterator[Remote]:
+    if not settings.source_url:
+        raise ValueError("SOURCE_URL is needed where SOURCE is `remote`")
+    timeout = httpx.Timeout(settings.source_seconds, connect=min(1.0, settings.source_seconds))
+    async with open_client(timeout=timeout) as http:
+        if settings.source_client:
+            http.headers["X-Road-Client"] = settings.source_client
+        if settings.source_api_key:
+            http.headers["ApiKey"] = settings.source_api_key.get_secret_value()
+        yield Remote(http, settings.source_url)

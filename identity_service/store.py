@@ -1,0 +1,154 @@
+"""Every query. What a caller may not see is not in the rows: `within` names the agencies it may."""
+
+from collections.abc import Collection, Sequence
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, delete, func, or_, select, true
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute, selectinload
+
+from identity_service.matching import bare_name_key
+from identity_service.models import Agency, Client, ClientKey, Grant, UsedAssertion
+from identity_service.schemas import AgencyFilter, ClientFilter, GrantFilter
+from shared.pagination import PageQuery
+
+Within = Sequence[str] | None
+
+
+def _covered(code: InstrumentedAttribute[str], within: Within) -> ColumnElement[bool]:
+    """Each agency stands for itself and all below it; None for all."""
+    if within is None:
+        return true()
+    below = [code.startswith(f"{agency}.", autoescape=True) for agency in within]
+    return or_(code.in_(within), *below)
+
+
+def _after(paging: PageQuery) -> str:
+    """The last row's key: these lists are ordered by one column of text."""
+    key = paging.key(str)
+    return key[0] if key else ""
+
+
+async def list_agencies(
+    session: AsyncSession, asked: AgencyFilter, paging: PageQuery, within: Within
+) -> list[Agency]:
+    query = select(Agency).where(_covered(Agency.code, within), Agency.code > _after(paging))
+    if asked.level:
+        query = query.where(Agency.level == asked.level)
+    if asked.parent:
+        query = query.where(Agency.parent == asked.parent)
+    if asked.q:
+        named = Agency.search_name.contains(bare_name_key(asked.q), autoescape=True)
+        query = query.where(or_(named, Agency.code == asked.q, Agency.old_code == asked.q))
+    if asked.on:
+        query = query.where(_existing_on(asked.on))
+    query = query.order_by(Agency.code).limit(paging.limit + 1)
+    return list((await session.scalars(query)).all())
+
+
+def _existing_on(day: date) -> ColumnElement[bool]:
+    open_end = or_(Agency.valid_to.is_(None), Agency.valid_to >= day)
+    return (Agency.valid_from <= day) & open_end
+
+
+async def get_agency(session: AsyncSession, code: str, within: Within = None) -> Agency | None:
+    query = select(Agency).where(Agency.code == code, _covered(Agency.code, within))
+    return await session.scalar(query)
+
+
+async def get_agencies(session: AsyncSession, codes: Collection[str]) -> dict[str, Agency]:
+    found = await session.scalars(select(Agency).where(Agency.code.in_(codes)))
+    return {agency.code: agency for agency in found}
+
+
+async def list_clients(
+    session: AsyncSession, asked: ClientFilter, paging: PageQuery, within: Within
+) -> list[Client]:
+    query = _clients(within).where(Client.client_id > _after(paging))
+    if asked.agency:
+        query = query.where(Client.agency == asked.agency)
+    if asked.kind:
+        query = query.where(Client.kind == asked.kind)
+    if asked.active is not None:
+        query = query.where(Client.active == asked.active)
+    query = query.order_by(Client.client_id).limit(paging.limit + 1)
+    return list((await session.scalars(query)).all())
+
+
+def _clients(within: Within) -> Select[Client]:
+    return select(Client).where(_covered(Client.agency, within)).options(selectinload(Client.keys))
+
+
+async def get_client(session: AsyncSession, client_id: str, within: Within = None) -> Client | None:
+    return await session.scalar(_clients(within).where(Client.client_id == client_id))
+
+
+async def get_client_key(session: AsyncSession, client_id: str, kid: str) -> ClientKey | None:
+    return await session.get(ClientKey, (client_id, kid))
+
+
+async def use_assertion(
+    session: AsyncSession, client_id: str, jti: str, expires_at: datetime
+) -> bool:
+    """False where it was used before."""
+    used = insert(UsedAssertion).values(client_id=client_id, jti=jti, expires_at=expires_at)
+    fresh = used.on_conflict_do_nothing().returning(UsedAssertion.jti)
+    return await session.scalar(fresh) is not None
+
+
+async def forget_used_assertions(session: AsyncSession) -> None:
+    await session.execute(delete(UsedAssertion).where(UsedAssertion.expires_at < func.now()))
+
+
+async def list_grants(
+    session: AsyncSession, asked: GrantFilter, paging: PageQuery, within: Within
+) -> list[Grant]:
+    query = _grants(within).order_by(Grant.id).limit(paging.limit + 1)
+    if after := paging.key(UUID):
+        query = query.where(Grant.id > after[0])
+    if asked.client_id:
+        query = query.where(Grant.client_id == asked.client_id)
+    if asked.operation:
+        query = query.where(Grant.operations.contains([asked.operation]))
+    if asked.in_force is not None:
+        in_force = (
+            Grant.revoked_at.is_(None)
+            & (Grant.valid_from <= func.now())
+            & or_(Grant.valid_to.is_(None), Grant.valid_to > func.now())
+        )
+        query = query.where(in_force if asked.in_force else ~in_force)
+    return list((await session.scalars(query)).all())
+
+
+def _grants(within: Within) -> Select[Grant]:
+    return (
+        select(Grant)
+        .join(Client, Client.client_id == Grant.client_id)
+        .where(_covered(Client.agency, within))
+    )
+
+
+async def get_grant(session: AsyncSession, grant_id: UUID, within: Within = None) -> Grant | None:
+    return await session.scalar(_grants(within).where(Grant.id == grant_id))
+
+
+async def add_agency(session: AsyncSession, **columns: Any) -> Agency | None:
+    """None where one with its code is there already."""
+    new = insert(Agency).values(columns).on_conflict_do_nothing()
+    return await session.scalar(new.returning(Agency))
+
+
+async def add_client(session: AsyncSession, **columns: Any) -> Client | None:
+    """None where one with its id is there already."""
+    new = insert(Client).values(columns).on_conflict_do_nothing().returning(Client.client_id)
+    added = await session.scalar(new)
+    return await get_client(session, added) if added else None
+
+
+async def add_client_key(session: AsyncSession, **columns: Any) -> ClientKey | None:
+    """None where the client has a key with its kid already."""
+    new = insert(ClientKey).values(columns).on_conflict_do_nothing()
+    return await session.scalar(new.returning(ClientKey))

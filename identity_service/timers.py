@@ -1,0 +1,5 @@
+from identity_service.keys import forget_ended_keys
+from identity_service.store import forget_used_assertions
+from shared.worker import Timer
+
+TIMERS = (Timer(600, forget_used_assertions), Timer(600, forget_ended_keys))

@@ -1,0 +1,1 @@
+"""What people and systems do with identities: one function each, in the words they use."""

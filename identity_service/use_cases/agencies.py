@@ -1,0 +1,46 @@
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from identity_service import store
+from identity_service.matching import bare_name_key
+from identity_service.models import Agency
+from identity_service.problems import AgenciesUnknown, AgencyClosed, AgencyExists, AgencyNotFound
+from identity_service.schemas import AgencyIn
+from identity_service.use_cases.operators import require_operator
+from shared.auth import CallContext
+from shared.outbox import emit
+
+
+async def read_agency(session: AsyncSession, caller: CallContext, code: str) -> Agency:
+    agency = await store.get_agency(session, code, caller.right.agencies)
+    if agency is None:
+        raise AgencyNotFound
+    return agency
+
+
+async def register_agency(session: AsyncSession, caller: CallContext, new: AgencyIn) -> Agency:
+    """Register it, and close those that it replaces: all of it, or nothing."""
+    await require_operator(session, caller)
+    named = new.replaces | ({new.parent} if new.parent else set())
+    known = await store.get_agencies(session, named)
+    if unknown := named - known.keys():
+        raise AgenciesUnknown(unknown)
+    agency = await store.add_agency(
+        session,
+        version=1,
+        search_name=bare_name_key(new.name),
+        valid_to=None,
+        successor=None,
+        confirmed=True,
+        **new.model_dump(exclude={"replaces"}),
+    )
+    if agency is None:
+        raise AgencyExists
+    replaced = [known[code] for code in sorted(new.replaces)]
+    for old in replaced:
+        if not old.existed_on(new.valid_from - timedelta(days=1)):
+            raise AgencyClosed(old.code, old.successor)
+        old.close(new.valid_from - timedelta(days=1), successor=agency.code)
+    emit(session, agency.changed(), *(old.changed() for old in replaced))
+    return agency

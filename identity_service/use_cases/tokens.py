@@ -1,0 +1,56 @@
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from identity_service import store
+from identity_service.clients import SecretCheck, require_assertion
+from identity_service.keys import SigningKeys
+from identity_service.problems import ClientNotProven
+from identity_service.schemas import TokenOut
+from identity_service.settings import Settings
+from identity_service.tokens import access_token
+
+
+@dataclass(frozen=True)
+class BySecret:
+    client_id: str
+    secret: str
+
+
+@dataclass(frozen=True)
+class ByAssertion:
+    assertion: str
+    client_id: str | None  # where the form names one too, it is the same
+
+
+@dataclass(frozen=True)
+class TokenDesk:
+    """What is held open to give tokens; kept in `app.state.token_desk`."""
+
+    settings: Settings
+    keys: SigningKeys
+    secrets: SecretCheck
+
+
+async def give_token(
+    session: AsyncSession, desk: TokenDesk, proof: BySecret | ByAssertion
+) -> TokenOut:
+    """RFC 6749 §4.4; raises ClientNotProven."""
+    if isinstance(proof, BySecret):
+        known = await store.get_client(session, proof.client_id)
+        client = await desk.secrets.require(known, proof.secret)
+    else:
+        audiences = desk.settings.token_endpoints
+        client = await require_assertion(session, proof.assertion, audiences=audiences)
+        if proof.client_id not in {None, client.client_id}:
+            raise ClientNotProven("client_id is not the client that signed the assertion.")
+    lifetime = timedelta(seconds=desk.settings.token_seconds)
+    token = access_token(
+        client,
+        await desk.keys.signer(),
+        issuer=desk.settings.issuer,
+        now=datetime.now(UTC),
+        lifetime=lifetime,
+    )
+    return TokenOut(access_token=token, expires_in=desk.settings.token_seconds)

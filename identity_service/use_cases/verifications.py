@@ -1,0 +1,38 @@
+from identity_service.answers import Answer
+from identity_service.matching import Claim, compare
+from identity_service.problems import FieldsNotAllowed, PurposeNotCovered
+from identity_service.schemas import VerificationOut
+from identity_service.sources import Inquiry, Source
+from shared.auth import CallContext
+
+
+def claimed_fields(claim: Claim) -> tuple[str, ...]:
+    return tuple(name for name in Claim.__slots__ if getattr(claim, name) is not None)
+
+
+async def verify(source: Source, caller: CallContext, inquiry: Inquiry) -> VerificationOut:
+    """Does the claim fit the person whom the source has under that number?"""
+    _require_covered(caller, claimed_fields(inquiry.claim))
+    found = await source.look_up(inquiry)
+    if found.recorded is None:
+        assert found.said is not None
+        return VerificationOut(result=found.said, as_of=found.as_of)
+    compared = compare(inquiry.claim, found.recorded)
+    # Who does not know the person is not told of a death either.
+    fitting = found.said or Answer.MATCH
+    return VerificationOut(
+        result=fitting if compared.same_person else Answer.MISMATCH,
+        differing=compared.differing,
+        without_diacritics=compared.without_diacritics,
+        at_coarser_precision=compared.at_coarser_precision,
+        not_comparable=compared.not_comparable,
+        as_of=found.as_of,
+    )
+
+
+def _require_covered(caller: CallContext, fields: tuple[str, ...]) -> None:
+    right = caller.right
+    if not right.covers_procedure(caller.purpose or ""):
+        raise PurposeNotCovered("X-Purpose is one of the procedures that the right names.")
+    if right.fields is not None and (beyond := set(fields) - right.fields):
+        raise FieldsNotAllowed(beyond)

@@ -1,0 +1,7 @@
+from identity_service.settings import Settings
+from identity_service.timers import TIMERS
+from shared import worker
+
+
+async def work(settings: Settings) -> None:
+    await worker.work(settings, timers=TIMERS)

@@ -1,0 +1,46 @@
+"""Agencies by their codes: who stands above whom, and what a right covers."""
+
+from collections.abc import Collection
+from functools import lru_cache
+
+from shared.events.codes import parse_agency_code
+
+# Stands above every agency; no agency code can look like it.
+COUNTRY = "VN"
+
+
+@lru_cache(maxsize=65_536)
+def today_form(code: str) -> str:
+    """The form of QĐ 20: `000.00.04.G18` -> `G18.04`. Raises CodeError for what is no code."""
+    groups = parse_agency_code(code).split(".")
+    if not groups[0].isdigit():
+        return code
+    groups.reverse()
+    while not groups[-1].strip("0"):
+        groups.pop()
+    return ".".join(groups)
+
+
+@lru_cache(maxsize=65_536)
+def lineage(code: str) -> tuple[str, ...]:
+    """The agency, all above it and last the country: `H26.10` -> `H26.10`, `H26`, `VN`."""
+    groups = today_form(code).split(".")
+    return (*(".".join(groups[:n]) for n in range(len(groups), 0, -1)), COUNTRY)
+
+
+def is_under(code: str, above: str) -> bool:
+    """Whether `above` is the agency itself, stands above it, or is the country."""
+    return above in lineage(code)
+
+
+def covers(agencies: Collection[str] | None, code: str) -> bool:
+    """Whether a right limited to `agencies` (None: to none) reaches the agency `code`."""
+    return agencies is None or any(is_under(code, today_form(agency)) for agency in agencies)
+
+
+def roots(agencies: Collection[str] | None) -> list[str]:
+    """The fewest codes under which all lies that a right covers."""
+    if agencies is None:
+        return [COUNTRY]
+    codes = {today_form(agency) for agency in agencies}
+    return sorted(code for code in codes if codes.isdisjoint(lineage(code)[1:]))

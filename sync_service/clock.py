@@ -1,0 +1,23 @@
+"""The clock, as a dependency: rules are given the time; and which times can be meant."""
+
+from datetime import UTC, date, datetime
+from typing import Annotated, Final
+
+from fastapi import Depends
+from pydantic import AwareDatetime, Field
+
+FIRST_DAY: Final = date(1945, 9, 2)
+LAST_DAY: Final = date(2199, 12, 31)
+
+Day = Annotated[date, Field(ge=FIRST_DAY, le=LAST_DAY)]
+Instant = Annotated[
+    AwareDatetime,
+    Field(ge=datetime(1945, 9, 2, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC)),
+]
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+Now = Annotated[datetime, Depends(now)]

@@ -1,0 +1,87 @@
+"""What a list of dossiers can be asked for."""
+
+from datetime import date, datetime, time, timedelta
+from typing import Annotated
+
+from fastapi import Query
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import ColumnElement, and_, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from shared.auth import Right
+from shared.events.codes import AgencyCode, Channel, DossierStatus, ProcedureCode, national_code
+from sync_service.agencies import covers
+from sync_service.clock import Day
+from sync_service.models import Agency, NationalDossier
+from sync_service.standings import VIET_NAM
+
+LEVEL = r"^[a-z_]{1,20}$"
+
+
+def begin_of(day: date) -> datetime:
+    return datetime.combine(day, time(), VIET_NAM)
+
+
+class DossierFilter(BaseModel):
+    """`agency` covers all below it; `received_to` is the last day; days are those of Viet Nam."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    agency: AgencyCode | None = Field(None, description="with all below it")
+    level: str | None = Field(None, pattern=LEVEL, description="of the deciding agency")
+    procedure: ProcedureCode | None = None
+    status: DossierStatus | None = None
+    channel: Channel | None = None
+    received_from: Day | None = None
+    received_to: Day | None = None
+    overdue: bool | None = Field(None, description="open and past its due day")
+
+    def covered_by(self, right: Right) -> bool:
+        return self.agency is not None and covers(right.agencies, self.agency)
+
+    def bounds(self, opened_at: InstrumentedAttribute[datetime]) -> list[ColumnElement[bool]]:
+        """The part of the ordered list in which all that is asked for lies."""
+        bounds = []
+        if self.received_from:
+            bounds.append(opened_at >= begin_of(self.received_from))
+        if self.received_to:
+            bounds.append(opened_at < begin_of(self.received_to + timedelta(days=1)))
+        return bounds
+
+    def conditions(self, today: date) -> list[ColumnElement[bool]]:
+        dossier = NationalDossier
+        conditions: list[ColumnElement[bool]] = []
+        if self.received_from or self.received_to:
+            conditions.append(dossier.received_at.is_not(None))
+        if self.status is not None:
+            conditions.append(dossier.status == self.status.value)
+        if self.channel is not None:
+            conditions.append(dossier.channel == self.channel.value)
+        if self.procedure is not None:
+            conditions.append(_of_procedure(self.procedure))
+        if self.level is not None:
+            at_level = select(Agency.code).where(Agency.level == self.level)
+            conditions.append(dossier.decided_by.in_(at_level))
+        if self.overdue is not None:
+            conditions.append(_overdue(today) if self.overdue else ~_overdue(today))
+        return conditions
+
+
+def _of_procedure(code: str) -> ColumnElement[bool]:
+    """A national code means all its localised forms too."""
+    if code == national_code(code):
+        return NationalDossier.national_procedure == code
+    return NationalDossier.procedure == code
+
+
+def _overdue(today: date) -> ColumnElement[bool]:
+    dossier = NationalDossier
+    return and_(
+        dossier.ended_at.is_(None),
+        dossier.received_at.is_not(None),
+        dossier.due_at.is_not(None),
+        dossier.due_at < begin_of(today),
+    )
+
+
+Wanted = Annotated[DossierFilter, Query()]

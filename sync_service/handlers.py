@@ -1,0 +1,19 @@
+from shared.consumer import Handlers
+from shared.events import (
+    AgencyChanged,
+    DossierFiled,
+    DossierMoved,
+    DossierProgressed,
+    FeePaid,
+    ResultIssued,
+)
+from sync_service.projections import project_agencies, project_dossiers
+
+HANDLERS: Handlers = {
+    AgencyChanged: [project_agencies],
+    DossierFiled: [project_dossiers],
+    DossierMoved: [project_dossiers],
+    DossierProgressed: [project_dossiers],
+    FeePaid: [project_dossiers],
+    ResultIssued: [project_dossiers],
+}

@@ -1,0 +1,180 @@
+"""One question to an indicator, and its answer out of the tallies."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Literal
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    String,
+    and_,
+    any_,
+    bindparam,
+    func,
+    literal,
+    or_,
+    select,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.auth import Right
+from shared.events.codes import Channel, national_code
+from sync_service.agencies import COUNTRY, covers, roots, today_form
+from sync_service.indicators import IndicatorId, Rule
+from sync_service.indicators.figures import FORMULAS, Alike, Figure
+from sync_service.models import Agency, TallyCell, TallyState
+from sync_service.periods import Period
+from sync_service.problems import AgencyMissing, AgencyNotFound, ProcedureNotFound
+from sync_service.tallies import ALL_PROCEDURES, Measure
+
+GroupBy = Literal["agency", "procedure", "channel"]
+Groups = Mapping[str, Sequence[Alike]]
+
+WHOLE = ""
+MEASURES = {"received": Measure.RECEIVED, "handled": Measure.HANDLED}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """`as_at` is the day as of which open dossiers are judged; `procedures` None means all."""
+
+    indicator: IndicatorId
+    rule: Rule
+    agency: str
+    level: str | None
+    procedures: Sequence[str] | None
+    period: Period
+    as_at: date
+    group_by: GroupBy | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`names` of the agencies in it; `changes` of dossiers had been counted, the last one `at`."""
+
+    whole: Figure
+    groups: Mapping[str, Figure]
+    names: Mapping[str, str | None]
+    changes: int
+    at: datetime
+
+
+def asked_agency(right: Right, agency: str | None) -> str:
+    """The one named, else what the right reaches where that is one; 404 outside the right."""
+    if agency is not None:
+        if not covers(right.agencies, agency):
+            raise AgencyNotFound
+        return today_form(agency)
+    reach = roots(right.agencies)
+    if len(reach) != 1:
+        raise AgencyMissing("Your right reaches several agencies: name one of them.")
+    return reach[0]
+
+
+def asked_procedures(right: Right, procedure: str | None) -> Sequence[str] | None:
+    """National codes, with which the localised forms are counted; None means all."""
+    if procedure is None:
+        return None if right.procedures is None else sorted(right.procedures)
+    national = national_code(procedure)
+    if not right.covers_procedure(national):
+        raise ProcedureNotFound
+    return [national]
+
+
+async def answer(session: AsyncSession, question: Question) -> Answer:
+    # One snapshot: the figures, and how many changes they hold, belong together.
+    await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+    state = await session.get_one(TallyState, 1)
+    names = await _agencies(session, question)
+    formula = FORMULAS[question.indicator]
+    counted = roots(names) if question.level else [question.agency]
+    whole = await _alike(session, question, counted, None)
+    groups: Groups = {}
+    if question.group_by == "agency":
+        found = await _alike(session, question, names, "agency")
+        groups = {code: found.get(code, ()) for code in names}
+    elif question.group_by:
+        groups = await _alike(session, question, counted, question.group_by)
+    return Answer(
+        whole=formula(whole.get(WHOLE, ())),
+        groups={key: formula(alike) for key, alike in sorted(groups.items())},
+        names=names | await _name(session, question.agency),
+        changes=state.changes,
+        at=state.at,
+    )
+
+
+async def _agencies(session: AsyncSession, question: Question) -> dict[str, str | None]:
+    """Those that are compared: of the level asked for, else those directly below the agency."""
+    if question.group_by != "agency" and question.level is None:
+        return {}
+    query = select(Agency.code, Agency.name)
+    if question.level is None:
+        query = query.where(Agency.above == question.agency)
+    else:
+        query = query.where(Agency.level == question.level)
+        if question.agency != COUNTRY:
+            below = Agency.code.startswith(question.agency + ".", autoescape=True)
+            query = query.where(or_(Agency.code == question.agency, below))
+    return {row.code: row.name for row in await session.execute(query)}
+
+
+async def _name(session: AsyncSession, code: str) -> dict[str, str | None]:
+    return {code: await session.scalar(select(Agency.name).where(Agency.code == code))}
+
+
+async def _alike(
+    session: AsyncSession,
+    question: Question,
+    agencies: Collection[str],
+    group_by: GroupBy | None,
+) -> Groups:
+    """Sums of cells, a handful for each group; by agency, procedure or name of the channel."""
+    cell = TallyCell
+    keys: dict[GroupBy | None, ColumnElement[Any]] = {
+        "agency": cell.agency.expression,
+        "procedure": cell.procedure.expression,
+    }
+    key = keys.get(group_by, literal(WHOLE))
+    overdue = cell.due_on < question.as_at
+    query = (
+        select(key, cell.channel, cell.outcome, overdue, func.sum(cell.count).cast(BigInteger))
+        .where(*_cells(question, agencies, by_procedure=group_by == "procedure"))
+        .group_by(key, cell.channel, cell.outcome, overdue)
+    )
+    groups = defaultdict[str, list[Alike]](list)
+    for group, *rest in await session.execute(query):
+        alike = Alike(*rest)
+        name = Channel(alike.channel).slug if group_by == "channel" else group
+        groups[name].append(alike)
+    return groups
+
+
+def _cells(
+    question: Question, agencies: Collection[str], *, by_procedure: bool
+) -> list[ColumnElement[bool]]:
+    cell = TallyCell
+    spans = [
+        and_(cell.grain == span.grain.value, cell.received_on.between(span.first, span.last))
+        for span in question.period.spans()
+    ]
+    if question.procedures is not None:
+        procedures = cell.procedure == _any(question.procedures)
+    elif by_procedure:
+        procedures = cell.procedure != ALL_PROCEDURES
+    else:
+        procedures = cell.procedure == ALL_PROCEDURES
+    return [
+        cell.agency == _any(agencies),
+        cell.measure == MEASURES[question.rule.measure].value,
+        procedures,
+        or_(*spans),
+    ]
+
+
+def _any(values: Collection[str]) -> ColumnElement[Any]:
+    return any_(bindparam(None, sorted(values), type_=ARRAY(String)))

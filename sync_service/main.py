@@ -1,0 +1,14 @@
+from fastapi import FastAPI
+
+from shared.app import create_service
+from sync_service.routes import dossiers, indicators
+from sync_service.settings import Settings
+
+
+def create_app(settings: Settings) -> FastAPI:
+    return create_service(
+        settings,
+        title="National view of dossiers: status sync and indicators",
+        prefix="/sync/v1",
+        routers=[dossiers.router, indicators.router],
+    )

@@ -1,0 +1,4 @@
+from shared.migrations import migrate
+from sync_service.models import Base
+
+migrate(Base.metadata)

@@ -1,0 +1,58 @@
+"""The national view: dossiers, timelines, parties, held progress, agencies, tallies."""
+
+from alembic import op
+
+from shared.migrations import create_mechanics
+
+revision = "0001"
+down_revision = None
+
+STATEMENTS = (
+    """CREATE TABLE national_dossier (
+        code VARCHAR PRIMARY KEY, source VARCHAR NOT NULL, version BIGINT NOT NULL,
+        source_time TIMESTAMPTZ NOT NULL, source_version BIGINT NOT NULL,
+        procedure VARCHAR NOT NULL, national_procedure VARCHAR NOT NULL,
+        channel SMALLINT NOT NULL, status SMALLINT NOT NULL,
+        helped_by VARCHAR, received_by VARCHAR NOT NULL, decided_by VARCHAR NOT NULL,
+        filed_at TIMESTAMPTZ NOT NULL, received_at TIMESTAMPTZ, opened_at TIMESTAMPTZ NOT NULL,
+        due_at TIMESTAMPTZ, finished_at TIMESTAMPTZ, ended_at TIMESTAMPTZ)""",
+    """CREATE INDEX national_dossier_procedure
+        ON national_dossier (national_procedure, opened_at, code)""",
+    """CREATE INDEX national_dossier_open
+        ON national_dossier (opened_at, code) WHERE ended_at IS NULL""",
+    """CREATE TABLE dossier_event (
+        code VARCHAR NOT NULL, at TIMESTAMPTZ NOT NULL, kind VARCHAR NOT NULL,
+        status SMALLINT NOT NULL, detail VARCHAR NOT NULL, source VARCHAR NOT NULL,
+        taken_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+        PRIMARY KEY (code, at, kind, status, detail, source))""",
+    """CREATE TABLE national_party (
+        agency VARCHAR NOT NULL, opened_at TIMESTAMPTZ NOT NULL, code VARCHAR NOT NULL,
+        PRIMARY KEY (agency, opened_at, code))""",
+    """CREATE TABLE held_progress (
+        code VARCHAR NOT NULL, source VARCHAR NOT NULL, at TIMESTAMPTZ NOT NULL,
+        status SMALLINT NOT NULL, detail VARCHAR NOT NULL,
+        held_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+        PRIMARY KEY (code, source, at, status, detail))""",
+    """CREATE TABLE agency (
+        code VARCHAR PRIMARY KEY, above VARCHAR NOT NULL, version BIGINT NOT NULL,
+        name VARCHAR, level VARCHAR, valid_to DATE, successor VARCHAR)""",
+    "CREATE INDEX ix_agency_above ON agency (above)",
+    "CREATE INDEX ix_agency_level ON agency (level)",
+    # Cells are written over and over: room on their pages spares the index each time.
+    """CREATE TABLE tally (
+        agency VARCHAR NOT NULL, measure SMALLINT NOT NULL, grain SMALLINT NOT NULL,
+        procedure VARCHAR NOT NULL, received_on DATE NOT NULL, channel SMALLINT NOT NULL,
+        outcome SMALLINT NOT NULL, due_on DATE, count BIGINT NOT NULL) WITH (fillfactor = 70)""",
+    """CREATE UNIQUE INDEX tally_cell
+        ON tally (agency, measure, grain, procedure, received_on, channel, outcome, due_on)
+        NULLS NOT DISTINCT""",
+    """CREATE TABLE tally_state (
+        id SMALLINT PRIMARY KEY, changes BIGINT NOT NULL, at TIMESTAMPTZ NOT NULL)""",
+    "INSERT INTO tally_state VALUES (1, 0, now())",
+)
+
+
+def upgrade() -> None:
+    create_mechanics()
+    for statement in STATEMENTS:
+        op.execute(statement)

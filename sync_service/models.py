@@ -1,0 +1,152 @@
+"""The national view of dossiers: where each stands, its timeline, its parties, the tallies."""
+
+from datetime import date, datetime
+
+from sqlalchemy import BigInteger, DateTime, Index, SmallInteger, Table, func, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    type_annotation_map = {datetime: DateTime(timezone=True)}  # noqa: RUF012 -- SQLAlchemy's form
+
+
+class NationalDossier(Base):
+    """The fields of `standings.Standing`, and two that are made from them for the queries."""
+
+    __tablename__ = "national_dossier"
+
+    code: Mapped[str] = mapped_column(primary_key=True)
+    source: Mapped[str]
+    version: Mapped[int] = mapped_column(BigInteger)
+    source_time: Mapped[datetime]
+    source_version: Mapped[int] = mapped_column(BigInteger)
+    procedure: Mapped[str]
+    national_procedure: Mapped[str]
+    channel: Mapped[int] = mapped_column(SmallInteger)
+    status: Mapped[int] = mapped_column(SmallInteger)
+    helped_by: Mapped[str | None]
+    received_by: Mapped[str]
+    decided_by: Mapped[str]
+    filed_at: Mapped[datetime]
+    received_at: Mapped[datetime | None]
+    opened_at: Mapped[datetime]
+    due_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index("national_dossier_procedure", "national_procedure", "opened_at", "code"),
+        # Few are open at a time: what is overdue, or waits, is found among these.
+        Index(
+            "national_dossier_open", "opened_at", "code", postgresql_where=text("ended_at IS NULL")
+        ),
+    )
+
+
+class TimelineEntry(Base):
+    """What happened to a dossier, in the order of its time; rows are only ever added."""
+
+    __tablename__ = "dossier_event"
+
+    code: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    status: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    # The step, the reason or the result, as a code; empty where there is none.
+    detail: Mapped[str] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(primary_key=True)
+    taken_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Party(Base):
+    """One row for each agency that may see a dossier: a restricted list is one range scan."""
+
+    __tablename__ = "national_party"
+
+    agency: Mapped[str] = mapped_column(primary_key=True)
+    opened_at: Mapped[datetime] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(primary_key=True)
+
+
+class HeldProgress(Base):
+    """Progress of a dossier that its system has not yet told of."""
+
+    __tablename__ = "held_progress"
+
+    code: Mapped[str] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(primary_key=True)
+    status: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    detail: Mapped[str] = mapped_column(primary_key=True)
+    held_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Agency(Base):
+    """As the registry tells it; without a name while only dossiers have named it.
+
+    `above` follows from the code, as rights do: the registry's own parent may differ.
+    """
+
+    __tablename__ = "agency"
+
+    code: Mapped[str] = mapped_column(primary_key=True)
+    above: Mapped[str] = mapped_column(index=True)
+    version: Mapped[int] = mapped_column(BigInteger)
+    name: Mapped[str | None]
+    level: Mapped[str | None] = mapped_column(index=True)
+    valid_to: Mapped[date | None]
+    successor: Mapped[str | None]
+
+
+class TallyCell(Base):
+    """How many dossiers are alike in all that an indicator asks; see `tallies`.
+
+    The database has no primary key here but a unique index in which NULL equals NULL.
+    """
+
+    __tablename__ = "tally"
+
+    agency: Mapped[str] = mapped_column()
+    measure: Mapped[int] = mapped_column(SmallInteger)
+    grain: Mapped[int] = mapped_column(SmallInteger)
+    procedure: Mapped[str] = mapped_column()
+    received_on: Mapped[date] = mapped_column()
+    channel: Mapped[int] = mapped_column(SmallInteger)
+    outcome: Mapped[int] = mapped_column(SmallInteger)
+    due_on: Mapped[date | None] = mapped_column()
+    count: Mapped[int] = mapped_column(BigInteger)
+
+    __mapper_args__ = {  # noqa: RUF012 -- SQLAlchemy's form
+        "primary_key": [agency, measure, grain, procedure, received_on, channel, outcome, due_on]
+    }
+    __table_args__ = (
+        Index(
+            "tally_cell",
+            "agency",
+            "measure",
+            "grain",
+            "procedure",
+            "received_on",
+            "channel",
+            "outcome",
+            "due_on",
+            unique=True,
+            postgresql_nulls_not_distinct=True,
+        ),
+    )
+
+
+class TallyState(Base):
+    """One row: how many changes of dossiers the tallies have taken in, and when the last."""
+
+    __tablename__ = "tally_state"
+
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    changes: Mapped[int] = mapped_column(BigInteger)
+    at: Mapped[datetime]
+
+
+def table(entity: type[Base]) -> Table:
+    found = entity.__table__
+    assert isinstance(found, Table)
+    return found

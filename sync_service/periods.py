@@ -1,0 +1,85 @@
+"""Periods that an indicator can be asked for: a month, a quarter, a year, or from day to day."""
+
+import re
+from calendar import monthrange
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import NamedTuple
+
+from sync_service.clock import FIRST_DAY, LAST_DAY
+from sync_service.problems import PeriodUnreadable
+from sync_service.tallies import Grain
+
+_NAMED = re.compile(r"([0-9]{4})(?:-(?:(0[1-9]|1[0-2])|Q([1-4])))?")
+_BETWEEN = re.compile(r"([0-9-]{10})(?:\.\.|,)([0-9-]{10})")
+MONTHS_OF_QUARTER = 3
+
+
+class Span(NamedTuple):
+    """Days from the first to the last, both counted, to be summed in cells of one grain."""
+
+    grain: Grain
+    first: date
+    last: date
+
+
+class Period(NamedTuple):
+    first: date
+    last: date
+
+    def spans(self) -> Iterator[Span]:
+        """Whole months by their month cells, the days before and after by their day cells."""
+        begin = self.first if self.first.day == 1 else _next_month(self.first)
+        end = _next_month(self.last) if self.last == _end_of_month(self.last) else self.last
+        end = end.replace(day=1)
+        if begin >= end:
+            yield Span(Grain.DAY, self.first, self.last)
+            return
+        if self.first < begin:
+            yield Span(Grain.DAY, self.first, begin - timedelta(days=1))
+        yield Span(Grain.MONTH, begin, end - timedelta(days=1))
+        if end <= self.last:
+            yield Span(Grain.DAY, end, self.last)
+
+
+def parse_period(text: str) -> Period:
+    """`2026-11`, `2026-Q4`, `2026`, `2026-11-03..2026-11-20` (or with a comma), last day in."""
+    try:
+        return _within_time(_parsed(text))
+    except ValueError as error:
+        raise PeriodUnreadable(str(error)) from None
+
+
+def _parsed(text: str) -> Period:
+    if match := _NAMED.fullmatch(text):
+        return _named(int(match[1]), match[2], match[3])
+    if match := _BETWEEN.fullmatch(text):
+        return Period(date.fromisoformat(match[1]), date.fromisoformat(match[2]))
+    raise ValueError("Write 2026-11, 2026-Q4, 2026 or 2026-11-03..2026-11-20.")
+
+
+def _named(year: int, month: str | None, quarter: str | None) -> Period:
+    if month:
+        first = last = date(year, int(month), 1)
+    elif quarter:
+        last = date(year, int(quarter) * MONTHS_OF_QUARTER, 1)
+        first = last.replace(month=last.month - MONTHS_OF_QUARTER + 1)
+    else:
+        first, last = date(year, 1, 1), date(year, 12, 1)
+    return Period(first, _end_of_month(last))
+
+
+def _within_time(period: Period) -> Period:
+    if period.last < period.first:
+        raise ValueError("The period ends before it begins.")
+    if period.first < FIRST_DAY or period.last > LAST_DAY:
+        raise ValueError(f"A period lies between {FIRST_DAY} and {LAST_DAY}.")
+    return period
+
+
+def _end_of_month(day: date) -> date:
+    return day.replace(day=monthrange(day.year, day.month)[1])
+
+
+def _next_month(day: date) -> date:
+    return _end_of_month(day) + timedelta(days=1)

@@ -1,0 +1,47 @@
+from http import HTTPStatus
+
+from shared.problems import Problem
+
+
+class DossierNotFound(Problem):
+    status = HTTPStatus.NOT_FOUND
+    title = "No such dossier in the national view"
+    type = "/problems/dossier-not-found"
+
+
+class IndicatorNotFound(Problem):
+    status = HTTPStatus.NOT_FOUND
+    title = "No such indicator"
+    type = "/problems/indicator-not-found"
+
+
+class AgencyNotFound(Problem):
+    """Also where the right does not reach it: what lies outside a right does not exist."""
+
+    status = HTTPStatus.NOT_FOUND
+    title = "No such agency"
+    type = "/problems/agency-not-found"
+
+
+class ProcedureNotFound(Problem):
+    status = HTTPStatus.NOT_FOUND
+    title = "No such procedure"
+    type = "/problems/procedure-not-found"
+
+
+class AgencyMissing(Problem):
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "Say which agency"
+    type = "/problems/agency-missing"
+
+
+class PeriodUnreadable(Problem):
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "The period cannot be read"
+    type = "/problems/period-unreadable"
+
+
+class NoRuleInForce(Problem):
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "No rule for this indicator was in force in the period"
+    type = "/problems/no-rule-in-force"

@@ -1,0 +1,220 @@
+"""How what is told of dossiers becomes the national view: one way, for events and pushed rows.
+
+A pushed row is projected in the transaction of its request, not from its own event in the worker:
+its sender reads at once what it wrote, and the answer to each row ("updated", "stale", "held by
+another") is decided on the very row it changes. Both ways meet in `take`.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from zlib import crc32
+
+from sqlalchemy import ARRAY, Integer, bindparam, delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.events import (
+    AgencyChanged,
+    DossierEvent,
+    DossierMoved,
+    DossierProgressed,
+    FeePaid,
+    ResultIssued,
+)
+from sync_service import store
+from sync_service.agencies import COUNTRY, lineage, today_form
+from sync_service.models import (
+    Agency,
+    NationalDossier,
+    Party,
+    TallyCell,
+    TallyState,
+    TimelineEntry,
+    table,
+)
+from sync_service.sets import given, insertion, upsert
+from sync_service.standings import OWN, Standing, newer_own, own
+from sync_service.tallies import changes, in_order
+
+STRIPES = 256
+STRIPE_LOCK = 7_101
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a timeline."""
+
+    code: str
+    at: datetime
+    kind: str
+    status: int
+    detail: str
+    source: str
+
+
+async def project_dossiers(session: AsyncSession, events: Sequence[DossierEvent]) -> None:
+    """Our own dossiers. A late event still gets its line; the standing keeps the newest."""
+    codes = {event.code for event in events}
+    before = await lock_standings(session, codes)
+    after = dict(before)
+    for event in events:
+        told = own(event)
+        if newer_own(after.get(event.code), told):
+            after[event.code] = told
+    await keep_entries(session, [_entry(event) for event in events])
+    await take(session, before, after)
+
+
+def _entry(event: DossierEvent) -> Entry:
+    match event:
+        case DossierProgressed():
+            detail = event.step
+        case DossierMoved():
+            detail = event.reason or ""
+        case FeePaid():
+            detail = event.fee
+        case ResultIssued():
+            detail = event.result
+        case _:
+            detail = ""
+    kind = event.event_type.removeprefix("dossier.").removesuffix(".v1")
+    return Entry(event.code, event.at, kind, event.status, detail, OWN)
+
+
+async def lock_standings(session: AsyncSession, codes: Collection[str]) -> dict[str, Standing]:
+    """Where these dossiers stand; until the transaction ends nobody else changes or adds them."""
+    # A row that is not there cannot be locked: so the code is, by a stripe that it falls into.
+    stripes = sorted({crc32(code.encode()) % STRIPES for code in codes})
+    stripe = func.unnest(bindparam(None, stripes, type_=ARRAY(Integer))).column_valued("stripe")
+    locks = select(func.pg_advisory_xact_lock(STRIPE_LOCK, stripe)).subquery()
+    await session.execute(select(func.count()).select_from(locks))
+    return await store.standings(session, codes)
+
+
+async def keep_entries(session: AsyncSession, entries: Sequence[Entry]) -> Collection[Entry]:
+    """Adds them to the timelines; gives back those that were not there yet."""
+    if not entries:
+        return set()
+    key = ("code", "at", "kind", "status", "detail", "source")
+    statement = insertion(TimelineEntry, [asdict(entry) for entry in entries])
+    kept = statement.on_conflict_do_nothing().returning(
+        *(table(TimelineEntry).c[name] for name in key)
+    )
+    return {Entry(*row) for row in await session.execute(kept)}
+
+
+async def take(
+    session: AsyncSession, before: Mapping[str, Standing], after: Mapping[str, Standing]
+) -> None:
+    """Makes the view and the tallies say `after`, where they said `before`."""
+    ended = [each for each in after.values() if each.has_ended and each.finished_at is None]
+    ends = await store.ends(session, ended)
+    settled = [_with_end(each, ends) for each in after.values()]
+    changed = [each for each in settled if each != before.get(each.code)]
+    if not changed:
+        return
+    await session.execute(upsert(NationalDossier, [_row(each) for each in changed], "code"))
+    pairs = [(before.get(each.code), each) for each in changed]
+    await _place_parties(session, pairs)
+    await name_agencies(session, {code for each in changed for code in each.parties()})
+    await _count(session, pairs)
+
+
+def _with_end(standing: Standing, ends: Mapping[str, datetime]) -> Standing:
+    if not standing.has_ended:
+        return standing if standing.ended_at is None else replace(standing, ended_at=None)
+    told = standing.finished_at or ends.get(standing.code) or standing.source_time
+    return replace(standing, ended_at=told)
+
+
+def _row(standing: Standing) -> dict[str, object]:
+    made = {
+        "national_procedure": standing.national_procedure,
+        "opened_at": standing.opened_at,
+    }
+    return {name: getattr(standing, name) for name in Standing.__slots__} | made
+
+
+async def _place_parties(
+    session: AsyncSession, pairs: Iterable[tuple[Standing | None, Standing]]
+) -> None:
+    moved = [(old, new) for old, new in pairs if old is None or _place(old) != _place(new)]
+    left = [row for old, _ in moved if old for row in _party_rows(old)]
+    if left:
+        there = given(Party, left)
+        same = [table(Party).c[name] == there.c[name] for name in ("agency", "opened_at", "code")]
+        await session.execute(delete(Party).where(*same))
+    if moved:
+        rows = [row for _, new in moved for row in _party_rows(new)]
+        await session.execute(insertion(Party, rows).on_conflict_do_nothing())
+
+
+def _place(standing: Standing) -> tuple[object, ...]:
+    return standing.opened_at, standing.helped_by, standing.received_by, standing.decided_by
+
+
+def _party_rows(standing: Standing) -> list[dict[str, object]]:
+    return [
+        {"agency": agency, "opened_at": standing.opened_at, "code": standing.code}
+        for agency in standing.parties()
+    ]
+
+
+async def name_agencies(session: AsyncSession, codes: AbstractSet[str]) -> None:
+    """Agencies that dossiers name before the registry has told of them."""
+    known = set((await store.agencies(session, codes)).keys())
+    rows = [
+        {"code": code, "above": lineage(code)[1], "version": 0}
+        for code in sorted(codes - known - {COUNTRY})
+    ]
+    if rows:
+        await session.execute(insertion(Agency, rows).on_conflict_do_nothing())
+
+
+async def _count(session: AsyncSession, pairs: Sequence[tuple[Standing | None, Standing]]) -> None:
+    deltas = changes(pairs)
+    rows = [{**cell._asdict(), "count": deltas[cell]} for cell in sorted(deltas, key=in_order)]
+    key = [name for name in rows[0] if name != "count"] if rows else []
+    if rows:
+        added = insertion(TallyCell, rows)
+        total = TallyCell.count + added.excluded["count"]
+        await session.execute(
+            added.on_conflict_do_update(index_elements=key, set_={"count": total})
+        )
+    if left := [row for row in rows if row["count"] < 0]:
+        # Else every due day that ever was would leave its empty cell behind.
+        there = given(TallyCell, left)
+        same = [table(TallyCell).c[name] == there.c[name] for name in key if name != "due_on"]
+        due = TallyCell.due_on.is_not_distinct_from(there.c.due_on)
+        await session.execute(delete(TallyCell).where(*same, due, TallyCell.count == 0))
+    taken = update(TallyState).values(
+        changes=TallyState.changes + len(pairs), at=func.clock_timestamp()
+    )
+    await session.execute(taken)
+
+
+async def project_agencies(session: AsyncSession, events: Sequence[AgencyChanged]) -> None:
+    newest: dict[str, AgencyChanged] = {}
+    for event in events:
+        code = today_form(event.code)
+        if code not in newest or newest[code].version < event.version:
+            newest[code] = event
+    rows = [
+        {
+            "code": code,
+            "above": lineage(code)[1],
+            "version": event.version,
+            "name": event.name,
+            "level": event.level,
+            "valid_to": event.valid_to,
+            "successor": event.successor,
+        }
+        for code, event in sorted(newest.items())
+    ]
+    statement = insertion(Agency, rows)
+    others = {name: statement.excluded[name] for name in rows[0] if name != "code"}
+    newer = Agency.version < statement.excluded.version
+    await session.execute(
+        statement.on_conflict_do_update(index_elements=["code"], set_=others, where=newer)
+    )

@@ -1,0 +1,158 @@
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from http import HTTPStatus
+
+from fastapi import APIRouter
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.auth import Caller
+from shared.database import Session
+from shared.events.codes import Channel, DossierCode, DossierStatus
+from shared.idempotency import OnceOnly
+from shared.pagination import CursorUnreadable, Page, PageQuery, Paging
+from sync_service import store, use_cases
+from sync_service.agencies import today_form
+from sync_service.clock import Instant, Now
+from sync_service.filters import Wanted, begin_of
+from sync_service.models import NationalDossier, TimelineEntry
+from sync_service.problems import DossierNotFound
+from sync_service.schemas import (
+    AgencyOut,
+    NationalDossierOut,
+    Push,
+    PushResults,
+    Timeline,
+    TimelineEntryOut,
+)
+from sync_service.standings import vn_day
+
+router = APIRouter(prefix="/sync/v1", tags=["national view"])
+
+KEY: TypeAdapter[tuple[datetime, str]] = TypeAdapter(tuple[Instant, DossierCode])
+
+
+@router.post("/dossiers")
+async def push_dossiers(
+    body: Push, session: Session, caller: Caller, once: OnceOnly, now: Now
+) -> PushResults:
+    """Up to 1,000 dossiers as they now stand in the caller's system; a result for each row."""
+    results = await use_cases.push_dossiers(session, caller, body.rows, now)
+    return await once.remember(PushResults(results=results), HTTPStatus.OK)
+
+
+@router.post("/progress")
+async def push_progress(
+    body: Push, session: Session, caller: Caller, once: OnceOnly, now: Now
+) -> PushResults:
+    """What happened to dossiers since; held while the dossier itself is not yet known."""
+    results = await use_cases.push_progress(session, caller, body.rows, now)
+    return await once.remember(PushResults(results=results), HTTPStatus.OK)
+
+
+@router.get("/dossiers")
+async def list_dossiers(
+    session: Session, caller: Caller, wanted: Wanted, paging: Paging, now: Now
+) -> Page[NationalDossierOut]:
+    """Newest first by reception (by filing while not yet received)."""
+    today = vn_day(now)
+    rows = await store.listed(
+        session,
+        caller.right,
+        wanted,
+        today=today,
+        after=_key(paging),
+        limit=paging.limit + 1,
+    )
+    page, following = paging.cut(list(rows), lambda row: (row.opened_at, row.code))
+    return Page(items=await _shown(session, page, today), next=following)
+
+
+@router.get("/dossiers/{code}")
+async def read_dossier(
+    code: DossierCode, session: Session, caller: Caller, now: Now
+) -> NationalDossierOut:
+    if (found := await store.dossier(session, caller.right, code)) is None:
+        raise DossierNotFound
+    return (await _shown(session, [found], vn_day(now)))[0]
+
+
+@router.get("/dossiers/{code}/timeline")
+async def read_timeline(code: DossierCode, session: Session, caller: Caller) -> Timeline:
+    """All that was ever told of the dossier, in the order in which it happened."""
+    if await store.dossier(session, caller.right, code) is None:
+        raise DossierNotFound
+    entries = await store.timeline(session, code)
+    return Timeline(code=code, entries=[_entry(entry) for entry in entries])
+
+
+def _key(paging: PageQuery) -> tuple[datetime, str] | None:
+    if paging.after is None:
+        return None
+    try:
+        return KEY.validate_python(paging.after)
+    except ValidationError:
+        raise CursorUnreadable("Send back `next` of the page before, unchanged.") from None
+
+
+def _entry(entry: TimelineEntry) -> TimelineEntryOut:
+    status = DossierStatus(entry.status)
+    return TimelineEntryOut(
+        at=entry.at,
+        kind=entry.kind,
+        status=status,
+        status_name=status.label,
+        detail=entry.detail or None,
+        source=entry.source,
+    )
+
+
+async def _shown(
+    session: AsyncSession, rows: Sequence[NationalDossier], today: date
+) -> list[NationalDossierOut]:
+    names = await _names(session, rows)
+    return [_out(row, names, today) for row in rows]
+
+
+def _out(row: NationalDossier, names: Mapping[str, str | None], today: date) -> NationalDossierOut:
+    channel, status = Channel(row.channel), DossierStatus(row.status)
+
+    def agency(code: str) -> AgencyOut:
+        return AgencyOut(code=code, name=names.get(today_form(code)))
+
+    return NationalDossierOut(
+        code=row.code,
+        source=row.source,
+        version=row.version,
+        source_time=row.source_time,
+        procedure=row.procedure,
+        channel=channel,
+        channel_name=channel.label,
+        status=status,
+        status_name=status.label,
+        helped_by=agency(row.helped_by) if row.helped_by else None,
+        received_by=agency(row.received_by),
+        decided_by=agency(row.decided_by),
+        filed_at=row.filed_at,
+        received_at=row.received_at,
+        due_at=row.due_at,
+        finished_at=row.finished_at,
+        ended_at=row.ended_at,
+        overdue=_is_overdue(row, today),
+    )
+
+
+async def _names(session: AsyncSession, rows: Iterable[NationalDossier]) -> dict[str, str | None]:
+    codes = {
+        today_form(code)
+        for row in rows
+        for code in (row.helped_by, row.received_by, row.decided_by)
+        if code
+    }
+    return {code: each.name for code, each in (await store.agencies(session, codes)).items()}
+
+
+def _is_overdue(row: NationalDossier, today: date) -> bool:
+    if row.ended_at or row.received_at is None or row.due_at is None:
+        return False
+    return row.due_at < begin_of(today)

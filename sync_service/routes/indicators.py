@@ -1,0 +1,164 @@
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Annotated, get_args
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.auth import Caller
+from shared.database import Session
+from shared.events.codes import AgencyCode, ProcedureCode
+from sync_service.clock import Now
+from sync_service.filters import LEVEL
+from sync_service.indicators import IndicatorId, Rule, in_force
+from sync_service.indicators.figures import FORMULAS, Figure
+from sync_service.indicators.questions import (
+    GroupBy,
+    Question,
+    answer,
+    asked_agency,
+    asked_procedures,
+)
+from sync_service.periods import parse_period
+from sync_service.problems import IndicatorNotFound, NoRuleInForce
+from sync_service.schemas import AgencyOut
+from sync_service.standings import vn_day
+
+router = APIRouter(prefix="/sync/v1/indicators", tags=["indicators"])
+
+
+class IndicatorOut(Rule):
+    """A rule; `rule_version` is the day from which it is in force."""
+
+    indicator: IndicatorId
+    rule_version: date
+
+
+class IndicatorQuery(BaseModel):
+    """`level` picks the agencies of that level below `agency`, which are summed or compared."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    period: str = Field(description="2026-11, 2026-Q4, 2026 or 2026-11-03..2026-11-20")
+    agency: AgencyCode | None = Field(None, description="with all below it")
+    level: str | None = Field(None, pattern=LEVEL)
+    procedure: ProcedureCode | None = None
+    group_by: GroupBy | None = None
+
+
+class FigureOut(BaseModel):
+    """`value` in the indicator's unit, a rate rounded to two decimals; None: nothing to divide."""
+
+    value: int | float | None
+    numerator: int
+    denominator: int | None
+    counts: Mapping[str, int]
+    notes: list[str]
+
+
+class GroupOut(FigureOut):
+    key: str
+    name: str | None
+
+
+class AsOf(BaseModel):
+    """`changes` of dossiers are counted, the last one `at`; open ones are judged as of `day`."""
+
+    changes: int
+    at: datetime
+    day: date
+
+
+class IndicatorAnswer(FigureOut):
+    """`first` and `last` are the days of the period; `rule_version` the day its rule began."""
+
+    indicator: IndicatorId
+    title: str
+    unit: str
+    formula_id: str
+    formula: str
+    source: str
+    rule_version: date
+    first: date
+    last: date
+    agency: AgencyOut
+    level: str | None
+    procedure: str | None
+    groups: list[GroupOut] | None
+    as_of: AsOf
+
+
+@router.get("")
+async def list_indicators(_: Caller, now: Now) -> list[IndicatorOut]:
+    """The rules in force today."""
+    found = ((each, in_force(each, vn_day(now))) for each in get_args(IndicatorId))
+    return [
+        IndicatorOut(indicator=each, rule_version=rule[0], **rule[1].model_dump())
+        for each, rule in found
+        if rule
+    ]
+
+
+@router.get("/{indicator}")
+async def read_indicator(
+    indicator: str,
+    session: Session,
+    caller: Caller,
+    asked: Annotated[IndicatorQuery, Query()],
+    now: Now,
+) -> IndicatorAnswer:
+    """Of dossiers received in the period."""
+    known = _known(indicator)
+    period = parse_period(asked.period)
+    if (rule := in_force(known, period.last)) is None:
+        raise NoRuleInForce
+    question = Question(
+        indicator=known,
+        rule=rule[1],
+        agency=asked_agency(caller.right, asked.agency),
+        level=asked.level,
+        procedures=asked_procedures(caller.right, asked.procedure),
+        period=period,
+        as_at=min(period.last, vn_day(now)),
+        group_by=asked.group_by,
+    )
+    found = await answer(session, question)
+    return IndicatorAnswer(
+        **_figure(found.whole).model_dump(),
+        **rule[1].model_dump(include={"title", "unit", "formula_id", "formula", "source"}),
+        indicator=known,
+        rule_version=rule[0],
+        first=period.first,
+        last=period.last,
+        agency=AgencyOut(code=question.agency, name=found.names.get(question.agency)),
+        level=asked.level,
+        procedure=asked.procedure,
+        groups=_groups(found.groups, found.names) if asked.group_by else None,
+        as_of=AsOf(changes=found.changes, at=found.at, day=question.as_at),
+    )
+
+
+def _known(indicator: str) -> IndicatorId:
+    for each in FORMULAS:
+        if each == indicator:
+            return each
+    raise IndicatorNotFound("GET /sync/v1/indicators lists them.")
+
+
+def _figure(figure: Figure) -> FigureOut:
+    value = figure.value
+    whole = value is not None and figure.denominator is None
+    return FigureOut(
+        value=None if value is None else int(value) if whole else float(value),
+        numerator=figure.numerator,
+        denominator=figure.denominator,
+        counts=figure.counts,
+        notes=figure.notes,
+    )
+
+
+def _groups(groups: Mapping[str, Figure], names: Mapping[str, str | None]) -> list[GroupOut]:
+    return [
+        GroupOut(**_figure(figure).model_dump(), key=key, name=names.get(key))
+        for key, figure in groups.items()
+    ]

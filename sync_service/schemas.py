@@ -1,0 +1,167 @@
+"""What other systems push, and what the national view answers."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Annotated, Any, Final, LiteralString, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from shared.events.codes import AgencyCode, Channel, DossierCode, DossierStatus, ProcedureCode
+from sync_service.clock import Instant
+from sync_service.standings import ENDED, Outcome, Standing
+
+MOST_ROWS = 1_000
+# Reached only after reception (domain rules of the ten statuses).
+AFTER_RECEPTION = frozenset(
+    {DossierStatus.RECEIVED, DossierStatus.PROCESSING, DossierStatus.PROCESSED}
+)
+
+OWN_RULES: Final[Mapping[str, LiteralString]] = MappingProxyType(
+    {
+        "received_at_missing": "a dossier of this status was received: give received_at",
+        "finished_but_open": "a dossier of this status is not finished: leave out finished_at",
+        "finished_before_received": "finished_at must not lie before received_at",
+    }
+)
+
+Step = Annotated[str, StringConstraints(max_length=100, pattern=r"^[^\x00-\x1f]*$")]
+
+
+class Row(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    code: DossierCode
+    status: DossierStatus
+    source_time: Instant = Field(description="when the sending system wrote this state")
+
+
+class DossierRow(Row):
+    """A dossier as it now stands in the sending system.
+
+    `title` is taken for the sake of existing clients and not kept: titles name people, and the
+    national view holds no personal data. `version` orders rows of the same `source_time`.
+    """
+
+    procedure: ProcedureCode
+    channel: Channel
+    version: int = Field(0, ge=0, le=2**62)
+    helped_by: AgencyCode | None = None
+    received_by: AgencyCode
+    decided_by: AgencyCode
+    filed_at: Instant
+    received_at: Instant | None = None
+    due_at: Instant | None = None
+    finished_at: Instant | None = None
+    title: Annotated[str, StringConstraints(max_length=1_000)] | None = None
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Self:
+        broken = None
+        if self.status in AFTER_RECEPTION and self.received_at is None:
+            broken = "received_at_missing"
+        elif self.finished_at and self.status not in ENDED:
+            broken = "finished_but_open"
+        elif self.finished_at and self.received_at and self.finished_at < self.received_at:
+            broken = "finished_before_received"
+        if broken:
+            raise PydanticCustomError(broken, OWN_RULES[broken])
+        return self
+
+    def standing(self, source: str, version: int) -> Standing:
+        return Standing(
+            code=self.code,
+            source=source,
+            version=version,
+            source_time=self.source_time,
+            source_version=self.version,
+            procedure=self.procedure,
+            channel=self.channel,
+            status=self.status,
+            helped_by=self.helped_by,
+            received_by=self.received_by,
+            decided_by=self.decided_by,
+            filed_at=self.filed_at,
+            received_at=self.received_at,
+            due_at=self.due_at,
+            finished_at=self.finished_at,
+        )
+
+
+class ProgressRow(Row):
+    """What happened to a dossier since it was pushed; `step` names a desk or a phase, no person."""
+
+    step: Step = ""
+
+
+class Push(BaseModel):
+    """Rows are read one by one: what is wrong with one is told in its own result."""
+
+    rows: list[Any] = Field(min_length=1, max_length=MOST_ROWS)
+
+
+class RowResult(BaseModel):
+    """`reason` and `detail` where it was refused; `warnings` do not keep it from being taken."""
+
+    code: str | None
+    outcome: Outcome
+    reason: str | None = None
+    detail: str | None = None
+    warnings: list[str] = []
+
+
+class PushResults(BaseModel):
+    """One for each row, in the order of the rows."""
+
+    results: list[RowResult]
+
+
+class AgencyOut(BaseModel):
+    code: str
+    name: str | None
+
+
+class NationalDossierOut(BaseModel):
+    """Times are instants; `ended_at` is the end that the indicators count with."""
+
+    code: str
+    source: str
+    version: int
+    source_time: datetime
+    procedure: str
+    channel: Channel
+    channel_name: str
+    status: DossierStatus
+    status_name: str
+    helped_by: AgencyOut | None
+    received_by: AgencyOut
+    decided_by: AgencyOut
+    filed_at: datetime
+    received_at: datetime | None
+    due_at: datetime | None
+    finished_at: datetime | None
+    ended_at: datetime | None
+    overdue: bool
+
+
+class TimelineEntryOut(BaseModel):
+    """`detail` is the step, or the code of the reason, fee or result."""
+
+    at: datetime
+    kind: str
+    status: DossierStatus
+    status_name: str
+    detail: str | None
+    source: str
+
+
+class Timeline(BaseModel):
+    code: str
+    entries: list[TimelineEntryOut]

@@ -1,0 +1,226 @@
+"""What other systems tell: whole dossiers and their progress; each row has its own answer."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.auth import CallContext, Right
+from shared.events import DossierSynced
+from shared.events.codes import CodeError, national_code, parse_dossier_code
+from shared.outbox import emit
+from sync_service import store
+from sync_service.agencies import covers, today_form
+from sync_service.models import HeldProgress
+from sync_service.projections import Entry, keep_entries, lock_standings, take
+from sync_service.schemas import OWN_RULES, DossierRow, ProgressRow, Row, RowResult
+from sync_service.sets import insertion
+from sync_service.standings import Outcome, Refusal, Standing, judge, other_authority
+
+AnyRow = TypeVar("AnyRow", bound=Row)
+
+DOSSIER_ROW = TypeAdapter(DossierRow)
+PROGRESS_ROW = TypeAdapter(ProgressRow)
+# A time further ahead is no clock that runs fast: it would make all that follows stale.
+CLOCK_SLACK = timedelta(minutes=5)
+PROGRESSED, SYNCED = "progressed", "synced"
+
+
+@dataclass
+class Intake:
+    """One batch of one client: where its dossiers stood, where they stand, what to tell of it."""
+
+    source: str
+    before: Mapping[str, Standing]
+    after: dict[str, Standing] = field(init=False)
+    entries: list[Entry] = field(default_factory=list)
+    told: list[Standing] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.after = dict(self.before)
+
+    def settle(self, standing: Standing) -> None:
+        self.after[standing.code] = standing
+        self.told.append(standing)
+
+
+async def push_dossiers(
+    session: AsyncSession, caller: CallContext, rows: Sequence[Any], now: datetime
+) -> list[RowResult]:
+    """All rows in one transaction; a bad row is refused and leaves the others alone."""
+    readings = [_read(DOSSIER_ROW, row, now) for row in rows]
+    readings = [_permitted(reading, caller.right) for reading in readings]
+    good = [reading for reading in readings if isinstance(reading, DossierRow)]
+    intake = Intake(caller.client, await lock_standings(session, {row.code for row in good}))
+    verdicts = [
+        _take_row(intake, reading) if isinstance(reading, DossierRow) else reading
+        for reading in readings
+    ]
+    warnings = await _warnings(session, good)
+    await _apply_held(session, intake)
+    await keep_entries(session, intake.entries)
+    await _tell(session, intake)
+    return [
+        _result(row, verdict, warnings.get(reading.code, []) if isinstance(reading, Row) else [])
+        for row, reading, verdict in zip(rows, readings, verdicts, strict=True)
+    ]
+
+
+async def push_progress(
+    session: AsyncSession, caller: CallContext, rows: Sequence[Any], now: datetime
+) -> list[RowResult]:
+    """Progress of an unknown dossier is held, and applied when its system pushes the dossier."""
+    readings = [_read(PROGRESS_ROW, row, now) for row in rows]
+    good = [reading for reading in readings if isinstance(reading, ProgressRow)]
+    intake = Intake(caller.client, await lock_standings(session, {row.code for row in good}))
+    await _hold(session, caller.client, [row for row in good if row.code not in intake.before])
+    readings = [_own_progress(intake, reading, caller.right) for reading in readings]
+    known = [row for row in readings if isinstance(row, Row) and row.code in intake.before]
+    fresh = set(await keep_entries(session, [_progress(row, caller.client) for row in known]))
+    verdicts = [
+        _take_progress(intake, reading, fresh) if isinstance(reading, ProgressRow) else reading
+        for reading in readings
+    ]
+    await _tell(session, intake)
+    return [_result(row, verdict) for row, verdict in zip(rows, verdicts, strict=True)]
+
+
+def _read(shape: TypeAdapter[AnyRow], row: Any, now: datetime) -> AnyRow | Refusal:
+    try:
+        read = shape.validate_python(row)
+    except ValidationError as error:
+        return _why(error)
+    if read.source_time > now + CLOCK_SLACK:
+        return Refusal("source_time_ahead", "source_time lies ahead: set the sender's clock.")
+    return read
+
+
+def _why(error: ValidationError) -> Refusal:
+    """Where and what, never the value: it may be somebody's name or number."""
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    told = "; ".join(
+        f"{'.'.join(map(str, each['loc'])) or 'row'}: {each['msg']}" for each in faults
+    )
+    rule = faults[0]["type"]
+    return Refusal(rule if rule in OWN_RULES else "invalid_row", told)
+
+
+def _permitted(reading: DossierRow | Refusal, right: Right) -> DossierRow | Refusal:
+    if isinstance(reading, Refusal):
+        return reading
+    agencies = (reading.received_by, reading.decided_by)
+    if not any(covers(right.agencies, agency) for agency in agencies):
+        return Refusal(
+            "agency_not_covered",
+            "Your right reaches neither received_by nor decided_by: push only dossiers of your "
+            "own agencies, or ask the operator for a wider right.",
+        )
+    procedure = reading.procedure
+    if not (right.covers_procedure(procedure) or right.covers_procedure(national_code(procedure))):
+        return Refusal("procedure_not_covered", "Your right does not reach this procedure.")
+    return reading
+
+
+def _take_row(intake: Intake, row: DossierRow) -> Outcome | Refusal:
+    current = intake.after.get(row.code)
+    told = row.standing(intake.source, current.version + 1 if current else 1)
+    verdict = judge(current, told)
+    if verdict in {Outcome.ACCEPTED, Outcome.UPDATED}:
+        intake.settle(told)
+    if verdict in {Outcome.ACCEPTED, Outcome.UPDATED, Outcome.STALE}:
+        intake.entries.append(
+            Entry(row.code, row.source_time, SYNCED, row.status, "", intake.source)
+        )
+    return verdict
+
+
+async def _warnings(session: AsyncSession, rows: Sequence[DossierRow]) -> dict[str, list[str]]:
+    """By dossier. The registry may lag behind: an agency that it does not know is no fault."""
+    named = {row.code: {today_form(row.received_by), today_form(row.decided_by)} for row in rows}
+    known = await store.agencies(session, {code for codes in named.values() for code in codes})
+    registered = {code for code, agency in known.items() if agency.name}
+    return {code: ["agency_unknown"] for code, agencies in named.items() if agencies - registered}
+
+
+async def _apply_held(session: AsyncSession, intake: Intake) -> None:
+    if not (new := intake.after.keys() - intake.before.keys()):
+        return
+    for held in await store.take_held(session, intake.source, new):
+        entry = Entry(held.code, held.at, PROGRESSED, held.status, held.detail, held.source)
+        intake.entries.append(entry)
+        current = intake.after[held.code]
+        if held.at >= current.source_time:
+            intake.settle(current.at_status(held.status, held.at))
+
+
+async def _hold(session: AsyncSession, source: str, rows: Iterable[ProgressRow]) -> None:
+    held = [
+        {
+            "code": row.code,
+            "source": source,
+            "at": row.source_time,
+            "status": row.status,
+            "detail": row.step,
+        }
+        for row in rows
+    ]
+    if held:
+        await session.execute(insertion(HeldProgress, held).on_conflict_do_nothing())
+
+
+def _own_progress(
+    intake: Intake, reading: ProgressRow | Refusal, right: Right
+) -> ProgressRow | Refusal:
+    if isinstance(reading, Refusal) or (current := intake.before.get(reading.code)) is None:
+        return reading
+    if refusal := other_authority(current, intake.source):
+        return refusal
+    if not any(covers(right.agencies, each) for each in (current.received_by, current.decided_by)):
+        return Refusal("agency_not_covered", "Your right does not reach this dossier any more.")
+    return reading
+
+
+def _progress(row: Row, source: str) -> Entry:
+    step = row.step if isinstance(row, ProgressRow) else ""
+    return Entry(row.code, row.source_time, PROGRESSED, row.status, step, source)
+
+
+def _take_progress(intake: Intake, row: ProgressRow, fresh: set[Entry]) -> Outcome:
+    if (current := intake.after.get(row.code)) is None:
+        return Outcome.HELD
+    entry = _progress(row, intake.source)
+    if entry not in fresh:
+        return Outcome.DUPLICATE
+    fresh.discard(entry)
+    # Systems push a dossier and its progress with one and the same time: the later word holds.
+    if row.source_time < current.source_time:
+        return Outcome.STALE
+    intake.settle(current.at_status(row.status, row.source_time))
+    return Outcome.UPDATED
+
+
+async def _tell(session: AsyncSession, intake: Intake) -> None:
+    await take(session, intake.before, intake.after)
+    emit(session, *(DossierSynced.model_validate(each.synced()) for each in intake.told))
+
+
+def _result(row: Any, verdict: Outcome | Refusal, warnings: Collection[str] = ()) -> RowResult:
+    code = _shown_code(row)
+    if isinstance(verdict, Refusal):
+        return RowResult(
+            code=code, outcome=Outcome.REFUSED, reason=verdict.reason, detail=verdict.detail
+        )
+    return RowResult(code=code, outcome=verdict, warnings=list(warnings))
+
+
+def _shown_code(row: Any) -> str | None:
+    """The code only where it is one: what stands in its place may be a personal number."""
+    code = row.get("code") if isinstance(row, dict) else None
+    try:
+        parse_dossier_code(code if isinstance(code, str) else "")
+    except CodeError:
+        return None
+    return code

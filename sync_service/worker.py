@@ -1,0 +1,7 @@
+from shared.worker import work as run
+from sync_service.handlers import HANDLERS
+from sync_service.settings import Settings
+
+
+async def work(settings: Settings) -> None:
+    await run(settings, handlers=HANDLERS)

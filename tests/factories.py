@@ -1,0 +1,121 @@
+"""What tests need made: sensible values, of which a test overrides what matters to it."""
+
+import time
+from collections.abc import Collection
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from fastapi import FastAPI
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm
+
+from shared.app import AUDIENCE
+from shared.auth import RIGHT_HEADER, RIGHTS_ISSUER, CallerCheck, KeySet, Verifier
+from shared.settings import ServiceSettings
+
+ISSUER = str(ServiceSettings.model_fields["issuer"].default)
+TOKEN_KEY, RIGHT_KEY = "test-token-key", "test-right-key"
+
+
+class TestAuthority:
+    """Signs what the identity service and the gateway sign; serves its keys as JWKS.
+
+    `install(app)`, once the app's lifespan has begun, makes a service believe it.
+    """
+
+    __test__ = False
+
+    def __init__(self) -> None:
+        self._token_key = generate_private_key(SECP256R1())
+        self._right_key = Ed25519PrivateKey.generate()
+
+    def token(self, client: str = "onestop-h26", agency: str = "H26", **over: Any) -> str:
+        """An access token of five minutes; `over` replaces claims (`exp`, `iss`, `aud` …)."""
+        now = int(time.time())
+        claims = {
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "sub": client,
+            "agency": agency,
+            "kind": "sandbox",
+            "iat": now,
+            "exp": now + 300,
+            "jti": uuid4().hex,
+        }
+        return jwt.encode(claims | over, self._token_key, "ES256", {"kid": TOKEN_KEY})
+
+    def right(
+        self,
+        client: str,
+        operation: str,
+        audience: str,
+        *,
+        procedures: Collection[str] | None = None,
+        fields: Collection[str] | None = None,
+        agencies: Collection[str] | None = None,
+        **over: Any,
+    ) -> str:
+        """`operation` as `POST /identity/v1/grants`; `audience` is the service's package name."""
+        now = int(time.time())
+        claims = {
+            "iss": RIGHTS_ISSUER,
+            "aud": audience,
+            "sub": client,
+            "operation": operation,
+            "grants": [str(uuid4())],
+            "procedures": None if procedures is None else sorted(procedures),
+            "fields": None if fields is None else sorted(fields),
+            "agencies": None if agencies is None else sorted(agencies),
+            "iat": now,
+            "exp": now + 60,
+        }
+        return jwt.encode(claims | over, self._right_key, "EdDSA", {"kid": RIGHT_KEY})
+
+    def headers(
+        self,
+        operation: str,
+        audience: str,
+        *,
+        client: str = "onestop-h26",
+        agency: str = "H26",
+        purpose: str | None = "1.001193",
+        officer: str | None = "officer-1",
+        dossier: str | None = None,
+        **right: Any,
+    ) -> dict[str, str]:
+        """Of one call as the gateway passes it on; `right` goes to `right()`."""
+        headers = {
+            "Authorization": f"Bearer {self.token(client, agency)}",
+            RIGHT_HEADER: self.right(client, operation, audience, **right),
+            "X-Purpose": purpose,
+            "X-Officer": officer,
+            "X-Dossier": dossier,
+        }
+        return {name: value for name, value in headers.items() if value is not None}
+
+    def install(self, app: FastAPI) -> None:
+        settings: ServiceSettings = app.state.settings
+        # A double at the wire only: the service parses and checks these keys as any others.
+        http = httpx.AsyncClient(transport=httpx.MockTransport(self._keys))
+        app.state.callers = CallerCheck(
+            Verifier(KeySet(http, "http://identity/jwks.json"), issuer=ISSUER, audience=AUDIENCE),
+            Verifier(
+                KeySet(http, "http://gateway/right-keys.json"),
+                issuer=RIGHTS_ISSUER,
+                audience=settings.name,
+            ),
+        )
+
+    def _keys(self, request: httpx.Request) -> httpx.Response:
+        if request.url.host == "identity":
+            key = ECAlgorithm.to_jwk(self._token_key.public_key(), as_dict=True)
+            return _key_set(key, kid=TOKEN_KEY, alg="ES256")
+        key = OKPAlgorithm.to_jwk(self._right_key.public_key(), as_dict=True)
+        return _key_set(key, kid=RIGHT_KEY, alg="EdDSA")
+
+
+def _key_set(key: dict[str, Any], *, kid: str, alg: str) -> httpx.Response:
+    return httpx.Response(200, json={"keys": [key | {"kid": kid, "alg": alg, "use": "sig"}]})

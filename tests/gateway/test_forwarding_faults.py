@@ -1,0 +1,164 @@
+import asyncio
+
+import pytest
+from aiohttp import ClientError, ClientSession
+
+from gateway.forwarding import Breaker, Outcome
+from tests.gateway.wire import NAMED, Behind, Door, answer, breaking, door_before, hang
+from tests.waiting import eventually
+
+VERIFY = "/identity/v1/verifications"
+LIST = "/dossier/v1/dossiers"
+
+
+FAULTS = {
+    "nothing": b"",
+    "half a status line": b"HTTP/1.1 20",
+    "another protocol": b"SSH-2.0-OpenSSH_9\r\n\r\n",
+    "half the headers": b"HTTP/1.1 200 OK\r\nContent-Le",
+    "no number as status": b"HTTP/1.1 abc OK\r\n\r\n",
+    "header without a colon": b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+    "control character in a header": b"HTTP/1.1 200 OK\r\nX-A: a\x00b\r\nContent-Length: 0\r\n\r\n",
+    "header far too long": b"HTTP/1.1 200 OK\r\nX-A: " + b"a" * 70_000 + b"\r\n\r\n",
+    "length that is no number": b"HTTP/1.1 200 OK\r\nContent-Length: ten\r\n\r\n",
+    "negative length": b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+    "half the body": answer(b"x" * 100, NAMED)[:-50],
+    "broken chunk size": (
+        f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n{NAMED}\r\nzz\r\nabc\r\n".encode()
+    ),
+    "half a chunk": (
+        f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n{NAMED}\r\n9\r\nabc".encode()
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_faulty_answer_is_a_bad_gateway(
+    door: Door, behind: Behind, caller: ClientSession, fault: str
+) -> None:
+    behind.reply = breaking(FAULTS[fault])
+    async with caller.post(f"{door.url}{VERIFY}", data=b"{}") as response:
+        assert response.status == 502
+        assert (await response.json(content_type=None))["type"] == "/problems/upstream-broke"
+    (record,) = door.records.recorded
+    assert record.outcome is Outcome.FAILED
+    assert len(behind.asked) == 1
+
+
+async def test_stream_that_breaks_is_not_a_shorter_answer(
+    door: Door, behind: Behind, caller: ClientSession
+) -> None:
+    behind.reply = breaking(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n9\r\n"
+    )
+    response = await caller.get(f"{door.url}{LIST}")
+    assert response.status == 200
+    with pytest.raises(ClientError):
+        await response.read()
+    (note,) = await eventually(lambda: door.records.noted)
+    assert note.outcome is Outcome.FAILED
+
+
+async def test_slow_service_is_a_gateway_timeout(
+    door: Door, behind: Behind, caller: ClientSession
+) -> None:
+    door.timeout_s, behind.reply = 0.2, hang
+    async with caller.get(f"{door.url}{LIST}/H26-1") as response:
+        assert response.status == 504
+        assert "Idempotency-Key" in (await response.json(content_type=None))["detail"]
+    await asyncio.wait_for(behind.left.wait(), 5)
+    assert door.records.recorded[0].outcome is Outcome.FAILED
+
+
+async def test_service_that_falls_silent_midway_ends_the_answer(
+    door: Door, behind: Behind, caller: ClientSession
+) -> None:
+    async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+        await hang(reader, writer)
+
+    door.timeout_s, behind.reply = 0.3, reply
+    response = await caller.get(f"{door.url}{LIST}")
+    with pytest.raises(ClientError):
+        await response.read()
+    await asyncio.wait_for(behind.left.wait(), 5)
+
+
+async def test_dead_service_is_unavailable_and_says_when_to_return(caller: ClientSession) -> None:
+    nobody = Behind(address="http://127.0.0.1:9")
+    async with door_before(nobody) as door, caller.get(f"{door.url}{LIST}") as response:
+        assert response.status == 503
+        assert int(response.headers["Retry-After"]) >= 1
+        assert (await response.json(content_type=None))["service"] == "identity"
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Counting(Breaker):
+    failures = 0
+
+    def failed(self) -> None:
+        self.failures += 1
+        super().failed()
+
+
+@pytest.mark.parametrize(("method", "path", "tries"), [("GET", LIST, 2), ("POST", VERIFY, 1)])
+async def test_only_an_idempotent_call_without_body_is_tried_again(
+    caller: ClientSession, method: str, path: str, tries: int
+) -> None:
+    breaker = Counting()
+    nobody = Behind(address="http://127.0.0.1:9")
+    async with door_before(nobody, breaker=breaker) as door:
+        data = b"{}" if method == "POST" else None
+        await (await caller.request(method, f"{door.url}{path}", data=data)).read()
+    assert breaker.failures == tries
+
+
+async def test_breaker_leaves_the_service_alone_then_probes(
+    behind: Behind, caller: ClientSession
+) -> None:
+    clock = Clock()
+    async with door_before(behind, breaker=Breaker(2, 3.0, clock)) as door:
+        door.timeout_s, behind.reply = 0.2, hang
+        for _ in range(2):
+            assert (await caller.get(f"{door.url}{LIST}")).status == 504
+        assert (await caller.get(f"{door.url}{LIST}")).status == 503
+        assert len(behind.asked) == 2
+        clock.now += 3.0
+        behind.reply, door.timeout_s = answer(b"{}"), 5.0
+        assert (await caller.get(f"{door.url}{LIST}")).status == 200
+        assert (await caller.get(f"{door.url}{LIST}")).status == 200
+
+
+def test_breaker_lets_one_probe_through_each_pause() -> None:
+    clock = Clock()
+    breaker = Breaker(1, 3.0, clock)
+    breaker.failed()
+    clock.now = 2.0
+    assert breaker.wait_s() == 1.0
+    clock.now = 3.0
+    assert (breaker.wait_s(), breaker.wait_s()) == (0.0, 3.0)
+    breaker.failed()
+    clock.now = 5.0
+    assert breaker.wait_s() == 1.0
+    breaker.succeeded()
+    assert breaker.wait_s() == 0.0
+
+
+async def test_full_service_is_refused_not_queued(behind: Behind, caller: ClientSession) -> None:
+    behind.reply = hang
+    async with door_before(behind, slots=1) as door:
+        first = asyncio.create_task(caller.get(f"{door.url}{LIST}"))
+        await eventually(lambda: behind.asked)
+        async with caller.get(f"{door.url}{LIST}") as response:
+            assert (response.status, response.headers["Retry-After"]) == (503, "1")
+        first.cancel()
+        await eventually(lambda: door.upstream.in_flight == 0)
+        behind.reply = answer(b"{}")
+        assert (await caller.get(f"{door.url}{LIST}")).status == 200

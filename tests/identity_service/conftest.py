@@ -1,0 +1,63 @@
+"""The identity service on its own seeded database, called as the gateway calls it."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+from httpx import ASGITransport, AsyncClient
+
+from deploy.apart import run_apart
+from identity_service.main import create_app
+from identity_service.seed import seed
+from identity_service.settings import Settings
+from shared.migrations import upgrade
+from tests.conftest import Databases
+from tests.factories import TestAuthority
+from tests.identity_service.calls import Identity
+
+PEOPLE = 500
+
+
+def make_settings(database_url: str, **over: object) -> Settings:
+    defaults: dict[str, object] = {
+        "database_url": database_url,
+        "kafka_servers": "127.0.0.1:1",
+        "person_hash_key": "5b" * 32,
+        "key_encryption_key": Fernet.generate_key().decode(),
+        "people": PEOPLE,
+    }
+    return Settings.model_validate(defaults | over)
+
+
+@pytest.fixture(scope="session")
+def settings(postgres: Databases, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Of a migrated and seeded database that the tests of this service share."""
+    sandbox: Path = tmp_path_factory.mktemp("sandbox") / "sandbox.json"
+    made = make_settings(postgres.database_url("identity_service"), sandbox_file=sandbox)
+
+    async def prepare() -> None:
+        await seed(made)
+
+    upgrade(made)
+    run_apart(prepare())
+    return made
+
+
+@pytest.fixture(scope="session")
+def authority() -> TestAuthority:
+    return TestAuthority()
+
+
+@pytest.fixture(scope="session")
+async def identity(settings: Settings, authority: TestAuthority) -> AsyncIterator[Identity]:
+    app = create_app(settings)
+    async with (
+        app.router.lifespan_context(app),
+        # An error that no one foresaw is answered, as uvicorn would; not raised into the test.
+        AsyncClient(
+            transport=ASGITransport(app, raise_app_exceptions=False), base_url="http://identity"
+        ) as http,
+    ):
+        authority.install(app)
+        yield Identity(app, http, authority, settings)

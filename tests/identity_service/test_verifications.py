@@ -1,0 +1,265 @@
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+import stamina
+import structlog
+
+from identity_service.matching import name_key
+from identity_service.people import personas
+from identity_service.sources.remote import Remote
+from identity_service.sources.source import Inquiry
+from shared.hashing import person_hash
+from shared.telemetry import configure_logging
+from tests.conftest import Databases
+from tests.identity_service.calls import VERIFY, Identity, asked
+
+ANSWERS = (
+    "result",
+    "differing",
+    "without_diacritics",
+    "at_coarser_precision",
+    "not_comparable",
+    "as_of",
+)
+
+
+@pytest.mark.parametrize("persona", personas())
+async def test_every_persona_is_answered_as_its_file_says(identity: Identity, persona: str) -> None:
+    known = personas()[persona]
+    response = await identity.verify(asked(persona))
+    assert response.status_code == 200
+    answer = response.json()
+    assert tuple(answer) == ANSWERS
+    assert answer["result"] == known.answer
+    assert answer["differing"] == list(known.differing)
+    assert abs(datetime.fromisoformat(answer["as_of"]) - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+async def test_the_gateway_is_told_whose_data_and_which_fields(identity: Identity) -> None:
+    number = personas()["match"].personal_number
+    response = await identity.verify(asked("match"))
+    assert response.headers["X-Subject"] == person_hash(number, identity.settings.hash_key)
+    assert response.headers["X-Fields"] == (
+        "full_name,birth_date,sex,residence_province,residence_commune"
+    )
+    absent = await identity.verify(asked("not_found", sex=None, residence=None))
+    assert len(absent.headers["X-Subject"]) == 64
+    assert absent.headers["X-Fields"] == "full_name,birth_date"
+
+
+async def test_an_answer_never_holds_what_the_register_holds(identity: Identity) -> None:
+    response = await identity.verify(asked("mismatch_name"))
+    assert response.json()["differing"] == ["full_name"]
+    assert "Chiến" not in response.text
+
+
+async def test_who_does_not_know_the_person_is_not_told_of_the_death(identity: Identity) -> None:
+    response = await identity.verify(asked("deceased", full_name="Người Nào Khác"))
+    assert response.json()["result"] == "MISMATCH"
+
+
+async def test_a_name_that_agrees_only_without_diacritics_says_so(identity: Identity) -> None:
+    answer = (await identity.verify(asked("match", full_name="NGUYEN VAN AN"))).json()
+    assert (answer["result"], answer["without_diacritics"]) == ("MATCH", ["full_name"])
+
+
+async def test_a_known_year_is_compared_with_the_whole_date(identity: Identity) -> None:
+    answer = (await identity.verify(asked("match", birth_date="1990"))).json()
+    assert (answer["result"], answer["at_coarser_precision"]) == ("MATCH", ["birth_date"])
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("personal_number", "00109000000"),
+        ("personal_number", "0010900000012"),
+        ("personal_number", "00109000000A"),
+        ("personal_number", "٠٠١٠٩٠٠٠٠٠٠١"),
+        ("personal_number", 1090000001),
+        ("birth_date", "14/05/1990"),
+        ("birth_date", "1990-02-30"),
+        ("full_name", "   "),
+        ("sex", 5),
+        ("residence", {"province": "1"}),
+        ("residence", {"commune": "000700"}),
+    ],
+)
+async def test_malformed_input_is_refused_and_not_repeated(
+    identity: Identity, field: str, value: object
+) -> None:
+    response = await identity.verify(asked("match", **{field: value}))
+    assert response.status_code == 422
+    problem = response.json()
+    assert problem["type"] == "/problems/invalid-request"
+    assert problem["errors"][0]["at"].startswith(f"body.{field}")
+    if isinstance(value, str) and value.strip():
+        assert value not in response.text
+    assert personas()["match"].personal_number not in response.text
+
+
+async def test_unknown_fields_and_lacking_ones_are_named(identity: Identity) -> None:
+    response = await identity.verify({"personal_number": "001090000001", "ho_ten": "x"})
+    places = {error["at"] for error in response.json()["errors"]}
+    assert {"body.full_name", "body.birth_date"} <= places
+    assert response.status_code == 422
+
+
+async def test_a_body_that_is_no_json_is_refused(identity: Identity) -> None:
+    response = await identity.call(f"POST {VERIFY}", content=b"{")
+    assert response.status_code == 422
+
+
+async def test_a_purpose_outside_the_right_is_refused(identity: Identity) -> None:
+    right = {"procedures": ["1.001193"]}
+    covered = await identity.verify(asked("match"), right=right, purpose="1.001193")
+    assert covered.status_code == 200
+    for purpose in ("2.002621", None):
+        refused = await identity.verify(asked("match"), right=right, purpose=purpose)
+        assert refused.status_code == 403
+        assert refused.json()["type"] == "/problems/purpose-not-covered"
+        assert "X-Subject" not in refused.headers
+
+
+async def test_a_field_outside_the_right_is_refused_by_its_name(identity: Identity) -> None:
+    right = {"fields": ["full_name", "birth_date"]}
+    refused = await identity.verify(asked("match", residence=None), right=right)
+    assert refused.status_code == 403
+    assert refused.json()["fields"] == ["sex"]
+    answered = await identity.verify(asked("match", residence=None, sex=None), right=right)
+    assert answered.json()["result"] == "MATCH"
+
+
+async def test_who_shows_no_token_or_a_right_to_something_else_is_refused(
+    identity: Identity,
+) -> None:
+    assert (await identity.http.post(VERIFY, json=asked("match"))).status_code == 401
+    other = identity.authority.headers("GET /identity/v1/agencies", identity.settings.name)
+    assert (await identity.http.post(VERIFY, json=asked("match"), headers=other)).status_code == 403
+    elsewhere = identity.authority.headers(f"POST {VERIFY}", "dossier_service")
+    refused = await identity.http.post(VERIFY, json=asked("match"), headers=elsewhere)
+    assert refused.status_code == 401
+
+
+async def test_a_database_that_is_away_is_told_and_comes_back(
+    identity: Identity, postgres: Databases
+) -> None:
+    postgres.server.stop()
+    try:
+        for attempt in range(2):
+            response = await identity.verify(asked("match"))
+            assert response.status_code == 503, attempt
+            assert response.headers["Retry-After"]
+            assert response.json()["type"] == "/problems/unavailable"
+        listed = await identity.call("GET /identity/v1/clients")
+        assert listed.status_code == 503
+    finally:
+        postgres.server.start()
+    assert (await identity.verify(asked("match"))).json()["result"] == "MATCH"
+
+
+@pytest.fixture
+def logs() -> Iterator[None]:
+    """For a test that sets the logs up as a process does; leaves them as they were."""
+    root, structure = logging.getLogger(), structlog.get_config()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+    structlog.contextvars.clear_contextvars()
+    structlog.configure(**structure)
+    stamina.instrumentation.set_on_retry_hooks(None)
+
+
+async def test_no_number_and_no_name_stands_in_the_logs(
+    identity: Identity, postgres: Databases, logs: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging(identity.settings.model_copy(update={"log_level": "DEBUG"}))
+    # A logger that were kept would go on writing so in later tests.
+    structlog.configure(cache_logger_on_first_use=False)
+    logging.getLogger().setLevel(logging.DEBUG)
+    secret = asked("match")
+    try:
+        await identity.verify(secret)
+        await identity.verify(asked("match", sex=9))
+        await identity.verify(secret, right={"fields": []})
+        await identity.call(f"POST {VERIFY}", content=b"{" + str(secret).encode())
+        postgres.server.stop()
+        assert (await identity.verify(secret)).status_code == 503
+    finally:
+        postgres.server.start()
+    logged = capsys.readouterr().out
+    assert "answered_unavailable" in logged
+    for word in (secret["personal_number"], "Nguyễn", "Văn An", "1990-05-14"):
+        assert str(word) not in logged
+
+
+def _inquiry() -> Inquiry:
+    known = personas()["match"]
+    return Inquiry(
+        personal_number=known.personal_number,
+        person="ab" * 32,
+        claim=known.claim,
+        agency="H26",
+        purpose="1.001193",
+        officer="officer-1",
+        trace_id="trace",
+    )
+
+
+def _remote(reply: httpx.Response | Exception) -> tuple[Remote, list[httpx.Request]]:
+    sent: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    http = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    return Remote(http, "http://ndxp/look-up"), sent
+
+
+RECORD = {
+    "HoVaTen": {"Ho": "Nguyễn", "ChuDem": "Văn", "Ten": "An"},
+    "GioiTinh": 1,
+    "NgayThangNamSinh": {"Nam": "1990", "NgayThangNam": "19900514"},
+    "ThuongTru": {"MaTinhThanh": "01", "MaPhuongXa": "00070"},
+}
+
+
+async def test_a_remote_source_is_asked_in_the_national_field_names() -> None:
+    remote, sent = _remote(httpx.Response(200, json={"CongdanCollection": [RECORD]}))
+    found = await remote.look_up(_inquiry())
+    assert found.said is None
+    assert found.recorded is not None
+    assert found.recorded.birth_date == "1990-05-14"
+    assert found.recorded.name_key == name_key("Nguyễn Văn An")
+    request = httpx.Response(200, content=sent[0].content).json()
+    assert request["MaTichHop"] == "037"
+    assert request["MaDonVi"] == "H26"
+    assert request["HoVaTen"] == "NGUYỄN VĂN AN"
+    assert personas()["match"].personal_number not in str(sent[0].url)
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (httpx.Response(200, json={"CongdanCollection": []}), "NOT_FOUND"),
+        (httpx.Response(200, json={"CongdanCollection": [RECORD, RECORD]}), "AMBIGUOUS"),
+        (httpx.Response(200, json={"KetQua": "NOT_YET_REPLICATED"}), "NOT_YET_REPLICATED"),
+        (httpx.Response(503), "SOURCE_UNAVAILABLE"),
+        (httpx.Response(429), "SOURCE_UNAVAILABLE"),
+        (httpx.Response(200, text="<html>"), "SOURCE_UNAVAILABLE"),
+        (httpx.Response(200, json={"CongdanCollection": [{}]}), "SOURCE_UNAVAILABLE"),
+        (httpx.ReadTimeout("too slow"), "SOURCE_UNAVAILABLE"),
+        (httpx.ConnectError("refused"), "SOURCE_UNAVAILABLE"),
+    ],
+)
+async def test_what_a_remote_source_cannot_say_is_source_unavailable(
+    reply: httpx.Response | Exception, said: str
+) -> None:
+    remote, _ = _remote(reply)
+    found = await remote.look_up(_inquiry())
+    assert (found.said, found.recorded) == (said, None)

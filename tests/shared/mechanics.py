@@ -1,0 +1,132 @@
+"""Events, effects and a look at the axis, for the tests of the mechanics."""
+
+import subprocess
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime
+from typing import Any
+
+import httpx
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from fastapi import FastAPI
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.database import SessionFactory
+from shared.events import AgencyChanged, DossierProgressed, Event
+from shared.migrations import MECHANICS
+from shared.outbox import emit, keep_partitions
+from shared.settings import ServiceSettings
+from tests.factories import TestAuthority
+
+DOSSIERS = "dossier.events.v1"
+# (role, **variables) of tiny_worker.py
+Start = Callable[..., subprocess.Popen[bytes]]
+SERVICE = "dossier_service"
+
+
+async def make_mechanics(sessions: SessionFactory) -> None:
+    async with sessions.begin() as session:
+        for statement in MECHANICS:
+            await session.execute(text(statement))
+        await session.execute(
+            text("CREATE TABLE effect (key TEXT NOT NULL, version INT NOT NULL, at SERIAL)")
+        )
+        await keep_partitions(session)
+
+
+def progressed(key: str, version: int = 1, step: str = "desk") -> DossierProgressed:
+    at = datetime(2026, 11, 2, 8, tzinfo=UTC)
+    return DossierProgressed(
+        code=key,
+        version=version,
+        at=at,
+        procedure="1.001193",
+        channel=1,
+        status=3,
+        helped_by=None,
+        received_by="H26.1",
+        decided_by="H26.1",
+        filed_at=at,
+        received_at=at,
+        due_at=None,
+        finished_at=None,
+        step=step,
+    )
+
+
+def agency(code: str, version: int = 1) -> AgencyChanged:
+    return AgencyChanged(
+        version=version,
+        at=datetime(2026, 11, 2, 8, tzinfo=UTC),
+        code=code,
+        name="UBND",
+        level="commune",
+        parent=None,
+        valid_from=date(2025, 7, 1),
+        valid_to=None,
+        successor=None,
+    )
+
+
+async def announce(sessions: SessionFactory, *events: Event) -> None:
+    async with sessions.begin() as session:
+        emit(session, *events)
+
+
+async def scalar(sessions: SessionFactory, query: str, **values: Any) -> Any:
+    async with sessions() as session:
+        return await session.scalar(text(query), values)
+
+
+async def versions_of(sessions: SessionFactory, key: str) -> list[int]:
+    """Which events of that key took effect, in the order in which they did."""
+    async with sessions() as session:
+        query = text("SELECT version FROM effect WHERE key = :key ORDER BY at")
+        return list((await session.scalars(query, {"key": key})).all())
+
+
+class Tail:
+    """What stands on a topic for one key, from the first message the broker still has."""
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._consumer = consumer
+        self.records: list[ConsumerRecord] = []
+
+    async def of(self, key: str) -> list[ConsumerRecord]:
+        for records in (await self._consumer.getmany(timeout_ms=50)).values():
+            self.records += records
+        return [record for record in self.records if record.key == key.encode()]
+
+    async def versions(self, key: str) -> list[int]:
+        return [
+            DossierProgressed.model_validate_json(record.value).version
+            for record in await self.of(key)
+        ]
+
+
+async def record_effect(session: AsyncSession, events: Sequence[DossierProgressed]) -> None:
+    """A handler whose effect shows every repeat: a row for each event, no key to collide on."""
+    rows = [{"key": event.code, "version": event.version} for event in events]
+    await session.execute(text("INSERT INTO effect (key, version) VALUES (:key, :version)"), rows)
+
+
+@asynccontextmanager
+async def tailing(settings: ServiceSettings, topic: str = DOSSIERS) -> AsyncIterator[Tail]:
+    consumer = AIOKafkaConsumer(
+        topic,
+        bootstrap_servers=settings.kafka_servers,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=25,
+    )
+    async with consumer:
+        yield Tail(consumer)
+
+
+@asynccontextmanager
+async def serving(app: FastAPI, authority: TestAuthority) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app)
+    async with app.router.lifespan_context(app):
+        authority.install(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+            yield client

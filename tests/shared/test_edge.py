@@ -1,0 +1,318 @@
+"""What a caller, the log and the metrics learn of a request, and of one that went wrong."""
+
+import json
+import logging
+from collections.abc import AsyncIterator
+from typing import Annotated, Literal
+
+import httpx
+import pytest
+from fastapi import APIRouter, HTTPException
+from fastapi.responses import StreamingResponse
+from prometheus_client import REGISTRY
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import text
+from sqlalchemy.orm.exc import StaleDataError
+
+from shared.app import create_service
+from shared.database import Session, SessionFactory
+from shared.events import DossierProgressed
+from shared.outbox import emit
+from shared.settings import ServiceSettings
+from shared.telemetry import configure_logging
+from tests.conftest import Databases
+from tests.factories import TestAuthority
+from tests.shared.mechanics import progressed, scalar, serving
+from tests.waiting import eventually
+
+NUMBER = "079204001234"
+TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+router = APIRouter()
+
+
+class ByCard(BaseModel):
+    kind: Literal["card"]
+
+
+class ByName(BaseModel):
+    kind: Literal["name"]
+
+
+class Person(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    number: Annotated[str, Field(pattern=r"^\d{12}$")]
+    birth_year: int = 1990
+    proof: Annotated[ByCard | ByName, Field(discriminator="kind")] | None = None
+
+
+@router.post("/people")
+async def register(person: Person, session: Session) -> dict[str, str]:
+    await session.execute(text("INSERT INTO person VALUES (:number)"), {"number": person.number})
+    return {"number": person.number}
+
+
+@router.post("/promises/{number}", status_code=201)
+async def promise(number: str, session: Session) -> dict[str, str]:
+    """Breaks a constraint that the database checks at the commit."""
+    await session.execute(text("INSERT INTO promise VALUES (:number)"), {"number": number})
+    emit(session, progressed(number))
+    return {"number": number}
+
+
+@router.get("/bug")
+async def bug() -> None:
+    raise RuntimeError(f"about {NUMBER}")
+
+
+@router.get("/race")
+async def race() -> None:
+    raise StaleDataError(NUMBER)
+
+
+@router.get("/teapot")
+async def teapot() -> None:
+    raise HTTPException(418, "short and stout", {"X-Spout": "left"})
+
+
+@router.get("/stream")
+async def stream() -> StreamingResponse:
+    async def lines() -> AsyncIterator[str]:
+        yield "a line"
+        raise RuntimeError(f"about {NUMBER}")
+
+    return StreamingResponse(lines())
+
+
+@pytest.fixture
+async def client(
+    settings: ServiceSettings, sessions: SessionFactory, authority: TestAuthority
+) -> AsyncIterator[httpx.AsyncClient]:
+    async with sessions.begin() as session:
+        await session.execute(text("CREATE TABLE person (number TEXT PRIMARY KEY)"))
+        await session.execute(
+            text(
+                "CREATE TABLE promise (number TEXT REFERENCES person DEFERRABLE INITIALLY DEFERRED)"
+            )
+        )
+    app = create_service(settings, title="Test", prefix="/test/v1", routers=[router])
+    async with serving(app, authority) as client:
+        yield client
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    captured = capsys.readouterr()
+    return captured.out + captured.err
+
+
+async def test_unexpected_error_is_a_problem_that_tells_nothing(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/bug")
+    assert answer.status_code == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json() == {
+        "type": "about:blank",
+        "title": "Internal Server Error",
+        "status": 500,
+        "trace_id": answer.headers["X-Trace-Id"],
+    }
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+@pytest.mark.usefixtures("logged")
+async def test_log_has_the_place_of_an_error_and_no_row_values(
+    client: httpx.AsyncClient,
+    settings: ServiceSettings,
+    capsys: pytest.CaptureFixture[str],
+    log_format: Literal["json", "console"],
+) -> None:
+    configure_logging(settings.model_copy(update={"log_format": log_format}))
+    assert (await client.post("/people", json={"number": NUMBER})).status_code == 200
+    repeated = await client.post("/people", json={"number": NUMBER})
+    assert repeated.status_code == 500
+    assert NUMBER not in repeated.text
+    logged = said(capsys)
+    assert "unexpected_error" in logged
+    assert "IntegrityError" in logged
+    assert "in register" in logged
+    assert repeated.headers["X-Trace-Id"] in logged
+    assert NUMBER not in logged
+
+
+@pytest.mark.usefixtures("logged")
+async def test_log_line_is_json_with_service_and_trace(
+    client: httpx.AsyncClient, settings: ServiceSettings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging(settings)
+    answer = await client.get("/bug")
+    line = json.loads(said(capsys).splitlines()[-1])
+    assert line["service"] == settings.name
+    assert line["trace_id"] == answer.headers["X-Trace-Id"]
+    assert (line["event"], line["level"]) == ("unexpected_error", "error")
+
+
+@pytest.mark.usefixtures("logged")
+async def test_waiting_for_the_database_is_logged_without_what_was_waited_with(
+    settings: ServiceSettings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from shared.database import wait_out_outage
+
+    configure_logging(settings)
+    failures = iter([ConnectionError(NUMBER)])
+
+    @wait_out_outage
+    async def keep(_: str) -> None:
+        for failure in failures:
+            raise failure
+
+    await keep(NUMBER)
+    logged = said(capsys)
+    assert json.loads(logged)["error"] == "ConnectionError"
+    assert NUMBER not in logged
+
+
+async def test_error_after_the_first_byte_cuts_the_answer_off(client: httpx.AsyncClient) -> None:
+    with pytest.raises(RuntimeError):
+        await client.get("/stream")
+
+
+WRONG_BODIES = {
+    "wrong value": {"number": NUMBER + "9"},
+    "wrong type": {"number": {"is": NUMBER}},
+    "wrong number": {"number": NUMBER, "birth_year": NUMBER + "x"},
+    "unknown field": {"number": NUMBER, NUMBER: 1},
+    "unknown kind": {"number": NUMBER, "proof": {"kind": NUMBER}},
+    "no object": [NUMBER],
+}
+
+
+@pytest.mark.parametrize("body", WRONG_BODIES.values(), ids=WRONG_BODIES)
+async def test_validation_problem_never_repeats_the_input(
+    client: httpx.AsyncClient, body: object
+) -> None:
+    answer = await client.post("/people", json=body)
+    assert answer.status_code == 422
+    assert answer.json()["type"] == "/problems/invalid-request"
+    assert answer.json()["errors"]
+    assert NUMBER not in answer.text
+
+
+async def test_broken_json_is_not_repeated(client: httpx.AsyncClient) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = await client.post("/people", content=f'{{"number": {NUMBER}x', headers=headers)
+    assert answer.status_code == 422
+    assert NUMBER not in answer.text
+
+
+async def test_stale_write_is_a_failed_precondition(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/race")
+    assert (answer.status_code, answer.json()["type"]) == (412, "/problems/changed-meanwhile")
+    assert NUMBER not in answer.text
+
+
+async def test_http_exception_keeps_its_headers(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/teapot")
+    assert (answer.status_code, answer.headers["X-Spout"]) == (418, "left")
+    assert answer.json()["detail"] == "short and stout"
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/x", 404), ("PUT", "/bug", 405)])
+async def test_what_no_route_answers_is_a_problem_too(
+    client: httpx.AsyncClient, method: str, path: str, status: int
+) -> None:
+    answer = await client.request(method, path)
+    assert (answer.status_code, answer.json()["status"]) == (status, status)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_failed_commit_is_not_answered_as_a_success(
+    client: httpx.AsyncClient, sessions: SessionFactory
+) -> None:
+    answer = await client.post(f"/promises/{NUMBER}")
+    assert answer.status_code == 500
+    assert await scalar(sessions, "SELECT count(*) FROM outbox") == 0
+
+
+async def test_database_outage_is_a_503_and_passes(
+    client: httpx.AsyncClient, postgres: Databases
+) -> None:
+    assert (await client.post("/people", json={"number": "079204000001"})).status_code == 200
+    postgres.server.stop()
+    try:
+        answer = await client.post("/people", json={"number": NUMBER})
+        ready = await client.get("/readyz")
+        alive = await client.get("/healthz")
+    finally:
+        postgres.server.start()
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+    assert answer.json()["type"] == "/problems/unavailable"
+    assert ready.status_code == 503
+    assert ready.json()["checks"]["database"] != "ok"
+    assert alive.status_code == 200
+
+    async def answers() -> bool:
+        return (await client.post("/people", json={"number": NUMBER})).status_code == 200
+
+    await eventually(answers)
+    assert (await client.get("/readyz")).json() == {"ready": True, "checks": {"database": "ok"}}
+
+
+async def test_callers_trace_is_taken_over(client: httpx.AsyncClient) -> None:
+    headers = {"traceparent": f"00-{TRACE_ID}-00f067aa0ba902b7-01"}
+    assert (await client.get("/healthz", headers=headers)).headers["X-Trace-Id"] == TRACE_ID
+
+
+MALFORMED = [
+    "",
+    "nonsense",
+    f"00-{TRACE_ID}",
+    f"00-{TRACE_ID.upper()}-00f067aa0ba902b7-01",
+    f"00-{'z' * 32}-00f067aa0ba902b7-01",
+    f"00-{'0' * 32}-00f067aa0ba902b7-01",
+    f"00-{TRACE_ID}-{'0' * 16}-01",
+    f"00-{TRACE_ID}-{'a' * 5_000}-01",
+    f"ff-{TRACE_ID}-00f067aa0ba902b7-01",
+]
+
+
+@pytest.mark.parametrize("traceparent", MALFORMED, ids=range(len(MALFORMED)))
+async def test_malformed_trace_is_replaced(client: httpx.AsyncClient, traceparent: str) -> None:
+    first, second = [
+        (await client.get("/healthz", headers={"traceparent": traceparent})).headers["X-Trace-Id"]
+        for _ in range(2)
+    ]
+    assert len(bytes.fromhex(first)) == 16
+    assert first not in {second, TRACE_ID}
+
+
+async def test_event_carries_the_trace_of_its_request(
+    client: httpx.AsyncClient, sessions: SessionFactory
+) -> None:
+    async with sessions.begin() as session:
+        await session.execute(text("INSERT INTO person VALUES (:n)"), {"n": NUMBER})
+    headers = {"traceparent": f"00-{TRACE_ID}-00f067aa0ba902b7-01"}
+    assert (await client.post(f"/promises/{NUMBER}", headers=headers)).status_code == 201
+    carried = await scalar(sessions, "SELECT headers->>'ce_traceparent' FROM outbox")
+    assert carried.split("-")[1] == TRACE_ID
+    sent = await scalar(sessions, "SELECT headers->>'ce_type' FROM outbox")
+    assert sent == DossierProgressed.event_type
+
+
+def requests(route: str, status: str, method: str = "POST") -> float:
+    labels = {"method": method, "route": route, "status": status}
+    return REGISTRY.get_sample_value("http_request_seconds_count", labels) or 0
+
+
+async def test_metrics_name_the_route_and_never_the_path(client: httpx.AsyncClient) -> None:
+    before = requests("/promises/{number}", "500"), requests("(no route)", "404", "GET")
+    await client.post(f"/promises/{NUMBER}")
+    await client.get(f"/nowhere/{NUMBER}")
+    after = requests("/promises/{number}", "500"), requests("(no route)", "404", "GET")
+    assert after == (before[0] + 1, before[1] + 1)
+    assert NUMBER not in (await client.get("/metrics")).text
+
+
+def test_logs_of_libraries_begin_at_warning(settings: ServiceSettings, logged: None) -> None:
+    configure_logging(settings)
+    assert logging.getLogger("shared.outbox").isEnabledFor(logging.INFO)
+    assert not logging.getLogger("aiokafka").isEnabledFor(logging.INFO)

@@ -1,0 +1,309 @@
+"""What is committed is sent, once it can be, in order; what is not committed never is."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from cloudevents.core.bindings.kafka import KafkaMessage, from_binary
+from cloudevents.core.formats.json import JSONFormat
+from sqlalchemy import text
+
+from shared.database import SessionFactory
+from shared.kafka import MAX_MESSAGE_BYTES
+from shared.outbox import (
+    BATCH_SIZE,
+    KEPT_DAYS,
+    POLL_SECONDS,
+    EventTooLarge,
+    emit,
+    keep_partitions,
+    measure_outbox,
+    relay,
+    relay_batch,
+    replay,
+)
+from shared.settings import ServiceSettings
+from shared.telemetry import OUTBOX_AGE, OUTBOX_PENDING, start_trace
+from tests.conftest import Broker, Databases
+from tests.shared.mechanics import Tail, agency, announce, progressed, scalar, tailing
+from tests.waiting import eventually
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@asynccontextmanager
+async def relaying(
+    sessions: SessionFactory, producer: AIOKafkaProducer, settings: ServiceSettings
+) -> AsyncIterator[None]:
+    task = asyncio.create_task(relay(sessions, producer, settings.database))
+    try:
+        yield
+        assert not task.done(), task
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def pending(sessions: SessionFactory) -> int:
+    count: int = await scalar(sessions, "SELECT count(*) FROM outbox")
+    return count
+
+
+async def test_rolled_back_change_emits_nothing(sessions: SessionFactory, key: str) -> None:
+    async with sessions() as session, session.begin() as transaction:
+        emit(session, progressed(key))
+        await session.flush()
+        await transaction.rollback()
+    assert await pending(sessions) == 0
+
+
+async def test_too_large_event_is_refused_where_it_is_emitted(
+    sessions: SessionFactory, key: str
+) -> None:
+    with pytest.raises(EventTooLarge, match=r"^dossier\.progressed\.v1 of \d+ bytes$"):
+        await announce(sessions, progressed(key, step="x" * MAX_MESSAGE_BYTES))
+    assert await pending(sessions) == 0
+
+
+@pytest.mark.broker
+async def test_event_arrives_as_a_cloud_event_with_its_trace(
+    sessions: SessionFactory,
+    producer: AIOKafkaProducer,
+    settings: ServiceSettings,
+    key: str,
+) -> None:
+    start_trace(TRACE)
+    await announce(sessions, progressed(key, 7))
+    assert await relay_batch(sessions, producer) == 1
+    async with tailing(settings) as tail:
+        record = (await eventually(lambda: tail.of(key)))[0]
+    message = KafkaMessage(dict(record.headers), record.key, record.value)
+    event = from_binary(message, JSONFormat())
+    assert event.get_type() == "dossier.progressed.v1"
+    assert event.get_source() == "/dossier_service"
+    assert event.get_extension("partitionkey") == key
+    assert event.get_extension("traceparent") == TRACE
+    assert event.get_data()["version"] == 7
+    age = datetime.now(UTC) - event.get_time()
+    assert timedelta() <= age < timedelta(minutes=1)
+
+
+@pytest.mark.broker
+async def test_largest_event_passes(
+    sessions: SessionFactory, producer: AIOKafkaProducer, settings: ServiceSettings, key: str
+) -> None:
+    spare = MAX_MESSAGE_BYTES - len(progressed(key, step="").model_dump_json())
+    await announce(sessions, progressed(key, step="x" * spare))
+    async with asyncio.timeout(5):
+        assert await relay_batch(sessions, producer) == 1
+    async with tailing(settings) as tail:
+        assert len((await eventually(lambda: tail.of(key)))[0].value) == MAX_MESSAGE_BYTES
+
+
+@pytest.mark.broker
+async def test_one_keys_order_holds_over_batches_and_sent_rows_are_kept(
+    sessions: SessionFactory, producer: AIOKafkaProducer, settings: ServiceSettings, key: str
+) -> None:
+    count = BATCH_SIZE + 500
+    for first in range(0, count, 250):
+        await announce(sessions, *(progressed(key, first + n) for n in range(250)))
+    async with relaying(sessions, producer, settings), tailing(settings) as tail:
+        await eventually(lambda: arrived(tail, key, count))
+        assert await tail.versions(key) == list(range(count))
+        await eventually(lambda: nothing_pending(sessions))
+    assert await scalar(sessions, "SELECT count(*) FROM outbox_sent") == count
+
+
+async def arrived(tail: Tail, key: str, count: int) -> bool:
+    return len(await tail.of(key)) >= count
+
+
+async def nothing_pending(sessions: SessionFactory) -> bool:
+    return await pending(sessions) == 0
+
+
+@pytest.mark.broker
+async def test_relay_is_woken_by_the_commit(
+    sessions: SessionFactory, producer: AIOKafkaProducer, settings: ServiceSettings, key: str
+) -> None:
+    async with relaying(sessions, producer, settings), tailing(settings) as tail:
+        # The first may be found by the round that every relay begins with.
+        await announce(sessions, progressed(key, 1))
+        await eventually(lambda: arrived(tail, key, 1))
+        await eventually(lambda: nothing_pending(sessions))
+        committed = time.monotonic()
+        await announce(sessions, progressed(key, 2))
+        await eventually(lambda: arrived(tail, key, 2))
+        assert time.monotonic() - committed < POLL_SECONDS / 3
+
+
+@pytest.mark.broker
+async def test_broker_outage_accepts_writes_and_loses_none(
+    sessions: SessionFactory,
+    producer: AIOKafkaProducer,
+    settings: ServiceSettings,
+    kafka: Broker,
+    key: str,
+) -> None:
+    since = datetime.now(UTC)
+    async with relaying(sessions, producer, settings):
+        await announce(sessions, *(progressed(key, n) for n in range(10)))
+        await eventually(lambda: nothing_pending(sessions))
+        await asyncio.to_thread(kafka.stop)
+        try:
+            for first in range(10, 40, 10):
+                await announce(sessions, *(progressed(key, first + n) for n in range(10)))
+            assert await pending(sessions) == 30
+        finally:
+            await asyncio.to_thread(kafka.start)
+        await eventually(lambda: nothing_pending(sessions), within=30)
+    if not kafka.keeps_data:
+        assert await replay(sessions, producer, since) == 40
+    async with tailing(settings) as tail:
+        await eventually(lambda: arrived(tail, key, 40))
+        versions = await tail.versions(key)
+    # A replay repeats what is already there: from the first on, all of it, in order.
+    assert versions[-40:] == list(range(40))
+    assert set(versions) == set(range(40))
+
+
+@pytest.mark.broker
+async def test_relay_goes_on_by_itself_after_a_database_restart(
+    sessions: SessionFactory,
+    producer: AIOKafkaProducer,
+    settings: ServiceSettings,
+    postgres: Databases,
+    key: str,
+) -> None:
+    async with relaying(sessions, producer, settings), tailing(settings) as tail:
+        await announce(sessions, progressed(key, 1))
+        await eventually(lambda: arrived(tail, key, 1))
+        await asyncio.to_thread(postgres.server.stop)
+        await asyncio.to_thread(postgres.server.start)
+        await eventually(lambda: announced(sessions, key))
+        await eventually(lambda: arrived(tail, key, 2))
+        assert await tail.versions(key) == [1, 2]
+
+
+async def announced(sessions: SessionFactory, key: str) -> bool:
+    """A request that meets a dead connection of the pool is refused; its caller asks again."""
+    try:
+        await announce(sessions, progressed(key, 2))
+    except Exception as error:
+        raise AssertionError(type(error).__name__) from error
+    return True
+
+
+@pytest.mark.broker
+async def test_two_relays_neither_lose_nor_reorder(
+    sessions: SessionFactory, producer: AIOKafkaProducer, settings: ServiceSettings, key: str
+) -> None:
+    async with (
+        relaying(sessions, producer, settings),
+        relaying(sessions, producer, settings),
+        tailing(settings) as tail,
+    ):
+        for n in range(100):
+            await announce(sessions, progressed(key, n))
+        await eventually(lambda: arrived(tail, key, 100))
+        await eventually(lambda: nothing_pending(sessions))
+        assert await tail.versions(key) == list(range(100))
+
+
+async def test_second_relay_leaves_the_batch_to_the_first(
+    sessions: SessionFactory, producer: AIOKafkaProducer, key: str
+) -> None:
+    await announce(sessions, progressed(key))
+    async with sessions.begin() as first:
+        await first.execute(text("SELECT pg_advisory_xact_lock(7001)"))
+        assert await relay_batch(sessions, producer) == 0
+    assert await relay_batch(sessions, producer) == 1
+
+
+@pytest.mark.broker
+async def test_row_that_waited_for_days_can_still_be_sent(
+    sessions: SessionFactory, producer: AIOKafkaProducer, key: str
+) -> None:
+    await announce(sessions, progressed(key))
+    async with sessions.begin() as session:
+        await session.execute(text("UPDATE outbox SET at = now() - interval '20 days'"))
+    assert await relay_batch(sessions, producer) == 1
+    assert await pending(sessions) == 0
+
+
+@pytest.mark.broker
+async def test_replay_sends_again_only_what_was_sent_since(
+    sessions: SessionFactory, producer: AIOKafkaProducer, settings: ServiceSettings, key: str
+) -> None:
+    await announce(sessions, progressed(key, 1))
+    await relay_batch(sessions, producer)
+    between = datetime.now(UTC)
+    await announce(sessions, progressed(key, 2), progressed(key, 3))
+    await relay_batch(sessions, producer)
+    assert await replay(sessions, producer, between) == 2
+    async with tailing(settings) as tail:
+        await eventually(lambda: arrived(tail, key, 5))
+        records = await tail.of(key)
+        assert await tail.versions(key) == [1, 2, 3, 2, 3]
+    ids = [dict(record.headers)["ce_id"] for record in records]
+    assert ids[1:3] == ids[3:5]
+
+
+async def partitions(sessions: SessionFactory) -> set[str]:
+    query = (
+        "SELECT array_agg(inhrelid::regclass::text) FROM pg_inherits"
+        " WHERE inhparent = 'outbox_sent'::regclass"
+    )
+    return set(await scalar(sessions, query))
+
+
+def named(days: int) -> str:
+    return f"outbox_sent_{datetime.now(UTC).date() + timedelta(days):%Y%m%d}"
+
+
+async def test_partitions_are_made_ahead_and_old_ones_dropped(sessions: SessionFactory) -> None:
+    for age in (KEPT_DAYS, KEPT_DAYS + 1, KEPT_DAYS + 30):
+        day = datetime.now(UTC).date() - timedelta(age)
+        bounds = f"FROM ('{day} 00:00+00') TO ('{day + timedelta(1)} 00:00+00')"
+        async with sessions.begin() as session:
+            await session.execute(
+                text(f"CREATE TABLE {named(-age)} PARTITION OF outbox_sent FOR VALUES {bounds}")
+            )
+    for _ in range(2):
+        async with sessions.begin() as session:
+            await keep_partitions(session)
+        assert await partitions(sessions) == {named(0), named(1), named(-KEPT_DAYS)}
+
+
+async def test_partitions_hold_a_utc_day_whatever_the_sessions_time_zone(
+    sessions: SessionFactory,
+) -> None:
+    async with sessions.begin() as session:
+        await session.execute(text(f"DROP TABLE {named(1)}"))
+        await session.execute(text("SET LOCAL TIME ZONE 'Asia/Ho_Chi_Minh'"))
+        await keep_partitions(session)
+    query = "SELECT pg_get_expr(relpartbound, oid) FROM pg_class WHERE relname = :name"
+    day = datetime.now(UTC).date() + timedelta(1)
+    async with sessions.begin() as session:
+        await session.execute(text("SET LOCAL TIME ZONE 'UTC'"))
+        bounds = await session.scalar(text(query), {"name": named(1)})
+    assert bounds == (
+        f"FOR VALUES FROM ('{day} 00:00:00+00') TO ('{day + timedelta(1)} 00:00:00+00')"
+    )
+
+
+async def test_age_and_number_of_the_waiting_events_are_measured(
+    sessions: SessionFactory, key: str
+) -> None:
+    await announce(sessions, progressed(key), agency(f"H26.{uuid4().hex}"))
+    async with sessions.begin() as session:
+        await session.execute(text("UPDATE outbox SET at = now() - interval '90 seconds'"))
+        await measure_outbox(session)
+    assert OUTBOX_PENDING._value.get() == 2
+    assert 90 <= OUTBOX_AGE._value.get() < 120

@@ -1,0 +1,85 @@
+"""A worker as a process of its own, to be ended by a signal: `tiny_worker.py`.
+
+Where DIE names a moment and the event of DIE_AT comes, it kills itself there, once.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from sqlalchemy import event, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
+
+from shared.consumer import consume
+from shared.database import open_database
+from shared.events import DossierProgressed
+from shared.kafka import PARTITIONS
+from shared.settings import ServiceSettings
+from shared.telemetry import configure_logging
+from shared.worker import Timer, work
+from tests.shared.mechanics import DOSSIERS, record_effect
+
+
+class Settings(ServiceSettings):
+    name: str = os.environ["WORKER"]
+
+
+def die_once() -> None:
+    marker = Path(os.environ["DIED"])
+    if not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def handle(session: AsyncSession, events: Sequence[DossierProgressed]) -> None:
+    await record_effect(session, events)
+    if any(one.version == int(os.environ.get("DIE_AT", "-1")) for one in events):
+        if os.environ["DIE"] == "before commit":
+            die_once()
+        event.listen(session.sync_session, "after_commit", _after_commit)
+
+
+def _after_commit(_: Session) -> None:
+    die_once()
+
+
+async def count_tick(session: AsyncSession) -> None:
+    await session.execute(
+        text("INSERT INTO effect (key, version) VALUES ('tick', :process)"),
+        {"process": os.getpid()},
+    )
+
+
+async def consume_alone(settings: ServiceSettings) -> None:
+    """All partitions without a group's rounds of joining, which outlast a killed member by 10 s."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_servers,
+        group_id=settings.name,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=settings.kafka_fetch_wait_ms,
+    )
+    async with open_database(settings) as sessions, consumer:
+        consumer.assign([TopicPartition(DOSSIERS, number) for number in range(PARTITIONS)])
+        await consume(sessions, consumer, {DossierProgressed: [handle]})
+
+
+def main() -> None:
+    settings = Settings.read()
+    configure_logging(settings)
+    tick = Timer(float(os.environ.get("TICK_SECONDS", "1")), count_tick)
+    match os.environ["ROLE"]:
+        case "relay":
+            asyncio.run(work(settings))
+        case "consume":
+            asyncio.run(consume_alone(settings))
+        case "tick":
+            asyncio.run(work(settings, timers=[tick]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""The sync service on a database of its own, called as the gateway calls it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+import pytest
+from httpx import ASGITransport, AsyncClient
+
+from shared.migrations import upgrade
+from sync_service.clock import now
+from sync_service.main import create_app
+from sync_service.settings import Settings
+from tests.conftest import Databases
+from tests.factories import TestAuthority
+from tests.sync_service.national import National
+
+TODAY = datetime.fromisoformat("2026-11-22T10:00:00+07:00")
+
+
+@pytest.fixture(scope="session")
+def authority() -> TestAuthority:
+    return TestAuthority()
+
+
+def make_settings(postgres: Databases, **over: object) -> Settings:
+    made = {"database_url": postgres.database_url("sync_service"), "kafka_servers": "127.0.0.1:1"}
+    settings = Settings.model_validate(made | over)
+    upgrade(settings)
+    return settings
+
+
+@asynccontextmanager
+async def serving(settings: Settings, authority: TestAuthority) -> AsyncIterator[National]:
+    app = create_app(settings)
+    app.dependency_overrides[now] = lambda: TODAY
+    transport = ASGITransport(app, raise_app_exceptions=False)
+    async with (
+        app.router.lifespan_context(app),
+        AsyncClient(transport=transport, base_url="http://sync") as http,
+    ):
+        authority.install(app)
+        yield National(app, http, authority, settings)
+
+
+@pytest.fixture(scope="session")
+def settings(postgres: Databases) -> Settings:
+    return make_settings(postgres)
+
+
+@pytest.fixture
+def own_settings(postgres: Databases) -> Settings:
+    return make_settings(postgres)
+
+
+@pytest.fixture(scope="session")
+async def national(settings: Settings, authority: TestAuthority) -> AsyncIterator[National]:
+    """One view that many tests write to: each looks for its own dossiers only."""
+    async with serving(settings, authority) as national:
+        yield national
+
+
+@pytest.fixture
+async def empty(own_settings: Settings, authority: TestAuthority) -> AsyncIterator[National]:
+    """A view without a dossier, for a test that counts."""
+    async with serving(own_settings, authority) as national:
+        yield national

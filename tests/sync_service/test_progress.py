@@ -1,0 +1,108 @@
+"""Progress of pushed dossiers: held until they come, taken once, later than what is known."""
+
+from typing import Any
+
+from tests.sync_service.national import National, filed, new_code, row
+
+
+def step(code: str, time: str, status: int = 4, name: str = "") -> dict[str, Any]:
+    day = time if "T" in time else f"2026-11-02T{time}"
+    return {"code": code, "status": status, "source_time": f"{day}:00+07:00", "step": name}
+
+
+async def test_progress_moves_the_dossier_and_the_same_again_does_not(national: National) -> None:
+    pushed = row(status=2)
+    await national.push(pushed)
+    one = step(pushed["code"], "10:00", 4, "appraisal")
+    assert await national.progress(one, one) == ["updated", "duplicate"]
+    assert await national.progress(one) == ["duplicate"]
+    read = await national.read(pushed["code"])
+    assert (read["status"], read["version"]) == (4, 2)
+
+
+async def test_progress_of_an_unknown_dossier_is_held_and_applied_when_it_comes(
+    national: National,
+) -> None:
+    code = new_code()
+    late, early = step(code, "2026-11-03T09:00", 9), step(code, "11:00", 4, "appraisal")
+    assert await national.progress(late, early) == ["held", "held"]
+    assert await national.progress(late) == ["held"]
+    assert (await national.get(code)).status_code == 404
+    assert await national.outcomes(row(code=code, status=2)) == ["accepted"]
+    read = await national.read(code)
+    assert (read["status"], read["version"]) == (9, 3)
+    assert await national.timeline(code) == [
+        ("synced", 2, None),
+        ("progressed", 4, "appraisal"),
+        ("progressed", 9, None),
+    ]
+    assert (
+        await national.scalar("SELECT count(*) FROM held_progress WHERE code = :code", code=code)
+        == 0
+    )
+    assert await national.progress(late) == ["duplicate"]
+
+
+async def test_progress_held_from_another_client_is_not_applied(national: National) -> None:
+    code = new_code()
+    assert await national.progress(step(code, "10:00", 10), by="external-other") == ["held"]
+    await national.push(row(code=code))
+    assert (await national.read(code))["status"] == 4
+
+
+async def test_older_progress_is_stale_and_stays_in_the_timeline(national: National) -> None:
+    pushed = row(status=4)
+    await national.push(pushed)
+    assert await national.progress(step(pushed["code"], "08:50", 2, "desk")) == ["stale"]
+    assert (await national.read(pushed["code"]))["status"] == 4
+    assert await national.timeline(pushed["code"]) == [
+        ("progressed", 2, "desk"),
+        ("synced", 4, None),
+    ]
+
+
+async def test_progress_with_the_time_of_the_dossier_itself_is_taken(national: National) -> None:
+    pushed = row(status=2)
+    await national.push(pushed)
+    assert await national.progress(step(pushed["code"], "09:00", 4)) == ["updated"]
+    assert (await national.read(pushed["code"]))["status"] == 4
+
+
+async def test_progress_of_a_dossier_of_the_mesh_is_refused(national: National) -> None:
+    code = new_code()
+    await national.project(filed(code))
+    assert await national.progress(step(code, "10:00", 9)) == ["refused"]
+
+
+async def test_bad_progress_is_refused_and_the_others_are_taken(national: National) -> None:
+    pushed = row()
+    await national.push(pushed)
+    good, bad = step(pushed["code"], "10:00"), step(pushed["code"], "10:00", 12)
+    assert await national.progress(bad, good, {}) == ["refused", "updated", "refused"]
+
+
+async def test_end_is_status_9_else_10_else_8_since_last_taken_up_again(
+    national: National,
+) -> None:
+    pushed = row(status=4)
+    code = pushed["code"]
+    await national.push(pushed)
+    await national.progress(
+        step(code, "2026-11-04T09:00", 9),
+        step(code, "2026-11-05T09:00", 4),  # recalled: the first end no longer counts
+        step(code, "2026-11-06T09:00", 8),
+        step(code, "2026-11-08T09:00", 10),
+    )
+    # 10 before 8: there is no 9 since the recall
+    assert (await national.read(code))["ended_at"] == "2026-11-08T02:00:00Z"
+    await national.progress(step(code, "2026-11-07T09:00", 9))  # told late: 9 before 10
+    assert (await national.read(code))["ended_at"] == "2026-11-07T02:00:00Z"
+    assert (await national.read(code))["status"] == 10
+
+
+async def test_taken_up_again_is_no_longer_ended(national: National) -> None:
+    pushed = row(status=9, finished_at="2026-11-02T09:00:00+07:00")
+    await national.push(pushed)
+    await national.progress(step(pushed["code"], "10:00", 4))
+    read = await national.read(pushed["code"])
+    assert (read["ended_at"], read["finished_at"]) == (None, None)

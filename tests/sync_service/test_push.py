@@ -1,0 +1,189 @@
+"""What other systems push: an answer for each row, one authority, nothing older over newer."""
+
+import pytest
+
+from tests.sync_service.national import (
+    DOSSIERS,
+    EXTERNAL,
+    PROGRESS,
+    National,
+    filed,
+    moved,
+    new_code,
+    row,
+)
+
+
+def later(pushed: dict[str, object], time: str, **over: object) -> dict[str, object]:
+    return pushed | {"source_time": f"2026-11-02T{time}:00+07:00"} | over
+
+
+async def test_dossier_is_accepted_updated_and_read_at_once(national: National) -> None:
+    first = row(status=2)
+    assert await national.outcomes(first) == ["accepted"]
+    assert (await national.read(first["code"]))["status_name"] == "Được tiếp nhận"
+    assert await national.outcomes(later(first, "10:00", status=4)) == ["updated"]
+    read = await national.read(first["code"])
+    assert (read["status"], read["version"], read["source"]) == (4, 2, EXTERNAL)
+
+
+async def test_same_row_again_is_a_duplicate_without_effect(national: National) -> None:
+    first = row()
+    assert await national.outcomes(first, first) == ["accepted", "duplicate"]
+    assert await national.outcomes(first) == ["duplicate"]
+    assert (await national.read(first["code"]))["version"] == 1
+    assert await national.timeline(first["code"]) == [("synced", 4, None)]
+
+
+async def test_older_row_is_stale_and_only_kept_in_the_timeline(national: National) -> None:
+    first = row(status=4)
+    await national.push(first)
+    assert await national.outcomes(later(first, "08:45", status=2)) == ["stale"]
+    assert (await national.read(first["code"]))["status"] == 4
+    assert await national.timeline(first["code"]) == [("synced", 2, None), ("synced", 4, None)]
+
+
+async def test_higher_version_wins_among_rows_of_one_time(national: National) -> None:
+    first = row(version=3, status=2)
+    await national.push(first)
+    assert await national.outcomes(first | {"version": 4, "status": 4}) == ["updated"]
+    assert await national.outcomes(first | {"version": 3, "status": 5}) == ["stale"]
+
+
+async def test_other_content_for_the_same_time_is_refused_with_the_way_out(
+    national: National,
+) -> None:
+    first = row()
+    await national.push(first)
+    (result,) = await national.push(first | {"status": 5})
+    assert (result["outcome"], result["reason"]) == ("refused", "same_time_other_content")
+    assert "later source_time" in result["detail"]
+
+
+async def test_dossier_of_the_mesh_is_refused(national: National) -> None:
+    code = new_code()
+    await national.project(filed(code, received_by="H41.101", decided_by="H41.101"))
+    (result,) = await national.push(row(code=code))
+    assert (result["outcome"], result["reason"]) == ("refused", "held_by_mesh")
+    assert (await national.read(code))["source"] == "/dossier_service"
+
+
+async def test_dossier_of_another_client_is_refused(national: National) -> None:
+    first = row()
+    await national.push(first)
+    (result,) = await national.push(later(first, "12:00"), by="external-other")
+    assert (result["outcome"], result["reason"]) == ("refused", "other_source")
+    (progress,) = await national.push(
+        {"code": first["code"], "status": 9, "source_time": "2026-11-03T08:00:00+07:00"},
+        by="external-other",
+        to=PROGRESS,
+    )
+    assert progress["reason"] == "other_source"
+
+
+async def test_event_of_the_mesh_takes_over_a_copy_that_was_pushed(national: National) -> None:
+    pushed = row()
+    await national.push(pushed)
+    await national.project(moved(pushed["code"], 5, received_by="H41.101", decided_by="H41.101"))
+    assert (await national.read(pushed["code"]))["source"] == "/dossier_service"
+    assert await national.outcomes(later(pushed, "23:00")) == ["refused"]
+
+
+async def test_agency_outside_the_right_is_refused(national: National) -> None:
+    (result,) = await national.push(row(received_by="H26.101"))
+    assert result["reason"] == "agency_not_covered"
+    assert (await national.get(result["code"])).status_code == 404
+
+
+async def test_either_agency_within_the_right_will_do(national: National) -> None:
+    received, decided = row(decided_by="G01.05"), row(received_by="H26.101", decided_by="H41")
+    assert await national.outcomes(received, decided) == ["accepted", "accepted"]
+
+
+async def test_old_form_of_an_agency_code_is_covered_by_the_new(national: National) -> None:
+    assert await national.outcomes(row(received_by="000.00.07.H41")) == ["accepted"]
+
+
+async def test_procedure_outside_the_right_is_refused(national: National) -> None:
+    right = {"agencies": ["H41"], "procedures": ["1.001193"]}
+    good, local, bad = row(), row(procedure="1.001193.H41"), row(procedure="2.000815")
+    results = await national.push(good, local, bad, right=right)
+    assert [result["outcome"] for result in results] == ["accepted", "accepted", "refused"]
+    assert results[2]["reason"] == "procedure_not_covered"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"code": "079203001234"}, "invalid_row"),
+        ({"status": 11}, "invalid_row"),
+        ({"channel": 4}, "invalid_row"),
+        ({"procedure": "khai sinh"}, "invalid_row"),
+        ({"received_by": "Nghệ An"}, "invalid_row"),
+        ({"source_time": "2026-11-02T09:00:00"}, "invalid_row"),
+        ({"filed_at": "0001-01-01T00:00:00+14:00"}, "invalid_row"),
+        ({"unknown": 1}, "invalid_row"),
+        ({"received_at": None}, "received_at_missing"),
+        ({"finished_at": "2026-11-05T08:00:00+07:00"}, "finished_but_open"),
+        ({"status": 9, "finished_at": "2026-11-01T08:00:00+07:00"}, "finished_before_received"),
+        ({"source_time": "2026-11-23T09:00:00+07:00"}, "source_time_ahead"),
+    ],
+)
+async def test_bad_row_is_refused_and_the_others_are_taken(
+    national: National, wrong: dict[str, object], reason: str
+) -> None:
+    before, after = row(), row()
+    results = await national.push(before, row() | wrong, after)
+    assert [result["outcome"] for result in results] == ["accepted", "refused", "accepted"]
+    assert results[1]["reason"] == reason
+    assert results[1]["detail"]
+
+
+async def test_refusal_does_not_repeat_what_stood_in_the_row(national: National) -> None:
+    number, name = "079203001234", "Nguyễn Văn An"
+    wrong = row() | {"code": number, "received_by": name, "procedure": number, "status": name}
+    response = await national.call(
+        f"POST {DOSSIERS}", by=EXTERNAL, json={"rows": [wrong, number, None, [name]]}
+    )
+    assert [each["outcome"] for each in response.json()["results"]] == ["refused"] * 4
+    assert number not in response.text
+    assert name not in response.text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"rows": []}, {"rows": "x"}, [], {"rows": [row()] * 1_001}],
+    ids=["nothing", "no row", "no list", "a list", "too many"],
+)
+async def test_malformed_body_is_unprocessable(national: National, body: object) -> None:
+    response = await national.call(f"POST {DOSSIERS}", by=EXTERNAL, json=body)
+    assert response.status_code == 422
+    assert response.headers["content-type"] == "application/problem+json"
+
+
+async def test_unregistered_agency_is_a_warning_only(national: National) -> None:
+    (result,) = await national.push(row(received_by="H41.999"))
+    assert (result["outcome"], result["warnings"]) == ("accepted", ["agency_unknown"])
+
+
+async def test_title_is_taken_and_not_kept(national: National) -> None:
+    pushed = row(title="Đăng ký khai sinh cho Nguyễn Văn An")
+    assert await national.outcomes(pushed) == ["accepted"]
+    assert "Nguyễn" not in (await national.get(pushed["code"])).text
+
+
+async def test_repeat_with_the_same_key_gets_the_first_answer(national: National) -> None:
+    pushed, key = row(), {"Idempotency-Key": new_code()}
+    assert await national.outcomes(pushed, headers=key) == ["accepted"]
+    assert await national.outcomes(pushed, headers=key) == ["accepted"]
+
+
+async def test_taken_rows_are_announced_with_their_versions(national: National) -> None:
+    first = row(status=2)
+    await national.push(first, first, later(first, "10:00", status=4), later(first, "08:00"))
+    versions = await national.scalar(
+        "SELECT array_agg(convert_from(value, 'UTF8')::json ->> 'version' ORDER BY position)"
+        " FROM outbox WHERE key = :code AND headers ->> 'ce_type' = 'sync.dossier.synced.v1'",
+        code=first["code"],
+    )
+    assert versions == ["1", "2"]

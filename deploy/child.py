@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-import psutil  # type: ignore[import-untyped]  # has no types of its own
+import psutil
 
 PR_SET_PDEATHSIG = 1
 STOP_SECONDS = 15.0

@@ -12,7 +12,6 @@ import structlog
 from sqlalchemy import URL
 
 from gateway.rights import ClientRights, Grant, Rights
-from shared.database import wait_out_outage
 
 log = structlog.get_logger()
 
@@ -20,6 +19,7 @@ CHANNEL = "rights"
 # Every so often the connection must answer, or a change could go unheard on a dead one.
 HEARTBEAT_SECONDS = 1.0
 ANSWER_SECONDS = 2.0
+RETRY_SECONDS = 0.5
 
 _CLIENTS = "SELECT client_id, agency, active FROM client_in_force"
 _GRANTS = """SELECT client_id, grant_id, operations, procedures, fields, agencies,
@@ -43,9 +43,17 @@ class RightsFeed:
         if not self._fresh:
             raise RightsStaleError
 
-    @wait_out_outage
     async def follow(self) -> None:
         """For ever."""
+        while True:
+            try:
+                await self._follow_once()
+            except Exception as error:  # noqa: BLE001 -- whatever it is, old rights must not stay
+                log.warning("rights_stale", error=type(error).__name__)
+            self._fresh = False
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _follow_once(self) -> None:
         plain = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
         connection = await asyncpg.connect(plain, timeout=5, command_timeout=ANSWER_SECONDS)
         try:
@@ -58,7 +66,6 @@ class RightsFeed:
                     await asyncio.wait_for(self._heard.wait(), HEARTBEAT_SECONDS)
                 await self._read_changed(connection)
         finally:
-            self._fresh = False
             connection.terminate()
 
     def _hear(self, _: object, __: int, ___: str, client: str) -> None:

@@ -80,12 +80,20 @@ class ClientRights:
         return choices.rights
 
 
+class RightsUnknownError(Exception):
+    """The rights were not read even once."""
+
+
 class Rights:
     """Every client's; `loaded` is false until they were read for the first time."""
 
     def __init__(self) -> None:
         self.loaded = False
         self._clients: dict[str, ClientRights] = {}
+
+    async def check_loaded(self) -> None:
+        if not self.loaded:
+            raise RightsUnknownError
 
     def of(self, client: str) -> ClientRights | None:
         return self._clients.get(client)

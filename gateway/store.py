@@ -11,7 +11,8 @@ from gateway.models import KnownAgency, LedgerChain, LedgerSeal, StoredRecord
 from gateway.schemas import RecordFilter
 from shared.auth import Right
 
-FoundRecord = Row[tuple[StoredRecord, str | None]]
+# The name of the agency is None where it is not known here.
+FoundRecord = Row[StoredRecord, str]
 
 
 async def moved_heads(session: AsyncSession) -> Sequence[LedgerSeal]:
@@ -86,7 +87,7 @@ async def list_seals(
     return list((await session.scalars(in_order)).all())
 
 
-def _visible_records(right: Right) -> Select[tuple[StoredRecord, str | None]]:
+def _visible_records(right: Right) -> Select[StoredRecord, str]:
     """What the right covers: an agency sees what it did, who has no limit sees all."""
     query = select(StoredRecord, KnownAgency.name).outerjoin(
         KnownAgency, KnownAgency.code == StoredRecord.agency

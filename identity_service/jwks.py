@@ -41,13 +41,14 @@ def checked_public_jwk(jwk: Mapping[str, object]) -> dict[str, str]:
             "this is a private or shared key, which has now left your system: make a new pair and"
             " register its public half only"
         )
-    if (key_type := jwk.get("kty")) not in _MEMBERS:
+    key_type = jwk.get("kty")
+    if not isinstance(key_type, str) or key_type not in _MEMBERS:
         raise ValueError("kty is EC (P-256), OKP (Ed25519) or RSA (2048 bits at least)")
-    members = {name: jwk.get(name) for name in _MEMBERS[str(key_type)]}
+    members = {name: jwk.get(name) for name in _MEMBERS[key_type]}
     kept = {name: part for name, part in members.items() if isinstance(part, str)}
     if len(kept) < len(members):
         raise ValueError(f"a key of type {key_type} has the members {', '.join(members)}, as text")
-    algorithms = _ALGORITHMS[str(key_type)]
+    algorithms = _ALGORITHMS[key_type]
     if (algorithm := jwk.get("alg", algorithms[0])) not in algorithms:
         raise ValueError(f"alg of such a key is {' or '.join(algorithms)}")
     kid = jwk.get("kid", thumbprint(kept))

@@ -61,9 +61,10 @@ class SigningKeys:
 
     async def signer(self) -> Signer:
         """The newest key whose time has come."""
+        first, *later = sorted(await self._current(), key=lambda signer: signer.signs_from)
         now = datetime.now(UTC)
-        ready = [signer for signer in await self._current() if signer.signs_from <= now]
-        return max(ready, key=lambda signer: signer.signs_from)
+        # The very first signs at once, also for a process whose clock is a little behind.
+        return next((key for key in reversed(later) if key.signs_from <= now), first)
 
     async def published(self) -> list[dict[str, str]]:
         return [signer.jwk for signer in await self._current()]

@@ -84,6 +84,12 @@ class GrantRevoked(Problem):
     type = "/problems/grant-revoked"
 
 
+class GrantEnded(Problem):
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "The grant would end before it begins"
+    type = "/problems/grant-ended"
+
+
 class OperatorsOnly(NotAllowed):
     title = "Only an operator may do this"
     type = "/problems/operators-only"

@@ -12,7 +12,6 @@ from pydantic import (
     Field,
     RootModel,
     StringConstraints,
-    model_validator,
 )
 
 from identity_service import matching
@@ -41,6 +40,12 @@ def _checked_number(text: str) -> str:
 
 class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Filter(BaseModel):
+    """Of a list; beside it stand the words of paging, which are not its own."""
+
+    model_config = ConfigDict(frozen=True)
 
 
 class _Answer(BaseModel):
@@ -85,7 +90,7 @@ class VerificationOut(_Answer):
     as_of: datetime
 
 
-class AgencyFilter(_Request):
+class AgencyFilter(_Filter):
     """`q` is a part of the name, with or without diacritics, or a whole code, new or old."""
 
     level: Level | None = None
@@ -121,7 +126,7 @@ class AgencyOut(_Answer):
     confirmed: bool
 
 
-class ClientFilter(_Request):
+class ClientFilter(_Filter):
     agency: AgencyCode | None = None
     kind: ClientKind | None = None
     active: bool | None = None
@@ -156,7 +161,7 @@ class ClientOut(_Answer):
     keys: list[KeyOut]
 
 
-class GrantFilter(_Request):
+class GrantFilter(_Filter):
     client_id: ClientId | None = None
     operation: OperationName | None = None
     in_force: bool | None = None
@@ -177,12 +182,6 @@ class GrantIn(_Request):
     ]
     per_second: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     per_day: Annotated[int, Field(ge=1, le=2_000_000_000)] | None = None
-
-    @model_validator(mode="after")
-    def _begins_before_it_ends(self) -> "GrantIn":
-        if self.valid_to and self.valid_from and self.valid_to <= self.valid_from:
-            raise ValueError("valid_to lies after valid_from")
-        return self
 
 
 class GrantOut(_Answer):

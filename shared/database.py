@@ -9,7 +9,8 @@ import stamina
 from fastapi import Depends, Request
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext import asyncio as sqlalchemy_asyncio
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import DeclarativeBase
 
 from shared.settings import ServiceSettings
@@ -54,7 +55,8 @@ wait_out_outage = stamina.retry(on=_worth_waiting, attempts=None, timeout=None, 
 
 @asynccontextmanager
 async def open_database(settings: ServiceSettings) -> AsyncIterator[SessionFactory]:
-    engine = create_async_engine(
+    # By the module: tracing, where it is on, has put its own function there.
+    engine = sqlalchemy_asyncio.create_async_engine(
         settings.database,
         pool_size=settings.database_pool,
         max_overflow=0,

@@ -11,6 +11,10 @@ from shared.telemetry import REQUEST_SECONDS, current_trace_id, start_trace
 UNMATCHED = "(no route)"
 
 
+class AnswerCutOffError(Exception):
+    """The answer had begun: the server ends the connection, and logs this without the cause."""
+
+
 class Edge:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -31,11 +35,12 @@ class Edge:
 
         try:
             await self._app(scope, receive, send_marked)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 -- what is raised on below is not the same
             # The one broad catch of a request: the caller gets a problem, the log the reason.
+            problem = problem_for(error)
             if status:
-                raise
-            await respond(problem_for(error))(scope, receive, send_marked)
+                raise AnswerCutOffError(type(error).__name__) from None
+            await respond(problem)(scope, receive, send_marked)
         finally:
             REQUEST_SECONDS.labels(scope["method"], route_template(scope), status).observe(
                 time.perf_counter() - started

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
+import orjson
 import structlog
 from aiokafka import AIOKafkaProducer
 from sqlalchemy import URL, BigInteger, DateTime, Identity, func, select, text
@@ -71,7 +72,30 @@ def emit(session: AsyncSession, *events: Event) -> None:
     session.add_all([_message(event, source=source, trace=trace) for event in events])
 
 
+async def emit_many(session: AsyncSession, events: Sequence[Event]) -> None:
+    """As `emit`, for hundreds at once: one statement, not an object for each."""
+    if not events:
+        return
+    trace, source = trace_headers(), session.info["source"]
+    rows = [_fields(event, source=source, trace=trace) for event in events]
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    headers = [orjson.dumps(row["headers"]).decode() for row in rows]
+    await session.execute(_WRITE, columns | {"headers": headers})
+
+
+_WRITE = text(
+    "INSERT INTO outbox (id, at, topic, key, value, headers)"
+    " SELECT * FROM unnest(CAST(:id AS uuid[]), CAST(:at AS timestamptz[]),"
+    " CAST(:topic AS varchar[]), CAST(:key AS varchar[]), CAST(:value AS bytea[]),"
+    " CAST(:headers AS jsonb[]))"
+)
+
+
 def _message(event: Event, *, source: str, trace: dict[str, str]) -> OutboxMessage:
+    return OutboxMessage(**_fields(event, source=source, trace=trace))
+
+
+def _fields(event: Event, *, source: str, trace: dict[str, str]) -> dict[str, Any]:
     value = event.model_dump_json().encode()
     if len(value) > MAX_MESSAGE_BYTES:
         raise EventTooLarge(f"{event.event_type} of {len(value)} bytes")
@@ -84,14 +108,14 @@ def _message(event: Event, *, source: str, trace: dict[str, str]) -> OutboxMessa
         "ce_time": at.isoformat(),
         "content-type": "application/json",
     } | {f"ce_{name}": content for name, content in trace.items()}
-    return OutboxMessage(
-        id=event_id,
-        at=at,
-        topic=event.topic,
-        key=str(getattr(event, event.key)),
-        value=value,
-        headers=headers,
-    )
+    return {
+        "id": event_id,
+        "at": at,
+        "topic": event.topic,
+        "key": str(getattr(event, event.key)),
+        "value": value,
+        "headers": headers,
+    }
 
 
 async def relay(sessions: SessionFactory, producer: AIOKafkaProducer, url: URL) -> None:

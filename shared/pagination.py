@@ -69,7 +69,7 @@ def read_cursor(cursor: str) -> tuple[Any, ...]:
     return tuple(key)
 
 
-def _page_query(
+async def _page_query(
     limit: Annotated[int, Query(ge=1, le=MOST, description="how many at most")] = 50,
     after: Annotated[str | None, Query(description="`next` of the page before")] = None,
 ) -> PageQuery:

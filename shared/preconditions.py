@@ -23,7 +23,7 @@ class PreconditionUnreadable(Problem):
     type = "/problems/precondition-unreadable"
 
 
-def _expected_version(if_match: Annotated[str | None, Header()] = None) -> int:
+async def _expected_version(if_match: Annotated[str | None, Header()] = None) -> int:
     if if_match is None:
         raise PreconditionRequired("Read it first, and send its ETag as If-Match.")
     if not (match := ETAG.match(if_match)):

@@ -5,6 +5,7 @@ import os
 import re
 import secrets
 import sys
+from collections.abc import Sequence
 from contextvars import ContextVar
 
 import stamina
@@ -16,8 +17,8 @@ from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
 from prometheus_client import Counter, Gauge, Histogram
 from structlog.typing import EventDict, WrappedLogger
 
@@ -129,15 +130,39 @@ def _services() -> tuple[str, ...]:
     return ("gateway", "identity_service", "dossier_service", "sync_service")
 
 
+class _DiscreetExporter(OTLPSpanExporter):
+    """Tells that a step failed, not what the error said: drivers repeat the row they refused."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        return super().export([_without_texts(span) for span in spans])
+
+
+def _without_texts(span: ReadableSpan) -> ReadableSpan:
+    return ReadableSpan(
+        name=span.name,
+        context=span.context,
+        parent=span.parent,
+        resource=span.resource,
+        attributes=span.attributes,
+        links=span.links,
+        kind=span.kind,
+        instrumentation_scope=span.instrumentation_scope,
+        status=trace.Status(span.status.status_code),
+        start_time=span.start_time,
+        end_time=span.end_time,
+    )
+
+
 def start_tracing(settings: ServiceSettings, app: FastAPI | None = None) -> None:
     """Switch OpenTelemetry on where `TRACING_ENDPOINT` names an OTLP/HTTP collector."""
     if not settings.tracing_endpoint:
         return
     provider = TracerProvider(resource=Resource.create({"service.name": settings.name}))
-    exporter = OTLPSpanExporter(endpoint=f"{settings.tracing_endpoint}/v1/traces")
+    exporter = _DiscreetExporter(endpoint=f"{settings.tracing_endpoint}/v1/traces")
     provider.add_span_processor(BatchSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
     HTTPXClientInstrumentor().instrument()
-    SQLAlchemyInstrumentor().instrument()
+    # It names SQLAlchemy < 2.1 and works with 2.1; a test tells when it no longer does.
+    SQLAlchemyInstrumentor().instrument(skip_dep_check=True)
     if app:
         FastAPIInstrumentor.instrument_app(app, excluded_urls="healthz,readyz,metrics")

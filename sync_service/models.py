@@ -107,7 +107,7 @@ class TallyCell(Base):
     __tablename__ = "tally"
 
     agency: Mapped[str] = mapped_column()
-    measure: Mapped[int] = mapped_column(SmallInteger)
+    part: Mapped[int] = mapped_column(SmallInteger)
     grain: Mapped[int] = mapped_column(SmallInteger)
     procedure: Mapped[str] = mapped_column()
     received_on: Mapped[date] = mapped_column()
@@ -117,13 +117,13 @@ class TallyCell(Base):
     count: Mapped[int] = mapped_column(BigInteger)
 
     __mapper_args__ = {  # noqa: RUF012 -- SQLAlchemy's form
-        "primary_key": [agency, measure, grain, procedure, received_on, channel, outcome, due_on]
+        "primary_key": [agency, part, grain, procedure, received_on, channel, outcome, due_on]
     }
     __table_args__ = (
         Index(
             "tally_cell",
             "agency",
-            "measure",
+            "part",
             "grain",
             "procedure",
             "received_on",

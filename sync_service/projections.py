@@ -7,7 +7,7 @@ another") is decided on the very row it changes. Both ways meet in `take`.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from zlib import crc32
 
@@ -22,20 +22,18 @@ from shared.events import (
     FeePaid,
     ResultIssued,
 )
-from sync_service import store
+from sync_service import store, tallies
 from sync_service.agencies import COUNTRY, lineage, today_form
 from sync_service.models import (
     Agency,
     NationalDossier,
     Party,
-    TallyCell,
     TallyState,
     TimelineEntry,
     table,
 )
 from sync_service.sets import given, insertion, upsert
 from sync_service.standings import OWN, Standing, newer_own, own
-from sync_service.tallies import changes, in_order
 
 STRIPES = 256
 STRIPE_LOCK = 7_101
@@ -96,12 +94,11 @@ async def keep_entries(session: AsyncSession, entries: Sequence[Entry]) -> Colle
     """Adds them to the timelines; gives back those that were not there yet."""
     if not entries:
         return set()
-    key = ("code", "at", "kind", "status", "detail", "source")
-    statement = insertion(TimelineEntry, [asdict(entry) for entry in entries])
-    kept = statement.on_conflict_do_nothing().returning(
-        *(table(TimelineEntry).c[name] for name in key)
-    )
-    return {Entry(*row) for row in await session.execute(kept)}
+    names = Entry.__slots__
+    rows = [{name: getattr(entry, name) for name in names} for entry in entries]
+    added = insertion(TimelineEntry, rows).on_conflict_do_nothing()
+    kept = [table(TimelineEntry).c[name] for name in names]
+    return {Entry(*row) for row in await session.execute(added.returning(*kept))}
 
 
 async def take(
@@ -173,25 +170,9 @@ async def name_agencies(session: AsyncSession, codes: AbstractSet[str]) -> None:
 
 
 async def _count(session: AsyncSession, pairs: Sequence[tuple[Standing | None, Standing]]) -> None:
-    deltas = changes(pairs)
-    rows = [{**cell._asdict(), "count": deltas[cell]} for cell in sorted(deltas, key=in_order)]
-    key = [name for name in rows[0] if name != "count"] if rows else []
-    if rows:
-        added = insertion(TallyCell, rows)
-        total = TallyCell.count + added.excluded["count"]
-        await session.execute(
-            added.on_conflict_do_update(index_elements=key, set_={"count": total})
-        )
-    if left := [row for row in rows if row["count"] < 0]:
-        # Else every due day that ever was would leave its empty cell behind.
-        there = given(TallyCell, left)
-        same = [table(TallyCell).c[name] == there.c[name] for name in key if name != "due_on"]
-        due = TallyCell.due_on.is_not_distinct_from(there.c.due_on)
-        await session.execute(delete(TallyCell).where(*same, due, TallyCell.count == 0))
-    taken = update(TallyState).values(
-        changes=TallyState.changes + len(pairs), at=func.clock_timestamp()
-    )
-    await session.execute(taken)
+    await tallies.count(session, pairs)
+    taken = {"changes": TallyState.changes + len(pairs), "at": func.clock_timestamp()}
+    await session.execute(update(TallyState).values(taken))
 
 
 async def project_agencies(session: AsyncSession, events: Sequence[AgencyChanged]) -> None:

@@ -1,6 +1,6 @@
 """Where a dossier stands in the national view, and which of two tellings holds. Pure."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
@@ -109,7 +109,7 @@ class Standing:
 
     def synced(self) -> dict[str, object]:
         """The fields of the event that tells of it."""
-        told = {field.name: getattr(self, field.name) for field in fields(self)}
+        told = {name: getattr(self, name) for name in self.__slots__}
         return told | {"at": self.source_time}
 
 

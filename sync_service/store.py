@@ -11,6 +11,7 @@ from sqlalchemy import (
     and_,
     any_,
     bindparam,
+    column,
     delete,
     func,
     or_,
@@ -131,9 +132,10 @@ def _page(
     after: tuple[datetime, str] | None,
     limit: int,
 ) -> Any:
-    root = func.unnest(bindparam(None, reach, type_=ARRAY(String))).column_valued("root")
+    given_roots = bindparam(None, reach, type_=ARRAY(String))
+    root = func.unnest(given_roots).table_valued(column("code", String), name="root")
     order = Party.opened_at.desc(), Party.code.desc()
-    of_one = select(Party.opened_at, Party.code).where(Party.agency == root)
+    of_one = select(Party.opened_at, Party.code).where(Party.agency == root.c.code)
     of_one = of_one.where(*wanted.bounds(Party.opened_at))
     if conditions:
         of_one = of_one.join(NationalDossier, NationalDossier.code == Party.code)

@@ -1,15 +1,20 @@
-"""The cells that a dossier is counted in, and how they change with it. Pure.
+"""How the tallies change with a dossier.
 
-Each dossier stands under its receiving agency and all above it for `RECEIVED`, under its deciding
-agency and all above it for `HANDLED`; each time by day and by month, for its procedure and for
-all procedures. An indicator is then a sum over few cells, whatever the number of dossiers.
+A cell counts the dossiers that are alike in all that an indicator asks. Each dossier stands in the
+cells of its receiving and its deciding agency and of all above them, by day and by month, under
+its procedure and under all procedures. An indicator is then a sum over few cells, whatever the
+number of dossiers; and a change of a dossier is -1 in its old cells and +1 in its new ones.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final, NamedTuple
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from sync_service.agencies import lineage
 from sync_service.standings import Standing, vn_day
@@ -17,9 +22,12 @@ from sync_service.standings import Standing, vn_day
 ALL_PROCEDURES: Final = ""
 
 
-class Measure(IntEnum):
+class Part(IntEnum):
+    """What the agency of a cell, or one below it, did: mostly one and the same does both."""
+
     RECEIVED = 1
-    HANDLED = 2
+    DECIDES = 2
+    BOTH = 3
 
 
 class Grain(IntEnum):
@@ -30,29 +38,28 @@ class Grain(IntEnum):
 class Handling(IntEnum):
     """How the handling stands or ended; days are compared, not hours (QĐ 766, 2.1)."""
 
-    NOT_ASKED = 0
-    ENDED_IN_TIME = 1
-    ENDED_LATE = 2
-    ENDED_WITHOUT_DUE = 3
-    OPEN = 4
-
-
-class Counted(NamedTuple):
-    """All of a dossier that the tallies look at; `received_on`, `due_on` are days in Viet Nam."""
-
-    measure: Measure
-    agency: str
-    procedure: str
-    received_on: date
-    channel: int
-    outcome: Handling
-    due_on: date | None
+    OPEN = 1
+    ENDED_IN_TIME = 2
+    ENDED_LATE = 3
+    ENDED_WITHOUT_DUE = 4
 
 
 class Cell(NamedTuple):
     agency: str
-    measure: Measure
-    grain: Grain
+    part: int
+    grain: int
+    procedure: str
+    received_on: date
+    channel: int
+    outcome: int
+    due_on: date | None
+
+
+class Counted(NamedTuple):
+    """All of a dossier that the tallies look at; days are those of Viet Nam."""
+
+    received_by: str
+    decided_by: str
     procedure: str
     received_on: date
     channel: int
@@ -64,28 +71,15 @@ def counted(standing: Standing | None) -> tuple[Counted, ...]:
     """Nothing of a dossier that was never received."""
     if standing is None or standing.received_at is None:
         return ()
-    procedure, received_on = standing.national_procedure, vn_day(standing.received_at)
-    outcome, due_on = handling(standing)
-    return (
-        Counted(
-            Measure.RECEIVED,
-            standing.received_by,
-            procedure,
-            received_on,
-            standing.channel,
-            Handling.NOT_ASKED,
-            None,
-        ),
-        Counted(
-            Measure.HANDLED,
-            standing.decided_by,
-            procedure,
-            received_on,
-            standing.channel,
-            outcome,
-            due_on,
-        ),
+    one = Counted(
+        standing.received_by,
+        standing.decided_by,
+        standing.national_procedure,
+        vn_day(standing.received_at),
+        standing.channel,
+        *handling(standing),
     )
+    return (one,)
 
 
 def handling(standing: Standing) -> tuple[Handling, date | None]:
@@ -99,37 +93,79 @@ def handling(standing: Standing) -> tuple[Handling, date | None]:
     return (Handling.ENDED_IN_TIME if in_time else Handling.ENDED_LATE), None
 
 
-def cells(one: Counted) -> Iterator[Cell]:
-    month = one.received_on.replace(day=1)
-    for agency in lineage(one.agency):
-        for grain, received_on in ((Grain.DAY, one.received_on), (Grain.MONTH, month)):
-            for procedure in (one.procedure, ALL_PROCEDURES):
-                yield Cell(
-                    agency,
-                    one.measure,
-                    grain,
-                    procedure,
-                    received_on,
-                    one.channel,
-                    one.outcome,
-                    one.due_on,
-                )
-
-
-def changes(pairs: Iterable[tuple[Standing | None, Standing]]) -> dict[Cell, int]:
-    """What to add to each cell when dossiers go from the first standing to the second."""
+def changes(pairs: Iterable[tuple[Standing | None, Standing]]) -> Mapping[Counted, int]:
+    """How many more, or fewer, are alike when dossiers go from the first standing to the second."""
     alike: Counter[Counted] = Counter()
     for before, after in pairs:
         alike.subtract(counted(before))
         alike.update(counted(after))
-    deltas: Counter[Cell] = Counter()
-    for one, count in alike.items():
-        if count:
-            for cell in cells(one):
-                deltas[cell] += count
-    return {cell: count for cell, count in deltas.items() if count}
+    return {one: count for one, count in alike.items() if count}
 
 
-def in_order(cell: Cell) -> tuple[object, ...]:
-    """One order for all writers of cells, so that no two wait for each other."""
-    return (*cell[:-1], cell.due_on or date.min)
+@lru_cache(maxsize=65_536)
+def parts(received_by: str, decided_by: str) -> Mapping[str, Part]:
+    """The agencies in whose cells such a dossier stands, and what their part is."""
+    receiving, deciding = lineage(received_by), lineage(decided_by)
+    found = dict.fromkeys(receiving, Part.RECEIVED)
+    return found | {
+        agency: Part.BOTH if agency in receiving else Part.DECIDES for agency in deciding
+    }
+
+
+async def count(session: AsyncSession, pairs: Iterable[tuple[Standing | None, Standing]]) -> None:
+    alike = changes(pairs)
+    if not alike:
+        return
+    places = [
+        (received_by, decided_by, agency, part.value)
+        for received_by, decided_by in {(one.received_by, one.decided_by) for one in alike}
+        for agency, part in parts(received_by, decided_by).items()
+    ]
+    given = _columns(Counted._fields, list(alike)) | {"change": list(alike.values())}
+    given |= _columns(("receiving", "deciding", "agency", "part"), places)
+    empty = (await session.scalars(_ADD, given)).all()
+    if empty:
+        # Else every due day that ever was would leave its empty cells behind.
+        await session.execute(_DROP, {"places": empty})
+
+
+def _columns(names: Sequence[str], rows: Sequence[Sequence[object]]) -> dict[str, list[object]]:
+    return {name: [row[place] for row in rows] for place, name in enumerate(names)}
+
+
+# The database multiplies: the cells of a batch are ten times its dossiers. In one order for all
+# writers, so that no two of them wait for each other. Gives back where cells became empty.
+_ADD: Final = text(
+    f"""
+    WITH alike AS (
+        SELECT * FROM unnest(
+            CAST(:received_by AS varchar[]), CAST(:decided_by AS varchar[]),
+            CAST(:procedure AS varchar[]), CAST(:received_on AS date[]),
+            CAST(:channel AS smallint[]), CAST(:outcome AS smallint[]),
+            CAST(:due_on AS date[]), CAST(:change AS integer[]))
+        AS alike (received_by, decided_by, procedure, received_on, channel, outcome, due_on,
+            change)),
+    place AS (
+        SELECT * FROM unnest(
+            CAST(:receiving AS varchar[]), CAST(:deciding AS varchar[]),
+            CAST(:agency AS varchar[]), CAST(:part AS smallint[]))
+        AS place (received_by, decided_by, agency, part)),
+    changed AS (
+        INSERT INTO tally (agency, part, grain, procedure, received_on, channel, outcome, due_on,
+            count)
+        SELECT agency, part, grain, counted.procedure, first, channel, outcome, due_on, sum(change)
+        FROM alike JOIN place USING (received_by, decided_by)
+            CROSS JOIN LATERAL (VALUES ({Grain.DAY.value}, received_on),
+                ({Grain.MONTH.value}, date_trunc('month', received_on)::date)) AS day (grain, first)
+            CROSS JOIN LATERAL (VALUES (alike.procedure), ('{ALL_PROCEDURES}'))
+                AS counted (procedure)
+        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 HAVING sum(change) <> 0
+        ORDER BY 1, 2, 3, 4, 5, 6, 7, 8
+        ON CONFLICT (agency, part, grain, procedure, received_on, channel, outcome, due_on)
+            DO UPDATE SET count = tally.count + excluded.count
+        RETURNING tally.ctid AS place, tally.count)
+    SELECT place FROM changed WHERE count = 0
+    """  # noqa: S608 -- only constants of this module are put in
+)
+# By their physical places, which hold until the transaction ends: it has just written them.
+_DROP: Final = text("DELETE FROM tally WHERE ctid = ANY(CAST(:places AS tid[]))")

@@ -1,6 +1,6 @@
 """What other systems tell: whole dossiers and their progress; each row has its own answer."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.auth import CallContext, Right
 from shared.events import DossierSynced
 from shared.events.codes import CodeError, national_code, parse_dossier_code
-from shared.outbox import emit
+from shared.outbox import emit_many
 from sync_service import store
 from sync_service.agencies import covers, today_form
 from sync_service.models import HeldProgress
@@ -63,10 +63,7 @@ async def push_dossiers(
     await _apply_held(session, intake)
     await keep_entries(session, intake.entries)
     await _tell(session, intake)
-    return [
-        _result(row, verdict, warnings.get(reading.code, []) if isinstance(reading, Row) else [])
-        for row, reading, verdict in zip(rows, readings, verdicts, strict=True)
-    ]
+    return [_result(row, verdict, warnings) for row, verdict in zip(rows, verdicts, strict=True)]
 
 
 async def push_progress(
@@ -85,7 +82,7 @@ async def push_progress(
         for reading in readings
     ]
     await _tell(session, intake)
-    return [_result(row, verdict) for row, verdict in zip(rows, verdicts, strict=True)]
+    return [_result(row, verdict, {}) for row, verdict in zip(rows, verdicts, strict=True)]
 
 
 def _read(shape: TypeAdapter[AnyRow], row: Any, now: datetime) -> AnyRow | Refusal:
@@ -204,16 +201,19 @@ def _take_progress(intake: Intake, row: ProgressRow, fresh: set[Entry]) -> Outco
 
 async def _tell(session: AsyncSession, intake: Intake) -> None:
     await take(session, intake.before, intake.after)
-    emit(session, *(DossierSynced.model_validate(each.synced()) for each in intake.told))
+    await emit_many(session, [DossierSynced.model_validate(each.synced()) for each in intake.told])
 
 
-def _result(row: Any, verdict: Outcome | Refusal, warnings: Collection[str] = ()) -> RowResult:
-    code = _shown_code(row)
-    if isinstance(verdict, Refusal):
-        return RowResult(
-            code=code, outcome=Outcome.REFUSED, reason=verdict.reason, detail=verdict.detail
-        )
-    return RowResult(code=code, outcome=verdict, warnings=list(warnings))
+def _result(row: Any, verdict: Outcome | Refusal, warnings: Mapping[str, list[str]]) -> RowResult:
+    if isinstance(verdict, Outcome):
+        code: str = row["code"]
+        return RowResult(code=code, outcome=verdict, warnings=warnings.get(code, []))
+    return RowResult(
+        code=_shown_code(row),
+        outcome=Outcome.REFUSED,
+        reason=verdict.reason,
+        detail=verdict.detail,
+    )
 
 
 def _shown_code(row: Any) -> str | None:

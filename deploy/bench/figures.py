@@ -37,9 +37,10 @@ def print_table(figures: Sequence[Figure]) -> None:
 
 
 def remember(figures: Sequence[Figure]) -> None:
+    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
     entry = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
+        "machine": machine,
         "figures": [asdict(figure) for figure in figures],
     }
     with HISTORY.open("a") as history:

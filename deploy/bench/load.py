@@ -60,15 +60,19 @@ async def saturate(
     end = begin + seconds
     async with asyncio.TaskGroup() as tasks:
         for _ in range(connections):
-            tasks.create_task(_connection(host, port, requests, outcome, begin, end))
+            tasks.create_task(_connection((host, port), requests, outcome, begin, end))
     outcome.duration = seconds
     return outcome
 
 
 async def _connection(
-    host: str, port: int, requests: Iterator[Request], outcome: Outcome, begin: float, end: float
+    address: tuple[str, int],
+    requests: Iterator[Request],
+    outcome: Outcome,
+    begin: float,
+    end: float,
 ) -> None:
-    reader, writer = await asyncio.open_connection(host, port)
+    reader, writer = await asyncio.open_connection(*address)
     try:
         for sent in requests:
             started = time.perf_counter()

@@ -8,8 +8,8 @@ BODY = {"payload": "x" * 1000}
 def create_app() -> FastAPI:
     app = FastAPI(openapi_url=None)
 
-    @app.get("/dossier/v1/procedures/{code}")
-    async def read(code: str) -> dict[str, str]:
+    @app.get("/dossier/v1/procedures/1.001193")
+    async def read() -> dict[str, str]:
         return BODY
 
     @app.get("/healthz")

@@ -57,7 +57,8 @@ async def visibility(mesh: Mesh) -> list[Figure]:
             started = time.perf_counter()
             path = f"/sync/v1/dossiers/{answer.raise_for_status().json()['code']}"
             async with asyncio.timeout(VISIBLE_SECONDS):
-                while not (await http.get(path, headers=headers)).is_success:
+                # Each look is a request of its own: what it adds is in the figure.
+                while not (await http.get(path, headers=headers)).is_success:  # noqa: ASYNC110 -- the state is in another process
                     await asyncio.sleep(0.002)
             seconds.append(time.perf_counter() - started)
     followed = Outcome(seconds=seconds)

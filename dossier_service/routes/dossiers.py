@@ -46,7 +46,7 @@ async def file_dossier(
     return await answered(answer, dossier, response, once, HTTPStatus.CREATED)
 
 
-def _filters(
+async def _filters(
     *,
     status: DossierStatus | None = None,
     procedure: ProcedureCode | None = None,

@@ -1,4 +1,7 @@
-"""What the routes of this service ask for beside what every service's routes do."""
+"""What the routes of this service ask for beside what every service's routes do.
+
+All are `async`: FastAPI would give a thread to each of them that is not, for each request.
+"""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -10,16 +13,16 @@ from dossier_service.use_cases.filing import FilingRules
 from shared.events.codes import DOSSIER_CODE_LAYOUTS
 
 
-def now() -> datetime:
+async def now() -> datetime:
     return datetime.now(UTC)
 
 
-def _shelf(request: Request) -> ProcedureShelf:
+async def _shelf(request: Request) -> ProcedureShelf:
     shelf: ProcedureShelf = request.app.state.shelf
     return shelf
 
 
-def _rules(request: Request) -> FilingRules:
+async def _rules(request: Request) -> FilingRules:
     settings = request.app.state.settings
     return FilingRules(
         layout=DOSSIER_CODE_LAYOUTS[settings.dossier_code_layout],

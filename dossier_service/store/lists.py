@@ -44,10 +44,14 @@ async def list_dossiers(
     """Newest first, of the agencies that the right covers: each is a range, then merged."""
     agencies, conditions = _whose(filters.agency, right)
     newest = DossierParty.filed_at.desc(), DossierParty.dossier.desc()
-    asked = func.unnest(bindparam("agencies", agencies, ARRAY(String))).column_valued("asked")
+    asked = func.unnest(bindparam("agencies", agencies, ARRAY(String))).table_valued(
+        "agency", name="asked"
+    )
     each = (
         select(DossierParty.filed_at, DossierParty.dossier)
-        .where(DossierParty.agency == asked, *conditions, *_narrowed(filters, right, today))
+        .where(
+            DossierParty.agency == asked.c.agency, *conditions, *_narrowed(filters, right, today)
+        )
         .order_by(*newest)
         .limit(limit)
     )

@@ -127,12 +127,13 @@ async def _check_agencies(session: AsyncSession, wish: FileDossier, *, on: date)
         if (code := getattr(wish, place))
     }
     known = await store.get_agencies(session, sorted(set(named.values())))
-    for place, code in named.items():
-        if code in known:
-            _refuse_closed(place, known[code], on)
-        # A registry that has told of no agency yet is late, not empty.
-        elif await store.knows_agencies(session):
-            raise AgencyUnknown(at=place, agency=code)
+    unknown = {place: code for place, code in named.items() if code not in known}
+    # A registry that has told of no agency yet is late, not empty.
+    if unknown and await store.knows_agencies(session):
+        raise AgencyUnknown(agencies=unknown)
+    for place, agency in named.items():
+        if agency in known:
+            _refuse_closed(place, known[agency], on)
 
 
 def _refuse_closed(place: str, agency: Agency, on: date) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import URL
 
 from gateway.ledger.records import AccessRecord
 from gateway.ledger.seals import START, Anchor, SealedBatch, header_digest
+from gateway.merkle import DIGEST_SIZE
 
 CHAIN_LOCK = 7_004
 APPEND_SECONDS = 5.0
@@ -27,7 +28,9 @@ SESSION = {
 
 _HEAD = "SELECT number, header FROM ledger_seal WHERE chain = $1 ORDER BY number DESC LIMIT 1"
 _BACKEND = "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
-_END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start = $2"
+_END = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start = $2"
+)
 # One statement is one transaction and one round trip: all of a batch, or nothing.
 _APPEND = """
     WITH sealed AS (
@@ -111,6 +114,19 @@ class Chain:
         self.head = Anchor(number, header_digest(batch.header))
 
 
+def stored_batch(
+    header: str, signature: bytes, leaves: bytes, records: Sequence[bytes]
+) -> SealedBatch:
+    """A batch out of its rows; whether it is whole is for the audit to say."""
+    parts = range(0, len(leaves), DIGEST_SIZE)
+    return SealedBatch(
+        header=header.encode(),
+        signature=signature,
+        leaves=tuple(leaves[at : at + DIGEST_SIZE] for at in parts),
+        records=tuple(records),
+    )
+
+
 @asynccontextmanager
 async def connected(url: URL) -> AsyncIterator[asyncpg.Connection]:
     plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
@@ -146,7 +162,7 @@ async def outcome(
     connection: asyncpg.Connection, chain: str, backend: Backend, batch: SealedBatch
 ) -> bool:
     """Is `batch`, whose append broke off, in the chain? Ends its backend first, to be sure."""
-    while await connection.fetch(_END, *backend):
+    while await connection.fetch(_END, *backend):  # noqa: ASYNC110 -- the server tells no event
         await asyncio.sleep(ENDING_SECONDS)
     found = await connection.fetchval(
         "SELECT header FROM ledger_seal WHERE chain = $1 AND number = $2",

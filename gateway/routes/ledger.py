@@ -9,8 +9,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from gateway import store
-from gateway.ledger.seals import Bundle, SealedBatch, prove
-from gateway.models import LedgerSeal, StoredRecord
+from gateway.ledger.chain import stored_batch
+from gateway.ledger.seals import Bundle, prove
 from gateway.schemas import RecordFilter, RecordOut, SealOut
 from shared.auth import Caller
 from shared.database import Session
@@ -18,7 +18,6 @@ from shared.pagination import Page, Paging
 from shared.problems import Problem
 
 NOBODY = "-"
-LEAF_BYTES = 32
 
 router = APIRouter(prefix="/ledger/v1", tags=["access ledger"])
 
@@ -71,7 +70,8 @@ async def prove_record(
     seal = await store.read_seal(session, stored.chain, stored.number)
     if seal is None:
         raise RecordUnprovable(seal=stored.number, chain=stored.chain)
-    batch = _batch(seal, await store.records_of_seal(session, seal))
+    records = await store.records_of_seal(session, seal)
+    batch = stored_batch(seal.header, seal.signature, seal.leaves, records)
     header = batch.read_header()
     key = request.app.state.ledger_keys.get(header.key_id)
     if key is None or len(batch.leaves) != header.count or len(batch.records) != header.count:
@@ -93,22 +93,9 @@ async def list_seals(
 
 async def _find(
     session: Session, caller: Caller, record_id: UUID, response: Response
-) -> tuple[StoredRecord, str | None]:
+) -> store.FoundRecord:
     found = await store.find_record(session, caller.right, record_id)
     if found is None:
         raise RecordNotFound
-    stored, name = found
-    response.headers["X-Subject"] = ",".join(stored.subjects) or NOBODY
-    return stored, name
-
-
-def _batch(seal: LedgerSeal, records: list[bytes]) -> SealedBatch:
-    leaves = seal.leaves
-    return SealedBatch(
-        header=seal.header.encode(),
-        signature=seal.signature,
-        leaves=tuple(
-            leaves[at : at + LEAF_BYTES] for at in range(0, len(leaves), LEAF_BYTES)
-        ),
-        records=tuple(records),
-    )
+    response.headers["X-Subject"] = ",".join(found[0].subjects) or NOBODY
+    return found

@@ -22,7 +22,7 @@ async def list_grants(
     asked: Annotated[GrantFilter, Query()], paging: Paging, caller: Caller, session: Session
 ) -> Page[GrantOut]:
     rows = await store.list_grants(session, asked, paging, caller.right.agencies)
-    page, following = paging.cut(rows, lambda grant: (grant.id,))
+    page, following = paging.cut(rows, lambda grant: (str(grant.id),))
     return Page(items=[GrantOut.model_validate(grant) for grant in page], next=following)
 
 

@@ -35,7 +35,9 @@ async def give(request: Request, response: Response, session: Session) -> TokenO
     """Client credentials (RFC 6749 §4.4), proven by `private_key_jwt` or a sandbox secret."""
     desk: TokenDesk = request.app.state.token_desk
     form = _form(request.headers.get("Content-Type", ""), await request.body())
-    if form.get("grant_type") != "client_credentials":
+    if "grant_type" not in form:
+        raise TokenRequestMalformed("Send grant_type=client_credentials.")
+    if form["grant_type"] != "client_credentials":
         raise GrantTypeUnsupported("grant_type is client_credentials.")
     answer = await give_token(session, desk, _proof(form, request.headers.get("Authorization")))
     response.headers.update(NOT_STORED)

@@ -10,6 +10,7 @@ from identity_service.ownership import owner
 from identity_service.problems import (
     AgenciesUnknown,
     ClientUnknown,
+    GrantEnded,
     GrantNotFound,
     GrantRevoked,
     NotTheOwner,
@@ -38,7 +39,10 @@ async def give_grant(session: AsyncSession, caller: CallContext, new: GrantIn) -
     if unknown := set(new.agencies or ()) - known.keys():
         raise AgenciesUnknown(unknown)
     now = datetime.now(UTC)
-    asked = new.model_dump() | {"valid_from": new.valid_from or now}
+    valid_from = new.valid_from or now
+    if new.valid_to and new.valid_to <= valid_from:
+        raise GrantEnded("Let valid_to lie after valid_from, or after now where that is left out.")
+    asked = new.model_dump() | {"valid_from": valid_from}
     grant = Grant(id=uuid4(), version=1, given_by=caller.client, given_at=now, **asked)
     session.add(grant)
     emit(session, grant.changed())

@@ -14,14 +14,17 @@ IndicatorId = Literal["received_by_channel", "on_time"]
 
 
 class Rule(BaseModel):
-    """`points` are the most that the indicator can earn; `target` is a rate in percent."""
+    """`counts_for`: the agency that receives, or that decides, with all above it.
+
+    `points` are the most that the indicator can earn; `target` is a rate in percent.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     title: str
     formula_id: str
     formula: str
-    measure: Literal["received", "handled"]
+    counts_for: Literal["receives", "decides"]
     unit: Literal["dossiers", "percent"]
     points: int | None = None
     target: int | None = None

@@ -29,13 +29,16 @@ from sync_service.indicators.figures import FORMULAS, Alike, Figure
 from sync_service.models import Agency, TallyCell, TallyState
 from sync_service.periods import Period
 from sync_service.problems import AgencyMissing, AgencyNotFound, ProcedureNotFound
-from sync_service.tallies import ALL_PROCEDURES, Measure
+from sync_service.tallies import ALL_PROCEDURES, Part
 
 GroupBy = Literal["agency", "procedure", "channel"]
 Groups = Mapping[str, Sequence[Alike]]
 
 WHOLE = ""
-MEASURES = {"received": Measure.RECEIVED, "handled": Measure.HANDLED}
+PARTS = {
+    "receives": [Part.RECEIVED.value, Part.BOTH.value],
+    "decides": [Part.DECIDES.value, Part.BOTH.value],
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +173,7 @@ def _cells(
         procedures = cell.procedure == ALL_PROCEDURES
     return [
         cell.agency == _any(agencies),
-        cell.measure == MEASURES[question.rule.measure].value,
+        cell.part.in_(PARTS[question.rule.counts_for]),
         procedures,
         or_(*spans),
     ]

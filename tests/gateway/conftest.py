@@ -3,6 +3,8 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar
 
+from tests.conftest import Databases
+from tests.gateway.mesh import Mesh, Services, make_client, make_grant, open_mesh, open_services
 from tests.gateway.wire import PATIENCE_S, Behind, Door, door_before, service_behind
 
 
@@ -27,3 +29,17 @@ async def caller() -> AsyncIterator[ClientSession]:
         timeout=ClientTimeout(total=2 * PATIENCE_S),
     ) as session:
         yield session
+
+
+@pytest.fixture(scope="session")
+async def services() -> AsyncIterator[Services]:
+    async with open_services() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+async def mesh(postgres: Databases, services: Services) -> AsyncIterator[Mesh]:
+    """One gateway for all tests that leave it as it is; each has clients of its own."""
+    async with open_mesh(postgres.database_url("gateway"), services) as opened:
+        await opened.tell(make_client(), make_grant())
+        yield opened

@@ -1,6 +1,7 @@
 """Calls to the identity service in the words of its tests."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +32,7 @@ class Identity:
         operation: str,
         *,
         by: tuple[str, str] = OPERATOR,
-        at: dict[str, object] | None = None,
+        at: Mapping[str, object] | None = None,
         right: dict[str, Any] | None = None,
         purpose: str | None = "1.001193",
         headers: dict[str, str] | None = None,

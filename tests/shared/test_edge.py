@@ -15,7 +15,8 @@ from sqlalchemy import text
 from sqlalchemy.orm.exc import StaleDataError
 
 from shared.app import create_service
-from shared.database import Session, SessionFactory
+from shared.database import Session, SessionFactory, wait_out_outage
+from shared.edge import AnswerCutOffError
 from shared.events import DossierProgressed
 from shared.outbox import emit
 from shared.settings import ServiceSettings
@@ -155,8 +156,6 @@ async def test_log_line_is_json_with_service_and_trace(
 async def test_waiting_for_the_database_is_logged_without_what_was_waited_with(
     settings: ServiceSettings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from shared.database import wait_out_outage
-
     configure_logging(settings)
     failures = iter([ConnectionError(NUMBER)])
 
@@ -172,8 +171,9 @@ async def test_waiting_for_the_database_is_logged_without_what_was_waited_with(
 
 
 async def test_error_after_the_first_byte_cuts_the_answer_off(client: httpx.AsyncClient) -> None:
-    with pytest.raises(RuntimeError):
+    with pytest.raises(AnswerCutOffError, match=r"^RuntimeError$") as cut_off:
         await client.get("/stream")
+    assert cut_off.value.__suppress_context__
 
 
 WRONG_BODIES = {

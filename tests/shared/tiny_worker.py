@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from sqlalchemy import event, text
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
@@ -20,7 +20,7 @@ from shared.events import DossierProgressed
 from shared.kafka import PARTITIONS
 from shared.settings import ServiceSettings
 from shared.telemetry import configure_logging
-from shared.worker import Timer, work
+from shared.worker import work
 from tests.shared.mechanics import DOSSIERS, record_effect
 
 
@@ -47,13 +47,6 @@ def _after_commit(_: Session) -> None:
     die_once()
 
 
-async def count_tick(session: AsyncSession) -> None:
-    await session.execute(
-        text("INSERT INTO effect (key, version) VALUES ('tick', :process)"),
-        {"process": os.getpid()},
-    )
-
-
 async def consume_alone(settings: ServiceSettings) -> None:
     """All partitions without a group's rounds of joining, which outlast a killed member by 10 s."""
     consumer = AIOKafkaConsumer(
@@ -71,14 +64,11 @@ async def consume_alone(settings: ServiceSettings) -> None:
 def main() -> None:
     settings = Settings.read()
     configure_logging(settings)
-    tick = Timer(float(os.environ.get("TICK_SECONDS", "1")), count_tick)
     match os.environ["ROLE"]:
         case "relay":
             asyncio.run(work(settings))
         case "consume":
             asyncio.run(consume_alone(settings))
-        case "tick":
-            asyncio.run(work(settings, timers=[tick]))
 
 
 if __name__ == "__main__":

@@ -40,11 +40,11 @@ STATEMENTS = (
     "CREATE INDEX ix_agency_level ON agency (level)",
     # Cells are written over and over: room on their pages spares the index each time.
     """CREATE TABLE tally (
-        agency VARCHAR NOT NULL, measure SMALLINT NOT NULL, grain SMALLINT NOT NULL,
+        agency VARCHAR NOT NULL, part SMALLINT NOT NULL, grain SMALLINT NOT NULL,
         procedure VARCHAR NOT NULL, received_on DATE NOT NULL, channel SMALLINT NOT NULL,
         outcome SMALLINT NOT NULL, due_on DATE, count BIGINT NOT NULL) WITH (fillfactor = 70)""",
     """CREATE UNIQUE INDEX tally_cell
-        ON tally (agency, measure, grain, procedure, received_on, channel, outcome, due_on)
+        ON tally (agency, part, grain, procedure, received_on, channel, outcome, due_on)
         NULLS NOT DISTINCT""",
     """CREATE TABLE tally_state (
         id SMALLINT PRIMARY KEY, changes BIGINT NOT NULL, at TIMESTAMPTZ NOT NULL)""",

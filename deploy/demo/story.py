@@ -1,105 +1,19 @@
-"""The story of one dossier, told through the public gateway only: `make demo`.
+"""One dossier from the applicant's desk to the proof of who looked at it."""
 
-Each call is printed with its status and its time, and after it what each service then knows.
-The first thing that is not as it should be ends the story with exit code 1.
-"""
-
-import asyncio
-import json
-import os
-import sys
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import httpx
+from deploy.demo.mesh import PROCEDURE, Mesh, chapter, knows, must
+from deploy.demo.proof import is_proved, trusted_key
 
-from deploy.verify_proof import verify
-
-GATEWAY = os.environ.get("GATEWAY", "http://127.0.0.1:8000")
-SANDBOX = Path(os.environ.get("SANDBOX_FILE", ".run/sandbox.json"))
 VISIBLE_SECONDS = 1.0
 COUNTED_SECONDS = 5.0
+LOOKS_AT_LEAST = 10
 
-PROCEDURE = "1.001193"
 DESK, DECIDER = "H26.101", "H29.101"
-
-
-class Untrue(Exception):  # noqa: N818 -- a fact of the story that did not hold
-    pass
-
-
-def must(holds: object, fact: str) -> None:
-    if not holds:
-        raise Untrue(fact)
-
-
-class Mesh:
-    """Calls through the gateway as one or another client system, each printed."""
-
-    def __init__(self, http: httpx.AsyncClient, secrets: Mapping[str, str]) -> None:
-        self._http, self._secrets = http, secrets
-        self._tokens: dict[str, str] = {}
-
-    async def sign_in(self, client: str) -> None:
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": client,
-            "client_secret": self._secrets[client],
-        }
-        answer = await self._timed(client, "POST", "/oauth/token", data=form)
-        must(answer.status_code == HTTPStatus.OK, f"{client} gets a token")
-        self._tokens[client] = answer.json()["access_token"]
-
-    async def call(
-        self,
-        client: str,
-        method: str,
-        path: str,
-        *,
-        expect: HTTPStatus = HTTPStatus.OK,
-        quiet: bool = False,
-        headers: Mapping[str, str] | None = None,
-        **what: Any,
-    ) -> httpx.Response:
-        sent = {
-            "Authorization": f"Bearer {self._tokens[client]}",
-            "X-Purpose": PROCEDURE,
-            "X-Officer": "officer-17",
-        } | dict(headers or {})
-        if method == "POST":
-            sent.setdefault("Idempotency-Key", str(uuid4()))
-        answer = await self._timed(client, method, path, quiet=quiet, headers=sent, **what)
-        must(answer.status_code == expect, f"{method} {path} answers {expect.value}")
-        return answer
-
-    async def _timed(
-        self, client: str, method: str, path: str, *, quiet: bool = False, **what: Any
-    ) -> httpx.Response:
-        started = time.perf_counter()
-        answer = await self._http.request(method, path, **what)
-        if not quiet:
-            took = (time.perf_counter() - started) * 1_000
-            print(f"  {client:13} {method:4} {path:58} {answer.status_code}  {took:6.1f} ms")
-        if answer.is_server_error or (answer.is_client_error and not quiet):
-            print(f"{'':16}{answer.text[:300]}")
-        return answer
-
-    async def until(self, client: str, path: str, fact: str, check: Any, within: float) -> float:
-        """Seconds until `check(answer)` holds; Untrue after `within`."""
-        started = time.perf_counter()
-        while True:
-            sent = {"Authorization": f"Bearer {self._tokens[client]}"}
-            answer = await self._http.get(path, headers=sent)
-            took = time.perf_counter() - started
-            if answer.is_success and check(answer.json()):
-                return took
-            must(took < within, f"{fact} within {within} s; last answer {answer.text[:300]}")
-            await asyncio.sleep(0.01)
 
 
 async def tell(mesh: Mesh) -> None:
@@ -271,7 +185,7 @@ async def _push(mesh: Mesh) -> None:
         must(outcomes == [expected] * 3, f"all three are {expected}, not {outcomes}")
         knows("sync", f"{outcomes}")
     for row in rows:
-        await _seen(mesh, row["code"], 9)
+        await _seen(mesh, str(row["code"]), 9)
 
 
 async def _indicators(mesh: Mesh) -> dict[str, Any]:
@@ -324,11 +238,13 @@ async def _prove(mesh: Mesh, code: str) -> None:
     path = f"/ledger/v1/records?dossier={code}&limit=100"
     records = (await mesh.call("auditor-g22", "GET", path)).json()["items"]
     must(any(r["outcome"] == "refused" for r in records), "the refused call is on record")
-    must(len(records) >= 10, "every look at the dossier is on record")
+    must(len(records) >= LOOKS_AT_LEAST, "every look at the dossier is on record")
+    keys = (await mesh.call("auditor-g22", "GET", "/.well-known/ledger-keys.json")).json()
+    key = trusted_key(keys)
     for record in records:
         path = f"/ledger/v1/records/{record['id']}/proof"
         bundle = (await mesh.call("auditor-g22", "GET", path, quiet=True)).json()
-        must(verify(bundle), f"record {record['id']} is proved offline")
+        must(is_proved(bundle, key), f"record {record['id']} is proved offline")
     for record in records:
         knows(
             "ledger",
@@ -336,28 +252,3 @@ async def _prove(mesh: Mesh, code: str) -> None:
             f"{record['outcome']}",
         )
     print(f"    all {len(records)} records proved offline with the ledger's public key")
-
-
-def chapter(title: str) -> None:
-    print(f"\n{title}")
-
-
-def knows(service: str, fact: str) -> None:
-    print(f"{'':4}{service:9} knows: {fact}")
-
-
-async def main() -> None:
-    secrets = {
-        c["client_id"]: c["client_secret"] for c in json.loads(SANDBOX.read_text())["clients"]
-    }
-    async with httpx.AsyncClient(base_url=GATEWAY, timeout=10) as http:
-        await tell(Mesh(http, secrets))
-    print("\nAll of it held.")
-
-
-if __name__ == "__main__":
-    try:
-        asyncio.run(main())
-    except (Untrue, OSError, httpx.HTTPError) as failure:
-        print(f"\nNot true: {failure or type(failure).__name__}", file=sys.stderr)
-        sys.exit(1)

@@ -1,0 +1,39 @@
+"""The story of one dossier, told through the public gateway only: `make demo`.
+
+Each call is printed with its status and its time, and after it what each service then knows.
+The first thing that is not as it should be ends the story with exit code 1.
+"""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+
+from deploy.demo.mesh import Mesh, Untrue
+from deploy.demo.story import tell
+
+GATEWAY = os.environ.get("GATEWAY_URL", "http://127.0.0.1:8000")
+SANDBOX = Path(os.environ.get("SANDBOX_FILE", ".run/sandbox.json"))
+
+
+def sandbox_secrets() -> Mapping[str, str]:
+    clients = json.loads(SANDBOX.read_text())["clients"]
+    return {each["client_id"]: each["client_secret"] for each in clients}
+
+
+async def main(secrets: Mapping[str, str]) -> None:
+    async with httpx.AsyncClient(base_url=GATEWAY, timeout=10) as http:
+        await tell(Mesh(http, secrets))
+    print("\nAll of it held.")
+
+
+if __name__ == "__main__":
+    try:
+        asyncio.run(main(sandbox_secrets()))
+    except (Untrue, OSError, httpx.HTTPError) as failure:
+        print(f"\nNot true: {failure or type(failure).__name__}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,114 @@
+"""Writes what others may rely on, to deploy/schemas/: `python -m deploy.schemas`.
+
+One JSON Schema (2020-12) for each event, and one AsyncAPI 3.0 document of all topics.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from shared.events import EVENTS, TOPICS, Event
+
+FOLDER = Path(__file__).with_name("schemas")
+ASYNCAPI = "asyncapi.json"
+Document = Mapping[str, Any]
+
+
+def documents() -> dict[str, Document]:
+    """By file name, below deploy/schemas/."""
+    schemas = {f"events/{name}.json": event_schema(event) for name, event in EVENTS.items()}
+    return schemas | {ASYNCAPI: asyncapi()}
+
+
+def event_schema(event: type[Event]) -> Document:
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": event.event_type}
+    return dialect | event.model_json_schema(mode="serialization")
+
+
+def asyncapi() -> Document:
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Liên Thông: events",
+            "version": "1",
+            "description": "CloudEvents 1.0 in binary Kafka mode. Of each key, in order.",
+        },
+        "defaultContentType": "application/json",
+        "channels": {_name(topic): _channel(topic) for topic in sorted(TOPICS)},
+        "operations": {
+            f"hear_{_name(topic)}": {
+                "action": "receive",
+                "channel": {"$ref": f"#/channels/{_name(topic)}"},
+            }
+            for topic in sorted(TOPICS)
+        },
+        "components": {
+            "messages": {_name(name): _message(EVENTS[name]) for name in sorted(EVENTS)},
+            "schemas": {"cloudevent": _CLOUDEVENT},
+        },
+    }
+
+
+def _channel(topic: str) -> Document:
+    sent = sorted(name for name, event in EVENTS.items() if event.topic == topic)
+    return {
+        "address": topic,
+        "messages": {_name(n): {"$ref": f"#/components/messages/{_name(n)}"} for n in sent},
+        "bindings": {"kafka": {"topic": topic, "bindingVersion": "0.5.0"}},
+    }
+
+
+def _message(event: type[Event]) -> Document:
+    key = event.model_json_schema(mode="serialization")["properties"][event.key]
+    return {
+        "name": event.event_type,
+        "summary": (event.__doc__ or event.__name__).strip().splitlines()[0],
+        "headers": {"$ref": "#/components/schemas/cloudevent"},
+        "payload": {"$ref": f"events/{event.event_type}.json"},
+        "bindings": {
+            "kafka": {
+                "key": {"type": key["type"], "description": f"`{event.key}` of the payload"},
+                "bindingVersion": "0.5.0",
+            }
+        },
+    }
+
+
+_CLOUDEVENT: Document = {
+    "type": "object",
+    "required": ["ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "content-type"],
+    "properties": {
+        "ce_specversion": {"const": "1.0"},
+        "ce_id": {"type": "string", "format": "uuid"},
+        "ce_source": {"type": "string", "format": "uri-reference"},
+        "ce_type": {"type": "string"},
+        "ce_time": {"type": "string", "format": "date-time"},
+        "ce_traceparent": {"type": "string"},
+        "content-type": {"const": "application/json"},
+    },
+}
+
+
+def _name(dotted: str) -> str:
+    return dotted.replace(".", "_")
+
+
+def text_of(document: Document) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def write_schemas(folder: Path = FOLDER) -> None:
+    """Files of events that are no longer sent go away: git shows what was given up."""
+    (folder / "events").mkdir(parents=True, exist_ok=True)
+    wanted = documents()
+    for old in (folder / "events").glob("*.json"):
+        if f"events/{old.name}" not in wanted:
+            old.unlink()
+    for name, document in wanted.items():
+        (folder / name).write_text(text_of(document))
+
+
+if __name__ == "__main__":
+    write_schemas()
+    print(f"{len(documents())} documents in {FOLDER}")

@@ -1,0 +1,141 @@
+"""One description of all that can be asked through the gateway, made of those of the services."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from httpx import AsyncClient, HTTPError
+
+from gateway.upstreams import OPERATIONS, Operation, Service
+
+Document = dict[str, Any]
+
+KEPT_SECONDS = 60.0
+INCOMPLETE_SECONDS = 5.0
+# Said by the gateway itself, or read from the security scheme.
+INTERNAL = {"authorization", "x-right", "x-subject", "x-fields", "x-request-id"}
+TITLE = "Liên Thông"
+DESCRIPTION = (
+    "Everything is asked through this gateway, with an access token of `POST /oauth/token` and a "
+    "right to the operation. Errors are problem details (RFC 9457), whose `type` tells them apart."
+)
+_EXPLAINING = {
+    "X-Purpose": "what for: the code of the procedure, or the legal basis; at most 200 characters",
+    "X-Officer": "the id of the officer who acts; at most 64 characters",
+    "X-Dossier": "the code of the dossier for which it is asked, where there is one",
+}
+_PROBLEM: Document = {
+    "type": "object",
+    "required": ["type", "title", "status"],
+    "properties": {
+        "type": {"type": "string", "examples": ["/problems/not-allowed"]},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "trace_id": {"type": "string"},
+    },
+}
+
+
+class ApiDescription:
+    """Fetched from the services when asked for. The part of one that is away is left out."""
+
+    def __init__(self, http: AsyncClient, addresses: Mapping[Service, str], own: Document) -> None:
+        self._http, self._addresses, self._own = http, addresses, own
+        self._document: Document = {}
+        self._until = 0.0
+
+    async def document(self) -> Document:
+        if time.monotonic() > self._until:
+            parts = await asyncio.gather(*map(self._fetch, self._addresses))
+            described = dict(zip(self._addresses, parts, strict=True))
+            self._document = merge({**described, Service.GATEWAY: self._own})
+            kept = KEPT_SECONDS if all(parts) else INCOMPLETE_SECONDS
+            self._until = time.monotonic() + kept
+        return self._document
+
+    async def _fetch(self, service: Service) -> Document | None:
+        try:
+            address = f"{self._addresses[service]}/{service}/v1/openapi.json"
+            response = await self._http.get(address)
+            response.raise_for_status()
+            described: Document = response.json()
+        except (HTTPError, ValueError):
+            return None
+        return described
+
+
+def merge(parts: Mapping[Service, Document | None]) -> Document:
+    """Only what the table of operations names; names of schemas get their service before them."""
+    paths: dict[str, Document] = {}
+    schemas: Document = {"Problem": _PROBLEM}
+    for service, part in parts.items():
+        if part is None:
+            continue
+        own = _renamed(part, service)
+        schemas |= own.get("components", {}).get("schemas", {})
+        for operation in OPERATIONS.values():
+            described = own["paths"].get(operation.template, {}).get(operation.method.lower())
+            if operation.service is service and described is not None:
+                entry = paths.setdefault(operation.template, {})
+                entry[operation.method.lower()] = _outward(described, operation)
+    missing = [service for service, part in parts.items() if part is None]
+    note = f"\n\n**Away now and left out: {', '.join(missing)}.**" if missing else ""
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": TITLE, "version": "1", "description": DESCRIPTION + note},
+        "servers": [{"url": "/"}],
+        "paths": dict(sorted(paths.items())),
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+            },
+        },
+    }
+
+
+def _renamed(part: Document, service: Service) -> Document:
+    """With `#/components/schemas/Page` as `#/components/schemas/identity.Page`."""
+    place = b'"#/components/schemas/'
+    text = orjson.dumps(part).replace(place, place + f"{service}.".encode())
+    renamed: Document = orjson.loads(text)
+    schemas = renamed.get("components", {}).get("schemas", {})
+    if schemas:
+        named = {f"{service}.{name}": schema for name, schema in schemas.items()}
+        renamed["components"]["schemas"] = named
+    return renamed
+
+
+def _outward(described: Document, operation: Operation) -> Document:
+    known = described.get("parameters", [])
+    shown = [each for each in known if each["name"].lower() not in INTERNAL]
+    told = {each["name"].lower() for each in shown}
+    if not operation.public:
+        shown += [
+            _header(name, required=operation.personal and name != "X-Dossier")
+            for name in _EXPLAINING
+            if name.lower() not in told
+        ]
+    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    responses = described.get("responses", {}) | {
+        "default": {"description": "A problem", "content": problem}
+    }
+    return described | {
+        "operationId": operation.name.replace(" ", "").replace("/", "_"),
+        "parameters": shown,
+        "responses": responses,
+        "security": [] if operation.public else [{"token": []}],
+    }
+
+
+def _header(name: str, *, required: bool) -> Document:
+    return {
+        "name": name,
+        "in": "header",
+        "required": required,
+        "description": _EXPLAINING[name],
+        "schema": {"type": "string"},
+    }

@@ -1,0 +1,196 @@
+"""Is the access ledger still what was sealed? `python -m gateway.verify` reads all of it and says.
+
+Beside the seals it checks the columns by which records are found (a changed one hides a record from
+who looks for it), and the anchors told on the axis as this gateway kept them.
+"""
+
+import asyncio
+import sys
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+import orjson
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from sqlalchemy import URL
+
+from gateway.keys import ledger_keys, read_private_key
+from gateway.ledger.audit import verify_chain
+from gateway.ledger.chain import stored_batch
+from gateway.ledger.seals import START, Anchor, header_digest
+from gateway.settings import Settings
+from shared.events import LedgerAnchored
+
+SEALS_AT_ONCE = 100
+SAY_SECONDS = 2.0
+MOST_SHOWN = 100
+
+# Each chain that any row names, by one step of the index for each.
+_CHAINS = """
+    WITH RECURSIVE named AS (
+        SELECT min(chain) AS chain FROM {table}
+        UNION ALL
+        SELECT (SELECT min(chain) FROM {table} AS other WHERE other.chain > named.chain)
+        FROM named WHERE chain IS NOT NULL
+    ) SELECT chain FROM named WHERE chain IS NOT NULL"""
+_SEALS = """
+    SELECT number, header, signature, leaves FROM ledger_seal
+    WHERE chain = $1 AND number > $2 ORDER BY number LIMIT $3"""
+_RECORDS = """
+    SELECT number, id, at, agency, client, operation, purpose, dossier,
+        array_to_string(subjects, ',') AS subjects, outcome, record
+    FROM access_record WHERE chain = $1 AND number > $2 AND number <= $3 ORDER BY number, index"""
+_UNSEALED = "SELECT number, id FROM access_record WHERE chain = $1 AND number > $2"
+_ANCHORS = """
+    SELECT value FROM outbox_sent WHERE topic = $1
+    UNION ALL SELECT value FROM outbox WHERE topic = $1"""
+
+_COPIED = ("agency", "client", "operation", "purpose", "dossier", "outcome")
+
+Anchors = Mapping[int, str]
+
+
+class Verdict:
+    """What was found in one chain; `damage` is empty where it is intact."""
+
+    def __init__(self, chain: str) -> None:
+        self.chain = chain
+        self.records = self.seals = 0
+        self.damage: list[str] = []
+        self._said = time.monotonic()
+
+    def add(self, number: int, what: str, record: object = "") -> None:
+        name = f", record {record}" if record else ""
+        self.damage.append(f"{self.chain}, batch {number}{name}: {what}")
+
+    def progress(self) -> None:
+        if time.monotonic() - self._said > SAY_SECONDS:
+            self._said = time.monotonic()
+            print(f"{self.chain}: {self.records:,} records …", file=sys.stderr)  # noqa: T201
+
+    def lines(self) -> list[str]:
+        size = f"{self.records:,} records, {self.seals:,} batches"
+        if not self.damage:
+            return [f"{self.chain}: intact, {size}"]
+        hidden = len(self.damage) - MOST_SHOWN
+        rest = [f"  and {hidden:,} more"] if hidden > 0 else []
+        shown = [f"  {each}" for each in self.damage[:MOST_SHOWN]]
+        return [f"{self.chain}: DAMAGED, {size}", *shown, *rest]
+
+
+async def verify_ledger(url: URL, keys: Mapping[str, Ed25519PublicKey]) -> AsyncIterator[Verdict]:
+    """Chain by chain, all as of one instant: gateways may go on writing. `keys` by key id."""
+    plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    connection = await asyncpg.connect(plain, timeout=5)
+    try:
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            anchors = await _anchors(connection)
+            for chain in await _chains(connection, anchors):
+                yield await _verify(connection, chain, keys, anchors.get(chain, {}))
+    finally:
+        await connection.close()
+
+
+async def _anchors(connection: asyncpg.Connection) -> Mapping[str, Anchors]:
+    """By chain and number, the digest of the header as it was told on the axis."""
+    anchors: dict[str, dict[int, str]] = defaultdict(dict)
+    for row in await connection.fetch(_ANCHORS, LedgerAnchored.topic):
+        told = LedgerAnchored.model_validate_json(row["value"])
+        anchors[told.chain][told.version] = told.head
+    return anchors
+
+
+async def _chains(connection: asyncpg.Connection, anchors: Mapping[str, Anchors]) -> list[str]:
+    tables = ("ledger_chain", "ledger_seal", "access_record")
+    found = [await connection.fetch(_CHAINS.format(table=table)) for table in tables]
+    return sorted({row["chain"] for rows in found for row in rows} | set(anchors))
+
+
+async def _verify(
+    connection: asyncpg.Connection,
+    chain: str,
+    keys: Mapping[str, Ed25519PublicKey],
+    anchors: Anchors,
+) -> Verdict:
+    verdict, after = Verdict(chain), START
+    while seals := await connection.fetch(_SEALS, chain, after.number, SEALS_AT_ONCE):
+        last = seals[-1]
+        rows = await connection.fetch(_RECORDS, chain, after.number, last["number"])
+        _check_sealed(verdict, seals, rows, keys, after)
+        _check_columns(verdict, rows)
+        _check_anchors(verdict, seals, anchors)
+        after = Anchor(last["number"], header_digest(last["header"].encode()))
+        verdict.seals += len(seals)
+        verdict.records += len(rows)
+        verdict.progress()
+    for row in await connection.fetch(_UNSEALED, chain, after.number):
+        verdict.add(row["number"], "record added, no batch of this number", row["id"])
+    for number in sorted(number for number in anchors if number > after.number):
+        verdict.add(number, "batch removed, and all before it back to the last one here")
+    return verdict
+
+
+def _check_sealed(
+    verdict: Verdict,
+    seals: Sequence[Mapping[str, Any]],
+    rows: Sequence[Mapping[str, Any]],
+    keys: Mapping[str, Ed25519PublicKey],
+    after: Anchor,
+) -> None:
+    records: dict[int, list[bytes]] = {seal["number"]: [] for seal in seals}
+    for row in rows:
+        if row["number"] in records:
+            records[row["number"]].append(row["record"])
+        else:
+            verdict.add(row["number"], "record added, no batch of this number", row["id"])
+    batches = [
+        stored_batch(seal["header"], seal["signature"], seal["leaves"], records[seal["number"]])
+        for seal in seals
+    ]
+    for fault in verify_chain(batches, keys, chain=verdict.chain, after=after):
+        verdict.add(fault.batch, fault.kind, fault.name)
+
+
+def _check_columns(verdict: Verdict, rows: Sequence[Mapping[str, Any]]) -> None:
+    for row in rows:
+        try:
+            wrong = _wrong_columns(row, orjson.loads(row["record"]))
+        except (ValueError, TypeError, KeyError):
+            continue  # not what was sealed: already said
+        if wrong:
+            verdict.add(row["number"], f"columns changed: {', '.join(wrong)}", row["id"])
+
+
+def _wrong_columns(row: Mapping[str, Any], told: Mapping[str, Any]) -> list[str]:
+    wrong = [name for name in _COPIED if row[name] != told[name]]
+    if row["subjects"] != ",".join(told["subjects"]):
+        wrong.append("subjects")
+    if row["at"] != datetime.fromisoformat(told["at"]):
+        wrong.append("at")
+    return wrong if str(row["id"]) == told["id"] else ["id", *wrong]
+
+
+def _check_anchors(verdict: Verdict, seals: Sequence[Mapping[str, Any]], anchors: Anchors) -> None:
+    for seal in seals:
+        told = anchors.get(seal["number"])
+        if told and told != header_digest(seal["header"].encode()):
+            verdict.add(seal["number"], "batch is not the one whose digest was told on the axis")
+
+
+async def main() -> int:
+    settings = Settings.read()
+    key = read_private_key("ledger_key", settings.ledger_key).public_key()
+    trusted = ledger_keys(key, settings.ledger_keys_retired)
+    damaged, records = False, 0
+    async for verdict in verify_ledger(settings.database, trusted):
+        damaged, records = damaged or bool(verdict.damage), records + verdict.records
+        print("\n".join(verdict.lines()), flush=True)  # noqa: T201 -- what the command is for
+    print(f"{records:,} records: {'DAMAGED' if damaged else 'intact'}")  # noqa: T201 -- idem
+    return int(damaged)
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

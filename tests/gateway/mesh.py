@@ -1,0 +1,200 @@
+"""A whole gateway for tests: real database, real sockets to a stand-in for the services behind."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import httpx
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from deploy.postgres import plain_url
+from deploy.secrets import ed25519_key
+from gateway.handlers import HANDLERS
+from gateway.main import Gateway, create_app
+from gateway.settings import Settings
+from gateway.upstreams import OPERATIONS
+from shared.database import SessionFactory
+from shared.events import AgencyChanged, ClientChanged, GrantChanged
+from shared.migrations import upgrade
+from tests.factories import TestAuthority
+from tests.gateway.wire import SUBJECT, serving
+from tests.waiting import eventually
+
+VERIFY = "POST /identity/v1/verifications"
+LIST = "GET /dossier/v1/dossiers"
+READ = "GET /dossier/v1/dossiers/{code}"
+LEDGER = [name for name in OPERATIONS if "/ledger/v1/" in name]
+PURPOSE = {"X-Purpose": "1.001193", "X-Officer": "officer-1"}
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class Services:
+    """Identity, dossier and sync in one: serves the keys of `authority`, answers as told."""
+
+    authority: TestAuthority = field(default_factory=TestAuthority)
+    answer: Callable[[], Response] = lambda: JSONResponse({}, headers={"X-Subject": SUBJECT})
+    asked: list[Request] = field(default_factory=list)
+    address: str = ""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/.well-known/jwks.json":
+            keys = self.authority._keys(httpx.Request("GET", "http://identity/"))
+            await JSONResponse(keys.json())(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        await request.body()
+        self.asked.append(request)
+        await self.answer()(scope, receive, send)
+
+
+def make_settings(database_url: str, services: str = "http://127.0.0.1:9", **over: Any) -> Settings:
+    defaults = {
+        "kafka_servers": "127.0.0.1:9",
+        "identity_url": services,
+        "dossier_url": services,
+        "sync_url": services,
+        "rights_key": ed25519_key(),
+        "ledger_key": ed25519_key(),
+    }
+    return Settings(database_url=database_url, **(defaults | over))
+
+
+def make_grant(client: str = "onestop-h26", **over: Any) -> GrantChanged:
+    defaults = {
+        "grant_id": uuid4(),
+        "client_id": client,
+        "version": 1,
+        "at": datetime.now(UTC),
+        "operations": [VERIFY, LIST, READ],
+        "procedures": None,
+        "fields": None,
+        "agencies": ["H26"],
+        "valid_from": LONG_AGO,
+        "valid_to": None,
+        "legal_basis": "Nghị định 118/2025/NĐ-CP",
+        "per_second": None,
+        "per_day": None,
+        "revoked": False,
+    }
+    return GrantChanged(**(defaults | over))
+
+
+def make_client(client: str = "onestop-h26", agency: str = "H26", **over: Any) -> ClientChanged:
+    defaults = {"version": 1, "at": datetime.now(UTC), "active": True}
+    return ClientChanged(client_id=client, agency=agency, **(defaults | over))
+
+
+def make_agency(code: str = "H26", **over: Any) -> AgencyChanged:
+    defaults = {
+        "version": 1,
+        "at": datetime.now(UTC),
+        "name": "UBND Thành phố Hà Nội",
+        "level": "province",
+        "parent": None,
+        "valid_from": LONG_AGO.date(),
+        "valid_to": None,
+        "successor": None,
+    }
+    return AgencyChanged(code=code, **(defaults | over))
+
+
+@dataclass
+class Mesh:
+    """`ask` calls the gateway as `client` of `agency`, with purpose and officer."""
+
+    gateway: Gateway
+    services: Services
+    settings: Settings
+    http: httpx.AsyncClient
+    names: int = 0
+
+    @property
+    def sessions(self) -> SessionFactory:
+        sessions: SessionFactory = self.gateway.own.state.sessions
+        return sessions
+
+    async def ask(
+        self,
+        operation: str,
+        *,
+        client: str = "onestop-h26",
+        agency: str = "H26",
+        headers: dict[str, str] | None = None,
+        **rest: Any,
+    ) -> httpx.Response:
+        method, _, path = operation.partition(" ")
+        token = {"Authorization": f"Bearer {self.services.authority.token(client, agency)}"}
+        sent = {**token, **PURPOSE, **(headers or {})}
+        sent = {name: value for name, value in sent.items() if value is not None}
+        return await self.http.request(method, path, headers=sent, **rest)
+
+    async def tell(self, *events: GrantChanged | ClientChanged | AgencyChanged) -> None:
+        """As the worker does; returns when the gateway knows."""
+        before = {name: self.rights_of(name) for name in _clients(events)}
+        async with self.sessions.begin() as session:
+            for kind, handlers in HANDLERS.items():
+                if told := [event for event in events if isinstance(event, kind)]:
+                    await handlers[0](session, told)
+        await eventually(lambda: all(self.rights_of(n) is not old for n, old in before.items()))
+
+    async def is_ready(self) -> bool:
+        return (await self.http.get("/readyz")).is_success
+
+    def rights_of(self, client: str) -> object:
+        return self.gateway.own.state.rights.of(client)
+
+    async def newcomer(self, *grants: GrantChanged, agency: str = "H26") -> str:
+        """A client of its own with these grants."""
+        self.names += 1
+        client = f"client-{self.names}"
+        own = [grant.model_copy(update={"client_id": client}) for grant in grants]
+        await self.tell(make_client(client, agency), *own)
+        return client
+
+    async def records(self, **where: Any) -> list[asyncpg.Record]:
+        """The rows of the ledger, the oldest first."""
+        conditions = " AND ".join(f"{name} = ${place}" for place, name in enumerate(where, 1))
+        query = f"SELECT * FROM access_record WHERE {conditions or 'true'} ORDER BY at"
+        connection = await asyncpg.connect(plain_url(self.settings.database_url))
+        try:
+            return list(await connection.fetch(query, *where.values()))
+        finally:
+            await connection.close()
+
+
+def _clients(events: Collection[Any]) -> set[str]:
+    return {event.client_id for event in events if not isinstance(event, AgencyChanged)}
+
+
+@asynccontextmanager
+async def open_services() -> AsyncIterator[Services]:
+    services = Services()
+    async with serving(services) as port:
+        services.address = f"http://127.0.0.1:{port}"
+        yield services
+
+
+@asynccontextmanager
+async def open_mesh(
+    database_url: str, services: Services, *, ready: bool = True, **over: Any
+) -> AsyncIterator[Mesh]:
+    settings = make_settings(database_url, services.address, **over)
+    await asyncio.to_thread(upgrade, settings)
+    gateway = create_app(settings)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(gateway.own.router.lifespan_context(gateway.own))
+        http = await stack.enter_async_context(
+            httpx.AsyncClient(transport=httpx.ASGITransport(gateway), base_url="http://gateway")
+        )
+        mesh = Mesh(gateway, services, settings, http)
+        if ready:
+            await eventually(mesh.is_ready)
+        yield mesh

@@ -1,0 +1,251 @@
+"""What could not be handled is kept, shown, sent again or discarded: by operators, with a right."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from aiokafka import AIOKafkaProducer
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.app import create_service
+from shared.consumer import handle_records
+from shared.database import SessionFactory
+from shared.dead_letters import (
+    DeadLetter,
+    DeadLetterNotFound,
+    DeadLetterSettled,
+    DeadLetterTooLarge,
+    discard_dead_letter,
+    list_dead_letters,
+    measure_dead_letters,
+    read_dead_letter,
+    replay_dead_letter,
+)
+from shared.events import DEAD, DossierProgressed
+from shared.kafka import MAX_MESSAGE_BYTES
+from shared.outbox import relay_batch
+from shared.settings import ServiceSettings
+from shared.telemetry import DEAD_LETTERS
+from tests.factories import TestAuthority
+from tests.shared.mechanics import (
+    DOSSIERS,
+    SERVICE,
+    progressed,
+    record_effect,
+    scalar,
+    serving,
+    tailing,
+    versions_of,
+)
+from tests.shared.test_consumer import HANDLERS, record
+from tests.waiting import eventually
+
+SECRET = "079204001234"
+PATH = "/dossier/v1/dead-letters"
+
+
+async def refuse(_: AsyncSession, __: Sequence[Any]) -> None:
+    raise LookupError(SECRET)
+
+
+async def set_aside(sessions: SessionFactory, key: str, **over: Any) -> DeadLetter:
+    failing = {DossierProgressed: [refuse]}
+    await handle_records(sessions, [record(progressed(key, 5), offset=9, **over)], failing)
+    async with sessions() as session:
+        return next(one for one in await list_dead_letters(session, "open") if one.key == key)
+
+
+@pytest.fixture
+async def letter(sessions: SessionFactory, key: str) -> DeadLetter:
+    return await set_aside(sessions, key)
+
+
+async def test_letter_keeps_the_message_and_a_reason_without_content(
+    sessions: SessionFactory, letter: DeadLetter, key: str
+) -> None:
+    assert (letter.topic, letter.partition, letter.offset, letter.key) == (DOSSIERS, 0, 9, key)
+    assert DossierProgressed.model_validate_json(letter.value).version == 5
+    assert letter.headers["ce_type"] == "dossier.progressed.v1"
+    assert letter.reason == "LookupError in refuse"
+    async with sessions() as session:
+        await measure_dead_letters(session)
+    assert DEAD_LETTERS._value.get() == 1
+
+
+@pytest.mark.broker
+async def test_the_axis_is_told_with_the_reason(
+    sessions: SessionFactory,
+    producer: AIOKafkaProducer,
+    settings: ServiceSettings,
+    letter: DeadLetter,
+) -> None:
+    await relay_batch(sessions, producer)
+    async with tailing(settings, DOSSIERS + DEAD) as tail:
+        (dead,) = await eventually(lambda: tail.of(letter.key))
+    assert dead.value == letter.value
+    assert dict(dead.headers)["error"] == b"LookupError in refuse"
+
+
+@pytest.mark.broker
+async def test_replayed_letter_is_handled_once_its_cause_is_gone(
+    sessions: SessionFactory,
+    producer: AIOKafkaProducer,
+    settings: ServiceSettings,
+    letter: DeadLetter,
+) -> None:
+    async with sessions.begin() as session:
+        await replay_dead_letter(session, letter.id)
+    await relay_batch(sessions, producer)
+    async with tailing(settings) as tail:
+        records = await eventually(lambda: tail.of(letter.key))
+    for _ in range(2):
+        await handle_records(sessions, records, HANDLERS)
+    assert await versions_of(sessions, letter.key) == [5]
+    assert await state_of(sessions, letter.id) == "replayed"
+
+
+async def state_of(sessions: SessionFactory, letter: UUID) -> str:
+    async with sessions() as session:
+        return (await read_dead_letter(session, letter)).state
+
+
+async def test_letter_that_fails_again_is_open_again_and_the_same(
+    sessions: SessionFactory, letter: DeadLetter
+) -> None:
+    async with sessions.begin() as session:
+        await replay_dead_letter(session, letter.id)
+    headers = [(name, content.encode()) for name, content in letter.headers.items()]
+    again = await set_aside(sessions, letter.key, headers=headers)
+    assert again.id == letter.id
+    assert await scalar(sessions, "SELECT count(*) FROM dead_letter") == 1
+
+
+async def test_discarded_letter_stays_so_when_the_axis_is_refilled(
+    sessions: SessionFactory, letter: DeadLetter
+) -> None:
+    async with sessions.begin() as session:
+        await discard_dead_letter(session, letter.id)
+    headers = [(name, content.encode()) for name, content in letter.headers.items()]
+    same = record(progressed(letter.key, 5), headers=headers)
+    await handle_records(sessions, [same], {DossierProgressed: [refuse]})
+    assert await state_of(sessions, letter.id) == "discarded"
+    # Only the first time was worth telling.
+    assert await scalar(sessions, "SELECT count(*) FROM outbox") == 1
+
+
+async def test_settled_letter_cannot_be_settled_again(
+    sessions: SessionFactory, letter: DeadLetter
+) -> None:
+    async with sessions.begin() as session:
+        await discard_dead_letter(session, letter.id)
+        with pytest.raises(DeadLetterSettled):
+            await replay_dead_letter(session, letter.id)
+        with pytest.raises(DeadLetterNotFound):
+            await discard_dead_letter(session, uuid4())
+
+
+async def test_letter_too_large_for_the_axis_is_not_sent_again(
+    sessions: SessionFactory, key: str
+) -> None:
+    letter = await set_aside(sessions, key, value=b"x" * (MAX_MESSAGE_BYTES + 1))
+    with pytest.raises(DeadLetterTooLarge):
+        async with sessions.begin() as session:
+            await replay_dead_letter(session, letter.id)
+    assert await state_of(sessions, letter.id) == "open"
+    assert await scalar(sessions, "SELECT count(*) FROM outbox") == 0
+
+
+@pytest.fixture
+async def client(
+    settings: ServiceSettings, sessions: SessionFactory, authority: TestAuthority
+) -> AsyncIterator[httpx.AsyncClient]:
+    app = create_service(settings, title="Test", prefix="/dossier/v1", routers=[])
+    async with serving(app, authority) as client:
+        yield client
+
+
+async def test_operator_lists_reads_replays_and_discards_over_http(
+    client: httpx.AsyncClient,
+    authority: TestAuthority,
+    letter: DeadLetter,
+    sessions: SessionFactory,
+) -> None:
+    async def ask(method: str, below: str = "", **query: str) -> httpx.Response:
+        operation = f"{method} {PATH}{below}"
+        path = PATH + below.replace("{letter_id}", str(letter.id))
+        headers = authority.headers(operation, SERVICE, client="operator-vpcp")
+        return await client.request(method, path, headers=headers, params=query)
+
+    (listed,) = (await ask("GET")).json()
+    assert (listed["id"], listed["reason"]) == (str(letter.id), "LookupError in refuse")
+    assert "content" not in listed
+    shown = (await ask("GET", "/{letter_id}")).json()
+    assert json.loads(shown["content"])["code"] == letter.key
+    assert (await ask("POST", "/{letter_id}/replay")).json()["state"] == "replayed"
+    assert (await ask("GET")).json() == []
+    assert len((await ask("GET", state="replayed")).json()) == 1
+    assert (await ask("DELETE", "/{letter_id}")).status_code == 409
+    assert (await ask("GET", state="lost")).status_code == 422
+    assert await scalar(sessions, "SELECT count(*) FROM outbox WHERE topic = :t", t=DOSSIERS) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "below"), [("GET", ""), ("GET", "/x"), ("POST", "/x/replay"), ("DELETE", "/x")]
+)
+async def test_without_a_right_for_it_nothing_is_shown_or_changed(
+    client: httpx.AsyncClient,
+    authority: TestAuthority,
+    letter: DeadLetter,
+    method: str,
+    below: str,
+) -> None:
+    path = PATH + below.replace("x", str(letter.id))
+    assert (await client.request(method, path)).status_code == 401
+    other = authority.headers("GET /dossier/v1/dossiers", SERVICE)
+    assert (await client.request(method, path, headers=other)).status_code == 403
+
+
+def command(settings: ServiceSettings, *words: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        "PATH": os.defpath,
+        "DATABASE_URL": settings.database_url,
+        "KAFKA_SERVERS": settings.kafka_servers,
+        "PERSON_HASH_KEY": "00",
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "shared", SERVICE, "dead-letters", *words],
+        cwd=Path(__file__).parents[2],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_operator_lists_shows_and_replays_at_the_command_line(
+    settings: ServiceSettings, letter: DeadLetter
+) -> None:
+    listed = json.loads(command(settings, "list").stdout)
+    assert (listed["id"], listed["state"]) == (str(letter.id), "open")
+    shown = json.loads(command(settings, "show", str(letter.id)).stdout)
+    assert json.loads(shown["content"])["code"] == letter.key
+    assert command(settings, "replay", str(letter.id)).returncode == 0
+    again = command(settings, "discard", str(letter.id))
+    assert (again.returncode, again.stderr) == (1, DeadLetterSettled.title + "\n")
+    assert command(settings, "list").stdout == ""
+
+
+async def test_handler_that_failed_leaves_no_half_effect(
+    sessions: SessionFactory, key: str
+) -> None:
+    handlers = {DossierProgressed: [record_effect, refuse]}
+    await handle_records(sessions, [record(progressed(key))], handlers)
+    assert await versions_of(sessions, key) == []
+    assert await scalar(sessions, "SELECT count(*) FROM handled_event") == 0

@@ -1,0 +1,121 @@
+"""Tracing is a setting: on, a collector hears of requests and statements; off, nobody does."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from shared.database import SessionFactory
+from shared.settings import ServiceSettings
+
+ROOT = Path(__file__).parents[2]
+NUMBER = "079204001234"
+# Tracing is switched on for a whole process: each case gets one of its own.
+REQUESTS = f"""
+import asyncio, httpx, sys
+from fastapi import APIRouter
+from opentelemetry import trace
+from sqlalchemy import text
+from shared.app import create_service
+from shared.database import Session
+from shared.settings import ServiceSettings
+
+router = APIRouter()
+
+@router.post("/effects/{{number}}")
+async def write(number: str, session: Session) -> None:
+    await session.execute(text("INSERT INTO effect VALUES (:key, 1)"), {{"key": "{NUMBER}"}})
+    if number == "8":  # PostgreSQL repeats what it cannot read in its message
+        query = text("SELECT CAST(CAST(:key AS text) AS date)")
+        await session.execute(query, {{"key": "{NUMBER}"}})
+
+async def main(settings):
+    app = create_service(settings, title="Test", prefix="/test/v1", routers=[router])
+    transport = httpx.ASGITransport(app)
+    async with app.router.lifespan_context(app):
+        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+            for number, status in ((7, 200), (8, 500)):
+                answer = await client.post(f"/effects/{{number}}")
+                assert answer.status_code == status, answer.text
+                print(answer.headers["X-Trace-Id"])
+    provider = trace.get_tracer_provider()
+    if hasattr(provider, "shutdown"):
+        provider.shutdown()
+    print(type(provider).__name__)
+
+class Settings(ServiceSettings):
+    name: str = "dossier_service"
+
+asyncio.run(main(Settings.read()))
+"""
+
+
+@pytest.fixture
+def collector() -> Iterator[tuple[str, list[bytes]]]:
+    heard: list[bytes] = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", heard
+        server.shutdown()
+        thread.join()
+
+
+async def run(settings: ServiceSettings, endpoint: str) -> list[str]:
+    environment = {
+        "PATH": os.defpath,
+        "PYTHONPATH": str(ROOT),
+        "DATABASE_URL": settings.database_url,
+        "KAFKA_SERVERS": settings.kafka_servers,
+        "TRACING_ENDPOINT": endpoint,
+        "OTEL_EXPORTER_OTLP_COMPRESSION": "none",
+    }
+    ended = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", REQUESTS],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode == 0, ended.stderr[-3_000:]
+    return ended.stdout.splitlines()[-3:]
+
+
+async def test_collector_hears_of_requests_and_statements_but_not_of_their_values(
+    settings: ServiceSettings, sessions: SessionFactory, collector: tuple[str, list[bytes]]
+) -> None:
+    endpoint, heard = collector
+    first, second, provider = await run(settings, endpoint)
+    assert provider == "TracerProvider"
+    told = b"".join(heard)
+    for trace_id in (first, second):
+        assert bytes.fromhex(trace_id) in told
+    assert b"POST /effects/{number}" in told
+    assert b"INSERT INTO effect" in told
+    assert b"dossier_service" in told
+    assert NUMBER.encode() not in told
+
+
+async def test_without_an_address_nothing_is_traced(
+    settings: ServiceSettings, sessions: SessionFactory, collector: tuple[str, list[bytes]]
+) -> None:
+    assert (await run(settings, ""))[-1] != "TracerProvider"
+    assert collector[1] == []

@@ -1,0 +1,131 @@
+"""A worker is ready when it can work, and ends when it is told to."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Awaitable, Callable
+
+import httpx
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from deploy.ports import free_port
+from shared.database import SessionFactory
+from shared.worker import Timer, run_timer
+from tests.conftest import Broker, Databases
+from tests.shared.mechanics import Start, announce, progressed, scalar
+from tests.waiting import eventually
+
+ENDS_WITHIN = 10
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
+
+
+def readiness(port: int) -> Callable[[], Awaitable[tuple[int, dict[str, str]]]]:
+    async def ask() -> tuple[int, dict[str, str]]:
+        try:
+            async with httpx.AsyncClient(timeout=5) as client:
+                answer = await client.get(f"http://127.0.0.1:{port}/readyz")
+        except httpx.HTTPError as error:
+            raise AssertionError(type(error).__name__) from error
+        return answer.status_code, answer.json()["checks"]
+
+    return ask
+
+
+async def becomes(port: int, status: int, **checks: str) -> None:
+    ask = readiness(port)
+
+    async def is_so() -> bool:
+        found, outcomes = await ask()
+        assert found == status, outcomes
+        return all((outcomes.get(name) == "ok") == (is_ == "ok") for name, is_ in checks.items())
+
+    await eventually(is_so, within=20)
+
+
+@pytest.mark.broker
+async def test_worker_is_ready_only_while_database_and_broker_answer(
+    start: Start, postgres: Databases, kafka: Broker, port: int
+) -> None:
+    start("relay", WORKER_PORT=str(port))
+    await becomes(port, 200, database="ok", broker="ok")
+    await asyncio.to_thread(kafka.stop)
+    try:
+        await becomes(port, 503, database="ok", broker="away")
+    finally:
+        await asyncio.to_thread(kafka.start)
+    await becomes(port, 200, broker="ok")
+    await asyncio.to_thread(postgres.server.stop)
+    try:
+        await becomes(port, 503, database="away", broker="ok")
+    finally:
+        await asyncio.to_thread(postgres.server.start)
+    await becomes(port, 200, database="ok")
+
+
+@pytest.mark.broker
+async def test_told_to_end_a_worker_ends_well_and_soon(
+    start: Start, sessions: SessionFactory, port: int, key: str
+) -> None:
+    worker = start("relay", WORKER_PORT=str(port))
+    await becomes(port, 200)
+    await announce(sessions, *(progressed(key, n) for n in range(3_000)))
+    worker.send_signal(signal.SIGTERM)
+    assert await asyncio.to_thread(worker.wait, ENDS_WITHIN) == 0
+    query = "SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM outbox_sent)"
+    assert await scalar(sessions, query) == 3_000
+
+
+async def test_worker_that_still_waits_for_the_broker_is_alive_and_ends_well(
+    start: Start, port: int
+) -> None:
+    worker = start("relay", WORKER_PORT=str(port), KAFKA_SERVERS=f"127.0.0.1:{free_port()}")
+    await becomes(port, 503, database="ok", started="not yet")
+    worker.send_signal(signal.SIGTERM)
+    started = time.monotonic()
+    assert await asyncio.to_thread(worker.wait, ENDS_WITHIN) == 0
+    assert time.monotonic() - started < ENDS_WITHIN
+
+
+async def tick(session: AsyncSession) -> None:
+    await session.execute(text("INSERT INTO effect (key, version) VALUES ('tick', 1)"))
+
+
+async def ticks(sessions: SessionFactory) -> int:
+    count: int = await scalar(sessions, "SELECT count(*) FROM effect")
+    return count
+
+
+async def test_timer_is_acted_on_by_one_replica_each_time_it_is_due(
+    sessions: SessionFactory,
+) -> None:
+    for due in (1, 2):
+        await asyncio.gather(*(run_timer(sessions, Timer(60, tick)) for _ in range(5)))
+        assert await ticks(sessions) == due
+        async with sessions.begin() as session:
+            await session.execute(text("UPDATE timer SET at = at - interval '61 seconds'"))
+
+
+async def test_timer_that_only_measures_runs_in_every_replica(sessions: SessionFactory) -> None:
+    timer = Timer(60, tick, once_anywhere=False)
+    await asyncio.gather(*(run_timer(sessions, timer) for _ in range(5)))
+    assert await ticks(sessions) == 5
+
+
+async def test_timer_that_failed_is_still_due(sessions: SessionFactory) -> None:
+    failures = iter([LookupError("first time")])
+
+    async def fail_once(session: AsyncSession) -> None:
+        await tick(session)
+        for failure in failures:
+            raise failure
+
+    with pytest.raises(LookupError):
+        await run_timer(sessions, Timer(60, fail_once))
+    await run_timer(sessions, Timer(60, fail_once))
+    assert await ticks(sessions) == 1

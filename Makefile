@@ -73,10 +73,10 @@ migrate: $(INSTALLED) ## bring the databases of the running stack to the newest 
 	@for service in $(SERVICES); do $(LOCAL) as $$service $(RUN) -m shared $$service migrate || exit; done
 
 people: $(INSTALLED) ## add N=100000 synthetic people to the running stack
-	@$(LOCAL) as identity_service $(RUN) -m identity_service.people $(N)
+	@$(LOCAL) as identity_service $(RUN) -m identity_service.people --count $(N)
 
 verify-ledger: $(INSTALLED) ## check every batch and signature of the running stack's access ledger
-	@$(LOCAL) as gateway $(RUN) -m gateway.ledger
+	@$(LOCAL) as gateway $(RUN) -m gateway.verify
 
 schemas: $(INSTALLED) ## write the schemas of events and APIs to deploy/schemas
 	$(RUN) -m deploy.schemas

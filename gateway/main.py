@@ -100,7 +100,6 @@ async def _opened(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
     signer = RightsSigner(read_private_key("rights_key", settings.rights_key))
     rights, ledger = Rights(), LedgerWriter(settings.database, seal_key)
     feed = RightsFeed(rights, settings.database)
-    app.state.rights = rights
     app.state.right_keys, app.state.ledger_keys = signer.key_set, trusted
     app.state.ledger_key_set = ledger_key_set(trusted)
     async with open_client() as http, _asking(app) as self_http, open_session() as session:

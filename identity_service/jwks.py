@@ -51,10 +51,10 @@ def checked_public_jwk(jwk: Mapping[str, object]) -> dict[str, str]:
     algorithms = _ALGORITHMS[key_type]
     if (algorithm := jwk.get("alg", algorithms[0])) not in algorithms:
         raise ValueError(f"alg of such a key is {' or '.join(algorithms)}")
+    _require_strength(kept, str(algorithm))
     kid = jwk.get("kid", thumbprint(kept))
     if not isinstance(kid, str) or not _KID.fullmatch(kid):
         raise ValueError("kid is a text of 1 to 100 letters, digits, '.', '_', '~' and '-'")
-    _require_strength(kept, str(algorithm))
     return kept | {"kid": kid, "alg": str(algorithm)}
 
 

@@ -3,7 +3,6 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from identity_service.clients import SecretCheck
 from identity_service.keys import SigningKeys
 from identity_service.problems import TokenRefused
 from identity_service.routes import ROUTERS
@@ -18,7 +17,7 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def resources(app: FastAPI) -> AsyncIterator[None]:
         keys = SigningKeys(app.state.sessions, settings.key_encryption_key)
-        app.state.token_desk = TokenDesk(settings, keys, SecretCheck())
+        app.state.token_desk = TokenDesk(settings, keys)
         async with SOURCES[settings.source](settings) as app.state.source:
             yield
 

@@ -73,7 +73,7 @@ class Client(Base):
     __table_args__ = (
         CheckConstraint("kind IN ('sandbox', 'production', 'operator')", name="client_kind"),
         CheckConstraint(
-            "secret_hash IS NULL OR kind <> 'production'", name="client_production_has_no_secret"
+            "secret_digest IS NULL OR kind <> 'production'", name="client_production_has_no_secret"
         ),
     )
 
@@ -83,7 +83,7 @@ class Client(Base):
     name: Mapped[str]
     kind: Mapped[str]
     active: Mapped[bool]
-    secret_hash: Mapped[str | None]
+    secret_digest: Mapped[str | None]
     keys: Mapped[list["ClientKey"]] = relationship(
         lazy="raise", order_by="ClientKey.added_at", cascade="all, delete-orphan"
     )

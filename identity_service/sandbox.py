@@ -29,6 +29,7 @@ class SandboxGrant(_Strict):
     fields: list[FieldName] | None = None
     agencies: list[AgencyCode] | None = None
     legal_basis: str
+    per_second: int | None = None
 
 
 class SandboxClient(_Strict):

@@ -1,6 +1,6 @@
 """Bodies and filters of requests, and the answers."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -23,7 +23,15 @@ from identity_service.personal_numbers import PersonalNumber
 from shared.events.codes import AgencyCode, ProcedureCode
 
 ClientKind = Literal["sandbox", "production", "operator"]
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
+# No control characters: PostgreSQL stores no NUL, and a log line has one line.
+Line = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Name = Annotated[Line, StringConstraints(min_length=1, max_length=300)]
+KeyId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._~-]{1,100}$")]
+# What a date can be here; beyond, neither arithmetic nor PostgreSQL follows.
+Day = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2200, 1, 1))]
+Instant = Annotated[
+    AwareDatetime, Field(ge=datetime(2000, 1, 1, tzinfo=UTC), le=datetime(2200, 1, 1, tzinfo=UTC))
+]
 ClientId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9-]{1,62})[a-z0-9]$")]
 OPERATION = r"^(?:\*|(?:GET|POST|PUT|PATCH|DELETE) /[A-Za-z0-9._{}/-]{1,200})$"
 OperationName = Annotated[str, StringConstraints(pattern=OPERATION)]
@@ -95,8 +103,8 @@ class AgencyFilter(_Filter):
 
     level: Level | None = None
     parent: AgencyCode | None = None
-    q: Annotated[str, StringConstraints(min_length=2, max_length=100)] | None = None
-    on: date | None = None
+    q: Annotated[Line, StringConstraints(min_length=2, max_length=100)] | None = None
+    on: Day | None = None
 
 
 class AgencyIn(_Request):
@@ -107,7 +115,7 @@ class AgencyIn(_Request):
     name: Name
     level: Level
     parent: AgencyCode | None = None
-    valid_from: date
+    valid_from: Day
     unit_code: UnitCode | None = None
     replaces: Annotated[frozenset[AgencyCode], Field(max_length=200)] = frozenset()
 
@@ -175,11 +183,9 @@ class GrantIn(_Request):
     procedures: Annotated[list[ProcedureCode], Field(min_length=1, max_length=5_000)] | None = None
     fields: Annotated[list[FieldName], Field(min_length=1, max_length=100)] | None = None
     agencies: Annotated[list[AgencyCode], Field(min_length=1, max_length=1_000)] | None = None
-    valid_from: AwareDatetime | None = Field(default=None, description="now, where it is left out")
-    valid_to: AwareDatetime | None = None
-    legal_basis: Annotated[
-        str, StringConstraints(strip_whitespace=True, min_length=5, max_length=500)
-    ]
+    valid_from: Instant | None = Field(default=None, description="now, where it is left out")
+    valid_to: Instant | None = None
+    legal_basis: Annotated[Line, StringConstraints(min_length=5, max_length=500)]
     per_second: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     per_day: Annotated[int, Field(ge=1, le=2_000_000_000)] | None = None
 

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from argon2 import PasswordHasher
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity_service.agency_seed import agencies
+from identity_service.clients import secret_digest
 from identity_service.load_people import load_people, load_personas
 from identity_service.matching import bare_name_key
 from identity_service.models import Agency, Base, Client, Grant
@@ -99,7 +99,7 @@ async def _seed_secrets(sessions: SessionFactory, settings: Settings) -> None:
         for client in await session.scalars(
             select(Client).where(Client.client_id.in_(secrets_of), Client.kind != "production")
         ):
-            if client.secret_hash is None or client.client_id not in known:
-                client.secret_hash = PasswordHasher().hash(secrets_of[client.client_id])
+            if client.secret_digest is None or client.client_id not in known:
+                client.secret_digest = secret_digest(secrets_of[client.client_id])
     if secrets_of != known:
         write_sandbox_file(settings.sandbox_file, secrets_of)

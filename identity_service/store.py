@@ -12,7 +12,8 @@ from sqlalchemy.orm import InstrumentedAttribute, selectinload
 
 from identity_service.matching import bare_name_key
 from identity_service.models import Agency, Client, ClientKey, Grant, UsedAssertion
-from identity_service.schemas import AgencyFilter, ClientFilter, GrantFilter
+from identity_service.schemas import AgencyFilter, ClientFilter, ClientId, GrantFilter
+from shared.events.codes import AgencyCode
 from shared.pagination import PageQuery
 
 Within = Sequence[str] | None
@@ -26,16 +27,12 @@ def _covered(code: InstrumentedAttribute[str], within: Within) -> ColumnElement[
     return or_(code.in_(within), *below)
 
 
-def _after(paging: PageQuery) -> str:
-    """The last row's key: these lists are ordered by one column of text."""
-    key = paging.key(str)
-    return key[0] if key else ""
-
-
 async def list_agencies(
     session: AsyncSession, asked: AgencyFilter, paging: PageQuery, within: Within
 ) -> list[Agency]:
-    query = select(Agency).where(_covered(Agency.code, within), Agency.code > _after(paging))
+    query = select(Agency).where(_covered(Agency.code, within))
+    if after := paging.key(AgencyCode):
+        query = query.where(Agency.code > after[0])
     if asked.level:
         query = query.where(Agency.level == asked.level)
     if asked.parent:
@@ -67,7 +64,9 @@ async def get_agencies(session: AsyncSession, codes: Collection[str]) -> dict[st
 async def list_clients(
     session: AsyncSession, asked: ClientFilter, paging: PageQuery, within: Within
 ) -> list[Client]:
-    query = _clients(within).where(Client.client_id > _after(paging))
+    query = _clients(within)
+    if after := paging.key(ClientId):
+        query = query.where(Client.client_id > after[0])
     if asked.agency:
         query = query.where(Client.agency == asked.agency)
     if asked.kind:

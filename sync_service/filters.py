@@ -10,6 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from shared.auth import Right
 from shared.events.codes import AgencyCode, Channel, DossierStatus, ProcedureCode, national_code
+from shared.pagination import MOST, PageQuery, read_cursor
 from sync_service.agencies import covers
 from sync_service.clock import Day
 from sync_service.models import Agency, NationalDossier
@@ -35,6 +36,13 @@ class DossierFilter(BaseModel):
     received_from: Day | None = None
     received_to: Day | None = None
     overdue: bool | None = Field(None, description="open and past its due day")
+    limit: int = Field(50, ge=1, le=MOST, description="how many at most")
+    after: str | None = Field(None, description="`next` of the page before")
+
+    @property
+    def paging(self) -> PageQuery:
+        """Part of the model, not `shared.pagination.Paging`: it refuses what it does not know."""
+        return PageQuery(limit=self.limit, after=read_cursor(self.after) if self.after else None)
 
     def covered_by(self, right: Right) -> bool:
         return self.agency is not None and covers(right.agencies, self.agency)

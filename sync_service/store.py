@@ -20,6 +20,7 @@ from sqlalchemy import (
     tuple_,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from shared.auth import Right
 from sync_service.agencies import roots
@@ -81,16 +82,17 @@ def _within(right: Right) -> list[ColumnElement[bool]]:
     return [or_(dossier.national_procedure == procedures, dossier.procedure == procedures)]
 
 
-def _party_to(dossier: type[NationalDossier], agencies: Collection[str]) -> ColumnElement[bool]:
-    same = and_(Party.opened_at == dossier.opened_at, Party.code == dossier.code)
-    return select(Party.code).where(Party.agency == _texts(agencies), same).exists()
+def _party_to(agencies: Collection[str]) -> ColumnElement[bool]:
+    party, dossier = aliased(Party), NationalDossier
+    same = and_(party.opened_at == dossier.opened_at, party.code == dossier.code)
+    return select(party.code).where(party.agency == _texts(agencies), same).exists()
 
 
 async def dossier(session: AsyncSession, right: Right, code: str) -> NationalDossier | None:
     """None also where the right does not reach it."""
     query = select(NationalDossier).where(
         NationalDossier.code == code,
-        _party_to(NationalDossier, roots(right.agencies)),
+        _party_to(roots(right.agencies)),
         *_within(right),
     )
     return await session.scalar(query)
@@ -108,7 +110,7 @@ async def listed(
     wanted: DossierFilter,
     *,
     today: date,
-    after: tuple[datetime, str] | None,
+    after: tuple[Any, ...] | None,
     limit: int,
 ) -> Sequence[NationalDossier]:
     """Newest first, `limit` at most; one range scan for each root of the right."""
@@ -117,7 +119,7 @@ async def listed(
     if wanted.agency and wanted.covered_by(right):
         reach = roots([wanted.agency])
     elif wanted.agency:
-        conditions.append(_party_to(NationalDossier, roots([wanted.agency])))
+        conditions.append(_party_to(roots([wanted.agency])))
     page = _page(reach, conditions, wanted, after=after, limit=limit)
     order = NationalDossier.opened_at.desc(), NationalDossier.code.desc()
     query = select(NationalDossier).join(page, NationalDossier.code == page.c.code)
@@ -129,11 +131,11 @@ def _page(
     conditions: Sequence[ColumnElement[bool]],
     wanted: DossierFilter,
     *,
-    after: tuple[datetime, str] | None,
+    after: tuple[Any, ...] | None,
     limit: int,
 ) -> Any:
     given_roots = bindparam(None, reach, type_=ARRAY(String))
-    root = func.unnest(given_roots).table_valued(column("code", String), name="root")
+    root = func.unnest(given_roots).table_valued(column("code", String)).render_derived("root")
     order = Party.opened_at.desc(), Party.code.desc()
     of_one = select(Party.opened_at, Party.code).where(Party.agency == root.c.code)
     of_one = of_one.where(*wanted.bounds(Party.opened_at))

@@ -1,14 +1,17 @@
 """The shapes of answers. Applicants' data goes out by `DossierFound` alone."""
 
-from datetime import datetime
-from typing import Any, Literal, Self
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from dossier_service.catalogue.procedure import Level, Procedure
 from dossier_service.models import Dossier, DossierApplicant, DossierStep
 from dossier_service.statuses import permitted
 from shared.events.codes import Channel, DossierStatus
+
+# Deadlines are reckoned in the time of the office; in answers all times are of one zone.
+Instant = Annotated[datetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
 
 
 class _Out(BaseModel):
@@ -33,7 +36,7 @@ class ProcedureOut(BaseModel):
 
     code: str
     version: int
-    valid_from: datetime
+    valid_from: Instant
     procedure: Procedure
 
 
@@ -43,7 +46,7 @@ class FeeOut(_Out):
     amount_vnd: int
     when: Literal["before", "after"]
     kind: Literal["charge", "levy"]
-    paid_at: datetime | None
+    paid_at: Instant | None
     method: str | None
     reference: str | None
 
@@ -54,7 +57,7 @@ class ResultOut(_Out):
     title: str
     electronic: bool
     file_sha256: str | None
-    issued_at: datetime
+    issued_at: Instant
 
 
 class _Standing(_Out):
@@ -67,10 +70,10 @@ class _Standing(_Out):
     received_by: str
     decided_by: str
     responsible_agency: str
-    filed_at: datetime
-    received_at: datetime | None
-    due_at: datetime | None
-    finished_at: datetime | None
+    filed_at: Instant
+    received_at: Instant | None
+    due_at: Instant | None
+    finished_at: Instant | None
 
 
 def _standing(dossier: Dossier) -> dict[str, Any]:
@@ -98,8 +101,8 @@ class DossierOut(_Standing):
     procedure_version: int
     permitted: list[DossierStatus]
     external_code: str | None
-    reception_due_at: datetime | None
-    due_before_supplement: datetime | None
+    reception_due_at: Instant | None
+    due_before_supplement: Instant | None
     reason: str | None
     fees: list[FeeOut]
     results: list[ResultOut]
@@ -169,7 +172,7 @@ class StepOut(_Out):
 
     version: int
     act: str
-    at: datetime
+    at: Instant
     from_status: DossierStatus | None
     to_status: DossierStatus
     client: str

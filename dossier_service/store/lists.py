@@ -44,9 +44,8 @@ async def list_dossiers(
     """Newest first, of the agencies that the right covers: each is a range, then merged."""
     agencies, conditions = _whose(filters.agency, right)
     newest = DossierParty.filed_at.desc(), DossierParty.dossier.desc()
-    asked = func.unnest(bindparam("agencies", agencies, ARRAY(String))).table_valued(
-        "agency", name="asked"
-    )
+    given = bindparam("agencies", agencies, ARRAY(String))
+    asked = func.unnest(given).table_valued("agency", name="asked").render_derived()
     each = (
         select(DossierParty.filed_at, DossierParty.dossier)
         .where(

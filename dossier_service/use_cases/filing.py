@@ -99,10 +99,10 @@ def _refuse_outside_right(wish: FileDossier, caller: CallContext) -> None:
 
 
 def _filing_time(wish: FileDossier, now: datetime) -> datetime:
-    filed_at = (wish.submitted_at or now).astimezone(UTC)
+    filed_at = wish.submitted_at or now
     if not now - LONGEST_BACK <= filed_at <= now + CLOCK_SKEW:
         raise TimeUnlikely
-    return filed_at
+    return filed_at.astimezone(UTC)
 
 
 def _fees(wish: FileDossier, procedure: Procedure) -> Sequence[Fee]:

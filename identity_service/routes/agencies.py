@@ -9,6 +9,7 @@ from identity_service.schemas import AgencyFilter, AgencyIn, AgencyOut
 from identity_service.use_cases import agencies
 from shared.auth import Caller
 from shared.database import Session
+from shared.events.codes import AgencyCode
 from shared.idempotency import OnceOnly
 from shared.pagination import Page, Paging
 from shared.preconditions import set_etag
@@ -26,7 +27,9 @@ async def list_agencies(
 
 
 @router.get("/{code}", response_model=AgencyOut)
-async def read_agency(code: str, caller: Caller, session: Session, response: Response) -> Agency:
+async def read_agency(
+    code: AgencyCode, caller: Caller, session: Session, response: Response
+) -> Agency:
     agency = await agencies.read_agency(session, caller, code)
     set_etag(response, agency.version)
     return agency

@@ -7,7 +7,15 @@ from fastapi import APIRouter, Query, Response
 
 from identity_service import store
 from identity_service.models import Client
-from identity_service.schemas import ClientFilter, ClientIn, ClientOut, KeyOut, PublicJwk
+from identity_service.schemas import (
+    ClientFilter,
+    ClientId,
+    ClientIn,
+    ClientOut,
+    KeyId,
+    KeyOut,
+    PublicJwk,
+)
 from identity_service.use_cases import clients
 from shared.auth import Caller
 from shared.database import Session
@@ -30,7 +38,7 @@ async def list_clients(
 
 @router.get("/{client_id}", response_model=ClientOut)
 async def read_client(
-    client_id: str, caller: Caller, session: Session, response: Response
+    client_id: ClientId, caller: Caller, session: Session, response: Response
 ) -> Client:
     client = await clients.read_client(session, caller, client_id)
     set_etag(response, client.version)
@@ -50,20 +58,20 @@ async def register_client(
 
 @router.post("/{client_id}/keys", status_code=HTTPStatus.CREATED)
 async def register_key(
-    client_id: str, body: PublicJwk, caller: Caller, session: Session, once: OnceOnly
+    client_id: ClientId, body: PublicJwk, caller: Caller, session: Session, once: OnceOnly
 ) -> KeyOut:
     key = await clients.register_key(session, caller, client_id, body.root)
     return await once.remember(KeyOut.model_validate(key), HTTPStatus.CREATED)
 
 
 @router.delete("/{client_id}/keys/{kid}", status_code=HTTPStatus.NO_CONTENT)
-async def remove_key(client_id: str, kid: str, caller: Caller, session: Session) -> None:
+async def remove_key(client_id: ClientId, kid: KeyId, caller: Caller, session: Session) -> None:
     await clients.remove_key(session, caller, client_id, kid)
 
 
 @router.post("/{client_id}/deactivation")
 async def deactivate_client(
-    client_id: str,
+    client_id: ClientId,
     *,
     version: ExpectedVersion,
     caller: Caller,

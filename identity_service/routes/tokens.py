@@ -30,7 +30,32 @@ MOST_FIELDS, MOST_BYTES = 20, 16_384
 PUBLISHED = {"Cache-Control": f"public, max-age={JWKS_SECONDS}"}
 
 
-@router.post("/oauth/token")
+def _described(*required: str) -> dict[str, object]:
+    members = ("grant_type", *required)
+    return {"type": "object", "required": members, "properties": dict.fromkeys(members, _TEXT)}
+
+
+_TEXT = {"type": "string"}
+# FastAPI would read a form with a package of its own; here it is read below, and described here.
+FORM_DESCRIBED = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            FORM: {
+                "schema": {
+                    "oneOf": [
+                        _described("client_assertion_type", "client_assertion"),
+                        _described("client_id", "client_secret"),
+                        _described(),
+                    ]
+                }
+            }
+        },
+    }
+}
+
+
+@router.post("/oauth/token", openapi_extra=FORM_DESCRIBED)
 async def give(request: Request, response: Response, session: Session) -> TokenOut:
     """Client credentials (RFC 6749 §4.4), proven by `private_key_jwt` or a sandbox secret."""
     desk: TokenDesk = request.app.state.token_desk

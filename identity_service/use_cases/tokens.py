@@ -3,8 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity_service import store
-from identity_service.clients import SecretCheck, require_assertion
+from identity_service.clients import find_client, require_assertion, require_secret
 from identity_service.keys import SigningKeys
 from identity_service.problems import ClientNotProven
 from identity_service.schemas import TokenOut
@@ -30,7 +29,6 @@ class TokenDesk:
 
     settings: Settings
     keys: SigningKeys
-    secrets: SecretCheck
 
 
 async def give_token(
@@ -38,8 +36,7 @@ async def give_token(
 ) -> TokenOut:
     """RFC 6749 §4.4; raises ClientNotProven."""
     if isinstance(proof, BySecret):
-        known = await store.get_client(session, proof.client_id)
-        client = await desk.secrets.require(known, proof.secret)
+        client = require_secret(await find_client(session, proof.client_id), proof.secret)
     else:
         audiences = desk.settings.token_endpoints
         client = await require_assertion(session, proof.assertion, audiences=audiences)

@@ -1,16 +1,15 @@
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date
 from http import HTTPStatus
 
 from fastapi import APIRouter
-from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.auth import Caller
 from shared.database import Session
 from shared.events.codes import Channel, DossierCode, DossierStatus
 from shared.idempotency import OnceOnly
-from shared.pagination import CursorUnreadable, Page, PageQuery, Paging
+from shared.pagination import Page
 from sync_service import store, use_cases
 from sync_service.agencies import today_form
 from sync_service.clock import Instant, Now
@@ -28,8 +27,6 @@ from sync_service.schemas import (
 from sync_service.standings import vn_day
 
 router = APIRouter(prefix="/sync/v1", tags=["national view"])
-
-KEY: TypeAdapter[tuple[datetime, str]] = TypeAdapter(tuple[Instant, DossierCode])
 
 
 @router.post("/dossiers")
@@ -52,16 +49,16 @@ async def push_progress(
 
 @router.get("/dossiers")
 async def list_dossiers(
-    session: Session, caller: Caller, wanted: Wanted, paging: Paging, now: Now
+    session: Session, caller: Caller, wanted: Wanted, now: Now
 ) -> Page[NationalDossierOut]:
     """Newest first by reception (by filing while not yet received)."""
-    today = vn_day(now)
+    paging, today = wanted.paging, vn_day(now)
     rows = await store.listed(
         session,
         caller.right,
         wanted,
         today=today,
-        after=_key(paging),
+        after=paging.key(Instant, DossierCode),
         limit=paging.limit + 1,
     )
     page, following = paging.cut(list(rows), lambda row: (row.opened_at, row.code))
@@ -84,15 +81,6 @@ async def read_timeline(code: DossierCode, session: Session, caller: Caller) -> 
         raise DossierNotFound
     entries = await store.timeline(session, code)
     return Timeline(code=code, entries=[_entry(entry) for entry in entries])
-
-
-def _key(paging: PageQuery) -> tuple[datetime, str] | None:
-    if paging.after is None:
-        return None
-    try:
-        return KEY.validate_python(paging.after)
-    except ValidationError:
-        raise CursorUnreadable("Send back `next` of the page before, unchanged.") from None
 
 
 def _entry(entry: TimelineEntry) -> TimelineEntryOut:

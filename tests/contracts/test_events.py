@@ -10,7 +10,10 @@ from uuid import UUID
 import pytest
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary
 from cloudevents.core.formats.json import JSONFormat
-from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema import (  # type: ignore[import-untyped]  # has no types of its own
+    Draft202012Validator,
+    FormatChecker,
+)
 
 from deploy.schemas import ASYNCAPI, FOLDER, documents, event_schema, text_of, write_schemas
 from deploy.topics import declared_topics

@@ -4,6 +4,7 @@ import pytest
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar
 
 from tests.conftest import Databases
+from tests.gateway.ledgers import Store, make_store
 from tests.gateway.mesh import Mesh, Services, make_client, make_grant, open_mesh, open_services
 from tests.gateway.wire import PATIENCE_S, Behind, Door, door_before, service_behind
 
@@ -43,3 +44,8 @@ async def mesh(postgres: Databases, services: Services) -> AsyncIterator[Mesh]:
     async with open_mesh(postgres.database_url("gateway"), services) as opened:
         await opened.tell(make_client(), make_grant())
         yield opened
+
+
+@pytest.fixture
+async def store(postgres: Databases) -> Store:
+    return await make_store(postgres.database_url("gateway"))

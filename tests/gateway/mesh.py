@@ -1,7 +1,7 @@
 """A whole gateway for tests: real database, real sockets to a stand-in for the services behind."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from deploy.postgres import plain_url
 from deploy.secrets import ed25519_key
+from gateway.admission import Admission
 from gateway.handlers import HANDLERS
 from gateway.main import Gateway, create_app
 from gateway.settings import Settings
@@ -23,6 +24,7 @@ from gateway.upstreams import OPERATIONS
 from shared.database import SessionFactory
 from shared.events import AgencyChanged, ClientChanged, GrantChanged
 from shared.migrations import upgrade
+from tests.conftest import Databases
 from tests.factories import TestAuthority
 from tests.gateway.wire import SUBJECT, serving
 from tests.waiting import eventually
@@ -117,6 +119,15 @@ class Mesh:
     names: int = 0
 
     @property
+    def admission(self) -> Admission:
+        admission: Admission = self.gateway.own.state.forwarder._admit
+        return admission
+
+    @property
+    def authority(self) -> TestAuthority:
+        return self.services.authority
+
+    @property
     def sessions(self) -> SessionFactory:
         sessions: SessionFactory = self.gateway.own.state.sessions
         return sessions
@@ -127,13 +138,14 @@ class Mesh:
         *,
         client: str = "onestop-h26",
         agency: str = "H26",
-        headers: dict[str, str] | None = None,
+        headers: dict[str, str | None] | None = None,
         **rest: Any,
     ) -> httpx.Response:
         method, _, path = operation.partition(" ")
-        token = {"Authorization": f"Bearer {self.services.authority.token(client, agency)}"}
-        sent = {**token, **PURPOSE, **(headers or {})}
-        sent = {name: value for name, value in sent.items() if value is not None}
+        token = {"Authorization": f"Bearer {self.authority.token(client, agency)}"}
+        told = {**token, **PURPOSE, **(headers or {})}
+        # As bytes: httpx would refuse or re-encode some of what a caller can send.
+        sent = [(name, value.encode()) for name, value in told.items() if value is not None]
         return await self.http.request(method, path, headers=sent, **rest)
 
     async def tell(self, *events: GrantChanged | ClientChanged | AgencyChanged) -> None:
@@ -149,7 +161,7 @@ class Mesh:
         return (await self.http.get("/readyz")).is_success
 
     def rights_of(self, client: str) -> object:
-        return self.gateway.own.state.rights.of(client)
+        return self.admission._rights.of(client)
 
     async def newcomer(self, *grants: GrantChanged, agency: str = "H26") -> str:
         """A client of its own with these grants."""
@@ -196,5 +208,27 @@ async def open_mesh(
         )
         mesh = Mesh(gateway, services, settings, http)
         if ready:
-            await eventually(mesh.is_ready)
+            check: Callable[[], Awaitable[bool]] = mesh.is_ready
+            await eventually(check)
         yield mesh
+
+
+async def is_reported(mesh: Mesh, name: str, wanted: str) -> bool:
+    told = (await mesh.http.get("/readyz")).json()
+    return bool({**told["checks"], **told["reports"]}[name] == wanted)
+
+
+@asynccontextmanager
+async def database_away(postgres: Databases, mesh: Mesh) -> AsyncIterator[None]:
+    """This gateway's database alone: nobody gets in, and who was in is put out."""
+    name = mesh.settings.database.database
+    admin = await asyncpg.connect(plain_url(postgres.server.url))
+    try:
+        await admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        await admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name
+        )
+        yield
+    finally:
+        await admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+        await admin.close()

@@ -1,10 +1,293 @@
+import time
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+
+import jwt
 import pytest
+from starlette.responses import JSONResponse
 
-from tests.gateway.mesh import VERIFY, Mesh
+from gateway.forwarding import Exchange
+from gateway.upstreams import OPERATIONS
+from tests.gateway.mesh import LIST, READ, VERIFY, Mesh, make_client, make_grant
+from tests.gateway.wire import SUBJECT
+
+DOSSIER = "H26.14-240823-0001"
 
 
-async def test_call_with_a_right_goes_through_and_is_on_record(mesh: Mesh) -> None:
-    answer = await mesh.ask(VERIFY, json={})
-    assert answer.status_code == 200, answer.text
-    [record] = await mesh.records(client="onestop-h26")
-    assert record["outcome"] == "allowed"
+def problem(answer: Any, status: int, slug: str) -> dict[str, Any]:
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    told: dict[str, Any] = answer.json()
+    assert (answer.status_code, told["type"]) == (status, f"/problems/{slug}"), told
+    return told
+
+
+async def test_call_with_a_right_is_passed_on_and_on_record(mesh: Mesh) -> None:
+    client = await mesh.newcomer(make_grant())
+    answer = await mesh.ask(VERIFY, client=client, headers={"X-Dossier": DOSSIER}, json={"a": 1})
+    assert answer.status_code == HTTPStatus.OK
+    assert "X-Subject" not in answer.headers
+    [record] = await mesh.records(client=client)
+    assert (record["agency"], record["operation"], record["outcome"]) == ("H26", VERIFY, "allowed")
+    assert (record["purpose"], record["dossier"]) == ("1.001193", DOSSIER)
+    assert record["subjects"] == [SUBJECT]
+    assert b'"officer":"officer-1"' in record["record"]
+
+
+async def test_service_gets_an_assertion_that_it_can_check(mesh: Mesh) -> None:
+    grant = make_grant(procedures=["1.001193"], fields=["name"], agencies=["H26", "H26.14"])
+    client = await mesh.newcomer(grant)
+    await mesh.ask(VERIFY, client=client)
+    signed = mesh.services.asked[-1].headers["X-Right"]
+    keys = jwt.PyJWKSet.from_dict((await mesh.http.get("/.well-known/right-keys.json")).json())
+    kid = jwt.get_unverified_header(signed)["kid"]
+    claims = jwt.decode(
+        signed, keys[kid], algorithms=["EdDSA"], issuer="gateway", audience="identity_service"
+    )
+    assert claims["exp"] - time.time() <= 61
+    assert {name: claims[name] for name in ("sub", "operation", "grants")} == {
+        "sub": client,
+        "operation": VERIFY,
+        "grants": [str(grant.grant_id)],
+    }
+    assert claims["procedures"] == ["1.001193"]
+    assert claims["fields"] == ["name"]
+    assert claims["agencies"] == ["H26", "H26.14"]
+
+
+async def test_assertion_is_signed_once_and_anew_when_the_right_changes(mesh: Mesh) -> None:
+    grant = make_grant()
+    client = await mesh.newcomer(grant)
+    await mesh.ask(VERIFY, client=client)
+    await mesh.ask(VERIFY, client=client)
+    first, second = (request.headers["X-Right"] for request in mesh.services.asked[-2:])
+    assert first == second
+    await mesh.tell(grant.model_copy(update={"client_id": client, "version": 2, "fields": ["sex"]}))
+    await mesh.ask(VERIFY, client=client)
+    changed = jwt.decode(
+        mesh.services.asked[-1].headers["X-Right"], options={"verify_signature": False}
+    )
+    assert changed["fields"] == ["sex"]
+
+
+async def test_assertion_ends_with_its_grant(mesh: Mesh) -> None:
+    end = datetime.now(UTC) + timedelta(seconds=20)
+    client = await mesh.newcomer(make_grant(valid_to=end))
+    await mesh.ask(VERIFY, client=client)
+    signed = mesh.services.asked[-1].headers["X-Right"]
+    claims = jwt.decode(signed, options={"verify_signature": False})
+    assert 0 <= claims["exp"] - end.timestamp() < 1
+
+
+async def test_inner_headers_from_outside_are_dropped(mesh: Mesh) -> None:
+    forged = {"X-Right": "forged", "X-Subject": "cd" * 32, "X-Fields": "name"}
+    answer = await mesh.ask(VERIFY, headers=dict(forged))
+    assert answer.status_code == HTTPStatus.OK
+    inside = mesh.services.asked[-1].headers
+    assert inside["X-Right"] != "forged"
+    assert inside.getlist("X-Right") == [inside["X-Right"]]
+    assert "X-Subject" not in inside
+    assert "X-Fields" not in inside
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [{"exp": 1}, {"aud": "others"}, {"iss": "others"}, {"agency": None}],
+    ids=["expired", "other audience", "other issuer", "no agency"],
+)
+async def test_token_that_does_not_hold_is_refused_on_record(
+    mesh: Mesh, claims: dict[str, Any]
+) -> None:
+    asked, before = len(mesh.services.asked), len(await mesh.records(outcome="refused"))
+    token = mesh.authority.token(**claims)
+    answer = await mesh.ask(VERIFY, headers={"Authorization": f"Bearer {token}"})
+    problem(answer, 401, "unauthenticated")
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert len(mesh.services.asked) == asked
+    records = await mesh.records(outcome="refused")
+    assert len(records) == before + 1
+    assert records[-1]["client"] is None
+
+
+async def test_call_without_a_token_is_refused(mesh: Mesh) -> None:
+    problem(await mesh.ask(LIST, headers={"Authorization": None}), 401, "unauthenticated")
+
+
+async def test_unknown_client_has_no_right(mesh: Mesh) -> None:
+    told = problem(await mesh.ask(LIST, client="nobody"), 403, "not-allowed")
+    assert told["lacking"] == "client"
+
+
+async def test_inactive_client_has_no_right(mesh: Mesh) -> None:
+    client = await mesh.newcomer(make_grant())
+    await mesh.tell(make_client(client, version=2, active=False))
+    told = problem(await mesh.ask(VERIFY, client=client), 403, "not-allowed")
+    assert told["lacking"] == "client"
+    [record] = await mesh.records(client=client)
+    assert record["outcome"] == "refused"
+
+
+async def test_token_of_a_former_agency_is_refused(mesh: Mesh) -> None:
+    client = await mesh.newcomer(make_grant(), agency="H29")
+    problem(await mesh.ask(LIST, client=client, agency="H26"), 401, "unauthenticated")
+
+
+async def test_refusal_names_the_operation_that_no_grant_covers(mesh: Mesh) -> None:
+    client = await mesh.newcomer(make_grant(operations=[LIST]))
+    told = problem(await mesh.ask(VERIFY, client=client), 403, "not-allowed")
+    assert (told["operation"], told["lacking"]) == (VERIFY, "operation")
+    [record] = await mesh.records(client=client)
+    assert (record["operation"], record["outcome"]) == (VERIFY, "refused")
+
+
+async def test_refusal_says_that_only_the_purpose_lacks(mesh: Mesh) -> None:
+    client = await mesh.newcomer(make_grant(procedures=["1.004222"]))
+    told = problem(await mesh.ask(VERIFY, client=client), 403, "not-allowed")
+    assert (told["operation"], told["lacking"]) == (VERIFY, "purpose")
+
+
+async def test_star_covers_every_operation(mesh: Mesh) -> None:
+    client = await mesh.newcomer(make_grant(operations=["*"]))
+    assert (await mesh.ask(VERIFY, client=client)).is_success
+    assert (await mesh.ask("GET /sync/v1/indicators", client=client)).is_success
+
+
+@pytest.mark.parametrize(
+    "validity",
+    [
+        {"valid_to": datetime(2024, 1, 1, tzinfo=UTC)},
+        {"valid_from": datetime(2100, 1, 1, tzinfo=UTC)},
+        {"revoked": True},
+    ],
+    ids=["expired", "not yet valid", "revoked"],
+)
+async def test_grant_not_in_force_refuses(mesh: Mesh, validity: dict[str, Any]) -> None:
+    client = await mesh.newcomer(make_grant(**validity))
+    problem(await mesh.ask(VERIFY, client=client), 403, "not-allowed")
+
+
+async def test_grant_ends_at_its_instant_without_any_event(mesh: Mesh) -> None:
+    end = datetime.now(UTC) + timedelta(seconds=1)
+    client = await mesh.newcomer(make_grant(valid_to=end))
+    statuses = set()
+    while datetime.now(UTC) < end + timedelta(seconds=0.2):
+        asked_at = datetime.now(UTC)
+        status = (await mesh.ask(LIST, client=client)).status_code
+        if asked_at >= end:
+            assert status == HTTPStatus.FORBIDDEN
+        statuses.add(status)
+    assert statuses == {HTTPStatus.OK, HTTPStatus.FORBIDDEN}
+
+
+@pytest.mark.parametrize(
+    ("lacking", "named"),
+    [
+        ({"X-Purpose": None}, ["X-Purpose"]),
+        ({"X-Officer": "  "}, ["X-Officer"]),
+        ({"X-Purpose": None, "X-Officer": None}, ["X-Purpose", "X-Officer"]),
+    ],
+)
+async def test_personal_call_says_what_for_and_who_acts(
+    mesh: Mesh, lacking: dict[str, str | None], named: list[str]
+) -> None:
+    told = problem(await mesh.ask(VERIFY, headers=lacking), 400, "purpose-missing")
+    assert told["headers"] == named
+    assert all(name in told["detail"] for name in named)
+
+
+async def test_list_needs_no_purpose(mesh: Mesh) -> None:
+    nothing: dict[str, str | None] = {"X-Purpose": None, "X-Officer": None}
+    assert (await mesh.ask(LIST, headers=nothing)).is_success
+
+
+async def test_legal_basis_may_be_the_purpose_of_an_unlimited_right(mesh: Mesh) -> None:
+    client = await mesh.newcomer(make_grant())
+    basis = "Điều 9 Luật Căn cước 2023"
+    assert (await mesh.ask(VERIFY, client=client, headers={"X-Purpose": basis})).is_success
+    [record] = await mesh.records(client=client)
+    assert record["purpose"] == basis
+
+
+@pytest.mark.parametrize(
+    ("headers", "named"),
+    [
+        ({"X-Purpose": "x" * 201}, "X-Purpose"),
+        ({"X-Purpose": "1.001193\x01"}, "X-Purpose"),
+        ({"X-Purpose": "a\u2028b"}, "X-Purpose"),
+        ({"X-Officer": "y" * 65}, "X-Officer"),
+        ({"X-Officer": "a\tb"}, "X-Officer"),
+        ({"X-Dossier": "079203001234"}, "X-Dossier"),
+        ({"X-Dossier": "H26.14-240823-0001 "}, None),
+        ({"x-dossier": "H26.14-240230-0001"}, "X-Dossier"),
+    ],
+)
+async def test_malformed_header_is_named_and_not_repeated(
+    mesh: Mesh, headers: dict[str, str | None], named: str | None
+) -> None:
+    answer = await mesh.ask(VERIFY, headers=headers)
+    if named is None:
+        assert answer.is_success
+        return
+    told = problem(answer, 400, "request-malformed")
+    assert named in told["detail"]
+    assert all(str(value) not in answer.text for value in headers.values())
+
+
+async def test_header_given_twice_is_refused(mesh: Mesh) -> None:
+    token = mesh.authority.token()
+    headers = [("Authorization", f"Bearer {token}"), ("X-Purpose", "1"), ("X-Officer", "a")]
+    answer = await mesh.http.post(VERIFY.split()[1], headers=[*headers, ("x-purpose", "2")])
+    assert "once" in problem(answer, 400, "request-malformed")["detail"]
+
+
+async def test_header_that_is_no_utf8_is_refused(mesh: Mesh) -> None:
+    token = mesh.authority.token()
+    headers = [(b"Authorization", f"Bearer {token}".encode()), (b"X-Purpose", b"\xff")]
+    answer = await mesh.http.post(VERIFY.split()[1], headers=headers)
+    problem(answer, 400, "request-malformed")
+
+
+@pytest.mark.parametrize("quota", [{"per_second": 2}, {"per_day": 2}])
+async def test_quota_of_the_grant_is_kept(mesh: Mesh, quota: dict[str, int]) -> None:
+    client = await mesh.newcomer(make_grant(**quota))
+    answers = [await mesh.ask(VERIFY, client=client) for _ in range(2)]
+    assert all(answer.is_success for answer in answers)
+    refused = await mesh.ask(VERIFY, client=client)
+    problem(refused, 429, "quota-spent")
+    assert int(refused.headers["Retry-After"]) >= 1
+    assert [r["outcome"] for r in await mesh.records(client=client)][-1] == "refused"
+
+
+async def test_answer_that_names_nobody_is_held_back_on_record(mesh: Mesh) -> None:
+    client, told = await mesh.newcomer(make_grant()), mesh.services.answer
+    mesh.services.answer = lambda: JSONResponse({"name": "Nguyễn Văn An"})
+    try:
+        answer = await mesh.ask(READ.format(code=DOSSIER), client=client)
+    finally:
+        mesh.services.answer = told
+    problem(answer, 502, "subject-not-named")
+    assert "Nguyễn" not in answer.text
+    [record] = await mesh.records(client=client)
+    assert (record["outcome"], record["subjects"]) == ("failed", [])
+
+
+async def test_token_request_needs_no_token(mesh: Mesh) -> None:
+    answer = await mesh.ask("POST /oauth/token", headers={"Authorization": "Basic YTpi"})
+    assert answer.is_success
+    assert "X-Right" not in mesh.services.asked[-1].headers
+
+
+async def test_known_caller_costs_less_than_60_microseconds(mesh: Mesh) -> None:
+    client = await mesh.newcomer(make_grant(per_second=10**6))
+    token = mesh.authority.token(client)
+    headers = {"authorization": f"Bearer {token}", "x-purpose": "1.001193", "x-officer": "a"}
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "client": ("127.0.0.1", 1), "headers": raw}
+
+    async def round_of_calls() -> float:
+        began = time.process_time()
+        for _ in range(500):
+            await mesh.admission(Exchange(OPERATIONS[VERIFY], "request"), scope, {})
+        return (time.process_time() - began) / 500
+
+    assert min([await round_of_calls() for _ in range(5)]) < 60e-6

@@ -82,7 +82,7 @@ async def test_agencies_outside_the_right_do_not_exist(identity: Identity) -> No
     assert {agency["code"].split(".")[0] for agency in page["items"]} == {"H26"}
     seen = await identity.call(READ, at={"code": "H26.101"}, right=right)
     assert seen.status_code == 200
-    for hidden in ("H29", "H2"):
+    for hidden in ("H29", "H29.101"):
         assert (await identity.call(READ, at={"code": hidden}, right=right)).status_code == 404
 
 
@@ -100,7 +100,9 @@ async def test_an_unknown_agency_is_not_found(identity: Identity) -> None:
         ({"parent": "not a code"}, 422),
         ({"limit": "0"}, 422),
         ({"limit": "501"}, 422),
+        ({"q": "nul\0"}, 422),
         ({"after": "!!!"}, 400),
+        ({"after": "WyJcdTAwMDAiXQ"}, 400),
         ({"after": "WzFd"}, 400),
         ({"after": "WyJhIiwiYiJd"}, 400),
     ],
@@ -172,6 +174,8 @@ async def test_an_unknown_parent_is_named(identity: Identity) -> None:
         {"code": "h26.950"},
         {"level": "village"},
         {"name": ""},
+        {"name": "nul\0"},
+        {"valid_from": "0001-01-01"},
         {"valid_from": "2026-13-01"},
         {"unit_code": "1"},
         {"wholly": "unknown"},

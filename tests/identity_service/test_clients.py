@@ -48,7 +48,7 @@ async def test_a_client_is_registered_and_announced(identity: Identity) -> None:
 async def test_a_secret_is_never_told(identity: Identity) -> None:
     response = await identity.call(READ, at={"client_id": "onestop-h26"})
     assert "secret" not in response.text
-    assert "argon2" not in response.text
+    assert "digest" not in response.text
 
 
 async def test_clients_are_listed_by_page_and_filter(identity: Identity) -> None:
@@ -93,6 +93,7 @@ async def test_an_id_is_registered_once_also_by_two_at_once(identity: Identity) 
         ({"agency": "Hà Nội"}, "/problems/invalid-request"),
         ({"client_id": "Với dấu"}, "/problems/invalid-request"),
         ({"client_id": "a"}, "/problems/invalid-request"),
+        ({"name": "nul\0"}, "/problems/invalid-request"),
         ({"kind": "root"}, "/problems/invalid-request"),
         ({"secret": "x"}, "/problems/invalid-request"),
     ],
@@ -175,6 +176,7 @@ def test_these_keys_can_be_registered(jwk: dict[str, Any], algorithm: str) -> No
         {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"},
         {"kty": "EC", "crv": "P-256", "x": 1, "y": 2},
         {"kty": ["EC"]},
+        {"kty": "EC", "crv": "P-256", "x": "\ud800", "y": "AA"},
         ECAlgorithm.to_jwk(generate_private_key(SECP384R1()).public_key(), as_dict=True),
         RSAAlgorithm.to_jwk(generate_rsa(65537, 1024).public_key(), as_dict=True),
         public_key() | {"alg": "HS256"},

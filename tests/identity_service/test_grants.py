@@ -105,6 +105,7 @@ async def test_nobody_gives_more_rows_than_its_own_right_covers(identity: Identi
         ({"fields": ["Họ tên"]}, "/problems/invalid-request"),
         ({"legal_basis": "x"}, "/problems/invalid-request"),
         ({"per_second": 0}, "/problems/invalid-request"),
+        ({"valid_to": "9999-12-31T23:59:59-12:00"}, "/problems/invalid-request"),
         ({"valid_to": "2026-01-01"}, "/problems/invalid-request"),
         ({"valid_from": "2026-01-01T00:00:00"}, "/problems/invalid-request"),
         (

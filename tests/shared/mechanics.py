@@ -12,10 +12,11 @@ from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.consumer import Handlers
 from shared.database import SessionFactory
 from shared.events import AgencyChanged, DossierProgressed, Event
 from shared.migrations import MECHANICS
-from shared.outbox import emit, keep_partitions
+from shared.outbox import _message, emit, keep_partitions
 from shared.settings import ServiceSettings
 from tests.factories import TestAuthority
 
@@ -69,6 +70,25 @@ def agency(code: str, version: int = 1) -> AgencyChanged:
     )
 
 
+def record(event: Event, offset: int = 0, **over: Any) -> ConsumerRecord:
+    """As the relay would have sent it; `over` replaces what the broker hands out."""
+    message = _message(event, source="/test", trace={})
+    fields = {
+        "topic": event.topic,
+        "partition": 0,
+        "offset": offset,
+        "timestamp": 0,
+        "timestamp_type": 0,
+        "key": message.key.encode(),
+        "value": message.value,
+        "checksum": None,
+        "serialized_key_size": 0,
+        "serialized_value_size": 0,
+        "headers": [(name, content.encode()) for name, content in message.headers.items()],
+    }
+    return ConsumerRecord(**fields | over)
+
+
 async def announce(sessions: SessionFactory, *events: Event) -> None:
     async with sessions.begin() as session:
         emit(session, *events)
@@ -109,6 +129,9 @@ async def record_effect(session: AsyncSession, events: Sequence[DossierProgresse
     """A handler whose effect shows every repeat: a row for each event, no key to collide on."""
     rows = [{"key": event.code, "version": event.version} for event in events]
     await session.execute(text("INSERT INTO effect (key, version) VALUES (:key, :version)"), rows)
+
+
+HANDLERS: Handlers = {DossierProgressed: [record_effect]}
 
 
 @asynccontextmanager

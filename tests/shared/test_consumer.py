@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,53 +17,20 @@ from shared.database import SessionFactory
 from shared.dead_letters import DeadLetter, list_dead_letters
 from shared.events import DossierProgressed, Event
 from shared.kafka import open_consumer
-from shared.outbox import _message, relay_batch
+from shared.outbox import relay_batch
 from shared.settings import ServiceSettings
 from tests.conftest import Databases
 from tests.shared.mechanics import (
     DOSSIERS,
+    HANDLERS,
     agency,
     progressed,
+    record,
     record_effect,
     scalar,
     versions_of,
 )
 from tests.waiting import eventually
-
-HANDLERS: Handlers = {DossierProgressed: [record_effect]}
-
-
-def record(event: Event, offset: int = 0, **over: Any) -> ConsumerRecord:
-    """As the relay would have sent it; `over` replaces what the broker hands out."""
-    message = _message(event, source="/test", trace={})
-    headers = [(name, content.encode()) for name, content in message.headers.items()]
-    return raw_record(
-        **{
-            "key": message.key.encode(),
-            "value": message.value,
-            "headers": headers,
-            "offset": offset,
-        }
-        | over
-    )
-
-
-def raw_record(
-    key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]], offset: int = 0
-) -> ConsumerRecord:
-    return ConsumerRecord(
-        topic=DOSSIERS,
-        partition=0,
-        offset=offset,
-        timestamp=0,
-        timestamp_type=0,
-        key=key,
-        value=value,
-        checksum=None,
-        serialized_key_size=0,
-        serialized_value_size=0,
-        headers=tuple(headers),
-    )
 
 
 async def set_aside(sessions: SessionFactory) -> Sequence[DeadLetter]:
@@ -237,27 +205,26 @@ async def handled(sessions: SessionFactory, key: str, versions: list[int]) -> bo
 async def test_partition_lost_in_mid_batch_neither_stops_the_consumer_nor_repeats_effects(
     settings: ServiceSettings, sessions: SessionFactory, producer: AIOKafkaProducer, key: str
 ) -> None:
+    keys = [f"{key}-{n}" for n in range(20)]  # of every partition
     entered, go_on = asyncio.Event(), asyncio.Event()
 
     async def slow(session: AsyncSession, events: Sequence[DossierProgressed]) -> None:
         await record_effect(session, events)
-        if any(event.code == key for event in events):
+        if any(event.code in keys for event in events):
             entered.set()
             await go_on.wait()
 
-    keys = [f"{key}-{n}" for n in range(20)]
     group = f"g-{key}"
+    await send(producer, *(progressed(k, 1) for k in keys))
     async with consuming(settings, sessions, {DossierProgressed: [slow]}, group) as first:
-        await send(producer, progressed(key, 1))
         await asyncio.wait_for(entered.wait(), 15)
         async with consuming(settings, sessions, HANDLERS, group) as second:
             await eventually(second.assignment)
             await eventually(lambda: not first.assignment() & second.assignment())
             go_on.set()
-            await send(producer, *(progressed(k, 1) for k in keys))
-            for k in (key, *keys):
-                await eventually(lambda k=k: handled(sessions, k, [1]))
+            for k in keys:
+                await eventually(partial(handled, sessions, k, [1]))
         await send(producer, *(progressed(k, 2) for k in keys))
         for k in keys:
-            await eventually(lambda k=k: handled(sessions, k, [1, 2]))
+            await eventually(partial(handled, sessions, k, [1, 2]))
     assert not await set_aside(sessions)

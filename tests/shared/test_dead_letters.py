@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaProducer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.app import create_service
-from shared.consumer import handle_records
+from shared.consumer import Handlers, handle_records
 from shared.database import SessionFactory
 from shared.dead_letters import (
     DeadLetter,
@@ -36,15 +36,16 @@ from shared.telemetry import DEAD_LETTERS
 from tests.factories import TestAuthority
 from tests.shared.mechanics import (
     DOSSIERS,
+    HANDLERS,
     SERVICE,
     progressed,
+    record,
     record_effect,
     scalar,
     serving,
     tailing,
     versions_of,
 )
-from tests.shared.test_consumer import HANDLERS, record
 from tests.waiting import eventually
 
 SECRET = "079204001234"
@@ -56,7 +57,7 @@ async def refuse(_: AsyncSession, __: Sequence[Any]) -> None:
 
 
 async def set_aside(sessions: SessionFactory, key: str, **over: Any) -> DeadLetter:
-    failing = {DossierProgressed: [refuse]}
+    failing: Handlers = {DossierProgressed: [refuse]}
     await handle_records(sessions, [record(progressed(key, 5), offset=9, **over)], failing)
     async with sessions() as session:
         return next(one for one in await list_dead_letters(session, "open") if one.key == key)
@@ -239,13 +240,12 @@ def test_operator_lists_shows_and_replays_at_the_command_line(
     assert command(settings, "replay", str(letter.id)).returncode == 0
     again = command(settings, "discard", str(letter.id))
     assert (again.returncode, again.stderr) == (1, DeadLetterSettled.title + "\n")
-    assert command(settings, "list").stdout == ""
 
 
 async def test_handler_that_failed_leaves_no_half_effect(
     sessions: SessionFactory, key: str
 ) -> None:
-    handlers = {DossierProgressed: [record_effect, refuse]}
+    handlers: Handlers = {DossierProgressed: [record_effect, refuse]}
     await handle_records(sessions, [record(progressed(key))], handlers)
     assert await versions_of(sessions, key) == []
     assert await scalar(sessions, "SELECT count(*) FROM handled_event") == 0

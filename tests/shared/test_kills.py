@@ -3,6 +3,7 @@
 import asyncio
 import random
 import signal
+from functools import partial
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -13,8 +14,7 @@ from shared.database import SessionFactory
 from shared.outbox import relay_batch
 from shared.settings import ServiceSettings
 from tests.conftest import Broker
-from tests.shared.mechanics import Start, Tail, announce, progressed, scalar, tailing
-from tests.shared.test_consumer import HANDLERS
+from tests.shared.mechanics import HANDLERS, Start, Tail, announce, progressed, scalar, tailing
 from tests.waiting import eventually
 
 
@@ -66,7 +66,7 @@ async def test_relay_killed_at_random_moments_loses_and_reorders_nothing(
             await announce(sessions, *(progressed(k, first + n) for n in range(each)))
         relay = start("relay")
         waiting = await scalar(sessions, "SELECT count(*) FROM outbox")
-        await eventually(lambda w=waiting: fewer(sessions, w), within=30)
+        await eventually(partial(fewer, sessions, waiting), within=30)
         await asyncio.sleep(chance.uniform(0, 0.05))
         relay.kill()
         await asyncio.to_thread(relay.wait)

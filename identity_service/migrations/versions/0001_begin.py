@@ -56,10 +56,10 @@ def _create_clients() -> None:
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
-        sa.Column("secret_hash", sa.String()),
+        sa.Column("secret_digest", sa.String()),
         sa.CheckConstraint("kind IN ('sandbox', 'production', 'operator')", name="client_kind"),
         sa.CheckConstraint(
-            "secret_hash IS NULL OR kind <> 'production'", name="client_production_has_no_secret"
+            "secret_digest IS NULL OR kind <> 'production'", name="client_production_has_no_secret"
         ),
         sa.ForeignKeyConstraint(["agency"], ["agency.code"]),
         sa.PrimaryKeyConstraint("client_id"),

@@ -1,0 +1,83 @@
+"""The dossier service on a database of its own with the own catalogue, called as by the gateway."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from httpx import ASGITransport, AsyncClient
+
+from deploy.apart import run_apart
+from dossier_service.catalogue import own_procedures
+from dossier_service.main import create_app
+from dossier_service.routes.needs import now
+from dossier_service.settings import Settings
+from dossier_service.use_cases.catalogue import begin
+from shared.database import open_database
+from shared.migrations import upgrade
+from tests.conftest import Databases
+from tests.dossier_service.desk import Desk, at, utc
+from tests.factories import TestAuthority
+
+PERSON_KEY = "5b" * 32
+
+
+def make_settings(postgres: Databases) -> Settings:
+    """Of a migrated database that holds the own procedures."""
+    made = Settings.model_validate(
+        {
+            "database_url": postgres.database_url("dossier_service"),
+            "kafka_servers": "127.0.0.1:1",
+            "person_hash_key": PERSON_KEY,
+        }
+    )
+
+    async def prepare() -> None:
+        async with open_database(made) as sessions, sessions.begin() as session:
+            await begin(session, own_procedures(), None, now=at("01-05 08:00"))
+
+    upgrade(made)
+    run_apart(prepare())
+    return made
+
+
+@asynccontextmanager
+async def serving(settings: Settings, authority: TestAuthority) -> AsyncIterator[Desk]:
+    app = create_app(settings)
+    transport = ASGITransport(app, raise_app_exceptions=False)
+    async with (
+        app.router.lifespan_context(app),
+        AsyncClient(transport=transport, base_url="http://dossier") as http,
+    ):
+        authority.install(app)
+        desk = Desk(app, http, authority, settings)
+        app.dependency_overrides[now] = lambda: utc(desk.now)
+        yield desk
+
+
+@pytest.fixture(scope="session")
+def authority() -> TestAuthority:
+    return TestAuthority()
+
+
+@pytest.fixture(scope="session")
+def settings(postgres: Databases) -> Settings:
+    return make_settings(postgres)
+
+
+@pytest.fixture
+def own_settings(postgres: Databases) -> Settings:
+    """Of a database that no other test writes to."""
+    return make_settings(postgres)
+
+
+@pytest.fixture
+async def desk(settings: Settings, authority: TestAuthority) -> AsyncIterator[Desk]:
+    """On a database that tests share: each looks at its own dossiers only."""
+    async with serving(settings, authority) as desk:
+        yield desk
+
+
+@pytest.fixture
+async def own_desk(own_settings: Settings, authority: TestAuthority) -> AsyncIterator[Desk]:
+    async with serving(own_settings, authority) as desk:
+        yield desk

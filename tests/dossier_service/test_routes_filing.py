@@ -1,0 +1,249 @@
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from shared.hashing import person_hash
+from tests.dossier_service.conftest import PERSON_KEY
+from tests.dossier_service.desk import (
+    APPLICANT,
+    BIRTH_FEE,
+    DEATH,
+    DOSSIERS,
+    NAME,
+    NUMBER,
+    Desk,
+    at,
+    instant,
+    wish,
+)
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    seen: list[str] = []
+
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        seen.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+async def test_online_dossier_is_registered_and_waits_for_reception(desk: Desk) -> None:
+    desk.now = at("11-16 09:00")
+    dossier = await desk.file(channel=2)
+    assert (dossier["status"], dossier["status_name"]) == (1, "Mới đăng ký")
+    assert dossier["version"] == 1
+    assert dossier["permitted"] == [2, 3, 5, 6, 7]
+    assert dossier["received_at"] is None
+    assert dossier["due_at"] is None
+    # Eight office hours from 9:00: 2.5 to 11:30, 3.5 to 17:00, 2 of the next morning from 7:00.
+    assert instant(dossier["reception_due_at"]) == at("11-17 09:00")
+
+
+@pytest.mark.parametrize("channel", [1, 3])
+async def test_dossier_at_the_desk_or_by_post_is_received_at_once(desk: Desk, channel: int) -> None:
+    dossier = await desk.file(procedure=DEATH, channel=channel)
+    assert (dossier["status"], dossier["received_at"]) == (2, dossier["filed_at"])
+
+
+async def test_same_day_procedure_is_due_at_the_close_of_the_day(desk: Desk) -> None:
+    desk.now = at("11-16 09:00")
+    assert instant((await desk.file())["due_at"]) == at("11-16 17:00")
+
+
+async def test_code_names_receiver_day_and_serial(desk: Desk) -> None:
+    first = await desk.file(received_by="H26.201", decided_by="G01")
+    second = await desk.file(received_by="H26.201")
+    assert first["code"] == "H26.201-261116-0001"
+    assert second["code"] == "H26.201-261116-0002"
+
+
+async def test_day_of_the_code_is_the_day_at_the_agency(desk: Desk) -> None:
+    # 18:30 UTC on the 16th is half past one on the 17th in Viet Nam.
+    desk.now = at("11-17 01:30")
+    dossier = await desk.file(received_by="H26.202")
+    assert dossier["code"] == "H26.202-261117-0001"
+
+
+async def test_agency_with_an_old_code_keeps_its_form(desk: Desk) -> None:
+    desk.agencies = ["000.00.04.H26"]
+    dossier = await desk.file(received_by="000.00.04.H26", decided_by="000.00.04.H26")
+    assert dossier["code"] == "000.00.04.H26-261116-0001"
+    assert (await desk.read(dossier["code"])).status_code == 200
+
+
+async def test_fee_of_a_case_is_due_only_where_the_case_was_found(desk: Desk) -> None:
+    assert (await desk.file())["fees"] == []
+    (fee,) = (await desk.file(fees=[BIRTH_FEE]))["fees"]
+    assert (fee["code"], fee["amount_vnd"], fee["paid_at"]) == (BIRTH_FEE, 8000, None)
+
+
+async def test_answer_names_the_person_by_hash_and_gives_no_field(desk: Desk) -> None:
+    answer = await desk.try_file(wish())
+    assert answer.headers["X-Subject"] == person_hash(NUMBER, PERSON_KEY.encode())
+    assert answer.headers["X-Fields"] == "-"
+    assert NUMBER not in answer.text
+    assert NAME not in answer.text
+
+
+async def test_organisation_is_nobody_to_name(desk: Desk) -> None:
+    applicant = {"kind": 2, "name": "Công ty An Bình", "organisation_number": "0101234567"}
+    answer = await desk.try_file(wish(applicant=applicant))
+    assert answer.headers["X-Subject"] == "-"
+
+
+async def test_number_and_name_stand_in_the_table_of_applicants_only(own_desk: Desk) -> None:
+    headers = {"Idempotency-Key": str(uuid4())}
+    await own_desk.try_file(wish(), headers=headers)
+    tables = await own_desk.rows(
+        "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+        " AND tablename <> 'dossier_applicant'"
+    )
+    for (table,) in tables:
+        (found,) = await own_desk.rows(
+            f'SELECT count(*) FROM "{table}" t WHERE t::text LIKE :number OR t::text LIKE :name',
+            number=f"%{NUMBER}%",
+            name=f"%{NAME}%",
+        )
+        assert found[0] == 0, table
+
+
+async def test_filing_is_told_once_with_the_whole_standing(desk: Desk) -> None:
+    dossier = await desk.file(helped_by="H26.102", decided_by="H29.101")
+    (told,) = await desk.events(dossier["code"])
+    assert told["type"] == "dossier.filed.v1"
+    assert (told["version"], told["status"], told["channel"]) == (1, 2, 1)
+    assert (told["helped_by"], told["received_by"], told["decided_by"]) == (
+        "H26.102",
+        "H26.101",
+        "H29.101",
+    )
+    assert instant(told["due_at"]) == instant(dossier["due_at"])
+
+
+async def test_filing_takes_few_statements(own_desk: Desk) -> None:
+    await own_desk.file()
+    documents = [{"paper": f"P{n}", "name": "Giấy", "kind": "copy"} for n in range(20)]
+    with statements() as seen:
+        answer = await own_desk.try_file(
+            wish(documents=documents, fees=[BIRTH_FEE]), headers={"Idempotency-Key": str(uuid4())}
+        )
+    assert answer.status_code == 201
+    assert len(seen) <= 8, seen
+
+
+async def test_same_request_again_is_the_same_dossier(desk: Desk) -> None:
+    headers = {"Idempotency-Key": str(uuid4())}
+    first = await desk.try_file(wish(), headers=headers)
+    again = await desk.try_file(wish(), headers=headers)
+    assert (again.status_code, again.json()) == (201, first.json())
+    assert again.headers["ETag"] == first.headers["ETag"]
+    assert again.headers["X-Subject"] == first.headers["X-Subject"]
+    other = await desk.try_file(wish(channel=2), headers=headers)
+    assert other.status_code == 422
+    assert other.json()["type"] == "/problems/idempotency-key-reused"
+
+
+async def test_refused_request_leaves_its_key_free(desk: Desk) -> None:
+    headers = {"Idempotency-Key": str(uuid4())}
+    wrong = wish(procedure="1.999999")
+    for _ in range(2):
+        assert (await desk.try_file(wrong, headers=headers)).status_code == 422
+    malformed = wish(channel=7)
+    for _ in range(2):
+        assert (await desk.try_file(malformed, headers=headers)).status_code == 422
+    assert (await desk.try_file(wish(), headers=headers)).status_code == 201
+
+
+def _applicant(**over: Any) -> dict[str, Any]:
+    return {"applicant": APPLICANT | over}
+
+
+MALFORMED = {
+    "personal number of 11 digits": _applicant(personal_number="00109000001"),
+    "personal number in other digits": _applicant(personal_number="٠٠١٠٩٠٠٠٠٠٠١"),
+    "birth date of no calendar": _applicant(birth_date="1990-02-30"),
+    "birth date in words": _applicant(birth_date="14/05/1990"),
+    "birth date to come": _applicant(birth_date="2999"),
+    "birth date of no century": _applicant(birth_date="0000"),
+    "name without a letter": _applicant(name="   "),
+    "name with a NUL": _applicant(name="An\x00Binh"),
+    "name with half a character": _applicant(name="An\ud800"),
+    "unknown kind": _applicant(kind=5),
+    "organisation with a personal number": _applicant(kind=2),
+    "citizen with a number of an organisation": _applicant(organisation_number="0101234567"),
+    "unknown field": {"surprise": 1},
+    "procedure code": {"procedure": "1.1193"},
+    "channel": {"channel": 4},
+    "agency in words": {"received_by": "Hà Nội"},
+    "agency with a space": {"decided_by": "H26 .1"},
+    "agency too long": {"received_by": "H26" + ".1" * 20},
+    "time without a zone": {"submitted_at": "2026-11-16T09:00:00"},
+    "too many documents": {"documents": [wish()["documents"][0]] * 101},
+    "document kind": {"documents": [{"paper": "P", "name": "n", "kind": "fake"}]},
+    "external code": {"external_code": "a b"},
+}
+
+
+@pytest.mark.parametrize("over", MALFORMED.values(), ids=MALFORMED.keys())
+async def test_malformed_filing_is_refused_without_repeating_it(
+    desk: Desk, over: dict[str, Any]
+) -> None:
+    body = wish(**over)
+    # By hand, since httpx cannot write half a character.
+    answer = await desk.call(
+        f"POST {DOSSIERS}",
+        content=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    assert answer.status_code == 422
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json()["errors"]
+    for secret in ("0010900000", "٠٠١", "Binh", "14/05/1990"):
+        assert secret not in answer.text
+
+
+UNFIT = {
+    "procedure nobody published": ({"procedure": "1.999999"}, "procedure-unknown"),
+    "channel not offered": ({"channel": 3}, "channel-not-offered"),
+    "fee nobody published": ({"fees": ["LP-X"]}, "fee-unknown"),
+    "submitted tomorrow": ({"submitted_at": "2026-11-17T09:00:00+07:00"}, "time-unlikely"),
+    "submitted long ago": ({"submitted_at": "2020-01-01T00:00:00+07:00"}, "time-unlikely"),
+    "submitted before all": ({"submitted_at": "0001-01-01T00:00:00+14:00"}, "time-unlikely"),
+}
+
+
+@pytest.mark.parametrize(("over", "problem"), UNFIT.values(), ids=UNFIT.keys())
+async def test_filing_that_fits_no_catalogue_is_refused(
+    desk: Desk, over: dict[str, Any], problem: str
+) -> None:
+    answer = await desk.try_file(wish(**over))
+    assert (answer.status_code, answer.json()["type"]) == (422, f"/problems/{problem}")
+
+
+@pytest.mark.parametrize("right", [{"agencies": ["H29"]}, {"procedures": ["1.000656"]}])
+async def test_filing_outside_the_right_is_refused(desk: Desk, right: dict[str, Any]) -> None:
+    answer = await desk.try_file(wish(), right=right)
+    assert (answer.status_code, answer.json()["type"]) == (403, "/problems/not-allowed")
+
+
+async def test_channel_refused_says_which_are_offered(desk: Desk) -> None:
+    answer = await desk.try_file(wish(channel=3))
+    assert answer.json()["offered"] == [1, 2]
+
+
+async def test_time_of_submission_counts_not_that_of_the_call(desk: Desk) -> None:
+    desk.now = at("11-17 10:00")
+    dossier = await desk.file(channel=2, submitted_at="2026-11-16T09:00:00+07:00")
+    assert instant(dossier["filed_at"]) == at("11-16 09:00")
+    assert instant(dossier["reception_due_at"]) == at("11-17 09:00")

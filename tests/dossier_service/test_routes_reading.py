@@ -1,0 +1,193 @@
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared.hashing import person_hash
+from tests.dossier_service.conftest import PERSON_KEY
+from tests.dossier_service.desk import (
+    APPLICANT,
+    BIRTH,
+    DEATH,
+    DOSSIERS,
+    NUMBER,
+    ONE,
+    SEAL,
+    Desk,
+    at,
+)
+from tests.dossier_service.test_routes_filing import statements
+
+
+async def codes(desk: Desk, **asked: Any) -> list[str]:
+    right = asked.pop("right", None)
+    answer = await desk.call(f"GET {DOSSIERS}", params=asked, right=right)
+    assert answer.status_code == 200, answer.text
+    return [row["code"] for row in answer.json()["items"]]
+
+
+async def test_dossier_is_read_with_its_applicant_and_papers(desk: Desk) -> None:
+    filed = await desk.file(summary="Khai sinh cho con", external_code="HN/17")
+    answer = await desk.read(filed["code"])
+    found = answer.json()
+    assert answer.headers["ETag"] == '"1"'
+    assert found["applicant"]["personal_number"] == NUMBER
+    assert found["documents"] == [{"paper": "TK-KS", "name": "Tờ khai", "kind": "original"}]
+    assert (found["summary"], found["external_code"]) == ("Khai sinh cho con", "HN/17")
+    assert {name: found[name] for name in filed} == filed
+    assert answer.headers["X-Subject"] == person_hash(NUMBER, PERSON_KEY.encode())
+    assert answer.headers["X-Fields"] == "kind,name,personal_number,birth_date,summary"
+
+
+async def test_right_with_fields_gives_these_only(desk: Desk) -> None:
+    filed = await desk.file(summary="Khai sinh cho con")
+    answer = await desk.read(filed["code"], right={"fields": ["name", "phone"]})
+    assert answer.json()["applicant"] == {"name": APPLICANT["name"], "phone": None}
+    assert "summary" not in answer.json()
+    assert answer.headers["X-Fields"] == "name"
+
+
+async def test_right_without_fields_gives_none(desk: Desk) -> None:
+    filed = await desk.file()
+    answer = await desk.read(filed["code"], right={"fields": []})
+    assert answer.json()["applicant"] == {}
+    assert answer.headers["X-Fields"] == "-"
+    assert NUMBER not in answer.text
+
+
+READERS: Mapping[str, tuple[dict[str, Any], int]] = {
+    "who helped": ({"agencies": ["H26.501"]}, 200),
+    "who received": ({"agencies": ["H26.101"]}, 200),
+    "who decides": ({"agencies": ["H29.101"]}, 200),
+    "above who decides": ({"agencies": ["H29"]}, 200),
+    "everywhere": ({"agencies": None}, 200),
+    "a neighbour": ({"agencies": ["H26.50"]}, 404),
+    "nobody": ({"agencies": []}, 404),
+    "of its procedure": ({"procedures": [BIRTH]}, 200),
+    "of another procedure": ({"procedures": [DEATH]}, 404),
+}
+
+
+@pytest.mark.parametrize(("right", "status"), READERS.values(), ids=READERS.keys())
+async def test_dossier_is_seen_by_its_agencies_only(
+    desk: Desk, right: dict[str, Any], status: int
+) -> None:
+    filed = await desk.file(helped_by="H26.501", decided_by="H29.101")
+    code = filed["code"]
+    assert (await desk.read(code, right=right)).status_code == status
+    history = await desk.call(f"GET {ONE}/history", f"{DOSSIERS}/{code}/history", right=right)
+    assert history.status_code == status
+    listed = await codes(desk, right=right, procedure=BIRTH, limit=5)
+    assert (code in listed) == (status == 200)
+
+
+async def test_malformed_code_says_what_a_code_looks_like(desk: Desk) -> None:
+    answer = await desk.read("H26.101-261399-0001")
+    assert answer.status_code == 422
+    assert "YYMMDD" in answer.text
+    assert (await desk.read("H26.101-261116-9999")).status_code == 404
+
+
+async def test_history_is_paged(desk: Desk) -> None:
+    dossier = await desk.move(await desk.file(channel=2), 5, 1, 5, 1)
+    path = f"{DOSSIERS}/{dossier['code']}/history"
+    seen, cursor = [], None
+    while True:
+        params = {"limit": 2} | ({"after": cursor} if cursor else {})
+        page = (await desk.call(f"GET {ONE}/history", path, params=params)).json()
+        seen += [step["to_status"] for step in page["items"]]
+        if (cursor := page["next"]) is None:
+            break
+    assert seen == [1, 5, 1, 5, 1]
+
+
+async def test_list_is_newest_first_and_shows_each_once(own_desk: Desk) -> None:
+    filed = []
+    for minute in range(7):
+        # Two at each minute: the code decides where the time does not.
+        own_desk.now = at("11-16 09:00") + timedelta(minutes=minute // 2)
+        filed.append((await own_desk.file(helped_by="H26.102"))["code"])
+    seen: list[str] = []
+    cursor: dict[str, Any] = {}
+    while True:
+        answer = await own_desk.call(
+            f"GET {DOSSIERS}",
+            params={"limit": 3} | cursor,
+            right={"agencies": ["H26", "H26.101", "H26.102"]},
+        )
+        seen += [row["code"] for row in answer.json()["items"]]
+        if answer.json()["next"] is None:
+            break
+        cursor = {"after": answer.json()["next"]}
+    assert seen == filed[::-1]
+
+
+async def test_list_narrows_by_every_filter(own_desk: Desk) -> None:
+    own_desk.now = at("11-16 09:00")
+    birth = (await own_desk.file())["code"]
+    seal = (await own_desk.file(procedure=SEAL, decided_by="H29.101"))["code"]
+    own_desk.now = at("11-18 09:00")
+    online = await own_desk.move(await own_desk.file(channel=2, received_by="H26.102"), 3)
+    for asked, expected in (
+        ({}, {birth, seal, online["code"]}),
+        ({"status": 2}, {birth, seal}),
+        ({"procedure": SEAL}, {seal}),
+        ({"channel": 2}, {online["code"]}),
+        ({"agency": "H26.102"}, {online["code"]}),
+        ({"agency": "H29"}, {seal}),
+        ({"agency": "H30"}, set()),
+        ({"filed_from": "2026-11-17"}, {online["code"]}),
+        ({"filed_to": "2026-11-16"}, {birth, seal}),
+        ({"filed_from": "2026-11-16", "filed_to": "2026-11-16", "status": 2}, {birth, seal}),
+        # Three working days from Monday 9:00 is Thursday 9:00; the birth was due on Monday.
+        ({"due_before": "2026-11-19"}, {birth}),
+        ({"due_before": "2026-11-20"}, {birth, seal}),
+        ({"overdue": "true"}, {birth}),
+    ):
+        assert set(await codes(own_desk, **asked)) == expected, asked
+
+
+async def test_agency_filter_never_widens_the_right(own_desk: Desk) -> None:
+    shared = (await own_desk.file(decided_by="H29.101"))["code"]
+    own_desk.agencies = ["H29"]
+    await own_desk.file(received_by="H29.101", decided_by="H29.101")
+    asked = {"agency": "H29", "right": {"agencies": ["H26"]}}
+    assert await codes(own_desk, **asked) == [shared]
+
+
+async def test_list_shows_nothing_of_the_applicant(desk: Desk) -> None:
+    await desk.file(summary="Khai sinh cho con")
+    answer = await desk.call(f"GET {DOSSIERS}")
+    assert "X-Subject" not in answer.headers
+    for personal in (NUMBER, str(APPLICANT["name"]), "cho con"):
+        assert personal not in answer.text
+
+
+async def test_list_takes_few_statements(desk: Desk) -> None:
+    await desk.file()
+    with statements() as seen:
+        await codes(desk, right={"agencies": ["H26", "H29"], "procedures": [BIRTH]}, status=2)
+    assert len(seen) <= 6, seen
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"status": 11},
+        {"procedure": "birth"},
+        {"agency": "Hanoi"},
+        {"filed_from": "16/11/2026"},
+        {"channel": 0},
+        {"limit": 501},
+    ],
+)
+async def test_malformed_filter_is_refused(desk: Desk, asked: dict[str, Any]) -> None:
+    answer = await desk.call(f"GET {DOSSIERS}", params=asked)
+    assert answer.status_code == 422
+
+
+@pytest.mark.parametrize("cursor", ["x", "W10", "WzEsMl0", "WyJhIiwiYiJd"])
+async def test_cursor_of_nobody_is_refused(desk: Desk, cursor: str) -> None:
+    answer = await desk.call(f"GET {DOSSIERS}", params={"after": cursor})
+    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/cursor-unreadable")

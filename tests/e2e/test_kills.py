@@ -1,0 +1,122 @@
+"""Processes are killed with -9 while dossiers are filed: nothing answered is lost or doubled."""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import sys
+from collections.abc import Sequence
+from functools import partial
+from http import HTTPStatus
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import Mesh
+from tests.waiting import eventually
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+SEED = 20_261_122
+FILED, AT_ONCE = 150, 6
+VICTIMS = (
+    "gateway-serve",
+    "dossier-serve",
+    "dossier-work",
+    "sync-work",
+    "gateway-serve",
+    "dossier-work",
+)
+TRIES = 60
+
+
+async def test_nothing_is_lost_or_doubled_when_processes_are_killed(mesh: Mesh) -> None:
+    async with httpx.AsyncClient(base_url=mesh.gateway, timeout=15) as http:
+        headers = await _sign_in(mesh, http)
+        before = await _count(http, headers)
+        killing = asyncio.create_task(_kill(mesh))
+        filing = asyncio.Semaphore(AT_ONCE)
+        codes = await asyncio.gather(*(_file(http, headers, n, filing) for n in range(FILED)))
+        await killing
+
+        assert len(set(codes)) == FILED, "two filings were answered with one dossier"
+        assert await _count(http, headers) == before + FILED, "a filing took effect twice"
+        for code in codes:
+            await eventually(partial(_is_seen, http, headers, code), within=60)
+        for code in random.Random(SEED).sample(codes, 20):
+            timeline = await http.get(f"/sync/v1/dossiers/{code}/timeline", headers=headers)
+            assert len(timeline.json()["items"]) == 1, "one event took effect twice"
+    checked = mesh.run("deploy.local", "as", "gateway", sys.executable, "-m", "gateway.verify")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+async def _sign_in(mesh: Mesh, http: httpx.AsyncClient) -> dict[str, str]:
+    clients = json.loads((mesh.directory / "sandbox.json").read_text())["clients"]
+    secret = next(c["client_secret"] for c in clients if c["client_id"] == "onestop-h26")
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": "onestop-h26",
+        "client_secret": secret,
+    }
+    answer = (await http.post("/oauth/token", data=form)).raise_for_status()
+    token = answer.json()["access_token"]
+    return {"Authorization": f"Bearer {token}", "X-Purpose": "1.001193", "X-Officer": "clerk"}
+
+
+async def _file(
+    http: httpx.AsyncClient, headers: dict[str, str], number: int, at_once: asyncio.Semaphore
+) -> str:
+    """As a client should: the same request with the same key until it is answered."""
+    body = {
+        "procedure": "1.001193",
+        "channel": 2,
+        "applicant": {"kind": 1, "name": "Nguyễn Văn An", "personal_number": "001090000001"},
+        "received_by": f"H26.{101 + number % 10}",
+        "decided_by": "H26.101",
+        "documents": [],
+    }
+    once = headers | {"Idempotency-Key": str(uuid4())}
+    async with at_once:
+        for _ in range(TRIES):
+            try:
+                answer = await http.post("/dossier/v1/dossiers", json=body, headers=once)
+            except httpx.TransportError:
+                await asyncio.sleep(0.2)
+                continue
+            if answer.status_code == HTTPStatus.CREATED:
+                code: str = answer.json()["code"]
+                return code
+            assert answer.is_server_error, answer.text
+            await asyncio.sleep(0.2)
+    raise AssertionError("never answered")
+
+
+async def _kill(mesh: Mesh) -> None:
+    """One after the other, each when the one before runs again."""
+    chance = random.Random(SEED)
+    for name in VICTIMS:
+        await asyncio.sleep(chance.uniform(0.2, 0.8))
+        killed = mesh.record().children[name]
+        os.kill(killed.pid, signal.SIGKILL)
+        await eventually(partial(_is_replaced, mesh, name, killed.pid), within=60)
+
+
+def _is_replaced(mesh: Mesh, name: str, pid: int) -> bool:
+    return mesh.record().children[name].pid != pid
+
+
+async def _count(http: httpx.AsyncClient, headers: dict[str, str]) -> int:
+    count, after = 0, None
+    while True:
+        query = {"limit": 500} | ({"after": after} if after else {})
+        page = await http.get("/dossier/v1/dossiers", params=query, headers=headers)
+        items: Sequence[object] = page.raise_for_status().json()["items"]
+        count, after = count + len(items), page.json()["next"]
+        if not after:
+            return count
+
+
+async def _is_seen(http: httpx.AsyncClient, headers: dict[str, str], code: str) -> bool:
+    return (await http.get(f"/sync/v1/dossiers/{code}", headers=headers)).is_success

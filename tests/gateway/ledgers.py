@@ -1,0 +1,86 @@
+"""A ledger in a database of its own, for tests."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import asyncpg
+import orjson
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pydantic import SecretStr
+from sqlalchemy import make_url
+
+from deploy.postgres import plain_url
+from deploy.secrets import ed25519_key
+from gateway.forwarding import Exchange, Outcome
+from gateway.keys import ledger_keys, read_private_key
+from gateway.ledger.writer import ChainNotHeldError, LedgerWriter
+from gateway.upstreams import OPERATIONS
+from gateway.verify import Verdict, verify_ledger
+from shared.migrations import upgrade
+from tests.gateway.mesh import VERIFY, make_settings
+from tests.gateway.wire import SUBJECT
+from tests.waiting import eventually
+
+
+@dataclass
+class Store:
+    """A ledger's database, and the key that seals it."""
+
+    url: str
+    key: Ed25519PrivateKey
+    key_text: str
+
+    async def rows(self, query: str, *values: object) -> list[asyncpg.Record]:
+        connection = await asyncpg.connect(plain_url(self.url))
+        try:
+            return list(await connection.fetch(query, *values))
+        finally:
+            await connection.close()
+
+    async def verdicts(self) -> list[Verdict]:
+        keys = ledger_keys(self.key.public_key(), "")
+        return [verdict async for verdict in verify_ledger(make_url(self.url), keys)]
+
+    async def assert_intact(self) -> None:
+        assert [line for verdict in await self.verdicts() for line in verdict.damage] == []
+
+    async def requests(self) -> list[str]:
+        """The ids of the requests on record, in the order of the chains."""
+        query = "SELECT record FROM access_record ORDER BY chain, number, index"
+        return [orjson.loads(row["record"])["request_id"] for row in await self.rows(query)]
+
+
+async def make_store(url: str) -> Store:
+    text = ed25519_key()
+    await asyncio.to_thread(upgrade, make_settings(url))
+    return Store(url, read_private_key("ledger_key", SecretStr(text)), text)
+
+
+@asynccontextmanager
+async def writing(store: Store) -> AsyncIterator[LedgerWriter]:
+    ledger = LedgerWriter(make_url(store.url), store.key)
+    task = asyncio.create_task(ledger.write())
+    try:
+        await eventually(lambda: is_held(ledger))
+        yield ledger
+        await ledger.drain()
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def is_held(ledger: LedgerWriter) -> bool:
+    try:
+        await ledger.check_held()
+    except ChainNotHeldError:
+        return False
+    return True
+
+
+def exchange(request_id: str = "request-1", operation: str = VERIFY) -> Exchange:
+    made = Exchange(OPERATIONS[operation], request_id, "h26", "H26", subjects=(SUBJECT, "cd" * 32))
+    made.end(200, Outcome.ALLOWED)
+    return made

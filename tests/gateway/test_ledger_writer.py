@@ -1,0 +1,253 @@
+import asyncio
+import sys
+from http import HTTPStatus
+from pathlib import Path
+
+import asyncpg
+import orjson
+import pytest
+from sqlalchemy import make_url
+from starlette.responses import JSONResponse
+
+from deploy.postgres import plain_url
+from gateway.ledger import writer
+from gateway.ledger.chain import Row, claim, connected, outcome
+from gateway.ledger.records import AccessRecord
+from gateway.ledger.seals import START, BatchHeader, seal
+from tests.conftest import Databases
+from tests.gateway.ledgers import Store, exchange, is_held, writing
+from tests.gateway.mesh import (
+    LIST,
+    VERIFY,
+    Mesh,
+    Services,
+    database_away,
+    is_reported,
+    make_client,
+    make_grant,
+    open_mesh,
+)
+from tests.gateway.wire import SUBJECT
+from tests.waiting import eventually
+
+
+async def test_record_is_found_by_its_columns_and_reads_as_sealed(store: Store) -> None:
+    async with writing(store) as ledger:
+        await ledger.record(exchange())
+    [row] = await store.rows("SELECT * FROM access_record WHERE subjects @> $1", [SUBJECT])
+    told = orjson.loads(row["record"])
+    assert told["id"] == str(row["id"])
+    assert told["subjects"] == row["subjects"] == [SUBJECT, "cd" * 32]
+    assert (row["chain"], row["number"], row["index"]) == ("gateway-1", 1, 0)
+    await store.assert_intact()
+
+
+async def test_calls_at_once_share_batches(store: Store) -> None:
+    async with writing(store) as ledger:
+        await asyncio.gather(*(ledger.record(exchange(f"request-{n}")) for n in range(1_200)))
+    seals = await store.rows("SELECT count FROM ledger_seal ORDER BY number")
+    assert [seal["count"] for seal in seals] == [500, 500, 200]
+    assert await store.requests() == [f"request-{n}" for n in range(1_200)]
+    await store.assert_intact()
+
+
+async def test_chain_goes_on_where_the_last_process_left_it(store: Store) -> None:
+    for number in range(3):
+        async with writing(store) as ledger:
+            await ledger.record(exchange(f"request-{number}"))
+    headers = [
+        BatchHeader.model_validate_json(row["header"])
+        for row in await store.rows("SELECT header FROM ledger_seal ORDER BY number")
+    ]
+    assert [(each.chain, each.number) for each in headers] == [
+        ("gateway-1", number) for number in (1, 2, 3)
+    ]
+    assert headers[0].previous == START.digest
+    await store.assert_intact()
+
+
+async def test_each_process_has_a_chain_of_its_own(store: Store) -> None:
+    async with writing(store) as one, writing(store) as two:
+        await asyncio.gather(one.record(exchange("one")), two.record(exchange("two")))
+    assert await store.requests() == ["one", "two"]
+    chains = await store.rows("SELECT chain FROM ledger_seal ORDER BY chain")
+    assert [row["chain"] for row in chains] == ["gateway-1", "gateway-2"]
+    await store.assert_intact()
+
+
+async def test_answer_leaves_only_when_its_record_is_durable(
+    postgres: Databases, services: Services
+) -> None:
+    async with open_mesh(postgres.database_url("gateway"), services) as mesh:
+        await mesh.tell(make_client(), make_grant())
+        connection = await asyncpg.connect(plain_url(mesh.settings.database_url))
+        block = connection.transaction()
+        await block.start()
+        await connection.execute("LOCK TABLE access_record IN SHARE MODE")
+        asked = len(services.asked)
+        call = asyncio.create_task(mesh.ask(VERIFY))
+        await eventually(lambda: len(services.asked) > asked)
+        await eventually(lambda: is_blocked(connection))
+        assert not call.done()
+        assert await mesh.records() == []
+        await block.rollback()
+        assert (await call).status_code == HTTPStatus.OK
+        assert len(await mesh.records()) == 1
+        await connection.close()
+
+
+async def is_blocked(connection: asyncpg.Connection) -> bool:
+    """The ledger's statement waits for the lock that this connection holds."""
+    query = """SELECT 1 FROM pg_stat_activity WHERE datname = current_database()
+        AND application_name = 'ledger' AND wait_event_type = 'Lock'"""
+    return bool(await connection.fetch(query))
+
+
+async def test_answer_is_not_given_where_its_record_takes_too_long(
+    postgres: Databases, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "PATIENCE_SECONDS", 0.3)
+    async with open_mesh(postgres.database_url("gateway"), services) as mesh:
+        await mesh.tell(make_client(), make_grant())
+        connection = await asyncpg.connect(plain_url(mesh.settings.database_url))
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE access_record IN SHARE MODE")
+            services.answer, told = lambda: named({"name": "Nguyễn Văn An"}), services.answer
+            answer = await mesh.ask(VERIFY)
+            services.answer = told
+        assert answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+        assert answer.json()["type"] == "/problems/ledger-away"
+        assert answer.headers["Retry-After"] == "2"
+        assert "Nguyễn" not in answer.text
+        # The service was asked, so the access is on record in the end.
+        await eventually(lambda: has_records(mesh, 1))
+        await connection.close()
+
+
+def named(content: object) -> JSONResponse:
+    return JSONResponse(content, headers={"X-Subject": SUBJECT})
+
+
+async def has_records(mesh: Mesh, count: int) -> bool:
+    return len(await mesh.records()) == count
+
+
+async def test_without_its_database_nothing_personal_begins(
+    postgres: Databases, services: Services
+) -> None:
+    async with open_mesh(postgres.database_url("gateway"), services) as mesh:
+        await mesh.tell(make_client(), make_grant())
+        async with database_away(postgres, mesh):
+            await eventually(lambda: is_turned_away(mesh))
+            asked = len(services.asked)
+            answer = await mesh.ask(VERIFY)
+            assert answer.json()["type"] == "/problems/ledger-away"
+            assert answer.headers["Retry-After"] == "2"
+            assert len(services.asked) == asked
+            for _ in range(5):
+                assert (await mesh.ask(LIST)).is_success
+        await eventually(lambda: is_reported(mesh, "chain", "ok"))
+        assert (await mesh.ask(VERIFY)).is_success
+        # What went on meanwhile was kept in memory, and is on record now.
+        await eventually(lambda: has_operations(mesh, [*[LIST] * 5, VERIFY]))
+
+
+async def is_turned_away(mesh: Mesh) -> bool:
+    return (await mesh.ask(VERIFY)).status_code == HTTPStatus.SERVICE_UNAVAILABLE
+
+
+async def has_operations(mesh: Mesh, wanted: list[str]) -> bool:
+    found = [row["operation"] for row in await mesh.records()]
+    return found[-len(wanted) :] == wanted
+
+
+async def test_full_memory_turns_all_calls_away_and_loses_none(
+    postgres: Databases, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "MOST_PENDING", 5)
+    async with open_mesh(postgres.database_url("gateway"), services) as mesh:
+        await mesh.tell(make_client(), make_grant())
+        async with database_away(postgres, mesh):
+            await eventually(lambda: is_reported(mesh, "chain", "ChainNotHeldError"))
+            answers = [await mesh.ask(LIST) for _ in range(10)]
+            assert [answer.status_code for answer in answers] == [200] * 5 + [503] * 5
+            assert answers[-1].json()["type"] == "/problems/ledger-away"
+        await eventually(lambda: has_records(mesh, 5))
+        await eventually(lambda: is_served(mesh, LIST))
+
+
+async def is_served(mesh: Mesh, operation: str) -> bool:
+    return (await mesh.ask(operation)).is_success
+
+
+async def test_lost_connections_neither_lose_nor_repeat_a_record(store: Store) -> None:
+    wanted = [f"request-{n}" for n in range(400)]
+    async with writing(store) as ledger:
+        left = iter(wanted)
+
+        async def record_some() -> None:
+            for request_id in left:
+                await ledger.record(exchange(request_id))
+
+        async def cut_often() -> None:
+            while True:
+                await store.rows(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND application_name = 'ledger'"
+                )
+                await eventually(lambda: is_held(ledger))
+
+        cutting = asyncio.create_task(cut_often())
+        await asyncio.gather(*(record_some() for _ in range(10)))
+        cutting.cancel()
+    assert sorted(await store.requests()) == sorted(wanted)
+    await store.assert_intact()
+
+
+async def test_outcome_of_a_broken_off_batch_is_read_from_the_chain(store: Store) -> None:
+    url, made = make_url(store.url), exchange()
+    record = AccessRecord.of(made)
+    async with connected(url) as first, connected(url) as second:
+        chain = await claim(first)
+        batch = seal(
+            [record.canonical()],
+            chain=chain.name,
+            after=chain.head,
+            at=record.at,
+            key=store.key,
+        )
+        await chain.append(batch, [Row.of(record)], record.at)
+        unwritten = seal(
+            [record.canonical()],
+            chain=chain.name,
+            after=batch.anchor(),
+            at=record.at,
+            key=store.key,
+        )
+        assert await outcome(second, chain.name, chain.backend, batch)
+        assert not await outcome(second, chain.name, chain.backend, unwritten)
+        # Whoever asks has ended the other side first: it can no longer change the answer.
+        await eventually(lambda: chain.lost)
+        assert (await claim(second)).head == batch.anchor()
+
+
+async def test_killed_process_leaves_a_chain_with_all_that_it_acknowledged(
+    store: Store, tmp_path: Path
+) -> None:
+    key_file = tmp_path / "ledger_key"
+    key_file.write_text(store.key_text)
+    command = [sys.executable, "-m", "tests.gateway.writing_process", store.url, str(key_file)]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout
+    acknowledged = [(await process.stdout.readline()).decode().strip() for _ in range(300)]
+    process.kill()
+    acknowledged += (await process.stdout.read()).decode().split()
+    assert await process.wait() == -9
+    async with writing(store) as ledger:
+        await ledger.record(exchange("the next process"))
+    written = await store.requests()
+    assert set(acknowledged) <= set(written)
+    assert len(written) == len(set(written))
+    assert written[-1] == "the next process"
+    [verdict] = await store.verdicts()
+    assert (verdict.chain, verdict.damage, verdict.records) == ("gateway-1", [], len(written))

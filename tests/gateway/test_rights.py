@@ -1,0 +1,275 @@
+import asyncio
+import math
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from http import HTTPStatus
+from uuid import uuid4
+
+import jwt
+import pytest
+from sqlalchemy import select, text
+
+from gateway import projections
+from gateway.handlers import HANDLERS
+from gateway.models import ClientInForce, GrantInForce, KnownAgency
+from gateway.rights import ClientRights, Grant, RightInForce, pick
+from shared.outbox import emit
+from shared.worker import run_parts
+from tests.conftest import Broker, Databases
+from tests.gateway.mesh import (
+    LIST,
+    VERIFY,
+    Mesh,
+    Services,
+    database_away,
+    is_reported,
+    make_agency,
+    make_client,
+    make_grant,
+    open_mesh,
+    open_services,
+)
+from tests.waiting import eventually
+
+NOW = 1_000.0
+GRANT = Grant("a", frozenset([VERIFY]), None, None, None, 0.0, math.inf, None, None)
+
+
+def rights(*grants: Grant, operation: str = VERIFY) -> tuple[RightInForce, ...]:
+    return ClientRights("H26", active=True, grants=grants).to(operation, NOW)
+
+
+def codes(*values: str) -> frozenset[str]:
+    return frozenset(values)
+
+
+def test_200_grants_on_different_procedures_are_one_right_with_200_codes() -> None:
+    grants = [
+        replace(GRANT, id=f"{n:03}", procedures=codes(f"1.{n:06}"), agencies=codes("H26"))
+        for n in range(200)
+    ]
+    [right] = rights(*grants)
+    assert right.procedures == {f"1.{n:06}" for n in range(200)}
+    assert right.grants == tuple(f"{n:03}" for n in range(200))
+    assert pick([right], "1.000117") is right
+    assert pick([right], None) is right
+    assert pick([right], "1.000200") is None
+
+
+@pytest.mark.parametrize("limit", ["fields", "agencies"])
+def test_limits_of_two_grants_never_mix(limit: str) -> None:
+    one = replace(GRANT, id="1", procedures=codes("1.1"), **{limit: codes("x")})
+    two = replace(GRANT, id="2", procedures=codes("1.2"), **{limit: codes("y")})
+    both = rights(one, two)
+    for purpose, own in (("1.1", "x"), ("1.2", "y")):
+        right = pick(both, purpose)
+        assert right
+        assert (right.procedures, getattr(right, limit)) == ({purpose}, {own})
+
+
+def test_right_that_names_the_purpose_comes_before_a_wider_one() -> None:
+    wide = replace(GRANT, id="wide", agencies=codes("H26"))
+    named = replace(GRANT, id="named", procedures=codes("1.1"), fields=codes("name"))
+    both = rights(wide, named)
+    chosen, otherwise = pick(both, "1.1"), pick(both, "1.2")
+    assert chosen
+    assert otherwise
+    assert (chosen.grants, otherwise.grants) == (("named",), ("wide",))
+
+
+def test_call_without_a_purpose_takes_the_widest_right() -> None:
+    some_rows = replace(GRANT, id="1", agencies=codes("H26"))
+    some_fields = replace(GRANT, id="2", fields=codes("name"))
+    procedures = replace(GRANT, id="3", procedures=codes("1.1"))
+    widest = pick(rights(some_rows, some_fields, procedures), None)
+    assert widest
+    # 3 has all fields and all agencies, which comes before having all procedures.
+    assert widest.grants == ("3",)
+
+
+def test_no_agencies_at_all_is_not_the_same_as_all() -> None:
+    none, everything = replace(GRANT, id="1", agencies=codes()), replace(GRANT, id="2")
+    assert [right.agencies for right in rights(none, everything)] == [None, codes()]
+
+
+def test_grant_for_all_procedures_joins_to_all() -> None:
+    [right] = rights(replace(GRANT, procedures=codes("1.1")), replace(GRANT, id="b"))
+    assert right.procedures is None
+
+
+def test_joined_right_ends_with_its_first_grant_and_has_the_largest_quota() -> None:
+    [right] = rights(
+        replace(GRANT, id="1", valid_to=NOW + 5, per_second=3),
+        replace(GRANT, id="2", valid_to=NOW + 9, per_second=7),
+        replace(GRANT, id="3"),
+    )
+    assert (right.ends, right.per_second, right.per_day) == (NOW + 5, 7, None)
+
+
+def test_choice_holds_until_the_next_beginning_or_end() -> None:
+    early = replace(GRANT, id="early", valid_to=NOW + 10)
+    late = replace(GRANT, id="late", valid_from=NOW + 5, agencies=codes("H26"))
+    client = ClientRights("H26", active=True, grants=[early, late])
+    found = {
+        after: [right.grants for right in client.to(VERIFY, NOW + after)]
+        for after in (0, 4.9, 5, 9.9, 10)
+    }
+    assert found == {
+        0: [("early",)],
+        4.9: [("early",)],
+        5: [("early",), ("late",)],
+        9.9: [("early",), ("late",)],
+        10: [("late",)],
+    }
+
+
+def test_operation_that_no_grant_names_gives_no_right() -> None:
+    assert rights(GRANT, operation=LIST) == ()
+    assert pick((), None) is None
+
+
+async def test_older_version_does_not_overwrite_a_newer_one(mesh: Mesh) -> None:
+    grant, client = make_grant("late", version=3), make_client("late", version=3)
+    agency = make_agency("H29", version=3)
+    older = {"version": 2}
+    async with mesh.sessions.begin() as session:
+        for _ in range(2):
+            await projections.keep_grants(
+                session, [grant, grant.model_copy(update={**older, "revoked": True})]
+            )
+            await projections.keep_clients(
+                session, [client, client.model_copy(update={**older, "active": False})]
+            )
+            await projections.keep_agencies(
+                session, [agency, agency.model_copy(update={**older, "name": "former"})]
+            )
+            await projections.keep_grants(
+                session, [grant.model_copy(update={**older, "revoked": True})]
+            )
+    async with mesh.sessions() as session:
+        kept = await session.get(GrantInForce, grant.grant_id)
+        assert kept
+        assert (kept.version, kept.revoked, kept.procedures) == (3, False, None)
+        known = await session.get(ClientInForce, "late")
+        assert known
+        assert (known.version, known.active) == (3, True)
+        named = await session.scalar(select(KnownAgency.name).where(KnownAgency.code == "H29"))
+        assert named == agency.name
+
+
+async def test_thousand_grants_are_one_statement(mesh: Mesh) -> None:
+    events = [make_grant("many", operations=[f"GET /{n}"]) for n in range(1_000)]
+    async with mesh.sessions.begin() as session:
+        await projections.keep_grants(session, [*events, *events])
+        count = "SELECT count(*) FROM grant_in_force WHERE client_id = 'many'"
+        assert await session.scalar(text(count)) == 1_000
+
+
+@asynccontextmanager
+async def working(mesh: Mesh, kafka: Broker) -> AsyncIterator[None]:
+    """The gateway's worker, which here relays its own events to itself."""
+    settings = mesh.settings.model_copy(
+        update={
+            "kafka_servers": kafka.servers,
+            "kafka_idempotent": kafka.idempotent,
+            "kafka_fetch_wait_ms": kafka.fetch_wait_ms,
+            "worker_port": 0,
+        }
+    )
+    task = asyncio.create_task(run_parts(settings, HANDLERS, ()))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+@pytest.mark.broker
+async def test_changed_grant_is_in_force_within_two_seconds(
+    postgres: Databases, services: Services, kafka: Broker
+) -> None:
+    async with open_mesh(postgres.database_url("gateway"), services) as mesh, working(mesh, kafka):
+        grant = make_grant("h26")
+
+        async def status(wanted: HTTPStatus) -> bool:
+            return (await mesh.ask(VERIFY, client="h26")).status_code == wanted
+
+        async with mesh.sessions.begin() as session:
+            emit(session, make_client("h26"), grant)
+        await eventually(lambda: status(HTTPStatus.OK), within=30)
+
+        async with mesh.sessions.begin() as session:
+            emit(session, grant.model_copy(update={"version": 2, "revoked": True}))
+        revoked_at = time.monotonic()
+        await eventually(lambda: status(HTTPStatus.FORBIDDEN))
+        assert time.monotonic() - revoked_at < 2
+
+        async with mesh.sessions.begin() as session:
+            emit(session, grant.model_copy(update={"version": 3}))
+        given_at = time.monotonic()
+        await eventually(lambda: status(HTTPStatus.OK))
+        assert time.monotonic() - given_at < 2
+
+
+async def test_gateway_goes_on_with_what_it_knows_while_its_database_is_away(
+    postgres: Databases, services: Services
+) -> None:
+    async with open_mesh(postgres.database_url("gateway"), services) as mesh:
+        grant = make_grant("h26")
+        await mesh.tell(make_client("h26"), grant)
+        async with database_away(postgres, mesh):
+            await eventually(lambda: is_reported(mesh, "rights_fresh", "RightsStaleError"))
+            assert (await mesh.ask(LIST, client="h26")).is_success
+            ready = await mesh.http.get("/readyz")
+            assert ready.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+            assert ready.json()["checks"]["rights"] == "ok"
+        await eventually(lambda: is_reported(mesh, "rights_fresh", "ok"))
+        await mesh.tell(grant.model_copy(update={"version": 2, "revoked": True}))
+        assert (await mesh.ask(LIST, client="h26")).status_code == HTTPStatus.FORBIDDEN
+
+
+async def test_change_that_nobody_was_told_is_read_after_a_lost_connection(
+    postgres: Databases, services: Services
+) -> None:
+    async with open_mesh(postgres.database_url("gateway"), services) as mesh:
+        await mesh.tell(make_client("h26"), make_grant("h26"))
+        async with mesh.sessions.begin() as session:
+            for statement in (
+                "ALTER TABLE grant_in_force DISABLE TRIGGER ALL",
+                "UPDATE grant_in_force SET revoked = true",
+                "ALTER TABLE grant_in_force ENABLE TRIGGER ALL",
+                (
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                ),
+            ):
+                await session.execute(text(statement))
+
+        async def refused() -> bool:
+            return (await mesh.ask(LIST, client="h26")).status_code == HTTPStatus.FORBIDDEN
+
+        await eventually(refused)
+
+
+async def test_known_caller_is_still_known_while_identity_is_away(postgres: Databases) -> None:
+    behind = AsyncExitStack()
+    services = await behind.enter_async_context(open_services())
+    async with open_mesh(postgres.database_url("gateway"), services) as mesh:
+        await mesh.tell(make_client(), make_grant())
+        assert (await mesh.ask(LIST)).is_success
+        await behind.aclose()
+        answer = await mesh.ask(LIST)
+        # Let in as before; only the service behind is missing.
+        assert answer.json()["type"] == "/problems/upstream-away"
+
+
+async def test_assertion_holds_200_codes_on_the_wire(mesh: Mesh) -> None:
+    grants = [make_grant(grant_id=uuid4(), procedures=[f"1.{n:06}"]) for n in range(200)]
+    client = await mesh.newcomer(*grants)
+    answer = await mesh.ask(VERIFY, client=client, headers={"X-Purpose": "1.000117"})
+    assert answer.is_success
+    signed = mesh.services.asked[-1].headers["X-Right"]
+    claims = jwt.decode(signed, options={"verify_signature": False})
+    assert len(claims["procedures"]) == len(claims["grants"]) == 200

@@ -1,0 +1,167 @@
+import asyncio
+import re
+from base64 import b64encode
+from hashlib import sha256
+
+import asyncpg
+import pytest
+from sqlalchemy import make_url
+
+from deploy.postgres import plain_url
+from gateway.timers import anchor_chains
+from shared.database import open_database
+from shared.events import LedgerAnchored
+from tests.conftest import Databases
+from tests.gateway.ledgers import Store, exchange, writing
+from tests.gateway.mesh import make_settings
+
+
+async def anchor(store: Store) -> list[LedgerAnchored]:
+    """What is told of the chains now."""
+    settings = make_settings(store.url)
+    async with open_database(settings) as sessions, sessions.begin() as session:
+        await anchor_chains(session)
+    rows = await store.rows("DELETE FROM outbox RETURNING value, position")
+    told = sorted(rows, key=lambda row: row["position"])
+    return [LedgerAnchored.model_validate_json(row["value"]) for row in told]
+
+
+async def test_head_of_each_chain_that_moved_is_told(store: Store) -> None:
+    async with writing(store) as one, writing(store) as two:
+        for number in range(3):
+            await one.record(exchange(f"request-{number}"))
+        await two.record(exchange())
+        told = await anchor(store)
+        assert [(each.chain, each.version) for each in told] == [("gateway-1", 3), ("gateway-2", 1)]
+        await two.record(exchange())
+        assert [(each.chain, each.version) for each in await anchor(store)] == [("gateway-2", 2)]
+    assert await anchor(store) == []
+    [row] = await store.rows("SELECT header, signature FROM ledger_seal WHERE number = 3")
+    assert told[0].head == sha256(row["header"].encode()).hexdigest()
+    assert told[0].signature == b64encode(row["signature"]).decode()
+
+
+@pytest.mark.parametrize("table", ["access_record", "ledger_seal"])
+async def test_ledger_refuses_to_be_changed_by_accident(store: Store, table: str) -> None:
+    async with writing(store) as ledger:
+        await ledger.record(exchange())
+    for statement in (f"DELETE FROM {table}", f"UPDATE {table} SET at = now()"):
+        with pytest.raises(asyncpg.RaiseError, match="append-only"):
+            await store.rows(statement)
+
+
+RECORD = "chain = 'gateway-1' AND number = 2 AND index = 1"
+TAMPERING = {
+    "a record changed": (
+        (
+            f"UPDATE access_record SET record = convert_to(replace(convert_from(record, 'UTF8'),"
+            f" 'allowed', 'refused'), 'UTF8'), outcome = 'refused' WHERE {RECORD}"
+        ),
+        r"gateway-1, batch 2, record {id}: record changed",
+    ),
+    "a record removed": (
+        f"DELETE FROM access_record WHERE {RECORD}",
+        r"gateway-1, batch 2, record place 1: record removed",
+    ),
+    "a record added": (
+        (
+            "INSERT INTO access_record SELECT chain, number, 4, at, gen_random_uuid(), agency, client,"
+            " operation, purpose, dossier, subjects, outcome, convert_to(replace("
+            "convert_from(record, 'UTF8'), id::text, 'made-up'), 'UTF8')"
+            f" FROM access_record WHERE {RECORD}"
+        ),
+        r"gateway-1, batch 2, record made-up: record added",
+    ),
+    "records re-ordered": (
+        "UPDATE access_record SET index = 9 WHERE number = 2 AND index = 0",
+        r"gateway-1, batch 2, record .*: record moved",
+    ),
+    "a record in no batch": (
+        f"UPDATE access_record SET number = 7 WHERE {RECORD}",
+        r"gateway-1, batch 7, record {id}: record added, no batch of this number",
+    ),
+    "a record hidden from a search": (
+        f"UPDATE access_record SET subjects = '{{}}', agency = 'G01' WHERE {RECORD}",
+        r"gateway-1, batch 2, record {id}: columns changed: agency, subjects",
+    ),
+    "a header changed": (
+        (
+            "UPDATE ledger_seal SET header = replace(header, '\"count\":4', '\"count\":3')"
+            " WHERE number = 2"
+        ),
+        r"gateway-1, batch 2: batch changed or added without the key",
+    ),
+    "the list of leaves changed": (
+        "UPDATE ledger_seal SET leaves = overlay(leaves placing '\\x00' from 1) WHERE number = 2",
+        r"gateway-1, batch 2: leaf list changed",
+    ),
+    "a batch removed": (
+        (
+            "WITH gone AS (DELETE FROM access_record WHERE number = 2)"
+            " DELETE FROM ledger_seal WHERE number = 2"
+        ),
+        r"gateway-1, batch 2: batch removed",
+    ),
+    "the newest batch removed": (
+        (
+            "WITH gone AS (DELETE FROM access_record WHERE number = 3)"
+            " DELETE FROM ledger_seal WHERE number = 3"
+        ),
+        r"gateway-1, batch 3: batch removed",
+    ),
+    "everything removed": (
+        (
+            "WITH gone AS (DELETE FROM access_record), chain AS (DELETE FROM ledger_chain)"
+            " DELETE FROM ledger_seal"
+        ),
+        r"gateway-1, batch 3: batch removed",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", TAMPERING)
+async def test_tampering_is_found_and_named(postgres: Databases, store: Store, what: str) -> None:
+    await fill(store)
+    await store.assert_intact()
+    statement, said = TAMPERING[what]
+    [row] = await store.rows(f"SELECT id FROM access_record WHERE {RECORD}")
+    await tamper(postgres, store, statement)
+    damage = [line for verdict in await store.verdicts() for line in verdict.damage]
+    assert any(re.fullmatch(said.format(id=row["id"]) + ".*", line) for line in damage), damage
+
+
+async def test_chain_written_anew_with_the_key_differs_from_what_was_told(
+    postgres: Databases, store: Store
+) -> None:
+    await fill(store)
+    await tamper(postgres, store, "DELETE FROM access_record")
+    await tamper(postgres, store, "DELETE FROM ledger_seal")
+    async with writing(store) as ledger:
+        for number in range(3):
+            await ledger.record(exchange(f"other-{number}"))
+    [verdict] = await store.verdicts()
+    assert verdict.damage == [
+        "gateway-1, batch 3: batch is not the one whose digest was told on the axis"
+    ]
+
+
+async def fill(store: Store) -> None:
+    """Three batches of four records, told on the axis."""
+    async with writing(store) as ledger:
+        for batch in range(3):
+            calls = [ledger.record(exchange(f"request-{batch}-{n}")) for n in range(4)]
+            await asyncio.gather(*calls)
+    settings = make_settings(store.url)
+    async with open_database(settings) as sessions, sessions.begin() as session:
+        await anchor_chains(session)
+
+
+async def tamper(postgres: Databases, store: Store, statement: str) -> None:
+    """As the superuser, whom no trigger stops."""
+    url = make_url(postgres.server.url).set(database=make_url(store.url).database)
+    connection = await asyncpg.connect(plain_url(url.render_as_string(hide_password=False)))
+    try:
+        await connection.execute("SET session_replication_role = replica")
+        assert not (await connection.execute(statement)).endswith(" 0")
+    finally:
+        await connection.close()

@@ -1,0 +1,46 @@
+"""A process that writes to a ledger for ever and says which records are durable; for being killed.
+
+`python -m tests.gateway.writing_process DATABASE_URL KEY_FILE`
+"""
+
+import asyncio
+import sys
+from itertools import count
+from pathlib import Path
+
+import structlog
+from pydantic import SecretStr
+from sqlalchemy import make_url
+
+from gateway.forwarding import Exchange, Outcome
+from gateway.keys import read_private_key
+from gateway.ledger.writer import LedgerWriter
+from gateway.upstreams import OPERATIONS
+
+WRITERS = 20
+
+
+async def main(database_url: str, key_text: str) -> None:
+    key = read_private_key("ledger_key", SecretStr(key_text))
+    ledger = LedgerWriter(make_url(database_url), key)
+    numbers = count()
+
+    async def record_for_ever() -> None:
+        while True:
+            exchange = Exchange(
+                OPERATIONS["POST /identity/v1/verifications"], f"request-{next(numbers)}", "h26"
+            )
+            exchange.end(200, Outcome.ALLOWED)
+            await ledger.record(exchange)
+            # One write each: a line is whole, however this process ends.
+            sys.stdout.write(f"{exchange.request_id}\n")
+            sys.stdout.flush()
+
+    await asyncio.gather(ledger.write(), *(record_for_ever() for _ in range(WRITERS)))
+
+
+if __name__ == "__main__":
+    # Only the ids go to the standard output.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    database_url, key_file = sys.argv[1:]
+    asyncio.run(main(database_url, Path(key_file).read_text()))

@@ -1,0 +1,125 @@
+"""What a caller is told of a refused request: where and what, never the value."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Literal
+
+import httpx
+import pytest
+from fastapi import APIRouter, FastAPI, HTTPException
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.orm.exc import StaleDataError
+
+from shared import problems
+from shared.edge import Edge
+
+NUMBER = "079204001234"
+
+router = APIRouter()
+
+
+class ByCard(BaseModel):
+    kind: Literal["card"]
+
+
+class ByName(BaseModel):
+    kind: Literal["name"]
+
+
+class Person(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    number: Annotated[str, Field(pattern=r"^\d{12}$")]
+    birth_year: int = 1990
+    proof: Annotated[ByCard | ByName, Field(discriminator="kind")] | None = None
+
+
+@router.post("/people")
+async def register(person: Person) -> str:
+    return person.number
+
+
+@router.get("/race")
+async def race() -> None:
+    raise StaleDataError(NUMBER)
+
+
+@router.get("/bug")
+async def bug() -> None:
+    raise RuntimeError(f"about {NUMBER}")
+
+
+@router.get("/teapot")
+async def teapot() -> None:
+    raise HTTPException(418, "short and stout", {"X-Spout": "left"})
+
+
+@pytest.fixture(scope="module")
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    app = FastAPI()
+    app.include_router(router)
+    problems.install(app)
+    app.add_middleware(Edge)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+        yield client
+
+
+async def test_unexpected_error_is_a_problem_that_tells_nothing(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/bug")
+    assert answer.status_code == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json() == {
+        "type": "about:blank",
+        "title": "Internal Server Error",
+        "status": 500,
+        "trace_id": answer.headers["X-Trace-Id"],
+    }
+
+
+WRONG_BODIES = {
+    "wrong value": {"number": NUMBER + "9"},
+    "wrong type": {"number": {"is": NUMBER}},
+    "wrong number": {"number": NUMBER, "birth_year": NUMBER + "x"},
+    "unknown field": {"number": NUMBER, NUMBER: 1},
+    "unknown kind": {"number": NUMBER, "proof": {"kind": NUMBER}},
+    "no object": [NUMBER],
+}
+
+
+@pytest.mark.parametrize("body", WRONG_BODIES.values(), ids=WRONG_BODIES)
+async def test_validation_problem_never_repeats_the_input(
+    client: httpx.AsyncClient, body: object
+) -> None:
+    answer = await client.post("/people", json=body)
+    assert answer.status_code == 422
+    assert answer.json()["type"] == "/problems/invalid-request"
+    assert answer.json()["errors"]
+    assert NUMBER not in answer.text
+
+
+async def test_broken_json_is_not_repeated(client: httpx.AsyncClient) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = await client.post("/people", content=f'{{"number": {NUMBER}x', headers=headers)
+    assert answer.status_code == 422
+    assert NUMBER not in answer.text
+
+
+async def test_stale_write_is_a_failed_precondition(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/race")
+    assert (answer.status_code, answer.json()["type"]) == (412, "/problems/changed-meanwhile")
+    assert NUMBER not in answer.text
+
+
+async def test_http_exception_keeps_its_headers(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/teapot")
+    assert (answer.status_code, answer.headers["X-Spout"]) == (418, "left")
+    assert answer.json()["detail"] == "short and stout"
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/x", 404), ("PUT", "/bug", 405)])
+async def test_what_no_route_answers_is_a_problem_too(
+    client: httpx.AsyncClient, method: str, path: str, status: int
+) -> None:
+    answer = await client.request(method, path)
+    assert (answer.status_code, answer.json()["status"]) == (status, status)
+    assert answer.headers["content-type"] == "application/problem+json"

@@ -1,0 +1,134 @@
+"""After any history the kept tallies equal a count of all dossiers from the beginning."""
+
+import asyncio
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from shared.events import DossierEvent
+from sync_service.recount import kept, recount
+from tests.sync_service.national import EXTERNAL, National, filed, moved, new_code, progressed
+
+AGENCIES = ["H41.101", "H41.102", "H41", "H26.101", "G15.02", "000.00.02.G15"]
+PROCEDURES = ["1.001193", "1.001193.H41", "2.000815"]
+ANY_RIGHT: dict[str, Any] = {"agencies": None}
+
+
+def some_time(chance: random.Random) -> datetime:
+    return datetime(2026, 9, 28, tzinfo=UTC) + timedelta(hours=chance.randrange(24 * 40))
+
+
+def some_facts(chance: random.Random) -> dict[str, Any]:
+    return {
+        "procedure": chance.choice(PROCEDURES),
+        "channel": chance.randint(1, 3),
+        "received_by": chance.choice(AGENCIES),
+        "decided_by": chance.choice(AGENCIES),
+        "helped_by": chance.choice([None, *AGENCIES]),
+        "filed_at": some_time(chance),
+        "due_at": chance.choice([None, some_time(chance)]),
+    }
+
+
+def some_row(chance: random.Random, code: str) -> dict[str, Any]:
+    status = chance.randint(1, 10)
+    received = some_time(chance) if status not in {1, 3} else None
+    told = some_facts(chance) | {
+        "code": code,
+        "status": status,
+        "source_time": some_time(chance),
+        "received_at": received,
+        "finished_at": received if status in {9, 10} and chance.random() < 0.5 else None,
+    }
+    return {
+        key: value.isoformat() if isinstance(value, datetime) else value
+        for key, value in told.items()
+    }
+
+
+def some_progress(chance: random.Random, code: str) -> dict[str, Any]:
+    time = some_time(chance).isoformat()
+    return {"code": code, "status": chance.randint(2, 10), "source_time": time, "step": "desk"}
+
+
+def some_event(chance: random.Random, code: str) -> DossierEvent:
+    facts = some_facts(chance) | {"received_at": chance.choice([None, some_time(chance)])}
+    version, status = chance.randint(2, 9), chance.randint(1, 10)
+    match chance.randrange(3):
+        case 0:
+            return filed(code, **facts)
+        case 1:
+            return moved(code, version, status, **facts)
+        case _:
+            return progressed(code, version, "desk", **facts)
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_tallies_equal_a_recount_after_any_history(empty: National, seed: int) -> None:
+    chance = random.Random(seed)
+    theirs = [new_code() for _ in range(12)]
+    ours = [new_code("H26.101") for _ in range(6)]
+    told: list[dict[str, Any]] = []
+    events: list[DossierEvent] = []
+    for _ in range(12):
+        told += [some_row(chance, chance.choice(theirs)) for _ in range(15)]
+        events += [some_event(chance, chance.choice(ours + theirs[:2])) for _ in range(15)]
+        # Some of it again, and none of it in order.
+        await empty.push(*chance.sample(told, 20 if len(told) > 20 else 15), right=ANY_RIGHT)
+        await empty.progress(
+            *(some_progress(chance, chance.choice(theirs)) for _ in range(10)), right=ANY_RIGHT
+        )
+        await empty.project(*chance.sample(events, 12))
+    async with empty.sessions() as session:
+        counted, expected = await kept(session), await recount(session)
+    assert dict(counted) == dict(expected)
+    assert expected
+    assert all(count > 0 for count in counted.values())
+
+
+async def test_order_of_events_does_not_matter(empty: National) -> None:
+    codes = [new_code("H26.101") for _ in range(4)]
+    history = [
+        event
+        for code in codes
+        for event in (
+            filed(code),
+            progressed(code, 2, "appraisal"),
+            moved(code, 3, 9),
+            moved(code, 4, 10),
+        )
+    ]
+    for number, order in enumerate(("0123", "3210", "1302", "2031")):
+        for place in order:
+            await empty.project(history[4 * number + int(place)])
+    reads = [await empty.read(code) for code in codes]
+    facts = [{key: read[key] for key in read.keys() - {"code"}} for read in reads]
+    assert facts[1:] == facts[:1] * 3
+    assert facts[0]["ended_at"] == "2026-11-02T04:00:00Z"  # that of status 9, version 3
+    timelines = [await empty.timeline(code) for code in codes]
+    assert timelines[1:] == timelines[:1] * 3
+
+
+async def test_empty_cells_do_not_stay(empty: National) -> None:
+    code = new_code("H26.101")
+    await empty.project(filed(code))
+    before = await empty.scalar("SELECT count(*) FROM tally")
+    due = datetime(2026, 12, 1, tzinfo=UTC)
+    await empty.project(moved(code, 2, 4, due_at=due), moved(code, 3, 4, due_at=None))
+    assert await empty.scalar("SELECT count(*) FROM tally") == before == 12
+
+
+async def test_two_writers_at_once_lose_no_count(empty: National) -> None:
+    async def write(number: int) -> None:
+        rows = [
+            some_row(random.Random(place), new_code()) | {"source_time": "2026-10-01T00:00:00Z"}
+            for place in range(20)
+        ]
+        await empty.push(*rows, right=ANY_RIGHT, by=f"{EXTERNAL}-{number}")
+
+    await asyncio.gather(*(write(number) for number in range(8)))
+    async with empty.sessions() as session:
+        assert dict(await kept(session)) == dict(await recount(session))
+    assert await empty.scalar("SELECT count(*) FROM national_dossier") == 160

@@ -1,0 +1,120 @@
+"""The worker: what the axis brings is projected; what cannot be is set aside."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from alembic import command
+from sqlalchemy import select
+
+from deploy.ports import free_port
+from shared.dead_letters import DeadLetter
+from shared.events import DossierEvent, Event
+from shared.migrations import configuration
+from shared.worker import run_parts
+from sync_service.handlers import HANDLERS
+from sync_service.settings import Settings
+from tests.conftest import Broker, Databases
+from tests.factories import TestAuthority
+from tests.sync_service.conftest import make_settings, serving
+from tests.sync_service.national import National, filed, moved, new_code, row
+from tests.sync_service.test_view import agency
+from tests.waiting import eventually
+
+
+@pytest.fixture(scope="module")
+def worker_settings(postgres: Databases, kafka: Broker) -> Settings:
+    return make_settings(
+        postgres,
+        kafka_servers=kafka.servers,
+        kafka_idempotent=kafka.idempotent,
+        kafka_fetch_wait_ms=kafka.fetch_wait_ms,
+        worker_port=free_port(),
+    )
+
+
+@pytest.fixture(scope="module")
+async def working(worker_settings: Settings, authority: TestAuthority) -> AsyncIterator[National]:
+    async with serving(worker_settings, authority) as national:
+        task = asyncio.create_task(run_parts(worker_settings, HANDLERS, ()))
+        yield national
+        assert not task.done(), task
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def send(settings: Settings, *events: Event, **over: bytes) -> None:
+    """As another service's relay; `over` replaces headers or the value of all of them."""
+    async with AIOKafkaProducer(
+        bootstrap_servers=settings.kafka_servers, enable_idempotence=settings.kafka_idempotent
+    ) as producer:
+        for event in events:
+            headers = {"ce_id": str(uuid4()).encode(), "ce_type": event.event_type.encode()}
+            await producer.send_and_wait(
+                event.topic,
+                over.get("value", event.model_dump_json().encode()),
+                key=str(getattr(event, event.key)).encode(),
+                headers=list(headers.items()),
+            )
+
+
+async def stands(national: National, event: DossierEvent) -> None:
+    async def seen() -> bool:
+        response = await national.get(event.code)
+        return bool(response.status_code == 200 and response.json()["version"] == event.version)
+
+    await eventually(seen)
+
+
+@pytest.mark.broker
+async def test_event_reaches_the_national_view_and_its_names(working: National) -> None:
+    code = new_code("H26.101")
+    events = filed(code), moved(code, 2, 4)
+    await send(working.settings, agency("H26.101", "UBND phường", "commune"), *events)
+    await stands(working, events[1])
+
+    async def named() -> bool:
+        return bool((await working.read(code))["received_by"]["name"] == "UBND phường")
+
+    await eventually(named)
+
+
+@pytest.mark.broker
+async def test_poison_is_set_aside_while_the_rest_goes_on(working: National) -> None:
+    code = new_code("H26.101")
+    bad_status = moved(code, 2, 11)
+    bad_agency = moved(code, 3, 4, received_by="nowhere")
+    good = moved(code, 4, 5)
+    await send(working.settings, filed(code), value=b"garbage")
+    await send(working.settings, filed(code), bad_status, bad_agency, good)
+    await stands(working, good)
+
+    async def reasons() -> list[str]:
+        query = select(DeadLetter).where(DeadLetter.key == code)
+        async with working.sessions() as session:
+            return sorted(letter.reason.split(" ")[0] for letter in await session.scalars(query))
+
+    async def all_three() -> bool:
+        return len(await reasons()) == 3
+
+    await eventually(all_three)
+    assert await reasons() == ["CodeError", "ValidationError", "ValueError"]
+    assert await working.timeline(code) == [("filed", 2, None), ("moved", 5, None)]
+
+
+@pytest.mark.broker
+async def test_pushed_dossier_is_announced_on_the_axis(working: National) -> None:
+    pushed = row()
+    await working.push(pushed)
+
+    async def sent() -> bool:
+        query = "SELECT count(*) FROM outbox_sent WHERE key = :code"
+        return bool(await working.scalar(query, code=pushed["code"]) == 1)
+
+    await eventually(sent)
+
+
+def test_models_and_migrations_agree(settings: Settings) -> None:
+    command.check(configuration(settings))

@@ -15,7 +15,6 @@ from shared.problems import Problem, problem_for, respond
 METRICS = "/metrics"
 # A proxy in front adds one of these: the caller is then not the neighbour it seems to be.
 FORWARDED = (b"forwarded", b"x-forwarded-for", b"via")
-NOBODY = ("-",)
 
 
 class NotPublic(Problem):
@@ -77,7 +76,7 @@ class HeldAnswer:
 
     def response(self, exchange: Exchange) -> Response:
         outer, subjects, exchange.fields = outward(self.headers, exchange.request_id)
-        exchange.subjects = () if subjects == NOBODY else subjects
+        exchange.subjects = subjects or ()
         response = Response(self.body, self.status)
         response.raw_headers = outer
         return response

@@ -1,4 +1,4 @@
-"""Every process of the mesh: `python -m shared <service> serve|work|migrate|seed|replay|…`."""
+"""Every process of the mesh: `python -m shared <service> serve|work|prepare|replay|…`."""
 
 import asyncio
 import json
@@ -94,6 +94,13 @@ def _seed(context: typer.Context) -> None:
     module = f"{context.obj.name}.seed"
     if find_spec(module):
         _run(lambda: import_module(module).seed(context.obj))
+
+
+@cli.command("prepare")
+def _prepare(context: typer.Context) -> None:
+    """`migrate`, then `seed`: all that must be before the service starts."""
+    _migrate(context)
+    _seed(context)
 
 
 @cli.command("replay")

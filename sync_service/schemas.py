@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Annotated, Any, Final, LiteralString, Self
+from typing import Annotated, Final, LiteralString, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    SkipValidation,
     StringConstraints,
     model_validator,
 )
@@ -101,10 +102,16 @@ class ProgressRow(Row):
     step: Step = ""
 
 
-class Push(BaseModel):
-    """Rows are read one by one: what is wrong with one is told in its own result."""
+class DossierPush(BaseModel):
+    """Rows are validated one by one: what is wrong with one is told in its own result."""
 
-    rows: list[Any] = Field(min_length=1, max_length=MOST_ROWS)
+    rows: list[SkipValidation[DossierRow]] = Field(min_length=1, max_length=MOST_ROWS)
+
+
+class ProgressPush(BaseModel):
+    """Rows are validated one by one, as those of dossiers."""
+
+    rows: list[SkipValidation[ProgressRow]] = Field(min_length=1, max_length=MOST_ROWS)
 
 
 class RowResult(BaseModel):

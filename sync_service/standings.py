@@ -103,7 +103,7 @@ class Standing:
             version=self.version + 1,
             status=status,
             source_time=source_time,
-            source_version=0,
+            source_version=self.source_version if source_time == self.source_time else 0,
             finished_at=self.finished_at if status in ENDED else None,
         )
 

@@ -108,7 +108,7 @@ def parts(received_by: str, decided_by: str) -> Mapping[str, Part]:
     receiving, deciding = lineage(received_by), lineage(decided_by)
     found = dict.fromkeys(receiving, Part.RECEIVED)
     return found | {
-        agency: Part.RECEIVED if agency in receiving else Part.DECIDES for agency in deciding
+        agency: Part.BOTH if agency in receiving else Part.DECIDES for agency in deciding
     }
 
 

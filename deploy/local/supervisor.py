@@ -77,8 +77,7 @@ class Supervisor:
         make_secrets(self.stack.secrets)
         self._start_postgres()
         self._start_broker()
-        self.for_each_service("migrate")
-        self.for_each_service("seed")
+        self.for_each_service("prepare")
         self._start_services()
 
     def watch(self, until: Callable[[], bool]) -> None:

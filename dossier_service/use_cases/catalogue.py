@@ -18,6 +18,7 @@ from dossier_service.models import CatalogueImport, CurrentProcedure
 from dossier_service.problems import ProcedureNotFound
 from dossier_service.store import catalogue as store
 from dossier_service.store.catalogue import ProcedureShelf, Published
+from shared.events.codes import ProcedureCode
 from shared.pagination import PageQuery
 
 
@@ -136,7 +137,7 @@ async def search_procedures(
     session: AsyncSession, page: PageQuery, q: str | None, **narrowed: Any
 ) -> tuple[list[CurrentProcedure], str | None]:
     """By words of the name, however they are accented; `narrowed` as in the store."""
-    after = page.key(str)
+    after = page.key(ProcedureCode)
     rows = await store.list_procedures(
         session,
         words=plain(q).split() if q else (),

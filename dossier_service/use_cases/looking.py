@@ -1,7 +1,9 @@
 """Looking at dossiers: one, its history, a list."""
 
 from datetime import datetime
+from typing import Annotated
 
+from pydantic import AwareDatetime, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dossier_service.deadlines import office_day
@@ -10,7 +12,10 @@ from dossier_service.problems import DossierNotFound
 from dossier_service.store import dossiers as store
 from dossier_service.store import lists
 from shared.auth import CallContext
+from shared.events.codes import DossierCode
 from shared.pagination import PageQuery
+
+_Version = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 async def read_whole_dossier(session: AsyncSession, code: str, caller: CallContext) -> Dossier:
@@ -24,7 +29,7 @@ async def list_steps(
 ) -> tuple[list[DossierStep], str | None]:
     if not await store.is_visible(session, code, caller.right):
         raise DossierNotFound
-    after = page.key(int)
+    after = page.key(_Version)
     rows = await store.list_steps(
         session, code, after=after[0] if after else 0, limit=page.limit + 1
     )
@@ -44,7 +49,7 @@ async def list_dossiers(
         filters,
         caller.right,
         today=office_day(now),
-        after=page.key(datetime, str),
+        after=page.key(AwareDatetime, DossierCode),
         limit=page.limit + 1,
     )
     return page.cut(rows, lambda dossier: (dossier.filed_at, dossier.code))

@@ -43,9 +43,9 @@ class Call:
 
     async def answer(self, response: ClientResponse, opening: bytes, *, whole: bool) -> None:
         exchange, headers = self.exchange, outward(response.raw_headers, self.trace.request_id)
-        exchange.subjects, exchange.fields = headers.subjects, headers.fields
+        exchange.subjects, exchange.fields = headers.subjects or (), headers.fields
         success = HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES
-        if self.operation.personal and success and not exchange.subjects:
+        if self.operation.personal and success and headers.subjects is None:
             raise SubjectNotNamed(self.operation.service)
         exchange.end(response.status, Outcome.of(response.status))
         digest = hashlib.sha256(opening) if self.operation.personal else None

@@ -49,6 +49,8 @@ _NOT_FROM_INSIDE = _HOP_BY_HOP | {
 _NAME = re.compile(rb"[a-z0-9-]+")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+_PERSON_HASH = re.compile(rb"[0-9a-f]{64}")
+_NOBODY = b"-"
 _TRACEPARENT = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -60,10 +62,13 @@ class Trace(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """The headers of an answer, parted: what the caller sees and what the ledger keeps."""
+    """The headers of an answer, parted: what the caller sees and what the ledger keeps.
+
+    `subjects` is None where the service did not say whose data it gave, or not by keyed hashes.
+    """
 
     outer: list[tuple[bytes, bytes]]
-    subjects: tuple[str, ...]
+    subjects: tuple[str, ...] | None
     fields: tuple[str, ...]
 
 
@@ -108,7 +113,16 @@ def outward(raw: Headers, request_id: str) -> Answer:
     outer, inner = [(b"x-request-id", request_id.encode())], list[tuple[bytes, bytes]]()
     for header in lowered:
         (inner if header[0] in dropped else outer).append(header)
-    return Answer(outer, _listed(inner, b"x-subject"), _listed(inner, b"x-fields"))
+    return Answer(outer, _subjects(inner), _listed(inner, b"x-fields"))
+
+
+def _subjects(headers: Headers) -> tuple[str, ...] | None:
+    """What stands there may have become somebody's number by mistake: only hashes are taken."""
+    named = _parts(headers, b"x-subject")
+    if named == [_NOBODY]:
+        return ()
+    hashes = all(map(_PERSON_HASH.fullmatch, named))
+    return tuple(part.decode() for part in named) if named and hashes else None
 
 
 def _named_in_connection(headers: Headers) -> frozenset[bytes]:

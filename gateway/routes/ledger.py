@@ -47,7 +47,7 @@ async def list_records(
     rows = await store.list_records(
         session, caller.right, wanted, limit=paging.limit + 1, after=after
     )
-    page, following = paging.cut(rows, lambda row: (row[0].at, row[0].id))
+    page, following = paging.cut(rows, lambda row: (row[0].at, str(row[0].id)))
     # Nobody is looked at by name unless asked for: hashes alone tell the reader no person.
     response.headers["X-Subject"] = wanted.subject or NOBODY
     return Page(items=[RecordOut.of(stored, name) for stored, name in page], next=following)

@@ -18,8 +18,9 @@ from sync_service.models import NationalDossier, TimelineEntry
 from sync_service.problems import DossierNotFound
 from sync_service.schemas import (
     AgencyOut,
+    DossierPush,
     NationalDossierOut,
-    Push,
+    ProgressPush,
     PushResults,
     Timeline,
     TimelineEntryOut,
@@ -31,7 +32,7 @@ router = APIRouter(prefix="/sync/v1", tags=["national view"])
 
 @router.post("/dossiers")
 async def push_dossiers(
-    body: Push, session: Session, caller: Caller, once: OnceOnly, now: Now
+    body: DossierPush, session: Session, caller: Caller, once: OnceOnly, now: Now
 ) -> PushResults:
     """Up to 1,000 dossiers as they now stand in the caller's system; a result for each row."""
     results = await use_cases.push_dossiers(session, caller, body.rows, now)
@@ -40,7 +41,7 @@ async def push_dossiers(
 
 @router.post("/progress")
 async def push_progress(
-    body: Push, session: Session, caller: Caller, once: OnceOnly, now: Now
+    body: ProgressPush, session: Session, caller: Caller, once: OnceOnly, now: Now
 ) -> PushResults:
     """What happened to dossiers since; held while the dossier itself is not yet known."""
     results = await use_cases.push_progress(session, caller, body.rows, now)

@@ -16,8 +16,8 @@ async def test_sigterm_ends_everything_and_the_next_start_finds_the_data(
     for times_seeded in (1, 2):
         process = stack.run("up")
         await eventually(stack.is_up, within=60)
-        assert stack.calls().count("identity_service seed") == times_seeded
-        assert stack.calls().count("gateway migrate") == times_seeded
+        assert stack.calls().count("identity_service prepare") == times_seeded
+        assert stack.calls().count("gateway prepare") == times_seeded
 
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0, stack.said("up")

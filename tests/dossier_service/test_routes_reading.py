@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from shared.hashing import person_hash
+from shared.pagination import write_cursor
 from tests.dossier_service.conftest import PERSON_KEY
 from tests.dossier_service.desk import (
     APPLICANT,
@@ -59,7 +60,7 @@ async def test_right_without_fields_gives_none(desk: Desk) -> None:
 READERS: Mapping[str, tuple[dict[str, Any], int]] = {
     "who helped": ({"agencies": ["H26.501"]}, 200),
     "who received": ({"agencies": ["H26.101"]}, 200),
-    "who decides": ({"agencies": ["H29.101"]}, 200),
+    "who decides": ({"agencies": ["H29.777"]}, 200),
     "above who decides": ({"agencies": ["H29"]}, 200),
     "everywhere": ({"agencies": None}, 200),
     "a neighbour": ({"agencies": ["H26.50"]}, 404),
@@ -73,12 +74,12 @@ READERS: Mapping[str, tuple[dict[str, Any], int]] = {
 async def test_dossier_is_seen_by_its_agencies_only(
     desk: Desk, right: dict[str, Any], status: int
 ) -> None:
-    filed = await desk.file(helped_by="H26.501", decided_by="H29.101")
+    filed = await desk.file(helped_by="H26.501", decided_by="H29.777")
     code = filed["code"]
     assert (await desk.read(code, right=right)).status_code == status
     history = await desk.call(f"GET {ONE}/history", f"{DOSSIERS}/{code}/history", right=right)
     assert history.status_code == status
-    listed = await codes(desk, right=right, procedure=BIRTH, limit=5)
+    listed = await codes(desk, right=right, agency="H29.777", limit=500)
     assert (code in listed) == (status == 200)
 
 
@@ -187,7 +188,22 @@ async def test_malformed_filter_is_refused(desk: Desk, asked: dict[str, Any]) ->
     assert answer.status_code == 422
 
 
-@pytest.mark.parametrize("cursor", ["x", "W10", "WzEsMl0", "WyJhIiwiYiJd"])
+STRANGE = {
+    "not base64": "x",
+    "no key": write_cursor(()),
+    "of another list": write_cursor((1, 2)),
+    "a time without a zone": write_cursor(("2026-11-16T09:00:00", "H26.101-261116-0001")),
+    "a code with a NUL": write_cursor(("2026-11-16T09:00:00Z", "H26\0-261116-0001")),
+}
+
+
+@pytest.mark.parametrize("cursor", STRANGE.values(), ids=STRANGE.keys())
 async def test_cursor_of_nobody_is_refused(desk: Desk, cursor: str) -> None:
     answer = await desk.call(f"GET {DOSSIERS}", params={"after": cursor})
     assert (answer.status_code, answer.json()["type"]) == (400, "/problems/cursor-unreadable")
+
+
+async def test_cursor_beyond_all_numbers_is_refused(desk: Desk) -> None:
+    path = f"{DOSSIERS}/{(await desk.file())['code']}/history"
+    answer = await desk.call(f"GET {ONE}/history", path, params={"after": write_cursor((2**40,))})
+    assert answer.status_code == 400

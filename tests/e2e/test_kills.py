@@ -26,6 +26,7 @@ VICTIMS = (
     "dossier-serve",
     "dossier-work",
     "sync-work",
+    "broker",
     "gateway-serve",
     "dossier-work",
 )

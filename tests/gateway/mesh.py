@@ -145,7 +145,7 @@ class Mesh:
         token = {"Authorization": f"Bearer {self.authority.token(client, agency)}"}
         told = {**token, **PURPOSE, **(headers or {})}
         # As bytes: httpx would refuse or re-encode some of what a caller can send.
-        sent = [(name, value.encode()) for name, value in told.items() if value is not None]
+        sent = [(name.encode(), value.encode()) for name, value in told.items() if value]
         return await self.http.request(method, path, headers=sent, **rest)
 
     async def tell(self, *events: GrantChanged | ClientChanged | AgencyChanged) -> None:

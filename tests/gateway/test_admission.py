@@ -248,7 +248,7 @@ async def test_header_that_is_no_utf8_is_refused(mesh: Mesh) -> None:
 
 
 @pytest.mark.parametrize("quota", [{"per_second": 2}, {"per_day": 2}])
-async def test_quota_of_the_grant_is_kept(mesh: Mesh, quota: dict[str, int]) -> None:
+async def test_quota_of_the_grant_is_kept(mesh: Mesh, quota: dict[str, Any]) -> None:
     client = await mesh.newcomer(make_grant(**quota))
     answers = [await mesh.ask(VERIFY, client=client) for _ in range(2)]
     assert all(answer.is_success for answer in answers)
@@ -269,6 +269,28 @@ async def test_answer_that_names_nobody_is_held_back_on_record(mesh: Mesh) -> No
     assert "Nguyễn" not in answer.text
     [record] = await mesh.records(client=client)
     assert (record["outcome"], record["subjects"]) == ("failed", [])
+
+
+async def test_number_in_place_of_the_hash_is_neither_passed_on_nor_recorded(mesh: Mesh) -> None:
+    client, told = await mesh.newcomer(make_grant()), mesh.services.answer
+    mesh.services.answer = lambda: JSONResponse({}, headers={"X-Subject": "001099000001"})
+    try:
+        problem(await mesh.ask(VERIFY, client=client), 502, "subject-not-named")
+    finally:
+        mesh.services.answer = told
+    [record] = await mesh.records(client=client)
+    assert b"001099000001" not in record["record"]
+
+
+async def test_answer_about_nobody_says_so(mesh: Mesh) -> None:
+    client, told = await mesh.newcomer(make_grant()), mesh.services.answer
+    mesh.services.answer = lambda: JSONResponse({}, headers={"X-Subject": "-"})
+    try:
+        assert (await mesh.ask(VERIFY, client=client)).is_success
+    finally:
+        mesh.services.answer = told
+    [record] = await mesh.records(client=client)
+    assert (record["outcome"], record["subjects"]) == ("allowed", [])
 
 
 async def test_token_request_needs_no_token(mesh: Mesh) -> None:

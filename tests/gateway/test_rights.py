@@ -51,22 +51,28 @@ def test_200_grants_on_different_procedures_are_one_right_with_200_codes() -> No
         for n in range(200)
     ]
     [right] = rights(*grants)
-    assert right.procedures == {f"1.{n:06}" for n in range(200)}
+    assert right.procedures == codes(*(f"1.{n:06}" for n in range(200)))
     assert right.grants == tuple(f"{n:03}" for n in range(200))
     assert pick([right], "1.000117") is right
     assert pick([right], None) is right
     assert pick([right], "1.000200") is None
 
 
-@pytest.mark.parametrize("limit", ["fields", "agencies"])
-def test_limits_of_two_grants_never_mix(limit: str) -> None:
-    one = replace(GRANT, id="1", procedures=codes("1.1"), **{limit: codes("x")})
-    two = replace(GRANT, id="2", procedures=codes("1.2"), **{limit: codes("y")})
-    both = rights(one, two)
-    for purpose, own in (("1.1", "x"), ("1.2", "y")):
-        right = pick(both, purpose)
-        assert right
-        assert (right.procedures, getattr(right, limit)) == ({purpose}, {own})
+def test_limits_of_two_grants_never_mix() -> None:
+    names = replace(GRANT, id="1", procedures=codes("1.1"), fields=codes("name"))
+    sexes = replace(GRANT, id="2", procedures=codes("1.2"), fields=codes("sex"))
+    hanoi = replace(GRANT, id="3", procedures=codes("1.3"), agencies=codes("H26"))
+    every = rights(names, sexes, hanoi)
+    found = {
+        purpose: (right.procedures, right.fields, right.agencies)
+        for purpose in ("1.1", "1.2", "1.3")
+        if (right := pick(every, purpose))
+    }
+    assert found == {
+        "1.1": (codes("1.1"), codes("name"), None),
+        "1.2": (codes("1.2"), codes("sex"), None),
+        "1.3": (codes("1.3"), None, codes("H26")),
+    }
 
 
 def test_right_that_names_the_purpose_comes_before_a_wider_one() -> None:

@@ -65,8 +65,8 @@ TAMPERING = {
     ),
     "a record added": (
         (
-            "INSERT INTO access_record SELECT chain, number, 4, at, gen_random_uuid(), agency, client,"
-            " operation, purpose, dossier, subjects, outcome, convert_to(replace("
+            "INSERT INTO access_record SELECT chain, number, 4, at, gen_random_uuid(), agency,"
+            " client, operation, purpose, dossier, subjects, outcome, convert_to(replace("
             "convert_from(record, 'UTF8'), id::text, 'made-up'), 'UTF8')"
             f" FROM access_record WHERE {RECORD}"
         ),

@@ -106,3 +106,11 @@ async def test_taken_up_again_is_no_longer_ended(national: National) -> None:
     await national.progress(step(pushed["code"], "10:00", 4))
     read = await national.read(pushed["code"])
     assert (read["ended_at"], read["finished_at"]) == (None, None)
+
+
+async def test_repeated_row_does_not_undo_progress_of_the_same_time(national: National) -> None:
+    pushed = row(status=2, version=3)
+    await national.push(pushed)
+    await national.progress(step(pushed["code"], "09:00", 4))
+    assert await national.outcomes(pushed) == ["refused"]
+    assert (await national.read(pushed["code"]))["status"] == 4

@@ -1,0 +1,203 @@
+import gzip
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from dossier_service.catalogue import own_procedures
+from dossier_service.catalogue.procedure import Procedure
+from dossier_service.seed import seed
+from dossier_service.settings import Settings
+from dossier_service.store import catalogue as store
+from dossier_service.store.catalogue import ProcedureShelf
+from dossier_service.use_cases.catalogue import begin, plain, publish, read_file
+from tests.dossier_service.conftest import PERSON_KEY
+from tests.dossier_service.desk import BIRTH, PROCEDURES, SEAL, Desk, at, instant
+
+PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "procedures.jsonl.gz"
+NOW = datetime(2026, 11, 16, 2, tzinfo=UTC)
+
+
+def line(code: str, **over: Any) -> dict[str, Any]:
+    """A procedure as the national portal publishes it."""
+    made = {
+        "code": code,
+        "name": f"Thủ tục {code}",
+        "owner": "G15",
+        "level": "Cấp xã",
+        "sector": "Hộ tịch",
+        "decision": "1/QĐ",
+        "subjects": ["Công dân Việt Nam"],
+        "competent": "Ủy ban nhân dân cấp xã",
+        "channels": [{"channel": "Trực tiếp", "text": "3 Ngày làm việcMiễn phí"}],
+        "documents_text": "",
+        "result_codes": [],
+        "result_text": "",
+    }
+    return made | over
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Callable[..., Path]:
+    def write(*lines: dict[str, Any] | str, name: str = "procedures.jsonl") -> Path:
+        texts = [each if isinstance(each, str) else json.dumps(each) for each in lines]
+        path = tmp_path / name
+        path.write_bytes("\n".join(texts).encode())
+        return path
+
+    return write
+
+
+async def put(desk: Desk, *procedures: Procedure) -> Any:
+    async with desk.sessions.begin() as session:
+        return await publish(session, procedures, now=NOW)
+
+
+def longer(code: str = SEAL) -> Procedure:
+    """The same procedure with five working days instead of three."""
+    old = own_procedures()[code].model_dump(mode="json")
+    for channel in old["channels"]:
+        channel["duration"] = 5
+    return Procedure.model_validate(old)
+
+
+async def test_new_content_is_a_new_version_and_the_old_stays(own_desk: Desk) -> None:
+    outcome = await put(own_desk, longer(), own_procedures()[BIRTH])
+    assert (outcome.new, outcome.changed, outcome.unchanged) == (0, 1, 1)
+    for version, days in ((1, 3), (2, 5)):
+        answer = await own_desk.call(
+            f"GET {PROCEDURES}/{{code}}", f"{PROCEDURES}/{SEAL}", params={"version": version}
+        )
+        assert answer.json()["procedure"]["channels"][0]["duration"] == days
+    current = await own_desk.call(f"GET {PROCEDURES}/{{code}}", f"{PROCEDURES}/{SEAL}")
+    assert current.json()["version"] == 2
+
+
+async def test_database_refuses_to_change_a_version(own_desk: Desk) -> None:
+    for statement in (
+        "UPDATE procedure_version SET version = 9",
+        "DELETE FROM procedure_version",
+        "UPDATE dossier_step SET reason = 'x'",
+        "DELETE FROM dossier_step",
+    ):
+        await own_desk.file()
+        with pytest.raises(DBAPIError, match="are never changed"):
+            await own_desk.rows(statement)
+
+
+async def test_dossier_keeps_the_version_in_force_at_its_reception(
+    own_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "CURRENT_SECONDS", 0.0)
+    received = await own_desk.file(procedure=SEAL)
+    waiting = await own_desk.file(procedure=SEAL, channel=2)
+    await put(own_desk, longer())
+    handled = await own_desk.move(received, 4)
+    assert (handled["procedure_version"], handled["due_at"]) == (1, received["due_at"])
+    late = await own_desk.move(waiting, 2)
+    assert late["procedure_version"] == 2
+    # Five working days from Monday 9:00; Tuesday the 24th is a holiday, and not reached.
+    assert instant(late["due_at"]) == at("11-23 09:00")
+
+
+async def test_shelf_asks_the_database_once(own_desk: Desk) -> None:
+    shelf = ProcedureShelf()
+    async with own_desk.sessions() as session:
+        first = await shelf.current(session, BIRTH)
+        await session.close()
+        # Closed: a query would begin a transaction again.
+        assert await shelf.current(session, BIRTH) is first
+        assert await shelf.version(session, BIRTH, 1) is first
+        assert not session.in_transaction()
+        assert await shelf.current(session, "1.999999") is None
+
+
+async def test_shelf_is_bounded(own_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "MOST_VERSIONS", 3)
+    shelf = ProcedureShelf()
+    async with own_desk.sessions() as session:
+        for code in own_procedures():
+            assert await shelf.current(session, code)
+    assert len(shelf._versions) == 3
+
+
+async def test_own_entry_wins_over_the_published_one(
+    own_desk: Desk, file: Callable[..., Path]
+) -> None:
+    published = read_file(file(line(BIRTH), line("1.555555")))
+    async with own_desk.sessions.begin() as session:
+        outcome = await begin(session, own_procedures(), published, now=NOW)
+    assert outcome
+    assert (outcome.new, outcome.changed) == (1, 0)
+    async with own_desk.sessions.begin() as session:
+        assert await begin(session, own_procedures(), published, now=NOW) is None
+
+
+def run_import(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "dossier_service.import_catalogue", *arguments],
+        env=os.environ
+        | {
+            "DATABASE_URL": settings.database.render_as_string(hide_password=False),
+            "KAFKA_SERVERS": settings.kafka_servers,
+            "PERSON_HASH_KEY": PERSON_KEY,
+        },
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_import_tells_what_came_of_every_line(
+    own_settings: Settings, file: Callable[..., Path]
+) -> None:
+    path = file(line("1.555555"), "no json", line("1.555555"), line(BIRTH))
+    done = run_import(own_settings, str(path))
+    assert done.returncode == 1, done.stderr
+    assert "4 read: 2 imported" in done.stdout
+    assert "2 refused" in done.stdout
+    assert "line 2 (no code)" in done.stdout
+    assert "line 3 (1.555555): the same code as in line 1" in done.stdout
+    assert "1 new, 1 changed, 0 unchanged" in done.stdout
+    again = json.loads(run_import(own_settings, str(path), "--json").stdout)
+    assert (again["new"], again["changed"], again["unchanged"]) == (0, 0, 2)
+    assert len(again["report"]["refused"]) == 2
+
+
+@pytest.mark.skipif(not PUBLISHED.exists(), reason="no published procedures beside the project")
+def test_all_that_was_published_is_imported_or_named(
+    own_settings: Settings, tmp_path: Path
+) -> None:
+    path = tmp_path / "plain.jsonl"
+    path.write_bytes(gzip.decompress(PUBLISHED.read_bytes()))
+    read = len(path.read_text().splitlines())
+    first = json.loads(run_import(own_settings, str(PUBLISHED), "--json").stdout)
+    assert first["report"]["read"] == read
+    assert first["report"]["imported"] + len(first["report"]["refused"]) == read
+    assert first["new"] + first["changed"] + first["unchanged"] == first["report"]["imported"]
+    again = json.loads(run_import(own_settings, str(path), "--json").stdout)
+    assert (again["new"], again["changed"]) == (0, 0)
+
+
+async def test_seeding_twice_changes_nothing(own_desk: Desk, file: Callable[..., Path]) -> None:
+    path = str(file(line("1.555555")))
+    settings = own_desk.settings.model_copy(update={"catalogue_file": path})
+    counts = "SELECT count(*), sum(version) FROM procedure_version"
+    await seed(settings)
+    first = await own_desk.rows(counts)
+    await seed(settings)
+    assert await own_desk.rows(counts) == first
+    assert first[0][0] == len(own_procedures()) + 1
+
+
+def test_plain_name_is_small_and_without_diacritics() -> None:
+    assert plain("  Đăng ký  KHAI SINH (Hoà Bình) ") == "dang ky khai sinh (hoa binh)"

@@ -1,0 +1,85 @@
+import asyncio
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from tests.conftest import Databases
+from tests.dossier_service.desk import BIRTH_FEE, DOSSIERS, Desk, payment, wish
+
+
+async def test_of_two_clerks_exactly_one_wins(desk: Desk) -> None:
+    dossier = await desk.file()
+    answers = await asyncio.gather(
+        *(desk.try_change(dossier, "transitions", {"to": to}) for to in (4, 5, 7, 8) * 2)
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, *[412] * 7]
+    assert [step["version"] for step in await desk.history(dossier["code"])] == [1, 2]
+    assert len(await desk.events(dossier["code"])) == 2
+
+
+async def test_of_two_payments_of_a_fee_exactly_one_counts(desk: Desk) -> None:
+    dossier = await desk.file(fees=[BIRTH_FEE])
+    answers = await asyncio.gather(
+        *(desk.try_change(dossier, "payments", payment()) for _ in range(4))
+    )
+    assert sum(answer.status_code == 201 for answer in answers) == 1
+    assert len(await desk.events(dossier["code"])) == 2
+
+
+async def test_serials_have_no_gap_under_concurrent_filings(desk: Desk) -> None:
+    bodies = [wish(received_by="H26.601") for _ in range(20)]
+    # Refused ones among them take no serial.
+    bodies[5:5] = [wish(received_by="H26.601", procedure="1.999999")] * 5
+    answers = await asyncio.gather(*(desk.try_file(body) for body in bodies))
+    filed = [answer.json()["code"] for answer in answers if answer.is_success]
+    assert sorted(filed) == [f"H26.601-261116-{serial:04d}" for serial in range(1, 21)]
+
+
+async def test_same_request_at_once_is_one_dossier(desk: Desk) -> None:
+    headers = {"Idempotency-Key": str(uuid4())}
+    answers = await asyncio.gather(
+        *(desk.try_file(wish(received_by="H26.602"), headers=headers) for _ in range(6))
+    )
+    assert {answer.json()["code"] for answer in answers} == {"H26.602-261116-0001"}
+    assert {answer.status_code for answer in answers} == {201}
+
+
+async def test_filing_that_fails_at_the_end_leaves_nothing(own_desk: Desk) -> None:
+    admin = make_admin(own_desk)
+    connection = await asyncpg.connect(admin)
+    try:
+        await connection.execute("ALTER TABLE outbox ADD CONSTRAINT full_disk CHECK (false)")
+        assert (await own_desk.try_file(wish())).status_code == 500
+        await connection.execute("ALTER TABLE outbox DROP CONSTRAINT full_disk")
+    finally:
+        await connection.close()
+    for table in ("dossier", "dossier_applicant", "dossier_party", "dossier_serial", "outbox"):
+        assert await own_desk.rows(f"SELECT count(*) FROM {table}") == [(0,)]
+    assert (await own_desk.file())["code"] == "H26.101-261116-0001"
+
+
+def make_admin(desk: Desk) -> str:
+    plain = desk.settings.database.set(drivername="postgresql")
+    return plain.render_as_string(hide_password=False)
+
+
+@pytest.mark.slow
+async def test_without_its_database_the_service_asks_to_try_again(
+    own_desk: Desk, postgres: Databases
+) -> None:
+    dossier = await own_desk.file()
+    await asyncio.to_thread(postgres.server.stop)
+    try:
+        answers = [
+            await own_desk.try_file(wish()),
+            await own_desk.try_change(dossier, "transitions", {"to": 4}),
+            await own_desk.read(dossier["code"]),
+            await own_desk.call(f"GET {DOSSIERS}"),
+        ]
+    finally:
+        await asyncio.to_thread(postgres.server.start)
+    for answer in answers:
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+        assert answer.json()["type"] == "/problems/unavailable"
+    assert (await own_desk.move(dossier, 4))["version"] == 2

@@ -1,0 +1,157 @@
+"""Rules that need several changes or days to show: deadlines that move, walks through statuses."""
+
+from datetime import UTC, date, datetime, timedelta
+from random import Random
+from typing import Any
+
+import pytest
+
+from dossier_service.deadlines import due_at
+from dossier_service.projections import keep_agencies
+from dossier_service.statuses import needs_reason, permitted
+from dossier_service.use_cases.filing import with_those_above
+from shared.events import AgencyChanged
+from shared.events.codes import DossierStatus
+from tests.dossier_service.desk import BIRTH_FEE, SEAL, Desk, at, instant, payment, result, wish
+
+
+async def test_waiting_for_papers_moves_the_due_date(desk: Desk) -> None:
+    desk.now = at("11-16 09:00")
+    dossier = await desk.file(procedure=SEAL)
+    # Three working days of eight hours from Monday 9:00.
+    assert instant(dossier["due_at"]) == at("11-19 09:00")
+    desk.now = at("11-18 09:00")
+    dossier = await desk.move(dossier, 5)
+    assert instant(dossier["due_at"]) == at("11-19 09:00")
+    desk.now = at("11-19 15:00")
+    dossier = await desk.move(dossier, 4)
+    # 30 hours waited: Thursday 9:00 becomes Friday 15:00.
+    assert instant(dossier["due_at"]) == at("11-20 15:00")
+    assert instant(dossier["due_before_supplement"]) == at("11-19 09:00")
+
+
+async def test_due_date_moved_into_a_weekend_goes_on_to_monday(desk: Desk) -> None:
+    desk.now = at("11-16 09:00")
+    dossier = await desk.file(procedure=SEAL)
+    desk.now = at("11-17 10:00")
+    dossier = await desk.move(dossier, 5)
+    desk.now = at("11-19 10:00")
+    # 48 hours waited: Thursday 9:00 becomes Saturday 9:00, which is Monday 7:00.
+    assert instant((await desk.move(dossier, 2))["due_at"]) == at("11-23 07:00")
+
+
+async def test_waiting_before_reception_moves_the_limit_of_reception(desk: Desk) -> None:
+    desk.now = at("11-16 09:00")
+    dossier = await desk.move(await desk.file(channel=2), 5)
+    desk.now = at("11-18 09:00")
+    dossier = await desk.move(dossier, 1)
+    # Tuesday 9:00 and 48 hours.
+    assert instant(dossier["reception_due_at"]) == at("11-19 09:00")
+    assert dossier["due_at"] is None
+
+
+async def test_reception_out_of_a_supplement_starts_the_clock(desk: Desk) -> None:
+    desk.now = at("11-16 09:00")
+    dossier = await desk.move(await desk.file(procedure=SEAL, channel=2), 5)
+    desk.now = at("11-18 09:00")
+    dossier = await desk.move(dossier, 2)
+    # Three working days from Wednesday 9:00: Thursday, Friday, Monday 9:00.
+    assert instant(dossier["due_at"]) == at("11-23 09:00")
+    assert dossier["due_before_supplement"] is None
+
+
+async def act(desk: Desk, random: Random, dossier: dict[str, Any]) -> dict[str, Any]:
+    """One change at random, permitted or not; what was refused leaves the dossier as it was."""
+    desk.now += timedelta(hours=random.randint(0, 30))
+    what = random.choice(["transitions"] * 6 + ["progress", "payments", "results"])
+    to = random.choice(list(DossierStatus))
+    body = {
+        "transitions": {"to": to, "reason": random.choice([None, "asked"])},
+        "progress": {"step": "desk"},
+        "payments": payment(amount_vnd=random.choice([8000, 9000])),
+        "results": result(),
+    }[what]
+    answer = await desk.try_change(dossier, what, body)
+    assert answer.status_code in {200, 201, 409, 422}, answer.text
+    if answer.is_error:
+        return dossier
+    changed: dict[str, Any] = answer.json()
+    assert changed["version"] == dossier["version"] + 1
+    return changed
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_random_walk_stays_in_the_table_and_loses_no_step(desk: Desk, seed: int) -> None:
+    random = Random(seed)
+    desk.now = at("11-16 09:00")
+    dossier = await desk.file(channel=random.choice([1, 2]), fees=[BIRTH_FEE])
+    seen: list[Any] = []
+    for _ in range(25):
+        dossier = await act(desk, random, dossier)
+        history = await desk.history(dossier["code"])
+        assert history[: len(seen)] == seen
+        assert [step["version"] for step in history] == list(range(1, dossier["version"] + 1))
+        seen = history
+    moves = [step for step in seen if step["act"] == "moved"]
+    before = None
+    for step in moves:
+        current = DossierStatus(step["from_status"])
+        assert step["to_status"] in permitted(current, before=before)
+        assert step["reason"] or not needs_reason(current, DossierStatus(step["to_status"]))
+        before = current
+    told = await desk.events(dossier["code"])
+    assert [event["version"] for event in told] == [step["version"] for step in seen]
+    if dossier["received_at"] is None:
+        assert dossier["due_at"] is None
+
+
+def agency(code: str, version: int = 1, **over: Any) -> AgencyChanged:
+    made = {
+        "code": code,
+        "version": version,
+        "at": datetime(2026, 11, 1, tzinfo=UTC),
+        "name": "Ủy ban nhân dân phường",
+        "level": "commune",
+        "parent": None,
+        "valid_from": date(2020, 1, 1),
+        "valid_to": None,
+        "successor": None,
+    }
+    return AgencyChanged.model_validate(made | over)
+
+
+async def test_registry_that_was_heard_of_decides_who_may_be_named(own_desk: Desk) -> None:
+    assert (await own_desk.try_file(wish(received_by="H26.9"))).status_code == 201
+    closed = {"valid_to": date(2026, 11, 15), "successor": "H26.101"}
+    async with own_desk.sessions.begin() as session:
+        await keep_agencies(
+            session,
+            [agency("H26.101"), agency("H26.102", 2, **closed), agency("H26.102", 1)],
+        )
+    assert (await own_desk.try_file(wish())).status_code == 201
+    unknown = await own_desk.try_file(wish(received_by="H26.9"))
+    assert (unknown.status_code, unknown.json()["type"]) == (422, "/problems/agency-unknown")
+    assert unknown.json()["agencies"] == {"received_by": "H26.9"}
+    gone = await own_desk.try_file(wish(helped_by="H26.102"))
+    assert (gone.status_code, gone.json()["type"]) == (422, "/problems/agency-closed")
+    assert (gone.json()["at"], gone.json()["successor"]) == ("helped_by", "H26.101")
+    own_desk.now = at("11-15 23:30")
+    # The last day is a day on which it acts.
+    assert (await own_desk.try_file(wish(helped_by="H26.102"))).status_code == 201
+
+
+async def test_older_word_of_an_agency_changes_nothing(own_desk: Desk) -> None:
+    for version, name in ((2, "new"), (1, "old")):
+        async with own_desk.sessions.begin() as session:
+            await keep_agencies(session, [agency("H26.101", version, name=name)])
+    assert await own_desk.rows("SELECT version, name FROM agency") == [(2, "new")]
+
+
+def test_agencies_above_are_those_whose_code_begins_a_code() -> None:
+    assert with_those_above("H26.101.2") == ["H26", "H26.101", "H26.101.2"]
+    assert with_those_above("G01") == ["G01"]
+    assert with_those_above("000.00.04.H26") == ["000.00.04.H26"]
+
+
+def test_due_date_needs_a_term() -> None:
+    assert due_at(at("11-16 09:00"), None) is None

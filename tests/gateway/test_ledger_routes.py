@@ -1,0 +1,202 @@
+import json
+import subprocess
+import sys
+from http import HTTPStatus
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.gateway.mesh import LEDGER, LIST, VERIFY, Mesh, make_agency, make_grant
+from tests.gateway.wire import SUBJECT
+
+RECORDS = "GET /ledger/v1/records"
+DOSSIER = "H26.14-240823-0001"
+ONE, PROOF, SEALS = f"{RECORDS}/{{}}", f"{RECORDS}/{{}}/proof", "GET /ledger/v1/seals"
+
+
+@pytest.fixture
+async def auditor(mesh: Mesh) -> str:
+    """Sees what all agencies did."""
+    return await mesh.newcomer(make_grant(operations=LEDGER, agencies=None), agency="G22")
+
+
+@pytest.fixture
+async def reader(mesh: Mesh) -> str:
+    """Sees what H26 did, and all below it."""
+    return await mesh.newcomer(make_grant(operations=LEDGER, agencies=["H26"]))
+
+
+async def caller(mesh: Mesh, agency: str = "H26") -> str:
+    return await mesh.newcomer(make_grant(agencies=None), agency=agency)
+
+
+async def read(
+    mesh: Mesh, reader: str, agency_of_reader: str = "G22", /, **wanted: Any
+) -> dict[str, Any]:
+    answer = await mesh.ask(RECORDS, client=reader, agency=agency_of_reader, params=wanted)
+    assert answer.status_code == HTTPStatus.OK, answer.text
+    page: dict[str, Any] = answer.json()
+    return page
+
+
+async def test_record_tells_who_looked_at_whom_and_what_for(mesh: Mesh, auditor: str) -> None:
+    await mesh.tell(make_agency("H26"))
+    client = await caller(mesh)
+    await mesh.ask(VERIFY, client=client, headers={"X-Dossier": DOSSIER}, content=b"{}")
+    [record] = (await read(mesh, auditor, client=client))["items"]
+    assert record["agency"] == "H26"
+    assert record["agency_name"] == "UBND Thành phố Hà Nội"
+    assert (record["client"], record["officer"]) == (client, "officer-1")
+    assert (record["operation"], record["purpose"]) == (VERIFY, "1.001193")
+    assert (record["dossier"], record["subjects"]) == (DOSSIER, [SUBJECT])
+    assert (record["outcome"], record["status"]) == ("allowed", 200)
+    empty = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
+    assert record["request_sha256"] == record["response_sha256"] == empty
+
+
+async def test_agency_sees_its_own_records_and_those_below_it(mesh: Mesh, reader: str) -> None:
+    seen = await caller(mesh, "H26.14")
+    unseen = [await caller(mesh, agency) for agency in ("H29", "H261", "G01")]
+    for client, agency in zip([seen, *unseen], ["H26.14", "H29", "H261", "G01"], strict=True):
+        await mesh.ask(VERIFY, client=client, agency=agency)
+    assert [r["client"] for r in (await read(mesh, reader, "H26", client=seen))["items"]] == [seen]
+    for client in unseen:
+        assert (await read(mesh, reader, "H26", client=client))["items"] == []
+        [foreign] = await mesh.records(client=client)
+        for operation in (ONE, PROOF):
+            answer = await mesh.ask(operation.format(foreign["id"]), client=reader)
+            assert answer.json()["type"] == "/problems/record-not-found"
+
+
+async def test_right_for_some_procedures_shows_their_records(mesh: Mesh) -> None:
+    grant = make_grant(operations=LEDGER, agencies=None, procedures=["1.001193"])
+    reader = await mesh.newcomer(grant, agency="G22")
+    client = await caller(mesh)
+    for purpose in ("1.001193", "1.004222"):
+        await mesh.ask(VERIFY, client=client, headers={"X-Purpose": purpose})
+    found = (await read(mesh, reader, client=client))["items"]
+    assert [record["purpose"] for record in found] == ["1.001193"]
+
+
+async def test_records_are_found_by_each_filter(mesh: Mesh, auditor: str) -> None:
+    client = await caller(mesh)
+    await mesh.ask(VERIFY, client=client, headers={"X-Dossier": DOSSIER})
+    await mesh.ask(VERIFY, client=client, headers={"X-Officer": None})
+    await mesh.ask(LIST, client=client)
+    allowed, refused, listed = await mesh.records(client=client)
+    at = refused["at"].isoformat()
+    for wanted, found in (
+        ({"subject": SUBJECT, "operation": VERIFY}, [allowed]),
+        ({"dossier": DOSSIER}, [allowed]),
+        ({"operation": LIST}, [listed]),
+        ({"outcome": "refused"}, []),
+        ({"agency": "H26"}, [listed, refused, allowed]),
+        ({"agency": "H29"}, []),
+        ({"from": at}, [listed, refused]),
+        ({"to": at}, [allowed]),
+    ):
+        page = await read(mesh, auditor, client=client, **wanted)
+        assert [record["id"] for record in page["items"]] == [str(row["id"]) for row in found]
+
+
+async def test_pages_show_each_record_once(mesh: Mesh, auditor: str) -> None:
+    client = await caller(mesh)
+    for _ in range(5):
+        await mesh.ask(LIST, client=client)
+    seen, after = [], None
+    while True:
+        cursor = {"after": after} if after else {}
+        page = await read(mesh, auditor, client=client, limit=2, **cursor)
+        seen += [record["id"] for record in page["items"]]
+        if (after := page["next"]) is None:
+            break
+    assert seen == [str(row["id"]) for row in reversed(await mesh.records(client=client))]
+
+
+async def test_reading_the_ledger_is_on_record_itself(mesh: Mesh, auditor: str) -> None:
+    client = await caller(mesh)
+    await mesh.ask(VERIFY, client=client)
+    [record] = await mesh.records(client=client)
+    await read(mesh, auditor, subject=SUBJECT)
+    await mesh.ask(ONE.format(record["id"]), client=auditor, agency="G22")
+    await read(mesh, auditor, client=client)
+    by_person, one, by_client = await mesh.records(client=auditor)
+    assert (by_person["operation"], by_person["subjects"]) == (RECORDS, [SUBJECT])
+    assert one["operation"] == "GET /ledger/v1/records/{record_id}"
+    assert one["subjects"] == [SUBJECT]
+    assert by_client["subjects"] == []
+
+
+async def test_proof_is_verified_offline(mesh: Mesh, auditor: str, tmp_path: Any) -> None:
+    client = await caller(mesh)
+    await mesh.ask(VERIFY, client=client)
+    [record] = await mesh.records(client=client)
+    answer = await mesh.ask(PROOF.format(record["id"]), client=auditor, agency="G22")
+    bundle = answer.json()
+    assert json.loads(bundle["record"])["client"] == client
+    [key] = (await mesh.http.get("/.well-known/ledger-keys.json")).json()["keys"]
+    assert key["kid"] == json.loads(bundle["header"])["key_id"]
+    (tmp_path / "trusted.pem").write_text(key["pem"])
+
+    def verify(told: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+        (tmp_path / "bundle.json").write_text(json.dumps(told))
+        command = [sys.executable, "deploy/verify_proof.py", "bundle.json", "trusted.pem"]
+        command[1:] = [
+            str(tmp_path / part) if "deploy" not in part else part for part in command[1:]
+        ]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert verify(bundle).stdout.startswith("PROVED: record 1 of 1 in batch")
+    changed = bundle | {"record": bundle["record"].replace("allowed", "refused")}
+    assert verify(changed).returncode == 1
+
+
+async def test_seals_of_a_chain_follow_each_other(mesh: Mesh, auditor: str) -> None:
+    for _ in range(3):
+        await mesh.ask(VERIFY)
+    first = await mesh.ask(SEALS, client=auditor, agency="G22", params={"limit": 2})
+    page = first.json()
+    rest = await mesh.ask(SEALS, client=auditor, agency="G22", params={"after": page["next"]})
+    numbers = [seal["number"] for seal in (*page["items"], *rest.json()["items"])]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert json.loads(page["items"][1]["header"])["number"] == 2
+
+
+async def test_ledger_is_closed_without_a_right(mesh: Mesh) -> None:
+    client = await caller(mesh)
+    for operation in (RECORDS, ONE.format(uuid4()), PROOF.format(uuid4()), SEALS):
+        answer = await mesh.ask(operation, client=client)
+        assert answer.json()["type"] == "/problems/not-allowed"
+    refused = await mesh.records(client=client)
+    assert [row["outcome"] for row in refused] == ["refused"] * 4
+
+
+async def test_ledger_asks_what_for(mesh: Mesh, auditor: str) -> None:
+    answer = await mesh.ask(RECORDS, client=auditor, agency="G22", headers={"X-Purpose": None})
+    assert answer.json()["type"] == "/problems/purpose-missing"
+
+
+async def test_forged_right_does_not_open_the_ledger(mesh: Mesh) -> None:
+    client = await caller(mesh)
+    forged = mesh.authority.right(client, RECORDS, "gateway")
+    answer = await mesh.ask(RECORDS, client=client, headers={"X-Right": forged})
+    assert answer.status_code == HTTPStatus.FORBIDDEN
+
+
+async def test_dead_letters_of_the_gateway_are_for_operators(mesh: Mesh) -> None:
+    letters = "GET /gateway/v1/dead-letters"
+    operator = await mesh.newcomer(make_grant(operations=["*"], agencies=None), agency="G22")
+    answer = await mesh.ask(letters, client=operator, agency="G22")
+    assert (answer.status_code, answer.json()) == (HTTPStatus.OK, [])
+    client = await caller(mesh)
+    assert (await mesh.ask(letters, client=client)).status_code == HTTPStatus.FORBIDDEN
+
+
+@pytest.mark.parametrize("wanted", [{"subject": "001099000001"}, {"from": "yesterday"}])
+async def test_filter_that_is_none_is_named_and_not_repeated(
+    mesh: Mesh, auditor: str, wanted: dict[str, str]
+) -> None:
+    answer = await mesh.ask(RECORDS, client=auditor, agency="G22", params=wanted)
+    assert answer.json()["type"] == "/problems/invalid-request"
+    assert "001099000001" not in answer.text

@@ -64,7 +64,7 @@ class ApiDescription:
             described: Document = response.json()
         except (HTTPError, ValueError):
             return None
-        return described
+        return described if "paths" in described else None
 
 
 def merge(parts: Mapping[Service, Document | None]) -> Document:

@@ -120,7 +120,7 @@ async def _handle(mesh: Mesh, code: str) -> None:
     await _move(mesh, "onestop-h29", code, 9)
     await _move(mesh, "onestop-h26", code, 10)
     path = f"/sync/v1/dossiers/{code}/timeline"
-    timeline = (await mesh.call("onestop-h26", "GET", path)).json()["items"]
+    timeline = (await mesh.call("onestop-h26", "GET", path)).json()["entries"]
     knows("sync", f"timeline of {len(timeline)} steps, statuses {[s['status'] for s in timeline]}")
 
 
@@ -200,25 +200,26 @@ async def _see_indicators(mesh: Mesh, before: dict[str, Any]) -> None:
     chapter("Two indicators have changed")
     for name, old in before.items():
         path = f"/sync/v1/indicators/{name}?period={datetime.now(UTC):%Y}"
-        expected = denominator(old) + 4
+        expected = counted(old) + 4
         took = await mesh.until(
             "auditor-g22",
             path,
             f"{name} counts four more",
-            lambda now, expected=expected: denominator(now) == expected,
+            lambda now, expected=expected: counted(now) == expected,
             COUNTED_SECONDS,
         )
         new = (await mesh.call("auditor-g22", "GET", path)).json()
         knows("sync", f"{name}: {shown(old)} → {shown(new)} after {took * 1_000:.0f} ms")
 
 
-def denominator(indicator: Mapping[str, Any]) -> int:
-    rows: list[dict[str, Any]] = indicator["items"]
-    return sum(row["denominator"] for row in rows)
+def counted(indicator: Mapping[str, Any]) -> int:
+    """How many dossiers it is about: a rate tells them as its denominator."""
+    dossiers: int = indicator["denominator"] or indicator["numerator"]
+    return dossiers
 
 
 def shown(indicator: Mapping[str, Any]) -> str:
-    return ", ".join(f"{row['value']} ({row['denominator']})" for row in indicator["items"])
+    return f"{indicator['value']} {indicator['unit']} of {counted(indicator)} {indicator['counts']}"
 
 
 async def _refuse(mesh: Mesh, code: str) -> None:

@@ -125,7 +125,7 @@ async def test_reason_is_a_code(desk: Desk, reason: str) -> None:
 
 @pytest.mark.parametrize("what", ["transitions", "progress", "payments", "results"])
 async def test_change_needs_the_version_it_changes(desk: Desk, what: str) -> None:
-    bodies = {
+    bodies: dict[str, dict[str, Any]] = {
         "transitions": {"to": 4},
         "progress": {"step": "desk"},
         "payments": payment(),
@@ -176,7 +176,12 @@ async def test_papers_asked_for_before_reception_leave_it_with_the_receiver(desk
 
 async def test_dossier_of_others_does_not_exist(desk: Desk) -> None:
     dossier = await desk.file()
-    for right in ({"agencies": ["H29"]}, {"agencies": []}, {"procedures": ["1.000656"]}):
+    rights: list[dict[str, Any]] = [
+        {"agencies": ["H29"]},
+        {"agencies": []},
+        {"procedures": ["1.000656"]},
+    ]
+    for right in rights:
         answer = await desk.try_change(dossier, "transitions", {"to": 4}, right=right)
         assert answer.status_code == 404, right
 
@@ -226,20 +231,22 @@ async def test_same_payment_again_has_no_effect(desk: Desk) -> None:
 
 async def test_payment_that_does_not_fit_is_refused(desk: Desk) -> None:
     dossier = await desk.file(fees=[BIRTH_FEE])
-    for over, status, problem in (
+    unfit: list[tuple[dict[str, Any], int, str]] = [
         ({"fee": "LP-X"}, 422, "fee-unknown"),
         ({"amount_vnd": 7999}, 422, "amount-wrong"),
         ({"amount_vnd": 0}, 422, "invalid-request"),
         ({"method": "barter"}, 422, "invalid-request"),
         ({"reference": "a b"}, 422, "invalid-request"),
-    ):
+    ]
+    for over, status, problem in unfit:
         answer = await desk.try_change(dossier, "payments", payment(**over))
         assert (answer.status_code, answer.json()["type"]) == (status, f"/problems/{problem}")
     paid = await desk.pay(dossier, reference="R-1")
-    for over, problem in (
+    late: list[tuple[dict[str, Any], str]] = [
         ({"reference": "R-1", "amount_vnd": 9000}, "payment-reference-used"),
         ({"reference": "R-2"}, "fee-paid-before"),
-    ):
+    ]
+    for over, problem in late:
         answer = await desk.try_change(paid, "payments", payment(**over))
         assert (answer.status_code, answer.json()["type"]) == (409, f"/problems/{problem}")
 

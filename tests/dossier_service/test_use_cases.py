@@ -65,13 +65,13 @@ async def act(desk: Desk, random: Random, dossier: dict[str, Any]) -> dict[str, 
     desk.now += timedelta(hours=random.randint(0, 30))
     what = random.choice(["transitions"] * 6 + ["progress", "payments", "results"])
     to = random.choice(list(DossierStatus))
-    body = {
+    bodies: dict[str, dict[str, Any]] = {
         "transitions": {"to": to, "reason": random.choice([None, "asked"])},
         "progress": {"step": "desk"},
         "payments": payment(amount_vnd=random.choice([8000, 9000])),
         "results": result(),
-    }[what]
-    answer = await desk.try_change(dossier, what, body)
+    }
+    answer = await desk.try_change(dossier, what, bodies[what])
     assert answer.status_code in {200, 201, 409, 422}, answer.text
     if answer.is_error:
         return dossier

@@ -1,0 +1,104 @@
+import re
+from typing import Any
+
+import pytest
+
+from gateway.openapi import merge
+from gateway.routes.docs import PAGES
+from gateway.upstreams import OPERATIONS, Service
+from tests.gateway.mesh import LIST, READ, VERIFY, Mesh
+
+
+def described(operation: str, schema: dict[str, Any] | None = None) -> dict[str, Any]:
+    """As FastAPI describes a service with one operation."""
+    method, _, path = operation.partition(" ")
+    reference = {"schema": {"$ref": "#/components/schemas/Page"}}
+    return {
+        "paths": {
+            path: {
+                method.lower(): {
+                    "summary": operation,
+                    "parameters": [
+                        {"name": "X-Right", "in": "header"},
+                        {"name": "If-Match", "in": "header"},
+                    ],
+                    "responses": {"200": {"content": {"application/json": reference}}},
+                }
+            }
+        },
+        "components": {"schemas": {"Page": schema or {"type": "object"}}},
+    }
+
+
+def headers(document: dict[str, Any], operation: str) -> dict[str, bool]:
+    """Of an operation, by name: is it required?"""
+    method, _, path = operation.partition(" ")
+    parameters = document["paths"][path][method.lower()]["parameters"]
+    return {each["name"]: each.get("required", False) for each in parameters}
+
+
+def test_schemas_of_one_name_in_two_services_stay_apart() -> None:
+    document = merge(
+        {
+            Service.IDENTITY: described(VERIFY, {"title": "one"}),
+            Service.DOSSIER: described(LIST, {"title": "two"}),
+        }
+    )
+    schemas = document["components"]["schemas"]
+    assert schemas["identity.Page"] == {"title": "one"}
+    assert schemas["dossier.Page"] == {"title": "two"}
+    references = set(re.findall(r"'#/components/schemas/([\w.]+)'", str(document)))
+    assert references == {"identity.Page", "dossier.Page", "Problem"}
+
+
+def test_personal_operation_requires_purpose_and_officer_and_hides_inner_headers() -> None:
+    document = merge({Service.IDENTITY: described(VERIFY), Service.DOSSIER: described(LIST)})
+    required = {"If-Match": False, "X-Purpose": True, "X-Officer": True, "X-Dossier": False}
+    assert headers(document, VERIFY) == required
+    assert headers(document, LIST) == dict.fromkeys(required, False)
+    assert document["paths"][LIST.split()[1]]["get"]["security"] == [{"token": []}]
+
+
+def test_operation_outside_the_table_is_not_shown() -> None:
+    document = merge({Service.DOSSIER: described("GET /dossier/v1/inner")})
+    assert document["paths"] == {}
+
+
+def test_service_that_is_away_is_named() -> None:
+    document = merge({Service.IDENTITY: described(VERIFY), Service.DOSSIER: None})
+    assert "Away now and left out: dossier" in document["info"]["description"]
+    assert list(document["paths"]) == [VERIFY.split()[1]]
+
+
+async def test_document_shows_the_gateways_own_operations(mesh: Mesh) -> None:
+    document = (await mesh.http.get("/openapi.json")).json()
+    own = {o.template for o in OPERATIONS.values() if o.service is Service.GATEWAY}
+    assert own <= set(document["paths"])
+    assert "GET /ledger/v1/records" in OPERATIONS
+    assert headers(document, "GET /ledger/v1/records")["X-Purpose"]
+    named = {each["name"] for each in document["paths"]["/ledger/v1/records"]["get"]["parameters"]}
+    assert {"subject", "dossier", "from", "to", "after", "limit"} <= named
+
+
+async def test_start_leads_to_the_api_pages(mesh: Mesh) -> None:
+    answer = await mesh.http.get("/", follow_redirects=True)
+    assert answer.url.path == "/docs"
+    assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
+    for file in re.findall(r'(?:src|href)="(/[^"]+)"', answer.text):
+        assert (await mesh.http.get(file)).is_success
+
+
+def test_pages_take_nothing_from_elsewhere() -> None:
+    for page in ("docs.html", "docs.js"):
+        assert "//" not in (PAGES / page).read_text().replace("<!--", "")
+
+
+@pytest.mark.parametrize("path", ["/docs/files/../../settings.py", "/docs/files/none.js"])
+async def test_only_the_pages_are_served(mesh: Mesh, path: str) -> None:
+    assert (await mesh.http.get(path)).status_code == 404
+
+
+def test_readable_operation_has_a_name_of_its_own() -> None:
+    document = merge({Service.DOSSIER: described(READ)})
+    operation = document["paths"]["/dossier/v1/dossiers/{code}"]["get"]
+    assert operation["operationId"] == "GET_dossier_v1_dossiers_{code}"

@@ -1,0 +1,170 @@
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+
+import httpx
+import jwt
+import pytest
+from pydantic import SecretStr
+from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
+
+from deploy.ports import free_port
+from deploy.secrets import ed25519_key
+from gateway import projections
+from gateway.keys import KeyUnfitError, ledger_keys, read_private_key
+from gateway.ledger.seals import public_pem
+from shared.database import open_database
+from shared.migrations import upgrade
+from tests.conftest import Databases
+from tests.gateway.mesh import (
+    PURPOSE,
+    VERIFY,
+    Mesh,
+    Services,
+    make_client,
+    make_grant,
+    make_settings,
+)
+from tests.gateway.wire import SUBJECT
+from tests.waiting import eventually
+
+PATH = VERIFY.split()[1]
+
+
+async def test_readiness_names_each_check_and_tells_of_the_services(mesh: Mesh) -> None:
+    told = (await mesh.http.get("/readyz")).json()
+    assert told["checks"] == {"database": "ok", "rights": "ok", "chain": "ok"}
+    assert told["reports"] == {
+        "rights_fresh": "ok",
+        "identity": "ok",
+        "dossier": "ok",
+        "sync": "ok",
+    }
+
+
+async def test_metrics_are_for_neighbours_only(mesh: Mesh) -> None:
+    assert "ledger_records_total" in (await mesh.http.get("/metrics")).text
+    passed_on = await mesh.http.get("/metrics", headers={"X-Forwarded-For": "203.0.113.9"})
+    assert passed_on.status_code == HTTPStatus.NOT_FOUND
+    public = httpx.ASGITransport(mesh.gateway, client=("1.1.1.1", 1))
+    async with httpx.AsyncClient(transport=public, base_url="http://gateway") as outside:
+        assert (await outside.get("/metrics")).status_code == HTTPStatus.NOT_FOUND
+        assert (await outside.get("/healthz")).is_success
+
+
+async def test_unknown_path_is_a_problem(mesh: Mesh) -> None:
+    answer = await mesh.http.get("/nothing/here")
+    assert answer.status_code == HTTPStatus.NOT_FOUND
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+async def test_right_key_is_named_by_its_thumbprint(mesh: Mesh) -> None:
+    [key] = (await mesh.http.get("/.well-known/right-keys.json")).json()["keys"]
+    assert (key["kty"], key["crv"], key["alg"], len(key["kid"])) == ("OKP", "Ed25519", "EdDSA", 43)
+    assert "d" not in key
+    assert jwt.PyJWKSet.from_dict({"keys": [key]}).keys
+
+
+def test_retired_ledger_keys_stay_trusted() -> None:
+    present, before, long_before = (
+        read_private_key("ledger_key", SecretStr(ed25519_key())).public_key() for _ in range(3)
+    )
+    retired = (public_pem(before) + b"\n" + public_pem(long_before)).decode()
+    assert list(ledger_keys(present, retired).values()) == [present, before, long_before]
+
+
+@pytest.mark.parametrize("pem", ["", "no key", "-----BEGIN PRIVATE KEY-----\nAAAA\n"])
+def test_unfit_key_is_named_and_not_repeated(pem: str) -> None:
+    with pytest.raises(KeyUnfitError, match=r"^ledger_key is not a private key in PEM$"):
+        read_private_key("ledger_key", SecretStr(pem))
+
+
+@dataclass
+class Process:
+    """`python -m shared gateway serve`, with one client that may verify."""
+
+    url: str
+    process: asyncio.subprocess.Process
+    headers: dict[str, str]
+
+
+@asynccontextmanager
+async def gateway_process(
+    database_url: str, services: Services, folder: Path
+) -> AsyncIterator[Process]:
+    settings = make_settings(database_url)
+    await asyncio.to_thread(upgrade, settings)
+    async with open_database(settings) as sessions, sessions.begin() as session:
+        await projections.keep_clients(session, [make_client()])
+        await projections.keep_grants(session, [make_grant()])
+    for name in ("rights_key", "ledger_key"):
+        (folder / name).write_text(ed25519_key())
+    port = free_port()
+    environment = {
+        "DATABASE_URL": database_url,
+        "KAFKA_SERVERS": "127.0.0.1:9",
+        "SECRETS_DIR": str(folder),
+        "PORT": str(port),
+        **{f"{name}_URL": services.address for name in ("IDENTITY", "DOSSIER", "SYNC")},
+    }
+    command = [sys.executable, "-m", "shared", "gateway", "serve"]
+    process = await asyncio.create_subprocess_exec(*command, env={**os.environ, **environment})
+    token = services.authority.token()
+    url = f"http://127.0.0.1:{port}"
+    try:
+        await eventually(lambda: is_ready(url), within=30)
+        yield Process(url, process, {"Authorization": f"Bearer {token}", **PURPOSE})
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        assert await process.wait() == 0
+
+
+async def is_ready(url: str) -> bool:
+    async with httpx.AsyncClient() as http:
+        try:
+            return (await http.get(f"{url}/readyz")).is_success
+        except httpx.HTTPError:
+            return False
+
+
+async def test_served_gateway_answers_and_drains_at_sigterm(
+    postgres: Databases, services: Services, tmp_path: Path
+) -> None:
+    asked, going_on, told = asyncio.Event(), asyncio.Event(), services.answer
+    async with (
+        gateway_process(postgres.database_url("gateway"), services, tmp_path) as gateway,
+        httpx.AsyncClient(base_url=gateway.url, headers=gateway.headers) as http,
+    ):
+        assert (await http.post(PATH, json={})).is_success
+        assert (await http.get("/docs/files/swagger-ui.css")).is_success
+
+        services.answer = lambda: Waiting(asked, going_on)
+        call = asyncio.create_task(http.post(PATH, json={}))
+        await asked.wait()
+        gateway.process.send_signal(signal.SIGTERM)
+        services.answer = told
+        going_on.set()
+        assert (await call).status_code == HTTPStatus.OK
+        assert await gateway.process.wait() == 0
+    assert (await call).json() == {}
+
+
+class Waiting(JSONResponse):
+    """Says that it was asked for, and answers when it may go on."""
+
+    def __init__(self, asked: asyncio.Event, going_on: asyncio.Event) -> None:
+        super().__init__({}, headers={"X-Subject": SUBJECT})
+        self.asked, self.going_on = asked, going_on
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.asked.set()
+        await self.going_on.wait()
+        await super().__call__(scope, receive, send)

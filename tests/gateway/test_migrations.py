@@ -1,0 +1,13 @@
+import asyncio
+
+from alembic import command
+
+from shared.migrations import configuration, upgrade
+from tests.conftest import Databases
+from tests.gateway.mesh import make_settings
+
+
+async def test_migrations_make_what_the_models_say(postgres: Databases) -> None:
+    settings = make_settings(postgres.database_url("gateway"))
+    await asyncio.to_thread(upgrade, settings)
+    await asyncio.to_thread(command.check, configuration(settings))

@@ -5,13 +5,14 @@ from fastapi import FastAPI
 
 from dossier_service.routes import dossiers, handling, procedures
 from dossier_service.settings import Settings
+from dossier_service.store.agencies import AgencyRegister
 from dossier_service.store.catalogue import ProcedureShelf
 from shared.app import create_service
 
 
 @asynccontextmanager
-async def _shelf(app: FastAPI) -> AsyncIterator[None]:
-    app.state.shelf = ProcedureShelf()
+async def _memory(app: FastAPI) -> AsyncIterator[None]:
+    app.state.shelf, app.state.register = ProcedureShelf(), AgencyRegister()
     yield
 
 
@@ -21,5 +22,5 @@ def create_app(settings: Settings) -> FastAPI:
         title="Dossiers and the catalogue of procedures",
         prefix="/dossier/v1",
         routers=[procedures.router, dossiers.router, handling.router],
-        resources=_shelf,
+        resources=_memory,
     )

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Response
 
 from dossier_service.routes.answers import answered, name_subject
-from dossier_service.routes.needs import Now, Rules, Shelf
+from dossier_service.routes.needs import Now, Register, Rules, Shelf
 from dossier_service.schemas.answers import (
     DocumentOut,
     DossierFound,
@@ -35,12 +35,13 @@ async def file_dossier(
     session: Session,
     once: OnceOnly,
     shelf: Shelf,
+    register: Register,
     rules: Rules,
     now: Now,
     response: Response,
 ) -> DossierOut:
     dossier, procedure = await filing.file_dossier(
-        session, body, caller=caller, shelf=shelf, rules=rules, now=now
+        session, body, caller=caller, shelf=shelf, register=register, rules=rules, now=now
     )
     answer = DossierOut.of(dossier, procedure)
     return await answered(answer, dossier, response, once, HTTPStatus.CREATED)

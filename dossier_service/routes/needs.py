@@ -8,6 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from dossier_service.store.agencies import AgencyRegister
 from dossier_service.store.catalogue import ProcedureShelf
 from dossier_service.use_cases.filing import FilingRules
 from shared.events.codes import DOSSIER_CODE_LAYOUTS
@@ -22,6 +23,11 @@ async def _shelf(request: Request) -> ProcedureShelf:
     return shelf
 
 
+async def _register(request: Request) -> AgencyRegister:
+    register: AgencyRegister = request.app.state.register
+    return register
+
+
 async def _rules(request: Request) -> FilingRules:
     settings = request.app.state.settings
     return FilingRules(
@@ -32,4 +38,5 @@ async def _rules(request: Request) -> FilingRules:
 
 Now = Annotated[datetime, Depends(now)]
 Shelf = Annotated[ProcedureShelf, Depends(_shelf)]
+Register = Annotated[AgencyRegister, Depends(_register)]
 Rules = Annotated[FilingRules, Depends(_rules)]

@@ -1,6 +1,6 @@
 """Reading dossiers: what a caller may not see does not exist, in the query itself."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Select, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -9,31 +9,33 @@ from sqlalchemy.orm import joinedload, selectinload
 from dossier_service.models import Dossier, DossierParty, DossierStep
 from shared.auth import Right
 
+Found = TypeVar("Found")
+
+_WITH_FEES_AND_RESULTS = select(Dossier).options(
+    joinedload(Dossier.fees), joinedload(Dossier.results)
+)
+_WHOLE = _WITH_FEES_AND_RESULTS.options(
+    joinedload(Dossier.applicant), selectinload(Dossier.documents)
+)
+_CODE = select(Dossier.code)
+
 
 async def get_dossier(session: AsyncSession, code: str, right: Right) -> Dossier | None:
-    """With its fees and results."""
-    query = _visible(code, right).options(joinedload(Dossier.fees), joinedload(Dossier.results))
+    query = _visible(_WITH_FEES_AND_RESULTS, code, right)
     return (await session.scalars(query)).unique().one_or_none()
 
 
 async def get_whole_dossier(session: AsyncSession, code: str, right: Right) -> Dossier | None:
     """With the applicant and the papers too."""
-    query = _visible(code, right).options(
-        joinedload(Dossier.applicant),
-        joinedload(Dossier.fees),
-        joinedload(Dossier.results),
-        selectinload(Dossier.documents),
-    )
-    return (await session.scalars(query)).unique().one_or_none()
+    return (await session.scalars(_visible(_WHOLE, code, right))).unique().one_or_none()
 
 
 async def is_visible(session: AsyncSession, code: str, right: Right) -> bool:
-    query = _visible(code, right).with_only_columns(Dossier.code)
-    return await session.scalar(query) is not None
+    return await session.scalar(_visible(_CODE, code, right)) is not None
 
 
-def _visible(code: str, right: Right) -> Select[Dossier]:
-    query = select(Dossier).where(Dossier.code == code)
+def _visible(query: Select[Found], code: str, right: Right) -> Select[Found]:
+    query = query.where(Dossier.code == code)
     if right.procedures is not None:
         query = query.where(Dossier.procedure.in_(right.procedures))
     if right.agencies is not None:

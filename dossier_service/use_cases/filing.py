@@ -10,12 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dossier_service.catalogue.procedure import Fee, Procedure
 from dossier_service.deadlines import due_at, office_day, reception_due_at
 from dossier_service.models import (
-    Agency,
     Dossier,
     DossierApplicant,
     DossierDocument,
     DossierFee,
     DossierParty,
+    DossierStep,
 )
 from dossier_service.problems import (
     AgencyClosed,
@@ -28,6 +28,7 @@ from dossier_service.problems import (
 from dossier_service.schemas.requests import DocumentIn, FileDossier
 from dossier_service.statuses import first_statuses
 from dossier_service.store import filing as store
+from dossier_service.store.agencies import AgencyRegister
 from dossier_service.store.catalogue import ProcedureShelf, Published
 from dossier_service.store.lists import COUNTRY
 from dossier_service.use_cases.telling import step_of, tell
@@ -60,6 +61,7 @@ async def file_dossier(
     *,
     caller: CallContext,
     shelf: ProcedureShelf,
+    register: AgencyRegister,
     rules: FilingRules,
     now: datetime,
 ) -> tuple[Dossier, Procedure]:
@@ -69,23 +71,24 @@ async def file_dossier(
     if published is None:
         raise ProcedureUnknown("Look it up at /dossier/v1/procedures.", procedure=wish.procedure)
     fees = _fees(wish, published.procedure)
-    await _check_agencies(session, wish, on=office_day(now))
+    await _check_agencies(session, wish, register, on=office_day(now))
     # Taken last: from here to the commit, the agency's next filing waits.
     serial = await store.next_serial(session, wish.received_by, office_day(now))
     layout = rules.layout if wish.received_by[0].isalpha() else DOSSIER_CODE_LAYOUTS["qcvn"]
     code = format_dossier_code(wish.received_by, office_day(now), serial, layout)
     dossier = _dossier(wish, published, code, filed_at=filed_at, rules=rules)
     dossier.fees, dossier.results = [_fee(code, fee) for fee in fees], []
-    await store.insert_rows(
+    first = step_of(dossier, caller, "filed", now, from_status=None)
+    await store.insert_dossier(
         session,
-        [
-            dossier,
-            *dossier.fees,
-            _applicant(wish, code),
-            *_documents(wish.documents, code),
-            *_parties(dossier),
-            step_of(dossier, caller, "filed", now, from_status=None),
-        ],
+        {
+            Dossier: [store.row_of(dossier)],
+            DossierApplicant: [wish.applicant.model_dump() | {"dossier": code}],
+            DossierDocument: _documents(wish.documents, code),
+            DossierFee: [store.row_of(fee) for fee in dossier.fees],
+            DossierParty: _parties(dossier),
+            DossierStep: [store.row_of(first)],
+        },
     )
     tell(session, DossierFiled, dossier, now)
     return dossier, published.procedure
@@ -120,30 +123,28 @@ def _fees(wish: FileDossier, procedure: Procedure) -> Sequence[Fee]:
     return due
 
 
-async def _check_agencies(session: AsyncSession, wish: FileDossier, *, on: date) -> None:
+async def _check_agencies(
+    session: AsyncSession, wish: FileDossier, register: AgencyRegister, *, on: date
+) -> None:
     named = {
         place: code
         for place in ("helped_by", "received_by", "decided_by")
         if (code := getattr(wish, place))
     }
-    known = await store.get_agencies(session, sorted(set(named.values())))
-    unknown = {place: code for place, code in named.items() if code not in known}
     # A registry that has told of no agency yet is late, not empty.
-    if unknown and await store.knows_agencies(session):
+    if not (terms := await register.terms(session, named.values())):
+        return
+    if unknown := {place: code for place, code in named.items() if code not in terms}:
         raise AgencyUnknown(agencies=unknown)
-    for place, agency in named.items():
-        if agency in known:
-            _refuse_closed(place, known[agency], on)
-
-
-def _refuse_closed(place: str, agency: Agency, on: date) -> None:
-    if agency.valid_to is not None and agency.valid_to < on:
-        raise AgencyClosed(
-            f"Its last day was {agency.valid_to}; name who continues it.",
-            at=place,
-            agency=agency.code,
-            successor=agency.successor,
-        )
+    for place, code in named.items():
+        last_day = terms[code].valid_to
+        if last_day is not None and last_day < on:
+            raise AgencyClosed(
+                f"Its last day was {last_day}; name who continues it.",
+                at=place,
+                agency=code,
+                successor=terms[code].successor,
+            )
 
 
 def _dossier(
@@ -179,13 +180,9 @@ def _dossier(
     )
 
 
-def _applicant(wish: FileDossier, code: str) -> DossierApplicant:
-    return DossierApplicant(dossier=code, **wish.applicant.model_dump())
-
-
-def _documents(documents: Sequence[DocumentIn], code: str) -> list[DossierDocument]:
+def _documents(documents: Sequence[DocumentIn], code: str) -> list[dict[str, Any]]:
     return [
-        DossierDocument(dossier=code, position=position, **document.model_dump())
+        document.model_dump() | {"dossier": code, "position": position}
         for position, document in enumerate(documents, start=1)
     ]
 
@@ -204,14 +201,14 @@ def _fee(code: str, fee: Fee) -> DossierFee:
     )
 
 
-def _parties(dossier: Dossier) -> list[DossierParty]:
+def _parties(dossier: Dossier) -> list[dict[str, Any]]:
     agencies = {dossier.helped_by, dossier.received_by, dossier.decided_by} - {None}
-    standing: dict[str, Any] = {
+    standing = {
         name: getattr(dossier, name)
         for name in ("filed_at", "procedure", "channel", "status", "due_at", "finished_at")
     }
     listed = {COUNTRY}.union(*(with_those_above(agency) for agency in agencies if agency))
-    return [DossierParty(dossier=dossier.code, agency=each, **standing) for each in sorted(listed)]
+    return [standing | {"dossier": dossier.code, "agency": each} for each in sorted(listed)]
 
 
 def with_those_above(agency: str) -> list[str]:

@@ -155,12 +155,15 @@ class LedgerWriter:
 
     async def _append_all(self, chain: Chain) -> None:
         chain.when_lost(self._arrived.set)
+        crowded = False
         while True:
             await self._await_records(chain)
             began = asyncio.get_running_loop().time()
-            if len(self._pending) < MOST_IN_BATCH:
+            # A call that came alone does not wait for company.
+            if crowded and len(self._pending) < MOST_IN_BATCH:
                 await asyncio.sleep(COLLECT_SECONDS)
             entries = self._take()
+            crowded = len(entries) > 1
             await self._append(chain, entries)
             RECORDS.inc(len(entries))
             BATCH_SECONDS.observe(asyncio.get_running_loop().time() - began)

@@ -9,6 +9,7 @@ import pytest
 from dossier_service.deadlines import due_at
 from dossier_service.projections import keep_agencies
 from dossier_service.statuses import needs_reason, permitted
+from dossier_service.store import agencies
 from dossier_service.use_cases.filing import with_those_above
 from shared.events import AgencyChanged
 from shared.events.codes import DossierStatus
@@ -120,7 +121,10 @@ def agency(code: str, version: int = 1, **over: Any) -> AgencyChanged:
     return AgencyChanged.model_validate(made | over)
 
 
-async def test_registry_that_was_heard_of_decides_who_may_be_named(own_desk: Desk) -> None:
+async def test_registry_that_was_heard_of_decides_who_may_be_named(
+    own_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agencies, "UNKNOWN_SECONDS", 0.0)
     assert (await own_desk.try_file(wish(received_by="H26.9"))).status_code == 201
     closed = {"valid_to": date(2026, 11, 15), "successor": "H26.101"}
     async with own_desk.sessions.begin() as session:

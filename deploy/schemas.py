@@ -1,13 +1,18 @@
 """Writes what others may rely on, to deploy/schemas/: `python -m deploy.schemas`.
 
-One JSON Schema (2020-12) for each event, and one AsyncAPI 3.0 document of all topics.
+One JSON Schema (2020-12) for each event, one AsyncAPI 3.0 document of all topics, and the OpenAPI
+3.1 document of each service.
 """
 
 import json
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from fastapi import FastAPI
+
+from deploy.services import SERVICES
 from shared.events import EVENTS, TOPICS, Event
 
 FOLDER = Path(__file__).with_name("schemas")
@@ -18,12 +23,29 @@ Document = Mapping[str, Any]
 def documents() -> dict[str, Document]:
     """By file name, below deploy/schemas/."""
     schemas = {f"events/{name}.json": event_schema(event) for name, event in EVENTS.items()}
-    return schemas | {ASYNCAPI: asyncapi()}
+    apis = {f"openapi-{service.short}.json": openapi(name) for name, service in SERVICES.items()}
+    return schemas | {ASYNCAPI: asyncapi()} | apis
 
 
 def event_schema(event: type[Event]) -> Document:
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": event.event_type}
     return dialect | event.model_json_schema(mode="serialization")
+
+
+def openapi(service: str) -> Document:
+    """What the service tells of its own HTTP API; nothing is opened to ask it."""
+    settings = import_module(f"{service}.settings").Settings.model_validate(_NOWHERE)
+    app = import_module(f"{service}.main").create_app(settings)
+    described: FastAPI = app.own if service == "gateway" else app
+    return described.openapi()
+
+
+_NOWHERE: Document = {
+    "database_url": "postgresql+asyncpg://nowhere",
+    "kafka_servers": "nowhere:1",
+    "tracing_endpoint": "",
+    **dict.fromkeys(("person_hash_key", "key_encryption_key", "rights_key", "ledger_key"), "-"),
+}
 
 
 def asyncapi() -> Document:

@@ -16,6 +16,7 @@ from shared.auth import RIGHT_HEADER, Unauthenticated, Verifier, bearer
 from shared.events.codes import CodeError, parse_dossier_code
 from shared.problems import Unavailable
 
+DOSSIER_PATH = "/dossiers/{code}"
 LONGEST = {"X-Purpose": 200, "X-Officer": 64, "X-Dossier": 64}
 _NAMES = {name.lower().encode(): name for name in ("Authorization", *LONGEST)}
 # The package that runs each service: for whom an assertion is meant.
@@ -47,7 +48,7 @@ class Admission:
         self._ledger, self._signer = ledger, signer
 
     async def __call__(
-        self, exchange: Exchange, scope: Scope, _: Mapping[str, str]
+        self, exchange: Exchange, scope: Scope, parameters: Mapping[str, str]
     ) -> Sequence[tuple[str, str]]:
         operation = exchange.operation
         self._ledger.require_open(operation)
@@ -56,7 +57,7 @@ class Admission:
             return ()
         told = _told(scope)
         await self._identify(exchange, told)
-        _explain(exchange, told)
+        _explain(exchange, told, parameters)
         right = await self._right(exchange)
         signed = self._signer.assertion(
             right,
@@ -132,8 +133,8 @@ def _told(scope: Scope) -> dict[str, str]:
     return told
 
 
-def _explain(exchange: Exchange, told: Mapping[str, str]) -> None:
-    """Purpose, officer and dossier; raises PurposeMissing or RequestMalformed."""
+def _explain(exchange: Exchange, told: Mapping[str, str], parameters: Mapping[str, str]) -> None:
+    """Purpose, officer and dossier (else that of the path); raises PurposeMissing and others."""
     for name, longest in LONGEST.items():
         value = told.get(name, "")
         if len(value) > longest or not value.isprintable():
@@ -146,6 +147,8 @@ def _explain(exchange: Exchange, told: Mapping[str, str]) -> None:
         except CodeError as error:
             raise RequestMalformed(f"X-Dossier: {error}.") from None
         exchange.dossier = dossier
+    elif DOSSIER_PATH in exchange.operation.template:
+        exchange.dossier = parameters["code"]
     if exchange.operation.personal and not (exchange.purpose and exchange.officer):
         raise PurposeMissing([name for name in ("X-Purpose", "X-Officer") if not told.get(name)])
 

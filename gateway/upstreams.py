@@ -90,6 +90,7 @@ def _dead_letters(service: Service) -> tuple[Operation, ...]:
 _IDENTITY = (
     _post("/oauth/token", Service.IDENTITY, quota_class=QuotaClass.TOKEN, public=True),
     _get("/.well-known/jwks.json", Service.IDENTITY, public=True),
+    _get("/.well-known/oauth-authorization-server", Service.IDENTITY, public=True),
     _post(
         "/identity/v1/verifications",
         Service.IDENTITY,
@@ -103,6 +104,8 @@ _IDENTITY = (
     _define("/identity/v1/clients", Service.IDENTITY),
     _admin("GET", "/identity/v1/clients/{client_id}", Service.IDENTITY),
     _define("/identity/v1/clients/{client_id}/keys", Service.IDENTITY),
+    _admin("DELETE", "/identity/v1/clients/{client_id}/keys/{kid}", Service.IDENTITY),
+    _define("/identity/v1/clients/{client_id}/deactivation", Service.IDENTITY),
     _admin("GET", "/identity/v1/grants", Service.IDENTITY),
     _define("/identity/v1/grants", Service.IDENTITY),
     _admin("GET", "/identity/v1/grants/{grant_id}", Service.IDENTITY),

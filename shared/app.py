@@ -17,6 +17,7 @@ from shared.database import SessionFactory, open_database
 from shared.dead_letters import dead_letter_routes
 from shared.edge import Edge
 from shared.idempotency import Replayed
+from shared.openapi import DescribedService
 from shared.settings import ServiceSettings
 from shared.telemetry import start_tracing
 
@@ -48,7 +49,7 @@ def create_service(
                 await stack.enter_async_context(resources(app))
             yield
 
-    app = FastAPI(
+    app = DescribedService(
         title=title,
         version="1",
         lifespan=lifespan,

@@ -14,6 +14,8 @@ from typing import Annotated, Any
 
 import jwt
 from fastapi import Depends, Request
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security.base import SecurityBase
 from httpx import AsyncClient, HTTPError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -209,9 +211,15 @@ def _operation(request: Request) -> str:
     return f"{request.method} {request.scope['route'].path}"
 
 
-async def _caller(request: Request) -> CallContext:
-    check: CallerCheck = request.app.state.callers
-    return await check.check(request)
+class _CallerScheme(SecurityBase):
+    """Whatever takes a `Caller` is described as needing an access token."""
+
+    model = HTTPBearer(bearerFormat="JWT")
+    scheme_name = "token"
+
+    async def __call__(self, request: Request) -> CallContext:
+        check: CallerCheck = request.app.state.callers
+        return await check.check(request)
 
 
-Caller = Annotated[CallContext, Depends(_caller)]
+Caller = Annotated[CallContext, Depends(_CallerScheme())]

@@ -58,6 +58,8 @@ async def move_dossier(
     _refuse_open_fees(dossier, wish.to)
     if wish.to is DossierStatus.PROCESSED:
         await _refuse_without_result(session, dossier, shelf)
+    # The clock of another replica may be ahead of this one's: time does not turn back.
+    now = max(now, dossier.moved_at)
     previous = dossier.status
     if wish.to is DossierStatus.RECEIVED and dossier.received_at is None:
         _receive(dossier, await _in_force(session, shelf, dossier), now)

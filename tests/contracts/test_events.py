@@ -15,24 +15,26 @@ from jsonschema import (  # type: ignore[import-untyped]  # has no types of its 
     FormatChecker,
 )
 
-from deploy.schemas import ASYNCAPI, FOLDER, documents, event_schema, text_of, write_schemas
+from deploy.schemas import (
+    ASYNCAPI,
+    FOLDER,
+    Document,
+    documents,
+    event_schema,
+    text_of,
+    write_schemas,
+)
 from deploy.topics import declared_topics
 from shared.events import ALL_TOPICS, EVENTS, Event
 from shared.kafka import DEAD_PARTITIONS, PARTITIONS
 from shared.outbox import _message
+from tests.contracts.written import REGENERATE, committed
 
-REGENERATE = "`make schemas` writes deploy/schemas/ anew; commit what it changes"
+DOCUMENTS = documents()
 INCOMPATIBLE = (
     "others read this event as it was: add a new type (….v2) beside it and send both."
     f" If nobody reads it yet, {REGENERATE}"
 )
-
-
-def committed(name: str) -> dict[str, Any]:
-    path = FOLDER / name
-    assert path.exists(), f"{name} is new: {REGENERATE}"
-    found: dict[str, Any] = json.loads(path.read_text())
-    return found
 
 
 def breaks(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -77,9 +79,9 @@ def test_no_event_was_given_up() -> None:
     assert names - set(EVENTS) == set(), INCOMPATIBLE
 
 
-@pytest.mark.parametrize("name", documents())
-def test_written_document_is_current(name: str) -> None:
-    assert committed(name) == json.loads(text_of(documents()[name])), REGENERATE
+@pytest.mark.parametrize(("name", "document"), DOCUMENTS.items(), ids=DOCUMENTS)
+def test_written_document_is_current(name: str, document: Document) -> None:
+    assert committed(name) == json.loads(text_of(document)), REGENERATE
 
 
 def test_writing_twice_changes_nothing_and_what_is_gone_goes(tmp_path: Path) -> None:

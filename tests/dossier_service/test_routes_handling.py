@@ -17,6 +17,7 @@ from tests.dossier_service.desk import (
     payment,
     result,
 )
+from tests.dossier_service.test_routes_filing import statements
 
 
 async def test_dossier_goes_from_filing_to_return(desk: Desk) -> None:
@@ -151,6 +152,14 @@ async def test_change_that_is_sent_twice_takes_effect_once(desk: Desk) -> None:
     again = await desk.try_change(dossier, "transitions", {"to": 4}, headers=headers)
     assert (again.status_code, again.json()) == (200, first.json())
     assert len(await desk.events(dossier["code"])) == 2
+
+
+async def test_transition_takes_few_statements(desk: Desk) -> None:
+    dossier = await desk.file()
+    with statements() as seen:
+        headers = {"Idempotency-Key": str(uuid4())}
+        await desk.try_change(dossier, "transitions", {"to": 4}, headers=headers)
+    assert len(seen) <= 8, seen
 
 
 async def test_only_the_responsible_agency_moves_a_dossier(desk: Desk) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from dossier_service.deadlines import due_at
 from dossier_service.projections import keep_agencies
 from dossier_service.statuses import needs_reason, permitted
 from dossier_service.store import agencies
@@ -157,5 +156,12 @@ def test_agencies_above_are_those_whose_code_begins_a_code() -> None:
     assert with_those_above("000.00.04.H26") == ["000.00.04.H26"]
 
 
-def test_due_date_needs_a_term() -> None:
-    assert due_at(at("11-16 09:00"), None) is None
+async def test_clock_that_is_behind_does_not_turn_time_back(desk: Desk) -> None:
+    desk.now = at("11-16 09:00")
+    dossier = await desk.file(procedure=SEAL)
+    desk.now = at("11-16 10:00")
+    dossier = await desk.move(dossier, 5)
+    desk.now = at("11-16 09:59")
+    dossier = await desk.move(dossier, 2)
+    assert instant(dossier["due_at"]) == at("11-19 09:00")
+    assert [step["at"] for step in await desk.history(dossier["code"])][2] == "2026-11-16T03:00:00Z"

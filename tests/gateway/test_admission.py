@@ -233,6 +233,13 @@ async def test_malformed_header_is_named_and_not_repeated(
     assert all(str(value) not in answer.text for value in headers.values())
 
 
+async def test_dossier_of_the_path_is_on_record(mesh: Mesh) -> None:
+    client = await mesh.newcomer(make_grant())
+    await mesh.ask(READ.format(code=DOSSIER), client=client)
+    [record] = await mesh.records(client=client)
+    assert record["dossier"] == DOSSIER
+
+
 async def test_header_given_twice_is_refused(mesh: Mesh) -> None:
     token = mesh.authority.token()
     headers = [("Authorization", f"Bearer {token}"), ("X-Purpose", "1"), ("X-Officer", "a")]

@@ -1,0 +1,106 @@
+"""What a service says of itself: FastAPI's description, with the errors that its callers meet."""
+
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any
+
+from fastapi import FastAPI
+
+Described = dict[str, Any]
+
+PROBLEM: Mapping[str, Any] = MappingProxyType(
+    {
+        "type": "object",
+        "description": "RFC 9457. `type` tells problems apart; some have members of their own.",
+        "required": ["type", "title", "status"],
+        "properties": {
+            "type": {"type": "string", "examples": ["/problems/not-allowed"]},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string", "description": "how to mend it"},
+            "trace_id": {"type": "string", "description": "name it when you ask for help"},
+            "errors": {
+                "type": "array",
+                "description": "of /problems/invalid-request: where, and what is wrong there",
+                "items": {
+                    "type": "object",
+                    "required": ["at", "is"],
+                    "properties": {"at": {"type": "string"}, "is": {"type": "string"}},
+                },
+            },
+        },
+    }
+)
+_MEANINGS: Mapping[HTTPStatus, str] = MappingProxyType(
+    {
+        HTTPStatus.BAD_REQUEST: "A header or the cursor is missing or cannot be read",
+        HTTPStatus.UNAUTHORIZED: "No valid access token",
+        HTTPStatus.FORBIDDEN: "No right in force allows this",
+        HTTPStatus.NOT_FOUND: "It does not exist, or lies outside the right",
+        HTTPStatus.CONFLICT: "What is there does not allow this now",
+        HTTPStatus.PRECONDITION_FAILED: "Somebody changed it since it was read",
+        HTTPStatus.UNPROCESSABLE_ENTITY: "It is not of the expected shape, or cannot be met",
+        HTTPStatus.PRECONDITION_REQUIRED: "If-Match is missing",
+        HTTPStatus.TOO_MANY_REQUESTS: "The quota is spent",
+        HTTPStatus.SERVICE_UNAVAILABLE: "A part of the mesh is away",
+    }
+)
+_WAIT = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
+_WAITED_FOR = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+# FastAPI's own shape of a refused request, which `problems.install` never answers with.
+_FOREIGN = ("HTTPValidationError", "ValidationError")
+
+
+class DescribedService(FastAPI):
+    def openapi(self) -> Described:
+        if not self.openapi_schema:
+            self.openapi_schema = with_problems(super().openapi())
+        return self.openapi_schema
+
+
+def with_problems(document: Described) -> Described:
+    """The same document with the problems of each operation, the gateway's among them.
+
+    What a route says of an error by itself (`responses=`) stays as it says it.
+    """
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for name in _FOREIGN:
+        schemas.pop(name, None)
+    schemas["Problem"] = dict(PROBLEM)
+    for methods in document["paths"].values():
+        for method, operation in methods.items():
+            problems = {str(s.value): _answer(s) for s in sorted(_met(method, operation))}
+            told = {s: a for s, a in operation["responses"].items() if not _is_foreign(a)}
+            operation["responses"] = told | problems | told
+    return document
+
+
+def _is_foreign(answer: Described) -> bool:
+    shape = answer.get("content", {}).get("application/json", {}).get("schema", {})
+    return str(shape.get("$ref")).endswith("/" + _FOREIGN[0])
+
+
+def _met(method: str, operation: Described) -> Iterator[HTTPStatus]:
+    parameters = {(each["in"], each["name"].lower()) for each in operation.get("parameters", [])}
+    names_one = any(place == "path" for place, _ in parameters)
+    yield from _WAITED_FOR
+    if "security" in operation:
+        yield from (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+    if names_one:
+        yield HTTPStatus.NOT_FOUND
+    if method != "get" and (names_one or "201" in operation["responses"]):
+        yield HTTPStatus.CONFLICT
+    if ("header", "if-match") in parameters:
+        yield from (HTTPStatus.PRECONDITION_FAILED, HTTPStatus.PRECONDITION_REQUIRED)
+    if "422" in operation["responses"]:
+        yield HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+def _answer(status: HTTPStatus) -> Described:
+    problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    answer: Described = {
+        "description": _MEANINGS[status],
+        "content": {"application/problem+json": problem},
+    }
+    return answer | {"headers": _WAIT} if status in _WAITED_FOR else answer

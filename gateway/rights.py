@@ -81,7 +81,7 @@ class ClientRights:
 
 
 class RightsUnknownError(Exception):
-    """The rights were not read even once."""
+    """The rights were not read even once, or there is none: nobody could be let in."""
 
 
 class Rights:
@@ -92,7 +92,7 @@ class Rights:
         self._clients: dict[str, ClientRights] = {}
 
     async def check_loaded(self) -> None:
-        if not self.loaded:
+        if not self.loaded or not self._clients:
             raise RightsUnknownError
 
     def of(self, client: str) -> ClientRights | None:

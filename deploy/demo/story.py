@@ -68,7 +68,8 @@ async def _file(mesh: Mesh) -> str:
         "helped_by": DESK,
         "received_by": DESK,
         "decided_by": DECIDER,
-        "documents": [{"paper": "birth-notice", "name": "Giấy chứng sinh", "kind": "original"}],
+        "fees": ["LP-KSQH"],
+        "documents": [{"paper": "GCS", "name": "Giấy chứng sinh", "kind": "original"}],
     }
     once = {"Idempotency-Key": str(uuid4())}
     answer = await mesh.call(

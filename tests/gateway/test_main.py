@@ -5,6 +5,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 
@@ -28,9 +29,11 @@ from tests.gateway.mesh import (
     VERIFY,
     Mesh,
     Services,
+    is_reported,
     make_client,
     make_grant,
     make_settings,
+    open_mesh,
 )
 from tests.gateway.wire import SUBJECT
 from tests.waiting import eventually
@@ -168,3 +171,14 @@ class Waiting(JSONResponse):
         self.asked.set()
         await self.going_on.wait()
         await super().__call__(scope, receive, send)
+
+
+async def test_a_gateway_that_knows_nobody_is_not_ready(
+    postgres: Databases, services: Services
+) -> None:
+    empty = postgres.database_url("gateway")
+    async with open_mesh(empty, services, ready=False) as mesh:
+        await eventually(partial(is_reported, mesh, "rights_fresh", "ok"))
+        assert (await mesh.http.get("/readyz")).json()["checks"]["rights"] == "RightsUnknownError"
+        await mesh.tell(make_client("first-of-all"))
+        assert (await mesh.http.get("/readyz")).json()["checks"]["rights"] == "ok"

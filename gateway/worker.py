@@ -7,4 +7,5 @@ from shared import worker
 
 
 async def work(settings: Settings) -> None:
-    await worker.work(settings, handlers=HANDLERS, timers=TIMERS)
+    # Until it knows the rights in force, callers who have one would be refused.
+    await worker.work(settings, handlers=HANDLERS, timers=TIMERS, catch_up=True)

@@ -22,7 +22,7 @@ from shared.database import Base, SessionFactory, open_database, wait_out_outage
 from shared.dead_letters import measure_dead_letters
 from shared.events import ALL_TOPICS
 from shared.idempotency import forget_keys
-from shared.kafka import ensure_topics, open_consumer, open_producer
+from shared.kafka import ensure_topics, open_consumer, open_producer, wait_out_broker
 from shared.outbox import KEPT_DAYS, keep_partitions, measure_outbox, relay, replay
 from shared.settings import ServiceSettings
 from shared.telemetry import start_tracing
@@ -30,6 +30,7 @@ from shared.telemetry import start_tracing
 log = structlog.get_logger()
 
 DRAIN_SECONDS = 10.0
+LOOK_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -64,13 +65,21 @@ HOUSEKEEPING = (
 
 
 async def work(
-    settings: ServiceSettings, *, handlers: Handlers | None = None, timers: Sequence[Timer] = ()
+    settings: ServiceSettings,
+    *,
+    handlers: Handlers | None = None,
+    timers: Sequence[Timer] = (),
+    catch_up: bool = False,
 ) -> None:
-    """Until SIGTERM or SIGINT; then what is under way ends, and nothing new begins."""
+    """Until SIGTERM or SIGINT; then what is under way ends, and nothing new begins.
+
+    With `catch_up` it is not ready before it has handled what was waiting when it began.
+    """
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    task = asyncio.create_task(run_parts(settings, handlers or {}, timers))
+    parts = run_parts(settings, handlers or {}, timers, catch_up=catch_up)
+    task = asyncio.create_task(parts)
     stop = asyncio.create_task(stopped.wait())
     await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
     # Whatever is cut off here was not committed: it is done again, and the inbox knows the rest.
@@ -81,9 +90,17 @@ async def work(
         raise error
 
 
-async def run_parts(settings: ServiceSettings, handlers: Handlers, timers: Sequence[Timer]) -> None:
+async def run_parts(
+    settings: ServiceSettings,
+    handlers: Handlers,
+    timers: Sequence[Timer],
+    *,
+    catch_up: bool = False,
+) -> None:
     start_tracing(settings)
     status = _status_app()
+    if catch_up:
+        status.state.checks["caught_up"] = _not_yet
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_serve(status, settings))
         tasks.create_task(_work(settings, handlers, timers, status.state.checks))
@@ -110,6 +127,7 @@ async def _work(
         tasks.create_task(_mind_topics(settings))
         if consumer:
             tasks.create_task(consume(sessions, consumer, handlers))
+            tasks.create_task(_catch_up(consumer, checks))
         checks.pop("started")
         log.info("worker_started")
 
@@ -124,6 +142,20 @@ async def _listening(
     topics = sorted({event.topic for event in handlers})
     async with open_consumer(settings, topics, settings.name) as consumer:
         yield consumer
+
+
+async def _catch_up(consumer: AIOKafkaConsumer, checks: dict[str, Check]) -> None:
+    """Waits until what stood in its partitions at the beginning has taken effect."""
+    while not (partitions := consumer.assignment()):  # noqa: ASYNC110 -- aiokafka tells nobody
+        await asyncio.sleep(LOOK_SECONDS)
+    waiting = await wait_out_broker(consumer.end_offsets)(partitions)
+    while waiting:
+        for partition, end in list(waiting.items()):
+            handled = await wait_out_broker(consumer.committed)(partition)
+            if end == 0 or (handled is not None and handled >= end):
+                del waiting[partition]
+        await asyncio.sleep(LOOK_SECONDS)
+    checks.pop("caught_up", None)
 
 
 def _status_app() -> FastAPI:

@@ -1,6 +1,9 @@
 """What the gateway's HTTP process is made of: the forwarder, and its own routes behind it."""
 
 import asyncio
+import ctypes
+import signal
+import sys
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
@@ -31,6 +34,7 @@ from shared.clients import open_client
 from shared.telemetry import configure_logging
 
 DRAIN_SECONDS = 10
+PR_SET_PDEATHSIG = 1  # of prctl(2)
 ANSWER_SECONDS = 1.0
 HEADER_MS = 10_000
 MOST_CONNECTIONS = 2_048
@@ -62,9 +66,16 @@ def create_app(settings: Settings) -> Gateway:
 
 def from_environment() -> Gateway:
     """In each process of the server."""
+    _end_with_parent()
     settings = Settings.read()
     configure_logging(settings)
     return create_app(settings)
+
+
+def _end_with_parent() -> None:
+    """A worker whose main process was killed would go on serving, and hold the port and a chain."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def serve(settings: Settings) -> None:

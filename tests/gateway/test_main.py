@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import jwt
+import psutil
 import pytest
 from pydantic import SecretStr
 from starlette.responses import JSONResponse
@@ -127,7 +128,7 @@ async def gateway_process(
     finally:
         if process.returncode is None:
             process.terminate()
-        assert await process.wait() == 0
+        assert await process.wait() in {0, -signal.SIGKILL}
 
 
 async def is_ready(url: str) -> bool:
@@ -158,6 +159,18 @@ async def test_served_gateway_answers_and_drains_at_sigterm(
         assert (await call).status_code == HTTPStatus.OK
         assert await gateway.process.wait() == 0
     assert (await call).json() == {}
+
+
+async def test_killed_gateway_leaves_no_worker_behind(
+    postgres: Databases, services: Services, tmp_path: Path
+) -> None:
+    database_url = postgres.database_url("gateway")
+    async with gateway_process(database_url, services, tmp_path) as gateway:
+        workers = psutil.Process(gateway.process.pid).children(recursive=True)
+        assert workers
+        gateway.process.kill()
+        await gateway.process.wait()
+        await eventually(lambda: not any(worker.is_running() for worker in workers))
 
 
 class Waiting(JSONResponse):

@@ -188,7 +188,8 @@ async def test_relay_goes_on_by_itself_after_a_database_restart(
         await asyncio.to_thread(postgres.server.start)
         await eventually(lambda: announced(sessions, key))
         await eventually(lambda: arrived(tail, key, 2))
-        assert await tail.versions(key) == [1, 2]
+        # The stop may come between the sending and its commit: then it is sent again, in order.
+        assert list(dict.fromkeys(await tail.versions(key))) == [1, 2]
 
 
 async def announced(sessions: SessionFactory, key: str) -> bool:

@@ -13,7 +13,7 @@ N ?= 100000
 
 .DEFAULT_GOAL := help
 .PHONY: help install run stop status demo test test-kafka lint types format lock migrate people \
-	verify-ledger bench schemas up down clean
+	verify-ledger bench schemas up demo-docker down clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9_-]+:.*## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*## "}; {printf "%-14s %s\n", $$1, $$2}'
@@ -43,6 +43,11 @@ bench: $(INSTALLED) ## measure, print the table, add it to the history in deploy
 
 up: ## start everything in Docker, with Apache Kafka
 	docker compose up --build --detach --wait
+
+demo-docker: $(INSTALLED) ## the same story through the gateway of `make up`
+	@mkdir -p .run && docker compose cp identity-prepare:/sandbox/sandbox.json .run/docker.json
+	@GATEWAY_URL=http://$$(docker compose port gateway 8000) SANDBOX_FILE=.run/docker.json \
+		$(RUN) -m deploy.demo
 
 down: ## end what `make up` started; the data stays
 	docker compose down

@@ -11,7 +11,7 @@ from typing import Annotated, TypeVar
 
 from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
-from sqlalchemy import DateTime, delete, func
+from sqlalchemy import DateTime, delete, func, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -60,16 +60,19 @@ class Replayed(Exception):  # noqa: N818 -- not an error: the answer was given b
 class Once:
     """Held by a route while it runs; `remember` must be given what the route answers."""
 
-    def __init__(self, session: AsyncSession, row: IdempotencyKey | None) -> None:
-        self._session, self._row = session, row
+    def __init__(self, session: AsyncSession, client: str, key: str | None) -> None:
+        self._session, self._client, self._key = session, client, key
 
     async def remember(
         self, answer: Answer, status: HTTPStatus, headers: dict[str, str] | None = None
     ) -> Answer:
-        if self._row:
-            self._row.status, self._row.body = status.value, answer.model_dump_json(by_alias=True)
-            self._row.headers = headers or {}
-            self._session.add(self._row)
+        if self._key is not None:
+            told = {"status": status.value, "headers": headers or {}}
+            await self._session.execute(
+                update(IdempotencyKey)
+                .where(IdempotencyKey.client == self._client, IdempotencyKey.key == self._key)
+                .values(told | {"body": answer.model_dump_json(by_alias=True)})
+            )
         return answer
 
 
@@ -80,20 +83,19 @@ async def _once(
     idempotency_key: Annotated[str | None, Header()] = None,
 ) -> Once:
     if idempotency_key is None:
-        return Once(session, None)
+        return Once(session, caller.client, None)
     if not 0 < len(idempotency_key) <= MOST_CHARACTERS:
         raise KeyUnreadable(f"Use 1 to {MOST_CHARACTERS} characters, a UUID for instance.")
     digest = await _digest(request)
     key = {"client": caller.client, "key": idempotency_key}
     claim = insert(IdempotencyKey).values(**key, request=digest).on_conflict_do_nothing()
-    claimed = await session.scalar(claim.returning(IdempotencyKey.key))
+    if await session.scalar(claim.returning(IdempotencyKey.key)) is not None:
+        return Once(session, caller.client, idempotency_key)
     row = await session.get(IdempotencyKey, (caller.client, idempotency_key))
     if row is None:
         # Its hour to be forgotten came between the two statements.
         raise KeyUnreadable("The key has just expired; send the request with a new one.")
-    if claimed is None:
-        raise Replayed(_first_answer(row, digest))
-    return Once(session, row)
+    raise Replayed(_first_answer(row, digest))
 
 
 async def _digest(request: Request) -> bytes:

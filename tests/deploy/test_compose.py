@@ -1,0 +1,78 @@
+"""What docker-compose.yml, its SQL and its image say again must be what the code says."""
+
+import re
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.services import SERVICES, Service
+from shared.settings import ServiceSettings
+
+ROOT = Path(__file__).parents[2]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+PARTS: dict[str, dict[str, Any]] = COMPOSE["services"]
+# Read beside the settings, to find the secrets.
+NOT_A_SETTING = {"secrets_dir"}
+EACH_SERVICE = pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
+
+
+def parts_of(service: Service) -> dict[str, dict[str, Any]]:
+    """By what each does: prepare, serve, work."""
+    commands = {name: part.get("command") or [""] for name, part in PARTS.items()}
+    return {
+        commands[name][-1]: part
+        for name, part in PARTS.items()
+        if commands[name][0] == service.name
+    }
+
+
+def test_sql_makes_the_roles_and_databases_that_the_services_have() -> None:
+    sql = (ROOT / "deploy/compose/databases.sql").read_text(encoding="utf-8")
+    made = re.findall(r"^  \('(\w+)', '(\w+)'\)", sql, re.MULTILINE)
+    assert sorted(made) == sorted((each.role, each.database) for each in SERVICES.values())
+    passwords = re.findall(r"^ALTER ROLE (\w+) PASSWORD", sql, re.MULTILINE)
+    assert sorted(passwords) == sorted(each.role for each in SERVICES.values())
+
+
+@EACH_SERVICE
+def test_each_service_is_prepared_serves_and_works(service: Service) -> None:
+    parts = parts_of(service)
+    assert set(parts) == {"prepare", "serve", "work"}
+    for part in parts.values():
+        url = part["environment"]["DATABASE_URL"]
+        assert url == f"postgresql+asyncpg://{service.role}@postgres/{service.database}"
+
+
+@EACH_SERVICE
+def test_every_variable_is_a_setting_of_its_service(service: Service) -> None:
+    settings: type[ServiceSettings] = import_module(f"{service.name}.settings").Settings
+    for part in parts_of(service).values():
+        given = {variable.lower() for variable in part["environment"]}
+        assert given - NOT_A_SETTING <= set(settings.model_fields)
+
+
+@EACH_SERVICE
+def test_a_service_sees_no_secrets_but_its_own(service: Service) -> None:
+    for part in parts_of(service).values():
+        mounted = [each for each in part["volumes"] if "/secrets/" in str(each)]
+        assert mounted == [f"{service.short}-secrets:/secrets/{service.name}:ro"]
+        assert part["environment"]["SECRETS_DIR"] == f"/secrets/{service.name}"
+
+
+def test_only_the_gateway_answers_outside_and_on_this_machine_alone() -> None:
+    open_parts = {name: part["ports"] for name, part in PARTS.items() if "ports" in part}
+    assert open_parts == {"gateway": ["127.0.0.1:${GATEWAY_PORT:-8000}:8000"]}
+    outside = {name for name, part in PARTS.items() if part["networks"] != ["inner"]}
+    assert outside == {"gateway"}
+    assert COMPOSE["networks"]["inner"]["internal"]
+
+
+def test_the_image_holds_every_package_and_a_folder_for_its_secrets() -> None:
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    let_in = {line.removeprefix("!") for line in ignored if line.startswith("!")}
+    assert {"shared", "requirements.lock", *SERVICES} <= let_in
+    image = (ROOT / "deploy/Dockerfile").read_text(encoding="utf-8")
+    assert set(re.findall(r"secrets/(\w+)", image)) == set(SERVICES)

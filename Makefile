@@ -13,7 +13,7 @@ N ?= 100000
 
 .DEFAULT_GOAL := help
 .PHONY: help install run stop status demo test test-kafka lint types format lock migrate people \
-	verify-ledger bench schemas up demo-docker down clean
+	dead-letters replay verify-ledger bench schemas up demo-docker down clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9_-]+:.*## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*## "}; {printf "%-14s %s\n", $$1, $$2}'
@@ -79,6 +79,14 @@ migrate: $(INSTALLED) ## bring the databases of the running stack to the newest 
 
 people: $(INSTALLED) ## add N=100000 synthetic people to the running stack
 	@$(LOCAL) as identity_service $(RUN) -m identity_service.people --count $(N)
+
+S ?= sync_service
+DO ?= list
+dead-letters: $(INSTALLED) ## messages that service S could not handle; DO="list|show ID|replay ID|discard ID"
+	@$(LOCAL) as $(S) $(RUN) -m shared $(S) dead-letters $(DO)
+
+replay: $(INSTALLED) ## send the events of the last days again, to refill a broker that lost them
+	@for service in $(SERVICES); do $(LOCAL) as $$service $(RUN) -m shared $$service replay || exit; done
 
 verify-ledger: $(INSTALLED) ## check every batch and signature of the running stack's access ledger
 	@$(LOCAL) as gateway $(RUN) -m gateway.verify

@@ -181,6 +181,7 @@ def _ensure_user(name: str) -> None:
     try:
         pwd.getpwnam(name)
     except KeyError:
+        print(f"PostgreSQL does not run as root: the system user {name} is made for it")
         subprocess.run(
             ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", name],
             check=True,
@@ -191,4 +192,5 @@ def _let_others_pass(path: Path) -> None:
     """Search permission, not reading, on the folders above, for the user PostgreSQL runs as."""
     for folder in path.parents:
         if folder.exists() and not folder.stat().st_mode & 0o001:
+            print(f"PostgreSQL does not run as root: its user may now pass through {folder} (o+x)")
             folder.chmod(folder.stat().st_mode | 0o001)

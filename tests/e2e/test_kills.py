@@ -7,6 +7,7 @@ import random
 import signal
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from uuid import uuid4
@@ -37,6 +38,7 @@ async def test_nothing_is_lost_or_doubled_when_processes_are_killed(mesh: Mesh) 
     async with httpx.AsyncClient(base_url=mesh.gateway, timeout=15) as http:
         headers = await _sign_in(mesh, http)
         before = await _count(http, headers)
+        received = await _received(http, headers)
         killing = asyncio.create_task(_kill(mesh))
         filing = asyncio.Semaphore(AT_ONCE)
         codes = await asyncio.gather(*(_file(http, headers, n, filing) for n in range(FILED)))
@@ -46,9 +48,11 @@ async def test_nothing_is_lost_or_doubled_when_processes_are_killed(mesh: Mesh) 
         assert await _count(http, headers) == before + FILED, "a filing took effect twice"
         for code in codes:
             await eventually(partial(_is_seen, http, headers, code), within=60)
+        assert await _received(http, headers) == received + FILED, "an event took effect twice"
+        auditor = await _sign_in(mesh, http, "auditor-g22")
         for code in random.Random(SEED).sample(codes, 20):
-            timeline = await http.get(f"/sync/v1/dossiers/{code}/timeline", headers=headers)
-            assert len(timeline.json()["entries"]) == 1, "one event took effect twice"
+            looks = await http.get("/ledger/v1/records", params={"dossier": code}, headers=auditor)
+            assert looks.raise_for_status().json()["items"], "an answered filing is not on record"
     await eventually(partial(_is_whole, mesh), within=60)
     checked = mesh.run("deploy.local", "as", "gateway", sys.executable, "-m", "gateway.verify")
     assert checked.returncode == 0, checked.stdout + checked.stderr
@@ -59,12 +63,22 @@ async def _is_whole(mesh: Mesh) -> bool:
     return status.returncode == 0
 
 
-async def _sign_in(mesh: Mesh, http: httpx.AsyncClient) -> dict[str, str]:
+async def _received(http: httpx.AsyncClient, headers: dict[str, str]) -> int:
+    path = "/sync/v1/indicators/received_by_channel"
+    query = {"agency": "H26", "period": f"{datetime.now(UTC):%Y}"}
+    answer = await http.get(path, params=query, headers=headers)
+    received: int = answer.raise_for_status().json()["counts"]["total"]
+    return received
+
+
+async def _sign_in(
+    mesh: Mesh, http: httpx.AsyncClient, client: str = "onestop-h26"
+) -> dict[str, str]:
     clients = json.loads((mesh.directory / "sandbox.json").read_text())["clients"]
-    secret = next(c["client_secret"] for c in clients if c["client_id"] == "onestop-h26")
+    secret = next(c["client_secret"] for c in clients if c["client_id"] == client)
     form = {
         "grant_type": "client_credentials",
-        "client_id": "onestop-h26",
+        "client_id": client,
         "client_secret": secret,
     }
     answer = (await http.post("/oauth/token", data=form)).raise_for_status()
@@ -78,7 +92,7 @@ async def _file(
     """As a client should: the same request with the same key until it is answered."""
     body = {
         "procedure": "1.001193",
-        "channel": 2,
+        "channel": 1,
         "applicant": {"kind": 1, "name": "Nguyễn Văn An", "personal_number": "001090000001"},
         "received_by": f"H26.{101 + number % 10}",
         "decided_by": "H26.101",

@@ -7,7 +7,11 @@ from shared.events.base import Event
 
 
 class DossierStanding(Event):
-    """Agencies are codes; instants are aware; `status` is 1..10 (domain facts §2.1)."""
+    """Agencies are codes; instants are aware; `status` is 1..10 (domain facts §2.1).
+
+    `latest_at` stands in for a due date that the procedure does not give for this channel: the
+    end of its longest term (QĐ 766, remark to 2.1).
+    """
 
     key: ClassVar[str] = "code"
 
@@ -23,6 +27,7 @@ class DossierStanding(Event):
     filed_at: datetime
     received_at: datetime | None
     due_at: datetime | None
+    latest_at: datetime | None = None
     finished_at: datetime | None
 
 

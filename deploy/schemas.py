@@ -1,7 +1,7 @@
 """Writes what others may rely on, to deploy/schemas/: `python -m deploy.schemas`.
 
 One JSON Schema (2020-12) for each event, one AsyncAPI 3.0 document of all topics, and the OpenAPI
-3.1 document of each service.
+3.1 document of each service; beside the folder, topics.yaml.
 """
 
 import json
@@ -12,6 +12,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from deploy import topics
 from deploy.services import SERVICES
 from shared.events import EVENTS, TOPICS, Event
 
@@ -133,4 +134,5 @@ def write_schemas(folder: Path = FOLDER) -> None:
 
 if __name__ == "__main__":
     write_schemas()
+    topics.FILE.write_text(topics.topics_text())
     print(f"{len(documents())} documents in {FOLDER}")

@@ -1,84 +1,35 @@
-"""Makes the topics of topics.yaml: `python -m deploy.topics SERVERS`."""
+"""Makes the topics of shared.topics: `python -m deploy.topics SERVERS`."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import stamina
 import yaml
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import (
-    KafkaConnectionError,
-    NodeNotReadyError,
-    TopicAlreadyExistsError,
-    for_code,
-)
-from pydantic import BaseModel, ConfigDict, PositiveInt
 
 from deploy.apart import run_apart
+from shared.kafka import is_broker_outage
+from shared.topics import TOPIC_TABLE, make_topics
 
 FILE = Path(__file__).with_name("topics.yaml")
-REPLICAS = 3
-DAY_MILLISECONDS = 24 * 60 * 60 * 1000
+EXPLAINED = """\
+# The topics of the axis, written from shared/topics.py by `make schemas`.
+# `retention_days: null` keeps for ever.
+"""
 
 
-class Topic(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    partitions: PositiveInt
-    retention_days: PositiveInt
-
-
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    topics: dict[str, Topic]
-
-
-def declared_topics() -> dict[str, Topic]:
-    return _File.model_validate(yaml.safe_load(FILE.read_text())).topics
+def topics_text() -> str:
+    """The table as YAML, for whoever makes the topics by other means."""
+    table = {name: asdict(topic) for name, topic in TOPIC_TABLE.items()}
+    return EXPLAINED + yaml.safe_dump({"topics": table}, sort_keys=False)
 
 
 def create_topics(servers: str, seconds: float = 30.0) -> None:
     """Waits up to `seconds` for the brokers to answer; topics that exist stay as they are."""
-    run_apart(_create(servers, seconds))
-
-
-async def _create(servers: str, seconds: float) -> None:
-    admin = await _connect(servers, seconds)
-    try:
-        brokers = (await admin.describe_cluster())["brokers"]
-        wanted = [
-            NewTopic(
-                name,
-                topic.partitions,
-                min(REPLICAS, len(brokers)),
-                topic_configs={"retention.ms": str(topic.retention_days * DAY_MILLISECONDS)},
-            )
-            for name, topic in declared_topics().items()
-        ]
-        for name, code, *message in (await admin.create_topics(wanted)).topic_errors:
-            if for_code(code) not in (for_code(0), TopicAlreadyExistsError):
-                raise RuntimeError(
-                    f"topic {name} was not made: {for_code(code).__name__} {message}"
-                )
-    finally:
-        await admin.close()
-
-
-async def _connect(servers: str, seconds: float) -> AIOKafkaAdminClient:
-    unanswered = (KafkaConnectionError, NodeNotReadyError)
-    async for attempt in stamina.retry_context(
-        on=unanswered, attempts=None, timeout=seconds, wait_initial=0.05, wait_max=0.5
-    ):
-        with attempt:
-            admin = AIOKafkaAdminClient(bootstrap_servers=servers)
-            try:
-                await admin.start()
-            except unanswered:
-                await admin.close()
-                raise
-            return admin
-    raise AssertionError("the last attempt raises")
+    patient = stamina.retry(
+        on=is_broker_outage, attempts=None, timeout=seconds, wait_initial=0.05, wait_max=0.5
+    )
+    run_apart(patient(make_topics)(servers))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""When a dossier is due, and whether it was in time. Pure: instants come in aware, from outside."""
+"""When a dossier is due. Pure: instants come in aware, from outside."""
 
 from calendar import monthrange
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from enum import StrEnum
 
 from dossier_service.calendars import office_hours, seconds_of_day, working_day_after
@@ -30,14 +30,6 @@ class Term:
     def __post_init__(self) -> None:
         if self.duration < 1:
             raise ValueError("a term lasts at least 1 of its unit")
-
-
-class Timeliness(StrEnum):
-    EARLY = "early"
-    ON_TIME = "on_time"
-    LATE = "late"
-    IN_TIME = "in_time"
-    OVERDUE = "overdue"
 
 
 def due_at(start: datetime, term: Term | None) -> datetime | None:
@@ -73,27 +65,6 @@ def extended(due: datetime | None, *, asked: datetime, supplemented: datetime) -
     if due is None:
         return None
     return _instant(*_working_moment(due + (supplemented - asked)))
-
-
-def timeliness(
-    due: datetime | None, *, finished: datetime | None, now: datetime
-) -> Timeliness | None:
-    """How a dossier stands against its due date, by days and not by hours; None without one."""
-    if due is None:
-        return None
-    due_on = office_day(due)
-    if finished is None:
-        return Timeliness.OVERDUE if due_on < office_day(now) else Timeliness.IN_TIME
-    finished_on = office_day(finished)
-    if finished_on == due_on:
-        return Timeliness.ON_TIME
-    return Timeliness.EARLY if finished_on < due_on else Timeliness.LATE
-
-
-def is_nearly_due(due: datetime | None, *, now: datetime) -> bool:
-    if due is None:
-        return False
-    return timedelta() <= due - now <= timedelta(hours=office_hours().warn_hours)
 
 
 def office_day(moment: datetime) -> date:

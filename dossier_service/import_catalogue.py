@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from dossier_service.catalogue import own_procedures
 from dossier_service.settings import Settings
 from dossier_service.use_cases.catalogue import Outcome, PublishedFile, import_file, read_file
 from shared.database import open_database
@@ -36,7 +37,7 @@ def main(
 
 async def _import(settings: Settings, file: PublishedFile) -> Outcome:
     async with open_database(settings) as sessions, sessions.begin() as session:
-        return await import_file(session, file, now=datetime.now(UTC))
+        return await import_file(session, file, own_procedures(), now=datetime.now(UTC))
 
 
 if __name__ == "__main__":

@@ -147,6 +147,8 @@ class Dossier(Base):
     reception_due_at: Mapped[datetime | None]
     received_at: Mapped[datetime | None]
     due_at: Mapped[datetime | None]
+    # where the channel gives no due date: the end of the longest term of the procedure
+    latest_at: Mapped[datetime | None]
     due_before_supplement: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     person: Mapped[str | None]
@@ -178,7 +180,10 @@ class Dossier(Base):
 
 
 class DossierApplicant(Base):
-    """The only table that holds an applicant's data; `birth_date` may lack its day and month."""
+    """What the applicant gave of themself; `birth_date` may lack its day and month.
+
+    Free text elsewhere may name them too: papers, results, the summary, the officer's words.
+    """
 
     __tablename__ = "dossier_applicant"
 
@@ -221,7 +226,7 @@ class DossierFee(Base):
 
 
 class DossierResult(Base):
-    """`version` is that of the dossier which it made."""
+    """`version` is that of the dossier which it made; a recalled one no longer answers it."""
 
     __tablename__ = "dossier_result"
 
@@ -233,6 +238,7 @@ class DossierResult(Base):
     electronic: Mapped[bool]
     file_sha256: Mapped[str | None]
     issued_at: Mapped[datetime]
+    recalled_at: Mapped[datetime | None]
 
 
 class DossierStep(Base):
@@ -274,6 +280,7 @@ class DossierParty(Base):
 _NEWEST = (DossierParty.filed_at.desc(), DossierParty.dossier.desc())
 Index("dossier_party_newest", DossierParty.agency, *_NEWEST)
 Index("dossier_party_status", DossierParty.agency, DossierParty.status, *_NEWEST)
+Index("dossier_party_channel", DossierParty.agency, DossierParty.channel, *_NEWEST)
 Index("dossier_party_procedure", DossierParty.agency, DossierParty.procedure, *_NEWEST)
 Index(
     "dossier_party_open",

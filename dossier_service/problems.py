@@ -31,7 +31,7 @@ class AgencyUnknown(Problem):
 
 class AgencyClosed(Problem):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
-    title = "The agency no longer acts"
+    title = "The agency does not act on this day"
     type = "/problems/agency-closed"
 
 
@@ -57,6 +57,12 @@ class ReferenceUsed(Problem):
     status = HTTPStatus.CONFLICT
     title = "Another payment of this dossier has this reference"
     type = "/problems/payment-reference-used"
+
+
+class PaymentRefused(Problem):
+    status = HTTPStatus.CONFLICT
+    title = "Nothing is paid for a dossier that was refused or returned"
+    type = "/problems/payment-refused"
 
 
 class FeeOpen(Problem):

@@ -5,9 +5,6 @@ from pydantic import SecretStr
 
 from shared.settings import ServiceSettings
 
-# Published procedures that lie beside the project, where somebody has put them there.
-_BESIDE = Path(__file__).parents[2] / "shared" / "data" / "procedures.jsonl.gz"
-
 
 class Settings(ServiceSettings):
     name: str = "dossier_service"
@@ -17,11 +14,9 @@ class Settings(ServiceSettings):
     person_hash_key: SecretStr
     # how new dossier codes look; an agency with an old (QCVN 102) code keeps the form of that
     dossier_code_layout: Literal["short", "long"] = "short"
-    # published procedures to begin with; empty: the file beside the project, if it is there
+    # published procedures to begin with; empty: the own ones alone
     catalogue_file: str = ""
 
     @property
     def published_procedures(self) -> Path | None:
-        if self.catalogue_file:
-            return Path(self.catalogue_file)
-        return _BESIDE if _BESIDE.exists() else None
+        return Path(self.catalogue_file) if self.catalogue_file else None

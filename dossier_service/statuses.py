@@ -1,10 +1,8 @@
 """Which status may follow which: the table of statuses.yaml, read once and strictly."""
 
-from collections import Counter
 from functools import cache
-from itertools import chain
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
@@ -12,9 +10,6 @@ from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
 from shared.events.codes import Channel, DossierStatus
 
 Statuses = frozenset[DossierStatus]
-ReportGroup = Literal[
-    "being_handled", "done", "returned_or_withdrawn", "supplement", "stopped", "not_received"
-]
 
 
 class Onward(BaseModel):
@@ -33,9 +28,8 @@ class StatusTable(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     version: PositiveInt
-    first: dict[Channel, Statuses]
+    first: dict[Channel, DossierStatus]
     transitions: dict[DossierStatus, Onward]
-    report_groups: dict[ReportGroup, Statuses]
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
@@ -43,9 +37,6 @@ class StatusTable(BaseModel):
             raise ValueError(f"channels without a first status: {sorted(missing)}")
         if missing_rows := set(DossierStatus) - self.transitions.keys():
             raise ValueError(f"statuses without a row: {sorted(missing_rows)}")
-        grouped = Counter(chain.from_iterable(self.report_groups.values()))
-        if astray := [status for status in DossierStatus if grouped[status] != 1]:
-            raise ValueError(f"statuses not in exactly one report group: {astray}")
         return self
 
     @model_validator(mode="after")
@@ -67,8 +58,8 @@ def status_table() -> StatusTable:
     return StatusTable.model_validate(yaml.safe_load(text))
 
 
-def first_statuses(channel: Channel) -> Statuses:
-    """The statuses in which a dossier of this channel may begin."""
+def first_status(channel: Channel) -> DossierStatus:
+    """The status in which a dossier of this channel begins."""
     return status_table().first[channel]
 
 
@@ -90,8 +81,3 @@ def needs_reason(current: DossierStatus, to: DossierStatus) -> bool:
 
 def is_final(status: DossierStatus) -> bool:
     return not status_table().transitions[status].every
-
-
-def report_group(status: DossierStatus) -> ReportGroup:
-    groups = status_table().report_groups
-    return next(name for name, statuses in groups.items() if status in statuses)

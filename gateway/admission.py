@@ -1,20 +1,22 @@
 """Who calls, and may they? In this order: ledger, token, headers, right, quota."""
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from http import HTTPStatus
 
 from starlette.types import Scope
 
-from gateway.forwarding import Exchange
+from gateway.forwarding import Exchange, Ledger
 from gateway.keys import RightsSigner
 from gateway.limits import Quotas
+from gateway.neighbours import Neighbours
 from gateway.problems import NoRight, PurposeMissing, RequestMalformed
 from gateway.rights import ClientRights, RightInForce, Rights, pick
-from gateway.upstreams import Operation, Service
+from gateway.upstreams import QuotaClass, Service
 from shared.auth import RIGHT_HEADER, Unauthenticated, Verifier, bearer
 from shared.events.codes import CodeError, parse_dossier_code
-from shared.problems import Unavailable
+from shared.problems import Problem, Unavailable
 
 DOSSIER_PATH = "/dossiers/{code}"
 LONGEST = {"X-Purpose": 200, "X-Officer": 64, "X-Dossier": 64}
@@ -28,10 +30,6 @@ _AUDIENCES = {
 }
 
 
-class Ledger(Protocol):
-    def require_open(self, operation: Operation) -> None: ...
-
-
 class Admission:
     """The `Admit` of the forwarder; answers with the assertion for the service behind."""
 
@@ -43,9 +41,10 @@ class Admission:
         quotas: Quotas,
         ledger: Ledger,
         signer: RightsSigner,
+        neighbours: Neighbours,
     ) -> None:
         self._tokens, self._rights, self._quotas = tokens, rights, quotas
-        self._ledger, self._signer = ledger, signer
+        self._ledger, self._signer, self._neighbours = ledger, signer, neighbours
 
     async def __call__(
         self, exchange: Exchange, scope: Scope, parameters: Mapping[str, str]
@@ -53,12 +52,18 @@ class Admission:
         operation = exchange.operation
         self._ledger.require_open(operation)
         if operation.public:
-            await self._quotas.spend(_address(scope), operation.quota_class)
+            await self._quotas.spend(self._neighbours.caller(scope), operation.quota_class)
             return ()
-        told = _told(scope)
-        await self._identify(exchange, told)
-        _explain(exchange, told, parameters)
-        right = await self._right(exchange)
+        try:
+            told = _told(scope)
+            await self._identify(exchange, told)
+            _explain(exchange, told, parameters)
+            known = self._client(exchange)
+        except Problem as refusal:
+            if refusal.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                await self._spend_refusal(exchange, scope)
+            raise
+        right = await self._right(exchange, known)
         signed = self._signer.assertion(
             right,
             client=str(exchange.client),
@@ -66,7 +71,12 @@ class Admission:
             audience=_AUDIENCES[operation.service],
             now=time.time(),
         )
-        return ((RIGHT_HEADER, signed),)
+        return ((RIGHT_HEADER, signed), *_explanation(exchange))
+
+    async def _spend_refusal(self, exchange: Exchange, scope: Scope) -> None:
+        """Each refusal is on record: whoever brings nothing else may not do so without end."""
+        who = exchange.client or self._neighbours.caller(scope)
+        await self._quotas.spend(who, QuotaClass.REFUSED)
 
     async def _identify(self, exchange: Exchange, told: Mapping[str, str]) -> None:
         claims = await self._tokens.claims(bearer(told.get("Authorization")))
@@ -75,10 +85,9 @@ class Admission:
             raise Unauthenticated("Its claims are not those of this mesh.")
         exchange.client, exchange.agency = client, agency
 
-    async def _right(self, exchange: Exchange) -> RightInForce:
+    async def _right(self, exchange: Exchange, known: ClientRights) -> RightInForce:
         """Refused calls count as well: whoever may not ask may not ask without end either."""
         operation, client = exchange.operation, str(exchange.client)
-        known = self._client(client, exchange)
         rights = known.to(operation.name, time.time())
         right = pick(rights, exchange.purpose)
         await self._quotas.spend(
@@ -91,10 +100,10 @@ class Admission:
             raise _refusal(operation.name, purpose_lacks=bool(rights))
         return right
 
-    def _client(self, client: str, exchange: Exchange) -> ClientRights:
+    def _client(self, exchange: Exchange) -> ClientRights:
         if not self._rights.loaded:
             raise Unavailable("The rights in force are not known yet.")
-        known = self._rights.of(client)
+        known = self._rights.of(str(exchange.client))
         if known is None or not known.active:
             raise NoRight(
                 exchange.operation.name,
@@ -134,25 +143,39 @@ def _told(scope: Scope) -> dict[str, str]:
 
 
 def _explain(exchange: Exchange, told: Mapping[str, str], parameters: Mapping[str, str]) -> None:
-    """Purpose, officer and dossier (else that of the path); raises PurposeMissing and others."""
+    """Purpose, officer and dossier; raises PurposeMissing and others."""
     for name, longest in LONGEST.items():
         value = told.get(name, "")
         if len(value) > longest or not value.isprintable():
             raise RequestMalformed(f"{name} has at most {longest} printable characters.")
     exchange.purpose = told.get("X-Purpose") or None
     exchange.officer = told.get("X-Officer") or None
-    if dossier := told.get("X-Dossier"):
+    if DOSSIER_PATH in exchange.operation.template:
+        _take_dossier_of_path(exchange, parameters["code"], told.get("X-Dossier"))
+    elif dossier := told.get("X-Dossier"):
         try:
             parse_dossier_code(dossier)
         except CodeError as error:
             raise RequestMalformed(f"X-Dossier: {error}.") from None
         exchange.dossier = dossier
-    elif DOSSIER_PATH in exchange.operation.template:
-        exchange.dossier = parameters["code"]
     if exchange.operation.personal and not (exchange.purpose and exchange.officer):
         raise PurposeMissing([name for name in ("X-Purpose", "X-Officer") if not told.get(name)])
 
 
-def _address(scope: Scope) -> str:
-    client = scope.get("client")
-    return client[0] if client else ""
+def _take_dossier_of_path(exchange: Exchange, code: str, told: str | None) -> None:
+    """What is read is what is recorded. A path that names no dossier may name a person instead."""
+    with suppress(CodeError):
+        parse_dossier_code(code)
+        exchange.dossier = code
+    if told and told != code:
+        raise RequestMalformed("X-Dossier names another dossier than the path: leave it out.")
+
+
+def _explanation(exchange: Exchange) -> Iterator[tuple[str, str]]:
+    """The caller's words as they are recorded: the service behind may not read other ones."""
+    if exchange.purpose:
+        yield "X-Purpose", exchange.purpose
+    if exchange.officer:
+        yield "X-Officer", exchange.officer
+    if exchange.dossier:
+        yield "X-Dossier", exchange.dossier

@@ -12,7 +12,7 @@ from limits import (
     RateLimitItemPerMinute,
     RateLimitItemPerSecond,
 )
-from limits.aio.storage import MemoryStorage, Storage
+from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
 from gateway.problems import QuotaSpent
@@ -21,14 +21,17 @@ from gateway.upstreams import QuotaClass
 # Where a grant says nothing else. Per client: the whole country asks for 51 verifications a second.
 DEFAULT_QUOTAS: Mapping[QuotaClass, RateLimitItem] = MappingProxyType(
     {
-        QuotaClass.TOKEN: RateLimitItemPerMinute(60),
+        QuotaClass.TOKEN: RateLimitItemPerMinute(600),
         QuotaClass.READ: RateLimitItemPerMinute(6_000),
         QuotaClass.WRITE: RateLimitItemPerMinute(3_000),
         QuotaClass.VERIFICATION: RateLimitItemPerMinute(6_000),
         QuotaClass.BULK: RateLimitItemPerMinute(600),
         QuotaClass.ADMIN: RateLimitItemPerMinute(600),
+        QuotaClass.REFUSED: RateLimitItemPerMinute(600),
     }
 )
+# How often one client's having spent a quota is news, and put on record.
+_TOLD = RateLimitItemPerMinute(1)
 _SWEEP_EVERY_S = 60.0
 _per_second = cache(RateLimitItemPerSecond)
 _per_day = cache(RateLimitItemPerDay)
@@ -65,17 +68,10 @@ class Counters(MemoryStorage):
 
 
 class Quotas:
-    """Counts calls for each client and quota class over a sliding window.
+    """Counts calls for each client and quota class over a sliding window; each gateway its own."""
 
-    With several gateways `storage` is one that they share.
-    """
-
-    def __init__(
-        self,
-        storage: Storage | None = None,
-        defaults: Mapping[QuotaClass, RateLimitItem] = DEFAULT_QUOTAS,
-    ) -> None:
-        self._limiter = SlidingWindowCounterRateLimiter(storage or Counters())
+    def __init__(self, defaults: Mapping[QuotaClass, RateLimitItem] = DEFAULT_QUOTAS) -> None:
+        self._limiter = SlidingWindowCounterRateLimiter(Counters())
         self._defaults = defaults
 
     async def spend(
@@ -104,4 +100,5 @@ class Quotas:
             amount=quota.amount,
             window_s=quota.get_expiry(),
             reset_s=max(1, math.ceil(window.reset_time - time.time())),
+            repeated=not await self._limiter.hit(_TOLD, "told", client, quota_class),
         )

@@ -2,6 +2,8 @@
 
 import asyncio
 import ctypes
+import multiprocessing
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Coroutine, Mapping
@@ -9,11 +11,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 
 import httpx
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
+from opentelemetry.trace import get_tracer
 from starlette.types import Receive, Scope, Send
 
 from gateway.admission import Admission
@@ -22,6 +26,7 @@ from gateway.forwarding import Forwarder, Upstream, open_session
 from gateway.keys import RightsSigner, ledger_key_set, ledger_keys, read_private_key
 from gateway.ledger.writer import LedgerWriter
 from gateway.limits import Quotas
+from gateway.neighbours import Neighbours
 from gateway.openapi import ApiDescription
 from gateway.own import OwnOperations
 from gateway.rights import Rights
@@ -76,6 +81,10 @@ def _end_with_parent() -> None:
     """A worker whose main process was killed would go on serving, and hold the port and a chain."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    parent = multiprocessing.parent_process()
+    if parent and os.getppid() != parent.pid:
+        # It was killed before it could be watched.
+        os._exit(1)
 
 
 def serve(settings: Settings) -> None:
@@ -86,7 +95,7 @@ def serve(settings: Settings) -> None:
         address=settings.host,
         port=settings.port,
         interface=Interfaces.ASGI,
-        workers=settings.workers,
+        workers=1,  # more of them are more replicas
         loop=Loops.uvloop,
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(header_read_timeout=HEADER_MS),
@@ -101,46 +110,66 @@ def serve(settings: Settings) -> None:
 
 @asynccontextmanager
 async def _opened(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
-    addresses = {
-        Service.IDENTITY: settings.identity_url,
-        Service.DOSSIER: settings.dossier_url,
-        Service.SYNC: settings.sync_url,
-    }
+    addresses = _addresses(settings)
     seal_key = read_private_key("ledger_key", settings.ledger_key)
-    trusted = ledger_keys(seal_key.public_key(), settings.ledger_keys_retired)
     signer = RightsSigner(read_private_key("rights_key", settings.rights_key))
+    _publish_keys(settings, app, signer, seal_key)
     rights, ledger = Rights(), LedgerWriter(settings.database, seal_key)
     feed = RightsFeed(rights, settings.database)
-    app.state.right_keys, app.state.ledger_keys = signer.key_set, trusted
-    app.state.ledger_key_set = ledger_key_set(trusted)
+    app.state.checks |= {"rights": rights.check_loaded, "chain": ledger.check_held}
     async with open_client() as http, _asking(app) as self_http, open_session() as session:
-        tokens = Verifier(
-            KeySet(http, f"{settings.identity_url}/.well-known/jwks.json"),
-            issuer=settings.issuer,
-            audience=AUDIENCE,
-        )
-        own_right = Verifier(
-            KeySet(self_http, "/.well-known/right-keys.json"),
-            issuer=RIGHTS_ISSUER,
-            audience=settings.name,
-        )
-        app.state.callers = CallerCheck(tokens, own_right)
+        tokens = _verifier_of_tokens(settings, http)
+        app.state.callers = CallerCheck(tokens, _verifier_of_rights(settings, self_http))
         app.state.description = ApiDescription(http, addresses, app.openapi())
-        app.state.checks |= {"rights": rights.check_loaded, "chain": ledger.check_held}
         app.state.reports = {"rights_fresh": feed.check_fresh, **_states(http, addresses)}
+        neighbours = Neighbours(settings.trusted_proxies)
         admit = Admission(
-            tokens=tokens, rights=rights, quotas=Quotas(), ledger=ledger, signer=signer
+            tokens=tokens,
+            rights=rights,
+            quotas=Quotas(),
+            ledger=ledger,
+            signer=signer,
+            neighbours=neighbours,
         )
+        own = OwnOperations(app, admit=admit, ledger=ledger, neighbours=neighbours)
+        upstreams = {service: Upstream(service, address) for service, address in addresses.items()}
         app.state.forwarder = Forwarder(
-            {service: Upstream(service, address) for service, address in addresses.items()},
+            upstreams,
             session,
             admit=admit,
             ledger=ledger,
-            own=OwnOperations(app, admit=admit, ledger=ledger),
+            own=own,
+            tracer=get_tracer(settings.name) if settings.tracing_endpoint else None,
         )
         async with _beside(ledger.write(), feed.follow()):
             yield
             await ledger.drain()
+
+
+def _addresses(settings: Settings) -> Mapping[Service, str]:
+    return {
+        Service.IDENTITY: settings.identity_url,
+        Service.DOSSIER: settings.dossier_url,
+        Service.SYNC: settings.sync_url,
+    }
+
+
+def _publish_keys(
+    settings: Settings, app: FastAPI, signer: RightsSigner, seal_key: Ed25519PrivateKey
+) -> None:
+    trusted = ledger_keys(seal_key.public_key(), settings.ledger_keys_retired)
+    app.state.right_keys, app.state.ledger_keys = signer.key_set, trusted
+    app.state.ledger_key_set = ledger_key_set(trusted)
+
+
+def _verifier_of_tokens(settings: Settings, http: httpx.AsyncClient) -> Verifier:
+    keys = KeySet(http, f"{settings.identity_url}/.well-known/jwks.json")
+    return Verifier(keys, issuer=settings.issuer, audience=AUDIENCE)
+
+
+def _verifier_of_rights(settings: Settings, self_http: httpx.AsyncClient) -> Verifier:
+    keys = KeySet(self_http, "/.well-known/right-keys.json")
+    return Verifier(keys, issuer=RIGHTS_ISSUER, audience=settings.name)
 
 
 def _asking(app: FastAPI) -> AbstractAsyncContextManager[httpx.AsyncClient]:

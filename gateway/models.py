@@ -78,10 +78,7 @@ class LedgerSeal(Base):
 
 
 class StoredRecord(Base):
-    """A record: `record` is what was sealed, the columns beside it only find it again.
-
-    `at` is in the key, so that the table can be partitioned by time.
-    """
+    """A record: `record` is what was sealed, the columns beside it only find it again."""
 
     __tablename__ = "access_record"
     __table_args__ = (
@@ -108,7 +105,7 @@ class StoredRecord(Base):
     chain: Mapped[str] = mapped_column(primary_key=True)
     number: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     index: Mapped[int] = mapped_column(primary_key=True)
-    at: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     id: Mapped[UUID]
     agency: Mapped[str | None]
     client: Mapped[str | None]

@@ -9,6 +9,7 @@ import orjson
 from httpx import AsyncClient, HTTPError
 
 from gateway.upstreams import OPERATIONS, Operation, Service
+from shared.openapi import PROBLEM
 
 Document = dict[str, Any]
 
@@ -25,17 +26,6 @@ _EXPLAINING = {
     "X-Purpose": "what for: the code of the procedure, or the legal basis; at most 200 characters",
     "X-Officer": "the id of the officer who acts; at most 64 characters",
     "X-Dossier": "the code of the dossier for which it is asked, where there is one",
-}
-_PROBLEM: Document = {
-    "type": "object",
-    "required": ["type", "title", "status"],
-    "properties": {
-        "type": {"type": "string", "examples": ["/problems/not-allowed"]},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "trace_id": {"type": "string"},
-    },
 }
 
 
@@ -70,7 +60,7 @@ class ApiDescription:
 def merge(parts: Mapping[Service, Document | None]) -> Document:
     """Only what the table of operations names; names of schemas get their service before them."""
     paths: dict[str, Document] = {}
-    schemas: Document = {"Problem": _PROBLEM}
+    schemas: Document = {"Problem": dict(PROBLEM)}
     for service, part in parts.items():
         if part is None:
             continue

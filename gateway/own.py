@@ -1,20 +1,21 @@
 """The gateway's own operations pass the same door as all others: admitted, recorded, answered."""
 
+import asyncio
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from ipaddress import ip_address
 
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.forwarding import Admit, Exchange, Ledger, Outcome
-from gateway.forwarding.headers import find_header, inward, outward, trace_of
+from gateway.forwarding import Admit, Ledger
+from gateway.forwarding.bodies import RequestBody
+from gateway.forwarding.call import Call, turn_away
+from gateway.forwarding.headers import inward, trace_of
+from gateway.neighbours import Neighbours
+from gateway.problems import BodyTooSlow
 from gateway.upstreams import Match, find
-from shared.problems import Problem, problem_for, respond
+from shared.problems import Problem
 
 METRICS = "/metrics"
-# A proxy in front adds one of these: the caller is then not the neighbour it seems to be.
-FORWARDED = (b"forwarded", b"x-forwarded-for", b"via")
 
 
 class NotPublic(Problem):
@@ -25,65 +26,55 @@ class NotPublic(Problem):
 class OwnOperations:
     """Stands before the gateway's own routes as the forwarder stands before a service."""
 
-    def __init__(self, routes: ASGIApp, *, admit: Admit, ledger: Ledger) -> None:
+    def __init__(
+        self, routes: ASGIApp, *, admit: Admit, ledger: Ledger, neighbours: Neighbours
+    ) -> None:
         self._routes, self._admit, self._ledger = routes, admit, ledger
+        self._neighbours = neighbours
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         match find(scope["method"], scope["path"]):
             case Match() as match:
-                answer = await self._serve(match, scope, receive)
-                await answer(scope, receive, send)
-            case _ if scope["path"] == METRICS and not _is_near(scope):
-                await respond(NotPublic())(scope, receive, send)
+                call = Call(match, trace_of(scope), ledger=self._ledger, send=send)
+                await call.carry(self._serve(call, scope, receive), scope, receive)
+            case _ if scope["path"] == METRICS and not self._neighbours.is_near(scope):
+                await turn_away(NotPublic(), scope, receive, send)
             case _:
                 await self._routes(scope, receive, send)
 
-    async def _serve(self, match: Match, scope: Scope, receive: Receive) -> Response:
-        """The whole answer; on record before anybody sees it, refused or not."""
-        trace = trace_of(scope)
-        exchange = Exchange(match.operation, trace.request_id)
+    async def _serve(self, call: Call, scope: Scope, receive: Receive) -> None:
+        """The whole answer is held; it is on record before anybody sees it."""
+        added = await self._admit(call.exchange, scope, call.parameters)
+        body = RequestBody(call.operation, scope, receive)
+        headers = inward(scope, call.trace, added).items()
+        raw = [(name.lower().encode(), value.encode()) for name, value in headers]
         try:
-            added = await self._admit(exchange, scope, match.parameters)
-            headers = inward(scope, trace, added).items()
-            raw = [(name.lower().encode(), value.encode()) for name, value in headers]
-            held = HeldAnswer()
-            await self._routes({**scope, "headers": raw}, receive, held.take)
-            answer = held.response(exchange)
-        except Exception as error:  # noqa: BLE001 -- in place of `shared.edge`, which is inside
-            answer = respond(problem_for(error))
-        exchange.end(answer.status_code, Outcome.of(answer.status_code))
-        try:
-            await self._ledger.record(exchange)
-        except Problem as unrecorded:
-            answer = respond(unrecorded)
-        answer.headers["X-Request-Id"] = trace.request_id
-        return answer
+            async with asyncio.timeout(call.operation.timeout_s):
+                payload = await body.whole()
+        except TimeoutError:
+            raise BodyTooSlow(call.operation.timeout_s) from None
+        call.exchange.request_sha256 = body.sha256
+        held = HeldAnswer(payload)
+        # The routes have their own edge, which counts what comes so far.
+        call.measured = True
+        await self._routes({**scope, "headers": raw}, held.give, held.take)
+        await call.answer(held.status, held.headers, held.body, None)
 
 
 @dataclass
 class HeldAnswer:
-    """What the own routes answer, kept until its record is durable."""
+    """What the own routes are asked and what they answer, kept until its record is durable."""
 
+    request: bytes
     status: int = 0
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     body: bytes = b""
+
+    async def give(self) -> Message:
+        return {"type": "http.request", "body": self.request, "more_body": False}
 
     async def take(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status, self.headers = message["status"], list(message["headers"])
         else:
             self.body += message.get("body", b"")
-
-    def response(self, exchange: Exchange) -> Response:
-        outer, subjects, exchange.fields = outward(self.headers, exchange.request_id)
-        exchange.subjects = subjects or ()
-        response = Response(self.body, self.status)
-        response.raw_headers = outer
-        return response
-
-
-def _is_near(scope: Scope) -> bool:
-    """On this machine or its private network, and not passed on by a proxy."""
-    if any(find_header(scope["headers"], name) for name in FORWARDED) or not scope.get("client"):
-        return False
-    return ip_address(scope["client"][0]).is_private

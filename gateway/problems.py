@@ -82,11 +82,16 @@ class BodyTooSlow(Problem):
 
 
 class QuotaSpent(Problem):
+    """`repeated`: the caller was told within this minute, and it is on record."""
+
     status = HTTPStatus.TOO_MANY_REQUESTS
     title = "The quota is spent"
     type = "/problems/quota-spent"
 
-    def __init__(self, quota_class: str, *, amount: int, window_s: int, reset_s: int) -> None:
+    def __init__(
+        self, quota_class: str, *, amount: int, window_s: int, reset_s: int, repeated: bool = False
+    ) -> None:
+        self.repeated = repeated
         super().__init__(
             f"{amount} calls of class {quota_class} are allowed in {window_s} seconds; "
             f"try again in {reset_s} seconds."

@@ -25,45 +25,53 @@ class RecordFilter(BaseModel):
     since: AwareDatetime | None = Field(None, alias="from")
     until: AwareDatetime | None = Field(None, alias="to", description="this instant excluded")
 
+    def members(self) -> set[str]:
+        """The members of a record that are looked at, beside its instant."""
+        asked = set(self.model_dump(exclude={"since", "until"}, exclude_none=True))
+        return {"subjects" if name == "subject" else name for name in asked}
+
 
 class RecordOut(BaseModel):
-    """One access. `subjects` are keyed hashes; digests are SHA-256 in hex of the two bodies."""
+    """One access. `subjects` are keyed hashes; digests are SHA-256 in hex of the two bodies.
+
+    `completes` is the id of the record whose answer was too long to be held back. Where the right
+    names fields, the members that it does not name are left out; what is always there is required.
+    """
 
     id: str
     at: datetime
-    agency: str | None
-    agency_name: str | None
-    client: str | None
-    officer: str | None
-    operation: str
-    purpose: str | None
-    dossier: str | None
-    subjects: list[str]
-    fields: list[str]
-    request_sha256: str | None
-    response_sha256: str | None
-    outcome: Outcome
-    status: int
-    duration_ms: int
-    request_id: str
-    completes: bool
     chain: str
     seal: int
     index: int
+    agency: str | None = None
+    agency_name: str | None = None
+    client: str | None = None
+    officer: str | None = None
+    operation: str | None = None
+    purpose: str | None = None
+    dossier: str | None = None
+    subjects: list[str] | None = None
+    fields: list[str] | None = None
+    request_sha256: str | None = None
+    response_sha256: str | None = None
+    outcome: Outcome | None = None
+    status: int | None = None
+    duration_ms: int | None = None
+    request_id: str | None = None
+    completes: str | None = None
 
     @classmethod
-    def of(cls, stored: StoredRecord, agency_name: str | None) -> "RecordOut":
-        """Told from the sealed bytes, not from the columns beside them."""
+    def of(
+        cls, stored: StoredRecord, agency_name: str | None, shown: frozenset[str] | None
+    ) -> "RecordOut":
+        """Told from the sealed bytes, not from the columns beside them; `shown` None is all."""
         told = AccessRecord.read(stored.record)
-        return cls.model_validate(
-            {name: getattr(told, name) for name in AccessRecord.__dataclass_fields__}
-            | {
-                "agency_name": agency_name,
-                "chain": stored.chain,
-                "seal": stored.number,
-                "index": stored.index,
-            }
-        )
+        members = {name: getattr(told, name) for name in AccessRecord.__dataclass_fields__}
+        members["agency_name"] = agency_name
+        if shown is not None:
+            members = {name: members[name] for name in members if name in {"id", "at", *shown}}
+        place = {"chain": stored.chain, "seal": stored.number, "index": stored.index}
+        return cls.model_validate(members | place)
 
 
 class SealOut(BaseModel):

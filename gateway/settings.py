@@ -10,13 +10,14 @@ class Settings(ServiceSettings):
 
     `ledger_keys_retired` holds the public keys, in PEM one after the other, of ledger keys used
     before: what they signed stays provable. It is given, never read from the database, so that
-    whoever writes there cannot bring a key along.
+    whoever writes there cannot bring a key along. `trusted_proxies` are addresses or networks,
+    parted by commas: their X-Forwarded-For is believed, and they may read the metrics.
     """
 
     name: str = "gateway"
-    workers: int = 1
     dossier_url: str = "http://127.0.0.1:8102"
     sync_url: str = "http://127.0.0.1:8103"
     rights_key: SecretStr
     ledger_key: SecretStr
     ledger_keys_retired: str = ""
+    trusted_proxies: str = ""

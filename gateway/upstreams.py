@@ -27,6 +27,8 @@ class QuotaClass(StrEnum):
     VERIFICATION = "verification"
     BULK = "bulk"
     ADMIN = "admin"
+    # Whatever is refused before a right is looked for; for each address where no client is proven.
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,28 @@
 """Is the access ledger still what was sealed? `python -m gateway.verify` reads all of it and says.
 
 Beside the seals it checks the columns by which records are found (a changed one hides a record from
-who looks for it), and the anchors told on the axis as this gateway kept them.
+who looks for it), and the anchors: as the axis kept them, which who writes the database cannot
+change, and as the database remembers to have told them.
 """
 
+import argparse
 import asyncio
 import sys
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import orjson
+from aiokafka.errors import KafkaError
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import URL
 
 from gateway.keys import ledger_keys, read_private_key
+from gateway.ledger.anchors import anchors_in_file, anchors_on_axis
 from gateway.ledger.audit import verify_chain
 from gateway.ledger.chain import stored_batch
 from gateway.ledger.seals import START, Anchor, header_digest
@@ -50,7 +55,8 @@ _ANCHORS = """
 
 _COPIED = ("agency", "client", "operation", "purpose", "dossier", "outcome")
 
-Anchors = Mapping[int, str]
+# The digests that were told of each batch; of an untouched chain there is one.
+Anchors = Mapping[int, Collection[str]]
 
 
 class Verdict:
@@ -81,25 +87,33 @@ class Verdict:
         return [f"{self.chain}: DAMAGED, {size}", *shown, *rest]
 
 
-async def verify_ledger(url: URL, keys: Mapping[str, Ed25519PublicKey]) -> AsyncIterator[Verdict]:
-    """Chain by chain, all as of one instant: gateways may go on writing. `keys` by key id."""
+async def verify_ledger(
+    url: URL, keys: Mapping[str, Ed25519PublicKey], told: Iterable[LedgerAnchored] = ()
+) -> AsyncIterator[Verdict]:
+    """Chain by chain, all as of one instant: gateways may go on writing.
+
+    `keys` are the trusted ones by key id; `told` is what was kept outside this database.
+    """
     plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
     connection = await asyncpg.connect(plain, timeout=5)
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
-            anchors = await _anchors(connection)
+            anchors = await _anchors(connection, told)
             for chain in await _chains(connection, anchors):
                 yield await _verify(connection, chain, keys, anchors.get(chain, {}))
     finally:
         await connection.close()
 
 
-async def _anchors(connection: asyncpg.Connection) -> Mapping[str, Anchors]:
-    """By chain and number, the digest of the header as it was told on the axis."""
-    anchors: dict[str, dict[int, str]] = defaultdict(dict)
-    for row in await connection.fetch(_ANCHORS, LedgerAnchored.topic):
-        told = LedgerAnchored.model_validate_json(row["value"])
-        anchors[told.chain][told.version] = told.head
+async def _anchors(
+    connection: asyncpg.Connection, told: Iterable[LedgerAnchored]
+) -> Mapping[str, Anchors]:
+    """By chain and number, the digests of the header as it was told on the axis."""
+    anchors: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
+    rows = await connection.fetch(_ANCHORS, LedgerAnchored.topic)
+    remembered = [LedgerAnchored.model_validate_json(row["value"]) for row in rows]
+    for each in (*told, *remembered):
+        anchors[each.chain][each.version].add(each.head)
     return anchors
 
 
@@ -176,19 +190,43 @@ def _wrong_columns(row: Mapping[str, Any], told: Mapping[str, Any]) -> list[str]
 def _check_anchors(verdict: Verdict, seals: Sequence[Mapping[str, Any]], anchors: Anchors) -> None:
     for seal in seals:
         told = anchors.get(seal["number"])
-        if told and told != header_digest(seal["header"].encode()):
+        if told and told != {header_digest(seal["header"].encode())}:
             verdict.add(seal["number"], "batch is not the one whose digest was told on the axis")
 
 
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m gateway.verify", description=__doc__)
+    kept = parser.add_mutually_exclusive_group()
+    kept.add_argument("--kafka", help="the axis; else KAFKA_SERVERS, where it answers")
+    kept.add_argument("--anchors", type=Path, help="a file with one message of its topic a line")
+    return parser.parse_args()
+
+
+async def _told(options: argparse.Namespace, servers: str) -> Sequence[LedgerAnchored]:
+    """Raises where what was asked for cannot be read; KAFKA_SERVERS was not asked for."""
+    if options.anchors:
+        return anchors_in_file(options.anchors)
+    if options.kafka:
+        return await anchors_on_axis(options.kafka)
+    try:
+        return await anchors_on_axis(servers)
+    except (KafkaError, OSError):
+        return []
+
+
 async def main() -> int:
-    settings = Settings.read()
+    options, settings = _options(), Settings.read()
     key = read_private_key("ledger_key", settings.ledger_key).public_key()
     trusted = ledger_keys(key, settings.ledger_keys_retired)
     damaged, records = False, 0
-    async for verdict in verify_ledger(settings.database, trusted):
+    told = await _told(options, settings.kafka_servers)
+    if not told:
+        print("No anchor from outside: who can write here could shorten it.", file=sys.stderr)  # noqa: T201 -- idem
+    async for verdict in verify_ledger(settings.database, trusted, told):
         damaged, records = damaged or bool(verdict.damage), records + verdict.records
         print("\n".join(verdict.lines()), flush=True)  # noqa: T201 -- what the command is for
-    print(f"{records:,} records: {'DAMAGED' if damaged else 'intact'}")  # noqa: T201 -- idem
+    state = "DAMAGED" if damaged else "intact"
+    print(f"{records:,} records: {state}, {len(told):,} anchors from outside")  # noqa: T201 -- idem
     return int(damaged)
 
 

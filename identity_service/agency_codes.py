@@ -6,21 +6,6 @@ from shared.events.codes import CodeError, parse_agency_code
 _WIDTHS = (3, 2, 2)  # digits of levels 4, 3 and 2 in QCVN 102:2016
 
 
-def from_qcvn(old_code: str) -> str:
-    """`000.00.04.H12` -> `H12.04`; a code of QĐ 20 stays as it is. CodeError for anything else.
-
-    Agencies may have received new level-2 numbers since: the registry, which keeps both codes,
-    goes before this arithmetic.
-    """
-    levels = parse_agency_code(old_code).split(".")
-    if levels[-1].isdigit() or len(levels) == 1:
-        return old_code
-    levels.reverse()
-    while set(levels[-1]) == {"0"}:
-        levels.pop()
-    return ".".join(levels)
-
-
 def to_qcvn(code: str) -> str | None:
     """`H12.04` -> `000.00.04.H12`; None for a code that QCVN 102:2016 has no place for.
 

@@ -6,12 +6,8 @@ compare at the coarser precision by comparing the beginning of the longer one.
 
 import re
 from datetime import date
-from typing import Literal
-
-Precision = Literal["day", "month", "year"]
 
 _WRITTEN = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?|(\d{2})(\d{2}))?", re.ASCII)
-_PRECISION_OF_LENGTH: dict[int, Precision] = {4: "year", 7: "month", 10: "day"}
 
 
 def parse_birth_date(text: str) -> str:
@@ -31,11 +27,6 @@ def parse_birth_date(text: str) -> str:
     except ValueError:
         raise ValueError("a birth date is a day of the calendar") from None
     return "-".join(part for part in (year, month, day) if part != "00")
-
-
-def precision(birth_date: str) -> Precision:
-    """How much of `birth_date` (ISO 8601 cut at its precision) is known."""
-    return _PRECISION_OF_LENGTH[len(birth_date)]
 
 
 def same_birth_date(one: str, other: str) -> bool:

@@ -58,6 +58,14 @@ def checked_public_jwk(jwk: Mapping[str, object]) -> dict[str, str]:
     return kept | {"kid": kid, "alg": str(algorithm)}
 
 
+def read_public_jwk(text: str) -> dict[str, str]:
+    """As `checked_public_jwk`, of the text of a file."""
+    match orjson.loads(text):
+        case dict() as jwk:
+            return checked_public_jwk(jwk)
+    raise ValueError("this is not one JSON Web Key, which is an object with the member kty")
+
+
 def _require_strength(jwk: Mapping[str, str], algorithm: str) -> None:
     try:
         key = jwt.PyJWK(dict(jwk), algorithm).key

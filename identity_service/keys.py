@@ -3,13 +3,17 @@
 `python -m identity_service.keys rotate` adds the next key. It is published at once and signs after
 `LEAD`, when every cache of the old key set has ended; the old key is published until the last
 token that it signed has ended too.
+
+`python -m identity_service.keys register CLIENT_ID jwk.json` gives a client its public key where
+nobody can call the API for it yet: the first operator of a new installation.
 """
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
 import typer
 from cryptography.fernet import Fernet
@@ -29,8 +33,9 @@ from pydantic import SecretStr
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity_service.jwks import thumbprint
-from identity_service.models import SigningKey
+from identity_service import store
+from identity_service.jwks import read_public_jwk, thumbprint
+from identity_service.models import ClientKey, SigningKey
 from identity_service.settings import LONGEST_TOKEN_SECONDS, Settings
 from shared.database import SessionFactory, is_outage, open_database
 
@@ -58,6 +63,7 @@ class SigningKeys:
         self._seal = Fernet(key_encryption_key.get_secret_value())
         self._signers: Sequence[Signer] = ()
         self._loaded_at = float("-inf")
+        self._loading = asyncio.Lock()
 
     async def signer(self) -> Signer:
         """The newest key whose time has come."""
@@ -70,14 +76,25 @@ class SigningKeys:
         return [signer.jwk for signer in await self._current()]
 
     async def _current(self) -> Sequence[Signer]:
-        if time.monotonic() - self._loaded_at > _RELOAD_SECONDS:
-            try:
-                self._signers = await self._load()
-                self._loaded_at = time.monotonic()
-            except Exception as error:
-                if not (self._signers and is_outage(error)):
-                    raise
+        """Needs a connection of its own: whoever asks holds none, or the pool may run dry."""
+        if self._is_due():
+            async with self._loading:
+                # Whoever waited here finds what the first one read.
+                if self._is_due():
+                    await self._reload()
         return self._signers
+
+    def _is_due(self) -> bool:
+        return time.monotonic() - self._loaded_at > _RELOAD_SECONDS
+
+    async def _reload(self) -> None:
+        try:
+            self._signers = await self._load()
+        except Exception as error:
+            if not (self._signers and is_outage(error)):
+                raise
+        # In an outage too: those held serve on, and not everybody waits for the next attempt.
+        self._loaded_at = time.monotonic()
 
     async def _load(self) -> Sequence[Signer]:
         async with self._sessions.begin() as session:
@@ -131,12 +148,26 @@ async def forget_ended_keys(session: AsyncSession) -> None:
     await session.execute(delete(SigningKey).where(SigningKey.signs_from < replaced_at))
 
 
+async def register(sessions: SessionFactory, client_id: str, jwk: Mapping[str, str]) -> ClientKey:
+    """`jwk` as `checked_public_jwk` gives it. ValueError: no such client, or the kid is taken."""
+    async with sessions.begin() as session:
+        if await store.get_client(session, client_id) is None:
+            raise ValueError(f"no client {client_id}; `seed` registers the first ones")
+        kid, now = jwk["kid"], datetime.now(UTC)
+        key = await store.add_client_key(
+            session, client_id=client_id, kid=kid, jwk=dict(jwk), added_at=now
+        )
+        if key is None:
+            raise ValueError(f"{client_id} has a key {kid} already; a new one has a kid of its own")
+        return key
+
+
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
 @cli.callback()
 def main() -> None:
-    """The keys that sign access tokens."""
+    """The keys that sign access tokens, and the first key of a client."""
 
 
 @cli.command("rotate")
@@ -150,6 +181,25 @@ def _rotate() -> None:
 
     key = asyncio.run(add_next())
     typer.echo(f"{key.kid} signs from {key.signs_from:%Y-%m-%d %H:%M:%S} UTC")
+
+
+@cli.command("register")
+def _register(
+    client_id: str,
+    file: Annotated[typer.FileText, typer.Argument(help="a public JWK; - for standard input")],
+) -> None:
+    """Give a client its public key, without the API: for the first operator of production."""
+    settings = Settings.read()
+
+    async def give_key() -> ClientKey:
+        async with open_database(settings) as sessions:
+            return await register(sessions, client_id, read_public_jwk(file.read()))
+
+    try:
+        key = asyncio.run(give_key())
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    typer.echo(f"{key.client_id} has the key {key.kid}")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ log = structlog.get_logger()
 
 CHUNK = 10_000
 CHUNK_SECONDS = 120
-_COLUMNS = ("person", *Person._fields[1:], "name_key", "bare_name_key", "told")
+_COLUMNS = ("person", "name_key", "bare_name_key", *Person._fields[2:], "told")
 _LOCK = 7_102
 
 Row = tuple[object, ...]
@@ -102,7 +102,7 @@ async def _load_chunk(
 
 def _row(person: Person, hash_key: bytes, told: str | None = None) -> Row:
     digest = hmac.digest(hash_key, person.personal_number.encode(), "sha256")
-    return (digest, *person[1:], *_name_keys(person.full_name), told)
+    return (digest, *_name_keys(person.full_name), *person[2:], told)
 
 
 # Few names are rare: half of all people share theirs with one of these.

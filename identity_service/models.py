@@ -71,9 +71,9 @@ class Client(Base):
 
     __tablename__ = "client"
     __table_args__ = (
-        CheckConstraint("kind IN ('sandbox', 'production', 'operator')", name="client_kind"),
+        CheckConstraint("kind IN ('sandbox', 'production')", name="client_kind"),
         CheckConstraint(
-            "secret_digest IS NULL OR kind <> 'production'", name="client_production_has_no_secret"
+            "secret_digest IS NULL OR kind = 'sandbox'", name="client_secret_is_of_the_sandbox"
         ),
     )
 
@@ -82,6 +82,7 @@ class Client(Base):
     agency: Mapped[str] = mapped_column(ForeignKey("agency.code"), index=True)
     name: Mapped[str]
     kind: Mapped[str]
+    operator: Mapped[bool]
     active: Mapped[bool]
     secret_digest: Mapped[str | None]
     keys: Mapped[list["ClientKey"]] = relationship(
@@ -142,9 +143,11 @@ class Grant(Base):
     legal_basis: Mapped[str]
     per_second: Mapped[int | None]
     per_day: Mapped[int | None]
-    given_by: Mapped[str]
+    given_by: Mapped[str]  # the client
+    given_by_officer: Mapped[str | None]
     given_at: Mapped[datetime]
     revoked_by: Mapped[str | None]
+    revoked_by_officer: Mapped[str | None]
     revoked_at: Mapped[datetime | None]
 
     __mapper_args__ = {"version_id_col": version, "version_id_generator": False}  # noqa: RUF012
@@ -153,8 +156,8 @@ class Grant(Base):
     def revoked(self) -> bool:
         return self.revoked_at is not None
 
-    def revoke(self, *, by: str, at: datetime) -> None:
-        self.revoked_by, self.revoked_at = by, at
+    def revoke(self, *, by: str, officer: str | None, at: datetime) -> None:
+        self.revoked_by, self.revoked_by_officer, self.revoked_at = by, officer, at
         self.version += 1
 
     def changed(self) -> GrantChanged:
@@ -190,8 +193,8 @@ class SigningKey(Base):
 class RegisteredPerson(Base):
     """One person of the register, found by the keyed hash of the personal number.
 
-    The number itself is not kept: to compare needs no more, and a copy of this table alone names
-    nobody's number.
+    Only what is compared is kept: of the name its keys, and not the number itself, so that a copy
+    of this table alone names nobody's number.
     """
 
     __tablename__ = "person"
@@ -200,20 +203,13 @@ class RegisteredPerson(Base):
     )
 
     person: Mapped[bytes] = mapped_column(primary_key=True)
-    full_name: Mapped[str]
-    sex: Mapped[int] = mapped_column(SmallInteger)
-    birth_date: Mapped[str | None]  # ISO 8601, cut at its precision
-    birth_precision: Mapped[str]
-    birth_prefix: Mapped[str]
-    residence_province: Mapped[str | None]
-    residence_commune: Mapped[str | None]
-    household_id: Mapped[str]
-    ethnicity: Mapped[str]
-    marital_status: Mapped[str]
-    status: Mapped[str]
-    updated_at: Mapped[datetime]
     name_key: Mapped[str]
     bare_name_key: Mapped[str]
+    sex: Mapped[int] = mapped_column(SmallInteger)
+    birth_date: Mapped[str | None]  # ISO 8601, cut at its precision
+    residence_province: Mapped[str | None]
+    residence_commune: Mapped[str | None]
+    status: Mapped[str]
     told: Mapped[str | None]  # what a persona answers whatever is asked
 
 

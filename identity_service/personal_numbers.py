@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Self
 
-from identity_service.provinces import birth_prefixes
-
 LENGTH = 12
 _FIRST_CENTURY = 1900
 _LAST_YEAR = 2399
@@ -28,9 +26,7 @@ class Sex(IntEnum):
 class PersonalNumber:
     """What the number says of the person; the number itself is not kept."""
 
-    prefix: str
     sex: Sex
-    century: int  # first year of it: 1900, 2000, ... 2300
     birth_year: int
 
     @classmethod
@@ -43,12 +39,7 @@ class PersonalNumber:
         century_and_sex = int(text[3])
         century = _FIRST_CENTURY + century_and_sex // 2 * 100
         sex = Sex.FEMALE if century_and_sex % 2 else Sex.MALE
-        return cls(text[:3], sex, century, century + int(text[4:6]))
-
-    @property
-    def prefix_known(self) -> bool:
-        """False is a warning, not an error: births registered abroad carry a country code."""
-        return self.prefix in birth_prefixes()
+        return cls(sex, century + int(text[4:6]))
 
     def contradicts_sex(self, sex: int) -> bool:
         """Unknown and other contradict nothing: the number knows male and female only."""

@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from identity_service.people import Persona, personas
-from identity_service.schemas import ClientId, ClientKind, FieldName, Name, OperationName
+from identity_service.schemas import ClientId, FieldName, Name, OperationName
 from shared.events.codes import AgencyCode, ProcedureCode
 
 _GRANT_IDS = UUID("6d1f3a0e-52c5-4c55-9d7e-0a3f6f0b9a11")
@@ -34,7 +34,7 @@ class SandboxGrant(_Strict):
 
 class SandboxClient(_Strict):
     agency: AgencyCode
-    kind: ClientKind = "sandbox"
+    operator: bool = False
     name: Name
     note: str
     grants: tuple[SandboxGrant, ...] = ()

@@ -21,8 +21,9 @@ from identity_service.birth_dates import parse_birth_date
 from identity_service.jwks import checked_public_jwk
 from identity_service.personal_numbers import PersonalNumber
 from shared.events.codes import AgencyCode, ProcedureCode
+from shared.pagination import MOST, PageQuery, read_cursor
 
-ClientKind = Literal["sandbox", "production", "operator"]
+ClientKind = Literal["sandbox", "production"]
 # No control characters: PostgreSQL stores no NUL, and a log line has one line.
 Line = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Name = Annotated[Line, StringConstraints(min_length=1, max_length=300)]
@@ -51,9 +52,16 @@ class _Request(BaseModel):
 
 
 class _Filter(BaseModel):
-    """Of a list; beside it stand the words of paging, which are not its own."""
+    """Of a list, with the words of paging: beside a `Paging` it would have to let any word pass."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    limit: int = Field(50, ge=1, le=MOST, description="how many at most")
+    after: str | None = Field(None, description="`next` of the page before")
+
+    @property
+    def paging(self) -> PageQuery:
+        return PageQuery(limit=self.limit, after=read_cursor(self.after) if self.after else None)
 
 
 class _Answer(BaseModel):
@@ -137,14 +145,18 @@ class AgencyOut(_Answer):
 class ClientFilter(_Filter):
     agency: AgencyCode | None = None
     kind: ClientKind | None = None
+    operator: bool | None = None
     active: bool | None = None
 
 
 class ClientIn(_Request):
+    """A secret is for the sandbox only; an operator runs the mesh, and may be of either kind."""
+
     client_id: ClientId
     agency: AgencyCode
     name: Name
     kind: ClientKind
+    operator: bool = False
 
 
 class PublicJwk(RootModel[dict[str, Any]]):
@@ -165,6 +177,7 @@ class ClientOut(_Answer):
     agency: str
     name: str
     kind: ClientKind
+    operator: bool
     active: bool
     keys: list[KeyOut]
 
@@ -204,8 +217,10 @@ class GrantOut(_Answer):
     per_second: int | None
     per_day: int | None
     given_by: str
+    given_by_officer: str | None
     given_at: datetime
     revoked_by: str | None
+    revoked_by_officer: str | None
     revoked_at: datetime | None
 
 

@@ -53,8 +53,8 @@ async def _seed_agencies(session: AsyncSession) -> None:
 
 async def _seed_clients(session: AsyncSession) -> None:
     clients = [
-        {"client_id": client_id, "version": 1, "active": True}
-        | client.model_dump(include={"agency", "kind", "name"})
+        {"client_id": client_id, "version": 1, "kind": "sandbox", "active": True}
+        | client.model_dump(include={"agency", "operator", "name"})
         for client_id, client in sandbox_clients().items()
     ]
     added_clients = await _add_missing(session, Client, clients)
@@ -97,7 +97,7 @@ async def _seed_secrets(sessions: SessionFactory, settings: Settings) -> None:
     secrets_of = {client_id: known.get(client_id, new_secret()) for client_id in sandbox_clients()}
     async with sessions.begin() as session:
         for client in await session.scalars(
-            select(Client).where(Client.client_id.in_(secrets_of), Client.kind != "production")
+            select(Client).where(Client.client_id.in_(secrets_of), Client.kind == "sandbox")
         ):
             if client.secret_digest is None or client.client_id not in known:
                 client.secret_digest = secret_digest(secrets_of[client.client_id])

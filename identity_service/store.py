@@ -14,7 +14,6 @@ from identity_service.matching import bare_name_key
 from identity_service.models import Agency, Client, ClientKey, Grant, UsedAssertion
 from identity_service.schemas import AgencyFilter, ClientFilter, ClientId, GrantFilter
 from shared.events.codes import AgencyCode
-from shared.pagination import PageQuery
 
 Within = Sequence[str] | None
 
@@ -27,11 +26,9 @@ def _covered(code: InstrumentedAttribute[str], within: Within) -> ColumnElement[
     return or_(code.in_(within), *below)
 
 
-async def list_agencies(
-    session: AsyncSession, asked: AgencyFilter, paging: PageQuery, within: Within
-) -> list[Agency]:
+async def list_agencies(session: AsyncSession, asked: AgencyFilter, within: Within) -> list[Agency]:
     query = select(Agency).where(_covered(Agency.code, within))
-    if after := paging.key(AgencyCode):
+    if after := asked.paging.key(AgencyCode):
         query = query.where(Agency.code > after[0])
     if asked.level:
         query = query.where(Agency.level == asked.level)
@@ -42,7 +39,7 @@ async def list_agencies(
         query = query.where(or_(named, Agency.code == asked.q, Agency.old_code == asked.q))
     if asked.on:
         query = query.where(_existing_on(asked.on))
-    query = query.order_by(Agency.code).limit(paging.limit + 1)
+    query = query.order_by(Agency.code).limit(asked.limit + 1)
     return list((await session.scalars(query)).all())
 
 
@@ -61,19 +58,19 @@ async def get_agencies(session: AsyncSession, codes: Collection[str]) -> dict[st
     return {agency.code: agency for agency in found}
 
 
-async def list_clients(
-    session: AsyncSession, asked: ClientFilter, paging: PageQuery, within: Within
-) -> list[Client]:
+async def list_clients(session: AsyncSession, asked: ClientFilter, within: Within) -> list[Client]:
     query = _clients(within)
-    if after := paging.key(ClientId):
+    if after := asked.paging.key(ClientId):
         query = query.where(Client.client_id > after[0])
     if asked.agency:
         query = query.where(Client.agency == asked.agency)
     if asked.kind:
         query = query.where(Client.kind == asked.kind)
+    if asked.operator is not None:
+        query = query.where(Client.operator == asked.operator)
     if asked.active is not None:
         query = query.where(Client.active == asked.active)
-    query = query.order_by(Client.client_id).limit(paging.limit + 1)
+    query = query.order_by(Client.client_id).limit(asked.limit + 1)
     return list((await session.scalars(query)).all())
 
 
@@ -102,11 +99,9 @@ async def forget_used_assertions(session: AsyncSession) -> None:
     await session.execute(delete(UsedAssertion).where(UsedAssertion.expires_at < func.now()))
 
 
-async def list_grants(
-    session: AsyncSession, asked: GrantFilter, paging: PageQuery, within: Within
-) -> list[Grant]:
-    query = _grants(within).order_by(Grant.id).limit(paging.limit + 1)
-    if after := paging.key(UUID):
+async def list_grants(session: AsyncSession, asked: GrantFilter, within: Within) -> list[Grant]:
+    query = _grants(within).order_by(Grant.id).limit(asked.limit + 1)
+    if after := asked.paging.key(UUID):
         query = query.where(Grant.id > after[0])
     if asked.client_id:
         query = query.where(Grant.client_id == asked.client_id)

@@ -138,9 +138,24 @@ def _show_letter(context: typer.Context, letter_id: UUID) -> None:
 
 
 @letters.command("replay")
-def _replay_letter(context: typer.Context, letter_id: UUID) -> None:
-    """Send it again where it came from."""
-    _in_session(context, lambda s: dead_letters.replay_dead_letter(s, letter_id))
+def _replay_letters(
+    context: typer.Context,
+    letter_ids: Annotated[list[UUID] | None, typer.Argument()] = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="all that are open")] = False,
+) -> None:
+    """Send them again where they came from: all, or none where one cannot be."""
+    if bool(letter_ids) == every:
+        raise typer.BadParameter("name the letters, or say --all")
+
+    async def send_again(session: AsyncSession) -> int:
+        if every:
+            return await dead_letters.replay_open_letters(session)
+        for letter_id in letter_ids or ():
+            await dead_letters.replay_dead_letter(session, letter_id)
+        return len(letter_ids or ())
+
+    typer.echo(f"{_in_session(context, send_again)} sent again")
 
 
 @letters.command("discard")

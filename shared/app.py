@@ -117,8 +117,9 @@ def status_routes() -> APIRouter:
 
 
 async def _outcomes(checks: Checks) -> dict[str, str]:
-    outcomes = await asyncio.gather(*(_holds(check) for check in checks.values()))
-    return dict(zip(checks, outcomes, strict=True))
+    asked = dict(checks)  # one of them may hold, and be gone, before the others have answered
+    outcomes = await asyncio.gather(*(_holds(check) for check in asked.values()))
+    return dict(zip(asked, outcomes, strict=True))
 
 
 async def _holds(check: Check) -> str:

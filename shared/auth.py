@@ -26,6 +26,7 @@ UNKNOWN_KEY_SECONDS = 5
 NO_KEYS_SECONDS = 1
 CLOCK_SKEW_SECONDS = 5  # between the machine that signed and this one
 CACHED_SIGNATURES = 10_000
+LONGEST_SECONDS = 600  # from iat to exp: what is signed cannot be called back
 ALGORITHMS = ["ES256", "EdDSA"]
 RIGHTS_ISSUER = "gateway"
 RIGHT_HEADER = "X-Right"
@@ -68,7 +69,10 @@ class Right(BaseModel):
     exp: int
 
     def covers_procedure(self, code: str) -> bool:
-        return self.procedures is None or code in self.procedures
+        """A national code covers its localised forms too: `1.001193` covers `1.001193.H26`."""
+        return self.procedures is None or any(
+            code == procedure or code.startswith(procedure + ".") for procedure in self.procedures
+        )
 
     def covers_agency(self, code: str) -> bool:
         return self.agencies is None or any(
@@ -127,19 +131,22 @@ class KeySet:
 
 
 class Verifier:
-    """Checks signatures, and remembers each that held until it ends: a caller repeats its own."""
+    """Checks signatures, and remembers each that held for a while: a caller repeats its own.
+
+    No longer than keys are: one that was withdrawn proves nothing after `REFRESH_SECONDS`.
+    """
 
     def __init__(self, keys: KeySet, *, issuer: str, audience: str) -> None:
         self._keys, self._issuer, self._audience = keys, issuer, audience
-        self._held: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._held: OrderedDict[str, tuple[float, dict[str, Any]]] = OrderedDict()
 
     async def claims(self, signed: str) -> dict[str, Any]:
         """Raises Unauthenticated where it is malformed, forged, expired or meant for others."""
         held = self._held.get(signed)
-        if held is not None and held["exp"] > time.time():
-            return held
+        if held is not None and held[0] > time.time():
+            return held[1]
         claims = await self._verify(signed)
-        self._held[signed] = claims
+        self._held[signed] = (min(claims["exp"], time.time() + REFRESH_SECONDS), claims)
         if len(self._held) > CACHED_SIGNATURES:
             self._held.popitem(last=False)
         return claims
@@ -149,7 +156,7 @@ class Verifier:
             key = await self._keys.get(str(jwt.get_unverified_header(signed).get("kid")))
             if key is None:
                 raise Unauthenticated("The key that signed it is unknown.")
-            return jwt.decode(
+            claims: dict[str, Any] = jwt.decode(
                 signed,
                 key,
                 algorithms=ALGORITHMS,
@@ -160,6 +167,9 @@ class Verifier:
             )
         except jwt.InvalidTokenError as error:
             raise Unauthenticated(_why(error)) from None
+        if claims["exp"] - claims["iat"] > LONGEST_SECONDS + CLOCK_SKEW_SECONDS:
+            raise Unauthenticated(f"It is valid for more than {LONGEST_SECONDS} seconds.")
+        return claims
 
 
 def _why(error: jwt.InvalidTokenError) -> str:
@@ -201,10 +211,15 @@ class CallerCheck:
             client=token.sub,
             agency=token.agency,
             right=right,
-            purpose=headers.get("X-Purpose"),
-            dossier=headers.get("X-Dossier"),
-            officer=headers.get("X-Officer"),
+            purpose=_text(headers.get("X-Purpose")),
+            dossier=_text(headers.get("X-Dossier")),
+            officer=_text(headers.get("X-Officer")),
         )
+
+
+def _text(header: str | None) -> str | None:
+    """As the gateway reads it: UTF-8, which the framework hands out as Latin-1 (RFC 9110 §5.5)."""
+    return header and header.encode("latin-1").decode(errors="replace")
 
 
 def _operation(request: Request) -> str:

@@ -7,11 +7,9 @@ from shared.telemetry import trace_headers
 TIMEOUT = httpx.Timeout(5.0, connect=2.0)
 
 
-def open_client(base_url: str = "", *, timeout: httpx.Timeout = TIMEOUT) -> httpx.AsyncClient:
+def open_client(*, timeout: httpx.Timeout = TIMEOUT) -> httpx.AsyncClient:
     """A client to be closed by `async with`; the trace goes along with each request."""
-    return httpx.AsyncClient(
-        base_url=base_url, timeout=timeout, event_hooks={"request": [_carry_trace]}
-    )
+    return httpx.AsyncClient(timeout=timeout, event_hooks={"request": [_carry_trace]})
 
 
 async def _carry_trace(request: httpx.Request) -> None:

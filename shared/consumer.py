@@ -1,5 +1,6 @@
 """Reads events from Kafka in batches: each takes effect once, in order, or is set aside."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,26 +10,31 @@ from uuid import UUID
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
-from opentelemetry import propagate, trace
-from sqlalchemy import DateTime, delete, func
+from sqlalchemy import DateTime, func
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.database import Base, SessionFactory, wait_out_outage
+from shared.database import (
+    Base,
+    SessionFactory,
+    delete_in_slices,
+    wait_out_outage,
+    wait_out_outage_whole,
+)
 from shared.dead_letters import set_aside
 from shared.events import Event, UnknownEventError, parse
-from shared.telemetry import CONSUMER_LAG, EVENTS_HANDLED, start_trace
+from shared.telemetry import CONSUMER_LAG, EVENTS_HANDLED, trace_of_events
 
 log = structlog.get_logger()
-tracer = trace.get_tracer(__name__)
 
 # A handler gets all events of a batch that are meant for it, in order, and applies them as a set.
 Handler = Callable[[AsyncSession, Sequence[Any]], Awaitable[None]]
 Handlers = Mapping[type[Event], Sequence[Handler]]
 
 BATCH_SIZE = 1_000
-WAIT_MS = 1_000
+WAIT_MS = 250
+LAG_SECONDS = 5.0
 # Longer than sent events are kept: whatever can be sent again is still known.
 REMEMBERED_DAYS = 8
 
@@ -47,16 +53,26 @@ class Received:
     id: UUID
     event: Event
     record: ConsumerRecord
+    traceparent: str
 
 
-async def consume(sessions: SessionFactory, consumer: AIOKafkaConsumer, handlers: Handlers) -> None:
-    """For ever. An outage is waited out; a message that cannot be handled is set aside."""
-    while True:
+async def consume(
+    sessions: SessionFactory,
+    consumer: AIOKafkaConsumer,
+    handlers: Handlers,
+    stopping: asyncio.Event,
+) -> None:
+    """An outage is waited out; a message that cannot be handled is set aside.
+
+    Ends after the batch under way when `stopping` is set.
+    """
+    while not stopping.is_set():
         batches = await consumer.getmany(timeout_ms=WAIT_MS, max_records=BATCH_SIZE)
         for partition, records in batches.items():
+            if stopping.is_set():
+                return
             await handle_records(sessions, records, handlers)
             await _commit(consumer, partition, records[-1].offset + 1)
-            _measure_lag(consumer, partition, records[-1].offset + 1)
 
 
 async def handle_records(
@@ -70,9 +86,13 @@ async def handle_records(
             log.debug("event_skipped", topic=record.topic, offset=record.offset)
         except Exception as error:  # noqa: BLE001 -- one unreadable message must not stop the rest
             await _set_aside(sessions, record, error)
+    if not received:
+        return
+    traces = [one.traceparent for one in received]
     try:
-        await _handle(sessions, received, handlers)
-    except Exception:  # noqa: BLE001 -- one of them is at fault: find it, let the others through
+        with trace_of_events(received[0].record.topic, traces):
+            await _handle_whole(sessions, received, handlers)
+    except Exception:  # noqa: BLE001 -- one of them is at fault, or all take too long: each alone
         for one in received:
             await _handle_alone(sessions, one, handlers)
 
@@ -80,32 +100,31 @@ async def handle_records(
 def _read(record: ConsumerRecord) -> Received:
     headers = dict(record.headers)
     event = parse(headers["ce_type"].decode(), record.value)
-    return Received(UUID(headers["ce_id"].decode()), event, record)
+    traceparent = (headers.get("ce_traceparent") or b"").decode(errors="replace")
+    return Received(UUID(headers["ce_id"].decode()), event, record, traceparent)
 
 
 async def _handle_alone(sessions: SessionFactory, one: Received, handlers: Handlers) -> None:
-    traceparent = dict(one.record.headers).get("ce_traceparent", b"").decode(errors="replace")
-    context = propagate.extract({"traceparent": traceparent})
-    start_trace(traceparent)
-    with tracer.start_as_current_span(one.record.topic, context=context):
+    with trace_of_events(one.record.topic, [one.traceparent]):
         try:
-            await _handle(sessions, [one], handlers)
+            await _handle_one(sessions, [one], handlers)
         except Exception as error:  # noqa: BLE001 -- whatever it is, waiting would not mend it
             await _set_aside(sessions, one.record, error)
 
 
-@wait_out_outage
 async def _handle(
     sessions: SessionFactory, received: Sequence[Received], handlers: Handlers
 ) -> None:
     """All of them in one transaction with the inbox: once in effect, however often delivered."""
-    if not received:
-        return
     async with sessions.begin() as session:
         fresh = await _not_yet_handled(session, received)
         for handler, events in _by_handler(fresh, handlers).items():
             await handler(session, events)
     EVENTS_HANDLED.labels(received[0].record.topic).inc(len(fresh))
+
+
+_handle_whole = wait_out_outage_whole(_handle)
+_handle_one = wait_out_outage(_handle)
 
 
 async def _not_yet_handled(
@@ -150,14 +169,33 @@ async def _commit(consumer: AIOKafkaConsumer, partition: TopicPartition, offset:
         log.info("commit_refused", partition=str(partition), error=type(error).__name__)
 
 
-def _measure_lag(consumer: AIOKafkaConsumer, partition: TopicPartition, offset: int) -> None:
-    # A partition that went to another replica meanwhile is that one's to measure.
-    if partition not in consumer.assignment():
-        return
-    if (end := consumer.highwater(partition)) is not None:
-        CONSUMER_LAG.labels(partition.topic, partition.partition).set(max(0, end - offset))
+async def measure_lag(consumer: AIOKafkaConsumer) -> None:
+    """For ever, also while a batch is stuck; of a partition that another replica has, nothing."""
+    measured: set[TopicPartition] = set()
+    while True:
+        lags = await _lags(consumer)
+        for gone in measured - set(lags):
+            CONSUMER_LAG.remove(gone.topic, gone.partition)
+        for partition, lag in lags.items():
+            CONSUMER_LAG.labels(partition.topic, partition.partition).set(lag)
+        measured = set(lags)
+        await asyncio.sleep(LAG_SECONDS)
+
+
+async def _lags(consumer: AIOKafkaConsumer) -> Mapping[TopicPartition, int]:
+    """Messages not yet committed; none where no broker tells, or partitions just changed hands."""
+    try:
+        partitions = consumer.assignment()
+        begins = await consumer.beginning_offsets(partitions)
+        ends = await consumer.end_offsets(partitions)
+        handled = {partition: await consumer.committed(partition) for partition in partitions}
+    except (KafkaError, OSError):
+        return {}
+    return {
+        partition: max(0, ends[partition] - max(handled[partition] or 0, begins[partition]))
+        for partition in partitions & consumer.assignment()
+    }
 
 
 async def forget_handled(session: AsyncSession) -> None:
-    oldest = func.now() - func.make_interval(0, 0, 0, REMEMBERED_DAYS)
-    await session.execute(delete(HandledEvent).where(HandledEvent.at < oldest))
+    await delete_in_slices(session, HandledEvent, f"at < now() - interval '{REMEMBERED_DAYS} days'")

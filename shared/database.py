@@ -7,6 +7,7 @@ from typing import Annotated
 import asyncpg
 import stamina
 from fastapi import Depends, Request
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext import asyncio as sqlalchemy_asyncio
@@ -20,6 +21,8 @@ SessionFactory = async_sessionmaker[AsyncSession]
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 15
 POOL_WAIT_SECONDS = 5
+SLICE_ROWS = 10_000
+QUERY_CANCELLED = "57014"  # by a statement_timeout
 # Classes of SQLSTATE: connection lost, out of resources, operator intervention, system error.
 OUTAGE_CLASSES = {"08", "53", "57", "58"}
 # Lost a race that a second try wins: serialization failure, deadlock; a standby just promoted.
@@ -45,12 +48,40 @@ def _passing(state: str | None) -> bool:
     return state is not None and (state[:2] in OUTAGE_CLASSES or state in PASSING_STATES)
 
 
+def is_refused_value(error: BaseException) -> bool:
+    """True where PostgreSQL cannot take a value as it is (a NUL in a text): SQLSTATE class 22."""
+    state = getattr(getattr(error, "orig", error), "sqlstate", None)
+    return isinstance(state, str) and state[:2] == "22"
+
+
 def _worth_waiting(error: Exception) -> bool:
     return is_outage(error)
 
 
+def _worth_waiting_whole(error: Exception) -> bool:
+    state = getattr(getattr(error, "orig", error), "sqlstate", None)
+    too_slow = isinstance(error, TimeoutError) or state == QUERY_CANCELLED
+    return is_outage(error) and not too_slow
+
+
 # For background work, which waits an outage out; a request fails and its caller retries.
 wait_out_outage = stamina.retry(on=_worth_waiting, attempts=None, timeout=None, wait_max=2.0)
+# The same for what can be done in parts: what took too long as a whole will do so again.
+wait_out_outage_whole = stamina.retry(
+    on=_worth_waiting_whole, attempts=None, timeout=None, wait_max=2.0
+)
+
+
+async def delete_in_slices(session: AsyncSession, table: type[Base], where: str) -> None:
+    """All rows that match, in statements that each stay far below `STATEMENT_SECONDS`."""
+    name = table.__tablename__
+    statement = text(
+        f"DELETE FROM {name} WHERE ctid ="  # noqa: S608 -- both texts are of this code
+        f" ANY(ARRAY(SELECT ctid FROM {name} WHERE {where} LIMIT {SLICE_ROWS}))"
+    )
+    connection = await session.connection()
+    while (await connection.execute(statement)).rowcount == SLICE_ROWS:
+        pass
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from aiokafka import ConsumerRecord
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import BigInteger, DateTime, func, select
+from sqlalchemy import BigInteger, DateTime, func, select, tuple_
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -20,11 +20,11 @@ from shared.database import Base, Session
 from shared.events import DEAD
 from shared.kafka import MAX_MESSAGE_BYTES
 from shared.outbox import OutboxMessage
+from shared.pagination import Page, PageQuery, Paging
 from shared.problems import Problem
 from shared.telemetry import DEAD_LETTERS
 
 State = Literal["open", "replayed", "discarded"]
-MOST_LISTED = 200
 
 
 class DeadLetter(Base):
@@ -125,13 +125,19 @@ def _send(session: AsyncSession, topic: str, letter: Mapping[str, Any]) -> None:
     )
 
 
-async def list_dead_letters(session: AsyncSession, state: State) -> Sequence[DeadLetter]:
+async def list_dead_letters(
+    session: AsyncSession, state: State, paging: PageQuery | None = None
+) -> Sequence[DeadLetter]:
+    """The newest first: all of them, or one more than a page holds."""
     query = (
         select(DeadLetter)
         .where(DeadLetter.state == state)
-        .order_by(DeadLetter.at.desc())
-        .limit(MOST_LISTED)
+        .order_by(DeadLetter.at.desc(), DeadLetter.id.desc())
     )
+    if paging:
+        query = query.limit(paging.limit + 1)
+        if after := paging.key(datetime, UUID):
+            query = query.where(tuple_(DeadLetter.at, DeadLetter.id) < after)
     return (await session.scalars(query)).all()
 
 
@@ -142,13 +148,30 @@ async def read_dead_letter(session: AsyncSession, letter_id: UUID) -> DeadLetter
 
 
 async def replay_dead_letter(session: AsyncSession, letter_id: UUID) -> DeadLetter:
-    """Send it again where it came from; who has handled it already drops the repeat."""
+    """Send it again where it came from.
+
+    Who handled it in the last `REMEMBERED_DAYS` drops the repeat; after that a handler must, by
+    the version it has.
+    """
     letter = await _settle(session, letter_id, "replayed")
     if len(letter.value) > MAX_MESSAGE_BYTES:
         raise DeadLetterTooLarge
     fields = {"key": letter.key, "value": letter.value, "headers": letter.headers}
     _send(session, letter.topic, fields)
     return letter
+
+
+async def replay_open_letters(session: AsyncSession) -> int:
+    """All of them, oldest first; returns how many. What is too large stays open."""
+    query = (
+        select(DeadLetter.id)
+        .where(DeadLetter.state == "open", func.length(DeadLetter.value) <= MAX_MESSAGE_BYTES)
+        .order_by(DeadLetter.at, DeadLetter.id)
+    )
+    letters = (await session.scalars(query)).all()
+    for letter_id in letters:
+        await replay_dead_letter(session, letter_id)
+    return len(letters)
 
 
 async def discard_dead_letter(session: AsyncSession, letter_id: UUID) -> DeadLetter:
@@ -194,9 +217,13 @@ def dead_letter_routes(prefix: str) -> APIRouter:
     """The same four routes in every service, for operators."""
     router = APIRouter(prefix=f"{prefix}/dead-letters", tags=["dead letters"])
 
-    @router.get("", response_model=list[DeadLetterOut])
-    async def list_all(_: Caller, session: Session, state: State = "open") -> Sequence[DeadLetter]:
-        return await list_dead_letters(session, state)
+    @router.get("")
+    async def list_all(
+        _: Caller, session: Session, paging: Paging, state: State = "open"
+    ) -> Page[DeadLetterOut]:
+        rows = list(await list_dead_letters(session, state, paging))
+        page, following = paging.cut(rows, lambda letter: (letter.at, str(letter.id)))
+        return Page(items=[DeadLetterOut.model_validate(one) for one in page], next=following)
 
     @router.get("/{letter_id}")
     async def read(_: Caller, session: Session, letter_id: UUID) -> DeadLetterContent:

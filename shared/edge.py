@@ -9,6 +9,11 @@ from shared.problems import problem_for, respond
 from shared.telemetry import REQUEST_SECONDS, current_trace_id, start_trace
 
 UNMATCHED = "(no route)"
+# RFC 9110 §9, RFC 5789. A caller may send any word, and a metric keeps each for ever.
+METHODS = frozenset(
+    ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
+)
+OTHER_METHOD = "other"
 
 
 class AnswerCutOffError(Exception):
@@ -42,7 +47,8 @@ class Edge:
                 raise AnswerCutOffError(type(error).__name__) from None
             await respond(problem)(scope, receive, send_marked)
         finally:
-            REQUEST_SECONDS.labels(scope["method"], route_template(scope), status).observe(
+            method = scope["method"] if scope["method"] in METHODS else OTHER_METHOD
+            REQUEST_SECONDS.labels(method, route_template(scope), status).observe(
                 time.perf_counter() - started
             )
 

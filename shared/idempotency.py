@@ -9,15 +9,16 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, TypeVar
 
+import orjson
 from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
-from sqlalchemy import DateTime, delete, func, update
+from sqlalchemy import DateTime, func, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.auth import Caller
-from shared.database import Base, Session
+from shared.auth import Caller, Right
+from shared.database import Base, Session, delete_in_slices
 from shared.problems import Problem
 
 KEPT_HOURS = 24
@@ -86,7 +87,7 @@ async def _once(
         return Once(session, caller.client, None)
     if not 0 < len(idempotency_key) <= MOST_CHARACTERS:
         raise KeyUnreadable(f"Use 1 to {MOST_CHARACTERS} characters, a UUID for instance.")
-    digest = await _digest(request)
+    digest = await _digest(request, caller.right)
     key = {"client": caller.client, "key": idempotency_key}
     claim = insert(IdempotencyKey).values(**key, request=digest).on_conflict_do_nothing()
     if await session.scalar(claim.returning(IdempotencyKey.key)) is not None:
@@ -98,17 +99,22 @@ async def _once(
     raise Replayed(_first_answer(row, digest))
 
 
-async def _digest(request: Request) -> bytes:
+async def _digest(request: Request, right: Right) -> bytes:
+    """Of the request and of what its caller may see: an answer is for that right alone."""
     url = request.url
     parts = (request.method, url.path, url.query, request.headers.get("If-Match", ""))
     start = hashlib.sha256("\n".join(parts).encode())
+    limits = (right.procedures, right.fields, right.agencies)
+    start.update(orjson.dumps([None if limit is None else sorted(limit) for limit in limits]))
     start.update(await request.body())
     return start.digest()
 
 
 def _first_answer(row: IdempotencyKey, digest: bytes) -> Response:
     if row.request != digest:
-        raise KeyUsedOtherwise("Use a new key for a new request; repeat a request unchanged.")
+        raise KeyUsedOtherwise(
+            "Use a new key for a new request; repeat a request unchanged, under the same right."
+        )
     return Response(
         row.body,
         row.status or HTTPStatus.OK,
@@ -121,5 +127,4 @@ OnceOnly = Annotated[Once, Depends(_once)]
 
 
 async def forget_keys(session: AsyncSession) -> None:
-    oldest = func.now() - func.make_interval(0, 0, 0, 0, KEPT_HOURS)
-    await session.execute(delete(IdempotencyKey).where(IdempotencyKey.at < oldest))
+    await delete_in_slices(session, IdempotencyKey, f"at < now() - interval '{KEPT_HOURS} hours'")

@@ -1,45 +1,32 @@
-"""The axis as this process sees it: a producer, a consumer, and the topics themselves."""
+"""The axis as this process sees it: a producer, a consumer, and when it is away."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import stamina
-import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError
+from aiokafka.errors import (
+    BrokerNotAvailableError,
+    KafkaError,
+    KafkaTimeoutError,
+    KafkaUnavailableError,
+)
 
-from shared.events import DEAD
 from shared.settings import ServiceSettings
 
-log = structlog.get_logger()
-
-PARTITIONS = 6
-DEAD_PARTITIONS = 1
 MAX_MESSAGE_BYTES = 900_000
 REQUEST_TIMEOUT_MS = 5_000
 
-wait_out_broker = stamina.retry(
-    on=(KafkaError, OSError, TimeoutError), attempts=None, timeout=None, wait_max=2.0
-)
+# The library calls these final; they only say that no broker answers now.
+UNANSWERED = (BrokerNotAvailableError, KafkaTimeoutError, KafkaUnavailableError, OSError)
 
 
-@wait_out_broker
-async def ensure_topics(servers: str, topics: Collection[str]) -> None:
-    """Create what is missing, also after a broker lost everything; never change what is there."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=REQUEST_TIMEOUT_MS)
-    try:
-        await admin.start()
-        missing = set(topics) - set(await admin.list_topics())
-        if missing:
-            await admin.create_topics([_topic(name) for name in sorted(missing)])
-            log.info("topics_created", topics=sorted(missing))
-    finally:
-        await admin.close()
+def is_broker_outage(error: Exception) -> bool:
+    """True where waiting helps. A message refused, a right lacking, a producer that died: not."""
+    return isinstance(error, UNANSWERED) or (isinstance(error, KafkaError) and error.retriable)
 
 
-def _topic(name: str) -> NewTopic:
-    return NewTopic(name, DEAD_PARTITIONS if name.endswith(DEAD) else PARTITIONS, 1)
+wait_out_broker = stamina.retry(on=is_broker_outage, attempts=None, timeout=None, wait_max=2.0)
 
 
 @asynccontextmanager

@@ -25,6 +25,9 @@ log = structlog.get_logger()
 
 BATCH_SIZE = 1_000
 POLL_SECONDS = 5.0
+# Of the connection that listens: one that is half open tells nobody.
+HEARTBEAT_SECONDS = 5.0
+HEARTBEAT_ANSWER_SECONDS = 5.0
 RELAY_LOCK = 7_001
 KEPT_DAYS = 7
 CHANNEL = "outbox"
@@ -118,12 +121,17 @@ def _fields(event: Event, *, source: str, trace: dict[str, str]) -> dict[str, An
     }
 
 
-async def relay(sessions: SessionFactory, producer: AIOKafkaProducer, url: URL) -> None:
-    """Send outbox rows to Kafka for ever, in order, at least once; woken by each commit."""
-    async with _woken_by(url) as wake:
-        while True:
+async def relay(
+    sessions: SessionFactory, producer: AIOKafkaProducer, url: URL, stopping: asyncio.Event
+) -> None:
+    """Send outbox rows to Kafka, in order, at least once; woken by each commit.
+
+    Ends after the batch under way when `stopping` is set.
+    """
+    async with _woken_by(url, stopping) as wake:
+        while not stopping.is_set():
             wake.clear()
-            if await relay_batch(sessions, producer) < BATCH_SIZE:
+            if await relay_batch(sessions, producer) < BATCH_SIZE and not stopping.is_set():
                 with suppress(TimeoutError):
                     await asyncio.wait_for(wake.wait(), POLL_SECONDS)
 
@@ -170,16 +178,23 @@ async def _send_all(producer: AIOKafkaProducer, messages: Iterable[Any]) -> None
 
 
 @asynccontextmanager
-async def _woken_by(url: URL) -> AsyncIterator[asyncio.Event]:
-    """An event that is set whenever a transaction wrote to the outbox."""
+async def _woken_by(url: URL, stopping: asyncio.Event) -> AsyncIterator[asyncio.Event]:
+    """An event that is set whenever a transaction wrote to the outbox, and at the end."""
     wake = asyncio.Event()
-    task = asyncio.create_task(_listen(url, wake))
-    try:
+    # A group, so that a listener that dies ends the relay and is not missed unseen.
+    async with asyncio.TaskGroup() as tasks:
+        around = [
+            tasks.create_task(_listen(url, wake)),
+            tasks.create_task(_wake_at(stopping, wake)),
+        ]
         yield wake
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        for task in around:
+            task.cancel()
+
+
+async def _wake_at(stopping: asyncio.Event, wake: asyncio.Event) -> None:
+    await stopping.wait()
+    wake.set()
 
 
 @wait_out_outage
@@ -191,7 +206,10 @@ async def _listen(url: URL, wake: asyncio.Event) -> None:
     await connection.add_listener(CHANNEL, lambda *_: wake.set())
     wake.set()
     try:
-        await lost.wait()
+        while not lost.is_set():
+            await connection.execute("SELECT 1", timeout=HEARTBEAT_ANSWER_SECONDS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(lost.wait(), HEARTBEAT_SECONDS)
         raise ConnectionError("the connection that listens to the outbox was lost")
     finally:
         connection.terminate()

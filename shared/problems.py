@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
 
-from shared.database import is_outage
+from shared.database import is_outage, is_refused_value
 from shared.telemetry import current_trace_id
 
 log = structlog.get_logger()
@@ -82,6 +82,9 @@ def problem_for(error: Exception) -> Problem:
     if is_outage(error):
         log.warning("answered_unavailable", error=type(error).__name__)
         return Unavailable()
+    if is_refused_value(error):
+        log.warning("answered_invalid", error=type(error).__name__)
+        return Invalid("A value holds what the database cannot keep, such as the character NUL.")
     # What went wrong is for the log: an exception's text can carry a secret or a name.
     log.error("unexpected_error", error=type(error).__name__, exc_info=_place(error))
     return _Plain(HTTPStatus.INTERNAL_SERVER_ERROR)
@@ -92,7 +95,7 @@ def _place(error: Exception) -> tuple[type[Exception], Exception, TracebackType 
     return Exception, Exception(type(error).__name__), error.__traceback__
 
 
-def _where_and_what(error: Mapping[str, Any]) -> dict[str, str]:
+def where_and_what(error: Mapping[str, Any]) -> dict[str, str]:
     """Never the value, which may be somebody's name or number; nor a field's name of their own."""
     place, what = [str(part) for part in error["loc"]], error["msg"]
     if error["type"] == "extra_forbidden":
@@ -109,7 +112,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_: Request, error: RequestValidationError) -> ProblemResponse:
-        return respond(Invalid(errors=[_where_and_what(e) for e in error.errors()]))
+        return respond(Invalid(errors=[where_and_what(e) for e in error.errors()]))
 
     @app.exception_handler(HTTPException)
     async def _http(_: Request, error: HTTPException) -> ProblemResponse:

@@ -5,7 +5,8 @@ import os
 import re
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 import stamina
@@ -25,6 +26,7 @@ from structlog.typing import EventDict, WrappedLogger
 from shared.settings import ServiceSettings
 
 log = structlog.get_logger()
+tracer = trace.get_tracer(__name__)
 
 REQUEST_SECONDS = Histogram(
     "http_request_seconds",
@@ -71,6 +73,30 @@ def trace_headers() -> dict[str, str]:
     if not carrier and (traceparent := _traceparent.get()):
         carrier["traceparent"] = traceparent
     return carrier
+
+
+@contextmanager
+def trace_of_events(name: str, traceparents: Sequence[str]) -> Iterator[None]:
+    """What one event caused belongs to its trace; what many did is a trace with links to theirs."""
+    causes = sorted(set(traceparents))
+    cause = causes[0] if len(causes) == 1 else ""
+    before = _traceparent.set(None)
+    start_trace(cause)
+    try:
+        if not isinstance(trace.get_tracer_provider(), TracerProvider):
+            yield
+            return
+        context = propagate.extract({"traceparent": cause})
+        links = [] if cause else [trace.Link(_context_of(one)) for one in causes if one]
+        with tracer.start_as_current_span(name, context=context, links=links):
+            yield
+    finally:
+        _traceparent.reset(before)
+
+
+def _context_of(traceparent: str) -> trace.SpanContext:
+    context = propagate.extract({"traceparent": traceparent})
+    return trace.get_current_span(context).get_span_context()
 
 
 def _add_trace_id(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

@@ -17,20 +17,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.app import Check, ping, status_routes
-from shared.consumer import Handlers, consume, forget_handled
+from shared.consumer import Handlers, consume, forget_handled, measure_lag
 from shared.database import Base, SessionFactory, open_database, wait_out_outage
 from shared.dead_letters import measure_dead_letters
-from shared.events import ALL_TOPICS
 from shared.idempotency import forget_keys
-from shared.kafka import ensure_topics, open_consumer, open_producer, wait_out_broker
+from shared.kafka import open_consumer, open_producer, wait_out_broker
 from shared.outbox import KEPT_DAYS, keep_partitions, measure_outbox, relay, replay
 from shared.settings import ServiceSettings
 from shared.telemetry import start_tracing
+from shared.topics import ensure_topics
 
 log = structlog.get_logger()
 
 DRAIN_SECONDS = 10.0
 LOOK_SECONDS = 0.1
+STARTED, CAUGHT_UP = "started", "caught_up"  # as /readyz names what is not yet so
 
 
 @dataclass(frozen=True)
@@ -75,16 +76,18 @@ async def work(
 
     With `catch_up` it is not ready before it has handled what was waiting when it began.
     """
-    stopped = asyncio.Event()
+    stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    parts = run_parts(settings, handlers or {}, timers, catch_up=catch_up)
-    task = asyncio.create_task(parts)
-    stop = asyncio.create_task(stopped.wait())
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    checks: dict[str, Check] = {CAUGHT_UP: _not_yet} if catch_up else {}
+    task = asyncio.create_task(run_parts(settings, handlers or {}, timers, checks, stopping))
+    stop = asyncio.create_task(stopping.wait())
     await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+    if STARTED not in checks:
+        await asyncio.wait({task}, timeout=DRAIN_SECONDS)
     # Whatever is cut off here was not committed: it is done again, and the inbox knows the rest.
     task.cancel()
-    stop.cancel()
     await asyncio.wait({task}, timeout=DRAIN_SECONDS)
     if not task.cancelled() and task.done() and (error := task.exception()):
         raise error
@@ -94,26 +97,31 @@ async def run_parts(
     settings: ServiceSettings,
     handlers: Handlers,
     timers: Sequence[Timer],
-    *,
-    catch_up: bool = False,
+    checks: dict[str, Check] | None = None,
+    stopping: asyncio.Event | None = None,
 ) -> None:
+    """Until `stopping` is set; `checks` say what it still waits for, or what is away."""
     start_tracing(settings)
-    status = _status_app()
-    if catch_up:
-        status.state.checks["caught_up"] = _not_yet
+    checks = {} if checks is None else checks
+    checks[STARTED] = _not_yet
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_serve(status, settings))
-        tasks.create_task(_work(settings, handlers, timers, status.state.checks))
+        status = tasks.create_task(_serve(_status_app(checks), settings))
+        await _work(settings, handlers, timers, checks, stopping or asyncio.Event())
+        status.cancel()
 
 
 async def _work(
-    settings: ServiceSettings, handlers: Handlers, timers: Sequence[Timer], checks: dict[str, Check]
+    settings: ServiceSettings,
+    handlers: Handlers,
+    timers: Sequence[Timer],
+    checks: dict[str, Check],
+    stopping: asyncio.Event,
 ) -> None:
     async with AsyncExitStack() as stack:
         sessions = await stack.enter_async_context(open_database(settings))
         checks["database"] = lambda: ping(sessions)
         await run_timer(sessions, Timer(0, keep_partitions))
-        await ensure_topics(settings.kafka_servers, ALL_TOPICS)
+        await ensure_topics(settings.kafka_servers)
         producer = await stack.enter_async_context(open_producer(settings))
         checks["broker"] = lambda: _broker_answers(producer)
         if settings.replay_at_start:
@@ -121,15 +129,21 @@ async def _work(
         consumer = await stack.enter_async_context(_listening(settings, handlers))
         # Entered last: what the tasks use is closed after they have ended.
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        for timer in (*HOUSEKEEPING, *timers):
-            tasks.create_task(_tick(sessions, timer))
-        tasks.create_task(relay(sessions, producer, settings.database))
-        tasks.create_task(_mind_topics(settings))
+        background = [
+            tasks.create_task(_tick(sessions, timer)) for timer in (*HOUSEKEEPING, *timers)
+        ]
+        background.append(tasks.create_task(_mind_topics(settings)))
+        tasks.create_task(relay(sessions, producer, settings.database, stopping))
         if consumer:
-            tasks.create_task(consume(sessions, consumer, handlers))
-            tasks.create_task(_catch_up(consumer, checks))
-        checks.pop("started")
+            tasks.create_task(consume(sessions, consumer, handlers, stopping))
+            background.append(tasks.create_task(measure_lag(consumer)))
+            background.append(tasks.create_task(_catch_up(consumer, checks)))
+        checks.pop(STARTED)
         log.info("worker_started")
+        await stopping.wait()
+        # The relay and the consumer end by themselves, after the batch under way.
+        for task in background:
+            task.cancel()
 
 
 @asynccontextmanager
@@ -145,22 +159,27 @@ async def _listening(
 
 
 async def _catch_up(consumer: AIOKafkaConsumer, checks: dict[str, Check]) -> None:
-    """Waits until what stood in its partitions at the beginning has taken effect."""
+    """Where asked to, waits until what stood in its partitions at first has taken effect."""
+    if CAUGHT_UP not in checks:
+        return
     while not (partitions := consumer.assignment()):  # noqa: ASYNC110 -- aiokafka tells nobody
         await asyncio.sleep(LOOK_SECONDS)
-    waiting = await wait_out_broker(consumer.end_offsets)(partitions)
+    begins = await wait_out_broker(consumer.beginning_offsets)(partitions)
+    ends = await wait_out_broker(consumer.end_offsets)(partitions)
+    # Of what retention has taken nothing comes, and nothing is ever committed.
+    waiting = {one: end for one, end in ends.items() if end > begins[one]}
     while waiting:
         for partition, end in list(waiting.items()):
             handled = await wait_out_broker(consumer.committed)(partition)
-            if end == 0 or (handled is not None and handled >= end):
+            if handled is not None and handled >= end:
                 del waiting[partition]
         await asyncio.sleep(LOOK_SECONDS)
-    checks.pop("caught_up", None)
+    checks.pop(CAUGHT_UP)
 
 
-def _status_app() -> FastAPI:
+def _status_app(checks: dict[str, Check]) -> FastAPI:
     app = FastAPI(openapi_url=None)
-    app.state.checks = {"started": _not_yet}
+    app.state.checks = checks
     app.include_router(status_routes())
     return app
 
@@ -169,18 +188,11 @@ async def _not_yet() -> None:
     raise RuntimeError("still starting")
 
 
-class _QuietServer(uvicorn.Server):
-    """Leaves the signals to the worker: two owners would end it in the wrong order."""
-
-    def install_signal_handlers(self) -> None:
-        return
-
-
 async def _serve(app: FastAPI, settings: ServiceSettings) -> None:
     config = uvicorn.Config(
         app, settings.host, settings.worker_port, log_config=None, access_log=False
     )
-    server = _QuietServer(config)
+    server = uvicorn.Server(config)
     try:
         await server._serve()  # noqa: SLF001 -- serve() would take the signals over
     finally:
@@ -220,4 +232,4 @@ async def _mind_topics(settings: ServiceSettings) -> None:
     """A broker that came back empty gets its topics again; what it lost is for `replay`."""
     while True:
         await asyncio.sleep(30)
-        await ensure_topics(settings.kafka_servers, ALL_TOPICS)
+        await ensure_topics(settings.kafka_servers)

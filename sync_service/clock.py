@@ -16,7 +16,7 @@ Instant = Annotated[
 ]
 
 
-def now() -> datetime:
+async def now() -> datetime:
     return datetime.now(UTC)
 
 

@@ -1,15 +1,21 @@
 """What a list of dossiers can be asked for."""
 
 from datetime import date, datetime, time, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import ColumnElement, and_, select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import ColumnElement, and_, bindparam, select
 
 from shared.auth import Right
-from shared.events.codes import AgencyCode, Channel, DossierStatus, ProcedureCode, national_code
+from shared.events.codes import (
+    ENDED,
+    AgencyCode,
+    Channel,
+    DossierStatus,
+    ProcedureCode,
+    national_code,
+)
 from shared.pagination import MOST, PageQuery, read_cursor
 from sync_service.agencies import covers
 from sync_service.clock import Day
@@ -21,6 +27,11 @@ LEVEL = r"^[a-z_]{1,20}$"
 
 def begin_of(day: date) -> datetime:
     return datetime.combine(day, time(), VIET_NAM)
+
+
+def in_plan(value: str | int) -> ColumnElement[Any]:
+    """Written into the statement: a rare value has another plan than a frequent one."""
+    return bindparam(None, value, literal_execute=True)
 
 
 class DossierFilter(BaseModel):
@@ -47,7 +58,7 @@ class DossierFilter(BaseModel):
     def covered_by(self, right: Right) -> bool:
         return self.agency is not None and covers(right.agencies, self.agency)
 
-    def bounds(self, opened_at: InstrumentedAttribute[datetime]) -> list[ColumnElement[bool]]:
+    def bounds(self, opened_at: ColumnElement[datetime]) -> list[ColumnElement[bool]]:
         """The part of the ordered list in which all that is asked for lies."""
         bounds = []
         if self.received_from:
@@ -62,14 +73,16 @@ class DossierFilter(BaseModel):
         if self.received_from or self.received_to:
             conditions.append(dossier.received_at.is_not(None))
         if self.status is not None:
-            conditions.append(dossier.status == self.status.value)
+            conditions.append(dossier.status == in_plan(self.status.value))
+            if self.status not in ENDED:
+                conditions.append(dossier.ended_at.is_(None))
         if self.channel is not None:
-            conditions.append(dossier.channel == self.channel.value)
+            conditions.append(dossier.channel == in_plan(self.channel.value))
         if self.procedure is not None:
             conditions.append(_of_procedure(self.procedure))
         if self.level is not None:
             at_level = select(Agency.code).where(Agency.level == self.level)
-            conditions.append(dossier.decided_by.in_(at_level))
+            conditions.append(dossier.deciding.in_(at_level))
         if self.overdue is not None:
             conditions.append(_overdue(today) if self.overdue else ~_overdue(today))
         return conditions
@@ -78,8 +91,9 @@ class DossierFilter(BaseModel):
 def _of_procedure(code: str) -> ColumnElement[bool]:
     """A national code means all its localised forms too."""
     if code == national_code(code):
-        return NationalDossier.national_procedure == code
-    return NationalDossier.procedure == code
+        return NationalDossier.national_procedure == in_plan(code)
+    dossier = NationalDossier
+    return and_(dossier.national_procedure == national_code(code), dossier.procedure == code)
 
 
 def _overdue(today: date) -> ColumnElement[bool]:

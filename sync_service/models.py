@@ -11,7 +11,10 @@ class Base(DeclarativeBase):
 
 
 class NationalDossier(Base):
-    """The fields of `standings.Standing`, and two that are made from them for the queries."""
+    """The fields of `standings.Standing`, and three that are made from them for the queries.
+
+    `deciding` is `decided_by` in today's form, as the registry has it.
+    """
 
     __tablename__ = "national_dossier"
 
@@ -27,15 +30,34 @@ class NationalDossier(Base):
     helped_by: Mapped[str | None]
     received_by: Mapped[str]
     decided_by: Mapped[str]
+    deciding: Mapped[str]
     filed_at: Mapped[datetime]
     received_at: Mapped[datetime | None]
     opened_at: Mapped[datetime]
     due_at: Mapped[datetime | None]
+    latest_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
+    requests: Mapped[int] = mapped_column(SmallInteger)
+    requested_at: Mapped[datetime | None]
 
     __table_args__ = (
+        Index("national_dossier_newest", "opened_at", "code"),
         Index("national_dossier_procedure", "national_procedure", "opened_at", "code"),
+        # What few dossiers have; among the many, the newest are soon enough found.
+        Index(
+            "national_dossier_broken_off",
+            "status",
+            "opened_at",
+            "code",
+            postgresql_where=text("status IN (3, 7, 8)"),
+        ),
+        Index(
+            "national_dossier_by_post",
+            "opened_at",
+            "code",
+            postgresql_where=text("channel = 3"),
+        ),
         # Few are open at a time: what is overdue, or waits, is found among these.
         Index(
             "national_dossier_open", "opened_at", "code", postgresql_where=text("ended_at IS NULL")
@@ -59,7 +81,10 @@ class TimelineEntry(Base):
 
 
 class Party(Base):
-    """One row for each agency that may see a dossier: a restricted list is one range scan."""
+    """One row for each agency that may see a dossier: a restricted list is one range scan.
+
+    Who may see the whole country needs none.
+    """
 
     __tablename__ = "national_party"
 

@@ -29,6 +29,14 @@ class ProcedureNotFound(Problem):
     type = "/problems/procedure-not-found"
 
 
+class RightTooNarrow(Problem):
+    """Tallies are kept by national procedure: a part of one must not be shown as the whole."""
+
+    status = HTTPStatus.FORBIDDEN
+    title = "Indicators count national procedures, with all their localised forms"
+    type = "/problems/right-too-narrow"
+
+
 class AgencyMissing(Problem):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "Say which agency"

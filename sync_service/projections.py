@@ -23,7 +23,7 @@ from shared.events import (
     ResultIssued,
 )
 from sync_service import store, tallies
-from sync_service.agencies import COUNTRY, lineage, today_form
+from sync_service.agencies import lineage, today_form
 from sync_service.models import (
     Agency,
     NationalDossier,
@@ -37,6 +37,7 @@ from sync_service.standings import OWN, Standing, newer_own, own
 
 STRIPES = 256
 STRIPE_LOCK = 7_101
+NO_MILESTONES = store.Milestones(None, 0, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,9 @@ async def project_dossiers(session: AsyncSession, events: Sequence[DossierEvent]
         told = own(event)
         if newer_own(after.get(event.code), told):
             after[event.code] = told
-    await keep_entries(session, [_entry(event) for event in events])
-    await take(session, before, after)
+    entries = [_entry(event) for event in events]
+    await keep_entries(session, entries)
+    await take(session, before, after, entries)
 
 
 def _entry(event: DossierEvent) -> Entry:
@@ -102,12 +104,21 @@ async def keep_entries(session: AsyncSession, entries: Sequence[Entry]) -> Colle
 
 
 async def take(
-    session: AsyncSession, before: Mapping[str, Standing], after: Mapping[str, Standing]
+    session: AsyncSession,
+    before: Mapping[str, Standing],
+    after: Mapping[str, Standing],
+    entries: Iterable[Entry],
 ) -> None:
-    """Makes the view and the tallies say `after`, where they said `before`."""
-    ended = [each for each in after.values() if each.has_ended and each.finished_at is None]
-    ends = await store.ends(session, ended)
-    settled = [_with_end(each, ends) for each in after.values()]
+    """Makes the view and the tallies say `after`, where they said `before`.
+
+    `entries` are the lines that the timelines got from what is being told.
+    """
+    requested = {entry.code for entry in entries if entry.status == store.REQUEST}
+    requested |= {each.code for each in before.values() if each.requests}
+    untold = {each.code for each in after.values() if each.has_ended and each.finished_at is None}
+    dated = [each for each in after.values() if each.code in requested | untold]
+    milestones = await store.milestones(session, dated)
+    settled = [_settled(each, milestones.get(each.code, NO_MILESTONES)) for each in after.values()]
     changed = [each for each in settled if each != before.get(each.code)]
     if not changed:
         return
@@ -118,17 +129,20 @@ async def take(
     await _count(session, pairs)
 
 
-def _with_end(standing: Standing, ends: Mapping[str, datetime]) -> Standing:
-    if not standing.has_ended:
-        return standing if standing.ended_at is None else replace(standing, ended_at=None)
-    told = standing.finished_at or ends.get(standing.code) or standing.source_time
-    return replace(standing, ended_at=told)
+def _settled(standing: Standing, found: store.Milestones) -> Standing:
+    end = standing.finished_at or found.ended_at or standing.source_time
+    made = (end if standing.has_ended else None, found.requests, found.requested_at)
+    if made == (standing.ended_at, standing.requests, standing.requested_at):
+        return standing
+    ended_at, requests, requested_at = made
+    return replace(standing, ended_at=ended_at, requests=requests, requested_at=requested_at)
 
 
 def _row(standing: Standing) -> dict[str, object]:
     made = {
         "national_procedure": standing.national_procedure,
         "opened_at": standing.opened_at,
+        "deciding": today_form(standing.decided_by),
     }
     return {name: getattr(standing, name) for name in Standing.__slots__} | made
 
@@ -162,8 +176,7 @@ async def name_agencies(session: AsyncSession, codes: AbstractSet[str]) -> None:
     """Agencies that dossiers name before the registry has told of them."""
     known = set((await store.agencies(session, codes)).keys())
     rows = [
-        {"code": code, "above": lineage(code)[1], "version": 0}
-        for code in sorted(codes - known - {COUNTRY})
+        {"code": code, "above": lineage(code)[1], "version": 0} for code in sorted(codes - known)
     ]
     if rows:
         await session.execute(insertion(Agency, rows).on_conflict_do_nothing())

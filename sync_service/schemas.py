@@ -15,9 +15,16 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from shared.events.codes import AgencyCode, Channel, DossierCode, DossierStatus, ProcedureCode
+from shared.events.codes import (
+    ENDED,
+    AgencyCode,
+    Channel,
+    DossierCode,
+    DossierStatus,
+    ProcedureCode,
+)
 from sync_service.clock import Instant
-from sync_service.standings import ENDED, Outcome, Standing
+from sync_service.standings import Outcome, Standing
 
 MOST_ROWS = 1_000
 # Reached only after reception (domain rules of the ten statuses).
@@ -33,7 +40,8 @@ OWN_RULES: Final[Mapping[str, LiteralString]] = MappingProxyType(
     }
 )
 
-Step = Annotated[str, StringConstraints(max_length=100, pattern=r"^[^\x00-\x1f]*$")]
+# No free text: it would hold names and numbers.
+Step = Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z][A-Za-z0-9._-]{0,39})?$")]
 
 
 class Row(BaseModel):
@@ -92,12 +100,13 @@ class DossierRow(Row):
             filed_at=self.filed_at,
             received_at=self.received_at,
             due_at=self.due_at,
+            latest_at=None,
             finished_at=self.finished_at,
         )
 
 
 class ProgressRow(Row):
-    """What happened to a dossier since it was pushed; `step` names a desk or a phase, no person."""
+    """What happened to a dossier since it was pushed; `step` is a desk or a phase, as a slug."""
 
     step: Step = ""
 

@@ -7,23 +7,13 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from shared.events import DossierStanding
-from shared.events.codes import Channel, DossierStatus, national_code
-from sync_service.agencies import lineage
+from shared.events.codes import ENDED, Channel, DossierStatus, national_code
+from sync_service.agencies import COUNTRY, lineage
 
 VIET_NAM: Final = ZoneInfo("Asia/Ho_Chi_Minh")
 
 # Who tells of the dossiers of this mesh. No client can bear the name: they have no slash.
 OWN: Final = "/dossier_service"
-
-ENDED: Final = frozenset(
-    {
-        DossierStatus.NOT_RECEIVED,
-        DossierStatus.WITHDRAWN,
-        DossierStatus.STOPPED,
-        DossierStatus.PROCESSED,
-        DossierStatus.RETURNED,
-    }
-)
 
 
 class Outcome(StrEnum):
@@ -51,7 +41,8 @@ class Standing:
 
     `source` alone may tell of the dossier. `version` counts what it told; `source_time` and, among
     equal times, `source_version` order what another system told. `finished_at` is what was told,
-    `ended_at` what counts: see `store.ends`.
+    `ended_at` what counts; `requests` for supplements were made, the first one at `requested_at`:
+    these three follow from the timeline, see `store.milestones`.
     """
 
     code: str
@@ -68,8 +59,11 @@ class Standing:
     filed_at: datetime
     received_at: datetime | None
     due_at: datetime | None
+    latest_at: datetime | None
     finished_at: datetime | None
     ended_at: datetime | None = None
+    requests: int = 0
+    requested_at: datetime | None = None
 
     @property
     def order(self) -> tuple[datetime, int]:
@@ -89,12 +83,13 @@ class Standing:
         return self.status in ENDED
 
     def says_the_same(self, other: "Standing") -> bool:
-        return replace(self, version=other.version, ended_at=other.ended_at) == other
+        told = replace(self, version=other.version, ended_at=other.ended_at)
+        return replace(told, requests=other.requests, requested_at=other.requested_at) == other
 
     def parties(self) -> frozenset[str]:
-        """Every agency that has a part in it, and all above them."""
+        """Every agency that has a part in it, and all agencies above them."""
         codes = (self.helped_by, self.received_by, self.decided_by)
-        return frozenset(each for code in codes if code for each in lineage(code))
+        return frozenset(each for code in codes if code for each in lineage(code)) - {COUNTRY}
 
     def at_status(self, status: int, source_time: datetime) -> "Standing":
         """As a progress row tells it; a dossier taken up again is no longer finished."""
@@ -130,6 +125,7 @@ def own(event: DossierStanding) -> Standing:
         filed_at=event.filed_at,
         received_at=event.received_at,
         due_at=event.due_at,
+        latest_at=event.latest_at,
         finished_at=event.finished_at,
     )
     standing.parties()
@@ -162,19 +158,16 @@ def judge(current: Standing | None, told: Standing) -> Outcome | Refusal:
 
 
 def other_authority(current: Standing, source: str) -> Refusal | None:
-    """One system at a time is the authority for a dossier; others hold a copy."""
+    """One system at a time is the authority for a dossier; others hold a copy.
+
+    Which one it is, is not told.
+    """
     if current.source == source:
         return None
-    if current.source == OWN:
-        return Refusal(
-            "held_by_mesh",
-            "This dossier is kept by the dossier service of the mesh: change it there, through "
-            "/dossier/v1, and do not push it.",
-        )
     return Refusal(
         "other_source",
-        "Another client system tells of this dossier: only that one may push it. Check the code; "
-        "if your system took it over, ask the operator to move the authority.",
+        "Another system tells of this dossier, and only that one may: check the code. A dossier "
+        "kept in the mesh itself is changed through /dossier/v1, not pushed.",
     )
 
 

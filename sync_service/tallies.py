@@ -42,6 +42,9 @@ class Handling(IntEnum):
     ENDED_IN_TIME = 2
     ENDED_LATE = 3
     ENDED_WITHOUT_DUE = 4
+    # Open, but judged by its requests for supplements: no day to come changes it.
+    REQUESTED_IN_TIME = 5
+    REQUESTED_LATE = 6
 
 
 class Cell(NamedTuple):
@@ -83,14 +86,22 @@ def counted(standing: Standing | None) -> tuple[Counted, ...]:
 
 
 def handling(standing: Standing) -> tuple[Handling, date | None]:
-    """With the due day of an open dossier only: whether that is in time changes with the day."""
-    due_on = vn_day(standing.due_at) if standing.due_at else None
-    if standing.ended_at is None:
-        return Handling.OPEN, due_on
+    """With the due day of an open dossier only: whether that is in time changes with the day.
+
+    An open one with one request for supplements is judged at the time of that request; with more
+    of them it is late (QĐ 766, 2.1).
+    """
+    due = standing.due_at or standing.latest_at
+    due_on = vn_day(due) if due else None
     if due_on is None:
-        return Handling.ENDED_WITHOUT_DUE, None
-    in_time = vn_day(standing.ended_at) <= due_on
-    return (Handling.ENDED_IN_TIME if in_time else Handling.ENDED_LATE), None
+        return (Handling.ENDED_WITHOUT_DUE if standing.ended_at else Handling.OPEN), None
+    if standing.ended_at:
+        in_time = vn_day(standing.ended_at) <= due_on
+        return (Handling.ENDED_IN_TIME if in_time else Handling.ENDED_LATE), None
+    if standing.requested_at is None:
+        return Handling.OPEN, due_on
+    in_time = standing.requests == 1 and vn_day(standing.requested_at) <= due_on
+    return (Handling.REQUESTED_IN_TIME if in_time else Handling.REQUESTED_LATE), None
 
 
 def changes(pairs: Iterable[tuple[Standing | None, Standing]]) -> Mapping[Counted, int]:

@@ -10,8 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.auth import CallContext, Right
 from shared.events import DossierSynced
-from shared.events.codes import CodeError, national_code, parse_dossier_code
+from shared.events.codes import CodeError, parse_dossier_code
 from shared.outbox import emit_many
+from shared.problems import where_and_what
 from sync_service import store
 from sync_service.agencies import covers, today_form
 from sync_service.models import HeldProgress
@@ -52,7 +53,7 @@ async def push_dossiers(
 ) -> list[RowResult]:
     """All rows in one transaction; a bad row is refused and leaves the others alone."""
     readings = [_read(DOSSIER_ROW, row, now) for row in rows]
-    readings = [_permitted(reading, caller.right) for reading in readings]
+    readings = [_permitted(_issued(reading, caller.right), caller.right) for reading in readings]
     good = [reading for reading in readings if isinstance(reading, DossierRow)]
     intake = Intake(caller.client, await lock_standings(session, {row.code for row in good}))
     verdicts = [
@@ -70,13 +71,17 @@ async def push_progress(
     session: AsyncSession, caller: CallContext, rows: Sequence[Any], now: datetime
 ) -> list[RowResult]:
     """Progress of an unknown dossier is held, and applied when its system pushes the dossier."""
-    readings = [_read(PROGRESS_ROW, row, now) for row in rows]
+    readings = [_issued(_read(PROGRESS_ROW, row, now), caller.right) for row in rows]
     good = [reading for reading in readings if isinstance(reading, ProgressRow)]
-    intake = Intake(caller.client, await lock_standings(session, {row.code for row in good}))
+    known = await lock_standings(session, {row.code for row in good})
+    # What lies outside the right is answered as if it were not there.
+    reached = {code: each for code, each in known.items() if _reaches(caller.right, each)}
+    intake = Intake(caller.client, reached)
     await _hold(session, caller.client, [row for row in good if row.code not in intake.before])
-    readings = [_own_progress(intake, reading, caller.right) for reading in readings]
-    known = [row for row in readings if isinstance(row, Row) and row.code in intake.before]
-    fresh = set(await keep_entries(session, [_progress(row, caller.client) for row in known]))
+    readings = [_own_progress(intake, reading) for reading in readings]
+    taken = [row for row in readings if isinstance(row, Row) and row.code in intake.before]
+    intake.entries = [_progress(row, caller.client) for row in taken]
+    fresh = set(await keep_entries(session, intake.entries))
     verdicts = [
         _take_progress(intake, reading, fresh) if isinstance(reading, ProgressRow) else reading
         for reading in readings
@@ -97,12 +102,23 @@ def _read(shape: TypeAdapter[AnyRow], row: Any, now: datetime) -> AnyRow | Refus
 
 def _why(error: ValidationError) -> Refusal:
     """Where and what, never the value: it may be somebody's name or number."""
-    faults = error.errors(include_url=False, include_context=False, include_input=False)
-    told = "; ".join(
-        f"{'.'.join(map(str, each['loc'])) or 'row'}: {each['msg']}" for each in faults
-    )
+    faults = error.errors(include_url=False, include_input=False)
+    told = "; ".join(f"{each['at'] or 'row'}: {each['is']}" for each in map(where_and_what, faults))
     rule = faults[0]["type"]
     return Refusal(rule if rule in OWN_RULES else "invalid_row", told)
+
+
+def _issued(reading: AnyRow | Refusal, right: Right) -> AnyRow | Refusal:
+    """Who issued a code tells of its dossier: naming oneself in it is no claim."""
+    if isinstance(reading, Refusal) or covers(
+        right.agencies, parse_dossier_code(reading.code).agency
+    ):
+        return reading
+    return Refusal(
+        "agency_not_covered",
+        "Your right does not reach the agency in the dossier code: push only dossiers with codes "
+        "that your own agencies issued, or ask the operator for a wider right.",
+    )
 
 
 def _permitted(reading: DossierRow | Refusal, right: Right) -> DossierRow | Refusal:
@@ -115,8 +131,7 @@ def _permitted(reading: DossierRow | Refusal, right: Right) -> DossierRow | Refu
             "Your right reaches neither received_by nor decided_by: push only dossiers of your "
             "own agencies, or ask the operator for a wider right.",
         )
-    procedure = reading.procedure
-    if not (right.covers_procedure(procedure) or right.covers_procedure(national_code(procedure))):
+    if not right.covers_procedure(reading.procedure):
         return Refusal("procedure_not_covered", "Your right does not reach this procedure.")
     return reading
 
@@ -168,16 +183,16 @@ async def _hold(session: AsyncSession, source: str, rows: Iterable[ProgressRow])
         await session.execute(insertion(HeldProgress, held).on_conflict_do_nothing())
 
 
-def _own_progress(
-    intake: Intake, reading: ProgressRow | Refusal, right: Right
-) -> ProgressRow | Refusal:
+def _reaches(right: Right, standing: Standing) -> bool:
+    agencies = (standing.received_by, standing.decided_by)
+    within = any(covers(right.agencies, agency) for agency in agencies)
+    return within and right.covers_procedure(standing.procedure)
+
+
+def _own_progress(intake: Intake, reading: ProgressRow | Refusal) -> ProgressRow | Refusal:
     if isinstance(reading, Refusal) or (current := intake.before.get(reading.code)) is None:
         return reading
-    if refusal := other_authority(current, intake.source):
-        return refusal
-    if not any(covers(right.agencies, each) for each in (current.received_by, current.decided_by)):
-        return Refusal("agency_not_covered", "Your right does not reach this dossier any more.")
-    return reading
+    return other_authority(current, intake.source) or reading
 
 
 def _progress(row: Row, source: str) -> Entry:
@@ -200,8 +215,9 @@ def _take_progress(intake: Intake, row: ProgressRow, fresh: set[Entry]) -> Outco
 
 
 async def _tell(session: AsyncSession, intake: Intake) -> None:
-    await take(session, intake.before, intake.after)
+    # The tallies come last: whoever changes the same cells waits for this transaction's end.
     await emit_many(session, [DossierSynced.model_validate(each.synced()) for each in intake.told])
+    await take(session, intake.before, intake.after, intake.entries)
 
 
 def _result(row: Any, verdict: Outcome | Refusal, warnings: Mapping[str, list[str]]) -> RowResult:

@@ -1,7 +1,8 @@
 from shared.worker import work as run
 from sync_service.handlers import HANDLERS
 from sync_service.settings import Settings
+from sync_service.timers import TIMERS
 
 
 async def work(settings: Settings) -> None:
-    await run(settings, handlers=HANDLERS)
+    await run(settings, handlers=HANDLERS, timers=TIMERS)

@@ -31,7 +31,7 @@ JAVA = [
 
 @dataclass
 class KafkaServer:
-    """Has the topics of topics.yaml from its first start on; a stop keeps every message."""
+    """Has the topics of shared.topics from its first start on; a stop keeps every message."""
 
     directory: Path
     port: int = field(default_factory=free_port)

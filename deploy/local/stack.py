@@ -13,6 +13,8 @@ from deploy.services import SERVICES, Service
 ROOT = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1"
 BROKER_PORT = 9092
+# published procedures, where somebody has put them beside the project
+CATALOGUE = ROOT.parent / "shared" / "data" / "procedures.jsonl.gz"
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class Stack:
         return {
             "LOG_FORMAT": "console",
             **self.environment(),
+            "CATALOGUE_FILE": os.environ.get("CATALOGUE_FILE") or _catalogue(),
             "DATABASE_URL": service_url(self.admin_url, service),
             "KAFKA_SERVERS": self.servers,
             "HOST": HOST,
@@ -85,6 +88,10 @@ class Stack:
             "KAFKA_FETCH_WAIT_MS": str(EmbeddedBroker.fetch_wait_ms),
             "REPLAY_AT_START": str(not EmbeddedBroker.keeps_data).lower(),
         }
+
+
+def _catalogue() -> str:
+    return str(CATALOGUE) if CATALOGUE.exists() else ""
 
 
 def read_stack(environment: Mapping[str, str]) -> Stack:

@@ -6,14 +6,13 @@ Dates are handled as ordinals (`date.toordinal()`), so that counting days is cou
 from bisect import bisect_left
 from datetime import date, time
 from functools import cache, cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Self
 from zoneinfo import ZoneInfo
 
 import holidays
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 _FOLDER = Path(__file__).parent
 
@@ -63,7 +62,6 @@ class OfficeHours(BaseModel):
     time_zone: ZoneInfo
     sessions: tuple[Session, ...] = Field(min_length=1)
     same_day_until: time
-    warn_hours: NonNegativeInt
     reception_hours: PositiveInt
 
     @model_validator(mode="after")
@@ -95,12 +93,6 @@ def corrections(year: int) -> Corrections | None:
     if not path.exists():
         return None
     return Corrections.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-
-
-def calendar_version(year: int) -> str:
-    """What the working days of a year were computed from, for figures that must be recomputed."""
-    announced = corrections(year)
-    return f"{year}.{announced.version if announced else 0}+holidays-{version('holidays')}"
 
 
 @cache

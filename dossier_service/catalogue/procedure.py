@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from dossier_service.deadlines import Term, Unit
-from shared.events.codes import AgencyCode, Channel, ProcedureCode, national_code
+from shared.events.codes import AgencyCode, Channel, ProcedureCode
 
 # KQ.G15.000031, or the older 000.00.00.G09-KQ002269
 RESULT_CODE = (
@@ -62,11 +62,6 @@ class Paper(_Entry):
     # the case in which it is asked for; None: always
     case: Text | None = None
     replaced_by: tuple[Replacement, ...] = ()
-
-    @property
-    def is_required(self) -> bool:
-        """The published lists also hold remarks, as papers of which nought is to be handed in."""
-        return self.case is None and self.originals + self.copies > 0
 
 
 class Fee(_Entry):
@@ -148,10 +143,6 @@ class Procedure(_Entry):
             if twice := {code for code in codes if codes.count(code) > 1}:
                 raise ValueError(f"{name}: the same code twice: {sorted(twice)}")
         return self
-
-    @property
-    def national_code(self) -> str:
-        return national_code(self.code)
 
     def accepts(self, channel: Channel) -> bool:
         return any(entry.channel is channel for entry in self.channels)

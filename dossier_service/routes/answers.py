@@ -19,6 +19,8 @@ async def answered(
     """The answer to a change, remembered. It gives no field of the applicant, who is named only."""
     set_etag(response, dossier.version)
     name_subject(response, dossier.person, [])
+    # Where it was just made, no path names it yet.
+    response.headers["X-Dossier"] = dossier.code
     return await once.remember(answer, status, dict(response.headers))
 
 

@@ -7,12 +7,11 @@ from fastapi import APIRouter, Depends, Query, Response
 from dossier_service.routes.answers import answered, name_subject
 from dossier_service.routes.needs import Now, Register, Rules, Shelf
 from dossier_service.schemas.answers import (
-    DocumentOut,
     DossierFound,
     DossierLine,
     DossierOut,
     StepOut,
-    applicant_of,
+    found,
 )
 from dossier_service.schemas.requests import FileDossier
 from dossier_service.store.lists import Filters
@@ -55,7 +54,7 @@ async def _filters(
     channel: Channel | None = None,
     filed_from: date | None = None,
     filed_to: Annotated[date | None, Query(description="this day included")] = None,
-    due_before: date | None = None,
+    due_before: Annotated[date | None, Query(description="only what is unfinished")] = None,
     overdue: Annotated[bool, Query(description="only what is unfinished and late")] = False,
 ) -> Filters:
     return Filters(
@@ -89,18 +88,7 @@ async def read_dossier(
 ) -> DossierFound:
     dossier = await looking.read_whole_dossier(session, code, caller)
     kept = await handling.version_kept(session, shelf, dossier)
-    fields = caller.right.fields
-    answer = DossierFound.of(
-        dossier,
-        kept.procedure,
-        applicant=applicant_of(dossier.applicant, fields),
-        documents=[DocumentOut.model_validate(each) for each in dossier.documents],
-        **{
-            name: getattr(dossier, name)
-            for name in ("summary", "note")
-            if fields is None or name in fields
-        },
-    )
+    answer = found(dossier, kept.procedure, caller.right.fields)
     set_etag(response, dossier.version)
     name_subject(response, dossier.person, answer.personal_fields)
     return answer

@@ -1,5 +1,8 @@
-"""The shapes of answers. Applicants' data goes out by `DossierFound` alone."""
+"""The shapes of answers. Applicants' data, and free text that may hold some, goes out by
+`DossierFound` alone, as far as the right names the fields.
+"""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -52,12 +55,20 @@ class FeeOut(_Out):
 
 
 class ResultOut(_Out):
+    """That there is one: its number and title may name somebody."""
+
     code: str
-    number: str
-    title: str
     electronic: bool
-    file_sha256: str | None
     issued_at: Instant
+    recalled_at: Instant | None
+
+
+class ResultFound(ResultOut):
+    """With what the right may withhold: left out of the answer where it does."""
+
+    number: str | None = None
+    title: str | None = None
+    file_sha256: str | None = None
 
 
 class _Standing(_Out):
@@ -105,23 +116,22 @@ class DossierOut(_Standing):
     due_before_supplement: Instant | None
     reason: str | None
     fees: list[FeeOut]
-    results: list[ResultOut]
+    results: Sequence[ResultOut]
 
     @classmethod
     def of(cls, dossier: Dossier, procedure: Procedure, **more: Any) -> Self:
-        return cls(
-            **_standing(dossier),
-            procedure=ProcedureName.model_validate(procedure),
-            procedure_version=dossier.procedure_version,
-            permitted=sorted(permitted(dossier.status, before=dossier.previous_status)),
-            external_code=dossier.external_code,
-            reception_due_at=dossier.reception_due_at,
-            due_before_supplement=dossier.due_before_supplement,
-            reason=dossier.reason,
-            fees=[FeeOut.model_validate(fee) for fee in dossier.fees],
-            results=[ResultOut.model_validate(result) for result in dossier.results],
-            **more,
-        )
+        shown = _standing(dossier) | {
+            "procedure": ProcedureName.model_validate(procedure),
+            "procedure_version": dossier.procedure_version,
+            "permitted": sorted(permitted(dossier.status, before=dossier.previous_status)),
+            "external_code": dossier.external_code,
+            "reception_due_at": dossier.reception_due_at,
+            "due_before_supplement": dossier.due_before_supplement,
+            "reason": dossier.reason,
+            "fees": [FeeOut.model_validate(fee) for fee in dossier.fees],
+            "results": [ResultOut.model_validate(result) for result in dossier.results],
+        }
+        return cls(**shown | more)
 
 
 class DocumentOut(_Out):
@@ -147,15 +157,17 @@ class DossierFound(DossierOut):
     """With the applicant, the papers and the officer's words, as far as the right allows."""
 
     applicant: ApplicantOut
-    documents: list[DocumentOut]
+    results: Sequence[ResultFound]
+    documents: list[DocumentOut] | None = None
     summary: str | None = None
     note: str | None = None
 
     @property
     def personal_fields(self) -> list[str]:
         """The names of what is said of the applicant, for the record of this access."""
-        beside = [name for name in ("summary", "note") if getattr(self, name) is not None]
-        return [*self.applicant.model_dump(exclude_none=True), *beside]
+        beside = [name for name in ("summary", "note", "documents") if getattr(self, name)]
+        results = ["results"] if any(result.title for result in self.results) else []
+        return [*self.applicant.model_dump(exclude_none=True), *beside, *results]
 
 
 def applicant_of(applicant: DossierApplicant, fields: frozenset[str] | None) -> ApplicantOut:
@@ -165,6 +177,23 @@ def applicant_of(applicant: DossierApplicant, fields: frozenset[str] | None) -> 
         if fields is None or name in fields
     }
     return ApplicantOut(**given)
+
+
+def found(dossier: Dossier, procedure: Procedure, fields: frozenset[str] | None) -> DossierFound:
+    """The dossier as a right for `fields` shows it; None means all."""
+
+    def allows(name: str) -> bool:
+        return fields is None or name in fields
+
+    more: dict[str, Any] = {
+        name: getattr(dossier, name) for name in ("summary", "note") if allows(name)
+    }
+    if allows("documents"):
+        more["documents"] = [DocumentOut.model_validate(each) for each in dossier.documents]
+    shape = ResultFound if allows("results") else ResultOut
+    results = [shape.model_validate(each).model_dump() for each in dossier.results]
+    applicant = applicant_of(dossier.applicant, fields)
+    return DossierFound.of(dossier, procedure, applicant=applicant, results=results, **more)
 
 
 class StepOut(_Out):

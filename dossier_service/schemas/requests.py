@@ -1,7 +1,7 @@
 """The shapes of requests. What they refuse they do not repeat: it may be somebody's name."""
 
 import re
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -16,9 +16,10 @@ from pydantic import (
 )
 
 from dossier_service.catalogue.procedure import ResultCode
-from shared.events.codes import AgencyCode, Channel, DossierStatus, ProcedureCode
+from shared.events.codes import AgencyCode, Channel, ProcedureCode
 
 _BIRTH_DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?")
+_EARLIEST_BIRTH = date(1850, 1, 1)
 _CITIZEN = 1
 MOST_DOCUMENTS = 100
 
@@ -31,7 +32,7 @@ def _birth_date(text: str) -> str:
         born = date(year, month, day)
     except ValueError:
         raise ValueError("not a day of the calendar") from None
-    if not date(1850, 1, 1) <= born <= datetime.now(UTC).date():
+    if born < _EARLIEST_BIRTH:
         raise ValueError("nobody who files a dossier was born then")
     return text
 
@@ -111,9 +112,12 @@ class FileDossier(_Body):
 
 
 class MoveDossier(_Body):
-    """`reason` is a code and goes to everybody who follows the dossier; `note` stays with it."""
+    """`reason` is a code and goes to everybody who follows the dossier; `note` stays with it.
 
-    to: DossierStatus
+    `to` is a status, 1 to 10; any other number is refused as a transition is, with what may follow.
+    """
+
+    to: int
     reason: Slug | None = None
     note: Note | None = None
 

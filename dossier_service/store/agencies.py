@@ -13,13 +13,14 @@ from dossier_service.models import Agency
 FRESH_SECONDS = 30.0
 UNKNOWN_SECONDS = 1.0
 
-_ALL = select(Agency.code, Agency.valid_to, Agency.successor)
+_ALL = select(Agency.code, Agency.valid_from, Agency.valid_to, Agency.successor)
 
 
 @dataclass(frozen=True, slots=True)
 class AgencyTerm:
-    """`valid_to` is its last day; `successor` continues it."""
+    """`valid_from` is its first day, `valid_to` its last; `successor` continues it."""
 
+    valid_from: date
     valid_to: date | None
     successor: str | None
 
@@ -38,8 +39,8 @@ class AgencyRegister:
         is_known = all(code in self._terms for code in codes)
         if time.monotonic() - self._read_at > (FRESH_SECONDS if is_known else UNKNOWN_SECONDS):
             self._terms = {
-                code: AgencyTerm(valid_to, successor)
-                for code, valid_to, successor in await session.execute(_ALL)
+                code: AgencyTerm(valid_from, valid_to, successor)
+                for code, valid_from, valid_to, successor in await session.execute(_ALL)
             }
             self._read_at = time.monotonic()
         return self._terms

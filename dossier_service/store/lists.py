@@ -20,7 +20,7 @@ COUNTRY = ""
 
 @dataclass(frozen=True)
 class Filters:
-    """Days are those of the office. `overdue`: unfinished, and due before today."""
+    """Days are those of the office. `due_before` and `overdue` (before today): unfinished only."""
 
     status: DossierStatus | None
     procedure: str | None
@@ -106,10 +106,14 @@ def _narrowed(filters: Filters, right: Right, today: date) -> list[ColumnElement
     if filters.filed_to is not None:
         found.append(DossierParty.filed_at < _begin(filters.filed_to) + timedelta(days=1))
     if filters.due_before is not None:
-        found.append(DossierParty.due_at < _begin(filters.due_before))
+        found += _open_and_due_before(filters.due_before)
     if filters.overdue:
-        found += [DossierParty.finished_at.is_(None), DossierParty.due_at < _begin(today)]
+        found += _open_and_due_before(today)
     return found
+
+
+def _open_and_due_before(day: date) -> list[ColumnElement[bool]]:
+    return [DossierParty.finished_at.is_(None), DossierParty.due_at < _begin(day)]
 
 
 def _begin(day: date) -> datetime:

@@ -23,16 +23,23 @@ from shared.pagination import PageQuery
 
 
 class Outcome(BaseModel):
-    """`new`, `changed` and `unchanged` count procedures; a version was made of the first two."""
+    """`new`, `changed` and `unchanged` count procedures; a version was made of the first two.
+
+    `own` names those of a file that were left as the own entry has them.
+    """
 
     new: int
     changed: int
     unchanged: int
+    own: list[str] = []
     report: ImportReport | None = None
 
     def __str__(self) -> str:
         counts = f"{self.new} new, {self.changed} changed, {self.unchanged} unchanged"
-        return f"{self.report}\n{counts}" if self.report else counts
+        lines = [str(self.report)] if self.report else []
+        if self.own:
+            lines.append(f"left as the own entry has them: {', '.join(self.own)}")
+        return "\n".join([*lines, counts])
 
 
 @dataclass(frozen=True)
@@ -77,9 +84,13 @@ def read_file(path: Path) -> PublishedFile:
     return PublishedFile(path.name, digest, tuple(read_published_file(path)))
 
 
-async def import_file(session: AsyncSession, file: PublishedFile, *, now: datetime) -> Outcome:
-    """Publish the procedures of a file; what came of it is kept."""
-    outcome = await publish(session, file.procedures.values(), now=now)
+async def import_file(
+    session: AsyncSession, file: PublishedFile, own: Mapping[str, Procedure], *, now: datetime
+) -> Outcome:
+    """Publish the procedures of a file, but none of `own`; what came of it is kept."""
+    published = [each for code, each in file.procedures.items() if code not in own]
+    outcome = await publish(session, published, now=now)
+    outcome.own = sorted(file.procedures.keys() & own.keys())
     outcome.report = import_report(file.entries)
     _record(session, file.name, file.digest, outcome, now=now)
     return outcome
@@ -105,6 +116,7 @@ async def begin(
         return None
     procedures = dict(published.procedures if published else {}) | dict(own)
     outcome = await publish(session, procedures.values(), now=now)
+    outcome.own = sorted(published.procedures.keys() & own.keys()) if published else []
     outcome.report = import_report(published.entries) if published else None
     _record(session, "seed", begun, outcome, now=now)
     return outcome

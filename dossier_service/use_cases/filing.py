@@ -26,7 +26,7 @@ from dossier_service.problems import (
     TimeUnlikely,
 )
 from dossier_service.schemas.requests import DocumentIn, FileDossier
-from dossier_service.statuses import first_statuses
+from dossier_service.statuses import first_status
 from dossier_service.store import filing as store
 from dossier_service.store.agencies import AgencyRegister
 from dossier_service.store.catalogue import ProcedureShelf, Published
@@ -42,6 +42,7 @@ from shared.events.codes import (
     format_dossier_code,
 )
 from shared.hashing import person_hash
+from shared.problems import Invalid
 
 LONGEST_BACK = timedelta(days=366)
 CLOCK_SKEW = timedelta(minutes=1)
@@ -66,6 +67,7 @@ async def file_dossier(
     now: datetime,
 ) -> tuple[Dossier, Procedure]:
     _refuse_outside_right(wish, caller)
+    _refuse_unborn(wish, today=office_day(now))
     filed_at = _filing_time(wish, now)
     published = await shelf.current(session, wish.procedure)
     if published is None:
@@ -76,7 +78,7 @@ async def file_dossier(
     serial = await store.next_serial(session, wish.received_by, office_day(now))
     layout = rules.layout if wish.received_by[0].isalpha() else DOSSIER_CODE_LAYOUTS["qcvn"]
     code = format_dossier_code(wish.received_by, office_day(now), serial, layout)
-    dossier = _dossier(wish, published, code, filed_at=filed_at, rules=rules)
+    dossier = _dossier(wish, published, code, filed_at=filed_at, now=now, rules=rules)
     dossier.fees, dossier.results = [_fee(code, fee) for fee in fees], []
     first = step_of(dossier, caller, "filed", now, from_status=None)
     await store.insert_dossier(
@@ -97,15 +99,28 @@ async def file_dossier(
 def _refuse_outside_right(wish: FileDossier, caller: CallContext) -> None:
     if not caller.right.covers_procedure(wish.procedure):
         raise NotAllowed("The right in force is for other procedures.", procedure=wish.procedure)
-    if not caller.right.covers_agency(wish.received_by):
+    # Who helps the applicant files for them, whoever then receives the dossier.
+    filing = {wish.received_by, wish.helped_by or wish.received_by}
+    if not any(caller.right.covers_agency(agency) for agency in filing):
         raise NotAllowed("The right in force is for other agencies.", agency=wish.received_by)
 
 
+def _refuse_unborn(wish: FileDossier, *, today: date) -> None:
+    # The beginning of a date, yyyy or yyyy-mm, compares as the date does.
+    if wish.applicant.birth_date and wish.applicant.birth_date > today.isoformat():
+        fault = {
+            "at": "body.applicant.birth_date",
+            "is": "nobody who files a dossier was born then",
+        }
+        raise Invalid(errors=[fault])
+
+
 def _filing_time(wish: FileDossier, now: datetime) -> datetime:
+    """When it was submitted. It is received now all the same: nobody receives in the past."""
     filed_at = wish.submitted_at or now
     if not now - LONGEST_BACK <= filed_at <= now + CLOCK_SKEW:
         raise TimeUnlikely
-    return filed_at.astimezone(UTC)
+    return min(filed_at, now).astimezone(UTC)
 
 
 def _fees(wish: FileDossier, procedure: Procedure) -> Sequence[Fee]:
@@ -137,7 +152,9 @@ async def _check_agencies(
     if unknown := {place: code for place, code in named.items() if code not in terms}:
         raise AgencyUnknown(agencies=unknown)
     for place, code in named.items():
-        last_day = terms[code].valid_to
+        first_day, last_day = terms[code].valid_from, terms[code].valid_to
+        if on < first_day:
+            raise AgencyClosed(f"Its first day is {first_day}.", at=place, agency=code)
         if last_day is not None and last_day < on:
             raise AgencyClosed(
                 f"Its last day was {last_day}; name who continues it.",
@@ -148,13 +165,18 @@ async def _check_agencies(
 
 
 def _dossier(
-    wish: FileDossier, published: Published, code: str, *, filed_at: datetime, rules: FilingRules
+    wish: FileDossier,
+    published: Published,
+    code: str,
+    *,
+    filed_at: datetime,
+    now: datetime,
+    rules: FilingRules,
 ) -> Dossier:
-    (status,) = first_statuses(wish.channel)
+    status = first_status(wish.channel)
     is_received = status is DossierStatus.RECEIVED
-    term = published.procedure.term(wish.channel)
     number = wish.applicant.personal_number
-    return Dossier(
+    dossier = Dossier(
         code=code,
         version=1,
         external_code=wish.external_code,
@@ -163,14 +185,15 @@ def _dossier(
         channel=wish.channel,
         status=status,
         previous_status=None,
-        moved_at=filed_at,
+        moved_at=now,
         helped_by=wish.helped_by,
         received_by=wish.received_by,
         decided_by=wish.decided_by,
         filed_at=filed_at,
         reception_due_at=None if is_received else reception_due_at(filed_at),
-        received_at=filed_at if is_received else None,
-        due_at=due_at(filed_at, term) if is_received else None,
+        received_at=now if is_received else None,
+        due_at=None,
+        latest_at=None,
         due_before_supplement=None,
         finished_at=None,
         person=person_hash(number, rules.person_key) if number else None,
@@ -178,6 +201,17 @@ def _dossier(
         reason=None,
         note=None,
     )
+    if is_received:
+        start_clock(dossier, published.procedure)
+    return dossier
+
+
+def start_clock(dossier: Dossier, procedure: Procedure) -> None:
+    """From reception on; what has no due date is measured by the longest term (QĐ 766, 2.1)."""
+    assert dossier.received_at is not None
+    dossier.due_at = due_at(dossier.received_at, procedure.term(dossier.channel))
+    if dossier.due_at is None:
+        dossier.latest_at = due_at(dossier.received_at, procedure.longest_term())
 
 
 def _documents(documents: Sequence[DocumentIn], code: str) -> list[dict[str, Any]]:

@@ -4,10 +4,11 @@ Everything reads the dossier, checks, changes it, and tells; who read an older v
 """
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from dossier_service.deadlines import due_at, extended, reception_due_at
+from dossier_service.deadlines import extended, reception_due_at
 from dossier_service.models import Dossier, DossierFee, DossierResult
 from dossier_service.problems import (
     AmountWrong,
@@ -16,6 +17,7 @@ from dossier_service.problems import (
     FeePaidBefore,
     FeeUnknown,
     NotResponsible,
+    PaymentRefused,
     ReasonMissing,
     ReferenceUsed,
     ResultCodeUnknown,
@@ -27,20 +29,12 @@ from dossier_service.schemas.requests import IssueResult, MoveDossier, NoteProgr
 from dossier_service.statuses import is_final, needs_reason, permitted
 from dossier_service.store import dossiers as store
 from dossier_service.store.catalogue import ProcedureShelf, Published
+from dossier_service.use_cases.filing import start_clock
 from dossier_service.use_cases.telling import step_of, tell
 from shared.auth import CallContext
 from shared.events import DossierMoved, DossierProgressed, FeePaid, ResultIssued
-from shared.events.codes import DossierStatus
+from shared.events.codes import ENDED, DossierStatus
 from shared.preconditions import require_version
-
-_ENDS = frozenset(
-    {
-        DossierStatus.NOT_RECEIVED,
-        DossierStatus.WITHDRAWN,
-        DossierStatus.PROCESSED,
-        DossierStatus.RETURNED,
-    }
-)
 
 
 async def move_dossier(
@@ -53,19 +47,19 @@ async def move_dossier(
     shelf: ProcedureShelf,
     now: datetime,
 ) -> Dossier:
-    dossier = await _read_to_change(session, code, caller, expected)
-    _refuse_unless_permitted(dossier, wish)
-    _refuse_open_fees(dossier, wish.to)
-    if wish.to is DossierStatus.PROCESSED:
+    dossier = await _read_to_change(session, code, caller, expected, to=wish.to)
+    to = _permitted_status(dossier, wish)
+    _refuse_open_fees(dossier, to)
+    if to is DossierStatus.PROCESSED:
         await _refuse_without_result(session, dossier, shelf)
     # The clock of another replica may be ahead of this one's: time does not turn back.
     now = max(now, dossier.moved_at)
     previous = dossier.status
-    if wish.to is DossierStatus.RECEIVED and dossier.received_at is None:
+    if to is DossierStatus.RECEIVED and dossier.received_at is None:
         _receive(dossier, await _in_force(session, shelf, dossier), now)
     else:
-        _mind_deadlines(dossier, wish.to, now)
-    _enter(dossier, wish, now)
+        _mind_deadlines(dossier, to, now)
+    _enter(dossier, to, wish, now)
     await store.restate_parties(session, dossier)
     session.add(
         step_of(
@@ -95,6 +89,7 @@ async def note_progress(
     if is_final(dossier.status):
         raise TransitionRefused(current=dossier.status, asked=dossier.status, permitted=[])
     dossier.version += 1
+    dossier.note = wish.note or dossier.note
     session.add(step_of(dossier, caller, "progressed", now, step=wish.step, note=wish.note))
     tell(session, DossierProgressed, dossier, now, step=wish.step)
     return dossier
@@ -114,6 +109,8 @@ async def pay_fee(
     if _is_known(dossier, wish):
         return dossier
     require_version(dossier.version, expected)
+    if is_final(dossier.status):
+        raise PaymentRefused(current=dossier.status)
     fee = _fee_to_pay(dossier, wish)
     fee.paid_at, fee.method, fee.reference = now, wish.method, wish.reference
     dossier.version += 1
@@ -140,7 +137,7 @@ async def issue_result(
     shelf: ProcedureShelf,
     now: datetime,
 ) -> Dossier:
-    dossier = await _read_to_change(session, code, caller, expected)
+    dossier = await _read_to_change(session, code, caller, expected, to=DossierStatus.PROCESSED)
     if DossierStatus.PROCESSED not in permitted(dossier.status, before=dossier.previous_status):
         raise ResultRefused(current=dossier.status)
     known = (await version_kept(session, shelf, dossier)).procedure.result_codes
@@ -175,28 +172,37 @@ async def _in_force(session: AsyncSession, shelf: ProcedureShelf, dossier: Dossi
 
 
 async def _read_to_change(
-    session: AsyncSession, code: str, caller: CallContext, expected: int
+    session: AsyncSession, code: str, caller: CallContext, expected: int, to: int | None = None
 ) -> Dossier:
+    """What ends with the decision, and its result, is for who decides; all else as it stands."""
     dossier = await read_dossier(session, code, caller)
-    if not caller.right.covers_agency(dossier.responsible_agency):
-        raise NotResponsible(responsible_agency=dossier.responsible_agency)
+    decides = to == DossierStatus.PROCESSED
+    acting = dossier.decided_by if decides else dossier.responsible_agency
+    if not caller.right.covers_agency(acting):
+        raise NotResponsible(responsible_agency=acting)
     require_version(dossier.version, expected)
     return dossier
 
 
-def _refuse_unless_permitted(dossier: Dossier, wish: MoveDossier) -> None:
+def _permitted_status(dossier: Dossier, wish: MoveDossier) -> DossierStatus:
     following = permitted(dossier.status, before=dossier.previous_status)
     if wish.to not in following:
-        raise TransitionRefused(current=dossier.status, asked=wish.to, permitted=sorted(following))
-    if needs_reason(dossier.status, wish.to) and wish.reason is None:
-        raise ReasonMissing(current=dossier.status, asked=wish.to)
+        # A number that is no status is not repeated: it may be somebody's.
+        asked: dict[str, Any] = {"asked": wish.to} if wish.to in set(DossierStatus) else {}
+        raise TransitionRefused(current=dossier.status, permitted=sorted(following), **asked)
+    to = DossierStatus(wish.to)
+    if needs_reason(dossier.status, to) and wish.reason is None:
+        raise ReasonMissing(current=dossier.status, asked=to)
+    return to
 
 
 def _refuse_open_fees(dossier: Dossier, to: DossierStatus) -> None:
-    """At 6 what must be paid before holds it back; its result is held back by any open fee."""
+    """What must be paid before holds it back at 6 and from handling; any fee, from its return."""
     is_open = [fee for fee in dossier.fees if fee.paid_at is None]
     match dossier.status, to:
         case DossierStatus.PAYMENT_REQUIRED, _ if to is dossier.previous_status:
+            holding = [fee for fee in is_open if fee.when == "before"]
+        case _, DossierStatus.PROCESSING | DossierStatus.PROCESSED:
             holding = [fee for fee in is_open if fee.when == "before"]
         case DossierStatus.PROCESSED, DossierStatus.RETURNED:
             holding = is_open
@@ -210,7 +216,7 @@ def _refuse_open_fees(dossier: Dossier, to: DossierStatus) -> None:
 async def _refuse_without_result(
     session: AsyncSession, dossier: Dossier, shelf: ProcedureShelf
 ) -> None:
-    if dossier.results:
+    if any(result.recalled_at is None for result in dossier.results):
         return
     procedure = (await version_kept(session, shelf, dossier)).procedure
     if procedure.requires_result:
@@ -221,13 +227,14 @@ def _receive(dossier: Dossier, published: Published, now: datetime) -> None:
     """From reception on the clock runs, by the version in force at this moment."""
     dossier.procedure_version = published.version
     dossier.received_at = now
-    dossier.due_at = due_at(now, published.procedure.term(dossier.channel))
+    start_clock(dossier, published.procedure)
 
 
 def _mind_deadlines(dossier: Dossier, to: DossierStatus, now: datetime) -> None:
     match dossier.status, to:
         case DossierStatus.PAYMENT_REQUIRED, DossierStatus.REGISTERED:
-            dossier.reception_due_at = reception_due_at(now)
+            paid = [fee.paid_at for fee in dossier.fees if fee.paid_at]
+            dossier.reception_due_at = reception_due_at(max(paid, default=now))
         case DossierStatus.SUPPLEMENT_REQUESTED, DossierStatus.REGISTERED:
             dossier.reception_due_at = extended(
                 dossier.reception_due_at, asked=dossier.moved_at, supplemented=now
@@ -237,16 +244,27 @@ def _mind_deadlines(dossier: Dossier, to: DossierStatus, now: datetime) -> None:
             DossierStatus.RECEIVED | DossierStatus.PROCESSING,
         ):
             dossier.due_before_supplement = dossier.due_at
-            dossier.due_at = extended(dossier.due_at, asked=dossier.moved_at, supplemented=now)
+            wait = {"asked": dossier.moved_at, "supplemented": now}
+            dossier.due_at = extended(dossier.due_at, **wait)
+            dossier.latest_at = extended(dossier.latest_at, **wait)
+        case DossierStatus.PROCESSED, DossierStatus.PROCESSING:
+            _recall_results(dossier, now)
 
 
-def _enter(dossier: Dossier, wish: MoveDossier, now: datetime) -> None:
+def _recall_results(dossier: Dossier, now: datetime) -> None:
+    """What was recalled does not answer the dossier a second time: it needs a new result."""
+    for result in dossier.results:
+        result.recalled_at = result.recalled_at or now
+
+
+def _enter(dossier: Dossier, to: DossierStatus, wish: MoveDossier, now: datetime) -> None:
     dossier.version += 1
-    dossier.previous_status, dossier.status = dossier.status, wish.to
+    dossier.previous_status, dossier.status = dossier.status, to
     dossier.moved_at, dossier.reason, dossier.note = now, wish.reason, wish.note
-    if wish.to not in _ENDS:
+    if to not in ENDED:
         dossier.finished_at = None
-    elif dossier.finished_at is None:
+    elif dossier.previous_status is not DossierStatus.PROCESSED:
+        # The return of what was processed is no second end.
         dossier.finished_at = now
 
 

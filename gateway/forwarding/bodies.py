@@ -15,8 +15,8 @@ from gateway.upstreams import KIB, Operation
 from shared.problems import Problem
 
 # A body of known length up to this is gathered and sent in one piece: a caller that sends slowly
-# then holds up only this gateway, not the service behind.
-_ONE_PIECE = 256 * KIB
+# then holds neither the service behind nor a place in its queue, only so much of this memory.
+_ONE_PIECE = 64 * KIB
 # A call that ends sooner is not worth a task that watches for the caller's hanging up.
 _WATCH_AFTER_S = 0.05
 
@@ -49,15 +49,17 @@ class RequestBody:
 
     @property
     def sha256(self) -> str | None:
-        return self._digest.hexdigest() if self._digest else None
+        """Of the whole body; None until it is, and where the operation is not personal."""
+        return self._digest.hexdigest() if self._digest and self.finished else None
 
     async def payload(self) -> bytes | AsyncIterator[bytes] | None:
         """What to send: nothing, the whole, or the pieces as they arrive."""
         if self._none:
             return None
-        if 0 < self._announced <= _ONE_PIECE:
-            return b"".join([piece async for piece in self._pieces()])
-        return self._pieces()
+        return await self.whole() if 0 < self._announced <= _ONE_PIECE else self._pieces()
+
+    async def whole(self) -> bytes:
+        return b"".join([piece async for piece in self._pieces()])
 
     async def caller_gone(self) -> None:
         """Returns when the caller has hung up."""

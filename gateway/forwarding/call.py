@@ -1,19 +1,23 @@
 """How one call ends: its record first where it touches personal data, then its answer."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 from http import HTTPStatus
+from uuid import uuid4
 
 import structlog
-from aiohttp import ClientError, ClientResponse
-from starlette.types import Send
+from aiohttp import ClientError, ClientResponse, StreamReader
+from prometheus_client import Counter
+from starlette.types import Receive, Scope, Send
 
+from gateway.forwarding.bodies import CallerGone
 from gateway.forwarding.exchange import CALLER_GONE, Exchange, Ledger, Outcome
-from gateway.forwarding.headers import Trace, outward
-from gateway.problems import SubjectNotNamed
+from gateway.forwarding.headers import Headers, Trace, outward, trace_of
+from gateway.problems import QuotaSpent, SubjectNotNamed
 from gateway.upstreams import KIB, MIB, Match
-from shared.problems import Problem
+from shared.edge import METHODS, OTHER_METHOD, UNMATCHED
+from shared.problems import Problem, problem_for, respond
 from shared.telemetry import REQUEST_SECONDS
 
 log = structlog.get_logger()
@@ -23,16 +27,36 @@ _HELD_BACK = MIB
 # Other answers of a known size up to this are sent in one piece: a break is then a clean 502.
 _IN_ONE_PIECE = 64 * KIB
 
+UNRECORDED = Counter(
+    "ledger_refusals_unrecorded_total", "Refusals of callers who were told so within the minute"
+)
+
 
 class Call:
+    """`measured` is set where somebody else counts the call: its metric is one of one place."""
+
     def __init__(self, match: Match, trace: Trace, *, ledger: Ledger, send: Send) -> None:
         self.operation = match.operation
         self.parameters: Mapping[str, str] = match.parameters
         self.trace = trace
         self.exchange = Exchange(match.operation, trace.request_id)
-        self.begun = False
+        self.begun = self.measured = False
         self._ledger, self._send = ledger, send
         self._recorded = False
+
+    async def carry(self, work: Awaitable[None], scope: Scope, receive: Receive) -> None:
+        """Awaits `work`, which answers; what it raises becomes the answer and the record."""
+        try:
+            await work
+        except CallerGone:
+            await self.abandon()
+        except Exception as error:
+            # The one broad catch of a call of the table, in place of `shared.edge`.
+            if self.begun:
+                raise
+            response = respond(await self.refuse(problem_for(error)))
+            response.headers["x-request-id"] = self.trace.request_id
+            await response(scope, receive, self._send)
 
     def opening_limit(self, response: ClientResponse) -> int:
         """How many bytes to have before the answer begins; 0: it is a stream, begin at once."""
@@ -41,36 +65,44 @@ class Call:
         length = response.content_length
         return 0 if length is None or length > _IN_ONE_PIECE else _IN_ONE_PIECE
 
-    async def answer(self, response: ClientResponse, opening: bytes, *, whole: bool) -> None:
-        exchange, headers = self.exchange, outward(response.raw_headers, self.trace.request_id)
-        exchange.subjects, exchange.fields = headers.subjects or (), headers.fields
-        success = HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES
-        if self.operation.personal and success and headers.subjects is None:
-            raise SubjectNotNamed(self.operation.service)
-        exchange.end(response.status, Outcome.of(response.status))
+    async def answer(
+        self, status: int, raw: Headers, opening: bytes, rest: StreamReader | None
+    ) -> None:
+        """`rest` is None where `opening` is the whole body."""
+        outer = self._end(status, raw)
         digest = hashlib.sha256(opening) if self.operation.personal else None
-        if whole and digest:
-            exchange.response_sha256 = digest.hexdigest()
+        if digest and rest is None:
+            self.exchange.response_sha256 = digest.hexdigest()
         await self._record()
         self.begun = True
-        await self._send(
-            {
-                "type": "http.response.start",
-                "status": response.status,
-                "headers": headers.outer,
-            }
-        )
-        if whole or opening:
-            await self._send_piece(opening, more=not whole)
-        if not whole:
-            await self._stream(response, digest)
+        await self._send({"type": "http.response.start", "status": status, "headers": outer})
+        if rest is None or opening:
+            await self._send_piece(opening, more=rest is not None)
+        if rest is not None:
+            await self._stream(rest, digest)
         self._note()
+
+    def _end(self, status: int, raw: Headers) -> Headers:
+        """Takes what the answer tells the ledger out of its headers; raises SubjectNotNamed."""
+        exchange, told = self.exchange, outward(raw, self.trace.request_id)
+        exchange.subjects, exchange.fields = told.subjects or (), told.fields
+        exchange.dossier = told.dossier or exchange.dossier
+        success = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
+        if self.operation.personal and success and told.subjects is None:
+            raise SubjectNotNamed(self.operation.service)
+        exchange.end(status, Outcome.of(status))
+        return told.outer
 
     async def refuse(self, problem: Problem) -> Problem:
         """What to answer: the problem, or that the refusal could not be recorded."""
         failed = problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR
         attempted = self._recorded
         self.exchange.end(problem.status, Outcome.FAILED if failed else Outcome.REFUSED)
+        if isinstance(problem, QuotaSpent) and problem.repeated:
+            # Or whoever is turned away could fill the ledger with it.
+            self._measure()
+            UNRECORDED.inc()
+            return problem
         self._note()
         if attempted:
             return problem
@@ -92,9 +124,9 @@ class Call:
         except Problem:
             log.exception("access_not_recorded", request_id=self.trace.request_id)
 
-    async def _stream(self, response: ClientResponse, digest: "hashlib._Hash | None") -> None:
+    async def _stream(self, rest: StreamReader, digest: "hashlib._Hash | None") -> None:
         try:
-            async for piece in response.content.iter_any():
+            async for piece in rest.iter_any():
                 if digest:
                     digest.update(piece)
                 await self._send_piece(piece, more=True)
@@ -118,20 +150,38 @@ class Call:
             await self._ledger.record(self.exchange)
 
     def _note(self) -> None:
-        exchange = self.exchange
-        REQUEST_SECONDS.labels(
-            self.operation.method, self.operation.template, exchange.status
-        ).observe(exchange.duration_s)
+        self._measure()
         if not self.operation.personal:
-            self._ledger.note(exchange)
+            self._ledger.note(self.exchange)
+
+    def _measure(self) -> None:
+        if not self.measured:
+            REQUEST_SECONDS.labels(
+                self.operation.method, self.operation.template, self.exchange.status
+            ).observe(self.exchange.duration_s)
 
     async def _complete(self, *, response_sha256: str | None, outcome: Outcome) -> None:
         if not self.operation.personal:
             return
-        rest = replace(self.exchange, completes=True, response_sha256=response_sha256)
+        rest = replace(
+            self.exchange,
+            id=str(uuid4()),
+            completes=self.exchange.id,
+            response_sha256=response_sha256,
+        )
         rest.end(rest.status, outcome)
         try:
             await self._ledger.record(rest)
         except Problem:
             # The access itself is on record; only the digest of the long answer is not.
             log.exception("completion_not_recorded", request_id=self.trace.request_id)
+
+
+async def turn_away(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers what is no operation at all: with its ids and its metric, without a record."""
+    trace = trace_of(scope)
+    response = respond(problem)
+    response.headers["x-request-id"] = trace.request_id
+    method = scope["method"] if scope["method"] in METHODS else OTHER_METHOD
+    REQUEST_SECONDS.labels(method, UNMATCHED, problem.status.value).observe(0.0)
+    await response(scope, receive, send)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Protocol
+from uuid import uuid4
 
 from starlette.types import Scope
 
@@ -33,8 +34,9 @@ class Exchange:
     """`admit` fills the caller's part, the forwarder the rest.
 
     Digests are lower-case hex and stand only where the operation is personal. `subjects` are keyed
-    hashes. `completes` marks the second record of an answer too long to be held back: the first
-    has no response digest, the second has.
+    hashes. An answer too long to be held back has two records: the first has no response digest,
+    the second has, and `completes` is the first one's `id` (`request_id` is the caller's to choose,
+    and to use again).
     """
 
     operation: Operation
@@ -50,7 +52,8 @@ class Exchange:
     response_sha256: str | None = None
     subjects: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
-    completes: bool = False
+    completes: str | None = None
+    id: str = field(default_factory=lambda: str(uuid4()))
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     duration_s: float = 0.0
     _began: float = field(default_factory=time.perf_counter)
@@ -66,6 +69,9 @@ Admit = Callable[[Exchange, Scope, Mapping[str, str]], Awaitable[Sequence[tuple[
 
 
 class Ledger(Protocol):
+    def require_open(self, operation: Operation) -> None:
+        """Raises a Problem where a call must not begin, because it could not be recorded."""
+
     async def record(self, exchange: Exchange) -> None:
         """Returns when the record is durable; raises a Problem when it cannot be made so.
 

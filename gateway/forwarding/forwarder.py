@@ -2,20 +2,24 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from typing import NamedTuple
 
 from aiohttp import ClientError, ClientResponse, ClientSession
 from multidict import CIMultiDict
+from opentelemetry import propagate
+from opentelemetry.trace import SpanKind, Tracer
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.forwarding.bodies import CallerGone, RequestBody, WhileCallerWaits, read_opening
-from gateway.forwarding.call import Call
+from gateway.forwarding.bodies import RequestBody, WhileCallerWaits, read_opening
+from gateway.forwarding.call import Call, turn_away
 from gateway.forwarding.exchange import Admit, Ledger
 from gateway.forwarding.headers import inward, trace_of
 from gateway.forwarding.upstream import Upstream
 from gateway.problems import BodyTooSlow, MethodRefused, RequestMalformed, UpstreamBroke
 from gateway.upstreams import Match, MethodNotAllowed, NotFound, Operation, Service, find
-from shared.problems import problem_for, respond
+from shared.telemetry import trace_headers
 
 _QUERY = re.compile(rb"[\x21\x22\x24-\x7e]*")
 
@@ -31,8 +35,9 @@ class Forwarder:
         admit: Admit,
         ledger: Ledger,
         own: ASGIApp,
+        tracer: Tracer | None = None,
     ) -> None:
-        self._upstreams, self._session = upstreams, session
+        self._upstreams, self._session, self._tracer = upstreams, session, tracer
         self._admit, self._ledger, self._own = admit, ledger, own
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -45,55 +50,54 @@ class Forwarder:
             case Match() as match:
                 await self.forward(match, scope, receive, send)
             case MethodNotAllowed(allowed):
-                await respond(MethodRefused(allowed))(scope, receive, send)
+                await turn_away(MethodRefused(allowed), scope, receive, send)
             case NotFound():
                 await self._own(scope, receive, send)
 
     async def forward(self, match: Match, scope: Scope, receive: Receive, send: Send) -> None:
         call = Call(match, trace_of(scope), ledger=self._ledger, send=send)
-        try:
-            await self._pass_on(call, scope, receive)
-        except CallerGone:
-            await call.abandon()
-        except Exception as error:
-            # The one broad catch of a forwarded call, in place of `shared.edge`.
-            if call.begun:
-                raise
-            response = respond(await call.refuse(problem_for(error)))
-            response.headers["x-request-id"] = call.trace.request_id
-            await response(scope, receive, send)
+        with traced(call, self._tracer) if self._tracer else nullcontext():
+            await call.carry(self._pass_on(call, scope, receive), scope, receive)
 
     async def _pass_on(self, call: Call, scope: Scope, receive: Receive) -> None:
-        body = RequestBody(call.operation, scope, receive)
-        target = _target(scope)
         added = await self._admit(call.exchange, scope, call.parameters)
-        headers = inward(scope, call.trace, added)
+        # Only now: who is not admitted is refused whatever else is wrong.
+        body = RequestBody(call.operation, scope, receive)
+        request = Request(_target(scope), inward(scope, call.trace, added), body)
         upstream = self._upstreams[call.operation.service]
-        with upstream.slot():
-            async with WhileCallerWaits(body):
-                response, opening = await self._ask(call, upstream, target, headers, body)
-                try:
-                    call.exchange.request_sha256 = body.sha256
-                    whole = response.content.at_eof()
-                    await call.answer(response, opening, whole=whole)
-                finally:
-                    # Keeps the connection of a whole answer, closes that of a broken one.
-                    response.release()
+        ends = asyncio.get_running_loop().time() + call.operation.timeout_s
+        try:
+            # A short body comes whole before it takes a slot: slow senders hold none.
+            payload = await _payload(call.operation, body, ends)
+            with upstream.slot():
+                async with WhileCallerWaits(body):
+                    response, opening = await self._ask(call, upstream, request, payload, ends)
+                    try:
+                        call.exchange.request_sha256 = body.sha256
+                        rest = None if response.content.at_eof() else response.content
+                        await call.answer(response.status, response.raw_headers, opening, rest)
+                    finally:
+                        # Keeps the connection of a whole answer, closes that of a broken one.
+                        response.release()
+        finally:
+            # Also where no answer came.
+            call.exchange.request_sha256 = body.sha256
 
     async def _ask(
         self,
         call: Call,
         upstream: Upstream,
-        target: str,
-        headers: CIMultiDict[str],
-        body: RequestBody,
+        request: "Request",
+        payload: bytes | AsyncIterator[bytes] | None,
+        ends: float,
     ) -> tuple[ClientResponse, bytes]:
-        """The answer's head and first bytes, within the operation's time."""
-        operation = call.operation
+        """The answer's head and first bytes, until `ends` on the loop's clock."""
+        operation, body = call.operation, request.body
         try:
-            async with asyncio.timeout(operation.timeout_s):
-                payload = await body.payload()
-                response = await upstream.ask(self._session, operation, target, headers, payload)
+            async with asyncio.timeout_at(ends):
+                response = await upstream.ask(
+                    self._session, operation, request.target, request.headers, payload
+                )
                 return response, await read_opening(response, call.opening_limit(response))
         except (TimeoutError, ClientError, UpstreamBroke) as error:
             if body.failure:
@@ -103,6 +107,36 @@ class Forwarder:
             if not body.finished:
                 raise BodyTooSlow(operation.timeout_s) from error
             raise upstream.timed_out(operation) from error
+
+
+@contextmanager
+def traced(call: Call, tracer: Tracer) -> Iterator[None]:
+    """A span under the caller's; what the service behind does comes under this one."""
+    context = propagate.extract({"traceparent": call.trace.traceparent})
+    with tracer.start_as_current_span(
+        call.operation.name, context, SpanKind.SERVER, record_exception=False
+    ) as span:
+        call.trace = call.trace._replace(traceparent=trace_headers()["traceparent"])
+        yield
+        span.set_attribute("http.response.status_code", call.exchange.status)
+
+
+class Request(NamedTuple):
+    """What the service behind is asked; `target` is path and query as the caller sent them."""
+
+    target: str
+    headers: CIMultiDict[str]
+    body: RequestBody
+
+
+async def _payload(
+    operation: Operation, body: RequestBody, ends: float
+) -> bytes | AsyncIterator[bytes] | None:
+    try:
+        async with asyncio.timeout_at(ends):
+            return await body.payload()
+    except TimeoutError:
+        raise BodyTooSlow(operation.timeout_s) from None
 
 
 def _target(scope: Scope) -> str:

@@ -8,6 +8,7 @@ from multidict import CIMultiDict
 from starlette.types import Scope
 
 from gateway.problems import RequestMalformed
+from shared.events.codes import CodeError, parse_dossier_code
 from shared.telemetry import start_trace
 
 _HOP_BY_HOP = frozenset(
@@ -23,7 +24,8 @@ _HOP_BY_HOP = frozenset(
         b"upgrade",
     }
 )
-# What only the gateway may say inside, or what it frames anew.
+# What only the gateway may say inside (some of it as it took it from the caller, and recorded it),
+# or what it frames anew.
 _NOT_FROM_OUTSIDE = _HOP_BY_HOP | {
     b"content-length",
     b"cookie",
@@ -31,7 +33,10 @@ _NOT_FROM_OUTSIDE = _HOP_BY_HOP | {
     b"forwarded",
     b"host",
     b"traceparent",
+    b"x-dossier",
     b"x-fields",
+    b"x-officer",
+    b"x-purpose",
     b"x-real-ip",
     b"x-request-id",
     b"x-right",
@@ -41,6 +46,7 @@ _NOT_FROM_INSIDE = _HOP_BY_HOP | {
     b"date",  # set again by the server in front
     b"server",
     b"set-cookie",
+    b"x-dossier",
     b"x-fields",
     b"x-request-id",
     b"x-subject",
@@ -51,7 +57,6 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _PERSON_HASH = re.compile(rb"[0-9a-f]{64}")
 _NOBODY = b"-"
-_TRACEPARENT = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -64,12 +69,14 @@ class Trace(NamedTuple):
 class Answer(NamedTuple):
     """The headers of an answer, parted: what the caller sees and what the ledger keeps.
 
-    `subjects` is None where the service did not say whose data it gave, or not by keyed hashes.
+    `subjects` is None where the service did not say whose data it gave, or not by keyed hashes;
+    `dossier` is the one that the call made, None where the service named none.
     """
 
     outer: list[tuple[bytes, bytes]]
     subjects: tuple[str, ...] | None
     fields: tuple[str, ...]
+    dossier: str | None
 
 
 def find_header(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> bytes | None:
@@ -80,8 +87,7 @@ def trace_of(scope: Scope) -> Trace:
     """The caller's ids where they are well formed, else new ones (then both are the same)."""
     asked = find_header(scope["headers"], b"x-request-id")
     parent = find_header(scope["headers"], b"traceparent")
-    known = parent is not None and _TRACEPARENT.fullmatch(parent)
-    traceparent = start_trace(parent.decode("ascii") if parent and known else None)
+    traceparent = start_trace(parent.decode("latin-1") if parent else None)
     if asked is not None and _REQUEST_ID.fullmatch(asked):
         return Trace(asked.decode("ascii"), traceparent)
     return Trace(traceparent.split("-")[1], traceparent)
@@ -113,7 +119,7 @@ def outward(raw: Headers, request_id: str) -> Answer:
     outer, inner = [(b"x-request-id", request_id.encode())], list[tuple[bytes, bytes]]()
     for header in lowered:
         (inner if header[0] in dropped else outer).append(header)
-    return Answer(outer, _subjects(inner), _listed(inner, b"x-fields"))
+    return Answer(outer, _subjects(inner), _listed(inner, b"x-fields"), _dossier(inner))
 
 
 def _subjects(headers: Headers) -> tuple[str, ...] | None:
@@ -123,6 +129,15 @@ def _subjects(headers: Headers) -> tuple[str, ...] | None:
         return ()
     hashes = all(map(_PERSON_HASH.fullmatch, named))
     return tuple(part.decode() for part in named) if named and hashes else None
+
+
+def _dossier(headers: Headers) -> str | None:
+    value = find_header(headers, b"x-dossier")
+    try:
+        code = value.decode("ascii") if value else ""
+        return code if code and parse_dossier_code(code) else None
+    except (UnicodeDecodeError, CodeError):
+        return None
 
 
 def _named_in_connection(headers: Headers) -> frozenset[bytes]:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
-from uuid import uuid4
 
 import orjson
 
@@ -14,8 +13,8 @@ from gateway.forwarding import Exchange, Outcome
 class AccessRecord:
     """`at` is UTC; `subjects` are keyed hashes of persons; digests are lower-case hex.
 
-    An answer too long to be held back has two records of one `request_id`: the second `completes`
-    the first and alone has `response_sha256`.
+    An answer too long to be held back has two records: the second `completes` the one of that id
+    and alone has `response_sha256`. `request_id` may be the caller's, who may use it again.
     """
 
     id: str
@@ -34,12 +33,12 @@ class AccessRecord:
     status: int
     duration_ms: int
     request_id: str
-    completes: bool = False
+    completes: str | None = None
 
     @classmethod
     def of(cls, exchange: Exchange) -> Self:
         return cls(
-            id=str(uuid4()),
+            id=exchange.id,
             at=exchange.started_at,
             agency=exchange.agency,
             client=exchange.client,

@@ -1,6 +1,6 @@
 """Batches of records, sealed: a Merkle root each, chained by hash, signed with Ed25519."""
 
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -76,10 +76,6 @@ class Bundle(BaseModel):
     public_key: str
 
 
-class ProofBroken(Exception):  # noqa: N818 -- what is wrong, as it is told
-    """The bundle does not prove its record; the text says where it fails."""
-
-
 def header_digest(header: bytes) -> str:
     return sha256(header).hexdigest()
 
@@ -129,21 +125,3 @@ def prove(batch: SealedBatch, index: int, key: Ed25519PublicKey) -> Bundle:
         signature=b64encode(batch.signature).decode(),
         public_key=public_pem(key).decode(),
     )
-
-
-def verify_bundle(bundle: Bundle, trusted: Ed25519PublicKey) -> BatchHeader:
-    """The header under which the record was sealed; raises ProofBroken.
-
-    `trusted` comes from elsewhere than the bundle: whoever forges one brings a fitting key.
-    """
-    if bundle.public_key != public_pem(trusted).decode():
-        raise ProofBroken("The bundle names another key than the trusted one.")
-    raw = bundle.header.encode()
-    if not signed_by(trusted, raw, b64decode(bundle.signature)):
-        raise ProofBroken("The header does not carry the key's signature.")
-    header = BatchHeader.model_validate_json(raw)
-    leaf, siblings = merkle.leaf_hash(bundle.record.encode()), map(bytes.fromhex, bundle.path)
-    expected = bytes.fromhex(header.root)
-    if not merkle.verify(leaf, bundle.index, header.count, list(siblings), expected):
-        raise ProofBroken("The record is not the one that was sealed at this place.")
-    return header

@@ -12,7 +12,7 @@ from gateway import store
 from gateway.ledger.chain import stored_batch
 from gateway.ledger.seals import Bundle, prove
 from gateway.schemas import RecordFilter, RecordOut, SealOut
-from shared.auth import Caller
+from shared.auth import Caller, NotAllowed
 from shared.database import Session
 from shared.pagination import Page, Paging
 from shared.problems import Problem
@@ -34,7 +34,12 @@ class RecordUnprovable(Problem):
     type = "/problems/record-unprovable"
 
 
-@router.get("/records")
+class FieldsNotAllowed(NotAllowed):
+    title = "The right does not show these fields of a record"
+    type = "/problems/fields-not-allowed"
+
+
+@router.get("/records", response_model_exclude_unset=True)
 async def list_records(
     session: Session,
     caller: Caller,
@@ -43,22 +48,25 @@ async def list_records(
     response: Response,
 ) -> Page[RecordOut]:
     """The newest first. An agency sees what its own systems did, an auditor sees all."""
-    after = paging.key(datetime, UUID)
+    after, shown = paging.key(datetime, UUID), caller.right.fields
+    if shown is not None and (hidden := wanted.members() - shown):
+        # Whoever may look for a value knows it.
+        raise FieldsNotAllowed("Do not look for what you may not see.", fields=sorted(hidden))
     rows = await store.list_records(
         session, caller.right, wanted, limit=paging.limit + 1, after=after
     )
     page, following = paging.cut(rows, lambda row: (row[0].at, str(row[0].id)))
     # Nobody is looked at by name unless asked for: hashes alone tell the reader no person.
     response.headers["X-Subject"] = wanted.subject or NOBODY
-    return Page(items=[RecordOut.of(stored, name) for stored, name in page], next=following)
+    return Page(items=[RecordOut.of(stored, name, shown) for stored, name in page], next=following)
 
 
-@router.get("/records/{record_id}")
+@router.get("/records/{record_id}", response_model_exclude_unset=True)
 async def read_record(
     session: Session, caller: Caller, record_id: UUID, response: Response
 ) -> RecordOut:
-    found = await _find(session, caller, record_id, response)
-    return RecordOut.of(*found)
+    stored, name = await _find(session, caller, record_id, response)
+    return RecordOut.of(stored, name, caller.right.fields)
 
 
 @router.get("/records/{record_id}/proof")
@@ -66,6 +74,8 @@ async def prove_record(
     session: Session, caller: Caller, record_id: UUID, request: Request, response: Response
 ) -> Bundle:
     """What proves the record offline: see docs/verify-a-record.md."""
+    if caller.right.fields is not None:
+        raise FieldsNotAllowed("A proof shows the whole record: ask for a right to all fields.")
     stored, _ = await _find(session, caller, record_id, response)
     seal = await store.read_seal(session, stored.chain, stored.number)
     if seal is None:

@@ -30,7 +30,7 @@ def _without_diacritics(person: Person) -> Person:
 
 
 def _year_only(person: Person) -> Person:
-    return person._replace(birth_date=person.birth_date[:4], birth_precision="year")
+    return person._replace(birth_date=person.birth_date[:4])
 
 
 def _exchange_day_and_month(person: Person) -> Person:

@@ -1,7 +1,7 @@
 """Draws households and gives their members names, numbers and homes."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from itertools import accumulate
 from random import Random
 from typing import NamedTuple, TypeVar
@@ -21,9 +21,6 @@ _SERIAL_STEP = 617_251
 _POORLY_KNOWN_BEFORE = 1960
 _PER_THOUSAND = 1_000
 _DAYS = tuple(f"{date(2025, 1, 1) + timedelta(day):-%m-%d}" for day in range(365))
-_UPDATES = tuple(
-    datetime(REGISTER_YEAR, 1, 1, tzinfo=UTC) + timedelta(minutes=61 * n) for n in range(4_096)
-)
 _AGES = 130
 
 Choice = TypeVar("Choice")
@@ -32,9 +29,7 @@ Choice = TypeVar("Choice")
 class _Home(NamedTuple):
     province: str
     commune: str | None
-    household_id: str
     birth_prefixes: Sequence[str]  # of the old provinces that make up the home province
-    ethnicity: str
     head_surname: str
 
 
@@ -46,7 +41,6 @@ class Generator:
         self._random = Random(seed).random  # noqa: S311 -- repeatable, not secret
         self._kinds = spread(population.households)
         self._surnames = spread(population.surnames)
-        self._ethnicities = spread(population.ethnicities)
         self._middle_names = {
             Sex.MALE: spread(population.male_middle_names),
             Sex.FEMALE: spread(population.female_middle_names),
@@ -66,7 +60,6 @@ class Generator:
             current: tuple(p.prefix for p in old_provinces() if p.current_code == current)
             for current in {province.current_code for province in old_provinces()}
         }
-        self._households = 0
         self._issued: dict[str, int] = {}
 
     def people(self) -> Iterator[Person]:
@@ -86,14 +79,12 @@ class Generator:
 
     def _home(self) -> _Home:
         commune, province = self._draw(self._communes)
-        self._households += 1
         prefixes = self._prefixes_of[province]
-        household_id = f"HK{self._households:010d}"
-        ethnicity, surname = self._draw(self._ethnicities), self._draw(self._surnames)
+        surname = self._draw(self._surnames)
         if len(prefixes) > 1 and self._happens(self._population.old_province_residence):
             abolished = [prefix[1:] for prefix in prefixes if prefix[1:] != province]
-            return _Home(self._draw(abolished), None, household_id, prefixes, ethnicity, surname)
-        return _Home(province, commune, household_id, prefixes, ethnicity, surname)
+            return _Home(self._draw(abolished), None, prefixes, surname)
+        return _Home(province, commune, prefixes, surname)
 
     def _person(self, member: Member, home: _Home) -> Person:
         sex, birth_year = member.sex, member.birth_year
@@ -101,21 +92,14 @@ class Generator:
         prefix = self._draw(home.birth_prefixes if at_home else self._prefixes)
         surname = home.head_surname if member.head_surname else self._draw(self._surnames)
         middle, given = self._draw(self._middle_names[sex]), self._draw(self._given_names[sex])
-        birth_date, precision = self._birth_date(birth_year)
         return Person(
             self._number(prefix, sex, birth_year),
             f"{surname} {middle} {given}",
             sex.value,
-            birth_date,
-            precision,
-            prefix,
+            self._birth_date(birth_year),
             home.province,
             home.commune,
-            home.household_id,
-            home.ethnicity,
-            member.marital_status,
             self._status(birth_year),
-            self._draw(_UPDATES),
         )
 
     def _number(self, prefix: str, sex: Sex, birth_year: int) -> str:
@@ -129,14 +113,14 @@ class Generator:
         serial = FIRST_SERIAL + (start + issued * _SERIAL_STEP) % _SERIALS
         return f"{cohort[:6]}{serial:06d}"
 
-    def _birth_date(self, year: int) -> tuple[str, str]:
+    def _birth_date(self, year: int) -> str:
         day = f"{year}{self._draw(_DAYS)}"
         if year >= _POORLY_KNOWN_BEFORE:
-            return day, "day"
+            return day
         known = self._random() * _PER_THOUSAND - self._population.known_by_year_only
         if known < 0:
-            return day[:4], "year"
-        return (day[:7], "month") if known < self._population.known_by_month_only else (day, "day")
+            return day[:4]
+        return day[:7] if known < self._population.known_by_month_only else day
 
     def _status(self, birth_year: int) -> Status:
         if self._happens(self._deceased[REGISTER_YEAR - birth_year]):

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from identity_service.people.person import MaritalStatus
 from identity_service.people.population import HouseholdKind
 from identity_service.personal_numbers import Sex
 
@@ -15,7 +14,6 @@ _LEAVES_HOME = 30
 _OLDEST = 98
 _MOST_CHILDREN = 4
 _FATHERS_AMONG_SINGLE_PARENTS = 0.25
-_DIVORCED_AMONG_SINGLE_PARENTS = 0.6
 _MEN_ALONE = 0.5
 _BOYS = 0.528  # 112 to 100 girls, as births have been counted in recent years
 _GRANDFATHERS = 0.35  # women live longer
@@ -27,7 +25,6 @@ class Member(NamedTuple):
     sex: Sex
     birth_year: int
     head_surname: bool  # bears the surname of the household's head
-    marital_status: MaritalStatus
 
 
 def members(kind: HouseholdKind, random: Random) -> Iterator[Member]:
@@ -41,14 +38,10 @@ def members(kind: HouseholdKind, random: Random) -> Iterator[Member]:
     father = kind != "parent_with_children" or random() < _FATHERS_AMONG_SINGLE_PARENTS
     head_sex = Sex.MALE if father else Sex.FEMALE
     mother_age = head_age
-    if kind == "parent_with_children":
-        divorced = random() < _DIVORCED_AMONG_SINGLE_PARENTS
-        left: MaritalStatus = "DIVORCED" if divorced else "WIDOWED"
-        yield Member(head_sex, REGISTER_YEAR - 1 - head_age, True, left)
-    else:
+    yield Member(head_sex, REGISTER_YEAR - 1 - head_age, True)
+    if kind != "parent_with_children":
         mother_age = max(_ADULT, head_age + 2 - int(random() * 7))
-        yield Member(head_sex, REGISTER_YEAR - 1 - head_age, True, "MARRIED")
-        yield Member(Sex.FEMALE, REGISTER_YEAR - 1 - mother_age, False, "MARRIED")
+        yield Member(Sex.FEMALE, REGISTER_YEAR - 1 - mother_age, False)
     if kind != "couple":
         yield from _children(mother_age, random)
     if kind == "three_generations":
@@ -58,10 +51,7 @@ def members(kind: HouseholdKind, random: Random) -> Iterator[Member]:
 def _alone(random: Random) -> Member:
     age = _ADULT + int(random() * (_OLDEST - _ADULT))
     sex = Sex.MALE if random() < _MEN_ALONE else Sex.FEMALE
-    if age < _LEAVES_HOME:
-        return Member(sex, REGISTER_YEAR - 1 - age, True, "SINGLE")
-    widowed = random() * _OLDEST < age
-    return Member(sex, REGISTER_YEAR - 1 - age, True, "WIDOWED" if widowed else "DIVORCED")
+    return Member(sex, REGISTER_YEAR - 1 - age, True)
 
 
 def _children(mother_age: int, random: Random) -> Iterator[Member]:
@@ -70,11 +60,11 @@ def _children(mother_age: int, random: Random) -> Iterator[Member]:
         age = mother_age - mother_then
         if 0 <= age < _LEAVES_HOME:
             sex = Sex.MALE if random() < _BOYS else Sex.FEMALE
-            yield Member(sex, REGISTER_YEAR - 1 - age, True, "SINGLE")
+            yield Member(sex, REGISTER_YEAR - 1 - age, True)
 
 
 def _grandparent(head_age: int, random: Random) -> Member:
     """A parent of the head: his mother bears a name of her own."""
     age = min(_OLDEST, head_age + 20 + int(random() * 15))
     sex = Sex.MALE if random() < _GRANDFATHERS else Sex.FEMALE
-    return Member(sex, REGISTER_YEAR - 1 - age, sex == Sex.MALE, "WIDOWED")
+    return Member(sex, REGISTER_YEAR - 1 - age, sex == Sex.MALE)

@@ -4,7 +4,6 @@ Their serials lie below those of generated people (`generator.FIRST_SERIAL`).
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Self
@@ -13,12 +12,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
 from identity_service.answers import Answer
-from identity_service.birth_dates import parse_birth_date, precision
+from identity_service.birth_dates import parse_birth_date
 from identity_service.matching import Claim, Field
-from identity_service.people.person import MaritalStatus, Person, Status
+from identity_service.people.person import Person, Status
 from identity_service.personal_numbers import PersonalNumber, Sex
 
-_UPDATED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 # No record makes a register answer so: the stand-in has to be told by the persona.
 _TOLD = frozenset({Answer.NOT_YET_REPLICATED, Answer.AMBIGUOUS, Answer.SOURCE_UNAVAILABLE})
 _ABSENT = _TOLD | {Answer.NOT_FOUND}
@@ -51,9 +49,6 @@ class Persona(_Strict):
     birth_date: str
     residence_province: TwoDigits
     residence_commune: FiveDigits
-    household_id: str
-    ethnicity: str = "Kinh"
-    marital_status: MaritalStatus = "SINGLE"
     differing: tuple[Field, ...] = ()
     record: PersonaRecord = PersonaRecord()
 
@@ -88,21 +83,14 @@ class Persona(_Strict):
         """The row of the register; None where it must hold none."""
         if self.answer in _ABSENT:
             return None
-        birth_date = self.record.birth_date or self.birth_date
         return Person(
             personal_number=self.personal_number,
             full_name=self.record.full_name or self.full_name,
             sex=self.sex.value,
-            birth_date=birth_date,
-            birth_precision=precision(birth_date),
-            birth_prefix=self.personal_number[:3],
+            birth_date=self.record.birth_date or self.birth_date,
             residence_province=self.record.residence_province or self.residence_province,
             residence_commune=(None if self.record.residence_province else self.residence_commune),
-            household_id=self.household_id,
-            ethnicity=self.ethnicity,
-            marital_status=self.marital_status,
             status=self.record.status,
-            updated_at=_UPDATED_AT,
         )
 
 

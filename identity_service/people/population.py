@@ -36,7 +36,6 @@ class Population(BaseModel):
     female_middle_names: Weights
     male_given_names: Weights
     female_given_names: Weights
-    ethnicities: Weights
     households: dict[HouseholdKind, PositiveInt]
     born_in_home_province: PerThousand
     old_province_residence: PerThousand

@@ -48,12 +48,6 @@ def old_provinces() -> tuple[OldProvince, ...]:
 
 
 @cache
-def birth_prefixes() -> frozenset[str]:
-    """First three digits of numbers registered in Viet Nam; a country has others."""
-    return frozenset(province.prefix for province in old_provinces())
-
-
-@cache
 def current_codes() -> Mapping[str, str]:
     """Any two-digit province code, old or new -> the code of today.
 

@@ -11,7 +11,7 @@ from shared.auth import Caller
 from shared.database import Session
 from shared.events.codes import AgencyCode
 from shared.idempotency import OnceOnly
-from shared.pagination import Page, Paging
+from shared.pagination import Page
 from shared.preconditions import set_etag
 
 router = APIRouter(prefix="/identity/v1/agencies", tags=["agencies"])
@@ -19,10 +19,10 @@ router = APIRouter(prefix="/identity/v1/agencies", tags=["agencies"])
 
 @router.get("")
 async def list_agencies(
-    asked: Annotated[AgencyFilter, Query()], paging: Paging, caller: Caller, session: Session
+    asked: Annotated[AgencyFilter, Query()], caller: Caller, session: Session
 ) -> Page[AgencyOut]:
-    rows = await store.list_agencies(session, asked, paging, caller.right.agencies)
-    page, following = paging.cut(rows, lambda agency: (agency.code,))
+    rows = await store.list_agencies(session, asked, caller.right.agencies)
+    page, following = asked.paging.cut(rows, lambda agency: (agency.code,))
     return Page(items=[AgencyOut.model_validate(agency) for agency in page], next=following)
 
 

@@ -20,7 +20,7 @@ from identity_service.use_cases import clients
 from shared.auth import Caller
 from shared.database import Session
 from shared.idempotency import OnceOnly
-from shared.pagination import Page, Paging
+from shared.pagination import Page
 from shared.preconditions import ExpectedVersion, set_etag
 
 router = APIRouter(prefix="/identity/v1/clients", tags=["clients"])
@@ -29,10 +29,10 @@ VIET_NAM = ZoneInfo("Asia/Ho_Chi_Minh")
 
 @router.get("")
 async def list_clients(
-    asked: Annotated[ClientFilter, Query()], paging: Paging, caller: Caller, session: Session
+    asked: Annotated[ClientFilter, Query()], caller: Caller, session: Session
 ) -> Page[ClientOut]:
-    rows = await store.list_clients(session, asked, paging, caller.right.agencies)
-    page, following = paging.cut(rows, lambda client: (client.client_id,))
+    rows = await store.list_clients(session, asked, caller.right.agencies)
+    page, following = asked.paging.cut(rows, lambda client: (client.client_id,))
     return Page(items=[ClientOut.model_validate(client) for client in page], next=following)
 
 

@@ -11,7 +11,7 @@ from identity_service.use_cases import grants
 from shared.auth import Caller
 from shared.database import Session
 from shared.idempotency import OnceOnly
-from shared.pagination import Page, Paging
+from shared.pagination import Page
 from shared.preconditions import ExpectedVersion, set_etag
 
 router = APIRouter(prefix="/identity/v1/grants", tags=["grants"])
@@ -19,10 +19,10 @@ router = APIRouter(prefix="/identity/v1/grants", tags=["grants"])
 
 @router.get("")
 async def list_grants(
-    asked: Annotated[GrantFilter, Query()], paging: Paging, caller: Caller, session: Session
+    asked: Annotated[GrantFilter, Query()], caller: Caller, session: Session
 ) -> Page[GrantOut]:
-    rows = await store.list_grants(session, asked, paging, caller.right.agencies)
-    page, following = paging.cut(rows, lambda grant: (str(grant.id),))
+    rows = await store.list_grants(session, asked, caller.right.agencies)
+    page, following = asked.paging.cut(rows, lambda grant: (str(grant.id),))
     return Page(items=[GrantOut.model_validate(grant) for grant in page], next=following)
 
 

@@ -6,12 +6,13 @@ answer means that the source is away. Nothing that was sent or received is logge
 """
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 import structlog
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, model_validator
 
 from identity_service.answers import Answer
 from identity_service.birth_dates import parse_birth_date
@@ -28,6 +29,13 @@ LOOK_UP = "037"
 class _Read(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_not_said(cls, read: Any) -> Any:
+        if not isinstance(read, dict):
+            return read
+        return {name: value for name, value in read.items() if value is not None}
+
 
 class _HoVaTen(_Read):
     Ho: str = ""
@@ -38,6 +46,15 @@ class _HoVaTen(_Read):
 class _NgaySinh(_Read):
     Nam: str | None = None
     NgayThangNam: str | None = None
+
+    @property
+    def birth_date(self) -> str | None:
+        """The date, else the year; None where the record has neither, or an impossible one."""
+        for written in (self.NgayThangNam, self.Nam):
+            with suppress(ValueError):
+                if written:
+                    return parse_birth_date(written)
+        return None
 
 
 class _DiaChi(_Read):
@@ -53,11 +70,10 @@ class _CongDan(_Read):
 
     def recorded(self) -> Recorded:
         name = f"{self.HoVaTen.Ho} {self.HoVaTen.ChuDem} {self.HoVaTen.Ten}"
-        born = self.NgayThangNamSinh.NgayThangNam or self.NgayThangNamSinh.Nam
         return Recorded(
             name_key=name_key(name),
             bare_name_key=bare_name_key(name),
-            birth_date=parse_birth_date(born) if born else None,
+            birth_date=self.NgayThangNamSinh.birth_date,
             sex=self.GioiTinh,
             residence_province=self.ThuongTru.MaTinhThanh,
             residence_commune=self.ThuongTru.MaPhuongXa,
@@ -77,6 +93,8 @@ class _Answer(_Read):
             return Finding(as_of, said=Answer.AMBIGUOUS)
         if not self.CongdanCollection:
             return Finding(as_of, said=self.KetQua or Answer.NOT_FOUND)
+        if self.KetQua is Answer.LOCKED:
+            return Finding(as_of, said=Answer.LOCKED)  # what it holds is disputed, as in our own
         return Finding(as_of, self.CongdanCollection[0].recorded(), self.KetQua)
 
 

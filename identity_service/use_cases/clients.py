@@ -31,7 +31,7 @@ async def register_client(
     session: AsyncSession, caller: CallContext, new: ClientIn, *, today: date
 ) -> Client:
     """Without a right and a key yet: it can do nothing until it is given both."""
-    if new.kind == "operator":
+    if new.operator:
         await require_operator(session, caller)
     agency = await store.get_agency(session, new.agency, caller.right.agencies)
     if agency is None:
@@ -84,6 +84,6 @@ async def deactivate_client(
 
 async def _client_to_change(session: AsyncSession, caller: CallContext, client_id: str) -> Client:
     client = await read_client(session, caller, client_id)
-    if client.kind == "operator":
+    if client.operator:
         await require_operator(session, caller)
     return client

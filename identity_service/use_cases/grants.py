@@ -42,8 +42,14 @@ async def give_grant(session: AsyncSession, caller: CallContext, new: GrantIn) -
     valid_from = new.valid_from or now
     if new.valid_to and new.valid_to <= valid_from:
         raise GrantEnded("Let valid_to lie after valid_from, or after now where that is left out.")
-    asked = new.model_dump() | {"valid_from": valid_from}
-    grant = Grant(id=uuid4(), version=1, given_by=caller.client, given_at=now, **asked)
+    grant = Grant(
+        id=uuid4(),
+        version=1,
+        given_by=caller.client,
+        given_by_officer=caller.officer,
+        given_at=now,
+        **new.model_dump() | {"valid_from": valid_from},
+    )
     session.add(grant)
     emit(session, grant.changed())
     return grant
@@ -57,7 +63,7 @@ async def revoke_grant(
     require_version(grant.version, expected_version)
     if grant.revoked:
         raise GrantRevoked
-    grant.revoke(by=caller.client, at=datetime.now(UTC))
+    grant.revoke(by=caller.client, officer=caller.officer, at=datetime.now(UTC))
     emit(session, grant.changed())
     return grant
 

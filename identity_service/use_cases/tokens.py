@@ -35,6 +35,7 @@ async def give_token(
     session: AsyncSession, desk: TokenDesk, proof: BySecret | ByAssertion
 ) -> TokenOut:
     """RFC 6749 §4.4; raises ClientNotProven."""
+    signer = await desk.keys.signer()  # before any query of this session: see SigningKeys
     if isinstance(proof, BySecret):
         client = require_secret(await find_client(session, proof.client_id), proof.secret)
     else:
@@ -45,7 +46,7 @@ async def give_token(
     lifetime = timedelta(seconds=desk.settings.token_seconds)
     token = access_token(
         client,
-        await desk.keys.signer(),
+        signer,
         issuer=desk.settings.issuer,
         now=datetime.now(UTC),
         lifetime=lifetime,

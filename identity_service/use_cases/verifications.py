@@ -1,5 +1,5 @@
 from identity_service.answers import Answer
-from identity_service.matching import Claim, compare
+from identity_service.matching import Claim, Comparison, compare
 from identity_service.problems import FieldsNotAllowed, PurposeNotCovered
 from identity_service.schemas import VerificationOut
 from identity_service.sources import Inquiry, Source
@@ -18,16 +18,21 @@ async def verify(source: Source, caller: CallContext, inquiry: Inquiry) -> Verif
         assert found.said is not None
         return VerificationOut(result=found.said, as_of=found.as_of)
     compared = compare(inquiry.claim, found.recorded)
-    # Who does not know the person is not told of a death either.
-    fitting = found.said or Answer.MATCH
     return VerificationOut(
-        result=fitting if compared.same_person else Answer.MISMATCH,
+        result=_result(compared, found.said),
         differing=compared.differing,
         without_diacritics=compared.without_diacritics,
         at_coarser_precision=compared.at_coarser_precision,
         not_comparable=compared.not_comparable,
         as_of=found.as_of,
     )
+
+
+def _result(compared: Comparison, said: Answer | None) -> Answer:
+    if compared.differing:
+        return Answer.MISMATCH
+    # Who does not know the person is not told of a death either.
+    return said or Answer.MATCH if compared.same_person else Answer.AMBIGUOUS
 
 
 def _require_covered(caller: CallContext, fields: tuple[str, ...]) -> None:

@@ -233,6 +233,17 @@ class DossierStatus(IntEnum):
         return _STATUS_LABELS[self]
 
 
+# Nothing more is to be done; PROCESSED only waits for the result to be fetched.
+ENDED = frozenset(
+    {
+        DossierStatus.NOT_RECEIVED,
+        DossierStatus.WITHDRAWN,
+        DossierStatus.STOPPED,
+        DossierStatus.PROCESSED,
+        DossierStatus.RETURNED,
+    }
+)
+
 _CHANNEL_LABELS = {
     Channel.DESK: "Trực tiếp",
     Channel.ONLINE: "Trực tuyến",

@@ -16,7 +16,7 @@ IndicatorId = Literal["received_by_channel", "on_time"]
 class Rule(BaseModel):
     """`counts_for`: the agency that receives, or that decides, with all above it.
 
-    `points` are the most that the indicator can earn; `target` is a rate in percent.
+    `points` are the most that the indicator can earn.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -27,7 +27,6 @@ class Rule(BaseModel):
     counts_for: Literal["receives", "decides"]
     unit: Literal["dossiers", "percent"]
     points: int | None = None
-    target: int | None = None
     source: str
     remarks: list[str]
 

@@ -67,6 +67,10 @@ def _standing(each: Alike) -> str:
             return "ended_in_time"
         case Handling.ENDED_LATE:
             return "ended_late"
+        case Handling.REQUESTED_IN_TIME:
+            return "open_in_time"
+        case Handling.REQUESTED_LATE:
+            return "open_late"
         case Handling.OPEN if each.overdue is not None:
             return "open_late" if each.overdue else "open_in_time"
         case _:

@@ -28,7 +28,12 @@ from sync_service.indicators import IndicatorId, Rule
 from sync_service.indicators.figures import FORMULAS, Alike, Figure
 from sync_service.models import Agency, TallyCell, TallyState
 from sync_service.periods import Period
-from sync_service.problems import AgencyMissing, AgencyNotFound, ProcedureNotFound
+from sync_service.problems import (
+    AgencyMissing,
+    AgencyNotFound,
+    ProcedureNotFound,
+    RightTooNarrow,
+)
 from sync_service.tallies import ALL_PROCEDURES, Part
 
 GroupBy = Literal["agency", "procedure", "channel"]
@@ -80,12 +85,19 @@ def asked_agency(right: Right, agency: str | None) -> str:
 
 def asked_procedures(right: Right, procedure: str | None) -> Sequence[str] | None:
     """National codes, with which the localised forms are counted; None means all."""
+    if right.procedures is None:
+        return None if procedure is None else [national_code(procedure)]
+    localised = sorted(code for code in right.procedures if code != national_code(code))
+    if procedure is None and localised:
+        raise RightTooNarrow(f"It is limited to {', '.join(localised)}: name another procedure.")
     if procedure is None:
-        return None if right.procedures is None else sorted(right.procedures)
+        return sorted(right.procedures)
     national = national_code(procedure)
-    if not right.covers_procedure(national):
-        raise ProcedureNotFound
-    return [national]
+    if right.covers_procedure(national):
+        return [national]
+    if national in map(national_code, localised):
+        raise RightTooNarrow(f"It reaches only localised forms of {national}.")
+    raise ProcedureNotFound
 
 
 async def answer(session: AsyncSession, question: Question) -> Answer:

@@ -24,10 +24,10 @@ from deploy.schemas import (
     text_of,
     write_schemas,
 )
-from deploy.topics import declared_topics
+from deploy.topics import FILE, topics_text
 from shared.events import ALL_TOPICS, EVENTS, Event
-from shared.kafka import DEAD_PARTITIONS, PARTITIONS
 from shared.outbox import _message
+from shared.topics import TOPIC_TABLE
 from tests.contracts.written import REGENERATE, committed
 
 DOCUMENTS = documents()
@@ -178,8 +178,9 @@ def test_asyncapi_names_every_event_on_its_topic() -> None:
         assert (FOLDER / message["payload"]["$ref"]).exists()
 
 
-def test_declared_topics_are_those_of_the_events() -> None:
-    declared = {name: topic.partitions for name, topic in declared_topics().items()}
-    assert declared == {
-        name: DEAD_PARTITIONS if name.endswith(".dead") else PARTITIONS for name in ALL_TOPICS
-    }
+def test_topics_are_those_of_the_events() -> None:
+    assert set(TOPIC_TABLE) == ALL_TOPICS
+
+
+def test_written_topics_are_those_in_use() -> None:
+    assert topics_text() == FILE.read_text(), REGENERATE

@@ -6,7 +6,8 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
-from deploy.topics import create_topics, declared_topics
+from deploy.topics import create_topics
+from shared.topics import TOPIC_TABLE
 from tests.conftest import Broker
 
 
@@ -14,7 +15,7 @@ async def partitions_of(broker: Broker) -> dict[str, int]:
     admin = AIOKafkaAdminClient(bootstrap_servers=broker.servers)
     await admin.start()
     try:
-        found = await admin.describe_topics(list(declared_topics()))
+        found = await admin.describe_topics(list(TOPIC_TABLE))
         return {topic["topic"]: len(topic["partitions"]) for topic in found}
     finally:
         await admin.close()
@@ -22,7 +23,7 @@ async def partitions_of(broker: Broker) -> dict[str, int]:
 
 @pytest.mark.broker
 async def test_broker_has_the_declared_topics_and_making_them_again_is_fine(kafka: Broker) -> None:
-    declared = {name: topic.partitions for name, topic in declared_topics().items()}
+    declared = {name: topic.partitions for name, topic in TOPIC_TABLE.items()}
     assert await partitions_of(kafka) == declared
     create_topics(kafka.servers)
     assert await partitions_of(kafka) == declared
@@ -46,6 +47,6 @@ async def test_broker_returns_on_its_port_after_an_outage(own_kafka: Broker) -> 
 
 
 def test_every_topic_has_its_dead_letters() -> None:
-    names = set(declared_topics())
+    names = set(TOPIC_TABLE)
     living = {name for name in names if not name.endswith(".dead")}
     assert names == living | {f"{name}.dead" for name in living}

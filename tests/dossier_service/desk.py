@@ -18,6 +18,7 @@ from tests.factories import TestAuthority
 DOSSIERS = "/dossier/v1/dossiers"
 ONE = DOSSIERS + "/{code}"
 PROCEDURES = "/dossier/v1/procedures"
+COPY, COPY_FEE, COPY_RESULT = "2.000815", "PHI-CT", "KQ.G15.000021"
 BIRTH, BIRTH_FEE, BIRTH_RESULT = "1.001193", "LP-KSQH", "KQ.G15.000031"
 DEATH, PASSPORT, SEAL, STAY = "1.000656", "1.001456", "2.001410", "2.001159"
 NUMBER, NAME = "001090000001", "Nguyễn Văn An"

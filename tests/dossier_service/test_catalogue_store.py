@@ -167,9 +167,11 @@ def test_import_tells_what_came_of_every_line(
     assert "2 refused" in done.stdout
     assert "line 2 (no code)" in done.stdout
     assert "line 3 (1.555555): the same code as in line 1" in done.stdout
-    assert "1 new, 1 changed, 0 unchanged" in done.stdout
+    assert "1 new, 0 changed, 0 unchanged" in done.stdout
+    assert f"left as the own entry has them: {BIRTH}" in done.stdout
     again = json.loads(run_import(own_settings, str(path), "--json").stdout)
-    assert (again["new"], again["changed"], again["unchanged"]) == (0, 0, 2)
+    assert (again["new"], again["changed"], again["unchanged"]) == (0, 0, 1)
+    assert again["own"] == [BIRTH]
     assert len(again["report"]["refused"]) == 2
 
 
@@ -183,7 +185,8 @@ def test_all_that_was_published_is_imported_or_named(
     first = json.loads(run_import(own_settings, str(PUBLISHED), "--json").stdout)
     assert first["report"]["read"] == read
     assert first["report"]["imported"] + len(first["report"]["refused"]) == read
-    assert first["new"] + first["changed"] + first["unchanged"] == first["report"]["imported"]
+    counted = first["new"] + first["changed"] + first["unchanged"] + len(first["own"])
+    assert counted == first["report"]["imported"]
     again = json.loads(run_import(own_settings, str(path), "--json").stdout)
     assert (again["new"], again["changed"]) == (0, 0)
 
@@ -201,3 +204,9 @@ async def test_seeding_twice_changes_nothing(own_desk: Desk, file: Callable[...,
 
 def test_plain_name_is_small_and_without_diacritics() -> None:
     assert plain("  Đăng ký  KHAI SINH (Hoà Bình) ") == "dang ky khai sinh (hoa binh)"
+
+
+async def test_service_takes_no_file_that_nobody_named(own_desk: Desk) -> None:
+    assert own_desk.settings.published_procedures is None
+    await seed(own_desk.settings)
+    assert await own_desk.rows("SELECT count(*) FROM procedure") == [(len(own_procedures()),)]

@@ -7,7 +7,6 @@ import pytest
 from dossier_service.calendars import (
     Corrections,
     OfficeHours,
-    calendar_version,
     corrections,
     is_working_day,
     office_hours,
@@ -15,13 +14,10 @@ from dossier_service.calendars import (
 )
 from dossier_service.deadlines import (
     Term,
-    Timeliness,
     Unit,
     due_at,
     extended,
-    is_nearly_due,
     reception_due_at,
-    timeliness,
 )
 
 ONE_HOUR = Term(1, Unit.HOUR)
@@ -204,36 +200,6 @@ def test_papers_cannot_come_before_they_were_asked_for() -> None:
         extended(asked, asked=asked, supplemented=asked - timedelta(seconds=1))
 
 
-@pytest.mark.parametrize(
-    ("finished", "now", "stands"),
-    [
-        ("2026-03-04 17:00", "2026-03-09 09:00", Timeliness.EARLY),
-        # the same day is on time, whatever the hour
-        ("2026-03-05 00:00", "2026-03-09 09:00", Timeliness.ON_TIME),
-        ("2026-03-05 23:00", "2026-03-09 09:00", Timeliness.ON_TIME),
-        ("2026-03-06 00:00", "2026-03-09 09:00", Timeliness.LATE),
-        (None, "2026-03-05 23:59", Timeliness.IN_TIME),
-        (None, "2026-03-06 00:00", Timeliness.OVERDUE),
-    ],
-)
-def test_dates_are_compared_not_hours(finished: str | None, now: str, stands: Timeliness) -> None:
-    done = None if finished is None else at(finished)
-    assert timeliness(at("2026-03-05 09:00"), finished=done, now=at(now)) is stands
-
-
-def test_without_a_due_date_nothing_is_late() -> None:
-    now = at("2026-03-05 09:00")
-    assert timeliness(None, finished=now, now=now) is None
-    assert not is_nearly_due(None, now=now)
-
-
-def test_last_24_hours_are_warned_of() -> None:
-    due = at("2026-03-05 09:00")
-    assert not is_nearly_due(due, now=at("2026-03-04 08:59"))
-    assert is_nearly_due(due, now=at("2026-03-04 09:00"))
-    assert not is_nearly_due(due, now=at("2026-03-05 09:01"))
-
-
 YEARS_WITH_A_FILE = (2025, 2026, 2027)
 
 
@@ -252,7 +218,6 @@ def test_year_without_a_file_stands_on_the_package_alone() -> None:
     assert corrections(2030) is None
     assert not is_working_day(date(2030, 1, 1))
     assert is_working_day(date(2030, 1, 2))
-    assert calendar_version(2030).startswith("2030.0+holidays-")
 
 
 @pytest.mark.parametrize(

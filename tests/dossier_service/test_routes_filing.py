@@ -8,6 +8,9 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+from dossier_service.catalogue import own_procedures
+from dossier_service.catalogue.procedure import Procedure
+from dossier_service.use_cases.catalogue import publish
 from shared.hashing import person_hash
 from tests.dossier_service.conftest import PERSON_KEY
 from tests.dossier_service.desk import (
@@ -94,6 +97,11 @@ async def test_answer_names_the_person_by_hash_and_gives_no_field(desk: Desk) ->
     assert answer.headers["X-Fields"] == "-"
     assert NUMBER not in answer.text
     assert NAME not in answer.text
+
+
+async def test_filing_names_its_dossier_for_the_ledger(desk: Desk) -> None:
+    answer = await desk.try_file(wish())
+    assert answer.headers["X-Dossier"] == answer.json()["code"]
 
 
 async def test_organisation_is_nobody_to_name(desk: Desk) -> None:
@@ -235,6 +243,60 @@ async def test_filing_that_fits_no_catalogue_is_refused(
 async def test_filing_outside_the_right_is_refused(desk: Desk, right: dict[str, Any]) -> None:
     answer = await desk.try_file(wish(), right=right)
     assert (answer.status_code, answer.json()["type"]) == (403, "/problems/not-allowed")
+
+
+async def test_agency_that_helps_files_too(desk: Desk) -> None:
+    body = wish(helped_by="H29.101", received_by="H26.101")
+    assert (await desk.try_file(body, right={"agencies": ["H29"]})).status_code == 201
+
+
+@pytest.mark.parametrize("channel", [1, 3])
+async def test_nobody_receives_in_the_past(desk: Desk, channel: int) -> None:
+    desk.now = at("11-17 10:00")
+    dossier = await desk.file(
+        procedure=DEATH, channel=channel, submitted_at="2026-11-16T09:00:00+07:00"
+    )
+    assert instant(dossier["filed_at"]) == at("11-16 09:00")
+    assert instant(dossier["received_at"]) == at("11-17 10:00")
+    assert (await desk.history(dossier["code"]))[0]["at"] == "2026-11-17T03:00:00Z"
+
+
+async def test_clock_ahead_by_seconds_files_now(desk: Desk) -> None:
+    desk.now = at("11-17 10:00")
+    dossier = await desk.file(channel=2, submitted_at="2026-11-17T10:00:30+07:00")
+    assert instant(dossier["filed_at"]) == at("11-17 10:00")
+
+
+async def test_longest_term_is_told_where_there_is_no_due_date(own_desk: Desk) -> None:
+    timed = own_procedures()[DEATH].model_dump(mode="json")
+    for channel in timed["channels"]:
+        term = (None, None) if channel["channel"] == 1 else (3, "working_day")
+        channel["duration"], channel["unit"] = term
+        channel["same_day"] = False
+    async with own_desk.sessions.begin() as session:
+        await publish(session, [Procedure.model_validate(timed)], now=own_desk.now)
+    own_desk.now = at("11-16 09:00")
+    dossier = await own_desk.file(procedure=DEATH)
+    assert dossier["due_at"] is None
+    (told,) = await own_desk.events(dossier["code"])
+    # Three working days from Monday 9:00.
+    assert instant(told["latest_at"]) == at("11-19 09:00")
+
+
+async def test_due_date_needs_no_longest_term(desk: Desk) -> None:
+    (told,) = await desk.events((await desk.file())["code"])
+    assert told["due_at"]
+    assert told["latest_at"] is None
+
+
+async def test_birth_is_of_the_day_at_the_office(desk: Desk) -> None:
+    # 18:30 UTC on the 16th is half past one on the 17th in Viet Nam.
+    desk.now = at("11-17 01:30")
+    born = _applicant(birth_date="2026-11-17")
+    assert (await desk.try_file(wish(**born))).status_code == 201
+    unborn = await desk.try_file(wish(**_applicant(birth_date="2026-11-18")))
+    assert unborn.status_code == 422
+    assert unborn.json()["errors"][0]["at"] == "body.applicant.birth_date"
 
 
 async def test_channel_refused_says_which_are_offered(desk: Desk) -> None:

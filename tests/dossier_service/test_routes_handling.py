@@ -7,6 +7,9 @@ from dossier_service.statuses import permitted
 from shared.events.codes import DossierStatus
 from tests.dossier_service.desk import (
     BIRTH_FEE,
+    COPY,
+    COPY_FEE,
+    COPY_RESULT,
     DOSSIERS,
     ONE,
     PASSPORT,
@@ -129,10 +132,10 @@ async def test_change_needs_the_version_it_changes(desk: Desk, what: str) -> Non
     bodies: dict[str, dict[str, Any]] = {
         "transitions": {"to": 4},
         "progress": {"step": "desk"},
-        "payments": payment(),
-        "results": result(),
+        "payments": payment(fee=COPY_FEE, amount_vnd=2000),
+        "results": result(code=COPY_RESULT),
     }
-    dossier = await desk.file(fees=[BIRTH_FEE])
+    dossier = await desk.file(procedure=COPY)
     path = f"{DOSSIERS}/{dossier['code']}/{what}"
     without = await desk.call(f"POST {ONE}/{what}", path, json=bodies[what])
     assert without.status_code == 428
@@ -205,12 +208,12 @@ async def test_progress_keeps_the_status(desk: Desk) -> None:
 
 
 async def test_result_is_not_returned_while_a_fee_is_open(desk: Desk) -> None:
-    dossier = await desk.move(await desk.file(fees=[BIRTH_FEE]), 4)
-    dossier = await desk.move(await desk.issue(dossier), 9)
+    dossier = await desk.move(await desk.file(procedure=COPY), 4)
+    dossier = await desk.move(await desk.issue(dossier, code=COPY_RESULT), 9)
     answer = await desk.try_change(dossier, "transitions", {"to": 10})
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/fee-open")
-    assert answer.json()["fees"] == [{"code": BIRTH_FEE, "amount_vnd": 8000}]
-    dossier = await desk.move(await desk.pay(dossier), 10)
+    assert answer.json()["fees"] == [{"code": COPY_FEE, "amount_vnd": 2000}]
+    dossier = await desk.move(await desk.pay(dossier, fee=COPY_FEE, amount_vnd=2000), 10)
     assert dossier["status"] == 10
 
 
@@ -219,10 +222,12 @@ async def test_fee_due_before_holds_the_dossier_back(desk: Desk) -> None:
     answer = await desk.try_change(dossier, "transitions", {"to": 1})
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/fee-open")
     (fee,) = dossier["fees"]
-    dossier = await desk.pay(dossier, fee=fee["code"], amount_vnd=160000)
     desk.now = at("11-17 10:00")
+    dossier = await desk.pay(dossier, fee=fee["code"], amount_vnd=160000)
+    desk.now = at("11-20 16:00")
     dossier = await desk.move(dossier, 1)
-    # The clock of reception begins again: 1.5 hours to 11:30, 3.5 to 17:00, 3 from 7:00.
+    # The clock of reception begins again when it is paid:
+    # 1.5 hours to 11:30, 3.5 to 17:00, 3 from 7:00.
     assert instant(dossier["reception_due_at"]) == at("11-18 10:00")
 
 
@@ -284,7 +289,7 @@ async def test_result_is_one_of_the_procedure(desk: Desk) -> None:
     malformed = await desk.try_change(dossier, "results", result(code="001090000001"))
     assert malformed.status_code == 422
     dossier = await desk.issue(dossier, file_sha256="ab" * 32)
-    (issued,) = dossier["results"]
+    (issued,) = (await desk.read(dossier["code"])).json()["results"]
     assert (issued["number"], issued["file_sha256"]) == ("12/2026", "ab" * 32)
 
 
@@ -292,3 +297,64 @@ async def test_result_is_given_where_handling_may_end(desk: Desk) -> None:
     dossier = await desk.file(channel=2)
     answer = await desk.try_change(dossier, "results", result())
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/result-refused")
+
+
+async def test_who_decides_gives_the_result_and_ends_it(desk: Desk) -> None:
+    decider: dict[str, Any] = {"agencies": ["H29.101"]}
+    dossier = await desk.file(received_by="H26.101", decided_by="H29.101")
+    for what, body in (("results", result()), ("transitions", {"to": 9})):
+        refused = await desk.try_change(dossier, what, body)
+        assert (refused.status_code, refused.json()["responsible_agency"]) == (403, "H29.101")
+        done = await desk.try_change(dossier, what, body, right=decider)
+        assert done.status_code < 300, done.text
+        dossier = done.json()
+    assert (await desk.move(dossier, 10))["status"] == 10
+
+
+async def test_refused_dossier_takes_no_payment(desk: Desk) -> None:
+    dossier = await desk.move(await desk.file(channel=2, fees=[BIRTH_FEE]), 3)
+    answer = await desk.try_change(dossier, "payments", payment())
+    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/payment-refused")
+
+
+@pytest.mark.parametrize("to", [4, 9])
+async def test_fee_due_before_holds_handling_back(desk: Desk, to: int) -> None:
+    dossier = await desk.issue(await desk.file(fees=[BIRTH_FEE]))
+    answer = await desk.try_change(dossier, "transitions", {"to": to})
+    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/fee-open")
+    assert (await desk.move(await desk.pay(dossier), to))["status"] == to
+
+
+async def test_stopped_and_withdrawn_end_and_end_again_with_what_follows(desk: Desk) -> None:
+    for status in (7, 8):
+        desk.now = at("11-16 09:00")
+        dossier = await desk.move(await desk.file(), status)
+        assert instant(dossier["finished_at"]) == at("11-16 09:00")
+        desk.now = at("11-18 09:00")
+        dossier = await desk.move(dossier, 10)
+        assert instant(dossier["finished_at"]) == at("11-18 09:00")
+
+
+async def test_stopped_dossier_that_goes_on_has_not_ended(desk: Desk) -> None:
+    assert (await desk.move(await desk.file(), 8, 4))["finished_at"] is None
+
+
+@pytest.mark.parametrize("to", [0, 11, -1, 79090000001])
+async def test_status_that_is_none_is_refused_with_what_may_follow(desk: Desk, to: int) -> None:
+    answer = await desk.try_change(await desk.file(channel=2), "transitions", {"to": to})
+    assert (answer.status_code, answer.json()["permitted"]) == (409, [2, 3, 5, 6, 7])
+    assert "asked" not in answer.json()
+
+
+async def test_recalled_result_does_not_end_it_again(desk: Desk) -> None:
+    dossier = await desk.move(await desk.issue(await desk.move(await desk.file(), 4)), 9)
+    dossier = await desk.move(dossier, 4, reason="wrong-name")
+    assert dossier["results"][0]["recalled_at"]
+    answer = await desk.try_change(dossier, "transitions", {"to": 9})
+    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/result-missing")
+    assert (await desk.move(await desk.issue(dossier), 9))["status"] == 9
+
+
+async def test_note_of_progress_is_read_with_the_dossier(desk: Desk) -> None:
+    dossier = await desk.change(await desk.file(), "progress", step="desk-2", note="giao anh Bình")
+    assert (await desk.read(dossier["code"])).json()["note"] == "giao anh Bình"

@@ -38,7 +38,7 @@ async def test_dossier_is_read_with_its_applicant_and_papers(desk: Desk) -> None
     assert (found["summary"], found["external_code"]) == ("Khai sinh cho con", "HN/17")
     assert {name: found[name] for name in filed} == filed
     assert answer.headers["X-Subject"] == person_hash(NUMBER, PERSON_KEY.encode())
-    assert answer.headers["X-Fields"] == "kind,name,personal_number,birth_date,summary"
+    assert answer.headers["X-Fields"] == "kind,name,personal_number,birth_date,summary,documents"
 
 
 async def test_right_with_fields_gives_these_only(desk: Desk) -> None:
@@ -46,6 +46,7 @@ async def test_right_with_fields_gives_these_only(desk: Desk) -> None:
     answer = await desk.read(filed["code"], right={"fields": ["name", "phone"]})
     assert answer.json()["applicant"] == {"name": APPLICANT["name"], "phone": None}
     assert "summary" not in answer.json()
+    assert "documents" not in answer.json()
     assert answer.headers["X-Fields"] == "name"
 
 
@@ -55,6 +56,20 @@ async def test_right_without_fields_gives_none(desk: Desk) -> None:
     assert answer.json()["applicant"] == {}
     assert answer.headers["X-Fields"] == "-"
     assert NUMBER not in answer.text
+
+
+async def test_title_of_a_result_needs_its_field(desk: Desk) -> None:
+    titled = {"title": "Giấy khai sinh của Lê Thị Hoa", "number": "77/2026"}
+    dossier = await desk.issue(await desk.move(await desk.file(), 4), **titled)
+    assert set(dossier["results"][0]) == {"code", "electronic", "issued_at", "recalled_at"}
+    without = await desk.read(dossier["code"], right={"fields": ["name"]})
+    assert without.headers["X-Fields"] == "name"
+    assert "Hoa" not in without.text
+    assert "77/2026" not in without.text
+    allowed = await desk.read(dossier["code"], right={"fields": ["results", "documents"]})
+    assert allowed.headers["X-Fields"] == "documents,results"
+    (result,) = allowed.json()["results"]
+    assert (result["title"], result["number"]) == (titled["title"], titled["number"])
 
 
 READERS: Mapping[str, tuple[dict[str, Any], int]] = {
@@ -144,6 +159,7 @@ async def test_list_narrows_by_every_filter(own_desk: Desk) -> None:
         # Three working days from Monday 9:00 is Thursday 9:00; the birth was due on Monday.
         ({"due_before": "2026-11-19"}, {birth}),
         ({"due_before": "2026-11-20"}, {birth, seal}),
+        ({"due_before": "2026-11-20", "channel": 1}, {birth, seal}),
         ({"overdue": "true"}, {birth}),
     ):
         assert set(await codes(own_desk, **asked)) == expected, asked

@@ -138,6 +138,14 @@ async def test_registry_that_was_heard_of_decides_who_may_be_named(
     gone = await own_desk.try_file(wish(helped_by="H26.102"))
     assert (gone.status_code, gone.json()["type"]) == (422, "/problems/agency-closed")
     assert (gone.json()["at"], gone.json()["successor"]) == ("helped_by", "H26.101")
+    async with own_desk.sessions.begin() as session:
+        await keep_agencies(session, [agency("H26.103", valid_from=date(2026, 11, 17))])
+    own_desk.now = at("11-16 09:00")
+    early = await own_desk.try_file(wish(decided_by="H26.103"))
+    assert (early.status_code, early.json()["type"]) == (422, "/problems/agency-closed")
+    assert "2026-11-17" in early.json()["detail"]
+    own_desk.now = at("11-17 00:30")
+    assert (await own_desk.try_file(wish(decided_by="H26.103"))).status_code == 201
     own_desk.now = at("11-15 23:30")
     # The last day is a day on which it acts.
     assert (await own_desk.try_file(wish(helped_by="H26.102"))).status_code == 201

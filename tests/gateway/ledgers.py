@@ -1,7 +1,7 @@
 """A ledger in a database of its own, for tests."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -18,6 +18,7 @@ from gateway.keys import ledger_keys, read_private_key
 from gateway.ledger.writer import ChainNotHeldError, LedgerWriter
 from gateway.upstreams import OPERATIONS
 from gateway.verify import Verdict, verify_ledger
+from shared.events import LedgerAnchored
 from shared.migrations import upgrade
 from tests.gateway.mesh import VERIFY, make_settings
 from tests.gateway.wire import SUBJECT
@@ -39,9 +40,9 @@ class Store:
         finally:
             await connection.close()
 
-    async def verdicts(self) -> list[Verdict]:
+    async def verdicts(self, told: Sequence[LedgerAnchored] = ()) -> list[Verdict]:
         keys = ledger_keys(self.key.public_key(), "")
-        return [verdict async for verdict in verify_ledger(make_url(self.url), keys)]
+        return [verdict async for verdict in verify_ledger(make_url(self.url), keys, told)]
 
     async def assert_intact(self) -> None:
         assert [line for verdict in await self.verdicts() for line in verdict.damage] == []

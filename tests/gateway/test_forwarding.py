@@ -5,12 +5,16 @@ from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import ClientSession
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from starlette.types import Message
 from yarl import URL
 
 from gateway.forwarding import Outcome
 from gateway.upstreams import KIB, MIB
-from tests.gateway.wire import NAMED, Behind, Door, answer
+from tests.gateway.wire import NAMED, Behind, Door, answer, door_before
+from tests.waiting import eventually
 
 VERIFY = "/identity/v1/verifications"
 LIST = "/dossier/v1/dossiers"
@@ -22,7 +26,7 @@ async def test_request_and_answer_pass_unchanged(
 ) -> None:
     behind.reply = answer(b'{"a": 1}', "Content-Type: application/json\r\nETag: W/7\r\n")
     url = URL(f"{door.url}{LIST}?q=a%2Fb&q=%C3%A1", encoded=True)
-    headers = {"Authorization": "Bearer t", "X-Officer": "Hòa", "Accept": "text/x"}
+    headers = {"Authorization": "Bearer t", "X-Office": "Hòa", "Accept": "text/x"}
     async with caller.get(url, headers=headers) as response:
         assert (response.status, await response.read()) == (200, b'{"a": 1}')
         assert response.headers["ETag"] == "W/7"
@@ -30,7 +34,7 @@ async def test_request_and_answer_pass_unchanged(
     (asked,) = behind.asked
     assert asked.line == f"GET {LIST}?q=a%2Fb&q=%C3%A1 HTTP/1.1"
     assert asked.headers["authorization"] == "Bearer t"
-    assert asked.headers["x-officer"] == "Hòa"
+    assert asked.headers["x-office"] == "Hòa"
     assert asked.headers["accept"] == "text/x"
     assert asked.headers["host"] == behind.address.removeprefix("http://")
 
@@ -60,6 +64,24 @@ async def test_malformed_ids_are_replaced(
     version, trace, _, flags = headers["traceparent"].split("-")
     assert (version, len(trace), flags) == ("00", 32, "01")
     assert headers["x-request-id"] == trace
+
+
+async def test_traced_call_has_a_span_between_the_callers_and_the_services(
+    behind: Behind, caller: ClientSession
+) -> None:
+    kept, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(kept))
+    sent = {"traceparent": f"00-{'1' * 32}-{'2' * 16}-01"}
+    async with door_before(behind, tracer=provider.get_tracer("gateway")) as door:
+        await (await caller.get(f"{door.url}{LIST}", headers=sent)).read()
+        (span,) = await eventually(kept.get_finished_spans)
+    assert span.parent
+    assert (span.name, f"{span.parent.span_id:016x}") == (f"GET {LIST}", "2" * 16)
+    assert (span.attributes or {})["http.response.status_code"] == 200
+    own = span.get_span_context()
+    assert own
+    inside = behind.asked[0].headers["traceparent"]
+    assert inside == f"00-{'1' * 32}-{own.span_id:016x}-01"
 
 
 async def test_headers_that_only_the_gateway_may_set_are_dropped(
@@ -182,7 +204,7 @@ async def test_unreadable_header_is_refused(door: Door, behind: Behind, value: b
         "raw_path": LIST.encode(),
         "path": LIST,
         "query_string": b"",
-        "headers": [(b"x-officer", value)],
+        "headers": [(b"x-office", value)],
         "client": ("127.0.0.1", 1),
     }
 

@@ -162,3 +162,16 @@ async def test_full_service_is_refused_not_queued(behind: Behind, caller: Client
         await eventually(lambda: door.upstream.in_flight == 0)
         behind.reply = answer(b"{}")
         assert (await caller.get(f"{door.url}{LIST}")).status == 200
+
+
+async def test_slow_senders_hold_no_slot(behind: Behind, caller: ClientSession) -> None:
+    async with door_before(behind, slots=1) as door:
+        _, writer = await asyncio.open_connection("127.0.0.1", door.port)
+        head = f"POST {VERIFY} HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{{"
+        writer.write(head.encode())
+        await eventually(lambda: door.admitted)
+        assert (await caller.get(f"{door.url}{LIST}")).status == 200
+        assert door.upstream.in_flight == 0
+        writer.close()
+        (record,) = await eventually(lambda: door.records.recorded)
+    assert (record.status, record.request_sha256) == (499, None)

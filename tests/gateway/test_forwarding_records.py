@@ -7,7 +7,16 @@ from aiohttp import ClientError, ClientSession
 from gateway.forwarding import Outcome
 from gateway.problems import QuotaSpent
 from gateway.upstreams import KIB, MIB
-from tests.gateway.wire import NAMED, SUBJECT, Behind, Door, answer, breaking
+from tests.gateway.wire import (
+    NAMED,
+    SUBJECT,
+    Answering,
+    Behind,
+    Door,
+    answer,
+    breaking,
+    hang,
+)
 from tests.waiting import eventually
 
 VERIFY = "/identity/v1/verifications"
@@ -95,9 +104,10 @@ async def test_long_personal_answer_is_recorded_twice(
         assert await response.read() == body
     await eventually(lambda: len(door.records.recorded) == 2)
     first, second = door.records.recorded
-    assert (first.completes, first.response_sha256) == (False, None)
-    assert (second.completes, second.response_sha256) == (True, sha256(body).hexdigest())
-    assert first.request_id == second.request_id
+    assert (first.completes, first.response_sha256) == (None, None)
+    # By its own id: the request's is the caller's, who may use it again.
+    assert (second.completes, second.response_sha256) == (first.id, sha256(body).hexdigest())
+    assert second.id != first.id
     assert first.subjects == second.subjects == (SUBJECT,)
 
 
@@ -109,7 +119,7 @@ async def test_long_personal_answer_that_breaks_is_recorded_as_failed(
         await (await caller.get(f"{door.url}{LIST}/H26-1")).read()
     await eventually(lambda: len(door.records.recorded) == 2)
     second = door.records.recorded[1]
-    assert (second.completes, second.outcome) == (True, Outcome.FAILED)
+    assert (second.completes, second.outcome) == (door.records.recorded[0].id, Outcome.FAILED)
     assert second.response_sha256 is None
 
 
@@ -122,6 +132,27 @@ async def test_other_calls_are_noted_without_waiting(
     (note,) = await eventually(lambda: door.records.noted)
     assert (note.status, note.outcome, note.response_sha256) == (200, Outcome.ALLOWED, None)
     assert door.records.recorded == []
+
+
+@pytest.mark.parametrize("reply", [hang, breaking(b"HTTP/1.1 20")])
+async def test_request_is_recorded_whole_where_no_answer_came(
+    door: Door, behind: Behind, caller: ClientSession, reply: Answering
+) -> None:
+    door.timeout_s, behind.reply = 0.3, reply
+    await caller.post(f"{door.url}{VERIFY}", data=b'{"n": 1}')
+    (record,) = door.records.recorded
+    assert record.request_sha256 == sha256(b'{"n": 1}').hexdigest()
+
+
+async def test_request_of_a_caller_who_left_is_recorded_whole(
+    door: Door, behind: Behind, caller: ClientSession
+) -> None:
+    behind.reply = hang
+    request = asyncio.create_task(caller.post(f"{door.url}{VERIFY}", data=b'{"n": 1}'))
+    await eventually(lambda: behind.asked)
+    request.cancel()
+    (record,) = await eventually(lambda: door.records.recorded)
+    assert record.request_sha256 == sha256(b'{"n": 1}').hexdigest()
 
 
 async def test_unexpected_error_tells_nothing(door: Door, caller: ClientSession) -> None:

@@ -79,6 +79,24 @@ async def test_right_for_some_procedures_shows_their_records(mesh: Mesh) -> None
     assert [record["purpose"] for record in found] == ["1.001193"]
 
 
+async def test_right_to_some_fields_shows_no_others(mesh: Mesh) -> None:
+    fields = ["client", "operation", "outcome", "name"]
+    grant = make_grant(operations=LEDGER, agencies=None, fields=fields)
+    reader = await mesh.newcomer(grant, agency="G22")
+    client = await caller(mesh)
+    await mesh.ask(VERIFY, client=client)
+    [record] = (await read(mesh, reader, client=client))["items"]
+    shown = {"id", "at", "chain", "seal", "index", "client", "operation", "outcome"}
+    assert set(record) == shown
+    one = await mesh.ask(ONE.format(record["id"]), client=reader, agency="G22")
+    assert one.json() == record
+    proof = await mesh.ask(PROOF.format(record["id"]), client=reader, agency="G22")
+    assert (proof.status_code, proof.json()["type"]) == (403, "/problems/fields-not-allowed")
+    params = {"subject": SUBJECT, "client": client, "from": record["at"]}
+    search = await mesh.ask(RECORDS, client=reader, agency="G22", params=params)
+    assert (search.status_code, search.json()["fields"]) == (403, ["subjects"])
+
+
 async def test_records_are_found_by_each_filter(mesh: Mesh, auditor: str) -> None:
     client = await caller(mesh)
     await mesh.ask(VERIFY, client=client, headers={"X-Dossier": DOSSIER})
@@ -189,7 +207,7 @@ async def test_dead_letters_of_the_gateway_are_for_operators(mesh: Mesh) -> None
     letters = "GET /gateway/v1/dead-letters"
     operator = await mesh.newcomer(make_grant(operations=["*"], agencies=None), agency="G22")
     answer = await mesh.ask(letters, client=operator, agency="G22")
-    assert (answer.status_code, answer.json()) == (HTTPStatus.OK, [])
+    assert (answer.status_code, answer.json()) == (HTTPStatus.OK, {"items": [], "next": None})
     client = await caller(mesh)
     assert (await mesh.ask(letters, client=client)).status_code == HTTPStatus.FORBIDDEN
 

@@ -1,8 +1,9 @@
 import asyncio
+import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +23,7 @@ from deploy.secrets import ed25519_key
 from gateway import projections
 from gateway.keys import KeyUnfitError, ledger_keys, read_private_key
 from gateway.ledger.seals import public_pem
+from gateway.main import _end_with_parent
 from shared.database import open_database
 from shared.migrations import upgrade
 from tests.conftest import Databases
@@ -171,6 +173,21 @@ async def test_killed_gateway_leaves_no_worker_behind(
         gateway.process.kill()
         await gateway.process.wait()
         await eventually(lambda: not any(worker.is_running() for worker in workers))
+
+
+def begin_as_orphan() -> None:
+    os.getppid = lambda: 1
+    _end_with_parent()
+
+
+@pytest.mark.parametrize(("begin", "code"), [(_end_with_parent, 0), (begin_as_orphan, 1)])
+async def test_worker_whose_parent_is_gone_already_ends(
+    begin: Callable[[], None], code: int
+) -> None:
+    worker = multiprocessing.get_context("spawn").Process(target=begin)
+    worker.start()
+    await asyncio.to_thread(worker.join)
+    assert worker.exitcode == code
 
 
 class Waiting(JSONResponse):

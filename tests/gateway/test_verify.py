@@ -1,17 +1,24 @@
 import asyncio
 import re
+from argparse import Namespace
 from base64 import b64encode
 from hashlib import sha256
+from pathlib import Path
 
 import asyncpg
 import pytest
+from aiokafka.errors import KafkaError
 from sqlalchemy import make_url
 
 from deploy.postgres import plain_url
+from gateway.ledger.anchors import anchors_in_file, anchors_on_axis
 from gateway.timers import anchor_chains
+from gateway.verify import _told
 from shared.database import open_database
 from shared.events import LedgerAnchored
-from tests.conftest import Databases
+from shared.kafka import open_producer
+from shared.topics import ensure_topics
+from tests.conftest import Broker, Databases
 from tests.gateway.ledgers import Store, exchange, writing
 from tests.gateway.mesh import make_settings
 
@@ -143,6 +150,62 @@ async def test_chain_written_anew_with_the_key_differs_from_what_was_told(
     assert verdict.damage == [
         "gateway-1, batch 3: batch is not the one whose digest was told on the axis"
     ]
+
+
+async def forget_everything(postgres: Databases, store: Store) -> None:
+    """Who may write the database removes the newest batch, and what was told of it."""
+    await tamper(postgres, store, "DELETE FROM access_record WHERE number = 3")
+    await tamper(postgres, store, "DELETE FROM ledger_seal WHERE number = 3")
+    await tamper(postgres, store, "DELETE FROM outbox")
+    await store.assert_intact()
+
+
+@pytest.mark.broker
+async def test_cut_hidden_from_the_database_is_found_by_the_axis(
+    postgres: Databases, store: Store, own_kafka: Broker
+) -> None:
+    await fill(store)
+    await ensure_topics(own_kafka.servers)
+    assert await anchors_on_axis(own_kafka.servers) == []
+    settings = make_settings(
+        store.url, kafka_servers=own_kafka.servers, kafka_idempotent=own_kafka.idempotent
+    )
+    rows = await store.rows("SELECT value FROM outbox")
+    async with open_producer(settings) as producer:
+        for row in rows:
+            await producer.send_and_wait(LedgerAnchored.topic, row["value"])
+    await forget_everything(postgres, store)
+    [verdict] = await store.verdicts(await anchors_on_axis(own_kafka.servers))
+    assert verdict.damage == [
+        "gateway-1, batch 3: batch removed, and all before it back to the last one here"
+    ]
+
+
+async def test_cut_is_found_by_a_file_of_anchors(
+    postgres: Databases, store: Store, tmp_path: Path
+) -> None:
+    await fill(store)
+    kept = tmp_path / "anchors"
+    rows = await store.rows("SELECT value FROM outbox")
+    kept.write_bytes(b"".join(row["value"] + b"\n" for row in rows))
+    await forget_everything(postgres, store)
+    [verdict] = await store.verdicts(anchors_in_file(kept))
+    assert "batch removed" in verdict.damage[0]
+
+
+async def test_axis_that_is_away_fails_only_where_it_was_asked_for() -> None:
+    nobody = "127.0.0.1:9"
+    assert await _told(Namespace(anchors=None, kafka=None), nobody) == []
+    with pytest.raises(KafkaError):
+        await _told(Namespace(anchors=None, kafka=nobody), nobody)
+
+
+async def test_anchor_that_the_database_remembers_otherwise_is_damage(store: Store) -> None:
+    await fill(store)
+    [row] = await store.rows("SELECT value FROM outbox")
+    true = LedgerAnchored.model_validate_json(row["value"])
+    [verdict] = await store.verdicts([true.model_copy(update={"head": "0" * 64})])
+    assert "not the one whose digest was told" in verdict.damage[0]
 
 
 async def fill(store: Store) -> None:

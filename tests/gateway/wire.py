@@ -6,11 +6,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 import uvicorn
+from opentelemetry.trace import Tracer
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.forwarding import Breaker, Exchange, Forwarder, Upstream, open_session
-from gateway.upstreams import Match, Service, find
+from gateway.upstreams import Match, Operation, Service, find
 from shared.problems import Unavailable
 from tests.waiting import eventually
 
@@ -101,6 +102,9 @@ class Records:
     def __post_init__(self) -> None:
         self.open.set()
 
+    def require_open(self, operation: Operation) -> None:
+        """Records are always taken; whether they become durable is another thing."""
+
     async def record(self, exchange: Exchange) -> None:
         if self.away:
             raise Unavailable
@@ -123,6 +127,7 @@ class Door:
     refusal: Exception | None = None
     timeout_s: float = PATIENCE_S
     forwarder: Forwarder | None = None
+    admitted: int = 0
 
     @property
     def url(self) -> str:
@@ -134,6 +139,7 @@ class Door:
         exchange.client, exchange.dossier = "h26-onestop", parameters.get("code")
         if self.refusal:
             raise self.refusal
+        self.admitted += 1
         return (("X-Right", "signed by the gateway"),)
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -194,7 +200,11 @@ async def service_behind() -> AsyncIterator[Behind]:
 
 @asynccontextmanager
 async def door_before(
-    behind: Behind, *, slots: int = 256, breaker: Breaker | None = None
+    behind: Behind,
+    *,
+    slots: int = 256,
+    breaker: Breaker | None = None,
+    tracer: Tracer | None = None,
 ) -> AsyncIterator[Door]:
     upstream = Upstream(Service.IDENTITY, behind.address, slots=slots, breaker=breaker)
     door = Door(behind, Records(), upstream)
@@ -205,6 +215,7 @@ async def door_before(
             admit=door.admit,
             ledger=door.records,
             own=own_routes,
+            tracer=tracer,
         )
         async with serving(door.app) as door.port:
             yield door

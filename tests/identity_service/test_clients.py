@@ -28,6 +28,7 @@ def new(client_id: str, **over: object) -> dict[str, object]:
         "agency": "H26.101",
         "name": "Phần mềm một cửa",
         "kind": "production",
+        "operator": False,
     } | over
 
 
@@ -60,8 +61,17 @@ async def test_clients_are_listed_by_page_and_filter(identity: Identity) -> None
     rest = (await identity.call(LIST, params=query | {"after": first["next"]})).json()
     assert [c["client_id"] for c in first["items"] + rest["items"]] == names
     assert rest["next"] is None
-    operators = (await identity.call(LIST, params={"kind": "operator", "active": "true"})).json()
+    operators = (await identity.call(LIST, params={"operator": "true", "active": "true"})).json()
     assert [client["client_id"] for client in operators["items"]] == ["operator-vpcp"]
+
+
+@pytest.mark.parametrize("listed", ["agencies", "clients", "grants"])
+async def test_a_list_refuses_a_word_that_it_does_not_know(identity: Identity, listed: str) -> None:
+    response = await identity.call(f"GET /identity/v1/{listed}", params={"agencie": "H26"})
+    assert response.status_code == 422
+    assert response.json()["type"] == "/problems/invalid-request"
+    known = await identity.call(f"GET /identity/v1/{listed}", params={"limit": "1"})
+    assert len(known.json()["items"]) == 1
 
 
 async def test_clients_of_agencies_outside_the_right_do_not_exist(identity: Identity) -> None:
@@ -107,7 +117,7 @@ async def test_a_client_that_cannot_be_is_refused(
 
 
 async def test_only_an_operator_makes_or_changes_an_operator(identity: Identity) -> None:
-    operator = new("second-operator", kind="operator", agency="G22")
+    operator = new("second-operator", operator=True, agency="G22")
     refused = await identity.call(REGISTER, by=ONE_STOP, json=operator)
     assert refused.status_code == 403
     at = {"client_id": "operator-vpcp"}

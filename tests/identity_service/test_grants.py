@@ -152,6 +152,18 @@ async def test_a_revocation_needs_the_version_that_was_read_and_is_announced(
     assert (again.status_code, again.json()["type"]) == (409, "/problems/grant-revoked")
 
 
+async def test_a_grant_tells_which_officers_gave_and_revoked_it(identity: Identity) -> None:
+    given = await identity.call(GIVE, by=POLICE, json=new(), headers={"X-Officer": "G01-0007"})
+    grant = given.json()
+    assert (grant["given_by_officer"], grant["revoked_by_officer"]) == ("G01-0007", None)
+    at, revoking = {"grant_id": grant["id"]}, {"If-Match": '"1"', "X-Officer": "G01-0008"}
+    await identity.call(REVOKE, by=POLICE, at=at, headers=revoking)
+    read = (await identity.call(READ, at=at)).json()
+    assert (read["given_by_officer"], read["revoked_by_officer"]) == ("G01-0007", "G01-0008")
+    event = (await identity.events("newcomer-h14"))[-1]
+    assert "G01-0007" not in str(event)
+
+
 async def test_of_two_who_revoke_at_once_one_does(identity: Identity) -> None:
     at = {"grant_id": await give(identity)}
     both = await asyncio.gather(

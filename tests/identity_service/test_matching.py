@@ -1,5 +1,6 @@
 from dataclasses import replace
 from itertools import combinations
+from typing import Any
 from unicodedata import normalize
 
 import pytest
@@ -187,6 +188,16 @@ def test_unknown_sex_is_not_comparable(claimed: int, held: int) -> None:
 def test_what_the_register_does_not_say_is_not_comparable() -> None:
     nothing = Recorded("", "", None, 0, None, None)
     assert compare(CLAIM, nothing) == Comparison((), (), ALL, (), ())
+
+
+@pytest.mark.parametrize(
+    "unknown", [{"name_key": "", "bare_name_key": ""}, {"birth_date": None}], ids=("name", "date")
+)
+def test_nobody_is_known_without_the_name_and_the_birth_date(unknown: dict[str, Any]) -> None:
+    answer = compare(CLAIM, replace(RECORDED, **unknown))
+    assert "sex" in answer.agreeing
+    assert not answer.differing
+    assert not answer.same_person
 
 
 def test_claim_of_nothing_is_nobody() -> None:

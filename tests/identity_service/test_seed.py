@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select, text
+from sqlalchemy.exc import IntegrityError
 
 from gateway.upstreams import OPERATIONS
 from identity_service.clients import secret_digest
@@ -132,6 +133,26 @@ async def test_without_a_file_nobody_has_a_secret(empty: Settings) -> None:
     await seed(silent)
     async with open_database(silent) as sessions, sessions() as session:
         assert not any(await session.scalars(select(Client.secret_digest)))
+
+
+@pytest.mark.parametrize("operator", [True, False])
+async def test_the_database_takes_no_secret_of_a_client_in_production(
+    settings: Settings, operator: bool
+) -> None:
+    of_production = Client(
+        client_id="with-a-secret",
+        version=1,
+        agency="G22",
+        name="x",
+        kind="production",
+        operator=operator,
+        active=True,
+        secret_digest=secret_digest("x"),
+    )
+    async with open_database(settings) as sessions, sessions() as session:
+        session.add(of_production)
+        with pytest.raises(IntegrityError, match="client_secret_is_of_the_sandbox"):
+            await session.flush()
 
 
 def test_the_file_tells_what_to_send_for_each_persona(settings: Settings) -> None:

@@ -1,8 +1,10 @@
+import asyncio
 import base64
 import json
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -12,15 +14,17 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from httpx import ASGITransport, AsyncClient, Response
 from jwt.algorithms import OKPAlgorithm
-from sqlalchemy import select
+from sqlalchemy import event, select
+from typer.testing import CliRunner, Result
 
-from identity_service.keys import LEAD, SigningKeys, forget_ended_keys, rotate
+from identity_service.keys import LEAD, SigningKeys, cli, forget_ended_keys, rotate
 from identity_service.main import create_app
 from identity_service.models import SigningKey, UsedAssertion
 from identity_service.settings import Settings
 from identity_service.store import forget_used_assertions
 from shared.app import AUDIENCE
 from shared.auth import KeySet, Unauthenticated, Verifier
+from shared.database import SessionFactory
 from tests.conftest import Databases
 from tests.identity_service.calls import Identity
 
@@ -197,6 +201,38 @@ async def test_a_sandbox_secret_gets_a_token_by_form_and_by_header(identity: Ide
     assert response.status_code == 200
 
 
+async def test_the_first_operator_of_production_registers_its_key_by_command(
+    identity: Identity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("database_url", "kafka_servers"):
+        monkeypatch.setenv(name.upper(), getattr(identity.settings, name))
+    for name in ("person_hash_key", "key_encryption_key"):
+        monkeypatch.setenv(name.upper(), getattr(identity.settings, name).get_secret_value())
+    file = tmp_path / "jwk.json"
+
+    async def register(client: str, jwk: object) -> Result:
+        file.write_text(json.dumps(jwk))
+        asked = ["register", client, str(file)]
+        return await asyncio.to_thread(CliRunner().invoke, cli, asked)
+
+    public = OKPAlgorithm.to_jwk(KEY.public_key(), as_dict=True) | {"kid": "first"}
+    registered = await register("operator-vpcp", public)
+    assert (registered.exit_code, registered.output) == (0, "operator-vpcp has the key first\n")
+    claimed: dict[str, Any] = {"iss": "operator-vpcp", "sub": "operator-vpcp"}
+    assert (await ask_signed(identity, assertion(**claimed))).status_code == 200
+
+    for client, wrong, says in (
+        ("operator-vpcp", public, "has a key first already"),
+        ("nobody-at-all", public, "no client"),
+        ("operator-vpcp", public | {"d": "a-private-half"}, "private"),
+        ("operator-vpcp", [public], "one JSON Web Key"),
+    ):
+        refused = await register(client, wrong)
+        assert refused.exit_code == 2
+        assert says in " ".join(refused.output.replace("│", " ").split())
+        assert "a-private-half" not in refused.output
+
+
 async def test_a_wrong_secret_and_an_unknown_client_are_refused_alike(
     identity: Identity, system: str
 ) -> None:
@@ -334,6 +370,43 @@ async def test_two_processes_that_start_at_once_make_one_key(
     one, other = await emptied.signer(), await fresh(identity).signer()
     assert one.kid == other.kid
     assert len(await emptied.published()) == 1
+
+
+async def test_callers_at_once_do_not_take_the_last_connections_from_the_reload_of_keys(
+    settings: Settings,
+) -> None:
+    app = create_app(settings.model_copy(update={"database_pool": 2}))
+    transport = ASGITransport(app, raise_app_exceptions=False)
+    async with (
+        app.router.lifespan_context(app),
+        AsyncClient(transport=transport, base_url="http://identity") as http,
+    ):
+        form = secret_form(settings, "onestop-h26")
+        responses = await asyncio.gather(
+            *(http.post("/oauth/token", data=form) for _ in range(8)),
+            *(http.get("/.well-known/jwks.json") for _ in range(8)),
+        )
+    assert [response.status_code for response in responses] == [200] * 16
+
+
+async def test_whoever_waits_for_the_keys_finds_those_that_the_first_one_read(
+    identity: Identity, emptied: SigningKeys
+) -> None:
+    await emptied.signer()
+    keys, reads = fresh(identity), 0
+
+    def count(_: object) -> None:
+        nonlocal reads
+        reads += 1
+
+    sessions: SessionFactory = identity.app.state.sessions
+    engine = sessions.kw["bind"].sync_engine
+    event.listen(engine, "begin", count)
+    try:
+        await asyncio.gather(*(keys.signer() for _ in range(5)))
+    finally:
+        event.remove(engine, "begin", count)
+    assert reads == 1
 
 
 async def test_a_private_key_is_not_readable_in_the_database(

@@ -7,10 +7,11 @@ import pytest
 import stamina
 import structlog
 
-from identity_service.matching import name_key
+from identity_service.answers import Answer
+from identity_service.matching import Recorded, bare_name_key, name_key
 from identity_service.people import personas
 from identity_service.sources.remote import Remote
-from identity_service.sources.source import Inquiry
+from identity_service.sources.source import Finding, Inquiry
 from shared.hashing import person_hash
 from shared.telemetry import configure_logging
 from tests.conftest import Databases
@@ -227,6 +228,69 @@ RECORD = {
     "NgayThangNamSinh": {"Nam": "1990", "NgayThangNam": "19900514"},
     "ThuongTru": {"MaTinhThanh": "01", "MaPhuongXa": "00070"},
 }
+
+
+async def remembered(record: dict[str, object], said: str | None = None) -> Finding:
+    """What is understood of a remote source's answer with that one record."""
+    remote, _ = _remote(httpx.Response(200, json={"CongdanCollection": [record], "KetQua": said}))
+    return await remote.look_up(_inquiry())
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ({"Nam": "1990", "NgayThangNam": "19900231"}, "1990"),
+        ({"Nam": None, "NgayThangNam": "19900231"}, None),
+        ({"Nam": "?"}, None),
+        (None, None),
+    ],
+)
+async def test_an_impossible_birth_date_is_one_that_the_source_does_not_say(
+    written: dict[str, str | None] | None, read: str | None
+) -> None:
+    found = await remembered(RECORD | {"NgayThangNamSinh": written})
+    assert found.said is None
+    assert found.recorded is not None
+    assert found.recorded.birth_date == read
+
+
+async def test_what_a_remote_source_leaves_empty_is_not_said() -> None:
+    name = {"Ho": "Nguyễn", "ChuDem": None, "Ten": "An"}
+    found = await remembered({"HoVaTen": name, "GioiTinh": None, "ThuongTru": None})
+    assert found.recorded == Recorded(
+        name_key("Nguyễn An"), bare_name_key("Nguyễn An"), None, 0, None, None
+    )
+
+
+async def test_a_locked_record_is_not_compared() -> None:
+    assert (await remembered(RECORD, "LOCKED")).recorded is None
+    assert (await remembered(RECORD, "DECEASED")).recorded is not None
+
+
+class Holding:
+    """A source that holds one record, and may say something of it."""
+
+    def __init__(self, recorded: Recorded, said: Answer | None = None) -> None:
+        self._recorded, self._said = recorded, said
+
+    async def look_up(self, _: Inquiry) -> Finding:
+        return Finding(datetime.now(UTC), self._recorded, self._said)
+
+
+@pytest.mark.parametrize("said", [None, Answer.DECEASED])
+async def test_a_record_without_name_or_birth_date_proves_nobody(
+    identity: Identity, said: Answer | None
+) -> None:
+    state, register = identity.app.state, identity.app.state.source
+    state.source = Holding(Recorded("", "", None, 1, None, None), said)
+    try:
+        answer = (await identity.verify(asked("match"))).json()
+        other_sex = (await identity.verify(asked("match", sex=2))).json()
+    finally:
+        state.source = register
+    assert (answer["result"], answer["differing"]) == ("AMBIGUOUS", [])
+    assert answer["not_comparable"][:2] == ["full_name", "birth_date"]
+    assert (other_sex["result"], other_sex["differing"]) == ("MISMATCH", ["sex"])
 
 
 async def test_a_remote_source_is_asked_in_the_national_field_names() -> None:

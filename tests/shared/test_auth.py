@@ -14,6 +14,7 @@ from jwt.utils import base64url_encode
 
 from shared.app import AUDIENCE, create_service
 from shared.auth import (
+    REFRESH_SECONDS,
     RIGHT_HEADER,
     Caller,
     CallerCheck,
@@ -209,6 +210,38 @@ async def test_remembered_signature_ends_with_its_token(
     monkeypatch.setattr("shared.auth.time.time", lambda: NOW + 301.0)
     # The library keeps its own clock and still finds it good: what counts is that it was asked.
     assert await verifier.claims(token) is not first
+
+
+async def test_remembered_signature_is_checked_again_when_its_key_may_be_withdrawn(
+    authority: TestAuthority, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verifier, token = keys.verifier(), authority.token(exp=int(time.time()) + 590)
+    await verifier.claims(token)
+    keys.authority = TestAuthority()  # of the same key id, with another key
+    later = time.time() + REFRESH_SECONDS + 10
+    monkeypatch.setattr("shared.auth.time.time", lambda: later)
+    verifier._keys._asked_at -= REFRESH_SECONDS + 10
+    with pytest.raises(Unauthenticated):
+        await verifier.claims(token)
+
+
+async def test_token_for_longer_than_tokens_are_made_is_refused(
+    authority: TestAuthority, keys: Keys
+) -> None:
+    now = int(time.time())
+    await keys.verifier().claims(authority.token(iat=now, exp=now + 600))
+    with pytest.raises(Unauthenticated, match="600 seconds"):
+        await keys.verifier().claims(authority.token(iat=now, exp=now + 3_600))
+
+
+async def test_words_of_the_caller_are_read_as_utf_8(
+    client: httpx.AsyncClient, authority: TestAuthority
+) -> None:
+    headers = authority.headers(OPERATION, SERVICE, officer=None)
+    for sent, read in (("Đỗ Mai".encode(), "Đỗ Mai"), (b"\xd0", "\ufffd")):
+        raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+        answer = await client.get(PATH, headers=[*raw, (b"X-Officer", sent)])
+        assert answer.json()["officer"] == read
 
 
 async def test_simultaneous_first_calls_wait_for_one_fetch(

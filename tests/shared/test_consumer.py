@@ -8,17 +8,20 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from prometheus_client import REGISTRY
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.consumer import Handlers, consume, handle_records
+from shared.consumer import Handlers, consume, forget_handled, handle_records, measure_lag
 from shared.database import SessionFactory
 from shared.dead_letters import DeadLetter, list_dead_letters
 from shared.events import DossierProgressed, Event
 from shared.kafka import open_consumer
 from shared.outbox import relay_batch
 from shared.settings import ServiceSettings
+from shared.telemetry import current_trace_id
+from shared.topics import TOPIC_TABLE
 from tests.conftest import Databases
 from tests.shared.mechanics import (
     DOSSIERS,
@@ -147,12 +150,130 @@ async def test_wrong_data_is_not_taken_for_an_outage(sessions: SessionFactory, k
     assert letter.key == key
 
 
+async def test_failing_message_whose_trace_has_no_value_is_set_aside(
+    sessions: SessionFactory, key: str
+) -> None:
+    async def refuse(_: AsyncSession, __: Sequence[Any]) -> None:
+        raise LookupError
+
+    failing = record(progressed(key))
+    headers = [*failing.headers, ("ce_traceparent", None)]
+    await handle_records(
+        sessions,
+        [record(progressed(key), value=failing.value, headers=headers)],
+        {DossierProgressed: [refuse]},
+    )
+    assert len(await set_aside(sessions)) == 1
+
+
+async def test_batch_that_takes_too_long_is_done_one_by_one(
+    sessions: SessionFactory, key: str
+) -> None:
+    sizes: list[int] = []
+
+    async def slow(session: AsyncSession, events: Sequence[DossierProgressed]) -> None:
+        sizes.append(len(events))
+        await record_effect(session, events)
+        await session.execute(text("SET LOCAL statement_timeout = '200ms'"))
+        await session.execute(text("SELECT pg_sleep(:s)"), {"s": 0.1 * (len(events) - 1)})
+
+    records = [record(progressed(key, n), offset=n) for n in range(5)]
+    async with asyncio.timeout(10):
+        await handle_records(sessions, records, {DossierProgressed: [slow]})
+    assert sizes == [5, 1, 1, 1, 1, 1]
+    assert await versions_of(sessions, key) == list(range(5))
+    assert not await set_aside(sessions)
+
+
+TRACES = ["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", f"00-{'a' * 32}-{'b' * 16}-01"]
+
+
+async def test_trace_of_an_event_is_that_of_its_effects_and_ends_with_them(
+    sessions: SessionFactory, key: str
+) -> None:
+    seen: list[str | None] = []
+
+    async def see(_: AsyncSession, events: Sequence[DossierProgressed]) -> None:
+        seen.append(current_trace_id())
+        if len(events) == 2:
+            raise LookupError
+
+    def traced(number: int) -> ConsumerRecord:
+        plain = record(progressed(key, number))
+        header = ("ce_traceparent", TRACES[number].encode())
+        return record(progressed(key, number), headers=[*plain.headers, header])
+
+    before = current_trace_id()
+    await handle_records(sessions, [traced(0)], {DossierProgressed: [see]})
+    await handle_records(sessions, [traced(0), traced(1)], {DossierProgressed: [see]})
+    first, second = (trace.split("-")[1] for trace in TRACES)
+    # Both together are a trace of their own; each alone goes on with the one it came with.
+    assert (seen[0], *seen[2:]) == (first, first, second)
+    assert seen[1] not in {None, first, second}
+    assert current_trace_id() == before
+
+
+def lag(partition: TopicPartition) -> float | None:
+    labels = {"topic": partition.topic, "partition": str(partition.partition)}
+    return REGISTRY.get_sample_value("consumer_lag_events", labels)
+
+
+@pytest.mark.broker
+async def test_lag_is_told_while_nothing_is_handled_and_not_of_anothers_partitions(
+    settings: ServiceSettings,
+    producer: AIOKafkaProducer,
+    key: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("shared.consumer.LAG_SECONDS", 0.05)
+    numbers = range(TOPIC_TABLE[DOSSIERS].partitions)
+    first, *others = [TopicPartition(DOSSIERS, number) for number in numbers]
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_servers, group_id=f"g-{key}", enable_auto_commit=False
+    )
+    async with consumer:
+        consumer.assign([first, *others])
+        ends = await consumer.end_offsets([first])
+        await consumer.commit(dict(ends))
+        task = asyncio.create_task(measure_lag(consumer))
+        try:
+            await eventually(lambda: lag(first) == 0)
+            for version in range(3):
+                event = progressed(key, version).model_dump_json().encode()
+                await producer.send_and_wait(DOSSIERS, event, partition=0)
+            await eventually(lambda: lag(first) == 3)
+            consumer.assign(others)
+            await eventually(lambda: lag(first) is None)
+            assert lag(others[0]) is not None
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+async def test_inbox_is_forgotten_slice_by_slice_after_its_days(
+    sessions: SessionFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.database.SLICE_ROWS", 2)
+    async with sessions.begin() as session:
+        await session.execute(
+            text(
+                "INSERT INTO handled_event"
+                " SELECT gen_random_uuid(), now() - n * interval '1 day 1 minute'"
+                " FROM generate_series(6, 13) AS n"
+            )
+        )
+        await forget_handled(session)
+    # 6 and 7 days old; those of 8 to 13 days went in slices of two.
+    assert await scalar(sessions, "SELECT count(*) FROM handled_event") == 2
+
+
 @asynccontextmanager
 async def consuming(
     settings: ServiceSettings, sessions: SessionFactory, handlers: Handlers, group: str
 ) -> AsyncIterator[AIOKafkaConsumer]:
     async with open_consumer(settings, [DOSSIERS], group) as consumer:
-        task = asyncio.create_task(consume(sessions, consumer, handlers))
+        task = asyncio.create_task(consume(sessions, consumer, handlers, asyncio.Event()))
         try:
             yield consumer
             assert not task.done(), task

@@ -184,17 +184,33 @@ async def test_operator_lists_reads_replays_and_discards_over_http(
         headers = authority.headers(operation, SERVICE, client="operator-vpcp")
         return await client.request(method, path, headers=headers, params=query)
 
-    (listed,) = (await ask("GET")).json()
+    (listed,) = (await ask("GET")).json()["items"]
     assert (listed["id"], listed["reason"]) == (str(letter.id), "LookupError in refuse")
     assert "content" not in listed
     shown = (await ask("GET", "/{letter_id}")).json()
     assert json.loads(shown["content"])["code"] == letter.key
     assert (await ask("POST", "/{letter_id}/replay")).json()["state"] == "replayed"
-    assert (await ask("GET")).json() == []
-    assert len((await ask("GET", state="replayed")).json()) == 1
+    assert (await ask("GET")).json() == {"items": [], "next": None}
+    assert len((await ask("GET", state="replayed")).json()["items"]) == 1
     assert (await ask("DELETE", "/{letter_id}")).status_code == 409
     assert (await ask("GET", state="lost")).status_code == 422
     assert await scalar(sessions, "SELECT count(*) FROM outbox WHERE topic = :t", t=DOSSIERS) == 1
+
+
+async def test_list_goes_on_where_its_page_ends(
+    client: httpx.AsyncClient, authority: TestAuthority, sessions: SessionFactory, key: str
+) -> None:
+    made = [str((await set_aside(sessions, f"{key}-{n}")).id) for n in range(5)]
+    headers = authority.headers(f"GET {PATH}", SERVICE, client="operator-vpcp")
+    found: list[str] = []
+    cursor: dict[str, str] = {}
+    for expected in (2, 2, 1):
+        page = (await client.get(PATH, headers=headers, params={"limit": "2"} | cursor)).json()
+        assert len(page["items"]) == expected
+        found += [letter["id"] for letter in page["items"]]
+        cursor = {"after": page["next"] or ""}
+    assert found == made[::-1]
+    assert cursor == {"after": ""}
 
 
 @pytest.mark.parametrize(
@@ -240,6 +256,24 @@ def test_operator_lists_shows_and_replays_at_the_command_line(
     assert command(settings, "replay", str(letter.id)).returncode == 0
     again = command(settings, "discard", str(letter.id))
     assert (again.returncode, again.stderr) == (1, DeadLetterSettled.title + "\n")
+
+
+async def test_operator_replays_several_or_all_at_the_command_line(
+    settings: ServiceSettings, sessions: SessionFactory, key: str
+) -> None:
+    made = [await set_aside(sessions, f"{key}-{n}") for n in range(5)]
+    large = await set_aside(sessions, key, value=b"x" * (MAX_MESSAGE_BYTES + 1))
+    assert command(settings, "replay").returncode == 2
+    named = [str(letter.id) for letter in made[:2]]
+    assert command(settings, "replay", *named).stdout == "2 sent again\n"
+    # One of them was replayed before: then none is.
+    again = command(settings, "replay", str(made[2].id), named[0])
+    assert (again.returncode, again.stderr) == (1, DeadLetterSettled.title + "\n")
+    assert await state_of(sessions, made[2].id) == "open"
+    assert command(settings, "replay", "--all").stdout == "3 sent again\n"
+    assert await state_of(sessions, large.id) == "open"
+    sent = "SELECT array_agg(key ORDER BY position) FROM outbox WHERE topic = :t"
+    assert await scalar(sessions, sent, t=DOSSIERS) == [letter.key for letter in made]
 
 
 async def test_handler_that_failed_leaves_no_half_effect(

@@ -228,6 +228,23 @@ async def test_metrics_name_the_route_and_never_the_path(client: httpx.AsyncClie
     assert NUMBER not in (await client.get("/metrics")).text
 
 
+async def test_method_that_does_not_exist_makes_no_metric_of_its_own(
+    client: httpx.AsyncClient,
+) -> None:
+    before = requests("(no route)", "404", "other")
+    await client.request("BREW", "/nowhere")
+    assert requests("(no route)", "404", "other") == before + 1
+    assert requests("(no route)", "404", "BREW") == 0
+
+
+async def test_value_that_the_database_cannot_keep_is_the_callers_to_mend(
+    client: httpx.AsyncClient,
+) -> None:
+    answer = await client.post("/people", json={"number": "079\0"})
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid-request")
+    assert "079" not in answer.text
+
+
 def test_logs_of_libraries_begin_at_warning(settings: ServiceSettings, logged: None) -> None:
     configure_logging(settings)
     assert logging.getLogger("shared.outbox").isEnabledFor(logging.INFO)

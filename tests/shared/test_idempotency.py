@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from http import HTTPStatus
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -96,6 +97,23 @@ async def test_key_of_another_request_is_refused(
     assert await effects(sessions) == 1
 
 
+@pytest.mark.parametrize(
+    "narrower", [{"fields": ["name"]}, {"agencies": ["H26.1"]}, {"procedures": ["1.001193"]}]
+)
+async def test_answer_given_under_a_wider_right_is_not_given_again(
+    client: httpx.AsyncClient,
+    headers: dict[str, str],
+    authority: TestAuthority,
+    narrower: dict[str, Any],
+) -> None:
+    assert (await client.post(PATH, json={"text": "seen"}, headers=headers)).status_code == 201
+    shrunk = authority.headers(OPERATION, SERVICE, **narrower)
+    key = {"Idempotency-Key": headers["Idempotency-Key"]}
+    again = await client.post(PATH, json={"text": "seen"}, headers=shrunk | key)
+    assert again.status_code == 422
+    assert "seen" not in again.text
+
+
 async def test_two_at_the_same_time_have_one_effect_and_one_answer(
     client: httpx.AsyncClient, sessions: SessionFactory, headers: dict[str, str]
 ) -> None:
@@ -164,10 +182,14 @@ async def test_caller_without_a_right_learns_nothing_of_a_key(
     assert (await client.post(PATH, json={"text": "mine"}, headers=key)).status_code == 401
 
 
-async def test_keys_are_forgotten_after_a_day(
-    client: httpx.AsyncClient, sessions: SessionFactory, authority: TestAuthority
+async def test_keys_are_forgotten_after_a_day_slice_by_slice(
+    client: httpx.AsyncClient,
+    sessions: SessionFactory,
+    authority: TestAuthority,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for age in ("23 hours", "25 hours"):
+    monkeypatch.setattr("shared.database.SLICE_ROWS", 2)
+    for age in ("23 hours", "25 hours", "26 hours", "27 hours", "28 hours", "29 hours"):
         key = {"Idempotency-Key": age}
         sent = authority.headers(OPERATION, SERVICE) | key
         await client.post(PATH, json={"text": age}, headers=sent)

@@ -7,15 +7,17 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
+import asyncpg
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import MessageSizeTooLargeError, ProducerClosed
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary
 from cloudevents.core.formats.json import JSONFormat
-from sqlalchemy import text
+from sqlalchemy import URL, text
 
 from shared.database import SessionFactory
 from shared.events import DossierProgressed
-from shared.kafka import MAX_MESSAGE_BYTES
+from shared.kafka import MAX_MESSAGE_BYTES, open_producer
 from shared.outbox import (
     BATCH_SIZE,
     POLL_SECONDS,
@@ -39,7 +41,7 @@ TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 async def relaying(
     sessions: SessionFactory, producer: AIOKafkaProducer, settings: ServiceSettings
 ) -> AsyncIterator[None]:
-    task = asyncio.create_task(relay(sessions, producer, settings.database))
+    task = asyncio.create_task(relay(sessions, producer, settings.database, asyncio.Event()))
     try:
         yield
         assert not task.done(), task
@@ -141,6 +143,103 @@ async def test_relay_is_woken_by_the_commit(
         await announce(sessions, progressed(key, 2))
         await eventually(lambda: arrived(tail, key, 2))
         assert time.monotonic() - committed < POLL_SECONDS / 3
+
+
+@pytest.mark.broker
+async def test_message_that_no_broker_takes_ends_the_relay(
+    sessions: SessionFactory, producer: AIOKafkaProducer, key: str
+) -> None:
+    await announce(sessions, progressed(key))
+    async with sessions.begin() as session:
+        await session.execute(text("UPDATE outbox SET value = repeat('x', 2000000)::bytea"))
+    async with asyncio.timeout(5):
+        with pytest.raises(MessageSizeTooLargeError):
+            await relay_batch(sessions, producer)
+    assert await pending(sessions) == 1
+
+
+@pytest.mark.broker
+async def test_producer_that_is_dead_ends_the_relay(
+    sessions: SessionFactory, settings: ServiceSettings, key: str
+) -> None:
+    async with open_producer(settings) as producer:
+        await announce(sessions, progressed(key))
+        await relay_batch(sessions, producer)
+        await announce(sessions, progressed(key, 2))
+        await producer.stop()
+        async with asyncio.timeout(5):
+            with pytest.raises(ProducerClosed):
+                await relay_batch(sessions, producer)
+
+
+@pytest.mark.broker
+async def test_listener_that_dies_for_good_ends_the_relay(
+    sessions: SessionFactory, producer: AIOKafkaProducer, settings: ServiceSettings
+) -> None:
+    nowhere = settings.database.set(database="no_such_database")
+    async with asyncio.timeout(5):
+        with pytest.raises(ExceptionGroup) as died:
+            await relay(sessions, producer, nowhere, asyncio.Event())
+    assert died.group_contains(asyncpg.InvalidCatalogNameError)
+
+
+@pytest.mark.broker
+async def test_listener_notices_a_half_open_connection(
+    sessions: SessionFactory,
+    producer: AIOKafkaProducer,
+    settings: ServiceSettings,
+    key: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("shared.outbox.HEARTBEAT_SECONDS", 0.1)
+    monkeypatch.setattr("shared.outbox.HEARTBEAT_ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr("shared.outbox.POLL_SECONDS", 3_600)
+    async with wire_to(settings.database) as wire:
+        through = settings.database.set(port=wire.port, host="127.0.0.1", query={})
+        stopping = asyncio.Event()
+        task = asyncio.create_task(relay(sessions, producer, through, stopping))
+        await announce(sessions, progressed(key, 1))
+        await eventually(lambda: nothing_pending(sessions))
+        connections = wire.connections
+        wire.silent = True
+        await eventually(lambda: wire.connections > connections)
+        wire.silent = False
+        await announce(sessions, progressed(key, 2))
+        await eventually(lambda: nothing_pending(sessions))
+        stopping.set()
+        await task
+
+
+class Wire:
+    """To the database and back; `silent` swallows what is said on it, and ends nothing."""
+
+    def __init__(self, url: URL) -> None:
+        self.port, self.connections, self.silent = 0, 0, False
+        self._url = url
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        there = await asyncio.open_unix_connection(f"{self._url.query['host']}/.s.PGSQL.5432")
+        with suppress(OSError):
+            await asyncio.gather(self._pump(reader, there[1]), self._pump(there[0], writer))
+        writer.close()
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while said := await reader.read(65_536):
+            if not self.silent:
+                writer.write(said)
+        writer.close()
+
+
+@asynccontextmanager
+async def wire_to(url: URL) -> AsyncIterator[Wire]:
+    wire = Wire(url)
+    server = await asyncio.start_server(wire.serve, "127.0.0.1", 0)
+    wire.port = server.sockets[0].getsockname()[1]
+    try:
+        yield wire
+    finally:
+        server.close()
 
 
 @pytest.mark.broker

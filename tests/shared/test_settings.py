@@ -73,7 +73,6 @@ def example() -> set[str]:
     return {match[1] for match in found if match}
 
 
-@pytest.mark.skipif(not (ROOT / ".env.example").exists(), reason="there is no .env.example yet")
 @pytest.mark.parametrize("service", services())
 def test_example_names_every_setting_of_the_service(service: str) -> None:
     settings: type[ServiceSettings] = import_module(f"{service}.settings").Settings

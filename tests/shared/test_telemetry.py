@@ -43,14 +43,15 @@ async def main(settings):
     transport = httpx.ASGITransport(app)
     async with app.router.lifespan_context(app):
         async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
-            for number, status in ((7, 200), (8, 500)):
+            traces = []
+            for number, status in ((7, 200), (8, 422)):
                 answer = await client.post(f"/effects/{{number}}")
                 assert answer.status_code == status, answer.text
-                print(answer.headers["X-Trace-Id"])
+                traces.append(answer.headers["X-Trace-Id"])
     provider = trace.get_tracer_provider()
     if hasattr(provider, "shutdown"):
         provider.shutdown()
-    print(type(provider).__name__)
+    print(*traces, type(provider).__name__, sep="\\n")
 
 class Settings(ServiceSettings):
     name: str = "dossier_service"

@@ -7,14 +7,19 @@ from collections.abc import Awaitable, Callable
 
 import httpx
 import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from deploy.ports import free_port
+from shared.app import Check, status_routes
 from shared.database import SessionFactory
+from shared.outbox import relay_batch
 from shared.worker import Timer, run_timer
 from tests.conftest import Broker, Databases
-from tests.shared.mechanics import Start, announce, progressed, scalar
+from tests.shared.mechanics import DOSSIERS, Start, announce, progressed, scalar
 from tests.waiting import eventually
 
 ENDS_WITHIN = 10
@@ -81,6 +86,43 @@ async def test_told_to_end_a_worker_ends_well_and_soon(
     assert await scalar(sessions, query) == 3_000
 
 
+@pytest.mark.broker
+async def test_told_to_end_a_worker_commits_the_batch_under_way(
+    start: Start, sessions: SessionFactory, producer: AIOKafkaProducer, port: int, key: str
+) -> None:
+    await announce(sessions, progressed(key))
+    await relay_batch(sessions, producer)
+    worker = start("slow", WORKER_PORT=str(port))
+    under_way = "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'"
+    await eventually(lambda: scalar(sessions, under_way), within=20)
+    worker.send_signal(signal.SIGTERM)
+    assert await asyncio.to_thread(worker.wait, ENDS_WITHIN) == 0
+    assert await scalar(sessions, "SELECT count(*) > 0 FROM handled_event")
+
+
+@pytest.mark.broker
+async def test_worker_has_caught_up_where_retention_took_all_messages(
+    start: Start, own_kafka: Broker, port: int, key: str
+) -> None:
+    if not own_kafka.keeps_data:
+        pytest.skip("the embedded broker takes no DeleteRecords")
+    servers = own_kafka.servers
+    partition = TopicPartition(DOSSIERS, 0)
+    async with AIOKafkaProducer(bootstrap_servers=servers) as producer:
+        sent = await producer.send_and_wait(DOSSIERS, b"{}", partition=0)
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    await admin.start()
+    try:
+        await admin.delete_records({partition: RecordsToDelete(before_offset=sent.offset + 1)})
+    finally:
+        await admin.close()
+    async with AIOKafkaConsumer(bootstrap_servers=servers) as consumer:
+        begins = await consumer.beginning_offsets([partition])
+        assert begins == await consumer.end_offsets([partition]) == {partition: sent.offset + 1}
+    start("catch up", WORKER_PORT=str(port), KAFKA_SERVERS=servers)
+    await becomes(port, 200, broker="ok")
+
+
 async def test_worker_that_still_waits_for_the_broker_is_alive_and_ends_well(
     start: Start, port: int
 ) -> None:
@@ -90,6 +132,22 @@ async def test_worker_that_still_waits_for_the_broker_is_alive_and_ends_well(
     started = time.monotonic()
     assert await asyncio.to_thread(worker.wait, ENDS_WITHIN) == 0
     assert time.monotonic() - started < ENDS_WITHIN
+
+
+async def test_check_that_goes_while_others_are_asked_is_no_error() -> None:
+    checks: dict[str, Check] = {}
+
+    async def caught_up() -> None:
+        checks.pop("caught_up")
+
+    checks |= {"caught_up": caught_up}
+    app = FastAPI()
+    app.include_router(status_routes())
+    app.state.checks = checks
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://worker") as client:
+        assert (await client.get("/readyz")).json()["checks"] == {"caught_up": "ok"}
+    assert not checks
 
 
 async def tick(session: AsyncSession) -> None:

@@ -10,16 +10,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from sqlalchemy import event
+from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
 from shared.consumer import consume
 from shared.database import open_database
 from shared.events import DossierProgressed
-from shared.kafka import PARTITIONS
 from shared.settings import ServiceSettings
 from shared.telemetry import configure_logging
+from shared.topics import TOPIC_TABLE
 from shared.worker import work
 from tests.shared.mechanics import DOSSIERS, record_effect
 
@@ -43,6 +43,11 @@ async def handle(session: AsyncSession, events: Sequence[DossierProgressed]) -> 
         event.listen(session.sync_session, "after_commit", _after_commit)
 
 
+async def handle_slowly(session: AsyncSession, events: Sequence[DossierProgressed]) -> None:
+    await record_effect(session, events)
+    await session.execute(text("SELECT pg_sleep(2)"))
+
+
 def _after_commit(_: Session) -> None:
     die_once()
 
@@ -57,8 +62,9 @@ async def consume_alone(settings: ServiceSettings) -> None:
         fetch_max_wait_ms=settings.kafka_fetch_wait_ms,
     )
     async with open_database(settings) as sessions, consumer:
-        consumer.assign([TopicPartition(DOSSIERS, number) for number in range(PARTITIONS)])
-        await consume(sessions, consumer, {DossierProgressed: [handle]})
+        numbers = range(TOPIC_TABLE[DOSSIERS].partitions)
+        consumer.assign([TopicPartition(DOSSIERS, number) for number in numbers])
+        await consume(sessions, consumer, {DossierProgressed: [handle]}, asyncio.Event())
 
 
 def main() -> None:
@@ -67,6 +73,10 @@ def main() -> None:
     match os.environ["ROLE"]:
         case "relay":
             asyncio.run(work(settings))
+        case "slow":
+            asyncio.run(work(settings, handlers={DossierProgressed: [handle_slowly]}))
+        case "catch up":
+            asyncio.run(work(settings, handlers={DossierProgressed: [handle]}, catch_up=True))
         case "consume":
             asyncio.run(consume_alone(settings))
 

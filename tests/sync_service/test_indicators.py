@@ -16,7 +16,7 @@ from sync_service.tallies import Grain, Handling
 from tests.conftest import Databases
 from tests.factories import TestAuthority
 from tests.sync_service.conftest import make_settings, serving
-from tests.sync_service.national import National, row
+from tests.sync_service.national import National, at, moved, new_code, row
 from tests.sync_service.test_view import agency, register
 
 
@@ -89,6 +89,70 @@ async def test_on_time(empty: National) -> None:
     assert (found["formula_id"], found["rule_version"]) == ("QD766-2.1", "2022-08-01")
     assert found["as_of"]["changes"] == 13
     assert found["as_of"]["day"] == "2026-11-22"
+
+
+def steps(code: str, *told: tuple[str, int]) -> list[dict[str, Any]]:
+    return [
+        {"code": code, "status": status, "source_time": f"2026-{time}:00+07:00"}
+        for time, status in told
+    ]
+
+
+async def test_open_dossier_with_one_request_for_supplements_is_judged_at_its_time(
+    empty: National,
+) -> None:
+    """All due on the 9th, which is past: today is the 22nd. Status 5 is the request."""
+    rows = [dossier("11-02", "11-09T17:00") for _ in range(7)]
+    a, b, c, d, e, f, g = (each["code"] for each in rows)
+    await pushed(empty, *rows)
+    request, late, resumed = ("11-09T18:00", 5), ("11-10T00:30", 5), ("11-12T08:00", 4)
+    await empty.progress(
+        *steps(a, request),  # in time: on the due day, an hour after the due hour
+        *steps(b, request, resumed),  # in time, though taken up again since
+        *steps(c, late),  # late: the day after in Viet Nam, still the due day in UTC
+        *steps(d, ("11-04T08:00", 5), ("11-05T08:00", 4), ("11-06T08:00", 5)),  # late: two
+        *steps(e, ("11-04T08:00", 5), ("11-05T08:00", 5)),  # in time: one, told twice
+        *steps(f, ("11-04T08:00", 5), resumed, ("11-13T08:00", 9)),  # ended late
+    )
+    # G: open and late, nothing was requested. 3 / (3 + 4) = 42.857 %
+    found = await empty.figure("on_time", period="2026-11")
+    assert found["counts"] == {
+        "ended_in_time": 0,
+        "ended_late": 1,
+        "open_in_time": 3,
+        "open_late": 3,
+        "without_due_date": 0,
+    }
+    assert (found["value"], found["numerator"], found["denominator"]) == (42.86, 3, 7)
+    # A second request that was told late makes A late: 2 / 7 = 28.571 %
+    assert await empty.progress(*steps(a, ("11-05T08:00", 5), ("11-06T08:00", 4))) == [
+        "stale",
+        "stale",
+    ]
+    assert (await empty.figure("on_time", period="2026-11"))["value"] == 28.57
+    assert await empty.scalar("SELECT requests FROM national_dossier WHERE code = :g", g=g) == 0
+
+
+async def test_end_of_the_longest_term_stands_in_for_a_missing_due_date(empty: National) -> None:
+    latest = at("11-09 17:00")
+    term = {"due_at": None, "latest_at": latest}
+    in_time, late, open_late = (new_code("H26.101") for _ in range(3))
+    due_later = new_code("H26.101")
+    await empty.project(
+        moved(in_time, 2, 9, finished_at=at("11-09 18:00"), **term),
+        moved(late, 2, 9, finished_at=at("11-10 08:00"), **term),
+        moved(open_late, 2, 4, **term),
+        moved(due_later, 2, 4, due_at=at("12-01 17:00"), latest_at=latest),  # the due date holds
+    )
+    found = await empty.figure("on_time", period="2026-11")
+    assert found["counts"] == {
+        "ended_in_time": 1,
+        "ended_late": 1,
+        "open_in_time": 1,
+        "open_late": 1,
+        "without_due_date": 0,
+    }
+    assert (found["value"], found["denominator"]) == (50.0, 4)
 
 
 @pytest.fixture(scope="module")
@@ -195,6 +259,18 @@ async def test_right_bounds_the_figures(national: National) -> None:
     one = {"procedures": ["1.000656"]}
     other = await national.indicator("on_time", one, period="2026-11", procedure="1.001193")
     assert other.json()["type"] == "/problems/procedure-not-found"
+
+
+@pytest.mark.parametrize("asked", [None, "1.000656", "1.000656.H41", "1.000656.H26"])
+async def test_right_to_a_localised_procedure_is_refused_openly(
+    national: National, asked: str | None
+) -> None:
+    right = {"procedures": ["1.000656.H41", "2.000815"]}
+    named = {"procedure": asked} if asked else {}
+    response = await national.indicator("on_time", right, period="2026-11", **named)
+    assert (response.status_code, response.json()["type"]) == (403, "/problems/right-too-narrow")
+    other = await national.indicator("on_time", right, period="2026-11", procedure="2.000815")
+    assert other.status_code == 200
 
 
 async def test_right_limited_to_procedures_counts_only_these(empty: National) -> None:

@@ -2,7 +2,11 @@
 
 from typing import Any
 
-from tests.sync_service.national import National, filed, new_code, row
+import pytest
+from sqlalchemy import text
+
+from sync_service.timers import forget_held
+from tests.sync_service.national import PROGRESS, National, filed, new_code, row
 
 
 def step(code: str, time: str, status: int = 4, name: str = "") -> dict[str, Any]:
@@ -70,7 +74,7 @@ async def test_progress_with_the_time_of_the_dossier_itself_is_taken(national: N
 
 async def test_progress_of_a_dossier_of_the_mesh_is_refused(national: National) -> None:
     code = new_code()
-    await national.project(filed(code))
+    await national.project(filed(code, received_by="H41.101", decided_by="H41.101"))
     assert await national.progress(step(code, "10:00", 9)) == ["refused"]
 
 
@@ -114,3 +118,49 @@ async def test_repeated_row_does_not_undo_progress_of_the_same_time(national: Na
     await national.progress(step(pushed["code"], "09:00", 4))
     assert await national.outcomes(pushed) == ["refused"]
     assert (await national.read(pushed["code"]))["status"] == 4
+
+
+async def test_progress_outside_the_right_is_answered_as_if_the_dossier_were_unknown(
+    national: National,
+) -> None:
+    ours, theirs, absent = new_code(), row(), new_code()
+    elsewhere = {"received_by": "H26.101", "decided_by": "H26.101"}
+    await national.project(filed(ours, **elsewhere))
+    await national.push(theirs | elsewhere, right={"agencies": None})
+    codes = (ours, theirs["code"], absent)
+    results = await national.push(*(step(code, "10:00", 9) for code in codes), to=PROGRESS)
+    answers = [{**each, "code": ""} for each in results]
+    assert answers == answers[:1] * 3
+    assert answers[0]["outcome"] == "held"
+    assert (await national.read(theirs["code"]))["status"] == 4
+
+
+async def test_progress_of_a_procedure_outside_the_right_is_not_applied(
+    national: National,
+) -> None:
+    pushed = row(procedure="2.000815")
+    await national.push(pushed)
+    right = {"agencies": ["H41"], "procedures": ["1.001193"]}
+    assert await national.progress(step(pushed["code"], "10:00", 9), right=right) == ["held"]
+    assert (await national.read(pushed["code"]))["status"] == 4
+
+
+@pytest.mark.parametrize("written", ["Nguyễn Văn An", "079203001234", "desk 3", "x" * 41])
+async def test_step_is_a_slug_and_no_free_text(national: National, written: str) -> None:
+    pushed = row()
+    await national.push(pushed)
+    (result,) = await national.push(step(pushed["code"], "10:00", 4, written), to=PROGRESS)
+    assert (result["outcome"], result["reason"]) == ("refused", "invalid_row")
+    assert written not in result["detail"]
+
+
+async def test_progress_held_for_more_than_thirty_days_is_dropped(empty: National) -> None:
+    old, young = new_code(), new_code()
+    await empty.progress(step(old, "10:00"), step(young, "10:00"))
+    async with empty.sessions.begin() as session:
+        await session.execute(
+            text("UPDATE held_progress SET held_at = now() - interval '31 days' WHERE code = :old"),
+            {"old": old},
+        )
+        await forget_held(session)
+    assert await empty.scalar("SELECT array_agg(code) FROM held_progress") == [young]

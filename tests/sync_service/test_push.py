@@ -1,7 +1,12 @@
 """What other systems push: an answer for each row, one authority, nothing older over newer."""
 
-import pytest
+from inspect import iscoroutinefunction
+from typing import Any
 
+import pytest
+from sqlalchemy import event
+
+from sync_service.clock import now
 from tests.sync_service.national import (
     DOSSIERS,
     EXTERNAL,
@@ -64,7 +69,7 @@ async def test_dossier_of_the_mesh_is_refused(national: National) -> None:
     code = new_code()
     await national.project(filed(code, received_by="H41.101", decided_by="H41.101"))
     (result,) = await national.push(row(code=code))
-    assert (result["outcome"], result["reason"]) == ("refused", "held_by_mesh")
+    assert (result["outcome"], result["reason"]) == ("refused", "other_source")
     assert (await national.read(code))["source"] == "/dossier_service"
 
 
@@ -96,8 +101,34 @@ async def test_agency_outside_the_right_is_refused(national: National) -> None:
 
 
 async def test_either_agency_within_the_right_will_do(national: National) -> None:
-    received, decided = row(decided_by="G01.05"), row(received_by="H26.101", decided_by="H41")
+    received = row(decided_by="G01.05")
+    decided = row(code=new_code("H41.102"), received_by="H26.101", decided_by="H41")
     assert await national.outcomes(received, decided) == ["accepted", "accepted"]
+
+
+async def test_code_of_another_agency_cannot_be_claimed(national: National) -> None:
+    code = new_code("H26.101")
+    claim = row(code=code, received_by="H41.101", decided_by="H41.101")
+    (result,) = await national.push(claim)
+    assert (result["outcome"], result["reason"]) == ("refused", "agency_not_covered")
+    (held,) = await national.push(
+        {"code": code, "status": 9, "source_time": "2026-11-03T08:00:00+07:00"}, to=PROGRESS
+    )
+    assert held["reason"] == "agency_not_covered"
+    right = {"agencies": ["H26"]}
+    assert await national.outcomes(row(code=code, received_by="H26.101"), right=right) == [
+        "accepted"
+    ]
+
+
+async def test_refusal_of_a_dossier_told_by_others_does_not_say_by_whom(
+    national: National,
+) -> None:
+    ours, theirs = new_code(), row()
+    await national.project(filed(ours, received_by="H41.101", decided_by="H41.101"))
+    await national.push(theirs)
+    results = await national.push(row(code=ours), later(theirs, "12:00"), by="external-other")
+    assert len({(each["outcome"], each["reason"], each["detail"]) for each in results}) == 1
 
 
 async def test_old_form_of_an_agency_code_is_covered_by_the_new(national: National) -> None:
@@ -110,6 +141,10 @@ async def test_procedure_outside_the_right_is_refused(national: National) -> Non
     results = await national.push(good, local, bad, right=right)
     assert [result["outcome"] for result in results] == ["accepted", "accepted", "refused"]
     assert results[2]["reason"] == "procedure_not_covered"
+    right = {"agencies": ["H41"], "procedures": ["1.001193.H41"]}
+    assert await national.outcomes(
+        row(), row(procedure="1.001193.H41"), row(procedure="1.001193.H41.1"), right=right
+    ) == ["refused", "accepted", "accepted"]
 
 
 @pytest.mark.parametrize(
@@ -142,10 +177,11 @@ async def test_bad_row_is_refused_and_the_others_are_taken(
 async def test_refusal_does_not_repeat_what_stood_in_the_row(national: National) -> None:
     number, name = "079203001234", "Nguyễn Văn An"
     wrong = row() | {"code": number, "received_by": name, "procedure": number, "status": name}
+    unknown = row() | {name: 1, number: 2}
     response = await national.call(
-        f"POST {DOSSIERS}", by=EXTERNAL, json={"rows": [wrong, number, None, [name]]}
+        f"POST {DOSSIERS}", by=EXTERNAL, json={"rows": [wrong, unknown, number, None, [name]]}
     )
-    assert [each["outcome"] for each in response.json()["results"]] == ["refused"] * 4
+    assert [each["outcome"] for each in response.json()["results"]] == ["refused"] * 5
     assert number not in response.text
     assert name not in response.text
 
@@ -192,3 +228,36 @@ async def test_taken_rows_are_announced_with_their_versions(national: National) 
 async def test_api_description_shows_what_a_row_is(national: National) -> None:
     push = national.app.openapi()["components"]["schemas"]["DossierPush"]
     assert "source_time" in push["properties"]["rows"]["items"]["required"]
+
+
+async def statements(national: National, rows: int, status: int = 4) -> list[str]:
+    """What the database is asked while so many new dossiers are pushed."""
+    engine, seen = national.sessions.kw["bind"].sync_engine, list[str]()
+
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        seen.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        await national.push(*(row(status=status) for _ in range(rows)))
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    return seen
+
+
+async def test_push_takes_the_same_statements_for_any_number_and_counts_last(
+    national: National,
+) -> None:
+    """All writers share the cells of the tallies: each holds them for the shortest time."""
+    await national.push(row())  # names its agency for the first time
+    one, many = await statements(national, 1), await statements(national, 50)
+    assert len(one) == len(many) == 11
+    # One more, which reads the timelines, where supplements were requested.
+    assert len(await statements(national, 50, status=5)) == 12
+    told = next(place for place, each in enumerate(many) if "INSERT INTO outbox" in each)
+    counted = next(place for place, each in enumerate(many) if "INSERT INTO tally" in each)
+    assert told < counted == len(many) - 2  # then only how many changes there were
+
+
+def test_reading_the_clock_takes_no_thread() -> None:
+    assert iscoroutinefunction(now)

@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from shared.events import DossierEvent
-from sync_service.recount import kept, recount
+from sync_service.recount import kept, main, recount
 from tests.sync_service.national import EXTERNAL, National, filed, moved, new_code, progressed
 
 AGENCIES = ["H41.101", "H41.102", "H41", "H26.101", "G15.02", "000.00.02.G15"]
@@ -54,7 +55,10 @@ def some_progress(chance: random.Random, code: str) -> dict[str, Any]:
 
 
 def some_event(chance: random.Random, code: str) -> DossierEvent:
-    facts = some_facts(chance) | {"received_at": chance.choice([None, some_time(chance)])}
+    facts = some_facts(chance) | {
+        "received_at": chance.choice([None, some_time(chance)]),
+        "latest_at": chance.choice([None, some_time(chance)]),
+    }
     version, status = chance.randint(2, 9), chance.randint(1, 10)
     match chance.randrange(3):
         case 0:
@@ -132,3 +136,21 @@ async def test_two_writers_at_once_lose_no_count(empty: National) -> None:
     async with empty.sessions() as session:
         assert dict(await kept(session)) == dict(await recount(session))
     assert await empty.scalar("SELECT count(*) FROM national_dossier") == 160
+
+
+async def test_recount_is_a_command_that_names_what_differs(
+    empty: National, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await empty.project(filed(new_code("H26.101")))
+    assert await main(empty.settings) == 0
+    assert capsys.readouterr().out == "12 tallies: all equal a recount\n"
+    async with empty.sessions.begin() as session:
+        await session.execute(text("UPDATE tally SET count = 3 WHERE agency = 'VN' AND grain = 2"))
+    assert await main(empty.settings) == 1
+    # of the procedure and of all procedures
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "12 tallies: 2 DIFFER"
+    assert lines[0] == (
+        "VN BOTH, MONTH 2026-11-01, procedure all, channel 2, OPEN, due 2026-11-09: "
+        "3 kept, 1 counted"
+    )

@@ -133,8 +133,9 @@ async def test_filters_narrow_the_list(empty: National) -> None:
     ended = received(4, "H41.101", status=9, due_at=None)
     late = received(5, "H41.103", due_at="2026-11-21T17:00:00+07:00")
     due_today = received(6, "H41.103", due_at="2026-11-22T08:00:00+07:00")
+    old_form = received(7, "H41.104", decided_by="000.00.02.G15", due_at=None)
     names = {
-        "commune": commune, "ministry": ministry, "online": online,
+        "old_form": old_form, "commune": commune, "ministry": ministry, "online": online,
         "ended": ended, "late": late, "due_today": due_today,
     }  # fmt: skip
     await empty.push(*names.values(), right={"agencies": None})
@@ -148,8 +149,8 @@ async def test_filters_narrow_the_list(empty: National) -> None:
     assert await found() == everything
     assert await found(agency="H41") == everything - {"ministry"}
     assert await found(agency="H41.103") == {"late", "due_today"}
-    assert await found(agency="000.00.02.G15") == {"ministry"}
-    assert await found(level="central") == {"ministry"}
+    assert await found(agency="000.00.02.G15") == {"ministry", "old_form"}
+    assert await found(level="central") == {"ministry", "old_form"}
     assert await found(procedure="1.000656") == {"online"}
     assert await found(procedure="1.000656.H41") == {"online"}
     assert await found(procedure="1.000656.H26") == set()
@@ -160,7 +161,7 @@ async def test_filters_narrow_the_list(empty: National) -> None:
     }  # fmt: skip
     # due on 31 October (three) or 21 November; today, 22 November, is not yet late
     assert await found(overdue=True) == {"commune", "ministry", "online", "late"}
-    assert await found(overdue=False) == {"ended", "due_today"}
+    assert await found(overdue=False) == {"ended", "due_today", "old_form"}
     assert await found(agency="H41", overdue=True, channel=1) == {"commune", "late"}
 
 

@@ -20,6 +20,7 @@ def upgrade() -> None:
     _create_agencies()
     _create_dossier()
     _create_parts()
+    _create_course()
     _create_parties()
     for table in ("procedure_version", "dossier_step"):
         _make_immutable(table)
@@ -97,6 +98,7 @@ def _create_dossier() -> None:
         sa.Column("reception_due_at", TIME),
         sa.Column("received_at", TIME),
         sa.Column("due_at", TIME),
+        sa.Column("latest_at", TIME),
         sa.Column("due_before_supplement", TIME),
         sa.Column("finished_at", TIME),
         sa.Column("person", sa.String()),
@@ -148,6 +150,9 @@ def _create_parts() -> None:
         sa.Column("reference", sa.String()),
         sa.UniqueConstraint("dossier", "reference"),
     )
+
+
+def _create_course() -> None:
     op.create_table(
         "dossier_result",
         _of_dossier(),
@@ -158,6 +163,7 @@ def _create_parts() -> None:
         sa.Column("electronic", sa.Boolean(), nullable=False),
         sa.Column("file_sha256", sa.String()),
         sa.Column("issued_at", TIME, nullable=False),
+        sa.Column("recalled_at", TIME),
     )
     op.create_table(
         "dossier_step",
@@ -190,6 +196,7 @@ def _create_parties() -> None:
     newest = [sa.text("filed_at DESC"), sa.text("dossier DESC")]
     op.create_index("dossier_party_newest", "dossier_party", ["agency", *newest])
     op.create_index("dossier_party_status", "dossier_party", ["agency", "status", *newest])
+    op.create_index("dossier_party_channel", "dossier_party", ["agency", "channel", *newest])
     op.create_index("dossier_party_procedure", "dossier_party", ["agency", "procedure", *newest])
     op.create_index(
         "dossier_party_open",

@@ -90,7 +90,7 @@ def _create_ledger() -> None:
         sa.Column("chain", sa.String(), primary_key=True),
         sa.Column("number", sa.BigInteger(), primary_key=True, autoincrement=False),
         sa.Column("index", sa.Integer(), primary_key=True, autoincrement=False),
-        sa.Column("at", sa.DateTime(timezone=True), primary_key=True),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("agency", sa.String()),
         sa.Column("client", sa.String()),

@@ -14,8 +14,15 @@ STATEMENTS = (
         procedure VARCHAR NOT NULL, national_procedure VARCHAR NOT NULL,
         channel SMALLINT NOT NULL, status SMALLINT NOT NULL,
         helped_by VARCHAR, received_by VARCHAR NOT NULL, decided_by VARCHAR NOT NULL,
+        deciding VARCHAR NOT NULL,
         filed_at TIMESTAMPTZ NOT NULL, received_at TIMESTAMPTZ, opened_at TIMESTAMPTZ NOT NULL,
-        due_at TIMESTAMPTZ, finished_at TIMESTAMPTZ, ended_at TIMESTAMPTZ)""",
+        due_at TIMESTAMPTZ, latest_at TIMESTAMPTZ, finished_at TIMESTAMPTZ, ended_at TIMESTAMPTZ,
+        requests SMALLINT NOT NULL, requested_at TIMESTAMPTZ)""",
+    "CREATE INDEX national_dossier_newest ON national_dossier (opened_at, code)",
+    """CREATE INDEX national_dossier_broken_off
+        ON national_dossier (status, opened_at, code) WHERE status IN (3, 7, 8)""",
+    """CREATE INDEX national_dossier_by_post
+        ON national_dossier (opened_at, code) WHERE channel = 3""",
     """CREATE INDEX national_dossier_procedure
         ON national_dossier (national_procedure, opened_at, code)""",
     """CREATE INDEX national_dossier_open

@@ -1,0 +1,73 @@
+"""The topics of the axis: the one table of their partitions and of how long they keep messages."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import structlog
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+from shared.events import DEAD, TOPICS, LedgerAnchored
+from shared.kafka import REQUEST_TIMEOUT_MS, wait_out_broker
+
+log = structlog.get_logger()
+
+REPLICAS = 3
+DAY_MILLISECONDS = 24 * 60 * 60 * 1000
+FOR_EVER = -1
+
+
+@dataclass(frozen=True)
+class Topic:
+    """`retention_days` of None: messages are kept for ever."""
+
+    partitions: int
+    retention_days: int | None
+
+    def wanted(self, name: str, brokers: int) -> NewTopic:
+        days = self.retention_days
+        kept = FOR_EVER if days is None else days * DAY_MILLISECONDS
+        return NewTopic(
+            name,
+            self.partitions,
+            min(REPLICAS, brokers),
+            topic_configs={"retention.ms": str(kept)},
+        )
+
+
+# Keys are dossier codes or keyed hashes: more partitions later part old and new events of a key.
+_EVENTS = Topic(partitions=6, retention_days=7)
+# Who checks the ledger needs every anchor since its beginning, from outside of its database.
+_ANCHORS = Topic(partitions=6, retention_days=None)
+# What could not be handled, until someone has looked at it.
+_DEAD = Topic(partitions=1, retention_days=90)
+
+TOPIC_TABLE: Mapping[str, Topic] = MappingProxyType(
+    {name: _ANCHORS if name == LedgerAnchored.topic else _EVENTS for name in sorted(TOPICS)}
+    | {name + DEAD: _DEAD for name in sorted(TOPICS)}
+)
+
+
+async def make_topics(servers: str) -> None:
+    """Create what is missing; what is there stays as it is. Raises KafkaError where refused."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=REQUEST_TIMEOUT_MS)
+    try:
+        await admin.start()
+        if missing := sorted(set(TOPIC_TABLE) - set(await admin.list_topics())):
+            brokers = len((await admin.describe_cluster())["brokers"])
+            await _create(admin, [TOPIC_TABLE[name].wanted(name, brokers) for name in missing])
+            log.info("topics_created", topics=missing)
+    finally:
+        await admin.close()
+
+
+async def _create(admin: AIOKafkaAdminClient, wanted: list[NewTopic]) -> None:
+    for name, code, *_ in (await admin.create_topics(wanted)).topic_errors:
+        refusal = for_code(code)
+        # Another worker may have made it between the two questions.
+        if code and refusal is not TopicAlreadyExistsError:
+            raise refusal(f"topic {name} was not made")
+
+
+ensure_topics = wait_out_broker(make_topics)

@@ -1,0 +1,52 @@
+from typing import Any
+
+import pytest
+
+from gateway.neighbours import Neighbours
+
+
+def scope(neighbour: str, *passed_on: str, header: bytes = b"x-forwarded-for") -> dict[str, Any]:
+    headers = [(header, value.encode()) for value in passed_on]
+    return {"type": "http", "client": (neighbour, 1), "headers": headers}
+
+
+@pytest.mark.parametrize(
+    ("asked", "caller"),
+    [
+        (scope("10.0.0.1", "203.0.113.9"), "203.0.113.9"),
+        (scope("10.0.0.1", "6.6.6.6, 203.0.113.9, 10.0.0.2"), "203.0.113.9"),
+        (scope("10.0.0.1", "6.6.6.6", "203.0.113.9"), "203.0.113.9"),
+        (scope("10.0.0.1", "6.6.6.6, no address"), "10.0.0.1"),
+        (scope("10.0.0.1", "2001:db8::1"), "2001:db8::1"),
+        (scope("10.0.0.1"), "10.0.0.1"),
+        (scope("203.0.113.9", "6.6.6.6"), "203.0.113.9"),
+        ({"type": "http", "client": None, "headers": []}, ""),
+    ],
+)
+def test_caller_is_the_last_who_is_no_trusted_proxy(asked: dict[str, Any], caller: str) -> None:
+    assert Neighbours("10.0.0.0/24, ::1").caller(asked) == caller
+
+
+def test_nobody_is_believed_by_default() -> None:
+    assert Neighbours().caller(scope("10.0.0.1", "6.6.6.6")) == "10.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("asked", "near"),
+    [
+        (scope("127.0.0.1"), True),
+        (scope("::1"), True),
+        (scope("10.0.0.1"), True),
+        (scope("10.0.1.1"), False),
+        (scope("127.0.0.1", "10.0.0.1"), False),
+        (scope("127.0.0.1", "1.1 proxy", header=b"via"), False),
+        ({"type": "http", "client": None, "headers": []}, False),
+    ],
+)
+def test_near_is_this_machine_and_who_is_trusted(asked: dict[str, Any], near: bool) -> None:
+    assert Neighbours("10.0.0.0/24").is_near(asked) is near
+
+
+def test_what_is_no_address_stops_the_start() -> None:
+    with pytest.raises(ValueError, match="proxy"):
+        Neighbours("proxy")

@@ -239,8 +239,10 @@ async def test_lag_is_told_while_nothing_is_handled_and_not_of_anothers_partitio
         try:
             await eventually(lambda: lag(first) == 0)
             for version in range(3):
-                event = progressed(key, version).model_dump_json().encode()
-                await producer.send_and_wait(DOSSIERS, event, partition=0)
+                sent = record(progressed(key, version))
+                await producer.send_and_wait(
+                    DOSSIERS, sent.value, partition=0, headers=list(sent.headers)
+                )
             await eventually(lambda: lag(first) == 3)
             consumer.assign(others)
             await eventually(lambda: lag(first) is None)

@@ -135,6 +135,8 @@ def configure_logging(settings: ServiceSettings) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    # While the broker is away it writes some fifty lines a second; /readyz and the lag tell it too.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     for package in ("shared", *_services()):
         logging.getLogger(package).setLevel(settings.log_level)
     structlog.contextvars.bind_contextvars(service=settings.name, process=os.getpid())

@@ -69,11 +69,10 @@ async def consume(
     """
     while not stopping.is_set():
         batches = await consumer.getmany(timeout_ms=WAIT_MS, max_records=BATCH_SIZE)
-        if batches:
-            # One transaction for all partitions: its fixed cost would else be paid for each.
-            records = [record for of_one in batches.values() for record in of_one]
+        # One transaction for all partitions: its fixed cost would else be paid for each.
+        if records := [record for of_one in batches.values() for record in of_one]:
             await handle_records(sessions, records, handlers)
-            await _commit(consumer, {p: of_one[-1].offset + 1 for p, of_one in batches.items()})
+            await _commit(consumer, records)
 
 
 async def handle_records(
@@ -163,9 +162,11 @@ async def _set_aside(sessions: SessionFactory, record: ConsumerRecord, error: Ex
         await set_aside(session, record, error)
 
 
-async def _commit(consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, int]) -> None:
+async def _commit(consumer: AIOKafkaConsumer, handled: Sequence[ConsumerRecord]) -> None:
+    # Of each partition the last one stands: its records come in order.
+    offsets = {TopicPartition(r.topic, r.partition): r.offset + 1 for r in handled}
     try:
-        await consumer.commit(dict(offsets))
+        await consumer.commit(offsets)
     except (CommitFailedError, IllegalStateError, KafkaError) as error:
         # A rebalance or an outage: whoever reads them again finds them in the inbox.
         log.info("commit_refused", error=type(error).__name__)

@@ -39,6 +39,10 @@ class IdempotencyKey(Base):
     at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
 
+# The bare table: on the path of every write, the mapping of rows to objects would be felt.
+_KEYS = Base.metadata.tables[IdempotencyKey.__tablename__]
+
+
 class KeyUsedOtherwise(Problem):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "This Idempotency-Key was used for another request"
@@ -70,8 +74,8 @@ class Once:
         if self._key is not None:
             told = {"status": status.value, "headers": headers or {}}
             await self._session.execute(
-                update(IdempotencyKey)
-                .where(IdempotencyKey.client == self._client, IdempotencyKey.key == self._key)
+                update(_KEYS)
+                .where(_KEYS.c.client == self._client, _KEYS.c.key == self._key)
                 .values(told | {"body": answer.model_dump_json(by_alias=True)})
             )
         return answer
@@ -89,8 +93,8 @@ async def _once(
         raise KeyUnreadable(f"Use 1 to {MOST_CHARACTERS} characters, a UUID for instance.")
     digest = await _digest(request, caller.right)
     key = {"client": caller.client, "key": idempotency_key}
-    claim = insert(IdempotencyKey).values(**key, request=digest).on_conflict_do_nothing()
-    if await session.scalar(claim.returning(IdempotencyKey.key)) is not None:
+    claim = insert(_KEYS).values(**key, request=digest).on_conflict_do_nothing()
+    if await session.scalar(claim.returning(_KEYS.c.key)) is not None:
         return Once(session, caller.client, idempotency_key)
     row = await session.get(IdempotencyKey, (caller.client, idempotency_key))
     if row is None:

@@ -25,7 +25,6 @@ log = structlog.get_logger()
 
 BATCH_SIZE = 1_000
 POLL_SECONDS = 5.0
-GATHER_SECONDS = 0.005
 # Of the connection that listens: one that is half open tells nobody.
 HEARTBEAT_SECONDS = 5.0
 HEARTBEAT_ANSWER_SECONDS = 5.0
@@ -135,8 +134,6 @@ async def relay(
             if await relay_batch(sessions, producer) < BATCH_SIZE and not stopping.is_set():
                 with suppress(TimeoutError):
                     await asyncio.wait_for(wake.wait(), POLL_SECONDS)
-                # Commits come in bursts: what follows within these milliseconds goes along.
-                await asyncio.sleep(GATHER_SECONDS)
 
 
 @wait_out_outage

@@ -77,7 +77,7 @@ lock: $(INSTALLED) ## newest versions that pyproject.toml allows, with hashes
 migrate: $(INSTALLED) ## bring the databases of the running stack to the newest shape
 	@for service in $(SERVICES); do $(LOCAL) as $$service $(RUN) -m shared $$service migrate || exit; done
 
-people: $(INSTALLED) ## add N=100000 synthetic people to the running stack
+people: $(INSTALLED) ## fill the running stack's register up to N=100000 synthetic people
 	@$(LOCAL) as identity_service $(RUN) -m identity_service.people --count $(N)
 
 S ?= sync_service

@@ -59,8 +59,8 @@ async def open_consumer(
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         fetch_max_wait_ms=settings.kafka_fetch_wait_ms,
-        session_timeout_ms=10_000,
-        heartbeat_interval_ms=2_000,
+        session_timeout_ms=6_000,
+        heartbeat_interval_ms=1_500,
         metadata_max_age_ms=30_000,
     )
     await wait_out_broker(consumer.start)()

@@ -116,6 +116,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(_: Request, error: HTTPException) -> ProblemResponse:
+        if error.status_code == HTTPStatus.BAD_REQUEST:
+            return respond(Invalid("The body is not JSON that can be read."))
         problem = _Plain(HTTPStatus(error.status_code), error.detail)
         problem.headers = error.headers
         return respond(problem)

@@ -2,8 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -126,7 +126,6 @@ async def _work(
         checks["broker"] = lambda: _broker_answers(producer)
         if settings.replay_at_start:
             await replay(sessions, producer, datetime.now(UTC) - timedelta(days=KEPT_DAYS))
-        consumer = await stack.enter_async_context(_listening(settings, handlers))
         # Entered last: what the tasks use is closed after they have ended.
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         background = [
@@ -134,28 +133,42 @@ async def _work(
         ]
         background.append(tasks.create_task(_mind_topics(settings)))
         tasks.create_task(relay(sessions, producer, settings.database, stopping))
-        if consumer:
-            tasks.create_task(consume(sessions, consumer, handlers, stopping))
-            background.append(tasks.create_task(measure_lag(consumer)))
-            background.append(tasks.create_task(_catch_up(consumer, checks)))
-        checks.pop(STARTED)
-        log.info("worker_started")
+        if handlers:
+            tasks.create_task(_hear(settings, sessions, handlers, checks, stopping))
+        else:
+            _tell_started(checks)
         await stopping.wait()
         # The relay and the consumer end by themselves, after the batch under way.
         for task in background:
             task.cancel()
 
 
-@asynccontextmanager
-async def _listening(
-    settings: ServiceSettings, handlers: Handlers
-) -> AsyncIterator[AIOKafkaConsumer | None]:
-    if not handlers:
-        yield None
-        return
+async def _hear(
+    settings: ServiceSettings,
+    sessions: SessionFactory,
+    handlers: Handlers,
+    checks: dict[str, Check],
+    stopping: asyncio.Event,
+) -> None:
+    """Joining takes as long as a member that died is waited for: the relay does not wait for it."""
     topics = sorted({event.topic for event in handlers})
-    async with open_consumer(settings, topics, settings.name) as consumer:
-        yield consumer
+    async with (
+        open_consumer(settings, topics, settings.name) as consumer,
+        asyncio.TaskGroup() as tasks,
+    ):
+        minding = [
+            tasks.create_task(measure_lag(consumer)),
+            tasks.create_task(_catch_up(consumer, checks)),
+        ]
+        _tell_started(checks)
+        await consume(sessions, consumer, handlers, stopping)
+        for task in minding:
+            task.cancel()
+
+
+def _tell_started(checks: dict[str, Check]) -> None:
+    checks.pop(STARTED)
+    log.info("worker_started")
 
 
 async def _catch_up(consumer: AIOKafkaConsumer, checks: dict[str, Check]) -> None:

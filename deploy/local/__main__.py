@@ -22,7 +22,10 @@ def main() -> int:
     acting.add_argument("command", nargs=argparse.REMAINDER)
     wish = parser.parse_args()
 
-    stack = read_stack(os.environ)
+    try:
+        stack = read_stack(os.environ)
+    except ValueError as error:
+        sys.exit(str(error))
     match wish.action:
         case "up":
             return commands.up(stack)

@@ -179,16 +179,25 @@ def _refuse_taken_ports(stack: Stack) -> None:
         wanted["BROKER_PORT"] = stack.ports["BROKER_PORT"]
     taken = [
         f"Port {port} is taken, and {_owner(name)} wants it. "
-        f"Choose another: {name}={_free_near(port)} make run"
+        f"Choose another: {name}={_free_near(port, stack)} make run"
         for name, port in wanted.items()
         if is_taken(port)
+    ]
+    taken += [
+        f"Port {port} is wanted twice, also by {_owner(name)}. "
+        f"Choose another: {name}={_free_near(port, stack)} make run"
+        for number, (name, port) in enumerate(wanted.items())
+        if port in list(wanted.values())[:number]
     ]
     if taken:
         raise PortTakenError("\n".join(taken))
 
 
-def _free_near(port: int) -> int:
-    return next(other for other in range(port + 1, port + 1000) if not is_taken(other))
+def _free_near(port: int, stack: Stack) -> int:
+    """Free now, and wanted by no other part of the stack."""
+    wanted = set(stack.ports.values())
+    near = range(port + 1, port + 1000)
+    return next(other for other in near if other not in wanted and not is_taken(other))
 
 
 def _owner(variable: str) -> str:

@@ -13,6 +13,7 @@ from deploy.services import SERVICES, Service
 ROOT = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1"
 BROKER_PORT = 9092
+HIGHEST_PORT = 65_535
 # published procedures, where somebody has put them beside the project
 CATALOGUE = ROOT.parent / "shared" / "data" / "procedures.jsonl.gz"
 
@@ -94,6 +95,12 @@ def _catalogue() -> str:
     return str(CATALOGUE) if CATALOGUE.exists() else ""
 
 
+def _port(name: str, given: str | int) -> int:
+    if not str(given).isdecimal() or not 0 < int(given) <= HIGHEST_PORT:
+        raise ValueError(f"{name} is not a port: give it a number from 1 to {HIGHEST_PORT}.")
+    return int(given)
+
+
 def read_stack(environment: Mapping[str, str]) -> Stack:
     """Raises ValueError for a port that is none."""
     defaults = {"BROKER_PORT": BROKER_PORT}
@@ -104,7 +111,7 @@ def read_stack(environment: Mapping[str, str]) -> Stack:
         }
     return Stack(
         directory=Path(environment.get("RUN_DIR") or ROOT / ".run").resolve(),
-        ports={name: int(environment.get(name) or port) for name, port in defaults.items()},
+        ports={name: _port(name, environment.get(name) or port) for name, port in defaults.items()},
         database_url=environment.get("DATABASE_URL") or None,
         kafka_servers=environment.get("KAFKA_SERVERS") or None,
     )

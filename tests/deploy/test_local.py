@@ -1,8 +1,11 @@
 """The local stack: started in order, kept alive, and ended without leaving a process."""
 
 import os
+import re
 import signal
 import socket
+import subprocess
+import sys
 
 from deploy.services import SERVICES
 from tests.conftest import Broker, Databases
@@ -86,10 +89,14 @@ async def test_taken_port_is_named_with_its_owner_before_anything_starts(
     with socket.create_server(("127.0.0.1", port)):
         code, said = stack.finish("up")
     assert code == 1
-    assert said == (
-        f"Port {port} is taken, and the sync worker wants it. "
-        f"Choose another: SYNC_WORKER_PORT={port + 1} make run\n"
+    advice = (
+        rf"Port {port} is taken, and the sync worker wants it. Choose another: (\S+) make run\n"
     )
+    chosen = re.fullmatch(advice, said)
+    assert chosen
+    name, _, other = chosen[1].partition("=")
+    assert name == "SYNC_WORKER_PORT"
+    assert other not in stack.environment.values()
     assert not (stack.directory / "postgres").exists()
 
 
@@ -118,3 +125,22 @@ async def test_given_servers_are_used_and_not_embedded(
         "sync",
     }
     assert not (stack.directory / "postgres").exists()
+
+
+def test_port_wanted_by_two_parts_is_refused_before_anything_starts(
+    stack: StackProcess,
+) -> None:
+    stack.environment["DOSSIER_PORT"] = stack.environment["SYNC_PORT"]
+    code, said = stack.finish("up")
+    assert code == 1
+    assert f"Port {stack.environment['SYNC_PORT']} is wanted twice" in said
+
+
+def test_port_that_is_none_is_told_in_one_sentence(stack: StackProcess) -> None:
+    stack.environment["DOSSIER_PORT"] = "abc"
+    command = [sys.executable, "-m", "deploy.local", "status"]
+    told = subprocess.run(
+        command, env=stack.environment, capture_output=True, text=True, check=False
+    )
+    assert told.returncode == 1
+    assert told.stderr == "DOSSIER_PORT is not a port: give it a number from 1 to 65535.\n"

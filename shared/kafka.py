@@ -10,6 +10,7 @@ from aiokafka.errors import (
     KafkaError,
     KafkaTimeoutError,
     KafkaUnavailableError,
+    UnknownError,
 )
 
 from shared.settings import ServiceSettings
@@ -17,8 +18,15 @@ from shared.settings import ServiceSettings
 MAX_MESSAGE_BYTES = 900_000
 REQUEST_TIMEOUT_MS = 5_000
 
-# The library calls these final; they only say that no broker answers now.
-UNANSWERED = (BrokerNotAvailableError, KafkaTimeoutError, KafkaUnavailableError, OSError)
+# The library calls these final; they only say that no broker answers now, or that one which is
+# starting or stopping cannot say why it does not (UnknownError).
+UNANSWERED = (
+    BrokerNotAvailableError,
+    KafkaTimeoutError,
+    KafkaUnavailableError,
+    UnknownError,
+    OSError,
+)
 
 
 def is_broker_outage(error: Exception) -> bool:

@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 from fastapi import Response
 
+from dossier_service.catalogue.procedure import Procedure
 from dossier_service.models import Dossier
 from dossier_service.schemas.answers import DossierOut
 from shared.idempotency import Once
@@ -14,13 +15,14 @@ NOBODY = "-"
 
 
 async def answered(
-    answer: DossierOut, dossier: Dossier, response: Response, once: Once, status: HTTPStatus
+    dossier: Dossier, procedure: Procedure, response: Response, once: Once, status: HTTPStatus
 ) -> DossierOut:
     """The answer to a change, remembered. It gives no field of the applicant, who is named only."""
     set_etag(response, dossier.version)
     name_subject(response, dossier.person, [])
     # Where it was just made, no path names it yet.
     response.headers["X-Dossier"] = dossier.code
+    answer = DossierOut.of(dossier, procedure)
     return await once.remember(answer, status, dict(response.headers))
 
 

@@ -42,8 +42,7 @@ async def file_dossier(
     dossier, procedure = await filing.file_dossier(
         session, body, caller=caller, shelf=shelf, register=register, rules=rules, now=now
     )
-    answer = DossierOut.of(dossier, procedure)
-    return await answered(answer, dossier, response, once, HTTPStatus.CREATED)
+    return await answered(dossier, procedure, response, once, HTTPStatus.CREATED)
 
 
 async def _filters(

@@ -33,8 +33,7 @@ async def move_dossier(
         session, code, body, caller=caller, expected=expected, shelf=shelf, now=now
     )
     kept = await handling.version_kept(session, shelf, dossier)
-    answer = DossierOut.of(dossier, kept.procedure)
-    return await answered(answer, dossier, response, once, HTTPStatus.OK)
+    return await answered(dossier, kept.procedure, response, once, HTTPStatus.OK)
 
 
 @router.post("/progress", status_code=HTTPStatus.CREATED)
@@ -54,8 +53,7 @@ async def note_progress(
         session, code, body, caller=caller, expected=expected, now=now
     )
     kept = await handling.version_kept(session, shelf, dossier)
-    answer = DossierOut.of(dossier, kept.procedure)
-    return await answered(answer, dossier, response, once, HTTPStatus.CREATED)
+    return await answered(dossier, kept.procedure, response, once, HTTPStatus.CREATED)
 
 
 @router.post("/payments", status_code=HTTPStatus.CREATED)
@@ -73,8 +71,7 @@ async def pay_fee(
 ) -> DossierOut:
     dossier = await handling.pay_fee(session, code, body, caller=caller, expected=expected, now=now)
     kept = await handling.version_kept(session, shelf, dossier)
-    answer = DossierOut.of(dossier, kept.procedure)
-    return await answered(answer, dossier, response, once, HTTPStatus.CREATED)
+    return await answered(dossier, kept.procedure, response, once, HTTPStatus.CREATED)
 
 
 @router.post("/results", status_code=HTTPStatus.CREATED)
@@ -94,5 +91,4 @@ async def issue_result(
         session, code, body, caller=caller, expected=expected, shelf=shelf, now=now
     )
     kept = await handling.version_kept(session, shelf, dossier)
-    answer = DossierOut.of(dossier, kept.procedure)
-    return await answered(answer, dossier, response, once, HTTPStatus.CREATED)
+    return await answered(dossier, kept.procedure, response, once, HTTPStatus.CREATED)

@@ -193,4 +193,6 @@ def start_tracing(settings: ServiceSettings, app: FastAPI | None = None) -> None
     # It names SQLAlchemy < 2.1 and works with 2.1; a test tells when it no longer does.
     SQLAlchemyInstrumentor().instrument(skip_dep_check=True)
     if app:
-        FastAPIInstrumentor.instrument_app(app, excluded_urls="healthz,readyz,metrics")
+        FastAPIInstrumentor.instrument_app(
+            app, excluded_urls="healthz,readyz,metrics", exclude_spans=["receive", "send"]
+        )

@@ -1,5 +1,6 @@
 """The whole mesh as `make run` starts it, in a folder and on ports of its own."""
 
+import json
 import os
 import signal
 import subprocess
@@ -8,11 +9,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 
 from deploy.local.record import Record, read_record
 from deploy.local.stack import ROOT, read_stack
 from deploy.ports import free_port
+from tests.e2e.collector import Collector, collecting
 from tests.waiting import eventually_sync
 
 STARTS_WITHIN = 120.0
@@ -49,12 +52,40 @@ class Mesh:
         )
 
 
+async def sign_in(
+    mesh: Mesh, http: httpx.AsyncClient, client: str = "onestop-h26"
+) -> dict[str, str]:
+    """The headers of a sandbox client's calls."""
+    clients = json.loads((mesh.directory / "sandbox.json").read_text())["clients"]
+    secret = next(c["client_secret"] for c in clients if c["client_id"] == client)
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": client,
+        "client_secret": secret,
+    }
+    answer = (await http.post("/oauth/token", data=form)).raise_for_status()
+    token = answer.json()["access_token"]
+    return {"Authorization": f"Bearer {token}", "X-Purpose": "1.001193", "X-Officer": "clerk"}
+
+
 @pytest.fixture(scope="session")
-def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
+def collector() -> Iterator[Collector]:
+    with collecting() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def mesh(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[Mesh]:
     directory = tmp_path_factory.mktemp("mesh") / "run"
     directory.mkdir()
     ports = {name: str(free_port()) for name in read_stack({}).ports}
-    environment = {**os.environ, **ports, "RUN_DIR": str(directory), "PEOPLE": "500"}
+    environment = {
+        **os.environ,
+        **ports,
+        "RUN_DIR": str(directory),
+        "PEOPLE": "500",
+        "TRACING_ENDPOINT": collector.endpoint,
+    }
     mesh = Mesh(directory, environment)
     log = directory / "up.txt"
     with log.open("w") as output:

@@ -1,7 +1,6 @@
 """Processes are killed with -9 while dossiers are filed: nothing answered is lost or doubled."""
 
 import asyncio
-import json
 import os
 import random
 import signal
@@ -15,7 +14,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.e2e.conftest import Mesh
+from tests.e2e.conftest import Mesh, sign_in
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -36,7 +35,7 @@ TRIES = 300
 
 async def test_nothing_is_lost_or_doubled_when_processes_are_killed(mesh: Mesh) -> None:
     async with httpx.AsyncClient(base_url=mesh.gateway, timeout=15) as http:
-        headers = await _sign_in(mesh, http)
+        headers = await sign_in(mesh, http)
         before = await _count(http, headers)
         received = await _received(http, headers)
         killing = asyncio.create_task(_kill(mesh))
@@ -49,7 +48,7 @@ async def test_nothing_is_lost_or_doubled_when_processes_are_killed(mesh: Mesh) 
         for code in codes:
             await eventually(partial(_is_seen, http, headers, code), within=60)
         assert await _received(http, headers) == received + FILED, "an event took effect twice"
-        auditor = await _sign_in(mesh, http, "auditor-g22")
+        auditor = await sign_in(mesh, http, "auditor-g22")
         for code in random.Random(SEED).sample(codes, 20):
             looks = await http.get("/ledger/v1/records", params={"dossier": code}, headers=auditor)
             assert looks.raise_for_status().json()["items"], "an answered filing is not on record"
@@ -69,21 +68,6 @@ async def _received(http: httpx.AsyncClient, headers: dict[str, str]) -> int:
     answer = await http.get(path, params=query, headers=headers)
     received: int = answer.raise_for_status().json()["counts"]["total"]
     return received
-
-
-async def _sign_in(
-    mesh: Mesh, http: httpx.AsyncClient, client: str = "onestop-h26"
-) -> dict[str, str]:
-    clients = json.loads((mesh.directory / "sandbox.json").read_text())["clients"]
-    secret = next(c["client_secret"] for c in clients if c["client_id"] == client)
-    form = {
-        "grant_type": "client_credentials",
-        "client_id": client,
-        "client_secret": secret,
-    }
-    answer = (await http.post("/oauth/token", data=form)).raise_for_status()
-    token = answer.json()["access_token"]
-    return {"Authorization": f"Bearer {token}", "X-Purpose": "1.001193", "X-Officer": "clerk"}
 
 
 async def _file(

@@ -106,6 +106,15 @@ class HeldProgress(Base):
     held_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class HeardHour(Base):
+    """An hour in which an agency's system pushed; rows are only ever added, so none waits."""
+
+    __tablename__ = "heard_hour"
+
+    agency: Mapped[str] = mapped_column(primary_key=True)
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+
+
 class Agency(Base):
     """As the registry tells it; without a name while only dossiers have named it.
 

@@ -1,8 +1,10 @@
+from datetime import UTC, datetime
+
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.worker import Timer
-from sync_service import store
+from sync_service import silence, store
 
 log = structlog.get_logger()
 
@@ -15,4 +17,16 @@ async def forget_held(session: AsyncSession) -> None:
         log.warning("held_progress_dropped", rows=dropped, days=HELD_DAYS)
 
 
-TIMERS = (Timer(3_600, forget_held),)
+async def measure_silence(session: AsyncSession) -> None:
+    await silence.measure(session, datetime.now(UTC))
+
+
+async def forget_heard(session: AsyncSession) -> None:
+    await silence.forget(session, datetime.now(UTC))
+
+
+TIMERS = (
+    Timer(3_600, forget_held),
+    Timer(60, measure_silence, once_anywhere=False),
+    Timer(3_600, forget_heard),
+)

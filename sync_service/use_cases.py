@@ -19,6 +19,7 @@ from sync_service.models import HeldProgress
 from sync_service.projections import Entry, keep_entries, lock_standings, take
 from sync_service.schemas import OWN_RULES, DossierRow, ProgressRow, Row, RowResult
 from sync_service.sets import insertion
+from sync_service.silence import note_heard
 from sync_service.standings import Outcome, Refusal, Standing, judge, other_authority
 
 AnyRow = TypeVar("AnyRow", bound=Row)
@@ -63,6 +64,7 @@ async def push_dossiers(
     warnings = await _warnings(session, good)
     await _apply_held(session, intake)
     await keep_entries(session, intake.entries)
+    await note_heard(session, caller.agency, now)
     await _tell(session, intake)
     return [_result(row, verdict, warnings) for row, verdict in zip(rows, verdicts, strict=True)]
 
@@ -86,6 +88,7 @@ async def push_progress(
         _take_progress(intake, reading, fresh) if isinstance(reading, ProgressRow) else reading
         for reading in readings
     ]
+    await note_heard(session, caller.agency, now)
     await _tell(session, intake)
     return [_result(row, verdict, {}) for row, verdict in zip(rows, verdicts, strict=True)]
 

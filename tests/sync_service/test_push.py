@@ -251,9 +251,9 @@ async def test_push_takes_the_same_statements_for_any_number_and_counts_last(
     """All writers share the cells of the tallies: each holds them for the shortest time."""
     await national.push(row())  # names its agency for the first time
     one, many = await statements(national, 1), await statements(national, 50)
-    assert len(one) == len(many) == 11
+    assert len(one) == len(many) == 12
     # One more, which reads the timelines, where supplements were requested.
-    assert len(await statements(national, 50, status=5)) == 12
+    assert len(await statements(national, 50, status=5)) == 13
     told = next(place for place, each in enumerate(many) if "INSERT INTO outbox" in each)
     counted = next(place for place, each in enumerate(many) if "INSERT INTO tally" in each)
     assert told < counted == len(many) - 2  # then only how many changes there were

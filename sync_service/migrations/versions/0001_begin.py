@@ -40,6 +40,8 @@ STATEMENTS = (
         status SMALLINT NOT NULL, detail VARCHAR NOT NULL,
         held_at TIMESTAMPTZ NOT NULL DEFAULT now(),
         PRIMARY KEY (code, source, at, status, detail))""",
+    """CREATE TABLE heard_hour (
+        agency VARCHAR NOT NULL, hour TIMESTAMPTZ NOT NULL, PRIMARY KEY (agency, hour))""",
     """CREATE TABLE agency (
         code VARCHAR PRIMARY KEY, above VARCHAR NOT NULL, version BIGINT NOT NULL,
         name VARCHAR, level VARCHAR, valid_to DATE, successor VARCHAR)""",

@@ -1,0 +1,68 @@
+"""An agency that pushes no more is told of, once it is past its own rhythm."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from prometheus_client import REGISTRY
+
+from shared.database import open_database
+from sync_service import silence
+from tests.sync_service.conftest import TODAY
+from tests.sync_service.national import National, row
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("pause", "longest", "expected"),
+    [
+        (90 * HOUR, 60 * HOUR, False),  # 60 h x 1.5 = 90 h: a weekend's pause, not yet past it
+        (91 * HOUR, 60 * HOUR, True),
+        (36 * HOUR, None, False),  # no rhythm yet: 24 h x 1.5 = 36 h
+        (37 * HOUR, None, True),
+        (2 * HOUR, HOUR, False),  # hourly: 1.5 h would be within one hour's rounding
+        (3 * HOUR, HOUR, True),
+    ],
+)
+def test_silence_begins_half_as_long_again_after_the_longest_pause(
+    pause: timedelta, longest: timedelta | None, expected: bool
+) -> None:
+    assert silence.is_silent(pause, longest) is expected
+
+
+async def silent_at(national: National, now: datetime) -> dict[str, timedelta]:
+    async with open_database(national.settings) as sessions, sessions.begin() as session:
+        return await silence.silent_agencies(session, now)
+
+
+def shown(agency: str) -> float | None:
+    return REGISTRY.get_sample_value("agency_silent_seconds", {"agency": agency})
+
+
+async def test_agency_that_pushed_is_silent_past_its_rhythm_and_heard_again(
+    empty: National,
+) -> None:
+    await empty.push(row())
+    [agency] = [*await silent_at(empty, TODAY + 2 * DAY)]
+    assert await silent_at(empty, TODAY + DAY) == {}
+    async with open_database(empty.settings) as sessions:
+        async with sessions.begin() as session:
+            await silence.measure(session, TODAY + 2 * DAY)
+        assert shown(agency) == 2 * DAY.total_seconds()
+        async with sessions.begin() as session:
+            await silence.note_heard(session, agency, TODAY + 2 * DAY)
+            await silence.measure(session, TODAY + 2 * DAY + HOUR)
+    assert shown(agency) is None
+    # Its longest pause is now two days: three may pass.
+    assert await silent_at(empty, TODAY + 5 * DAY) == {}
+    assert await silent_at(empty, TODAY + 5 * DAY + HOUR) == {agency: 3 * DAY + HOUR}
+
+
+async def test_last_hour_of_an_agency_is_never_forgotten(empty: National) -> None:
+    async with open_database(empty.settings) as sessions, sessions.begin() as session:
+        for days in (0, 1, 40):
+            await silence.note_heard(session, "H26", TODAY + days * DAY)
+        await silence.note_heard(session, "G22", TODAY)
+        await silence.forget(session, TODAY + 41 * DAY)
+        silent = await silence.silent_agencies(session, TODAY + 100 * DAY)
+    assert silent == {"H26": 60 * DAY, "G22": 100 * DAY}

@@ -64,9 +64,11 @@ def test_a_service_sees_no_secrets_but_its_own(service: Service) -> None:
 
 def test_only_the_gateway_answers_outside_and_on_this_machine_alone() -> None:
     open_parts = {name: part["ports"] for name, part in PARTS.items() if "ports" in part}
+    assert open_parts.pop("grafana") == ["127.0.0.1:${GRAFANA_PORT:-3000}:3000"]
     assert open_parts == {"gateway": ["127.0.0.1:${GATEWAY_PORT:-8000}:8000"]}
-    outside = {name for name, part in PARTS.items() if part["networks"] != ["inner"]}
-    assert outside == {"gateway"}
+    outside = {name for name, part in PARTS.items() if set(part["networks"]) != {"inner"}}
+    assert outside == {"gateway", "grafana"}
+    assert PARTS["grafana"]["profiles"] == ["watch"]
     assert COMPOSE["networks"]["inner"]["internal"]
 
 

@@ -17,6 +17,17 @@ from deploy.kafka.server import KafkaServer
 from deploy.ports import free_port
 from deploy.postgres import EmbeddedPostgres, make_database, make_databases, service_url
 from deploy.services import SERVICES
+from tests.overheard import Overheard, overhearing
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def overheard() -> Iterator[Overheard]:
+    with overhearing() as heard:
+        yield heard
 
 
 @dataclass

@@ -46,8 +46,7 @@ class OwnOperations:
         """The whole answer is held; it is on record before anybody sees it."""
         added = await self._admit(call.exchange, scope, call.parameters)
         body = RequestBody(call.operation, scope, receive)
-        headers = inward(scope, call.trace, added).items()
-        raw = [(name.lower().encode(), value.encode()) for name, value in headers]
+        headers = inward(scope, call.trace, added)
         try:
             async with asyncio.timeout(call.operation.timeout_s):
                 payload = await body.whole()
@@ -57,7 +56,7 @@ class OwnOperations:
         held = HeldAnswer(payload)
         # The routes have their own edge, which counts what comes so far.
         call.measured = True
-        await self._routes({**scope, "headers": raw}, held.give, held.take)
+        await self._routes({**scope, "headers": headers}, held.give, held.take)
         await call.answer(held.status, held.headers, held.body, None)
 
 

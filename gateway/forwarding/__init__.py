@@ -1,8 +1,9 @@
-"""One request passed on: pure ASGI in, aiohttp out, streamed both ways."""
+"""One request passed on: pure ASGI in, connections of its own out, streamed both ways."""
 
 from gateway.forwarding.exchange import Admit, Exchange, Ledger, Outcome
 from gateway.forwarding.forwarder import Forwarder
-from gateway.forwarding.upstream import Breaker, Upstream, open_session
+from gateway.forwarding.session import open_session
+from gateway.forwarding.upstream import Breaker, Upstream
 
 __all__ = [
     "Admit",

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Self
 
-from aiohttp import ClientResponse
 from starlette.types import Receive, Scope
 
+from gateway.forwarding.connection import Connection, Payload
 from gateway.forwarding.headers import find_header
 from gateway.problems import BodyTooLarge, RequestMalformed
 from gateway.upstreams import KIB, Operation
@@ -34,13 +34,13 @@ class RequestBody:
         self._digest = hashlib.sha256() if operation.personal else None
         self._size = 0
         self._finished = asyncio.Event()
-        # Why passing on ended early: aiohttp hides it behind its own error.
+        # Why passing on ended early; who sends to the service sees only that it did.
         self.failure: Problem | CallerGone | None = None
         self._announced = _announced_length(scope)
         if self._announced > self._limit:
             raise BodyTooLarge(self._limit)
-        self._none = self._limit == 0 or (self._announced == 0 and not _open_ended(scope))
-        if self._none:
+        self.none = self._limit == 0 or (self._announced == 0 and not _open_ended(scope))
+        if self.none:
             self._finished.set()
 
     @property
@@ -52,10 +52,8 @@ class RequestBody:
         """Of the whole body; None until it is, and where the operation is not personal."""
         return self._digest.hexdigest() if self._digest and self.finished else None
 
-    async def payload(self) -> bytes | AsyncIterator[bytes] | None:
-        """What to send: nothing, the whole, or the pieces as they arrive."""
-        if self._none:
-            return None
+    async def payload(self) -> Payload:
+        """What to send: the whole, or the pieces as they arrive."""
         return await self.whole() if 0 < self._announced <= _ONE_PIECE else self._pieces()
 
     async def whole(self) -> bytes:
@@ -124,16 +122,17 @@ class WhileCallerWaits:
         self._scope.reschedule(asyncio.get_running_loop().time())
 
 
-async def read_opening(response: ClientResponse, limit: int) -> bytes:
+async def read_opening(connection: Connection, limit: int) -> bytes:
     """The first bytes of an answer: all of it, or a little more than `limit`."""
-    content, pieces, size = response.content, list[bytes](), 0
-    try:
-        while size < limit and not content.at_eof():
-            pieces.append(await content.readany())
-            size += len(pieces[-1])
-    except BaseException:
-        response.close()
-        raise
+    if limit == 0 or connection.at_end:
+        return b""
+    opening = await connection.read()
+    if connection.at_end:
+        return opening
+    pieces, size = [opening], len(opening)
+    while size < limit and not connection.at_end:
+        pieces.append(await connection.read())
+        size += len(pieces[-1])
     return b"".join(pieces)
 
 

@@ -3,15 +3,16 @@
 import hashlib
 from collections.abc import Awaitable, Mapping
 from dataclasses import replace
+from functools import cache
 from http import HTTPStatus
 from uuid import uuid4
 
 import structlog
-from aiohttp import ClientError, ClientResponse, StreamReader
-from prometheus_client import Counter
+from prometheus_client import Counter, Histogram
 from starlette.types import Receive, Scope, Send
 
 from gateway.forwarding.bodies import CallerGone
+from gateway.forwarding.connection import BrokenOffError, Connection
 from gateway.forwarding.exchange import CALLER_GONE, Exchange, Ledger, Outcome
 from gateway.forwarding.headers import Headers, Trace, outward, trace_of
 from gateway.problems import QuotaSpent, SubjectNotNamed
@@ -30,6 +31,11 @@ _IN_ONE_PIECE = 64 * KIB
 UNRECORDED = Counter(
     "ledger_refusals_unrecorded_total", "Refusals of callers who were told so within the minute"
 )
+
+
+@cache  # a row of the table and a status: there are only so many
+def _seconds(method: str, template: str, status: int) -> Histogram:
+    return REQUEST_SECONDS.labels(method, template, status)
 
 
 class Call:
@@ -58,15 +64,15 @@ class Call:
             response.headers["x-request-id"] = self.trace.request_id
             await response(scope, receive, self._send)
 
-    def opening_limit(self, response: ClientResponse) -> int:
+    def opening_limit(self, answer: Connection) -> int:
         """How many bytes to have before the answer begins; 0: it is a stream, begin at once."""
         if self.operation.personal:
             return _HELD_BACK + 1
-        length = response.content_length
+        length = answer.content_length
         return 0 if length is None or length > _IN_ONE_PIECE else _IN_ONE_PIECE
 
     async def answer(
-        self, status: int, raw: Headers, opening: bytes, rest: StreamReader | None
+        self, status: int, raw: Headers, opening: bytes, rest: Connection | None
     ) -> None:
         """`rest` is None where `opening` is the whole body."""
         outer = self._end(status, raw)
@@ -124,13 +130,13 @@ class Call:
         except Problem:
             log.exception("access_not_recorded", request_id=self.trace.request_id)
 
-    async def _stream(self, rest: StreamReader, digest: "hashlib._Hash | None") -> None:
+    async def _stream(self, rest: Connection, digest: "hashlib._Hash | None") -> None:
         try:
-            async for piece in rest.iter_any():
+            async for piece in rest.pieces(self.operation.timeout_s):
                 if digest:
                     digest.update(piece)
                 await self._send_piece(piece, more=True)
-        except (ClientError, TimeoutError):
+        except (BrokenOffError, TimeoutError):
             # Without its last message the server closes the connection: the caller sees the break,
             # not a shorter answer.
             log.warning("upstream_broke_midway", operation=self.operation.name)
@@ -156,9 +162,9 @@ class Call:
 
     def _measure(self) -> None:
         if not self.measured:
-            REQUEST_SECONDS.labels(
-                self.operation.method, self.operation.template, self.exchange.status
-            ).observe(self.exchange.duration_s)
+            operation, exchange = self.operation, self.exchange
+            taken = _seconds(operation.method, operation.template, exchange.status)
+            taken.observe(exchange.duration_s)
 
     async def _complete(self, *, response_sha256: str | None, outcome: Outcome) -> None:
         if not self.operation.personal:

@@ -2,20 +2,20 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import NamedTuple
 
-from aiohttp import ClientError, ClientResponse, ClientSession
-from multidict import CIMultiDict
 from opentelemetry import propagate
 from opentelemetry.trace import SpanKind, Tracer
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.forwarding.bodies import RequestBody, WhileCallerWaits, read_opening
 from gateway.forwarding.call import Call, turn_away
+from gateway.forwarding.connection import BrokenOffError, Connection, Payload
 from gateway.forwarding.exchange import Admit, Ledger
-from gateway.forwarding.headers import inward, trace_of
+from gateway.forwarding.headers import Headers, inward, trace_of
+from gateway.forwarding.session import Session
 from gateway.forwarding.upstream import Upstream
 from gateway.problems import BodyTooSlow, MethodRefused, RequestMalformed, UpstreamBroke
 from gateway.upstreams import Match, MethodNotAllowed, NotFound, Operation, Service, find
@@ -30,7 +30,7 @@ class Forwarder:
     def __init__(
         self,
         upstreams: Mapping[Service, Upstream],
-        session: ClientSession,
+        session: Session,
         *,
         admit: Admit,
         ledger: Ledger,
@@ -68,17 +68,16 @@ class Forwarder:
         ends = asyncio.get_running_loop().time() + call.operation.timeout_s
         try:
             # A short body comes whole before it takes a slot: slow senders hold none.
-            payload = await _payload(call.operation, body, ends)
+            payload = None if body.none else await _payload(call.operation, body, ends)
             with upstream.slot():
                 async with WhileCallerWaits(body):
-                    response, opening = await self._ask(call, upstream, request, payload, ends)
+                    answer, opening = await self._ask(call, upstream, request, payload, ends)
                     try:
                         call.exchange.request_sha256 = body.sha256
-                        rest = None if response.content.at_eof() else response.content
-                        await call.answer(response.status, response.raw_headers, opening, rest)
+                        rest = None if answer.at_end else answer
+                        await call.answer(answer.status, answer.headers, opening, rest)
                     finally:
-                        # Keeps the connection of a whole answer, closes that of a broken one.
-                        response.release()
+                        upstream.give_back(self._session, answer)
         finally:
             # Also where no answer came.
             call.exchange.request_sha256 = body.sha256
@@ -88,18 +87,22 @@ class Forwarder:
         call: Call,
         upstream: Upstream,
         request: "Request",
-        payload: bytes | AsyncIterator[bytes] | None,
+        payload: Payload,
         ends: float,
-    ) -> tuple[ClientResponse, bytes]:
+    ) -> tuple[Connection, bytes]:
         """The answer's head and first bytes, until `ends` on the loop's clock."""
         operation, body = call.operation, request.body
         try:
             async with asyncio.timeout_at(ends):
-                response = await upstream.ask(
+                answer = await upstream.ask(
                     self._session, operation, request.target, request.headers, payload
                 )
-                return response, await read_opening(response, call.opening_limit(response))
-        except (TimeoutError, ClientError, UpstreamBroke) as error:
+                try:
+                    return answer, await read_opening(answer, call.opening_limit(answer))
+                except BaseException:
+                    answer.close()
+                    raise
+        except (TimeoutError, BrokenOffError, UpstreamBroke) as error:
             if body.failure:
                 raise body.failure from error
             if not isinstance(error, TimeoutError):
@@ -125,13 +128,11 @@ class Request(NamedTuple):
     """What the service behind is asked; `target` is path and query as the caller sent them."""
 
     target: str
-    headers: CIMultiDict[str]
+    headers: Headers
     body: RequestBody
 
 
-async def _payload(
-    operation: Operation, body: RequestBody, ends: float
-) -> bytes | AsyncIterator[bytes] | None:
+async def _payload(operation: Operation, body: RequestBody, ends: float) -> Payload:
     try:
         async with asyncio.timeout_at(ends):
             return await body.payload()

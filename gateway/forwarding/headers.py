@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
-from multidict import CIMultiDict
 from starlette.types import Scope
 
 from gateway.problems import RequestMalformed
@@ -58,7 +58,8 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _PERSON_HASH = re.compile(rb"[0-9a-f]{64}")
 _NOBODY = b"-"
 
-Headers = Sequence[tuple[bytes, bytes]]
+Header = tuple[bytes, bytes]
+Headers = Sequence[Header]
 
 
 class Trace(NamedTuple):
@@ -93,33 +94,46 @@ def trace_of(scope: Scope) -> Trace:
     return Trace(traceparent.split("-")[1], traceparent)
 
 
-def inward(scope: Scope, trace: Trace, added: Sequence[tuple[str, str]]) -> CIMultiDict[str]:
+def inward(scope: Scope, trace: Trace, added: Sequence[tuple[str, str]]) -> list[Header]:
     """The headers for the service behind; raises RequestMalformed."""
     raw: Headers = scope["headers"]
-    dropped = _NOT_FROM_OUTSIDE | _named_in_connection(raw)
-    headers: CIMultiDict[str] = CIMultiDict()
-    for name, value in raw:
-        if name in dropped or name.startswith(b"x-forwarded-") or not _NAME.fullmatch(name):
-            continue
-        if _CONTROL.search(value):
-            raise RequestMalformed(f"Send the header {name.decode()} without control characters.")
-        headers.add(name.decode("ascii"), _text(name, value))
+    _require_readable(raw)
+    named = _named_in_connection(raw)
+    headers = [each for each in raw if _may_enter(each[0]) and each[0] not in named]
     if scope.get("client"):
-        headers["X-Forwarded-For"] = scope["client"][0]
-    headers["X-Forwarded-Proto"] = scope["scheme"]
-    headers["X-Request-Id"] = trace.request_id
-    headers["traceparent"] = trace.traceparent
-    headers.extend(added)
+        headers.append((b"x-forwarded-for", scope["client"][0].encode()))
+    headers += (
+        (b"x-forwarded-proto", scope["scheme"].encode()),
+        (b"x-request-id", trace.request_id.encode()),
+        (b"traceparent", trace.traceparent.encode()),
+    )
+    headers += [(name.lower().encode(), value.encode()) for name, value in added]
     return headers
 
 
 def outward(raw: Headers, request_id: str) -> Answer:
-    lowered = [(name.lower(), value) for name, value in raw]
-    dropped = _NOT_FROM_INSIDE | _named_in_connection(lowered)
-    outer, inner = [(b"x-request-id", request_id.encode())], list[tuple[bytes, bytes]]()
-    for header in lowered:
+    """`raw` has its names in lower case."""
+    dropped = _NOT_FROM_INSIDE | _named_in_connection(raw)
+    outer, inner = [(b"x-request-id", request_id.encode())], list[Header]()
+    for header in raw:
         (inner if header[0] in dropped else outer).append(header)
     return Answer(outer, _subjects(inner), _listed(inner, b"x-fields"), _dossier(inner))
+
+
+@lru_cache(maxsize=1_000)
+def _may_enter(name: bytes) -> bool:
+    barred = name in _NOT_FROM_OUTSIDE or name.startswith(b"x-forwarded-")
+    return not barred and _NAME.fullmatch(name) is not None
+
+
+def _require_readable(headers: Headers) -> None:
+    """Raises RequestMalformed; all values at once, because nearly always nothing is wrong."""
+    values = b" ".join([value for _, value in headers])
+    if values.isascii() and not _CONTROL.search(values):
+        return
+    for name, value in headers:
+        if _may_enter(name):
+            _require_text(name, value)
 
 
 def _subjects(headers: Headers) -> tuple[str, ...] | None:
@@ -141,7 +155,7 @@ def _dossier(headers: Headers) -> str | None:
 
 
 def _named_in_connection(headers: Headers) -> frozenset[bytes]:
-    return frozenset(map(bytes.lower, _parts(headers, b"connection")))
+    return frozenset([part.lower() for part in _parts(headers, b"connection")])
 
 
 def _listed(headers: Headers, wanted: bytes) -> tuple[str, ...]:
@@ -153,8 +167,10 @@ def _parts(headers: Headers, wanted: bytes) -> list[bytes]:
     return [part.strip() for parts in lists for part in parts if part.strip()]
 
 
-def _text(name: bytes, value: bytes) -> str:
+def _require_text(name: bytes, value: bytes) -> None:
+    if _CONTROL.search(value):
+        raise RequestMalformed(f"Send the header {name.decode()} without control characters.")
     try:
-        return value.decode()
+        value.decode()
     except UnicodeDecodeError:
         raise RequestMalformed(f"Send the header {name.decode()} in UTF-8.") from None

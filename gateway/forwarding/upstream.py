@@ -2,42 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from aiohttp import (
-    ClientConnectorError,
-    ClientError,
-    ClientResponse,
-    ClientSession,
-    ClientTimeout,
-    ConnectionTimeoutError,
-    DummyCookieJar,
-    TCPConnector,
-)
-from multidict import CIMultiDict
-from yarl import URL
-
+from gateway.forwarding.connection import BrokenOffError, Connection, Payload
+from gateway.forwarding.headers import Headers
+from gateway.forwarding.session import Address, Session
 from gateway.problems import UpstreamAway, UpstreamBroke, UpstreamBusy, UpstreamTimedOut
 from gateway.upstreams import Operation, Service
 
-# Below uvicorn's 5 s: the gateway, never the service, closes an idle connection, so that no call
-# is sent into one that is just being closed.
-_KEEPALIVE_S = 4.0
 _CONNECT_S = 2.0
-_OWN_HEADERS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 _BUSY_RETRY_S = 1
-
-
-def open_session() -> ClientSession:
-    """Changes nothing on the way: no decompression, cookies, redirects or headers of its own."""
-    return ClientSession(
-        # `Upstream` limits the calls; a second limit here would be a queue without end.
-        connector=TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_S),
-        cookie_jar=DummyCookieJar(),
-        auto_decompress=False,
-        skip_auto_headers=_OWN_HEADERS,
-    )
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
 class Breaker:
@@ -79,7 +55,7 @@ class Upstream:
         self, service: Service, address: str, *, slots: int = 256, breaker: Breaker | None = None
     ) -> None:
         self.service = service
-        self._address = address.rstrip("/")
+        self._address = Address.parse(address)
         self._slots = slots
         self._breaker = breaker or Breaker()
         self.in_flight = 0
@@ -99,48 +75,70 @@ class Upstream:
 
     async def ask(
         self,
-        session: ClientSession,
+        session: Session,
         operation: Operation,
         target: str,
-        headers: CIMultiDict[str],
-        payload: bytes | AsyncIterator[bytes] | None,
-    ) -> ClientResponse:
-        """The answer's head. `target` is path and query as sent by the caller.
+        headers: Headers,
+        payload: Payload,
+    ) -> Connection:
+        """Holds the answer's head. `target` is path and query as sent by the caller.
 
-        Raises UpstreamAway, UpstreamTimedOut, UpstreamBroke. A connection that does not come about
-        is tried once more where the operation is idempotent and has no body.
+        Raises UpstreamAway, UpstreamTimedOut, UpstreamBroke. Where the operation is idempotent and
+        has no body, it is tried once more when no connection comes about, or when one that was
+        kept open turns out to have been closed.
         """
-        url = URL(self._address + target, encoded=True)
-        timeout = ClientTimeout(connect=_CONNECT_S, sock_read=operation.timeout_s)
-        attempts = 2 if operation.idempotent and payload is None else 1
+        head = self._head(operation.method, target, headers, payload)
+        repeatable = operation.idempotent and payload is None
+        kept = session.take(self._address)
+        connection = kept or await self._connect(session, attempts=1 + repeatable)
+        try:
+            try:
+                await connection.ask(head, payload)
+            except BrokenOffError:
+                if not (connection is kept and connection.silent and repeatable):
+                    raise
+                connection = await self._connect(session, attempts=1)
+                await connection.ask(head, payload)
+        except BrokenOffError as error:
+            raise UpstreamBroke(self.service) from error
+        except BaseException:
+            connection.close()
+            raise
+        self._breaker.succeeded()
+        return connection
+
+    def give_back(self, session: Session, connection: Connection) -> None:
+        session.give_back(self._address, connection)
+
+    async def _connect(self, session: Session, *, attempts: int) -> Connection:
         while True:
             attempts -= 1
             try:
-                response = await session.request(
-                    operation.method,
-                    url,
-                    headers=headers,
-                    data=payload,
-                    allow_redirects=False,
-                    timeout=timeout,
-                )
-            except (ClientConnectorError, ConnectionTimeoutError) as error:
+                async with asyncio.timeout(_CONNECT_S):
+                    return await session.open(self._address)
+            except OSError as error:  # and TimeoutError, which is one
                 self._breaker.failed()
                 if attempts == 0:
                     raise self._not_reached(error) from error
-            except TimeoutError as error:
-                raise self.timed_out(operation) from error
-            except ClientError as error:
-                raise UpstreamBroke(self.service) from error
-            else:
-                self._breaker.succeeded()
-                return response
+
+    def _head(self, method: str, target: str, headers: Headers, payload: Payload) -> bytes:
+        """Every part was checked: nothing in it ends a line."""
+        address = self._address
+        lines = [f"{method} {address.root}{target} HTTP/1.1\r\nhost: {address.authority}".encode()]
+        lines += [b"%b: %b" % header for header in headers]
+        if isinstance(payload, bytes):
+            lines.append(b"content-length: %d" % len(payload))
+        elif payload is not None:
+            lines.append(b"transfer-encoding: chunked")
+        elif method in _WITH_BODY:
+            lines.append(b"content-length: 0")
+        return b"\r\n".join(lines) + b"\r\n\r\n"
 
     def timed_out(self, operation: Operation) -> UpstreamTimedOut:
         self._breaker.failed()
         return UpstreamTimedOut(self.service, seconds=operation.timeout_s)
 
-    def _not_reached(self, error: Exception) -> UpstreamAway | UpstreamTimedOut:
-        if isinstance(error, asyncio.TimeoutError):
+    def _not_reached(self, error: OSError) -> UpstreamAway | UpstreamTimedOut:
+        if isinstance(error, TimeoutError):
             return UpstreamTimedOut(self.service, seconds=_CONNECT_S)
         return UpstreamAway(self.service, retry_after_s=_BUSY_RETRY_S)

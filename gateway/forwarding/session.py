@@ -1,0 +1,86 @@
+"""The connections to the services behind, kept open from call to call."""
+
+import asyncio
+import ssl
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import NamedTuple, Self
+from urllib.parse import urlsplit
+
+from gateway.forwarding.connection import Connection
+
+# Below uvicorn's 5 s: the gateway, never the service, gives an idle connection up, so that no call
+# is sent into one that is just being closed.
+KEEPALIVE_S = 4.0
+
+
+class Address(NamedTuple):
+    """Where a service is: `root` stands before every target, `authority` is what Host says."""
+
+    host: str
+    port: int
+    tls: bool
+    authority: str
+    root: str
+
+    @classmethod
+    def parse(cls, url: str) -> Self:
+        parts = urlsplit(url)
+        tls = parts.scheme == "https"
+        return cls(
+            parts.hostname or "",
+            parts.port or (443 if tls else 80),
+            tls,
+            parts.netloc.rpartition("@")[2],
+            parts.path.rstrip("/"),
+        )
+
+
+class Session:
+    """`Upstream` limits the calls; a second limit here would be a queue without end."""
+
+    def __init__(self) -> None:
+        self._idle: dict[Address, list[tuple[Connection, float]]] = defaultdict(list)
+        self._all: set[Connection] = set()
+
+    def take(self, address: Address) -> Connection | None:
+        """The one used last of those that are open."""
+        idle, since = self._idle[address], asyncio.get_running_loop().time() - KEEPALIVE_S
+        while idle:
+            connection, kept_at = idle.pop()
+            if connection.idle and kept_at > since:
+                return connection
+            connection.close()
+        return None
+
+    async def open(self, address: Address) -> Connection:
+        """A new one; raises OSError."""
+        _, connection = await asyncio.get_running_loop().create_connection(
+            lambda: Connection(self._all.discard),
+            address.host,
+            address.port,
+            ssl=ssl.create_default_context() if address.tls else None,
+        )
+        self._all.add(connection)
+        return connection
+
+    def give_back(self, address: Address, connection: Connection) -> None:
+        """Keeps the connection of a whole answer, closes that of a broken one."""
+        if connection.idle:
+            self._idle[address].append((connection, asyncio.get_running_loop().time()))
+        else:
+            connection.close()
+
+    def close(self) -> None:
+        for connection in list(self._all):
+            connection.close()
+
+
+@asynccontextmanager
+async def open_session() -> AsyncIterator[Session]:
+    session = Session()
+    try:
+        yield session
+    finally:
+        session.close()

@@ -40,25 +40,36 @@ _per_day = cache(RateLimitItemPerDay)
 class Counters(MemoryStorage):
     """The memory storage of `limits` sweeps all counters at each hit (70 µs with 1,000 clients).
 
-    This one sweeps once a minute. Counting needs no lock: nothing is awaited in between.
+    This one sweeps once a minute, and takes a hit in one piece: nothing is awaited in between, so
+    counting needs no lock.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._swept_at = time.time()
 
-    async def incr(self, key: str, expiry: float, amount: int = 1) -> int:
+    async def acquire_sliding_window_entry(
+        self, key: str, limit: int, expiry: int, amount: int = 1
+    ) -> bool:
         now = time.time()
+        previous, current = self.sliding_window_keys(key, expiry, now)
+        # A counter lives for two windows: the one before is still there.
+        weighted = self.storage.get(previous, 0) * (1 - now / expiry % 1)
+        if math.floor(weighted + self.storage.get(current, 0)) + amount > limit:
+            return False
+        self._count(current, 2 * expiry, amount, now)
+        return True
+
+    async def incr(self, key: str, expiry: float, amount: int = 1) -> int:
+        return self._count(key, expiry, amount, time.time())
+
+    def _count(self, key: str, expiry: float, amount: int, now: float) -> int:
         if now - self._swept_at > _SWEEP_EVERY_S:
             self._sweep(now)
         if self.expirations.get(key, 0.0) <= now:
             self.storage[key] = 0
             self.expirations[key] = now + expiry
         self.storage[key] += amount
-        return self.storage[key]
-
-    async def decr(self, key: str, amount: int = 1) -> int:
-        self.storage[key] = max(0, self.storage[key] - amount)
         return self.storage[key]
 
     def _sweep(self, now: float) -> None:

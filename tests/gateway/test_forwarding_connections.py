@@ -152,13 +152,13 @@ async def test_answer_that_cannot_be_trusted_is_a_bad_gateway(
 async def test_answer_may_come_before_the_whole_request_was_sent(
     door: Door, behind: Behind, caller: ClientSession
 ) -> None:
-    async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         behind.connections += 1
         writer.write(answer(b"enough", status="413 Content Too Large"))
         await behind.left.wait()
         writer.close()
 
-    behind.talk = talk  # type: ignore[method-assign, assignment]
+    behind.talk = talk  # type: ignore[method-assign]
     async with caller.post(f"{door.url}{SYNC}", data=io.BytesIO(b"x" * 7 * MIB)) as response:
         assert (response.status, await response.read()) == (413, b"enough")
     behind.left.set()
@@ -180,7 +180,7 @@ async def test_memory_stays_flat_under_a_long_request_to_a_slow_service(
         for _ in range(size // (64 * KIB)):
             yield b"x" * 64 * KIB
 
-    behind.talk = talk  # type: ignore[method-assign, assignment]
+    behind.talk = talk  # type: ignore[method-assign]
     tracemalloc.start()
     try:
         call = asyncio.create_task(caller.post(f"{door.url}{SYNC}", data=pieces()))

@@ -65,9 +65,7 @@ class RecordOut(BaseModel):
         cls, stored: StoredRecord, agency_name: str | None, shown: frozenset[str] | None
     ) -> "RecordOut":
         """Told from the sealed bytes, not from the columns beside them; `shown` None is all."""
-        told = AccessRecord.read(stored.record)
-        members = {name: getattr(told, name) for name in AccessRecord.__dataclass_fields__}
-        members["agency_name"] = agency_name
+        members = AccessRecord.read(stored.record)._asdict() | {"agency_name": agency_name}
         if shown is not None:
             members = {name: members[name] for name in members if name in {"id", "at", *shown}}
         place = {"chain": stored.chain, "seal": stored.number, "index": stored.index}

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import NamedTuple, Self
-from uuid import UUID
 
 import asyncpg
 from sqlalchemy import URL
@@ -50,7 +49,7 @@ _APPEND = """
 class Row(NamedTuple):
     """What finds a record again, in the order of the columns; `subjects` are parted by commas."""
 
-    id: UUID
+    id: str
     at: datetime
     agency: str | None
     client: str | None
@@ -63,7 +62,7 @@ class Row(NamedTuple):
     @classmethod
     def of(cls, record: AccessRecord) -> Self:
         return cls(
-            UUID(record.id),
+            record.id,
             record.at,
             record.agency,
             record.client,

@@ -5,7 +5,8 @@ those of another. Only grants with the same fields and the same agencies are tak
 procedures joined: what comes out is then allowed by some grant, row by row. Where several such
 rights fit a call, exactly one is taken:
 
-* with a purpose, the one that names it among its procedures, else one for all procedures;
+* with a purpose, the one that names it among its procedures, else one that names the national form
+  of it, else one for all procedures;
 * without (a list), the widest: all agencies before some, then all fields before some, then all
   procedures before some, then the most of them.
 """
@@ -14,6 +15,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+
+from shared.events.codes import is_within
 
 ANY_OPERATION = "*"
 
@@ -55,7 +58,13 @@ class RightInForce:
     signed_until: float = -math.inf
 
     def covers(self, purpose: str) -> bool:
-        return self.procedures is None or purpose in self.procedures
+        return self.procedures is None or is_within(purpose, self.procedures)
+
+    def distance(self, purpose: str) -> int:
+        """Of a purpose that it covers: 0 where it is named, 2 where everything is."""
+        if self.procedures is None:
+            return 2
+        return 0 if purpose in self.procedures else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +122,7 @@ def pick(rights: Sequence[RightInForce], purpose: str | None) -> RightInForce | 
     if purpose is None:
         return rights[0] if rights else None
     fitting = [right for right in rights if right.covers(purpose)]
-    named = (right for right in fitting if right.procedures is not None)
-    return next(named, fitting[0] if fitting else None)
+    return min(fitting, key=lambda right: right.distance(purpose), default=None)
 
 
 def _choose(grants: Sequence[Grant], operation: str, now: float) -> Choices:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, Select, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from gateway.models import KnownAgency, LedgerChain, LedgerSeal, StoredRecord
 from gateway.schemas import RecordFilter
@@ -13,6 +14,7 @@ from shared.auth import Right
 
 # The name of the agency is None where it is not known here.
 FoundRecord = Row[StoredRecord, str]
+Condition = ColumnElement[bool]
 
 
 async def moved_heads(session: AsyncSession) -> Sequence[LedgerSeal]:
@@ -93,18 +95,19 @@ def _visible_records(right: Right) -> Select[StoredRecord, str]:
         KnownAgency, KnownAgency.code == StoredRecord.agency
     )
     if right.agencies is not None:
-        query = query.where(_within(right.agencies))
+        query = query.where(_within(StoredRecord.agency, right.agencies))
     if right.procedures is not None:
-        query = query.where(StoredRecord.purpose.in_(right.procedures))
+        query = query.where(_within(StoredRecord.purpose, right.procedures))
     return query
 
 
-def _within(agencies: Collection[str]) -> ColumnElement[bool]:
-    below = [StoredRecord.agency.startswith(f"{code}.", autoescape=True) for code in agencies]
-    return or_(StoredRecord.agency.in_(agencies), *below)
+def _within(column: InstrumentedAttribute[str | None], codes: Collection[str]) -> Condition:
+    """As `shared.events.codes.is_within`, in SQL."""
+    below = [column.startswith(f"{code}.", autoescape=True) for code in codes]
+    return or_(column.in_(codes), *below)
 
 
-def _conditions(wanted: RecordFilter) -> list[ColumnElement[bool]]:
+def _conditions(wanted: RecordFilter) -> list[Condition]:
     equal: dict[str, Any] = wanted.model_dump(
         include={"dossier", "client", "agency", "operation", "outcome"}, exclude_none=True
     )

@@ -5,7 +5,7 @@ value it was given: what stands in the wrong field may be somebody's personal nu
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from enum import IntEnum
 from types import MappingProxyType
@@ -94,6 +94,14 @@ def parse_procedure_code(code: str) -> str:
 def national_code(code: str) -> str:
     """The national procedure of a procedure code: `1.001193.000.00.00.H56` -> `1.001193`."""
     return parse_procedure_code(code)[:8]
+
+
+def is_within(code: str, codes: Collection[str]) -> bool:
+    """Is it one of them or below one? Of procedures `1.001193` covers `1.001193.H26`, of agencies
+    `H26` covers `H26.14`; nothing narrower covers what is wider."""
+    if code in codes:
+        return True
+    return any(code[:dot] in codes for dot, sign in enumerate(code) if sign == ".")
 
 
 def parse_dossier_code(code: str) -> DossierCodeParts:

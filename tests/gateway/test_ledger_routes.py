@@ -12,6 +12,7 @@ from tests.gateway.wire import SUBJECT
 
 RECORDS = "GET /ledger/v1/records"
 DOSSIER = "H26.14-240823-0001"
+FOR_ONE_PLACE: dict[str, str | None] = {"X-Purpose": "1.001193.H26"}
 ONE, PROOF, SEALS = f"{RECORDS}/{{}}", f"{RECORDS}/{{}}/proof", "GET /ledger/v1/seals"
 
 
@@ -67,6 +68,20 @@ async def test_agency_sees_its_own_records_and_those_below_it(mesh: Mesh, reader
         for operation in (ONE, PROOF):
             answer = await mesh.ask(operation.format(foreign["id"]), client=reader)
             assert answer.json()["type"] == "/problems/record-not-found"
+
+
+async def test_right_for_a_national_procedure_shows_what_was_done_for_its_localised_forms(
+    mesh: Mesh,
+) -> None:
+    grant = make_grant(operations=LEDGER, agencies=None, procedures=["1.001193"])
+    reader = await mesh.newcomer(grant, agency="G22")
+    client = await caller(mesh)
+    for purpose in ("1.001193.H26", "1.0011930", "1.002621.H26"):
+        await mesh.ask(VERIFY, client=client, headers={"X-Purpose": purpose})
+    told = await mesh.ask(
+        RECORDS, client=reader, agency="G22", params={"client": client}, headers=FOR_ONE_PLACE
+    )
+    assert [record["purpose"] for record in told.json()["items"]] == ["1.001193.H26"]
 
 
 async def test_right_for_some_procedures_shows_their_records(mesh: Mesh) -> None:

@@ -85,6 +85,31 @@ def test_right_that_names_the_purpose_comes_before_a_wider_one() -> None:
     assert (chosen.grants, otherwise.grants) == (("named",), ("wide",))
 
 
+def test_national_code_covers_its_localised_forms() -> None:
+    [right] = rights(replace(GRANT, procedures=codes("1.001193", "1.002621.H56")))
+    covered = ("1.001193", "1.001193.H26", "1.001193.000.00.00.H26", "1.002621.H56")
+    other = ("1.0011930", "1.00119", "1.002621", "1.002621.H26", "1.002621.H560", "")
+    assert [right.covers(purpose) for purpose in covered] == [True] * len(covered)
+    assert [right.covers(purpose) for purpose in other] == [False] * len(other)
+
+
+def test_right_that_names_the_localised_form_comes_before_the_national_one() -> None:
+    everything = replace(GRANT, id="all", agencies=codes("H26"))
+    national = replace(GRANT, id="national", procedures=codes("1.001193"), fields=codes("name"))
+    localised = replace(GRANT, id="localised", procedures=codes("1.001193.H26"), fields=codes())
+    three = rights(everything, national, localised)
+    found = {
+        purpose: right.grants
+        for purpose in ("1.001193.H26", "1.001193.H29", "1.002621.H26")
+        if (right := pick(three, purpose))
+    }
+    assert found == {
+        "1.001193.H26": ("localised",),
+        "1.001193.H29": ("national",),
+        "1.002621.H26": ("all",),
+    }
+
+
 def test_call_without_a_purpose_takes_the_widest_right() -> None:
     some_rows = replace(GRANT, id="1", agencies=codes("H26"))
     some_fields = replace(GRANT, id="2", fields=codes("name"))

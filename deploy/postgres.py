@@ -96,7 +96,10 @@ class EmbeddedPostgres:
         except FileNotFoundError:
             return False
         process = self.child.process_id
-        return bool(process and lines[0] == str(process.pid) and lines[-1].strip() == "ready")
+        # Just made, it is still empty.
+        if not process or not lines:
+            return False
+        return lines[0] == str(process.pid) and lines[-1].strip() == "ready"
 
 
 def service_url(admin_url: str, service: Service, database: str = "") -> str:

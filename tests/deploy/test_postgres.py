@@ -3,7 +3,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from deploy.child import running
+from deploy.child import Child, running
 from deploy.postgres import (
     SOCKET_PATH_BYTES,
     EmbeddedPostgres,
@@ -64,3 +64,11 @@ async def test_a_folder_too_deep_for_a_socket_works_and_keeps_its_data(tmp_path:
 def test_password_stays_out_of_a_services_url() -> None:
     url = service_url("postgresql://admin:secret@db.example:6432/postgres", SERVICES["gateway"])
     assert url == "postgresql+asyncpg://gateway@db.example:6432/gateway"
+
+
+async def test_server_whose_pid_file_is_not_yet_written_is_not_ready(tmp_path: Path) -> None:
+    server = EmbeddedPostgres(tmp_path, log=tmp_path / "log")
+    server.child = Child("sleep", ["sleep", "60"], log=tmp_path / "log", cwd=tmp_path)
+    (tmp_path / "postmaster.pid").touch()
+    with running(server.child):
+        assert not server._accepts()

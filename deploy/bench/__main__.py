@@ -1,39 +1,32 @@
-"""`make bench`: measures the running stack with everything on, and says the aims beside."""
+"""`make bench`: a stack of its own, everything on, and the figures with their aims beside."""
 
-import asyncio
 import os
+import shutil
 import sys
-from collections.abc import Awaitable, Callable, Mapping
 
-import uvloop
-
-from deploy.bench import proxies, writes
-from deploy.bench.figures import Figure, print_table, remember
-from deploy.bench.mesh import Mesh
-
-Part = Callable[[Mesh], Awaitable[list[Figure]]]
-
-PARTS: Mapping[str, Part] = {
-    "proxies": proxies.measure,
-    "verifications": writes.verifications,
-    "filings": writes.filings,
-    "visibility": writes.visibility,
-    "people": writes.people,
-}
+from deploy.bench.places import STACK
+from deploy.local.commands import with_stack
+from deploy.local.record import held, is_held
+from deploy.local.stack import read_stack
+from deploy.ports import free_port
 
 
-async def main() -> None:
-    wished = [name for name in os.environ.get("ONLY", "").split(",") if name] or list(PARTS)
-    if unknown := set(wished) - PARTS.keys():
-        sys.exit(f"ONLY: no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
-    figures: list[Figure] = []
-    for name in wished:
-        print(f"measuring {name} …", flush=True)
-        figures += await PARTS[name](Mesh())
-    print_table(figures)
-    remember(figures)
+def main() -> int:
+    if not os.environ.get("RUN_DIR"):
+        _choose_own_stack()
+    return with_stack(read_stack(os.environ), [sys.executable, "-m", "deploy.bench.measuring"])
+
+
+def _choose_own_stack() -> None:
+    """Empty, and on ports that nobody has: what else runs on this machine stays as it is."""
+    os.environ["RUN_DIR"] = str(STACK)
+    for name in read_stack({}).ports:
+        os.environ.setdefault(name, str(free_port()))
+    if STACK.exists() and not is_held(STACK):
+        with held(STACK):
+            for path in STACK.iterdir():
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 if __name__ == "__main__":
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main())
+    sys.exit(main())

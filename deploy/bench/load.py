@@ -1,38 +1,90 @@
-"""Load over loopback: some connections, each sending its next request when its answer has come."""
+"""Load over loopback: each connection sends its next request when its answer has come.
+
+Closed (`saturate`): at once, so that the server is never idle. Open (`at_rate`): at planned
+instants; a request that must wait for a free connection counts from its planned instant, so that
+a server which stands still for a second cannot hide all that should have come in that second.
+"""
 
 import asyncio
-import contextlib
 import itertools
-import statistics
+import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 Request = bytes
+Address = tuple[str, int]
+FIRST_ERROR = 400
+WARM_UP_SECONDS = 0.5
+MEBIBYTE = 1024 * 1024
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The least value that is not exceeded by that share of them."""
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
 
 
 @dataclass
 class Outcome:
-    """`seconds` holds the time of each answered request; `statuses` counts them by status."""
+    """`planned` and `seconds` of each answered request; what the warm-up did is not in it.
 
-    duration: float = 0.0
+    `cpu` is the share of one core that this process, which sends the load, needed for it.
+    """
+
+    duration: float
+    planned: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     statuses: dict[int, int] = field(default_factory=dict)
     broken: int = 0
+    cpu: float = 0.0
+
+    def note(self, planned: float, answered: float, status: int) -> None:
+        self.planned.append(planned)
+        self.seconds.append(answered - planned)
+        self.statuses[status] = self.statuses.get(status, 0) + 1
 
     @property
     def per_second(self) -> float:
-        return len(self.seconds) / self.duration if self.duration else 0.0
+        return len(self.seconds) / self.duration
 
-    def quantile(self, share: float) -> float:
+    def ms(self, share: float) -> float:
         """Milliseconds within which that share of the requests was answered."""
-        if len(self.seconds) < 2:  # noqa: PLR2004 -- a quantile needs two points
-            return 0.0
-        return statistics.quantiles(self.seconds, n=1000)[round(share * 1000) - 1] * 1000
+        return quantile(self.seconds, share) * 1000
 
-    def failures(self) -> int:
-        return self.broken + sum(n for status, n in self.statuses.items() if status >= 400)  # noqa: PLR2004 -- HTTP
+    def windows(self, count: int, begin: float = 0.0) -> list["Outcome"]:
+        """Its parts, of equal length, by the planned instants; `begin` is the first one's."""
+        length = self.duration / count
+        parts = [Outcome(length, cpu=self.cpu) for _ in range(count)]
+        begin = begin or min(self.planned, default=0.0)
+        for planned, seconds in zip(self.planned, self.seconds, strict=True):
+            part = parts[min(int((planned - begin) / length), count - 1)]
+            part.planned.append(planned)
+            part.seconds.append(seconds)
+        return parts
+
+    def require_success(self) -> "Outcome":
+        failed = {status: n for status, n in self.statuses.items() if status >= FIRST_ERROR}
+        if failed or self.broken or not self.seconds:
+            raise LoadFailedError(
+                f"{len(self.seconds)} answers, by status {self.statuses}; {self.broken} broken"
+            )
+        return self
+
+
+@dataclass(frozen=True)
+class Span:
+    """On how many connections, for how long, and how long before that without being counted."""
+
+    connections: int
+    seconds: float
+    warm_up: float
+
+
+class LoadFailedError(Exception):
+    """Not every request was answered as it should: its speed says nothing."""
 
 
 def request(method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Request:
@@ -45,66 +97,135 @@ def request(method: str, url: str, headers: Mapping[str, str], body: bytes = b""
     return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
 
 
+def repeated(one: Request) -> Iterator[Request]:
+    return itertools.repeat(one)
+
+
 async def saturate(
-    host: str,
-    port: int,
+    address: Address,
     requests: Iterator[Request],
     *,
     connections: int,
     seconds: float,
-    warm_up: float = 1.0,
+    warm_up: float = WARM_UP_SECONDS,
 ) -> Outcome:
-    """As many requests as `connections` carry for `seconds`; what the warm-up does is dropped."""
-    outcome = Outcome()
-    begin = time.perf_counter() + warm_up
-    end = begin + seconds
-    async with asyncio.TaskGroup() as tasks:
-        for _ in range(connections):
-            tasks.create_task(_connection((host, port), requests, outcome, begin, end))
-    outcome.duration = seconds
+    """As many requests as `connections` carry for `seconds`."""
+
+    span = Span(connections, seconds, warm_up)
+    return await _load(address, requests, lambda _, end: _back_to_back(end), span)
+
+
+async def at_rate(
+    address: Address,
+    requests: Iterator[Request],
+    *,
+    rate: float,
+    connections: int,
+    seconds: float,
+    warm_up: float = WARM_UP_SECONDS,
+) -> Outcome:
+    """`rate` requests a second, whether or not the server keeps up."""
+
+    span = Span(connections, seconds, warm_up)
+    return await _load(address, requests, partial(planned_instants, rate), span)
+
+
+def _back_to_back(end: float) -> Iterator[float]:
+    while (now := time.perf_counter()) < end:
+        yield now
+
+
+def planned_instants(rate: float, begin: float, end: float) -> Iterator[float]:
+    return (begin + number / rate for number in range(round((end - begin) * rate)))
+
+
+async def _load(
+    address: Address,
+    requests: Iterator[Request],
+    instants: Callable[[float, float], Iterator[float]],
+    span: Span,
+) -> Outcome:
+    outcome = Outcome(span.seconds)
+    loop = asyncio.get_running_loop()
+    opened = [await loop.create_connection(Connection, *address) for _ in range(span.connections)]
+    started, cpu = time.perf_counter(), time.process_time()
+    begin = started + span.warm_up
+    shared = instants(started, begin + span.seconds)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for _, connection in opened:
+                tasks.create_task(_send(connection, requests, shared, outcome, begin))
+    finally:
+        for transport, _ in opened:
+            transport.close()
+    outcome.cpu = (time.process_time() - cpu) / (time.perf_counter() - started)
     return outcome
 
 
-async def _connection(
-    address: tuple[str, int],
+async def _send(
+    connection: "Connection",
     requests: Iterator[Request],
+    instants: Iterator[float],
     outcome: Outcome,
     begin: float,
-    end: float,
 ) -> None:
-    reader, writer = await asyncio.open_connection(*address)
     try:
-        for sent in requests:
-            started = time.perf_counter()
-            if started > end:
+        for planned in instants:
+            if (ahead := planned - time.perf_counter()) > 0:
+                await asyncio.sleep(ahead)
+            if (sent := next(requests, None)) is None:
                 return
-            writer.write(sent)
-            status = await _read_answer(reader)
-            now = time.perf_counter()
-            if begin <= now <= end:
-                outcome.seconds.append(now - started)
-                outcome.statuses[status] = outcome.statuses.get(status, 0) + 1
-    except (OSError, EOFError, ValueError):
+            status = await connection.ask(sent)
+            if planned >= begin:
+                outcome.note(planned, time.perf_counter(), status)
+    except (OSError, ValueError):
         outcome.broken += 1
-    finally:
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
 
 
-async def _read_answer(reader: asyncio.StreamReader) -> int:
-    head = (await reader.readuntil(b"\r\n\r\n")).lower()
-    status = int(head[9:12])
-    at = head.find(b"content-length:")
-    if at >= 0:
-        length = int(head[at + 15 : head.index(b"\r\n", at)])
-        await reader.readexactly(length)
-    elif b"chunked" in head:
-        while size := int(await reader.readline(), 16):
-            await reader.readexactly(size + 2)
-        await reader.readline()
-    return status
+class Connection(asyncio.Protocol):
+    """Reads no more of an answer than its status and its end: bodies are counted and dropped."""
 
+    def __init__(self) -> None:
+        self._head = b""
+        self._status = self._left = 0
+        self._answer: asyncio.Future[int] | None = None
 
-def repeated(one: Request) -> Iterator[Request]:
-    return itertools.repeat(one)
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport: Any = transport  # uvloop's own, which is no asyncio.Transport
+
+    def ask(self, sent: Request) -> "asyncio.Future[int]":
+        """Its status, when the whole answer is there."""
+        self._answer = asyncio.get_running_loop().create_future()
+        if self._transport.is_closing():
+            self._answer.set_exception(ConnectionError("the server hung up"))
+            return self._answer
+        self._transport.write(sent)
+        return self._answer
+
+    def data_received(self, data: bytes) -> None:
+        if self._left:
+            self._left -= len(data)
+        elif not self._begin(data):
+            return
+        if self._left == 0 and self._answer and not self._answer.done():
+            self._answer.set_result(self._status)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._answer and not self._answer.done():
+            self._answer.set_exception(error or ConnectionError("the server hung up"))
+
+    def _begin(self, data: bytes) -> bool:
+        """False while the head of the answer is not complete."""
+        self._head += data
+        end = self._head.find(b"\r\n\r\n")
+        if end < 0:
+            return False
+        head, body = self._head[:end].lower() + b"\r\n", len(self._head) - end - 4
+        self._head = b""
+        self._status = int(head[9:12])
+        at = head.find(b"\r\ncontent-length:")
+        if at < 0:
+            self._transport.abort()  # of an answer without a length the end is not seen here
+            return False
+        self._left = int(head[at + 17 : head.index(b"\r\n", at + 2)]) - body
+        return True

@@ -1,4 +1,4 @@
-"""The running stack as a load sees it: tokens, requests, people and dossiers to send."""
+"""The running stack as a load sees it: tokens, rights, and the requests to send."""
 
 import itertools
 import json
@@ -6,81 +6,111 @@ import os
 import random
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
+from pydantic import SecretStr
 
-from deploy.bench.load import Request, request
+from deploy.bench.load import Address, Request, request
 from deploy.local.commands import as_started
-from deploy.local.stack import read_stack
+from deploy.local.stack import Stack, read_stack
 from deploy.services import SERVICES
-from identity_service.people import generate
+from gateway.keys import RightsSigner, read_private_key
+from gateway.rights import RightInForce
+from identity_service.people import Person, generate
+from shared.auth import RIGHT_HEADER
 
-GATEWAY = os.environ.get("GATEWAY_URL", "http://127.0.0.1:8000")
-SANDBOX = Path(os.environ.get("SANDBOX_FILE", ".run/sandbox.json"))
+PYTHON = sys.executable
 PROCEDURE = "1.001193"
 SEEDED_PEOPLE, SEED = 10_000, 1
+# The one-stop system of the sandbox whose quota is wide enough to be measured.
+ONE_STOP, ONE_STOP_AGENCY = "onestop-h26", "H26"
+COMMUNES = 100
 
 
 class Mesh:
     def __init__(self) -> None:
-        parts = urlsplit(GATEWAY)
-        self.host, self.port = parts.hostname or "127.0.0.1", parts.port or 80
-        clients = json.loads(SANDBOX.read_text())["clients"]
-        self._people = SEEDED_PEOPLE
+        self.url = os.environ["GATEWAY_URL"]
+        parts = urlsplit(self.url)
+        self.address: Address = parts.hostname or "127.0.0.1", parts.port or 80
+        clients = json.loads(Path(os.environ["SANDBOX_FILE"]).read_text())["clients"]
         self._secrets = {each["client_id"]: each["client_secret"] for each in clients}
 
-    def headers(self, client: str) -> dict[str, str]:
+    @property
+    def stack(self) -> Stack:
+        return as_started(read_stack(os.environ))
+
+    @property
+    def is_short(self) -> bool:
+        """Only to see that the parts work: nothing is kept of it."""
+        return bool(os.environ.get("SECONDS") or os.environ.get("DOSSIERS"))
+
+    def seconds(self, usual: float) -> float:
+        """How long a run takes, unless SECONDS makes all of them short."""
+        return float(os.environ.get("SECONDS") or usual)
+
+    def headers(self, client: str = ONE_STOP) -> dict[str, str]:
         """A new token for each part: one lives for ten minutes."""
         form = {
             "grant_type": "client_credentials",
             "client_id": client,
             "client_secret": self._secrets[client],
         }
-        answer = httpx.post(f"{GATEWAY}/oauth/token", data=form, timeout=10).raise_for_status()
-        token = answer.json()["access_token"]
+        answer = httpx.post(f"{self.url}/oauth/token", data=form, timeout=10, trust_env=False)
+        token = answer.raise_for_status().json()["access_token"]
         return {
             "Authorization": f"Bearer {token}",
             "X-Purpose": PROCEDURE,
             "X-Officer": "bench",
         }
 
-    def verifications(self, client: str) -> Iterator[Request]:
+    def inner_headers(self, client: str, operation: str, service: str) -> dict[str, str]:
+        """As the gateway passes a call on: with the right, signed by its own key, for a minute."""
+        right = RightInForce(
+            grants=("bench",),
+            procedures=None,
+            fields=None,
+            agencies=None,
+            ends=time.time() + 3600,
+            per_second=None,
+            per_day=None,
+        )
+        pem = (self.stack.secrets / "gateway" / "rights_key").read_text()
+        signer = RightsSigner(read_private_key("rights_key", SecretStr(pem)))
+        signed = signer.assertion(
+            right, client=client, operation=operation, audience=service, now=time.time()
+        )
+        return self.headers(client) | {RIGHT_HEADER: signed}
+
+    def verifications(self, url: str = "", client: str = ONE_STOP) -> Iterator[Request]:
         """Endless, of the seeded people in random order, each as the register has them."""
-        url, headers = f"{GATEWAY}/identity/v1/verifications", self.headers(client)
+        target, headers = f"{url or self.url}/identity/v1/verifications", self.headers(client)
         made = [
-            request("POST", url, headers, _claim(person))
+            request("POST", target, headers, _claim(person))
             for person in generate(SEEDED_PEOPLE, seed=SEED)
         ]
         random.Random(SEED).shuffle(made)  # noqa: S311 -- an order, no secret
         return itertools.cycle(made)
 
-    def filings(self, client: str) -> Iterator[Request]:
-        url, headers = f"{GATEWAY}/dossier/v1/dossiers", self.headers(client)
+    def filings(self, url: str = "") -> Iterator[Request]:
+        target, headers = f"{url or self.url}/dossier/v1/dossiers", self.headers()
         for number in itertools.count():
-            yield request("POST", url, headers | {"Idempotency-Key": str(uuid4())}, filing(number))
-
-    def add_people(self, count: int) -> float:
-        """People per second, as the command itself says at its end."""
-        self._people += count
-        command = [sys.executable, "-m", "identity_service.people", "--count", str(self._people)]
-        told = subprocess.run(
-            command, env=service_environment("identity_service"), check=True, capture_output=True
-        ).stdout.decode()
-        return float(told.split()[-2].replace(",", ""))
+            key = {"Idempotency-Key": str(uuid4())}
+            yield request("POST", target, headers | key, filing(number))
 
 
-def _claim(person: object) -> bytes:
+def _claim(person: Person) -> bytes:
     fields = ("personal_number", "full_name", "birth_date")
     return json.dumps({name: getattr(person, name) for name in fields}).encode()
 
 
 def filing(number: int) -> bytes:
     """A dossier at one of a hundred communes."""
-    desk = f"H26.{101 + number % 100}"
+    desk = f"{ONE_STOP_AGENCY}.{101 + number % COMMUNES}"
     return json.dumps(
         {
             "procedure": PROCEDURE,
@@ -102,10 +132,13 @@ def service_environment(service: str) -> Mapping[str, str]:
     return as_started(read_stack(os.environ)).service_environment(SERVICES[service])
 
 
-def service_process(service: str, command: str, **changed: str) -> "subprocess.Popen[bytes]":
-    """A further process of a service beside those of the stack, to be ended by the caller."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "shared", service, command],
+def run_as(service: str, *command: str, **changed: str) -> str:
+    """What a command of a service prints, run to its end; raises where it fails."""
+    told = subprocess.run(
+        [PYTHON, *command],
         env={**service_environment(service), **changed},
-        stdout=subprocess.DEVNULL,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
     )
+    return told.stdout

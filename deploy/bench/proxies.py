@@ -1,149 +1,159 @@
-"""Gateway against plain nginx: the same upstream, the same core, one after the other, in turns."""
+"""Gateway against plain nginx: the same upstream, the same core, one after the other, in turns.
 
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Iterator
+On two cores the sender of the load shares the other core with the upstream. Where that one is the
+limit, the ratio flatters the gateway; the CPU that each proxy spends on a request does not.
+"""
+
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
-
-import httpx
+from dataclasses import dataclass, field
 
 from deploy.bench.figures import Figure
-from deploy.bench.load import Outcome, repeated, request, saturate
-from deploy.bench.mesh import Mesh, service_process
+from deploy.bench.load import MEBIBYTE, Outcome, Request, at_rate, repeated, request, saturate
+from deploy.bench.mesh import ONE_STOP, PYTHON, Mesh
+from deploy.bench.nginx import binary, nginx
+from deploy.bench.outcomes import latencies, sender
+from deploy.bench.places import OTHER_CORE, PROXY_CORE
+from deploy.bench.processes import Server, bound_to, server, service
+from deploy.bench.streaming import streaming
+from deploy.bench.upstream import PATH
 from deploy.ports import free_port
 
-PATH = "/dossier/v1/procedures/1.001193"
-CONNECTIONS = 32
-SECONDS, ROUNDS = 5.0, 3
-START_SECONDS = 30.0
-PROXY_CORE, OTHER_CORE = 0, (os.cpu_count() or 1) - 1
+SECONDS, ROUNDS = 2.0, 3
+KIBIBYTE = 1024
+OPERATION = "GET /dossier/v1/procedures/{code}"
+UPSTREAMS: Mapping[str, list[str]] = {
+    "null": ["-m", "granian", "deploy.bench.upstream:null", "--interface", "asgi"],
+    "FastAPI": ["-m", "uvicorn", "deploy.bench.upstream:fastapi", "--factory"],
+}
 
-NGINX = """
-daemon off; worker_processes 1; pid {folder}/pid; error_log stderr crit;
-events {{ worker_connections 1024; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
-    upstream behind {{ server 127.0.0.1:{upstream}; keepalive 64; }}
-    server {{
-        listen 127.0.0.1:{port};
-        keepalive_requests 1000000;
-        location / {{
-            proxy_pass http://behind; proxy_http_version 1.1; proxy_set_header Connection "";
-        }}
-    }}
-}}
-"""
+
+@dataclass(frozen=True)
+class Case:
+    """`service` is the settings variable under which the gateway knows the upstream."""
+
+    upstream: str
+    size: int
+    connections: int
+    aim: float | None = None
+    added_aim: float | None = None
+
+    @property
+    def name(self) -> str:
+        body = "1 MiB" if self.size == MEBIBYTE else "1 KiB"
+        return f"{self.upstream} upstream, {body}, {self.connections} connections"
+
+
+CASES = (
+    Case("FastAPI", KIBIBYTE, 32, aim=0.8, added_aim=2.0),
+    Case("FastAPI", KIBIBYTE, 256),
+    Case("null", KIBIBYTE, 32, aim=0.3),
+    Case("null", KIBIBYTE, 256),
+    Case("null", MEBIBYTE, 32),
+    Case("FastAPI", MEBIBYTE, 32),
+    # Its own answer, of 2 KiB; nginx passes the assertion on that the gateway would have signed.
+    Case("dossier_service", KIBIBYTE, 32),
+)
+
+
+@dataclass
+class Turns:
+    """What one proxy did in its turns, and the CPU it spent on a request, in microseconds."""
+
+    saturated: list[Outcome] = field(default_factory=list)
+    at_half: list[Outcome] = field(default_factory=list)
+    cpu_us: list[float] = field(default_factory=list)
+
+    @property
+    def speeds(self) -> list[float]:
+        return [run.require_success().per_second for run in self.saturated]
 
 
 async def measure(mesh: Mesh) -> list[Figure]:
-    nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-    if not nginx:
+    if not binary():
         print("nginx is not installed: the comparison with it is left out")
-        return []
-    outcomes: dict[str, list[Outcome]] = {"nginx": [], "gateway": []}
-    with ExitStack() as stack:
-        upstream = stack.enter_context(_upstream())
-        ports = {
-            "nginx": stack.enter_context(_nginx(nginx, upstream)),
-            "gateway": stack.enter_context(_gateway(upstream)),
-        }
-        os.sched_setaffinity(0, {OTHER_CORE})
-        headers = mesh.headers("onestop-h26")
-        for _ in range(ROUNDS):
-            for name, port in ports.items():
-                sent = request("GET", f"http://127.0.0.1:{port}{PATH}", headers)
-                outcomes[name].append(
-                    await saturate(
-                        "127.0.0.1", port, repeated(sent), connections=CONNECTIONS, seconds=SECONDS
-                    )
-                )
-        os.sched_setaffinity(0, range(os.cpu_count() or 1))
-    return _figures(outcomes)
-
-
-def _figures(outcomes: dict[str, list[Outcome]]) -> list[Figure]:
-    figures = []
-    for name, runs in outcomes.items():
-        assert not any(run.failures() for run in runs), [run.statuses for run in runs]
-        figures += [
-            Figure(f"{name}: requests at 32 connections", "1/s", [r.per_second for r in runs]),
-            Figure(f"{name}: p50", "ms", [r.quantile(0.5) for r in runs]),
-            Figure(f"{name}: p95", "ms", [r.quantile(0.95) for r in runs]),
-        ]
-    pairs = list(zip(outcomes["gateway"], outcomes["nginx"], strict=True))
-    ratios = [ours.per_second / theirs.per_second for ours, theirs in pairs]
-    added = [ours.quantile(0.5) - theirs.quantile(0.5) for ours, theirs in pairs]
-    return [
-        *figures,
-        Figure("gateway / nginx, same FastAPI upstream, same core", "ratio", ratios, ">= 0.8"),
-        Figure("added p50 at saturation", "ms", added),
-    ]
+    figures: list[Figure] = []
+    for upstream in dict.fromkeys(case.upstream for case in CASES):
+        with ExitStack() as stack:
+            behind = stack.enter_context(_upstream(upstream))
+            gateway = stack.enter_context(
+                service("gateway", core=PROXY_CORE, DOSSIER_URL=behind.url, SYNC_URL=behind.url)
+            )
+            stack.enter_context(bound_to(OTHER_CORE))
+            if upstream == "null":
+                figures += await streaming(mesh, gateway)
+            if binary():
+                plain = stack.enter_context(nginx(behind.port, PROXY_CORE))
+                proxies = {"nginx": plain, "gateway": gateway}
+                for case in CASES:
+                    if case.upstream == upstream:
+                        figures += await _compare(mesh, case, proxies)
+    return figures
 
 
 @contextmanager
-def _upstream() -> Iterator[int]:
+def _upstream(name: str) -> Iterator[Server]:
+    if name not in UPSTREAMS:
+        with service(name, core=OTHER_CORE) as own:
+            yield own
+        return
     port = free_port()
-    command = [sys.executable, "-m", "uvicorn", "deploy.bench.upstream:create_app", "--factory"]
-    command += ["--port", str(port), "--log-level", "critical", "--no-access-log"]
-    with _running(subprocess.Popen(command), port, OTHER_CORE, "/healthz"):
-        yield port
+    command = [PYTHON, *UPSTREAMS[name], "--port", str(port), "--no-access-log"]
+    with server(name, command, port, "/healthz", core=OTHER_CORE) as started:
+        yield started
 
 
-@contextmanager
-def _nginx(binary: str, upstream: int) -> Iterator[int]:
-    port = free_port()
-    with tempfile.TemporaryDirectory() as folder:
-        configuration = Path(folder) / "nginx.conf"
-        configuration.write_text(NGINX.format(folder=folder, port=port, upstream=upstream))
-        Path(folder).chmod(0o777)  # its worker is another user
-        process = subprocess.Popen([binary, "-p", folder, "-c", str(configuration)])
-        with _running(process, port, PROXY_CORE, "/healthz"):
-            yield port
+async def _compare(mesh: Mesh, case: Case, proxies: Mapping[str, Server]) -> list[Figure]:
+    seconds = mesh.seconds(SECONDS)
+    turns = {name: Turns() for name in proxies}
+    sent = {name: _requests(mesh, case, name, proxy) for name, proxy in proxies.items()}
+    for _ in range(ROUNDS):
+        for name, proxy in proxies.items():
+            before = proxy.cpu_seconds()
+            run = await saturate(
+                proxy.address, sent[name], connections=case.connections, seconds=seconds, warm_up=0
+            )
+            spent = proxy.cpu_seconds() - before
+            turns[name].saturated.append(run.require_success())
+            turns[name].cpu_us.append(spent / len(run.seconds) * 1e6)
+        # The same load for both, or the slower proxy would be asked for less.
+        half = turns["gateway"].speeds[-1] / 2
+        for name, proxy in proxies.items():
+            run = await at_rate(
+                proxy.address,
+                sent[name],
+                rate=half,
+                connections=case.connections,
+                seconds=seconds,
+                warm_up=seconds / 4,
+            )
+            turns[name].at_half.append(run.require_success())
+    return list(_figures(case, turns["gateway"], turns["nginx"]))
 
 
-@contextmanager
-def _gateway(upstream: int) -> Iterator[int]:
-    port = free_port()
-    process = service_process(
-        "gateway", "serve", PORT=str(port), DOSSIER_URL=f"http://127.0.0.1:{upstream}"
-    )
-    with _running(process, port, PROXY_CORE, "/readyz"):
-        yield port
+def _requests(mesh: Mesh, case: Case, proxy: str, server: Server) -> Iterator[Request]:
+    if case.upstream in UPSTREAMS:
+        target, headers = f"{server.url}{PATH}?size={case.size}", mesh.headers()
+    else:
+        target = f"{server.url}{PATH}"
+        plain = proxy == "nginx"
+        headers = (
+            mesh.inner_headers(ONE_STOP, OPERATION, case.upstream) if plain else mesh.headers()
+        )
+    return repeated(request("GET", target, headers))
 
 
-@contextmanager
-def _running(process: "subprocess.Popen[bytes]", port: int, core: int, path: str) -> Iterator[None]:
-    """Until it answers, then bound to its core with its children, at last ended."""
-    try:
-        deadline = time.monotonic() + START_SECONDS
-        while not _answers(port, path):
-            assert process.poll() is None, f"{process.args!r} ended"
-            assert time.monotonic() < deadline, f"{process.args!r} does not answer"
-            time.sleep(0.05)
-        _bind(process.pid, core)
-        yield
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _bind(pid: int, core: int) -> None:
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        os.sched_setaffinity(int(task.name), {core})
-        children = (task / "children").read_text().split()
-        for child in children:
-            _bind(int(child), core)
-
-
-def _answers(port: int, path: str) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=2).is_success
-    except httpx.HTTPError:
-        return False
+def _figures(case: Case, gateway: Turns, plain: Turns) -> Iterator[Figure]:
+    name = case.name
+    ratios = [ours / theirs for ours, theirs in zip(gateway.speeds, plain.speeds, strict=True)]
+    yield Figure(f"gateway / nginx: {name}", "ratio", ratios, case.aim)
+    yield Figure(f"nginx: {name}", "1/s", plain.speeds)
+    yield Figure(f"gateway: {name}", "1/s", gateway.speeds, reference=plain.speeds)
+    yield Figure(f"nginx: {name}: CPU of a request", "µs", plain.cpu_us)
+    yield Figure(f"gateway: {name}: CPU of a request", "µs", gateway.cpu_us, reference=plain.cpu_us)
+    pairs = zip(gateway.at_half, plain.at_half, strict=True)
+    added = [ours.ms(0.5) - theirs.ms(0.5) for ours, theirs in pairs]
+    yield Figure(f"added p50 at half load: {name}", "ms", added, case.added_aim)
+    yield from latencies(f"nginx at half load: {name}", plain.at_half)
+    yield from latencies(f"gateway at half load: {name}", gateway.at_half)
+    yield sender(name, [*gateway.saturated, *plain.saturated])

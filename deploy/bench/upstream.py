@@ -1,16 +1,54 @@
-"""The least FastAPI application there is: what gateway and nginx pass the same calls on to."""
+"""What gateway and nginx pass the same calls on to: no application at all, and the least one.
+
+`?size=` says how many bytes the answer has. A body that is sent is read to its end.
+"""
+
+from functools import cache
+from urllib.parse import parse_qs
 
 from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 
-BODY = {"payload": "x" * 1000}
+PATH = "/dossier/v1/procedures/1.001193"
+PIECE = 64 * 1024
+USUAL = 1024
 
 
-def create_app() -> FastAPI:
+async def null(scope: Scope, receive: Receive, send: Send) -> None:
+    """Raw ASGI: reads, answers, knows nothing."""
+    if scope["type"] != "http":
+        return
+    while (await receive()).get("more_body"):
+        pass
+    size = _size(scope["query_string"])
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % size)]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    for left in range(size, 0, -PIECE):
+        piece = {"type": "http.response.body", "body": _body(min(left, PIECE))}
+        await send(piece | {"more_body": left > PIECE})
+
+
+@cache
+def _size(query: bytes) -> int:
+    return int(parse_qs(query.decode()).get("size", [str(USUAL)])[0])
+
+
+@cache
+def _body(size: int) -> bytes:
+    return b"x" * size
+
+
+@cache
+def _told(size: int) -> dict[str, str]:
+    return {"payload": "x" * size}
+
+
+def fastapi() -> FastAPI:
     app = FastAPI(openapi_url=None)
 
-    @app.get("/dossier/v1/procedures/1.001193")
-    async def read() -> dict[str, str]:
-        return BODY
+    @app.get(PATH)
+    async def read(size: int = USUAL) -> dict[str, str]:
+        return _told(size)
 
     @app.get("/healthz")
     async def healthz() -> dict[str, str]:

@@ -1,0 +1,187 @@
+"""The relay and the consumer with its inbox, on the embedded broker and on Apache Kafka.
+
+On a database and a broker of their own: nothing else hears these events.
+"""
+
+import asyncio
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import orjson
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from deploy.bench.figures import Figure
+from deploy.bench.mesh import Mesh, run_as
+from deploy.broker import EmbeddedBroker
+from deploy.child import running
+from deploy.kafka.server import KafkaServer
+from deploy.ports import free_port
+from deploy.postgres import EmbeddedPostgres, make_database, make_databases, service_url
+from deploy.services import SERVICES
+from shared.consumer import Handler, Handlers, consume
+from shared.database import SessionFactory, open_database
+from shared.events import DossierFiled
+from shared.kafka import open_consumer, open_producer
+from shared.outbox import BATCH_SIZE, keep_partitions, relay_batch
+from shared.settings import ServiceSettings
+from sync_service.projections import project_dossiers
+
+SERVICE = "sync_service"
+EVENTS, ROUNDS = 20_000, 3
+LONGEST_SECONDS = 60.0
+AIM = 10_000
+
+
+async def measure(mesh: Mesh) -> list[Figure]:
+    count = max(BATCH_SIZE, int(EVENTS * min(1.0, mesh.seconds(2) / 2)))
+    figures: list[Figure] = []
+    with TemporaryDirectory() as folder:
+        figures += await _on(
+            EmbeddedBroker(free_port(), Path(folder) / "log"), "embedded broker", count
+        )
+        if shutil.which("java") and shutil.which("mvn"):
+            kafka = Path(folder) / "kafka"
+            kafka.mkdir()
+            figures += await _on(KafkaServer(kafka), "Apache Kafka", count)
+        else:
+            print("there is no Java or Maven here: Apache Kafka is left out")
+    return figures
+
+
+async def _on(broker: EmbeddedBroker | KafkaServer, name: str, count: int) -> list[Figure]:
+    with running(broker), _database() as url:
+        settings = ServiceSettings(
+            name=SERVICE,
+            database_url=url,
+            kafka_servers=broker.servers,
+            kafka_idempotent=broker.idempotent,
+            kafka_fetch_wait_ms=broker.fetch_wait_ms,
+        )
+        async with open_database(settings) as sessions:
+            relayed = [await _relay(settings, sessions, count) for _ in range(ROUNDS)]
+            inbox = await _consume(settings, sessions, count, "inbox", _nothing)
+            await _forget(sessions)
+            projected = await _consume(settings, sessions, count, "view", project_dossiers)
+    return [
+        Figure(f"events relayed from the outbox, {name}", "1/s", relayed, AIM),
+        Figure(f"events consumed with inbox, {name}", "1/s", inbox, AIM),
+        Figure(f"events projected into the national view, {name}", "1/s", projected),
+    ]
+
+
+@contextmanager
+def _database() -> Iterator[str]:
+    """An empty one of sync_service, whose tables are those of every service and the view."""
+    with TemporaryDirectory(prefix="bench-") as folder:
+        server = EmbeddedPostgres(Path(folder) / "data", Path(folder) / "log")
+        with running(server):
+            make_databases(server.url, passwords={})
+            make_database(server.url, "events", owner=SERVICES[SERVICE].role)
+            url = service_url(server.url, SERVICES[SERVICE], "events")
+            run_as(SERVICE, "-m", "shared", SERVICE, "migrate", DATABASE_URL=url)
+            yield url
+
+
+async def _relay(settings: ServiceSettings, sessions: SessionFactory, count: int) -> float:
+    async with sessions.begin() as session:
+        await keep_partitions(session)
+        await _write(session, count)
+    async with open_producer(settings) as producer:
+        started = time.perf_counter()
+        while await relay_batch(sessions, producer):
+            pass
+        return count / (time.perf_counter() - started)
+
+
+async def _write(session: AsyncSession, count: int) -> None:
+    """Filings of as many dossiers, each of its own code."""
+    first = int(await session.scalar(text("SELECT count(*) FROM outbox_sent")) or 0)
+    now = datetime.now(UTC)
+    event = DossierFiled(
+        code="CODE",
+        version=1,
+        at=now,
+        procedure="1.001193",
+        channel=1,
+        status=2,
+        helped_by=None,
+        received_by="H26.101",
+        decided_by="H26.101",
+        filed_at=now,
+        received_at=now,
+        due_at=now,
+        finished_at=None,
+    )
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_source": "/dossier_service",
+        "ce_type": DossierFiled.event_type,
+        "ce_time": now.isoformat(),
+        "content-type": "application/json",
+    }
+    given = {
+        "topic": DossierFiled.topic,
+        "value": event.model_dump_json(),
+        "headers": orjson.dumps(headers).decode(),
+        "first": first,
+        "last": first + count - 1,
+    }
+    await session.execute(_MANY, given)
+
+
+_MANY = text("""
+    INSERT INTO outbox (id, at, topic, key, value, headers)
+    SELECT id, now(), :topic, code, convert_to(replace(:value, 'CODE', code), 'UTF8'),
+        CAST(:headers AS jsonb) || jsonb_build_object('ce_id', id)
+    FROM (SELECT gen_random_uuid() AS id, 'H26.101-261120-' || lpad(number::text, 7, '0') AS code
+        FROM generate_series(CAST(:first AS bigint), CAST(:last AS bigint)) AS number) AS made
+""")
+
+
+async def _nothing(_: AsyncSession, __: Sequence[Any]) -> None:
+    """The inbox alone."""
+
+
+async def _consume(
+    settings: ServiceSettings, sessions: SessionFactory, count: int, group: str, handler: Handler
+) -> list[float]:
+    """Events a second, of each third of all: the first begins with the first batch's end."""
+    stopping, instants, total = asyncio.Event(), list[tuple[int, float]](), 0
+
+    async def counted(session: AsyncSession, events: Sequence[Any]) -> None:
+        nonlocal total
+        await handler(session, events)
+        total += len(events)
+        instants.append((total, time.perf_counter()))
+        if total >= ROUNDS * count:
+            stopping.set()
+
+    handlers: Handlers = {DossierFiled: [counted]}
+    async with (
+        asyncio.timeout(LONGEST_SECONDS),
+        open_consumer(settings, [DossierFiled.topic], group) as consumer,
+    ):
+        await consume(sessions, consumer, handlers, stopping)
+    return speeds(instants, ROUNDS)
+
+
+def speeds(instants: Sequence[tuple[int, float]], rounds: int) -> list[float]:
+    """Of as many stretches, from when how many were done; the first batch only starts the clock."""
+    borders = [
+        instants[round(number * (len(instants) - 1) / rounds)] for number in range(rounds + 1)
+    ]
+    pairs = pairwise(borders)
+    return [(done - before) / (at - since) for (before, since), (done, at) in pairs if at > since]
+
+
+async def _forget(sessions: SessionFactory) -> None:
+    async with sessions.begin() as session:
+        await session.execute(text("TRUNCATE handled_event"))

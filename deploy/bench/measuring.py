@@ -1,0 +1,107 @@
+"""Measures part after part beside the running stack; one that fails does not stop the others."""
+
+import asyncio
+import os
+import sys
+import time
+import traceback
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import uvloop
+
+from deploy.bench import (
+    events,
+    filings,
+    growth,
+    lists,
+    people,
+    proxies,
+    sync,
+    transitions,
+    verifications,
+    visibility,
+)
+from deploy.bench.figures import Figure, table
+from deploy.bench.mesh import Mesh
+from deploy.bench.record import (
+    Measured,
+    Run,
+    read_recorded,
+    record,
+    remember,
+    verdict,
+    write_recorded,
+)
+from deploy.bench.sizes import sizes
+
+Part = Callable[[Mesh], Awaitable[list[Figure]]]
+
+PARTS: Mapping[str, Part] = {
+    "proxies": proxies.measure,
+    "verifications": verifications.measure,
+    "filings": filings.measure,
+    "transitions": transitions.measure,
+    "visibility": visibility.measure,
+    "sync": sync.measure,
+    "events": events.measure,
+    "lists": lists.measure,
+    "growth": growth.measure,
+    "people": people.measure,
+}
+BUDGET_SECONDS = 15 * 60
+
+
+async def main() -> int:
+    wished = [name for name in os.environ.get("ONLY", "").split(",") if name] or list(PARTS)
+    if unknown := set(wished) - PARTS.keys():
+        sys.exit(f"ONLY: no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    measured = [await _measure(name) for name in wished]
+    figures = [figure for part in measured for figure in part.figures]
+    print(f"\n{table(figures)}\n")
+    _tell_seconds(measured)
+    has_failed = any(part.failure for part in measured)
+    if Mesh().is_short:
+        print("a short run only shows that the parts work: it is neither kept nor compared")
+        return int(has_failed)
+    remember(Run(measured, sizes={"dossiers": max(sizes())}))
+    if os.environ.get("RECORD"):
+        write_recorded(record(measured, read_recorded()))
+    return int(_tell_worse(figures) or has_failed)
+
+
+async def _measure(name: str) -> Measured:
+    print(f"measuring {name} …", flush=True)
+    started = time.perf_counter()
+    try:
+        figures = await PARTS[name](Mesh())
+    except Exception as error:  # noqa: BLE001 -- whatever it is, the other parts can be measured
+        traceback.print_exc()
+        return Measured(name, time.perf_counter() - started, failure=repr(error)[:300])
+    return Measured(name, time.perf_counter() - started, figures)
+
+
+def _tell_seconds(measured: Sequence[Measured]) -> None:
+    spent = ", ".join(f"{part.part} {part.seconds:.0f}" for part in measured)
+    total = sum(part.seconds for part in measured)
+    print(f"seconds: {spent}; {total:.0f} of {BUDGET_SECONDS} together")
+    for part in measured:
+        if part.failure:
+            print(f"FAILED: {part.part}: {part.failure}")
+
+
+def _tell_worse(figures: Sequence[Figure]) -> bool:
+    """True where a figure is past its hard bound."""
+    recorded = read_recorded()
+    verdicts = {figure.name: verdict(figure, recorded) for figure in figures}
+    new = [name for name, each in verdicts.items() if each == "new"]
+    past = [name for name, each in verdicts.items() if each == "past"]
+    if new:
+        print(f"{len(new)} figures are not on record yet: `make bench RECORD=1` records them")
+    for name in past:
+        print(f"TWICE AS BAD as recorded ({recorded[name]['figure']}): {name}")
+    return bool(past)
+
+
+if __name__ == "__main__":
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        sys.exit(runner.run(main()))

@@ -1,0 +1,23 @@
+"""Synthetic people made and written by COPY into the register of the running stack."""
+
+import asyncio
+
+from deploy.bench.figures import Figure
+from deploy.bench.mesh import SEEDED_PEOPLE, Mesh, run_as
+
+ADDED, ROUNDS = 100_000, 3
+
+
+async def measure(mesh: Mesh) -> list[Figure]:
+    added = int(ADDED * min(1.0, mesh.seconds(2) / 2))
+    runs = [
+        await asyncio.to_thread(_fill_up_to, SEEDED_PEOPLE + added * number)
+        for number in range(1, ROUNDS + 1)
+    ]
+    return [Figure("people made and loaded", "1/s", runs, 20_000)]
+
+
+def _fill_up_to(count: int) -> float:
+    """People per second, as the command itself says at its end."""
+    told = run_as("identity_service", "-m", "identity_service.people", "--count", str(count))
+    return float(told.split()[-2].replace(",", ""))

@@ -1,0 +1,14 @@
+"""Where the bench keeps what it makes, and which parts of the machine it gives to whom."""
+
+import os
+
+from deploy.local.stack import ROOT
+
+FOLDER = ROOT / ".run-bench"
+# Made anew by each run: the figures of two runs then begin from the same.
+STACK = FOLDER / "stack"
+# Kept between runs: a million dossiers take longer to make than to measure.
+DATA = FOLDER / "data"
+
+PROXY_CORE, OTHER_CORE = 0, (os.cpu_count() or 1) - 1
+EVERY_CORE = range(os.cpu_count() or 1)

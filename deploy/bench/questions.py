@@ -1,0 +1,88 @@
+"""The questions that lists, look-ups and indicators are measured with."""
+
+import itertools
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+
+import asyncpg
+
+from deploy.bench.dossiers import DAY, DAYS, SEED, end_of_time
+from deploy.bench.load import Request, request
+from deploy.bench.restricted import communes, procedures
+from shared.pagination import write_cursor
+
+LISTS: Mapping[str, str] = {
+    "dossier_service": "/dossier/v1/dossiers",
+    "sync_service": "/sync/v1/dossiers",
+}
+FIRST_PAGE, LOOK_UP = "first page", "one dossier"
+# No refused dossier came to a desk: every one of the filter's parts is found, all together never.
+FILTERS: Mapping[str, str] = {
+    FIRST_PAGE: "",
+    "filtered by status": "?status=4",
+    "filtered by procedure": "?procedure=1.001193",
+    "nothing found": "?status=3&channel=1",
+}
+ON_TIME = "/sync/v1/indicators/on_time"
+INDICATORS: Mapping[str, str] = {
+    "indicator of a province": f"{ON_TIME}?period=2026&agency=H26",
+    "indicator by procedure": f"{ON_TIME}?period=2026&group_by=procedure",
+    "ranking of provinces": f"{ON_TIME}?period=2026&group_by=agency&level=province",
+    "ranking of a province's communes": f"{ON_TIME}?period=2026&agency=H26&group_by=agency",
+    "ranking of all communes": f"{ON_TIME}?period=2026-10&group_by=agency&level=commune",
+}
+CURSORS = 200
+
+
+def lists(base: str, service: str, headers: Mapping[str, str]) -> dict[str, Iterator[Request]]:
+    """By the kind of question; each is endless."""
+    url = f"{base}{LISTS[service]}"
+    asked = {
+        kind: itertools.repeat(request("GET", url + words, headers))
+        for kind, words in FILTERS.items()
+    }
+    deep = [request("GET", f"{url}?after={cursor}", headers) for cursor in _cursors()]
+    return asked | {"deep cursor": itertools.cycle(deep)}
+
+
+def look_ups(
+    base: str, service: str, headers: Mapping[str, str], codes: Sequence[str]
+) -> Iterator[Request]:
+    url = f"{base}{LISTS[service]}"
+    return itertools.cycle([request("GET", f"{url}/{code}", headers) for code in codes])
+
+
+def indicators(base: str, headers: Mapping[str, str]) -> dict[str, Iterator[Request]]:
+    return {
+        kind: itertools.repeat(request("GET", base + path, headers))
+        for kind, path in INDICATORS.items()
+    }
+
+
+async def visible_codes(url: str) -> Sequence[str]:
+    """Some that the restricted client may see, out of the database of dossier_service."""
+    connection = await asyncpg.connect(url)
+    try:
+        rows = await connection.fetch(
+            "SELECT DISTINCT dossier FROM dossier_party TABLESAMPLE SYSTEM (20) REPEATABLE (1)"
+            " WHERE agency = ANY($1) AND procedure = ANY($2) ORDER BY dossier LIMIT $3",
+            list(communes()),
+            list(procedures()),
+            CURSORS,
+        )
+        return [row["dossier"] for row in rows]
+    finally:
+        await connection.close()
+
+
+def _cursors() -> Iterator[str]:
+    """Of pages somewhere in the two years."""
+    rng = random.Random(SEED)  # noqa: S311 -- an order, no secret
+    for _ in range(CURSORS):
+        instant = end_of_time() - rng.randrange(DAY, DAYS * DAY)
+        yield write_cursor((_iso(instant), "H26.101-250101-0001"))
+
+
+def _iso(instant: int) -> str:
+    return datetime.fromtimestamp(instant, UTC).isoformat()

@@ -1,0 +1,163 @@
+"""The databases of known sizes, on a PostgreSQL of their own, and services that answer from them.
+
+They are kept between runs: `make clean` removes them. One is made anew when it was not finished,
+when what makes it has changed, or when the writes of many runs have made it grow.
+"""
+
+import asyncio
+import hashlib
+import os
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+
+from deploy.apart import run_apart
+from deploy.bench import data_set, dossier_tables, dossiers, national_tables
+from deploy.bench.mesh import run_as
+from deploy.bench.places import DATA
+from deploy.bench.processes import Server, service
+from deploy.child import running
+from deploy.postgres import EmbeddedPostgres, make_database, make_databases, plain_url, service_url
+from deploy.services import SERVICES
+
+LARGEST = 1_000_000
+MOST_GROWN = 1.05
+SIZED = {"dossier_service": "dossier", "sync_service": "national_dossier"}
+
+
+def sizes() -> tuple[int, ...]:
+    """DOSSIERS makes all of them smaller, to see that a part works."""
+    largest = int(os.environ.get("DOSSIERS") or LARGEST)
+    return largest // 100, largest // 10, largest
+
+
+@dataclass(frozen=True)
+class Sized:
+    """A gateway in front of services whose databases hold `size` dossiers."""
+
+    size: int
+    gateway: Server
+    dossier: Server
+    sync: Server
+
+
+@dataclass(frozen=True)
+class DataServer:
+    """`made` are the dossiers a second at which each database of this run was filled."""
+
+    server: EmbeddedPostgres
+    made: dict[str, dict[int, float]]
+
+    def url(self, service_name: str, size: int) -> str:
+        return service_url(
+            self.server.url, SERVICES[service_name], database_name(service_name, size)
+        )
+
+    @contextmanager
+    def serving(self, size: int) -> Iterator[Sized]:
+        with ExitStack() as stack:
+            behind = {
+                name: stack.enter_context(service(name, DATABASE_URL=self.url(name, size)))
+                for name in SIZED
+            }
+            dossier, sync = behind["dossier_service"], behind["sync_service"]
+            gateway = stack.enter_context(
+                service("gateway", DOSSIER_URL=dossier.url, SYNC_URL=sync.url)
+            )
+            yield Sized(size, gateway, dossier, sync)
+
+
+@contextmanager
+def data_server(wished: Sequence[int]) -> Iterator[DataServer]:
+    """With databases of these sizes, filled by a server that may lose them, then run durably."""
+    DATA.mkdir(parents=True, exist_ok=True)
+    folder, log = DATA / "postgres", DATA / "postgres.log"
+    made: dict[str, dict[int, float]] = {name: {} for name in SIZED}
+    with running(EmbeddedPostgres(folder, log, durable=False)) as filling:
+        make_databases(filling.url, passwords={})
+        for size in wished:
+            run_apart(_provide(filling, size, made))
+    log.unlink()
+    with running(EmbeddedPostgres(folder, log)) as server:
+        yield DataServer(server, made)
+
+
+async def _provide(
+    server: EmbeddedPostgres, size: int, made: Mapping[str, dict[int, float]]
+) -> None:
+    """Both databases at the same time, where they are not there as they should be."""
+    lacking = [name for name in SIZED if not await _is_there(server, name, size)]
+    if not lacking:
+        return
+    print(f"  making {size:,} dossiers …", flush=True)
+    for name in lacking:
+        await asyncio.to_thread(_make_empty, server, name, size)
+    speeds = await asyncio.gather(*(_fill(server, name, size) for name in lacking))
+    for name, speed in zip(lacking, speeds, strict=True):
+        made[name][size] = speed
+
+
+async def _is_there(server: EmbeddedPostgres, name: str, size: int) -> bool:
+    """If not whole, not of this making, or grown much, it is dropped. Small ones always are."""
+    database = database_name(name, size)
+    async with _connected(plain_url(server.url)) as connection:
+        comment = await connection.fetchval(_COMMENT, database)
+        if comment == _making() and size == max(sizes()):
+            async with _connected(_url(server, database)) as inside:
+                count = await inside.fetchval(f"SELECT count(*) FROM {SIZED[name]}")  # noqa: S608 -- a table of this module
+            if count <= size * MOST_GROWN:
+                return True
+        await connection.execute(f"DROP DATABASE IF EXISTS {database} (FORCE)")
+    return False
+
+
+_COMMENT = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = $1"
+
+
+def _make_empty(server: EmbeddedPostgres, name: str, size: int) -> None:
+    database = database_name(name, size)
+    make_database(server.url, database, owner=SERVICES[name].role)
+    url = service_url(server.url, SERVICES[name], database)
+    run_as(name, "-m", "shared", name, "prepare", DATABASE_URL=url, CATALOGUE_FILE="")
+
+
+async def _fill(server: EmbeddedPostgres, name: str, size: int) -> float:
+    """Dossiers a second."""
+    database = database_name(name, size)
+    async with _connected(_url(server, database)) as connection:
+        started = time.perf_counter()
+        await data_set.fill(connection, name, size)
+        speed = size / (time.perf_counter() - started)
+        await connection.execute(f"COMMENT ON DATABASE {database} IS '{_making()}'")
+    return speed
+
+
+@asynccontextmanager
+async def _connected(url: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+def _url(server: EmbeddedPostgres, database: str) -> str:
+    """Of the superuser."""
+    return plain_url(server.url).replace("/postgres?", f"/{database}?")
+
+
+def _making() -> str:
+    """What the databases are made by: this code, and the shapes of the tables."""
+    modules = (data_set, dossier_tables, dossiers, national_tables)
+    files = [Path(str(module.__file__)) for module in modules]
+    for name in SIZED:
+        files += sorted((Path(__file__).parents[2] / name / "migrations" / "versions").glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def database_name(service_name: str, size: int) -> str:
+    return f"{SERVICES[service_name].database}_{size}"

@@ -1,0 +1,56 @@
+"""A gateway whose records are never written, to see what the ledger costs. No setting leads here.
+
+It is started as the gateway is; only its processes are made by `from_environment` below.
+"""
+
+import asyncio
+from typing import Any
+from unittest.mock import patch
+
+from granian.server import Server
+
+from gateway import main
+from gateway.forwarding import Exchange
+from gateway.ledger.writer import LedgerWriter
+from gateway.settings import Settings
+from gateway.upstreams import Operation
+from shared.telemetry import configure_logging
+
+
+class NoWriter(LedgerWriter):
+    """Says at once that all is written."""
+
+    def require_open(self, operation: Operation) -> None:
+        pass
+
+    async def record(self, exchange: Exchange) -> None:
+        pass
+
+    def note(self, exchange: Exchange) -> None:
+        pass
+
+    async def check_held(self) -> None:
+        pass
+
+    async def write(self) -> None:
+        await asyncio.Event().wait()
+
+
+def from_environment() -> Any:
+    patch.object(main, "LedgerWriter", NoWriter).start()
+    return main.from_environment()
+
+
+def serve() -> None:
+    settings = Settings.read()
+    configure_logging(settings)
+    with patch.object(main, "Server", _own_server):
+        main.serve(settings)
+
+
+def _own_server(_target: str, **settings: Any) -> Any:
+    return Server("deploy.bench.unledgered:from_environment", **settings)
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,129 @@
+"""How soon others know of a filing: from its event's being written, a little before the commit.
+
+Both ends are upper bounds: the broker's when a consumer of its own has read the event, the national
+view's when a query every few milliseconds has found the row.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from deploy.bench.figures import Figure
+from deploy.bench.load import Outcome, at_rate
+from deploy.bench.mesh import Mesh
+from deploy.bench.outcomes import latencies, sender
+from deploy.postgres import service_url
+from deploy.services import SERVICES
+from shared.events import DossierFiled
+
+RATE, CONNECTIONS, SECONDS, ROUNDS = 150.0, 64, 30.0, 3
+LOOK_SECONDS, LONGEST_SECONDS = 0.005, 10.0
+
+
+@dataclass
+class Seen:
+    """Instants in Unix seconds by dossier: its event written, heard at the broker, in the view."""
+
+    written: dict[str, float] = field(default_factory=dict)
+    heard: dict[str, float] = field(default_factory=dict)
+    shown: dict[str, float] = field(default_factory=dict)
+
+    def since_written(self, instants: dict[str, float], duration: float) -> Outcome:
+        outcome = Outcome(duration)
+        for code, at in instants.items():
+            if code in self.written:
+                outcome.planned.append(self.written[code])
+                outcome.seconds.append(at - self.written[code])
+        return outcome
+
+
+async def measure(mesh: Mesh) -> list[Figure]:
+    seen, seconds = Seen(), mesh.seconds(SECONDS)
+    async with _watched(mesh, seen):
+        load = await at_rate(
+            mesh.address, mesh.filings(), rate=RATE, connections=CONNECTIONS, seconds=seconds
+        )
+        count = len(load.require_success().seconds)
+        async with asyncio.timeout(LONGEST_SECONDS + seconds):
+            while len(seen.heard) < count or seen.written.keys() - seen.shown.keys():  # noqa: ASYNC110 -- the state is in other processes
+                await asyncio.sleep(LOOK_SECONDS)
+    heard = seen.since_written(seen.heard, seconds).windows(ROUNDS)
+    shown = seen.since_written(seen.shown, seconds).windows(ROUNDS)
+    name = f"at {RATE:.0f} filings/s"
+    return [
+        *latencies(f"{name}: commit → broker", heard),
+        *latencies(f"{name}: commit → national view", shown, p95=300, p99=1000),
+        *latencies(f"{name}: the filing itself", load.windows(ROUNDS)),
+        sender(name, [load]),
+    ]
+
+
+@asynccontextmanager
+async def _watched(mesh: Mesh, seen: Seen) -> AsyncIterator[None]:
+    url = service_url(mesh.stack.admin_url, SERVICES["sync_service"])
+    plain = url.replace("+asyncpg", "").replace(
+        f"//{SERVICES['sync_service'].role}@", "//postgres@"
+    )
+    connection = await asyncpg.connect(plain)
+    consumer = await _consumer_from_now(mesh)
+    tasks = [
+        asyncio.create_task(_hear(consumer, seen)),
+        asyncio.create_task(_look(connection, seen)),
+    ]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await consumer.stop()
+        await connection.close()
+
+
+async def _consumer_from_now(mesh: Mesh) -> AIOKafkaConsumer:
+    consumer = AIOKafkaConsumer(bootstrap_servers=mesh.stack.servers, fetch_max_wait_ms=5)
+    await consumer.start()
+    numbers = await _partitions(consumer)
+    partitions = [TopicPartition(DossierFiled.topic, number) for number in numbers]
+    consumer.assign(partitions)
+    ends = await consumer.end_offsets(partitions)
+    for partition, end in ends.items():
+        consumer.seek(partition, end)
+    return consumer
+
+
+async def _partitions(consumer: AIOKafkaConsumer) -> list[int]:
+    await consumer.topics()
+    return sorted(consumer.partitions_for_topic(DossierFiled.topic) or ())
+
+
+async def _hear(consumer: AIOKafkaConsumer, seen: Seen) -> None:
+    async for record in consumer:
+        headers = dict(record.headers)
+        code = record.key.decode()
+        seen.heard[code] = time.time()
+        seen.written[code] = datetime.fromisoformat(headers["ce_time"].decode()).timestamp()
+
+
+async def _look(connection: asyncpg.Connection, seen: Seen) -> None:
+    newest = await connection.fetchval(
+        "SELECT coalesce(max(opened_at), now()) FROM national_dossier"
+    )
+    while True:
+        rows = await connection.fetch(
+            "SELECT code, opened_at FROM national_dossier"
+            " WHERE opened_at > $1::timestamptz - interval '2 seconds' AND NOT code = ANY($2)",
+            newest,
+            list(seen.shown)[-int(RATE) * 4 :],
+        )
+        now = time.time()
+        for row in rows:
+            seen.shown.setdefault(row["code"], now)
+            newest = max(newest, row["opened_at"])
+        await asyncio.sleep(LOOK_SECONDS)

@@ -33,7 +33,7 @@ from gateway.own import OwnOperations
 from gateway.rights import Rights
 from gateway.routes import ROUTERS
 from gateway.settings import Settings
-from gateway.upstreams import Service
+from gateway.upstreams import KIB, Service
 from shared.app import AUDIENCE, Check, create_service
 from shared.auth import RIGHTS_ISSUER, CallerCheck, KeySet, Verifier
 from shared.clients import open_client
@@ -43,6 +43,7 @@ DRAIN_SECONDS = 10
 PR_SET_PDEATHSIG = 1  # of prctl(2)
 ANSWER_SECONDS = 1.0
 HEADER_MS = 10_000
+HEADER_BYTES = 64 * KIB
 MOST_CONNECTIONS = 2_048
 OBJECTS_BETWEEN_COLLECTIONS = 10_000
 
@@ -109,7 +110,7 @@ def serve(settings: Settings) -> None:
         workers=1,  # more of them are more replicas
         loop=Loops.uvloop,
         http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=HEADER_MS),
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_MS, max_buffer_size=HEADER_BYTES),
         websockets=False,
         backlog=MOST_CONNECTIONS,
         backpressure=MOST_CONNECTIONS,

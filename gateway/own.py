@@ -33,14 +33,20 @@ class OwnOperations:
         self._neighbours = neighbours
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        match find(scope["method"], scope["path"]):
+        match find(scope["method"], scope["raw_path"].decode("latin-1")):
             case Match() as match:
                 call = Call(match, trace_of(scope), ledger=self._ledger, send=send)
                 await call.carry(self._serve(call, scope, receive), scope, receive)
-            case _ if scope["path"] == METRICS and not self._neighbours.is_near(scope):
+            case _ if self._hides(scope):
                 await turn_away(NotPublic(), scope, receive, send)
             case _:
                 await self._routes(scope, receive, send)
+
+    def _hides(self, scope: Scope) -> bool:
+        """One spelling each: a proxy in front may keep a path to itself, and does not decode."""
+        if scope["raw_path"] != scope["path"].encode():
+            return True
+        return scope["path"] == METRICS and not self._neighbours.is_near(scope)
 
     async def _serve(self, call: Call, scope: Scope, receive: Receive) -> None:
         """The whole answer is held; it is on record before anybody sees it."""

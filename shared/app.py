@@ -56,6 +56,8 @@ def create_service(
         openapi_url=f"{prefix}/openapi.json",
         docs_url=None,
         redoc_url=None,
+        # Its target would be made of the Host header, which is the caller's, or tells of an inside.
+        redirect_slashes=False,
     )
     app.state.settings = settings
     for router in (*routers, dead_letter_routes(prefix)):

@@ -25,6 +25,10 @@ class CallerGone(Exception):  # noqa: N818 -- a fact about the caller, no error 
     """Nobody waits for the answer any more."""
 
 
+class BodyBrokeOff(CallerGone):
+    """Or somebody does, who sent what cannot be read as a body: the server tells no difference."""
+
+
 class RequestBody:
     """The caller's body: counted, for personal operations digested, passed on as it comes."""
 
@@ -72,7 +76,7 @@ class RequestBody:
     async def _piece(self) -> bytes:
         message = await self._receive()
         if message["type"] == "http.disconnect":
-            self.failure = CallerGone()
+            self.failure = BodyBrokeOff()
             raise self.failure
         piece: bytes = message.get("body", b"")
         self._size += len(piece)

@@ -11,11 +11,11 @@ import structlog
 from prometheus_client import Counter, Histogram
 from starlette.types import Receive, Scope, Send
 
-from gateway.forwarding.bodies import CallerGone
+from gateway.forwarding.bodies import BodyBrokeOff, CallerGone
 from gateway.forwarding.connection import BrokenOffError, Connection
 from gateway.forwarding.exchange import CALLER_GONE, Exchange, Ledger, Outcome
 from gateway.forwarding.headers import Headers, Trace, outward, trace_of
-from gateway.problems import QuotaSpent, SubjectNotNamed
+from gateway.problems import QuotaSpent, RequestMalformed, SubjectNotNamed
 from gateway.upstreams import KIB, MIB, Match
 from shared.edge import METHODS, OTHER_METHOD, UNMATCHED
 from shared.problems import Problem, problem_for, respond
@@ -54,15 +54,21 @@ class Call:
         """Awaits `work`, which answers; what it raises becomes the answer and the record."""
         try:
             await work
-        except CallerGone:
+        except CallerGone as gone:
             await self.abandon()
+            if isinstance(gone, BodyBrokeOff):
+                problem = RequestMalformed("Send the whole body, as its length or its chunks say.")
+                await self._tell(problem, scope, receive)
         except Exception as error:
             # The one broad catch of a call of the table, in place of `shared.edge`.
             if self.begun:
                 raise
-            response = respond(await self.refuse(problem_for(error)))
-            response.headers["x-request-id"] = self.trace.request_id
-            await response(scope, receive, self._send)
+            await self._tell(await self.refuse(problem_for(error)), scope, receive)
+
+    async def _tell(self, problem: Problem, scope: Scope, receive: Receive) -> None:
+        response = respond(problem)
+        response.headers["x-request-id"] = self.trace.request_id
+        await response(scope, receive, self._send)
 
     def opening_limit(self, answer: Connection) -> int:
         """How many bytes to have before the answer begins; 0: it is a stream, begin at once."""

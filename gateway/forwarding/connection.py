@@ -44,7 +44,7 @@ class Connection(asyncio.Protocol):
         self._ahead = self._overhead = 0
         # Of the present answer: whether its head and its end have come.
         self._headed = self._ended = True
-        self._until_closed = self._keepable = self._paused = False
+        self._keepable = self._paused = False
         self._broken = self._silent = False
         self._changed: asyncio.Future[None] | None = None
         self._writable = asyncio.Event()
@@ -73,7 +73,7 @@ class Connection(asyncio.Protocol):
     async def ask(self, head: bytes, payload: Payload) -> None:
         """Returns when the head of the answer has come; raises BrokenOffError."""
         self.headers, self._overhead = [], 0
-        self._headed = self._ended = self._until_closed = self._keepable = False
+        self._headed = self._ended = self._keepable = False
         self._silent = True
         if isinstance(payload, AsyncIterator):
             self._transport.write(head)
@@ -147,9 +147,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
 
-    def connection_lost(self, error: Exception | None) -> None:
-        whole = self._headed and self._until_closed and error is None and not self._broken
-        self._ended, self._broken = self._ended or whole, self._broken or not whole
+    def connection_lost(self, _: Exception | None) -> None:
+        self._broken = True
         self._writable.set()
         self._tell()
         self._tell_lost(self)
@@ -196,7 +195,6 @@ class Connection(asyncio.Protocol):
             raise BrokenOffError
         length = framing.get(b"content-length")
         self.content_length = None if length is None else int(length)
-        self._until_closed = not framing and self.status not in _BODILESS
         self._headed = True
 
     def on_body(self, piece: bytes) -> None:
@@ -208,6 +206,8 @@ class Connection(asyncio.Protocol):
             self._ended, self._keepable = True, self._parser.should_keep_alive()
 
     def _understood(self, framing: Mapping[bytes, bytes]) -> bool:
+        """What would end with the connection may be half of what was meant."""
+        ends = bool(framing) or self.status in _BODILESS
         chunked = framing.get(b"transfer-encoding", b"chunked").lower() == b"chunked"
         http_1 = self._parser.get_http_version().startswith("1.")
-        return chunked and http_1 and self.status in _STATUSES
+        return ends and chunked and http_1 and self.status in _STATUSES

@@ -75,7 +75,8 @@ class Forwarder:
                     try:
                         call.exchange.request_sha256 = body.sha256
                         rest = None if answer.at_end else answer
-                        await call.answer(answer.status, answer.headers, opening, rest)
+                        headers = upstream.headers_of(answer)
+                        await call.answer(answer.status, headers, opening, rest)
                     finally:
                         upstream.give_back(self._session, answer)
         finally:

@@ -49,11 +49,13 @@ _NOT_FROM_INSIDE = _HOP_BY_HOP | {
     b"x-dossier",
     b"x-fields",
     b"x-request-id",
+    b"x-right",
     b"x-subject",
 }
 # Also drops names with `_`, which some servers read as `-`.
 _NAME = re.compile(rb"[a-z0-9-]+")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_HOST = re.compile(rb"[A-Za-z0-9._~%:\[\]-]+")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _PERSON_HASH = re.compile(rb"[0-9a-f]{64}")
 _NOBODY = b"-"
@@ -98,6 +100,7 @@ def inward(scope: Scope, trace: Trace, added: Sequence[tuple[str, str]]) -> list
     """The headers for the service behind; raises RequestMalformed."""
     raw: Headers = scope["headers"]
     _require_readable(raw)
+    _require_one_reading(raw, scope["http_version"])
     named = _named_in_connection(raw)
     headers = [each for each in raw if _may_enter(each[0]) and each[0] not in named]
     if scope.get("client"):
@@ -111,13 +114,28 @@ def inward(scope: Scope, trace: Trace, added: Sequence[tuple[str, str]]) -> list
     return headers
 
 
+def _require_one_reading(raw: Headers, version: str) -> None:
+    """Of where it goes and where it ends; else a proxy in front may have taken the other."""
+    hosts = [value for name, value in raw if name == b"host"]
+    # The server adds an empty one where there is none, as HTTP/1.0 allows.
+    if len(hosts) != 1 or not (_HOST.fullmatch(hosts[0]) or (version != "1.1" and not hosts[0])):
+        raise RequestMalformed("Send one Host, a name or an address.")
+    codings = [value.lower() for name, value in raw if name == b"transfer-encoding"]
+    if codings and codings != [b"chunked"]:
+        raise RequestMalformed("Send no other Transfer-Encoding than chunked, and that once.")
+
+
 def outward(raw: Headers, request_id: str) -> Answer:
     """`raw` has its names in lower case."""
     dropped = _NOT_FROM_INSIDE | _named_in_connection(raw)
     outer, inner = [(b"x-request-id", request_id.encode())], list[Header]()
     for header in raw:
         (inner if header[0] in dropped else outer).append(header)
-    return Answer(outer, _subjects(inner), _listed(inner, b"x-fields"), _dossier(inner))
+    fields = _parts(inner, b"x-fields")
+    # A field's name that is none cannot be recorded either.
+    subjects = _subjects(inner) if all(map(bytes.isascii, fields)) else None
+    named = tuple(field.decode("ascii", "replace") for field in fields)
+    return Answer(outer, subjects, named, _dossier(inner))
 
 
 @lru_cache(maxsize=1_000)
@@ -156,10 +174,6 @@ def _dossier(headers: Headers) -> str | None:
 
 def _named_in_connection(headers: Headers) -> frozenset[bytes]:
     return frozenset([part.lower() for part in _parts(headers, b"connection")])
-
-
-def _listed(headers: Headers, wanted: bytes) -> tuple[str, ...]:
-    return tuple(part.decode() for part in _parts(headers, wanted))
 
 
 def _parts(headers: Headers, wanted: bytes) -> list[bytes]:

@@ -1,6 +1,7 @@
 """One service behind: how many calls it gets at once, and when it is left alone."""
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from gateway.upstreams import Operation, Service
 _CONNECT_S = 2.0
 _BUSY_RETRY_S = 1
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+# RFC 9110 §5.
+_SENDABLE = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00-\x08\x0a-\x1f\x7f]*\n)*")
 
 
 class Breaker:
@@ -56,6 +59,7 @@ class Upstream:
     ) -> None:
         self.service = service
         self._address = Address.parse(address)
+        self._inside = re.compile(b"^" + re.escape(address.encode()) + b"(?=/)")
         self._slots = slots
         self._breaker = breaker or Breaker()
         self.in_flight = 0
@@ -133,6 +137,18 @@ class Upstream:
         elif method in _WITH_BODY:
             lines.append(b"content-length: 0")
         return b"\r\n".join(lines) + b"\r\n\r\n"
+
+    def headers_of(self, answer: Connection) -> Headers:
+        """Without this service's own address; raises UpstreamBroke where they cannot be sent on."""
+        raw = answer.headers
+        if not _SENDABLE.fullmatch(b"".join([b"%b:%b\n" % header for header in raw])):
+            raise UpstreamBroke(self.service)
+        if not any(name == b"location" for name, _ in raw):
+            return raw
+        return [
+            (name, self._inside.sub(b"", value) if name == b"location" else value)
+            for name, value in raw
+        ]
 
     def timed_out(self, operation: Operation) -> UpstreamTimedOut:
         self._breaker.failed()

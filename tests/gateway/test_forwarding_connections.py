@@ -76,7 +76,6 @@ async def test_other_call_on_a_connection_that_just_closed_is_not_made_twice(
 
 
 UNUSUAL = {
-    "until it closes": (OK + b"\r\nabc", 200, b"abc"),
     "in chunks with extensions and trailers": (
         OK + b"Transfer-Encoding: chunked\r\n\r\n2;a=b\r\nab\r\n1\r\nc\r\n0\r\nX-T: 1\r\n\r\n",
         200,
@@ -121,6 +120,7 @@ async def test_what_nobody_asked_for_is_nobodys_answer(
 
 
 REFUSED = {
+    "an end that only closing tells": OK + b"\r\nabc",
     "a switch of protocols": (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"
     ),

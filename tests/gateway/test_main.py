@@ -2,10 +2,7 @@ import asyncio
 import multiprocessing
 import os
 import signal
-import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -18,26 +15,20 @@ from pydantic import SecretStr
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from deploy.ports import free_port
 from deploy.secrets import ed25519_key
-from gateway import projections
 from gateway.keys import KeyUnfitError, ledger_keys, read_private_key
 from gateway.ledger.seals import public_pem
 from gateway.main import _end_with_parent
-from shared.database import open_database
-from shared.migrations import upgrade
 from tests.conftest import Databases
 from tests.gateway.mesh import (
-    PURPOSE,
     VERIFY,
     Mesh,
     Services,
     is_reported,
     make_client,
-    make_grant,
-    make_settings,
     open_mesh,
 )
+from tests.gateway.process import gateway_process
 from tests.gateway.wire import SUBJECT
 from tests.waiting import eventually
 
@@ -90,55 +81,6 @@ def test_retired_ledger_keys_stay_trusted() -> None:
 def test_unfit_key_is_named_and_not_repeated(pem: str) -> None:
     with pytest.raises(KeyUnfitError, match=r"^ledger_key is not a private key in PEM$"):
         read_private_key("ledger_key", SecretStr(pem))
-
-
-@dataclass
-class Process:
-    """`python -m shared gateway serve`, with one client that may verify."""
-
-    url: str
-    process: asyncio.subprocess.Process
-    headers: dict[str, str]
-
-
-@asynccontextmanager
-async def gateway_process(
-    database_url: str, services: Services, folder: Path
-) -> AsyncIterator[Process]:
-    settings = make_settings(database_url)
-    await asyncio.to_thread(upgrade, settings)
-    async with open_database(settings) as sessions, sessions.begin() as session:
-        await projections.keep_clients(session, [make_client()])
-        await projections.keep_grants(session, [make_grant()])
-    for name in ("rights_key", "ledger_key"):
-        (folder / name).write_text(ed25519_key())
-    port = free_port()
-    environment = {
-        "DATABASE_URL": database_url,
-        "KAFKA_SERVERS": "127.0.0.1:9",
-        "SECRETS_DIR": str(folder),
-        "PORT": str(port),
-        **{f"{name}_URL": services.address for name in ("IDENTITY", "DOSSIER", "SYNC")},
-    }
-    command = [sys.executable, "-m", "shared", "gateway", "serve"]
-    process = await asyncio.create_subprocess_exec(*command, env={**os.environ, **environment})
-    token = services.authority.token()
-    url = f"http://127.0.0.1:{port}"
-    try:
-        await eventually(lambda: is_ready(url), within=30)
-        yield Process(url, process, {"Authorization": f"Bearer {token}", **PURPOSE})
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        assert await process.wait() in {0, -signal.SIGKILL}
-
-
-async def is_ready(url: str) -> bool:
-    async with httpx.AsyncClient() as http:
-        try:
-            return (await http.get(f"{url}/readyz")).is_success
-        except httpx.HTTPError:
-            return False
 
 
 async def test_served_gateway_answers_and_drains_at_sigterm(

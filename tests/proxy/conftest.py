@@ -1,0 +1,27 @@
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from deploy.postgres import plain_url
+from gateway.upstreams import OPERATIONS
+from tests.conftest import Databases
+from tests.gateway.mesh import make_grant
+from tests.gateway.process import gateway_process
+from tests.proxy.behind import services_behind
+from tests.proxy.stage import Stage
+
+
+@pytest.fixture(scope="session")
+async def stage(
+    postgres: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Stage]:
+    """One gateway process for the whole catalogue: no case may leave it worse than it was."""
+    database_url, folder = postgres.database_url("gateway"), tmp_path_factory.mktemp("gateway")
+    everything = make_grant(operations=list(OPERATIONS), agencies=None)
+    async with (
+        services_behind() as behind,
+        gateway_process(database_url, behind, folder, grant=everything) as gateway,
+        asyncpg.create_pool(plain_url(database_url), min_size=1, max_size=4) as ledger,
+    ):
+        yield Stage(gateway, behind, ledger)

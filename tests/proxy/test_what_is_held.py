@@ -1,0 +1,90 @@
+"""After all of it the gateway holds nothing: no connection, no memory, and a log that was not
+written by a caller.
+"""
+
+import orjson
+import psutil
+
+from gateway.upstreams import KIB, MIB
+from tests.gateway.wire import NAMED, answer
+from tests.proxy.behind import hang, saying
+from tests.proxy.caller import connected
+from tests.proxy.stage import CHUNKED, LIST, SYNC, VERIFY, Stage, get, post
+from tests.waiting import eventually
+
+ROUNDS = 30
+MOST_GROWTH = 24 * MIB
+# The names of events that a fault may leave behind.
+EXPECTED_EVENTS = {"rights_read", "chain_held", "upstream_broke_midway"}
+
+
+def worker(stage: Stage) -> psutil.Process:
+    found = psutil.Process(stage.gateway.process.pid).children(recursive=True)
+    return max(found, key=lambda process: int(process.memory_info().rss))
+
+
+async def leave(stage: Stage, sent: bytes, *, hear: int = 0, reply: object = None) -> None:
+    """Says something, hears a little, and is gone."""
+    request_id = stage.new_id("left")
+    if reply is not None:
+        stage.behind.replies[request_id] = reply  # type: ignore[assignment]  # as the cases do
+    async with connected(stage.gateway.port) as wire:
+        await wire.send(stage.wire(sent, request_id))
+        while len(wire.heard) < hear and await wire.more():
+            pass
+        wire.reset()
+
+
+async def all_kinds_once(stage: Stage) -> None:
+    await leave(stage, post(b"Content-Length: 4000000\r\n", b"x" * MIB, SYNC))
+    await leave(stage, post(b"Content-Length: 60000\r\n", b"x" * 50_000, VERIFY))
+    await leave(stage, post(CHUNKED, b"ffffff\r\n" + b"x" * 60_000, VERIFY))
+    await leave(stage, post(CHUNKED, b"zz\r\n", VERIFY), hear=1)
+    await leave(stage, get(LIST), hear=64 * KIB, reply=answer(b"x" * 4 * MIB))
+    await leave(stage, get(), hear=64 * KIB, reply=answer(b"x" * 4 * MIB, NAMED))
+    await leave(stage, get(), hear=1, reply=saying(answer(b"x" * 900, NAMED)[:-1]))
+    await leave(stage, get(), reply=saying(then=hang))
+    await leave(stage, get(fields=b"X-A: " + b"a" * 300 * KIB), hear=1)
+    await leave(stage, bytes(300))
+    await leave(stage, get()[:-2])
+
+
+async def test_gateway_holds_nothing_of_broken_calls(stage: Stage) -> None:
+    process = worker(stage)
+    for _ in range(3):
+        await all_kinds_once(stage)
+    await stage.good_call()
+    await eventually(lambda: not held(stage, process))
+    before, files = process.memory_info().rss, process.num_fds()
+    for _ in range(ROUNDS):
+        await all_kinds_once(stage)
+    await stage.good_call()
+    await eventually(lambda: not held(stage, process))
+    assert process.num_fds() <= files + 4
+    assert process.memory_info().rss - before < MOST_GROWTH
+
+
+def held(stage: Stage, process: psutil.Process) -> list[object]:
+    """Connections from callers, and those to services; these are kept for some seconds."""
+    behind = int(stage.behind.address.rsplit(":", 1)[1])
+    return [
+        each
+        for each in process.net_connections("tcp")
+        if each.raddr and (each.laddr.port == stage.gateway.port or each.raddr.port == behind)
+    ]
+
+
+async def test_log_is_in_the_gateways_own_words(stage: Stage) -> None:
+    """One JSON object a line, of events that are known: whatever was sent, nothing is in there."""
+    await stage.good_call()
+    lines = stage.gateway.log.read_bytes().splitlines()
+    assert lines
+    assert {orjson.loads(line)["event"] for line in lines} <= EXPECTED_EVENTS
+    for word in (b"forged", b"poison", b"079301000001", b"Bearer", b"10.0.0.1"):
+        assert not [line for line in lines if word in line]
+
+
+async def test_every_record_of_the_catalogue_is_sealed(stage: Stage) -> None:
+    await stage.good_call()
+    sealed: int = await stage.ledger.fetchval("SELECT sum(count) FROM ledger_seal")
+    assert sealed == await stage.written()

@@ -16,7 +16,7 @@ HEAD = b"HTTP/1.1 200 OK\r\n" + NAMED.encode()
 STREAM = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n" + NAMED.encode() + b"\r\n"
 PAUSE_S = 0.5
 # All limits of time that the cases meet are 10 seconds; a loud machine may take its time as well.
-LATEST_S = 40.0
+LATEST_S = 60.0
 Recorded = tuple[tuple[object, object], ...]
 
 

@@ -15,7 +15,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from gateway.upstreams import KIB
 
 # A head, and whatever else is said without a byte of body: chunk sizes, trailers.
-MOST_HEAD = 64 * KIB
+MOST_HEAD, MOST_HEADERS = 64 * KIB, 256
 # From here on a service that answers faster than the caller reads has to wait.
 _READ_AHEAD = 64 * KIB
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
@@ -76,8 +76,7 @@ class Connection(asyncio.Protocol):
         self._headed = self._ended = self._keepable = False
         self._silent = True
         if isinstance(payload, AsyncIterator):
-            self._transport.write(head)
-            self._sending = asyncio.create_task(self._send(payload))
+            self._sending = asyncio.create_task(self._send(head, payload))
         else:
             self._sending = None
             self._transport.write(head + payload if payload else head)
@@ -124,16 +123,17 @@ class Connection(asyncio.Protocol):
         if self._changed and not self._changed.done():
             self._changed.set_result(None)
 
-    async def _send(self, payload: AsyncIterator[bytes]) -> None:
-        """In chunks, no faster than the service takes them."""
+    async def _send(self, head: bytes, payload: AsyncIterator[bytes]) -> None:
+        """In chunks, no faster than the service takes them; nothing before the first has come."""
         try:
             async for piece in payload:
                 await self._writable.wait()
                 if self._broken:
                     return
                 if piece:
-                    self._transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
-            self._transport.write(b"0\r\n\r\n")
+                    self._transport.write(b"%b%x\r\n%b\r\n" % (head, len(piece), piece))
+                    head = b""
+            self._transport.write(head + b"0\r\n\r\n")
         except Exception:  # noqa: BLE001 -- the body keeps what failed; the service gets no whole one
             self._break_off()
 
@@ -191,7 +191,8 @@ class Connection(asyncio.Protocol):
             self.headers = []
             return
         framing = {name: value for name, value in self.headers if name in _FRAMING}
-        if not self._understood(framing):
+        size = sum([len(value) for _, value in self.headers])
+        if size > MOST_HEAD or len(self.headers) > MOST_HEADERS or not self._understood(framing):
             raise BrokenOffError
         length = framing.get(b"content-length")
         self.content_length = None if length is None else int(length)

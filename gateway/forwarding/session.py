@@ -43,6 +43,7 @@ class Session:
     def __init__(self) -> None:
         self._idle: dict[Address, list[tuple[Connection, float]]] = defaultdict(list)
         self._all: set[Connection] = set()
+        self._sweeping: asyncio.TimerHandle | None = None
 
     def take(self, address: Address) -> Connection | None:
         """The one used last of those that are open."""
@@ -69,10 +70,27 @@ class Session:
         """Keeps the connection of a whole answer, closes that of a broken one."""
         if connection.idle:
             self._idle[address].append((connection, asyncio.get_running_loop().time()))
+            self._sweep_later()
         else:
             connection.close()
 
+    def _sweep_later(self) -> None:
+        if self._sweeping is None:
+            loop = asyncio.get_running_loop()
+            self._sweeping = loop.call_later(KEEPALIVE_S, self._sweep)
+
+    def _sweep(self) -> None:
+        """Closes what was not used for that long; what was kept first stands first."""
+        self._sweeping, since = None, asyncio.get_running_loop().time() - KEEPALIVE_S
+        for idle in self._idle.values():
+            while idle and idle[0][1] <= since:
+                idle.pop(0)[0].close()
+        if any(self._idle.values()):
+            self._sweep_later()
+
     def close(self) -> None:
+        if self._sweeping:
+            self._sweeping.cancel()
         for connection in list(self._all):
             connection.close()
 

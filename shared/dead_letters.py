@@ -4,18 +4,18 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID, uuid4
 
 from aiokafka import ConsumerRecord
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import BigInteger, DateTime, func, select, tuple_
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.auth import Caller
+from shared.auth import CallContext, Caller, NotAllowed
 from shared.database import Base, Session
 from shared.events import DEAD
 from shared.kafka import MAX_MESSAGE_BYTES
@@ -59,6 +59,11 @@ class DeadLetterTooLarge(Problem):
     status = HTTPStatus.CONFLICT
     title = "This dead letter is too large to be sent again"
     type = "/problems/dead-letter-too-large"
+
+
+class RightLimited(NotAllowed):
+    title = "The right is limited, and no limit can be held against a dead letter"
+    type = "/problems/right-limited"
 
 
 async def set_aside(session: AsyncSession, record: ConsumerRecord, error: Exception) -> None:
@@ -193,6 +198,17 @@ async def measure_dead_letters(session: AsyncSession) -> None:
     DEAD_LETTERS.set(await session.scalar(query) or 0)
 
 
+async def _unlimited(caller: Caller) -> CallContext:
+    """Whose a message is, that nobody could read, cannot be told: so who sees one may see all."""
+    right = caller.right
+    if any(limit is not None for limit in (right.procedures, right.fields, right.agencies)):
+        raise RightLimited("Ask for a right to all procedures, fields and agencies.")
+    return caller
+
+
+Unlimited = Annotated[CallContext, Depends(_unlimited)]
+
+
 class DeadLetterOut(BaseModel):
     """`reason` names the kind of error and where it arose, never what stood in the message."""
 
@@ -219,24 +235,24 @@ def dead_letter_routes(prefix: str) -> APIRouter:
 
     @router.get("")
     async def list_all(
-        _: Caller, session: Session, paging: Paging, state: State = "open"
+        _: Unlimited, session: Session, paging: Paging, state: State = "open"
     ) -> Page[DeadLetterOut]:
         rows = list(await list_dead_letters(session, state, paging))
         page, following = paging.cut(rows, lambda letter: (letter.at, str(letter.id)))
         return Page(items=[DeadLetterOut.model_validate(one) for one in page], next=following)
 
     @router.get("/{letter_id}")
-    async def read(_: Caller, session: Session, letter_id: UUID) -> DeadLetterContent:
+    async def read(_: Unlimited, session: Session, letter_id: UUID) -> DeadLetterContent:
         letter = await read_dead_letter(session, letter_id)
         shown = DeadLetterOut.model_validate(letter).model_dump()
         return DeadLetterContent(**shown, content=letter.value.decode(errors="replace"))
 
     @router.post("/{letter_id}/replay", response_model=DeadLetterOut)
-    async def send_again(_: Caller, session: Session, letter_id: UUID) -> DeadLetter:
+    async def send_again(_: Unlimited, session: Session, letter_id: UUID) -> DeadLetter:
         return await replay_dead_letter(session, letter_id)
 
     @router.delete("/{letter_id}", response_model=DeadLetterOut)
-    async def discard(_: Caller, session: Session, letter_id: UUID) -> DeadLetter:
+    async def discard(_: Unlimited, session: Session, letter_id: UUID) -> DeadLetter:
         return await discard_dead_letter(session, letter_id)
 
     return router

@@ -158,11 +158,11 @@ async def own_routes(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp) -> AsyncIterator[int]:
-    """The port of `app` behind a real server."""
+async def serving(app: ASGIApp, port: int = 0) -> AsyncIterator[int]:
+    """The port of `app` behind a real server: the given one, or any that is free."""
     config = uvicorn.Config(
         app,
-        port=0,
+        port=port,
         lifespan="off",
         log_level="critical",
         loop="none",

@@ -1,0 +1,74 @@
+"""Every operation × every kind of caller, through the real gateway to the real services."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.upstreams import OPERATIONS, Operation
+from tests.access.answers import gist, told
+from tests.access.callers import Kind, kinds
+from tests.access.country import Country
+from tests.access.routes import ROUTES
+from tests.access.samples import NAME, Sample, Things, samples
+
+ALL = list(OPERATIONS.values())
+
+
+class Asking:
+    """One operation, asked in the ways of all kinds of caller; each route from its own address."""
+
+    def __init__(self, country: Country, things: Things, operation: Operation) -> None:
+        self._country, self._operation = country, operation
+        self._sample = samples(things)[operation.name]
+        self._markers = things.markers(operation.name)
+
+    async def ask(self, kind: Kind, whose: str) -> tuple[httpx.Response, Sample]:
+        sample, operation = self._sample(whose), self._operation
+        path = operation.template.format(**sample.path)
+        headers = [*kind.headers, *sample.headers.items()]
+        answer = await self._country.ask(operation.method, path, headers, **sample.sent)
+        return answer, sample
+
+    def gist(self, answer: httpx.Response) -> str:
+        return gist(answer, self._markers, NAME)
+
+
+@pytest.mark.parametrize("operation", ALL, ids=lambda each: each.name)
+async def test_each_kind_of_caller_gets_the_answer_of_the_table(
+    country: Country, things: Things, operation: Operation
+) -> None:
+    asking = Asking(country, things, operation)
+    others = {}
+    for name, kind in kinds(country, operation, ROUTES[operation.name]):
+        answer, _ = await asking.ask(kind, "ours")
+        if (found := asking.gist(answer)) != kind.answer:
+            others[name] = f"{found}, not {kind.answer}"
+    assert others == {}
+
+
+@pytest.mark.parametrize("operation", ALL, ids=lambda each: each.name)
+async def test_what_is_theirs_cannot_be_told_from_what_nobody_has(
+    country: Country, things: Things, operation: Operation
+) -> None:
+    asking, row = Asking(country, things, operation), ROUTES[operation.name]
+    by_name: Mapping[str, Kind] = dict(kinds(country, operation, row))
+    if row.public:
+        return
+    theirs, asked = await asking.ask(by_name["a right"], "theirs")
+    nobodys, unknown = await asking.ask(by_name["a right"], "nobody")
+    if asked.target is None:
+        return
+    assert asking.gist(theirs) == row.column("theirs")
+    assert told(theirs, asked.target) == told(nobodys, unknown.target)
+
+
+def test_table_has_a_row_for_each_operation_and_no_other() -> None:
+    assert set(ROUTES) - set(OPERATIONS) == set(), "stale rows"
+    assert set(OPERATIONS) - set(ROUTES) == set(), "operations without a row"
+
+
+def test_table_names_what_is_personal_and_what_is_public() -> None:
+    said: dict[str, Any] = {name: (row.personal, row.public) for name, row in ROUTES.items()}
+    assert said == {name: (each.personal, each.public) for name, each in OPERATIONS.items()}

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from shared.events.codes import is_within
+from shared.events.codes import covering_codes
 
 ANY_OPERATION = "*"
 
@@ -58,7 +58,7 @@ class RightInForce:
     signed_until: float = -math.inf
 
     def covers(self, purpose: str) -> bool:
-        return self.procedures is None or is_within(purpose, self.procedures)
+        return self.procedures is None or not self.procedures.isdisjoint(covering_codes(purpose))
 
     def distance(self, purpose: str) -> int:
         """Of a purpose that it covers: 0 where it is named, 2 where everything is."""

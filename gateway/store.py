@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -97,8 +97,15 @@ def _visible_records(right: Right) -> Select[StoredRecord, str]:
     if right.agencies is not None:
         query = query.where(_within(StoredRecord.agency, right.agencies))
     if right.procedures is not None:
-        query = query.where(_within(StoredRecord.purpose, right.procedures))
+        query = query.where(_for_one_of(right.procedures))
     return query
+
+
+def _for_one_of(procedures: Collection[str]) -> Condition:
+    """As `shared.events.codes.covering_codes`; a purpose may also be no code at all."""
+    purpose = StoredRecord.purpose
+    is_localised = func.substr(purpose, 9, 1) == "."
+    return or_(purpose.in_(procedures), and_(is_localised, func.left(purpose, 8).in_(procedures)))
 
 
 def _within(column: InstrumentedAttribute[str | None], codes: Collection[str]) -> Condition:

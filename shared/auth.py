@@ -19,7 +19,7 @@ from fastapi.security.base import SecurityBase
 from httpx import AsyncClient, HTTPError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from shared.events.codes import is_within
+from shared.events.codes import covering_codes, is_within
 from shared.problems import Problem, Unavailable
 
 REFRESH_SECONDS = 300
@@ -71,7 +71,7 @@ class Right(BaseModel):
 
     def covers_procedure(self, code: str) -> bool:
         """A national code covers its localised forms too: `1.001193` covers `1.001193.H26`."""
-        return self.procedures is None or is_within(code, self.procedures)
+        return self.procedures is None or not self.procedures.isdisjoint(covering_codes(code))
 
     def covers_agency(self, code: str) -> bool:
         return self.agencies is None or is_within(code, self.agencies)

@@ -2,7 +2,7 @@
 
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload, selectinload
 
@@ -37,7 +37,9 @@ async def is_visible(session: AsyncSession, code: str, right: Right) -> bool:
 def _visible(query: Select[Found], code: str, right: Right) -> Select[Found]:
     query = query.where(Dossier.code == code)
     if right.procedures is not None:
-        query = query.where(Dossier.procedure.in_(right.procedures))
+        # A national code covers its localised forms too.
+        own, national = Dossier.procedure, func.left(Dossier.procedure, 8)
+        query = query.where(or_(own.in_(right.procedures), national.in_(right.procedures)))
     if right.agencies is not None:
         query = query.where(
             select(DossierParty.dossier)

@@ -1,6 +1,6 @@
 """Lists of dossiers: ranges of an index, however many dossiers there are."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from dossier_service.calendars import office_hours
-from dossier_service.models import Dossier, DossierParty
+from dossier_service.models import CurrentProcedure, Dossier, DossierParty
 from shared.auth import Right
 from shared.events.codes import Channel, DossierStatus
 
@@ -43,14 +43,14 @@ async def list_dossiers(
 ) -> list[Dossier]:
     """Newest first, of the agencies that the right covers: each is a range, then merged."""
     agencies, conditions = _whose(filters.agency, right)
+    if right.procedures is not None:
+        conditions.append(DossierParty.procedure.in_(await _reached(session, right.procedures)))
     newest = DossierParty.filed_at.desc(), DossierParty.dossier.desc()
     given = bindparam("agencies", agencies, ARRAY(String))
     asked = func.unnest(given).table_valued("agency", name="asked").render_derived()
     each = (
         select(DossierParty.filed_at, DossierParty.dossier)
-        .where(
-            DossierParty.agency == asked.c.agency, *conditions, *_narrowed(filters, right, today)
-        )
+        .where(DossierParty.agency == asked.c.agency, *conditions, *_narrowed(filters, today))
         .order_by(*newest)
         .limit(limit)
     )
@@ -91,10 +91,15 @@ def _stands_with(agency: str) -> ColumnElement[bool]:
     )
 
 
-def _narrowed(filters: Filters, right: Right, today: date) -> list[ColumnElement[bool]]:
+async def _reached(session: AsyncSession, procedures: Collection[str]) -> Collection[str]:
+    """With the localised forms of those that are national, named: so the index is of use."""
+    code = CurrentProcedure.code
+    localised = select(code).where(func.length(code) > 8, func.left(code, 8).in_(procedures))  # noqa: PLR2004 -- 1.001193
+    return {*procedures, *await session.scalars(localised)}
+
+
+def _narrowed(filters: Filters, today: date) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
-    if right.procedures is not None:
-        found.append(DossierParty.procedure.in_(right.procedures))
     if filters.status is not None:
         found.append(DossierParty.status == filters.status)
     if filters.procedure is not None:

@@ -97,11 +97,16 @@ def national_code(code: str) -> str:
 
 
 def is_within(code: str, codes: Collection[str]) -> bool:
-    """Is it one of them or below one? Of procedures `1.001193` covers `1.001193.H26`, of agencies
-    `H26` covers `H26.14`; nothing narrower covers what is wider."""
+    """Is an agency one of them or below one? `H26` covers `H26.14`; nothing covers what is wider."""
     if code in codes:
         return True
     return any(code[:dot] in codes for dot, sign in enumerate(code) if sign == ".")
+
+
+def covering_codes(code: str) -> tuple[str, ...]:
+    """By which a right reaches a procedure: its own code, and the national one of a localised."""
+    national, dot = code[:8], code[8:9]
+    return (code, national) if dot == "." else (code,)
 
 
 def parse_dossier_code(code: str) -> DossierCodeParts:

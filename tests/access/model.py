@@ -1,0 +1,90 @@
+"""What may be seen, said once more and independently of the services; and what to try it with."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+
+# Some lie below others, and some only begin with the same characters.
+AGENCIES = ("H26", "H26.1", "H26.10", "H26.10.1", "H29", "H29.1")
+PROCEDURES = ("1.001193", "1.001193.H26", "1.001193.H26.1", "2.000815", "2.000815.H29")
+FIELDS = ("name", "personal_number", "address", "summary", "note", "documents", "results")
+
+Test = TypeVar("Test", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of a right; None means all."""
+
+    agencies: frozenset[str] | None = None
+    procedures: frozenset[str] | None = None
+    fields: frozenset[str] | None = None
+
+    def reaches(self, agency: str) -> bool:
+        """An agency stands for itself and for all below it."""
+        within = self.agencies
+        return within is None or any(f"{agency}.".startswith(f"{one}.") for one in within)
+
+    def allows(self, procedure: str) -> bool:
+        """A national code stands for all its localised forms, a localised one for itself."""
+        national = ".".join(procedure.split(".")[:2])
+        return self.procedures is None or bool({procedure, national} & self.procedures)
+
+    def shows(self, field: str) -> bool:
+        return self.fields is None or field in self.fields
+
+    def sees(self, dossier: "Filed") -> bool:
+        return self.allows(dossier.procedure) and any(map(self.reaches, dossier.agencies))
+
+    @property
+    def claims(self) -> dict[str, Any]:
+        """As a right says it."""
+        named = {"agencies": self.agencies, "procedures": self.procedures, "fields": self.fields}
+        return {name: None if limit is None else sorted(limit) for name, limit in named.items()}
+
+
+@dataclass(frozen=True)
+class Filed:
+    """All that decides who sees a dossier."""
+
+    procedure: str
+    received_by: str
+    decided_by: str
+    helped_by: str | None = None
+
+    @property
+    def agencies(self) -> list[str]:
+        return [code for code in (self.received_by, self.decided_by, self.helped_by) if code]
+
+
+def some(values: tuple[str, ...]) -> st.SearchStrategy[frozenset[str] | None]:
+    return st.none() | st.frozensets(st.sampled_from(values), min_size=1, max_size=3)
+
+
+agencies, procedures = st.sampled_from(AGENCIES), st.sampled_from(PROCEDURES)
+limits = st.builds(Limits, some(AGENCIES), some(PROCEDURES), some(FIELDS))
+filed = st.builds(Filed, procedures, agencies, agencies, st.none() | agencies)
+
+
+def tried(examples: int) -> Callable[[Test], Test]:
+    """The same examples at each run; HYPOTHESIS_PROFILE=long tries others, and 40 times as many."""
+    is_long = os.environ.get("HYPOTHESIS_PROFILE") == "long"
+    profile = settings(
+        max_examples=examples * 40 if is_long else examples,
+        derandomize=not is_long,
+        deadline=None,
+        database=None,
+        phases=(Phase.explicit, Phase.generate, Phase.shrink),
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+
+    def mark(test: Test) -> Test:
+        marked: Test = pytest.mark.timeout(0 if is_long else 120)(profile(test))
+        return marked
+
+    return mark

@@ -97,7 +97,7 @@ def national_code(code: str) -> str:
 
 
 def is_within(code: str, codes: Collection[str]) -> bool:
-    """Is an agency one of them or below one? `H26` covers `H26.14`; nothing covers what is wider."""
+    """Is an agency one of them or below one? `H26` covers `H26.14`, not the other way round."""
     if code in codes:
         return True
     return any(code[:dot] in codes for dot, sign in enumerate(code) if sign == ".")

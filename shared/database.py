@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated
+from functools import lru_cache
+from typing import Annotated, Any
 
 import asyncpg
 import stamina
 from fastapi import Depends, Request
-from sqlalchemy import text
+from sqlalchemy import TextClause, event, orm, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext import asyncio as sqlalchemy_asyncio
@@ -22,6 +23,7 @@ CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 15
 POOL_WAIT_SECONDS = 5
 SLICE_ROWS = 10_000
+_LAST = "last"  # where a session keeps it
 QUERY_CANCELLED = "57014"  # by a statement_timeout
 # Classes of SQLSTATE: connection lost, out of resources, operator intervention, system error.
 OUTAGE_CLASSES = {"08", "53", "57", "58"}
@@ -84,6 +86,39 @@ async def delete_in_slices(session: AsyncSession, table: type[Base], where: str)
         pass
 
 
+class _Session(orm.Session):
+    """Of which `write_last` keeps what is to be written at its end."""
+
+
+def write_last(session: AsyncSession, statement: str, values: dict[str, Any]) -> dict[str, Any]:
+    """An INSERT or UPDATE of this transaction that nothing in it reads; its names are its own.
+
+    All of them go to the database as one statement, just before the commit: a way there and back
+    for each would cost more than the writing. Returns the values kept, to be added to where the
+    statement was there before.
+    """
+    kept: dict[str, dict[str, Any]] = session.info.setdefault(_LAST, {})
+    return kept.setdefault(statement, values)
+
+
+@event.listens_for(_Session, "before_commit")
+def _write(session: orm.Session) -> None:
+    if kept := session.info.pop(_LAST, None):
+        together = {name: value for values in kept.values() for name, value in values.items()}
+        session.connection().execute(_in_one(tuple(kept)), together)
+
+
+@lru_cache(maxsize=100)
+def _in_one(statements: tuple[str, ...]) -> TextClause:
+    parts = (f"part_{number} AS ({each})" for number, each in enumerate(statements))
+    return text(f"WITH {', '.join(parts)} SELECT 1")
+
+
+@event.listens_for(_Session, "after_rollback")
+def _forget(session: orm.Session) -> None:
+    session.info.pop(_LAST, None)
+
+
 @asynccontextmanager
 async def open_database(settings: ServiceSettings) -> AsyncIterator[SessionFactory]:
     # By the module: tracing, where it is on, has put its own function there.
@@ -97,7 +132,10 @@ async def open_database(settings: ServiceSettings) -> AsyncIterator[SessionFacto
     )
     try:
         yield async_sessionmaker(
-            engine, expire_on_commit=False, info={"source": f"/{settings.name}"}
+            engine,
+            expire_on_commit=False,
+            info={"source": f"/{settings.name}"},
+            sync_session_class=_Session,
         )
     finally:
         await engine.dispose()

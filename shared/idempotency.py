@@ -5,6 +5,7 @@ under way waits for it on the unique index, and then gets the first one's answer
 """
 
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, TypeVar
@@ -12,13 +13,13 @@ from typing import Annotated, TypeVar
 import orjson
 from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
-from sqlalchemy import DateTime, func, update
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy import DateTime, func, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.auth import Caller, Right
-from shared.database import Base, Session, delete_in_slices
+from shared.database import Base, Session, delete_in_slices, write_last
 from shared.problems import Problem
 
 KEPT_HOURS = 24
@@ -39,8 +40,15 @@ class IdempotencyKey(Base):
     at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
 
-# The bare table: on the path of every write, the mapping of rows to objects would be felt.
-_KEYS = Base.metadata.tables[IdempotencyKey.__tablename__]
+# As text: on the path of every write, building a statement anew each time would be felt.
+_CLAIM = text(
+    "INSERT INTO idempotency_key (client, key, request) VALUES (:client, :key, :request)"
+    " ON CONFLICT DO NOTHING RETURNING true"
+)
+_REMEMBER = (
+    "UPDATE idempotency_key SET status = :first_status, body = :first_body,"
+    " headers = CAST(:first_headers AS jsonb) WHERE client = :key_client AND key = :key"
+)
 
 
 class KeyUsedOtherwise(Problem):
@@ -71,14 +79,21 @@ class Once:
     async def remember(
         self, answer: Answer, status: HTTPStatus, headers: dict[str, str] | None = None
     ) -> Answer:
-        if self._key is not None:
-            told = {"status": status.value, "headers": headers or {}}
-            await self._session.execute(
-                update(_KEYS)
-                .where(_KEYS.c.client == self._client, _KEYS.c.key == self._key)
-                .values(told | {"body": answer.model_dump_json(by_alias=True)})
-            )
+        self.remember_body(answer.model_dump_json(by_alias=True), status, headers or {})
         return answer
+
+    def remember_body(self, body: str, status: HTTPStatus, headers: Mapping[str, str]) -> None:
+        """As `remember`, of an answer that is JSON already."""
+        if self._key is None:
+            return
+        first = {
+            "key_client": self._client,
+            "key": self._key,
+            "first_status": status.value,
+            "first_body": body,
+            "first_headers": orjson.dumps(headers).decode(),
+        }
+        write_last(self._session, _REMEMBER, first)
 
 
 async def _once(
@@ -92,9 +107,8 @@ async def _once(
     if not 0 < len(idempotency_key) <= MOST_CHARACTERS:
         raise KeyUnreadable(f"Use 1 to {MOST_CHARACTERS} characters, a UUID for instance.")
     digest = await _digest(request, caller.right)
-    key = {"client": caller.client, "key": idempotency_key}
-    claim = insert(_KEYS).values(**key, request=digest).on_conflict_do_nothing()
-    if await session.scalar(claim.returning(_KEYS.c.key)) is not None:
+    claim = {"client": caller.client, "key": idempotency_key, "request": digest}
+    if await session.scalar(_CLAIM, claim):
         return Once(session, caller.client, idempotency_key)
     row = await session.get(IdempotencyKey, (caller.client, idempotency_key))
     if row is None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.database import Base, SessionFactory, wait_out_outage
+from shared.database import Base, SessionFactory, wait_out_outage, write_last
 from shared.events import Event
 from shared.kafka import MAX_MESSAGE_BYTES, wait_out_broker
 from shared.telemetry import EVENTS_SENT, OUTBOX_AGE, OUTBOX_PENDING, trace_headers
@@ -68,37 +68,38 @@ class EventTooLarge(ValueError):  # noqa: N818 -- a fact about the event, raised
     """No broker would take it, and the relay would stand still before it for ever."""
 
 
-def emit(session: AsyncSession, *events: Event) -> None:
-    """Announce `events` with the session's transaction: all of it happens, or nothing."""
-    trace = trace_headers()
-    source = session.info["source"]
-    session.add_all([_message(event, source=source, trace=trace) for event in events])
+class _Row(NamedTuple):
+    """Of `outbox`, but for its position."""
+
+    id: UUID
+    at: datetime
+    topic: str
+    key: str
+    value: bytes
+    headers: dict[str, str]
 
 
-async def emit_many(session: AsyncSession, events: Sequence[Event]) -> None:
-    """As `emit`, for hundreds at once: one statement, not an object for each."""
-    if not events:
-        return
-    trace, source = trace_headers(), session.info["source"]
-    rows = [_fields(event, source=source, trace=trace) for event in events]
-    columns = {name: [row[name] for row in rows] for name in rows[0]}
-    headers = [orjson.dumps(row["headers"]).decode() for row in rows]
-    await session.execute(_WRITE, columns | {"headers": headers})
-
-
-_WRITE = text(
+_WRITE = (
     "INSERT INTO outbox (id, at, topic, key, value, headers)"
-    " SELECT * FROM unnest(CAST(:id AS uuid[]), CAST(:at AS timestamptz[]),"
-    " CAST(:topic AS varchar[]), CAST(:key AS varchar[]), CAST(:value AS bytea[]),"
-    " CAST(:headers AS jsonb[]))"
+    " SELECT * FROM unnest(CAST(:event_id AS uuid[]), CAST(:event_at AS timestamptz[]),"
+    " CAST(:event_topic AS varchar[]), CAST(:event_key AS varchar[]),"
+    " CAST(:event_value AS bytea[]), CAST(:event_headers AS jsonb[]))"
 )
 
 
-def _message(event: Event, *, source: str, trace: dict[str, str]) -> OutboxMessage:
-    return OutboxMessage(**_fields(event, source=source, trace=trace))
+def emit(session: AsyncSession, *events: Event) -> None:
+    """Announce `events` with the session's transaction: all of it happens, or nothing."""
+    if not events:
+        return
+    trace, source = trace_headers(), session.info["source"]
+    rows = [_message(event, source=source, trace=trace) for event in events]
+    columns = write_last(session, _WRITE, {f"event_{name}": [] for name in _Row._fields})
+    for name in _Row._fields[:-1]:
+        columns[f"event_{name}"] += [getattr(row, name) for row in rows]
+    columns["event_headers"] += [orjson.dumps(row.headers).decode() for row in rows]
 
 
-def _fields(event: Event, *, source: str, trace: dict[str, str]) -> dict[str, Any]:
+def _message(event: Event, *, source: str, trace: dict[str, str]) -> _Row:
     value = event.model_dump_json().encode()
     if len(value) > MAX_MESSAGE_BYTES:
         raise EventTooLarge(f"{event.event_type} of {len(value)} bytes")
@@ -111,14 +112,7 @@ def _fields(event: Event, *, source: str, trace: dict[str, str]) -> dict[str, An
         "ce_time": at.isoformat(),
         "content-type": "application/json",
     } | {f"ce_{name}": content for name, content in trace.items()}
-    return {
-        "id": event_id,
-        "at": at,
-        "topic": event.topic,
-        "key": str(getattr(event, event.key)),
-        "value": value,
-        "headers": headers,
-    }
+    return _Row(event_id, at, event.topic, str(getattr(event, event.key)), value, headers)
 
 
 async def relay(

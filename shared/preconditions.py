@@ -41,5 +41,9 @@ def require_version(actual: int, expected: int) -> None:
         )
 
 
+def etag(version: int) -> str:
+    return f'"{version}"'
+
+
 def set_etag(response: Response, version: int) -> None:
-    response.headers["ETag"] = f'"{version}"'
+    response.headers["ETag"] = etag(version)

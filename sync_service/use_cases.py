@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.auth import CallContext, Right
 from shared.events import DossierSynced
 from shared.events.codes import CodeError, parse_dossier_code
-from shared.outbox import emit_many
+from shared.outbox import emit
 from shared.problems import where_and_what
 from sync_service import store
 from sync_service.agencies import covers, today_form
@@ -219,7 +219,7 @@ def _take_progress(intake: Intake, row: ProgressRow, fresh: set[Entry]) -> Outco
 
 async def _tell(session: AsyncSession, intake: Intake) -> None:
     # The tallies come last: whoever changes the same cells waits for this transaction's end.
-    await emit_many(session, [DossierSynced.model_validate(each.synced()) for each in intake.told])
+    emit(session, *(DossierSynced.model_validate(each.synced()) for each in intake.told))
     await take(session, intake.before, intake.after, intake.entries)
 
 

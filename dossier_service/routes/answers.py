@@ -9,21 +9,24 @@ from dossier_service.catalogue.procedure import Procedure
 from dossier_service.models import Dossier
 from dossier_service.schemas.answers import DossierOut
 from shared.idempotency import Once
-from shared.preconditions import set_etag
+from shared.preconditions import etag
 
 NOBODY = "-"
 
 
-async def answered(
-    dossier: Dossier, procedure: Procedure, response: Response, once: Once, status: HTTPStatus
-) -> DossierOut:
+def answered(dossier: Dossier, procedure: Procedure, once: Once, status: HTTPStatus) -> Response:
     """The answer to a change, remembered. It gives no field of the applicant, who is named only."""
-    set_etag(response, dossier.version)
-    name_subject(response, dossier.person, [])
-    # Where it was just made, no path names it yet.
-    response.headers["X-Dossier"] = dossier.code
-    answer = DossierOut.of(dossier, procedure)
-    return await once.remember(answer, status, dict(response.headers))
+    headers = {
+        "ETag": etag(dossier.version),
+        "X-Subject": dossier.person or NOBODY,
+        "X-Fields": NOBODY,
+        # Where it was just made, no path names it yet.
+        "X-Dossier": dossier.code,
+    }
+    # Written as JSON once, for the caller and for who asks again.
+    body = DossierOut.of(dossier, procedure).model_dump_json()
+    once.remember_body(body, status, headers)
+    return Response(body, status, headers, media_type="application/json")
 
 
 def name_subject(response: Response, person: str | None, fields: Sequence[str]) -> None:

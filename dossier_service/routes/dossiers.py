@@ -26,7 +26,7 @@ from shared.preconditions import set_etag
 router = APIRouter(prefix="/dossier/v1/dossiers", tags=["dossiers"])
 
 
-@router.post("", status_code=HTTPStatus.CREATED)
+@router.post("", response_model=DossierOut, status_code=HTTPStatus.CREATED)
 async def file_dossier(
     *,
     body: FileDossier,
@@ -37,12 +37,11 @@ async def file_dossier(
     register: Register,
     rules: Rules,
     now: Now,
-    response: Response,
-) -> DossierOut:
+) -> Response:
     dossier, procedure = await filing.file_dossier(
         session, body, caller=caller, shelf=shelf, register=register, rules=rules, now=now
     )
-    return await answered(dossier, procedure, response, once, HTTPStatus.CREATED)
+    return answered(dossier, procedure, once, HTTPStatus.CREATED)
 
 
 async def _filters(

@@ -16,7 +16,7 @@ from shared.preconditions import ExpectedVersion
 router = APIRouter(prefix="/dossier/v1/dossiers/{code}", tags=["handling"])
 
 
-@router.post("/transitions")
+@router.post("/transitions", response_model=DossierOut)
 async def move_dossier(
     *,
     code: DossierCode,
@@ -27,16 +27,15 @@ async def move_dossier(
     once: OnceOnly,
     shelf: Shelf,
     now: Now,
-    response: Response,
-) -> DossierOut:
+) -> Response:
     dossier = await handling.move_dossier(
         session, code, body, caller=caller, expected=expected, shelf=shelf, now=now
     )
     kept = await handling.version_kept(session, shelf, dossier)
-    return await answered(dossier, kept.procedure, response, once, HTTPStatus.OK)
+    return answered(dossier, kept.procedure, once, HTTPStatus.OK)
 
 
-@router.post("/progress", status_code=HTTPStatus.CREATED)
+@router.post("/progress", response_model=DossierOut, status_code=HTTPStatus.CREATED)
 async def note_progress(
     *,
     code: DossierCode,
@@ -47,16 +46,15 @@ async def note_progress(
     once: OnceOnly,
     shelf: Shelf,
     now: Now,
-    response: Response,
-) -> DossierOut:
+) -> Response:
     dossier = await handling.note_progress(
         session, code, body, caller=caller, expected=expected, now=now
     )
     kept = await handling.version_kept(session, shelf, dossier)
-    return await answered(dossier, kept.procedure, response, once, HTTPStatus.CREATED)
+    return answered(dossier, kept.procedure, once, HTTPStatus.CREATED)
 
 
-@router.post("/payments", status_code=HTTPStatus.CREATED)
+@router.post("/payments", response_model=DossierOut, status_code=HTTPStatus.CREATED)
 async def pay_fee(
     *,
     code: DossierCode,
@@ -67,14 +65,13 @@ async def pay_fee(
     once: OnceOnly,
     shelf: Shelf,
     now: Now,
-    response: Response,
-) -> DossierOut:
+) -> Response:
     dossier = await handling.pay_fee(session, code, body, caller=caller, expected=expected, now=now)
     kept = await handling.version_kept(session, shelf, dossier)
-    return await answered(dossier, kept.procedure, response, once, HTTPStatus.CREATED)
+    return answered(dossier, kept.procedure, once, HTTPStatus.CREATED)
 
 
-@router.post("/results", status_code=HTTPStatus.CREATED)
+@router.post("/results", response_model=DossierOut, status_code=HTTPStatus.CREATED)
 async def issue_result(
     *,
     code: DossierCode,
@@ -85,10 +82,9 @@ async def issue_result(
     once: OnceOnly,
     shelf: Shelf,
     now: Now,
-    response: Response,
-) -> DossierOut:
+) -> Response:
     dossier = await handling.issue_result(
         session, code, body, caller=caller, expected=expected, shelf=shelf, now=now
     )
     kept = await handling.version_kept(session, shelf, dossier)
-    return await answered(dossier, kept.procedure, response, once, HTTPStatus.CREATED)
+    return answered(dossier, kept.procedure, once, HTTPStatus.CREATED)

@@ -1,13 +1,17 @@
 """Reading dossiers: what a caller may not see does not exist, in the query itself."""
 
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from functools import cache
+from typing import TypeVar
 
-from sqlalchemy import Select, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, String, any_, bindparam, func, or_, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import InstrumentedAttribute, joinedload, selectinload
 
 from dossier_service.models import Dossier, DossierParty, DossierStep
 from shared.auth import Right
+from shared.database import write_last
 
 Found = TypeVar("Found")
 
@@ -21,32 +25,53 @@ _CODE = select(Dossier.code)
 
 
 async def get_dossier(session: AsyncSession, code: str, right: Right) -> Dossier | None:
-    query = _visible(_WITH_FEES_AND_RESULTS, code, right)
-    return (await session.scalars(query)).unique().one_or_none()
+    found = await session.scalars(*_visible(_WITH_FEES_AND_RESULTS, code, right))
+    return found.unique().one_or_none()
 
 
 async def get_whole_dossier(session: AsyncSession, code: str, right: Right) -> Dossier | None:
     """With the applicant and the papers too."""
-    return (await session.scalars(_visible(_WHOLE, code, right))).unique().one_or_none()
+    return (await session.scalars(*_visible(_WHOLE, code, right))).unique().one_or_none()
 
 
 async def is_visible(session: AsyncSession, code: str, right: Right) -> bool:
-    return await session.scalar(_visible(_CODE, code, right)) is not None
+    return await session.scalar(*_visible(_CODE, code, right)) is not None
 
 
-def _visible(query: Select[Found], code: str, right: Right) -> Select[Found]:
-    query = query.where(Dossier.code == code)
+def _visible(
+    query: Select[Found], code: str, right: Right
+) -> tuple[Select[Found], dict[str, str | list[str]]]:
+    values: dict[str, str | list[str]] = {"code": code}
     if right.procedures is not None:
-        # A national code covers its localised forms too.
-        own, national = Dossier.procedure, func.left(Dossier.procedure, 8)
-        query = query.where(or_(own.in_(right.procedures), national.in_(right.procedures)))
+        values["procedures"] = sorted(right.procedures)
     if right.agencies is not None:
-        query = query.where(
-            select(DossierParty.dossier)
-            .where(DossierParty.dossier == code, DossierParty.agency.in_(right.agencies))
-            .exists()
-        )
-    return query
+        values["agencies"] = list(right.agencies)
+    return _query(query, frozenset(values)), values
+
+
+def reached(procedure: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+    """By the codes of a right, as `shared.events.codes.covering_codes`: a national one too."""
+    given = any_(bindparam("procedures", type_=ARRAY(String)))
+    return or_(procedure == given, func.left(procedure, 8) == given)
+
+
+_CODE_ASKED = bindparam("code", type_=String)
+_CONDITIONS: Mapping[str, ColumnElement[bool]] = {
+    "code": Dossier.code == _CODE_ASKED,
+    "procedures": reached(Dossier.procedure),
+    "agencies": select(DossierParty.dossier)
+    .where(
+        DossierParty.dossier == _CODE_ASKED,
+        DossierParty.agency == any_(bindparam("agencies", type_=ARRAY(String))),
+    )
+    .exists(),
+}
+
+
+@cache
+def _query(query: Select[Found], given: frozenset[str]) -> Select[Found]:
+    """Built once: to do so each time takes longer than to read the dossier."""
+    return query.where(*(condition for name, condition in _CONDITIONS.items() if name in given))
 
 
 async def list_steps(
@@ -61,12 +86,18 @@ async def list_steps(
     return list((await session.scalars(query)).all())
 
 
-async def restate_parties(session: AsyncSession, dossier: Dossier) -> None:
+def restate_parties(session: AsyncSession, dossier: Dossier) -> None:
     """Bring the lists in which the dossier stands to where it stands now."""
-    standing: dict[str, Any] = {
-        name: getattr(dossier, name) for name in ("status", "due_at", "finished_at")
+    standing = {
+        "party_dossier": dossier.code,
+        "party_status": dossier.status,
+        "party_due_at": dossier.due_at,
+        "party_finished_at": dossier.finished_at,
     }
-    await session.execute(
-        update(DossierParty).where(DossierParty.dossier == dossier.code).values(standing),
-        execution_options={"synchronize_session": False},
-    )
+    write_last(session, _RESTATE, standing)
+
+
+_RESTATE = (
+    "UPDATE dossier_party SET status = :party_status, due_at = :party_due_at,"
+    " finished_at = :party_finished_at WHERE dossier = :party_dossier"
+)

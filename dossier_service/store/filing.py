@@ -1,12 +1,11 @@
-"""Writes a new dossier with all that belongs to it in one statement."""
+"""Writes a new dossier with all that belongs to it."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
 import orjson
-from sqlalchemy import bindparam, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dossier_service.models import (
@@ -16,9 +15,9 @@ from dossier_service.models import (
     DossierDocument,
     DossierFee,
     DossierParty,
-    DossierSerial,
     DossierStep,
 )
+from shared.database import write_last
 
 # What is to be written: for each table its rows, each with every column of its own.
 Rows = Mapping[type[Base], Sequence[Mapping[str, Any]]]
@@ -31,26 +30,23 @@ _TABLES = (
     DossierParty,
     DossierStep,
 )
-# The rows travel as JSON: one statement of one shape, however many papers and agencies there are,
+# The rows travel as JSON: statements of one shape, however many papers and agencies there are,
 # which the database plans once.
-_ONE_TABLE = (
-    "new_{0} AS (INSERT INTO {0}"
-    " SELECT * FROM jsonb_populate_recordset(NULL::{0}, CAST(:{0} AS jsonb)))"
+_INSERT = "INSERT INTO {0} SELECT * FROM jsonb_populate_recordset(NULL::{0}, CAST(:{0} AS jsonb))"
+_INSERTS = {table: _INSERT.format(table.__tablename__) for table in _TABLES}
+
+_NEXT = text(
+    "INSERT INTO dossier_serial AS last (agency, day, serial) VALUES (:agency, :day, 1)"
+    " ON CONFLICT (agency, day) DO UPDATE SET serial = last.serial + 1 RETURNING serial"
 )
-_NAMES = [table.__tablename__ for table in _TABLES]
-_INSERT = text(f"WITH {', '.join(map(_ONE_TABLE.format, _NAMES))} SELECT 1")
-
-_FIRST = insert(DossierSerial).values(agency=bindparam("agency"), day=bindparam("day"), serial=1)
-_NEXT = _FIRST.on_conflict_do_update(
-    index_elements=["agency", "day"], set_={"serial": DossierSerial.serial + 1}
-).returning(DossierSerial.serial)
 
 
-async def insert_dossier(session: AsyncSession, rows: Rows) -> None:
-    await session.execute(
-        _INSERT,
-        {table.__tablename__: orjson.dumps(rows.get(table, ())).decode() for table in _TABLES},
-    )
+def insert_rows(session: AsyncSession, rows: Rows) -> None:
+    """With the last of the transaction; what is in `rows` belongs to one dossier."""
+    for table, statement in _INSERTS.items():
+        if given := rows.get(table):
+            name = table.__tablename__
+            write_last(session, statement, {name: orjson.dumps(given).decode()})
 
 
 def row_of(entity: Base) -> dict[str, Any]:
@@ -59,4 +55,5 @@ def row_of(entity: Base) -> dict[str, Any]:
 
 async def next_serial(session: AsyncSession, agency: str, day: date) -> int:
     """Without gaps; until this transaction ends, the agency's next filing waits here."""
-    return (await session.execute(_NEXT, {"agency": agency, "day": day})).scalar_one()
+    serial: int = await session.scalar(_NEXT, {"agency": agency, "day": day})
+    return serial

@@ -1,16 +1,31 @@
 """Lists of dossiers: ranges of an index, however many dossiers there are."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, String, bindparam, func, select, true, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    Integer,
+    Select,
+    String,
+    and_,
+    bindparam,
+    func,
+    select,
+    true,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from dossier_service.calendars import office_hours
-from dossier_service.models import CurrentProcedure, Dossier, DossierParty
+from dossier_service.models import Dossier, DossierParty
+from dossier_service.store.dossiers import reached
 from shared.auth import Right
 from shared.events.codes import Channel, DossierStatus
 
@@ -42,83 +57,87 @@ async def list_dossiers(
     limit: int,
 ) -> list[Dossier]:
     """Newest first, of the agencies that the right covers: each is a range, then merged."""
-    agencies, conditions = _whose(filters.agency, right)
-    if right.procedures is not None:
-        conditions.append(DossierParty.procedure.in_(await _reached(session, right.procedures)))
-    newest = DossierParty.filed_at.desc(), DossierParty.dossier.desc()
-    given = bindparam("agencies", agencies, ARRAY(String))
-    asked = func.unnest(given).table_valued("agency", name="asked").render_derived()
-    each = (
-        select(DossierParty.filed_at, DossierParty.dossier)
-        .where(DossierParty.agency == asked.c.agency, *conditions, *_narrowed(filters, today))
-        .order_by(*newest)
-        .limit(limit)
-    )
+    asked = _in_whose_lists(filters.agency, right) | _narrowed(filters, right, today)
     if after is not None:
-        each = each.where(tuple_(DossierParty.filed_at, DossierParty.dossier) < tuple_(*after))
-    found = each.lateral("found")
+        asked |= {"after_filed_at": after[0], "after_dossier": after[1]}
+    page = _page(frozenset(asked))
+    return list((await session.scalars(page, asked | {"most": limit})).all())
+
+
+_NEWEST = DossierParty.filed_at.desc(), DossierParty.dossier.desc()
+_MOST = bindparam("most", type_=Integer)
+_AFTER = tuple_(
+    bindparam("after_filed_at", type_=DateTime(timezone=True)),
+    bindparam("after_dossier", type_=String),
+)
+_OTHER = aliased(DossierParty)
+# By the name of the value that each compares with; `after_dossier` goes with `after_filed_at`.
+_CONDITIONS: Mapping[str, ColumnElement[bool]] = {
+    "after_filed_at": tuple_(DossierParty.filed_at, DossierParty.dossier) < _AFTER,
+    "stands_with": select(_OTHER.dossier)
+    .where(_OTHER.dossier == DossierParty.dossier, _OTHER.agency == bindparam("stands_with"))
+    .exists(),
+    "procedures": reached(DossierParty.procedure),
+    "status": DossierParty.status == bindparam("status"),
+    "procedure": DossierParty.procedure == bindparam("procedure"),
+    "channel": DossierParty.channel == bindparam("channel"),
+    "filed_from": DossierParty.filed_at >= bindparam("filed_from"),
+    "filed_before": DossierParty.filed_at < bindparam("filed_before"),
+    "due_before": and_(
+        DossierParty.finished_at.is_(None), DossierParty.due_at < bindparam("due_before")
+    ),
+}
+
+
+@cache
+def _page(asked: frozenset[str]) -> Select[Dossier]:
+    """Of the conditions asked for; to build it takes longer than all else of a list."""
+    whose = func.unnest(bindparam("agencies", type_=ARRAY(String)))
+    whose_lists = whose.table_valued("agency", name="asked").render_derived()
+    conditions = [condition for name, condition in _CONDITIONS.items() if name in asked]
+    found = (
+        select(DossierParty.filed_at, DossierParty.dossier)
+        .where(DossierParty.agency == whose_lists.c.agency, *conditions)
+        .order_by(*_NEWEST)
+        .limit(_MOST)
+        .lateral("found")
+    )
     keys = (
         select(found.c.filed_at, found.c.dossier)
-        .select_from(asked)
+        .select_from(whose_lists)
         .join(found, true())
         .distinct()
         .order_by(found.c.filed_at.desc(), found.c.dossier.desc())
-        .limit(limit)
+        .limit(_MOST)
         .subquery()
     )
-    page = (
+    return (
         select(Dossier)
         .join(keys, Dossier.code == keys.c.dossier)
         .order_by(keys.c.filed_at.desc(), keys.c.dossier.desc())
     )
-    return list((await session.scalars(page)).all())
 
 
-def _whose(agency: str | None, right: Right) -> tuple[Sequence[str], list[ColumnElement[bool]]]:
-    """In whose lists to look. Another agency's narrows what the caller sees, never widens it."""
+def _in_whose_lists(agency: str | None, right: Right) -> dict[str, Any]:
+    """Another agency's lists narrow what the caller sees, never widen it."""
     if agency is not None and right.covers_agency(agency):
-        return [agency], []
+        return {"agencies": [agency]}
     own = [COUNTRY] if right.agencies is None else list(right.agencies)
-    return own, [] if agency is None else [_stands_with(agency)]
+    return {"agencies": own} | ({} if agency is None else {"stands_with": agency})
 
 
-def _stands_with(agency: str) -> ColumnElement[bool]:
-    other = aliased(DossierParty)
-    return (
-        select(other.dossier)
-        .where(other.dossier == DossierParty.dossier, other.agency == agency)
-        .exists()
-    )
-
-
-async def _reached(session: AsyncSession, procedures: Collection[str]) -> Collection[str]:
-    """With the localised forms of those that are national, named: so the index is of use."""
-    code = CurrentProcedure.code
-    localised = select(code).where(func.length(code) > 8, func.left(code, 8).in_(procedures))  # noqa: PLR2004 -- 1.001193
-    return {*procedures, *await session.scalars(localised)}
-
-
-def _narrowed(filters: Filters, today: date) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
-    if filters.status is not None:
-        found.append(DossierParty.status == filters.status)
-    if filters.procedure is not None:
-        found.append(DossierParty.procedure == filters.procedure)
-    if filters.channel is not None:
-        found.append(DossierParty.channel == filters.channel)
-    if filters.filed_from is not None:
-        found.append(DossierParty.filed_at >= _begin(filters.filed_from))
-    if filters.filed_to is not None:
-        found.append(DossierParty.filed_at < _begin(filters.filed_to) + timedelta(days=1))
-    if filters.due_before is not None:
-        found += _open_and_due_before(filters.due_before)
-    if filters.overdue:
-        found += _open_and_due_before(today)
-    return found
-
-
-def _open_and_due_before(day: date) -> list[ColumnElement[bool]]:
-    return [DossierParty.finished_at.is_(None), DossierParty.due_at < _begin(day)]
+def _narrowed(filters: Filters, right: Right, today: date) -> dict[str, Any]:
+    due = [day for day in (filters.due_before, today if filters.overdue else None) if day]
+    asked = {
+        "procedures": None if right.procedures is None else sorted(right.procedures),
+        "status": filters.status,
+        "procedure": filters.procedure,
+        "channel": filters.channel,
+        "filed_from": filters.filed_from and _begin(filters.filed_from),
+        "filed_before": filters.filed_to and _begin(filters.filed_to) + timedelta(days=1),
+        "due_before": _begin(min(due)) if due else None,
+    }
+    return {name: value for name, value in asked.items() if value is not None}
 
 
 def _begin(day: date) -> datetime:

@@ -81,7 +81,7 @@ async def file_dossier(
     dossier = _dossier(wish, published, code, filed_at=filed_at, now=now, rules=rules)
     dossier.fees, dossier.results = [_fee(code, fee) for fee in fees], []
     first = step_of(dossier, caller, "filed", now, from_status=None)
-    await store.insert_dossier(
+    store.insert_rows(
         session,
         {
             Dossier: [store.row_of(dossier)],
@@ -89,7 +89,7 @@ async def file_dossier(
             DossierDocument: _documents(wish.documents, code),
             DossierFee: [store.row_of(fee) for fee in dossier.fees],
             DossierParty: _parties(dossier),
-            DossierStep: [store.row_of(first)],
+            DossierStep: [first],
         },
     )
     tell(session, DossierFiled, dossier, now)

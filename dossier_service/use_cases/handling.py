@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dossier_service.deadlines import extended, reception_due_at
-from dossier_service.models import Dossier, DossierFee, DossierResult
+from dossier_service.models import Dossier, DossierFee, DossierResult, DossierStep
 from dossier_service.problems import (
     AmountWrong,
     DossierNotFound,
@@ -29,6 +29,7 @@ from dossier_service.schemas.requests import IssueResult, MoveDossier, NoteProgr
 from dossier_service.statuses import is_final, needs_reason, permitted
 from dossier_service.store import dossiers as store
 from dossier_service.store.catalogue import ProcedureShelf, Published
+from dossier_service.store.filing import insert_rows
 from dossier_service.use_cases.filing import start_clock
 from dossier_service.use_cases.telling import step_of, tell
 from shared.auth import CallContext
@@ -60,18 +61,9 @@ async def move_dossier(
     else:
         _mind_deadlines(dossier, to, now)
     _enter(dossier, to, wish, now)
-    await store.restate_parties(session, dossier)
-    session.add(
-        step_of(
-            dossier,
-            caller,
-            "moved",
-            now,
-            from_status=previous,
-            reason=wish.reason,
-            note=wish.note,
-        )
-    )
+    store.restate_parties(session, dossier)
+    what = {"from_status": previous, "reason": wish.reason, "note": wish.note}
+    _leave_step(session, step_of(dossier, caller, "moved", now, **what))
     tell(session, DossierMoved, dossier, now, previous=previous, reason=wish.reason)
     return dossier
 
@@ -90,7 +82,9 @@ async def note_progress(
         raise TransitionRefused(current=dossier.status, asked=dossier.status, permitted=[])
     dossier.version += 1
     dossier.note = wish.note or dossier.note
-    session.add(step_of(dossier, caller, "progressed", now, step=wish.step, note=wish.note))
+    _leave_step(
+        session, step_of(dossier, caller, "progressed", now, step=wish.step, note=wish.note)
+    )
     tell(session, DossierProgressed, dossier, now, step=wish.step)
     return dossier
 
@@ -114,7 +108,7 @@ async def pay_fee(
     fee = _fee_to_pay(dossier, wish)
     fee.paid_at, fee.method, fee.reference = now, wish.method, wish.reference
     dossier.version += 1
-    session.add(step_of(dossier, caller, "fee_paid", now, step=fee.code))
+    _leave_step(session, step_of(dossier, caller, "fee_paid", now, step=fee.code))
     tell(
         session,
         FeePaid,
@@ -147,7 +141,7 @@ async def issue_result(
     dossier.results.append(
         DossierResult(dossier=code, version=dossier.version, issued_at=now, **wish.model_dump())
     )
-    session.add(step_of(dossier, caller, "result_issued", now, step=wish.code))
+    _leave_step(session, step_of(dossier, caller, "result_issued", now, step=wish.code))
     tell(session, ResultIssued, dossier, now, result=wish.code, electronic=wish.electronic)
     return dossier
 
@@ -163,6 +157,10 @@ async def version_kept(session: AsyncSession, shelf: ProcedureShelf, dossier: Do
     found = await shelf.version(session, dossier.procedure, dossier.procedure_version)
     assert found is not None, "a foreign key holds it"
     return found
+
+
+def _leave_step(session: AsyncSession, step: dict[str, Any]) -> None:
+    insert_rows(session, {DossierStep: [step]})
 
 
 async def _in_force(session: AsyncSession, shelf: ProcedureShelf, dossier: Dossier) -> Published:

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from dossier_service.models import Dossier, DossierStep
+from dossier_service.models import Dossier
 from shared.auth import CallContext
 from shared.events import DossierEvent, DossierStanding
 from shared.outbox import emit
@@ -17,18 +17,21 @@ _STANDING = DossierStanding.model_fields.keys() - {"at"}
 
 def step_of(
     dossier: Dossier, caller: CallContext, act: str, at: datetime, **what: Any
-) -> DossierStep:
-    """The step that led to the dossier's version; `what` is from_status, step, reason, note."""
-    return DossierStep(
-        dossier=dossier.code,
-        version=dossier.version,
-        act=act,
-        at=at,
-        to_status=dossier.status,
-        client=caller.client,
-        officer=caller.officer,
-        **{"from_status": dossier.status, "step": None, "reason": None, "note": None} | what,
-    )
+) -> dict[str, Any]:
+    """The row of `dossier_step` that led to its version; `what`: from_status, step, reason, note"""
+    return {
+        "dossier": dossier.code,
+        "version": dossier.version,
+        "act": act,
+        "at": at,
+        "from_status": dossier.status,
+        "to_status": dossier.status,
+        "client": caller.client,
+        "officer": caller.officer,
+        "step": None,
+        "reason": None,
+        "note": None,
+    } | what
 
 
 def tell(

@@ -16,7 +16,13 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.database import Base, SessionFactory, wait_out_outage, write_last
+from shared.database import (
+    Base,
+    SessionFactory,
+    driver_transaction,
+    wait_out_outage,
+    write_last,
+)
 from shared.events import Event
 from shared.kafka import MAX_MESSAGE_BYTES, wait_out_broker
 from shared.telemetry import EVENTS_SENT, OUTBOX_AGE, OUTBOX_PENDING, trace_headers
@@ -134,20 +140,29 @@ async def relay(
 @wait_out_broker
 async def relay_batch(sessions: SessionFactory, producer: AIOKafkaProducer) -> int:
     """Returns how many were sent; 0 also where another relay holds the lock."""
-    async with sessions.begin() as session:
+    async with driver_transaction(sessions) as connection:
         # One relay at a time, whichever replica holds the lock: two would reorder events.
-        if not await session.scalar(select(func.pg_try_advisory_xact_lock(RELAY_LOCK))):
+        if not await connection.fetchval(_LOCK, RELAY_LOCK):
             return 0
-        oldest = select(OutboxMessage.__table__).order_by(OutboxMessage.position).limit(BATCH_SIZE)
-        messages = (await session.execute(oldest)).all()
+        messages = [_Message(*row) for row in await connection.fetch(_OLDEST, BATCH_SIZE)]
         if messages:
             await _send_all(producer, messages)
-            await session.execute(_MOVE, {"positions": [m.position for m in messages]})
+            await connection.execute(_MOVE, [message.position for message in messages])
     return len(messages)
 
 
-_MOVE = text(
-    "WITH sent AS (DELETE FROM outbox WHERE position = ANY(:positions) RETURNING *)"
+class _Message(NamedTuple):
+    position: int
+    topic: str
+    key: str
+    value: bytes
+    headers: dict[str, str]
+
+
+_LOCK = "SELECT pg_try_advisory_xact_lock($1)"
+_OLDEST = "SELECT position, topic, key, value, headers FROM outbox ORDER BY position LIMIT $1"
+_MOVE = (
+    "WITH sent AS (DELETE FROM outbox WHERE position = ANY($1::bigint[]) RETURNING *)"
     " INSERT INTO outbox_sent (position, at, id, topic, key, value, headers)"
     " SELECT position, at, id, topic, key, value, headers FROM sent"
 )

@@ -22,13 +22,16 @@ SessionFactory = async_sessionmaker[AsyncSession]
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 15
 POOL_WAIT_SECONDS = 5
+# A process that stands still in a transaction would hold its locks, the relay's too, for ever.
+IDLE_SECONDS = 30
 SLICE_ROWS = 10_000
 _LAST = "last"  # where a session keeps it
 QUERY_CANCELLED = "57014"  # by a statement_timeout
 # Classes of SQLSTATE: connection lost, out of resources, operator intervention, system error.
 OUTAGE_CLASSES = {"08", "53", "57", "58"}
-# Lost a race that a second try wins: serialization failure, deadlock; a standby just promoted.
-PASSING_STATES = {"40001", "40P01", "25006"}
+# Lost a race that a second try wins: serialization failure, deadlock; a standby just promoted;
+# a transaction ended because its process stood still.
+PASSING_STATES = {"40001", "40P01", "25006", "25P03"}
 
 
 class Base(DeclarativeBase):
@@ -60,10 +63,14 @@ def _worth_waiting(error: Exception) -> bool:
     return is_outage(error)
 
 
-def _worth_waiting_whole(error: Exception) -> bool:
+def is_too_slow(error: BaseException) -> bool:
+    """True where the database may be well, and what was asked of it takes too long."""
     state = getattr(getattr(error, "orig", error), "sqlstate", None)
-    too_slow = isinstance(error, TimeoutError) or state == QUERY_CANCELLED
-    return is_outage(error) and not too_slow
+    return isinstance(error, TimeoutError) or state == QUERY_CANCELLED
+
+
+def _worth_waiting_whole(error: Exception) -> bool:
+    return is_outage(error) and not is_too_slow(error)
 
 
 # For background work, which waits an outage out; a request fails and its caller retries.
@@ -128,7 +135,11 @@ async def open_database(settings: ServiceSettings) -> AsyncIterator[SessionFacto
         max_overflow=0,
         hide_parameters=True,
         pool_timeout=POOL_WAIT_SECONDS,
-        connect_args={"timeout": CONNECT_SECONDS, "command_timeout": STATEMENT_SECONDS},
+        connect_args={
+            "timeout": CONNECT_SECONDS,
+            "command_timeout": STATEMENT_SECONDS,
+            "server_settings": {"idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s"},
+        },
     )
     try:
         yield async_sessionmaker(

@@ -11,10 +11,11 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from prometheus_client import REGISTRY
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.consumer import Handlers, consume, forget_handled, handle_records, measure_lag
-from shared.database import SessionFactory
+from shared.database import SessionFactory, is_outage, open_database
 from shared.dead_letters import DeadLetter, list_dead_letters
 from shared.events import DossierProgressed, Event
 from shared.kafka import open_consumer
@@ -351,3 +352,37 @@ async def test_partition_lost_in_mid_batch_neither_stops_the_consumer_nor_repeat
         for k in keys:
             await eventually(partial(handled, sessions, k, [1, 2]))
     assert not await set_aside(sessions)
+
+
+async def test_message_that_always_takes_too_long_is_set_aside_and_the_rest_goes_on(
+    settings: ServiceSettings,
+    sessions: SessionFactory,
+    key: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("shared.database.STATEMENT_SECONDS", 2)
+    monkeypatch.setattr("shared.consumer.TRIES_ALONE", 2)
+
+    async def handle(session: AsyncSession, events: Sequence[DossierProgressed]) -> None:
+        if any(event.version == 1 for event in events):
+            await session.execute(text("SELECT pg_sleep(60)"))
+        await record_effect(session, events)
+
+    records = [record(progressed(key, n), offset=n) for n in range(3)]
+    async with open_database(settings) as impatient:
+        await handle_records(impatient, records, {DossierProgressed: [handle]})
+    assert await versions_of(sessions, key) == [0, 2]
+    assert await scalar(sessions, "SELECT count(*) FROM dead_letter") == 1
+
+
+async def test_transaction_of_a_process_that_stands_still_ends_and_is_an_outage(
+    settings: ServiceSettings, sessions: SessionFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.database.IDLE_SECONDS", 1)
+    async with open_database(settings) as still, still() as session:
+        process = await session.scalar(text("SELECT pg_backend_pid()"))
+        gone = "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = :process"
+        await eventually(lambda: scalar(sessions, gone, process=process))
+        with pytest.raises(DBAPIError) as lost:
+            await session.execute(text("SELECT 1"))
+    assert is_outage(lost.value)

@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from socket import gethostname
 
 import stamina
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import (
     BrokerNotAvailableError,
     KafkaError,
@@ -58,12 +59,18 @@ async def open_producer(settings: ServiceSettings) -> AsyncIterator[AIOKafkaProd
 
 @asynccontextmanager
 async def open_consumer(
-    settings: ServiceSettings, topics: Sequence[str], group: str
+    settings: ServiceSettings,
+    topics: Sequence[str],
+    group: str,
+    partitions: Sequence[TopicPartition] = (),
 ) -> AsyncIterator[AIOKafkaConsumer]:
+    """A member of the group; with `partitions` it takes these and joins nobody."""
     consumer = AIOKafkaConsumer(
-        *topics,
+        *(() if partitions else topics),
         bootstrap_servers=settings.kafka_servers,
         group_id=group,
+        # Who is killed and comes back takes its place again: nobody waits for its session's end.
+        group_instance_id=None if partitions else f"{gethostname()}-{settings.worker_port}",
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         fetch_max_wait_ms=settings.kafka_fetch_wait_ms,
@@ -72,7 +79,11 @@ async def open_consumer(
         metadata_max_age_ms=30_000,
     )
     await wait_out_broker(consumer.start)()
+    if partitions:
+        consumer.assign(partitions)
     try:
         yield consumer
     finally:
+        # The library lets a member with a place keep it; who ends leaves its partitions at once.
+        consumer._coordinator._group_instance_id = None  # noqa: SLF001 -- no public way
         await consumer.stop()

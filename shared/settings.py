@@ -21,6 +21,8 @@ class ServiceSettings(BaseSettings):
     # The embedded broker knows no idempotent producer and wakes no waiting fetch.
     kafka_idempotent: bool = True
     kafka_fetch_wait_ms: int = 500
+    # False: one worker takes all partitions. The embedded broker lets who was killed wait 20 s.
+    kafka_group: bool = True
     # The embedded broker forgets: what was sent is sent again at each start.
     replay_at_start: bool = False
     host: str = "127.0.0.1"

@@ -1,10 +1,11 @@
 """The topics of the axis: the one table of their partitions and of how long they keep messages."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import structlog
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
@@ -47,6 +48,14 @@ TOPIC_TABLE: Mapping[str, Topic] = MappingProxyType(
     {name: _ANCHORS if name == LedgerAnchored.topic else _EVENTS for name in sorted(TOPICS)}
     | {name + DEAD: _DEAD for name in sorted(TOPICS)}
 )
+
+
+def partitions_of(topics: Iterable[str]) -> list[TopicPartition]:
+    return [
+        TopicPartition(name, number)
+        for name in sorted(topics)
+        for number in range(TOPIC_TABLE[name].partitions)
+    ]
 
 
 async def make_topics(servers: str) -> None:

@@ -25,7 +25,7 @@ from shared.kafka import open_consumer, open_producer, wait_out_broker
 from shared.outbox import KEPT_DAYS, keep_partitions, measure_outbox, relay, replay
 from shared.settings import ServiceSettings
 from shared.telemetry import start_tracing
-from shared.topics import ensure_topics
+from shared.topics import ensure_topics, partitions_of
 
 log = structlog.get_logger()
 
@@ -153,7 +153,12 @@ async def _hear(
     """Joining takes as long as a member that died is waited for: the relay does not wait for it."""
     topics = sorted({event.topic for event in handlers})
     async with (
-        open_consumer(settings, topics, settings.name) as consumer,
+        open_consumer(
+            settings,
+            topics,
+            settings.name,
+            partitions=() if settings.kafka_group else partitions_of(topics),
+        ) as consumer,
         asyncio.TaskGroup() as tasks,
     ):
         minding = [

@@ -87,6 +87,7 @@ class Stack:
         return {
             "KAFKA_IDEMPOTENT": str(EmbeddedBroker.idempotent).lower(),
             "KAFKA_FETCH_WAIT_MS": str(EmbeddedBroker.fetch_wait_ms),
+            "KAFKA_GROUP": "false",
             "REPLAY_AT_START": str(not EmbeddedBroker.keeps_data).lower(),
         }
 

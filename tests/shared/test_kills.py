@@ -9,6 +9,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from sqlalchemy import text
 
+from deploy.ports import free_port
 from shared.consumer import handle_records
 from shared.database import SessionFactory
 from shared.outbox import relay_batch
@@ -16,6 +17,8 @@ from shared.settings import ServiceSettings
 from tests.conftest import Broker
 from tests.shared.mechanics import HANDLERS, Start, Tail, announce, progressed, scalar, tailing
 from tests.waiting import eventually
+
+STARTED_WITHIN = 90
 
 
 async def effects(sessions: SessionFactory, keys: list[str]) -> dict[str, list[int]]:
@@ -87,3 +90,53 @@ async def fewer(sessions: SessionFactory, than: int) -> bool:
 async def all_arrived(tail: Tail, keys: list[str], count: int) -> bool:
     """Every event at least once; the repeats of what was killed unacknowledged come on top."""
     return all([len(set(await tail.versions(k))) == count for k in keys])
+
+
+@pytest.mark.broker
+async def test_killed_worker_that_comes_back_goes_on_where_it_was(
+    start: Start, sessions: SessionFactory, producer: AIOKafkaProducer, kafka: Broker, key: str
+) -> None:
+    # Without a group the embedded broker; in Kafka's group it has the place of the killed one.
+    known_as = {"WORKER_PORT": str(free_port()), "KAFKA_GROUP": str(kafka.keeps_data)}
+    await announce(sessions, progressed(key, 0))
+    await relay_batch(sessions, producer)
+    first = start("catch up", **known_as)
+    await eventually(lambda: all_effects(sessions, {key: [0]}), within=STARTED_WITHIN)
+    first.kill()
+    await asyncio.to_thread(first.wait)
+    await announce(sessions, progressed(key, 1))
+    await relay_batch(sessions, producer)
+    start("catch up", **known_as)
+    await eventually(lambda: all_effects(sessions, {key: [0, 1]}), within=STARTED_WITHIN)
+    assert await scalar(sessions, "SELECT count(*) FROM handled_event") == 2
+
+
+@pytest.mark.broker
+async def test_worker_that_stood_still_goes_on_by_itself_with_each_effect_once(
+    start: Start, sessions: SessionFactory, kafka: Broker, key: str
+) -> None:
+    """Whatever it held meanwhile, another one does its work."""
+    keys = [f"{key}-{n}" for n in range(6)]
+    alone = {"KAFKA_GROUP": str(kafka.keeps_data)}
+    stopped = start("catch up", WORKER_PORT=str(free_port()), **alone)
+    await announce(sessions, *(progressed(k, 0) for k in keys))
+    await eventually(lambda: all_effects(sessions, {k: [0] for k in keys}), within=STARTED_WITHIN)
+    stopped.send_signal(signal.SIGSTOP)
+    other = start("catch up", WORKER_PORT=str(free_port()), **alone)
+    await announce(sessions, *(progressed(k, n) for n in range(1, 20) for k in keys))
+    await eventually(
+        lambda: all_effects(sessions, {k: list(range(20)) for k in keys}), within=STARTED_WITHIN
+    )
+    stopped.send_signal(signal.SIGCONT)
+    await announce(sessions, *(progressed(k, n) for n in range(20, 40) for k in keys))
+    await eventually(
+        lambda: all_effects(sessions, {k: list(range(40)) for k in keys}), within=STARTED_WITHIN
+    )
+    other.kill()
+    await asyncio.to_thread(other.wait)
+    await announce(sessions, *(progressed(k, n) for n in range(40, 50) for k in keys))
+    await eventually(
+        lambda: all_effects(sessions, {k: list(range(50)) for k in keys}), within=STARTED_WITHIN
+    )
+    assert stopped.poll() is None
+    assert await scalar(sessions, "SELECT count(*) FROM dead_letter") == 0

@@ -19,8 +19,11 @@ from shared.events.codes import (
 from shared.pagination import MOST, PageQuery, read_cursor
 from sync_service.agencies import covers
 from sync_service.clock import Day
-from sync_service.models import Agency, NationalDossier
+from sync_service.models import Agency, NationalDossier, Party, PendingParty
 from sync_service.standings import VIET_NAM
+
+# What a list is read from.
+Seen = type[NationalDossier | Party | PendingParty]
 
 LEVEL = r"^[a-z_]{1,20}$"
 
@@ -67,7 +70,26 @@ class DossierFilter(BaseModel):
             bounds.append(opened_at < begin_of(self.received_to + timedelta(days=1)))
         return bounds
 
-    def conditions(self, today: date) -> list[ColumnElement[bool]]:
+    @property
+    def parties(self) -> type[Party | PendingParty]:
+        """Among which of them all lies that is asked for."""
+        is_pending = self.status not in {None, DossierStatus.RETURNED} or self.overdue
+        return PendingParty if is_pending else Party
+
+    def lasting(self, of: Seen) -> list[ColumnElement[bool]]:
+        """What no change of status touches: a party knows it of its dossier."""
+        conditions: list[ColumnElement[bool]] = []
+        if self.channel is not None:
+            conditions.append(of.channel == in_plan(self.channel.value))
+        if self.procedure is not None:
+            conditions.append(of.national_procedure == in_plan(national_code(self.procedure)))
+        if self.level is not None:
+            at_level = select(Agency.code).where(Agency.level == self.level)
+            conditions.append(of.deciding.in_(at_level))
+        return conditions
+
+    def passing(self, today: date) -> list[ColumnElement[bool]]:
+        """What only the dossier itself tells."""
         dossier = NationalDossier
         conditions: list[ColumnElement[bool]] = []
         if self.received_from or self.received_to:
@@ -76,24 +98,12 @@ class DossierFilter(BaseModel):
             conditions.append(dossier.status == in_plan(self.status.value))
             if self.status not in ENDED:
                 conditions.append(dossier.ended_at.is_(None))
-        if self.channel is not None:
-            conditions.append(dossier.channel == in_plan(self.channel.value))
-        if self.procedure is not None:
-            conditions.append(_of_procedure(self.procedure))
-        if self.level is not None:
-            at_level = select(Agency.code).where(Agency.level == self.level)
-            conditions.append(dossier.deciding.in_(at_level))
+        # A national code means all its localised forms too.
+        if self.procedure is not None and self.procedure != national_code(self.procedure):
+            conditions.append(dossier.procedure == self.procedure)
         if self.overdue is not None:
             conditions.append(_overdue(today) if self.overdue else ~_overdue(today))
         return conditions
-
-
-def _of_procedure(code: str) -> ColumnElement[bool]:
-    """A national code means all its localised forms too."""
-    if code == national_code(code):
-        return NationalDossier.national_procedure == in_plan(code)
-    dossier = NationalDossier
-    return and_(dossier.national_procedure == national_code(code), dossier.procedure == code)
 
 
 def _overdue(today: date) -> ColumnElement[bool]:

@@ -80,7 +80,18 @@ class TimelineEntry(Base):
     taken_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-class Party(Base):
+class _Place:
+    """What lists ask for and no change of status touches: the key's index has it too."""
+
+    agency: Mapped[str] = mapped_column(primary_key=True)
+    opened_at: Mapped[datetime] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(primary_key=True)
+    national_procedure: Mapped[str]
+    channel: Mapped[int] = mapped_column(SmallInteger)
+    deciding: Mapped[str]
+
+
+class Party(_Place, Base):
     """One row for each agency that may see a dossier: a restricted list is one range scan.
 
     Who may see the whole country needs none.
@@ -88,9 +99,11 @@ class Party(Base):
 
     __tablename__ = "national_party"
 
-    agency: Mapped[str] = mapped_column(primary_key=True)
-    opened_at: Mapped[datetime] = mapped_column(primary_key=True)
-    code: Mapped[str] = mapped_column(primary_key=True)
+
+class PendingParty(_Place, Base):
+    """The same for the few dossiers whose result has not been returned (status 10)."""
+
+    __tablename__ = "national_party_pending"
 
 
 class HeldProgress(Base):

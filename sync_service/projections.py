@@ -6,12 +6,14 @@ another") is decided on the very row it changes. Both ways meet in `take`.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
+from functools import cache
+from operator import attrgetter
 from zlib import crc32
 
-from sqlalchemy import ARRAY, Integer, bindparam, delete, func, select, update
+from sqlalchemy import Delete, Select, delete, literal, select, text
+from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.events import (
@@ -22,34 +24,28 @@ from shared.events import (
     FeePaid,
     ResultIssued,
 )
+from shared.events.codes import DossierStatus
 from sync_service import store, tallies
 from sync_service.agencies import lineage, today_form
+from sync_service.milestones import REQUEST, Line, Milestones, milestones
 from sync_service.models import (
     Agency,
     NationalDossier,
     Party,
-    TallyState,
+    PendingParty,
     TimelineEntry,
     table,
 )
-from sync_service.sets import given, insertion, upsert
-from sync_service.standings import OWN, Standing, newer_own, own
+from sync_service.sets import columns, given, insertion, upsert
+from sync_service.standings import OWN, Entry, Standing, newer_own, own
 
 STRIPES = 256
 STRIPE_LOCK = 7_101
-NO_MILESTONES = store.Milestones(None, 0, None)
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of a timeline."""
-
-    code: str
-    at: datetime
-    kind: str
-    status: int
-    detail: str
-    source: str
+STANDING = (*Standing.__slots__, "national_procedure", "opened_at", "deciding")
+PLACE = ("agency", "opened_at", "code")
+PARTY = (*PLACE, "national_procedure", "channel", "deciding")
+AGENCY = ("code", "above", "version")
+REGISTERED = (*AGENCY, "name", "level", "valid_to", "successor")
 
 
 async def project_dossiers(session: AsyncSession, events: Sequence[DossierEvent]) -> None:
@@ -62,7 +58,6 @@ async def project_dossiers(session: AsyncSession, events: Sequence[DossierEvent]
         if newer_own(after.get(event.code), told):
             after[event.code] = told
     entries = [_entry(event) for event in events]
-    await keep_entries(session, entries)
     await take(session, before, after, entries)
 
 
@@ -86,50 +81,59 @@ async def lock_standings(session: AsyncSession, codes: Collection[str]) -> dict[
     """Where these dossiers stand; until the transaction ends nobody else changes or adds them."""
     # A row that is not there cannot be locked: so the code is, by a stripe that it falls into.
     stripes = sorted({crc32(code.encode()) % STRIPES for code in codes})
-    stripe = func.unnest(bindparam(None, stripes, type_=ARRAY(Integer))).column_valued("stripe")
-    locks = select(func.pg_advisory_xact_lock(STRIPE_LOCK, stripe)).subquery()
-    await session.execute(select(func.count()).select_from(locks))
+    await session.execute(_LOCK, {"stripes": stripes})
     return await store.standings(session, codes)
-
-
-async def keep_entries(session: AsyncSession, entries: Sequence[Entry]) -> Collection[Entry]:
-    """Adds them to the timelines; gives back those that were not there yet."""
-    if not entries:
-        return set()
-    names = Entry.__slots__
-    rows = [{name: getattr(entry, name) for name in names} for entry in entries]
-    added = insertion(TimelineEntry, rows).on_conflict_do_nothing()
-    kept = [table(TimelineEntry).c[name] for name in names]
-    return {Entry(*row) for row in await session.execute(added.returning(*kept))}
 
 
 async def take(
     session: AsyncSession,
     before: Mapping[str, Standing],
     after: Mapping[str, Standing],
-    entries: Iterable[Entry],
+    entries: Collection[Entry],
 ) -> None:
     """Makes the view and the tallies say `after`, where they said `before`.
 
-    `entries` are the lines that the timelines got from what is being told.
+    `entries` are the lines that the timelines get from what is being told.
     """
-    requested = {entry.code for entry in entries if entry.status == store.REQUEST}
-    requested |= {each.code for each in before.values() if each.requests}
-    untold = {each.code for each in after.values() if each.has_ended and each.finished_at is None}
-    dated = [each for each in after.values() if each.code in requested | untold]
-    milestones = await store.milestones(session, dated)
-    settled = [_settled(each, milestones.get(each.code, NO_MILESTONES)) for each in after.values()]
+    found = await _milestones(session, before, after, entries)
+    settled = [_settled(each, found.get(each.code, Milestones())) for each in after.values()]
     changed = [each for each in settled if each != before.get(each.code)]
-    if not changed:
-        return
-    await session.execute(upsert(NationalDossier, [_row(each) for each in changed], "code"))
     pairs = [(before.get(each.code), each) for each in changed]
-    await _place_parties(session, pairs)
-    await name_agencies(session, {code for each in changed for code in each.parties()})
-    await _count(session, pairs)
+    named = {agency for each in changed for agency in each.parties()}
+    given_columns = (
+        columns(TimelineEntry, Entry._fields, entries)
+        | columns(NationalDossier, STANDING, map(_row, changed))
+        | columns(Agency, AGENCY, ((code, lineage(code)[1], 0) for code in sorted(named)))
+        | await _place_parties(session, Party, pairs)
+        | await _place_parties(session, PendingParty, pairs)
+    )
+    await session.execute(_writing(), given_columns)
+    if pairs:
+        # The tallies come last: whoever changes the same cells waits for this transaction's end.
+        await tallies.count(session, pairs)
 
 
-def _settled(standing: Standing, found: store.Milestones) -> Standing:
+async def _milestones(
+    session: AsyncSession,
+    before: Mapping[str, Standing],
+    after: Mapping[str, Standing],
+    entries: Collection[Entry],
+) -> Mapping[str, Milestones]:
+    """Of those whose timeline decides anything."""
+    dated = {entry.code for entry in entries if entry.status == REQUEST}
+    dated |= {each.code for each in before.values() if each.requests}
+    dated |= {each.code for each in after.values() if each.has_ended and each.finished_at is None}
+    lines: dict[str, list[Line]] = {code: [] for code in dated}
+    # A dossier that was not there has no timeline yet.
+    if known := [after[code] for code in dated & before.keys()]:
+        lines |= await store.told_before(session, known)
+    for entry in entries:
+        if entry.code in dated and entry.source == after[entry.code].source:
+            lines[entry.code].append(Line(entry.at, entry.status))
+    return {code: milestones(each) for code, each in lines.items()}
+
+
+def _settled(standing: Standing, found: Milestones) -> Standing:
     end = standing.finished_at or found.ended_at or standing.source_time
     made = (end if standing.has_ended else None, found.requests, found.requested_at)
     if made == (standing.ended_at, standing.requests, standing.requested_at):
@@ -138,54 +142,81 @@ def _settled(standing: Standing, found: store.Milestones) -> Standing:
     return replace(standing, ended_at=ended_at, requests=requests, requested_at=requested_at)
 
 
-def _row(standing: Standing) -> dict[str, object]:
-    made = {
-        "national_procedure": standing.national_procedure,
-        "opened_at": standing.opened_at,
-        "deciding": today_form(standing.decided_by),
-    }
-    return {name: getattr(standing, name) for name in Standing.__slots__} | made
+_told = attrgetter(*Standing.__slots__)
+
+
+def _row(standing: Standing) -> tuple[object, ...]:
+    """The values of STANDING."""
+    made = standing.national_procedure, standing.opened_at, today_form(standing.decided_by)
+    return *_told(standing), *made
 
 
 async def _place_parties(
-    session: AsyncSession, pairs: Iterable[tuple[Standing | None, Standing]]
-) -> None:
+    session: AsyncSession,
+    party: type[Party | PendingParty],
+    pairs: Iterable[tuple[Standing | None, Standing]],
+) -> dict[str, Sequence[object]]:
+    """Takes the parties away that have left; gives back those to be added."""
+    rows = _party_rows if party is Party else _pending_rows
     moved = [(old, new) for old, new in pairs if old is None or _place(old) != _place(new)]
-    left = [row for old, _ in moved if old for row in _party_rows(old)]
-    if left:
-        there = given(Party, left)
-        same = [table(Party).c[name] == there.c[name] for name in ("agency", "opened_at", "code")]
-        await session.execute(delete(Party).where(*same))
-    if moved:
-        rows = [row for _, new in moved for row in _party_rows(new)]
-        await session.execute(insertion(Party, rows).on_conflict_do_nothing())
+    come = {row for _, new in moved for row in rows(new)}
+    stood = {row for old, _ in moved if old for row in rows(old)}
+    if left := stood - come:
+        places = [row[: len(PLACE)] for row in left]
+        await session.execute(_leaving(party), columns(party, PLACE, places))
+    return columns(party, PARTY, sorted(come - stood))
+
+
+def _is_pending(standing: Standing) -> bool:
+    return standing.status != DossierStatus.RETURNED
+
+
+_told_place = attrgetter(
+    "opened_at", "helped_by", "received_by", "decided_by", "national_procedure", "channel"
+)
 
 
 def _place(standing: Standing) -> tuple[object, ...]:
-    return standing.opened_at, standing.helped_by, standing.received_by, standing.decided_by
+    return *_told_place(standing), _is_pending(standing)
 
 
-def _party_rows(standing: Standing) -> list[dict[str, object]]:
-    return [
-        {"agency": agency, "opened_at": standing.opened_at, "code": standing.code}
-        for agency in standing.parties()
-    ]
+def _party_rows(standing: Standing) -> list[tuple[str, datetime, str, str, int, str]]:
+    """The values of PARTY."""
+    deciding = today_form(standing.decided_by)
+    told = standing.code, standing.national_procedure, standing.channel, deciding
+    return [(agency, standing.opened_at, *told) for agency in standing.parties()]
 
 
-async def name_agencies(session: AsyncSession, codes: AbstractSet[str]) -> None:
-    """Agencies that dossiers name before the registry has told of them."""
-    known = set((await store.agencies(session, codes)).keys())
-    rows = [
-        {"code": code, "above": lineage(code)[1], "version": 0} for code in sorted(codes - known)
-    ]
-    if rows:
-        await session.execute(insertion(Agency, rows).on_conflict_do_nothing())
+def _pending_rows(standing: Standing) -> list[tuple[str, datetime, str, str, int, str]]:
+    return _party_rows(standing) if _is_pending(standing) else []
 
 
-async def _count(session: AsyncSession, pairs: Sequence[tuple[Standing | None, Standing]]) -> None:
-    await tallies.count(session, pairs)
-    taken = {"changes": TallyState.changes + len(pairs), "at": func.clock_timestamp()}
-    await session.execute(update(TallyState).values(taken))
+_LOCK = text(
+    f"SELECT count(pg_advisory_xact_lock({STRIPE_LOCK}, stripe))"  # noqa: S608 -- our own constant
+    " FROM unnest(CAST(:stripes AS integer[])) AS stripe"
+)
+
+
+@cache
+def _leaving(party: type[Party | PendingParty]) -> Delete:
+    there, left = table(party).c, given(party, *PLACE)
+    return delete(table(party)).where(*(there[name] == left.c[name] for name in PLACE))
+
+
+@cache
+def _writing() -> Select[int]:
+    """All but the tallies, as one statement.
+
+    An agency that a dossier names before the registry has told of it gets a row without a name.
+    """
+    parts = {
+        "line": insertion(TimelineEntry, *Entry._fields).on_conflict_do_nothing(),
+        "stand": upsert(NationalDossier, "code", *STANDING),
+        "place": insertion(Party, *PARTY).on_conflict_do_nothing(),
+        "pending": insertion(PendingParty, *PARTY).on_conflict_do_nothing(),
+        "name": insertion(Agency, *AGENCY).on_conflict_do_nothing(),
+    }
+    return select(literal(1)).add_cte(*(part.cte(name) for name, part in parts.items()))
 
 
 async def project_agencies(session: AsyncSession, events: Sequence[AgencyChanged]) -> None:
@@ -195,20 +226,15 @@ async def project_agencies(session: AsyncSession, events: Sequence[AgencyChanged
         if code not in newest or newest[code].version < event.version:
             newest[code] = event
     rows = [
-        {
-            "code": code,
-            "above": lineage(code)[1],
-            "version": event.version,
-            "name": event.name,
-            "level": event.level,
-            "valid_to": event.valid_to,
-            "successor": event.successor,
-        }
-        for code, event in sorted(newest.items())
+        (code, lineage(code)[1], each.version, each.name, each.level, each.valid_to, each.successor)
+        for code, each in sorted(newest.items())
     ]
-    statement = insertion(Agency, rows)
-    others = {name: statement.excluded[name] for name in rows[0] if name != "code"}
-    newer = Agency.version < statement.excluded.version
-    await session.execute(
-        statement.on_conflict_do_update(index_elements=["code"], set_=others, where=newer)
-    )
+    await session.execute(_registering(), columns(Agency, REGISTERED, rows))
+
+
+@cache
+def _registering() -> Insert:
+    statement = insertion(Agency, *REGISTERED)
+    others = {name: statement.excluded[name] for name in REGISTERED if name != "code"}
+    newer = table(Agency).c.version < statement.excluded.version
+    return statement.on_conflict_do_update(index_elements=["code"], set_=others, where=newer)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from shared.events import DossierStanding
@@ -42,7 +42,7 @@ class Standing:
     `source` alone may tell of the dossier. `version` counts what it told; `source_time` and, among
     equal times, `source_version` order what another system told. `finished_at` is what was told,
     `ended_at` what counts; `requests` for supplements were made, the first one at `requested_at`:
-    these three follow from the timeline, see `store.milestones`.
+    these three follow from the timeline, see `milestones`.
     """
 
     code: str
@@ -106,6 +106,17 @@ class Standing:
         """The fields of the event that tells of it."""
         told = {name: getattr(self, name) for name in self.__slots__}
         return told | {"at": self.source_time}
+
+
+class Entry(NamedTuple):
+    """One line of a timeline."""
+
+    code: str
+    at: datetime
+    kind: str
+    status: int
+    detail: str
+    source: str
 
 
 def own(event: DossierStanding) -> Standing:

@@ -1,8 +1,9 @@
 """Every query of the national view."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any, NamedTuple
+from functools import cache
+from typing import Any
 
 from sqlalchemy import (
     ARRAY,
@@ -13,88 +14,72 @@ from sqlalchemy import (
     and_,
     any_,
     bindparam,
+    column,
     delete,
     func,
     or_,
     select,
+    true,
     tuple_,
-    union,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from shared.auth import Right
-from shared.events.codes import ENDED, national_code
+from shared.events.codes import national_code
 from sync_service.agencies import COUNTRY, roots
-from sync_service.filters import DossierFilter, in_plan
+from sync_service.filters import DossierFilter, Seen
+from sync_service.milestones import Line
 from sync_service.models import Agency, HeldProgress, NationalDossier, Party, TimelineEntry, table
-from sync_service.sets import given
-from sync_service.standings import Standing
+from sync_service.sets import columns, given
+from sync_service.standings import Entry, Standing
 
-REQUEST, FIRST_END, SECOND_END = 5, 9, 10
-
-
-class Milestones(NamedTuple):
-    """Of one dossier; None, or no requests, where its timeline tells of none."""
-
-    ended_at: datetime | None
-    requests: int
-    requested_at: datetime | None
+_TELLER = ("code", "source")
 
 
 def _texts(values: Collection[str]) -> ColumnElement[Any]:
     return any_(bindparam(None, sorted(values), type_=ARRAY(String)))
 
 
+_STANDINGS = select(*(table(NationalDossier).c[name] for name in Standing.__slots__)).where(
+    NationalDossier.code == any_(bindparam("codes", type_=ARRAY(String)))
+)
+
+
 async def standings(session: AsyncSession, codes: Collection[str]) -> dict[str, Standing]:
-    columns = [table(NationalDossier).c[name] for name in Standing.__slots__]
-    query = select(*columns).where(NationalDossier.code == _texts(codes))
-    return {row.code: Standing(*row) for row in await session.execute(query)}
+    rows = await session.execute(_STANDINGS, {"codes": sorted(codes)})
+    return {row.code: Standing(*row) for row in rows}
 
 
-async def milestones(session: AsyncSession, standings: Sequence[Standing]) -> dict[str, Milestones]:
-    """When they ended and when supplements were requested, from what their source told (QĐ 766).
-
-    The end is the time of status 9, else of 10, else of 8, 3 or 7, since last taken up again. A
-    request is a status 5 that follows another status, however often it is told again.
-    """
-    if not standings:
-        return {}
-    lines = _lines(standings)
-    since = or_(lines.c.reopened.is_(None), lines.c.at > lines.c.reopened)
-    first = [
-        func.min(lines.c.at).filter(since, lines.c.status == FIRST_END),
-        func.min(lines.c.at).filter(since, lines.c.status == SECOND_END),
-        func.min(lines.c.at).filter(since, lines.c.status.in_(ENDED)),
-    ]
-    is_request = and_(lines.c.status == REQUEST, lines.c.previous.is_distinct_from(REQUEST))
-    query = select(
-        lines.c.code,
-        func.coalesce(*first),
-        func.count().filter(is_request),
-        func.min(lines.c.at).filter(is_request),
-    ).group_by(lines.c.code)
-    return {code: Milestones(*found) for code, *found in await session.execute(query)}
+async def told_before(
+    session: AsyncSession, standings: Iterable[Standing]
+) -> dict[str, list[Line]]:
+    """The lines of their timelines that came from their own source, by code."""
+    told: dict[str, list[Line]] = {}
+    sources = columns(TimelineEntry, _TELLER, ((each.code, each.source) for each in standings))
+    for code, at, status in await session.execute(_told_before(), sources):
+        told.setdefault(code, []).append(Line(at, status))
+    return told
 
 
-def _lines(standings: Sequence[Standing]) -> Subquery:
-    there = given(TimelineEntry, [{"code": each.code, "source": each.source} for each in standings])
-    entry = TimelineEntry
-    still_open = entry.status.not_in(ENDED)
-    reopened = func.max(entry.at).filter(still_open).over(partition_by=entry.code)
-    in_order = (entry.at, entry.status)
-    previous = func.lag(entry.status).over(partition_by=entry.code, order_by=in_order)
-    return (
-        select(
-            entry.code,
-            entry.at,
-            entry.status,
-            reopened.label("reopened"),
-            previous.label("previous"),
-        )
-        .join(there, and_(entry.code == there.c.code, entry.source == there.c.source))
-        .subquery()
-    )
+@cache
+def _told_before() -> Select[str, datetime, int]:
+    entry, teller = TimelineEntry, given(TimelineEntry, *_TELLER)
+    same = and_(entry.code == teller.c.code, entry.source == teller.c.source)
+    return select(entry.code, entry.at, entry.status).join(teller, same)
+
+
+async def known_entries(session: AsyncSession, entries: Collection[Entry]) -> set[Entry]:
+    """Those of them that stand in the timelines already."""
+    known = await session.execute(_known_entries(), columns(TimelineEntry, Entry._fields, entries))
+    return {Entry._make(row) for row in known}
+
+
+@cache
+def _known_entries() -> Select[Any, Any]:
+    entries, kept = given(TimelineEntry, *Entry._fields), table(TimelineEntry).c
+    same = and_(*(kept[name] == entries.c[name] for name in Entry._fields))
+    return select(*(kept[name] for name in Entry._fields)).join(entries, same)
 
 
 async def agencies(session: AsyncSession, codes: Collection[str]) -> Mapping[str, Agency]:
@@ -103,25 +88,26 @@ async def agencies(session: AsyncSession, codes: Collection[str]) -> Mapping[str
     return {agency.code: agency for agency in found}
 
 
-def _within(right: Right) -> list[ColumnElement[bool]]:
+def _within(right: Right, of: Seen) -> list[ColumnElement[bool]]:
     if right.procedures is None:
         return []
-    dossier = NationalDossier
-    national = {national_code(code) for code in right.procedures}
-    # By the national code, which has an index; then what is localised otherwise falls out.
-    within = [dossier.national_procedure == _texts(national)]
-    if national != right.procedures:
-        named = _texts(right.procedures)
-        within.append(or_(dossier.national_procedure == named, dossier.procedure == named))
-    return within
+    return [of.national_procedure == _texts({national_code(code) for code in right.procedures})]
 
 
-def _party_to(agencies: Collection[str]) -> list[ColumnElement[bool]]:
+def _within_localised(right: Right) -> list[ColumnElement[bool]]:
+    """Of what `_within` lets pass, the part that the right reaches by its own code."""
+    if right.procedures is None or all(code == national_code(code) for code in right.procedures):
+        return []
+    dossier, named = NationalDossier, _texts(right.procedures)
+    return [or_(dossier.national_procedure == named, dossier.procedure == named)]
+
+
+def _party_to(agencies: Collection[str], of: Seen) -> list[ColumnElement[bool]]:
     """No condition where it is the whole country."""
     if COUNTRY in agencies:
         return []
-    party, dossier = aliased(Party), NationalDossier
-    same = and_(party.opened_at == dossier.opened_at, party.code == dossier.code)
+    party = aliased(Party)
+    same = and_(party.opened_at == of.opened_at, party.code == of.code)
     return [select(party.code).where(party.agency == _texts(agencies), same).exists()]
 
 
@@ -129,8 +115,9 @@ async def dossier(session: AsyncSession, right: Right, code: str) -> NationalDos
     """None also where the right does not reach it."""
     query = select(NationalDossier).where(
         NationalDossier.code == code,
-        *_party_to(roots(right.agencies)),
-        *_within(right),
+        *_party_to(roots(right.agencies), NationalDossier),
+        *_within(right, NationalDossier),
+        *_within_localised(right),
     )
     return await session.scalar(query)
 
@@ -152,54 +139,52 @@ async def listed(
 ) -> Sequence[NationalDossier]:
     """Newest first, `limit` at most; one range scan for each root of the right."""
     reach = roots(right.agencies)
-    conditions = [*_within(right), *wanted.conditions(today)]
+    elsewhere: list[str] = []
     if wanted.agency and wanted.covered_by(right):
         reach = roots([wanted.agency])
     elif wanted.agency:
-        conditions += _party_to(roots([wanted.agency]))
-    if not reach:
-        return ()
-    page = _page(reach, conditions, wanted, after=after, limit=limit)
+        elsewhere = roots([wanted.agency])
+    seen: Seen = NationalDossier if COUNTRY in reach else wanted.parties
+    lasting = [*_within(right, seen), *wanted.lasting(seen)]
+    lasting += _party_to(elsewhere, seen) if elsewhere else []
+    passing = [*_within_localised(right), *wanted.passing(today)]
+
+    def newest(query: Select[datetime, str]) -> Select[datetime, str]:
+        opened_at, code = query.selected_columns
+        query = query.where(*wanted.bounds(opened_at))
+        if after:
+            query = query.where(tuple_(opened_at, code) < tuple_(*after))
+        return query.order_by(opened_at.desc(), code.desc()).limit(limit)
+
+    every = select(seen.opened_at, seen.code).where(*lasting)
+    if seen is NationalDossier:
+        page = newest(every.where(*passing)).subquery()
+    else:
+        every = _where_told(every, passing, seen)
+        page = _of_each(reach, seen, newest(every), limit)
     order = NationalDossier.opened_at.desc(), NationalDossier.code.desc()
     query = select(NationalDossier).join(page, NationalDossier.code == page.c.code)
     return (await session.scalars(query.order_by(*order))).all()
 
 
-def _page(
-    reach: Sequence[str],
-    conditions: Sequence[ColumnElement[bool]],
-    wanted: DossierFilter,
-    *,
-    after: tuple[Any, ...] | None,
-    limit: int,
-) -> Subquery:
-    dossier = NationalDossier
+def _where_told(
+    query: Select[datetime, str], passing: Sequence[ColumnElement[bool]], of: Seen
+) -> Select[datetime, str]:
+    """Looks the dossiers up from the newest on, only until there are enough: not a join."""
+    if not passing:
+        return query
+    told = select(and_(*passing)).where(NationalDossier.code == of.code).correlate(of)
+    return query.where(told.scalar_subquery())
 
-    def newest(
-        query: Select[datetime, str], opened_at: ColumnElement[datetime], code: ColumnElement[str]
-    ) -> Subquery:
-        query = query.where(*wanted.bounds(opened_at))
-        if after:
-            query = query.where(tuple_(opened_at, code) < tuple_(*after))
-        return query.order_by(opened_at.desc(), code.desc()).limit(limit).subquery()
 
-    if COUNTRY in reach:
-        every = select(dossier.opened_at, dossier.code).where(*conditions)
-        return newest(every, *every.selected_columns)
-    parts: list[Select[Any, Any]] = []
-    for root in reach:
-        of_one = select(Party.opened_at, Party.code).where(Party.agency == in_plan(root))
-        order = tuple(of_one.selected_columns)
-        if conditions:
-            # By both: so an index that begins with what is asked for leads on to the parties.
-            same = and_(dossier.opened_at == Party.opened_at, dossier.code == Party.code)
-            of_one = of_one.join(dossier, same).where(*conditions)
-        found = newest(of_one, *order)
-        parts.append(select(found.c.opened_at, found.c.code))
-    # A dossier may lie under several roots: it is shown once.
-    merged = union(*parts).subquery()
-    both = merged.c.opened_at, merged.c.code
-    return select(*both).order_by(*(each.desc() for each in both)).limit(limit).subquery()
+def _of_each(reach: Sequence[str], of: Seen, newest: Select[datetime, str], limit: int) -> Subquery:
+    """The newest of all roots out of the newest of each; a dossier under several is shown once."""
+    given_roots = func.unnest(bindparam(None, list(reach), type_=ARRAY(String)))
+    root = given_roots.table_valued(column("agency", String)).render_derived(name="root")
+    of_one = newest.where(table(of).c.agency == root.c.agency).lateral("newest")
+    both = of_one.c.opened_at, of_one.c.code
+    merged = select(*both).select_from(root.join(of_one, true())).distinct()
+    return merged.order_by(*(each.desc() for each in both)).limit(limit).subquery()
 
 
 async def take_held(

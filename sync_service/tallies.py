@@ -7,7 +7,7 @@ number of dossiers; and a change of a dossier is -1 in its old cells and +1 in i
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from enum import IntEnum
 from functools import lru_cache
@@ -123,10 +123,8 @@ def parts(received_by: str, decided_by: str) -> Mapping[str, Part]:
     }
 
 
-async def count(session: AsyncSession, pairs: Iterable[tuple[Standing | None, Standing]]) -> None:
+async def count(session: AsyncSession, pairs: Collection[tuple[Standing | None, Standing]]) -> None:
     alike = changes(pairs)
-    if not alike:
-        return
     places = [
         (received_by, decided_by, agency, part.value)
         for received_by, decided_by in {(one.received_by, one.decided_by) for one in alike}
@@ -134,7 +132,7 @@ async def count(session: AsyncSession, pairs: Iterable[tuple[Standing | None, St
     ]
     given = _columns(Counted._fields, list(alike)) | {"change": list(alike.values())}
     given |= _columns(("receiving", "deciding", "agency", "part"), places)
-    empty = (await session.scalars(_ADD, given)).all()
+    empty = (await session.scalars(_ADD, given | {"changes": len(pairs)})).all()
     if empty:
         # Else every due day that ever was would leave its empty cells behind.
         await session.execute(_DROP, {"places": empty})
@@ -174,7 +172,10 @@ _ADD: Final = text(
         ORDER BY 1, 2, 3, 4, 5, 6, 7, 8
         ON CONFLICT (agency, part, grain, procedure, received_on, channel, outcome, due_on)
             DO UPDATE SET count = tally.count + excluded.count
-        RETURNING tally.ctid AS place, tally.count)
+        RETURNING tally.ctid AS place, tally.count),
+    state AS (
+        UPDATE tally_state
+        SET changes = changes + CAST(:changes AS integer), at = clock_timestamp())
     SELECT place FROM changed WHERE count = 0
     """  # noqa: S608 -- only constants of this module are put in
 )

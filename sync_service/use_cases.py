@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
+from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.auth import CallContext, Right
@@ -16,11 +18,11 @@ from shared.problems import where_and_what
 from sync_service import store
 from sync_service.agencies import covers, today_form
 from sync_service.models import HeldProgress
-from sync_service.projections import Entry, keep_entries, lock_standings, take
+from sync_service.projections import lock_standings, take
 from sync_service.schemas import OWN_RULES, DossierRow, ProgressRow, Row, RowResult
-from sync_service.sets import insertion
+from sync_service.sets import columns, insertion
 from sync_service.silence import note_heard
-from sync_service.standings import Outcome, Refusal, Standing, judge, other_authority
+from sync_service.standings import Entry, Outcome, Refusal, Standing, judge, other_authority
 
 AnyRow = TypeVar("AnyRow", bound=Row)
 
@@ -29,6 +31,7 @@ PROGRESS_ROW = TypeAdapter(ProgressRow)
 # A time further ahead is no clock that runs fast: it would make all that follows stale.
 CLOCK_SLACK = timedelta(minutes=5)
 PROGRESSED, SYNCED = "progressed", "synced"
+HELD = ("code", "source", "at", "status", "detail")
 
 
 @dataclass
@@ -63,7 +66,6 @@ async def push_dossiers(
     ]
     warnings = await _warnings(session, good)
     await _apply_held(session, intake)
-    await keep_entries(session, intake.entries)
     await note_heard(session, caller.agency, now)
     await _tell(session, intake)
     return [_result(row, verdict, warnings) for row, verdict in zip(rows, verdicts, strict=True)]
@@ -83,7 +85,7 @@ async def push_progress(
     readings = [_own_progress(intake, reading) for reading in readings]
     taken = [row for row in readings if isinstance(row, Row) and row.code in intake.before]
     intake.entries = [_progress(row, caller.client) for row in taken]
-    fresh = set(await keep_entries(session, intake.entries))
+    fresh = set(intake.entries) - await store.known_entries(session, intake.entries)
     verdicts = [
         _take_progress(intake, reading, fresh) if isinstance(reading, ProgressRow) else reading
         for reading in readings
@@ -172,18 +174,14 @@ async def _apply_held(session: AsyncSession, intake: Intake) -> None:
 
 
 async def _hold(session: AsyncSession, source: str, rows: Iterable[ProgressRow]) -> None:
-    held = [
-        {
-            "code": row.code,
-            "source": source,
-            "at": row.source_time,
-            "status": row.status,
-            "detail": row.step,
-        }
-        for row in rows
-    ]
+    held = [(row.code, source, row.source_time, row.status, row.step) for row in rows]
     if held:
-        await session.execute(insertion(HeldProgress, held).on_conflict_do_nothing())
+        await session.execute(_holding(), columns(HeldProgress, HELD, held))
+
+
+@cache
+def _holding() -> Insert:
+    return insertion(HeldProgress, *HELD).on_conflict_do_nothing()
 
 
 def _reaches(right: Right, standing: Standing) -> bool:
@@ -218,7 +216,6 @@ def _take_progress(intake: Intake, row: ProgressRow, fresh: set[Entry]) -> Outco
 
 
 async def _tell(session: AsyncSession, intake: Intake) -> None:
-    # The tallies come last: whoever changes the same cells waits for this transaction's end.
     emit(session, *(DossierSynced.model_validate(each.synced()) for each in intake.told))
     await take(session, intake.before, intake.after, intake.entries)
 

@@ -1,6 +1,7 @@
 """The national view in the words of its tests."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -8,7 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from httpx import AsyncClient, Response
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from shared.database import SessionFactory
 from shared.events import DossierEvent, DossierFiled, DossierMoved, DossierProgressed
@@ -175,6 +176,20 @@ class National:
         """As the consumer does with a batch."""
         async with self.sessions.begin() as session:
             await project_dossiers(session, events)
+
+    @contextmanager
+    def asking(self) -> Iterator[list[str]]:
+        """The statements that reach the database meanwhile."""
+        engine, seen = self.sessions.kw["bind"].sync_engine, list[str]()
+
+        def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+            seen.append(statement)
+
+        event.listen(engine, "before_cursor_execute", note)
+        try:
+            yield seen
+        finally:
+            event.remove(engine, "before_cursor_execute", note)
 
     async def scalar(self, query: str, **values: Any) -> Any:
         async with self.sessions() as session:

@@ -234,3 +234,67 @@ async def test_version_is_counted_per_dossier(national: National) -> None:
         at = datetime(2026, 11, 3, tzinfo=UTC) + timedelta(hours=hour)
         await national.push(pushed | {"source_time": at.isoformat()})
     assert (await national.read(pushed["code"]))["version"] == 3
+
+
+LONGEST = 3_000
+MANY = {
+    "agencies": [f"H{province:02}.{101 + desk}" for province in range(20, 40) for desk in range(10)]
+}
+FILTERS: list[dict[str, Any]] = [
+    {},
+    *({"status": status} for status in range(1, 11)),
+    *({"channel": channel} for channel in (1, 2, 3)),
+    {"procedure": "1.001193"},
+    {"procedure": "1.001193.000.00.00.H41"},
+    {"level": "commune"},
+    {"overdue": True},
+    {"overdue": False},
+    {"received_from": "2026-10-01", "received_to": "2026-10-31"},
+    {"agency": "H41"},
+    {"agency": "H26.101"},
+    {"status": 5, "channel": 3, "procedure": "1.009999", "overdue": True, "level": "ministry"},
+]
+
+
+@pytest.mark.parametrize("filters", FILTERS, ids=str)
+async def test_list_of_two_hundred_agencies_takes_two_statements_whatever_is_asked(
+    national: National, filters: dict[str, Any]
+) -> None:
+    for _ in range(2):
+        await national.push(row(received_by="H26.101"), right={"agencies": ["H26"]})
+    first = (await national.listed(MANY, limit=1)).json()["next"]
+    with national.asking() as seen:
+        await national.codes(MANY, **filters)
+    with national.asking() as seen_deep:
+        await national.codes(MANY, **filters, after=first, limit=1)
+    assert 0 < len(seen) <= 2
+    assert 0 < len(seen_deep) <= 2
+    # A part for each agency would cost more to plan than to run.
+    assert all(len(statement) < LONGEST for statement in seen)
+
+
+async def test_restricted_look_up_takes_two_statements(national: National) -> None:
+    pushed = row(received_by="H26.101")
+    await national.push(pushed, right={"agencies": ["H26"]})
+    with national.asking() as seen:
+        await national.read(pushed["code"], right=MANY)
+    assert len(seen) == 2
+
+
+async def test_batch_of_events_takes_the_same_statements_for_any_number(national: National) -> None:
+    async def asked(events: int, status: int) -> int:
+        batch = [moved(new_code(), 2, status) for _ in range(events)]
+        with national.asking() as seen:
+            await national.project(*batch)
+        return len(seen)
+
+    # The locks, the standings, all of the view, the tallies.
+    assert [await asked(1, 4), await asked(50, 4), await asked(50, 9), await asked(50, 5)] == [
+        4
+    ] * 4
+    code = new_code()
+    await national.project(filed(code))
+    with national.asking() as seen:
+        await national.project(moved(code, 2, 10))
+    # Its timeline tells when it ended, it is pending no more; a cell of the tallies may be empty.
+    assert len(seen) in {6, 7}

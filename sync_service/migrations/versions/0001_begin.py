@@ -32,9 +32,13 @@ STATEMENTS = (
         status SMALLINT NOT NULL, detail VARCHAR NOT NULL, source VARCHAR NOT NULL,
         taken_at TIMESTAMPTZ NOT NULL DEFAULT now(),
         PRIMARY KEY (code, at, kind, status, detail, source))""",
-    """CREATE TABLE national_party (
+    *(
+        f"""CREATE TABLE {name} (
         agency VARCHAR NOT NULL, opened_at TIMESTAMPTZ NOT NULL, code VARCHAR NOT NULL,
-        PRIMARY KEY (agency, opened_at, code))""",
+        national_procedure VARCHAR NOT NULL, channel SMALLINT NOT NULL, deciding VARCHAR NOT NULL,
+        PRIMARY KEY (agency, opened_at, code) INCLUDE (national_procedure, channel, deciding))"""
+        for name in ("national_party", "national_party_pending")
+    ),
     """CREATE TABLE held_progress (
         code VARCHAR NOT NULL, source VARCHAR NOT NULL, at TIMESTAMPTZ NOT NULL,
         status SMALLINT NOT NULL, detail VARCHAR NOT NULL,

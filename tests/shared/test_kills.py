@@ -108,7 +108,6 @@ async def test_killed_worker_that_comes_back_goes_on_where_it_was(
     await relay_batch(sessions, producer)
     start("catch up", **known_as)
     await eventually(lambda: all_effects(sessions, {key: [0, 1]}), within=STARTED_WITHIN)
-    assert await scalar(sessions, "SELECT count(*) FROM handled_event") == 2
 
 
 @pytest.mark.broker

@@ -1,5 +1,9 @@
 """The dossiers that lists and growth are measured with: the same each time, and consistent."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import asyncpg
 import numpy as np
 import pytest
@@ -62,8 +66,11 @@ def test_serials_count_from_one_for_each_agency_and_day() -> None:
 async def test_national_view_and_tallies_agree_with_a_recount(postgres: Databases) -> None:
     url = postgres.database_url("sync_service")
     settings = SyncSettings(database_url=url, kafka_servers="none")
-    await _migrate_and_fill("sync_service", settings, url, postgres)
-    async with open_database(settings) as sessions, sessions() as session:
+    async with (
+        _filled("sync_service", settings),
+        open_database(settings) as sessions,
+        sessions() as session,
+    ):
         cells, wrong = await differences(session)
     assert cells > SIZE
     assert wrong == []
@@ -74,8 +81,7 @@ async def test_lists_and_histories_agree_with_the_dossiers(postgres: Databases) 
     settings = DossierSettings(
         database_url=url, kafka_servers="none", person_hash_key=SecretStr("00" * 32)
     )
-    connection = await _migrate_and_fill("dossier_service", settings, url, postgres)
-    try:
+    async with _filled("dossier_service", settings) as connection:
         assert await connection.fetchval("SELECT count(*) FROM dossier") == SIZE
         differing = await connection.fetchval("""
             SELECT count(*) FROM dossier JOIN dossier_party AS party ON party.dossier = code
@@ -94,8 +100,6 @@ async def test_lists_and_histories_agree_with_the_dossiers(postgres: Databases) 
         assert (differing, unlisted, misled) == (0, 0, 0)
         for code in await connection.fetch("SELECT code FROM dossier LIMIT 50"):
             parse_dossier_code(code["code"])
-    finally:
-        await connection.close()
 
 
 @pytest.mark.parametrize("status", [2, 4, 9])
@@ -105,23 +109,31 @@ def test_pushed_rows_are_good_ones_and_all_of_different_dossiers(status: int) ->
     assert len(codes) == len(rows)
 
 
-async def _migrate_and_fill(
-    service: str, settings: SyncSettings | DossierSettings, url: str, postgres: Databases
-) -> asyncpg.Connection:
-    """As the superuser of the database, to which the tables do not belong."""
-    upgrade(settings)
-    role = url.split("//")[1].split("@", maxsplit=1)[0]
-    connection = await asyncpg.connect(plain_url(url.replace(f"//{role}@", "//postgres@")))
-    if service == "dossier_service":
-        await _publish(connection)
-    constraints = await connection.fetchval("SELECT count(*) FROM pg_constraint")
-    indexes = await connection.fetchval("SELECT count(*) FROM pg_indexes")
-    await fill(connection, service, SIZE)
-    assert await connection.fetchval("SELECT count(*) FROM pg_constraint") == constraints
-    assert await connection.fetchval("SELECT count(*) FROM pg_indexes") == indexes
-    for table in TABLES[service]:
-        assert await connection.fetchval(f"SELECT count(*) FROM {table}") > 0, table
-    return connection
+@asynccontextmanager
+async def _filled(
+    service: str, settings: SyncSettings | DossierSettings
+) -> AsyncIterator[asyncpg.Connection]:
+    """A connection of the superuser to the database; it has all its indexes and constraints."""
+    await asyncio.to_thread(upgrade, settings)
+    url = settings.database.set(username="postgres").render_as_string()
+    connection = await asyncpg.connect(plain_url(url))
+    try:
+        if service == "dossier_service":
+            await _publish(connection)
+        before = await connection.fetch(SHAPE)
+        await fill(connection, service, SIZE)
+        assert await connection.fetch(SHAPE) == before
+        for table in TABLES[service]:
+            assert await connection.fetchval(f"SELECT count(*) FROM {table}") > 0, table
+        yield connection
+    finally:
+        await connection.close()
+
+
+SHAPE = """
+    SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint
+    UNION ALL SELECT indexname, indexdef FROM pg_indexes ORDER BY 1, 2
+"""
 
 
 async def _publish(connection: asyncpg.Connection) -> None:

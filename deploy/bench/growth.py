@@ -17,7 +17,7 @@ from deploy.bench.sizes import DataServer, Sized, data_server, sizes
 from deploy.bench.sync import PASSES, first_number, send_batches
 from deploy.postgres import plain_url
 
-ROUNDS, SECONDS = 3, 2.0
+ROUNDS, SECONDS = 3, 1.5
 PUSHING, PUSHED_BATCHES = "external-h41", 3
 CONNECTIONS, GATEWAYS = (1, 4, 16, 64), (1, 2, 4)
 CONNECTIONS_OF_GATEWAYS = 32

@@ -3,7 +3,7 @@
 One call after the other, through a gateway: tokens, rights and the ledger are in the figures.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 
 from deploy.bench.figures import Figure
 from deploy.bench.load import Outcome, Request, saturate
@@ -13,6 +13,7 @@ from deploy.bench.questions import LISTS, LOOK_UP, indicators, lists, look_ups, 
 from deploy.bench.restricted import RESTRICTED, restrict
 from deploy.bench.sizes import DataServer, Sized, data_server, database_name, sizes
 from deploy.bench.statements import counted
+from deploy.bench.steps import in_turn
 from deploy.postgres import plain_url
 
 SECONDS, ROUNDS, COUNTED_CALLS = 0.8, 3, 10
@@ -23,18 +24,29 @@ LIST_AIM, STATEMENTS_AIM, INDICATOR_AIM, MAKING_AIM = 40.0, 6.0, 100.0, 20_000.0
 async def measure(mesh: Mesh) -> list[Figure]:
     await restrict(mesh, BOARD)
     size = max(sizes())
-    figures: list[Figure] = []
     with data_server((size,)) as data, data.serving(size) as sized:
-        codes = await visible_codes(plain_url(data.url("dossier_service", size)))
-        headers = mesh.headers(RESTRICTED)
-        for service in LISTS:
-            asked = lists(sized.gateway.url, service, headers)
-            asked[LOOK_UP] = look_ups(sized.gateway.url, service, headers, codes)
-            figures += await _latencies(mesh, sized, f"{service}, {size:,}", asked, LIST_AIM)
-            figures += await _statements(data, sized, service, asked)
-        boards = indicators(sized.gateway.url, mesh.headers(BOARD))
-        figures += await _latencies(mesh, sized, f"{size:,}", boards, INDICATOR_AIM)
+        steps: list[Awaitable[list[Figure]]] = [
+            _of_service(mesh, data, sized, name) for name in LISTS
+        ]
+        figures = await in_turn([*steps, _of_boards(mesh, sized)])
     return [*making_speeds(data), *figures]
+
+
+async def _of_service(mesh: Mesh, data: DataServer, sized: Sized, service: str) -> list[Figure]:
+    codes = await visible_codes(plain_url(data.url("dossier_service", sized.size)))
+    headers = mesh.headers(RESTRICTED)
+    asked = lists(sized.gateway.url, service, headers)
+    asked[LOOK_UP] = look_ups(sized.gateway.url, service, headers, codes)
+    name = f"{service}, {sized.size:,}"
+    return [
+        *await _latencies(mesh, sized, name, asked, LIST_AIM),
+        *await _statements(data, sized, service, asked),
+    ]
+
+
+async def _of_boards(mesh: Mesh, sized: Sized) -> list[Figure]:
+    boards = indicators(sized.gateway.url, mesh.headers(BOARD))
+    return await _latencies(mesh, sized, f"{sized.size:,}", boards, INDICATOR_AIM)
 
 
 async def _latencies(

@@ -65,7 +65,7 @@ async def visible_codes(url: str) -> Sequence[str]:
     connection = await asyncpg.connect(url)
     try:
         rows = await connection.fetch(
-            "SELECT DISTINCT dossier FROM dossier_party TABLESAMPLE SYSTEM (20) REPEATABLE (1)"
+            "SELECT DISTINCT dossier FROM dossier_party"
             " WHERE agency = ANY($1) AND procedure = ANY($2) ORDER BY dossier LIMIT $3",
             list(communes()),
             list(procedures()),

@@ -8,6 +8,7 @@ from deploy.bench.load import Outcome, at_rate, saturate
 from deploy.bench.mesh import Mesh
 from deploy.bench.outcomes import latencies, sender, speed
 from deploy.bench.processes import Server, service
+from deploy.bench.steps import in_turn
 
 CONNECTIONS, ROUNDS = 32, 3
 SECONDS, LONG_SECONDS = 5.0, 120.0
@@ -17,6 +18,11 @@ NAME = "verification through the gateway"
 
 
 async def measure(mesh: Mesh) -> list[Figure]:
+    steps = (_saturated, _at_national_rate, _without_ledger)
+    return await in_turn(step(mesh) for step in steps)
+
+
+async def _saturated(mesh: Mesh) -> list[Figure]:
     seconds = mesh.seconds(SECONDS)
     requests = mesh.verifications()
     runs = [
@@ -27,8 +33,6 @@ async def measure(mesh: Mesh) -> list[Figure]:
         speed(f"{NAME}, saturated", runs, 1000),
         *latencies(f"{NAME}, saturated", runs, p95=50),
         sender(f"{NAME}, saturated", runs),
-        *await _at_national_rate(mesh),
-        *await _without_ledger(mesh),
     ]
 
 

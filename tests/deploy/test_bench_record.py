@@ -23,6 +23,7 @@ from deploy.bench.record import (
     write_recorded,
 )
 from deploy.bench.statements import Counted
+from deploy.bench.steps import PartlyMeasuredError, in_turn
 
 SPEED = Figure("filed", "1/s", [90.0, 100.0, 120.0], 300)
 LATENCY = Figure("filed: p95", "ms", [8.0, 10.0, 9.0], 50, reference=[4.0, 4.0, 3.0])
@@ -186,3 +187,16 @@ def test_statements_are_counted_by_database_and_session_without_the_transactions
 
 def _other() -> Figure:
     return Figure("pushed", "1/s", [5.0])
+
+
+async def test_step_that_fails_leaves_the_figures_of_the_others() -> None:
+    async def good() -> list[Figure]:
+        return [SPEED]
+
+    async def bad() -> list[Figure]:
+        raise OSError("no server")
+
+    with pytest.raises(PartlyMeasuredError, match="no server") as failed:
+        await in_turn([good(), in_turn([bad(), good()]), good()])
+    assert failed.value.figures == [SPEED, SPEED, SPEED]
+    assert await in_turn([good()]) == [SPEED]

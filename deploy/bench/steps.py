@@ -1,0 +1,30 @@
+"""Steps of a part, one after the other: one that fails does not take the others' figures along."""
+
+from collections.abc import Awaitable, Iterable, Sequence
+
+from deploy.bench.figures import Figure
+
+
+class PartlyMeasuredError(Exception):
+    """Some steps failed; `figures` are those of the others."""
+
+    def __init__(self, figures: Sequence[Figure], failures: Sequence[Exception]) -> None:
+        super().__init__("; ".join(map(repr, failures)))
+        self.figures = figures
+
+
+async def in_turn(steps: Iterable[Awaitable[list[Figure]]]) -> list[Figure]:
+    """Raises PartlyMeasuredError after the last step."""
+    figures: list[Figure] = []
+    failures: list[Exception] = []
+    for step in steps:
+        try:
+            figures += await step
+        except PartlyMeasuredError as error:
+            figures += error.figures
+            failures.append(error)
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the other steps can be measured
+            failures.append(error)
+    if failures:
+        raise PartlyMeasuredError(figures, failures)
+    return figures

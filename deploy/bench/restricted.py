@@ -4,13 +4,10 @@ import asyncio
 from collections.abc import Sequence
 from itertools import cycle, islice
 
-import asyncpg
 import httpx
 
 from deploy.bench.dossiers import country
 from deploy.bench.mesh import PROCEDURE, Mesh
-from deploy.postgres import plain_url, service_url
-from deploy.services import SERVICES
 
 RESTRICTED, GIVING = "newcomer-h14", "operator-vpcp"
 GRANTS = COMMUNES = 200
@@ -80,13 +77,8 @@ async def _give(mesh: Mesh, rights: Sequence[dict[str, object]]) -> None:
 
 async def _known(mesh: Mesh) -> int:
     """How many of its rights the gateways have heard of."""
-    role = SERVICES["gateway"].role
-    url = service_url(mesh.stack.admin_url, SERVICES["gateway"]).replace(f"{role}@", "postgres@")
-    connection = await asyncpg.connect(plain_url(url))
-    try:
+    async with mesh.database("gateway") as connection:
         found = await connection.fetchval(
             "SELECT count(*) FROM grant_in_force WHERE client_id = $1", RESTRICTED
         )
-        return int(found)
-    finally:
-        await connection.close()
+    return int(found)

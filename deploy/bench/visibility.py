@@ -18,8 +18,6 @@ from deploy.bench.figures import Figure
 from deploy.bench.load import Outcome, at_rate
 from deploy.bench.mesh import Mesh
 from deploy.bench.outcomes import latencies, sender
-from deploy.postgres import service_url
-from deploy.services import SERVICES
 from shared.events import DossierFiled
 
 RATE, CONNECTIONS, SECONDS, ROUNDS = 150.0, 64, 30.0, 3
@@ -66,24 +64,19 @@ async def measure(mesh: Mesh) -> list[Figure]:
 
 @asynccontextmanager
 async def _watched(mesh: Mesh, seen: Seen) -> AsyncIterator[None]:
-    url = service_url(mesh.stack.admin_url, SERVICES["sync_service"])
-    plain = url.replace("+asyncpg", "").replace(
-        f"//{SERVICES['sync_service'].role}@", "//postgres@"
-    )
-    connection = await asyncpg.connect(plain)
     consumer = await _consumer_from_now(mesh)
-    tasks = [
-        asyncio.create_task(_hear(consumer, seen)),
-        asyncio.create_task(_look(connection, seen)),
-    ]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await consumer.stop()
-        await connection.close()
+    async with mesh.database("sync_service") as connection:
+        watching = [
+            asyncio.create_task(_hear(consumer, seen)),
+            asyncio.create_task(_look(connection, seen)),
+        ]
+        try:
+            yield
+        finally:
+            for task in watching:
+                task.cancel()
+            await asyncio.gather(*watching, return_exceptions=True)
+            await consumer.stop()
 
 
 async def _consumer_from_now(mesh: Mesh) -> AIOKafkaConsumer:

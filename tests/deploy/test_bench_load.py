@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from itertools import repeat
+from typing import Any
 
 import pytest
 
@@ -30,9 +31,11 @@ async def answering(
 ) -> AsyncIterator[Address]:
     """A server that awaits `before_each(number of the request)`, then says what it is told."""
     count = 0
+    serving = set[asyncio.Task[Any] | None]()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal count
+        serving.add(asyncio.current_task())
         try:
             while True:
                 await reader.readuntil(b"\r\n\r\n")
@@ -40,11 +43,17 @@ async def answering(
                 await before_each(count)
                 writer.write(said)
         except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
             writer.close()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         host, port = server.sockets[0].getsockname()
         yield host, port
+        tasks = [task for task in serving if task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def at_once(_: int) -> None:

@@ -30,11 +30,15 @@ def say(text: str) -> None:
 
 @dataclass
 class Watched:
-    """A process that is started again when it ends, each time after twice the pause."""
+    """A process that is started again when it ends, each time after twice the pause.
+
+    An `errand` ends when it has succeeded.
+    """
 
     child: Child
     restart: Callable[[], None]
     port: int | None = None
+    errand: bool = False
     pause: float = FIRST_PAUSE_SECONDS
     started_at: float = field(default_factory=time.monotonic)
     due_at: float | None = None
@@ -42,7 +46,7 @@ class Watched:
     def look(self) -> bool:
         """True if it was started again just now."""
         now = time.monotonic()
-        if self.child.is_running:
+        if self.child.is_running or self.is_done:
             return False
         if self.due_at is None:
             if now - self.started_at > STEADY_SECONDS:
@@ -59,6 +63,10 @@ class Watched:
             say(f"! {self.child.name} did not start: {error}")
             self.child.stop()
         return True
+
+    @property
+    def is_done(self) -> bool:
+        return self.errand and self.child.exit_code == 0
 
     def is_ready(self) -> bool:
         return self.port is None or is_ready(self.port)
@@ -82,9 +90,11 @@ class Supervisor:
 
     def watch(self, until: Callable[[], bool]) -> None:
         while not until():
-            for watched in self.watched:
-                if watched.look():
-                    self._write_record()
+            changed = [watched for watched in list(self.watched) if watched.look()]
+            done = [watched for watched in self.watched if watched.is_done]
+            self.watched = [watched for watched in self.watched if watched not in done]
+            if changed or done:
+                self._write_record()
             time.sleep(WATCH_SECONDS)
 
     def stop(self) -> None:
@@ -134,11 +144,21 @@ class Supervisor:
 
         def refill() -> None:
             broker.start()
-            self.for_each_service("replay")
+            self._begin_replays()
 
         self._add(Watched(broker.child, restart=refill))
         broker.start()
         self._write_record()
+
+    def _begin_replays(self) -> None:
+        """Beside the watch: they may take long, and need a PostgreSQL that is kept alive."""
+        for old in [watched for watched in self.watched if watched.errand]:
+            old.child.stop()
+            self.watched.remove(old)
+        for service in SERVICES.values():
+            child = self._service_child(service, "replay")
+            self._add(Watched(child, restart=child.start, errand=True))
+            child.start()
 
     def _start_services(self) -> None:
         for service in SERVICES.values():

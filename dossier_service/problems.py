@@ -15,18 +15,21 @@ class ProcedureNotFound(Problem):
     status = HTTPStatus.NOT_FOUND
     title = "The catalogue holds no such procedure or version"
     type = "/problems/procedure-not-found"
+    advice = "GET /dossier/v1/procedures finds the codes of procedures by their names."
 
 
 class ChannelNotOffered(Problem):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "The procedure is not offered through this channel"
     type = "/problems/channel-not-offered"
+    advice = "Use a channel of `offered`."
 
 
 class AgencyUnknown(Problem):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "The registry holds no such agency"
     type = "/problems/agency-unknown"
+    advice = "Look the codes up at GET /identity/v1/agencies."
 
 
 class AgencyClosed(Problem):
@@ -39,81 +42,95 @@ class FeeUnknown(Problem):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "No such fee is due here"
     type = "/problems/fee-unknown"
+    advice = "Use a code of `known`, the fees of this dossier."
 
 
 class AmountWrong(Problem):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "A fee is paid by its exact amount"
     type = "/problems/amount-wrong"
+    advice = "Pay exactly amount_vnd."
 
 
 class FeePaidBefore(Problem):
     status = HTTPStatus.CONFLICT
     title = "The fee was paid before"
     type = "/problems/fee-paid-before"
+    advice = "Nothing is left to pay of it."
 
 
 class ReferenceUsed(Problem):
     status = HTTPStatus.CONFLICT
     title = "Another payment of this dossier has this reference"
     type = "/problems/payment-reference-used"
+    advice = "Give each payment a reference of its own."
 
 
 class PaymentRefused(Problem):
     status = HTTPStatus.CONFLICT
     title = "Nothing is paid for a dossier that was refused or returned"
     type = "/problems/payment-refused"
+    advice = "Take payments while the dossier is under way."
 
 
 class FeeOpen(Problem):
     status = HTTPStatus.CONFLICT
     title = "A fee that must be paid first is open"
     type = "/problems/fee-open"
+    advice = "Take the payment of `fees` first."
 
 
 class ResultCodeUnknown(Problem):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "The procedure has no such result"
     type = "/problems/result-code-unknown"
+    advice = "Use a code of `known`, the results of its procedure."
 
 
 class ResultRefused(Problem):
     status = HTTPStatus.CONFLICT
     title = "No result can be given at this status"
     type = "/problems/result-refused"
+    advice = "Bring it to processing first."
 
 
 class ResultMissing(Problem):
     status = HTTPStatus.CONFLICT
     title = "The procedure ends with a result, and none was given"
     type = "/problems/result-missing"
+    advice = "Issue a result of `known` first."
 
 
 class DossierNotFound(Problem):
     status = HTTPStatus.NOT_FOUND
     title = "There is no such dossier for this caller"
     type = "/problems/dossier-not-found"
+    advice = "Look at the code; what lies outside the right does not exist for it."
 
 
 class NotResponsible(Problem):
     status = HTTPStatus.FORBIDDEN
     title = "Another agency is responsible for the dossier now"
     type = "/problems/not-responsible"
+    advice = "Ask responsible_agency to do it, or to hand the dossier over."
 
 
 class TransitionRefused(Problem):
     status = HTTPStatus.CONFLICT
     title = "The dossier cannot take this status now"
     type = "/problems/transition-refused"
+    advice = "Move it to a status of `permitted`."
 
 
 class ReasonMissing(Problem):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "This change needs a reason"
     type = "/problems/reason-missing"
+    advice = "Give the code of a reason."
 
 
 class TimeUnlikely(Problem):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "A dossier is filed within the past year, and not in the future"
     type = "/problems/time-unlikely"
+    advice = "Leave out submitted_at where the dossier is filed now."

@@ -7,8 +7,11 @@ from typing import Any
 
 import orjson
 from httpx import AsyncClient, HTTPError
+from pydantic import TypeAdapter
 
+from gateway.admission import DOSSIER_PATH, LONGEST
 from gateway.upstreams import OPERATIONS, Operation, Service
+from shared.events.codes import DossierCode
 from shared.openapi import PROBLEM
 
 Document = dict[str, Any]
@@ -23,10 +26,16 @@ DESCRIPTION = (
     "right to the operation. Errors are problem details (RFC 9457), whose `type` tells them apart."
 )
 _EXPLAINING = {
-    "X-Purpose": "what for: the code of the procedure, or the legal basis; at most 200 characters",
-    "X-Officer": "the id of the officer who acts; at most 64 characters",
+    "X-Purpose": "what for: the code of the procedure, or the legal basis",
+    "X-Officer": "the id of the officer who acts",
     "X-Dossier": "the code of the dossier for which it is asked, where there is one",
 }
+# Printable, and more than spaces; in UTF-8.
+_PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0][^\x00-\x1f\x7f-\x9f]*$"
+_SHAPES: Mapping[str, Document] = {
+    name: {"type": "string", "pattern": _PRINTABLE, "maxLength": LONGEST[name]}
+    for name in ("X-Purpose", "X-Officer")
+} | {"X-Dossier": TypeAdapter(DossierCode).json_schema()}
 
 
 class ApiDescription:
@@ -103,11 +112,12 @@ def _outward(described: Document, operation: Operation) -> Document:
     known = described.get("parameters", [])
     shown = [each for each in known if each["name"].lower() not in INTERNAL]
     told = {each["name"].lower() for each in shown}
+    names_dossier = DOSSIER_PATH in operation.template
     if not operation.public:
         shown += [
             _header(name, required=operation.personal and name != "X-Dossier")
             for name in _EXPLAINING
-            if name.lower() not in told
+            if name.lower() not in told and not (name == "X-Dossier" and names_dossier)
         ]
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     responses = described.get("responses", {}) | {
@@ -127,5 +137,5 @@ def _header(name: str, *, required: bool) -> Document:
         "in": "header",
         "required": required,
         "description": _EXPLAINING[name],
-        "schema": {"type": "string"},
+        "schema": _SHAPES[name],
     }

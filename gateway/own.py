@@ -21,6 +21,7 @@ METRICS = "/metrics"
 class NotPublic(Problem):
     status = HTTPStatus.NOT_FOUND
     title = "Not Found"
+    advice = "Nothing is at this path; the API pages at /docs list all that is."
 
 
 class OwnOperations:

@@ -3,12 +3,13 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.forwarding import Outcome
 from gateway.ledger.records import AccessRecord
 from gateway.models import LedgerSeal, StoredRecord
 from shared.events.codes import AgencyCode, DossierCode
+from shared.reading import IsoInstant
 
 PersonHash = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
@@ -22,8 +23,8 @@ class RecordFilter(BaseModel):
     agency: AgencyCode | None = None
     operation: str | None = Field(None, examples=["POST /identity/v1/verifications"])
     outcome: Outcome | None = None
-    since: AwareDatetime | None = Field(None, alias="from")
-    until: AwareDatetime | None = Field(None, alias="to", description="this instant excluded")
+    since: IsoInstant | None = Field(None, alias="from")
+    until: IsoInstant | None = Field(None, alias="to", description="this instant excluded")
 
     def members(self) -> set[str]:
         """The members of a record that are looked at, beside its instant."""

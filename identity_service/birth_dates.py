@@ -7,6 +7,9 @@ compare at the coarser precision by comparing the beginning of the longer one.
 import re
 from datetime import date
 
+# What a caller may write; that it is a day of the calendar, no such pattern can say.
+_YEAR, _MONTH, _DAY = "(?!0000)[0-9]{4}", "(?:0[1-9]|1[0-2])", "(?:0[1-9]|[12][0-9]|3[01])"
+BIRTH_DATE = f"{_YEAR}(?:-00(?:-00)?|0000|-{_MONTH}(?:-(?:00|{_DAY}))?|{_MONTH}(?:00|{_DAY}))?"
 _WRITTEN = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?|(\d{2})(\d{2}))?", re.ASCII)
 
 

@@ -12,6 +12,7 @@ class AgencyNotFound(Problem):
     status = HTTPStatus.NOT_FOUND
     title = "No such agency"
     type = "/problems/agency-not-found"
+    advice = "GET /identity/v1/agencies lists those that this right reaches."
 
 
 class AgenciesUnknown(Problem):
@@ -40,54 +41,63 @@ class AgencyExists(Problem):
     status = HTTPStatus.CONFLICT
     title = "An agency with this code is registered already"
     type = "/problems/agency-exists"
+    advice = "Read it under this code, or register under another."
 
 
 class ClientNotFound(Problem):
     status = HTTPStatus.NOT_FOUND
     title = "No such client"
     type = "/problems/client-not-found"
+    advice = "GET /identity/v1/clients lists those that this right reaches."
 
 
 class ClientUnknown(Problem):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "The registry does not know the client, or it is no longer active"
     type = "/problems/client-unknown"
+    advice = "Register the client system first, or name an active one."
 
 
 class ClientExists(Problem):
     status = HTTPStatus.CONFLICT
     title = "A client with this id is registered already"
     type = "/problems/client-exists"
+    advice = "Read it under this id, or register under another."
 
 
 class KeyExists(Problem):
     status = HTTPStatus.CONFLICT
     title = "The client has a key with this kid already"
     type = "/problems/key-exists"
+    advice = "Give the new key another kid."
 
 
 class KeyNotFound(Problem):
     status = HTTPStatus.NOT_FOUND
     title = "The client has no such key"
     type = "/problems/key-not-found"
+    advice = "The client lists its keys with their kid."
 
 
 class GrantNotFound(Problem):
     status = HTTPStatus.NOT_FOUND
     title = "No such grant"
     type = "/problems/grant-not-found"
+    advice = "GET /identity/v1/grants lists those that this right reaches."
 
 
 class GrantRevoked(Problem):
     status = HTTPStatus.CONFLICT
     title = "This grant was revoked before"
     type = "/problems/grant-revoked"
+    advice = "Give a new one where the access is needed again."
 
 
 class GrantEnded(Problem):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "The grant would end before it begins"
     type = "/problems/grant-ended"
+    advice = "Let valid_to lie after valid_from and after now."
 
 
 class OperatorsOnly(NotAllowed):

@@ -6,22 +6,24 @@ from uuid import UUID
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
     RootModel,
+    Strict,
     StringConstraints,
+    WithJsonSchema,
 )
 
 from identity_service import matching
 from identity_service.agency_seed import Level
 from identity_service.answers import Answer
-from identity_service.birth_dates import parse_birth_date
+from identity_service.birth_dates import BIRTH_DATE, parse_birth_date
 from identity_service.jwks import checked_public_jwk
 from identity_service.personal_numbers import PersonalNumber
 from shared.events.codes import AgencyCode, ProcedureCode
 from shared.pagination import MOST, PageQuery, read_cursor
+from shared.reading import Body, IsoDay, IsoInstant, Number
 
 ClientKind = Literal["sandbox", "production"]
 # No control characters: PostgreSQL stores no NUL, and a log line has one line.
@@ -29,9 +31,17 @@ Line = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00
 Name = Annotated[Line, StringConstraints(min_length=1, max_length=300)]
 KeyId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._~-]{1,100}$")]
 # What a date can be here; beyond, neither arithmetic nor PostgreSQL follows.
-Day = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2200, 1, 1))]
+Day = Annotated[
+    IsoDay,
+    Field(ge=date(1900, 1, 1), le=date(2200, 1, 1), description="from 1900-01-01 to 2200-01-01"),
+]
 Instant = Annotated[
-    AwareDatetime, Field(ge=datetime(2000, 1, 1, tzinfo=UTC), le=datetime(2200, 1, 1, tzinfo=UTC))
+    IsoInstant,
+    Field(
+        ge=datetime(2000, 1, 1, tzinfo=UTC),
+        le=datetime(2200, 1, 1, tzinfo=UTC),
+        description="from the year 2000 to 2200",
+    ),
 ]
 ClientId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9-]{1,62})[a-z0-9]$")]
 OPERATION = r"^(?:\*|(?:GET|POST|PUT|PATCH|DELETE) /[A-Za-z0-9._{}/-]{1,200})$"
@@ -47,8 +57,8 @@ def _checked_number(text: str) -> str:
     return text
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class _Request(Body):
+    model_config = ConfigDict(frozen=True)
 
 
 class _Filter(BaseModel):
@@ -78,10 +88,20 @@ class Residence(_Request):
 class VerificationIn(_Request):
     """`birth_date` is yyyy, yyyy-mm or yyyy-mm-dd, as far as it is known."""
 
-    personal_number: Annotated[str, AfterValidator(_checked_number)]
+    personal_number: Annotated[
+        str,
+        AfterValidator(_checked_number),
+        WithJsonSchema({"type": "string", "pattern": "^[0-9]{12}$", "examples": ["001090000001"]}),
+    ]
     full_name: Name
-    birth_date: Annotated[str, AfterValidator(parse_birth_date)]
-    sex: Literal[1, 2] | None = None
+    birth_date: Annotated[
+        str,
+        AfterValidator(parse_birth_date),
+        WithJsonSchema(
+            {"type": "string", "pattern": f"^(?:{BIRTH_DATE})$", "examples": ["1990-05-14", "1957"]}
+        ),
+    ]
+    sex: Annotated[Literal[1, 2], Number] | None = None
     residence: Residence | None = None
 
     @property
@@ -125,7 +145,9 @@ class AgencyIn(_Request):
     parent: AgencyCode | None = None
     valid_from: Day
     unit_code: UnitCode | None = None
-    replaces: Annotated[frozenset[AgencyCode], Field(max_length=200)] = frozenset()
+    replaces: Annotated[frozenset[AgencyCode], Strict(strict=False), Field(max_length=200)] = (
+        frozenset()
+    )
 
 
 class AgencyOut(_Answer):

@@ -22,6 +22,7 @@ from shared.kafka import MAX_MESSAGE_BYTES
 from shared.outbox import OutboxMessage
 from shared.pagination import Page, PageQuery, Paging
 from shared.problems import Problem
+from shared.reading import IsoInstant, Router
 from shared.telemetry import DEAD_LETTERS
 
 State = Literal["open", "replayed", "discarded"]
@@ -47,18 +48,21 @@ class DeadLetterNotFound(Problem):
     status = HTTPStatus.NOT_FOUND
     title = "No such dead letter"
     type = "/problems/dead-letter-not-found"
+    advice = "List them; discarded and replayed ones have a state of their own."
 
 
 class DeadLetterSettled(Problem):
     status = HTTPStatus.CONFLICT
     title = "This dead letter was replayed or discarded before"
     type = "/problems/dead-letter-settled"
+    advice = "Nothing is left to do with it."
 
 
 class DeadLetterTooLarge(Problem):
     status = HTTPStatus.CONFLICT
     title = "This dead letter is too large to be sent again"
     type = "/problems/dead-letter-too-large"
+    advice = "Mend its sender, let it send the event anew, and discard this one."
 
 
 class RightLimited(NotAllowed):
@@ -141,7 +145,7 @@ async def list_dead_letters(
     )
     if paging:
         query = query.limit(paging.limit + 1)
-        if after := paging.key(datetime, UUID):
+        if after := paging.key(IsoInstant, UUID):
             query = query.where(tuple_(DeadLetter.at, DeadLetter.id) < after)
     return (await session.scalars(query)).all()
 
@@ -231,7 +235,7 @@ class DeadLetterContent(DeadLetterOut):
 
 def dead_letter_routes(prefix: str) -> APIRouter:
     """The same four routes in every service, for operators."""
-    router = APIRouter(prefix=f"{prefix}/dead-letters", tags=["dead letters"])
+    router = Router(prefix=f"{prefix}/dead-letters", tags=["dead letters"])
 
     @router.get("")
     async def list_all(

@@ -12,7 +12,7 @@ from typing import Annotated, TypeVar
 
 import orjson
 from fastapi import Depends, Header, Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, WithJsonSchema
 from sqlalchemy import DateTime, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -96,11 +96,18 @@ class Once:
         write_last(self._session, _REMEMBER, first)
 
 
+_Key = Annotated[
+    str | None,
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MOST_CHARACTERS}),
+    Header(description="of your choice, new for each change: a repeat takes effect once"),
+]
+
+
 async def _once(
     request: Request,
     session: Session,
     caller: Caller,
-    idempotency_key: Annotated[str | None, Header()] = None,
+    idempotency_key: _Key = None,
 ) -> Once:
     if idempotency_key is None:
         return Once(session, caller.client, None)

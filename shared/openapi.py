@@ -70,6 +70,8 @@ def with_problems(document: Described) -> Described:
     schemas["Problem"] = dict(PROBLEM)
     for methods in document["paths"].values():
         for method, operation in methods.items():
+            for parameter in operation.get("parameters", []):
+                parameter["required"] |= parameter["name"].lower() == "if-match"
             problems = {str(s.value): _answer(s) for s in sorted(_met(method, operation))}
             told = {s: a for s, a in operation["responses"].items() if not _is_foreign(a)}
             operation["responses"] = told | problems | told

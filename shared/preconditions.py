@@ -5,10 +5,12 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Depends, Header, Response
+from pydantic import WithJsonSchema
 
 from shared.problems import ChangedMeanwhile, Problem
 
-ETAG = re.compile(r'^(?:W/)?"(\d{1,18})"$')
+# One strong tag, which is all that this comparison knows (RFC 9110 §13.1.1).
+ETAG = re.compile(r'"([0-9]{1,18})"')
 
 
 class PreconditionRequired(Problem):
@@ -23,11 +25,21 @@ class PreconditionUnreadable(Problem):
     type = "/problems/precondition-unreadable"
 
 
-async def _expected_version(if_match: Annotated[str | None, Header()] = None) -> int:
+# Optional to FastAPI, which would call its absence a wrong shape; required by what it describes.
+_IfMatch = Annotated[
+    str | None,
+    WithJsonSchema({"type": "string", "pattern": f"^{ETAG.pattern}$", "examples": ['"7"']}),
+    Header(description="the ETag of what was read"),
+]
+
+
+async def _expected_version(if_match: _IfMatch = None) -> int:
     if if_match is None:
         raise PreconditionRequired("Read it first, and send its ETag as If-Match.")
-    if not (match := ETAG.match(if_match)):
-        raise PreconditionUnreadable('An ETag looks like "7", with the quotation marks.')
+    if not (match := ETAG.fullmatch(if_match)):
+        raise PreconditionUnreadable(
+            'Send the one ETag of what was read, as "7", with the quotation marks.'
+        )
     return int(match[1])
 
 

@@ -1,6 +1,6 @@
 """Errors a caller can act on, answered as RFC 9457 problem details."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from types import MappingProxyType, TracebackType
 from typing import Any
@@ -11,32 +11,36 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match
 
 from shared.database import is_outage, is_refused_value
 from shared.telemetry import current_trace_id
 
 log = structlog.get_logger()
 
+_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 RETRY_AFTER = MappingProxyType({"Retry-After": "2"})
 
 
 class Problem(Exception):  # noqa: N818 -- named as RFC 9457 names it
-    """Base of every expected error. A subclass sets `status`, `title` and its own `type`."""
+    """Base of every expected error. A subclass sets `status`, `title` and its own `type`.
+
+    `advice` is the detail of all that say the same: how to mend it.
+    """
 
     status: HTTPStatus
     title: str
     type: str = "about:blank"
     headers: Mapping[str, str] | None = None
+    advice: str = ""
 
     def __init__(self, detail: str | None = None, **extra: Any) -> None:
         super().__init__(detail or self.title)
-        self.detail, self.extra = detail, extra
+        self.detail, self.extra = detail or self.advice, extra
 
     def body(self) -> dict[str, Any]:
-        body: dict[str, Any] = {"type": self.type, "title": self.title, "status": self.status.value}
-        if self.detail:
-            body["detail"] = self.detail
-        return body | self.extra
+        body = {"type": self.type, "title": self.title, "status": self.status.value}
+        return body | {"detail": self.detail} | self.extra
 
 
 class Unavailable(Problem):
@@ -44,6 +48,7 @@ class Unavailable(Problem):
     title = "A part of the service is away; try again"
     type = "/problems/unavailable"
     headers = RETRY_AFTER
+    advice = "Nothing was done. Try again after the seconds of Retry-After."
 
 
 class ChangedMeanwhile(Problem):
@@ -56,6 +61,7 @@ class Invalid(Problem):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "The request does not have the expected shape"
     type = "/problems/invalid-request"
+    advice = "Each of `errors` says where it is wrong, and how."
 
 
 class ProblemResponse(JSONResponse):
@@ -63,8 +69,10 @@ class ProblemResponse(JSONResponse):
 
 
 class _Plain(Problem):
-    def __init__(self, status: HTTPStatus, detail: str | None = None) -> None:
-        self.status, self.title = status, status.phrase
+    def __init__(
+        self, status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        self.status, self.title, self.headers = status, status.phrase, headers
         super().__init__(detail)
 
 
@@ -87,7 +95,9 @@ def problem_for(error: Exception) -> Problem:
         return Invalid("A value holds what the database cannot keep, such as the character NUL.")
     # What went wrong is for the log: an exception's text can carry a secret or a name.
     log.error("unexpected_error", error=type(error).__name__, exc_info=_place(error))
-    return _Plain(HTTPStatus.INTERNAL_SERVER_ERROR)
+    return _Plain(
+        HTTPStatus.INTERNAL_SERVER_ERROR, "Tell whoever runs the mesh the trace_id of this answer."
+    )
 
 
 def _place(error: Exception) -> tuple[type[Exception], Exception, TracebackType | None]:
@@ -102,6 +112,8 @@ def where_and_what(error: Mapping[str, Any]) -> dict[str, str]:
         place[-1] = "(unknown field)"
     if error["type"] == "union_tag_invalid":
         what = f"Input should be one of {error['ctx']['expected_tags']}"
+    if error["type"] == "json_invalid":
+        place, what = place[:1], f"Not JSON that can be read: {error['ctx']['error']}"
     return {"at": ".".join(place), "is": what}
 
 
@@ -112,12 +124,27 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_: Request, error: RequestValidationError) -> ProblemResponse:
+        if isinstance(error.body, bytes):
+            return respond(Invalid("Send the body with the header Content-Type: application/json."))
         return respond(Invalid(errors=[where_and_what(e) for e in error.errors()]))
 
     @app.exception_handler(HTTPException)
-    async def _http(_: Request, error: HTTPException) -> ProblemResponse:
-        if error.status_code == HTTPStatus.BAD_REQUEST:
-            return respond(Invalid("The body is not JSON that can be read."))
-        problem = _Plain(HTTPStatus(error.status_code), error.detail)
-        problem.headers = error.headers
-        return respond(problem)
+    async def _http(request: Request, error: HTTPException) -> ProblemResponse:
+        status, detail, headers = HTTPStatus(error.status_code), error.detail, error.headers
+        if status is HTTPStatus.METHOD_NOT_ALLOWED:
+            allowed = ", ".join(_allowed(request))
+            detail, headers = f"Use one of: {allowed}.", {"Allow": allowed}
+        elif status is HTTPStatus.NOT_FOUND:
+            detail = "Nothing is at this path; the API pages at /docs list all that is."
+        return respond(_Plain(status, detail, headers))
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods of all routes of the path: each route knows its own only."""
+
+    def is_known(method: str) -> bool:
+        asked = {**request.scope, "method": method}
+        routes: Sequence[BaseRoute] = request.app.router.routes
+        return any(route.matches(asked)[0] is Match.FULL for route in routes)
+
+    return [method for method in _METHODS if is_known(method)]

@@ -4,15 +4,23 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Final
 
 from fastapi import Depends
-from pydantic import AwareDatetime, Field
+from pydantic import Field
+
+from shared.reading import IsoDay, IsoInstant
 
 FIRST_DAY: Final = date(1945, 9, 2)
 LAST_DAY: Final = date(2199, 12, 31)
 
-Day = Annotated[date, Field(ge=FIRST_DAY, le=LAST_DAY)]
+Day = Annotated[
+    IsoDay, Field(ge=FIRST_DAY, le=LAST_DAY, description=f"from {FIRST_DAY} to {LAST_DAY}")
+]
 Instant = Annotated[
-    AwareDatetime,
-    Field(ge=datetime(1945, 9, 2, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC)),
+    IsoInstant,
+    Field(
+        ge=datetime(1945, 9, 2, tzinfo=UTC),
+        lt=datetime(2200, 1, 1, tzinfo=UTC),
+        description="after 1945-09-02 and before the year 2200",
+    ),
 ]
 
 

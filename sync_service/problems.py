@@ -7,6 +7,7 @@ class DossierNotFound(Problem):
     status = HTTPStatus.NOT_FOUND
     title = "No such dossier in the national view"
     type = "/problems/dossier-not-found"
+    advice = "Look at the code; what lies outside the right does not exist for it."
 
 
 class IndicatorNotFound(Problem):
@@ -21,12 +22,14 @@ class AgencyNotFound(Problem):
     status = HTTPStatus.NOT_FOUND
     title = "No such agency"
     type = "/problems/agency-not-found"
+    advice = "Look at the code; what lies outside the right does not exist for it."
 
 
 class ProcedureNotFound(Problem):
     status = HTTPStatus.NOT_FOUND
     title = "No such procedure"
     type = "/problems/procedure-not-found"
+    advice = "Look at the code; what lies outside the right does not exist for it."
 
 
 class RightTooNarrow(Problem):
@@ -53,3 +56,4 @@ class NoRuleInForce(Problem):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "No rule for this indicator was in force in the period"
     type = "/problems/no-rule-in-force"
+    advice = "GET /sync/v1/indicators says since when each rule is in force."

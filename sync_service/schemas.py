@@ -10,6 +10,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SkipValidation,
+    Strict,
     StringConstraints,
     model_validator,
 )
@@ -23,6 +24,7 @@ from shared.events.codes import (
     DossierStatus,
     ProcedureCode,
 )
+from shared.reading import Body, Number
 from sync_service.clock import Instant
 from sync_service.standings import Outcome, Standing
 
@@ -44,11 +46,11 @@ OWN_RULES: Final[Mapping[str, LiteralString]] = MappingProxyType(
 Step = Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z][A-Za-z0-9._-]{0,39})?$")]
 
 
-class Row(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class Row(Body):
+    model_config = ConfigDict(frozen=True)
 
     code: DossierCode
-    status: DossierStatus
+    status: Annotated[DossierStatus, Strict(strict=False), Number]
     source_time: Instant = Field(description="when the sending system wrote this state")
 
 
@@ -60,7 +62,7 @@ class DossierRow(Row):
     """
 
     procedure: ProcedureCode
-    channel: Channel
+    channel: Annotated[Channel, Strict(strict=False), Number]
     version: int = Field(0, ge=0, le=2**62)
     helped_by: AgencyCode | None = None
     received_by: AgencyCode
@@ -111,13 +113,13 @@ class ProgressRow(Row):
     step: Step = ""
 
 
-class DossierPush(BaseModel):
+class DossierPush(Body):
     """Rows are validated one by one: what is wrong with one is told in its own result."""
 
     rows: list[SkipValidation[DossierRow]] = Field(min_length=1, max_length=MOST_ROWS)
 
 
-class ProgressPush(BaseModel):
+class ProgressPush(Body):
     """Rows are validated one by one, as those of dossiers."""
 
     rows: list[SkipValidation[ProgressRow]] = Field(min_length=1, max_length=MOST_ROWS)

@@ -1,8 +1,7 @@
-from datetime import date
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Depends, Query, Response
 
 from dossier_service.routes.answers import answered, name_subject
 from dossier_service.routes.needs import Now, Register, Rules, Shelf
@@ -22,8 +21,9 @@ from shared.events.codes import AgencyCode, Channel, DossierCode, DossierStatus,
 from shared.idempotency import OnceOnly
 from shared.pagination import Page, Paging
 from shared.preconditions import set_etag
+from shared.reading import IsoDay, Router
 
-router = APIRouter(prefix="/dossier/v1/dossiers", tags=["dossiers"])
+router = Router(prefix="/dossier/v1/dossiers", tags=["dossiers"])
 
 
 @router.post("", response_model=DossierOut, status_code=HTTPStatus.CREATED)
@@ -50,9 +50,9 @@ async def _filters(
     procedure: ProcedureCode | None = None,
     agency: Annotated[AgencyCode | None, Query(description="it or one below it takes part")] = None,
     channel: Channel | None = None,
-    filed_from: date | None = None,
-    filed_to: Annotated[date | None, Query(description="this day included")] = None,
-    due_before: Annotated[date | None, Query(description="only what is unfinished")] = None,
+    filed_from: IsoDay | None = None,
+    filed_to: Annotated[IsoDay | None, Query(description="this day included")] = None,
+    due_before: Annotated[IsoDay | None, Query(description="only what is unfinished")] = None,
     overdue: Annotated[bool, Query(description="only what is unfinished and late")] = False,
 ) -> Filters:
     return Filters(

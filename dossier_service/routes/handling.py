@@ -1,6 +1,6 @@
 from http import HTTPStatus
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from dossier_service.routes.answers import answered
 from dossier_service.routes.needs import Now, Shelf
@@ -12,8 +12,9 @@ from shared.database import Session
 from shared.events.codes import DossierCode
 from shared.idempotency import OnceOnly
 from shared.preconditions import ExpectedVersion
+from shared.reading import Router
 
-router = APIRouter(prefix="/dossier/v1/dossiers/{code}", tags=["handling"])
+router = Router(prefix="/dossier/v1/dossiers/{code}", tags=["handling"])
 
 
 @router.post("/transitions", response_model=DossierOut)

@@ -1,6 +1,6 @@
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import PositiveInt, StringConstraints
 
 from dossier_service.catalogue.procedure import Level
@@ -11,8 +11,9 @@ from shared.auth import Caller
 from shared.database import Session
 from shared.events.codes import AgencyCode, ProcedureCode
 from shared.pagination import Page, Paging
+from shared.reading import Router
 
-router = APIRouter(prefix="/dossier/v1/procedures", tags=["procedures"])
+router = Router(prefix="/dossier/v1/procedures", tags=["procedures"])
 
 Words = Annotated[
     str,

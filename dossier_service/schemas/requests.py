@@ -6,19 +6,24 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
     Field,
     PositiveInt,
+    Strict,
     StringConstraints,
+    WithJsonSchema,
     model_validator,
 )
 
 from dossier_service.catalogue.procedure import ResultCode
 from shared.events.codes import AgencyCode, Channel, ProcedureCode
+from shared.reading import Body, IsoInstant, Number
 
 _BIRTH_DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?")
+# Of its form; that it is a day of the calendar, no pattern can say.
+_BORN = (
+    "^(?:18[5-9][0-9]|19[0-9]{2}|[2-9][0-9]{3})"
+    "(?:-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12][0-9]|3[01]))?)?$"
+)
 _EARLIEST_BIRTH = date(1850, 1, 1)
 _CITIZEN = 1
 MOST_DOCUMENTS = 100
@@ -56,20 +61,25 @@ Line = Annotated[str, _line(200)]
 Note = Annotated[str, _text(1_000)]
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class ApplicantIn(_Body):
+class ApplicantIn(Body):
     """`kind`: 1 citizen, 2 enterprise, 3 state agency, 4 other organisation."""
 
-    kind: Literal[1, 2, 3, 4]
+    kind: Annotated[Literal[1, 2, 3, 4], Number]
     name: Line
     personal_number: Annotated[str, StringConstraints(pattern="^[0-9]{12}$")] | None = None
     organisation_number: (
         Annotated[str, StringConstraints(pattern="^[0-9A-Z][0-9A-Z.-]{2,34}$")] | None
     ) = None
-    birth_date: Annotated[str, AfterValidator(_birth_date)] | None = None
+    birth_date: (
+        Annotated[
+            str,
+            AfterValidator(_birth_date),
+            WithJsonSchema(
+                {"type": "string", "pattern": _BORN, "examples": ["1990-05-14", "1957"]}
+            ),
+        ]
+        | None
+    ) = None
     phone: Annotated[str, StringConstraints(pattern=r"^\+?[0-9][0-9 .()-]{5,19}$")] | None = None
     email: (
         Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)] | None
@@ -85,7 +95,7 @@ class ApplicantIn(_Body):
         return self
 
 
-class DocumentIn(_Body):
+class DocumentIn(Body):
     """`paper` is the code of the paper in the catalogue, or one of the agency's own."""
 
     paper: Annotated[str, StringConstraints(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
@@ -93,25 +103,25 @@ class DocumentIn(_Body):
     kind: Literal["original", "copy", "electronic"]
 
 
-class FileDossier(_Body):
+class FileDossier(Body):
     """`fees` names fees that are due in one case only, and whose case the officer has found."""
 
     procedure: ProcedureCode
-    channel: Channel
+    channel: Annotated[Channel, Strict(strict=False), Number]
     applicant: ApplicantIn
     helped_by: AgencyCode | None = None
     received_by: AgencyCode
     decided_by: AgencyCode
-    submitted_at: AwareDatetime | None = None
-    documents: Annotated[list[DocumentIn], Field(max_length=MOST_DOCUMENTS)] = []
-    fees: frozenset[str] = frozenset()
+    submitted_at: IsoInstant | None = None
+    documents: list[DocumentIn] = Field(default_factory=list, max_length=MOST_DOCUMENTS)
+    fees: Annotated[frozenset[str], Strict(strict=False)] = frozenset()
     summary: Note | None = None
     external_code: Annotated[str, StringConstraints(pattern="^[A-Za-z0-9._/-]{1,50}$")] | None = (
         None
     )
 
 
-class MoveDossier(_Body):
+class MoveDossier(Body):
     """`reason` is a code and goes to everybody who follows the dossier; `note` stays with it.
 
     `to` is a status, 1 to 10; any other number is refused as a transition is, with what may follow.
@@ -122,19 +132,19 @@ class MoveDossier(_Body):
     note: Note | None = None
 
 
-class NoteProgress(_Body):
+class NoteProgress(Body):
     step: Slug
     note: Note | None = None
 
 
-class PayFee(_Body):
+class PayFee(Body):
     fee: str
     amount_vnd: PositiveInt
     reference: Annotated[str, StringConstraints(pattern="^[A-Za-z0-9._/:-]{1,100}$")]
     method: Literal["online", "cash", "transfer"]
 
 
-class IssueResult(_Body):
+class IssueResult(Body):
     code: ResultCode
     number: Annotated[str, _line(50)]
     title: Line

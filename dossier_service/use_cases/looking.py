@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dossier_service.deadlines import office_day
@@ -14,6 +14,7 @@ from dossier_service.store import lists
 from shared.auth import CallContext
 from shared.events.codes import DossierCode
 from shared.pagination import PageQuery
+from shared.reading import IsoInstant
 
 _Version = Annotated[int, Field(ge=0, lt=2**31)]
 
@@ -49,7 +50,7 @@ async def list_dossiers(
         filters,
         caller.right,
         today=office_day(now),
-        after=page.key(AwareDatetime, DossierCode),
+        after=page.key(IsoInstant, DossierCode),
         limit=page.limit + 1,
     )
     return page.cut(rows, lambda dossier: (dossier.filed_at, dossier.code))

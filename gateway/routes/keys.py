@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
-router = APIRouter(prefix="/.well-known", tags=["keys"])
+from shared.reading import Router
+
+router = Router(prefix="/.well-known", tags=["keys"])
 
 
 @router.get("/right-keys.json")

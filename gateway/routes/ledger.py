@@ -1,12 +1,11 @@
 """The access ledger as its readers see it; to read it is an access that is recorded too."""
 
 from base64 import b64encode
-from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from gateway import store
 from gateway.ledger.chain import stored_batch
@@ -16,22 +15,25 @@ from shared.auth import Caller, NotAllowed
 from shared.database import Session
 from shared.pagination import Page, Paging
 from shared.problems import Problem
+from shared.reading import IsoInstant, Router
 
 NOBODY = "-"
 
-router = APIRouter(prefix="/ledger/v1", tags=["access ledger"])
+router = Router(prefix="/ledger/v1", tags=["access ledger"])
 
 
 class RecordNotFound(Problem):
     status = HTTPStatus.NOT_FOUND
     title = "No such access record"
     type = "/problems/record-not-found"
+    advice = "Look at the id; what lies outside the right does not exist for it."
 
 
 class RecordUnprovable(Problem):
     status = HTTPStatus.CONFLICT
     title = "The batch of this record is not what was sealed"
     type = "/problems/record-unprovable"
+    advice = "Tell whoever runs the mesh: python -m gateway.verify says what was changed."
 
 
 class FieldsNotAllowed(NotAllowed):
@@ -48,7 +50,7 @@ async def list_records(
     response: Response,
 ) -> Page[RecordOut]:
     """The newest first. An agency sees what its own systems did, an auditor sees all."""
-    after, shown = paging.key(datetime, UUID), caller.right.fields
+    after, shown = paging.key(IsoInstant, UUID), caller.right.fields
     if shown is not None and (hidden := wanted.members() - shown):
         # Whoever may look for a value knows it.
         raise FieldsNotAllowed("Do not look for what you may not see.", fields=sorted(hidden))

@@ -1,7 +1,7 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from identity_service import store
 from identity_service.models import Agency
@@ -13,8 +13,9 @@ from shared.events.codes import AgencyCode
 from shared.idempotency import OnceOnly
 from shared.pagination import Page
 from shared.preconditions import set_etag
+from shared.reading import Router
 
-router = APIRouter(prefix="/identity/v1/agencies", tags=["agencies"])
+router = Router(prefix="/identity/v1/agencies", tags=["agencies"])
 
 
 @router.get("")

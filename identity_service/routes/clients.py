@@ -3,7 +3,7 @@ from http import HTTPStatus
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from identity_service import store
 from identity_service.models import Client
@@ -22,8 +22,9 @@ from shared.database import Session
 from shared.idempotency import OnceOnly
 from shared.pagination import Page
 from shared.preconditions import ExpectedVersion, set_etag
+from shared.reading import Router
 
-router = APIRouter(prefix="/identity/v1/clients", tags=["clients"])
+router = Router(prefix="/identity/v1/clients", tags=["clients"])
 VIET_NAM = ZoneInfo("Asia/Ho_Chi_Minh")
 
 
@@ -73,8 +74,8 @@ async def remove_key(client_id: ClientId, kid: KeyId, caller: Caller, session: S
 async def deactivate_client(
     client_id: ClientId,
     *,
-    version: ExpectedVersion,
     caller: Caller,
+    version: ExpectedVersion,
     session: Session,
     once: OnceOnly,
     response: Response,

@@ -2,7 +2,7 @@ from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from identity_service import store
 from identity_service.models import Grant
@@ -13,8 +13,9 @@ from shared.database import Session
 from shared.idempotency import OnceOnly
 from shared.pagination import Page
 from shared.preconditions import ExpectedVersion, set_etag
+from shared.reading import Router
 
-router = APIRouter(prefix="/identity/v1/grants", tags=["grants"])
+router = Router(prefix="/identity/v1/grants", tags=["grants"])
 
 
 @router.get("")
@@ -47,8 +48,8 @@ async def give_grant(
 async def revoke_grant(
     grant_id: UUID,
     *,
-    version: ExpectedVersion,
     caller: Caller,
+    version: ExpectedVersion,
     session: Session,
     once: OnceOnly,
     response: Response,

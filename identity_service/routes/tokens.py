@@ -4,9 +4,10 @@ import base64
 import binascii
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import parse_qsl, unquote_plus
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
 from identity_service.keys import JWKS_SECONDS
@@ -20,8 +21,9 @@ from identity_service.schemas import TokenOut
 from identity_service.settings import Settings
 from identity_service.use_cases.tokens import ByAssertion, BySecret, TokenDesk, give_token
 from shared.database import Session
+from shared.reading import Router
 
-router = APIRouter(tags=["tokens"])
+router = Router(tags=["tokens"])
 
 FORM = "application/x-www-form-urlencoded"
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -31,11 +33,32 @@ PUBLISHED = {"Cache-Control": f"public, max-age={JWKS_SECONDS}"}
 
 
 def _described(*required: str) -> dict[str, object]:
-    members = ("grant_type", *required)
-    return {"type": "object", "required": members, "properties": dict.fromkeys(members, _TEXT)}
+    grant = {"type": "string", "const": "client_credentials"}
+    fields = {"grant_type": grant} | dict.fromkeys(required, _TEXT)
+    return {
+        "type": "object",
+        "required": list(fields),
+        "properties": fields,
+        "additionalProperties": _TEXT,
+    }
 
 
 _TEXT = {"type": "string"}
+_MISTAKE = {
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["error", "error_description"],
+                "properties": {"error": _TEXT, "error_description": _TEXT},
+            }
+        }
+    }
+}
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    400: {"description": "The form cannot be read (RFC 6749 §5.2)"} | _MISTAKE,
+    401: {"description": "The client has not proven who it is (RFC 6749 §5.2)"} | _MISTAKE,
+}
 # FastAPI would read a form with a package of its own; here it is read below, and described here.
 FORM_DESCRIBED = {
     "requestBody": {
@@ -55,7 +78,7 @@ FORM_DESCRIBED = {
 }
 
 
-@router.post("/oauth/token", openapi_extra=FORM_DESCRIBED)
+@router.post("/oauth/token", openapi_extra=FORM_DESCRIBED, responses=REFUSALS)
 async def give(request: Request, response: Response, session: Session) -> TokenOut:
     """Client credentials (RFC 6749 §4.4), proven by `private_key_jwt` or a sandbox secret."""
     desk: TokenDesk = request.app.state.token_desk

@@ -1,4 +1,4 @@
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from identity_service.schemas import VerificationIn, VerificationOut
 from identity_service.settings import Settings
@@ -6,9 +6,10 @@ from identity_service.sources import Inquiry, Source
 from identity_service.use_cases.verifications import claimed_fields, verify
 from shared.auth import Caller
 from shared.hashing import person_hash
+from shared.reading import Router
 from shared.telemetry import current_trace_id
 
-router = APIRouter(prefix="/identity/v1/verifications", tags=["verifications"])
+router = Router(prefix="/identity/v1/verifications", tags=["verifications"])
 
 
 @router.post("", response_model=VerificationOut)

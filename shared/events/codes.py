@@ -19,10 +19,11 @@ _CENTURY = 2000
 
 # [0-9], not \d: other scripts have digits too, and a code is compared byte by byte.
 _QCVN_AGENCY = re.compile(r"[0-9]{3}\.[0-9]{2}\.[0-9]{2}\.[A-Z][0-9]{2}")
-_QD20_AGENCY = re.compile(r"[A-Z][0-9]{2}(?:\.[0-9]{1,3})*")
+# Eight levels below the first: what LONGEST_AGENCY_CODE leaves room for.
+_QD20_AGENCY = re.compile(r"[A-Z][0-9]{2}(?:\.[0-9]{1,3}){0,8}")
 # The published catalogue of 2026 holds 5. and 6. beside 1., 2. and 3.
 _NATIONAL_PROCEDURE = re.compile(r"[1-9]\.[0-9]{6}")
-_DATE_BLOCK = re.compile(r"[0-9]{6}|[0-9]{8}")
+_DATE_BLOCK = re.compile(r"(?:20)?[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])")
 _SERIAL = re.compile(r"[0-9]{4,7}")
 
 _AGENCY_PATTERN = rf"(?:{_QCVN_AGENCY.pattern}|{_QD20_AGENCY.pattern})"
@@ -147,14 +148,13 @@ def format_dossier_code(agency: str, on: date, serial: int, layout: DossierCodeL
 
 def _date_of_block(block: str) -> date:
     if not _DATE_BLOCK.fullmatch(block):
-        raise CodeError("The date block of a dossier code has the form YYMMDD or YYYYMMDD")
-    year, month, day = int(block[:-4]), int(block[-4:-2]), int(block[-2:])
-    if len(block) == len("YYMMDD"):
-        year += _CENTURY
-    if year // 100 * 100 != _CENTURY:
-        raise CodeError("The date block of a dossier code lies in the years 2000 to 2099")
+        raise CodeError(
+            "The date block of a dossier code is a day of the years 2000 to 2099, as YYMMDD or "
+            "YYYYMMDD"
+        )
+    month, day = int(block[-4:-2]), int(block[-2:])
     try:
-        return date(year, month, day)
+        return date(_CENTURY + int(block[-6:-4]), month, day)
     except ValueError as error:
         raise CodeError(
             f"The date block of a dossier code must be a real day: {error}; write YYMMDD or "

@@ -2,7 +2,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from http import HTTPStatus
 
-from fastapi import APIRouter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.auth import Caller
@@ -10,6 +9,7 @@ from shared.database import Session
 from shared.events.codes import Channel, DossierCode, DossierStatus
 from shared.idempotency import OnceOnly
 from shared.pagination import Page
+from shared.reading import Router
 from sync_service import store, use_cases
 from sync_service.agencies import today_form
 from sync_service.clock import Instant, Now
@@ -27,7 +27,7 @@ from sync_service.schemas import (
 )
 from sync_service.standings import vn_day
 
-router = APIRouter(prefix="/sync/v1", tags=["national view"])
+router = Router(prefix="/sync/v1", tags=["national view"])
 
 
 @router.post("/dossiers")

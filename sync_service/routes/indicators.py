@@ -2,12 +2,13 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, get_args
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.auth import Caller
 from shared.database import Session
 from shared.events.codes import AgencyCode, ProcedureCode
+from shared.reading import Router
 from sync_service.clock import Now
 from sync_service.filters import LEVEL
 from sync_service.indicators import IndicatorId, Rule, in_force
@@ -24,7 +25,7 @@ from sync_service.problems import IndicatorNotFound, NoRuleInForce
 from sync_service.schemas import AgencyOut
 from sync_service.standings import vn_day
 
-router = APIRouter(prefix="/sync/v1/indicators", tags=["indicators"])
+router = Router(prefix="/sync/v1/indicators", tags=["indicators"])
 
 
 class IndicatorOut(Rule):

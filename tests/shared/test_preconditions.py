@@ -21,9 +21,8 @@ async def put(**headers: str) -> httpx.Response:
         return await client.put("/thing", headers={"If-Match": headers["tag"]} if headers else {})
 
 
-@pytest.mark.parametrize("tag", ['"7"', 'W/"7"'])
-async def test_version_that_was_read_may_be_changed(tag: str) -> None:
-    answer = await put(tag=tag)
+async def test_version_that_was_read_may_be_changed() -> None:
+    answer = await put(tag='"7"')
     assert (answer.status_code, answer.headers["ETag"]) == (200, '"8"')
 
 
@@ -39,6 +38,8 @@ async def test_change_of_another_version_is_refused_and_says_which_it_is(tag: st
     assert (answer.status_code, answer.json()["version"]) == (412, 7)
 
 
-@pytest.mark.parametrize("tag", ["7", "*", '"7", "8"', '"seven"', '""', '"' + "9" * 19 + '"'])
+@pytest.mark.parametrize(
+    "tag", ["7", "*", 'W/"7"', '"7", "8"', '"seven"', '""', '"' + "9" * 19 + '"']
+)
 async def test_unreadable_etag_is_a_bad_request(tag: str) -> None:
     assert (await put(tag=tag)).status_code == 400

@@ -38,6 +38,10 @@ async def register(person: Person) -> str:
     return person.number
 
 
+@router.get("/people")
+async def people() -> None: ...
+
+
 @router.get("/race")
 async def race() -> None:
     raise StaleDataError(NUMBER)
@@ -72,6 +76,7 @@ async def test_unexpected_error_is_a_problem_that_tells_nothing(client: httpx.As
         "type": "about:blank",
         "title": "Internal Server Error",
         "status": 500,
+        "detail": "Tell whoever runs the mesh the trace_id of this answer.",
         "trace_id": answer.headers["X-Trace-Id"],
     }
 
@@ -114,6 +119,18 @@ async def test_http_exception_keeps_its_headers(client: httpx.AsyncClient) -> No
     answer = await client.get("/teapot")
     assert (answer.status_code, answer.headers["X-Spout"]) == (418, "left")
     assert answer.json()["detail"] == "short and stout"
+
+
+async def test_refused_method_is_told_all_that_the_path_knows(client: httpx.AsyncClient) -> None:
+    answer = await client.put("/people")
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, POST")
+    assert answer.json()["detail"] == "Use one of: GET, POST."
+
+
+async def test_body_that_is_no_json_is_told_what_to_send(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/people", data={"number": NUMBER})
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid-request")
+    assert "Content-Type: application/json" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/x", 404), ("PUT", "/bug", 405)])

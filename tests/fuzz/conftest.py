@@ -1,0 +1,28 @@
+"""The same examples each time in `make test`; `make fuzz` asks more of them."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.conftest import Databases
+from tests.fuzz.mesh import Mesh, open_mesh
+
+MORE = int(os.environ.get("FUZZ_TIMES", "1"))
+
+settings.register_profile(
+    "fuzz",
+    max_examples=100 * MORE,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("fuzz")
+
+
+@pytest.fixture(scope="session")
+def mesh(postgres: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
+    with open_mesh(postgres, tmp_path_factory.mktemp("mesh")) as opened:
+        yield opened

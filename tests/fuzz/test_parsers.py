@@ -1,0 +1,294 @@
+"""Whatever is written, a parser reads it or refuses it as it says; what it takes is canonical."""
+
+import json
+from base64 import urlsafe_b64encode
+from datetime import date
+from typing import Any
+from unicodedata import normalize
+
+import jwt
+import orjson
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # has no types
+from pydantic import TypeAdapter, ValidationError
+from starlette.types import Scope
+
+from gateway.admission import LONGEST, _told
+from gateway.forwarding.headers import outward
+from gateway.openapi import _SHAPES
+from gateway.problems import RequestMalformed
+from gateway.upstreams import Match, MethodNotAllowed, NotFound, find
+from identity_service.birth_dates import parse_birth_date, same_birth_date
+from identity_service.jwks import checked_public_jwk
+from identity_service.matching import bare_name_key, name_key
+from identity_service.personal_numbers import PersonalNumber, Sex, compose
+from identity_service.problems import TokenRefused
+from identity_service.routes.tokens import _basic, _form
+from shared.events.codes import (
+    DOSSIER_CODE_LAYOUTS,
+    AgencyCode,
+    DossierCode,
+    ProcedureCode,
+    format_dossier_code,
+    national_code,
+    parse_agency_code,
+    parse_dossier_code,
+    parse_procedure_code,
+)
+from shared.pagination import CursorUnreadable, PageQuery, read_cursor, write_cursor
+from shared.preconditions import ETAG, PreconditionRequired, PreconditionUnreadable
+from shared.preconditions import _expected_version as expected_version
+from shared.reading import IsoDay, IsoInstant, read_json
+from sync_service.periods import parse_period
+from sync_service.problems import PeriodUnreadable
+from tests.fuzz.texts import AGENCIES, JSON, NEARLY, SYLLABLES, VIETNAMESE
+
+CODES = {"agency": AgencyCode, "procedure": ProcedureCode, "dossier": DossierCode}
+SHAPES: dict[str, Any] = {name: TypeAdapter(kind) for name, kind in CODES.items()}
+DAYS = st.dates(date(2000, 1, 1), date(2099, 12, 31))
+
+
+@pytest.mark.parametrize("kind", CODES)
+@given(text=NEARLY)
+@example(text="H26" + ".1" * 9)
+@example(text="H26-991332-0001")
+@example(text="H٢٦")
+@example(text="1.001193\n")
+def test_code_is_taken_as_it_stands_and_fits_its_pattern(kind: str, text: str) -> None:
+    shape = SHAPES[kind]
+    try:
+        assert shape.validate_python(text) == text
+    except ValidationError as error:
+        kinds = [each["type"] for each in error.errors()]
+        assert kinds == ["value_error"]
+    else:
+        Draft202012Validator(shape.json_schema()).validate(text)
+
+
+@given(
+    agency=AGENCIES,
+    day=DAYS,
+    serial=st.integers(1, 9_999_999),
+    layout=st.sampled_from(["short", "long"]),
+)
+def test_dossier_code_says_what_it_was_made_of(
+    agency: str, day: date, serial: int, layout: str
+) -> None:
+    code = format_dossier_code(agency, day, serial, DOSSIER_CODE_LAYOUTS[layout])
+    assert parse_dossier_code(code) == (agency, day, serial)
+    Draft202012Validator(SHAPES["dossier"].json_schema()).validate(code)
+
+
+@given(agency=AGENCIES, number=st.integers(0, 999_999), first=st.integers(1, 9))
+def test_procedure_of_an_agency_is_of_its_national_one(
+    agency: str, number: int, first: int
+) -> None:
+    national = f"{first}.{number:06}"
+    assert (
+        national_code(parse_procedure_code(f"{national}.{parse_agency_code(agency)}")) == national
+    )
+
+
+@given(text=NEARLY)
+@example(text="٠٠١٠٩٠٠٠٠٠٠١")
+def test_personal_number_is_twelve_digits_or_refused_unrepeated(text: str) -> None:
+    try:
+        number = PersonalNumber.parse(text)
+    except ValueError as error:
+        assert len(text) < 3 or text not in str(error)  # noqa: PT017 -- idem
+    else:
+        assert len(text) == 12
+        serial = int(text[6:])
+        assert compose(text[:3], number.sex, number.birth_year, serial) == text
+
+
+@given(
+    sex=st.sampled_from([Sex.MALE, Sex.FEMALE]),
+    year=st.integers(1900, 2399),
+    serial=st.integers(0, 999_999),
+)
+def test_personal_number_says_what_it_was_made_of(sex: Sex, year: int, serial: int) -> None:
+    assert PersonalNumber.parse(compose("001", sex, year, serial)) == PersonalNumber(sex, year)
+
+
+@given(text=NEARLY)
+@example(text="1990-00-14")
+@example(text="0000")
+@example(text="2023-02-29")
+def test_birth_date_is_read_to_a_form_that_is_read_to_itself(text: str) -> None:
+    try:
+        read = parse_birth_date(text)
+    except ValueError as error:
+        assert len(text) < 3 or text not in str(error)  # noqa: PT017 -- idem
+    else:
+        assert parse_birth_date(read) == read
+        assert same_birth_date(read, read[:4])
+
+
+@given(name=VIETNAMESE)
+@example(name="İ")
+@example(name="ﬁ ŉ ǰ ΐ")
+def test_key_of_a_name_is_the_same_for_all_its_spellings(name: str) -> None:
+    key = name_key(name)
+    for form in ("NFC", "NFD"):
+        assert name_key(normalize(form, name)) == key  # type: ignore[arg-type]  # a Literal
+    assert name_key(f"  {name} \u200b") == key
+
+
+@given(words=st.lists(SYLLABLES, min_size=1, max_size=5))
+def test_key_of_a_name_is_its_own_key(words: list[str]) -> None:
+    key = name_key(" ".join(words))
+    assert name_key(key) == key
+    assert bare_name_key(key) == bare_name_key(" ".join(words)) == name_key(bare_name_key(key))
+
+
+@given(text=st.text(max_size=60) | st.binary(max_size=60).map(lambda raw: raw.decode("latin-1")))
+def test_cursor_is_read_or_refused(text: str) -> None:
+    try:
+        key = read_cursor(text)
+    except CursorUnreadable:
+        return
+    with pytest.raises(CursorUnreadable):
+        PageQuery(limit=1, after=(*key, 0)).key(*[str] * len(key))
+
+
+@given(key=st.lists(st.text(max_size=9) | st.integers(0, 2**31), min_size=1, max_size=3))
+def test_cursor_says_the_key_that_it_was_made_of(key: list[Any]) -> None:
+    assert read_cursor(write_cursor(tuple(key))) == tuple(key)
+
+
+@given(content=JSON, kinds=st.lists(st.sampled_from([int, str, IsoInstant, DossierCode])))
+def test_cursor_of_another_list_fits_or_is_refused(content: Any, kinds: list[Any]) -> None:
+    cursor = urlsafe_b64encode(orjson.dumps(content)).decode().rstrip("=")
+    try:
+        key = PageQuery(limit=1, after=read_cursor(cursor)).key(*kinds)
+    except CursorUnreadable:
+        return
+    assert key is not None
+    assert len(key) == len(kinds)
+
+
+@given(text=NEARLY | st.lists(st.integers(0, 99).map('"{}"'.format)).map(", ".join))
+async def test_precondition_is_one_strong_tag(text: str) -> None:
+    try:
+        version = await expected_version(text)
+    except (PreconditionUnreadable, PreconditionRequired):
+        assert not ETAG.fullmatch(text)
+    else:
+        assert text.strip('"').lstrip("0") == str(version or "")
+
+
+@given(text=NEARLY)
+@example(text="2026-11-02T00:00:00")
+@example(text="1e9")
+def test_day_is_written_one_way(text: str) -> None:
+    try:
+        day = TypeAdapter(IsoDay).validate_python(text)
+    except ValidationError:
+        return
+    assert day.isoformat() == text
+
+
+@given(text=NEARLY)
+def test_period_is_read_or_refused(text: str) -> None:
+    try:
+        period = parse_period(text)
+    except PeriodUnreadable:
+        return
+    spans = list(period.spans())
+    assert spans[0].first == period.first
+    assert spans[-1].last == period.last
+
+
+@given(body=st.binary(max_size=80) | JSON.map(orjson.dumps) | NEARLY.map(str.encode))
+def test_json_is_read_as_everybody_reads_it_or_refused(body: bytes) -> None:
+    try:
+        read = read_json(body)
+    except json.JSONDecodeError:
+        return
+    assert json.loads(json.dumps(read, allow_nan=False)) == read
+
+
+@given(jwk=st.dictionaries(st.sampled_from(["kty", "crv", "x", "y", "n", "e", "d", "kid"]), JSON))
+@example(jwk={"kty": "OKP", "crv": "Ed25519", "x": "\ud800"})
+@example(jwk={"kty": "RSA", "n": "AQAB", "e": "AA"})
+def test_public_key_is_taken_or_refused(jwk: dict[str, Any]) -> None:
+    try:
+        kept = checked_public_jwk(jwk)
+    except ValueError:
+        return
+    assert checked_public_jwk(kept) == kept
+
+
+@given(body=st.binary(max_size=80) | NEARLY.map(str.encode), kind=NEARLY)
+@example(body=b"grant_type=%ff", kind="application/x-www-form-urlencoded")
+@example(body=b"a=1&a=2", kind="application/x-www-form-urlencoded; charset=utf-8")
+def test_form_is_read_or_refused(body: bytes, kind: str) -> None:
+    for content_type in (kind, "application/x-www-form-urlencoded"):
+        try:
+            assert all(_form(content_type, body))
+        except TokenRefused:
+            continue
+
+
+@given(text=NEARLY | st.binary(max_size=60).map(lambda raw: "Basic " + _base64(raw)))
+def test_basic_credentials_are_read_or_refused(text: str) -> None:
+    try:
+        proof = _basic(text)
+    except TokenRefused:
+        return
+    assert isinstance(proof.client_id, str)
+
+
+def _base64(raw: bytes) -> str:
+    return jwt.utils.base64url_encode(raw).decode()
+
+
+@given(method=st.sampled_from(["GET", "POST", "HEAD", "get", "", "X"]), path=st.text(max_size=80))
+@example(method="GET", path="/dossier/v1/dossiers/..%2f..")
+@example(method="GET", path="/dossier/v1/dossiers//history")
+def test_path_names_an_operation_or_nothing(method: str, path: str) -> None:
+    match find(method, path):
+        case Match(operation, parameters):
+            assert operation.template.format(**parameters) == path
+        case MethodNotAllowed(allowed):
+            assert method not in allowed
+        case found:
+            assert found == NotFound()
+
+
+@given(headers=st.lists(st.tuples(st.sampled_from([b"x-purpose", b"x-officer"]), st.binary())))
+def test_what_a_caller_says_of_itself_is_read_or_refused(
+    headers: list[tuple[bytes, bytes]],
+) -> None:
+    scope: Scope = {"type": "http", "headers": headers}
+    try:
+        told = _told(scope)
+    except RequestMalformed:
+        return
+    assert len(told) == len(headers)
+
+
+@given(text=st.text(max_size=210))
+def test_purpose_that_the_description_allows_is_printable(text: str) -> None:
+    if Draft202012Validator(_SHAPES["X-Purpose"]).is_valid(text) and text.isascii():
+        assert 0 < len(text.strip()) <= LONGEST["X-Purpose"]
+        assert text.isprintable()
+
+
+@given(
+    headers=st.lists(
+        st.tuples(
+            st.sampled_from([b"X-Subject", b"X-Fields", b"X-Dossier", b"Connection", b"Via"]),
+            st.binary(max_size=30),
+        )
+    )
+)
+def test_answer_of_any_service_tells_the_ledger_only_what_is_well_formed(
+    headers: list[tuple[bytes, bytes]],
+) -> None:
+    answer = outward(headers, "request-1")
+    assert not {name for name, _ in answer.outer} & {b"x-subject", b"x-fields", b"x-dossier"}
+    assert answer.dossier is None or parse_dossier_code(answer.dossier)

@@ -12,7 +12,7 @@ COMPILE := $(VENV)/bin/uv pip compile --quiet --upgrade --generate-hashes --no-h
 N ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help install run stop status demo test test-kafka lint types format lock migrate people \
+.PHONY: help install run stop status demo test test-kafka fuzz lint types format lock migrate people \
 	dead-letters replay verify-ledger bench schemas up demo-docker down clean
 
 help: ## list the commands
@@ -59,6 +59,10 @@ test: $(INSTALLED) ## all tests, on the embedded PostgreSQL and broker
 
 test-kafka: $(INSTALLED) ## the tests that touch the broker, on Apache Kafka itself (Java 17, Maven)
 	TEST_KAFKA=apache $(RUN) -m pytest -m broker
+
+TIMES ?= 10
+fuzz: $(INSTALLED) ## ask the APIs and parsers TIMES=10 as much as `make test` does
+	FUZZ_TIMES=$(TIMES) $(RUN) -m pytest tests/fuzz
 
 lint: $(INSTALLED) ## format, rules, layers
 	$(VENV)/bin/ruff format --check .

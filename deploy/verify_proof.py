@@ -30,7 +30,7 @@ for sibling in map(bytes.fromhex, bundle["path"]):
     pair = sibling + node if index % 2 else node + sibling
     node = hashlib.sha256(b"\x01" + pair).digest()
     index, last = index // 2, last // 2
-if bundle["index"] >= sealed["count"] or node.hex() != sealed["root"]:
+if bundle["index"] not in range(sealed["count"]) or last or node.hex() != sealed["root"]:
     sys.exit("BROKEN: the record is not the one that was sealed at this place")
 place = f"record {bundle['index'] + 1} of {sealed['count']} in batch {sealed['number']}"
 print(f"PROVED: {place} of chain {sealed['chain']}, sealed at {sealed['at']}")

@@ -1,0 +1,162 @@
+"""Schemathesis as it asks here: derandomised, every check on that can hold, and one of our own."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import schemathesis
+from schemathesis.config import SchemathesisConfig
+from schemathesis.core.failures import Failure
+from schemathesis.engine import events, from_schema
+from schemathesis.engine.recorder import ScenarioRecorder
+
+from tests.fuzz.mesh import Mesh
+
+# What a schema cannot say: a calendar, a rule between two members, a time's bounds, a key's curve,
+# and that a cursor is one that was given. Everything else that fits the schema has the right shape.
+UNSAYABLE = (
+    "day of the calendar",
+    "must be a real day",
+    "kind 1",
+    "2200-01-01",
+    "1900-01-01",
+    "1945-09-02",
+    "2000-01-01",
+    "2199-12-31",
+    "members do not make a key",
+    "key is too weak",
+    "Send back `next`",
+)
+OF_SHAPE = {400, 413, 415, 422, 428}
+SHAPES = {
+    "/problems/invalid-request",
+    "/problems/request-malformed",
+    "/problems/purpose-missing",
+    "/problems/precondition-required",
+    "/problems/precondition-unreadable",
+    "/problems/idempotency-key-unreadable",
+    "/problems/token-request-malformed",
+}
+CHECKS = {
+    # A body that fits may still be refused (an unknown procedure, a status that does not allow it):
+    # `understood` below tells the two apart.
+    "positive_data_acceptance": {"enabled": False},
+    # Grants and dossiers that were made are read with the same right; nothing here is deleted but
+    # dead letters, which stay readable, and keys, which have no path to be read at.
+    "use_after_free": {"enabled": False},
+    # RFC 6585 has a status of its own for a missing If-Match.
+    "missing_required_header": {"expected-statuses": [400, 401, 422, 428]},
+}
+# Rows are judged one by one: each bad one is told in its own result, under 200.
+ROW_BY_ROW = ["POST /sync/v1/dossiers", "POST /sync/v1/progress"]
+
+
+@schemathesis.check
+def understood(_: schemathesis.CheckContext, response: schemathesis.Response, case: Any) -> None:
+    """Whatever fits the schema is never refused for its shape."""
+    positive = case.meta and case.meta.generation.mode.is_positive
+    if not positive or response.status_code not in OF_SHAPE:
+        return
+    problem = orjson.loads(response.content)
+    told = str(problem.get("errors") or problem.get("detail"))
+    if problem.get("type") in SHAPES and not any(each in told for each in UNSAYABLE):
+        raise Failure(operation=case.operation.label, title="Refused for its shape", message=told)
+
+
+@schemathesis.check
+def advised(_: schemathesis.CheckContext, response: schemathesis.Response, case: Any) -> None:
+    """Each refusal says how to mend it."""
+    if response.status_code >= 400 and not orjson.loads(response.content).get("detail"):
+        raise Failure(
+            operation=case.operation.label,
+            title="A problem without advice",
+            message=response.content.decode(),
+        )
+
+
+@dataclass
+class Report:
+    asked: Counter[str] = field(default_factory=Counter)
+    statuses: Counter[int] = field(default_factory=Counter)
+    operations: set[str] = field(default_factory=set)
+    answered: set[str] = field(default_factory=set)
+    failures: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+
+    def take(self, phase: str, recorder: ScenarioRecorder) -> None:
+        for key, asked in recorder.interactions.items():
+            label = recorder.cases[key].value.operation.label
+            self.asked[phase] += 1
+            self.operations.add(label)
+            if asked.response is not None:
+                self.statuses[asked.response.status_code] += 1
+                if asked.response.status_code < 300:
+                    self.answered.add(label)
+        for key, checks in recorder.checks.items():
+            for check in checks:
+                if check.failure_info is not None:
+                    self._fail(recorder.cases[key].value.operation.label, check.failure_info)
+
+    def _fail(self, label: str, info: Any) -> None:
+        found = info.failure
+        self.failures[label, found.title, found.message[:200]] = info.code_sample
+
+    def __str__(self) -> str:
+        told = [f"{where}: {title}: {what}" for where, title, what in self.failures]
+        return "\n".join([*told, *self.errors])
+
+
+def ask(mesh: Mesh, service: str, *, examples: int) -> Report:
+    """Every operation that `service` describes, alone and one after the other."""
+    schema = schemathesis.openapi.from_url(
+        mesh.addresses[service] + _document(service), config=_config(examples)
+    )
+    schema.auth(refresh_interval=None)(_proof(mesh, service))
+    report = Report()
+    for event in from_schema(schema).execute():
+        if isinstance(event, events.ScenarioFinished):
+            report.take(event.phase.value, event.recorder)
+        elif isinstance(event, events.NonFatalError):
+            report.errors.append(f"{event.label}: {event.value!r}")
+        elif isinstance(event, events.FatalError):
+            raise event.exception
+    return report
+
+
+def _document(service: str) -> str:
+    return "/openapi.json" if service == "gateway" else f"/{service}/v1/openapi.json"
+
+
+def _config(examples: int) -> SchemathesisConfig:
+    return SchemathesisConfig.from_dict(
+        {
+            "seed": 1,
+            "continue-on-failure": True,
+            "generation": {
+                "deterministic": True,
+                "max-examples": examples,
+                "no-shrink": True,
+                "database": "none",
+                # What a client library can put in a header; the wire itself is another test's.
+                "exclude-header-characters": "".join(map(chr, range(0x80, 0x100))),
+            },
+            "checks": CHECKS,
+            "operations": [
+                {"include-name": name, "checks": {"negative_data_rejection": {"enabled": False}}}
+                for name in ROW_BY_ROW
+            ],
+        }
+    )
+
+
+def _proof(mesh: Mesh, service: str) -> type[Any]:
+    class Proof:
+        def get(self, _: Any, context: schemathesis.AuthContext) -> dict[str, str]:
+            operation = context.operation
+            return mesh.headers(service, f"{operation.method.upper()} {operation.path}")
+
+        def set(self, case: Any, data: dict[str, str], _: schemathesis.AuthContext) -> None:
+            case.headers = {**(case.headers or {}), **data}
+
+    return Proof

@@ -1,0 +1,25 @@
+"""Whatever an API is asked, it answers as it describes; nothing breaks it."""
+
+import pytest
+
+from gateway.upstreams import OPERATIONS
+from tests.fuzz.asking import ask
+from tests.fuzz.conftest import MORE
+from tests.fuzz.mesh import Mesh
+
+SERVICES = ["identity", "dossier", "sync", "gateway"]
+EXAMPLES = 5
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600 * MORE)]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_answer_is_one_that_is_described(mesh: Mesh, service: str) -> None:
+    report = ask(mesh, service, examples=EXAMPLES * MORE)
+    print(service, dict(report.asked), dict(sorted(report.statuses.items())))  # noqa: T201
+    own = {name for name, each in OPERATIONS.items() if each.service == service}
+    everything = set(OPERATIONS) if service == "gateway" else own
+    assert not report.failures, str(report)
+    assert not report.errors, str(report)
+    assert report.operations >= everything
+    assert not {status for status in report.statuses if status >= 500}

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
@@ -23,25 +24,30 @@ from identity_service.jwks import checked_public_jwk
 from identity_service.personal_numbers import PersonalNumber
 from shared.events.codes import AgencyCode, ProcedureCode
 from shared.pagination import MOST, PageQuery, read_cursor
-from shared.reading import Body, IsoDay, IsoInstant, Number
+from shared.reading import Body, DayText, InstantText, Number
 
 ClientKind = Literal["sandbox", "production"]
 # No control characters: PostgreSQL stores no NUL, and a log line has one line.
 Line = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Name = Annotated[Line, StringConstraints(min_length=1, max_length=300)]
-KeyId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._~-]{1,100}$")]
+KEY_ID = r"^[A-Za-z0-9._~-]{1,100}$"
+KeyId = Annotated[str, StringConstraints(pattern=KEY_ID)]
 # What a date can be here; beyond, neither arithmetic nor PostgreSQL follows.
 Day = Annotated[
-    IsoDay,
+    date,
     Field(ge=date(1900, 1, 1), le=date(2200, 1, 1), description="from 1900-01-01 to 2200-01-01"),
+    Strict(strict=False),
+    DayText,
 ]
 Instant = Annotated[
-    IsoInstant,
+    AwareDatetime,
     Field(
         ge=datetime(2000, 1, 1, tzinfo=UTC),
         le=datetime(2200, 1, 1, tzinfo=UTC),
         description="from the year 2000 to 2200",
     ),
+    Strict(strict=False),
+    InstantText,
 ]
 ClientId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9-]{1,62})[a-z0-9]$")]
 OPERATION = r"^(?:\*|(?:GET|POST|PUT|PATCH|DELETE) /[A-Za-z0-9._{}/-]{1,200})$"
@@ -181,10 +187,33 @@ class ClientIn(_Request):
     operator: bool = False
 
 
+def _jwk_shape(kind: str, algorithms: list[str], *members: str) -> dict[str, Any]:
+    text = {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"}
+    named = {
+        "kty": {"const": kind},
+        "alg": {"enum": algorithms},
+        "kid": {"type": "string", "pattern": KEY_ID},
+    }
+    return {
+        "type": "object",
+        "required": ["kty", *members],
+        "properties": dict.fromkeys(members, text) | named,
+    }
+
+
+JWK_SHAPES = [
+    _jwk_shape("EC", ["ES256"], "crv", "x", "y"),
+    _jwk_shape("OKP", ["EdDSA"], "crv", "x"),
+    _jwk_shape("RSA", ["PS256", "RS256"], "n", "e"),
+]
+
+
 class PublicJwk(RootModel[dict[str, Any]]):
     """RFC 7517: EC P-256, OKP Ed25519 or RSA; `kid` is its thumbprint where it names none."""
 
-    root: Annotated[dict[str, Any], AfterValidator(checked_public_jwk)]
+    root: Annotated[
+        dict[str, Any], AfterValidator(checked_public_jwk), WithJsonSchema({"oneOf": JWK_SHAPES})
+    ]
 
 
 class KeyOut(_Answer):

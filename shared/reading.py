@@ -59,8 +59,9 @@ def _wrong(what: str) -> NoReturn:
 # Of a body, where a code is a number: what equals the number is not yet one (true, 1.0, "1").
 Number = BeforeValidator(_number)
 # ISO 8601 alone, in bodies and queries.
-IsoDay = Annotated[date, Strict(strict=False), BeforeValidator(_day)]
-IsoInstant = Annotated[AwareDatetime, Strict(strict=False), BeforeValidator(_instant)]
+DayText, InstantText = BeforeValidator(_day), BeforeValidator(_instant)
+IsoDay = Annotated[date, Strict(strict=False), DayText]
+IsoInstant = Annotated[AwareDatetime, Strict(strict=False), InstantText]
 
 
 def read_json(body: bytes) -> Any:

@@ -4,23 +4,28 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Final
 
 from fastapi import Depends
-from pydantic import Field
+from pydantic import AwareDatetime, Field, Strict
 
-from shared.reading import IsoDay, IsoInstant
+from shared.reading import DayText, InstantText
 
 FIRST_DAY: Final = date(1945, 9, 2)
 LAST_DAY: Final = date(2199, 12, 31)
 
 Day = Annotated[
-    IsoDay, Field(ge=FIRST_DAY, le=LAST_DAY, description=f"from {FIRST_DAY} to {LAST_DAY}")
+    date,
+    Field(ge=FIRST_DAY, le=LAST_DAY, description=f"from {FIRST_DAY} to {LAST_DAY}"),
+    Strict(strict=False),
+    DayText,
 ]
 Instant = Annotated[
-    IsoInstant,
+    AwareDatetime,
     Field(
         ge=datetime(1945, 9, 2, tzinfo=UTC),
         lt=datetime(2200, 1, 1, tzinfo=UTC),
         description="after 1945-09-02 and before the year 2200",
     ),
+    Strict(strict=False),
+    InstantText,
 ]
 
 

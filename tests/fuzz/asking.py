@@ -26,6 +26,7 @@ UNSAYABLE = (
     "2199-12-31",
     "members do not make a key",
     "key is too weak",
+    "private or shared key",
     "Send back `next`",
 )
 OF_SHAPE = {400, 413, 415, 422, 428}

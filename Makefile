@@ -12,7 +12,7 @@ COMPILE := $(VENV)/bin/uv pip compile --quiet --upgrade --generate-hashes --no-h
 N ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help install run stop status demo test test-kafka fuzz lint types format lock migrate people \
+.PHONY: help install run stop status demo test test-kafka faults fuzz lint types format lock migrate people \
 	dead-letters replay verify-ledger bench schemas up demo-docker down clean
 
 help: ## list the commands
@@ -63,6 +63,9 @@ test-kafka: $(INSTALLED) ## the tests that touch the broker, on Apache Kafka its
 TIMES ?= 10
 fuzz: $(INSTALLED) ## ask the APIs and parsers TIMES=10 as much as `make test` does
 	FUZZ_TIMES=$(TIMES) $(RUN) -m pytest tests/fuzz
+
+faults: $(INSTALLED) ## strike every part under load, prove that nothing is lost (SEED, ONLY, SOAK …)
+	@$(RUN) -m tests.faults
 
 lint: $(INSTALLED) ## format, rules, layers
 	$(VENV)/bin/ruff format --check .

@@ -74,7 +74,8 @@ class RightsSigner:
         self, right: RightInForce, *, client: str, operation: str, audience: str, now: float
     ) -> str:
         """Signed at most once in `ASSERTED_SECONDS - LEFT_SECONDS`: the right remembers it."""
-        if now < right.signed_until:
+        # Not what a clock signed that was ahead and has been set back: no service believes it yet.
+        if right.signed_at <= now < right.signed_until:
             return right.signed
         # A grant that ends sooner ends the assertion too, rounded up to the second of its claim.
         expires = min(now + ASSERTED_SECONDS, right.ends)
@@ -91,7 +92,7 @@ class RightsSigner:
             "exp": math.ceil(expires),
         }
         right.signed = jwt.encode(claims, self._key, "EdDSA", {"kid": self.kid})
-        right.signed_until = expires - LEFT_SECONDS
+        right.signed_at, right.signed_until = now, expires - LEFT_SECONDS
         return right.signed
 
 

@@ -44,7 +44,7 @@ class RightInForce:
     """What a client may do with one operation now; it may be used until `ends`.
 
     `per_second` and `per_day` are the largest of its grants, None where none of them says.
-    `signed` and `signed_until` belong to whoever asserts it.
+    `signed`, `signed_at` and `signed_until` belong to whoever asserts it.
     """
 
     grants: tuple[str, ...]
@@ -55,6 +55,7 @@ class RightInForce:
     per_second: int | None
     per_day: int | None
     signed: str = ""
+    signed_at: float = -math.inf
     signed_until: float = -math.inf
 
     def covers(self, purpose: str) -> bool:

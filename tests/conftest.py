@@ -17,6 +17,8 @@ from deploy.kafka.server import KafkaServer
 from deploy.ports import free_port
 from deploy.postgres import EmbeddedPostgres, make_database, make_databases, service_url
 from deploy.services import SERVICES
+from tests.e2e.collector import Collector, collecting
+from tests.faults.mesh import Mesh, running_mesh
 from tests.overheard import Overheard, overhearing
 
 
@@ -93,3 +95,16 @@ def own_kafka() -> Iterator[Broker]:
     """For a test that stops it, or needs its topics empty: the embedded one takes 0.1 s."""
     with started_broker() as broker:
         yield broker
+
+
+@pytest.fixture(scope="session")
+def collector() -> Iterator[Collector]:
+    with collecting() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def mesh(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[Mesh]:
+    directory = tmp_path_factory.mktemp("mesh") / "run"
+    with running_mesh(directory, TRACING_ENDPOINT=collector.endpoint) as mesh:
+        yield mesh

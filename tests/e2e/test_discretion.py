@@ -12,7 +12,8 @@ from deploy.local.stack import read_stack
 from deploy.postgres import plain_url
 from deploy.services import SERVICES
 from tests.conftest import Databases
-from tests.e2e.conftest import Mesh, sign_in
+from tests.e2e.conftest import sign_in
+from tests.faults.mesh import Mesh
 from tests.overheard import PERSONAL_NUMBER, Overheard
 
 pytestmark = [pytest.mark.last, pytest.mark.slow, pytest.mark.timeout(300)]

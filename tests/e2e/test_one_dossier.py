@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from tests.e2e.conftest import Mesh
+from tests.faults.mesh import Mesh
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

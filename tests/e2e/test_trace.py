@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from tests.e2e.collector import Collector, Span
-from tests.e2e.conftest import Mesh, sign_in
+from tests.e2e.conftest import sign_in
+from tests.faults.mesh import Mesh
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

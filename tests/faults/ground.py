@@ -1,0 +1,52 @@
+"""The meshes on which faults happen: one as `make run` has it, one with its stores apart."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from deploy.child import running
+from deploy.kafka.server import JARS, KafkaServer
+from deploy.ports import free_port
+from deploy.postgres import SUPERUSER, EmbeddedPostgres
+from tests.faults.fault import Kind
+from tests.faults.isolation import is_isolated, lacks_isolation
+from tests.faults.mesh import running_mesh
+from tests.faults.strikes.disk import volume
+from tests.faults.suffer import Ground
+
+MODULE = "tests.faults.clocked"
+
+
+def lacks_kafka() -> str:
+    if lack := lacks_isolation():
+        return lack
+    ready = shutil.which("java") and (JARS / ".pom").exists()
+    return "" if ready else "needs Java 17 and Maven"
+
+
+@contextmanager
+def ground(kind: Kind, folder: Path, seed: str, per_second: float) -> Iterator[Ground]:
+    with ExitStack() as stack:
+        if kind is Kind.LOCAL:
+            run = folder / "run"
+            if is_isolated():
+                stack.enter_context(volume(run / "postgres"))
+            mesh = stack.enter_context(running_mesh(run, MODULE))
+            yield Ground(mesh, seed, run, per_second)
+            return
+        database = _postgres_over_tcp(folder, port := free_port())
+        stack.enter_context(running(database))
+        axis = KafkaServer(stack.enter_context(volume(folder / "axis")))
+        stack.enter_context(running(axis))
+        url = f"postgresql://{SUPERUSER}@127.0.0.1:{port}/postgres"
+        apart = {"DATABASE_URL": url, "KAFKA_SERVERS": axis.servers}
+        mesh = stack.enter_context(running_mesh(folder / "run-apart", MODULE, **apart))
+        yield Ground(mesh, seed, folder, per_second, database, axis)
+
+
+def _postgres_over_tcp(folder: Path, port: int) -> EmbeddedPostgres:
+    database = EmbeddedPostgres(folder / "postgres-apart", log=folder / "postgres-apart.log")
+    listening = ("-c", "listen_addresses=127.0.0.1", "-c", f"port={port}")
+    database.child.command = [*database.child.command, *listening]
+    return database

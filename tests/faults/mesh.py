@@ -1,0 +1,123 @@
+"""The whole mesh as `make run` starts it, in a folder and on ports of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import asyncpg
+import psutil
+from sqlalchemy import make_url
+
+from deploy.child import Child
+from deploy.local.record import Record, read_record
+from deploy.local.stack import ROOT, read_stack
+from deploy.ports import free_port
+from deploy.postgres import plain_url
+from deploy.services import SERVICES
+
+STARTS_WITHIN = 180.0
+ENDS_WITHIN = 60.0
+PEOPLE = "500"
+
+
+@dataclass
+class Mesh:
+    """`changed` is what its environment has beyond that of this process."""
+
+    directory: Path
+    changed: Mapping[str, str]
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        return {**os.environ, **self.changed}
+
+    @property
+    def gateway(self) -> str:
+        return f"http://127.0.0.1:{self.port('gateway')}"
+
+    @property
+    def servers(self) -> str:
+        return read_stack(self.environment).servers
+
+    @cached_property
+    def secrets(self) -> Mapping[str, str]:
+        """Of the sandbox clients, by their id."""
+        clients = json.loads((self.directory / "sandbox.json").read_text())["clients"]
+        return {client["client_id"]: client["client_secret"] for client in clients}
+
+    def port(self, short: str) -> int:
+        return int(self.environment[f"{short.upper()}_PORT"])
+
+    def worker(self, service: str) -> str:
+        return f"http://127.0.0.1:{self.environment[service.upper() + '_WORKER_PORT']}"
+
+    def record(self) -> Record:
+        record = read_record(self.directory)
+        assert record
+        return record
+
+    def pid(self, name: str) -> int:
+        """Of a process of the stack: `dossier-work`, `postgres`, `broker` …"""
+        return self.record().children[name].pid
+
+    def processes(self, name: str) -> list[psutil.Process]:
+        """It and all that it started."""
+        found = psutil.Process(self.pid(name))
+        return [found, *found.children(recursive=True)]
+
+    def run(self, *command: str) -> "subprocess.CompletedProcess[str]":
+        """A command of the project beside the running stack, with its environment."""
+        return subprocess.run(
+            [sys.executable, "-m", *command],
+            cwd=ROOT,
+            env=dict(self.environment),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=STARTS_WITHIN,
+        )
+
+    def run_as(self, service: str, module: str) -> "subprocess.CompletedProcess[str]":
+        return self.run("deploy.local", "as", service, sys.executable, "-m", module)
+
+    def is_ready(self) -> bool:
+        return self.run("deploy.local", "status").returncode == 0
+
+    @asynccontextmanager
+    async def database(self, service: str) -> AsyncIterator[asyncpg.Connection]:
+        """As the superuser, who sees and may change all of it."""
+        url = make_url(read_stack(self.environment).admin_url)
+        connection = await asyncpg.connect(
+            plain_url(str(url.set(database=SERVICES[service].database))), timeout=10
+        )
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+
+@contextmanager
+def running_mesh(directory: Path, module: str = "deploy.local", **changed: str) -> Iterator[Mesh]:
+    """`module` starts it; `changed` goes into its environment."""
+    directory.mkdir(parents=True, exist_ok=True)
+    ports = {name: str(free_port()) for name in read_stack({}).ports}
+    mesh = Mesh(directory, {**ports, "RUN_DIR": str(directory), "PEOPLE": PEOPLE, **changed})
+    child = Child(
+        name="mesh",
+        command=[sys.executable, "-m", module, "up"],
+        log=directory / "up.txt",
+        cwd=ROOT,
+        env=mesh.environment,
+    )
+    try:
+        child.start()
+        child.wait_until(lambda: "Liên Thông runs" in child.log.read_text(), STARTS_WITHIN)
+        yield mesh
+    finally:
+        child.stop(ENDS_WITHIN)

@@ -1,0 +1,62 @@
+"""What a run came to: a line for each fault as it ends, and the table of docs/faults.md."""
+
+from collections.abc import Iterable, Sequence
+
+from deploy.local.stack import ROOT
+from tests.faults.fault import Kind, Suffered
+
+DOCUMENT = ROOT / "docs" / "faults.md"
+HEADING = "## The last whole run\n"
+MOST_SHOWN = 12
+HEAD = (
+    "| fault | struck, s | acknowledged | refused | unknown | good again after, s "
+    "| seen late by at most, s | invariants |\n|---|--:|--:|--:|--:|--:|--:|---|"
+)
+
+
+def line(one: Suffered) -> str:
+    if one.skipped:
+        return f"{one.fault.name:24} skipped: {one.skipped}"
+    recovered = "never" if one.recovered is None else f"{one.recovered:.0f} s"
+    late = "" if one.late is None else f"{one.late:.1f} s"
+    told = (
+        f"{one.fault.name:24} {one.lasted:5.1f} s  acknowledged {one.acknowledged:5} "
+        f"refused {one.refused:4} unknown {one.unknown:3}  good again {recovered:>5}  "
+        f"seen late {late:>7}  {'held' if one.held else 'NOT HELD'}"
+    )
+    bad = ", ".join(f"{name}: {number}" for name, number in sorted(one.bad_answers.items()))
+    hidden = len(one.wrong) - MOST_SHOWN
+    more = [f"and {hidden} more"] if hidden > 0 else []
+    return "\n    ".join([told, bad or "no bad answer", *one.notes, *one.wrong[:MOST_SHOWN], *more])
+
+
+def write_report(came_to: Sequence[Suffered], seed: str, rate: float) -> None:
+    """In place of the run before."""
+    text, _, _ = DOCUMENT.read_text().partition(HEADING)
+    DOCUMENT.write_text(text + HEADING + "\n".join(_section(came_to, seed, rate)) + "\n")
+
+
+def _section(came_to: Sequence[Suffered], seed: str, rate: float) -> Iterable[str]:
+    yield f"\nSeed {seed}, {rate:g} operations a second."
+    for kind in Kind:
+        rows = [one for one in came_to if one.fault.on is kind]
+        yield f"\nThe mesh {kind.value}:\n\n{HEAD}"
+        yield from (_row(one) for one in rows)
+        yield from (f"\n{one.fault.about}: {'; '.join(one.notes)}." for one in rows if one.notes)
+
+
+def _row(one: Suffered) -> str:
+    if one.skipped:
+        return f"| {one.fault.about} | | | | | | | skipped: {one.skipped} |"
+    recovered = "never" if one.recovered is None else f"{one.recovered:.0f}"
+    cells = (
+        one.fault.about,
+        f"{one.lasted:.1f}",
+        one.acknowledged,
+        one.refused,
+        one.unknown,
+        recovered,
+        "" if one.late is None else f"{one.late:.1f}",
+        "held" if one.held else f"NOT HELD ({len(one.wrong)})",
+    )
+    return f"| {' | '.join(map(str, cells))} |"

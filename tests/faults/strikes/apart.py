@@ -1,0 +1,27 @@
+"""The broker and the disks, where somebody has to bring back what gave up."""
+
+import asyncio
+
+from tests.faults.fault import Site
+from tests.faults.strikes.disk import keep_full
+
+AXIS_AWAY_SECONDS = 30.0
+
+
+async def stop_axis(site: Site) -> None:
+    """For longer than any session lasts; it keeps its messages."""
+    assert site.axis
+    await asyncio.to_thread(site.axis.stop)
+    try:
+        await asyncio.sleep(AXIS_AWAY_SECONDS)
+    finally:
+        await asyncio.to_thread(site.axis.start)
+
+
+async def fill_disk_of_axis(site: Site) -> None:
+    """Kafka gives up where it cannot write; an operator frees the disk and starts it again."""
+    assert site.axis
+    await keep_full(site.axis.directory)
+    if not site.axis.child.is_running:
+        site.notes.append("it had ended, and was started again")
+        await asyncio.to_thread(site.axis.start)

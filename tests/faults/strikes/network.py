@@ -1,0 +1,46 @@
+"""Cuts between parts of the mesh: packets vanish, so that nobody is told (DROP, no refusal)."""
+
+import asyncio
+import shutil
+import subprocess
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+
+from tests.faults.fault import Site
+from tests.faults.isolation import lacks_isolation
+
+TABLE = "inet faults"
+
+
+def lacks_nft() -> str:
+    if lack := lacks_isolation():
+        return lack
+    return "" if shutil.which("nft") else "needs nft (Debian: nftables)"
+
+
+def cut(port: Callable[[Site], int], seconds: float) -> Callable[[Site], Awaitable[None]]:
+    """Nothing reaches that port of the loopback, and nothing comes back from it."""
+
+    async def strike(site: Site) -> None:
+        with dropped(port(site)):
+            await asyncio.sleep(seconds)
+
+    return strike
+
+
+@contextmanager
+def dropped(port: int) -> Iterator[None]:
+    try:
+        _nft(
+            f"add table {TABLE}",
+            f"add chain {TABLE} cut {{ type filter hook input priority 0; }}",
+            f"add rule {TABLE} cut iif lo tcp dport {port} drop",
+            f"add rule {TABLE} cut iif lo tcp sport {port} drop",
+        )
+        yield
+    finally:
+        _nft(f"add table {TABLE}", f"delete table {TABLE}")
+
+
+def _nft(*commands: str) -> None:
+    subprocess.run(["nft", "-f", "-"], input="\n".join(commands), text=True, check=True)

@@ -1,0 +1,94 @@
+"""One fault under load: quiet, the strike, recovery, rest, and then the question what holds."""
+
+import asyncio
+import itertools
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from deploy.kafka.server import KafkaServer
+from deploy.postgres import EmbeddedPostgres
+from tests.faults.acts import Desk
+from tests.faults.evidence import longest_lateness
+from tests.faults.fault import Fault, Seen, Site, Suffered
+from tests.faults.invariants import complaints
+from tests.faults.journal import STEADY_SECONDS, Journal, Outcome
+from tests.faults.load import PER_SECOND, Load
+from tests.faults.mesh import Mesh
+
+QUIET_SECONDS = 4.0
+RECOVERS_WITHIN = 60.0
+LOOK_SECONDS = 0.25
+
+
+@dataclass
+class Ground:
+    """A running mesh on which faults happen one after the other."""
+
+    mesh: Mesh
+    seed: str
+    volumes: Path
+    per_second: float = PER_SECOND
+    database: EmbeddedPostgres | None = None
+    axis: KafkaServer | None = None
+    # of the dossiers that the other system pushes, in every run of a day others
+    serials: Iterator[int] = field(
+        default_factory=lambda: itertools.count(time.time_ns() // 10**8 % 8_000_000)
+    )
+    axis_began: datetime | None = None
+
+
+async def suffer(fault: Fault, ground: Ground) -> Suffered:
+    came_to = Suffered(fault)
+    if lack := fault.lacks():
+        came_to.skipped = lack
+        return came_to
+    seed = f"{ground.seed} {fault.name}"
+    journal = Journal()
+    load = Load(ground.mesh, journal, seed, ground.per_second)
+    site = Site(
+        ground.mesh, load, random.Random(seed), ground.volumes, ground.database, ground.axis
+    )
+    began = datetime.now(UTC)
+    async with load.running(Desk(ground.serials).play):
+        seen = await _strike(fault, site, came_to.wrong)
+        came_to.lasted = seen.ended - seen.began
+        came_to.recovered = await _recovery(journal, seen.ended)
+    if fault.empties_axis:
+        ground.axis_began = datetime.now(UTC)
+    came_to.wrong += await complaints(ground.mesh, journal)
+    came_to.wrong += fault.expect(seen)
+    if came_to.recovered is None:
+        came_to.wrong.append(f"no recovery within {RECOVERS_WITHIN:.0f} s")
+    came_to.notes = site.notes
+    came_to.bad_answers = journal.bad_answers()
+    came_to.acknowledged = journal.outcomes[Outcome.ACKNOWLEDGED]
+    came_to.refused = journal.outcomes[Outcome.REFUSED]
+    came_to.unknown = journal.outcomes[Outcome.UNKNOWN]
+    if not fault.sets_clock:
+        came_to.late = await longest_lateness(ground.mesh, began)
+    return came_to
+
+
+async def _strike(fault: Fault, site: Site, wrong: list[str]) -> Seen:
+    journal, load_began = site.load.journal, time.monotonic()
+    await _recovery(journal, load_began)  # the last fault may have left cold pools behind
+    await asyncio.sleep(QUIET_SECONDS - STEADY_SECONDS)
+    began = time.monotonic()
+    try:
+        await fault.strike(site)
+    except AssertionError as error:
+        wrong.append(str(error))
+    return Seen(journal, load_began, began, time.monotonic())
+
+
+async def _recovery(journal: Journal, since: float) -> float | None:
+    """Seconds after `since`; None where it takes too long."""
+    while time.monotonic() < since + RECOVERS_WITHIN + STEADY_SECONDS:
+        if (at := journal.recovered_at(since)) is not None:
+            return at - since
+        await asyncio.sleep(LOOK_SECONDS)
+    return None

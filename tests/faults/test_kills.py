@@ -1,0 +1,31 @@
+"""The short form of `make faults`: processes are killed under load, nothing answered is lost."""
+
+import pytest
+
+from tests.faults.catalogue import FAULTS
+from tests.faults.fault import Fault, Site
+from tests.faults.invariants import axis_complaints
+from tests.faults.mesh import Mesh
+from tests.faults.suffer import Ground, suffer
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+SEED, PER_SECOND = "20261122", 15.0
+VICTIMS = ("gateway-serve", "dossier-serve", "dossier-work", "sync-work", "broker")
+_KILLS = {fault.name.removeprefix("kill-"): fault for fault in FAULTS}
+
+
+async def _kill_all(site: Site) -> None:
+    """One after the other, each when the one before runs again."""
+    for victim in VICTIMS:
+        await _KILLS[victim].strike(site)
+
+
+async def test_nothing_is_lost_or_doubled_when_processes_are_killed(mesh: Mesh) -> None:
+    fault = Fault("kills", "processes killed one after the other", _kill_all, empties_axis=True)
+    ground = Ground(mesh, SEED, mesh.directory, PER_SECOND)
+    came_to = await suffer(fault, ground)
+    assert came_to.wrong == []
+    assert came_to.acknowledged > 100
+    assert came_to.unknown == 0
+    assert await axis_complaints(mesh, ground.axis_began) == []

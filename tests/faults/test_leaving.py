@@ -1,0 +1,68 @@
+"""A run that is broken off leaves no process, mount or file behind."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from uuid import uuid4
+
+import psutil
+import pytest
+
+from deploy.local.stack import ROOT
+from tests.waiting import eventually_sync
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
+MARK = "FAULTS_MARK"
+
+
+def test_run_that_is_interrupted_leaves_nothing(tmp_path: Path) -> None:
+    with _begun(tmp_path) as (run, mark):
+        os.killpg(run.pid, signal.SIGINT)
+        run.wait(60)
+        assert not _marked(mark)
+        assert not list(tmp_path.glob("faults-*"))
+    assert str(tmp_path) not in Path("/proc/mounts").read_text()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: its namespaces end with it")
+def test_run_that_is_killed_leaves_no_process_and_no_mount(tmp_path: Path) -> None:
+    with _begun(tmp_path) as (run, mark):
+        run.kill()
+        run.wait(10)
+        eventually_sync(lambda: not _marked(mark), within=20)
+    assert str(tmp_path) not in Path("/proc/mounts").read_text()
+
+
+@contextmanager
+def _begun(folder: Path) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
+    """A run whose PostgreSQL has been started, and the mark that all its processes bear."""
+    mark = uuid4().hex
+    with (folder / "log").open("wb") as log:
+        run = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults"],
+            cwd=ROOT,
+            env={**os.environ, "TMPDIR": str(folder), "ONLY": "kill-sync-work", MARK: mark},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        eventually_sync(lambda: "postgres" in _marked(mark), within=60)
+        yield run, mark
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(run.pid, signal.SIGKILL)
+
+
+def _marked(mark: str) -> set[str]:
+    found = set()
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get(MARK) == mark:
+                found.add(process.name())
+    return found

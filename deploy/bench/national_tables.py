@@ -1,5 +1,6 @@
 """The same dossiers as sync_service keeps them: its view, timelines, parties, and the tallies."""
 
+from shared.events.codes import DossierStatus
 from sync_service.tallies import ALL_PROCEDURES, Grain, Handling
 
 _DAY = "({} AT TIME ZONE 'Asia/Ho_Chi_Minh')::date"
@@ -13,6 +14,16 @@ _OUTCOME = f"""CASE
     WHEN {_DAY.format("requested_at")} <= {_DAY.format("due_at")}
         THEN {Handling.REQUESTED_IN_TIME.value}
     ELSE {Handling.REQUESTED_LATE.value} END"""
+
+_PARTIES = """
+    INSERT INTO {table} (agency, opened_at, code, national_procedure, channel, deciding)
+    SELECT party.agency, coalesce(received_at, filed_at), code, procedure, channel, decided_by
+    FROM course CROSS JOIN LATERAL (
+        SELECT unnest(ARRAY[received_by, split_part(received_by, '.', 1),
+            decided_by, split_part(decided_by, '.', 1)])
+        UNION SELECT unnest(ARRAY[helped_by, split_part(helped_by, '.', 1)])
+            WHERE helped_by IS NOT NULL) AS party (agency)
+    WHERE {which}"""
 
 ROWS = {
     "agency": """
@@ -35,14 +46,10 @@ ROWS = {
             line.status, '', '/dossier_service'
         FROM course CROSS JOIN LATERAL unnest(statuses, times)
             WITH ORDINALITY AS line (status, at, version)""",
-    "national_party": """
-        INSERT INTO national_party (agency, opened_at, code)
-        SELECT party.agency, coalesce(received_at, filed_at), code
-        FROM course CROSS JOIN LATERAL (
-            SELECT unnest(ARRAY[received_by, split_part(received_by, '.', 1),
-                decided_by, split_part(decided_by, '.', 1)])
-            UNION SELECT unnest(ARRAY[helped_by, split_part(helped_by, '.', 1)])
-                WHERE helped_by IS NOT NULL) AS party (agency)""",
+    "national_party": _PARTIES.format(table="national_party", which="true"),
+    "national_party_pending": _PARTIES.format(
+        table="national_party_pending", which=f"status <> {DossierStatus.RETURNED.value}"
+    ),
     "tally": f"""
         INSERT INTO tally (agency, part, grain, procedure, received_on, channel, outcome, due_on,
             count)

@@ -141,7 +141,7 @@ async def test_an_assertion_is_good_once(identity: Identity, system: str) -> Non
         ({"aud": "https://elsewhere.example"}, "aud"),
         ({"exp": int(time.time()) - 60}, "expired"),
         ({"exp": int(time.time()) + 3_600}, "five minutes"),
-        ({"nbf": int(time.time()) + 600}, "clock"),
+        ({"nbf": int(time.time()) + 86_400}, "clock"),
         ({"iss": "onestop-h26"}, "iss"),
         ({"sub": "onestop-h26"}, "unknown"),
         ({"sub": "nobody-at-all"}, "unknown"),

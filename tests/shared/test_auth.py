@@ -205,9 +205,10 @@ async def test_signature_that_held_is_not_checked_with_the_keys_again(
 async def test_remembered_signature_ends_with_its_token(
     authority: TestAuthority, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    verifier, token = keys.verifier(), authority.token(exp=NOW + 300)
+    now = int(time.time())
+    verifier, token = keys.verifier(), authority.token(exp=now + 300)
     first = await verifier.claims(token)
-    monkeypatch.setattr("shared.auth.time.time", lambda: NOW + 301.0)
+    monkeypatch.setattr("shared.auth.time.time", lambda: now + 301.0)
     # The library keeps its own clock and still finds it good: what counts is that it was asked.
     assert await verifier.claims(token) is not first
 

@@ -342,7 +342,8 @@ async def test_partition_lost_in_mid_batch_neither_stops_the_consumer_nor_repeat
     await send(producer, *(progressed(k, 1) for k in keys))
     async with consuming(settings, sessions, {DossierProgressed: [slow]}, group) as first:
         await asyncio.wait_for(entered.wait(), 15)
-        async with consuming(settings, sessions, HANDLERS, group) as second:
+        another = settings.model_copy(update={"worker_port": settings.worker_port + 1})
+        async with consuming(another, sessions, HANDLERS, group) as second:
             await eventually(second.assignment)
             await eventually(lambda: not first.assignment() & second.assignment())
             go_on.set()

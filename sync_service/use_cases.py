@@ -61,7 +61,7 @@ async def push_dossiers(
     good = [reading for reading in readings if isinstance(reading, DossierRow)]
     intake = Intake(caller.client, await lock_standings(session, {row.code for row in good}))
     verdicts = [
-        _take_row(intake, reading) if isinstance(reading, DossierRow) else reading
+        _take_row(intake, reading, caller.right) if isinstance(reading, DossierRow) else reading
         for reading in readings
     ]
     warnings = await _warnings(session, good)
@@ -79,7 +79,7 @@ async def push_progress(
     good = [reading for reading in readings if isinstance(reading, ProgressRow)]
     known = await lock_standings(session, {row.code for row in good})
     # What lies outside the right is answered as if it were not there.
-    reached = {code: each for code, each in known.items() if _reaches(caller.right, each)}
+    reached = {code: each for code, each in known.items() if not _outside(caller.right, each)}
     intake = Intake(caller.client, reached)
     await _hold(session, caller.client, [row for row in good if row.code not in intake.before])
     readings = [_own_progress(intake, reading) for reading in readings]
@@ -127,22 +127,26 @@ def _issued(reading: AnyRow | Refusal, right: Right) -> AnyRow | Refusal:
 
 
 def _permitted(reading: DossierRow | Refusal, right: Right) -> DossierRow | Refusal:
-    if isinstance(reading, Refusal):
-        return reading
-    agencies = (reading.received_by, reading.decided_by)
-    if not any(covers(right.agencies, agency) for agency in agencies):
+    return reading if isinstance(reading, Refusal) else _outside(right, reading) or reading
+
+
+def _outside(right: Right, told: DossierRow | Standing) -> Refusal | None:
+    if not any(covers(right.agencies, each) for each in (told.received_by, told.decided_by)):
         return Refusal(
             "agency_not_covered",
             "Your right reaches neither received_by nor decided_by: push only dossiers of your "
             "own agencies, or ask the operator for a wider right.",
         )
-    if not right.covers_procedure(reading.procedure):
+    if not right.covers_procedure(told.procedure):
         return Refusal("procedure_not_covered", "Your right does not reach this procedure.")
-    return reading
+    return None
 
 
-def _take_row(intake: Intake, row: DossierRow) -> Outcome | Refusal:
+def _take_row(intake: Intake, row: DossierRow, right: Right) -> Outcome | Refusal:
     current = intake.after.get(row.code)
+    # What it told once it may tell on only while its right reaches where the dossier stands.
+    if current and current.source == intake.source and (beyond := _outside(right, current)):
+        return beyond
     told = row.standing(intake.source, current.version + 1 if current else 1)
     verdict = judge(current, told)
     if verdict in {Outcome.ACCEPTED, Outcome.UPDATED}:
@@ -182,12 +186,6 @@ async def _hold(session: AsyncSession, source: str, rows: Iterable[ProgressRow])
 @cache
 def _holding() -> Insert:
     return insertion(HeldProgress, *HELD).on_conflict_do_nothing()
-
-
-def _reaches(right: Right, standing: Standing) -> bool:
-    agencies = (standing.received_by, standing.decided_by)
-    within = any(covers(right.agencies, agency) for agency in agencies)
-    return within and right.covers_procedure(standing.procedure)
 
 
 def _own_progress(intake: Intake, reading: ProgressRow | Refusal) -> ProgressRow | Refusal:

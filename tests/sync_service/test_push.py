@@ -252,3 +252,25 @@ async def test_push_takes_the_same_statements_for_any_number_and_counts_last(
 
 def test_reading_the_clock_takes_no_thread() -> None:
     assert iscoroutinefunction(now)
+
+
+@pytest.mark.parametrize(
+    ("narrowed", "reason"),
+    [
+        ({"agencies": ["H41"]}, "agency_not_covered"),
+        ({"procedures": ["2.000815"]}, "procedure_not_covered"),
+    ],
+)
+async def test_a_narrowed_right_no_longer_changes_what_a_wider_one_told(
+    national: National, narrowed: dict[str, object], reason: str
+) -> None:
+    """Saying that it stands elsewhere does not bring it within the right."""
+    told = row(code=new_code("H41.101"), received_by="H26.101", decided_by="H26.101")
+    assert await national.outcomes(told, right={"agencies": ["H41", "H26"]}) == ["accepted"]
+    within = {"received_by": "H41.101", "decided_by": "H41.101", "procedure": "2.000815"}
+    [refused] = await national.push(later(told, "10:00", **within), right=narrowed)
+    assert (refused["outcome"], refused["reason"]) == ("refused", reason)
+    read = await national.read(told["code"])
+    assert (read["version"], read["received_by"]["code"]) == (1, "H26.101")
+    wide = {"agencies": ["H41", "H26"]}
+    assert await national.outcomes(later(told, "10:00", **within), right=wide) == ["updated"]

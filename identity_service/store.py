@@ -53,8 +53,11 @@ async def get_agency(session: AsyncSession, code: str, within: Within = None) ->
     return await session.scalar(query)
 
 
-async def get_agencies(session: AsyncSession, codes: Collection[str]) -> dict[str, Agency]:
-    found = await session.scalars(select(Agency).where(Agency.code.in_(codes)))
+async def get_agencies(
+    session: AsyncSession, codes: Collection[str], within: Within
+) -> dict[str, Agency]:
+    query = select(Agency).where(Agency.code.in_(codes), _covered(Agency.code, within))
+    found = await session.scalars(query)
     return {agency.code: agency for agency in found}
 
 

@@ -7,6 +7,7 @@ from identity_service.matching import bare_name_key
 from identity_service.models import Agency
 from identity_service.problems import AgenciesUnknown, AgencyClosed, AgencyExists, AgencyNotFound
 from identity_service.schemas import AgencyIn
+from identity_service.use_cases.limits import require_agencies_covered
 from identity_service.use_cases.operators import require_operator
 from shared.auth import CallContext
 from shared.outbox import emit
@@ -22,8 +23,9 @@ async def read_agency(session: AsyncSession, caller: CallContext, code: str) -> 
 async def register_agency(session: AsyncSession, caller: CallContext, new: AgencyIn) -> Agency:
     """Register it, and close those that it replaces: all of it, or nothing."""
     await require_operator(session, caller)
+    require_agencies_covered(caller, [new.code])
     named = new.replaces | ({new.parent} if new.parent else set())
-    known = await store.get_agencies(session, named)
+    known = await store.get_agencies(session, named, caller.right.agencies)
     if unknown := named - known.keys():
         raise AgenciesUnknown(unknown)
     agency = await store.add_agency(

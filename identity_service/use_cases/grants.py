@@ -16,8 +16,13 @@ from identity_service.problems import (
     NotTheOwner,
 )
 from identity_service.schemas import GrantIn
+from identity_service.use_cases.limits import (
+    require_agencies_covered,
+    require_fields_covered,
+    require_procedures_covered,
+)
 from identity_service.use_cases.operators import is_operator
-from shared.auth import CallContext, NotAllowed
+from shared.auth import CallContext
 from shared.outbox import emit
 from shared.preconditions import require_version
 
@@ -31,11 +36,13 @@ async def read_grant(session: AsyncSession, caller: CallContext, grant_id: UUID)
 
 async def give_grant(session: AsyncSession, caller: CallContext, new: GrantIn) -> Grant:
     await _require_owner(session, caller, new.operations)
-    _require_agencies_covered(caller, new.agencies)
+    require_agencies_covered(caller, new.agencies)
+    require_procedures_covered(caller, new.procedures)
+    require_fields_covered(caller, new.fields)
     client = await store.get_client(session, new.client_id, caller.right.agencies)
     if client is None or not client.active:
         raise ClientUnknown(client_id=new.client_id)
-    known = await store.get_agencies(session, new.agencies or ())
+    known = await store.get_agencies(session, new.agencies or (), caller.right.agencies)
     if unknown := set(new.agencies or ()) - known.keys():
         raise AgenciesUnknown(unknown)
     now = datetime.now(UTC)
@@ -74,14 +81,3 @@ async def _require_owner(
     foreign = [name for name in operations if owner(name) != caller.agency]
     if foreign and not await is_operator(session, caller):
         raise NotTheOwner("Ask the owner of these operations' data.", operations=foreign)
-
-
-def _require_agencies_covered(caller: CallContext, agencies: Collection[str] | None) -> None:
-    """Nobody gives away more rows than it may see itself."""
-    if caller.right.agencies is None:
-        return
-    if not agencies or not all(map(caller.right.covers_agency, agencies)):
-        raise NotAllowed(
-            "Limit `agencies` to those that your own right covers.",
-            agencies=list(caller.right.agencies),
-        )

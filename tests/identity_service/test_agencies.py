@@ -198,3 +198,16 @@ async def test_a_repeated_request_gets_the_first_answer(identity: Identity) -> N
     other = await identity.call(REGISTER, json=new("H26.962"), headers=once)
     assert other.status_code == 422
     assert other.json()["type"] == "/problems/idempotency-key-reused"
+
+
+async def test_nobody_registers_or_closes_an_agency_outside_its_right(identity: Identity) -> None:
+    right = {"agencies": ["H26"]}
+    for code in ("H29.921", "H29"):
+        beyond = await identity.call(REGISTER, right=right, json=new(code))
+        assert (beyond.status_code, beyond.json()["agencies"]) == (403, ["H26"])
+    for named in ({"replaces": ["H29.101"]}, {"parent": "H29"}):
+        unseen = await identity.call(REGISTER, right=right, json=new("H26.921", **named))
+        assert unseen.json()["type"] == "/problems/agency-unknown"
+    assert (await identity.call(READ, at={"code": "H29.101"})).headers["ETag"] == '"1"'
+    within = await identity.call(REGISTER, right=right, json=new("H26.921"))
+    assert within.status_code == 201

@@ -93,6 +93,24 @@ async def test_nobody_gives_more_rows_than_its_own_right_covers(identity: Identi
 
 
 @pytest.mark.parametrize(
+    ("limit", "own", "within", "beyond"),
+    [
+        ("procedures", ["1.001193"], ["1.001193.H26"], ["1.001193", "2.000815"]),
+        ("procedures", ["1.001193.H26"], ["1.001193.H26"], ["1.001193"]),
+        ("fields", ["full_name"], ["full_name"], ["full_name", "sex"]),
+    ],
+)
+async def test_nobody_gives_a_wider_right_than_its_own(
+    identity: Identity, limit: str, own: list[str], within: list[str], beyond: list[str]
+) -> None:
+    for asked, status in ((within, 201), (beyond, 403), (None, 403)):
+        wanted = new(**{limit: asked})
+        response = await identity.call(GIVE, right={limit: own}, json=wanted)
+        assert response.status_code == status, response.text
+        assert status == 201 or response.json()[limit] == own
+
+
+@pytest.mark.parametrize(
     ("wrong", "problem"),
     [
         ({"client_id": "nobody-at-all"}, "/problems/client-unknown"),

@@ -92,6 +92,8 @@ def test_each_route_of_a_service_is_an_operation_or_open_on_purpose(
 @pytest.mark.parametrize("route", sorted(OPEN_AT_THE_GATEWAY))
 async def test_what_is_open_needs_no_token(country: Country, things: Things, route: str) -> None:
     method, _, path = route.partition(" ")
+    # What is mounted is a folder, which shows its files and not itself.
+    path = f"{path}/docs.js" if path == "/docs/files" else path
     answer = await country.ask(method, path, [])
     assert answer.status_code in {200, 307}
     assert things.records["ours"]["id"] not in answer.text

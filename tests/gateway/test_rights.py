@@ -1,8 +1,6 @@
-import asyncio
 import math
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from http import HTTPStatus
 from uuid import uuid4
@@ -16,7 +14,7 @@ from gateway.handlers import HANDLERS
 from gateway.models import ClientInForce, GrantInForce, KnownAgency
 from gateway.rights import ClientRights, Grant, RightInForce, pick
 from shared.outbox import emit
-from shared.worker import run_parts
+from tests.background import working
 from tests.conftest import Broker, Databases
 from tests.gateway.mesh import (
     LIST,
@@ -198,30 +196,14 @@ async def test_thousand_grants_are_one_statement(mesh: Mesh) -> None:
         assert await session.scalar(text(count)) == 1_000
 
 
-@asynccontextmanager
-async def working(mesh: Mesh, kafka: Broker) -> AsyncIterator[None]:
-    """The gateway's worker, which here relays its own events to itself."""
-    settings = mesh.settings.model_copy(
-        update={
-            "kafka_servers": kafka.servers,
-            "kafka_idempotent": kafka.idempotent,
-            "kafka_fetch_wait_ms": kafka.fetch_wait_ms,
-            "worker_port": 0,
-        }
-    )
-    task = asyncio.create_task(run_parts(settings, HANDLERS, ()))
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-
-
 @pytest.mark.broker
 async def test_changed_grant_is_in_force_within_two_seconds(
     postgres: Databases, services: Services, kafka: Broker
 ) -> None:
-    async with open_mesh(postgres.database_url("gateway"), services) as mesh, working(mesh, kafka):
+    async with (
+        open_mesh(postgres.database_url("gateway"), services) as mesh,
+        working(mesh.settings, HANDLERS, kafka),
+    ):
         grant = make_grant("h26")
 
         async def status(wanted: HTTPStatus) -> bool:

@@ -1,0 +1,63 @@
+"""What is taken away through the gateway is refused by the gateway, with workers and broker."""
+
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+import gateway.handlers
+from tests.access.country import BIRTH, OURS, Country, open_country
+from tests.background import working
+from tests.conftest import Broker, Databases
+from tests.waiting import eventually
+
+CLIENTS, GRANTS = "/identity/v1/clients", "/identity/v1/grants"
+LIST = "GET /dossier/v1/dossiers"
+
+
+@pytest.mark.broker
+async def test_what_is_taken_away_is_refused_within_two_seconds(
+    postgres: Databases, tmp_path: Path, kafka: Broker
+) -> None:
+    async with AsyncExitStack() as stack:
+        country = await stack.enter_async_context(open_country(postgres, tmp_path / "sandbox.json"))
+        await stack.enter_async_context(working(country.sandbox, {}, kafka))
+        told = gateway.handlers.HANDLERS
+        await stack.enter_async_context(working(country.mesh.settings, told, kafka))
+        grant = await newcomer(country, "loser")
+        await refused_after(country, "loser", f"{GRANTS}/{grant}/revocation")
+        await newcomer(country, "leaver")
+        await refused_after(country, "leaver", f"{CLIENTS}/leaver/deactivation")
+
+
+async def refused_after(country: Country, client: str, taking: str) -> None:
+    await country.as_operator("POST", taking, headers={"If-Match": '"1"'})
+    taken_at = time.monotonic()
+    await eventually(lambda: is_answered(country, client, 403))
+    assert time.monotonic() - taken_at < 2
+
+
+async def newcomer(country: Country, client: str) -> str:
+    """Registered and given a right through the gateway, as soon as it knows; returns the grant."""
+    new = {"client_id": client, "agency": OURS, "name": "Một cửa", "kind": "sandbox"}
+    await country.as_operator("POST", CLIENTS, json=new)
+    given: Mapping[str, object] = {
+        "client_id": client,
+        "operations": [LIST],
+        "legal_basis": "Luật 26/2023",
+    }
+    grant = (await country.as_operator("POST", GRANTS, json=given)).json()
+    await eventually(lambda: is_answered(country, client, 200), within=30)
+    return str(grant["id"])
+
+
+async def is_answered(country: Country, client: str, wanted: int) -> bool:
+    headers = [
+        ("Authorization", f"Bearer {country.token(client)}"),
+        ("X-Purpose", BIRTH),
+        ("X-Officer", "officer-1"),
+    ]
+    method, _, path = LIST.partition(" ")
+    return (await country.ask(method, path, headers)).status_code == wanted

@@ -41,6 +41,18 @@ class Limits:
     def sees(self, dossier: "Filed") -> bool:
         return self.allows(dossier.procedure) and any(map(self.reaches, dossier.agencies))
 
+    def includes(self, other: "Limits") -> bool:
+        """All that the other allows this one allows too; all is more than any some."""
+        parts = (
+            (self.agencies, other.agencies, self.reaches),
+            (self.procedures, other.procedures, self.allows),
+            (self.fields, other.fields, self.shows),
+        )
+        return all(
+            mine is None or (theirs is not None and all(map(covers, theirs)))
+            for mine, theirs, covers in parts
+        )
+
     @property
     def claims(self) -> dict[str, Any]:
         """As a right says it."""

@@ -109,7 +109,7 @@ async def read_pages(office: Desk, right: Limits, limit: int, **asked: Any) -> l
         asked["after"] = page["next"]
 
 
-@tried(20)
+@tried(10)
 @given(st.lists(filed, min_size=1, max_size=3), limits)
 async def test_dossier_outside_the_right_does_not_exist(
     office: Desk, dossiers: Sequence[Filed], right: Limits
@@ -195,7 +195,7 @@ async def test_filter_or_cursor_widens_no_list(
         assert set(await read_pages(office, right, 1, after=cursor)) <= seen
 
 
-@tried(20)
+@tried(8)
 @given(st.lists(filed, min_size=1, max_size=2), filed, limits)
 async def test_what_happens_outside_the_right_changes_no_answer(
     office: Desk, dossiers: Sequence[Filed], added: Filed, right: Limits

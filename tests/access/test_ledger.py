@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -19,7 +20,7 @@ RECORDS, SEALS = "/ledger/v1/records", "/ledger/v1/seals"
 MEMBERS = ("client", "agency", "operation", "purpose", "subjects", "outcome", "dossier")
 PLACE = {"id", "at", "chain", "seal", "index"}
 DOSSIER = "H26-261102-0001"
-FILTERS: Sequence[tuple[str, str]] = (
+FILTERS: Sequence[tuple[str, Any]] = (
     *(("agency", code) for code in AGENCIES),
     ("client", "client-2"),
     ("operation", VERIFY),

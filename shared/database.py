@@ -15,6 +15,7 @@ from sqlalchemy.ext import asyncio as sqlalchemy_asyncio
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import DeclarativeBase
 
+from shared.bell import Bell
 from shared.settings import ServiceSettings
 
 SessionFactory = async_sessionmaker[AsyncSession]
@@ -25,7 +26,7 @@ POOL_WAIT_SECONDS = 5
 # A process that stands still in a transaction would hold its locks, the relay's too, for ever.
 IDLE_SECONDS = 30
 SLICE_ROWS = 10_000
-_LAST = "last"  # where a session keeps it
+_LAST, _RINGS, _BELL = "last", "rings", "bell"  # where a session keeps them
 QUERY_CANCELLED = "57014"  # by a statement_timeout
 # Classes of SQLSTATE: connection lost, out of resources, operator intervention, system error.
 OUTAGE_CLASSES = {"08", "53", "57", "58"}
@@ -94,7 +95,7 @@ async def delete_in_slices(session: AsyncSession, table: type[Base], where: str)
 
 
 class _Session(orm.Session):
-    """Of which `write_last` keeps what is to be written at its end."""
+    """Of which `write_last` and `ring_at_commit` keep what is to be done at its end."""
 
 
 def write_last(session: AsyncSession, statement: str, values: dict[str, Any]) -> dict[str, Any]:
@@ -121,9 +122,21 @@ def _in_one(statements: tuple[str, ...]) -> TextClause:
     return text(f"WITH {', '.join(parts)} SELECT 1")
 
 
+def ring_at_commit(session: AsyncSession) -> None:
+    """The relay is woken when the session's transaction is durable."""
+    session.info[_RINGS] = True
+
+
+@event.listens_for(_Session, "after_commit")
+def _ring(session: orm.Session) -> None:
+    if session.info.pop(_RINGS, False):
+        session.info[_BELL].ring()
+
+
 @event.listens_for(_Session, "after_rollback")
 def _forget(session: orm.Session) -> None:
     session.info.pop(_LAST, None)
+    session.info.pop(_RINGS, None)
 
 
 @asynccontextmanager
@@ -141,14 +154,16 @@ async def open_database(settings: ServiceSettings) -> AsyncIterator[SessionFacto
             "server_settings": {"idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s"},
         },
     )
+    bell = Bell(settings.database)
     try:
         yield async_sessionmaker(
             engine,
             expire_on_commit=False,
-            info={"source": f"/{settings.name}"},
+            info={"source": f"/{settings.name}", _BELL: bell},
             sync_session_class=_Session,
         )
     finally:
+        await bell.close()
         await engine.dispose()
 
 

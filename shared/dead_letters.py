@@ -19,7 +19,7 @@ from shared.auth import CallContext, Caller, NotAllowed
 from shared.database import Base, Session
 from shared.events import DEAD
 from shared.kafka import MAX_MESSAGE_BYTES
-from shared.outbox import OutboxMessage
+from shared.outbox import Row, write
 from shared.pagination import Page, PageQuery, Paging
 from shared.problems import Problem
 from shared.reading import IsoInstant, Router
@@ -122,16 +122,8 @@ def _reason(error: Exception) -> str:
 
 
 def _send(session: AsyncSession, topic: str, letter: Mapping[str, Any]) -> None:
-    session.add(
-        OutboxMessage(
-            id=uuid4(),
-            at=datetime.now(UTC),
-            topic=topic,
-            key=letter["key"],
-            value=letter["value"],
-            headers=letter["headers"],
-        )
-    )
+    key, value, headers = letter["key"], letter["value"], letter["headers"]
+    write(session, [Row(uuid4(), datetime.now(UTC), topic, key, value, headers)])
 
 
 async def list_dead_letters(

@@ -16,10 +16,12 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from shared.bell import CHANNEL
 from shared.database import (
     Base,
     SessionFactory,
     driver_transaction,
+    ring_at_commit,
     wait_out_outage,
     write_last,
 )
@@ -36,7 +38,6 @@ HEARTBEAT_SECONDS = 5.0
 HEARTBEAT_ANSWER_SECONDS = 5.0
 RELAY_LOCK = 7_001
 KEPT_DAYS = 7
-CHANNEL = "outbox"
 
 
 class OutboxMessage(Base):
@@ -74,7 +75,7 @@ class EventTooLarge(ValueError):  # noqa: N818 -- a fact about the event, raised
     """No broker would take it, and the relay would stand still before it for ever."""
 
 
-class _Row(NamedTuple):
+class Row(NamedTuple):
     """Of `outbox`, but for its position."""
 
     id: UUID
@@ -98,14 +99,19 @@ def emit(session: AsyncSession, *events: Event) -> None:
     if not events:
         return
     trace, source = trace_headers(), session.info["source"]
-    rows = [_message(event, source=source, trace=trace) for event in events]
-    columns = write_last(session, _WRITE, {f"event_{name}": [] for name in _Row._fields})
-    for name in _Row._fields[:-1]:
+    write(session, [_message(event, source=source, trace=trace) for event in events])
+
+
+def write(session: AsyncSession, rows: Sequence[Row]) -> None:
+    """With the last of the transaction; the relay is woken when that is committed."""
+    columns = write_last(session, _WRITE, {f"event_{name}": [] for name in Row._fields})
+    for name in Row._fields[:-1]:
         columns[f"event_{name}"] += [getattr(row, name) for row in rows]
     columns["event_headers"] += [orjson.dumps(row.headers).decode() for row in rows]
+    ring_at_commit(session)
 
 
-def _message(event: Event, *, source: str, trace: dict[str, str]) -> _Row:
+def _message(event: Event, *, source: str, trace: dict[str, str]) -> Row:
     value = event.model_dump_json().encode()
     if len(value) > MAX_MESSAGE_BYTES:
         raise EventTooLarge(f"{event.event_type} of {len(value)} bytes")
@@ -118,7 +124,7 @@ def _message(event: Event, *, source: str, trace: dict[str, str]) -> _Row:
         "ce_time": at.isoformat(),
         "content-type": "application/json",
     } | {f"ce_{name}": content for name, content in trace.items()}
-    return _Row(event_id, at, event.topic, str(getattr(event, event.key)), value, headers)
+    return Row(event_id, at, event.topic, str(getattr(event, event.key)), value, headers)
 
 
 async def relay(

@@ -15,7 +15,7 @@ from cloudevents.core.bindings.kafka import KafkaMessage, from_binary
 from cloudevents.core.formats.json import JSONFormat
 from sqlalchemy import URL, text
 
-from shared.database import SessionFactory
+from shared.database import SessionFactory, open_database
 from shared.events import DossierProgressed
 from shared.kafka import MAX_MESSAGE_BYTES, open_producer
 from shared.outbox import (
@@ -143,6 +143,61 @@ async def test_relay_is_woken_by_the_commit(
         await announce(sessions, progressed(key, 2))
         await eventually(lambda: arrived(tail, key, 2))
         assert time.monotonic() - committed < POLL_SECONDS / 3
+
+
+@pytest.mark.broker
+async def test_process_that_ends_after_its_commit_has_woken_the_relay(
+    sessions: SessionFactory,
+    producer: AIOKafkaProducer,
+    settings: ServiceSettings,
+    key: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("shared.outbox.POLL_SECONDS", 3_600)
+    async with relaying(sessions, producer, settings), tailing(settings) as tail:
+        await announce(sessions, progressed(key, 1))
+        await eventually(lambda: arrived(tail, key, 1))
+        async with open_database(settings) as command:
+            await announce(command, progressed(key, 2))
+        await eventually(lambda: arrived(tail, key, 2))
+
+
+@pytest.mark.broker
+async def test_commit_after_the_bell_was_lost_wakes_the_relay(
+    sessions: SessionFactory,
+    producer: AIOKafkaProducer,
+    settings: ServiceSettings,
+    key: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("shared.outbox.POLL_SECONDS", 3_600)
+    async with relaying(sessions, producer, settings), tailing(settings) as tail:
+        await announce(sessions, progressed(key, 1))
+        await eventually(lambda: arrived(tail, key, 1))
+        ended = "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE query = "
+        assert await scalar(sessions, ended + "'NOTIFY outbox'") == 1
+        await announce(sessions, progressed(key, 2))
+        await eventually(lambda: arrived(tail, key, 2))
+
+
+@pytest.mark.broker
+async def test_commit_whose_process_died_before_it_woke_anybody_is_found_all_the_same(
+    sessions: SessionFactory,
+    producer: AIOKafkaProducer,
+    settings: ServiceSettings,
+    key: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("shared.outbox.POLL_SECONDS", 0.2)
+    async with relaying(sessions, producer, settings), tailing(settings) as tail:
+        await announce(sessions, progressed(key, 1))
+        await eventually(lambda: arrived(tail, key, 1))
+        # What a copy of the row leaves behind is a commit that nobody was told of.
+        async with sessions.begin() as session:
+            columns = "topic, key, value, headers"
+            copy = f"SELECT gen_random_uuid(), now(), {columns} FROM outbox_sent"
+            await session.execute(text(f"INSERT INTO outbox (id, at, {columns}) {copy}"))
+        await eventually(lambda: arrived(tail, key, 2))
 
 
 @pytest.mark.broker

@@ -31,8 +31,8 @@ QUERY_CANCELLED = "57014"  # by a statement_timeout
 # Classes of SQLSTATE: connection lost, out of resources, operator intervention, system error.
 OUTAGE_CLASSES = {"08", "53", "57", "58"}
 # Lost a race that a second try wins: serialization failure, deadlock; a standby just promoted;
-# a transaction ended because its process stood still.
-PASSING_STATES = {"40001", "40P01", "25006", "25P03"}
+# a transaction ended because its process stood still; a lock that somebody held for too long.
+PASSING_STATES = {"40001", "40P01", "25006", "25P03", "55P03"}
 
 
 class Base(DeclarativeBase):

@@ -1,9 +1,11 @@
 import asyncio
+import time
 from uuid import uuid4
 
 import asyncpg
 import pytest
 
+from shared.database import STATEMENT_SECONDS
 from tests.conftest import Databases
 from tests.dossier_service.desk import BIRTH_FEE, DOSSIERS, Desk, payment, wish
 
@@ -43,6 +45,26 @@ async def test_same_request_at_once_is_one_dossier(desk: Desk) -> None:
     )
     assert {answer.json()["code"] for answer in answers} == {"H26.602-261116-0001"}
     assert {answer.status_code for answer in answers} == {201}
+
+
+async def test_filing_that_cannot_have_its_serial_soon_is_sent_away_and_takes_none(
+    own_desk: Desk,
+) -> None:
+    """Whoever waits keeps a connection from the filings of all other agencies."""
+    await own_desk.file(received_by="H26.603")
+    connection = await asyncpg.connect(make_admin(own_desk))
+    try:
+        async with connection.transaction():
+            await connection.execute("UPDATE dossier_serial SET serial = serial")
+            began = time.monotonic()
+            kept_waiting = await own_desk.try_file(wish(received_by="H26.603"))
+            assert time.monotonic() - began < STATEMENT_SECONDS / 2
+            assert (await own_desk.file(received_by="H26.604"))["code"].startswith("H26.604")
+    finally:
+        await connection.close()
+    assert (kept_waiting.status_code, kept_waiting.headers["Retry-After"]) == (503, "2")
+    assert kept_waiting.json()["type"] == "/problems/unavailable"
+    assert (await own_desk.file(received_by="H26.603"))["code"] == "H26.603-261116-0002"
 
 
 async def test_filing_that_fails_at_the_end_leaves_nothing(own_desk: Desk) -> None:

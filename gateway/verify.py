@@ -25,7 +25,7 @@ from gateway.keys import ledger_keys, read_private_key
 from gateway.ledger.anchors import anchors_in_file, anchors_on_axis
 from gateway.ledger.audit import verify_chain
 from gateway.ledger.chain import stored_batch
-from gateway.ledger.seals import START, Anchor, header_digest
+from gateway.ledger.seals import START, Anchor, SealedBatch, header_digest
 from gateway.settings import Settings
 from shared.events import LedgerAnchored
 
@@ -42,13 +42,16 @@ _CHAINS = """
         FROM named WHERE chain IS NOT NULL
     ) SELECT chain FROM named WHERE chain IS NOT NULL"""
 _SEALS = """
-    SELECT number, header, signature, leaves FROM ledger_seal
+    SELECT number, at, count, header, signature, leaves FROM ledger_seal
     WHERE chain = $1 AND number > $2 ORDER BY number LIMIT $3"""
 _RECORDS = """
-    SELECT number, id, at, agency, client, operation, purpose, dossier,
-        array_to_string(subjects, ',') AS subjects, outcome, record
+    SELECT number, index, id, at, agency, client, operation, purpose, dossier,
+        subjects::text AS subjects, outcome, record
     FROM access_record WHERE chain = $1 AND number > $2 AND number <= $3 ORDER BY number, index"""
-_UNSEALED = "SELECT number, id FROM access_record WHERE chain = $1 AND number > $2"
+# Batches are numbered from 1: what stands before them is as foreign as what comes after the last.
+_UNSEALED = """
+    SELECT number, id FROM access_record WHERE chain = $1 AND (number > $2 OR number < 1)"""
+_MISNUMBERED = "SELECT number FROM ledger_seal WHERE chain = $1 AND number < 1"
 _ANCHORS = """
     SELECT value FROM outbox_sent WHERE topic = $1
     UNION ALL SELECT value FROM outbox WHERE topic = $1"""
@@ -142,6 +145,8 @@ async def _verify(
         verdict.progress()
     for row in await connection.fetch(_UNSEALED, chain, after.number):
         verdict.add(row["number"], "record added, no batch of this number", row["id"])
+    for row in await connection.fetch(_MISNUMBERED, chain):
+        verdict.add(row["number"], "batch added, none has this number")
     for number in sorted(number for number in anchors if number > after.number):
         verdict.add(number, "batch removed, and all before it back to the last one here")
     return verdict
@@ -154,18 +159,38 @@ def _check_sealed(
     keys: Mapping[str, Ed25519PublicKey],
     after: Anchor,
 ) -> None:
-    records: dict[int, list[bytes]] = {seal["number"]: [] for seal in seals}
+    kept: dict[int, list[Mapping[str, Any]]] = {seal["number"]: [] for seal in seals}
     for row in rows:
-        if row["number"] in records:
-            records[row["number"]].append(row["record"])
+        if row["number"] in kept:
+            kept[row["number"]].append(row)
         else:
             verdict.add(row["number"], "record added, no batch of this number", row["id"])
-    batches = [
-        stored_batch(seal["header"], seal["signature"], seal["leaves"], records[seal["number"]])
-        for seal in seals
-    ]
+    batches = []
+    for seal in seals:
+        own = kept[seal["number"]]
+        records = [row["record"] for row in own]
+        batch = stored_batch(seal["header"], seal["signature"], seal["leaves"], records)
+        batches.append(batch)
+        _check_seal_columns(verdict, seal, batch, [row["index"] for row in own])
     for fault in verify_chain(batches, keys, chain=verdict.chain, after=after):
         verdict.add(fault.batch, fault.kind, fault.name)
+
+
+def _check_seal_columns(
+    verdict: Verdict, seal: Mapping[str, Any], batch: SealedBatch, indexes: Sequence[int]
+) -> None:
+    """What `GET /ledger/v1/seals` shows beside the header, and the places that proofs begin at."""
+    try:
+        header = batch.read_header()
+        at = datetime.fromisoformat(header.at)
+    except ValueError:
+        return  # not what was sealed: said by `verify_chain`
+    told = {"number": header.number, "count": header.count, "at": at}
+    wrong = [name for name, value in told.items() if seal[name] != value]
+    if len(indexes) == header.count and indexes != list(range(header.count)):
+        wrong.append("index")
+    if wrong:
+        verdict.add(seal["number"], f"columns changed: {', '.join(wrong)}")
 
 
 def _check_columns(verdict: Verdict, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -180,7 +205,8 @@ def _check_columns(verdict: Verdict, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def _wrong_columns(row: Mapping[str, Any], told: Mapping[str, Any]) -> list[str]:
     wrong = [name for name in _COPIED if row[name] != told[name]]
-    if row["subjects"] != ",".join(told["subjects"]):
+    # As PostgreSQL writes an array of hashes: any other text is another array.
+    if row["subjects"] != "{" + ",".join(told["subjects"]) + "}":
         wrong.append("subjects")
     if row["at"] != datetime.fromisoformat(told["at"]):
         wrong.append("at")

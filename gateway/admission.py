@@ -160,6 +160,9 @@ def _explain(exchange: Exchange, told: Mapping[str, str], parameters: Mapping[st
         exchange.dossier = dossier
     if exchange.operation.personal and not (exchange.purpose and exchange.officer):
         raise PurposeMissing([name for name in ("X-Purpose", "X-Officer") if not told.get(name)])
+    for name in LONGEST:
+        if told.get(name) == "":
+            raise RequestMalformed(f"{name} is empty: say what you mean, or leave it out.")
 
 
 def _take_dossier_of_path(exchange: Exchange, code: str, told: str | None) -> None:

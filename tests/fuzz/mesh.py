@@ -104,8 +104,8 @@ def open_mesh(postgres: Databases, folder: Path) -> Iterator[Mesh]:
     settings = _gateway_settings(postgres, urls)
     gateway = _gateway(settings, folder / "gateway.log")
     with _served(apps, ports), running(gateway):
-        ready = httpx.Client(base_url=urls["gateway"])
-        gateway.wait_until(lambda: _is_ready(ready), STARTS_WITHIN)
+        with httpx.Client(base_url=urls["gateway"]) as ready:
+            gateway.wait_until(lambda: _is_ready(ready), STARTS_WITHIN)
         secret = read_secrets(folder / "sandbox.json")[CLIENT]
         signer = RightsSigner(read_private_key("rights_key", settings.rights_key))
         yield Mesh(urls, secret, signer, apps)

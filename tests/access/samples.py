@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from itertools import count
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -13,14 +12,12 @@ from jwt.algorithms import OKPAlgorithm
 
 from identity_service.sandbox import grant_id, read_secrets
 from shared.dead_letters import DeadLetter, discard_dead_letter, set_aside
+from tests.access import bodies
 from tests.access.country import BIRTH, OURS, THEIRS, Country, verification
 
 WHOSE = {"ours": OURS, "theirs": THEIRS, "nobody": "H99"}
-NAME = "Nguyễn Văn An"
 JWK = OKPAlgorithm.to_jwk(Ed25519PrivateKey.generate().public_key(), as_dict=True) | {"kid": "k1"}
 OLD = {"If-Match": '"999"'}
-
-_serials = count(1)
 
 
 @dataclass(frozen=True)
@@ -87,13 +84,13 @@ async def make_things(country: Country) -> Things:
 
 
 async def _file(country: Country, agency: str) -> str:
-    answer = await country.as_operator("POST", "/dossier/v1/dossiers", json=_wish(agency))
+    answer = await country.as_operator("POST", "/dossier/v1/dossiers", json=bodies.wish(agency))
     code: str = answer.json()["code"]
     return code
 
 
 async def _tell(country: Country, agency: str) -> str:
-    row = _row(agency)
+    row = bodies.row(agency)
     answer = await country.as_operator("POST", "/sync/v1/dossiers", json={"rows": [row]})
     assert answer.json()["results"][0]["outcome"] == "accepted"
     return str(row["code"])
@@ -125,40 +122,6 @@ async def _set_aside(country: Country, service: str) -> str:
         letter = (await session.execute(DeadLetter.__table__.select())).one()
         await discard_dead_letter(session, letter.id)
     return str(letter.id)
-
-
-def _wish(agency: str) -> dict[str, Any]:
-    return {
-        "procedure": BIRTH,
-        "channel": 1,
-        "applicant": {"kind": 1, "name": NAME, "personal_number": "001090000001"},
-        "received_by": agency,
-        "decided_by": agency,
-    }
-
-
-def _row(agency: str, **over: Any) -> dict[str, Any]:
-    at = "2026-11-02T09:00:00+07:00"
-    made = {
-        "code": f"{agency}-261102-{next(_serials):05}",
-        "procedure": BIRTH,
-        "channel": 1,
-        "status": 2,
-        "source_time": at,
-        "received_by": agency,
-        "decided_by": agency,
-        "filed_at": at,
-        "received_at": at,
-    }
-    return made | over
-
-
-_latest = count(1)
-
-
-def _progress(code: str) -> dict[str, Any]:
-    at = datetime(2026, 11, 2, 3, tzinfo=UTC) + timedelta(seconds=next(_latest))
-    return {"rows": [{"code": code, "status": 4, "source_time": at.isoformat(), "step": "desk-1"}]}
 
 
 Asked = Callable[[str], Sample]
@@ -197,15 +160,15 @@ def _of_identity(things: Things) -> dict[str, Asked]:
         return Sample(path={"client_id": CLIENTS[whose], "kid": "k9"}, target=CLIENTS[whose])
 
     def new_client(whose: str) -> Sample:
-        return Sample(json=_client(WHOSE[whose]), target=WHOSE[whose])
+        return Sample(json=bodies.new_client(WHOSE[whose]), target=WHOSE[whose])
 
     return {
         "GET /.well-known/jwks.json": _always(Sample()),
         "GET /.well-known/oauth-authorization-server": _always(Sample()),
-        "POST /oauth/token": _always(Sample(data=_token_request(things.secret))),
+        "POST /oauth/token": _always(Sample(data=bodies.token_request(things.secret))),
         f"POST {root}/verifications": _always(Sample(json=verification())),
         f"GET {root}/agencies": _always(Sample(params={"level": "province"})),
-        f"POST {root}/agencies": lambda whose: Sample(json=_agency(WHOSE[whose])),
+        f"POST {root}/agencies": lambda whose: Sample(json=bodies.new_agency(WHOSE[whose])),
         f"GET {root}/agencies/{{code}}": _one("code", WHOSE),
         f"GET {root}/clients": LISTED,
         f"POST {root}/clients": new_client,
@@ -214,7 +177,7 @@ def _of_identity(things: Things) -> dict[str, Asked]:
         f"DELETE {root}/clients/{{client_id}}/keys/{{kid}}": key,
         f"POST {root}/clients/{{client_id}}/deactivation": _one("client_id", CLIENTS, headers=OLD),
         f"GET {root}/grants": LISTED,
-        f"POST {root}/grants": _always(Sample(json=_grant())),
+        f"POST {root}/grants": _always(Sample(json=bodies.new_grant())),
         f"GET {root}/grants/{{grant_id}}": _one("grant_id", GRANTS),
         f"POST {root}/grants/{{grant_id}}/revocation": _one("grant_id", GRANTS, headers=OLD),
     }
@@ -229,24 +192,24 @@ def _of_dossiers(things: Things) -> dict[str, Asked]:
     return {
         "GET /dossier/v1/procedures": LISTED,
         "GET /dossier/v1/procedures/{code}": _always(Sample(path={"code": BIRTH})),
-        f"POST {root}": lambda whose: Sample(json=_wish(WHOSE[whose]), target=WHOSE[whose]),
+        f"POST {root}": lambda whose: Sample(json=bodies.wish(WHOSE[whose]), target=WHOSE[whose]),
         f"GET {root}": LISTED,
         f"GET {root}/{{code}}": _one("code", codes),
         f"GET {root}/{{code}}/history": _one("code", codes),
         f"POST {root}/{{code}}/transitions": change({"to": 4}),
         f"POST {root}/{{code}}/progress": change({"step": "desk"}),
-        f"POST {root}/{{code}}/payments": change(_payment()),
-        f"POST {root}/{{code}}/results": change(_result()),
+        f"POST {root}/{{code}}/payments": change(bodies.payment()),
+        f"POST {root}/{{code}}/results": change(bodies.result()),
     }
 
 
 def _of_sync(things: Things) -> dict[str, Asked]:
     def pushed(whose: str) -> Sample:
-        row = _row(WHOSE[whose])
+        row = bodies.row(WHOSE[whose])
         return Sample(json={"rows": [row]}, target=str(row["code"]))
 
     def progress(whose: str) -> Sample:
-        return Sample(json=_progress(things.told[whose]), target=things.told[whose])
+        return Sample(json=bodies.progress_of(things.told[whose]), target=things.told[whose])
 
     def indicator(whose: str) -> Sample:
         asked = {"period": "2026-11", "agency": WHOSE[whose], "procedure": BIRTH}
@@ -271,39 +234,6 @@ def _of_ledger(things: Things) -> dict[str, Asked]:
         "GET /ledger/v1/records/{record_id}/proof": _one("record_id", ids),
         "GET /ledger/v1/seals": _always(Sample(params={"limit": 5})),
     }
-
-
-def _token_request(secret: str) -> dict[str, str]:
-    known = {"client_id": "onestop-h26", "client_secret": secret}
-    return {"grant_type": "client_credentials"} | known
-
-
-def _agency(code: str) -> dict[str, Any]:
-    return {"code": code, "name": "Tỉnh mới", "level": "province", "valid_from": "2026-01-01"}
-
-
-def _client(agency: str) -> dict[str, Any]:
-    name = {"client_id": "onestop-h26", "name": "Một cửa"}
-    return name | {"agency": agency, "kind": "sandbox"}
-
-
-def _grant() -> dict[str, Any]:
-    operations = {"operations": ["GET /dossier/v1/procedures"], "agencies": [OURS]}
-    # It begins in a year: what is made on the way must not be a right.
-    begin = (datetime.now(UTC) + timedelta(days=365)).isoformat()
-    return operations | {
-        "client_id": "newcomer-h14",
-        "legal_basis": "Luật 26/2023",
-        "valid_from": begin,
-    }
-
-
-def _payment() -> dict[str, Any]:
-    return {"fee": "LP-KSQH", "amount_vnd": 8000, "reference": "P-1", "method": "cash"}
-
-
-def _result() -> dict[str, Any]:
-    return {"code": "KQ.G15.000031", "number": "1", "title": "Giấy", "electronic": False}
 
 
 def _both(things: Things) -> dict[str, str]:

@@ -8,10 +8,11 @@ import pytest
 
 from gateway.upstreams import OPERATIONS, Operation
 from tests.access.answers import gist, told
+from tests.access.bodies import NAME
 from tests.access.callers import Kind, kinds
 from tests.access.country import Country
 from tests.access.routes import ROUTES
-from tests.access.samples import NAME, Sample, Things, samples
+from tests.access.samples import Sample, Things, samples
 
 ALL = list(OPERATIONS.values())
 

@@ -10,10 +10,11 @@ from starlette.routing import Mount
 from gateway.upstreams import OPERATIONS, Operation, Service
 from shared.auth import RIGHT_HEADER
 from tests.access.answers import gist
+from tests.access.bodies import NAME
 from tests.access.callers import NO_RIGHT, UNPROVEN
 from tests.access.country import BIRTH, Country
 from tests.access.routes import OPEN_AT_THE_GATEWAY, ROUTES, open_at_a_service
-from tests.access.samples import NAME, Things, samples
+from tests.access.samples import Things, samples
 
 PROTECTED = [each for each in OPERATIONS.values() if not each.public]
 ME = "in-force"

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import pytest
 from httpx import Response
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
@@ -32,6 +33,8 @@ from tests.sync_service.test_view import agency, register
 
 ALL = Limits()
 UNKNOWN = "H99-261102-0001"
+NARROW = Limits(frozenset({"H26"}), frozenset({"1.001193"}))
+WITHIN = Filed("1.001193", "H26", "H26")
 FILTERS: Sequence[Mapping[str, object]] = (
     *({"agency": code} for code in AGENCIES),
     *({"procedure": code} for code in PROCEDURES),
@@ -225,8 +228,12 @@ async def everything(view: National, right: Limits, codes: Mapping[str, Filed]) 
     return [*(told(each, None) for each in answers), *figures]
 
 
-@tried(60)
+@tried(40)
 @given(limits, agencies, filed, st.none() | st.tuples(filed, st.booleans()))
+@example(NARROW, "H26", WITHIN, (replace(WITHIN, received_by="H29", decided_by="H29"), True))
+@example(NARROW, "H26", WITHIN, (replace(WITHIN, procedure="2.000815"), True))
+@example(NARROW, "H26", WITHIN, (replace(WITHIN, procedure="2.000815"), False))
+@example(NARROW, "H26", WITHIN, (WITHIN, True))
 async def test_a_client_tells_only_of_what_its_right_reaches(
     view: National, right: Limits, issuer: str, claim: Filed, already: tuple[Filed, bool] | None
 ) -> None:
@@ -275,6 +282,8 @@ def outside(right: Limits, dossier: Filed) -> str | None:
 
 @tried(30)
 @given(limits, agencies, filed, st.booleans())
+@example(NARROW, "H26", replace(WITHIN, received_by="H29", decided_by="H29"), True)
+@example(NARROW, "H26", replace(WITHIN, procedure="2.000815"), False)
 async def test_progress_of_a_dossier_outside_the_right_is_as_of_one_that_nobody_knows(
     view: National, right: Limits, issuer: str, stands: Filed, is_mine: bool
 ) -> None:

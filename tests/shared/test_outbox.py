@@ -162,6 +162,23 @@ async def test_process_that_ends_after_its_commit_has_woken_the_relay(
         await eventually(lambda: arrived(tail, key, 2))
 
 
+async def test_commits_close_together_share_what_wakes_the_relay(
+    settings: ServiceSettings, sessions: SessionFactory, key: str
+) -> None:
+    heard: list[str] = []
+    plain = settings.database.set(drivername="postgresql").render_as_string(hide_password=False)
+    listener = await asyncpg.connect(plain)
+    try:
+        await listener.add_listener("outbox", lambda *_: heard.append(key))
+        async with open_database(settings) as command:
+            await asyncio.gather(*(announce(command, progressed(key, n)) for n in range(60)))
+        await listener.execute("SELECT 1")
+    finally:
+        await listener.close()
+    assert await pending(sessions) == 60
+    assert 1 <= len(heard) < 30
+
+
 @pytest.mark.broker
 async def test_commit_after_the_bell_was_lost_wakes_the_relay(
     sessions: SessionFactory,
@@ -192,6 +209,7 @@ async def test_commit_whose_process_died_before_it_woke_anybody_is_found_all_the
     async with relaying(sessions, producer, settings), tailing(settings) as tail:
         await announce(sessions, progressed(key, 1))
         await eventually(lambda: arrived(tail, key, 1))
+        await eventually(lambda: nothing_pending(sessions))
         # What a copy of the row leaves behind is a commit that nobody was told of.
         async with sessions.begin() as session:
             columns = "topic, key, value, headers"

@@ -6,7 +6,7 @@ The answer names fields, never their values: a caller who guesses learns nothing
 import re
 from dataclasses import dataclass
 from typing import Literal
-from unicodedata import normalize
+from unicodedata import combining, normalize
 
 from identity_service.birth_dates import same_birth_date
 from identity_service.personal_numbers import Sex
@@ -15,9 +15,7 @@ from identity_service.provinces import abolished_codes, commune_provinces, curre
 Field = Literal["full_name", "birth_date", "sex", "residence_province", "residence_commune"]
 
 # grave, acute, tilde, hook above, dot below: the tones; circumflex, breve and horn make letters.
-_TONE_WITHIN_WORD = re.compile(
-    "([\u0300\u0301\u0303\u0309\u0323])([^\\s\u0300\u0301\u0303\u0309\u0323]+)"
-)
+_TONE = re.compile("[\u0300\u0301\u0303\u0309\u0323]")
 _MARK = re.compile("[\u0300-\u036f]")
 # Letters typed for đ because they look like it, apostrophes (H’Hen), zero-width marks.
 _SAME_LETTER = str.maketrans(
@@ -34,7 +32,13 @@ def name_key(name: str) -> str:
     syllable's end; that also covers software which misplaced it elsewhere (hòan).
     """
     letters = normalize("NFD", name.casefold()).translate(_SAME_LETTER)
-    return " ".join(_TONE_WITHIN_WORD.sub(r"\2\1", letters).split())
+    return " ".join(map(_tone_last, letters.split()))
+
+
+def _tone_last(syllable: str) -> str:
+    """Of two tones, which only slips of the keyboard make, in the order of Unicode."""
+    tones = sorted(_TONE.findall(syllable), key=combining)
+    return _TONE.sub("", syllable) + "".join(tones)
 
 
 def bare_name_key(name: str) -> str:

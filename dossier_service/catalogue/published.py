@@ -75,18 +75,18 @@ class _Line(BaseModel):
 def read_published_file(path: Path) -> Iterator[Readable | Unreadable]:
     """The entries of a .jsonl or .jsonl.gz file in UTF-8."""
     if path.suffix == ".gz":
-        with gzip.open(path, "rt", encoding="utf-8") as lines:
+        with gzip.open(path) as lines:
             yield from read_published(lines)
     else:
-        with path.open(encoding="utf-8") as lines:
+        with path.open("rb") as lines:
             yield from read_published(lines)
 
 
-def read_published(lines: Iterable[str]) -> Iterator[Readable | Unreadable]:
+def read_published(lines: Iterable[bytes]) -> Iterator[Readable | Unreadable]:
     """One entry for every line, in order; the second of two lines with the same code is refused."""
     line_of: dict[str, int] = {}
-    for number, text in enumerate(lines, start=1):
-        entry = _read_line(number, text)
+    for number, line in enumerate(lines, start=1):
+        entry = _read_line(number, line)
         if isinstance(entry, Readable):
             first = line_of.setdefault(entry.procedure.code, number)
             if first != number:
@@ -95,14 +95,19 @@ def read_published(lines: Iterable[str]) -> Iterator[Readable | Unreadable]:
         yield entry
 
 
-def _read_line(number: int, text: str) -> Readable | Unreadable:
+def _read_line(number: int, raw: bytes) -> Readable | Unreadable:
     code = None
     try:
-        line = _Line.model_validate_json(unicodedata.normalize("NFC", text))
+        line = _Line.model_validate_json(unicodedata.normalize("NFC", raw.decode()))
         code = line.code
         procedure, faults = _procedure(line)
+    except UnicodeDecodeError:
+        return Unreadable(number, None, ("line: it is not UTF-8",))
     except ValidationError as error:
         return Unreadable(number, code, _reasons(error))
+    # PostgreSQL keeps none: this line would stop the import of all others.
+    if "\\u0000" in procedure.model_dump_json():
+        return Unreadable(number, code, ("line: a text holds the character NUL",))
     return Readable(number, procedure, frozenset(faults))
 
 

@@ -22,6 +22,8 @@ _UNITS = {
 _HOURS_A_WORKING_DAY = 8
 # Below this an "amount in đồng" is one in thousands, or the tail of another number.
 _SMALLEST_AMOUNT = 1000
+# No term is of more digits, and no fee: the number ran into another one.
+_TERM_DIGITS, _AMOUNT_DIGITS = 4, 12
 
 _TERM = re.compile(rf"([0-9]+(?:[.,][0-9]+)?) ?({'|'.join(_UNITS)})")
 _NO_TERM = re.compile(
@@ -95,6 +97,8 @@ def read_way(text: str) -> Reading:
 
 
 def _duration(number: str, unit: Unit) -> tuple[int | None, Unit | None]:
+    if len(number) > _TERM_DIGITS:
+        return None, None
     amount = Decimal(number.replace(",", "."))
     if unit is Unit.WORKING_DAY and amount % 1:
         amount, unit = amount * _HOURS_A_WORKING_DAY, Unit.HOUR
@@ -115,8 +119,8 @@ def _with_fee(
     note = _note(rest[stated.end() :])
     if stated[2] == "USD":
         return Reading(duration, unit, None, note, (*faults, Fault.FEE_IN_FOREIGN_CURRENCY))
-    amount = int(re.sub(r"[,.]", "", stated[1]))
-    if amount < _SMALLEST_AMOUNT:
+    digits = re.sub(r"[,.]", "", stated[1])
+    if len(digits) > _AMOUNT_DIGITS or (amount := int(digits)) < _SMALLEST_AMOUNT:
         return Reading(duration, unit, None, note, (*faults, Fault.FEE_UNCLEAR))
     return Reading(duration, unit, amount, note, faults)
 

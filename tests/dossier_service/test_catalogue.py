@@ -22,7 +22,7 @@ FILES = sorted(OWN_FOLDER.glob("*.yaml"))
 PAPERS_HEAD = "Tên giấy tờMẫu đơn, tờ khaiSố lượng"
 
 
-def published_line(**changes: object) -> str:
+def published_line(**changes: object) -> bytes:
     line: dict[str, object] = {
         "code": "1.999999",
         "name": "Cấp giấy",
@@ -38,7 +38,7 @@ def published_line(**changes: object) -> str:
         "result_text": "Giấy",
         "source": "not taken over",
     }
-    return json.dumps(line | changes)
+    return json.dumps(line | changes).encode()
 
 
 def read_one(**changes: object) -> Readable:
@@ -243,7 +243,7 @@ def test_report_accounts_for_every_line() -> None:
         published_line(),
         published_line(code="1.999998", owner=None, result_codes=["KQ.1"], channels=[]),
         published_line(),
-        "{broken",
+        b"{broken",
     ]
     report = import_report(read_published(lines))
     assert (report.read, report.imported, report.with_faults) == (4, 2, 1)

@@ -1,7 +1,7 @@
 """Schemathesis as it asks here: derandomised, every check on that can hold, and one of our own."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from schemathesis.core.failures import Failure
 from schemathesis.engine import events, from_schema
 from schemathesis.engine.recorder import ScenarioRecorder
 
-from tests.fuzz.mesh import Mesh
+from tests.fuzz.mesh import Mesh, known
 
 # What a schema cannot say: a calendar, a rule between two members, a time's bounds, a key's curve,
 # that a cursor is one that was given, and that 1.0, an integer in JSON Schema, is not taken for 1
@@ -53,8 +53,9 @@ CHECKS = {
     # RFC 6585 has a status of its own for a missing If-Match.
     "missing_required_header": {"expected-statuses": [400, 401, 422, 428]},
 }
-# Rows are judged one by one: each bad one is told in its own result, under 200.
-ROW_BY_ROW = ["POST /sync/v1/dossiers", "POST /sync/v1/progress"]
+# Rows are judged one by one: each bad one is told in its own result, under 200. And of a form a
+# member without a value counts as left out (RFC 6749 §3.2), which no schema says.
+LENIENT = ["POST /sync/v1/dossiers", "POST /sync/v1/progress", "POST /oauth/token"]
 
 
 @schemathesis.check
@@ -63,6 +64,8 @@ def understood(_: schemathesis.CheckContext, response: schemathesis.Response, ca
     positive = case.meta and case.meta.generation.mode.is_positive
     if not positive or response.status_code not in OF_SHAPE:
         return
+    if (case.headers or {}).get("X-Dossier") == "":
+        return  # fits no pattern: Schemathesis leaves a header so where it finds no value for one
     problem = orjson.loads(response.content)
     told = str(problem.get("errors") or problem.get("detail"))
     if problem.get("type") in SHAPES and not any(each in told for each in UNSAYABLE):
@@ -126,7 +129,8 @@ def ask(
     asked that alone.
     """
     schema = schemathesis.openapi.from_url(
-        mesh.addresses[service] + _document(service), config=_config(examples, passed_on)
+        mesh.addresses[service] + _document(service),
+        config=_config(examples, passed_on, known(mesh.letters[service])),
     )
     schema.auth(refresh_interval=None)(_proof(mesh, service))
     report = Report()
@@ -144,7 +148,10 @@ def _document(service: str) -> str:
     return "/openapi.json" if service == "gateway" else f"/{service}/v1/openapi.json"
 
 
-def _config(examples: int, passed_on: Collection[str]) -> SchemathesisConfig:
+def _config(
+    examples: int, passed_on: Collection[str], held: Mapping[str, Sequence[str]]
+) -> SchemathesisConfig:
+    """Half of the values of what is `held` are those that the mesh holds."""
     return SchemathesisConfig.from_dict(
         {
             "seed": 1,
@@ -158,9 +165,15 @@ def _config(examples: int, passed_on: Collection[str]) -> SchemathesisConfig:
                 "exclude-header-characters": "".join(map(chr, range(0x80, 0x100))),
             },
             "checks": CHECKS,
+            "dictionaries": {
+                name.replace(".", "-"): {"values": list(values)} for name, values in held.items()
+            },
+            "parameters": {
+                name: {"dictionary": name.replace(".", "-"), "probability": 0.5} for name in held
+            },
             "operations": [
                 {"include-name": name, "checks": {"negative_data_rejection": {"enabled": False}}}
-                for name in ROW_BY_ROW
+                for name in LENIENT
             ]
             + [
                 {"include-name": name, "phases": {"coverage": {"enabled": False}}}

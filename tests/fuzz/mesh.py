@@ -4,7 +4,7 @@ import asyncio
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,14 +28,17 @@ from identity_service.main import create_app as identity_app
 from identity_service.sandbox import read_secrets
 from identity_service.seed import seed as seed_identity
 from shared.database import open_database
+from shared.dead_letters import list_dead_letters, set_aside
 from shared.events import Event
 from shared.migrations import upgrade
+from shared.settings import ServiceSettings
 from sync_service.main import create_app as sync_app
 from sync_service.settings import Settings as SyncSettings
 from tests.conftest import Databases
 from tests.dossier_service.conftest import make_settings as dossier_settings
 from tests.gateway.mesh import make_client, make_grant
 from tests.identity_service.conftest import make_settings as identity_settings
+from tests.shared.mechanics import agency, record
 from tests.waiting import eventually, eventually_sync
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +47,7 @@ STARTS_WITHIN = 60.0
 # A token lives for ten minutes; nobody asks with one that ends while the answer is on its way.
 TOKEN_SECONDS = 300.0
 MANY = 1_000_000
+LETTERS = 9
 
 
 @dataclass
@@ -54,6 +58,7 @@ class Mesh:
     secret: str
     signer: RightsSigner
     apps: Mapping[str, FastAPI]
+    letters: Mapping[str, Sequence[str]]
     _token: str = ""
     _token_until: float = 0.0
     _rights: dict[str, RightInForce] = field(default_factory=dict)
@@ -70,6 +75,14 @@ class Mesh:
 
     def headers(self, service: str, operation: str) -> dict[str, str]:
         """Of one call: to the gateway with purpose and officer, to a service with its right."""
+        if operation == "POST /oauth/token":
+            proof = httpx.BasicAuth(CLIENT, self.secret)
+            [signed] = proof.auth_flow(httpx.Request("POST", self.addresses[service]))
+            return {"Authorization": signed.headers["Authorization"]}
+        if operation == "POST /oauth/token":
+            request = httpx.Request("POST", self.addresses[service])
+            signed_in = next(httpx.BasicAuth(CLIENT, self.secret).auth_flow(request))
+            return {"Authorization": signed_in.headers["Authorization"]}
         headers = {"Authorization": f"Bearer {self.token()}"}
         if service == "gateway":
             return headers
@@ -82,6 +95,20 @@ class Mesh:
             now=time.time(),
         )
         return headers | {"X-Right": signed}
+
+
+def known(letters: Sequence[str]) -> Mapping[str, Sequence[str]]:
+    """What the mesh holds, by where a request names it; of the client who asks, nothing."""
+    clients = ["onestop-h26", "onestop-h01"]
+    return {
+        "header.If-Match": ['"1"', '"2"', '"3"'],
+        "path.client_id": clients,
+        "body.client_id": clients,
+        "body.agency": ["H26", "H01"],
+        "body.kid": ["signing-1", "signing-2"],
+        "path.kid": ["signing-1", "signing-2"],
+        "path.letter_id": letters,
+    }
 
 
 def _whole_right() -> RightInForce:
@@ -102,13 +129,17 @@ def open_mesh(postgres: Databases, folder: Path) -> Iterator[Mesh]:
     urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
     apps = _apps(postgres, urls, folder / "sandbox.json")
     settings = _gateway_settings(postgres, urls)
+    own = {"gateway": settings, **{name: app.state.settings for name, app in apps.items()}}
+    letters: dict[str, list[str]] = {name: [] for name in own}
+    for name, each in own.items():
+        run_apart(_set_aside(each, letters[name]))
     gateway = _gateway(settings, folder / "gateway.log")
     with _served(apps, ports), running(gateway):
         with httpx.Client(base_url=urls["gateway"]) as ready:
             gateway.wait_until(lambda: _is_ready(ready), STARTS_WITHIN)
         secret = read_secrets(folder / "sandbox.json")[CLIENT]
         signer = RightsSigner(read_private_key("rights_key", settings.rights_key))
-        yield Mesh(urls, secret, signer, apps)
+        yield Mesh(urls, secret, signer, apps, letters)
 
 
 def _apps(postgres: Databases, urls: Mapping[str, str], sandbox: Path) -> Mapping[str, FastAPI]:
@@ -170,6 +201,14 @@ async def _tell(settings: GatewaySettings, *events: Event) -> None:
     async with open_database(settings) as sessions, sessions.begin() as session:
         for event in events:
             await HANDLERS[type(event)][0](session, [event])
+
+
+async def _set_aside(settings: ServiceSettings, letters: list[str]) -> None:
+    """Messages that a consumer of the service could not handle; their ids go into `letters`."""
+    async with open_database(settings) as sessions, sessions.begin() as session:
+        for number in range(LETTERS):
+            await set_aside(session, record(agency(f"H26.{number}")), ValueError())
+        letters += [str(each.id) for each in await list_dead_letters(session, "open")]
 
 
 @contextmanager

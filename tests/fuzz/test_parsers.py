@@ -128,12 +128,15 @@ def test_birth_date_is_read_to_a_form_that_is_read_to_itself(text: str) -> None:
 
 
 @given(name=VIETNAMESE)
+@example(name="tra\u0301n\u0300g")
+@example(name="ho\u0301a\u0323n")
 @example(name="İ")
 @example(name="ﬁ ŉ ǰ ΐ")
 def test_key_of_a_name_is_the_same_for_all_its_spellings(name: str) -> None:
     key = name_key(name)
     for form in ("NFC", "NFD"):
         assert name_key(normalize(form, name)) == key
+    assert name_key(key) == key
     assert name_key(f"  {name} \u200b") == key
 
 

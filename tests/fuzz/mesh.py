@@ -76,10 +76,6 @@ class Mesh:
     def headers(self, service: str, operation: str) -> dict[str, str]:
         """Of one call: to the gateway with purpose and officer, to a service with its right."""
         if operation == "POST /oauth/token":
-            proof = httpx.BasicAuth(CLIENT, self.secret)
-            [signed] = proof.auth_flow(httpx.Request("POST", self.addresses[service]))
-            return {"Authorization": signed.headers["Authorization"]}
-        if operation == "POST /oauth/token":
             request = httpx.Request("POST", self.addresses[service])
             signed_in = next(httpx.BasicAuth(CLIENT, self.secret).auth_flow(request))
             return {"Authorization": signed_in.headers["Authorization"]}

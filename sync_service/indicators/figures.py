@@ -1,27 +1,24 @@
-"""The formulas: from counts of dossiers that are alike to a figure. Pure."""
+"""The formulas: what of the tallies is counted, and how counts become a figure. Pure."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from sqlalchemy import ColumnElement, or_
+
 from shared.events.codes import Channel
 from sync_service.indicators import IndicatorId
+from sync_service.models import TallyCell
 from sync_service.tallies import Handling
 
 HUNDRED = Decimal(100)
 SHOWN = Decimal("0.01")
 
-
-class Alike(NamedTuple):
-    """`overdue`: due before the day as of which open dossiers are judged; None without due day."""
-
-    channel: int
-    outcome: int
-    overdue: bool | None
-    dossiers: int
+Counts = dict[str, int]
+Conditions = Mapping[str, ColumnElement[bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,26 +28,41 @@ class Figure:
     value: Decimal | None
     numerator: int
     denominator: int | None
-    counts: Mapping[str, int]
+    counts: Counts
     notes: list[str] = field(default_factory=list)
 
 
-def received_by_channel(alike: Iterable[Alike]) -> Figure:
-    by_channel: Counter[int] = Counter()
-    for each in alike:
-        by_channel[each.channel] += each.dossiers
-    counts = {channel.slug: by_channel[channel] for channel in Channel}
+class Formula(NamedTuple):
+    """`conditions` says which cells each count sums; open dossiers are judged as of a day."""
+
+    conditions: Callable[[date], Conditions]
+    figure: Callable[[Counts], Figure]
+
+
+def by_channel(_: date) -> Conditions:
+    return {channel.slug: TallyCell.channel == channel.value for channel in Channel}
+
+
+def received_by_channel(counts: Counts) -> Figure:
     total = sum(counts.values())
-    return Figure(Decimal(total), total, None, counts | {"total": total})
+    return Figure(Decimal(total), total, None, {**counts, "total": total})
 
 
-def on_time(alike: Iterable[Alike]) -> Figure:
+def by_standing(as_at: date) -> Conditions:
+    """Only open dossiers have a due day here: of the others the outcome tells all."""
+    outcome, due_on = TallyCell.outcome, TallyCell.due_on
+    undue = (outcome == Handling.OPEN.value) & due_on.is_(None)
+    return {
+        "ended_in_time": outcome == Handling.ENDED_IN_TIME.value,
+        "ended_late": outcome == Handling.ENDED_LATE.value,
+        "open_in_time": or_(outcome == Handling.REQUESTED_IN_TIME.value, due_on >= as_at),
+        "open_late": or_(outcome == Handling.REQUESTED_LATE.value, due_on < as_at),
+        "without_due_date": or_(outcome == Handling.ENDED_WITHOUT_DUE.value, undue),
+    }
+
+
+def on_time(counts: Counts) -> Figure:
     """QĐ 766, 2.1: (ended in time + open in time) / all received that have a due date."""
-    found: Counter[str] = Counter()
-    for each in alike:
-        found[_standing(each)] += each.dossiers
-    names = ("ended_in_time", "ended_late", "open_in_time", "open_late", "without_due_date")
-    counts = {name: found[name] for name in names}
     numerator = counts["ended_in_time"] + counts["open_in_time"]
     denominator = numerator + counts["ended_late"] + counts["open_late"]
     notes = []
@@ -61,28 +73,15 @@ def on_time(alike: Iterable[Alike]) -> Figure:
     return Figure(_rate(numerator, denominator), numerator, denominator, counts, notes)
 
 
-def _standing(each: Alike) -> str:
-    match each.outcome:
-        case Handling.ENDED_IN_TIME:
-            return "ended_in_time"
-        case Handling.ENDED_LATE:
-            return "ended_late"
-        case Handling.REQUESTED_IN_TIME:
-            return "open_in_time"
-        case Handling.REQUESTED_LATE:
-            return "open_late"
-        case Handling.OPEN if each.overdue is not None:
-            return "open_late" if each.overdue else "open_in_time"
-        case _:
-            return "without_due_date"
-
-
 def _rate(numerator: int, denominator: int) -> Decimal | None:
     if denominator == 0:
         return None
     return (HUNDRED * numerator / denominator).quantize(SHOWN, ROUND_HALF_UP)
 
 
-FORMULAS: Final[Mapping[IndicatorId, Callable[[Iterable[Alike]], Figure]]] = MappingProxyType(
-    {"received_by_channel": received_by_channel, "on_time": on_time}
+FORMULAS: Final[Mapping[IndicatorId, Formula]] = MappingProxyType(
+    {
+        "received_by_channel": Formula(by_channel, received_by_channel),
+        "on_time": Formula(by_standing, on_time),
+    }
 )

@@ -1,6 +1,5 @@
 """One question to an indicator, and its answer out of the tallies."""
 
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -25,7 +24,7 @@ from shared.auth import Right
 from shared.events.codes import Channel, national_code
 from sync_service.agencies import COUNTRY, covers, roots, today_form
 from sync_service.indicators import IndicatorId, Rule
-from sync_service.indicators.figures import FORMULAS, Alike, Figure
+from sync_service.indicators.figures import FORMULAS, Counts, Figure
 from sync_service.models import Agency, TallyCell, TallyState
 from sync_service.periods import Period
 from sync_service.problems import (
@@ -37,7 +36,6 @@ from sync_service.problems import (
 from sync_service.tallies import ALL_PROCEDURES, Part
 
 GroupBy = Literal["agency", "procedure", "channel"]
-Groups = Mapping[str, Sequence[Alike]]
 
 WHOLE = ""
 PARTS = {
@@ -106,17 +104,20 @@ async def answer(session: AsyncSession, question: Question) -> Answer:
     state = await session.get_one(TallyState, 1)
     names = await _agencies(session, question)
     formula = FORMULAS[question.indicator]
-    counted = roots(names) if question.level else [question.agency]
-    whole = await _alike(session, question, counted, None)
-    groups: Groups = {}
+    whole = roots(names) if question.level else [question.agency]
+    compared = sorted(names) if question.group_by == "agency" else whole
+    groups = await _counts(session, question, compared, question.group_by)
+    if compared == whole:
+        # The groups lie apart and leave nothing out.
+        parts = groups.values()
+    else:
+        parts = (await _counts(session, question, whole, None)).values()
+    nothing = dict.fromkeys(formula.conditions(question.as_at), 0)
     if question.group_by == "agency":
-        found = await _alike(session, question, names, "agency")
-        groups = {code: found.get(code, ()) for code in names}
-    elif question.group_by:
-        groups = await _alike(session, question, counted, question.group_by)
+        groups = {code: groups.get(code, nothing) for code in names}
     return Answer(
-        whole=formula(whole.get(WHOLE, ())),
-        groups={key: formula(alike) for key, alike in sorted(groups.items())},
+        whole=formula.figure({name: sum(part[name] for part in parts) for name in nothing}),
+        groups={key: formula.figure(counts) for key, counts in sorted(groups.items())},
         names=names | await _name(session, question.agency),
         changes=state.changes,
         at=state.at,
@@ -142,31 +143,35 @@ async def _name(session: AsyncSession, code: str) -> dict[str, str | None]:
     return {code: await session.scalar(select(Agency.name).where(Agency.code == code))}
 
 
-async def _alike(
+async def _counts(
     session: AsyncSession,
     question: Question,
     agencies: Collection[str],
     group_by: GroupBy | None,
-) -> Groups:
-    """Sums of cells, a handful for each group; by agency, procedure or name of the channel."""
+) -> dict[str, Counts]:
+    """One row of sums for each group that has cells: an agency, a procedure or a channel."""
     cell = TallyCell
     keys: dict[GroupBy | None, ColumnElement[Any]] = {
         "agency": cell.agency.expression,
         "procedure": cell.procedure.expression,
+        "channel": cell.channel.expression,
     }
     key = keys.get(group_by, literal(WHOLE))
-    overdue = cell.due_on < question.as_at
-    query = (
-        select(key, cell.channel, cell.outcome, overdue, func.sum(cell.count).cast(BigInteger))
-        .where(*_cells(question, agencies, by_procedure=group_by == "procedure"))
-        .group_by(key, cell.channel, cell.outcome, overdue)
+    conditions = FORMULAS[question.indicator].conditions(question.as_at)
+    sums = (
+        func.coalesce(func.sum(cell.count).filter(condition), 0).cast(BigInteger)
+        for condition in conditions.values()
     )
-    groups = defaultdict[str, list[Alike]](list)
-    for group, *rest in await session.execute(query):
-        alike = Alike(*rest)
-        name = Channel(alike.channel).slug if group_by == "channel" else group
-        groups[name].append(alike)
-    return groups
+    query = (
+        select(key, *sums)
+        .where(*_cells(question, agencies, by_procedure=group_by == "procedure"))
+        .group_by(key)
+    )
+    rows = await session.execute(query)
+    counts = {group: dict(zip(conditions, sums, strict=True)) for group, *sums in rows}
+    if group_by == "channel":
+        return {Channel(channel).slug: each for channel, each in counts.items()}
+    return counts
 
 
 def _cells(

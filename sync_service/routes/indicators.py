@@ -1,6 +1,6 @@
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Annotated, get_args
+from typing import Annotated, Any, get_args
 
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -53,7 +53,7 @@ class FigureOut(BaseModel):
     value: int | float | None
     numerator: int
     denominator: int | None
-    counts: Mapping[str, int]
+    counts: dict[str, int]
     notes: list[str]
 
 
@@ -125,7 +125,7 @@ async def read_indicator(
     )
     found = await answer(session, question)
     return IndicatorAnswer(
-        **_figure(found.whole).model_dump(),
+        **_figure(found.whole),
         **rule[1].model_dump(include={"title", "unit", "formula_id", "formula", "source"}),
         indicator=known,
         rule_version=rule[0],
@@ -146,20 +146,20 @@ def _known(indicator: str) -> IndicatorId:
     raise IndicatorNotFound("GET /sync/v1/indicators lists them.")
 
 
-def _figure(figure: Figure) -> FigureOut:
+def _figure(figure: Figure) -> dict[str, Any]:
+    """The members of a FigureOut."""
     value = figure.value
     whole = value is not None and figure.denominator is None
-    return FigureOut(
-        value=None if value is None else int(value) if whole else float(value),
-        numerator=figure.numerator,
-        denominator=figure.denominator,
-        counts=figure.counts,
-        notes=figure.notes,
-    )
+    return {
+        "value": None if value is None else int(value) if whole else float(value),
+        "numerator": figure.numerator,
+        "denominator": figure.denominator,
+        "counts": figure.counts,
+        "notes": figure.notes,
+    }
 
 
 def _groups(groups: Mapping[str, Figure], names: Mapping[str, str | None]) -> list[GroupOut]:
     return [
-        GroupOut(**_figure(figure).model_dump(), key=key, name=names.get(key))
-        for key, figure in groups.items()
+        GroupOut(**_figure(figure), key=key, name=names.get(key)) for key, figure in groups.items()
     ]

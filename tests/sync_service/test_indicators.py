@@ -8,16 +8,18 @@ from typing import Any
 import pytest
 
 from sync_service.indicators import in_force, versions
-from sync_service.indicators.figures import FORMULAS, Alike, on_time, received_by_channel
+from sync_service.indicators.figures import FORMULAS, on_time
 from sync_service.periods import Period, Span, parse_period
 from sync_service.problems import PeriodUnreadable
 from sync_service.settings import Settings
-from sync_service.tallies import Grain, Handling
+from sync_service.tallies import Grain
 from tests.conftest import Databases
 from tests.factories import TestAuthority
 from tests.sync_service.conftest import make_settings, serving
 from tests.sync_service.national import National, at, moved, new_code, row
 from tests.sync_service.test_view import agency, register
+
+PROVINCES = {"group_by": "agency", "level": "province"}
 
 
 def dossier(day: str, due: str | None, end: str | None = None, **over: Any) -> dict[str, Any]:
@@ -335,15 +337,37 @@ def test_rule_is_in_force_from_its_day() -> None:
 def test_rate_is_rounded_half_up_to_two_decimals() -> None:
     # 1/3 = 33.33 %; 1/1600 = 0.0625 % -> 0.06; 333/16000 = 2.08125 % -> 2.08; 1/800 = 0.125 -> 0.13
     for good, bad, rate in ((1, 2, "33.33"), (1, 1599, "0.06"), (1, 799, "0.13")):
-        alike = [
-            Alike(1, Handling.ENDED_IN_TIME, None, good),
-            Alike(1, Handling.ENDED_LATE, None, bad),
-        ]
-        assert on_time(alike).value == Decimal(rate)
+        nothing = dict.fromkeys(("open_in_time", "open_late", "without_due_date"), 0)
+        counts = {"ended_in_time": good, "ended_late": bad, **nothing}
+        assert on_time(counts).value == Decimal(rate)
 
 
-def test_channels_without_a_dossier_are_shown_as_zero() -> None:
-    assert received_by_channel([]).counts == {"desk": 0, "online": 0, "post": 0, "total": 0}
+async def test_channels_without_a_dossier_are_shown_as_zero(empty: National) -> None:
+    found = await empty.figure("received_by_channel", period="2026-11")
+    assert found["counts"] == {"desk": 0, "online": 0, "post": 0, "total": 0}
+
+
+async def test_whole_is_the_sum_of_its_groups(empty: National) -> None:
+    await hand_made(empty)
+    await register(empty, agency("H41", "Nghệ An"), agency("H26", "Hà Nội"))
+    for name in FORMULAS:
+        whole = await empty.figure(name, period="2026")
+        for asked in ({"group_by": "channel"}, {"group_by": "procedure"}, PROVINCES):
+            found = await empty.figure(name, period="2026", **asked)
+            assert found["counts"] == whole["counts"]
+            for key, count in whole["counts"].items():
+                assert sum(group["counts"][key] for group in found["groups"]) == count
+
+
+async def test_agencies_that_stand_above_each_other_are_summed_once(empty: National) -> None:
+    await hand_made(empty)
+    await register(empty, agency("H41", "Nghệ An"), agency("H41.101", "Vinh"))
+    found = await empty.figure("on_time", period="2026-11", **PROVINCES)
+    assert {each["key"]: each["denominator"] for each in found["groups"]} == {
+        "H41": 8,
+        "H41.101": 7,
+    }
+    assert found["denominator"] == 8
 
 
 @pytest.mark.parametrize(

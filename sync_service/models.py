@@ -170,10 +170,10 @@ class TallyCell(Base):
         Index(
             "tally_cell",
             "agency",
-            "part",
             "grain",
             "procedure",
             "received_on",
+            "part",
             "channel",
             "outcome",
             "due_on",

@@ -28,6 +28,7 @@ UNSAYABLE = (
     "1945-09-02",
     "2000-01-01",
     "2199-12-31",
+    "was born then",
     "members do not make a key",
     "key is too weak",
     "private or shared key",

@@ -21,6 +21,8 @@ from tests.faults.strikes.processes import (
 # Twice as long as a worker's group waits for a member that is silent.
 STILL_SECONDS = 12.0
 LONG_SECONDS = 30.0
+# Longer than the gateway's time-out and what is added to it: a call without one would show.
+SILENT_SECONDS = 20.0
 
 _SERVICES = [service.short for service in SERVICES.values()]
 _STEPPED = ("gateway", "identity", "dossier")
@@ -33,7 +35,7 @@ def _stopped(name: str) -> Fault:
     if task == "serve" and service in ASKED:
         about = f"{name} accepts and never answers (SIGSTOP), and comes back"
         expect = others_stay_fast(service)
-        return Fault(f"stop-{name}", about, stop(name, STILL_SECONDS), expect=expect)
+        return Fault(f"stop-{name}", about, stop(name, SILENT_SECONDS), expect=expect)
     return Fault(f"stop-{name}", about, stop(name, STILL_SECONDS))
 
 

@@ -30,6 +30,10 @@ class Attempt:
     personal: bool
     retry_after: bool = False
 
+    @property
+    def began(self) -> float:
+        return self.ended - self.seconds
+
 
 @dataclass(slots=True)
 class Dossier:
@@ -74,6 +78,10 @@ class Journal:
 
     def within(self, begin: float, end: float) -> Iterator[Attempt]:
         return (each for each in self.attempts if begin <= each.ended < end)
+
+    def begun_within(self, begin: float, end: float) -> Iterator[Attempt]:
+        """Whenever they ended: what hangs until a fault is over is not forgotten."""
+        return (each for each in self.attempts if begin <= each.began < end)
 
     def bad_answers(self) -> Counter[str]:
         """By what was asked and the status, 0 where no answer came."""

@@ -84,10 +84,9 @@ def others_stay_fast(service: str) -> Callable[[Seen], Iterable[str]]:
 
     def expect(seen: Seen) -> Iterator[str]:
         own = ASKED[service]
-        during = list(seen.journal.within(seen.began, seen.ended + SLACK_SECONDS))
         hanging = [
             each
-            for each in during
+            for each in seen.journal.begun_within(seen.began, seen.ended)
             if each.kind in own - {"push"} and each.seconds > GATEWAY_SECONDS + SLACK_SECONDS
         ]
         if hanging:
@@ -102,6 +101,6 @@ def others_stay_fast(service: str) -> Callable[[Seen], Iterable[str]]:
 
 def _slow(seen: Seen, own: Iterable[str], begin: float, end: float) -> float:
     seconds = sorted(
-        each.seconds for each in seen.journal.within(begin, end) if each.kind not in own
+        each.seconds for each in seen.journal.begun_within(begin, end) if each.kind not in own
     )
     return seconds[int(len(seconds) * 0.9)] if seconds else 0.0

@@ -1,0 +1,40 @@
+"""What is expected of the calls beside a fault is complained of where it is not so."""
+
+import pytest
+
+from tests.faults.catalogue import SILENT_SECONDS
+from tests.faults.fault import Seen
+from tests.faults.journal import Attempt, Journal
+from tests.faults.strikes.processes import GATEWAY_SECONDS, SLACK_SECONDS, others_stay_fast
+
+BEGAN, ENDED = 100.0, 100.0 + SILENT_SECONDS
+
+
+def seen(*calls: tuple[str, float, float]) -> Seen:
+    """Of kind, begin and seconds; before them ten quick ones of each kind."""
+    quick = [(kind, 90.0 + n, 0.01) for kind in ("verify", "read") for n in range(10)]
+    attempts = [
+        Attempt(kind, "", 200, True, begin + seconds, seconds, personal=True)
+        for kind, begin, seconds in [*quick, *calls]
+    ]
+    return Seen(Journal(attempts), load_began=90.0, began=BEGAN, ended=ENDED)
+
+
+def test_silent_service_that_costs_its_own_callers_the_time_out_is_as_promised() -> None:
+    told = seen(("verify", 101.0, GATEWAY_SECONDS + 0.1), ("read", 101.0, 0.05))
+    assert list(others_stay_fast("identity")(told)) == []
+
+
+def test_call_that_waits_until_the_silence_is_over_is_told() -> None:
+    (told,) = others_stay_fast("identity")(seen(("verify", BEGAN, SILENT_SECONDS)))
+    assert told == "1 calls waited for longer than the gateway's time-out"
+
+
+@pytest.mark.parametrize("seconds", [0.6, SILENT_SECONDS, 2 * SILENT_SECONDS])
+def test_call_to_another_service_that_is_slowed_is_told(seconds: float) -> None:
+    (told,) = others_stay_fast("identity")(seen(("read", BEGAN + 1, seconds)))
+    assert told.startswith(f"calls to others took {seconds:.2f} s")
+
+
+def test_silence_lasts_longer_than_any_call_may() -> None:
+    assert SILENT_SECONDS > GATEWAY_SECONDS + SLACK_SECONDS

@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import struct
+import subprocess
 import sys
 
 INSIDE = "FAULTS_ISOLATED"
@@ -13,15 +14,23 @@ _UNSHARE = ("--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc
 
 
 def isolate() -> None:
-    """Starts this program again in namespaces of its own; without root it goes on where it is."""
-    if os.environ.get(INSIDE):
+    """Starts this program again in namespaces of its own; where it may not, it goes on as it is."""
+    if is_isolated():
         _raise_loopback()
         return
-    if os.geteuid() != 0 or not (unshare := shutil.which("unshare")):
+    if not may_isolate():
         return
     os.environ[INSIDE] = "1"
     command = [sys.executable, "-m", "tests.faults", *sys.argv[1:]]
-    os.execv(unshare, [unshare, *_UNSHARE, "--", *command])
+    os.execvp("unshare", ["unshare", *_UNSHARE, "--", *command])
+
+
+def may_isolate() -> bool:
+    """Root alone is not enough: a container's root has no namespaces to give."""
+    if os.geteuid() != 0 or not shutil.which("unshare"):
+        return False
+    tried = subprocess.run(["unshare", *_UNSHARE, "--", "true"], capture_output=True, check=False)
+    return tried.returncode == 0
 
 
 def is_isolated() -> bool:
@@ -30,7 +39,11 @@ def is_isolated() -> bool:
 
 def lacks_isolation() -> str:
     """For what may be done to nobody else's disks and network."""
-    return "" if is_isolated() else "needs root and unshare (Debian: util-linux)"
+    return (
+        ""
+        if is_isolated()
+        else "needs root, unshare (Debian: util-linux) and namespaces of its own"
+    )
 
 
 def _raise_loopback() -> None:

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from deploy.local.stack import ROOT
+from tests.faults.isolation import may_isolate
 from tests.waiting import eventually_sync
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
@@ -29,8 +30,9 @@ def test_run_that_is_interrupted_leaves_nothing(tmp_path: Path) -> None:
     assert str(tmp_path) not in Path("/proc/mounts").read_text()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: its namespaces end with it")
 def test_run_that_is_killed_leaves_no_process_and_no_mount(tmp_path: Path) -> None:
+    if not may_isolate():
+        pytest.skip("needs root and namespaces, which end with the run")
     with _begun(tmp_path) as (run, mark):
         run.kill()
         run.wait(10)

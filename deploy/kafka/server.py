@@ -98,6 +98,7 @@ def fetch_jars() -> None:
     if stamp.exists() and stamp.read_text() == versions:
         return
     JARS.mkdir(parents=True, exist_ok=True)
+    stamp.unlink(missing_ok=True)
     for old in JARS.glob("*.jar"):
         old.unlink()
     command = [

@@ -22,7 +22,7 @@ def lacks_kafka() -> str:
     if lack := lacks_isolation():
         return lack
     ready = shutil.which("java") and (JARS / ".pom").exists()
-    return "" if ready else "needs Java 17 and Maven"
+    return "" if ready else "needs Java 17, and Maven to fetch Apache Kafka"
 
 
 @contextmanager

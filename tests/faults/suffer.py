@@ -64,6 +64,8 @@ async def suffer(fault: Fault, ground: Ground) -> Suffered:
     if came_to.recovered is None:
         came_to.wrong.append(f"no recovery within {RECOVERS_WITHIN:.0f} s")
     came_to.notes = site.notes
+    if journal.not_sent:
+        came_to.notes.append(f"{journal.not_sent} operations not begun: too many were under way")
     came_to.bad_answers = journal.bad_answers()
     came_to.acknowledged = journal.outcomes[Outcome.ACKNOWLEDGED]
     came_to.refused = journal.outcomes[Outcome.REFUSED]
@@ -75,7 +77,9 @@ async def suffer(fault: Fault, ground: Ground) -> Suffered:
 
 async def _strike(fault: Fault, site: Site, wrong: list[str]) -> Seen:
     journal, load_began = site.load.journal, time.monotonic()
-    await _recovery(journal, load_began)  # the last fault may have left cold pools behind
+    # The last fault may have left cold pools behind.
+    if await _recovery(journal, load_began) is None:
+        wrong.append("the answers were not good before the fault")
     await asyncio.sleep(QUIET_SECONDS - STEADY_SECONDS)
     began = time.monotonic()
     try:

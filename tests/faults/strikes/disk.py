@@ -35,14 +35,16 @@ def fill(name: str) -> Callable[[Site], Awaitable[None]]:
 
 async def keep_full(directory: Path) -> None:
     """No larger than what it holds, also when something of that is deleted."""
-    ends = time.monotonic() + FULL_SECONDS
+    ends, was_full = time.monotonic() + FULL_SECONDS, False
     try:
         while time.monotonic() < ends:
             state = os.statvfs(directory)
             _resize(directory, (state.f_blocks - state.f_bfree) * state.f_frsize, check=False)
+            was_full |= os.statvfs(directory).f_bavail == 0
             await asyncio.sleep(PAUSE_SECONDS)
     finally:
         _resize(directory, SIZE)
+    assert was_full, f"{directory} was never full"
 
 
 def _resize(directory: Path, size: int, *, check: bool = True) -> None:

@@ -109,10 +109,18 @@ async def saturate(
     seconds: float,
     warm_up: float = WARM_UP_SECONDS,
 ) -> Outcome:
-    """As many requests as `connections` carry for `seconds`."""
+    """As many requests as `connections` carry for `seconds`.
+
+    Those under way at the end are answered after it. A warm-up leaves as many that are not counted;
+    without one the time until the last answer counts, or many connections would flatter the slow.
+    """
 
     span = Span(connections, seconds, warm_up)
-    return await _load(address, requests, lambda _, end: _back_to_back(end), span)
+    outcome = await _load(address, requests, lambda _, end: _back_to_back(end), span)
+    if not warm_up and outcome.seconds:
+        ends = (at + each for at, each in zip(outcome.planned, outcome.seconds, strict=True))
+        outcome.duration = max(ends) - min(outcome.planned)
+    return outcome
 
 
 async def at_rate(

@@ -114,6 +114,20 @@ async def test_closed_loop_sends_again_as_soon_as_it_is_answered() -> None:
     assert outcome.statuses == {200: len(outcome.seconds)}
 
 
+async def test_what_is_answered_after_the_end_does_not_make_the_server_faster() -> None:
+    """It answers one in 50 ms: 20/s, however many wait for it when the time is over."""
+    turn = asyncio.Lock()
+
+    async def one_by_one(_: int) -> None:
+        async with turn:
+            await asyncio.sleep(0.05)
+
+    async with answering(one_by_one, ANSWER) as address:
+        outcome = await saturate(address, repeat(SENT), connections=10, seconds=0.2, warm_up=0)
+
+    assert outcome.per_second <= 20
+
+
 async def test_closed_loop_ends_with_its_requests() -> None:
     async with answering(at_once, ANSWER) as address:
         outcome = await saturate(address, iter([SENT] * 7), connections=3, seconds=60, warm_up=0)

@@ -1,4 +1,4 @@
-"""nginx as a plain proxy: the reference."""
+"""nginx as a plain proxy: the reference. What it passes on touches no disk, as at the gateway."""
 
 import shutil
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ events {{ worker_connections 2048; }}
 http {{
     access_log off;
     client_max_body_size 16m; large_client_header_buffers 8 32k;
+    proxy_max_temp_file_size 0; client_body_buffer_size 16m;
     client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
     fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
     upstream behind {{ server 127.0.0.1:{upstream}; keepalive 512; keepalive_requests 1000000; }}

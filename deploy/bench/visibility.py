@@ -45,7 +45,13 @@ async def measure(mesh: Mesh) -> list[Figure]:
     seen, seconds = Seen(), mesh.seconds(SECONDS)
     async with _watched(mesh, seen):
         load = await at_rate(
-            mesh.address, mesh.filings(), rate=RATE, connections=CONNECTIONS, seconds=seconds
+            mesh.address,
+            mesh.filings(),
+            rate=RATE,
+            connections=CONNECTIONS,
+            seconds=seconds,
+            # All of them count: the last ones are waited for by their number.
+            warm_up=0,
         )
         count = len(load.require_success().seconds)
         async with asyncio.timeout(LONGEST_SECONDS + seconds):

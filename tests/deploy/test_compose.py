@@ -62,6 +62,20 @@ def test_a_service_sees_no_secrets_but_its_own(service: Service) -> None:
         assert part["environment"]["SECRETS_DIR"] == f"/secrets/{service.name}"
 
 
+@EACH_SERVICE
+def test_a_service_runs_without_root_and_capabilities_and_writes_to_memory_alone(
+    service: Service,
+) -> None:
+    for part in parts_of(service).values():
+        assert part["read_only"]
+        assert part["cap_drop"] == ["ALL"]
+        assert part["security_opt"] == ["no-new-privileges:true"]
+        assert "user" not in part
+        assert not part.get("privileged")
+    image = (ROOT / "deploy/Dockerfile").read_text(encoding="utf-8")
+    assert re.findall(r"^USER (\w+)$", image, re.MULTILINE)[-1] == "lienthong"
+
+
 def test_only_the_gateway_answers_outside_and_on_this_machine_alone() -> None:
     open_parts = {name: part["ports"] for name, part in PARTS.items() if "ports" in part}
     assert open_parts.pop("grafana") == ["127.0.0.1:${GRAFANA_PORT:-3000}:3000"]

@@ -6,9 +6,11 @@ import stamina
 from limits import RateLimitItemPerMinute, RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage
 
+from gateway.forwarding import Exchange
 from gateway.limits import DEFAULT_QUOTAS, Counters, Quotas
 from gateway.problems import QuotaSpent
 from gateway.upstreams import OPERATIONS, QuotaClass
+from tests.gateway.mesh import Mesh
 
 
 def two_a_minute() -> Quotas:
@@ -118,3 +120,19 @@ async def test_a_hit_is_cheap_with_many_clients() -> None:
 
 def test_every_class_in_use_has_a_quota() -> None:
     assert {operation.quota_class for operation in OPERATIONS.values()} <= set(DEFAULT_QUOTAS)
+
+
+async def test_each_address_asks_for_so_many_tokens_and_no_more(mesh: Mesh) -> None:
+    operation, most = OPERATIONS["POST /oauth/token"], DEFAULT_QUOTAS[QuotaClass.TOKEN].amount
+
+    async def ask(address: str) -> None:
+        scope = {"type": "http", "client": (address, 1), "headers": []}
+        await mesh.admission(Exchange(operation, "request"), scope, {})
+
+    async def guess() -> None:
+        for _ in range(2 * most + 1):  # a new minute may begin meanwhile
+            await ask("203.0.113.9")
+
+    with pytest.raises(QuotaSpent):
+        await guess()
+    await ask("203.0.113.10")

@@ -22,7 +22,7 @@ CLIENTS: Mapping[str, list[dict[str, object]]] = {
     "other-fields": [{"agencies": [OURS], "fields": ["address"]}],
     "everything": [{}],
     "ended": [{"valid_to": datetime.now(UTC) - timedelta(seconds=1)}],
-    "not-begun": [{"valid_from": datetime.now(UTC) + timedelta(hours=1)}],
+    "not-begun": [{"valid_from": datetime.now(UTC) + timedelta(days=1)}],
     "revoked": [{"revoked": True}],
     "granted-nothing": [],
     # All operations but every second: each has a client that lacks that one alone.

@@ -15,6 +15,7 @@ from tests.access.routes import ROUTES
 from tests.access.samples import Sample, Things, samples
 
 ALL = list(OPERATIONS.values())
+PROTECTED = [each for each in ALL if not each.public]
 
 
 class Asking:
@@ -49,18 +50,16 @@ async def test_each_kind_of_caller_gets_the_answer_of_the_table(
     assert others == {}
 
 
-@pytest.mark.parametrize("operation", ALL, ids=lambda each: each.name)
+@pytest.mark.parametrize("operation", PROTECTED, ids=lambda each: each.name)
 async def test_what_is_theirs_cannot_be_told_from_what_nobody_has(
     country: Country, things: Things, operation: Operation
 ) -> None:
     asking, row = Asking(country, things, operation), ROUTES[operation.name]
     by_name: Mapping[str, Kind] = dict(kinds(country, operation, row))
-    if row.public:
-        return
     theirs, asked = await asking.ask(by_name["a right"], "theirs")
     nobodys, unknown = await asking.ask(by_name["a right"], "nobody")
     if asked.target is None:
-        return
+        pytest.skip("nothing in the request names whose it is")
     assert asking.gist(theirs) == row.column("theirs")
     assert told(theirs, asked.target) == told(nobodys, unknown.target)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from deploy.broker import EmbeddedBroker
 from deploy.child import running
@@ -20,6 +21,16 @@ from deploy.services import SERVICES
 from tests.e2e.collector import Collector, collecting
 from tests.faults.mesh import Mesh, running_mesh
 from tests.overheard import Overheard, overhearing
+
+# The same examples whichever tests run, and none is too slow on a busy machine.
+settings.register_profile(
+    "same",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("same")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -4,21 +4,14 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 
 from tests.conftest import Databases
 from tests.fuzz.mesh import Mesh, open_mesh
 
 MORE = int(os.environ.get("FUZZ_TIMES", "1"))
 
-settings.register_profile(
-    "fuzz",
-    max_examples=100 * MORE,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+settings.register_profile("fuzz", settings.get_profile("same"), max_examples=100 * MORE)
 settings.load_profile("fuzz")
 
 

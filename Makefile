@@ -61,8 +61,8 @@ test-kafka: $(INSTALLED) ## the tests that touch the broker, on Apache Kafka its
 	TEST_KAFKA=apache $(RUN) -m pytest -m broker
 
 TIMES ?= 10
-fuzz: $(INSTALLED) ## ask the APIs and parsers TIMES=10 as much as `make test` does
-	FUZZ_TIMES=$(TIMES) $(RUN) -m pytest tests/fuzz
+fuzz: $(INSTALLED) ## ask APIs, parsers and rights TIMES=10 as much as `make test` does
+	FUZZ_TIMES=$(TIMES) $(RUN) -m pytest tests/fuzz tests/access
 
 faults: $(INSTALLED) ## strike every part under load, prove that nothing is lost (SEED, ONLY, SOAK …)
 	@$(RUN) -m tests.faults

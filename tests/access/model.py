@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 
 # Some lie below others, and some only begin with the same characters.
@@ -84,19 +84,16 @@ filed = st.builds(Filed, procedures, agencies, agencies, st.none() | agencies)
 
 
 def tried(examples: int) -> Callable[[Test], Test]:
-    """The same examples at each run; HYPOTHESIS_PROFILE=long tries others, and 40 times as many."""
-    is_long = os.environ.get("HYPOTHESIS_PROFILE") == "long"
+    """The same examples at each run; `make fuzz` asks for more of them."""
+    times = int(os.environ.get("FUZZ_TIMES", "1"))
     profile = settings(
-        max_examples=examples * 40 if is_long else examples,
-        derandomize=not is_long,
-        deadline=None,
-        database=None,
+        settings.get_profile("same"),
+        max_examples=examples * times,
         phases=(Phase.explicit, Phase.generate, Phase.shrink),
-        suppress_health_check=[HealthCheck.too_slow],
     )
 
     def mark(test: Test) -> Test:
-        marked: Test = pytest.mark.timeout(0 if is_long else 120)(profile(test))
+        marked: Test = pytest.mark.timeout(120 * times)(profile(test))
         return marked
 
     return mark

@@ -22,6 +22,8 @@ from tests.factories import TestAuthority
 from tests.gateway.mesh import PURPOSE, make_client, make_grant, make_settings
 from tests.waiting import eventually
 
+ENDS_WITHIN = 60.0
+
 
 class Behind(Protocol):
     """Where the services are, and who signs the tokens."""
@@ -71,9 +73,19 @@ async def gateway_process(
         await eventually(lambda: is_ready(gateway.url), within=60)
         yield gateway
     finally:
-        if process.returncode is None:
-            process.terminate()
-        assert await process.wait() in {0, -signal.SIGKILL}
+        assert await _ended(process) in {0, -signal.SIGKILL}
+
+
+async def _ended(process: asyncio.subprocess.Process) -> int:
+    """How it ended: well, where it was not killed before; one that does not end is killed."""
+    if process.returncode is None:
+        process.terminate()
+    try:
+        return await asyncio.wait_for(process.wait(), ENDS_WITHIN)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        raise
 
 
 async def _prepare(database_url: str, grant: GrantChanged) -> None:

@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 
+from deploy.bench.measuring import wished
 from deploy.bench.places import STACK
 from deploy.local.commands import with_stack
 from deploy.local.record import held, is_held
@@ -12,6 +13,7 @@ from deploy.ports import free_port
 
 
 def main() -> int:
+    wished()  # what is misspelt is told before anything is started
     if not os.environ.get("RUN_DIR"):
         _choose_own_stack()
     return with_stack(read_stack(os.environ), [sys.executable, "-m", "deploy.bench.measuring"])

@@ -53,11 +53,16 @@ BUDGET_SECONDS = 15 * 60
 SHOWN = 300  # characters of a failure
 
 
-async def main() -> int:
-    wished = [name for name in os.environ.get("ONLY", "").split(",") if name] or list(PARTS)
-    if unknown := set(wished) - PARTS.keys():
+def wished() -> list[str]:
+    """The parts that ONLY names, else all; ends the process where there is no such part."""
+    names = [name for name in os.environ.get("ONLY", "").split(",") if name] or list(PARTS)
+    if unknown := set(names) - PARTS.keys():
         sys.exit(f"ONLY: no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
-    measured = [await _measure(name) for name in wished]
+    return names
+
+
+async def main() -> int:
+    measured = [await _measure(name) for name in wished()]
     figures = [figure for part in measured for figure in part.figures]
     print(f"\n{table(figures)}\n")
     _tell_seconds(measured)

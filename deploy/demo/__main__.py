@@ -35,5 +35,5 @@ if __name__ == "__main__":
     try:
         asyncio.run(main(sandbox_secrets()))
     except (Untrue, OSError, httpx.HTTPError) as failure:
-        print(f"\nNot true: {failure or type(failure).__name__}", file=sys.stderr)
+        print(f"\nNot true: {str(failure) or type(failure).__name__}", file=sys.stderr)
         sys.exit(1)

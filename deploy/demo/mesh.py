@@ -57,7 +57,10 @@ class Mesh:
         if method == "POST":
             sent.setdefault("Idempotency-Key", str(uuid4()))
         answer = await self._timed(client, method, path, quiet=quiet, headers=sent, **what)
-        must(answer.status_code == expect, f"{method} {path} answers {expect.value}")
+        must(
+            answer.status_code == expect,
+            f"{method} {path} answers {expect.value}, not {answer.status_code}",
+        )
         return answer
 
     async def _timed(

@@ -31,6 +31,9 @@ BROKEN_OFF = 130
 
 
 def main() -> int:
+    if unknown := [word for word in _words() if not any(word in each.name for each in FAULTS)]:
+        names = ", ".join(fault.name for fault in FAULTS)
+        sys.exit(f"ONLY: no fault has {', '.join(unknown)} in its name; there are {names}")
     if not is_isolated() and shutil.which("java") and shutil.which("mvn"):
         _fetch_kafka()  # while there is still a network
     isolate()
@@ -73,8 +76,12 @@ def _suffer_all(seed: str, rate: float) -> list[Suffered]:
     return came_to
 
 
+def _words() -> list[str]:
+    return ["soak"] if os.environ.get("SOAK") else os.environ.get("ONLY", "").split()
+
+
 def _chosen(kind: Kind) -> Sequence[Fault]:
-    wanted = ["soak"] if os.environ.get("SOAK") else os.environ.get("ONLY", "").split()
+    wanted = _words()
     return [
         fault
         for fault in FAULTS

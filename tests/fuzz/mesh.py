@@ -97,7 +97,7 @@ def known(letters: Sequence[str]) -> Mapping[str, Sequence[str]]:
     """What the mesh holds, by where a request names it; of the client who asks, nothing."""
     clients = ["onestop-h26", "onestop-h01"]
     return {
-        "header.If-Match": ['"1"', '"2"', '"3"'],
+        "header.if-match": ['"1"', '"2"', '"3"'],
         "path.client_id": clients,
         "body.client_id": clients,
         "body.agency": ["H26", "H01"],

@@ -52,7 +52,11 @@ async def test_head_of_each_chain_that_moved_is_told(store: Store) -> None:
 async def test_ledger_refuses_to_be_changed_by_accident(store: Store, table: str) -> None:
     async with writing(store) as ledger:
         await ledger.record(exchange())
-    for statement in (f"DELETE FROM {table}", f"UPDATE {table} SET at = now()"):
+    for statement in (
+        f"DELETE FROM {table}",
+        f"UPDATE {table} SET at = now()",
+        f"TRUNCATE {table}",
+    ):
         with pytest.raises(asyncpg.RaiseError, match="append-only"):
             await store.rows(statement)
 

@@ -112,6 +112,8 @@ def write_last(session: AsyncSession, statement: str, values: dict[str, Any]) ->
 @event.listens_for(_Session, "before_commit")
 def _write(session: orm.Session) -> None:
     if kept := session.info.pop(_LAST, None):
+        # What the session holds goes first: who lost a race finds that by the row's version.
+        session.flush()
         together = {name: value for values in kept.values() for name, value in values.items()}
         session.connection().execute(_in_one(tuple(kept)), together)
 

@@ -8,6 +8,7 @@ import pytest
 from shared.database import STATEMENT_SECONDS
 from tests.conftest import Databases
 from tests.dossier_service.desk import BIRTH_FEE, DOSSIERS, Desk, payment, wish
+from tests.waiting import eventually
 
 
 async def test_of_two_clerks_exactly_one_wins(desk: Desk) -> None:
@@ -18,6 +19,23 @@ async def test_of_two_clerks_exactly_one_wins(desk: Desk) -> None:
     assert sorted(answer.status_code for answer in answers) == [200, *[412] * 7]
     assert [step["version"] for step in await desk.history(dossier["code"])] == [1, 2]
     assert len(await desk.events(dossier["code"])) == 2
+
+
+async def test_of_two_changes_that_both_read_before_either_wrote_one_wins(own_desk: Desk) -> None:
+    dossier = await own_desk.file()
+    connection = await asyncpg.connect(make_admin(own_desk))
+    try:
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE dossier_step")
+            changes = [
+                asyncio.create_task(own_desk.try_change(dossier, "transitions", {"to": to}))
+                for to in (4, 5)
+            ]
+            await eventually(lambda: are_waiting(connection, len(changes)))
+        answers = await asyncio.gather(*changes)
+    finally:
+        await connection.close()
+    assert sorted(answer.status_code for answer in answers) == [200, 412]
 
 
 async def test_of_two_payments_of_a_fee_exactly_one_counts(desk: Desk) -> None:
@@ -79,6 +97,11 @@ async def test_filing_that_fails_at_the_end_leaves_nothing(own_desk: Desk) -> No
     for table in ("dossier", "dossier_applicant", "dossier_party", "dossier_serial", "outbox"):
         assert await own_desk.rows(f"SELECT count(*) FROM {table}") == [(0,)]
     assert (await own_desk.file())["code"] == "H26.101-261116-0001"
+
+
+async def are_waiting(connection: asyncpg.Connection, number: int) -> bool:
+    query = "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"
+    return bool(await connection.fetchval(query) == number)
 
 
 def make_admin(desk: Desk) -> str:

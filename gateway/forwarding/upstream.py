@@ -103,10 +103,10 @@ class Upstream:
                     raise
                 connection = await self._connect(session, attempts=1)
                 await connection.ask(head, payload)
-        except BrokenOffError as error:
-            raise UpstreamBroke(self.service) from error
-        except BaseException:
-            connection.close()
+        except BaseException as error:
+            connection.close()  # and what may still be sending to it
+            if isinstance(error, BrokenOffError):
+                raise UpstreamBroke(self.service) from error
             raise
         self._breaker.succeeded()
         return connection

@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import ClientSession
 
-from gateway.upstreams import KIB, MIB
+from gateway.forwarding import Upstream, open_session
+from gateway.problems import UpstreamBroke
+from gateway.upstreams import KIB, MIB, OPERATIONS, Service
 from tests.gateway.wire import (
     NAMED,
     Answering,
@@ -18,6 +20,7 @@ from tests.gateway.wire import (
     breaking,
     read_request,
 )
+from tests.waiting import eventually
 
 VERIFY = "/identity/v1/verifications"
 LIST = "/dossier/v1/dossiers"
@@ -163,6 +166,27 @@ async def test_answer_may_come_before_the_whole_request_was_sent(
         assert (response.status, await response.read()) == (413, b"enough")
     behind.left.set()
     assert behind.connections == 1
+
+
+async def test_nothing_goes_on_sending_to_a_service_that_hung_up(behind: Behind) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(1)
+        writer.close()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"x"
+        await asyncio.Event().wait()
+
+    behind.talk = talk  # type: ignore[method-assign]
+    upstream, operation = Upstream(Service.SYNC, behind.address), OPERATIONS[f"POST {SYNC}"]
+    async with open_session() as session:
+        with pytest.raises(UpstreamBroke):
+            await upstream.ask(session, operation, SYNC, [], pieces())
+        await eventually(lambda: not any(map(is_sending, asyncio.all_tasks())))
+
+
+def is_sending(task: asyncio.Task[object]) -> bool:
+    return getattr(task.get_coro(), "__qualname__", "") == "Connection._send"
 
 
 async def test_memory_stays_flat_under_a_long_request_to_a_slow_service(

@@ -59,7 +59,7 @@ class Upstream:
     ) -> None:
         self.service = service
         self._address = Address.parse(address)
-        self._inside = re.compile(b"^" + re.escape(address.encode()) + b"(?=/)")
+        self._inside = re.compile(b"^" + re.escape(address.rstrip("/").encode()) + b"(?=/)")
         self._slots = slots
         self._breaker = breaker or Breaker()
         self.in_flight = 0

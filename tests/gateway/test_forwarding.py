@@ -133,6 +133,20 @@ async def test_compressed_answer_and_redirect_pass_as_they_are(
     assert behind.connections == 1
 
 
+@pytest.mark.parametrize("end", ["", "/"])
+async def test_redirect_within_a_service_does_not_tell_its_address(
+    behind: Behind, caller: ClientSession, end: str
+) -> None:
+    inside = behind.address
+    behind.reply = answer(b"", f"Location: {inside}{LIST}/1\r\n", "307 Temporary Redirect")
+    behind.address += end
+    async with (
+        door_before(behind) as door,
+        caller.get(f"{door.url}{LIST}", allow_redirects=False) as response,
+    ):
+        assert (response.status, response.headers["Location"]) == (307, f"{LIST}/1")
+
+
 async def test_path_outside_the_table_is_the_gateways_own(
     door: Door, behind: Behind, caller: ClientSession
 ) -> None:

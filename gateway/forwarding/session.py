@@ -5,6 +5,7 @@ import ssl
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
@@ -61,7 +62,7 @@ class Session:
             lambda: Connection(self._all.discard),
             address.host,
             address.port,
-            ssl=ssl.create_default_context() if address.tls else None,
+            ssl=_trust() if address.tls else None,
         )
         self._all.add(connection)
         return connection
@@ -93,6 +94,11 @@ class Session:
             self._sweeping.cancel()
         for connection in list(self._all):
             connection.close()
+
+
+@cache  # made from the certificates of the machine: too slow to be made anew for each connection
+def _trust() -> ssl.SSLContext:
+    return ssl.create_default_context()
 
 
 @asynccontextmanager

@@ -35,7 +35,8 @@ class Bell:
         if self._ringing:
             await self._ringing
         if self._connection:
-            await self._connection.close(timeout=ANSWER_SECONDS)
+            # Nothing is under way on it, and a server that does not answer is not waited for.
+            self._connection.terminate()
 
     async def _ring(self) -> None:
         while self._is_rung:

@@ -15,6 +15,7 @@ from cloudevents.core.bindings.kafka import KafkaMessage, from_binary
 from cloudevents.core.formats.json import JSONFormat
 from sqlalchemy import URL, text
 
+from shared.bell import Bell
 from shared.database import SessionFactory, open_database
 from shared.events import DossierProgressed
 from shared.kafka import MAX_MESSAGE_BYTES, open_producer
@@ -35,6 +36,7 @@ from tests.shared.mechanics import Tail, agency, announce, progressed, scalar, t
 from tests.waiting import eventually
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+RUNG = "SELECT count(*) FROM pg_stat_activity WHERE query = 'NOTIFY outbox' AND state = 'idle'"
 
 
 @asynccontextmanager
@@ -195,6 +197,19 @@ async def test_commit_after_the_bell_was_lost_wakes_the_relay(
         assert await scalar(sessions, ended + "'NOTIFY outbox'") == 1
         await announce(sessions, progressed(key, 2))
         await eventually(lambda: arrived(tail, key, 2))
+
+
+async def test_process_ends_though_nobody_answers_its_bell(
+    sessions: SessionFactory, settings: ServiceSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.bell.ANSWER_SECONDS", 0.2)
+    async with wire_to(settings.database) as wire:
+        bell = Bell(settings.database.set(port=wire.port, host="127.0.0.1", query={}))
+        bell.ring()
+        await eventually(lambda: scalar(sessions, RUNG))
+        wire.silent = True
+        async with asyncio.timeout(5):
+            await bell.close()
 
 
 @pytest.mark.broker

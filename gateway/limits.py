@@ -38,7 +38,7 @@ _per_day = cache(RateLimitItemPerDay)
 
 
 class Counters(MemoryStorage):
-    """The memory storage of `limits` sweeps all counters at each hit (70 µs with 1,000 clients).
+    """The memory storage of `limits` sweeps all counters at each hit: the more clients, the slower.
 
     This one sweeps once a minute, and takes a hit in one piece: nothing is awaited in between, so
     counting needs no lock.

@@ -83,7 +83,7 @@ def from_environment() -> Gateway:
 
 
 def _spare_the_collector() -> None:
-    """What was imported stays: to look through it again stopped every call for 100 ms and more."""
+    """What was imported stays: to look through it again would stop all calls for a while."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)

@@ -1,5 +1,6 @@
 """How one call ends: its record first where it touches personal data, then its answer."""
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Mapping
 from dataclasses import replace
@@ -27,6 +28,8 @@ log = structlog.get_logger()
 _HELD_BACK = MIB
 # Other answers of a known size up to this are sent in one piece: a break is then a clean 502.
 _IN_ONE_PIECE = 64 * KIB
+# Who takes nothing of its answer for that long is gone: it would hold a slot for ever.
+_TAKEN_WITHIN_S = 30.0
 
 UNRECORDED = Counter(
     "ledger_refusals_unrecorded_total", "Refusals of callers who were told so within the minute"
@@ -154,7 +157,11 @@ class Call:
         await self._send_piece(b"", more=False)
 
     async def _send_piece(self, piece: bytes, *, more: bool) -> None:
-        await self._send({"type": "http.response.body", "body": piece, "more_body": more})
+        try:
+            async with asyncio.timeout(_TAKEN_WITHIN_S):
+                await self._send({"type": "http.response.body", "body": piece, "more_body": more})
+        except TimeoutError:
+            raise CallerGone from None
 
     async def _record(self) -> None:
         if self.operation.personal:

@@ -1,9 +1,11 @@
 import asyncio
 
+import pytest
 from aiohttp import ClientSession
 
 from gateway.forwarding import Outcome
-from tests.gateway.wire import Behind, Door, hang
+from gateway.upstreams import MIB
+from tests.gateway.wire import Behind, Door, answer, hang
 from tests.waiting import eventually
 
 LIST = "/dossier/v1/dossiers"
@@ -47,3 +49,17 @@ async def test_caller_who_leaves_a_stream_ends_it_behind(
     assert await response.content.readany() == b"abc"
     response.close()
     await asyncio.wait_for(behind.left.wait(), 5)
+
+
+async def test_caller_who_takes_nothing_of_its_answer_holds_no_slot(
+    door: Door, behind: Behind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.forwarding.call._TAKEN_WITHIN_S", 0.3)
+    behind.reply = answer(b"x" * 64 * MIB)
+    reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+    writer.write(f"GET {LIST} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+    await reader.readline()
+    (note,) = await eventually(lambda: door.records.noted)
+    assert note.outcome is Outcome.FAILED
+    await eventually(lambda: door.upstream.in_flight == 0)
+    writer.transport.abort()

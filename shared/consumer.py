@@ -36,7 +36,7 @@ Handlers = Mapping[type[Event], Sequence[Handler]]
 BATCH_SIZE = 1_000
 WAIT_MS = 250
 LAG_SECONDS = 5.0
-# Of a message that takes too long alone: for five minutes nobody else's locks can be at fault.
+# Of a message that takes too long alone; who waits for a lock is told so sooner, and waits on.
 TRIES_ALONE = 20
 # Longer than sent events are kept: whatever can be sent again is still known.
 REMEMBERED_DAYS = 8

@@ -1,9 +1,9 @@
 """One request, or one batch of messages, is one transaction: nothing but shared/ commits."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import asyncpg
 import stamina
@@ -25,6 +25,8 @@ STATEMENT_SECONDS = 15
 POOL_WAIT_SECONDS = 5
 # A process that stands still in a transaction would hold its locks, the relay's too, for ever.
 IDLE_SECONDS = 30
+# Shorter than a statement may take: who waits for a lock is told from what is slow itself.
+LOCK_SECONDS = 10
 SLICE_ROWS = 10_000
 _LAST, _RINGS, _BELL = "last", "rings", "bell"  # where a session keeps them
 QUERY_CANCELLED = "57014"  # by a statement_timeout
@@ -97,16 +99,25 @@ async def delete_in_slices(session: AsyncSession, table: type[Base], where: str)
 class _Session(orm.Session):
     """Of which `write_last` and `ring_at_commit` keep what is to be done at its end."""
 
+    def begin_nested(self) -> NoReturn:
+        """What a part that is rolled back had kept for the end would be written all the same."""
+        raise NotImplementedError("one transaction, one outcome")
 
-def write_last(session: AsyncSession, statement: str, values: dict[str, Any]) -> dict[str, Any]:
+
+def write_last(session: AsyncSession, statement: str, values: Mapping[str, Any]) -> None:
     """An INSERT or UPDATE of this transaction that nothing in it reads; its names are its own.
 
     All of them go to the database as one statement, just before the commit: a way there and back
-    for each would cost more than the writing. Returns the values kept, to be added to where the
-    statement was there before.
+    for each would cost more than the writing. A statement that is said again must have lists for
+    values: the later ones are added to the first.
     """
     kept: dict[str, dict[str, Any]] = session.info.setdefault(_LAST, {})
-    return kept.setdefault(statement, values)
+    if statement not in kept:
+        kept[statement] = dict(values)
+        return
+    for name, more in values.items():
+        assert isinstance(more, list), f"{name} is said twice in one transaction"
+        kept[statement][name] = [*kept[statement][name], *more]
 
 
 @event.listens_for(_Session, "before_commit")
@@ -115,6 +126,7 @@ def _write(session: orm.Session) -> None:
         # What the session holds goes first: who lost a race finds that by the row's version.
         session.flush()
         together = {name: value for values in kept.values() for name, value in values.items()}
+        assert len(together) == sum(map(len, kept.values())), "two statements share a name"
         session.connection().execute(_in_one(tuple(kept)), together)
 
 
@@ -153,7 +165,10 @@ async def open_database(settings: ServiceSettings) -> AsyncIterator[SessionFacto
         connect_args={
             "timeout": CONNECT_SECONDS,
             "command_timeout": STATEMENT_SECONDS,
-            "server_settings": {"idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s"},
+            "server_settings": {
+                "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
+                "lock_timeout": f"{LOCK_SECONDS}s",
+            },
         },
     )
     bell = Bell(settings.database)

@@ -104,10 +104,9 @@ def emit(session: AsyncSession, *events: Event) -> None:
 
 def write(session: AsyncSession, rows: Sequence[Row]) -> None:
     """With the last of the transaction; the relay is woken when that is committed."""
-    columns = write_last(session, _WRITE, {f"event_{name}": [] for name in Row._fields})
-    for name in Row._fields[:-1]:
-        columns[f"event_{name}"] += [getattr(row, name) for row in rows]
-    columns["event_headers"] += [orjson.dumps(row.headers).decode() for row in rows]
+    columns = {f"event_{name}": [getattr(row, name) for row in rows] for name in Row._fields}
+    columns["event_headers"] = [orjson.dumps(row.headers).decode() for row in rows]
+    write_last(session, _WRITE, columns)
     ring_at_commit(session)
 
 

@@ -120,7 +120,7 @@ class HeldProgress(Base):
 
 
 class HeardHour(Base):
-    """An hour in which an agency's system pushed; rows are only ever added, so none waits."""
+    """An hour in which an agency's system pushed; rows are only ever added."""
 
     __tablename__ = "heard_hour"
 

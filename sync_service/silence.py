@@ -12,7 +12,7 @@ from sqlalchemy import and_, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from sync_service.models import HeardHour
+from sync_service.models import Agency, HeardHour
 
 KEPT = timedelta(days=28)
 # What an agency is allowed beyond its longest pause, and one that has shown no rhythm yet.
@@ -35,7 +35,13 @@ async def silent_agencies(session: AsyncSession, now: datetime) -> dict[str, tim
     following = func.lead(HeardHour.hour).over(
         partition_by=HeardHour.agency, order_by=HeardHour.hour
     )
-    hours = select(HeardHour.agency, HeardHour.hour, following.label("following")).subquery()
+    # Who was dissolved or merged has nothing more to say.
+    gone = select(Agency.code).where(Agency.code == HeardHour.agency, Agency.valid_to < now.date())
+    hours = (
+        select(HeardHour.agency, HeardHour.hour, following.label("following"))
+        .where(~gone.exists())
+        .subquery()
+    )
     longest = func.max(hours.c.following - hours.c.hour)
     query = select(hours.c.agency, func.max(hours.c.hour), longest).group_by(hours.c.agency)
     pauses = {agency: (now - last, known) for agency, last, known in await session.execute(query)}

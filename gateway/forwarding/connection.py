@@ -5,7 +5,7 @@ redirects, cookies, compression, proxies or upgrades, and no HEAD, which no oper
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Sequence
 from http import HTTPStatus
 from typing import cast
 
@@ -17,7 +17,8 @@ from gateway.upstreams import KIB
 MOST_HEAD, MOST_HEADERS = 64 * KIB, 256
 # From here on a service that answers faster than the caller reads has to wait.
 _READ_AHEAD = 64 * KIB
-_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
+_LENGTH = b"content-length"
+_FRAMING = frozenset({_LENGTH, b"transfer-encoding"})
 _BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 _STATUSES = range(200, 600)
 
@@ -189,12 +190,12 @@ class Connection(asyncio.Protocol):
         if self.status < HTTPStatus.OK:
             self.headers = []
             return
-        framing = {name: value for name, value in self.headers if name in _FRAMING}
-        size = sum([len(value) for _, value in self.headers])
+        size = sum([len(name) + len(value) for name, value in self.headers])
+        framing = [each for each in self.headers if each[0] in _FRAMING]
         if size > MOST_HEAD or len(self.headers) > MOST_HEADERS or not self._understood(framing):
             raise BrokenOffError
-        length = framing.get(b"content-length")
-        self.content_length = None if length is None else int(length)
+        lengths = [int(value) for name, value in framing if name == _LENGTH]
+        self.content_length = lengths[0] if lengths else None
         self._headed = True
 
     def on_body(self, piece: bytes) -> None:
@@ -205,9 +206,9 @@ class Connection(asyncio.Protocol):
         if self._headed:
             self._ended, self._keepable = True, self._parser.should_keep_alive()
 
-    def _understood(self, framing: Mapping[bytes, bytes]) -> bool:
+    def _understood(self, framing: Sequence[tuple[bytes, bytes]]) -> bool:
         """What would end with the connection may be half of what was meant."""
-        ends = bool(framing) or self.status in _BODILESS
-        chunked = framing.get(b"transfer-encoding", b"chunked").lower() == b"chunked"
+        ends = len(framing) == 1 or (not framing and self.status in _BODILESS)
+        chunked = all(name == _LENGTH or value.lower() == b"chunked" for name, value in framing)
         http_1 = self._parser.get_http_version().startswith("1.")
         return ends and chunked and http_1 and self.status in _STATUSES

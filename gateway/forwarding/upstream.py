@@ -106,6 +106,8 @@ class Upstream:
         except BaseException as error:
             connection.close()  # and what may still be sending to it
             if isinstance(error, BrokenOffError):
+                if connection is not kept and connection.silent:
+                    self._breaker.failed()  # it takes connections, and answers on none
                 raise UpstreamBroke(self.service) from error
             raise
         self._breaker.succeeded()

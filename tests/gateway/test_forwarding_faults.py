@@ -136,6 +136,15 @@ async def test_breaker_leaves_the_service_alone_then_probes(
         assert (await caller.get(f"{door.url}{LIST}")).status == 200
 
 
+async def test_breaker_counts_a_service_that_takes_calls_and_hangs_up(
+    behind: Behind, caller: ClientSession
+) -> None:
+    async with door_before(behind, breaker=Breaker(2, 3.0, Clock())) as door:
+        behind.reply = breaking(b"")
+        for status in (502, 502, 503):
+            assert (await caller.get(f"{door.url}{LIST}")).status == status
+
+
 def test_breaker_lets_one_probe_through_each_pause() -> None:
     clock = Clock()
     breaker = Breaker(1, 3.0, clock)

@@ -7,6 +7,7 @@ from prometheus_client import REGISTRY
 
 from shared.database import open_database
 from sync_service import silence
+from sync_service.models import Agency
 from tests.sync_service.conftest import TODAY
 from tests.sync_service.national import National, row
 
@@ -66,3 +67,22 @@ async def test_last_hour_of_an_agency_is_never_forgotten(empty: National) -> Non
         await silence.forget(session, TODAY + 41 * DAY)
         silent = await silence.silent_agencies(session, TODAY + 100 * DAY)
     assert silent == {"H26": 60 * DAY, "G22": 100 * DAY}
+
+
+async def test_agency_that_is_no_more_is_not_silent(empty: National) -> None:
+    async with open_database(empty.settings) as sessions, sessions.begin() as session:
+        for agency, valid_to in (("H26", None), ("H27", TODAY.date())):
+            await silence.note_heard(session, agency, TODAY)
+            session.add(
+                Agency(
+                    code=agency,
+                    above="",
+                    version=1,
+                    name=agency,
+                    level="province",
+                    valid_to=valid_to,
+                    successor=None,
+                )
+            )
+        await session.flush()
+        assert set(await silence.silent_agencies(session, TODAY + 2 * DAY)) == {"H26"}

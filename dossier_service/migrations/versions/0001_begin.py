@@ -194,7 +194,12 @@ def _create_parties() -> None:
         sa.Column("finished_at", TIME),
     )
     newest = [sa.text("filed_at DESC"), sa.text("dossier DESC")]
-    op.create_index("dossier_party_newest", "dossier_party", ["agency", *newest])
+    op.create_index(
+        "dossier_party_newest",
+        "dossier_party",
+        ["agency", *newest],
+        postgresql_include=["procedure"],
+    )
     op.create_index("dossier_party_status", "dossier_party", ["agency", "status", *newest])
     op.create_index("dossier_party_channel", "dossier_party", ["agency", "channel", *newest])
     op.create_index("dossier_party_procedure", "dossier_party", ["agency", "procedure", *newest])

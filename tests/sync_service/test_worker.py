@@ -70,9 +70,10 @@ async def stands(national: National, event: DossierEvent) -> None:
 
 @pytest.mark.broker
 async def test_event_reaches_the_national_view_and_its_names(working: National) -> None:
-    code = new_code("H26.101")
-    events = filed(code), moved(code, 2, 4)
-    await send(working.settings, agency("H26.101", "UBND phường", "commune"), *events)
+    unheard_of = "H26.999"  # of others the axis may have told already
+    code = new_code(unheard_of)
+    events = (filed(code, received_by=unheard_of), moved(code, 2, 4, received_by=unheard_of))
+    await send(working.settings, agency(unheard_of, "UBND phường", "commune"), *events)
     await stands(working, events[1])
 
     async def named() -> bool:

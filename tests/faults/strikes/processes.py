@@ -48,7 +48,14 @@ async def kill_server_behind_gateway(site: Site) -> None:
 
 def _serving(gateway: psutil.Process) -> set[psutil.Process]:
     """Beside them it has a process that minds what they share."""
-    return {child for child in gateway.children() if "tracker" not in " ".join(child.cmdline())}
+    return {child for child in gateway.children() if _serves(child)}
+
+
+def _serves(child: psutil.Process) -> bool:
+    try:
+        return "tracker" not in " ".join(child.cmdline())
+    except psutil.NoSuchProcess:  # it has just ended
+        return False
 
 
 def is_replaced(mesh: Mesh, name: str, pid: int) -> bool:

@@ -121,7 +121,10 @@ class DossierSerial(Base):
 
 
 class Dossier(Base):
-    """`previous_status` led to `status`, at `moved_at`; `person` is the applicant's keyed hash."""
+    """`previous_status` led to `status`, at `moved_at`; `version` is of `changed_at`.
+
+    `person` is the applicant's keyed hash.
+    """
 
     __tablename__ = "dossier"
     __table_args__ = (
@@ -140,6 +143,7 @@ class Dossier(Base):
     status: Mapped[DossierStatus] = mapped_column(Numbered(DossierStatus))
     previous_status: Mapped[DossierStatus | None] = mapped_column(Numbered(DossierStatus))
     moved_at: Mapped[datetime]
+    changed_at: Mapped[datetime]
     helped_by: Mapped[str | None]
     received_by: Mapped[str]
     decided_by: Mapped[str]

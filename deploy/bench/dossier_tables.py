@@ -30,11 +30,11 @@ ROWS = {
         SELECT code, 1, name, valid_from FROM place""",
     "dossier": """
         INSERT INTO dossier (code, version, procedure, procedure_version, channel, status,
-            previous_status, moved_at, helped_by, received_by, decided_by, filed_at,
+            previous_status, moved_at, changed_at, helped_by, received_by, decided_by, filed_at,
             received_at, due_at, finished_at, person)
         SELECT code, version, procedure, 1, channel, status, statuses[version - 1],
-            times[version], helped_by, received_by, decided_by, filed_at, received_at, due_at,
-            ended_at, repeat(md5(number::text), 2)
+            times[version], times[version], helped_by, received_by, decided_by, filed_at,
+            received_at, due_at, ended_at, repeat(md5(number::text), 2)
         FROM course""",
     "dossier_applicant": """
         INSERT INTO dossier_applicant (dossier, kind, name, personal_number, birth_date)

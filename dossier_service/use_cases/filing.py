@@ -186,6 +186,7 @@ def _dossier(
         status=status,
         previous_status=None,
         moved_at=now,
+        changed_at=now,
         helped_by=wish.helped_by,
         received_by=wish.received_by,
         decided_by=wish.decided_by,

@@ -3,7 +3,7 @@
 Everything reads the dossier, checks, changes it, and tells; who read an older version loses.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -53,8 +53,7 @@ async def move_dossier(
     _refuse_open_fees(dossier, to)
     if to is DossierStatus.PROCESSED:
         await _refuse_without_result(session, dossier, shelf)
-    # The clock of another replica may be ahead of this one's: time does not turn back.
-    now = max(now, dossier.moved_at)
+    now = _begin_version(dossier, now)
     previous = dossier.status
     if to is DossierStatus.RECEIVED and dossier.received_at is None:
         _receive(dossier, await _in_force(session, shelf, dossier), now)
@@ -80,7 +79,7 @@ async def note_progress(
     dossier = await _read_to_change(session, code, caller, expected)
     if is_final(dossier.status):
         raise TransitionRefused(current=dossier.status, asked=dossier.status, permitted=[])
-    dossier.version += 1
+    now = _begin_version(dossier, now)
     dossier.note = wish.note or dossier.note
     _leave_step(
         session, step_of(dossier, caller, "progressed", now, step=wish.step, note=wish.note)
@@ -106,8 +105,8 @@ async def pay_fee(
     if is_final(dossier.status):
         raise PaymentRefused(current=dossier.status)
     fee = _fee_to_pay(dossier, wish)
+    now = _begin_version(dossier, now)
     fee.paid_at, fee.method, fee.reference = now, wish.method, wish.reference
-    dossier.version += 1
     _leave_step(session, step_of(dossier, caller, "fee_paid", now, step=fee.code))
     tell(
         session,
@@ -137,7 +136,7 @@ async def issue_result(
     known = (await version_kept(session, shelf, dossier)).procedure.result_codes
     if known and wish.code not in known:
         raise ResultCodeUnknown(known=known)
-    dossier.version += 1
+    now = _begin_version(dossier, now)
     dossier.results.append(
         DossierResult(dossier=code, version=dossier.version, issued_at=now, **wish.model_dump())
     )
@@ -157,6 +156,16 @@ async def version_kept(session: AsyncSession, shelf: ProcedureShelf, dossier: Do
     found = await shelf.version(session, dossier.procedure, dossier.procedure_version)
     assert found is not None, "a foreign key holds it"
     return found
+
+
+def _begin_version(dossier: Dossier, now: datetime) -> datetime:
+    """When it begins: later than the one before, for a history does not turn back.
+
+    The clock of this process may have been set, or that of another replica be ahead.
+    """
+    dossier.version += 1
+    dossier.changed_at = max(now, dossier.changed_at + timedelta.resolution)
+    return dossier.changed_at
 
 
 def _leave_step(session: AsyncSession, step: dict[str, Any]) -> None:
@@ -256,7 +265,6 @@ def _recall_results(dossier: Dossier, now: datetime) -> None:
 
 
 def _enter(dossier: Dossier, to: DossierStatus, wish: MoveDossier, now: datetime) -> None:
-    dossier.version += 1
     dossier.previous_status, dossier.status = dossier.status, to
     dossier.moved_at, dossier.reason, dossier.note = now, wish.reason, wish.note
     if to not in ENDED:

@@ -328,8 +328,10 @@ async def test_fee_due_before_holds_handling_back(desk: Desk, to: int) -> None:
 async def test_stopped_and_withdrawn_end_and_end_again_with_what_follows(desk: Desk) -> None:
     for status in (7, 8):
         desk.now = at("11-16 09:00")
-        dossier = await desk.move(await desk.file(), status)
-        assert instant(dossier["finished_at"]) == at("11-16 09:00")
+        dossier = await desk.file()
+        desk.now = at("11-16 10:00")
+        dossier = await desk.move(dossier, status)
+        assert instant(dossier["finished_at"]) == at("11-16 10:00")
         desk.now = at("11-18 09:00")
         dossier = await desk.move(dossier, 10)
         assert instant(dossier["finished_at"]) == at("11-18 09:00")

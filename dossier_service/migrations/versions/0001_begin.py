@@ -91,6 +91,7 @@ def _create_dossier() -> None:
         sa.Column("status", sa.SmallInteger(), nullable=False),
         sa.Column("previous_status", sa.SmallInteger()),
         sa.Column("moved_at", TIME, nullable=False),
+        sa.Column("changed_at", TIME, nullable=False),
         sa.Column("helped_by", sa.String()),
         sa.Column("received_by", sa.String(), nullable=False),
         sa.Column("decided_by", sa.String(), nullable=False),

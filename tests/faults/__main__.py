@@ -107,7 +107,7 @@ async def _on(faults: Iterable[Fault], here: Ground) -> list[Suffered]:
     for fault in faults:
         came_to.append(await suffer(fault, here))
         say(line(came_to[-1]))
-    if wrong := await axis_complaints(here.mesh, here.axis_began):
+    if wrong := await axis_complaints(here.mesh):
         say("\n    ".join(["the axis does not hold what was sent", *wrong]))
         came_to[-1].wrong += wrong
     return came_to

@@ -85,7 +85,8 @@ class Desk:
         if luck < LATE:
             await self._change(load, dossier, "transitions", {"to": 8}, late=True)
         elif luck < LATE + WRONG:
-            await self._change(load, dossier, "transitions", {"to": 10}, refusals={409})
+            wrong = 1 if dossier.status == 9 else 10
+            await self._change(load, dossier, "transitions", {"to": wrong}, refusals={409})
         else:
             await self._advance(load, dossier)
         if dossier.status != 10 and not dossier.doubtful:
@@ -163,7 +164,7 @@ class Desk:
             if result["outcome"] in {"accepted", "updated"}:
                 load.journal.pushed[each.code] = each
                 self.pushed.append(each)
-            elif result["reason"] != "source_time_ahead":
+            else:
                 load.journal.surprises.append(f"push: {each.code}: {result}")
 
     def _next_row(self, load: Load) -> Pushed:

@@ -81,7 +81,6 @@ FAULTS: Sequence[Fault] = (
         "kill-broker",
         "the broker killed with -9: its memory is lost, replay refills it",
         kill("broker"),
-        empties_axis=True,
     ),
     *(_stopped(name) for name in _PROCESSES),
     Fault("stop-broker", "the broker stands still (SIGSTOP)", stop("broker", LONG_SECONDS)),

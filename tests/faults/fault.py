@@ -62,7 +62,6 @@ class Fault:
     on: Kind = Kind.LOCAL
     expect: Callable[[Seen], Iterable[str]] = _nothing
     lacks: Callable[[], str] = str
-    empties_axis: bool = False
     sets_clock: bool = False
 
 

@@ -40,12 +40,12 @@ def command_complaints(mesh: Mesh, service: str, module: str) -> list[str]:
     return [f"{module}: {done.stdout[-2_000:]}{done.stderr[-2_000:]}"] if done.returncode else []
 
 
-async def axis_complaints(mesh: Mesh, began: datetime | None = None) -> list[str]:
-    """What the broker holds beside what was sent; `began` is when it last lost its memory."""
+async def axis_complaints(mesh: Mesh) -> list[str]:
+    """What the broker holds beside what was sent."""
     if waiting := await settled(mesh, SETTLES_WITHIN):
         return waiting
     found = await gather(mesh)
-    return list(axis_is_whole(found, await read_axis(mesh.servers), began))
+    return list(axis_is_whole(found, await read_axis(mesh.servers), mesh.axis_began))
 
 
 def _filings_took_effect_once(found: Evidence, journal: Journal) -> Iterator[str]:
@@ -173,7 +173,8 @@ def axis_is_whole(
 ) -> Iterator[str]:
     """Each event is there, and the versions of a dossier came in order.
 
-    Order is not promised for what a replay brings back beside new events.
+    The broker lost what it held before `began`: order is not promised for what a replay brings
+    back beside new events.
     """
     at = {
         event_id.decode(): place

@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -65,6 +66,13 @@ class Mesh:
     def pid(self, name: str) -> int:
         """Of a process of the stack: `dossier-work`, `postgres`, `broker` …"""
         return self.record().children[name].pid
+
+    @property
+    def axis_began(self) -> datetime | None:
+        """When the embedded broker last lost its memory; Apache Kafka never does."""
+        if "broker" not in self.record().children:
+            return None
+        return datetime.fromtimestamp(psutil.Process(self.pid("broker")).create_time(), UTC)
 
     def processes(self, name: str) -> list[psutil.Process]:
         """It and all that it started."""

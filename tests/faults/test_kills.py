@@ -22,10 +22,10 @@ async def _kill_all(site: Site) -> None:
 
 
 async def test_nothing_is_lost_or_doubled_when_processes_are_killed(mesh: Mesh) -> None:
-    fault = Fault("kills", "processes killed one after the other", _kill_all, empties_axis=True)
+    fault = Fault("kills", "processes killed one after the other", _kill_all)
     ground = Ground(mesh, SEED, mesh.directory, PER_SECOND)
     came_to = await suffer(fault, ground)
     assert came_to.wrong == []
     assert came_to.acknowledged > 100
     assert came_to.unknown == 0
-    assert await axis_complaints(mesh, ground.axis_began) == []
+    assert await axis_complaints(mesh) == []

@@ -2,11 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
+
+import aiohttp
 
 from tests.faults.fault import Site
 
-STEPPED_SECONDS = 10.0
+STEPPED_SECONDS = 6.0
 LIBRARY = "*/faketime/libfaketime.so.1"
 REAL = "+0"
 
@@ -40,7 +44,17 @@ def step(process: str, minutes: int) -> Callable[[Site], Awaitable[None]]:
         try:
             file.write_text(f"{minutes:+}m")
             await asyncio.sleep(STEPPED_SECONDS)
+            shown = await _minutes_ahead(site.mesh.port(process.removesuffix("-serve")))
+            assert round(shown) == minutes, f"{process} was {shown:.1f} minutes ahead"
         finally:
             file.write_text(REAL)
 
     return strike
+
+
+async def _minutes_ahead(port: int) -> float:
+    """Of this process, by the Date that whoever serves there puts on its answers."""
+    url = f"http://127.0.0.1:{port}/healthz"
+    async with aiohttp.ClientSession() as client, client.get(url) as answer:
+        shown = parsedate_to_datetime(answer.headers["Date"])
+    return (shown - datetime.now(UTC)).total_seconds() / 60

@@ -5,9 +5,11 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from aiokafka.errors import KafkaError
 
+from deploy.broker import EmbeddedBroker
 from deploy.child import Child, ChildFailedError, ProcessId
 from deploy.local.record import Record, forget
 from deploy.local.stack import HOST, ROOT, Stack
@@ -22,6 +24,7 @@ WATCH_SECONDS = 0.2
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 STEADY_SECONDS = 60.0
+WORKER_SECONDS = 3.0
 
 
 def say(text: str) -> None:
@@ -30,15 +33,11 @@ def say(text: str) -> None:
 
 @dataclass
 class Watched:
-    """A process that is started again when it ends, each time after twice the pause.
-
-    An `errand` ends when it has succeeded.
-    """
+    """A process that is started again when it ends, each time after twice the pause."""
 
     child: Child
     restart: Callable[[], None]
     port: int | None = None
-    errand: bool = False
     pause: float = FIRST_PAUSE_SECONDS
     started_at: float = field(default_factory=time.monotonic)
     due_at: float | None = None
@@ -46,7 +45,8 @@ class Watched:
     def look(self) -> bool:
         """True if it was started again just now."""
         now = time.monotonic()
-        if self.child.is_running or self.is_done:
+        if self.child.is_running:
+            self.due_at = None
             return False
         if self.due_at is None:
             if now - self.started_at > STEADY_SECONDS:
@@ -63,10 +63,6 @@ class Watched:
             say(f"! {self.child.name} did not start: {error}")
             self.child.stop()
         return True
-
-    @property
-    def is_done(self) -> bool:
-        return self.errand and self.child.exit_code == 0
 
     def is_ready(self) -> bool:
         return self.port is None or is_ready(self.port)
@@ -90,10 +86,7 @@ class Supervisor:
 
     def watch(self, until: Callable[[], bool]) -> None:
         while not until():
-            changed = [watched for watched in list(self.watched) if watched.look()]
-            done = [watched for watched in self.watched if watched.is_done]
-            self.watched = [watched for watched in self.watched if watched not in done]
-            if changed or done:
+            if [watched for watched in self.watched if watched.look()]:
                 self._write_record()
             time.sleep(WATCH_SECONDS)
 
@@ -141,23 +134,22 @@ class Supervisor:
             create_topics(self.stack.kafka_servers)
             return
         broker = self.stack.broker
-
-        def refill() -> None:
-            broker.start()
-            self._begin_replays()
-
-        self._add(Watched(broker.child, restart=refill))
+        self._add(Watched(broker.child, restart=partial(self._restart, broker)))
         broker.start()
         self._write_record()
 
-    def _begin_replays(self) -> None:
-        """Beside the watch: they may take long, and need a PostgreSQL that is kept alive."""
-        for old in [watched for watched in self.watched if watched.errand]:
-            old.child.stop()
-            self.watched.remove(old)
-        for service in SERVICES.values():
-            child = self._service_child(service, "replay")
-            self._add(Watched(child, restart=child.start, errand=True))
+    def _restart(self, broker: EmbeddedBroker) -> None:
+        """With the workers: it has forgotten all, and they would read on where they stood.
+
+        Each tells it at its start what was sent before.
+        """
+        workers = [w.child for w in self.watched if w.child.name.endswith("-work")]
+        for child in workers:
+            child.ask_to_stop()
+        for child in workers:
+            child.stop(WORKER_SECONDS)
+        broker.start()
+        for child in workers:
             child.start()
 
     def _start_services(self) -> None:

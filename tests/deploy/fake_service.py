@@ -1,13 +1,11 @@
 """Stands for `python -m shared`: `serve` and `work` answer /readyz, the rest leaves a mark.
 
-What went wrong is asked for in FAKE_FAULT: "<service> <task>" then ends with 3. A replay goes on
-for as long as there is a file FAKE_HELD, as that of many events does.
+What went wrong is asked for in FAKE_FAULT: "<service> <task>" then ends with 3.
 """
 
 import os
 import signal
 import sys
-import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 
@@ -26,8 +24,6 @@ def main(service: str, task: str) -> None:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         port = os.environ["PORT" if task == "serve" else "WORKER_PORT"]
         HTTPServer(("127.0.0.1", int(port)), Health).serve_forever()
-    while task == "replay" and os.path.exists(os.environ.get("FAKE_HELD", "")):  # noqa: PTH110 - as below
-        time.sleep(0.05)
     with open(os.environ["SANDBOX_FILE"] + ".calls", "a") as calls:  # noqa: PTH123 - quick to start
         calls.write(f"{service} {task}\n")
 

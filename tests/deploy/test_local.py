@@ -6,9 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
 
-from deploy.child import ProcessId
 from deploy.services import SERVICES
 from tests.conftest import Broker, Databases
 from tests.deploy.conftest import StackProcess, processes_of
@@ -47,58 +45,24 @@ async def test_second_start_says_that_it_runs_and_stop_ends_it(stack: StackProce
     assert stack.finish("status") == (3, "Nothing runs.\n")
 
 
-async def test_dead_service_is_started_again_and_a_dead_broker_refilled(
+async def test_what_died_is_started_again_and_with_the_broker_all_workers(
     stack: StackProcess,
 ) -> None:
     stack.run("up")
     await eventually(stack.is_up, within=60)
     before = stack.record().children
-    os.kill(before["sync-work"].pid, signal.SIGKILL)
-    os.kill(before["broker"].pid, signal.SIGKILL)
-    os.kill(before["postgres"].pid, signal.SIGKILL)
+    died = {"sync-serve", "broker", "postgres"}
+    for name in died:
+        os.kill(before[name].pid, signal.SIGKILL)
+    workers = {f"{service.short}-work" for service in SERVICES.values()}
 
     def all_are_back() -> bool:
         now = stack.record().children
         changed = {name for name in before if name in now and now[name] != before[name]}
-        return changed == {"sync-work", "broker", "postgres"}
+        return changed == died | workers
 
     await eventually(all_are_back, within=30)
     await eventually(lambda: stack.finish("status")[0] == 0)
-    await eventually(lambda: _replayed(stack) == set(SERVICES))
-
-
-async def test_refill_of_the_broker_keeps_nobody_from_being_started_again(
-    stack: StackProcess,
-) -> None:
-    held = stack.directory / "held"
-    held.touch()
-    stack.environment["FAKE_HELD"] = str(held)
-    stack.run("up")
-    await eventually(stack.is_up, within=60)
-    before = stack.record().children
-    os.kill(before["broker"].pid, signal.SIGKILL)
-    await eventually(lambda: "sync-replay" in stack.record().children, within=30)
-
-    os.kill(before["postgres"].pid, signal.SIGKILL)
-    await eventually(lambda: _is_another(stack, before, "postgres"), within=30)
-    broken_off = stack.record().children["dossier-replay"]
-    os.kill(broken_off.pid, signal.SIGKILL)
-    await eventually(lambda: _is_another(stack, {"dossier-replay": broken_off}), within=30)
-
-    held.unlink()
-    await eventually(lambda: _replayed(stack) == set(SERVICES), within=30)
-    await eventually(lambda: stack.record().children.keys() == before.keys())
-
-
-def _is_another(
-    stack: StackProcess, before: Mapping[str, ProcessId], name: str = "dossier-replay"
-) -> bool:
-    now = stack.record().children.get(name)
-    return now is not None and now != before[name]
-
-
-def _replayed(stack: StackProcess) -> set[str]:
-    return {call.split()[0] for call in stack.calls() if call.endswith("replay")}
 
 
 async def test_start_after_kill_9_recovers(stack: StackProcess) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import make_url
 
 from deploy.services import SERVICES
-from tests.faults.fault import Fault, Kind, Site
+from tests.faults.fault import Fault, Kind, Site, nothing
 from tests.faults.isolation import lacks_isolation
 from tests.faults.strikes import apart, clock, crowd, postgres
 from tests.faults.strikes.disk import fill
@@ -64,6 +64,7 @@ def _clock(process: str, minutes: int) -> Fault:
         f"clock-{process}{minutes:+}",
         f"the clock of {process} set {minutes:+} minutes, and back",
         clock.step(process, minutes),
+        expect=clock.tokens_were_refused if process == clock.GATEWAY else nothing,
         lacks=clock.lacks_libfaketime,
         sets_clock=process.startswith("dossier"),
     )

@@ -44,7 +44,7 @@ class Seen:
     ended: float
 
 
-def _nothing(_: Seen) -> Iterable[str]:
+def nothing(_: Seen) -> Iterable[str]:
     return ()
 
 
@@ -60,7 +60,7 @@ class Fault:
     about: str
     strike: Callable[[Site], Awaitable[None]]
     on: Kind = Kind.LOCAL
-    expect: Callable[[Seen], Iterable[str]] = _nothing
+    expect: Callable[[Seen], Iterable[str]] = nothing
     lacks: Callable[[], str] = str
     sets_clock: bool = False
 

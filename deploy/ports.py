@@ -1,6 +1,10 @@
 """TCP ports of this machine's loopback."""
 
+import random
 import socket
+
+# Below those that the kernel lends to connections: none of them can take what was offered here.
+OFFERED = range(10_000, 32_768)
 
 
 def is_taken(port: int) -> bool:
@@ -8,11 +12,7 @@ def is_taken(port: int) -> bool:
     with socket.socket() as probe:
         # As servers do: a port whose last connections still linger is free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return True
-    return False
+        return not _binds(probe, port)
 
 
 def answers(port: int) -> bool:
@@ -24,7 +24,19 @@ def answers(port: int) -> bool:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """One that is offered to nobody else, here or in another process, while this one lives."""
+    for port in random.sample(OFFERED, len(OFFERED)):
+        # The UDP port of the same number is the sign that this one is promised.
+        with socket.socket(type=socket.SOCK_DGRAM) as sign:
+            if _binds(sign, port) and not is_taken(port):
+                sign.detach()  # open until the process ends
+                return port
+    raise OSError("no port is free")
+
+
+def _binds(probe: socket.socket, port: int) -> bool:
+    try:
+        probe.bind(("127.0.0.1", port))
+    except OSError:
+        return False
+    return True

@@ -19,7 +19,7 @@ from deploy.ports import free_port
 from deploy.postgres import EmbeddedPostgres, make_database, make_databases, service_url
 from deploy.services import SERVICES
 from tests.e2e.collector import Collector, collecting
-from tests.faults.mesh import Mesh, running_mesh
+from tests.mesh import Mesh, running_mesh
 from tests.overheard import Overheard, overhearing
 
 # The same examples whichever tests run, and none is too slow on a busy machine.

@@ -8,8 +8,7 @@ from deploy.bench.measuring import wished
 from deploy.bench.places import STACK
 from deploy.local.commands import with_stack
 from deploy.local.record import held, is_held
-from deploy.local.stack import read_stack
-from deploy.ports import free_port
+from deploy.local.stack import own_ports, read_stack
 
 
 def main() -> int:
@@ -22,8 +21,8 @@ def main() -> int:
 def _choose_own_stack() -> None:
     """Empty, and on ports that nobody has: what else runs on this machine stays as it is."""
     os.environ["RUN_DIR"] = str(STACK)
-    for name in read_stack({}).ports:
-        os.environ.setdefault(name, str(free_port()))
+    for name, port in own_ports().items():
+        os.environ.setdefault(name, port)
     if STACK.exists() and not is_held(STACK):
         with held(STACK):
             for path in STACK.iterdir():

@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
-import httpx
 from pydantic import SecretStr
 from sqlalchemy import make_url
 
@@ -23,9 +22,11 @@ from deploy.local.commands import as_started
 from deploy.local.stack import Stack, read_stack
 from deploy.postgres import plain_url
 from deploy.services import SERVICES
+from deploy.signing_in import sign_in
 from gateway.keys import RightsSigner, read_private_key
 from gateway.rights import RightInForce
 from identity_service.people import Person, generate
+from identity_service.sandbox import read_secrets
 from shared.auth import RIGHT_HEADER
 
 PYTHON = sys.executable
@@ -41,8 +42,7 @@ class Mesh:
         self.url = os.environ["GATEWAY_URL"]
         parts = urlsplit(self.url)
         self.address: Address = parts.hostname or "127.0.0.1", parts.port or 80
-        clients = json.loads(Path(os.environ["SANDBOX_FILE"]).read_text())["clients"]
-        self._secrets = {each["client_id"]: each["client_secret"] for each in clients}
+        self._secrets = read_secrets(Path(os.environ["SANDBOX_FILE"]))
 
     @property
     def stack(self) -> Stack:
@@ -69,18 +69,8 @@ class Mesh:
 
     def headers(self, client: str = ONE_STOP) -> dict[str, str]:
         """A new token for each part: one lives for ten minutes."""
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": client,
-            "client_secret": self._secrets[client],
-        }
-        answer = httpx.post(f"{self.url}/oauth/token", data=form, timeout=10, trust_env=False)
-        token = answer.raise_for_status().json()["access_token"]
-        return {
-            "Authorization": f"Bearer {token}",
-            "X-Purpose": PROCEDURE,
-            "X-Officer": "bench",
-        }
+        signed_in = sign_in(self.url, client, self._secrets[client])
+        return {**signed_in, "X-Purpose": PROCEDURE, "X-Officer": "bench"}
 
     def inner_headers(self, client: str, operation: str, service: str) -> dict[str, str]:
         """As the gateway passes a call on: with the right, signed by its own key, for a minute."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.broker import EmbeddedBroker
+from deploy.ports import free_port
 from deploy.postgres import EmbeddedPostgres, service_url
 from deploy.services import SERVICES, Service
 
@@ -116,3 +117,8 @@ def read_stack(environment: Mapping[str, str]) -> Stack:
         database_url=environment.get("DATABASE_URL") or None,
         kafka_servers=environment.get("KAFKA_SERVERS") or None,
     )
+
+
+def own_ports() -> dict[str, str]:
+    """The variables of a stack that meets no other: ports that nobody else has."""
+    return {name: str(free_port()) for name in read_stack({}).ports}

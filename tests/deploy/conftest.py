@@ -12,8 +12,7 @@ import psutil
 import pytest
 
 from deploy.local.record import Record, read_record
-from deploy.local.stack import ROOT, read_stack
-from deploy.ports import free_port
+from deploy.local.stack import ROOT, own_ports
 
 FAKE_STACK = Path(__file__).with_name("fake_stack.py")
 ENDS_WITHIN = 60
@@ -27,8 +26,7 @@ class StackProcess:
 
     def __post_init__(self) -> None:
         self.directory.mkdir(exist_ok=True)
-        ports = {name: str(free_port()) for name in read_stack({}).ports}
-        own = {"RUN_DIR": str(self.directory), "PYTHONPATH": str(ROOT), **ports}
+        own = {"RUN_DIR": str(self.directory), "PYTHONPATH": str(ROOT), **own_ports()}
         self.environment |= {**os.environ, **own}
 
     def run(self, action: str) -> subprocess.Popen[str]:

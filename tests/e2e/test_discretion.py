@@ -12,8 +12,7 @@ from deploy.local.stack import read_stack
 from deploy.postgres import plain_url
 from deploy.services import SERVICES
 from tests.conftest import Databases
-from tests.e2e.conftest import sign_in
-from tests.faults.mesh import Mesh
+from tests.mesh import Mesh
 from tests.overheard import PERSONAL_NUMBER, Overheard
 
 pytestmark = [pytest.mark.last, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -41,7 +40,7 @@ async def test_no_problem_or_header_holds_a_personal_number(
 ) -> None:
     before = overheard.problems
     async with httpx.AsyncClient(base_url=mesh.gateway, timeout=15) as http:
-        headers = await sign_in(mesh, http)
+        headers = mesh.sign_in()
         for misplaced in (
             http.build_request("GET", f"/dossier/v1/dossiers/{NUMBER}", headers=headers),
             http.build_request("GET", f"/sync/v1/dossiers?agency={NUMBER}", headers=headers),

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from tests.faults.mesh import Mesh
+from tests.mesh import Mesh
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

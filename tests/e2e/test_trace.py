@@ -7,8 +7,7 @@ import httpx
 import pytest
 
 from tests.e2e.collector import Collector, Span
-from tests.e2e.conftest import sign_in
-from tests.faults.mesh import Mesh
+from tests.mesh import Mesh
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -34,7 +33,7 @@ async def test_one_filing_is_one_trace_from_the_gateway_to_the_national_view(
 ) -> None:
     trace, caller = uuid4().hex, uuid4().hex[:16]
     async with httpx.AsyncClient(base_url=mesh.gateway, timeout=15) as http:
-        headers = await sign_in(mesh, http)
+        headers = mesh.sign_in()
         headers |= {"traceparent": f"00-{trace}-{caller}-01", "Idempotency-Key": str(uuid4())}
         answer = await http.post("/dossier/v1/dossiers", json=FILING, headers=headers)
     assert answer.status_code == 201, answer.text

@@ -11,9 +11,9 @@ from deploy.ports import free_port
 from deploy.postgres import SUPERUSER, EmbeddedPostgres
 from tests.faults.fault import Kind
 from tests.faults.isolation import is_isolated, lacks_isolation
-from tests.faults.mesh import running_mesh
 from tests.faults.strikes.disk import volume
 from tests.faults.suffer import Ground
+from tests.mesh import running_mesh
 
 MODULE = "tests.faults.clocked"
 

@@ -13,7 +13,7 @@ from uuid import UUID
 import aiohttp
 
 from tests.faults.journal import Attempt, Journal, Outcome
-from tests.faults.mesh import Mesh
+from tests.mesh import Mesh
 
 PER_SECOND = 40.0
 MOST_AT_ONCE = 200

@@ -22,7 +22,7 @@ from tests.faults.fault import Fault, Seen, Site, Suffered
 from tests.faults.invariants import complaints
 from tests.faults.journal import STEADY_SECONDS, Journal, Outcome
 from tests.faults.load import PER_SECOND, Load
-from tests.faults.mesh import Mesh
+from tests.mesh import Mesh
 
 QUIET_SECONDS = 4.0
 RECOVERS_WITHIN = 60.0

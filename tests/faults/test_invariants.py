@@ -19,7 +19,7 @@ from tests.faults.invariants import (
 )
 from tests.faults.journal import Journal
 from tests.faults.load import Load
-from tests.faults.mesh import Mesh
+from tests.mesh import Mesh
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

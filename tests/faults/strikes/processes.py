@@ -10,7 +10,7 @@ from functools import partial
 import psutil
 
 from tests.faults.fault import Seen, Site
-from tests.faults.mesh import Mesh
+from tests.mesh import Mesh
 from tests.waiting import eventually
 
 REPLACED_WITHIN = 90.0

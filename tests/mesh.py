@@ -1,6 +1,5 @@
 """The whole mesh as `make run` starts it, in a folder and on ports of its own."""
 
-import json
 import os
 import subprocess
 import sys
@@ -17,10 +16,11 @@ from sqlalchemy import make_url
 
 from deploy.child import Child
 from deploy.local.record import Record, read_record
-from deploy.local.stack import ROOT, read_stack
-from deploy.ports import free_port
+from deploy.local.stack import ROOT, own_ports, read_stack
 from deploy.postgres import plain_url
 from deploy.services import SERVICES
+from deploy.signing_in import sign_in
+from identity_service.sandbox import read_secrets
 
 STARTS_WITHIN = 180.0
 ENDS_WITHIN = 60.0
@@ -49,8 +49,12 @@ class Mesh:
     @cached_property
     def secrets(self) -> Mapping[str, str]:
         """Of the sandbox clients, by their id."""
-        clients = json.loads((self.directory / "sandbox.json").read_text())["clients"]
-        return {client["client_id"]: client["client_secret"] for client in clients}
+        return read_secrets(read_stack(self.environment).sandbox_file)
+
+    def sign_in(self, client: str = "onestop-h26") -> dict[str, str]:
+        """The headers of its calls."""
+        signed_in = sign_in(self.gateway, client, self.secrets[client])
+        return {**signed_in, "X-Purpose": "1.001193", "X-Officer": "clerk"}
 
     def port(self, short: str) -> int:
         return int(self.environment[f"{short.upper()}_PORT"])
@@ -114,8 +118,8 @@ class Mesh:
 def running_mesh(directory: Path, module: str = "deploy.local", **changed: str) -> Iterator[Mesh]:
     """`module` starts it; `changed` goes into its environment."""
     directory.mkdir(parents=True, exist_ok=True)
-    ports = {name: str(free_port()) for name in read_stack({}).ports}
-    mesh = Mesh(directory, {**ports, "RUN_DIR": str(directory), "PEOPLE": PEOPLE, **changed})
+    own = {**own_ports(), "RUN_DIR": str(directory)}
+    mesh = Mesh(directory, {**own, "PEOPLE": PEOPLE, **changed})
     child = Child(
         name="mesh",
         command=[sys.executable, "-m", module, "up"],

@@ -7,7 +7,11 @@ from uuid import uuid4
 
 import httpx
 import jwt
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    SECP256R1,
+    EllipticCurvePrivateKey,
+    generate_private_key,
+)
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm
@@ -21,16 +25,21 @@ TOKEN_KEY, RIGHT_KEY = "test-token-key", "test-right-key"
 
 
 class TestAuthority:
-    """Signs what the identity service and the gateway sign; serves its keys as JWKS.
+    """Signs what the identity service and the gateway sign, with keys of its own or with theirs.
 
-    `install(app)`, once the app's lifespan has begun, makes a service believe it.
+    Of its own it serves the JWKS; `install(app)`, once the app's lifespan has begun, makes a
+    service believe it.
     """
 
     __test__ = False
 
-    def __init__(self) -> None:
-        self._token_key = generate_private_key(SECP256R1())
-        self._right_key = Ed25519PrivateKey.generate()
+    def __init__(
+        self,
+        token: tuple[str, EllipticCurvePrivateKey] | None = None,
+        right: tuple[str, Ed25519PrivateKey] | None = None,
+    ) -> None:
+        self._token_kid, self._token_key = token or (TOKEN_KEY, generate_private_key(SECP256R1()))
+        self._right_kid, self._right_key = right or (RIGHT_KEY, Ed25519PrivateKey.generate())
 
     def token(self, client: str = "onestop-h26", agency: str = "H26", **over: Any) -> str:
         """An access token of five minutes; `over` replaces claims (`exp`, `iss`, `aud` …)."""
@@ -45,7 +54,7 @@ class TestAuthority:
             "exp": now + 300,
             "jti": uuid4().hex,
         }
-        return jwt.encode(claims | over, self._token_key, "ES256", {"kid": TOKEN_KEY})
+        return jwt.encode(claims | over, self._token_key, "ES256", {"kid": self._token_kid})
 
     def right(
         self,
@@ -72,7 +81,7 @@ class TestAuthority:
             "iat": now,
             "exp": now + 60,
         }
-        return jwt.encode(claims | over, self._right_key, "EdDSA", {"kid": RIGHT_KEY})
+        return jwt.encode(claims | over, self._right_key, "EdDSA", {"kid": self._right_kid})
 
     def headers(
         self,
@@ -112,9 +121,9 @@ class TestAuthority:
     def _keys(self, request: httpx.Request) -> httpx.Response:
         if request.url.host == "identity":
             key = ECAlgorithm.to_jwk(self._token_key.public_key(), as_dict=True)
-            return _key_set(key, kid=TOKEN_KEY, alg="ES256")
+            return _key_set(key, kid=self._token_kid, alg="ES256")
         key = OKPAlgorithm.to_jwk(self._right_key.public_key(), as_dict=True)
-        return _key_set(key, kid=RIGHT_KEY, alg="EdDSA")
+        return _key_set(key, kid=self._right_kid, alg="EdDSA")
 
 
 def _key_set(key: dict[str, Any], *, kid: str, alg: str) -> httpx.Response:

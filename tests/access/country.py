@@ -1,47 +1,36 @@
 """The real gateway before the real services, each on a database of its own, in this process."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cached_property
+from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import jwt
-from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
 
-import dossier_service.main
-import dossier_service.settings
-import identity_service.main
-import identity_service.settings
-import sync_service.main
-import sync_service.settings
 from deploy.ports import free_port
-from dossier_service.catalogue import own_procedures
-from dossier_service.use_cases.catalogue import begin
-from gateway.keys import RightsSigner, read_private_key
 from gateway.upstreams import OPERATIONS, Operation
-from identity_service.keys import ALGORITHM, Signer
 from identity_service.people.personas import personas
-from identity_service.seed import seed
-from shared.app import AUDIENCE
-from shared.auth import RIGHTS_ISSUER
+from identity_service.settings import Settings
 from shared.events import ClientChanged, GrantChanged
-from shared.migrations import upgrade
-from shared.settings import ServiceSettings
 from tests.conftest import Databases
-from tests.factories import ISSUER
-from tests.gateway.mesh import Mesh, Services, make_client, make_grant, open_mesh
-from tests.gateway.wire import serving
+from tests.factories import TestAuthority
+from tests.gateway.mesh import (
+    Mesh,
+    Services,
+    make_client,
+    make_grant,
+    open_mesh,
+    signing_rights,
+)
+from tests.installation import make_services
+from tests.serving import serving
 
-PERSON_KEY = "5b" * 32
 # "Ours" is Hà Nội's, "theirs" is that of Hồ Chí Minh City.
 OURS, THEIRS = "H26", "H29"
 BIRTH, COPY = "1.001193", "2.000815"
@@ -53,28 +42,16 @@ class Country:
 
     mesh: Mesh
     apps: Mapping[str, FastAPI]
-    addresses: Mapping[str, str]
-    signer: Signer
-    sandbox: identity_service.settings.Settings
+    authority: TestAuthority
 
-    @cached_property
-    def rights_key(self) -> RightsSigner:
-        return RightsSigner(read_private_key("rights_key", self.mesh.settings.rights_key))
+    @property
+    def identity(self) -> Settings:
+        settings: Settings = self.apps["identity"].state.settings
+        return settings
 
     def token(self, client: str, agency: str = OURS, **over: Any) -> str:
         """Signed with the key of the identity service; `over` replaces claims."""
-        now = int(time.time())
-        claims = {
-            "iss": ISSUER,
-            "aud": AUDIENCE,
-            "sub": client,
-            "agency": agency,
-            "kind": "sandbox",
-            "iat": now,
-            "exp": now + 300,
-            "jti": uuid4().hex,
-        }
-        return jwt.encode(claims | over, self.signer.key, ALGORITHM, {"kid": self.signer.kid})
+        return self.authority.token(client, agency, **over)
 
     def signed_by_somebody(self, signed: str) -> str:
         """The same claims, in the name of the same key, with the signature of another one."""
@@ -92,22 +69,10 @@ class Country:
         return jwt.encode(claims, "", "none", {"kid": jwt.get_unverified_header(signed)["kid"]})
 
     def right(self, client: str, operation: Operation, /, **over: Any) -> str:
-        """As the gateway signs it, of no limit; `over` replaces claims."""
-        now = int(time.time())
-        claims = {
-            "iss": RIGHTS_ISSUER,
-            "aud": self.apps[operation.service].state.settings.name,
-            "sub": client,
-            "operation": operation.name,
-            "grants": [str(uuid4())],
-            "procedures": None,
-            "fields": None,
-            "agencies": None,
-            "iat": now,
-            "exp": now + 60,
-        }
-        key = self.rights_key._key
-        return jwt.encode(claims | over, key, "EdDSA", {"kid": self.rights_key.kid})
+        """Signed with the key of the gateway, of no limit; `over` replaces claims."""
+        audience = self.apps[operation.service].state.settings.name
+        claims = {"client": client, "operation": operation.name, "audience": audience}
+        return self.authority.right(**(claims | over))
 
     async def ask(
         self, method: str, path: str, headers: Sequence[tuple[str, str]], **sent: Any
@@ -142,74 +107,25 @@ class Country:
         return answer
 
 
-async def _fill_catalogue(app: FastAPI) -> None:
-    async with app.state.sessions.begin() as session:
-        await begin(session, own_procedures(), None, now=datetime(2026, 1, 5, tzinfo=UTC))
-
-
 @asynccontextmanager
-async def open_country(postgres: Databases, sandbox: Any) -> AsyncIterator[Country]:
-    gateway_port = free_port()
-    made = _settings(postgres, f"http://127.0.0.1:{gateway_port}", sandbox)
+async def open_country(postgres: Databases, sandbox: Path) -> AsyncIterator[Country]:
+    ports = {name: free_port() for name in ("identity", "dossier", "sync", "gateway")}
+    urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
+    services = await asyncio.to_thread(make_services, postgres, urls, sandbox)
     async with AsyncExitStack() as stack:
-        apps: dict[str, FastAPI] = {}
-        addresses: dict[str, Any] = {}
-        for settings in made.values():
-            await asyncio.to_thread(upgrade, settings)
-        # The identity service is asked for its keys by the others.
-        identity_settings = made["identity"]
-        assert isinstance(identity_settings, identity_service.settings.Settings)
-        await seed(identity_settings)
-        for name, app in _apps(made).items():
+        for name, app in services.items():
             await stack.enter_async_context(app.router.lifespan_context(app))
-            port = await stack.enter_async_context(serving(app, made[name].port))
-            apps[name], addresses[f"{name}_url"] = app, f"http://127.0.0.1:{port}"
-        await _fill_catalogue(apps["dossier"])
+            await stack.enter_async_context(serving(app, ports[name]))
+        behind: dict[str, Any] = {f"{name}_url": urls[name] for name in services}
         mesh = await stack.enter_async_context(
-            open_mesh(postgres.database_url("gateway"), Services(), **addresses)
+            open_mesh(postgres.database_url("gateway"), Services(), **behind)
         )
-        await stack.enter_async_context(serving(mesh.gateway, gateway_port))
-        apps["gateway"] = mesh.gateway.own
-        signer = await apps["identity"].state.token_desk.keys.signer()
-        country = Country(mesh, apps, addresses, signer, identity_settings)
+        await stack.enter_async_context(serving(mesh.gateway, ports["gateway"]))
+        tokens = await services["identity"].state.token_desk.keys.signer()
+        authority = TestAuthority((tokens.kid, tokens.key), signing_rights(mesh.settings))
+        country = Country(mesh, {**services, "gateway": mesh.gateway.own}, authority)
         await country.allow("operator-vpcp", {"operations": ["*"]}, agency="G22")
         yield country
-
-
-def _settings(postgres: Databases, gateway_url: str, sandbox: Any) -> dict[str, ServiceSettings]:
-    identity_port = free_port()
-    common = {
-        "kafka_servers": "127.0.0.1:1",
-        "gateway_url": gateway_url,
-        "identity_url": f"http://127.0.0.1:{identity_port}",
-        "person_hash_key": PERSON_KEY,
-    }
-
-    def of(name: str, **own: Any) -> dict[str, Any]:
-        return common | {"database_url": postgres.database_url(name)} | own
-
-    identity = of(
-        "identity_service",
-        port=identity_port,
-        key_encryption_key=Fernet.generate_key().decode(),
-        people=0,
-        sandbox_file=sandbox,
-    )
-    return {
-        "identity": identity_service.settings.Settings.model_validate(identity),
-        "dossier": dossier_service.settings.Settings.model_validate(
-            of("dossier_service", port=free_port())
-        ),
-        "sync": sync_service.settings.Settings.model_validate(of("sync_service", port=free_port())),
-    }
-
-
-def _apps(made: Mapping[str, Any]) -> dict[str, FastAPI]:
-    return {
-        "identity": identity_service.main.create_app(made["identity"]),
-        "dossier": dossier_service.main.create_app(made["dossier"]),
-        "sync": sync_service.main.create_app(made["sync"]),
-    }
 
 
 def verification() -> dict[str, object]:

@@ -72,8 +72,8 @@ async def make_things(country: Country) -> Things:
         records[whose] = await _look(country, WHOSE[whose])
     letters = {name: await _set_aside(country, name) for name in country.apps}
     await country.as_operator("POST", "/identity/v1/clients/onestop-h26/keys", json=JWK, headers={})
-    assert country.sandbox.sandbox_file
-    secret = read_secrets(country.sandbox.sandbox_file)["onestop-h26"]
+    assert country.identity.sandbox_file
+    secret = read_secrets(country.identity.sandbox_file)["onestop-h26"]
     return Things(
         dossiers | {"nobody": "H99-261122-0001"},
         told | {"nobody": "H99-261102-0001"},

@@ -7,11 +7,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from httpx import ASGITransport, AsyncClient, Response
+from httpx import Response
 from hypothesis import given
 
 from gateway.upstreams import OPERATIONS
-from identity_service.main import create_app
 from identity_service.seed import seed
 from shared.auth import RIGHT_HEADER
 from shared.migrations import upgrade
@@ -22,7 +21,7 @@ from tests.access.samples import JWK, Things
 from tests.conftest import Databases
 from tests.factories import TestAuthority
 from tests.identity_service.calls import Identity
-from tests.identity_service.conftest import make_settings
+from tests.identity_service.conftest import make_settings, serving
 
 ALL = Limits()
 ROOT = "/identity/v1"
@@ -98,17 +97,9 @@ class Registry:
 @pytest.fixture(scope="session")
 async def registry(postgres: Databases) -> AsyncIterator[Registry]:
     settings = make_settings(postgres.database_url("identity_service"), people=0)
-    app = create_app(settings)
     await asyncio.to_thread(upgrade, settings)
     await seed(settings)
-    transport = ASGITransport(app, raise_app_exceptions=False)
-    async with (
-        app.router.lifespan_context(app),
-        AsyncClient(transport=transport, base_url="http://identity") as http,
-    ):
-        authority = TestAuthority()
-        authority.install(app)
-        identity = Identity(app, http, authority, settings)
+    async with serving(settings, TestAuthority()) as identity:
         made = Registry(identity, {"agencies": AGENCIES, "clients": [], "grants": []})
         clients, grants = await fill(made)
         yield Registry(identity, {"agencies": AGENCIES, "clients": clients, "grants": grants})

@@ -23,7 +23,7 @@ async def test_what_is_taken_away_is_refused_within_two_seconds(
 ) -> None:
     async with AsyncExitStack() as stack:
         country = await stack.enter_async_context(open_country(postgres, tmp_path / "sandbox.json"))
-        await stack.enter_async_context(working(country.sandbox, {}, kafka))
+        await stack.enter_async_context(working(country.identity, {}, kafka))
         told = gateway.handlers.HANDLERS
         await stack.enter_async_context(working(country.mesh.settings, told, kafka))
         grant = await newcomer(country, "loser")

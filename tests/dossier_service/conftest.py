@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from httpx import ASGITransport, AsyncClient
 
 from deploy.apart import run_apart
 from dossier_service.catalogue import own_procedures
@@ -17,19 +16,19 @@ from shared.migrations import upgrade
 from tests.conftest import Databases
 from tests.dossier_service.desk import Desk, at, utc
 from tests.factories import TestAuthority
+from tests.serving import calling
 
 PERSON_KEY = "5b" * 32
 
 
-def make_settings(postgres: Databases) -> Settings:
+def make_settings(postgres: Databases, **over: object) -> Settings:
     """Of a migrated database that holds the own procedures."""
-    made = Settings.model_validate(
-        {
-            "database_url": postgres.database_url("dossier_service"),
-            "kafka_servers": "127.0.0.1:1",
-            "person_hash_key": PERSON_KEY,
-        }
-    )
+    defaults = {
+        "database_url": postgres.database_url("dossier_service"),
+        "kafka_servers": "127.0.0.1:1",
+        "person_hash_key": PERSON_KEY,
+    }
+    made = Settings.model_validate(defaults | over)
 
     async def prepare() -> None:
         async with open_database(made) as sessions, sessions.begin() as session:
@@ -43,12 +42,7 @@ def make_settings(postgres: Databases) -> Settings:
 @asynccontextmanager
 async def serving(settings: Settings, authority: TestAuthority) -> AsyncIterator[Desk]:
     app = create_app(settings)
-    transport = ASGITransport(app, raise_app_exceptions=False)
-    async with (
-        app.router.lifespan_context(app),
-        AsyncClient(transport=transport, base_url="http://dossier") as http,
-    ):
-        authority.install(app)
+    async with calling(app, authority) as http:
         desk = Desk(app, http, authority, settings)
         app.dependency_overrides[now] = lambda: utc(desk.now)
         yield desk

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import asyncpg
 import httpx
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -18,6 +19,7 @@ from deploy.postgres import plain_url
 from deploy.secrets import ed25519_key
 from gateway.admission import Admission
 from gateway.handlers import HANDLERS
+from gateway.keys import RightsSigner, read_private_key
 from gateway.main import Gateway, create_app
 from gateway.settings import Settings
 from gateway.upstreams import OPERATIONS
@@ -26,7 +28,8 @@ from shared.events import AgencyChanged, ClientChanged, GrantChanged
 from shared.migrations import upgrade
 from tests.conftest import Databases
 from tests.factories import TestAuthority
-from tests.gateway.wire import SUBJECT, serving
+from tests.gateway.wire import SUBJECT
+from tests.serving import serving
 from tests.waiting import eventually
 
 VERIFY = "POST /identity/v1/verifications"
@@ -67,6 +70,12 @@ def make_settings(database_url: str, services: str = "http://127.0.0.1:9", **ove
         "ledger_key": ed25519_key(),
     }
     return Settings(database_url=database_url, **(defaults | over))
+
+
+def signing_rights(settings: Settings) -> tuple[str, Ed25519PrivateKey]:
+    """The key of that gateway, and its id."""
+    key = read_private_key("rights_key", settings.rights_key)
+    return RightsSigner(key).kid, key
 
 
 def make_grant(client: str = "onestop-h26", **over: Any) -> GrantChanged:

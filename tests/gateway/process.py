@@ -1,7 +1,6 @@
 """The gateway as it is run: `python -m shared gateway serve`, behind a socket of its own."""
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -11,18 +10,21 @@ from pathlib import Path
 from typing import Protocol
 
 import httpx
+from pydantic import SecretStr
 
+from deploy.child import Child
+from deploy.local.stack import ROOT
 from deploy.ports import free_port
-from deploy.secrets import ed25519_key
-from gateway import projections
+from gateway.handlers import HANDLERS
+from gateway.settings import Settings
 from shared.database import open_database
-from shared.events import GrantChanged
+from shared.events import Event, GrantChanged
 from shared.migrations import upgrade
 from tests.factories import TestAuthority
 from tests.gateway.mesh import PURPOSE, make_client, make_grant, make_settings
 from tests.waiting import eventually
 
-ENDS_WITHIN = 60.0
+STARTS_WITHIN = ENDS_WITHIN = 60.0
 
 
 class Behind(Protocol):
@@ -34,66 +36,73 @@ class Behind(Protocol):
 
 @dataclass
 class Process:
-    """`headers` are those of one client that may verify, list and read; `log` is its output."""
+    """`headers` are those of one client that may verify, list and read."""
 
     port: int
-    process: asyncio.subprocess.Process
+    child: Child
     headers: dict[str, str]
-    log: Path
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        assert self.child.process_id
+        return self.child.process_id.pid
+
+    async def ended(self) -> int:
+        """How it ended, of itself."""
+        await eventually(lambda: not self.child.is_running, within=ENDS_WITHIN)
+        assert self.child.exit_code is not None
+        return self.child.exit_code
 
 
 @asynccontextmanager
 async def gateway_process(
     database_url: str, services: Behind, folder: Path, *, grant: GrantChanged | None = None
 ) -> AsyncIterator[Process]:
-    await _prepare(database_url, grant or make_grant())
-    for name in ("rights_key", "ledger_key"):
-        (folder / name).write_text(ed25519_key())
-    port, log = free_port(), folder / "gateway.log"
-    environment = {
-        "DATABASE_URL": database_url,
-        "KAFKA_SERVERS": "127.0.0.1:9",
-        "SECRETS_DIR": str(folder),
-        "PORT": str(port),
-        **{f"{name}_URL": services.address for name in ("IDENTITY", "DOSSIER", "SYNC")},
-    }
-    command = [sys.executable, "-m", "shared", "gateway", "serve"]
-    with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            *command, env={**os.environ, **environment}, stdout=output, stderr=output
-        )
-    token = services.authority.token()
-    headers = {"Authorization": f"Bearer {token}", **PURPOSE}
-    gateway = Process(port, process, headers, log)
-    try:
-        await eventually(lambda: is_ready(gateway.url), within=60)
-        yield gateway
-    finally:
-        assert await _ended(process) in {0, -signal.SIGKILL}
-
-
-async def _ended(process: asyncio.subprocess.Process) -> int:
-    """How it ended: well, where it was not killed before; one that does not end is killed."""
-    if process.returncode is None:
-        process.terminate()
-    try:
-        return await asyncio.wait_for(process.wait(), ENDS_WITHIN)
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        raise
-
-
-async def _prepare(database_url: str, grant: GrantChanged) -> None:
-    settings = make_settings(database_url)
+    settings = make_settings(database_url, services.address, port=free_port())
     await asyncio.to_thread(upgrade, settings)
+    await tell(settings, make_client(), grant or make_grant())
+    headers = {"Authorization": f"Bearer {services.authority.token()}", **PURPOSE}
+    gateway = Process(settings.port, gateway_child(settings, folder / "gateway.log"), headers)
+    try:
+        gateway.child.start()
+        await until_ready(gateway.url)
+        yield gateway
+        gateway.child.ask_to_stop()
+        assert await gateway.ended() in {0, -signal.SIGKILL}
+    finally:
+        gateway.child.stop(0)
+
+
+def gateway_child(settings: Settings, log: Path) -> Child:
+    """Its environment says these settings, and nothing else."""
+    told = settings.model_dump(exclude={"name"}, exclude_none=True)
+    secrets = {
+        name: value.get_secret_value()
+        for name, value in told.items()
+        if isinstance(value, SecretStr)
+    }
+    return Child(
+        "gateway",
+        [sys.executable, "-m", "shared", "gateway", "serve"],
+        log=log,
+        cwd=ROOT,
+        env={name.upper(): str(value) for name, value in (told | secrets).items()},
+    )
+
+
+async def tell(settings: Settings, *events: Event) -> None:
+    """As its worker does."""
     async with open_database(settings) as sessions, sessions.begin() as session:
-        await projections.keep_clients(session, [make_client()])
-        await projections.keep_grants(session, [grant])
+        for event in events:
+            await HANDLERS[type(event)][0](session, [event])
+
+
+async def until_ready(url: str) -> None:
+    await eventually(lambda: is_ready(url), within=STARTS_WITHIN)
 
 
 async def is_ready(url: str) -> bool:

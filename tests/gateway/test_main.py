@@ -97,11 +97,11 @@ async def test_served_gateway_answers_and_drains_at_sigterm(
         services.answer = lambda: Waiting(asked, going_on)
         call = asyncio.create_task(http.post(PATH, json={}))
         await asked.wait()
-        gateway.process.send_signal(signal.SIGTERM)
+        gateway.child.ask_to_stop()
         services.answer = told
         going_on.set()
         assert (await call).status_code == HTTPStatus.OK
-        assert await gateway.process.wait() == 0
+        assert await gateway.ended() == 0
     assert (await call).json() == {}
 
 
@@ -110,10 +110,11 @@ async def test_killed_gateway_leaves_no_worker_behind(
 ) -> None:
     database_url = postgres.database_url("gateway")
     async with gateway_process(database_url, services, tmp_path) as gateway:
-        workers = psutil.Process(gateway.process.pid).children(recursive=True)
+        process = psutil.Process(gateway.pid)
+        workers = process.children(recursive=True)
         assert workers
-        gateway.process.kill()
-        await gateway.process.wait()
+        process.kill()
+        assert await gateway.ended() == -signal.SIGKILL
         await eventually(lambda: not any(worker.is_running() for worker in workers))
 
 

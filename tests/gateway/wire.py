@@ -5,15 +5,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
-import uvicorn
 from opentelemetry.trace import Tracer
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from gateway.forwarding import Breaker, Exchange, Forwarder, Upstream, open_session
 from gateway.upstreams import Match, Operation, Service, find
 from shared.problems import Unavailable
-from tests.waiting import eventually
+from tests.serving import serving
 
 SUBJECT = "ab" * 32
 NAMED = f"X-Subject: {SUBJECT}\r\nX-Fields: name, birth_date\r\n"
@@ -155,26 +154,6 @@ class Door:
 
 async def own_routes(scope: Scope, receive: Receive, send: Send) -> None:
     await PlainTextResponse("the gateway's own")(scope, receive, send)
-
-
-@asynccontextmanager
-async def serving(app: ASGIApp, port: int = 0) -> AsyncIterator[int]:
-    """The port of `app` behind a real server: the given one, or any that is free."""
-    config = uvicorn.Config(
-        app,
-        port=port,
-        lifespan="off",
-        log_level="critical",
-        loop="none",
-        interface="asgi3",
-        proxy_headers=False,
-    )
-    server = uvicorn.Server(config)
-    task = asyncio.create_task(server.serve())
-    await eventually(lambda: server.started)
-    yield server.servers[0].sockets[0].getsockname()[1]
-    server.should_exit = server.force_exit = True
-    await task
 
 
 @asynccontextmanager

@@ -1,11 +1,11 @@
 """The identity service on its own seeded database, called as the gateway calls it."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
-from httpx import ASGITransport, AsyncClient
 
 from deploy.apart import run_apart
 from identity_service.main import create_app
@@ -15,6 +15,7 @@ from shared.migrations import upgrade
 from tests.conftest import Databases
 from tests.factories import TestAuthority
 from tests.identity_service.calls import Identity
+from tests.serving import calling
 
 PEOPLE = 500
 
@@ -28,6 +29,13 @@ def make_settings(database_url: str, **over: object) -> Settings:
         "people": PEOPLE,
     }
     return Settings.model_validate(defaults | over)
+
+
+@asynccontextmanager
+async def serving(settings: Settings, authority: TestAuthority) -> AsyncIterator[Identity]:
+    app = create_app(settings)
+    async with calling(app, authority) as http:
+        yield Identity(app, http, authority, settings)
 
 
 @pytest.fixture(scope="session")
@@ -51,13 +59,5 @@ def authority() -> TestAuthority:
 
 @pytest.fixture(scope="session")
 async def identity(settings: Settings, authority: TestAuthority) -> AsyncIterator[Identity]:
-    app = create_app(settings)
-    async with (
-        app.router.lifespan_context(app),
-        # An error that no one foresaw is answered, as uvicorn would; not raised into the test.
-        AsyncClient(
-            transport=ASGITransport(app, raise_app_exceptions=False), base_url="http://identity"
-        ) as http,
-    ):
-        authority.install(app)
-        yield Identity(app, http, authority, settings)
+    async with serving(settings, authority) as identity:
+        yield identity

@@ -12,7 +12,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from httpx import ASGITransport, AsyncClient, Response
+from httpx import Response
 from jwt.algorithms import OKPAlgorithm
 from sqlalchemy import event, select
 from typer.testing import CliRunner, Result
@@ -27,6 +27,7 @@ from shared.auth import KeySet, Unauthenticated, Verifier
 from shared.database import SessionFactory
 from tests.conftest import Databases
 from tests.identity_service.calls import Identity
+from tests.serving import calling
 
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 SYSTEM = "hospital-system"
@@ -375,12 +376,7 @@ async def test_two_processes_that_start_at_once_make_one_key(
 async def test_callers_at_once_do_not_take_the_last_connections_from_the_reload_of_keys(
     settings: Settings,
 ) -> None:
-    app = create_app(settings.model_copy(update={"database_pool": 2}))
-    transport = ASGITransport(app, raise_app_exceptions=False)
-    async with (
-        app.router.lifespan_context(app),
-        AsyncClient(transport=transport, base_url="http://identity") as http,
-    ):
+    async with calling(create_app(settings.model_copy(update={"database_pool": 2}))) as http:
         form = secret_form(settings, "onestop-h26")
         responses = await asyncio.gather(
             *(http.post("/oauth/token", data=form) for _ in range(8)),
@@ -495,11 +491,6 @@ async def test_a_token_that_another_key_signed_is_not_believed(identity: Identit
 
 async def test_a_service_starts_while_its_database_is_away(settings: Settings) -> None:
     away = settings.model_copy(update={"database_url": "postgresql+asyncpg://x@127.0.0.1:1/x"})
-    app = create_app(away)
-    transport = ASGITransport(app, raise_app_exceptions=False)
-    async with (
-        app.router.lifespan_context(app),
-        AsyncClient(transport=transport, base_url="http://identity") as http,
-    ):
+    async with calling(create_app(away)) as http:
         assert (await http.get("/healthz")).status_code == 200
         assert (await http.get("/.well-known/jwks.json")).status_code == 503

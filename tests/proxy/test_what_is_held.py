@@ -21,7 +21,7 @@ EXPECTED_EVENTS = {"rights_read", "chain_held", "upstream_broke_midway"}
 
 
 def worker(stage: Stage) -> psutil.Process:
-    found = psutil.Process(stage.gateway.process.pid).children(recursive=True)
+    found = psutil.Process(stage.gateway.pid).children(recursive=True)
     return max(found, key=lambda process: int(process.memory_info().rss))
 
 
@@ -79,7 +79,7 @@ def held(stage: Stage, process: psutil.Process) -> list[object]:
 async def test_log_is_in_the_gateways_own_words(stage: Stage) -> None:
     """One JSON object a line, of events that are known: whatever was sent, nothing is in there."""
     await stage.good_call()
-    lines = stage.gateway.log.read_bytes().splitlines()
+    lines = stage.gateway.child.log.read_bytes().splitlines()
     assert lines
     assert {orjson.loads(line)["event"] for line in lines} <= EXPECTED_EVENTS
     for word in (b"forged", b"poison", b"079301000001", b"Bearer", b"10.0.0.1"):

@@ -6,9 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
 from typing import Any
 
-import httpx
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
-from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,7 +16,6 @@ from shared.events import AgencyChanged, DossierProgressed, Event
 from shared.migrations import MECHANICS
 from shared.outbox import _message, emit, keep_partitions
 from shared.settings import ServiceSettings
-from tests.factories import TestAuthority
 
 DOSSIERS = "dossier.events.v1"
 # (role, **variables) of tiny_worker.py
@@ -144,12 +141,3 @@ async def tailing(settings: ServiceSettings, topic: str = DOSSIERS) -> AsyncIter
     )
     async with consumer:
         yield Tail(consumer)
-
-
-@asynccontextmanager
-async def serving(app: FastAPI, authority: TestAuthority) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app)
-    async with app.router.lifespan_context(app):
-        authority.install(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
-            yield client

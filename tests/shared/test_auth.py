@@ -25,7 +25,8 @@ from shared.auth import (
 from shared.problems import Unavailable
 from shared.settings import ServiceSettings
 from tests.factories import ISSUER, TOKEN_KEY, TestAuthority
-from tests.shared.mechanics import SERVICE, serving
+from tests.serving import calling
+from tests.shared.mechanics import SERVICE
 
 OPERATION = "GET /dossier/v1/dossiers/{code}"
 PATH = "/dossier/v1/dossiers/H26-261122-0001"
@@ -67,7 +68,7 @@ async def client(authority: TestAuthority) -> AsyncIterator[httpx.AsyncClient]:
         name=SERVICE, database_url="postgresql+asyncpg://nobody@/none", kafka_servers="-"
     )
     app = create_service(settings, title="Test", prefix="/dossier/v1", routers=[router])
-    async with serving(app, authority) as client:
+    async with calling(app, authority) as client:
         yield client
 
 

@@ -34,6 +34,7 @@ from shared.outbox import relay_batch
 from shared.settings import ServiceSettings
 from shared.telemetry import DEAD_LETTERS
 from tests.factories import TestAuthority
+from tests.serving import calling
 from tests.shared.mechanics import (
     DOSSIERS,
     HANDLERS,
@@ -42,7 +43,6 @@ from tests.shared.mechanics import (
     record,
     record_effect,
     scalar,
-    serving,
     tailing,
     versions_of,
 )
@@ -168,7 +168,7 @@ async def client(
     settings: ServiceSettings, sessions: SessionFactory, authority: TestAuthority
 ) -> AsyncIterator[httpx.AsyncClient]:
     app = create_service(settings, title="Test", prefix="/dossier/v1", routers=[])
-    async with serving(app, authority) as client:
+    async with calling(app, authority) as client:
         yield client
 
 

@@ -22,7 +22,8 @@ from shared.settings import ServiceSettings
 from shared.telemetry import configure_logging
 from tests.conftest import Databases
 from tests.factories import TestAuthority
-from tests.shared.mechanics import progressed, scalar, serving
+from tests.serving import calling
+from tests.shared.mechanics import progressed, scalar
 from tests.waiting import eventually
 
 NUMBER = "079204001234"
@@ -75,7 +76,7 @@ async def client(
             )
         )
     app = create_service(settings, title="Test", prefix="/test/v1", routers=[router])
-    async with serving(app, authority) as client:
+    async with calling(app, authority, raise_app_exceptions=True) as client:
         yield client
 
 

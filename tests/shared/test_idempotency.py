@@ -19,7 +19,8 @@ from shared.preconditions import set_etag
 from shared.problems import Invalid
 from shared.settings import ServiceSettings
 from tests.factories import TestAuthority
-from tests.shared.mechanics import SERVICE, scalar, serving
+from tests.serving import calling
+from tests.shared.mechanics import SERVICE, scalar
 
 PATH = "/dossier/v1/notes"
 OPERATION = f"POST {PATH}"
@@ -53,7 +54,7 @@ async def client(
     settings: ServiceSettings, sessions: SessionFactory, authority: TestAuthority
 ) -> AsyncIterator[httpx.AsyncClient]:
     app = create_service(settings, title="Test", prefix="/dossier/v1", routers=[router])
-    async with serving(app, authority) as client:
+    async with calling(app, authority) as client:
         yield client
 
 

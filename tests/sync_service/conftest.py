@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 
 import pytest
-from httpx import ASGITransport, AsyncClient
 
 from shared.migrations import upgrade
 from sync_service.clock import now
@@ -13,6 +12,7 @@ from sync_service.main import create_app
 from sync_service.settings import Settings
 from tests.conftest import Databases
 from tests.factories import TestAuthority
+from tests.serving import calling
 from tests.sync_service.national import National
 
 TODAY = datetime.fromisoformat("2026-11-22T10:00:00+07:00")
@@ -34,12 +34,7 @@ def make_settings(postgres: Databases, **over: object) -> Settings:
 async def serving(settings: Settings, authority: TestAuthority) -> AsyncIterator[National]:
     app = create_app(settings)
     app.dependency_overrides[now] = lambda: TODAY
-    transport = ASGITransport(app, raise_app_exceptions=False)
-    async with (
-        app.router.lifespan_context(app),
-        AsyncClient(transport=transport, base_url="http://sync") as http,
-    ):
-        authority.install(app)
+    async with calling(app, authority) as http:
         yield National(app, http, authority, settings)
 
 

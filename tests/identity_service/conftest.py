@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
+from jwt.algorithms import OKPAlgorithm
 
 from deploy.apart import run_apart
 from identity_service.main import create_app
@@ -15,6 +16,7 @@ from shared.migrations import upgrade
 from tests.conftest import Databases
 from tests.factories import TestAuthority
 from tests.identity_service.calls import Identity
+from tests.identity_service.signing_in import KEY, SYSTEM
 from tests.serving import calling
 
 PEOPLE = 500
@@ -61,3 +63,19 @@ def authority() -> TestAuthority:
 async def identity(settings: Settings, authority: TestAuthority) -> AsyncIterator[Identity]:
     async with serving(settings, authority) as identity:
         yield identity
+
+
+@pytest.fixture(scope="session")
+async def system(identity: Identity) -> str:
+    """A production client with a registered key."""
+    new = {"client_id": SYSTEM, "agency": "G18", "name": "Hospital", "kind": "production"}
+    created = await identity.call("POST /identity/v1/clients", json=new)
+    assert created.status_code == 201
+    public = OKPAlgorithm.to_jwk(KEY.public_key(), as_dict=True)
+    registered = await identity.call(
+        "POST /identity/v1/clients/{client_id}/keys",
+        at={"client_id": SYSTEM},
+        json=public | {"kid": "first"},
+    )
+    assert registered.status_code == 201
+    return SYSTEM

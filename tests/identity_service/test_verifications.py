@@ -2,15 +2,13 @@ import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-import httpx
 import pytest
 import stamina
 import structlog
 
 from identity_service.answers import Answer
-from identity_service.matching import Recorded, bare_name_key, name_key
+from identity_service.matching import Recorded
 from identity_service.people import personas
-from identity_service.sources.remote import Remote
 from identity_service.sources.source import Finding, Inquiry
 from shared.hashing import person_hash
 from shared.telemetry import configure_logging
@@ -196,77 +194,6 @@ async def test_no_number_and_no_name_stands_in_the_logs(
         assert str(word) not in logged
 
 
-def _inquiry() -> Inquiry:
-    known = personas()["match"]
-    return Inquiry(
-        personal_number=known.personal_number,
-        person="ab" * 32,
-        claim=known.claim,
-        agency="H26",
-        purpose="1.001193",
-        officer="officer-1",
-        trace_id="trace",
-    )
-
-
-def _remote(reply: httpx.Response | Exception) -> tuple[Remote, list[httpx.Request]]:
-    sent: list[httpx.Request] = []
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        sent.append(request)
-        if isinstance(reply, Exception):
-            raise reply
-        return reply
-
-    http = httpx.AsyncClient(transport=httpx.MockTransport(answer))
-    return Remote(http, "http://ndxp/look-up"), sent
-
-
-RECORD = {
-    "HoVaTen": {"Ho": "Nguyễn", "ChuDem": "Văn", "Ten": "An"},
-    "GioiTinh": 1,
-    "NgayThangNamSinh": {"Nam": "1990", "NgayThangNam": "19900514"},
-    "ThuongTru": {"MaTinhThanh": "01", "MaPhuongXa": "00070"},
-}
-
-
-async def remembered(record: dict[str, object], said: str | None = None) -> Finding:
-    """What is understood of a remote source's answer with that one record."""
-    remote, _ = _remote(httpx.Response(200, json={"CongdanCollection": [record], "KetQua": said}))
-    return await remote.look_up(_inquiry())
-
-
-@pytest.mark.parametrize(
-    ("written", "read"),
-    [
-        ({"Nam": "1990", "NgayThangNam": "19900231"}, "1990"),
-        ({"Nam": None, "NgayThangNam": "19900231"}, None),
-        ({"Nam": "?"}, None),
-        (None, None),
-    ],
-)
-async def test_an_impossible_birth_date_is_one_that_the_source_does_not_say(
-    written: dict[str, str | None] | None, read: str | None
-) -> None:
-    found = await remembered(RECORD | {"NgayThangNamSinh": written})
-    assert found.said is None
-    assert found.recorded is not None
-    assert found.recorded.birth_date == read
-
-
-async def test_what_a_remote_source_leaves_empty_is_not_said() -> None:
-    name = {"Ho": "Nguyễn", "ChuDem": None, "Ten": "An"}
-    found = await remembered({"HoVaTen": name, "GioiTinh": None, "ThuongTru": None})
-    assert found.recorded == Recorded(
-        name_key("Nguyễn An"), bare_name_key("Nguyễn An"), None, 0, None, None
-    )
-
-
-async def test_a_locked_record_is_not_compared() -> None:
-    assert (await remembered(RECORD, "LOCKED")).recorded is None
-    assert (await remembered(RECORD, "DECEASED")).recorded is not None
-
-
 class Holding:
     """A source that holds one record, and may say something of it."""
 
@@ -291,39 +218,3 @@ async def test_a_record_without_name_or_birth_date_proves_nobody(
     assert (answer["result"], answer["differing"]) == ("AMBIGUOUS", [])
     assert answer["not_comparable"][:2] == ["full_name", "birth_date"]
     assert (other_sex["result"], other_sex["differing"]) == ("MISMATCH", ["sex"])
-
-
-async def test_a_remote_source_is_asked_in_the_national_field_names() -> None:
-    remote, sent = _remote(httpx.Response(200, json={"CongdanCollection": [RECORD]}))
-    found = await remote.look_up(_inquiry())
-    assert found.said is None
-    assert found.recorded is not None
-    assert found.recorded.birth_date == "1990-05-14"
-    assert found.recorded.name_key == name_key("Nguyễn Văn An")
-    request = httpx.Response(200, content=sent[0].content).json()
-    assert request["MaTichHop"] == "037"
-    assert request["MaDonVi"] == "H26"
-    assert request["HoVaTen"] == "NGUYỄN VĂN AN"
-    assert personas()["match"].personal_number not in str(sent[0].url)
-
-
-@pytest.mark.parametrize(
-    ("reply", "said"),
-    [
-        (httpx.Response(200, json={"CongdanCollection": []}), "NOT_FOUND"),
-        (httpx.Response(200, json={"CongdanCollection": [RECORD, RECORD]}), "AMBIGUOUS"),
-        (httpx.Response(200, json={"KetQua": "NOT_YET_REPLICATED"}), "NOT_YET_REPLICATED"),
-        (httpx.Response(503), "SOURCE_UNAVAILABLE"),
-        (httpx.Response(429), "SOURCE_UNAVAILABLE"),
-        (httpx.Response(200, text="<html>"), "SOURCE_UNAVAILABLE"),
-        (httpx.Response(200, json={"CongdanCollection": [{}]}), "SOURCE_UNAVAILABLE"),
-        (httpx.ReadTimeout("too slow"), "SOURCE_UNAVAILABLE"),
-        (httpx.ConnectError("refused"), "SOURCE_UNAVAILABLE"),
-    ],
-)
-async def test_what_a_remote_source_cannot_say_is_source_unavailable(
-    reply: httpx.Response | Exception, said: str
-) -> None:
-    remote, _ = _remote(reply)
-    found = await remote.look_up(_inquiry())
-    assert (found.said, found.recorded) == (said, None)

@@ -1,0 +1,178 @@
+"""A client whose key is registered signs its assertion, which is good once."""
+
+import asyncio
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from jwt.algorithms import OKPAlgorithm
+from sqlalchemy import select
+from typer.testing import CliRunner, Result
+
+from identity_service.keys import cli
+from identity_service.models import UsedAssertion
+from identity_service.store import forget_used_assertions
+from tests.identity_service.calls import Identity
+from tests.identity_service.signing_in import KEY, SYSTEM, ask_signed, assertion, refused, verified
+
+
+async def test_a_signed_assertion_gets_a_token_that_the_published_keys_prove(
+    identity: Identity, system: str
+) -> None:
+    response = await ask_signed(identity, assertion())
+    assert response.status_code == 200
+    assert response.headers["Cache-Control"] == "no-store"
+    answer = response.json()
+    assert (answer["token_type"], answer["expires_in"]) == ("Bearer", 600)
+    claims = await verified(identity, answer["access_token"])
+    assert (claims["sub"], claims["agency"], claims["kind"]) == (system, "G18", "production")
+    assert claims["exp"] - claims["iat"] == 600
+
+
+@pytest.mark.parametrize(
+    "audience",
+    [
+        "https://lienthong.local/oauth/token",
+        "http://127.0.0.1:8000/oauth/token",
+        ["https://lienthong.local", "https://elsewhere.example"],
+    ],
+)
+async def test_the_endpoint_or_the_issuer_is_the_audience(
+    identity: Identity, system: str, audience: object
+) -> None:
+    assert (await ask_signed(identity, assertion(aud=audience))).status_code == 200
+
+
+async def test_an_assertion_is_good_once(identity: Identity, system: str) -> None:
+    signed = assertion()
+    assert (await ask_signed(identity, signed)).status_code == 200
+    assert "used before" in refused(await ask_signed(identity, signed), "invalid_client")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"aud": "https://elsewhere.example"}, "aud"),
+        ({"exp": int(time.time()) - 60}, "expired"),
+        ({"exp": int(time.time()) + 3_600}, "five minutes"),
+        ({"nbf": int(time.time()) + 86_400}, "clock"),
+        ({"iss": "onestop-h26"}, "iss"),
+        ({"sub": "onestop-h26"}, "unknown"),
+        ({"sub": "nobody-at-all"}, "unknown"),
+        ({"sub": None}, "sub"),
+        ({"jti": None}, "jti"),
+        ({"jti": "x" * 201}, "jti"),
+        ({"jti": "nul\0"}, "jti"),
+        ({"sub": "nul\0"}, "unknown"),
+        ({"sub": 7}, "sub"),
+        ({"exp": None}, "exp"),
+    ],
+)
+async def test_an_assertion_with_a_wrong_claim_is_refused(
+    identity: Identity, system: str, wrong: dict[str, Any], says: str
+) -> None:
+    assert says in refused(await ask_signed(identity, assertion(**wrong)), "invalid_client")
+
+
+async def test_a_clock_that_is_half_a_minute_off_is_forgiven(
+    identity: Identity, system: str
+) -> None:
+    late = assertion(exp=int(time.time()) - 20)
+    assert (await ask_signed(identity, late)).status_code == 200
+
+
+async def test_forged_and_unreadable_assertions_are_refused(
+    identity: Identity, system: str
+) -> None:
+    forged = assertion(Ed25519PrivateKey.generate())
+    assert "signature" in refused(await ask_signed(identity, forged), "invalid_client")
+    other_key = assertion(headers={"kid": "second"})
+    assert "kid" in refused(await ask_signed(identity, other_key), "invalid_client")
+    other_algorithm = assertion(generate_private_key(SECP256R1()))
+    refused(await ask_signed(identity, other_algorithm), "invalid_client")
+    unsigned = jwt.encode({"sub": SYSTEM}, "", "none", {"kid": "first"})
+    refused(await ask_signed(identity, unsigned), "invalid_client")
+    refused(await ask_signed(identity, "not.a.token"), "invalid_client")
+
+
+async def test_the_form_may_name_the_client_but_no_other(identity: Identity, system: str) -> None:
+    assert (await ask_signed(identity, assertion(), client_id=system)).status_code == 200
+    other = await ask_signed(identity, assertion(), client_id="onestop-h26")
+    refused(other, "invalid_client")
+
+
+async def test_the_first_operator_of_production_registers_its_key_by_command(
+    identity: Identity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("database_url", "kafka_servers"):
+        monkeypatch.setenv(name.upper(), getattr(identity.settings, name))
+    for name in ("person_hash_key", "key_encryption_key"):
+        monkeypatch.setenv(name.upper(), getattr(identity.settings, name).get_secret_value())
+    file = tmp_path / "jwk.json"
+
+    async def register(client: str, jwk: object) -> Result:
+        file.write_text(json.dumps(jwk))
+        asked = ["register", client, str(file)]
+        return await asyncio.to_thread(CliRunner().invoke, cli, asked)
+
+    public = OKPAlgorithm.to_jwk(KEY.public_key(), as_dict=True) | {"kid": "first"}
+    registered = await register("operator-vpcp", public)
+    assert (registered.exit_code, registered.output) == (0, "operator-vpcp has the key first\n")
+    claimed: dict[str, Any] = {"iss": "operator-vpcp", "sub": "operator-vpcp"}
+    assert (await ask_signed(identity, assertion(**claimed))).status_code == 200
+
+    for client, wrong, says in (
+        ("operator-vpcp", public, "has a key first already"),
+        ("nobody-at-all", public, "no client"),
+        ("operator-vpcp", public | {"d": "a-private-half"}, "private"),
+        ("operator-vpcp", [public], "one JSON Web Key"),
+    ):
+        refused = await register(client, wrong)
+        assert refused.exit_code == 2
+        assert says in " ".join(refused.output.replace("│", " ").split())
+        assert "a-private-half" not in refused.output
+
+
+async def test_a_deactivated_client_gets_no_token(identity: Identity) -> None:
+    new = {"client_id": "closing-system", "agency": "G18", "name": "x", "kind": "production"}
+    await identity.call("POST /identity/v1/clients", json=new)
+    at = {"client_id": "closing-system"}
+    public = OKPAlgorithm.to_jwk(KEY.public_key(), as_dict=True) | {"kid": "first"}
+    await identity.call("POST /identity/v1/clients/{client_id}/keys", at=at, json=public)
+    signed: dict[str, Any] = {"iss": "closing-system", "sub": "closing-system"}
+    assert (await ask_signed(identity, assertion(**signed))).status_code == 200
+    closed = await identity.call(
+        "POST /identity/v1/clients/{client_id}/deactivation", at=at, headers={"If-Match": '"1"'}
+    )
+    assert closed.json()["active"] is False
+    refused(await ask_signed(identity, assertion(**signed)), "invalid_client")
+
+
+async def test_a_removed_key_gets_no_token(identity: Identity, system: str) -> None:
+    key = Ed25519PrivateKey.generate()
+    public = OKPAlgorithm.to_jwk(key.public_key(), as_dict=True) | {"kid": "short-lived"}
+    at = {"client_id": system, "kid": "short-lived"}
+    await identity.call("POST /identity/v1/clients/{client_id}/keys", at=at, json=public)
+    headers = {"kid": "short-lived"}
+    assert (await ask_signed(identity, assertion(key, headers=headers))).status_code == 200
+    path = "DELETE /identity/v1/clients/{client_id}/keys/{kid}"
+    assert (await identity.call(path, at=at)).status_code == 204
+    assert (await identity.call(path, at=at)).status_code == 404
+    refused(await ask_signed(identity, assertion(key, headers=headers)), "invalid_client")
+
+
+async def test_used_assertions_are_forgotten_when_they_have_ended(identity: Identity) -> None:
+    now = datetime.now(UTC)
+    async with identity.app.state.sessions.begin() as session:
+        for jti, ends in (("ended", now - timedelta(seconds=1)), ("alive", now + timedelta(60))):
+            session.add(UsedAssertion(client_id="forgetting", jti=jti, expires_at=ends))
+        await session.flush()
+        await forget_used_assertions(session)
+        of_this = select(UsedAssertion.jti).where(UsedAssertion.client_id == "forgetting")
+        assert (await session.scalars(of_this)).all() == ["alive"]

@@ -1,12 +1,8 @@
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 from dossier_service.catalogue import own_procedures
 from dossier_service.catalogue.procedure import Procedure
@@ -23,22 +19,9 @@ from tests.dossier_service.desk import (
     Desk,
     at,
     instant,
+    statements,
     wish,
 )
-
-
-@contextmanager
-def statements() -> Iterator[list[str]]:
-    seen: list[str] = []
-
-    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
-        seen.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
 
 
 async def test_online_dossier_is_registered_and_waits_for_reception(desk: Desk) -> None:

@@ -12,15 +12,13 @@ from tests.dossier_service.desk import (
     COPY_RESULT,
     DOSSIERS,
     ONE,
-    PASSPORT,
-    STAY,
     Desk,
     at,
     instant,
     payment,
     result,
+    statements,
 )
-from tests.dossier_service.test_routes_filing import statements
 
 
 async def test_dossier_goes_from_filing_to_return(desk: Desk) -> None:
@@ -207,124 +205,6 @@ async def test_progress_keeps_the_status(desk: Desk) -> None:
     assert (answer.status_code, answer.json()["permitted"]) == (409, [])
 
 
-async def test_result_is_not_returned_while_a_fee_is_open(desk: Desk) -> None:
-    dossier = await desk.move(await desk.file(procedure=COPY), 4)
-    dossier = await desk.move(await desk.issue(dossier, code=COPY_RESULT), 9)
-    answer = await desk.try_change(dossier, "transitions", {"to": 10})
-    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/fee-open")
-    assert answer.json()["fees"] == [{"code": COPY_FEE, "amount_vnd": 2000}]
-    dossier = await desk.move(await desk.pay(dossier, fee=COPY_FEE, amount_vnd=2000), 10)
-    assert dossier["status"] == 10
-
-
-async def test_fee_due_before_holds_the_dossier_back(desk: Desk) -> None:
-    dossier = await desk.move(await desk.file(procedure=PASSPORT, channel=2), 6)
-    answer = await desk.try_change(dossier, "transitions", {"to": 1})
-    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/fee-open")
-    (fee,) = dossier["fees"]
-    desk.now = at("11-17 10:00")
-    dossier = await desk.pay(dossier, fee=fee["code"], amount_vnd=160000)
-    desk.now = at("11-20 16:00")
-    dossier = await desk.move(dossier, 1)
-    # The clock of reception begins again when it is paid:
-    # 1.5 hours to 11:30, 3.5 to 17:00, 3 from 7:00.
-    assert instant(dossier["reception_due_at"]) == at("11-18 10:00")
-
-
-async def test_same_payment_again_has_no_effect(desk: Desk) -> None:
-    dossier = await desk.file(fees=[BIRTH_FEE])
-    body = payment()
-    first = await desk.try_change(dossier, "payments", body)
-    again = await desk.try_change(dossier, "payments", body)
-    assert (first.status_code, again.status_code) == (201, 201)
-    assert again.json() == first.json()
-    assert len(await desk.events(dossier["code"])) == 2
-    (fee,) = again.json()["fees"]
-    assert (fee["reference"], fee["method"]) == (body["reference"], "online")
-
-
-async def test_payment_that_does_not_fit_is_refused(desk: Desk) -> None:
-    dossier = await desk.file(fees=[BIRTH_FEE])
-    unfit: list[tuple[dict[str, Any], int, str]] = [
-        ({"fee": "LP-X"}, 422, "fee-unknown"),
-        ({"amount_vnd": 7999}, 422, "amount-wrong"),
-        ({"amount_vnd": 0}, 422, "invalid-request"),
-        ({"method": "barter"}, 422, "invalid-request"),
-        ({"reference": "a b"}, 422, "invalid-request"),
-    ]
-    for over, status, problem in unfit:
-        answer = await desk.try_change(dossier, "payments", payment(**over))
-        assert (answer.status_code, answer.json()["type"]) == (status, f"/problems/{problem}")
-    paid = await desk.pay(dossier, reference="R-1")
-    late: list[tuple[dict[str, Any], str]] = [
-        ({"reference": "R-1", "amount_vnd": 9000}, "payment-reference-used"),
-        ({"reference": "R-2"}, "fee-paid-before"),
-    ]
-    for over, problem in late:
-        answer = await desk.try_change(paid, "payments", payment(**over))
-        assert (answer.status_code, answer.json()["type"]) == (409, f"/problems/{problem}")
-
-
-async def test_each_of_the_agencies_may_take_the_money(desk: Desk) -> None:
-    dossier = await desk.file(fees=[BIRTH_FEE], helped_by="H26.401", decided_by="H29.101")
-    answer = await desk.try_change(dossier, "payments", payment(), right={"agencies": ["H26.401"]})
-    assert answer.status_code == 201
-
-
-async def test_procedure_with_a_result_does_not_end_without_one(desk: Desk) -> None:
-    dossier = await desk.move(await desk.file(), 4)
-    answer = await desk.try_change(dossier, "transitions", {"to": 9})
-    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/result-missing")
-
-
-async def test_procedure_without_a_result_ends_without_one(desk: Desk) -> None:
-    dossier = await desk.move(await desk.file(procedure=STAY), 9)
-    assert dossier["results"] == []
-
-
-async def test_result_is_one_of_the_procedure(desk: Desk) -> None:
-    dossier = await desk.move(await desk.file(), 4)
-    strange = await desk.try_change(dossier, "results", result(code="KQ.G15.000099"))
-    assert (strange.status_code, strange.json()["known"]) == (422, ["KQ.G15.000031"])
-    malformed = await desk.try_change(dossier, "results", result(code="001090000001"))
-    assert malformed.status_code == 422
-    dossier = await desk.issue(dossier, file_sha256="ab" * 32)
-    (issued,) = (await desk.read(dossier["code"])).json()["results"]
-    assert (issued["number"], issued["file_sha256"]) == ("12/2026", "ab" * 32)
-
-
-async def test_result_is_given_where_handling_may_end(desk: Desk) -> None:
-    dossier = await desk.file(channel=2)
-    answer = await desk.try_change(dossier, "results", result())
-    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/result-refused")
-
-
-async def test_who_decides_gives_the_result_and_ends_it(desk: Desk) -> None:
-    decider: dict[str, Any] = {"agencies": ["H29.101"]}
-    dossier = await desk.file(received_by="H26.101", decided_by="H29.101")
-    for what, body in (("results", result()), ("transitions", {"to": 9})):
-        refused = await desk.try_change(dossier, what, body)
-        assert (refused.status_code, refused.json()["responsible_agency"]) == (403, "H29.101")
-        done = await desk.try_change(dossier, what, body, right=decider)
-        assert done.status_code < 300, done.text
-        dossier = done.json()
-    assert (await desk.move(dossier, 10))["status"] == 10
-
-
-async def test_refused_dossier_takes_no_payment(desk: Desk) -> None:
-    dossier = await desk.move(await desk.file(channel=2, fees=[BIRTH_FEE]), 3)
-    answer = await desk.try_change(dossier, "payments", payment())
-    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/payment-refused")
-
-
-@pytest.mark.parametrize("to", [4, 9])
-async def test_fee_due_before_holds_handling_back(desk: Desk, to: int) -> None:
-    dossier = await desk.issue(await desk.file(fees=[BIRTH_FEE]))
-    answer = await desk.try_change(dossier, "transitions", {"to": to})
-    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/fee-open")
-    assert (await desk.move(await desk.pay(dossier), to))["status"] == to
-
-
 async def test_stopped_and_withdrawn_end_and_end_again_with_what_follows(desk: Desk) -> None:
     for status in (7, 8):
         desk.now = at("11-16 09:00")
@@ -346,15 +226,6 @@ async def test_status_that_is_none_is_refused_with_what_may_follow(desk: Desk, t
     answer = await desk.try_change(await desk.file(channel=2), "transitions", {"to": to})
     assert (answer.status_code, answer.json()["permitted"]) == (409, [2, 3, 5, 6, 7])
     assert "asked" not in answer.json()
-
-
-async def test_recalled_result_does_not_end_it_again(desk: Desk) -> None:
-    dossier = await desk.move(await desk.issue(await desk.move(await desk.file(), 4)), 9)
-    dossier = await desk.move(dossier, 4, reason="wrong-name")
-    assert dossier["results"][0]["recalled_at"]
-    answer = await desk.try_change(dossier, "transitions", {"to": 9})
-    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/result-missing")
-    assert (await desk.move(await desk.issue(dossier), 9))["status"] == 9
 
 
 async def test_note_of_progress_is_read_with_the_dossier(desk: Desk) -> None:

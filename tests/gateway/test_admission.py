@@ -3,7 +3,6 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
-import jwt
 import pytest
 from starlette.responses import JSONResponse
 
@@ -32,51 +31,6 @@ async def test_call_with_a_right_is_passed_on_and_on_record(mesh: Mesh) -> None:
     assert (record["purpose"], record["dossier"]) == ("1.001193", DOSSIER)
     assert record["subjects"] == [SUBJECT]
     assert b'"officer":"officer-1"' in record["record"]
-
-
-async def test_service_gets_an_assertion_that_it_can_check(mesh: Mesh) -> None:
-    grant = make_grant(procedures=["1.001193"], fields=["name"], agencies=["H26", "H26.14"])
-    client = await mesh.newcomer(grant)
-    await mesh.ask(VERIFY, client=client)
-    signed = mesh.services.asked[-1].headers["X-Right"]
-    keys = jwt.PyJWKSet.from_dict((await mesh.http.get("/.well-known/right-keys.json")).json())
-    kid = jwt.get_unverified_header(signed)["kid"]
-    claims = jwt.decode(
-        signed, keys[kid], algorithms=["EdDSA"], issuer="gateway", audience="identity_service"
-    )
-    assert claims["exp"] - time.time() <= 61
-    assert {name: claims[name] for name in ("sub", "operation", "grants")} == {
-        "sub": client,
-        "operation": VERIFY,
-        "grants": [str(grant.grant_id)],
-    }
-    assert claims["procedures"] == ["1.001193"]
-    assert claims["fields"] == ["name"]
-    assert claims["agencies"] == ["H26", "H26.14"]
-
-
-async def test_assertion_is_signed_once_and_anew_when_the_right_changes(mesh: Mesh) -> None:
-    grant = make_grant()
-    client = await mesh.newcomer(grant)
-    await mesh.ask(VERIFY, client=client)
-    await mesh.ask(VERIFY, client=client)
-    first, second = (request.headers["X-Right"] for request in mesh.services.asked[-2:])
-    assert first == second
-    await mesh.tell(grant.model_copy(update={"client_id": client, "version": 2, "fields": ["sex"]}))
-    await mesh.ask(VERIFY, client=client)
-    changed = jwt.decode(
-        mesh.services.asked[-1].headers["X-Right"], options={"verify_signature": False}
-    )
-    assert changed["fields"] == ["sex"]
-
-
-async def test_assertion_ends_with_its_grant(mesh: Mesh) -> None:
-    end = datetime.now(UTC) + timedelta(seconds=20)
-    client = await mesh.newcomer(make_grant(valid_to=end))
-    await mesh.ask(VERIFY, client=client)
-    signed = mesh.services.asked[-1].headers["X-Right"]
-    claims = jwt.decode(signed, options={"verify_signature": False})
-    assert 0 <= claims["exp"] - end.timestamp() < 1
 
 
 async def test_inner_headers_from_outside_are_dropped(mesh: Mesh) -> None:

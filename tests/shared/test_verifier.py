@@ -1,0 +1,151 @@
+"""A signature is checked once with the keys that are published now, fetched as rarely as can be."""
+
+import asyncio
+import time
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+
+from shared.app import AUDIENCE
+from shared.auth import (
+    REFRESH_SECONDS,
+    KeySet,
+    Unauthenticated,
+    Verifier,
+)
+from shared.problems import Unavailable
+from tests.factories import ISSUER, TestAuthority
+
+
+class Keys:
+    """The wire to the identity service and the gateway; counts who asks, and may be cut."""
+
+    def __init__(self, authority: TestAuthority) -> None:
+        self.authority, self.asked, self.cut = authority, 0, False
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked += 1
+        await asyncio.sleep(0)  # as on a real wire, others run meanwhile
+        if self.cut:
+            raise httpx.ConnectError("nobody there")
+        return self.authority._keys(request)
+
+    def verifier(self) -> Verifier:
+        http = httpx.AsyncClient(transport=httpx.MockTransport(self))
+        return Verifier(KeySet(http, "http://identity/jwks.json"), issuer=ISSUER, audience=AUDIENCE)
+
+
+@pytest.fixture
+def keys(authority: TestAuthority) -> Keys:
+    return Keys(authority)
+
+
+async def test_small_difference_of_clocks_is_no_reason_to_refuse(
+    authority: TestAuthority, keys: Keys
+) -> None:
+    ahead = authority.token(iat=int(time.time()) + 3)
+    assert (await keys.verifier().claims(ahead))["sub"] == "onestop-h26"
+
+
+async def test_signature_that_held_is_not_checked_with_the_keys_again(
+    authority: TestAuthority, keys: Keys
+) -> None:
+    verifier, token = keys.verifier(), authority.token()
+    first = await verifier.claims(token)
+    keys.cut = True
+    assert await verifier.claims(token) is first
+    assert keys.asked == 1
+
+
+async def test_remembered_signature_ends_with_its_token(
+    authority: TestAuthority, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = int(time.time())
+    verifier, token = keys.verifier(), authority.token(exp=now + 300)
+    first = await verifier.claims(token)
+    monkeypatch.setattr("shared.auth.time.time", lambda: now + 301.0)
+    # The library keeps its own clock and still finds it good: what counts is that it was asked.
+    assert await verifier.claims(token) is not first
+
+
+async def test_remembered_signature_is_checked_again_when_its_key_may_be_withdrawn(
+    authority: TestAuthority, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verifier, token = keys.verifier(), authority.token(exp=int(time.time()) + 590)
+    await verifier.claims(token)
+    keys.authority = TestAuthority()  # of the same key id, with another key
+    later = time.time() + REFRESH_SECONDS + 10
+    monkeypatch.setattr("shared.auth.time.time", lambda: later)
+    verifier._keys._asked_at -= REFRESH_SECONDS + 10
+    with pytest.raises(Unauthenticated):
+        await verifier.claims(token)
+
+
+async def test_token_for_longer_than_tokens_are_made_is_refused(
+    authority: TestAuthority, keys: Keys
+) -> None:
+    now = int(time.time())
+    await keys.verifier().claims(authority.token(iat=now, exp=now + 600))
+    with pytest.raises(Unauthenticated, match="600 seconds"):
+        await keys.verifier().claims(authority.token(iat=now, exp=now + 3_600))
+
+
+async def test_simultaneous_first_calls_wait_for_one_fetch(
+    authority: TestAuthority, keys: Keys
+) -> None:
+    verifier = keys.verifier()
+    claims = await asyncio.gather(*(verifier.claims(authority.token()) for _ in range(20)))
+    assert len(claims) == 20
+    assert keys.asked == 1
+
+
+async def test_rotated_key_is_picked_up(
+    authority: TestAuthority, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verifier = keys.verifier()
+    rotated = TestAuthority(("rotated-in", generate_private_key(SECP256R1())))
+    await verifier.claims(authority.token())
+
+    def both(request: httpx.Request) -> httpx.Response:
+        old, new = (TestAuthority._keys(of, request).json()["keys"] for of in (authority, rotated))
+        return httpx.Response(200, json={"keys": [*old, *new]})
+
+    monkeypatch.setattr(authority, "_keys", both)
+    monkeypatch.setattr("shared.auth.UNKNOWN_KEY_SECONDS", 0)
+    assert (await verifier.claims(rotated.token()))["sub"] == "onestop-h26"
+    assert (await verifier.claims(authority.token(client="police-g01")))["sub"] == "police-g01"
+
+
+async def test_unknown_keys_are_not_asked_for_again_at_once(
+    authority: TestAuthority, keys: Keys
+) -> None:
+    verifier = keys.verifier()
+    await verifier.claims(authority.token())
+    for number in range(10):
+        unknown = TestAuthority((f"key-{number}", authority._token_key))
+        with pytest.raises(Unauthenticated):
+            await verifier.claims(unknown.token())
+    assert keys.asked == 1
+
+
+async def test_known_keys_outlive_an_outage(
+    authority: TestAuthority, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verifier = keys.verifier()
+    await verifier.claims(authority.token())
+    keys.cut = True
+    monkeypatch.setattr("shared.auth.REFRESH_SECONDS", -1)
+    assert (await verifier.claims(authority.token(client="police-g01")))["sub"] == "police-g01"
+    assert keys.asked == 2
+
+
+async def test_many_callers_learn_of_an_outage_from_one_fetch(
+    authority: TestAuthority, keys: Keys
+) -> None:
+    keys.cut, verifier = True, keys.verifier()
+    outcomes = await asyncio.gather(
+        *(verifier.claims(authority.token()) for _ in range(20)), return_exceptions=True
+    )
+    assert {type(outcome) for outcome in outcomes} == {Unavailable}
+    assert keys.asked == 1

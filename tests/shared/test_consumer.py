@@ -1,9 +1,8 @@
 """Each event takes effect once, in order, or is set aside: whatever dies, repeats or is garbage."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
-from functools import partial
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
@@ -14,16 +13,14 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.consumer import Handlers, consume, forget_handled, handle_records, measure_lag
+from shared.consumer import forget_handled, handle_records, measure_lag
 from shared.database import SessionFactory, is_outage, open_database
 from shared.dead_letters import DeadLetter, list_dead_letters
-from shared.events import DossierProgressed, Event
-from shared.kafka import open_consumer
+from shared.events import DossierProgressed
 from shared.outbox import relay_batch
 from shared.settings import ServiceSettings
 from shared.telemetry import current_trace_id
 from shared.topics import TOPIC_TABLE
-from tests.conftest import Databases
 from tests.shared.mechanics import (
     DOSSIERS,
     HANDLERS,
@@ -269,90 +266,6 @@ async def test_inbox_is_forgotten_slice_by_slice_after_its_days(
         await forget_handled(session)
     # 6 and 7 days old; those of 8 to 13 days went in slices of two.
     assert await scalar(sessions, "SELECT count(*) FROM handled_event") == 2
-
-
-@asynccontextmanager
-async def consuming(
-    settings: ServiceSettings, sessions: SessionFactory, handlers: Handlers, group: str
-) -> AsyncIterator[AIOKafkaConsumer]:
-    async with open_consumer(settings, [DOSSIERS], group) as consumer:
-        task = asyncio.create_task(consume(sessions, consumer, handlers, asyncio.Event()))
-        try:
-            yield consumer
-            assert not task.done(), task
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-
-
-async def send(producer: AIOKafkaProducer, *events: Event) -> None:
-    """Straight to the axis, as another service would."""
-    for event in events:
-        sent = record(event)
-        await producer.send_and_wait(DOSSIERS, sent.value, key=sent.key, headers=list(sent.headers))
-
-
-@pytest.mark.broker
-async def test_database_outage_is_waited_out(
-    settings: ServiceSettings,
-    sessions: SessionFactory,
-    producer: AIOKafkaProducer,
-    postgres: Databases,
-    key: str,
-) -> None:
-    handling = asyncio.Event()
-
-    async def handle(session: AsyncSession, events: Sequence[DossierProgressed]) -> None:
-        if any(event.code == key for event in events):
-            handling.set()
-        await record_effect(session, events)
-
-    async with consuming(settings, sessions, {DossierProgressed: [handle]}, f"g-{key}"):
-        await send(producer, progressed(key, 0))
-        await eventually(lambda: handled(sessions, key, [0]))
-        handling.clear()
-        await asyncio.to_thread(postgres.server.stop)
-        try:
-            await send(producer, *(progressed(key, n) for n in range(1, 10)))
-        finally:
-            await asyncio.to_thread(postgres.server.start)
-        await eventually(lambda: handled(sessions, key, list(range(10))))
-    assert not await set_aside(sessions)
-
-
-async def handled(sessions: SessionFactory, key: str, versions: list[int]) -> bool:
-    return await versions_of(sessions, key) == versions
-
-
-@pytest.mark.broker
-async def test_partition_lost_in_mid_batch_neither_stops_the_consumer_nor_repeats_effects(
-    settings: ServiceSettings, sessions: SessionFactory, producer: AIOKafkaProducer, key: str
-) -> None:
-    keys = [f"{key}-{n}" for n in range(20)]  # of every partition
-    entered, go_on = asyncio.Event(), asyncio.Event()
-
-    async def slow(session: AsyncSession, events: Sequence[DossierProgressed]) -> None:
-        await record_effect(session, events)
-        if any(event.code in keys for event in events):
-            entered.set()
-            await go_on.wait()
-
-    group = f"g-{key}"
-    await send(producer, *(progressed(k, 1) for k in keys))
-    async with consuming(settings, sessions, {DossierProgressed: [slow]}, group) as first:
-        await asyncio.wait_for(entered.wait(), 15)
-        another = settings.model_copy(update={"worker_port": settings.worker_port + 1})
-        async with consuming(another, sessions, HANDLERS, group) as second:
-            await eventually(second.assignment)
-            await eventually(lambda: not first.assignment() & second.assignment())
-            go_on.set()
-            for k in keys:
-                await eventually(partial(handled, sessions, k, [1]))
-        await send(producer, *(progressed(k, 2) for k in keys))
-        for k in keys:
-            await eventually(partial(handled, sessions, k, [1, 2]))
-    assert not await set_aside(sessions)
 
 
 async def test_message_that_always_takes_too_long_is_set_aside_and_the_rest_goes_on(

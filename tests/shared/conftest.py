@@ -19,7 +19,7 @@ from shared.kafka import open_producer
 from shared.settings import ServiceSettings
 from tests.conftest import Broker, Databases
 from tests.factories import TestAuthority
-from tests.shared.mechanics import SERVICE, Start, make_mechanics
+from tests.shared.mechanics import SERVICE, Start, Tail, make_mechanics, relaying, tailing
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,6 +47,15 @@ async def sessions(settings: ServiceSettings) -> AsyncIterator[SessionFactory]:
 async def producer(settings: ServiceSettings) -> AsyncIterator[AIOKafkaProducer]:
     async with open_producer(settings) as producer:
         yield producer
+
+
+@pytest.fixture
+async def relayed(
+    sessions: SessionFactory, producer: AIOKafkaProducer, settings: ServiceSettings
+) -> AsyncIterator[Tail]:
+    """The axis while a relay fills it."""
+    async with relaying(sessions, producer, settings), tailing(settings) as tail:
+        yield tail
 
 
 @pytest.fixture

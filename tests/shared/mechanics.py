@@ -1,12 +1,13 @@
 """Events, effects and a look at the axis, for the tests of the mechanics."""
 
+import asyncio
 import subprocess
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, date, datetime
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,7 +15,7 @@ from shared.consumer import Handlers
 from shared.database import SessionFactory
 from shared.events import AgencyChanged, DossierProgressed, Event
 from shared.migrations import MECHANICS
-from shared.outbox import _message, emit, keep_partitions
+from shared.outbox import _message, emit, keep_partitions, relay
 from shared.settings import ServiceSettings
 
 DOSSIERS = "dossier.events.v1"
@@ -115,6 +116,9 @@ class Tail:
             self.records += records
         return [record for record in self.records if record.key == key.encode()]
 
+    async def has(self, key: str, count: int) -> bool:
+        return len(await self.of(key)) >= count
+
     async def versions(self, key: str) -> list[int]:
         return [
             DossierProgressed.model_validate_json(record.value).version
@@ -141,3 +145,26 @@ async def tailing(settings: ServiceSettings, topic: str = DOSSIERS) -> AsyncIter
     )
     async with consumer:
         yield Tail(consumer)
+
+
+@asynccontextmanager
+async def relaying(
+    sessions: SessionFactory, producer: AIOKafkaProducer, settings: ServiceSettings
+) -> AsyncIterator[None]:
+    task = asyncio.create_task(relay(sessions, producer, settings.database, asyncio.Event()))
+    try:
+        yield
+        assert not task.done(), task
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def pending(sessions: SessionFactory) -> int:
+    count: int = await scalar(sessions, "SELECT count(*) FROM outbox")
+    return count
+
+
+async def nothing_pending(sessions: SessionFactory) -> bool:
+    return await pending(sessions) == 0

@@ -8,12 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
 from shared.app import AUDIENCE
-from shared.auth import (
-    REFRESH_SECONDS,
-    KeySet,
-    Unauthenticated,
-    Verifier,
-)
+from shared.auth import REFRESH_SECONDS, KeySet, Unauthenticated, Verifier
 from shared.problems import Unavailable
 from tests.factories import ISSUER, TestAuthority
 

@@ -1,11 +1,17 @@
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
 from tests.access import callers
 from tests.access.country import Country, open_country
+from tests.access.model import AGENCIES
 from tests.access.samples import Things, make_things
 from tests.conftest import Databases
+from tests.factories import TestAuthority
+from tests.sync_service.conftest import make_settings, serving
+from tests.sync_service.national import National
+from tests.sync_service.test_view import agency, register
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +27,11 @@ async def country(
 @pytest.fixture(scope="session")
 async def things(country: Country) -> Things:
     return await make_things(country)
+
+
+@pytest.fixture(scope="session")
+async def view(postgres: Databases) -> AsyncIterator[National]:
+    made = await asyncio.to_thread(make_settings, postgres)
+    async with serving(made, TestAuthority()) as opened:
+        await register(opened, *(agency(code, code, "commune") for code in AGENCIES))
+        yield opened

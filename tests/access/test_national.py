@@ -1,14 +1,9 @@
-"""The national view shows and counts what a right covers, and takes no word on the rest."""
+"""The national view shows and counts what a right covers."""
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-import pytest
 from httpx import Response
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
@@ -24,17 +19,11 @@ from tests.access.model import (
     procedures,
     tried,
 )
-from tests.conftest import Databases
-from tests.factories import TestAuthority
 from tests.sync_service import national
-from tests.sync_service.conftest import make_settings, serving
-from tests.sync_service.national import DOSSIERS, EXTERNAL, PROGRESS, National, new_code, row
-from tests.sync_service.test_view import agency, register
+from tests.sync_service.national import DOSSIERS, National, new_code
 
 ALL = Limits()
 UNKNOWN = "H99-261102-0001"
-NARROW = Limits(frozenset({"H26"}), frozenset({"1.001193"}))
-WITHIN = Filed("1.001193", "H26", "H26")
 FILTERS: Sequence[Mapping[str, object]] = (
     *({"agency": code} for code in AGENCIES),
     *({"procedure": code} for code in PROCEDURES),
@@ -50,14 +39,6 @@ FILTERS: Sequence[Mapping[str, object]] = (
     {"agency": "H26", "procedure": "1.001193", "status": 2, "overdue": True},
 )
 INDICATOR = "GET /sync/v1/indicators/{indicator}"
-
-
-@pytest.fixture(scope="session")
-async def view(postgres: Databases) -> AsyncIterator[National]:
-    made = await asyncio.to_thread(make_settings, postgres)
-    async with serving(made, TestAuthority()) as opened:
-        await register(opened, *(agency(code, code, "commune") for code in AGENCIES))
-        yield opened
 
 
 async def clear(view: National) -> None:
@@ -226,80 +207,3 @@ async def everything(view: National, right: Limits, codes: Mapping[str, Filed]) 
         figure = (await count(view, right, {"period": "2026-11", "agency": code})).json()
         figures.append({name: figure[name] for name in figure if name not in {"as_of", "trace_id"}})
     return [*(told(each, None) for each in answers), *figures]
-
-
-@tried(40)
-@given(limits, agencies, filed, st.none() | st.tuples(filed, st.booleans()))
-@example(NARROW, "H26", WITHIN, (replace(WITHIN, received_by="H29", decided_by="H29"), True))
-@example(NARROW, "H26", WITHIN, (replace(WITHIN, procedure="2.000815"), True))
-@example(NARROW, "H26", WITHIN, (replace(WITHIN, procedure="2.000815"), False))
-@example(NARROW, "H26", WITHIN, (WITHIN, True))
-async def test_a_client_tells_only_of_what_its_right_reaches(
-    view: National, right: Limits, issuer: str, claim: Filed, already: tuple[Filed, bool] | None
-) -> None:
-    """Of the dossier as the row has it, and as it stands already, told by itself or another."""
-    stands, is_mine = already or (None, False)
-    before = pushed(new_code(issuer), "08:30", stands or claim)
-    if stands:
-        by = EXTERNAL if is_mine else "another-client"
-        assert await view.outcomes(before, by=by, right=ALL.claims) == ["accepted"]
-    row_of_now = pushed(before["code"], "09:30", claim)
-    [answer] = await view.push(row_of_now, right=right.claims)
-    found = answer["reason"] or answer["outcome"]
-    assert found == becomes_of(right, issuer, claim, stands, is_mine=is_mine)
-    changed = found in {"accepted", "updated"}
-    shows = await view.get(before["code"])
-    assert shows.status_code == (200 if stands or changed else 404)
-    if shows.is_success:
-        now = claim if changed else stands
-        assert now
-        assert shows.json()["received_by"]["code"] == now.received_by
-
-
-def pushed(code: str, time: str, dossier: Filed) -> dict[str, Any]:
-    at = datetime.fromisoformat(f"2026-11-02T{time}:00+07:00").isoformat()
-    return row(code=code, source_time=at, **vars(dossier))
-
-
-def becomes_of(
-    right: Limits, issuer: str, claim: Filed, stands: Filed | None, *, is_mine: bool
-) -> str:
-    if not right.reaches(issuer):
-        return "agency_not_covered"
-    if beyond := outside(right, claim):
-        return beyond
-    if stands is None:
-        return "accepted"
-    return (outside(right, stands) or "updated") if is_mine else "other_source"
-
-
-def outside(right: Limits, dossier: Filed) -> str | None:
-    """To help with a dossier is to see it, not to tell of it."""
-    if not (right.reaches(dossier.received_by) or right.reaches(dossier.decided_by)):
-        return "agency_not_covered"
-    return None if right.allows(dossier.procedure) else "procedure_not_covered"
-
-
-@tried(30)
-@given(limits, agencies, filed, st.booleans())
-@example(NARROW, "H26", replace(WITHIN, received_by="H29", decided_by="H29"), True)
-@example(NARROW, "H26", replace(WITHIN, procedure="2.000815"), False)
-async def test_progress_of_a_dossier_outside_the_right_is_as_of_one_that_nobody_knows(
-    view: National, right: Limits, issuer: str, stands: Filed, is_mine: bool
-) -> None:
-    known, unknown = (pushed(new_code(issuer), "08:30", stands) for _ in range(2))
-    by = EXTERNAL if is_mine else "another-client"
-    assert await view.outcomes(known, by=by, right=ALL.claims) == ["accepted"]
-    later = {"status": 5, "source_time": "2026-11-02T10:00:00+07:00"}
-    answers = [
-        (await view.push({"code": each["code"], **later}, to=PROGRESS, right=right.claims))[0]
-        for each in (known, unknown)
-    ]
-    found, nobodys = ({**each, "code": None} for each in answers)
-    assert nobodys["reason"] == (None if right.reaches(issuer) else "agency_not_covered")
-    if not right.reaches(issuer) or outside(right, stands):
-        assert found == nobodys
-    else:
-        assert (found["reason"] or found["outcome"]) == ("updated" if is_mine else "other_source")
-    is_told = found["outcome"] == "updated"
-    assert (await view.read(known["code"]))["status"] == (5 if is_told else 4)

@@ -24,6 +24,7 @@ async def working(
     task = asyncio.create_task(run_parts(settings.model_copy(update=over), handlers, ()))
     try:
         yield
+        assert not task.done(), task
     finally:
         task.cancel()
         await asyncio.wait([task])

@@ -18,7 +18,7 @@ from deploy.kafka.server import KafkaServer
 from deploy.ports import free_port
 from deploy.postgres import EmbeddedPostgres, make_database, make_databases, service_url
 from deploy.services import SERVICES
-from tests.e2e.collector import Collector, collecting
+from tests.collector import Collector, collecting
 from tests.mesh import Mesh, running_mesh
 from tests.overheard import Overheard, overhearing
 

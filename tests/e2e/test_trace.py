@@ -6,7 +6,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.e2e.collector import Collector, Span
+from tests.collector import Collector, Span
 from tests.mesh import Mesh
 from tests.waiting import eventually
 

@@ -5,9 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from opentelemetry import trace
@@ -16,6 +14,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from shared.app import create_service
 from shared.database import SessionFactory
 from shared.settings import ServiceSettings
+from tests.collector import Collector, collecting
 
 ROOT = Path(__file__).parents[2]
 NUMBER = "079204001234"
@@ -61,24 +60,9 @@ asyncio.run(main(Settings.read()))
 
 
 @pytest.fixture
-def collector() -> Iterator[tuple[str, list[bytes]]]:
-    heard: list[bytes] = []
-
-    class Collector(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            heard.append(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            return
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", heard
-        server.shutdown()
-        thread.join()
+def collector() -> Iterator[Collector]:
+    with collecting() as found:
+        yield found
 
 
 async def run(settings: ServiceSettings, endpoint: str) -> list[str]:
@@ -104,12 +88,11 @@ async def run(settings: ServiceSettings, endpoint: str) -> list[str]:
 
 
 async def test_collector_hears_of_requests_and_statements_but_not_of_their_values(
-    settings: ServiceSettings, sessions: SessionFactory, collector: tuple[str, list[bytes]]
+    settings: ServiceSettings, sessions: SessionFactory, collector: Collector
 ) -> None:
-    endpoint, heard = collector
-    first, second, provider = await run(settings, endpoint)
+    first, second, provider = await run(settings, collector.endpoint)
     assert provider == "TracerProvider"
-    told = b"".join(heard)
+    told = b"".join(collector.heard)
     for trace_id in (first, second):
         assert bytes.fromhex(trace_id) in told
     assert b"POST /effects/{number}" in told

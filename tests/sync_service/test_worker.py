@@ -1,6 +1,5 @@
 """The worker: what the axis brings is projected; what cannot be is set aside."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
@@ -9,13 +8,12 @@ from aiokafka import AIOKafkaProducer
 from alembic import command
 from sqlalchemy import select
 
-from deploy.ports import free_port
 from shared.dead_letters import DeadLetter
 from shared.events import DossierEvent, Event
 from shared.migrations import configuration
-from shared.worker import run_parts
 from sync_service.handlers import HANDLERS
 from sync_service.settings import Settings
+from tests.background import working
 from tests.conftest import Broker, Databases
 from tests.factories import TestAuthority
 from tests.sync_service.conftest import make_settings, serving
@@ -26,23 +24,18 @@ from tests.waiting import eventually
 
 @pytest.fixture(scope="module")
 def worker_settings(postgres: Databases, kafka: Broker) -> Settings:
-    return make_settings(
-        postgres,
-        kafka_servers=kafka.servers,
-        kafka_idempotent=kafka.idempotent,
-        kafka_fetch_wait_ms=kafka.fetch_wait_ms,
-        worker_port=free_port(),
-    )
+    return make_settings(postgres, kafka_servers=kafka.servers, kafka_idempotent=kafka.idempotent)
 
 
 @pytest.fixture(scope="module")
-async def working(worker_settings: Settings, authority: TestAuthority) -> AsyncIterator[National]:
-    async with serving(worker_settings, authority) as national:
-        task = asyncio.create_task(run_parts(worker_settings, HANDLERS, ()))
+async def worked(
+    worker_settings: Settings, authority: TestAuthority, kafka: Broker
+) -> AsyncIterator[National]:
+    async with (
+        serving(worker_settings, authority) as national,
+        working(worker_settings, HANDLERS, kafka),
+    ):
         yield national
-        assert not task.done(), task
-        task.cancel()
-        await asyncio.wait({task})
 
 
 async def send(settings: Settings, *events: Event, **over: bytes) -> None:
@@ -69,32 +62,32 @@ async def stands(national: National, event: DossierEvent) -> None:
 
 
 @pytest.mark.broker
-async def test_event_reaches_the_national_view_and_its_names(working: National) -> None:
+async def test_event_reaches_the_national_view_and_its_names(worked: National) -> None:
     unheard_of = "H26.999"  # of others the axis may have told already
     code = new_code(unheard_of)
     events = (filed(code, received_by=unheard_of), moved(code, 2, 4, received_by=unheard_of))
-    await send(working.settings, agency(unheard_of, "UBND phường", "commune"), *events)
-    await stands(working, events[1])
+    await send(worked.settings, agency(unheard_of, "UBND phường", "commune"), *events)
+    await stands(worked, events[1])
 
     async def named() -> bool:
-        return bool((await working.read(code))["received_by"]["name"] == "UBND phường")
+        return bool((await worked.read(code))["received_by"]["name"] == "UBND phường")
 
     await eventually(named)
 
 
 @pytest.mark.broker
-async def test_poison_is_set_aside_while_the_rest_goes_on(working: National) -> None:
+async def test_poison_is_set_aside_while_the_rest_goes_on(worked: National) -> None:
     code = new_code("H26.101")
     bad_status = moved(code, 2, 11)
     bad_agency = moved(code, 3, 4, received_by="nowhere")
     good = moved(code, 4, 5)
-    await send(working.settings, filed(code), value=b"garbage")
-    await send(working.settings, filed(code), bad_status, bad_agency, good)
-    await stands(working, good)
+    await send(worked.settings, filed(code), value=b"garbage")
+    await send(worked.settings, filed(code), bad_status, bad_agency, good)
+    await stands(worked, good)
 
     async def reasons() -> list[str]:
         query = select(DeadLetter).where(DeadLetter.key == code)
-        async with working.sessions() as session:
+        async with worked.sessions() as session:
             return sorted(letter.reason.split(" ")[0] for letter in await session.scalars(query))
 
     async def all_three() -> bool:
@@ -102,17 +95,17 @@ async def test_poison_is_set_aside_while_the_rest_goes_on(working: National) -> 
 
     await eventually(all_three)
     assert await reasons() == ["CodeError", "ValidationError", "ValueError"]
-    assert await working.timeline(code) == [("filed", 2, None), ("moved", 5, None)]
+    assert await worked.timeline(code) == [("filed", 2, None), ("moved", 5, None)]
 
 
 @pytest.mark.broker
-async def test_pushed_dossier_is_announced_on_the_axis(working: National) -> None:
+async def test_pushed_dossier_is_announced_on_the_axis(worked: National) -> None:
     pushed = row()
-    await working.push(pushed)
+    await worked.push(pushed)
 
     async def sent() -> bool:
         query = "SELECT count(*) FROM outbox_sent WHERE key = :code"
-        return bool(await working.scalar(query, code=pushed["code"]) == 1)
+        return bool(await worked.scalar(query, code=pushed["code"]) == 1)
 
     await eventually(sent)
 

@@ -23,6 +23,7 @@ class Span:
 @dataclass
 class Collector:
     endpoint: str
+    heard: list[bytes] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
 
     def of(self, trace: str) -> list[Span]:
@@ -34,6 +35,7 @@ def collecting() -> Iterator[Collector]:
     class Heard(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             told = self.rfile.read(int(self.headers["Content-Length"]))
+            collector.heard.append(told)
             collector.spans.extend(_spans(ExportTraceServiceRequest.FromString(told)))
             self.send_response(200)
             self.end_headers()

@@ -1,7 +1,7 @@
 """Makes access records durable before anybody sees the answer, many at a time.
 
-One task of each process collects what comes within a millisecond and while the last batch is being
-written, seals it and writes it in one statement.
+One task of each process collects what comes while the last batch is being written and a little
+longer, seals it and writes it in one statement.
 
 Nothing that happened is ever dropped. So where records cannot be written, calls are turned away
 *before* anything happens: those that touch personal data at once, all others when `MOST_PENDING`
@@ -11,6 +11,7 @@ away at this door happened to nobody and is counted, not kept.
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -31,6 +32,9 @@ from shared.database import is_outage
 log = structlog.get_logger()
 
 COLLECT_SECONDS = 0.001
+# What nobody waits for is collected for longer, because each batch has its price; a record that
+# somebody waits for takes it along.
+GATHER_SECONDS = 0.02
 MOST_IN_BATCH = 500
 MOST_PENDING = 50_000
 PATIENCE_SECONDS = 3.0
@@ -40,7 +44,7 @@ DRAIN_SECONDS = 5.0
 RECORDS = Counter("ledger_records_total", "Access records made durable")
 BATCH_SECONDS = Histogram(
     "ledger_batch_seconds",
-    "From the first record of a batch to its being durable",
+    "From a batch's being due to its being durable",
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3, 1, 3),
 )
 PENDING = Gauge("ledger_records_pending", "Access records not yet durable")
@@ -78,7 +82,7 @@ class LedgerWriter:
     def __init__(self, url: URL, key: Ed25519PrivateKey) -> None:
         self._url, self._key = url, key
         self._pending: deque[Entry] = deque()
-        self._arrived = asyncio.Event()
+        self._arrived, self._due = asyncio.Event(), asyncio.Event()
         self._doubt: Doubt | None = None
         self._open = False
         self._idle = asyncio.Event()
@@ -118,6 +122,7 @@ class LedgerWriter:
 
     async def drain(self) -> None:
         """Returns when all is written, or after some seconds."""
+        self._due.set()
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
                 await self._idle.wait()
@@ -152,11 +157,13 @@ class LedgerWriter:
     def _add(self, exchange: Exchange, durable: asyncio.Future[None] | None) -> None:
         record = AccessRecord.of(exchange)
         self._pending.append(Entry(Row.of(record), record.canonical(), durable))
+        if durable or len(self._pending) >= MOST_IN_BATCH:
+            self._due.set()
         self._arrived.set()
         self._idle.clear()
 
     async def _append_all(self, chain: Chain) -> None:
-        chain.when_lost(self._arrived.set)
+        chain.when_lost(self._hurry)
         crowded = False
         while True:
             await self._await_records(chain)
@@ -171,17 +178,27 @@ class LedgerWriter:
             BATCH_SECONDS.observe(asyncio.get_running_loop().time() - began)
 
     async def _await_records(self, chain: Chain) -> None:
-        """A connection that ended is seen here, before the next call needs it."""
+        """Until a batch is due. A connection that ended is seen here, before a call needs it."""
         while not self._pending and not chain.lost:
             self._idle.set()
             self._arrived.clear()
             await self._arrived.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GATHER_SECONDS):
+                await self._due.wait()
         if chain.lost:
             raise ConnectionError("the connection that holds the chain was lost")
 
+    def _hurry(self) -> None:
+        self._due.set()
+        self._arrived.set()
+
     def _take(self) -> list[Entry]:
         count = min(len(self._pending), MOST_IN_BATCH)
-        return [self._pending.popleft() for _ in range(count)]
+        taken = [self._pending.popleft() for _ in range(count)]
+        if not self._pending:
+            self._due.clear()
+        return taken
 
     async def _append(self, chain: Chain, entries: list[Entry]) -> None:
         at, records = datetime.now(UTC), [entry.record for entry in entries]

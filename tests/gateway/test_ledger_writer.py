@@ -51,6 +51,24 @@ async def test_calls_at_once_share_batches(store: Store) -> None:
     await store.assert_intact()
 
 
+async def test_what_nobody_waits_for_is_taken_along_by_what_somebody_waits_for(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "GATHER_SECONDS", 60.0)
+    async with writing(store) as ledger:
+        ledger.note(exchange("note-1", LIST))
+        assert await store.requests() == []
+        ledger.note(exchange("note-2", LIST))
+        await ledger.record(exchange("record"))
+        assert await store.requests() == ["note-1", "note-2", "record"]
+        # And an end waits for none.
+        ledger.note(exchange("note-3", LIST))
+    assert await store.requests() == ["note-1", "note-2", "record", "note-3"]
+    seals = await store.rows("SELECT count FROM ledger_seal ORDER BY number")
+    assert [seal["count"] for seal in seals] == [3, 1]
+    await store.assert_intact()
+
+
 async def test_chain_goes_on_where_the_last_process_left_it(store: Store) -> None:
     for number in range(3):
         async with writing(store) as ledger:

@@ -52,7 +52,7 @@ class Admission:
         operation = exchange.operation
         self._ledger.require_open(operation)
         if operation.public:
-            await self._quotas.spend(self._neighbours.caller(scope), operation.quota_class)
+            self._quotas.spend(self._neighbours.caller(scope), operation.quota_class)
             return ()
         try:
             told = _told(scope)
@@ -61,9 +61,9 @@ class Admission:
             known = self._client(exchange)
         except Problem as refusal:
             if refusal.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-                await self._spend_refusal(exchange, scope)
+                self._spend_refusal(exchange, scope)
             raise
-        right = await self._right(exchange, known)
+        right = self._right(exchange, known)
         signed = self._signer.assertion(
             right,
             client=str(exchange.client),
@@ -73,10 +73,10 @@ class Admission:
         )
         return ((RIGHT_HEADER, signed), *_explanation(exchange))
 
-    async def _spend_refusal(self, exchange: Exchange, scope: Scope) -> None:
+    def _spend_refusal(self, exchange: Exchange, scope: Scope) -> None:
         """Each refusal is on record: whoever brings nothing else may not do so without end."""
         who = exchange.client or self._neighbours.caller(scope)
-        await self._quotas.spend(who, QuotaClass.REFUSED)
+        self._quotas.spend(who, QuotaClass.REFUSED)
 
     async def _identify(self, exchange: Exchange, told: Mapping[str, str]) -> None:
         claims = await self._tokens.claims(bearer(told.get("Authorization")))
@@ -85,12 +85,12 @@ class Admission:
             raise Unauthenticated("Its claims are not those of this mesh.")
         exchange.client, exchange.agency = client, agency
 
-    async def _right(self, exchange: Exchange, known: ClientRights) -> RightInForce:
+    def _right(self, exchange: Exchange, known: ClientRights) -> RightInForce:
         """Refused calls count as well: whoever may not ask may not ask without end either."""
         operation, client = exchange.operation, str(exchange.client)
         rights = known.to(operation.name, time.time())
         right = pick(rights, exchange.purpose)
-        await self._quotas.spend(
+        self._quotas.spend(
             client,
             operation.quota_class,
             per_second=right.per_second if right else None,

@@ -3,89 +3,93 @@
 import math
 import time
 from collections.abc import Mapping
-from functools import cache
+from dataclasses import dataclass
 from types import MappingProxyType
-
-from limits import (
-    RateLimitItem,
-    RateLimitItemPerDay,
-    RateLimitItemPerMinute,
-    RateLimitItemPerSecond,
-)
-from limits.aio.storage import MemoryStorage
-from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from typing import NamedTuple
 
 from gateway.problems import QuotaSpent
 from gateway.upstreams import QuotaClass
 
+_MINUTE_S, _DAY_S = 60, 86_400
+_SWEEP_EVERY_S = 60.0
+
+
+class Quota(NamedTuple):
+    amount: int
+    window_s: int
+
+
 # Where a grant says nothing else. Per client: the whole country asks for 51 verifications a second.
-DEFAULT_QUOTAS: Mapping[QuotaClass, RateLimitItem] = MappingProxyType(
+DEFAULT_QUOTAS: Mapping[QuotaClass, Quota] = MappingProxyType(
     {
-        QuotaClass.TOKEN: RateLimitItemPerMinute(600),
-        QuotaClass.READ: RateLimitItemPerMinute(6_000),
-        QuotaClass.WRITE: RateLimitItemPerMinute(3_000),
-        QuotaClass.VERIFICATION: RateLimitItemPerMinute(6_000),
-        QuotaClass.BULK: RateLimitItemPerMinute(600),
-        QuotaClass.ADMIN: RateLimitItemPerMinute(600),
-        QuotaClass.REFUSED: RateLimitItemPerMinute(600),
+        QuotaClass.TOKEN: Quota(600, _MINUTE_S),
+        QuotaClass.READ: Quota(6_000, _MINUTE_S),
+        QuotaClass.WRITE: Quota(3_000, _MINUTE_S),
+        QuotaClass.VERIFICATION: Quota(6_000, _MINUTE_S),
+        QuotaClass.BULK: Quota(600, _MINUTE_S),
+        QuotaClass.ADMIN: Quota(600, _MINUTE_S),
+        QuotaClass.REFUSED: Quota(600, _MINUTE_S),
     }
 )
 # How often one client's having spent a quota is news, and put on record.
-_TOLD = RateLimitItemPerMinute(1)
-_SWEEP_EVERY_S = 60.0
-_per_second = cache(RateLimitItemPerSecond)
-_per_day = cache(RateLimitItemPerDay)
+_TOLD = Quota(1, _MINUTE_S)
 
 
-class Counters(MemoryStorage):
-    """The memory storage of `limits` sweeps all counters at each hit: the more clients, the slower.
+@dataclass(slots=True)
+class _Window:
+    """The calls of the fixed window of this number, and of the one before it."""
 
-    This one sweeps once a minute, and takes a hit in one piece: nothing is awaited in between, so
-    counting needs no lock.
-    """
+    number: float
+    present: int = 0
+    before: int = 0
+
+
+class Counters:
+    """Sliding windows: the calls of the fixed window before count by the share still covered."""
 
     def __init__(self) -> None:
-        super().__init__()
+        self.windows: dict[tuple[str, str, Quota], _Window] = {}
         self._swept_at = time.time()
 
-    async def acquire_sliding_window_entry(
-        self, key: str, limit: int, expiry: int, amount: int = 1
-    ) -> bool:
+    def take(self, client: str, quota_class: str, quota: Quota) -> float | None:
+        """Counts one call; where there is no room for it, the seconds until there is."""
         now = time.time()
-        previous, current = self.sliding_window_keys(key, expiry, now)
-        # A counter lives for two windows: the one before is still there.
-        weighted = self.storage.get(previous, 0) * (1 - now / expiry % 1)
-        if math.floor(weighted + self.storage.get(current, 0)) + amount > limit:
-            return False
-        self._count(current, 2 * expiry, amount, now)
-        return True
-
-    async def incr(self, key: str, expiry: float, amount: int = 1) -> int:
-        return self._count(key, expiry, amount, time.time())
-
-    def _count(self, key: str, expiry: float, amount: int, now: float) -> int:
         if now - self._swept_at > _SWEEP_EVERY_S:
             self._sweep(now)
-        if self.expirations.get(key, 0.0) <= now:
-            self.storage[key] = 0
-            self.expirations[key] = now + expiry
-        self.storage[key] += amount
-        return self.storage[key]
+        number, passed = divmod(now / quota.window_s, 1)
+        key = (client, quota_class, quota)
+        if (window := self.windows.get(key)) is None:
+            window = self.windows[key] = _Window(number)
+        elif window.number != number:
+            window.before = window.present if number == window.number + 1 else 0
+            window.number, window.present = number, 0
+        covered = 1 - passed
+        if window.before * covered + window.present < quota.amount:
+            window.present += 1
+            return None
+        if window.present < quota.amount:
+            covered -= (quota.amount - window.present) / window.before
+        return covered * quota.window_s
 
     def _sweep(self, now: float) -> None:
         self._swept_at = now
-        for key in [key for key, end in self.expirations.items() if end <= now]:
-            del self.storage[key], self.expirations[key]
+        ended = [
+            key
+            for key, window in self.windows.items()
+            if (window.number + 2) * key[2].window_s <= now
+        ]
+        for key in ended:
+            del self.windows[key]
 
 
 class Quotas:
     """Counts calls for each client and quota class over a sliding window; each gateway its own."""
 
-    def __init__(self, defaults: Mapping[QuotaClass, RateLimitItem] = DEFAULT_QUOTAS) -> None:
-        self._limiter = SlidingWindowCounterRateLimiter(Counters())
+    def __init__(self, defaults: Mapping[QuotaClass, Quota] = DEFAULT_QUOTAS) -> None:
+        self._calls, self._told = Counters(), Counters()
         self._defaults = defaults
 
-    async def spend(
+    def spend(
         self,
         client: str,
         quota_class: QuotaClass,
@@ -97,19 +101,18 @@ class Quotas:
 
         `per_second` of the grant stands in place of the default, `per_day` comes beside.
         """
-        first = self._defaults[quota_class] if per_second is None else _per_second(per_second)
-        await self._hit(first, client, quota_class)
+        first = self._defaults[quota_class] if per_second is None else Quota(per_second, 1)
+        self._take(first, client, quota_class)
         if per_day is not None:
-            await self._hit(_per_day(per_day), client, quota_class)
+            self._take(Quota(per_day, _DAY_S), client, quota_class)
 
-    async def _hit(self, quota: RateLimitItem, client: str, quota_class: QuotaClass) -> None:
-        if await self._limiter.hit(quota, client, quota_class):
-            return
-        window = await self._limiter.get_window_stats(quota, client, quota_class)
-        raise QuotaSpent(
-            quota_class,
-            amount=quota.amount,
-            window_s=quota.get_expiry(),
-            reset_s=max(1, math.ceil(window.reset_time - time.time())),
-            repeated=not await self._limiter.hit(_TOLD, "told", client, quota_class),
-        )
+    def _take(self, quota: Quota, client: str, quota_class: QuotaClass) -> None:
+        wait_s = self._calls.take(client, quota_class, quota)
+        if wait_s is not None:
+            raise QuotaSpent(
+                quota_class,
+                amount=quota.amount,
+                window_s=quota.window_s,
+                reset_s=max(1, math.ceil(wait_s)),
+                repeated=self._told.take(client, quota_class, _TOLD) is not None,
+            )

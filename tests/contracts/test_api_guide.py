@@ -106,4 +106,4 @@ def test_guide_tells_the_default_quotas() -> None:
     told = {name: int(found[0].replace(",", "")) for name, found in counted.items() if found}
     known = {name.value: quota.amount for name, quota in DEFAULT_QUOTAS.items()}
     assert {name: told.get(name) for name in known} == known
-    assert {quota.get_expiry() for quota in DEFAULT_QUOTAS.values()} == {60}
+    assert {quota.window_s for quota in DEFAULT_QUOTAS.values()} == {60}

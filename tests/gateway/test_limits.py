@@ -1,28 +1,25 @@
-import asyncio
 import time
+from dataclasses import dataclass
 
 import pytest
-import stamina
-from limits import RateLimitItemPerMinute, RateLimitItemPerSecond
-from limits.aio.storage import MemoryStorage
 
 from gateway.forwarding import Exchange
-from gateway.limits import DEFAULT_QUOTAS, Counters, Quotas
+from gateway.limits import DEFAULT_QUOTAS, Counters, Quota, Quotas
 from gateway.problems import QuotaSpent
 from gateway.upstreams import OPERATIONS, QuotaClass
 from tests.gateway.mesh import Mesh
 
 
 def two_a_minute() -> Quotas:
-    return Quotas(defaults=dict.fromkeys(QuotaClass, RateLimitItemPerMinute(2)))
+    return Quotas(defaults=dict.fromkeys(QuotaClass, Quota(2, 60)))
 
 
-async def test_call_over_the_quota_is_refused_with_the_time_to_wait() -> None:
+def test_call_over_the_quota_is_refused_with_the_time_to_wait() -> None:
     quotas = two_a_minute()
-    await quotas.spend("h26", QuotaClass.READ)
-    await quotas.spend("h26", QuotaClass.READ)
+    quotas.spend("h26", QuotaClass.READ)
+    quotas.spend("h26", QuotaClass.READ)
     with pytest.raises(QuotaSpent) as refused:
-        await quotas.spend("h26", QuotaClass.READ)
+        quotas.spend("h26", QuotaClass.READ)
     headers = refused.value.headers or {}
     assert refused.value.status == 429
     assert 1 <= int(headers["Retry-After"]) <= 60
@@ -32,90 +29,105 @@ async def test_call_over_the_quota_is_refused_with_the_time_to_wait() -> None:
     assert headers["RateLimit-Policy"] == "2;w=60"
 
 
-async def test_clients_and_classes_are_counted_apart() -> None:
-    quotas = Quotas(defaults=dict.fromkeys(QuotaClass, RateLimitItemPerMinute(1)))
-    await quotas.spend("h26", QuotaClass.READ)
-    await quotas.spend("h26", QuotaClass.WRITE)
-    await quotas.spend("g01", QuotaClass.READ)
+def test_clients_and_classes_are_counted_apart() -> None:
+    quotas = Quotas(defaults=dict.fromkeys(QuotaClass, Quota(1, 60)))
+    quotas.spend("h26", QuotaClass.READ)
+    quotas.spend("h26", QuotaClass.WRITE)
+    quotas.spend("g01", QuotaClass.READ)
     with pytest.raises(QuotaSpent):
-        await quotas.spend("g01", QuotaClass.READ)
+        quotas.spend("g01", QuotaClass.READ)
 
 
-async def test_the_grants_own_quota_comes_before_the_default() -> None:
+def test_the_grants_own_quota_comes_before_the_default() -> None:
     quotas = two_a_minute()
     for _ in range(3):
-        await quotas.spend("h26", QuotaClass.READ, per_second=3)
+        quotas.spend("h26", QuotaClass.READ, per_second=3)
     with pytest.raises(QuotaSpent, match="3 calls of class read are allowed in 1 seconds"):
-        await quotas.spend("h26", QuotaClass.READ, per_second=3)
+        quotas.spend("h26", QuotaClass.READ, per_second=3)
 
 
-async def test_the_grants_quota_of_a_day_comes_beside() -> None:
-    quotas = Quotas(defaults=dict.fromkeys(QuotaClass, RateLimitItemPerMinute(9)))
-    await quotas.spend("h26", QuotaClass.READ, per_day=1)
+def test_the_grants_quota_of_a_day_comes_beside() -> None:
+    quotas = Quotas(defaults=dict.fromkeys(QuotaClass, Quota(9, 60)))
+    quotas.spend("h26", QuotaClass.READ, per_day=1)
     with pytest.raises(QuotaSpent, match="1 calls of class read are allowed in 86400 seconds"):
-        await quotas.spend("h26", QuotaClass.READ, per_day=1)
+        quotas.spend("h26", QuotaClass.READ, per_day=1)
 
 
-async def test_calls_at_once_get_exactly_the_quota() -> None:
-    quotas = Quotas(defaults={QuotaClass.READ: RateLimitItemPerMinute(10)})
-    calls = [quotas.spend("h26", QuotaClass.READ) for _ in range(50)]
-    outcomes = await asyncio.gather(*calls, return_exceptions=True)
-    assert sum(outcome is None for outcome in outcomes) == 10
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> "Clock":
+    clock = Clock()
+    monkeypatch.setattr(time, "time", lambda: clock.now)
+    return clock
 
 
-async def test_quota_comes_back_with_time() -> None:
-    quotas = Quotas(defaults={QuotaClass.READ: RateLimitItemPerSecond(1)})
-    await quotas.spend("h26", QuotaClass.READ)
-
-    @stamina.retry(on=QuotaSpent, attempts=None, timeout=5, wait_initial=0.02, wait_max=0.1)
-    async def spend_again() -> None:
-        await quotas.spend("h26", QuotaClass.READ)
-
-    await spend_again()
-    with pytest.raises(QuotaSpent):
-        await quotas.spend("h26", QuotaClass.READ)
+@dataclass
+class Clock:
+    now: float = 1_800_000_000.0  # a window of any usual length begins
 
 
-async def test_counters_count_as_the_librarys_own_and_forget_what_has_ended(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    ours, theirs = Counters(), MemoryStorage()
-    for amount in (1, 3, 2):
-        assert await ours.incr("a", 10, amount) == await theirs.incr("a", 10, amount)
-    assert await ours.get("a") == await theirs.get("a") == 6
-    now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now + 61)
-    assert await ours.incr("b", 10) == 1
-    assert set(ours.storage) == set(ours.expirations) == {"b"}
-
-
-async def test_hits_are_allowed_as_by_the_librarys_own_counters(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    ours, theirs, began = Counters(), MemoryStorage(), time.time() // 10 * 10
+@pytest.mark.parametrize("each_s", [0.125, 1 / 3, 0.4])
+def test_steady_calls_get_their_quota_in_each_window(clock: Clock, each_s: float) -> None:
+    counters, begun = Counters(), clock.now
     allowed = []
-    for step in range(400):
-        monkeypatch.setattr(time, "time", lambda at=began + step / 8: at)
-        hits = [await each.acquire_sliding_window_entry("a", 20, 10) for each in (ours, theirs)]
-        assert hits[0] == hits[1], step
-        allowed.append(hits[0])
-    assert 90 <= sum(allowed) <= 110  # 20 in each of five windows, of 80 that ask
+    for step in range(int(100 / each_s)):
+        clock.now = begun + step * each_s
+        if counters.take("h26", "read", Quota(20, 10)) is None:
+            allowed.append(clock.now - begun)
+    assert 190 <= len(allowed) <= 210
+    # The first come all at once; from then on the calls before are taken for evenly spread.
+    for start in range(10, 90):
+        assert 18 <= sum(start <= at < start + 10 for at in allowed) <= 22
 
 
-async def test_a_hit_is_cheap_with_many_clients() -> None:
-    quotas = Quotas(defaults={QuotaClass.READ: RateLimitItemPerMinute(1_000_000)})
+def test_there_is_room_when_it_was_said_and_not_before(clock: Clock) -> None:
+    counters, quota = Counters(), Quota(20, 10)
+    refused = 0
+    for _ in range(500):
+        wait_s = counters.take("h26", "read", quota)
+        if wait_s is None:
+            clock.now += 0.05
+            continue
+        refused += 1
+        clock.now += wait_s - 1e-3
+        assert counters.take("h26", "read", quota) is not None
+        clock.now += 2e-3
+        assert counters.take("h26", "read", quota) is None
+    assert refused > 100
+
+
+def test_a_clock_that_is_set_back_shuts_nobody_out(clock: Clock) -> None:
+    counters, quota = Counters(), Quota(1, 10)
+    counters.take("h26", "read", quota)
+    assert counters.take("h26", "read", quota) is not None
+    clock.now -= 3_600
+    assert counters.take("h26", "read", quota) is None
+
+
+def test_who_has_not_asked_for_two_windows_is_forgotten(clock: Clock) -> None:
+    counters = Counters()
+    for client in ("h26", "g01"):
+        counters.take(client, "read", Quota(1, 60))
+    clock.now += 61
+    counters.take("g01", "read", Quota(1, 60))
+    assert {client for client, *_ in counters.windows} == {"h26", "g01"}
+    clock.now += 61
+    counters.take("g02", "read", Quota(1, 60))
+    assert {client for client, *_ in counters.windows} == {"g01", "g02"}
+
+
+def test_a_call_is_counted_cheaply_with_many_clients() -> None:
+    quotas = Quotas(defaults={QuotaClass.READ: Quota(1_000_000, 60)})
     clients = [f"client-{number}" for number in range(1_000)]
     for client in clients:
-        await quotas.spend(client, QuotaClass.READ)
+        quotas.spend(client, QuotaClass.READ)
 
-    async def round_of_hits() -> float:
+    def round_of_calls() -> float:
         began = time.process_time()
         for client in clients:
-            await quotas.spend(client, QuotaClass.READ)
-            await asyncio.sleep(0)  # lets work that a hit left behind be counted too
+            quotas.spend(client, QuotaClass.READ)
         return (time.process_time() - began) / len(clients)
 
-    assert min([await round_of_hits() for _ in range(5)]) < 30e-6
+    assert min(round_of_calls() for _ in range(5)) < 15e-6
 
 
 def test_every_class_in_use_has_a_quota() -> None:

@@ -6,10 +6,9 @@ from typing import Any
 
 import httpx
 import pytest
-from limits import RateLimitItemPerMinute
 from starlette.responses import JSONResponse
 
-from gateway.limits import DEFAULT_QUOTAS, Quotas
+from gateway.limits import DEFAULT_QUOTAS, Quota, Quotas
 from gateway.upstreams import QuotaClass
 from tests.gateway.mesh import READ, VERIFY, Mesh, make_grant
 from tests.gateway.wire import SUBJECT
@@ -73,8 +72,8 @@ async def test_service_gets_what_was_recorded_however_the_caller_names_its_heade
 @pytest.fixture
 def two_refusals(mesh: Mesh, monkeypatch: pytest.MonkeyPatch) -> None:
     few = {
-        QuotaClass.REFUSED: RateLimitItemPerMinute(2),
-        QuotaClass.READ: RateLimitItemPerMinute(1),
+        QuotaClass.REFUSED: Quota(2, 60),
+        QuotaClass.READ: Quota(1, 60),
     }
     monkeypatch.setattr(mesh.admission, "_quotas", Quotas({**DEFAULT_QUOTAS, **few}))
 

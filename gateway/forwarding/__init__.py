@@ -2,6 +2,7 @@
 
 from gateway.forwarding.exchange import Admit, Exchange, Ledger, Outcome
 from gateway.forwarding.forwarder import Forwarder
+from gateway.forwarding.patience import Wait
 from gateway.forwarding.session import open_session
 from gateway.forwarding.upstream import Breaker, Upstream
 
@@ -13,5 +14,6 @@ __all__ = [
     "Ledger",
     "Outcome",
     "Upstream",
+    "Wait",
     "open_session",
 ]

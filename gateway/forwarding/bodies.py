@@ -4,12 +4,12 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import Self
 
 from starlette.types import Receive, Scope
 
 from gateway.forwarding.connection import Connection, Payload
 from gateway.forwarding.headers import find_header
+from gateway.forwarding.patience import Wait
 from gateway.problems import BodyTooLarge, RequestMalformed
 from gateway.upstreams import KIB, Operation
 from shared.problems import Problem
@@ -91,39 +91,33 @@ class RequestBody:
         return piece
 
 
-class WhileCallerWaits:
+class WhileCallerWaits(Wait):
     """Cancels what runs inside when the caller hangs up; then raises CallerGone."""
 
     def __init__(self, body: RequestBody) -> None:
+        super().__init__(_WATCH_AFTER_S)
         self._body = body
-        self._scope = asyncio.timeout(None)
         self._watcher: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> Self:
-        await self._scope.__aenter__()
-        self._timer = asyncio.get_running_loop().call_later(_WATCH_AFTER_S, self._watch)
-        return self
-
-    async def __aexit__(
+    def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._timer.cancel()
         if self._watcher:
             self._watcher.cancel()
         try:
-            await self._scope.__aexit__(kind, error, trace)
+            super().__exit__(kind, error, trace)
         except TimeoutError:
             raise CallerGone from None
 
-    def _watch(self) -> None:
+    def due(self) -> None:
         self._watcher = asyncio.create_task(self._end_when_gone())
 
     async def _end_when_gone(self) -> None:
         await self._body.caller_gone()
-        self._scope.reschedule(asyncio.get_running_loop().time())
+        self.end()
 
 
 async def read_opening(connection: Connection, limit: int) -> bytes:

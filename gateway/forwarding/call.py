@@ -1,6 +1,5 @@
 """How one call ends: its record first where it touches personal data, then its answer."""
 
-import asyncio
 import hashlib
 from collections.abc import Awaitable, Mapping
 from dataclasses import replace
@@ -16,6 +15,7 @@ from gateway.forwarding.bodies import BodyBrokeOff, CallerGone
 from gateway.forwarding.connection import BrokenOffError, Connection
 from gateway.forwarding.exchange import CALLER_GONE, Exchange, Ledger, Outcome
 from gateway.forwarding.headers import Headers, Trace, outward, trace_of
+from gateway.forwarding.patience import Wait
 from gateway.problems import QuotaSpent, RequestMalformed, SubjectNotNamed
 from gateway.upstreams import KIB, MIB, Match
 from shared.edge import METHODS, OTHER_METHOD, UNMATCHED
@@ -158,7 +158,7 @@ class Call:
 
     async def _send_piece(self, piece: bytes, *, more: bool) -> None:
         try:
-            async with asyncio.timeout(_TAKEN_WITHIN_S):
+            with Wait(_TAKEN_WITHIN_S):
                 await self._send({"type": "http.response.body", "body": piece, "more_body": more})
         except TimeoutError:
             raise CallerGone from None

@@ -11,6 +11,7 @@ from typing import cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+from gateway.forwarding.patience import Wait
 from gateway.upstreams import KIB
 
 # A head, and whatever else is said without a byte of body: chunk sizes, trailers.
@@ -99,7 +100,7 @@ class Connection(asyncio.Protocol):
     async def pieces(self, silence_s: float) -> AsyncIterator[bytes]:
         """The rest of the body; raises BrokenOffError, and TimeoutError after such a silence."""
         while not self.at_end:
-            async with asyncio.timeout(None if self._pieces else silence_s):
+            with Wait(silence_s):
                 piece = await self.read()
             if piece:
                 yield piece

@@ -15,6 +15,7 @@ from gateway.forwarding.call import Call, turn_away
 from gateway.forwarding.connection import BrokenOffError, Connection, Payload
 from gateway.forwarding.exchange import Admit, Ledger
 from gateway.forwarding.headers import Headers, inward, trace_of
+from gateway.forwarding.patience import Wait
 from gateway.forwarding.session import Session
 from gateway.forwarding.upstream import Upstream
 from gateway.problems import BodyTooSlow, MethodRefused, RequestMalformed, UpstreamBroke
@@ -68,17 +69,16 @@ class Forwarder:
         ends = asyncio.get_running_loop().time() + call.operation.timeout_s
         try:
             # A short body comes whole before it takes a slot: slow senders hold none.
-            payload = None if body.none else await _payload(call.operation, body, ends)
-            with upstream.slot():
-                async with WhileCallerWaits(body):
-                    answer, opening = await self._ask(call, upstream, request, payload, ends)
-                    try:
-                        call.exchange.request_sha256 = body.sha256
-                        rest = None if answer.at_end else answer
-                        headers = upstream.headers_of(answer)
-                        await call.answer(answer.status, headers, opening, rest)
-                    finally:
-                        upstream.give_back(self._session, answer)
+            payload = None if body.none else await _payload(call.operation, body)
+            with upstream.slot(), WhileCallerWaits(body):
+                answer, opening = await self._ask(call, upstream, request, payload, ends)
+                try:
+                    call.exchange.request_sha256 = body.sha256
+                    rest = None if answer.at_end else answer
+                    headers = upstream.headers_of(answer)
+                    await call.answer(answer.status, headers, opening, rest)
+                finally:
+                    upstream.give_back(self._session, answer)
         finally:
             # Also where no answer came.
             call.exchange.request_sha256 = body.sha256
@@ -94,7 +94,7 @@ class Forwarder:
         """The answer's head and first bytes, until `ends` on the loop's clock."""
         operation, body = call.operation, request.body
         try:
-            async with asyncio.timeout_at(ends):
+            with Wait(ends - asyncio.get_running_loop().time()):
                 answer = await upstream.ask(
                     self._session, operation, request.target, request.headers, payload
                 )
@@ -133,9 +133,9 @@ class Request(NamedTuple):
     body: RequestBody
 
 
-async def _payload(operation: Operation, body: RequestBody, ends: float) -> Payload:
+async def _payload(operation: Operation, body: RequestBody) -> Payload:
     try:
-        async with asyncio.timeout_at(ends):
+        with Wait(operation.timeout_s):
             return await body.payload()
     except TimeoutError:
         raise BodyTooSlow(operation.timeout_s) from None

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from prometheus_client import Counter, Gauge, Histogram
 from sqlalchemy import URL
 
-from gateway.forwarding import Exchange
+from gateway.forwarding import Exchange, Wait
 from gateway.ledger.chain import Backend, Chain, Row, claim, connected, outcome
 from gateway.ledger.records import AccessRecord
 from gateway.ledger.seals import SealedBatch, seal
@@ -105,7 +105,7 @@ class LedgerWriter:
         durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._add(exchange, durable)
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            with Wait(PATIENCE_SECONDS):
                 await durable
         except TimeoutError:
             raise LedgerAway from None

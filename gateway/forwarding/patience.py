@@ -1,0 +1,78 @@
+"""How long this gateway waits for others, all on one timer.
+
+Nearly everything comes long before its time is up, and a timer for each wait, as `asyncio.timeout`
+has it, is felt. Here one looks at all waits every `TICK_S`: what lasts too long ends so much later.
+"""
+
+import asyncio
+from functools import lru_cache
+from types import TracebackType
+from typing import Self
+
+TICK_S = 0.05
+
+
+class Wait:
+    """Cancels what runs inside when `seconds` have passed; then raises TimeoutError."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._ended = False
+
+    def __enter__(self) -> Self:
+        task = asyncio.current_task()
+        assert task
+        self._task, self._cancelling = task, task.cancelling()
+        self._all = _waits(asyncio.get_running_loop())
+        self._all.add(self, self._seconds)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._all.drop(self)
+        # Whoever cancelled the task meanwhile is not answered with a TimeoutError.
+        own = self._ended and self._task.uncancel() <= self._cancelling
+        if own and kind is asyncio.CancelledError:
+            raise TimeoutError from error
+
+    def due(self) -> None:
+        """Its seconds have passed."""
+        self.end()
+
+    def end(self) -> None:
+        self._ended = True
+        self._task.cancel()
+
+
+class _Waits:
+    """Those of one loop. It has a timer only while there are any."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._due_at: dict[Wait, float] = {}
+        self._ticking = False
+
+    def add(self, wait: Wait, seconds: float) -> None:
+        self._due_at[wait] = self._loop.time() + seconds
+        if not self._ticking:
+            self._ticking = True
+            self._loop.call_later(TICK_S, self._tick)
+
+    def drop(self, wait: Wait) -> None:
+        self._due_at.pop(wait, None)
+
+    def _tick(self) -> None:
+        now = self._loop.time()
+        for wait in [wait for wait, at in self._due_at.items() if at <= now]:
+            del self._due_at[wait]
+            wait.due()
+        self._ticking = bool(self._due_at)
+        if self._ticking:
+            self._loop.call_later(TICK_S, self._tick)
+
+
+_waits = lru_cache(maxsize=1)(_Waits)

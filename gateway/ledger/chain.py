@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import NamedTuple, Self
+from operator import attrgetter
+from typing import NamedTuple
 
 import asyncpg
 from sqlalchemy import URL
@@ -37,41 +38,15 @@ _APPEND = """
         VALUES ($1, $2, $3, $4, $5, $6, $7)
     )
     INSERT INTO access_record (chain, number, index, id, at, agency, client, operation, purpose,
-        dossier, subjects, outcome, record)
-    SELECT $1, $2, place - 1, id, at, agency, client, operation, purpose, dossier,
-        string_to_array(subjects, ','), outcome, record
+        dossier, outcome, subjects, record)
+    SELECT $1, $2, place - 1, id, at, agency, client, operation, purpose, dossier, outcome,
+        string_to_array(subjects, ','), record
     FROM unnest($8::uuid[], $9::timestamptz[], $10::text[], $11::text[], $12::text[], $13::text[],
         $14::text[], $15::text[], $16::text[], $17::bytea[]) WITH ORDINALITY
-        AS r (id, at, agency, client, operation, purpose, dossier, subjects, outcome, record, place)
+        AS r (id, at, agency, client, operation, purpose, dossier, outcome, subjects, record, place)
 """
-
-
-class Row(NamedTuple):
-    """What finds a record again, in the order of the columns; `subjects` are parted by commas."""
-
-    id: str
-    at: datetime
-    agency: str | None
-    client: str | None
-    operation: str
-    purpose: str | None
-    dossier: str | None
-    subjects: str
-    outcome: str
-
-    @classmethod
-    def of(cls, record: AccessRecord) -> Self:
-        return cls(
-            record.id,
-            record.at,
-            record.agency,
-            record.client,
-            record.operation,
-            record.purpose,
-            record.dossier,
-            ",".join(record.subjects),
-            record.outcome,
-        )
+# What finds a record again, in the order of the columns; `subjects` come after, parted by commas.
+_FOUND_BY = attrgetter("id", "at", "agency", "client", "operation", "purpose", "dossier", "outcome")
 
 
 class Backend(NamedTuple):
@@ -96,17 +71,21 @@ class Chain:
     def when_lost(self, tell: Callable[[], None]) -> None:
         self._connection.add_termination_listener(lambda _: tell())
 
-    async def append(self, batch: SealedBatch, rows: Sequence[Row], at: datetime) -> None:
+    async def append(
+        self, batch: SealedBatch, records: Sequence[AccessRecord], at: datetime
+    ) -> None:
         """Returns when it is durable. After an error nobody knows: let `outcome` say."""
         number = self.head.number + 1
-        seal = (self.name, number, at, len(rows), batch.header.decode())
-        columns = [list(column) for column in zip(*rows, strict=True)]
+        seal = (self.name, number, at, len(records), batch.header.decode())
+        columns = zip(*map(_FOUND_BY, records), strict=True)
+        subjects = [",".join(record.subjects) for record in records]
         await self._connection.execute(
             _APPEND,
             *seal,
             batch.signature,
             b"".join(batch.leaves),
             *columns,
+            subjects,
             batch.records,
             timeout=APPEND_SECONDS,
         )

@@ -14,6 +14,7 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import asyncpg
 import structlog
@@ -22,7 +23,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from sqlalchemy import URL
 
 from gateway.forwarding import Exchange, Wait
-from gateway.ledger.chain import Backend, Chain, Row, claim, connected, outcome
+from gateway.ledger.chain import Backend, Chain, claim, connected, outcome
 from gateway.ledger.records import AccessRecord
 from gateway.ledger.seals import SealedBatch, seal
 from gateway.problems import LedgerAway
@@ -55,10 +56,9 @@ class ChainNotHeldError(Exception):
     """No chain of the ledger can be written now."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    row: Row
-    record: bytes
+class Entry(NamedTuple):
+    record: AccessRecord
+    canonical: bytes
     durable: asyncio.Future[None] | None
 
     def settle(self) -> None:
@@ -156,7 +156,7 @@ class LedgerWriter:
 
     def _add(self, exchange: Exchange, durable: asyncio.Future[None] | None) -> None:
         record = AccessRecord.of(exchange)
-        self._pending.append(Entry(Row.of(record), record.canonical(), durable))
+        self._pending.append(Entry(record, record.canonical(), durable))
         if durable or len(self._pending) >= MOST_IN_BATCH:
             self._due.set()
         self._arrived.set()
@@ -201,10 +201,10 @@ class LedgerWriter:
         return taken
 
     async def _append(self, chain: Chain, entries: list[Entry]) -> None:
-        at, records = datetime.now(UTC), [entry.record for entry in entries]
-        batch = seal(records, chain=chain.name, after=chain.head, at=at, key=self._key)
+        at, canonical = datetime.now(UTC), [entry.canonical for entry in entries]
+        batch = seal(canonical, chain=chain.name, after=chain.head, at=at, key=self._key)
         self._doubt = Doubt(chain.name, chain.backend, batch, entries)
-        await chain.append(batch, [entry.row for entry in entries], at)
+        await chain.append(batch, [entry.record for entry in entries], at)
         self._settle_doubt()
 
     async def _resolve_doubt(self, connection: asyncpg.Connection) -> None:

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 
 from deploy.postgres import plain_url
 from gateway.ledger import writer
-from gateway.ledger.chain import Row, claim, connected, outcome
+from gateway.ledger.chain import claim, connected, outcome
 from gateway.ledger.records import AccessRecord
 from gateway.ledger.seals import START, BatchHeader, seal
 from tests.conftest import Databases
@@ -234,7 +234,7 @@ async def test_outcome_of_a_broken_off_batch_is_read_from_the_chain(store: Store
             at=record.at,
             key=store.key,
         )
-        await chain.append(batch, [Row.of(record)], record.at)
+        await chain.append(batch, [record], record.at)
         unwritten = seal(
             [record.canonical()],
             chain=chain.name,

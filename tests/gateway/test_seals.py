@@ -43,6 +43,7 @@ def make_record(number: int) -> bytes:
         at=AT,
         agency="H26",
         client="h26-onestop",
+        completes=None,
         officer="Nguyễn Thị Hòa",
         operation="POST /identity/v1/verifications",
         purpose="1.001193",

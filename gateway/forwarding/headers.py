@@ -54,7 +54,7 @@ _NOT_FROM_INSIDE = _HOP_BY_HOP | {
 }
 # Also drops names with `_`, which some servers read as `-`.
 _NAME = re.compile(rb"[a-z0-9-]+")
-_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_CONTROLS = bytes([*range(0x09), *range(0x0A, 0x20), 0x7F])
 _HOST = re.compile(rb"[A-Za-z0-9._~%:\[\]-]+")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _PERSON_HASH = re.compile(rb"[0-9a-f]{64}")
@@ -83,7 +83,10 @@ class Answer(NamedTuple):
 
 
 def find_header(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> bytes | None:
-    return next((value for name, value in headers if name == wanted), None)
+    for name, value in headers:
+        if name == wanted:
+            return value
+    return None
 
 
 def trace_of(scope: Scope) -> Trace:
@@ -147,7 +150,7 @@ def _may_enter(name: bytes) -> bool:
 def _require_readable(headers: Headers) -> None:
     """Raises RequestMalformed; all values at once, because nearly always nothing is wrong."""
     values = b" ".join([value for _, value in headers])
-    if values.isascii() and not _CONTROL.search(values):
+    if values.isascii() and _is_printable(values):
         return
     for name, value in headers:
         if _may_enter(name):
@@ -181,8 +184,13 @@ def _parts(headers: Headers, wanted: bytes) -> list[bytes]:
     return [part.strip() for parts in lists for part in parts if part.strip()]
 
 
+def _is_printable(value: bytes) -> bool:
+    """Faster than a regular expression, whose every byte is felt."""
+    return value.translate(None, _CONTROLS) == value
+
+
 def _require_text(name: bytes, value: bytes) -> None:
-    if _CONTROL.search(value):
+    if not _is_printable(value):
         raise RequestMalformed(f"Send the header {name.decode()} without control characters.")
     try:
         value.decode()

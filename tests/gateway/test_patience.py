@@ -1,0 +1,57 @@
+import asyncio
+
+import pytest
+
+from gateway.forwarding import Wait
+
+
+async def wait_for_ever(wait: Wait) -> None:
+    with wait:
+        await asyncio.Event().wait()
+
+
+async def test_what_lasts_too_long_ends_and_its_task_goes_on() -> None:
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    began = loop.time()
+    with pytest.raises(TimeoutError):
+        await wait_for_ever(Wait(0.2))
+    assert loop.time() - began >= 0.2
+    assert task
+    assert task.cancelling() == 0
+    await asyncio.sleep(0.01)
+
+
+async def test_what_comes_in_time_is_not_ended() -> None:
+    with Wait(0.1):
+        await asyncio.sleep(0)
+    with Wait(60):
+        await asyncio.sleep(0.3)
+
+
+async def test_the_outer_of_two_waits_is_the_one_that_ends() -> None:
+    async def wait_inside() -> None:
+        try:
+            await wait_for_ever(Wait(60))
+        except TimeoutError:
+            pytest.fail("the inner one was not due")
+
+    with pytest.raises(TimeoutError), Wait(0.1):
+        await wait_inside()
+
+
+@pytest.mark.parametrize("ended", [False, True])
+async def test_who_cancels_is_not_answered_with_a_timeout(ended: bool) -> None:
+    wait = Wait(60)
+    task = asyncio.create_task(wait_for_ever(wait))
+    await asyncio.sleep(0)
+    if ended:
+        wait.end()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def test_each_loop_has_a_timer_of_its_own() -> None:
+    for _ in range(2):
+        with pytest.raises(TimeoutError):
+            asyncio.run(wait_for_ever(Wait(0.1)))

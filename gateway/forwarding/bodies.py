@@ -18,7 +18,7 @@ from shared.problems import Problem
 # then holds neither the service behind nor a place in its queue, only so much of this memory.
 _ONE_PIECE = 64 * KIB
 # A call that ends sooner is not worth a task that watches for the caller's hanging up.
-_WATCH_AFTER_S = 0.05
+_WATCH_AFTER_S = 0.25
 
 
 class CallerGone(Exception):  # noqa: N818 -- a fact about the caller, no error of ours

@@ -180,8 +180,8 @@ def _named_in_connection(headers: Headers) -> frozenset[bytes]:
 
 
 def _parts(headers: Headers, wanted: bytes) -> list[bytes]:
-    lists = [value.split(b",") for name, value in headers if name == wanted]
-    return [part.strip() for parts in lists for part in parts if part.strip()]
+    joined = b",".join([value for name, value in headers if name == wanted])
+    return [part.strip() for part in joined.split(b",") if part.strip()]
 
 
 def _is_printable(value: bytes) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from gateway.forwarding.connection import BrokenOffError, Connection, Payload
-from gateway.forwarding.headers import Headers
+from gateway.forwarding.headers import Headers, find_header
 from gateway.forwarding.session import Address, Session
 from gateway.problems import UpstreamAway, UpstreamBroke, UpstreamBusy, UpstreamTimedOut
 from gateway.upstreams import Operation, Service
@@ -145,7 +145,7 @@ class Upstream:
         raw = answer.headers
         if not _SENDABLE.fullmatch(b"".join([b"%b:%b\n" % header for header in raw])):
             raise UpstreamBroke(self.service)
-        if not any(name == b"location" for name, _ in raw):
+        if find_header(raw, b"location") is None:
             return raw
         return [
             (name, self._inside.sub(b"", value) if name == b"location" else value)

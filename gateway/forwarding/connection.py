@@ -39,6 +39,8 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, lost: Callable[["Connection"], None]) -> None:
         self._tell_lost = lost
+        # Kept, because to ask for it is a system call before Python 3.12.
+        self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
         self._parser = HttpResponseParser(self)
         self._pieces: list[bytes] = []
@@ -114,7 +116,7 @@ class Connection(asyncio.Protocol):
     async def _change(self) -> None:
         if self._broken:
             raise BrokenOffError
-        self._changed = asyncio.get_running_loop().create_future()
+        self._changed = self._loop.create_future()
         try:
             await self._changed
         finally:

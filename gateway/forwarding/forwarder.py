@@ -1,7 +1,7 @@
 """The way of one call: find, admit, ask, record, answer."""
 
-import asyncio
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import NamedTuple
@@ -66,7 +66,7 @@ class Forwarder:
         body = RequestBody(call.operation, scope, receive)
         request = Request(_target(scope), inward(scope, call.trace, added), body)
         upstream = self._upstreams[call.operation.service]
-        ends = asyncio.get_running_loop().time() + call.operation.timeout_s
+        ends = time.monotonic() + call.operation.timeout_s
         try:
             # A short body comes whole before it takes a slot: slow senders hold none.
             payload = None if body.none else await _payload(call.operation, body)
@@ -91,10 +91,10 @@ class Forwarder:
         payload: Payload,
         ends: float,
     ) -> tuple[Connection, bytes]:
-        """The answer's head and first bytes, until `ends` on the loop's clock."""
+        """The answer's head and first bytes, until `ends` on the monotonic clock."""
         operation, body = call.operation, request.body
         try:
-            with Wait(ends - asyncio.get_running_loop().time()):
+            with Wait(ends - time.monotonic()):
                 answer = await upstream.ask(
                     self._session, operation, request.target, request.headers, payload
                 )

@@ -20,10 +20,11 @@ class Wait:
         self._ended = False
 
     def __enter__(self) -> Self:
-        task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
         assert task
         self._task, self._cancelling = task, task.cancelling()
-        self._all = _waits(asyncio.get_running_loop())
+        self._all = _waits(loop)
         self._all.add(self, self._seconds)
         return self
 

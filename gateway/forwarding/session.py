@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -48,7 +49,7 @@ class Session:
 
     def take(self, address: Address) -> Connection | None:
         """The one used last of those that are open."""
-        idle, since = self._idle[address], asyncio.get_running_loop().time() - KEEPALIVE_S
+        idle, since = self._idle[address], time.monotonic() - KEEPALIVE_S
         while idle:
             connection, kept_at = idle.pop()
             if connection.idle and kept_at > since:
@@ -70,7 +71,7 @@ class Session:
     def give_back(self, address: Address, connection: Connection) -> None:
         """Keeps the connection of a whole answer, closes that of a broken one."""
         if connection.idle:
-            self._idle[address].append((connection, asyncio.get_running_loop().time()))
+            self._idle[address].append((connection, time.monotonic()))
             self._sweep_later()
         else:
             connection.close()
@@ -82,7 +83,7 @@ class Session:
 
     def _sweep(self) -> None:
         """Closes what was not used for that long; what was kept first stands first."""
-        self._sweeping, since = None, asyncio.get_running_loop().time() - KEEPALIVE_S
+        self._sweeping, since = None, time.monotonic() - KEEPALIVE_S
         for idle in self._idle.values():
             while idle and idle[0][1] <= since:
                 idle.pop(0)[0].close()

@@ -52,6 +52,8 @@ _NOT_FROM_INSIDE = _HOP_BY_HOP | {
     b"x-right",
     b"x-subject",
 }
+# The service behind would take one of two, and whoever stands between perhaps the other.
+_ONCE = frozenset({b"content-type", b"idempotency-key", b"if-match"})
 # Also drops names with `_`, which some servers read as `-`.
 _NAME = re.compile(rb"[a-z0-9-]+")
 _CONTROLS = bytes([*range(0x09), *range(0x0A, 0x20), 0x7F])
@@ -118,7 +120,7 @@ def inward(scope: Scope, trace: Trace, added: Sequence[tuple[str, str]]) -> list
 
 
 def _require_one_reading(raw: Headers, version: str) -> None:
-    """Of where it goes and where it ends; else a proxy in front may have taken the other."""
+    """Of where it goes, where it ends and what it is; else others may have taken the other."""
     hosts = [value for name, value in raw if name == b"host"]
     # The server adds an empty one where there is none, as HTTP/1.0 allows.
     if len(hosts) != 1 or not (_HOST.fullmatch(hosts[0]) or (version != "1.1" and not hosts[0])):
@@ -126,6 +128,9 @@ def _require_one_reading(raw: Headers, version: str) -> None:
     codings = [value.lower() for name, value in raw if name == b"transfer-encoding"]
     if codings and codings != [b"chunked"]:
         raise RequestMalformed("Send no other Transfer-Encoding than chunked, and that once.")
+    once = [name for name, _ in raw if name in _ONCE]
+    if len(once) != len(set(once)):
+        raise RequestMalformed("Send Content-Type, Idempotency-Key and If-Match once each.")
 
 
 def outward(raw: Headers, request_id: str) -> Answer:

@@ -6,6 +6,7 @@ from gateway.upstreams import KIB
 from tests.proxy.stage import CALLER, READ, REFUSED, SIZED, Fault, Stage, get, passes, post, unread
 
 FORGED = b"forged"
+TYPED = b"Content-Type: application/json\r\n"
 
 
 def said(old: bytes, new: bytes) -> bytes:
@@ -72,6 +73,10 @@ SHAPES = [
 ]
 
 SPOKEN = [
+    refused("two types of one body", post(TYPED + TYPED + SIZED, b"{}")),
+    refused("two types in other case", post(TYPED + TYPED.lower() + SIZED, b"{}")),
+    refused("two versions to change", post(b'If-Match: "1"\r\nIf-Match: "2"\r\n' + SIZED, b"{}")),
+    refused("two keys of one change", post(b"Idempotency-Key: a\r\n" * 2 + SIZED, b"{}")),
     refused("two tokens", get(fields=b"Authorization: Bearer other\r\n")),
     refused("two tokens in other case", get(fields=b"AUTHORIZATION: Bearer <token>\r\n")),
     refused("two purposes", get(fields=b"x-purpose: 1.001193\r\n")),

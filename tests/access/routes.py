@@ -146,6 +146,7 @@ ROUTES: Mapping[str, Row] = {
 }
 
 # No operations, and open to whoever reaches the process: what they tell is no secret.
+METRICS = "GET /metrics"  # at the gateway, to who stands beside it only
 OPEN_AT_THE_GATEWAY = frozenset(
     {
         "GET /",
@@ -157,7 +158,7 @@ OPEN_AT_THE_GATEWAY = frozenset(
         "GET /.well-known/ledger-keys.json",
         "GET /healthz",
         "GET /readyz",
-        "GET /metrics",
+        METRICS,
     }
 )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from gateway.upstreams import OPERATIONS
 from tests.access.callers import MALFORMED, NO_PURPOSE, NO_RIGHT, UNPROVEN, kinds
 from tests.access.country import Country
-from tests.access.routes import ROUTES, Row
+from tests.access.routes import METRICS, OPEN_AT_THE_GATEWAY, ROUTES, Row, open_at_a_service
 
 GUIDE = Path(__file__).parents[2] / "docs/access.md"
 COLUMNS = ("ours", "theirs", "procedure", "fields", "operator")
@@ -43,9 +43,18 @@ def public() -> Iterator[str]:
             yield f"| `{name}` | `{row.ours}` | `{row.column('bearer')}` |"
 
 
+def pages() -> Iterator[str]:
+    """What is no operation; that the processes answer to no other path is another test's."""
+    behind = open_at_a_service("{service}")
+    for name in sorted(OPEN_AT_THE_GATEWAY | behind):
+        gateway = "beside it" if name == METRICS else "yes" if name in OPEN_AT_THE_GATEWAY else ""
+        cells = (f"`{name}`", gateway, "yes" if name in behind else "")
+        yield f"|{'|'.join(f' {each} ' if each else ' ' for each in cells)}|"
+
+
 def test_guide_shows_the_table_of_callers_and_answers(country: Country) -> None:
     """Where it fails, the lines of the left side are those to be written."""
-    made = [*callers(country), *operations(), *public()]
+    made = [*callers(country), *operations(), *public(), *pages()]
     lines = GUIDE.read_text(encoding="utf-8").splitlines()
     told = [line for line in lines if line.startswith("|") and "`" in line]
     assert made == told

@@ -77,8 +77,12 @@ class _Plain(Problem):
 
 
 def respond(problem: Problem) -> ProblemResponse:
+    return ProblemResponse(traced_body(problem), problem.status, problem.headers)
+
+
+def traced_body(problem: Problem) -> dict[str, Any]:
     trace = {"trace_id": trace_id} if (trace_id := current_trace_id()) else {}
-    return ProblemResponse(problem.body() | trace, problem.status, problem.headers)
+    return problem.body() | trace
 
 
 def problem_for(error: Exception) -> Problem:

@@ -21,6 +21,7 @@ from identity_service.schemas import TokenOut
 from identity_service.settings import Settings
 from identity_service.use_cases.tokens import ByAssertion, BySecret, TokenDesk, give_token
 from shared.database import Session
+from shared.problems import traced_body
 from shared.reading import Router
 
 router = Router(tags=["tokens"])
@@ -50,7 +51,7 @@ _MISTAKE = {
             "schema": {
                 "type": "object",
                 "required": ["error", "error_description"],
-                "properties": {"error": _TEXT, "error_description": _TEXT},
+                "properties": dict.fromkeys(("error", "error_description", "trace_id"), _TEXT),
             }
         }
     }
@@ -170,4 +171,4 @@ async def as_oauth_has_it(_: Request, error: Exception) -> JSONResponse:
     """As JSON proper, which is what OAuth libraries expect of this endpoint."""
     assert isinstance(error, TokenRefused)
     headers = dict(error.headers or {}) | NOT_STORED
-    return JSONResponse(error.body(), HTTPStatus(error.status), headers)
+    return JSONResponse(traced_body(error), HTTPStatus(error.status), headers)

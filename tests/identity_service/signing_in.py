@@ -58,6 +58,7 @@ def refused(response: Response, error: str, status: int = 401) -> str:
     assert response.headers["Cache-Control"] == "no-store"
     assert response.headers["Content-Type"] == "application/json"
     assert response.json()["error"] == error
+    assert response.json()["trace_id"] == response.headers["X-Trace-Id"]
     description: str = response.json()["error_description"]
     return description
 

@@ -34,7 +34,7 @@ PROBLEM: Mapping[str, Any] = MappingProxyType(
 )
 _MEANINGS: Mapping[HTTPStatus, str] = MappingProxyType(
     {
-        HTTPStatus.BAD_REQUEST: "A header or the cursor is missing or cannot be read",
+        HTTPStatus.BAD_REQUEST: "A header, the query or the cursor is missing or cannot be read",
         HTTPStatus.UNAUTHORIZED: "No valid access token",
         HTTPStatus.FORBIDDEN: "No right in force allows this",
         HTTPStatus.NOT_FOUND: "It does not exist, or lies outside the right",

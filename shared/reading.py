@@ -10,14 +10,16 @@ import re
 from collections.abc import Callable, Coroutine, Iterator
 from datetime import date, datetime
 from functools import partial
+from http import HTTPStatus
 from typing import Annotated, Any, NoReturn
+from urllib.parse import unquote_to_bytes
 
 from fastapi import APIRouter, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Strict
 
-from shared.problems import Invalid
+from shared.problems import Invalid, Problem
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -50,6 +52,13 @@ def _instant(value: object) -> object:
     if isinstance(value, str) and not _INSTANT.fullmatch(value):
         raise ValueError("write an instant as 2026-11-02T09:00:00+07:00")
     return value if isinstance(value, str | datetime) else _wrong("an instant is text")
+
+
+class QueryUnreadable(Problem):
+    status = HTTPStatus.BAD_REQUEST
+    title = "The query is no text"
+    type = "/problems/query-unreadable"
+    advice = "Write it in UTF-8, and percent-encode that."
 
 
 def _wrong(what: str) -> NoReturn:
@@ -120,7 +129,7 @@ class StrictRoute(APIRoute):
 
         async def strictly(request: Request) -> Response:
             if request.scope["query_string"]:
-                _require_known(request, known)
+                _require_one_reading(request, known)
             return await handle(_Request(request.scope, request.receive))
 
         return strictly
@@ -138,18 +147,22 @@ def _query_words(asked: Dependant) -> Iterator[str]:
         yield from _query_words(inner)
 
 
-def _require_known(request: Request, known: frozenset[str]) -> None:
+def _require_one_reading(request: Request, known: frozenset[str]) -> None:
     words = [word for word, _ in request.query_params.multi_items()]
     if not known.issuperset(words):
         told = ", ".join(sorted(known)) or "none at all"
         raise Invalid(
             f"The query words of this path are: {told}.",
-            errors=[{"at": "query.(unknown word)", "is": "Extra inputs are not permitted"}],
+            errors=[{"at": "query.(unknown word)", "is": f"Leave it out; known here are: {told}"}],
         )
     if len(set(words)) < len(words):
         raise Invalid(
             "Send each query word once.", errors=[{"at": "query", "is": "A word stands twice"}]
         )
+    try:
+        unquote_to_bytes(request.scope["query_string"]).decode()
+    except UnicodeDecodeError:
+        raise QueryUnreadable from None
 
 
 # What every router of a service is.

@@ -152,6 +152,19 @@ async def test_query_that_would_be_passed_over_is_refused(
     assert SECRET not in answer.text
 
 
+@pytest.mark.parametrize("value", ["%ff", "a%C3", "%ED%A0%80", "%C0%AE"])
+async def test_query_that_is_no_utf8_is_refused(client: httpx.AsyncClient, value: str) -> None:
+    answer = await client.get(f"/wishes?words={value}")
+    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/query-unreadable")
+    assert (await client.get("/wishes?words=%C3%82n")).json() == "Ân None"
+
+
+async def test_unknown_query_word_is_told_those_that_are_known(client: httpx.AsyncClient) -> None:
+    errors = (await client.get("/wishes?word=x")).json()["errors"]
+    known = "Leave it out; known here are: after, day, limit, words"
+    assert errors == [{"at": "query.(unknown word)", "is": known}]
+
+
 async def test_path_without_query_words_takes_none(client: httpx.AsyncClient) -> None:
     assert (await client.get("/plain")).status_code == 200
     assert (await client.get("/plain?x=1")).status_code == 422

@@ -11,7 +11,9 @@ from gateway.models import LedgerSeal, StoredRecord
 from shared.events.codes import AgencyCode, DossierCode
 from shared.reading import IsoInstant
 
-PersonHash = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+PersonHash = Annotated[
+    str, Field(pattern="^[0-9a-f]{64}$", description="the keyed hash of a person, 64 hex digits")
+]
 
 
 class RecordFilter(BaseModel):

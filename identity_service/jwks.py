@@ -15,6 +15,13 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 _MEMBERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x"), "RSA": ("e", "kty", "n")}
 )
+# RFC 8037, appendix A.2.
+EXAMPLE = {
+    "kty": "OKP",
+    "crv": "Ed25519",
+    "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+    "kid": "signing-2026",
+}
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 # The first is taken where the key names none.
 _ALGORITHMS: Mapping[str, tuple[str, ...]] = MappingProxyType(

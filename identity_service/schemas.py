@@ -20,7 +20,7 @@ from identity_service import matching
 from identity_service.agency_seed import Level
 from identity_service.answers import Answer
 from identity_service.birth_dates import BIRTH_DATE, parse_birth_date
-from identity_service.jwks import checked_public_jwk
+from identity_service.jwks import EXAMPLE, checked_public_jwk
 from identity_service.personal_numbers import PersonalNumber
 from shared.events.codes import AgencyCode, ProcedureCode
 from shared.pagination import MOST, PageQuery, read_cursor
@@ -28,10 +28,14 @@ from shared.reading import Body, DayText, InstantText, Number
 
 ClientKind = Literal["sandbox", "production"]
 # No control characters: PostgreSQL stores no NUL, and a log line has one line.
-Line = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Line = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]*$"),
+    Field(description="one line, without control characters"),
+]
 Name = Annotated[Line, StringConstraints(min_length=1, max_length=300)]
 KEY_ID = r"^[A-Za-z0-9._~-]{1,100}$"
-KeyId = Annotated[str, StringConstraints(pattern=KEY_ID)]
+KeyId = Annotated[str, Field(pattern=KEY_ID, examples=["signing-2026"])]
 # What a date can be here; beyond, neither arithmetic nor PostgreSQL follows.
 Day = Annotated[
     date,
@@ -49,13 +53,23 @@ Instant = Annotated[
     Strict(strict=False),
     InstantText,
 ]
-ClientId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9-]{1,62})[a-z0-9]$")]
+ClientId = Annotated[
+    str, Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{1,62})[a-z0-9]$", examples=["onestop-h26"])
+]
 OPERATION = r"^(?:\*|(?:GET|POST|PUT|PATCH|DELETE) /[A-Za-z0-9._{}/-]{1,200})$"
-OperationName = Annotated[str, StringConstraints(pattern=OPERATION)]
-FieldName = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,50}$")]
-UnitOfProvince = Annotated[str, StringConstraints(pattern=r"^[0-9]{2}$")]
-UnitOfCommune = Annotated[str, StringConstraints(pattern=r"^[0-9]{5}$")]
-UnitCode = Annotated[str, StringConstraints(pattern=r"^(?:[0-9]{2}|[0-9]{5})$")]
+OperationName = Annotated[
+    str,
+    Field(pattern=OPERATION, description="or * for all", examples=["GET /sync/v1/dossiers/{code}"]),
+]
+FieldName = Annotated[str, Field(pattern=r"^[a-z_]{1,50}$", examples=["full_name"])]
+UnitOfProvince = Annotated[str, Field(pattern=r"^[0-9]{2}$", examples=["01"])]
+UnitOfCommune = Annotated[str, Field(pattern=r"^[0-9]{5}$", examples=["00004"])]
+UnitCode = Annotated[
+    str,
+    Field(
+        pattern=r"^(?:[0-9]{2}|[0-9]{5})$", description="of a province or commune, 2 or 5 digits"
+    ),
+]
 
 
 def _checked_number(text: str) -> str:
@@ -212,7 +226,9 @@ class PublicJwk(RootModel[dict[str, Any]]):
     """RFC 7517: EC P-256, OKP Ed25519 or RSA; `kid` is its thumbprint where it names none."""
 
     root: Annotated[
-        dict[str, Any], AfterValidator(checked_public_jwk), WithJsonSchema({"oneOf": JWK_SHAPES})
+        dict[str, Any],
+        AfterValidator(checked_public_jwk),
+        WithJsonSchema({"oneOf": JWK_SHAPES, "examples": [EXAMPLE]}),
     ]
 
 

@@ -43,7 +43,7 @@ OWN_RULES: Final[Mapping[str, LiteralString]] = MappingProxyType(
 )
 
 # No free text: it would hold names and numbers.
-Step = Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z][A-Za-z0-9._-]{0,39})?$")]
+Step = Annotated[str, Field(pattern=r"^(?:[A-Za-z][A-Za-z0-9._-]{0,39})?$", examples=["desk-3"])]
 
 
 class Row(Body):

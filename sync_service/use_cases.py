@@ -15,6 +15,7 @@ from shared.events import DossierSynced
 from shared.events.codes import CodeError, parse_dossier_code
 from shared.outbox import emit
 from shared.problems import where_and_what
+from shared.shapes import Shape
 from sync_service import store
 from sync_service.agencies import covers, today_form
 from sync_service.models import HeldProgress
@@ -99,16 +100,23 @@ def _read(shape: TypeAdapter[AnyRow], row: Any, now: datetime) -> AnyRow | Refus
     try:
         read = shape.validate_python(row)
     except ValidationError as error:
-        return _why(error)
+        return _why(error, _shape(shape))
     if read.source_time > now + CLOCK_SLACK:
         return Refusal("source_time_ahead", "source_time lies ahead: set the sender's clock.")
     return read
 
 
-def _why(error: ValidationError) -> Refusal:
+@cache
+def _shape(kind: TypeAdapter[Any]) -> Shape:
+    schema = kind.json_schema()
+    return Shape(schema, schema)
+
+
+def _why(error: ValidationError, shape: Shape) -> Refusal:
     """Where and what, never the value: it may be somebody's name or number."""
     faults = error.errors(include_url=False, include_input=False)
-    told = "; ".join(f"{each['at'] or 'row'}: {each['is']}" for each in map(where_and_what, faults))
+    found = [where_and_what(each, shape) for each in faults]
+    told = "; ".join(f"{each['at'] or 'row'}: {each['is']}" for each in found)
     rule = faults[0]["type"]
     return Refusal(rule if rule in OWN_RULES else "invalid_row", told)
 

@@ -27,7 +27,7 @@ _ONE_DAY = {Unit.HOUR: 8, Unit.WORKING_DAY: 1, Unit.DAY: 1}
 # Rough lengths in working hours, good enough to tell which of two terms is the longer.
 _WORKING_HOURS = {Unit.HOUR: 1.0, Unit.WORKING_DAY: 8.0, Unit.DAY: 40 / 7, Unit.MONTH: 174.0}
 
-ResultCode = Annotated[str, StringConstraints(pattern=RESULT_CODE)]
+ResultCode = Annotated[str, Field(pattern=RESULT_CODE, examples=["KQ.G15.000021"])]
 ServiceCode = Annotated[str, StringConstraints(min_length=1, max_length=20)]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 

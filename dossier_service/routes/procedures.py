@@ -20,7 +20,11 @@ Words = Annotated[
     StringConstraints(max_length=200, pattern=r"^[^\x00]*$"),
     Query(description="words of the name, with or without diacritics"),
 ]
-Sector = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
+Sector = Annotated[
+    str,
+    StringConstraints(max_length=200, pattern=r"^[^\x00]*$"),
+    Query(description="as the catalogue names it", examples=["Hộ tịch"]),
+]
 
 
 @router.get("")

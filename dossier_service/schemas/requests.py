@@ -55,10 +55,23 @@ def _text(longest: int) -> Any:
     )
 
 
+_ONE_LINE = Field(description="one line, without control characters")
 # A code that stands in events: it begins with a letter, so that no personal number can be one.
-Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9._-]{0,39}$")]
-Line = Annotated[str, _line(200)]
-Note = Annotated[str, _text(1_000)]
+Slug = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9._-]{0,39}$", examples=["stamp"])]
+Line = Annotated[str, _line(200), _ONE_LINE]
+Note = Annotated[str, _text(1_000), Field(description="text without control characters")]
+PersonalNumber = Annotated[str, Field(pattern="^[0-9]{12}$", description="twelve digits")]
+OrganisationNumber = Annotated[
+    str, Field(pattern="^[0-9A-Z][0-9A-Z.-]{2,34}$", examples=["0100000001"])
+]
+Phone = Annotated[str, Field(pattern=r"^\+?[0-9][0-9 .()-]{5,19}$", examples=["+84 24 0000 0000"])]
+Email = Annotated[
+    str, Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254, examples=["an@example.vn"])
+]
+PaperCode = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$", examples=["TK-KS"])]
+ExternalCode = Annotated[str, Field(pattern="^[A-Za-z0-9._/-]{1,50}$", examples=["HS/2026-17"])]
+Reference = Annotated[str, Field(pattern="^[A-Za-z0-9._/:-]{1,100}$", examples=["PAY-1"])]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="64 hex digits, small")]
 
 
 class ApplicantIn(Body):
@@ -66,10 +79,8 @@ class ApplicantIn(Body):
 
     kind: Annotated[Literal[1, 2, 3, 4], Number]
     name: Line
-    personal_number: Annotated[str, StringConstraints(pattern="^[0-9]{12}$")] | None = None
-    organisation_number: (
-        Annotated[str, StringConstraints(pattern="^[0-9A-Z][0-9A-Z.-]{2,34}$")] | None
-    ) = None
+    personal_number: PersonalNumber | None = None
+    organisation_number: OrganisationNumber | None = None
     birth_date: (
         Annotated[
             str,
@@ -80,11 +91,9 @@ class ApplicantIn(Body):
         ]
         | None
     ) = None
-    phone: Annotated[str, StringConstraints(pattern=r"^\+?[0-9][0-9 .()-]{5,19}$")] | None = None
-    email: (
-        Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)] | None
-    ) = None
-    address: Annotated[str, _line(500)] | None = None
+    phone: Phone | None = None
+    email: Email | None = None
+    address: Annotated[str, _line(500), _ONE_LINE] | None = None
 
     @model_validator(mode="after")
     def _number_is_of_its_kind(self) -> Self:
@@ -98,7 +107,7 @@ class ApplicantIn(Body):
 class DocumentIn(Body):
     """`paper` is the code of the paper in the catalogue, or one of the agency's own."""
 
-    paper: Annotated[str, StringConstraints(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
+    paper: PaperCode
     name: Line
     kind: Literal["original", "copy", "electronic"]
 
@@ -116,9 +125,7 @@ class FileDossier(Body):
     documents: list[DocumentIn] = Field(default_factory=list, max_length=MOST_DOCUMENTS)
     fees: Annotated[frozenset[str], Strict(strict=False)] = frozenset()
     summary: Note | None = None
-    external_code: Annotated[str, StringConstraints(pattern="^[A-Za-z0-9._/-]{1,50}$")] | None = (
-        None
-    )
+    external_code: ExternalCode | None = None
 
 
 class MoveDossier(Body):
@@ -140,13 +147,13 @@ class NoteProgress(Body):
 class PayFee(Body):
     fee: str
     amount_vnd: PositiveInt
-    reference: Annotated[str, StringConstraints(pattern="^[A-Za-z0-9._/:-]{1,100}$")]
+    reference: Reference
     method: Literal["online", "cash", "transfer"]
 
 
 class IssueResult(Body):
     code: ResultCode
-    number: Annotated[str, _line(50)]
+    number: Annotated[str, _line(50), _ONE_LINE]
     title: Line
     electronic: bool
-    file_sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")] | None = None
+    file_sha256: Sha256 | None = None

@@ -42,7 +42,7 @@ class IndicatorQuery(BaseModel):
 
     period: str = Field(description="2026-11, 2026-Q4, 2026 or 2026-11-03..2026-11-20")
     agency: AgencyCode | None = Field(None, description="with all below it")
-    level: str | None = Field(None, pattern=LEVEL)
+    level: str | None = Field(None, pattern=LEVEL, examples=["commune"])
     procedure: ProcedureCode | None = None
     group_by: GroupBy | None = None
 

@@ -18,6 +18,7 @@ from tests.contracts.written import REGENERATE, committed
 
 INCOMPATIBLE = f"callers rely on it; if none does yet, {REGENERATE}"
 PROBLEM_JSON = "application/problem+json"
+WORDS = {"description", "examples"}
 PUBLIC = ("/.well-known/", "/oauth/")
 DOCUMENTS = {service.short: openapi(name) for name, service in SERVICES.items()}
 
@@ -72,6 +73,24 @@ def test_errors_described_are_those_that_callers_meet(name: str, own: set[str]) 
     responses = DESCRIBED[OPERATIONS[name].service.value, name]["responses"]
     told = {status for status in responses if status >= "400"}
     assert told == {"400", "401", "403", "429", "503"} | own
+
+
+@pytest.mark.parametrize("document", DOCUMENTS.values(), ids=DOCUMENTS)
+def test_each_form_has_words_or_an_example(document: dict[str, Any]) -> None:
+    """They are what a caller is told who did not keep to it."""
+    bare = [shape for shape in forms(document) if not WORDS & shape.keys()]
+    assert bare == []
+
+
+def forms(part: Any) -> Iterator[Mapping[str, Any]]:
+    if isinstance(part, Mapping):
+        yield from ([part] if isinstance(part.get("pattern"), str) else [])
+        # Of a key's shapes none is refused by its pattern: what reads it has its own words.
+        told = {"oneOf"} | ({"anyOf"} if WORDS & part.keys() else set())
+        part = {name: each for name, each in part.items() if name not in told}
+    inner = part.values() if isinstance(part, Mapping) else part if isinstance(part, list) else ()
+    for each in inner:
+        yield from forms(each)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS.values(), ids=DOCUMENTS)

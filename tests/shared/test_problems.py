@@ -1,7 +1,8 @@
 """What a caller is told of a refused request: where and what, never the value."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+from uuid import UUID
 
 import httpx
 import pytest
@@ -25,10 +26,19 @@ class ByName(BaseModel):
     kind: Literal["name"]
 
 
+class Home(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    commune: Annotated[str, Field(pattern="^[0-9]{5}$", examples=["00004"])] | None = None
+    street: str | None = None
+
+
 class Person(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    number: Annotated[str, Field(pattern=r"^\d{12}$")]
+    number: Annotated[str, Field(pattern=r"^\d{12}$", description="twelve digits")]
+    homes: list[Home] = []
+    code: Annotated[str, Field(pattern="^[A-Z]$")] = "A"
     birth_year: int = 1990
     proof: Annotated[ByCard | ByName, Field(discriminator="kind")] | None = None
 
@@ -40,6 +50,11 @@ async def register(person: Person) -> str:
 
 @router.get("/people")
 async def people() -> None: ...
+
+
+@router.get("/people/{key}")
+async def person(key: UUID, at: Annotated[str, Field(pattern="^[a-z]$")] = "a") -> str:
+    return f"{key} {at}"
 
 
 @router.get("/race")
@@ -100,6 +115,52 @@ async def test_validation_problem_never_repeats_the_input(
     assert answer.json()["type"] == "/problems/invalid-request"
     assert answer.json()["errors"]
     assert NUMBER not in answer.text
+
+
+MENDED: dict[str, tuple[dict[str, Any], str, str]] = {
+    "words for the form": (
+        {"number": NUMBER + "9"},
+        "body.number",
+        r"Not of the expected form: twelve digits; pattern ^\d{12}$",
+    ),
+    "an example, of a member of a list": (
+        {"number": NUMBER, "homes": [{}, {"commune": NUMBER}]},
+        "body.homes.1.commune",
+        "Not of the expected form: for instance 00004; pattern ^[0-9]{5}$",
+    ),
+    "the pattern alone": (
+        {"number": NUMBER, "code": NUMBER},
+        "body.code",
+        "String should match pattern '^[A-Z]$'",
+    ),
+    "the fields that are known": (
+        {"number": NUMBER, NUMBER: 1},
+        "body.(unknown field)",
+        "Leave it out; the fields here are: number, homes, code, birth_year, proof",
+    ),
+    "those of that place": (
+        {"number": NUMBER, "homes": [{NUMBER: 1}]},
+        "body.homes.0.(unknown field)",
+        "Leave it out; the fields here are: commune, street",
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "at", "what"), MENDED.values(), ids=MENDED)
+async def test_validation_problem_says_how_to_mend_it(
+    client: httpx.AsyncClient, body: dict[str, Any], at: str, what: str
+) -> None:
+    answer = await client.post("/people", json=body)
+    assert answer.json()["errors"] == [{"at": at, "is": what}]
+    assert NUMBER not in answer.text
+
+
+async def test_nothing_of_a_path_or_query_is_repeated(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/people/ÿ", params={"at": NUMBER})
+    assert answer.json()["errors"] == [
+        {"at": "path.key", "is": "Input should be a valid UUID"},
+        {"at": "query.at", "is": "String should match pattern '^[a-z]$'"},
+    ]
 
 
 async def test_broken_json_is_not_repeated(client: httpx.AsyncClient) -> None:

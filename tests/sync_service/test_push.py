@@ -172,6 +172,15 @@ async def test_bad_row_is_refused_and_the_others_are_taken(
     assert results[1]["detail"]
 
 
+async def test_bad_row_is_told_how_to_mend_it(national: National) -> None:
+    (result,) = await national.push(row() | {"unknown": 1, "code": "H41"})
+    assert "A dossier code has three blocks" in result["detail"]
+    assert "the fields here are: code, status, source_time, procedure" in result["detail"]
+    told = {"code": row()["code"], "status": 4, "source_time": row()["source_time"]}
+    (result,) = await national.push(told | {"step": "bàn 3"}, to=PROGRESS)
+    assert "step: Not of the expected form: for instance desk-3" in result["detail"]
+
+
 async def test_refusal_does_not_repeat_what_stood_in_the_row(national: National) -> None:
     number, name = "079203001234", "Nguyễn Văn An"
     wrong = row() | {"code": number, "received_by": name, "procedure": number, "status": name}

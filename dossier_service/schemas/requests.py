@@ -66,7 +66,12 @@ OrganisationNumber = Annotated[
 ]
 Phone = Annotated[str, Field(pattern=r"^\+?[0-9][0-9 .()-]{5,19}$", examples=["+84 24 0000 0000"])]
 Email = Annotated[
-    str, Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254, examples=["an@example.vn"])
+    str,
+    Field(
+        pattern=r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+$",
+        max_length=254,
+        examples=["an@example.vn"],
+    ),
 ]
 PaperCode = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$", examples=["TK-KS"])]
 ExternalCode = Annotated[str, Field(pattern="^[A-Za-z0-9._/-]{1,50}$", examples=["HS/2026-17"])]

@@ -169,6 +169,7 @@ MALFORMED = {
     "birth date of no century": _applicant(birth_date="0000"),
     "name without a letter": _applicant(name="   "),
     "name with a NUL": _applicant(name="An\x00Binh"),
+    "address of mail with a NUL": _applicant(email="Binh\x00@example.vn"),
     "name with half a character": _applicant(name="An\ud800"),
     "unknown kind": _applicant(kind=5),
     "organisation with a personal number": _applicant(kind=2),

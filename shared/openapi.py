@@ -1,4 +1,4 @@
-"""What a service says of itself: FastAPI's description, with the errors that its callers meet."""
+"""What a service says of itself: FastAPI's description, with its errors and what follows."""
 
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
@@ -6,6 +6,8 @@ from types import MappingProxyType
 from typing import Any
 
 from fastapi import FastAPI
+
+from shared.links import with_links
 
 Described = dict[str, Any]
 
@@ -55,7 +57,7 @@ _FOREIGN = ("HTTPValidationError", "ValidationError")
 class DescribedService(FastAPI):
     def openapi(self) -> Described:
         if not self.openapi_schema:
-            self.openapi_schema = with_problems(super().openapi())
+            self.openapi_schema = with_links(with_problems(super().openapi()))
         return self.openapi_schema
 
 

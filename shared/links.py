@@ -1,0 +1,81 @@
+"""What can be asked next: the OpenAPI links of each answer, drawn from the paths and its shape."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from shared.shapes import Shape
+
+Described = dict[str, Any]
+
+IF_MATCH = "if-match"
+
+
+class Thing(NamedTuple):
+    """What an answer is about: the path of it, and where its parameters and version stand."""
+
+    path: str
+    known: dict[str, str]
+    versioned: bool
+
+
+def with_links(document: Described) -> Described:
+    """The same document; each success leads to the operations on what it is about or names."""
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            for status, answer in operation["responses"].items():
+                if status.startswith("2") and (links := _links(document, path, method, answer)):
+                    answer["links"] = links
+    return document
+
+
+def _links(document: Described, path: str, method: str, answer: Described) -> Described:
+    content = answer.get("content", {}).get("application/json", {})
+    shape = Shape(content.get("schema", {}), document)
+    links = {}
+    for thing in _things(document, path, shape):
+        for reference, operation in _operations(document, thing):
+            asks_version = any(each["name"] == IF_MATCH for each in operation.get("parameters", ()))
+            follows = thing.versioned if asks_version else reference != _reference(path, method)
+            if follows:
+                version = {IF_MATCH: "$response.header.ETag"} if asks_version else {}
+                links[operation["summary"].replace(" ", "")] = {
+                    "operationRef": reference,
+                    "parameters": thing.known | version,
+                }
+    return links
+
+
+def _things(document: Described, path: str, shape: Shape) -> Iterator[Thing]:
+    """The one that the path names; and the one that the answer does, made just now or listed."""
+    asked = {name: f"$request.path.{name}" for name in _names(path)}
+    if asked:
+        about = path[: path.rindex("}") + 1]
+        yield Thing(about, asked, versioned="version" in shape.at(()).get("properties", ()))
+    for below in document["paths"]:
+        parent, _, name = below.rpartition("/")
+        if parent != path or not name.startswith("{"):
+            continue
+        name = name.strip("{}")
+        for place in ((), (0,), ("items", 0)):
+            members = shape.at(place).get("properties", {})
+            if member := next((each for each in (name, "id") if each in members), None):
+                at = "/".join(map(str, (*place, member)))
+                versioned = not place and "version" in members
+                yield Thing(below, asked | {name: f"$response.body#/{at}"}, versioned)
+
+
+def _operations(document: Described, thing: Thing) -> Iterator[tuple[str, Described]]:
+    """On the thing itself, or on a part of it that needs no other name."""
+    for path, methods in document["paths"].items():
+        if f"{path}/".startswith(f"{thing.path}/") and len(_names(path)) == len(thing.known):
+            for method, operation in methods.items():
+                yield _reference(path, method), operation
+
+
+def _names(path: str) -> list[str]:
+    return [part.strip("{}") for part in path.split("/") if part.startswith("{")]
+
+
+def _reference(path: str, method: str) -> str:
+    return f"#/paths/{quote(path.replace('/', '~1'), safe='~')}/{method}"

@@ -1,8 +1,9 @@
 """Schemathesis as it asks here: derandomised, every check on that can hold, and one of our own."""
 
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -11,8 +12,10 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.core.failures import Failure
 from schemathesis.engine import events, from_schema
 from schemathesis.engine.recorder import ScenarioRecorder
+from schemathesis.engine.run import PhaseName
 
-from tests.fuzz.mesh import Mesh, known
+from tests.fuzz.held import Places, Values, by_operation, everywhere
+from tests.fuzz.mesh import Mesh
 
 # What a schema cannot say: a calendar, a rule between two members, a time's bounds, a key's curve,
 # that a cursor is one that was given, and that 1.0, an integer in JSON Schema, is not taken for 1
@@ -54,6 +57,10 @@ CHECKS = {
     # RFC 6585 has a status of its own for a missing If-Match.
     "missing_required_header": {"expected-statuses": [400, 401, 422, 428]},
 }
+HALF, LIKELY = 0.5, 0.9
+IN_TURN = PhaseName.STATEFUL_TESTING.value
+# How many more of them than of single requests: each asks a few operations in turn.
+STORIES = 4
 # Rows are judged one by one: each bad one is told in its own result, under 200. And of a form a
 # member without a value counts as left out (RFC 6749 §3.2), which no schema says.
 LENIENT = ["POST /sync/v1/dossiers", "POST /sync/v1/progress", "POST /oauth/token"]
@@ -89,7 +96,7 @@ class Report:
     asked: Counter[str] = field(default_factory=Counter)
     statuses: Counter[int] = field(default_factory=Counter)
     operations: set[str] = field(default_factory=set)
-    answered: set[str] = field(default_factory=set)
+    granted: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     failures: dict[tuple[str, str, str], str] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
 
@@ -101,7 +108,7 @@ class Report:
             if asked.response is not None:
                 self.statuses[asked.response.status_code] += 1
                 if asked.response.status_code < 300:
-                    self.answered.add(label)
+                    self.granted[phase][label] += 1
         for key, checks in recorder.checks.items():
             for check in checks:
                 if check.failure_info is not None:
@@ -114,7 +121,7 @@ class Report:
     @property
     def unanswered(self) -> list[str]:
         """What was asked and never granted."""
-        return sorted(self.operations - self.answered)
+        return sorted(self.operations.difference(*self.granted.values()))
 
     def __str__(self) -> str:
         told = [f"{where}: {title}: {what}" for where, title, what in self.failures]
@@ -131,7 +138,7 @@ def ask(
     """
     schema = schemathesis.openapi.from_url(
         mesh.addresses[service] + _document(service),
-        config=_config(examples, passed_on, known(mesh.letters[service])),
+        config=_config(examples, passed_on, everywhere(mesh.letters[service]), by_operation(mesh)),
     )
     schema.auth(refresh_interval=None)(_proof(mesh, service))
     report = Report()
@@ -150,9 +157,14 @@ def _document(service: str) -> str:
 
 
 def _config(
-    examples: int, passed_on: Collection[str], held: Mapping[str, Sequence[str]]
+    examples: int, passed_on: Collection[str], held: Places, own: Mapping[str, Places]
 ) -> SchemathesisConfig:
-    """Half of the values of what is `held` are those that the mesh holds."""
+    likely = 1.0 if passed_on else LIKELY
+    operations = {name: {"parameters": dict(_bound(each, likely))} for name, each in own.items()}
+    for name in LENIENT:
+        operations.setdefault(name, {})["checks"] = {"negative_data_rejection": {"enabled": False}}
+    for name in passed_on:
+        operations.setdefault(name, {})["phases"] = {"coverage": {"enabled": False}}
     return SchemathesisConfig.from_dict(
         {
             "seed": 1,
@@ -165,23 +177,27 @@ def _config(
                 # What a client library can put in a header; the wire itself is another test's.
                 "exclude-header-characters": "".join(map(chr, range(0x80, 0x100))),
             },
+            "phases": {"stateful": {"generation": {"max-examples": STORIES * examples}}},
             "checks": CHECKS,
             "dictionaries": {
-                name.replace(".", "-"): {"values": list(values)} for name, values in held.items()
+                _dictionary(values): {"values": list(values)}
+                for places in (held, *own.values())
+                for values in places.values()
             },
-            "parameters": {
-                name: {"dictionary": name.replace(".", "-"), "probability": 0.5} for name in held
-            },
-            "operations": [
-                {"include-name": name, "checks": {"negative_data_rejection": {"enabled": False}}}
-                for name in LENIENT
-            ]
-            + [
-                {"include-name": name, "phases": {"coverage": {"enabled": False}}}
-                for name in sorted(passed_on)
-            ],
+            "parameters": dict(_bound(held, HALF)),
+            "operations": [{"include-name": name, **each} for name, each in operations.items()],
         }
     )
+
+
+def _bound(places: Places, probability: float) -> Iterator[tuple[str, dict[str, Any]]]:
+    for place, values in places.items():
+        yield place, {"dictionary": _dictionary(values), "probability": probability}
+
+
+def _dictionary(values: Values) -> str:
+    """A name for them, the same for the same ones."""
+    return sha256(repr(values).encode()).hexdigest()
 
 
 def _proof(mesh: Mesh, service: str) -> type[Any]:

@@ -68,20 +68,6 @@ class Mesh:
         return headers | {RIGHT_HEADER: right}
 
 
-def known(letters: Sequence[str]) -> Mapping[str, Sequence[str]]:
-    """What the mesh holds, by where a request names it; of the client who asks, nothing."""
-    clients = ["onestop-h26", "onestop-h01"]
-    return {
-        "header.if-match": ['"1"', '"2"', '"3"'],
-        "path.client_id": clients,
-        "body.client_id": clients,
-        "body.agency": ["H26", "H01"],
-        "body.kid": ["signing-1", "signing-2"],
-        "path.kid": ["signing-1", "signing-2"],
-        "path.letter_id": letters,
-    }
-
-
 @contextmanager
 def open_mesh(postgres: Databases, folder: Path) -> Iterator[Mesh]:
     ports = {name: free_port() for name in ("identity", "dossier", "sync", "gateway")}

@@ -3,12 +3,22 @@
 import pytest
 
 from gateway.upstreams import OPERATIONS
-from tests.fuzz.asking import ask
+from tests.fuzz.asking import IN_TURN, ask
 from tests.fuzz.conftest import MORE
 from tests.fuzz.mesh import Mesh
 
 SERVICES = ["identity", "dossier", "sync", "gateway"]
 EXAMPLES = 5
+# What needs something that was made or read before.
+CHANGES = {
+    "POST /dossier/v1/dossiers/{code}/transitions",
+    "POST /dossier/v1/dossiers/{code}/progress",
+    "POST /dossier/v1/dossiers/{code}/payments",
+    "POST /dossier/v1/dossiers/{code}/results",
+    "POST /identity/v1/clients/{client_id}/deactivation",
+    "DELETE /identity/v1/clients/{client_id}/keys/{kid}",
+    "POST /identity/v1/grants/{grant_id}/revocation",
+}
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600 * MORE)]
 
@@ -19,8 +29,12 @@ def test_every_answer_is_one_that_is_described(mesh: Mesh, service: str) -> None
     everything = set(OPERATIONS) if service == "gateway" else own
     report = ask(mesh, service, examples=EXAMPLES * MORE, passed_on=everything - own)
     print(service, dict(report.asked), dict(sorted(report.statuses.items())))  # noqa: T201
+    in_turn = report.granted[IN_TURN]
+    print("changed in turn:", {name: in_turn[name] for name in CHANGES & everything})  # noqa: T201
     print("never granted:", *report.unanswered, sep="\n  ")  # noqa: T201
     assert not report.failures, str(report)
     assert not report.errors, str(report)
     assert report.operations >= everything
+    assert not own.union(CHANGES & everything).intersection(report.unanswered)
+    assert in_turn.keys() >= CHANGES & own
     assert not {status for status in report.statuses if status >= 500}

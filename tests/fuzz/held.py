@@ -1,0 +1,132 @@
+"""What the mesh holds before it is asked, and where requests name it.
+
+Half of the values there are of these, more where an operation is told its own: what is asked at
+random alone finds nothing, and never comes to where something is changed.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import httpx
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from jwt.algorithms import OKPAlgorithm
+
+from tests.dossier_service.desk import COPY, COPY_FEE, COPY_RESULT, wish
+from tests.fuzz.mesh import Mesh
+
+Values = Sequence[str | int]
+Places = Mapping[str, Values]
+
+AGENCY = "H26.101"
+DOSSIERS, DOSSIER = "/dossier/v1/dossiers", "/dossier/v1/dossiers/{code}"
+CLIENTS, CLIENT = "/identity/v1/clients", "/identity/v1/clients/{client_id}"
+GRANTS, GRANT = "/identity/v1/grants", "/identity/v1/grants/{grant_id}"
+PUSHED = "/sync/v1/dossiers"
+# Each is changed once only, and is then of another version.
+MANY = 16
+KIDS = ["held-1", "held-2"]
+
+
+def everywhere(letters: Sequence[str]) -> Places:
+    """Of the client who asks, nothing."""
+    clients = ["onestop-h26", "onestop-h01"]
+    return {
+        "header.if-match": ['"1"', '"2"', '"3"'],
+        "path.client_id": clients,
+        "body.client_id": clients,
+        "body.agency": ["H26", "H01"],
+        "body.kid": ["signing-1", "signing-2"],
+        "path.letter_id": letters,
+    }
+
+
+def by_operation(mesh: Mesh) -> Mapping[str, Places]:
+    """Made anew for each run: the one before has changed its own."""
+    with httpx.Client(timeout=60.0) as http:
+        holder = _Holder(mesh, http)
+        codes = [holder.file_dossier() for _ in range(MANY)]
+        leaving = [holder.register_client() for _ in range(MANY)]
+        staying = [holder.register_client() for _ in range(2)]
+        grants = [holder.give_grant(staying[0]) for _ in range(MANY)]
+        holder.push(pushed := [f"H26-{datetime.now(UTC):%y%m%d}-{n:04d}" for n in range(3)])
+    first = {"header.if-match": ['"1"']}
+    change = {"path.code": codes, **first}
+    client = {"path.client_id": [*leaving, *staying]}
+    return {
+        f"POST {DOSSIERS}": {
+            "body.procedure": [COPY],
+            "body.channel": [1],
+            "body.applicant.kind": [1],
+            "body.applicant.birth_date": ["1990-05-14"],
+            "body.submitted_at": [datetime.now(UTC).isoformat()],
+            "body.fees[*]": [COPY_FEE],
+        },
+        f"GET {DOSSIER}": {"path.code": codes},
+        f"GET {DOSSIER}/history": {"path.code": codes},
+        f"POST {DOSSIER}/transitions": change | {"body.to": [4, 5]},
+        f"POST {DOSSIER}/progress": change,
+        f"POST {DOSSIER}/payments": change | {"body.fee": [COPY_FEE], "body.amount_vnd": [2_000]},
+        f"POST {DOSSIER}/results": change | {"body.code": [COPY_RESULT]},
+        "GET /dossier/v1/procedures/{code}": {"path.code": [COPY], "query.version": [1]},
+        f"GET {CLIENT}": client,
+        f"POST {CLIENT}/keys": client,
+        f"DELETE {CLIENT}/keys/{{kid}}": client | {"path.kid": KIDS},
+        f"POST {CLIENT}/deactivation": {"path.client_id": leaving, **first},
+        f"POST {GRANTS}": {"body.client_id": staying, "body.agencies[*]": ["H26"]},
+        f"GET {GRANT}": {"path.grant_id": grants},
+        f"POST {GRANT}/revocation": {"path.grant_id": grants, **first},
+        "GET /identity/v1/agencies/{code}": {"path.code": ["H26", "G22"]},
+        f"GET {PUSHED}/{{code}}": {"path.code": pushed},
+        f"GET {PUSHED}/{{code}}/timeline": {"path.code": pushed},
+        "GET /sync/v1/indicators/{indicator}": {
+            "path.indicator": ["on_time", "received_by_channel"],
+            "query.period": ["2026-10", "2026-Q4", "2026"],
+            "query.agency": ["H26"],
+        },
+    }
+
+
+class _Holder:
+    """Asks the services themselves, each with the whole right."""
+
+    def __init__(self, mesh: Mesh, http: httpx.Client) -> None:
+        self._mesh, self._http = mesh, http
+
+    def file_dossier(self) -> str:
+        made = self._post(DOSSIERS, wish(procedure=COPY, received_by=AGENCY, decided_by=AGENCY))
+        return str(made["code"])
+
+    def register_client(self) -> str:
+        name = f"held-{uuid4().hex}"
+        self._post(CLIENTS, {"client_id": name, "agency": "H26", "name": name, "kind": "sandbox"})
+        for kid in KIDS:
+            key = OKPAlgorithm.to_jwk(Ed25519PrivateKey.generate().public_key(), as_dict=True)
+            self._post(f"{CLIENT}/keys", {**key, "kid": kid}, client_id=name)
+        return name
+
+    def give_grant(self, client: str) -> str:
+        operations = ["GET /sync/v1/dossiers"]
+        given = {"client_id": client, "operations": operations, "legal_basis": "QĐ 766/QĐ-TTg"}
+        return str(self._post(GRANTS, given)["id"])
+
+    def push(self, codes: Sequence[str]) -> None:
+        filed = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+        told = {"status": 2, "procedure": COPY, "channel": 1, "source_time": filed}
+        told |= {"received_by": "H26", "decided_by": "H26", "filed_at": filed, "received_at": filed}
+        answer = self._post(PUSHED, {"rows": [told | {"code": code} for code in codes]})
+        assert {each["outcome"] for each in answer["results"]} <= {
+            "accepted",
+            "duplicate",
+            "updated",
+        }
+
+    def _post(self, template: str, body: Mapping[str, Any], **path: str) -> dict[str, Any]:
+        service = template.split("/")[1]
+        headers = self._mesh.headers(service, f"POST {template}")
+        address = self._mesh.addresses[service] + template.format(**path)
+        answer = self._http.post(address, json=body, headers=headers)
+        assert answer.is_success, answer.text
+        made: dict[str, Any] = answer.json()
+        return made

@@ -2,11 +2,13 @@
 
 Beside the seals it checks the columns by which records are found (a changed one hides a record from
 who looks for it), and the anchors: as the axis kept them, which who writes the database cannot
-change, and as the database remembers to have told them.
+change, and as the database remembers to have told them. Ends with 0 where all is intact, 1 where
+something is damaged, 2 where it cannot tell.
 """
 
 import argparse
 import asyncio
+import logging
 import sys
 import time
 from collections import defaultdict
@@ -19,19 +21,22 @@ import asyncpg
 import orjson
 from aiokafka.errors import KafkaError
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from pydantic import ValidationError
 from sqlalchemy import URL
 
-from gateway.keys import ledger_keys, read_private_key
+from gateway.keys import KeyUnfitError, ledger_keys, read_private_key
 from gateway.ledger.anchors import anchors_in_file, anchors_on_axis
 from gateway.ledger.audit import verify_chain
 from gateway.ledger.chain import stored_batch
 from gateway.ledger.seals import START, Anchor, SealedBatch, header_digest
 from gateway.settings import Settings
+from shared.database import is_outage
 from shared.events import LedgerAnchored
 
 SEALS_AT_ONCE = 100
 SAY_SECONDS = 2.0
 MOST_SHOWN = 100
+UNCHECKED = 2
 
 # Each chain that any row names, by one step of the index for each.
 _CHAINS = """
@@ -55,6 +60,13 @@ _MISNUMBERED = "SELECT number FROM ledger_seal WHERE chain = $1 AND number < 1"
 _ANCHORS = """
     SELECT value FROM outbox_sent WHERE topic = $1
     UNION ALL SELECT value FROM outbox WHERE topic = $1"""
+
+# Of a database whose stack is still starting for the first time.
+_NOT_MADE = (
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.UndefinedTableError,
+)
 
 _COPIED = ("agency", "client", "operation", "purpose", "dossier", "outcome")
 
@@ -225,7 +237,10 @@ def _options() -> argparse.Namespace:
     kept = parser.add_mutually_exclusive_group()
     kept.add_argument("--kafka", help="the axis; else KAFKA_SERVERS, where it answers")
     kept.add_argument("--anchors", type=Path, help="a file with one message of its topic a line")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.anchors and not options.anchors.is_file():
+        parser.error(f"there is no file {options.anchors}")
+    return options
 
 
 async def _told(options: argparse.Namespace, servers: str) -> Sequence[LedgerAnchored]:
@@ -246,15 +261,40 @@ async def main() -> int:
     trusted = ledger_keys(key, settings.ledger_keys_retired)
     damaged, records = False, 0
     told = await _told(options, settings.kafka_servers)
-    if not told:
-        print("No anchor from outside: who can write here could shorten it.", file=sys.stderr)  # noqa: T201 -- idem
     async for verdict in verify_ledger(settings.database, trusted, told):
         damaged, records = damaged or bool(verdict.damage), records + verdict.records
         print("\n".join(verdict.lines()), flush=True)  # noqa: T201 -- what the command is for
+    if not told:
+        print("No anchor from outside: who can write here could shorten it.", file=sys.stderr)  # noqa: T201 -- idem
     state = "DAMAGED" if damaged else "intact"
     print(f"{records:,} records: {state}, {len(told):,} anchors from outside")  # noqa: T201 -- idem
     return int(damaged)
 
 
+def _missing(error: Exception) -> str | None:
+    """What is lacking, and how to mend it; None where the error tells of the ledger itself."""
+    if isinstance(error, ValidationError) and error.title == Settings.__name__:
+        names = ", ".join(str(each["loc"][0]).upper() for each in error.errors())
+        return f"these settings are missing or wrong: {names}. See .env.example."
+    if isinstance(error, KeyUnfitError):
+        return f"{error}. See SECRETS_DIR."
+    if isinstance(error, _NOT_MADE):
+        return "the gateway's database is not made yet. Wait until `make status` says all is ready."
+    if isinstance(error, KafkaError) or is_outage(error):
+        return "database or axis do not answer. See `make status`, DATABASE_URL and --kafka."
+    return None
+
+
+def run() -> int:
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it cannot reach is said below
+    try:
+        return asyncio.run(main())
+    except Exception as error:
+        if (missing := _missing(error)) is None:
+            raise
+        print(f"Not checked: {missing}", file=sys.stderr)  # noqa: T201 -- what the command is for
+        return UNCHECKED
+
+
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    sys.exit(run())

@@ -1,5 +1,8 @@
 import asyncio
+import os
 import re
+import subprocess
+import sys
 from argparse import Namespace
 from base64 import b64encode
 from hashlib import sha256
@@ -11,6 +14,7 @@ from aiokafka.errors import KafkaError
 from sqlalchemy import make_url
 
 from deploy.postgres import plain_url
+from deploy.secrets import ed25519_key
 from gateway.ledger.anchors import anchors_in_file, anchors_on_axis
 from gateway.timers import anchor_chains
 from gateway.verify import _told
@@ -210,6 +214,50 @@ async def test_anchor_that_the_database_remembers_otherwise_is_damage(store: Sto
     true = LedgerAnchored.model_validate_json(row["value"])
     [verdict] = await store.verdicts([true.model_copy(update={"head": "0" * 64})])
     assert "not the one whose digest was told" in verdict.damage[0]
+
+
+def command(folder: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """`make verify-ledger` with these variables, and both keys among the secrets."""
+    for name in ("rights_key", "ledger_key"):
+        (folder / name).write_text(ed25519_key())
+    told = {"KAFKA_SERVERS": "127.0.0.1:9", "SECRETS_DIR": str(folder), "PATH": os.defpath}
+    return subprocess.run(
+        [sys.executable, "-m", "gateway.verify", *words],
+        cwd=Path(__file__).parents[2],
+        env=told | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_before_the_stack_is_up_one_line_says_what_is_missing(
+    postgres: Databases, tmp_path: Path
+) -> None:
+    empty = postgres.database_url("gateway")
+    unmade = str(make_url(empty).set(database="unmade"))
+    away = "postgresql+asyncpg://gateway@127.0.0.1:9/gateway"
+    none = tmp_path / "none"
+    none.mkdir()
+    found = [
+        command(tmp_path, DATABASE_URL=away),
+        command(tmp_path, DATABASE_URL=unmade),
+        command(tmp_path, DATABASE_URL=empty),
+        command(tmp_path, "--kafka", "127.0.0.1:9", DATABASE_URL=empty),
+        command(tmp_path, DATABASE_URL=empty, SECRETS_DIR=str(none)),
+    ]
+    assert [each.returncode for each in found] == [2] * len(found), [e.stderr for e in found]
+    assert [each.stderr.count("\n") for each in found] == [1] * len(found)
+    words = ("do not answer", "not made yet", "not made yet", "do not answer", "LEDGER_KEY")
+    for each, word in zip(found, words, strict=True):
+        assert each.stderr.startswith("Not checked: ")
+        assert word in each.stderr
+
+
+def test_anchors_that_are_not_there_are_no_anchors(tmp_path: Path) -> None:
+    told = command(tmp_path, "--anchors", str(tmp_path / "kept"))
+    assert told.returncode == 2
+    assert told.stderr.endswith(f"there is no file {tmp_path / 'kept'}\n")
 
 
 async def fill(store: Store) -> None:

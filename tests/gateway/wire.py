@@ -1,6 +1,7 @@
 """Real sockets for the forwarder's tests: a service that answers as told, and a door before it."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -157,7 +158,7 @@ async def own_routes(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @asynccontextmanager
-async def service_behind() -> AsyncIterator[Behind]:
+async def service_behind(tls: ssl.SSLContext | None = None) -> AsyncIterator[Behind]:
     behind = Behind()
     talks: set[asyncio.Task[None]] = set()
 
@@ -168,8 +169,9 @@ async def service_behind() -> AsyncIterator[Behind]:
         task.add_done_callback(talks.discard)
         await behind.talk(reader, writer)
 
-    server = await asyncio.start_server(talk, "127.0.0.1", 0)
-    behind.address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=tls)
+    port = server.sockets[0].getsockname()[1]
+    behind.address = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
     yield behind
     server.close()
     for task in talks:

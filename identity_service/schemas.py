@@ -40,7 +40,6 @@ KeyId = Annotated[str, Field(pattern=KEY_ID, examples=["signing-2026"])]
 Day = Annotated[
     date,
     Field(ge=date(1900, 1, 1), le=date(2200, 1, 1), description="from 1900-01-01 to 2200-01-01"),
-    Strict(strict=False),
     DayText,
 ]
 Instant = Annotated[
@@ -50,7 +49,6 @@ Instant = Annotated[
         le=datetime(2200, 1, 1, tzinfo=UTC),
         description="from the year 2000 to 2200",
     ),
-    Strict(strict=False),
     InstantText,
 ]
 ClientId = Annotated[

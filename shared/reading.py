@@ -14,6 +14,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
+from annotated_types import GroupedMetadata
 from fastapi import APIRouter, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
@@ -65,12 +66,23 @@ def _wrong(what: str) -> NoReturn:
     raise ValueError(what)
 
 
+class _Written(GroupedMetadata):
+    """Of what JSON has no type for: read from its text also where all else is read strictly."""
+
+    def __init__(self, check: Callable[[object], object]) -> None:
+        self._check = check
+
+    def __iter__(self) -> Iterator[object]:
+        yield Strict(strict=False)
+        yield BeforeValidator(self._check)
+
+
 # Of a body, where a code is a number: what equals the number is not yet one (true, 1.0, "1").
 Number = BeforeValidator(_number)
-# ISO 8601 alone, in bodies and queries.
-DayText, InstantText = BeforeValidator(_day), BeforeValidator(_instant)
-IsoDay = Annotated[date, Strict(strict=False), DayText]
-IsoInstant = Annotated[AwareDatetime, Strict(strict=False), InstantText]
+# ISO 8601 alone, in bodies and queries. Bounds stand before them, or they would not be in a schema.
+DayText, InstantText = _Written(_day), _Written(_instant)
+IsoDay = Annotated[date, DayText]
+IsoInstant = Annotated[AwareDatetime, InstantText]
 
 
 def read_json(body: bytes) -> Any:

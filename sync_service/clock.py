@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Final
 
 from fastapi import Depends
-from pydantic import AwareDatetime, Field, Strict
+from pydantic import AwareDatetime, Field
 
 from shared.reading import DayText, InstantText
 
@@ -14,7 +14,6 @@ LAST_DAY: Final = date(2199, 12, 31)
 Day = Annotated[
     date,
     Field(ge=FIRST_DAY, le=LAST_DAY, description=f"from {FIRST_DAY} to {LAST_DAY}"),
-    Strict(strict=False),
     DayText,
 ]
 Instant = Annotated[
@@ -24,7 +23,6 @@ Instant = Annotated[
         lt=datetime(2200, 1, 1, tzinfo=UTC),
         description="after 1945-09-02 and before the year 2200",
     ),
-    Strict(strict=False),
     InstantText,
 ]
 

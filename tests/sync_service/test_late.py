@@ -1,0 +1,86 @@
+"""What comes again after the inbox has forgotten it, a dead letter sent again, changes nothing."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+
+from shared.consumer import REMEMBERED_DAYS, forget_handled, handle_records
+from shared.dead_letters import list_dead_letters
+from shared.events import Event, FeePaid, ResultIssued
+from sync_service.handlers import HANDLERS
+from tests.shared.mechanics import record
+from tests.sync_service.national import (
+    National,
+    filed,
+    moved,
+    new_code,
+    progressed,
+    standing,
+)
+from tests.sync_service.test_view import agency
+
+TABLES = (
+    "national_dossier",
+    "dossier_event",
+    "national_party",
+    "national_party_pending",
+    "agency",
+    "tally",
+    "tally_state",
+)
+
+
+async def everything(national: National) -> dict[str, list[str]]:
+    async with national.sessions() as session:
+        return {
+            table: list(await session.scalars(text(f"SELECT t::text FROM {table} t ORDER BY 1")))
+            for table in TABLES
+        }
+
+
+async def forget_all(national: National) -> None:
+    """As if all of them had been handled so long ago."""
+    async with national.sessions.begin() as session:
+        past = timedelta(days=REMEMBERED_DAYS, minutes=1)
+        await session.execute(
+            text("UPDATE handled_event SET at = at - CAST(:past AS interval)"), {"past": past}
+        )
+        await forget_handled(session)
+
+
+def life(code: str) -> list[Event]:
+    """Asked for supplements twice, decided, taken up again, decided anew and returned."""
+    ended: dict[str, datetime] = {"finished_at": standing(code, 8, 9)["at"]}
+    return [
+        agency("H26.101", "UBND phường", "commune", version=1),
+        filed(code),
+        FeePaid(**standing(code, 2, 2), fee="LP", amount_vnd=8_000, online=True),
+        moved(code, 3, 5),
+        moved(code, 4, 4),
+        moved(code, 5, 5),
+        progressed(code, 6, "appraisal"),
+        moved(code, 7, 9),
+        moved(code, 8, 4),
+        ResultIssued(**standing(code, 9, 9, **ended), result="KQ", electronic=True),
+        moved(code, 10, 10, **ended),
+        agency("H26.101", "UBND phường Ba Đình", "commune", version=2),
+    ]
+
+
+async def test_event_that_comes_again_when_the_inbox_has_forgotten_it_changes_nothing(
+    empty: National,
+) -> None:
+    records = [
+        record(event, offset=number) for number, event in enumerate(life(new_code("H26.101")))
+    ]
+    for one in records:
+        await handle_records(empty.sessions, [one], HANDLERS)
+    before = await everything(empty)
+    assert all(before[table] for table in TABLES if table != "national_party_pending")
+    for again in (*([one] for one in records), records, records[::-1]):
+        await forget_all(empty)
+        await handle_records(empty.sessions, again, HANDLERS)
+        assert await everything(empty) == before
+    assert await empty.scalar("SELECT count(*) FROM handled_event") == len(records)
+    async with empty.sessions() as session:
+        assert not await list_dead_letters(session, "open")

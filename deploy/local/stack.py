@@ -15,6 +15,9 @@ ROOT = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1"
 BROKER_PORT = 9092
 HIGHEST_PORT = 65_535
+# Of services whose news, rights and agencies, may take a second: to ask the embedded broker in
+# vain forty times a second, as the national view does, is most of what an idle mesh costs.
+CALM_MS = 150
 # published procedures, where somebody has put them beside the project
 CATALOGUE = ROOT.parent / "shared" / "data" / "procedures.jsonl.gz"
 
@@ -81,13 +84,14 @@ class Stack:
             "PORT": str(self.port(service)),
             "WORKER_PORT": str(self.worker_port(service)),
             "SECRETS_DIR": str(self.secrets / service.name),
-            **({} if self.kafka_servers else self._embedded_broker_settings()),
+            **({} if self.kafka_servers else self._embedded_broker_settings(service)),
         }
 
-    def _embedded_broker_settings(self) -> dict[str, str]:
+    def _embedded_broker_settings(self, service: Service) -> dict[str, str]:
+        is_watched = service.name == "sync_service"
         return {
             "KAFKA_IDEMPOTENT": str(EmbeddedBroker.idempotent).lower(),
-            "KAFKA_FETCH_WAIT_MS": str(EmbeddedBroker.fetch_wait_ms),
+            "KAFKA_FETCH_WAIT_MS": str(EmbeddedBroker.fetch_wait_ms if is_watched else CALM_MS),
             "KAFKA_GROUP": "false",
             "REPLAY_AT_START": str(not EmbeddedBroker.keeps_data).lower(),
         }

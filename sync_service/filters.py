@@ -32,7 +32,7 @@ def begin_of(day: date) -> datetime:
     return datetime.combine(day, time(), VIET_NAM)
 
 
-def in_plan(value: str | int) -> ColumnElement[Any]:
+def in_plan(value: str | int | date) -> ColumnElement[Any]:
     """Written into the statement: a rare value has another plan than a frequent one."""
     return bindparam(None, value, literal_execute=True)
 

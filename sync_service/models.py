@@ -180,6 +180,14 @@ class TallyCell(Base):
             unique=True,
             postgresql_nulls_not_distinct=True,
         ),
+        # A ranking of thousands of agencies reads a period once, not each agency for itself.
+        Index(
+            "tally_of_all_procedures",
+            "grain",
+            "received_on",
+            "agency",
+            postgresql_where=text("procedure = ''"),
+        ),
     )
 
 

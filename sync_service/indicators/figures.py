@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
+from functools import reduce
+from operator import add
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, or_
+from sqlalchemy import ColumnElement, func, or_
 
 from shared.events.codes import Channel
 from sync_service.indicators import IndicatorId
@@ -19,6 +21,7 @@ SHOWN = Decimal("0.01")
 
 Counts = dict[str, int]
 Conditions = Mapping[str, ColumnElement[bool]]
+Sums = Mapping[str, ColumnElement[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +36,14 @@ class Figure:
 
 
 class Formula(NamedTuple):
-    """`conditions` says which cells each count sums; open dossiers are judged as of a day."""
+    """`conditions` says which cells each count sums; open dossiers are judged as of a day.
+
+    `value` is that of the figure, for the database to rank by.
+    """
 
     conditions: Callable[[date], Conditions]
     figure: Callable[[Counts], Figure]
+    value: Callable[[Sums], ColumnElement[Any]]
 
 
 def by_channel(_: date) -> Conditions:
@@ -46,6 +53,10 @@ def by_channel(_: date) -> Conditions:
 def received_by_channel(counts: Counts) -> Figure:
     total = sum(counts.values())
     return Figure(Decimal(total), total, None, {**counts, "total": total})
+
+
+def received(sums: Sums) -> ColumnElement[Any]:
+    return reduce(add, sums.values())
 
 
 def by_standing(as_at: date) -> Conditions:
@@ -63,14 +74,25 @@ def by_standing(as_at: date) -> Conditions:
 
 def on_time(counts: Counts) -> Figure:
     """QĐ 766, 2.1: (ended in time + open in time) / all received that have a due date."""
-    numerator = counts["ended_in_time"] + counts["open_in_time"]
-    denominator = numerator + counts["ended_late"] + counts["open_late"]
+    numerator, denominator = _in_time(counts)
     notes = []
     if denominator == 0:
         notes.append("No dossier with a due date was received in the period: there is no rate.")
     if apart := counts["without_due_date"]:
         notes.append(f"{apart} dossiers without a due date are not in the rate.")
     return Figure(_rate(numerator, denominator), numerator, denominator, counts, notes)
+
+
+def rate_in_time(sums: Sums) -> ColumnElement[Any]:
+    """Rounded as the figure is: who shows the same has the same rank."""
+    numerator, denominator = _in_time(sums)
+    return func.round(HUNDRED * numerator / func.nullif(denominator, 0), 2)
+
+
+def _in_time(counts: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Of counts, or of the columns that hold them."""
+    numerator = counts["ended_in_time"] + counts["open_in_time"]
+    return numerator, numerator + counts["ended_late"] + counts["open_late"]
 
 
 def _rate(numerator: int, denominator: int) -> Decimal | None:
@@ -81,7 +103,7 @@ def _rate(numerator: int, denominator: int) -> Decimal | None:
 
 FORMULAS: Final[Mapping[IndicatorId, Formula]] = MappingProxyType(
     {
-        "received_by_channel": Formula(by_channel, received_by_channel),
-        "on_time": Formula(by_standing, on_time),
+        "received_by_channel": Formula(by_channel, received_by_channel, received),
+        "on_time": Formula(by_standing, on_time, rate_in_time),
     }
 )

@@ -1,7 +1,7 @@
 """One question to an indicator, and its answer out of the tallies."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Literal
 
@@ -9,6 +9,7 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     ColumnElement,
+    Select,
     String,
     and_,
     any_,
@@ -21,10 +22,12 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.auth import Right
-from shared.events.codes import Channel, national_code
+from shared.events.codes import national_code
 from sync_service.agencies import COUNTRY, covers, roots, today_form
+from sync_service.filters import in_plan
 from sync_service.indicators import IndicatorId, Rule
-from sync_service.indicators.figures import FORMULAS, Counts, Figure
+from sync_service.indicators.figures import FORMULAS, Figure
+from sync_service.indicators.ranking import KEY, Place, Ranked, Ranking, ranking
 from sync_service.models import Agency, TallyCell, TallyState
 from sync_service.periods import Period
 from sync_service.problems import (
@@ -46,7 +49,10 @@ PARTS = {
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`as_at` is the day as of which open dossiers are judged; `procedures` None means all."""
+    """`as_at` is the day as of which open dossiers are judged; `procedures` None means all.
+
+    Of the groups `limit` at most are told of, from the first behind `after` on.
+    """
 
     indicator: IndicatorId
     rule: Rule
@@ -56,14 +62,17 @@ class Question:
     period: Period
     as_at: date
     group_by: GroupBy | None
+    limit: int
+    after: Place | None
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`names` of the agencies in it; `changes` of dossiers had been counted, the last one `at`."""
+    """`page` is of `total` groups; `changes` of dossiers had been counted, the last one `at`."""
 
     whole: Figure
-    groups: Mapping[str, Figure]
+    page: Sequence[Ranked]
+    total: int
     names: Mapping[str, str | None]
     changes: int
     at: datetime
@@ -102,98 +111,97 @@ async def answer(session: AsyncSession, question: Question) -> Answer:
     # One snapshot: the figures, and how many changes they hold, belong together.
     await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
     state = await session.get_one(TallyState, 1)
-    names = await _agencies(session, question)
-    formula = FORMULAS[question.indicator]
-    whole = roots(names) if question.level else [question.agency]
-    compared = sorted(names) if question.group_by == "agency" else whole
-    groups = await _counts(session, question, compared, question.group_by)
-    if compared == whole:
-        # The groups lie apart and leave nothing out.
-        parts = groups.values()
-    else:
-        parts = (await _counts(session, question, whole, None)).values()
-    nothing = dict.fromkeys(formula.conditions(question.as_at), 0)
-    if question.group_by == "agency":
-        groups = {code: groups.get(code, nothing) for code in names}
+    found = await _ranking(session, question)
+    whole = found.whole
+    if question.group_by == "agency" and question.level is None:
+        # What the agency does itself is in none of those below it.
+        whole = (await _ranking(session, replace(question, group_by=None))).whole
     return Answer(
-        whole=formula.figure({name: sum(part[name] for part in parts) for name in nothing}),
-        groups={key: formula.figure(counts) for key, counts in sorted(groups.items())},
-        names=names | await _name(session, question.agency),
+        whole=whole,
+        page=found.page,
+        total=found.total,
+        names=await _names(session, {question.agency, *(each.place.key for each in found.page)}),
         changes=state.changes,
         at=state.at,
     )
 
 
-async def _agencies(session: AsyncSession, question: Question) -> dict[str, str | None]:
-    """Those that are compared: of the level asked for, else those directly below the agency."""
-    if question.group_by != "agency" and question.level is None:
-        return {}
-    query = select(Agency.code, Agency.name)
-    if question.level is None:
-        query = query.where(Agency.above == question.agency)
-    else:
-        query = query.where(Agency.level == question.level)
-        if question.agency != COUNTRY:
-            below = Agency.code.startswith(question.agency + ".", autoescape=True)
-            query = query.where(or_(Agency.code == question.agency, below))
+async def _names(session: AsyncSession, keys: Collection[str]) -> dict[str, str | None]:
+    """Of those that are agencies."""
+    query = select(Agency.code, Agency.name).where(Agency.code == _any(keys))
     return {row.code: row.name for row in await session.execute(query)}
 
 
-async def _name(session: AsyncSession, code: str) -> dict[str, str | None]:
-    return {code: await session.scalar(select(Agency.name).where(Agency.code == code))}
+async def _ranking(session: AsyncSession, question: Question) -> Ranking:
+    formula = FORMULAS[question.indicator]
+    sums = [
+        func.coalesce(func.sum(TallyCell.count).filter(condition), 0).cast(BigInteger).label(name)
+        for name, condition in formula.conditions(question.as_at).items()
+    ]
+    of_level = [] if question.level is None else await _of_level(session, question)
+    beneath: Collection[str] = []
+    if question.group_by == "agency" or (of_level and question.group_by is None):
+        groups = _by_agency(question, sums)
+        beneath = set(of_level).difference(roots(of_level))
+    else:
+        groups = _by_key(question, sums, roots(of_level) if question.level else [question.agency])
+    return await ranking(
+        session, groups, formula, beneath=beneath, after=question.after, limit=question.limit
+    )
 
 
-async def _counts(
-    session: AsyncSession,
-    question: Question,
-    agencies: Collection[str],
-    group_by: GroupBy | None,
-) -> dict[str, Counts]:
-    """One row of sums for each group that has cells: an agency, a procedure or a channel."""
-    cell = TallyCell
-    keys: dict[GroupBy | None, ColumnElement[Any]] = {
-        "agency": cell.agency.expression,
-        "procedure": cell.procedure.expression,
-        "channel": cell.channel.expression,
+async def _of_level(session: AsyncSession, question: Question) -> Sequence[str]:
+    return (await session.scalars(select(Agency.code).where(*_compared(question)))).all()
+
+
+def _compared(question: Question) -> list[ColumnElement[bool]]:
+    """Agencies of the level asked for, else those directly below the agency."""
+    if question.level is None:
+        return [Agency.above == question.agency]
+    conditions = [Agency.level == in_plan(question.level)]
+    if question.agency != COUNTRY:
+        below = Agency.code.startswith(question.agency + ".", autoescape=True)
+        conditions.append(or_(Agency.code == question.agency, below))
+    return conditions
+
+
+def _by_agency(question: Question, sums: Sequence[ColumnElement[int]]) -> Select[*tuple[Any, ...]]:
+    """All that are compared, also those that have no cell."""
+    own_cells = and_(TallyCell.agency == Agency.code, *_cells(question))
+    query = select(Agency.code.label(KEY), *sums).outerjoin(TallyCell, own_cells)
+    return query.where(*_compared(question)).group_by(Agency.code)
+
+
+def _by_key(
+    question: Question, sums: Sequence[ColumnElement[int]], agencies: Collection[str]
+) -> Select[*tuple[Any, ...]]:
+    """All that have cells; they lie apart and leave nothing out."""
+    keys: dict[str | None, ColumnElement[Any]] = {
+        "procedure": TallyCell.procedure.expression,
+        "channel": TallyCell.channel.expression,
     }
-    key = keys.get(group_by, literal(WHOLE))
-    conditions = FORMULAS[question.indicator].conditions(question.as_at)
-    sums = (
-        func.coalesce(func.sum(cell.count).filter(condition), 0).cast(BigInteger)
-        for condition in conditions.values()
-    )
-    query = (
-        select(key, *sums)
-        .where(*_cells(question, agencies, by_procedure=group_by == "procedure"))
-        .group_by(key)
-    )
-    rows = await session.execute(query)
-    counts = {group: dict(zip(conditions, sums, strict=True)) for group, *sums in rows}
-    if group_by == "channel":
-        return {Channel(channel).slug: each for channel, each in counts.items()}
-    return counts
+    key = keys.get(question.group_by, literal(WHOLE))
+    cells = _cells(question, by_procedure=question.group_by == "procedure")
+    query = select(key.cast(String).label(KEY), *sums)
+    return query.where(TallyCell.agency == _any(agencies), *cells).group_by(key)
 
 
-def _cells(
-    question: Question, agencies: Collection[str], *, by_procedure: bool
-) -> list[ColumnElement[bool]]:
+def _cells(question: Question, *, by_procedure: bool = False) -> list[ColumnElement[bool]]:
     cell = TallyCell
     spans = [
-        and_(cell.grain == span.grain.value, cell.received_on.between(span.first, span.last))
+        and_(
+            cell.grain == in_plan(span.grain.value),
+            cell.received_on.between(in_plan(span.first), in_plan(span.last)),
+        )
         for span in question.period.spans()
     ]
     if question.procedures is not None:
         procedures = cell.procedure == _any(question.procedures)
     elif by_procedure:
-        procedures = cell.procedure != ALL_PROCEDURES
+        procedures = cell.procedure != in_plan(ALL_PROCEDURES)
     else:
-        procedures = cell.procedure == ALL_PROCEDURES
-    return [
-        cell.agency == _any(agencies),
-        cell.part.in_(PARTS[question.rule.counts_for]),
-        procedures,
-        or_(*spans),
-    ]
+        procedures = cell.procedure == in_plan(ALL_PROCEDURES)
+    return [cell.part.in_(PARTS[question.rule.counts_for]), procedures, or_(*spans)]
 
 
 def _any(values: Collection[str]) -> ColumnElement[Any]:

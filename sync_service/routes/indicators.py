@@ -1,4 +1,3 @@
-from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Any, get_args
 
@@ -7,19 +6,22 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.auth import Caller
 from shared.database import Session
-from shared.events.codes import AgencyCode, ProcedureCode
+from shared.events.codes import AgencyCode, Channel, ProcedureCode
+from shared.pagination import MOST, Page, PageQuery, read_cursor
 from shared.reading import Router
 from sync_service.clock import Now
 from sync_service.filters import LEVEL
 from sync_service.indicators import IndicatorId, Rule, in_force
 from sync_service.indicators.figures import FORMULAS, Figure
 from sync_service.indicators.questions import (
+    Answer,
     GroupBy,
     Question,
     answer,
     asked_agency,
     asked_procedures,
 )
+from sync_service.indicators.ranking import Height, Key, Place
 from sync_service.periods import parse_period
 from sync_service.problems import IndicatorNotFound, NoRuleInForce
 from sync_service.schemas import AgencyOut
@@ -45,6 +47,13 @@ class IndicatorQuery(BaseModel):
     level: str | None = Field(None, pattern=LEVEL, examples=["commune"])
     procedure: ProcedureCode | None = None
     group_by: GroupBy | None = None
+    limit: int = Field(50, ge=1, le=MOST, description="how many groups at most")
+    after: str | None = Field(None, description="`groups.next` of the page before")
+
+    @property
+    def paging(self) -> PageQuery:
+        """Part of the model, not `shared.pagination.Paging`: it refuses what it does not know."""
+        return PageQuery(limit=self.limit, after=read_cursor(self.after) if self.after else None)
 
 
 class FigureOut(BaseModel):
@@ -58,8 +67,17 @@ class FigureOut(BaseModel):
 
 
 class GroupOut(FigureOut):
+    """`rank` is that among all groups, shared by equal values; None where there is no value."""
+
+    rank: int | None
     key: str
     name: str | None
+
+
+class Groups(Page[GroupOut]):
+    """The highest value first; `total` is the number of groups on all pages."""
+
+    total: int
 
 
 class AsOf(BaseModel):
@@ -85,7 +103,7 @@ class IndicatorAnswer(FigureOut):
     agency: AgencyOut
     level: str | None
     procedure: str | None
-    groups: list[GroupOut] | None
+    groups: Groups | None
     as_of: AsOf
 
 
@@ -108,11 +126,13 @@ async def read_indicator(
     asked: Annotated[IndicatorQuery, Query()],
     now: Now,
 ) -> IndicatorAnswer:
-    """Of dossiers received in the period."""
+    """Of dossiers received in the period; groups are ranked, and told of page by page."""
     known = _known(indicator)
     period = parse_period(asked.period)
     if (rule := in_force(known, period.last)) is None:
         raise NoRuleInForce
+    paging = asked.paging
+    after = paging.key(Height, Key)
     question = Question(
         indicator=known,
         rule=rule[1],
@@ -122,6 +142,8 @@ async def read_indicator(
         period=period,
         as_at=min(period.last, vn_day(now)),
         group_by=asked.group_by,
+        limit=paging.limit + 1,
+        after=Place(*after) if after else None,
     )
     found = await answer(session, question)
     return IndicatorAnswer(
@@ -134,7 +156,7 @@ async def read_indicator(
         agency=AgencyOut(code=question.agency, name=found.names.get(question.agency)),
         level=asked.level,
         procedure=asked.procedure,
-        groups=_groups(found.groups, found.names) if asked.group_by else None,
+        groups=_groups(found, asked.group_by, paging) if asked.group_by else None,
         as_of=AsOf(changes=found.changes, at=found.at, day=question.as_at),
     )
 
@@ -159,7 +181,21 @@ def _figure(figure: Figure) -> dict[str, Any]:
     }
 
 
-def _groups(groups: Mapping[str, Figure], names: Mapping[str, str | None]) -> list[GroupOut]:
-    return [
-        GroupOut(**_figure(figure), key=key, name=names.get(key)) for key, figure in groups.items()
+def _groups(found: Answer, group_by: GroupBy, paging: PageQuery) -> Groups:
+    page, following = paging.cut(
+        list(found.page), lambda group: (str(group.place.height), group.place.key)
+    )
+    items = [
+        GroupOut(
+            **_figure(each.figure),
+            rank=each.rank,
+            key=_key(each.place.key, group_by),
+            name=found.names.get(each.place.key),
+        )
+        for each in page
     ]
+    return Groups(items=items, next=following, total=found.total)
+
+
+def _key(key: str, group_by: GroupBy) -> str:
+    return Channel(int(key)).slug if group_by == "channel" else key

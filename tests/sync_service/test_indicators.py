@@ -209,7 +209,10 @@ async def test_groups_by_channel_procedure_and_agency(empty: National) -> None:
 
     async def groups(**asked: str) -> dict[str, tuple[int, int]]:
         found = await empty.figure("on_time", period="2026-11", **asked)
-        return {each["key"]: (each["numerator"], each["denominator"]) for each in found["groups"]}
+        return {
+            each["key"]: (each["numerator"], each["denominator"])
+            for each in found["groups"]["items"]
+        }
 
     # desk A E H in time, D I late; online B in time, C late; post F in time
     assert await groups(agency="H41", group_by="channel") == {
@@ -280,7 +283,7 @@ async def test_right_limited_to_procedures_counts_only_these(empty: National) ->
     one = {"procedures": ["1.000656"]}
     assert (await empty.figure("on_time", right=one, period="2026-11"))["denominator"] == 1
     grouped = await empty.figure("on_time", right=one, period="2026-11", group_by="procedure")
-    assert [each["key"] for each in grouped["groups"]] == ["1.000656"]
+    assert [each["key"] for each in grouped["groups"]["items"]] == ["1.000656"]
 
 
 @pytest.mark.parametrize(
@@ -356,14 +359,14 @@ async def test_whole_is_the_sum_of_its_groups(empty: National) -> None:
             found = await empty.figure(name, period="2026", **asked)
             assert found["counts"] == whole["counts"]
             for key, count in whole["counts"].items():
-                assert sum(group["counts"][key] for group in found["groups"]) == count
+                assert sum(group["counts"][key] for group in found["groups"]["items"]) == count
 
 
 async def test_agencies_that_stand_above_each_other_are_summed_once(empty: National) -> None:
     await hand_made(empty)
     await register(empty, agency("H41", "Nghệ An"), agency("H41.101", "Vinh"))
     found = await empty.figure("on_time", period="2026-11", **PROVINCES)
-    assert {each["key"]: each["denominator"] for each in found["groups"]} == {
+    assert {each["key"]: each["denominator"] for each in found["groups"]["items"]} == {
         "H41": 8,
         "H41.101": 7,
     }

@@ -60,6 +60,8 @@ STATEMENTS = (
     """CREATE UNIQUE INDEX tally_cell
         ON tally (agency, grain, procedure, received_on, part, channel, outcome, due_on)
         NULLS NOT DISTINCT""",
+    """CREATE INDEX tally_of_all_procedures
+        ON tally (grain, received_on, agency) WHERE procedure = ''""",
     """CREATE TABLE tally_state (
         id SMALLINT PRIMARY KEY, changes BIGINT NOT NULL, at TIMESTAMPTZ NOT NULL)""",
     "INSERT INTO tally_state VALUES (1, 0, now())",

@@ -3,6 +3,8 @@
 Closed (`saturate`): at once, so that the server is never idle. Open (`at_rate`): at planned
 instants; a request that must wait for a free connection counts from its planned instant, so that
 a server which stands still for a second cannot hide all that should have come in that second.
+
+What is under way at the end is waited for, but not for ever: a load on a server that hangs fails.
 """
 
 import asyncio
@@ -19,6 +21,8 @@ Request = bytes
 Address = tuple[str, int]
 FIRST_ERROR = 400
 WARM_UP_SECONDS = 0.5
+# How long after its end a load waits for answers.
+PATIENCE_SECONDS = 30.0
 MEBIBYTE = 1024 * 1024
 
 
@@ -76,15 +80,23 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Span:
-    """On how many connections, for how long, and how long before that without being counted."""
+    """On how many connections, for how long, and how long before that without being counted.
+
+    `patience` are the seconds after its end until whatever is not answered yet fails the load.
+    """
 
     connections: int
     seconds: float
     warm_up: float
+    patience: float = PATIENCE_SECONDS
+
+    @property
+    def longest(self) -> float:
+        return self.warm_up + self.seconds + self.patience
 
 
 class LoadFailedError(Exception):
-    """Not every request was answered as it should: its speed says nothing."""
+    """Not every request was answered as it should, or in time: its speed says nothing."""
 
 
 def request(method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Request:
@@ -108,6 +120,7 @@ async def saturate(
     connections: int,
     seconds: float,
     warm_up: float = WARM_UP_SECONDS,
+    patience: float = PATIENCE_SECONDS,
 ) -> Outcome:
     """As many requests as `connections` carry for `seconds`.
 
@@ -115,7 +128,7 @@ async def saturate(
     without one the time until the last answer counts, or many connections would flatter the slow.
     """
 
-    span = Span(connections, seconds, warm_up)
+    span = Span(connections, seconds, warm_up, patience)
     outcome = await _load(address, requests, lambda _, end: _back_to_back(end), span)
     if not warm_up and outcome.seconds:
         ends = (at + each for at, each in zip(outcome.planned, outcome.seconds, strict=True))
@@ -148,6 +161,19 @@ def planned_instants(rate: float, begin: float, end: float) -> Iterator[float]:
 
 
 async def _load(
+    address: Address,
+    requests: Iterator[Request],
+    instants: Callable[[float, float], Iterator[float]],
+    span: Span,
+) -> Outcome:
+    try:
+        async with asyncio.timeout(span.longest):
+            return await _carried(address, requests, instants, span)
+    except TimeoutError as error:
+        raise LoadFailedError(f"not all answered after {span.longest:g} seconds") from error
+
+
+async def _carried(
     address: Address,
     requests: Iterator[Request],
     instants: Callable[[float, float], Iterator[float]],

@@ -72,7 +72,7 @@ async def send_batches(
     address: Address = host, int(port)
     made = list(_batches(url, headers, begin, batches, status))
     outcome = await saturate(
-        address, iter(made), connections=min(CONNECTIONS, batches), seconds=600, warm_up=0
+        address, iter(made), connections=min(CONNECTIONS, batches), seconds=60, warm_up=0
     )
     return outcome.require_success()
 

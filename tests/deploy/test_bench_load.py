@@ -134,6 +134,18 @@ async def test_closed_loop_ends_with_its_requests() -> None:
     assert len(outcome.seconds) == 7
 
 
+async def test_load_on_a_server_that_hangs_fails_when_its_patience_is_over() -> None:
+    async def stops_answering(number: int) -> None:
+        if number == 3:
+            await never(number)
+
+    async with answering(stops_answering, ANSWER) as address:
+        with pytest.raises(LoadFailedError):
+            await saturate(
+                address, repeat(SENT), connections=2, seconds=0.1, warm_up=0, patience=0.1
+            )
+
+
 @pytest.mark.parametrize(
     "said",
     [

@@ -25,7 +25,14 @@ SOCKET_NAME = ".s.PGSQL.5432"
 SOCKET_PATH_BYTES = 103  # sockaddr_un: 108 on Linux, 104 on macOS, one of them the closing NUL
 START_SECONDS = 60  # a recovery after a crash included
 SETTINGS = {"listen_addresses": "", "max_connections": "300", "shared_buffers": "256MB"}
-FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+FORGETFUL = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    # What a transaction writes into a table that it made or emptied itself is then not logged.
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+}
 
 
 @dataclass

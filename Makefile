@@ -38,7 +38,7 @@ status: $(INSTALLED) ## what runs, and whether it is ready
 demo: $(INSTALLED) ## the story of one dossier, step by step through the gateway
 	@$(LOCAL) with $(RUN) -m deploy.demo
 
-# SECONDS and DOSSIERS make it short and small; .run-bench keeps about 6 GB of dossiers between runs.
+# SECONDS and DOSSIERS make it short and small; .run-bench keeps about 5 GB of dossiers between runs.
 export ONLY RECORD SECONDS DOSSIERS
 bench: $(INSTALLED) ## measure (15 minutes): ONLY=part,part for some, RECORD=1 to hold later runs to it
 	@$(RUN) -m deploy.bench

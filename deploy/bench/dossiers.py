@@ -5,6 +5,7 @@ night and on most weekends, most results come in time. Instants are Unix seconds
 none; agencies and procedures are places in the lists of `Country`.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
@@ -25,6 +26,8 @@ HOUR, DAY = 3_600, 86_400
 OPENING_S, OFFICE_S = 30 * 60, 9 * HOUR  # half past seven in Viet Nam, in UTC, and how long
 SATURDAY, WEEKEND_SHARE = 5, 0.15
 NONE = -1
+# Made at once: however many there are, no more of them are in memory.
+CHUNK = 100_000
 # How long after its reception a dossier is handled, asked about, taken up again.
 HANDLED_S, ASKED_S, SUPPLEMENTED_S, LEAST_S = HOUR // 2, HOUR, 2 * HOUR, 4 * HOUR
 ELSEWHERE_SHARE, HELPED_SHARE = 0.04, 0.03
@@ -43,6 +46,7 @@ ENDINGS = {
 }
 
 Numbers = NDArray[np.int64]
+Shares = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ class Country:
 class Dossiers:
     """One column for each field, all of the same length."""
 
+    number: Numbers
     day: Numbers
     serial: Numbers
     procedure: Numbers
@@ -95,10 +100,28 @@ def country() -> Country:
     )
 
 
-def dossiers(size: int, seed: int = SEED) -> Dossiers:
+def dossiers(size: int, seed: int = SEED, chunk: int = CHUNK) -> Iterator[Dossiers]:
+    """One chunk after the other."""
     rng, of = np.random.default_rng(seed), country()
-    procedure = _skewed(rng, len(of.procedures), size)
-    deciding = _skewed(rng, len(of.communes), size)
+    asked, busy = _popularity(rng, len(of.procedures)), _popularity(rng, len(of.communes))
+    serials = np.zeros(len(of.agencies) * DAYS, np.int64)
+    for begin in range(0, size, chunk):
+        numbers = np.arange(begin, min(begin + chunk, size))
+        yield _made(rng, numbers, (asked, busy), serials)
+
+
+def _popularity(rng: Generator, count: int) -> Shares:
+    """Few have many: the share falls with the root of the rank, in a random order."""
+    weights = 1 / np.sqrt(np.arange(1, count + 1))
+    return rng.permutation(weights / weights.sum())
+
+
+def _made(
+    rng: Generator, numbers: Numbers, popularity: tuple[Shares, Shares], serials: Numbers
+) -> Dossiers:
+    """`popularity` is that of procedures and of communes."""
+    size, of = len(numbers), country()
+    procedure, deciding = (rng.choice(len(shares), size=size, p=shares) for shares in popularity)
     # Filing anywhere: some are received, or helped with, by another commune than their own.
     receiving = np.where(
         rng.random(size) < ELSEWHERE_SHARE, rng.integers(len(of.communes), size=size), deciding
@@ -111,8 +134,9 @@ def dossiers(size: int, seed: int = SEED) -> Dossiers:
     day, filed_at = _filings(rng, size)
     received_at, status, due_at, ended_at, requested_at = _course(rng, channel, filed_at, procedure)
     return Dossiers(
+        number=numbers,
         day=day,
-        serial=_serials(receiving, day),
+        serial=_serials(of.communes[receiving] * DAYS + day - _first_day(), serials),
         procedure=procedure,
         channel=channel,
         status=status,
@@ -125,12 +149,6 @@ def dossiers(size: int, seed: int = SEED) -> Dossiers:
         ended_at=ended_at,
         requested_at=requested_at,
     )
-
-
-def _skewed(rng: Generator, count: int, size: int) -> Numbers:
-    """Few have many: the weight falls with the root of the rank, in an order drawn once."""
-    weights = 1 / np.sqrt(np.arange(1, count + 1))
-    return rng.permutation(count)[rng.choice(count, size=size, p=weights / weights.sum())]
 
 
 def _first_day() -> int:
@@ -151,14 +169,14 @@ def _filings(rng: Generator, size: int) -> tuple[Numbers, Numbers]:
     return day, day * DAY + OPENING_S + rng.integers(OFFICE_S, size=size)
 
 
-def _serials(agency: Numbers, day: Numbers) -> Numbers:
-    """From 1 for each agency and day, in the order of the rows."""
-    order = np.lexsort((day, agency))
-    same = (np.diff(agency[order], prepend=NONE) == 0) & (np.diff(day[order], prepend=NONE) == 0)
-    place = np.arange(len(order))
-    first = np.maximum.accumulate(np.where(same, 0, place))
-    serials = np.empty_like(place)
-    serials[order] = place - first + 1
+def _serials(desk_days: Numbers, last: Numbers) -> Numbers:
+    """One more than the `last` of the same agency and day, which then is this one."""
+    order = np.argsort(desk_days, kind="stable")
+    alike = desk_days[order]
+    place_among_alike = np.arange(len(alike)) - np.searchsorted(alike, alike)
+    serials = np.empty_like(desk_days)
+    serials[order] = last[alike] + place_among_alike + 1
+    last += np.bincount(desk_days, minlength=len(last))
     return serials
 
 

@@ -3,27 +3,21 @@
 from shared.events.codes import DossierStatus
 from sync_service.tallies import ALL_PROCEDURES, Grain, Handling
 
-_DAY = "({} AT TIME ZONE 'Asia/Ho_Chi_Minh')::date"
+_DAY = "date '1970-01-01' + (({} + 25200) / 86400)::int"  # of Viet Nam, of Unix seconds
 # As `tallies.handling` has it; a test recounts what comes out.
 _OUTCOME = f"""CASE
-    WHEN due_at IS NULL AND ended_at IS NULL THEN {Handling.OPEN.value}
-    WHEN due_at IS NULL THEN {Handling.ENDED_WITHOUT_DUE.value}
-    WHEN {_DAY.format("ended_at")} <= {_DAY.format("due_at")} THEN {Handling.ENDED_IN_TIME.value}
-    WHEN ended_at IS NOT NULL THEN {Handling.ENDED_LATE.value}
-    WHEN requested_at IS NULL THEN {Handling.OPEN.value}
-    WHEN {_DAY.format("requested_at")} <= {_DAY.format("due_at")}
-        THEN {Handling.REQUESTED_IN_TIME.value}
+    WHEN due_on IS NULL AND ended_on IS NULL THEN {Handling.OPEN.value}
+    WHEN due_on IS NULL THEN {Handling.ENDED_WITHOUT_DUE.value}
+    WHEN ended_on <= due_on THEN {Handling.ENDED_IN_TIME.value}
+    WHEN ended_on IS NOT NULL THEN {Handling.ENDED_LATE.value}
+    WHEN requested_on IS NULL THEN {Handling.OPEN.value}
+    WHEN requested_on <= due_on THEN {Handling.REQUESTED_IN_TIME.value}
     ELSE {Handling.REQUESTED_LATE.value} END"""
 
 _PARTIES = """
     INSERT INTO {table} (agency, opened_at, code, national_procedure, channel, deciding)
-    SELECT party.agency, coalesce(received_at, filed_at), code, procedure, channel, decided_by
-    FROM course CROSS JOIN LATERAL (
-        SELECT unnest(ARRAY[received_by, split_part(received_by, '.', 1),
-            decided_by, split_part(decided_by, '.', 1)])
-        UNION SELECT unnest(ARRAY[helped_by, split_part(helped_by, '.', 1)])
-            WHERE helped_by IS NOT NULL) AS party (agency)
-    WHERE {which}"""
+    SELECT agency, coalesce(received_at, filed_at), code, procedure, channel, decided_by
+    FROM party WHERE {which}"""
 
 ROWS = {
     "agency": """
@@ -42,32 +36,43 @@ ROWS = {
         FROM course""",
     "dossier_event": """
         INSERT INTO dossier_event (code, at, kind, status, detail, source)
-        SELECT code, line.at, CASE line.version WHEN 1 THEN 'filed' ELSE 'moved' END,
-            line.status, '', '/dossier_service'
-        FROM course CROSS JOIN LATERAL unnest(statuses, times)
-            WITH ORDINALITY AS line (status, at, version)""",
+        SELECT code, times[step], CASE step WHEN 1 THEN 'filed' ELSE 'moved' END,
+            statuses[step], '', '/dossier_service'
+        FROM (SELECT *, generate_series(1, version) AS step FROM course) AS stepped""",
     "national_party": _PARTIES.format(table="national_party", which="true"),
     "national_party_pending": _PARTIES.format(
         table="national_party_pending", which=f"status <> {DossierStatus.RETURNED.value}"
     ),
+    # Cells of few dossiers are added up to those of many: the fewest rows are counted twice.
     "tally": f"""
         INSERT INTO tally (agency, part, grain, procedure, received_on, channel, outcome, due_on,
             count)
-        WITH judged AS (
-            SELECT received_by, decided_by, procedure, {_DAY.format("received_at")} AS received_on,
-                channel, {_OUTCOME} AS outcome, {_DAY.format("due_at")} AS due_on
-            FROM course WHERE received_at IS NOT NULL),
-        alike AS (
-            SELECT received_by, decided_by, procedure, received_on, channel, outcome,
-                CASE WHEN outcome = {Handling.OPEN.value} THEN due_on END AS due_on,
-                count(*) AS count
-            FROM judged GROUP BY 1, 2, 3, 4, 5, 6, 7)
-        SELECT agency, part, grain, counted.procedure, first, channel, outcome, due_on, sum(count)
-        FROM alike JOIN seat USING (received_by, decided_by)
-            CROSS JOIN LATERAL (VALUES ({Grain.DAY.value}, received_on),
-                ({Grain.MONTH.value}, date_trunc('month', received_on)::date)) AS day (grain, first)
-            CROSS JOIN LATERAL (VALUES (alike.procedure), ('{ALL_PROCEDURES}'))
-                AS counted (procedure)
-        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8""",  # noqa: S608 -- only constants of this code are put in
-    "tally_state": "UPDATE tally_state SET changes = (SELECT count(*) FROM course), at = now()",
+        WITH dated AS (
+            SELECT received_by AS receiving, decided_by AS deciding, asked.code AS procedure,
+                channel, {_DAY.format("received_at")} AS received_on,
+                {_DAY.format("nullif(due_at, -1)")} AS due_on,
+                {_DAY.format("nullif(ended_at, -1)")} AS ended_on,
+                {_DAY.format("nullif(requested_at, -1)")} AS requested_on
+            FROM fact JOIN asked ON asked.place = procedure WHERE received_at <> -1
+            OFFSET 0),
+        judged AS (SELECT *, {_OUTCOME} AS outcome FROM dated OFFSET 0),
+        cell AS (
+            SELECT agency, part, procedure, received_on, channel, outcome,
+                CASE outcome WHEN {Handling.OPEN.value} THEN due_on END AS due_on,
+                count(*)::int AS count
+            FROM judged JOIN seat USING (receiving, deciding) GROUP BY 1, 2, 3, 4, 5, 6, 7),
+        by_day AS (
+            SELECT * FROM cell
+            UNION ALL
+            SELECT agency, part, '{ALL_PROCEDURES}', received_on, channel, outcome, due_on,
+                sum(count)::int
+            FROM cell GROUP BY 1, 2, 4, 5, 6, 7)
+        SELECT agency, part, {Grain.DAY.value}, procedure, received_on, channel, outcome, due_on,
+            count
+        FROM by_day
+        UNION ALL
+        SELECT agency, part, {Grain.MONTH.value}, procedure,
+            date_trunc('month', received_on::timestamp)::date, channel, outcome, due_on, sum(count)
+        FROM by_day GROUP BY 1, 2, 4, 5, 6, 7, 8""",  # noqa: S608 -- only constants of this code are put in
+    "tally_state": "INSERT INTO tally_state SELECT 1, count(*), now() FROM fact",
 }

@@ -16,7 +16,7 @@ from pathlib import Path
 import asyncpg
 
 from deploy.apart import run_apart
-from deploy.bench import data_set, dossier_tables, dossiers, national_tables
+from deploy.bench import binary_copy, course, data_set, dossier_tables, dossiers, national_tables
 from deploy.bench.mesh import run_as
 from deploy.bench.places import DATA
 from deploy.bench.processes import Server, service
@@ -30,7 +30,7 @@ SIZED = {"dossier_service": "dossier", "sync_service": "national_dossier"}
 
 
 def sizes() -> tuple[int, ...]:
-    """DOSSIERS makes all of them smaller, to see that a part works."""
+    """DOSSIERS makes all of them smaller, to see that a part works, or larger."""
     largest = int(os.environ.get("DOSSIERS") or LARGEST)
     return largest // 100, largest // 10, largest
 
@@ -152,7 +152,7 @@ def _url(server: EmbeddedPostgres, database: str) -> str:
 
 def _making() -> str:
     """What the databases are made by: this code, and the shapes of the tables."""
-    modules = (data_set, dossier_tables, dossiers, national_tables)
+    modules = (binary_copy, course, data_set, dossier_tables, dossiers, national_tables)
     files = [Path(str(module.__file__)) for module in modules]
     for name in SIZED:
         files += sorted((Path(__file__).parents[2] / name / "migrations" / "versions").glob("*.py"))

@@ -130,6 +130,11 @@ def _write(session: orm.Session) -> None:
         session.connection().execute(_in_one(tuple(kept)), together)
 
 
+async def write_now(session: AsyncSession) -> None:
+    """What `write_last` has kept so far: before a statement whose locks others wait for."""
+    await session.run_sync(_write)
+
+
 @lru_cache(maxsize=100)
 def _in_one(statements: tuple[str, ...]) -> TextClause:
     parts = (f"part_{number} AS ({each})" for number, each in enumerate(statements))

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.auth import CallContext, Right
+from shared.database import write_now
 from shared.events import DossierSynced
 from shared.events.codes import CodeError, parse_dossier_code
 from shared.outbox import emit
@@ -223,6 +224,7 @@ def _take_progress(intake: Intake, row: ProgressRow, fresh: set[Entry]) -> Outco
 
 async def _tell(session: AsyncSession, intake: Intake) -> None:
     emit(session, *(DossierSynced.model_validate(each.synced()) for each in intake.told))
+    await write_now(session)
     await take(session, intake.before, intake.after, intake.entries)
 
 

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import text
 
-from shared.database import SessionFactory, write_last
+from shared.database import SessionFactory, write_last, write_now
 
 ADD = "INSERT INTO effect SELECT unnest(CAST(:effect_keys AS text[])), 1"
 ADD_ONE = "INSERT INTO effect VALUES (:effect_key, 1)"
@@ -28,6 +28,17 @@ async def test_statement_said_again_is_written_with_all_its_values(
         write_last(session, ADD, {"effect_keys": [f"{key}-1"]})
         write_last(session, ADD, {"effect_keys": [f"{key}-2", f"{key}-3"]})
     assert await kept(sessions, key) == 3
+
+
+async def test_what_is_written_before_the_end_is_not_written_again(
+    sessions: SessionFactory, key: str
+) -> None:
+    async with sessions.begin() as session:
+        write_last(session, ADD_ONE, {"effect_key": f"{key}-1"})
+        await write_now(session)
+        assert await session.scalar(text("SELECT count(*) FROM effect")) == 1
+        write_last(session, ADD_ONE, {"effect_key": f"{key}-2"})
+    assert await kept(sessions, key) == 2
 
 
 async def test_second_row_of_a_statement_for_one_is_refused_not_forgotten(

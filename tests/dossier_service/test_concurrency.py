@@ -1,10 +1,12 @@
 import asyncio
 import time
+from contextlib import AsyncExitStack
 from uuid import uuid4
 
 import asyncpg
 import pytest
 
+from dossier_service.routes.turns import AT_ONCE, Turns
 from shared.database import STATEMENT_SECONDS
 from tests.conftest import Databases
 from tests.dossier_service.desk import BIRTH_FEE, DOSSIERS, Desk, payment, wish
@@ -83,6 +85,42 @@ async def test_filing_that_cannot_have_its_serial_soon_is_sent_away_and_takes_no
     assert (kept_waiting.status_code, kept_waiting.headers["Retry-After"]) == (503, "2")
     assert kept_waiting.json()["type"] == "/problems/unavailable"
     assert (await own_desk.file(received_by="H26.603"))["code"] == "H26.603-261116-0002"
+
+
+async def test_filings_that_wait_at_one_agency_leave_the_database_to_the_others(
+    own_desk: Desk,
+) -> None:
+    await own_desk.file(received_by="H26.603")
+    crowd = 3 * own_desk.settings.database_pool
+    connection = await asyncpg.connect(make_admin(own_desk))
+    try:
+        async with connection.transaction():
+            await connection.execute("UPDATE dossier_serial SET serial = serial")
+            waiting = [
+                asyncio.create_task(own_desk.try_file(wish(received_by="H26.603")))
+                for _ in range(crowd)
+            ]
+            await eventually(lambda: are_waiting(connection, AT_ONCE))
+            assert (await own_desk.file(received_by="H26.604"))["code"].startswith("H26.604")
+            assert not any(filing.done() for filing in waiting)
+    finally:
+        await connection.close()
+    filed = [answer.json()["code"] for answer in await asyncio.gather(*waiting)]
+    assert sorted(filed) == [f"H26.603-261116-{n:04d}" for n in range(2, crowd + 2)]
+
+
+async def test_filing_that_waits_too_long_for_its_turn_is_sent_away(
+    own_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dossier_service.routes.turns.POOL_WAIT_SECONDS", 0.1)
+    turns: Turns = own_desk.app.state.turns
+    async with AsyncExitStack() as taken:
+        for _ in range(AT_ONCE):
+            await taken.enter_async_context(turns.at("H26.603"))
+        kept_waiting = await own_desk.try_file(wish(received_by="H26.603"))
+        assert (await own_desk.file(received_by="H26.604"))["code"].startswith("H26.604")
+    assert (kept_waiting.status_code, kept_waiting.headers["Retry-After"]) == (503, "2")
+    assert (await own_desk.file(received_by="H26.603"))["code"].endswith("-0001")
 
 
 async def test_filing_that_fails_at_the_end_leaves_nothing(own_desk: Desk) -> None:

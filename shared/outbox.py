@@ -229,10 +229,20 @@ async def _listen(url: URL, wake: asyncio.Event) -> None:
         connection.terminate()
 
 
-async def replay(sessions: SessionFactory, producer: AIOKafkaProducer, since: datetime) -> int:
-    """Send again what was sent since then, in order; every inbox drops what it knows."""
+async def replay(
+    sessions: SessionFactory,
+    producer: AIOKafkaProducer,
+    since: datetime,
+    stopping: asyncio.Event | None = None,
+) -> int:
+    """Send again what was sent since then, in order; every inbox drops what it knows.
+
+    Ends after the batch under way when `stopping` is set.
+    """
     after, count = -1, 0
     while messages := await _sent_after(sessions, after, since):
+        if stopping and stopping.is_set():
+            break
         await wait_out_broker(_send_all)(producer, messages)
         after, count = messages[-1].position, count + len(messages)
     log.info("outbox_replayed", count=count)

@@ -124,15 +124,13 @@ async def _work(
         await ensure_topics(settings.kafka_servers)
         producer = await stack.enter_async_context(open_producer(settings))
         checks["broker"] = lambda: _broker_answers(producer)
-        if settings.replay_at_start:
-            await replay(sessions, producer, datetime.now(UTC) - timedelta(days=KEPT_DAYS))
         # Entered last: what the tasks use is closed after they have ended.
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         background = [
             tasks.create_task(_tick(sessions, timer)) for timer in (*HOUSEKEEPING, *timers)
         ]
         background.append(tasks.create_task(_mind_topics(settings)))
-        tasks.create_task(relay(sessions, producer, settings.database, stopping))
+        tasks.create_task(_send(settings, sessions, producer, stopping))
         if handlers:
             tasks.create_task(_hear(settings, sessions, handlers, checks, stopping))
         else:
@@ -141,6 +139,19 @@ async def _work(
         # The relay and the consumer end by themselves, after the batch under way.
         for task in background:
             task.cancel()
+
+
+async def _send(
+    settings: ServiceSettings,
+    sessions: SessionFactory,
+    producer: AIOKafkaProducer,
+    stopping: asyncio.Event,
+) -> None:
+    """What was sent goes first, in its order; a week of it may take minutes, in which all serve."""
+    if settings.replay_at_start:
+        since = datetime.now(UTC) - timedelta(days=KEPT_DAYS)
+        await replay(sessions, producer, since, stopping)
+    await relay(sessions, producer, settings.database, stopping)
 
 
 async def _hear(

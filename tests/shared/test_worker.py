@@ -17,9 +17,10 @@ from deploy.ports import free_port
 from shared.app import Check, status_routes
 from shared.database import SessionFactory
 from shared.outbox import relay_batch
+from shared.settings import ServiceSettings
 from shared.worker import Timer, run_timer
 from tests.conftest import Broker, Databases
-from tests.shared.mechanics import DOSSIERS, Start, announce, progressed, scalar
+from tests.shared.mechanics import DOSSIERS, Start, announce, progressed, scalar, tailing
 from tests.waiting import eventually
 
 ENDS_WITHIN = 10
@@ -121,6 +122,29 @@ async def test_worker_has_caught_up_where_retention_took_all_messages(
         assert begins == await consumer.end_offsets([partition]) == {partition: sent.offset + 1}
     start("catch up", WORKER_PORT=str(port), KAFKA_SERVERS=servers)
     await becomes(port, 200, broker="ok")
+
+
+@pytest.mark.broker
+async def test_worker_serves_while_it_still_sends_again_what_was_sent(
+    start: Start,
+    settings: ServiceSettings,
+    sessions: SessionFactory,
+    producer: AIOKafkaProducer,
+    key: str,
+) -> None:
+    port = free_port()
+    await announce(sessions, progressed(key))
+    await relay_batch(sessions, producer)
+    async with sessions.begin() as session:
+        await session.execute(text("LOCK TABLE outbox_sent"))
+        start("relay", WORKER_PORT=str(port), REPLAY_AT_START="true")
+        await becomes(port, 200)
+    async with tailing(settings) as tail:
+
+        async def came_again() -> bool:
+            return len(await tail.of(key)) == 2
+
+        await eventually(came_again)
 
 
 async def test_worker_that_still_waits_for_the_broker_is_alive_and_ends_well(

@@ -1,7 +1,12 @@
-"""Keeps the rights in memory as they are in the database: heard of by NOTIFY, read again."""
+"""Keeps the rights in memory as they are in the database: heard of by NOTIFY, read again.
+
+Fresh they are where the database answers, and where what brings changes there, the worker, tells
+that it has heard all of the axis until just now: one that stands still would be missed by nobody.
+"""
 
 import asyncio
 import math
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -9,9 +14,11 @@ from typing import Any
 
 import asyncpg
 import structlog
+from prometheus_client import Gauge
 from sqlalchemy import URL
 
 from gateway.rights import ClientRights, Grant, Rights
+from shared.events import GrantChanged
 
 log = structlog.get_logger()
 
@@ -20,14 +27,23 @@ CHANNEL = "rights"
 HEARTBEAT_SECONDS = 1.0
 ANSWER_SECONDS = 2.0
 RETRY_SECONDS = 0.5
+# The worker tells every five seconds.
+UNHEARD_SECONDS = 30.0
+
+RIGHTS_AGE = Gauge("rights_age_seconds", "Since the rights in use were those that identity told")
 
 _CLIENTS = "SELECT client_id, agency, active FROM client_in_force"
 _GRANTS = """SELECT client_id, grant_id, operations, procedures, fields, agencies,
     valid_from, valid_to, per_second, per_day FROM grant_in_force WHERE NOT revoked"""
+_HEARD = "SELECT extract(epoch FROM now() - min(at))::float8 FROM heard WHERE topic = $1"
 
 
 class RightsStaleError(Exception):
     """The rights in memory are those of some time ago: the database cannot be asked."""
+
+
+class RightsUnheardError(Exception):
+    """The rights in the database are those of some time ago: the worker hears nothing."""
 
 
 class RightsFeed:
@@ -38,10 +54,17 @@ class RightsFeed:
         self._changed: set[str] = set()
         self._heard = asyncio.Event()
         self._fresh = False
+        self._as_of = -math.inf  # by time.monotonic()
+        RIGHTS_AGE.set_function(self._age)
 
     async def check_fresh(self) -> None:
         if not self._fresh:
             raise RightsStaleError
+        if self._age() > UNHEARD_SECONDS:
+            raise RightsUnheardError
+
+    def _age(self) -> float:
+        return time.monotonic() - self._as_of
 
     async def follow(self) -> None:
         """For ever."""
@@ -59,12 +82,14 @@ class RightsFeed:
         try:
             await connection.add_listener(CHANNEL, self._hear)
             self._rights.replace_all(await _read(connection))
+            await self._ask_age(connection)
             self._fresh = True
             log.info("rights_read")
             while True:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._heard.wait(), HEARTBEAT_SECONDS)
                 await self._read_changed(connection)
+                await self._ask_age(connection)
         finally:
             connection.terminate()
 
@@ -73,10 +98,15 @@ class RightsFeed:
         self._heard.set()
 
     async def _read_changed(self, connection: asyncpg.Connection) -> None:
-        """With nobody changed this is the heartbeat."""
         self._heard.clear()
         names, self._changed = self._changed, set()
-        self._rights.replace(names, await _read(connection, names=sorted(names)))
+        if names:
+            self._rights.replace(names, await _read(connection, names=sorted(names)))
+
+    async def _ask_age(self, connection: asyncpg.Connection) -> None:
+        """With nobody changed this is the heartbeat."""
+        age = await connection.fetchval(_HEARD, GrantChanged.topic)
+        self._as_of = -math.inf if age is None else time.monotonic() - age
 
 
 async def _read(

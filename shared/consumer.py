@@ -25,7 +25,7 @@ from shared.database import (
 )
 from shared.dead_letters import set_aside
 from shared.events import Event, UnknownEventError, parse
-from shared.telemetry import CONSUMER_LAG, EVENTS_HANDLED, trace_of_events
+from shared.telemetry import EVENTS_HANDLED, trace_of_events
 
 log = structlog.get_logger()
 
@@ -35,7 +35,6 @@ Handlers = Mapping[type[Event], Sequence[Handler]]
 
 BATCH_SIZE = 1_000
 WAIT_MS = 250
-LAG_SECONDS = 5.0
 # Of a message that takes too long alone; who waits for a lock is told so sooner, and waits on.
 TRIES_ALONE = 20
 # Longer than sent events are kept: whatever can be sent again is still known.
@@ -193,34 +192,6 @@ async def _commit(consumer: AIOKafkaConsumer, handled: Sequence[ConsumerRecord])
     except (CommitFailedError, IllegalStateError, KafkaError) as error:
         # A rebalance or an outage: whoever reads them again finds them in the inbox.
         log.info("commit_refused", error=type(error).__name__)
-
-
-async def measure_lag(consumer: AIOKafkaConsumer) -> None:
-    """For ever, also while a batch is stuck; of a partition that another replica has, nothing."""
-    measured: set[TopicPartition] = set()
-    while True:
-        lags = await _lags(consumer)
-        for gone in measured - set(lags):
-            CONSUMER_LAG.remove(gone.topic, gone.partition)
-        for partition, lag in lags.items():
-            CONSUMER_LAG.labels(partition.topic, partition.partition).set(lag)
-        measured = set(lags)
-        await asyncio.sleep(LAG_SECONDS)
-
-
-async def _lags(consumer: AIOKafkaConsumer) -> Mapping[TopicPartition, int]:
-    """Messages not yet committed; none where no broker tells, or partitions just changed hands."""
-    try:
-        partitions = consumer.assignment()
-        begins = await consumer.beginning_offsets(partitions)
-        ends = await consumer.end_offsets(partitions)
-        handled = {partition: await consumer.committed(partition) for partition in partitions}
-    except (KafkaError, OSError):
-        return {}
-    return {
-        partition: max(0, ends[partition] - max(handled[partition] or 0, begins[partition]))
-        for partition in partitions & consumer.assignment()
-    }
 
 
 async def forget_handled(session: AsyncSession) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, MetaData
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.schema import SchemaItem
 
-from shared import consumer, dead_letters, idempotency, outbox, worker  # noqa: F401 -- their tables
+from shared import consumer, dead_letters, idempotency, lag, outbox, worker  # noqa: F401 -- their tables
 from shared.database import Base
 from shared.settings import ServiceSettings
 
@@ -27,6 +27,9 @@ MECHANICS = (
         PRIMARY KEY (position, sent_at)) PARTITION BY RANGE (sent_at)""",
     "CREATE TABLE handled_event (id UUID PRIMARY KEY, at TIMESTAMPTZ NOT NULL DEFAULT now())",
     "CREATE INDEX handled_event_at ON handled_event USING brin (at)",
+    """CREATE TABLE heard (
+        topic VARCHAR NOT NULL, partition INTEGER NOT NULL, at TIMESTAMPTZ NOT NULL,
+        PRIMARY KEY (topic, partition))""",
     """CREATE TABLE dead_letter (
         id UUID PRIMARY KEY, digest BYTEA NOT NULL UNIQUE, at TIMESTAMPTZ NOT NULL,
         topic VARCHAR NOT NULL, partition INTEGER NOT NULL, "offset" BIGINT NOT NULL,

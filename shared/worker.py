@@ -17,11 +17,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.app import Check, ping, status_routes
-from shared.consumer import Handlers, consume, forget_handled, measure_lag
+from shared.consumer import Handlers, consume, forget_handled
 from shared.database import Base, SessionFactory, open_database, wait_out_outage
 from shared.dead_letters import measure_dead_letters
 from shared.idempotency import forget_keys
 from shared.kafka import open_consumer, open_producer, wait_out_broker
+from shared.lag import measure_lag
 from shared.outbox import KEPT_DAYS, keep_partitions, measure_outbox, relay, replay
 from shared.settings import ServiceSettings
 from shared.telemetry import start_tracing
@@ -173,7 +174,7 @@ async def _hear(
         asyncio.TaskGroup() as tasks,
     ):
         minding = [
-            tasks.create_task(measure_lag(consumer)),
+            tasks.create_task(measure_lag(sessions, consumer)),
             tasks.create_task(_catch_up(consumer, checks)),
         ]
         _tell_started(checks)

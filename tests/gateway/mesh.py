@@ -11,6 +11,7 @@ from uuid import uuid4
 import asyncpg
 import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import text
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -164,6 +165,7 @@ class Mesh:
             for kind, handlers in HANDLERS.items():
                 if told := [event for event in events if isinstance(event, kind)]:
                     await handlers[0](session, told)
+            await session.execute(_HEARD, {"topic": GrantChanged.topic})
         await eventually(lambda: all(self.rights_of(n) is not old for n, old in before.items()))
 
     async def is_ready(self) -> bool:
@@ -189,6 +191,12 @@ class Mesh:
             return list(await connection.fetch(query, *where.values()))
         finally:
             await connection.close()
+
+
+_HEARD = text(
+    "INSERT INTO heard VALUES (:topic, 0, now())"
+    " ON CONFLICT (topic, partition) DO UPDATE SET at = excluded.at"
+)
 
 
 def _clients(events: Collection[Any]) -> set[str]:

@@ -25,6 +25,7 @@ from tests.gateway.mesh import (
     Mesh,
     Services,
     is_reported,
+    make_agency,
     make_client,
     open_mesh,
 )
@@ -36,6 +37,8 @@ PATH = VERIFY.split()[1]
 
 
 async def test_readiness_names_each_check_and_tells_of_the_services(mesh: Mesh) -> None:
+    await mesh.tell(make_agency())
+    await eventually(partial(is_reported, mesh, "rights_fresh", "ok"))
     told = (await mesh.http.get("/readyz")).json()
     assert told["checks"] == {"database": "ok", "rights": "ok", "chain": "ok"}
     assert told["reports"] == {
@@ -151,7 +154,7 @@ async def test_a_gateway_that_knows_nobody_is_not_ready(
 ) -> None:
     empty = postgres.database_url("gateway")
     async with open_mesh(empty, services, ready=False) as mesh:
-        await eventually(partial(is_reported, mesh, "rights_fresh", "ok"))
+        await eventually(partial(is_reported, mesh, "rights_fresh", "RightsUnheardError"))
         assert (await mesh.http.get("/readyz")).json()["checks"]["rights"] == "RightsUnknownError"
         await mesh.tell(make_client("first-of-all"))
         assert (await mesh.http.get("/readyz")).json()["checks"]["rights"] == "ok"

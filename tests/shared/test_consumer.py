@@ -2,27 +2,23 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
-from prometheus_client import REGISTRY
+from aiokafka import AIOKafkaProducer, ConsumerRecord
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.consumer import forget_handled, handle_records, measure_lag
+from shared.consumer import forget_handled, handle_records
 from shared.database import SessionFactory, is_outage, open_database
 from shared.dead_letters import DeadLetter, list_dead_letters
 from shared.events import DossierProgressed
 from shared.outbox import relay_batch
 from shared.settings import ServiceSettings
 from shared.telemetry import current_trace_id
-from shared.topics import TOPIC_TABLE
 from tests.shared.mechanics import (
-    DOSSIERS,
     HANDLERS,
     agency,
     progressed,
@@ -209,46 +205,6 @@ async def test_trace_of_an_event_is_that_of_its_effects_and_ends_with_them(
     assert (seen[0], *seen[2:]) == (first, first, second)
     assert seen[1] not in {None, first, second}
     assert current_trace_id() == before
-
-
-def lag(partition: TopicPartition) -> float | None:
-    labels = {"topic": partition.topic, "partition": str(partition.partition)}
-    return REGISTRY.get_sample_value("consumer_lag_events", labels)
-
-
-@pytest.mark.broker
-async def test_lag_is_told_while_nothing_is_handled_and_not_of_anothers_partitions(
-    settings: ServiceSettings,
-    producer: AIOKafkaProducer,
-    key: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("shared.consumer.LAG_SECONDS", 0.05)
-    numbers = range(TOPIC_TABLE[DOSSIERS].partitions)
-    first, *others = [TopicPartition(DOSSIERS, number) for number in numbers]
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_servers, group_id=f"g-{key}", enable_auto_commit=False
-    )
-    async with consumer:
-        consumer.assign([first, *others])
-        ends = await consumer.end_offsets([first])
-        await consumer.commit(dict(ends))
-        task = asyncio.create_task(measure_lag(consumer))
-        try:
-            await eventually(lambda: lag(first) == 0)
-            for version in range(3):
-                sent = record(progressed(key, version))
-                await producer.send_and_wait(
-                    DOSSIERS, sent.value, partition=0, headers=list(sent.headers)
-                )
-            await eventually(lambda: lag(first) == 3)
-            consumer.assign(others)
-            await eventually(lambda: lag(first) is None)
-            assert lag(others[0]) is not None
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
 
 async def test_inbox_is_forgotten_slice_by_slice_after_its_days(

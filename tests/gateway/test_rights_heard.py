@@ -1,0 +1,52 @@
+"""A gateway whose worker hears nothing of the axis goes by old rights: it says so."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.handlers import HANDLERS
+from shared.outbox import emit
+from tests.background import working
+from tests.conftest import Broker, Databases
+from tests.gateway.mesh import (
+    LIST,
+    Services,
+    is_reported,
+    make_agency,
+    make_client,
+    make_grant,
+    open_mesh,
+)
+from tests.waiting import eventually
+
+
+@pytest.mark.broker
+async def test_rights_of_which_the_worker_hears_nothing_are_reported_as_stale(
+    postgres: Databases, services: Services, own_kafka: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.lag.LAG_SECONDS", 0.1)
+    monkeypatch.setattr("gateway.feed.UNHEARD_SECONDS", 3.0)
+    stands_still, going_on = asyncio.Event(), asyncio.Event()
+
+    async def stand_still(_: AsyncSession, __: Sequence[Any]) -> None:
+        stands_still.set()
+        await going_on.wait()
+
+    slow = {kind: [*each, stand_still] for kind, each in HANDLERS.items()}
+    async with open_mesh(postgres.database_url("gateway"), services) as mesh:
+        await mesh.tell(make_client("h26"), make_grant("h26"))
+        async with working(mesh.settings, slow, own_kafka):
+            await eventually(lambda: is_reported(mesh, "rights_fresh", "ok"), within=30)
+            async with mesh.sessions.begin() as session:
+                emit(session, make_agency("H26.7"))
+            await stands_still.wait()
+            await eventually(lambda: is_reported(mesh, "rights_fresh", "RightsUnheardError"))
+            # It goes on with what it knows, and says so.
+            assert (await mesh.ask(LIST, client="h26")).is_success
+            assert (await mesh.http.get("/readyz")).is_success
+            going_on.set()
+            await eventually(lambda: is_reported(mesh, "rights_fresh", "ok"))
+        await eventually(lambda: is_reported(mesh, "rights_fresh", "RightsUnheardError"))

@@ -1,0 +1,88 @@
+"""How far a service is behind the axis is told, also while nothing of it moves."""
+
+import asyncio
+from contextlib import suppress
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from prometheus_client import REGISTRY
+
+from shared.database import SessionFactory
+from shared.lag import _Hearing, _Reach, measure_lag
+from shared.settings import ServiceSettings
+from shared.topics import TOPIC_TABLE
+from tests.shared.mechanics import DOSSIERS, progressed, record, scalar
+from tests.waiting import eventually
+
+PARTITION = TopicPartition(DOSSIERS, 0)
+HEARD = "SELECT min(at) FROM heard"
+
+
+def lag(partition: TopicPartition) -> float | None:
+    labels = {"topic": partition.topic, "partition": str(partition.partition)}
+    return REGISTRY.get_sample_value("consumer_lag_events", labels)
+
+
+@pytest.mark.broker
+async def test_lag_is_told_while_nothing_is_handled_and_not_of_anothers_partitions(
+    settings: ServiceSettings,
+    sessions: SessionFactory,
+    producer: AIOKafkaProducer,
+    key: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("shared.lag.LAG_SECONDS", 0.05)
+    numbers = range(TOPIC_TABLE[DOSSIERS].partitions)
+    first, *others = [TopicPartition(DOSSIERS, number) for number in numbers]
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_servers, group_id=f"g-{key}", enable_auto_commit=False
+    )
+    async with consumer:
+        consumer.assign([first, *others])
+        await consumer.commit(await consumer.end_offsets([first, *others]))
+        task = asyncio.create_task(measure_lag(sessions, consumer))
+        try:
+            await eventually(lambda: lag(first) == 0)
+            for version in range(3):
+                sent = record(progressed(key, version))
+                await producer.send_and_wait(
+                    DOSSIERS, sent.value, partition=0, headers=list(sent.headers)
+                )
+            await eventually(lambda: lag(first) == 3)
+            heard = await scalar(sessions, f"{HEARD} WHERE partition = 0")
+            later = f"SELECT ({HEARD} WHERE partition > 0) > ({HEARD} WHERE partition = 0)"
+            await eventually(lambda: scalar(sessions, later))
+            assert await scalar(sessions, f"{HEARD} WHERE partition = 0") == heard
+            consumer.assign(others)
+            await eventually(lambda: lag(first) is None)
+            assert lag(others[0]) is not None
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+@pytest.mark.parametrize(
+    ("looks", "until"),
+    [
+        # Each look: handled, end, and when it was; then until when all was heard, if at all.
+        ([(5, 5, 10.0)], 10.0),
+        ([(0, 5, 10.0)], None),
+        # More came since, but what stood there at the look before is handled.
+        ([(0, 5, 10.0), (5, 9, 15.0)], 10.0),
+        ([(0, 5, 10.0), (4, 9, 15.0)], None),
+        ([(0, 5, 10.0), (4, 9, 15.0), (5, 9, 20.0)], 10.0),
+        ([(0, 5, 10.0), (9, 9, 15.0)], 15.0),
+        # The broker lost what it had.
+        ([(0, 5, 10.0), (0, 0, 15.0)], 15.0),
+    ],
+)
+def test_heard_is_what_stood_there_at_a_look_and_is_handled(
+    looks: list[tuple[int, int, float]], until: float | None
+) -> None:
+    hearing = _Hearing()
+    *before, last = looks
+    for handled, end, at in before:
+        hearing.until({PARTITION: _Reach(handled, end)}, at)
+    handled, end, at = last
+    assert hearing.until({PARTITION: _Reach(handled, end)}, at).get(PARTITION) == until

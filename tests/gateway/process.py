@@ -36,11 +36,14 @@ class Behind(Protocol):
 
 @dataclass
 class Process:
-    """`headers` are those of one client that may verify, list and read."""
-
     port: int
     child: Child
-    headers: dict[str, str]
+    authority: TestAuthority
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Of one client that may verify, list and read; signed anew, for the next five minutes."""
+        return {"Authorization": f"Bearer {self.authority.token()}", **PURPOSE}
 
     @property
     def url(self) -> str:
@@ -65,16 +68,16 @@ async def gateway_process(
     settings = make_settings(database_url, services.address, port=free_port())
     await asyncio.to_thread(upgrade, settings)
     await tell(settings, make_client(), grant or make_grant())
-    headers = {"Authorization": f"Bearer {services.authority.token()}", **PURPOSE}
-    gateway = Process(settings.port, gateway_child(settings, folder / "gateway.log"), headers)
+    child = gateway_child(settings, folder / "gateway.log")
+    gateway = Process(settings.port, child, services.authority)
     try:
-        gateway.child.start()
+        child.start()
         await until_ready(gateway.url)
         yield gateway
-        gateway.child.ask_to_stop()
+        child.ask_to_stop()
         assert await gateway.ended() in {0, -signal.SIGKILL}
     finally:
-        gateway.child.stop(0)
+        child.stop(0)
 
 
 def gateway_child(settings: Settings, log: Path) -> Child:

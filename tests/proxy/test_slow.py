@@ -13,7 +13,9 @@ from tests.proxy.caller import Wire, connected
 from tests.proxy.stage import CHUNKED, LIST, VERIFY, Stage, get, post
 
 HEAD = b"HTTP/1.1 200 OK\r\n" + NAMED.encode()
-STREAM = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n" + NAMED.encode() + b"\r\n"
+# After a talk the service hangs up: said, or the next call could be sent into what just ends.
+LAST = "Connection: close\r\n" + NAMED
+STREAM = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n" + LAST.encode() + b"\r\n"
 PAUSE_S = 0.5
 # All limits of time that the cases meet are 10 seconds; a loud machine may take its time as well.
 LATEST_S = 60.0
@@ -169,7 +171,7 @@ async def caller_that_reads_slowly(stage: Stage) -> None:
 
     async def pour(asked: Asked, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(
-            answer(b"", f"Content-Length: {size}\r\n").replace(b"Content-Length: 0\r\n", b"")
+            answer(b"", f"Content-Length: {size}\r\n{LAST}").replace(b"Content-Length: 0\r\n", b"")
         )
         while sent[0] < size:
             writer.write(b"x" * 64 * KIB)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-from deploy.demo.mesh import Mesh, Untrue
+from deploy.demo.clients import Clients, Untrue
 from deploy.demo.story import tell
 
 GATEWAY = os.environ.get("GATEWAY_URL", "http://127.0.0.1:8000")
@@ -27,7 +27,7 @@ def sandbox_secrets() -> Mapping[str, str]:
 
 async def main(secrets: Mapping[str, str]) -> None:
     async with httpx.AsyncClient(base_url=GATEWAY, timeout=10) as http:
-        await tell(Mesh(http, secrets))
+        await tell(Clients(http, secrets))
     print("\nAll of it held.")
 
 

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
-from deploy.demo.mesh import PROCEDURE, Mesh, chapter, knows, must
+from deploy.demo.clients import PROCEDURE, Clients, chapter, knows, must
 from deploy.demo.proof import is_proved, trusted_key
 
 VISIBLE_SECONDS = 1.0
@@ -16,36 +16,36 @@ LOOKS_AT_LEAST = 10
 DESK, DECIDER = "H26.101", "H29.101"
 
 
-async def tell(mesh: Mesh) -> None:
-    await _sign_in(mesh)
-    await _verify(mesh)
-    before = await _indicators(mesh)
-    code = await _file(mesh)
-    await _handle(mesh, code)
-    await _push(mesh)
-    await _see_indicators(mesh, before)
-    await _refuse(mesh, code)
-    await _prove(mesh, code)
+async def tell(clients: Clients) -> None:
+    await _sign_in(clients)
+    await _verify(clients)
+    before = await _indicators(clients)
+    code = await _file(clients)
+    await _handle(clients, code)
+    await _push(clients)
+    await _see_indicators(clients, before)
+    await _refuse(clients, code)
+    await _prove(clients, code)
 
 
-async def _sign_in(mesh: Mesh) -> None:
+async def _sign_in(clients: Clients) -> None:
     chapter("Each agency's system gets a token")
     for client in ("onestop-h26", "onestop-h29", "external-h41", "newcomer-h14", "auditor-g22"):
-        await mesh.sign_in(client)
+        await clients.sign_in(client)
 
 
-async def _verify(mesh: Mesh) -> None:
+async def _verify(clients: Clients) -> None:
     chapter("The desk verifies the applicant once, with the population register")
     person = {
         "personal_number": "001090000001",
         "full_name": "NGUYỄN VĂN AN",
         "birth_date": APPLICANT["birth_date"],
     }
-    answer = await mesh.call("onestop-h26", "POST", "/identity/v1/verifications", json=person)
+    answer = await clients.call("onestop-h26", "POST", "/identity/v1/verifications", json=person)
     must(answer.json()["result"] == "MATCH", "the applicant is who she says")
     knows("identity", f"{answer.json()['result']}, as of {answer.json()['as_of']}")
     wrong = person | {"full_name": "Trần Thị Bình"}
-    answer = await mesh.call("onestop-h26", "POST", "/identity/v1/verifications", json=wrong)
+    answer = await clients.call("onestop-h26", "POST", "/identity/v1/verifications", json=wrong)
     must(answer.json()["differing"] == ["full_name"], "only the name differs")
     knows("identity", f"{answer.json()['result']}: {answer.json()['differing']}, no true value")
     must("X-Subject" not in answer.headers, "inner headers stay inside")
@@ -59,7 +59,7 @@ APPLICANT = {
 }
 
 
-async def _file(mesh: Mesh) -> str:
+async def _file(clients: Clients) -> str:
     chapter(f"Birth registration {PROCEDURE} is filed at {DESK}, to be decided at {DECIDER}")
     dossier = {
         "procedure": PROCEDURE,
@@ -72,7 +72,7 @@ async def _file(mesh: Mesh) -> str:
         "documents": [{"paper": "GCS", "name": "Giấy chứng sinh", "kind": "original"}],
     }
     once = {"Idempotency-Key": str(uuid4())}
-    answer = await mesh.call(
+    answer = await clients.call(
         "onestop-h26",
         "POST",
         "/dossier/v1/dossiers",
@@ -80,7 +80,7 @@ async def _file(mesh: Mesh) -> str:
         headers=once,
         expect=HTTPStatus.CREATED,
     )
-    again = await mesh.call(
+    again = await clients.call(
         "onestop-h26",
         "POST",
         "/dossier/v1/dossiers",
@@ -91,14 +91,14 @@ async def _file(mesh: Mesh) -> str:
     code: str = answer.json()["code"]
     must(again.json()["code"] == code, "the same request again is the same dossier")
     knows("dossier", f"{code}, status {answer.json()['status']}, fees {answer.json()['fees']}")
-    await _seen(mesh, code, 1)
+    await _seen(clients, code, 1)
     return code
 
 
-async def _handle(mesh: Mesh, code: str) -> None:
+async def _handle(clients: Clients, code: str) -> None:
     chapter("Fee, reception, handling at the other province, result, return")
-    await _move(mesh, "onestop-h26", code, 6)
-    dossier = (await mesh.call("onestop-h26", "GET", f"/dossier/v1/dossiers/{code}")).json()
+    await _move(clients, "onestop-h26", code, 6)
+    dossier = (await clients.call("onestop-h26", "GET", f"/dossier/v1/dossiers/{code}")).json()
     for fee in dossier["fees"]:
         payment = {
             "fee": fee["code"],
@@ -106,35 +106,35 @@ async def _handle(mesh: Mesh, code: str) -> None:
             "reference": f"PAY-{uuid4()}",
             "method": "online",
         }
-        await _change(mesh, "onestop-h26", code, "payments", payment)
-    await _move(mesh, "onestop-h26", code, 1)
-    await _move(mesh, "onestop-h26", code, 2)
-    await _move(mesh, "onestop-h26", code, 4)
-    await _change(mesh, "onestop-h29", code, "progress", {"step": "civil-status-officer"})
+        await _change(clients, "onestop-h26", code, "payments", payment)
+    await _move(clients, "onestop-h26", code, 1)
+    await _move(clients, "onestop-h26", code, 2)
+    await _move(clients, "onestop-h26", code, 4)
+    await _change(clients, "onestop-h29", code, "progress", {"step": "civil-status-officer"})
     result = {
         "code": "KQ.G15.000031",
         "number": "12/2026",
         "title": "Giấy khai sinh",
         "electronic": True,
     }
-    await _change(mesh, "onestop-h29", code, "results", result)
-    await _move(mesh, "onestop-h29", code, 9)
-    await _move(mesh, "onestop-h26", code, 10)
+    await _change(clients, "onestop-h29", code, "results", result)
+    await _move(clients, "onestop-h29", code, 9)
+    await _move(clients, "onestop-h26", code, 10)
     path = f"/sync/v1/dossiers/{code}/timeline"
-    timeline = (await mesh.call("onestop-h26", "GET", path)).json()["entries"]
+    timeline = (await clients.call("onestop-h26", "GET", path)).json()["entries"]
     knows("sync", f"timeline of {len(timeline)} steps, statuses {[s['status'] for s in timeline]}")
 
 
-async def _move(mesh: Mesh, client: str, code: str, to: int) -> None:
-    await _change(mesh, client, code, "transitions", {"to": to})
-    await _seen(mesh, code, to)
+async def _move(clients: Clients, client: str, code: str, to: int) -> None:
+    await _change(clients, client, code, "transitions", {"to": to})
+    await _seen(clients, code, to)
 
 
-async def _change(mesh: Mesh, client: str, code: str, what: str, body: Any) -> None:
+async def _change(clients: Clients, client: str, code: str, what: str, body: Any) -> None:
     """Read it for its ETag, then change it."""
     path = f"/dossier/v1/dossiers/{code}"
-    etag = (await mesh.call(client, "GET", path, quiet=True)).headers["ETag"]
-    answer = await mesh.call(
+    etag = (await clients.call(client, "GET", path, quiet=True)).headers["ETag"]
+    answer = await clients.call(
         client,
         "POST",
         f"{path}/{what}",
@@ -149,8 +149,8 @@ async def _change(mesh: Mesh, client: str, code: str, what: str, body: Any) -> N
 CREATING = {"payments", "results", "progress"}
 
 
-async def _seen(mesh: Mesh, code: str, status: int) -> None:
-    took = await mesh.until(
+async def _seen(clients: Clients, code: str, status: int) -> None:
+    took = await clients.until(
         "auditor-g22",
         f"/sync/v1/dossiers/{code}",
         f"the country sees status {status}",
@@ -160,7 +160,7 @@ async def _seen(mesh: Mesh, code: str, status: int) -> None:
     knows("sync", f"the national view shows status {status} after {took * 1_000:.0f} ms")
 
 
-async def _push(mesh: Mesh) -> None:
+async def _push(clients: Clients) -> None:
     chapter("An external one-stop system pushes three dossiers of its own")
     now = datetime.now(UTC)
     serial = int(now.timestamp()) % 9_000 + 1_000
@@ -181,35 +181,37 @@ async def _push(mesh: Mesh) -> None:
         for n, late in enumerate((1, 0, 2))
     ]
     for expected in ("accepted", "duplicate"):
-        answer = await mesh.call("external-h41", "POST", "/sync/v1/dossiers", json={"rows": rows})
+        answer = await clients.call(
+            "external-h41", "POST", "/sync/v1/dossiers", json={"rows": rows}
+        )
         outcomes = [row["outcome"] for row in answer.json()["results"]]
         must(outcomes == [expected] * 3, f"all three are {expected}, not {outcomes}")
         knows("sync", f"{outcomes}")
     for row in rows:
-        await _seen(mesh, str(row["code"]), 9)
+        await _seen(clients, str(row["code"]), 9)
 
 
-async def _indicators(mesh: Mesh) -> dict[str, Any]:
+async def _indicators(clients: Clients) -> dict[str, Any]:
     found = {}
     for name in ("received_by_channel", "on_time"):
         path = f"/sync/v1/indicators/{name}?period={datetime.now(UTC):%Y}"
-        found[name] = (await mesh.call("auditor-g22", "GET", path, quiet=True)).json()
+        found[name] = (await clients.call("auditor-g22", "GET", path, quiet=True)).json()
     return found
 
 
-async def _see_indicators(mesh: Mesh, before: dict[str, Any]) -> None:
+async def _see_indicators(clients: Clients, before: dict[str, Any]) -> None:
     chapter("Two indicators have changed")
     for name, old in before.items():
         path = f"/sync/v1/indicators/{name}?period={datetime.now(UTC):%Y}"
         expected = counted(old) + 4
-        took = await mesh.until(
+        took = await clients.until(
             "auditor-g22",
             path,
             f"{name} counts four more",
             lambda now, expected=expected: counted(now) == expected,
             COUNTED_SECONDS,
         )
-        new = (await mesh.call("auditor-g22", "GET", path)).json()
+        new = (await clients.call("auditor-g22", "GET", path)).json()
         knows("sync", f"{name}: {shown(old)} → {shown(new)} after {took * 1_000:.0f} ms")
 
 
@@ -223,9 +225,9 @@ def shown(indicator: Mapping[str, Any]) -> str:
     return f"{indicator['value']} {indicator['unit']} of {counted(indicator)} {indicator['counts']}"
 
 
-async def _refuse(mesh: Mesh, code: str) -> None:
+async def _refuse(clients: Clients, code: str) -> None:
     chapter("A system without a right asks for the same dossier")
-    answer = await mesh.call(
+    answer = await clients.call(
         "newcomer-h14",
         "GET",
         f"/dossier/v1/dossiers/{code}",
@@ -235,17 +237,17 @@ async def _refuse(mesh: Mesh, code: str) -> None:
     knows("gateway", f"{answer.json()['title']}")
 
 
-async def _prove(mesh: Mesh, code: str) -> None:
+async def _prove(clients: Clients, code: str) -> None:
     chapter("The ledger proves who read what")
     path = f"/ledger/v1/records?dossier={code}&limit=100"
-    records = (await mesh.call("auditor-g22", "GET", path)).json()["items"]
+    records = (await clients.call("auditor-g22", "GET", path)).json()["items"]
     must(any(r["outcome"] == "refused" for r in records), "the refused call is on record")
     must(len(records) >= LOOKS_AT_LEAST, "every look at the dossier is on record")
-    keys = (await mesh.call("auditor-g22", "GET", "/.well-known/ledger-keys.json")).json()
+    keys = (await clients.call("auditor-g22", "GET", "/.well-known/ledger-keys.json")).json()
     key = trusted_key(keys)
     for record in records:
         path = f"/ledger/v1/records/{record['id']}/proof"
-        bundle = (await mesh.call("auditor-g22", "GET", path, quiet=True)).json()
+        bundle = (await clients.call("auditor-g22", "GET", path, quiet=True)).json()
         must(is_proved(bundle, key), f"record {record['id']} is proved offline")
     for record in records:
         knows(

@@ -20,12 +20,12 @@ from identity_service.settings import Settings
 from shared.events import ClientChanged, GrantChanged
 from tests.conftest import Databases
 from tests.factories import TestAuthority
-from tests.gateway.mesh import (
-    Mesh,
+from tests.gateway.gate import (
+    Gate,
     Services,
     make_client,
     make_grant,
-    open_mesh,
+    open_gate,
     signing_rights,
 )
 from tests.installation import make_services
@@ -40,7 +40,7 @@ BIRTH, COPY = "1.001193", "2.000815"
 class Country:
     """`ask` goes through the gateway, `ask_service` past it, to the service itself."""
 
-    mesh: Mesh
+    gate: Gate
     apps: Mapping[str, FastAPI]
     authority: TestAuthority
 
@@ -78,7 +78,7 @@ class Country:
         self, method: str, path: str, headers: Sequence[tuple[str, str]], **sent: Any
     ) -> httpx.Response:
         raw = [(name.encode(), value.encode()) for name, value in headers]
-        return await self.mesh.http.request(method, path, headers=raw, **sent)
+        return await self.gate.http.request(method, path, headers=raw, **sent)
 
     async def ask_service(
         self, operation: Operation, path: str, headers: Mapping[str, str], **sent: Any
@@ -92,7 +92,7 @@ class Country:
         every = {"operations": list(OPERATIONS), "agencies": None}
         given: list[GrantChanged] = [make_grant(client, **(every | dict(g))) for g in grants]
         told: ClientChanged = make_client(client, **of_client)
-        await self.mesh.tell(told, *given)
+        await self.gate.tell(told, *given)
 
     async def as_operator(self, operation: str, path: str, **sent: Any) -> httpx.Response:
         """What prepares a test: by the operator, who may do everything; it must succeed."""
@@ -117,13 +117,13 @@ async def open_country(postgres: Databases, sandbox: Path) -> AsyncIterator[Coun
             await stack.enter_async_context(app.router.lifespan_context(app))
             await stack.enter_async_context(serving(app, ports[name]))
         behind: dict[str, Any] = {f"{name}_url": urls[name] for name in services}
-        mesh = await stack.enter_async_context(
-            open_mesh(postgres.database_url("gateway"), Services(), **behind)
+        gate = await stack.enter_async_context(
+            open_gate(postgres.database_url("gateway"), Services(), **behind)
         )
-        await stack.enter_async_context(serving(mesh.gateway, ports["gateway"]))
+        await stack.enter_async_context(serving(gate.gateway, ports["gateway"]))
         tokens = await services["identity"].state.token_desk.keys.signer()
-        authority = TestAuthority((tokens.kid, tokens.key), signing_rights(mesh.settings))
-        country = Country(mesh, {**services, "gateway": mesh.gateway.own}, authority)
+        authority = TestAuthority((tokens.kid, tokens.key), signing_rights(gate.settings))
+        country = Country(gate, {**services, "gateway": gate.gateway.own}, authority)
         await country.allow("operator-vpcp", {"operations": ["*"]}, agency="G22")
         yield country
 

@@ -106,7 +106,7 @@ async def _look(country: Country, agency: str) -> dict[str, Any]:
     ]
     answer = await country.ask("POST", "/identity/v1/verifications", headers, json=verification())
     assert answer.is_success, answer.text
-    [row] = await country.mesh.records(client=client)
+    [row] = await country.gate.records(client=client)
     return {"id": str(row["id"]), "at": row["at"]}
 
 

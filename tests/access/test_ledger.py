@@ -13,7 +13,7 @@ from hypothesis import example, given
 from tests.access.answers import told
 from tests.access.model import AGENCIES, PROCEDURES, Limits, limits, some, tried
 from tests.conftest import Databases
-from tests.gateway.mesh import LEDGER, LIST, VERIFY, Mesh, make_grant, open_mesh, open_services
+from tests.gateway.gate import LEDGER, LIST, VERIFY, Gate, make_grant, open_gate, open_services
 from tests.gateway.wire import SUBJECT
 
 RECORDS, SEALS = "/ledger/v1/records", "/ledger/v1/seals"
@@ -35,7 +35,7 @@ FILTERS: Sequence[tuple[str, Any]] = (
 class Kept:
     """What was done in the country before anybody looked: by id, the agency and what for."""
 
-    mesh: Mesh
+    gate: Gate
     records: Mapping[str, tuple[str, str]]
     clients: Sequence[str]
     span: Mapping[str, str]
@@ -52,22 +52,22 @@ class Kept:
 async def kept(postgres: Databases) -> AsyncIterator[Kept]:
     async with (
         open_services() as services,
-        open_mesh(postgres.database_url("gateway"), services) as mesh,
+        open_gate(postgres.database_url("gateway"), services) as gate,
     ):
         begin = datetime.now(UTC)
-        clients = [await mesh.newcomer(make_grant(agencies=None), agency=a) for a in AGENCIES]
+        clients = [await gate.newcomer(make_grant(agencies=None), agency=a) for a in AGENCIES]
         for client, agency in zip(clients, AGENCIES, strict=True):
             for place, purpose in enumerate(PROCEDURES):
                 about = {"X-Purpose": purpose, "X-Dossier": DOSSIER if place % 2 else None}
                 operation = (VERIFY, LIST, "GET /sync/v1/indicators")[place % 3]
-                await mesh.ask(operation, client=client, agency=agency, headers=about)
+                await gate.ask(operation, client=client, agency=agency, headers=about)
             # Recorded last, and so the others as well.
-            await mesh.ask(VERIFY, client=client, agency=agency)
-        found = [row for client in clients for row in await mesh.records(client=client)]
+            await gate.ask(VERIFY, client=client, agency=agency)
+        found = [row for client in clients for row in await gate.records(client=client)]
         records = {str(row["id"]): (row["agency"], row["purpose"]) for row in found}
         assert len(records) == len(AGENCIES) * (len(PROCEDURES) + 1)
         span = {"from": begin.isoformat(), "to": datetime.now(UTC).isoformat()}
-        yield Kept(mesh, records, clients, span)
+        yield Kept(gate, records, clients, span)
 
 
 class Reader:
@@ -78,7 +78,7 @@ class Reader:
         self._purpose = min(right.procedures or PROCEDURES)
 
     async def ask(self, path: str, **params: object) -> Response:
-        return await self._kept.mesh.ask(
+        return await self._kept.gate.ask(
             f"GET {path}",
             client=self._name,
             agency="G22",
@@ -99,7 +99,7 @@ class Reader:
 
 async def reader(kept: Kept, right: Limits) -> Reader:
     grant = make_grant(operations=LEDGER, **right.claims)
-    return Reader(kept, right, await kept.mesh.newcomer(grant, agency="G22"))
+    return Reader(kept, right, await kept.gate.newcomer(grant, agency="G22"))
 
 
 @tried(10)

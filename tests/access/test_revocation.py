@@ -25,7 +25,7 @@ async def test_what_is_taken_away_is_refused_within_two_seconds(
         country = await stack.enter_async_context(open_country(postgres, tmp_path / "sandbox.json"))
         await stack.enter_async_context(working(country.identity, {}, kafka))
         told = gateway.handlers.HANDLERS
-        await stack.enter_async_context(working(country.mesh.settings, told, kafka))
+        await stack.enter_async_context(working(country.gate.settings, told, kafka))
         grant = await newcomer(country, "loser")
         await refused_after(country, "loser", f"{GRANTS}/{grant}/revocation")
         await newcomer(country, "leaver")

@@ -14,8 +14,8 @@ from schemathesis.engine import events, from_schema
 from schemathesis.engine.recorder import ScenarioRecorder
 from schemathesis.engine.run import PhaseName
 
+from tests.fuzz.apis import Apis
 from tests.fuzz.held import Places, Values, by_operation, everywhere
-from tests.fuzz.mesh import Mesh
 
 # What a schema cannot say: a calendar, a rule between two members, a time's bounds, a key's curve,
 # that a cursor is one that was given, and that 1.0, an integer in JSON Schema, is not taken for 1
@@ -129,7 +129,7 @@ class Report:
 
 
 def ask(
-    mesh: Mesh, service: str, *, examples: int, passed_on: Collection[str] = frozenset()
+    apis: Apis, service: str, *, examples: int, passed_on: Collection[str] = frozenset()
 ) -> Report:
     """Every operation that `service` describes, alone and one after the other.
 
@@ -137,10 +137,10 @@ def ask(
     asked that alone.
     """
     schema = schemathesis.openapi.from_url(
-        mesh.addresses[service] + _document(service),
-        config=_config(examples, passed_on, everywhere(mesh.letters[service]), by_operation(mesh)),
+        apis.addresses[service] + _document(service),
+        config=_config(examples, passed_on, everywhere(apis.letters[service]), by_operation(apis)),
     )
-    schema.auth(refresh_interval=None)(_proof(mesh, service))
+    schema.auth(refresh_interval=None)(_proof(apis, service))
     report = Report()
     for event in from_schema(schema).execute():
         if isinstance(event, events.ScenarioFinished):
@@ -200,11 +200,11 @@ def _dictionary(values: Values) -> str:
     return sha256(repr(values).encode()).hexdigest()
 
 
-def _proof(mesh: Mesh, service: str) -> type[Any]:
+def _proof(apis: Apis, service: str) -> type[Any]:
     class Proof:
         def get(self, _: Any, context: schemathesis.AuthContext) -> dict[str, str]:
             operation = context.operation
-            return mesh.headers(service, f"{operation.method.upper()} {operation.path}")
+            return apis.headers(service, f"{operation.method.upper()} {operation.path}")
 
         def set(self, case: Any, data: dict[str, str], _: schemathesis.AuthContext) -> None:
             case.headers = {**(case.headers or {}), **data}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import settings
 
 from tests.conftest import Databases
-from tests.fuzz.mesh import Mesh, open_mesh
+from tests.fuzz.apis import Apis, open_apis
 
 MORE = int(os.environ.get("FUZZ_TIMES", "1"))
 
@@ -16,6 +16,6 @@ settings.load_profile("fuzz")
 
 
 @pytest.fixture(scope="session")
-def mesh(postgres: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
-    with open_mesh(postgres, tmp_path_factory.mktemp("mesh")) as opened:
+def apis(postgres: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apis]:
+    with open_apis(postgres, tmp_path_factory.mktemp("mesh")) as opened:
         yield opened

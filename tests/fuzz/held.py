@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
 from tests.dossier_service.desk import COPY, COPY_FEE, COPY_RESULT, wish
-from tests.fuzz.mesh import Mesh
+from tests.fuzz.apis import Apis
 
 Values = Sequence[str | int]
 Places = Mapping[str, Values]
@@ -42,10 +42,10 @@ def everywhere(letters: Sequence[str]) -> Places:
     }
 
 
-def by_operation(mesh: Mesh) -> Mapping[str, Places]:
+def by_operation(apis: Apis) -> Mapping[str, Places]:
     """Made anew for each run: the one before has changed its own."""
     with httpx.Client(timeout=60.0) as http:
-        holder = _Holder(mesh, http)
+        holder = _Holder(apis, http)
         codes = [holder.file_dossier() for _ in range(MANY)]
         leaving = [holder.register_client() for _ in range(MANY)]
         staying = [holder.register_client() for _ in range(2)]
@@ -91,8 +91,8 @@ def by_operation(mesh: Mesh) -> Mapping[str, Places]:
 class _Holder:
     """Asks the services themselves, each with the whole right."""
 
-    def __init__(self, mesh: Mesh, http: httpx.Client) -> None:
-        self._mesh, self._http = mesh, http
+    def __init__(self, apis: Apis, http: httpx.Client) -> None:
+        self._apis, self._http = apis, http
 
     def file_dossier(self) -> str:
         made = self._post(DOSSIERS, wish(procedure=COPY, received_by=AGENCY, decided_by=AGENCY))
@@ -124,8 +124,8 @@ class _Holder:
 
     def _post(self, template: str, body: Mapping[str, Any], **path: str) -> dict[str, Any]:
         service = template.split("/")[1]
-        headers = self._mesh.headers(service, f"POST {template}")
-        address = self._mesh.addresses[service] + template.format(**path)
+        headers = self._apis.headers(service, f"POST {template}")
+        address = self._apis.addresses[service] + template.format(**path)
         answer = self._http.post(address, json=body, headers=headers)
         assert answer.is_success, answer.text
         made: dict[str, Any] = answer.json()

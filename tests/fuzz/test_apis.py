@@ -3,9 +3,9 @@
 import pytest
 
 from gateway.upstreams import OPERATIONS
+from tests.fuzz.apis import Apis
 from tests.fuzz.asking import IN_TURN, ask
 from tests.fuzz.conftest import MORE
-from tests.fuzz.mesh import Mesh
 
 SERVICES = ["identity", "dossier", "sync", "gateway"]
 EXAMPLES = 5
@@ -24,10 +24,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600 * MORE)]
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_every_answer_is_one_that_is_described(mesh: Mesh, service: str) -> None:
+def test_every_answer_is_one_that_is_described(apis: Apis, service: str) -> None:
     own = {name for name, each in OPERATIONS.items() if each.service == service}
     everything = set(OPERATIONS) if service == "gateway" else own
-    report = ask(mesh, service, examples=EXAMPLES * MORE, passed_on=everything - own)
+    report = ask(apis, service, examples=EXAMPLES * MORE, passed_on=everything - own)
     print(service, dict(report.asked), dict(sorted(report.statuses.items())))  # noqa: T201
     in_turn = report.granted[IN_TURN]
     print("changed in turn:", {name: in_turn[name] for name in CHANGES & everything})  # noqa: T201

@@ -25,7 +25,7 @@ from tests.conftest import Databases
 from tests.dossier_service.conftest import make_settings as dossier_settings
 from tests.fuzz.conftest import MORE
 from tests.fuzz.texts import JSON, NEARLY
-from tests.gateway.mesh import make_grant, make_settings
+from tests.gateway.gate import make_grant, make_settings
 from tests.shared.mechanics import agency, progressed, record
 
 # Whoever takes a message for an outage waits without end.

@@ -4,8 +4,8 @@ import pytest
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar
 
 from tests.conftest import Databases
+from tests.gateway.gate import Gate, Services, make_client, make_grant, open_gate, open_services
 from tests.gateway.ledgers import Store, make_store
-from tests.gateway.mesh import Mesh, Services, make_client, make_grant, open_mesh, open_services
 from tests.gateway.wire import PATIENCE_S, Behind, Door, door_before, service_behind
 
 
@@ -39,9 +39,9 @@ async def services() -> AsyncIterator[Services]:
 
 
 @pytest.fixture(scope="session")
-async def mesh(postgres: Databases, services: Services) -> AsyncIterator[Mesh]:
+async def gate(postgres: Databases, services: Services) -> AsyncIterator[Gate]:
     """One gateway for all tests that leave it as it is; each has clients of its own."""
-    async with open_mesh(postgres.database_url("gateway"), services) as opened:
+    async with open_gate(postgres.database_url("gateway"), services) as opened:
         await opened.tell(make_client(), make_grant())
         yield opened
 

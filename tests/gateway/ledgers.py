@@ -20,7 +20,7 @@ from gateway.upstreams import OPERATIONS
 from gateway.verify import Verdict, verify_ledger
 from shared.events import LedgerAnchored
 from shared.migrations import upgrade
-from tests.gateway.mesh import VERIFY, make_settings
+from tests.gateway.gate import VERIFY, make_settings
 from tests.gateway.wire import SUBJECT
 from tests.waiting import eventually
 

@@ -21,7 +21,7 @@ from shared.database import open_database
 from shared.events import Event, GrantChanged
 from shared.migrations import upgrade
 from tests.factories import TestAuthority
-from tests.gateway.mesh import PURPOSE, make_client, make_grant, make_settings
+from tests.gateway.gate import PURPOSE, make_client, make_grant, make_settings
 from tests.waiting import eventually
 
 STARTS_WITHIN = ENDS_WITHIN = 60.0

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse
 
 from gateway.forwarding import Exchange
 from gateway.upstreams import OPERATIONS
-from tests.gateway.mesh import LIST, READ, VERIFY, Mesh, make_client, make_grant
+from tests.gateway.gate import LIST, READ, VERIFY, Gate, make_client, make_grant
 from tests.gateway.wire import SUBJECT
 
 DOSSIER = "H26.14-240823-0001"
@@ -21,23 +21,23 @@ def problem(answer: Any, status: int, slug: str) -> dict[str, Any]:
     return told
 
 
-async def test_call_with_a_right_is_passed_on_and_on_record(mesh: Mesh) -> None:
-    client = await mesh.newcomer(make_grant())
-    answer = await mesh.ask(VERIFY, client=client, headers={"X-Dossier": DOSSIER}, json={"a": 1})
+async def test_call_with_a_right_is_passed_on_and_on_record(gate: Gate) -> None:
+    client = await gate.newcomer(make_grant())
+    answer = await gate.ask(VERIFY, client=client, headers={"X-Dossier": DOSSIER}, json={"a": 1})
     assert answer.status_code == HTTPStatus.OK
     assert "X-Subject" not in answer.headers
-    [record] = await mesh.records(client=client)
+    [record] = await gate.records(client=client)
     assert (record["agency"], record["operation"], record["outcome"]) == ("H26", VERIFY, "allowed")
     assert (record["purpose"], record["dossier"]) == ("1.001193", DOSSIER)
     assert record["subjects"] == [SUBJECT]
     assert b'"officer":"officer-1"' in record["record"]
 
 
-async def test_inner_headers_from_outside_are_dropped(mesh: Mesh) -> None:
+async def test_inner_headers_from_outside_are_dropped(gate: Gate) -> None:
     forged = {"X-Right": "forged", "X-Subject": "cd" * 32, "X-Fields": "name"}
-    answer = await mesh.ask(VERIFY, headers=dict(forged))
+    answer = await gate.ask(VERIFY, headers=dict(forged))
     assert answer.status_code == HTTPStatus.OK
-    inside = mesh.services.asked[-1].headers
+    inside = gate.services.asked[-1].headers
     assert inside["X-Right"] != "forged"
     assert inside.getlist("X-Right") == [inside["X-Right"]]
     assert "X-Subject" not in inside
@@ -50,60 +50,60 @@ async def test_inner_headers_from_outside_are_dropped(mesh: Mesh) -> None:
     ids=["expired", "other audience", "other issuer", "no agency"],
 )
 async def test_token_that_does_not_hold_is_refused_on_record(
-    mesh: Mesh, claims: dict[str, Any]
+    gate: Gate, claims: dict[str, Any]
 ) -> None:
-    asked, before = len(mesh.services.asked), len(await mesh.records(outcome="refused"))
-    token = mesh.authority.token(**claims)
-    answer = await mesh.ask(VERIFY, headers={"Authorization": f"Bearer {token}"})
+    asked, before = len(gate.services.asked), len(await gate.records(outcome="refused"))
+    token = gate.authority.token(**claims)
+    answer = await gate.ask(VERIFY, headers={"Authorization": f"Bearer {token}"})
     problem(answer, 401, "unauthenticated")
     assert answer.headers["WWW-Authenticate"] == "Bearer"
-    assert len(mesh.services.asked) == asked
-    records = await mesh.records(outcome="refused")
+    assert len(gate.services.asked) == asked
+    records = await gate.records(outcome="refused")
     assert len(records) == before + 1
     assert records[-1]["client"] is None
 
 
-async def test_call_without_a_token_is_refused(mesh: Mesh) -> None:
-    problem(await mesh.ask(LIST, headers={"Authorization": None}), 401, "unauthenticated")
+async def test_call_without_a_token_is_refused(gate: Gate) -> None:
+    problem(await gate.ask(LIST, headers={"Authorization": None}), 401, "unauthenticated")
 
 
-async def test_unknown_client_has_no_right(mesh: Mesh) -> None:
-    told = problem(await mesh.ask(LIST, client="nobody"), 403, "not-allowed")
+async def test_unknown_client_has_no_right(gate: Gate) -> None:
+    told = problem(await gate.ask(LIST, client="nobody"), 403, "not-allowed")
     assert told["lacking"] == "client"
 
 
-async def test_inactive_client_has_no_right(mesh: Mesh) -> None:
-    client = await mesh.newcomer(make_grant())
-    await mesh.tell(make_client(client, version=2, active=False))
-    told = problem(await mesh.ask(VERIFY, client=client), 403, "not-allowed")
+async def test_inactive_client_has_no_right(gate: Gate) -> None:
+    client = await gate.newcomer(make_grant())
+    await gate.tell(make_client(client, version=2, active=False))
+    told = problem(await gate.ask(VERIFY, client=client), 403, "not-allowed")
     assert told["lacking"] == "client"
-    [record] = await mesh.records(client=client)
+    [record] = await gate.records(client=client)
     assert record["outcome"] == "refused"
 
 
-async def test_token_of_a_former_agency_is_refused(mesh: Mesh) -> None:
-    client = await mesh.newcomer(make_grant(), agency="H29")
-    problem(await mesh.ask(LIST, client=client, agency="H26"), 401, "unauthenticated")
+async def test_token_of_a_former_agency_is_refused(gate: Gate) -> None:
+    client = await gate.newcomer(make_grant(), agency="H29")
+    problem(await gate.ask(LIST, client=client, agency="H26"), 401, "unauthenticated")
 
 
-async def test_refusal_names_the_operation_that_no_grant_covers(mesh: Mesh) -> None:
-    client = await mesh.newcomer(make_grant(operations=[LIST]))
-    told = problem(await mesh.ask(VERIFY, client=client), 403, "not-allowed")
+async def test_refusal_names_the_operation_that_no_grant_covers(gate: Gate) -> None:
+    client = await gate.newcomer(make_grant(operations=[LIST]))
+    told = problem(await gate.ask(VERIFY, client=client), 403, "not-allowed")
     assert (told["operation"], told["lacking"]) == (VERIFY, "operation")
-    [record] = await mesh.records(client=client)
+    [record] = await gate.records(client=client)
     assert (record["operation"], record["outcome"]) == (VERIFY, "refused")
 
 
-async def test_refusal_says_that_only_the_purpose_lacks(mesh: Mesh) -> None:
-    client = await mesh.newcomer(make_grant(procedures=["1.004222"]))
-    told = problem(await mesh.ask(VERIFY, client=client), 403, "not-allowed")
+async def test_refusal_says_that_only_the_purpose_lacks(gate: Gate) -> None:
+    client = await gate.newcomer(make_grant(procedures=["1.004222"]))
+    told = problem(await gate.ask(VERIFY, client=client), 403, "not-allowed")
     assert (told["operation"], told["lacking"]) == (VERIFY, "purpose")
 
 
-async def test_star_covers_every_operation(mesh: Mesh) -> None:
-    client = await mesh.newcomer(make_grant(operations=["*"]))
-    assert (await mesh.ask(VERIFY, client=client)).is_success
-    assert (await mesh.ask("GET /sync/v1/indicators", client=client)).is_success
+async def test_star_covers_every_operation(gate: Gate) -> None:
+    client = await gate.newcomer(make_grant(operations=["*"]))
+    assert (await gate.ask(VERIFY, client=client)).is_success
+    assert (await gate.ask("GET /sync/v1/indicators", client=client)).is_success
 
 
 @pytest.mark.parametrize(
@@ -115,18 +115,18 @@ async def test_star_covers_every_operation(mesh: Mesh) -> None:
     ],
     ids=["expired", "not yet valid", "revoked"],
 )
-async def test_grant_not_in_force_refuses(mesh: Mesh, validity: dict[str, Any]) -> None:
-    client = await mesh.newcomer(make_grant(**validity))
-    problem(await mesh.ask(VERIFY, client=client), 403, "not-allowed")
+async def test_grant_not_in_force_refuses(gate: Gate, validity: dict[str, Any]) -> None:
+    client = await gate.newcomer(make_grant(**validity))
+    problem(await gate.ask(VERIFY, client=client), 403, "not-allowed")
 
 
-async def test_grant_ends_at_its_instant_without_any_event(mesh: Mesh) -> None:
+async def test_grant_ends_at_its_instant_without_any_event(gate: Gate) -> None:
     end = datetime.now(UTC) + timedelta(seconds=1)
-    client = await mesh.newcomer(make_grant(valid_to=end))
+    client = await gate.newcomer(make_grant(valid_to=end))
     statuses = set()
     while datetime.now(UTC) < end + timedelta(seconds=0.2):
         asked_at = datetime.now(UTC)
-        status = (await mesh.ask(LIST, client=client)).status_code
+        status = (await gate.ask(LIST, client=client)).status_code
         if asked_at >= end:
             assert status == HTTPStatus.FORBIDDEN
         statuses.add(status)
@@ -142,23 +142,23 @@ async def test_grant_ends_at_its_instant_without_any_event(mesh: Mesh) -> None:
     ],
 )
 async def test_personal_call_says_what_for_and_who_acts(
-    mesh: Mesh, lacking: dict[str, str | None], named: list[str]
+    gate: Gate, lacking: dict[str, str | None], named: list[str]
 ) -> None:
-    told = problem(await mesh.ask(VERIFY, headers=lacking), 400, "purpose-missing")
+    told = problem(await gate.ask(VERIFY, headers=lacking), 400, "purpose-missing")
     assert told["headers"] == named
     assert all(name in told["detail"] for name in named)
 
 
-async def test_list_needs_no_purpose(mesh: Mesh) -> None:
+async def test_list_needs_no_purpose(gate: Gate) -> None:
     nothing: dict[str, str | None] = {"X-Purpose": None, "X-Officer": None}
-    assert (await mesh.ask(LIST, headers=nothing)).is_success
+    assert (await gate.ask(LIST, headers=nothing)).is_success
 
 
-async def test_legal_basis_may_be_the_purpose_of_an_unlimited_right(mesh: Mesh) -> None:
-    client = await mesh.newcomer(make_grant())
+async def test_legal_basis_may_be_the_purpose_of_an_unlimited_right(gate: Gate) -> None:
+    client = await gate.newcomer(make_grant())
     basis = "Điều 9 Luật Căn cước 2023"
-    assert (await mesh.ask(VERIFY, client=client, headers={"X-Purpose": basis})).is_success
-    [record] = await mesh.records(client=client)
+    assert (await gate.ask(VERIFY, client=client, headers={"X-Purpose": basis})).is_success
+    [record] = await gate.records(client=client)
     assert record["purpose"] == basis
 
 
@@ -176,9 +176,9 @@ async def test_legal_basis_may_be_the_purpose_of_an_unlimited_right(mesh: Mesh) 
     ],
 )
 async def test_malformed_header_is_named_and_not_repeated(
-    mesh: Mesh, headers: dict[str, str | None], named: str | None
+    gate: Gate, headers: dict[str, str | None], named: str | None
 ) -> None:
-    answer = await mesh.ask(VERIFY, headers=headers)
+    answer = await gate.ask(VERIFY, headers=headers)
     if named is None:
         assert answer.is_success
         return
@@ -187,82 +187,82 @@ async def test_malformed_header_is_named_and_not_repeated(
     assert all(str(value) not in answer.text for value in headers.values())
 
 
-async def test_dossier_of_the_path_is_on_record(mesh: Mesh) -> None:
-    client = await mesh.newcomer(make_grant())
-    await mesh.ask(READ.format(code=DOSSIER), client=client)
-    [record] = await mesh.records(client=client)
+async def test_dossier_of_the_path_is_on_record(gate: Gate) -> None:
+    client = await gate.newcomer(make_grant())
+    await gate.ask(READ.format(code=DOSSIER), client=client)
+    [record] = await gate.records(client=client)
     assert record["dossier"] == DOSSIER
 
 
-async def test_header_given_twice_is_refused(mesh: Mesh) -> None:
-    token = mesh.authority.token()
+async def test_header_given_twice_is_refused(gate: Gate) -> None:
+    token = gate.authority.token()
     headers = [("Authorization", f"Bearer {token}"), ("X-Purpose", "1"), ("X-Officer", "a")]
-    answer = await mesh.http.post(VERIFY.split()[1], headers=[*headers, ("x-purpose", "2")])
+    answer = await gate.http.post(VERIFY.split()[1], headers=[*headers, ("x-purpose", "2")])
     assert "once" in problem(answer, 400, "request-malformed")["detail"]
 
 
-async def test_header_that_is_no_utf8_is_refused(mesh: Mesh) -> None:
-    token = mesh.authority.token()
+async def test_header_that_is_no_utf8_is_refused(gate: Gate) -> None:
+    token = gate.authority.token()
     headers = [(b"Authorization", f"Bearer {token}".encode()), (b"X-Purpose", b"\xff")]
-    answer = await mesh.http.post(VERIFY.split()[1], headers=headers)
+    answer = await gate.http.post(VERIFY.split()[1], headers=headers)
     problem(answer, 400, "request-malformed")
 
 
 @pytest.mark.parametrize("quota", [{"per_second": 2}, {"per_day": 2}])
-async def test_quota_of_the_grant_is_kept(mesh: Mesh, quota: dict[str, Any]) -> None:
-    client = await mesh.newcomer(make_grant(**quota))
-    answers = [await mesh.ask(VERIFY, client=client) for _ in range(2)]
+async def test_quota_of_the_grant_is_kept(gate: Gate, quota: dict[str, Any]) -> None:
+    client = await gate.newcomer(make_grant(**quota))
+    answers = [await gate.ask(VERIFY, client=client) for _ in range(2)]
     assert all(answer.is_success for answer in answers)
-    refused = await mesh.ask(VERIFY, client=client)
+    refused = await gate.ask(VERIFY, client=client)
     problem(refused, 429, "quota-spent")
     assert int(refused.headers["Retry-After"]) >= 1
-    assert [r["outcome"] for r in await mesh.records(client=client)][-1] == "refused"
+    assert [r["outcome"] for r in await gate.records(client=client)][-1] == "refused"
 
 
-async def test_answer_that_names_nobody_is_held_back_on_record(mesh: Mesh) -> None:
-    client, told = await mesh.newcomer(make_grant()), mesh.services.answer
-    mesh.services.answer = lambda: JSONResponse({"name": "Nguyễn Văn An"})
+async def test_answer_that_names_nobody_is_held_back_on_record(gate: Gate) -> None:
+    client, told = await gate.newcomer(make_grant()), gate.services.answer
+    gate.services.answer = lambda: JSONResponse({"name": "Nguyễn Văn An"})
     try:
-        answer = await mesh.ask(READ.format(code=DOSSIER), client=client)
+        answer = await gate.ask(READ.format(code=DOSSIER), client=client)
     finally:
-        mesh.services.answer = told
+        gate.services.answer = told
     problem(answer, 502, "subject-not-named")
     assert "Nguyễn" not in answer.text
-    [record] = await mesh.records(client=client)
+    [record] = await gate.records(client=client)
     assert (record["outcome"], record["subjects"]) == ("failed", [])
 
 
-async def test_number_in_place_of_the_hash_is_neither_passed_on_nor_recorded(mesh: Mesh) -> None:
-    client, told = await mesh.newcomer(make_grant()), mesh.services.answer
-    mesh.services.answer = lambda: JSONResponse({}, headers={"X-Subject": "001099000001"})
+async def test_number_in_place_of_the_hash_is_neither_passed_on_nor_recorded(gate: Gate) -> None:
+    client, told = await gate.newcomer(make_grant()), gate.services.answer
+    gate.services.answer = lambda: JSONResponse({}, headers={"X-Subject": "001099000001"})
     try:
-        problem(await mesh.ask(VERIFY, client=client), 502, "subject-not-named")
+        problem(await gate.ask(VERIFY, client=client), 502, "subject-not-named")
     finally:
-        mesh.services.answer = told
-    [record] = await mesh.records(client=client)
+        gate.services.answer = told
+    [record] = await gate.records(client=client)
     assert b"001099000001" not in record["record"]
 
 
-async def test_answer_about_nobody_says_so(mesh: Mesh) -> None:
-    client, told = await mesh.newcomer(make_grant()), mesh.services.answer
-    mesh.services.answer = lambda: JSONResponse({}, headers={"X-Subject": "-"})
+async def test_answer_about_nobody_says_so(gate: Gate) -> None:
+    client, told = await gate.newcomer(make_grant()), gate.services.answer
+    gate.services.answer = lambda: JSONResponse({}, headers={"X-Subject": "-"})
     try:
-        assert (await mesh.ask(VERIFY, client=client)).is_success
+        assert (await gate.ask(VERIFY, client=client)).is_success
     finally:
-        mesh.services.answer = told
-    [record] = await mesh.records(client=client)
+        gate.services.answer = told
+    [record] = await gate.records(client=client)
     assert (record["outcome"], record["subjects"]) == ("allowed", [])
 
 
-async def test_token_request_needs_no_token(mesh: Mesh) -> None:
-    answer = await mesh.ask("POST /oauth/token", headers={"Authorization": "Basic YTpi"})
+async def test_token_request_needs_no_token(gate: Gate) -> None:
+    answer = await gate.ask("POST /oauth/token", headers={"Authorization": "Basic YTpi"})
     assert answer.is_success
-    assert "X-Right" not in mesh.services.asked[-1].headers
+    assert "X-Right" not in gate.services.asked[-1].headers
 
 
-async def test_known_caller_costs_less_than_60_microseconds(mesh: Mesh) -> None:
-    client = await mesh.newcomer(make_grant(per_second=10**6))
-    token = mesh.authority.token(client)
+async def test_known_caller_costs_less_than_60_microseconds(gate: Gate) -> None:
+    client = await gate.newcomer(make_grant(per_second=10**6))
+    token = gate.authority.token(client)
     headers = {"authorization": f"Bearer {token}", "x-purpose": "1.001193", "x-officer": "a"}
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
     scope = {"type": "http", "client": ("127.0.0.1", 1), "headers": raw}
@@ -270,7 +270,7 @@ async def test_known_caller_costs_less_than_60_microseconds(mesh: Mesh) -> None:
     async def round_of_calls() -> float:
         began = time.process_time()
         for _ in range(500):
-            await mesh.admission(Exchange(OPERATIONS[VERIFY], "request"), scope, {})
+            await gate.admission(Exchange(OPERATIONS[VERIFY], "request"), scope, {})
         return (time.process_time() - began) / 500
 
     assert min([await round_of_calls() for _ in range(5)]) < 60e-6

@@ -6,7 +6,7 @@ import pytest
 from gateway.openapi import merge
 from gateway.routes.docs import PAGES
 from gateway.upstreams import OPERATIONS, Service
-from tests.gateway.mesh import LIST, READ, VERIFY, Mesh
+from tests.gateway.gate import LIST, READ, VERIFY, Gate
 
 
 def described(operation: str, schema: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -70,8 +70,8 @@ def test_service_that_is_away_is_named() -> None:
     assert list(document["paths"]) == [VERIFY.split()[1]]
 
 
-async def test_document_shows_the_gateways_own_operations(mesh: Mesh) -> None:
-    document = (await mesh.http.get("/openapi.json")).json()
+async def test_document_shows_the_gateways_own_operations(gate: Gate) -> None:
+    document = (await gate.http.get("/openapi.json")).json()
     own = {o.template for o in OPERATIONS.values() if o.service is Service.GATEWAY}
     assert own <= set(document["paths"])
     assert "GET /ledger/v1/records" in OPERATIONS
@@ -80,12 +80,12 @@ async def test_document_shows_the_gateways_own_operations(mesh: Mesh) -> None:
     assert {"subject", "dossier", "from", "to", "after", "limit"} <= named
 
 
-async def test_start_leads_to_the_api_pages(mesh: Mesh) -> None:
-    answer = await mesh.http.get("/", follow_redirects=True)
+async def test_start_leads_to_the_api_pages(gate: Gate) -> None:
+    answer = await gate.http.get("/", follow_redirects=True)
     assert answer.url.path == "/docs"
     assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
     for file in re.findall(r'(?:src|href)="(/[^"]+)"', answer.text):
-        assert (await mesh.http.get(file)).is_success
+        assert (await gate.http.get(file)).is_success
 
 
 def test_pages_take_nothing_from_elsewhere() -> None:
@@ -94,8 +94,8 @@ def test_pages_take_nothing_from_elsewhere() -> None:
 
 
 @pytest.mark.parametrize("path", ["/docs/files/../../settings.py", "/docs/files/none.js"])
-async def test_only_the_pages_are_served(mesh: Mesh, path: str) -> None:
-    assert (await mesh.http.get(path)).status_code == 404
+async def test_only_the_pages_are_served(gate: Gate, path: str) -> None:
+    assert (await gate.http.get(path)).status_code == 404
 
 
 def test_readable_operation_has_a_name_of_its_own() -> None:

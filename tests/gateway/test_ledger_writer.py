@@ -15,18 +15,18 @@ from gateway.ledger.chain import claim, connected, outcome
 from gateway.ledger.records import AccessRecord
 from gateway.ledger.seals import START, BatchHeader, seal
 from tests.conftest import Databases
-from tests.gateway.ledgers import Store, exchange, is_held, writing
-from tests.gateway.mesh import (
+from tests.gateway.gate import (
     LIST,
     VERIFY,
-    Mesh,
+    Gate,
     Services,
     database_away,
     is_reported,
     make_client,
     make_grant,
-    open_mesh,
+    open_gate,
 )
+from tests.gateway.ledgers import Store, exchange, is_held, writing
 from tests.gateway.wire import SUBJECT
 from tests.waiting import eventually
 
@@ -96,21 +96,21 @@ async def test_each_process_has_a_chain_of_its_own(store: Store) -> None:
 async def test_answer_leaves_only_when_its_record_is_durable(
     postgres: Databases, services: Services
 ) -> None:
-    async with open_mesh(postgres.database_url("gateway"), services) as mesh:
-        await mesh.tell(make_client(), make_grant())
-        connection = await asyncpg.connect(plain_url(mesh.settings.database_url))
+    async with open_gate(postgres.database_url("gateway"), services) as gate:
+        await gate.tell(make_client(), make_grant())
+        connection = await asyncpg.connect(plain_url(gate.settings.database_url))
         block = connection.transaction()
         await block.start()
         await connection.execute("LOCK TABLE access_record IN SHARE MODE")
         asked = len(services.asked)
-        call = asyncio.create_task(mesh.ask(VERIFY))
+        call = asyncio.create_task(gate.ask(VERIFY))
         await eventually(lambda: len(services.asked) > asked)
         await eventually(lambda: is_blocked(connection))
         assert not call.done()
-        assert await mesh.records() == []
+        assert await gate.records() == []
         await block.rollback()
         assert (await call).status_code == HTTPStatus.OK
-        assert len(await mesh.records()) == 1
+        assert len(await gate.records()) == 1
         await connection.close()
 
 
@@ -125,20 +125,20 @@ async def test_answer_is_not_given_where_its_record_takes_too_long(
     postgres: Databases, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer, "PATIENCE_SECONDS", 0.3)
-    async with open_mesh(postgres.database_url("gateway"), services) as mesh:
-        await mesh.tell(make_client(), make_grant())
-        connection = await asyncpg.connect(plain_url(mesh.settings.database_url))
+    async with open_gate(postgres.database_url("gateway"), services) as gate:
+        await gate.tell(make_client(), make_grant())
+        connection = await asyncpg.connect(plain_url(gate.settings.database_url))
         async with connection.transaction():
             await connection.execute("LOCK TABLE access_record IN SHARE MODE")
             services.answer, told = lambda: named({"name": "Nguyễn Văn An"}), services.answer
-            answer = await mesh.ask(VERIFY)
+            answer = await gate.ask(VERIFY)
             services.answer = told
         assert answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
         assert answer.json()["type"] == "/problems/ledger-away"
         assert answer.headers["Retry-After"] == "2"
         assert "Nguyễn" not in answer.text
         # The service was asked, so the access is on record in the end.
-        await eventually(lambda: has_records(mesh, 1))
+        await eventually(lambda: has_records(gate, 1))
         await connection.close()
 
 
@@ -146,36 +146,36 @@ def named(content: object) -> JSONResponse:
     return JSONResponse(content, headers={"X-Subject": SUBJECT})
 
 
-async def has_records(mesh: Mesh, count: int) -> bool:
-    return len(await mesh.records()) == count
+async def has_records(gate: Gate, count: int) -> bool:
+    return len(await gate.records()) == count
 
 
 async def test_without_its_database_nothing_personal_begins(
     postgres: Databases, services: Services
 ) -> None:
-    async with open_mesh(postgres.database_url("gateway"), services) as mesh:
-        await mesh.tell(make_client(), make_grant())
-        async with database_away(postgres, mesh):
-            await eventually(lambda: is_turned_away(mesh))
+    async with open_gate(postgres.database_url("gateway"), services) as gate:
+        await gate.tell(make_client(), make_grant())
+        async with database_away(postgres, gate):
+            await eventually(lambda: is_turned_away(gate))
             asked = len(services.asked)
-            answer = await mesh.ask(VERIFY)
+            answer = await gate.ask(VERIFY)
             assert answer.json()["type"] == "/problems/ledger-away"
             assert answer.headers["Retry-After"] == "2"
             assert len(services.asked) == asked
             for _ in range(5):
-                assert (await mesh.ask(LIST)).is_success
-        await eventually(lambda: is_reported(mesh, "chain", "ok"))
-        assert (await mesh.ask(VERIFY)).is_success
+                assert (await gate.ask(LIST)).is_success
+        await eventually(lambda: is_reported(gate, "chain", "ok"))
+        assert (await gate.ask(VERIFY)).is_success
         # What went on meanwhile was kept in memory, and is on record now.
-        await eventually(lambda: has_operations(mesh, [*[LIST] * 5, VERIFY]))
+        await eventually(lambda: has_operations(gate, [*[LIST] * 5, VERIFY]))
 
 
-async def is_turned_away(mesh: Mesh) -> bool:
-    return (await mesh.ask(VERIFY)).status_code == HTTPStatus.SERVICE_UNAVAILABLE
+async def is_turned_away(gate: Gate) -> bool:
+    return (await gate.ask(VERIFY)).status_code == HTTPStatus.SERVICE_UNAVAILABLE
 
 
-async def has_operations(mesh: Mesh, wanted: list[str]) -> bool:
-    found = [row["operation"] for row in await mesh.records()]
+async def has_operations(gate: Gate, wanted: list[str]) -> bool:
+    found = [row["operation"] for row in await gate.records()]
     return found[-len(wanted) :] == wanted
 
 
@@ -183,19 +183,19 @@ async def test_full_memory_turns_all_calls_away_and_loses_none(
     postgres: Databases, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer, "MOST_PENDING", 5)
-    async with open_mesh(postgres.database_url("gateway"), services) as mesh:
-        await mesh.tell(make_client(), make_grant())
-        async with database_away(postgres, mesh):
-            await eventually(lambda: is_reported(mesh, "chain", "ChainNotHeldError"))
-            answers = [await mesh.ask(LIST) for _ in range(10)]
+    async with open_gate(postgres.database_url("gateway"), services) as gate:
+        await gate.tell(make_client(), make_grant())
+        async with database_away(postgres, gate):
+            await eventually(lambda: is_reported(gate, "chain", "ChainNotHeldError"))
+            answers = [await gate.ask(LIST) for _ in range(10)]
             assert [answer.status_code for answer in answers] == [200] * 5 + [503] * 5
             assert answers[-1].json()["type"] == "/problems/ledger-away"
-        await eventually(lambda: has_records(mesh, 5))
-        await eventually(lambda: is_served(mesh, LIST))
+        await eventually(lambda: has_records(gate, 5))
+        await eventually(lambda: is_served(gate, LIST))
 
 
-async def is_served(mesh: Mesh, operation: str) -> bool:
-    return (await mesh.ask(operation)).is_success
+async def is_served(gate: Gate, operation: str) -> bool:
+    return (await gate.ask(operation)).is_success
 
 
 async def test_lost_connections_neither_lose_nor_repeat_a_record(store: Store) -> None:

@@ -7,7 +7,7 @@ from gateway.forwarding import Exchange
 from gateway.limits import DEFAULT_QUOTAS, Counters, Quota, Quotas
 from gateway.problems import QuotaSpent
 from gateway.upstreams import OPERATIONS, QuotaClass
-from tests.gateway.mesh import Mesh
+from tests.gateway.gate import Gate
 
 
 def two_a_minute() -> Quotas:
@@ -134,12 +134,12 @@ def test_every_class_in_use_has_a_quota() -> None:
     assert {operation.quota_class for operation in OPERATIONS.values()} <= set(DEFAULT_QUOTAS)
 
 
-async def test_each_address_asks_for_so_many_tokens_and_no_more(mesh: Mesh) -> None:
+async def test_each_address_asks_for_so_many_tokens_and_no_more(gate: Gate) -> None:
     operation, most = OPERATIONS["POST /oauth/token"], DEFAULT_QUOTAS[QuotaClass.TOKEN].amount
 
     async def ask(address: str) -> None:
         scope = {"type": "http", "client": (address, 1), "headers": []}
-        await mesh.admission(Exchange(operation, "request"), scope, {})
+        await gate.admission(Exchange(operation, "request"), scope, {})
 
     async def guess() -> None:
         for _ in range(2 * most + 1):  # a new minute may begin meanwhile

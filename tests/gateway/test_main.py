@@ -20,14 +20,14 @@ from gateway.keys import KeyUnfitError, ledger_keys, read_private_key
 from gateway.ledger.seals import public_pem
 from gateway.main import _end_with_parent
 from tests.conftest import Databases
-from tests.gateway.mesh import (
+from tests.gateway.gate import (
     VERIFY,
-    Mesh,
+    Gate,
     Services,
     is_reported,
     make_agency,
     make_client,
-    open_mesh,
+    open_gate,
 )
 from tests.gateway.process import gateway_process
 from tests.gateway.wire import SUBJECT
@@ -36,10 +36,10 @@ from tests.waiting import eventually
 PATH = VERIFY.split()[1]
 
 
-async def test_readiness_names_each_check_and_tells_of_the_services(mesh: Mesh) -> None:
-    await mesh.tell(make_agency())
-    await eventually(partial(is_reported, mesh, "rights_fresh", "ok"))
-    told = (await mesh.http.get("/readyz")).json()
+async def test_readiness_names_each_check_and_tells_of_the_services(gate: Gate) -> None:
+    await gate.tell(make_agency())
+    await eventually(partial(is_reported, gate, "rights_fresh", "ok"))
+    told = (await gate.http.get("/readyz")).json()
     assert told["checks"] == {"database": "ok", "rights": "ok", "chain": "ok"}
     assert told["reports"] == {
         "rights_fresh": "ok",
@@ -49,24 +49,24 @@ async def test_readiness_names_each_check_and_tells_of_the_services(mesh: Mesh) 
     }
 
 
-async def test_metrics_are_for_neighbours_only(mesh: Mesh) -> None:
-    assert "ledger_records_total" in (await mesh.http.get("/metrics")).text
-    passed_on = await mesh.http.get("/metrics", headers={"X-Forwarded-For": "203.0.113.9"})
+async def test_metrics_are_for_neighbours_only(gate: Gate) -> None:
+    assert "ledger_records_total" in (await gate.http.get("/metrics")).text
+    passed_on = await gate.http.get("/metrics", headers={"X-Forwarded-For": "203.0.113.9"})
     assert passed_on.status_code == HTTPStatus.NOT_FOUND
-    public = httpx.ASGITransport(mesh.gateway, client=("1.1.1.1", 1))
+    public = httpx.ASGITransport(gate.gateway, client=("1.1.1.1", 1))
     async with httpx.AsyncClient(transport=public, base_url="http://gateway") as outside:
         assert (await outside.get("/metrics")).status_code == HTTPStatus.NOT_FOUND
         assert (await outside.get("/healthz")).is_success
 
 
-async def test_unknown_path_is_a_problem(mesh: Mesh) -> None:
-    answer = await mesh.http.get("/nothing/here")
+async def test_unknown_path_is_a_problem(gate: Gate) -> None:
+    answer = await gate.http.get("/nothing/here")
     assert answer.status_code == HTTPStatus.NOT_FOUND
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
-async def test_right_key_is_named_by_its_thumbprint(mesh: Mesh) -> None:
-    [key] = (await mesh.http.get("/.well-known/right-keys.json")).json()["keys"]
+async def test_right_key_is_named_by_its_thumbprint(gate: Gate) -> None:
+    [key] = (await gate.http.get("/.well-known/right-keys.json")).json()["keys"]
     assert (key["kty"], key["crv"], key["alg"], len(key["kid"])) == ("OKP", "Ed25519", "EdDSA", 43)
     assert "d" not in key
     assert jwt.PyJWKSet.from_dict({"keys": [key]}).keys
@@ -153,8 +153,8 @@ async def test_a_gateway_that_knows_nobody_is_not_ready(
     postgres: Databases, services: Services
 ) -> None:
     empty = postgres.database_url("gateway")
-    async with open_mesh(empty, services, ready=False) as mesh:
-        await eventually(partial(is_reported, mesh, "rights_fresh", "RightsUnheardError"))
-        assert (await mesh.http.get("/readyz")).json()["checks"]["rights"] == "RightsUnknownError"
-        await mesh.tell(make_client("first-of-all"))
-        assert (await mesh.http.get("/readyz")).json()["checks"]["rights"] == "ok"
+    async with open_gate(empty, services, ready=False) as gate:
+        await eventually(partial(is_reported, gate, "rights_fresh", "RightsUnheardError"))
+        assert (await gate.http.get("/readyz")).json()["checks"]["rights"] == "RightsUnknownError"
+        await gate.tell(make_client("first-of-all"))
+        assert (await gate.http.get("/readyz")).json()["checks"]["rights"] == "ok"

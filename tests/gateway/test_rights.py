@@ -16,17 +16,17 @@ from gateway.rights import ClientRights, Grant, RightInForce, pick
 from shared.outbox import emit
 from tests.background import working
 from tests.conftest import Broker, Databases
-from tests.gateway.mesh import (
+from tests.gateway.gate import (
     LIST,
     VERIFY,
-    Mesh,
+    Gate,
     Services,
     database_away,
     is_reported,
     make_agency,
     make_client,
     make_grant,
-    open_mesh,
+    open_gate,
     open_services,
 )
 from tests.waiting import eventually
@@ -159,11 +159,11 @@ def test_operation_that_no_grant_names_gives_no_right() -> None:
     assert pick((), None) is None
 
 
-async def test_older_version_does_not_overwrite_a_newer_one(mesh: Mesh) -> None:
+async def test_older_version_does_not_overwrite_a_newer_one(gate: Gate) -> None:
     grant, client = make_grant("late", version=3), make_client("late", version=3)
     agency = make_agency("H29", version=3)
     older = {"version": 2}
-    async with mesh.sessions.begin() as session:
+    async with gate.sessions.begin() as session:
         for _ in range(2):
             await projections.keep_grants(
                 session, [grant, grant.model_copy(update={**older, "revoked": True})]
@@ -177,7 +177,7 @@ async def test_older_version_does_not_overwrite_a_newer_one(mesh: Mesh) -> None:
             await projections.keep_grants(
                 session, [grant.model_copy(update={**older, "revoked": True})]
             )
-    async with mesh.sessions() as session:
+    async with gate.sessions() as session:
         kept = await session.get(GrantInForce, grant.grant_id)
         assert kept
         assert (kept.version, kept.revoked, kept.procedures) == (3, False, None)
@@ -188,9 +188,9 @@ async def test_older_version_does_not_overwrite_a_newer_one(mesh: Mesh) -> None:
         assert named == agency.name
 
 
-async def test_thousand_grants_are_one_statement(mesh: Mesh) -> None:
+async def test_thousand_grants_are_one_statement(gate: Gate) -> None:
     events = [make_grant("many", operations=[f"GET /{n}"]) for n in range(1_000)]
-    async with mesh.sessions.begin() as session:
+    async with gate.sessions.begin() as session:
         await projections.keep_grants(session, [*events, *events])
         count = "SELECT count(*) FROM grant_in_force WHERE client_id = 'many'"
         assert await session.scalar(text(count)) == 1_000
@@ -201,25 +201,25 @@ async def test_changed_grant_is_in_force_within_two_seconds(
     postgres: Databases, services: Services, kafka: Broker
 ) -> None:
     async with (
-        open_mesh(postgres.database_url("gateway"), services) as mesh,
-        working(mesh.settings, HANDLERS, kafka),
+        open_gate(postgres.database_url("gateway"), services) as gate,
+        working(gate.settings, HANDLERS, kafka),
     ):
         grant = make_grant("h26")
 
         async def status(wanted: HTTPStatus) -> bool:
-            return (await mesh.ask(VERIFY, client="h26")).status_code == wanted
+            return (await gate.ask(VERIFY, client="h26")).status_code == wanted
 
-        async with mesh.sessions.begin() as session:
+        async with gate.sessions.begin() as session:
             emit(session, make_client("h26"), grant)
         await eventually(lambda: status(HTTPStatus.OK), within=30)
 
-        async with mesh.sessions.begin() as session:
+        async with gate.sessions.begin() as session:
             emit(session, grant.model_copy(update={"version": 2, "revoked": True}))
         revoked_at = time.monotonic()
         await eventually(lambda: status(HTTPStatus.FORBIDDEN))
         assert time.monotonic() - revoked_at < 2
 
-        async with mesh.sessions.begin() as session:
+        async with gate.sessions.begin() as session:
             emit(session, grant.model_copy(update={"version": 3}))
         given_at = time.monotonic()
         await eventually(lambda: status(HTTPStatus.OK))
@@ -229,26 +229,26 @@ async def test_changed_grant_is_in_force_within_two_seconds(
 async def test_gateway_goes_on_with_what_it_knows_while_its_database_is_away(
     postgres: Databases, services: Services
 ) -> None:
-    async with open_mesh(postgres.database_url("gateway"), services) as mesh:
+    async with open_gate(postgres.database_url("gateway"), services) as gate:
         grant = make_grant("h26")
-        await mesh.tell(make_client("h26"), grant)
-        async with database_away(postgres, mesh):
-            await eventually(lambda: is_reported(mesh, "rights_fresh", "RightsStaleError"))
-            assert (await mesh.ask(LIST, client="h26")).is_success
-            ready = await mesh.http.get("/readyz")
+        await gate.tell(make_client("h26"), grant)
+        async with database_away(postgres, gate):
+            await eventually(lambda: is_reported(gate, "rights_fresh", "RightsStaleError"))
+            assert (await gate.ask(LIST, client="h26")).is_success
+            ready = await gate.http.get("/readyz")
             assert ready.status_code == HTTPStatus.SERVICE_UNAVAILABLE
             assert ready.json()["checks"]["rights"] == "ok"
-        await eventually(lambda: is_reported(mesh, "rights_fresh", "ok"))
-        await mesh.tell(grant.model_copy(update={"version": 2, "revoked": True}))
-        assert (await mesh.ask(LIST, client="h26")).status_code == HTTPStatus.FORBIDDEN
+        await eventually(lambda: is_reported(gate, "rights_fresh", "ok"))
+        await gate.tell(grant.model_copy(update={"version": 2, "revoked": True}))
+        assert (await gate.ask(LIST, client="h26")).status_code == HTTPStatus.FORBIDDEN
 
 
 async def test_change_that_nobody_was_told_is_read_after_a_lost_connection(
     postgres: Databases, services: Services
 ) -> None:
-    async with open_mesh(postgres.database_url("gateway"), services) as mesh:
-        await mesh.tell(make_client("h26"), make_grant("h26"))
-        async with mesh.sessions.begin() as session:
+    async with open_gate(postgres.database_url("gateway"), services) as gate:
+        await gate.tell(make_client("h26"), make_grant("h26"))
+        async with gate.sessions.begin() as session:
             for statement in (
                 "ALTER TABLE grant_in_force DISABLE TRIGGER ALL",
                 "UPDATE grant_in_force SET revoked = true",
@@ -261,7 +261,7 @@ async def test_change_that_nobody_was_told_is_read_after_a_lost_connection(
                 await session.execute(text(statement))
 
         async def refused() -> bool:
-            return (await mesh.ask(LIST, client="h26")).status_code == HTTPStatus.FORBIDDEN
+            return (await gate.ask(LIST, client="h26")).status_code == HTTPStatus.FORBIDDEN
 
         await eventually(refused)
 
@@ -269,20 +269,20 @@ async def test_change_that_nobody_was_told_is_read_after_a_lost_connection(
 async def test_known_caller_is_still_known_while_identity_is_away(postgres: Databases) -> None:
     behind = AsyncExitStack()
     services = await behind.enter_async_context(open_services())
-    async with open_mesh(postgres.database_url("gateway"), services) as mesh:
-        await mesh.tell(make_client(), make_grant())
-        assert (await mesh.ask(LIST)).is_success
+    async with open_gate(postgres.database_url("gateway"), services) as gate:
+        await gate.tell(make_client(), make_grant())
+        assert (await gate.ask(LIST)).is_success
         await behind.aclose()
-        answer = await mesh.ask(LIST)
+        answer = await gate.ask(LIST)
         # Let in as before; only the service behind is missing.
         assert answer.json()["type"] == "/problems/upstream-away"
 
 
-async def test_assertion_holds_200_codes_on_the_wire(mesh: Mesh) -> None:
+async def test_assertion_holds_200_codes_on_the_wire(gate: Gate) -> None:
     grants = [make_grant(grant_id=uuid4(), procedures=[f"1.{n:06}"]) for n in range(200)]
-    client = await mesh.newcomer(*grants)
-    answer = await mesh.ask(VERIFY, client=client, headers={"X-Purpose": "1.000117"})
+    client = await gate.newcomer(*grants)
+    answer = await gate.ask(VERIFY, client=client, headers={"X-Purpose": "1.000117"})
     assert answer.is_success
-    signed = mesh.services.asked[-1].headers["X-Right"]
+    signed = gate.services.asked[-1].headers["X-Right"]
     claims = jwt.decode(signed, options={"verify_signature": False})
     assert len(claims["procedures"]) == len(claims["grants"]) == 200

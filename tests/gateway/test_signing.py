@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.keys import RightsSigner
 from gateway.rights import RightInForce
-from tests.gateway.mesh import VERIFY, Mesh, make_grant
+from tests.gateway.gate import VERIFY, Gate, make_grant
 
 NOW, STEP = 1_800_000_000.0, 600.0
 
@@ -41,12 +41,12 @@ def _signed_at(signer: RightsSigner, right: RightInForce, now: float) -> float:
     return at
 
 
-async def test_service_gets_an_assertion_that_it_can_check(mesh: Mesh) -> None:
+async def test_service_gets_an_assertion_that_it_can_check(gate: Gate) -> None:
     grant = make_grant(procedures=["1.001193"], fields=["name"], agencies=["H26", "H26.14"])
-    client = await mesh.newcomer(grant)
-    await mesh.ask(VERIFY, client=client)
-    signed = mesh.services.asked[-1].headers["X-Right"]
-    keys = jwt.PyJWKSet.from_dict((await mesh.http.get("/.well-known/right-keys.json")).json())
+    client = await gate.newcomer(grant)
+    await gate.ask(VERIFY, client=client)
+    signed = gate.services.asked[-1].headers["X-Right"]
+    keys = jwt.PyJWKSet.from_dict((await gate.http.get("/.well-known/right-keys.json")).json())
     kid = jwt.get_unverified_header(signed)["kid"]
     claims = jwt.decode(
         signed, keys[kid], algorithms=["EdDSA"], issuer="gateway", audience="identity_service"
@@ -62,25 +62,25 @@ async def test_service_gets_an_assertion_that_it_can_check(mesh: Mesh) -> None:
     assert claims["agencies"] == ["H26", "H26.14"]
 
 
-async def test_assertion_is_signed_once_and_anew_when_the_right_changes(mesh: Mesh) -> None:
+async def test_assertion_is_signed_once_and_anew_when_the_right_changes(gate: Gate) -> None:
     grant = make_grant()
-    client = await mesh.newcomer(grant)
-    await mesh.ask(VERIFY, client=client)
-    await mesh.ask(VERIFY, client=client)
-    first, second = (request.headers["X-Right"] for request in mesh.services.asked[-2:])
+    client = await gate.newcomer(grant)
+    await gate.ask(VERIFY, client=client)
+    await gate.ask(VERIFY, client=client)
+    first, second = (request.headers["X-Right"] for request in gate.services.asked[-2:])
     assert first == second
-    await mesh.tell(grant.model_copy(update={"client_id": client, "version": 2, "fields": ["sex"]}))
-    await mesh.ask(VERIFY, client=client)
+    await gate.tell(grant.model_copy(update={"client_id": client, "version": 2, "fields": ["sex"]}))
+    await gate.ask(VERIFY, client=client)
     changed = jwt.decode(
-        mesh.services.asked[-1].headers["X-Right"], options={"verify_signature": False}
+        gate.services.asked[-1].headers["X-Right"], options={"verify_signature": False}
     )
     assert changed["fields"] == ["sex"]
 
 
-async def test_assertion_ends_with_its_grant(mesh: Mesh) -> None:
+async def test_assertion_ends_with_its_grant(gate: Gate) -> None:
     end = datetime.now(UTC) + timedelta(seconds=20)
-    client = await mesh.newcomer(make_grant(valid_to=end))
-    await mesh.ask(VERIFY, client=client)
-    signed = mesh.services.asked[-1].headers["X-Right"]
+    client = await gate.newcomer(make_grant(valid_to=end))
+    await gate.ask(VERIFY, client=client)
+    signed = gate.services.asked[-1].headers["X-Right"]
     claims = jwt.decode(signed, options={"verify_signature": False})
     assert 0 <= claims["exp"] - end.timestamp() < 1

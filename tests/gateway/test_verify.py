@@ -23,8 +23,8 @@ from shared.events import LedgerAnchored
 from shared.kafka import open_producer
 from shared.topics import ensure_topics
 from tests.conftest import Broker, Databases
+from tests.gateway.gate import make_settings
 from tests.gateway.ledgers import Store, exchange, writing
-from tests.gateway.mesh import make_settings
 
 
 async def anchor(store: Store) -> list[LedgerAnchored]:

@@ -6,7 +6,7 @@ import pytest
 from deploy.postgres import plain_url
 from gateway.upstreams import OPERATIONS
 from tests.conftest import Databases
-from tests.gateway.mesh import make_grant
+from tests.gateway.gate import make_grant
 from tests.gateway.process import gateway_process
 from tests.proxy.behind import services_behind
 from tests.proxy.stage import Stage

@@ -23,7 +23,7 @@ from shared.migrations import upgrade
 from shared.settings import ServiceSettings
 from tests.conftest import Databases
 from tests.factories import TestAuthority
-from tests.gateway.mesh import make_client, make_grant, make_settings, signing_rights
+from tests.gateway.gate import make_client, make_grant, make_settings, signing_rights
 from tests.gateway.process import gateway_child, tell, until_ready
 from tests.installation import make_services
 from tests.serving import serving
@@ -39,7 +39,7 @@ LETTERS = 9
 
 
 @dataclass
-class Mesh:
+class Apis:
     """Addresses by the short names of the services, and what proves a caller to each of them."""
 
     addresses: Mapping[str, str]
@@ -69,7 +69,7 @@ class Mesh:
 
 
 @contextmanager
-def open_mesh(postgres: Databases, folder: Path) -> Iterator[Mesh]:
+def open_apis(postgres: Databases, folder: Path) -> Iterator[Apis]:
     ports = {name: free_port() for name in ("identity", "dossier", "sync", "gateway")}
     urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
     apps = make_services(postgres, urls, folder / "sandbox.json")
@@ -89,7 +89,7 @@ def open_mesh(postgres: Databases, folder: Path) -> Iterator[Mesh]:
     with _served(apps, ports), running(gateway_child(settings, folder / "gateway.log")):
         run_apart(until_ready(urls["gateway"]))
         secret = read_secrets(folder / "sandbox.json")[CLIENT]
-        yield Mesh(urls, secret, TestAuthority(right=signing_rights(settings)), letters)
+        yield Apis(urls, secret, TestAuthority(right=signing_rights(settings)), letters)
 
 
 async def _set_aside(settings: ServiceSettings, letters: list[str]) -> None:

@@ -119,7 +119,7 @@ def make_agency(code: str = "H26", **over: Any) -> AgencyChanged:
 
 
 @dataclass
-class Mesh:
+class Gate:
     """`ask` calls the gateway as `client` of `agency`, with purpose and officer."""
 
     gateway: Gateway
@@ -212,9 +212,9 @@ async def open_services() -> AsyncIterator[Services]:
 
 
 @asynccontextmanager
-async def open_mesh(
+async def open_gate(
     database_url: str, services: Services, *, ready: bool = True, **over: Any
-) -> AsyncIterator[Mesh]:
+) -> AsyncIterator[Gate]:
     settings = make_settings(database_url, services.address, **over)
     await asyncio.to_thread(upgrade, settings)
     gateway = create_app(settings)
@@ -223,24 +223,24 @@ async def open_mesh(
         http = await stack.enter_async_context(
             httpx.AsyncClient(transport=httpx.ASGITransport(gateway), base_url="http://gateway")
         )
-        mesh = Mesh(gateway, services, settings, http)
+        gate = Gate(gateway, services, settings, http)
         if ready:
             # As in every installation somebody is known: a gateway that knows nobody is not ready.
-            await mesh.tell(make_client("somebody"))
-            check: Callable[[], Awaitable[bool]] = mesh.is_ready
+            await gate.tell(make_client("somebody"))
+            check: Callable[[], Awaitable[bool]] = gate.is_ready
             await eventually(check)
-        yield mesh
+        yield gate
 
 
-async def is_reported(mesh: Mesh, name: str, wanted: str) -> bool:
-    told = (await mesh.http.get("/readyz")).json()
+async def is_reported(gate: Gate, name: str, wanted: str) -> bool:
+    told = (await gate.http.get("/readyz")).json()
     return bool({**told["checks"], **told["reports"]}[name] == wanted)
 
 
 @asynccontextmanager
-async def database_away(postgres: Databases, mesh: Mesh) -> AsyncIterator[None]:
+async def database_away(postgres: Databases, gate: Gate) -> AsyncIterator[None]:
     """This gateway's database alone: nobody gets in, and who was in is put out."""
-    name = mesh.settings.database.database
+    name = gate.settings.database.database
     admin = await asyncpg.connect(plain_url(postgres.server.url))
     try:
         await admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')

@@ -21,7 +21,7 @@ def must(holds: object, fact: str) -> None:
         raise Untrue(fact)
 
 
-class Mesh:
+class Clients:
     """Calls through the gateway as one or another client system, each printed."""
 
     def __init__(self, http: httpx.AsyncClient, secrets: Mapping[str, str]) -> None:

@@ -11,14 +11,14 @@ from gateway.handlers import HANDLERS
 from shared.outbox import emit
 from tests.background import working
 from tests.conftest import Broker, Databases
-from tests.gateway.mesh import (
+from tests.gateway.gate import (
     LIST,
     Services,
     is_reported,
     make_agency,
     make_client,
     make_grant,
-    open_mesh,
+    open_gate,
 )
 from tests.waiting import eventually
 
@@ -36,17 +36,17 @@ async def test_rights_of_which_the_worker_hears_nothing_are_reported_as_stale(
         await going_on.wait()
 
     slow = {kind: [*each, stand_still] for kind, each in HANDLERS.items()}
-    async with open_mesh(postgres.database_url("gateway"), services) as mesh:
-        await mesh.tell(make_client("h26"), make_grant("h26"))
-        async with working(mesh.settings, slow, own_kafka):
-            await eventually(lambda: is_reported(mesh, "rights_fresh", "ok"), within=30)
-            async with mesh.sessions.begin() as session:
+    async with open_gate(postgres.database_url("gateway"), services) as gate:
+        await gate.tell(make_client("h26"), make_grant("h26"))
+        async with working(gate.settings, slow, own_kafka):
+            await eventually(lambda: is_reported(gate, "rights_fresh", "ok"), within=30)
+            async with gate.sessions.begin() as session:
                 emit(session, make_agency("H26.7"))
             await stands_still.wait()
-            await eventually(lambda: is_reported(mesh, "rights_fresh", "RightsUnheardError"))
+            await eventually(lambda: is_reported(gate, "rights_fresh", "RightsUnheardError"))
             # It goes on with what it knows, and says so.
-            assert (await mesh.ask(LIST, client="h26")).is_success
-            assert (await mesh.http.get("/readyz")).is_success
+            assert (await gate.ask(LIST, client="h26")).is_success
+            assert (await gate.http.get("/readyz")).is_success
             going_on.set()
-            await eventually(lambda: is_reported(mesh, "rights_fresh", "ok"))
-        await eventually(lambda: is_reported(mesh, "rights_fresh", "RightsUnheardError"))
+            await eventually(lambda: is_reported(gate, "rights_fresh", "ok"))
+        await eventually(lambda: is_reported(gate, "rights_fresh", "RightsUnheardError"))

@@ -42,7 +42,6 @@ async def serving(app: ASGIApp, port: int = 0) -> AsyncIterator[int]:
         loop="none",
         interface="asgi3",
         proxy_headers=False,
-        server_header=False,
     )
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -183,7 +183,10 @@ class Gate:
         return client
 
     async def records(self, **where: Any) -> list[asyncpg.Record]:
-        """The rows of the ledger, the oldest first."""
+        """The rows of the ledger, the oldest first, once all is written that can be."""
+        ledger: Any = self.admission._ledger
+        with suppress(TimeoutError):
+            await asyncio.wait_for(ledger._idle.wait(), 1)
         conditions = " AND ".join(f"{name} = ${place}" for place, name in enumerate(where, 1))
         query = f"SELECT * FROM access_record WHERE {conditions or 'true'} ORDER BY at"
         connection = await asyncpg.connect(plain_url(self.settings.database_url))

@@ -215,6 +215,7 @@ class LedgerWriter:
             self._settle_doubt()
             return
         self._pending.extendleft(reversed(doubt.entries))
+        self._hurry()
         self._doubt = None
 
     def _settle_doubt(self) -> None:

@@ -57,8 +57,9 @@ CHECKS = {
     # RFC 6585 has a status of its own for a missing If-Match.
     "missing_required_header": {"expected-statuses": [400, 401, 422, 428]},
 }
-HALF, LIKELY = 0.5, 0.9
+HALF = 0.5
 IN_TURN = PhaseName.STATEFUL_TESTING.value
+OFTEN = 2
 # How many more of them than of single requests: each asks a few operations in turn.
 STORIES = 4
 # Rows are judged one by one: each bad one is told in its own result, under 200. And of a form a
@@ -159,8 +160,12 @@ def _document(service: str) -> str:
 def _config(
     examples: int, passed_on: Collection[str], held: Places, own: Mapping[str, Places]
 ) -> SchemathesisConfig:
-    likely = 1.0 if passed_on else LIKELY
-    operations = {name: {"parameters": dict(_bound(each, likely))} for name, each in own.items()}
+    # Each change is asked for often enough to be granted; what it is not told is drawn at random.
+    often = {"max-examples": OFTEN * examples}
+    operations = {
+        name: {"parameters": dict(_bound(each, 1.0)), "generation": often}
+        for name, each in own.items()
+    }
     for name in LENIENT:
         operations.setdefault(name, {})["checks"] = {"negative_data_rejection": {"enabled": False}}
     for name in passed_on:
@@ -177,7 +182,14 @@ def _config(
                 # What a client library can put in a header; the wire itself is another test's.
                 "exclude-header-characters": "".join(map(chr, range(0x80, 0x100))),
             },
-            "phases": {"stateful": {"generation": {"max-examples": STORIES * examples}}},
+            # What is wrong is asked in the other phases; it would only end a story here. And the
+            # links that are described are followed, none that could be guessed.
+            "phases": {
+                "stateful": {
+                    "generation": {"max-examples": STORIES * examples, "mode": "positive"},
+                    "inference": {"algorithms": []},
+                }
+            },
             "checks": CHECKS,
             "dictionaries": {
                 _dictionary(values): {"values": list(values)}

@@ -1,7 +1,7 @@
 """What the mesh holds before it is asked, and where requests name it.
 
-Half of the values there are of these, more where an operation is told its own: what is asked at
-random alone finds nothing, and never comes to where something is changed.
+Half of the values there are of these, and all where an operation is told its own: what is asked
+at random alone finds nothing, and never comes to where something is changed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,8 +25,8 @@ CLIENTS, CLIENT = "/identity/v1/clients", "/identity/v1/clients/{client_id}"
 GRANTS, GRANT = "/identity/v1/grants", "/identity/v1/grants/{grant_id}"
 PUSHED = "/sync/v1/dossiers"
 # Each is changed once only, and is then of another version.
-MANY = 16
-KIDS = ["held-1", "held-2"]
+MANY = 24
+KIDS = [f"held-{number}" for number in range(MANY)]
 
 
 def everywhere(letters: Sequence[str]) -> Places:
@@ -50,6 +50,7 @@ def by_operation(apis: Apis) -> Mapping[str, Places]:
         leaving = [holder.register_client() for _ in range(MANY)]
         staying = [holder.register_client() for _ in range(2)]
         grants = [holder.give_grant(staying[0]) for _ in range(MANY)]
+        holder.register_keys(staying[0])
         holder.push(pushed := [f"H26-{datetime.now(UTC):%y%m%d}-{n:04d}" for n in range(3)])
     first = {"header.if-match": ['"1"']}
     change = {"path.code": codes, **first}
@@ -65,14 +66,14 @@ def by_operation(apis: Apis) -> Mapping[str, Places]:
         },
         f"GET {DOSSIER}": {"path.code": codes},
         f"GET {DOSSIER}/history": {"path.code": codes},
-        f"POST {DOSSIER}/transitions": change | {"body.to": [4, 5]},
+        f"POST {DOSSIER}/transitions": change | {"body.to": [4]},
         f"POST {DOSSIER}/progress": change,
         f"POST {DOSSIER}/payments": change | {"body.fee": [COPY_FEE], "body.amount_vnd": [2_000]},
         f"POST {DOSSIER}/results": change | {"body.code": [COPY_RESULT]},
         "GET /dossier/v1/procedures/{code}": {"path.code": [COPY], "query.version": [1]},
         f"GET {CLIENT}": client,
         f"POST {CLIENT}/keys": client,
-        f"DELETE {CLIENT}/keys/{{kid}}": client | {"path.kid": KIDS},
+        f"DELETE {CLIENT}/keys/{{kid}}": {"path.client_id": staying[:1], "path.kid": KIDS},
         f"POST {CLIENT}/deactivation": {"path.client_id": leaving, **first},
         f"POST {GRANTS}": {"body.client_id": staying, "body.agencies[*]": ["H26"]},
         f"GET {GRANT}": {"path.grant_id": grants},
@@ -101,10 +102,12 @@ class _Holder:
     def register_client(self) -> str:
         name = f"held-{uuid4().hex}"
         self._post(CLIENTS, {"client_id": name, "agency": "H26", "name": name, "kind": "sandbox"})
+        return name
+
+    def register_keys(self, client: str) -> None:
         for kid in KIDS:
             key = OKPAlgorithm.to_jwk(Ed25519PrivateKey.generate().public_key(), as_dict=True)
-            self._post(f"{CLIENT}/keys", {**key, "kid": kid}, client_id=name)
-        return name
+            self._post(f"{CLIENT}/keys", {**key, "kid": kid}, client_id=client)
 
     def give_grant(self, client: str) -> str:
         operations = ["GET /sync/v1/dossiers"]

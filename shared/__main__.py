@@ -1,6 +1,7 @@
 """Every process of the mesh: `python -m shared <service> serve|work|prepare|replay|…`."""
 
 import asyncio
+import gc
 import json
 import sys
 from collections.abc import Awaitable, Callable
@@ -58,8 +59,12 @@ def _serve(context: typer.Context) -> None:
     if serve := getattr(module, "serve", None):
         serve(settings)
         return
+    app = module.create_app(settings)
+    # What was imported stays: to look through it again would stop all calls for a while.
+    gc.collect()
+    gc.freeze()
     uvicorn.run(
-        module.create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         log_config=None,

@@ -25,7 +25,9 @@ from deploy.bench.figures import Figure, table
 from deploy.bench.mesh import Mesh
 from deploy.bench.record import (
     Measured,
+    Recorded,
     Run,
+    missing,
     read_recorded,
     record,
     remember,
@@ -71,9 +73,11 @@ async def main() -> int:
         print("a short run only shows that the parts work: it is neither kept nor compared")
         return int(has_failed)
     remember(Run(measured, sizes={"dossiers": max(sizes())}))
+    before = read_recorded()
     if os.environ.get("RECORD"):
-        write_recorded(record(measured, read_recorded()))
-    return int(_tell_worse(figures) or has_failed)
+        write_recorded(record(measured, before))
+    _tell_missing(measured, before)
+    return int(_tell_worse(figures, before) or has_failed)
 
 
 async def _measure(name: str) -> Measured:
@@ -99,9 +103,13 @@ def _tell_seconds(measured: Sequence[Measured]) -> None:
             print(f"FAILED: {part.part}: {part.failure}")
 
 
-def _tell_worse(figures: Sequence[Figure]) -> bool:
+def _tell_missing(measured: Sequence[Measured], recorded: Recorded) -> None:
+    for name in missing(measured, recorded):
+        print(f"on record and not measured: {name}")
+
+
+def _tell_worse(figures: Sequence[Figure], recorded: Recorded) -> bool:
     """True where a figure is past its hard bound."""
-    recorded = read_recorded()
     verdicts = {figure.name: verdict(figure, recorded) for figure in figures}
     new = [name for name, each in verdicts.items() if each == "new"]
     past = [name for name, each in verdicts.items() if each == "past"]

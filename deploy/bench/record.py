@@ -108,6 +108,13 @@ def record(parts: Sequence[Measured], before: Recorded) -> Recorded:
     }
 
 
+def missing(parts: Sequence[Measured], recorded: Recorded) -> Sequence[str]:
+    """Figures on record that parts did not give which came to their end."""
+    ended = {part.part for part in parts if not part.failure}
+    given = {figure.name for part in parts for figure in part.figures}
+    return [name for name, each in recorded.items() if each["part"] in ended and name not in given]
+
+
 def write_recorded(recorded: Recorded, path: Path = RECORDED, document: Path = DOCUMENT) -> None:
     text = json.dumps(recorded, ensure_ascii=False, indent=1)
     path.write_text(text + "\n", encoding="utf-8")

@@ -15,6 +15,7 @@ from deploy.bench.record import (
     END,
     Measured,
     Run,
+    missing,
     read_recorded,
     record,
     remember,
@@ -200,3 +201,10 @@ async def test_step_that_fails_leaves_the_figures_of_the_others() -> None:
         await in_turn([good(), in_turn([bad(), good()]), good()])
     assert failed.value.figures == [SPEED, SPEED, SPEED]
     assert await in_turn([good()]) == [SPEED]
+
+
+def test_figure_on_record_that_a_part_no_longer_gives_is_missed() -> None:
+    before = record([Measured("filings", 1.0, [SPEED, LATENCY]), Measured("sync", 1.0, [])], {})
+    assert missing([Measured("filings", 1.0, [SPEED])], before) == ["filed: p95"]
+    assert missing([Measured("filings", 1.0, [SPEED], failure="broke off")], before) == []
+    assert missing([Measured("sync", 1.0, [])], before) == []

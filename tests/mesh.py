@@ -59,6 +59,11 @@ class Mesh:
     def port(self, short: str) -> int:
         return int(self.environment[f"{short.upper()}_PORT"])
 
+    def port_of(self, process: str) -> int:
+        """Of `dossier-serve`, `dossier-work` …"""
+        short, task = process.rsplit("-", 1)
+        return self.port(short if task == "serve" else f"{short}_worker")
+
     def worker(self, service: str) -> str:
         return f"http://127.0.0.1:{self.environment[service.upper() + '_WORKER_PORT']}"
 

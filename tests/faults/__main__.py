@@ -18,13 +18,13 @@ from pathlib import Path
 
 from deploy.kafka.server import fetch_jars
 from deploy.local.supervisor import say
-from tests.faults.catalogue import FAULTS
+from tests.faults.catalogue import FAULTS, SOAK
 from tests.faults.fault import Fault, Kind, Suffered
 from tests.faults.ground import ground, lacks_kafka
 from tests.faults.invariants import axis_complaints
 from tests.faults.isolation import is_isolated, isolate
 from tests.faults.load import PER_SECOND
-from tests.faults.report import line, write_report
+from tests.faults.report import line, write_report, write_soak
 from tests.faults.suffer import Ground, suffer
 
 BROKEN_OFF = 130
@@ -42,17 +42,22 @@ def main() -> int:
     seed = os.environ.get("SEED") or str(random.SystemRandom().randrange(10**6))
     rate = float(os.environ.get("RATE") or PER_SECOND)
     say(f"seed {seed}, {rate:g} operations a second")
+    began = time.monotonic()
     try:
         came_to = _suffer_all(seed, rate)
     except KeyboardInterrupt:
         say("broken off: what was not struck is not proved")
         return BROKEN_OFF
-    if not any(os.environ.get(name) for name in ("ONLY", "SECONDS", "SOAK")):
-        write_report(came_to, seed, rate)
+    seconds = time.monotonic() - began
     struck = [each for each in came_to if not each.skipped]
+    if os.environ.get("SOAK"):
+        write_soak(came_to[0], seed, rate)
+    elif not any(os.environ.get(name) for name in ("ONLY", "SECONDS")) and struck == came_to:
+        write_report(came_to, seed, rate, seconds)
     bad = [each.fault.name for each in struck if each.wrong]
     skipped = len(came_to) - len(struck)
-    say(f"{len(struck)} faults, {skipped} skipped; not held: {', '.join(bad) or 'none'}")
+    told = f"{len(struck)} faults in {seconds / 60:.1f} minutes, {skipped} skipped"
+    say(f"{told}; not held: {', '.join(bad) or 'none'}")
     return int(bool(bad) or not struck)
 
 
@@ -77,10 +82,12 @@ def _suffer_all(seed: str, rate: float) -> list[Suffered]:
 
 
 def _words() -> list[str]:
-    return ["soak"] if os.environ.get("SOAK") else os.environ.get("ONLY", "").split()
+    return os.environ.get("ONLY", "").split()
 
 
 def _chosen(kind: Kind) -> Sequence[Fault]:
+    if os.environ.get("SOAK"):
+        return [SOAK] if kind is SOAK.on else []
     wanted = _words()
     return [
         fault

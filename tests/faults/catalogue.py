@@ -18,14 +18,21 @@ from tests.faults.strikes.processes import (
     stop,
 )
 
-# Twice as long as a worker's group waits for a member that is silent.
-STILL_SECONDS = 12.0
+# Longer than a worker's group waits for a member that is silent.
+STILL_SECONDS = 9.0
 LONG_SECONDS = 30.0
 # Longer than the gateway's time-out and what is added to it: a call without one would show.
-SILENT_SECONDS = 20.0
+SILENT_SECONDS = 16.0
 
 _SERVICES = [service.short for service in SERVICES.values()]
-_STEPPED = ("gateway", "identity", "dossier")
+_STEPS = (
+    ("gateway-serve", 10),
+    ("gateway-serve", -10),
+    ("identity-serve", 10),
+    ("dossier-serve", -10),
+    ("dossier-work", -10),
+    ("sync-serve", 10),
+)
 _PROCESSES = [f"{short}-{task}" for short in _SERVICES for task in ("serve", "work")]
 
 
@@ -66,7 +73,7 @@ def _clock(process: str, minutes: int) -> Fault:
         clock.step(process, minutes),
         expect=clock.tokens_were_refused if process == clock.GATEWAY else nothing,
         lacks=clock.lacks_libfaketime,
-        sets_clock=process.startswith("dossier"),
+        sets_clock=process == "dossier-serve",
     )
 
 
@@ -100,16 +107,23 @@ FAULTS: Sequence[Fault] = (
     ),
     *(_cut_off(short, f"the gateway and {short}-serve", _port(short)) for short in ASKED),
     _cut_off("broker", "all workers and the broker", _port("broker")),
-    *(_clock(f"{short}-serve", step) for short in _STEPPED for step in (10, -10)),
+    *(_clock(process, minutes) for process, minutes in _STEPS),
     Fault(
         "spike",
         f"{crowd.SPIKE} times the usual load",
         crowd.spike,
         expect=crowd.only_answered_or_shed,
     ),
-    Fault("soak", "the usual load, for long", crowd.soak),
     Fault("stop-axis", "Apache Kafka ended, and started later", apart.stop_axis, Kind.APART),
+    Fault(
+        "stop-database",
+        "PostgreSQL ended in order, and started later",
+        apart.stop_database,
+        Kind.APART,
+    ),
     Fault("disk-axis", "the disk of Apache Kafka full", apart.fill_disk_of_axis, Kind.APART),
     _cut_off("axis", "all workers and Apache Kafka", _port_of_axis, Kind.APART),
     _cut_off("database", "all services and PostgreSQL", _port_of_database, Kind.APART),
 )
+# Only where SOAK says for how long: what is short shows caches that fill.
+SOAK = Fault("soak", "the usual load, for long", crowd.soak)

@@ -14,7 +14,7 @@ SETTLES_WITHIN = 120.0
 MOST_SHOWN = 20
 OWN = "/dossier_service"
 DOSSIERS = "dossier_service"
-HELD_BACK = 429  # a repeated refusal of this kind is counted, not kept
+TO_COME_AGAIN = {429, 503}
 
 
 async def complaints(mesh: Mesh, journal: Journal) -> list[str]:
@@ -162,7 +162,7 @@ def _answers_say_when_to_come_again(_: Evidence, journal: Journal) -> Iterator[s
     mute = Counter(
         (attempt.kind, attempt.status)
         for attempt in journal.attempts
-        if attempt.status in {HELD_BACK, 503} and not attempt.retry_after
+        if attempt.status in TO_COME_AGAIN and not attempt.retry_after
     )
     for (kind, status), number in mute.items():
         yield f"{kind}: {number} answers {status} without Retry-After"

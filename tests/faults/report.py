@@ -1,12 +1,15 @@
 """What a run came to: a line for each fault as it ends, and the table of docs/faults.md."""
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 
+from deploy.bench.record import commit_id
 from deploy.local.stack import ROOT
 from tests.faults.fault import Kind, Suffered
 
 DOCUMENT = ROOT / "docs" / "faults.md"
-HEADING = "## The last whole run\n"
+HEADING, SOAK_HEADING = "## The last whole run\n", "## The last soak\n"
 MOST_SHOWN = 12
 HEAD = (
     "| fault | struck, s | acknowledged | refused | unknown | good again after, s "
@@ -30,14 +33,33 @@ def line(one: Suffered) -> str:
     return "\n    ".join([told, bad or "no bad answer", *one.notes, *one.wrong[:MOST_SHOWN], *more])
 
 
-def write_report(came_to: Sequence[Suffered], seed: str, rate: float) -> None:
+def write_report(
+    came_to: Sequence[Suffered], seed: str, rate: float, seconds: float, document: Path = DOCUMENT
+) -> None:
     """In place of the run before."""
-    text, _, _ = DOCUMENT.read_text().partition(HEADING)
-    DOCUMENT.write_text(text + HEADING + "\n".join(_section(came_to, seed, rate)) + "\n")
+    _write(document, HEADING, _section(came_to, seed, rate, seconds))
 
 
-def _section(came_to: Sequence[Suffered], seed: str, rate: float) -> Iterable[str]:
-    yield f"\nSeed {seed}, {rate:g} operations a second."
+def write_soak(one: Suffered, seed: str, rate: float, document: Path = DOCUMENT) -> None:
+    """In place of the soak before."""
+    about = f"\n{_conditions(seed, rate)}, for {one.lasted / 60:.0f} minutes.\n\n{HEAD}"
+    _write(document, SOAK_HEADING, [about, _row(one), *(f"\n{note}." for note in one.notes)])
+
+
+def _write(document: Path, heading: str, lines: Iterable[str]) -> None:
+    before, _, rest = document.read_text().partition(heading)
+    following = rest[rest.index("\n## ") + 1 :] if "\n## " in rest else ""
+    parts = [before + heading + "\n".join(lines) + "\n", *filter(None, [following])]
+    document.write_text("\n".join(parts))
+
+
+def _conditions(seed: str, rate: float) -> str:
+    day = f"{datetime.now(UTC):%Y-%m-%d}"
+    return f"{day}, commit {commit_id()}, seed {seed}, {rate:g} operations a second"
+
+
+def _section(came_to: Sequence[Suffered], seed: str, rate: float, seconds: float) -> Iterable[str]:
+    yield f"\n{_conditions(seed, rate)}, {seconds / 60:.1f} minutes."
     for kind in Kind:
         rows = [one for one in came_to if one.fault.on is kind]
         yield f"\nThe mesh {kind.value}:\n\n{HEAD}"

@@ -82,6 +82,8 @@ async def suffer(fault: Fault, ground: Ground) -> Suffered:
     came_to.unknown = journal.outcomes[Outcome.UNKNOWN]
     if not fault.sets_clock:
         came_to.late = await longest_lateness(ground.mesh, began)
+        if came_to.late > came_to.lasted + RECOVERS_WITHIN:
+            came_to.wrong.append(f"seen {came_to.late:.0f} s late")
     return came_to
 
 

@@ -124,6 +124,20 @@ DAMAGES = {
     "pushed row changed back": _set(
         "sync_service", "national_dossier", "code = '{pushed}'", "status = 1", "taken as version"
     ),
+    "dossier in the national view that nobody filed": _twice(
+        "sync_service",
+        "national_dossier",
+        "code = '{code}'",
+        "'code', 'H26.999-261122-0001'",
+        "is in the national view and nowhere else",
+    ),
+    "event handled that nobody sent": _twice(
+        "sync_service",
+        "handled_event",
+        "id = '{handled}'",
+        "'id', gen_random_uuid()",
+        "sync_service: 1 handled events that nobody sent",
+    ),
     "inbox with a gap": _gone(
         "sync_service",
         "handled_event",
@@ -180,6 +194,11 @@ async def test_axis_that_lost_reordered_or_set_aside_is_told(mesh: Mesh, journal
     assert any("too early" in each for each in axis_is_whole(found, reordered, None))
     aside = dict(axis) | {topic + ".dead": [b"one"]}
     assert f"{topic}.dead holds 1 messages" in list(axis_is_whole(found, aside, None))
+
+
+async def test_answer_that_no_fault_explains_is_told(mesh: Mesh, journal: Journal) -> None:
+    surprised = replace(journal, surprises=["file: POST: 500"])
+    assert "surprise: file: POST: 500" in data_complaints(await gather(mesh), surprised)
 
 
 async def test_busy_answer_without_advice_is_told(mesh: Mesh, journal: Journal) -> None:

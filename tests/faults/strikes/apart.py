@@ -1,4 +1,4 @@
-"""The broker and the disks, where somebody has to bring back what gave up."""
+"""Stores that stand apart, where somebody has to bring back what ended or gave up."""
 
 import asyncio
 
@@ -6,6 +6,7 @@ from tests.faults.fault import Site
 from tests.faults.strikes.disk import keep_full
 
 AXIS_AWAY_SECONDS = 30.0
+DATABASE_AWAY_SECONDS = 10.0
 
 
 async def stop_axis(site: Site) -> None:
@@ -16,6 +17,16 @@ async def stop_axis(site: Site) -> None:
         await asyncio.sleep(AXIS_AWAY_SECONDS)
     finally:
         await asyncio.to_thread(site.axis.start)
+
+
+async def stop_database(site: Site) -> None:
+    """In order, as for an upgrade; started again later."""
+    assert site.database
+    await asyncio.to_thread(site.database.stop)
+    try:
+        await asyncio.sleep(DATABASE_AWAY_SECONDS)
+    finally:
+        await asyncio.to_thread(site.database.start)
 
 
 async def fill_disk_of_axis(site: Site) -> None:

@@ -48,7 +48,7 @@ def step(process: str, minutes: int) -> Callable[[Site], Awaitable[None]]:
             file.write_text(f"{minutes:+}m")
             await asyncio.sleep(STEPPED_SECONDS)
             if process != GATEWAY:
-                shown = await _minutes_ahead(site.mesh.port(process.removesuffix("-serve")))
+                shown = await _minutes_ahead(site.mesh.port_of(process))
                 assert round(shown) == minutes, f"{process} was {shown:.1f} minutes ahead"
         finally:
             file.write_text(REAL)

@@ -19,7 +19,6 @@ SAMPLE_SECONDS = 2.0
 # Beyond this a process would take a GiB more within days.
 MOST_MIB_PER_HOUR = 60.0
 WARM_UP_SHARE = 0.3
-SOAK_SECONDS = 20.0
 # What is shorter shows caches that fill, and no trend.
 JUDGED_SECONDS = 1_200.0
 # The embedded broker keeps every message: it has to grow.
@@ -44,7 +43,7 @@ def only_answered_or_shed(seen: Seen) -> Iterable[str]:
 
 async def soak(site: Site) -> None:
     """The usual load for SOAK seconds; each process's memory, and how it grows."""
-    seconds = float(os.environ.get("SOAK") or SOAK_SECONDS)
+    seconds = float(os.environ["SOAK"])
     sizes: Mapping[str, list[tuple[float, float]]] = defaultdict(list)
     began = time.monotonic()
     while (at := time.monotonic() - began) < seconds:

@@ -23,6 +23,7 @@ ASKED = {
 GATEWAY_SECONDS = 10.0  # its time-out for all of these but pushes
 SLACK_SECONDS = 4.0
 SLOWED, SLOW_SECONDS = 5, 0.5
+FEWEST_SHARE = 0.5
 
 
 def kill(name: str) -> Callable[[Site], Awaitable[None]]:
@@ -102,8 +103,20 @@ def others_stay_fast(service: str) -> Callable[[Seen], Iterable[str]]:
         while_struck = _slow(seen, own, seen.began, seen.ended)
         if while_struck > max(SLOWED * before, SLOW_SECONDS):
             yield f"calls to others took {while_struck:.2f} s, before {before:.2f} s (p90)"
+        if (share := _share_of_usual(seen, own)) < FEWEST_SHARE:
+            yield f"{share:.0%} of the usual calls to others began"
 
     return expect
+
+
+def _share_of_usual(seen: Seen, own: Iterable[str]) -> float:
+    """Calls to others a second while it lasted, of those before."""
+
+    def rate(begin: float, end: float) -> float:
+        calls = seen.journal.begun_within(begin, end)
+        return sum(each.kind not in own for each in calls) / (end - begin)
+
+    return rate(seen.began, seen.ended) / rate(seen.load_began, seen.began)
 
 
 def _slow(seen: Seen, own: Iterable[str], begin: float, end: float) -> float:

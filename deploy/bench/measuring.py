@@ -27,6 +27,7 @@ from deploy.bench.record import (
     Measured,
     Recorded,
     Run,
+    commit_id,
     missing,
     read_recorded,
     record,
@@ -64,6 +65,7 @@ def wished() -> list[str]:
 
 
 async def main() -> int:
+    commit = commit_id()  # before any part writes a file
     measured = [await _measure(name) for name in wished()]
     figures = [figure for part in measured for figure in part.figures]
     print(f"\n{table(figures)}\n")
@@ -72,7 +74,7 @@ async def main() -> int:
     if Mesh().is_short:
         print("a short run only shows that the parts work: it is neither kept nor compared")
         return int(has_failed)
-    remember(Run(measured, sizes={"dossiers": max(sizes())}))
+    remember(Run(measured, sizes={"dossiers": max(sizes())}, commit=commit))
     before = read_recorded()
     if os.environ.get("RECORD"):
         write_recorded(record(measured, before))

@@ -71,6 +71,7 @@ def _clock(process: str, minutes: int) -> Fault:
         f"clock-{process}{minutes:+}",
         f"the clock of {process} set {minutes:+} minutes, and back",
         clock.step(process, minutes),
+        Kind.CLOCKED,
         expect=clock.tokens_were_refused if process == clock.GATEWAY else nothing,
         lacks=clock.lacks_libfaketime,
         sets_clock=process == "dossier-serve",

@@ -17,6 +17,7 @@ class Kind(Enum):
     """How the mesh is set up that is struck."""
 
     LOCAL = "as `make run` has it"
+    CLOCKED = "the same, each process under a clock of its own"
     APART = "PostgreSQL over TCP and Apache Kafka, each on a disk of its own"
 
 

@@ -15,7 +15,8 @@ from tests.faults.strikes.disk import volume
 from tests.faults.suffer import Ground
 from tests.mesh import running_mesh
 
-MODULE = "tests.faults.clocked"
+# libfaketime is dear to who asks for the time often: only those run under it who need it.
+MODULES = {Kind.LOCAL: "deploy.local", Kind.CLOCKED: "tests.faults.clocked"}
 
 
 def lacks_kafka() -> str:
@@ -28,11 +29,11 @@ def lacks_kafka() -> str:
 @contextmanager
 def ground(kind: Kind, folder: Path, seed: str, per_second: float) -> Iterator[Ground]:
     with ExitStack() as stack:
-        if kind is Kind.LOCAL:
-            run = folder / "run"
+        if kind in MODULES:
+            run = folder / kind.name.lower()
             if is_isolated():
                 stack.enter_context(volume(run / "postgres"))
-            mesh = stack.enter_context(running_mesh(run, MODULE))
+            mesh = stack.enter_context(running_mesh(run, MODULES[kind]))
             yield Ground(mesh, seed, run, per_second)
             return
         database = _postgres_over_tcp(folder, port := free_port())
@@ -41,7 +42,7 @@ def ground(kind: Kind, folder: Path, seed: str, per_second: float) -> Iterator[G
         stack.enter_context(running(axis))
         url = f"postgresql://{SUPERUSER}@127.0.0.1:{port}/postgres"
         apart = {"DATABASE_URL": url, "KAFKA_SERVERS": axis.servers}
-        mesh = stack.enter_context(running_mesh(folder / "run-apart", MODULE, **apart))
+        mesh = stack.enter_context(running_mesh(folder / "apart", **apart))
         yield Ground(mesh, seed, folder, per_second, database, axis)
 
 

@@ -100,8 +100,9 @@ replay: $(INSTALLED) ## send the events of the last days again, to refill a brok
 verify-ledger: $(INSTALLED) ## check every batch and signature of the running stack's access ledger
 	@$(LOCAL) as gateway $(RUN) -m gateway.verify
 
-schemas: $(INSTALLED) ## write the schemas of events and APIs to deploy/schemas
+schemas: $(INSTALLED) ## write the schemas of events and APIs to deploy/schemas, the tables of docs/access.md
 	$(RUN) -m deploy.schemas
+	$(RUN) -m tests.access.guide
 
 clean: stop ## remove .run (the data of `make run`), .run-bench (that of `make bench`), every cache
 	rm -rf .run .run-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

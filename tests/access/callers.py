@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from gateway.upstreams import OPERATIONS, Operation
 from shared.auth import RIGHT_HEADER
-from tests.access.country import BIRTH, COPY, OURS, THEIRS, Country
+from tests.access.country import BIRTH, COPY, OURS, THEIRS, Country, Papers
 from tests.access.routes import Row
 
 UNPROVEN = "401 unauthenticated"
@@ -46,40 +46,40 @@ async def register(country: Country) -> None:
         await country.allow(client, *grants, active=client != "inactive")
 
 
-def kinds(country: Country, operation: Operation, row: Row) -> Iterator[tuple[str, Kind]]:
+def kinds(papers: Papers, operation: Operation, row: Row) -> Iterator[tuple[str, Kind]]:
     """Every kind of caller of one operation."""
     if row.public:
         yield "no token", Kind((), row.ours)
         yield "any token", Kind(_bearer("garbage"), row.column("bearer"))
         return
-    yield from _unproven(country)
-    yield from _without_right(country, operation)
-    yield from _unexplained(country, operation, row)
-    yield from _let_in(country, row)
+    yield from _unproven(papers)
+    yield from _without_right(papers, operation)
+    yield from _unexplained(papers, operation, row)
+    yield from _let_in(papers, row)
 
 
-def _unproven(country: Country) -> Iterator[tuple[str, Kind]]:
+def _unproven(papers: Papers) -> Iterator[tuple[str, Kind]]:
     me, now = "in-force", int(datetime.now(UTC).timestamp())
     tokens = {
         "garbage": "garbage",
-        "a token that expired": country.token(me, iat=now - 700, exp=now - 100),
-        "a token without end": country.token(me, exp=now + 10**6),
-        "a token of another issuer": country.token(me, iss="https://elsewhere.example"),
-        "a token for another audience": country.token(me, aud="another-mesh"),
-        "a token signed by somebody": country.signed_by_somebody(country.token(me)),
-        "a token that nobody signed": country.unsigned(country.token(me)),
-        "a right in place of a token": country.right(me, next(iter(OPERATIONS.values()))),
-        "a token of another agency": country.token(me, THEIRS),
+        "a token that expired": papers.token(me, iat=now - 700, exp=now - 100),
+        "a token without end": papers.token(me, exp=now + 10**6),
+        "a token of another issuer": papers.token(me, iss="https://elsewhere.example"),
+        "a token for another audience": papers.token(me, aud="another-mesh"),
+        "a token signed by somebody": papers.signed_by_somebody(papers.token(me)),
+        "a token that nobody signed": papers.unsigned(papers.token(me)),
+        "a right in place of a token": papers.right(me, next(iter(OPERATIONS.values()))),
+        "a token of another agency": papers.token(me, THEIRS),
     }
     yield "no token", Kind(_explained(), UNPROVEN)
-    yield "no token, but headers of the mesh", Kind((*_explained(), *_forged(country)), UNPROVEN)
+    yield "no token, but headers of the mesh", Kind((*_explained(), *_forged(papers)), UNPROVEN)
     for name, token in tokens.items():
         yield name, Kind((*_bearer(token), *_explained()), UNPROVEN)
-    twice = (*_bearer(country.token(me)), *_bearer(country.token("everything")))
+    twice = (*_bearer(papers.token(me)), *_bearer(papers.token("everything")))
     yield "two tokens", Kind((*twice, *_explained()), MALFORMED)
 
 
-def _without_right(country: Country, operation: Operation) -> Iterator[tuple[str, Kind]]:
+def _without_right(papers: Papers, operation: Operation) -> Iterator[tuple[str, Kind]]:
     even = list(OPERATIONS).index(operation.name) % 2 == 0
     names = {
         "a citizen, or whoever is no client": "nobody-registered-this",
@@ -91,16 +91,16 @@ def _without_right(country: Country, operation: Operation) -> Iterator[tuple[str
         "a grant that was revoked": "revoked",
     }
     for name, client in names.items():
-        yield name, Kind((*_bearer(country.token(client)), *_explained()), NO_RIGHT)
-    forged = (*_bearer(country.token("granted-nothing")), *_explained(), *_forged(country))
+        yield name, Kind((*_bearer(papers.token(client)), *_explained()), NO_RIGHT)
+    forged = (*_bearer(papers.token("granted-nothing")), *_explained(), *_forged(papers))
     yield "no grant, but headers of the mesh", Kind(forged, NO_RIGHT)
-    other = _bearer(country.token("other-procedure"))
+    other = _bearer(papers.token("other-procedure"))
     yield "a purpose that the grant does not name", Kind((*other, *_explained()), NO_RIGHT)
 
 
-def _unexplained(country: Country, operation: Operation, row: Row) -> Iterator[tuple[str, Kind]]:
+def _unexplained(papers: Papers, operation: Operation, row: Row) -> Iterator[tuple[str, Kind]]:
     needed = NO_PURPOSE if row.personal else row.ours
-    token = _bearer(country.token("in-force"))
+    token = _bearer(papers.token("in-force"))
     purpose, officer = _explained()
     yield "no purpose", Kind((*token, officer), needed)
     yield "no officer", Kind((*token, purpose), needed)
@@ -110,19 +110,19 @@ def _unexplained(country: Country, operation: Operation, row: Row) -> Iterator[t
     )
 
 
-def _let_in(country: Country, row: Row) -> Iterator[tuple[str, Kind]]:
+def _let_in(papers: Papers, row: Row) -> Iterator[tuple[str, Kind]]:
     def of(client: str, purpose: str = BIRTH, **claims: str) -> tuple[tuple[str, str], ...]:
-        return (*_bearer(country.token(client, **claims)), *_explained(purpose))
+        return (*_bearer(papers.token(client, **claims)), *_explained(purpose))
 
     yield "a right", Kind(of("in-force"), row.ours)
     yield "a right, of a production client", Kind(of("in-force", kind="production"), row.ours)
-    elsewhere = (*_bearer(country.token("in-force")), *_explained(officer="H29-officer-9"))
+    elsewhere = (*_bearer(papers.token("in-force")), *_explained(officer="H29-officer-9"))
     yield "a right, for an officer of another agency", Kind(elsewhere, row.ours)
-    yield "a right, and headers of the mesh", Kind((*of("in-force"), *_forged(country)), row.ours)
+    yield "a right, and headers of the mesh", Kind((*of("in-force"), *_forged(papers)), row.ours)
     yield "a right to another agency", Kind(of("other-agency"), row.column("theirs"))
     yield "a right to another procedure", Kind(of("other-procedure", COPY), row.column("procedure"))
     yield "a right to other fields", Kind(of("other-fields"), row.column("fields"))
-    operator = (*_bearer(country.token("operator-vpcp", "G22")), *_explained())
+    operator = (*_bearer(papers.token("operator-vpcp", "G22")), *_explained())
     yield "the operator", Kind(operator, row.column("operator"))
 
 
@@ -134,9 +134,9 @@ def _explained(purpose: str = BIRTH, officer: str = "officer-1") -> tuple[tuple[
     return ("X-Purpose", purpose), ("X-Officer", officer)
 
 
-def _forged(country: Country) -> tuple[tuple[str, str], ...]:
+def _forged(papers: Papers) -> tuple[tuple[str, str], ...]:
     """What only the gateway and the services may say."""
-    right = country.right("in-force", OPERATIONS["GET /dossier/v1/dossiers"])
+    right = papers.right("in-force", OPERATIONS["GET /dossier/v1/dossiers"])
     return (
         (RIGHT_HEADER, right),
         ("X-Subject", "ab" * 32),

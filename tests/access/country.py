@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
 
 from deploy.ports import free_port
+from deploy.services import SERVICES
 from gateway.upstreams import OPERATIONS, Operation
 from identity_service.people.personas import personas
 from identity_service.settings import Settings
@@ -37,17 +38,10 @@ BIRTH, COPY = "1.001193", "2.000815"
 
 
 @dataclass
-class Country:
-    """`ask` goes through the gateway, `ask_service` past it, to the service itself."""
+class Papers:
+    """What callers show, of which some holds and some does not."""
 
-    gate: Gate
-    apps: Mapping[str, FastAPI]
     authority: TestAuthority
-
-    @property
-    def identity(self) -> Settings:
-        settings: Settings = self.apps["identity"].state.settings
-        return settings
 
     def token(self, client: str, agency: str = OURS, **over: Any) -> str:
         """Signed with the key of the identity service; `over` replaces claims."""
@@ -70,9 +64,22 @@ class Country:
 
     def right(self, client: str, operation: Operation, /, **over: Any) -> str:
         """Signed with the key of the gateway, of no limit; `over` replaces claims."""
-        audience = self.apps[operation.service].state.settings.name
+        audience = next(n for n, each in SERVICES.items() if each.short == operation.service)
         claims = {"client": client, "operation": operation.name, "audience": audience}
         return self.authority.right(**(claims | over))
+
+
+@dataclass
+class Country(Papers):
+    """`ask` goes through the gateway, `ask_service` past it, to the service itself."""
+
+    gate: Gate
+    apps: Mapping[str, FastAPI]
+
+    @property
+    def identity(self) -> Settings:
+        settings: Settings = self.apps["identity"].state.settings
+        return settings
 
     async def ask(
         self, method: str, path: str, headers: Sequence[tuple[str, str]], **sent: Any
@@ -123,7 +130,7 @@ async def open_country(postgres: Databases, sandbox: Path) -> AsyncIterator[Coun
         await stack.enter_async_context(serving(gate.gateway, ports["gateway"]))
         tokens = await services["identity"].state.token_desk.keys.signer()
         authority = TestAuthority((tokens.kid, tokens.key), signing_rights(gate.settings))
-        country = Country(gate, {**services, "gateway": gate.gateway.own}, authority)
+        country = Country(authority, gate, {**services, "gateway": gate.gateway.own})
         await country.allow("operator-vpcp", {"operations": ["*"]}, agency="G22")
         yield country
 

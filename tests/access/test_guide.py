@@ -1,60 +1,9 @@
-"""docs/access.md says what the table of these tests says."""
+"""docs/access.md says what the tables of these tests say."""
 
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-
-from gateway.upstreams import OPERATIONS
-from tests.access.callers import MALFORMED, NO_PURPOSE, NO_RIGHT, UNPROVEN, kinds
-from tests.access.country import Country
-from tests.access.routes import METRICS, OPEN_AT_THE_GATEWAY, ROUTES, Row, open_at_a_service
-
-GUIDE = Path(__file__).parents[2] / "docs/access.md"
-COLUMNS = ("ours", "theirs", "procedure", "fields", "operator")
-PERSONAL = "GET /dossier/v1/dossiers/{code}"
-SERVICES = ("identity", "dossier", "sync", "gateway")
+from tests.access.guide import GUIDE, with_tables
 
 
-def callers(country: Country) -> Iterator[str]:
-    """Who is refused at the door, by one operation that touches personal data."""
-    for name, kind in kinds(country, OPERATIONS[PERSONAL], ROUTES[PERSONAL]):
-        if kind.answer in {UNPROVEN, NO_RIGHT, NO_PURPOSE, MALFORMED}:
-            yield f"| {name} | `{kind.answer}` |"
-
-
-def operations() -> Iterator[str]:
-    """After the door; an empty cell is as the first. Dead letters are alike everywhere."""
-    rows: Mapping[str, Row] = {
-        _any_service(name): row for name, row in ROUTES.items() if not row.public
-    }
-    for name, row in rows.items():
-        found = (getattr(row, column) for column in COLUMNS)
-        yield f"| `{name}` |{'|'.join(f' `{each}` ' if each else ' ' for each in found)}|"
-
-
-def _any_service(operation: str) -> str:
-    for service in SERVICES:
-        operation = operation.replace(f"/{service}/v1/dead-letters", "/{service}/v1/dead-letters")
-    return operation
-
-
-def public() -> Iterator[str]:
-    for name, row in ROUTES.items():
-        if row.public:
-            yield f"| `{name}` | `{row.ours}` | `{row.column('bearer')}` |"
-
-
-def pages() -> Iterator[str]:
-    """What is no operation; that the processes answer to no other path is another test's."""
-    behind = open_at_a_service("{service}")
-    for name in sorted(OPEN_AT_THE_GATEWAY | behind):
-        gateway = "beside it" if name == METRICS else "yes" if name in OPEN_AT_THE_GATEWAY else ""
-        cells = (f"`{name}`", gateway, "yes" if name in behind else "")
-        yield f"|{'|'.join(f' {each} ' if each else ' ' for each in cells)}|"
-
-
-def test_guide_shows_the_table_of_callers_and_answers(country: Country) -> None:
-    """Where it fails, the lines of the left side are those to be written."""
-    made = [*callers(country), *operations(), *public(), *pages()]
-    lines = GUIDE.read_text(encoding="utf-8").splitlines()
-    told = [line for line in lines if line.startswith("|") and "`" in line]
-    assert made == told
+def test_guide_shows_the_tables_of_callers_and_answers() -> None:
+    """`make schemas` writes them."""
+    guide = GUIDE.read_text(encoding="utf-8")
+    assert guide == with_tables(guide)

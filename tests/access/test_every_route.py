@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 
 from gateway.upstreams import OPERATIONS, Operation
 from tests.access.answers import gist, told
 from tests.access.bodies import NAME
-from tests.access.callers import Kind, kinds
+from tests.access.callers import MALFORMED, NO_PURPOSE, Kind, kinds
 from tests.access.country import Country
 from tests.access.routes import ROUTES
 from tests.access.samples import Sample, Things, samples
@@ -38,16 +39,26 @@ class Asking:
 
 
 @pytest.mark.parametrize("operation", ALL, ids=lambda each: each.name)
-async def test_each_kind_of_caller_gets_the_answer_of_the_table(
+async def test_each_kind_of_caller_gets_the_answer_of_the_table_and_is_on_record(
     country: Country, things: Things, operation: Operation
 ) -> None:
     asking = Asking(country, things, operation)
-    others = {}
+    others, asked = {}, {}
     for name, kind in kinds(country, operation, ROUTES[operation.name]):
         answer, _ = await asking.ask(kind, "ours")
+        asked[answer.headers["X-Request-Id"]] = _outcome(kind, answer.status_code)
         if (found := asking.gist(answer)) != kind.answer:
             others[name] = f"{found}, not {kind.answer}"
     assert others == {}
+    rows = await country.gate.records(operation=operation.name)
+    kept = [(orjson.loads(row["record"])["request_id"], row["outcome"]) for row in rows]
+    assert sorted(one for one in kept if one[0] in asked) == sorted(asked.items())
+
+
+def _outcome(kind: Kind, status: int) -> str:
+    """What a service answers to a caller who was let in was allowed, also where it is a 404."""
+    refused = status in {401, 403} or kind.answer in {NO_PURPOSE, MALFORMED}
+    return "refused" if refused else "allowed"
 
 
 @pytest.mark.parametrize("operation", PROTECTED, ids=lambda each: each.name)

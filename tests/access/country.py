@@ -82,10 +82,18 @@ class Country(Papers):
         return settings
 
     async def ask(
-        self, method: str, path: str, headers: Sequence[tuple[str, str]], **sent: Any
+        self,
+        method: str,
+        path: str,
+        headers: Sequence[tuple[str, str]],
+        *,
+        address: str = "127.0.0.1",
+        **sent: Any,
     ) -> httpx.Response:
         raw = [(name.encode(), value.encode()) for name, value in headers]
-        return await self.gate.http.request(method, path, headers=raw, **sent)
+        transport = httpx.ASGITransport(self.gate.gateway, client=(address, 1))
+        async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
+            return await http.request(method, path, headers=raw, **sent)
 
     async def ask_service(
         self, operation: Operation, path: str, headers: Mapping[str, str], **sent: Any

@@ -20,18 +20,24 @@ PROTECTED = [each for each in ALL if not each.public]
 
 
 class Asking:
-    """One operation, asked in the ways of all kinds of caller; each route from its own address."""
+    """One operation, asked in the ways of all kinds of caller.
+
+    It has an address of its own: what is refused of all operations is near what one may ask for.
+    """
 
     def __init__(self, country: Country, things: Things, operation: Operation) -> None:
         self._country, self._operation = country, operation
         self._sample = samples(things)[operation.name]
         self._markers = things.markers(operation.name)
+        self._address = f"203.0.113.{list(OPERATIONS).index(operation.name)}"
 
     async def ask(self, kind: Kind, whose: str) -> tuple[httpx.Response, Sample]:
         sample, operation = self._sample(whose), self._operation
         path = operation.template.format(**sample.path)
         headers = [*kind.headers, *sample.headers.items()]
-        answer = await self._country.ask(operation.method, path, headers, **sample.sent)
+        answer = await self._country.ask(
+            operation.method, path, headers, address=self._address, **sample.sent
+        )
         return answer, sample
 
     def gist(self, answer: httpx.Response) -> str:

@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,12 @@ ASKED = {f"board: {panel['title']}": panel["targets"] for panel in BOARD["panels
     f"rule: {rule.get('alert') or rule['record']}": [rule] for rule in RULES
 }
 METRIC = re.compile(r"(?<![\w\"{])([a-z_:]+(?:5m|30m|1h|6h)?)(?=[{\[) ]|$)")
+MATCHED = re.compile(r"(\w+)(?:=~|!~|!=|=)\"")
+GROUPED = re.compile(r"by \(([^)]*)\)")
 PROMETHEUS_OWN = "up"
+# What Prometheus adds to all that it reads: see `static_configs`.
+ADDED = frozenset({"job", "part"})
+ENDINGS = {"counter": ["_total"], "gauge": [""], "histogram": ["_bucket", "_sum", "_count"]}
 WORDS = {"sum", "max", "count", "or", "and", "vector", "rate", "increase"} | {
     "histogram_quantile",
     "sort_desc",
@@ -35,25 +39,32 @@ WORDS = {"sum", "max", "count", "or", "and", "vector", "rate", "increase"} | {
 TOLD_IN = ("gateway.main", "gateway.worker", "sync_service.worker", "dossier_service.main")
 
 
-def told() -> Iterator[str]:
+def told() -> dict[str, frozenset[str]]:
+    """What may be asked for, with its labels."""
     for module in TOLD_IN:
         import_module(module)
-    for metric in REGISTRY.collect():
-        yield metric.name
-        for ending in ("_total", "_count", "_sum", "_bucket"):
-            yield f"{metric.name}{ending}"
-    yield PROMETHEUS_OWN
-    yield from (rule["record"] for rule in RULES if "record" in rule)
+    known = {PROMETHEUS_OWN: ADDED}
+    for collector in REGISTRY._collector_to_names:
+        labels = ADDED.union(getattr(collector, "_labelnames", ()))
+        for metric in collector.collect():
+            for ending in ENDINGS.get(metric.type, ()):
+                known[metric.name + ending] = labels | ({"le"} if ending == "_bucket" else set())
+    # Each is a ratio of two sums, which have no labels.
+    return known | {rule["record"]: frozenset() for rule in RULES if "record" in rule}
 
 
 @pytest.mark.parametrize("what", ASKED)
-def test_what_is_asked_for_is_told_by_a_process(what: str) -> None:
-    known = set(told())
+def test_metrics_and_labels_asked_for_are_told_by_a_process(what: str) -> None:
+    known = told()
     for target in ASKED[what]:
-        labels_gone = re.sub(r"\{[^}]*\}|by \([^)]*\)", "", target["expr"])
-        asked = set(METRIC.findall(labels_gone)) - WORDS
-        assert asked, target["expr"]
-        assert asked <= known, asked - known
+        question = target["expr"]
+        groups = [re.split(r",\s*", group) for group in GROUPED.findall(question)]
+        labels = set(MATCHED.findall(question)).union(*groups)
+        asked = set(METRIC.findall(re.sub(r"\{[^}]*\}", "", GROUPED.sub("", question)))) - WORDS
+        assert asked, question
+        assert asked <= known.keys(), asked - known.keys()
+        for metric in asked:
+            assert labels <= known[metric], f"{metric} has no {labels - known[metric]}"
 
 
 def test_every_alert_says_what_is_wrong_and_how_to_mend_it() -> None:

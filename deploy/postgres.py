@@ -24,7 +24,12 @@ SUPERUSER = "postgres"
 SOCKET_NAME = ".s.PGSQL.5432"
 SOCKET_PATH_BYTES = 103  # sockaddr_un: 108 on Linux, 104 on macOS, one of them the closing NUL
 START_SECONDS = 60  # a recovery after a crash included
-SETTINGS = {"listen_addresses": "", "max_connections": "300", "shared_buffers": "256MB"}
+SETTINGS = {
+    "listen_addresses": "",
+    "max_connections": "300",
+    "shared_buffers": "256MB",
+    "log_error_verbosity": "terse",  # else its log repeats the row that it refused
+}
 FORGETFUL = {
     "fsync": "off",
     "synchronous_commit": "off",

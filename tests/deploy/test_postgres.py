@@ -61,6 +61,22 @@ async def test_a_folder_too_deep_for_a_socket_works_and_keeps_its_data(tmp_path:
     server.socket_directory.rmdir()
 
 
+async def test_log_of_the_server_does_not_repeat_a_row_that_it_refused(
+    postgres: Databases,
+) -> None:
+    log, row = postgres.server.log, "a number of a person"
+    connection = await asyncpg.connect(plain_url(postgres.database_url("dossier_service")))
+    await connection.execute("CREATE TABLE person (number text PRIMARY KEY)")
+    await connection.execute("INSERT INTO person VALUES ($1)", row)
+    before = log.stat().st_size
+    with pytest.raises(asyncpg.UniqueViolationError, match="person_pkey"):
+        await connection.execute("INSERT INTO person VALUES ($1)", row)
+    await connection.close()
+    told = log.read_bytes()[before:].decode()
+    assert "person_pkey" in told
+    assert row not in told
+
+
 def test_password_stays_out_of_a_services_url() -> None:
     url = service_url("postgresql://admin:secret@db.example:6432/postgres", SERVICES["gateway"])
     assert url == "postgresql+asyncpg://gateway@db.example:6432/gateway"

@@ -159,20 +159,27 @@ def _services() -> tuple[str, ...]:
     return ("gateway", "identity_service", "dossier_service", "sync_service")
 
 
+# Path and query as they were sent, by the old and the new names: the route tells enough.
+_ADDRESSES = frozenset({"http.url", "http.target", "url.full", "url.path", "url.query"})
+
+
 class _DiscreetExporter(OTLPSpanExporter):
-    """Tells that a step failed, not what the error said: drivers repeat the row they refused."""
+    """Tells the route, not what a caller put into its address; that a step failed, not what the
+    error said: drivers repeat the row they refused.
+    """
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         return super().export([_without_texts(span) for span in spans])
 
 
 def _without_texts(span: ReadableSpan) -> ReadableSpan:
+    told = span.attributes or {}
     return ReadableSpan(
         name=span.name,
         context=span.context,
         parent=span.parent,
         resource=span.resource,
-        attributes=span.attributes,
+        attributes={name: told[name] for name in told if name not in _ADDRESSES},
         links=span.links,
         kind=span.kind,
         instrumentation_scope=span.instrumentation_scope,

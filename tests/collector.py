@@ -29,6 +29,10 @@ class Collector:
     def of(self, trace: str) -> list[Span]:
         return [span for span in list(self.spans) if span.trace == trace]
 
+    def texts(self) -> list[str]:
+        """Of each message, for a search: in its bytes no end of a value can be seen."""
+        return [str(ExportTraceServiceRequest.FromString(told)) for told in list(self.heard)]
+
 
 @contextmanager
 def collecting() -> Iterator[Collector]:

@@ -1,6 +1,8 @@
-"""After all other tests: no personal number in any log, event, metric, URL or problem text."""
+"""After all other tests: no personal number in any log, trace, event, metric or problem text."""
 
 from collections.abc import AsyncIterator
+from functools import partial
+from uuid import uuid4
 
 import asyncpg
 import httpx
@@ -11,9 +13,11 @@ from sqlalchemy import make_url
 from deploy.local.stack import read_stack
 from deploy.postgres import plain_url
 from deploy.services import SERVICES
+from tests.collector import Collector
 from tests.conftest import Databases
 from tests.mesh import Mesh
 from tests.overheard import PERSONAL_NUMBER, Overheard
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.last, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -62,6 +66,22 @@ def test_no_log_file_holds_a_personal_number(
     for log in tmp_path_factory.getbasetemp().rglob("*.log"):
         found = PERSONAL_NUMBER.findall(log.read_text(errors="replace"))
         assert not found, f"{log.name} holds {len(found)} personal numbers"
+
+
+async def test_no_trace_holds_a_personal_number(mesh: Mesh, collector: Collector) -> None:
+    """Also where a caller put one into a path or a query."""
+    trace = uuid4().hex
+    headers = mesh.sign_in() | {"traceparent": f"00-{trace}-{uuid4().hex[:16]}-01"}
+    async with httpx.AsyncClient(base_url=mesh.gateway, timeout=15, headers=headers) as http:
+        assert (await http.get(f"/dossier/v1/dossiers/{NUMBER}")).is_client_error
+        assert (await http.get(f"/sync/v1/dossiers?agency={NUMBER}")).is_client_error
+    await eventually(partial(_have_told, {"dossier_service", "sync_service"}, collector, trace))
+    lines = [line for told in collector.texts() for line in told.splitlines()]
+    assert not [line for line in lines if PERSONAL_NUMBER.search(line)]
+
+
+def _have_told(services: set[str], collector: Collector, trace: str) -> bool:
+    return services <= {step.service for step in collector.of(trace)}
 
 
 def test_no_metric_holds_a_personal_number(mesh: Mesh) -> None:

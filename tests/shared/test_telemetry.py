@@ -99,6 +99,7 @@ async def test_collector_hears_of_requests_and_statements_but_not_of_their_value
     assert b"INSERT INTO effect" in told
     assert b"dossier_service" in told
     assert NUMBER.encode() not in told
+    assert b"/effects/7" not in told
 
 
 def test_without_an_address_nothing_is_traced(settings: ServiceSettings) -> None:

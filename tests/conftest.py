@@ -43,6 +43,12 @@ def overheard() -> Iterator[Overheard]:
         yield heard
 
 
+@pytest.fixture(scope="session")
+def server_logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the servers: they stay until what all tests have left is looked at."""
+    return tmp_path_factory.mktemp("logs")
+
+
 @dataclass
 class Databases:
     """`server.stop()` and `server.start()` make an outage; both block until it is so."""
@@ -72,10 +78,10 @@ class Broker(Protocol):
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Databases]:
+def postgres(server_logs: Path) -> Iterator[Databases]:
     with tempfile.TemporaryDirectory(prefix="pg-") as folder:
         server = EmbeddedPostgres(
-            Path(folder) / "data", log=Path(folder) / "postgres.log", durable=False
+            Path(folder) / "data", server_logs / "postgres.log", durable=False
         )
         with running(server):
             make_databases(server.url, passwords={})
@@ -83,28 +89,28 @@ def postgres() -> Iterator[Databases]:
 
 
 @contextmanager
-def started_broker() -> Iterator[Broker]:
+def started_broker(server_logs: Path) -> Iterator[Broker]:
     """The embedded broker, or Apache Kafka itself where TEST_KAFKA=apache; a free port."""
     with tempfile.TemporaryDirectory(prefix="kafka-") as folder:
         broker: EmbeddedBroker | KafkaServer = (
             KafkaServer(Path(folder))
             if os.environ.get("TEST_KAFKA") == "apache"
-            else EmbeddedBroker(free_port(), log=Path(folder) / "broker.log")
+            else EmbeddedBroker(free_port(), log=server_logs / "broker.log")
         )
         with running(broker):
             yield broker
 
 
 @pytest.fixture(scope="session")
-def kafka() -> Iterator[Broker]:
-    with started_broker() as broker:
+def kafka(server_logs: Path) -> Iterator[Broker]:
+    with started_broker(server_logs) as broker:
         yield broker
 
 
 @pytest.fixture
-def own_kafka() -> Iterator[Broker]:
+def own_kafka(server_logs: Path) -> Iterator[Broker]:
     """For a test that stops it, or needs its topics empty: the embedded one takes 0.1 s."""
-    with started_broker() as broker:
+    with started_broker(server_logs) as broker:
         yield broker
 
 

@@ -128,7 +128,7 @@ def running_mesh(directory: Path, module: str = "deploy.local", **changed: str) 
     child = Child(
         name="mesh",
         command=[sys.executable, "-m", module, "up"],
-        log=directory / "up.txt",
+        log=directory / "up.log",
         cwd=ROOT,
         env=mesh.environment,
     )

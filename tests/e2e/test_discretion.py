@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from functools import partial
+from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
@@ -59,11 +60,14 @@ async def test_no_problem_or_header_holds_a_personal_number(
     assert not overheard.told, overheard.told[:5]
 
 
+@pytest.mark.usefixtures("postgres")
 def test_no_log_file_holds_a_personal_number(
-    mesh: Mesh, tmp_path_factory: pytest.TempPathFactory
+    mesh: Mesh, server_logs: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    assert len(list(mesh.directory.rglob("*.log"))) > 8
-    for log in tmp_path_factory.getbasetemp().rglob("*.log"):
+    searched = set(tmp_path_factory.getbasetemp().rglob("*.log"))
+    assert len(set(mesh.directory.rglob("*.log"))) > 9
+    assert searched > {server_logs / "postgres.log", mesh.directory / "up.log"}
+    for log in searched:
         found = PERSONAL_NUMBER.findall(log.read_text(errors="replace"))
         assert not found, f"{log.name} holds {len(found)} personal numbers"
 

@@ -1,6 +1,8 @@
-"""One dossier's way through gateway, services and axis is one trace."""
+"""A call's way through gateway, services and axis is one trace."""
 
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -20,38 +22,61 @@ FILING = {
     "decided_by": "H26.101",
     "documents": [],
 }
+PERSON = {
+    "personal_number": "001090000001",
+    "full_name": "Nguyễn Văn An",
+    "birth_date": "1990-05-14",
+}
 # The steps that hear of the one before: over HTTP, then over the axis.
-WAY = {
+FILED = {
     "gateway": "POST /dossier/v1/dossiers",
     "dossier_service": "POST /dossier/v1/dossiers",
     "sync_service": "dossier.events.v1",
 }
+VERIFIED = dict.fromkeys(("gateway", "identity_service"), "POST /identity/v1/verifications")
 
 
 async def test_one_filing_is_one_trace_from_the_gateway_to_the_national_view(
     mesh: Mesh, collector: Collector
 ) -> None:
-    trace, caller = uuid4().hex, uuid4().hex[:16]
-    async with httpx.AsyncClient(base_url=mesh.gateway, timeout=15) as http:
-        headers = mesh.sign_in()
-        headers |= {"traceparent": f"00-{trace}-{caller}-01", "Idempotency-Key": str(uuid4())}
-        answer = await http.post("/dossier/v1/dossiers", json=FILING, headers=headers)
-    assert answer.status_code == 201, answer.text
-    assert answer.headers["x-trace-id"] == trace
-    await eventually(partial(_is_complete, collector, trace), within=30)
-    steps = collector.of(trace)
-    at_gateway, at_service, in_view = (_step(steps, service) for service in WAY)
+    caller, steps = await traced(mesh, collector, FILED, FILING, status=201)
+    at_gateway, at_service, in_view = (_step(steps, *step) for step in FILED.items())
     assert at_gateway.parent == caller
     assert at_service.parent == at_gateway.span
     assert in_view.parent == at_service.span
     assert any(step.name == "INSERT" and step.parent == in_view.span for step in steps)
 
 
-def _is_complete(collector: Collector, trace: str) -> bool:
+async def test_one_verification_is_one_trace_from_the_gateway_to_identity(
+    mesh: Mesh, collector: Collector
+) -> None:
+    caller, steps = await traced(mesh, collector, VERIFIED, PERSON, status=200)
+    at_gateway, at_service = (_step(steps, *step) for step in VERIFIED.items())
+    assert at_gateway.parent == caller
+    assert at_service.parent == at_gateway.span
+
+
+async def traced(
+    mesh: Mesh, collector: Collector, way: Mapping[str, str], body: Mapping[str, Any], status: int
+) -> tuple[str, list[Span]]:
+    """The span of who asks for the first step of the way, and the steps that were heard of."""
+    trace, caller = uuid4().hex, uuid4().hex[:16]
+    path = way["gateway"].partition(" ")[2]
+    async with httpx.AsyncClient(base_url=mesh.gateway, timeout=15) as http:
+        headers = mesh.sign_in()
+        headers |= {"traceparent": f"00-{trace}-{caller}-01", "Idempotency-Key": str(uuid4())}
+        answer = await http.post(path, json=body, headers=headers)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["x-trace-id"] == trace
+    await eventually(partial(_is_complete, collector, trace, way), within=30)
+    return caller, collector.of(trace)
+
+
+def _is_complete(collector: Collector, trace: str, way: Mapping[str, str]) -> bool:
     told = {(step.service, step.name) for step in collector.of(trace)}
-    return WAY.items() <= told
+    return way.items() <= told
 
 
-def _step(steps: list[Span], service: str) -> Span:
-    [found] = [step for step in steps if (step.service, step.name) == (service, WAY[service])]
+def _step(steps: list[Span], service: str, name: str) -> Span:
+    [found] = [step for step in steps if (step.service, step.name) == (service, name)]
     return found

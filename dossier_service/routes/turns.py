@@ -19,6 +19,15 @@ from shared.problems import Unavailable
 
 # One writes, the other is as far as its serial.
 AT_ONCE = 2
+# At one agency. Each of them holds one of the calls that the gateway lets this service have under
+# way: it must not come to refuse what is for others.
+MOST_WAITING = 32
+
+
+class _Agency:
+    def __init__(self) -> None:
+        self.turn = asyncio.Semaphore(AT_ONCE)
+        self.waiting = 0
 
 
 class Turns:
@@ -26,21 +35,30 @@ class Turns:
 
     def __init__(self) -> None:
         # Kept by who has a turn or waits for one, and by nobody else.
-        self._agencies: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._agencies: WeakValueDictionary[str, _Agency] = WeakValueDictionary()
 
     @asynccontextmanager
     async def at(self, agency: str) -> AsyncIterator[None]:
-        """Raises Unavailable where it takes as long as nobody waits for a connection either."""
-        turn = self._agencies.setdefault(agency, asyncio.Semaphore(AT_ONCE))
-        try:
-            async with asyncio.timeout(POOL_WAIT_SECONDS):
-                await turn.acquire()
-        except TimeoutError:
-            raise Unavailable from None
+        """Raises Unavailable where too many wait, or after the longest wait for a connection."""
+        asked = self._agencies.setdefault(agency, _Agency())
+        await _wait_for_turn(asked)
         try:
             yield
         finally:
-            turn.release()
+            asked.turn.release()
+
+
+async def _wait_for_turn(asked: _Agency) -> None:
+    if asked.waiting >= MOST_WAITING:
+        raise Unavailable
+    asked.waiting += 1
+    try:
+        async with asyncio.timeout(POOL_WAIT_SECONDS):
+            await asked.turn.acquire()
+    except TimeoutError:
+        raise Unavailable from None
+    finally:
+        asked.waiting -= 1
 
 
 async def _in_turn(request: Request, _: Caller, body: FileDossier) -> AsyncIterator[FileDossier]:

@@ -1,12 +1,13 @@
 import asyncio
 import time
 from contextlib import AsyncExitStack
+from itertools import islice
 from uuid import uuid4
 
 import asyncpg
 import pytest
 
-from dossier_service.routes.turns import AT_ONCE, Turns
+from dossier_service.routes.turns import AT_ONCE, MOST_WAITING, Turns
 from shared.database import STATEMENT_SECONDS
 from tests.conftest import Databases
 from tests.dossier_service.desk import BIRTH_FEE, DOSSIERS, Desk, payment, wish
@@ -121,6 +122,28 @@ async def test_filing_that_waits_too_long_for_its_turn_is_sent_away(
         assert (await own_desk.file(received_by="H26.604"))["code"].startswith("H26.604")
     assert (kept_waiting.status_code, kept_waiting.headers["Retry-After"]) == (503, "2")
     assert (await own_desk.file(received_by="H26.603"))["code"].endswith("-0001")
+
+
+async def test_crowd_at_one_agency_is_sent_away_at_once_beyond_those_that_may_wait(
+    own_desk: Desk,
+) -> None:
+    """Who waits holds one of the gateway's calls to the service, and the others need them."""
+    turns: Turns = own_desk.app.state.turns
+    async with AsyncExitStack() as taken:
+        for _ in range(AT_ONCE):
+            await taken.enter_async_context(turns.at("H26.603"))
+        crowd = [
+            asyncio.create_task(own_desk.try_file(wish(received_by="H26.603")))
+            for _ in range(MOST_WAITING + 5)
+        ]
+        sent_away = [await first for first in islice(asyncio.as_completed(crowd), 5)]
+        assert (await own_desk.file(received_by="H26.604"))["code"].startswith("H26.604")
+        assert sum(filing.done() for filing in crowd) == len(sent_away)
+    assert {answer.status_code for answer in sent_away} == {503}
+    assert {answer.headers["Retry-After"] for answer in sent_away} == {"2"}
+    answers = await asyncio.gather(*crowd)
+    filed = sorted(answer.json()["code"] for answer in answers if answer.is_success)
+    assert filed == [f"H26.603-261116-{n:04d}" for n in range(1, MOST_WAITING + 1)]
 
 
 async def test_filing_that_fails_at_the_end_leaves_nothing(own_desk: Desk) -> None:

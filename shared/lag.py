@@ -48,8 +48,10 @@ class _Hearing:
     ) -> Mapping[TopicPartition, float]:
         """Of those that came as far as they had ended at an earlier time: that time."""
         heard: dict[TopicPartition, float] = {}
+        # Of one that was another's meanwhile, that one may have told of a later time.
+        before, self._goals = self._goals, {}
         for partition, (handled, end) in reached.items():
-            goal, since = self._goals.get(partition, (end, asked_at))
+            goal, since = before.get(partition, (end, asked_at))
             # A broker that came back empty ends before.
             if handled >= min(goal, end):
                 heard[partition] = asked_at if handled >= end else since

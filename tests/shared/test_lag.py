@@ -88,3 +88,11 @@ def test_heard_is_what_stood_there_at_a_look_and_is_handled(
         hearing.until({PARTITION: _Reach(handled, end)}, at)
     handled, end, at = last
     assert hearing.until({PARTITION: _Reach(handled, end)}, at).get(PARTITION) == until
+
+
+def test_partition_that_comes_back_is_looked_at_anew() -> None:
+    hearing = _Hearing()
+    hearing.until({PARTITION: _Reach(0, 5)}, 10.0)
+    hearing.until({}, 15.0)  # another replica has it, and tells of it
+    assert hearing.until({PARTITION: _Reach(7, 9)}, 20.0) == {}
+    assert hearing.until({PARTITION: _Reach(9, 12)}, 25.0) == {PARTITION: 20.0}

@@ -19,6 +19,7 @@ from sqlalchemy import URL
 
 from gateway.rights import ClientRights, Grant, Rights
 from shared.events import GrantChanged
+from shared.topics import TOPIC_TABLE
 
 log = structlog.get_logger()
 
@@ -35,7 +36,9 @@ RIGHTS_AGE = Gauge("rights_age_seconds", "Since the rights in use were those tha
 _CLIENTS = "SELECT client_id, agency, active FROM client_in_force"
 _GRANTS = """SELECT client_id, grant_id, operations, procedures, fields, agencies,
     valid_from, valid_to, per_second, per_day FROM grant_in_force WHERE NOT revoked"""
-_HEARD = "SELECT extract(epoch FROM now() - min(at))::float8 FROM heard WHERE topic = $1"
+# Of all partitions that the topic has; NULL while one of them was never heard.
+_HEARD = """SELECT CASE WHEN count(*) = $2 THEN extract(epoch FROM now() - min(at))::float8 END
+    FROM heard WHERE topic = $1 AND partition < $2"""
 
 
 class RightsStaleError(Exception):
@@ -105,7 +108,8 @@ class RightsFeed:
 
     async def _ask_age(self, connection: asyncpg.Connection) -> None:
         """With nobody changed this is the heartbeat."""
-        age = await connection.fetchval(_HEARD, GrantChanged.topic)
+        partitions = TOPIC_TABLE[GrantChanged.topic].partitions
+        age = await connection.fetchval(_HEARD, GrantChanged.topic, partitions)
         self._as_of = -math.inf if age is None else time.monotonic() - age
 
 

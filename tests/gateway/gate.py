@@ -27,6 +27,7 @@ from gateway.upstreams import OPERATIONS
 from shared.database import SessionFactory
 from shared.events import AgencyChanged, ClientChanged, GrantChanged
 from shared.migrations import upgrade
+from shared.topics import partitions_of
 from tests.conftest import Databases
 from tests.factories import TestAuthority
 from tests.gateway.wire import SUBJECT
@@ -165,7 +166,7 @@ class Gate:
             for kind, handlers in HANDLERS.items():
                 if told := [event for event in events if isinstance(event, kind)]:
                     await handlers[0](session, told)
-            await session.execute(_HEARD, {"topic": GrantChanged.topic})
+            await session.execute(_HEARD, _ALL_HEARD)
         await eventually(lambda: all(self.rights_of(n) is not old for n, old in before.items()))
 
     async def is_ready(self) -> bool:
@@ -197,9 +198,10 @@ class Gate:
 
 
 _HEARD = text(
-    "INSERT INTO heard VALUES (:topic, 0, now())"
+    "INSERT INTO heard VALUES (:topic, :partition, now())"
     " ON CONFLICT (topic, partition) DO UPDATE SET at = excluded.at"
 )
+_ALL_HEARD = [each._asdict() for each in partitions_of([GrantChanged.topic])]
 
 
 def _clients(events: Collection[Any]) -> set[str]:

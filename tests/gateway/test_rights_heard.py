@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.handlers import HANDLERS
+from shared.events import GrantChanged
 from shared.outbox import emit
 from tests.background import working
 from tests.conftest import Broker, Databases
@@ -50,3 +52,25 @@ async def test_rights_of_which_the_worker_hears_nothing_are_reported_as_stale(
             going_on.set()
             await eventually(lambda: is_reported(gate, "rights_fresh", "ok"))
         await eventually(lambda: is_reported(gate, "rights_fresh", "RightsUnheardError"))
+
+
+async def test_partition_of_which_nothing_was_ever_heard_makes_rights_stale(
+    postgres: Databases, services: Services
+) -> None:
+    async with open_gate(postgres.database_url("gateway"), services) as gate:
+        await eventually(lambda: is_reported(gate, "rights_fresh", "ok"))
+        async with gate.sessions.begin() as session:
+            await session.execute(text("DELETE FROM heard WHERE partition = 0"))
+        await eventually(lambda: is_reported(gate, "rights_fresh", "RightsUnheardError"))
+
+
+async def test_partition_that_the_topic_no_longer_has_is_not_waited_for(
+    postgres: Databases, services: Services
+) -> None:
+    gone = "INSERT INTO heard VALUES (:topic, 99, now() - interval '1 day')"
+    async with open_gate(postgres.database_url("gateway"), services, ready=False) as gate:
+        async with gate.sessions.begin() as session:
+            await session.execute(text(gone), {"topic": GrantChanged.topic})
+        await eventually(lambda: is_reported(gate, "rights_fresh", "RightsUnheardError"))
+        await gate.tell(make_client("h26"))
+        await eventually(lambda: is_reported(gate, "rights_fresh", "ok"))

@@ -1,9 +1,9 @@
 """How much one client may ask for."""
 
 import math
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from time import monotonic
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -48,18 +48,18 @@ class Counters:
     """Sliding windows: the calls of the fixed window before count by the share still covered."""
 
     def __init__(self) -> None:
-        self.windows: dict[tuple[str, str, Quota], _Window] = {}
-        self._swept_at = time.time()
+        self._windows: dict[tuple[str, str, Quota], _Window] = {}
+        self._swept_at = monotonic()
 
     def take(self, client: str, quota_class: str, quota: Quota) -> float | None:
         """Counts one call; where there is no room for it, the seconds until there is."""
-        now = time.time()
+        now = monotonic()
         if now - self._swept_at > _SWEEP_EVERY_S:
             self._sweep(now)
         number, passed = divmod(now / quota.window_s, 1)
         key = (client, quota_class, quota)
-        if (window := self.windows.get(key)) is None:
-            window = self.windows[key] = _Window(number)
+        if (window := self._windows.get(key)) is None:
+            window = self._windows[key] = _Window(number)
         elif window.number != number:
             window.before = window.present if number == window.number + 1 else 0
             window.number, window.present = number, 0
@@ -75,11 +75,11 @@ class Counters:
         self._swept_at = now
         ended = [
             key
-            for key, window in self.windows.items()
+            for key, window in self._windows.items()
             if (window.number + 2) * key[2].window_s <= now
         ]
         for key in ended:
-            del self.windows[key]
+            del self._windows[key]
 
 
 class Quotas:

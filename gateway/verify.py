@@ -3,7 +3,7 @@
 Beside the seals it checks the columns by which records are found (a changed one hides a record from
 who looks for it), and the anchors: as the axis kept them, which who writes the database cannot
 change, and as the database remembers to have told them. Ends with 0 where all is intact, 1 where
-something is damaged, 2 where it cannot tell.
+something is damaged, 2 where it cannot tell, whatever the cause.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import asyncio
 import logging
 import sys
 import time
+import traceback
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -25,7 +26,7 @@ from pydantic import ValidationError
 from sqlalchemy import URL
 
 from gateway.keys import KeyUnfitError, ledger_keys, read_private_key
-from gateway.ledger.anchors import anchors_in_file, anchors_on_axis
+from gateway.ledger.anchors import AnchorsUnreadableError, anchors_in_file, anchors_on_axis
 from gateway.ledger.audit import verify_chain
 from gateway.ledger.chain import stored_batch
 from gateway.ledger.seals import START, Anchor, SealedBatch, header_digest
@@ -237,10 +238,7 @@ def _options() -> argparse.Namespace:
     kept = parser.add_mutually_exclusive_group()
     kept.add_argument("--kafka", help="the axis; else KAFKA_SERVERS, where it answers")
     kept.add_argument("--anchors", type=Path, help="a file with one message of its topic a line")
-    options = parser.parse_args()
-    if options.anchors and not options.anchors.is_file():
-        parser.error(f"there is no file {options.anchors}")
-    return options
+    return parser.parse_args()
 
 
 async def _told(options: argparse.Namespace, servers: str) -> Sequence[LedgerAnchored]:
@@ -271,28 +269,29 @@ async def main() -> int:
     return int(damaged)
 
 
-def _missing(error: Exception) -> str | None:
-    """What is lacking, and how to mend it; None where the error tells of the ledger itself."""
+def _missing(error: Exception) -> str:
+    """What is lacking, and how to mend it; of what nobody thought of, where it came up."""
     if isinstance(error, ValidationError) and error.title == Settings.__name__:
         names = ", ".join(str(each["loc"][0]).upper() for each in error.errors())
         return f"these settings are missing or wrong: {names}. See .env.example."
     if isinstance(error, KeyUnfitError):
         return f"{error}. See SECRETS_DIR."
+    if isinstance(error, AnchorsUnreadableError):
+        return f"{error}. See --anchors."
     if isinstance(error, _NOT_MADE):
         return "the gateway's database is not made yet. Wait until `make status` says all is ready."
     if isinstance(error, KafkaError) or is_outage(error):
         return "database or axis do not answer. See `make status`, DATABASE_URL and --kafka."
-    return None
+    traceback.print_tb(error.__traceback__)  # without the message, which may show a record
+    return type(error).__name__
 
 
 def run() -> int:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it cannot reach is said below
     try:
         return asyncio.run(main())
-    except Exception as error:
-        if (missing := _missing(error)) is None:
-            raise
-        print(f"Not checked: {missing}", file=sys.stderr)  # noqa: T201 -- what the command is for
+    except Exception as error:  # noqa: BLE001 -- whatever it is, not all was read
+        print(f"Not checked: {_missing(error)}", file=sys.stderr)  # noqa: T201 -- what the command is for
         return UNCHECKED
 
 

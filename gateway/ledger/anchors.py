@@ -5,12 +5,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer
+from pydantic import ValidationError
 
 from gateway.ledger.seals import header_digest
 from gateway.models import LedgerSeal
 from shared.events import LedgerAnchored
 
 ANSWER_MS = 5_000
+
+
+class AnchorsUnreadableError(Exception):
+    """The file that was named cannot be read, or holds something else."""
 
 
 def anchored(seal: LedgerSeal) -> LedgerAnchored:
@@ -51,8 +56,22 @@ async def anchors_on_axis(servers: str) -> Sequence[LedgerAnchored]:
 
 
 def anchors_in_file(path: Path) -> Sequence[LedgerAnchored]:
-    """One message of the topic on each line, as any Kafka client prints it."""
-    return [_read(line) for line in path.read_bytes().splitlines() if line.strip()]
+    """One message of the topic on each line, as any Kafka client prints it.
+
+    Raises AnchorsUnreadableError.
+    """
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise AnchorsUnreadableError(f"{path}: {error.strerror}") from None
+    return [_in_line(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
+
+
+def _in_line(path: Path, number: int, line: bytes) -> LedgerAnchored:
+    try:
+        return _read(line)
+    except ValidationError:
+        raise AnchorsUnreadableError(f"{path}: line {number} is no message of its topic") from None
 
 
 def _read(message: bytes) -> LedgerAnchored:

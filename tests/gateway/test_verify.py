@@ -254,10 +254,27 @@ def test_before_the_stack_is_up_one_line_says_what_is_missing(
         assert word in each.stderr
 
 
-def test_anchors_that_are_not_there_are_no_anchors(tmp_path: Path) -> None:
-    told = command(tmp_path, "--anchors", str(tmp_path / "kept"))
+def test_anchors_that_cannot_be_read_are_no_damage(tmp_path: Path) -> None:
+    kept, none = tmp_path / "kept", tmp_path / "none"
+    kept.write_text('\n{"chain": "a secret"}\n')
+    url = "postgresql+asyncpg://gateway@127.0.0.1:9/gateway"
+    why = {kept: "line 2 is no message of its topic", none: "No such file or directory"}
+    for path, said in why.items():
+        told = command(tmp_path, "--anchors", str(path), DATABASE_URL=url)
+        assert told.returncode == 2
+        assert told.stderr == f"Not checked: {path}: {said}. See --anchors.\n"
+
+
+async def test_what_nobody_thought_of_is_no_damage_and_shows_no_record(
+    store: Store, tmp_path: Path
+) -> None:
+    await fill(store)
+    await store.rows("UPDATE outbox SET value = convert_to('{\"chain\": \"a secret\"}', 'UTF8')")
+    told = await asyncio.to_thread(command, tmp_path, DATABASE_URL=store.url)
     assert told.returncode == 2
-    assert told.stderr.endswith(f"there is no file {tmp_path / 'kept'}\n")
+    assert told.stderr.endswith("\nNot checked: ValidationError\n")
+    assert "_anchors" in told.stderr
+    assert "secret" not in told.stderr
 
 
 async def fill(store: Store) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -14,6 +15,7 @@ from shared.auth import CallContext, Right
 from shared.database import write_now
 from shared.events import DossierSynced
 from shared.events.codes import CodeError, parse_dossier_code
+from shared.idempotency import Once
 from shared.outbox import emit
 from shared.problems import where_and_what
 from shared.shapes import Shape
@@ -21,7 +23,14 @@ from sync_service import store
 from sync_service.agencies import covers, today_form
 from sync_service.models import HeldProgress
 from sync_service.projections import lock_standings, take
-from sync_service.schemas import OWN_RULES, DossierRow, ProgressRow, Row, RowResult
+from sync_service.schemas import (
+    OWN_RULES,
+    DossierRow,
+    ProgressRow,
+    PushResults,
+    Row,
+    RowResult,
+)
 from sync_service.sets import columns, insertion
 from sync_service.silence import note_heard
 from sync_service.standings import Entry, Outcome, Refusal, Standing, judge, other_authority
@@ -55,8 +64,8 @@ class Intake:
 
 
 async def push_dossiers(
-    session: AsyncSession, caller: CallContext, rows: Sequence[Any], now: datetime
-) -> list[RowResult]:
+    session: AsyncSession, caller: CallContext, once: Once, rows: Sequence[Any], now: datetime
+) -> PushResults:
     """All rows in one transaction; a bad row is refused and leaves the others alone."""
     readings = [_read(DOSSIER_ROW, row, now) for row in rows]
     readings = [_permitted(_issued(reading, caller.right), caller.right) for reading in readings]
@@ -69,13 +78,13 @@ async def push_dossiers(
     warnings = await _warnings(session, good)
     await _apply_held(session, intake)
     await note_heard(session, caller.agency, now)
-    await _tell(session, intake)
-    return [_result(row, verdict, warnings) for row, verdict in zip(rows, verdicts, strict=True)]
+    results = [_result(row, verdict, warnings) for row, verdict in zip(rows, verdicts, strict=True)]
+    return await _tell(session, intake, once, results)
 
 
 async def push_progress(
-    session: AsyncSession, caller: CallContext, rows: Sequence[Any], now: datetime
-) -> list[RowResult]:
+    session: AsyncSession, caller: CallContext, once: Once, rows: Sequence[Any], now: datetime
+) -> PushResults:
     """Progress of an unknown dossier is held, and applied when its system pushes the dossier."""
     readings = [_issued(_read(PROGRESS_ROW, row, now), caller.right) for row in rows]
     good = [reading for reading in readings if isinstance(reading, ProgressRow)]
@@ -93,8 +102,8 @@ async def push_progress(
         for reading in readings
     ]
     await note_heard(session, caller.agency, now)
-    await _tell(session, intake)
-    return [_result(row, verdict, {}) for row, verdict in zip(rows, verdicts, strict=True)]
+    results = [_result(row, verdict, {}) for row, verdict in zip(rows, verdicts, strict=True)]
+    return await _tell(session, intake, once, results)
 
 
 def _read(shape: TypeAdapter[AnyRow], row: Any, now: datetime) -> AnyRow | Refusal:
@@ -222,10 +231,15 @@ def _take_progress(intake: Intake, row: ProgressRow, fresh: set[Entry]) -> Outco
     return Outcome.UPDATED
 
 
-async def _tell(session: AsyncSession, intake: Intake) -> None:
+async def _tell(
+    session: AsyncSession, intake: Intake, once: Once, results: list[RowResult]
+) -> PushResults:
+    """Also remembers the answer: after `take`, whose locks others wait for, nothing is written."""
     emit(session, *(DossierSynced.model_validate(each.synced()) for each in intake.told))
+    answer = await once.remember(PushResults(results=results), HTTPStatus.OK)
     await write_now(session)
     await take(session, intake.before, intake.after, intake.entries)
+    return answer
 
 
 def _result(row: Any, verdict: Outcome | Refusal, warnings: Mapping[str, list[str]]) -> RowResult:

@@ -1,6 +1,5 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from http import HTTPStatus
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -35,8 +34,7 @@ async def push_dossiers(
     body: DossierPush, session: Session, caller: Caller, once: OnceOnly, now: Now
 ) -> PushResults:
     """Up to 1,000 dossiers as they now stand in the caller's system; a result for each row."""
-    results = await use_cases.push_dossiers(session, caller, body.rows, now)
-    return await once.remember(PushResults(results=results), HTTPStatus.OK)
+    return await use_cases.push_dossiers(session, caller, once, body.rows, now)
 
 
 @router.post("/progress")
@@ -44,8 +42,7 @@ async def push_progress(
     body: ProgressPush, session: Session, caller: Caller, once: OnceOnly, now: Now
 ) -> PushResults:
     """What happened to dossiers since; held while the dossier itself is not yet known."""
-    results = await use_cases.push_progress(session, caller, body.rows, now)
-    return await once.remember(PushResults(results=results), HTTPStatus.OK)
+    return await use_cases.push_progress(session, caller, once, body.rows, now)
 
 
 @router.get("/dossiers")

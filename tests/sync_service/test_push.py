@@ -1,6 +1,7 @@
 """What other systems push: an answer for each row, one authority, nothing older over newer."""
 
 from inspect import iscoroutinefunction
+from typing import Any
 
 import pytest
 
@@ -237,10 +238,10 @@ async def test_api_description_shows_what_a_row_is(national: National) -> None:
     assert "source_time" in push["properties"]["rows"]["items"]["required"]
 
 
-async def statements(national: National, rows: int, status: int = 4) -> list[str]:
+async def statements(national: National, rows: int, status: int = 4, **how: Any) -> list[str]:
     """What the database is asked while so many new dossiers are pushed."""
     with national.asking() as seen:
-        await national.push(*(row(status=status) for _ in range(rows)))
+        await national.push(*(row(status=status) for _ in range(rows)), **how)
     return seen
 
 
@@ -254,8 +255,12 @@ async def test_push_takes_the_same_statements_for_any_number_and_counts_last(
     # A new dossier has no timeline that could say when it ended or supplements were requested.
     assert len(await statements(national, 50, status=5)) == 8
     assert len(await statements(national, 50, status=9)) == 8
-    assert any("INSERT INTO outbox" in each for each in many)
+    # With a key one more, which claims it: what is remembered goes with what is announced.
+    keyed = await statements(national, 50, headers={"Idempotency-Key": new_code()})
+    assert len(keyed) == 9
+    assert any("INSERT INTO outbox" in each and "idempotency_key" in each for each in keyed)
     assert "INSERT INTO tally" in many[-1]
+    assert "INSERT INTO tally" in keyed[-1]
 
 
 def test_reading_the_clock_takes_no_thread() -> None:

@@ -172,7 +172,7 @@ class LedgerWriter:
             if crowded and len(self._pending) < MOST_IN_BATCH:
                 await asyncio.sleep(COLLECT_SECONDS)
             entries = self._take()
-            crowded = len(entries) > 1
+            crowded = sum(entry.durable is not None for entry in entries) > 1
             await self._append(chain, entries)
             RECORDS.inc(len(entries))
             BATCH_SECONDS.observe(asyncio.get_running_loop().time() - began)

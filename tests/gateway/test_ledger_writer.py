@@ -69,6 +69,18 @@ async def test_what_nobody_waits_for_is_taken_along_by_what_somebody_waits_for(
     await store.assert_intact()
 
 
+async def test_who_waits_alone_does_not_wait_for_company_because_of_notes(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "COLLECT_SECONDS", 60.0)
+    async with writing(store) as ledger:
+        for number in range(3):
+            ledger.note(exchange(f"note-{number}", LIST))
+        await ledger.record(exchange("first"))
+        await ledger.record(exchange("second"))
+    assert len(await store.requests()) == 5
+
+
 async def test_chain_goes_on_where_the_last_process_left_it(store: Store) -> None:
     for number in range(3):
         async with writing(store) as ledger:

@@ -34,7 +34,7 @@ from gateway.rights import Rights
 from gateway.routes import ROUTERS
 from gateway.settings import Settings
 from gateway.upstreams import KIB, Service
-from shared.app import AUDIENCE, Check, create_service
+from shared.app import AUDIENCE, Check, create_service, spare_the_collector
 from shared.auth import RIGHTS_ISSUER, CallerCheck, KeySet, Verifier
 from shared.clients import open_client
 from shared.telemetry import configure_logging
@@ -78,15 +78,9 @@ def from_environment() -> Gateway:
     settings = Settings.read()
     configure_logging(settings)
     gateway = create_app(settings)
-    _spare_the_collector()
-    return gateway
-
-
-def _spare_the_collector() -> None:
-    """What was imported stays: to look through it again would stop all calls for a while."""
-    gc.collect()
-    gc.freeze()
+    spare_the_collector(gateway.own)
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
+    return gateway
 
 
 def _end_with_parent() -> None:

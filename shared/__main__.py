@@ -1,7 +1,6 @@
 """Every process of the mesh: `python -m shared <service> serve|work|prepare|replay|…`."""
 
 import asyncio
-import gc
 import json
 import sys
 from collections.abc import Awaitable, Callable
@@ -19,6 +18,7 @@ from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import dead_letters, migrations
+from shared.app import spare_the_collector
 from shared.database import open_database
 from shared.kafka import open_producer
 from shared.outbox import KEPT_DAYS, replay
@@ -60,9 +60,7 @@ def _serve(context: typer.Context) -> None:
         serve(settings)
         return
     app = module.create_app(settings)
-    # What was imported stays: to look through it again would stop all calls for a while.
-    gc.collect()
-    gc.freeze()
+    spare_the_collector(app)
     uvicorn.run(
         app,
         host=settings.host,

@@ -1,6 +1,7 @@
 """What every HTTP process is made of; a service adds its routes and what it alone holds open."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
@@ -68,6 +69,16 @@ def create_service(
     app.add_middleware(Edge)
     start_tracing(settings, app)
     return app
+
+
+def spare_the_collector(app: FastAPI) -> None:
+    """What was imported stays: to look through it again would stop all calls for a while.
+
+    So does the description, which the first refused request would stop to build (`problems`).
+    """
+    app.openapi()
+    gc.collect()
+    gc.freeze()
 
 
 @asynccontextmanager

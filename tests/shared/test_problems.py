@@ -1,5 +1,6 @@
 """What a caller is told of a refused request: where and what, never the value."""
 
+import gc
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm.exc import StaleDataError
 
 from shared import problems
+from shared.app import spare_the_collector
 from shared.edge import Edge
 
 NUMBER = "079204001234"
@@ -161,6 +163,17 @@ async def test_nothing_of_a_path_or_query_is_repeated(client: httpx.AsyncClient)
         {"at": "path.key", "is": "Input should be a valid UUID"},
         {"at": "query.at", "is": "String should match pattern '^[a-z]$'"},
     ]
+
+
+def test_the_first_request_that_is_refused_finds_the_description_made() -> None:
+    app = FastAPI()
+    app.include_router(router)
+    spare_the_collector(app)
+    try:
+        assert app.openapi_schema
+        assert gc.get_freeze_count()
+    finally:
+        gc.unfreeze()
 
 
 async def test_broken_json_is_not_repeated(client: httpx.AsyncClient) -> None:

@@ -1,8 +1,8 @@
 from datetime import date, datetime
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Self, get_args
 
 from fastapi import Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shared.auth import Caller
 from shared.database import Session
@@ -49,6 +49,12 @@ class IndicatorQuery(BaseModel):
     group_by: GroupBy | None = None
     limit: int = Field(50, ge=1, le=MOST, description="how many groups at most")
     after: str | None = Field(None, description="`groups.next` of the page before")
+
+    @model_validator(mode="after")
+    def _pages_groups(self) -> Self:
+        if self.group_by is None and self.model_fields_set & {"limit", "after"}:
+            raise ValueError("limit and after page the groups: add group_by, or leave them out")
+        return self
 
     @property
     def paging(self) -> PageQuery:

@@ -36,6 +36,7 @@ UNSAYABLE = (
     "key is too weak",
     "private or shared key",
     "Send back `next`",
+    "limit and after page the groups",
 )
 OF_SHAPE = {400, 413, 415, 422, 428}
 SHAPES = {

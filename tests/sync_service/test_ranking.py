@@ -132,6 +132,15 @@ async def test_cursor_that_no_ranking_gave_is_refused(national: National) -> Non
         assert (answer.status_code, answer.json()["type"]) == (400, "/problems/cursor-unreadable")
 
 
+@pytest.mark.parametrize("paging", [{"limit": 10}, {"after": "WyIxIiwiWiJd"}], ids=str)
+async def test_page_of_no_groups_is_refused(national: National, paging: dict[str, Any]) -> None:
+    answer = await national.indicator("on_time", period="2026-11", **paging)
+    assert (answer.status_code, answer.json()["errors"]) == (
+        422,
+        [{"at": "query", "is": "limit and after page the groups: add group_by, or leave them out"}],
+    )
+
+
 async def test_who_shows_the_same_rounded_rate_shares_a_rank(empty: National) -> None:
     # 2 of 3 are 66.667 and 6,667 of 10,000 are 66.67: both are shown as 66.67
     for code, in_time, late in (("H1", 6_667, 3_333), ("H2", 2, 1), ("H3", 6_668, 3_332)):

@@ -5,6 +5,7 @@ has it, is felt. Here one looks at all waits every `TICK_S`: what lasts too long
 """
 
 import asyncio
+from contextvars import Context
 from functools import lru_cache
 from types import TracebackType
 from typing import Self
@@ -61,7 +62,7 @@ class _Waits:
         self._due_at[wait] = self._loop.time() + seconds
         if not self._ticking:
             self._ticking = True
-            self._loop.call_later(TICK_S, self._tick)
+            self._tick_later()
 
     def drop(self, wait: Wait) -> None:
         self._due_at.pop(wait, None)
@@ -73,7 +74,11 @@ class _Waits:
             wait.due()
         self._ticking = bool(self._due_at)
         if self._ticking:
-            self._loop.call_later(TICK_S, self._tick)
+            self._tick_later()
+
+    def _tick_later(self) -> None:
+        # In a context of its own: that of the call which began would be kept for as long.
+        self._loop.call_later(TICK_S, self._tick, context=Context())
 
 
 _waits = lru_cache(maxsize=1)(_Waits)

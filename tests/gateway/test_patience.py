@@ -1,4 +1,6 @@
 import asyncio
+from contextvars import ContextVar
+from weakref import ref
 
 import pytest
 
@@ -49,6 +51,33 @@ async def test_who_cancels_is_not_answered_with_a_timeout(ended: bool) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+def test_timer_keeps_nothing_of_the_call_that_began_it() -> None:
+    class Carried:
+        """As a call has it: its trace."""
+
+    carried: ContextVar[Carried] = ContextVar("carried")
+
+    async def call(going_on: asyncio.Event) -> "ref[Carried]":
+        carried.set(kept := Carried())
+        with Wait(60):
+            await going_on.wait()
+        return ref(kept)
+
+    async def calls() -> None:
+        going_on = asyncio.Event()
+        first = asyncio.create_task(call(going_on))
+        await asyncio.sleep(0)
+        with Wait(60):
+            going_on.set()
+            of_first = await first
+            del first
+            await asyncio.sleep(0)  # what woke this task up still has the first one
+            assert of_first() is None
+
+    # In a loop of its own, which has no timer yet.
+    asyncio.run(calls())
 
 
 def test_each_loop_has_a_timer_of_its_own() -> None:

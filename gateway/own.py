@@ -1,12 +1,11 @@
 """The gateway's own operations pass the same door as all others: admitted, recorded, answered."""
 
-import asyncio
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.forwarding import Admit, Ledger
+from gateway.forwarding import Admit, Ledger, Wait
 from gateway.forwarding.bodies import RequestBody
 from gateway.forwarding.call import Call, turn_away
 from gateway.forwarding.headers import inward, trace_of
@@ -55,7 +54,7 @@ class OwnOperations:
         body = RequestBody(call.operation, scope, receive)
         headers = inward(scope, call.trace, added)
         try:
-            async with asyncio.timeout(call.operation.timeout_s):
+            with Wait(call.operation.timeout_s):
                 payload = await body.whole()
         except TimeoutError:
             raise BodyTooSlow(call.operation.timeout_s) from None

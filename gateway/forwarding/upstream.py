@@ -1,6 +1,5 @@
 """One service behind: how many calls it gets at once, and when it is left alone."""
 
-import asyncio
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -8,6 +7,7 @@ from contextlib import contextmanager
 
 from gateway.forwarding.connection import BrokenOffError, Connection, Payload
 from gateway.forwarding.headers import Headers, find_header
+from gateway.forwarding.patience import Wait
 from gateway.forwarding.session import Address, Session
 from gateway.problems import UpstreamAway, UpstreamBroke, UpstreamBusy, UpstreamTimedOut
 from gateway.upstreams import Operation, Service
@@ -120,7 +120,7 @@ class Upstream:
         while True:
             attempts -= 1
             try:
-                async with asyncio.timeout(_CONNECT_S):
+                with Wait(_CONNECT_S):
                     return await session.open(self._address)
             except OSError as error:  # and TimeoutError, which is one
                 self._breaker.failed()

@@ -107,9 +107,9 @@ class _Session(orm.Session):
 def write_last(session: AsyncSession, statement: str, values: Mapping[str, Any]) -> None:
     """An INSERT or UPDATE of this transaction that nothing in it reads; its names are its own.
 
-    All of them go to the database as one statement, just before the commit: a way there and back
-    for each would cost more than the writing. A statement that is said again must have lists for
-    values: the later ones are added to the first.
+    All of them go to the database as one statement, just before the commit or at `write_now`: a way
+    there and back for each would cost more than the writing. A statement that is said again must
+    have lists for values: the later ones are added to the first.
     """
     kept: dict[str, dict[str, Any]] = session.info.setdefault(_LAST, {})
     if statement not in kept:

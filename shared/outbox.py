@@ -103,7 +103,7 @@ def emit(session: AsyncSession, *events: Event) -> None:
 
 
 def write(session: AsyncSession, rows: Sequence[Row]) -> None:
-    """With the last of the transaction; the relay is woken when that is committed."""
+    """With the last of the transaction, or at `write_now`; the relay is woken at the commit."""
     columns = {f"event_{name}": [getattr(row, name) for row in rows] for name in Row._fields}
     columns["event_headers"] = [orjson.dumps(row.headers).decode() for row in rows]
     write_last(session, _WRITE, columns)

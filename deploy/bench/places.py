@@ -11,4 +11,3 @@ STACK = FOLDER / "stack"
 DATA = FOLDER / "data"
 
 PROXY_CORE, OTHER_CORE = 0, (os.cpu_count() or 1) - 1
-EVERY_CORE = range(os.cpu_count() or 1)

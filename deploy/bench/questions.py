@@ -25,14 +25,14 @@ FILTERS: Mapping[str, str] = {
     "nothing found": "?status=3&channel=1",
 }
 ON_TIME = "/sync/v1/indicators/on_time"
-COMMUNES = f"{ON_TIME}?period=2026-10&group_by=agency&level=commune"
+ALL_COMMUNES = f"{ON_TIME}?period=2026-10&group_by=agency&level=commune"
 INDICATORS: Mapping[str, str] = {
     "indicator of a province": f"{ON_TIME}?period=2026&agency=H26",
     "indicator by procedure": f"{ON_TIME}?period=2026&group_by=procedure",
     "ranking of provinces": f"{ON_TIME}?period=2026&group_by=agency&level=province",
     "ranking of a province's communes": f"{ON_TIME}?period=2026&agency=H26&group_by=agency",
-    "ranking of all communes": COMMUNES,
-    "ranking of all communes: a later page": f"{COMMUNES}&after={write_cursor(('-80', ''))}",
+    "ranking of all communes": ALL_COMMUNES,
+    "ranking of all communes: a later page": f"{ALL_COMMUNES}&after={write_cursor(('-80', ''))}",
     "ranking of all communes over a year": f"{ON_TIME}?period=2026&group_by=agency&level=commune",
 }
 CURSORS = 200

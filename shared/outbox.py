@@ -242,7 +242,7 @@ async def replay(
     after, count = -1, 0
     while messages := await _sent_after(sessions, after, since):
         if stopping and stopping.is_set():
-            break
+            return count
         await wait_out_broker(_send_all)(producer, messages)
         after, count = messages[-1].position, count + len(messages)
     log.info("outbox_replayed", count=count)

@@ -131,7 +131,9 @@ async def _work(
             tasks.create_task(_tick(sessions, timer)) for timer in (*HOUSEKEEPING, *timers)
         ]
         background.append(tasks.create_task(_mind_topics(settings)))
-        tasks.create_task(_send(settings, sessions, producer, stopping))
+        tasks.create_task(relay(sessions, producer, settings.database, stopping))
+        if settings.replay_at_start:
+            tasks.create_task(_send_again(sessions, producer, stopping))
         if handlers:
             tasks.create_task(_hear(settings, sessions, handlers, checks, stopping))
         else:
@@ -142,17 +144,15 @@ async def _work(
             task.cancel()
 
 
-async def _send(
-    settings: ServiceSettings,
-    sessions: SessionFactory,
-    producer: AIOKafkaProducer,
-    stopping: asyncio.Event,
+async def _send_again(
+    sessions: SessionFactory, producer: AIOKafkaProducer, stopping: asyncio.Event
 ) -> None:
-    """What was sent goes first, in its order; a week of it may take minutes, in which all serve."""
-    if settings.replay_at_start:
-        since = datetime.now(UTC) - timedelta(days=KEPT_DAYS)
-        await replay(sessions, producer, since, stopping)
-    await relay(sessions, producer, settings.database, stopping)
+    """Beside the relay: a week may take minutes, and a right that ends now is not to wait for it.
+
+    What is new may then stand before what is old: who took it ignores the older version.
+    """
+    since = datetime.now(UTC) - timedelta(days=KEPT_DAYS)
+    await replay(sessions, producer, since, stopping)
 
 
 async def _hear(

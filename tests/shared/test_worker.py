@@ -20,7 +20,7 @@ from shared.outbox import relay_batch
 from shared.settings import ServiceSettings
 from shared.worker import Timer, run_timer
 from tests.conftest import Broker, Databases
-from tests.shared.mechanics import DOSSIERS, Start, announce, progressed, scalar, tailing
+from tests.shared.mechanics import DOSSIERS, Start, Tail, announce, progressed, scalar, tailing
 from tests.waiting import eventually
 
 ENDS_WITHIN = 10
@@ -125,7 +125,7 @@ async def test_worker_has_caught_up_where_retention_took_all_messages(
 
 
 @pytest.mark.broker
-async def test_worker_serves_while_it_still_sends_again_what_was_sent(
+async def test_worker_sends_what_is_new_while_it_still_sends_again_what_was_sent(
     start: Start,
     settings: ServiceSettings,
     sessions: SessionFactory,
@@ -133,18 +133,24 @@ async def test_worker_serves_while_it_still_sends_again_what_was_sent(
     key: str,
 ) -> None:
     port = free_port()
-    await announce(sessions, progressed(key))
+    await announce(sessions, progressed(key, 1))
     await relay_batch(sessions, producer)
-    async with sessions.begin() as session:
-        await session.execute(text("LOCK TABLE outbox_sent"))
-        start("relay", WORKER_PORT=str(port), REPLAY_AT_START="true")
-        await becomes(port, 200)
     async with tailing(settings) as tail:
 
-        async def came_again() -> bool:
-            return len(await tail.of(key)) == 2
+        async def came(versions: list[int]) -> bool:
+            return await tail.versions(key) == versions
 
-        await eventually(came_again)
+        async with sessions.begin() as session:
+            await session.execute(text("LOCK TABLE outbox_sent"))
+            start("relay", WORKER_PORT=str(port), REPLAY_AT_START="true")
+            await becomes(port, 200)
+            await announce(sessions, progressed(key, 2))
+            await eventually(lambda: came([1, 2]))
+        await eventually(lambda: came_again(tail, key))
+
+
+async def came_again(tail: Tail, key: str) -> bool:
+    return (await tail.versions(key)).count(1) == 2
 
 
 async def test_worker_that_still_waits_for_the_broker_is_alive_and_ends_well(

@@ -44,7 +44,7 @@ def get(target: bytes = READ, fields: bytes = b"") -> bytes:
 
 
 @dataclass(frozen=True)
-class Fault:
+class Case:
     """`sent` goes out in one piece, then a good call on the same connection.
 
     `answered` are the statuses of what was sent; `closes`, whether the connection ends after them,
@@ -69,15 +69,15 @@ class Fault:
         return self.name
 
 
-def passes(name: str, sent: bytes, **more: object) -> Fault:
+def passes(name: str, sent: bytes, **more: object) -> Case:
     """Looks odd, and is a call like any other."""
     seen: dict[str, object] = {"answered": (200,), "passed_on": 1, "recorded": ALLOWED}
-    return Fault(name, sent, **(seen | more))  # type: ignore[arg-type]  # the table's own words
+    return Case(name, sent, **(seen | more))  # type: ignore[arg-type]  # the table's own words
 
 
-def unread(name: str, sent: bytes, status: int = 400) -> Fault:
+def unread(name: str, sent: bytes, status: int = 400) -> Case:
     """No request at all: refused by the server in front, before there is a call to record."""
-    return Fault(name, sent, (status,), closes=True)
+    return Case(name, sent, (status,), closes=True)
 
 
 @dataclass
@@ -105,45 +105,45 @@ class Stage:
         _, _, rest = filled.partition(b"\r\n\r\n")
         return filled.replace(b"<size>", b"%d" % len(rest))
 
-    async def hold(self, fault: Fault) -> Seen:
-        """Plays the case; everything that it says must be so, and nothing else may be."""
-        request_id = self.new_id(fault.name)
-        if fault.reply is not None:
-            self.behind.replies[request_id] = fault.reply
+    async def hold(self, case: Case) -> Seen:
+        """Plays it; everything that it says must be so, and nothing else may be."""
+        request_id = self.new_id(case.name)
+        if case.reply is not None:
+            self.behind.replies[request_id] = case.reply
         came, written = len(self.behind.asked), await self.written()
-        seen = await self.play(fault, request_id)
+        seen = await self.play(case, request_id)
         heard = tuple(told.status for told in seen.answers)
-        assert heard == fault.answered, heard
-        assert (seen.after is None) is fault.closes, "the connection goes on, or does not"
+        assert heard == case.answered, heard
+        assert (seen.after is None) is case.closes, "the connection goes on, or does not"
         for told in seen.answers:
             assert_fit_for_outside(told)
         asked = [each for each in self.behind.asked[came:] if not is_after(each.request_id)]
-        self.assert_inside(fault, asked)
-        assert_headers(fault.outside, seen.answers[0].headers if seen.answers else [])
+        self.assert_inside(case, asked)
+        assert_headers(case.outside, seen.answers[0].headers if seen.answers else [])
         await self.good_call()
         rows = [row for row in await self.records(written) if not is_after(row["request_id"])]
         recorded = tuple((row["status"], row["outcome"]) for row in rows[:-1])
-        assert recorded == fault.recorded, recorded
+        assert recorded == case.recorded, recorded
         return seen
 
-    async def play(self, fault: Fault, request_id: str) -> Seen:
+    async def play(self, case: Case, request_id: str) -> Seen:
         closing = get(fields=b"Connection: close\r\n").replace(b"<id>", b"<id>-after")
         async with connected(self.gateway.port) as wire:
-            await wire.send(self.wire(fault.sent, request_id))
+            await wire.send(self.wire(case.sent, request_id))
             await wire.send(self.wire(closing, request_id))
-            answers = await hear_out(wire, fault.sent)
+            answers = await hear_out(wire, case.sent)
         own = [f"{request_id}-after".encode()]
         after = answers.pop() if answers and answers[-1].all("x-request-id") == own else None
         return Seen(answers, after)
 
-    def assert_inside(self, fault: Fault, asked: Sequence[Asked]) -> None:
+    def assert_inside(self, case: Case, asked: Sequence[Asked]) -> None:
         """What came behind is what the case says, and could be read in one way only."""
         assert self.behind.unclean == []
-        assert len(asked) == fault.passed_on, [each.line for each in asked]
+        assert len(asked) == case.passed_on, [each.line for each in asked]
         assert not [each for each in asked if each.request_id.endswith("-hidden")]
         if asked:
-            assert_headers(fault.inside, asked[0].headers)
-            assert fault.body is None or asked[0].body == fault.body
+            assert_headers(case.inside, asked[0].headers)
+            assert case.body is None or asked[0].body == case.body
 
     async def good_call(self) -> None:
         """Whoever comes next is served; what was noted before is then durable too."""

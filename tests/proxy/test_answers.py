@@ -7,7 +7,7 @@ import pytest
 
 from tests.gateway.wire import NAMED, SUBJECT, answer
 from tests.proxy.behind import GOOD, Answering, Asked, hang, read_body, saying
-from tests.proxy.stage import ALLOWED, BROKEN, LIST, SIZED, Fault, Stage, get, passes, post
+from tests.proxy.stage import ALLOWED, BROKEN, LIST, SIZED, Case, Stage, get, passes, post
 
 OK = b"HTTP/1.1 200 OK\r\n"
 WHO = NAMED.encode()
@@ -17,32 +17,32 @@ SIZE_2 = b"Content-Length: 2\r\n"
 BOMB = gzip.compress(bytes(50_000_000))
 
 
-def broken(name: str, reply: bytes | Answering) -> Fault:
+def broken(name: str, reply: bytes | Answering) -> Case:
     """The caller is told so, and so is the ledger; a change is asked for once and no more."""
     said = saying(reply) if isinstance(reply, bytes) else reply
     sent = post(SIZED, b"{}")
-    return Fault(name, sent, (502,), passed_on=1, recorded=BROKEN, reply=said)
+    return Case(name, sent, (502,), passed_on=1, recorded=BROKEN, reply=said)
 
 
-def framed(name: str, fields: bytes, body: bytes) -> Fault:
+def framed(name: str, fields: bytes, body: bytes) -> Case:
     return broken(name, OK + WHO + fields + b"\r\n" + body)
 
 
-def headed(name: str, field: bytes) -> Fault:
+def headed(name: str, field: bytes) -> Case:
     return broken(name, OK + WHO + SIZE_2 + field + b"\r\n\r\n{}")
 
 
-def status(name: str, line: bytes) -> Fault:
+def status(name: str, line: bytes) -> Case:
     return broken(name, line + b"\r\n" + WHO + SIZE_2 + b"\r\n{}")
 
 
-def bodiless(name: str, answered: int, status_line: str) -> Fault:
+def bodiless(name: str, answered: int, status_line: str) -> Case:
     """What follows is nobody's: not this caller's, nor, on a connection kept, the next one's."""
     reply = answer(b"{}", NAMED, status_line)
     return passes(name, get(), reply=reply, answered=(answered,), recorded=((answered, "allowed"),))
 
 
-def fits(name: str, fields: str = "", body: bytes = b"{}", **more: object) -> Fault:
+def fits(name: str, fields: str = "", body: bytes = b"{}", **more: object) -> Case:
     return passes(name, get(), reply=answer(body, NAMED + fields), **more)
 
 
@@ -187,7 +187,7 @@ BODIES = [
         outside={"content-encoding": b"gzip"},
     ),
     fits("gzip that is none", "Content-Encoding: gzip\r\n"),
-    Fault(
+    Case(
         "personal answer that names nobody",
         get(),
         (502,),
@@ -195,7 +195,7 @@ BODIES = [
         recorded=BROKEN,
         reply=answer(b"secret"),
     ),
-    Fault(
+    Case(
         "personal answer that names a number",
         get(),
         (502,),
@@ -203,7 +203,7 @@ BODIES = [
         recorded=BROKEN,
         reply=answer(b"secret", "X-Subject: 079301000001\r\n"),
     ),
-    Fault(
+    Case(
         "personal answer that names a number too",
         get(),
         (502,),
@@ -211,7 +211,7 @@ BODIES = [
         recorded=BROKEN,
         reply=answer(b"secret", f"X-Subject: {SUBJECT}, 079301000001\r\n"),
     ),
-    Fault(
+    Case(
         "personal answer whose fields nobody can read",
         get(),
         (502,),
@@ -221,7 +221,7 @@ BODIES = [
             OK + f"X-Subject: {SUBJECT}\r\n".encode() + b"X-Fields: \xe9\r\n" + SIZE_2 + b"\r\n{}"
         ),
     ),
-    Fault(
+    Case(
         "redirect elsewhere",
         get(LIST),
         (307,),
@@ -235,9 +235,9 @@ BODIES = [
 CASES = [*STATUSES, *FRAMES, *HEADERS, *BODIES]
 
 
-@pytest.mark.parametrize("fault", CASES, ids=str)
-async def test_answer_is_passed_on_whole_or_not_at_all(stage: Stage, fault: Fault) -> None:
-    seen = await stage.hold(fault)
+@pytest.mark.parametrize("case", CASES, ids=str)
+async def test_answer_is_passed_on_whole_or_not_at_all(stage: Stage, case: Case) -> None:
+    seen = await stage.hold(case)
     (told,) = seen.answers
     assert b"secret" not in told.body
     assert b"poison" not in told.body
@@ -247,7 +247,7 @@ async def test_answer_is_passed_on_whole_or_not_at_all(stage: Stage, fault: Faul
 
 async def test_service_is_not_given_away_where_it_redirects_to_itself(stage: Stage) -> None:
     inside = f"Location: {stage.behind.address}/dossier/v1/dossiers?q=1\r\n"
-    fault = Fault(
+    case = Case(
         "redirect to the service's own address",
         get(LIST),
         (307,),
@@ -256,7 +256,7 @@ async def test_service_is_not_given_away_where_it_redirects_to_itself(stage: Sta
         reply=answer(b"", inside, "307 Temporary Redirect"),
         outside={"location": b"/dossier/v1/dossiers?q=1"},
     )
-    await stage.hold(fault)
+    await stage.hold(case)
 
 
 async def test_callers_own_request_id_is_the_one_told(stage: Stage) -> None:

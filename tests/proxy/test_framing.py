@@ -14,7 +14,7 @@ from tests.proxy.stage import (
     SIZED,
     SYNC,
     VERIFY,
-    Fault,
+    Case,
     Stage,
     get,
     passes,
@@ -72,11 +72,11 @@ CODINGS = [
     unread("coding on a folded line", coded(CRLF + b" chunked")),
     unread("space before the coding's colon", post(b"Transfer-Encoding : chunked\r\n", CHUNKS)),
     unread("space before the coding's name", post(b" Transfer-Encoding: chunked\r\n", CHUNKS)),
-    Fault("coding identity, then chunked", coded(b"identity, chunked"), recorded=REFUSED),
-    Fault("coding gzip, then chunked", coded(b"gzip, chunked"), recorded=REFUSED),
-    Fault("coding chunked twice", coded(b"chunked, chunked"), recorded=REFUSED),
-    Fault("two codings in two lines", post(CHUNKED + CHUNKED, CHUNKS), recorded=REFUSED),
-    Fault(
+    Case("coding identity, then chunked", coded(b"identity, chunked"), recorded=REFUSED),
+    Case("coding gzip, then chunked", coded(b"gzip, chunked"), recorded=REFUSED),
+    Case("coding chunked twice", coded(b"chunked, chunked"), recorded=REFUSED),
+    Case("two codings in two lines", post(CHUNKED + CHUNKED, CHUNKS), recorded=REFUSED),
+    Case(
         "coding identity in a line of its own",
         post(b"Transfer-Encoding: identity\r\n" + CHUNKED, CHUNKS),
         recorded=REFUSED,
@@ -110,20 +110,20 @@ SMUGGLED = [
         closes=True,
         body=b"{}",
     ),
-    Fault(
+    Case(
         "request in the body of one that takes none",
         get(fields=SIZED) + HIDDEN,
         (413,),
         recorded=TOO_LARGE,
     ),
-    Fault(
+    Case(
         "request in the body of one that nobody may make",
         b"POST " + VERIFY + b" HTTP/1.1\r\nHost: mesh\r\n" + SIZED + CRLF + HIDDEN,
         (401,),
         recorded=((401, "refused"),),
     ),
-    Fault("request in the body of a path unknown", post(SIZED, HIDDEN, b"/nothing"), (404,)),
-    Fault(
+    Case("request in the body of a path unknown", post(SIZED, HIDDEN, b"/nothing"), (404,)),
+    Case(
         "request in the body of a wrong method",
         post(SIZED, HIDDEN).replace(b"POST", b"PUT"),
         (405,),
@@ -132,14 +132,14 @@ SMUGGLED = [
     passes(
         "request in a chunk, as a body", post(CHUNKED, b"%x\r\n" % 700 + b"G" * 700 + CRLF + END)
     ),
-    Fault(
+    Case(
         "request in a body too large to be read on",
         post(SIZED, b"x" * 70_000 + HIDDEN),
         (413,),
         closes=True,
         recorded=TOO_LARGE,
     ),
-    Fault(
+    Case(
         "body longer than said",
         post(b"Content-Length: 2\r\n", b"{}\0garbage"),
         (200, 400),
@@ -148,7 +148,7 @@ SMUGGLED = [
         recorded=ALLOWED,
         body=b"{}",
     ),
-    Fault(
+    Case(
         "body shorter than said takes in what follows",
         post(b"Content-Length: 9\r\n", b"{}"),
         (200, 400),
@@ -166,10 +166,10 @@ SMUGGLED = [
 ]
 
 
-def chunk(name: str, body: bytes, *, passed_on: int = 0) -> Fault:
+def chunk(name: str, body: bytes, *, passed_on: int = 0) -> Case:
     """Nobody can tell where it ends: answered, on record as broken off, and the connection ends."""
     sent = post(CHUNKED, body)
-    return Fault(name, sent, (400,), closes=True, passed_on=passed_on, recorded=GONE)
+    return Case(name, sent, (400,), closes=True, passed_on=passed_on, recorded=GONE)
 
 
 CHUNK_FAULTS = [
@@ -200,7 +200,7 @@ BROKEN_STREAMS = [
     chunk("chunk without its end of line", b"2\r\n{}" + END, passed_on=1),
     chunk("trailer without a colon", b"2\r\n{}\r\n0\r\nno colon\r\n\r\n", passed_on=1),
     chunk("trailer without end", b"2\r\n{}\r\n0\r\nX-A: " + b"a" * 40_000 + CRLF * 2, passed_on=1),
-    Fault(
+    Case(
         "body over the limit, unannounced",
         post(CHUNKED, b"10001\r\n" + b"x" * (64 * KIB + 1) + CRLF + END),
         (413,),
@@ -210,21 +210,21 @@ BROKEN_STREAMS = [
 ]
 
 BODIES = [
-    Fault(
+    Case(
         "body over the limit, announced",
         post(b"Content-Length: 65537\r\n"),
         (413,),
         closes=True,
         recorded=TOO_LARGE,
     ),
-    Fault(
+    Case(
         "body of an exabyte, announced",
         post(b"Content-Length: 1152921504606846976\r\n"),
         (413,),
         closes=True,
         recorded=TOO_LARGE,
     ),
-    Fault(
+    Case(
         "chunk of an exabyte",
         post(CHUNKED, b"fffffffffffffff\r\n" + b"x" * 70_000),
         (413,),
@@ -232,7 +232,7 @@ BODIES = [
         passed_on=1,
         recorded=TOO_LARGE,
     ),
-    Fault(
+    Case(
         "body where none is taken",
         get(LIST, b"Content-Length: 1\r\n") + b"x",
         (413,),
@@ -246,10 +246,10 @@ BODIES = [
 CASES = [*LENGTHS, *CODINGS, *SMUGGLED, *CHUNK_FAULTS, *BROKEN_STREAMS, *BODIES]
 
 
-@pytest.mark.parametrize("fault", CASES, ids=str)
-async def test_framing_is_read_in_one_way_or_refused(stage: Stage, fault: Fault) -> None:
+@pytest.mark.parametrize("case", CASES, ids=str)
+async def test_framing_is_read_in_one_way_or_refused(stage: Stage, case: Case) -> None:
     came = len(stage.behind.asked)
-    await stage.hold(fault)
-    broken = fault in BROKEN_STREAMS or (fault.answered == (413,) and fault.passed_on)
-    whole = [asked.whole for asked in stage.behind.asked[came : came + fault.passed_on]]
-    assert whole == [not broken] * fault.passed_on
+    await stage.hold(case)
+    broken = case in BROKEN_STREAMS or (case.answered == (413,) and case.passed_on)
+    whole = [asked.whole for asked in stage.behind.asked[came : came + case.passed_on]]
+    assert whole == [not broken] * case.passed_on

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.upstreams import KIB
-from tests.proxy.stage import CALLER, READ, REFUSED, SIZED, Fault, Stage, get, passes, post, unread
+from tests.proxy.stage import CALLER, READ, REFUSED, SIZED, Case, Stage, get, passes, post, unread
 
 FORGED = b"forged"
 TYPED = b"Content-Type: application/json\r\n"
@@ -17,15 +17,15 @@ def officer(name: bytes) -> bytes:
     return said(b"officer-1", name)
 
 
-def refused(name: str, sent: bytes) -> Fault:
-    return Fault(name, sent, recorded=REFUSED)
+def refused(name: str, sent: bytes) -> Case:
+    return Case(name, sent, recorded=REFUSED)
 
 
 def fields(count: int) -> bytes:
     return b"".join(b"X-A%d: b\r\n" % number for number in range(count))
 
 
-def forging(name: bytes) -> Fault:
+def forging(name: bytes) -> Case:
     """However it is spelt, the service behind hears the gateway's word or none."""
     return passes(f"forged {name.decode()}", get(fields=name + b": " + FORGED + b"\r\n"))
 
@@ -105,13 +105,13 @@ SPOKEN = [
         officer("Đỗ Thị Mai".encode()),
         inside={"x-officer": "Đỗ Thị Mai".encode()},
     ),
-    Fault(
+    Case(
         "token with a line break encoded",
         said(b"<token>", b"a%0d%0aX-Right: forged"),
         (401,),
         recorded=((401, "refused"),),
     ),
-    Fault(
+    Case(
         "no token",
         b"GET " + READ + b" HTTP/1.1\r\nHost: mesh\r\n\r\n",
         (401,),
@@ -173,10 +173,10 @@ INNER = [
 CASES = [*HOSTS, *SIZES, *SHAPES, *SPOKEN, *INNER]
 
 
-@pytest.mark.parametrize("fault", CASES, ids=str)
-async def test_header_is_heard_once_or_refused(stage: Stage, fault: Fault) -> None:
+@pytest.mark.parametrize("case", CASES, ids=str)
+async def test_header_is_heard_once_or_refused(stage: Stage, case: Case) -> None:
     came, kept = len(stage.behind.asked), await stage.written()
-    await stage.hold(fault)
+    await stage.hold(case)
     for asked in stage.behind.asked[came:]:
         forged = [name for name, value in asked.headers if value == FORGED]
         assert forged == []

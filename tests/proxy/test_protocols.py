@@ -10,7 +10,7 @@ from tests.proxy.stage import (
     LIST,
     READ,
     SIZED,
-    Fault,
+    Case,
     Stage,
     get,
     passes,
@@ -26,9 +26,9 @@ H2C = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: A
 CLIENT_HELLO = bytes.fromhex("16030100c8010000c40303") + bytes(193)
 
 
-def method(word: bytes) -> Fault:
+def method(word: bytes) -> Case:
     sent = word + b" " + READ + b" HTTP/1.1\r\n" + CALLER + b"\r\n"
-    return Fault(f"method {word[:20].decode()}", sent, (405,))
+    return Case(f"method {word[:20].decode()}", sent, (405,))
 
 
 def version(word: bytes) -> bytes:
@@ -41,13 +41,13 @@ METHODS = [
     ),
     unread("method with a parenthesis", get().replace(b"GET", b"GE(T")),
     unread("method missing", get().removeprefix(b"GET")),
-    Fault(
+    Case(
         "CONNECT to somewhere inside",
         b"CONNECT 10.0.0.1:5432 HTTP/1.1\r\n" + CALLER + b"\r\n",
         (404,),
     ),
-    Fault("CONNECT to a path", b"CONNECT " + LIST + b" HTTP/1.1\r\n" + CALLER + b"\r\n", (405,)),
-    Fault("OPTIONS of everything", b"OPTIONS * HTTP/1.1\r\n" + CALLER + b"\r\n", (404,)),
+    Case("CONNECT to a path", b"CONNECT " + LIST + b" HTTP/1.1\r\n" + CALLER + b"\r\n", (405,)),
+    Case("OPTIONS of everything", b"OPTIONS * HTTP/1.1\r\n" + CALLER + b"\r\n", (404,)),
 ]
 
 VERSIONS = [
@@ -65,7 +65,7 @@ VERSIONS = [
 ]
 
 PROTOCOLS = [
-    Fault("preface of HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(9), (), closes=True),
+    Case("preface of HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(9), (), closes=True),
     unread("hello of TLS", CLIENT_HELLO),
     unread("greeting of SSH", b"SSH-2.0-OpenSSH_9.9\r\n\r\n"),
     unread("header of the PROXY protocol", b"PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\n" + get()),
@@ -89,7 +89,7 @@ PROTOCOLS = [
         post(b"Expect: tea\r\n" + SIZED, b"{}"),
         inside={"expect": None},
     ),
-    Fault(
+    Case(
         "body announced, and too large to be asked for",
         post(b"Expect: 100-continue\r\nContent-Length: 70000\r\n"),
         (413,),
@@ -99,28 +99,28 @@ PROTOCOLS = [
 ]
 
 PIPELINES = [
-    Fault(
+    Case(
         "three calls at once",
         get() + get(LIST) + post(b"Content-Length: 2\r\n", b"{}"),
         (200, 200, 200),
         passed_on=3,
         recorded=ALLOWED * 3,
     ),
-    Fault(
+    Case(
         "a wrong path among three",
         get() + get(b"/nothing") + get(LIST),
         (200, 404, 200),
         passed_on=2,
         recorded=ALLOWED * 2,
     ),
-    Fault(
+    Case(
         "a refused call among three",
         get() + get(fields=b"X-Purpose: 1\r\n") + get(LIST),
         (200, 400, 200),
         passed_on=2,
         recorded=(*ALLOWED, (400, "refused"), *ALLOWED),
     ),
-    Fault(
+    Case(
         "no request after a good one",
         get() + b"\0" * 20,
         (200, 400),
@@ -128,7 +128,7 @@ PIPELINES = [
         passed_on=1,
         recorded=ALLOWED,
     ),
-    Fault(
+    Case(
         "nothing read after a call that closes",
         get(fields=b"Connection: close\r\n") + get(),
         (200,),
@@ -136,7 +136,7 @@ PIPELINES = [
         passed_on=1,
         recorded=ALLOWED,
     ),
-    Fault(
+    Case(
         "a hundred calls at once", get() * 100, (200,) * 100, passed_on=100, recorded=ALLOWED * 100
     ),
 ]
@@ -144,6 +144,6 @@ PIPELINES = [
 CASES = [*METHODS, *VERSIONS, *PROTOCOLS, *PIPELINES]
 
 
-@pytest.mark.parametrize("fault", CASES, ids=str)
-async def test_line_carries_calls_of_this_protocol_only(stage: Stage, fault: Fault) -> None:
-    await stage.hold(fault)
+@pytest.mark.parametrize("case", CASES, ids=str)
+async def test_line_carries_calls_of_this_protocol_only(stage: Stage, case: Case) -> None:
+    await stage.hold(case)

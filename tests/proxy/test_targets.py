@@ -8,7 +8,7 @@ from tests.proxy.stage import (
     LIST,
     READ,
     REFUSED,
-    Fault,
+    Case,
     Stage,
     get,
     passes,
@@ -16,8 +16,8 @@ from tests.proxy.stage import (
 )
 
 
-def missing(name: str, target: bytes) -> Fault:
-    return Fault(name, get(target), (404,))
+def missing(name: str, target: bytes) -> Case:
+    return Case(name, get(target), (404,))
 
 
 CASES = [
@@ -50,7 +50,7 @@ CASES = [
     unread("space in the target", get(LIST + b"/a b")),
     unread("tabs between the parts", b"GET\t" + LIST + b"\tHTTP/1.1\r\n" + CALLER + b"\r\n"),
     unread("quote in the query", get(LIST + b'?q="')),
-    Fault("raw bytes in the query", get(LIST + "?q=é".encode()), recorded=REFUSED),
+    Case("raw bytes in the query", get(LIST + "?q=é".encode()), recorded=REFUSED),
     passes("line break encoded in the query", get(LIST + b"?q=a%0d%0aX-Right:%20x")),
     # Not for us to see: the server in front takes it off, so nobody behind reads it otherwise.
     passes("fragment", get(LIST + b"#/../clients")),
@@ -61,7 +61,7 @@ CASES = [
     passes("absolute form with a password", get(b"http://a:b@mesh" + READ)),
     missing("authority form", b"10.0.0.1:8101"),
     missing("asterisk form", b"*"),
-    Fault(
+    Case(
         "name of the host alone",
         get(b"http://10.0.0.1:8101"),
         (307,),
@@ -70,9 +70,9 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("fault", CASES, ids=str)
-async def test_target_reaches_what_it_names_or_nothing(stage: Stage, fault: Fault) -> None:
-    await stage.hold(fault)
+@pytest.mark.parametrize("case", CASES, ids=str)
+async def test_target_reaches_what_it_names_or_nothing(stage: Stage, case: Case) -> None:
+    await stage.hold(case)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ async def test_target_reaches_what_it_names_or_nothing(stage: Stage, fault: Faul
 )
 async def test_service_reads_path_and_query_alone(stage: Stage, target: bytes, line: bytes) -> None:
     host = stage.behind.address.removeprefix("http://").encode()
-    fault = Fault("line", get(target), (200,), passed_on=1, recorded=ALLOWED, inside={"host": host})
+    case = Case("line", get(target), (200,), passed_on=1, recorded=ALLOWED, inside={"host": host})
     came = len(stage.behind.asked)
-    await stage.hold(fault)
+    await stage.hold(case)
     assert stage.behind.asked[came].line == line

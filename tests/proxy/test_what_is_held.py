@@ -16,7 +16,7 @@ ROUNDS = 30
 # One to each service, kept from the last question whether it is alive.
 ASKED_FOR_HEALTH = 3
 MOST_GROWTH = 24 * MIB
-# The names of events that a fault may leave behind.
+# The names of events that a case may leave behind.
 EXPECTED_EVENTS = {"rights_read", "chain_held", "upstream_broke_midway"}
 
 

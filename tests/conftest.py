@@ -22,6 +22,9 @@ from tests.collector import Collector, collecting
 from tests.mesh import Mesh, running_mesh
 from tests.overheard import Overheard, overhearing
 
+# `make fuzz` asks so many times as much.
+MORE = int(os.environ.get("FUZZ_TIMES", "1"))
+
 # The same examples whichever tests run, and none is too slow on a busy machine.
 settings.register_profile(
     "same",

@@ -1,6 +1,5 @@
 """What may be seen, said once more and independently of the services; and what to try it with."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -8,6 +7,8 @@ from typing import Any, TypeVar
 import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
+
+from tests.conftest import MORE
 
 # Some lie below others, and some only begin with the same characters.
 AGENCIES = ("H26", "H26.1", "H26.10", "H26.10.1", "H29", "H29.1")
@@ -85,15 +86,14 @@ filed = st.builds(Filed, procedures, agencies, agencies, st.none() | agencies)
 
 def tried(examples: int) -> Callable[[Test], Test]:
     """The same examples at each run; `make fuzz` asks for more of them."""
-    times = int(os.environ.get("FUZZ_TIMES", "1"))
     profile = settings(
         settings.get_profile("same"),
-        max_examples=examples * times,
+        max_examples=examples * MORE,
         phases=(Phase.explicit, Phase.generate, Phase.shrink),
     )
 
     def mark(test: Test) -> Test:
-        marked: Test = pytest.mark.timeout(120 * times)(profile(test))
+        marked: Test = pytest.mark.timeout(120 * MORE)(profile(test))
         return marked
 
     return mark

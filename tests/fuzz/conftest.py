@@ -1,15 +1,12 @@
 """The same examples each time in `make test`; `make fuzz` asks more of them."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 
-from tests.conftest import Databases
+from tests.conftest import MORE, Databases
 from tests.fuzz.apis import Apis, open_apis
-
-MORE = int(os.environ.get("FUZZ_TIMES", "1"))
 
 settings.register_profile("fuzz", settings.get_profile("same"), max_examples=100 * MORE)
 settings.load_profile("fuzz")

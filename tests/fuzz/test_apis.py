@@ -3,9 +3,9 @@
 import pytest
 
 from gateway.upstreams import OPERATIONS
+from tests.conftest import MORE
 from tests.fuzz.apis import Apis
 from tests.fuzz.asking import IN_TURN, ask
-from tests.fuzz.conftest import MORE
 
 SERVICES = ["identity", "dossier", "sync", "gateway"]
 EXAMPLES = 5

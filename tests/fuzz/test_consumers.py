@@ -21,9 +21,8 @@ from shared.migrations import upgrade
 from shared.settings import ServiceSettings
 from sync_service.handlers import HANDLERS as SYNC
 from sync_service.settings import Settings as SyncSettings
-from tests.conftest import Databases
+from tests.conftest import MORE, Databases
 from tests.dossier_service.conftest import make_settings as dossier_settings
-from tests.fuzz.conftest import MORE
 from tests.fuzz.texts import JSON, NEARLY
 from tests.gateway.gate import make_grant, make_settings
 from tests.shared.mechanics import agency, progressed, record

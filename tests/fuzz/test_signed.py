@@ -22,8 +22,8 @@ from gateway.ledger.audit import verify_chain
 from gateway.ledger.seals import START, SealedBatch, key_id, prove, public_pem, seal
 from shared.app import AUDIENCE
 from shared.auth import KeySet, Unauthenticated, Verifier, bearer
+from tests.conftest import MORE
 from tests.factories import ISSUER, TOKEN_KEY, TestAuthority
-from tests.fuzz.conftest import MORE
 from tests.fuzz.texts import JSON
 
 SCRIPT = Path(__file__).parents[2] / "deploy/verify_proof.py"

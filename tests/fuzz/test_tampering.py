@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import make_url
 
 from deploy.postgres import plain_url
-from tests.conftest import Databases
-from tests.fuzz.conftest import MORE
+from tests.conftest import MORE, Databases
 from tests.gateway.ledgers import Store, exchange, make_store, writing
 
 BATCHES, RECORDS = 3, 4

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
 
-from deploy.ports import free_port
 from deploy.services import SERVICES
 from gateway.upstreams import OPERATIONS, Operation
 from identity_service.people.personas import personas
@@ -29,7 +28,7 @@ from tests.gateway.gate import (
     open_gate,
     signing_rights,
 )
-from tests.installation import make_services
+from tests.installation import install
 from tests.serving import serving
 
 # "Ours" is Hà Nội's, "theirs" is that of Hồ Chí Minh City.
@@ -124,18 +123,13 @@ class Country(Papers):
 
 @asynccontextmanager
 async def open_country(postgres: Databases, sandbox: Path) -> AsyncIterator[Country]:
-    ports = {name: free_port() for name in ("identity", "dossier", "sync", "gateway")}
-    urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
-    services = await asyncio.to_thread(make_services, postgres, urls, sandbox)
-    async with AsyncExitStack() as stack:
-        for name, app in services.items():
-            await stack.enter_async_context(app.router.lifespan_context(app))
-            await stack.enter_async_context(serving(app, ports[name]))
-        behind: dict[str, Any] = {f"{name}_url": urls[name] for name in services}
-        gate = await stack.enter_async_context(
-            open_gate(postgres.database_url("gateway"), Services(), **behind)
-        )
-        await stack.enter_async_context(serving(gate.gateway, ports["gateway"]))
+    made = await asyncio.to_thread(install, postgres, sandbox)
+    async with (
+        made.serving(),
+        open_gate(postgres.database_url("gateway"), Services(), **made.behind) as gate,
+        serving(gate.gateway, made.ports["gateway"]),
+    ):
+        services = made.services
         tokens = await services["identity"].state.token_desk.keys.signer()
         authority = TestAuthority((tokens.kid, tokens.key), signing_rights(gate.settings))
         country = Country(authority, gate, {**services, "gateway": gate.gateway.own})

@@ -4,16 +4,14 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-from fastapi import FastAPI
 
 from deploy.apart import run_apart
 from deploy.child import running
-from deploy.ports import free_port
 from deploy.signing_in import sign_in
 from identity_service.sandbox import read_secrets
 from shared.auth import RIGHT_HEADER
@@ -25,8 +23,7 @@ from tests.conftest import Databases
 from tests.factories import TestAuthority
 from tests.gateway.gate import make_client, make_grant, make_settings, signing_rights
 from tests.gateway.process import gateway_child, tell, until_ready
-from tests.installation import make_services
-from tests.serving import serving
+from tests.installation import Installation, install
 from tests.shared.mechanics import agency, record
 from tests.waiting import eventually_sync
 
@@ -70,13 +67,10 @@ class Apis:
 
 @contextmanager
 def open_apis(postgres: Databases, folder: Path) -> Iterator[Apis]:
-    ports = {name: free_port() for name in ("identity", "dossier", "sync", "gateway")}
-    urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
-    apps = make_services(postgres, urls, folder / "sandbox.json")
+    made = install(postgres, folder / "sandbox.json")
+    apps, urls = made.services, made.urls
     settings = make_settings(
-        postgres.database_url("gateway"),
-        port=ports["gateway"],
-        **{f"{name}_url": urls[name] for name in apps},
+        postgres.database_url("gateway"), port=made.ports["gateway"], **made.behind
     )
     upgrade(settings)
     # One client may do everything, and often.
@@ -86,7 +80,7 @@ def open_apis(postgres: Databases, folder: Path) -> Iterator[Apis]:
     letters: dict[str, list[str]] = {name: [] for name in own}
     for name, each in own.items():
         run_apart(_set_aside(each, letters[name]))
-    with _served(apps, ports), running(gateway_child(settings, folder / "gateway.log")):
+    with _served(made), running(gateway_child(settings, folder / "gateway.log")):
         run_apart(until_ready(urls["gateway"]))
         secret = read_secrets(folder / "sandbox.json")[CLIENT]
         yield Apis(urls, secret, TestAuthority(right=signing_rights(settings)), letters)
@@ -101,12 +95,16 @@ async def _set_aside(settings: ServiceSettings, letters: list[str]) -> None:
 
 
 @contextmanager
-def _served(apps: Mapping[str, FastAPI], ports: Mapping[str, int]) -> Iterator[None]:
+def _served(made: Installation) -> Iterator[None]:
     """In one thread: the fuzzer is not asynchronous, and keeps its own busy."""
     started, ended = threading.Event(), threading.Event()
-    thread = threading.Thread(
-        target=lambda: asyncio.run(_serve(apps, ports, started, ended)), daemon=True
-    )
+
+    async def serve() -> None:
+        async with made.serving():
+            started.set()
+            await asyncio.to_thread(ended.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
     thread.start()
     try:
         eventually_sync(lambda: started.is_set() or not thread.is_alive(), STARTS_WITHIN)
@@ -115,17 +113,3 @@ def _served(apps: Mapping[str, FastAPI], ports: Mapping[str, int]) -> Iterator[N
     finally:
         ended.set()
         thread.join(STARTS_WITHIN)
-
-
-async def _serve(
-    apps: Mapping[str, FastAPI],
-    ports: Mapping[str, int],
-    started: threading.Event,
-    ended: threading.Event,
-) -> None:
-    async with AsyncExitStack() as stack:
-        for name, app in apps.items():
-            await stack.enter_async_context(app.router.lifespan_context(app))
-            await stack.enter_async_context(serving(app, ports[name]))
-        started.set()
-        await asyncio.to_thread(ended.wait)

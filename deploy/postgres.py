@@ -7,7 +7,8 @@ import pwd
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -128,26 +129,32 @@ def make_databases(admin_url: str, passwords: Mapping[str, str]) -> None:
     """A role and a database for each service (`passwords` by its name); repeats change nothing."""
 
     async def make() -> None:
-        connection = await asyncpg.connect(plain_url(admin_url))
-        try:
+        async with as_superuser(admin_url) as connection:
             for service in SERVICES.values():
                 await _make_role(connection, service.role, passwords.get(service.name))
                 await _make_database(connection, service.database, service.role)
-        finally:
-            await connection.close()
 
     run_apart(make())
 
 
 def make_database(admin_url: str, database: str, owner: str) -> None:
     async def make() -> None:
-        connection = await asyncpg.connect(plain_url(admin_url))
-        try:
+        async with as_superuser(admin_url) as connection:
             await _make_database(connection, database, owner)
-        finally:
-            await connection.close()
 
     run_apart(make())
+
+
+@asynccontextmanager
+async def as_superuser(admin_url: str, database: str = "") -> AsyncIterator[asyncpg.Connection]:
+    """Who sees and may change all of that database; without one, of the URL's own."""
+    url = make_url(plain_url(admin_url))
+    found = url.set(database=database or url.database)
+    connection = await asyncpg.connect(found.render_as_string(hide_password=False), timeout=10)
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 def plain_url(url: str) -> str:

@@ -3,8 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -12,12 +12,11 @@ from pathlib import Path
 
 import asyncpg
 import psutil
-from sqlalchemy import make_url
 
 from deploy.child import Child
 from deploy.local.record import Record, read_record
 from deploy.local.stack import ROOT, own_ports, read_stack
-from deploy.postgres import plain_url
+from deploy.postgres import as_superuser
 from deploy.services import SERVICES
 from deploy.signing_in import sign_in
 from identity_service.sandbox import read_secrets
@@ -106,17 +105,8 @@ class Mesh:
     def is_ready(self) -> bool:
         return self.run("deploy.local", "status").returncode == 0
 
-    @asynccontextmanager
-    async def database(self, service: str) -> AsyncIterator[asyncpg.Connection]:
-        """As the superuser, who sees and may change all of it."""
-        url = make_url(read_stack(self.environment).admin_url)
-        connection = await asyncpg.connect(
-            plain_url(str(url.set(database=SERVICES[service].database))), timeout=10
-        )
-        try:
-            yield connection
-        finally:
-            await connection.close()
+    def database(self, service: str) -> AbstractAsyncContextManager[asyncpg.Connection]:
+        return as_superuser(read_stack(self.environment).admin_url, SERVICES[service].database)
 
 
 @contextmanager

@@ -7,20 +7,19 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
 from pydantic import SecretStr
-from sqlalchemy import make_url
 
 from deploy.bench.load import Address, Request, request
 from deploy.local.commands import as_started
 from deploy.local.stack import Stack, read_stack
-from deploy.postgres import plain_url
+from deploy.postgres import as_superuser
 from deploy.services import SERVICES
 from deploy.signing_in import sign_in
 from gateway.keys import RightsSigner, read_private_key
@@ -48,15 +47,8 @@ class Mesh:
     def stack(self) -> Stack:
         return as_started(read_stack(os.environ))
 
-    @asynccontextmanager
-    async def database(self, service: str) -> AsyncIterator[asyncpg.Connection]:
-        """Of that service, as the one who may do everything there."""
-        url = make_url(plain_url(self.stack.admin_url)).set(database=SERVICES[service].database)
-        connection = await asyncpg.connect(url.render_as_string(hide_password=False))
-        try:
-            yield connection
-        finally:
-            await connection.close()
+    def database(self, service: str) -> AbstractAsyncContextManager[asyncpg.Connection]:
+        return as_superuser(self.stack.admin_url, SERVICES[service].database)
 
     @property
     def is_short(self) -> bool:

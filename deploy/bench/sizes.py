@@ -8,12 +8,10 @@ import asyncio
 import hashlib
 import os
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-import asyncpg
 
 from deploy.apart import run_apart
 from deploy.bench import binary_copy, course, data_set, dossier_tables, dossiers, national_tables
@@ -21,7 +19,13 @@ from deploy.bench.mesh import run_as
 from deploy.bench.places import DATA
 from deploy.bench.processes import Server, service
 from deploy.child import running
-from deploy.postgres import EmbeddedPostgres, make_database, make_databases, plain_url, service_url
+from deploy.postgres import (
+    EmbeddedPostgres,
+    as_superuser,
+    make_database,
+    make_databases,
+    service_url,
+)
 from deploy.services import SERVICES
 
 LARGEST = 1_000_000
@@ -104,10 +108,10 @@ async def _provide(
 async def _is_there(server: EmbeddedPostgres, name: str, size: int) -> bool:
     """If not whole, not of this making, or grown much, it is dropped. Small ones always are."""
     database = database_name(name, size)
-    async with _connected(plain_url(server.url)) as connection:
+    async with as_superuser(server.url) as connection:
         comment = await connection.fetchval(_COMMENT, database)
         if comment == _making() and size == max(sizes()):
-            async with _connected(_url(server, database)) as inside:
+            async with as_superuser(server.url, database) as inside:
                 count = await inside.fetchval(f"SELECT count(*) FROM {SIZED[name]}")  # noqa: S608 -- a table of this module
             if count <= size * MOST_GROWN:
                 return True
@@ -128,26 +132,12 @@ def _make_empty(server: EmbeddedPostgres, name: str, size: int) -> None:
 async def _fill(server: EmbeddedPostgres, name: str, size: int) -> float:
     """Dossiers a second."""
     database = database_name(name, size)
-    async with _connected(_url(server, database)) as connection:
+    async with as_superuser(server.url, database) as connection:
         started = time.perf_counter()
         await data_set.fill(connection, name, size)
         speed = size / (time.perf_counter() - started)
         await connection.execute(f"COMMENT ON DATABASE {database} IS '{_making()}'")
     return speed
-
-
-@asynccontextmanager
-async def _connected(url: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(url)
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
-def _url(server: EmbeddedPostgres, database: str) -> str:
-    """Of the superuser."""
-    return plain_url(server.url).replace("/postgres?", f"/{database}?")
 
 
 def _making() -> str:

@@ -13,7 +13,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import make_url
 
-from deploy.postgres import plain_url
+from deploy.postgres import as_superuser
 from tests.conftest import MORE, Databases
 from tests.gateway.ledgers import Store, exchange, make_store, writing
 
@@ -84,16 +84,12 @@ async def intruder(postgres: Databases) -> AsyncIterator[Intruder]:
         for batch in range(BATCHES):
             calls = [ledger.record(exchange(f"request-{batch}-{n}")) for n in range(RECORDS)]
             await asyncio.gather(*calls)
-    url = make_url(postgres.server.url).set(database=make_url(store.url).database)
-    connection = await asyncpg.connect(plain_url(url.render_as_string(hide_password=False)))
-    try:
+    async with as_superuser(postgres.server.url, make_url(store.url).database or "") as connection:
         await connection.execute("SET session_replication_role = replica")
         for table in TABLES:
             await connection.execute(f"CREATE TABLE kept_{table} AS TABLE {table}")
         await store.assert_intact()
         yield Intruder(connection, store)
-    finally:
-        await connection.close()
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ import pytest
 from aiokafka.errors import KafkaError
 from sqlalchemy import make_url
 
-from deploy.postgres import plain_url
+from deploy.postgres import as_superuser
 from deploy.secrets import ed25519_key
 from gateway.ledger.anchors import anchors_in_file, anchors_on_axis
 from gateway.timers import anchor_chains
@@ -290,10 +290,6 @@ async def fill(store: Store) -> None:
 
 async def tamper(postgres: Databases, store: Store, statement: str) -> None:
     """As the superuser, whom no trigger stops."""
-    url = make_url(postgres.server.url).set(database=make_url(store.url).database)
-    connection = await asyncpg.connect(plain_url(url.render_as_string(hide_password=False)))
-    try:
+    async with as_superuser(postgres.server.url, make_url(store.url).database or "") as connection:
         await connection.execute("SET session_replication_role = replica")
         assert not (await connection.execute(statement)).endswith(" 0")
-    finally:
-        await connection.close()

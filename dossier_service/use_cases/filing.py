@@ -176,6 +176,7 @@ def _dossier(
     status = first_status(wish.channel)
     is_received = status is DossierStatus.RECEIVED
     number = wish.applicant.personal_number
+    # What is not named here is not so yet, and empty.
     dossier = Dossier(
         code=code,
         version=1,
@@ -184,7 +185,6 @@ def _dossier(
         procedure_version=published.version,
         channel=wish.channel,
         status=status,
-        previous_status=None,
         moved_at=now,
         changed_at=now,
         helped_by=wish.helped_by,
@@ -193,14 +193,8 @@ def _dossier(
         filed_at=filed_at,
         reception_due_at=None if is_received else reception_due_at(filed_at),
         received_at=now if is_received else None,
-        due_at=None,
-        latest_at=None,
-        due_before_supplement=None,
-        finished_at=None,
         person=person_hash(number, rules.person_key) if number else None,
         summary=wish.summary,
-        reason=None,
-        note=None,
     )
     if is_received:
         start_clock(dossier, published.procedure)

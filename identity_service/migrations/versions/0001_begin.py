@@ -14,6 +14,7 @@ def upgrade() -> None:
     create_mechanics()
     _create_agencies()
     _create_clients()
+    _create_grants()
     _create_keys()
     _create_register()
 
@@ -66,6 +67,9 @@ def _create_clients() -> None:
         sa.PrimaryKeyConstraint("client_id"),
     )
     op.create_index("ix_client_agency", "client", ["agency"])
+
+
+def _create_grants() -> None:
     op.create_table(
         "access_grant",
         sa.Column("id", sa.Uuid(), nullable=False),

@@ -161,16 +161,6 @@ def _document(service: str) -> str:
 def _config(
     examples: int, passed_on: Collection[str], held: Places, own: Mapping[str, Places]
 ) -> SchemathesisConfig:
-    # Each change is asked for often enough to be granted; what it is not told is drawn at random.
-    often = {"max-examples": OFTEN * examples}
-    operations = {
-        name: {"parameters": dict(_bound(each, 1.0)), "generation": often}
-        for name, each in own.items()
-    }
-    for name in LENIENT:
-        operations.setdefault(name, {})["checks"] = {"negative_data_rejection": {"enabled": False}}
-    for name in passed_on:
-        operations.setdefault(name, {})["phases"] = {"coverage": {"enabled": False}}
     return SchemathesisConfig.from_dict(
         {
             "seed": 1,
@@ -198,9 +188,25 @@ def _config(
                 for values in places.values()
             },
             "parameters": dict(_bound(held, HALF)),
-            "operations": [{"include-name": name, **each} for name, each in operations.items()],
+            "operations": _operations(examples, passed_on, own),
         }
     )
+
+
+def _operations(
+    examples: int, passed_on: Collection[str], own: Mapping[str, Places]
+) -> list[dict[str, Any]]:
+    # Each change is asked for often enough to be granted; what it is not told is drawn at random.
+    often = {"max-examples": OFTEN * examples}
+    operations = {
+        name: {"parameters": dict(_bound(each, 1.0)), "generation": often}
+        for name, each in own.items()
+    }
+    for name in LENIENT:
+        operations.setdefault(name, {})["checks"] = {"negative_data_rejection": {"enabled": False}}
+    for name in passed_on:
+        operations.setdefault(name, {})["phases"] = {"coverage": {"enabled": False}}
+    return [{"include-name": name, **each} for name, each in operations.items()]
 
 
 def _bound(places: Places, probability: float) -> Iterator[tuple[str, dict[str, Any]]]:

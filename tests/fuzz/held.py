@@ -26,6 +26,7 @@ GRANTS, GRANT = "/identity/v1/grants", "/identity/v1/grants/{grant_id}"
 PUSHED = "/sync/v1/dossiers"
 # Each is changed once only, and is then of another version.
 MANY = 24
+FIRST: Places = {"header.if-match": ['"1"']}
 KIDS = [f"held-{number}" for number in range(MANY)]
 
 
@@ -52,9 +53,16 @@ def by_operation(apis: Apis) -> Mapping[str, Places]:
         grants = [holder.give_grant(staying[0]) for _ in range(MANY)]
         holder.register_keys(staying[0])
         holder.push(pushed := [f"H26-{datetime.now(UTC):%y%m%d}-{n:04d}" for n in range(3)])
-    first = {"header.if-match": ['"1"']}
-    change = {"path.code": codes, **first}
-    client = {"path.client_id": [*leaving, *staying]}
+    return {
+        **_of_dossiers(codes),
+        **_of_clients(leaving, staying),
+        **_of_grants(grants, staying),
+        **_of_national(pushed),
+    }
+
+
+def _of_dossiers(codes: Values) -> Mapping[str, Places]:
+    change = {"path.code": codes, **FIRST}
     return {
         f"POST {DOSSIERS}": {
             "body.procedure": [COPY],
@@ -71,14 +79,30 @@ def by_operation(apis: Apis) -> Mapping[str, Places]:
         f"POST {DOSSIER}/payments": change | {"body.fee": [COPY_FEE], "body.amount_vnd": [2_000]},
         f"POST {DOSSIER}/results": change | {"body.code": [COPY_RESULT]},
         "GET /dossier/v1/procedures/{code}": {"path.code": [COPY], "query.version": [1]},
+    }
+
+
+def _of_clients(leaving: Values, staying: Values) -> Mapping[str, Places]:
+    client = {"path.client_id": [*leaving, *staying]}
+    return {
         f"GET {CLIENT}": client,
         f"POST {CLIENT}/keys": client,
         f"DELETE {CLIENT}/keys/{{kid}}": {"path.client_id": staying[:1], "path.kid": KIDS},
-        f"POST {CLIENT}/deactivation": {"path.client_id": leaving, **first},
+        f"POST {CLIENT}/deactivation": {"path.client_id": leaving, **FIRST},
+        "GET /identity/v1/agencies/{code}": {"path.code": ["H26", "G22"]},
+    }
+
+
+def _of_grants(grants: Values, staying: Values) -> Mapping[str, Places]:
+    return {
         f"POST {GRANTS}": {"body.client_id": staying, "body.agencies[*]": ["H26"]},
         f"GET {GRANT}": {"path.grant_id": grants},
-        f"POST {GRANT}/revocation": {"path.grant_id": grants, **first},
-        "GET /identity/v1/agencies/{code}": {"path.code": ["H26", "G22"]},
+        f"POST {GRANT}/revocation": {"path.grant_id": grants, **FIRST},
+    }
+
+
+def _of_national(pushed: Values) -> Mapping[str, Places]:
+    return {
         f"GET {PUSHED}/{{code}}": {"path.code": pushed},
         f"GET {PUSHED}/{{code}}/timeline": {"path.code": pushed},
         "GET /sync/v1/indicators/{indicator}": {

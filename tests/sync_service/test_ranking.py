@@ -9,7 +9,7 @@ from shared.pagination import write_cursor
 from sync_service.models import TallyCell
 from sync_service.tallies import ALL_PROCEDURES, Grain, Handling, Part
 from tests.sync_service.national import National
-from tests.sync_service.test_indicators import dossier, pushed
+from tests.sync_service.november import dossier, pushed
 from tests.sync_service.test_view import agency, register
 
 COMMUNES: dict[str, Any] = {"period": "2026-11", "group_by": "agency", "level": "commune"}

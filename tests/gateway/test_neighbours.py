@@ -39,6 +39,8 @@ def test_nobody_is_believed_by_default() -> None:
         (scope("10.0.0.1"), True),
         (scope("10.0.1.1"), False),
         (scope("127.0.0.1", "10.0.0.1"), False),
+        # An empty line of the caller's own hides none that a proxy adds.
+        (scope("127.0.0.1", "", "203.0.113.9"), False),
         (scope("127.0.0.1", "1.1 proxy", header=b"via"), False),
         ({"type": "http", "client": None, "headers": []}, False),
     ],

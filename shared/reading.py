@@ -172,7 +172,8 @@ def _require_one_reading(request: Request, known: frozenset[str]) -> None:
             "Send each query word once.", errors=[{"at": "query", "is": "A word stands twice"}]
         )
     try:
-        unquote_to_bytes(request.scope["query_string"]).decode()
+        # Unescaped, it would be read as Latin-1.
+        unquote_to_bytes(request.scope["query_string"].decode("ascii")).decode()
     except UnicodeDecodeError:
         raise QueryUnreadable from None
 

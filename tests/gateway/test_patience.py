@@ -5,6 +5,7 @@ from weakref import ref
 import pytest
 
 from gateway.forwarding import Wait
+from gateway.forwarding.patience import TICK_S
 
 
 async def wait_for_ever(wait: Wait) -> None:
@@ -20,7 +21,9 @@ async def test_what_lasts_too_long_ends_and_its_task_goes_on() -> None:
     assert loop.time() - began >= 0.2
     assert task
     assert task.cancelling() == 0
-    await asyncio.sleep(0.01)
+    # Were it still waited for, the next tick would cancel whatever runs then.
+    await asyncio.sleep(3 * TICK_S)
+    assert task.cancelling() == 0
 
 
 async def test_what_comes_in_time_is_not_ended() -> None:

@@ -1,5 +1,6 @@
 """Who calls, and may they? In this order: ledger, token, headers, right, quota."""
 
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -20,6 +21,7 @@ from shared.problems import Problem, Unavailable
 
 DOSSIER_PATH = "/dossiers/{code}"
 LONGEST = {"X-Purpose": 200, "X-Officer": 64, "X-Dossier": 64}
+_PERSONAL_NUMBER = re.compile(r"(?<!\d)\d{12}(?!\d)")
 _NAMES = {name.lower().encode(): name for name in ("Authorization", *LONGEST)}
 # The package that runs each service: for whom an assertion is meant.
 _AUDIENCES = {
@@ -148,6 +150,9 @@ def _explain(exchange: Exchange, told: Mapping[str, str], parameters: Mapping[st
         value = told.get(name, "")
         if len(value) > longest or not value.isprintable():
             raise RequestMalformed(f"{name} has at most {longest} printable characters.")
+        # It is kept as it was said, and shown.
+        if _PERSONAL_NUMBER.search(value):
+            raise RequestMalformed(f"{name} names a person: use a code of yours, no twelve digits.")
     exchange.purpose = told.get("X-Purpose") or None
     exchange.officer = told.get("X-Officer") or None
     if DOSSIER_PATH in exchange.operation.template:

@@ -105,9 +105,20 @@ def is_within(code: str, codes: Collection[str]) -> bool:
 
 
 def covering_codes(code: str) -> tuple[str, ...]:
-    """By which a right reaches a procedure: its own code, and the national one of a localised."""
-    national, dot = code[:8], code[8:9]
-    return (code, national) if dot == "." else (code,)
+    """By which a right reaches a procedure: its own code, and the national one of a localised.
+
+    What only begins like a localised code is reached by itself alone.
+    """
+    national, agency = code[:8], code[9:]
+    is_localised = code[8:9] == "." and _is_agency_code(agency)
+    return (code, national) if is_localised else (code,)
+
+
+def _is_agency_code(code: str) -> bool:
+    try:
+        return bool(parse_agency_code(code))
+    except CodeError:
+        return False
 
 
 def parse_dossier_code(code: str) -> DossierCodeParts:

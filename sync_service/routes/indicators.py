@@ -1,5 +1,5 @@
 from datetime import date, datetime
-from typing import Annotated, Any, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -55,6 +55,11 @@ class IndicatorQuery(BaseModel):
         if self.group_by is None and self.model_fields_set & {"limit", "after"}:
             raise ValueError("limit and after page the groups: add group_by, or leave them out")
         return self
+
+    def ranking_of(self, indicator: str) -> str:
+        """What is ranked: a cursor of one ranking has no place in another."""
+        asked = self.model_dump(exclude={"limit", "after"}).values()
+        return "/".join(map(str, (indicator, *asked)))
 
     @property
     def paging(self) -> PageQuery:
@@ -138,7 +143,8 @@ async def read_indicator(
     if (rule := in_force(known, period.last)) is None:
         raise NoRuleInForce
     paging = asked.paging
-    after = paging.key(Height, Key)
+    ranking = asked.ranking_of(known)
+    after = paging.key(Literal[ranking], Height, Key)
     question = Question(
         indicator=known,
         rule=rule[1],
@@ -149,7 +155,7 @@ async def read_indicator(
         as_at=min(period.last, vn_day(now)),
         group_by=asked.group_by,
         limit=paging.limit + 1,
-        after=Place(*after) if after else None,
+        after=Place(*after[1:]) if after else None,
     )
     found = await answer(session, question)
     return IndicatorAnswer(
@@ -162,7 +168,7 @@ async def read_indicator(
         agency=AgencyOut(code=question.agency, name=found.names.get(question.agency)),
         level=asked.level,
         procedure=asked.procedure,
-        groups=_groups(found, asked.group_by, paging) if asked.group_by else None,
+        groups=_groups(found, asked.group_by, paging, ranking) if asked.group_by else None,
         as_of=AsOf(changes=found.changes, at=found.at, day=question.as_at),
     )
 
@@ -187,9 +193,9 @@ def _figure(figure: Figure) -> dict[str, Any]:
     }
 
 
-def _groups(found: Answer, group_by: GroupBy, paging: PageQuery) -> Groups:
+def _groups(found: Answer, group_by: GroupBy, paging: PageQuery, ranking: str) -> Groups:
     page, following = paging.cut(
-        list(found.page), lambda group: (str(group.place.height), group.place.key)
+        list(found.page), lambda group: (ranking, str(group.place.height), group.place.key)
     )
     items = [
         GroupOut(

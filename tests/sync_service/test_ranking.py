@@ -13,6 +13,7 @@ from tests.sync_service.november import dossier, pushed
 from tests.sync_service.test_view import agency, register
 
 COMMUNES: dict[str, Any] = {"period": "2026-11", "group_by": "agency", "level": "commune"}
+RANKING = "on_time/2026-11/None/commune/None/agency"
 IN_TIME, LATE = "11-05T10:00", "11-10T08:00"
 
 
@@ -81,7 +82,7 @@ async def test_pages_together_are_the_whole_ranking(empty: National, limit: int)
 async def test_page_behind_the_end_still_shows_the_whole(empty: National) -> None:
     await five_communes(empty)
     whole = await empty.figure("on_time", **COMMUNES)
-    behind = await empty.figure("on_time", **COMMUNES, after=write_cursor(("1", "Z")))
+    behind = await empty.figure("on_time", **COMMUNES, after=write_cursor((RANKING, "1", "Z")))
     assert behind == {**whole, "groups": {"items": [], "next": None, "total": 5}}
 
 
@@ -126,9 +127,25 @@ async def test_ranking_within_a_province_ranks_its_own_communes_alone(empty: Nat
 
 async def test_cursor_that_no_ranking_gave_is_refused(national: National) -> None:
     of_dossiers = (await national.listed(limit=1)).json()["next"] or "WyJhIiwiYiJd"
-    too_long = write_cursor(("1e99999", "H26"))
-    for cursor in ("garbage", of_dossiers, too_long, write_cursor(("0", "\0"))):
+    too_long = write_cursor((RANKING, "1e99999", "H26"))
+    for cursor in ("garbage", of_dossiers, too_long, write_cursor((RANKING, "0", "\0"))):
         answer = await national.indicator("on_time", **COMMUNES, after=cursor)
+        assert (answer.status_code, answer.json()["type"]) == (400, "/problems/cursor-unreadable")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"period": "2026-10"}, {"group_by": "channel", "level": None}, {"agency": "H41"}],
+    ids=str,
+)
+async def test_cursor_of_another_ranking_is_refused(
+    national: National, other: dict[str, Any]
+) -> None:
+    asked = {name: each for name, each in (COMMUNES | other).items() if each}
+    cursor = write_cursor((RANKING, "0", "H26"))
+    assert (await national.indicator("on_time", **COMMUNES, after=cursor)).status_code == 200
+    for indicator, question in (("on_time", asked), ("received_by_channel", COMMUNES)):
+        answer = await national.indicator(indicator, **question, after=cursor)
         assert (answer.status_code, answer.json()["type"]) == (400, "/problems/cursor-unreadable")
 
 

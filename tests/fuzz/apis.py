@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,7 +32,6 @@ STARTS_WITHIN = 60.0
 # A token lives for ten minutes; nobody asks with one that ends while the answer is on its way.
 TOKEN_SECONDS = 300.0
 MANY = 1_000_000
-LETTERS = 9
 
 
 @dataclass
@@ -42,7 +41,7 @@ class Apis:
     addresses: Mapping[str, str]
     secret: str
     authority: TestAuthority
-    letters: Mapping[str, Sequence[str]]
+    settings: Mapping[str, ServiceSettings]
     _signed_in: dict[str, str] = field(default_factory=dict)
     _signed_in_until: float = 0.0
 
@@ -51,6 +50,10 @@ class Apis:
             self._signed_in = sign_in(self.addresses["identity"], CLIENT, self.secret)
             self._signed_in_until = time.monotonic() + TOKEN_SECONDS
         return self._signed_in
+
+    def set_aside(self, service: str, count: int) -> list[str]:
+        """Messages that a consumer of the service could not handle: their ids."""
+        return run_apart(_set_aside(self.settings[service], count))
 
     def headers(self, service: str, operation: str) -> dict[str, str]:
         """Of one call: to the gateway with purpose and officer, to a service with its right."""
@@ -77,21 +80,17 @@ def open_apis(postgres: Databases, folder: Path) -> Iterator[Apis]:
     everything = make_grant(CLIENT, operations=["*"], agencies=None, per_second=MANY)
     run_apart(tell(settings, make_client(CLIENT, AGENCY), everything))
     own = {"gateway": settings, **{name: app.state.settings for name, app in apps.items()}}
-    letters: dict[str, list[str]] = {name: [] for name in own}
-    for name, each in own.items():
-        run_apart(_set_aside(each, letters[name]))
     with _served(made), running(gateway_child(settings, folder / "gateway.log")):
         run_apart(until_ready(urls["gateway"]))
         secret = read_secrets(folder / "sandbox.json")[CLIENT]
-        yield Apis(urls, secret, TestAuthority(right=signing_rights(settings)), letters)
+        yield Apis(urls, secret, TestAuthority(right=signing_rights(settings)), own)
 
 
-async def _set_aside(settings: ServiceSettings, letters: list[str]) -> None:
-    """Messages that a consumer of the service could not handle; their ids go into `letters`."""
+async def _set_aside(settings: ServiceSettings, count: int) -> list[str]:
     async with open_database(settings) as sessions, sessions.begin() as session:
-        for number in range(LETTERS):
+        for number in range(count):
             await set_aside(session, record(agency(f"H26.{number}")), ValueError())
-        letters += [str(each.id) for each in await list_dead_letters(session, "open")]
+        return [str(each.id) for each in await list_dead_letters(session, "open")]
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Schemathesis as it asks here: derandomised, every check on that can hold, and one of our own."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -15,7 +15,7 @@ from schemathesis.engine.recorder import ScenarioRecorder
 from schemathesis.engine.run import PhaseName
 
 from tests.fuzz.apis import Apis
-from tests.fuzz.held import Places, Values, by_operation, everywhere
+from tests.fuzz.held import EVERYWHERE, Places, Values, by_operation
 
 # What a schema cannot say: a calendar, a rule between two members, a time's bounds, a key's curve,
 # that a cursor is one that was given, and that 1.0, an integer in JSON Schema, is not taken for 1
@@ -59,7 +59,6 @@ CHECKS = {
     "missing_required_header": {"expected-statuses": [400, 401, 422, 428]},
 }
 HALF = 0.5
-IN_TURN = PhaseName.STATEFUL_TESTING.value
 OFTEN = 2
 # How many more of them than of single requests: each asks a few operations in turn.
 STORIES = 4
@@ -98,11 +97,14 @@ class Report:
     asked: Counter[str] = field(default_factory=Counter)
     statuses: Counter[int] = field(default_factory=Counter)
     operations: set[str] = field(default_factory=set)
-    granted: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    granted: Counter[str] = field(default_factory=Counter)
+    # Of each story what was granted in it.
+    stories: list[frozenset[str]] = field(default_factory=list)
     failures: dict[tuple[str, str, str], str] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
 
     def take(self, phase: str, recorder: ScenarioRecorder) -> None:
+        granted = Counter[str]()
         for key, asked in recorder.interactions.items():
             label = recorder.cases[key].value.operation.label
             self.asked[phase] += 1
@@ -110,7 +112,10 @@ class Report:
             if asked.response is not None:
                 self.statuses[asked.response.status_code] += 1
                 if asked.response.status_code < 300:
-                    self.granted[phase][label] += 1
+                    granted[label] += 1
+        self.granted += granted
+        if phase == PhaseName.STATEFUL_TESTING.value:
+            self.stories.append(frozenset(granted))
         for key, checks in recorder.checks.items():
             for check in checks:
                 if check.failure_info is not None:
@@ -123,7 +128,7 @@ class Report:
     @property
     def unanswered(self) -> list[str]:
         """What was asked and never granted."""
-        return sorted(self.operations.difference(*self.granted.values()))
+        return sorted(self.operations.difference(self.granted))
 
     def __str__(self) -> str:
         told = [f"{where}: {title}: {what}" for where, title, what in self.failures]
@@ -140,7 +145,7 @@ def ask(
     """
     schema = schemathesis.openapi.from_url(
         apis.addresses[service] + _document(service),
-        config=_config(examples, passed_on, everywhere(apis.letters[service]), by_operation(apis)),
+        config=_config(examples, passed_on, by_operation(apis)),
     )
     schema.auth(refresh_interval=None)(_proof(apis, service))
     report = Report()
@@ -159,7 +164,7 @@ def _document(service: str) -> str:
 
 
 def _config(
-    examples: int, passed_on: Collection[str], held: Places, own: Mapping[str, Places]
+    examples: int, passed_on: Collection[str], own: Mapping[str, Places]
 ) -> SchemathesisConfig:
     return SchemathesisConfig.from_dict(
         {
@@ -184,10 +189,10 @@ def _config(
             "checks": CHECKS,
             "dictionaries": {
                 _dictionary(values): {"values": list(values)}
-                for places in (held, *own.values())
+                for places in (EVERYWHERE, *own.values())
                 for values in places.values()
             },
-            "parameters": dict(_bound(held, HALF)),
+            "parameters": dict(_bound(EVERYWHERE, HALF)),
             "operations": _operations(examples, passed_on, own),
         }
     )

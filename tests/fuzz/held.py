@@ -4,7 +4,7 @@ Half of the values there are of these, and all where an operation is told its ow
 at random alone finds nothing, and never comes to where something is changed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -26,21 +26,19 @@ GRANTS, GRANT = "/identity/v1/grants", "/identity/v1/grants/{grant_id}"
 PUSHED = "/sync/v1/dossiers"
 # Each is changed once only, and is then of another version.
 MANY = 24
+CLIENTS_HELD = ["onestop-h26", "onestop-h01"]
 FIRST: Places = {"header.if-match": ['"1"']}
 KIDS = [f"held-{number}" for number in range(MANY)]
 
 
-def everywhere(letters: Sequence[str]) -> Places:
-    """Of the client who asks, nothing."""
-    clients = ["onestop-h26", "onestop-h01"]
-    return {
-        "header.if-match": ['"1"', '"2"', '"3"'],
-        "path.client_id": clients,
-        "body.client_id": clients,
-        "body.agency": ["H26", "H01"],
-        "body.kid": ["signing-1", "signing-2"],
-        "path.letter_id": letters,
-    }
+# Of the client who asks, nothing.
+EVERYWHERE: Places = {
+    "header.if-match": ['"1"', '"2"', '"3"'],
+    "path.client_id": CLIENTS_HELD,
+    "body.client_id": CLIENTS_HELD,
+    "body.agency": ["H26", "H01"],
+    "body.kid": ["signing-1", "signing-2"],
+}
 
 
 def by_operation(apis: Apis) -> Mapping[str, Places]:
@@ -58,6 +56,7 @@ def by_operation(apis: Apis) -> Mapping[str, Places]:
         **_of_clients(leaving, staying),
         **_of_grants(grants, staying),
         **_of_national(pushed),
+        **dict(_of_letters(apis)),
     }
 
 
@@ -84,11 +83,14 @@ def _of_dossiers(codes: Values) -> Mapping[str, Places]:
 
 def _of_clients(leaving: Values, staying: Values) -> Mapping[str, Places]:
     client = {"path.client_id": [*leaving, *staying]}
+    new = [f"new-{uuid4().hex}" for _ in range(MANY)]
     return {
+        f"POST {CLIENTS}": {"body.client_id": new, "body.agency": ["H26"]},
         f"GET {CLIENT}": client,
         f"POST {CLIENT}/keys": client,
         f"DELETE {CLIENT}/keys/{{kid}}": {"path.client_id": staying[:1], "path.kid": KIDS},
         f"POST {CLIENT}/deactivation": {"path.client_id": leaving, **FIRST},
+        "POST /identity/v1/agencies": {"body.parent": ["H26"]},
         "GET /identity/v1/agencies/{code}": {"path.code": ["H26", "G22"]},
     }
 
@@ -111,6 +113,16 @@ def _of_national(pushed: Values) -> Mapping[str, Places]:
             "query.agency": ["H26"],
         },
     }
+
+
+def _of_letters(apis: Apis) -> Iterator[tuple[str, Places]]:
+    """The gateway leads to those of each service. One is settled once, in one way."""
+    for service in apis.settings:
+        letter = f"/{service}/v1/dead-letters/{{letter_id}}"
+        letters = apis.set_aside(service, 2 * MANY)
+        yield f"GET {letter}", {"path.letter_id": letters}
+        yield f"DELETE {letter}", {"path.letter_id": letters[:MANY]}
+        yield f"POST {letter}/replay", {"path.letter_id": letters[MANY:]}
 
 
 class _Holder:

@@ -177,15 +177,16 @@ def _refuse_taken_ports(stack: Stack) -> None:
     wanted = {name: port for name, port in stack.ports.items() if name != "BROKER_PORT"}
     if not stack.kafka_servers:
         wanted["BROKER_PORT"] = stack.ports["BROKER_PORT"]
+    offered = set(stack.ports.values())
     taken = [
         f"Port {port} is taken, and {_owner(name)} wants it. "
-        f"Choose another: {name}={_free_near(port, stack)} make run"
+        f"Choose another: {name}={_free_near(port, offered)} make run"
         for name, port in wanted.items()
         if is_taken(port)
     ]
     taken += [
         f"Port {port} is wanted twice, also by {_owner(name)}. "
-        f"Choose another: {name}={_free_near(port, stack)} make run"
+        f"Choose another: {name}={_free_near(port, offered)} make run"
         for number, (name, port) in enumerate(wanted.items())
         if port in list(wanted.values())[:number]
     ]
@@ -193,11 +194,12 @@ def _refuse_taken_ports(stack: Stack) -> None:
         raise PortTakenError("\n".join(taken))
 
 
-def _free_near(port: int, stack: Stack) -> int:
-    """Free now, and wanted by no other part of the stack."""
-    wanted = set(stack.ports.values())
+def _free_near(port: int, offered: set[int]) -> int:
+    """Free now, and offered to no other part of the stack: each is offered once."""
     near = range(port + 1, port + 1000)
-    return next(other for other in near if other not in wanted and not is_taken(other))
+    found = next(other for other in near if other not in offered and not is_taken(other))
+    offered.add(found)
+    return found
 
 
 def _owner(variable: str) -> str:

@@ -28,9 +28,11 @@ from tests.faults.report import line, write_report, write_soak
 from tests.faults.suffer import Ground, suffer
 
 BROKEN_OFF = 130
+NUMBERS = ("RATE", "SECONDS", "SOAK")
 
 
 def main() -> int:
+    _refuse_what_is_no_number()
     if unknown := [word for word in _words() if not any(word in each.name for each in FAULTS)]:
         names = ", ".join(fault.name for fault in FAULTS)
         sys.exit(f"ONLY: no fault has {', '.join(unknown)} in its name; there are {names}")
@@ -59,6 +61,14 @@ def main() -> int:
     told = f"{len(struck)} faults in {seconds / 60:.1f} minutes, {skipped} skipped"
     say(f"{told}; not held: {', '.join(bad) or 'none'}")
     return int(bool(bad) or not struck)
+
+
+def _refuse_what_is_no_number() -> None:
+    for name in NUMBERS:
+        try:
+            float(os.environ.get(name) or 0)
+        except ValueError:
+            sys.exit(f"{name}: a number is needed, as in {name}=30")
 
 
 def _fetch_kafka() -> None:

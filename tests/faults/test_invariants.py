@@ -76,6 +76,7 @@ def _twice(service: str, table: str, where: str, change: str, complaint: str) ->
     return Damage(service, table, where, copied, complaint)
 
 
+NOBODYS = "00000000-0000-4000-8000-000000000001"
 _FILED = "headers ->> 'ce_type' = 'dossier.filed.v1'"
 DAMAGES = {
     "dossier lost": _gone("dossier_service", "dossier", "code = '{code}'", "which is not there"),
@@ -127,15 +128,15 @@ DAMAGES = {
     "dossier in the national view that nobody filed": _twice(
         "sync_service",
         "national_dossier",
-        "code = '{code}'",
+        "code IN ('{code}', 'H26.999-261122-0001')",
         "'code', 'H26.999-261122-0001'",
         "is in the national view and nowhere else",
     ),
     "event handled that nobody sent": _twice(
         "sync_service",
         "handled_event",
-        "id = '{handled}'",
-        "'id', gen_random_uuid()",
+        f"id IN ('{{handled}}', '{NOBODYS}')",
+        f"'id', '{NOBODYS}'",
         "sync_service: 1 handled events that nobody sent",
     ),
     "inbox with a gap": _gone(

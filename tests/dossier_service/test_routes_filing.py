@@ -19,9 +19,9 @@ from tests.dossier_service.desk import (
     Desk,
     at,
     instant,
-    statements,
     wish,
 )
+from tests.statements import statements
 
 
 async def test_online_dossier_is_registered_and_waits_for_reception(desk: Desk) -> None:

@@ -17,8 +17,8 @@ from tests.dossier_service.desk import (
     instant,
     payment,
     result,
-    statements,
 )
+from tests.statements import statements
 
 
 async def test_dossier_goes_from_filing_to_return(desk: Desk) -> None:

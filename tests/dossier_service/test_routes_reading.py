@@ -17,8 +17,8 @@ from tests.dossier_service.desk import (
     SEAL,
     Desk,
     at,
-    statements,
 )
+from tests.statements import statements
 
 
 async def codes(desk: Desk, **asked: Any) -> list[str]:

@@ -1,33 +1,22 @@
 """What a call costs the database: statements beside the begin and the end of its transaction."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import AbstractContextManager
 from uuid import uuid4
 
-from sqlalchemy import event
-
 from tests.dossier_service.desk import DOSSIERS, Desk, wish
+from tests.statements import statements
 
 
-@contextmanager
-def counted(desk: Desk) -> Iterator[list[str]]:
+def counted(desk: Desk) -> AbstractContextManager[list[str]]:
     """Fills with the statements of what is called in it.
 
     Without those that fill the memory of procedures and agencies: they come every few seconds.
     """
-    statements: list[str] = []
-    engine = desk.sessions.kw["bind"].sync_engine
+    return statements(desk.sessions, keep=_is_of_the_call)
 
-    def note(_: Any, __: Any, statement: str, *_others: Any) -> None:
-        if not any(table in statement for table in ("FROM procedure_version", "FROM agency")):
-            statements.append(statement)
 
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield statements
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
+def _is_of_the_call(statement: str) -> bool:
+    return not any(table in statement for table in ("FROM procedure_version", "FROM agency"))
 
 
 def key() -> dict[str, str]:

@@ -1,7 +1,7 @@
 """The national view in the words of its tests."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -9,13 +9,14 @@ from typing import Any
 
 from fastapi import FastAPI
 from httpx import AsyncClient, Response
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from shared.database import SessionFactory
 from shared.events import DossierEvent, DossierFiled, DossierMoved, DossierProgressed
 from sync_service.projections import project_dossiers
 from sync_service.settings import Settings
 from tests.factories import TestAuthority
+from tests.statements import statements
 
 OPERATOR = "operator-vpcp"
 EXTERNAL = "external-h41"
@@ -177,19 +178,9 @@ class National:
         async with self.sessions.begin() as session:
             await project_dossiers(session, events)
 
-    @contextmanager
-    def asking(self) -> Iterator[list[str]]:
+    def asking(self) -> AbstractContextManager[list[str]]:
         """The statements that reach the database meanwhile."""
-        engine, seen = self.sessions.kw["bind"].sync_engine, list[str]()
-
-        def note(_: Any, __: Any, statement: str, *___: Any) -> None:
-            seen.append(statement)
-
-        event.listen(engine, "before_cursor_execute", note)
-        try:
-            yield seen
-        finally:
-            event.remove(engine, "before_cursor_execute", note)
+        return statements(self.sessions)
 
     async def scalar(self, query: str, **values: Any) -> Any:
         async with self.sessions() as session:

@@ -2,6 +2,8 @@
 
 import asyncio
 
+from deploy.kafka.server import KafkaServer
+from deploy.postgres import EmbeddedPostgres
 from tests.faults.fault import Site
 from tests.faults.strikes.disk import keep_full
 
@@ -12,21 +14,21 @@ DATABASE_AWAY_SECONDS = 10.0
 async def stop_axis(site: Site) -> None:
     """For longer than any session lasts; it keeps its messages."""
     assert site.axis
-    await asyncio.to_thread(site.axis.stop)
-    try:
-        await asyncio.sleep(AXIS_AWAY_SECONDS)
-    finally:
-        await asyncio.to_thread(site.axis.start)
+    await _keep_away(site.axis, AXIS_AWAY_SECONDS)
 
 
 async def stop_database(site: Site) -> None:
     """In order, as for an upgrade; started again later."""
     assert site.database
-    await asyncio.to_thread(site.database.stop)
+    await _keep_away(site.database, DATABASE_AWAY_SECONDS)
+
+
+async def _keep_away(store: KafkaServer | EmbeddedPostgres, seconds: float) -> None:
+    await asyncio.to_thread(store.stop)
     try:
-        await asyncio.sleep(DATABASE_AWAY_SECONDS)
+        await asyncio.sleep(seconds)
     finally:
-        await asyncio.to_thread(site.database.start)
+        await asyncio.to_thread(store.start)
 
 
 async def fill_disk_of_axis(site: Site) -> None:

@@ -3,7 +3,7 @@
 import base64
 import binascii
 from http import HTTPStatus
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Self, TypeVar
 
 import orjson
 from fastapi import Depends, Query
@@ -34,6 +34,11 @@ class PageQuery(BaseModel):
 
     limit: int
     after: tuple[Any, ...] | None
+
+    @classmethod
+    def of(cls, limit: int, cursor: str | None) -> Self:
+        """As the words of a query have it; raises CursorUnreadable."""
+        return cls(limit=limit, after=read_cursor(cursor) if cursor else None)
 
     def key(self, *types: Any) -> tuple[Any, ...] | None:
         """`after` as values of these types: a date or UUID comes back from a cursor as text.
@@ -73,7 +78,7 @@ async def _page_query(
     limit: Annotated[int, Query(ge=1, le=MOST, description="how many at most")] = 50,
     after: Annotated[str | None, Query(description="`next` of the page before")] = None,
 ) -> PageQuery:
-    return PageQuery(limit=limit, after=read_cursor(after) if after else None)
+    return PageQuery.of(limit, after)
 
 
 Paging = Annotated[PageQuery, Depends(_page_query)]

@@ -16,7 +16,7 @@ from shared.events.codes import (
     ProcedureCode,
     national_code,
 )
-from shared.pagination import MOST, PageQuery, read_cursor
+from shared.pagination import MOST, PageQuery
 from sync_service.agencies import covers
 from sync_service.clock import Day
 from sync_service.models import Agency, NationalDossier, Party, PendingParty
@@ -56,7 +56,7 @@ class DossierFilter(BaseModel):
     @property
     def paging(self) -> PageQuery:
         """Part of the model, not `shared.pagination.Paging`: it refuses what it does not know."""
-        return PageQuery(limit=self.limit, after=read_cursor(self.after) if self.after else None)
+        return PageQuery.of(self.limit, self.after)
 
     def covered_by(self, right: Right) -> bool:
         return self.agency is not None and covers(right.agencies, self.agency)

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from shared.auth import Caller
 from shared.database import Session
 from shared.events.codes import AgencyCode, Channel, ProcedureCode
-from shared.pagination import MOST, Page, PageQuery, read_cursor
+from shared.pagination import MOST, Page, PageQuery
 from shared.reading import Router
 from sync_service.clock import Now
 from sync_service.filters import LEVEL
@@ -64,7 +64,7 @@ class IndicatorQuery(BaseModel):
     @property
     def paging(self) -> PageQuery:
         """Part of the model, not `shared.pagination.Paging`: it refuses what it does not know."""
-        return PageQuery(limit=self.limit, after=read_cursor(self.after) if self.after else None)
+        return PageQuery.of(self.limit, self.after)
 
 
 class FigureOut(BaseModel):
@@ -144,7 +144,6 @@ async def read_indicator(
         raise NoRuleInForce
     paging = asked.paging
     ranking = asked.ranking_of(known)
-    after = paging.key(Literal[ranking], Height, Key)
     question = Question(
         indicator=known,
         rule=rule[1],
@@ -155,7 +154,7 @@ async def read_indicator(
         as_at=min(period.last, vn_day(now)),
         group_by=asked.group_by,
         limit=paging.limit + 1,
-        after=Place(*after[1:]) if after else None,
+        after=_after(paging, ranking),
     )
     found = await answer(session, question)
     return IndicatorAnswer(
@@ -171,6 +170,12 @@ async def read_indicator(
         groups=_groups(found, asked.group_by, paging, ranking) if asked.group_by else None,
         as_of=AsOf(changes=found.changes, at=found.at, day=question.as_at),
     )
+
+
+def _after(paging: PageQuery, ranking: str) -> Place | None:
+    """Raises CursorUnreadable where the cursor is of another ranking."""
+    after = paging.key(Literal[ranking], Height, Key)
+    return Place(*after[1:]) if after else None
 
 
 def _known(indicator: str) -> IndicatorId:

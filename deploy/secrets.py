@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from deploy.services import SERVICES
 
-PERSON_HASH_KEY_BYTES = 32
+PERSON_HASH_KEY_BYTES = DIGEST_KEY_BYTES = 32
 
 
 def ed25519_key() -> str:
@@ -31,10 +31,15 @@ def person_hash_key() -> str:
     return secrets.token_hex(PERSON_HASH_KEY_BYTES)
 
 
+def digest_key() -> str:
+    return secrets.token_hex(DIGEST_KEY_BYTES)
+
+
 def key_encryption_key() -> str:
     return Fernet.generate_key().decode()
 
 
+EACH: Mapping[str, Callable[[], str]] = {"database_password": password, "digest_key": digest_key}
 SECRETS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "gateway": {"rights_key": ed25519_key, "ledger_key": ed25519_key},
     "identity_service": {"key_encryption_key": key_encryption_key},
@@ -50,7 +55,7 @@ def make_secrets(directory: Path) -> None:
     _make_folder(directory)
     for service in SERVICES:
         _make_folder(directory / service)
-        for name, make in {"database_password": password, **SECRETS[service]}.items():
+        for name, make in {**EACH, **SECRETS[service]}.items():
             _write_once(directory / service / name, make)
     shared = directory / HASHING_SERVICES[0] / "person_hash_key"
     _write_once(shared, person_hash_key)

@@ -35,10 +35,11 @@ class RecordFilter(BaseModel):
 
 
 class RecordOut(BaseModel):
-    """One access. `subjects` are keyed hashes; digests are SHA-256 in hex of the two bodies.
+    """One access. `subjects` are keyed hashes; the commitments bind the two bodies.
 
-    `completes` is the id of the record whose answer was too long to be held back. Where the right
-    names fields, the members that it does not name are left out; what is always there is required.
+    The caller alone can open a commitment, with the salt of its receipt. `completes` is the id of
+    the record whose answer was too long to be held back. Where the right names fields, the members
+    that it does not name are left out; what is always there is required.
     """
 
     id: str
@@ -55,8 +56,8 @@ class RecordOut(BaseModel):
     dossier: str | None = None
     subjects: list[str] | None = None
     fields: list[str] | None = None
-    request_sha256: str | None = None
-    response_sha256: str | None = None
+    request_commitment: str | None = None
+    response_commitment: str | None = None
     outcome: Outcome | None = None
     status: int | None = None
     duration_ms: int | None = None

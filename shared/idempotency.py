@@ -4,7 +4,7 @@ The key is claimed in the transaction of the effect. A repeat that comes while t
 under way waits for it on the unique index, and then gets the first one's answer.
 """
 
-import hashlib
+import hmac
 from collections.abc import Mapping
 from datetime import datetime
 from http import HTTPStatus
@@ -113,7 +113,7 @@ async def _once(
         return Once(session, caller.client, None)
     if not 0 < len(idempotency_key) <= MOST_CHARACTERS:
         raise KeyUnreadable(f"Use 1 to {MOST_CHARACTERS} characters, a UUID for instance.")
-    digest = await _digest(request, caller.right)
+    digest = await _keyed_digest(request, caller.right)
     claim = {"client": caller.client, "key": idempotency_key, "request": digest}
     if await session.scalar(_CLAIM, claim):
         return Once(session, caller.client, idempotency_key)
@@ -124,15 +124,20 @@ async def _once(
     raise Replayed(_first_answer(row, digest))
 
 
-async def _digest(request: Request, right: Right) -> bytes:
-    """Of the request and of what its caller may see: an answer is for that right alone."""
-    url = request.url
+async def _keyed_digest(request: Request, right: Right) -> bytes:
+    """Return the HMAC of the request and of the limits of its right: an answer fits one right.
+
+    It is keyed because a body has few possible values, which a plain digest would show to each
+    reader of the table.
+    """
+    url, settings = request.url, request.app.state.settings
     parts = (request.method, url.path, url.query, request.headers.get("If-Match", ""))
-    start = hashlib.sha256("\n".join(parts).encode())
+    key = settings.digest_key.get_secret_value().encode()
+    digest = hmac.new(key, "\n".join(parts).encode(), "sha256")
     limits = (right.procedures, right.fields, right.agencies)
-    start.update(orjson.dumps([None if limit is None else sorted(limit) for limit in limits]))
-    start.update(await request.body())
-    return start.digest()
+    digest.update(orjson.dumps([None if limit is None else sorted(limit) for limit in limits]))
+    digest.update(await request.body())
+    return digest.digest()
 
 
 def _first_answer(row: IdempotencyKey, digest: bytes) -> Response:

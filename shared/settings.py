@@ -1,6 +1,7 @@
 """What every process reads from its environment; a value without a default must be given."""
 
 import os
+from secrets import token_hex
 from typing import Literal, Self
 
 from pydantic import Field, SecretStr
@@ -17,6 +18,9 @@ class ServiceSettings(BaseSettings):
     database_url: str = Field(description="postgresql+asyncpg://role@host/database")
     database_password: SecretStr | None = None
     database_pool: int = 10
+    # Keys each stored digest of what a caller sent. Processes that share a database share it; where
+    # none is given, a repeat that another process or a later start reads is refused.
+    digest_key: SecretStr = Field(default_factory=lambda: SecretStr(token_hex(32)))
     kafka_servers: str
     # The embedded broker knows no idempotent producer and wakes no waiting fetch.
     kafka_idempotent: bool = True

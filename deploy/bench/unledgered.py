@@ -23,8 +23,8 @@ class NoWriter(LedgerWriter):
     def require_open(self, operation: Operation) -> None:
         pass
 
-    async def record(self, exchange: Exchange) -> None:
-        pass
+    async def record(self, _: Exchange) -> bytes:
+        return b"head=::, signature=::"
 
     def note(self, exchange: Exchange) -> None:
         pass

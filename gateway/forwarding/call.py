@@ -14,8 +14,9 @@ from starlette.types import Receive, Scope, Send
 from gateway.forwarding.bodies import BodyBrokeOff, CallerGone
 from gateway.forwarding.connection import BrokenOffError, Connection
 from gateway.forwarding.exchange import CALLER_GONE, Exchange, Ledger, Outcome
-from gateway.forwarding.headers import Headers, Trace, outward, trace_of
+from gateway.forwarding.headers import Header, Headers, Trace, outward, trace_of
 from gateway.forwarding.patience import Wait
+from gateway.forwarding.receipt import RECEIPT_HEADER, receipt
 from gateway.problems import QuotaSpent, RequestMalformed, SubjectNotNamed
 from gateway.upstreams import KIB, MIB, Match
 from shared.edge import METHODS, OTHER_METHOD, UNMATCHED
@@ -52,6 +53,8 @@ class Call:
         self.begun = self.measured = False
         self._ledger, self._send = ledger, send
         self._recorded = False
+        self._receipt: tuple[Header, ...] = ()
+        self._completion: str | None = None
 
     async def carry(self, work: Awaitable[None], scope: Scope, receive: Receive) -> None:
         """Awaits `work`, which answers; what it raises becomes the answer and the record."""
@@ -71,6 +74,7 @@ class Call:
     async def _tell(self, problem: Problem, scope: Scope, receive: Receive) -> None:
         response = respond(problem)
         response.headers["x-request-id"] = self.trace.request_id
+        response.raw_headers.extend(self._receipt)
         await response(scope, receive, self._send)
 
     def opening_limit(self, answer: Connection) -> int:
@@ -86,11 +90,13 @@ class Call:
         """`rest` is None where `opening` is the whole body."""
         outer = self._end(status, raw)
         digest = hashlib.sha256(opening) if self.operation.personal else None
+        completion = str(uuid4()) if digest and rest else None
         if digest and rest is None:
             self.exchange.response_sha256 = digest.hexdigest()
-        await self._record()
+        await self._record(completion)
         self.begun = True
-        await self._send({"type": "http.response.start", "status": status, "headers": outer})
+        headers = [*outer, *self._receipt]
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
         if rest is None or opening:
             await self._send_piece(opening, more=rest is not None)
         if rest is not None:
@@ -163,10 +169,13 @@ class Call:
         except TimeoutError:
             raise CallerGone from None
 
-    async def _record(self) -> None:
+    async def _record(self, completion: str | None = None) -> None:
         if self.operation.personal:
-            self._recorded = True
-            await self._ledger.record(self.exchange)
+            self._recorded, self._completion = True, completion
+            exchange = self.exchange
+            seal = await self._ledger.record(exchange)
+            value = receipt(exchange.id, exchange.salt, seal, completion=completion)
+            self._receipt = ((RECEIPT_HEADER, value),)
 
     def _note(self) -> None:
         self._measure()
@@ -184,7 +193,7 @@ class Call:
             return
         rest = replace(
             self.exchange,
-            id=str(uuid4()),
+            id=self._completion or str(uuid4()),
             completes=self.exchange.id,
             response_sha256=response_sha256,
         )

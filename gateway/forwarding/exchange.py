@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from http import HTTPStatus
+from secrets import token_bytes
 from typing import Protocol
 from uuid import uuid4
 
 from starlette.types import Scope
 
+from gateway.forwarding.receipt import SALT_BYTES
 from gateway.upstreams import Operation
 
 CALLER_GONE = 499
@@ -33,10 +35,10 @@ class Outcome(StrEnum):
 class Exchange:
     """`admit` fills the caller's part, the forwarder the rest.
 
-    Digests are lower-case hex and stand only where the operation is personal. `subjects` are keyed
-    hashes. An answer too long to be held back has two records: the first has no response digest,
-    the second has, and `completes` is the first one's `id` (`request_id` is the caller's to choose,
-    and to use again).
+    Digests of the bodies are lower-case hex and stand only where the operation is personal; they
+    end with the call: the record holds commitments under `salt`, which the caller alone gets.
+    `subjects` are keyed hashes. `completes` is the `id` of the first record of the same call
+    (`request_id` is the caller's to choose, and to use again).
     """
 
     operation: Operation
@@ -54,6 +56,7 @@ class Exchange:
     fields: tuple[str, ...] = ()
     completes: str | None = None
     id: str = field(default_factory=lambda: str(uuid4()))
+    salt: bytes = field(default_factory=lambda: token_bytes(SALT_BYTES), repr=False)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     duration_s: float = 0.0
     _began: float = field(default_factory=time.perf_counter)
@@ -72,10 +75,11 @@ class Ledger(Protocol):
     def require_open(self, operation: Operation) -> None:
         """Raises a Problem where a call must not begin, because it could not be recorded."""
 
-    async def record(self, exchange: Exchange) -> None:
-        """Returns when the record is durable; raises a Problem when it cannot be made so.
+    async def record(self, exchange: Exchange) -> bytes:
+        """Return the seal for the receipt once the record is durable.
 
-        A wait that is cancelled does not take the record back.
+        Raises a Problem when it cannot be made so. A wait that is cancelled does not take the
+        record back.
         """
 
     def note(self, exchange: Exchange) -> None:

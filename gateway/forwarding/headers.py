@@ -48,6 +48,7 @@ _NOT_FROM_INSIDE = _HOP_BY_HOP | {
     b"set-cookie",
     b"x-dossier",
     b"x-fields",
+    b"x-ledger-receipt",
     b"x-request-id",
     b"x-right",
     b"x-subject",

@@ -6,14 +6,20 @@ from typing import NamedTuple, Self
 import orjson
 
 from gateway.forwarding import Exchange, Outcome
+from gateway.forwarding.receipt import commitment
+
+# Records of the first form hold plain digests of the bodies. They stay as they were sealed, and
+# nobody is shown these members apart from the whole sealed text.
+_ABSENT = {"request_commitment": None, "response_commitment": None}
+_DROPPED = ("request_sha256", "response_sha256")
 
 
 class AccessRecord(NamedTuple):
-    """`at` is UTC; `subjects` are keyed hashes of persons; digests are lower-case hex.
+    """`at` is UTC; `subjects` are keyed hashes of persons; commitments are lower-case hex.
 
     The members stand in the order of their names, as in the canonical form. An answer too long to
     be held back has two records: the second `completes` the one of that id and alone has
-    `response_sha256`. `request_id` may be the caller's, who may use it again.
+    `response_commitment`. `request_id` may be the caller's, who may use it again.
     """
 
     agency: str | None
@@ -28,9 +34,9 @@ class AccessRecord(NamedTuple):
     operation: str
     outcome: Outcome
     purpose: str | None
+    request_commitment: str | None
     request_id: str
-    request_sha256: str | None
-    response_sha256: str | None
+    response_commitment: str | None
     status: int
     subjects: tuple[str, ...]
 
@@ -49,9 +55,9 @@ class AccessRecord(NamedTuple):
             operation=exchange.operation.name,
             outcome=exchange.outcome,
             purpose=exchange.purpose,
+            request_commitment=commitment(exchange.salt, "request", exchange.request_sha256),
             request_id=exchange.request_id,
-            request_sha256=exchange.request_sha256,
-            response_sha256=exchange.response_sha256,
+            response_commitment=commitment(exchange.salt, "response", exchange.response_sha256),
             status=exchange.status,
             subjects=exchange.subjects,
         )
@@ -65,7 +71,10 @@ class AccessRecord(NamedTuple):
 
     @classmethod
     def read(cls, canonical: bytes) -> Self:
-        told = orjson.loads(canonical)
+        """Return the record out of its sealed text; members that its form lacks are None."""
+        told = _ABSENT | orjson.loads(canonical)
+        for name in _DROPPED:
+            told.pop(name, None)
         return cls(
             **told
             | {

@@ -23,6 +23,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from sqlalchemy import URL
 
 from gateway.forwarding import Exchange, Wait
+from gateway.forwarding.receipt import seal_members
 from gateway.ledger.chain import Backend, Chain, claim, connected, outcome
 from gateway.ledger.records import AccessRecord
 from gateway.ledger.seals import SealedBatch, seal
@@ -59,11 +60,11 @@ class ChainNotHeldError(Exception):
 class Entry(NamedTuple):
     record: AccessRecord
     canonical: bytes
-    durable: asyncio.Future[None] | None
+    durable: asyncio.Future[bytes] | None
 
-    def settle(self) -> None:
+    def settle(self, seal: bytes) -> None:
         if self.durable and not self.durable.done():
-            self.durable.set_result(None)
+            self.durable.set_result(seal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,19 +95,20 @@ class LedgerWriter:
         if (operation.personal and not self._open) or self._full:
             raise LedgerAway
 
-    async def record(self, exchange: Exchange) -> None:
-        """Returns when the record is durable; raises LedgerAway when that takes too long.
+    async def record(self, exchange: Exchange) -> bytes:
+        """Return the seal for the receipt once the record is durable.
 
-        It is then still written later: the call may have had its effect.
+        Raises LedgerAway when that takes too long. The record is then still written later: the
+        call may have had its effect.
         """
         if not self._open and exchange.client is None:
             TURNED_AWAY.inc()
             raise LedgerAway
-        durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        durable: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._add(exchange, durable)
         try:
             with Wait(PATIENCE_SECONDS):
-                await durable
+                return await durable
         except TimeoutError:
             raise LedgerAway from None
 
@@ -154,7 +156,7 @@ class LedgerWriter:
             log.error("ledger_away", error=type(error).__name__, records=len(self._pending))
         self._open = False
 
-    def _add(self, exchange: Exchange, durable: asyncio.Future[None] | None) -> None:
+    def _add(self, exchange: Exchange, durable: asyncio.Future[bytes] | None) -> None:
         record = AccessRecord.of(exchange)
         self._pending.append(Entry(record, record.canonical(), durable))
         if durable or len(self._pending) >= MOST_IN_BATCH:
@@ -220,6 +222,8 @@ class LedgerWriter:
 
     def _settle_doubt(self) -> None:
         assert self._doubt
+        batch = self._doubt.batch
+        members = seal_members(batch.header, batch.signature)
         for entry in self._doubt.entries:
-            entry.settle()
+            entry.settle(members)
         self._doubt = None

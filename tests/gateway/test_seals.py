@@ -4,6 +4,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from gateway import merkle
 from gateway.forwarding import Exchange, Outcome
+from gateway.forwarding.receipt import commitment, receipt, seal_members
 from gateway.ledger.audit import Fault, FaultKind, verify_chain
 from gateway.ledger.records import AccessRecord
 from gateway.ledger.seals import (
@@ -50,8 +52,8 @@ def make_record(number: int) -> bytes:
         dossier="H26.14-261102-0001",
         subjects=("ab" * 32,),
         fields=("birth_date", "name"),
-        request_sha256="cd" * 32,
-        response_sha256=None,
+        request_commitment="cd" * 32,
+        response_commitment=None,
         outcome=Outcome.ALLOWED,
         status=200,
         duration_ms=12,
@@ -239,19 +241,29 @@ def test_openssl_refuses_the_tampered_bundle(part: str, tmp_path: Path) -> None:
     assert checked.stderr.startswith("BROKEN")
 
 
-def test_the_guides_own_commands_prove_the_bundle(tmp_path: Path) -> None:
+def test_the_guides_own_commands_prove_the_bundle_and_the_call(tmp_path: Path) -> None:
     # Two records: the root is the pair of the first leaf and its one sibling.
-    (batch,) = make_chain(2)
+    salt, body = bytes(range(16)), b'{"personal_number": "001090000001"}'
+    committed = commitment(salt, "request", sha256(body).hexdigest())
+    record = AccessRecord.read(make_record(0))._replace(request_commitment=committed)
+    records = [record.canonical(), make_record(1)]
+    batch = seal(records, chain="gateway-1", after=START, at=AT, key=KEY)
     bundle = prove(batch, 0, KEY.public_key())
+    members = seal_members(batch.header, batch.signature)
+    line = receipt(record.id, salt, members, completion=None)
     (tmp_path / "bundle.json").write_text(bundle.model_dump_json())
     (tmp_path / "trusted.pem").write_bytes(public_pem(KEY.public_key()))
+    (tmp_path / "receipt.txt").write_bytes(b"X-Ledger-Receipt: " + line + b"\n")
+    (tmp_path / "request.json").write_bytes(body)
     blocks = re.findall(r"```sh\n(.*?)```", GUIDE.read_text(), re.DOTALL)
-    commands = [block for block in blocks if "verify_proof.py" not in block]
+    commands = [block for block in blocks if "python3 deploy" not in block and "make " not in block]
     shell = "\n".join(["set -e", f"sibling={bundle.path[0]}", *commands])
     shown = subprocess.run(
         ["sh", "-c", shell], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    key, verdict, root = shown.stdout.splitlines()
+    key, verdict, root, opened, head_verdict = shown.stdout.splitlines()
     assert key == key_id(KEY.public_key())
-    assert verdict == "Signature Verified Successfully"
+    assert verdict == head_verdict == "Signature Verified Successfully"
     assert root == batch.read_header().root
+    assert opened == json.loads(bundle.record)["request_commitment"]
+    assert (tmp_path / "head").read_bytes() == batch.header

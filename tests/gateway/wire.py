@@ -105,12 +105,13 @@ class Records:
     def require_open(self, operation: Operation) -> None:
         """Records are always taken; whether they become durable is another thing."""
 
-    async def record(self, exchange: Exchange) -> None:
+    async def record(self, exchange: Exchange) -> bytes:
         if self.away:
             raise Unavailable
         # The exchange may not change after it was handed over.
         self.recorded.append(replace(exchange))
         await self.open.wait()
+        return b"head=:e30=:, signature=:AA==:"
 
     def note(self, exchange: Exchange) -> None:
         self.noted.append(replace(exchange))

@@ -9,7 +9,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, SecretStr
 from sqlalchemy import text
 
 from shared.app import create_service
@@ -80,6 +80,23 @@ async def test_repeat_gets_the_first_answer_and_has_no_effect(
     assert "Idempotent-Replayed" not in first.headers
     assert again.headers["Idempotent-Replayed"] == "true"
     assert again.headers["content-type"] == first.headers["content-type"]
+    assert await effects(sessions) == 1
+
+
+async def test_request_is_remembered_by_a_digest_that_the_service_alone_can_make(
+    settings: ServiceSettings,
+    sessions: SessionFactory,
+    authority: TestAuthority,
+    headers: dict[str, str],
+) -> None:
+    statuses = []
+    for key in ("one", "one", "another"):
+        keyed = settings.model_copy(update={"digest_key": SecretStr(key)})
+        app = create_service(keyed, title="Test", prefix="/dossier/v1", routers=[router])
+        async with calling(app, authority) as client:
+            answer = await client.post(PATH, json={"text": "001090000001"}, headers=headers)
+        statuses.append(answer.status_code)
+    assert statuses == [201, 201, 422]
     assert await effects(sessions) == 1
 
 

@@ -8,10 +8,10 @@ from itertools import islice
 import asyncpg
 import structlog
 
-from identity_service.matching import bare_name_key, name_key
 from identity_service.people import Person, generate, personas
 from identity_service.settings import Settings
 from shared.database import CONNECT_SECONDS
+from shared.folding import fold_accented, fold_bare
 
 log = structlog.get_logger()
 
@@ -108,7 +108,7 @@ def _row(person: Person, hash_key: bytes, told: str | None = None) -> Row:
 # Few names are rare: half of all people share theirs with one of these.
 @lru_cache(maxsize=100_000)
 def _name_keys(full_name: str) -> tuple[str, str]:
-    return name_key(full_name), bare_name_key(full_name)
+    return fold_accented(full_name), fold_bare(full_name)
 
 
 def _persona_row(name: str, hash_key: bytes) -> Row | None:

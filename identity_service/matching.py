@@ -3,51 +3,15 @@
 The answer names fields, never their values: a caller who guesses learns nothing but that.
 """
 
-import re
 from dataclasses import dataclass
 from typing import Literal
-from unicodedata import combining, normalize
 
-from identity_service.birth_dates import same_birth_date
 from identity_service.personal_numbers import Sex
 from identity_service.provinces import abolished_codes, commune_provinces, current_codes
+from shared.birth_dates import agree_at_coarser_precision
+from shared.folding import drop_accents, fold_accented
 
 Field = Literal["full_name", "birth_date", "sex", "residence_province", "residence_commune"]
-
-# grave, acute, tilde, hook above, dot below: the tones; circumflex, breve and horn make letters.
-_TONE = re.compile("[\u0300\u0301\u0303\u0309\u0323]")
-_MARK = re.compile("[\u0300-\u036f]")
-# Letters typed for đ because they look like it, apostrophes (H’Hen), zero-width marks.
-_SAME_LETTER = str.maketrans(
-    {"ð": "đ", "ɖ": "đ", "’": "'", "ʼ": "'", "\u200b": None, "\ufeff": None}
-)
-
-
-def name_key(name: str) -> str:
-    """Equal for two spellings of one name: case, spaces, Unicode form, tone placement, đ.
-
-    Spelling rules differ on which vowel carries the tone in open oa, oe and uy (hòa or hoà, khỏe
-    or khoẻ, thúy or thuý; after q, and before a final consonant, they agree). A tone belongs to
-    the whole syllable and no two syllables differ by its place alone, so the key moves it to the
-    syllable's end; that also covers software which misplaced it elsewhere (hòan).
-    """
-    letters = normalize("NFD", name.casefold()).translate(_SAME_LETTER)
-    return " ".join(map(_tone_last, letters.split()))
-
-
-def _tone_last(syllable: str) -> str:
-    """Of two tones, which only slips of the keyboard make, in the order of Unicode."""
-    tones = sorted(_TONE.findall(syllable), key=combining)
-    return _TONE.sub("", syllable) + "".join(tones)
-
-
-def bare_name_key(name: str) -> str:
-    """`name_key` without any diacritics: nguyen thi thuy."""
-    return _bare(name_key(name))
-
-
-def _bare(key: str) -> str:
-    return _MARK.sub("", key).replace("đ", "d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +47,8 @@ class Comparison:
 
     agreeing: tuple[Field, ...]
     differing: tuple[Field, ...]
-    not_comparable: tuple[Field, ...]  # the register does not say, or the unit no longer exists
+    # The register does not say, or the unit no longer exists or never did.
+    not_comparable: tuple[Field, ...]
     without_diacritics: tuple[Field, ...]  # agree only so
     at_coarser_precision: tuple[Field, ...]  # one side knows less than the other
 
@@ -115,13 +80,19 @@ def compare(claim: Claim, recorded: Recorded) -> Comparison:
 
 
 def _compare_names(claimed: str, recorded: Recorded) -> tuple[bool | None, bool]:
-    """Whether they agree, and whether only without diacritics."""
+    """Return whether they agree, and whether only without diacritics.
+
+    Accents prove: where both sides carry some and differ, they are two names. The bare form is
+    compared only where one side has none at all.
+    """
     if not recorded.name_key:
         return None, False
-    key = name_key(claimed)
+    key = fold_accented(claimed)
     if key == recorded.name_key:
         return True, False
-    agrees = _bare(key) == recorded.bare_name_key
+    bare = drop_accents(key)
+    one_is_bare = key == bare or recorded.name_key == recorded.bare_name_key
+    agrees = one_is_bare and bare == recorded.bare_name_key
     return agrees, agrees
 
 
@@ -129,7 +100,7 @@ def _compare_birth_dates(claimed: str, recorded: Recorded) -> tuple[bool | None,
     """Whether they agree, and whether at a coarser precision than the finer one has."""
     if recorded.birth_date is None:
         return None, False
-    agrees = same_birth_date(claimed, recorded.birth_date)
+    agrees = agree_at_coarser_precision(claimed, recorded.birth_date)
     return agrees, agrees and len(claimed) != len(recorded.birth_date)
 
 
@@ -155,8 +126,9 @@ def _communes_agree(claim: Claim, recorded: Recorded, *, same_province: bool | N
 
 
 def _province_today(place: Claim | Recorded) -> str | None:
+    """Return None where the place names no province, or one that no list knows."""
     if place.residence_province is not None:
-        return current_codes().get(place.residence_province, place.residence_province)
+        return current_codes().get(place.residence_province)
     return commune_provinces().get(place.residence_commune or "")
 
 

@@ -12,28 +12,22 @@ from pydantic import (
     Field,
     RootModel,
     Strict,
-    StringConstraints,
     WithJsonSchema,
 )
 
 from identity_service import matching
 from identity_service.agency_seed import Level
 from identity_service.answers import Answer
-from identity_service.birth_dates import BIRTH_DATE, parse_birth_date
 from identity_service.jwks import EXAMPLE, checked_public_jwk
 from identity_service.personal_numbers import PersonalNumber
+from shared.birth_dates import BirthDate
 from shared.events.codes import AgencyCode, ProcedureCode
 from shared.pagination import MOST, PageQuery, read_cursor
 from shared.reading import Body, DayText, InstantText, Number
+from shared.texts import ONE_LINE, PersonName, single_line
 
 ClientKind = Literal["sandbox", "production"]
-# No control characters: PostgreSQL stores no NUL, and a log line has one line.
-Line = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]*$"),
-    Field(description="one line, without control characters"),
-]
-Name = Annotated[Line, StringConstraints(min_length=1, max_length=300)]
+Name = Annotated[str, single_line(300), ONE_LINE]
 KEY_ID = r"^[A-Za-z0-9._~-]{1,100}$"
 KeyId = Annotated[str, Field(pattern=KEY_ID, examples=["signing-2026"])]
 # What a date can be here; beyond, neither arithmetic nor PostgreSQL follows.
@@ -104,21 +98,15 @@ class Residence(_Request):
 
 
 class VerificationIn(_Request):
-    """`birth_date` is yyyy, yyyy-mm or yyyy-mm-dd, as far as it is known."""
+    """`birth_date` reaches as far as it is known."""
 
     personal_number: Annotated[
         str,
         AfterValidator(_checked_number),
         WithJsonSchema({"type": "string", "pattern": "^[0-9]{12}$", "examples": ["001090000001"]}),
     ]
-    full_name: Name
-    birth_date: Annotated[
-        str,
-        AfterValidator(parse_birth_date),
-        WithJsonSchema(
-            {"type": "string", "pattern": f"^(?:{BIRTH_DATE})$", "examples": ["1990-05-14", "1957"]}
-        ),
-    ]
+    full_name: PersonName
+    birth_date: BirthDate
     sex: Annotated[Literal[1, 2], Number] | None = None
     residence: Residence | None = None
 
@@ -149,7 +137,7 @@ class AgencyFilter(_Filter):
 
     level: Level | None = None
     parent: AgencyCode | None = None
-    q: Annotated[Line, StringConstraints(min_length=2, max_length=100)] | None = None
+    q: Annotated[str, single_line(100, min_length=2), ONE_LINE] | None = None
     on: Day | None = None
 
 
@@ -263,7 +251,7 @@ class GrantIn(_Request):
     agencies: Annotated[list[AgencyCode], Field(min_length=1, max_length=1_000)] | None = None
     valid_from: Instant | None = Field(default=None, description="now, where it is left out")
     valid_to: Instant | None = None
-    legal_basis: Annotated[Line, StringConstraints(min_length=5, max_length=500)]
+    legal_basis: Annotated[str, single_line(500, min_length=5), ONE_LINE]
     per_second: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     per_day: Annotated[int, Field(ge=1, le=2_000_000_000)] | None = None
 

@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from identity_service.agency_seed import agencies
 from identity_service.clients import secret_digest
 from identity_service.load_people import load_people, load_personas
-from identity_service.matching import bare_name_key
 from identity_service.models import Agency, Base, Client, Grant
 from identity_service.sandbox import (
     grant_id,
@@ -24,6 +23,7 @@ from identity_service.sandbox import (
 )
 from identity_service.settings import Settings
 from shared.database import SessionFactory, open_database
+from shared.folding import fold_bare
 from shared.outbox import emit
 
 log = structlog.get_logger()
@@ -43,7 +43,7 @@ async def seed(settings: Settings) -> None:
 
 async def _seed_agencies(session: AsyncSession) -> None:
     rows = [
-        asdict(agency) | {"version": 1, "search_name": bare_name_key(agency.name)}
+        asdict(agency) | {"version": 1, "search_name": fold_bare(agency.name)}
         for agency in agencies()
     ]
     added = await _add_missing(session, Agency, rows)

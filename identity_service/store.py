@@ -10,10 +10,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, selectinload
 
-from identity_service.matching import bare_name_key
 from identity_service.models import Agency, Client, ClientKey, Grant, UsedAssertion
 from identity_service.schemas import AgencyFilter, ClientFilter, ClientId, GrantFilter
 from shared.events.codes import AgencyCode
+from shared.folding import fold_bare
 
 Within = Sequence[str] | None
 
@@ -35,7 +35,7 @@ async def list_agencies(session: AsyncSession, asked: AgencyFilter, within: With
     if asked.parent:
         query = query.where(Agency.parent == asked.parent)
     if asked.q:
-        named = Agency.search_name.contains(bare_name_key(asked.q), autoescape=True)
+        named = Agency.search_name.contains(fold_bare(asked.q), autoescape=True)
         query = query.where(or_(named, Agency.code == asked.q, Agency.old_code == asked.q))
     if asked.on:
         query = query.where(_existing_on(asked.on))

@@ -1,9 +1,8 @@
-"""The clock, as a dependency: rules are given the time; and which times can be meant."""
+"""Which days and instants can be meant."""
 
 from datetime import UTC, date, datetime
 from typing import Annotated, Final
 
-from fastapi import Depends
 from pydantic import AwareDatetime, Field
 
 from shared.reading import DayText, InstantText
@@ -25,10 +24,3 @@ Instant = Annotated[
     ),
     InstantText,
 ]
-
-
-async def now() -> datetime:
-    return datetime.now(UTC)
-
-
-Now = Annotated[datetime, Depends(now)]

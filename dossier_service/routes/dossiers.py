@@ -4,7 +4,7 @@ from typing import Annotated
 from fastapi import Depends, Query, Response
 
 from dossier_service.routes.answers import answered, name_subject
-from dossier_service.routes.needs import Now, Register, Rules, Shelf
+from dossier_service.routes.needs import Register, Rules, Shelf
 from dossier_service.routes.turns import InTurn
 from dossier_service.schemas.answers import (
     DossierFound,
@@ -16,6 +16,7 @@ from dossier_service.schemas.answers import (
 from dossier_service.store.lists import Filters
 from dossier_service.use_cases import filing, handling, looking
 from shared.auth import Caller
+from shared.clock import Now
 from shared.database import Session
 from shared.events.codes import AgencyCode, Channel, DossierCode, DossierStatus, ProcedureCode
 from shared.idempotency import OnceOnly

@@ -3,11 +3,12 @@ from http import HTTPStatus
 from fastapi import Response
 
 from dossier_service.routes.answers import answered
-from dossier_service.routes.needs import Now, Shelf
+from dossier_service.routes.needs import Shelf
 from dossier_service.schemas.answers import DossierOut
 from dossier_service.schemas.requests import IssueResult, MoveDossier, NoteProgress, PayFee
 from dossier_service.use_cases import handling
 from shared.auth import Caller
+from shared.clock import Now
 from shared.database import Session
 from shared.events.codes import DossierCode
 from shared.idempotency import OnceOnly

@@ -3,7 +3,6 @@
 All are `async`: FastAPI would give a thread to each of them that is not, for each request.
 """
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -12,10 +11,6 @@ from dossier_service.store.agencies import AgencyRegister
 from dossier_service.store.catalogue import ProcedureShelf
 from dossier_service.use_cases.filing import FilingRules
 from shared.events.codes import DOSSIER_CODE_LAYOUTS
-
-
-async def now() -> datetime:
-    return datetime.now(UTC)
 
 
 async def _shelf(request: Request) -> ProcedureShelf:
@@ -36,7 +31,6 @@ async def _rules(request: Request) -> FilingRules:
     )
 
 
-Now = Annotated[datetime, Depends(now)]
 Shelf = Annotated[ProcedureShelf, Depends(_shelf)]
 Register = Annotated[AgencyRegister, Depends(_register)]
 Rules = Annotated[FilingRules, Depends(_rules)]

@@ -1,65 +1,27 @@
 """The shapes of requests. What they refuse they do not repeat: it may be somebody's name."""
 
-import re
-from datetime import date
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     Field,
     PositiveInt,
     Strict,
-    StringConstraints,
-    WithJsonSchema,
     model_validator,
 )
 
 from dossier_service.catalogue.procedure import ResultCode
+from shared.birth_dates import BirthDate
 from shared.events.codes import AgencyCode, Channel, ProcedureCode
 from shared.reading import Body, IsoInstant, Number
+from shared.texts import ONE_LINE, PersonName, SingleLineText, multi_line, single_line
 
-_BIRTH_DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?")
-# Of its form; that it is a day of the calendar, no pattern can say.
-_BORN = (
-    "^(?:18[5-9][0-9]|19[0-9]{2}|[2-9][0-9]{3})"
-    "(?:-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12][0-9]|3[01]))?)?$"
-)
-_EARLIEST_BIRTH = date(1850, 1, 1)
 _CITIZEN = 1
 MOST_DOCUMENTS = 100
 
 
-def _birth_date(text: str) -> str:
-    if not (parts := _BIRTH_DATE.fullmatch(text)):
-        raise ValueError("write yyyy-mm-dd, or yyyy-mm or yyyy where no more is known")
-    year, month, day = (int(part) if part else 1 for part in parts.groups())
-    try:
-        born = date(year, month, day)
-    except ValueError:
-        raise ValueError("not a day of the calendar") from None
-    if born < _EARLIEST_BIRTH:
-        raise ValueError("nobody who files a dossier was born then")
-    return text
-
-
-def _line(longest: int) -> Any:
-    """One line of text; PostgreSQL takes no NUL, and a form has no use for the others."""
-    return StringConstraints(
-        strip_whitespace=True, min_length=1, max_length=longest, pattern=r"^[^\x00-\x1f\x7f]*$"
-    )
-
-
-def _text(longest: int) -> Any:
-    return StringConstraints(
-        strip_whitespace=True, min_length=1, max_length=longest, pattern=r"^[^\x00-\x08\x7f]*$"
-    )
-
-
-_ONE_LINE = Field(description="one line, without control characters")
 # A code that stands in events: it begins with a letter, so that no personal number can be one.
 Slug = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9._-]{0,39}$", examples=["stamp"])]
-Line = Annotated[str, _line(200), _ONE_LINE]
-Note = Annotated[str, _text(1_000), Field(description="text without control characters")]
+Note = Annotated[str, multi_line(1_000), Field(description="text without control characters")]
 PersonalNumber = Annotated[str, Field(pattern="^[0-9]{12}$", description="twelve digits")]
 OrganisationNumber = Annotated[
     str, Field(pattern="^[0-9A-Z][0-9A-Z.-]{2,34}$", examples=["0100000001"])
@@ -83,22 +45,13 @@ class ApplicantIn(Body):
     """`kind`: 1 citizen, 2 enterprise, 3 state agency, 4 other organisation."""
 
     kind: Annotated[Literal[1, 2, 3, 4], Number]
-    name: Line
+    name: PersonName
     personal_number: PersonalNumber | None = None
     organisation_number: OrganisationNumber | None = None
-    birth_date: (
-        Annotated[
-            str,
-            AfterValidator(_birth_date),
-            WithJsonSchema(
-                {"type": "string", "pattern": _BORN, "examples": ["1990-05-14", "1957"]}
-            ),
-        ]
-        | None
-    ) = None
+    birth_date: BirthDate | None = None
     phone: Phone | None = None
     email: Email | None = None
-    address: Annotated[str, _line(500), _ONE_LINE] | None = None
+    address: Annotated[str, single_line(500), ONE_LINE] | None = None
 
     @model_validator(mode="after")
     def _number_is_of_its_kind(self) -> Self:
@@ -113,7 +66,7 @@ class DocumentIn(Body):
     """`paper` is the code of the paper in the catalogue, or one of the agency's own."""
 
     paper: PaperCode
-    name: Line
+    name: SingleLineText
     kind: Literal["original", "copy", "electronic"]
 
 
@@ -158,7 +111,7 @@ class PayFee(Body):
 
 class IssueResult(Body):
     code: ResultCode
-    number: Annotated[str, _line(50), _ONE_LINE]
-    title: Line
+    number: Annotated[str, single_line(50), ONE_LINE]
+    title: SingleLineText
     electronic: bool
     file_sha256: Sha256 | None = None

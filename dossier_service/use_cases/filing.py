@@ -33,6 +33,7 @@ from dossier_service.store.catalogue import ProcedureShelf, Published
 from dossier_service.store.lists import COUNTRY
 from dossier_service.use_cases.telling import step_of, tell
 from shared.auth import CallContext, NotAllowed
+from shared.birth_dates import require_born
 from shared.events import DossierFiled
 from shared.events.codes import (
     DOSSIER_CODE_LAYOUTS,
@@ -42,7 +43,6 @@ from shared.events.codes import (
     format_dossier_code,
 )
 from shared.hashing import person_hash
-from shared.problems import Invalid
 
 LONGEST_BACK = timedelta(days=366)
 CLOCK_SKEW = timedelta(minutes=1)
@@ -67,7 +67,7 @@ async def file_dossier(
     now: datetime,
 ) -> tuple[Dossier, Procedure]:
     _refuse_outside_right(wish, caller)
-    _refuse_unborn(wish, today=office_day(now))
+    require_born(wish.applicant.birth_date, today=office_day(now), at="body.applicant.birth_date")
     filed_at = _filing_time(wish, now)
     published = await shelf.current(session, wish.procedure)
     if published is None:
@@ -103,16 +103,6 @@ def _refuse_outside_right(wish: FileDossier, caller: CallContext) -> None:
     filing = {wish.received_by, wish.helped_by or wish.received_by}
     if not any(caller.right.covers_agency(agency) for agency in filing):
         raise NotAllowed("The right in force is for other agencies.", agency=wish.received_by)
-
-
-def _refuse_unborn(wish: FileDossier, *, today: date) -> None:
-    # The beginning of a date, yyyy or yyyy-mm, compares as the date does.
-    if wish.applicant.birth_date and wish.applicant.birth_date > today.isoformat():
-        fault = {
-            "at": "body.applicant.birth_date",
-            "is": "nobody who files a dossier was born then",
-        }
-        raise Invalid(errors=[fault])
 
 
 def _filing_time(wish: FileDossier, now: datetime) -> datetime:

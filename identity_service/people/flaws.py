@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable
 from unicodedata import normalize
 
-from identity_service.matching import bare_name_key
 from identity_service.people.person import Person
 from identity_service.people.population import Flaw
+from shared.folding import fold_bare
 
 _TONES = "\u0300\u0301\u0303\u0309\u0323"
 _LATE_PLACEMENT = {
@@ -26,7 +26,7 @@ def place_tone_late(name: str) -> str:
 
 
 def _without_diacritics(person: Person) -> Person:
-    return person._replace(full_name=bare_name_key(person.full_name).title())
+    return person._replace(full_name=fold_bare(person.full_name).title())
 
 
 def _year_only(person: Person) -> Person:

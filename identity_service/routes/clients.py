@@ -1,7 +1,6 @@
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 from fastapi import Query, Response
 
@@ -18,6 +17,7 @@ from identity_service.schemas import (
 )
 from identity_service.use_cases import clients
 from shared.auth import Caller
+from shared.clock import VIET_NAM
 from shared.database import Session
 from shared.idempotency import OnceOnly
 from shared.pagination import Page
@@ -25,7 +25,6 @@ from shared.preconditions import ExpectedVersion, set_etag
 from shared.reading import Router
 
 router = Router(prefix="/identity/v1/clients", tags=["clients"])
-VIET_NAM = ZoneInfo("Asia/Ho_Chi_Minh")
 
 
 @router.get("")

@@ -5,6 +5,7 @@ from identity_service.settings import Settings
 from identity_service.sources import Inquiry, Source
 from identity_service.use_cases.verifications import claimed_fields, verify
 from shared.auth import Caller
+from shared.clock import Now, day_in_viet_nam
 from shared.hashing import person_hash
 from shared.reading import Router
 from shared.telemetry import current_trace_id
@@ -13,7 +14,9 @@ router = Router(prefix="/identity/v1/verifications", tags=["verifications"])
 
 
 @router.post("", response_model=VerificationOut)
-async def verify_person(body: VerificationIn, caller: Caller, request: Request) -> Response:
+async def verify_person(
+    *, body: VerificationIn, caller: Caller, request: Request, now: Now
+) -> Response:
     """Is this the person? Names the fields that differ, never what the register holds."""
     settings: Settings = request.app.state.settings
     source: Source = request.app.state.source
@@ -26,7 +29,7 @@ async def verify_person(body: VerificationIn, caller: Caller, request: Request) 
         officer=caller.officer,
         trace_id=current_trace_id(),
     )
-    answer = await verify(source, caller, inquiry)
+    answer = await verify(source, caller, inquiry, today=day_in_viet_nam(now))
     told = {"X-Subject": inquiry.person, "X-Fields": ",".join(claimed_fields(inquiry.claim))}
     # Written here, once: passing it through the response model again would double the time.
     return Response(answer.model_dump_json(), media_type="application/json", headers=told)

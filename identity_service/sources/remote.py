@@ -15,11 +15,12 @@ import structlog
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, model_validator
 
 from identity_service.answers import Answer
-from identity_service.birth_dates import parse_birth_date
-from identity_service.matching import Recorded, bare_name_key, name_key
+from identity_service.matching import Recorded
 from identity_service.settings import Settings
 from identity_service.sources.source import Finding, Inquiry
+from shared.birth_dates import parse_birth_date
 from shared.clients import open_client
+from shared.folding import fold_accented, fold_bare
 
 log = structlog.get_logger()
 
@@ -71,8 +72,8 @@ class _CongDan(_Read):
     def recorded(self) -> Recorded:
         name = f"{self.HoVaTen.Ho} {self.HoVaTen.ChuDem} {self.HoVaTen.Ten}"
         return Recorded(
-            name_key=name_key(name),
-            bare_name_key=bare_name_key(name),
+            name_key=fold_accented(name),
+            bare_name_key=fold_bare(name),
             birth_date=self.NgayThangNamSinh.birth_date,
             sex=self.GioiTinh,
             residence_province=self.ThuongTru.MaTinhThanh,

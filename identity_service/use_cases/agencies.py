@@ -3,13 +3,13 @@ from datetime import timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity_service import store
-from identity_service.matching import bare_name_key
 from identity_service.models import Agency
 from identity_service.problems import AgenciesUnknown, AgencyClosed, AgencyExists, AgencyNotFound
 from identity_service.schemas import AgencyIn
 from identity_service.use_cases.limits import require_agencies_covered
 from identity_service.use_cases.operators import require_operator
 from shared.auth import CallContext
+from shared.folding import fold_bare
 from shared.outbox import emit
 
 
@@ -31,7 +31,7 @@ async def register_agency(session: AsyncSession, caller: CallContext, new: Agenc
     agency = await store.add_agency(
         session,
         version=1,
-        search_name=bare_name_key(new.name),
+        search_name=fold_bare(new.name),
         valid_to=None,
         successor=None,
         confirmed=True,

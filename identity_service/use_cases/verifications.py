@@ -1,17 +1,23 @@
+from datetime import date
+
 from identity_service.answers import Answer
 from identity_service.matching import Claim, Comparison, compare
 from identity_service.problems import FieldsNotAllowed, PurposeNotCovered
 from identity_service.schemas import VerificationOut
 from identity_service.sources import Inquiry, Source
 from shared.auth import CallContext
+from shared.birth_dates import require_born
 
 
 def claimed_fields(claim: Claim) -> tuple[str, ...]:
     return tuple(name for name in Claim.__slots__ if getattr(claim, name) is not None)
 
 
-async def verify(source: Source, caller: CallContext, inquiry: Inquiry) -> VerificationOut:
-    """Does the claim fit the person whom the source has under that number?"""
+async def verify(
+    source: Source, caller: CallContext, inquiry: Inquiry, *, today: date
+) -> VerificationOut:
+    """Compare the claim with the person whom the source has under that number."""
+    require_born(inquiry.claim.birth_date, today=today, at="body.birth_date")
     _require_covered(caller, claimed_fields(inquiry.claim))
     found = await source.look_up(inquiry)
     if found.recorded is None:

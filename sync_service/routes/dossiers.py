@@ -4,6 +4,7 @@ from datetime import date
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.auth import Caller
+from shared.clock import Now
 from shared.database import Session
 from shared.events.codes import Channel, DossierCode, DossierStatus
 from shared.idempotency import OnceOnly
@@ -11,7 +12,7 @@ from shared.pagination import Page
 from shared.reading import Router
 from sync_service import store, use_cases
 from sync_service.agencies import today_form
-from sync_service.clock import Instant, Now
+from sync_service.clock import Instant
 from sync_service.filters import Wanted, begin_of
 from sync_service.models import NationalDossier, TimelineEntry
 from sync_service.problems import DossierNotFound

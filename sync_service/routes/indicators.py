@@ -5,11 +5,11 @@ from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shared.auth import Caller
+from shared.clock import Now
 from shared.database import Session
 from shared.events.codes import AgencyCode, Channel, ProcedureCode
 from shared.pagination import MOST, Page, PageQuery
 from shared.reading import Router
-from sync_service.clock import Now
 from sync_service.filters import LEVEL
 from sync_service.indicators import IndicatorId, Rule, in_force
 from sync_service.indicators.figures import FORMULAS, Figure

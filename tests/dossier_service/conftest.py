@@ -8,9 +8,9 @@ import pytest
 from deploy.apart import run_apart
 from dossier_service.catalogue import own_procedures
 from dossier_service.main import create_app
-from dossier_service.routes.needs import now
 from dossier_service.settings import Settings
 from dossier_service.use_cases.catalogue import begin
+from shared.clock import now
 from shared.database import open_database
 from shared.migrations import upgrade
 from tests.conftest import Databases

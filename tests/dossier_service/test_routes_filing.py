@@ -283,6 +283,18 @@ async def test_birth_is_of_the_day_at_the_office(desk: Desk) -> None:
     assert unborn.json()["errors"][0]["at"] == "body.applicant.birth_date"
 
 
+@pytest.mark.parametrize("born", ["1938-00-00", "1938", "19380000", "1990-05-00", "19900514"])
+async def test_birth_date_that_can_be_verified_can_be_filed(desk: Desk, born: str) -> None:
+    assert (await desk.try_file(wish(**_applicant(birth_date=born)))).status_code == 201
+
+
+@pytest.mark.parametrize("name", ["\u200d\u2060", "Lê\u0085Hai", "Lê\u2029Hai", "12"], ids=ascii)
+async def test_applicant_whose_name_shows_nothing_is_refused(desk: Desk, name: str) -> None:
+    answer = await desk.try_file(wish(**_applicant(name=name)))
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["at"] == "body.applicant.name"
+
+
 async def test_channel_refused_says_which_are_offered(desk: Desk) -> None:
     answer = await desk.try_file(wish(channel=3))
     assert answer.json()["offered"] == [1, 2]

@@ -7,8 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from identity_service.answers import Answer
-from identity_service.birth_dates import parse_birth_date
-from identity_service.matching import Recorded, bare_name_key, compare, name_key
+from identity_service.matching import Recorded, compare
 from identity_service.people import Person, Persona, generate, personas
 from identity_service.people.flaws import FLAWS, place_tone_late
 from identity_service.people.generator import _SERIAL_STEP, _SERIALS, FIRST_SERIAL, Generator
@@ -20,6 +19,8 @@ from identity_service.provinces import (
     current_codes,
     old_provinces,
 )
+from shared.birth_dates import parse_birth_date
+from shared.folding import fold_accented, fold_bare
 
 COUNT = 20_000
 PREFIXES = {province.prefix for province in old_provinces()}
@@ -37,8 +38,8 @@ def clean(count: int) -> list[Person]:
 
 def recorded(person: Person) -> Recorded:
     return Recorded(
-        name_key(person.full_name),
-        bare_name_key(person.full_name),
+        fold_accented(person.full_name),
+        fold_bare(person.full_name),
         person.birth_date,
         person.sex,
         person.residence_province,
@@ -140,7 +141,7 @@ def test_flaw_spoils_a_record(flaw: Flaw) -> None:
 )
 def test_flaw_of_spelling_leaves_the_name_the_same(flaw: Flaw) -> None:
     person = clean(1)[0]._replace(full_name="Đỗ Thị Thúy")
-    assert name_key(FLAWS[flaw](person).full_name) == name_key("Đỗ Thị Thúy")
+    assert fold_accented(FLAWS[flaw](person).full_name) == fold_accented("Đỗ Thị Thúy")
 
 
 def test_tone_moves_in_open_syllables_only() -> None:

@@ -3,10 +3,11 @@
 import httpx
 import pytest
 
-from identity_service.matching import Recorded, bare_name_key, name_key
+from identity_service.matching import Recorded
 from identity_service.people import personas
 from identity_service.sources.remote import Remote
 from identity_service.sources.source import Finding, Inquiry
+from shared.folding import fold_accented, fold_bare
 
 
 def _inquiry() -> Inquiry:
@@ -71,7 +72,7 @@ async def test_what_a_remote_source_leaves_empty_is_not_said() -> None:
     name = {"Ho": "Nguyễn", "ChuDem": None, "Ten": "An"}
     found = await remembered({"HoVaTen": name, "GioiTinh": None, "ThuongTru": None})
     assert found.recorded == Recorded(
-        name_key("Nguyễn An"), bare_name_key("Nguyễn An"), None, 0, None, None
+        fold_accented("Nguyễn An"), fold_bare("Nguyễn An"), None, 0, None, None
     )
 
 
@@ -86,7 +87,7 @@ async def test_a_remote_source_is_asked_in_the_national_field_names() -> None:
     assert found.said is None
     assert found.recorded is not None
     assert found.recorded.birth_date == "1990-05-14"
-    assert found.recorded.name_key == name_key("Nguyễn Văn An")
+    assert found.recorded.name_key == fold_accented("Nguyễn Văn An")
     request = httpx.Response(200, content=sent[0].content).json()
     assert request["MaTichHop"] == "037"
     assert request["MaDonVi"] == "H26"

@@ -218,3 +218,17 @@ async def test_a_record_without_name_or_birth_date_proves_nobody(
     assert (answer["result"], answer["differing"]) == ("AMBIGUOUS", [])
     assert answer["not_comparable"][:2] == ["full_name", "birth_date"]
     assert (other_sex["result"], other_sex["differing"]) == ("MISMATCH", ["sex"])
+
+
+async def test_birth_in_the_future_is_refused_by_its_place(identity: Identity) -> None:
+    for born in ("2099", "2999-01-01", "2099-12"):
+        response = await identity.verify(asked("match", birth_date=born))
+        assert response.status_code == 422
+        assert response.json()["errors"][0]["at"] == "body.birth_date"
+        assert born not in response.text
+
+
+@pytest.mark.parametrize("name", ["\u200b", "-", "Lê\u2028Hai"], ids=ascii)
+async def test_name_that_shows_nothing_is_refused(identity: Identity, name: str) -> None:
+    response = await identity.verify(asked("match", full_name=name))
+    assert response.status_code == 422

@@ -6,8 +6,8 @@ from datetime import datetime
 
 import pytest
 
+from shared.clock import now
 from shared.migrations import upgrade
-from sync_service.clock import now
 from sync_service.main import create_app
 from sync_service.settings import Settings
 from tests.conftest import Databases

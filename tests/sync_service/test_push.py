@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sync_service.clock import now
+from shared.clock import now
 from tests.sync_service.national import (
     DOSSIERS,
     EXTERNAL,

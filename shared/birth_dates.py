@@ -1,0 +1,73 @@
+"""Birth dates as far as they are known: the day, the month, or only the year.
+
+They are ISO 8601 text cut at their precision (`1957-03-12`, `1957-03`, `1957`), so two of them
+compare at the coarser precision by comparing the beginning of the longer one. One grammar serves
+verification, filing and every other way in: what can be verified can be filed.
+"""
+
+import re
+from datetime import date
+from typing import Annotated
+
+from pydantic import AfterValidator, WithJsonSchema
+
+from shared.problems import Invalid
+
+EARLIEST_YEAR = 1850
+_YEAR = "(?:18[5-9][0-9]|19[0-9]{2}|20[0-9]{2})"
+_MONTH, _DAY = "(?:0[1-9]|1[0-2])", "(?:0[1-9]|[12][0-9]|3[01])"
+# The form alone: no pattern can say that it is a day of the calendar, or not in the future.
+PATTERN = f"{_YEAR}(?:-00(?:-00)?|0000|-{_MONTH}(?:-(?:00|{_DAY}))?|{_MONTH}(?:00|{_DAY}))?"
+_FORM = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?|([0-9]{2})([0-9]{2}))?")
+
+
+def parse_birth_date(text: str) -> str:
+    """Return the birth date in ISO 8601 at its own precision.
+
+    Accept `yyyy`, `yyyy-mm`, `yyyy-mm-dd` and `yyyymmdd` from 1850 on; an unknown month or day may
+    be `00`, as old records have it. Raise ValueError, whose text says what is wrong and does not
+    repeat the date.
+    """
+    parts = _FORM.fullmatch(text)
+    if parts is None:
+        raise ValueError("write a birth date as yyyy, yyyy-mm, yyyy-mm-dd or yyyymmdd")
+    year, month, day = parts[1], parts[2] or parts[4] or "00", parts[3] or parts[5] or "00"
+    if month == "00" and day != "00":
+        raise ValueError("a birth date with a day has a month")
+    try:
+        date(int(year), int(month) or 1, int(day) or 1)
+    except ValueError:
+        raise ValueError("a birth date is a day of the calendar") from None
+    if int(year) < EARLIEST_YEAR:
+        raise ValueError(f"a birth date lies in {EARLIEST_YEAR} or later")
+    return "-".join(part for part in (year, month, day) if part != "00")
+
+
+def require_born(birth_date: str | None, *, today: date, at: str) -> None:
+    """Raise Invalid where a parsed birth date lies after `today`, a day in Viet Nam.
+
+    `at` is the place of the field in the request. The beginning of a date (yyyy or yyyy-mm)
+    compares as the date does.
+    """
+    if birth_date is not None and birth_date > today.isoformat():
+        raise Invalid(errors=[{"at": at, "is": "a birth date lies in the past, or is today's"}])
+
+
+def agree_at_coarser_precision(one: str, other: str) -> bool:
+    """Return whether two parsed birth dates are equal at the coarser of their precisions."""
+    length = min(len(one), len(other))
+    return one[:length] == other[:length]
+
+
+BirthDate = Annotated[
+    str,
+    AfterValidator(parse_birth_date),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": f"^(?:{PATTERN})$",
+            "examples": ["1990-05-14", "1957"],
+            "description": "yyyy, yyyy-mm, yyyy-mm-dd or yyyymmdd, from 1850 until today",
+        }
+    ),
+]

@@ -1,0 +1,21 @@
+"""The clock as a dependency, and the day of an instant in Viet Nam."""
+
+from datetime import UTC, date, datetime
+from typing import Annotated, Final
+from zoneinfo import ZoneInfo
+
+from fastapi import Depends
+
+VIET_NAM: Final = ZoneInfo("Asia/Ho_Chi_Minh")
+
+
+async def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def day_in_viet_nam(moment: datetime) -> date:
+    """Return the day of an aware instant at every agency of the country."""
+    return moment.astimezone(VIET_NAM).date()
+
+
+Now = Annotated[datetime, Depends(now)]

@@ -1,0 +1,60 @@
+"""The kinds of text that people write into a request: one line, a name, several lines.
+
+PostgreSQL takes no NUL, a log line has one line, and a form has no use for control characters. A
+line or paragraph separator ends a line as well (Unicode §5.8).
+"""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from shared.folding import drop_invisible
+
+_LINE_BREAKING = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
+# Blocks that hold letters, without the characters in them that are never displayed.
+_LETTERS = (
+    r"[A-Za-z\u00aa\u00b5\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02c1\u0370-\u061b\u061d-\u115e"
+    r"\u1161-\u17b3\u17b6-\u180a\u1810-\u1fff\u2c00-\u2dff\u3005-\u3007\u3041-\u3163"
+    r"\u3165-\ud7ff\uf900-\ufdff\ufe70-\ufefe\uff21-\uff3a\uff41-\uff5a\uff66-\uff9f]"
+)
+
+
+def single_line(max_length: int, *, min_length: int = 1) -> Any:
+    """Return the constraint of one line of text, blanks at its ends taken off."""
+    return StringConstraints(
+        strip_whitespace=True,
+        min_length=min_length,
+        max_length=max_length,
+        pattern=rf"^[^{_LINE_BREAKING}]*$",
+    )
+
+
+def multi_line(max_length: int) -> Any:
+    """Return the constraint of a text that may have line ends and tabs."""
+    return StringConstraints(
+        strip_whitespace=True,
+        min_length=1,
+        max_length=max_length,
+        pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$",
+    )
+
+
+def name_line(max_length: int) -> Any:
+    """Return the constraint of a name: one line that shows at least one letter."""
+    return StringConstraints(
+        strip_whitespace=True,
+        min_length=1,
+        max_length=max_length,
+        pattern=rf"^[^{_LINE_BREAKING}]*{_LETTERS}[^{_LINE_BREAKING}]*$",
+    )
+
+
+ONE_LINE = Field(description="one line, without control characters")
+SingleLineText = Annotated[str, single_line(200), ONE_LINE]
+PersonName = Annotated[
+    str,
+    name_line(300),
+    # It is kept as it is displayed: bidirectional and zero-width signs would hide another name.
+    AfterValidator(drop_invisible),
+    Field(description="one line that shows at least one letter"),
+]

@@ -18,12 +18,16 @@ router = Router(prefix="/dossier/v1/procedures", tags=["procedures"])
 Words = Annotated[
     str,
     StringConstraints(max_length=200, pattern=r"^[^\x00]*$"),
-    Query(description="words of the name, with or without diacritics"),
+    Query(
+        description="words of the name, with or without diacritics, everyday words for it,"
+        " or the beginning of a code",
+        examples=["khai sinh", "sổ đỏ", "1.001193"],
+    ),
 ]
 Sector = Annotated[
     str,
     StringConstraints(max_length=200, pattern=r"^[^\x00]*$"),
-    Query(description="as the catalogue names it", examples=["Hộ tịch"]),
+    Query(description="as the catalogue names it, in any spelling", examples=["Hộ tịch"]),
 ]
 
 

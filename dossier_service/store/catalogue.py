@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, func, insert, select
+from sqlalchemy import ColumnElement, Select, and_, false, func, insert, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -111,28 +111,46 @@ async def was_imported(session: AsyncSession, digest: bytes) -> bool:
     return await session.scalar(query) is not None
 
 
+async def list_sectors(session: AsyncSession) -> list[str]:
+    return list(await session.scalars(select(CurrentProcedure.sector).distinct()))
+
+
 async def list_procedures(
     session: AsyncSession,
     *,
-    words: Sequence[str],
+    code_prefix: str | None,
+    alternatives: Sequence[Sequence[str]] | None,
     owner: str | None,
     level: str | None,
-    sector: str | None,
+    sectors: Sequence[str] | None,
     essential: bool | None,
     after: str | None,
     limit: int,
 ) -> list[CurrentProcedure]:
-    """Those whose plain name holds each of `words`, by code, beginning after `after`."""
+    """Return procedures by code, beginning after `after`; None in a filter does not narrow.
+
+    A name fits `alternatives` where all words of one of the lists begin words of it; a list
+    without any word fits no name.
+    """
     query = select(CurrentProcedure).order_by(CurrentProcedure.code).limit(limit)
-    query = query.where(*(CurrentProcedure.plain_name.contains(w, autoescape=True) for w in words))
+    if code_prefix is not None:
+        query = query.where(CurrentProcedure.code.startswith(code_prefix, autoescape=True))
+    if alternatives is not None:
+        query = query.where(or_(false(), *map(_has_all_words, alternatives)))
     if owner is not None:
         query = query.where(CurrentProcedure.owner == owner)
     if level is not None:
         query = query.where(CurrentProcedure.levels.contains([level]))
-    if sector is not None:
-        query = query.where(CurrentProcedure.sector == sector)
+    if sectors is not None:
+        query = query.where(CurrentProcedure.sector.in_(sectors))
     if essential is not None:
         query = query.where(CurrentProcedure.essential == essential)
     if after is not None:
         query = query.where(CurrentProcedure.code > after)
     return list((await session.scalars(query)).all())
+
+
+def _has_all_words(words: Sequence[str]) -> ColumnElement[bool]:
+    """Words are letters and digits only: nothing in them is a sign of a regular expression."""
+    begun = [CurrentProcedure.plain_name.regexp_match(rf"\m{word}") for word in words]
+    return and_(*begun) if begun else false()

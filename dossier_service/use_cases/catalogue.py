@@ -1,7 +1,6 @@
 """Publishing procedures and looking them up."""
 
 import hashlib
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,11 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dossier_service.catalogue.procedure import Procedure
 from dossier_service.catalogue.published import Readable, Unreadable, read_published_file
 from dossier_service.catalogue.report import ImportReport, import_report
+from dossier_service.catalogue.search_words import as_code_prefix, read_alternatives
 from dossier_service.models import CatalogueImport, CurrentProcedure
 from dossier_service.problems import ProcedureNotFound
 from dossier_service.store import catalogue as store
 from dossier_service.store.catalogue import ProcedureShelf, Published
 from shared.events.codes import ProcedureCode
+from shared.folding import fold_accented, fold_bare
 from shared.pagination import PageQuery
 
 
@@ -146,13 +147,19 @@ async def find_procedure(
 
 
 async def search_procedures(
-    session: AsyncSession, page: PageQuery, q: str | None, **narrowed: Any
+    session: AsyncSession, page: PageQuery, q: str | None, *, sector: str | None, **narrowed: Any
 ) -> tuple[list[CurrentProcedure], str | None]:
-    """By words of the name, however they are accented; `narrowed` as in the store."""
+    """Return a page by code: names with the words of `q`, or codes that begin with it.
+
+    A sector is found however it is written; `narrowed` as in the store.
+    """
     after = page.key(ProcedureCode)
+    prefix = as_code_prefix(q) if q else None
     rows = await store.list_procedures(
         session,
-        words=plain(q).split() if q else (),
+        code_prefix=prefix,
+        alternatives=read_alternatives(q) if q and prefix is None else None,
+        sectors=None if sector is None else await _same_sectors(session, sector),
         after=after[0] if after else None,
         limit=page.limit + 1,
         **narrowed,
@@ -160,21 +167,19 @@ async def search_procedures(
     return page.cut(rows, lambda row: (row.code,))
 
 
+async def _same_sectors(session: AsyncSession, asked: str) -> list[str]:
+    key = fold_accented(asked)
+    return [each for each in await store.list_sectors(session) if fold_accented(each) == key]
+
+
 def digest_of(procedure: Procedure) -> bytes:
     return hashlib.sha256(procedure.model_dump_json().encode()).digest()
-
-
-def plain(text: str) -> str:
-    """In small letters without diacritics: `Đăng ký KHAI SINH` -> `dang ky khai sinh`."""
-    parted = unicodedata.normalize("NFD", text.casefold().replace("đ", "d"))
-    letters = (char for char in parted if not unicodedata.combining(char))
-    return " ".join("".join(letters).split())
 
 
 def _searched_by(procedure: Procedure) -> dict[str, Any]:
     return {
         "name": procedure.name,
-        "plain_name": plain(procedure.name),
+        "plain_name": fold_bare(procedure.name),
         "owner": procedure.owner,
         "levels": list(procedure.levels),
         "sector": procedure.sector,

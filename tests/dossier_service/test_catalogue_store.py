@@ -17,7 +17,7 @@ from dossier_service.seed import seed
 from dossier_service.settings import Settings
 from dossier_service.store import catalogue as store
 from dossier_service.store.catalogue import ProcedureShelf
-from dossier_service.use_cases.catalogue import begin, plain, publish, read_file
+from dossier_service.use_cases.catalogue import begin, publish, read_file
 from tests.dossier_service.conftest import PERSON_KEY
 from tests.dossier_service.desk import BIRTH, PROCEDURES, SEAL, Desk, at, instant
 
@@ -200,10 +200,6 @@ async def test_seeding_twice_changes_nothing(own_desk: Desk, file: Callable[...,
     await seed(settings)
     assert await own_desk.rows(counts) == first
     assert first[0][0] == len(own_procedures()) + 1
-
-
-def test_plain_name_is_small_and_without_diacritics() -> None:
-    assert plain("  Đăng ký  KHAI SINH (Hoà Bình) ") == "dang ky khai sinh (hoa binh)"
 
 
 async def test_service_takes_no_file_that_nobody_named(own_desk: Desk) -> None:

@@ -1,4 +1,5 @@
 from typing import Any
+from unicodedata import normalize
 
 import pytest
 
@@ -13,13 +14,28 @@ async def found(desk: Desk, **asked: Any) -> list[str]:
     return [row["code"] for row in answer.json()["items"]]
 
 
-@pytest.mark.parametrize("q", ["khai sinh", "KHAI SINH", "dang ky khai sinh", "Đăng  ký khai sinh"])
+@pytest.mark.parametrize(
+    "q",
+    [
+        "khai sinh",
+        "KHAI SINH",
+        "dang ky khai sinh",
+        "Đăng  ký khai sinh",
+        "Ðăng ký khai sinh",  # U+00D0
+        normalize("NFD", "Đăng ký khai sinh"),
+        "khai\u200b sinh",
+        "giấy khai sinh",
+        "giay khai sinh",
+        "1.001193",
+        "1.0011",
+    ],
+)
 async def test_name_is_found_however_it_is_accented(desk: Desk, q: str) -> None:
     assert BIRTH in await found(desk, q=q)
 
 
 async def test_words_that_no_name_holds_find_nothing(desk: Desk) -> None:
-    for q in ("khai sinh voi ca", "%", "_", "'; DROP TABLE procedure"):
+    for q in ("khai sinh voi ca", "%", "_", "'; DROP TABLE procedure", "hai inh", ".*", "9.999999"):
         assert await found(desk, q=q) == []
 
 
@@ -30,6 +46,12 @@ async def test_catalogue_narrows_by_owner_level_sector_essential(desk: Desk) -> 
     assert BIRTH in await found(desk, level="commune", sector="Hộ tịch", essential="true")
     assert BIRTH not in await found(desk, level="ministry")
     assert set(await found(desk, owner="G15")) < everything
+
+
+@pytest.mark.parametrize("sector", ["hộ tịch", normalize("NFD", "Hộ tịch"), " Hộ\u00a0 tịch "])
+async def test_sector_is_found_in_any_spelling(desk: Desk, sector: str) -> None:
+    assert await found(desk, sector=sector) == await found(desk, sector="Hộ tịch") != []
+    assert await found(desk, sector="Ho tich") == []
 
 
 async def test_catalogue_is_paged_by_code(desk: Desk) -> None:

@@ -8,6 +8,7 @@ down_revision = "0001"
 
 def upgrade() -> None:
     op.execute(
-        "UPDATE procedure SET plain_name = translate(plain_name, '‘’‛ʼ`´′‐‑‒–—―−', '''''''''''''''-------')"
+        "UPDATE procedure SET plain_name = translate(plain_name, '‘’‛ʼ`´′‐‑‒–—―−',"
+        " '''''''''''''''-------')"
         " WHERE plain_name ~ '[‘’‛ʼ`´′‐‑‒–—―−]'"
     )

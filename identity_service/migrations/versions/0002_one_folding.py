@@ -8,6 +8,7 @@ down_revision = "0001"
 
 def upgrade() -> None:
     op.execute(
-        "UPDATE agency SET search_name = translate(search_name, '‘’‛ʼ`´′‐‑‒–—―−', '''''''''''''''-------')"
+        "UPDATE agency SET search_name = translate(search_name, '‘’‛ʼ`´′‐‑‒–—―−',"
+        " '''''''''''''''-------')"
         " WHERE search_name ~ '[‘’‛ʼ`´′‐‑‒–—―−]'"
     )

@@ -97,8 +97,8 @@ dead-letters: $(INSTALLED) ## messages that service S could not handle; DO="list
 replay: $(INSTALLED) ## send the events of the last days again, to refill a broker that lost them
 	@for service in $(SERVICES); do $(LOCAL) as $$service $(RUN) -m shared $$service replay || exit; done
 
-verify-ledger: $(INSTALLED) ## check every batch and signature of the running stack's access ledger
-	@$(LOCAL) as gateway $(RUN) -m gateway.verify
+verify-ledger: $(INSTALLED) ## check every batch and signature of the running stack's access ledger; KEPT="--receipts FILE"
+	@$(LOCAL) as gateway $(RUN) -m gateway.verify $(KEPT)
 
 schemas: $(INSTALLED) ## write the schemas of events and APIs to deploy/schemas, the tables of docs/access.md
 	$(RUN) -m deploy.schemas

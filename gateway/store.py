@@ -18,7 +18,17 @@ Condition = ColumnElement[bool]
 
 
 async def moved_heads(session: AsyncSession) -> Sequence[LedgerSeal]:
-    """The newest seal of each chain that was not yet told on the axis."""
+    """Return the newest seal of each chain that was not yet told on the axis."""
+    moved = _heads().where(LedgerSeal.number > LedgerChain.anchored)
+    return (await session.scalars(moved)).all()
+
+
+async def heads(session: AsyncSession) -> Sequence[LedgerSeal]:
+    """Return the newest seal of each chain."""
+    return (await session.scalars(_heads())).all()
+
+
+def _heads() -> Select[LedgerSeal]:
     newest = (
         select(LedgerSeal.number)
         .where(LedgerSeal.chain == LedgerChain.chain)
@@ -27,13 +37,12 @@ async def moved_heads(session: AsyncSession) -> Sequence[LedgerSeal]:
         .correlate(LedgerChain)
         .scalar_subquery()
     )
-    heads = (
+    return (
         select(LedgerSeal)
         .join(LedgerChain, LedgerChain.chain == LedgerSeal.chain)
-        .where(LedgerSeal.number == newest, LedgerSeal.number > LedgerChain.anchored)
+        .where(LedgerSeal.number == newest)
         .order_by(LedgerSeal.chain)
     )
-    return (await session.scalars(heads)).all()
 
 
 async def mark_anchored(session: AsyncSession, seal: LedgerSeal) -> None:

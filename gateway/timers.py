@@ -8,13 +8,23 @@ from shared.outbox import emit
 from shared.worker import Timer
 
 ANCHOR_SECONDS = 10.0
+DAY_SECONDS = 86_400.0
 
 
 async def anchor_chains(session: AsyncSession) -> None:
-    """Tell the head of each chain that moved: who keeps it can prove a later cut or change."""
+    """Publish the head of each chain that moved: a copy kept elsewhere proves a later cut."""
     for seal in await store.moved_heads(session):
         emit(session, anchored(seal))
         await store.mark_anchored(session, seal)
 
 
-TIMERS = (Timer(ANCHOR_SECONDS, anchor_chains),)
+async def anchor_all_chains(session: AsyncSession) -> None:
+    """Publish the head of each chain again, also where it rests.
+
+    A broker that forgets would else leave a resting chain without any anchor outside.
+    """
+    for seal in await store.heads(session):
+        emit(session, anchored(seal))
+
+
+TIMERS = (Timer(ANCHOR_SECONDS, anchor_chains), Timer(DAY_SECONDS, anchor_all_chains))

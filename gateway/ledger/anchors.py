@@ -1,17 +1,19 @@
 """What the axis is told of a chain, and what it can then prove."""
 
-from base64 import b64encode
-from collections.abc import Sequence
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer
-from pydantic import ValidationError
 
-from gateway.ledger.seals import header_digest
+from gateway.ledger.seals import BatchHeader, header_digest
 from gateway.models import LedgerSeal
 from shared.events import LedgerAnchored
 
 ANSWER_MS = 5_000
+_SEAL_MEMBER = re.compile(rb"(?<![a-z])(head|signature)=:([A-Za-z0-9+/=]*):")
 
 
 class AnchorsUnreadableError(Exception):
@@ -19,13 +21,14 @@ class AnchorsUnreadableError(Exception):
 
 
 def anchored(seal: LedgerSeal) -> LedgerAnchored:
-    """`head` is the SHA-256 (hex) of the header, `version` its number."""
+    """`head` is the SHA-256 (hex) of the header, `version` its number, `signature` the seal's."""
     return LedgerAnchored(
         chain=seal.chain,
         version=seal.number,
         head=header_digest(seal.header.encode()),
         signature=b64encode(seal.signature).decode(),
         at=seal.at,
+        header=seal.header,
     )
 
 
@@ -60,18 +63,47 @@ def anchors_in_file(path: Path) -> Sequence[LedgerAnchored]:
 
     Raises AnchorsUnreadableError.
     """
+    return list(_each_line(path, _read, "message of its topic"))
+
+
+def anchors_in_receipts(path: Path) -> Sequence[LedgerAnchored]:
+    """Read one X-Ledger-Receipt a line, with or without the name of the header before it.
+
+    Raises AnchorsUnreadableError.
+    """
+    return list(_each_line(path, _read_receipt, "X-Ledger-Receipt"))
+
+
+def _each_line(
+    path: Path, read: Callable[[bytes], LedgerAnchored], name: str
+) -> Iterator[LedgerAnchored]:
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:
         raise AnchorsUnreadableError(f"{path}: {error.strerror}") from None
-    return [_in_line(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            yield read(line)
+        except ValueError:  # and ValidationError, which is one
+            raise AnchorsUnreadableError(f"{path}: line {number} is no {name}") from None
 
 
-def _in_line(path: Path, number: int, line: bytes) -> LedgerAnchored:
-    try:
-        return _read(line)
-    except ValidationError:
-        raise AnchorsUnreadableError(f"{path}: line {number} is no message of its topic") from None
+def _read_receipt(line: bytes) -> LedgerAnchored:
+    found = dict(_SEAL_MEMBER.findall(line))
+    if set(found) != {b"head", b"signature"}:
+        raise ValueError("a receipt has a head and its signature")
+    text = b64decode(found[b"head"], validate=True).decode()
+    header = BatchHeader.model_validate_json(text)
+    return LedgerAnchored(
+        chain=header.chain,
+        version=header.number,
+        head=header_digest(text.encode()),
+        signature=found[b"signature"].decode(),
+        at=datetime.fromisoformat(header.at),
+        header=text,
+    )
 
 
 def _read(message: bytes) -> LedgerAnchored:

@@ -7,7 +7,11 @@ from shared.events.base import Event
 
 
 class LedgerAnchored(Event):
-    """The head of a chain of seals at a time: whoever keeps it can prove a later cut or change."""
+    """The head of a chain of seals at a time: a copy kept elsewhere proves a later cut or change.
+
+    `head` is the SHA-256 (hex) of `header`, the exact text that `signature` (Ed25519, base64)
+    signs: the anchor is proved by itself, without the ledger. Anchors of the first form lack it.
+    """
 
     event_type: ClassVar[str] = "access.ledger.anchored.v1"
     topic: ClassVar[str] = "access.records.v1"
@@ -18,3 +22,4 @@ class LedgerAnchored(Event):
     head: str
     signature: str
     at: datetime
+    header: str | None = None

@@ -7,9 +7,7 @@ from typing import Any
 import httpx
 
 # What differs between any two answers, whoever asks for whatever.
-OF_ITS_OWN = frozenset(
-    {"date", "x-request-id", "x-trace-id", "x-ledger-receipt", "content-length"}
-)
+OF_ITS_OWN = frozenset({"date", "x-request-id", "x-trace-id", "x-ledger-receipt", "content-length"})
 
 
 def gist(answer: httpx.Response, markers: Mapping[str, str], name: str) -> str:

@@ -1,9 +1,13 @@
 """A ledger in a database of its own, for tests."""
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import asyncpg
 import orjson
@@ -11,15 +15,19 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import SecretStr
 from sqlalchemy import make_url
 
-from deploy.postgres import plain_url
+from deploy.postgres import as_superuser, plain_url
 from deploy.secrets import ed25519_key
 from gateway.forwarding import Exchange, Outcome
 from gateway.keys import ledger_keys, read_private_key
+from gateway.ledger.evidence import Evidence
+from gateway.ledger.verification import Verdict, verify_ledger
 from gateway.ledger.writer import ChainNotHeldError, LedgerWriter
+from gateway.timers import anchor_chains
 from gateway.upstreams import OPERATIONS
-from gateway.verify import Verdict, verify_ledger
+from shared.database import open_database
 from shared.events import LedgerAnchored
 from shared.migrations import upgrade
+from tests.conftest import Databases
 from tests.gateway.gate import VERIFY, make_settings
 from tests.gateway.wire import SUBJECT
 from tests.waiting import eventually
@@ -41,8 +49,13 @@ class Store:
             await connection.close()
 
     async def verdicts(self, told: Sequence[LedgerAnchored] = ()) -> list[Verdict]:
-        keys = ledger_keys(self.key.public_key(), "")
-        return [verdict async for verdict in verify_ledger(make_url(self.url), keys, told)]
+        keys, evidence = ledger_keys(self.key.public_key(), ""), self.evidence(told)
+        return [verdict async for verdict in verify_ledger(make_url(self.url), keys, evidence)]
+
+    def evidence(self, told: Sequence[LedgerAnchored]) -> Evidence:
+        evidence = Evidence()
+        evidence.add(told, ledger_keys(self.key.public_key(), ""), outside=True)
+        return evidence
 
     async def assert_intact(self) -> None:
         assert [line for verdict in await self.verdicts() for line in verdict.damage] == []
@@ -85,3 +98,44 @@ def exchange(request_id: str = "request-1", operation: str = VERIFY) -> Exchange
     made = Exchange(OPERATIONS[operation], request_id, "h26", "H26", subjects=(SUBJECT, "cd" * 32))
     made.end(200, Outcome.ALLOWED)
     return made
+
+
+async def filled(store: Store) -> list[LedgerAnchored]:
+    await fill(store)
+    rows = await store.rows("SELECT value FROM outbox")
+    return [LedgerAnchored.model_validate_json(row["value"]) for row in rows]
+
+
+async def fill(store: Store) -> None:
+    """Three batches of four records, told on the axis."""
+    async with writing(store) as ledger:
+        for batch in range(3):
+            calls = [ledger.record(exchange(f"request-{batch}-{n}")) for n in range(4)]
+            await asyncio.gather(*calls)
+    settings = make_settings(store.url)
+    async with open_database(settings) as sessions, sessions.begin() as session:
+        await anchor_chains(session)
+
+
+async def tamper(postgres: Databases, store: Store, statement: str) -> None:
+    """As the superuser, whom no trigger stops."""
+    async with as_superuser(postgres.server.url, make_url(store.url).database or "") as connection:
+        await connection.execute("SET session_replication_role = replica")
+        assert not (await connection.execute(statement)).endswith(" 0")
+
+
+def command(
+    folder: Path, *words: str, key: str = "", **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """`make verify-ledger` with these variables, and both keys among the secrets."""
+    for name, given in (("rights_key", ""), ("ledger_key", key)):
+        (folder / name).write_text(given or ed25519_key())
+    told = {"KAFKA_SERVERS": "127.0.0.1:9", "SECRETS_DIR": str(folder), "PATH": os.defpath}
+    return subprocess.run(
+        [sys.executable, "-m", "gateway.verify", *words],
+        cwd=Path(__file__).parents[2],
+        env=told | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )

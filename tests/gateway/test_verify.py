@@ -1,8 +1,5 @@
 import asyncio
-import os
 import re
-import subprocess
-import sys
 from argparse import Namespace
 from base64 import b64encode
 from hashlib import sha256
@@ -13,9 +10,10 @@ import pytest
 from aiokafka.errors import KafkaError
 from sqlalchemy import make_url
 
-from deploy.postgres import as_superuser
-from deploy.secrets import ed25519_key
-from gateway.ledger.anchors import anchors_in_file, anchors_on_axis
+from gateway.ledger.anchors import (
+    anchors_in_file,
+    anchors_on_axis,
+)
 from gateway.timers import anchor_chains
 from gateway.verify import _told
 from shared.database import open_database
@@ -24,7 +22,7 @@ from shared.kafka import open_producer
 from shared.topics import ensure_topics
 from tests.conftest import Broker, Databases
 from tests.gateway.gate import make_settings
-from tests.gateway.ledgers import Store, exchange, writing
+from tests.gateway.ledgers import Store, command, exchange, fill, tamper, writing
 
 
 async def anchor(store: Store) -> list[LedgerAnchored]:
@@ -203,32 +201,9 @@ async def test_cut_is_found_by_a_file_of_anchors(
 
 async def test_axis_that_is_away_fails_only_where_it_was_asked_for() -> None:
     nobody = "127.0.0.1:9"
-    assert await _told(Namespace(anchors=None, kafka=None), nobody) == []
+    assert await _told(Namespace(anchors=None, kafka=None, receipts=None), nobody) == []
     with pytest.raises(KafkaError):
-        await _told(Namespace(anchors=None, kafka=nobody), nobody)
-
-
-async def test_anchor_that_the_database_remembers_otherwise_is_damage(store: Store) -> None:
-    await fill(store)
-    [row] = await store.rows("SELECT value FROM outbox")
-    true = LedgerAnchored.model_validate_json(row["value"])
-    [verdict] = await store.verdicts([true.model_copy(update={"head": "0" * 64})])
-    assert "not the one whose digest was told" in verdict.damage[0]
-
-
-def command(folder: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """`make verify-ledger` with these variables, and both keys among the secrets."""
-    for name in ("rights_key", "ledger_key"):
-        (folder / name).write_text(ed25519_key())
-    told = {"KAFKA_SERVERS": "127.0.0.1:9", "SECRETS_DIR": str(folder), "PATH": os.defpath}
-    return subprocess.run(
-        [sys.executable, "-m", "gateway.verify", *words],
-        cwd=Path(__file__).parents[2],
-        env=told | variables,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+        await _told(Namespace(anchors=None, kafka=nobody, receipts=None), nobody)
 
 
 def test_before_the_stack_is_up_one_line_says_what_is_missing(
@@ -262,7 +237,7 @@ def test_anchors_that_cannot_be_read_are_no_damage(tmp_path: Path) -> None:
     for path, said in why.items():
         told = command(tmp_path, "--anchors", str(path), DATABASE_URL=url)
         assert told.returncode == 2
-        assert told.stderr == f"Not checked: {path}: {said}. See --anchors.\n"
+        assert told.stderr == f"Not checked: {path}: {said}. See --anchors and --receipts.\n"
 
 
 async def test_what_nobody_thought_of_is_no_damage_and_shows_no_record(
@@ -273,23 +248,5 @@ async def test_what_nobody_thought_of_is_no_damage_and_shows_no_record(
     told = await asyncio.to_thread(command, tmp_path, DATABASE_URL=store.url)
     assert told.returncode == 2
     assert told.stderr.endswith("\nNot checked: ValidationError\n")
-    assert "_anchors" in told.stderr
+    assert "_remembered" in told.stderr
     assert "secret" not in told.stderr
-
-
-async def fill(store: Store) -> None:
-    """Three batches of four records, told on the axis."""
-    async with writing(store) as ledger:
-        for batch in range(3):
-            calls = [ledger.record(exchange(f"request-{batch}-{n}")) for n in range(4)]
-            await asyncio.gather(*calls)
-    settings = make_settings(store.url)
-    async with open_database(settings) as sessions, sessions.begin() as session:
-        await anchor_chains(session)
-
-
-async def tamper(postgres: Databases, store: Store, statement: str) -> None:
-    """As the superuser, whom no trigger stops."""
-    async with as_superuser(postgres.server.url, make_url(store.url).database or "") as connection:
-        await connection.execute("SET session_replication_role = replica")
-        assert not (await connection.execute(statement)).endswith(" 0")

@@ -1,0 +1,245 @@
+"""Read a ledger whole and hold it against its seals and the anchors kept elsewhere."""
+
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import asyncpg
+import orjson
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from sqlalchemy import URL
+
+from gateway.ledger.audit import verify_chain
+from gateway.ledger.chain import stored_batch
+from gateway.ledger.evidence import Evidence, Held
+from gateway.ledger.seals import START, Anchor, SealedBatch, header_digest
+from shared.events import LedgerAnchored
+
+SEALS_AT_ONCE = 100
+SAY_SECONDS = 2.0
+MOST_SHOWN = 100
+
+# Each chain that any row names, by one step of the index for each.
+_CHAINS = """
+    WITH RECURSIVE named AS (
+        SELECT min(chain) AS chain FROM {table}
+        UNION ALL
+        SELECT (SELECT min(chain) FROM {table} AS other WHERE other.chain > named.chain)
+        FROM named WHERE chain IS NOT NULL
+    ) SELECT chain FROM named WHERE chain IS NOT NULL"""
+_SEALS = """
+    SELECT number, at, count, header, signature, leaves FROM ledger_seal
+    WHERE chain = $1 AND number > $2 ORDER BY number LIMIT $3"""
+_RECORDS = """
+    SELECT number, index, id, at, agency, client, operation, purpose, dossier,
+        subjects::text AS subjects, outcome, record
+    FROM access_record WHERE chain = $1 AND number > $2 AND number <= $3 ORDER BY number, index"""
+# Batches are numbered from 1: what stands before them is as foreign as what comes after the last.
+_UNSEALED = """
+    SELECT number, id FROM access_record WHERE chain = $1 AND (number > $2 OR number < 1)"""
+_MISNUMBERED = "SELECT number FROM ledger_seal WHERE chain = $1 AND number < 1"
+_ANCHORS = """
+    SELECT value FROM outbox_sent WHERE topic = $1
+    UNION ALL SELECT value FROM outbox WHERE topic = $1"""
+
+_COPIED = ("agency", "client", "operation", "purpose", "dossier", "outcome")
+
+# Anchors of one chain by the number of their batch.
+Anchors = Mapping[int, Sequence[Held]]
+
+
+class State(StrEnum):
+    INTACT = "intact"
+    NOT_PROVED = "NOT PROVED"
+    DAMAGED = "DAMAGED"
+
+
+class Verdict:
+    """The findings in one chain.
+
+    `damage` is empty where all is as it was sealed. `doubts` are anchors without a signature that
+    contradict the chain: either it was changed or they are false. `held_to` is the newest batch
+    that an anchor from outside agrees with; nothing shows a cut behind it.
+    """
+
+    def __init__(self, chain: str) -> None:
+        self.chain = chain
+        self.records = self.seals = self.newest = self.held_to = 0
+        self.damage: list[str] = []
+        self.doubts: list[str] = []
+        self._said = time.monotonic()
+
+    @property
+    def state(self) -> State:
+        if self.damage:
+            return State.DAMAGED
+        proved = not self.doubts and (self.held_to or not self.seals)
+        return State.INTACT if proved else State.NOT_PROVED
+
+    def add(self, number: int, what: str, record: object = "") -> None:
+        name = f", record {record}" if record else ""
+        self.damage.append(f"{self.chain}, batch {number}{name}: {what}")
+
+    def doubt(self, number: int) -> None:
+        text = "an anchor without a signature names another header, or one that is not here"
+        self.doubts.append(f"{self.chain}, batch {number}: {text}")
+
+    def progress(self) -> None:
+        if time.monotonic() - self._said > SAY_SECONDS:
+            self._said = time.monotonic()
+            print(f"{self.chain}: {self.records:,} records …", file=sys.stderr)  # noqa: T201
+
+    def lines(self) -> list[str]:
+        """Return the verdict first, then each finding, some hundred at most."""
+        size = f"{self.records:,} records, {self.seals:,} batches"
+        found = [*self.damage, *self.doubts]
+        hidden = len(found) - MOST_SHOWN
+        rest = [f"  and {hidden:,} more"] if hidden > 0 else []
+        shown = [f"  {each}" for each in found[:MOST_SHOWN]]
+        return [f"{self.chain}: {self.state}, {size}, {self._reach()}", *shown, *rest]
+
+    def _reach(self) -> str:
+        if not self.held_to:
+            return "nothing outside to hold it against"
+        return f"held from outside up to batch {self.held_to:,} of {self.newest:,}"
+
+
+async def verify_ledger(
+    url: URL, keys: Mapping[str, Ed25519PublicKey], evidence: Evidence
+) -> AsyncIterator[Verdict]:
+    """Yield a verdict for each chain, all as of one instant: gateways may go on writing.
+
+    `keys` are the trusted ones by key id; `evidence` holds the anchors kept outside this database.
+    """
+    plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    connection = await asyncpg.connect(plain, timeout=5)
+    try:
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            evidence.add(await _remembered(connection), keys, outside=False)
+            for chain in await _chains(connection, evidence):
+                yield await _verify(connection, chain, keys, evidence.of(chain))
+    finally:
+        await connection.close()
+
+
+async def _remembered(connection: asyncpg.Connection) -> list[LedgerAnchored]:
+    """Return the anchors that this database has told, or is about to tell."""
+    rows = await connection.fetch(_ANCHORS, LedgerAnchored.topic)
+    return [LedgerAnchored.model_validate_json(row["value"]) for row in rows]
+
+
+async def _chains(connection: asyncpg.Connection, evidence: Evidence) -> list[str]:
+    tables = ("ledger_chain", "ledger_seal", "access_record")
+    found = [await connection.fetch(_CHAINS.format(table=table)) for table in tables]
+    return sorted({row["chain"] for rows in found for row in rows} | evidence.chains())
+
+
+async def _verify(
+    connection: asyncpg.Connection,
+    chain: str,
+    keys: Mapping[str, Ed25519PublicKey],
+    anchors: Anchors,
+) -> Verdict:
+    verdict, after = Verdict(chain), START
+    while seals := await connection.fetch(_SEALS, chain, after.number, SEALS_AT_ONCE):
+        last = seals[-1]
+        rows = await connection.fetch(_RECORDS, chain, after.number, last["number"])
+        _check_sealed(verdict, seals, rows, keys, after)
+        _check_columns(verdict, rows)
+        _check_anchors(verdict, seals, anchors)
+        after = Anchor(last["number"], header_digest(last["header"].encode()))
+        verdict.seals += len(seals)
+        verdict.records += len(rows)
+        verdict.progress()
+    for row in await connection.fetch(_UNSEALED, chain, after.number):
+        verdict.add(row["number"], "record added, no batch of this number", row["id"])
+    for row in await connection.fetch(_MISNUMBERED, chain):
+        verdict.add(row["number"], "batch added, none has this number")
+    verdict.newest = after.number
+    _check_end(verdict, anchors)
+    return verdict
+
+
+def _check_end(verdict: Verdict, anchors: Anchors) -> None:
+    for number in sorted(number for number in anchors if number > verdict.newest):
+        if any(held.signed for held in anchors[number]):
+            verdict.add(number, "batch removed, and all before it back to the last one here")
+        else:
+            verdict.doubt(number)
+
+
+def _check_sealed(
+    verdict: Verdict,
+    seals: Sequence[Mapping[str, Any]],
+    rows: Sequence[Mapping[str, Any]],
+    keys: Mapping[str, Ed25519PublicKey],
+    after: Anchor,
+) -> None:
+    kept: dict[int, list[Mapping[str, Any]]] = {seal["number"]: [] for seal in seals}
+    for row in rows:
+        if row["number"] in kept:
+            kept[row["number"]].append(row)
+        else:
+            verdict.add(row["number"], "record added, no batch of this number", row["id"])
+    batches = []
+    for seal in seals:
+        own = kept[seal["number"]]
+        records = [row["record"] for row in own]
+        batch = stored_batch(seal["header"], seal["signature"], seal["leaves"], records)
+        batches.append(batch)
+        _check_seal_columns(verdict, seal, batch, [row["index"] for row in own])
+    for fault in verify_chain(batches, keys, chain=verdict.chain, after=after):
+        verdict.add(fault.batch, fault.kind, fault.name)
+
+
+def _check_seal_columns(
+    verdict: Verdict, seal: Mapping[str, Any], batch: SealedBatch, indexes: Sequence[int]
+) -> None:
+    """What `GET /ledger/v1/seals` shows beside the header, and the places that proofs begin at."""
+    try:
+        header = batch.read_header()
+        at = datetime.fromisoformat(header.at)
+    except ValueError:
+        return  # not what was sealed: said by `verify_chain`
+    told = {"number": header.number, "count": header.count, "at": at}
+    wrong = [name for name, value in told.items() if seal[name] != value]
+    if len(indexes) == header.count and indexes != list(range(header.count)):
+        wrong.append("index")
+    if wrong:
+        verdict.add(seal["number"], f"columns changed: {', '.join(wrong)}")
+
+
+def _check_columns(verdict: Verdict, rows: Sequence[Mapping[str, Any]]) -> None:
+    for row in rows:
+        try:
+            wrong = _wrong_columns(row, orjson.loads(row["record"]))
+        except (ValueError, TypeError, KeyError):
+            continue  # not what was sealed: already said
+        if wrong:
+            verdict.add(row["number"], f"columns changed: {', '.join(wrong)}", row["id"])
+
+
+def _wrong_columns(row: Mapping[str, Any], told: Mapping[str, Any]) -> list[str]:
+    wrong = [name for name in _COPIED if row[name] != told[name]]
+    # As PostgreSQL writes an array of hashes: any other text is another array.
+    if row["subjects"] != "{" + ",".join(told["subjects"]) + "}":
+        wrong.append("subjects")
+    if row["at"] != datetime.fromisoformat(told["at"]):
+        wrong.append("at")
+    return wrong if str(row["id"]) == told["id"] else ["id", *wrong]
+
+
+def _check_anchors(verdict: Verdict, seals: Sequence[Mapping[str, Any]], anchors: Anchors) -> None:
+    for seal in seals:
+        number, held = seal["number"], anchors.get(seal["number"], ())
+        digest = header_digest(seal["header"].encode()) if held else ""
+        others = [each for each in held if each.digest != digest]
+        if any(each.signed for each in others):
+            verdict.add(number, "batch is not the one whose digest was told on the axis")
+        elif others:
+            verdict.doubt(number)
+        if any(each.outside for each in held if each.digest == digest):
+            verdict.held_to = max(verdict.held_to, number)

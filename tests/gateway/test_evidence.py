@@ -1,0 +1,186 @@
+"""The anchors and receipts that a ledger is held against: what they prove, and what not."""
+
+import asyncio
+from base64 import b64encode
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from gateway.forwarding.receipt import receipt
+from gateway.ledger.anchors import AnchorsUnreadableError, anchors_in_receipts
+from gateway.ledger.seals import Anchor, header_digest, seal
+from gateway.ledger.verification import State
+from gateway.timers import anchor_all_chains
+from shared.database import open_database
+from shared.events import LedgerAnchored
+from tests.conftest import Databases
+from tests.gateway.gate import make_settings
+from tests.gateway.ledgers import Store, command, exchange, filled, tamper, writing
+
+FORGER = Ed25519PrivateKey.from_private_bytes(bytes(32))
+
+
+async def test_forged_anchor_is_told_and_is_no_damage(store: Store) -> None:
+    [true] = await filled(store)
+    made_up = true.model_copy(update={"version": 9, "head": "0" * 64})
+    foreign = seal([b"{}"], chain=true.chain, after=Anchor(8, "0" * 64), at=true.at, key=FORGER)
+    forged = [
+        made_up,
+        true.model_copy(update={"signature": b64encode(bytes(64)).decode()}),
+        true.model_copy(update={"signature": "no base64"}),
+        true.model_copy(update={"chain": "gateway-7"}),
+        true.model_copy(update={"header": "{}"}),
+        true.model_copy(
+            update={
+                "version": 9,
+                "header": foreign.header.decode(),
+                "head": header_digest(foreign.header),
+                "signature": b64encode(foreign.signature).decode(),
+            }
+        ),
+    ]
+    evidence = store.evidence([*forged, true])
+    assert evidence.forged == forged
+    [verdict] = await store.verdicts([*forged, true])
+    assert (verdict.state, verdict.damage, verdict.doubts) == (State.INTACT, [], [])
+
+
+async def test_forged_anchors_alone_hold_nothing(store: Store) -> None:
+    [true] = await filled(store)
+    [verdict] = await store.verdicts([true.model_copy(update={"head": "0" * 64})])
+    assert (verdict.state, verdict.damage) == (State.NOT_PROVED, [])
+
+
+async def test_anchor_of_the_first_form_that_agrees_holds_the_chain(store: Store) -> None:
+    [true] = await filled(store)
+    [verdict] = await store.verdicts([true.model_copy(update={"header": None})])
+    assert (verdict.state, verdict.held_to) == (State.INTACT, 3)
+
+
+@pytest.mark.parametrize("other", [{"head": "0" * 64}, {"version": 9}])
+async def test_anchor_of_the_first_form_that_contradicts_proves_neither(
+    store: Store, other: dict[str, Any]
+) -> None:
+    [true] = await filled(store)
+    unsigned = true.model_copy(update={"header": None, **other})
+    [verdict] = await store.verdicts([true, unsigned])
+    assert (verdict.state, verdict.damage, len(verdict.doubts)) == (State.NOT_PROVED, [], 1)
+
+
+async def test_chain_that_nothing_outside_holds_is_not_proved(store: Store) -> None:
+    [true] = await filled(store)
+    async with writing(store), writing(store) as other:
+        await other.record(exchange())
+    assert [each.state for each in await store.verdicts()] == [State.NOT_PROVED] * 2
+    one, two = await store.verdicts([true])
+    assert (one.state, one.held_to, one.newest) == (State.INTACT, 3, 3)
+    assert (two.state, two.held_to, two.newest) == (State.NOT_PROVED, 0, 1)
+
+
+async def test_chain_without_any_batch_needs_no_anchor(store: Store) -> None:
+    [true] = await filled(store)
+    async with writing(store), writing(store):
+        pass
+    assert [each.state for each in await store.verdicts([true])] == [State.INTACT] * 2
+
+
+async def test_verdict_says_up_to_where_the_chain_is_held(store: Store) -> None:
+    [true] = await filled(store)
+    async with writing(store) as ledger:
+        await ledger.record(exchange())
+    [verdict] = await store.verdicts([true])
+    assert verdict.lines()[0].endswith("held from outside up to batch 3 of 4")
+
+
+async def test_resting_chains_are_told_again(store: Store) -> None:
+    [true] = await filled(store)
+    await store.rows("DELETE FROM outbox")
+    async with open_database(make_settings(store.url)) as sessions, sessions.begin() as session:
+        await anchor_all_chains(session)
+    [row] = await store.rows("SELECT value FROM outbox")
+    assert LedgerAnchored.model_validate_json(row["value"]) == true
+
+
+async def keep_receipts(store: Store, file: Path, name: str = "") -> list[bytes]:
+    """Write a receipt for each of three records, each in a batch of its own."""
+    async with writing(store) as ledger:
+        seals = [await ledger.record(exchange(f"request-{number}")) for number in range(3)]
+    lines = [receipt("1", bytes(16), each, completion=None) for each in seals]
+    await asyncio.to_thread(
+        file.write_bytes, b"".join(name.encode() + line + b"\n" for line in lines)
+    )
+    return lines
+
+
+@pytest.mark.parametrize("name", ["", "X-Ledger-Receipt: ", "x-ledger-receipt:"])
+async def test_cut_of_records_that_no_anchor_told_is_found_by_a_receipt(
+    postgres: Databases, store: Store, tmp_path: Path, name: str
+) -> None:
+    kept = tmp_path / "receipts"
+    await keep_receipts(store, kept, name)
+    told = anchors_in_receipts(kept)
+    [verdict] = await store.verdicts(told)
+    assert (verdict.state, verdict.held_to) == (State.INTACT, 3)
+    await tamper(postgres, store, "DELETE FROM access_record WHERE number = 3")
+    await tamper(postgres, store, "DELETE FROM ledger_seal WHERE number = 3")
+    await store.assert_intact()
+    [verdict] = await store.verdicts(told)
+    assert verdict.damage == [
+        "gateway-1, batch 3: batch removed, and all before it back to the last one here"
+    ]
+
+
+async def test_forged_receipt_is_told_and_is_no_damage(store: Store, tmp_path: Path) -> None:
+    kept = tmp_path / "receipts"
+    *_, line = await keep_receipts(store, kept)
+    signature = line.rpartition(b"signature=")[2]
+    kept.write_bytes(line.replace(signature, b":%b:" % b64encode(bytes(64))))
+    told = anchors_in_receipts(kept)
+    assert store.evidence(told).forged == told
+    [verdict] = await store.verdicts(told)
+    assert (verdict.state, verdict.damage) == (State.NOT_PROVED, [])
+
+
+@pytest.mark.parametrize(
+    "line", [b"", b"head=:e30=:", b'record="1"', b"head=:%%:, signature=:AA==:"]
+)
+async def test_receipt_that_cannot_be_read_is_named_by_its_line(
+    tmp_path: Path, line: bytes
+) -> None:
+    kept = tmp_path / "receipts"
+    kept.write_bytes(b"\n" + line + b"\nnonsense\n")
+    with pytest.raises(AnchorsUnreadableError, match=r"line [23] is no X-Ledger-Receipt"):
+        anchors_in_receipts(kept)
+
+
+async def test_command_says_what_is_proved_by_its_exit_code(
+    postgres: Databases, store: Store, tmp_path: Path
+) -> None:
+    kept, given = tmp_path / "receipts", tmp_path / "given"
+    await keep_receipts(store, kept)
+    given.write_text("")
+
+    async def run(*words: str) -> tuple[int, str]:
+        done = await asyncio.to_thread(
+            command, tmp_path, *words, key=store.key_text, DATABASE_URL=store.url
+        )
+        return done.returncode, done.stdout
+
+    code, said = await run()
+    assert (code, "nothing outside to hold it against" in said) == (2, True)
+    assert said.endswith("3 records: NOT PROVED, 0 anchors from outside\n")
+    code, said = await run("--receipts", str(kept))
+    assert (code, said.splitlines()[-1]) == (0, "3 records: intact, 3 anchors from outside")
+    forged = kept.read_bytes().replace(b"signature=:", b"signature=:AAAA")
+    given.write_bytes(kept.read_bytes() + forged)
+    code, said = await run("--receipts", str(given))
+    assert (code, said.count("forged anchor, not signed by the ledger: 'gateway-1'")) == (0, 3)
+    await tamper(postgres, store, "DELETE FROM access_record WHERE number = 3")
+    assert (await run())[0] == 1
+
+
+async def test_ledger_that_was_emptied_is_not_intact(store: Store, tmp_path: Path) -> None:
+    done = await asyncio.to_thread(command, tmp_path, key=store.key_text, DATABASE_URL=store.url)
+    assert (done.returncode, done.stdout) == (2, "0 records: NOT PROVED, 0 anchors from outside\n")

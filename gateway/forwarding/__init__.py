@@ -1,10 +1,11 @@
 """One request passed on: pure ASGI in, connections of its own out, streamed both ways."""
 
+from gateway.forwarding.breaker import Breaker
 from gateway.forwarding.exchange import Admit, Exchange, Ledger, Outcome
 from gateway.forwarding.forwarder import Forwarder
 from gateway.forwarding.patience import Wait
 from gateway.forwarding.session import open_session
-from gateway.forwarding.upstream import Breaker, Upstream
+from gateway.forwarding.upstream import Upstream
 
 __all__ = [
     "Admit",

@@ -14,8 +14,8 @@ from gateway.problems import BodyTooLarge, RequestMalformed
 from gateway.upstreams import KIB, Operation
 from shared.problems import Problem
 
-# A body of known length up to this is gathered and sent in one piece: a caller that sends slowly
-# then holds neither the service behind nor a place in its queue, only so much of this memory.
+# A body up to this is gathered and sent in one piece, and of a longer one so much comes before the
+# service is asked: a caller that sends slowly, or breaks off, holds only so much of this memory.
 _ONE_PIECE = 64 * KIB
 # A call that ends sooner is not worth a task that watches for the caller's hanging up.
 _WATCH_AFTER_S = 0.25
@@ -38,6 +38,8 @@ class RequestBody:
         self._digest = hashlib.sha256() if operation.personal else None
         self._size = 0
         self._finished = asyncio.Event()
+        # When the caller had sent all, by the clock of the loop.
+        self.finished_at = 0.0
         # Why passing on ended early; who sends to the service sees only that it did.
         self.failure: Problem | CallerGone | None = None
         self._announced = _announced_length(scope)
@@ -45,7 +47,7 @@ class RequestBody:
             raise BodyTooLarge(self._limit)
         self.none = self._limit == 0 or (self._announced == 0 and not _open_ended(scope))
         if self.none:
-            self._finished.set()
+            self._finish()
 
     @property
     def finished(self) -> bool:
@@ -57,8 +59,12 @@ class RequestBody:
         return self._digest.hexdigest() if self._digest and self.finished else None
 
     async def payload(self) -> Payload:
-        """What to send: the whole, or the pieces as they arrive."""
-        return await self.whole() if 0 < self._announced <= _ONE_PIECE else self._pieces()
+        """Return the whole body where it is short, else its pieces, the first of which has come."""
+        opening, size = [], 0
+        while not self.finished and size <= _ONE_PIECE:
+            opening.append(await self._piece())
+            size += len(opening[-1])
+        return b"".join(opening) if self.finished else self._pieces(b"".join(opening))
 
     async def whole(self) -> bytes:
         return b"".join([piece async for piece in self._pieces()])
@@ -69,7 +75,9 @@ class RequestBody:
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
-    async def _pieces(self) -> AsyncIterator[bytes]:
+    async def _pieces(self, opening: bytes = b"") -> AsyncIterator[bytes]:
+        if opening:
+            yield opening
         while not self.finished:
             yield await self._piece()
 
@@ -87,8 +95,12 @@ class RequestBody:
             self._digest.update(piece)
         # granian tells of the end in a further, empty message: do not wait for it.
         if not message.get("more_body", False) or self._size == self._announced:
-            self._finished.set()
+            self._finish()
         return piece
+
+    def _finish(self) -> None:
+        self.finished_at = asyncio.get_running_loop().time()
+        self._finished.set()
 
 
 class WhileCallerWaits(Wait):
@@ -118,6 +130,21 @@ class WhileCallerWaits(Wait):
     async def _end_when_gone(self) -> None:
         await self._body.caller_gone()
         self.end()
+
+
+class WhileServiceWorks(Wait):
+    """Gives the caller `seconds` for its body, and from its end the service as many to answer."""
+
+    def __init__(self, seconds: float, body: RequestBody) -> None:
+        super().__init__(seconds)
+        self._body = body
+
+    def due(self) -> None:
+        left = self._body.finished_at + self._seconds - asyncio.get_running_loop().time()
+        if self._body.finished and left > 0:
+            self.go_on(left)
+        else:
+            self.end()
 
 
 async def read_opening(connection: Connection, limit: int) -> bytes:

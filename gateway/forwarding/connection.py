@@ -48,7 +48,10 @@ class Connection(asyncio.Protocol):
         # Of the present answer: whether its head and its end have come.
         self._headed = self._ended = True
         self._keepable = self._paused = False
+        # Whether the last bytes had a piece of body, or an interim answer, in them.
+        self._progressed = False
         self._broken = self._silent = False
+        self._given = True
         self._changed: asyncio.Future[None] | None = None
         self._writable = asyncio.Event()
         self._writable.set()
@@ -63,14 +66,18 @@ class Connection(asyncio.Protocol):
         return self._silent
 
     @property
+    def given(self) -> bool:
+        """Return whether the whole request went out, or is in this process's last buffer."""
+        return self._given
+
+    @property
     def at_end(self) -> bool:
         return self._ended and not self._pieces
 
     @property
     def idle(self) -> bool:
         """The whole answer was taken, the whole request given, and both sides will go on."""
-        given = self._sending is None or self._sending.done()
-        whole = self.at_end and given and self._keepable
+        whole = self.at_end and self._given and self._keepable
         return whole and not self._broken and not self._transport.is_closing()
 
     async def ask(self, head: bytes, payload: Payload) -> None:
@@ -78,6 +85,7 @@ class Connection(asyncio.Protocol):
         self.headers, self._overhead = [], 0
         self._headed = self._ended = self._keepable = False
         self._silent = True
+        self._given = not isinstance(payload, AsyncIterator)
         if isinstance(payload, AsyncIterator):
             self._sending = asyncio.create_task(self._send(head, payload))
         else:
@@ -137,6 +145,7 @@ class Connection(asyncio.Protocol):
                     self._transport.write(b"%b%x\r\n%b\r\n" % (head, len(piece), piece))
                     head = b""
             self._transport.write(head + b"0\r\n\r\n")
+            self._given = True
         except Exception:  # noqa: BLE001 -- the body keeps what failed; the service gets no whole one
             self._break_off()
 
@@ -157,14 +166,13 @@ class Connection(asyncio.Protocol):
         self._tell_lost(self)
 
     def data_received(self, data: bytes) -> None:
-        self._silent = False
-        ahead = self._ahead
+        self._silent = self._progressed = False
         try:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade):  # the parser wraps what is raised below
             self._break_off()
             return
-        self._overhead = self._overhead + len(data) if self._ahead == ahead else 0
+        self._overhead = 0 if self._progressed else self._overhead + len(data)
         if self._overhead > MOST_HEAD:
             self._break_off()
         elif self._ahead > _READ_AHEAD and not self._paused:
@@ -191,7 +199,7 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         self.status = self._parser.get_status_code()
         if self.status < HTTPStatus.OK:
-            self.headers = []
+            self.headers, self._progressed = [], True
             return
         size = sum([len(name) + len(value) for name, value in self.headers])
         framing = [each for each in self.headers if each[0] in _FRAMING]
@@ -204,6 +212,7 @@ class Connection(asyncio.Protocol):
     def on_body(self, piece: bytes) -> None:
         self._pieces.append(piece)
         self._ahead += len(piece)
+        self._progressed = True
 
     def on_message_complete(self) -> None:
         if self._headed:

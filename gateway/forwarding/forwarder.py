@@ -1,7 +1,6 @@
 """The way of one call: find, admit, ask, record, answer."""
 
 import re
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import NamedTuple
@@ -10,7 +9,12 @@ from opentelemetry import propagate
 from opentelemetry.trace import SpanKind, Tracer
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.forwarding.bodies import RequestBody, WhileCallerWaits, read_opening
+from gateway.forwarding.bodies import (
+    RequestBody,
+    WhileCallerWaits,
+    WhileServiceWorks,
+    read_opening,
+)
 from gateway.forwarding.call import Call, turn_away
 from gateway.forwarding.connection import BrokenOffError, Connection, Payload
 from gateway.forwarding.exchange import Admit, Ledger
@@ -66,12 +70,11 @@ class Forwarder:
         body = RequestBody(call.operation, scope, receive)
         request = Request(_target(scope), inward(scope, call.trace, added), body)
         upstream = self._upstreams[call.operation.service]
-        ends = time.monotonic() + call.operation.timeout_s
         try:
-            # A short body comes whole before it takes a slot: slow senders hold none.
+            # A short body comes whole before it takes a slot, a long one in part.
             payload = None if body.none else await _payload(call.operation, body)
-            with upstream.slot(), WhileCallerWaits(body):
-                answer, opening = await self._ask(call, upstream, request, payload, ends)
+            with upstream.slot(whole=body.finished), WhileCallerWaits(body):
+                answer, opening = await self._ask(call, upstream, request, payload)
                 try:
                     call.exchange.request_sha256 = body.sha256
                     rest = None if answer.at_end else answer
@@ -84,26 +87,17 @@ class Forwarder:
             call.exchange.request_sha256 = body.sha256
 
     async def _ask(
-        self,
-        call: Call,
-        upstream: Upstream,
-        request: "Request",
-        payload: Payload,
-        ends: float,
+        self, call: Call, upstream: Upstream, request: "Request", payload: Payload
     ) -> tuple[Connection, bytes]:
-        """The answer's head and first bytes, until `ends` on the monotonic clock."""
+        """The answer's head and first bytes; the service alone is judged by how that ends."""
         operation, body = call.operation, request.body
         try:
-            with Wait(ends - time.monotonic()):
+            with WhileServiceWorks(operation.timeout_s, body):
                 answer = await upstream.ask(
                     self._session, operation, request.target, request.headers, payload
                 )
-                try:
-                    return answer, await read_opening(answer, call.opening_limit(answer))
-                except BaseException:
-                    answer.close()
-                    raise
-        except (TimeoutError, BrokenOffError, UpstreamBroke) as error:
+                opening = await _opening(upstream, answer, call.opening_limit(answer))
+        except (TimeoutError, BrokenOffError) as error:
             if body.failure:
                 raise body.failure from error
             if not isinstance(error, TimeoutError):
@@ -111,6 +105,19 @@ class Forwarder:
             if not body.finished:
                 raise BodyTooSlow(operation.timeout_s) from error
             raise upstream.timed_out(operation) from error
+        upstream.answered()
+        return answer, opening
+
+
+async def _opening(upstream: Upstream, answer: Connection, limit: int) -> bytes:
+    try:
+        return await read_opening(answer, limit)
+    except BrokenOffError:
+        upstream.broke_off(answer)
+        raise
+    except BaseException:
+        answer.close()
+        raise
 
 
 @contextmanager

@@ -45,6 +45,10 @@ class Wait:
         """Its seconds have passed."""
         self.end()
 
+    def go_on(self, seconds: float) -> None:
+        """Wait so many seconds more; for `due` to call."""
+        self._all.add(self, seconds)
+
     def end(self) -> None:
         self._ended = True
         self._task.cancel()

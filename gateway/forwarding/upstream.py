@@ -1,10 +1,10 @@
 """One service behind: how many calls it gets at once, and when it is left alone."""
 
 import re
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
+from gateway.forwarding.breaker import Breaker, Failure
 from gateway.forwarding.connection import BrokenOffError, Connection, Payload
 from gateway.forwarding.headers import Headers, find_header
 from gateway.forwarding.patience import Wait
@@ -19,38 +19,6 @@ _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _SENDABLE = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00-\x08\x0a-\x1f\x7f]*\n)*")
 
 
-class Breaker:
-    """Opens after `threshold` failures in a row; then lets one call through every `pause_s`."""
-
-    def __init__(
-        self,
-        threshold: int = 5,
-        pause_s: float = 3.0,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._threshold, self._pause_s, self._clock = threshold, pause_s, clock
-        self._failures = 0
-        self._closed_until = 0.0
-
-    def wait_s(self) -> float:
-        """0 where a call may go; else the seconds until the next probe. Taking 0 may be it."""
-        if self._failures < self._threshold:
-            return 0.0
-        now = self._clock()
-        if now < self._closed_until:
-            return self._closed_until - now
-        # Whoever asks now is the probe. Should it get lost, the next one goes after the pause.
-        self._closed_until = now + self._pause_s
-        return 0.0
-
-    def succeeded(self) -> None:
-        self._failures = 0
-
-    def failed(self) -> None:
-        self._failures += 1
-        self._closed_until = self._clock() + self._pause_s
-
-
 class Upstream:
     """Calls to one service. `slots` is how many run at once; one more is refused, not queued."""
 
@@ -61,21 +29,27 @@ class Upstream:
         self._address = Address.parse(address)
         self._inside = re.compile(b"^" + re.escape(address.rstrip("/").encode()) + b"(?=/)")
         self._slots = slots
-        self._breaker = breaker or Breaker()
+        self._breaker = breaker or Breaker(service=service)
         self.in_flight = 0
 
     @contextmanager
-    def slot(self) -> Iterator[None]:
-        """Raises UpstreamBusy or UpstreamAway where the service shall not be asked now."""
+    def slot(self, *, whole: bool) -> Iterator[None]:
+        """Hold a place among the calls; raises UpstreamBusy or UpstreamAway where there is none.
+
+        `whole`: nothing of the request has still to come from the caller.
+        """
         if self.in_flight >= self._slots:
             raise UpstreamBusy(self.service, retry_after_s=_BUSY_RETRY_S)
-        if wait_s := self._breaker.wait_s():
+        probes = self._breaker.is_open
+        if wait_s := self._breaker.wait_s(whole=whole):
             raise UpstreamAway(self.service, retry_after_s=max(1, round(wait_s)))
         self.in_flight += 1
         try:
             yield
         finally:
             self.in_flight -= 1
+            if probes:
+                self._breaker.leave(whole=whole)
 
     async def ask(
         self,
@@ -87,7 +61,7 @@ class Upstream:
     ) -> Connection:
         """Holds the answer's head. `target` is path and query as sent by the caller.
 
-        Raises UpstreamAway, UpstreamTimedOut, UpstreamBroke. Where the operation is idempotent and
+        Raises UpstreamAway, UpstreamTimedOut, BrokenOffError. Where the operation is idempotent and
         has no body, it is tried once more when no connection comes about, or when one that was
         kept open turns out to have been closed.
         """
@@ -103,15 +77,26 @@ class Upstream:
                     raise
                 connection = await self._connect(session, attempts=1)
                 await connection.ask(head, payload)
-        except BaseException as error:
-            connection.close()  # and what may still be sending to it
-            if isinstance(error, BrokenOffError):
-                if connection is not kept and connection.silent:
-                    self._breaker.failed()  # it takes connections, and answers on none
-                raise UpstreamBroke(self.service) from error
+        except BrokenOffError:
+            self.broke_off(connection, kept=connection is kept)
             raise
-        self._breaker.succeeded()
+        except BaseException:
+            connection.close()  # and what may still be sending to it
+            raise
         return connection
+
+    def answered(self) -> None:
+        """Count what the service has answered in its favour."""
+        self._breaker.succeeded()
+
+    def broke_off(self, connection: Connection, *, kept: bool = False) -> None:
+        """Close a connection that broke; a service counts as failing only where it had it all.
+
+        A service may close a `kept` connection at any time before it says something.
+        """
+        connection.close()
+        if connection.given and not (kept and connection.silent):
+            self._breaker.failed(Failure.SILENT if connection.silent else Failure.BROKEN)
 
     def give_back(self, session: Session, connection: Connection) -> None:
         session.give_back(self._address, connection)
@@ -123,7 +108,7 @@ class Upstream:
                 with Wait(_CONNECT_S):
                     return await session.open(self._address)
             except OSError as error:  # and TimeoutError, which is one
-                self._breaker.failed()
+                self._breaker.failed(Failure.UNREACHABLE)
                 if attempts == 0:
                     raise self._not_reached(error) from error
 
@@ -153,7 +138,8 @@ class Upstream:
         ]
 
     def timed_out(self, operation: Operation) -> UpstreamTimedOut:
-        self._breaker.failed()
+        """Count a call whose whole body the service had, and that it did not answer in time."""
+        self._breaker.failed(Failure.TIMED_OUT)
         return UpstreamTimedOut(self.service, seconds=operation.timeout_s)
 
     def _not_reached(self, error: OSError) -> UpstreamAway | UpstreamTimedOut:

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import ClientSession
 
 from gateway.forwarding import Upstream, open_session
-from gateway.problems import UpstreamBroke
+from gateway.forwarding.connection import BrokenOffError
 from gateway.upstreams import KIB, MIB, OPERATIONS, Service
 from tests.gateway.wire import (
     NAMED,
@@ -181,7 +181,7 @@ async def test_nothing_goes_on_sending_to_a_service_that_hung_up(behind: Behind)
     behind.talk = talk  # type: ignore[method-assign]
     upstream, operation = Upstream(Service.SYNC, behind.address), OPERATIONS[f"POST {SYNC}"]
     async with open_session() as session:
-        with pytest.raises(UpstreamBroke):
+        with pytest.raises(BrokenOffError):
             await upstream.ask(session, operation, SYNC, [], pieces())
         await eventually(lambda: not any(map(is_sending, asyncio.all_tasks())))
 

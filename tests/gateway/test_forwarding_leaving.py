@@ -28,7 +28,7 @@ async def test_caller_who_leaves_ends_the_call_behind(
 async def test_caller_who_leaves_within_the_body_ends_the_call(door: Door, behind: Behind) -> None:
     _, writer = await asyncio.open_connection("127.0.0.1", door.port)
     head = f"POST {SYNC} HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n"
-    writer.write(head.encode() + b"x" * 1000)
+    writer.write(head.encode() + b"x" * 70_000)
     await eventually(lambda: behind.connections)
     writer.close()
     await asyncio.wait_for(behind.left.wait(), 5)

@@ -4,7 +4,7 @@ import asyncio
 import re
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from gateway.upstreams import KIB
@@ -118,6 +118,11 @@ class Wire:
         taken = bytes(self.heard[:size])
         del self.heard[:size]
         return taken
+
+    def shut(self) -> None:
+        """Says that nothing more will come, and goes on listening."""
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_WR)
 
     def reset(self) -> None:
         """Goes away at once: what is under way is lost."""

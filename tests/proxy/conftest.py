@@ -11,6 +11,9 @@ from tests.gateway.process import gateway_process
 from tests.proxy.behind import services_behind
 from tests.proxy.stage import Stage
 
+# One client plays all callers of the catalogue.
+NO_QUOTA = 1_000_000
+
 
 @pytest.fixture(scope="session")
 async def stage(
@@ -18,7 +21,7 @@ async def stage(
 ) -> AsyncIterator[Stage]:
     """One gateway process for the whole catalogue: no case may leave it worse than it was."""
     database_url, folder = postgres.database_url("gateway"), tmp_path_factory.mktemp("gateway")
-    everything = make_grant(operations=list(OPERATIONS), agencies=None)
+    everything = make_grant(operations=list(OPERATIONS), agencies=None, per_second=NO_QUOTA)
     async with (
         services_behind() as behind,
         gateway_process(database_url, behind, folder, grant=everything) as gateway,

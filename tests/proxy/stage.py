@@ -145,10 +145,10 @@ class Stage:
             assert_headers(case.inside, asked[0].headers)
             assert case.body is None or asked[0].body == case.body
 
-    async def good_call(self) -> None:
+    async def good_call(self, sent: bytes | None = None) -> None:
         """Whoever comes next is served; what was noted before is then durable too."""
         async with connected(self.gateway.port) as wire:
-            await wire.send(self.wire(get(), self.new_id("good")))
+            await wire.send(self.wire(sent or get(), self.new_id("good")))
             told = await wire.answer()
         assert told, "the gateway serves nobody any more"
         assert (told.status, told.body, told.whole) == (200, b"{}", True)

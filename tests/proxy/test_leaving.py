@@ -13,6 +13,8 @@ from tests.proxy.stage import CHUNKED, GONE, LIST, READ, SYNC, VERIFY, Stage, ge
 from tests.waiting import eventually
 
 LONG = b"x" * 3 * MIB
+# More than is gathered before the service is asked.
+LONG_CHUNK = b"%x\r\n%b\r\n" % (70 * KIB, b"x" * 70 * KIB)
 Leave = Callable[[Wire], None]
 
 
@@ -44,8 +46,10 @@ async def came(stage: Stage, request_id: str) -> Asked:
 
 UPLOADS = {
     "long body of known length": (post(b"Content-Length: 900000\r\n", b"x" * 100_000, SYNC), True),
-    "body in chunks": (post(CHUNKED, b"ff\r\nabc", SYNC), True),
-    "personal body in chunks": (post(CHUNKED, b"2\r\n{}\r\n", VERIFY), True),
+    "long body in chunks": (post(CHUNKED, LONG_CHUNK, SYNC), True),
+    "long personal body in chunks": (post(CHUNKED, LONG_CHUNK, LIST), True),
+    "body in chunks": (post(CHUNKED, b"ff\r\nabc", SYNC), False),
+    "personal body in chunks": (post(CHUNKED, b"2\r\n{}\r\n", VERIFY), False),
     "short body of known length": (post(b"Content-Length: 9\r\n", b"{", VERIFY), False),
 }
 
@@ -65,6 +69,22 @@ async def test_caller_leaves_within_its_body(stage: Stage, what: str, leave: Lea
     assert [asked.whole for asked in seen] == [False] * streamed
     for asked in seen:
         await asyncio.wait_for(asked.left.wait(), 10)
+    await stage.good_call()
+
+
+@pytest.mark.parametrize(
+    "end", [b"zz\r\n", b"2\r\n{}xx\r\n", b"0\r\nno colon\r\n\r\n", b"7fffffff\r\n" + b"x" * 9 * MIB]
+)
+async def test_body_that_breaks_midway_is_never_a_shorter_whole(stage: Stage, end: bytes) -> None:
+    request_id = stage.new_id("breaks midway")
+    async with connected(stage.gateway.port) as wire:
+        await wire.send(stage.wire(post(CHUNKED, LONG_CHUNK, SYNC), request_id))
+        asked = await came(stage, request_id)
+        await wire.send(end)
+        await asyncio.wait_for(asked.left.wait(), 10)
+    assert not asked.whole
+    ((status, _),) = await outcomes(stage, request_id)
+    assert status in {413, 499}
     await stage.good_call()
 
 

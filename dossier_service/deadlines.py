@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from dossier_service.calendars import office_hours, seconds_of_day, working_day_after
 
-_HOUR = 3600
+_HOUR, _MINUTE = 3600, 60
 
 
 class Unit(StrEnum):
@@ -42,7 +42,7 @@ def due_at(start: datetime, term: Term | None) -> datetime | None:
         return None
     day, second = _working_moment(start)
     if term.same_day:
-        return _close_of_day(day, second)
+        return _close_of_day(start, day, second)
     if term.unit is Unit.HOUR:
         return _after_working_seconds(day, second, term.duration * _HOUR)
     if term.unit is Unit.WORKING_DAY:
@@ -59,17 +59,50 @@ def reception_due_at(start: datetime) -> datetime:
 
 
 def extended(due: datetime | None, *, asked: datetime, supplemented: datetime) -> datetime | None:
-    """The due date moved on by the time spent waiting for papers, then to a working moment."""
+    """Return the due date moved on by the wait for papers, from `asked` to `supplemented`.
+
+    A wait that holds less than one working minute moves nothing. An end outside office hours
+    becomes the closing time of its day, or of the next working day where it is none; an end at
+    closing time stays. The rule is the product's own, until a published one replaces it.
+    """
     if supplemented < asked:
         raise ValueError("papers cannot be supplemented before they were asked for")
-    if due is None:
-        return None
-    return _instant(*_working_moment(due + (supplemented - asked)))
+    if due is None or not _holds_working_minute(asked, supplemented):
+        return due
+    moved = _local(due + (supplemented - asked))
+    day, closes = moved.toordinal(), _closing_second()
+    if working_day_after(day, 0) != day:
+        return _instant(working_day_after(day, 0), closes)
+    return moved if _is_in_session(moved) else _instant(day, closes)
 
 
 def office_day(moment: datetime) -> date:
     """The day of an instant at the agency; a naive instant is an error, not a guess."""
     return _local(moment).date()
+
+
+def _holds_working_minute(start: datetime, end: datetime) -> bool:
+    """Return whether at least 60 seconds of office hours lie between two instants."""
+    first, last = _local(start), _local(end)
+    found, day = 0.0, working_day_after(first.toordinal(), 0)
+    while found < _MINUTE and day <= last.toordinal():
+        opening = datetime.combine(date.fromordinal(day), time(), first.tzinfo)
+        since, until = (first - opening).total_seconds(), (last - opening).total_seconds()
+        for session in office_hours().sessions:
+            begins = max(since, session.opens_second)
+            found += max(0.0, min(until, session.closes_second) - begins)
+        day = working_day_after(day + 1, 0)
+    return found >= _MINUTE
+
+
+def _is_in_session(local: datetime) -> bool:
+    """Return whether an instant lies in office hours, opening and closing time included."""
+    sessions = office_hours().sessions
+    return any(session.opens <= local.time() <= session.closes for session in sessions)
+
+
+def _closing_second() -> int:
+    return office_hours().sessions[-1].closes_second
 
 
 def _local(moment: datetime) -> datetime:
@@ -87,7 +120,7 @@ def _working_moment(moment: datetime) -> tuple[int, int]:
     if day != ordinal:
         return day, sessions[0].opens_second
     for session in sessions:
-        if second < session.opens_second + session.seconds:
+        if second < session.closes_second:
             return day, max(second, session.opens_second)
     return working_day_after(ordinal + 1, 0), sessions[0].opens_second
 
@@ -106,11 +139,16 @@ def _after_working_seconds(day: int, second: int, seconds: int) -> datetime:
     raise AssertionError("the rest of a day fits into its sessions")
 
 
-def _close_of_day(day: int, second: int) -> datetime:
-    hours = office_hours()
-    late = second >= seconds_of_day(hours.same_day_until)
-    closes = seconds_of_day(hours.sessions[-1].closes)
-    return _instant(working_day_after(day, int(late)), closes)
+def _close_of_day(start: datetime, day: int, second: int) -> datetime:
+    """Return the close of `day`, or of the next working day where the reception came after 15:00.
+
+    `day` and `second` are the working moment of `start`, without its part of a second.
+    """
+    until = office_hours().same_day_until
+    is_late = second > seconds_of_day(until) or (
+        second == seconds_of_day(until) and _local(start).time() > until
+    )
+    return _instant(working_day_after(day, int(is_late)), _closing_second())
 
 
 def _months_after(ordinal: int, months: int) -> int:

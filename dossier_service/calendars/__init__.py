@@ -4,6 +4,7 @@ Dates are handled as ordinals (`date.toordinal()`), so that counting days is cou
 """
 
 from bisect import bisect_left
+from collections.abc import Collection
 from datetime import date, time
 from functools import cache, cached_property
 from pathlib import Path
@@ -14,11 +15,16 @@ import holidays
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
+_PROVISIONAL = "?"
 _FOLDER = Path(__file__).parent
 
 
 class Corrections(BaseModel):
-    """What the government announced for one year beyond what the Labour Code says."""
+    """The announcements of the government for one year, beyond the Labour Code.
+
+    `unconfirmed` are days that are closed here although no published act confirms it. A due date
+    that lies beyond one of them, or in a year that is not announced, is provisional.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -29,13 +35,16 @@ class Corrections(BaseModel):
     # not `off`, which YAML reads as false
     closed: dict[date, str]
     worked: dict[date, str]
+    unconfirmed: dict[date, str] = {}
 
     @model_validator(mode="after")
     def _days_are_of_the_year(self) -> Self:
-        strangers = [day for day in (*self.closed, *self.worked) if day.year != self.year]
+        strangers = [
+            day for day in (*self.closed, *self.worked, *self.unconfirmed) if day.year != self.year
+        ]
         if strangers:
             raise ValueError(f"days of another year: {strangers}")
-        if both := self.closed.keys() & self.worked.keys():
+        if both := (self.closed.keys() | self.unconfirmed.keys()) & self.worked.keys():
             raise ValueError(f"days both closed and worked: {sorted(both)}")
         return self
 
@@ -51,8 +60,12 @@ class Session(BaseModel):
         return seconds_of_day(self.opens)
 
     @cached_property
+    def closes_second(self) -> int:
+        return seconds_of_day(self.closes)
+
+    @cached_property
     def seconds(self) -> int:
-        return seconds_of_day(self.closes) - self.opens_second
+        return self.closes_second - self.opens_second
 
 
 class OfficeHours(BaseModel):
@@ -101,7 +114,7 @@ def working_days(year: int) -> tuple[int, ...]:
     # A swapped day may lie in the year before or after the one that announces it.
     base = holidays.country_holidays("VN", years=(year - 1, year, year + 1))
     announced = corrections(year)
-    closed = announced.closed if announced else {}
+    closed = announced.closed | announced.unconfirmed if announced else {}
     worked = announced.worked if announced else {}
 
     def is_worked(day: date) -> bool:
@@ -111,6 +124,28 @@ def working_days(year: int) -> tuple[int, ...]:
 
     first, last = date(year, 1, 1).toordinal(), date(year, 12, 31).toordinal()
     return tuple(n for n in range(first, last + 1) if is_worked(date.fromordinal(n)))
+
+
+def calendar_basis(first: date, last: date) -> list[str]:
+    """Return the version of the calendar of each year from `first` to `last`: `2026/2`.
+
+    A `?` at the end marks a year in which the span rests on days that may still change: the year
+    is not announced, no file speaks of it, or a day of the span is unconfirmed.
+    """
+    return [_basis_of_year(year, first, last) for year in range(first.year, last.year + 1)]
+
+
+def is_provisional(basis: Collection[str] | None) -> bool:
+    return any(each.endswith(_PROVISIONAL) for each in basis or ())
+
+
+def _basis_of_year(year: int, first: date, last: date) -> str:
+    announced = corrections(year)
+    if announced is None:
+        return f"{year}/0{_PROVISIONAL}"
+    doubtful = any(first <= day <= last for day in announced.unconfirmed)
+    mark = _PROVISIONAL if doubtful or not announced.announced else ""
+    return f"{year}/{announced.version}{mark}"
 
 
 def is_working_day(day: date) -> bool:

@@ -7,7 +7,9 @@ import pytest
 from dossier_service.calendars import (
     Corrections,
     OfficeHours,
+    calendar_basis,
     corrections,
+    is_provisional,
     is_working_day,
     office_hours,
     working_days,
@@ -117,7 +119,10 @@ def test_calendar_days_and_months(start: str, term: Term, due: str) -> None:
     [
         ("2026-03-02 08:00", "2026-03-02 17:00"),
         ("2026-03-02 14:59", "2026-03-02 17:00"),
-        ("2026-03-02 15:00", "2026-03-03 17:00"),
+        # the rule says after 15:00
+        ("2026-03-02 15:00", "2026-03-02 17:00"),
+        ("2026-03-02 15:00:00.000001", "2026-03-03 17:00"),
+        ("2026-03-02 15:00:01", "2026-03-03 17:00"),
         # Friday afternoon -> Monday
         ("2026-03-06 16:00", "2026-03-09 17:00"),
         # after hours: received on Tuesday morning
@@ -175,18 +180,49 @@ def test_online_dossier_is_received_within_eight_working_hours() -> None:
     [
         # waited 1 day and 2 hours: Thursday 9:00 -> Friday 11:00
         ("2026-03-02 08:00", "2026-03-03 10:00", "2026-03-06 11:00"),
-        # waited 2 days: Thursday -> Saturday -> Monday 7:00
-        ("2026-03-02 08:00", "2026-03-04 08:00", "2026-03-09 07:00"),
-        # waited 3 hours: 9:00 -> 12:00, the lunch break -> 13:30
-        ("2026-03-02 08:00", "2026-03-02 11:00", "2026-03-05 13:30"),
-        # waited 9 hours: 18:00 -> the next morning
-        ("2026-03-02 08:00", "2026-03-02 17:00", "2026-03-06 07:00"),
+        # waited 2 days: Thursday -> Saturday -> the close of Monday
+        ("2026-03-02 08:00", "2026-03-04 08:00", "2026-03-09 17:00"),
+        # waited 3 hours: 9:00 -> 12:00, the lunch break -> the close of that day
+        ("2026-03-02 08:00", "2026-03-02 11:00", "2026-03-05 17:00"),
+        # waited 2.5 hours: 9:00 -> 11:30, the end of the morning, is in office hours
+        ("2026-03-02 08:00", "2026-03-02 10:30", "2026-03-05 11:30"),
+        # waited 9 hours: 18:00 -> the close of that day
+        ("2026-03-02 08:00", "2026-03-02 17:00", "2026-03-05 17:00"),
+        # waited 8 hours: 17:00, at closing time, stays
+        ("2026-03-02 08:00", "2026-03-02 16:00", "2026-03-05 17:00"),
+        # waited 21 hours: 6:00 on Friday -> the close of that day
+        ("2026-03-02 08:00", "2026-03-03 05:00", "2026-03-06 17:00"),
+        # waits without a working minute move nothing
         ("2026-03-02 08:00", "2026-03-02 08:00", "2026-03-05 09:00"),
+        ("2026-03-02 08:00", "2026-03-02 08:00:59", "2026-03-05 09:00"),
+        ("2026-03-02 11:29:30", "2026-03-02 13:30:29", "2026-03-05 09:00"),
+        ("2026-03-02 17:00", "2026-03-03 07:00", "2026-03-05 09:00"),
+        ("2026-03-06 17:30", "2026-03-09 06:30", "2026-03-05 09:00"),
+        # 30 s before lunch and 30 s after are a working minute: 9:00 + 2 h 1 min
+        ("2026-03-02 11:29:30", "2026-03-02 13:30:30", "2026-03-05 11:01"),
+        ("2026-03-02 08:00", "2026-03-02 08:01", "2026-03-05 09:01"),
     ],
 )
 def test_waiting_for_papers_extends_the_due_date(asked: str, supplemented: str, due: str) -> None:
     before = at("2026-03-05 09:00")
     assert extended(before, asked=at(asked), supplemented=at(supplemented)) == at(due)
+
+
+@pytest.mark.parametrize(
+    ("due", "asked", "supplemented", "moved"),
+    [
+        # a same-day dossier, due on Monday at 17:00, that went to 5 and back within seconds
+        ("2026-03-02 17:00", "2026-03-02 09:00:00", "2026-03-02 09:00:07", "2026-03-02 17:00"),
+        # five minutes on a Friday
+        ("2026-03-06 17:00", "2026-03-06 09:00:00", "2026-03-06 09:05:00", "2026-03-06 17:00"),
+        # a day: to Saturday 17:00 -> the close of Monday
+        ("2026-03-06 17:00", "2026-03-05 09:00:00", "2026-03-06 09:00:00", "2026-03-09 17:00"),
+    ],
+)
+def test_end_at_closing_time_stays_on_its_day(
+    due: str, asked: str, supplemented: str, moved: str
+) -> None:
+    assert extended(at(due), asked=at(asked), supplemented=at(supplemented)) == at(moved)
 
 
 def test_no_due_date_stays_none_when_extended() -> None:
@@ -213,6 +249,30 @@ def test_announced_days_are_in_force(year: int) -> None:
     assert not announced.closed.keys() & worked
 
 
+@pytest.mark.parametrize(
+    ("first", "last", "basis", "provisional"),
+    [
+        ((2025, 3, 3), (2025, 3, 7), ["2025/1"], False),
+        ((2026, 11, 16), (2026, 11, 23), ["2026/2"], False),
+        # 24 November 2026 lies in it, which no published act confirms
+        ((2026, 11, 16), (2026, 11, 25), ["2026/2?"], True),
+        ((2026, 11, 25), (2026, 12, 31), ["2026/2"], False),
+        # 2027 is not announced, and no file speaks of 2028
+        ((2026, 12, 28), (2027, 1, 5), ["2026/2", "2027/1?"], True),
+        ((2027, 12, 30), (2028, 1, 5), ["2027/1?", "2028/0?"], True),
+    ],
+)
+def test_span_names_the_calendars_that_it_rests_on(
+    first: tuple[int, int, int], last: tuple[int, int, int], basis: list[str], provisional: bool
+) -> None:
+    assert calendar_basis(date(*first), date(*last)) == basis
+    assert is_provisional(basis) == provisional
+
+
+def test_nothing_is_provisional_without_a_due_date() -> None:
+    assert not is_provisional(None)
+
+
 def test_year_without_a_file_stands_on_the_package_alone() -> None:
     # 2030: 1 January is a Tuesday, and off
     assert corrections(2030) is None
@@ -225,6 +285,8 @@ def test_year_without_a_file_stands_on_the_package_alone() -> None:
     [
         ({"closed": {date(2025, 1, 2): "another year"}}, "another year"),
         ({"worked": {date(2026, 1, 2): "both"}}, "both closed and worked"),
+        ({"worked": {date(2026, 11, 24): "both"}}, "both closed and worked"),
+        ({"unconfirmed": {date(2025, 11, 24): "another year"}}, "another year"),
         ({"sources": []}, "at least 1"),
     ],
 )

@@ -35,12 +35,13 @@ _TABLES = (
 _INSERT = "INSERT INTO {0} SELECT * FROM jsonb_populate_recordset(NULL::{0}, CAST(:{0} AS jsonb))"
 _INSERTS = {table: _INSERT.format(table.__tablename__) for table in _TABLES}
 
-# Whoever waits for the row holds a connection that filings at other agencies could use: to wait
-# longer than they take in turn is to wait for a process that stands still.
+# A filing that waits for the row holds a connection that filings at other agencies could use. Those
+# before it take less than this; a longer wait is for a process that stands still.
+MAX_SERIAL_WAIT_S = 3
 _NEXT = text(
     "INSERT INTO dossier_serial AS last (agency, day, serial)"
     " SELECT CAST(:agency AS varchar), CAST(:day AS date), 1"
-    " FROM set_config('lock_timeout', '3s', true)"
+    " FROM set_config('lock_timeout', :wait, true)"
     " ON CONFLICT (agency, day) DO UPDATE SET serial = last.serial + 1 RETURNING serial"
 )
 
@@ -60,7 +61,8 @@ def row_of(entity: Base) -> dict[str, Any]:
 async def next_serial(session: AsyncSession, agency: str, day: date) -> int:
     """Without gaps; until this transaction ends, the agency's next filing waits here.
 
-    After three seconds it is an outage: the caller is asked to try again.
+    After `MAX_SERIAL_WAIT_S` it is an outage: the caller is asked to try again.
     """
-    serial: int = await session.scalar(_NEXT, {"agency": agency, "day": day})
+    wait = f"{MAX_SERIAL_WAIT_S}s"
+    serial: int = await session.scalar(_NEXT, {"agency": agency, "day": day, "wait": wait})
     return serial

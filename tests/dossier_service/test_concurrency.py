@@ -1,5 +1,4 @@
 import asyncio
-import time
 from contextlib import AsyncExitStack
 from itertools import islice
 from uuid import uuid4
@@ -7,11 +6,25 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from dossier_service.routes import turns as filing_turns
 from dossier_service.routes.turns import AT_ONCE, MOST_WAITING, Turns
-from shared.database import STATEMENT_SECONDS
+from dossier_service.store import filing
+from shared import database
 from tests.conftest import Databases
 from tests.dossier_service.desk import BIRTH_FEE, DOSSIERS, Desk, payment, wish
-from tests.waiting import eventually
+from tests.waiting import count_blocked, eventually
+
+# Longer than any test may take: nothing but the limit that a test sets ends a wait.
+ENDLESS_S = 3_600
+
+
+@pytest.fixture
+def endless_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Filings wait as long as the machine needs; to be named before the desk, which reads them."""
+    for limit in ("LOCK_SECONDS", "STATEMENT_SECONDS", "POOL_WAIT_SECONDS", "IDLE_SECONDS"):
+        monkeypatch.setattr(database, limit, ENDLESS_S)
+    monkeypatch.setattr(filing_turns, "POOL_WAIT_SECONDS", ENDLESS_S)
+    monkeypatch.setattr(filing, "MAX_SERIAL_WAIT_S", ENDLESS_S)
 
 
 async def test_of_two_clerks_exactly_one_wins(desk: Desk) -> None:
@@ -24,7 +37,9 @@ async def test_of_two_clerks_exactly_one_wins(desk: Desk) -> None:
     assert len(await desk.events(dossier["code"])) == 2
 
 
-async def test_of_two_changes_that_both_read_before_either_wrote_one_wins(own_desk: Desk) -> None:
+async def test_of_two_changes_that_both_read_before_either_wrote_one_wins(
+    endless_waits: None, own_desk: Desk
+) -> None:
     dossier = await own_desk.file()
     connection = await asyncpg.connect(make_admin(own_desk))
     try:
@@ -50,11 +65,13 @@ async def test_of_two_payments_of_a_fee_exactly_one_counts(desk: Desk) -> None:
     assert len(await desk.events(dossier["code"])) == 2
 
 
-async def test_serials_have_no_gap_under_concurrent_filings(desk: Desk) -> None:
+async def test_serials_have_no_gap_under_concurrent_filings(
+    endless_waits: None, own_desk: Desk
+) -> None:
     bodies = [wish(received_by="H26.601") for _ in range(20)]
     # Refused ones among them take no serial.
     bodies[5:5] = [wish(received_by="H26.601", procedure="1.999999")] * 5
-    answers = await asyncio.gather(*(desk.try_file(body) for body in bodies))
+    answers = await asyncio.gather(*(own_desk.try_file(body) for body in bodies))
     filed = [answer.json()["code"] for answer in answers if answer.is_success]
     assert sorted(filed) == [f"H26.601-261116-{serial:04d}" for serial in range(1, 21)]
 
@@ -69,17 +86,17 @@ async def test_same_request_at_once_is_one_dossier(desk: Desk) -> None:
 
 
 async def test_filing_that_cannot_have_its_serial_soon_is_sent_away_and_takes_none(
-    own_desk: Desk,
+    endless_waits: None, own_desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever waits keeps a connection from the filings of all other agencies."""
+    """A filing that waits keeps a connection from the filings of all other agencies."""
     await own_desk.file(received_by="H26.603")
     connection = await asyncpg.connect(make_admin(own_desk))
     try:
         async with connection.transaction():
             await connection.execute("UPDATE dossier_serial SET serial = serial")
-            began = time.monotonic()
-            kept_waiting = await own_desk.try_file(wish(received_by="H26.603"))
-            assert time.monotonic() - began < STATEMENT_SECONDS / 2
+            with monkeypatch.context() as soon:
+                soon.setattr(filing, "MAX_SERIAL_WAIT_S", 1)
+                kept_waiting = await own_desk.try_file(wish(received_by="H26.603"))
             assert (await own_desk.file(received_by="H26.604"))["code"].startswith("H26.604")
     finally:
         await connection.close()
@@ -89,7 +106,7 @@ async def test_filing_that_cannot_have_its_serial_soon_is_sent_away_and_takes_no
 
 
 async def test_filings_that_wait_at_one_agency_leave_the_database_to_the_others(
-    own_desk: Desk,
+    endless_waits: None, own_desk: Desk
 ) -> None:
     await own_desk.file(received_by="H26.603")
     crowd = 3 * own_desk.settings.database_pool
@@ -111,21 +128,22 @@ async def test_filings_that_wait_at_one_agency_leave_the_database_to_the_others(
 
 
 async def test_filing_that_waits_too_long_for_its_turn_is_sent_away(
-    own_desk: Desk, monkeypatch: pytest.MonkeyPatch
+    endless_waits: None, own_desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dossier_service.routes.turns.POOL_WAIT_SECONDS", 0.1)
     turns: Turns = own_desk.app.state.turns
     async with AsyncExitStack() as taken:
         for _ in range(AT_ONCE):
             await taken.enter_async_context(turns.at("H26.603"))
-        kept_waiting = await own_desk.try_file(wish(received_by="H26.603"))
+        with monkeypatch.context() as soon:
+            soon.setattr(filing_turns, "POOL_WAIT_SECONDS", 0.1)
+            kept_waiting = await own_desk.try_file(wish(received_by="H26.603"))
         assert (await own_desk.file(received_by="H26.604"))["code"].startswith("H26.604")
     assert (kept_waiting.status_code, kept_waiting.headers["Retry-After"]) == (503, "2")
     assert (await own_desk.file(received_by="H26.603"))["code"].endswith("-0001")
 
 
 async def test_crowd_at_one_agency_is_sent_away_at_once_beyond_those_that_may_wait(
-    own_desk: Desk,
+    endless_waits: None, own_desk: Desk
 ) -> None:
     """Who waits holds one of the gateway's calls to the service, and the others need them."""
     turns: Turns = own_desk.app.state.turns
@@ -161,8 +179,7 @@ async def test_filing_that_fails_at_the_end_leaves_nothing(own_desk: Desk) -> No
 
 
 async def are_waiting(connection: asyncpg.Connection, number: int) -> bool:
-    query = "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"
-    return bool(await connection.fetchval(query) == number)
+    return await count_blocked(connection) == number
 
 
 def make_admin(desk: Desk) -> str:

@@ -1,5 +1,6 @@
 import asyncio
 import sys
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 
@@ -26,9 +27,13 @@ from tests.gateway.gate import (
     make_grant,
     open_gate,
 )
-from tests.gateway.ledgers import Store, exchange, is_held, writing
+from tests.gateway.ledgers import Store, exchange, writing
 from tests.gateway.wire import SUBJECT
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_SECONDS, count_blocked, eventually
+
+MIN_CUTS = 20
+CUT = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name = 'ledger'"""
 
 
 async def test_record_is_found_by_its_columns_and_reads_as_sealed(store: Store) -> None:
@@ -117,20 +122,13 @@ async def test_answer_leaves_only_when_its_record_is_durable(
         asked = len(services.asked)
         call = asyncio.create_task(gate.ask(VERIFY))
         await eventually(lambda: len(services.asked) > asked)
-        await eventually(lambda: is_blocked(connection))
+        await eventually(lambda: count_blocked(connection, "ledger"))
         assert not call.done()
         assert await gate.records() == []
         await block.rollback()
         assert (await call).status_code == HTTPStatus.OK
         assert len(await gate.records()) == 1
         await connection.close()
-
-
-async def is_blocked(connection: asyncpg.Connection) -> bool:
-    """The ledger's statement waits for the lock that this connection holds."""
-    query = """SELECT 1 FROM pg_stat_activity WHERE datname = current_database()
-        AND application_name = 'ledger' AND wait_event_type = 'Lock'"""
-    return bool(await connection.fetch(query))
 
 
 async def test_answer_is_not_given_where_its_record_takes_too_long(
@@ -210,28 +208,34 @@ async def is_served(gate: Gate, operation: str) -> bool:
     return (await gate.ask(operation)).is_success
 
 
-async def test_lost_connections_neither_lose_nor_repeat_a_record(store: Store) -> None:
-    wanted = [f"request-{n}" for n in range(400)]
+async def test_lost_connections_neither_lose_nor_repeat_a_record(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "PATIENCE_SECONDS", PATIENCE_SECONDS)
+    begun, done, cut_often = list[str](), list[str](), asyncio.Event()
     async with writing(store) as ledger:
-        left = iter(wanted)
 
-        async def record_some() -> None:
-            for request_id in left:
+        async def record_until_cut_often() -> None:
+            while not cut_often.is_set():
+                begun.append(request_id := f"request-{len(begun)}")
                 await ledger.record(exchange(request_id))
+                done.append(request_id)
 
-        async def cut_often() -> None:
-            while True:
-                await store.rows(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                    " WHERE datname = current_database() AND application_name = 'ledger'"
-                )
-                await eventually(lambda: is_held(ledger))
+        async def cut_often_enough() -> None:
+            cuts = 0
+            while cuts < MIN_CUTS:
+                # Between two cuts some record becomes durable, or the writer would never get on.
+                await eventually(partial(is_longer, done, len(done)))
+                cuts += len(await store.rows(CUT))
+            cut_often.set()
 
-        cutting = asyncio.create_task(cut_often())
-        await asyncio.gather(*(record_some() for _ in range(10)))
-        cutting.cancel()
-    assert sorted(await store.requests()) == sorted(wanted)
+        await asyncio.gather(cut_often_enough(), *(record_until_cut_often() for _ in range(10)))
+    assert sorted(done) == sorted(begun) == sorted(await store.requests())
     await store.assert_intact()
+
+
+def is_longer(values: list[str], than: int) -> bool:
+    return len(values) > than
 
 
 async def test_outcome_of_a_broken_off_batch_is_read_from_the_chain(store: Store) -> None:

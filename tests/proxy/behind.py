@@ -80,6 +80,19 @@ class Behind:
                 asked.left.set()
             writer.close()
 
+    async def receive_all_sent(self) -> None:
+        """Return when each request has been read that was sent before this call.
+
+        The loop accepts connections and reads them in the order in which they came, so that the
+        answer to one more request, on a connection of its own, comes after all of them.
+        """
+        address = httpx.URL(self.address)
+        reader, writer = await asyncio.open_connection(address.host, address.port)
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: behind\r\n\r\n")
+        assert await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+
     async def _reply(
         self, asked: Asked, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:

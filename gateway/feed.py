@@ -18,6 +18,7 @@ from prometheus_client import Gauge
 from sqlalchemy import URL
 
 from gateway.rights import ClientRights, Grant, Rights
+from shared.database import connect_driver
 from shared.events import GrantChanged
 from shared.topics import TOPIC_TABLE
 
@@ -81,7 +82,7 @@ class RightsFeed:
 
     async def _follow_once(self) -> None:
         plain = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
-        connection = await asyncpg.connect(plain, timeout=5, command_timeout=ANSWER_SECONDS)
+        connection = await connect_driver(plain, timeout=5, command_timeout=ANSWER_SECONDS)
         try:
             await connection.add_listener(CHANNEL, self._hear)
             self._rights.replace_all(await _read(connection))

@@ -31,7 +31,7 @@ from gateway.ledger.anchors import (
 from gateway.ledger.evidence import Evidence
 from gateway.ledger.verification import State, verify_ledger
 from gateway.settings import Settings
-from shared.database import is_outage
+from shared.database import UNREACHABLE, is_outage
 from shared.events import LedgerAnchored
 
 EXIT_CODES = {State.INTACT: 0, State.DAMAGED: 1, State.NOT_PROVED: 2}
@@ -70,7 +70,7 @@ async def _told_of_heads(options: argparse.Namespace, servers: str) -> Sequence[
         return await anchors_on_axis(options.kafka)
     try:
         return await anchors_on_axis(servers)
-    except (KafkaError, OSError):
+    except (KafkaError, *UNREACHABLE):
         return []
 
 

@@ -1,14 +1,15 @@
 """One request, or one batch of messages, is one transaction: nothing but shared/ commits."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import lru_cache
+from socket import gaierror
+from ssl import SSLCertVerificationError
 from typing import Annotated, Any, NoReturn
 
 import asyncpg
 import stamina
 from fastapi import Depends, Request
-from sqlalchemy import TextClause, event, orm, text
+from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext import asyncio as sqlalchemy_asyncio
@@ -16,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import DeclarativeBase
 
 from shared.bell import Bell
+from shared.deferred import DeferringSession
 from shared.settings import ServiceSettings
 
 SessionFactory = async_sessionmaker[AsyncSession]
@@ -28,13 +30,20 @@ IDLE_SECONDS = 30
 # Shorter than a statement may take: who waits for a lock is told from what is slow itself.
 LOCK_SECONDS = 10
 SLICE_ROWS = 10_000
-_LAST, _RINGS, _BELL = "last", "rings", "bell"  # where a session keeps them
+_RINGS, _BELL = "rings", "bell"  # where a session keeps them
 QUERY_CANCELLED = "57014"  # by a statement_timeout
+# An OSError of another kind, such as a missing file, is a fault of ours: waiting does not mend it.
+UNREACHABLE = (ConnectionError, TimeoutError, gaierror)
 # Classes of SQLSTATE: connection lost, out of resources, operator intervention, system error.
 OUTAGE_CLASSES = {"08", "53", "57", "58"}
 # Lost a race that a second try wins: serialization failure, deadlock; a standby just promoted;
 # a transaction ended because its process stood still; a lock that somebody held for too long.
 PASSING_STATES = {"40001", "40P01", "25006", "25P03", "55P03"}
+
+
+# The values that PostgreSQL cannot keep as they are: characters that its encoding lacks (NUL among
+# them), or more of them than a column takes. The rest of class 22, as a division by zero, is ours.
+REFUSED_VALUE_STATES = {"22021", "22P05", "22001"}
 
 
 class Base(DeclarativeBase):
@@ -43,7 +52,7 @@ class Base(DeclarativeBase):
 
 def is_outage(error: BaseException) -> bool:
     """True where waiting helps; False where the message or the code is at fault."""
-    if isinstance(error, OSError | TimeoutError | PoolTimeoutError):
+    if isinstance(error, (*UNREACHABLE, PoolTimeoutError)):
         return True
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or _passing(getattr(error.orig, "sqlstate", None))
@@ -57,9 +66,8 @@ def _passing(state: str | None) -> bool:
 
 
 def is_refused_value(error: BaseException) -> bool:
-    """True where PostgreSQL cannot take a value as it is (a NUL in a text): SQLSTATE class 22."""
-    state = getattr(getattr(error, "orig", error), "sqlstate", None)
-    return isinstance(state, str) and state[:2] == "22"
+    """Return True where PostgreSQL cannot keep a value of the caller's as it is."""
+    return getattr(getattr(error, "orig", error), "sqlstate", None) in REFUSED_VALUE_STATES
 
 
 def _worth_waiting(error: Exception) -> bool:
@@ -96,49 +104,17 @@ async def delete_in_slices(session: AsyncSession, table: type[Base], where: str)
         pass
 
 
-class _Session(orm.Session):
-    """Of which `write_last` and `ring_at_commit` keep what is to be done at its end."""
+class _Session(DeferringSession):
+    """A session whose transaction has one outcome: its deferred writes, and a ring of the bell."""
 
     def begin_nested(self) -> NoReturn:
-        """What a part that is rolled back had kept for the end would be written all the same."""
+        """Refuse: the deferred writes of a part that is rolled back would still be written."""
         raise NotImplementedError("one transaction, one outcome")
 
 
-def write_last(session: AsyncSession, statement: str, values: Mapping[str, Any]) -> None:
-    """An INSERT or UPDATE of this transaction that nothing in it reads; its names are its own.
-
-    All of them go to the database as one statement, just before the commit or at `write_now`: a way
-    there and back for each would cost more than the writing. A statement that is said again must
-    have lists for values: the later ones are added to the first.
-    """
-    kept: dict[str, dict[str, Any]] = session.info.setdefault(_LAST, {})
-    if statement not in kept:
-        kept[statement] = dict(values)
-        return
-    for name, more in values.items():
-        assert isinstance(more, list), f"{name} is said twice in one transaction"
-        kept[statement][name] = [*kept[statement][name], *more]
-
-
 @event.listens_for(_Session, "before_commit")
-def _write(session: orm.Session) -> None:
-    if kept := session.info.pop(_LAST, None):
-        # What the session holds goes first: who lost a race finds that by the row's version.
-        session.flush()
-        together = {name: value for values in kept.values() for name, value in values.items()}
-        assert len(together) == sum(map(len, kept.values())), "two statements share a name"
-        session.connection().execute(_in_one(tuple(kept)), together)
-
-
-async def write_now(session: AsyncSession) -> None:
-    """What `write_last` has kept so far: before a statement whose locks others wait for."""
-    await session.run_sync(_write)
-
-
-@lru_cache(maxsize=100)
-def _in_one(statements: tuple[str, ...]) -> TextClause:
-    parts = (f"part_{number} AS ({each})" for number, each in enumerate(statements))
-    return text(f"WITH {', '.join(parts)} SELECT 1")
+def _write(session: _Session) -> None:
+    session.flush_deferred()
 
 
 def ring_at_commit(session: AsyncSession) -> None:
@@ -147,15 +123,29 @@ def ring_at_commit(session: AsyncSession) -> None:
 
 
 @event.listens_for(_Session, "after_commit")
-def _ring(session: orm.Session) -> None:
+def _ring(session: _Session) -> None:
     if session.info.pop(_RINGS, False):
         session.info[_BELL].ring()
 
 
 @event.listens_for(_Session, "after_rollback")
-def _forget(session: orm.Session) -> None:
-    session.info.pop(_LAST, None)
+def _forget(session: _Session) -> None:
+    session.deferred.clear()
     session.info.pop(_RINGS, None)
+
+
+async def connect_driver(*arguments: Any, **options: Any) -> asyncpg.Connection:
+    """Open a connection of the driver; raise one of `UNREACHABLE` where no server answers.
+
+    The system has errors of other classes for that too: a missing socket file, a network without a
+    route, several addresses that fail each in its own way. Only here they are an outage.
+    """
+    try:
+        return await asyncpg.connect(*arguments, **options)
+    except (*UNREACHABLE, SSLCertVerificationError):
+        raise
+    except OSError as error:
+        raise ConnectionError(f"no database answers: {type(error).__name__}") from error
 
 
 @asynccontextmanager
@@ -168,6 +158,7 @@ async def open_database(settings: ServiceSettings) -> AsyncIterator[SessionFacto
         hide_parameters=True,
         pool_timeout=POOL_WAIT_SECONDS,
         connect_args={
+            "async_creator_fn": connect_driver,
             "timeout": CONNECT_SECONDS,
             "command_timeout": STATEMENT_SECONDS,
             "server_settings": {

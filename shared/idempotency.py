@@ -19,7 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.auth import Caller, Right
-from shared.database import Base, Session, delete_in_slices, write_last
+from shared.database import Base, Session, delete_in_slices
+from shared.deferred import defer_write
 from shared.problems import Problem
 
 KEPT_HOURS = 24
@@ -93,7 +94,7 @@ class Once:
             "first_body": body,
             "first_headers": orjson.dumps(headers).decode(),
         }
-        write_last(self._session, _REMEMBER, first)
+        defer_write(self._session, _REMEMBER, first)
 
 
 _Key = Annotated[

@@ -14,6 +14,7 @@ from aiokafka.errors import (
     UnknownError,
 )
 
+from shared.database import UNREACHABLE
 from shared.settings import ServiceSettings
 
 MAX_MESSAGE_BYTES = 900_000
@@ -26,7 +27,7 @@ UNANSWERED = (
     KafkaTimeoutError,
     KafkaUnavailableError,
     UnknownError,
-    OSError,
+    *UNREACHABLE,
 )
 
 

@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from sqlalchemy import DateTime, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.database import Base, SessionFactory, is_outage
+from shared.database import UNREACHABLE, Base, SessionFactory, is_outage
 from shared.telemetry import CONSUMER_LAG
 
 LAG_SECONDS = 5.0
@@ -109,7 +109,7 @@ async def _reached(consumer: AIOKafkaConsumer) -> Mapping[TopicPartition, _Reach
         begins = await consumer.beginning_offsets(partitions)
         ends = await consumer.end_offsets(partitions)
         handled = {partition: await consumer.committed(partition) for partition in partitions}
-    except (KafkaError, OSError):
+    except (KafkaError, *UNREACHABLE):
         return {}
     return {
         # Of what retention has taken nothing comes, and nothing is ever committed.

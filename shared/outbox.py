@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
-import asyncpg
 import orjson
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -20,11 +19,12 @@ from shared.bell import CHANNEL
 from shared.database import (
     Base,
     SessionFactory,
+    connect_driver,
     driver_transaction,
     ring_at_commit,
     wait_out_outage,
-    write_last,
 )
+from shared.deferred import defer_write
 from shared.events import Event
 from shared.kafka import MAX_MESSAGE_BYTES, wait_out_broker
 from shared.telemetry import EVENTS_SENT, OUTBOX_AGE, OUTBOX_PENDING, trace_headers
@@ -103,10 +103,10 @@ def emit(session: AsyncSession, *events: Event) -> None:
 
 
 def write(session: AsyncSession, rows: Sequence[Row]) -> None:
-    """With the last of the transaction, or at `write_now`; the relay is woken at the commit."""
+    """Defer the rows to the end of the transaction, after which the relay is woken."""
     columns = {f"event_{name}": [getattr(row, name) for row in rows] for name in Row._fields}
     columns["event_headers"] = [orjson.dumps(row.headers).decode() for row in rows]
-    write_last(session, _WRITE, columns)
+    defer_write(session, _WRITE, columns)
     ring_at_commit(session)
 
 
@@ -214,7 +214,7 @@ async def _wake_at(stopping: asyncio.Event, wake: asyncio.Event) -> None:
 @wait_out_outage
 async def _listen(url: URL, wake: asyncio.Event) -> None:
     plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    connection = await asyncpg.connect(plain, timeout=5)
+    connection = await connect_driver(plain, timeout=5)
     lost = asyncio.Event()
     connection.add_termination_listener(lambda _: lost.set())
     await connection.add_listener(CHANNEL, lambda *_: wake.set())

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.auth import CallContext, Right
-from shared.database import write_now
+from shared.deferred import flush_deferred_writes
 from shared.events import DossierSynced
 from shared.events.codes import CodeError, parse_dossier_code
 from shared.idempotency import Once
@@ -237,7 +237,7 @@ async def _tell(
     """Also remembers the answer: after `take`, whose locks others wait for, nothing is written."""
     emit(session, *(DossierSynced.model_validate(each.synced()) for each in intake.told))
     answer = await once.remember(PushResults(results=results), HTTPStatus.OK)
-    await write_now(session)
+    await flush_deferred_writes(session)
     await take(session, intake.before, intake.after, intake.entries)
     return answer
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute, joinedload, selectinload
 
 from dossier_service.models import Dossier, DossierParty, DossierStep
 from shared.auth import Right
-from shared.database import write_last
+from shared.deferred import defer_write
 
 Found = TypeVar("Found")
 
@@ -94,7 +94,7 @@ def restate_parties(session: AsyncSession, dossier: Dossier) -> None:
         "party_due_at": dossier.due_at,
         "party_finished_at": dossier.finished_at,
     }
-    write_last(session, _RESTATE, standing)
+    defer_write(session, _RESTATE, standing)
 
 
 _RESTATE = (

@@ -17,7 +17,7 @@ from dossier_service.models import (
     DossierParty,
     DossierStep,
 )
-from shared.database import write_last
+from shared.deferred import defer_write
 
 # What is to be written: for each table its rows, each with every column of its own.
 Rows = Mapping[type[Base], Sequence[Mapping[str, Any]]]
@@ -51,7 +51,7 @@ def insert_rows(session: AsyncSession, rows: Rows) -> None:
     for table, statement in _INSERTS.items():
         if given := rows.get(table):
             name = table.__tablename__
-            write_last(session, statement, {name: orjson.dumps(given).decode()})
+            defer_write(session, statement, {name: orjson.dumps(given).decode()})
 
 
 def row_of(entity: Base) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from sqlalchemy import URL
 from gateway.ledger.records import AccessRecord
 from gateway.ledger.seals import START, Anchor, SealedBatch, header_digest
 from gateway.merkle import DIGEST_SIZE
+from shared.database import connect_driver
 
 CHAIN_LOCK = 7_004
 APPEND_SECONDS = 5.0
@@ -108,7 +109,7 @@ def stored_batch(
 @asynccontextmanager
 async def connected(url: URL) -> AsyncIterator[asyncpg.Connection]:
     plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    connection = await asyncpg.connect(
+    connection = await connect_driver(
         plain, timeout=5, command_timeout=APPEND_SECONDS, server_settings=SESSION
     )
     try:

@@ -16,6 +16,7 @@ from gateway.ledger.audit import verify_chain
 from gateway.ledger.chain import stored_batch
 from gateway.ledger.evidence import Evidence, Held
 from gateway.ledger.seals import START, Anchor, SealedBatch, header_digest
+from shared.database import connect_driver
 from shared.events import LedgerAnchored
 
 SEALS_AT_ONCE = 100
@@ -115,7 +116,7 @@ async def verify_ledger(
     `keys` are the trusted ones by key id; `evidence` holds the anchors kept outside this database.
     """
     plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    connection = await asyncpg.connect(plain, timeout=5)
+    connection = await connect_driver(plain, timeout=5)
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             evidence.add(await _remembered(connection), keys, outside=False)

@@ -10,7 +10,12 @@ from identity_service.answers import Answer
 from identity_service.matching import Recorded
 from identity_service.settings import Settings
 from identity_service.sources.source import Finding, Inquiry
-from shared.database import CONNECT_SECONDS, POOL_WAIT_SECONDS, STATEMENT_SECONDS
+from shared.database import (
+    CONNECT_SECONDS,
+    POOL_WAIT_SECONDS,
+    STATEMENT_SECONDS,
+    connect_driver,
+)
 
 _READ = """
     SELECT told, status, name_key, bare_name_key, birth_date, sex, residence_province,
@@ -50,6 +55,7 @@ async def open_register(settings: Settings) -> AsyncIterator[Register]:
     # Opened at first use: a database that is away at start must not keep the service down.
     pool = asyncpg.create_pool(
         settings.database.set(drivername="postgresql").render_as_string(hide_password=False),
+        connect=connect_driver,
         init_size=0,
         min_size=0,
         max_size=settings.database_pool,

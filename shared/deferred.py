@@ -1,0 +1,104 @@
+"""Writes that a transaction defers to its end, so that all of them are one round trip."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Connection, TextClause, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
+
+
+class DeferredWriteError(Exception):
+    """A write that cannot be deferred beside those that the transaction has deferred before."""
+
+
+class DeferredWrites:
+    """The INSERT and UPDATE statements that one transaction has deferred, with their values."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, dict[str, Any]] = {}
+        self._statement_of: dict[str, str] = {}
+
+    def add(self, statement: str, values: Mapping[str, Any]) -> None:
+        """Raise DeferredWriteError where a value or a parameter name would be lost."""
+        if kept := self._values.get(statement):
+            _append(kept, values)
+            return
+        for name in values:
+            if name in self._statement_of:
+                raise DeferredWriteError(f"two deferred statements have a parameter {name}")
+        self._statement_of |= dict.fromkeys(values, statement)
+        # A list is copied once: the later ones are appended, and the caller's own stays as it is.
+        self._values[statement] = {
+            name: list(value) if isinstance(value, list) else value
+            for name, value in values.items()
+        }
+
+    def clear(self) -> None:
+        self._values.clear()
+        self._statement_of.clear()
+
+    def write(self, connection: Connection) -> None:
+        """Execute all of them as one statement, and forget them."""
+        together = {name: value for kept in self._values.values() for name, value in kept.items()}
+        statement = _in_one(tuple(self._values))
+        self.clear()
+        connection.execute(statement, together)
+
+    def __bool__(self) -> bool:
+        return bool(self._values)
+
+
+def _append(kept: dict[str, Any], values: Mapping[str, Any]) -> None:
+    if kept.keys() != values.keys():
+        raise DeferredWriteError("a deferred statement was repeated with other parameters")
+    for name, more in values.items():
+        if not isinstance(more, list):
+            raise DeferredWriteError(f"{name} has two values: a repeated statement needs lists")
+    for name, more in values.items():
+        kept[name].extend(more)
+
+
+@lru_cache(maxsize=100)
+def _in_one(statements: tuple[str, ...]) -> TextClause:
+    parts = (f"part_{number} AS ({each})" for number, each in enumerate(statements))
+    return text(f"WITH {', '.join(parts)} SELECT 1")
+
+
+class DeferringSession(Session):
+    """A session that writes its deferred statements just before its commit."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.deferred = DeferredWrites()
+
+    def flush_deferred(self) -> None:
+        if self.deferred:
+            # The session's own changes go first: a lost race is found by the version of their row.
+            self.flush()
+            self.deferred.write(self.connection())
+
+
+def defer_write(session: AsyncSession, statement: str, values: Mapping[str, Any]) -> None:
+    """Defer a write until commit.
+
+    Nothing in the transaction may read its effect; parameter names must be unique. All deferred
+    writes go to the database as one statement, just before the commit or at
+    `flush_deferred_writes`, because a round trip for each would cost more than the writing. A
+    statement that is deferred again must have lists for values; they are appended.
+    """
+    _deferring(session).deferred.add(statement, values)
+
+
+async def flush_deferred_writes(session: AsyncSession) -> None:
+    """Write now: before a statement whose locks others wait for."""
+    deferring = _deferring(session)
+    await session.run_sync(lambda _: deferring.flush_deferred())
+
+
+def _deferring(session: AsyncSession) -> DeferringSession:
+    own = session.sync_session
+    if not isinstance(own, DeferringSession):
+        raise TypeError("only a session of open_database defers writes")
+    return own

@@ -21,6 +21,7 @@ from deploy.services import SERVICES
 from tests.collector import Collector, collecting
 from tests.mesh import Mesh, running_mesh
 from tests.overheard import Overheard, overhearing
+from tests.unhurried import lengthen_limits
 
 # `make fuzz` asks so many times as much.
 MORE = int(os.environ.get("FUZZ_TIMES", "1"))
@@ -38,6 +39,14 @@ settings.load_profile("same")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unhurried() -> Iterator[None]:
+    """The services in this process wait as long as the machine needs."""
+    with pytest.MonkeyPatch.context() as patch:
+        lengthen_limits(patch)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

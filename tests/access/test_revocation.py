@@ -1,6 +1,5 @@
 """What is taken away through the gateway is refused by the gateway, with workers and broker."""
 
-import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -18,9 +17,10 @@ LIST = "GET /dossier/v1/dossiers"
 
 
 @pytest.mark.broker
-async def test_what_is_taken_away_is_refused_within_two_seconds(
-    postgres: Databases, tmp_path: Path, kafka: Broker
+async def test_what_is_taken_away_is_refused_without_waiting_for_a_round(
+    postgres: Databases, tmp_path: Path, kafka: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("shared.outbox.POLL_SECONDS", 3_600)
     async with AsyncExitStack() as stack:
         country = await stack.enter_async_context(open_country(postgres, tmp_path / "sandbox.json"))
         await stack.enter_async_context(working(country.identity, {}, kafka))
@@ -34,9 +34,7 @@ async def test_what_is_taken_away_is_refused_within_two_seconds(
 
 async def refused_after(country: Country, client: str, taking: str) -> None:
     await country.as_operator("POST", taking, headers={"If-Match": '"1"'})
-    taken_at = time.monotonic()
     await eventually(lambda: is_answered(country, client, 403))
-    assert time.monotonic() - taken_at < 2
 
 
 async def newcomer(country: Country, client: str) -> str:
@@ -49,7 +47,7 @@ async def newcomer(country: Country, client: str) -> str:
         "legal_basis": "Luật 26/2023",
     }
     grant = (await country.as_operator("POST", GRANTS, json=given)).json()
-    await eventually(lambda: is_answered(country, client, 200), within=30)
+    await eventually(lambda: is_answered(country, client, 200))
     return str(grant["id"])
 
 

@@ -18,7 +18,7 @@ async def test_sigterm_ends_everything_and_the_next_start_finds_the_data(
 ) -> None:
     for times_seeded in (1, 2):
         process = stack.run("up")
-        await eventually(stack.is_up, within=60)
+        await eventually(stack.is_up)
         assert stack.calls().count("identity_service prepare") == times_seeded
         assert stack.calls().count("gateway prepare") == times_seeded
 
@@ -32,14 +32,14 @@ async def test_sigterm_ends_everything_and_the_next_start_finds_the_data(
 
 async def test_second_start_says_that_it_runs_and_stop_ends_it(stack: StackProcess) -> None:
     first = stack.run("up")
-    await eventually(stack.is_up, within=60)
+    await eventually(stack.is_up)
     code, said = stack.finish("status")
     assert (code, said.count(" ready ")) == (0, 10)  # PostgreSQL, the broker, 4 services twice
 
     assert stack.finish("up") == (1, f"The stack of {stack.directory} already runs.\n")
 
     assert stack.finish("stop") == (0, "Stopped.\n")
-    assert first.wait(1) == 0
+    assert first.wait(60) == 0
     assert processes_of(stack.directory) == []
     assert stack.finish("stop") == (0, "Nothing runs.\n")
     assert stack.finish("status") == (3, "Nothing runs.\n")
@@ -49,7 +49,7 @@ async def test_what_died_is_started_again_and_with_the_broker_all_workers(
     stack: StackProcess,
 ) -> None:
     stack.run("up")
-    await eventually(stack.is_up, within=60)
+    await eventually(stack.is_up)
     before = stack.record().children
     died = {"sync-serve", "broker", "postgres"}
     for name in died:
@@ -61,13 +61,13 @@ async def test_what_died_is_started_again_and_with_the_broker_all_workers(
         changed = {name for name in before if name in now and now[name] != before[name]}
         return changed == died | workers
 
-    await eventually(all_are_back, within=30)
+    await eventually(all_are_back)
     await eventually(lambda: stack.finish("status")[0] == 0)
 
 
 async def test_start_after_kill_9_recovers(stack: StackProcess) -> None:
     process = stack.run("up")
-    await eventually(stack.is_up, within=60)
+    await eventually(stack.is_up)
     survivor = stack.record().children["dossier-serve"]
     # A stopped process takes no SIGTERM: it outlives its supervisor until someone kills it.
     os.kill(survivor.pid, signal.SIGSTOP)
@@ -75,7 +75,7 @@ async def test_start_after_kill_9_recovers(stack: StackProcess) -> None:
     process.wait()
 
     stack.run("up")
-    await eventually(stack.is_up, within=60)
+    await eventually(stack.is_up)
     assert "Left over from a run that was killed, now stopped:" in stack.said("up")
     assert not survivor.is_alive()
 
@@ -115,7 +115,7 @@ async def test_given_servers_are_used_and_not_embedded(
     servers = {"DATABASE_URL": postgres.server.url, "KAFKA_SERVERS": kafka.servers}
     stack.environment |= servers
     stack.run("up")
-    await eventually(stack.is_up, within=60)
+    await eventually(stack.is_up)
     assert {name.split("-")[0] for name in stack.record().children} == {
         "gateway",
         "identity",

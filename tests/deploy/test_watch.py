@@ -94,7 +94,7 @@ def promtool(*arguments: str) -> None:
         pytest.skip("promtool is not installed")
     assert binary, "promtool is not installed: it comes with Prometheus"
     told = subprocess.run(
-        [binary, *arguments], cwd=WATCH, capture_output=True, text=True, check=False, timeout=60
+        [binary, *arguments], cwd=WATCH, capture_output=True, text=True, check=False, timeout=120
     )
     assert told.returncode == 0, told.stdout + told.stderr
 

@@ -20,6 +20,7 @@ from dossier_service.store.catalogue import ProcedureShelf
 from dossier_service.use_cases.catalogue import begin, publish, read_file
 from tests.dossier_service.conftest import PERSON_KEY
 from tests.dossier_service.desk import BIRTH, PROCEDURES, SEAL, Desk, at, instant
+from tests.waiting import PATIENCE_SECONDS
 
 PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "procedures.jsonl.gz"
 NOW = datetime(2026, 11, 16, 2, tzinfo=UTC)
@@ -153,7 +154,7 @@ def run_import(settings: Settings, *arguments: str) -> subprocess.CompletedProce
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
     )
 
 

@@ -9,22 +9,9 @@ import pytest
 from dossier_service.routes import turns as filing_turns
 from dossier_service.routes.turns import AT_ONCE, MOST_WAITING, Turns
 from dossier_service.store import filing
-from shared import database
 from tests.conftest import Databases
 from tests.dossier_service.desk import BIRTH_FEE, DOSSIERS, Desk, payment, wish
 from tests.waiting import count_blocked, eventually
-
-# Longer than any test may take: nothing but the limit that a test sets ends a wait.
-ENDLESS_S = 3_600
-
-
-@pytest.fixture
-def endless_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Filings wait as long as the machine needs; to be named before the desk, which reads them."""
-    for limit in ("LOCK_SECONDS", "STATEMENT_SECONDS", "POOL_WAIT_SECONDS", "IDLE_SECONDS"):
-        monkeypatch.setattr(database, limit, ENDLESS_S)
-    monkeypatch.setattr(filing_turns, "POOL_WAIT_SECONDS", ENDLESS_S)
-    monkeypatch.setattr(filing, "MAX_SERIAL_WAIT_S", ENDLESS_S)
 
 
 async def test_of_two_clerks_exactly_one_wins(desk: Desk) -> None:
@@ -38,7 +25,7 @@ async def test_of_two_clerks_exactly_one_wins(desk: Desk) -> None:
 
 
 async def test_of_two_changes_that_both_read_before_either_wrote_one_wins(
-    endless_waits: None, own_desk: Desk
+    own_desk: Desk,
 ) -> None:
     dossier = await own_desk.file()
     connection = await asyncpg.connect(make_admin(own_desk))
@@ -66,7 +53,7 @@ async def test_of_two_payments_of_a_fee_exactly_one_counts(desk: Desk) -> None:
 
 
 async def test_serials_have_no_gap_under_concurrent_filings(
-    endless_waits: None, own_desk: Desk
+    own_desk: Desk,
 ) -> None:
     bodies = [wish(received_by="H26.601") for _ in range(20)]
     # Refused ones among them take no serial.
@@ -86,7 +73,7 @@ async def test_same_request_at_once_is_one_dossier(desk: Desk) -> None:
 
 
 async def test_filing_that_cannot_have_its_serial_soon_is_sent_away_and_takes_none(
-    endless_waits: None, own_desk: Desk, monkeypatch: pytest.MonkeyPatch
+    own_desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A filing that waits keeps a connection from the filings of all other agencies."""
     await own_desk.file(received_by="H26.603")
@@ -106,7 +93,7 @@ async def test_filing_that_cannot_have_its_serial_soon_is_sent_away_and_takes_no
 
 
 async def test_filings_that_wait_at_one_agency_leave_the_database_to_the_others(
-    endless_waits: None, own_desk: Desk
+    own_desk: Desk,
 ) -> None:
     await own_desk.file(received_by="H26.603")
     crowd = 3 * own_desk.settings.database_pool
@@ -128,7 +115,7 @@ async def test_filings_that_wait_at_one_agency_leave_the_database_to_the_others(
 
 
 async def test_filing_that_waits_too_long_for_its_turn_is_sent_away(
-    endless_waits: None, own_desk: Desk, monkeypatch: pytest.MonkeyPatch
+    own_desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     turns: Turns = own_desk.app.state.turns
     async with AsyncExitStack() as taken:
@@ -143,7 +130,7 @@ async def test_filing_that_waits_too_long_for_its_turn_is_sent_away(
 
 
 async def test_crowd_at_one_agency_is_sent_away_at_once_beyond_those_that_may_wait(
-    endless_waits: None, own_desk: Desk
+    own_desk: Desk,
 ) -> None:
     """Who waits holds one of the gateway's calls to the service, and the others need them."""
     turns: Turns = own_desk.app.state.turns

@@ -44,7 +44,7 @@ async def test_no_problem_or_header_holds_a_personal_number(
     mesh: Mesh, overheard: Overheard
 ) -> None:
     before = overheard.problems
-    async with httpx.AsyncClient(base_url=mesh.gateway, timeout=15) as http:
+    async with httpx.AsyncClient(base_url=mesh.gateway, timeout=60) as http:
         headers = mesh.sign_in()
         for misplaced in (
             http.build_request("GET", f"/dossier/v1/dossiers/{NUMBER}", headers=headers),
@@ -76,7 +76,7 @@ async def test_no_trace_holds_a_personal_number(mesh: Mesh, collector: Collector
     """Also where a caller put one into a path or a query."""
     trace = uuid4().hex
     headers = mesh.sign_in() | {"traceparent": f"00-{trace}-{uuid4().hex[:16]}-01"}
-    async with httpx.AsyncClient(base_url=mesh.gateway, timeout=15, headers=headers) as http:
+    async with httpx.AsyncClient(base_url=mesh.gateway, timeout=60, headers=headers) as http:
         assert (await http.get(f"/dossier/v1/dossiers/{NUMBER}")).is_client_error
         assert (await http.get(f"/sync/v1/dossiers?agency={NUMBER}")).is_client_error
     await eventually(partial(_have_told, {"dossier_service", "sync_service"}, collector, trace))

@@ -33,7 +33,7 @@ async def journal(mesh: Mesh) -> Journal:
     journal = Journal()
     load = Load(mesh, journal, "an undisturbed load", PER_SECOND)
     async with load.running(Desk(count(1)).play):
-        await eventually(lambda: _has_enough(journal), within=60)
+        await eventually(lambda: _has_enough(journal))
     return journal
 
 

@@ -36,7 +36,7 @@ def test_run_that_is_killed_leaves_no_process_and_no_mount(tmp_path: Path) -> No
     with _begun(tmp_path) as (run, mark):
         run.kill()
         run.wait(10)
-        eventually_sync(lambda: not _marked(mark), within=20)
+        eventually_sync(lambda: not _marked(mark))
     assert str(tmp_path) not in Path("/proc/mounts").read_text()
 
 
@@ -54,7 +54,7 @@ def _begun(folder: Path) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
             start_new_session=True,
         )
     try:
-        eventually_sync(lambda: "postgres" in _marked(mark), within=60)
+        eventually_sync(lambda: "postgres" in _marked(mark))
         yield run, mark
     finally:
         with suppress(ProcessLookupError):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gateway.forwarding.connection import BrokenOffError, Connection
 from tests.fuzz.texts import NEARLY
 
-PATIENCE_S = 20.0
+PATIENCE_S = 90.0
 STATUS_LINES = [
     b"HTTP/1.1 200 OK", b"HTTP/1.0 200 OK", b"HTTP/1.1 204 Nothing", b"HTTP/1.1 304 As before",
     b"HTTP/1.1 102 Soon", b"HTTP/1.1 101 Switching", b"HTTP/1.1 600 ?", b"HTTP/2 200", b"HTTP",

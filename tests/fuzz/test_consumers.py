@@ -28,7 +28,7 @@ from tests.gateway.gate import make_grant, make_settings
 from tests.shared.mechanics import agency, progressed, record
 
 # Whoever takes a message for an outage waits without end.
-PATIENCE_S = 20.0
+PATIENCE_S = 90.0
 CONSUMERS: Mapping[str, Handlers] = {"dossier": DOSSIER, "gateway": GATEWAY, "sync": SYNC}
 BYTES = st.binary(max_size=60)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -32,7 +32,7 @@ from tests.conftest import Databases
 from tests.factories import TestAuthority
 from tests.gateway.wire import SUBJECT
 from tests.serving import serving
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 VERIFY = "POST /identity/v1/verifications"
 LIST = "GET /dossier/v1/dossiers"
@@ -183,11 +183,11 @@ class Gate:
         await self.tell(make_client(client, agency), *own)
         return client
 
-    async def records(self, **where: Any) -> list[asyncpg.Record]:
-        """The rows of the ledger, the oldest first, once all is written that can be."""
+    async def records(self, *, pending: bool = False, **where: Any) -> list[asyncpg.Record]:
+        """The rows of the ledger, the oldest first, once all is written; or as it is, `pending`."""
         ledger: Any = self.admission._ledger
-        with suppress(TimeoutError):
-            await asyncio.wait_for(ledger._idle.wait(), 1)
+        if not pending:
+            await asyncio.wait_for(ledger._idle.wait(), PATIENCE_SECONDS)
         conditions = " AND ".join(f"{name} = ${place}" for place, name in enumerate(where, 1))
         query = f"SELECT * FROM access_record WHERE {conditions or 'true'} ORDER BY at"
         connection = await asyncpg.connect(plain_url(self.settings.database_url))

@@ -24,7 +24,7 @@ from tests.factories import TestAuthority
 from tests.gateway.gate import PURPOSE, make_client, make_grant, make_settings
 from tests.waiting import eventually
 
-STARTS_WITHIN = ENDS_WITHIN = 60.0
+STARTS_WITHIN = ENDS_WITHIN = 120.0
 
 
 class Behind(Protocol):

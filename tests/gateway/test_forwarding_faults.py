@@ -6,7 +6,7 @@ from aiohttp import ClientError, ClientSession
 from gateway.forwarding import Breaker, Outcome
 from gateway.forwarding.breaker import Failure
 from tests.gateway.wire import NAMED, Behind, Door, answer, breaking, door_before, hang
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 VERIFY = "/identity/v1/verifications"
 LIST = "/dossier/v1/dossiers"
@@ -68,7 +68,7 @@ async def test_slow_service_is_a_gateway_timeout(
     async with caller.get(f"{door.url}{LIST}/H26-1") as response:
         assert response.status == 504
         assert "Idempotency-Key" in (await response.json(content_type=None))["detail"]
-    await asyncio.wait_for(behind.left.wait(), 5)
+    await asyncio.wait_for(behind.left.wait(), PATIENCE_SECONDS)
     assert door.records.recorded[0].outcome is Outcome.FAILED
 
 
@@ -79,11 +79,11 @@ async def test_service_that_falls_silent_midway_ends_the_answer(
         writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
         await hang(reader, writer)
 
-    door.timeout_s, behind.reply = 0.3, reply
+    door.timeout_s, behind.reply = 3.0, reply  # long enough for the head
     response = await caller.get(f"{door.url}{LIST}")
     with pytest.raises(ClientError):
         await response.read()
-    await asyncio.wait_for(behind.left.wait(), 5)
+    await asyncio.wait_for(behind.left.wait(), PATIENCE_SECONDS)
 
 
 async def test_dead_service_is_unavailable_and_says_when_to_return(caller: ClientSession) -> None:
@@ -124,7 +124,7 @@ async def test_breaker_leaves_the_service_alone_then_probes(
         assert (await caller.get(f"{door.url}{LIST}")).status == 503
         assert len(behind.asked) == 2
         clock.now += 3.0
-        behind.reply, door.timeout_s = answer(b"{}"), 5.0
+        behind.reply, door.timeout_s = answer(b"{}"), PATIENCE_SECONDS
         assert (await caller.get(f"{door.url}{LIST}")).status == 200
         assert (await caller.get(f"{door.url}{LIST}")).status == 200
 

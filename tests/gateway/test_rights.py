@@ -1,5 +1,4 @@
 import math
-import time
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from http import HTTPStatus
@@ -198,9 +197,10 @@ async def test_thousand_grants_are_one_statement(gate: Gate) -> None:
 
 
 @pytest.mark.broker
-async def test_changed_grant_is_in_force_within_two_seconds(
-    postgres: Databases, services: Services, kafka: Broker
+async def test_changed_grant_is_in_force_without_waiting_for_a_round(
+    postgres: Databases, services: Services, kafka: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("shared.outbox.POLL_SECONDS", 3_600)
     async with (
         open_gate(postgres.database_url("gateway"), services) as gate,
         working(gate.settings, HANDLERS, kafka),
@@ -212,19 +212,15 @@ async def test_changed_grant_is_in_force_within_two_seconds(
 
         async with gate.sessions.begin() as session:
             emit(session, make_client("h26"), grant)
-        await eventually(lambda: status(HTTPStatus.OK), within=30)
+        await eventually(lambda: status(HTTPStatus.OK))
 
         async with gate.sessions.begin() as session:
             emit(session, grant.model_copy(update={"version": 2, "revoked": True}))
-        revoked_at = time.monotonic()
         await eventually(lambda: status(HTTPStatus.FORBIDDEN))
-        assert time.monotonic() - revoked_at < 2
 
         async with gate.sessions.begin() as session:
             emit(session, grant.model_copy(update={"version": 3}))
-        given_at = time.monotonic()
         await eventually(lambda: status(HTTPStatus.OK))
-        assert time.monotonic() - given_at < 2
 
 
 async def test_gateway_goes_on_with_what_it_knows_while_its_database_is_away(
@@ -257,6 +253,7 @@ async def test_change_that_nobody_was_told_is_read_after_a_lost_connection(
                 (
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                     " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                    " AND backend_type = 'client backend'"
                 ),
             ):
                 await session.execute(text(statement))

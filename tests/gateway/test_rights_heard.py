@@ -41,7 +41,7 @@ async def test_rights_of_which_the_worker_hears_nothing_are_reported_as_stale(
     async with open_gate(postgres.database_url("gateway"), services) as gate:
         await gate.tell(make_client("h26"), make_grant("h26"))
         async with working(gate.settings, slow, own_kafka):
-            await eventually(lambda: is_reported(gate, "rights_fresh", "ok"), within=30)
+            await eventually(lambda: is_reported(gate, "rights_fresh", "ok"))
             async with gate.sessions.begin() as session:
                 emit(session, make_agency("H26.7"))
             await stands_still.wait()

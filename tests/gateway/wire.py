@@ -17,7 +17,7 @@ from tests.serving import serving
 
 SUBJECT = "ab" * 32
 NAMED = f"X-Subject: {SUBJECT}\r\nX-Fields: name, birth_date\r\n"
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 def answer(body: bytes, headers: str = "", status: str = "200 OK") -> bytes:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from gateway.upstreams import KIB
 
-PATIENCE_S = 20.0
+PATIENCE_S = 90.0
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] (\d{3})(?: [\x20-\x7e]*)?")
 _NO_BODY = frozenset({204, 304})
 

@@ -10,7 +10,7 @@ from tests.gateway.wire import NAMED, answer
 from tests.proxy.behind import GOOD, Answering, Asked, hang, saying
 from tests.proxy.caller import Told, Wire, connected
 from tests.proxy.stage import CHUNKED, GONE, LIST, READ, SYNC, VERIFY, Stage, get, post
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 LONG = b"x" * 3 * MIB
 # More than is gathered before the service is asked.
@@ -68,7 +68,7 @@ async def test_caller_leaves_within_its_body(stage: Stage, what: str, leave: Lea
     seen = [asked for asked in stage.behind.asked if asked.request_id == request_id]
     assert [asked.whole for asked in seen] == [False] * streamed
     for asked in seen:
-        await asyncio.wait_for(asked.left.wait(), 10)
+        await asyncio.wait_for(asked.left.wait(), PATIENCE_SECONDS)
     await stage.good_call()
 
 
@@ -96,7 +96,7 @@ async def test_caller_leaves_before_the_answer(stage: Stage, leave: Leave) -> No
         await wire.send(stage.wire(get(), request_id))
         asked = await came(stage, request_id)
         leave(wire)
-    await asyncio.wait_for(asked.left.wait(), 10)
+    await asyncio.wait_for(asked.left.wait(), PATIENCE_SECONDS)
     assert await outcomes(stage, request_id) == GONE
     await stage.good_call()
 
@@ -129,7 +129,7 @@ async def test_caller_leaves_within_the_answer(stage: Stage, what: str, leave: L
             assert await wire.more()
         leave(wire)
     asked = await came(stage, request_id)
-    await asyncio.wait_for(asked.left.wait(), 10)
+    await asyncio.wait_for(asked.left.wait(), PATIENCE_SECONDS)
     assert await outcomes(stage, request_id, len(recorded)) == recorded
     await stage.good_call()
 

@@ -21,7 +21,7 @@ PAUSE_S = 0.5
 # So many that agree, one after the other, are no chance.
 LOOKS = 10
 # All limits of time that the cases meet are 10 seconds; a loud machine may take its time as well.
-LATEST_S = 60.0
+LATEST_S = 90.0
 Recorded = tuple[tuple[object, object], ...]
 
 

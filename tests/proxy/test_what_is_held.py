@@ -18,6 +18,8 @@ ASKED_FOR_HEALTH = 3
 MOST_GROWTH = 24 * MIB
 # The names of events that a case may leave behind.
 EXPECTED_EVENTS = {"rights_read", "chain_held", "upstream_broke_midway"}
+# These too, where the machine keeps the database from answering in time.
+EXPECTED_EVENTS |= {"rights_stale", "ledger_away"}
 
 
 def worker(stage: Stage) -> psutil.Process:
@@ -62,7 +64,7 @@ async def test_gateway_holds_nothing_of_broken_calls(stage: Stage) -> None:
         await all_kinds_once(stage)
     await stage.good_call()
     await eventually(lambda: len(held(stage, process)) <= ASKED_FOR_HEALTH)
-    assert process.num_fds() <= files + 4
+    await eventually(lambda: process.num_fds() <= files + 4)
     assert process.memory_info().rss - before < MOST_GROWTH
 
 

@@ -11,7 +11,7 @@ from shared.database import SessionFactory, open_database
 from shared.settings import ServiceSettings
 from tests.shared.mechanics import Tail, announce, nothing_pending, pending, progressed, scalar
 from tests.shared.wire import wire_to
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 RUNG = "SELECT count(*) FROM pg_stat_activity WHERE query = 'NOTIFY outbox' AND state = 'idle'"
 
@@ -73,7 +73,7 @@ async def test_process_ends_though_nobody_answers_its_bell(
         bell.ring()
         await eventually(lambda: scalar(sessions, RUNG))
         wire.silent = True
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await bell.close()
 
 

@@ -24,7 +24,7 @@ from tests.shared.mechanics import (
     scalar,
     versions_of,
 )
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 
 @asynccontextmanager
@@ -97,7 +97,7 @@ async def test_partition_lost_in_mid_batch_neither_stops_the_consumer_nor_repeat
     group = f"g-{key}"
     await send(producer, *(progressed(k, 1) for k in keys))
     async with consuming(settings, sessions, {DossierProgressed: [slow]}, group) as first:
-        await asyncio.wait_for(entered.wait(), 15)
+        await asyncio.wait_for(entered.wait(), PATIENCE_SECONDS)
         another = settings.model_copy(update={"worker_port": settings.worker_port + 1})
         async with consuming(another, sessions, HANDLERS, group) as second:
             await eventually(second.assignment)

@@ -16,9 +16,7 @@ from shared.outbox import relay_batch
 from shared.settings import ServiceSettings
 from tests.conftest import Broker
 from tests.shared.mechanics import HANDLERS, Start, Tail, announce, progressed, scalar, tailing
-from tests.waiting import eventually
-
-STARTED_WITHIN = 90
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 
 async def effects(sessions: SessionFactory, keys: list[str]) -> dict[str, list[int]]:
@@ -41,11 +39,11 @@ async def test_consumer_killed_around_its_commit_has_each_effect_once(
     await announce(sessions, *(progressed(k, n) for n in range(50) for k in keys))
     await relay_batch(sessions, producer)
     doomed = start("consume", DIE=moment, DIE_AT="25")
-    assert await asyncio.to_thread(doomed.wait, 30) == -signal.SIGKILL
+    assert await asyncio.to_thread(doomed.wait, PATIENCE_SECONDS) == -signal.SIGKILL
     start("consume")
 
     whole = {k: list(range(50)) for k in keys}
-    await eventually(lambda: all_effects(sessions, whole), within=30)
+    await eventually(lambda: all_effects(sessions, whole))
     assert await scalar(sessions, "SELECT count(*) FROM dead_letter") == 0
 
 
@@ -69,12 +67,12 @@ async def test_relay_killed_at_random_moments_loses_and_reorders_nothing(
             await announce(sessions, *(progressed(k, first + n) for n in range(each)))
         relay = start("relay")
         waiting = await scalar(sessions, "SELECT count(*) FROM outbox")
-        await eventually(partial(fewer, sessions, waiting), within=30)
+        await eventually(partial(fewer, sessions, waiting))
         await asyncio.sleep(chance.uniform(0, 0.05))
         relay.kill()
         await asyncio.to_thread(relay.wait)
     start("relay")
-    await eventually(lambda: settled(sessions), within=30)
+    await eventually(lambda: settled(sessions))
     count = rounds * each
     async with tailing(settings) as tail:
         await eventually(lambda: all_arrived(tail, keys, count))
@@ -101,13 +99,13 @@ async def test_killed_worker_that_comes_back_goes_on_where_it_was(
     await announce(sessions, progressed(key, 0))
     await relay_batch(sessions, producer)
     first = start("catch up", **known_as)
-    await eventually(lambda: all_effects(sessions, {key: [0]}), within=STARTED_WITHIN)
+    await eventually(lambda: all_effects(sessions, {key: [0]}))
     first.kill()
     await asyncio.to_thread(first.wait)
     await announce(sessions, progressed(key, 1))
     await relay_batch(sessions, producer)
     start("catch up", **known_as)
-    await eventually(lambda: all_effects(sessions, {key: [0, 1]}), within=STARTED_WITHIN)
+    await eventually(lambda: all_effects(sessions, {key: [0, 1]}))
 
 
 @pytest.mark.broker
@@ -119,23 +117,17 @@ async def test_worker_that_stood_still_goes_on_by_itself_with_each_effect_once(
     alone = {"KAFKA_GROUP": str(kafka.keeps_data)}
     stopped = start("catch up", WORKER_PORT=str(free_port()), **alone)
     await announce(sessions, *(progressed(k, 0) for k in keys))
-    await eventually(lambda: all_effects(sessions, {k: [0] for k in keys}), within=STARTED_WITHIN)
+    await eventually(lambda: all_effects(sessions, {k: [0] for k in keys}))
     stopped.send_signal(signal.SIGSTOP)
     other = start("catch up", WORKER_PORT=str(free_port()), **alone)
     await announce(sessions, *(progressed(k, n) for n in range(1, 20) for k in keys))
-    await eventually(
-        lambda: all_effects(sessions, {k: list(range(20)) for k in keys}), within=STARTED_WITHIN
-    )
+    await eventually(lambda: all_effects(sessions, {k: list(range(20)) for k in keys}))
     stopped.send_signal(signal.SIGCONT)
     await announce(sessions, *(progressed(k, n) for n in range(20, 40) for k in keys))
-    await eventually(
-        lambda: all_effects(sessions, {k: list(range(40)) for k in keys}), within=STARTED_WITHIN
-    )
+    await eventually(lambda: all_effects(sessions, {k: list(range(40)) for k in keys}))
     other.kill()
     await asyncio.to_thread(other.wait)
     await announce(sessions, *(progressed(k, n) for n in range(40, 50) for k in keys))
-    await eventually(
-        lambda: all_effects(sessions, {k: list(range(50)) for k in keys}), within=STARTED_WITHIN
-    )
+    await eventually(lambda: all_effects(sessions, {k: list(range(50)) for k in keys}))
     assert stopped.poll() is None
     assert await scalar(sessions, "SELECT count(*) FROM dead_letter") == 0

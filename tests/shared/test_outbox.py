@@ -26,7 +26,7 @@ from tests.shared.mechanics import (
     scalar,
     tailing,
 )
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -74,7 +74,7 @@ async def test_largest_event_passes(
 ) -> None:
     spare = MAX_MESSAGE_BYTES - len(progressed(key, step="").model_dump_json())
     await announce(sessions, progressed(key, step="x" * spare))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         assert await relay_batch(sessions, producer) == 1
     async with tailing(settings) as tail:
         assert len((await eventually(lambda: tail.of(key)))[0].value) == MAX_MESSAGE_BYTES

@@ -15,6 +15,7 @@ from shared.app import create_service
 from shared.database import SessionFactory
 from shared.settings import ServiceSettings
 from tests.collector import Collector, collecting
+from tests.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 # Not as a person's begins: PostgreSQL repeats it in its log, which is searched for those.
@@ -82,7 +83,7 @@ async def run(settings: ServiceSettings, endpoint: str) -> list[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
     )
     assert ended.returncode == 0, ended.stderr[-3_000:]
     return ended.stdout.splitlines()[-3:]

@@ -1,0 +1,30 @@
+"""Limits of time that the services hold to, made long enough for a slow machine.
+
+In production such a limit turns an overload into a clean refusal. In a test it would judge the
+machine. A test of one of these limits sets it for itself.
+"""
+
+import pytest
+
+SECONDS = 100
+
+LIMITS = (
+    "shared.database.CONNECT_SECONDS",
+    "shared.database.STATEMENT_SECONDS",
+    "shared.database.POOL_WAIT_SECONDS",
+    "shared.database.LOCK_SECONDS",
+    "shared.database.IDLE_SECONDS",
+    "dossier_service.routes.turns.POOL_WAIT_SECONDS",
+    "dossier_service.store.filing.MAX_SERIAL_WAIT_S",
+    "identity_service.sources.register.CONNECT_SECONDS",
+    "identity_service.sources.register.POOL_WAIT_SECONDS",
+    "identity_service.sources.register.STATEMENT_SECONDS",
+    "gateway.ledger.writer.PATIENCE_SECONDS",
+    "gateway.ledger.writer.DRAIN_SECONDS",
+    "gateway.ledger.chain.APPEND_SECONDS",
+)
+
+
+def lengthen_limits(patch: pytest.MonkeyPatch) -> None:
+    for limit in LIMITS:
+        patch.setattr(limit, SECONDS)

@@ -47,12 +47,13 @@ async def _costs(
     """Milliseconds of each, one after the other on one connection: the median of each run."""
     gateway, restricted = sized.gateway.url, mesh.headers(RESTRICTED)
     codes = await visible_codes(plain_url(data.url("dossier_service", sized.size)))
+    boards = await indicators(gateway, mesh.headers(BOARD))
     asked = {
         "list, dossier_service": lists(gateway, "dossier_service", restricted)[FIRST_PAGE],
         "list, sync_service": lists(gateway, "sync_service", restricted)[FIRST_PAGE],
         "look-up, dossier_service": look_ups(gateway, "dossier_service", restricted, codes),
         "look-up, sync_service": look_ups(gateway, "sync_service", restricted, codes),
-        "indicator of a province": indicators(gateway, mesh.headers(BOARD))[INDICATOR],
+        "indicator of a province": boards[INDICATOR],
         "filing": mesh.filings(gateway),
     }
     for cost, requests in asked.items():

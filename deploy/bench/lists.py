@@ -45,7 +45,7 @@ async def _of_service(mesh: Mesh, data: DataServer, sized: Sized, service: str) 
 
 
 async def _of_boards(mesh: Mesh, sized: Sized) -> list[Figure]:
-    boards = indicators(sized.gateway.url, mesh.headers(BOARD))
+    boards = await indicators(sized.gateway.url, mesh.headers(BOARD))
     return await _latencies(mesh, sized, f"{sized.size:,}", boards, INDICATOR_AIM)
 
 

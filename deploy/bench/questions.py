@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import asyncpg
+import httpx
 
 from deploy.bench.dossiers import DAY, DAYS, SEED, end_of_time
 from deploy.bench.load import Request, request
@@ -32,9 +33,9 @@ INDICATORS: Mapping[str, str] = {
     "ranking of provinces": f"{ON_TIME}?period=2026&group_by=agency&level=province",
     "ranking of a province's communes": f"{ON_TIME}?period=2026&agency=H26&group_by=agency",
     "ranking of all communes": ALL_COMMUNES,
-    "ranking of all communes: a later page": f"{ALL_COMMUNES}&after={write_cursor(('-80', ''))}",
     "ranking of all communes over a year": f"{ON_TIME}?period=2026&group_by=agency&level=commune",
 }
+LATER_PAGE, PAGES_ON = "ranking of all communes: a later page", 20
 CURSORS = 200
 
 
@@ -56,11 +57,26 @@ def look_ups(
     return itertools.cycle([request("GET", f"{url}/{code}", headers) for code in codes])
 
 
-def indicators(base: str, headers: Mapping[str, str]) -> dict[str, Iterator[Request]]:
+async def indicators(base: str, headers: Mapping[str, str]) -> dict[str, Iterator[Request]]:
+    """By the kind of question; each is endless. Asks for some pages, to know a later one."""
+    async with httpx.AsyncClient(
+        base_url=base, headers=headers, timeout=30, trust_env=False
+    ) as http:
+        paths = {**INDICATORS, LATER_PAGE: await later_page(http, ALL_COMMUNES, PAGES_ON)}
     return {
-        kind: itertools.repeat(request("GET", base + path, headers))
-        for kind, path in INDICATORS.items()
+        kind: itertools.repeat(request("GET", base + path, headers)) for kind, path in paths.items()
     }
+
+
+async def later_page(http: httpx.AsyncClient, path: str, pages: int) -> str:
+    """Return the path of the page so many pages after the first, or of the last page."""
+    later = path
+    for _ in range(pages):
+        answer = (await http.get(later)).raise_for_status()
+        if (cursor := answer.json()["groups"]["next"]) is None:
+            break
+        later = f"{path}&after={cursor}"
+    return later
 
 
 async def visible_codes(url: str) -> Sequence[str]:

@@ -1,28 +1,20 @@
 """The dossiers that lists and growth are measured with: the same each time, and consistent."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 import asyncpg
 import numpy as np
 import pytest
 from pydantic import SecretStr
 
-from deploy.bench.data_set import TABLES, fill
 from deploy.bench.dossiers import DAYS, NONE, Dossiers, country, dossiers, end_of_time
 from deploy.bench.sync import DAILY, ROWS, row
-from deploy.postgres import plain_url
 from dossier_service.settings import Settings as DossierSettings
 from shared.database import open_database
 from shared.events.codes import ENDED, parse_dossier_code
-from shared.migrations import upgrade
 from sync_service.recount import differences
 from sync_service.schemas import DossierRow
 from sync_service.settings import Settings as SyncSettings
 from tests.conftest import Databases
-
-SIZE = 3_000
+from tests.deploy.filled import SIZE, filled_database
 
 
 def whole(size: int = SIZE, **made: int) -> Dossiers:
@@ -81,7 +73,7 @@ async def test_national_view_and_tallies_agree_with_a_recount(postgres: Database
     url = postgres.database_url("sync_service")
     settings = SyncSettings(database_url=url, kafka_servers="none")
     async with (
-        _filled("sync_service", settings),
+        filled_database("sync_service", settings),
         open_database(settings) as sessions,
         sessions() as session,
     ):
@@ -93,7 +85,7 @@ async def test_national_view_and_tallies_agree_with_a_recount(postgres: Database
 async def test_parties_of_the_national_view_agree_with_its_dossiers(postgres: Databases) -> None:
     url = postgres.database_url("sync_service")
     settings = SyncSettings(database_url=url, kafka_servers="none")
-    async with _filled("sync_service", settings) as connection:
+    async with filled_database("sync_service", settings) as connection:
         kept = "SELECT code, agency FROM {}"
         for table, dossiers_in_it in {
             "national_party": "national_dossier",
@@ -108,7 +100,7 @@ async def test_lists_and_histories_agree_with_the_dossiers(postgres: Databases) 
     settings = DossierSettings(
         database_url=url, kafka_servers="none", person_hash_key=SecretStr("00" * 32)
     )
-    async with _filled("dossier_service", settings) as connection:
+    async with filled_database("dossier_service", settings) as connection:
         assert await connection.fetchval("SELECT count(*) FROM dossier") == SIZE
         kept = "SELECT dossier, agency FROM dossier_party"
         expected = f"SELECT code, '' FROM dossier UNION ALL {PARTIES.format('dossier')}"
@@ -135,27 +127,6 @@ def test_pushed_rows_are_good_ones_and_all_of_different_dossiers(status: int) ->
     assert len(codes) == len(rows)
 
 
-@asynccontextmanager
-async def _filled(
-    service: str, settings: SyncSettings | DossierSettings
-) -> AsyncIterator[asyncpg.Connection]:
-    """A connection of the superuser to the database; it has all its indexes and constraints."""
-    await asyncio.to_thread(upgrade, settings)
-    url = settings.database.set(username="postgres").render_as_string()
-    connection = await asyncpg.connect(plain_url(url))
-    try:
-        if service == "dossier_service":
-            await _publish(connection)
-        before = await connection.fetch(SHAPE)
-        await fill(connection, service, SIZE)
-        assert await connection.fetch(SHAPE) == before
-        for table in TABLES[service]:
-            assert await connection.fetchval(f"SELECT count(*) FROM {table}") > 0, table
-        yield connection
-    finally:
-        await connection.close()
-
-
 # Each once: who receives, decides and helps, and the agencies above these.
 PARTIES = """
     SELECT DISTINCT code, agency
@@ -174,16 +145,3 @@ async def _differing(
         f"(({kept}) EXCEPT ALL ({expected})) UNION ALL (({expected}) EXCEPT ALL ({kept}))"
     )
     return found
-
-
-SHAPE = """
-    SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint
-    UNION ALL SELECT indexname, indexdef FROM pg_indexes ORDER BY 1, 2
-"""
-
-
-async def _publish(connection: asyncpg.Connection) -> None:
-    await connection.executemany(
-        "INSERT INTO procedure_version VALUES ($1, 1, now(), '', '{}')",
-        [(code,) for code in country().procedures],
-    )

@@ -81,7 +81,7 @@ async def test_body_that_breaks_midway_is_never_a_shorter_whole(stage: Stage, en
         await wire.send(stage.wire(post(CHUNKED, LONG_CHUNK, SYNC), request_id))
         asked = await came(stage, request_id)
         await wire.send(end)
-        await asyncio.wait_for(asked.left.wait(), 10)
+        await asyncio.wait_for(asked.left.wait(), PATIENCE_SECONDS)
     assert not asked.whole
     ((status, _),) = await outcomes(stage, request_id)
     assert status in {413, 499}

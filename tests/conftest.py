@@ -21,6 +21,7 @@ from deploy.services import SERVICES
 from tests.collector import Collector, collecting
 from tests.mesh import Mesh, running_mesh
 from tests.overheard import Overheard, overhearing
+from tests.tools import OF_TESTS, describe_missing
 from tests.unhurried import lengthen_limits
 
 # `make fuzz` asks so many times as much.
@@ -35,6 +36,10 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("same")
+
+
+def pytest_report_header() -> list[str]:
+    return list(describe_missing(OF_TESTS))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -15,6 +15,7 @@ from prometheus_client import REGISTRY
 
 from deploy.services import SERVICES
 from tests.deploy.test_compose import PARTS
+from tests.tools import PROMTOOL
 
 WATCH = Path(__file__).parents[2] / "deploy/watch"
 RULES = [
@@ -89,10 +90,10 @@ def test_every_process_of_a_service_is_watched() -> None:
 
 
 def promtool(*arguments: str) -> None:
-    binary = shutil.which("promtool")
-    if binary is None and os.environ.get("TEST_PROMTOOL") != "required":
-        pytest.skip("promtool is not installed")
-    assert binary, "promtool is not installed: it comes with Prometheus"
+    binary, lack = shutil.which("promtool"), PROMTOOL.lack()
+    if lack and os.environ.get("TEST_PROMTOOL") != "required":
+        pytest.skip(lack)
+    assert binary, lack
     told = subprocess.run(
         [binary, *arguments], cwd=WATCH, capture_output=True, text=True, check=False, timeout=120
     )

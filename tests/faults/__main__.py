@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from tests.faults.isolation import is_isolated, isolate
 from tests.faults.load import PER_SECOND
 from tests.faults.report import line, write_report, write_soak
 from tests.faults.suffer import Ground, suffer
+from tests.tools import OF_FAULTS, describe_missing
 
 BROKEN_OFF = 130
 NUMBERS = ("RATE", "SECONDS", "SOAK")
@@ -44,6 +46,8 @@ def main() -> int:
     seed = os.environ.get("SEED") or str(random.SystemRandom().randrange(10**6))
     rate = float(os.environ.get("RATE") or PER_SECOND)
     say(f"seed {seed}, {rate:g} operations a second")
+    for told in _left_out():
+        say(told)
     began = time.monotonic()
     try:
         came_to = _suffer_all(seed, rate)
@@ -89,6 +93,17 @@ def _suffer_all(seed: str, rate: float) -> list[Suffered]:
                 with ground(kind, Path(folder), seed, rate) as here:
                     came_to += asyncio.run(_on(_in_turn(faults, seed), here))
     return came_to
+
+
+def _left_out() -> Sequence[str]:
+    """Say before the first fault which cannot be struck on this machine, and what each needs."""
+    chosen = [fault for kind in Kind for fault in _chosen(kind)]
+    lacks = [fault.lacks() or (lacks_kafka() if fault.on is Kind.APART else "") for fault in chosen]
+    counts = Counter(lack for lack in lacks if lack)
+    missing = [
+        f"{count} of {len(chosen)} faults left out: {lack}" for lack, count in counts.items()
+    ]
+    return [*describe_missing(OF_FAULTS), *missing] if missing else []
 
 
 def _words() -> list[str]:

@@ -1,6 +1,5 @@
 """The meshes on which faults happen: one as `make run` has it, one with its stores apart."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,16 +13,16 @@ from tests.faults.isolation import is_isolated, lacks_isolation
 from tests.faults.strikes.disk import volume
 from tests.faults.suffer import Ground
 from tests.mesh import running_mesh
+from tests.tools import JAVA, MAVEN
 
 # libfaketime is dear to who asks for the time often: only those run under it who need it.
 MODULES = {Kind.LOCAL: "deploy.local", Kind.CLOCKED: "tests.faults.clocked"}
 
 
 def lacks_kafka() -> str:
-    if lack := lacks_isolation():
-        return lack
-    ready = shutil.which("java") and (JARS / ".pom").exists()
-    return "" if ready else "needs Java 17, and Maven to fetch Apache Kafka"
+    fetched = (JARS / ".pom").exists()
+    missing = lacks_isolation() or JAVA.lack() or ("" if fetched else MAVEN.lack())
+    return missing or ("" if fetched else "needs Apache Kafka, which Maven could not fetch")
 
 
 @contextmanager

@@ -8,6 +8,8 @@ import struct
 import subprocess
 import sys
 
+from tests.tools import UNSHARE
+
 INSIDE = "FAULTS_ISOLATED"
 _SET_FLAGS, _UP = 0x8914, 0x1  # SIOCSIFFLAGS, IFF_UP: linux/sockios.h, linux/if.h
 _UNSHARE = ("--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc")
@@ -39,11 +41,9 @@ def is_isolated() -> bool:
 
 def lacks_isolation() -> str:
     """For what may be done to nobody else's disks and network."""
-    return (
-        ""
-        if is_isolated()
-        else "needs root, unshare (Debian: util-linux) and namespaces of its own"
-    )
+    if is_isolated():
+        return ""
+    return UNSHARE.lack() or "needs root and namespaces of its own: sudo make faults"
 
 
 def _raise_loopback() -> None:

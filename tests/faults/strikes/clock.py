@@ -10,27 +10,23 @@ from pathlib import Path
 import aiohttp
 
 from tests.faults.fault import Seen, Site
+from tests.tools import FAKETIME, find_libfaketime
 
 STEPPED_SECONDS = 6.0
-LIBRARY = "*/faketime/libfaketime.so.1"
 REAL = "+0"
 # Its server never turns back the Date that it keeps: what it makes of tokens shows its clock.
 GATEWAY = "gateway-serve"
 
 
 def lacks_libfaketime() -> str:
-    return "" if _libraries() else "needs libfaketime (Debian: faketime)"
-
-
-def _libraries() -> list[Path]:
-    return list(Path("/usr/lib").glob(LIBRARY))
+    return FAKETIME.lack()
 
 
 def environment(file: Path) -> Mapping[str, str]:
     """Of a process whose clock `file` sets; only the wall clock, as NTP or an operator would."""
     file.write_text(REAL)
     return {
-        "LD_PRELOAD": str(_libraries()[0]),
+        "LD_PRELOAD": str(find_libfaketime()[0]),
         "FAKETIME_TIMESTAMP_FILE": str(file),
         "FAKETIME_CACHE_DURATION": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",

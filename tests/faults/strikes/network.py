@@ -2,21 +2,19 @@
 
 import asyncio
 import re
-import shutil
 import subprocess
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 from tests.faults.fault import Site
 from tests.faults.isolation import lacks_isolation
+from tests.tools import NFT
 
 TABLE = "inet faults"
 
 
 def lacks_nft() -> str:
-    if lack := lacks_isolation():
-        return lack
-    return "" if shutil.which("nft") else "needs nft (Debian: nftables)"
+    return lacks_isolation() or NFT.lack()
 
 
 def cut(port: Callable[[Site], int], seconds: float) -> Callable[[Site], Awaitable[None]]:

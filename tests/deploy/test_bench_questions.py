@@ -1,5 +1,6 @@
 """Each question that `make bench` asks is one that the services accept."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from itertools import islice
@@ -68,7 +69,7 @@ class Service:
 async def filled_dossier_service(
     postgres: Databases, authority: TestAuthority
 ) -> AsyncIterator[tuple[Service, str]]:
-    settings = make_dossier_settings(postgres)
+    settings = await asyncio.to_thread(make_dossier_settings, postgres)
     async with (
         filled_database("dossier_service", settings),
         serving_dossiers(settings, authority) as desk,
@@ -135,7 +136,7 @@ async def test_dossier_service_takes_the_filings_and_moves_of_the_bench(
     postgres: Databases, authority: TestAuthority
 ) -> None:
     mesh = cast("Mesh", SimpleNamespace(headers=lambda: CLIENT, url=BASE))
-    settings = make_dossier_settings(postgres)
+    settings = await asyncio.to_thread(make_dossier_settings, postgres)
     async with serving_dossiers(settings, authority) as desk:
         service = Service("dossier_service", desk.http, authority)
         answers = [await service.ask(sent) for sent in islice(Mesh.filings(mesh), 3)]

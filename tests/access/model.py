@@ -93,7 +93,7 @@ def tried(examples: int) -> Callable[[Test], Test]:
     )
 
     def mark(test: Test) -> Test:
-        marked: Test = pytest.mark.timeout(120 * MORE)(profile(test))
+        marked: Test = pytest.mark.timeout(600 * MORE)(profile(test))
         return marked
 
     return mark

@@ -20,7 +20,7 @@ from tests.mesh import Mesh
 from tests.overheard import PERSONAL_NUMBER, Overheard
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.last, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.last, pytest.mark.slow, pytest.mark.timeout(600)]
 
 # What leaves a service, or is shown to its operators; bodies of people and dossiers are theirs.
 NUMBER = "001090000001"

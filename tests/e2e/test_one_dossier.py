@@ -6,7 +6,7 @@ import pytest
 
 from tests.mesh import Mesh
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def test_demo_tells_the_story_and_all_of_it_holds(mesh: Mesh) -> None:

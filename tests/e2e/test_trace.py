@@ -12,7 +12,7 @@ from tests.collector import Collector, Span
 from tests.mesh import Mesh
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 FILING = {
     "procedure": "1.001193",

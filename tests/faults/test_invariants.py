@@ -22,7 +22,7 @@ from tests.faults.load import Load
 from tests.mesh import Mesh
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 PER_SECOND, ENOUGH = 15.0, 25
 

@@ -8,7 +8,7 @@ from tests.faults.invariants import axis_complaints
 from tests.faults.suffer import Ground, suffer
 from tests.mesh import Mesh
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 SEED, PER_SECOND = "20261122", 15.0
 VICTIMS = ("gateway-serve", "dossier-serve", "dossier-work", "sync-work", "broker")

@@ -16,7 +16,7 @@ from deploy.local.stack import ROOT
 from tests.faults.isolation import may_isolate
 from tests.waiting import eventually_sync
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 MARK = "FAULTS_MARK"
 
@@ -24,7 +24,7 @@ MARK = "FAULTS_MARK"
 def test_run_that_is_interrupted_proves_and_leaves_nothing(tmp_path: Path) -> None:
     with _begun(tmp_path) as (run, mark):
         os.killpg(run.pid, signal.SIGINT)
-        assert run.wait(60) != 0
+        assert run.wait(120) != 0
         assert not _marked(mark)
         assert not list(tmp_path.glob("faults-*"))
     assert str(tmp_path) not in Path("/proc/mounts").read_text()
@@ -35,7 +35,7 @@ def test_run_that_is_killed_leaves_no_process_and_no_mount(tmp_path: Path) -> No
         pytest.skip("needs root and namespaces, which end with the run")
     with _begun(tmp_path) as (run, mark):
         run.kill()
-        run.wait(10)
+        run.wait(60)
         eventually_sync(lambda: not _marked(mark))
     assert str(tmp_path) not in Path("/proc/mounts").read_text()
 

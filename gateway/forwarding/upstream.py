@@ -110,7 +110,8 @@ class Upstream:
             except OSError as error:  # and TimeoutError, which is one
                 self._breaker.failed(Failure.UNREACHABLE)
                 if attempts == 0:
-                    raise self._not_reached(error) from error
+                    # An overloaded service takes no connection in time: it was not asked either.
+                    raise UpstreamAway(self.service, retry_after_s=_BUSY_RETRY_S) from error
 
     def _head(self, method: str, target: str, headers: Headers, payload: Payload) -> bytes:
         """Every part was checked: nothing in it ends a line."""
@@ -141,8 +142,3 @@ class Upstream:
         """Count a call whose whole body the service had, and that it did not answer in time."""
         self._breaker.failed(Failure.TIMED_OUT)
         return UpstreamTimedOut(self.service, seconds=operation.timeout_s)
-
-    def _not_reached(self, error: OSError) -> UpstreamAway | UpstreamTimedOut:
-        if isinstance(error, TimeoutError):
-            return UpstreamTimedOut(self.service, seconds=_CONNECT_S)
-        return UpstreamAway(self.service, retry_after_s=_BUSY_RETRY_S)

@@ -1,4 +1,7 @@
 import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager, suppress
 
 import pytest
 from aiohttp import ClientError, ClientSession
@@ -92,6 +95,41 @@ async def test_dead_service_is_unavailable_and_says_when_to_return(caller: Clien
         assert response.status == 503
         assert int(response.headers["Retry-After"]) >= 1
         assert (await response.json(content_type=None))["service"] == "identity"
+
+
+@asynccontextmanager
+async def full_service() -> AsyncIterator[Behind]:
+    """A service whose queue of connections is full: the kernel drops what else comes."""
+    with ExitStack() as stack:
+        listening = stack.enter_context(socket.socket())
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        host, port = listening.getsockname()
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            with suppress(BlockingIOError):
+                waiting.connect((host, port))
+        yield Behind(address=f"http://{host}:{port}")
+
+
+@pytest.mark.parametrize("path", [LIST, VERIFY])
+async def test_service_that_takes_no_more_connections_is_unavailable_and_did_nothing(
+    caller: ClientSession, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """An overloaded service is no slow answer: it was never asked."""
+    monkeypatch.setattr("gateway.forwarding.upstream._CONNECT_S", 0.2)
+    method = "POST" if path == VERIFY else "GET"
+    async with (
+        full_service() as full,
+        door_before(full) as door,
+        caller.request(method, f"{door.url}{path}") as response,
+    ):
+        assert response.status == 503
+        assert int(response.headers["Retry-After"]) >= 1
+        told = await response.json(content_type=None)
+    assert told["type"] == "/problems/upstream-away"
+    assert "nothing was done" in told["detail"]
 
 
 class Clock:

@@ -1,11 +1,18 @@
 """When a dossier is due. Pure: instants come in aware, from outside."""
 
 from calendar import monthrange
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from enum import StrEnum
+from typing import NamedTuple
 
-from dossier_service.calendars import office_hours, seconds_of_day, working_day_after
+from dossier_service.calendars import (
+    calendar_basis,
+    office_hours,
+    seconds_of_day,
+    working_day_after,
+)
 
 _HOUR, _MINUTE = 3600, 60
 
@@ -30,6 +37,13 @@ class Term:
     def __post_init__(self) -> None:
         if self.duration < 1:
             raise ValueError("a term lasts at least 1 of its unit")
+
+
+class Wait(NamedTuple):
+    """A wait for papers: from the request for them to their supplement."""
+
+    asked: datetime
+    supplemented: datetime
 
 
 def due_at(start: datetime, term: Term | None) -> datetime | None:
@@ -74,6 +88,18 @@ def extended(due: datetime | None, *, asked: datetime, supplemented: datetime) -
     if working_day_after(day, 0) != day:
         return _instant(working_day_after(day, 0), closes)
     return moved if _is_in_session(moved) else _instant(day, closes)
+
+
+def calendar_of(start: datetime, due: datetime | None) -> str | None:
+    """Return the calendars that a due date rests on, as `calendar_basis`; None without one."""
+    return None if due is None else calendar_basis(office_day(start), office_day(due))
+
+
+def extended_by_all(due: datetime | None, waits: Iterable[Wait]) -> datetime | None:
+    """Return the due date moved on by one wait for papers after the other."""
+    for wait in waits:
+        due = extended(due, asked=wait.asked, supplemented=wait.supplemented)
+    return due
 
 
 def office_day(moment: datetime) -> date:

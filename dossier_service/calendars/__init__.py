@@ -4,7 +4,7 @@ Dates are handled as ordinals (`date.toordinal()`), so that counting days is cou
 """
 
 from bisect import bisect_left
-from collections.abc import Collection
+from collections.abc import Iterable
 from datetime import date, time
 from functools import cache, cached_property
 from pathlib import Path
@@ -126,17 +126,25 @@ def working_days(year: int) -> tuple[int, ...]:
     return tuple(n for n in range(first, last + 1) if is_worked(date.fromordinal(n)))
 
 
-def calendar_basis(first: date, last: date) -> list[str]:
-    """Return the version of the calendar of each year from `first` to `last`: `2026/2`.
+def calendar_basis(first: date, last: date) -> str:
+    """Return the version of the calendar of each year from `first` to `last`: `2026/2 2027/1?`.
 
     A `?` at the end marks a year in which the span rests on days that may still change: the year
     is not announced, no file speaks of it, or a day of the span is unconfirmed.
     """
-    return [_basis_of_year(year, first, last) for year in range(first.year, last.year + 1)]
+    years = range(first.year, last.year + 1)
+    return " ".join(_basis_of_year(year, first, last) for year in years)
 
 
-def is_provisional(basis: Collection[str] | None) -> bool:
-    return any(each.endswith(_PROVISIONAL) for each in basis or ())
+def is_provisional(basis: str | None) -> bool:
+    return basis is not None and _PROVISIONAL in basis
+
+
+def present_bases(years: Iterable[int]) -> list[str]:
+    """Return every part that a basis of today may have for these years."""
+    versions = [(year, corrections(year)) for year in years]
+    plain = [f"{year}/{found.version if found else 0}" for year, found in versions]
+    return [*plain, *(f"{each}{_PROVISIONAL}" for each in plain)]
 
 
 def _basis_of_year(year: int, first: date, last: date) -> str:

@@ -113,6 +113,8 @@ class DossierOut(_Standing):
     permitted: list[DossierStatus]
     external_code: str | None
     reception_due_at: Instant | None
+    # the due date rests on a year whose days off are not announced, or on a day not confirmed
+    due_provisional: bool
     due_before_supplement: Instant | None
     reason: str | None
     fees: list[FeeOut]
@@ -126,6 +128,7 @@ class DossierOut(_Standing):
             "permitted": sorted(permitted(dossier.status, before=dossier.previous_status)),
             "external_code": dossier.external_code,
             "reception_due_at": dossier.reception_due_at,
+            "due_provisional": dossier.due_provisional,
             "due_before_supplement": dossier.due_before_supplement,
             "reason": dossier.reason,
             "fees": [FeeOut.model_validate(fee) for fee in dossier.fees],

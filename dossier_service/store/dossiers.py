@@ -1,17 +1,41 @@
 """Reading dossiers: what a caller may not see does not exist, in the query itself."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Select, String, any_, bindparam, func, or_, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    String,
+    any_,
+    bindparam,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, joinedload, selectinload
 
-from dossier_service.models import Dossier, DossierParty, DossierStep
+from dossier_service.calendars import present_bases
+from dossier_service.catalogue.procedure import Procedure
+from dossier_service.models import (
+    PROVISIONAL_OPEN,
+    Dossier,
+    DossierParty,
+    DossierStep,
+    ProcedureVersion,
+)
 from shared.auth import Right
 from shared.deferred import defer_write
+
+FIRST_CALENDAR_YEAR, LAST_CALENDAR_YEAR = 2020, 2060
 
 Found = TypeVar("Found")
 
@@ -84,6 +108,53 @@ async def list_steps(
         .limit(limit)
     )
     return list((await session.scalars(query)).all())
+
+
+async def lock_stale_dossiers(session: AsyncSession, *, limit: int) -> list[Dossier]:
+    """Lock open dossiers whose provisional due date rests on a calendar that has changed."""
+    parts = func.string_to_array(Dossier.due_calendar, " ", type_=ARRAY(TEXT))
+    stale = not_(parts.contained_by(_present_calendars()))
+    query = (
+        select(Dossier)
+        .where(text(PROVISIONAL_OPEN), stale)
+        .order_by(Dossier.code)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return list((await session.scalars(query)).all())
+
+
+def _present_calendars() -> ColumnElement[list[str]]:
+    years = range(FIRST_CALENDAR_YEAR, LAST_CALENDAR_YEAR + 1)
+    return literal(present_bases(years), ARRAY(TEXT))
+
+
+async def read_procedures(
+    session: AsyncSession, dossiers: Sequence[Dossier]
+) -> Mapping[tuple[str, int], Procedure]:
+    """Return the versions of the procedures that the dossiers keep."""
+    kept = {(dossier.procedure, dossier.procedure_version) for dossier in dossiers}
+    key = tuple_(ProcedureVersion.code, ProcedureVersion.version)
+    rows = await session.scalars(select(ProcedureVersion).where(key.in_(sorted(kept))))
+    return {(row.code, row.version): Procedure.model_validate(row.content) for row in rows}
+
+
+async def list_moves(session: AsyncSession, dossiers: Sequence[Dossier]) -> list[DossierStep]:
+    """Return the moves of the dossiers, those of one in their order."""
+    query = (
+        select(DossierStep)
+        .where(
+            DossierStep.dossier.in_([each.code for each in dossiers]), DossierStep.act == "moved"
+        )
+        .order_by(DossierStep.dossier, DossierStep.version)
+    )
+    return list((await session.scalars(query)).all())
+
+
+async def restate_due(session: AsyncSession, dossier: Dossier) -> None:
+    """Bring the due date in the lists to the dossier's."""
+    party = update(DossierParty).where(DossierParty.dossier == dossier.code)
+    await session.execute(party.values(due_at=dossier.due_at))
 
 
 def restate_parties(session: AsyncSession, dossier: Dossier) -> None:

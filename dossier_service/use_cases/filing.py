@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dossier_service.catalogue.procedure import Fee, Procedure
-from dossier_service.deadlines import due_at, office_day, reception_due_at
+from dossier_service.deadlines import calendar_of, due_at, office_day, reception_due_at
 from dossier_service.models import (
     Dossier,
     DossierApplicant,
@@ -197,6 +197,14 @@ def start_clock(dossier: Dossier, procedure: Procedure) -> None:
     dossier.due_at = due_at(dossier.received_at, procedure.term(dossier.channel))
     if dossier.due_at is None:
         dossier.latest_at = due_at(dossier.received_at, procedure.longest_term())
+    note_calendar(dossier)
+
+
+def note_calendar(dossier: Dossier) -> None:
+    """Store the calendars that the due date rests on, or the end that stands in for it."""
+    assert dossier.received_at is not None
+    due = dossier.due_at or dossier.latest_at
+    dossier.due_calendar = calendar_of(dossier.received_at, due)
 
 
 def _documents(documents: Sequence[DocumentIn], code: str) -> list[dict[str, Any]]:

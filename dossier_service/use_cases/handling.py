@@ -3,7 +3,7 @@
 Everything reads the dossier, checks, changes it, and tells; who read an older version loses.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -30,7 +30,7 @@ from dossier_service.statuses import is_final, needs_reason, permitted
 from dossier_service.store import dossiers as store
 from dossier_service.store.catalogue import ProcedureShelf, Published
 from dossier_service.store.filing import insert_rows
-from dossier_service.use_cases.filing import start_clock
+from dossier_service.use_cases.filing import note_calendar, start_clock
 from dossier_service.use_cases.telling import step_of, tell
 from shared.auth import CallContext
 from shared.events import DossierMoved, DossierProgressed, FeePaid, ResultIssued
@@ -53,7 +53,7 @@ async def move_dossier(
     _refuse_open_fees(dossier, to)
     if to is DossierStatus.PROCESSED:
         await _refuse_without_result(session, dossier, shelf)
-    now = _begin_version(dossier, now)
+    now = dossier.begin_version(now)
     previous = dossier.status
     if to is DossierStatus.RECEIVED and dossier.received_at is None:
         _receive(dossier, await _in_force(session, shelf, dossier), now)
@@ -79,7 +79,7 @@ async def note_progress(
     dossier = await _read_to_change(session, code, caller, expected)
     if is_final(dossier.status):
         raise TransitionRefused(current=dossier.status, asked=dossier.status, permitted=[])
-    now = _begin_version(dossier, now)
+    now = dossier.begin_version(now)
     dossier.note = wish.note or dossier.note
     _leave_step(
         session, step_of(dossier, caller, "progressed", now, step=wish.step, note=wish.note)
@@ -105,7 +105,7 @@ async def pay_fee(
     if is_final(dossier.status):
         raise PaymentRefused(current=dossier.status)
     fee = _fee_to_pay(dossier, wish)
-    now = _begin_version(dossier, now)
+    now = dossier.begin_version(now)
     fee.paid_at, fee.method, fee.reference = now, wish.method, wish.reference
     _leave_step(session, step_of(dossier, caller, "fee_paid", now, step=fee.code))
     tell(
@@ -136,7 +136,7 @@ async def issue_result(
     known = (await version_kept(session, shelf, dossier)).procedure.result_codes
     if known and wish.code not in known:
         raise ResultCodeUnknown(known=known)
-    now = _begin_version(dossier, now)
+    now = dossier.begin_version(now)
     dossier.results.append(
         DossierResult(dossier=code, version=dossier.version, issued_at=now, **wish.model_dump())
     )
@@ -156,16 +156,6 @@ async def version_kept(session: AsyncSession, shelf: ProcedureShelf, dossier: Do
     found = await shelf.version(session, dossier.procedure, dossier.procedure_version)
     assert found is not None, "a foreign key holds it"
     return found
-
-
-def _begin_version(dossier: Dossier, now: datetime) -> datetime:
-    """When it begins: later than the one before, for a history does not turn back.
-
-    The clock of this process may have been set, or that of another replica be ahead.
-    """
-    dossier.version += 1
-    dossier.changed_at = max(now, dossier.changed_at + timedelta.resolution)
-    return dossier.changed_at
 
 
 def _leave_step(session: AsyncSession, step: dict[str, Any]) -> None:
@@ -254,6 +244,8 @@ def _mind_deadlines(dossier: Dossier, to: DossierStatus, now: datetime) -> None:
             wait = {"asked": dossier.moved_at, "supplemented": now}
             dossier.due_at = extended(dossier.due_at, **wait)
             dossier.latest_at = extended(dossier.latest_at, **wait)
+            if dossier.received_at is not None:
+                note_calendar(dossier)
         case DossierStatus.PROCESSED, DossierStatus.PROCESSING:
             _recall_results(dossier, now)
 

@@ -1,113 +1,29 @@
-"""The tables of dossiers and of the catalogue; who is responsible for a dossier stands here too."""
+"""The tables of dossiers; which agency is responsible for one stands here too."""
 
-from datetime import date, datetime
-from enum import IntEnum
-from typing import Any, Generic, TypeVar
+from datetime import date, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    DateTime,
-    Dialect,
     ForeignKey,
     ForeignKeyConstraint,
-    Identity,
     Index,
     SmallInteger,
-    String,
-    TypeDecorator,
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from dossier_service.calendars import is_provisional
+from dossier_service.models.base import Base, Numbered
 from shared.events.codes import Channel, DossierStatus
 
-Number = TypeVar("Number", bound=IntEnum)
-
-
-class Base(DeclarativeBase):
-    type_annotation_map = {datetime: DateTime(timezone=True)}  # noqa: RUF012 -- read by SQLAlchemy
-
-
-class Numbered(TypeDecorator[Number], Generic[Number]):
-    """A member of an enumeration, stored by the number that the national format gives it."""
-
-    impl = SmallInteger
-    cache_ok = True
-
-    def __init__(self, numbers: type[Number]) -> None:
-        super().__init__()
-        self.numbers = numbers
-
-    def process_bind_param(self, value: Number | None, _: Dialect) -> int | None:
-        return None if value is None else int(value)
-
-    def process_result_value(self, value: Any | None, _: Dialect) -> Number | None:
-        return None if value is None else self.numbers(value)
+# As the index has it, so that the planner can use it.
+PROVISIONAL_OPEN = "finished_at IS NULL AND due_calendar LIKE '%?%'"
 
 
 def _of_dossier() -> Any:
     return mapped_column(ForeignKey("dossier.code"), primary_key=True)
-
-
-class ProcedureVersion(Base):
-    """Immutable: the database refuses to change or delete a row."""
-
-    __tablename__ = "procedure_version"
-
-    code: Mapped[str] = mapped_column(primary_key=True)
-    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    valid_from: Mapped[datetime]
-    digest: Mapped[bytes]
-    content: Mapped[dict[str, Any]] = mapped_column(JSONB)
-
-
-class CurrentProcedure(Base):
-    """The version in force of each procedure, with what lists are searched by."""
-
-    __tablename__ = "procedure"
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["code", "version"], ["procedure_version.code", "procedure_version.version"]
-        ),
-    )
-
-    code: Mapped[str] = mapped_column(primary_key=True)
-    version: Mapped[int]
-    digest: Mapped[bytes]
-    name: Mapped[str]
-    # the name in small letters without diacritics
-    plain_name: Mapped[str]
-    owner: Mapped[str | None]
-    levels: Mapped[list[str]] = mapped_column(ARRAY(String))
-    sector: Mapped[str]
-    essential: Mapped[bool]
-
-
-class CatalogueImport(Base):
-    """What was imported when, with its report: nothing was dropped silently."""
-
-    __tablename__ = "catalogue_import"
-
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    at: Mapped[datetime]
-    source: Mapped[str]
-    digest: Mapped[bytes] = mapped_column(index=True)
-    outcome: Mapped[dict[str, Any]] = mapped_column(JSONB)
-
-
-class Agency(Base):
-    """What the registry of agencies told; `valid_to` is the last day, both days inclusive."""
-
-    __tablename__ = "agency"
-
-    code: Mapped[str] = mapped_column(primary_key=True)
-    version: Mapped[int]
-    name: Mapped[str]
-    valid_from: Mapped[date]
-    valid_to: Mapped[date | None]
-    successor: Mapped[str | None]
 
 
 class DossierSerial(Base):
@@ -132,6 +48,11 @@ class Dossier(Base):
             ["procedure", "procedure_version"],
             ["procedure_version.code", "procedure_version.version"],
         ),
+        Index(
+            "dossier_provisional",
+            "code",
+            postgresql_where=text(PROVISIONAL_OPEN),
+        ),
     )
 
     code: Mapped[str] = mapped_column(primary_key=True)
@@ -153,6 +74,8 @@ class Dossier(Base):
     due_at: Mapped[datetime | None]
     # where the channel gives no due date: the end of the longest term of the procedure
     latest_at: Mapped[datetime | None]
+    # the calendars that the due date rests on (`calendar_basis`); a ? in it: provisional
+    due_calendar: Mapped[str | None]
     due_before_supplement: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     person: Mapped[str | None]
@@ -172,6 +95,20 @@ class Dossier(Base):
 
     # The writer who read an older version loses: two clerks cannot overwrite each other.
     __mapper_args__ = {"version_id_col": version, "version_id_generator": False}  # noqa: RUF012
+
+    def begin_version(self, now: datetime) -> datetime:
+        """Return the instant of the next version: later than the one before.
+
+        The clock of this process may have been set, or that of another replica be ahead.
+        """
+        self.version += 1
+        self.changed_at = max(now, self.changed_at + timedelta.resolution)
+        return self.changed_at
+
+    @property
+    def due_provisional(self) -> bool:
+        """Whether the due date rests on days that are not announced, or not confirmed."""
+        return is_provisional(self.due_calendar)
 
     @property
     def responsible_agency(self) -> str:

@@ -1,0 +1,37 @@
+"""The tables of this service."""
+
+from dossier_service.models.base import Base
+from dossier_service.models.catalogue import (
+    Agency,
+    CatalogueImport,
+    CurrentProcedure,
+    ProcedureVersion,
+)
+from dossier_service.models.dossiers import (
+    PROVISIONAL_OPEN,
+    Dossier,
+    DossierApplicant,
+    DossierDocument,
+    DossierFee,
+    DossierParty,
+    DossierResult,
+    DossierSerial,
+    DossierStep,
+)
+
+__all__ = [
+    "PROVISIONAL_OPEN",
+    "Agency",
+    "Base",
+    "CatalogueImport",
+    "CurrentProcedure",
+    "Dossier",
+    "DossierApplicant",
+    "DossierDocument",
+    "DossierFee",
+    "DossierParty",
+    "DossierResult",
+    "DossierSerial",
+    "DossierStep",
+    "ProcedureVersion",
+]

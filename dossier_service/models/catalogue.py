@@ -1,0 +1,69 @@
+"""The tables of the catalogue of procedures, and of the agencies that the registry announced."""
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKeyConstraint, Identity, String
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from dossier_service.models.base import Base
+
+
+class ProcedureVersion(Base):
+    """Immutable: the database refuses to change or delete a row."""
+
+    __tablename__ = "procedure_version"
+
+    code: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    valid_from: Mapped[datetime]
+    digest: Mapped[bytes]
+    content: Mapped[dict[str, Any]] = mapped_column(JSONB)
+
+
+class CurrentProcedure(Base):
+    """The version in force of each procedure, with what lists are searched by."""
+
+    __tablename__ = "procedure"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["code", "version"], ["procedure_version.code", "procedure_version.version"]
+        ),
+    )
+
+    code: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int]
+    digest: Mapped[bytes]
+    name: Mapped[str]
+    # the name in small letters without diacritics
+    plain_name: Mapped[str]
+    owner: Mapped[str | None]
+    levels: Mapped[list[str]] = mapped_column(ARRAY(String))
+    sector: Mapped[str]
+    essential: Mapped[bool]
+
+
+class CatalogueImport(Base):
+    """What was imported when, with its report: nothing was dropped silently."""
+
+    __tablename__ = "catalogue_import"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    at: Mapped[datetime]
+    source: Mapped[str]
+    digest: Mapped[bytes] = mapped_column(index=True)
+    outcome: Mapped[dict[str, Any]] = mapped_column(JSONB)
+
+
+class Agency(Base):
+    """What the registry of agencies told; `valid_to` is the last day, both days inclusive."""
+
+    __tablename__ = "agency"
+
+    code: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int]
+    name: Mapped[str]
+    valid_from: Mapped[date]
+    valid_to: Mapped[date | None]
+    successor: Mapped[str | None]

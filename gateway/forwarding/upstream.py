@@ -61,7 +61,7 @@ class Upstream:
     ) -> Connection:
         """Holds the answer's head. `target` is path and query as sent by the caller.
 
-        Raises UpstreamAway, UpstreamTimedOut, BrokenOffError. Where the operation is idempotent and
+        Raises UpstreamAway, BrokenOffError. Where the operation is idempotent and
         has no body, it is tried once more when no connection comes about, or when one that was
         kept open turns out to have been closed.
         """

@@ -94,7 +94,8 @@ def defer_write(session: AsyncSession, statement: str, values: Mapping[str, Any]
 async def flush_deferred_writes(session: AsyncSession) -> None:
     """Write now: before a statement whose locks others wait for."""
     deferring = _deferring(session)
-    await session.run_sync(lambda _: deferring.flush_deferred())
+    if deferring.deferred:
+        await session.run_sync(lambda _: deferring.flush_deferred())
 
 
 def _deferring(session: AsyncSession) -> DeferringSession:

@@ -33,7 +33,7 @@ from dossier_service.models import (
     ProcedureVersion,
 )
 from shared.auth import Right
-from shared.deferred import defer_write
+from shared.deferred import defer_write, flush_deferred_writes
 
 FIRST_CALENDAR_YEAR, LAST_CALENDAR_YEAR = 2020, 2060
 
@@ -49,6 +49,8 @@ _CODE = select(Dossier.code)
 
 
 async def get_dossier(session: AsyncSession, code: str, right: Right) -> Dossier | None:
+    # A dossier that was filed in this transaction is not yet in the table.
+    await flush_deferred_writes(session)
     found = await session.scalars(*_visible(_WITH_FEES_AND_RESULTS, code, right))
     return found.unique().one_or_none()
 
@@ -158,17 +160,22 @@ async def restate_due(session: AsyncSession, dossier: Dossier) -> None:
 
 
 def restate_parties(session: AsyncSession, dossier: Dossier) -> None:
-    """Bring the lists in which the dossier stands to where it stands now."""
+    """Defer bringing the lists in which the dossier stands to where it stands now."""
     standing = {
-        "party_dossier": dossier.code,
-        "party_status": dossier.status,
-        "party_due_at": dossier.due_at,
-        "party_finished_at": dossier.finished_at,
+        "party_dossier": [dossier.code],
+        "party_status": [int(dossier.status)],
+        "party_due_at": [dossier.due_at],
+        "party_finished_at": [dossier.finished_at],
     }
     defer_write(session, _RESTATE, standing)
 
 
+# Of two steps of one dossier the later counts.
 _RESTATE = (
-    "UPDATE dossier_party SET status = :party_status, due_at = :party_due_at,"
-    " finished_at = :party_finished_at WHERE dossier = :party_dossier"
+    "UPDATE dossier_party AS party SET status = last.status, due_at = last.due_at,"
+    " finished_at = last.finished_at FROM (SELECT DISTINCT ON (dossier) * FROM"
+    " unnest(CAST(:party_dossier AS text[]), CAST(:party_status AS smallint[]),"
+    " CAST(:party_due_at AS timestamptz[]), CAST(:party_finished_at AS timestamptz[]))"
+    " WITH ORDINALITY AS told (dossier, status, due_at, finished_at, place)"
+    " ORDER BY dossier, place DESC) AS last WHERE party.dossier = last.dossier"
 )

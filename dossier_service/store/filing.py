@@ -32,7 +32,10 @@ _TABLES = (
 )
 # The rows travel as JSON: statements of one shape, however many papers and agencies there are,
 # which the database plans once.
-_INSERT = "INSERT INTO {0} SELECT * FROM jsonb_populate_recordset(NULL::{0}, CAST(:{0} AS jsonb))"
+_INSERT = (
+    "INSERT INTO {0} SELECT made.* FROM unnest(CAST(:{0} AS text[])) AS part,"
+    " jsonb_populate_recordset(NULL::{0}, CAST(part AS jsonb)) AS made"
+)
 _INSERTS = {table: _INSERT.format(table.__tablename__) for table in _TABLES}
 
 # A filing that waits for the row holds a connection that filings at other agencies could use. Those
@@ -47,11 +50,11 @@ _NEXT = text(
 
 
 def insert_rows(session: AsyncSession, rows: Rows) -> None:
-    """With the last of the transaction; what is in `rows` belongs to one dossier."""
+    """Defer the rows of one dossier, or of one step of it, to the end of the transaction."""
     for table, statement in _INSERTS.items():
         if given := rows.get(table):
             name = table.__tablename__
-            defer_write(session, statement, {name: orjson.dumps(given).decode()})
+            defer_write(session, statement, {name: [orjson.dumps(given).decode()]})
 
 
 def row_of(entity: Base) -> dict[str, Any]:

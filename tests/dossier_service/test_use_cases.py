@@ -36,8 +36,8 @@ async def test_due_date_moved_into_a_weekend_goes_on_to_monday(desk: Desk) -> No
     desk.now = at("11-17 10:00")
     dossier = await desk.move(dossier, 5)
     desk.now = at("11-19 10:00")
-    # 48 hours waited: Thursday 9:00 becomes Saturday 9:00, which is Monday 7:00.
-    assert instant((await desk.move(dossier, 2))["due_at"]) == at("11-23 07:00")
+    # 48 hours waited: Thursday 9:00 becomes Saturday 9:00, which is the close of Monday.
+    assert instant((await desk.move(dossier, 2))["due_at"]) == at("11-23 17:00")
 
 
 async def test_waiting_before_reception_moves_the_limit_of_reception(desk: Desk) -> None:

@@ -1,7 +1,8 @@
 """Writes what others may rely on, to deploy/schemas/: `python -m deploy.schemas`.
 
 One JSON Schema (2020-12) for each event, one AsyncAPI 3.0 document of all topics, and the OpenAPI
-3.1 document of each service; beside the folder, topics.yaml.
+3.1 document of each service; beside the folder, topics.yaml. The rules of the gateway for who may
+grant which operation go to identity_service, which reads them.
 """
 
 import json
@@ -14,9 +15,11 @@ from fastapi import FastAPI
 
 from deploy import topics
 from deploy.services import SERVICES
+from gateway.granting import published_grant_rules
 from shared.events import EVENTS, TOPICS, Event
 
 FOLDER = Path(__file__).with_name("schemas")
+GRANT_RULES = Path(__file__).parents[1] / "identity_service/grant_rules.json"
 ASYNCAPI = "asyncapi.json"
 Document = Mapping[str, Any]
 
@@ -135,4 +138,5 @@ def write_schemas(folder: Path = FOLDER) -> None:
 if __name__ == "__main__":
     write_schemas()
     topics.FILE.write_text(topics.topics_text())
+    GRANT_RULES.write_text(text_of(published_grant_rules()))
     print(f"{len(documents())} documents in {FOLDER}")

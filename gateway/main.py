@@ -24,6 +24,7 @@ from starlette.types import Receive, Scope, Send
 from gateway.admission import Admission
 from gateway.feed import RightsFeed
 from gateway.forwarding import Forwarder, Upstream, open_session
+from gateway.granting import require_complete_grant_rules
 from gateway.keys import RightsSigner, ledger_key_set, ledger_keys, read_private_key
 from gateway.ledger.writer import LedgerWriter
 from gateway.limits import Quotas
@@ -52,6 +53,7 @@ class Gateway:
     """The ASGI application; the lifespan of its own routes opens what the forwarder needs."""
 
     def __init__(self, settings: Settings) -> None:
+        require_complete_grant_rules()
         self.own = create_service(
             settings,
             title="Gateway",

@@ -36,7 +36,7 @@ class Operation:
     """What a grant names and a record tells: a method on a path template.
 
     `timeout_s` bounds the time to the answer's beginning and each silence after it; `body_limit`
-    is in bytes, 0 where no body is taken; `personal` calls are recorded before they are answered.
+    is in bytes, 0 where no body is taken; `personal` calls name purpose, officer and subjects.
     """
 
     method: str
@@ -51,6 +51,11 @@ class Operation:
     @cached_property
     def name(self) -> str:
         return f"{self.method} {self.template}"
+
+    @cached_property
+    def recorded(self) -> bool:
+        """Its record is durable before it is answered: personal data, or an act on rights."""
+        return self.personal or (self.quota_class is QuotaClass.ADMIN and self.method != "GET")
 
     @property
     def idempotent(self) -> bool:
@@ -108,6 +113,7 @@ _IDENTITY = (
     _define("/identity/v1/clients/{client_id}/keys", Service.IDENTITY),
     _admin("DELETE", "/identity/v1/clients/{client_id}/keys/{kid}", Service.IDENTITY),
     _define("/identity/v1/clients/{client_id}/deactivation", Service.IDENTITY),
+    _define("/identity/v1/clients/{client_id}/reactivation", Service.IDENTITY),
     _admin("GET", "/identity/v1/grants", Service.IDENTITY),
     _define("/identity/v1/grants", Service.IDENTITY),
     _admin("GET", "/identity/v1/grants/{grant_id}", Service.IDENTITY),

@@ -3,32 +3,86 @@
 import hashlib
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
+from typing import Any
 
 import jwt
 import orjson
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+from identity_service.key_strength import MAX_RSA_BITS, find_weakness
 
 # The members that make the key what it is (RFC 7638 §3.2), by key type.
 _MEMBERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x"), "RSA": ("e", "kty", "n")}
 )
-# RFC 8037, appendix A.2.
+# The private halves of these four were never kept: the keys of an RFC are everybody's.
 EXAMPLE = {
     "kty": "OKP",
     "crv": "Ed25519",
-    "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+    "x": "GfFyNGnk2oTFOgB2MsHflQ2KVn9iKrJYJedS-2cBl5c",
     "kid": "signing-2026",
 }
+_DUMMY_RSA = {
+    "kty": "RSA",
+    "n": "s-T5KkXjCf3vDpYHS2UBNL7inR7svlqYpXpgz50KMZ0mba3M0uXR9apIDmEFfwUdl-IFPs8NaRCU4Asl7Gymee"
+    "ZNOw4QymghwmGBw_3sIEPnXncNj6LTM1X8rCCQioabSXw6dtijgGud1FGZaqVAPd_EwwnT_O5eQc4knwxc780UDK-v"
+    "4RHAa7PuvbB_4Ajw_urvxFs9C10kQskf10120Q-X1NFDf4HoV54BuPDPjS-_1U6-bMxW0G3MVREbJqH_WJoTX-LU2F"
+    "eiVsIlb48XnpGC6xU866bGpuZMMi8-dXaTfDBB23U0DtYDNzsQzw-SMAu1OxOJyTATr1fgoKjLjQ",
+    "e": "AQAB",
+}
+# Verified with where a client is unknown, so that the refusal costs what it costs for a known one.
+DUMMY_KEYS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "ES256": {
+            "kty": "EC",
+            "crv": "P-256",
+            "x": "L9ZLCe-qkQYIe_hcJQRhptZJndah3iikb8dE3JWd_C0",
+            "y": "-eFmXFetdmTWzpgRux9dbO0MKI9okgHKsJb_WtFepdU",
+            "alg": "ES256",
+        },
+        "EdDSA": {
+            "kty": "OKP",
+            "crv": "Ed25519",
+            "x": "k-6sNHl3wfuFVO-vwKVtmU9DVXorC-7yha2tHtXQMGs",
+            "alg": "EdDSA",
+        },
+        "PS256": _DUMMY_RSA | {"alg": "PS256"},
+        "RS256": _DUMMY_RSA | {"alg": "RS256"},
+    }
+)
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 # The first is taken where the key names none.
 _ALGORITHMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"EC": ("ES256",), "OKP": ("EdDSA",), "RSA": ("PS256", "RS256")}
 )
-_SMALLEST_RSA_BITS = 2048
-_KID = re.compile(r"[A-Za-z0-9._~-]{1,100}")  # it stands in a path
+_NUMBERS = frozenset({"n", "e", "x", "y"})
+_MAX_MEMBER_CHARACTERS = MAX_RSA_BITS // 6 + 2  # in base64url
+_CACHED_KEYS = 1_000
+_BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
+KEY_ID = r"^[A-Za-z0-9._~-]{1,100}$"  # it stands in a path
+_KID = re.compile(KEY_ID)
+
+
+def _jwk_shape(kind: str, algorithms: list[str], *members: str) -> dict[str, Any]:
+    text = {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"}
+    named = {
+        "kty": {"const": kind},
+        "alg": {"enum": algorithms},
+        "kid": {"type": "string", "pattern": KEY_ID},
+    }
+    return {
+        "type": "object",
+        "required": ["kty", *members],
+        "properties": dict.fromkeys(members, text) | named,
+    }
+
+
+JWK_SHAPES = [
+    _jwk_shape("EC", ["ES256"], "crv", "x", "y"),
+    _jwk_shape("OKP", ["EdDSA"], "crv", "x"),
+    _jwk_shape("RSA", ["PS256", "RS256"], "n", "e"),
+]
 
 
 def thumbprint(jwk: Mapping[str, str]) -> str:
@@ -50,7 +104,7 @@ def checked_public_jwk(jwk: Mapping[str, object]) -> dict[str, str]:
         )
     key_type = jwk.get("kty")
     if not isinstance(key_type, str) or key_type not in _MEMBERS:
-        raise ValueError("kty is EC (P-256), OKP (Ed25519) or RSA (2048 bits at least)")
+        raise ValueError("kty is EC (P-256), OKP (Ed25519) or RSA (2048 to 4096 bits)")
     members = {name: jwk.get(name) for name in _MEMBERS[key_type]}
     kept = {name: part for name, part in members.items() if isinstance(part, str)}
     if len(kept) < len(members):
@@ -58,7 +112,7 @@ def checked_public_jwk(jwk: Mapping[str, object]) -> dict[str, str]:
     algorithms = _ALGORITHMS[key_type]
     if (algorithm := jwk.get("alg", algorithms[0])) not in algorithms:
         raise ValueError(f"alg of such a key is {' or '.join(algorithms)}")
-    _require_strength(kept, str(algorithm))
+    read_strong_key(kept | {"alg": str(algorithm)})
     kid = jwk.get("kid", thumbprint(kept))
     if not isinstance(kid, str) or not _KID.fullmatch(kid):
         raise ValueError("kid is a text of 1 to 100 letters, digits, '.', '_', '~' and '-'")
@@ -73,16 +127,35 @@ def read_public_jwk(text: str) -> dict[str, str]:
     raise ValueError("this is not one JSON Web Key, which is an object with the member kty")
 
 
-def _require_strength(jwk: Mapping[str, str], algorithm: str) -> None:
+def _is_canonical(part: str) -> bool:
+    """Return whether no other text stands for the same bytes: a key has one thumbprint."""
+    if len(part) > _MAX_MEMBER_CHARACTERS or not _BASE64URL.fullmatch(part) or len(part) % 4 == 1:
+        return False
+    decoded = jwt.utils.base64url_decode(part)
+    return jwt.utils.base64url_encode(decoded).decode() == part
+
+
+class KeyTooWeakError(ValueError):
+    """A key by which nobody proves anything; the text says why, and never repeats the key."""
+
+
+def read_strong_key(jwk: Mapping[str, str]) -> jwt.PyJWK:
+    """Return the key of kept members; raise KeyTooWeakError, at each use as at registration."""
+    return _read_strong_key(tuple(sorted(jwk.items())))
+
+
+@lru_cache(maxsize=_CACHED_KEYS)
+def _read_strong_key(members: tuple[tuple[str, str], ...]) -> jwt.PyJWK:
+    for name, part in members:
+        if name in _NUMBERS and not _is_canonical(part):
+            raise KeyTooWeakError(
+                f"{name} of a key is base64url without padding (RFC 7518 §2), of at most"
+                f" {_MAX_MEMBER_CHARACTERS} characters"
+            )
     try:
-        key = jwt.PyJWK(dict(jwk), algorithm).key
+        key = jwt.PyJWK(dict(members))
     except (jwt.PyJWTError, ValueError, TypeError):
-        raise ValueError("the members do not make a key: are they base64url?") from None
-    match key:
-        case EllipticCurvePublicKey() if key.curve.name == "secp256r1":
-            return
-        case RSAPublicKey() if key.key_size >= _SMALLEST_RSA_BITS:
-            return
-        case Ed25519PublicKey():
-            return
-    raise ValueError("the key is too weak or of another curve: P-256, Ed25519 or RSA of 2048 bits")
+        raise KeyTooWeakError("the members do not make a key: are they base64url?") from None
+    if weakness := find_weakness(key.key):
+        raise KeyTooWeakError(f"this key proves nothing: {weakness}")
+    return key

@@ -91,8 +91,8 @@ class Client(Base):
 
     __mapper_args__ = {"version_id_col": version, "version_id_generator": False}  # noqa: RUF012
 
-    def deactivate(self) -> None:
-        self.active = False
+    def set_active(self, *, active: bool) -> None:
+        self.active = active
         self.version += 1
 
     def changed(self) -> ClientChanged:
@@ -116,8 +116,21 @@ class ClientKey(Base):
     added_at: Mapped[datetime]
 
 
+class ClientProposal(Base):
+    """An act on a client that one operator asked for, until another asks for the same."""
+
+    __tablename__ = "client_proposal"
+
+    client_id: Mapped[str] = mapped_column(ForeignKey("client.client_id"), primary_key=True)
+    act: Mapped[str] = mapped_column(primary_key=True)
+    about: Mapped[str] = mapped_column(primary_key=True)  # digest of the key to add, kid, or empty
+    proposed_by: Mapped[str]
+    proposed_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+
 class UsedAssertion(Base):
-    """An assertion that was taken for a token once, until it ends by itself."""
+    """An assertion or proof of a client that was taken once, until it ends by itself."""
 
     __tablename__ = "used_assertion"
 

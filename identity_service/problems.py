@@ -7,6 +7,13 @@ from typing import Any
 from shared.auth import NotAllowed
 from shared.problems import Problem
 
+MAX_NAMED = 20
+
+
+def named(names: Iterable[str]) -> list[str]:
+    """Return the first names in order, as many as one answer holds."""
+    return sorted(names)[:MAX_NAMED]
+
 
 class AgencyNotFound(Problem):
     status = HTTPStatus.NOT_FOUND
@@ -98,6 +105,53 @@ class GrantEnded(Problem):
     title = "The grant would end before it begins"
     type = "/problems/grant-ended"
     advice = "Let valid_to lie after valid_from and after now."
+
+
+class OperationsUnknown(Problem):
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "No operation that needs a right has this name"
+    type = "/problems/operation-unknown"
+
+    def __init__(self, operations: Iterable[str]) -> None:
+        super().__init__(
+            "Write the method and the path as /openapi.json has them, `GET"
+            " /identity/v1/grants/{grant_id}` for instance.",
+            operations=named(operations),
+        )
+
+
+class BeyondOwnRight(NotAllowed):
+    title = "The grant reaches beyond the giver's own right"
+    type = "/problems/beyond-own-right"
+
+    def __init__(self, operations: Iterable[str]) -> None:
+        super().__init__(
+            "Give only operations that one grant of your own covers, within its agencies,"
+            " procedures, fields and end.",
+            operations=named(operations),
+        )
+
+
+class GrantToSelf(NotAllowed):
+    title = "Nobody gives itself a right to this operation"
+    type = "/problems/grant-to-self"
+
+    def __init__(self, operations: Iterable[str]) -> None:
+        super().__init__(
+            "Ask another client of the owner, or an operator.", operations=named(operations)
+        )
+
+
+class ProofRefused(NotAllowed):
+    title = "The client has not signed this act"
+    type = "/problems/proof-refused"
+
+
+class LastOperator(Problem):
+    status = HTTPStatus.CONFLICT
+    title = "No operator would be left"
+    type = "/problems/last-operator"
+    advice = "Give another operator a key and a right to all operations first."
 
 
 class OperatorsOnly(NotAllowed):

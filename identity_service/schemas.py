@@ -18,7 +18,7 @@ from pydantic import (
 from identity_service import matching
 from identity_service.agency_seed import Level
 from identity_service.answers import Answer
-from identity_service.jwks import EXAMPLE, checked_public_jwk
+from identity_service.jwks import EXAMPLE, JWK_SHAPES, KEY_ID, checked_public_jwk
 from identity_service.personal_numbers import PersonalNumber
 from shared.birth_dates import BirthDate
 from shared.events.codes import AgencyCode, ProcedureCode
@@ -28,7 +28,6 @@ from shared.texts import ONE_LINE, PersonName, single_line
 
 ClientKind = Literal["sandbox", "production"]
 Name = Annotated[str, single_line(300), ONE_LINE]
-KEY_ID = r"^[A-Za-z0-9._~-]{1,100}$"
 KeyId = Annotated[str, Field(pattern=KEY_ID, examples=["signing-2026"])]
 # What a date can be here; beyond, neither arithmetic nor PostgreSQL follows.
 Day = Annotated[
@@ -187,27 +186,6 @@ class ClientIn(_Request):
     operator: bool = False
 
 
-def _jwk_shape(kind: str, algorithms: list[str], *members: str) -> dict[str, Any]:
-    text = {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"}
-    named = {
-        "kty": {"const": kind},
-        "alg": {"enum": algorithms},
-        "kid": {"type": "string", "pattern": KEY_ID},
-    }
-    return {
-        "type": "object",
-        "required": ["kty", *members],
-        "properties": dict.fromkeys(members, text) | named,
-    }
-
-
-JWK_SHAPES = [
-    _jwk_shape("EC", ["ES256"], "crv", "x", "y"),
-    _jwk_shape("OKP", ["EdDSA"], "crv", "x"),
-    _jwk_shape("RSA", ["PS256", "RS256"], "n", "e"),
-]
-
-
 class PublicJwk(RootModel[dict[str, Any]]):
     """RFC 7517: EC P-256, OKP Ed25519 or RSA; `kid` is its thumbprint where it names none."""
 
@@ -222,6 +200,16 @@ class KeyOut(_Answer):
     kid: str
     jwk: dict[str, str]
     added_at: datetime
+
+
+class ProposalOut(_Answer):
+    """An act that waits, until `expires_at`, for a second operator to send the same request."""
+
+    client_id: str
+    act: Literal["add-key", "remove-key", "deactivate"]
+    proposed_by: str
+    proposed_at: datetime
+    expires_at: datetime
 
 
 class ClientOut(_Answer):

@@ -10,12 +10,22 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, selectinload
 
-from identity_service.models import Agency, Client, ClientKey, Grant, UsedAssertion
+from identity_service.grant_rules import ANY_OPERATION
+from identity_service.models import (
+    Agency,
+    Client,
+    ClientKey,
+    ClientProposal,
+    Grant,
+    UsedAssertion,
+)
 from identity_service.schemas import AgencyFilter, ClientFilter, ClientId, GrantFilter
 from shared.events.codes import AgencyCode
 from shared.folding import fold_bare
 
 Within = Sequence[str] | None
+ProposalKey = tuple[str, str, str]  # client, act, about
+_CLIENT_ACTS_LOCK = 7_102
 
 
 def _covered(code: InstrumentedAttribute[str], within: Within) -> ColumnElement[bool]:
@@ -85,8 +95,60 @@ async def get_client(session: AsyncSession, client_id: str, within: Within = Non
     return await session.scalar(_clients(within).where(Client.client_id == client_id))
 
 
-async def get_client_key(session: AsyncSession, client_id: str, kid: str) -> ClientKey | None:
+async def find_client(session: AsyncSession, client_id: str) -> Client | None:
+    """Return the client without its keys, in one statement whether it exists or not."""
+    return await session.scalar(select(Client).where(Client.client_id == client_id))
+
+
+async def find_client_with_key(
+    session: AsyncSession, client_id: str, kid: str
+) -> tuple[Client | None, ClientKey | None]:
+    """Return both in one statement, which costs the same where either is unknown."""
+    key = (ClientKey.client_id == Client.client_id) & (ClientKey.kid == kid)
+    query = select(Client, ClientKey).outerjoin(ClientKey, key)
+    row = (await session.execute(query.where(Client.client_id == client_id))).one_or_none()
+    return (row[0], row[1]) if row else (None, None)
+
+
+async def find_client_key(session: AsyncSession, client_id: str, kid: str) -> ClientKey | None:
     return await session.get(ClientKey, (client_id, kid))
+
+
+async def lock_client_acts(session: AsyncSession) -> None:
+    """Let acts on keys, on active clients and on the power of operators happen one by one."""
+    await session.execute(select(func.pg_advisory_xact_lock(_CLIENT_ACTS_LOCK)))
+
+
+async def is_active_operator(session: AsyncSession, client_id: str) -> bool:
+    found = select(Client.operator & Client.active).where(Client.client_id == client_id)
+    return bool(await session.scalar(found))
+
+
+async def list_operators(session: AsyncSession) -> Sequence[Client]:
+    """Return the active operators with their keys."""
+    query = select(Client).where(Client.operator, Client.active)
+    return (await session.scalars(query.options(selectinload(Client.keys)))).all()
+
+
+async def list_powers(session: AsyncSession, clients: Collection[str]) -> Sequence[Grant]:
+    """Return the grants in force by which one of these clients may do all, without limits."""
+    query = select(Grant).where(
+        Grant.client_id.in_(clients),
+        Grant.operations.contains([ANY_OPERATION]),
+        Grant.agencies.is_(None),
+        Grant.procedures.is_(None),
+        Grant.fields.is_(None),
+        _in_force(func.now()),
+    )
+    return (await session.scalars(query)).all()
+
+
+async def find_proposal(session: AsyncSession, proposal: ProposalKey) -> ClientProposal | None:
+    return await session.get(ClientProposal, proposal)
+
+
+async def forget_ended_proposals(session: AsyncSession) -> None:
+    await session.execute(delete(ClientProposal).where(ClientProposal.expires_at < func.now()))
 
 
 async def use_assertion(
@@ -111,13 +173,21 @@ async def list_grants(session: AsyncSession, asked: GrantFilter, within: Within)
     if asked.operation:
         query = query.where(Grant.operations.contains([asked.operation]))
     if asked.in_force is not None:
-        in_force = (
-            Grant.revoked_at.is_(None)
-            & (Grant.valid_from <= func.now())
-            & or_(Grant.valid_to.is_(None), Grant.valid_to > func.now())
-        )
+        in_force = _in_force(func.now())
         query = query.where(in_force if asked.in_force else ~in_force)
     return list((await session.scalars(query)).all())
+
+
+async def list_grants_in_force(
+    session: AsyncSession, client_id: str, now: datetime
+) -> Sequence[Grant]:
+    query = select(Grant).where(Grant.client_id == client_id, _in_force(now))
+    return (await session.scalars(query)).all()
+
+
+def _in_force(now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
+    open_end = or_(Grant.valid_to.is_(None), Grant.valid_to > now)
+    return Grant.revoked_at.is_(None) & (Grant.valid_from <= now) & open_end
 
 
 def _grants(within: Within) -> Select[Grant]:

@@ -1,5 +1,9 @@
 from identity_service.keys import forget_ended_keys
-from identity_service.store import forget_used_assertions
+from identity_service.store import forget_ended_proposals, forget_used_assertions
 from shared.worker import Timer
 
-TIMERS = (Timer(600, forget_used_assertions), Timer(600, forget_ended_keys))
+TIMERS = (
+    Timer(600, forget_used_assertions),
+    Timer(600, forget_ended_proposals),
+    Timer(600, forget_ended_keys),
+)

@@ -182,6 +182,7 @@ def _why(error: jwt.InvalidTokenError) -> str:
 def bearer(authorization: str | None) -> str:
     """The token of an `Authorization: Bearer …` header; raises Unauthenticated."""
     scheme, _, token = (authorization or "").partition(" ")
+    token = token.lstrip(" ")  # RFC 9110 §11.4: one space or more
     if scheme.lower() != "bearer" or not token:
         raise Unauthenticated("Send `Authorization: Bearer <token>`; fetch one at /oauth/token.")
     return token

@@ -30,12 +30,12 @@ class BodyBrokeOff(CallerGone):
 
 
 class RequestBody:
-    """The caller's body: counted, for personal operations digested, passed on as it comes."""
+    """The caller's body: counted, for recorded operations digested, passed on as it comes."""
 
     def __init__(self, operation: Operation, scope: Scope, receive: Receive) -> None:
         self._receive = receive
         self._limit = operation.body_limit
-        self._digest = hashlib.sha256() if operation.personal else None
+        self._digest = hashlib.sha256() if operation.recorded else None
         self._size = 0
         self._finished = asyncio.Event()
         # When the caller had sent all, by the clock of the loop.
@@ -55,7 +55,7 @@ class RequestBody:
 
     @property
     def sha256(self) -> str | None:
-        """Of the whole body; None until it is, and where the operation is not personal."""
+        """Of the whole body; None until it is, and where the operation is not recorded."""
         return self._digest.hexdigest() if self._digest and self.finished else None
 
     async def payload(self) -> Payload:

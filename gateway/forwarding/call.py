@@ -1,4 +1,4 @@
-"""How one call ends: its record first where it touches personal data, then its answer."""
+"""How one call ends: its record first where it touches personal data or rights, then its answer."""
 
 import hashlib
 from collections.abc import Awaitable, Mapping
@@ -79,7 +79,7 @@ class Call:
 
     def opening_limit(self, answer: Connection) -> int:
         """How many bytes to have before the answer begins; 0: it is a stream, begin at once."""
-        if self.operation.personal:
+        if self.operation.recorded:
             return _HELD_BACK + 1
         length = answer.content_length
         return 0 if length is None or length > _IN_ONE_PIECE else _IN_ONE_PIECE
@@ -89,7 +89,7 @@ class Call:
     ) -> None:
         """`rest` is None where `opening` is the whole body."""
         outer = self._end(status, raw)
-        digest = hashlib.sha256(opening) if self.operation.personal else None
+        digest = hashlib.sha256(opening) if self.operation.recorded else None
         completion = str(uuid4()) if digest and rest else None
         if digest and rest is None:
             self.exchange.response_sha256 = digest.hexdigest()
@@ -170,7 +170,7 @@ class Call:
             raise CallerGone from None
 
     async def _record(self, completion: str | None = None) -> None:
-        if self.operation.personal:
+        if self.operation.recorded:
             self._recorded, self._completion = True, completion
             exchange = self.exchange
             seal = await self._ledger.record(exchange)
@@ -179,7 +179,7 @@ class Call:
 
     def _note(self) -> None:
         self._measure()
-        if not self.operation.personal:
+        if not self.operation.recorded:
             self._ledger.note(self.exchange)
 
     def _measure(self) -> None:
@@ -189,7 +189,7 @@ class Call:
             taken.observe(exchange.duration_s)
 
     async def _complete(self, *, response_sha256: str | None, outcome: Outcome) -> None:
-        if not self.operation.personal:
+        if not self.operation.recorded:
             return
         rest = replace(
             self.exchange,

@@ -35,7 +35,7 @@ class Outcome(StrEnum):
 class Exchange:
     """`admit` fills the caller's part, the forwarder the rest.
 
-    Digests of the bodies are lower-case hex and stand only where the operation is personal; they
+    Digests of the bodies are lower-case hex and stand only where the operation is recorded; they
     end with the call: the record holds commitments under `salt`, which the caller alone gets.
     `subjects` are keyed hashes. `completes` is the `id` of the first record of the same call
     (`request_id` is the caller's to choose, and to use again).
@@ -83,4 +83,4 @@ class Ledger(Protocol):
         """
 
     def note(self, exchange: Exchange) -> None:
-        """Takes the record of a call without personal data and never waits."""
+        """Takes the record of a call that is not `recorded` and never waits."""

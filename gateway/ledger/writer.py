@@ -4,9 +4,9 @@ One task of each process collects what comes while the last batch is being writt
 longer, seals it and writes it in one statement.
 
 Nothing that happened is ever dropped. So where records cannot be written, calls are turned away
-*before* anything happens: those that touch personal data at once, all others when `MOST_PENDING`
-records wait in memory (a process that dies then loses no more than these notes). What is turned
-away at this door happened to nobody and is counted, not kept.
+*before* anything happens: those that touch personal data or rights at once, all others when
+`MOST_PENDING` records wait in memory (a process that dies then loses no more than these notes).
+What is turned away at this door happened to nobody and is counted, not kept.
 """
 
 import asyncio
@@ -92,7 +92,7 @@ class LedgerWriter:
 
     def require_open(self, operation: Operation) -> None:
         """Raises LedgerAway where a call must not begin, because it could not be recorded."""
-        if (operation.personal and not self._open) or self._full:
+        if (operation.recorded and not self._open) or self._full:
             raise LedgerAway
 
     async def record(self, exchange: Exchange) -> bytes:

@@ -1,11 +1,12 @@
-from datetime import datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import Query, Response
+from fastapi import Depends, Header, Query, Request, Response
+from pydantic import BaseModel, WithJsonSchema
 
 from identity_service import store
-from identity_service.models import Client
+from identity_service.models import Client, ClientProposal
 from identity_service.schemas import (
     ClientFilter,
     ClientId,
@@ -13,15 +14,19 @@ from identity_service.schemas import (
     ClientOut,
     KeyId,
     KeyOut,
+    ProposalOut,
     PublicJwk,
 )
+from identity_service.settings import Settings
+from identity_service.signed_claims import MAX_SIGNED_CHARACTERS
 from identity_service.use_cases import clients
+from identity_service.use_cases.approvals import Consent
 from shared.auth import Caller
 from shared.clock import VIET_NAM
 from shared.database import Session
-from shared.idempotency import OnceOnly
+from shared.idempotency import Once, OnceOnly
 from shared.pagination import Page
-from shared.preconditions import ExpectedVersion, set_etag
+from shared.preconditions import ExpectedVersion, etag, set_etag
 from shared.reading import Router
 
 router = Router(prefix="/identity/v1/clients", tags=["clients"])
@@ -56,21 +61,77 @@ async def register_client(
     return await once.remember(answer, HTTPStatus.CREATED, {"ETag": response.headers["ETag"]})
 
 
-@router.post("/{client_id}/keys", status_code=HTTPStatus.CREATED)
+ProofHeader = Annotated[
+    str | None,
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_SIGNED_CHARACTERS}),
+    Header(
+        alias="X-Client-Proof",
+        description="a JWT of the type client-act+jwt that a key of the client signed; in its"
+        " place, a second operator sends the same request",
+    ),
+]
+PROPOSED: dict[int | str, dict[str, Any]] = {
+    202: {"model": ProposalOut, "description": "Waits for a second operator, who sends the same"}
+}
+
+
+async def _read_consent(
+    request: Request, caller: Caller, x_client_proof: ProofHeader = None
+) -> Consent:
+    settings: Settings = request.app.state.settings
+    return Consent(caller, x_client_proof, settings.token_endpoints, datetime.now(UTC))
+
+
+ConsentDep = Annotated[Consent, Depends(_read_consent)]
+
+
+@router.post(
+    "/{client_id}/keys",
+    status_code=HTTPStatus.CREATED,
+    response_model=KeyOut,
+    responses=PROPOSED,
+)
 async def register_key(
-    client_id: ClientId, body: PublicJwk, caller: Caller, session: Session, once: OnceOnly
-) -> KeyOut:
-    key = await clients.register_key(session, caller, client_id, body.root)
-    return await once.remember(KeyOut.model_validate(key), HTTPStatus.CREATED)
+    client_id: ClientId, body: PublicJwk, consent: ConsentDep, session: Session, once: OnceOnly
+) -> Response:
+    """Add a key: signed by an old key of the client, or when a second operator asks for it too."""
+    key = await clients.register_key(session, consent, client_id, body.root)
+    if isinstance(key, ClientProposal):
+        return await _answer_proposal(once, key)
+    return await _answer(once, KeyOut.model_validate(key), HTTPStatus.CREATED)
 
 
-@router.delete("/{client_id}/keys/{kid}", status_code=HTTPStatus.NO_CONTENT)
-async def remove_key(client_id: ClientId, kid: KeyId, caller: Caller, session: Session) -> None:
-    await clients.remove_key(session, caller, client_id, kid)
+@router.delete("/{client_id}/keys/{kid}", status_code=HTTPStatus.NO_CONTENT, responses=PROPOSED)
+async def remove_key(
+    client_id: ClientId, kid: KeyId, consent: ConsentDep, session: Session
+) -> Response:
+    """Remove a key: signed by a key of the client, or when a second operator asks for it too."""
+    proposal = await clients.remove_key(session, consent, client_id, kid)
+    if proposal is None:
+        return Response(status_code=HTTPStatus.NO_CONTENT)
+    answer = ProposalOut.model_validate(proposal)
+    return Response(answer.model_dump_json(), HTTPStatus.ACCEPTED, media_type="application/json")
 
 
-@router.post("/{client_id}/deactivation")
+@router.post("/{client_id}/deactivation", response_model=ClientOut, responses=PROPOSED)
 async def deactivate_client(
+    client_id: ClientId,
+    *,
+    consent: ConsentDep,
+    version: ExpectedVersion,
+    session: Session,
+    once: OnceOnly,
+) -> Response:
+    """End the access of a client: signed by its key, or when a second operator asks for it too."""
+    client = await clients.deactivate_client(session, consent, client_id, expected_version=version)
+    if isinstance(client, ClientProposal):
+        return await _answer_proposal(once, client)
+    answer = ClientOut.model_validate(client)
+    return await _answer(once, answer, HTTPStatus.OK, {"ETag": etag(client.version)})
+
+
+@router.post("/{client_id}/reactivation")
+async def reactivate_client(
     client_id: ClientId,
     *,
     caller: Caller,
@@ -79,7 +140,20 @@ async def deactivate_client(
     once: OnceOnly,
     response: Response,
 ) -> ClientOut:
-    client = await clients.deactivate_client(session, caller, client_id, expected_version=version)
+    """Undo a deactivation: for operators."""
+    client = await clients.reactivate_client(session, caller, client_id, expected_version=version)
     set_etag(response, client.version)
     answer = ClientOut.model_validate(client)
     return await once.remember(answer, HTTPStatus.OK, {"ETag": response.headers["ETag"]})
+
+
+async def _answer_proposal(once: Once, proposal: ClientProposal) -> Response:
+    return await _answer(once, ProposalOut.model_validate(proposal), HTTPStatus.ACCEPTED)
+
+
+async def _answer(
+    once: Once, answer: BaseModel, status: HTTPStatus, headers: dict[str, str] | None = None
+) -> Response:
+    await once.remember(answer, status, headers)
+    body = answer.model_dump_json()
+    return Response(body, status, headers, media_type="application/json")

@@ -144,7 +144,10 @@ def _proof(form: Mapping[str, str], authorization: str | None) -> BySecret | ByA
             " sandbox, HTTP Basic or client_id with client_secret."
         )
     if authorization is not None:
-        return _basic(authorization)
+        proof = _basic(authorization)
+        if form.get("client_id", proof.client_id) != proof.client_id:
+            raise TokenRequestMalformed("Name one client: client_id is not the one of Basic.")
+        return proof
     if by_form:
         if "client_id" not in form:
             raise TokenRequestMalformed("client_secret comes with client_id.")
@@ -158,7 +161,8 @@ def _basic(authorization: str) -> BySecret:
     """RFC 6749 §2.3.1: both halves are form-encoded before they are joined."""
     scheme, _, encoded = authorization.partition(" ")
     try:
-        decoded = base64.b64decode(encoded, validate=True).decode()
+        # RFC 9110 §11.4: one space or more.
+        decoded = base64.b64decode(encoded.lstrip(" "), validate=True).decode()
     except (ValueError, binascii.Error):
         decoded = ""
     client_id, colon, secret = decoded.partition(":")

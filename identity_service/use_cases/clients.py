@@ -1,10 +1,14 @@
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import date
+from hashlib import sha256
 
+import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity_service import store
-from identity_service.models import Client, ClientKey
+from identity_service.client_proofs import ClientAct
+from identity_service.jwks import thumbprint
+from identity_service.models import Client, ClientKey, ClientProposal
 from identity_service.problems import (
     AgenciesUnknown,
     AgencyClosed,
@@ -14,7 +18,12 @@ from identity_service.problems import (
     KeyNotFound,
 )
 from identity_service.schemas import ClientIn
-from identity_service.use_cases.operators import require_operator
+from identity_service.use_cases.approvals import (
+    Consent,
+    find_missing_approval,
+    require_authority,
+)
+from identity_service.use_cases.operators import require_operator, require_operator_left
 from shared.auth import CallContext
 from shared.outbox import emit
 from shared.preconditions import require_version
@@ -46,44 +55,78 @@ async def register_client(
 
 
 async def register_key(
-    session: AsyncSession, caller: CallContext, client_id: str, jwk: Mapping[str, str]
-) -> ClientKey:
-    client = await _client_to_change(session, caller, client_id)
+    session: AsyncSession, consent: Consent, client_id: str, jwk: Mapping[str, str]
+) -> ClientKey | ClientProposal:
+    """Return the key, or the proposal that waits for a second operator to ask for the same."""
+    client = await _lock_client(session, consent, client_id)
+    act = ClientAct.ADD_KEY
+    await require_authority(session, consent, client, act=act, thumbprint=thumbprint(jwk))
+    if await store.find_client_key(session, client.client_id, jwk["kid"]):
+        raise KeyExists("Keys are not replaced: register the new one under a kid of its own.")
+    about = sha256(orjson.dumps(dict(jwk), option=orjson.OPT_SORT_KEYS)).hexdigest()
+    if proposal := await find_missing_approval(session, consent, client, act=act, about=about):
+        return proposal
     key = await store.add_client_key(
         session,
         client_id=client.client_id,
         kid=jwk["kid"],
         jwk=dict(jwk),
-        added_at=datetime.now(UTC),
+        added_at=consent.now,
     )
-    if key is None:
-        raise KeyExists("Keys are not replaced: register the new one under a kid of its own.")
+    assert key, "the lock lets nobody add it meanwhile"
     return key
 
 
-async def remove_key(session: AsyncSession, caller: CallContext, client_id: str, kid: str) -> None:
+async def remove_key(
+    session: AsyncSession, consent: Consent, client_id: str, kid: str
+) -> ClientProposal | None:
     """At once: what it signed is no longer taken; tokens already given end within minutes."""
-    client = await _client_to_change(session, caller, client_id)
-    key = await store.get_client_key(session, client.client_id, kid)
+    client = await _lock_client(session, consent, client_id)
+    key = await store.find_client_key(session, client.client_id, kid)
+    act, named = ClientAct.REMOVE_KEY, thumbprint(key.jwk) if key else None
+    await require_authority(session, consent, client, act=act, thumbprint=named)
     if key is None:
         raise KeyNotFound
+    if proposal := await find_missing_approval(session, consent, client, act=act, about=kid):
+        return proposal
+    if client.operator:
+        await require_operator_left(session, without=key)
     await session.delete(key)
+    return None
 
 
 async def deactivate_client(
+    session: AsyncSession, consent: Consent, client_id: str, *, expected_version: int
+) -> Client | ClientProposal:
+    """It gets no token any more; the gateway refuses those it has as soon as it hears of it."""
+    client = await _lock_client(session, consent, client_id)
+    act = ClientAct.DEACTIVATE
+    await require_authority(session, consent, client, act=act)
+    require_version(client.version, expected_version)
+    if not client.active:
+        return client
+    if client.operator:
+        await require_operator_left(session, without=client)
+    if proposal := await find_missing_approval(session, consent, client, act=act, about=""):
+        return proposal
+    client.set_active(active=False)
+    emit(session, client.changed())
+    return client
+
+
+async def reactivate_client(
     session: AsyncSession, caller: CallContext, client_id: str, *, expected_version: int
 ) -> Client:
-    """It gets no token any more; the gateway refuses those it has as soon as it hears of it."""
-    client = await _client_to_change(session, caller, client_id)
+    """Undo a deactivation: the client signs on with the keys, and has the rights, of before."""
+    client = await read_client(session, caller, client_id)
+    await require_operator(session, caller)
     require_version(client.version, expected_version)
-    if client.active:
-        client.deactivate()
+    if not client.active:
+        client.set_active(active=True)
         emit(session, client.changed())
     return client
 
 
-async def _client_to_change(session: AsyncSession, caller: CallContext, client_id: str) -> Client:
-    client = await read_client(session, caller, client_id)
-    if client.operator:
-        await require_operator(session, caller)
-    return client
+async def _lock_client(session: AsyncSession, consent: Consent, client_id: str) -> Client:
+    await store.lock_client_acts(session)
+    return await read_client(session, consent.caller, client_id)

@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Collection
 
+from identity_service.models import Grant
+from identity_service.schemas import GrantIn
 from shared.auth import CallContext, NotAllowed
+from shared.events.codes import covering_codes, is_within
 
 Named = Collection[str] | None
 
@@ -18,6 +21,25 @@ def require_procedures_covered(caller: CallContext, procedures: Named) -> None:
 def require_fields_covered(caller: CallContext, fields: Named) -> None:
     own = caller.right.fields
     _require("fields", fields, own, lambda field: own is None or field in own)
+
+
+def covers_grant(held: Grant, new: GrantIn) -> bool:
+    """Return whether the limits of `new`, and its end, lie within those of one grant."""
+    agencies, procedures, fields = held.agencies, held.procedures, held.fields
+    return (
+        _covers(agencies, new.agencies, lambda code: is_within(code, agencies or ()))
+        and _covers(
+            procedures,
+            new.procedures,
+            lambda code: not set(procedures or ()).isdisjoint(covering_codes(code)),
+        )
+        and _covers(fields, new.fields, lambda field: field in (fields or ()))
+        and (held.valid_to is None or (new.valid_to is not None and new.valid_to <= held.valid_to))
+    )
+
+
+def _covers(own: Named, named: Named, covers: Callable[[str], bool]) -> bool:
+    return own is None or (named is not None and all(map(covers, named)))
 
 
 def _require(name: str, named: Named, own: Named, covers: Callable[[str], bool]) -> None:

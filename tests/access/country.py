@@ -108,10 +108,12 @@ class Country(Papers):
         told: ClientChanged = make_client(client, **of_client)
         await self.gate.tell(told, *given)
 
-    async def as_operator(self, operation: str, path: str, **sent: Any) -> httpx.Response:
+    async def as_operator(
+        self, operation: str, path: str, *, client: str = "operator-vpcp", **sent: Any
+    ) -> httpx.Response:
         """What prepares a test: by the operator, who may do everything; it must succeed."""
         headers = {
-            "Authorization": f"Bearer {self.token('operator-vpcp', 'G22')}",
+            "Authorization": f"Bearer {self.token(client, 'G22')}",
             "X-Purpose": BIRTH,
             "X-Officer": "operator-1",
         } | sent.pop("headers", {})
@@ -133,7 +135,8 @@ async def open_country(postgres: Databases, sandbox: Path) -> AsyncIterator[Coun
         tokens = await services["identity"].state.token_desk.keys.signer()
         authority = TestAuthority((tokens.kid, tokens.key), signing_rights(gate.settings))
         country = Country(authority, gate, {**services, "gateway": gate.gateway.own})
-        await country.allow("operator-vpcp", {"operations": ["*"]}, agency="G22")
+        for operator in ("operator-vpcp", "operator2-vpcp"):
+            await country.allow(operator, {"operations": ["*"]}, agency="G22")
         yield country
 
 

@@ -52,6 +52,11 @@ def _client(ours: str) -> Row:
     return Row(ours, theirs="404 client-not-found")
 
 
+def _act_on_client(operator: str) -> Row:
+    """For operators, or signed by the client itself: a right alone is not enough."""
+    return Row("403 operators-only", theirs="404 client-not-found", operator=operator)
+
+
 def _everywhere(answer: str) -> Row:
     return Row(answer)
 
@@ -80,9 +85,10 @@ ROUTES: Mapping[str, Row] = {
     "GET /identity/v1/clients": Row("200 ours", theirs="200 theirs", operator="200 both"),
     "POST /identity/v1/clients": Row("409 client-exists", theirs="422 agency-unknown"),
     "GET /identity/v1/clients/{client_id}": _client("200"),
-    "POST /identity/v1/clients/{client_id}/keys": _client("409 key-exists"),
-    "DELETE /identity/v1/clients/{client_id}/keys/{kid}": _client("404 key-not-found"),
-    "POST /identity/v1/clients/{client_id}/deactivation": _client("412 changed-meanwhile"),
+    "POST /identity/v1/clients/{client_id}/keys": _act_on_client("409 key-exists"),
+    "DELETE /identity/v1/clients/{client_id}/keys/{kid}": _act_on_client("404 key-not-found"),
+    "POST /identity/v1/clients/{client_id}/deactivation": _act_on_client("412 changed-meanwhile"),
+    "POST /identity/v1/clients/{client_id}/reactivation": _act_on_client("412 changed-meanwhile"),
     "GET /identity/v1/grants": Row("200 ours", theirs="200 theirs", operator="200 both"),
     "POST /identity/v1/grants": Row("403 not-the-owner", operator="201"),
     "GET /identity/v1/grants/{grant_id}": Row("200", theirs="404 grant-not-found"),

@@ -71,7 +71,9 @@ async def make_things(country: Country) -> Things:
     for whose in ("ours", "theirs"):
         records[whose] = await _look(country, WHOSE[whose])
     letters = {name: await _set_aside(country, name) for name in country.apps}
-    await country.as_operator("POST", "/identity/v1/clients/onestop-h26/keys", json=JWK, headers={})
+    for client in ("operator-vpcp", "operator2-vpcp"):
+        path = "/identity/v1/clients/onestop-h26/keys"
+        await country.as_operator("POST", path, json=JWK, client=client)
     assert country.identity.sandbox_file
     secret = read_secrets(country.identity.sandbox_file)["onestop-h26"]
     return Things(
@@ -176,6 +178,7 @@ def _of_identity(things: Things) -> dict[str, Asked]:
         f"POST {root}/clients/{{client_id}}/keys": _one("client_id", CLIENTS, json=JWK),
         f"DELETE {root}/clients/{{client_id}}/keys/{{kid}}": key,
         f"POST {root}/clients/{{client_id}}/deactivation": _one("client_id", CLIENTS, headers=OLD),
+        f"POST {root}/clients/{{client_id}}/reactivation": _one("client_id", CLIENTS, headers=OLD),
         f"GET {root}/grants": LISTED,
         f"POST {root}/grants": _always(Sample(json=bodies.new_grant())),
         f"GET {root}/grants/{{grant_id}}": _one("grant_id", GRANTS),

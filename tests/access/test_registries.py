@@ -84,6 +84,7 @@ class Registry:
                 f"POST {one}/keys": {"json": JWK},
                 f"DELETE {one}/keys/{{kid}}": {},
                 f"POST {one}/deactivation": stale,
+                f"POST {one}/reactivation": stale,
             }
         elif kind == "grants":
             ways[f"POST {one}/revocation"] = stale

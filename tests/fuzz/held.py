@@ -13,6 +13,11 @@ import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
+from deploy.apart import run_apart
+from identity_service.jwks import checked_public_jwk
+from identity_service.keys import register
+from shared.database import open_database
+from shared.settings import ServiceSettings
 from tests.dossier_service.desk import COPY, COPY_FEE, COPY_RESULT, wish
 from tests.fuzz.apis import Apis
 
@@ -90,6 +95,7 @@ def _of_clients(leaving: Values, staying: Values) -> Mapping[str, Places]:
         f"POST {CLIENT}/keys": client,
         f"DELETE {CLIENT}/keys/{{kid}}": {"path.client_id": staying[:1], "path.kid": KIDS},
         f"POST {CLIENT}/deactivation": {"path.client_id": leaving, **FIRST},
+        f"POST {CLIENT}/reactivation": {"path.client_id": leaving, **FIRST},
         "POST /identity/v1/agencies": {"body.parent": ["H26"]},
         "GET /identity/v1/agencies/{code}": {"path.code": ["H26", "G22"]},
     }
@@ -125,6 +131,13 @@ def _of_letters(apis: Apis) -> Iterator[tuple[str, Places]]:
         yield f"POST {letter}/replay", {"path.letter_id": letters[MANY:]}
 
 
+async def _register_keys(settings: ServiceSettings, client: str) -> None:
+    async with open_database(settings) as sessions:
+        for kid in KIDS:
+            key = OKPAlgorithm.to_jwk(Ed25519PrivateKey.generate().public_key(), as_dict=True)
+            await register(sessions, client, checked_public_jwk({**key, "kid": kid}))
+
+
 class _Holder:
     """Asks the services themselves, each with the whole right."""
 
@@ -141,9 +154,8 @@ class _Holder:
         return name
 
     def register_keys(self, client: str) -> None:
-        for kid in KIDS:
-            key = OKPAlgorithm.to_jwk(Ed25519PrivateKey.generate().public_key(), as_dict=True)
-            self._post(f"{CLIENT}/keys", {**key, "kid": kid}, client_id=client)
+        """By the command on the machine: two operators would have to ask for each."""
+        run_apart(_register_keys(self._apis.settings["identity"], client))
 
     def give_grant(self, client: str) -> str:
         operations = ["GET /sync/v1/dossiers"]

@@ -160,3 +160,42 @@ async def test_unexpected_error_tells_nothing(door: Door, caller: ClientSession)
     async with caller.get(f"{door.url}{LIST}") as response:
         assert response.status == 500
         assert "0792" not in await response.text()
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/identity/v1/grants"),
+        ("POST", "/identity/v1/clients"),
+        ("POST", "/identity/v1/agencies"),
+        ("DELETE", "/identity/v1/clients/onestop-h26/keys/first"),
+        ("POST", "/sync/v1/dead-letters/7/replay"),
+        ("DELETE", "/sync/v1/dead-letters/7"),
+    ],
+)
+async def test_act_of_administration_waits_for_its_record(
+    door: Door, behind: Behind, caller: ClientSession, method: str, path: str
+) -> None:
+    door.records.open.clear()
+    body = None if method == "DELETE" else b"{}"
+    request = asyncio.create_task(caller.request(method, f"{door.url}{path}", data=body))
+    await eventually(lambda: door.records.recorded)
+    done, _ = await asyncio.wait([request], timeout=0.2)
+    assert not done
+    door.records.open.set()
+    assert (await request).status == 200
+    [record] = door.records.recorded
+    assert (record.outcome, record.response_sha256) == (
+        Outcome.ALLOWED,
+        sha256(b"{}").hexdigest(),
+    )
+    assert door.records.noted == []
+
+
+async def test_administration_stops_where_it_cannot_be_recorded(
+    door: Door, behind: Behind, caller: ClientSession
+) -> None:
+    door.records.away = True
+    async with caller.post(f"{door.url}/identity/v1/grants", data=b"{}") as response:
+        assert response.status == 503
+        assert "Retry-After" in response.headers

@@ -15,6 +15,7 @@ from shared.outbox import OutboxMessage
 from tests.factories import TestAuthority
 
 OPERATOR = ("operator-vpcp", "G22")
+SECOND_OPERATOR = ("operator2-vpcp", "G22")
 POLICE = ("police-g01", "G01")
 ONE_STOP = ("onestop-h26", "H26")
 VERIFY = "/identity/v1/verifications"
@@ -52,6 +53,12 @@ class Identity:
         return await self.http.request(
             method, template.format(**(at or {})), headers=signed | (headers or {}), **sent
         )
+
+    async def call_by_two(self, operation: str, **how: Any) -> Response:
+        """What the second of two operators is answered, who asks for the same as the first."""
+        proposed = await self.call(operation, **how)
+        assert proposed.status_code == 202, proposed.text
+        return await self.call(operation, by=SECOND_OPERATOR, **how)
 
     async def verify(self, body: Any, **how: Any) -> Response:
         return await self.call(f"POST {VERIFY}", by=ONE_STOP, json=body, **how)

@@ -72,7 +72,7 @@ async def system(identity: Identity) -> str:
     created = await identity.call("POST /identity/v1/clients", json=new)
     assert created.status_code == 201
     public = OKPAlgorithm.to_jwk(KEY.public_key(), as_dict=True)
-    registered = await identity.call(
+    registered = await identity.call_by_two(
         "POST /identity/v1/clients/{client_id}/keys",
         at={"client_id": SYSTEM},
         json=public | {"kid": "first"},

@@ -144,7 +144,7 @@ async def test_a_grant_that_cannot_be_is_refused(
 async def test_a_client_that_was_deactivated_gets_no_right(identity: Identity) -> None:
     client = {"client_id": "gone-system", "agency": "G18", "name": "x", "kind": "production"}
     await identity.call("POST /identity/v1/clients", json=client)
-    await identity.call(
+    await identity.call_by_two(
         "POST /identity/v1/clients/{client_id}/deactivation",
         at={"client_id": "gone-system"},
         headers={"If-Match": '"1"'},

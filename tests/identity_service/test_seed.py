@@ -79,7 +79,7 @@ async def test_what_was_changed_since_stays_so(empty: Settings) -> None:
     async with open_database(empty) as sessions:
         async with sessions.begin() as session:
             client = await session.get_one(Client, "newcomer-h14")
-            client.deactivate()
+            client.set_active(active=False)
         await seed(empty)
         async with sessions() as session:
             client = await session.get_one(Client, "newcomer-h14")

@@ -1,0 +1,125 @@
+"""Who may give the right to which operation: administration is not data.
+
+One row for each operation that needs a right. `python -m deploy.schemas` publishes the rows to
+identity_service as data, which judges each new grant by them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from gateway.upstreams import OPERATIONS
+
+ANY_OPERATION = "*"
+
+
+class Granter(StrEnum):
+    OPERATOR = "operator"
+    OWNER = "owner"
+
+
+@dataclass(frozen=True)
+class GrantRule:
+    """State who may grant an operation; nobody grants more than its own right to it covers.
+
+    `granted_by`: an operator alone, or the agency that owns the data as well. `granted_on`: a
+    holder that is neither may pass it on. `to_self`: the giver may be the receiver.
+    """
+
+    granted_by: Granter
+    granted_on: bool = False
+    to_self: bool = False
+
+
+_ADMINISTRATION = GrantRule(Granter.OPERATOR)
+_PERSONAL = GrantRule(Granter.OWNER)
+_NATIONAL = GrantRule(Granter.OWNER, to_self=True)
+_OPEN = GrantRule(Granter.OWNER, granted_on=True, to_self=True)
+
+_DOSSIER = "/dossier/v1/dossiers"
+_CLIENT = "/identity/v1/clients/{client_id}"
+
+_BY_RULE: Mapping[GrantRule, tuple[str, ...]] = MappingProxyType(
+    {
+        _ADMINISTRATION: (
+            ANY_OPERATION,
+            "GET /identity/v1/agencies",
+            "POST /identity/v1/agencies",
+            "GET /identity/v1/agencies/{code}",
+            "GET /identity/v1/clients",
+            "POST /identity/v1/clients",
+            f"GET {_CLIENT}",
+            f"POST {_CLIENT}/keys",
+            f"DELETE {_CLIENT}/keys/{{kid}}",
+            f"POST {_CLIENT}/deactivation",
+            f"POST {_CLIENT}/reactivation",
+            "GET /identity/v1/grants",
+            "POST /identity/v1/grants",
+            "GET /identity/v1/grants/{grant_id}",
+            "POST /identity/v1/grants/{grant_id}/revocation",
+            *(
+                f"{method} /{service}/v1/dead-letters{rest}"
+                for service in ("identity", "dossier", "sync", "gateway")
+                for method, rest in (
+                    ("GET", ""),
+                    ("GET", "/{letter_id}"),
+                    ("DELETE", "/{letter_id}"),
+                    ("POST", "/{letter_id}/replay"),
+                )
+            ),
+        ),
+        _PERSONAL: (
+            "POST /identity/v1/verifications",
+            f"POST {_DOSSIER}",
+            f"GET {_DOSSIER}",
+            f"GET {_DOSSIER}/{{code}}",
+            f"GET {_DOSSIER}/{{code}}/history",
+            f"POST {_DOSSIER}/{{code}}/transitions",
+            f"POST {_DOSSIER}/{{code}}/progress",
+            f"POST {_DOSSIER}/{{code}}/payments",
+            f"POST {_DOSSIER}/{{code}}/results",
+            "POST /sync/v1/dossiers",
+            "POST /sync/v1/progress",
+            "GET /ledger/v1/records",
+            "GET /ledger/v1/records/{record_id}",
+            "GET /ledger/v1/records/{record_id}/proof",
+        ),
+        _NATIONAL: (
+            "GET /sync/v1/dossiers",
+            "GET /sync/v1/dossiers/{code}",
+            "GET /sync/v1/dossiers/{code}/timeline",
+        ),
+        _OPEN: (
+            "GET /dossier/v1/procedures",
+            "GET /dossier/v1/procedures/{code}",
+            "GET /sync/v1/indicators",
+            "GET /sync/v1/indicators/{indicator}",
+            "GET /ledger/v1/seals",
+        ),
+    }
+)
+
+GRANT_RULES: Mapping[str, GrantRule] = MappingProxyType(
+    {name: rule for rule, names in _BY_RULE.items() for name in names}
+)
+
+
+def require_complete_grant_rules(rules: Mapping[str, GrantRule] = GRANT_RULES) -> None:
+    """Raise ValueError unless each operation that needs a right has a row, and no other name."""
+    guarded = {each.name for each in OPERATIONS.values() if not each.public} | {ANY_OPERATION}
+    if differing := guarded ^ rules.keys():
+        raise ValueError(f"gateway/granting.py and the operations differ: {sorted(differing)}")
+
+
+def published_grant_rules() -> dict[str, dict[str, object]]:
+    """Return the rows as identity_service reads them."""
+    require_complete_grant_rules()
+    return {
+        name: {
+            "granted_by": rule.granted_by.value,
+            "granted_on": rule.granted_on,
+            "to_self": rule.to_self,
+        }
+        for name, rule in sorted(GRANT_RULES.items())
+    }

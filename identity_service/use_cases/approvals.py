@@ -1,0 +1,92 @@
+"""Acts on a client need the client's own signature, or two operators that ask for the same."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from identity_service import store
+from identity_service.client_proofs import ClientAct, require_proof
+from identity_service.models import Client, ClientProposal
+from identity_service.problems import OperatorsOnly
+from identity_service.use_cases.operators import is_operator
+from shared.auth import CallContext
+
+PROPOSAL_LIFETIME = timedelta(hours=24)
+
+
+@dataclass(frozen=True)
+class Consent:
+    """Carry what may stand for the client's consent; `audiences` are the names of this server."""
+
+    caller: CallContext
+    proof: str | None
+    audiences: Sequence[str]
+    now: datetime
+
+
+async def require_authority(
+    session: AsyncSession,
+    consent: Consent,
+    client: Client,
+    *,
+    act: ClientAct,
+    thumbprint: str | None = None,
+) -> None:
+    """Raise ProofRefused or OperatorsOnly unless the client signed, or an operator calls."""
+    if consent.proof is not None:
+        await require_proof(
+            session,
+            client,
+            consent.proof,
+            act=act,
+            thumbprint=thumbprint,
+            audiences=consent.audiences,
+        )
+    elif not await is_operator(session, consent.caller):
+        raise OperatorsOnly(
+            "Sign it with a key of the client, in X-Client-Proof, or ask two operators."
+        )
+
+
+async def find_missing_approval(
+    session: AsyncSession, consent: Consent, client: Client, *, act: ClientAct, about: str
+) -> ClientProposal | None:
+    """Return the proposal that waits for a second operator, None where the act may happen now.
+
+    The caller has passed `require_authority` and holds `store.lock_client_acts`.
+    """
+    proposal = await store.find_proposal(session, (client.client_id, act, about))
+    if proposal is not None and not await _is_open(session, proposal, consent.now):
+        await session.delete(proposal)
+        await session.flush()
+        proposal = None
+    if consent.proof is not None or (
+        proposal is not None and proposal.proposed_by != consent.caller.client
+    ):
+        if proposal is not None:
+            await session.delete(proposal)
+        return None
+    return proposal or _propose(session, consent, client, act, about)
+
+
+async def _is_open(session: AsyncSession, proposal: ClientProposal, now: datetime) -> bool:
+    """Return whether it has not ended, and is still an active operator's."""
+    in_time = proposal.expires_at > now
+    return in_time and await store.is_active_operator(session, proposal.proposed_by)
+
+
+def _propose(
+    session: AsyncSession, consent: Consent, client: Client, act: ClientAct, about: str
+) -> ClientProposal:
+    proposal = ClientProposal(
+        client_id=client.client_id,
+        act=act.value,
+        about=about,
+        proposed_by=consent.caller.client,
+        proposed_at=consent.now,
+        expires_at=consent.now + PROPOSAL_LIFETIME,
+    )
+    session.add(proposal)
+    return proposal

@@ -1,0 +1,50 @@
+"""The table of who may grant what is whole, and identity reads it as it is."""
+
+import json
+
+import pytest
+
+from deploy.schemas import GRANT_RULES as PUBLISHED
+from gateway.granting import (
+    ANY_OPERATION,
+    GRANT_RULES,
+    Granter,
+    GrantRule,
+    published_grant_rules,
+    require_complete_grant_rules,
+)
+from gateway.upstreams import OPERATIONS, QuotaClass
+from tests.contracts.written import REGENERATE
+
+
+def test_each_operation_that_needs_a_right_has_a_rule_and_no_other_has() -> None:
+    guarded = {each.name for each in OPERATIONS.values() if not each.public}
+    assert set(GRANT_RULES) == guarded | {ANY_OPERATION}
+
+
+@pytest.mark.parametrize("over", [{"GET /nowhere": GrantRule(Granter.OWNER)}, None])
+def test_gateway_does_not_start_with_a_row_too_many_or_too_few(
+    over: dict[str, GrantRule] | None,
+) -> None:
+    rules = {**GRANT_RULES, **over} if over else dict(list(GRANT_RULES.items())[1:])
+    with pytest.raises(ValueError, match="differ"):
+        require_complete_grant_rules(rules)
+
+
+def test_administration_is_granted_by_operators_alone_and_never_to_oneself() -> None:
+    reserved = GrantRule(Granter.OPERATOR, granted_on=False, to_self=False)
+    for operation in OPERATIONS.values():
+        if operation.quota_class is QuotaClass.ADMIN:
+            assert GRANT_RULES[operation.name] == reserved, operation.name
+    assert GRANT_RULES[ANY_OPERATION] == reserved
+
+
+def test_personal_data_is_neither_granted_on_nor_to_oneself() -> None:
+    for operation in OPERATIONS.values():
+        if operation.personal:
+            rule = GRANT_RULES[operation.name]
+            assert (rule.granted_on, rule.to_self) == (False, False), operation.name
+
+
+def test_identity_reads_the_rules_as_they_are() -> None:
+    assert json.loads(PUBLISHED.read_text()) == published_grant_rules(), REGENERATE

@@ -14,6 +14,7 @@ from tests.waiting import eventually
 
 CLIENTS, GRANTS = "/identity/v1/clients", "/identity/v1/grants"
 LIST = "GET /dossier/v1/dossiers"
+FIRST = {"If-Match": '"1"'}
 
 
 @pytest.mark.broker
@@ -29,11 +30,14 @@ async def test_what_is_taken_away_is_refused_without_waiting_for_a_round(
         grant = await newcomer(country, "loser")
         await refused_after(country, "loser", f"{GRANTS}/{grant}/revocation")
         await newcomer(country, "leaver")
-        await refused_after(country, "leaver", f"{CLIENTS}/leaver/deactivation")
+        leaving = f"{CLIENTS}/leaver/deactivation"
+        await country.as_operator("POST", leaving, headers=FIRST, client="operator2-vpcp")
+        assert await is_answered(country, "leaver", 200), "one operator alone ends no access"
+        await refused_after(country, "leaver", leaving)
 
 
 async def refused_after(country: Country, client: str, taking: str) -> None:
-    await country.as_operator("POST", taking, headers={"If-Match": '"1"'})
+    await country.as_operator("POST", taking, headers=FIRST)
     await eventually(lambda: is_answered(country, client, 403))
 
 

@@ -10,7 +10,7 @@ import time
 from collections import OrderedDict
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import jwt
 from fastapi import Depends, Request
@@ -22,7 +22,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from shared.events.codes import covering_codes, is_within
 from shared.problems import Problem, Unavailable
 
+# A key that its owner withdraws proves nothing after this, and what it had proved neither.
 REFRESH_SECONDS = 300
+# In an outage of the key set a key holds on for so long. Tokens live ten minutes: an outage that
+# outlasts them has closed the door by itself.
+UNCONFIRMED_SECONDS = 900
+RETRY_SECONDS = 10
 UNKNOWN_KEY_SECONDS = 5
 NO_KEYS_SECONDS = 1
 CLOCK_SKEW_SECONDS = 5  # between the machine that signed and this one
@@ -91,29 +96,44 @@ class CallContext(BaseModel):
 
 
 class KeySet:
-    """Public keys by `kid`, fetched when needed; a key once seen outlives an outage."""
+    """Public keys by `kid`, fetched when needed; a key once seen outlives a short outage."""
 
     def __init__(self, http: AsyncClient, url: str) -> None:
         self._http, self._url = http, url
         self._keys: dict[str, jwt.PyJWK] = {}
-        self._asked_at = float("-inf")
+        self._asked_at = self._confirmed_at = float("-inf")
         self._asking = asyncio.Lock()
 
     async def get(self, kid: str) -> jwt.PyJWK | None:
-        if self._is_due(kid):
+        """Return the key, None where the set has none; raise Unavailable without a recent set.
+
+        A key that a new set repeats stays the same object.
+        """
+        if self._is_due(kid) and not self._serves_meanwhile(kid):
             async with self._asking:
                 # Whoever waited here finds the answer that the first one got.
                 if self._is_due(kid):
                     await self._refresh()
-        if not self._keys:
+        if not self._is_confirmed():
             raise Unavailable("The keys that prove who calls cannot be fetched now.")
         return self._keys.get(kid)
 
+    def _is_confirmed(self) -> bool:
+        return time.monotonic() - self._confirmed_at <= UNCONFIRMED_SECONDS
+
+    def _serves_meanwhile(self, kid: str) -> bool:
+        """While one caller asks again, the others go on with the key that they have."""
+        return self._asking.locked() and kid in self._keys and self._is_confirmed()
+
     def _is_due(self, kid: str) -> bool:
         """A key never seen may be one just rotated in, but asking is rate-limited."""
-        unknown = UNKNOWN_KEY_SECONDS if self._keys else NO_KEYS_SECONDS
-        age = time.monotonic() - self._asked_at
-        return age > (REFRESH_SECONDS if kid in self._keys else unknown)
+        if kid not in self._keys:
+            patience = UNKNOWN_KEY_SECONDS if self._keys else NO_KEYS_SECONDS
+        elif self._asked_at > self._confirmed_at:
+            patience = RETRY_SECONDS
+        else:
+            patience = REFRESH_SECONDS
+        return time.monotonic() - self._asked_at > patience
 
     async def _refresh(self) -> None:
         try:
@@ -124,33 +144,53 @@ class KeySet:
             return
         finally:
             self._asked_at = time.monotonic()
-        self._keys = {key.key_id: key for key in found if key.key_id}
+        self._keys = {key.key_id: self._as_known(key) for key in found if key.key_id}
+        self._confirmed_at = self._asked_at
+
+    def _as_known(self, key: jwt.PyJWK) -> jwt.PyJWK:
+        known = self._keys.get(str(key.key_id))
+        same = known and (known.algorithm_name, known.key) == (key.algorithm_name, key.key)
+        return known if known and same else key
+
+
+class _Held(NamedTuple):
+    """A signature that held: by which key, and until when on the clock of the wall."""
+
+    kid: str
+    key: jwt.PyJWK
+    until: float
+    claims: dict[str, Any]
 
 
 class Verifier:
-    """Checks signatures, and remembers each that held for a while: a caller repeats its own.
+    """Checks signatures, and remembers each that held: a caller repeats its own.
 
-    No longer than keys are: one that was withdrawn proves nothing after `REFRESH_SECONDS`.
+    No longer than its key is published: one that was withdrawn proves nothing after
+    `REFRESH_SECONDS`, in an outage of the key set after `UNCONFIRMED_SECONDS`.
     """
 
     def __init__(self, keys: KeySet, *, issuer: str, audience: str) -> None:
         self._keys, self._issuer, self._audience = keys, issuer, audience
-        self._held: OrderedDict[str, tuple[float, dict[str, Any]]] = OrderedDict()
+        self._held: OrderedDict[str, _Held] = OrderedDict()
 
     async def claims(self, signed: str) -> dict[str, Any]:
         """Raises Unauthenticated where it is malformed, forged, expired or meant for others."""
         held = self._held.get(signed)
-        if held is not None and held[0] > time.time():
-            return held[1]
-        claims = await self._verify(signed)
-        self._held[signed] = (min(claims["exp"], time.time() + REFRESH_SECONDS), claims)
+        if (
+            held is not None
+            and held.until > time.time()
+            and await self._keys.get(held.kid) is held.key
+        ):
+            return held.claims
+        held = self._held[signed] = await self._verify(signed)
         if len(self._held) > CACHED_SIGNATURES:
             self._held.popitem(last=False)
-        return claims
+        return held.claims
 
-    async def _verify(self, signed: str) -> dict[str, Any]:
+    async def _verify(self, signed: str) -> _Held:
         try:
-            key = await self._keys.get(str(jwt.get_unverified_header(signed).get("kid")))
+            kid = str(jwt.get_unverified_header(signed).get("kid"))
+            key = await self._keys.get(kid)
             if key is None:
                 raise Unauthenticated("The key that signed it is unknown.")
             claims: dict[str, Any] = jwt.decode(
@@ -166,7 +206,7 @@ class Verifier:
             raise Unauthenticated(_why(error)) from None
         if claims["exp"] - claims["iat"] > LONGEST_SECONDS + CLOCK_SKEW_SECONDS:
             raise Unauthenticated(f"It is valid for more than {LONGEST_SECONDS} seconds.")
-        return claims
+        return _Held(kid, key, claims["exp"], claims)
 
 
 def _why(error: jwt.InvalidTokenError) -> str:

@@ -196,7 +196,7 @@ class Chain:
         assert answer.status_code in {403, 404}, answer.text
 
 
-@tried(20)
+@tried(40)
 @given(firsts, st.lists(steps, min_size=1, max_size=4))
 async def test_nobody_comes_to_more_than_the_first_of_the_chain_had(
     installation: Identity, had: Member, taken: Sequence[Giving | Registering | Acting]

@@ -26,9 +26,9 @@ _NATIONAL_PROCEDURE = re.compile(r"[1-9]\.[0-9]{6}")
 _DATE_BLOCK = re.compile(r"(?:20)?[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])")
 _SERIAL = re.compile(r"[0-9]{4,7}")
 
-_AGENCY_PATTERN = rf"(?:{_QCVN_AGENCY.pattern}|{_QD20_AGENCY.pattern})"
-_PROCEDURE_PATTERN = rf"{_NATIONAL_PROCEDURE.pattern}(?:\.{_AGENCY_PATTERN})?"
-_DOSSIER_PATTERN = rf"{_AGENCY_PATTERN}-(?:{_DATE_BLOCK.pattern})-{_SERIAL.pattern}"
+AGENCY_PATTERN = rf"(?:{_QCVN_AGENCY.pattern}|{_QD20_AGENCY.pattern})"
+PROCEDURE_PATTERN = rf"{_NATIONAL_PROCEDURE.pattern}(?:\.{AGENCY_PATTERN})?"
+DOSSIER_PATTERN = rf"{AGENCY_PATTERN}-(?:{_DATE_BLOCK.pattern})-{_SERIAL.pattern}"
 
 
 class CodeError(ValueError):
@@ -185,7 +185,7 @@ AgencyCode = Annotated[
         {
             "type": "string",
             "maxLength": LONGEST_AGENCY_CODE,
-            "pattern": f"^{_AGENCY_PATTERN}$",
+            "pattern": f"^{AGENCY_PATTERN}$",
             "examples": ["H56.14", "000.00.04.G18"],
         }
     ),
@@ -197,7 +197,7 @@ ProcedureCode = Annotated[
     WithJsonSchema(
         {
             "type": "string",
-            "pattern": f"^{_PROCEDURE_PATTERN}$",
+            "pattern": f"^{PROCEDURE_PATTERN}$",
             "examples": ["1.001193", "2.002621.H56"],
         }
     ),
@@ -209,7 +209,7 @@ DossierCode = Annotated[
     WithJsonSchema(
         {
             "type": "string",
-            "pattern": f"^{_DOSSIER_PATTERN}$",
+            "pattern": f"^{DOSSIER_PATTERN}$",
             "examples": ["H56.14-240823-0001", "G09.20-20260609-0092637"],
         }
     ),

@@ -1,0 +1,60 @@
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.personal_numbers import holds_personal_number, refuse_personal_number
+
+# One number of twelve digits and one of nine, as people, desks and programs write them.
+SPELLINGS = [
+    "001090000001", "001 090 000 001", "001-090-000-001", "001.090.000.001", "001/090/000/001",
+    "001_090_000_001", "0 0 1 0 9 0 0 0 0 0 0 1", "001 - 090 - 000 - 001", "001090-000001",
+    "001\u00a0090\u00a0000\u00a0001", "001\u2011090\u2011000\u2011001", "001\u200b090\u200b000001",
+    "００１０９００００００１", "٠٠١٠٩٠٠٠٠٠٠١", "cb001090000001", "x001090000001z",
+    "cccd-001090000001", "so 001090000001.", "(001)090(000)001", "001,090,000,001",
+    "12 001090000001", "001090000001-2", "#001:090:000:001", "012345678", "012 345 678",
+    "012.345.678", "cmnd012345678", "CMND: 012-345-678",
+]  # fmt: skip
+OTHER = [
+    "H26.101-261116-0001", "H41-261129-0001", "G09.20-20260609-0092637", "1.001193",
+    "000.00.04.H12-210330-0001", "1.001193.000.00.00.H56", "2.002621.H56", "H26.101.102.103",
+    "KQ.G15.000031", "000.00.00.G09-KQ002269", "officer-17", "clerk", "stamp", "desk-3",
+    "HS/2026-17", "H26-2026-000123", "2026-11-29", "2026-11-29T09:00:00+07:00", "1234567890",
+    "0010900000012", "01234567", "PHI-CT", "12,5", "", "a1b2c3d4e5f6a7b8c9",
+    "4bf92f3577b34da6a3ce929d0e0e4736", "550e8400-e29b-41d4-a716-446655440000",
+    "KQ.G15.000031 H26.101-261116-0001", "100 000", "8000",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", SPELLINGS, ids=ascii)
+def test_number_is_found_however_it_is_written(text: str) -> None:
+    assert holds_personal_number(text)
+    assert holds_personal_number(f"officer {text} of H26")
+    with pytest.raises(ValueError, match="nine or twelve digits") as refused:
+        refuse_personal_number(text)
+    assert text not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", OTHER, ids=ascii)
+def test_codes_dates_and_ids_are_no_numbers(text: str) -> None:
+    assert refuse_personal_number(text) == text
+
+
+@given(id_=st.uuids(version=4))
+def test_random_id_is_no_number(id_: UUID) -> None:
+    for text in (str(id_), id_.hex, id_.hex.upper()):
+        assert not holds_personal_number(text) or text.isdecimal()
+
+
+@given(digits=st.from_regex(r"[0-9]{9}|[0-9]{12}", fullmatch=True), data=st.data())
+def test_number_is_found_with_any_signs_between_its_digits(
+    digits: str, data: st.DataObject
+) -> None:
+    signs = st.text(alphabet=" .-_/:,()\u00a0\u2010", max_size=3)
+    assert holds_personal_number("".join(digit + data.draw(signs) for digit in digits))
+
+
+@given(text=st.text(max_size=200))
+def test_search_ends_on_any_text(text: str) -> None:
+    holds_personal_number(text)

@@ -15,6 +15,7 @@ import typer
 from pydantic import ValidationError
 
 from dossier_service.catalogue import own_procedures
+from dossier_service.catalogue.published import PublishedFileTooLargeError
 from dossier_service.settings import Settings
 from dossier_service.use_cases.catalogue import Outcome, PublishedFile, import_file, read_file
 from shared.database import open_database
@@ -29,7 +30,11 @@ def main(
         settings = Settings.read()
     except ValidationError as error:
         sys.exit(f"these settings are missing or wrong: {[e['loc'][0] for e in error.errors()]}")
-    outcome = asyncio.run(_import(settings, read_file(file)))
+    try:
+        published = read_file(file)
+    except PublishedFileTooLargeError as error:
+        sys.exit(f"this file is no catalogue: {error}")
+    outcome = asyncio.run(_import(settings, published))
     typer.echo(outcome.model_dump_json(indent=2) if as_json else str(outcome))
     if outcome.report and outcome.report.refused:
         raise typer.Exit(1)

@@ -1,12 +1,11 @@
 """Bodies and filters of requests, and the answers."""
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
@@ -22,28 +21,13 @@ from identity_service.jwks import EXAMPLE, JWK_SHAPES, KEY_ID, checked_public_jw
 from identity_service.personal_numbers import PersonalNumber
 from shared.birth_dates import BirthDate
 from shared.events.codes import AgencyCode, ProcedureCode
-from shared.pagination import MOST, PageQuery, read_cursor
-from shared.reading import Body, DayText, InstantText, Number
+from shared.pagination import MOST, Cursor, PageQuery
+from shared.reading import Body, IsoDay, IsoInstant, Number
 from shared.texts import ONE_LINE, PersonName, single_line
 
 ClientKind = Literal["sandbox", "production"]
 Name = Annotated[str, single_line(300), ONE_LINE]
 KeyId = Annotated[str, Field(pattern=KEY_ID, examples=["signing-2026"])]
-# What a date can be here; beyond, neither arithmetic nor PostgreSQL follows.
-Day = Annotated[
-    date,
-    Field(ge=date(1900, 1, 1), le=date(2200, 1, 1), description="from 1900-01-01 to 2200-01-01"),
-    DayText,
-]
-Instant = Annotated[
-    AwareDatetime,
-    Field(
-        ge=datetime(2000, 1, 1, tzinfo=UTC),
-        le=datetime(2200, 1, 1, tzinfo=UTC),
-        description="from the year 2000 to 2200",
-    ),
-    InstantText,
-]
 ClientId = Annotated[
     str, Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{1,62})[a-z0-9]$", examples=["onestop-h26"])
 ]
@@ -78,11 +62,11 @@ class _Filter(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     limit: int = Field(50, ge=1, le=MOST, description="how many at most")
-    after: str | None = Field(None, description="`next` of the page before")
+    after: Cursor | None = Field(None, description="`next` of the page before")
 
     @property
     def paging(self) -> PageQuery:
-        return PageQuery(limit=self.limit, after=read_cursor(self.after) if self.after else None)
+        return PageQuery.of(self.limit, self.after)
 
 
 class _Answer(BaseModel):
@@ -137,7 +121,7 @@ class AgencyFilter(_Filter):
     level: Level | None = None
     parent: AgencyCode | None = None
     q: Annotated[str, single_line(100, min_length=2), ONE_LINE] | None = None
-    on: Day | None = None
+    on: IsoDay | None = None
 
 
 class AgencyIn(_Request):
@@ -148,11 +132,11 @@ class AgencyIn(_Request):
     name: Name
     level: Level
     parent: AgencyCode | None = None
-    valid_from: Day
+    valid_from: IsoDay
     unit_code: UnitCode | None = None
-    replaces: Annotated[frozenset[AgencyCode], Strict(strict=False), Field(max_length=200)] = (
-        frozenset()
-    )
+    replaces: Annotated[
+        frozenset[AgencyCode], Strict(strict=False), Field(max_length=200, fail_fast=True)
+    ] = frozenset()
 
 
 class AgencyOut(_Answer):
@@ -233,12 +217,18 @@ class GrantIn(_Request):
     """None means all, in `procedures`, `fields` and `agencies`; an empty list is refused."""
 
     client_id: ClientId
-    operations: Annotated[list[OperationName], Field(min_length=1, max_length=100)]
-    procedures: Annotated[list[ProcedureCode], Field(min_length=1, max_length=5_000)] | None = None
-    fields: Annotated[list[FieldName], Field(min_length=1, max_length=100)] | None = None
-    agencies: Annotated[list[AgencyCode], Field(min_length=1, max_length=1_000)] | None = None
-    valid_from: Instant | None = Field(default=None, description="now, where it is left out")
-    valid_to: Instant | None = None
+    operations: Annotated[list[OperationName], Field(min_length=1, max_length=100, fail_fast=True)]
+    procedures: (
+        Annotated[list[ProcedureCode], Field(min_length=1, max_length=5_000, fail_fast=True)] | None
+    ) = None
+    fields: (
+        Annotated[list[FieldName], Field(min_length=1, max_length=100, fail_fast=True)] | None
+    ) = None
+    agencies: (
+        Annotated[list[AgencyCode], Field(min_length=1, max_length=1_000, fail_fast=True)] | None
+    ) = None
+    valid_from: IsoInstant | None = Field(default=None, description="now, where it is left out")
+    valid_to: IsoInstant | None = None
     legal_basis: Annotated[str, single_line(500, min_length=5), ONE_LINE]
     per_second: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     per_day: Annotated[int, Field(ge=1, le=2_000_000_000)] | None = None

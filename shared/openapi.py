@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from shared.links import with_links
+from shared.validation_messages import MAX_FAULTS
 
 Described = dict[str, Any]
 
@@ -25,12 +26,14 @@ PROBLEM: Mapping[str, Any] = MappingProxyType(
             "errors": {
                 "type": "array",
                 "description": "of /problems/invalid-request: where, and what is wrong there",
+                "maxItems": MAX_FAULTS,
                 "items": {
                     "type": "object",
                     "required": ["at", "is"],
                     "properties": {"at": {"type": "string"}, "is": {"type": "string"}},
                 },
             },
+            "more": {"type": "integer", "description": "how many faults `errors` does not name"},
         },
     }
 )

@@ -14,8 +14,9 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match
 
 from shared.database import is_outage, is_refused_value
-from shared.shapes import Schema, Shape
+from shared.shapes import Shape
 from shared.telemetry import current_trace_id
+from shared.validation_messages import RefusedBody, list_faults
 
 log = structlog.get_logger()
 
@@ -110,36 +111,6 @@ def _place(error: Exception) -> tuple[type[Exception], Exception, TracebackType 
     return Exception, Exception(type(error).__name__), error.__traceback__
 
 
-def where_and_what(error: Mapping[str, Any], shape: Shape) -> dict[str, str]:
-    """In words of `shape`, by which it was read, that say how to mend it.
-
-    Never the value, which may be somebody's name or number; nor a field's name of their own.
-    """
-    place, what = [str(part) for part in error["loc"]], error["msg"].removeprefix("Value error, ")
-    match error["type"]:
-        case "extra_forbidden":
-            place[-1] = "(unknown field)"
-            if known := shape.at(error["loc"][:-1]).get("properties"):
-                what = f"Leave it out; the fields here are: {', '.join(known)}"
-        case "string_pattern_mismatch":
-            what = _form(shape.at(error["loc"])) or what
-        case "uuid_parsing":
-            what = what.partition(",")[0]  # the rest shows a character that was sent
-        case "union_tag_invalid":
-            what = f"Input should be one of {error['ctx']['expected_tags']}"
-        case "json_invalid":
-            place, what = place[:1], f"Not JSON that can be read: {error['ctx']['error']}"
-    return {"at": ".".join(place), "is": what}
-
-
-def _form(text: Schema) -> str | None:
-    """For people first, then, where it says so, for programs."""
-    told = [text["description"]] if "description" in text else []
-    told += [f"for instance {each}" for each in text.get("examples", ())[:1]]
-    told += [f"pattern {text['pattern']}"] if told and "pattern" in text else []
-    return f"Not of the expected form: {'; '.join(told)}" if told else None
-
-
 def install(app: FastAPI) -> None:
     @app.exception_handler(Problem)
     async def _expected(_: Request, problem: Problem) -> ProblemResponse:
@@ -151,7 +122,13 @@ def install(app: FastAPI) -> None:
             return respond(Invalid("Send the body with the header Content-Type: application/json."))
         path = request.scope["route"].path
         shape = Shape.of_request(request.app.openapi(), path, request.method)
-        return respond(Invalid(errors=[where_and_what(each, shape) for each in error.errors()]))
+        found = error.errors()
+        count = len(found)
+        refused: RefusedBody | None = getattr(request.state, "refused_body", None)
+        if refused:
+            beside = [each for each in found if each["loc"][0] != "body"]
+            found, count = [*beside, *refused.errors], len(beside) + refused.count
+        return respond(Invalid(**list_faults(found, count, shape)))
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> ProblemResponse:

@@ -16,9 +16,9 @@ from shared.events.codes import (
     ProcedureCode,
     national_code,
 )
-from shared.pagination import MOST, PageQuery
+from shared.pagination import MOST, Cursor, PageQuery
+from shared.reading import IsoDay
 from sync_service.agencies import covers
-from sync_service.clock import Day
 from sync_service.models import Agency, NationalDossier, Party, PendingParty
 from sync_service.standings import VIET_NAM
 
@@ -47,11 +47,11 @@ class DossierFilter(BaseModel):
     procedure: ProcedureCode | None = None
     status: DossierStatus | None = None
     channel: Channel | None = None
-    received_from: Day | None = None
-    received_to: Day | None = None
+    received_from: IsoDay | None = None
+    received_to: IsoDay | None = None
     overdue: bool | None = Field(None, description="open and past its due day")
     limit: int = Field(50, ge=1, le=MOST, description="how many at most")
-    after: str | None = Field(None, description="`next` of the page before")
+    after: Cursor | None = Field(None, description="`next` of the page before")
 
     @property
     def paging(self) -> PageQuery:

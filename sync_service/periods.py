@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from sync_service.clock import FIRST_DAY, LAST_DAY
+from shared.times import FIRST_DAY, LAST_DAY
 from sync_service.problems import PeriodUnreadable
 from sync_service.tallies import Grain
 

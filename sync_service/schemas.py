@@ -24,8 +24,7 @@ from shared.events.codes import (
     DossierStatus,
     ProcedureCode,
 )
-from shared.reading import Body, Number
-from sync_service.clock import Instant
+from shared.reading import Body, IsoInstant, Number
 from sync_service.standings import Outcome, Standing
 
 MOST_ROWS = 1_000
@@ -51,7 +50,7 @@ class Row(Body):
 
     code: DossierCode
     status: Annotated[DossierStatus, Strict(strict=False), Number]
-    source_time: Instant = Field(description="when the sending system wrote this state")
+    source_time: IsoInstant = Field(description="when the sending system wrote this state")
 
 
 class DossierRow(Row):
@@ -67,10 +66,10 @@ class DossierRow(Row):
     helped_by: AgencyCode | None = None
     received_by: AgencyCode
     decided_by: AgencyCode
-    filed_at: Instant
-    received_at: Instant | None = None
-    due_at: Instant | None = None
-    finished_at: Instant | None = None
+    filed_at: IsoInstant
+    received_at: IsoInstant | None = None
+    due_at: IsoInstant | None = None
+    finished_at: IsoInstant | None = None
     title: Annotated[str, StringConstraints(max_length=1_000)] | None = None
 
     @model_validator(mode="after")

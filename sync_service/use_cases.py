@@ -1,5 +1,6 @@
 """What other systems tell: whole dossiers and their progress; each row has its own answer."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,8 +18,8 @@ from shared.events import DossierSynced
 from shared.events.codes import CodeError, parse_dossier_code
 from shared.idempotency import Once
 from shared.outbox import emit
-from shared.problems import where_and_what
 from shared.shapes import Shape
+from shared.validation_messages import where_and_what
 from sync_service import store
 from sync_service.agencies import covers, today_form
 from sync_service.models import HeldProgress
@@ -41,6 +42,10 @@ DOSSIER_ROW = TypeAdapter(DossierRow)
 PROGRESS_ROW = TypeAdapter(ProgressRow)
 # A time further ahead is no clock that runs fast: it would make all that follows stale.
 CLOCK_SLACK = timedelta(minutes=5)
+# Of one row: the answer to a full push stays within bounds.
+MAX_ROW_FAULTS = 3
+# So many are validated on the event loop; more take too long, and go to a thread.
+ROWS_ON_LOOP = 50
 PROGRESSED, SYNCED = "progressed", "synced"
 HELD = ("code", "source", "at", "status", "detail")
 
@@ -67,7 +72,7 @@ async def push_dossiers(
     session: AsyncSession, caller: CallContext, once: Once, rows: Sequence[Any], now: datetime
 ) -> PushResults:
     """All rows in one transaction; a bad row is refused and leaves the others alone."""
-    readings = [_read(DOSSIER_ROW, row, now) for row in rows]
+    readings = await _read_rows(DOSSIER_ROW, rows, now)
     readings = [_permitted(_issued(reading, caller.right), caller.right) for reading in readings]
     good = [reading for reading in readings if isinstance(reading, DossierRow)]
     intake = Intake(caller.client, await lock_standings(session, {row.code for row in good}))
@@ -86,7 +91,8 @@ async def push_progress(
     session: AsyncSession, caller: CallContext, once: Once, rows: Sequence[Any], now: datetime
 ) -> PushResults:
     """Progress of an unknown dossier is held, and applied when its system pushes the dossier."""
-    readings = [_issued(_read(PROGRESS_ROW, row, now), caller.right) for row in rows]
+    readings = await _read_rows(PROGRESS_ROW, rows, now)
+    readings = [_issued(reading, caller.right) for reading in readings]
     good = [reading for reading in readings if isinstance(reading, ProgressRow)]
     known = await lock_standings(session, {row.code for row in good})
     # What lies outside the right is answered as if it were not there.
@@ -104,6 +110,15 @@ async def push_progress(
     await note_heard(session, caller.agency, now)
     results = [_result(row, verdict, {}) for row, verdict in zip(rows, verdicts, strict=True)]
     return await _tell(session, intake, once, results)
+
+
+async def _read_rows(
+    shape: TypeAdapter[AnyRow], rows: Sequence[Any], now: datetime
+) -> list[AnyRow | Refusal]:
+    def read() -> list[AnyRow | Refusal]:
+        return [_read(shape, row, now) for row in rows]
+
+    return read() if len(rows) <= ROWS_ON_LOOP else await asyncio.to_thread(read)
 
 
 def _read(shape: TypeAdapter[AnyRow], row: Any, now: datetime) -> AnyRow | Refusal:
@@ -125,8 +140,10 @@ def _shape(kind: TypeAdapter[Any]) -> Shape:
 def _why(error: ValidationError, shape: Shape) -> Refusal:
     """Where and what, never the value: it may be somebody's name or number."""
     faults = error.errors(include_url=False, include_input=False)
-    found = [where_and_what(each, shape) for each in faults]
+    found = [where_and_what(each, shape) for each in faults[:MAX_ROW_FAULTS]]
     told = "; ".join(f"{each['at'] or 'row'}: {each['is']}" for each in found)
+    if more := len(faults) - len(found):
+        told += f"; and {more} more"
     rule = faults[0]["type"]
     return Refusal(rule if rule in OWN_RULES else "invalid_row", told)
 

@@ -5,9 +5,12 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from io import BufferedIOBase
+from itertools import count
 from pathlib import Path
+from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dossier_service.catalogue.procedure import RESULT_CODE, Level, Procedure
 from dossier_service.catalogue.wording import (
@@ -20,6 +23,12 @@ from dossier_service.catalogue.wording import (
     read_way,
 )
 from shared.events.codes import Channel
+
+# The catalogue of 2026 has 2,642 lines, the longest of 18 KB, together 11 MB.
+MAX_LINE_BYTES: Final = 128 * 1024
+MAX_LINES: Final = 50_000
+MAX_UNPACKED_BYTES: Final = 64 * 1024 * 1024
+_FEW = Field(max_length=1_000, fail_fast=True)
 
 _CHANNELS = {channel.label: channel for channel in Channel}
 _LEVELS = {
@@ -64,22 +73,41 @@ class _Line(BaseModel):
     level: str
     sector: str
     decision: str
-    subjects: list[str]
+    subjects: Annotated[list[str], _FEW]
     competent: str
-    channels: list[_Way]
+    channels: Annotated[list[_Way], _FEW]
     documents_text: str
-    result_codes: list[str]
+    result_codes: Annotated[list[str], _FEW]
     result_text: str
 
 
+class PublishedFileTooLargeError(ValueError):
+    """The file cannot be the catalogue; nothing of it was imported."""
+
+
 def read_published_file(path: Path) -> Iterator[Readable | Unreadable]:
-    """The entries of a .jsonl or .jsonl.gz file in UTF-8."""
-    if path.suffix == ".gz":
-        with gzip.open(path) as lines:
-            yield from read_published(lines)
-    else:
-        with path.open("rb") as lines:
-            yield from read_published(lines)
+    """Yield the entries of a .jsonl or .jsonl.gz file in UTF-8.
+
+    Raise PublishedFileTooLargeError before more than a line is unpacked beyond the bounds.
+    """
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        yield from read_published(_bounded_lines(file))
+
+
+def _bounded_lines(file: BufferedIOBase) -> Iterator[bytes]:
+    size = 0
+    for number in count(1):
+        line = file.readline(MAX_LINE_BYTES + 1)
+        if not line:
+            return
+        size += len(line)
+        if len(line) > MAX_LINE_BYTES:
+            raise PublishedFileTooLargeError(f"line {number} has more than {MAX_LINE_BYTES} bytes")
+        if number > MAX_LINES or size > MAX_UNPACKED_BYTES:
+            raise PublishedFileTooLargeError(
+                f"unpacked it has more than {MAX_LINES} lines or {MAX_UNPACKED_BYTES} bytes"
+            )
+        yield line
 
 
 def read_published(lines: Iterable[bytes]) -> Iterator[Readable | Unreadable]:

@@ -4,7 +4,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import (
     Field,
-    PositiveInt,
     Strict,
     model_validator,
 )
@@ -17,6 +16,7 @@ from shared.texts import ONE_LINE, PersonName, SingleLineText, multi_line, singl
 
 _CITIZEN = 1
 MOST_DOCUMENTS = 100
+MAX_FEES = 50
 
 
 # A code that stands in events: it begins with a letter, so that no personal number can be one.
@@ -37,6 +37,8 @@ Email = Annotated[
 ]
 PaperCode = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$", examples=["TK-KS"])]
 ExternalCode = Annotated[str, Field(pattern="^[A-Za-z0-9._/-]{1,50}$", examples=["HS/2026-17"])]
+FeeCode = Annotated[str, single_line(100), ONE_LINE]
+AmountVnd = Annotated[int, Field(ge=1, le=10**15)]
 Reference = Annotated[str, Field(pattern="^[A-Za-z0-9._/:-]{1,100}$", examples=["PAY-1"])]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="64 hex digits, small")]
 
@@ -81,7 +83,9 @@ class FileDossier(Body):
     decided_by: AgencyCode
     submitted_at: IsoInstant | None = None
     documents: list[DocumentIn] = Field(default_factory=list, max_length=MOST_DOCUMENTS)
-    fees: Annotated[frozenset[str], Strict(strict=False)] = frozenset()
+    fees: Annotated[
+        frozenset[FeeCode], Strict(strict=False), Field(max_length=MAX_FEES, fail_fast=True)
+    ] = frozenset()
     summary: Note | None = None
     external_code: ExternalCode | None = None
 
@@ -92,7 +96,7 @@ class MoveDossier(Body):
     `to` is a status, 1 to 10; any other number is refused as a transition is, with what may follow.
     """
 
-    to: int
+    to: Annotated[int, Field(ge=0, le=99)]
     reason: Slug | None = None
     note: Note | None = None
 
@@ -103,8 +107,8 @@ class NoteProgress(Body):
 
 
 class PayFee(Body):
-    fee: str
-    amount_vnd: PositiveInt
+    fee: FeeCode
+    amount_vnd: AmountVnd
     reference: Reference
     method: Literal["online", "cash", "transfer"]
 

@@ -81,8 +81,11 @@ async def publish(
 
 
 def read_file(path: Path) -> PublishedFile:
-    digest = hashlib.sha256(path.read_bytes()).digest()
-    return PublishedFile(path.name, digest, tuple(read_published_file(path)))
+    """Read it whole; raise PublishedFileTooLargeError."""
+    entries = tuple(read_published_file(path))
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").digest()
+    return PublishedFile(path.name, digest, entries)
 
 
 async def import_file(

@@ -9,10 +9,9 @@ from shared.database import Session
 from shared.events.codes import Channel, DossierCode, DossierStatus
 from shared.idempotency import OnceOnly
 from shared.pagination import Page
-from shared.reading import Router
+from shared.reading import IsoInstant, Router
 from sync_service import store, use_cases
 from sync_service.agencies import today_form
-from sync_service.clock import Instant
 from sync_service.filters import Wanted, begin_of
 from sync_service.models import NationalDossier, TimelineEntry
 from sync_service.problems import DossierNotFound
@@ -57,7 +56,7 @@ async def list_dossiers(
         caller.right,
         wanted,
         today=today,
-        after=paging.key(Instant, DossierCode),
+        after=paging.key(IsoInstant, DossierCode),
         limit=paging.limit + 1,
     )
     page, following = paging.cut(list(rows), lambda row: (row.opened_at, row.code))

@@ -8,7 +8,7 @@ from shared.auth import Caller
 from shared.clock import Now
 from shared.database import Session
 from shared.events.codes import AgencyCode, Channel, ProcedureCode
-from shared.pagination import MOST, Page, PageQuery
+from shared.pagination import MOST, Cursor, Page, PageQuery
 from shared.reading import Router
 from sync_service.filters import LEVEL
 from sync_service.indicators import IndicatorId, Rule, in_force
@@ -48,7 +48,7 @@ class IndicatorQuery(BaseModel):
     procedure: ProcedureCode | None = None
     group_by: GroupBy | None = None
     limit: int = Field(50, ge=1, le=MOST, description="how many groups at most")
-    after: str | None = Field(None, description="`groups.next` of the page before")
+    after: Cursor | None = Field(None, description="`groups.next` of the page before")
 
     @model_validator(mode="after")
     def _pages_groups(self) -> Self:

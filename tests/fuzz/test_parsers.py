@@ -40,7 +40,8 @@ from shared.folding import fold_accented, fold_bare
 from shared.pagination import CursorUnreadable, PageQuery, read_cursor, write_cursor
 from shared.preconditions import ETAG, PreconditionRequired, PreconditionUnreadable
 from shared.preconditions import _expected_version as expected_version
-from shared.reading import IsoDay, IsoInstant, read_json
+from shared.reading import IsoDay, IsoInstant
+from shared.strict_json import read_json
 from sync_service.periods import parse_period
 from sync_service.problems import PeriodUnreadable
 from tests.fuzz.texts import AGENCIES, JSON, NEARLY, SYLLABLES, VIETNAMESE

@@ -1,0 +1,130 @@
+"""Large request bodies: few in memory at once, and read and validated off the event loop.
+
+The interpreter's lock is held while one is parsed, so the longest stall of the loop is that of one
+call into C; `strict_json` bounds it.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from json import JSONDecodeError
+from typing import Any, Final
+
+from fastapi import FastAPI, HTTPException, Request
+from pydantic import TypeAdapter, ValidationError
+from starlette.datastructures import Headers
+
+from shared.problems import Problem, Unavailable
+from shared.strict_json import read_json
+from shared.validation_messages import MAX_FAULTS, RefusedBody
+
+KIB, MIB = 1024, 1024 * 1024
+# The largest body of an operation at the gateway.
+MAX_BODY_BYTES: Final = 8 * MIB
+LARGE_BYTES: Final = 64 * KIB
+# Of all large bodies in one process: each takes several times its size while it is read.
+MAX_HELD_BYTES: Final = 12 * MIB
+LANES: Final = 1
+ROOM_WAIT_S: Final = 5.0
+# No model takes it. Of another class FastAPI would read the attributes.
+NO_BODY: Final = ...
+
+
+class BodyTooLarge(Problem):
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    title = "The body is larger than this operation takes"
+    type = "/problems/body-too-large"
+    advice = f"Send at most {MAX_BODY_BYTES} bytes; split a batch into several."
+
+
+def large_size(headers: Headers) -> int:
+    """Return how many bytes to make room for; 0 where the body is small.
+
+    Raise BodyTooLarge. A body of unknown length counts as the largest.
+    """
+    length = headers.get("content-length", "")
+    if not length.isascii() or not length.isdigit():
+        return MAX_BODY_BYTES if "transfer-encoding" in headers else 0
+    if int(length) > MAX_BODY_BYTES:
+        raise BodyTooLarge
+    return int(length) if int(length) > LARGE_BYTES else 0
+
+
+class LargeBodies:
+    """Room for the large bodies of one process, and the lanes in which they are read."""
+
+    def __init__(self) -> None:
+        self._free = MAX_HELD_BYTES
+        self._freed = asyncio.Condition()
+        self._lanes = asyncio.Semaphore(LANES)
+
+    @asynccontextmanager
+    async def room_for(self, size: int) -> AsyncIterator[None]:
+        """Hold room until the request is answered; raise Unavailable where none becomes free."""
+        try:
+            async with asyncio.timeout(ROOM_WAIT_S), self._freed:
+                await self._freed.wait_for(lambda: self._free >= size)
+                self._free -= size
+        except TimeoutError:
+            raise Unavailable from None
+        try:
+            yield
+        finally:
+            self._free += size
+            async with self._freed:
+                self._freed.notify_all()
+
+    async def read(self, body: bytes, shape: TypeAdapter[Any]) -> Any:
+        """Return what `shape` makes of the body, or RefusedBody; raise JSONDecodeError."""
+        async with self._lanes:
+            return await asyncio.to_thread(_read, body, shape)
+
+
+def large_bodies_of(app: FastAPI) -> LargeBodies:
+    if not hasattr(app.state, "large_bodies"):
+        app.state.large_bodies = LargeBodies()
+    bodies: LargeBodies = app.state.large_bodies
+    return bodies
+
+
+class LargeRequest(Request):
+    """A request whose JSON is already validated when FastAPI asks for it.
+
+    FastAPI takes an instance of the model as it is. In place of a wrong body it gets NO_BODY, which
+    it refuses after the dependencies, as it does with a small body; `problems` finds the faults in
+    the state of the request.
+    """
+
+    def __init__(self, request: Request, bodies: LargeBodies, shape: TypeAdapter[Any]) -> None:
+        super().__init__(request.scope, request.receive)
+        self._bodies, self._shape = bodies, shape
+
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        size = 0
+        async for piece in super().stream():
+            size += len(piece)
+            if size > MAX_BODY_BYTES:
+                # Of all errors FastAPI lets this one pass.
+                raise HTTPException(BodyTooLarge.status, BodyTooLarge.advice)
+            yield piece
+
+    async def json(self) -> Any:
+        if not hasattr(self, "_json"):
+            read = await self._bodies.read(await self.body(), self._shape)
+            if isinstance(read, RefusedBody):
+                self.state.refused_body, read = read, NO_BODY
+            self._json = read
+        return self._json
+
+
+def _read(body: bytes, shape: TypeAdapter[Any]) -> Any:
+    value = read_json(body)
+    try:
+        return shape.validate_python(value)
+    except ValidationError as error:
+        errors = error.errors(include_url=False, include_input=False)
+        first = [each | {"loc": ("body", *each["loc"])} for each in errors[:MAX_FAULTS]]
+        return RefusedBody(first, error.error_count())
+    except RecursionError:
+        raise JSONDecodeError("It is nested too deeply", "", 0) from None

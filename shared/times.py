@@ -1,0 +1,106 @@
+"""Days and instants as requests write them: ISO 8601, of years that every store can hold.
+
+The patterns say in JSON Schema exactly which days exist; a test compares them with the parser.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+from typing import Annotated, Final
+
+from annotated_types import GroupedMetadata
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Strict, WithJsonSchema
+
+# People who are alive were born after the first day. The last leaves room for arithmetic.
+FIRST_DAY: Final = date(1850, 1, 1)
+LAST_DAY: Final = date(2199, 12, 31)
+_BEGIN = datetime(1850, 1, 1, tzinfo=UTC)
+_END = datetime(2200, 1, 1, tzinfo=UTC)
+
+YEAR_PATTERN: Final = "(?:18[5-9][0-9]|19[0-9]{2}|2[01][0-9]{2})"
+_LEAP_YEAR = (
+    "(?:18(?:5[26]|[68][048]|[79][26])|(?:19|21)(?:0[48]|[2468][048]|[13579][26])"
+    "|20(?:[02468][048]|[13579][26]))"
+)
+_MONTH_AND_DAY = (
+    "(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
+    "|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
+)
+DAY_PATTERN: Final = f"(?:{YEAR_PATTERN}-{_MONTH_AND_DAY}|{_LEAP_YEAR}-02-29)"
+_HOUR, _SIXTY = "(?:[01][0-9]|2[0-3])", "[0-5][0-9]"
+_TIME = rf"{_HOUR}:{_SIXTY}(?::{_SIXTY}(?:\.[0-9]{{1,9}})?)?"
+_ZONE = f"(?:[Zz]|[+-]{_HOUR}:?{_SIXTY})"
+
+_DAY_FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_INSTANT_FORM = re.compile(rf"{_DAY_FORM.pattern}[Tt ]{_TIME}{_ZONE}")
+
+
+def _require_day_form(value: object) -> object:
+    """Refuse a number, which would else be read as seconds or milliseconds."""
+    if isinstance(value, str) and not _DAY_FORM.fullmatch(value):
+        raise ValueError("write yyyy-mm-dd")
+    if not isinstance(value, str | date):
+        raise ValueError("a day is text, yyyy-mm-dd")  # noqa: TRY004 -- pydantic reports ValueError
+    return value
+
+
+def _require_instant_form(value: object) -> object:
+    if isinstance(value, str) and not _INSTANT_FORM.fullmatch(value):
+        raise ValueError("write an instant as 2026-11-02T09:00:00+07:00")
+    if not isinstance(value, str | datetime):
+        raise ValueError("an instant is text")  # noqa: TRY004 -- pydantic reports ValueError
+    return value
+
+
+def _require_known_day(day: date) -> date:
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise ValueError(f"a day lies between {FIRST_DAY} and {LAST_DAY}")
+    return day
+
+
+def _require_known_instant(instant: datetime) -> datetime:
+    if not _BEGIN <= instant < _END:
+        raise ValueError(f"an instant lies between {FIRST_DAY} and {LAST_DAY}, in UTC")
+    return instant
+
+
+class _Text(GroupedMetadata):
+    """A type that JSON lacks: read from its text also where all else is read strictly."""
+
+    def __init__(self, *steps: object) -> None:
+        self._steps = steps
+
+    def __iter__(self) -> Iterator[object]:
+        yield Strict(strict=False)
+        yield from self._steps
+
+
+def _text(
+    form: Callable[[object], object], known: object, kind: str, pattern: str, **words: object
+) -> _Text:
+    schema = {"type": "string", "format": kind, "pattern": f"^{pattern}$", **words}
+    return _Text(BeforeValidator(form), known, WithJsonSchema(schema))
+
+
+IsoDay = Annotated[
+    date,
+    _text(
+        _require_day_form,
+        AfterValidator(_require_known_day),
+        "date",
+        DAY_PATTERN,
+        description=f"a day from {FIRST_DAY} to {LAST_DAY}, yyyy-mm-dd",
+        examples=["2026-11-02"],
+    ),
+]
+IsoInstant = Annotated[
+    AwareDatetime,
+    _text(
+        _require_instant_form,
+        AfterValidator(_require_known_instant),
+        "date-time",
+        f"{DAY_PATTERN}[Tt ]{_TIME}{_ZONE}",
+        description=f"an instant from {FIRST_DAY} to {LAST_DAY}, with its zone",
+        examples=["2026-11-02T09:00:00+07:00"],
+    ),
+]

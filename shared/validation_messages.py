@@ -1,0 +1,61 @@
+"""Faults of a refused request, in words that say how to mend them and repeat no value."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+from shared.shapes import Schema, Shape
+
+MAX_FAULTS: Final = 20
+
+ErrorDetails = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class RefusedBody:
+    """A large body that was found wrong off the event loop.
+
+    `errors` are the first `MAX_FAULTS` of its `count` faults, as pydantic reports them.
+    """
+
+    errors: Sequence[ErrorDetails]
+    count: int
+
+
+def list_faults(errors: Iterable[ErrorDetails], count: int, shape: Shape) -> dict[str, Any]:
+    """Return the members of a problem that name the first faults, and how many `more` there are."""
+    named = [where_and_what(each, shape) for each in islice(errors, MAX_FAULTS)]
+    more = {"more": count - len(named)} if count > len(named) else {}
+    return {"errors": named} | more
+
+
+def where_and_what(error: ErrorDetails, shape: Shape) -> dict[str, str]:
+    """Describe one fault in words of `shape`, by which the request was read.
+
+    Neither the value, which may be somebody's name or number, nor an unknown field's name is
+    repeated.
+    """
+    place, what = [str(part) for part in error["loc"]], error["msg"].removeprefix("Value error, ")
+    match error["type"]:
+        case "extra_forbidden":
+            place[-1] = "(unknown field)"
+            if known := shape.at(error["loc"][:-1]).get("properties"):
+                what = f"Leave it out; the fields here are: {', '.join(known)}"
+        case "string_pattern_mismatch":
+            what = _form(shape.at(error["loc"])) or what
+        case "uuid_parsing":
+            what = what.partition(",")[0]  # the rest shows a character that was sent
+        case "union_tag_invalid":
+            what = f"Input should be one of {error['ctx']['expected_tags']}"
+        case "json_invalid":
+            place, what = place[:1], f"Not JSON that can be read: {error['ctx']['error']}"
+    return {"at": ".".join(place), "is": what}
+
+
+def _form(text: Schema) -> str | None:
+    """Describe the expected form, for people first, then, where that is given, for programs."""
+    told = [text["description"]] if "description" in text else []
+    told += [f"for instance {each}" for each in text.get("examples", ())[:1]]
+    told += [f"pattern {text['pattern']}"] if told and "pattern" in text else []
+    return f"Not of the expected form: {'; '.join(told)}" if told else None

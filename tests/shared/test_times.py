@@ -10,11 +10,12 @@ from pydantic import TypeAdapter, ValidationError
 from shared.times import FIRST_DAY, LAST_DAY, IsoDay, IsoInstant
 
 DAY, INSTANT = TypeAdapter(IsoDay), TypeAdapter(IsoInstant)
+PATTERNS = {each: re.compile(each.json_schema()["pattern"]) for each in (DAY, INSTANT)}
 AROUND = [FIRST_DAY - timedelta(days=1), LAST_DAY + timedelta(days=1), date.min, date.max]
 
 
 def matches(adapter: TypeAdapter[date] | TypeAdapter[datetime], text: str) -> bool:
-    return re.search(adapter.json_schema()["pattern"], text) is not None
+    return PATTERNS[adapter].search(text) is not None
 
 
 def is_taken(adapter: TypeAdapter[date] | TypeAdapter[datetime], text: str) -> bool:

@@ -136,7 +136,8 @@ def write_schemas(folder: Path = FOLDER) -> None:
 
 
 if __name__ == "__main__":
+    # Before identity_service is imported, whose own description names the operations.
+    GRANT_RULES.write_text(text_of(published_grant_rules()))
     write_schemas()
     topics.FILE.write_text(topics.topics_text())
-    GRANT_RULES.write_text(text_of(published_grant_rules()))
     print(f"{len(documents())} documents in {FOLDER}")

@@ -17,6 +17,7 @@ from pydantic import (
 from identity_service import matching
 from identity_service.agency_seed import Level
 from identity_service.answers import Answer
+from identity_service.grant_rules import grant_rules
 from identity_service.jwks import EXAMPLE, JWK_SHAPES, KEY_ID, checked_public_jwk
 from identity_service.personal_numbers import PersonalNumber
 from shared.birth_dates import BirthDate
@@ -35,6 +36,10 @@ OPERATION = r"^(?:\*|(?:GET|POST|PUT|PATCH|DELETE) /[A-Za-z0-9._{}/-]{1,200})$"
 OperationName = Annotated[
     str,
     Field(pattern=OPERATION, description="or * for all", examples=["GET /sync/v1/dossiers/{code}"]),
+]
+# The use case refuses the others, by their names.
+GrantedOperation = Annotated[
+    OperationName, WithJsonSchema({"type": "string", "enum": sorted(grant_rules())})
 ]
 FieldName = Annotated[str, Field(pattern=r"^[a-z_]{1,50}$", examples=["full_name"])]
 UnitOfProvince = Annotated[str, Field(pattern=r"^[0-9]{2}$", examples=["01"])]
@@ -217,7 +222,9 @@ class GrantIn(_Request):
     """None means all, in `procedures`, `fields` and `agencies`; an empty list is refused."""
 
     client_id: ClientId
-    operations: Annotated[list[OperationName], Field(min_length=1, max_length=100, fail_fast=True)]
+    operations: Annotated[
+        list[GrantedOperation], Field(min_length=1, max_length=100, fail_fast=True)
+    ]
     procedures: (
         Annotated[list[ProcedureCode], Field(min_length=1, max_length=5_000, fail_fast=True)] | None
     ) = None

@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 from starlette.types import Scope
 
+from gateway.claims import client_of_basic, client_of_form, client_of_token
 from gateway.forwarding import Exchange, Ledger
 from gateway.keys import RightsSigner
 from gateway.limits import Quotas
@@ -53,8 +54,9 @@ class Admission:
     ) -> Sequence[tuple[str, str]]:
         operation = exchange.operation
         self._ledger.require_open(operation)
+        exchange.address = self._neighbours.caller(scope)
         if operation.public:
-            self._quotas.spend(self._neighbours.caller(scope), operation.quota_class)
+            self._admit_anybody(exchange, scope)
             return ()
         try:
             told = _told(scope)
@@ -77,8 +79,29 @@ class Admission:
 
     def _spend_refusal(self, exchange: Exchange, scope: Scope) -> None:
         """Each refusal is on record: whoever brings nothing else may not do so without end."""
-        who = exchange.client or self._neighbours.caller(scope)
+        who = exchange.client
+        if who is None:
+            self._quotas.spend(exchange.address, QuotaClass.ADDRESS)
+            who = f"{exchange.address} {client_of_token(_authorization(scope))}"
         self._quotas.spend(who, QuotaClass.REFUSED)
+
+    def _admit_anybody(self, exchange: Exchange, scope: Scope) -> None:
+        """Count by address and claimed client: behind one address may be a crowd.
+
+        The client of a token request stands in its body, which has not come yet.
+        """
+        operation = exchange.operation
+        if operation.quota_class is not QuotaClass.TOKEN:
+            self._quotas.spend(exchange.address, operation.quota_class)
+            return
+        self._quotas.spend(exchange.address, QuotaClass.ADDRESS)
+        authorization = _authorization(scope)
+
+        def spend(body: bytes) -> None:
+            client = client_of_form(body) or client_of_basic(authorization)
+            self._quotas.spend(f"{exchange.address} {client}", QuotaClass.TOKEN)
+
+        exchange.read_body = spend
 
     async def _identify(self, exchange: Exchange, told: Mapping[str, str]) -> None:
         claims = await self._tokens.claims(bearer(told.get("Authorization")))
@@ -115,6 +138,10 @@ class Admission:
         if known.agency != exchange.agency:
             raise Unauthenticated("The client belongs to another agency now; fetch a new token.")
         return known
+
+
+def _authorization(scope: Scope) -> bytes:
+    return next((value for name, value in scope["headers"] if name == b"authorization"), b"")
 
 
 def _refusal(operation: str, *, purpose_lacks: bool) -> NoRight:

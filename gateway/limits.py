@@ -29,6 +29,8 @@ DEFAULT_QUOTAS: Mapping[QuotaClass, Quota] = MappingProxyType(
         QuotaClass.BULK: Quota(600, _MINUTE_S),
         QuotaClass.ADMIN: Quota(600, _MINUTE_S),
         QuotaClass.REFUSED: Quota(600, _MINUTE_S),
+        QuotaClass.ADDRESS: Quota(6_000, _MINUTE_S),
+        QuotaClass.OPEN: Quota(6_000, _MINUTE_S),
     }
 )
 # How often one client's having spent a quota is news, and put on record.

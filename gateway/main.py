@@ -5,6 +5,7 @@ import ctypes
 import gc
 import multiprocessing
 import os
+import resource
 import signal
 import sys
 from collections.abc import AsyncIterator, Coroutine, Mapping
@@ -19,9 +20,10 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 from opentelemetry.trace import get_tracer
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.admission import Admission
+from gateway.connections import ConnectionLimit
 from gateway.feed import RightsFeed
 from gateway.forwarding import Forwarder, Upstream, open_session
 from gateway.granting import require_complete_grant_rules
@@ -45,7 +47,9 @@ PR_SET_PDEATHSIG = 1  # of prctl(2)
 ANSWER_SECONDS = 1.0
 HEADER_MS = 10_000
 HEADER_BYTES = 64 * KIB
-MOST_CONNECTIONS = 2_048
+BACKLOG = 2_048
+# Of callers at once; each idle one holds some 10 KiB, and a file.
+MAX_CONNECTIONS, FILES_BESIDE = 8_192, 1_024
 OBJECTS_BETWEEN_COLLECTIONS = 10_000
 
 
@@ -66,8 +70,8 @@ class Gateway:
         if scope["type"] == "lifespan":
             await self.own(scope, receive, send)
             return
-        forwarder: Forwarder = self.own.state.forwarder
-        await forwarder(scope, receive, send)
+        entrance: ASGIApp = self.own.state.entrance
+        await entrance(scope, receive, send)
 
 
 def create_app(settings: Settings) -> Gateway:
@@ -95,6 +99,17 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
+def most_connections() -> int:
+    """Return how many connections are taken at once, after allowing as many files as may be."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_CONNECTIONS + FILES_BESIDE
+    files = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < files:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    return max(files - FILES_BESIDE, files // 2)
+
+
 def serve(settings: Settings) -> None:
     """Until SIGTERM: then no connection is taken, and what is under way is answered."""
     Server(
@@ -108,8 +123,8 @@ def serve(settings: Settings) -> None:
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(header_read_timeout=HEADER_MS, max_buffer_size=HEADER_BYTES),
         websockets=False,
-        backlog=MOST_CONNECTIONS,
-        backpressure=MOST_CONNECTIONS,
+        backlog=BACKLOG,
+        backpressure=most_connections(),
         log_level=LogLevels.error,
         respawn_failed_workers=True,
         workers_kill_timeout=DRAIN_SECONDS,
@@ -125,33 +140,43 @@ async def _opened(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
     rights, ledger = Rights(), LedgerWriter(settings.database, seal_key)
     feed = RightsFeed(rights, settings.database)
     app.state.checks |= {"rights": rights.check_loaded, "chain": ledger.check_held}
+    neighbours, quotas = Neighbours(settings.trusted_proxies), Quotas()
     async with open_client() as http, _asking(app) as self_http, open_session() as session:
         tokens = _verifier_of_tokens(settings, http)
         app.state.callers = CallerCheck(tokens, _verifier_of_rights(settings, self_http))
         app.state.description = ApiDescription(http, addresses, app.openapi())
         app.state.reports = {"rights_fresh": feed.check_fresh, **_states(http, addresses)}
-        neighbours = Neighbours(settings.trusted_proxies)
         admit = Admission(
             tokens=tokens,
             rights=rights,
-            quotas=Quotas(),
+            quotas=quotas,
             ledger=ledger,
             signer=signer,
             neighbours=neighbours,
         )
-        own = OwnOperations(app, admit=admit, ledger=ledger, neighbours=neighbours)
-        upstreams = {service: Upstream(service, address) for service, address in addresses.items()}
         app.state.forwarder = Forwarder(
-            upstreams,
+            _upstreams(settings, addresses),
             session,
             admit=admit,
             ledger=ledger,
-            own=own,
+            own=OwnOperations(
+                app, admit=admit, ledger=ledger, neighbours=neighbours, quotas=quotas
+            ),
             tracer=get_tracer(settings.name) if settings.tracing_endpoint else None,
         )
-        async with _beside(ledger.write(), feed.follow()):
-            yield
-            await ledger.drain()
+        limit = ConnectionLimit(settings.port, most_connections(), is_exempt=neighbours.is_trusted)
+        app.state.entrance = limit.around(app.state.forwarder)
+        with limit.watching():
+            async with _beside(ledger.write(), feed.follow()):
+                yield
+                await ledger.drain()
+
+
+def _upstreams(settings: Settings, addresses: Mapping[Service, str]) -> Mapping[Service, Upstream]:
+    return {
+        service: Upstream(service, address, client_share=settings.client_share)
+        for service, address in addresses.items()
+    }
 
 
 def _addresses(settings: Settings) -> Mapping[Service, str]:

@@ -10,12 +10,15 @@ from httpx import AsyncClient, HTTPError
 from pydantic import TypeAdapter
 
 from gateway.admission import DOSSIER_PATH, LONGEST
+from gateway.published import Page
 from gateway.upstreams import OPERATIONS, Operation, Service
 from shared.events.codes import DossierCode
 from shared.openapi import PROBLEM
+from shared.single_flight import SingleFlight
 
 Document = dict[str, Any]
 
+_JSON = "application/json"
 KEPT_SECONDS = 60.0
 INCOMPLETE_SECONDS = 5.0
 # Said by the gateway itself, or read from the security scheme.
@@ -43,17 +46,23 @@ class ApiDescription:
 
     def __init__(self, http: AsyncClient, addresses: Mapping[Service, str], own: Document) -> None:
         self._http, self._addresses, self._own = http, addresses, own
-        self._document: Document = {}
+        self._page = Page.of(b"{}", _JSON)
         self._until = 0.0
+        self._renew = SingleFlight(self._merge)
 
-    async def document(self) -> Document:
+    async def page(self) -> Page:
+        """Return the document; the services are asked once for all who wait."""
         if time.monotonic() > self._until:
-            parts = await asyncio.gather(*map(self._fetch, self._addresses))
-            described = dict(zip(self._addresses, parts, strict=True))
-            self._document = merge({**described, Service.GATEWAY: self._own})
-            kept = KEPT_SECONDS if all(parts) else INCOMPLETE_SECONDS
-            self._until = time.monotonic() + kept
-        return self._document
+            await self._renew()
+        return self._page
+
+    async def _merge(self) -> None:
+        parts = await asyncio.gather(*map(self._fetch, self._addresses))
+        described = dict(zip(self._addresses, parts, strict=True))
+        document = merge({**described, Service.GATEWAY: self._own})
+        self._page = Page.of(orjson.dumps(document), _JSON)
+        kept = KEPT_SECONDS if all(parts) else INCOMPLETE_SECONDS
+        self._until = time.monotonic() + kept
 
     async def _fetch(self, service: Service) -> Document | None:
         try:

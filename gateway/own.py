@@ -9,9 +9,10 @@ from gateway.forwarding import Admit, Ledger, Wait
 from gateway.forwarding.bodies import RequestBody
 from gateway.forwarding.call import Call, turn_away
 from gateway.forwarding.headers import inward, trace_of
+from gateway.limits import Quotas
 from gateway.neighbours import Neighbours
-from gateway.problems import BodyTooSlow
-from gateway.upstreams import Match, find
+from gateway.problems import BodyTooSlow, QuotaSpent
+from gateway.upstreams import Match, QuotaClass, find
 from shared.problems import Problem
 
 METRICS = "/metrics"
@@ -27,20 +28,36 @@ class OwnOperations:
     """Stands before the gateway's own routes as the forwarder stands before a service."""
 
     def __init__(
-        self, routes: ASGIApp, *, admit: Admit, ledger: Ledger, neighbours: Neighbours
+        self,
+        routes: ASGIApp,
+        *,
+        admit: Admit,
+        ledger: Ledger,
+        neighbours: Neighbours,
+        quotas: Quotas,
     ) -> None:
         self._routes, self._admit, self._ledger = routes, admit, ledger
-        self._neighbours = neighbours
+        self._neighbours, self._quotas = neighbours, quotas
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         match find(scope["method"], scope["raw_path"].decode("latin-1")):
             case Match() as match:
                 call = Call(match, trace_of(scope), ledger=self._ledger, send=send)
                 await call.carry(self._serve(call, scope, receive), scope, receive)
+            case _ if problem := self._over_quota(scope):
+                await turn_away(problem, scope, receive, send)
             case _ if self._hides(scope):
                 await turn_away(NotPublic(), scope, receive, send)
             case _:
                 await self._routes(scope, receive, send)
+
+    def _over_quota(self, scope: Scope) -> Problem | None:
+        """Count what anybody may ask, found or not, by address."""
+        try:
+            self._quotas.spend(self._neighbours.caller(scope), QuotaClass.OPEN)
+        except QuotaSpent as spent:
+            return spent
+        return None
 
     def _hides(self, scope: Scope) -> bool:
         """One spelling each: a proxy in front may keep a path to itself, and does not decode."""
@@ -54,7 +71,7 @@ class OwnOperations:
         body = RequestBody(call.operation, scope, receive)
         headers = inward(scope, call.trace, added)
         try:
-            with Wait(call.operation.timeout_s):
+            with body.held_by(call.exchange.holder), Wait(call.operation.timeout_s):
                 payload = await body.whole()
         except TimeoutError:
             raise BodyTooSlow(call.operation.timeout_s) from None

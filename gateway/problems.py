@@ -78,7 +78,9 @@ class BodyTooSlow(Problem):
     type = "/problems/body-too-slow"
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"Send the whole body within {seconds:g} seconds.")
+        super().__init__(
+            f"Send the whole body within {seconds:g} seconds, and a long one without a pause."
+        )
 
 
 class QuotaSpent(Problem):
@@ -130,6 +132,33 @@ class UpstreamBusy(_Upstream):
     def __init__(self, service: str, *, retry_after_s: int) -> None:
         advice = f"is full; nothing was done. Try again in {retry_after_s} seconds."
         super().__init__(service, advice, retry_after_s=retry_after_s)
+
+
+class SlotsTaken(_Upstream):
+    """One client has its share of the calls under way; others are still served."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    title = "Too many calls of one client are under way"
+    type = "/problems/slots-taken"
+
+    def __init__(self, service: str, *, retry_after_s: int) -> None:
+        advice = (
+            "works on as many of your calls as one client may have at once; nothing was done. "
+            f"Wait for their answers, then try again in {retry_after_s} seconds."
+        )
+        super().__init__(service, advice, retry_after_s=retry_after_s)
+
+
+class MemoryTaken(Problem):
+    """The bodies under way fill the memory that they may, for all callers or for this one."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    title = "Too many bodies are under way"
+    type = "/problems/memory-taken"
+    headers = RETRY_AFTER
+
+    def __init__(self) -> None:
+        super().__init__("Nothing was done. Send fewer bodies at once, and each without a pause.")
 
 
 class UpstreamTimedOut(_Upstream):

@@ -1,6 +1,6 @@
 """What the gateway reads from its environment beyond what every service reads."""
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 
 from shared.settings import ServiceSettings
 
@@ -12,6 +12,7 @@ class Settings(ServiceSettings):
     before: what they signed stays provable. It is given, never read from the database, so that
     whoever writes there cannot bring a key along. `trusted_proxies` are addresses or networks,
     parted by commas: their X-Forwarded-For is believed, and they may read the metrics.
+    A client may hold `client_share` times as many of a service's slots as are free.
     """
 
     name: str = "gateway"
@@ -21,3 +22,4 @@ class Settings(ServiceSettings):
     ledger_key: SecretStr
     ledger_keys_retired: str = ""
     trusted_proxies: str = ""
+    client_share: float = Field(default=0.5, gt=0)

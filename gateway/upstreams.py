@@ -27,6 +27,10 @@ class QuotaClass(StrEnum):
     VERIFICATION = "verification"
     BULK = "bulk"
     ADMIN = "admin"
+    # All calls of one address that prove no client, whichever client they claim to be.
+    ADDRESS = "address"
+    # Pages and states that anybody may look at.
+    OPEN = "open"
     # Whatever is refused before a right is looked for; for each address where no client is proven.
     REFUSED = "refused"
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import text
+from starlette.datastructures import State
 
 from shared import problems
 from shared.auth import RIGHTS_ISSUER, CallerCheck, KeySet, Verifier
@@ -20,6 +21,7 @@ from shared.edge import Edge
 from shared.idempotency import Replayed
 from shared.openapi import DescribedService
 from shared.settings import ServiceSettings
+from shared.single_flight import SingleFlight
 from shared.telemetry import start_tracing
 
 AUDIENCE = "lien-thong"
@@ -105,6 +107,8 @@ async def ping(sessions: SessionFactory) -> None:
 def status_routes() -> APIRouter:
     """Alive, ready (each check named, so that nobody has to guess), and the metrics."""
     router = APIRouter(include_in_schema=False)
+    # Each look asks a database, and the gateway's its services: those who wait share one.
+    look = SingleFlight(_look)
 
     @router.get("/healthz")
     async def healthz() -> dict[str, str]:
@@ -112,11 +116,7 @@ def status_routes() -> APIRouter:
 
     @router.get("/readyz")
     async def readyz(request: Request) -> JSONResponse:
-        # Reports are told beside the checks, but what they say keeps nobody from being ready.
-        checks, reports = await asyncio.gather(
-            _outcomes(request.app.state.checks),
-            _outcomes(getattr(request.app.state, "reports", {})),
-        )
+        checks, reports = await look(request.app.state)
         ready = all(outcome == "ok" for outcome in checks.values())
         status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
         told = {"ready": ready, "checks": checks} | ({"reports": reports} if reports else {})
@@ -127,6 +127,11 @@ def status_routes() -> APIRouter:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return router
+
+
+async def _look(state: State) -> tuple[dict[str, str], dict[str, str]]:
+    """Reports are told beside the checks, but what they say keeps nobody from being ready."""
+    return await asyncio.gather(_outcomes(state.checks), _outcomes(getattr(state, "reports", {})))
 
 
 async def _outcomes(checks: Checks) -> dict[str, str]:

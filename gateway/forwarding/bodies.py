@@ -2,7 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from starlette.types import Receive, Scope
@@ -10,15 +11,25 @@ from starlette.types import Receive, Scope
 from gateway.forwarding.connection import Connection, Payload
 from gateway.forwarding.headers import find_header
 from gateway.forwarding.patience import Wait
-from gateway.problems import BodyTooLarge, RequestMalformed
-from gateway.upstreams import KIB, Operation
+from gateway.forwarding.shares import Shares, ShareTaken, StockTaken
+from gateway.problems import BodyTooLarge, MemoryTaken, RequestMalformed
+from gateway.upstreams import KIB, MIB, Operation
 from shared.problems import Problem
 
 # A body up to this is gathered and sent in one piece, and of a longer one so much comes before the
 # service is asked: a caller that sends slowly, or breaks off, holds only so much of this memory.
 _ONE_PIECE = 64 * KIB
+# What a streamed body holds at most: its beginning, and as much on its way to the service.
+_STREAMED = 2 * _ONE_PIECE
+# All bodies of this process together; a holder's share is a third of it at most.
+_PENDING = 32 * MIB
+# A streamed body holds a slot: below this rate over such a time its caller loses it.
+_SLOWEST_PER_S, _WINDOW_S = 16 * KIB, 2.0
 # A call that ends sooner is not worth a task that watches for the caller's hanging up.
 _WATCH_AFTER_S = 0.25
+
+
+_memory = Shares(_PENDING)
 
 
 class CallerGone(Exception):  # noqa: N818 -- a fact about the caller, no error of ours
@@ -36,7 +47,9 @@ class RequestBody:
         self._receive = receive
         self._limit = operation.body_limit
         self._digest = hashlib.sha256() if operation.recorded else None
-        self._size = 0
+        self.size = 0
+        # Whether the next piece has still to come from the caller.
+        self.awaited = False
         self._finished = asyncio.Event()
         # When the caller had sent all, by the clock of the loop.
         self.finished_at = 0.0
@@ -57,6 +70,22 @@ class RequestBody:
     def sha256(self) -> str | None:
         """Of the whole body; None until it is, and where the operation is not recorded."""
         return self._digest.hexdigest() if self._digest and self.finished else None
+
+    @contextmanager
+    def held_by(self, holder: str) -> Iterator[None]:
+        """Count the memory of this body to `holder`; raises MemoryTaken."""
+        if self.none:
+            yield
+            return
+        amount = self._announced if 0 < self._announced <= _ONE_PIECE else _STREAMED
+        try:
+            _memory.take(holder, amount)
+        except (StockTaken, ShareTaken):
+            raise MemoryTaken from None
+        try:
+            yield
+        finally:
+            _memory.give_back(holder, amount)
 
     async def payload(self) -> Payload:
         """Return the whole body where it is short, else its pieces, the first of which has come."""
@@ -82,19 +111,21 @@ class RequestBody:
             yield await self._piece()
 
     async def _piece(self) -> bytes:
+        self.awaited = True
         message = await self._receive()
+        self.awaited = False
         if message["type"] == "http.disconnect":
             self.failure = BodyBrokeOff()
             raise self.failure
         piece: bytes = message.get("body", b"")
-        self._size += len(piece)
-        if self._size > self._limit:
+        self.size += len(piece)
+        if self.size > self._limit:
             self.failure = BodyTooLarge(self._limit)
             raise self.failure
         if self._digest:
             self._digest.update(piece)
         # granian tells of the end in a further, empty message: do not wait for it.
-        if not message.get("more_body", False) or self._size == self._announced:
+        if not message.get("more_body", False) or self.size == self._announced:
             self._finish()
         return piece
 
@@ -136,15 +167,19 @@ class WhileServiceWorks(Wait):
     """Gives the caller `seconds` for its body, and from its end the service as many to answer."""
 
     def __init__(self, seconds: float, body: RequestBody) -> None:
-        super().__init__(seconds)
-        self._body = body
+        super().__init__(seconds if body.finished else min(seconds, _WINDOW_S))
+        self._whole_s, self._body, self._seen = seconds, body, body.size
+        self._since = asyncio.get_running_loop().time()
 
     def due(self) -> None:
-        left = self._body.finished_at + self._seconds - asyncio.get_running_loop().time()
-        if self._body.finished and left > 0:
-            self.go_on(left)
-        else:
+        body, now = self._body, asyncio.get_running_loop().time()
+        left = max(self._since, body.finished_at) + self._whole_s - now
+        came, self._seen = body.size - self._seen, body.size
+        slow = body.awaited and came < _SLOWEST_PER_S * _WINDOW_S
+        if left <= 0 or slow:
             self.end()
+        else:
+            self.go_on(left if body.finished else min(left, _WINDOW_S))
 
 
 async def read_opening(connection: Connection, limit: int) -> bytes:

@@ -43,6 +43,7 @@ class Exchange:
 
     operation: Operation
     request_id: str
+    address: str = ""
     client: str | None = None
     agency: str | None = None
     officer: str | None = None
@@ -55,11 +56,18 @@ class Exchange:
     subjects: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
     completes: str | None = None
+    # Called with the whole body, where `admit` has still to look at it; raises the Problem.
+    read_body: Callable[[bytes], None] | None = None
     id: str = field(default_factory=lambda: str(uuid4()))
     salt: bytes = field(default_factory=lambda: token_bytes(SALT_BYTES), repr=False)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     duration_s: float = 0.0
     _began: float = field(default_factory=time.perf_counter)
+
+    @property
+    def holder(self) -> str:
+        """Return the one who holds what this call holds: a proven client, else an address."""
+        return self.client or self.address
 
     def end(self, status: int, outcome: Outcome) -> None:
         self.status, self.outcome = status, outcome

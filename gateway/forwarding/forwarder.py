@@ -22,7 +22,13 @@ from gateway.forwarding.headers import Headers, inward, trace_of
 from gateway.forwarding.patience import Wait
 from gateway.forwarding.session import Session
 from gateway.forwarding.upstream import Upstream
-from gateway.problems import BodyTooSlow, MethodRefused, RequestMalformed, UpstreamBroke
+from gateway.problems import (
+    BodyTooSlow,
+    MethodRefused,
+    RequestMalformed,
+    UpstreamBroke,
+    UpstreamTimedOut,
+)
 from gateway.upstreams import Match, MethodNotAllowed, NotFound, Operation, Service, find
 from shared.telemetry import trace_headers
 
@@ -69,22 +75,28 @@ class Forwarder:
         # Only now: who is not admitted is refused whatever else is wrong.
         body = RequestBody(call.operation, scope, receive)
         request = Request(_target(scope), inward(scope, call.trace, added), body)
-        upstream = self._upstreams[call.operation.service]
         try:
-            # A short body comes whole before it takes a slot, a long one in part.
-            payload = None if body.none else await _payload(call.operation, body)
-            with upstream.slot(whole=body.finished), WhileCallerWaits(body):
-                answer, opening = await self._ask(call, upstream, request, payload)
-                try:
-                    call.exchange.request_sha256 = body.sha256
-                    rest = None if answer.at_end else answer
-                    headers = upstream.headers_of(answer)
-                    await call.answer(answer.status, headers, opening, rest)
-                finally:
-                    upstream.give_back(self._session, answer)
+            with nullcontext() if body.none else body.held_by(call.exchange.holder):
+                # A short body comes whole before it takes a slot, a long one in part.
+                payload = None if body.none else await _payload(call.operation, body)
+                if call.exchange.read_body:
+                    call.exchange.read_body(payload if isinstance(payload, bytes) else b"")
+                await self._exchange(call, request, payload)
         finally:
             # Also where no answer came.
             call.exchange.request_sha256 = body.sha256
+
+    async def _exchange(self, call: Call, request: "Request", payload: Payload) -> None:
+        upstream, body = self._upstreams[call.operation.service], request.body
+        with upstream.slot(call.exchange.holder, whole=body.finished), WhileCallerWaits(body):
+            answer, opening = await self._ask(call, upstream, request, payload)
+            try:
+                call.exchange.request_sha256 = body.sha256
+                rest = None if answer.at_end else answer
+                headers = upstream.headers_of(answer)
+                await call.answer(answer.status, headers, opening, rest)
+            finally:
+                upstream.give_back(self._session, answer)
 
     async def _ask(
         self, call: Call, upstream: Upstream, request: "Request", payload: Payload
@@ -102,8 +114,10 @@ class Forwarder:
                 raise body.failure from error
             if not isinstance(error, TimeoutError):
                 raise UpstreamBroke(operation.service) from error
-            if not body.finished:
+            if not body.finished and body.awaited:
                 raise BodyTooSlow(operation.timeout_s) from error
+            if not body.finished:  # the service takes nothing, perhaps because much came at once
+                raise UpstreamTimedOut(operation.service, seconds=operation.timeout_s) from error
             raise upstream.timed_out(operation) from error
         upstream.answered()
         return answer, opening

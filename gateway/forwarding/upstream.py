@@ -9,7 +9,14 @@ from gateway.forwarding.connection import BrokenOffError, Connection, Payload
 from gateway.forwarding.headers import Headers, find_header
 from gateway.forwarding.patience import Wait
 from gateway.forwarding.session import Address, Session
-from gateway.problems import UpstreamAway, UpstreamBroke, UpstreamBusy, UpstreamTimedOut
+from gateway.forwarding.shares import Shares, ShareTaken, StockTaken
+from gateway.problems import (
+    SlotsTaken,
+    UpstreamAway,
+    UpstreamBroke,
+    UpstreamBusy,
+    UpstreamTimedOut,
+)
 from gateway.upstreams import Operation, Service
 
 _CONNECT_S = 2.0
@@ -20,34 +27,51 @@ _SENDABLE = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00-\x08\x0a-\x1f\x7
 
 
 class Upstream:
-    """Calls to one service. `slots` is how many run at once; one more is refused, not queued."""
+    """Calls to one service. `slots` is how many run at once; one more is refused, not queued.
+
+    A client may hold `client_share` times as many of them as are free.
+    """
 
     def __init__(
-        self, service: Service, address: str, *, slots: int = 256, breaker: Breaker | None = None
+        self,
+        service: Service,
+        address: str,
+        *,
+        slots: int = 256,
+        client_share: float = 0.5,
+        breaker: Breaker | None = None,
     ) -> None:
         self.service = service
         self._address = Address.parse(address)
         self._inside = re.compile(b"^" + re.escape(address.rstrip("/").encode()) + b"(?=/)")
-        self._slots = slots
+        self._slots = Shares(slots, client_share)
         self._breaker = breaker or Breaker(service=service)
-        self.in_flight = 0
+
+    @property
+    def in_flight(self) -> int:
+        return self._slots.taken
 
     @contextmanager
-    def slot(self, *, whole: bool) -> Iterator[None]:
-        """Hold a place among the calls; raises UpstreamBusy or UpstreamAway where there is none.
+    def slot(self, holder: str, *, whole: bool) -> Iterator[None]:
+        """Hold a place among the calls; raises UpstreamBusy, SlotsTaken or UpstreamAway.
 
-        `whole`: nothing of the request has still to come from the caller.
+        `holder` is the client, or the address of one that is not proven. `whole`: nothing of the
+        request has still to come from the caller.
         """
-        if self.in_flight >= self._slots:
-            raise UpstreamBusy(self.service, retry_after_s=_BUSY_RETRY_S)
-        probes = self._breaker.is_open
-        if wait_s := self._breaker.wait_s(whole=whole):
-            raise UpstreamAway(self.service, retry_after_s=max(1, round(wait_s)))
-        self.in_flight += 1
         try:
+            self._slots.take(holder)
+        except StockTaken:
+            raise UpstreamBusy(self.service, retry_after_s=_BUSY_RETRY_S) from None
+        except ShareTaken:
+            raise SlotsTaken(self.service, retry_after_s=_BUSY_RETRY_S) from None
+        probes = self._breaker.is_open
+        try:
+            if wait_s := self._breaker.wait_s(whole=whole):
+                probes = False
+                raise UpstreamAway(self.service, retry_after_s=max(1, round(wait_s)))
             yield
         finally:
-            self.in_flight -= 1
+            self._slots.give_back(holder)
             if probes:
                 self._breaker.leave(whole=whole)
 

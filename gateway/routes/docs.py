@@ -1,13 +1,15 @@
 """The API pages: one document for all services, and Swagger UI, which is vendored, to read it."""
 
+import mimetypes
+from functools import cache
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 
-from fastapi import APIRouter, Request
-from fastapi.responses import FileResponse, RedirectResponse
-from starlette.staticfiles import StaticFiles
+from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.responses import RedirectResponse
 
 from gateway.openapi import ApiDescription
+from gateway.published import Page
 
 PAGES = Path(__file__).parents[1] / "pages"
 # Everything from here; Swagger UI writes styles into its elements and has icons as data.
@@ -25,15 +27,30 @@ async def start() -> RedirectResponse:
 
 
 @router.get("/docs")
-async def docs() -> FileResponse:
-    headers = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}
-    return FileResponse(PAGES / "docs.html", headers=headers)
+async def docs(request: Request) -> Response:
+    return _page("docs.html").respond(request)
 
 
 @router.get("/openapi.json")
-async def openapi(request: Request) -> dict[str, Any]:
+async def openapi(request: Request) -> Response:
     description: ApiDescription = request.app.state.description
-    return await description.document()
+    return (await description.page()).respond(request)
 
 
-router.mount("/docs/files", StaticFiles(directory=PAGES))
+@router.get("/docs/files/{name}")
+async def file(name: str, request: Request) -> Response:
+    if name not in _names():
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    return _page(name).respond(request)
+
+
+@cache
+def _names() -> frozenset[str]:
+    return frozenset(each.name for each in PAGES.iterdir() if each.is_file())
+
+
+@cache
+def _page(name: str) -> Page:
+    media_type = mimetypes.guess_type(name)[0] or "text/plain"
+    headers = {"Content-Security-Policy": POLICY} if name.endswith(".html") else None
+    return Page.of((PAGES / name).read_bytes(), media_type, headers)

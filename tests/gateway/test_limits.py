@@ -134,17 +134,33 @@ def test_every_class_in_use_has_a_quota() -> None:
     assert {operation.quota_class for operation in OPERATIONS.values()} <= set(DEFAULT_QUOTAS)
 
 
-async def test_each_address_asks_for_so_many_tokens_and_no_more(gate: Gate) -> None:
-    operation, most = OPERATIONS["POST /oauth/token"], DEFAULT_QUOTAS[QuotaClass.TOKEN].amount
+async def ask_for_token(gate: Gate, address: str, body: bytes) -> None:
+    exchange = Exchange(OPERATIONS["POST /oauth/token"], "request")
+    await gate.admission(exchange, {"type": "http", "client": (address, 1), "headers": []}, {})
+    assert exchange.read_body
+    exchange.read_body(body)
 
-    async def ask(address: str) -> None:
-        scope = {"type": "http", "client": (address, 1), "headers": []}
-        await gate.admission(Exchange(operation, "request"), scope, {})
+
+async def test_each_address_asks_for_so_many_tokens_and_no_more(gate: Gate) -> None:
+    most = DEFAULT_QUOTAS[QuotaClass.ADDRESS].amount
 
     async def guess() -> None:
-        for _ in range(2 * most + 1):  # a new minute may begin meanwhile
-            await ask("203.0.113.9")
+        for number in range(2 * most + 1):  # a new minute may begin meanwhile
+            await ask_for_token(gate, "203.0.113.9", b"client_id=guess-%d" % number)
 
     with pytest.raises(QuotaSpent):
         await guess()
-    await ask("203.0.113.10")
+    await ask_for_token(gate, "203.0.113.10", b"client_id=guess-1")
+
+
+async def test_one_client_behind_a_proxy_spends_no_tokens_of_the_others(gate: Gate) -> None:
+    most = DEFAULT_QUOTAS[QuotaClass.TOKEN].amount
+
+    async def guess() -> None:
+        for _ in range(2 * most + 1):
+            await ask_for_token(gate, "203.0.113.11", b"client_id=onestop-h26&client_secret=guess")
+
+    with pytest.raises(QuotaSpent):
+        await guess()
+    await ask_for_token(gate, "203.0.113.11", b"client_id=onestop-h40")
+    await ask_for_token(gate, "203.0.113.12", b"client_id=onestop-h26")

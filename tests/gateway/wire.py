@@ -11,6 +11,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from gateway.forwarding import Breaker, Exchange, Forwarder, Upstream, open_session
+from gateway.forwarding.headers import find_header
 from gateway.upstreams import Match, Operation, Service, find
 from shared.problems import Unavailable
 from tests.serving import serving
@@ -18,6 +19,8 @@ from tests.serving import serving
 SUBJECT = "ab" * 32
 NAMED = f"X-Subject: {SUBJECT}\r\nX-Fields: name, birth_date\r\n"
 PATIENCE_S = 60.0
+# Who calls, where it is not the usual client.
+AS_CLIENT = "X-Test-Client"
 
 
 def answer(body: bytes, headers: str = "", status: str = "200 OK") -> bytes:
@@ -135,9 +138,11 @@ class Door:
         return f"http://127.0.0.1:{self.port}"
 
     async def admit(
-        self, exchange: Exchange, _: Scope, parameters: Mapping[str, str]
+        self, exchange: Exchange, scope: Scope, parameters: Mapping[str, str]
     ) -> Sequence[tuple[str, str]]:
-        exchange.client, exchange.dossier = "h26-onestop", parameters.get("code")
+        client = find_header(scope["headers"], AS_CLIENT.lower().encode())
+        exchange.client = client.decode() if client else "h26-onestop"
+        exchange.dossier = parameters.get("code")
         if self.refusal:
             raise self.refusal
         self.admitted += 1

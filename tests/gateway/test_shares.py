@@ -1,0 +1,132 @@
+"""What all share is divided: one holder alone can work, and nobody is kept out by one."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from aiohttp import ClientSession
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.forwarding import bodies
+from gateway.forwarding.shares import Shares, ShareTaken, StockTaken
+from gateway.upstreams import KIB
+from tests.gateway.wire import AS_CLIENT, Behind, Door, answer, door_before, hang
+from tests.waiting import eventually
+
+LIST = "/dossier/v1/dossiers"
+SYNC = "/sync/v1/dossiers"
+VERIFY = "/identity/v1/verifications"
+STEPS = st.lists(
+    st.tuples(st.sampled_from("abcdef"), st.integers(1, 9), st.booleans()), max_size=80
+)
+
+
+@given(steps=STEPS, total=st.integers(1, 60))
+def test_stock_is_never_overdrawn_and_its_rest_is_for_newcomers(
+    steps: list[tuple[str, int, bool]], total: int
+) -> None:
+    shares, held = Shares(total), dict[str, list[int]]()
+    for holder, amount, takes in steps:
+        own = held.setdefault(holder, [])
+        free = total - sum(map(sum, held.values()))
+        if takes:
+            try:
+                shares.take(holder, amount)
+            except StockTaken:
+                assert amount > free
+            except ShareTaken:
+                assert own
+            else:
+                own.append(amount)
+        elif own:
+            shares.give_back(holder, own.pop())
+        assert shares.taken == sum(map(sum, held.values())) <= total
+
+
+@pytest.mark.parametrize(("holders", "each"), [(1, 86), (2, 64), (10, 22), (100, 2)])
+def test_holders_that_take_all_they_get_leave_room(holders: int, each: int) -> None:
+    shares = Shares(256)
+    names = [str(number) for number in range(holders)]
+    got = dict.fromkeys(names, 0)
+    going_on = set(names)
+    while going_on:
+        for name in sorted(going_on):
+            try:
+                shares.take(name)
+            except ShareTaken:
+                going_on.discard(name)
+            else:
+                got[name] += 1
+    assert max(got.values()) - min(got.values()) <= 1
+    assert abs(max(got.values()) - each) <= 1
+    shares.take("newcomer")
+
+
+async def test_one_client_leaves_slots_of_a_service_to_others(
+    behind: Behind, caller: ClientSession
+) -> None:
+    behind.reply = hang
+    async with door_before(behind, slots=9) as door:
+        storm = [
+            asyncio.create_task(caller.get(f"{door.url}{LIST}", headers={AS_CLIENT: "greedy"}))
+            for _ in range(9)
+        ]
+        refused = await eventually(lambda: [each for each in storm if each.done()])
+        for each in refused:
+            response = each.result()
+            assert (response.status, response.headers["Retry-After"]) == (429, "1")
+            assert (await response.json(content_type=None))["type"] == "/problems/slots-taken"
+        await eventually(lambda: sum(each.done() for each in storm) + door.upstream.in_flight == 9)
+        assert 1 < door.upstream.in_flight < 5
+        behind.reply = answer(b"{}")
+        async with caller.get(f"{door.url}{LIST}", headers={AS_CLIENT: "other"}) as response:
+            assert response.status == 200
+        for each in storm:
+            each.cancel()
+        await eventually(lambda: door.upstream.in_flight == 0)
+
+
+async def test_body_below_the_lowest_rate_loses_its_slot(
+    door: Door, behind: Behind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "_WINDOW_S", 0.2)
+    door.timeout_s = 60.0
+    _, writer = await asyncio.open_connection("127.0.0.1", door.port)
+    head = f"POST {SYNC} HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n"
+    writer.write(head.encode() + b"x" * 70 * KIB)
+    await eventually(lambda: door.upstream.in_flight)
+    (note,) = await eventually(lambda: door.records.noted)
+    assert note.status == 408
+    assert door.upstream.in_flight == 0
+    writer.transport.abort()
+
+
+@pytest.fixture
+def little_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shares]:
+    memory = Shares(400 * KIB)
+    monkeypatch.setattr(bodies, "_memory", memory)
+    yield memory
+    assert memory.taken == 0
+
+
+async def test_bodies_under_way_of_one_client_leave_memory_to_others(
+    behind: Behind, caller: ClientSession, little_memory: Shares
+) -> None:
+    async with door_before(behind) as door:
+        writers = []
+        for _ in range(3):
+            _, writer = await asyncio.open_connection("127.0.0.1", door.port)
+            head = f"POST {VERIFY} HTTP/1.1\r\nHost: a\r\n{AS_CLIENT}: greedy\r\n"
+            writer.write(f"{head}Content-Length: {60 * KIB}\r\n\r\n{{".encode())
+            writers.append(writer)
+        (record,) = await eventually(lambda: door.records.recorded)
+        assert record.status == 503
+        async with caller.post(
+            f"{door.url}{VERIFY}", data=b"{}", headers={AS_CLIENT: "other"}
+        ) as response:
+            assert response.status == 200
+        assert little_memory.taken == 2 * 60 * KIB
+        for writer in writers:
+            writer.transport.abort()
+        await eventually(lambda: little_memory.taken == 0)

@@ -149,7 +149,7 @@ def _read_strong_key(members: tuple[tuple[str, str], ...]) -> jwt.PyJWK:
     for name, part in members:
         if name in _NUMBERS and not _is_canonical(part):
             raise KeyTooWeakError(
-                f"{name} of a key is base64url without padding (RFC 7518 §2), of at most"
+                f"the members do not make a key: {name} is base64url without padding, of at most"
                 f" {_MAX_MEMBER_CHARACTERS} characters"
             )
     try:
@@ -157,5 +157,5 @@ def _read_strong_key(members: tuple[tuple[str, str], ...]) -> jwt.PyJWK:
     except (jwt.PyJWTError, ValueError, TypeError):
         raise KeyTooWeakError("the members do not make a key: are they base64url?") from None
     if weakness := find_weakness(key.key):
-        raise KeyTooWeakError(f"this key proves nothing: {weakness}")
+        raise KeyTooWeakError(f"the members do not make a key that proves anything: {weakness}")
     return key

@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from dossier_service.deadlines import Term, Unit
+from shared.deadlines import Term, Unit
 from shared.events.codes import AgencyCode, Channel, ProcedureCode
 
 # KQ.G15.000031, or the older 000.00.00.G09-KQ002269

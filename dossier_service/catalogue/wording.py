@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from dossier_service.catalogue.procedure import Fee, Paper
-from dossier_service.deadlines import Unit
+from shared.deadlines import Unit
 from shared.events.codes import Channel
 
 _UNITS = {

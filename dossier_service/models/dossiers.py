@@ -14,8 +14,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from dossier_service.calendars import is_provisional
 from dossier_service.models.base import Base, Numbered
+from shared.calendars import is_provisional
 from shared.events.codes import Channel, DossierStatus
 
 # As the index has it, so that the planner can use it.

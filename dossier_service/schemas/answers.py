@@ -10,8 +10,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from dossier_service.catalogue.procedure import Level, Procedure
 from dossier_service.models import Dossier, DossierApplicant, DossierStep
-from dossier_service.statuses import permitted
 from shared.events.codes import Channel, DossierStatus
+from shared.statuses import permitted
 
 # Deadlines are reckoned in the time of the office; in answers all times are of one zone.
 Instant = Annotated[datetime, AfterValidator(lambda moment: moment.astimezone(UTC))]

@@ -23,7 +23,6 @@ from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, joinedload, selectinload
 
-from dossier_service.calendars import present_bases
 from dossier_service.catalogue.procedure import Procedure
 from dossier_service.models import (
     PROVISIONAL_OPEN,
@@ -33,6 +32,7 @@ from dossier_service.models import (
     ProcedureVersion,
 )
 from shared.auth import Right
+from shared.calendars import present_bases
 from shared.deferred import defer_write, flush_deferred_writes
 
 FIRST_CALENDAR_YEAR, LAST_CALENDAR_YEAR = 2020, 2060

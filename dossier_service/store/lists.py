@@ -23,10 +23,10 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from dossier_service.calendars import office_hours
 from dossier_service.models import Dossier, DossierParty
 from dossier_service.store.dossiers import reached
 from shared.auth import Right
+from shared.calendars import office_hours
 from shared.events.codes import Channel, DossierStatus
 
 # Under this name stands every dossier of the country.

@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dossier_service.catalogue.procedure import Fee, Procedure
-from dossier_service.deadlines import calendar_of, due_at, office_day, reception_due_at
 from dossier_service.models import (
     Dossier,
     DossierApplicant,
@@ -26,7 +25,6 @@ from dossier_service.problems import (
     TimeUnlikely,
 )
 from dossier_service.schemas.requests import DocumentIn, FileDossier
-from dossier_service.statuses import first_status
 from dossier_service.store import filing as store
 from dossier_service.store.agencies import AgencyRegister
 from dossier_service.store.catalogue import ProcedureShelf, Published
@@ -34,6 +32,8 @@ from dossier_service.store.lists import COUNTRY
 from dossier_service.use_cases.telling import step_of, tell
 from shared.auth import CallContext, NotAllowed
 from shared.birth_dates import require_born
+from shared.deadlines import calendar_of, due_at, office_day, reception_due_at
+from shared.dossier_times import is_ahead
 from shared.events import DossierFiled
 from shared.events.codes import (
     DOSSIER_CODE_LAYOUTS,
@@ -43,9 +43,9 @@ from shared.events.codes import (
     format_dossier_code,
 )
 from shared.hashing import person_hash
+from shared.statuses import first_status
 
 LONGEST_BACK = timedelta(days=366)
-CLOCK_SKEW = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def _refuse_outside_right(wish: FileDossier, caller: CallContext) -> None:
 def _filing_time(wish: FileDossier, now: datetime) -> datetime:
     """When it was submitted. It is received now all the same: nobody receives in the past."""
     filed_at = wish.submitted_at or now
-    if not now - LONGEST_BACK <= filed_at <= now + CLOCK_SKEW:
+    if filed_at < now - LONGEST_BACK or is_ahead(filed_at, now):
         raise TimeUnlikely
     return min(filed_at, now).astimezone(UTC)
 

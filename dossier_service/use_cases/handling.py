@@ -8,7 +8,6 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from dossier_service.deadlines import extended, reception_due_at
 from dossier_service.models import Dossier, DossierFee, DossierResult, DossierStep
 from dossier_service.problems import (
     AmountWrong,
@@ -26,16 +25,17 @@ from dossier_service.problems import (
     TransitionRefused,
 )
 from dossier_service.schemas.requests import IssueResult, MoveDossier, NoteProgress, PayFee
-from dossier_service.statuses import is_final, needs_reason, permitted
 from dossier_service.store import dossiers as store
 from dossier_service.store.catalogue import ProcedureShelf, Published
 from dossier_service.store.filing import insert_rows
 from dossier_service.use_cases.filing import note_calendar, start_clock
 from dossier_service.use_cases.telling import step_of, tell
 from shared.auth import CallContext
+from shared.deadlines import extended, reception_due_at
 from shared.events import DossierMoved, DossierProgressed, FeePaid, ResultIssued
 from shared.events.codes import ENDED, DossierStatus
 from shared.preconditions import require_version
+from shared.statuses import is_final, needs_reason, permitted
 
 
 async def move_dossier(

@@ -6,12 +6,12 @@ from typing import Annotated
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from dossier_service.deadlines import office_day
 from dossier_service.models import Dossier, DossierStep
 from dossier_service.problems import DossierNotFound
 from dossier_service.store import dossiers as store
 from dossier_service.store import lists
 from shared.auth import CallContext
+from shared.deadlines import office_day
 from shared.events.codes import DossierCode
 from shared.pagination import PageQuery
 from shared.reading import IsoInstant

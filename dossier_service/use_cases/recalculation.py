@@ -6,10 +6,10 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dossier_service.catalogue.procedure import Procedure
-from dossier_service.deadlines import Wait, calendar_of, due_at, extended_by_all
 from dossier_service.models import Dossier, DossierStep
 from dossier_service.store import dossiers as store
 from dossier_service.use_cases.telling import tell
+from shared.deadlines import Wait, calendar_of, due_at, extended_by_all
 from shared.events import DossierProgressed
 from shared.events.codes import DossierStatus
 

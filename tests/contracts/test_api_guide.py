@@ -7,12 +7,12 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
 
-from dossier_service.statuses import first_status, status_table
 from gateway.limits import DEFAULT_QUOTAS
 from identity_service.answers import Answer
 from identity_service.people.personas import personas
 from shared.events.codes import Channel, DossierStatus
 from shared.problems import Problem
+from shared.statuses import first_status, status_table
 from sync_service.standings import Outcome
 
 GUIDE = (Path(__file__).parents[2] / "docs/api.md").read_text(encoding="utf-8")

@@ -14,7 +14,7 @@ from dossier_service.catalogue.published import (
 )
 from dossier_service.catalogue.report import import_report
 from dossier_service.catalogue.wording import Fault, mended_subjects, papers_of, read_way
-from dossier_service.deadlines import Term, Unit
+from shared.deadlines import Term, Unit
 from shared.events.codes import Channel
 
 PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "procedures.jsonl.gz"

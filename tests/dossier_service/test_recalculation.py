@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from dossier_service import calendars
-from dossier_service.calendars import Corrections
 from dossier_service.use_cases.recalculation import recalculate_due_dates
+from shared import calendars
+from shared.calendars import Corrections
 from tests.dossier_service.desk import PASSPORT, Desk, at, instant, wish
 
 # Monday 28 December 2026, 9:00; 1 January 2027 is a Friday off.

@@ -305,3 +305,11 @@ async def test_time_of_submission_counts_not_that_of_the_call(desk: Desk) -> Non
     dossier = await desk.file(channel=2, submitted_at="2026-11-16T09:00:00+07:00")
     assert instant(dossier["filed_at"]) == at("11-16 09:00")
     assert instant(dossier["reception_due_at"]) == at("11-17 09:00")
+
+
+async def test_filing_is_refused_when_it_lies_more_than_five_minutes_ahead(desk: Desk) -> None:
+    desk.now = at("11-17 10:00")
+    near, far = "2026-11-17T10:05:00+07:00", "2026-11-17T10:05:01+07:00"
+    assert (await desk.try_file(wish(channel=2, submitted_at=near))).status_code == 201
+    answer = await desk.try_file(wish(channel=2, submitted_at=far))
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/time-unlikely")

@@ -3,8 +3,8 @@ from uuid import uuid4
 
 import pytest
 
-from dossier_service.statuses import permitted
 from shared.events.codes import DossierStatus
+from shared.statuses import permitted
 from tests.dossier_service.desk import (
     BIRTH_FEE,
     COPY,

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from dossier_service.calendars import (
+from shared.calendars import (
     Corrections,
     OfficeHours,
     calendar_basis,
@@ -14,7 +14,7 @@ from dossier_service.calendars import (
     office_hours,
     working_days,
 )
-from dossier_service.deadlines import (
+from shared.deadlines import (
     Term,
     Unit,
     due_at,

@@ -3,7 +3,8 @@ from itertools import product
 import pytest
 from pydantic import ValidationError
 
-from dossier_service.statuses import (
+from shared.events.codes import Channel, DossierStatus
+from shared.statuses import (
     StatusTable,
     first_status,
     is_final,
@@ -11,7 +12,6 @@ from dossier_service.statuses import (
     permitted,
     status_table,
 )
-from shared.events.codes import Channel, DossierStatus
 
 
 def numbers(statuses: frozenset[DossierStatus]) -> set[int]:

@@ -7,7 +7,7 @@ from datetime import date, datetime, time
 from enum import StrEnum
 from typing import NamedTuple
 
-from dossier_service.calendars import (
+from shared.calendars import (
     calendar_basis,
     office_hours,
     seconds_of_day,

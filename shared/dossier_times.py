@@ -1,0 +1,69 @@
+"""Which instants told of a dossier can be true: none lies ahead, none contradicts another. Pure.
+
+One rule for filings, pushes and events. Equal instants are in order.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+# Clocks differ: an instant that lies no further ahead has happened.
+CLOCK_SLACK: Final = timedelta(minutes=5)
+
+# Only a due date may lie ahead.
+HAPPENED: Final = (
+    "filed_at",
+    "received_at",
+    "refused_at",
+    "asked_at",
+    "supplemented_at",
+    "paid_at",
+    "finished_at",
+    "returned_at",
+    "source_time",
+)
+ORDER: Final = (
+    ("filed_at", "received_at"),
+    ("received_at", "due_at"),
+    ("received_at", "finished_at"),
+    ("finished_at", "returned_at"),
+    ("filed_at", "refused_at"),
+    ("asked_at", "supplemented_at"),
+    # The same where a fact between them is not known.
+    ("filed_at", "finished_at"),
+    ("filed_at", "returned_at"),
+    ("received_at", "returned_at"),
+)
+
+
+class TimeFault(NamedTuple):
+    """`rule` is a code for programs; `detail` names the fields and tells how to mend them."""
+
+    rule: str
+    detail: str
+
+
+def is_ahead(instant: datetime, now: datetime) -> bool:
+    return instant > now + CLOCK_SLACK
+
+
+def find_time_faults(facts: Mapping[str, datetime | None], now: datetime) -> Iterator[TimeFault]:
+    """Yield what is wrong with the instants of one dossier; facts that are not known are None."""
+    latest = now + CLOCK_SLACK
+    known = {name: instant for name, instant in facts.items() if instant is not None}
+    for name in HAPPENED:
+        if name in known and known[name] > latest:
+            yield TimeFault(
+                f"{_act(name)}_ahead",
+                f"{name} lies more than 5 minutes ahead: correct it, or set the sender's clock",
+            )
+    for earlier, later in ORDER:
+        if earlier in known and later in known and known[later] < known[earlier]:
+            yield TimeFault(
+                f"{_act(later)}_before_{_act(earlier)}",
+                f"{later} lies before {earlier}: correct the one that is wrong",
+            )
+
+
+def _act(name: str) -> str:
+    return name.removesuffix("_at")

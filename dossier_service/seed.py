@@ -4,7 +4,7 @@ import structlog
 
 from dossier_service.catalogue import own_procedures
 from dossier_service.settings import Settings
-from dossier_service.use_cases.catalogue import begin, read_file
+from dossier_service.use_cases.catalogue import announce_once, begin, read_file
 from shared.database import open_database
 
 log = structlog.get_logger()
@@ -15,6 +15,9 @@ async def seed(settings: Settings) -> None:
     path = settings.published_procedures
     published = read_file(path) if path else None
     async with open_database(settings) as sessions, sessions.begin() as session:
-        outcome = await begin(session, own_procedures(), published, now=datetime.now(UTC))
+        now = datetime.now(UTC)
+        if announced := await announce_once(session, now=now):
+            log.info("catalogue_announced", procedures=announced)
+        outcome = await begin(session, own_procedures(), published, now=now)
     if outcome is not None:
         log.info("catalogue_seeded", new=outcome.new, changed=outcome.changed)

@@ -9,7 +9,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from shared.events import DEAD, TOPICS, LedgerAnchored
+from shared.events import DEAD, TOPICS, LedgerAnchored, ProcedurePublished
 from shared.kafka import REQUEST_TIMEOUT_MS, wait_out_broker
 
 log = structlog.get_logger()
@@ -39,13 +39,15 @@ class Topic:
 
 # Keys are dossier codes or keyed hashes: more partitions later part old and new events of a key.
 _EVENTS = Topic(partitions=6, retention_days=7)
-# Who checks the ledger needs every anchor since its beginning, from outside of its database.
-_ANCHORS = Topic(partitions=6, retention_days=None)
+# Who checks the ledger needs every anchor since its beginning, from outside of its database; a new
+# reader of the catalogue needs each procedure, however long ago it was published.
+_KEPT = Topic(partitions=6, retention_days=None)
+_KEPT_TOPICS = frozenset({LedgerAnchored.topic, ProcedurePublished.topic})
 # What could not be handled, until someone has looked at it.
 _DEAD = Topic(partitions=1, retention_days=90)
 
 TOPIC_TABLE: Mapping[str, Topic] = MappingProxyType(
-    {name: _ANCHORS if name == LedgerAnchored.topic else _EVENTS for name in sorted(TOPICS)}
+    {name: _KEPT if name in _KEPT_TOPICS else _EVENTS for name in sorted(TOPICS)}
     | {name + DEAD: _DEAD for name in sorted(TOPICS)}
 )
 

@@ -41,11 +41,8 @@ class ProcedureShelf:
         version, asked_at = self._current.get(code, (0, float("-inf")))
         if time.monotonic() - asked_at < CURRENT_SECONDS and (held := self._held(code, version)):
             return held
-        is_current = and_(
-            CurrentProcedure.code == ProcedureVersion.code,
-            CurrentProcedure.version == ProcedureVersion.version,
-        )
-        found = await self._fetch(session, _version_of(code).join(CurrentProcedure, is_current))
+        query = _version_of(code).join(CurrentProcedure, _is_current())
+        found = await self._fetch(session, query)
         if found:
             self._current[code] = found.version, time.monotonic()
         return found
@@ -67,8 +64,7 @@ class ProcedureShelf:
     ) -> Published | None:
         if (row := await session.scalar(query)) is None:
             return None
-        procedure = Procedure.model_validate(row.content)
-        published = Published(row.version, row.valid_from, procedure)
+        published = _published(row)
         self._versions[row.code, row.version] = published
         if len(self._versions) > MOST_VERSIONS:
             self._versions.popitem(last=False)
@@ -77,6 +73,24 @@ class ProcedureShelf:
 
 def _version_of(code: str) -> Select[ProcedureVersion]:
     return select(ProcedureVersion).where(ProcedureVersion.code == code)
+
+
+def _is_current() -> ColumnElement[bool]:
+    return and_(
+        CurrentProcedure.code == ProcedureVersion.code,
+        CurrentProcedure.version == ProcedureVersion.version,
+    )
+
+
+def _published(row: ProcedureVersion) -> Published:
+    return Published(row.version, row.valid_from, Procedure.model_validate(row.content))
+
+
+async def all_current(session: AsyncSession) -> list[Published]:
+    """Every procedure in force, by code."""
+    query = select(ProcedureVersion).join(CurrentProcedure, _is_current())
+    rows = await session.scalars(query.order_by(ProcedureVersion.code))
+    return [_published(row) for row in rows]
 
 
 async def lock_catalogue(session: AsyncSession) -> None:

@@ -3,9 +3,9 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,9 +18,14 @@ from dossier_service.models import CatalogueImport, CurrentProcedure
 from dossier_service.problems import ProcedureNotFound
 from dossier_service.store import catalogue as store
 from dossier_service.store.catalogue import ProcedureShelf, Published
+from shared.events import ProcedurePublished
 from shared.events.codes import ProcedureCode
 from shared.folding import fold_accented, fold_bare
+from shared.outbox import emit
 from shared.pagination import PageQuery
+
+# The record of the first announcement, beside those of imports.
+ANNOUNCED: Final = hashlib.sha256(ProcedurePublished.event_type.encode()).digest()
 
 
 class Outcome(BaseModel):
@@ -60,11 +65,15 @@ class PublishedFile:
 async def publish(
     session: AsyncSession, procedures: Iterable[Procedure], *, now: datetime
 ) -> Outcome:
-    """Each procedure, its code once among them, becomes a version unless it already is one."""
+    """Each procedure, its code once among them, becomes a version unless it already is one.
+
+    What becomes a version is announced with the transaction.
+    """
     await store.lock_catalogue(session)
     held = await store.current_digests(session)
     versions: list[dict[str, Any]] = []
     current: list[dict[str, Any]] = []
+    events: list[ProcedurePublished] = []
     unchanged = 0
     for procedure in procedures:
         version, digest = held.get(procedure.code, (0, b""))
@@ -75,9 +84,45 @@ async def publish(
         content = procedure.model_dump(mode="json")
         versions.append(identity | {"valid_from": now, "content": content})
         current.append(identity | _searched_by(procedure))
+        events.append(published_event(Published(version + 1, now, procedure)))
     await store.add_versions(session, versions, current)
+    emit(session, *events)
     new = sum(row["version"] == 1 for row in versions)
     return Outcome(new=new, changed=len(versions) - new, unchanged=unchanged)
+
+
+async def announce_all(session: AsyncSession) -> int:
+    """Announce each procedure in force once more, for readers that lack them; return how many."""
+    await store.lock_catalogue(session)
+    events = [published_event(each) for each in await store.all_current(session)]
+    emit(session, *events)
+    return len(events)
+
+
+async def announce_once(session: AsyncSession, *, now: datetime) -> int:
+    """Announce what was published before the catalogue was announced at all."""
+    if await store.was_imported(session, ANNOUNCED):
+        return 0
+    count = await announce_all(session)
+    outcome = Outcome(new=0, changed=0, unchanged=count)
+    _record(session, "announcement", ANNOUNCED, outcome, now=now)
+    return count
+
+
+def published_event(published: Published) -> ProcedurePublished:
+    procedure = published.procedure
+    term = procedure.longest_term()
+    return ProcedurePublished(
+        code=procedure.code,
+        version=published.version,
+        at=published.valid_from.astimezone(UTC),
+        active=True,
+        owner=procedure.owner,
+        levels=[level.value for level in procedure.levels],
+        term_duration=term.duration if term else None,
+        term_unit=term.unit.value if term else None,
+        term_same_day=term is not None and term.same_day,
+    )
 
 
 def read_file(path: Path) -> PublishedFile:

@@ -2,6 +2,7 @@
 
 from shared.events.access import LedgerAnchored
 from shared.events.base import EVENTS, Event, UnknownEventError, parse
+from shared.events.catalogue import ProcedurePublished
 from shared.events.dossier import (
     DossierEvent,
     DossierFiled,
@@ -36,6 +37,7 @@ __all__ = [
     "GrantChanged",
     "LedgerAnchored",
     "PersonChanged",
+    "ProcedurePublished",
     "ResultIssued",
     "UnknownEventError",
     "parse",

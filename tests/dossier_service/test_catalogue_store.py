@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from dossier_service.announce_catalogue import announce
 from dossier_service.catalogue import own_procedures
 from dossier_service.catalogue.procedure import Procedure
 from dossier_service.seed import seed
@@ -207,3 +209,56 @@ async def test_service_takes_no_file_that_nobody_named(own_desk: Desk) -> None:
     assert own_desk.settings.published_procedures is None
     await seed(own_desk.settings)
     assert await own_desk.rows("SELECT count(*) FROM procedure") == [(len(own_procedures()),)]
+
+
+ANNOUNCED = (
+    "SELECT convert_from(value, 'UTF8')::json FROM outbox"
+    " WHERE headers ->> 'ce_type' = 'catalogue.procedure.published.v1' ORDER BY position"
+)
+
+
+async def announced(desk: Desk) -> list[dict[str, Any]]:
+    return [row[0] for row in await desk.rows(ANNOUNCED)]
+
+
+async def test_what_is_published_is_announced_with_its_longest_term(own_desk: Desk) -> None:
+    seeded = await announced(own_desk)
+    assert {each["code"] for each in seeded} == own_procedures().keys()
+    await put(own_desk, longer(), own_procedures()[BIRTH])
+    (event,) = (await announced(own_desk))[len(seeded) :]
+    assert {name: event[name] for name in ("code", "version", "active", "levels")} == {
+        "code": SEAL,
+        "version": 2,
+        "active": True,
+        "levels": list(own_procedures()[SEAL].levels),
+    }
+    term = [event[f"term_{name}"] for name in ("duration", "unit", "same_day")]
+    assert term == [5, "working_day", False]
+
+
+async def test_announcement_needs_the_publication(own_desk: Desk) -> None:
+    before = await announced(own_desk)
+    async with own_desk.sessions() as session:
+        await publish(session, [longer()], now=NOW)
+        await session.rollback()
+    assert await announced(own_desk) == before
+
+
+async def test_catalogue_that_was_published_before_is_announced_once_when_seeded_again(
+    own_desk: Desk,
+) -> None:
+    seeded = await announced(own_desk)
+    async with own_desk.sessions.begin() as session:
+        await session.execute(text("DELETE FROM outbox"))
+    await seed(own_desk.settings)
+    await seed(own_desk.settings)
+    again = await announced(own_desk)
+    assert len(again) == len(seeded)
+    assert {each["code"]: each for each in again} == {each["code"]: each for each in seeded}
+
+
+async def test_catalogue_is_announced_again_by_a_command(own_desk: Desk) -> None:
+    seeded = await announced(own_desk)
+    assert await announce(own_desk.settings) == len(seeded) > 0
+    again = (await announced(own_desk))[len(seeded) :]
+    assert {each["code"]: each for each in again} == {each["code"]: each for each in seeded}

@@ -35,9 +35,10 @@ def test_topic_has_as_many_copies_as_there_are_brokers_up_to_three(
         ("dossier.events.v1.dead", 1, 90 * DAY),
         ("access.records.v1", 6, -1),
         ("access.records.v1.dead", 1, 90 * DAY),
+        ("catalogue.events.v1", 6, -1),
     ],
 )
-def test_events_are_kept_a_week_and_anchors_of_the_ledger_for_ever(
+def test_events_are_kept_a_week_and_anchors_and_the_catalogue_for_ever(
     name: str, partitions: int, kept: int
 ) -> None:
     wanted = TOPIC_TABLE[name].wanted(name, 1)

@@ -1,0 +1,30 @@
+"""What the catalogue of procedures publishes."""
+
+from datetime import datetime
+from typing import ClassVar
+
+from shared.events.base import Event
+
+
+class ProcedurePublished(Event):
+    """A procedure as it is in force from `at` on; the same version may be announced again.
+
+    `code` is national or localised, `owner` an agency, `levels` where it is handled. A procedure
+    that is not `active` takes no new dossier. Its longest term in any channel (QĐ 766, remark to
+    2.1) is a number of hours, days, working days or months, see `shared.deadlines.Unit`; None where
+    none is published.
+    """
+
+    event_type: ClassVar[str] = "catalogue.procedure.published.v1"
+    topic: ClassVar[str] = "catalogue.events.v1"
+    key: ClassVar[str] = "code"
+
+    code: str
+    version: int
+    at: datetime
+    active: bool
+    owner: str | None
+    levels: list[str]
+    term_duration: int | None
+    term_unit: str | None
+    term_same_day: bool

@@ -9,8 +9,12 @@ from fastapi import Depends
 VIET_NAM: Final = ZoneInfo("Asia/Ho_Chi_Minh")
 
 
-async def now() -> datetime:
+def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+async def now() -> datetime:
+    return utc_now()
 
 
 def day_in_viet_nam(moment: datetime) -> date:

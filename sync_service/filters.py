@@ -5,7 +5,18 @@ from typing import Annotated, Any
 
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import ColumnElement, and_, bindparam, select
+from sqlalchemy import (
+    ColumnElement,
+    Date,
+    SQLColumnExpression,
+    and_,
+    bindparam,
+    case,
+    false,
+    func,
+    or_,
+    select,
+)
 
 from shared.auth import Right
 from shared.events.codes import (
@@ -19,6 +30,7 @@ from shared.events.codes import (
 from shared.pagination import MOST, Cursor, PageQuery
 from shared.reading import IsoDay
 from sync_service.agencies import covers
+from sync_service.milestones import REQUEST
 from sync_service.models import Agency, NationalDossier, Party, PendingParty
 from sync_service.standings import VIET_NAM
 
@@ -49,7 +61,9 @@ class DossierFilter(BaseModel):
     channel: Channel | None = None
     received_from: IsoDay | None = None
     received_to: IsoDay | None = None
-    overdue: bool | None = Field(None, description="open and past its due day")
+    overdue: bool | None = Field(
+        None, description="open and late; while it waits for papers, late when they were requested"
+    )
     limit: int = Field(50, ge=1, le=MOST, description="how many at most")
     after: Cursor | None = Field(None, description="`next` of the page before")
 
@@ -102,18 +116,25 @@ class DossierFilter(BaseModel):
         if self.procedure is not None and self.procedure != national_code(self.procedure):
             conditions.append(dossier.procedure == self.procedure)
         if self.overdue is not None:
-            conditions.append(_overdue(today) if self.overdue else ~_overdue(today))
+            conditions.append(overdue(today) if self.overdue else ~overdue(today))
         return conditions
 
 
-def _overdue(today: date) -> ColumnElement[bool]:
+def overdue(today: date) -> ColumnElement[bool]:
+    """Open and late as of a day: what the indicators count as `open_late`, see `tallies`.
+
+    Never NULL: all others are open in time, have ended, have no due date or were not received.
+    """
     dossier = NationalDossier
-    return and_(
-        dossier.ended_at.is_(None),
-        dossier.received_at.is_not(None),
-        dossier.due_at.is_not(None),
-        dossier.due_at < begin_of(today),
-    )
+    due = func.coalesce(dossier.due_at, dossier.latest_at)
+    late_at_request = or_(dossier.requests > 1, vn_date(dossier.requested_at) > vn_date(due))
+    is_late = case((dossier.status == REQUEST.value, late_at_request), else_=due < begin_of(today))
+    is_open = and_(dossier.ended_at.is_(None), dossier.received_at.is_not(None))
+    return and_(is_open, func.coalesce(is_late & due.is_not(None), false()))
+
+
+def vn_date(instant: SQLColumnExpression[Any]) -> ColumnElement[date]:
+    return func.timezone(VIET_NAM.key, instant).cast(Date)
 
 
 Wanted = Annotated[DossierFilter, Query()]

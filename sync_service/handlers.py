@@ -5,8 +5,10 @@ from shared.events import (
     DossierMoved,
     DossierProgressed,
     FeePaid,
+    ProcedurePublished,
     ResultIssued,
 )
+from sync_service.catalogue import project_procedures
 from sync_service.projections import project_agencies, project_dossiers
 
 HANDLERS: Handlers = {
@@ -16,4 +18,5 @@ HANDLERS: Handlers = {
     DossierProgressed: [project_dossiers],
     FeePaid: [project_dossiers],
     ResultIssued: [project_dossiers],
+    ProcedurePublished: [project_procedures],
 }

@@ -1,6 +1,7 @@
 from fastapi import FastAPI
 
 from shared.app import create_service
+from sync_service.lanes import open_lanes
 from sync_service.routes import dossiers, indicators
 from sync_service.settings import Settings
 
@@ -11,4 +12,5 @@ def create_app(settings: Settings) -> FastAPI:
         title="National view of dossiers: status sync and indicators",
         prefix="/sync/v1",
         routers=[dossiers.router, indicators.router],
+        resources=open_lanes,
     )

@@ -17,7 +17,11 @@ ENDS: Final[tuple[Collection[int], ...]] = (
 
 
 class Line(NamedTuple):
+    """What a word says of the status; lines are ordered as the words are."""
+
     at: datetime
+    version: int
+    digest: int
     status: int
 
 
@@ -45,7 +49,7 @@ def milestones(lines: Iterable[Line]) -> Milestones:
 
 
 def _ended_at(in_order: Sequence[Line]) -> datetime | None:
-    reopened = max((line.at for line in in_order if line.status not in ENDED), default=None)
-    since = [line for line in in_order if reopened is None or line.at > reopened]
+    last_open = max((n for n, line in enumerate(in_order) if line.status not in ENDED), default=-1)
+    since = in_order[last_open + 1 :]
     told = (line.at for statuses in ENDS for line in since if line.status in statuses)
     return next(told, None)

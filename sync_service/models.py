@@ -1,6 +1,6 @@
 """The national view of dossiers: where each stands, its timeline, its parties, the tallies."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import BigInteger, DateTime, Index, SmallInteger, Table, func, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -37,6 +37,10 @@ class NationalDossier(Base):
     due_at: Mapped[datetime | None]
     latest_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    facts_time: Mapped[datetime]
+    facts_version: Mapped[int] = mapped_column(BigInteger)
+    facts_digest: Mapped[int] = mapped_column(BigInteger)
+    reopened_time: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     requests: Mapped[int] = mapped_column(SmallInteger)
     requested_at: Mapped[datetime | None]
@@ -66,7 +70,10 @@ class NationalDossier(Base):
 
 
 class TimelineEntry(Base):
-    """What happened to a dossier, in the order of its time; rows are only ever added."""
+    """A word told of a dossier; rows are only ever added.
+
+    `version` and `digest` order the words of one time, as in `standings.Standing`.
+    """
 
     __tablename__ = "dossier_event"
 
@@ -77,6 +84,8 @@ class TimelineEntry(Base):
     # The step, the reason or the result, as a code; empty where there is none.
     detail: Mapped[str] = mapped_column(primary_key=True)
     source: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    digest: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     taken_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -128,6 +137,16 @@ class HeardHour(Base):
     hour: Mapped[datetime] = mapped_column(primary_key=True)
 
 
+class AgencyRhythm(Base):
+    """When an agency's system last pushed, and its longest pause in the 28 days before."""
+
+    __tablename__ = "agency_rhythm"
+
+    agency: Mapped[str] = mapped_column(primary_key=True)
+    last_hour: Mapped[datetime]
+    longest_pause: Mapped[timedelta | None]
+
+
 class Agency(Base):
     """As the registry tells it; without a name while only dossiers have named it.
 
@@ -141,8 +160,22 @@ class Agency(Base):
     version: Mapped[int] = mapped_column(BigInteger)
     name: Mapped[str | None]
     level: Mapped[str | None] = mapped_column(index=True)
+    valid_from: Mapped[date | None]
     valid_to: Mapped[date | None]
     successor: Mapped[str | None]
+
+
+class Procedure(Base):
+    """What the catalogue published last of a procedure; without a term none is published."""
+
+    __tablename__ = "procedure"
+
+    code: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(BigInteger)
+    active: Mapped[bool]
+    term_duration: Mapped[int | None]
+    term_unit: Mapped[str | None]
+    term_same_day: Mapped[bool | None]
 
 
 class TallyCell(Base):

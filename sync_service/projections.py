@@ -16,6 +16,7 @@ from sqlalchemy import Delete, Select, delete, literal, select, text
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.clock import utc_now
 from shared.events import (
     AgencyChanged,
     DossierEvent,
@@ -45,16 +46,16 @@ STANDING = (*Standing.__slots__, "national_procedure", "opened_at", "deciding")
 PLACE = ("agency", "opened_at", "code")
 PARTY = (*PLACE, "national_procedure", "channel", "deciding")
 AGENCY = ("code", "above", "version")
-REGISTERED = (*AGENCY, "name", "level", "valid_to", "successor")
+REGISTERED = (*AGENCY, "name", "level", "valid_from", "valid_to", "successor")
 
 
 async def project_dossiers(session: AsyncSession, events: Sequence[DossierEvent]) -> None:
     """Our own dossiers. A late event still gets its line; the standing keeps the newest."""
     codes = {event.code for event in events}
     before = await lock_standings(session, codes)
-    after = dict(before)
+    after, now = dict(before), utc_now()
     for event in events:
-        told = own(event)
+        told = own(event, now)
         if newer_own(after.get(event.code), told):
             after[event.code] = told
     entries = [_entry(event) for event in events]
@@ -74,7 +75,7 @@ def _entry(event: DossierEvent) -> Entry:
         case _:
             detail = ""
     kind = event.event_type.removeprefix("dossier.").removesuffix(".v1")
-    return Entry(event.code, event.at, kind, event.status, detail, OWN)
+    return Entry(event.code, event.at, kind, event.status, detail, OWN, event.version, 0)
 
 
 async def lock_standings(session: AsyncSession, codes: Collection[str]) -> dict[str, Standing]:
@@ -129,7 +130,7 @@ async def _milestones(
         lines |= await store.told_before(session, known)
     for entry in entries:
         if entry.code in dated and entry.source == after[entry.code].source:
-            lines[entry.code].append(Line(entry.at, entry.status))
+            lines[entry.code].append(Line(entry.at, entry.version, entry.digest, entry.status))
     return {code: milestones(each) for code, each in lines.items()}
 
 
@@ -225,10 +226,8 @@ async def project_agencies(session: AsyncSession, events: Sequence[AgencyChanged
         code = today_form(event.code)
         if code not in newest or newest[code].version < event.version:
             newest[code] = event
-    rows = [
-        (code, lineage(code)[1], each.version, each.name, each.level, each.valid_to, each.successor)
-        for code, each in sorted(newest.items())
-    ]
+    told = attrgetter(*REGISTERED[len(AGENCY) - 1 :])
+    rows = [(code, lineage(code)[1], *told(each)) for code, each in sorted(newest.items())]
     await session.execute(_registering(), columns(Agency, REGISTERED, rows))
 
 

@@ -23,17 +23,20 @@ MOST_SHOWN = 100
 _ALIKE: Final = text(
     f"""
     WITH request AS (
-        SELECT line.code, count(DISTINCT line.at) AS times, min(line.at) AS first
+        SELECT line.code, min(line.at) AS first,
+            count(DISTINCT (line.at, line.version, line.digest)) AS times
         FROM dossier_event AS line
             JOIN national_dossier AS of ON of.code = line.code AND of.source = line.source
         WHERE line.status = 5 AND 5 IS DISTINCT FROM (
             SELECT before.status FROM dossier_event AS before
             WHERE before.code = line.code AND before.source = line.source
-                AND (before.at, before.status) < (line.at, line.status)
-            ORDER BY before.at DESC, before.status DESC LIMIT 1)
+                AND (before.at, before.version, before.digest, before.status)
+                    < (line.at, line.version, line.digest, line.status)
+            ORDER BY before.at DESC, before.version DESC, before.digest DESC, before.status DESC
+            LIMIT 1)
         GROUP BY 1),
     dossier AS (
-        SELECT received_by, decided_by, channel, national_procedure AS procedure,
+        SELECT received_by, decided_by, channel, status, national_procedure AS procedure,
             (received_at AT TIME ZONE 'Asia/Ho_Chi_Minh')::date AS received_on,
             (coalesce(due_at, latest_at) AT TIME ZONE 'Asia/Ho_Chi_Minh')::date AS due_on,
             (ended_at AT TIME ZONE 'Asia/Ho_Chi_Minh')::date AS ended_on,
@@ -45,7 +48,7 @@ _ALIKE: Final = text(
             WHEN due_on IS NULL THEN {Handling.ENDED_WITHOUT_DUE.value}
             WHEN ended_on <= due_on THEN {Handling.ENDED_IN_TIME.value}
             WHEN ended_on > due_on THEN {Handling.ENDED_LATE.value}
-            WHEN times IS NULL THEN {Handling.OPEN.value}
+            WHEN status <> 5 OR times IS NULL THEN {Handling.OPEN.value}
             WHEN times > 1 OR requested_on > due_on THEN {Handling.REQUESTED_LATE.value}
             ELSE {Handling.REQUESTED_IN_TIME.value} END AS outcome
         FROM dossier)

@@ -16,6 +16,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from shared.deadlines import Term, due_at
 from shared.events.codes import (
     ENDED,
     AgencyCode,
@@ -25,7 +26,7 @@ from shared.events.codes import (
     ProcedureCode,
 )
 from shared.reading import Body, IsoInstant, Number
-from sync_service.standings import Outcome, Standing
+from sync_service.standings import Outcome, Standing, digest_content
 
 MOST_ROWS = 1_000
 # Reached only after reception (domain rules of the ten statuses).
@@ -37,7 +38,6 @@ OWN_RULES: Final[Mapping[str, LiteralString]] = MappingProxyType(
     {
         "received_at_missing": "a dossier of this status was received: give received_at",
         "finished_but_open": "a dossier of this status is not finished: leave out finished_at",
-        "finished_before_received": "finished_at must not lie before received_at",
     }
 )
 
@@ -51,6 +51,10 @@ class Row(Body):
     code: DossierCode
     status: Annotated[DossierStatus, Strict(strict=False), Number]
     source_time: IsoInstant = Field(description="when the sending system wrote this state")
+
+    @property
+    def instants(self) -> Mapping[str, datetime | None]:
+        return {"source_time": self.source_time}
 
 
 class DossierRow(Row):
@@ -79,17 +83,25 @@ class DossierRow(Row):
             broken = "received_at_missing"
         elif self.finished_at and self.status not in ENDED:
             broken = "finished_but_open"
-        elif self.finished_at and self.received_at and self.finished_at < self.received_at:
-            broken = "finished_before_received"
         if broken:
             raise PydanticCustomError(broken, OWN_RULES[broken])
         return self
 
-    def standing(self, source: str, version: int) -> Standing:
+    @property
+    def instants(self) -> Mapping[str, datetime | None]:
+        names = "source_time", "filed_at", "received_at", "due_at", "finished_at"
+        return {name: getattr(self, name) for name in names}
+
+    def standing(self, source: str, longest_term: Term | None) -> Standing:
+        """Return the dossier as this row alone tells it.
+
+        Without a due date it is judged by the longest term of its procedure (QĐ 766, 2.1).
+        """
+        started = None if self.due_at else self.received_at
         return Standing(
             code=self.code,
             source=source,
-            version=version,
+            version=1,
             source_time=self.source_time,
             source_version=self.version,
             procedure=self.procedure,
@@ -101,9 +113,17 @@ class DossierRow(Row):
             filed_at=self.filed_at,
             received_at=self.received_at,
             due_at=self.due_at,
-            latest_at=None,
+            latest_at=due_at(started, longest_term) if started else None,
             finished_at=self.finished_at,
+            facts_time=self.source_time,
+            facts_version=self.version,
+            facts_digest=self._digest(),
         )
+
+    def _digest(self) -> int:
+        agencies = self.helped_by, self.received_by, self.decided_by
+        instants = self.filed_at, self.received_at, self.due_at, self.finished_at
+        return digest_content((self.procedure, self.channel, self.status, *agencies, *instants))
 
 
 class ProgressRow(Row):

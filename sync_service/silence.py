@@ -8,11 +8,11 @@ holidays that it always keeps are no silence.
 from datetime import datetime, timedelta
 
 from prometheus_client import Gauge
-from sqlalchemy import and_, delete, func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import delete, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from sync_service.models import Agency, HeardHour
+from sync_service.models import Agency, AgencyRhythm, HeardHour
+from sync_service.standings import vn_day
 
 KEPT = timedelta(days=28)
 # What an agency is allowed beyond its longest pause, and one that has shown no rhythm yet.
@@ -23,27 +23,38 @@ AGENCY_SILENT = Gauge(
 )
 
 
+# The rhythm is reckoned anew with the first push of an hour, from the hours of this agency alone.
+_NOTE = text(
+    """
+    WITH new AS (
+        INSERT INTO heard_hour (agency, hour) VALUES (:agency, :hour)
+        ON CONFLICT DO NOTHING RETURNING agency, hour)
+    INSERT INTO agency_rhythm (agency, last_hour, longest_pause)
+    SELECT agency, max(hour), max(hour - before) FROM (
+        SELECT agency, hour, lag(hour) OVER (ORDER BY hour) AS before FROM (
+            SELECT agency, hour FROM new
+            UNION
+            SELECT heard.agency, heard.hour FROM new JOIN heard_hour AS heard
+                ON heard.agency = new.agency AND heard.hour >= new.hour - CAST(:kept AS interval)
+        ) AS hours) AS pauses
+    GROUP BY agency
+    ON CONFLICT (agency) DO UPDATE
+        SET last_hour = excluded.last_hour, longest_pause = excluded.longest_pause
+    """
+)
+
+
 async def note_heard(session: AsyncSession, agency: str, now: datetime) -> None:
     hour = now.replace(minute=0, second=0, microsecond=0)
-    await session.execute(
-        insert(HeardHour).values(agency=agency, hour=hour).on_conflict_do_nothing()
-    )
+    await session.execute(_NOTE, {"agency": agency, "hour": hour, "kept": KEPT})
 
 
 async def silent_agencies(session: AsyncSession, now: datetime) -> dict[str, timedelta]:
-    """How long each agency beyond its rhythm has been silent."""
-    following = func.lead(HeardHour.hour).over(
-        partition_by=HeardHour.agency, order_by=HeardHour.hour
-    )
-    # Who was dissolved or merged has nothing more to say.
-    gone = select(Agency.code).where(Agency.code == HeardHour.agency, Agency.valid_to < now.date())
-    hours = (
-        select(HeardHour.agency, HeardHour.hour, following.label("following"))
-        .where(~gone.exists())
-        .subquery()
-    )
-    longest = func.max(hours.c.following - hours.c.hour)
-    query = select(hours.c.agency, func.max(hours.c.hour), longest).group_by(hours.c.agency)
+    """How long each agency beyond its rhythm has been silent; one row for each agency is read."""
+    rhythm = AgencyRhythm
+    # An agency that was dissolved or merged has nothing more to say.
+    closed = select(Agency.code).where(Agency.code == rhythm.agency, Agency.valid_to < vn_day(now))
+    query = select(rhythm.agency, rhythm.last_hour, rhythm.longest_pause).where(~closed.exists())
     pauses = {agency: (now - last, known) for agency, last, known in await session.execute(query)}
     return {agency: pause for agency, (pause, known) in pauses.items() if is_silent(pause, known)}
 
@@ -60,11 +71,5 @@ async def measure(session: AsyncSession, now: datetime) -> None:
 
 
 async def forget(session: AsyncSession, now: datetime) -> None:
-    """What is older than the rhythm looks back, but for the last hour of each agency."""
-    later = HeardHour.__table__.alias()
-    there_is_later = (
-        select(1)
-        .where(and_(later.c.agency == HeardHour.agency, later.c.hour > HeardHour.hour))
-        .exists()
-    )
-    await session.execute(delete(HeardHour).where(HeardHour.hour < now - KEPT, there_is_later))
+    """Delete the hours that no rhythm looks back to."""
+    await session.execute(delete(HeardHour).where(HeardHour.hour < now - KEPT))

@@ -1,19 +1,32 @@
 """Where a dossier stands in the national view, and which of two tellings holds. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
+from hashlib import blake2b
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
+import orjson
+
+from shared.dossier_times import find_time_faults
 from shared.events import DossierStanding
 from shared.events.codes import ENDED, Channel, DossierStatus, national_code
+from shared.statuses import permitted
 from sync_service.agencies import COUNTRY, lineage
 
 VIET_NAM: Final = ZoneInfo("Asia/Ho_Chi_Minh")
 
 # Who tells of the dossiers of this mesh. No client can bear the name: they have no slash.
 OWN: Final = "/dossier_service"
+
+# A clock of ours that runs fast is put right within a day, and its events count until then.
+OWN_CLOCK_SLACK: Final = timedelta(days=1)
+
+# The version of each progress row: it follows every full row of its second, since systems push a
+# dossier and its progress with one and the same time.
+PROGRESS_VERSION: Final = 2**62 + 1
 
 
 class Outcome(StrEnum):
@@ -39,10 +52,16 @@ class Refusal:
 class Standing:
     """A row of the national view.
 
-    `source` alone may tell of the dossier. `version` counts what it told; `source_time` and, among
-    equal times, `source_version` order what another system told. `finished_at` is what was told,
-    `ended_at` what counts; `requests` for supplements were made, the first one at `requested_at`:
-    these three follow from the timeline, see `milestones`.
+    `source` alone may tell of the dossier. `version` counts the words that it told; a word is a
+    full row or a progress row, and a repeated word is one word. Words are ordered by their time,
+    their version and, among full rows, the digest of their content; progress rows of one time by
+    their status. `source_time` and `source_version` are those of the last word: it gives the
+    status. `facts_time`, `facts_version` and `facts_digest` are those of the last full row: it
+    gives all other facts. `reopened_time` is that of the last progress row with an open status.
+
+    `finished_at` is the end that the last full row gives, None where the dossier was reopened
+    since. `ended_at` is the end that counts; `requests` for supplements were made, the first one
+    at `requested_at`: these three follow from the timeline, see `milestones`.
     """
 
     code: str
@@ -61,12 +80,20 @@ class Standing:
     due_at: datetime | None
     latest_at: datetime | None
     finished_at: datetime | None
+    facts_time: datetime
+    facts_version: int
+    facts_digest: int
+    reopened_time: datetime | None = None
     ended_at: datetime | None = None
     requests: int = 0
     requested_at: datetime | None = None
 
     @property
-    def order(self) -> tuple[datetime, int]:
+    def facts_order(self) -> tuple[datetime, int, int]:
+        return self.facts_time, self.facts_version, self.facts_digest
+
+    @property
+    def status_order(self) -> tuple[datetime, int]:
         return self.source_time, self.source_version
 
     @property
@@ -82,25 +109,55 @@ class Standing:
     def has_ended(self) -> bool:
         return self.status in ENDED
 
-    def says_the_same(self, other: "Standing") -> bool:
-        told = replace(self, version=other.version, ended_at=other.ended_at)
-        return replace(told, requests=other.requests, requested_at=other.requested_at) == other
-
     def parties(self) -> frozenset[str]:
         """Every agency that has a part in it, and all agencies above them."""
         codes = (self.helped_by, self.received_by, self.decided_by)
         return frozenset(each for code in codes if code for each in lineage(code)) - {COUNTRY}
 
-    def at_status(self, status: int, source_time: datetime) -> "Standing":
-        """As a progress row tells it; a dossier taken up again is no longer finished."""
-        return replace(
-            self,
+    def with_one_more_word(self) -> "Standing":
+        return replace(self, version=self.version + 1)
+
+    def with_facts_of(self, row: "Standing") -> "Standing":
+        """Return the dossier after a full row that is later than the last one.
+
+        The row is a standing of its own, as if the dossier were new. A later word keeps its say
+        of the status, and a reopening since then keeps the dossier open.
+        """
+        is_reopened = self.reopened_time is not None and self.reopened_time >= row.facts_time
+        merged = replace(
+            row,
             version=self.version + 1,
-            status=status,
-            source_time=source_time,
-            source_version=self.source_version if source_time == self.source_time else 0,
-            finished_at=self.finished_at if status in ENDED else None,
+            finished_at=None if is_reopened else row.finished_at,
+            reopened_time=self.reopened_time,
+            ended_at=self.ended_at,
+            requests=self.requests,
+            requested_at=self.requested_at,
         )
+        if self.status_order <= row.status_order:
+            return merged
+        return replace(
+            merged,
+            status=self.status,
+            source_time=self.source_time,
+            source_version=self.source_version,
+        )
+
+    def is_superseded_by(self, status: int, time: datetime) -> bool:
+        """Return whether a progress row is the last word on the status, or equals it."""
+        return (time, PROGRESS_VERSION, status) >= (*self.status_order, self.status)
+
+    def with_progress(self, status: int, time: datetime) -> "Standing":
+        """Return the dossier after a progress row; one that is reopened is no longer finished."""
+        moved = self.with_one_more_word()
+        if status not in ENDED:
+            moved = replace(
+                moved,
+                reopened_time=max(time, self.reopened_time or time),
+                finished_at=None if time >= self.facts_time else self.finished_at,
+            )
+        if not self.is_superseded_by(status, time):
+            return moved
+        return replace(moved, status=status, source_time=time, source_version=PROGRESS_VERSION)
 
     def synced(self) -> dict[str, object]:
         """The fields of the event that tells of it."""
@@ -109,7 +166,7 @@ class Standing:
 
 
 class Entry(NamedTuple):
-    """One line of a timeline."""
+    """One word, as a line of a timeline; `version` and `digest` order the words of one time."""
 
     code: str
     at: datetime
@@ -117,10 +174,30 @@ class Entry(NamedTuple):
     status: int
     detail: str
     source: str
+    version: int
+    digest: int
 
 
-def own(event: DossierStanding) -> Standing:
-    """As our dossier service tells it; raises ValueError where a code or number is none."""
+def digest_content(content: tuple[str | int | datetime | None, ...]) -> int:
+    """Return a number by which full rows of one time and one version are ordered.
+
+    It depends on the content alone: neither on the arrival nor on how an instant is written.
+    """
+    plain = [each.timestamp() if isinstance(each, datetime) else each for each in content]
+    digest = blake2b(orjson.dumps(plain), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+def own(event: DossierStanding, now: datetime) -> Standing:
+    """As our dossier service tells it.
+
+    Raises ValueError where a code or number is none, or its instants cannot be true. They are held
+    against the time of the event: a service whose clock runs fast loses no dossier.
+    """
+    if event.at > now + OWN_CLOCK_SLACK:
+        raise ValueError("the event lies more than a day ahead: the clock of its service is wrong")
+    if faults := list(find_time_faults(_instants(event), event.at)):
+        raise ValueError("; ".join(fault.detail for fault in faults))
     standing = Standing(
         code=event.code,
         source=OWN,
@@ -138,10 +215,18 @@ def own(event: DossierStanding) -> Standing:
         due_at=event.due_at,
         latest_at=event.latest_at,
         finished_at=event.finished_at,
+        facts_time=event.at,
+        facts_version=event.version,
+        facts_digest=0,
     )
     standing.parties()
     national_code(standing.procedure)
     return standing
+
+
+def _instants(event: DossierStanding) -> Mapping[str, datetime | None]:
+    names = "filed_at", "received_at", "due_at", "finished_at"
+    return {name: getattr(event, name) for name in names}
 
 
 def newer_own(current: Standing | None, told: Standing) -> bool:
@@ -155,17 +240,14 @@ def judge(current: Standing | None, told: Standing) -> Outcome | Refusal:
         return Outcome.ACCEPTED
     if refusal := other_authority(current, told.source):
         return refusal
-    if told.order < current.order:
-        return Outcome.STALE
-    if told.order > current.order:
-        return Outcome.UPDATED
-    if told.says_the_same(current):
+    if told.facts_order == current.facts_order:
         return Outcome.DUPLICATE
-    return Refusal(
-        "same_time_other_content",
-        "Another row with this source_time was taken: send the change with a later source_time, "
-        "or with a higher version.",
-    )
+    return Outcome.UPDATED if told.facts_order > current.facts_order else Outcome.STALE
+
+
+def breaks_transitions(before: int, after: int) -> bool:
+    """Return whether the table of transitions does not permit it; the same status is progress."""
+    return before != after and after not in permitted(DossierStatus(before), before=None)
 
 
 def other_authority(current: Standing, source: str) -> Refusal | None:

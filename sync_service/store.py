@@ -57,16 +57,17 @@ async def told_before(
     """The lines of their timelines that came from their own source, by code."""
     told: dict[str, list[Line]] = {}
     sources = columns(TimelineEntry, _TELLER, ((each.code, each.source) for each in standings))
-    for code, at, status in await session.execute(_told_before(), sources):
-        told.setdefault(code, []).append(Line(at, status))
+    for code, at, version, digest, status in await session.execute(_told_before(), sources):
+        told.setdefault(code, []).append(Line(at, version, digest, status))
     return told
 
 
 @cache
-def _told_before() -> Select[str, datetime, int]:
+def _told_before() -> Select[str, datetime, int, int, int]:
     entry, teller = TimelineEntry, given(TimelineEntry, *_TELLER)
     same = and_(entry.code == teller.c.code, entry.source == teller.c.source)
-    return select(entry.code, entry.at, entry.status).join(teller, same)
+    lines = select(entry.code, entry.at, entry.version, entry.digest, entry.status)
+    return lines.join(teller, same)
 
 
 async def known_entries(session: AsyncSession, entries: Collection[Entry]) -> set[Entry]:
@@ -124,7 +125,9 @@ async def dossier(session: AsyncSession, right: Right, code: str) -> NationalDos
 
 async def timeline(session: AsyncSession, code: str) -> Sequence[TimelineEntry]:
     entry = TimelineEntry
-    query = select(entry).where(entry.code == code).order_by(entry.at, entry.taken_at, entry.status)
+    words = entry.at, entry.version, entry.digest, entry.status
+    query = select(entry).where(entry.code == code)
+    query = query.order_by(*words, entry.kind, entry.detail, entry.source)
     return (await session.scalars(query)).all()
 
 
@@ -187,13 +190,11 @@ def _of_each(reach: Sequence[str], of: Seen, newest: Select[datetime, str], limi
     return merged.order_by(*(each.desc() for each in both)).limit(limit).subquery()
 
 
-async def take_held(
-    session: AsyncSession, source: str, codes: Collection[str]
-) -> Sequence[HeldProgress]:
-    """What was held for dossiers that have now come, in the order of its time; no longer held."""
+async def take_held(session: AsyncSession, codes: Collection[str]) -> Sequence[HeldProgress]:
+    """Progress of dossiers that have now come, by any client; no longer held."""
     held = HeldProgress
-    taken = delete(held).where(held.source == source, held.code == _texts(codes)).returning(held)
-    return sorted(await session.scalars(taken), key=lambda each: (each.at, each.held_at))
+    taken = delete(held).where(held.code == _texts(codes)).returning(held)
+    return (await session.scalars(taken)).all()
 
 
 async def drop_held(session: AsyncSession, days: int) -> int:

@@ -8,15 +8,16 @@ number of dossiers; and a change of a dossier is -1 in its old cells and +1 in i
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from enum import IntEnum
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from sync_service.agencies import lineage
+from sync_service.milestones import REQUEST
 from sync_service.standings import Standing, vn_day
 
 ALL_PROCEDURES: Final = ""
@@ -42,9 +43,28 @@ class Handling(IntEnum):
     ENDED_IN_TIME = 2
     ENDED_LATE = 3
     ENDED_WITHOUT_DUE = 4
-    # Open, but judged by its requests for supplements: no day to come changes it.
+    # Waits for supplements: while it waits, no day to come changes it.
     REQUESTED_IN_TIME = 5
     REQUESTED_LATE = 6
+
+
+class Judged(Protocol):
+    """What decides whether a dossier is in time: a standing, or its row."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def received_at(self) -> datetime | None: ...
+    @property
+    def due_at(self) -> datetime | None: ...
+    @property
+    def latest_at(self) -> datetime | None: ...
+    @property
+    def ended_at(self) -> datetime | None: ...
+    @property
+    def requests(self) -> int: ...
+    @property
+    def requested_at(self) -> datetime | None: ...
 
 
 class Cell(NamedTuple):
@@ -85,11 +105,11 @@ def counted(standing: Standing | None) -> tuple[Counted, ...]:
     return (one,)
 
 
-def handling(standing: Standing) -> tuple[Handling, date | None]:
+def handling(standing: Judged) -> tuple[Handling, date | None]:
     """With the due day of an open dossier only: whether that is in time changes with the day.
 
-    An open one with one request for supplements is judged at the time of that request; with more
-    of them it is late (QĐ 766, 2.1).
+    While it waits for supplements it is judged at the time of the request, and is late where it was
+    requested before (QĐ 766, 2.1). `filters.overdue` says the same of one day.
     """
     due = standing.due_at or standing.latest_at
     due_on = vn_day(due) if due else None
@@ -98,10 +118,17 @@ def handling(standing: Standing) -> tuple[Handling, date | None]:
     if standing.ended_at:
         in_time = vn_day(standing.ended_at) <= due_on
         return (Handling.ENDED_IN_TIME if in_time else Handling.ENDED_LATE), None
-    if standing.requested_at is None:
+    if standing.status != REQUEST or standing.requested_at is None:
         return Handling.OPEN, due_on
     in_time = standing.requests == 1 and vn_day(standing.requested_at) <= due_on
     return (Handling.REQUESTED_IN_TIME if in_time else Handling.REQUESTED_LATE), None
+
+
+def is_overdue(standing: Judged, today: date) -> bool:
+    """Return whether the indicators count the dossier as open and late as of today."""
+    outcome, due_on = handling(standing)
+    is_late = outcome is Handling.REQUESTED_LATE or (due_on is not None and due_on < today)
+    return standing.received_at is not None and is_late
 
 
 def changes(pairs: Iterable[tuple[Standing | None, Standing]]) -> Mapping[Counted, int]:

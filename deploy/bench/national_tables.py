@@ -10,7 +10,7 @@ _OUTCOME = f"""CASE
     WHEN due_on IS NULL THEN {Handling.ENDED_WITHOUT_DUE.value}
     WHEN ended_on <= due_on THEN {Handling.ENDED_IN_TIME.value}
     WHEN ended_on IS NOT NULL THEN {Handling.ENDED_LATE.value}
-    WHEN requested_on IS NULL THEN {Handling.OPEN.value}
+    WHEN status <> 5 OR requested_on IS NULL THEN {Handling.OPEN.value}
     WHEN requested_on <= due_on THEN {Handling.REQUESTED_IN_TIME.value}
     ELSE {Handling.REQUESTED_LATE.value} END"""
 
@@ -27,17 +27,17 @@ ROWS = {
     "national_dossier": """
         INSERT INTO national_dossier (code, source, version, source_time, source_version,
             procedure, national_procedure, channel, status, helped_by, received_by, decided_by,
-            deciding, filed_at, received_at, opened_at, due_at, finished_at, ended_at, requests,
-            requested_at)
+            deciding, filed_at, received_at, opened_at, due_at, finished_at, facts_time,
+            facts_version, facts_digest, ended_at, requests, requested_at)
         SELECT code, '/dossier_service', version, times[version], version, procedure, procedure,
             channel, status, helped_by, received_by, decided_by, decided_by, filed_at,
-            received_at, coalesce(received_at, filed_at), due_at, ended_at, ended_at,
-            (requested_at IS NOT NULL)::int, requested_at
+            received_at, coalesce(received_at, filed_at), due_at, ended_at,
+            times[version], version, 0, ended_at, (requested_at IS NOT NULL)::int, requested_at
         FROM course""",
     "dossier_event": """
-        INSERT INTO dossier_event (code, at, kind, status, detail, source)
+        INSERT INTO dossier_event (code, at, kind, status, detail, source, version, digest)
         SELECT code, times[step], CASE step WHEN 1 THEN 'filed' ELSE 'moved' END,
-            statuses[step], '', '/dossier_service'
+            statuses[step], '', '/dossier_service', step, 0
         FROM (SELECT *, generate_series(1, version) AS step FROM course) AS stepped""",
     "national_party": _PARTIES.format(table="national_party", which="true"),
     "national_party_pending": _PARTIES.format(
@@ -49,7 +49,7 @@ ROWS = {
             count)
         WITH dated AS (
             SELECT received_by AS receiving, decided_by AS deciding, asked.code AS procedure,
-                channel, {_DAY.format("received_at")} AS received_on,
+                channel, status, {_DAY.format("received_at")} AS received_on,
                 {_DAY.format("nullif(due_at, -1)")} AS due_on,
                 {_DAY.format("nullif(ended_at, -1)")} AS ended_on,
                 {_DAY.format("nullif(requested_at, -1)")} AS requested_on

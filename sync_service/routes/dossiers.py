@@ -12,7 +12,8 @@ from shared.pagination import Page
 from shared.reading import IsoInstant, Router
 from sync_service import store, use_cases
 from sync_service.agencies import today_form
-from sync_service.filters import Wanted, begin_of
+from sync_service.filters import Wanted
+from sync_service.lanes import InLane
 from sync_service.models import NationalDossier, TimelineEntry
 from sync_service.problems import DossierNotFound
 from sync_service.schemas import (
@@ -25,11 +26,12 @@ from sync_service.schemas import (
     TimelineEntryOut,
 )
 from sync_service.standings import vn_day
+from sync_service.tallies import is_overdue
 
 router = Router(prefix="/sync/v1", tags=["national view"])
 
 
-@router.post("/dossiers")
+@router.post("/dossiers", dependencies=[InLane])
 async def push_dossiers(
     body: DossierPush, session: Session, caller: Caller, once: OnceOnly, now: Now
 ) -> PushResults:
@@ -37,7 +39,7 @@ async def push_dossiers(
     return await use_cases.push_dossiers(session, caller, once, body.rows, now)
 
 
-@router.post("/progress")
+@router.post("/progress", dependencies=[InLane])
 async def push_progress(
     body: ProgressPush, session: Session, caller: Caller, once: OnceOnly, now: Now
 ) -> PushResults:
@@ -124,7 +126,7 @@ def _out(row: NationalDossier, names: Mapping[str, str | None], today: date) -> 
         due_at=row.due_at,
         finished_at=row.finished_at,
         ended_at=row.ended_at,
-        overdue=_is_overdue(row, today),
+        overdue=is_overdue(row, today),
     )
 
 
@@ -136,9 +138,3 @@ async def _names(session: AsyncSession, rows: Iterable[NationalDossier]) -> dict
         if code
     }
     return {code: each.name for code, each in (await store.agencies(session, codes)).items()}
-
-
-def _is_overdue(row: NationalDossier, today: date) -> bool:
-    if row.ended_at or row.received_at is None or row.due_at is None:
-        return False
-    return row.due_at < begin_of(today)

@@ -8,6 +8,7 @@ import pytest
 
 from shared.clock import now
 from shared.migrations import upgrade
+from sync_service import projections
 from sync_service.main import create_app
 from sync_service.settings import Settings
 from tests.conftest import Databases
@@ -16,6 +17,12 @@ from tests.serving import calling
 from tests.sync_service.national import National
 
 TODAY = datetime.fromisoformat("2026-11-22T10:00:00+07:00")
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events are projected at the time of the tests, as pushes are taken."""
+    monkeypatch.setattr(projections, "utc_now", lambda: TODAY)
 
 
 @pytest.fixture(scope="session")

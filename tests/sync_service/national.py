@@ -12,7 +12,13 @@ from httpx import AsyncClient, Response
 from sqlalchemy import text
 
 from shared.database import SessionFactory
-from shared.events import DossierEvent, DossierFiled, DossierMoved, DossierProgressed
+from shared.events import (
+    DossierEvent,
+    DossierFiled,
+    DossierMoved,
+    DossierProgressed,
+    ProcedurePublished,
+)
 from sync_service.projections import project_dossiers
 from sync_service.settings import Settings
 from tests.factories import TestAuthority
@@ -83,6 +89,20 @@ def standing(code: str, version: int, status: int, **over: Any) -> dict[str, Any
         "finished_at": None,
     }
     return made | over
+
+
+def published(code: str, days: int | None = 3, version: int = 1) -> ProcedurePublished:
+    return ProcedurePublished(
+        code=code,
+        version=version,
+        at=datetime(2026, 1, 5, tzinfo=UTC),
+        active=True,
+        owner="G15",
+        levels=["commune"],
+        term_duration=days,
+        term_unit=None if days is None else "working_day",
+        term_same_day=False,
+    )
 
 
 @dataclass(frozen=True)

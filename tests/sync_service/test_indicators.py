@@ -47,7 +47,7 @@ def steps(code: str, *told: tuple[str, int]) -> list[dict[str, Any]]:
     ]
 
 
-async def test_open_dossier_with_one_request_for_supplements_is_judged_at_its_time(
+async def test_dossier_that_waits_for_supplements_is_judged_at_the_time_of_its_one_request(
     empty: National,
 ) -> None:
     """All due on the 9th, which is past: today is the 22nd. Status 5 is the request."""
@@ -57,28 +57,28 @@ async def test_open_dossier_with_one_request_for_supplements_is_judged_at_its_ti
     request, late, resumed = ("11-09T18:00", 5), ("11-10T00:30", 5), ("11-12T08:00", 4)
     await empty.progress(
         *steps(a, request),  # in time: on the due day, an hour after the due hour
-        *steps(b, request, resumed),  # in time, though taken up again since
+        *steps(b, request, resumed),  # late: taken up again, it is judged as of today
         *steps(c, late),  # late: the day after in Viet Nam, still the due day in UTC
         *steps(d, ("11-04T08:00", 5), ("11-05T08:00", 4), ("11-06T08:00", 5)),  # late: two
         *steps(e, ("11-04T08:00", 5), ("11-05T08:00", 5)),  # in time: one, told twice
         *steps(f, ("11-04T08:00", 5), resumed, ("11-13T08:00", 9)),  # ended late
     )
-    # G: open and late, nothing was requested. 3 / (3 + 4) = 42.857 %
+    # G: open and late, nothing was requested. 2 / (2 + 5) = 28.571 %
     found = await empty.figure("on_time", period="2026-11")
     assert found["counts"] == {
         "ended_in_time": 0,
         "ended_late": 1,
-        "open_in_time": 3,
-        "open_late": 3,
+        "open_in_time": 2,
+        "open_late": 4,
         "without_due_date": 0,
     }
-    assert (found["value"], found["numerator"], found["denominator"]) == (42.86, 3, 7)
-    # A second request that was told late makes A late: 2 / 7 = 28.571 %
+    assert (found["value"], found["numerator"], found["denominator"]) == (28.57, 2, 7)
+    # A second request that was told late makes A late: 1 / 7 = 14.286 %
     assert await empty.progress(*steps(a, ("11-05T08:00", 5), ("11-06T08:00", 4))) == [
         "stale",
         "stale",
     ]
-    assert (await empty.figure("on_time", period="2026-11"))["value"] == 28.57
+    assert (await empty.figure("on_time", period="2026-11"))["value"] == 14.29
     assert await empty.scalar("SELECT requests FROM national_dossier WHERE code = :g", g=g) == 0
 
 
@@ -88,8 +88,8 @@ async def test_end_of_the_longest_term_stands_in_for_a_missing_due_date(empty: N
     in_time, late, open_late = (new_code("H26.101") for _ in range(3))
     due_later = new_code("H26.101")
     await empty.project(
-        moved(in_time, 2, 9, finished_at=at("11-09 18:00"), **term),
-        moved(late, 2, 9, finished_at=at("11-10 08:00"), **term),
+        moved(in_time, 2, 9, at=at("11-10 08:00"), finished_at=at("11-09 18:00"), **term),
+        moved(late, 2, 9, at=at("11-10 08:00"), finished_at=at("11-10 08:00"), **term),
         moved(open_late, 2, 4, **term),
         moved(due_later, 2, 4, due_at=at("12-01 17:00"), latest_at=latest),  # the due date holds
     )

@@ -116,7 +116,7 @@ async def test_repeated_row_does_not_undo_progress_of_the_same_time(national: Na
     pushed = row(status=2, version=3)
     await national.push(pushed)
     await national.progress(step(pushed["code"], "09:00", 4))
-    assert await national.outcomes(pushed) == ["refused"]
+    assert await national.outcomes(pushed) == ["duplicate"]
     assert (await national.read(pushed["code"]))["status"] == 4
 
 

@@ -1,11 +1,14 @@
 """What other systems push: an answer for each row, one authority, nothing older over newer."""
 
+from datetime import timedelta
 from inspect import iscoroutinefunction
 from typing import Any
 
 import pytest
 
 from shared.clock import now
+from sync_service.catalogue import project_procedures
+from tests.sync_service.conftest import TODAY
 from tests.sync_service.national import (
     DOSSIERS,
     EXTERNAL,
@@ -14,6 +17,7 @@ from tests.sync_service.national import (
     filed,
     moved,
     new_code,
+    published,
     row,
 )
 
@@ -52,16 +56,6 @@ async def test_higher_version_wins_among_rows_of_one_time(national: National) ->
     await national.push(first)
     assert await national.outcomes(first | {"version": 4, "status": 4}) == ["updated"]
     assert await national.outcomes(first | {"version": 3, "status": 5}) == ["stale"]
-
-
-async def test_other_content_for_the_same_time_is_refused_with_the_way_out(
-    national: National,
-) -> None:
-    first = row()
-    await national.push(first)
-    (result,) = await national.push(first | {"status": 5})
-    assert (result["outcome"], result["reason"]) == ("refused", "same_time_other_content")
-    assert "later source_time" in result["detail"]
 
 
 async def test_dossier_of_the_mesh_is_refused(national: National) -> None:
@@ -160,7 +154,16 @@ async def test_procedure_outside_the_right_is_refused(national: National) -> Non
         ({"received_at": None}, "received_at_missing"),
         ({"finished_at": "2026-11-05T08:00:00+07:00"}, "finished_but_open"),
         ({"status": 9, "finished_at": "2026-11-01T08:00:00+07:00"}, "finished_before_received"),
+        ({"received_at": "2026-11-02T07:59:59+07:00"}, "received_before_filed"),
+        ({"due_at": "2026-11-02T08:29:59+07:00"}, "due_before_received"),
+        (
+            {"status": 3, "received_at": None, "finished_at": "2026-11-02T07:59:59+07:00"},
+            "finished_before_filed",
+        ),
         ({"source_time": "2026-11-23T09:00:00+07:00"}, "source_time_ahead"),
+        ({"filed_at": "2199-11-23T09:00:00+07:00"}, "filed_ahead"),
+        ({"received_at": "2199-11-23T09:00:00+07:00"}, "received_ahead"),
+        ({"status": 9, "finished_at": "2030-11-23T09:00:00+07:00"}, "finished_ahead"),
     ],
 )
 async def test_bad_row_is_refused_and_the_others_are_taken(
@@ -171,6 +174,43 @@ async def test_bad_row_is_refused_and_the_others_are_taken(
     assert [result["outcome"] for result in results] == ["accepted", "refused", "accepted"]
     assert results[1]["reason"] == reason
     assert results[1]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("name", "over"),
+    [
+        ("filed_at", {"status": 1, "received_at": None, "due_at": None}),
+        ("received_at", {"due_at": None}),
+        ("finished_at", {"status": 9}),
+        ("source_time", {}),
+    ],
+)
+async def test_instant_is_refused_when_it_lies_more_than_five_minutes_ahead(
+    national: National, name: str, over: dict[str, object]
+) -> None:
+    slack = TODAY + timedelta(minutes=5)
+    near = row(**over) | {name: slack.isoformat()}
+    far = row(**over) | {name: (slack + timedelta(seconds=1)).isoformat()}
+    taken, refused = await national.push(near, far)
+    assert (taken["outcome"], refused["outcome"]) == ("accepted", "refused")
+    assert refused["reason"] == f"{name.removesuffix('_at')}_ahead"
+    assert name in refused["detail"]
+    assert (await national.get(far["code"])).status_code == 404
+
+
+async def test_equal_instants_are_in_order(national: National) -> None:
+    moment = "2026-11-02T08:00:00+07:00"
+    names = "filed_at", "received_at", "due_at", "finished_at"
+    assert await national.outcomes(row(status=9, **dict.fromkeys(names, moment))) == ["accepted"]
+
+
+async def test_contradiction_names_both_fields_and_changes_no_figure(empty: National) -> None:
+    (result,) = await empty.push(row(due_at="2026-11-01T17:00:00+07:00"))
+    assert result["reason"] == "due_before_received"
+    assert "due_at" in result["detail"]
+    assert "received_at" in result["detail"]
+    assert await empty.scalar("SELECT count(*) FROM tally") == 0
+    assert await empty.scalar("SELECT count(*) FROM dossier_event") == 0
 
 
 async def test_bad_row_is_told_how_to_mend_it(national: National) -> None:
@@ -249,15 +289,17 @@ async def test_push_takes_the_same_statements_for_any_number_and_counts_last(
     national: National,
 ) -> None:
     """All writers share the cells of the tallies: each holds them for the shortest time."""
+    async with national.sessions.begin() as session:
+        await project_procedures(session, [published("1.001193")])
     await national.push(row())  # names its agency for the first time
     one, many = await statements(national, 1), await statements(national, 50)
-    assert len(one) == len(many) == 8
+    assert len(one) == len(many) == 9
     # A new dossier has no timeline that could say when it ended or supplements were requested.
-    assert len(await statements(national, 50, status=5)) == 8
-    assert len(await statements(national, 50, status=9)) == 8
+    assert len(await statements(national, 50, status=5)) == 9
+    assert len(await statements(national, 50, status=9)) == 9
     # With a key one more, which claims it: what is remembered goes with what is announced.
     keyed = await statements(national, 50, headers={"Idempotency-Key": new_code()})
-    assert len(keyed) == 9
+    assert len(keyed) == 10
     assert any("INSERT INTO outbox" in each and "idempotency_key" in each for each in keyed)
     assert "INSERT INTO tally" in many[-1]
     assert "INSERT INTO tally" in keyed[-1]

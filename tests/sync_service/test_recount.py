@@ -21,27 +21,35 @@ def some_time(chance: random.Random) -> datetime:
     return datetime(2026, 9, 28, tzinfo=UTC) + timedelta(hours=chance.randrange(24 * 40))
 
 
+def later_than(time: datetime, chance: random.Random, hours: int) -> datetime:
+    return time + timedelta(hours=chance.randrange(hours))
+
+
 def some_facts(chance: random.Random) -> dict[str, Any]:
+    """Instants in their only possible order; received or not."""
+    filed_at = some_time(chance)
+    received_at = later_than(filed_at, chance, 100)
     return {
         "procedure": chance.choice(PROCEDURES),
         "channel": chance.randint(1, 3),
         "received_by": chance.choice(AGENCIES),
         "decided_by": chance.choice(AGENCIES),
         "helped_by": chance.choice([None, *AGENCIES]),
-        "filed_at": some_time(chance),
-        "due_at": chance.choice([None, some_time(chance)]),
+        "filed_at": filed_at,
+        "received_at": received_at,
+        "due_at": chance.choice([None, later_than(received_at, chance, 600)]),
     }
 
 
 def some_row(chance: random.Random, code: str) -> dict[str, Any]:
-    status = chance.randint(1, 10)
-    received = some_time(chance) if status not in {1, 3} else None
-    told = some_facts(chance) | {
+    status, facts = chance.randint(1, 10), some_facts(chance)
+    end = later_than(facts["received_at"], chance, 300)
+    told = facts | {
         "code": code,
         "status": status,
         "source_time": some_time(chance),
-        "received_at": received,
-        "finished_at": received if status in {9, 10} and chance.random() < 0.5 else None,
+        "received_at": facts["received_at"] if status not in {1, 3} else None,
+        "finished_at": end if status in {9, 10} and chance.random() < 0.5 else None,
     }
     return {
         key: value.isoformat() if isinstance(value, datetime) else value
@@ -55,11 +63,10 @@ def some_progress(chance: random.Random, code: str) -> dict[str, Any]:
 
 
 def some_event(chance: random.Random, code: str) -> DossierEvent:
-    facts = some_facts(chance) | {
-        "received_at": chance.choice([None, some_time(chance)]),
-        "latest_at": chance.choice([None, some_time(chance)]),
-    }
     version, status = chance.randint(2, 9), chance.randint(1, 10)
+    facts = some_facts(chance) | {"at": datetime(2026, 11, 20, version, tzinfo=UTC)}
+    facts["received_at"] = chance.choice([None, facts["received_at"]])
+    facts["latest_at"] = chance.choice([None, later_than(facts["filed_at"], chance, 600)])
     match chance.randrange(3):
         case 0:
             return filed(code, **facts)
@@ -90,6 +97,17 @@ async def test_tallies_equal_a_recount_after_any_history(empty: National, seed: 
     assert dict(counted) == dict(expected)
     assert expected
     assert all(count > 0 for count in counted.values())
+    await list_says_what_the_indicator_says(empty)
+
+
+async def list_says_what_the_indicator_says(view: National) -> None:
+    figure = await view.figure("on_time", period="2026")
+    late = await view.codes(overdue=True, limit=500)
+    assert len(late) == figure["counts"]["open_late"]
+    others = await view.codes(overdue=False, limit=500)
+    assert await view.scalar("SELECT count(*) FROM national_dossier") == len(late) + len(others)
+    for code in late[:3] + others[:3]:
+        assert (await view.read(code))["overdue"] is (code in late)
 
 
 async def test_order_of_events_does_not_matter(empty: National) -> None:
@@ -127,7 +145,7 @@ async def test_empty_cells_do_not_stay(empty: National) -> None:
 async def test_two_writers_at_once_lose_no_count(empty: National) -> None:
     async def write(number: int) -> None:
         rows = [
-            some_row(random.Random(place), new_code()) | {"source_time": "2026-10-01T00:00:00Z"}
+            some_row(random.Random(place), new_code()) | {"source_time": "2026-11-20T00:00:00Z"}
             for place in range(20)
         ]
         await empty.push(*rows, right=ANY_RIGHT, by=f"{EXTERNAL}-{number}")

@@ -4,10 +4,11 @@ from datetime import datetime, timedelta
 
 import pytest
 from prometheus_client import REGISTRY
+from sqlalchemy import text
 
 from shared.database import open_database
 from sync_service import silence
-from sync_service.models import Agency
+from sync_service.models import Agency, AgencyRhythm
 from tests.sync_service.conftest import TODAY
 from tests.sync_service.national import National, row
 
@@ -86,3 +87,32 @@ async def test_agency_that_is_no_more_is_not_silent(empty: National) -> None:
             )
         await session.flush()
         assert set(await silence.silent_agencies(session, TODAY + 2 * DAY)) == {"H26"}
+
+
+async def test_day_of_an_agency_ends_at_midnight_of_viet_nam(empty: National) -> None:
+    """From midnight to seven in the morning, UTC still has the day before."""
+    last_day = TODAY.date()
+    evening = datetime.fromisoformat(f"{last_day}T23:59:00+07:00")
+    async with open_database(empty.settings) as sessions, sessions.begin() as session:
+        await silence.note_heard(session, "H27", TODAY - 9 * DAY)
+        session.add(
+            Agency(
+                code="H27", above="", version=1, name="", level="province", valid_to=last_day,
+                successor=None,
+            )
+        )  # fmt: skip
+        await session.flush()
+        assert set(await silence.silent_agencies(session, evening)) == {"H27"}
+        assert await silence.silent_agencies(session, evening + timedelta(minutes=1)) == {}
+
+
+async def test_cost_of_measuring_does_not_grow_with_history(empty: National) -> None:
+    """Nothing but one row of each agency is read, also of an agency that pushed in each hour."""
+    async with open_database(empty.settings) as sessions, sessions.begin() as session:
+        for hours in range(0, 28 * 24, 7):
+            await silence.note_heard(session, "H26", TODAY + hours * HOUR)
+        await session.execute(text("DELETE FROM heard_hour"))
+        now = TODAY + 60 * DAY
+        assert await silence.silent_agencies(session, now) == {"H26": now - TODAY - 665 * HOUR}
+        rhythm = await session.get_one(AgencyRhythm, "H26")
+        assert rhythm.longest_pause == 7 * HOUR

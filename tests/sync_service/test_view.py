@@ -10,18 +10,21 @@ from sync_service.projections import project_agencies
 from tests.sync_service.national import National, filed, moved, new_code, progressed, row
 
 
-def agency(code: str, name: str, level: str = "province", version: int = 1) -> AgencyChanged:
-    return AgencyChanged(
-        code=code,
-        version=version,
-        at=datetime(2026, 1, 1, tzinfo=UTC),
-        name=name,
-        level=level,
-        parent=None,
-        valid_from=date(2025, 7, 1),
-        valid_to=None,
-        successor=None,
-    )
+def agency(
+    code: str, name: str, level: str = "province", version: int = 1, **over: Any
+) -> AgencyChanged:
+    made = {
+        "code": code,
+        "version": version,
+        "at": datetime(2026, 1, 1, tzinfo=UTC),
+        "name": name,
+        "level": level,
+        "parent": None,
+        "valid_from": date(2025, 7, 1),
+        "valid_to": None,
+        "successor": None,
+    }
+    return AgencyChanged.model_validate(made | over)
 
 
 async def register(national: National, *agencies: AgencyChanged) -> None:
@@ -159,9 +162,10 @@ async def test_filters_narrow_the_list(empty: National) -> None:
     assert await found(received_from="2026-10-02", received_to="2026-10-04") == {
         "ministry", "online", "ended",
     }  # fmt: skip
-    # due on 31 October (three) or 21 November; today, 22 November, is not yet late
-    assert await found(overdue=True) == {"commune", "ministry", "online", "late"}
-    assert await found(overdue=False) == {"ended", "due_today", "old_form"}
+    # Due on 31 October or 21 November; today, 22 November, is not yet late. The online one waits
+    # for papers that were requested in time.
+    assert await found(overdue=True) == {"commune", "ministry", "late"}
+    assert await found(overdue=False) == {"ended", "due_today", "old_form", "online"}
     assert await found(agency="H41", overdue=True, channel=1) == {"commune", "late"}
 
 
@@ -222,7 +226,7 @@ async def test_newer_dossiers_come_first_whatever_the_order_of_pushing(empty: Na
     earlier = received(9)
     await empty.push(waiting, earlier)
     assert await empty.codes() == [waiting["code"], earlier["code"]]
-    taken = waiting | {"status": 2, "source_time": "2026-11-12T08:00:00+07:00"}
+    taken = waiting | {"status": 2, "source_time": "2026-11-12T08:00:00+07:00", "due_at": None}
     await empty.push(taken | {"received_at": "2026-11-12T08:00:00+07:00"})
     assert await empty.codes(received_from="2026-11-12") == [waiting["code"]]
     assert await empty.scalar("SELECT count(DISTINCT opened_at) FROM national_party") == 2

@@ -1,0 +1,124 @@
+"""What the rows of one push make of the dossiers that they tell of. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from sync_service.schemas import ProgressRow
+from sync_service.standings import (
+    PROGRESS_VERSION,
+    Entry,
+    Outcome,
+    Refusal,
+    Standing,
+    breaks_transitions,
+    judge,
+)
+
+PROGRESSED: Final = "progressed"
+SYNCED: Final = "synced"
+SAME_TIME_OTHER_CONTENT: Final = "same_time_other_content"
+TRANSITION_NOT_PERMITTED: Final = "transition_not_permitted"
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A row that was not refused; `warnings` are codes, see docs/api.md."""
+
+    outcome: Outcome
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass
+class Intake:
+    """One batch of one client: where its dossiers stood, where they stand, what to tell of it.
+
+    `known` are the words of the batch that stand in the timelines already.
+    """
+
+    source: str
+    before: Mapping[str, Standing]
+    known: set[Entry] = field(default_factory=set)
+    after: dict[str, Standing] = field(init=False)
+    entries: list[Entry] = field(default_factory=list)
+    told: list[Standing] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.after = dict(self.before)
+
+    def settle(self, standing: Standing) -> None:
+        self.after[standing.code] = standing
+        self.told.append(standing)
+
+    def note(self, entry: Entry) -> None:
+        self.known.add(entry)
+        self.entries.append(entry)
+
+    def may_be_known(self, word: Entry) -> bool:
+        """Return whether a word can have been told before: a later one than all others cannot."""
+        current = self.before.get(word.code)
+        if current is None:
+            return False
+        if word.kind == PROGRESSED:
+            return word.at <= current.source_time
+        return (word.at, word.version, word.digest) <= current.facts_order
+
+    def take_row(self, told: Standing) -> Taken | Refusal:
+        current = self.after.get(told.code)
+        verdict, word = judge(current, told), word_of_row(told)
+        if isinstance(verdict, Refusal):
+            return verdict
+        if verdict is Outcome.DUPLICATE or word in self.known:
+            return Taken(verdict)
+        self.note(word)
+        if current is None:
+            self.settle(told)
+            return Taken(verdict)
+        warnings: tuple[str, ...] = ()
+        if verdict is Outcome.UPDATED:
+            merged = current.with_facts_of(told)
+            warnings = _of_transition(current, merged)
+            self.settle(merged)
+        else:
+            self.after[told.code] = current.with_one_more_word()
+        if told.facts_order[:2] == current.facts_order[:2]:
+            warnings = (*warnings, SAME_TIME_OTHER_CONTENT)
+        return Taken(verdict, warnings)
+
+    def take_progress(self, row: ProgressRow) -> Taken:
+        """Progress of an unknown dossier is held."""
+        if (current := self.after.get(row.code)) is None:
+            return Taken(Outcome.HELD)
+        word = word_of_progress(row, self.source)
+        if word in self.known:
+            return Taken(Outcome.DUPLICATE)
+        self.note(word)
+        moved = current.with_progress(row.status, row.source_time)
+        if not current.is_superseded_by(row.status, row.source_time):
+            self.after[row.code] = moved
+            return Taken(Outcome.STALE)
+        self.settle(moved)
+        return Taken(Outcome.UPDATED, _of_transition(current, moved))
+
+    def take_held(self, word: Entry) -> None:
+        self.note(word)
+        self.settle(self.after[word.code].with_progress(word.status, word.at))
+
+
+def _of_transition(before: Standing, after: Standing) -> tuple[str, ...]:
+    is_broken = breaks_transitions(before.status, after.status)
+    return (TRANSITION_NOT_PERMITTED,) if is_broken else ()
+
+
+def word_of_row(told: Standing) -> Entry:
+    order = told.facts_version, told.facts_digest
+    return Entry(told.code, told.facts_time, SYNCED, told.status, "", told.source, *order)
+
+
+def word_of_progress(row: ProgressRow, source: str) -> Entry:
+    return progress_word(row.code, row.source_time, row.status, row.step, source)
+
+
+def progress_word(code: str, at: datetime, status: int, step: str, source: str) -> Entry:
+    return Entry(code, at, PROGRESSED, status, step, source, PROGRESS_VERSION, 0)

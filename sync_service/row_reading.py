@@ -1,0 +1,113 @@
+"""One pushed row: read, and held against the right of its sender."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any, Final, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from shared.auth import Right
+from shared.dossier_times import find_time_faults
+from shared.events.codes import CodeError, parse_dossier_code
+from shared.shapes import Shape
+from shared.validation_messages import where_and_what
+from sync_service.agencies import covers
+from sync_service.schemas import OWN_RULES, DossierRow, ProgressRow, Row
+from sync_service.standings import Refusal, Standing
+
+AnyRow = TypeVar("AnyRow", bound=Row)
+
+DOSSIER_ROW: Final = TypeAdapter(DossierRow)
+PROGRESS_ROW: Final = TypeAdapter(ProgressRow)
+
+
+# Of one row: the answer to a full push stays within bounds.
+MAX_ROW_FAULTS = 3
+# So many are validated on the event loop; more take too long, and go to a thread.
+ROWS_ON_LOOP = 50
+
+
+async def read_rows(
+    read: Callable[[Any, Right, datetime], AnyRow | Refusal],
+    rows: Sequence[Any],
+    right: Right,
+    now: datetime,
+) -> list[AnyRow | Refusal]:
+    def read_all() -> list[AnyRow | Refusal]:
+        return [read(row, right, now) for row in rows]
+
+    return read_all() if len(rows) <= ROWS_ON_LOOP else await asyncio.to_thread(read_all)
+
+
+def read_dossier_row(row: Any, right: Right, now: datetime) -> DossierRow | Refusal:
+    reading = _issued(_read(DOSSIER_ROW, row, now), right)
+    return reading if isinstance(reading, Refusal) else refuse_outside(right, reading) or reading
+
+
+def read_progress_row(row: Any, right: Right, now: datetime) -> ProgressRow | Refusal:
+    return _issued(_read(PROGRESS_ROW, row, now), right)
+
+
+def _read(shape: TypeAdapter[AnyRow], row: Any, now: datetime) -> AnyRow | Refusal:
+    try:
+        read = shape.validate_python(row)
+    except ValidationError as error:
+        return _why(error, _shape(shape))
+    # A row of the future would make all that follows stale.
+    if faults := list(find_time_faults(read.instants, now)):
+        return Refusal(faults[0].rule, "; ".join(fault.detail for fault in faults))
+    return read
+
+
+@cache
+def _shape(kind: TypeAdapter[Any]) -> Shape:
+    schema = kind.json_schema()
+    return Shape(schema, schema)
+
+
+def _why(error: ValidationError, shape: Shape) -> Refusal:
+    """Where and what, never the value: it may be somebody's name or number."""
+    faults = error.errors(include_url=False, include_input=False)
+    found = [where_and_what(each, shape) for each in faults[:MAX_ROW_FAULTS]]
+    told = "; ".join(f"{each['at'] or 'row'}: {each['is']}" for each in found)
+    if more := len(faults) - len(found):
+        told += f"; and {more} more"
+    rule = faults[0]["type"]
+    return Refusal(rule if rule in OWN_RULES else "invalid_row", told)
+
+
+def _issued(reading: AnyRow | Refusal, right: Right) -> AnyRow | Refusal:
+    """Who issued a code tells of its dossier: naming oneself in it is no claim."""
+    if isinstance(reading, Refusal) or covers(
+        right.agencies, parse_dossier_code(reading.code).agency
+    ):
+        return reading
+    return Refusal(
+        "agency_not_covered",
+        "Your right does not reach the agency in the dossier code: push only dossiers with codes "
+        "that your own agencies issued, or ask the operator for a wider right.",
+    )
+
+
+def refuse_outside(right: Right, told: DossierRow | Standing) -> Refusal | None:
+    if not any(covers(right.agencies, each) for each in (told.received_by, told.decided_by)):
+        return Refusal(
+            "agency_not_covered",
+            "Your right reaches neither received_by nor decided_by: push only dossiers of your "
+            "own agencies, or ask the operator for a wider right.",
+        )
+    if not right.covers_procedure(told.procedure):
+        return Refusal("procedure_not_covered", "Your right does not reach this procedure.")
+    return None
+
+
+def shown_code(row: Any) -> str | None:
+    """The code only where it is one: what stands in its place may be a personal number."""
+    code = row.get("code") if isinstance(row, dict) else None
+    try:
+        parse_dossier_code(code if isinstance(code, str) else "")
+    except CodeError:
+        return None
+    return code

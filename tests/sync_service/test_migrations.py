@@ -1,0 +1,72 @@
+"""The migrations make what the models declare, also of a database that holds dossiers."""
+
+from collections.abc import Sequence
+
+from alembic import command
+from sqlalchemy import text
+
+from deploy.apart import run_apart
+from shared.database import open_database
+from shared.migrations import configuration, upgrade
+from sync_service.settings import Settings
+from sync_service.standings import PROGRESS_VERSION
+from tests.conftest import Databases
+
+# A dossier whose last word is a progress row, one that was only pushed, and one of the mesh.
+BEFORE = (
+    """INSERT INTO national_dossier (code, source, version, source_time, source_version, procedure,
+        national_procedure, channel, status, received_by, decided_by, deciding, filed_at, opened_at,
+        requests)
+    SELECT code, source, 2, '2026-11-03', source_version, '1.001193', '1.001193', 1, status, 'H41',
+        'H41', 'H41', '2026-11-01', '2026-11-01', 0
+    FROM (VALUES ('moved', 'client', 0, 9), ('pushed', 'client', 7, 4),
+        ('own', '/dossier_service', 2, 9)) AS dossier (code, source, source_version, status)""",
+    """INSERT INTO dossier_event (code, at, kind, status, detail, source) VALUES
+        ('moved', '2026-11-01', 'synced', 2, '', 'client'),
+        ('moved', '2026-11-02', 'progressed', 4, 'desk', 'client'),
+        ('moved', '2026-11-03', 'progressed', 9, '', 'client'),
+        ('pushed', '2026-11-03', 'synced', 4, '', 'client'),
+        ('own', '2026-11-02', 'progressed', 4, '', '/dossier_service'),
+        ('own', '2026-11-03', 'moved', 9, '', '/dossier_service')""",
+    "INSERT INTO heard_hour VALUES ('H41', '2026-11-01 01:00Z'), ('H41', '2026-11-01 05:00Z')",
+)
+
+
+def settings_of(postgres: Databases) -> Settings:
+    made = {"database_url": postgres.database_url("sync_service"), "kafka_servers": "127.0.0.1:1"}
+    return Settings.model_validate(made)
+
+
+async def execute(settings: Settings, *statements: str) -> None:
+    async with open_database(settings) as sessions, sessions.begin() as session:
+        for statement in statements:
+            await session.execute(text(statement))
+
+
+async def read(settings: Settings, query: str) -> Sequence[tuple[object, ...]]:
+    async with open_database(settings) as sessions, sessions() as session:
+        return [tuple(row) for row in await session.execute(text(query))]
+
+
+def test_migrations_make_what_the_models_declare(postgres: Databases) -> None:
+    settings = settings_of(postgres)
+    upgrade(settings)
+    command.check(configuration(settings))
+
+
+def test_dossiers_of_before_keep_their_place_in_the_order_of_words(postgres: Databases) -> None:
+    settings = settings_of(postgres)
+    command.upgrade(configuration(settings), "0001")
+    run_apart(execute(settings, *BEFORE))
+    upgrade(settings)
+    query = """SELECT code, extract(day FROM facts_time)::int, facts_version, source_version,
+        extract(day FROM reopened_time)::int FROM national_dossier ORDER BY code"""
+    assert run_apart(read(settings, query)) == [
+        ("moved", 1, 0, PROGRESS_VERSION, 2),
+        ("own", 3, 2, 2, None),
+        ("pushed", 3, 7, 7, None),
+    ]
+    lines = "SELECT count(*), min(code) FROM dossier_event WHERE version > 0"
+    assert run_apart(read(settings, lines)) == [(2, "moved")]
+    rhythm = "SELECT agency, extract(hour FROM longest_pause)::int FROM agency_rhythm"
+    assert run_apart(read(settings, rhythm)) == [("H41", 4)]

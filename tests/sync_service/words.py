@@ -1,0 +1,184 @@
+"""Random words of systems about their dossiers, and an own reckoning of the state they make.
+
+Nothing here uses the rules of the product: the reckoning looks at all words of a dossier at once,
+from the beginning, and knows neither batches nor an order of arrival.
+"""
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from tests.sync_service.national import new_code
+
+BEGIN = datetime(2026, 11, 2, 1, tzinfo=UTC)
+# Few of them: words of equal times are frequent.
+TICKS = 6
+ENDS = {3, 7, 8, 9, 10}
+
+
+@dataclass(frozen=True)
+class Word:
+    """A row as it is pushed; `is_full` tells a dossier row from a progress row."""
+
+    is_full: bool
+    row: dict[str, Any]
+
+    @property
+    def code(self) -> str:
+        code: str = self.row["code"]
+        return code
+
+    @property
+    def time(self) -> datetime:
+        return datetime.fromisoformat(self.row["source_time"])
+
+
+def tick(number: int) -> datetime:
+    return BEGIN + timedelta(hours=9 * number)
+
+
+def full(code: str, chance: random.Random, **over: Any) -> Word:
+    """A row that contradicts neither itself nor the clock of the tests."""
+    status = chance.randint(1, 10)
+    received = BEGIN + timedelta(hours=chance.choice([1, 30]))
+    is_received = status not in {1, 3} or chance.random() < 0.5
+    due = received + timedelta(days=chance.choice([0, 1, 3, 40]))
+    end = received + timedelta(hours=chance.choice([0, 20, 50]))
+    row = {
+        "code": code,
+        "procedure": chance.choice(["1.001193", "1.001193.H41", "2.000815"]),
+        "channel": chance.randint(1, 3),
+        "status": status,
+        "source_time": tick(chance.randrange(TICKS)).isoformat(),
+        "version": chance.choice([0, 0, 0, 1]),
+        "helped_by": chance.choice([None, "H41.103"]),
+        "received_by": chance.choice(["H41.101", "H41.102"]),
+        "decided_by": chance.choice(["H41.101", "H41"]),
+        "filed_at": BEGIN.isoformat(),
+        "received_at": received.isoformat() if is_received else None,
+        "due_at": due.isoformat() if is_received and chance.random() < 0.8 else None,
+        "finished_at": end.isoformat() if status in ENDS and chance.random() < 0.5 else None,
+    }
+    return Word(is_full=True, row=row | over)
+
+
+def progress(code: str, chance: random.Random) -> Word:
+    row = {
+        "code": code,
+        "status": chance.randint(1, 10),
+        "source_time": tick(chance.randrange(TICKS)).isoformat(),
+        "step": chance.choice(["", "desk-1", "desk-2"]),
+    }
+    return Word(is_full=False, row=row)
+
+
+def words_of(code: str, chance: random.Random) -> list[Word]:
+    """At least one full row, else nothing of the dossier would be shown."""
+    told = [full(code, chance) for _ in range(chance.randint(1, 3))]
+    return told + [progress(code, chance) for _ in range(chance.randint(0, 3))]
+
+
+def without_ties(words: Iterable[Word]) -> list[Word]:
+    """Of the full rows of one dossier, time and version only the first."""
+    kept: dict[tuple[object, ...], Word] = {}
+    for place, word in enumerate(words):
+        key = (word.code, word.time, word.row["version"]) if word.is_full else (place,)
+        kept.setdefault(key, word)
+    return list(kept.values())
+
+
+def stories(count: int, chance: random.Random) -> list[Word]:
+    words: list[Word] = []
+    for _ in range(count):
+        words += without_ties(words_of(new_code("H41.101"), chance))
+    return words
+
+
+def batches(words: Sequence[Word], chance: random.Random, most: int) -> list[list[Word]]:
+    """The words in a new order, some of them twice, cut into pushes of one kind of rows."""
+    told = [*words, *chance.sample(words, len(words) // 8)]
+    chance.shuffle(told)
+    cut: list[list[Word]] = []
+    while told:
+        size = chance.randint(max(1, most // 2), most)
+        taken, told = told[:size], told[size:]
+        kinds = [True, False]
+        chance.shuffle(kinds)
+        cut += [[word for word in taken if word.is_full is kind] for kind in kinds]
+    return [batch for batch in cut if batch]
+
+
+def reckoned(words: Sequence[Word]) -> dict[str, Any]:
+    """The state of one dossier that is told by one system."""
+    distinct = {(word.is_full, *map(str, word.row.values())): word for word in words}.values()
+    order = sorted(distinct, key=_place)
+    facts = [word for word in order if word.is_full][-1]
+    last = order[-1]
+    since = [word for word in order if _place(word) > _place(facts)]
+    finished = facts.row["finished_at"]
+    if any(word.row["status"] not in ENDS for word in since):
+        finished = None
+    status = last.row["status"]
+    end = None
+    if status in ENDS:
+        end = datetime.fromisoformat(finished) if finished else _end_of(order)
+    requests = _requests(order)
+    return {name: facts.row[name] for name in facts.row.keys() - {"version", "source_time"}} | {
+        "version": len(distinct),
+        "source_time": last.time,
+        "status": status,
+        "finished_at": finished,
+        "ended_at": end,
+        "requests": len(requests),
+        "requested_at": requests[0] if requests else None,
+    }
+
+
+def judged(state: Mapping[str, Any], today: date) -> str | None:
+    """The count of the indicator that the dossier belongs to; None where it was not received."""
+    if state["received_at"] is None:
+        return None
+    if state["due_at"] is None:
+        return "without_due_date"
+    due = _day(datetime.fromisoformat(state["due_at"]))
+    if state["ended_at"]:
+        return "ended_in_time" if _day(state["ended_at"]) <= due else "ended_late"
+    if state["status"] == 5:
+        is_late = state["requests"] > 1 or _day(state["requested_at"]) > due
+    else:
+        is_late = due < today
+    return "open_late" if is_late else "open_in_time"
+
+
+def _day(instant: datetime) -> date:
+    """Viet Nam is seven hours ahead, all year."""
+    return (instant.astimezone(UTC) + timedelta(hours=7)).date()
+
+
+def _place(word: Word) -> tuple[object, ...]:
+    """Later words come later; of one second, full rows first and by version, then by status."""
+    if word.is_full:
+        return word.time, 0, word.row["version"], 0
+    return word.time, 1, 0, word.row["status"]
+
+
+def _end_of(order: Sequence[Word]) -> datetime:
+    ended: list[Word] = []
+    for word in order:
+        ended = [*ended, word] if word.row["status"] in ENDS else []
+    for wanted in ({9}, {10}, ENDS):
+        times = [word.time for word in ended if word.row["status"] in wanted]
+        if times:
+            return times[0]
+    raise AssertionError("a dossier that has ended was told to have ended")
+
+
+def _requests(order: Sequence[Word]) -> list[datetime]:
+    asked, before = [], 0
+    for word in order:
+        if word.row["status"] == 5 != before:
+            asked.append(word.time)
+        before = word.row["status"]
+    return asked

@@ -17,6 +17,7 @@ from deploy import topics
 from deploy.services import SERVICES
 from gateway.granting import published_grant_rules
 from shared.events import EVENTS, TOPICS, Event
+from shared.settings import MIN_CALL_KEY_CHARACTERS
 
 FOLDER = Path(__file__).with_name("schemas")
 GRANT_RULES = Path(__file__).parents[1] / "identity_service/grant_rules.json"
@@ -44,11 +45,13 @@ def openapi(service: str) -> Document:
     return described.openapi()
 
 
+CALL_KEYS = ("call_key", "identity_call_key", "dossier_call_key", "sync_call_key")
 _NOWHERE: Document = {
     "database_url": "postgresql+asyncpg://nowhere",
     "kafka_servers": "nowhere:1",
     "tracing_endpoint": "",
     **dict.fromkeys(("person_hash_key", "key_encryption_key", "rights_key", "ledger_key"), "-"),
+    **dict.fromkeys(CALL_KEYS, "-" * MIN_CALL_KEY_CHARACTERS),
 }
 
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from deploy.services import SERVICES
 
-PERSON_HASH_KEY_BYTES = DIGEST_KEY_BYTES = 32
+PERSON_HASH_KEY_BYTES = DIGEST_KEY_BYTES = CALL_KEY_BYTES = 32
 
 
 def ed25519_key() -> str:
@@ -35,6 +35,10 @@ def digest_key() -> str:
     return secrets.token_hex(DIGEST_KEY_BYTES)
 
 
+def call_key() -> str:
+    return secrets.token_hex(CALL_KEY_BYTES)
+
+
 def key_encryption_key() -> str:
     return Fernet.generate_key().decode()
 
@@ -42,12 +46,14 @@ def key_encryption_key() -> str:
 EACH: Mapping[str, Callable[[], str]] = {"database_password": password, "digest_key": digest_key}
 SECRETS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "gateway": {"rights_key": ed25519_key, "ledger_key": ed25519_key},
-    "identity_service": {"key_encryption_key": key_encryption_key},
-    "dossier_service": {},
-    "sync_service": {},
+    "identity_service": {"key_encryption_key": key_encryption_key, "call_key": call_key},
+    "dossier_service": {"call_key": call_key},
+    "sync_service": {"call_key": call_key},
 }
 # These name a person by the same keyed hash.
 HASHING_SERVICES = ("identity_service", "dossier_service", "sync_service")
+# The gateway proves its calls to each of these by a key that only the two hold.
+CALLED_SERVICES = ("identity_service", "dossier_service", "sync_service")
 
 
 def make_secrets(directory: Path) -> None:
@@ -61,6 +67,13 @@ def make_secrets(directory: Path) -> None:
     _write_once(shared, person_hash_key)
     for service in HASHING_SERVICES[1:]:
         _write_once(directory / service / "person_hash_key", shared.read_text)
+    for service in CALLED_SERVICES:
+        own = directory / service / "call_key"
+        copy = directory / "gateway" / f"{SERVICES[service].short}_call_key"
+        # One of the two was lost: with the other alone no call would be proved.
+        if copy.exists() and copy.read_text() != own.read_text():
+            copy.unlink()
+        _write_once(copy, own.read_text)
 
 
 def _make_folder(path: Path) -> None:

@@ -25,4 +25,5 @@ def create_app(settings: Settings) -> FastAPI:
         prefix="/dossier/v1",
         routers=[procedures.router, dossiers.router, handling.router],
         resources=_memory,
+        call_key=settings.call_key,
     )

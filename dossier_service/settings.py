@@ -3,13 +3,14 @@ from typing import Literal
 
 from pydantic import SecretStr
 
-from shared.settings import ServiceSettings
+from shared.settings import CallKey, ServiceSettings
 
 
 class Settings(ServiceSettings):
     name: str = "dossier_service"
     port: int = 8102
     worker_port: int = 8202
+    call_key: CallKey
     # names an applicant where the personal number must not stand
     person_hash_key: SecretStr
     # how new dossier codes look; an agency with an old (QCVN 102) code keeps the form of that

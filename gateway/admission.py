@@ -57,7 +57,7 @@ class Admission:
         exchange.address = self._neighbours.caller(scope)
         if operation.public:
             self._admit_anybody(exchange, scope)
-            return ()
+            return _credentials(scope) if operation.credentials else ()
         try:
             told = _told(scope)
             await self._identify(exchange, told)
@@ -75,7 +75,7 @@ class Admission:
             audience=_AUDIENCES[operation.service],
             now=time.time(),
         )
-        return ((RIGHT_HEADER, signed), *_explanation(exchange))
+        return ((RIGHT_HEADER, signed), *_identity(exchange), *_explanation(exchange))
 
     def _spend_refusal(self, exchange: Exchange, scope: Scope) -> None:
         """Each refusal is on record: whoever brings nothing else may not do so without end."""
@@ -204,6 +204,30 @@ def _take_dossier_of_path(exchange: Exchange, code: str, told: str | None) -> No
         exchange.dossier = code
     if told and told != code:
         raise RequestMalformed("X-Dossier names another dossier than the path: leave it out.")
+
+
+def _credentials(scope: Scope) -> Sequence[tuple[str, str]]:
+    """Return the header for the operation that makes tokens of it.
+
+    Of a token, which is no credential, the scheme alone goes on: the service refuses it for that.
+    """
+    given = [value for name, value in scope["headers"] if name == b"authorization"]
+    if not given:
+        return ()
+    try:
+        (credentials,) = (value.decode() for value in given)
+    except ValueError:  # more than one, or not UTF-8
+        raise RequestMalformed("Send the header Authorization once, in ASCII.") from None
+    if not credentials.isprintable():
+        raise RequestMalformed("Send the header Authorization without control characters.")
+    scheme = credentials.partition(" ")[0]
+    return (("Authorization", scheme if scheme.lower() == "bearer" else credentials),)
+
+
+def _identity(exchange: Exchange) -> Iterator[tuple[str, str]]:
+    """Yield what the token said, in place of the token."""
+    yield "X-Client", str(exchange.client)
+    yield "X-Agency", str(exchange.agency)
 
 
 def _explanation(exchange: Exchange) -> Iterator[tuple[str, str]]:

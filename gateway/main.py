@@ -143,7 +143,7 @@ async def _opened(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
     neighbours, quotas = Neighbours(settings.trusted_proxies), Quotas()
     async with open_client() as http, _asking(app) as self_http, open_session() as session:
         tokens = _verifier_of_tokens(settings, http)
-        app.state.callers = CallerCheck(tokens, _verifier_of_rights(settings, self_http))
+        app.state.callers = CallerCheck(_verifier_of_rights(settings, self_http))
         app.state.description = ApiDescription(http, addresses, app.openapi())
         app.state.reports = {"rights_fresh": feed.check_fresh, **_states(http, addresses)}
         admit = Admission(
@@ -173,8 +173,11 @@ async def _opened(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
 
 
 def _upstreams(settings: Settings, addresses: Mapping[Service, str]) -> Mapping[Service, Upstream]:
+    keys = _call_keys(settings)
     return {
-        service: Upstream(service, address, client_share=settings.client_share)
+        service: Upstream(
+            service, address, call_key=keys[service], client_share=settings.client_share
+        )
         for service, address in addresses.items()
     }
 
@@ -185,6 +188,15 @@ def _addresses(settings: Settings) -> Mapping[Service, str]:
         Service.DOSSIER: settings.dossier_url,
         Service.SYNC: settings.sync_url,
     }
+
+
+def _call_keys(settings: Settings) -> Mapping[Service, bytes]:
+    keys = {
+        Service.IDENTITY: settings.identity_call_key,
+        Service.DOSSIER: settings.dossier_call_key,
+        Service.SYNC: settings.sync_call_key,
+    }
+    return {service: key.get_secret_value().encode() for service, key in keys.items()}
 
 
 def _publish_keys(

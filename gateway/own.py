@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.forwarding import Admit, Ledger, Wait
+from gateway.forwarding import Admit, Exchange, Ledger, Wait
 from gateway.forwarding.bodies import RequestBody
 from gateway.forwarding.call import Call, turn_away
 from gateway.forwarding.headers import inward, trace_of
@@ -13,6 +13,8 @@ from gateway.limits import Quotas
 from gateway.neighbours import Neighbours
 from gateway.problems import BodyTooSlow, QuotaSpent
 from gateway.upstreams import Match, QuotaClass, find
+from shared.call_guard import PROVED_CALL
+from shared.call_mac import NO_BODY, ProvedCall
 from shared.problems import Problem
 
 METRICS = "/metrics"
@@ -79,8 +81,14 @@ class OwnOperations:
         held = HeldAnswer(payload)
         # The routes have their own edge, which counts what comes so far.
         call.measured = True
-        await self._routes({**scope, "headers": headers}, held.give, held.take)
+        inner = {**scope, "headers": headers, PROVED_CALL: _proved(call.exchange)}
+        await self._routes(inner, held.give, held.take)
         await call.answer(held.status, held.headers, held.body, None)
+
+
+def _proved(exchange: Exchange) -> ProvedCall:
+    """What nobody outside this process can say."""
+    return ProvedCall(exchange.client, exchange.agency, NO_BODY, b"")
 
 
 @dataclass

@@ -161,6 +161,18 @@ class MemoryTaken(Problem):
         super().__init__("Nothing was done. Send fewer bodies at once, and each without a pause.")
 
 
+class UpstreamRefusesCalls(_Upstream):
+    """The two do not share a key, or the service changed its epoch at this very moment."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    title = "The service behind does not take this gateway's calls"
+    type = "/problems/upstream-refuses-calls"
+
+    def __init__(self, service: str, *, retry_after_s: int) -> None:
+        advice = f"refused this call; nothing was done. Try again in {retry_after_s} seconds."
+        super().__init__(service, advice, retry_after_s=retry_after_s)
+
+
 class UpstreamTimedOut(_Upstream):
     status = HTTPStatus.GATEWAY_TIMEOUT
     title = "The service behind did not answer in time"

@@ -2,11 +2,11 @@
 
 from pydantic import Field, SecretStr
 
-from shared.settings import ServiceSettings
+from shared.settings import CallKey, ServiceSettings
 
 
 class Settings(ServiceSettings):
-    """Both keys are Ed25519 private keys in PEM (PKCS #8).
+    """`rights_key` and `ledger_key` are Ed25519 private keys in PEM (PKCS #8).
 
     `ledger_keys_retired` holds the public keys, in PEM one after the other, of ledger keys used
     before: what they signed stays provable. It is given, never read from the database, so that
@@ -16,8 +16,12 @@ class Settings(ServiceSettings):
     """
 
     name: str = "gateway"
+    identity_url: str = "http://127.0.0.1:8101"
     dossier_url: str = "http://127.0.0.1:8102"
     sync_url: str = "http://127.0.0.1:8103"
+    identity_call_key: CallKey
+    dossier_call_key: CallKey
+    sync_call_key: CallKey
     rights_key: SecretStr
     ledger_key: SecretStr
     ledger_keys_retired: str = ""

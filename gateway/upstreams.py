@@ -41,6 +41,7 @@ class Operation:
 
     `timeout_s` bounds the time to the answer's beginning and each silence after it; `body_limit`
     is in bytes, 0 where no body is taken; `personal` calls name purpose, officer and subjects.
+    `credentials` is set where the service itself reads the header Authorization.
     """
 
     method: str
@@ -51,6 +52,7 @@ class Operation:
     personal: bool = False
     body_limit: int = 0
     public: bool = False
+    credentials: bool = False
 
     @cached_property
     def name(self) -> str:
@@ -99,7 +101,13 @@ def _dead_letters(service: Service) -> tuple[Operation, ...]:
 
 
 _IDENTITY = (
-    _post("/oauth/token", Service.IDENTITY, quota_class=QuotaClass.TOKEN, public=True),
+    _post(
+        "/oauth/token",
+        Service.IDENTITY,
+        quota_class=QuotaClass.TOKEN,
+        public=True,
+        credentials=True,
+    ),
     _get("/.well-known/jwks.json", Service.IDENTITY, public=True),
     _get("/.well-known/oauth-authorization-server", Service.IDENTITY, public=True),
     _post(

@@ -22,7 +22,12 @@ def create_app(settings: Settings) -> FastAPI:
             yield
 
     app = create_service(
-        settings, title="Identity", prefix="/identity/v1", routers=ROUTERS, resources=resources
+        settings,
+        title="Identity",
+        prefix="/identity/v1",
+        routers=ROUTERS,
+        resources=resources,
+        call_key=settings.call_key,
     )
     app.add_exception_handler(TokenRefused, as_oauth_has_it)
     return app

@@ -3,7 +3,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from shared.settings import ServiceSettings
+from shared.settings import CallKey, ServiceSettings
 
 # Gateways and services keep public keys for five minutes; a token must not outlive much more.
 LONGEST_TOKEN_SECONDS = 600
@@ -13,6 +13,7 @@ class Settings(ServiceSettings):
     name: str = "identity_service"
     port: int = 8101
     worker_port: int = 8201
+    call_key: CallKey
     person_hash_key: SecretStr
     key_encryption_key: SecretStr = Field(description="a Fernet key: 32 bytes in base64url")
     token_seconds: int = Field(default=LONGEST_TOKEN_SECONDS, gt=0, le=LONGEST_TOKEN_SECONDS)

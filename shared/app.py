@@ -9,11 +9,14 @@ from http import HTTPStatus
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import SecretStr
 from sqlalchemy import text
 from starlette.datastructures import State
 
 from shared import problems
 from shared.auth import RIGHTS_ISSUER, CallerCheck, KeySet, Verifier
+from shared.call_guard import CallGuard
+from shared.call_mac import CallVerifier
 from shared.clients import open_client
 from shared.database import SessionFactory, open_database
 from shared.dead_letters import dead_letter_routes
@@ -26,6 +29,8 @@ from shared.telemetry import start_tracing
 
 AUDIENCE = "lien-thong"
 CHECK_SECONDS = 2.0
+# These tell no secret, and are asked by others than the gateway, or by it without a caller.
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/.well-known/jwks.json"})
 
 Check = Callable[[], Awaitable[object]]
 Checks = Mapping[str, Check]
@@ -39,8 +44,13 @@ def create_service(
     prefix: str,
     routers: Sequence[APIRouter],
     resources: Resources | None = None,
+    call_key: SecretStr | None = None,
 ) -> FastAPI:
-    """`prefix` is the service's part of the public path, `/dossier/v1` for instance."""
+    """`prefix` is the service's part of the public path, `/dossier/v1` for instance.
+
+    A service with a `call_key` answers the gateway alone. One without is the gateway itself, which
+    proves its own calls in the same process.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -68,6 +78,10 @@ def create_service(
     app.include_router(status_routes())
     problems.install(app)
     app.add_exception_handler(Replayed, _first_answer)
+    if call_key:
+        app.state.calls = CallVerifier(call_key.get_secret_value().encode())
+        open_paths = {*OPEN_PATHS, f"{prefix}/openapi.json"}
+        app.add_middleware(CallGuard, calls=app.state.calls, open_paths=open_paths)
     app.add_middleware(Edge)
     start_tracing(settings, app)
     return app
@@ -86,12 +100,8 @@ def spare_the_collector(app: FastAPI) -> None:
 @asynccontextmanager
 async def open_caller_check(settings: ServiceSettings) -> AsyncIterator[CallerCheck]:
     async with open_client() as http:
-        tokens = KeySet(http, f"{settings.identity_url}/.well-known/jwks.json")
         rights = KeySet(http, f"{settings.gateway_url}/.well-known/right-keys.json")
-        yield CallerCheck(
-            Verifier(tokens, issuer=settings.issuer, audience=AUDIENCE),
-            Verifier(rights, issuer=RIGHTS_ISSUER, audience=settings.name),
-        )
+        yield CallerCheck(Verifier(rights, issuer=RIGHTS_ISSUER, audience=settings.name))
 
 
 async def _first_answer(_: Request, replayed: Exception) -> Response:

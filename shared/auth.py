@@ -1,8 +1,8 @@
-"""Who is calling and what they may do now, proved by two signatures.
+"""The caller of a service and its right, both stated by the gateway.
 
-The access token, signed by the identity service, says who calls. The right, a short-lived
-assertion signed by the gateway, says what that caller may do at this moment. Services trust
-neither the network nor the gateway's word without its signature.
+The access token, signed by the identity service, ends at the gateway. A service behind learns the
+client and its agency from the code that proves the call (`shared.call_mac`), and its right from a
+short-lived assertion that the gateway has signed.
 """
 
 import asyncio
@@ -19,6 +19,8 @@ from fastapi.security.base import SecurityBase
 from httpx import AsyncClient, HTTPError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from shared.call_guard import PROVED_CALL
+from shared.call_mac import CallNotProved, ProvedCall
 from shared.events.codes import covering_codes, is_within
 from shared.problems import Problem, Unavailable
 
@@ -49,16 +51,6 @@ class NotAllowed(Problem):
     status = HTTPStatus.FORBIDDEN
     title = "No right in force allows this"
     type = "/problems/not-allowed"
-
-
-class Token(BaseModel):
-    """The claims of an access token: `sub` is the client system, `agency` whose it is."""
-
-    model_config = ConfigDict(frozen=True)
-
-    sub: str
-    agency: str
-    exp: int
 
 
 class Right(BaseModel):
@@ -229,25 +221,26 @@ def bearer(authorization: str | None) -> str:
 
 
 class CallerCheck:
-    """What a service needs to know its callers; built once, kept in `app.state.callers`."""
+    """Reads the caller of a proved call; built once, kept in `app.state.callers`."""
 
-    def __init__(self, tokens: Verifier, rights: Verifier) -> None:
-        self._tokens, self._rights = tokens, rights
+    def __init__(self, rights: Verifier) -> None:
+        self._rights = rights
 
     async def check(self, request: Request) -> CallContext:
+        """Raise CallNotProved without a proved call and a signed right, NotAllowed for another."""
+        call: ProvedCall | None = request.scope.get(PROVED_CALL)
+        if call is None or call.client is None or call.agency is None:
+            raise CallNotProved
         headers = request.headers
         try:
-            token = Token.model_validate(
-                await self._tokens.claims(bearer(headers.get("Authorization")))
-            )
             right = Right.model_validate(await self._rights.claims(headers.get(RIGHT_HEADER, "")))
-        except ValidationError:
-            raise Unauthenticated("Its claims are not those of this mesh.") from None
-        if right.sub != token.sub or right.operation != _operation(request):
+        except (Unauthenticated, ValidationError):
+            raise CallNotProved from None
+        if right.sub != call.client or right.operation != _operation(request):
             raise NotAllowed("The right shown is not for this call.")
         return CallContext(
-            client=token.sub,
-            agency=token.agency,
+            client=call.client,
+            agency=call.agency,
             right=right,
             purpose=_text(headers.get("X-Purpose")),
             dossier=_text(headers.get("X-Dossier")),

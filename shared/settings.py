@@ -2,11 +2,15 @@
 
 import os
 from secrets import token_hex
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL, make_url
+
+MIN_CALL_KEY_CHARACTERS = 32
+# The gateway and one service behind it share a key, by which the gateway proves each of its calls.
+CallKey = Annotated[SecretStr, Field(min_length=MIN_CALL_KEY_CHARACTERS)]
 
 
 class ServiceSettings(BaseSettings):
@@ -32,7 +36,6 @@ class ServiceSettings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = 8000
     worker_port: int = 8200
-    identity_url: str = "http://127.0.0.1:8101"
     gateway_url: str = "http://127.0.0.1:8000"
     issuer: str = "https://lienthong.local"
     log_format: Literal["json", "console"] = "json"

@@ -13,4 +13,5 @@ def create_app(settings: Settings) -> FastAPI:
         prefix="/sync/v1",
         routers=[dossiers.router, indicators.router],
         resources=open_lanes,
+        call_key=settings.call_key,
     )

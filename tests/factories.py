@@ -1,7 +1,7 @@
 """What tests need made: sensible values, of which a test overrides what matters to it."""
 
 import time
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 from uuid import uuid4
 
@@ -15,12 +15,15 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm
+from pydantic import SecretStr
 
 from shared.app import AUDIENCE
 from shared.auth import RIGHT_HEADER, RIGHTS_ISSUER, CallerCheck, KeySet, Verifier
+from shared.call_mac import HEADER, NO_BODY, Call, CallVerifier, hash_body, sign_call
 from shared.settings import ServiceSettings
 
 ISSUER = str(ServiceSettings.model_fields["issuer"].default)
+CALL_KEY = SecretStr("ca" * 32)
 TOKEN_KEY, RIGHT_KEY = "test-token-key", "test-right-key"
 
 
@@ -28,7 +31,7 @@ class TestAuthority:
     """Signs what the identity service and the gateway sign, with keys of its own or with theirs.
 
     Of its own it serves the JWKS; `install(app)`, once the app's lifespan has begun, makes a
-    service believe it.
+    service believe it. Calls are proved on their way, by `prove_calls` below.
     """
 
     __test__ = False
@@ -97,7 +100,8 @@ class TestAuthority:
     ) -> dict[str, str]:
         """Of one call as the gateway passes it on; `right` goes to `right()`."""
         headers = {
-            "Authorization": f"Bearer {self.token(client, agency)}",
+            "X-Client": client,
+            "X-Agency": agency,
             RIGHT_HEADER: self.right(client, operation, audience, **right),
             "X-Purpose": purpose,
             "X-Officer": officer,
@@ -109,13 +113,9 @@ class TestAuthority:
         settings: ServiceSettings = app.state.settings
         # A double at the wire only: the service parses and checks these keys as any others.
         http = httpx.AsyncClient(transport=httpx.MockTransport(self._keys))
+        keys = KeySet(http, "http://gateway/right-keys.json")
         app.state.callers = CallerCheck(
-            Verifier(KeySet(http, "http://identity/jwks.json"), issuer=ISSUER, audience=AUDIENCE),
-            Verifier(
-                KeySet(http, "http://gateway/right-keys.json"),
-                issuer=RIGHTS_ISSUER,
-                audience=settings.name,
-            ),
+            Verifier(keys, issuer=RIGHTS_ISSUER, audience=settings.name)
         )
 
     def _keys(self, request: httpx.Request) -> httpx.Response:
@@ -124,6 +124,26 @@ class TestAuthority:
             return _key_set(key, kid=self._token_kid, alg="ES256")
         key = OKPAlgorithm.to_jwk(self._right_key.public_key(), as_dict=True)
         return _key_set(key, kid=self._right_kid, alg="EdDSA")
+
+
+def prove_call(request: httpx.Request, calls: CallVerifier) -> None:
+    """Add the code by which the gateway proves a call to the process that has `calls`."""
+    target = request.url.raw_path
+    body = request.content
+    call = Call(request.method, target, uuid4().hex.encode(), hash_body(body) if body else NO_BODY)
+    headers = [(name.lower(), value) for name, value in request.headers.raw]
+    value, _ = sign_call(calls._key, call, headers, calls.epoch.encode())
+    request.headers[HEADER.decode()] = value.decode()
+
+
+def prove_calls(app: FastAPI) -> Callable[[httpx.Request], Awaitable[None]]:
+    """Return the hook of a client that calls `app` as the gateway does."""
+
+    async def prove(request: httpx.Request) -> None:
+        await request.aread()
+        prove_call(request, app.state.calls)
+
+    return prove
 
 
 def _key_set(key: dict[str, Any], *, kid: str, alg: str) -> httpx.Response:

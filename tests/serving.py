@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 from starlette.types import ASGIApp
 
-from tests.factories import TestAuthority
+from tests.factories import TestAuthority, prove_calls
 from tests.waiting import eventually
 
 
@@ -17,14 +17,15 @@ from tests.waiting import eventually
 async def calling(
     app: FastAPI, authority: TestAuthority | None = None, *, raise_app_exceptions: bool = False
 ) -> AsyncIterator[AsyncClient]:
-    """As the gateway calls it; it believes `authority`.
+    """As the gateway calls it, each call proved; it believes `authority`.
 
     An error that no one foresaw is answered, as uvicorn would, and not raised into the test.
     """
     transport = ASGITransport(app, raise_app_exceptions=raise_app_exceptions)
+    hooks = {"request": [prove_calls(app)]} if hasattr(app.state, "calls") else {}
     async with (
         app.router.lifespan_context(app),
-        AsyncClient(transport=transport, base_url="http://service") as http,
+        AsyncClient(transport=transport, base_url="http://service", event_hooks=hooks) as http,
     ):
         if authority:
             authority.install(app)

@@ -64,8 +64,13 @@ class Mesh:
         signed_in = sign_in(self.url, client, self._secrets[client])
         return {**signed_in, "X-Purpose": PROCEDURE, "X-Officer": "bench"}
 
-    def inner_headers(self, client: str, operation: str, service: str) -> dict[str, str]:
-        """As the gateway passes a call on: with the right, signed by its own key, for a minute."""
+    def inner_headers(
+        self, client: str, agency: str, operation: str, service: str
+    ) -> dict[str, str]:
+        """Return the headers for a service that trusts its caller (`deploy.bench.trusting`).
+
+        The gateway sends them too, the right signed by its own key for a minute.
+        """
         right = RightInForce(
             grants=("bench",),
             procedures=None,
@@ -80,7 +85,8 @@ class Mesh:
         signed = signer.assertion(
             right, client=client, operation=operation, audience=service, now=time.time()
         )
-        return self.headers(client) | {RIGHT_HEADER: signed}
+        named = {"X-Client": client, "X-Agency": agency, RIGHT_HEADER: signed}
+        return named | {"X-Purpose": PROCEDURE, "X-Officer": "bench"}
 
     def verifications(self, url: str = "", client: str = ONE_STOP) -> Iterator[Request]:
         """Endless, of the seeded people in random order, each as the register has them."""

@@ -16,6 +16,7 @@ from deploy.local.stack import ROOT
 from deploy.ports import free_port
 
 START_SECONDS = 60.0
+TRUSTING = ("-m", "deploy.bench.trusting")
 
 
 @contextmanager

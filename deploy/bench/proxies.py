@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 
 from deploy.bench.figures import Figure
 from deploy.bench.load import MEBIBYTE, Outcome, Request, at_rate, repeated, request, saturate
-from deploy.bench.mesh import ONE_STOP, PYTHON, Mesh
+from deploy.bench.mesh import ONE_STOP, ONE_STOP_AGENCY, PYTHON, Mesh
 from deploy.bench.nginx import binary, nginx
 from deploy.bench.outcomes import latencies, sender
 from deploy.bench.places import OTHER_CORE, PROXY_CORE
-from deploy.bench.processes import Server, bound_to, server, service
+from deploy.bench.processes import TRUSTING, Server, bound_to, server, service
 from deploy.bench.steps import in_turn
 from deploy.bench.streaming import streaming
 from deploy.bench.upstream import PATH
@@ -54,7 +54,7 @@ CASES = (
     Case("null", KIBIBYTE, MANY),
     Case("null", MEBIBYTE, FEW),
     Case("FastAPI", MEBIBYTE, FEW),
-    # Its own answer, of 2 KiB; nginx passes the assertion on that the gateway would have signed.
+    # Its own answer, of 2 KiB; nginx passes the right on that the gateway would have signed.
     Case("dossier_service", KIBIBYTE, FEW),
 )
 
@@ -107,7 +107,8 @@ async def _behind(mesh: Mesh, upstream: str) -> list[Figure]:
 @contextmanager
 def _upstream(name: str) -> Iterator[Server]:
     if name not in UPSTREAMS:
-        with service(name, core=OTHER_CORE) as own:
+        # nginx sends one request again and again, which no service would take for proved.
+        with service(name, core=OTHER_CORE, program=TRUSTING) as own:
             yield own
         return
     port = free_port()
@@ -151,7 +152,9 @@ def _requests(mesh: Mesh, case: Case, proxy: str, server: Server) -> Iterator[Re
         target = f"{server.url}{PATH}"
         plain = proxy == "nginx"
         headers = (
-            mesh.inner_headers(ONE_STOP, OPERATION, case.upstream) if plain else mesh.headers()
+            mesh.inner_headers(ONE_STOP, ONE_STOP_AGENCY, OPERATION, case.upstream)
+            if plain
+            else mesh.headers()
         )
     return repeated(request("GET", target, headers))
 

@@ -10,7 +10,7 @@ from deploy.bench.figures import Figure
 from deploy.bench.load import Address, Outcome, Request, request, saturate
 from deploy.bench.mesh import Mesh
 from deploy.bench.outcomes import sender
-from deploy.services import SERVICES
+from deploy.bench.processes import TRUSTING, service
 
 CLIENT, PROVINCE = "external-h41", "H41"
 OPERATION, PATH = "POST /sync/v1/dossiers", "/sync/v1/dossiers"
@@ -23,7 +23,11 @@ PASSES: Mapping[str, int] = {"new": RECEIVED, "updated": PROCESSING, "ended": PR
 
 
 async def measure(mesh: Mesh) -> list[Figure]:
-    direct = mesh.stack.url(SERVICES["sync_service"])
+    with service("sync_service", program=TRUSTING) as trusting:
+        return await _measure(mesh, trusting.url)
+
+
+async def _measure(mesh: Mesh, direct: str) -> list[Figure]:
     batches = max(1, int(BATCHES * min(1.0, mesh.seconds(BATCHES) / BATCHES)))
     begins = itertools.count(first_number(), batches * ROWS)
     runs: dict[tuple[str, str], list[float]] = {}
@@ -60,7 +64,7 @@ async def push(mesh: Mesh, url: str, begin: int, batches: int, status: int) -> O
     headers = (
         mesh.headers(CLIENT)
         if url == mesh.url
-        else mesh.inner_headers(CLIENT, OPERATION, "sync_service")
+        else mesh.inner_headers(CLIENT, PROVINCE, OPERATION, "sync_service")
     )
     return await send_batches(url, headers, begin, batches, status)
 

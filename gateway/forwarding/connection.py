@@ -59,6 +59,8 @@ class Connection(asyncio.Protocol):
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
         self.content_length: int | None = None
+        # That the service on the other side has named; empty until then.
+        self.epoch = b""
 
     @property
     def silent(self) -> bool:

@@ -106,7 +106,12 @@ class Forwarder:
         try:
             with WhileServiceWorks(operation.timeout_s, body):
                 answer = await upstream.ask(
-                    self._session, operation, request.target, request.headers, payload
+                    self._session,
+                    operation,
+                    request.target,
+                    request.headers,
+                    payload,
+                    call_id=call.exchange.id,
                 )
                 opening = await _opening(upstream, answer, call.opening_limit(answer))
         except (TimeoutError, BrokenOffError) as error:

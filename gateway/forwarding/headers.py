@@ -27,12 +27,16 @@ _HOP_BY_HOP = frozenset(
 # What only the gateway may say inside (some of it as it took it from the caller, and recorded it),
 # or what it frames anew.
 _NOT_FROM_OUTSIDE = _HOP_BY_HOP | {
+    b"authorization",  # a caller's token is good at this gateway, for whoever holds it
     b"content-length",
     b"cookie",
     b"expect",
     b"forwarded",
     b"host",
     b"traceparent",
+    b"x-agency",
+    b"x-call-mac",
+    b"x-client",
     b"x-dossier",
     b"x-fields",
     b"x-officer",

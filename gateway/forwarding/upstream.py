@@ -3,11 +3,13 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from gateway.forwarding.breaker import Breaker, Failure
 from gateway.forwarding.connection import BrokenOffError, Connection, Payload
 from gateway.forwarding.headers import Headers, find_header
 from gateway.forwarding.patience import Wait
+from gateway.forwarding.proving import CallProver
 from gateway.forwarding.session import Address, Session
 from gateway.forwarding.shares import Shares, ShareTaken, StockTaken
 from gateway.problems import (
@@ -30,6 +32,7 @@ class Upstream:
     """Calls to one service. `slots` is how many run at once; one more is refused, not queued.
 
     A client may hold `client_share` times as many of them as are free.
+    Without a `call_key`, calls are not proved: each of our services refuses them.
     """
 
     def __init__(
@@ -37,6 +40,7 @@ class Upstream:
         service: Service,
         address: str,
         *,
+        call_key: bytes | None = None,
         slots: int = 256,
         client_share: float = 0.5,
         breaker: Breaker | None = None,
@@ -45,6 +49,7 @@ class Upstream:
         self._address = Address.parse(address)
         self._inside = re.compile(b"^" + re.escape(address.rstrip("/").encode()) + b"(?=/)")
         self._slots = Shares(slots, client_share)
+        self._prover = CallProver(service, call_key) if call_key else None
         self._breaker = breaker or Breaker(service=service)
 
     @property
@@ -82,25 +87,28 @@ class Upstream:
         target: str,
         headers: Headers,
         payload: Payload,
+        *,
+        call_id: str = "",
     ) -> Connection:
         """Holds the answer's head. `target` is path and query as sent by the caller.
 
-        Raises UpstreamAway, BrokenOffError. Where the operation is idempotent and
-        has no body, it is tried once more when no connection comes about, or when one that was
-        kept open turns out to have been closed.
+        Raises UpstreamAway, BrokenOffError, and UpstreamRefusesCalls where the service takes the
+        call for unproved. Where the operation is idempotent and has no body, it is tried once more
+        when no connection comes about, or when one that was kept open turns out to be closed.
         """
-        head = self._head(operation.method, target, headers, payload)
+        ask = partial(self._ask, operation.method, target, headers, payload)
         repeatable = operation.idempotent and payload is None
         kept = session.take(self._address)
         connection = kept or await self._connect(session, attempts=1 + repeatable)
         try:
             try:
-                await connection.ask(head, payload)
+                await ask(connection, call_id=call_id)
             except BrokenOffError:
                 if not (connection is kept and connection.silent and repeatable):
                     raise
                 connection = await self._connect(session, attempts=1)
-                await connection.ask(head, payload)
+                # With an id of its own: the service may have taken the first.
+                await ask(connection, call_id=f"{call_id}.again")
         except BrokenOffError:
             self.broke_off(connection, kept=connection is kept)
             raise
@@ -121,6 +129,23 @@ class Upstream:
         connection.close()
         if connection.given and not (kept and connection.silent):
             self._breaker.failed(Failure.SILENT if connection.silent else Failure.BROKEN)
+
+    async def _ask(
+        self,
+        method: str,
+        target: str,
+        headers: Headers,
+        payload: Payload,
+        connection: Connection,
+        *,
+        call_id: str,
+    ) -> None:
+        make_head = partial(self._head, method, target)
+        if self._prover is None:
+            await connection.ask(make_head(headers, payload), payload)
+            return
+        call = (method, target.encode(), call_id.encode())
+        await self._prover.ask(connection, make_head, call, headers, payload)
 
     def give_back(self, session: Session, connection: Connection) -> None:
         session.give_back(self._address, connection)

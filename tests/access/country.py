@@ -1,25 +1,29 @@
 """The real gateway before the real services, each on a database of its own, in this process."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deploy.services import SERVICES
-from gateway.upstreams import OPERATIONS, Operation
+from gateway.upstreams import OPERATIONS, Operation, Service
 from identity_service.people.personas import personas
 from identity_service.settings import Settings
+from shared.call_guard import PROVED_CALL
+from shared.call_mac import NO_BODY, ProvedCall
 from shared.events import ClientChanged, GrantChanged
 from tests.conftest import Databases
-from tests.factories import TestAuthority
+from tests.factories import TestAuthority, prove_calls
 from tests.gateway.gate import (
     Gate,
     Services,
@@ -28,7 +32,7 @@ from tests.gateway.gate import (
     open_gate,
     signing_rights,
 )
-from tests.installation import install
+from tests.installation import Sent, install
 from tests.serving import serving
 
 # "Ours" is Hà Nội's, "theirs" is that of Hồ Chí Minh City.
@@ -70,10 +74,14 @@ class Papers:
 
 @dataclass
 class Country(Papers):
-    """`ask` goes through the gateway, `ask_service` past it, to the service itself."""
+    """`ask` goes through the gateway, `ask_service` past it, to the service itself.
+
+    `sent` holds what the gateway has sent to the services.
+    """
 
     gate: Gate
     apps: Mapping[str, FastAPI]
+    sent: deque[Sent]
 
     @property
     def identity(self) -> Settings:
@@ -95,10 +103,25 @@ class Country(Papers):
             return await http.request(method, path, headers=raw, **sent)
 
     async def ask_service(
-        self, operation: Operation, path: str, headers: Mapping[str, str], **sent: Any
+        self,
+        operation: Operation,
+        path: str,
+        headers: Mapping[str, str],
+        *,
+        proved: bool = True,
+        **sent: Any,
     ) -> httpx.Response:
-        transport = httpx.ASGITransport(self.apps[operation.service], raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://service") as http:
+        """`proved` as the gateway proves it, its own operations in the same process."""
+        app = self.apps[operation.service]
+        hooks, asked = {}, cast("ASGIApp", app)
+        if proved and operation.service is Service.GATEWAY:
+            asked = _proved_within(app)
+        elif proved:
+            hooks = {"request": [prove_calls(app)]}
+        transport = httpx.ASGITransport(asked, raise_app_exceptions=False)
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://service", event_hooks=hooks
+        ) as http:
             return await http.request(operation.method, path, headers=dict(headers), **sent)
 
     async def allow(self, client: str, *grants: Mapping[str, Any], **of_client: Any) -> None:
@@ -123,6 +146,15 @@ class Country(Papers):
         return answer
 
 
+def _proved_within(app: ASGIApp) -> ASGIApp:
+    async def ask(scope: Scope, receive: Receive, send: Send) -> None:
+        told = {name.decode(): value.decode() for name, value in scope["headers"]}
+        call = ProvedCall(told.get("x-client"), told.get("x-agency"), NO_BODY, b"")
+        await app({**scope, PROVED_CALL: call}, receive, send)
+
+    return ask
+
+
 @asynccontextmanager
 async def open_country(postgres: Databases, sandbox: Path) -> AsyncIterator[Country]:
     made = await asyncio.to_thread(install, postgres, sandbox)
@@ -134,7 +166,7 @@ async def open_country(postgres: Databases, sandbox: Path) -> AsyncIterator[Coun
         services = made.services
         tokens = await services["identity"].state.token_desk.keys.signer()
         authority = TestAuthority((tokens.kid, tokens.key), signing_rights(gate.settings))
-        country = Country(authority, gate, {**services, "gateway": gate.gateway.own})
+        country = Country(authority, gate, {**services, "gateway": gate.gateway.own}, made.sent)
         for operator in ("operator-vpcp", "operator2-vpcp"):
             await country.allow(operator, {"operations": ["*"]}, agency="G22")
         yield country

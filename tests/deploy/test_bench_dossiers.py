@@ -15,6 +15,7 @@ from sync_service.schemas import DossierRow
 from sync_service.settings import Settings as SyncSettings
 from tests.conftest import Databases
 from tests.deploy.filled import SIZE, filled_database
+from tests.factories import CALL_KEY
 
 
 def whole(size: int = SIZE, **made: int) -> Dossiers:
@@ -71,7 +72,7 @@ def test_serials_count_from_one_for_each_agency_and_day(chunk: int) -> None:
 
 async def test_national_view_and_tallies_agree_with_a_recount(postgres: Databases) -> None:
     url = postgres.database_url("sync_service")
-    settings = SyncSettings(database_url=url, kafka_servers="none")
+    settings = SyncSettings(database_url=url, kafka_servers="none", call_key=CALL_KEY)
     async with (
         filled_database("sync_service", settings),
         open_database(settings) as sessions,
@@ -84,7 +85,7 @@ async def test_national_view_and_tallies_agree_with_a_recount(postgres: Database
 
 async def test_parties_of_the_national_view_agree_with_its_dossiers(postgres: Databases) -> None:
     url = postgres.database_url("sync_service")
-    settings = SyncSettings(database_url=url, kafka_servers="none")
+    settings = SyncSettings(database_url=url, kafka_servers="none", call_key=CALL_KEY)
     async with filled_database("sync_service", settings) as connection:
         kept = "SELECT code, agency FROM {}"
         for table, dossiers_in_it in {
@@ -98,7 +99,10 @@ async def test_parties_of_the_national_view_agree_with_its_dossiers(postgres: Da
 async def test_lists_and_histories_agree_with_the_dossiers(postgres: Databases) -> None:
     url = postgres.database_url("dossier_service")
     settings = DossierSettings(
-        database_url=url, kafka_servers="none", person_hash_key=SecretStr("00" * 32)
+        database_url=url,
+        kafka_servers="none",
+        call_key=CALL_KEY,
+        person_hash_key=SecretStr("00" * 32),
     )
     async with filled_database("dossier_service", settings) as connection:
         assert await connection.fetchval("SELECT count(*) FROM dossier") == SIZE

@@ -32,7 +32,7 @@ from tests.conftest import Databases
 from tests.deploy.filled import filled_database
 from tests.dossier_service.conftest import make_settings as make_dossier_settings
 from tests.dossier_service.conftest import serving as serving_dossiers
-from tests.factories import TestAuthority
+from tests.factories import CALL_KEY, TestAuthority
 from tests.sync_service.conftest import serving as serving_national_view
 
 BASE = "http://gateway"
@@ -83,7 +83,9 @@ async def filled_sync_service(
     postgres: Databases, authority: TestAuthority
 ) -> AsyncIterator[Service]:
     settings = SyncSettings(
-        database_url=postgres.database_url("sync_service"), kafka_servers="127.0.0.1:1"
+        database_url=postgres.database_url("sync_service"),
+        kafka_servers="127.0.0.1:1",
+        call_key=CALL_KEY,
     )
     async with (
         filled_database("sync_service", settings),

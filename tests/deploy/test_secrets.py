@@ -1,6 +1,7 @@
 import stat
 from pathlib import Path
 
+import pytest
 from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -58,3 +59,22 @@ def test_keys_are_of_their_kind_and_no_two_services_share_a_password(tmp_path: P
     Fernet(made["identity_service/key_encryption_key"])
     passwords = {made[name] for name in made if name.endswith("database_password")}
     assert len(passwords) == 4
+
+
+def test_each_service_shares_a_key_of_its_own_with_the_gateway_alone(tmp_path: Path) -> None:
+    make_secrets(tmp_path)
+    made = {name: key for name, key in contents(tmp_path).items() if name.endswith("call_key")}
+    assert len(made) == 6
+    for short in ("identity", "dossier", "sync"):
+        assert made[f"gateway/{short}_call_key"] == made[f"{short}_service/call_key"]
+    assert len(set(made.values())) == 3
+    assert {len(bytes.fromhex(key)) for key in made.values()} == {32}
+
+
+@pytest.mark.parametrize("lost", ["sync_service/call_key", "gateway/sync_call_key"])
+def test_lost_half_of_a_shared_key_leaves_no_half_behind(tmp_path: Path, lost: str) -> None:
+    make_secrets(tmp_path)
+    (tmp_path / lost).unlink()
+    make_secrets(tmp_path)
+    made = contents(tmp_path)
+    assert made["gateway/sync_call_key"] == made["sync_service/call_key"]

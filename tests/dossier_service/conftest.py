@@ -15,7 +15,7 @@ from shared.database import open_database
 from shared.migrations import upgrade
 from tests.conftest import Databases
 from tests.dossier_service.desk import Desk, at, utc
-from tests.factories import TestAuthority
+from tests.factories import CALL_KEY, TestAuthority
 from tests.serving import calling
 
 PERSON_KEY = "5b" * 32
@@ -26,6 +26,7 @@ def make_settings(postgres: Databases, **over: object) -> Settings:
     defaults = {
         "database_url": postgres.database_url("dossier_service"),
         "kafka_servers": "127.0.0.1:1",
+        "call_key": CALL_KEY,
         "person_hash_key": PERSON_KEY,
     }
     made = Settings.model_validate(defaults | over)

@@ -3,18 +3,24 @@
 import asyncio
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deploy.apart import run_apart
 from deploy.child import running
 from deploy.signing_in import sign_in
 from identity_service.sandbox import read_secrets
 from shared.auth import RIGHT_HEADER
+from shared.call_mac import CLIENT as CLIENT_HEADER
+from shared.call_mac import HEADER, NO_BODY, Call, CallVerifier, hash_body, sign_call, target_of
 from shared.database import open_database
 from shared.dead_letters import list_dead_letters, set_aside
 from shared.migrations import upgrade
@@ -42,12 +48,14 @@ class Apis:
     secret: str
     authority: TestAuthority
     settings: Mapping[str, ServiceSettings]
+    known: set[bytes]
     _signed_in: dict[str, str] = field(default_factory=dict)
     _signed_in_until: float = 0.0
 
     def signed_in(self) -> dict[str, str]:
         if time.monotonic() > self._signed_in_until:
             self._signed_in = sign_in(self.addresses["identity"], CLIENT, self.secret)
+            self.known.add(self._signed_in["Authorization"].encode())
             self._signed_in_until = time.monotonic() + TOKEN_SECONDS
         return self._signed_in
 
@@ -56,7 +64,10 @@ class Apis:
         return run_apart(_set_aside(self.settings[service], count))
 
     def headers(self, service: str, operation: str) -> dict[str, str]:
-        """Of one call: to the gateway with purpose and officer, to a service with its right."""
+        """Of one call: to the gateway with purpose and officer, to a service with its right.
+
+        What stands before each service takes the same tokens, and proves the call in turn.
+        """
         if operation == "POST /oauth/token":
             request = httpx.Request("POST", self.addresses[service])
             signed_in = next(httpx.BasicAuth(CLIENT, self.secret).auth_flow(request))
@@ -80,10 +91,11 @@ def open_apis(postgres: Databases, folder: Path) -> Iterator[Apis]:
     everything = make_grant(CLIENT, operations=["*"], agencies=None, per_second=MANY)
     run_apart(tell(settings, make_client(CLIENT, AGENCY), everything))
     own = {"gateway": settings, **{name: app.state.settings for name, app in apps.items()}}
-    with _served(made), running(gateway_child(settings, folder / "gateway.log")):
+    known: set[bytes] = set()
+    with _served(made, known), running(gateway_child(settings, folder / "gateway.log")):
         run_apart(until_ready(urls["gateway"]))
         secret = read_secrets(folder / "sandbox.json")[CLIENT]
-        yield Apis(urls, secret, TestAuthority(right=signing_rights(settings)), own)
+        yield Apis(urls, secret, TestAuthority(right=signing_rights(settings)), own, known)
 
 
 async def _set_aside(settings: ServiceSettings, count: int) -> list[str]:
@@ -93,13 +105,48 @@ async def _set_aside(settings: ServiceSettings, count: int) -> list[str]:
         return [str(each.id) for each in await list_dead_letters(session, "open")]
 
 
+def _before(app: FastAPI, known: Collection[bytes]) -> ASGIApp:
+    """Stand before a service as the gateway does; what the gateway itself has proved passes."""
+    calls: CallVerifier = app.state.calls
+
+    async def ask(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or HEADER in dict(scope["headers"]):
+            await app(scope, receive, send)
+            return
+        headers = [each for each in scope["headers"] if each[0] not in {CLIENT_HEADER, b"x-agency"}]
+        if dict(headers).get(b"authorization") in known:
+            headers += [(CLIENT_HEADER, CLIENT.encode()), (b"x-agency", AGENCY.encode())]
+        body = await Request(scope, receive).body()
+        described = hash_body(body) if body else NO_BODY
+        call = Call(scope["method"], target_of(scope), uuid4().hex.encode(), described)
+        value, _ = sign_call(calls._key, call, headers, calls.epoch.encode())
+        await app(
+            {**scope, "headers": [*headers, (HEADER, value)]}, BufferedBody(body, receive), send
+        )
+
+    return ask
+
+
+@dataclass
+class BufferedBody:
+    body: bytes
+    rest: Receive
+    given: bool = False
+
+    async def __call__(self) -> Message:
+        if self.given:
+            return await self.rest()
+        self.given = True
+        return {"type": "http.request", "body": self.body, "more_body": False}
+
+
 @contextmanager
-def _served(made: Installation) -> Iterator[None]:
+def _served(made: Installation, known: Collection[bytes]) -> Iterator[None]:
     """In one thread: the fuzzer is not asynchronous, and keeps its own busy."""
     started, ended = threading.Event(), threading.Event()
 
     async def serve() -> None:
-        async with made.serving():
+        async with made.serving(lambda app: _before(app, known)):
             started.set()
             await asyncio.to_thread(ended.wait)
 

@@ -23,6 +23,7 @@ from sync_service.handlers import HANDLERS as SYNC
 from sync_service.settings import Settings as SyncSettings
 from tests.conftest import MORE, Databases
 from tests.dossier_service.conftest import make_settings as dossier_settings
+from tests.factories import CALL_KEY
 from tests.fuzz.texts import JSON, NEARLY
 from tests.gateway.gate import make_grant, make_settings
 from tests.shared.mechanics import agency, progressed, record
@@ -78,7 +79,7 @@ def _settings(name: str, postgres: Databases) -> ServiceSettings:
         made: ServiceSettings = make_settings(postgres.database_url("gateway"))
     else:
         told = {"database_url": postgres.database_url("sync_service"), "kafka_servers": "[::1]:1"}
-        near = {"identity_url": "http://[::1]:1", "gateway_url": "http://[::1]:1"}
+        near = {"gateway_url": "http://[::1]:1", "call_key": CALL_KEY}
         made = SyncSettings.model_validate(told | near)
     upgrade(made)
     return made

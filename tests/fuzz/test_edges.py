@@ -24,7 +24,7 @@ from shared.problems import Invalid
 from shared.reading import QueryUnreadable, _require_one_reading
 from shared.settings import ServiceSettings
 from tests.conftest import MORE, Databases
-from tests.factories import TestAuthority
+from tests.factories import CALL_KEY, TestAuthority
 from tests.fuzz.texts import JSON, NEARLY
 from tests.serving import calling
 from tests.shared.mechanics import SERVICE, make_mechanics
@@ -125,7 +125,9 @@ async def client(postgres: Databases) -> AsyncIterator[httpx.AsyncClient]:
     )
     async with open_database(told) as sessions:
         await make_mechanics(sessions)
-    app = create_service(told, title="Test", prefix="/dossier/v1", routers=[router])
+    app = create_service(
+        told, title="Test", prefix="/dossier/v1", routers=[router], call_key=CALL_KEY
+    )
     authority = TestAuthority()
     async with calling(app, authority) as client:
         client.headers.update(authority.headers(OPERATION, SERVICE))

@@ -29,7 +29,7 @@ from shared.events import AgencyChanged, ClientChanged, GrantChanged
 from shared.migrations import upgrade
 from shared.topics import partitions_of
 from tests.conftest import Databases
-from tests.factories import TestAuthority
+from tests.factories import CALL_KEY, TestAuthority
 from tests.gateway.wire import SUBJECT
 from tests.serving import serving
 from tests.waiting import PATIENCE_SECONDS, eventually
@@ -39,6 +39,7 @@ LIST = "GET /dossier/v1/dossiers"
 READ = "GET /dossier/v1/dossiers/{code}"
 LEDGER = [name for name in OPERATIONS if "/ledger/v1/" in name]
 PURPOSE = {"X-Purpose": "1.001193", "X-Officer": "officer-1"}
+CALL_KEYS = ("identity_call_key", "dossier_call_key", "sync_call_key")
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
@@ -63,11 +64,12 @@ class Services:
 
 
 def make_settings(database_url: str, services: str = "http://127.0.0.1:9", **over: Any) -> Settings:
-    defaults = {
+    defaults: dict[str, Any] = {
         "kafka_servers": "127.0.0.1:9",
         "identity_url": services,
         "dossier_url": services,
         "sync_url": services,
+        **dict.fromkeys(CALL_KEYS, CALL_KEY),
         "rights_key": ed25519_key(),
         "ledger_key": ed25519_key(),
     }

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from sqlalchemy import make_url
 
 from deploy.postgres import as_superuser, plain_url
-from deploy.secrets import ed25519_key
+from deploy.secrets import call_key, ed25519_key
 from gateway.forwarding import Exchange, Outcome
 from gateway.keys import ledger_keys, read_private_key
 from gateway.ledger.evidence import Evidence
@@ -28,7 +28,7 @@ from shared.database import open_database
 from shared.events import LedgerAnchored
 from shared.migrations import upgrade
 from tests.conftest import Databases
-from tests.gateway.gate import VERIFY, make_settings
+from tests.gateway.gate import CALL_KEYS, VERIFY, make_settings
 from tests.gateway.wire import SUBJECT
 from tests.waiting import eventually
 
@@ -127,9 +127,11 @@ async def tamper(postgres: Databases, store: Store, statement: str) -> None:
 def command(
     folder: Path, *words: str, key: str = "", **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    """`make verify-ledger` with these variables, and both keys among the secrets."""
+    """`make verify-ledger` with these variables, and all keys among the secrets."""
     for name, given in (("rights_key", ""), ("ledger_key", key)):
         (folder / name).write_text(given or ed25519_key())
+    for name in CALL_KEYS:
+        (folder / name).write_text(call_key())
     told = {"KAFKA_SERVERS": "127.0.0.1:9", "SECRETS_DIR": str(folder), "PATH": os.defpath}
     return subprocess.run(
         [sys.executable, "-m", "gateway.verify", *words],

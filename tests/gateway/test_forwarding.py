@@ -26,14 +26,13 @@ async def test_request_and_answer_pass_unchanged(
 ) -> None:
     behind.reply = answer(b'{"a": 1}', "Content-Type: application/json\r\nETag: W/7\r\n")
     url = URL(f"{door.url}{LIST}?q=a%2Fb&q=%C3%A1", encoded=True)
-    headers = {"Authorization": "Bearer t", "X-Office": "Hòa", "Accept": "text/x"}
+    headers = {"X-Office": "Hòa", "Accept": "text/x"}
     async with caller.get(url, headers=headers) as response:
         assert (response.status, await response.read()) == (200, b'{"a": 1}')
         assert response.headers["ETag"] == "W/7"
         assert response.headers["Content-Type"] == "application/json"
     (asked,) = behind.asked
     assert asked.line == f"GET {LIST}?q=a%2Fb&q=%C3%A1 HTTP/1.1"
-    assert asked.headers["authorization"] == "Bearer t"
     assert asked.headers["x-office"] == "Hòa"
     assert asked.headers["accept"] == "text/x"
     assert asked.headers["host"] == behind.address.removeprefix("http://")
@@ -99,6 +98,10 @@ async def test_headers_that_only_the_gateway_may_set_are_dropped(
         "Cookie": "mine=1",
         "TE": "mine",
         "Proxy-Authorization": "mine",
+        "Authorization": "Bearer mine",
+        "X-Client": "mine",
+        "X-Agency": "mine",
+        "X-Call-Mac": "mine",
         "Connection": "keep-alive, X-Named",
         "X-Named": "mine",
     }

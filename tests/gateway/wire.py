@@ -192,8 +192,11 @@ async def door_before(
     slots: int = 256,
     breaker: Breaker | None = None,
     tracer: Tracer | None = None,
+    call_key: bytes | None = None,
 ) -> AsyncIterator[Door]:
-    upstream = Upstream(Service.IDENTITY, behind.address, slots=slots, breaker=breaker)
+    upstream = Upstream(
+        Service.IDENTITY, behind.address, call_key=call_key, slots=slots, breaker=breaker
+    )
     door = Door(behind, Records(), upstream)
     async with open_session() as session:
         door.forwarder = Forwarder(

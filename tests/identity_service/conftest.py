@@ -14,7 +14,7 @@ from identity_service.seed import seed
 from identity_service.settings import Settings
 from shared.migrations import upgrade
 from tests.conftest import Databases
-from tests.factories import TestAuthority
+from tests.factories import CALL_KEY, TestAuthority
 from tests.identity_service.calls import Identity
 from tests.identity_service.signing_in import KEY, SYSTEM
 from tests.serving import calling
@@ -26,6 +26,7 @@ def make_settings(database_url: str, **over: object) -> Settings:
     defaults: dict[str, object] = {
         "database_url": database_url,
         "kafka_servers": "127.0.0.1:1",
+        "call_key": CALL_KEY,
         "person_hash_key": "5b" * 32,
         "key_encryption_key": Fernet.generate_key().decode(),
         "people": PEOPLE,

@@ -146,6 +146,10 @@ INNER = [
             b"X_Purpose",
             b"X_Officer",
             b"Traceparent",
+            b"X-Client",
+            b"X-Agency",
+            b"X-Call-Mac",
+            b"X_Call_Mac",
         ),
     ),
     passes(

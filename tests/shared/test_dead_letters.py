@@ -33,7 +33,7 @@ from shared.kafka import MAX_MESSAGE_BYTES
 from shared.outbox import relay_batch
 from shared.settings import ServiceSettings
 from shared.telemetry import DEAD_LETTERS
-from tests.factories import TestAuthority
+from tests.factories import CALL_KEY, TestAuthority
 from tests.serving import calling
 from tests.shared.mechanics import (
     DOSSIERS,
@@ -167,7 +167,9 @@ async def test_letter_too_large_for_the_axis_is_not_sent_again(
 async def client(
     settings: ServiceSettings, sessions: SessionFactory, authority: TestAuthority
 ) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_service(settings, title="Test", prefix="/dossier/v1", routers=[])
+    app = create_service(
+        settings, title="Test", prefix="/dossier/v1", routers=[], call_key=CALL_KEY
+    )
     async with calling(app, authority) as client:
         yield client
 
@@ -235,6 +237,7 @@ def command(settings: ServiceSettings, *words: str) -> subprocess.CompletedProce
         "DATABASE_URL": settings.database_url,
         "KAFKA_SERVERS": settings.kafka_servers,
         "PERSON_HASH_KEY": "00",
+        "CALL_KEY": CALL_KEY.get_secret_value(),
     }
     return subprocess.run(
         [sys.executable, "-m", "shared", SERVICE, "dead-letters", *words],

@@ -21,7 +21,7 @@ from shared.outbox import emit
 from shared.settings import ServiceSettings
 from shared.telemetry import configure_logging
 from tests.conftest import Databases
-from tests.factories import TestAuthority
+from tests.factories import CALL_KEY, TestAuthority
 from tests.serving import calling
 from tests.shared.mechanics import progressed, scalar
 from tests.waiting import eventually
@@ -75,7 +75,9 @@ async def client(
                 "CREATE TABLE promise (number TEXT REFERENCES person DEFERRABLE INITIALLY DEFERRED)"
             )
         )
-    app = create_service(settings, title="Test", prefix="/test/v1", routers=[router])
+    app = create_service(
+        settings, title="Test", prefix="/test/v1", routers=[router], call_key=CALL_KEY
+    )
     async with calling(app, authority, raise_app_exceptions=True) as client:
         yield client
 

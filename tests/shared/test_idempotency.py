@@ -18,7 +18,7 @@ from shared.idempotency import OnceOnly, forget_keys
 from shared.preconditions import set_etag
 from shared.problems import Invalid
 from shared.settings import ServiceSettings
-from tests.factories import TestAuthority
+from tests.factories import CALL_KEY, TestAuthority
 from tests.serving import calling
 from tests.shared.mechanics import SERVICE, scalar
 
@@ -53,7 +53,9 @@ async def write(body: Note, session: Session, once: OnceOnly, response: Response
 async def client(
     settings: ServiceSettings, sessions: SessionFactory, authority: TestAuthority
 ) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_service(settings, title="Test", prefix="/dossier/v1", routers=[router])
+    app = create_service(
+        settings, title="Test", prefix="/dossier/v1", routers=[router], call_key=CALL_KEY
+    )
     async with calling(app, authority) as client:
         yield client
 
@@ -92,7 +94,9 @@ async def test_request_is_remembered_by_a_digest_that_the_service_alone_can_make
     statuses = []
     for key in ("one", "one", "another"):
         keyed = settings.model_copy(update={"digest_key": SecretStr(key)})
-        app = create_service(keyed, title="Test", prefix="/dossier/v1", routers=[router])
+        app = create_service(
+            keyed, title="Test", prefix="/dossier/v1", routers=[router], call_key=CALL_KEY
+        )
         async with calling(app, authority) as client:
             answer = await client.post(PATH, json={"text": "001090000001"}, headers=headers)
         statuses.append(answer.status_code)

@@ -2,10 +2,14 @@
 
 import asyncio
 import time
+from typing import Any
 
 import httpx
+import jwt
 import pytest
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from jwt.utils import base64url_encode
 
 from shared.app import AUDIENCE
 from shared.auth import (
@@ -15,9 +19,10 @@ from shared.auth import (
     KeySet,
     Unauthenticated,
     Verifier,
+    bearer,
 )
 from shared.problems import Unavailable
-from tests.factories import ISSUER, TestAuthority
+from tests.factories import ISSUER, TOKEN_KEY, TestAuthority
 from tests.waiting import eventually
 
 
@@ -68,6 +73,70 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.fixture
 def keys(authority: TestAuthority) -> Keys:
     return Keys(authority)
+
+
+NOW = int(time.time())
+REFUSED_TOKENS: dict[str, dict[str, Any]] = {
+    "expired": {"exp": NOW - 60},
+    "for another audience": {"aud": "another"},
+    "of another issuer": {"iss": "https://elsewhere"},
+    "issued an hour from now": {"iat": NOW + 3_600, "exp": NOW + 4_000},
+}
+
+
+@pytest.mark.parametrize("over", REFUSED_TOKENS.values(), ids=REFUSED_TOKENS)
+async def test_token_that_does_not_hold_is_refused(
+    authority: TestAuthority, keys: Keys, over: dict[str, Any]
+) -> None:
+    with pytest.raises(Unauthenticated) as refused:
+        await keys.verifier().claims(authority.token(**over))
+    assert refused.value.headers == {"WWW-Authenticate": "Bearer"}
+
+
+def forged(authority: TestAuthority) -> dict[str, str]:
+    """Tokens whose claims are right and whose signature is not the authority's."""
+    claims = jwt.decode(authority.token(), options={"verify_signature": False})
+    good = authority.token().split(".")
+    public = authority._token_key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    confused = jwt.PyJWT().encode(claims, "x" * 64, "HS256", {"kid": TOKEN_KEY}).split(".")
+    signature = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256).sign(
+        ".".join(confused[:2]).encode(), public
+    )
+    other = TestAuthority()
+    return {
+        "of another key": other.token(),
+        "with changed claims": ".".join([good[0], _changed(good[1]), good[2]]),
+        "alg none": jwt.encode(claims, "", "none", {"kid": TOKEN_KEY}),
+        "HS256 with the public key": ".".join(
+            [*confused[:2], base64url_encode(signature).decode()]
+        ),
+        "of an unknown key": jwt.encode(claims, authority._token_key, "ES256", {"kid": "unknown"}),
+        "without a key id": jwt.encode(claims, authority._token_key, "ES256"),
+        "nothing": "",
+        "no token at all": "x.y.z",
+        "cut short": ".".join(good[:2]),
+    }
+
+
+def _changed(payload: str) -> str:
+    claims = jwt.utils.base64url_decode(payload).replace(b"onestop-h26", b"operator-00")
+    return base64url_encode(claims).decode()
+
+
+@pytest.mark.parametrize("kind", list(forged(TestAuthority())))
+async def test_forged_token_is_refused(authority: TestAuthority, keys: Keys, kind: str) -> None:
+    token = forged(authority)[kind]
+    with pytest.raises(Unauthenticated) as refused:
+        await keys.verifier().claims(token)
+    assert not token or token not in str(refused.value.body())
+
+
+@pytest.mark.parametrize("header", ["Basic b25lc3RvcDp4", "", "Bearer", None])
+def test_call_without_a_bearer_token_is_refused(header: str | None) -> None:
+    with pytest.raises(Unauthenticated):
+        bearer(header)
 
 
 async def test_small_difference_of_clocks_is_no_reason_to_refuse(

@@ -12,7 +12,7 @@ from sync_service import projections
 from sync_service.main import create_app
 from sync_service.settings import Settings
 from tests.conftest import Databases
-from tests.factories import TestAuthority
+from tests.factories import CALL_KEY, TestAuthority
 from tests.serving import calling
 from tests.sync_service.national import National
 
@@ -31,7 +31,11 @@ def authority() -> TestAuthority:
 
 
 def make_settings(postgres: Databases, **over: object) -> Settings:
-    made = {"database_url": postgres.database_url("sync_service"), "kafka_servers": "127.0.0.1:1"}
+    made = {
+        "database_url": postgres.database_url("sync_service"),
+        "kafka_servers": "127.0.0.1:1",
+        "call_key": CALL_KEY,
+    }
     settings = Settings.model_validate(made | over)
     upgrade(settings)
     return settings

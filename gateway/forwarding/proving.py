@@ -1,0 +1,110 @@
+"""Calls to one service are proved to it, by the key that this gateway and the service share."""
+
+from collections.abc import AsyncIterator, Callable
+from hashlib import sha256
+from http import HTTPStatus
+
+import structlog
+
+from gateway.forwarding.connection import Connection, Payload
+from gateway.forwarding.headers import Headers, find_header
+from gateway.problems import UpstreamRefusesCalls
+from gateway.upstreams import Service
+from shared.call_mac import (
+    HEADER,
+    NO_BODY,
+    STREAMED,
+    Call,
+    hash_body,
+    read_challenge,
+    sign_body,
+    sign_call,
+)
+
+log = structlog.get_logger()
+
+# Once for the epoch that is known here, once more for the one that the service names.
+_ATTEMPTS = 2
+_RETRY_AFTER_S = 1
+
+MakeHead = Callable[[Headers, Payload], bytes]
+
+
+class CallProver:
+    """Keeps the epoch that the service named last.
+
+    Several processes of a service may stand behind one address, each with an epoch of its own. A
+    connection stays with one of them, so it keeps its own epoch too.
+    """
+
+    def __init__(self, service: Service, key: bytes) -> None:
+        self._service, self._key = service, key
+        self._epoch = b"unknown"
+
+    async def ask(
+        self,
+        connection: Connection,
+        make_head: MakeHead,
+        call: tuple[str, bytes, bytes],
+        headers: Headers,
+        payload: Payload,
+    ) -> None:
+        """Ask as `Connection.ask` does; `call` is method, target and an id of its own.
+
+        A service that names another epoch has done nothing yet, so it is asked once more. A body
+        that streams cannot be sent twice: the service is asked for its epoch before.
+        """
+        proved = Call(*call, body=_describe(payload))
+        streams = isinstance(payload, AsyncIterator)
+        if streams:
+            await self._fetch_epoch(connection)
+        for _ in range(1 if streams else _ATTEMPTS):
+            epoch = connection.epoch or self._epoch
+            value, code = sign_call(self._key, proved, headers, epoch)
+            head = make_head([*headers, (HEADER, value)], payload)
+            await connection.ask(head, self._followed_by_code(payload, code))
+            named = _challenge(connection)
+            if named is None:
+                return
+            await _skip(connection)
+            if named in {b"", epoch}:
+                break
+            connection.epoch = self._epoch = named
+        log.error("call_not_proved", service=self._service)
+        raise UpstreamRefusesCalls(self._service, retry_after_s=_RETRY_AFTER_S)
+
+    async def _fetch_epoch(self, connection: Connection) -> None:
+        """Ask without a proof, which the service refuses."""
+        await connection.ask(b"GET / HTTP/1.1\r\nhost: service\r\n\r\n", None)
+        named = _challenge(connection)
+        await _skip(connection)
+        if named:
+            connection.epoch = self._epoch = named
+
+    def _followed_by_code(self, payload: Payload, code: bytes) -> Payload:
+        return self._stream(payload, code) if isinstance(payload, AsyncIterator) else payload
+
+    async def _stream(self, pieces: AsyncIterator[bytes], code: bytes) -> AsyncIterator[bytes]:
+        digest = sha256()
+        async for piece in pieces:
+            digest.update(piece)
+            yield piece
+        yield sign_body(self._key, code, digest.digest())
+
+
+def _describe(payload: Payload) -> bytes:
+    if payload is None:
+        return NO_BODY
+    return hash_body(payload) if isinstance(payload, bytes) else STREAMED
+
+
+def _challenge(connection: Connection) -> bytes | None:
+    """Return the epoch that is named in a refusal of the proof, empty if none; None without one."""
+    if connection.status != HTTPStatus.UNAUTHORIZED:
+        return None
+    return read_challenge(find_header(connection.headers, b"www-authenticate") or b"")
+
+
+async def _skip(connection: Connection) -> None:
+    while not connection.at_end:
+        await connection.read()

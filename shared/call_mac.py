@@ -1,0 +1,193 @@
+"""A message authentication code proves one call of the gateway to one service, once.
+
+The gateway and the service share a key that nobody else has. The code is an HMAC-SHA-256 over
+everything that gives the call its effect: method, target, body, and the headers of `COVERED`, among
+them the client, its agency, purpose, officer, dossier and the signed right. The service names an
+epoch, a random text that it changes often, and remembers each call of the present one: a code is
+good once, in one process, for at most `EPOCH_SECONDS`, whatever any clock says. A code of another
+epoch is answered with a challenge that names the present one, as HTTP's Digest does (RFC 7616).
+"""
+
+import hmac
+import secrets
+import struct
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterable
+from hashlib import sha256
+from http import HTTPStatus
+from typing import NamedTuple
+
+from starlette.types import Scope
+
+from shared.problems import Problem
+
+HEADER = b"x-call-mac"
+CLIENT, AGENCY = b"x-client", b"x-agency"
+SCHEME = "Call-MAC"
+COVERED = (
+    CLIENT,
+    AGENCY,
+    b"authorization",
+    b"x-purpose",
+    b"x-officer",
+    b"x-dossier",
+    b"x-request-id",
+    b"x-right",
+    b"content-type",
+    b"idempotency-key",
+    b"if-match",
+)
+# How the header describes the body; a body that is known whole is described by its SHA-256 in hex.
+NO_BODY, STREAMED = b"-", b"stream"
+# The code of a streamed body follows its last byte.
+SUFFIX_BYTES = 32
+EPOCH_SECONDS = 30.0
+# About 8 MB; the calls of one epoch fit into this up to 1,600 a second, and beyond it ends sooner.
+MAX_EPOCH_CALLS = 50_000
+
+_COVERED = frozenset(COVERED)
+_ABSENT = 0xFFFF_FFFF
+_LENGTHS = struct.Struct(f">{5 + len(COVERED)}I")
+_PARTS = 4
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+
+class CallNotProved(Problem):
+    """`epoch` is the one to prove a call for; it is no secret."""
+
+    status = HTTPStatus.UNAUTHORIZED
+    title = "Only the gateway may call this service"
+    type = "/problems/call-not-proved"
+    advice = "Send the call to the gateway, with an access token."
+
+    def __init__(self, detail: str | None = None, *, epoch: str | None = None) -> None:
+        super().__init__(detail)
+        challenge = f'{SCHEME} epoch="{epoch}"' if epoch else SCHEME
+        self.headers = {"WWW-Authenticate": challenge}
+
+
+class HeaderRepeatedError(ValueError):
+    """A header that gives a call its effect stands twice: two readers could take either."""
+
+
+class Call(NamedTuple):
+    """The parts of a call that are no headers. `call_id` is never used for another call."""
+
+    method: str
+    target: bytes
+    call_id: bytes
+    body: bytes
+
+
+class ProvedCall(NamedTuple):
+    """A call as the gateway sent it. A public operation has no client."""
+
+    client: str | None
+    agency: str | None
+    body: bytes
+    code: bytes
+
+
+def hash_body(body: bytes) -> bytes:
+    return sha256(body).hexdigest().encode()
+
+
+def sign_call(key: bytes, call: Call, headers: Headers, epoch: bytes) -> tuple[bytes, bytes]:
+    """Return the value of the header, and the code itself; raises HeaderRepeatedError."""
+    code = _sign_head(key, call, _covered(headers), epoch)
+    value = b" ".join((call.call_id, epoch, call.body, urlsafe_b64encode(code)))
+    return value, code
+
+
+def sign_body(key: bytes, code: bytes, digest: bytes) -> bytes:
+    """Return the code that follows a streamed body: it belongs to this call alone."""
+    return hmac.digest(key, b"body" + code + digest, "sha256")
+
+
+def read_challenge(value: bytes) -> bytes | None:
+    """Return the epoch that a service names, empty if it names none; None for another challenge."""
+    scheme, _, rest = value.partition(b" ")
+    if scheme != SCHEME.encode():
+        return None
+    return rest.removeprefix(b'epoch="').removesuffix(b'"')
+
+
+def target_of(scope: Scope) -> bytes:
+    """Return path and query as they were sent."""
+    path: bytes = scope["raw_path"]
+    query: bytes = scope["query_string"]
+    return path + b"?" + query if query else path
+
+
+class CallVerifier:
+    """Proves calls to this process, each once."""
+
+    def __init__(
+        self,
+        key: bytes,
+        *,
+        epoch_s: float = EPOCH_SECONDS,
+        max_calls: int = MAX_EPOCH_CALLS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._key, self._epoch_s, self._max_calls, self._clock = key, epoch_s, max_calls, clock
+        self._used: set[bytes] = set()
+        self._begin_epoch()
+
+    @property
+    def epoch(self) -> str:
+        """The present one; an epoch that is over or full is followed by a new one."""
+        if len(self._used) >= self._max_calls or self._clock() >= self._ends:
+            self._begin_epoch()
+        return self._epoch
+
+    def _begin_epoch(self) -> None:
+        """Forget all calls. No code of theirs is good any longer."""
+        self._epoch = secrets.token_urlsafe(12)
+        self._used.clear()
+        self._ends = self._clock() + self._epoch_s
+
+    def verify(self, scope: Scope) -> ProvedCall:
+        """Return the call that `scope` is the head of; raises CallNotProved."""
+        present = self.epoch
+        headers: list[tuple[bytes, bytes]] = scope["headers"]
+        parts = b"".join([value for name, value in headers if name == HEADER]).split(b" ")
+        if len(parts) != _PARTS:
+            raise CallNotProved(epoch=present)
+        call_id, epoch, body, given = parts
+        call = Call(scope["method"], target_of(scope), call_id, body)
+        try:
+            covered = _covered(headers)
+        except HeaderRepeatedError:
+            raise CallNotProved(epoch=present) from None
+        code = _sign_head(self._key, call, covered, epoch)
+        if not hmac.compare_digest(urlsafe_b64encode(code), given):
+            raise CallNotProved(epoch=present)
+        if epoch != present.encode() or call_id in self._used:
+            raise CallNotProved(epoch=present)
+        self._used.add(call_id)
+        return ProvedCall(_text(covered[0]), _text(covered[1]), body, code)
+
+    def sign_body(self, call: ProvedCall, digest: bytes) -> bytes:
+        return sign_body(self._key, call.code, digest)
+
+
+def _covered(headers: Headers) -> list[bytes | None]:
+    pairs = [header for header in headers if header[0] in _COVERED]
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise HeaderRepeatedError
+    return [found.get(name) for name in COVERED]
+
+
+def _sign_head(key: bytes, call: Call, covered: list[bytes | None], epoch: bytes) -> bytes:
+    """Sign all lengths before all parts, so that no two calls are the same bytes."""
+    parts = (call.method.encode(), call.target, call.call_id, epoch, call.body, *covered)
+    lengths = _LENGTHS.pack(*[_ABSENT if part is None else len(part) for part in parts])
+    return hmac.digest(key, b"head" + lengths + b"".join(filter(None, parts)), "sha256")
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode()

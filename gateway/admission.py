@@ -1,6 +1,5 @@
 """Who calls, and may they? In this order: ledger, token, headers, right, quota."""
 
-import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -18,11 +17,11 @@ from gateway.rights import ClientRights, RightInForce, Rights, pick
 from gateway.upstreams import QuotaClass, Service
 from shared.auth import RIGHT_HEADER, Unauthenticated, Verifier, bearer
 from shared.events.codes import CodeError, parse_dossier_code
+from shared.personal_numbers import ADVICE, holds_personal_number
 from shared.problems import Problem, Unavailable
 
 DOSSIER_PATH = "/dossiers/{code}"
 LONGEST = {"X-Purpose": 200, "X-Officer": 64, "X-Dossier": 64}
-_PERSONAL_NUMBER = re.compile(r"(?<!\d)\d{12}(?!\d)")
 _NAMES = {name.lower().encode(): name for name in ("Authorization", *LONGEST)}
 # The package that runs each service: for whom an assertion is meant.
 _AUDIENCES = {
@@ -178,8 +177,8 @@ def _explain(exchange: Exchange, told: Mapping[str, str], parameters: Mapping[st
         if len(value) > longest or not value.isprintable():
             raise RequestMalformed(f"{name} has at most {longest} printable characters.")
         # It is kept as it was said, and shown.
-        if _PERSONAL_NUMBER.search(value):
-            raise RequestMalformed(f"{name} names a person: use a code of yours, no twelve digits.")
+        if holds_personal_number(value):
+            raise RequestMalformed(f"{name} {ADVICE}.")
     exchange.purpose = told.get("X-Purpose") or None
     exchange.officer = told.get("X-Officer") or None
     if DOSSIER_PATH in exchange.operation.template:

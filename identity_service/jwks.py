@@ -11,6 +11,7 @@ import jwt
 import orjson
 
 from identity_service.key_strength import MAX_RSA_BITS, find_weakness
+from shared.personal_numbers import refuse_personal_number
 
 # The members that make the key what it is (RFC 7638 §3.2), by key type.
 _MEMBERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -116,6 +117,7 @@ def checked_public_jwk(jwk: Mapping[str, object]) -> dict[str, str]:
     kid = jwk.get("kid", thumbprint(kept))
     if not isinstance(kid, str) or not _KID.fullmatch(kid):
         raise ValueError("kid is a text of 1 to 100 letters, digits, '.', '_', '~' and '-'")
+    refuse_personal_number(kid)
     return kept | {"kid": kid, "alg": str(algorithm)}
 
 

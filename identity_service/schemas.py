@@ -23,14 +23,17 @@ from identity_service.personal_numbers import PersonalNumber
 from shared.birth_dates import BirthDate
 from shared.events.codes import AgencyCode, ProcedureCode
 from shared.pagination import MOST, Cursor, PageQuery
+from shared.personal_numbers import NoPersonalNumber
 from shared.reading import Body, IsoDay, IsoInstant, Number
 from shared.texts import ONE_LINE, PersonName, single_line
 
 ClientKind = Literal["sandbox", "production"]
-Name = Annotated[str, single_line(300), ONE_LINE]
+Name = Annotated[str, single_line(300), ONE_LINE, NoPersonalNumber]
 KeyId = Annotated[str, Field(pattern=KEY_ID, examples=["signing-2026"])]
 ClientId = Annotated[
-    str, Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{1,62})[a-z0-9]$", examples=["onestop-h26"])
+    str,
+    Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{1,62})[a-z0-9]$", examples=["onestop-h26"]),
+    NoPersonalNumber,
 ]
 OPERATION = r"^(?:\*|(?:GET|POST|PUT|PATCH|DELETE) /[A-Za-z0-9._{}/-]{1,200})$"
 OperationName = Annotated[
@@ -236,7 +239,7 @@ class GrantIn(_Request):
     ) = None
     valid_from: IsoInstant | None = Field(default=None, description="now, where it is left out")
     valid_to: IsoInstant | None = None
-    legal_basis: Annotated[str, single_line(500, min_length=5), ONE_LINE]
+    legal_basis: Annotated[str, single_line(500, min_length=5), ONE_LINE, NoPersonalNumber]
     per_second: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     per_day: Annotated[int, Field(ge=1, le=2_000_000_000)] | None = None
 

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from shared.auth import Caller, Right
 from shared.database import Base, Session, delete_in_slices
 from shared.deferred import defer_write
+from shared.personal_numbers import ADVICE, holds_personal_number
 from shared.problems import Problem
 
 KEPT_HOURS = 24
@@ -99,7 +100,14 @@ class Once:
 
 _Key = Annotated[
     str | None,
-    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MOST_CHARACTERS}),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": MOST_CHARACTERS,
+            "pattern": "^[ -~]+$",
+        }
+    ),
     Header(description="of your choice, new for each change: a repeat takes effect once"),
 ]
 
@@ -112,8 +120,14 @@ async def _once(
 ) -> Once:
     if idempotency_key is None:
         return Once(session, caller.client, None)
-    if not 0 < len(idempotency_key) <= MOST_CHARACTERS:
-        raise KeyUnreadable(f"Use 1 to {MOST_CHARACTERS} characters, a UUID for instance.")
+    # Of other scripts the same text could be written in several ways.
+    is_text = idempotency_key.isascii() and idempotency_key.isprintable()
+    if not (is_text and 0 < len(idempotency_key) <= MOST_CHARACTERS):
+        raise KeyUnreadable(
+            f"Use 1 to {MOST_CHARACTERS} printable characters of ASCII, a UUID for instance."
+        )
+    if holds_personal_number(idempotency_key):
+        raise KeyUnreadable(f"The key {ADVICE}, a UUID for instance.")
     digest = await _keyed_digest(request, caller.right)
     claim = {"client": caller.client, "key": idempotency_key, "request": digest}
     if await session.scalar(_CLAIM, claim):

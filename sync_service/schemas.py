@@ -25,6 +25,7 @@ from shared.events.codes import (
     DossierStatus,
     ProcedureCode,
 )
+from shared.personal_numbers import NoPersonalNumber
 from shared.reading import Body, IsoInstant, Number
 from sync_service.standings import Outcome, Standing, digest_content
 
@@ -42,7 +43,11 @@ OWN_RULES: Final[Mapping[str, LiteralString]] = MappingProxyType(
 )
 
 # No free text: it would hold names and numbers.
-Step = Annotated[str, Field(pattern=r"^(?:[A-Za-z][A-Za-z0-9._-]{0,39})?$", examples=["desk-3"])]
+Step = Annotated[
+    str,
+    Field(pattern=r"^(?:[A-Za-z][A-Za-z0-9._-]{0,39})?$", examples=["desk-3"]),
+    NoPersonalNumber,
+]
 
 
 class Row(Body):

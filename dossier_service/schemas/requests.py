@@ -11,6 +11,7 @@ from pydantic import (
 from dossier_service.catalogue.procedure import ResultCode
 from shared.birth_dates import BirthDate
 from shared.events.codes import AgencyCode, Channel, ProcedureCode
+from shared.personal_numbers import NoPersonalNumber
 from shared.reading import Body, IsoInstant, Number
 from shared.texts import ONE_LINE, PersonName, SingleLineText, multi_line, single_line
 
@@ -19,8 +20,12 @@ MOST_DOCUMENTS = 100
 MAX_FEES = 50
 
 
-# A code that stands in events: it begins with a letter, so that no personal number can be one.
-Slug = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9._-]{0,39}$", examples=["stamp"])]
+# A code that stands in events.
+Slug = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z][A-Za-z0-9._-]{0,39}$", examples=["stamp"]),
+    NoPersonalNumber,
+]
 Note = Annotated[str, multi_line(1_000), Field(description="text without control characters")]
 PersonalNumber = Annotated[str, Field(pattern="^[0-9]{12}$", description="twelve digits")]
 OrganisationNumber = Annotated[
@@ -35,8 +40,14 @@ Email = Annotated[
         examples=["an@example.vn"],
     ),
 ]
-PaperCode = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$", examples=["TK-KS"])]
-ExternalCode = Annotated[str, Field(pattern="^[A-Za-z0-9._/-]{1,50}$", examples=["HS/2026-17"])]
+PaperCode = Annotated[
+    str,
+    Field(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$", examples=["TK-KS"]),
+    NoPersonalNumber,
+]
+ExternalCode = Annotated[
+    str, Field(pattern="^[A-Za-z0-9._/-]{1,50}$", examples=["HS/2026-17"]), NoPersonalNumber
+]
 FeeCode = Annotated[str, single_line(100), ONE_LINE]
 AmountVnd = Annotated[int, Field(ge=1, le=10**15)]
 Reference = Annotated[str, Field(pattern="^[A-Za-z0-9._/:-]{1,100}$", examples=["PAY-1"])]

@@ -9,6 +9,7 @@ from starlette.types import Scope
 
 from gateway.problems import RequestMalformed
 from shared.events.codes import CodeError, parse_dossier_code
+from shared.personal_numbers import holds_personal_number
 from shared.telemetry import start_trace
 
 _HOP_BY_HOP = frozenset(
@@ -102,7 +103,10 @@ def trace_of(scope: Scope) -> Trace:
     parent = find_header(scope["headers"], b"traceparent")
     traceparent = start_trace(parent.decode("latin-1") if parent else None)
     if asked is not None and _REQUEST_ID.fullmatch(asked):
-        return Trace(asked.decode("ascii"), traceparent)
+        request_id = asked.decode("ascii")
+        # It is recorded and logged: one that holds a number is replaced, as a malformed one is.
+        if not holds_personal_number(request_id):
+            return Trace(request_id, traceparent)
     return Trace(traceparent.split("-")[1], traceparent)
 
 

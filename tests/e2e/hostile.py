@@ -27,9 +27,9 @@ def hostile_bodies(shape: Shape, good: dict[str, Any], limit: int) -> Iterator[H
     yield Hostile("a text that never ends", within + b',"' + b'\\"' * (room // 2))
     yield Hostile("commas in a text", within + b',"a":"' + b"," * room + b'"}')
     yield Hostile("nothing but space", b" " * limit)
-    for place in sorted(_places(shape)):
+    for place in sorted(places_of(shape)):
         for name, filling in _fillings(room):
-            yield Hostile(f"{'.'.join(place)}: {name}", _filled(good, place, filling))
+            yield Hostile(f"{'.'.join(place)}: {name}", filled(good, place, filling))
 
 
 def _members(room: int) -> bytes:
@@ -56,18 +56,18 @@ def _wide(size: int) -> bytes:
     return b'"' + "😀".encode() + b"x" * max(size - 8, 0) + b'"'
 
 
-def _places(shape: Shape, place: tuple[str, ...] = ()) -> set[tuple[str, ...]]:
+def places_of(shape: Shape, place: tuple[str, ...] = ()) -> set[tuple[str, ...]]:
     """Return where members are, also those of the objects in lists."""
     at = shape.at([0 if part == "[]" else part for part in place])
     found = {place} if place and place[-1] != "[]" else set()
     for name in at.get("properties", {}):
-        found |= _places(shape, (*place, name))
+        found |= places_of(shape, (*place, name))
     if "items" in at:
-        found |= _places(shape, (*place, "[]"))
+        found |= places_of(shape, (*place, "[]"))
     return found
 
 
-def _filled(good: dict[str, Any], place: tuple[str, ...], filling: bytes) -> bytes:
+def filled(good: dict[str, Any], place: tuple[str, ...], filling: bytes) -> bytes:
     """Put `filling` at `place` of a copy of `good`; the way there is made where it is missing."""
     whole = orjson.loads(orjson.dumps(good))
     value: Any = whole

@@ -2,24 +2,18 @@
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 import yaml
 
-from deploy.schemas import openapi
-from deploy.services import SERVICES
-from gateway.upstreams import OPERATIONS, Operation
-from shared.shapes import Shape
-from tests.access import bodies
-from tests.access.country import verification
-from tests.access.samples import JWK
+from gateway.upstreams import Operation
 from tests.e2e.hostile import hostile_bodies
+from tests.e2e.operations import DOSSIER, GOOD, WITH_BODY, body_shape
 from tests.mesh import Mesh
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -32,34 +26,8 @@ ANSWERED_WITHIN_S = 10.0
 LONGEST_STALL_S = 3.0
 # Of a new dossier or a push, more than this only takes longer to send.
 MUCH = 256 * KIB
-DOSSIER = "H26-261102-0001"
 COMPOSE = yaml.safe_load((Path(__file__).parents[2] / "docker-compose.yml").read_text())
-DOCUMENTS = {service.short: openapi(name) for name, service in SERVICES.items()}
-GOOD: Mapping[str, dict[str, Any]] = {
-    "POST /identity/v1/verifications": verification(),
-    "POST /identity/v1/agencies": bodies.new_agency("H77"),
-    "POST /identity/v1/clients": bodies.new_client("H26"),
-    "POST /identity/v1/clients/{client_id}/keys": JWK,
-    "POST /identity/v1/grants": bodies.new_grant(),
-    "POST /dossier/v1/dossiers": bodies.wish("H26"),
-    "POST /dossier/v1/dossiers/{code}/transitions": {"to": 4},
-    "POST /dossier/v1/dossiers/{code}/progress": {"step": "desk"},
-    "POST /dossier/v1/dossiers/{code}/payments": bodies.payment(),
-    "POST /dossier/v1/dossiers/{code}/results": bodies.result(),
-    "POST /sync/v1/dossiers": {"rows": [bodies.row("H26")]},
-    "POST /sync/v1/progress": bodies.progress_of(DOSSIER),
-}
 PUSHES = ("POST /sync/v1/dossiers", "POST /sync/v1/progress")
-
-
-def _body_shape(operation: Operation) -> Shape | None:
-    document = DOCUMENTS[operation.service.value]
-    described = document["paths"][operation.template][operation.method.lower()]
-    content = described.get("requestBody", {}).get("content", {}).get("application/json")
-    return Shape(content["schema"], document) if content else None
-
-
-WITH_BODY = [each for each in OPERATIONS.values() if _body_shape(each)]
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +46,7 @@ def test_each_operation_with_a_body_is_tried() -> None:
 def test_whichever_body_is_sent_is_answered_shortly_and_soon(
     mesh: Mesh, http: httpx.Client, operation: Operation
 ) -> None:
-    shape, wrong = _body_shape(operation), {}
+    shape, wrong = body_shape(operation), {}
     assert shape
     path = operation.template.format(code=DOSSIER, client_id="onestop-h26")
     with watching(mesh, operation.service.value) as watched:
@@ -99,7 +67,7 @@ def test_largest_pushes_stop_nobody_and_keep_to_the_memory_of_their_container(
     mesh: Mesh, http: httpx.Client
 ) -> None:
     [operation] = [each for each in WITH_BODY if each.name == PUSHES[0]]
-    shape = _body_shape(operation)
+    shape = body_shape(operation)
     assert shape
     costly = {each.name: each.body for each in hostile_bodies(shape, GOOD[PUSHES[0]], 8 * MIB)
               if each.name in COSTLY}  # fmt: skip

@@ -106,6 +106,7 @@ _Key = Annotated[
             "minLength": 1,
             "maxLength": MOST_CHARACTERS,
             "pattern": "^[ -~]+$",
+            "examples": ["6f1c1d9e-6c2b-4f57-9d3c-0f6f1b7e1a55"],
         }
     ),
     Header(description="of your choice, new for each change: a repeat takes effect once"),

@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from deploy import topics
 from deploy.services import SERVICES
 from gateway.granting import published_grant_rules
-from shared.events import EVENTS, TOPICS, Event
+from shared.events import EVENTS, OWNERS, TOPICS, Event
 from shared.settings import MIN_CALL_KEY_CHARACTERS
 
 FOLDER = Path(__file__).with_name("schemas")
@@ -50,7 +50,9 @@ _NOWHERE: Document = {
     "database_url": "postgresql+asyncpg://nowhere",
     "kafka_servers": "nowhere:1",
     "tracing_endpoint": "",
-    **dict.fromkeys(("person_hash_key", "key_encryption_key", "rights_key", "ledger_key"), "-"),
+    **dict.fromkeys(
+        ("event_key", "person_hash_key", "key_encryption_key", "rights_key", "ledger_key"), "-"
+    ),
     **dict.fromkeys(CALL_KEYS, "-" * MIN_CALL_KEY_CHARACTERS),
 }
 
@@ -61,7 +63,7 @@ def asyncapi() -> Document:
         "info": {
             "title": "Liên Thông: events",
             "version": "1",
-            "description": "CloudEvents 1.0 in binary Kafka mode. Of each key, in order.",
+            "description": _DESCRIPTION,
         },
         "defaultContentType": "application/json",
         "channels": {_name(topic): _channel(topic) for topic in sorted(TOPICS)},
@@ -79,10 +81,25 @@ def asyncapi() -> Document:
     }
 
 
+_DESCRIPTION = (
+    "CloudEvents 1.0 in binary Kafka mode; the events of one key keep their order. The service "
+    "that owns a topic proves each message by its header `proof`. In base64 it holds the id of the "
+    "key (32 bytes, the RFC 7638 thumbprint), an Ed25519 signature (64), the place of the message "
+    "in its batch and the size of the batch (4 each, big-endian), and the siblings from the leaf "
+    "to the root (32 each; RFC 9162, 2.1.3.2). The parts of a message are topic, key and value, "
+    "and then name and content of every other header in the order of the names. The leaf is the "
+    "SHA-256 of a byte 0x00, the number of parts, the length of each (4 bytes each, big-endian) "
+    "and the parts. The signature is over `lien-thong event batch 1`, a byte 0x00, the size and "
+    "the root, under a key that the owner publishes at `/.well-known/event-keys.json`. Refuse a "
+    "message without a valid proof, or whose `ce_source` is not the owner."
+)
+
+
 def _channel(topic: str) -> Document:
     sent = sorted(name for name, event in EVENTS.items() if event.topic == topic)
     return {
         "address": topic,
+        "description": f"Published by {OWNERS[topic]} alone.",
         "messages": {_name(n): {"$ref": f"#/components/messages/{_name(n)}"} for n in sent},
         "bindings": {"kafka": {"topic": topic, "bindingVersion": "0.5.0"}},
     }
@@ -106,7 +123,9 @@ def _message(event: type[Event]) -> Document:
 
 _CLOUDEVENT: Document = {
     "type": "object",
-    "required": ["ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "content-type"],
+    "required": [
+        *("ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "content-type", "proof"),
+    ],
     "properties": {
         "ce_specversion": {"const": "1.0"},
         "ce_id": {"type": "string", "format": "uuid"},
@@ -115,6 +134,7 @@ _CLOUDEVENT: Document = {
         "ce_time": {"type": "string", "format": "date-time"},
         "ce_traceparent": {"type": "string"},
         "content-type": {"const": "application/json"},
+        "proof": {"type": "string", "contentEncoding": "base64"},
     },
 }
 

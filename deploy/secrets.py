@@ -43,7 +43,11 @@ def key_encryption_key() -> str:
     return Fernet.generate_key().decode()
 
 
-EACH: Mapping[str, Callable[[], str]] = {"database_password": password, "digest_key": digest_key}
+EACH: Mapping[str, Callable[[], str]] = {
+    "database_password": password,
+    "digest_key": digest_key,
+    "event_key": ed25519_key,
+}
 SECRETS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "gateway": {"rights_key": ed25519_key, "ledger_key": ed25519_key},
     "identity_service": {"key_encryption_key": key_encryption_key, "call_key": call_key},
@@ -51,7 +55,7 @@ SECRETS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "sync_service": {"call_key": call_key},
 }
 # These name a person by the same keyed hash.
-HASHING_SERVICES = ("identity_service", "dossier_service", "sync_service")
+HASHING_SERVICES = ("identity_service", "dossier_service")
 # The gateway proves its calls to each of these by a key that only the two hold.
 CALLED_SERVICES = ("identity_service", "dossier_service", "sync_service")
 

@@ -27,7 +27,7 @@ from gateway.connections import ConnectionLimit
 from gateway.feed import RightsFeed
 from gateway.forwarding import Forwarder, Upstream, open_session
 from gateway.granting import require_complete_grant_rules
-from gateway.keys import RightsSigner, ledger_key_set, ledger_keys, read_private_key
+from gateway.keys import RightsSigner, ledger_key_set, ledger_keys
 from gateway.ledger.writer import LedgerWriter
 from gateway.limits import Quotas
 from gateway.neighbours import Neighbours
@@ -40,6 +40,7 @@ from gateway.upstreams import KIB, Service
 from shared.app import AUDIENCE, Check, create_service, spare_the_collector
 from shared.auth import RIGHTS_ISSUER, CallerCheck, KeySet, Verifier
 from shared.clients import open_client
+from shared.ed25519 import read_private_key
 from shared.telemetry import configure_logging
 
 DRAIN_SECONDS = 10

@@ -16,9 +16,6 @@ class Settings(ServiceSettings):
     """
 
     name: str = "gateway"
-    identity_url: str = "http://127.0.0.1:8101"
-    dossier_url: str = "http://127.0.0.1:8102"
-    sync_url: str = "http://127.0.0.1:8103"
     identity_call_key: CallKey
     dossier_call_key: CallKey
     sync_call_key: CallKey

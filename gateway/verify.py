@@ -21,7 +21,7 @@ import asyncpg
 from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
-from gateway.keys import KeyUnfitError, ledger_keys, read_private_key
+from gateway.keys import ledger_keys
 from gateway.ledger.anchors import (
     AnchorsUnreadableError,
     anchors_in_file,
@@ -32,6 +32,7 @@ from gateway.ledger.evidence import Evidence
 from gateway.ledger.verification import State, verify_ledger
 from gateway.settings import Settings
 from shared.database import UNREACHABLE, is_outage
+from shared.ed25519 import KeyUnfitError, read_private_key
 from shared.events import LedgerAnchored
 
 EXIT_CODES = {State.INTACT: 0, State.DAMAGED: 1, State.NOT_PROVED: 2}

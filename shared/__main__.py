@@ -20,9 +20,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared import dead_letters, migrations
 from shared.app import spare_the_collector
 from shared.database import open_database
+from shared.event_keys import make_event_signer
 from shared.kafka import open_producer
-from shared.outbox import KEPT_DAYS, replay
+from shared.outbox import KEPT_DAYS
 from shared.problems import Problem
+from shared.relay import replay
 from shared.settings import ServiceSettings
 from shared.telemetry import configure_logging
 
@@ -118,7 +120,8 @@ def _replay(
             open_database(context.obj) as sessions,
             open_producer(context.obj) as producer,
         ):
-            count = await replay(sessions, producer, datetime.now(UTC) - timedelta(days=days))
+            signer, since = make_event_signer(context.obj), datetime.now(UTC) - timedelta(days=days)
+            count = await replay(sessions, producer, signer, since)
         typer.echo(f"{count} events sent again")
 
     _run(send_again)
@@ -147,18 +150,18 @@ def _replay_letters(
     *,
     every: Annotated[bool, typer.Option("--all", help="all that are open")] = False,
 ) -> None:
-    """Send them again where they came from: all, or none where one cannot be."""
+    """Have the worker handle them once more: all, or none where one cannot be."""
     if bool(letter_ids) == every:
         raise typer.BadParameter("name the letters, or say --all")
 
-    async def send_again(session: AsyncSession) -> int:
+    async def replay_letters(session: AsyncSession) -> int:
         if every:
             return await dead_letters.replay_open_letters(session)
         for letter_id in letter_ids or ():
             await dead_letters.replay_dead_letter(session, letter_id)
         return len(letter_ids or ())
 
-    typer.echo(f"{_in_session(context, send_again)} sent again")
+    typer.echo(f"{_in_session(context, replay_letters)} are handled once more")
 
 
 @letters.command("discard")

@@ -21,6 +21,7 @@ from shared.clients import open_client
 from shared.database import SessionFactory, open_database
 from shared.dead_letters import dead_letter_routes
 from shared.edge import Edge
+from shared.event_keys import event_key_routes, event_key_set
 from shared.idempotency import Replayed
 from shared.openapi import DescribedService
 from shared.settings import ServiceSettings
@@ -56,6 +57,7 @@ def create_service(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             app.state.sessions = await stack.enter_async_context(open_database(settings))
+            app.state.event_keys = event_key_set(settings)
             app.state.callers = await stack.enter_async_context(open_caller_check(settings))
             app.state.checks = {"database": lambda: ping(app.state.sessions)}
             if resources:
@@ -76,6 +78,7 @@ def create_service(
     for router in (*routers, dead_letter_routes(prefix)):
         app.include_router(router)
     app.include_router(status_routes())
+    app.include_router(event_key_routes())
     problems.install(app)
     app.add_exception_handler(Replayed, _first_answer)
     if call_key:

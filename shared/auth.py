@@ -110,6 +110,13 @@ class KeySet:
             raise Unavailable("The keys that prove who calls cannot be fetched now.")
         return self._keys.get(kid)
 
+    async def get_current(self, kid: str) -> jwt.PyJWK | None:
+        """As `get`; raises Unavailable too while a key not seen before cannot be asked for."""
+        key = await self.get(kid)
+        if key is None and self._asked_at > self._confirmed_at:
+            raise Unavailable("The key may be a new one, and the keys cannot be fetched now.")
+        return key
+
     def _is_confirmed(self) -> bool:
         return time.monotonic() - self._confirmed_at <= UNCONFIRMED_SECONDS
 

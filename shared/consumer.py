@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import stamina
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
@@ -24,8 +25,10 @@ from shared.database import (
     wait_out_outage_whole,
 )
 from shared.dead_letters import set_aside
+from shared.event_proofs import EventUnprovenError, EventVerifier
 from shared.events import Event, UnknownEventError, parse
-from shared.telemetry import EVENTS_HANDLED, trace_of_events
+from shared.problems import Unavailable
+from shared.telemetry import EVENTS_HANDLED, EVENTS_UNPROVEN, trace_of_events
 
 log = structlog.get_logger()
 
@@ -62,6 +65,7 @@ async def consume(
     sessions: SessionFactory,
     consumer: AIOKafkaConsumer,
     handlers: Handlers,
+    verifier: EventVerifier,
     stopping: asyncio.Event,
 ) -> None:
     """An outage is waited out; a message that cannot be handled is set aside.
@@ -72,16 +76,21 @@ async def consume(
         batches = await consumer.getmany(timeout_ms=WAIT_MS, max_records=BATCH_SIZE)
         # One transaction for all partitions: its fixed cost would else be paid for each.
         if records := [record for of_one in batches.values() for record in of_one]:
-            await handle_records(sessions, records, handlers)
+            await handle_records(sessions, records, handlers, verifier)
             await _commit(consumer, records)
 
 
 async def handle_records(
-    sessions: SessionFactory, records: Sequence[ConsumerRecord], handlers: Handlers
+    sessions: SessionFactory,
+    records: Sequence[ConsumerRecord],
+    handlers: Handlers,
+    verifier: EventVerifier,
 ) -> None:
+    """Handle the records that their owner proves; store the others as dead letters."""
     received: list[Received] = []
     for record in records:
         try:
+            await _check_proof(verifier, record)
             received.append(_read(record))
         except UnknownEventError:
             log.debug("event_skipped", topic=record.topic, offset=record.offset)
@@ -96,6 +105,23 @@ async def handle_records(
     except Exception:  # noqa: BLE001 -- one of them is at fault, or all take too long: each alone
         for one in received:
             await _handle_alone(sessions, one, handlers)
+
+
+# A message is unproven only where the owner's keys could be asked for.
+_wait_for_keys = stamina.retry(on=Unavailable, attempts=None, timeout=None, wait_max=2.0)
+
+
+async def _check_proof(verifier: EventVerifier, record: ConsumerRecord) -> None:
+    """Raise EventUnprovenError; wait while the keys of the owner cannot be fetched."""
+    try:
+        try:
+            await verifier.check(record)
+        except Unavailable:
+            # Only here: the retrying itself costs more than the check.
+            await _wait_for_keys(verifier.check)(record)
+    except EventUnprovenError:
+        EVENTS_UNPROVEN.labels(record.topic).inc()
+        raise
 
 
 def _read(record: ConsumerRecord) -> Received:

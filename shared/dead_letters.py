@@ -10,13 +10,14 @@ from uuid import UUID, uuid4
 from aiokafka import ConsumerRecord
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import BigInteger, DateTime, func, select, tuple_
+from sqlalchemy import BigInteger, DateTime, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.auth import CallContext, Caller, NotAllowed
 from shared.database import Base, Session
+from shared.event_proofs import EventUnprovenError
 from shared.events import DEAD
 from shared.kafka import MAX_MESSAGE_BYTES
 from shared.outbox import Row, write
@@ -25,7 +26,7 @@ from shared.problems import Problem
 from shared.reading import IsoInstant, Router
 from shared.telemetry import DEAD_LETTERS
 
-State = Literal["open", "replayed", "discarded"]
+State = Literal["open", "replaying", "replayed", "discarded"]
 
 
 class DeadLetter(Base):
@@ -48,7 +49,7 @@ class DeadLetterNotFound(Problem):
     status = HTTPStatus.NOT_FOUND
     title = "No such dead letter"
     type = "/problems/dead-letter-not-found"
-    advice = "List them; discarded and replayed ones have a state of their own."
+    advice = "List them; those of each state are listed apart."
 
 
 class DeadLetterSettled(Problem):
@@ -56,13 +57,6 @@ class DeadLetterSettled(Problem):
     title = "This dead letter was replayed or discarded before"
     type = "/problems/dead-letter-settled"
     advice = "Nothing is left to do with it."
-
-
-class DeadLetterTooLarge(Problem):
-    status = HTTPStatus.CONFLICT
-    title = "This dead letter is too large to be sent again"
-    type = "/problems/dead-letter-too-large"
-    advice = "Mend its sender, let it send the event anew, and discard this one."
 
 
 class RightLimited(NotAllowed):
@@ -76,7 +70,7 @@ async def set_aside(session: AsyncSession, record: ConsumerRecord, error: Except
     key = _storable(record.key)
     letter = {
         "id": uuid4(),
-        "digest": _digest(record),
+        "digest": _digest(record, error),
         "at": datetime.now(UTC),
         "topic": record.topic,
         "partition": record.partition,
@@ -107,9 +101,12 @@ def _storable(raw: bytes | None) -> str:
     return (raw or b"").decode(errors="replace").replace("\0", "\ufffd")
 
 
-def _digest(record: ConsumerRecord) -> bytes:
+def _digest(record: ConsumerRecord, error: Exception) -> bytes:
     event_id = dict(record.headers).get("ce_id") or b""
-    parts = (record.topic.encode(), event_id, record.key or b"", record.value or b"")
+    parts = [record.topic.encode(), event_id, record.key or b"", record.value or b""]
+    if isinstance(error, EventUnprovenError):
+        # A copy without a proof must not stand for the message: it may have been discarded.
+        parts.append(b"unproven")
     return hashlib.sha256(b"\0".join(parts)).digest()
 
 
@@ -149,30 +146,18 @@ async def read_dead_letter(session: AsyncSession, letter_id: UUID) -> DeadLetter
 
 
 async def replay_dead_letter(session: AsyncSession, letter_id: UUID) -> DeadLetter:
-    """Send it again where it came from.
+    """Have the worker handle it once more.
 
-    Who handled it in the last `REMEMBERED_DAYS` drops the repeat; after that a handler must, by
+    The inbox drops an event handled in the last `REMEMBERED_DAYS`; after that a handler must, by
     the version it has.
     """
-    letter = await _settle(session, letter_id, "replayed")
-    if len(letter.value) > MAX_MESSAGE_BYTES:
-        raise DeadLetterTooLarge
-    fields = {"key": letter.key, "value": letter.value, "headers": letter.headers}
-    _send(session, letter.topic, fields)
-    return letter
+    return await _settle(session, letter_id, "replaying")
 
 
 async def replay_open_letters(session: AsyncSession) -> int:
-    """All of them, oldest first; returns how many. What is too large stays open."""
-    query = (
-        select(DeadLetter.id)
-        .where(DeadLetter.state == "open", func.length(DeadLetter.value) <= MAX_MESSAGE_BYTES)
-        .order_by(DeadLetter.at, DeadLetter.id)
-    )
-    letters = (await session.scalars(query)).all()
-    for letter_id in letters:
-        await replay_dead_letter(session, letter_id)
-    return len(letters)
+    """Have all of them handled once more, the oldest first; returns how many."""
+    replaying = update(DeadLetter).where(DeadLetter.state == "open").values(state="replaying")
+    return len((await session.scalars(replaying.returning(DeadLetter.id))).all())
 
 
 async def discard_dead_letter(session: AsyncSession, letter_id: UUID) -> DeadLetter:

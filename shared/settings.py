@@ -1,6 +1,7 @@
 """What every process reads from its environment; a value without a default must be given."""
 
 import os
+from collections.abc import Mapping
 from secrets import token_hex
 from typing import Annotated, Literal, Self
 
@@ -36,6 +37,14 @@ class ServiceSettings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = 8000
     worker_port: int = 8200
+    # Ed25519, PEM (PKCS #8): it signs the events of this service.
+    event_key: SecretStr
+    # Public keys, PEM, one after the other, published beside it: those used before, until nothing
+    # that they signed can come again, and the next one, before it signs.
+    event_keys_retired: str = ""
+    identity_url: str = "http://127.0.0.1:8101"
+    dossier_url: str = "http://127.0.0.1:8102"
+    sync_url: str = "http://127.0.0.1:8103"
     gateway_url: str = "http://127.0.0.1:8000"
     issuer: str = "https://lienthong.local"
     log_format: Literal["json", "console"] = "json"
@@ -48,6 +57,16 @@ class ServiceSettings(BaseSettings):
         # Given here, `name` is not taken from a variable NAME, which some shells set.
         name = cls.model_fields["name"].default
         return cls(name=name, _secrets_dir=os.environ.get("SECRETS_DIR") or None)
+
+    @property
+    def service_urls(self) -> Mapping[str, str]:
+        """By the name of the service, the address at which other services reach it."""
+        return {
+            "identity_service": self.identity_url,
+            "dossier_service": self.dossier_url,
+            "sync_service": self.sync_url,
+            "gateway": self.gateway_url,
+        }
 
     @property
     def database(self) -> URL:

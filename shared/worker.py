@@ -17,15 +17,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.app import Check, ping, status_routes
+from shared.clients import open_client
 from shared.consumer import Handlers, consume, forget_handled
 from shared.database import Base, SessionFactory, open_database, wait_out_outage
 from shared.dead_letters import measure_dead_letters
+from shared.event_keys import make_event_signer, make_event_verifier
+from shared.event_proofs import EventSigner
 from shared.idempotency import forget_keys
 from shared.kafka import open_consumer, open_producer, wait_out_broker
 from shared.lag import measure_lag
-from shared.outbox import KEPT_DAYS, keep_partitions, measure_outbox, relay, replay
+from shared.outbox import KEPT_DAYS, keep_partitions, measure_outbox
+from shared.redelivery import redeliver
+from shared.relay import relay, replay
 from shared.settings import ServiceSettings
-from shared.telemetry import start_tracing
+from shared.telemetry import EVENTS_UNPROVEN, start_tracing
 from shared.topics import ensure_topics, partitions_of
 
 log = structlog.get_logger()
@@ -123,6 +128,7 @@ async def _work(
         checks["database"] = lambda: ping(sessions)
         await run_timer(sessions, Timer(0, keep_partitions))
         await ensure_topics(settings.kafka_servers)
+        signer = make_event_signer(settings)
         producer = await stack.enter_async_context(open_producer(settings))
         checks["broker"] = lambda: _broker_answers(producer)
         # Entered last: what the tasks use is closed after they have ended.
@@ -131,9 +137,9 @@ async def _work(
             tasks.create_task(_tick(sessions, timer)) for timer in (*HOUSEKEEPING, *timers)
         ]
         background.append(tasks.create_task(_mind_topics(settings)))
-        tasks.create_task(relay(sessions, producer, settings.database, stopping))
+        tasks.create_task(relay(sessions, producer, signer, settings.database, stopping))
         if settings.replay_at_start:
-            tasks.create_task(_send_again(sessions, producer, stopping))
+            tasks.create_task(_send_again(sessions, producer, signer, stopping))
         if handlers:
             tasks.create_task(_hear(settings, sessions, handlers, checks, stopping))
         else:
@@ -145,14 +151,17 @@ async def _work(
 
 
 async def _send_again(
-    sessions: SessionFactory, producer: AIOKafkaProducer, stopping: asyncio.Event
+    sessions: SessionFactory,
+    producer: AIOKafkaProducer,
+    signer: EventSigner,
+    stopping: asyncio.Event,
 ) -> None:
     """Beside the relay: a week may take minutes, and a right that ends now is not to wait for it.
 
     What is new may then stand before what is old: who took it ignores the older version.
     """
     since = datetime.now(UTC) - timedelta(days=KEPT_DAYS)
-    await replay(sessions, producer, since, stopping)
+    await replay(sessions, producer, signer, since, stopping)
 
 
 async def _hear(
@@ -164,7 +173,10 @@ async def _hear(
 ) -> None:
     """Joining takes as long as a member that died is waited for: the relay does not wait for it."""
     topics = sorted({event.topic for event in handlers})
+    for topic in topics:
+        EVENTS_UNPROVEN.labels(topic)  # from 0 on, or an alert would not see the first
     async with (
+        open_client() as http,
         open_consumer(
             settings,
             topics,
@@ -173,12 +185,14 @@ async def _hear(
         ) as consumer,
         asyncio.TaskGroup() as tasks,
     ):
+        verifier = make_event_verifier(settings, http, topics)
         minding = [
+            tasks.create_task(redeliver(sessions, handlers, verifier)),
             tasks.create_task(measure_lag(sessions, consumer)),
             tasks.create_task(_catch_up(consumer, checks)),
         ]
         _tell_started(checks)
-        await consume(sessions, consumer, handlers, stopping)
+        await consume(sessions, consumer, handlers, verifier, stopping)
         for task in minding:
             task.cancel()
 

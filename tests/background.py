@@ -4,10 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from pydantic import SecretStr
+
 from shared.consumer import Handlers
 from shared.settings import ServiceSettings
 from shared.worker import run_parts
 from tests.conftest import Broker
+from tests.event_keys import key_text, serving_keys
 
 
 @asynccontextmanager
@@ -16,15 +19,18 @@ async def working(
 ) -> AsyncIterator[None]:
     """It relays what the service announces, and hears what `handlers` are for."""
     over = {
+        "event_key": SecretStr(key_text(settings.name)),
         "kafka_servers": kafka.servers,
         "kafka_idempotent": kafka.idempotent,
         "kafka_fetch_wait_ms": kafka.fetch_wait_ms,
         "worker_port": 0,
     }
-    task = asyncio.create_task(run_parts(settings.model_copy(update=over), handlers, ()))
-    try:
-        yield
-        assert not task.done(), task
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
+    with serving_keys() as urls:
+        worker = run_parts(settings.model_copy(update={**over, **urls}), handlers, ())
+        task = asyncio.create_task(worker)
+        try:
+            yield
+            assert not task.done(), task
+        finally:
+            task.cancel()
+            await asyncio.wait([task])

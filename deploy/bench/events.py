@@ -15,6 +15,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
+from jwt import PyJWK
+from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -25,12 +27,16 @@ from deploy.child import running
 from deploy.kafka.server import KafkaServer
 from deploy.ports import free_port
 from deploy.postgres import EmbeddedPostgres, make_database, make_databases, service_url
+from deploy.secrets import ed25519_key
 from deploy.services import SERVICES
 from shared.consumer import Handler, Handlers, consume
 from shared.database import SessionFactory, open_database
+from shared.event_keys import event_key_set, make_event_signer
+from shared.event_proofs import EventVerifier
 from shared.events import DossierFiled
 from shared.kafka import open_consumer, open_producer
-from shared.outbox import BATCH_SIZE, keep_partitions, relay_batch
+from shared.outbox import keep_partitions
+from shared.relay import BATCH_SIZE, relay_batch
 from shared.settings import ServiceSettings
 from sync_service.projections import project_dossiers
 
@@ -64,6 +70,7 @@ async def _on(broker: EmbeddedBroker | KafkaServer, name: str, count: int) -> li
             kafka_servers=broker.servers,
             kafka_idempotent=broker.idempotent,
             kafka_fetch_wait_ms=broker.fetch_wait_ms,
+            event_key=SecretStr(ed25519_key()),
         )
         async with open_database(settings) as sessions:
             relayed = [await _relay(settings, sessions, count) for _ in range(ROUNDS)]
@@ -90,13 +97,24 @@ def _database() -> Iterator[str]:
             yield url
 
 
+class _PublishedKeys:
+    """The key that signed the events, as if its owner had published it."""
+
+    def __init__(self, settings: ServiceSettings) -> None:
+        self._keys = {jwk["kid"]: PyJWK(jwk) for jwk in event_key_set(settings)["keys"]}
+
+    async def get_current(self, kid: str) -> PyJWK | None:
+        return self._keys.get(kid)
+
+
 async def _relay(settings: ServiceSettings, sessions: SessionFactory, count: int) -> float:
+    signer = make_event_signer(settings)
     async with sessions.begin() as session:
         await keep_partitions(session)
         await _write(session, count)
     async with open_producer(settings) as producer:
         started = time.perf_counter()
-        while await relay_batch(sessions, producer):
+        while await relay_batch(sessions, producer, signer):
             pass
         return count / (time.perf_counter() - started)
 
@@ -165,11 +183,12 @@ async def _consume(
             stopping.set()
 
     handlers: Handlers = {DossierFiled: [counted]}
+    verifier = EventVerifier({DossierFiled.owner: _PublishedKeys(settings)})
     async with (
         asyncio.timeout(LONGEST_SECONDS),
         open_consumer(settings, [DossierFiled.topic], group) as consumer,
     ):
-        await consume(sessions, consumer, handlers, stopping)
+        await consume(sessions, consumer, handlers, verifier, stopping)
     return speeds(instants, ROUNDS)
 
 

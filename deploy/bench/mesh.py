@@ -22,11 +22,12 @@ from deploy.local.stack import Stack, read_stack
 from deploy.postgres import as_superuser
 from deploy.services import SERVICES
 from deploy.signing_in import sign_in
-from gateway.keys import RightsSigner, read_private_key
+from gateway.keys import RightsSigner
 from gateway.rights import RightInForce
 from identity_service.people import Person, generate
 from identity_service.sandbox import read_secrets
 from shared.auth import RIGHT_HEADER
+from shared.ed25519 import read_private_key
 
 PYTHON = sys.executable
 PROCEDURE = "1.001193"

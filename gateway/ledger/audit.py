@@ -10,7 +10,6 @@ import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import ValidationError
 
-from gateway import merkle
 from gateway.ledger.seals import (
     START,
     Anchor,
@@ -19,6 +18,7 @@ from gateway.ledger.seals import (
     header_digest,
     signed_by,
 )
+from shared import merkle
 
 
 class FaultKind(StrEnum):

@@ -1,5 +1,8 @@
 """The events that cross service boundaries: names and shapes only, no behaviour."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from shared.events.access import LedgerAnchored
 from shared.events.base import EVENTS, Event, UnknownEventError, parse
 from shared.events.catalogue import ProcedurePublished
@@ -17,12 +20,17 @@ from shared.events.sync import DossierSynced
 
 DEAD = ".dead"
 TOPICS = frozenset(event.topic for event in EVENTS.values())
+# The one service that may publish to each topic, and whose key proves what stands there.
+OWNERS: Mapping[str, str] = MappingProxyType(
+    {event.topic: event.owner for event in EVENTS.values()}
+)
 ALL_TOPICS = TOPICS | {topic + DEAD for topic in TOPICS}
 
 __all__ = [
     "ALL_TOPICS",
     "DEAD",
     "EVENTS",
+    "OWNERS",
     "TOPICS",
     "AgencyChanged",
     "ClientChanged",

@@ -7,14 +7,16 @@ from pydantic import BaseModel, ConfigDict
 class Event(BaseModel):
     """A fact that one service publishes and others read.
 
-    A subclass declares its CloudEvents `event_type`, its topic and the field that orders it,
-    `key`. No personal data: a person is the keyed hash of the personal number.
+    A subclass declares its CloudEvents `event_type`, its topic, the service that owns the topic
+    and alone may publish there, and the field that orders it, `key`. No personal data: a person is
+    the keyed hash of the personal number.
     """
 
     model_config = ConfigDict(frozen=True)
 
     event_type: ClassVar[str]
     topic: ClassVar[str]
+    owner: ClassVar[str]
     key: ClassVar[str]
 
     @classmethod

@@ -153,6 +153,7 @@ ROUTES: Mapping[str, Row] = {
 
 # No operations, and open to whoever reaches the process: what they tell is no secret.
 METRICS = "GET /metrics"  # at the gateway, to who stands beside it only
+EVENT_KEYS = "GET /.well-known/event-keys.json"  # each service has its own
 OPEN_AT_THE_GATEWAY = frozenset(
     {
         "GET /",
@@ -162,6 +163,7 @@ OPEN_AT_THE_GATEWAY = frozenset(
         "GET /gateway/v1/openapi.json",
         "GET /.well-known/right-keys.json",
         "GET /.well-known/ledger-keys.json",
+        EVENT_KEYS,
         "GET /healthz",
         "GET /readyz",
         METRICS,
@@ -172,4 +174,4 @@ OPEN_AT_THE_GATEWAY = frozenset(
 def open_at_a_service(service: str) -> frozenset[str]:
     """Behind the gateway, which passes none of them on."""
     paths = ("/healthz", "/readyz", "/metrics", f"/{service}/v1/openapi.json")
-    return frozenset(f"GET {path}" for path in paths)
+    return frozenset(f"GET {path}" for path in paths) | {EVENT_KEYS}

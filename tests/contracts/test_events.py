@@ -25,10 +25,12 @@ from deploy.schemas import (
     write_schemas,
 )
 from deploy.topics import FILE, topics_text
+from shared.event_proofs import Message
 from shared.events import ALL_TOPICS, EVENTS, Event
 from shared.outbox import _message
 from shared.topics import TOPIC_TABLE
 from tests.contracts.written import REGENERATE, committed
+from tests.event_keys import SIGNERS
 
 DOCUMENTS = documents()
 INCOMPATIBLE = (
@@ -155,7 +157,10 @@ def test_message_is_a_cloud_event_of_the_written_shape(event: type[Event]) -> No
     Draft202012Validator.check_schema(schema)
     Draft202012Validator(schema, format_checker=FormatChecker()).validate(received.get_data())
     cloudevent = committed(ASYNCAPI)["components"]["schemas"]["cloudevent"]
-    Draft202012Validator(cloudevent).validate(sent.headers)
+    [proof] = SIGNERS[event.owner].prove([Message(event.topic, b"key", sent.value, ())])
+    told = sent.headers | {"proof": proof.decode()}
+    Draft202012Validator(cloudevent).validate(told)
+    assert told.keys() <= cloudevent["properties"].keys()
 
 
 @pytest.mark.parametrize("event", EVENTS.values(), ids=EVENTS)

@@ -16,6 +16,7 @@ from sync_service.settings import Settings as SyncSettings
 from tests.conftest import Databases
 from tests.deploy.filled import SIZE, filled_database
 from tests.factories import CALL_KEY
+from tests.event_keys import key_text
 
 
 def whole(size: int = SIZE, **made: int) -> Dossiers:
@@ -72,7 +73,12 @@ def test_serials_count_from_one_for_each_agency_and_day(chunk: int) -> None:
 
 async def test_national_view_and_tallies_agree_with_a_recount(postgres: Databases) -> None:
     url = postgres.database_url("sync_service")
-    settings = SyncSettings(database_url=url, kafka_servers="none", call_key=CALL_KEY)
+    settings = SyncSettings(
+        database_url=url,
+        kafka_servers="none",
+        call_key=CALL_KEY,
+        event_key=SecretStr(key_text("sync_service")),
+    )
     async with (
         filled_database("sync_service", settings),
         open_database(settings) as sessions,
@@ -85,7 +91,12 @@ async def test_national_view_and_tallies_agree_with_a_recount(postgres: Database
 
 async def test_parties_of_the_national_view_agree_with_its_dossiers(postgres: Databases) -> None:
     url = postgres.database_url("sync_service")
-    settings = SyncSettings(database_url=url, kafka_servers="none", call_key=CALL_KEY)
+    settings = SyncSettings(
+        database_url=url,
+        kafka_servers="none",
+        call_key=CALL_KEY,
+        event_key=SecretStr(key_text("sync_service")),
+    )
     async with filled_database("sync_service", settings) as connection:
         kept = "SELECT code, agency FROM {}"
         for table, dossiers_in_it in {
@@ -102,6 +113,7 @@ async def test_lists_and_histories_agree_with_the_dossiers(postgres: Databases) 
         database_url=url,
         kafka_servers="none",
         call_key=CALL_KEY,
+        event_key=SecretStr(key_text("dossier_service")),
         person_hash_key=SecretStr("00" * 32),
     )
     async with filled_database("dossier_service", settings) as connection:

@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from deploy.secrets import make_secrets
+from deploy.services import SERVICES
 
 
 def contents(directory: Path) -> dict[str, str]:
@@ -44,17 +45,18 @@ def test_a_person_has_the_same_hash_in_every_service_that_hashes(tmp_path: Path)
     assert {name.split("/")[0] for name in keys} == {
         "identity_service",
         "dossier_service",
-        "sync_service",
     }
     assert len(set(keys.values())) == 1
-    assert len(bytes.fromhex(keys["sync_service/person_hash_key"])) == 32
+    assert len(bytes.fromhex(keys["dossier_service/person_hash_key"])) == 32
 
 
 def test_keys_are_of_their_kind_and_no_two_services_share_a_password(tmp_path: Path) -> None:
     make_secrets(tmp_path)
     made = contents(tmp_path)
-    for name in ("rights_key", "ledger_key"):
-        key = load_pem_private_key(made[f"gateway/{name}"].encode(), password=None)
+    event_keys = [f"{service}/event_key" for service in SERVICES]
+    assert len({made[name] for name in event_keys}) == len(SERVICES)
+    for name in ("gateway/rights_key", "gateway/ledger_key", *event_keys):
+        key = load_pem_private_key(made[name].encode(), password=None)
         assert isinstance(key, Ed25519PrivateKey)
     Fernet(made["identity_service/key_encryption_key"])
     passwords = {made[name] for name in made if name.endswith("database_password")}

@@ -23,6 +23,7 @@ from dossier_service.use_cases.catalogue import begin, publish, read_file
 from tests.dossier_service.conftest import PERSON_KEY
 from tests.dossier_service.desk import BIRTH, PROCEDURES, SEAL, Desk, at, instant
 from tests.factories import CALL_KEY
+from tests.event_keys import key_text
 from tests.waiting import PATIENCE_SECONDS
 
 PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "procedures.jsonl.gz"
@@ -151,6 +152,7 @@ def run_import(settings: Settings, *arguments: str) -> subprocess.CompletedProce
         | {
             "DATABASE_URL": settings.database.render_as_string(hide_password=False),
             "KAFKA_SERVERS": settings.kafka_servers,
+            "EVENT_KEY": key_text("dossier_service"),
             "PERSON_HASH_KEY": PERSON_KEY,
             "CALL_KEY": CALL_KEY.get_secret_value(),
         },

@@ -16,6 +16,7 @@ from dossier_service.handlers import HANDLERS as DOSSIER
 from gateway.handlers import HANDLERS as GATEWAY
 from shared.consumer import Handlers, handle_records
 from shared.database import SessionFactory, open_database
+from shared.event_proofs import EventUnprovenError
 from shared.events import EVENTS, Event
 from shared.migrations import upgrade
 from shared.settings import ServiceSettings
@@ -24,6 +25,7 @@ from sync_service.settings import Settings as SyncSettings
 from tests.conftest import MORE, Databases
 from tests.dossier_service.conftest import make_settings as dossier_settings
 from tests.factories import CALL_KEY
+from tests.event_keys import VERIFIER, change_record, key_text
 from tests.fuzz.texts import JSON, NEARLY
 from tests.gateway.gate import make_grant, make_settings
 from tests.shared.mechanics import agency, progressed, record
@@ -38,6 +40,7 @@ def _encoded(event_id: UUID) -> bytes:
     return str(event_id).encode()
 
 
+OWNED = ("ce_source", b"/dossier_service")
 HEADERS = st.lists(
     st.tuples(
         st.sampled_from(["ce_id", "ce_type", "ce_source", "ce_traceparent", "", "\0", "ce_ïd"]),
@@ -64,11 +67,18 @@ def _nearly_sound(draw: st.DrawFn) -> ConsumerRecord:
     return record(event, value=json.dumps(members).encode())
 
 
-RECORDS = _nearly_sound() | st.builds(
-    lambda headers, key, value: record(SOUND[0], headers=headers, key=key, value=value),
+# Signed by the owner of the topic, so that reading and handling see them, where they can be.
+SIGNED = _nearly_sound() | st.builds(
+    lambda headers, key, value: record(SOUND[0], headers=[OWNED, *headers], key=key, value=value),
     HEADERS,
     st.none() | BYTES,
     st.none() | BYTES | JSON.map(orjson.dumps),
+)
+RECORDS = SIGNED | st.builds(
+    lambda signed, headers, value: change_record(signed, headers=headers, value=value),
+    SIGNED,
+    HEADERS,
+    BYTES | JSON.map(orjson.dumps),
 )
 
 
@@ -78,7 +88,11 @@ def _settings(name: str, postgres: Databases) -> ServiceSettings:
     if name == "gateway":
         made: ServiceSettings = make_settings(postgres.database_url("gateway"))
     else:
-        told = {"database_url": postgres.database_url("sync_service"), "kafka_servers": "[::1]:1"}
+        told = {
+            "database_url": postgres.database_url("sync_service"),
+            "kafka_servers": "[::1]:1",
+            "event_key": key_text("sync_service"),
+        }
         near = {"gateway_url": "http://[::1]:1", "call_key": CALL_KEY}
         made = SyncSettings.model_validate(told | near)
     upgrade(made)
@@ -110,14 +124,22 @@ async def test_no_message_stops_a_consumer(
     sessions, handlers = consumer
     sound = record(agency("H26.9"))
     async with asyncio.timeout(PATIENCE_S):
-        await handle_records(sessions, [*records, sound], handlers)
+        await handle_records(sessions, [*records, sound], handlers, VERIFIER)
     told = {"id": dict(sound.headers)["ce_id"].decode()}
     async with sessions() as session:
         handled = text("SELECT count(*) FROM handled_event WHERE id = CAST(:id AS uuid)")
         assert await session.scalar(handled, told) == 1
         aside = set(await session.scalars(text("SELECT value FROM dead_letter")))
-    unread = [each for each in records if not _is_readable(each)]
+    unread = [each for each in records if not (await _is_proven(each) and _is_readable(each))]
     assert {each.value or b"" for each in unread} <= aside
+
+
+async def _is_proven(message: ConsumerRecord) -> bool:
+    try:
+        await VERIFIER.check(message)
+    except EventUnprovenError:
+        return False
+    return True
 
 
 def _is_readable(message: ConsumerRecord) -> bool:

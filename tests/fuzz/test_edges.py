@@ -11,6 +11,7 @@ import orjson
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.types import Scope
 
@@ -25,6 +26,7 @@ from shared.reading import QueryUnreadable, _require_one_reading
 from shared.settings import ServiceSettings
 from tests.conftest import MORE, Databases
 from tests.factories import CALL_KEY, TestAuthority
+from tests.event_keys import key_text
 from tests.fuzz.texts import JSON, NEARLY
 from tests.serving import calling
 from tests.shared.mechanics import SERVICE, make_mechanics
@@ -121,7 +123,10 @@ def test_each_line_of_a_file_of_anchors_is_read_or_the_file_is_refused(
 @pytest.fixture(scope="module")
 async def client(postgres: Databases) -> AsyncIterator[httpx.AsyncClient]:
     told = ServiceSettings(
-        name=SERVICE, database_url=postgres.database_url(SERVICE), kafka_servers="127.0.0.1:9"
+        name=SERVICE,
+        database_url=postgres.database_url(SERVICE),
+        kafka_servers="127.0.0.1:9",
+        event_key=SecretStr(key_text(SERVICE)),
     )
     async with open_database(told) as sessions:
         await make_mechanics(sessions)

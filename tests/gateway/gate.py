@@ -20,16 +20,18 @@ from deploy.postgres import plain_url
 from deploy.secrets import ed25519_key
 from gateway.admission import Admission
 from gateway.handlers import HANDLERS
-from gateway.keys import RightsSigner, read_private_key
+from gateway.keys import RightsSigner
 from gateway.main import Gateway, create_app
 from gateway.settings import Settings
 from gateway.upstreams import OPERATIONS
 from shared.database import SessionFactory
+from shared.ed25519 import read_private_key
 from shared.events import AgencyChanged, ClientChanged, GrantChanged
 from shared.migrations import upgrade
 from shared.topics import partitions_of
 from tests.conftest import Databases
 from tests.factories import CALL_KEY, TestAuthority
+from tests.event_keys import key_text
 from tests.gateway.wire import SUBJECT
 from tests.serving import serving
 from tests.waiting import PATIENCE_SECONDS, eventually
@@ -72,6 +74,7 @@ def make_settings(database_url: str, services: str = "http://127.0.0.1:9", **ove
         **dict.fromkeys(CALL_KEYS, CALL_KEY),
         "rights_key": ed25519_key(),
         "ledger_key": ed25519_key(),
+        "event_key": key_text("gateway"),
     }
     return Settings(database_url=database_url, **(defaults | over))
 

@@ -18,13 +18,14 @@ from sqlalchemy import make_url
 from deploy.postgres import as_superuser, plain_url
 from deploy.secrets import call_key, ed25519_key
 from gateway.forwarding import Exchange, Outcome
-from gateway.keys import ledger_keys, read_private_key
+from gateway.keys import ledger_keys
 from gateway.ledger.evidence import Evidence
 from gateway.ledger.verification import Verdict, verify_ledger
 from gateway.ledger.writer import ChainNotHeldError, LedgerWriter
 from gateway.timers import anchor_chains
 from gateway.upstreams import OPERATIONS
 from shared.database import open_database
+from shared.ed25519 import read_private_key
 from shared.events import LedgerAnchored
 from shared.migrations import upgrade
 from tests.conftest import Databases

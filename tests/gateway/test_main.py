@@ -16,9 +16,10 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from deploy.secrets import ed25519_key
-from gateway.keys import KeyUnfitError, ledger_keys, read_private_key
+from gateway.keys import ledger_keys
 from gateway.ledger.seals import public_pem
 from gateway.main import _end_with_parent
+from shared.ed25519 import KeyUnfitError, read_private_key
 from tests.conftest import Databases
 from tests.gateway.gate import (
     VERIFY,

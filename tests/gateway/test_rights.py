@@ -12,9 +12,9 @@ from gateway import projections
 from gateway.handlers import HANDLERS
 from gateway.models import ClientInForce, GrantInForce, KnownAgency
 from gateway.rights import ClientRights, Grant, RightInForce, pick
-from shared.outbox import emit
 from tests.background import working
 from tests.conftest import Broker, Databases
+from tests.event_keys import publishing, send_events
 from tests.gateway.gate import (
     LIST,
     VERIFY,
@@ -204,22 +204,20 @@ async def test_changed_grant_is_in_force_without_waiting_for_a_round(
     async with (
         open_gate(postgres.database_url("gateway"), services) as gate,
         working(gate.settings, HANDLERS, kafka),
+        publishing(kafka.servers, idempotent=kafka.idempotent) as identity,
     ):
         grant = make_grant("h26")
 
         async def status(wanted: HTTPStatus) -> bool:
             return (await gate.ask(VERIFY, client="h26")).status_code == wanted
 
-        async with gate.sessions.begin() as session:
-            emit(session, make_client("h26"), grant)
+        await send_events(identity, make_client("h26"), grant)
         await eventually(lambda: status(HTTPStatus.OK))
 
-        async with gate.sessions.begin() as session:
-            emit(session, grant.model_copy(update={"version": 2, "revoked": True}))
+        await send_events(identity, grant.model_copy(update={"version": 2, "revoked": True}))
         await eventually(lambda: status(HTTPStatus.FORBIDDEN))
 
-        async with gate.sessions.begin() as session:
-            emit(session, grant.model_copy(update={"version": 3}))
+        await send_events(identity, grant.model_copy(update={"version": 3}))
         await eventually(lambda: status(HTTPStatus.OK))
 
 

@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.handlers import HANDLERS
 from shared.events import GrantChanged
-from shared.outbox import emit
 from tests.background import working
 from tests.conftest import Broker, Databases
+from tests.event_keys import publishing, send_events
 from tests.gateway.gate import (
     LIST,
     Services,
@@ -42,8 +42,9 @@ async def test_rights_of_which_the_worker_hears_nothing_are_reported_as_stale(
         await gate.tell(make_client("h26"), make_grant("h26"))
         async with working(gate.settings, slow, own_kafka):
             await eventually(lambda: is_reported(gate, "rights_fresh", "ok"))
-            async with gate.sessions.begin() as session:
-                emit(session, make_agency("H26.7"))
+            servers, idempotent = own_kafka.servers, own_kafka.idempotent
+            async with publishing(servers, idempotent=idempotent) as identity:
+                await send_events(identity, make_agency("H26.7"))
             await stands_still.wait()
             await eventually(lambda: is_reported(gate, "rights_fresh", "RightsUnheardError"))
             # It goes on with what it knows, and says so.

@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import merkle
 from gateway.forwarding import Exchange, Outcome
 from gateway.forwarding.receipt import commitment, receipt, seal_members
 from gateway.ledger.audit import Fault, FaultKind, verify_chain
@@ -28,6 +27,7 @@ from gateway.ledger.seals import (
     seal,
 )
 from gateway.upstreams import OPERATIONS
+from shared import merkle
 from tests.gateway.proving import verify
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))

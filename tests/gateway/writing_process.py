@@ -13,9 +13,9 @@ from pydantic import SecretStr
 from sqlalchemy import make_url
 
 from gateway.forwarding import Exchange, Outcome
-from gateway.keys import read_private_key
 from gateway.ledger.writer import LedgerWriter
 from gateway.upstreams import OPERATIONS
+from shared.ed25519 import read_private_key
 
 WRITERS = 20
 

@@ -4,7 +4,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,12 +12,14 @@ import pytest
 import stamina
 import structlog
 from aiokafka import AIOKafkaProducer
+from pydantic import SecretStr
 
 from deploy.ports import free_port
 from shared.database import SessionFactory, open_database
 from shared.kafka import open_producer
 from shared.settings import ServiceSettings
 from tests.conftest import Broker, Databases
+from tests.event_keys import key_text, serving_keys
 from tests.factories import TestAuthority
 from tests.shared.mechanics import SERVICE, Start, Tail, make_mechanics, relaying, tailing
 
@@ -33,6 +35,7 @@ def settings(postgres: Databases, kafka: Broker) -> ServiceSettings:
         kafka_servers=kafka.servers,
         kafka_idempotent=kafka.idempotent,
         kafka_fetch_wait_ms=kafka.fetch_wait_ms,
+        event_key=SecretStr(key_text(SERVICE)),
     )
 
 
@@ -65,6 +68,13 @@ def key() -> str:
 
 
 @pytest.fixture(scope="session")
+def key_urls() -> Iterator[Mapping[str, str]]:
+    """Where workers find the keys that prove events."""
+    with serving_keys() as urls:
+        yield urls
+
+
+@pytest.fixture(scope="session")
 def authority() -> TestAuthority:
     return TestAuthority()
 
@@ -82,7 +92,12 @@ def logged() -> Iterator[None]:
 
 
 @pytest.fixture
-def start(settings: ServiceSettings, sessions: SessionFactory, tmp_path: Path) -> Iterator[Start]:
+def start(
+    settings: ServiceSettings,
+    sessions: SessionFactory,
+    key_urls: Mapping[str, str],
+    tmp_path: Path,
+) -> Iterator[Start]:
     """Starts `tiny_worker.py` with these further variables; ends what is left of it."""
     started: list[subprocess.Popen[bytes]] = []
 
@@ -94,6 +109,8 @@ def start(settings: ServiceSettings, sessions: SessionFactory, tmp_path: Path) -
             "KAFKA_SERVERS": settings.kafka_servers,
             "KAFKA_IDEMPOTENT": str(settings.kafka_idempotent),
             "KAFKA_FETCH_WAIT_MS": str(settings.kafka_fetch_wait_ms),
+            "EVENT_KEY": key_text(SERVICE),
+            **{name.upper(): url for name, url in key_urls.items()},
             "WORKER_PORT": str(free_port()),
             "WORKER": f"worker-{tmp_path.name}-{os.getpid()}",
             "ROLE": role,

@@ -11,17 +11,21 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared import consumer
 from shared.consumer import Handlers
 from shared.database import SessionFactory
 from shared.events import AgencyChanged, DossierProgressed, Event
 from shared.migrations import MECHANICS
-from shared.outbox import _message, emit, keep_partitions, relay
+from shared.outbox import emit, keep_partitions
+from shared.relay import relay, relay_batch
 from shared.settings import ServiceSettings
+from tests.event_keys import SIGNERS, VERIFIER, make_record
 
 DOSSIERS = "dossier.events.v1"
 # (role, **variables) of tiny_worker.py
 Start = Callable[..., subprocess.Popen[bytes]]
 SERVICE = "dossier_service"
+SIGNER = SIGNERS[SERVICE]
 
 
 async def make_mechanics(sessions: SessionFactory) -> None:
@@ -69,22 +73,20 @@ def agency(code: str, version: int = 1) -> AgencyChanged:
 
 
 def record(event: Event, offset: int = 0, **over: Any) -> ConsumerRecord:
-    """As the relay would have sent it; `over` replaces what the broker hands out."""
-    message = _message(event, source="/test", trace={})
-    fields = {
-        "topic": event.topic,
-        "partition": 0,
-        "offset": offset,
-        "timestamp": 0,
-        "timestamp_type": 0,
-        "key": message.key.encode(),
-        "value": message.value,
-        "checksum": None,
-        "serialized_key_size": 0,
-        "serialized_value_size": 0,
-        "headers": [(name, content.encode()) for name, content in message.headers.items()],
-    }
-    return ConsumerRecord(**fields | over)
+    """As its owner's relay would have sent it; `over` replaces parts before they are signed."""
+    return make_record(event, offset, **over)
+
+
+async def handle_records(
+    sessions: SessionFactory, records: Sequence[ConsumerRecord], handlers: Handlers
+) -> None:
+    """By the keys of the tests."""
+    await consumer.handle_records(sessions, records, handlers, VERIFIER)
+
+
+async def relay_all(sessions: SessionFactory, producer: AIOKafkaProducer) -> int:
+    """One batch, signed by the service of the tests."""
+    return await relay_batch(sessions, producer, SIGNER)
 
 
 async def announce(sessions: SessionFactory, *events: Event) -> None:
@@ -151,7 +153,9 @@ async def tailing(settings: ServiceSettings, topic: str = DOSSIERS) -> AsyncIter
 async def relaying(
     sessions: SessionFactory, producer: AIOKafkaProducer, settings: ServiceSettings
 ) -> AsyncIterator[None]:
-    task = asyncio.create_task(relay(sessions, producer, settings.database, asyncio.Event()))
+    task = asyncio.create_task(
+        relay(sessions, producer, SIGNER, settings.database, asyncio.Event())
+    )
     try:
         yield
         assert not task.done(), task

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import APIRouter
+from pydantic import SecretStr
 
 from shared.app import create_service
 from shared.auth import (
@@ -16,6 +17,7 @@ from shared.auth import (
 )
 from shared.settings import ServiceSettings
 from tests.factories import CALL_KEY, ISSUER, TestAuthority
+from tests.event_keys import key_text
 from tests.serving import calling
 from tests.shared.mechanics import SERVICE
 from tests.shared.test_verifier import Keys
@@ -34,7 +36,10 @@ async def read(code: str, caller: Caller) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 async def client(authority: TestAuthority) -> AsyncIterator[httpx.AsyncClient]:
     settings = ServiceSettings(
-        name=SERVICE, database_url="postgresql+asyncpg://nobody@/none", kafka_servers="-"
+        name=SERVICE,
+        database_url="postgresql+asyncpg://nobody@/none",
+        kafka_servers="-",
+        event_key=SecretStr(key_text(SERVICE)),
     )
     app = create_service(
         settings, title="Test", prefix="/dossier/v1", routers=[router], call_key=CALL_KEY

@@ -19,7 +19,7 @@ RUNG = "SELECT count(*) FROM pg_stat_activity WHERE query = 'NOTIFY outbox' AND 
 @pytest.fixture
 def without_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """The relay does not look by itself within any test's time: it has to be woken."""
-    monkeypatch.setattr("shared.outbox.POLL_SECONDS", 3_600)
+    monkeypatch.setattr("shared.relay.POLL_SECONDS", 3_600)
 
 
 @pytest.mark.broker
@@ -81,7 +81,7 @@ async def test_process_ends_though_nobody_answers_its_bell(
 async def test_commit_whose_process_died_before_it_woke_anybody_is_found_all_the_same(
     sessions: SessionFactory, relayed: Tail, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.outbox.POLL_SECONDS", 0.2)
+    monkeypatch.setattr("shared.relay.POLL_SECONDS", 0.2)
     await announce(sessions, progressed(key, 1))
     await eventually(lambda: relayed.has(key, 1))
     await eventually(lambda: nothing_pending(sessions))

@@ -11,19 +11,20 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.consumer import forget_handled, handle_records
+from shared.consumer import forget_handled
 from shared.database import SessionFactory, is_outage, open_database
 from shared.dead_letters import DeadLetter, list_dead_letters
 from shared.events import DossierProgressed
-from shared.outbox import relay_batch
 from shared.settings import ServiceSettings
 from shared.telemetry import current_trace_id
 from tests.shared.mechanics import (
     HANDLERS,
     agency,
+    handle_records,
     progressed,
     record,
     record_effect,
+    relay_all,
     scalar,
     versions_of,
 )
@@ -73,7 +74,9 @@ async def test_handler_gets_the_events_of_a_batch_once_and_in_order(
 async def test_event_that_nobody_here_handles_is_passed_over(
     sessions: SessionFactory, key: str
 ) -> None:
-    unknown = record(progressed(key), headers=[("ce_type", b"dossier.burnt.v9"), ("ce_id", b"x")])
+    unknown = record(
+        progressed(key), headers=[SOURCE, ("ce_type", b"dossier.burnt.v9"), ("ce_id", b"x")]
+    )
     await handle_records(sessions, [unknown, record(agency(key))], HANDLERS)
     assert not await set_aside(sessions)
 
@@ -84,13 +87,14 @@ async def test_newer_build_may_add_a_field(sessions: SessionFactory, key: str) -
     assert await versions_of(sessions, key) == [4]
 
 
+SOURCE = ("ce_source", b"/dossier_service")
 UNREADABLE = {
     "garbage": {"value": b"\xff\x00garbage"},
     "no content": {"value": None},
     "other shape": {"value": b'{"code": "H26", "version": "many"}'},
     "no headers": {"headers": []},
-    "id is no UUID": {"headers": [("ce_type", b"dossier.progressed.v1"), ("ce_id", b"7")]},
-    "type is no text": {"headers": [("ce_type", b"\xff\xfe"), ("ce_id", uuid4().bytes)]},
+    "id is no UUID": {"headers": [SOURCE, ("ce_type", b"dossier.progressed.v1"), ("ce_id", b"7")]},
+    "type is no text": {"headers": [SOURCE, ("ce_type", b"\xff\xfe"), ("ce_id", uuid4().bytes)]},
     "key is no text": {"key": b"\x00\xff", "value": b"{}"},
     "NUL in a header": {"headers": [("a\x00b", b"\x00")], "value": b"{}"},
     "header without a value": {"headers": [("ce_type", None)]},
@@ -110,7 +114,7 @@ async def test_unreadable_message_is_set_aside_and_the_rest_goes_on(
     (letter,) = await set_aside(sessions)
     assert letter.value == (unreadable.value or b"")
     async with asyncio.timeout(PATIENCE_SECONDS):
-        await relay_batch(sessions, producer)
+        await relay_all(sessions, producer)
     assert await scalar(sessions, "SELECT count(*) FROM outbox") == 0
 
 
@@ -151,7 +155,7 @@ async def test_failing_message_whose_trace_has_no_value_is_set_aside(
         raise LookupError
 
     failing = record(progressed(key))
-    headers = [*failing.headers, ("ce_traceparent", None)]
+    headers = [*failing.headers, ("ce_traceparent", b"")]
     await handle_records(
         sessions,
         [record(progressed(key), value=failing.value, headers=headers)],

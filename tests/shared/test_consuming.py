@@ -15,6 +15,7 @@ from shared.events import DossierProgressed, Event
 from shared.kafka import open_consumer
 from shared.settings import ServiceSettings
 from tests.conftest import Databases
+from tests.event_keys import VERIFIER
 from tests.shared.mechanics import (
     DOSSIERS,
     HANDLERS,
@@ -32,7 +33,7 @@ async def consuming(
     settings: ServiceSettings, sessions: SessionFactory, handlers: Handlers, group: str
 ) -> AsyncIterator[AIOKafkaConsumer]:
     async with open_consumer(settings, [DOSSIERS], group) as consumer:
-        task = asyncio.create_task(consume(sessions, consumer, handlers, asyncio.Event()))
+        task = asyncio.create_task(consume(sessions, consumer, handlers, VERIFIER, asyncio.Event()))
         try:
             yield consumer
             assert not task.done(), task

@@ -12,36 +12,39 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from aiokafka import AIOKafkaProducer
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.app import create_service
-from shared.consumer import Handlers, handle_records
+from shared.consumer import Handlers
 from shared.database import SessionFactory
 from shared.dead_letters import (
     DeadLetter,
     DeadLetterNotFound,
     DeadLetterSettled,
-    DeadLetterTooLarge,
     discard_dead_letter,
     list_dead_letters,
     measure_dead_letters,
     read_dead_letter,
     replay_dead_letter,
 )
+from shared.event_proofs import PROOF
 from shared.events import DEAD, DossierProgressed
-from shared.kafka import MAX_MESSAGE_BYTES
-from shared.outbox import relay_batch
+from shared.redelivery import redeliver_some
 from shared.settings import ServiceSettings
 from shared.telemetry import DEAD_LETTERS
 from tests.factories import CALL_KEY, TestAuthority
+from tests.event_keys import VERIFIER, change_record, key_text
 from tests.serving import calling
 from tests.shared.mechanics import (
     DOSSIERS,
     HANDLERS,
     SERVICE,
+    handle_records,
     progressed,
     record,
     record_effect,
+    relay_all,
     scalar,
     tailing,
     versions_of,
@@ -87,29 +90,67 @@ async def test_the_axis_is_told_with_the_reason(
     settings: ServiceSettings,
     letter: DeadLetter,
 ) -> None:
-    await relay_batch(sessions, producer)
+    await relay_all(sessions, producer)
     async with tailing(settings, DOSSIERS + DEAD) as tail:
         (dead,) = await eventually(lambda: tail.of(letter.key))
     assert dead.value == letter.value
     assert dict(dead.headers)["error"] == b"LookupError in refuse"
 
 
-@pytest.mark.broker
-async def test_replayed_letter_is_handled_once_its_cause_is_gone(
-    sessions: SessionFactory,
-    producer: AIOKafkaProducer,
-    settings: ServiceSettings,
-    letter: DeadLetter,
-) -> None:
+async def replay(sessions: SessionFactory, letter: DeadLetter, handlers: Handlers) -> int:
+    """As an operator asks for it and the worker does it."""
     async with sessions.begin() as session:
         await replay_dead_letter(session, letter.id)
-    await relay_batch(sessions, producer)
-    async with tailing(settings) as tail:
-        records = await eventually(lambda: tail.of(letter.key))
-    for _ in range(2):
-        await handle_records(sessions, records, HANDLERS)
+    assert await state_of(sessions, letter.id) == "replaying"
+    return await redeliver_some(sessions, handlers, VERIFIER)
+
+
+async def test_replayed_letter_is_handled_once_when_its_cause_is_gone(
+    sessions: SessionFactory, letter: DeadLetter
+) -> None:
+    assert await replay(sessions, letter, HANDLERS) == 1
+    assert await redeliver_some(sessions, HANDLERS, VERIFIER) == 0
     assert await versions_of(sessions, letter.key) == [5]
     assert await state_of(sessions, letter.id) == "replayed"
+
+
+async def test_letter_that_a_worker_left_in_the_middle_is_handled_once(
+    sessions: SessionFactory, letter: DeadLetter
+) -> None:
+    await replay(sessions, letter, HANDLERS)
+    async with sessions.begin() as session:
+        await session.execute(text("UPDATE dead_letter SET state = 'replaying'"))
+    assert await redeliver_some(sessions, HANDLERS, VERIFIER) == 1
+    assert await versions_of(sessions, letter.key) == [5]
+
+
+async def test_letter_that_its_owner_did_not_sign_is_not_handled_when_replayed(
+    sessions: SessionFactory, key: str
+) -> None:
+    forged = change_record(
+        record(progressed(key)), value=progressed(key, 9).model_dump_json().encode()
+    )
+    await handle_records(sessions, [forged], HANDLERS)
+    async with sessions() as session:
+        (letter,) = await list_dead_letters(session, "open")
+    assert await replay(sessions, letter, HANDLERS) == 1
+    assert await versions_of(sessions, key) == []
+    assert await state_of(sessions, letter.id) == "open"
+
+
+async def test_discarded_forgery_does_not_hide_the_event_that_it_copies(
+    sessions: SessionFactory, key: str
+) -> None:
+    true = record(progressed(key, 5))
+    unproven = change_record(true, headers=[each for each in true.headers if each[0] != PROOF])
+    await handle_records(sessions, [unproven], HANDLERS)
+    async with sessions.begin() as session:
+        (forged,) = await list_dead_letters(session, "open")
+        await discard_dead_letter(session, forged.id)
+    await handle_records(sessions, [true], {DossierProgressed: [refuse]})
+    async with sessions() as session:
+        (letter,) = await list_dead_letters(session, "open")
+    assert letter.reason == "LookupError in refuse"
 
 
 async def state_of(sessions: SessionFactory, letter: UUID) -> str:
@@ -120,11 +161,8 @@ async def state_of(sessions: SessionFactory, letter: UUID) -> str:
 async def test_letter_that_fails_again_is_open_again_and_the_same(
     sessions: SessionFactory, letter: DeadLetter
 ) -> None:
-    async with sessions.begin() as session:
-        await replay_dead_letter(session, letter.id)
-    headers = [(name, content.encode()) for name, content in letter.headers.items()]
-    again = await set_aside(sessions, letter.key, headers=headers)
-    assert again.id == letter.id
+    await replay(sessions, letter, {DossierProgressed: [refuse]})
+    assert await state_of(sessions, letter.id) == "open"
     assert await scalar(sessions, "SELECT count(*) FROM dead_letter") == 1
 
 
@@ -150,17 +188,6 @@ async def test_settled_letter_cannot_be_settled_again(
             await replay_dead_letter(session, letter.id)
         with pytest.raises(DeadLetterNotFound):
             await discard_dead_letter(session, uuid4())
-
-
-async def test_letter_too_large_for_the_axis_is_not_sent_again(
-    sessions: SessionFactory, key: str
-) -> None:
-    letter = await set_aside(sessions, key, value=b"x" * (MAX_MESSAGE_BYTES + 1))
-    with pytest.raises(DeadLetterTooLarge):
-        async with sessions.begin() as session:
-            await replay_dead_letter(session, letter.id)
-    assert await state_of(sessions, letter.id) == "open"
-    assert await scalar(sessions, "SELECT count(*) FROM outbox") == 0
 
 
 @pytest.fixture
@@ -191,12 +218,11 @@ async def test_operator_lists_reads_replays_and_discards_over_http(
     assert "content" not in listed
     shown = (await ask("GET", "/{letter_id}")).json()
     assert json.loads(shown["content"])["code"] == letter.key
-    assert (await ask("POST", "/{letter_id}/replay")).json()["state"] == "replayed"
+    assert (await ask("POST", "/{letter_id}/replay")).json()["state"] == "replaying"
     assert (await ask("GET")).json() == {"items": [], "next": None}
-    assert len((await ask("GET", state="replayed")).json()["items"]) == 1
+    assert len((await ask("GET", state="replaying")).json()["items"]) == 1
     assert (await ask("DELETE", "/{letter_id}")).status_code == 409
     assert (await ask("GET", state="lost")).status_code == 422
-    assert await scalar(sessions, "SELECT count(*) FROM outbox WHERE topic = :t", t=DOSSIERS) == 1
 
 
 async def test_list_goes_on_where_its_page_ends(
@@ -236,6 +262,7 @@ def command(settings: ServiceSettings, *words: str) -> subprocess.CompletedProce
         "PATH": os.defpath,
         "DATABASE_URL": settings.database_url,
         "KAFKA_SERVERS": settings.kafka_servers,
+        "EVENT_KEY": key_text(SERVICE),
         "PERSON_HASH_KEY": "00",
         "CALL_KEY": CALL_KEY.get_secret_value(),
     }
@@ -265,18 +292,17 @@ async def test_operator_replays_several_or_all_at_the_command_line(
     settings: ServiceSettings, sessions: SessionFactory, key: str
 ) -> None:
     made = [await set_aside(sessions, f"{key}-{n}") for n in range(5)]
-    large = await set_aside(sessions, key, value=b"x" * (MAX_MESSAGE_BYTES + 1))
     assert command(settings, "replay").returncode == 2
     named = [str(letter.id) for letter in made[:2]]
-    assert command(settings, "replay", *named).stdout == "2 sent again\n"
+    assert command(settings, "replay", *named).stdout == "2 are handled once more\n"
     # One of them was replayed before: then none is.
     again = command(settings, "replay", str(made[2].id), named[0])
     assert (again.returncode, again.stderr) == (1, DeadLetterSettled.title + "\n")
     assert await state_of(sessions, made[2].id) == "open"
-    assert command(settings, "replay", "--all").stdout == "3 sent again\n"
-    assert await state_of(sessions, large.id) == "open"
-    sent = "SELECT array_agg(key ORDER BY position) FROM outbox WHERE topic = :t"
-    assert await scalar(sessions, sent, t=DOSSIERS) == [letter.key for letter in made]
+    assert command(settings, "replay", "--all").stdout == "3 are handled once more\n"
+    assert await redeliver_some(sessions, HANDLERS, VERIFIER) == len(made)
+    for number in range(len(made)):
+        assert await versions_of(sessions, f"{key}-{number}") == [5]
 
 
 async def test_handler_that_failed_leaves_no_half_effect(

@@ -10,12 +10,20 @@ from aiokafka import AIOKafkaProducer
 from sqlalchemy import text
 
 from deploy.ports import free_port
-from shared.consumer import handle_records
 from shared.database import SessionFactory
-from shared.outbox import relay_batch
 from shared.settings import ServiceSettings
 from tests.conftest import Broker
-from tests.shared.mechanics import HANDLERS, Start, Tail, announce, progressed, scalar, tailing
+from tests.shared.mechanics import (
+    HANDLERS,
+    Start,
+    Tail,
+    announce,
+    handle_records,
+    progressed,
+    relay_all,
+    scalar,
+    tailing,
+)
 from tests.waiting import PATIENCE_SECONDS, eventually
 
 
@@ -37,7 +45,7 @@ async def test_consumer_killed_around_its_commit_has_each_effect_once(
 ) -> None:
     keys = [f"{key}-{n}" for n in range(12)]
     await announce(sessions, *(progressed(k, n) for n in range(50) for k in keys))
-    await relay_batch(sessions, producer)
+    await relay_all(sessions, producer)
     doomed = start("consume", DIE=moment, DIE_AT="25")
     assert await asyncio.to_thread(doomed.wait, PATIENCE_SECONDS) == -signal.SIGKILL
     start("consume")
@@ -97,13 +105,13 @@ async def test_killed_worker_that_comes_back_goes_on_where_it_was(
     # Without a group the embedded broker; in Kafka's group it has the place of the killed one.
     known_as = {"WORKER_PORT": str(free_port()), "KAFKA_GROUP": str(kafka.keeps_data)}
     await announce(sessions, progressed(key, 0))
-    await relay_batch(sessions, producer)
+    await relay_all(sessions, producer)
     first = start("catch up", **known_as)
     await eventually(lambda: all_effects(sessions, {key: [0]}))
     first.kill()
     await asyncio.to_thread(first.wait)
     await announce(sessions, progressed(key, 1))
-    await relay_batch(sessions, producer)
+    await relay_all(sessions, producer)
     start("catch up", **known_as)
     await eventually(lambda: all_effects(sessions, {key: [0, 1]}))
 

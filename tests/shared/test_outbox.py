@@ -13,15 +13,19 @@ from sqlalchemy import text
 from shared.database import SessionFactory
 from shared.events import DossierProgressed
 from shared.kafka import MAX_MESSAGE_BYTES
-from shared.outbox import BATCH_SIZE, EventTooLarge, emit, measure_outbox, relay_batch, replay
+from shared.outbox import EventNotOwned, EventTooLarge, emit, measure_outbox
+from shared.relay import BATCH_SIZE, replay
 from shared.settings import ServiceSettings
 from shared.telemetry import OUTBOX_AGE, OUTBOX_PENDING, start_trace
+from tests.event_keys import VERIFIER
 from tests.shared.mechanics import (
+    SIGNER,
     agency,
     announce,
     nothing_pending,
     pending,
     progressed,
+    relay_all,
     relaying,
     scalar,
     tailing,
@@ -47,13 +51,34 @@ async def test_too_large_event_is_refused_where_it_is_emitted(
     assert await pending(sessions) == 0
 
 
+async def test_event_of_another_service_is_refused_where_it_is_emitted(
+    sessions: SessionFactory, key: str
+) -> None:
+    with pytest.raises(EventNotOwned, match=r"^identity\.agency\.changed\.v1 is not of /dossier"):
+        await announce(sessions, progressed(key), agency("H26"))
+    assert await pending(sessions) == 0
+
+
+@pytest.mark.broker
+async def test_replayed_event_is_signed_anew_and_proven(
+    sessions: SessionFactory, producer: AIOKafkaProducer, settings: ServiceSettings, key: str
+) -> None:
+    await announce(sessions, *(progressed(key, n) for n in range(3)))
+    await relay_all(sessions, producer)
+    assert await replay(sessions, producer, SIGNER, datetime.now(UTC) - timedelta(days=1)) == 3
+    async with tailing(settings) as tail:
+        await eventually(lambda: tail.has(key, 6))
+        for record in await tail.of(key):
+            await VERIFIER.check(record)
+
+
 @pytest.mark.broker
 async def test_event_arrives_as_a_cloud_event_with_its_trace(
     sessions: SessionFactory, producer: AIOKafkaProducer, settings: ServiceSettings, key: str
 ) -> None:
     start_trace(TRACE)
     await announce(sessions, progressed(key, 7))
-    assert await relay_batch(sessions, producer) == 1
+    assert await relay_all(sessions, producer) == 1
     async with tailing(settings) as tail:
         record = (await eventually(lambda: tail.of(key)))[0]
     message = KafkaMessage(dict(record.headers), record.key, record.value)
@@ -75,7 +100,7 @@ async def test_largest_event_passes(
     spare = MAX_MESSAGE_BYTES - len(progressed(key, step="").model_dump_json())
     await announce(sessions, progressed(key, step="x" * spare))
     async with asyncio.timeout(PATIENCE_SECONDS):
-        assert await relay_batch(sessions, producer) == 1
+        assert await relay_all(sessions, producer) == 1
     async with tailing(settings) as tail:
         assert len((await eventually(lambda: tail.of(key)))[0].value) == MAX_MESSAGE_BYTES
 
@@ -101,7 +126,7 @@ async def test_row_that_waited_for_days_can_still_be_sent(
     await announce(sessions, progressed(key))
     async with sessions.begin() as session:
         await session.execute(text("UPDATE outbox SET at = now() - interval '20 days'"))
-    assert await relay_batch(sessions, producer) == 1
+    assert await relay_all(sessions, producer) == 1
     assert await pending(sessions) == 0
 
 
@@ -110,11 +135,11 @@ async def test_replay_sends_again_only_what_was_sent_since(
     sessions: SessionFactory, producer: AIOKafkaProducer, settings: ServiceSettings, key: str
 ) -> None:
     await announce(sessions, progressed(key, 1))
-    await relay_batch(sessions, producer)
+    await relay_all(sessions, producer)
     between = datetime.now(UTC)
     await announce(sessions, progressed(key, 2), progressed(key, 3))
-    await relay_batch(sessions, producer)
-    assert await replay(sessions, producer, between) == 2
+    await relay_all(sessions, producer)
+    assert await replay(sessions, producer, SIGNER, between) == 2
     async with tailing(settings) as tail:
         await eventually(lambda: tail.has(key, 5))
         records = await tail.of(key)
@@ -126,7 +151,7 @@ async def test_replay_sends_again_only_what_was_sent_since(
 async def test_age_and_number_of_the_waiting_events_are_measured(
     sessions: SessionFactory, key: str
 ) -> None:
-    await announce(sessions, progressed(key), agency(f"H26.{uuid4().hex}"))
+    await announce(sessions, progressed(key), progressed(f"H26.{uuid4().hex}"))
     async with sessions.begin() as session:
         await session.execute(text("UPDATE outbox SET at = now() - interval '90 seconds'"))
         await measure_outbox(session)

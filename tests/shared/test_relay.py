@@ -12,15 +12,17 @@ from sqlalchemy import text
 
 from shared.database import SessionFactory
 from shared.kafka import open_producer
-from shared.outbox import relay, relay_batch, replay
+from shared.relay import relay, replay
 from shared.settings import ServiceSettings
 from tests.conftest import Broker, Databases
 from tests.shared.mechanics import (
+    SIGNER,
     Tail,
     announce,
     nothing_pending,
     pending,
     progressed,
+    relay_all,
     relaying,
     tailing,
 )
@@ -50,7 +52,7 @@ async def test_message_that_no_broker_takes_ends_the_relay(
         await session.execute(text("UPDATE outbox SET value = repeat('x', 2000000)::bytea"))
     async with asyncio.timeout(PATIENCE_SECONDS):
         with pytest.raises(MessageSizeTooLargeError):
-            await relay_batch(sessions, producer)
+            await relay_all(sessions, producer)
     assert await pending(sessions) == 1
 
 
@@ -60,12 +62,12 @@ async def test_producer_that_is_dead_ends_the_relay(
 ) -> None:
     async with open_producer(settings) as producer:
         await announce(sessions, progressed(key))
-        await relay_batch(sessions, producer)
+        await relay_all(sessions, producer)
         await announce(sessions, progressed(key, 2))
         await producer.stop()
         async with asyncio.timeout(PATIENCE_SECONDS):
             with pytest.raises(ProducerClosed):
-                await relay_batch(sessions, producer)
+                await relay_all(sessions, producer)
 
 
 @pytest.mark.broker
@@ -75,7 +77,7 @@ async def test_listener_that_dies_for_good_ends_the_relay(
     nowhere = settings.database.set(database="no_such_database")
     async with asyncio.timeout(PATIENCE_SECONDS):
         with pytest.raises(ExceptionGroup) as died:
-            await relay(sessions, producer, nowhere, asyncio.Event())
+            await relay(sessions, producer, SIGNER, nowhere, asyncio.Event())
     assert died.group_contains(asyncpg.InvalidCatalogNameError)
 
 
@@ -87,13 +89,13 @@ async def test_listener_notices_a_half_open_connection(
     key: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("shared.outbox.HEARTBEAT_SECONDS", 0.1)
-    monkeypatch.setattr("shared.outbox.HEARTBEAT_ANSWER_SECONDS", 0.2)
-    monkeypatch.setattr("shared.outbox.POLL_SECONDS", 3_600)
+    monkeypatch.setattr("shared.relay.HEARTBEAT_SECONDS", 0.1)
+    monkeypatch.setattr("shared.relay.HEARTBEAT_ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr("shared.relay.POLL_SECONDS", 3_600)
     async with wire_to(settings.database) as wire:
         through = settings.database.set(port=wire.port, host="127.0.0.1", query={})
         stopping = asyncio.Event()
-        task = asyncio.create_task(relay(sessions, producer, through, stopping))
+        task = asyncio.create_task(relay(sessions, producer, SIGNER, through, stopping))
         await announce(sessions, progressed(key, 1))
         await eventually(lambda: nothing_pending(sessions))
         connections = wire.connections
@@ -127,7 +129,7 @@ async def test_broker_outage_accepts_writes_and_loses_none(
             await asyncio.to_thread(kafka.start)
         await eventually(lambda: nothing_pending(sessions))
     if not kafka.keeps_data:
-        assert await replay(sessions, producer, since) == 40
+        assert await replay(sessions, producer, SIGNER, since) == 40
     async with tailing(settings) as tail:
         await eventually(lambda: tail.has(key, 40))
         versions = await tail.versions(key)
@@ -189,5 +191,5 @@ async def test_second_relay_leaves_the_batch_to_the_first(
     await announce(sessions, progressed(key))
     async with sessions.begin() as first:
         await first.execute(text("SELECT pg_advisory_xact_lock(7001)"))
-        assert await relay_batch(sessions, producer) == 0
-    assert await relay_batch(sessions, producer) == 1
+        assert await relay_all(sessions, producer) == 0
+    assert await relay_all(sessions, producer) == 1

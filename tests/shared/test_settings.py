@@ -14,7 +14,11 @@ from deploy.services import SERVICES
 from shared.settings import ServiceSettings
 
 ROOT = Path(__file__).parents[2]
-GIVEN = {"DATABASE_URL": "postgresql+asyncpg://role@db/dossier", "KAFKA_SERVERS": "kafka:9092"}
+GIVEN = {
+    "DATABASE_URL": "postgresql+asyncpg://role@db/dossier",
+    "KAFKA_SERVERS": "kafka:9092",
+    "EVENT_KEY": "-",
+}
 
 
 class Settings(ServiceSettings):

@@ -73,6 +73,7 @@ async def run(settings: ServiceSettings, endpoint: str) -> list[str]:
         "PYTHONPATH": str(ROOT),
         "DATABASE_URL": settings.database_url,
         "KAFKA_SERVERS": settings.kafka_servers,
+        "EVENT_KEY": settings.event_key.get_secret_value(),
         "TRACING_ENDPOINT": endpoint,
         "OTEL_EXPORTER_OTLP_COMPRESSION": "none",
     }

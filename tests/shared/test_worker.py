@@ -15,11 +15,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from deploy.ports import free_port
 from shared.app import Check, status_routes
 from shared.database import SessionFactory
-from shared.outbox import relay_batch
 from shared.settings import ServiceSettings
 from shared.worker import Timer, run_timer
 from tests.conftest import Broker, Databases
-from tests.shared.mechanics import DOSSIERS, Start, Tail, announce, progressed, scalar, tailing
+from tests.shared.mechanics import (
+    DOSSIERS,
+    Start,
+    Tail,
+    announce,
+    progressed,
+    relay_all,
+    scalar,
+    tailing,
+)
 from tests.waiting import PATIENCE_SECONDS, eventually
 
 ENDS_WITHIN = PATIENCE_SECONDS
@@ -91,7 +99,7 @@ async def test_told_to_end_a_worker_commits_the_batch_under_way(
     start: Start, sessions: SessionFactory, producer: AIOKafkaProducer, port: int, key: str
 ) -> None:
     await announce(sessions, progressed(key))
-    await relay_batch(sessions, producer)
+    await relay_all(sessions, producer)
     worker = start("slow", WORKER_PORT=str(port))
     under_way = """SELECT count(*) > 0 FROM pg_stat_activity
         WHERE datname = current_database() AND query LIKE 'SELECT pg_sleep%'"""
@@ -134,7 +142,7 @@ async def test_worker_sends_what_is_new_while_it_still_sends_again_what_was_sent
 ) -> None:
     port = free_port()
     await announce(sessions, progressed(key, 1))
-    await relay_batch(sessions, producer)
+    await relay_all(sessions, producer)
     async with tailing(settings) as tail:
 
         async def came(versions: list[int]) -> bool:

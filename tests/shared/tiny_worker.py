@@ -14,8 +14,10 @@ from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
-from shared.consumer import consume
+from shared.clients import open_client
+from shared.consumer import Handlers, consume
 from shared.database import open_database
+from shared.event_keys import make_event_verifier
 from shared.events import DossierProgressed
 from shared.settings import ServiceSettings
 from shared.telemetry import configure_logging
@@ -61,10 +63,12 @@ async def consume_alone(settings: ServiceSettings) -> None:
         auto_offset_reset="earliest",
         fetch_max_wait_ms=settings.kafka_fetch_wait_ms,
     )
-    async with open_database(settings) as sessions, consumer:
+    async with open_client() as http, open_database(settings) as sessions, consumer:
         numbers = range(TOPIC_TABLE[DOSSIERS].partitions)
         consumer.assign([TopicPartition(DOSSIERS, number) for number in numbers])
-        await consume(sessions, consumer, {DossierProgressed: [handle]}, asyncio.Event())
+        verifier = make_event_verifier(settings, http, [DOSSIERS])
+        handlers: Handlers = {DossierProgressed: [handle]}
+        await consume(sessions, consumer, handlers, verifier, asyncio.Event())
 
 
 def main() -> None:

@@ -4,11 +4,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import text
 
-from shared.consumer import REMEMBERED_DAYS, forget_handled, handle_records
+from shared.consumer import REMEMBERED_DAYS, forget_handled
 from shared.dead_letters import list_dead_letters
 from shared.events import Event, FeePaid, ResultIssued
 from sync_service.handlers import HANDLERS
-from tests.shared.mechanics import record
+from tests.shared.mechanics import handle_records, record
 from tests.sync_service.national import (
     National,
     filed,

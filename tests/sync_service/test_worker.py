@@ -1,10 +1,8 @@
 """The worker: what the axis brings is projected; what cannot be is set aside."""
 
 from collections.abc import AsyncIterator
-from uuid import uuid4
 
 import pytest
-from aiokafka import AIOKafkaProducer
 from alembic import command
 from sqlalchemy import select
 
@@ -15,6 +13,7 @@ from sync_service.handlers import HANDLERS
 from sync_service.settings import Settings
 from tests.background import working
 from tests.conftest import Broker, Databases
+from tests.event_keys import publishing, send_events
 from tests.factories import TestAuthority
 from tests.sync_service.conftest import make_settings, serving
 from tests.sync_service.national import National, filed, moved, new_code, row
@@ -39,18 +38,10 @@ async def worked(
 
 
 async def send(settings: Settings, *events: Event, **over: bytes) -> None:
-    """As another service's relay; `over` replaces headers or the value of all of them."""
-    async with AIOKafkaProducer(
-        bootstrap_servers=settings.kafka_servers, enable_idempotence=settings.kafka_idempotent
-    ) as producer:
-        for event in events:
-            headers = {"ce_id": str(uuid4()).encode(), "ce_type": event.event_type.encode()}
-            await producer.send_and_wait(
-                event.topic,
-                over.get("value", event.model_dump_json().encode()),
-                key=str(getattr(event, event.key)).encode(),
-                headers=list(headers.items()),
-            )
+    """As the relays of other services; `over` replaces the value of all of them."""
+    servers, idempotent = settings.kafka_servers, settings.kafka_idempotent
+    async with publishing(servers, idempotent=idempotent) as producer:
+        await send_events(producer, *events, **over)
 
 
 async def stands(national: National, event: DossierEvent) -> None:

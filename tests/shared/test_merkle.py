@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import merkle
+from shared import merkle
 from tests.gateway.proving import verify
 
 leaf_lists = st.lists(st.binary(max_size=8).map(merkle.leaf_hash), min_size=1, max_size=70)
@@ -74,3 +74,24 @@ def test_a_swap_or_a_loss_changes_the_root(leaves: list[bytes]) -> None:
 def test_no_path_outside_the_tree(index: int) -> None:
     with pytest.raises(IndexError):
         merkle.path([b"a", b"b", b"c"], index)
+
+
+@given(leaf_lists)
+def test_root_and_paths_are_those_of_each_leaf(leaves: list[bytes]) -> None:
+    root, paths = merkle.root_and_paths(leaves)
+    assert root == merkle.root(leaves)
+    assert paths == [merkle.path(leaves, index) for index in range(len(leaves))]
+    for index, siblings in enumerate(paths):
+        assert merkle.root_from_path(leaves[index], index, len(leaves), siblings) == root
+
+
+@given(leaf_lists, st.data())
+def test_path_leads_to_the_root_where_it_is_proved_and_nowhere_else(
+    leaves: list[bytes], data: st.DataObject
+) -> None:
+    index, count = data.draw(st.integers(-1, 80)), data.draw(st.integers(0, 80))
+    siblings = data.draw(st.lists(st.sampled_from(leaves), max_size=8))
+    leaf = data.draw(st.sampled_from(leaves))
+    root = merkle.root(leaves)
+    led = merkle.root_from_path(leaf, index, count, siblings)
+    assert (led == root) == verify(leaf, index, count, siblings, root)

@@ -1,0 +1,54 @@
+"""The keys that prove events: of this service, and those that the other services publish."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from fastapi import APIRouter, Request
+from httpx import AsyncClient
+
+from shared.auth import KeySet
+from shared.ed25519 import key_set, read_private_key, read_public_keys
+from shared.event_proofs import EventSigner, EventVerifier
+from shared.events import OWNERS
+from shared.settings import ServiceSettings
+
+PATH = "/.well-known/event-keys.json"
+
+
+def make_event_signer(settings: ServiceSettings) -> EventSigner:
+    """Raise KeyUnfitError where the configured key is none."""
+    return EventSigner(read_private_key("event_key", settings.event_key))
+
+
+def event_public_keys(settings: ServiceSettings) -> Sequence[Ed25519PublicKey]:
+    """Return the keys that prove the events of this service, the present one first."""
+    present = read_private_key("event_key", settings.event_key).public_key()
+    return [present, *read_public_keys("event_keys_retired", settings.event_keys_retired)]
+
+
+def event_key_set(settings: ServiceSettings) -> Mapping[str, Any]:
+    """Return them as JWKS."""
+    return key_set(event_public_keys(settings))
+
+
+def event_key_routes() -> APIRouter:
+    """Publish `app.state.event_keys`, which the lifespan of the application sets."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get(PATH)
+    async def read_event_keys(request: Request) -> Mapping[str, Any]:
+        keys: Mapping[str, Any] = request.app.state.event_keys
+        return keys
+
+    return router
+
+
+def make_event_verifier(
+    settings: ServiceSettings, http: AsyncClient, topics: Iterable[str]
+) -> EventVerifier:
+    """Trust, for each topic, the keys that its owner publishes."""
+    owners = {OWNERS[topic] for topic in topics}
+    return EventVerifier(
+        {owner: KeySet(http, settings.service_urls[owner] + PATH) for owner in sorted(owners)}
+    )

@@ -1,0 +1,202 @@
+"""Proof that an event was published by the service that owns its topic.
+
+The relay signs the root of a Merkle tree over each batch that it sends (Ed25519). Every message
+carries in the header `proof`, in base64: the id of the key (32 bytes, the thumbprint of RFC 7638),
+the signature (64), the place of the message in the batch and the size of the batch (4 each,
+big-endian), and the siblings from its leaf to the root (32 each). A leaf commits to the topic, the
+key, the value and every other header, so that no message can be changed, or moved to another
+topic, key or id.
+"""
+
+from base64 import b64decode, b64encode, urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from struct import Struct, pack
+from typing import NamedTuple, Protocol
+
+import jwt
+from aiokafka import ConsumerRecord
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from shared.ed25519 import thumbprint
+from shared.events import OWNERS
+from shared.merkle import DIGEST_SIZE, leaf_hash, root_and_paths, root_from_path
+
+PROOF = "proof"
+SOURCE = "ce_source"
+MAX_BATCH = 2**20
+MAX_PROOF_BYTES = 2_048
+CACHED_ROOTS = 1_000
+_CONTEXT = b"lien-thong event batch 1\0"
+_FIXED = Struct(">32s64sII")
+_COUNT = Struct(">I")
+
+
+class EventUnprovenError(Exception):
+    """Nothing proves that the owner of the topic published this message."""
+
+
+class TopicUnownedError(EventUnprovenError):
+    """No service owns the topic."""
+
+
+class SourceForeignError(EventUnprovenError):
+    """`ce_source` does not name the service that owns the topic."""
+
+
+class ProofMissingError(EventUnprovenError):
+    """The message carries no proof, or more than one."""
+
+
+class ProofMalformedError(EventUnprovenError):
+    """The proof or the message cannot be read as what it should be."""
+
+
+class SignerUnknownError(EventUnprovenError):
+    """The key is none of those that the owner of the topic publishes."""
+
+
+class SignatureWrongError(EventUnprovenError):
+    """The signature is not over a batch that holds this message."""
+
+
+class Message(NamedTuple):
+    """A message as its topic holds it, without the proof."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: Sequence[tuple[str, bytes]]
+
+
+class Keys(Protocol):
+    """The published keys of one service."""
+
+    async def get_current(self, kid: str) -> jwt.PyJWK | None:
+        """Return None for a key that is not published; raise Unavailable where nobody can say."""
+
+
+def event_leaf(message: Message) -> bytes:
+    """Return the leaf hash of topic, key, value, and name and content of each header.
+
+    Before the parts stand their number and the length of each, in four bytes (big-endian); headers
+    stand in the order of their names.
+    """
+    parts = [message.topic.encode(), message.key, message.value]
+    for name, content in sorted(message.headers):
+        parts += (name.encode(), content)
+    lengths = pack(f">{len(parts) + 1}I", len(parts), *map(len, parts))
+    return leaf_hash(b"".join((lengths, *parts)))
+
+
+class EventSigner:
+    """Proves the messages of one service with its private key."""
+
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        self._key = key
+        self.kid = thumbprint(key.public_key())
+        self._raw_kid = urlsafe_b64decode(self.kid + "=")
+
+    def prove(self, messages: Sequence[Message]) -> list[bytes]:
+        """Return the header `proof` of each message of one batch."""
+        if not messages:
+            return []
+        root, paths = root_and_paths([event_leaf(message) for message in messages])
+        count = len(messages)
+        signature = self._key.sign(_statement(count, root))
+        return [
+            b64encode(b"".join((_FIXED.pack(self._raw_kid, signature, index, count), *path)))
+            for index, path in enumerate(paths)
+        ]
+
+
+class EventVerifier:
+    """Checks messages against the keys of the service that owns their topic.
+
+    A root whose signature held is remembered, so that a batch costs one signature check.
+    """
+
+    def __init__(self, keys: Mapping[str, Keys]) -> None:
+        """`keys` by the name of the service."""
+        self._keys = keys
+        self._held: OrderedDict[tuple[str, str, bytes, bytes], None] = OrderedDict()
+
+    async def check(self, record: ConsumerRecord) -> None:
+        """Raise EventUnprovenError, or Unavailable where the owner's keys cannot be fetched."""
+        owner = OWNERS.get(record.topic)
+        if owner is None or owner not in self._keys:
+            raise TopicUnownedError(record.topic)
+        message, proof = _read_message(record)
+        if (SOURCE, f"/{owner}".encode()) not in message.headers:
+            raise SourceForeignError
+        root = root_from_path(event_leaf(message), proof.place, proof.size, proof.siblings)
+        if root is None:
+            raise SignatureWrongError
+        # Asked for each message: a remembered root proves nothing once its key is withdrawn.
+        key = await self._keys[owner].get_current(proof.kid)
+        if key is None or not isinstance(key.key, Ed25519PublicKey):
+            raise SignerUnknownError
+        self._check_signature(owner, key.key, proof, root)
+
+    def _check_signature(
+        self, owner: str, key: Ed25519PublicKey, proof: "_Proof", root: bytes
+    ) -> None:
+        statement = _statement(proof.size, root)
+        held = (owner, proof.kid, statement, proof.signature)
+        if held in self._held:
+            return
+        try:
+            key.verify(proof.signature, statement)
+        except InvalidSignature:
+            raise SignatureWrongError from None
+        self._held[held] = None
+        if len(self._held) > CACHED_ROOTS:
+            self._held.popitem(last=False)
+
+
+class _Proof(NamedTuple):
+    kid: str
+    signature: bytes
+    place: int
+    size: int
+    siblings: Sequence[bytes]
+
+
+def _statement(count: int, root: bytes) -> bytes:
+    """Return the bytes that are signed."""
+    return _CONTEXT + _COUNT.pack(count) + root
+
+
+def _read_message(record: ConsumerRecord) -> tuple[Message, _Proof]:
+    headers: list[tuple[str, bytes]] = []
+    proofs: list[bytes] = []
+    for name, content in record.headers:
+        if not isinstance(content, bytes):
+            raise ProofMalformedError
+        if name == PROOF:
+            proofs.append(content)
+        else:
+            headers.append((name, content))
+    if len(proofs) != 1:
+        raise ProofMissingError
+    if record.key is None or record.value is None:
+        raise ProofMalformedError
+    return Message(record.topic, record.key, record.value, headers), _read_proof(proofs[0])
+
+
+def _read_proof(content: bytes) -> _Proof:
+    if len(content) > MAX_PROOF_BYTES:
+        raise ProofMalformedError
+    try:
+        raw = b64decode(content, validate=True)
+    except Base64Error:
+        raise ProofMalformedError from None
+    if len(raw) < _FIXED.size or (len(raw) - _FIXED.size) % DIGEST_SIZE:
+        raise ProofMalformedError
+    kid, signature, place, size = _FIXED.unpack_from(raw)
+    if size > MAX_BATCH:
+        raise ProofMalformedError
+    siblings = [raw[at : at + DIGEST_SIZE] for at in range(_FIXED.size, len(raw), DIGEST_SIZE)]
+    return _Proof(urlsafe_b64encode(kid)[:-1].decode(), signature, place, size, siblings)

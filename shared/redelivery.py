@@ -1,0 +1,79 @@
+"""Dead letters that an operator replays: the worker hands them to the handlers once more.
+
+They do not go over the axis again, because no service may publish to the topic of another.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from aiokafka import ConsumerRecord
+from sqlalchemy import select, update
+
+from shared.consumer import Handlers, handle_records
+from shared.database import SessionFactory, wait_out_outage
+from shared.dead_letters import DeadLetter
+from shared.event_proofs import EventVerifier
+
+LOOK_SECONDS = 1.0
+LETTERS_AT_ONCE = 100
+
+
+async def redeliver(sessions: SessionFactory, handlers: Handlers, verifier: EventVerifier) -> None:
+    """Look for replayed letters for ever."""
+    while True:
+        if not await redeliver_some(sessions, handlers, verifier):
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+async def redeliver_some(
+    sessions: SessionFactory, handlers: Handlers, verifier: EventVerifier
+) -> int:
+    """Handle the oldest replayed letters, each by itself; return how many.
+
+    A letter that fails again is open again. One that a process left in the middle is handled
+    again, and the inbox drops it.
+    """
+    letters = await _list_replaying(sessions)
+    for letter in letters:
+        await handle_records(sessions, [_as_received(letter)], handlers, verifier)
+        await _mark_replayed(sessions, letter)
+    return len(letters)
+
+
+@wait_out_outage
+async def _list_replaying(sessions: SessionFactory) -> Sequence[DeadLetter]:
+    query = (
+        select(DeadLetter)
+        .where(DeadLetter.state == "replaying")
+        .order_by(DeadLetter.at, DeadLetter.id)
+        .limit(LETTERS_AT_ONCE)
+    )
+    async with sessions() as session:
+        return (await session.scalars(query)).all()
+
+
+@wait_out_outage
+async def _mark_replayed(sessions: SessionFactory, letter: DeadLetter) -> None:
+    replayed = (
+        update(DeadLetter)
+        .where(DeadLetter.id == letter.id, DeadLetter.state == "replaying")
+        .values(state="replayed")
+    )
+    async with sessions.begin() as session:
+        await session.execute(replayed)
+
+
+def _as_received(letter: DeadLetter) -> ConsumerRecord:
+    return ConsumerRecord(
+        topic=letter.topic,
+        partition=letter.partition,
+        offset=letter.offset,
+        timestamp=0,
+        timestamp_type=0,
+        key=letter.key.encode(),
+        value=letter.value,
+        checksum=None,
+        serialized_key_size=0,
+        serialized_value_size=0,
+        headers=[(name, content.encode()) for name, content in letter.headers.items()],
+    )

@@ -1,0 +1,187 @@
+"""Sends the rows of the outbox to Kafka, signed and in order, and sends them again on request."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from sqlalchemy import URL, select
+
+from shared.bell import CHANNEL
+from shared.database import SessionFactory, connect_driver, driver_transaction, wait_out_outage
+from shared.event_proofs import PROOF, EventSigner, Message
+from shared.events import DEAD
+from shared.kafka import wait_out_broker
+from shared.outbox import SentMessage
+from shared.telemetry import EVENTS_SENT
+
+log = structlog.get_logger()
+
+BATCH_SIZE = 1_000
+POLL_SECONDS = 5.0
+# Of the connection that listens: one that is half open tells nobody.
+HEARTBEAT_SECONDS = 5.0
+HEARTBEAT_ANSWER_SECONDS = 5.0
+RELAY_LOCK = 7_001
+
+
+async def relay(
+    sessions: SessionFactory,
+    producer: AIOKafkaProducer,
+    signer: EventSigner,
+    url: URL,
+    stopping: asyncio.Event,
+) -> None:
+    """Send outbox rows to Kafka, in order, at least once; woken by each commit.
+
+    Ends after the batch under way when `stopping` is set.
+    """
+    async with _woken_by(url, stopping) as wake:
+        while not stopping.is_set():
+            wake.clear()
+            if await relay_batch(sessions, producer, signer) < BATCH_SIZE and not stopping.is_set():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(wake.wait(), POLL_SECONDS)
+
+
+@wait_out_outage
+@wait_out_broker
+async def relay_batch(
+    sessions: SessionFactory, producer: AIOKafkaProducer, signer: EventSigner
+) -> int:
+    """Returns how many were sent; 0 also where another relay holds the lock."""
+    async with driver_transaction(sessions) as connection:
+        # One relay at a time, whichever replica holds the lock: two would reorder events.
+        if not await connection.fetchval(_LOCK, RELAY_LOCK):
+            return 0
+        messages = [_Message(*row) for row in await connection.fetch(_OLDEST, BATCH_SIZE)]
+        if messages:
+            await _send_all(producer, signer, messages)
+            await connection.execute(_MOVE, [message.position for message in messages])
+    return len(messages)
+
+
+class _Message(NamedTuple):
+    position: int
+    topic: str
+    key: str
+    value: bytes
+    headers: dict[str, str]
+
+
+_LOCK = "SELECT pg_try_advisory_xact_lock($1)"
+_OLDEST = "SELECT position, topic, key, value, headers FROM outbox ORDER BY position LIMIT $1"
+_MOVE = (
+    "WITH sent AS (DELETE FROM outbox WHERE position = ANY($1::bigint[]) RETURNING *)"
+    " INSERT INTO outbox_sent (position, at, id, topic, key, value, headers)"
+    " SELECT position, at, id, topic, key, value, headers FROM sent"
+)
+
+
+async def _send_all(producer: AIOKafkaProducer, signer: EventSigner, rows: Iterable[Any]) -> None:
+    messages = _proven(signer, [_encode(row) for row in rows])
+    acknowledged: list[Awaitable[object]] = [
+        await producer.send(
+            message.topic, message.value, key=message.key, headers=list(message.headers)
+        )
+        for message in messages
+    ]
+    # All are settled before anything is sent again: nothing old is left to overtake it.
+    for outcome in await asyncio.gather(*acknowledged, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
+    for message in messages:
+        EVENTS_SENT.labels(message.topic).inc()
+
+
+def _encode(row: Any) -> Message:
+    headers = [(name, content.encode()) for name, content in row.headers.items()]
+    return Message(row.topic, row.key.encode(), row.value, headers)
+
+
+def _proven(signer: EventSigner, messages: Sequence[Message]) -> list[Message]:
+    """Add the proof to each event; the copy of a dead letter keeps the headers that it came with.
+
+    Signed at each sending and stored nowhere: a replay is proved by the key of its day.
+    """
+    proofs = iter(signer.prove([each for each in messages if not each.topic.endswith(DEAD)]))
+    return [
+        each
+        if each.topic.endswith(DEAD)
+        else each._replace(headers=[*each.headers, (PROOF, next(proofs))])
+        for each in messages
+    ]
+
+
+@asynccontextmanager
+async def _woken_by(url: URL, stopping: asyncio.Event) -> AsyncIterator[asyncio.Event]:
+    """An event that is set whenever a transaction wrote to the outbox, and at the end."""
+    wake = asyncio.Event()
+    # A group, so that a listener that dies ends the relay and is not missed unseen.
+    async with asyncio.TaskGroup() as tasks:
+        around = [
+            tasks.create_task(_listen(url, wake)),
+            tasks.create_task(_wake_at(stopping, wake)),
+        ]
+        yield wake
+        for task in around:
+            task.cancel()
+
+
+async def _wake_at(stopping: asyncio.Event, wake: asyncio.Event) -> None:
+    await stopping.wait()
+    wake.set()
+
+
+@wait_out_outage
+async def _listen(url: URL, wake: asyncio.Event) -> None:
+    plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    connection = await connect_driver(plain, timeout=5)
+    lost = asyncio.Event()
+    connection.add_termination_listener(lambda _: lost.set())
+    await connection.add_listener(CHANNEL, lambda *_: wake.set())
+    wake.set()
+    try:
+        while not lost.is_set():
+            await connection.execute("SELECT 1", timeout=HEARTBEAT_ANSWER_SECONDS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(lost.wait(), HEARTBEAT_SECONDS)
+        raise ConnectionError("the connection that listens to the outbox was lost")
+    finally:
+        connection.terminate()
+
+
+async def replay(
+    sessions: SessionFactory,
+    producer: AIOKafkaProducer,
+    signer: EventSigner,
+    since: datetime,
+    stopping: asyncio.Event | None = None,
+) -> int:
+    """Send again what was sent since then, in order; every inbox drops what it knows.
+
+    Ends after the batch under way when `stopping` is set.
+    """
+    after, count = -1, 0
+    while messages := await _sent_after(sessions, after, since):
+        if stopping and stopping.is_set():
+            return count
+        await wait_out_broker(_send_all)(producer, signer, messages)
+        after, count = messages[-1].position, count + len(messages)
+    log.info("outbox_replayed", count=count)
+    return count
+
+
+@wait_out_outage
+async def _sent_after(sessions: SessionFactory, position: int, since: datetime) -> Sequence[Any]:
+    query = (
+        select(SentMessage.__table__)
+        .where(SentMessage.position > position, SentMessage.sent_at >= since)
+        .order_by(SentMessage.position)
+        .limit(BATCH_SIZE)
+    )
+    async with sessions() as session:
+        return (await session.execute(query)).all()

@@ -11,18 +11,20 @@ from shared.events import AgencyChanged, ClientChanged, GrantChanged
 
 
 async def keep_grants(session: AsyncSession, events: Sequence[GrantChanged]) -> None:
-    await _keep(session, GrantInForce, "grant_id", [event.model_dump() for event in events])
+    await upsert_newer(session, GrantInForce, "grant_id", [event.model_dump() for event in events])
 
 
 async def keep_clients(session: AsyncSession, events: Sequence[ClientChanged]) -> None:
-    await _keep(session, ClientInForce, "client_id", [event.model_dump() for event in events])
+    await upsert_newer(
+        session, ClientInForce, "client_id", [event.model_dump() for event in events]
+    )
 
 
 async def keep_agencies(session: AsyncSession, events: Sequence[AgencyChanged]) -> None:
-    await _keep(session, KnownAgency, "code", [event.model_dump() for event in events])
+    await upsert_newer(session, KnownAgency, "code", [event.model_dump() for event in events])
 
 
-async def _keep(
+async def upsert_newer(
     session: AsyncSession, model: type[Base], key: str, told: Sequence[Mapping[str, Any]]
 ) -> None:
     """The newest of each key in one statement, where it is newer than the row."""

@@ -1,6 +1,9 @@
-"""The background half: hears which rights are in force, tells the heads of the ledger's chains."""
+"""The background half: keeps the rights in force, tells the heads of the ledger's chains."""
+
+from functools import partial
 
 from gateway.handlers import HANDLERS
+from gateway.reconciliation import keep_reconciling
 from gateway.settings import Settings
 from gateway.timers import TIMERS
 from shared import worker
@@ -8,4 +11,10 @@ from shared import worker
 
 async def work(settings: Settings) -> None:
     # Until it knows the rights in force, callers who have one would be refused.
-    await worker.work(settings, handlers=HANDLERS, timers=TIMERS, catch_up=True)
+    await worker.work(
+        settings,
+        handlers=HANDLERS,
+        timers=TIMERS,
+        background=[partial(keep_reconciling, settings)],
+        catch_up=True,
+    )

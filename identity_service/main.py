@@ -11,6 +11,8 @@ from identity_service.settings import Settings
 from identity_service.sources import SOURCES
 from identity_service.use_cases.tokens import TokenDesk
 from shared.app import create_service
+from shared.clients import open_client
+from shared.service_calls import make_service_call_verifier
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -18,7 +20,11 @@ def create_app(settings: Settings) -> FastAPI:
     async def resources(app: FastAPI) -> AsyncIterator[None]:
         keys = SigningKeys(app.state.sessions, settings.key_encryption_key)
         app.state.token_desk = TokenDesk(settings, keys)
-        async with SOURCES[settings.source](settings) as app.state.source:
+        async with (
+            open_client() as http,
+            SOURCES[settings.source](settings) as app.state.source,
+        ):
+            app.state.service_calls = make_service_call_verifier(settings, http)
             yield
 
     app = create_service(

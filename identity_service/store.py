@@ -1,7 +1,7 @@
 """Every query. What a caller may not see is not in the rows: `within` names the agencies it may."""
 
 from collections.abc import Collection, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -89,6 +89,35 @@ async def list_clients(session: AsyncSession, asked: ClientFilter, within: Withi
 
 def _clients(within: Within) -> Select[Client]:
     return select(Client).where(_covered(Client.agency, within)).options(selectinload(Client.keys))
+
+
+async def list_all_clients(
+    session: AsyncSession, *, after: str | None, limit: int
+) -> Sequence[Client]:
+    query = select(Client).order_by(Client.client_id).limit(limit)
+    if after is not None:
+        query = query.where(Client.client_id > after)
+    return (await session.scalars(query)).all()
+
+
+# What gave no right for longer than this is not told to the gateway: longer than an event can come.
+RETENTION_ENDED_GRANTS = timedelta(days=8)
+
+
+async def list_current_grants(
+    session: AsyncSession, *, after: UUID | None, limit: int
+) -> Sequence[Grant]:
+    lately = datetime.now(UTC) - RETENTION_ENDED_GRANTS
+    query = (
+        select(Grant)
+        .where(or_(Grant.revoked_at.is_(None), Grant.revoked_at > lately))
+        .where(or_(Grant.valid_to.is_(None), Grant.valid_to > lately))
+        .order_by(Grant.id)
+        .limit(limit)
+    )
+    if after is not None:
+        query = query.where(Grant.id > after)
+    return (await session.scalars(query)).all()
 
 
 async def get_client(session: AsyncSession, client_id: str, within: Within = None) -> Client | None:

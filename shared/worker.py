@@ -2,10 +2,11 @@
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import structlog
 import uvicorn
@@ -53,6 +54,10 @@ class Timer:
     once_anywhere: bool = True
 
 
+# Work that runs until it is cancelled, in each replica.
+Background = Callable[[SessionFactory], Coroutine[Any, Any, None]]
+
+
 class TimerRun(Base):
     """When a timer last ran, in whichever replica."""
 
@@ -76,6 +81,7 @@ async def work(
     *,
     handlers: Handlers | None = None,
     timers: Sequence[Timer] = (),
+    background: Sequence[Background] = (),
     catch_up: bool = False,
 ) -> None:
     """Until SIGTERM or SIGINT; then what is under way ends, and nothing new begins.
@@ -86,7 +92,8 @@ async def work(
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     checks: dict[str, Check] = {CAUGHT_UP: _not_yet} if catch_up else {}
-    task = asyncio.create_task(run_parts(settings, handlers or {}, timers, checks, stopping))
+    parts = run_parts(settings, handlers or {}, timers, checks, stopping, background=background)
+    task = asyncio.create_task(parts)
     stop = asyncio.create_task(stopping.wait())
     await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
     stop.cancel()
@@ -105,6 +112,8 @@ async def run_parts(
     timers: Sequence[Timer],
     checks: dict[str, Check] | None = None,
     stopping: asyncio.Event | None = None,
+    *,
+    background: Sequence[Background] = (),
 ) -> None:
     """Until `stopping` is set; `checks` say what it still waits for, or what is away."""
     start_tracing(settings)
@@ -112,14 +121,15 @@ async def run_parts(
     checks[STARTED] = _not_yet
     async with asyncio.TaskGroup() as tasks:
         status = tasks.create_task(_serve(_status_app(checks), settings))
-        await _work(settings, handlers, timers, checks, stopping or asyncio.Event())
+        parts: list[Timer | Background] = [*timers, *background]
+        await _work(settings, handlers, parts, checks, stopping or asyncio.Event())
         status.cancel()
 
 
 async def _work(
     settings: ServiceSettings,
     handlers: Handlers,
-    timers: Sequence[Timer],
+    parts: Sequence[Timer | Background],
     checks: dict[str, Check],
     stopping: asyncio.Event,
 ) -> None:
@@ -134,7 +144,8 @@ async def _work(
         # Entered last: what the tasks use is closed after they have ended.
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         background = [
-            tasks.create_task(_tick(sessions, timer)) for timer in (*HOUSEKEEPING, *timers)
+            tasks.create_task(_tick(sessions, part) if isinstance(part, Timer) else part(sessions))
+            for part in (*HOUSEKEEPING, *parts)
         ]
         background.append(tasks.create_task(_mind_topics(settings)))
         tasks.create_task(relay(sessions, producer, signer, settings.database, stopping))

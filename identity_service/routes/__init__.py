@@ -1,6 +1,6 @@
 """HTTP in and out: parse, call one use case, answer."""
 
-from identity_service.routes import agencies, clients, grants, tokens, verifications
+from identity_service.routes import agencies, clients, grants, rights, tokens, verifications
 
 ROUTERS = (
     verifications.router,
@@ -8,6 +8,7 @@ ROUTERS = (
     agencies.router,
     clients.router,
     grants.router,
+    rights.router,
 )
 
 __all__ = ["ROUTERS"]

@@ -175,3 +175,10 @@ def open_at_a_service(service: str) -> frozenset[str]:
     """Behind the gateway, which passes none of them on."""
     paths = ("/healthz", "/readyz", "/metrics", f"/{service}/v1/openapi.json")
     return frozenset(f"GET {path}" for path in paths) | {EVENT_KEYS}
+
+
+def for_the_gateway_alone(service: str) -> frozenset[str]:
+    """Behind the gateway, which asks for itself and passes none of them on."""
+    if service != "identity":
+        return frozenset()
+    return frozenset({"GET /internal/rights/clients", "GET /internal/rights/grants"})

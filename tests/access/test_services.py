@@ -17,7 +17,7 @@ from tests.access.answers import gist
 from tests.access.bodies import NAME
 from tests.access.callers import NO_RIGHT
 from tests.access.country import BIRTH, OURS, Country
-from tests.access.routes import OPEN_AT_THE_GATEWAY, ROUTES, open_at_a_service
+from tests.access.routes import OPEN_AT_THE_GATEWAY, ROUTES, for_the_gateway_alone, open_at_a_service
 from tests.access.samples import Things, samples
 from tests.factories import prove_call
 
@@ -117,7 +117,24 @@ def test_each_route_of_a_service_is_an_operation_or_open_on_purpose(
 ) -> None:
     operations = {each.name for each in OPERATIONS.values() if each.service is service}
     is_open = OPEN_AT_THE_GATEWAY if service is Service.GATEWAY else open_at_a_service(service)
-    assert sorted(routed(country.apps[service].routes)) == sorted(operations | is_open)
+    inner = for_the_gateway_alone(service)
+    assert sorted(routed(country.apps[service].routes)) == sorted(operations | is_open | inner)
+
+
+@pytest.mark.parametrize("route", sorted(for_the_gateway_alone("identity")))
+async def test_route_for_the_gateway_takes_no_client_whatever_its_right(
+    country: Country, route: str
+) -> None:
+    _, _, path = route.partition(" ")
+    operator = f"Bearer {country.token('operator-vpcp', 'G22')}"
+    right = country.authority.right("operator-vpcp", route, "identity_service")
+    shown = [{}, {"Authorization": operator}, {"Authorization": f"Bearer {right}"}]
+    shown.append({"Authorization": operator, "X-Right": right})
+    transport = httpx.ASGITransport(country.apps[Service.IDENTITY])
+    async with httpx.AsyncClient(transport=transport, base_url="http://service") as http:
+        assert [(await http.get(path, headers=each)).status_code for each in shown] == [401] * 4
+    asked = await country.ask("GET", path, [("Authorization", operator)])
+    assert asked.status_code == 404
 
 
 @pytest.mark.parametrize("route", sorted(OPEN_AT_THE_GATEWAY))

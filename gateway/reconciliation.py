@@ -1,0 +1,212 @@
+"""Compares the rights that the gateway keeps with identity's own, and repairs what differs.
+
+Events are the fast way of a change, and this is the sure one: whatever went wrong on the axis, an
+event that was lost or a row that nobody at identity made, holds for a minute at most. The gateway
+reads its own rows first and asks identity afterwards. Identity is then never behind what is true in
+them, and a row that is ahead of identity, or differs at the same version, is false.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from httpx import AsyncClient, HTTPError
+from prometheus_client import Counter, Gauge
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.models import ClientInForce, GrantInForce
+from gateway.projections import upsert_newer
+from gateway.settings import Settings
+from shared.clients import open_client
+from shared.database import SessionFactory, is_outage
+from shared.ed25519 import read_private_key
+from shared.events import ClientChanged, GrantChanged
+from shared.service_calls import sign_service_call
+
+log = structlog.get_logger()
+
+RECONCILE_SECONDS = 60.0
+RETRY_SECONDS = 5.0
+MAX_ROWS_LOGGED = 20
+
+Kind = Literal["missed", "false"]
+Columns = Mapping[str, Any]
+
+RIGHTS_REPAIRED = Counter(
+    "rights_repaired_total", "Rights that differed from identity's, and were set right", ["kind"]
+)
+RIGHTS_COMPARED_AGE = Gauge(
+    "rights_compared_age_seconds", "Since the rights were last compared with identity's"
+)
+for _kind in ("missed", "false"):
+    RIGHTS_REPAIRED.labels(_kind)  # from 0 on, or an alert would not see the first
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A row that is not what identity says.
+
+    `missed`: identity is ahead, by an event that is under way or was lost. `false`: identity never
+    said it. `expected_version` is the version of the row as it was read, `to` the values to set.
+    """
+
+    kind: Kind
+    key: object
+    expected_version: int | None
+    to: Columns
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A table of rights, the list of identity that it follows, and the values that give none."""
+
+    model: type[ClientInForce | GrantInForce]
+    key: str
+    path: str
+    events: TypeAdapter[list[ClientChanged]] | TypeAdapter[list[GrantChanged]]
+    without_right: Columns
+
+    @property
+    def columns(self) -> Sequence[str]:
+        return [column.name for column in self.model.__table__.columns]
+
+
+_TABLES = (
+    _Table(
+        ClientInForce,
+        "client_id",
+        "/internal/rights/clients",
+        TypeAdapter(list[ClientChanged]),
+        {"active": False},
+    ),
+    _Table(
+        GrantInForce,
+        "grant_id",
+        "/internal/rights/grants",
+        TypeAdapter(list[GrantChanged]),
+        {"revoked": True},
+    ),
+)
+
+
+def find_differences(
+    kept: Mapping[object, Columns],
+    true: Mapping[object, Columns],
+    *,
+    without_right: Columns,
+    now: datetime,
+) -> list[Difference]:
+    """`kept` are the gateway's rows by key, read before `true`, those of identity."""
+    found: list[Difference] = []
+    for key, row in true.items():
+        own = kept.get(key)
+        if own is None or own["version"] < row["version"]:
+            found.append(Difference("missed", key, None, row))
+        elif own != row:
+            found.append(Difference("false", key, own["version"], row))
+    for key in kept.keys() - true.keys():
+        own = kept[key]
+        ended = (valid_to := own.get("valid_to")) is not None and valid_to <= now
+        if not ended and any(own[name] != value for name, value in without_right.items()):
+            found.append(Difference("false", key, own["version"], without_right))
+    return found
+
+
+class RightsReconciler:
+    """Asks identity for all clients and grants, proving itself by the key that signs rights."""
+
+    def __init__(self, settings: Settings, sessions: SessionFactory, http: AsyncClient) -> None:
+        self._sessions, self._http = sessions, http
+        self._identity = settings.identity_url
+        self._key: Ed25519PrivateKey = read_private_key("rights_key", settings.rights_key)
+
+    async def reconcile(self) -> list[Difference]:
+        """Return what differed; raises httpx.HTTPError or pydantic.ValidationError."""
+        found: list[Difference] = []
+        for table in _TABLES:
+            async with self._sessions() as session:
+                kept = await _read_rows(session, table)
+            true = await self._list_all(table)
+            found += await self._repair(table, kept, true)
+        return found
+
+    async def _list_all(self, table: _Table) -> Mapping[object, Columns]:
+        rows: dict[object, Columns] = {}
+        after: dict[str, str] = {}
+        while page := await self._list_page(table, after):
+            for event in page:
+                row = event.model_dump(include=set(table.columns))
+                rows[row[table.key]] = row
+            after = {"after": str(getattr(page[-1], table.key))}
+        return rows
+
+    async def _list_page(
+        self, table: _Table, after: Mapping[str, str]
+    ) -> Sequence[ClientChanged] | Sequence[GrantChanged]:
+        signed = sign_service_call(self._key, "identity_service", now=time.time())
+        response = await self._http.get(
+            self._identity + table.path, params=after, headers={"Authorization": signed}
+        )
+        response.raise_for_status()
+        return table.events.validate_json(response.content)
+
+    async def _repair(
+        self, table: _Table, kept: Mapping[object, Columns], true: Mapping[object, Columns]
+    ) -> list[Difference]:
+        found = find_differences(
+            kept, true, without_right=table.without_right, now=datetime.now(UTC)
+        )
+        async with self._sessions.begin() as session:
+            if missed := [each.to for each in found if each.kind == "missed"]:
+                await upsert_newer(session, table.model, table.key, missed)
+            for each in found:
+                if each.kind == "false":
+                    await _overwrite(session, table, each)
+        for each in found:
+            RIGHTS_REPAIRED.labels(each.kind).inc()
+        for each in found[:MAX_ROWS_LOGGED]:
+            log.warning("right_repaired", table=table.path, key=str(each.key), kind=each.kind)
+        return found
+
+
+async def _read_rows(session: AsyncSession, table: _Table) -> Mapping[object, Columns]:
+    columns = [table.model.__table__.c[name] for name in table.columns]
+    rows = (await session.execute(select(*columns))).mappings()
+    return {row[table.key]: dict(row) for row in rows}
+
+
+async def _overwrite(session: AsyncSession, table: _Table, difference: Difference) -> None:
+    """Only while the row is as it was read: what changed since is compared the next time."""
+    columns = table.model.__table__.c
+    await session.execute(
+        update(table.model)
+        .where(columns[table.key] == difference.key)
+        .where(columns.version == difference.expected_version)
+        .values(dict(difference.to))
+    )
+
+
+async def keep_reconciling(settings: Settings, sessions: SessionFactory) -> None:
+    """Reconcile at once and every minute, for ever."""
+    compared_at = time.monotonic()
+    RIGHTS_COMPARED_AGE.set_function(lambda: time.monotonic() - compared_at)
+    async with open_client() as http:
+        reconciler = RightsReconciler(settings, sessions, http)
+        while True:
+            try:
+                await reconciler.reconcile()
+            except Exception as error:
+                if not (isinstance(error, HTTPError | ValidationError) or is_outage(error)):
+                    raise
+                log.warning("rights_not_compared", error=type(error).__name__)
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                compared_at = time.monotonic()
+                await asyncio.sleep(RECONCILE_SECONDS)

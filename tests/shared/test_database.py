@@ -19,7 +19,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.testing import capture_logs
 
 from shared import problems
-from shared.consumer import handle_records
 from shared.database import (
     REFUSED_VALUE_STATES,
     Session,
@@ -33,7 +32,14 @@ from shared.edge import Edge
 from shared.events import DossierProgressed
 from shared.kafka import is_broker_outage
 from shared.settings import ServiceSettings
-from tests.shared.mechanics import progressed, record, record_effect, scalar, versions_of
+from tests.shared.mechanics import (
+    handle_records,
+    progressed,
+    record,
+    record_effect,
+    scalar,
+    versions_of,
+)
 
 OUTAGES = (ConnectionError, TimeoutError, socket.gaierror)
 

@@ -1,4 +1,4 @@
-"""Makes a folder of secrets for each service: `python -m deploy.secrets DIR`.
+"""Makes a folder of secrets for each service: `python -m deploy.secrets DIR [--stores]`.
 
 What is there stays as it is. Production fills the same folders from its own vault.
 """
@@ -47,6 +47,7 @@ EACH: Mapping[str, Callable[[], str]] = {
     "database_password": password,
     "digest_key": digest_key,
     "event_key": ed25519_key,
+    "kafka_password": password,
 }
 SECRETS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "gateway": {"rights_key": ed25519_key, "ledger_key": ed25519_key},
@@ -80,6 +81,43 @@ def make_secrets(directory: Path) -> None:
         _write_once(copy, own.read_text)
 
 
+# The broker itself, and the job that makes topics and gives rights.
+BROKER, ADMINISTRATOR = "broker", "admin"
+
+
+def make_store_secrets(directory: Path) -> None:
+    """Write `kafka/jaas.conf` with the password of every principal, and those of administrators.
+
+    The broker and Grafana have other user ids, and read their files by the group.
+    """
+    grafana = directory / "grafana"
+    grafana.mkdir(mode=0o750, parents=True, exist_ok=True)
+    _write_once(grafana / "admin_password", password)
+    (grafana / "admin_password").chmod(0o640)
+    _make_folder(directory / "topics")
+    _write_once(directory / "topics" / "kafka_password", password)
+    passwords = {BROKER: password(), ADMINISTRATOR: _read_password(directory / "topics")}
+    passwords |= {service: _read_password(directory / service) for service in SERVICES}
+    (directory / "kafka").mkdir(mode=0o750, parents=True, exist_ok=True)
+    file = directory / "kafka" / "jaas.conf"
+    file.touch(mode=0o640)
+    file.write_text(jaas(passwords))
+
+
+def _read_password(folder: Path) -> str:
+    return (folder / "kafka_password").read_text().strip()
+
+
+def jaas(passwords: Mapping[str, str]) -> str:
+    """As the broker reads it at its start (SASL/PLAIN); it signs on to itself as `BROKER`."""
+    users = "".join(f'\n  user_{name}="{secret}"' for name, secret in sorted(passwords.items()))
+    return (
+        "KafkaServer {\n"
+        "  org.apache.kafka.common.security.plain.PlainLoginModule required\n"
+        f'  username="{BROKER}"\n  password="{passwords[BROKER]}"{users};\n}};\n'
+    )
+
+
 def _make_folder(path: Path) -> None:
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -95,3 +133,5 @@ def _write_once(path: Path, make: Callable[[], str]) -> None:
 
 if __name__ == "__main__":
     make_secrets(Path(sys.argv[1]))
+    if "--stores" in sys.argv:
+        make_store_secrets(Path(sys.argv[1]))

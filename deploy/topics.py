@@ -1,14 +1,23 @@
-"""Makes the topics of shared.topics: `python -m deploy.topics SERVERS`."""
+"""Makes the topics of shared.topics: `python -m deploy.topics SERVERS [--user NAME]`.
 
-import sys
+With a user, whose password is the file `kafka_password` in SECRETS_DIR, it also gives each service
+the rights of deploy.acls.
+"""
+
+import argparse
+import os
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import stamina
 import yaml
+from aiokafka.admin import AIOKafkaAdminClient
 
+from deploy.acls import allow, list_permissions
 from deploy.apart import run_apart
-from shared.kafka import is_broker_outage
+from shared.kafka import REQUEST_TIMEOUT_MS, is_broker_outage
 from shared.topics import TOPIC_TABLE, make_topics
 
 FILE = Path(__file__).with_name("topics.yaml")
@@ -26,11 +35,52 @@ def topics_text() -> str:
 
 def create_topics(servers: str, seconds: float = 30.0) -> None:
     """Waits up to `seconds` for the brokers to answer; topics that exist stay as they are."""
-    patient = stamina.retry(
+    run_apart(_patient(seconds)(make_topics)({"bootstrap_servers": servers}))
+
+
+def secure_topics(options: Mapping[str, Any], seconds: float = 30.0) -> None:
+    """Create the topics and give each service its rights, as an administrator.
+
+    `options` are those of a client of aiokafka.
+    """
+    run_apart(_patient(seconds)(_secure_topics)(options))
+
+
+def _patient(seconds: float) -> Any:
+    return stamina.retry(
         on=is_broker_outage, attempts=None, timeout=seconds, wait_initial=0.05, wait_max=0.5
     )
-    run_apart(patient(make_topics)(servers))
+
+
+async def _secure_topics(options: Mapping[str, Any]) -> None:
+    await make_topics(options)
+    admin = AIOKafkaAdminClient(**options, request_timeout_ms=REQUEST_TIMEOUT_MS)
+    await admin.start()
+    try:
+        for permission in list_permissions():
+            await allow(admin, permission)
+    finally:
+        await admin.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m deploy.topics", description=__doc__)
+    parser.add_argument("servers")
+    parser.add_argument("--user", help="an administrator; it signs on by SASL/PLAIN")
+    told = parser.parse_args()
+    if not told.user:
+        create_topics(told.servers)
+        return
+    password = (Path(os.environ["SECRETS_DIR"]) / "kafka_password").read_text().strip()
+    options = {
+        "bootstrap_servers": told.servers,
+        "security_protocol": "SASL_PLAINTEXT",
+        "sasl_mechanism": "PLAIN",
+        "sasl_plain_username": told.user,
+        "sasl_plain_password": password,
+    }
+    secure_topics(options)
 
 
 if __name__ == "__main__":
-    create_topics(sys.argv[1])
+    main()

@@ -14,8 +14,9 @@ import asyncio
 import logging
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 from aiokafka.errors import KafkaError
@@ -34,6 +35,7 @@ from gateway.settings import Settings
 from shared.database import UNREACHABLE, is_outage
 from shared.ed25519 import KeyUnfitError, read_private_key
 from shared.events import LedgerAnchored
+from shared.kafka import connection_options
 
 EXIT_CODES = {State.INTACT: 0, State.DAMAGED: 1, State.NOT_PROVED: 2}
 UNCHECKED = 2
@@ -58,19 +60,21 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-async def _told(options: argparse.Namespace, servers: str) -> Sequence[LedgerAnchored]:
+async def _told(options: argparse.Namespace, axis: Mapping[str, Any]) -> Sequence[LedgerAnchored]:
     """Raises where what was asked for cannot be read; KAFKA_SERVERS was not asked for."""
     receipts = anchors_in_receipts(options.receipts) if options.receipts else ()
-    return [*receipts, *await _told_of_heads(options, servers)]
+    return [*receipts, *await _told_of_heads(options, axis)]
 
 
-async def _told_of_heads(options: argparse.Namespace, servers: str) -> Sequence[LedgerAnchored]:
+async def _told_of_heads(
+    options: argparse.Namespace, axis: Mapping[str, Any]
+) -> Sequence[LedgerAnchored]:
     if options.anchors:
         return anchors_in_file(options.anchors)
     if options.kafka:
-        return await anchors_on_axis(options.kafka)
+        return await anchors_on_axis({**axis, "bootstrap_servers": options.kafka})
     try:
-        return await anchors_on_axis(servers)
+        return await anchors_on_axis(axis)
     except (KafkaError, *UNREACHABLE):
         return []
 
@@ -79,7 +83,7 @@ async def main() -> int:
     options, settings = _options(), Settings.read()
     key = read_private_key("ledger_key", settings.ledger_key).public_key()
     trusted = ledger_keys(key, settings.ledger_keys_retired)
-    evidence, told = Evidence(), await _told(options, settings.kafka_servers)
+    evidence, told = Evidence(), await _told(options, connection_options(settings))
     evidence.add(told, trusted, outside=True)
     states, records = [], 0
     async for verdict in verify_ledger(settings.database, trusted, evidence):

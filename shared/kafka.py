@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from socket import gethostname
+from ssl import create_default_context
+from typing import Any
 
 import stamina
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -39,10 +41,28 @@ def is_broker_outage(error: Exception) -> bool:
 wait_out_broker = stamina.retry(on=is_broker_outage, attempts=None, timeout=None, wait_max=2.0)
 
 
+def connection_options(settings: ServiceSettings) -> dict[str, Any]:
+    """How each client of the library reaches the brokers and proves who it is."""
+    options: dict[str, Any] = {
+        "bootstrap_servers": settings.kafka_servers,
+        "security_protocol": settings.kafka_security_protocol,
+    }
+    if settings.kafka_security_protocol.endswith("SSL"):
+        options["ssl_context"] = create_default_context(cafile=settings.kafka_ca_file or None)
+    if settings.kafka_security_protocol.startswith("SASL"):
+        password = settings.kafka_password
+        options |= {
+            "sasl_mechanism": settings.kafka_sasl_mechanism,
+            "sasl_plain_username": settings.kafka_user,
+            "sasl_plain_password": password.get_secret_value() if password else "",
+        }
+    return options
+
+
 @asynccontextmanager
 async def open_producer(settings: ServiceSettings) -> AsyncIterator[AIOKafkaProducer]:
     producer = AIOKafkaProducer(
-        bootstrap_servers=settings.kafka_servers,
+        **connection_options(settings),
         enable_idempotence=settings.kafka_idempotent,
         acks="all",
         linger_ms=0,
@@ -68,7 +88,7 @@ async def open_consumer(
     """A member of the group; with `partitions` it takes these and joins nobody."""
     consumer = AIOKafkaConsumer(
         *(() if partitions else topics),
-        bootstrap_servers=settings.kafka_servers,
+        **connection_options(settings),
         group_id=group,
         # Who is killed and comes back takes its place again: nobody waits for its session's end.
         group_instance_id=None if partitions else f"{gethostname()}-{settings.worker_port}",

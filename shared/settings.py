@@ -27,6 +27,14 @@ class ServiceSettings(BaseSettings):
     # none is given, a repeat that another process or a later start reads is refused.
     digest_key: SecretStr = Field(default_factory=lambda: SecretStr(token_hex(32)))
     kafka_servers: str
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    kafka_user: str = ""
+    kafka_password: SecretStr | None = None
+    # The issuers of the brokers' certificates, PEM; empty: those that the machine trusts.
+    kafka_ca_file: str = ""
+    # False where another job makes topics, and this service may not.
+    kafka_creates_topics: bool = True
     # The embedded broker knows no idempotent producer and wakes no waiting fetch.
     kafka_idempotent: bool = True
     kafka_fetch_wait_ms: int = 500

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import structlog
 from aiokafka import TopicPartition
@@ -10,7 +11,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from shared.events import DEAD, TOPICS, LedgerAnchored, ProcedurePublished
-from shared.kafka import REQUEST_TIMEOUT_MS, wait_out_broker
+from shared.kafka import REQUEST_TIMEOUT_MS, connection_options, wait_out_broker
+from shared.settings import ServiceSettings
 
 log = structlog.get_logger()
 
@@ -60,9 +62,12 @@ def partitions_of(topics: Iterable[str]) -> list[TopicPartition]:
     ]
 
 
-async def make_topics(servers: str) -> None:
-    """Create what is missing; what is there stays as it is. Raises KafkaError where refused."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=REQUEST_TIMEOUT_MS)
+async def make_topics(options: Mapping[str, Any]) -> None:
+    """Create what is missing; what is there stays as it is. Raises KafkaError where refused.
+
+    `options` are those of `shared.kafka.connection_options`.
+    """
+    admin = AIOKafkaAdminClient(**options, request_timeout_ms=REQUEST_TIMEOUT_MS)
     try:
         await admin.start()
         if missing := sorted(set(TOPIC_TABLE) - set(await admin.list_topics())):
@@ -81,4 +86,8 @@ async def _create(admin: AIOKafkaAdminClient, wanted: list[NewTopic]) -> None:
             raise refusal(f"topic {name} was not made")
 
 
-ensure_topics = wait_out_broker(make_topics)
+@wait_out_broker
+async def ensure_topics(settings: ServiceSettings) -> None:
+    """As `make_topics`, where this service makes topics at all."""
+    if settings.kafka_creates_topics:
+        await make_topics(connection_options(settings))

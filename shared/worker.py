@@ -137,7 +137,7 @@ async def _work(
         sessions = await stack.enter_async_context(open_database(settings))
         checks["database"] = lambda: ping(sessions)
         await run_timer(sessions, Timer(0, keep_partitions))
-        await ensure_topics(settings.kafka_servers)
+        await ensure_topics(settings)
         signer = make_event_signer(settings)
         producer = await stack.enter_async_context(open_producer(settings))
         checks["broker"] = lambda: _broker_answers(producer)
@@ -287,4 +287,4 @@ async def _mind_topics(settings: ServiceSettings) -> None:
     """A broker that came back empty gets its topics again; what it lost is for `replay`."""
     while True:
         await asyncio.sleep(30)
-        await ensure_topics(settings.kafka_servers)
+        await ensure_topics(settings)

@@ -7,6 +7,7 @@ import hashlib
 import signal
 import subprocess
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,11 +32,19 @@ JAVA = [
 
 @dataclass
 class KafkaServer:
-    """Has the topics of shared.topics from its first start on; a stop keeps every message."""
+    """Has the topics of shared.topics from its first start on; a stop keeps every message.
+
+    `settings` replace those of server.properties. With another protocol than PLAINTEXT the topics
+    are left to an administrator. `credentials` are written before the first start (SCRAM).
+    """
 
     directory: Path
     port: int = field(default_factory=free_port)
     controller_port: int = field(default_factory=free_port)
+    protocol: str = "PLAINTEXT"
+    settings: Mapping[str, str] = field(default_factory=dict)
+    java_options: Sequence[str] = ()
+    credentials: Sequence[str] = ()
 
     idempotent = True
     fetch_wait_ms = 500
@@ -44,7 +53,7 @@ class KafkaServer:
     def __post_init__(self) -> None:
         self.child = Child(
             name="kafka",
-            command=_java("kafka.Kafka", str(self._properties)),
+            command=_java("kafka.Kafka", str(self._properties), options=self.java_options),
             log=self.directory / "kafka.log",
             cwd=self.directory,
         )
@@ -59,7 +68,8 @@ class KafkaServer:
             self._format()
         self.child.start()
         self.child.wait_until(lambda: answers(self.port), START_SECONDS)
-        create_topics(self.servers, START_SECONDS)
+        if self.protocol == "PLAINTEXT":
+            create_topics(self.servers, START_SECONDS)
 
     def stop(self) -> None:
         self.child.stop(seconds=30)
@@ -70,19 +80,22 @@ class KafkaServer:
 
     def _format(self) -> None:
         controller = f"127.0.0.1:{self.controller_port}"
-        own = [
-            f"listeners=PLAINTEXT://{self.servers},CONTROLLER://{controller}",
-            f"advertised.listeners=PLAINTEXT://{self.servers}",
-            f"controller.quorum.voters=1@{controller}",
-            f"log.dirs={self.directory / 'data'}",
-        ]
-        settings = (HERE / "server.properties").read_text() + "\n".join(own) + "\n"
-        self._properties.write_text(settings)
+        own = {
+            **self.settings,
+            "listeners": f"{self.protocol}://{self.servers},CONTROLLER://{controller}",
+            "advertised.listeners": f"{self.protocol}://{self.servers}",
+            "controller.quorum.voters": f"1@{controller}",
+            "log.dirs": str(self.directory / "data"),
+        }
+        lines = [f"{name}={value}\n" for name, value in own.items()]
+        # Of a name that stands there twice the last one holds.
+        self._properties.write_text((HERE / "server.properties").read_text() + "".join(lines))
         formatting = Child(
             name="kafka-storage",
             command=_java(
                 "kafka.tools.StorageTool",
                 *("format", "-t", CLUSTER_ID, "-c", str(self._properties)),
+                *(word for each in self.credentials for word in ("--add-scram", each)),
             ),
             log=self.child.log,
             cwd=self.directory,
@@ -115,8 +128,8 @@ def fetch_jars() -> None:
     stamp.write_text(versions)
 
 
-def _java(main_class: str, *arguments: str) -> list[str]:
-    return [*JAVA, "-cp", f"{JARS}/*", main_class, *arguments]
+def _java(main_class: str, *arguments: str, options: Sequence[str] = ()) -> list[str]:
+    return [*JAVA, *options, "-cp", f"{JARS}/*", main_class, *arguments]
 
 
 def main() -> None:

@@ -76,7 +76,9 @@ class Supervisor:
 
     def start(self) -> None:
         """Returns when all is ready; else ChildFailedError says which part is not, and why."""
-        self.stack.directory.joinpath("logs").mkdir(exist_ok=True)
+        logs = self.stack.directory / "logs"
+        logs.mkdir(exist_ok=True)
+        logs.chmod(0o700)  # also where an earlier run let others read them
         self._write_record()
         make_secrets(self.stack.secrets)
         self._start_postgres()

@@ -2,9 +2,10 @@
 
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 
@@ -32,11 +33,11 @@ def anchored(seal: LedgerSeal) -> LedgerAnchored:
     )
 
 
-async def anchors_on_axis(servers: str) -> Sequence[LedgerAnchored]:
+async def anchors_on_axis(options: Mapping[str, Any]) -> Sequence[LedgerAnchored]:
     """All that the topic holds now; raises KafkaError or TimeoutError where nobody answers."""
     consumer = AIOKafkaConsumer(
         LedgerAnchored.topic,
-        bootstrap_servers=servers,
+        **options,
         auto_offset_reset="earliest",
         enable_auto_commit=False,
         request_timeout_ms=ANSWER_MS,

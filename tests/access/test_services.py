@@ -17,7 +17,12 @@ from tests.access.answers import gist
 from tests.access.bodies import NAME
 from tests.access.callers import NO_RIGHT
 from tests.access.country import BIRTH, OURS, Country
-from tests.access.routes import OPEN_AT_THE_GATEWAY, ROUTES, for_the_gateway_alone, open_at_a_service
+from tests.access.routes import (
+    OPEN_AT_THE_GATEWAY,
+    ROUTES,
+    for_the_gateway_alone,
+    open_at_a_service,
+)
 from tests.access.samples import Things, samples
 from tests.factories import prove_call
 

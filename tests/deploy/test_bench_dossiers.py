@@ -15,8 +15,8 @@ from sync_service.schemas import DossierRow
 from sync_service.settings import Settings as SyncSettings
 from tests.conftest import Databases
 from tests.deploy.filled import SIZE, filled_database
-from tests.factories import CALL_KEY
 from tests.event_keys import key_text
+from tests.factories import CALL_KEY
 
 
 def whole(size: int = SIZE, **made: int) -> Dossiers:

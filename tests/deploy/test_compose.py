@@ -76,6 +76,45 @@ def test_a_service_runs_without_root_and_capabilities_and_writes_to_memory_alone
     assert re.findall(r"^USER (\w+)$", image, re.MULTILINE)[-1] == "lienthong"
 
 
+@pytest.mark.parametrize("store", ["postgres", "kafka", "prometheus", "grafana"])
+def test_store_has_no_more_of_the_machine_than_it_needs(store: str) -> None:
+    part = PARTS[store]
+    assert part["cap_drop"] == ["ALL"]
+    # The first process of PostgreSQL gives its folder to a user and becomes it.
+    kept = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"] if store == "postgres" else []
+    assert part.get("cap_add", []) == kept
+    assert part["security_opt"] == ["no-new-privileges:true"]
+    assert part["read_only"] == (store != "kafka")
+    assert part["pids_limit"] <= 500
+    assert part["mem_limit"]
+
+
+def test_everything_has_a_limit_of_processes() -> None:
+    assert all(part.get("pids_limit") for part in PARTS.values())
+
+
+def test_board_and_broker_let_nobody_in_without_a_password() -> None:
+    board = PARTS["grafana"]["environment"]
+    assert not [name for name in board if "ANONYMOUS" in name]
+    assert board["GF_SECURITY_ADMIN_PASSWORD__FILE"] == "/secrets/grafana/admin_password"
+    broker = PARTS["kafka"]["environment"]
+    listeners = [each.split("://")[0] for each in broker["KAFKA_LISTENERS"].split(",")]
+    protocols = dict(
+        each.split(":") for each in broker["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"].split(",")
+    )
+    assert {protocols[each] for each in listeners} == {"SASL_PLAINTEXT"}
+    assert "ANONYMOUS" not in broker["KAFKA_SUPER_USERS"]
+    assert "KAFKA_ALLOW_EVERYONE_IF_NO_ACL_FOUND" not in broker
+
+
+@EACH_SERVICE
+def test_service_signs_on_at_the_broker_as_itself(service: Service) -> None:
+    for part in parts_of(service).values():
+        assert part["environment"]["KAFKA_USER"] == service.name
+        assert part["environment"]["KAFKA_SECURITY_PROTOCOL"] == "SASL_PLAINTEXT"
+        assert part["environment"]["KAFKA_CREATES_TOPICS"] == "false"
+
+
 def test_only_the_gateway_answers_outside_and_on_this_machine_alone() -> None:
     open_parts = {name: part["ports"] for name, part in PARTS.items() if "ports" in part}
     assert open_parts.pop("grafana") == ["127.0.0.1:${GRAFANA_PORT:-3000}:3000"]
@@ -91,4 +130,4 @@ def test_the_image_holds_every_package_and_a_folder_for_its_secrets() -> None:
     let_in = {line.removeprefix("!") for line in ignored if line.startswith("!")}
     assert {"shared", "requirements.lock", *SERVICES} <= let_in
     image = (ROOT / "deploy/Dockerfile").read_text(encoding="utf-8")
-    assert set(re.findall(r"secrets/(\w+)", image)) == set(SERVICES)
+    assert set(re.findall(r"secrets/(\w+)", image)) == {*SERVICES, "kafka", "topics", "grafana"}

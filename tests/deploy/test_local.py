@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import stat
 import subprocess
 import sys
 
@@ -35,6 +36,7 @@ async def test_second_start_says_that_it_runs_and_stop_ends_it(stack: StackProce
     await eventually(stack.is_up)
     code, said = stack.finish("status")
     assert (code, said.count(" ready ")) == (0, 10)  # PostgreSQL, the broker, 4 services twice
+    assert stat.S_IMODE((stack.directory / "logs").stat().st_mode) == 0o700
 
     assert stack.finish("up") == (1, f"The stack of {stack.directory} already runs.\n")
 

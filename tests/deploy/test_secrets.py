@@ -6,7 +6,7 @@ from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from deploy.secrets import make_secrets
+from deploy.secrets import make_secrets, make_store_secrets
 from deploy.services import SERVICES
 
 
@@ -48,6 +48,24 @@ def test_a_person_has_the_same_hash_in_every_service_that_hashes(tmp_path: Path)
     }
     assert len(set(keys.values())) == 1
     assert len(bytes.fromhex(keys["dossier_service/person_hash_key"])) == 32
+
+
+def test_broker_has_the_password_of_each_principal_and_no_other_may_read_them(
+    tmp_path: Path,
+) -> None:
+    make_secrets(tmp_path)
+    make_store_secrets(tmp_path)
+    made = contents(tmp_path)
+    jaas = made["kafka/jaas.conf"]
+    for principal, folder in {**{name: name for name in SERVICES}, "admin": "topics"}.items():
+        assert f'user_{principal}="{made[f"{folder}/kafka_password"]}"' in jaas
+    assert jaas.count("user_") == len(SERVICES) + 2
+    for folder, file in (("kafka", "jaas.conf"), ("grafana", "admin_password")):
+        assert stat.S_IMODE((tmp_path / folder).stat().st_mode) == 0o750
+        assert stat.S_IMODE((tmp_path / folder / file).stat().st_mode) == 0o640
+    make_store_secrets(tmp_path)
+    again = contents(tmp_path)
+    assert {name for name in made if made[name] != again[name]} == {"kafka/jaas.conf"}
 
 
 def test_keys_are_of_their_kind_and_no_two_services_share_a_password(tmp_path: Path) -> None:

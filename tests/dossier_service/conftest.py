@@ -15,8 +15,8 @@ from shared.database import open_database
 from shared.migrations import upgrade
 from tests.conftest import Databases
 from tests.dossier_service.desk import Desk, at, utc
-from tests.factories import CALL_KEY, TestAuthority
 from tests.event_keys import key_text
+from tests.factories import CALL_KEY, TestAuthority
 from tests.serving import calling
 
 PERSON_KEY = "5b" * 32

@@ -22,8 +22,8 @@ from dossier_service.store.catalogue import ProcedureShelf
 from dossier_service.use_cases.catalogue import begin, publish, read_file
 from tests.dossier_service.conftest import PERSON_KEY
 from tests.dossier_service.desk import BIRTH, PROCEDURES, SEAL, Desk, at, instant
-from tests.factories import CALL_KEY
 from tests.event_keys import key_text
+from tests.factories import CALL_KEY
 from tests.waiting import PATIENCE_SECONDS
 
 PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "procedures.jsonl.gz"

@@ -24,8 +24,8 @@ from sync_service.handlers import HANDLERS as SYNC
 from sync_service.settings import Settings as SyncSettings
 from tests.conftest import MORE, Databases
 from tests.dossier_service.conftest import make_settings as dossier_settings
-from tests.factories import CALL_KEY
 from tests.event_keys import VERIFIER, change_record, key_text
+from tests.factories import CALL_KEY
 from tests.fuzz.texts import JSON, NEARLY
 from tests.gateway.gate import make_grant, make_settings
 from tests.shared.mechanics import agency, progressed, record

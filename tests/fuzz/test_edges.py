@@ -25,8 +25,8 @@ from shared.problems import Invalid
 from shared.reading import QueryUnreadable, _require_one_reading
 from shared.settings import ServiceSettings
 from tests.conftest import MORE, Databases
-from tests.factories import CALL_KEY, TestAuthority
 from tests.event_keys import key_text
+from tests.factories import CALL_KEY, TestAuthority
 from tests.fuzz.texts import JSON, NEARLY
 from tests.serving import calling
 from tests.shared.mechanics import SERVICE, make_mechanics

@@ -30,8 +30,8 @@ from shared.events import AgencyChanged, ClientChanged, GrantChanged
 from shared.migrations import upgrade
 from shared.topics import partitions_of
 from tests.conftest import Databases
-from tests.factories import CALL_KEY, TestAuthority
 from tests.event_keys import key_text
+from tests.factories import CALL_KEY, TestAuthority
 from tests.gateway.wire import SUBJECT
 from tests.serving import serving
 from tests.waiting import PATIENCE_SECONDS, eventually

@@ -198,9 +198,8 @@ async def test_thousand_grants_are_one_statement(gate: Gate) -> None:
 
 @pytest.mark.broker
 async def test_changed_grant_is_in_force_without_waiting_for_a_round(
-    postgres: Databases, services: Services, kafka: Broker, monkeypatch: pytest.MonkeyPatch
+    postgres: Databases, services: Services, kafka: Broker
 ) -> None:
-    monkeypatch.setattr("shared.outbox.POLL_SECONDS", 3_600)
     async with (
         open_gate(postgres.database_url("gateway"), services) as gate,
         working(gate.settings, HANDLERS, kafka),

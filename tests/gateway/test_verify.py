@@ -19,7 +19,7 @@ from gateway.verify import _told
 from shared.database import open_database
 from shared.events import LedgerAnchored
 from shared.kafka import open_producer
-from shared.topics import ensure_topics
+from shared.topics import make_topics
 from tests.conftest import Broker, Databases
 from tests.gateway.gate import make_settings
 from tests.gateway.ledgers import Store, command, exchange, fill, tamper, writing
@@ -171,8 +171,8 @@ async def test_cut_hidden_from_the_database_is_found_by_the_axis(
     postgres: Databases, store: Store, own_kafka: Broker
 ) -> None:
     await fill(store)
-    await ensure_topics(own_kafka.servers)
-    assert await anchors_on_axis(own_kafka.servers) == []
+    await make_topics({"bootstrap_servers": own_kafka.servers})
+    assert await anchors_on_axis({"bootstrap_servers": own_kafka.servers}) == []
     settings = make_settings(
         store.url, kafka_servers=own_kafka.servers, kafka_idempotent=own_kafka.idempotent
     )
@@ -181,7 +181,9 @@ async def test_cut_hidden_from_the_database_is_found_by_the_axis(
         for row in rows:
             await producer.send_and_wait(LedgerAnchored.topic, row["value"])
     await forget_everything(postgres, store)
-    [verdict] = await store.verdicts(await anchors_on_axis(own_kafka.servers))
+    [verdict] = await store.verdicts(
+        await anchors_on_axis({"bootstrap_servers": own_kafka.servers})
+    )
     assert verdict.damage == [
         "gateway-1, batch 3: batch removed, and all before it back to the last one here"
     ]
@@ -201,9 +203,10 @@ async def test_cut_is_found_by_a_file_of_anchors(
 
 async def test_axis_that_is_away_fails_only_where_it_was_asked_for() -> None:
     nobody = "127.0.0.1:9"
-    assert await _told(Namespace(anchors=None, kafka=None, receipts=None), nobody) == []
+    axis = {"bootstrap_servers": nobody}
+    assert await _told(Namespace(anchors=None, kafka=None, receipts=None), axis) == []
     with pytest.raises(KafkaError):
-        await _told(Namespace(anchors=None, kafka=nobody, receipts=None), nobody)
+        await _told(Namespace(anchors=None, kafka=nobody, receipts=None), axis)
 
 
 def test_before_the_stack_is_up_one_line_says_what_is_missing(

@@ -14,8 +14,8 @@ from identity_service.seed import seed
 from identity_service.settings import Settings
 from shared.migrations import upgrade
 from tests.conftest import Databases
-from tests.factories import CALL_KEY, TestAuthority
 from tests.event_keys import key_text
+from tests.factories import CALL_KEY, TestAuthority
 from tests.identity_service.calls import Identity
 from tests.identity_service.signing_in import KEY, SYSTEM
 from tests.serving import calling

@@ -16,8 +16,8 @@ from shared.auth import (
     CallerCheck,
 )
 from shared.settings import ServiceSettings
-from tests.factories import CALL_KEY, ISSUER, TestAuthority
 from tests.event_keys import key_text
+from tests.factories import CALL_KEY, ISSUER, TestAuthority
 from tests.serving import calling
 from tests.shared.mechanics import SERVICE
 from tests.shared.test_verifier import Keys

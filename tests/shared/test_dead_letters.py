@@ -33,8 +33,8 @@ from shared.events import DEAD, DossierProgressed
 from shared.redelivery import redeliver_some
 from shared.settings import ServiceSettings
 from shared.telemetry import DEAD_LETTERS
-from tests.factories import CALL_KEY, TestAuthority
 from tests.event_keys import VERIFIER, change_record, key_text
+from tests.factories import CALL_KEY, TestAuthority
 from tests.serving import calling
 from tests.shared.mechanics import (
     DOSSIERS,

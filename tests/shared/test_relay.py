@@ -34,7 +34,7 @@ from tests.waiting import PATIENCE_SECONDS, eventually
 async def test_relay_is_woken_by_the_commit(
     sessions: SessionFactory, relayed: Tail, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.outbox.POLL_SECONDS", 3_600)
+    monkeypatch.setattr("shared.relay.POLL_SECONDS", 3_600)
     # The first may be found by the round that every relay begins with.
     await announce(sessions, progressed(key, 1))
     await eventually(lambda: relayed.has(key, 1))

@@ -12,8 +12,8 @@ from sync_service import projections
 from sync_service.main import create_app
 from sync_service.settings import Settings
 from tests.conftest import Databases
-from tests.factories import CALL_KEY, TestAuthority
 from tests.event_keys import key_text
+from tests.factories import CALL_KEY, TestAuthority
 from tests.serving import calling
 from tests.sync_service.national import National
 

@@ -1,0 +1,211 @@
+"""Apache Kafka as docker-compose.yml sets it up: each service has its own rights and no others."""
+
+import asyncio
+import gc
+import os
+import warnings
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    KafkaConnectionError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+)
+from pydantic import SecretStr
+
+from deploy.acls import Operation, Permission, Resource, list_permissions
+from deploy.child import running
+from deploy.kafka.server import KafkaServer
+from deploy.secrets import make_secrets, make_store_secrets
+from deploy.services import SERVICES
+from deploy.topics import secure_topics
+from shared.events import DEAD, OWNERS
+from shared.kafka import connection_options, open_consumer, open_producer
+from shared.settings import ServiceSettings
+from shared.topics import TOPIC_TABLE
+from tests.deploy.test_compose import PARTS
+from tests.event_keys import key_text
+from tests.waiting import PATIENCE_SECONDS
+
+# Of the image, or of a machine with other folders and ports.
+NOT_HERE = {"KAFKA_OPTS", "KAFKA_HEAP_OPTS", "KAFKA_LOG_DIRS", "KAFKA_NODE_ID", "CLUSTER_ID"}
+SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+
+
+def test_each_topic_is_published_by_its_owner_and_its_dead_letters_by_its_readers() -> None:
+    writers = {topic: set[str]() for topic in TOPIC_TABLE}
+    for each in list_permissions():
+        if (each.resource, each.operation) == (Resource.TOPIC, Operation.WRITE):
+            writers[each.name].add(each.service)
+    for topic, owner in OWNERS.items():
+        assert writers[topic] == {owner}
+    handled = {each.name for each in list_permissions() if each.operation is Operation.READ}
+    assert {topic for topic in OWNERS if writers[topic + DEAD]} <= handled
+
+
+def compose_settings() -> Mapping[str, str]:
+    """The broker's environment in compose, as the image makes settings of it."""
+    given = PARTS["kafka"]["environment"]
+    return {
+        name.removeprefix("KAFKA_").lower().replace("_", "."): str(value)
+        for name, value in given.items()
+        if name not in NOT_HERE
+    }
+
+
+@dataclass
+class Secured:
+    """A broker with the rights of all services, and the folder with their passwords."""
+
+    server: KafkaServer
+    secrets: Path
+
+    def password(self, principal: str) -> str:
+        return (self.secrets / principal / "kafka_password").read_text()
+
+    def settings(self, service: str, mechanism: str = "PLAIN", **over: Any) -> ServiceSettings:
+        made: dict[str, Any] = {
+            "name": service,
+            "database_url": "postgresql+asyncpg://nowhere",
+            "event_key": SecretStr(key_text("gateway")),
+            "kafka_servers": self.server.servers,
+            "kafka_security_protocol": "SASL_PLAINTEXT",
+            "kafka_sasl_mechanism": mechanism,
+            "kafka_user": service,
+            "kafka_password": SecretStr(self.password(service)),
+            "kafka_creates_topics": False,
+        }
+        return ServiceSettings(**made | over)
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+    if os.environ.get("TEST_KAFKA") != "apache":
+        pytest.skip("the embedded broker knows no principals: TEST_KAFKA=apache")
+    folder, secrets = tmp_path_factory.mktemp("kafka"), tmp_path_factory.mktemp("secrets")
+    make_secrets(secrets)
+    make_store_secrets(secrets)
+    passwords = {name: (secrets / name / "kafka_password").read_text() for name in SERVICES}
+    scram = {
+        "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512",
+        "listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config": SCRAM,
+    }
+    server = KafkaServer(
+        folder,
+        protocol="SASL_PLAINTEXT",
+        settings={**compose_settings(), **scram},
+        java_options=[f"-Djava.security.auth.login.config={secrets / 'kafka' / 'jaas.conf'}"],
+        credentials=[
+            f"SCRAM-SHA-512=[name={name},password={secret}]" for name, secret in passwords.items()
+        ],
+    )
+    with running(server):
+        found = Secured(server, secrets)
+        admin = found.settings("gateway", kafka_user="admin")
+        admin.kafka_password = SecretStr((secrets / "topics" / "kafka_password").read_text())
+        secure_topics(connection_options(admin), PATIENCE_SECONDS)
+        yield found
+
+
+async def may_publish(producer: AIOKafkaProducer, topic: str) -> bool:
+    try:
+        await producer.send_and_wait(topic, b"{}", key=b"k")
+    except TopicAuthorizationFailedError:
+        return False
+    return True
+
+
+@pytest.mark.broker
+@pytest.mark.parametrize("service", SERVICES)
+async def test_service_publishes_to_its_own_topics_alone(secured: Secured, service: str) -> None:
+    allowed = {
+        each.name
+        for each in list_permissions()
+        if each.service == service and each.operation is Operation.WRITE
+    }
+    found = set()
+    for topic in TOPIC_TABLE:
+        # A producer that was refused once goes on asking for that topic.
+        async with open_producer(secured.settings(service)) as producer:
+            if await may_publish(producer, topic):
+                found.add(topic)
+    assert found == allowed
+
+
+@asynccontextmanager
+async def consuming(
+    settings: ServiceSettings, topic: str, group: str
+) -> AsyncIterator[AIOKafkaConsumer]:
+    consumer = AIOKafkaConsumer(
+        topic, **connection_options(settings), group_id=group, auto_offset_reset="earliest"
+    )
+    async with consumer:
+        yield consumer
+
+
+async def may_read(settings: ServiceSettings, topic: str, group: str) -> bool:
+    try:
+        async with consuming(settings, topic, group) as consumer:
+            await consumer.getmany(timeout_ms=500)
+    except (TopicAuthorizationFailedError, GroupAuthorizationFailedError):
+        return False
+    return True
+
+
+@pytest.mark.broker
+async def test_service_reads_what_it_handles_in_its_own_group_alone(secured: Secured) -> None:
+    settings = secured.settings("dossier_service")
+    assert await may_read(settings, "identity.events.v1", "dossier_service")
+    assert not await may_read(settings, "identity.events.v1", "gateway")
+    assert not await may_read(settings, "dossier.events.v1", "dossier_service")
+    expected = Permission("dossier_service", Operation.READ, Resource.TOPIC, "identity.events.v1")
+    assert expected in list_permissions()
+
+
+@pytest.mark.broker
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-512"])
+async def test_event_goes_from_one_service_to_another(secured: Secured, mechanism: str) -> None:
+    topic, key = "dossier.events.v1", mechanism.encode()
+    async with open_producer(secured.settings("dossier_service", mechanism)) as producer:
+        await producer.send_and_wait(topic, b"{}", key=key)
+    reader = secured.settings("sync_service", mechanism)
+    async with (
+        asyncio.timeout(PATIENCE_SECONDS),
+        open_consumer(reader, [topic], "sync_service") as consumer,
+    ):
+        keys = set[bytes]()
+        while key not in keys:
+            for records in (await consumer.getmany(timeout_ms=250)).values():
+                keys |= {record.key for record in records}
+
+
+@pytest.mark.broker
+@pytest.mark.parametrize(
+    "over",
+    [
+        {"kafka_password": SecretStr("wrong")},
+        {"kafka_user": "nobody"},
+        {"kafka_user": "admin"},
+        {"kafka_security_protocol": "PLAINTEXT"},
+    ],
+)
+async def test_who_does_not_prove_a_principal_gets_nowhere(
+    secured: Secured, over: dict[str, Any]
+) -> None:
+    settings = secured.settings("dossier_service", **over)
+    producer = AIOKafkaProducer(**connection_options(settings), request_timeout_ms=2_000)
+    with pytest.raises((KafkaConnectionError, KafkaError)):
+        await producer.start()
+    await producer.stop()
+    with warnings.catch_warnings():
+        # The library leaves a connection open on which it could not sign on.
+        warnings.simplefilter("ignore", ResourceWarning)
+        del producer
+        gc.collect()

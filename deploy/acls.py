@@ -66,7 +66,7 @@ def _permissions_of(service: str) -> Iterator[Permission]:
         yield Permission(service, Operation.WRITE, Resource.TOPIC, topic + DEAD)
     if handled:
         yield Permission(service, Operation.READ, Resource.GROUP, service)
-    if service == LedgerAnchored.owner:
+    if service == LedgerAnchored.publisher:
         # `gateway.verify` compares the ledger with the anchors that it published.
         yield Permission(service, Operation.READ, Resource.TOPIC, LedgerAnchored.topic)
 

@@ -5,7 +5,7 @@ from fastapi import FastAPI
 
 from identity_service.keys import SigningKeys
 from identity_service.problems import TokenRefused
-from identity_service.routes import ROUTERS
+from identity_service.routes import ROUTERS, rights
 from identity_service.routes.tokens import as_oauth_has_it
 from identity_service.settings import Settings
 from identity_service.sources import SOURCES
@@ -34,6 +34,7 @@ def create_app(settings: Settings) -> FastAPI:
         routers=ROUTERS,
         resources=resources,
         call_key=settings.call_key,
+        open_paths=rights.PATHS,
     )
     app.add_exception_handler(TokenRefused, as_oauth_has_it)
     return app

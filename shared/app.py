@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
 
@@ -21,6 +21,7 @@ from shared.clients import open_client
 from shared.database import SessionFactory, open_database
 from shared.dead_letters import dead_letter_routes
 from shared.edge import Edge
+from shared.event_keys import PATH as EVENT_KEYS_PATH
 from shared.event_keys import event_key_routes, event_key_set
 from shared.idempotency import Replayed
 from shared.openapi import DescribedService
@@ -31,7 +32,9 @@ from shared.telemetry import start_tracing
 AUDIENCE = "lien-thong"
 CHECK_SECONDS = 2.0
 # These tell no secret, and are asked by others than the gateway, or by it without a caller.
-OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/.well-known/jwks.json"})
+OPEN_PATHS = frozenset(
+    {"/healthz", "/readyz", "/metrics", "/.well-known/jwks.json", EVENT_KEYS_PATH}
+)
 
 Check = Callable[[], Awaitable[object]]
 Checks = Mapping[str, Check]
@@ -46,11 +49,12 @@ def create_service(
     routers: Sequence[APIRouter],
     resources: Resources | None = None,
     call_key: SecretStr | None = None,
+    open_paths: Collection[str] = (),
 ) -> FastAPI:
     """`prefix` is the service's part of the public path, `/dossier/v1` for instance.
 
     A service with a `call_key` answers the gateway alone. One without is the gateway itself, which
-    proves its own calls in the same process.
+    proves its own calls in the same process. `open_paths` have a check of their own.
     """
 
     @asynccontextmanager
@@ -83,8 +87,11 @@ def create_service(
     app.add_exception_handler(Replayed, _first_answer)
     if call_key:
         app.state.calls = CallVerifier(call_key.get_secret_value().encode())
-        open_paths = {*OPEN_PATHS, f"{prefix}/openapi.json"}
-        app.add_middleware(CallGuard, calls=app.state.calls, open_paths=open_paths)
+        app.add_middleware(
+            CallGuard,
+            calls=app.state.calls,
+            open_paths={*OPEN_PATHS, *open_paths, f"{prefix}/openapi.json"},
+        )
     app.add_middleware(Edge)
     start_tracing(settings, app)
     return app

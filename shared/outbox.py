@@ -84,7 +84,7 @@ def emit(session: AsyncSession, *events: Event) -> None:
         return
     trace, source = trace_headers(), session.info["source"]
     for event in events:
-        if source != f"/{event.owner}":
+        if source != f"/{event.publisher}":
             raise EventNotOwned(f"{event.event_type} is not of {source}")
     write(session, [_message(event, source=source, trace=trace) for event in events])
 

@@ -76,7 +76,7 @@ def change_record(record: ConsumerRecord, **over: Any) -> ConsumerRecord:
 
 def make_record(event: Event, offset: int = 0, **over: Any) -> ConsumerRecord:
     """As its owner's relay would have sent it; `over` replaces parts before they are signed."""
-    message = _message(event, source=f"/{event.owner}", trace={})
+    message = _message(event, source=f"/{event.publisher}", trace={})
     fields = {
         "topic": event.topic,
         "partition": 0,
@@ -93,7 +93,7 @@ def make_record(event: Event, offset: int = 0, **over: Any) -> ConsumerRecord:
     record = ConsumerRecord(**fields | over)
     if record.key is None or record.value is None or any(h[1] is None for h in record.headers):
         return record  # no relay sends such a message
-    return sign_records(event.owner, [record])[0]
+    return sign_records(event.publisher, [record])[0]
 
 
 async def send_events(producer: AIOKafkaProducer, *events: Event, **over: Any) -> None:

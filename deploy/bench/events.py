@@ -183,7 +183,7 @@ async def _consume(
             stopping.set()
 
     handlers: Handlers = {DossierFiled: [counted]}
-    verifier = EventVerifier({DossierFiled.owner: _PublishedKeys(settings)})
+    verifier = EventVerifier({DossierFiled.publisher: _PublishedKeys(settings)})
     async with (
         asyncio.timeout(LONGEST_SECONDS),
         open_consumer(settings, [DossierFiled.topic], group) as consumer,

@@ -22,7 +22,7 @@ DEAD = ".dead"
 TOPICS = frozenset(event.topic for event in EVENTS.values())
 # The one service that may publish to each topic, and whose key proves what stands there.
 OWNERS: Mapping[str, str] = MappingProxyType(
-    {event.topic: event.owner for event in EVENTS.values()}
+    {event.topic: event.publisher for event in EVENTS.values()}
 )
 ALL_TOPICS = TOPICS | {topic + DEAD for topic in TOPICS}
 

@@ -15,7 +15,7 @@ class LedgerAnchored(Event):
 
     event_type: ClassVar[str] = "access.ledger.anchored.v1"
     topic: ClassVar[str] = "access.records.v1"
-    owner: ClassVar[str] = "gateway"
+    publisher: ClassVar[str] = "gateway"
     key: ClassVar[str] = "chain"
 
     chain: str

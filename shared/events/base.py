@@ -16,7 +16,7 @@ class Event(BaseModel):
 
     event_type: ClassVar[str]
     topic: ClassVar[str]
-    owner: ClassVar[str]
+    publisher: ClassVar[str]
     key: ClassVar[str]
 
     @classmethod

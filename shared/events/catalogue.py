@@ -17,7 +17,7 @@ class ProcedurePublished(Event):
 
     event_type: ClassVar[str] = "catalogue.procedure.published.v1"
     topic: ClassVar[str] = "catalogue.events.v1"
-    owner: ClassVar[str] = "dossier_service"
+    publisher: ClassVar[str] = "dossier_service"
     key: ClassVar[str] = "code"
 
     code: str

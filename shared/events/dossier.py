@@ -33,7 +33,7 @@ class DossierStanding(Event):
 
 class DossierEvent(DossierStanding):
     topic: ClassVar[str] = "dossier.events.v1"
-    owner: ClassVar[str] = "dossier_service"
+    publisher: ClassVar[str] = "dossier_service"
 
 
 class DossierFiled(DossierEvent):

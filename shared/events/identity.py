@@ -9,7 +9,7 @@ from shared.events.base import Event
 
 class IdentityEvent(Event):
     topic: ClassVar[str] = "identity.events.v1"
-    owner: ClassVar[str] = "identity_service"
+    publisher: ClassVar[str] = "identity_service"
 
     version: int
     at: datetime

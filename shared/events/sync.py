@@ -11,7 +11,7 @@ class DossierSynced(DossierStanding):
 
     event_type: ClassVar[str] = "sync.dossier.synced.v1"
     topic: ClassVar[str] = "sync.events.v1"
-    owner: ClassVar[str] = "sync_service"
+    publisher: ClassVar[str] = "sync_service"
 
     source: str
     source_time: datetime

@@ -157,7 +157,7 @@ def test_message_is_a_cloud_event_of_the_written_shape(event: type[Event]) -> No
     Draft202012Validator.check_schema(schema)
     Draft202012Validator(schema, format_checker=FormatChecker()).validate(received.get_data())
     cloudevent = committed(ASYNCAPI)["components"]["schemas"]["cloudevent"]
-    [proof] = SIGNERS[event.owner].prove([Message(event.topic, b"key", sent.value, ())])
+    [proof] = SIGNERS[event.publisher].prove([Message(event.topic, b"key", sent.value, ())])
     told = sent.headers | {"proof": proof.decode()}
     Draft202012Validator(cloudevent).validate(told)
     assert told.keys() <= cloudevent["properties"].keys()

@@ -9,6 +9,7 @@ from typing import cast
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from deploy.bench.load import Request
 from deploy.bench.mesh import Mesh, _claim
@@ -33,6 +34,7 @@ from tests.deploy.filled import filled_database
 from tests.dossier_service.conftest import make_settings as make_dossier_settings
 from tests.dossier_service.conftest import serving as serving_dossiers
 from tests.factories import CALL_KEY, TestAuthority
+from tests.event_keys import key_text
 from tests.sync_service.conftest import serving as serving_national_view
 
 BASE = "http://gateway"
@@ -86,6 +88,7 @@ async def filled_sync_service(
         database_url=postgres.database_url("sync_service"),
         kafka_servers="127.0.0.1:1",
         call_key=CALL_KEY,
+        event_key=SecretStr(key_text("sync_service")),
     )
     async with (
         filled_database("sync_service", settings),

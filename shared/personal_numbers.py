@@ -35,7 +35,8 @@ def holds_personal_number(text: str) -> bool:
     Digits of every script count, in groups with up to three signs between them. Codes of dossiers,
     procedures and agencies do not count, nor do the random ids of programs (UUIDs, 32 hex digits).
     """
-    if len(text) < MIN_LENGTH or _RANDOM_ID.fullmatch(text):
+    # Nearly every text has too few digits, which is found out soonest.
+    if sum(map(str.isdecimal, text)) < MIN_LENGTH or _RANDOM_ID.fullmatch(text):
         return False
     plain = _CODE.sub("x", _with_ascii_digits(text))
     return any(map(_is_number, _RUN.finditer(plain)))

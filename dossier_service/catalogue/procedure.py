@@ -29,7 +29,12 @@ _WORKING_HOURS = {Unit.HOUR: 1.0, Unit.WORKING_DAY: 8.0, Unit.DAY: 40 / 7, Unit.
 
 ResultCode = Annotated[str, Field(pattern=RESULT_CODE, examples=["KQ.G15.000021"])]
 ServiceCode = Annotated[str, StringConstraints(min_length=1, max_length=20)]
+Source = Annotated[str, Field(pattern=r"^(https?://\S{1,1000})?$")]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+# A code that an officer names: it begins with a letter, so that no personal number can be one.
+CaseCode = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9._-]{0,39}$"), Field(examples=["TH01"])
+]
 
 
 class _Entry(BaseModel):
@@ -55,10 +60,12 @@ class Replacement(_Entry):
 
 
 class Paper(_Entry):
+    """A paper that is asked for; a count is None where the source does not state it readably."""
+
     code: Text
     name: Text
-    originals: NonNegativeInt = 0
-    copies: NonNegativeInt = 0
+    originals: NonNegativeInt | None = 0
+    copies: NonNegativeInt | None = 0
     # the case in which it is asked for; None: always
     case: Text | None = None
     replaced_by: tuple[Replacement, ...] = ()
@@ -78,12 +85,31 @@ class Fee(_Entry):
     case: Text | None = None
 
 
+class Result(_Entry):
+    """A result as published; `code` may lack the form of a result code."""
+
+    code: Text | None = None
+    name: Text
+
+
 class ProcedureChannel(_Entry):
+    """A way to file. A channel with several terms has one entry for each of its cases."""
+
     channel: Channel
     duration: PositiveInt | None = None
     unit: Unit | None = None
     same_day: bool = False
     text: str = ""
+    # the case in which the term counts, as published; None: always
+    case: Text | None = None
+    # the code by which an officer names the case
+    case_code: CaseCode | None = None
+
+    @model_validator(mode="after")
+    def _case_has_its_code(self) -> Self:
+        if (self.case is None) != (self.case_code is None):
+            raise ValueError("a case needs its case_code, and a case_code its case")
+        return self
 
     @model_validator(mode="after")
     def _term_is_whole(self) -> Self:
@@ -112,9 +138,16 @@ class Procedure(_Entry):
     decision: Text | None = None
     subjects: tuple[Text, ...] = ()
     competent: str = ""
+    cooperating: str = ""
+    # loại TTHC: who may set it out in detail
+    kind: str = ""
     channels: tuple[ProcedureChannel, ...] = ()
     papers: tuple[Paper, ...] = ()
+    # the published text of the papers where none could be told from another
+    papers_text: str = ""
     result_codes: tuple[ResultCode, ...] = ()
+    results: tuple[Result, ...] = ()
+    conditions_text: str = ""
     requires_result: bool = True
     fees: tuple[Fee, ...] = ()
     essential: bool = False
@@ -122,6 +155,10 @@ class Procedure(_Entry):
     service_codes: tuple[ServiceCode, ...] = ()
     # the running number under which the national portal took the service in
     service_number: PositiveInt | None = None
+    # the page that the entry was published on
+    source: Source = ""
+    # the kinds of fault that the import found in the published text (`Fault`)
+    faults: tuple[Text, ...] = ()
 
     @model_validator(mode="after")
     def _code_says_whether_it_is_confirmed(self) -> Self:
@@ -139,6 +176,14 @@ class Procedure(_Entry):
             ("papers", [paper.code for paper in self.papers]),
             ("result_codes", list(self.result_codes)),
             ("service_codes", list(self.service_codes)),
+            (
+                "channels",
+                [
+                    f"{entry.channel.name} {entry.case_code}"
+                    for entry in self.channels
+                    if entry.case_code
+                ],
+            ),
         ):
             if twice := {code for code in codes if codes.count(code) > 1}:
                 raise ValueError(f"{name}: the same code twice: {sorted(twice)}")
@@ -147,9 +192,21 @@ class Procedure(_Entry):
     def accepts(self, channel: Channel) -> bool:
         return any(entry.channel is channel for entry in self.channels)
 
-    def term(self, channel: Channel) -> Term | None:
-        """The longest term published for the channel; None where none is."""
-        return _longest(entry.term for entry in self.channels if entry.channel is channel)
+    def term(self, channel: Channel, case_code: str | None = None) -> Term | None:
+        """Return the term of the channel in the case; without a case, the longest published.
+
+        None where no term is published, or where the channel has no such case.
+        """
+        entries = (entry for entry in self.channels if entry.channel is channel)
+        return _longest(entry.term for entry in entries if case_code in (None, entry.case_code))
+
+    def term_cases(self, channel: Channel) -> dict[str, str]:
+        """Return the cases in which the terms of a channel differ, by their codes."""
+        return {
+            entry.case_code: entry.case
+            for entry in self.channels
+            if entry.channel is channel and entry.case_code and entry.case
+        }
 
     def longest_term(self) -> Term | None:
         """The longest of all: the yardstick of a dossier that has no due date of its own."""

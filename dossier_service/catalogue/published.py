@@ -3,25 +3,28 @@
 import gzip
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BufferedIOBase
 from itertools import count
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from dossier_service.catalogue.procedure import RESULT_CODE, Level, Procedure
+from dossier_service.catalogue.faults import Fault
+from dossier_service.catalogue.papers import ReadPapers, read_papers
+from dossier_service.catalogue.procedure import RESULT_CODE, Level, Procedure, Result
 from dossier_service.catalogue.wording import (
-    Fault,
     Price,
     Reading,
     fees_of,
     mended_subjects,
-    papers_of,
+    read_results,
     read_way,
 )
+from shared.deadlines import Unit
 from shared.events.codes import Channel
 
 # The catalogue of 2026 has 2,642 lines, the longest of 18 KB, together 11 MB.
@@ -37,6 +40,14 @@ _LEVELS = {
     "Cấp xã": Level.COMMUNE,
     "Cơ quan khác": Level.OTHER,
 }
+
+
+# Lengths at which the published file cuts its texts: a text of this length may lack its end.
+MAX_PAPERS_LENGTH, MAX_CHANNEL_LENGTH = 3_000, 600
+MAX_RESULTS_LENGTH, MAX_CONDITIONS_LENGTH = 600, 1_000
+
+# Kept to the last space: its length shows whether it was cut.
+_WholeText = Annotated[str, StringConstraints(strip_whitespace=False)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +70,14 @@ class Unreadable:
 
 class _Way(BaseModel):
     channel: str
-    text: str
+    text: _WholeText
 
 
 class _Line(BaseModel):
-    """The fields of a published procedure that the catalogue takes over; others are left."""
+    """The fields of a published procedure that the catalogue takes over.
+
+    `owner_folder` and `channels_text` repeat `owner` and `channels`.
+    """
 
     model_config = ConfigDict(str_strip_whitespace=True)
 
@@ -74,11 +88,15 @@ class _Line(BaseModel):
     sector: str
     decision: str
     subjects: Annotated[list[str], _FEW]
+    kind: str = ""
     competent: str
+    cooperating: str = ""
     channels: Annotated[list[_Way], _FEW]
-    documents_text: str
+    documents_text: _WholeText
     result_codes: Annotated[list[str], _FEW]
-    result_text: str
+    result_text: _WholeText
+    conditions_text: _WholeText = ""
+    source: str = ""
 
 
 class PublishedFileTooLargeError(ValueError):
@@ -86,12 +104,17 @@ class PublishedFileTooLargeError(ValueError):
 
 
 def read_published_file(path: Path) -> Iterator[Readable | Unreadable]:
-    """Yield the entries of a .jsonl or .jsonl.gz file in UTF-8.
+    """Yield the entries of a .jsonl or .jsonl.gz file in UTF-8; raise as `read_lines`."""
+    yield from read_published(read_lines(path))
+
+
+def read_lines(path: Path) -> Iterator[bytes]:
+    """Yield the lines of a plain or gzipped file.
 
     Raise PublishedFileTooLargeError before more than a line is unpacked beyond the bounds.
     """
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-        yield from read_published(_bounded_lines(file))
+        yield from _bounded_lines(file)
 
 
 def _bounded_lines(file: BufferedIOBase) -> Iterator[bytes]:
@@ -147,17 +170,20 @@ def _reasons(error: ValidationError) -> tuple[str, ...]:
     )
 
 
-def _procedure(line: _Line) -> tuple[Procedure, list[Fault]]:
-    readings = [(way, read_way(way.text)) for way in line.channels]
+def _procedure(line: _Line) -> tuple[Procedure, frozenset[Fault]]:
+    readings = [read_way(way.text.strip()) for way in line.channels]
     prices = [
         Price(_CHANNELS[way.channel], reading.amount_vnd, reading.note)
-        for way, reading in readings
+        for way, reading in zip(line.channels, readings, strict=True)
         if way.channel in _CHANNELS
     ]
     fees, fee_faults = fees_of(prices)
-    subjects = mended_subjects(line.subjects)
-    papers = papers_of(line.documents_text)
-    result_codes = [code for code in line.result_codes if re.match(RESULT_CODE, code)]
+    channels, differs = _channels(line.channels, readings)
+    papers = read_papers(line.documents_text, is_cut=len(line.documents_text) == MAX_PAPERS_LENGTH)
+    results = read_results(line.result_text)
+    faults = {fault for reading in readings for fault in reading.faults}
+    faults |= {*fee_faults, *papers.faults, *_list_faults(line, papers, results)}
+    faults |= {Fault.DURATION_DIFFERS_BY_CASE} if differs else set()
     procedure = Procedure.model_validate(
         {
             "code": line.code,
@@ -166,38 +192,78 @@ def _procedure(line: _Line) -> tuple[Procedure, list[Fault]]:
             "levels": [_LEVELS.get(level, level) for level in line.level.split(", ")],
             "sector": line.sector,
             "decision": line.decision or None,
-            "subjects": subjects,
+            "subjects": mended_subjects(line.subjects),
             "competent": line.competent,
-            "channels": [_channel(way, reading) for way, reading in readings],
-            "papers": papers,
-            "result_codes": result_codes,
-            "requires_result": bool(line.result_text),
+            "cooperating": line.cooperating,
+            "kind": line.kind,
+            "channels": channels,
+            "papers": papers.papers,
+            "papers_text": "" if papers.papers else line.documents_text.strip(" -"),
+            "result_codes": _well_formed(line.result_codes),
+            "results": results,
+            "requires_result": bool(line.result_text.strip()),
+            "conditions_text": line.conditions_text.strip(),
             "fees": fees,
             "service_codes": [f"{line.code}.01"],
+            "source": line.source,
+            "faults": sorted(faults),
         }
     )
-    faults = [fault for _, reading in readings for fault in reading.faults]
-    return procedure, [*faults, *fee_faults, *_faults_beside(line, procedure)]
+    return procedure, frozenset(faults)
 
 
-def _channel(way: _Way, reading: Reading) -> dict[str, object]:
-    return {
-        "channel": _CHANNELS.get(way.channel, way.channel),
-        "duration": reading.duration,
-        "unit": reading.unit,
-        "text": way.text,
-    }
+def _channels(
+    ways: Sequence[_Way], readings: Sequence[Reading]
+) -> tuple[list[dict[str, object]], bool]:
+    """Return the entries of the channels, and whether terms of one channel differ by case.
+
+    Each entry of a channel whose terms differ becomes a case, with its explanation as published.
+    """
+    terms: dict[str, set[tuple[int | None, Unit | None]]] = {}
+    for way, reading in zip(ways, readings, strict=True):
+        terms.setdefault(way.channel, set()).add((reading.duration, reading.unit))
+    numbers: Counter[str] = Counter()
+    entries: list[dict[str, object]] = []
+    for way, reading in zip(ways, readings, strict=True):
+        entry: dict[str, object] = {
+            "channel": _CHANNELS.get(way.channel, way.channel),
+            "duration": reading.duration,
+            "unit": reading.unit,
+            "text": way.text,
+        }
+        if len(terms[way.channel]) > 1:
+            numbers[way.channel] += 1
+            number = numbers[way.channel]
+            entry |= {
+                "case_code": f"TH{number:02d}",
+                "case": reading.explanation or f"Trường hợp {number}",
+            }
+        entries.append(entry)
+    return entries, bool(numbers)
 
 
-def _faults_beside(line: _Line, procedure: Procedure) -> Iterator[Fault]:
-    """What is wrong outside of the channels."""
+def _well_formed(codes: Iterable[str]) -> list[str]:
+    return [code for code in codes if re.match(RESULT_CODE, code)]
+
+
+def _list_faults(line: _Line, papers: ReadPapers, results: Sequence[Result]) -> Iterator[Fault]:
+    """Return the faults of a line as a whole, and of its texts beside channels and papers."""
     if line.owner is None:
         yield Fault.OWNER_WITHOUT_CODE
     if not line.channels:
         yield Fault.NO_CHANNELS
-    if procedure.subjects != tuple(line.subjects):
+    if any(len(way.text) == MAX_CHANNEL_LENGTH for way in line.channels):
+        yield Fault.CHANNEL_TEXT_CUT
+    if mended_subjects(line.subjects) != tuple(line.subjects):
         yield Fault.SUBJECTS_MENDED
-    if not procedure.papers:
+    if not papers.papers:
         yield Fault.PAPERS_UNREADABLE
-    if len(procedure.result_codes) != len(line.result_codes):
+    codes = [result.code for result in results if result.code]
+    if len(_well_formed([*line.result_codes, *codes])) != len([*line.result_codes, *codes]):
         yield Fault.RESULT_CODE_MALFORMED
+    if {*codes} != {*line.result_codes}:
+        yield Fault.RESULT_CODES_DIFFER
+    if len(line.result_text) == MAX_RESULTS_LENGTH:
+        yield Fault.RESULTS_CUT
+    if len(line.conditions_text) == MAX_CONDITIONS_LENGTH:
+        yield Fault.CONDITIONS_CUT

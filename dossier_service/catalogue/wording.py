@@ -6,10 +6,10 @@ A text is read only where it can be read in one way; everything else is told as 
 import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from enum import StrEnum
 from typing import NamedTuple
 
-from dossier_service.catalogue.procedure import Fee, Paper
+from dossier_service.catalogue.faults import Fault
+from dossier_service.catalogue.procedure import Fee, Result
 from shared.deadlines import Unit
 from shared.events.codes import Channel
 
@@ -26,6 +26,9 @@ _SMALLEST_AMOUNT = 1000
 _TERM_DIGITS, _AMOUNT_DIGITS = 4, 12
 
 _TERM = re.compile(rf"([0-9]+(?:[.,][0-9]+)?) ?({'|'.join(_UNITS)})")
+_NOT_STATED = "Không có thông tin"
+_SEPARATOR = re.compile(r"[,.]")
+_THOUSANDS = re.compile(r"[0-9]+[.,][0-9]{3}")
 _NO_TERM = re.compile(
     r"Không có thông tin|Không phải trả kết quả cho người nộp thuế|Không quy định"
 )
@@ -33,35 +36,15 @@ _BARE_NUMBER = re.compile(r"([0-9]+)(?=Miễn phí|Không có thông tin)")
 _NUMBER = re.compile(r"[0-9]")
 _FREE = re.compile(r"\s*Miễn phí")
 _AMOUNT = re.compile(r"([0-9]{1,3}(?:[,.][0-9]{3})+|[0-9]+) (Việt Nam Đồng|VNĐ|USD)")
+_MALFORMED_AMOUNT = re.compile(r"[0-9][0-9.,]* ?(?:Việt Nam Đồng|VNĐ|USD)")
 _NAMES_A_FEE = re.compile(
     r"[0-9] ?(?:đồng|đ\b|vnđ|usd|%)|hội đồng nhân dân|ủy ban nhân dân|thông tư|theo quy định",
     re.IGNORECASE,
 )
-_PAPERS_HEAD = re.compile(r"Tên giấy tờMẫu đơn, tờ khaiSố lượng")
-# A count closes a paper only where the next paper, or nothing, follows at once.
-_PAPER_END = re.compile(
-    r"(?:(?P<originals>0|[1-9][0-9]?) bản chính(?:,(?P<with_copies>[0-9]+) bản (?:sao|chụp))?"
-    r"|(?P<copies>0|[1-9][0-9]?) bản (?:sao|chụp))(?![ ,.;:)])"
-)
-
-
-class Fault(StrEnum):
-    """What of a published procedure could not be taken over as it stands."""
-
-    OWNER_WITHOUT_CODE = "owner_without_code"
-    SUBJECTS_MENDED = "subjects_mended"
-    NO_CHANNELS = "no_channels"
-    DURATION_NOT_STATED = "duration_not_stated"
-    DURATION_WITHOUT_UNIT = "duration_without_unit"
-    DURATION_RUNS_INTO_FEE = "duration_runs_into_fee"
-    DURATION_UNCLEAR = "duration_unclear"
-    FEE_NOT_STATED = "fee_not_stated"
-    FEE_UNCLEAR = "fee_unclear"
-    FEE_IN_FOREIGN_CURRENCY = "fee_in_foreign_currency"
-    FREE_ONLY_IN_PART = "free_only_in_part"
-    FEE_DIFFERS_BY_CASE = "fee_differs_by_case"
-    PAPERS_UNREADABLE = "papers_unreadable"
-    RESULT_CODE_MALFORMED = "result_code_malformed"
+_TIME_IN_WORDS = re.compile(r"[0-9] ?(?:giờ|ngày|tháng)", re.IGNORECASE)
+_AMOUNT_IN_WORDS = re.compile(r"([0-9]+(?:[.,][0-9]{3})*) ?(?:đồng|đ\b|vnđ|usd)", re.IGNORECASE)
+_BETWEEN_RESULTS = " .;-+\t\n"
+_RESULT_CODE = re.compile(r"Mã: ?([A-Z0-9][A-Z0-9._-]*[0-9]|[A-Z]{2,})")
 
 
 class Price(NamedTuple):
@@ -76,12 +59,15 @@ class Reading(NamedTuple):
     duration: int | None
     unit: Unit | None
     amount_vnd: int | None
-    note: str
-    faults: tuple[Fault, ...]
+    # the explanation in brackets that follows a fee at once
+    note: str = ""
+    # all words behind term and fee, in which the case of a term stands
+    explanation: str = ""
+    faults: tuple[Fault, ...] = ()
 
 
 def read_way(text: str) -> Reading:
-    """One line of `channels`: term, fee and explanation without anything between them."""
+    """Return term, fee and explanation of one line of `channels`, which runs them together."""
     if term := _TERM.match(text):
         duration, unit = _duration(term[1], _UNITS[term[2]])
         faults = () if duration else (Fault.DURATION_UNCLEAR,)
@@ -92,12 +78,16 @@ def read_way(text: str) -> Reading:
         return _with_fee(text[bare.end() :], None, None, (Fault.DURATION_WITHOUT_UNIT,))
     if _NUMBER.match(text):
         # "1200 VNĐ" is 1 of no unit, then 200: where the one ends is not said.
-        return Reading(None, None, None, "", (Fault.DURATION_RUNS_INTO_FEE, Fault.FEE_UNCLEAR))
+        unclear = (Fault.DURATION_RUNS_INTO_FEE, Fault.FEE_UNCLEAR)
+        malformed = _MALFORMED_AMOUNT.match(text)
+        words = text[malformed.end() :] if malformed else text
+        return _with_words(words, Reading(None, None, None, faults=unclear))._replace(note="")
     return _with_fee(text, None, None, (Fault.DURATION_UNCLEAR,))
 
 
 def _duration(number: str, unit: Unit) -> tuple[int | None, Unit | None]:
-    if len(number) > _TERM_DIGITS:
+    # "1.500" is fifteen hundred or one and a half.
+    if len(number) > _TERM_DIGITS or _THOUSANDS.fullmatch(number):
         return None, None
     amount = Decimal(number.replace(",", "."))
     if unit is Unit.WORKING_DAY and amount % 1:
@@ -111,18 +101,33 @@ def _with_fee(
     rest: str, duration: int | None, unit: Unit | None, faults: tuple[Fault, ...]
 ) -> Reading:
     if free := _FREE.match(rest):
-        note = _note(rest[free.end() :])
-        in_part = (Fault.FREE_ONLY_IN_PART,) if _NAMES_A_FEE.search(note) else ()
-        return Reading(duration, unit, 0, note, (*faults, *in_part))
+        words = rest[free.end() :]
+        in_part = (Fault.FREE_ONLY_IN_PART,) if _NAMES_A_FEE.search(_note(words)) else ()
+        return _with_words(words, Reading(duration, unit, 0, faults=(*faults, *in_part)))
     if not (stated := _AMOUNT.match(rest)):
-        return Reading(duration, unit, None, "", (*faults, Fault.FEE_NOT_STATED))
-    note = _note(rest[stated.end() :])
+        malformed = _MALFORMED_AMOUNT.match(rest)
+        fault = Fault.FEE_UNCLEAR if malformed else Fault.FEE_NOT_STATED
+        words = rest[malformed.end() :] if malformed else rest.removeprefix(_NOT_STATED)
+        return _with_words(words, Reading(duration, unit, None, faults=(*faults, fault)))
+    amount: int | None = int(_SEPARATOR.sub("", stated[1]))
+    fee_faults: tuple[Fault, ...] = ()
     if stated[2] == "USD":
-        return Reading(duration, unit, None, note, (*faults, Fault.FEE_IN_FOREIGN_CURRENCY))
-    digits = re.sub(r"[,.]", "", stated[1])
-    if len(digits) > _AMOUNT_DIGITS or (amount := int(digits)) < _SMALLEST_AMOUNT:
-        return Reading(duration, unit, None, note, (*faults, Fault.FEE_UNCLEAR))
-    return Reading(duration, unit, amount, note, faults)
+        amount, fee_faults = None, (Fault.FEE_IN_FOREIGN_CURRENCY,)
+    elif amount is not None and not _SMALLEST_AMOUNT <= amount < 10**_AMOUNT_DIGITS:
+        amount, fee_faults = None, (Fault.FEE_UNCLEAR,)
+    reading = Reading(duration, unit, amount, faults=(*faults, *fee_faults))
+    return _with_words(rest[stated.end() :], reading)
+
+
+def _with_words(words: str, reading: Reading) -> Reading:
+    """Return the reading with the words behind term and fee, and the faults that they show."""
+    faults = list(reading.faults)
+    if _TIME_IN_WORDS.search(words):
+        faults.append(Fault.TERM_IN_DESCRIPTION)
+    amounts = {int(_SEPARATOR.sub("", each[1])) for each in _AMOUNT_IN_WORDS.finditer(words)}
+    if amounts - {reading.amount_vnd}:
+        faults.append(Fault.AMOUNT_IN_DESCRIPTION)
+    return reading._replace(note=_note(words), explanation=words.strip(), faults=tuple(faults))
 
 
 def _note(rest: str) -> str:
@@ -182,30 +187,17 @@ def _fee(number: int, channel: Channel | None, price: Price, *, in_one_case: boo
     )
 
 
-def papers_of(documents: str) -> tuple[Paper, ...]:
-    """The papers of `documents_text`; empty where none could be told from another."""
-    heading, *tables = _PAPERS_HEAD.split(documents)
-    papers: list[Paper] = []
-    for table in tables:
-        end = 0
-        for counted in _PAPER_END.finditer(table):
-            if name := table[end : counted.start()].strip():
-                papers.append(_paper(len(papers) + 1, name, heading, counted))
-            end = counted.end()
-        # What follows the last count is the heading of the next table.
-        heading = table[end:]
-    return tuple(papers)
-
-
-def _paper(number: int, name: str, heading: str, counted: re.Match[str]) -> Paper:
-    case = heading.strip(" -*:")
-    return Paper(
-        code=f"TP{number:02d}",
-        name=name,
-        originals=int(counted["originals"] or 0),
-        copies=int(counted["copies"] or counted["with_copies"] or 0),
-        case=case or None,
-    )
+def read_results(text: str) -> tuple[Result, ...]:
+    """Return the results of `result_text`: names, each followed by "Mã: " and its code."""
+    results: list[Result] = []
+    end = 0
+    for found in _RESULT_CODE.finditer(text):
+        name = text[end : found.start()].strip(_BETWEEN_RESULTS)
+        results.append(Result(code=found[1], name=name or found[1]))
+        end = found.end()
+    if rest := text[end:].strip(_BETWEEN_RESULTS):
+        results.append(Result(name=rest))
+    return tuple(results)
 
 
 def mended_subjects(parts: Sequence[str]) -> tuple[str, ...]:

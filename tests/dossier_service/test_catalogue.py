@@ -5,6 +5,8 @@ import pytest
 from pydantic import ValidationError
 
 from dossier_service.catalogue import OWN_FOLDER, own_procedures, read_procedure
+from dossier_service.catalogue.faults import Fault
+from dossier_service.catalogue.papers import PAPERS_HEAD
 from dossier_service.catalogue.procedure import Procedure
 from dossier_service.catalogue.published import (
     Readable,
@@ -13,13 +15,12 @@ from dossier_service.catalogue.published import (
     read_published_file,
 )
 from dossier_service.catalogue.report import import_report
-from dossier_service.catalogue.wording import Fault, mended_subjects, papers_of, read_way
+from dossier_service.catalogue.wording import mended_subjects, read_results, read_way
 from shared.deadlines import Term, Unit
 from shared.events.codes import Channel
 
 PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "procedures.jsonl.gz"
 FILES = sorted(OWN_FOLDER.glob("*.yaml"))
-PAPERS_HEAD = "Tên giấy tờMẫu đơn, tờ khaiSố lượng"
 
 
 def published_line(**changes: object) -> bytes:
@@ -35,8 +36,7 @@ def published_line(**changes: object) -> bytes:
         "channels": [{"channel": "Trực tiếp", "text": "3 Ngày làm việc20,000 Việt Nam Đồng"}],
         "documents_text": f"--{PAPERS_HEAD}Tờ khai1 bản chính",
         "result_codes": ["KQ.G01.000001"],
-        "result_text": "Giấy",
-        "source": "not taken over",
+        "result_text": "GiấyMã: KQ.G01.000001",
     }
     return json.dumps(line | changes).encode()
 
@@ -122,6 +122,17 @@ def test_entry_that_does_not_fit_is_refused(change: dict[str, object], says: str
         ("6 Tháng100 USD", 6, Unit.MONTH, None, (Fault.FEE_IN_FOREIGN_CURRENCY,)),
         # one and a half working days are twelve working hours
         ("1.5 Ngày làm việcMiễn phí", 12, Unit.HOUR, 0, ()),
+        # fifteen hundred, or one and a half
+        ("1.500 Ngày làm việcMiễn phí", None, None, 0, (Fault.DURATION_UNCLEAR,)),
+        ("5 Ngày1,20,000 VNĐ", 5, Unit.DAY, None, (Fault.FEE_UNCLEAR,)),
+        (
+            "5 Ngày20,000 VNĐ(Qua mạng 10.000 đồng)",
+            5,
+            Unit.DAY,
+            20_000,
+            (Fault.AMOUNT_IN_DESCRIPTION,),
+        ),
+        ("5 NgàyMiễn phíKhông quá 45 ngày", 5, Unit.DAY, 0, (Fault.TERM_IN_DESCRIPTION,)),
         ("1.5 ThángMiễn phí", None, None, 0, (Fault.DURATION_UNCLEAR,)),
         ("1Miễn phí", None, None, 0, (Fault.DURATION_WITHOUT_UNIT,)),
         # 1 (of what?) and 200, or 1,200: not to be told apart
@@ -140,13 +151,19 @@ def test_entry_that_does_not_fit_is_refused(change: dict[str, object], says: str
             (Fault.DURATION_NOT_STATED, Fault.FEE_NOT_STATED),
         ),
         # thousands left out
-        ("5 Ngày50 VNĐ(50.000 đồng)", 5, Unit.DAY, None, (Fault.FEE_UNCLEAR,)),
+        (
+            "5 Ngày50 VNĐ(50.000 đồng)",
+            5,
+            Unit.DAY,
+            None,
+            (Fault.FEE_UNCLEAR, Fault.AMOUNT_IN_DESCRIPTION),
+        ),
         (
             "5 NgàyMiễn phí(Cấp mới 40.000 đồng)",
             5,
             Unit.DAY,
             0,
-            (Fault.FREE_ONLY_IN_PART,),
+            (Fault.FREE_ONLY_IN_PART, Fault.AMOUNT_IN_DESCRIPTION),
         ),
     ],
 )
@@ -200,18 +217,100 @@ def test_several_amounts_on_one_channel_are_never_added_up() -> None:
     assert entry.procedure.fees_due(Channel.DESK) == ()
 
 
-def test_papers_are_told_apart_with_their_case() -> None:
-    # a count in the middle of a sentence does not end a paper
-    text = (
-        f"--{PAPERS_HEAD}Tờ khai: 01 bản chính.1 bản chínhẢnh, 2 bản chính để đối chiếu2 bản chính,"
-        f"1 bản sao* Ủy quyền:{PAPERS_HEAD}Văn bản ủy quyền1 bản sao"
+def test_several_terms_of_one_channel_are_kept_as_cases() -> None:
+    channels = ways(
+        ("Trực tiếp", "34 Ngày làm việcKhông có thông tin(1) Tăng công suất"),
+        ("Trực tuyến", "34 Ngày làm việcKhông có thông tin"),
+        ("Trực tiếp", "17 Ngày làm việcKhông có thông tin(2) Đổi tên"),
     )
-    papers = papers_of(text)
-    assert [(paper.originals, paper.copies, paper.case) for paper in papers] == [
-        (1, 0, None),
-        (2, 1, None),
-        (0, 1, "Ủy quyền"),
+    entry = read_one(channels=channels)
+    assert Fault.DURATION_DIFFERS_BY_CASE in entry.faults
+    procedure = entry.procedure
+    assert procedure.term_cases(Channel.DESK) == {
+        "TH01": "(1) Tăng công suất",
+        "TH02": "(2) Đổi tên",
+    }
+    assert procedure.term(Channel.DESK, "TH02") == Term(17, Unit.WORKING_DAY)
+    assert procedure.term(Channel.DESK) == Term(34, Unit.WORKING_DAY)
+    assert procedure.term_cases(Channel.ONLINE) == {}
+    assert procedure.term(Channel.ONLINE) == Term(34, Unit.WORKING_DAY)
+
+
+def test_one_term_in_two_entries_makes_no_case() -> None:
+    channels = ways(("Trực tiếp", "3 NgàyMiễn phíCấp mới"), ("Trực tiếp", "3 NgàyMiễn phíCấp lại"))
+    entry = read_one(channels=channels)
+    assert entry.procedure.term_cases(Channel.DESK) == {}
+    assert Fault.DURATION_DIFFERS_BY_CASE not in entry.faults
+
+
+def test_results_are_read_with_code_and_name() -> None:
+    text = "Giấy phépMã: KQ.G10.000246...văn bản trả lời.Mã: KQ.G10.1341Quyết địnhMã: Chưa có"
+    assert [(result.code, result.name) for result in read_results(text)] == [
+        ("KQ.G10.000246", "Giấy phép"),
+        ("KQ.G10.1341", "văn bản trả lời"),
+        (None, "Quyết địnhMã: Chưa có"),
     ]
+    faults = read_one(result_text=text, result_codes=["KQ.G10.000246"]).faults
+    assert {Fault.RESULT_CODE_MALFORMED, Fault.RESULT_CODES_DIFFER} <= faults
+
+
+def test_everything_published_is_kept() -> None:
+    kept = {
+        "conditions_text": "Đủ 18 tuổi",
+        "cooperating": "Công an xã",
+        "kind": "Loại khác",
+        "source": "https://dichvucong.gov.vn/thu-tuc-hanh-chinh/1",
+    }
+    procedure = read_one(**kept, documents_text="--Nộp một bộ hồ sơ").procedure
+    assert procedure.model_dump(include=set(kept)) == kept
+    assert (procedure.papers, procedure.papers_text) == ((), "Nộp một bộ hồ sơ")
+    assert procedure.faults == (Fault.PAPERS_UNREADABLE,)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"conditions_text": "x" * 1_000}, Fault.CONDITIONS_CUT),
+        ({"result_text": "Mã: KQ.G01.000001".rjust(600, "x")}, Fault.RESULTS_CUT),
+        ({"channels": ways(("Trực tiếp", "1 NgàyMiễn phí".ljust(600)))}, Fault.CHANNEL_TEXT_CUT),
+    ],
+)
+def test_text_of_the_greatest_length_is_flagged_as_cut(
+    changes: dict[str, object], fault: Fault
+) -> None:
+    assert fault in read_one(**changes).faults
+    assert fault not in read_one().faults
+
+
+def test_version_stored_in_the_earlier_shape_still_loads() -> None:
+    stored = {
+        "code": "1.999999",
+        "name": "Cấp giấy",
+        "owner": "G01",
+        "levels": ["commune"],
+        "sector": "Cư trú",
+        "channels": [{"channel": 1, "duration": 3, "unit": "day", "same_day": False, "text": ""}],
+        "papers": [{"code": "TP01", "name": "Tờ khai", "originals": 1, "copies": 0, "case": None}],
+        "requires_result": True,
+    }
+    procedure = Procedure.model_validate(stored)
+    assert procedure.term(Channel.DESK) == Term(3, Unit.DAY)
+    assert (procedure.results, procedure.faults, procedure.conditions_text) == ((), (), "")
+
+
+@pytest.mark.parametrize(
+    ("channels", "says"),
+    [
+        ([{"channel": 1, "case": "Đổi tên"}], "a case needs its case_code"),
+        ([{"channel": 1, "case": "A", "case_code": "TH01"}] * 2, "the same code twice"),
+    ],
+)
+def test_case_without_a_code_of_its_own_is_refused(
+    channels: list[dict[str, object]], says: str
+) -> None:
+    birth = own_procedures()["1.001193"].model_dump()
+    with pytest.raises(ValidationError, match=says):
+        Procedure.model_validate(birth | {"channels": channels})
 
 
 @pytest.mark.parametrize(
@@ -252,6 +351,7 @@ def test_report_accounts_for_every_line() -> None:
         Fault.NO_CHANNELS: ["1.999998"],
         Fault.OWNER_WITHOUT_CODE: ["1.999998"],
         Fault.RESULT_CODE_MALFORMED: ["1.999998"],
+        Fault.RESULT_CODES_DIFFER: ["1.999998"],
     }
     assert "4 read: 2 imported (1 of them with faults), 2 refused" in str(report)
     assert json.loads(report.model_dump_json())["refused"][0]["code"] == "1.999999"

@@ -25,6 +25,20 @@ class ChannelNotOffered(Problem):
     advice = "Use a channel of `offered`."
 
 
+class TermCaseUnknown(Problem):
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "The channel has no such case"
+    type = "/problems/term-case-unknown"
+    advice = "Use a code of `known`, or leave term_case out: the longest term then counts."
+
+
+class TermCaseRefused(Problem):
+    status = HTTPStatus.CONFLICT
+    title = "The case of the term is named only with the reception"
+    type = "/problems/term-case-refused"
+    advice = "Leave term_case out; the due date is set when the dossier is received."
+
+
 class AgencyUnknown(Problem):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "The registry holds no such agency"

@@ -29,7 +29,9 @@ _WORKING_HOURS = {Unit.HOUR: 1.0, Unit.WORKING_DAY: 8.0, Unit.DAY: 40 / 7, Unit.
 
 ResultCode = Annotated[str, Field(pattern=RESULT_CODE, examples=["KQ.G15.000021"])]
 ServiceCode = Annotated[str, StringConstraints(min_length=1, max_length=20)]
-Source = Annotated[str, Field(pattern=r"^(https?://\S{1,1000})?$")]
+Source = Annotated[
+    str, Field(pattern=r"^(https?://\S{1,1000})?$", description="an http address, or empty")
+]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 # A code that an officer names: it begins with a letter, so that no personal number can be one.
 CaseCode = Annotated[

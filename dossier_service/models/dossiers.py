@@ -71,6 +71,8 @@ class Dossier(Base):
     filed_at: Mapped[datetime]
     reception_due_at: Mapped[datetime | None]
     received_at: Mapped[datetime | None]
+    # the case of the channel whose term counts; NULL: the longest term of the channel
+    term_case: Mapped[str | None]
     due_at: Mapped[datetime | None]
     # where the channel gives no due date: the end of the longest term of the procedure
     latest_at: Mapped[datetime | None]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from dossier_service.catalogue.procedure import Level, Procedure
 from dossier_service.models import Dossier, DossierApplicant, DossierStep
@@ -113,6 +113,13 @@ class DossierOut(_Standing):
     permitted: list[DossierStatus]
     external_code: str | None
     reception_due_at: Instant | None
+    term_case: Annotated[
+        str | None,
+        Field(
+            description="the case whose term the due date follows; null: no case was named, and"
+            " the due date follows the longest term of the channel"
+        ),
+    ]
     # the due date rests on a year whose days off are not announced, or on a day not confirmed
     due_provisional: bool
     due_before_supplement: Instant | None
@@ -128,6 +135,7 @@ class DossierOut(_Standing):
             "permitted": sorted(permitted(dossier.status, before=dossier.previous_status)),
             "external_code": dossier.external_code,
             "reception_due_at": dossier.reception_due_at,
+            "term_case": dossier.term_case,
             "due_provisional": dossier.due_provisional,
             "due_before_supplement": dossier.due_before_supplement,
             "reason": dossier.reason,

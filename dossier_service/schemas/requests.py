@@ -8,7 +8,7 @@ from pydantic import (
     model_validator,
 )
 
-from dossier_service.catalogue.procedure import ResultCode
+from dossier_service.catalogue.procedure import CaseCode, ResultCode
 from shared.birth_dates import BirthDate
 from shared.events.codes import AgencyCode, Channel, ProcedureCode
 from shared.personal_numbers import NoPersonalNumber
@@ -83,6 +83,15 @@ class DocumentIn(Body):
     kind: Literal["original", "copy", "electronic"]
 
 
+TermCase = Annotated[
+    CaseCode,
+    Field(
+        description="`case_code` of an entry of the procedure's channel: the case whose term"
+        " counts; without it the longest term of the channel counts"
+    ),
+]
+
+
 class FileDossier(Body):
     """`fees` names fees that are due in one case only, and whose case the officer has found."""
 
@@ -97,6 +106,7 @@ class FileDossier(Body):
     fees: Annotated[
         frozenset[FeeCode], Strict(strict=False), Field(max_length=MAX_FEES, fail_fast=True)
     ] = frozenset()
+    term_case: TermCase | None = None
     summary: Note | None = None
     external_code: ExternalCode | None = None
 
@@ -105,11 +115,13 @@ class MoveDossier(Body):
     """`reason` is a code and goes to everybody who follows the dossier; `note` stays with it.
 
     `to` is a status, 1 to 10; any other number is refused as a transition is, with what may follow.
+    `term_case` is given only where the move receives the dossier, and replaces the one of filing.
     """
 
     to: Annotated[int, Field(ge=0, le=99)]
     reason: Slug | None = None
     note: Note | None = None
+    term_case: TermCase | None = None
 
 
 class NoteProgress(Body):

@@ -30,6 +30,7 @@ from dossier_service.store.agencies import AgencyRegister
 from dossier_service.store.catalogue import ProcedureShelf, Published
 from dossier_service.store.lists import COUNTRY
 from dossier_service.use_cases.telling import step_of, tell
+from dossier_service.use_cases.term_cases import require_term_case
 from shared.auth import CallContext, NotAllowed
 from shared.birth_dates import require_born
 from shared.deadlines import calendar_of, due_at, office_day, reception_due_at
@@ -73,6 +74,7 @@ async def file_dossier(
     if published is None:
         raise ProcedureUnknown("Look it up at /dossier/v1/procedures.", procedure=wish.procedure)
     fees = _fees(wish, published.procedure)
+    require_term_case(published.procedure, wish.channel, wish.term_case)
     await _check_agencies(session, wish, register, on=office_day(now))
     # Taken last: from here to the commit, the agency's next filing waits.
     serial = await store.next_serial(session, wish.received_by, office_day(now))
@@ -183,6 +185,7 @@ def _dossier(
         filed_at=filed_at,
         reception_due_at=None if is_received else reception_due_at(filed_at),
         received_at=now if is_received else None,
+        term_case=wish.term_case,
         person=person_hash(number, rules.person_key) if number else None,
         summary=wish.summary,
     )
@@ -194,7 +197,7 @@ def _dossier(
 def start_clock(dossier: Dossier, procedure: Procedure) -> None:
     """From reception on; what has no due date is measured by the longest term (QĐ 766, 2.1)."""
     assert dossier.received_at is not None
-    dossier.due_at = due_at(dossier.received_at, procedure.term(dossier.channel))
+    dossier.due_at = due_at(dossier.received_at, procedure.term(dossier.channel, dossier.term_case))
     if dossier.due_at is None:
         dossier.latest_at = due_at(dossier.received_at, procedure.longest_term())
     note_calendar(dossier)

@@ -22,6 +22,7 @@ from dossier_service.problems import (
     ResultCodeUnknown,
     ResultMissing,
     ResultRefused,
+    TermCaseRefused,
     TransitionRefused,
 )
 from dossier_service.schemas.requests import IssueResult, MoveDossier, NoteProgress, PayFee
@@ -30,6 +31,7 @@ from dossier_service.store.catalogue import ProcedureShelf, Published
 from dossier_service.store.filing import insert_rows
 from dossier_service.use_cases.filing import note_calendar, start_clock
 from dossier_service.use_cases.telling import step_of, tell
+from dossier_service.use_cases.term_cases import choose_term_case
 from shared.auth import CallContext
 from shared.deadlines import extended, reception_due_at
 from shared.events import DossierMoved, DossierProgressed, FeePaid, ResultIssued
@@ -53,10 +55,13 @@ async def move_dossier(
     _refuse_open_fees(dossier, to)
     if to is DossierStatus.PROCESSED:
         await _refuse_without_result(session, dossier, shelf)
+    is_reception = to is DossierStatus.RECEIVED and dossier.received_at is None
+    if wish.term_case is not None and not is_reception:
+        raise TermCaseRefused(current=dossier.status, asked=to)
     now = dossier.begin_version(now)
     previous = dossier.status
-    if to is DossierStatus.RECEIVED and dossier.received_at is None:
-        _receive(dossier, await _in_force(session, shelf, dossier), now)
+    if is_reception:
+        await _receive(session, dossier, shelf, term_case=wish.term_case, now=now)
     else:
         _mind_deadlines(dossier, to, now)
     _enter(dossier, to, wish, now)
@@ -162,12 +167,6 @@ def _leave_step(session: AsyncSession, step: dict[str, Any]) -> None:
     insert_rows(session, {DossierStep: [step]})
 
 
-async def _in_force(session: AsyncSession, shelf: ProcedureShelf, dossier: Dossier) -> Published:
-    found = await shelf.current(session, dossier.procedure)
-    assert found is not None, "a procedure is never taken out"
-    return found
-
-
 async def _read_to_change(
     session: AsyncSession, code: str, caller: CallContext, expected: int, to: int | None = None
 ) -> Dossier:
@@ -220,8 +219,21 @@ async def _refuse_without_result(
         raise ResultMissing(known=procedure.result_codes)
 
 
-def _receive(dossier: Dossier, published: Published, now: datetime) -> None:
-    """From reception on the clock runs, by the version in force at this moment."""
+async def _receive(
+    session: AsyncSession,
+    dossier: Dossier,
+    shelf: ProcedureShelf,
+    *,
+    term_case: str | None,
+    now: datetime,
+) -> None:
+    """Start the clock by the version in force at this moment, and by the case that is named."""
+    published = await shelf.current(session, dossier.procedure)
+    assert published is not None, "a procedure is never taken out"
+    filed_under = (await version_kept(session, shelf, dossier)).procedure
+    dossier.term_case = choose_term_case(
+        dossier, term_case, filed_under=filed_under, in_force=published.procedure
+    )
     dossier.procedure_version = published.version
     dossier.received_at = now
     start_clock(dossier, published.procedure)

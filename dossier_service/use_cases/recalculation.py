@@ -45,7 +45,8 @@ async def _recalculate(
     received_at = dossier.received_at
     assert received_at is not None, "only a received dossier has a due date"
     before = dossier.due_at, dossier.latest_at
-    dossier.due_at = extended_by_all(due_at(received_at, procedure.term(dossier.channel)), waits)
+    term = procedure.term(dossier.channel, dossier.term_case)
+    dossier.due_at = extended_by_all(due_at(received_at, term), waits)
     if dossier.due_at is None:
         dossier.latest_at = extended_by_all(due_at(received_at, procedure.longest_term()), waits)
     dossier.due_calendar = calendar_of(received_at, dossier.due_at or dossier.latest_at)

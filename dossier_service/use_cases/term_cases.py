@@ -1,0 +1,30 @@
+"""The case of a procedure that an officer names, where its terms differ by case."""
+
+from dossier_service.catalogue.procedure import Procedure
+from dossier_service.models import Dossier
+from dossier_service.problems import TermCaseUnknown
+from shared.events.codes import Channel
+
+
+def require_term_case(procedure: Procedure, channel: Channel, case_code: str | None) -> None:
+    """Raise TermCaseUnknown, with all cases of the channel, unless it has the named one."""
+    if case_code is None:
+        return
+    cases = procedure.term_cases(channel)
+    if case_code not in cases:
+        known = [{"case_code": code, "case": case} for code, case in cases.items()]
+        raise TermCaseUnknown(known=known)
+
+
+def choose_term_case(
+    dossier: Dossier, named: str | None, *, filed_under: Procedure, in_force: Procedure
+) -> str | None:
+    """Return the case named at reception, or the one of the filing if it is still the same case."""
+    if named is not None:
+        require_term_case(in_force, dossier.channel, named)
+        return named
+    if dossier.term_case is None:
+        return None
+    before = filed_under.term_cases(dossier.channel)[dossier.term_case]
+    present = in_force.term_cases(dossier.channel).get(dossier.term_case)
+    return dossier.term_case if present == before else None

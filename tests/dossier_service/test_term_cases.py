@@ -1,0 +1,114 @@
+"""The terms of a procedure differ by case, and the officer names the case."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from dossier_service.catalogue import own_procedures
+from dossier_service.catalogue.procedure import Procedure
+from dossier_service.store import catalogue as store
+from dossier_service.use_cases.catalogue import publish
+from tests.dossier_service.desk import SEAL, Desk, at, instant, wish
+
+NOW = datetime(2026, 11, 16, 2, tzinfo=UTC)
+# Three cases at the desk and online, as 1.014241 has them; working days.
+DAYS = {"TH01": 5, "TH02": 2, "TH03": 3}
+CASES = {"TH01": "Tăng công suất", "TH02": "Đổi tên", "TH03": "Trả lại một phần"}
+# Working days from Monday the 16th at 9:00.
+DUE = {"TH01": "11-23 09:00", "TH02": "11-18 09:00", "TH03": "11-19 09:00"}
+
+
+def with_cases(cases: dict[str, str] = CASES) -> Procedure:
+    content = own_procedures()[SEAL].model_dump(mode="json")
+    content["channels"] = [
+        {
+            "channel": channel,
+            "duration": DAYS[code],
+            "unit": "working_day",
+            "case_code": code,
+            "case": case,
+        }
+        for channel in (1, 2)
+        for code, case in cases.items()
+    ]
+    return Procedure.model_validate(content)
+
+
+async def put(desk: Desk, procedure: Procedure) -> None:
+    async with desk.sessions.begin() as session:
+        await publish(session, [procedure], now=NOW)
+
+
+@pytest.fixture
+async def case_desk(own_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """A desk whose catalogue holds a procedure with three terms for each channel."""
+    monkeypatch.setattr(store, "CURRENT_SECONDS", 0.0)
+    await put(own_desk, with_cases())
+    return own_desk
+
+
+def is_due(dossier: dict[str, Any], case: str) -> bool:
+    return instant(dossier["due_at"]) == at(DUE[case])
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_due_date_follows_the_case_named_at_filing(case_desk: Desk, case: str) -> None:
+    dossier = await case_desk.file(procedure=SEAL, term_case=case)
+    assert dossier["term_case"] == case
+    assert is_due(dossier, case)
+
+
+async def test_due_date_follows_the_longest_term_where_no_case_is_named(case_desk: Desk) -> None:
+    dossier = await case_desk.file(procedure=SEAL)
+    assert dossier["term_case"] is None
+    assert is_due(dossier, "TH01")
+
+
+async def test_case_named_at_reception_replaces_the_one_of_filing(case_desk: Desk) -> None:
+    filed = await case_desk.file(procedure=SEAL, channel=2, term_case="TH01")
+    assert (filed["term_case"], filed["due_at"]) == ("TH01", None)
+    received = await case_desk.move(filed, 2, term_case="TH02")
+    assert received["term_case"] == "TH02"
+    assert is_due(received, "TH02")
+    read = (await case_desk.read(received["code"])).json()
+    assert read["term_case"] == "TH02"
+
+
+async def test_case_of_the_filing_counts_at_reception(case_desk: Desk) -> None:
+    filed = await case_desk.file(procedure=SEAL, channel=2, term_case="TH03")
+    assert is_due(await case_desk.move(filed, 2), "TH03")
+
+
+async def test_case_that_a_new_version_changed_no_longer_counts(case_desk: Desk) -> None:
+    kept = await case_desk.file(procedure=SEAL, channel=2, term_case="TH03")
+    changed = await case_desk.file(procedure=SEAL, channel=2, term_case="TH02")
+    await put(case_desk, with_cases(CASES | {"TH02": "Đổi địa chỉ"}))
+    assert is_due(await case_desk.move(kept, 2), "TH03")
+    received = await case_desk.move(changed, 2)
+    assert received["term_case"] is None
+    assert is_due(received, "TH01")
+
+
+async def test_case_that_the_channel_lacks_is_refused_with_the_list(case_desk: Desk) -> None:
+    known = [{"case_code": code, "case": case} for code, case in CASES.items()]
+    refused = await case_desk.try_file(wish(procedure=SEAL, term_case="TH09"))
+    assert refused.status_code == 422
+    assert refused.json()["type"] == "/problems/term-case-unknown"
+    assert refused.json()["known"] == known
+    filed = await case_desk.file(procedure=SEAL, channel=2)
+    again = await case_desk.try_change(filed, "transitions", {"to": 2, "term_case": "TH09"})
+    assert (again.status_code, again.json()["known"]) == (422, known)
+
+
+async def test_case_is_refused_where_the_terms_do_not_differ(case_desk: Desk) -> None:
+    refused = await case_desk.try_file(wish(term_case="TH01"))
+    assert (refused.status_code, refused.json()["known"]) == (422, [])
+
+
+async def test_case_named_after_the_reception_is_refused(case_desk: Desk) -> None:
+    received = await case_desk.file(procedure=SEAL, term_case="TH01")
+    late = await case_desk.try_change(received, "transitions", {"to": 4, "term_case": "TH02"})
+    assert late.status_code == 409
+    assert late.json()["type"] == "/problems/term-case-refused"
+    assert is_due((await case_desk.read(received["code"])).json(), "TH01")

@@ -10,6 +10,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from dossier_service.catalogue.merging import MergedProcedure, merge_procedures
 from dossier_service.catalogue.procedure import Procedure
 from dossier_service.catalogue.published import Readable, Unreadable, read_published_file
 from dossier_service.catalogue.report import ImportReport, import_report
@@ -31,20 +32,25 @@ ANNOUNCED: Final = hashlib.sha256(ProcedurePublished.event_type.encode()).digest
 class Outcome(BaseModel):
     """`new`, `changed` and `unchanged` count procedures; a version was made of the first two.
 
-    `own` names those of a file that were left as the own entry has them.
+    `own` names those of a file that an own entry states too; `added` and `overruled` name the
+    published parts that each of these own entries took over, and those that it states otherwise.
     """
 
     new: int
     changed: int
     unchanged: int
     own: list[str] = []
+    added: dict[str, list[str]] = {}
+    overruled: dict[str, list[str]] = {}
     report: ImportReport | None = None
 
     def __str__(self) -> str:
         counts = f"{self.new} new, {self.changed} changed, {self.unchanged} unchanged"
         lines = [str(self.report)] if self.report else []
-        if self.own:
-            lines.append(f"left as the own entry has them: {', '.join(self.own)}")
+        for code in self.own:
+            added = ", ".join(self.added.get(code, [])) or "nothing"
+            overruled = ", ".join(self.overruled.get(code, [])) or "nothing"
+            lines.append(f"own entry {code}: added {added}; overruled {overruled}")
         return "\n".join([*lines, counts])
 
 
@@ -136,10 +142,11 @@ def read_file(path: Path) -> PublishedFile:
 async def import_file(
     session: AsyncSession, file: PublishedFile, own: Mapping[str, Procedure], *, now: datetime
 ) -> Outcome:
-    """Publish the procedures of a file, but none of `own`; what came of it is kept."""
-    published = [each for code, each in file.procedures.items() if code not in own]
-    outcome = await publish(session, published, now=now)
-    outcome.own = sorted(file.procedures.keys() & own.keys())
+    """Publish the procedures of a file, each with the own entry of its code; keep the report."""
+    merged = _merge_own(file, own)
+    procedures = dict(file.procedures) | {code: each.procedure for code, each in merged.items()}
+    outcome = await publish(session, procedures.values(), now=now)
+    _note_merged(outcome, merged)
     outcome.report = import_report(file.entries)
     _record(session, file.name, file.digest, outcome, now=now)
     return outcome
@@ -154,21 +161,39 @@ async def begin(
 ) -> Outcome | None:
     """Publish what a new service begins with; None where that was done before.
 
-    Of a procedure that both hold the own entry wins: it was read by people, with the case in which
-    a fee is due, the same-day rule and the papers that the state already holds. The portal's text
-    gives none of these for 1.001193.
+    Of a procedure that both hold the own entry wins for each part that it states: it was read by
+    people, with the case in which a fee is due, the same-day rule and the papers that the state
+    already holds. The published parts that it lacks are added.
     """
     digests = [published.digest] if published else []
     digests += [digest_of(procedure) for procedure in own.values()]
     begun = hashlib.sha256(b"".join(digests)).digest()
     if await store.was_imported(session, begun):
         return None
+    merged = _merge_own(published, own) if published else {}
     procedures = dict(published.procedures if published else {}) | dict(own)
+    procedures |= {code: each.procedure for code, each in merged.items()}
     outcome = await publish(session, procedures.values(), now=now)
-    outcome.own = sorted(published.procedures.keys() & own.keys()) if published else []
+    _note_merged(outcome, merged)
     outcome.report = import_report(published.entries) if published else None
     _record(session, "seed", begun, outcome, now=now)
     return outcome
+
+
+def _merge_own(file: PublishedFile, own: Mapping[str, Procedure]) -> dict[str, MergedProcedure]:
+    published = file.procedures
+    return {
+        code: merge_procedures(own[code], published[code])
+        for code in sorted(published.keys() & own.keys())
+    }
+
+
+def _note_merged(outcome: Outcome, merged: Mapping[str, MergedProcedure]) -> None:
+    outcome.own = list(merged)
+    outcome.added = {code: list(each.added) for code, each in merged.items() if each.added}
+    outcome.overruled = {
+        code: list(each.overrules) for code, each in merged.items() if each.overrules
+    }
 
 
 def _record(

@@ -19,7 +19,9 @@ from dossier_service.seed import seed
 from dossier_service.settings import Settings
 from dossier_service.store import catalogue as store
 from dossier_service.store.catalogue import ProcedureShelf
-from dossier_service.use_cases.catalogue import begin, publish, read_file
+from dossier_service.use_cases.catalogue import begin, import_file, publish, read_file
+from shared.deadlines import Term, Unit
+from shared.events.codes import Channel
 from tests.dossier_service.conftest import PERSON_KEY
 from tests.dossier_service.desk import BIRTH, PROCEDURES, SEAL, Desk, at, instant
 from tests.event_keys import key_text
@@ -145,6 +147,28 @@ async def test_own_entry_wins_over_the_published_one(
         assert await begin(session, own_procedures(), published, now=NOW) is None
 
 
+async def test_published_channels_are_added_to_the_own_entry(
+    own_desk: Desk, file: Callable[..., Path]
+) -> None:
+    by_post = {"channel": "Dịch vụ bưu chính", "text": "2 Ngày làm việc5,000 VNĐGửi bưu điện"}
+    at_desk = {"channel": "Trực tiếp", "text": "3 Ngày làm việcMiễn phí"}
+    published = read_file(
+        file(line(BIRTH, channels=[at_desk, by_post], conditions_text="Có giấy chứng sinh"))
+    )
+    assert not own_procedures()[BIRTH].accepts(Channel.POST)
+    async with own_desk.sessions.begin() as session:
+        outcome = await import_file(session, published, own_procedures(), now=NOW)
+    assert outcome.added == {BIRTH: ["channel 3", "conditions_text"]}
+    assert "term of channel 1" in outcome.overruled[BIRTH]
+    shown = await own_desk.call(f"GET {PROCEDURES}/{{code}}", f"{PROCEDURES}/{BIRTH}")
+    procedure = Procedure.model_validate(shown.json()["procedure"])
+    assert procedure.term(Channel.POST) == Term(2, Unit.WORKING_DAY)
+    assert procedure.term(Channel.DESK) == Term(1, Unit.WORKING_DAY, same_day=True)
+    assert [fee.amount_vnd for fee in procedure.fees_due(Channel.POST)] == [5_000]
+    assert procedure.papers == own_procedures()[BIRTH].papers
+    assert procedure.conditions_text == "Có giấy chứng sinh"
+
+
 def run_import(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "dossier_service.import_catalogue", *arguments],
@@ -174,10 +198,10 @@ def test_import_tells_what_came_of_every_line(
     assert "2 refused" in done.stdout
     assert "line 2 (no code)" in done.stdout
     assert "line 3 (1.555555): the same code as in line 1" in done.stdout
-    assert "1 new, 0 changed, 0 unchanged" in done.stdout
-    assert f"left as the own entry has them: {BIRTH}" in done.stdout
+    assert "1 new, 0 changed, 1 unchanged" in done.stdout
+    assert f"own entry {BIRTH}: added nothing; overruled name, requires_result, " in done.stdout
     again = json.loads(run_import(own_settings, str(path), "--json").stdout)
-    assert (again["new"], again["changed"], again["unchanged"]) == (0, 0, 1)
+    assert (again["new"], again["changed"], again["unchanged"]) == (0, 0, 2)
     assert again["own"] == [BIRTH]
     assert len(again["report"]["refused"]) == 2
 
@@ -192,7 +216,7 @@ def test_all_that_was_published_is_imported_or_named(
     first = json.loads(run_import(own_settings, str(PUBLISHED), "--json").stdout)
     assert first["report"]["read"] == read
     assert first["report"]["imported"] + len(first["report"]["refused"]) == read
-    counted = first["new"] + first["changed"] + first["unchanged"] + len(first["own"])
+    counted = first["new"] + first["changed"] + first["unchanged"]
     assert counted == first["report"]["imported"]
     again = json.loads(run_import(own_settings, str(path), "--json").stdout)
     assert (again["new"], again["changed"]) == (0, 0)

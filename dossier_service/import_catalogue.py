@@ -2,20 +2,22 @@
 
 One JSON object a line, plain or gzipped, as the national portal publishes them. A procedure whose
 content is new becomes a version; every line is counted, and what was refused is named with the
-reason. Exit code 1 where lines were refused.
+reason. Exit code 1 where lines were refused. With `--check` the command compares its reading with
+the text of the file, needs no database, and exits with 1 where they differ unexplained.
 """
 
 import asyncio
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from pydantic import ValidationError
 
 from dossier_service.catalogue import own_procedures
-from dossier_service.catalogue.published import PublishedFileTooLargeError
+from dossier_service.catalogue.checking import check_published
+from dossier_service.catalogue.published import PublishedFileTooLargeError, read_lines
 from dossier_service.settings import Settings
 from dossier_service.use_cases.catalogue import Outcome, PublishedFile, import_file, read_file
 from shared.database import open_database
@@ -24,8 +26,11 @@ from shared.database import open_database
 def main(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
+    check: Annotated[bool, typer.Option("--check", help="compare, and publish nothing")] = False,
 ) -> None:
-    """Publish the procedures of a file, and say what came of each."""
+    """Publish the procedures of a file and report on each, or check the reading of the file."""
+    if check:
+        _check(file, as_json=as_json)
     try:
         settings = Settings.read()
     except ValidationError as error:
@@ -38,6 +43,15 @@ def main(
     typer.echo(outcome.model_dump_json(indent=2) if as_json else str(outcome))
     if outcome.report and outcome.report.refused:
         raise typer.Exit(1)
+
+
+def _check(file: Path, *, as_json: bool) -> NoReturn:
+    try:
+        report = check_published(read_lines(file))
+    except PublishedFileTooLargeError as error:
+        sys.exit(f"this file is no catalogue: {error}")
+    typer.echo(report.model_dump_json(indent=2) if as_json else str(report))
+    raise typer.Exit(1 if report.unexplained else 0)
 
 
 async def _import(settings: Settings, file: PublishedFile) -> Outcome:

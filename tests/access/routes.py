@@ -158,7 +158,7 @@ OPEN_AT_THE_GATEWAY = frozenset(
     {
         "GET /",
         "GET /docs",
-        "GET /docs/files",
+        "GET /docs/files/{name}",
         "GET /openapi.json",
         "GET /gateway/v1/openapi.json",
         "GET /.well-known/right-keys.json",

@@ -1,6 +1,6 @@
 """The terms of a procedure differ by case, and the officer names the case."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ from dossier_service.catalogue.procedure import Procedure
 from dossier_service.store import catalogue as store
 from dossier_service.use_cases.catalogue import publish
 from tests.dossier_service.desk import SEAL, Desk, at, instant, wish
+from tests.dossier_service.test_recalculation import announced, due_of, recalculate
 
 NOW = datetime(2026, 11, 16, 2, tzinfo=UTC)
 # Three cases at the desk and online, as 1.014241 has them; working days.
@@ -112,3 +113,16 @@ async def test_case_named_after_the_reception_is_refused(case_desk: Desk) -> Non
     assert late.status_code == 409
     assert late.json()["type"] == "/problems/term-case-refused"
     assert is_due((await case_desk.read(received["code"])).json(), "TH01")
+
+
+async def test_due_date_computed_again_follows_the_case(
+    case_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case_desk.now = at("12-29 09:00")
+    dossier = await case_desk.file(procedure=SEAL, term_case="TH03")
+    # Wednesday 30, Thursday 31 December, Monday 4 January.
+    assert instant(dossier["due_at"]) == datetime.fromisoformat("2027-01-04T09:00:00+07:00")
+    with announced(monkeypatch, closed={date(2027, 1, 4): "a decision"}):
+        assert await recalculate(case_desk) == 1
+        moved = datetime.fromisoformat("2027-01-05T09:00:00+07:00")
+        assert await due_of(case_desk, dossier["code"]) == (moved, False)

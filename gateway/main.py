@@ -23,6 +23,7 @@ from opentelemetry.trace import get_tracer
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.admission import Admission
+from gateway.answer_headers import AnswerHeaders
 from gateway.connections import ConnectionLimit
 from gateway.feed import RightsFeed
 from gateway.forwarding import Forwarder, Upstream, open_session
@@ -166,7 +167,7 @@ async def _opened(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
             tracer=get_tracer(settings.name) if settings.tracing_endpoint else None,
         )
         limit = ConnectionLimit(settings.port, most_connections(), is_exempt=neighbours.is_trusted)
-        app.state.entrance = limit.around(app.state.forwarder)
+        app.state.entrance = AnswerHeaders(limit.around(app.state.forwarder))
         with limit.watching():
             async with _beside(ledger.write(), feed.follow()):
                 yield

@@ -10,10 +10,10 @@ from httpx import AsyncClient, HTTPError
 from pydantic import TypeAdapter
 
 from gateway.admission import DOSSIER_PATH, LONGEST
-from gateway.published import Page
 from gateway.upstreams import OPERATIONS, Operation, Service
 from shared.events.codes import DossierCode
 from shared.openapi import PROBLEM
+from shared.published import Page
 from shared.single_flight import SingleFlight
 
 Document = dict[str, Any]

@@ -2,22 +2,22 @@
 
 from typing import Any
 
-from fastapi import Request
+from fastapi import Request, Response
 
+from gateway.answer_headers import PUBLIC_SECONDS
+from shared.published import Page
 from shared.reading import Router
 
 router = Router(prefix="/.well-known", tags=["keys"])
 
 
-@router.get("/right-keys.json")
-async def right_keys(request: Request) -> dict[str, Any]:
+@router.get("/right-keys.json", response_model=dict[str, Any])
+async def right_keys(request: Request) -> Response:
     """JWKS of the keys that sign rights (`X-Right`)."""
-    keys: dict[str, Any] = request.app.state.right_keys
-    return keys
+    return Page.of_json(request.app.state.right_keys, seconds=PUBLIC_SECONDS).respond(request)
 
 
-@router.get("/ledger-keys.json")
-async def ledger_keys(request: Request) -> dict[str, Any]:
+@router.get("/ledger-keys.json", response_model=dict[str, Any])
+async def ledger_keys(request: Request) -> Response:
     """JWKS of the keys that seal the access ledger; `pem` is the same key as openssl reads it."""
-    keys: dict[str, Any] = request.app.state.ledger_key_set
-    return keys
+    return Page.of_json(request.app.state.ledger_key_set, seconds=PUBLIC_SECONDS).respond(request)

@@ -22,6 +22,7 @@ from identity_service.settings import Settings
 from identity_service.use_cases.tokens import ByAssertion, BySecret, TokenDesk, give_token
 from shared.database import Session
 from shared.problems import traced_body
+from shared.published import Page
 from shared.reading import Router
 
 router = Router(tags=["tokens"])
@@ -30,7 +31,6 @@ FORM = "application/x-www-form-urlencoded"
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 NOT_STORED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 MOST_FIELDS, MOST_BYTES = 20, 16_384
-PUBLISHED = {"Cache-Control": f"public, max-age={JWKS_SECONDS}"}
 
 
 def _described(*required: str) -> dict[str, object]:
@@ -93,19 +93,18 @@ async def give(request: Request, response: Response, session: Session) -> TokenO
     return answer
 
 
-@router.get("/.well-known/jwks.json")
-async def key_set(request: Request, response: Response) -> dict[str, list[dict[str, str]]]:
+@router.get("/.well-known/jwks.json", response_model=dict[str, list[dict[str, str]]])
+async def key_set(request: Request) -> Response:
     desk: TokenDesk = request.app.state.token_desk
-    response.headers.update(PUBLISHED)
-    return {"keys": await desk.keys.published()}
+    keys = {"keys": await desk.keys.published()}
+    return Page.of_json(keys, seconds=JWKS_SECONDS).respond(request)
 
 
-@router.get("/.well-known/oauth-authorization-server")
-async def metadata(request: Request, response: Response) -> dict[str, str | list[str]]:
+@router.get("/.well-known/oauth-authorization-server", response_model=dict[str, str | list[str]])
+async def metadata(request: Request) -> Response:
     """RFC 8414."""
     settings: Settings = request.app.state.settings
-    response.headers.update(PUBLISHED)
-    return {
+    about = {
         "issuer": settings.issuer,
         "token_endpoint": f"{settings.issuer}/oauth/token",
         "jwks_uri": f"{settings.issuer}/.well-known/jwks.json",
@@ -118,6 +117,7 @@ async def metadata(request: Request, response: Response) -> dict[str, str | list
         ],
         "token_endpoint_auth_signing_alg_values_supported": ["ES256", "EdDSA", "PS256", "RS256"],
     }
+    return Page.of_json(about, seconds=JWKS_SECONDS).respond(request)
 
 
 def _form(content_type: str, body: bytes) -> Mapping[str, str]:

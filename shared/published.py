@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from http import HTTPStatus
 
+import orjson
 from fastapi import Request, Response
 
 _GZIP = "gzip"
@@ -26,13 +27,18 @@ class Page:
         tag = f'W/"{sha256(body).hexdigest()[:32]}"'
         return cls(body, gzip.compress(body, mtime=0), media_type, tag, headers or {})
 
+    @classmethod
+    def of_json(cls, content: object, *, seconds: int) -> "Page":
+        """Return the page of `content`, which a cache may keep for `seconds`."""
+        kept = {"Cache-Control": f"public, max-age={seconds}"}
+        return cls.of(orjson.dumps(content), "application/json", kept)
+
     def respond(self, request: Request) -> Response:
         headers = {
+            "Cache-Control": "no-cache",
             **self.headers,
             "ETag": self.tag,
-            "Cache-Control": "no-cache",
             "Vary": "Accept-Encoding",
-            "X-Content-Type-Options": "nosniff",
         }
         if _is_known(self.tag, request.headers.getlist("if-none-match")):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)

@@ -1,0 +1,69 @@
+"""The headers that every answer of this gateway bears, set in one place (RFC 9110, RFC 9111)."""
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.forwarding.headers import Header, Headers
+from gateway.upstreams import OPERATIONS
+
+PUBLIC_SECONDS = 60
+_NO_STORE = (b"cache-control", b"no-store")
+_BRIEFLY = (b"cache-control", b"public, max-age=%d" % PUBLIC_SECONDS)
+_EVERY: tuple[Header, ...] = (
+    # Without it the server in front names itself.
+    (b"server", b"lien-thong"),
+    (b"x-content-type-options", b"nosniff"),
+)
+_SET_HERE = frozenset(name for name, _ in _EVERY)
+_READS = frozenset(("GET", "HEAD"))
+# Documents that are the same for everybody. The state of this minute (health) is none of them.
+_OWN = (
+    "/",
+    "/docs",
+    "/openapi.json",
+    "/.well-known/right-keys.json",
+    "/.well-known/ledger-keys.json",
+)
+_SERVED = tuple(o.template for o in OPERATIONS.values() if o.public and o.method == "GET")
+_PUBLIC_PATHS = frozenset(path.encode() for path in (*_OWN, *_SERVED))
+_PUBLIC_FOLDER = b"/docs/files/"
+_FIRST_ERROR = 400
+
+
+class AnswerHeaders:
+    """An ASGI layer; no answer leaves the gateway by another way.
+
+    Caches may keep public documents for a while, and nothing else: an answer out of a cache is a
+    look at personal data, or at a right that has ended, that no record names.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        public = is_public(scope)
+
+        async def send_complete(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                kept = public and message["status"] < _FIRST_ERROR
+                message = {**message, "headers": complete(message["headers"], public=kept)}
+            await send(message)
+
+        await self._app(scope, receive, send_complete)
+
+
+def is_public(scope: Scope) -> bool:
+    path = scope["raw_path"]
+    known = path in _PUBLIC_PATHS or path.startswith(_PUBLIC_FOLDER)
+    return known and scope["method"] in _READS
+
+
+def complete(headers: Headers, *, public: bool) -> list[Header]:
+    """Return `headers`, whose names are in lower case, with those of every answer."""
+    told = [each for each in headers if each[0] not in _SET_HERE]
+    if not public:
+        told = [each for each in told if each[0] != b"cache-control"]
+        told.append(_NO_STORE)
+    elif not any(name == b"cache-control" for name, _ in told):
+        told.append(_BRIEFLY)
+    told.extend(_EVERY)
+    return told

@@ -1,16 +1,24 @@
-"""Two writers cannot overwrite each other: `ETag` out, `If-Match` in (RFC 9110 §13.1.1)."""
+"""Conditional requests (RFC 9110 §13): two writers cannot overwrite each other, and nobody is sent
+what it has already."""
 
 import re
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Self
 
-from fastapi import Depends, Header, Response
+from fastapi import Depends, Header, Request, Response
 from pydantic import WithJsonSchema
+from starlette.datastructures import Headers
 
-from shared.problems import ChangedMeanwhile, Problem
+from shared.problems import ChangedMeanwhile, Problem, respond
 
-# One strong tag, which is all that this comparison knows (RFC 9110 §13.1.1).
-ETAG = re.compile(r'"([0-9]{1,18})"')
+_TAG = r'(?:W/)?"[!#-~]*"'
+# A list may have empty elements (RFC 9110 §5.6.1.2).
+TAGS = re.compile(rf"\*|[ \t,]*{_TAG}(?:[ \t]*,[ \t,]*{_TAG})*[ \t,]*")
+_EACH = re.compile(_TAG)
+# Of an answer that is not sent again: what keeps it fresh, and what the gateway records of it.
+_KEPT = frozenset(("cache-control", "etag", "vary", "x-subject", "x-fields", "x-dossier"))
+_NAMED = frozenset(("x-subject", "x-fields", "x-dossier"))
 
 
 class PreconditionRequired(Problem):
@@ -21,36 +29,91 @@ class PreconditionRequired(Problem):
 
 class PreconditionUnreadable(Problem):
     status = HTTPStatus.BAD_REQUEST
-    title = "If-Match does not hold an ETag of this service"
+    title = "If-Match or If-None-Match holds no ETag"
     type = "/problems/precondition-unreadable"
+    advice = 'Send the ETag of what was read, as "7", with the quotation marks; or *.'
+
+
+@dataclass(frozen=True)
+class Condition:
+    """The tags of If-Match and of If-None-Match, None where the header is absent."""
+
+    match: frozenset[str] | None = None
+    none_match: frozenset[str] | None = None
+
+    @classmethod
+    def of(cls, headers: Headers) -> Self:
+        """Raise PreconditionUnreadable."""
+        return cls(_read_tags(headers, "if-match"), _read_tags(headers, "if-none-match"))
+
+    def is_met(self, tag: str) -> bool:
+        """Compare strongly, sign by sign: a weak tag and "01" are no version 1 (§13.1.1)."""
+        return self.match is None or "*" in self.match or tag in self.match
+
+    def is_known(self, tag: str) -> bool:
+        """Compare weakly: the caller has what the tag names (§13.1.2)."""
+        if self.none_match is None:
+            return False
+        opaque = {each.removeprefix("W/") for each in self.none_match}
+        return "*" in opaque or tag.removeprefix("W/") in opaque
+
+
+def _read_tags(headers: Headers, name: str) -> frozenset[str] | None:
+    lines = headers.getlist(name)
+    if not lines:
+        return None
+    text = ", ".join(lines)
+    if not TAGS.fullmatch(text):
+        raise PreconditionUnreadable
+    return frozenset(("*",) if text == "*" else _EACH.findall(text))
 
 
 # Optional to FastAPI, which would call its absence a wrong shape; required by what it describes.
 _IfMatch = Annotated[
     str | None,
-    WithJsonSchema({"type": "string", "pattern": f"^{ETAG.pattern}$", "examples": ['"7"']}),
+    WithJsonSchema({"type": "string", "pattern": f"^({TAGS.pattern})$", "examples": ['"7"']}),
     Header(description="the ETag of what was read"),
 ]
 
 
-async def _expected_version(if_match: _IfMatch = None) -> int:
+async def _condition(request: Request, if_match: _IfMatch = None) -> Condition:
     if if_match is None:
         raise PreconditionRequired("Read it first, and send its ETag as If-Match.")
-    if not (match := ETAG.fullmatch(if_match)):
-        raise PreconditionUnreadable(
-            'Send the one ETag of what was read, as "7", with the quotation marks.'
-        )
-    return int(match[1])
+    return Condition.of(request.headers)
 
 
-ExpectedVersion = Annotated[int, Depends(_expected_version)]
+ExpectedVersion = Annotated[Condition, Depends(_condition)]
 
 
-def require_version(actual: int, expected: int) -> None:
-    if actual != expected:
+def require_version(actual: int, expected: Condition) -> None:
+    """Raise ChangedMeanwhile where the condition does not hold for the `actual` version."""
+    tag = etag(actual)
+    if not expected.is_met(tag) or expected.is_known(tag):
         raise ChangedMeanwhile(
             "Read it again and repeat the change with its new ETag.", version=actual
         )
+
+
+def answer_condition(request: Request, response: Response) -> Response:
+    """Return what a GET answers under its condition, in the order of RFC 9110 §13.2.2.
+
+    304 and 412 name the person whose data was looked at, as the whole answer does.
+    """
+    tag = response.headers.get("etag")
+    if tag is None or request.method != "GET" or response.status_code != HTTPStatus.OK:
+        return response
+    condition = Condition.of(request.headers)
+    if not condition.is_met(tag):
+        refused = respond(ChangedMeanwhile("Read it again: this is not its version any more."))
+        refused.headers.update(_some(response, _NAMED))
+        return refused
+    if condition.is_known(tag):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=_some(response, _KEPT))
+    return response
+
+
+def _some(response: Response, names: frozenset[str]) -> dict[str, str]:
+    return {name: value for name, value in response.headers.items() if name in names}
 
 
 def etag(version: int) -> str:

@@ -4,10 +4,11 @@ import gzip
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from http import HTTPStatus
 
 import orjson
 from fastapi import Request, Response
+
+from shared.preconditions import answer_condition
 
 _GZIP = "gzip"
 
@@ -40,18 +41,11 @@ class Page:
             "ETag": self.tag,
             "Vary": "Accept-Encoding",
         }
-        if _is_known(self.tag, request.headers.getlist("if-none-match")):
-            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+        body = self.body
         if _takes_gzip(request.headers.getlist("accept-encoding")):
-            headers["Content-Encoding"] = _GZIP
-            return Response(self.packed, headers=headers, media_type=self.media_type)
-        return Response(self.body, headers=headers, media_type=self.media_type)
-
-
-def _is_known(tag: str, lines: list[str]) -> bool:
-    """Compare weakly (RFC 9110 §13.1.2)."""
-    named = [each.strip() for each in ",".join(lines).split(",")]
-    return "*" in named or tag.removeprefix("W/") in {each.removeprefix("W/") for each in named}
+            headers["Content-Encoding"], body = _GZIP, self.packed
+        whole = Response(body, headers=headers, media_type=self.media_type)
+        return answer_condition(request, whole)
 
 
 def _takes_gzip(lines: list[str]) -> bool:

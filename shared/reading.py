@@ -18,6 +18,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter
 
 from shared.large_bodies import LargeRequest, large_bodies_of, large_size
+from shared.preconditions import answer_condition
 from shared.problems import Invalid, Problem
 from shared.shapes import Shape
 from shared.strict_json import read_json
@@ -78,7 +79,8 @@ class StrictRoute(APIRoute):
                 bodies = large_bodies_of(request.app)
                 async with bodies.room_for(size):
                     return await handle(LargeRequest(request, bodies, shape))
-            return await handle(_Request(request.scope, request.receive))
+            answer = await handle(_Request(request.scope, request.receive))
+            return answer_condition(request, answer)
 
         return strictly
 

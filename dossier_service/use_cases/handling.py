@@ -36,7 +36,7 @@ from shared.auth import CallContext
 from shared.deadlines import extended, reception_due_at
 from shared.events import DossierMoved, DossierProgressed, FeePaid, ResultIssued
 from shared.events.codes import ENDED, DossierStatus
-from shared.preconditions import require_version
+from shared.preconditions import Condition, require_version
 from shared.statuses import is_final, needs_reason, permitted
 
 
@@ -46,7 +46,7 @@ async def move_dossier(
     wish: MoveDossier,
     *,
     caller: CallContext,
-    expected: int,
+    expected: Condition,
     shelf: ProcedureShelf,
     now: datetime,
 ) -> Dossier:
@@ -78,7 +78,7 @@ async def note_progress(
     wish: NoteProgress,
     *,
     caller: CallContext,
-    expected: int,
+    expected: Condition,
     now: datetime,
 ) -> Dossier:
     dossier = await _read_to_change(session, code, caller, expected)
@@ -99,7 +99,7 @@ async def pay_fee(
     wish: PayFee,
     *,
     caller: CallContext,
-    expected: int,
+    expected: Condition,
     now: datetime,
 ) -> Dossier:
     """Each of the dossier's agencies may take the money; the same payment again has no effect."""
@@ -131,7 +131,7 @@ async def issue_result(
     wish: IssueResult,
     *,
     caller: CallContext,
-    expected: int,
+    expected: Condition,
     shelf: ProcedureShelf,
     now: datetime,
 ) -> Dossier:
@@ -168,7 +168,11 @@ def _leave_step(session: AsyncSession, step: dict[str, Any]) -> None:
 
 
 async def _read_to_change(
-    session: AsyncSession, code: str, caller: CallContext, expected: int, to: int | None = None
+    session: AsyncSession,
+    code: str,
+    caller: CallContext,
+    expected: Condition,
+    to: int | None = None,
 ) -> Dossier:
     """What ends with the decision, and its result, is for who decides; all else as it stands."""
     dossier = await read_dossier(session, code, caller)

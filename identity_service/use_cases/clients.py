@@ -26,7 +26,7 @@ from identity_service.use_cases.approvals import (
 from identity_service.use_cases.operators import require_operator, require_operator_left
 from shared.auth import CallContext
 from shared.outbox import emit
-from shared.preconditions import require_version
+from shared.preconditions import Condition, require_version
 
 
 async def read_client(session: AsyncSession, caller: CallContext, client_id: str) -> Client:
@@ -96,7 +96,7 @@ async def remove_key(
 
 
 async def deactivate_client(
-    session: AsyncSession, consent: Consent, client_id: str, *, expected_version: int
+    session: AsyncSession, consent: Consent, client_id: str, *, expected_version: Condition
 ) -> Client | ClientProposal:
     """It gets no token any more; the gateway refuses those it has as soon as it hears of it."""
     client = await _lock_client(session, consent, client_id)
@@ -115,7 +115,7 @@ async def deactivate_client(
 
 
 async def reactivate_client(
-    session: AsyncSession, caller: CallContext, client_id: str, *, expected_version: int
+    session: AsyncSession, caller: CallContext, client_id: str, *, expected_version: Condition
 ) -> Client:
     """Undo a deactivation: the client signs on with the keys, and has the rights, of before."""
     client = await read_client(session, caller, client_id)

@@ -31,7 +31,7 @@ from identity_service.use_cases.limits import (
 from identity_service.use_cases.operators import is_operator, require_operator_left
 from shared.auth import CallContext
 from shared.outbox import emit
-from shared.preconditions import require_version
+from shared.preconditions import Condition, require_version
 
 
 async def read_grant(session: AsyncSession, caller: CallContext, grant_id: UUID) -> Grant:
@@ -75,7 +75,7 @@ async def give_grant(session: AsyncSession, caller: CallContext, new: GrantIn) -
 
 
 async def revoke_grant(
-    session: AsyncSession, caller: CallContext, grant_id: UUID, *, expected_version: int
+    session: AsyncSession, caller: CallContext, grant_id: UUID, *, expected_version: Condition
 ) -> Grant:
     await store.lock_client_acts(session)
     grant = await read_grant(session, caller, grant_id)

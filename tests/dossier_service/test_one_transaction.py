@@ -9,6 +9,7 @@ from dossier_service.use_cases.filing import FilingRules, file_dossier
 from dossier_service.use_cases.handling import move_dossier
 from shared.auth import CallContext, Right
 from shared.events.codes import DOSSIER_CODE_LAYOUTS
+from shared.preconditions import Condition, etag
 from tests.dossier_service.desk import Desk, at, wish
 
 RULES = FilingRules(layout=DOSSIER_CODE_LAYOUTS["short"], person_key=b"key of a test")
@@ -51,7 +52,7 @@ async def move(desk: Desk, session: AsyncSession, code: str, version: int, to: i
         code,
         MoveDossier(to=to, reason=reason),
         caller=CALLER,
-        expected=version,
+        expected=Condition(match=frozenset((etag(version),))),
         shelf=desk.app.state.shelf,
         now=desk.now,
     )

@@ -20,6 +20,8 @@ from tests.dossier_service.desk import (
 )
 from tests.statements import statements
 
+ONE_READ = f"GET {ONE}"
+
 
 async def codes(desk: Desk, **asked: Any) -> list[str]:
     right = asked.pop("right", None)
@@ -39,6 +41,17 @@ async def test_dossier_is_read_with_its_applicant_and_papers(desk: Desk) -> None
     assert {name: found[name] for name in filed} == filed
     assert answer.headers["X-Subject"] == person_hash(NUMBER, PERSON_KEY.encode())
     assert answer.headers["X-Fields"] == "kind,name,personal_number,birth_date,summary,documents"
+
+
+async def test_dossier_that_is_known_is_not_sent_again_and_is_still_a_look(desk: Desk) -> None:
+    code = (await desk.file())["code"]
+    for known in ('"1"', 'W/"1"', "*", '"0", "1"'):
+        answer = await desk.call(ONE_READ, f"{DOSSIERS}/{code}", headers={"If-None-Match": known})
+        assert (answer.status_code, answer.content, answer.headers["ETag"]) == (304, b"", '"1"')
+        assert answer.headers["X-Subject"] == person_hash(NUMBER, PERSON_KEY.encode())
+    other = await desk.call(ONE_READ, f"{DOSSIERS}/{code}", headers={"If-Match": '"01"'})
+    assert (other.status_code, other.json()["type"]) == (412, "/problems/changed-meanwhile")
+    assert other.headers["X-Subject"] == person_hash(NUMBER, PERSON_KEY.encode())
 
 
 async def test_right_with_fields_gives_these_only(desk: Desk) -> None:

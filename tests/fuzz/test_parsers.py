@@ -1,6 +1,7 @@
 """Whatever is written, a parser reads it or refuses it as it says; what it takes is canonical."""
 
 import json
+import re
 from base64 import urlsafe_b64encode
 from datetime import date
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # has no types
 from pydantic import TypeAdapter, ValidationError
+from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from gateway.admission import LONGEST, _told
@@ -38,8 +40,7 @@ from shared.events.codes import (
 )
 from shared.folding import fold_accented, fold_bare
 from shared.pagination import CursorUnreadable, PageQuery, read_cursor, write_cursor
-from shared.preconditions import ETAG, PreconditionRequired, PreconditionUnreadable
-from shared.preconditions import _expected_version as expected_version
+from shared.preconditions import TAGS, Condition, PreconditionUnreadable
 from shared.reading import IsoDay, IsoInstant
 from shared.strict_json import read_json
 from sync_service.periods import parse_period
@@ -175,13 +176,17 @@ def test_cursor_of_another_list_fits_or_is_refused(content: Any, kinds: list[Any
 
 
 @given(text=NEARLY | st.lists(st.integers(0, 99).map('"{}"'.format)).map(", ".join))
-async def test_precondition_is_one_strong_tag(text: str) -> None:
+def test_precondition_is_met_by_the_very_tag_that_it_names(text: str) -> None:
     try:
-        version = await expected_version(text)
-    except (PreconditionUnreadable, PreconditionRequired):
-        assert not ETAG.fullmatch(text)
-    else:
-        assert text.strip('"').lstrip("0") == str(version or "")
+        sent = text.encode(errors="surrogatepass")
+        condition = Condition.of(Headers(raw=[(b"if-match", sent), (b"if-none-match", sent)]))
+    except PreconditionUnreadable:
+        assert not TAGS.fullmatch(text)
+        return
+    met = [n for n in range(100) if condition.is_met(f'"{n}"')]
+    named = re.findall(r'(?:^|[ \t,])"(0|[1-9][0-9]?)"', text)
+    assert met == (list(range(100)) if text == "*" else sorted({int(each) for each in named}))
+    assert all(condition.is_known(f'"{n}"') for n in met)
 
 
 @given(text=NEARLY)

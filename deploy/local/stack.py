@@ -80,6 +80,8 @@ class Stack:
             "CATALOGUE_FILE": os.environ.get("CATALOGUE_FILE") or _catalogue(),
             "DATABASE_URL": service_url(self.admin_url, service),
             "KAFKA_SERVERS": self.servers,
+            # Its metadata names what answers here.
+            "ISSUER": os.environ.get("ISSUER") or self.url(SERVICES["gateway"]),
             "HOST": HOST,
             "PORT": str(self.port(service)),
             "WORKER_PORT": str(self.worker_port(service)),

@@ -102,14 +102,16 @@ async def key_set(request: Request) -> Response:
 
 @router.get("/.well-known/oauth-authorization-server", response_model=dict[str, str | list[str]])
 async def metadata(request: Request) -> Response:
-    """RFC 8414."""
+    """RFC 8414; the issuer is the address at which callers reach the gateway."""
     settings: Settings = request.app.state.settings
     about = {
         "issuer": settings.issuer,
         "token_endpoint": f"{settings.issuer}/oauth/token",
         "jwks_uri": f"{settings.issuer}/.well-known/jwks.json",
         "grant_types_supported": ["client_credentials"],
-        "response_types_supported": [],
+        # Required, and never empty; nothing is given out by an authorization endpoint, as there is
+        # none.
+        "response_types_supported": ["none"],
         "token_endpoint_auth_methods_supported": [
             "private_key_jwt",
             "client_secret_basic",

@@ -1,0 +1,23 @@
+"""The metadata of an installation names the address at which it is asked."""
+
+from pathlib import Path
+
+import pytest
+
+from deploy.local.stack import ROOT, read_stack
+from deploy.services import SERVICES
+
+
+def test_issuer_of_the_local_stack_is_its_gateway(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ISSUER", raising=False)
+    stack = read_stack({"RUN_DIR": str(tmp_path), "GATEWAY_PORT": "18000"})
+    issuers = {stack.service_environment(each)["ISSUER"] for each in SERVICES.values()}
+    assert issuers == {"http://127.0.0.1:18000"}
+
+
+def test_issuer_of_compose_is_the_address_that_it_publishes() -> None:
+    text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    assert "ISSUER: ${ISSUER:-http://127.0.0.1:8000}" in text
+    assert "127.0.0.1:${GATEWAY_PORT:-8000}:8000" in text

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.forwarding import Admit, Exchange, Ledger, Wait
 from gateway.forwarding.bodies import RequestBody
 from gateway.forwarding.call import Call, turn_away
-from gateway.forwarding.headers import inward, trace_of
+from gateway.forwarding.headers import REQUEST_ID, Trace, inward, misdirected, trace_of
 from gateway.limits import Quotas
 from gateway.neighbours import Neighbours
 from gateway.problems import BodyTooSlow, QuotaSpent
@@ -18,6 +18,7 @@ from shared.call_mac import NO_BODY, ProvedCall
 from shared.problems import Problem
 
 METRICS = "/metrics"
+_TRACEPARENT = b"traceparent"
 
 
 class NotPublic(Problem):
@@ -46,12 +47,13 @@ class OwnOperations:
             case Match() as match:
                 call = Call(match, trace_of(scope), ledger=self._ledger, send=send)
                 await call.carry(self._serve(call, scope, receive), scope, receive)
-            case _ if problem := self._over_quota(scope):
+            case _ if problem := self._over_quota(scope) or misdirected(scope):
                 await turn_away(problem, scope, receive, send)
             case _ if self._hides(scope):
                 await turn_away(NotPublic(), scope, receive, send)
             case _:
-                await self._routes(scope, receive, send)
+                trace = trace_of(scope)
+                await self._routes(traced(scope, trace), receive, named(send, trace))
 
     def _over_quota(self, scope: Scope) -> Problem | None:
         """Count what anybody may ask, found or not, by address."""
@@ -89,6 +91,24 @@ class OwnOperations:
 def _proved(exchange: Exchange) -> ProvedCall:
     """What nobody outside this process can say."""
     return ProvedCall(exchange.client, exchange.agency, NO_BODY, b"")
+
+
+def traced(scope: Scope, trace: Trace) -> Scope:
+    """Return `scope` with the trace that the routes go on with."""
+    kept = [each for each in scope["headers"] if each[0] != _TRACEPARENT]
+    return {**scope, "headers": [*kept, (_TRACEPARENT, trace.traceparent.encode())]}
+
+
+def named(send: Send, trace: Trace) -> Send:
+    """Return a `send` that names the request in its answer."""
+
+    async def send_named(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            own = (REQUEST_ID, trace.request_id.encode())
+            message = {**message, "headers": [*message["headers"], own]}
+        await send(message)
+
+    return send_named
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from http import HTTPStatus
+from types import MappingProxyType
 
 from shared.auth import NotAllowed
 from shared.problems import RETRY_AFTER, Problem
@@ -22,6 +23,14 @@ class RequestMalformed(Problem):
     status = HTTPStatus.BAD_REQUEST
     title = "The request cannot be passed on as it stands"
     type = "/problems/request-malformed"
+
+
+class CodingNotUnderstood(Problem):
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    title = "The body is in a content coding that is not taken"
+    type = "/problems/coding-not-understood"
+    headers = MappingProxyType({"Accept-Encoding": "identity"})
+    advice = "Send the body as it is, without Content-Encoding."
 
 
 class PurposeMissing(Problem):

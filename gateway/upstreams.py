@@ -193,6 +193,9 @@ def _tree() -> _Node:
             if segment.startswith("{"):
                 names.append(segment.strip("{}"))
         node.operations[operation.method] = (operation, tuple(names))
+        if operation.public and operation.method == "GET":
+            # The same without a body (RFC 9110 §9.3.2). To look at personal data is a GET alone.
+            node.operations["HEAD"] = (operation, tuple(names))
     return root
 
 

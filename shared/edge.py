@@ -28,6 +28,9 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if scope["method"] == "HEAD":
+            # RFC 9110 §9.3.2; FastAPI's routes know it not.
+            scope, send = {**scope, "method": "GET"}, without_body(send)
         start_trace(Headers(scope=scope).get("traceparent"))
         started, status = time.perf_counter(), 0
 
@@ -51,6 +54,17 @@ class Edge:
             REQUEST_SECONDS.labels(method, route_template(scope), status).observe(
                 time.perf_counter() - started
             )
+
+
+def without_body(send: Send) -> Send:
+    """Return a `send` that passes on the head of an answer and nothing of its body."""
+
+    async def send_head(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        await send(message)
+
+    return send_head
 
 
 def route_template(scope: Scope) -> str:

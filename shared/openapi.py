@@ -45,6 +45,7 @@ _MEANINGS: Mapping[HTTPStatus, str] = MappingProxyType(
         HTTPStatus.NOT_FOUND: "It does not exist, or lies outside the right",
         HTTPStatus.CONFLICT: "What is there does not allow this now",
         HTTPStatus.PRECONDITION_FAILED: "Somebody changed it since it was read",
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is of another type, or in a content coding",
         HTTPStatus.UNPROCESSABLE_ENTITY: "It is not of the expected shape, or cannot be met",
         HTTPStatus.PRECONDITION_REQUIRED: "If-Match is missing",
         HTTPStatus.TOO_MANY_REQUESTS: "The quota is spent",
@@ -100,6 +101,8 @@ def _met(method: str, operation: Described) -> Iterator[HTTPStatus]:
         yield HTTPStatus.CONFLICT
     if ("header", "if-match") in parameters:
         yield from (HTTPStatus.PRECONDITION_FAILED, HTTPStatus.PRECONDITION_REQUIRED)
+    if "requestBody" in operation:
+        yield HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     if "422" in operation["responses"]:
         yield HTTPStatus.UNPROCESSABLE_ENTITY
 

@@ -20,7 +20,7 @@ from shared.validation_messages import RefusedBody, list_faults
 
 log = structlog.get_logger()
 
-_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+_METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 RETRY_AFTER = MappingProxyType({"Retry-After": "2"})
 
 
@@ -64,6 +64,14 @@ class Invalid(Problem):
     title = "The request does not have the expected shape"
     type = "/problems/invalid-request"
     advice = "Each of `errors` says where it is wrong, and how."
+
+
+class MediaTypeNotTaken(Problem):
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    title = "The body is not of a type that is taken here"
+    type = "/problems/media-type-not-taken"
+    headers = MappingProxyType({"Accept": "application/json"})
+    advice = "Send the body with the header Content-Type: application/json."
 
 
 class ProblemResponse(JSONResponse):
@@ -119,7 +127,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> ProblemResponse:
         if isinstance(error.body, bytes):
-            return respond(Invalid("Send the body with the header Content-Type: application/json."))
+            return respond(MediaTypeNotTaken())
         path = request.scope["route"].path
         shape = Shape.of_request(request.app.openapi(), path, request.method)
         found = error.errors()
@@ -149,4 +157,5 @@ def _allowed(request: Request) -> list[str]:
         routes: Sequence[BaseRoute] = request.app.router.routes
         return any(route.matches(asked)[0] is Match.FULL for route in routes)
 
-    return [method for method in _METHODS if is_known(method)]
+    known = [method for method in _METHODS if is_known(method)]
+    return sorted([*known, "HEAD"]) if "GET" in known else known

@@ -32,6 +32,8 @@ _IN_ONE_PIECE = 64 * KIB
 # Who takes nothing of its answer for that long is gone: it would hold a slot for ever.
 _TAKEN_WITHIN_S = 30.0
 
+_NOT_MODIFIED = HTTPStatus.NOT_MODIFIED
+
 UNRECORDED = Counter(
     "ledger_refusals_unrecorded_total", "Refusals of callers who were told so within the minute"
 )
@@ -73,8 +75,7 @@ class Call:
 
     async def _tell(self, problem: Problem, scope: Scope, receive: Receive) -> None:
         response = respond(problem)
-        response.headers["x-request-id"] = self.trace.request_id
-        response.raw_headers.extend(self._receipt)
+        response.raw_headers.extend((*self.trace.headers(), *self._receipt))
         await response(scope, receive, self._send)
 
     def opening_limit(self, answer: Connection) -> int:
@@ -108,8 +109,9 @@ class Call:
         exchange, told = self.exchange, outward(raw, self.trace.request_id)
         exchange.subjects, exchange.fields = told.subjects or (), told.fields
         exchange.dossier = told.dossier or exchange.dossier
-        success = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
-        if self.operation.personal and success and told.subjects is None:
+        # 304 tells as much as the answer that the caller already has.
+        look = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES or status == _NOT_MODIFIED
+        if self.operation.personal and look and told.subjects is None:
             raise SubjectNotNamed(self.operation.service)
         exchange.end(status, Outcome.of(status))
         return told.outer
@@ -209,7 +211,7 @@ async def turn_away(problem: Problem, scope: Scope, receive: Receive, send: Send
     """Answers what is no operation at all: with its ids and its metric, without a record."""
     trace = trace_of(scope)
     response = respond(problem)
-    response.headers["x-request-id"] = trace.request_id
+    response.raw_headers.extend(trace.headers())
     method = scope["method"] if scope["method"] in METHODS else OTHER_METHOD
     REQUEST_SECONDS.labels(method, UNMATCHED, problem.status.value).observe(0.0)
     await response(scope, receive, send)

@@ -18,7 +18,7 @@ from gateway.forwarding.bodies import (
 from gateway.forwarding.call import Call, turn_away
 from gateway.forwarding.connection import BrokenOffError, Connection, Payload
 from gateway.forwarding.exchange import Admit, Ledger
-from gateway.forwarding.headers import Headers, inward, trace_of
+from gateway.forwarding.headers import Headers, inward, misdirected, trace_of
 from gateway.forwarding.patience import Wait
 from gateway.forwarding.session import Session
 from gateway.forwarding.upstream import Upstream
@@ -30,6 +30,7 @@ from gateway.problems import (
     UpstreamTimedOut,
 )
 from gateway.upstreams import Match, MethodNotAllowed, NotFound, Operation, Service, find
+from shared.edge import without_body
 from shared.telemetry import trace_headers
 
 _QUERY = re.compile(rb"[\x21\x22\x24-\x7e]*")
@@ -55,13 +56,16 @@ class Forwarder:
         if scope["type"] != "http":
             await self._own(scope, receive, send)
             return
+        if scope["method"] == "HEAD":
+            send = without_body(send)
         match find(scope["method"], scope["raw_path"].decode("latin-1")):
             case Match(Operation(service=Service.GATEWAY)):
                 await self._own(scope, receive, send)
             case Match() as match:
                 await self.forward(match, scope, receive, send)
             case MethodNotAllowed(allowed):
-                await turn_away(MethodRefused(allowed), scope, receive, send)
+                problem = misdirected(scope) or MethodRefused(allowed)
+                await turn_away(problem, scope, receive, send)
             case NotFound():
                 await self._own(scope, receive, send)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from starlette.types import Scope
 
-from gateway.problems import RequestMalformed
+from gateway.problems import CodingNotUnderstood, RequestMalformed
 from shared.events.codes import CodeError, parse_dossier_code
 from shared.personal_numbers import holds_personal_number
 from shared.telemetry import start_trace
@@ -29,6 +29,7 @@ _HOP_BY_HOP = frozenset(
 # or what it frames anew.
 _NOT_FROM_OUTSIDE = _HOP_BY_HOP | {
     b"authorization",  # a caller's token is good at this gateway, for whoever holds it
+    b"content-encoding",
     b"content-length",
     b"cookie",
     b"expect",
@@ -68,13 +69,25 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _PERSON_HASH = re.compile(rb"[0-9a-f]{64}")
 _NOBODY = b"-"
 
+REQUEST_ID, TRACE_ID = b"x-request-id", b"x-trace-id"
+
 Header = tuple[bytes, bytes]
 Headers = Sequence[Header]
 
 
 class Trace(NamedTuple):
+    """`request_id` is the caller's to choose, `trace_id` the trace's of which the call is part."""
+
     request_id: str
     traceparent: str
+
+    @property
+    def trace_id(self) -> str:
+        return self.traceparent.split("-")[1]
+
+    def headers(self) -> tuple[Header, Header]:
+        """Return both ids, as an answer bears them."""
+        return (REQUEST_ID, self.request_id.encode()), (TRACE_ID, self.trace_id.encode())
 
 
 class Answer(NamedTuple):
@@ -111,16 +124,18 @@ def trace_of(scope: Scope) -> Trace:
 
 
 def inward(scope: Scope, trace: Trace, added: Sequence[tuple[str, str]]) -> list[Header]:
-    """The headers for the service behind; raises RequestMalformed."""
+    """The headers for the service behind; raises RequestMalformed, CodingNotUnderstood."""
     raw: Headers = scope["headers"]
     _require_readable(raw)
-    _require_one_reading(raw, scope["http_version"])
+    _require_one_host(raw, scope["http_version"])
+    _require_one_reading(raw)
     named = _named_in_connection(raw)
     headers = [each for each in raw if _may_enter(each[0]) and each[0] not in named]
     if scope.get("client"):
         headers.append((b"x-forwarded-for", scope["client"][0].encode()))
     headers += (
         (b"x-forwarded-proto", scope["scheme"].encode()),
+        (b"via", b"%b lien-thong" % scope["http_version"].encode()),
         (b"x-request-id", trace.request_id.encode()),
         (b"traceparent", trace.traceparent.encode()),
     )
@@ -128,18 +143,32 @@ def inward(scope: Scope, trace: Trace, added: Sequence[tuple[str, str]]) -> list
     return headers
 
 
-def _require_one_reading(raw: Headers, version: str) -> None:
-    """Of where it goes, where it ends and what it is; else others may have taken the other."""
+def misdirected(scope: Scope) -> RequestMalformed | None:
+    """Return the problem of a request whose Host nobody can read in one way."""
+    try:
+        _require_one_host(scope["headers"], scope["http_version"])
+    except RequestMalformed as problem:
+        return problem
+    return None
+
+
+def _require_one_host(raw: Headers, version: str) -> None:
     hosts = [value for name, value in raw if name == b"host"]
     # The server adds an empty one where there is none, as HTTP/1.0 allows.
     if len(hosts) != 1 or not (_HOST.fullmatch(hosts[0]) or (version != "1.1" and not hosts[0])):
         raise RequestMalformed("Send one Host, a name or an address.")
+
+
+def _require_one_reading(raw: Headers) -> None:
+    """Refuse two framings or two meanings: an intermediary might act on the other copy."""
     codings = [value.lower() for name, value in raw if name == b"transfer-encoding"]
     if codings and codings != [b"chunked"]:
         raise RequestMalformed("Send no other Transfer-Encoding than chunked, and that once.")
     once = [name for name, _ in raw if name in _ONCE]
     if len(once) != len(set(once)):
         raise RequestMalformed("Send Content-Type, Idempotency-Key and If-Match once each.")
+    if any(coding.lower() != b"identity" for coding in _parts(raw, b"content-encoding")):
+        raise CodingNotUnderstood
 
 
 def outward(raw: Headers, request_id: str) -> Answer:

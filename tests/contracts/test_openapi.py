@@ -55,13 +55,13 @@ def test_every_error_is_described_as_a_problem(operation: dict[str, Any]) -> Non
 
 
 ERRORS = {
-    "POST /identity/v1/verifications": {"422"},
-    "POST /identity/v1/agencies": {"409", "422"},
+    "POST /identity/v1/verifications": {"415", "422"},
+    "POST /identity/v1/agencies": {"409", "415", "422"},
     "GET /identity/v1/grants/{grant_id}": {"404", "422"},
     "GET /dossier/v1/dossiers": {"422"},
     "GET /dossier/v1/dossiers/{code}": {"404", "422"},
-    "POST /dossier/v1/dossiers/{code}/transitions": {"404", "409", "412", "422", "428"},
-    "POST /sync/v1/dossiers": {"422"},
+    "POST /dossier/v1/dossiers/{code}/transitions": {"404", "409", "412", "415", "422", "428"},
+    "POST /sync/v1/dossiers": {"415", "422"},
     "GET /sync/v1/indicators": set(),
     "DELETE /sync/v1/dead-letters/{letter_id}": {"404", "409", "422"},
     "GET /ledger/v1/records/{record_id}": {"404", "422"},

@@ -82,3 +82,16 @@ def assert_in_every_answer(answer: httpx.Response) -> None:
 async def test_no_answer_names_its_software_or_is_guessed_at(gate: Gate, path: str) -> None:
     for method in ("GET", "POST", "PUT"):
         assert_in_every_answer(await gate.http.request(method, path))
+
+
+@pytest.mark.parametrize("path", [*DOCUMENTS, *OF_THE_MOMENT, *map(path_of, OPERATIONS.values())])
+async def test_every_answer_names_the_callers_request_and_its_trace(gate: Gate, path: str) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    own = {"X-Request-Id": "request-17", "traceparent": f"00-{trace}-b7ad6b7169203331-01"}
+    for method in ("GET", "PUT"):
+        answer = await gate.http.request(method, path, headers=own)
+        assert answer.headers.get_list("X-Request-Id") == ["request-17"]
+        # The stand-in for the services behind sets none.
+        assert set(answer.headers.get_list("X-Trace-Id")) <= {trace}
+        if answer.status_code >= 400:
+            assert answer.headers["X-Trace-Id"] == answer.json()["trace_id"] == trace

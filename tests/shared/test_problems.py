@@ -197,13 +197,14 @@ async def test_http_exception_keeps_its_headers(client: httpx.AsyncClient) -> No
 
 async def test_refused_method_is_told_all_that_the_path_knows(client: httpx.AsyncClient) -> None:
     answer = await client.put("/people")
-    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, POST")
-    assert answer.json()["detail"] == "Use one of: GET, POST."
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD, POST")
+    assert answer.json()["detail"] == "Use one of: GET, HEAD, POST."
 
 
 async def test_body_that_is_no_json_is_told_what_to_send(client: httpx.AsyncClient) -> None:
     answer = await client.post("/people", data={"number": NUMBER})
-    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid-request")
+    assert (answer.status_code, answer.json()["type"]) == (415, "/problems/media-type-not-taken")
+    assert answer.headers["Accept"] == "application/json"
     assert "Content-Type: application/json" in answer.json()["detail"]
 
 

@@ -25,7 +25,9 @@ _CODE = re.compile(
 )
 # Random ids of programs: some hold nine digits in a row by chance.
 _RANDOM_ID = re.compile(
-    r"(?=.*[a-f])(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})", re.IGNORECASE
+    r"(?<![0-9A-Za-z])(?=[0-9a-f-]*[a-f])"
+    r"(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?![0-9A-Za-z])",
+    re.IGNORECASE,
 )
 
 
@@ -36,9 +38,9 @@ def holds_personal_number(text: str) -> bool:
     procedures and agencies do not count, nor do the random ids of programs (UUIDs, 32 hex digits).
     """
     # Nearly every text has too few digits, which is found out soonest.
-    if sum(map(str.isdecimal, text)) < MIN_LENGTH or _RANDOM_ID.fullmatch(text):
+    if sum(map(str.isdecimal, text)) < MIN_LENGTH:
         return False
-    plain = _CODE.sub("x", _with_ascii_digits(text))
+    plain = _CODE.sub("x", _RANDOM_ID.sub("x", _with_ascii_digits(text)))
     return any(map(_is_number, _RUN.finditer(plain)))
 
 

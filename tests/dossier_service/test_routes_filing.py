@@ -211,7 +211,7 @@ UNFIT = {
     "fee nobody published": ({"fees": ["LP-X"]}, "fee-unknown"),
     "submitted tomorrow": ({"submitted_at": "2026-11-17T09:00:00+07:00"}, "time-unlikely"),
     "submitted long ago": ({"submitted_at": "2020-01-01T00:00:00+07:00"}, "time-unlikely"),
-    "submitted before all": ({"submitted_at": "0001-01-01T00:00:00+14:00"}, "time-unlikely"),
+    "submitted before all": ({"submitted_at": "0001-01-01T00:00:00+14:00"}, "invalid-request"),
 }
 
 

@@ -221,7 +221,13 @@ async def test_stopped_dossier_that_goes_on_has_not_ended(desk: Desk) -> None:
     assert (await desk.move(await desk.file(), 8, 4))["finished_at"] is None
 
 
-@pytest.mark.parametrize("to", [0, 11, -1, 79090000001])
+@pytest.mark.parametrize("to", [-1, 100, 79090000001])
+async def test_number_that_can_be_no_status_is_refused_unrepeated(desk: Desk, to: int) -> None:
+    answer = await desk.try_change(await desk.file(channel=2), "transitions", {"to": to})
+    assert (answer.status_code, answer.json()["errors"][0]["at"]) == (422, "body.to")
+
+
+@pytest.mark.parametrize("to", [0, 11, 99])
 async def test_status_that_is_none_is_refused_with_what_may_follow(desk: Desk, to: int) -> None:
     answer = await desk.try_change(await desk.file(channel=2), "transitions", {"to": to})
     assert (answer.status_code, answer.json()["permitted"]) == (409, [2, 3, 5, 6, 7])

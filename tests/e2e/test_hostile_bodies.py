@@ -106,7 +106,7 @@ def _sent(http: httpx.Client, path: str, body: bytes, *, pushed: bool) -> str | 
     # Of a push that waits for the memory of others, 503 says when to come again.
     expected |= {200, 503} if pushed else set()
     # RFC 7517 lets a key have members that nobody knows; they are not kept.
-    expected |= {201, 409} if path.endswith("/keys") else set()
+    expected |= {201, 202, 409} if path.endswith("/keys") else set()
     if answer.status_code not in expected:
         return f"answered {answer.status_code}"
     faults = answer.json().get("errors", ())

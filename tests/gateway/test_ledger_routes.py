@@ -140,7 +140,8 @@ async def test_pages_show_each_record_once(gate: Gate, auditor: str) -> None:
     seen: list[str] = []
     after: str | None = None
     while True:
-        page = await read(gate, auditor, client=client, limit=2, after=after)
+        later = {"after": after} if after else {}
+        page = await read(gate, auditor, client=client, limit=2, **later)
         seen += [record["id"] for record in page["items"]]
         if (after := page["next"]) is None:
             break

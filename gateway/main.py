@@ -169,8 +169,9 @@ async def _opened(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
         limit = ConnectionLimit(settings.port, most_connections(), is_exempt=neighbours.is_trusted)
         app.state.entrance = AnswerHeaders(limit.around(app.state.forwarder))
         with limit.watching():
-            async with _beside(ledger.write(), feed.follow()):
+            async with _beside(ledger.write(), ledger.sum_up(), feed.follow()):
                 yield
+                await app.state.forwarder.drain()
                 await ledger.drain()
 
 

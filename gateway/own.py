@@ -7,8 +7,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.forwarding import Admit, Exchange, Ledger, Wait
 from gateway.forwarding.bodies import RequestBody
-from gateway.forwarding.call import Call, turn_away
+from gateway.forwarding.call import Call
 from gateway.forwarding.headers import REQUEST_ID, Trace, inward, misdirected, trace_of
+from gateway.forwarding.turning_away import turn_away
 from gateway.limits import Quotas
 from gateway.neighbours import Neighbours
 from gateway.problems import BodyTooSlow, QuotaSpent
@@ -80,12 +81,18 @@ class OwnOperations:
         except TimeoutError:
             raise BodyTooSlow(call.operation.timeout_s) from None
         call.exchange.request_sha256 = body.sha256
+        if call.operation.recorded:
+            body.listen()
+            call.has_caller_left = body.has_caller_left
         held = HeldAnswer(payload)
         # The routes have their own edge, which counts what comes so far.
         call.measured = True
         inner = {**scope, "headers": headers, PROVED_CALL: _proved(call.exchange)}
-        await self._routes(inner, held.give, held.take)
-        await call.answer(held.status, held.headers, held.body, None)
+        try:
+            await self._routes(inner, held.give, held.take)
+            await call.answer(held.status, held.headers, held.body, None)
+        finally:
+            body.close()
 
 
 def _proved(exchange: Exchange) -> ProvedCall:

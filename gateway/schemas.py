@@ -39,7 +39,8 @@ class RecordOut(BaseModel):
 
     The caller alone can open a commitment, with the salt of its receipt. `completes` is the id of
     the record whose answer was too long to be held back. Where the right names fields, the members
-    that it does not name are left out; what is always there is required.
+    that it does not name are left out; what is always there is required. Calls without a client are
+    summed by the minute: `calls` is how many came from `source`, the keyed hash of an address.
     """
 
     id: str
@@ -63,6 +64,8 @@ class RecordOut(BaseModel):
     duration_ms: int | None = None
     request_id: str | None = None
     completes: str | None = None
+    calls: int | None = None
+    source: str | None = None
 
     @classmethod
     def of(

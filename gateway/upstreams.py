@@ -63,6 +63,11 @@ class Operation:
         """Its record is durable before it is answered: personal data, or an act on rights."""
         return self.personal or (self.quota_class is QuotaClass.ADMIN and self.method != "GET")
 
+    @cached_property
+    def takes_effect(self) -> bool:
+        """Whether a call changes something; a verification only reads."""
+        return self.method != "GET" and self.quota_class is not QuotaClass.VERIFICATION
+
     @property
     def idempotent(self) -> bool:
         return self.method in {"GET", "DELETE"}

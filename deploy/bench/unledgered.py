@@ -26,6 +26,9 @@ class NoWriter(LedgerWriter):
     async def record(self, _: Exchange) -> bytes:
         return b"head=::, signature=::"
 
+    def announce(self, exchange: Exchange) -> None:
+        pass
+
     def note(self, exchange: Exchange) -> None:
         pass
 

@@ -2,11 +2,11 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
-from starlette.types import Receive, Scope
+from starlette.types import Message, Receive, Scope
 
 from gateway.forwarding.connection import Connection, Payload
 from gateway.forwarding.headers import find_header
@@ -27,6 +27,8 @@ _PENDING = 32 * MIB
 _SLOWEST_PER_S, _WINDOW_S = 16 * KIB, 2.0
 # A call that ends sooner is not worth a task that watches for the caller's hanging up.
 _WATCH_AFTER_S = 0.25
+# Within this a late answer is still taken, and completes the record.
+LATE_S = 30.0
 
 
 _memory = Shares(_PENDING)
@@ -53,6 +55,9 @@ class RequestBody:
         self._finished = asyncio.Event()
         # When the caller had sent all, by the clock of the loop.
         self.finished_at = 0.0
+        # The next thing to be heard of the caller after its body, and whether it has hung up.
+        self._next: asyncio.Future[Message] | None = None
+        self._left: asyncio.Event | None = None
         # Why passing on ended early; who sends to the service sees only that it did.
         self.failure: Problem | CallerGone | None = None
         self._announced = _announced_length(scope)
@@ -98,11 +103,41 @@ class RequestBody:
     async def whole(self) -> bytes:
         return b"".join([piece async for piece in self._pieces()])
 
+    def listen(self) -> None:
+        """Hear from now on of the caller's hanging up; before the whole body came, do nothing."""
+        if self.finished and self._left is None:
+            self._left = asyncio.Event()
+            self._hear()
+
+    def _hear(self) -> None:
+        # The server's own future where it gives one: no task is made. It may take one callback.
+        self._next = asyncio.ensure_future(self._receive())
+        self._next.add_done_callback(self._heard)
+
+    def _heard(self, message: "asyncio.Future[Message]") -> None:
+        if message.cancelled() or message.exception() or self._left is None:
+            return
+        if message.result()["type"] == "http.disconnect":
+            self._left.set()
+        else:
+            # A request without a body begins with an empty one all the same.
+            self._hear()
+
+    def has_caller_left(self) -> bool:
+        """Return whether the caller has hung up since `listen`."""
+        return self._left is not None and self._left.is_set()
+
     async def caller_gone(self) -> None:
         """Returns when the caller has hung up."""
         await self._finished.wait()
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+        self.listen()
+        assert self._left
+        await self._left.wait()
+
+    def close(self) -> None:
+        """Hear no more of the caller."""
+        if self._next and not self._next.done():
+            self._next.cancel()
 
     async def _pieces(self, opening: bytes = b"") -> AsyncIterator[bytes]:
         if opening:
@@ -135,11 +170,14 @@ class RequestBody:
 
 
 class WhileCallerWaits(Wait):
-    """Cancels what runs inside when the caller hangs up; then raises CallerGone."""
+    """Cancels what runs inside when the caller hangs up; then raises CallerGone.
 
-    def __init__(self, body: RequestBody) -> None:
+    Where `outlives` returns true, what runs inside goes on without the caller.
+    """
+
+    def __init__(self, body: RequestBody, outlives: Callable[[], bool]) -> None:
         super().__init__(_WATCH_AFTER_S)
-        self._body = body
+        self._body, self._outlives = body, outlives
         self._watcher: asyncio.Task[None] | None = None
 
     def __exit__(
@@ -160,23 +198,31 @@ class WhileCallerWaits(Wait):
 
     async def _end_when_gone(self) -> None:
         await self._body.caller_gone()
-        self.end()
+        if not self._outlives():
+            self.end()
 
 
 class WhileServiceWorks(Wait):
-    """Gives the caller `seconds` for its body, and from its end the service as many to answer."""
+    """Gives the caller `seconds` for its body, and from its end the service as many to answer.
 
-    def __init__(self, seconds: float, body: RequestBody) -> None:
+    Where `outlives` returns true, a service that is late is waited for `LATE_S` more.
+    """
+
+    def __init__(self, seconds: float, body: RequestBody, outlives: Callable[[], bool]) -> None:
         super().__init__(seconds if body.finished else min(seconds, _WINDOW_S))
         self._whole_s, self._body, self._seen = seconds, body, body.size
         self._since = asyncio.get_running_loop().time()
+        self._outlives, self.is_late = outlives, False
 
     def due(self) -> None:
         body, now = self._body, asyncio.get_running_loop().time()
         left = max(self._since, body.finished_at) + self._whole_s - now
         came, self._seen = body.size - self._seen, body.size
         slow = body.awaited and came < _SLOWEST_PER_S * _WINDOW_S
-        if left <= 0 or slow:
+        if left <= 0 and body.finished and not self.is_late and self._outlives():
+            self.is_late = True
+            self.go_on(LATE_S)
+        elif left <= 0 or slow:
             self.end()
         else:
             self.go_on(left if body.finished else min(left, _WINDOW_S))

@@ -1,7 +1,8 @@
 """How one call ends: its record first where it touches personal data or rights, then its answer."""
 
+import asyncio
 import hashlib
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import cache
 from http import HTTPStatus
@@ -14,12 +15,11 @@ from starlette.types import Receive, Scope, Send
 from gateway.forwarding.bodies import BodyBrokeOff, CallerGone
 from gateway.forwarding.connection import BrokenOffError, Connection
 from gateway.forwarding.exchange import CALLER_GONE, Exchange, Ledger, Outcome
-from gateway.forwarding.headers import Header, Headers, Trace, outward, trace_of
+from gateway.forwarding.headers import Header, Headers, Trace, outward
 from gateway.forwarding.patience import Wait
 from gateway.forwarding.receipt import RECEIPT_HEADER, receipt
 from gateway.problems import QuotaSpent, RequestMalformed, SubjectNotNamed
 from gateway.upstreams import KIB, MIB, Match
-from shared.edge import METHODS, OTHER_METHOD, UNMATCHED
 from shared.problems import Problem, problem_for, respond
 from shared.telemetry import REQUEST_SECONDS
 
@@ -45,38 +45,83 @@ def _seconds(method: str, template: str, status: int) -> Histogram:
 
 
 class Call:
-    """`measured` is set where somebody else counts the call: its metric is one of one place."""
+    """`measured` is set where somebody else counts the call: its metric is one of one place.
+
+    From the moment the service is asked until its answer is known the outcome is unknown, and a
+    change is put on record as such while the service works. The call may end for its caller before
+    that: it is then *given up*, and what the service answers later completes the record.
+    """
 
     def __init__(self, match: Match, trace: Trace, *, ledger: Ledger, send: Send) -> None:
         self.operation = match.operation
         self.parameters: Mapping[str, str] = match.parameters
         self.trace = trace
         self.exchange = Exchange(match.operation, trace.request_id)
-        self.begun = self.measured = False
+        self.begun = self.measured = self.given_up = False
+        self.has_caller_left: Callable[[], bool] = lambda: False
         self._ledger, self._send = ledger, send
-        self._recorded = False
+        self._asked = self._answered = self._recorded = self._unrecorded = False
         self._receipt: tuple[Header, ...] = ()
         self._completion: str | None = None
+        self._giving_up: asyncio.Task[None] | None = None
 
     async def carry(self, work: Awaitable[None], scope: Scope, receive: Receive) -> None:
         """Awaits `work`, which answers; what it raises becomes the answer and the record."""
+        self._scope, self._receive = scope, receive
         try:
             await work
         except CallerGone as gone:
             await self.abandon()
             if isinstance(gone, BodyBrokeOff):
                 problem = RequestMalformed("Send the whole body, as its length or its chunks say.")
-                await self._tell(problem, scope, receive)
+                await self._tell(problem)
+        except asyncio.CancelledError:
+            self._lose()
+            raise
         except Exception as error:
             # The one broad catch of a call of the table, in place of `shared.edge`.
             if self.begun:
                 raise
-            await self._tell(await self.refuse(problem_for(error)), scope, receive)
+            if self.given_up:
+                problem_for(error)  # is logged; the caller was answered, or is gone
+            else:
+                await self._tell(await self.refuse(problem_for(error)))
+        finally:
+            if self._giving_up:
+                await self._giving_up
 
-    async def _tell(self, problem: Problem, scope: Scope, receive: Receive) -> None:
+    async def _tell(self, problem: Problem) -> None:
         response = respond(problem)
         response.raw_headers.extend((*self.trace.headers(), *self._receipt))
-        await response(scope, receive, self._send)
+        await response(self._scope, self._receive, self._send)
+
+    def announce(self, request_sha256: str | None) -> None:
+        """Note that the service is asked, and hand the record of a change to the ledger.
+
+        The ledger writes it while the service works, so it costs the caller no time.
+        """
+        self.exchange.request_sha256 = request_sha256
+        if self.operation.recorded and self.operation.takes_effect:
+            self.exchange.outcome = Outcome.UNKNOWN
+            self._ledger.announce(self._next_record())
+        self._asked = True
+
+    def was_not_asked(self) -> None:
+        """Take back that the service was asked: it never had the whole request."""
+        self._asked = False
+
+    @property
+    def can_be_given_up(self) -> bool:
+        return self.operation.recorded and self._asked and not (self.begun or self.given_up)
+
+    def give_up(self, problem: Problem | None) -> None:
+        """Answer with `problem` in place of the service's answer; None: the caller has left."""
+        self.given_up = True
+        ending = self.abandon() if problem is None else self._refuse_late(problem)
+        self._giving_up = asyncio.create_task(ending)
+
+    async def _refuse_late(self, problem: Problem) -> None:
+        await self._tell(await self.refuse(problem))
 
     def opening_limit(self, answer: Connection) -> int:
         """How many bytes to have before the answer begins; 0: it is a stream, begin at once."""
@@ -90,11 +135,18 @@ class Call:
     ) -> None:
         """`rest` is None where `opening` is the whole body."""
         outer = self._end(status, raw)
+        if self.given_up:
+            await self._complete_given_up(status)
+            return
+        if self.has_caller_left():
+            raise CallerGone
         digest = hashlib.sha256(opening) if self.operation.recorded else None
         completion = str(uuid4()) if digest and rest else None
         if digest and rest is None:
             self.exchange.response_sha256 = digest.hexdigest()
         await self._record(completion)
+        if self.has_caller_left():
+            raise CallerGone
         self.begun = True
         headers = [*outer, *self._receipt]
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
@@ -113,21 +165,28 @@ class Call:
         look = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES or status == _NOT_MODIFIED
         if self.operation.personal and look and told.subjects is None:
             raise SubjectNotNamed(self.operation.service)
-        exchange.end(status, Outcome.of(status))
+        self._answered = True
+        if not self.given_up:
+            exchange.end(status, Outcome.of(status))
         return told.outer
+
+    async def _complete_given_up(self, status: int) -> None:
+        self.exchange.outcome = Outcome.of_effect(status)
+        if self._giving_up:
+            await self._giving_up  # its record comes first
+        await self._record_or_log()
 
     async def refuse(self, problem: Problem) -> Problem:
         """What to answer: the problem, or that the refusal could not be recorded."""
-        failed = problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-        attempted = self._recorded
-        self.exchange.end(problem.status, Outcome.FAILED if failed else Outcome.REFUSED)
+        self.exchange.end(problem.status, self._outcome_of(problem))
         if isinstance(problem, QuotaSpent) and problem.repeated:
             # Or whoever is turned away could fill the ledger with it.
             self._measure()
             UNRECORDED.inc()
             return problem
         self._note()
-        if attempted:
+        if self._unrecorded:
+            await self._record_or_log()
             return problem
         try:
             await self._record()
@@ -135,17 +194,37 @@ class Call:
             return unrecorded
         return problem
 
+    def _outcome_of(self, problem: Problem) -> Outcome:
+        """Return how the service's part ended where the caller is told of a problem."""
+        if self._answered:
+            return self.exchange.outcome
+        if self._asked:
+            return Outcome.UNKNOWN
+        failed = problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        return Outcome.FAILED if failed else Outcome.REFUSED
+
     async def abandon(self) -> None:
-        """The caller hung up: what was done for nobody is still told."""
-        if self._recorded:
-            await self._complete(response_sha256=None, outcome=Outcome.FAILED)
-            return
-        self.exchange.end(CALLER_GONE, Outcome.FAILED)
-        self._note()
-        try:
-            await self._record()
-        except Problem:
-            log.exception("access_not_recorded", request_id=self.trace.request_id)
+        """Record that the caller hung up; what was answered after that was for nobody."""
+        self.exchange.response_sha256 = None
+        if self.begun and self.operation.recorded:
+            self.exchange.outcome = Outcome.FAILED
+        else:
+            self.exchange.end(CALLER_GONE, self._outcome_for_nobody())
+            self._note()
+        await self._record_or_log()
+
+    def _outcome_for_nobody(self) -> Outcome:
+        if self.begun:
+            return Outcome.FAILED
+        if self._answered:
+            return Outcome.of_effect(self.exchange.status)
+        return Outcome.UNKNOWN if self._asked else Outcome.FAILED
+
+    def _lose(self) -> None:
+        """Note an unknown outcome where this process ends before the service's answer."""
+        if self._asked and not (self._answered or self.given_up):
+            self.exchange.end(0, Outcome.UNKNOWN)
+            self._ledger.note(self._next_record())
 
     async def _stream(self, rest: Connection, digest: "hashlib._Hash | None") -> None:
         try:
@@ -158,10 +237,10 @@ class Call:
             # not a shorter answer.
             log.warning("upstream_broke_midway", operation=self.operation.name)
             self.exchange.outcome = Outcome.FAILED
-            await self._complete(response_sha256=None, outcome=Outcome.FAILED)
+            await self._record_or_log()
             return
-        whole = digest.hexdigest() if digest else None
-        await self._complete(response_sha256=whole, outcome=self.exchange.outcome)
+        self.exchange.response_sha256 = digest.hexdigest() if digest else None
+        await self._record_or_log()
         await self._send_piece(b"", more=False)
 
     async def _send_piece(self, piece: bytes, *, more: bool) -> None:
@@ -171,13 +250,38 @@ class Call:
         except TimeoutError:
             raise CallerGone from None
 
+    def _next_record(self) -> Exchange:
+        """Return the call as it is now: its first record, or one that completes the first."""
+        if not self._recorded:
+            self._recorded = True
+            return self.exchange
+        own_id = self._completion or str(uuid4())
+        self._completion = None
+        return replace(self.exchange, id=own_id, completes=self.exchange.id)
+
     async def _record(self, completion: str | None = None) -> None:
-        if self.operation.recorded:
-            self._recorded, self._completion = True, completion
-            exchange = self.exchange
-            seal = await self._ledger.record(exchange)
-            value = receipt(exchange.id, exchange.salt, seal, completion=completion)
+        """Return when the call is on record as it is now; `completion` is the id of one to come."""
+        if not self.operation.recorded:
+            return
+        record = self._next_record()
+        self._completion = completion
+        try:
+            seal = await self._ledger.record(record)
+        except Problem:
+            self._unrecorded = True
+            raise
+        if seal:
+            value = receipt(record.id, record.salt, seal, completion=completion)
             self._receipt = ((RECEIPT_HEADER, value),)
+
+    async def _record_or_log(self) -> None:
+        if self._unrecorded:
+            self._ledger.note(self._next_record())  # it is waited for no second time
+            return
+        try:
+            await self._record()
+        except Problem:
+            log.exception("access_not_recorded", request_id=self.trace.request_id)
 
     def _note(self) -> None:
         self._measure()
@@ -189,29 +293,3 @@ class Call:
             operation, exchange = self.operation, self.exchange
             taken = _seconds(operation.method, operation.template, exchange.status)
             taken.observe(exchange.duration_s)
-
-    async def _complete(self, *, response_sha256: str | None, outcome: Outcome) -> None:
-        if not self.operation.recorded:
-            return
-        rest = replace(
-            self.exchange,
-            id=self._completion or str(uuid4()),
-            completes=self.exchange.id,
-            response_sha256=response_sha256,
-        )
-        rest.end(rest.status, outcome)
-        try:
-            await self._ledger.record(rest)
-        except Problem:
-            # The access itself is on record; only the digest of the long answer is not.
-            log.exception("completion_not_recorded", request_id=self.trace.request_id)
-
-
-async def turn_away(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers what is no operation at all: with its ids and its metric, without a record."""
-    trace = trace_of(scope)
-    response = respond(problem)
-    response.raw_headers.extend(trace.headers())
-    method = scope["method"] if scope["method"] in METHODS else OTHER_METHOD
-    REQUEST_SECONDS.labels(method, UNMATCHED, problem.status.value).observe(0.0)
-    await response(scope, receive, send)

@@ -23,6 +23,15 @@ class Outcome(StrEnum):
     ALLOWED = "allowed"
     REFUSED = "refused"
     FAILED = "failed"
+    # The service was asked, and its answer is not known: a change may have been made.
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def of_effect(cls, status: int) -> "Outcome":
+        """Return what the service did where the caller did not get its answer."""
+        success = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
+        success |= status == HTTPStatus.NOT_MODIFIED
+        return cls.FAILED if cls.of(status) is cls.ALLOWED and not success else cls.of(status)
 
     @classmethod
     def of(cls, status: int) -> "Outcome":
@@ -37,8 +46,10 @@ class Exchange:
 
     Digests of the bodies are lower-case hex and stand only where the operation is recorded; they
     end with the call: the record holds commitments under `salt`, which the caller alone gets.
-    `subjects` are keyed hashes. `completes` is the `id` of the first record of the same call
-    (`request_id` is the caller's to choose, and to use again).
+    `address` is told where no client is proven. `subjects` are keyed hashes. `status` is the
+    caller's answer: 0 as long as there is none, 499 where the caller had left before. `outcome` is
+    what the service did. `completes` is the `id` of the first record of the same call (`request_id`
+    is the caller's to choose, and to use again).
     """
 
     operation: Operation
@@ -89,6 +100,9 @@ class Ledger(Protocol):
         Raises a Problem when it cannot be made so. A wait that is cancelled does not take the
         record back.
         """
+
+    def announce(self, exchange: Exchange) -> None:
+        """Make the record durable as soon as can be, and return before it is."""
 
     def note(self, exchange: Exchange) -> None:
         """Takes the record of a call that is not `recorded` and never waits."""

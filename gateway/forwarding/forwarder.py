@@ -1,8 +1,10 @@
 """The way of one call: find, admit, ask, record, answer."""
 
+import asyncio
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import NamedTuple
 
 from opentelemetry import propagate
@@ -15,18 +17,22 @@ from gateway.forwarding.bodies import (
     WhileServiceWorks,
     read_opening,
 )
-from gateway.forwarding.call import Call, turn_away
+from gateway.forwarding.call import Call
 from gateway.forwarding.connection import BrokenOffError, Connection, Payload
 from gateway.forwarding.exchange import Admit, Ledger
 from gateway.forwarding.headers import Headers, inward, misdirected, trace_of
+from gateway.forwarding.outliving import Outliving
 from gateway.forwarding.patience import Wait
 from gateway.forwarding.session import Session
+from gateway.forwarding.turning_away import turn_away
 from gateway.forwarding.upstream import Upstream
 from gateway.problems import (
     BodyTooSlow,
     MethodRefused,
     RequestMalformed,
+    UpstreamAway,
     UpstreamBroke,
+    UpstreamRefusesCalls,
     UpstreamTimedOut,
 )
 from gateway.upstreams import Match, MethodNotAllowed, NotFound, Operation, Service, find
@@ -51,6 +57,7 @@ class Forwarder:
     ) -> None:
         self._upstreams, self._session, self._tracer = upstreams, session, tracer
         self._admit, self._ledger, self._own = admit, ledger, own
+        self._outliving = Outliving()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -74,6 +81,10 @@ class Forwarder:
         with traced(call, self._tracer) if self._tracer else nullcontext():
             await call.carry(self._pass_on(call, scope, receive), scope, receive)
 
+    async def drain(self) -> None:
+        """Wait some seconds for what services still answer to calls that were given up."""
+        await self._outliving.drain()
+
     async def _pass_on(self, call: Call, scope: Scope, receive: Receive) -> None:
         added = await self._admit(call.exchange, scope, call.parameters)
         # Only now: who is not admitted is refused whatever else is wrong.
@@ -92,7 +103,9 @@ class Forwarder:
 
     async def _exchange(self, call: Call, request: "Request", payload: Payload) -> None:
         upstream, body = self._upstreams[call.operation.service], request.body
-        with upstream.slot(call.exchange.holder, whole=body.finished), WhileCallerWaits(body):
+        slot = upstream.slot(call.exchange.holder, whole=body.finished)
+        with slot, self._while_caller_waits(call, body):
+            call.announce(body.sha256)
             answer, opening = await self._ask(call, upstream, request, payload)
             try:
                 call.exchange.request_sha256 = body.sha256
@@ -102,33 +115,71 @@ class Forwarder:
             finally:
                 upstream.give_back(self._session, answer)
 
+    @contextmanager
+    def _while_caller_waits(self, call: Call, body: RequestBody) -> Iterator[None]:
+        """Hear of the caller's leaving; what it has asked for goes on without it."""
+        task = asyncio.current_task()
+        assert task
+        if call.operation.recorded:
+            body.listen()
+            call.has_caller_left = body.has_caller_left
+        try:
+            with WhileCallerWaits(body, partial(self._outliving.take, call, task)):
+                yield
+        finally:
+            body.close()
+            if call.given_up:
+                self._outliving.forget(call, task)
+
+    async def _send(
+        self, call: Call, upstream: Upstream, request: "Request", payload: Payload
+    ) -> Connection:
+        try:
+            return await upstream.ask(
+                self._session,
+                call.operation,
+                request.target,
+                request.headers,
+                payload,
+                call_id=call.exchange.id,
+            )
+        except UpstreamRefusesCalls:
+            call.was_not_asked()
+            raise
+        except UpstreamAway:
+            # What may be repeated may have been sent before, on a connection that had closed.
+            if not (call.operation.takes_effect and call.operation.idempotent):
+                call.was_not_asked()
+            raise
+
     async def _ask(
         self, call: Call, upstream: Upstream, request: "Request", payload: Payload
     ) -> tuple[Connection, bytes]:
         """The answer's head and first bytes; the service alone is judged by how that ends."""
-        operation, body = call.operation, request.body
+        operation, body, task = call.operation, request.body, asyncio.current_task()
+        assert task
+        late = partial(upstream.timed_out, operation)
+        outlives = partial(self._outliving.take, call, task, late)
         try:
-            with WhileServiceWorks(operation.timeout_s, body):
-                answer = await upstream.ask(
-                    self._session,
-                    operation,
-                    request.target,
-                    request.headers,
-                    payload,
-                    call_id=call.exchange.id,
-                )
+            with WhileServiceWorks(operation.timeout_s, body, outlives) as work:
+                answer = await self._send(call, upstream, request, payload)
                 opening = await _opening(upstream, answer, call.opening_limit(answer))
         except (TimeoutError, BrokenOffError) as error:
+            if call.given_up:
+                raise UpstreamBroke(operation.service) from error
             if body.failure:
+                call.was_not_asked()
                 raise body.failure from error
             if not isinstance(error, TimeoutError):
                 raise UpstreamBroke(operation.service) from error
             if not body.finished and body.awaited:
+                call.was_not_asked()
                 raise BodyTooSlow(operation.timeout_s) from error
             if not body.finished:  # the service takes nothing, perhaps because much came at once
                 raise UpstreamTimedOut(operation.service, seconds=operation.timeout_s) from error
             raise upstream.timed_out(operation) from error
-        upstream.answered()
+        if not work.is_late:
+            upstream.answered()
         return answer, opening
 
 

@@ -10,7 +10,7 @@ from gateway.forwarding.receipt import commitment
 
 # Records of the first form hold plain digests of the bodies. They stay as they were sealed, and
 # nobody is shown these members apart from the whole sealed text.
-_ABSENT = {"request_commitment": None, "response_commitment": None}
+_ABSENT = {"request_commitment": None, "response_commitment": None, "source": None, "calls": 1}
 _DROPPED = ("request_sha256", "response_sha256")
 
 
@@ -19,11 +19,14 @@ class AccessRecord(NamedTuple):
 
     The members stand in the order of their names, as in the canonical form. An answer too long to
     be held back has two records: the second `completes` the one of that id and alone has
-    `response_commitment`. `request_id` may be the caller's, who may use it again.
+    `response_commitment`. `request_id` may be the caller's, who may use it again. Calls without a
+    client are summed: `calls` is how many, `source` the keyed hash of their address, and `at` the
+    minute.
     """
 
     agency: str | None
     at: datetime
+    calls: int
     client: str | None
     completes: str | None
     dossier: str | None
@@ -35,9 +38,10 @@ class AccessRecord(NamedTuple):
     outcome: Outcome
     purpose: str | None
     request_commitment: str | None
-    request_id: str
+    request_id: str | None
     response_commitment: str | None
-    status: int
+    source: str | None
+    status: int | None
     subjects: tuple[str, ...]
 
     @classmethod
@@ -45,6 +49,7 @@ class AccessRecord(NamedTuple):
         return cls(
             agency=exchange.agency,
             at=exchange.started_at,
+            calls=1,
             client=exchange.client,
             completes=exchange.completes,
             dossier=exchange.dossier,
@@ -58,7 +63,8 @@ class AccessRecord(NamedTuple):
             request_commitment=commitment(exchange.salt, "request", exchange.request_sha256),
             request_id=exchange.request_id,
             response_commitment=commitment(exchange.salt, "response", exchange.response_sha256),
-            status=exchange.status,
+            source=None,
+            status=exchange.status or None,
             subjects=exchange.subjects,
         )
 

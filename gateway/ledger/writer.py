@@ -6,7 +6,8 @@ longer, seals it and writes it in one statement.
 Nothing that happened is ever dropped. So where records cannot be written, calls are turned away
 *before* anything happens: those that touch personal data or rights at once, all others when
 `MOST_PENDING` records wait in memory (a process that dies then loses no more than these notes).
-What is turned away at this door happened to nobody and is counted, not kept.
+Calls without a client are counted in memory and put on record as sums of a minute
+(`gateway.ledger.sums`); a process that dies loses the counts of that minute.
 """
 
 import asyncio
@@ -27,6 +28,7 @@ from gateway.forwarding.receipt import seal_members
 from gateway.ledger.chain import Backend, Chain, claim, connected, outcome
 from gateway.ledger.records import AccessRecord
 from gateway.ledger.seals import SealedBatch, seal
+from gateway.ledger.sums import AnonymousCalls
 from gateway.problems import LedgerAway
 from gateway.upstreams import Operation
 from shared.database import is_outage
@@ -41,6 +43,7 @@ MOST_IN_BATCH = 500
 MOST_PENDING = 50_000
 PATIENCE_SECONDS = 3.0
 RETRY_SECONDS = 0.2
+SUM_UP_SECONDS = 1.0
 DRAIN_SECONDS = 5.0
 
 RECORDS = Counter("ledger_records_total", "Access records made durable")
@@ -81,7 +84,7 @@ class LedgerWriter:
     """The ledger of the forwarder. `write` runs beside it as a task for as long as it is used."""
 
     def __init__(self, url: URL, key: Ed25519PrivateKey) -> None:
-        self._url, self._key = url, key
+        self._url, self._key, self._sums = url, key, AnonymousCalls(key)
         self._pending: deque[Entry] = deque()
         self._arrived, self._due = asyncio.Event(), asyncio.Event()
         self._doubt: Doubt | None = None
@@ -93,37 +96,55 @@ class LedgerWriter:
     def require_open(self, operation: Operation) -> None:
         """Raises LedgerAway where a call must not begin, because it could not be recorded."""
         if (operation.recorded and not self._open) or self._full:
+            TURNED_AWAY.inc()
             raise LedgerAway
 
     async def record(self, exchange: Exchange) -> bytes:
         """Return the seal for the receipt once the record is durable.
 
         Raises LedgerAway when that takes too long. The record is then still written later: the
-        call may have had its effect.
+        call may have had its effect. A call without a client is summed, and has no receipt.
         """
-        if not self._open and exchange.client is None:
-            TURNED_AWAY.inc()
-            raise LedgerAway
+        if exchange.client is None:
+            self.note(exchange)
+            return b""
         durable: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._add(exchange, durable)
+        self._add(AccessRecord.of(exchange), durable)
         try:
             with Wait(PATIENCE_SECONDS):
                 return await durable
         except TimeoutError:
             raise LedgerAway from None
 
+    def announce(self, exchange: Exchange) -> None:
+        self.note(exchange)
+        self._due.set()
+
     def note(self, exchange: Exchange) -> None:
-        if self._full and exchange.client is None:
-            TURNED_AWAY.inc()
-            return
-        self._add(exchange, None)
+        if exchange.client is None:
+            self._sums.add(exchange, datetime.now(UTC))
+        else:
+            self._add(AccessRecord.of(exchange), None)
 
     async def check_held(self) -> None:
         if not self._open:
             raise ChainNotHeldError
 
+    async def sum_up(self) -> None:
+        """For ever: put the sums of each minute that is over on record."""
+        while True:
+            await asyncio.sleep(SUM_UP_SECONDS)
+            for record in self._sums.take(datetime.now(UTC)):
+                self._add(record, None)
+
+    def add_all_sums(self) -> None:
+        """Put on record what was summed up to now."""
+        for record in self._sums.take_all():
+            self._add(record, None)
+
     async def drain(self) -> None:
         """Returns when all is written, or after some seconds."""
+        self.add_all_sums()
         self._due.set()
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
@@ -156,8 +177,7 @@ class LedgerWriter:
             log.error("ledger_away", error=type(error).__name__, records=len(self._pending))
         self._open = False
 
-    def _add(self, exchange: Exchange, durable: asyncio.Future[bytes] | None) -> None:
-        record = AccessRecord.of(exchange)
+    def _add(self, record: AccessRecord, durable: asyncio.Future[bytes] | None) -> None:
         self._pending.append(Entry(record, record.canonical(), durable))
         if durable or len(self._pending) >= MOST_IN_BATCH:
             self._due.set()

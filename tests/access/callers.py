@@ -1,7 +1,7 @@
 """The kinds of caller at the gateway's door, and what each is told."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from gateway.upstreams import OPERATIONS, Operation
@@ -34,11 +34,15 @@ CLIENTS: Mapping[str, list[dict[str, object]]] = {
 
 @dataclass(frozen=True)
 class Kind:
-    """`asks_for` is whose; `answer` is the end of what is expected."""
+    """`asks_for` is whose; `answer` is the end of what is expected.
+
+    Where `proven` is false it is known of no client who calls.
+    """
 
     headers: tuple[tuple[str, str], ...]
     answer: str
     asks_for: str = "ours"
+    proven: bool = True
 
 
 async def register(country: Country) -> None:
@@ -49,10 +53,11 @@ async def register(country: Country) -> None:
 def kinds(papers: Papers, operation: Operation, row: Row) -> Iterator[tuple[str, Kind]]:
     """Every kind of caller of one operation."""
     if row.public:
-        yield "no token", Kind((), row.ours)
-        yield "any token", Kind(_bearer("garbage"), row.column("bearer"))
+        yield "no token", Kind((), row.ours, proven=False)
+        yield "any token", Kind(_bearer("garbage"), row.column("bearer"), proven=False)
         return
-    yield from _unproven(papers)
+    for name, kind in _unproven(papers):
+        yield name, replace(kind, proven=name == "a token of another agency")
     yield from _without_right(papers, operation)
     yield from _unexplained(papers, operation, row)
     yield from _let_in(papers, row)

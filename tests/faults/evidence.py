@@ -30,10 +30,16 @@ _FEES = "SELECT dossier, reference, paid_at IS NOT NULL AS paid FROM dossier_fee
 _TIMELINE = """
     SELECT code, status, taken_at - at AS late FROM dossier_event
     WHERE source = '/dossier_service' ORDER BY code, at"""
+# What a call is on record as in the end: an announcement and what was unknown are completed later.
 _RECORDS = """
-    SELECT content ->> 'request_id' AS request_id, (content ->> 'status')::int AS status
-    FROM (SELECT convert_from(record, 'UTF8')::jsonb AS content FROM access_record) AS of
-    WHERE content ->> 'completes' IS NULL"""
+    WITH told AS (
+        SELECT id, number, index, content ->> 'request_id' AS request_id,
+            (content ->> 'status')::int AS status,
+            coalesce(content ->> 'completes', id::text) AS call
+        FROM access_record CROSS JOIN LATERAL
+            (SELECT convert_from(record, 'UTF8')::jsonb AS content) AS read
+    ), ends AS (SELECT DISTINCT ON (call) call, id FROM told ORDER BY call, number DESC, index DESC)
+    SELECT request_id, status FROM told JOIN ends USING (call, id)"""
 _NATIONAL = "SELECT code, source, version, source_version, status FROM national_dossier"
 _DOSSIERS = "SELECT code, version, status, external_code FROM dossier"
 POLL_SECONDS = 0.2

@@ -1,6 +1,7 @@
 """A whole gateway for tests: real database, real sockets to a stand-in for the services behind."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -188,13 +189,20 @@ class Gate:
         await self.tell(make_client(client, agency), *own)
         return client
 
+    async def sums(self) -> list[dict[str, Any]]:
+        """The records of calls without a client, as if the present minute were over."""
+        ledger: Any = self.admission._ledger
+        ledger.add_all_sums()
+        told = [json.loads(row["record"]) for row in await self.records()]
+        return [each for each in told if each["client"] is None]
+
     async def records(self, *, pending: bool = False, **where: Any) -> list[asyncpg.Record]:
         """The rows of the ledger, the oldest first, once all is written; or as it is, `pending`."""
         ledger: Any = self.admission._ledger
         if not pending:
             await asyncio.wait_for(ledger._idle.wait(), PATIENCE_SECONDS)
         conditions = " AND ".join(f"{name} = ${place}" for place, name in enumerate(where, 1))
-        query = f"SELECT * FROM access_record WHERE {conditions or 'true'} ORDER BY at"
+        query = f"SELECT * FROM access_record WHERE {conditions or 'true'} ORDER BY {_ORDER}"
         connection = await asyncpg.connect(plain_url(self.settings.database_url))
         try:
             return list(await connection.fetch(query, *where.values()))
@@ -202,6 +210,7 @@ class Gate:
             await connection.close()
 
 
+_ORDER = "at, chain, number, index"
 _HEARD = text(
     "INSERT INTO heard VALUES (:topic, :partition, now())"
     " ON CONFLICT (topic, partition) DO UPDATE SET at = excluded.at"

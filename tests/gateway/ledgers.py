@@ -96,7 +96,10 @@ async def is_held(ledger: LedgerWriter) -> bool:
 
 
 def exchange(request_id: str = "request-1", operation: str = VERIFY) -> Exchange:
-    made = Exchange(OPERATIONS[operation], request_id, "h26", "H26", subjects=(SUBJECT, "cd" * 32))
+    subjects = (SUBJECT, "cd" * 32)
+    made = Exchange(
+        OPERATIONS[operation], request_id, client="h26", agency="H26", subjects=subjects
+    )
     made.end(200, Outcome.ALLOWED)
     return made
 

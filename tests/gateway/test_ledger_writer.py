@@ -74,6 +74,19 @@ async def test_what_nobody_waits_for_is_taken_along_by_what_somebody_waits_for(
     await store.assert_intact()
 
 
+async def test_announced_change_is_durable_at_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "GATHER_SECONDS", 60.0)
+    async with writing(store) as ledger:
+        ledger.announce(exchange("announced"))
+        await eventually(partial(_is_on_record, store, "announced"))
+
+
+async def _is_on_record(store: Store, request: str) -> bool:
+    return request in await store.requests()
+
+
 async def test_who_waits_alone_does_not_wait_for_company_because_of_notes(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,8 +160,8 @@ async def test_answer_is_not_given_where_its_record_takes_too_long(
         assert answer.json()["type"] == "/problems/ledger-away"
         assert answer.headers["Retry-After"] == "2"
         assert "Nguyễn" not in answer.text
-        # The service was asked, so the access is on record in the end.
-        await eventually(lambda: has_records(gate, 1))
+        # The service was asked, so the access is on record in the end, and that it was not told.
+        await eventually(lambda: has_records(gate, 2))
         await connection.close()
 
 

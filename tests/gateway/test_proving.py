@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from gateway.forwarding import Outcome
 from gateway.upstreams import KIB, MIB
 from shared.call_guard import CallGuard
 from shared.call_mac import HEADER, CallVerifier
@@ -172,6 +173,8 @@ async def test_service_with_another_key_is_a_fault_of_ours(
         problem = await response.json()
         assert (response.status, response.headers["Retry-After"]) == (503, "1")
         assert "WWW-Authenticate" not in response.headers
+        record = [*door.records.recorded, *door.records.noted][-1]
+        assert (record.status, record.outcome) == (503, Outcome.FAILED)
     assert problem["type"] == "/problems/upstream-refuses-calls"
     assert service.bodies == []
 

@@ -44,6 +44,8 @@ def make_record(number: int) -> bytes:
         id=f"record-{number}",
         at=AT,
         agency="H26",
+        calls=1,
+        source=None,
         client="h26-onestop",
         completes=None,
         officer="Nguyễn Thị Hòa",

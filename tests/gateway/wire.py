@@ -116,6 +116,9 @@ class Records:
         await self.open.wait()
         return b"head=:e30=:, signature=:AA==:"
 
+    def announce(self, exchange: Exchange) -> None:
+        self.recorded.append(replace(exchange))
+
     def note(self, exchange: Exchange) -> None:
         self.noted.append(replace(exchange))
 

@@ -27,9 +27,8 @@ async def main(database_url: str, key_text: str) -> None:
 
     async def record_for_ever() -> None:
         while True:
-            exchange = Exchange(
-                OPERATIONS["POST /identity/v1/verifications"], f"request-{next(numbers)}", "h26"
-            )
+            operation = OPERATIONS["POST /identity/v1/verifications"]
+            exchange = Exchange(operation, f"request-{next(numbers)}", client="h26")
             exchange.end(200, Outcome.ALLOWED)
             await ledger.record(exchange)
             # One write each: a line is whole, however this process ends.

@@ -21,6 +21,11 @@ def refused(name: str, sent: bytes) -> Case:
     return Case(name, sent, recorded=REFUSED)
 
 
+def refused_unproven(name: str, sent: bytes) -> Case:
+    """Make a case that is refused before a client is proven: such calls are summed."""
+    return Case(name, sent)
+
+
 def fields(count: int) -> bytes:
     return b"".join(b"X-A%d: b\r\n" % number for number in range(count))
 
@@ -77,15 +82,15 @@ SPOKEN = [
     refused("two types in other case", post(TYPED + TYPED.lower() + SIZED, b"{}")),
     refused("two versions to change", post(b'If-Match: "1"\r\nIf-Match: "2"\r\n' + SIZED, b"{}")),
     refused("two keys of one change", post(b"Idempotency-Key: a\r\n" * 2 + SIZED, b"{}")),
-    refused("two tokens", get(fields=b"Authorization: Bearer other\r\n")),
-    refused("two tokens in other case", get(fields=b"AUTHORIZATION: Bearer <token>\r\n")),
-    refused("two purposes", get(fields=b"x-purpose: 1.001193\r\n")),
-    refused("two officers", get(fields=b"X-OFFICER: officer-1\r\n")),
-    refused("two dossiers", get(fields=b"X-Dossier: H26-2026-000001\r\n" * 2)),
+    refused_unproven("two tokens", get(fields=b"Authorization: Bearer other\r\n")),
+    refused_unproven("two tokens in other case", get(fields=b"AUTHORIZATION: Bearer <token>\r\n")),
+    refused_unproven("two purposes", get(fields=b"x-purpose: 1.001193\r\n")),
+    refused_unproven("two officers", get(fields=b"X-OFFICER: officer-1\r\n")),
+    refused_unproven("two dossiers", get(fields=b"X-Dossier: H26-2026-000001\r\n" * 2)),
     refused("other dossier than the path's", get(fields=b"X-Dossier: H26-2026-000002\r\n")),
     refused("purpose empty", said(b"1.001193", b"")),
     refused("purpose of blanks", said(b"1.001193", b" \t ")),
-    refused("officer in Latin-1", officer(b"Nguy\xean")),
+    refused_unproven("officer in Latin-1", officer(b"Nguy\xean")),
     refused("officer with a tab", officer(b"a\tb")),
     refused("officer with a next-line sign", officer("a\u0085X-Right: forged".encode())),
     refused("officer with a line separator", officer("a\u2028forged".encode())),
@@ -109,13 +114,11 @@ SPOKEN = [
         "token with a line break encoded",
         said(b"<token>", b"a%0d%0aX-Right: forged"),
         (401,),
-        recorded=((401, "refused"),),
     ),
     Case(
         "no token",
         b"GET " + READ + b" HTTP/1.1\r\nHost: mesh\r\n\r\n",
         (401,),
-        recorded=((401, "refused"),),
     ),
 ]
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from socket import SHUT_WR
 
 import pytest
 
@@ -64,7 +65,10 @@ async def test_caller_leaves_within_its_body(stage: Stage, what: str, leave: Lea
         if streamed:
             await came(stage, request_id)
         leave(wire)
-    assert await outcomes(stage, request_id) == GONE
+    # What may take effect is announced before its service is asked.
+    announced = ((None, "unknown"),) if what.startswith("long personal") else ()
+    wanted = (*announced, *GONE)
+    assert await outcomes(stage, request_id, len(wanted)) == wanted
     seen = [asked for asked in stage.behind.asked if asked.request_id == request_id]
     assert [asked.whole for asked in seen] == [False] * streamed
     for asked in seen:
@@ -93,11 +97,49 @@ async def test_caller_leaves_before_the_answer(stage: Stage, leave: Leave) -> No
     request_id = stage.new_id("waiting")
     stage.behind.replies[request_id] = saying(then=hang)
     async with connected(stage.gateway.port) as wire:
-        await wire.send(stage.wire(get(), request_id))
+        await wire.send(stage.wire(get(LIST), request_id))
         asked = await came(stage, request_id)
         leave(wire)
     await asyncio.wait_for(asked.left.wait(), PATIENCE_SECONDS)
-    assert await outcomes(stage, request_id) == GONE
+    assert await outcomes(stage, request_id) == ((499, "unknown"),)
+    await stage.good_call()
+
+
+def halves(wire: Wire) -> None:
+    wire.socket.shutdown(SHUT_WR)
+
+
+PERSONAL = {
+    "read": get(READ),
+    "verification": post(b"Content-Length: 2\r\n", b"{}", VERIFY),
+    "change": post(b"Content-Length: 2\r\n", b"{}", LIST),
+}
+
+
+@pytest.mark.parametrize("leave", [closes, resets, halves])
+@pytest.mark.parametrize("what", PERSONAL)
+async def test_personal_call_goes_on_without_its_caller(
+    stage: Stage, what: str, leave: Leave
+) -> None:
+    left = asyncio.Event()
+
+    async def answer_late(_: Asked, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await left.wait()
+        writer.write(GOOD)
+        await writer.drain()
+
+    request_id = stage.new_id("outlived")
+    stage.behind.replies[request_id] = saying(then=answer_late)
+    announced = ((None, "unknown"),) if what == "change" else ()
+    async with connected(stage.gateway.port) as wire:
+        await wire.send(stage.wire(PERSONAL[what], request_id))
+        await came(stage, request_id)
+        leave(wire)
+        unknown = (*announced, (499, "unknown"))
+        assert await outcomes(stage, request_id, len(unknown)) == unknown
+        left.set()
+        wanted = (*unknown, (499, "allowed"))
+        assert await outcomes(stage, request_id, len(wanted)) == wanted
     await stage.good_call()
 
 
@@ -145,7 +187,7 @@ async def hang_up_hard(_: Asked, __: asyncio.StreamReader, writer: asyncio.Strea
 
 TWICE = ((200, "allowed"), (200, "failed"))
 FAILED = ((200, "failed"),)
-BROKEN = ((502, "failed"),)
+BROKEN = ((502, "unknown"),)
 # What is said before the service dies; what the caller has of it (None: a clean 502); the ledger.
 DEATHS: dict[str, tuple[bytes, bytes, bool, tuple[tuple[int, str], ...]]] = {
     "long list of known length": (get(LIST), answer(LONG)[:-MIB], False, FAILED),

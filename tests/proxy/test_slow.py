@@ -140,7 +140,7 @@ async def assert_timed_out(stage: Stage, reply: Answering, sent: bytes = get()) 
             told = await wire.answer()
     assert told
     assert (told.status, told.whole) == (504, True)
-    assert await recorded(stage, request_id) == ((504, "failed"),)
+    assert await recorded(stage, request_id) == ((504, "unknown"),)
     assert behind(stage, request_id) == [True]
 
 

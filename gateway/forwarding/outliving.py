@@ -1,0 +1,54 @@
+"""Calls whose service is still asked although their caller has its answer, or has left."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+
+from gateway.forwarding.call import Call
+from gateway.upstreams import Service
+from shared.problems import Problem
+
+# They keep their slots, because the service still works for them: of its slots a quarter at most.
+MOST_OUTLIVING = 64
+DRAIN_S = 3.0
+
+
+class Outliving:
+    """The given-up calls of one process, a bounded number for each service."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._count: Counter[Service] = Counter()
+
+    def take(
+        self, call: Call, task: asyncio.Task[None], problem: Callable[[], Problem] | None = None
+    ) -> bool:
+        """Give `call` up, which `task` goes on with; return whether it does go on.
+
+        `problem` makes the caller's answer; None where the caller has left.
+        """
+        if call.given_up:
+            return True
+        service = call.operation.service
+        if not call.can_be_given_up or self._count[service] >= MOST_OUTLIVING:
+            return False
+        self._count[service] += 1
+        self._tasks.add(task)
+        call.give_up(problem() if problem else None)
+        return True
+
+    def forget(self, call: Call, task: asyncio.Task[None]) -> None:
+        """Count `call` no longer: it has ended."""
+        if task in self._tasks:
+            self._tasks.discard(task)
+            self._count[call.operation.service] -= 1
+
+    async def drain(self) -> None:
+        """Wait some seconds for late answers, then end what has none: it stays unknown."""
+        tasks = set(self._tasks)
+        if not tasks:
+            return
+        _, waiting = await asyncio.wait(tasks, timeout=DRAIN_S)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)

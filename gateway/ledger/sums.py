@@ -1,0 +1,115 @@
+"""Calls without a proven client, summed: else anybody could fill the ledger without credentials."""
+
+import hmac
+from collections import Counter
+from datetime import UTC, datetime
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import NamedTuple
+from uuid import uuid4
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from gateway.forwarding import Exchange, Outcome
+from gateway.ledger.records import AccessRecord
+
+# Of one minute; calls from further addresses are summed together.
+MOST_SUMS = 64
+_KEY_PURPOSE = b"addresses of callers without a client"
+# One caller has all of such a network.
+_IPV6_PREFIX = 64
+
+
+class _Sum(NamedTuple):
+    """The calls that are counted together. `source` is None where there are too many sources."""
+
+    source: str | None
+    operation: str
+    outcome: Outcome
+    status: int
+
+
+class AnonymousCalls:
+    """Counts calls by keyed address, class of operation, outcome and status, minute by minute.
+
+    The address is keyed under a secret that is derived from the key of the ledger: readers can
+    tell whether two sums have one source, and not which.
+    """
+
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        self._key = hmac.digest(key.private_bytes_raw(), _KEY_PURPOSE, "sha256")
+        self._minute = datetime.min.replace(tzinfo=UTC)
+        self._counts: Counter[_Sum] = Counter()
+        self._ended: list[AccessRecord] = []
+
+    def add(self, exchange: Exchange, now: datetime) -> None:
+        self._turn(now)
+        operation = f"any {exchange.operation.quota_class}"
+        found = _Sum(self.source(exchange.address), operation, exchange.outcome, exchange.status)
+        if found not in self._counts and len(self._counts) >= MOST_SUMS:
+            found = _Sum(None, "any", exchange.outcome, 0)
+        self._counts[found] += 1
+
+    def take(self, now: datetime) -> list[AccessRecord]:
+        """Return the sums of all minutes that are over, and forget them."""
+        self._turn(now)
+        return self._taken()
+
+    def take_all(self) -> list[AccessRecord]:
+        """Return the sums up to now, the present minute's too, and forget them."""
+        self._end()
+        return self._taken()
+
+    def source(self, address: str) -> str:
+        """Return the keyed hash of an address; of the network where it is one of IPv6."""
+        return hmac.digest(self._key, _network(address).encode(), "sha256").hex()
+
+    def _turn(self, now: datetime) -> None:
+        minute = now.replace(second=0, microsecond=0)
+        # A clock that was set back ends no minute twice.
+        if minute > self._minute:
+            self._end()
+            self._minute = minute
+
+    def _end(self) -> None:
+        self._ended += [_record(each, count, self._minute) for each, count in self._counts.items()]
+        self._counts.clear()
+
+    def _taken(self) -> list[AccessRecord]:
+        taken, self._ended = self._ended, []
+        return taken
+
+
+def _network(address: str) -> str:
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if not isinstance(parsed, IPv6Address):
+        return str(parsed)
+    if parsed.ipv4_mapped:
+        return str(parsed.ipv4_mapped)
+    return str(ip_network((parsed, _IPV6_PREFIX), strict=False))
+
+
+def _record(found: _Sum, count: int, minute: datetime) -> AccessRecord:
+    return AccessRecord(
+        agency=None,
+        at=minute,
+        calls=count,
+        client=None,
+        completes=None,
+        dossier=None,
+        duration_ms=0,
+        fields=(),
+        id=str(uuid4()),
+        officer=None,
+        operation=found.operation,
+        outcome=found.outcome,
+        purpose=None,
+        request_commitment=None,
+        request_id=None,
+        response_commitment=None,
+        source=found.source,
+        status=found.status or None,
+        subjects=(),
+    )

@@ -1,0 +1,137 @@
+"""Each way out of a call after its service was asked, for each kind of operation."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from itertools import product
+
+import pytest
+from aiohttp import ClientSession
+
+from gateway.forwarding import Exchange, Outcome
+from tests.gateway.test_forwarding_connections import silent_when_asked_again
+from tests.gateway.ways_out import (
+    DOSSIER,
+    KINDS,
+    Case,
+    answer_is_no_http,
+    answer_names_nobody,
+    caller_closes_its_half_at_once,
+    caller_leaves,
+    caller_leaves_and_nothing_comes,
+    caller_leaves_before_a_refusal,
+    head_is_oversize,
+    service_breaks_off,
+    service_hangs_up_silently,
+    service_is_late,
+    service_never_answers,
+)
+from tests.gateway.wire import SUBJECT, Behind, Door
+from tests.waiting import eventually
+
+WaysOut = Callable[[Case], Awaitable[None]]
+# What the last record says: the caller's answer, and what the service did.
+RECORDED: dict[WaysOut, tuple[int, Outcome]] = {
+    caller_leaves: (499, Outcome.ALLOWED),
+    caller_leaves_and_nothing_comes: (499, Outcome.UNKNOWN),
+    caller_leaves_before_a_refusal: (499, Outcome.FAILED),
+    caller_closes_its_half_at_once: (499, Outcome.ALLOWED),
+    service_is_late: (504, Outcome.ALLOWED),
+    service_never_answers: (504, Outcome.UNKNOWN),
+    service_breaks_off: (502, Outcome.UNKNOWN),
+    service_hangs_up_silently: (502, Outcome.UNKNOWN),
+    answer_is_no_http: (502, Outcome.UNKNOWN),
+    head_is_oversize: (502, Outcome.UNKNOWN),
+    answer_names_nobody: (502, Outcome.UNKNOWN),
+}
+# A call that is noted alone ends with its caller: its answer is then never known.
+ENDS_WITH_ITS_CALLER = {caller_leaves, caller_leaves_before_a_refusal, service_is_late}
+TABLE = [
+    (way, kind)
+    for way, kind in product(RECORDED, KINDS)
+    if (KINDS[kind].recorded or way is not caller_closes_its_half_at_once)
+    and ((KINDS[kind].recorded and KINDS[kind].personal) or way is not answer_names_nobody)
+]
+
+
+@pytest.mark.parametrize(("way", "kind"), TABLE, ids=lambda each: getattr(each, "__name__", each))
+async def test_outcome_is_unknown_until_the_answer_completes_it(
+    door: Door, behind: Behind, way: WaysOut, kind: str
+) -> None:
+    case = Case(door, behind, KINDS[kind])
+    await way(case)
+    status, outcome = RECORDED[way]
+    if not case.kind.recorded and way in ENDS_WITH_ITS_CALLER:
+        outcome = Outcome.UNKNOWN
+    last = await eventually(lambda: _last(case, status, outcome))
+    await eventually(lambda: door.upstream.in_flight == 0)
+    assert case.told[-1] is last, [(each.status, each.outcome) for each in case.told]
+    if outcome is Outcome.ALLOWED:
+        assert (last.subjects, last.dossier) == ((SUBJECT,), DOSSIER)
+    assert_one_chain(case)
+
+
+def _last(case: Case, status: int, outcome: Outcome) -> Exchange | None:
+    found = [each for each in case.told if (each.status, each.outcome) == (status, outcome)]
+    return found[-1] if found else None
+
+
+def assert_one_chain(case: Case) -> None:
+    """Before the service was asked a change is on record; what follows completes the first."""
+    if not case.kind.recorded:
+        assert len(case.told) == 1
+        return
+    first, *rest = case.door.records.recorded
+    assert first.completes is None
+    assert [each.completes for each in rest] == [first.id] * len(rest)
+    assert len({each.id for each in case.door.records.recorded}) == 1 + len(rest)
+    if case.kind.announced:
+        assert (first.status, first.outcome) == (0, Outcome.UNKNOWN)
+    assert not any(
+        (each.status, each.outcome) == (200, Outcome.ALLOWED) for each in case.door.records.recorded
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_service_that_cannot_be_reached_did_nothing(
+    door: Door, behind: Behind, kind: str
+) -> None:
+    case = Case(door, behind, KINDS[kind])
+    door.upstream._address = door.upstream._address._replace(port=9)
+    reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+    writer.write(case.kind.sent)
+    assert b" 503 " in await reader.readline()
+    writer.close()
+    await eventually(lambda: case.told)
+    last = case.told[-1]
+    assert (last.status, last.outcome) == (503, Outcome.FAILED)
+
+
+async def test_answer_that_could_not_be_recorded_is_told_as_such(
+    door: Door, behind: Behind
+) -> None:
+    """Its record may still be written, and must not say that the caller had the answer."""
+    case = Case(door, behind, KINDS["personal read"])
+    door.records.away = True
+    case.go.set()
+    assert await case.answered() == 503
+    (note,) = door.records.noted
+    assert (note.status, note.outcome, note.subjects) == (503, Outcome.ALLOWED, (SUBJECT,))
+    assert note.completes is not None
+
+
+async def test_change_that_may_have_been_sent_before_stays_unknown(
+    door: Door, behind: Behind, caller: ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A DELETE is sent anew where its connection turns out to be closed, and cannot be now."""
+
+    async def refuse(*_: object) -> None:
+        raise ConnectionRefusedError
+
+    path = f"{door.url}/sync/v1/dead-letters/7"
+    behind.reply = silent_when_asked_again(behind)
+    assert (await caller.delete(path)).status == 200
+    monkeypatch.setattr("gateway.forwarding.session.Session.open", refuse)
+    assert (await caller.delete(path)).status == 503
+    *_, announced, last = door.records.recorded
+    assert last.completes == announced.id
+    assert (last.status, last.outcome) == (503, Outcome.UNKNOWN)

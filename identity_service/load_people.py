@@ -115,7 +115,7 @@ def _persona_row(name: str, hash_key: bytes) -> Row | None:
     """None for one whom the register must not know."""
     persona = personas()[name]
     if persona.told:
-        # What stands beside what it must answer is never looked at: as claimed.
+        # As claimed: a caller that claims anything else is not told what it must answer.
         as_claimed = persona.model_copy(update={"answer": "MATCH"}).person
         assert as_claimed is not None
         return _row(as_claimed, hash_key, persona.answer)

@@ -3,6 +3,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from identity_service.guess_limiter import GuessLimiter
 from identity_service.keys import SigningKeys
 from identity_service.problems import TokenRefused
 from identity_service.routes import ROUTERS, rights
@@ -19,6 +20,7 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def resources(app: FastAPI) -> AsyncIterator[None]:
         keys = SigningKeys(app.state.sessions, settings.key_encryption_key)
+        app.state.guesses = GuessLimiter(app.state.sessions, settings)
         app.state.token_desk = TokenDesk(settings, keys)
         async with (
             open_client() as http,

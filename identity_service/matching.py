@@ -1,6 +1,6 @@
 """Is this the same person? What a caller says against what the register holds.
 
-The answer names fields, never their values: a caller who guesses learns nothing but that.
+The answer names fields, never their values; how often a caller may guess, `guesses` bounds.
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,8 @@ from shared.birth_dates import agree_at_coarser_precision
 from shared.folding import drop_accents, fold_accented
 
 Field = Literal["full_name", "birth_date", "sex", "residence_province", "residence_commune"]
+# Half of all people share a sex, and thousands a commune: only these two tell one person.
+IDENTIFYING: frozenset[Field] = frozenset({"full_name", "birth_date"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +55,12 @@ class Comparison:
     at_coarser_precision: tuple[Field, ...]  # one side knows less than the other
 
     @property
+    def knows_person(self) -> bool:
+        return set(self.agreeing) >= IDENTIFYING
+
+    @property
     def same_person(self) -> bool:
-        """Half of all people share a sex, and thousands a commune: only these two tell who."""
-        return not self.differing and {"full_name", "birth_date"} <= set(self.agreeing)
+        return self.knows_person and not self.differing
 
 
 def compare(claim: Claim, recorded: Recorded) -> Comparison:

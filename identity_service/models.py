@@ -226,6 +226,24 @@ class RegisteredPerson(Base):
     told: Mapped[str | None]  # what a persona answers whatever is asked
 
 
+class GuessCount(Base):
+    """How often a caller was wrong about one person, or about all; see `guesses.Holder`."""
+
+    __tablename__ = "guess_count"
+
+    scope: Mapped[str] = mapped_column(primary_key=True)
+    caller: Mapped[str] = mapped_column(primary_key=True)
+    officer: Mapped[str] = mapped_column(primary_key=True)
+    person: Mapped[str] = mapped_column(primary_key=True)
+    calls: Mapped[int]
+    misses: Mapped[int]
+    sequential: Mapped[int]
+    blocks: Mapped[int]
+    blocked_at: Mapped[datetime | None] = mapped_column(index=True)
+    blocked_until: Mapped[datetime | None]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
 class PeopleLoad(Base):
     """How many people of which seed the register holds; numbers are unique within one seed."""
 

@@ -205,3 +205,16 @@ class ClientNotProven(TokenRefused):
     type = "/problems/client-not-proven"
     error = "invalid_client"
     headers = {"WWW-Authenticate": 'Basic realm="oauth"'}  # noqa: RUF012 -- read only
+
+
+class GuessesSpent(Problem):
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    title = "Too many claims were wrong: nothing is compared now"
+    type = "/problems/guesses-spent"
+
+    def __init__(self, seconds: int, *, person: str) -> None:
+        self.headers = {"Retry-After": str(seconds), "X-Subject": person}
+        super().__init__(
+            "Compare with the person's papers, and ask again after the seconds of Retry-After. Each"
+            " wrong claim makes the wait longer."
+        )

@@ -23,6 +23,15 @@ class Settings(ServiceSettings):
     source_seconds: float = Field(default=3.0, gt=0)
     source_client: str = Field(default="", description="X-Road-Client: INSTANCE/CLASS/MEMBER/…")
     source_api_key: SecretStr | None = None
+    # How often a caller may be wrong about one person before it waits: an officer, an agency.
+    guesses_of_officer: int = Field(default=3, gt=0)
+    guesses_of_agency: int = Field(default=5, gt=0)
+    # How long that is remembered after the last miss, and the first wait; each next one is double.
+    guess_memory_seconds: int = Field(default=30 * 86_400, gt=0)
+    guess_wait_seconds: int = Field(default=60, gt=0)
+    # From how many misses an hour, about all people, their share of the calls is looked at.
+    misses_of_officer: int = Field(default=20, gt=0)
+    misses_of_client: int = Field(default=200, gt=0)
     # What `seed` puts in.
     people: int = Field(default=10_000, ge=0)
     people_seed: int = 1

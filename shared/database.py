@@ -92,7 +92,7 @@ wait_out_outage_whole = stamina.retry(
 )
 
 
-async def delete_in_slices(session: AsyncSession, table: type[Base], where: str) -> None:
+async def delete_in_slices(session: AsyncSession, table: type[DeclarativeBase], where: str) -> None:
     """All rows that match, in statements that each stay far below `STATEMENT_SECONDS`."""
     name = table.__tablename__
     statement = text(

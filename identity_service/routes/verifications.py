@@ -1,11 +1,12 @@
 from fastapi import Request, Response
 
+from identity_service.guess_limiter import GuessLimiter
 from identity_service.schemas import VerificationIn, VerificationOut
 from identity_service.settings import Settings
 from identity_service.sources import Inquiry, Source
 from identity_service.use_cases.verifications import claimed_fields, verify
 from shared.auth import Caller
-from shared.clock import Now, day_in_viet_nam
+from shared.clock import Now
 from shared.hashing import person_hash
 from shared.reading import Router
 from shared.telemetry import current_trace_id
@@ -20,6 +21,7 @@ async def verify_person(
     """Is this the person? Names the fields that differ, never what the register holds."""
     settings: Settings = request.app.state.settings
     source: Source = request.app.state.source
+    guesses: GuessLimiter = request.app.state.guesses
     inquiry = Inquiry(
         personal_number=body.personal_number,
         person=person_hash(body.personal_number, settings.hash_key),
@@ -29,7 +31,7 @@ async def verify_person(
         officer=caller.officer,
         trace_id=current_trace_id(),
     )
-    answer = await verify(source, caller, inquiry, today=day_in_viet_nam(now))
+    answer = await verify(source, guesses, caller, inquiry, now=now)
     told = {"X-Subject": inquiry.person, "X-Fields": ",".join(claimed_fields(inquiry.claim))}
     # Written here, once: passing it through the response model again would double the time.
     return Response(answer.model_dump_json(), media_type="application/json", headers=told)

@@ -37,13 +37,10 @@ class Register:
         now = datetime.now(UTC)
         if row is None:
             return Finding(now, said=Answer.NOT_FOUND)
-        if row["told"]:
-            return Finding(now, said=Answer(row["told"]))
-        if row["status"] == "LOCKED":
-            return Finding(now, said=Answer.LOCKED)
-        recorded = Recorded(*tuple(row)[2:])
-        deceased = row["status"] == "DECEASED"
-        return Finding(now, recorded, Answer.DECEASED if deceased else None)
+        if row["told"] == Answer.SOURCE_UNAVAILABLE:
+            return Finding(now, said=Answer.SOURCE_UNAVAILABLE)
+        told = row["told"] or row["status"]
+        return Finding(now, Recorded(*tuple(row)[2:]), None if told == "ALIVE" else Answer(told))
 
 
 async def _nothing_to_reset(_: asyncpg.Connection) -> None:

@@ -15,7 +15,7 @@ import structlog
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, model_validator
 
 from identity_service.answers import Answer
-from identity_service.matching import Recorded
+from identity_service.matching import Claim, Recorded, compare
 from identity_service.settings import Settings
 from identity_service.sources.source import Finding, Inquiry
 from shared.birth_dates import parse_birth_date
@@ -88,15 +88,16 @@ class _Answer(_Read):
     KetQua: Answer | None = None
     ThoiDiem: AwareDatetime | None = None
 
-    def finding(self, received_at: datetime) -> Finding:
+    def finding(self, claim: Claim, received_at: datetime) -> Finding:
         as_of = self.ThoiDiem or received_at
-        if len(self.CongdanCollection) > 1:
-            return Finding(as_of, said=Answer.AMBIGUOUS)
-        if not self.CongdanCollection:
+        records = [each.recorded() for each in self.CongdanCollection]
+        if not records:
             return Finding(as_of, said=self.KetQua or Answer.NOT_FOUND)
-        if self.KetQua is Answer.LOCKED:
-            return Finding(as_of, said=Answer.LOCKED)  # what it holds is disputed, as in our own
-        return Finding(as_of, self.CongdanCollection[0].recorded(), self.KetQua)
+        if len(records) == 1:
+            return Finding(as_of, records[0], self.KetQua)
+        # A caller that knows either of them is told that there are several.
+        known = (each for each in records if compare(claim, each).knows_person)
+        return Finding(as_of, next(known, records[0]), Answer.AMBIGUOUS)
 
 
 class Remote:
@@ -107,7 +108,8 @@ class Remote:
         try:
             response = await self._http.post(self._url, json=_request(inquiry))
             response.raise_for_status()
-            return _Answer.model_validate_json(response.content).finding(datetime.now(UTC))
+            answer = _Answer.model_validate_json(response.content)
+            return answer.finding(inquiry.claim, datetime.now(UTC))
         except (httpx.HTTPError, ValidationError, ValueError) as error:
             # The kind only: the text of an error may repeat what was received.
             log.warning("source_unavailable", error=type(error).__name__)

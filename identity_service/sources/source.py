@@ -24,7 +24,8 @@ class Finding:
     """What a source knows at `as_of`. At least one of `recorded` and `said` is given.
 
     `said` is the source's own word: all there is to answer where no record comes with it, and
-    else what a claim that fits the record is answered.
+    else for callers whose claim agrees with the record, which is there for that comparison alone
+    where the word is LOCKED, AMBIGUOUS or NOT_YET_REPLICATED.
     """
 
     as_of: datetime

@@ -15,7 +15,13 @@ from shared.events.dossier import (
     FeePaid,
     ResultIssued,
 )
-from shared.events.identity import AgencyChanged, ClientChanged, GrantChanged, PersonChanged
+from shared.events.identity import (
+    AgencyChanged,
+    ClientChanged,
+    GrantChanged,
+    PersonChanged,
+    VerificationGuessed,
+)
 from shared.events.sync import DossierSynced
 
 DEAD = ".dead"
@@ -48,5 +54,6 @@ __all__ = [
     "ProcedurePublished",
     "ResultIssued",
     "UnknownEventError",
+    "VerificationGuessed",
     "parse",
 ]

@@ -1,7 +1,7 @@
-"""What the identity service tells: agencies, client systems, access rights, changed persons."""
+"""The events of the identity service: agencies, clients, access rights, persons, guesses."""
 
 from datetime import date, datetime
-from typing import ClassVar
+from typing import ClassVar, Literal
 from uuid import UUID
 
 from shared.events.base import Event
@@ -71,3 +71,25 @@ class PersonChanged(IdentityEvent):
 
     person: str
     change: str
+
+
+class VerificationGuessed(IdentityEvent):
+    """A caller that was wrong about people so often that it has to wait; an alarm.
+
+    `scope` says which budget is spent: `officer-person` and `agency-person` are about one person,
+    `officer` and `client` about all, by their share of misses or by numbers in sequence. `misses`,
+    `calls` and `sequential` are counted within the window of that budget; `version` is `misses`.
+    """
+
+    event_type: ClassVar[str] = "identity.verification.guessed.v1"
+    key: ClassVar[str] = "client_id"
+
+    client_id: str
+    agency: str
+    officer: str | None
+    person: str | None
+    scope: Literal["officer-person", "agency-person", "officer", "client"]
+    misses: int
+    calls: int
+    sequential: int
+    blocked_until: datetime

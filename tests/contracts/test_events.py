@@ -141,7 +141,12 @@ def sample(event: type[Event]) -> Event:
     shapes = event.model_json_schema()["properties"]
     first = {name: shape.get("anyOf", [shape])[0] for name, shape in shapes.items()}
     return event.model_validate(
-        {name: values[shape.get("format", shape["type"])] for name, shape in first.items()}
+        {
+            name: shape["enum"][0]
+            if "enum" in shape
+            else values[shape.get("format", shape["type"])]
+            for name, shape in first.items()
+        }
     )
 
 

@@ -38,7 +38,13 @@ WORDS = {"sum", "max", "count", "or", "and", "vector", "rate", "increase"} | {
     "histogram_quantile",
     "sort_desc",
 }
-TOLD_IN = ("gateway.main", "gateway.worker", "sync_service.worker", "dossier_service.main")
+TOLD_IN = (
+    "gateway.main",
+    "gateway.worker",
+    "sync_service.worker",
+    "dossier_service.main",
+    "identity_service.main",
+)
 
 
 def told() -> dict[str, frozenset[str]]:

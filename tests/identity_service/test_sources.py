@@ -76,9 +76,25 @@ async def test_what_a_remote_source_leaves_empty_is_not_said() -> None:
     )
 
 
-async def test_a_locked_record_is_not_compared() -> None:
-    assert (await remembered(RECORD, "LOCKED")).recorded is None
-    assert (await remembered(RECORD, "DECEASED")).recorded is not None
+@pytest.mark.parametrize("said", ["LOCKED", "DECEASED"])
+async def test_state_comes_with_the_record_that_a_caller_must_know(said: str) -> None:
+    found = await remembered(RECORD, said)
+    assert found.said == said
+    assert found.recorded is not None
+
+
+OTHER = RECORD | {"HoVaTen": {"Ho": "Trần", "ChuDem": None, "Ten": "Bình"}}
+
+
+@pytest.mark.parametrize("records", [[RECORD, OTHER], [OTHER, RECORD]], ids=["first", "second"])
+async def test_caller_that_knows_one_of_two_records_is_compared_with_that(
+    records: list[dict[str, object]],
+) -> None:
+    remote, _ = _remote(httpx.Response(200, json={"CongdanCollection": records}))
+    found = await remote.look_up(_inquiry())
+    assert found.said == "AMBIGUOUS"
+    assert found.recorded is not None
+    assert found.recorded.name_key == fold_accented("Nguyễn Văn An")
 
 
 async def test_a_remote_source_is_asked_in_the_national_field_names() -> None:
@@ -99,7 +115,6 @@ async def test_a_remote_source_is_asked_in_the_national_field_names() -> None:
     ("reply", "said"),
     [
         (httpx.Response(200, json={"CongdanCollection": []}), "NOT_FOUND"),
-        (httpx.Response(200, json={"CongdanCollection": [RECORD, RECORD]}), "AMBIGUOUS"),
         (httpx.Response(200, json={"KetQua": "NOT_YET_REPLICATED"}), "NOT_YET_REPLICATED"),
         (httpx.Response(503), "SOURCE_UNAVAILABLE"),
         (httpx.Response(429), "SOURCE_UNAVAILABLE"),

@@ -195,9 +195,9 @@ async def test_no_number_and_no_name_stands_in_the_logs(
 
 
 class Holding:
-    """A source that holds one record, and may say something of it."""
+    """A source that holds one record or none, and may say something of it."""
 
-    def __init__(self, recorded: Recorded, said: Answer | None = None) -> None:
+    def __init__(self, recorded: Recorded | None, said: Answer | None = None) -> None:
         self._recorded, self._said = recorded, said
 
     async def look_up(self, _: Inquiry) -> Finding:
@@ -215,9 +215,31 @@ async def test_a_record_without_name_or_birth_date_proves_nobody(
         other_sex = (await identity.verify(asked("match", sex=2))).json()
     finally:
         state.source = register
-    assert (answer["result"], answer["differing"]) == ("AMBIGUOUS", [])
-    assert answer["not_comparable"][:2] == ["full_name", "birth_date"]
-    assert (other_sex["result"], other_sex["differing"]) == ("MISMATCH", ["sex"])
+    for each in (answer, other_sex):
+        assert (each["result"], each["differing"]) == ("AMBIGUOUS", [])
+        assert each["not_comparable"] == ["full_name", "birth_date"]
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (Answer.LOCKED, "AMBIGUOUS"),
+        (Answer.DECEASED, "AMBIGUOUS"),
+        (Answer.AMBIGUOUS, "AMBIGUOUS"),
+        (Answer.NOT_YET_REPLICATED, "NOT_YET_REPLICATED"),
+        (Answer.NOT_FOUND, "NOT_FOUND"),
+    ],
+)
+async def test_state_of_a_record_that_nobody_can_prove_to_know_is_not_told(
+    identity: Identity, said: Answer, told: str
+) -> None:
+    state, register = identity.app.state, identity.app.state.source
+    state.source = Holding(None, said)
+    try:
+        answer = (await identity.verify(asked("match"))).json()
+    finally:
+        state.source = register
+    assert (answer["result"], answer["differing"], answer["not_comparable"]) == (told, [], [])
 
 
 async def test_birth_in_the_future_is_refused_by_its_place(identity: Identity) -> None:

@@ -25,7 +25,7 @@ from shared.folding import fold_bare
 
 Within = Sequence[str] | None
 ProposalKey = tuple[str, str, str]  # client, act, about
-_CLIENT_ACTS_LOCK = 7_102
+_CLIENT_ACTS_LOCK = 7_103
 
 
 def _covered(code: InstrumentedAttribute[str], within: Within) -> ColumnElement[bool]:

@@ -146,8 +146,12 @@ async def consuming(
     consumer = AIOKafkaConsumer(
         topic, **connection_options(settings), group_id=group, auto_offset_reset="earliest"
     )
-    async with consumer:
+    try:
+        # One that is refused here is open all the same.
+        await consumer.start()
         yield consumer
+    finally:
+        await consumer.stop()
 
 
 async def may_read(settings: ServiceSettings, topic: str, group: str) -> bool:

@@ -107,8 +107,11 @@ async def test_unknown_fields_and_lacking_ones_are_named(identity: Identity) -> 
 
 
 async def test_a_body_that_is_no_json_is_refused(identity: Identity) -> None:
-    response = await identity.call(f"POST {VERIFY}", content=b"{")
+    headers = {"Content-Type": "application/json"}
+    response = await identity.call(f"POST {VERIFY}", content=b"{", headers=headers)
     assert response.status_code == 422
+    unnamed = await identity.call(f"POST {VERIFY}", content=b"{}")
+    assert unnamed.status_code == 415
 
 
 async def test_a_purpose_outside_the_right_is_refused(identity: Identity) -> None:

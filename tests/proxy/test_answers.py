@@ -159,7 +159,7 @@ HEADERS = [
     fits(
         "name of the server inside",
         "Server: inside\r\nDate: never\r\n",
-        outside={"server": b"granian"},
+        outside={"server": b"lien-thong"},
     ),
     fits("right of the call told back", "X-Right: e.y.J\r\n", outside={"x-right": None}),
     fits(

@@ -19,7 +19,12 @@ CACHING = [
     Requirement(
         "9111-5.2.2.5-problem",
         "… of refusals too",
-        refuse(b"GET " + READ + b" HTTP/1.1\r\nHost: mesh\r\n\r\n", 401, outside=NO_STORE),
+        refuse(
+            b"GET " + READ + b" HTTP/1.1\r\nHost: mesh\r\n\r\n",
+            401,
+            recorded=(),
+            outside=NO_STORE,
+        ),
     ),
     Requirement(
         "9111-4",

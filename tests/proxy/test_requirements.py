@@ -82,9 +82,11 @@ async def test_content_coding_is_refused_wherever_a_body_is_taken(
     target = (
         operation.template.replace("{code}", "H26-2026-000001").replace("{", "").replace("}", "")
     )
+    # Calls without a client are summed, not recorded one by one.
+    recorded = () if operation.public else CODED
     for coding in (b"gzip", b"br", b"identity, gzip", b"identity\r\nContent-Encoding: deflate"):
         sent = post(b"Content-Encoding: " + coding + CRLF + SIZED, b"{}", target.encode())
-        await stage.hold(Case("coding", sent, (415,), recorded=CODED, outside=NO_STORE))
+        await stage.hold(Case("coding", sent, (415,), recorded=recorded, outside=NO_STORE))
 
 
 @pytest.mark.parametrize("path", [HEALTH, b"/docs", b"/docs/files/docs.js", KEYS, KEY_SET])

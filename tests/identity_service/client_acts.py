@@ -48,7 +48,7 @@ def proof(
 
 async def register_keyed(identity: Identity, **over: Any) -> tuple[str, Ed25519PrivateKey]:
     """A production client of G18 with the key `first`."""
-    client, key = f"keyed-{uuid4().hex[:12]}", Ed25519PrivateKey.generate()
+    client, key = f"keyed-{uuid4().hex}", Ed25519PrivateKey.generate()
     made = {"client_id": client, "agency": "G18", "name": "x", "kind": "production"} | over
     assert (await identity.call(CLIENTS, json=made)).status_code == 201
     at = {"client_id": client}

@@ -23,7 +23,7 @@ def new(*operations: str, to: str = "newcomer-h14", **over: object) -> dict[str,
 
 async def register(identity: Identity, agency: str, *grants: dict[str, Any]) -> tuple[str, str]:
     """A new client of the agency with these rights, which an operator gives it."""
-    client = f"holder-{uuid4().hex[:12]}"
+    client = f"holder-{uuid4().hex}"
     made = {"client_id": client, "agency": agency, "name": "x", "kind": "production"}
     assert (await identity.call("POST /identity/v1/clients", json=made)).status_code == 201
     for grant in grants:

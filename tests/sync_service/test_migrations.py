@@ -11,6 +11,8 @@ from shared.migrations import configuration, upgrade
 from sync_service.settings import Settings
 from sync_service.standings import PROGRESS_VERSION
 from tests.conftest import Databases
+from tests.event_keys import key_text
+from tests.factories import CALL_KEY
 
 # A dossier whose last word is a progress row, one that was only pushed, and one of the mesh.
 BEFORE = (
@@ -33,8 +35,14 @@ BEFORE = (
 
 
 def settings_of(postgres: Databases) -> Settings:
-    made = {"database_url": postgres.database_url("sync_service"), "kafka_servers": "127.0.0.1:1"}
-    return Settings.model_validate(made)
+    return Settings.model_validate(
+        {
+            "database_url": postgres.database_url("sync_service"),
+            "kafka_servers": "127.0.0.1:1",
+            "call_key": CALL_KEY,
+            "event_key": key_text("sync_service"),
+        }
+    )
 
 
 async def execute(settings: Settings, *statements: str) -> None:

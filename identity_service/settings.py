@@ -24,8 +24,8 @@ class Settings(ServiceSettings):
     source_client: str = Field(default="", description="X-Road-Client: INSTANCE/CLASS/MEMBER/…")
     source_api_key: SecretStr | None = None
     # How often a caller may be wrong about one person before it waits: an officer, an agency.
-    guesses_of_officer: int = Field(default=3, gt=0)
-    guesses_of_agency: int = Field(default=5, gt=0)
+    guesses_of_officer: int = Field(default=5, gt=0)
+    guesses_of_agency: int = Field(default=8, gt=0)
     # How long that is remembered after the last miss, and the first wait; each next one is double.
     guess_memory_seconds: int = Field(default=30 * 86_400, gt=0)
     guess_wait_seconds: int = Field(default=60, gt=0)

@@ -1,7 +1,4 @@
-"""What becomes of a dossier: it moves, is passed on, is paid for, gets a result.
-
-Everything reads the dossier, checks, changes it, and tells; who read an older version loses.
-"""
+"""Changes of a dossier: it is moved, passed on, paid for, and given its result."""
 
 from datetime import datetime
 from typing import Any

@@ -21,31 +21,22 @@ _LETTERS = (
 
 def single_line(max_length: int, *, min_length: int = 1) -> Any:
     """Return the constraint of one line of text, blanks at its ends taken off."""
-    return StringConstraints(
-        strip_whitespace=True,
-        min_length=min_length,
-        max_length=max_length,
-        pattern=rf"^[^{_LINE_BREAKING}]*$",
-    )
+    return _text(rf"^[^{_LINE_BREAKING}]*$", max_length, min_length)
 
 
 def multi_line(max_length: int) -> Any:
     """Return the constraint of a text that may have line ends and tabs."""
-    return StringConstraints(
-        strip_whitespace=True,
-        min_length=1,
-        max_length=max_length,
-        pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$",
-    )
+    return _text(r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$", max_length)
 
 
 def name_line(max_length: int) -> Any:
     """Return the constraint of a name: one line that shows at least one letter."""
+    return _text(rf"^[^{_LINE_BREAKING}]*{_LETTERS}[^{_LINE_BREAKING}]*$", max_length)
+
+
+def _text(pattern: str, max_length: int, min_length: int = 1) -> Any:
     return StringConstraints(
-        strip_whitespace=True,
-        min_length=1,
-        max_length=max_length,
-        pattern=rf"^[^{_LINE_BREAKING}]*{_LETTERS}[^{_LINE_BREAKING}]*$",
+        strip_whitespace=True, min_length=min_length, max_length=max_length, pattern=pattern
     )
 
 

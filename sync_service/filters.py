@@ -19,6 +19,7 @@ from sqlalchemy import (
 )
 
 from shared.auth import Right
+from shared.clock import VIET_NAM
 from shared.events.codes import (
     ENDED,
     AgencyCode,
@@ -32,7 +33,6 @@ from shared.reading import IsoDay
 from sync_service.agencies import covers
 from sync_service.milestones import REQUEST
 from sync_service.models import Agency, NationalDossier, Party, PendingParty
-from sync_service.standings import VIET_NAM
 
 # What a list is read from.
 Seen = type[NationalDossier | Party | PendingParty]

@@ -6,17 +6,15 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from hashlib import blake2b
 from typing import Final, NamedTuple
-from zoneinfo import ZoneInfo
 
 import orjson
 
+from shared.clock import day_in_viet_nam
 from shared.dossier_times import find_time_faults
 from shared.events import DossierStanding
 from shared.events.codes import ENDED, Channel, DossierStatus, national_code
 from shared.statuses import permitted
 from sync_service.agencies import COUNTRY, lineage
-
-VIET_NAM: Final = ZoneInfo("Asia/Ho_Chi_Minh")
 
 # Who tells of the dossiers of this mesh. No client can bear the name: they have no slash.
 OWN: Final = "/dossier_service"
@@ -265,4 +263,4 @@ def other_authority(current: Standing, source: str) -> Refusal | None:
 
 
 def vn_day(at: datetime) -> date:
-    return at.astimezone(VIET_NAM).date()
+    return day_in_viet_nam(at)

@@ -25,8 +25,10 @@ from shared.folding import fold_accented, fold_bare
 from shared.outbox import emit
 from shared.pagination import PageQuery
 
-# The record of the first announcement, beside those of imports.
-ANNOUNCED: Final = hashlib.sha256(ProcedurePublished.event_type.encode()).digest()
+# The record of the first announcement in this shape, beside those of imports.
+ANNOUNCED: Final = hashlib.sha256(
+    " ".join([ProcedurePublished.event_type, *sorted(ProcedurePublished.model_fields)]).encode()
+).digest()
 
 
 class Outcome(BaseModel):
@@ -79,7 +81,7 @@ async def publish(
     held = await store.current_digests(session)
     versions: list[dict[str, Any]] = []
     current: list[dict[str, Any]] = []
-    events: list[ProcedurePublished] = []
+    published: list[Published] = []
     unchanged = 0
     for procedure in procedures:
         version, digest = held.get(procedure.code, (0, b""))
@@ -90,23 +92,23 @@ async def publish(
         content = procedure.model_dump(mode="json")
         versions.append(identity | {"valid_from": now, "content": content})
         current.append(identity | _searched_by(procedure))
-        events.append(published_event(Published(version + 1, now, procedure)))
+        published.append(Published(version + 1, now, procedure))
     await store.add_versions(session, versions, current)
-    emit(session, *events)
     new = sum(row["version"] == 1 for row in versions)
+    emit(session, *(published_event(each, len(held) + new) for each in published))
     return Outcome(new=new, changed=len(versions) - new, unchanged=unchanged)
 
 
 async def announce_all(session: AsyncSession) -> int:
     """Announce each procedure in force once more, for readers that lack them; return how many."""
     await store.lock_catalogue(session)
-    events = [published_event(each) for each in await store.all_current(session)]
-    emit(session, *events)
-    return len(events)
+    current = await store.all_current(session)
+    emit(session, *(published_event(each, len(current)) for each in current))
+    return len(current)
 
 
 async def announce_once(session: AsyncSession, *, now: datetime) -> int:
-    """Announce what was published before the catalogue was announced at all."""
+    """Announce again what was published before events had their present shape."""
     if await store.was_imported(session, ANNOUNCED):
         return 0
     count = await announce_all(session)
@@ -115,7 +117,7 @@ async def announce_once(session: AsyncSession, *, now: datetime) -> int:
     return count
 
 
-def published_event(published: Published) -> ProcedurePublished:
+def published_event(published: Published, catalogue_size: int) -> ProcedurePublished:
     procedure = published.procedure
     term = procedure.longest_term()
     return ProcedurePublished(
@@ -128,6 +130,7 @@ def published_event(published: Published) -> ProcedurePublished:
         term_duration=term.duration if term else None,
         term_unit=term.unit.value if term else None,
         term_same_day=term is not None and term.same_day,
+        catalogue_size=catalogue_size,
     )
 
 

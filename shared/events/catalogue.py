@@ -12,7 +12,8 @@ class ProcedurePublished(Event):
     `code` is national or localised, `owner` an agency, `levels` where it is handled. A procedure
     that is not `active` takes no new dossier. Its longest term in any channel (QĐ 766, remark to
     2.1) is a number of hours, days, working days or months, see `shared.deadlines.Unit`; None where
-    none is published.
+    none is published. The catalogue holds `catalogue_size` procedures with this one, so that a
+    reader can see whether it has all of them; entries are never removed.
     """
 
     event_type: ClassVar[str] = "catalogue.procedure.published.v1"
@@ -29,3 +30,4 @@ class ProcedurePublished(Event):
     term_duration: int | None
     term_unit: str | None
     term_same_day: bool
+    catalogue_size: int | None = None

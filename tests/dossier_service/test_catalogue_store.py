@@ -1,4 +1,5 @@
 import gzip
+import hashlib
 import json
 import os
 import subprocess
@@ -262,6 +263,31 @@ async def test_what_is_published_is_announced_with_its_longest_term(own_desk: De
     }
     term = [event[f"term_{name}"] for name in ("duration", "unit", "same_day")]
     assert term == [5, "working_day", False]
+
+
+async def test_each_announcement_states_how_many_procedures_there_are(own_desk: Desk) -> None:
+    count = len(own_procedures())
+    assert {each["catalogue_size"] for each in await announced(own_desk)} == {count}
+    other = own_procedures()[BIRTH].model_copy(update={"code": "1.999999"})
+    await put(own_desk, other, longer())
+    assert [each["catalogue_size"] for each in (await announced(own_desk))[count:]] == [
+        count + 1
+    ] * 2
+
+
+async def test_catalogue_that_was_announced_in_an_older_shape_is_announced_once_more(
+    own_desk: Desk,
+) -> None:
+    await seed(own_desk.settings)
+    before = await announced(own_desk)
+    older = hashlib.sha256(b"catalogue.procedure.published.v1").digest()
+    change = "UPDATE catalogue_import SET digest = :older WHERE source = 'announcement' RETURNING 1"
+    async with own_desk.sessions.begin() as session:
+        assert (await session.scalars(text(change), {"older": older})).all() == [1]
+    for _ in range(2):
+        await seed(own_desk.settings)
+    again = (await announced(own_desk))[len(before) :]
+    assert sorted(each["code"] for each in again) == sorted(own_procedures())
 
 
 async def test_announcement_needs_the_publication(own_desk: Desk) -> None:

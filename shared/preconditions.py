@@ -120,5 +120,10 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
+def created_headers(path: str, version: int) -> dict[str, str]:
+    """Return the headers of the answer to a request that made the thing at `path`."""
+    return {"ETag": etag(version), "Location": path}
+
+
 def set_etag(response: Response, version: int) -> None:
     response.headers["ETag"] = etag(version)

@@ -12,7 +12,7 @@ from shared.database import Session
 from shared.events.codes import AgencyCode
 from shared.idempotency import OnceOnly
 from shared.pagination import Page
-from shared.preconditions import set_etag
+from shared.preconditions import created_headers, set_etag
 from shared.reading import Router
 
 router = Router(prefix="/identity/v1/agencies", tags=["agencies"])
@@ -41,6 +41,6 @@ async def register_agency(
     body: AgencyIn, caller: Caller, session: Session, once: OnceOnly, response: Response
 ) -> AgencyOut:
     agency = await agencies.register_agency(session, caller, body)
-    set_etag(response, agency.version)
-    answer = AgencyOut.model_validate(agency)
-    return await once.remember(answer, HTTPStatus.CREATED, {"ETag": response.headers["ETag"]})
+    headers = created_headers(f"{router.prefix}/{agency.code}", agency.version)
+    response.headers.update(headers)
+    return await once.remember(AgencyOut.model_validate(agency), HTTPStatus.CREATED, headers)

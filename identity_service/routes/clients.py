@@ -26,7 +26,7 @@ from shared.clock import VIET_NAM
 from shared.database import Session
 from shared.idempotency import Once, OnceOnly
 from shared.pagination import Page
-from shared.preconditions import ExpectedVersion, etag, set_etag
+from shared.preconditions import ExpectedVersion, created_headers, etag, set_etag
 from shared.reading import Router
 
 router = Router(prefix="/identity/v1/clients", tags=["clients"])
@@ -56,9 +56,9 @@ async def register_client(
 ) -> ClientOut:
     today = datetime.now(VIET_NAM).date()
     client = await clients.register_client(session, caller, body, today=today)
-    set_etag(response, client.version)
-    answer = ClientOut.model_validate(client)
-    return await once.remember(answer, HTTPStatus.CREATED, {"ETag": response.headers["ETag"]})
+    headers = created_headers(f"{router.prefix}/{client.client_id}", client.version)
+    response.headers.update(headers)
+    return await once.remember(ClientOut.model_validate(client), HTTPStatus.CREATED, headers)
 
 
 ProofHeader = Annotated[

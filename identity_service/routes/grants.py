@@ -12,7 +12,7 @@ from shared.auth import Caller
 from shared.database import Session
 from shared.idempotency import OnceOnly
 from shared.pagination import Page
-from shared.preconditions import ExpectedVersion, set_etag
+from shared.preconditions import ExpectedVersion, created_headers, set_etag
 from shared.reading import Router
 
 router = Router(prefix="/identity/v1/grants", tags=["grants"])
@@ -39,9 +39,9 @@ async def give_grant(
     body: GrantIn, caller: Caller, session: Session, once: OnceOnly, response: Response
 ) -> GrantOut:
     grant = await grants.give_grant(session, caller, body)
-    set_etag(response, grant.version)
-    answer = GrantOut.model_validate(grant)
-    return await once.remember(answer, HTTPStatus.CREATED, {"ETag": response.headers["ETag"]})
+    headers = created_headers(f"{router.prefix}/{grant.id}", grant.version)
+    response.headers.update(headers)
+    return await once.remember(GrantOut.model_validate(grant), HTTPStatus.CREATED, headers)
 
 
 @router.post("/{grant_id}/revocation")

@@ -194,6 +194,7 @@ async def test_a_repeated_request_gets_the_first_answer(identity: Identity) -> N
     assert (again.status_code, again.json()) == (201, first.json())
     assert again.headers["Idempotent-Replayed"] == "true"
     assert again.headers["ETag"] == first.headers["ETag"]
+    assert first.headers["Location"] == again.headers["Location"] == "/identity/v1/agencies/H26.961"
     assert len(await identity.events("H26.961")) == 1
     other = await identity.call(REGISTER, json=new("H26.962"), headers=once)
     assert other.status_code == 422

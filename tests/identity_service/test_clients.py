@@ -39,6 +39,7 @@ def public_key() -> dict[str, Any]:
 async def test_a_client_is_registered_and_announced(identity: Identity) -> None:
     response = await identity.call(REGISTER, json=new("ward-system"))
     assert response.status_code == 201
+    assert response.headers["Location"] == "/identity/v1/clients/ward-system"
     assert response.json() == new("ward-system") | {"version": 1, "active": True, "keys": []}
     read = await identity.call(READ, at={"client_id": "ward-system"})
     assert (read.json(), read.headers["ETag"]) == (response.json(), '"1"')

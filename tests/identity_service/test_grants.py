@@ -30,7 +30,9 @@ def new(**over: object) -> dict[str, object]:
 async def give(identity: Identity, **over: object) -> str:
     response = await identity.call(GIVE, by=POLICE, json=new(**over))
     assert response.status_code == 201, response.text
-    return str(response.json()["id"])
+    grant_id: str = response.json()["id"]
+    assert response.headers["Location"] == f"/identity/v1/grants/{grant_id}"
+    return grant_id
 
 
 async def test_the_owner_of_the_register_gives_a_right_and_it_is_announced(

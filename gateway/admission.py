@@ -9,10 +9,18 @@ from starlette.types import Scope
 
 from gateway.claims import client_of_basic, client_of_form, client_of_token
 from gateway.forwarding import Exchange, Ledger
+from gateway.forwarding.target import find_target
 from gateway.keys import RightsSigner
 from gateway.limits import Quotas
 from gateway.neighbours import Neighbours
-from gateway.problems import NoRight, PurposeMissing, RequestMalformed
+from gateway.problems import NoRight, PurposeMissing, PurposeUnknown, RequestMalformed
+from gateway.purposes import (
+    PURPOSES_UNCHECKED,
+    PurposeKind,
+    PurposeRegistry,
+    is_accepted,
+    is_recordable,
+)
 from gateway.rights import ClientRights, RightInForce, Rights, pick
 from gateway.upstreams import QuotaClass, Service
 from shared.auth import RIGHT_HEADER, Unauthenticated, Verifier, bearer
@@ -21,7 +29,7 @@ from shared.personal_numbers import ADVICE, holds_personal_number
 from shared.problems import Problem, Unavailable
 
 DOSSIER_PATH = "/dossiers/{code}"
-LONGEST = {"X-Purpose": 200, "X-Officer": 64, "X-Dossier": 64}
+LONGEST = {"X-Purpose": 64, "X-Officer": 64, "X-Dossier": 64}
 _NAMES = {name.lower().encode(): name for name in ("Authorization", *LONGEST)}
 # The package that runs each service: for whom an assertion is meant.
 _AUDIENCES = {
@@ -40,12 +48,14 @@ class Admission:
         *,
         tokens: Verifier,
         rights: Rights,
+        purposes: PurposeRegistry,
         quotas: Quotas,
         ledger: Ledger,
         signer: RightsSigner,
         neighbours: Neighbours,
     ) -> None:
         self._tokens, self._rights, self._quotas = tokens, rights, quotas
+        self._purposes = purposes
         self._ledger, self._signer, self._neighbours = ledger, signer, neighbours
 
     async def __call__(
@@ -61,12 +71,14 @@ class Admission:
             told = _told(scope)
             await self._identify(exchange, told)
             _explain(exchange, told, parameters)
+            self._require_known_purpose(exchange)
             known = self._client(exchange)
         except Problem as refusal:
             if refusal.status < HTTPStatus.INTERNAL_SERVER_ERROR:
                 self._spend_refusal(exchange, scope)
             raise
         right = self._right(exchange, known)
+        exchange.grants, exchange.legal_bases = right.name_grants(exchange.purpose)
         signed = self._signer.assertion(
             right,
             client=str(exchange.client),
@@ -108,6 +120,20 @@ class Admission:
         if not isinstance(agency, str):
             raise Unauthenticated("Its claims are not those of this mesh.")
         exchange.client, exchange.agency = client, agency
+
+    def _require_known_purpose(self, exchange: Exchange) -> None:
+        """Note the meaning of the purpose; raise PurposeUnknown where it has none now."""
+        if (purpose := exchange.purpose) is None:
+            return
+        kind = exchange.purpose_kind = self._purposes.classify(purpose, now=time.time())
+        if kind is PurposeKind.PROCEDURE:
+            return
+        if kind is PurposeKind.UNCHECKED:
+            PURPOSES_UNCHECKED.inc()
+        if not is_accepted(kind, names_dossier=exchange.dossier is not None):
+            if not is_recordable(purpose, kind):
+                exchange.purpose = None
+            raise PurposeUnknown
 
     def _right(self, exchange: Exchange, known: ClientRights) -> RightInForce:
         """Refused calls count as well: whoever may not ask may not ask without end either."""
@@ -172,6 +198,7 @@ def _told(scope: Scope) -> dict[str, str]:
 
 def _explain(exchange: Exchange, told: Mapping[str, str], parameters: Mapping[str, str]) -> None:
     """Purpose, officer and dossier; raises PurposeMissing and others."""
+    exchange.target = find_target(exchange.operation, parameters)
     for name, longest in LONGEST.items():
         value = told.get(name, "")
         if len(value) > longest or not value.isprintable():

@@ -22,6 +22,7 @@ _OWN = (
     "/openapi.json",
     "/.well-known/right-keys.json",
     "/.well-known/ledger-keys.json",
+    "/.well-known/legal-bases.json",
 )
 _SERVED = tuple(o.template for o in OPERATIONS.values() if o.public and o.method == "GET")
 _PUBLIC_PATHS = frozenset(path.encode() for path in (*_OWN, *_SERVED))

@@ -1,5 +1,7 @@
 """Keeps the rights in memory as they are in the database: heard of by NOTIFY, read again.
 
+The procedures that a purpose may name are kept in the same way, by the same connection.
+
 Fresh they are where the database answers, and where what brings changes there, the worker, tells
 that it has heard all of the axis until just now: one that stands still would be missed by nobody.
 """
@@ -17,6 +19,7 @@ import structlog
 from prometheus_client import Gauge
 from sqlalchemy import URL
 
+from gateway.purposes import PurposeRegistry
 from gateway.rights import ClientRights, Grant, Rights
 from shared.database import connect_driver
 from shared.events import GrantChanged
@@ -24,7 +27,7 @@ from shared.topics import TOPIC_TABLE
 
 log = structlog.get_logger()
 
-CHANNEL = "rights"
+CHANNEL, PROCEDURES_CHANNEL = "rights", "procedures"
 # Every so often the connection must answer, or a change could go unheard on a dead one.
 HEARTBEAT_SECONDS = 1.0
 ANSWER_SECONDS = 2.0
@@ -36,7 +39,8 @@ RIGHTS_AGE = Gauge("rights_age_seconds", "Since the rights in use were those tha
 
 _CLIENTS = "SELECT client_id, agency, active FROM client_in_force"
 _GRANTS = """SELECT client_id, grant_id, operations, procedures, fields, agencies,
-    valid_from, valid_to, per_second, per_day FROM grant_in_force WHERE NOT revoked"""
+    valid_from, valid_to, legal_basis, per_second, per_day FROM grant_in_force WHERE NOT revoked"""
+_PROCEDURES = "SELECT code, active, catalogue_size FROM known_procedure"
 # Of all partitions that the topic has; NULL while one of them was never heard.
 _HEARD = """SELECT CASE WHEN count(*) = $2 THEN extract(epoch FROM now() - min(at))::float8 END
     FROM heard WHERE topic = $1 AND partition < $2"""
@@ -51,11 +55,15 @@ class RightsUnheardError(Exception):
 
 
 class RightsFeed:
-    """Fills `rights` and keeps them fresh; in an outage what was known goes on being used."""
+    """Fills `rights` and keeps them fresh; in an outage what was known goes on being used.
 
-    def __init__(self, rights: Rights, url: URL) -> None:
-        self._rights, self._url = rights, url
+    `purposes` is kept fresh as well.
+    """
+
+    def __init__(self, rights: Rights, purposes: PurposeRegistry, url: URL) -> None:
+        self._rights, self._purposes, self._url = rights, purposes, url
         self._changed: set[str] = set()
+        self._procedures_changed = False
         self._heard = asyncio.Event()
         self._fresh = False
         self._as_of = -math.inf  # by time.monotonic()
@@ -85,6 +93,9 @@ class RightsFeed:
         connection = await connect_driver(plain, timeout=5, command_timeout=ANSWER_SECONDS)
         try:
             await connection.add_listener(CHANNEL, self._hear)
+            await connection.add_listener(PROCEDURES_CHANNEL, self._mark_procedures)
+            # First, or a call of the first moment would be judged without them.
+            await self._read_procedures(connection)
             self._rights.replace_all(await _read(connection))
             await self._ask_age(connection)
             self._fresh = True
@@ -93,6 +104,8 @@ class RightsFeed:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._heard.wait(), HEARTBEAT_SECONDS)
                 await self._read_changed(connection)
+                if self._procedures_changed:
+                    await self._read_procedures(connection)
                 await self._ask_age(connection)
         finally:
             connection.terminate()
@@ -100,6 +113,19 @@ class RightsFeed:
     def _hear(self, _: object, __: int, ___: str, client: str) -> None:
         self._changed.add(client)
         self._heard.set()
+
+    def _mark_procedures(self, *_: object) -> None:
+        self._procedures_changed = True
+        self._heard.set()
+
+    async def _read_procedures(self, connection: asyncpg.Connection) -> None:
+        """Read the whole catalogue, a few thousand rows, which changes in large steps."""
+        self._procedures_changed = False
+        rows = await connection.fetch(_PROCEDURES)
+        self._purposes.replace_procedures(
+            {row["code"]: row["active"] for row in rows},
+            announced=max((row["catalogue_size"] or 0 for row in rows), default=0),
+        )
 
     async def _read_changed(self, connection: asyncpg.Connection) -> None:
         self._heard.clear()
@@ -147,6 +173,7 @@ def _grant(row: Mapping[str, Any]) -> Grant:
         valid_to=_end(row["valid_to"]),
         per_second=row["per_second"],
         per_day=row["per_day"],
+        legal_basis=row["legal_basis"],
     )
 
 

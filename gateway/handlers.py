@@ -2,10 +2,11 @@
 
 from gateway import projections
 from shared.consumer import Handlers
-from shared.events import AgencyChanged, ClientChanged, GrantChanged
+from shared.events import AgencyChanged, ClientChanged, GrantChanged, ProcedurePublished
 
 HANDLERS: Handlers = {
     GrantChanged: [projections.keep_grants],
     ClientChanged: [projections.keep_clients],
     AgencyChanged: [projections.keep_agencies],
+    ProcedurePublished: [projections.keep_procedures],
 }

@@ -30,10 +30,12 @@ from gateway.forwarding import Forwarder, Upstream, open_session
 from gateway.granting import require_complete_grant_rules
 from gateway.keys import RightsSigner, ledger_key_set, ledger_keys
 from gateway.ledger.writer import LedgerWriter
+from gateway.legal_bases import registered_legal_bases
 from gateway.limits import Quotas
 from gateway.neighbours import Neighbours
 from gateway.openapi import ApiDescription
 from gateway.own import OwnOperations
+from gateway.purposes import PurposeRegistry
 from gateway.rights import Rights
 from gateway.routes import ROUTERS
 from gateway.settings import Settings
@@ -140,17 +142,23 @@ async def _opened(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
     signer = RightsSigner(read_private_key("rights_key", settings.rights_key))
     _publish_keys(settings, app, signer, seal_key)
     rights, ledger = Rights(), LedgerWriter(settings.database, seal_key)
-    feed = RightsFeed(rights, settings.database)
+    purposes = PurposeRegistry(registered_legal_bases())
+    feed = RightsFeed(rights, purposes, settings.database)
     app.state.checks |= {"rights": rights.check_loaded, "chain": ledger.check_held}
     neighbours, quotas = Neighbours(settings.trusted_proxies), Quotas()
     async with open_client() as http, _asking(app) as self_http, open_session() as session:
         tokens = _verifier_of_tokens(settings, http)
         app.state.callers = CallerCheck(_verifier_of_rights(settings, self_http))
         app.state.description = ApiDescription(http, addresses, app.openapi())
-        app.state.reports = {"rights_fresh": feed.check_fresh, **_states(http, addresses)}
+        app.state.reports = {
+            "rights_fresh": feed.check_fresh,
+            "catalogue_complete": purposes.check_complete,
+            **_states(http, addresses),
+        }
         admit = Admission(
             tokens=tokens,
             rights=rights,
+            purposes=purposes,
             quotas=quotas,
             ledger=ledger,
             signer=signer,

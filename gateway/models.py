@@ -54,6 +54,21 @@ class KnownAgency(Base):
     name: Mapped[str]
 
 
+class KnownProcedure(Base):
+    """A procedure as the catalogue last published it.
+
+    `catalogue_size` is the largest number of procedures that any announcement of it stated; None
+    where none stated one.
+    """
+
+    __tablename__ = "known_procedure"
+
+    code: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int]
+    active: Mapped[bool]
+    catalogue_size: Mapped[int | None]
+
+
 class LedgerChain(Base):
     """A chain of seals; `anchored` is the number of the last one told on the axis."""
 

@@ -48,6 +48,20 @@ class PurposeMissing(Problem):
         )
 
 
+class PurposeUnknown(Problem):
+    """The value is not repeated: a text that is no code may name a person."""
+
+    status = HTTPStatus.FORBIDDEN
+    title = "The purpose is neither an active procedure nor a legal basis in force"
+    type = "/problems/purpose-unknown"
+    advice = (
+        "Send as X-Purpose the code of an active procedure, national or localised "
+        "(GET /dossier/v1/procedures), or of a legal basis in force "
+        "(GET /.well-known/legal-bases.json). The code of a procedure that has ended is good only "
+        "for a call that names a dossier."
+    )
+
+
 class NoRight(NotAllowed):
     """`lacking` is what stands in the way: client, operation or purpose."""
 

@@ -1,13 +1,15 @@
-"""How an event of the identity service changes what the gateway keeps; what is older is ignored."""
+"""Apply the events of other services to the tables of the gateway; ignore older versions."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sqlalchemy import func
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.models import Base, ClientInForce, GrantInForce, KnownAgency
-from shared.events import AgencyChanged, ClientChanged, GrantChanged
+from gateway.models import Base, ClientInForce, GrantInForce, KnownAgency, KnownProcedure
+from shared.events import AgencyChanged, ClientChanged, GrantChanged, ProcedurePublished
+from shared.events.codes import parse_procedure_code
 
 
 async def keep_grants(session: AsyncSession, events: Sequence[GrantChanged]) -> None:
@@ -22,6 +24,32 @@ async def keep_clients(session: AsyncSession, events: Sequence[ClientChanged]) -
 
 async def keep_agencies(session: AsyncSession, events: Sequence[AgencyChanged]) -> None:
     await upsert_newer(session, KnownAgency, "code", [event.model_dump() for event in events])
+
+
+async def keep_procedures(session: AsyncSession, events: Sequence[ProcedurePublished]) -> None:
+    """Store the newest version of each procedure; raise CodeError where a code is malformed.
+
+    The same version may come again, with the size of the catalogue that it lacked before.
+    """
+    newest: dict[str, ProcedurePublished] = {}
+    for event in sorted(events, key=lambda each: (each.version, each.catalogue_size or 0)):
+        newest[parse_procedure_code(event.code)] = event
+    rows = [newest[code].model_dump(include=_PROCEDURE_COLUMNS) for code in sorted(newest)]
+    statement = insert(KnownProcedure).values(rows)
+    kept, new = KnownProcedure.__table__.c, statement.excluded
+    changes = {
+        "version": new.version,
+        "active": new.active,
+        "catalogue_size": func.greatest(kept.catalogue_size, new.catalogue_size),
+    }
+    await session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["code"], set_=changes, where=kept.version <= new.version
+        )
+    )
+
+
+_PROCEDURE_COLUMNS = set(KnownProcedure.__table__.columns.keys())
 
 
 async def upsert_newer(

@@ -13,12 +13,16 @@ rights fit a call, exactly one is taken:
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
+from typing import NamedTuple
 
 from shared.events.codes import covering_codes
 
 ANY_OPERATION = "*"
+# Of a right that joins hundreds of grants a record names a few.
+MAX_GRANTS_NAMED = 8
+MAX_PURPOSES_KEPT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +38,17 @@ class Grant:
     valid_to: float
     per_second: int | None
     per_day: int | None
+    legal_basis: str
 
     def covers(self, operation: str) -> bool:
         return operation in self.operations or ANY_OPERATION in self.operations
+
+
+class NamedGrants(NamedTuple):
+    """The ids of the grants that carry a call, and the legal bases that they state."""
+
+    ids: tuple[str, ...]
+    legal_bases: tuple[str, ...]
 
 
 @dataclass(slots=True, eq=False)
@@ -44,6 +56,7 @@ class RightInForce:
     """What a client may do with one operation now; it may be used until `ends`.
 
     `per_second` and `per_day` are the largest of its grants, None where none of them says.
+    `joined` are the grants that it is made of.
     `signed`, `signed_at` and `signed_until` belong to whoever asserts it.
     """
 
@@ -57,6 +70,17 @@ class RightInForce:
     signed: str = ""
     signed_at: float = -math.inf
     signed_until: float = -math.inf
+    joined: tuple[Grant, ...] = ()
+    _named: dict[str | None, NamedGrants] = field(default_factory=dict, repr=False)
+
+    def name_grants(self, purpose: str | None) -> NamedGrants:
+        """Return the first grants, by id, that carry a call for the purpose, or any call."""
+        named = self._named.get(purpose)
+        if named is None:
+            if len(self._named) >= MAX_PURPOSES_KEPT:
+                self._named.clear()
+            named = self._named[purpose] = _name(self.joined, purpose)
+        return named
 
     def covers(self, purpose: str) -> bool:
         return self.procedures is None or not self.procedures.isdisjoint(covering_codes(purpose))
@@ -126,6 +150,18 @@ def pick(rights: Sequence[RightInForce], purpose: str | None) -> RightInForce | 
     return min(fitting, key=lambda right: right.distance(purpose), default=None)
 
 
+def _name(grants: Sequence[Grant], purpose: str | None) -> NamedGrants:
+    codes = () if purpose is None else covering_codes(purpose)
+    carrying = [
+        grant
+        for grant in grants
+        if purpose is None or grant.procedures is None or not grant.procedures.isdisjoint(codes)
+    ]
+    first = sorted(carrying, key=lambda grant: grant.id)[:MAX_GRANTS_NAMED]
+    legal_bases = dict.fromkeys(grant.legal_basis for grant in first)
+    return NamedGrants(tuple(grant.id for grant in first), tuple(legal_bases))
+
+
 def _choose(grants: Sequence[Grant], operation: str, now: float) -> Choices:
     naming = [grant for grant in grants if grant.covers(operation)]
     borders = [at for grant in naming for at in (grant.valid_from, grant.valid_to) if at > now]
@@ -152,6 +188,7 @@ def _joined(grants: Sequence[Grant]) -> RightInForce:
         ends=min(grant.valid_to for grant in grants),
         per_second=max((g.per_second for g in grants if g.per_second is not None), default=None),
         per_day=max((g.per_day for g in grants if g.per_day is not None), default=None),
+        joined=tuple(grants),
     )
 
 

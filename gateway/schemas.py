@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.forwarding import Outcome
 from gateway.ledger.records import AccessRecord
 from gateway.models import LedgerSeal, StoredRecord
+from gateway.purposes import PurposeKind
 from shared.events.codes import AgencyCode, DossierCode
 from shared.reading import IsoInstant
 
@@ -41,6 +42,8 @@ class RecordOut(BaseModel):
     the record whose answer was too long to be held back. Where the right names fields, the members
     that it does not name are left out; what is always there is required. Calls without a client are
     summed by the minute: `calls` is how many came from `source`, the keyed hash of an address.
+    `grants` (eight at most) and the `legal_bases` that they state let the call in; older records
+    lack both, `purpose_kind` and `target`.
     """
 
     id: str
@@ -54,6 +57,14 @@ class RecordOut(BaseModel):
     officer: str | None = None
     operation: str | None = None
     purpose: str | None = None
+    purpose_kind: PurposeKind | None = None
+    grants: list[str] | None = None
+    legal_bases: list[str] | None = None
+    target: str | None = Field(
+        None,
+        description="the path of the thing that an act of administration changes",
+        examples=["/identity/v1/clients/onestop-h26"],
+    )
     dossier: str | None = None
     subjects: list[str] | None = None
     fields: list[str] | None = None

@@ -64,6 +64,16 @@ class Operation:
         return self.personal or (self.quota_class is QuotaClass.ADMIN and self.method != "GET")
 
     @cached_property
+    def is_administration(self) -> bool:
+        return self.recorded and not self.personal
+
+    @cached_property
+    def target_template(self) -> str | None:
+        """Return the template of the thing that an act of administration changes, or None."""
+        end = self.template.rfind("}") + 1
+        return self.template[:end] if self.is_administration and end else None
+
+    @cached_property
     def takes_effect(self) -> bool:
         """Whether a call changes something; a verification only reads."""
         return self.method != "GET" and self.quota_class is not QuotaClass.VERIFICATION

@@ -18,6 +18,7 @@ from gateway.forwarding.exchange import CALLER_GONE, Exchange, Ledger, Outcome
 from gateway.forwarding.headers import Header, Headers, Trace, outward
 from gateway.forwarding.patience import Wait
 from gateway.forwarding.receipt import RECEIPT_HEADER, receipt
+from gateway.forwarding.target import find_created
 from gateway.problems import QuotaSpent, RequestMalformed, SubjectNotNamed
 from gateway.upstreams import KIB, MIB, Match
 from shared.problems import Problem, problem_for, respond
@@ -161,6 +162,8 @@ class Call:
         exchange, told = self.exchange, outward(raw, self.trace.request_id)
         exchange.subjects, exchange.fields = told.subjects or (), told.fields
         exchange.dossier = told.dossier or exchange.dossier
+        if self.operation.is_administration and status == HTTPStatus.CREATED:
+            exchange.target = find_created(raw) or exchange.target
         # 304 tells as much as the answer that the caller already has.
         look = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES or status == _NOT_MODIFIED
         if self.operation.personal and look and told.subjects is None:

@@ -13,6 +13,7 @@ from uuid import uuid4
 from starlette.types import Scope
 
 from gateway.forwarding.receipt import SALT_BYTES
+from gateway.purposes import PurposeKind
 from gateway.upstreams import Operation
 
 CALLER_GONE = 499
@@ -49,7 +50,8 @@ class Exchange:
     `address` is told where no client is proven. `subjects` are keyed hashes. `status` is the
     caller's answer: 0 as long as there is none, 499 where the caller had left before. `outcome` is
     what the service did. `completes` is the `id` of the first record of the same call (`request_id`
-    is the caller's to choose, and to use again).
+    is the caller's to choose, and to use again). `grants` and `legal_bases` name the right under
+    which the call was let in, `target` the path of the thing that an act of administration changes.
     """
 
     operation: Operation
@@ -59,6 +61,10 @@ class Exchange:
     agency: str | None = None
     officer: str | None = None
     purpose: str | None = None
+    purpose_kind: PurposeKind | None = None
+    grants: tuple[str, ...] = ()
+    legal_bases: tuple[str, ...] = ()
+    target: str | None = None
     dossier: str | None = None
     status: int = 0
     outcome: Outcome = Outcome.FAILED

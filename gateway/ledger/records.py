@@ -1,5 +1,6 @@
 """One access to personal data, as it is hashed and shown: the bytes are the record."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple, Self
 
@@ -7,10 +8,21 @@ import orjson
 
 from gateway.forwarding import Exchange, Outcome
 from gateway.forwarding.receipt import commitment
+from gateway.purposes import PurposeKind
 
 # Records of the first form hold plain digests of the bodies. They stay as they were sealed, and
 # nobody is shown these members apart from the whole sealed text.
-_ABSENT = {"request_commitment": None, "response_commitment": None, "source": None, "calls": 1}
+# Records of the second form lack the grounds of a call and the target of an act.
+_ABSENT = {
+    "request_commitment": None,
+    "response_commitment": None,
+    "source": None,
+    "calls": 1,
+    "grants": None,
+    "legal_bases": None,
+    "purpose_kind": None,
+    "target": None,
+}
 _DROPPED = ("request_sha256", "response_sha256")
 
 
@@ -21,7 +33,8 @@ class AccessRecord(NamedTuple):
     be held back has two records: the second `completes` the one of that id and alone has
     `response_commitment`. `request_id` may be the caller's, who may use it again. Calls without a
     client are summed: `calls` is how many, `source` the keyed hash of their address, and `at` the
-    minute.
+    minute. `grants` and `legal_bases` are those under which the call was let in, empty where it was
+    refused and None in older forms. `target` is the path of the thing that an act changes.
     """
 
     agency: str | None
@@ -32,17 +45,21 @@ class AccessRecord(NamedTuple):
     dossier: str | None
     duration_ms: int
     fields: tuple[str, ...]
+    grants: tuple[str, ...] | None
     id: str
+    legal_bases: tuple[str, ...] | None
     officer: str | None
     operation: str
     outcome: Outcome
     purpose: str | None
+    purpose_kind: PurposeKind | None
     request_commitment: str | None
     request_id: str | None
     response_commitment: str | None
     source: str | None
     status: int | None
     subjects: tuple[str, ...]
+    target: str | None
 
     @classmethod
     def of(cls, exchange: Exchange) -> Self:
@@ -55,17 +72,21 @@ class AccessRecord(NamedTuple):
             dossier=exchange.dossier,
             duration_ms=round(exchange.duration_s * 1000),
             fields=exchange.fields,
+            grants=exchange.grants,
             id=exchange.id,
+            legal_bases=exchange.legal_bases,
             officer=exchange.officer,
             operation=exchange.operation.name,
             outcome=exchange.outcome,
             purpose=exchange.purpose,
+            purpose_kind=exchange.purpose_kind,
             request_commitment=commitment(exchange.salt, "request", exchange.request_sha256),
             request_id=exchange.request_id,
             response_commitment=commitment(exchange.salt, "response", exchange.response_sha256),
             source=None,
             status=exchange.status or None,
             subjects=exchange.subjects,
+            target=exchange.target,
         )
 
     def canonical(self) -> bytes:
@@ -81,6 +102,7 @@ class AccessRecord(NamedTuple):
         told = _ABSENT | orjson.loads(canonical)
         for name in _DROPPED:
             told.pop(name, None)
+        kind = told["purpose_kind"]
         return cls(
             **told
             | {
@@ -88,5 +110,12 @@ class AccessRecord(NamedTuple):
                 "outcome": Outcome(told["outcome"]),
                 "subjects": tuple(told["subjects"]),
                 "fields": tuple(told["fields"]),
+                "grants": _tuple_or_none(told["grants"]),
+                "legal_bases": _tuple_or_none(told["legal_bases"]),
+                "purpose_kind": kind and PurposeKind(kind),
             }
         )
+
+
+def _tuple_or_none(texts: Sequence[str] | None) -> tuple[str, ...] | None:
+    return None if texts is None else tuple(texts)

@@ -12,6 +12,7 @@ from tests.access.routes import Row
 UNPROVEN = "401 unauthenticated"
 NO_RIGHT = "403 not-allowed"
 NO_PURPOSE = "400 purpose-missing"
+UNKNOWN_PURPOSE = "403 purpose-unknown"
 MALFORMED = "400 request-malformed"
 
 # Each is a client system of ours; the grants that it has, of all operations.
@@ -108,6 +109,8 @@ def _unexplained(papers: Papers, operation: Operation, row: Row) -> Iterator[tup
     token = _bearer(papers.token("in-force"))
     purpose, officer = _explained()
     yield "no purpose", Kind((*token, officer), needed)
+    nonsense = (*token, ("X-Purpose", "sightseeing"), officer)
+    yield "a purpose that is no code", Kind(nonsense, UNKNOWN_PURPOSE)
     yield "no officer", Kind((*token, purpose), needed)
     yield (
         "a number of a person as X-Dossier",

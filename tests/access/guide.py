@@ -5,7 +5,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from gateway.upstreams import OPERATIONS
-from tests.access.callers import MALFORMED, NO_PURPOSE, NO_RIGHT, UNPROVEN, kinds
+from tests.access.callers import (
+    MALFORMED,
+    NO_PURPOSE,
+    NO_RIGHT,
+    UNKNOWN_PURPOSE,
+    UNPROVEN,
+    kinds,
+)
 from tests.access.country import Papers
 from tests.access.routes import METRICS, OPEN_AT_THE_GATEWAY, ROUTES, Row, open_at_a_service
 from tests.factories import TestAuthority
@@ -19,7 +26,7 @@ SERVICES = ("identity", "dossier", "sync", "gateway")
 def callers() -> Iterator[str]:
     """Who is refused at the door, by one operation that touches personal data."""
     for name, kind in kinds(Papers(TestAuthority()), OPERATIONS[PERSONAL], ROUTES[PERSONAL]):
-        if kind.answer in {UNPROVEN, NO_RIGHT, NO_PURPOSE, MALFORMED}:
+        if kind.answer in {UNPROVEN, NO_RIGHT, NO_PURPOSE, UNKNOWN_PURPOSE, MALFORMED}:
             yield f"| {name} | `{kind.answer}` |"
 
 

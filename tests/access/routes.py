@@ -163,6 +163,7 @@ OPEN_AT_THE_GATEWAY = frozenset(
         "GET /gateway/v1/openapi.json",
         "GET /.well-known/right-keys.json",
         "GET /.well-known/ledger-keys.json",
+        "GET /.well-known/legal-bases.json",
         EVENT_KEYS,
         "GET /healthz",
         "GET /readyz",

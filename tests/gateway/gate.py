@@ -27,7 +27,7 @@ from gateway.settings import Settings
 from gateway.upstreams import OPERATIONS
 from shared.database import SessionFactory
 from shared.ed25519 import read_private_key
-from shared.events import AgencyChanged, ClientChanged, GrantChanged
+from shared.events import AgencyChanged, ClientChanged, GrantChanged, ProcedurePublished
 from shared.migrations import upgrade
 from shared.topics import partitions_of
 from tests.conftest import Databases
@@ -125,6 +125,22 @@ def make_agency(code: str = "H26", **over: Any) -> AgencyChanged:
     return AgencyChanged(code=code, **(defaults | over))
 
 
+def make_procedure(code: str = "1.001193", **over: Any) -> ProcedurePublished:
+    """The only one of its catalogue, unless `over` says otherwise."""
+    defaults = {
+        "version": 1,
+        "at": datetime.now(UTC),
+        "active": True,
+        "owner": "G15",
+        "levels": ["commune"],
+        "term_duration": 3,
+        "term_unit": "working_day",
+        "term_same_day": False,
+        "catalogue_size": 1,
+    }
+    return ProcedurePublished(code=code, **(defaults | over))
+
+
 @dataclass
 class Gate:
     """`ask` calls the gateway as `client` of `agency`, with purpose and officer."""
@@ -165,18 +181,28 @@ class Gate:
         sent = [(name.encode(), value.encode()) for name, value in told.items() if value]
         return await self.http.request(method, path, headers=sent, **rest)
 
-    async def tell(self, *events: GrantChanged | ClientChanged | AgencyChanged) -> None:
+    async def tell(
+        self, *events: GrantChanged | ClientChanged | AgencyChanged | ProcedurePublished
+    ) -> None:
         """As the worker does; returns when the gateway knows."""
         before = {name: self.rights_of(name) for name in _clients(events)}
+        catalogue = self.catalogue
         async with self.sessions.begin() as session:
             for kind, handlers in HANDLERS.items():
                 if told := [event for event in events if isinstance(event, kind)]:
                     await handlers[0](session, told)
             await session.execute(_HEARD, _ALL_HEARD)
         await eventually(lambda: all(self.rights_of(n) is not old for n, old in before.items()))
+        if any(isinstance(event, ProcedurePublished) for event in events):
+            await eventually(lambda: self.catalogue is not catalogue)
 
     async def is_ready(self) -> bool:
         return (await self.http.get("/readyz")).is_success
+
+    @property
+    def catalogue(self) -> object:
+        """The procedures in memory; another object after each reading."""
+        return self.admission._purposes._procedures
 
     def rights_of(self, client: str) -> object:
         return self.admission._rights.of(client)
@@ -219,7 +245,7 @@ _ALL_HEARD = [each._asdict() for each in partitions_of([GrantChanged.topic])]
 
 
 def _clients(events: Collection[Any]) -> set[str]:
-    return {event.client_id for event in events if not isinstance(event, AgencyChanged)}
+    return {event.client_id for event in events if isinstance(event, GrantChanged | ClientChanged)}
 
 
 @asynccontextmanager

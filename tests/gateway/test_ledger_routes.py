@@ -75,7 +75,7 @@ async def test_right_for_a_national_procedure_shows_what_was_done_for_its_locali
     grant = make_grant(operations=LEDGER, agencies=None, procedures=["1.001193"])
     reader = await gate.newcomer(grant, agency="G22")
     client = await caller(gate)
-    for purpose in ("1.001193.H26", "1.0011930", "1.002621.H26"):
+    for purpose in ("1.001193.H26", "1.001194", "1.002621.H26"):
         await gate.ask(VERIFY, client=client, headers={"X-Purpose": purpose})
     told = await gate.ask(
         RECORDS, client=reader, agency="G22", params={"client": client}, headers=FOR_ONE_PLACE

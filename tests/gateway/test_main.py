@@ -44,6 +44,8 @@ async def test_readiness_names_each_check_and_tells_of_the_services(gate: Gate) 
     assert told["checks"] == {"database": "ok", "rights": "ok", "chain": "ok"}
     assert told["reports"] == {
         "rights_fresh": "ok",
+        # No procedure was ever announced here.
+        "catalogue_complete": "CatalogueIncompleteError",
         "identity": "ok",
         "dossier": "ok",
         "sync": "ok",

@@ -11,7 +11,14 @@ from sqlalchemy import select, text
 from gateway import projections
 from gateway.handlers import HANDLERS
 from gateway.models import ClientInForce, GrantInForce, KnownAgency
-from gateway.rights import ClientRights, Grant, RightInForce, pick
+from gateway.rights import (
+    MAX_GRANTS_NAMED,
+    MAX_PURPOSES_KEPT,
+    ClientRights,
+    Grant,
+    RightInForce,
+    pick,
+)
 from tests.background import working
 from tests.conftest import Broker, Databases
 from tests.event_keys import publishing, send_events
@@ -31,7 +38,7 @@ from tests.gateway.gate import (
 from tests.waiting import eventually
 
 NOW = 1_000.0
-GRANT = Grant("a", frozenset([VERIFY]), None, None, None, 0.0, math.inf, None, None)
+GRANT = Grant("a", frozenset([VERIFY]), None, None, None, 0.0, math.inf, None, None, "Luật 26/2023")
 
 
 def rights(*grants: Grant, operation: str = VERIFY) -> tuple[RightInForce, ...]:
@@ -152,6 +159,31 @@ def test_choice_holds_until_the_next_beginning_or_end() -> None:
         9.9: [("early",), ("late",)],
         10: [("late",)],
     }
+
+
+def test_grants_that_carry_the_purpose_are_named_and_no_others() -> None:
+    birth = replace(GRANT, id="birth", procedures=codes("1.001193"), legal_basis="Luật A")
+    here = replace(GRANT, id="here", procedures=codes("1.001193.H26"), legal_basis="Luật A")
+    copy = replace(GRANT, id="copy", procedures=codes("2.000815"), legal_basis="Luật B")
+    [right] = rights(birth, here, copy)
+    assert right.name_grants("1.001193") == (("birth",), ("Luật A",))
+    assert right.name_grants("1.001193.H26") == (("birth", "here"), ("Luật A",))
+    assert right.name_grants("2.000815.H29") == (("copy",), ("Luật B",))
+    assert right.name_grants(None) == (("birth", "copy", "here"), ("Luật A", "Luật B"))
+
+
+def test_few_of_hundreds_of_grants_are_named() -> None:
+    grants = [replace(GRANT, id=f"{n:03}", procedures=codes(f"1.{n:06}")) for n in range(200)]
+    [right] = rights(*grants)
+    assert right.name_grants("1.000117").ids == ("117",)
+    assert right.name_grants(None).ids == tuple(f"{n:03}" for n in range(MAX_GRANTS_NAMED))
+
+
+def test_names_of_grants_are_kept_for_a_bounded_number_of_purposes() -> None:
+    [right] = rights(GRANT)
+    for number in range(3 * MAX_PURPOSES_KEPT):
+        assert right.name_grants(f"1.{number:06}").ids == ("a",)
+    assert len(right._named) <= MAX_PURPOSES_KEPT
 
 
 def test_operation_that_no_grant_names_gives_no_right() -> None:

@@ -26,6 +26,7 @@ from gateway.ledger.seals import (
     public_pem,
     seal,
 )
+from gateway.purposes import PurposeKind
 from gateway.upstreams import OPERATIONS
 from shared import merkle
 from tests.gateway.proving import verify
@@ -46,6 +47,10 @@ def make_record(number: int) -> bytes:
         agency="H26",
         calls=1,
         source=None,
+        grants=("0af76519-16cd-43dd-8448-eb211c80319c",),
+        legal_bases=("Luật 26/2023/QH15",),
+        purpose_kind=PurposeKind.PROCEDURE,
+        target=None,
         client="h26-onestop",
         completes=None,
         officer="Nguyễn Thị Hòa",

@@ -1,0 +1,29 @@
+"""The thing that an act of administration changes, as its record names it: a path of this mesh."""
+
+import re
+from collections.abc import Mapping
+
+from gateway.forwarding.headers import Headers, find_header
+from gateway.upstreams import Operation
+from shared.personal_numbers import holds_personal_number
+
+_PATH = re.compile(rb"(?:/[A-Za-z0-9][A-Za-z0-9._~:-]{0,127}){1,8}")
+
+
+def find_target(operation: Operation, parameters: Mapping[str, str]) -> str | None:
+    """Return the path of the client, grant or other thing that the request names, or None."""
+    template = operation.target_template
+    return None if template is None else _without_number(template.format(**parameters))
+
+
+def find_created(headers: Headers) -> str | None:
+    """Return the path of a thing that the service has made, from its header Location, or None."""
+    location = find_header(headers, b"location")
+    if location is None or not _PATH.fullmatch(location):
+        return None
+    return _without_number(location.decode("ascii"))
+
+
+def _without_number(path: str) -> str | None:
+    """A path that names nothing of the mesh may name a person instead."""
+    return None if holds_personal_number(path) else path

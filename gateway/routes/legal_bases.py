@@ -1,0 +1,24 @@
+"""The registered legal bases, for everybody."""
+
+from functools import cache
+
+from fastapi import Request, Response
+
+from gateway.answer_headers import PUBLIC_SECONDS
+from gateway.legal_bases import LegalBases, registered_legal_bases
+from shared.published import Page
+from shared.reading import Router
+
+router = Router(prefix="/.well-known", tags=["purposes"])
+
+
+@router.get("/legal-bases.json", response_model=LegalBases)
+async def list_legal_bases(request: Request) -> Response:
+    """List the legal bases whose code may be `X-Purpose` where a call serves no procedure."""
+    return _page().respond(request)
+
+
+@cache
+def _page() -> Page:
+    legal_bases = LegalBases(items=list(registered_legal_bases().values()))
+    return Page.of_json(legal_bases.model_dump(mode="json"), seconds=PUBLIC_SECONDS)

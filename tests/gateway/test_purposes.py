@@ -1,0 +1,346 @@
+"""A purpose is a procedure of the catalogue or a registered legal basis, and nothing else is."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from gateway.handlers import HANDLERS
+from gateway.legal_bases import FILE, registered_legal_bases
+from gateway.models import KnownProcedure
+from gateway.openapi import _SHAPES
+from gateway.projections import keep_procedures
+from gateway.purposes import PurposeKind, PurposeRegistry, is_accepted, is_recordable
+from gateway.upstreams import QuotaClass
+from shared.events.codes import PROCEDURE_PATTERN, CodeError
+from tests.background import working
+from tests.conftest import Broker, Databases
+from tests.event_keys import publishing, send_events
+from tests.gateway.gate import (
+    LIST,
+    READ,
+    VERIFY,
+    Gate,
+    Services,
+    is_reported,
+    make_grant,
+    make_procedure,
+    open_gate,
+)
+from tests.waiting import eventually
+
+BIRTH, COPY, ENDED = "1.001193", "2.000815", "1.000656"
+# In Đà Nẵng birth is registered in another way; in Hà Nội an old way is no longer open.
+OWN_WAY, CLOSED_WAY = "1.001193.H17", "2.000815.H26"
+CATALOGUE = {BIRTH: True, COPY: True, ENDED: False, OWN_WAY: True, CLOSED_WAY: False}
+DOSSIER = "H26.14-240823-0001"
+BASES = registered_legal_bases()
+NOW = datetime(2026, 11, 16, tzinfo=UTC).timestamp()
+
+LET_IN = {
+    BIRTH: PurposeKind.PROCEDURE,
+    COPY: PurposeKind.PROCEDURE,
+    "1.001193.H26": PurposeKind.PROCEDURE,
+    "1.001193.000.00.00.H26": PurposeKind.PROCEDURE,
+    OWN_WAY: PurposeKind.PROCEDURE,
+    "2.000815.H29": PurposeKind.PROCEDURE,
+    "91/2025/QH15": PurposeKind.LEGAL_BASIS,
+    "278/2025/ND-CP": PurposeKind.LEGAL_BASIS,
+}
+ENDED_ONES = {ENDED: PurposeKind.ENDED_PROCEDURE, CLOSED_WAY: PurposeKind.ENDED_PROCEDURE}
+NO_CODES = (
+    "đi chơi",
+    "di choi",
+    "Nguyễn Văn An",
+    "NGUYEN-VAN-AN",
+    "1.0011930",
+    "1.00119",
+    "1.001193.",
+    "1.001193.x",
+    "1.001193.Nguyễn Văn An",
+    "0.001193",
+    "91/2025/QH15;",
+    "91/2025/qh15",
+    "Luật 91/2025/QH15",
+    "Điều 9 Luật Căn cước 2023",
+    "*",
+    "-",
+)
+UNKNOWN_CODES = ("9.999999", "1.001194", "9.999999.H26", "999/2025/QH15")
+
+
+def registry(*, complete: bool = True) -> PurposeRegistry:
+    made = PurposeRegistry(BASES)
+    made.replace_procedures(CATALOGUE, announced=len(CATALOGUE) + (not complete))
+    return made
+
+
+@pytest.fixture(scope="module")
+async def strict(postgres: Databases, services: Services) -> AsyncIterator[Gate]:
+    """A gateway that knows the whole catalogue, and a client with a right to all procedures."""
+    async with open_gate(postgres.database_url("gateway"), services) as gate:
+        size = len(CATALOGUE)
+        procedures = [
+            make_procedure(code, active=active, catalogue_size=size)
+            for code, active in CATALOGUE.items()
+        ]
+        await gate.tell(*procedures)
+        yield gate
+
+
+async def look(
+    gate: Gate, client: str, purpose: str, *, dossier: str | None = None, operation: str = VERIFY
+) -> tuple[httpx.Response, dict[str, Any]]:
+    """The answer, and its record."""
+    headers = {"X-Purpose": purpose, "X-Dossier": dossier}
+    answer = await gate.ask(operation, client=client, headers=headers)
+    rows = await gate.records(client=client)
+    return answer, json.loads(rows[-1]["record"])
+
+
+def assert_refused(answer: httpx.Response, purpose: str) -> None:
+    told = answer.json()
+    assert (answer.status_code, told["type"]) == (HTTPStatus.FORBIDDEN, "/problems/purpose-unknown")
+    assert "GET /dossier/v1/procedures" in told["detail"]
+    assert "GET /.well-known/legal-bases.json" in told["detail"]
+    assert purpose not in answer.text or len(purpose) == 1
+
+
+@pytest.mark.parametrize("purpose", LET_IN)
+async def test_procedure_and_legal_basis_are_purposes(strict: Gate, purpose: str) -> None:
+    client = await strict.newcomer(make_grant())
+    answer, record = await look(strict, client, purpose)
+    assert answer.is_success
+    assert (record["purpose"], record["purpose_kind"]) == (purpose, LET_IN[purpose])
+
+
+@pytest.mark.parametrize("purpose", [*NO_CODES, *UNKNOWN_CODES])
+async def test_anything_else_is_refused_and_recorded(strict: Gate, purpose: str) -> None:
+    client = await strict.newcomer(make_grant())
+    asked = len(strict.services.asked)
+    answer, record = await look(strict, client, purpose)
+    assert_refused(answer, purpose)
+    assert len(strict.services.asked) == asked
+    assert (record["outcome"], record["purpose_kind"]) == ("refused", "unknown")
+
+
+@pytest.mark.parametrize("purpose", [*NO_CODES, "999/2025/QH15"])
+async def test_text_that_may_name_a_person_is_not_recorded(strict: Gate, purpose: str) -> None:
+    client = await strict.newcomer(make_grant())
+    _, record = await look(strict, client, purpose)
+    assert (record["purpose"], record["purpose_kind"]) == (None, "unknown")
+
+
+async def test_unknown_procedure_code_is_recorded_as_it_was_sent(strict: Gate) -> None:
+    client = await strict.newcomer(make_grant())
+    _, record = await look(strict, client, "9.999999.H26")
+    assert (record["purpose"], record["purpose_kind"]) == ("9.999999.H26", "unknown")
+
+
+async def test_list_without_personal_data_needs_no_purpose_and_takes_no_false_one(
+    strict: Gate,
+) -> None:
+    client = await strict.newcomer(make_grant())
+    assert (await strict.ask(LIST, client=client, headers={"X-Purpose": None})).is_success
+    answer, _ = await look(strict, client, "9.999999", operation=LIST)
+    assert_refused(answer, "9.999999")
+
+
+@pytest.mark.parametrize("purpose", ENDED_ONES)
+async def test_ended_procedure_is_a_purpose_for_a_dossier_alone(strict: Gate, purpose: str) -> None:
+    client = await strict.newcomer(make_grant())
+    refused, record = await look(strict, client, purpose)
+    assert_refused(refused, purpose)
+    assert (record["purpose"], record["purpose_kind"]) == (purpose, "ended_procedure")
+    for_dossier, record = await look(strict, client, purpose, dossier=DOSSIER)
+    assert for_dossier.is_success
+    assert (record["purpose_kind"], record["dossier"]) == ("ended_procedure", DOSSIER)
+    read, _ = await look(strict, client, purpose, operation=READ.format(code=DOSSIER))
+    assert read.is_success
+
+
+async def test_legal_basis_that_no_longer_holds_is_no_purpose(strict: Gate) -> None:
+    client = await strict.newcomer(make_grant())
+    answer, record = await look(strict, client, "13/2023/ND-CP", dossier=DOSSIER)
+    assert_refused(answer, "13/2023/ND-CP")
+    assert (record["purpose"], record["purpose_kind"]) == ("13/2023/ND-CP", "ended_legal_basis")
+
+
+async def test_refused_purposes_spend_the_quota_of_refusals(strict: Gate) -> None:
+    """Each refusal is on record, so nobody may cause them without end."""
+    client = await strict.newcomer(make_grant())
+    spent = []
+    spend = strict.admission._quotas.spend
+
+    def note(holder: str, quota_class: QuotaClass, **limits: Any) -> None:
+        spent.append((holder, str(quota_class)))
+        spend(holder, quota_class, **limits)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(strict.admission._quotas, "spend", note)
+        await strict.ask(VERIFY, client=client, headers={"X-Purpose": "đi chơi"})
+    assert spent == [(client, "refused")]
+
+
+@given(st.text(max_size=64) | st.text("0123456789./HQND-P ", max_size=24))
+@example("\N{ARABIC-INDIC DIGIT ONE}.001193")
+@example("9.999999\n")
+def test_text_that_is_no_registered_code_is_never_a_purpose(text: str) -> None:
+    known = registry()
+    kind = known.classify(text, now=NOW)
+    if text not in BASES and text[:8] not in CATALOGUE:
+        assert kind is PurposeKind.UNKNOWN
+        assert not is_accepted(kind, names_dossier=True)
+        assert not is_recordable(text, kind) or re.fullmatch(PROCEDURE_PATTERN, text)
+
+
+@given(st.from_regex(re.compile(r"[1-9]\.[0-9]{6}", re.ASCII), fullmatch=True))
+def test_incomplete_catalogue_refuses_no_code_of_the_right_form(code: str) -> None:
+    kind = registry(complete=False).classify(code, now=NOW)
+    assert kind in {PurposeKind.UNCHECKED, PurposeKind.PROCEDURE, PurposeKind.ENDED_PROCEDURE}
+
+
+def test_most_specific_entry_of_the_catalogue_decides() -> None:
+    known = registry()
+    found = {code: known.classify(code, now=NOW) for code in (*LET_IN, *ENDED_ONES)}
+    assert found == LET_IN | ENDED_ONES
+
+
+def test_legal_basis_holds_from_its_first_day_to_its_last_in_viet_nam() -> None:
+    known = PurposeRegistry(BASES)
+    instants = {
+        "2023-06-30T23:59:59+07:00": PurposeKind.ENDED_LEGAL_BASIS,
+        "2023-07-01T00:00:00+07:00": PurposeKind.LEGAL_BASIS,
+        "2025-12-31T23:59:59+07:00": PurposeKind.LEGAL_BASIS,
+        "2026-01-01T00:00:00+07:00": PurposeKind.ENDED_LEGAL_BASIS,
+    }
+    found = {
+        instant: known.classify("13/2023/ND-CP", now=datetime.fromisoformat(instant).timestamp())
+        for instant in instants
+    }
+    assert found == instants
+
+
+def test_catalogue_once_complete_stays_so_while_more_is_announced() -> None:
+    known = registry()
+    known.replace_procedures(CATALOGUE, announced=len(CATALOGUE) + 100)
+    assert known.complete
+    assert known.classify("9.999999", now=NOW) is PurposeKind.UNKNOWN
+
+
+async def test_gateway_without_a_catalogue_takes_each_code_and_says_so(
+    postgres: Databases, services: Services
+) -> None:
+    async with open_gate(postgres.database_url("gateway"), services) as gate:
+        client = await gate.newcomer(make_grant())
+        for told in (None, make_procedure(COPY, catalogue_size=2)):
+            if told:
+                await gate.tell(told)
+            answer, record = await look(gate, client, BIRTH)
+            assert answer.is_success
+            assert (record["purpose"], record["purpose_kind"]) == (BIRTH, "unchecked")
+            refused, _ = await look(gate, client, "đi chơi")
+            assert_refused(refused, "đi chơi")
+            assert await is_reported(gate, "catalogue_complete", "CatalogueIncompleteError")
+            assert await gate.is_ready()
+        await gate.tell(make_procedure("1.004222", catalogue_size=2))
+        assert await is_reported(gate, "catalogue_complete", "ok")
+        refused, _ = await look(gate, client, BIRTH)
+        assert_refused(refused, BIRTH)
+
+
+async def test_restarted_gateway_knows_the_catalogue_from_its_first_call(
+    postgres: Databases, services: Services
+) -> None:
+    url = postgres.database_url("gateway")
+    async with open_gate(url, services) as gate:
+        await gate.tell(make_procedure(BIRTH))
+    async with open_gate(url, services) as gate:
+        client = await gate.newcomer(make_grant())
+        refused, _ = await look(gate, client, COPY)
+        assert_refused(refused, COPY)
+
+
+async def test_older_version_of_a_procedure_changes_nothing(
+    postgres: Databases, services: Services
+) -> None:
+    newest = make_procedure(BIRTH, version=3, active=False, catalogue_size=7)
+    older = make_procedure(BIRTH, version=2, catalogue_size=5)
+    without_size = make_procedure(BIRTH, version=3, active=False, catalogue_size=None)
+    async with open_gate(postgres.database_url("gateway"), services) as gate:
+        for events in ([newest, older], [older], [without_size], [older, without_size]):
+            async with gate.sessions.begin() as session:
+                await keep_procedures(session, events)
+        async with gate.sessions() as session:
+            [kept] = await session.scalars(select(KnownProcedure))
+        assert (kept.version, kept.active, kept.catalogue_size) == (3, False, 7)
+
+
+async def test_announcement_of_a_code_that_is_none_is_refused(gate: Gate) -> None:
+    async with gate.sessions() as session:
+        with pytest.raises(CodeError):
+            await keep_procedures(session, [make_procedure("đi chơi")])
+
+
+@pytest.mark.broker
+async def test_published_procedure_is_a_purpose_without_waiting_for_a_round(
+    postgres: Databases, services: Services, own_kafka: Broker
+) -> None:
+    async with (
+        open_gate(postgres.database_url("gateway"), services) as gate,
+        working(gate.settings, HANDLERS, own_kafka),
+        publishing(own_kafka.servers, idempotent=own_kafka.idempotent) as catalogue,
+    ):
+        client = await gate.newcomer(make_grant())
+
+        async def is_answered(purpose: str, status: HTTPStatus) -> bool:
+            headers: dict[str, str | None] = {"X-Purpose": purpose}
+            answer = await gate.ask(VERIFY, client=client, headers=headers)
+            return answer.status_code == status
+
+        await send_events(catalogue, make_procedure(BIRTH))
+        await eventually(lambda: is_answered(COPY, HTTPStatus.FORBIDDEN))
+        assert await is_answered(BIRTH, HTTPStatus.OK)
+        await send_events(catalogue, make_procedure(COPY, catalogue_size=2))
+        await eventually(lambda: is_answered(COPY, HTTPStatus.OK))
+        await send_events(catalogue, make_procedure(COPY, version=2, active=False))
+        await eventually(lambda: is_answered(COPY, HTTPStatus.FORBIDDEN))
+
+
+async def test_everybody_can_list_the_legal_bases(gate: Gate) -> None:
+    answer = await gate.http.get("/.well-known/legal-bases.json")
+    assert answer.status_code == HTTPStatus.OK
+    items = answer.json()["items"]
+    assert [item["code"] for item in items] == sorted(BASES)
+    told = {"code": "91/2025/QH15", "valid_from": "2026-01-01", "valid_to": None}
+    [law] = [item for item in items if item["code"] == "91/2025/QH15"]
+    assert told.items() <= law.items()
+    assert all(item["vi"] and item["en"] and item["document"] for item in items)
+    again = await gate.http.get(
+        "/.well-known/legal-bases.json", headers={"If-None-Match": answer.headers["ETag"]}
+    )
+    assert again.status_code == HTTPStatus.NOT_MODIFIED
+
+
+def test_each_legal_basis_is_registered_once_with_a_code_that_is_no_procedure() -> None:
+    codes = re.findall(r"^- code: (.+)$", FILE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(codes) == len(BASES) > 0
+    for code in codes:
+        assert code.isascii()
+        assert not re.fullmatch(PROCEDURE_PATTERN, code)
+        begins, ends = BASES[code].valid_from, BASES[code].valid_to
+        assert ends is None or begins <= ends
+
+
+@pytest.mark.parametrize("purpose", [*LET_IN, *ENDED_ONES, *NO_CODES, *UNKNOWN_CODES, *BASES])
+def test_description_allows_the_form_of_each_purpose_and_no_other(purpose: str) -> None:
+    allowed = re.search(str(_SHAPES["X-Purpose"]["pattern"]), purpose) is not None
+    assert allowed == (purpose not in NO_CODES)

@@ -3,7 +3,6 @@
 import logging
 import os
 import re
-import secrets
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
 from prometheus_client import Counter, Gauge, Histogram
 from structlog.typing import EventDict, WrappedLogger
 
+from shared.randomness import random_block
 from shared.settings import ServiceSettings
 
 log = structlog.get_logger()
@@ -58,8 +58,7 @@ def start_trace(incoming: str | None) -> str:
 
 
 def _new_traceparent() -> str:
-    drawn = secrets.token_hex(24)
-    return f"00-{drawn[:32]}-{drawn[32:]}-01"
+    return f"00-{random_block().hex()}-{random_block()[:8].hex()}-01"
 
 
 def current_trace_id() -> str | None:

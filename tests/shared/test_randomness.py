@@ -1,0 +1,45 @@
+"""Ids and salts out of a pool are as good as drawn one by one."""
+
+import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
+from uuid import RFC_4122, UUID
+
+from shared.randomness import random_block, random_uuid
+
+MANY = 3_000
+
+
+def _blocks(count: int) -> list[bytes]:
+    return [random_block() for _ in range(count)]
+
+
+def test_no_block_is_given_out_twice() -> None:
+    blocks = _blocks(MANY)
+    assert len(set(blocks)) == MANY
+    assert {len(block) for block in blocks} == {16}
+
+
+def test_threads_share_no_block() -> None:
+    with ThreadPoolExecutor(8) as pool:
+        drawn = list(pool.map(_blocks, [MANY] * 8))
+    assert len({block for blocks in drawn for block in blocks}) == 8 * MANY
+
+
+def test_forked_process_shares_no_block_with_its_parent() -> None:
+    random_block()  # the pool is full now, and the child is a copy of this process
+    with multiprocessing.get_context("fork").Pool(1) as child:
+        theirs = child.apply(_blocks, (MANY,))
+    assert set(theirs).isdisjoint(_blocks(MANY))
+
+
+def test_uuid_is_one_of_version_4() -> None:
+    for _ in range(MANY):
+        text = random_uuid()
+        read = UUID(text)
+        assert (str(read), read.version, read.variant) == (text, 4, RFC_4122)
+
+
+def test_all_variants_and_free_digits_occur() -> None:
+    texts = [random_uuid() for _ in range(MANY)]
+    assert {text[19] for text in texts} == set("89ab")
+    assert all(len({text[place] for text in texts}) == 16 for place in (0, 15, 20, 35))

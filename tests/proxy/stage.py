@@ -100,11 +100,13 @@ class Stage:
     behind: Behind
     ledger: asyncpg.Pool
     numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
-    earlier: set[str] = field(default_factory=set)
+    ids: set[str] = field(default_factory=set)
 
     def new_id(self, name: str) -> str:
         slug = re.sub("[^a-z0-9]+", "-", name.lower())[:40]
-        return f"{next(self.numbers):04d}-{slug:_<8}"
+        request_id = f"{next(self.numbers):04d}-{slug:_<8}"
+        self.ids.add(request_id)
+        return request_id
 
     def wire(self, sent: bytes, request_id: str) -> bytes:
         token = self.gateway.headers["Authorization"].removeprefix("Bearer ").encode()
@@ -114,7 +116,7 @@ class Stage:
 
     async def hold(self, case: Case) -> Seen:
         """Plays it; everything that it says must be so, and nothing else may be."""
-        request_id = self.new_id(case.name)
+        earlier, request_id = set(self.ids), self.new_id(case.name)
         if case.reply is not None:
             self.behind.replies[request_id] = case.reply
         came, written = len(self.behind.asked), await self.written()
@@ -133,9 +135,8 @@ class Stage:
         rows = [
             row
             for row in await self.records(written)
-            if not is_after(row["request_id"]) and row["request_id"] not in self.earlier
+            if not is_after(row["request_id"]) and row["request_id"] not in earlier
         ]
-        self.earlier.add(request_id)
         recorded = tuple((row["status"], row["outcome"]) for row in rows[:-1])
         assert recorded == case.recorded, recorded
         return seen

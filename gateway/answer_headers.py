@@ -14,6 +14,8 @@ _EVERY: tuple[Header, ...] = (
     (b"x-content-type-options", b"nosniff"),
 )
 _SET_HERE = frozenset(name for name, _ in _EVERY)
+_SET_WHERE_PRIVATE = _SET_HERE | {b"cache-control"}
+_PRIVATE = (_NO_STORE, *_EVERY)
 _READS = frozenset(("GET", "HEAD"))
 # Documents that are the same for everybody. The state of this minute (health) is none of them.
 _OWN = (
@@ -60,11 +62,12 @@ def is_public(scope: Scope) -> bool:
 
 def complete(headers: Headers, *, public: bool) -> list[Header]:
     """Return `headers`, whose names are in lower case, with those of every answer."""
-    told = [each for each in headers if each[0] not in _SET_HERE]
     if not public:
-        told = [each for each in told if each[0] != b"cache-control"]
-        told.append(_NO_STORE)
-    elif not any(name == b"cache-control" for name, _ in told):
+        told = [each for each in headers if each[0] not in _SET_WHERE_PRIVATE]
+        told.extend(_PRIVATE)
+        return told
+    told = [each for each in headers if each[0] not in _SET_HERE]
+    if not any(name == b"cache-control" for name, _ in told):
         told.append(_BRIEFLY)
     told.extend(_EVERY)
     return told

@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.forwarding import Admit, Exchange, Ledger, Wait
+from gateway.forwarding import Admit, Exchange, Ledger, Wait, present_task
 from gateway.forwarding.bodies import RequestBody
 from gateway.forwarding.call import Call
 from gateway.forwarding.headers import REQUEST_ID, Trace, inward, misdirected, trace_of
@@ -46,7 +46,8 @@ class OwnOperations:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         match find(scope["method"], scope["raw_path"].decode("latin-1")):
             case Match() as match:
-                call = Call(match, trace_of(scope), ledger=self._ledger, send=send)
+                task = present_task()
+                call = Call(match, trace_of(scope), ledger=self._ledger, send=send, task=task)
                 await call.carry(self._serve(call, scope, receive), scope, receive)
             case _ if problem := self._over_quota(scope) or misdirected(scope):
                 await turn_away(problem, scope, receive, send)
@@ -73,14 +74,17 @@ class OwnOperations:
     async def _serve(self, call: Call, scope: Scope, receive: Receive) -> None:
         """The whole answer is held; it is on record before anybody sees it."""
         added = await self._admit(call.exchange, scope, call.parameters)
-        body = RequestBody(call.operation, scope, receive)
+        body = RequestBody(call.operation, scope, receive, call.task.get_loop())
         headers = inward(scope, call.trace, added)
         try:
-            with body.held_by(call.exchange.holder), Wait(call.operation.timeout_s):
+            with (
+                body.held_by(call.exchange.holder),
+                Wait(call.operation.timeout_s, call.task),
+            ):
                 payload = await body.whole()
         except TimeoutError:
             raise BodyTooSlow(call.operation.timeout_s) from None
-        call.exchange.request_sha256 = body.sha256
+        call.exchange.request_sha256 = body.recorded_sha256
         if call.operation.recorded:
             body.listen()
             call.has_caller_left = body.has_caller_left

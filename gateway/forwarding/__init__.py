@@ -3,7 +3,7 @@
 from gateway.forwarding.breaker import Breaker
 from gateway.forwarding.exchange import Admit, Exchange, Ledger, Outcome
 from gateway.forwarding.forwarder import Forwarder
-from gateway.forwarding.patience import Wait
+from gateway.forwarding.patience import Wait, present_task
 from gateway.forwarding.session import open_session
 from gateway.forwarding.upstream import Upstream
 
@@ -17,4 +17,5 @@ __all__ = [
     "Upstream",
     "Wait",
     "open_session",
+    "present_task",
 ]

@@ -10,7 +10,7 @@ from starlette.types import Message, Receive, Scope
 
 from gateway.forwarding.connection import Connection, Payload
 from gateway.forwarding.headers import find_header
-from gateway.forwarding.patience import Wait
+from gateway.forwarding.patience import Task, Wait
 from gateway.forwarding.shares import Shares, ShareTaken, StockTaken
 from gateway.problems import BodyTooLarge, MemoryTaken, RequestMalformed
 from gateway.upstreams import KIB, MIB, Operation
@@ -43,17 +43,25 @@ class BodyBrokeOff(CallerGone):
 
 
 class RequestBody:
-    """The caller's body: counted, for recorded operations digested, passed on as it comes."""
+    """The caller's body: counted, digested, passed on as it comes."""
 
-    def __init__(self, operation: Operation, scope: Scope, receive: Receive) -> None:
-        self._receive = receive
+    def __init__(
+        self,
+        operation: Operation,
+        scope: Scope,
+        receive: Receive,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._receive, self._loop = receive, loop
         self._limit = operation.body_limit
-        self._digest = hashlib.sha256() if operation.recorded else None
+        self._recorded = operation.recorded
+        self._digest: hashlib._Hash | None = None
+        self._sha256: str | None = None
         self.size = 0
         # Whether the next piece has still to come from the caller.
         self.awaited = False
-        self._finished = asyncio.Event()
-        # When the caller had sent all, by the clock of the loop.
+        self._finish: asyncio.Event | None = None
+        # When the caller had sent all, by the clock of the loop; 0 where it had nothing to send.
         self.finished_at = 0.0
         # The next thing to be heard of the caller after its body, and whether it has hung up.
         self._next: asyncio.Future[Message] | None = None
@@ -63,18 +71,22 @@ class RequestBody:
         self._announced = _announced_length(scope)
         if self._announced > self._limit:
             raise BodyTooLarge(self._limit)
-        self.none = self._limit == 0 or (self._announced == 0 and not _open_ended(scope))
-        if self.none:
-            self._finish()
-
-    @property
-    def finished(self) -> bool:
-        return self._finished.is_set()
+        self.finished = self.none = self._limit == 0 or (
+            self._announced == 0 and not _open_ended(scope)
+        )
+        if self._recorded or not self.none:
+            self._digest = hashlib.sha256()
 
     @property
     def sha256(self) -> str | None:
-        """Of the whole body; None until it is, and where the operation is not recorded."""
-        return self._digest.hexdigest() if self._digest and self.finished else None
+        """Of the whole body, in hex; None until it is whole, and where there is none to record."""
+        if self._sha256 is None and self.finished and self._digest:
+            self._sha256 = self._digest.hexdigest()
+        return self._sha256
+
+    @property
+    def recorded_sha256(self) -> str | None:
+        return self.sha256 if self._recorded else None
 
     @contextmanager
     def held_by(self, holder: str) -> Iterator[None]:
@@ -129,7 +141,9 @@ class RequestBody:
 
     async def caller_gone(self) -> None:
         """Returns when the caller has hung up."""
-        await self._finished.wait()
+        if not self.finished:
+            self._finish = asyncio.Event()
+            await self._finish.wait()
         self.listen()
         assert self._left
         await self._left.wait()
@@ -161,12 +175,10 @@ class RequestBody:
             self._digest.update(piece)
         # granian tells of the end in a further, empty message: do not wait for it.
         if not message.get("more_body", False) or self.size == self._announced:
-            self._finish()
+            self.finished, self.finished_at = True, self._loop.time()
+            if self._finish:
+                self._finish.set()
         return piece
-
-    def _finish(self) -> None:
-        self.finished_at = asyncio.get_running_loop().time()
-        self._finished.set()
 
 
 class WhileCallerWaits(Wait):
@@ -175,10 +187,10 @@ class WhileCallerWaits(Wait):
     Where `outlives` returns true, what runs inside goes on without the caller.
     """
 
-    def __init__(self, body: RequestBody, outlives: Callable[[], bool]) -> None:
-        super().__init__(_WATCH_AFTER_S)
+    def __init__(self, body: RequestBody, outlives: Callable[[], bool], task: Task) -> None:
+        super().__init__(_WATCH_AFTER_S, task)
         self._body, self._outlives = body, outlives
-        self._watcher: asyncio.Task[None] | None = None
+        self._watcher: Task | None = None
 
     def __exit__(
         self,
@@ -208,10 +220,16 @@ class WhileServiceWorks(Wait):
     Where `outlives` returns true, a service that is late is waited for `LATE_S` more.
     """
 
-    def __init__(self, seconds: float, body: RequestBody, outlives: Callable[[], bool]) -> None:
-        super().__init__(seconds if body.finished else min(seconds, _WINDOW_S))
+    def __init__(
+        self,
+        seconds: float,
+        body: RequestBody,
+        outlives: Callable[[], bool],
+        task: Task,
+    ) -> None:
+        super().__init__(seconds if body.finished else min(seconds, _WINDOW_S), task)
         self._whole_s, self._body, self._seen = seconds, body, body.size
-        self._since = asyncio.get_running_loop().time()
+        self._since = task.get_loop().time()
         self._outlives, self.is_late = outlives, False
 
     def due(self) -> None:

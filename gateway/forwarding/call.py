@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import cache
 from http import HTTPStatus
-from uuid import uuid4
 
 import structlog
 from prometheus_client import Counter, Histogram
@@ -16,12 +15,13 @@ from gateway.forwarding.bodies import BodyBrokeOff, CallerGone
 from gateway.forwarding.connection import BrokenOffError, Connection
 from gateway.forwarding.exchange import CALLER_GONE, Exchange, Ledger, Outcome
 from gateway.forwarding.headers import Header, Headers, Trace, outward
-from gateway.forwarding.patience import Wait
+from gateway.forwarding.patience import Task, Wait
 from gateway.forwarding.receipt import RECEIPT_HEADER, receipt
 from gateway.forwarding.target import find_created
 from gateway.problems import QuotaSpent, RequestMalformed, SubjectNotNamed
 from gateway.upstreams import KIB, MIB, Match
 from shared.problems import Problem, problem_for, respond
+from shared.randomness import random_uuid
 from shared.telemetry import REQUEST_SECONDS
 
 log = structlog.get_logger()
@@ -53,18 +53,20 @@ class Call:
     that: it is then *given up*, and what the service answers later completes the record.
     """
 
-    def __init__(self, match: Match, trace: Trace, *, ledger: Ledger, send: Send) -> None:
+    def __init__(
+        self, match: Match, trace: Trace, *, ledger: Ledger, send: Send, task: Task
+    ) -> None:
         self.operation = match.operation
         self.parameters: Mapping[str, str] = match.parameters
         self.trace = trace
         self.exchange = Exchange(match.operation, trace.request_id)
         self.begun = self.measured = self.given_up = False
         self.has_caller_left: Callable[[], bool] = lambda: False
-        self._ledger, self._send = ledger, send
+        self.task, self._ledger, self._send = task, ledger, send
         self._asked = self._answered = self._recorded = self._unrecorded = False
         self._receipt: tuple[Header, ...] = ()
         self._completion: str | None = None
-        self._giving_up: asyncio.Task[None] | None = None
+        self._giving_up: Task | None = None
 
     async def carry(self, work: Awaitable[None], scope: Scope, receive: Receive) -> None:
         """Awaits `work`, which answers; what it raises becomes the answer and the record."""
@@ -142,7 +144,7 @@ class Call:
         if self.has_caller_left():
             raise CallerGone
         digest = hashlib.sha256(opening) if self.operation.recorded else None
-        completion = str(uuid4()) if digest and rest else None
+        completion = random_uuid() if digest and rest else None
         if digest and rest is None:
             self.exchange.response_sha256 = digest.hexdigest()
         await self._record(completion)
@@ -151,9 +153,12 @@ class Call:
         self.begun = True
         headers = [*outer, *self._receipt]
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
-        if rest is None or opening:
-            await self._send_piece(opening, more=rest is not None)
-        if rest is not None:
+        if rest is None:
+            # The server takes an answer of one piece at once, however slowly its caller does.
+            await self._send({"type": "http.response.body", "body": opening})
+        else:
+            if opening:
+                await self._send_piece(opening, more=True)
             await self._stream(rest, digest)
         self._note()
 
@@ -203,8 +208,7 @@ class Call:
             return self.exchange.outcome
         if self._asked:
             return Outcome.UNKNOWN
-        failed = problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-        return Outcome.FAILED if failed else Outcome.REFUSED
+        return Outcome.of_refusal(problem.status)
 
     async def abandon(self) -> None:
         """Record that the caller hung up; what was answered after that was for nobody."""
@@ -248,7 +252,7 @@ class Call:
 
     async def _send_piece(self, piece: bytes, *, more: bool) -> None:
         try:
-            with Wait(_TAKEN_WITHIN_S):
+            with Wait(_TAKEN_WITHIN_S, self.task):
                 await self._send({"type": "http.response.body", "body": piece, "more_body": more})
         except TimeoutError:
             raise CallerGone from None
@@ -258,9 +262,11 @@ class Call:
         if not self._recorded:
             self._recorded = True
             return self.exchange
-        own_id = self._completion or str(uuid4())
+        own_id = self._completion or random_uuid()
         self._completion = None
-        return replace(self.exchange, id=own_id, completes=self.exchange.id)
+        # One salt opens the commitments of all records of a call.
+        salt = self.exchange.salt
+        return replace(self.exchange, id=own_id, completes=self.exchange.id, _salt=salt)
 
     async def _record(self, completion: str | None = None) -> None:
         """Return when the call is on record as it is now; `completion` is the id of one to come."""
@@ -293,6 +299,5 @@ class Call:
 
     def _measure(self) -> None:
         if not self.measured:
-            operation, exchange = self.operation, self.exchange
-            taken = _seconds(operation.method, operation.template, exchange.status)
-            taken.observe(exchange.duration_s)
+            labels = self.operation.method, self.operation.template, self.exchange.status
+            _seconds(*labels).observe(self.exchange.duration_s)

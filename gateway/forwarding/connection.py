@@ -87,12 +87,12 @@ class Connection(asyncio.Protocol):
         self.headers, self._overhead = [], 0
         self._headed = self._ended = self._keepable = False
         self._silent = True
-        self._given = not isinstance(payload, AsyncIterator)
-        if isinstance(payload, AsyncIterator):
-            self._sending = asyncio.create_task(self._send(head, payload))
-        else:
+        self._given = payload is None or isinstance(payload, bytes)
+        if payload is None or isinstance(payload, bytes):
             self._sending = None
             self._transport.write(head + payload if payload else head)
+        else:
+            self._sending = asyncio.create_task(self._send(head, payload))
         while not self._headed:
             await self._change()
 

@@ -6,15 +6,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from http import HTTPStatus
-from secrets import token_bytes
 from typing import Protocol
-from uuid import uuid4
 
 from starlette.types import Scope
 
-from gateway.forwarding.receipt import SALT_BYTES
+from gateway.forwarding.receipt import commitment
 from gateway.purposes import PurposeKind
 from gateway.upstreams import Operation
+from shared.randomness import random_block, random_uuid
 
 CALLER_GONE = 499
 _REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS})
@@ -33,6 +32,11 @@ class Outcome(StrEnum):
         success = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
         success |= status == HTTPStatus.NOT_MODIFIED
         return cls.FAILED if cls.of(status) is cls.ALLOWED and not success else cls.of(status)
+
+    @classmethod
+    def of_refusal(cls, status: int) -> "Outcome":
+        """Return how a call ended that did not come to its service."""
+        return cls.FAILED if status >= HTTPStatus.INTERNAL_SERVER_ERROR else cls.REFUSED
 
     @classmethod
     def of(cls, status: int) -> "Outcome":
@@ -75,16 +79,25 @@ class Exchange:
     completes: str | None = None
     # Called with the whole body, where `admit` has still to look at it; raises the Problem.
     read_body: Callable[[bytes], None] | None = None
-    id: str = field(default_factory=lambda: str(uuid4()))
-    salt: bytes = field(default_factory=lambda: token_bytes(SALT_BYTES), repr=False)
+    id: str = field(default_factory=random_uuid)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     duration_s: float = 0.0
     _began: float = field(default_factory=time.perf_counter)
+    _salt: bytes = field(default=b"", repr=False)
 
     @property
     def holder(self) -> str:
         """Return the one who holds what this call holds: a proven client, else an address."""
         return self.client or self.address
+
+    @property
+    def salt(self) -> bytes:
+        """Return what opens the commitments of the record; drawn when it is first asked for."""
+        self._salt = self._salt or random_block()
+        return self._salt
+
+    def commit_to(self, part: str, digest: str | None) -> str | None:
+        return None if digest is None else commitment(self.salt, part, digest)
 
     def end(self, status: int, outcome: Outcome) -> None:
         self.status, self.outcome = status, outcome

@@ -1,6 +1,5 @@
 """The way of one call: find, admit, ask, record, answer."""
 
-import asyncio
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -22,7 +21,7 @@ from gateway.forwarding.connection import BrokenOffError, Connection, Payload
 from gateway.forwarding.exchange import Admit, Ledger
 from gateway.forwarding.headers import Headers, inward, misdirected, trace_of
 from gateway.forwarding.outliving import Outliving
-from gateway.forwarding.patience import Wait
+from gateway.forwarding.patience import Wait, present_task
 from gateway.forwarding.session import Session
 from gateway.forwarding.turning_away import turn_away
 from gateway.forwarding.upstream import Upstream
@@ -77,7 +76,8 @@ class Forwarder:
                 await self._own(scope, receive, send)
 
     async def forward(self, match: Match, scope: Scope, receive: Receive, send: Send) -> None:
-        call = Call(match, trace_of(scope), ledger=self._ledger, send=send)
+        task = present_task(self._session.loop)
+        call = Call(match, trace_of(scope), ledger=self._ledger, send=send, task=task)
         with traced(call, self._tracer) if self._tracer else nullcontext():
             await call.carry(self._pass_on(call, scope, receive), scope, receive)
 
@@ -88,48 +88,46 @@ class Forwarder:
     async def _pass_on(self, call: Call, scope: Scope, receive: Receive) -> None:
         added = await self._admit(call.exchange, scope, call.parameters)
         # Only now: who is not admitted is refused whatever else is wrong.
-        body = RequestBody(call.operation, scope, receive)
+        body = RequestBody(call.operation, scope, receive, self._session.loop)
         request = Request(_target(scope), inward(scope, call.trace, added), body)
         try:
             with nullcontext() if body.none else body.held_by(call.exchange.holder):
                 # A short body comes whole before it takes a slot, a long one in part.
-                payload = None if body.none else await _payload(call.operation, body)
+                payload = None if body.none else await _payload(call, body)
                 if call.exchange.read_body:
                     call.exchange.read_body(payload if isinstance(payload, bytes) else b"")
                 await self._exchange(call, request, payload)
         finally:
             # Also where no answer came.
-            call.exchange.request_sha256 = body.sha256
+            call.exchange.request_sha256 = body.recorded_sha256
 
     async def _exchange(self, call: Call, request: "Request", payload: Payload) -> None:
         upstream, body = self._upstreams[call.operation.service], request.body
         slot = upstream.slot(call.exchange.holder, whole=body.finished)
-        with slot, self._while_caller_waits(call, body):
-            call.announce(body.sha256)
-            answer, opening = await self._ask(call, upstream, request, payload)
-            try:
-                call.exchange.request_sha256 = body.sha256
-                rest = None if answer.at_end else answer
-                headers = upstream.headers_of(answer)
-                await call.answer(answer.status, headers, opening, rest)
-            finally:
-                upstream.give_back(self._session, answer)
-
-    @contextmanager
-    def _while_caller_waits(self, call: Call, body: RequestBody) -> Iterator[None]:
-        """Hear of the caller's leaving; what it has asked for goes on without it."""
-        task = asyncio.current_task()
-        assert task
         if call.operation.recorded:
             body.listen()
             call.has_caller_left = body.has_caller_left
         try:
-            with WhileCallerWaits(body, partial(self._outliving.take, call, task)):
-                yield
+            # What the caller has asked for goes on without it.
+            with slot, WhileCallerWaits(body, partial(self._outliving.take, call), call.task):
+                call.announce(body.recorded_sha256)
+                await self._ask_and_answer(call, upstream, request, payload)
         finally:
             body.close()
             if call.given_up:
-                self._outliving.forget(call, task)
+                self._outliving.forget(call)
+
+    async def _ask_and_answer(
+        self, call: Call, upstream: Upstream, request: "Request", payload: Payload
+    ) -> None:
+        answer, opening = await self._ask(call, upstream, request, payload)
+        try:
+            call.exchange.request_sha256 = request.body.recorded_sha256
+            rest = None if answer.at_end else answer
+            headers = upstream.headers_of(answer)
+            await call.answer(answer.status, headers, opening, rest)
+        finally:
+            upstream.give_back(self._session, answer)
 
     async def _send(
         self, call: Call, upstream: Upstream, request: "Request", payload: Payload
@@ -142,6 +140,7 @@ class Forwarder:
                 request.headers,
                 payload,
                 call_id=call.exchange.id,
+                body_sha256=request.body.sha256,
             )
         except UpstreamRefusesCalls:
             call.was_not_asked()
@@ -156,12 +155,11 @@ class Forwarder:
         self, call: Call, upstream: Upstream, request: "Request", payload: Payload
     ) -> tuple[Connection, bytes]:
         """The answer's head and first bytes; the service alone is judged by how that ends."""
-        operation, body, task = call.operation, request.body, asyncio.current_task()
-        assert task
+        operation, body = call.operation, request.body
         late = partial(upstream.timed_out, operation)
-        outlives = partial(self._outliving.take, call, task, late)
+        outlives = partial(self._outliving.take, call, late)
         try:
-            with WhileServiceWorks(operation.timeout_s, body, outlives) as work:
+            with WhileServiceWorks(operation.timeout_s, body, outlives, call.task) as work:
                 answer = await self._send(call, upstream, request, payload)
                 opening = await _opening(upstream, answer, call.opening_limit(answer))
         except (TimeoutError, BrokenOffError) as error:
@@ -214,12 +212,13 @@ class Request(NamedTuple):
     body: RequestBody
 
 
-async def _payload(operation: Operation, body: RequestBody) -> Payload:
+async def _payload(call: Call, body: RequestBody) -> Payload:
+    seconds = call.operation.timeout_s
     try:
-        with Wait(operation.timeout_s):
+        with Wait(seconds, call.task):
             return await body.payload()
     except TimeoutError:
-        raise BodyTooSlow(operation.timeout_s) from None
+        raise BodyTooSlow(seconds) from None
 
 
 def _target(scope: Scope) -> str:

@@ -48,17 +48,19 @@ _NOT_FROM_OUTSIDE = _HOP_BY_HOP | {
     b"x-right",
     b"x-subject",
 }
-_NOT_FROM_INSIDE = _HOP_BY_HOP | {
-    b"date",  # set again by the server in front
-    b"server",
-    b"set-cookie",
-    b"x-dossier",
-    b"x-fields",
-    b"x-ledger-receipt",
-    b"x-request-id",
-    b"x-right",
-    b"x-subject",
-}
+_FOR_THE_LEDGER = frozenset({b"x-dossier", b"x-fields", b"x-subject"})
+_NOT_FROM_INSIDE = (
+    _HOP_BY_HOP
+    | _FOR_THE_LEDGER
+    | {
+        b"date",  # set again by the server in front
+        b"server",
+        b"set-cookie",
+        b"x-ledger-receipt",
+        b"x-request-id",
+        b"x-right",
+    }
+)
 # The service behind would take one of two, and whoever stands between perhaps the other.
 _ONCE = frozenset({b"content-type", b"idempotency-key", b"if-match"})
 # Also drops names with `_`, which some servers read as `-`.
@@ -173,15 +175,21 @@ def _require_one_reading(raw: Headers) -> None:
 
 def outward(raw: Headers, request_id: str) -> Answer:
     """`raw` has its names in lower case."""
-    dropped = _NOT_FROM_INSIDE | _named_in_connection(raw)
-    outer, inner = [(b"x-request-id", request_id.encode())], list[Header]()
+    named = _named_in_connection(raw)
+    dropped = _NOT_FROM_INSIDE | named if named else _NOT_FROM_INSIDE
+    outer, inner = [(REQUEST_ID, request_id.encode())], list[Header]()
     for header in raw:
-        (inner if header[0] in dropped else outer).append(header)
+        if header[0] not in dropped:
+            outer.append(header)
+        elif header[0] in _FOR_THE_LEDGER:
+            inner.append(header)
+    if not inner:
+        return Answer(outer, None, (), None)
     fields = _parts(inner, b"x-fields")
     # A field's name that is none cannot be recorded either.
     subjects = _subjects(inner) if all(map(bytes.isascii, fields)) else None
-    named = tuple(field.decode("ascii", "replace") for field in fields)
-    return Answer(outer, subjects, named, _dossier(inner))
+    told = tuple(field.decode("ascii", "replace") for field in fields)
+    return Answer(outer, subjects, told, _dossier(inner))
 
 
 @lru_cache(maxsize=1_000)
@@ -223,8 +231,8 @@ def _named_in_connection(headers: Headers) -> frozenset[bytes]:
 
 
 def _parts(headers: Headers, wanted: bytes) -> list[bytes]:
-    joined = b",".join([value for name, value in headers if name == wanted])
-    return [part.strip() for part in joined.split(b",") if part.strip()]
+    values = [value for name, value in headers if name == wanted]
+    return [part.strip() for part in b",".join(values).split(b",") if part.strip()]
 
 
 def _is_printable(value: bytes) -> bool:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from gateway.forwarding.call import Call
+from gateway.forwarding.patience import Task
 from gateway.upstreams import Service
 from shared.problems import Problem
 
@@ -17,13 +18,11 @@ class Outliving:
     """The given-up calls of one process, a bounded number for each service."""
 
     def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[Task] = set()
         self._count: Counter[Service] = Counter()
 
-    def take(
-        self, call: Call, task: asyncio.Task[None], problem: Callable[[], Problem] | None = None
-    ) -> bool:
-        """Give `call` up, which `task` goes on with; return whether it does go on.
+    def take(self, call: Call, problem: Callable[[], Problem] | None = None) -> bool:
+        """Give `call` up, which its task goes on with; return whether it does go on.
 
         `problem` makes the caller's answer; None where the caller has left.
         """
@@ -33,14 +32,14 @@ class Outliving:
         if not call.can_be_given_up or self._count[service] >= MOST_OUTLIVING:
             return False
         self._count[service] += 1
-        self._tasks.add(task)
+        self._tasks.add(call.task)
         call.give_up(problem() if problem else None)
         return True
 
-    def forget(self, call: Call, task: asyncio.Task[None]) -> None:
+    def forget(self, call: Call) -> None:
         """Count `call` no longer: it has ended."""
-        if task in self._tasks:
-            self._tasks.discard(task)
+        if call.task in self._tasks:
+            self._tasks.discard(call.task)
             self._count[call.operation.service] -= 1
 
     async def drain(self) -> None:

@@ -12,20 +12,23 @@ from typing import Self
 
 TICK_S = 0.05
 
+Task = asyncio.Task[None]
+
 
 class Wait:
-    """Cancels what runs inside when `seconds` have passed; then raises TimeoutError."""
+    """Cancels what runs inside when `seconds` have passed; then raises TimeoutError.
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+    Give the present task as `task` where it is known, which is cheaper than to ask for it.
+    """
+
+    def __init__(self, seconds: float, task: Task | None = None) -> None:
+        self._seconds, self._given = seconds, task
         self._ended = False
 
     def __enter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-        task = asyncio.current_task(loop)
-        assert task
-        self._task, self._cancelling = task, task.cancelling()
-        self._all = _waits(loop)
+        self._task = task = self._given or present_task()
+        self._cancelling = task.cancelling()
+        self._all = _waits(task.get_loop())
         self._all.add(self, self._seconds)
         return self
 
@@ -52,6 +55,13 @@ class Wait:
     def end(self) -> None:
         self._ended = True
         self._task.cancel()
+
+
+def present_task(loop: asyncio.AbstractEventLoop | None = None) -> Task:
+    """Return the task that runs. Give its loop: to ask for it is a system call in Python 3.11."""
+    task = asyncio.current_task(loop)
+    assert task
+    return task
 
 
 class _Waits:

@@ -27,7 +27,7 @@ log = structlog.get_logger()
 _ATTEMPTS = 2
 _RETRY_AFTER_S = 1
 
-MakeHead = Callable[[Headers, Payload], bytes]
+MakeHead = Callable[[Call, Headers, Payload], bytes]
 
 
 class CallProver:
@@ -45,23 +45,22 @@ class CallProver:
         self,
         connection: Connection,
         make_head: MakeHead,
-        call: tuple[str, bytes, bytes],
+        call: Call,
         headers: Headers,
         payload: Payload,
     ) -> None:
-        """Ask as `Connection.ask` does; `call` is method, target and an id of its own.
+        """Ask as `Connection.ask` does; `call` has an id that no other one had.
 
         A service that names another epoch has done nothing yet, so it is asked once more. A body
         that streams cannot be sent twice: the service is asked for its epoch before.
         """
-        proved = Call(*call, body=_describe(payload))
-        streams = isinstance(payload, AsyncIterator)
+        streams = call.body == STREAMED
         if streams:
             await self._fetch_epoch(connection)
         for _ in range(1 if streams else _ATTEMPTS):
             epoch = connection.epoch or self._epoch
-            value, code = sign_call(self._key, proved, headers, epoch)
-            head = make_head([*headers, (HEADER, value)], payload)
+            value, code = sign_call(self._key, call, headers, epoch)
+            head = make_head(call, [*headers, (HEADER, value)], payload)
             await connection.ask(head, self._followed_by_code(payload, code))
             named = _challenge(connection)
             if named is None:
@@ -82,7 +81,9 @@ class CallProver:
             connection.epoch = self._epoch = named
 
     def _followed_by_code(self, payload: Payload, code: bytes) -> Payload:
-        return self._stream(payload, code) if isinstance(payload, AsyncIterator) else payload
+        if payload is None or isinstance(payload, bytes):
+            return payload
+        return self._stream(payload, code)
 
     async def _stream(self, pieces: AsyncIterator[bytes], code: bytes) -> AsyncIterator[bytes]:
         digest = sha256()
@@ -92,10 +93,13 @@ class CallProver:
         yield sign_body(self._key, code, digest.digest())
 
 
-def _describe(payload: Payload) -> bytes:
+def describe(payload: Payload, known: str | None) -> bytes:
+    """Return the part of a call that stands for its body; `known` is its SHA-256 in hex, if any."""
     if payload is None:
         return NO_BODY
-    return hash_body(payload) if isinstance(payload, bytes) else STREAMED
+    if not isinstance(payload, bytes):
+        return STREAMED
+    return known.encode() if known else hash_body(payload)
 
 
 def _challenge(connection: Connection) -> bytes | None:

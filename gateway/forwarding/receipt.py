@@ -12,14 +12,12 @@ RECEIPT_HEADER = b"x-ledger-receipt"
 SALT_BYTES = 16
 
 
-def commitment(salt: bytes, part: str, digest: str | None) -> str | None:
-    """Return HMAC-SHA-256 under `salt` of the part's name and its SHA-256, in hex; None for None.
+def commitment(salt: bytes, part: str, digest: str) -> str:
+    """Return HMAC-SHA-256 under `salt` of the part's name and its SHA-256, all in hex.
 
     A plain digest of a body that has few possible values would show it to each reader of the
     ledger.
     """
-    if digest is None:
-        return None
     return hmac.digest(salt, f"{part}:{digest}".encode(), "sha256").hex()
 
 

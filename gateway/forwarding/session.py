@@ -43,6 +43,7 @@ class Session:
     """`Upstream` limits the calls; a second limit here would be a queue without end."""
 
     def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
         self._idle: dict[Address, list[tuple[Connection, float]]] = defaultdict(list)
         self._all: set[Connection] = set()
         self._sweeping: asyncio.TimerHandle | None = None
@@ -59,7 +60,7 @@ class Session:
 
     async def open(self, address: Address) -> Connection:
         """A new one; raises OSError."""
-        _, connection = await asyncio.get_running_loop().create_connection(
+        _, connection = await self.loop.create_connection(
             lambda: Connection(self._all.discard),
             address.host,
             address.port,
@@ -78,8 +79,7 @@ class Session:
 
     def _sweep_later(self) -> None:
         if self._sweeping is None:
-            loop = asyncio.get_running_loop()
-            self._sweeping = loop.call_later(KEEPALIVE_S, self._sweep)
+            self._sweeping = self.loop.call_later(KEEPALIVE_S, self._sweep)
 
     def _sweep(self) -> None:
         """Closes what was not used for that long; what was kept first stands first."""

@@ -1,31 +1,28 @@
 """One service behind: how many calls it gets at once, and when it is left alone."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
+from types import TracebackType
+from typing import Self
 
 from gateway.forwarding.breaker import Breaker, Failure
 from gateway.forwarding.connection import BrokenOffError, Connection, Payload
 from gateway.forwarding.headers import Headers, find_header
 from gateway.forwarding.patience import Wait
-from gateway.forwarding.proving import CallProver
+from gateway.forwarding.proving import CallProver, describe
 from gateway.forwarding.session import Address, Session
 from gateway.forwarding.shares import Shares, ShareTaken, StockTaken
 from gateway.problems import (
     SlotsTaken,
     UpstreamAway,
-    UpstreamBroke,
     UpstreamBusy,
     UpstreamTimedOut,
 )
 from gateway.upstreams import Operation, Service
+from shared.call_mac import Call
 
 _CONNECT_S = 2.0
 _BUSY_RETRY_S = 1
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-# RFC 9110 §5.
-_SENDABLE = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00-\x08\x0a-\x1f\x7f]*\n)*")
 
 
 class Upstream:
@@ -47,6 +44,7 @@ class Upstream:
     ) -> None:
         self.service = service
         self._address = Address.parse(address)
+        self._root, self._host = self._address.root.encode(), self._address.authority.encode()
         self._inside = re.compile(b"^" + re.escape(address.rstrip("/").encode()) + b"(?=/)")
         self._slots = Shares(slots, client_share)
         self._prover = CallProver(service, call_key) if call_key else None
@@ -56,29 +54,13 @@ class Upstream:
     def in_flight(self) -> int:
         return self._slots.taken
 
-    @contextmanager
-    def slot(self, holder: str, *, whole: bool) -> Iterator[None]:
-        """Hold a place among the calls; raises UpstreamBusy, SlotsTaken or UpstreamAway.
+    def slot(self, holder: str, *, whole: bool) -> "Slot":
+        """Return a place among the calls, to be held by `with`.
 
         `holder` is the client, or the address of one that is not proven. `whole`: nothing of the
         request has still to come from the caller.
         """
-        try:
-            self._slots.take(holder)
-        except StockTaken:
-            raise UpstreamBusy(self.service, retry_after_s=_BUSY_RETRY_S) from None
-        except ShareTaken:
-            raise SlotsTaken(self.service, retry_after_s=_BUSY_RETRY_S) from None
-        probes = self._breaker.is_open
-        try:
-            if wait_s := self._breaker.wait_s(whole=whole):
-                probes = False
-                raise UpstreamAway(self.service, retry_after_s=max(1, round(wait_s)))
-            yield
-        finally:
-            self._slots.give_back(holder)
-            if probes:
-                self._breaker.leave(whole=whole)
+        return Slot(self.service, self._slots, self._breaker, holder, whole=whole)
 
     async def ask(
         self,
@@ -89,26 +71,32 @@ class Upstream:
         payload: Payload,
         *,
         call_id: str = "",
+        body_sha256: str | None = None,
     ) -> Connection:
         """Holds the answer's head. `target` is path and query as sent by the caller.
+
+        `body_sha256` is that of a payload that is whole, in hex, where it is known.
 
         Raises UpstreamAway, BrokenOffError, and UpstreamRefusesCalls where the service takes the
         call for unproved. Where the operation is idempotent and has no body, it is tried once more
         when no connection comes about, or when one that was kept open turns out to be closed.
         """
-        ask = partial(self._ask, operation.method, target, headers, payload)
+        call = Call(
+            operation.method, target.encode(), call_id.encode(), describe(payload, body_sha256)
+        )
         repeatable = operation.idempotent and payload is None
         kept = session.take(self._address)
         connection = kept or await self._connect(session, attempts=1 + repeatable)
         try:
             try:
-                await ask(connection, call_id=call_id)
+                await self._ask(connection, call, headers, payload)
             except BrokenOffError:
                 if not (connection is kept and connection.silent and repeatable):
                     raise
                 connection = await self._connect(session, attempts=1)
                 # With an id of its own: the service may have taken the first.
-                await ask(connection, call_id=f"{call_id}.again")
+                call = call._replace(call_id=b"%b.again" % call.call_id)
+                await self._ask(connection, call, headers, payload)
         except BrokenOffError:
             self.broke_off(connection, kept=connection is kept)
             raise
@@ -131,21 +119,12 @@ class Upstream:
             self._breaker.failed(Failure.SILENT if connection.silent else Failure.BROKEN)
 
     async def _ask(
-        self,
-        method: str,
-        target: str,
-        headers: Headers,
-        payload: Payload,
-        connection: Connection,
-        *,
-        call_id: str,
+        self, connection: Connection, call: Call, headers: Headers, payload: Payload
     ) -> None:
-        make_head = partial(self._head, method, target)
-        if self._prover is None:
-            await connection.ask(make_head(headers, payload), payload)
-            return
-        call = (method, target.encode(), call_id.encode())
-        await self._prover.ask(connection, make_head, call, headers, payload)
+        if self._prover:
+            await self._prover.ask(connection, self._head, call, headers, payload)
+        else:
+            await connection.ask(self._head(call, headers, payload), payload)
 
     def give_back(self, session: Session, connection: Connection) -> None:
         session.give_back(self._address, connection)
@@ -162,24 +141,22 @@ class Upstream:
                     # An overloaded service takes no connection in time: it was not asked either.
                     raise UpstreamAway(self.service, retry_after_s=_BUSY_RETRY_S) from error
 
-    def _head(self, method: str, target: str, headers: Headers, payload: Payload) -> bytes:
+    def _head(self, call: Call, headers: Headers, payload: Payload) -> bytes:
         """Every part was checked: nothing in it ends a line."""
-        address = self._address
-        lines = [f"{method} {address.root}{target} HTTP/1.1\r\nhost: {address.authority}".encode()]
+        first = (call.method.encode(), self._root, call.target, self._host)
+        lines = [b"%b %b%b HTTP/1.1\r\nhost: %b" % first]
         lines += [b"%b: %b" % header for header in headers]
         if isinstance(payload, bytes):
             lines.append(b"content-length: %d" % len(payload))
         elif payload is not None:
             lines.append(b"transfer-encoding: chunked")
-        elif method in _WITH_BODY:
+        elif call.method in _WITH_BODY:
             lines.append(b"content-length: 0")
         return b"\r\n".join(lines) + b"\r\n\r\n"
 
     def headers_of(self, answer: Connection) -> Headers:
-        """Without this service's own address; raises UpstreamBroke where they cannot be sent on."""
+        """Return the headers without this service's own address: no malformed one was parsed."""
         raw = answer.headers
-        if not _SENDABLE.fullmatch(b"".join([b"%b:%b\n" % header for header in raw])):
-            raise UpstreamBroke(self.service)
         if find_header(raw, b"location") is None:
             return raw
         return [
@@ -191,3 +168,45 @@ class Upstream:
         """Count a call whose whole body the service had, and that it did not answer in time."""
         self._breaker.failed(Failure.TIMED_OUT)
         return UpstreamTimedOut(self.service, seconds=operation.timeout_s)
+
+
+class Slot:
+    """A place among the calls to one service, and the probe where its breaker is open.
+
+    To enter it raises UpstreamBusy, SlotsTaken or UpstreamAway.
+    """
+
+    __slots__ = ("_breaker", "_holder", "_probes", "_service", "_slots", "_whole")
+
+    def __init__(
+        self, service: Service, slots: Shares, breaker: Breaker, holder: str, *, whole: bool
+    ) -> None:
+        self._service, self._slots, self._breaker = service, slots, breaker
+        self._holder, self._whole, self._probes = holder, whole, False
+
+    def __enter__(self) -> Self:
+        try:
+            self._slots.take(self._holder)
+        except StockTaken:
+            raise UpstreamBusy(self._service, retry_after_s=_BUSY_RETRY_S) from None
+        except ShareTaken:
+            raise SlotsTaken(self._service, retry_after_s=_BUSY_RETRY_S) from None
+        if self._breaker.is_open:
+            self._take_probe()
+        return self
+
+    def _take_probe(self) -> None:
+        if wait_s := self._breaker.wait_s(whole=self._whole):
+            self._slots.give_back(self._holder)
+            raise UpstreamAway(self._service, retry_after_s=max(1, round(wait_s)))
+        self._probes = True
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._slots.give_back(self._holder)
+        if self._probes:
+            self._breaker.leave(whole=self._whole)

@@ -7,7 +7,6 @@ from typing import NamedTuple, Self
 import orjson
 
 from gateway.forwarding import Exchange, Outcome
-from gateway.forwarding.receipt import commitment
 from gateway.purposes import PurposeKind
 
 # Records of the first form hold plain digests of the bodies. They stay as they were sealed, and
@@ -80,9 +79,9 @@ class AccessRecord(NamedTuple):
             outcome=exchange.outcome,
             purpose=exchange.purpose,
             purpose_kind=exchange.purpose_kind,
-            request_commitment=commitment(exchange.salt, "request", exchange.request_sha256),
+            request_commitment=exchange.commit_to("request", exchange.request_sha256),
             request_id=exchange.request_id,
-            response_commitment=commitment(exchange.salt, "response", exchange.response_sha256),
+            response_commitment=exchange.commit_to("response", exchange.response_sha256),
             source=None,
             status=exchange.status or None,
             subjects=exchange.subjects,

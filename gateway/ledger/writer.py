@@ -12,7 +12,6 @@ Calls without a client are counted in memory and put on record as sums of a minu
 
 import asyncio
 from collections import deque
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -23,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from prometheus_client import Counter, Gauge, Histogram
 from sqlalchemy import URL
 
-from gateway.forwarding import Exchange, Wait
+from gateway.forwarding import Exchange, Wait, present_task
 from gateway.forwarding.receipt import seal_members
 from gateway.ledger.chain import Backend, Chain, claim, connected, outcome
 from gateway.ledger.records import AccessRecord
@@ -89,6 +88,7 @@ class LedgerWriter:
         self._arrived, self._due = asyncio.Event(), asyncio.Event()
         self._doubt: Doubt | None = None
         self._open = False
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._idle = asyncio.Event()
         self._idle.set()
         PENDING.set_function(lambda: len(self._pending))
@@ -108,10 +108,11 @@ class LedgerWriter:
         if exchange.client is None:
             self.note(exchange)
             return b""
-        durable: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        task = present_task(self._loop)
+        durable: asyncio.Future[bytes] = task.get_loop().create_future()
         self._add(AccessRecord.of(exchange), durable)
         try:
-            with Wait(PATIENCE_SECONDS):
+            with Wait(PATIENCE_SECONDS, task):
                 return await durable
         except TimeoutError:
             raise LedgerAway from None
@@ -155,6 +156,7 @@ class LedgerWriter:
     async def write(self) -> None:
         """For ever: holds a chain and appends to it; after an outage takes up where it was."""
         name: str | None = None
+        self._loop = asyncio.get_running_loop()
         while True:
             try:
                 async with connected(self._url) as connection:
@@ -205,9 +207,9 @@ class LedgerWriter:
             self._idle.set()
             self._arrived.clear()
             await self._arrived.wait()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(GATHER_SECONDS):
-                await self._due.wait()
+        gathered = asyncio.get_running_loop().call_later(GATHER_SECONDS, self._due.set)
+        await self._due.wait()
+        gathered.cancel()
         if chain.lost:
             raise ConnectionError("the connection that holds the chain was lost")
 

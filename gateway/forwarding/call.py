@@ -99,10 +99,7 @@ class Call:
         await response(self._scope, self._receive, self._send)
 
     def announce(self, request_sha256: str | None) -> None:
-        """Note that the service is asked, and hand the record of a change to the ledger.
-
-        The ledger writes it while the service works, so it costs the caller no time.
-        """
+        """Note that the service is asked; the ledger writes a change's record while it works."""
         self.exchange.request_sha256 = request_sha256
         if self.operation.recorded and self.operation.takes_effect:
             self.exchange.outcome = Outcome.UNKNOWN

@@ -5,13 +5,21 @@ from collections.abc import Mapping
 from secrets import token_hex
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL, make_url
 
-MIN_CALL_KEY_CHARACTERS = 32
+MIN_CALL_KEY_BYTES, MAX_CALL_KEY_BYTES = 32, 64
+
+
+def _require_call_key_length(key: SecretStr) -> SecretStr:
+    if not MIN_CALL_KEY_BYTES <= len(key.get_secret_value().encode()) <= MAX_CALL_KEY_BYTES:
+        raise ValueError(f"a call key has {MIN_CALL_KEY_BYTES} to {MAX_CALL_KEY_BYTES} bytes")
+    return key
+
+
 # The gateway and one service behind it share a key, by which the gateway proves each of its calls.
-CallKey = Annotated[SecretStr, Field(min_length=MIN_CALL_KEY_CHARACTERS)]
+CallKey = Annotated[SecretStr, AfterValidator(_require_call_key_length)]
 
 
 class ServiceSettings(BaseSettings):

@@ -9,9 +9,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from deploy.services import SERVICES
-from shared.settings import ServiceSettings
+from shared.settings import CallKey, ServiceSettings
 
 ROOT = Path(__file__).parents[2]
 GIVEN = {
@@ -88,3 +89,16 @@ def test_example_names_every_setting_of_the_service(service: str) -> None:
 
 def _is_secret(settings: type[ServiceSettings], name: str) -> bool:
     return "Secret" in str(settings.model_fields[name].annotation)
+
+
+@pytest.mark.parametrize(
+    ("key", "is_fit"),
+    [("k" * 31, False), ("k" * 32, True), ("k" * 64, True), ("k" * 65, False), ("ế" * 22, False)],
+)
+def test_call_key_has_as_many_bytes_as_a_code_can_be_keyed_with(key: str, is_fit: bool) -> None:
+    keys = TypeAdapter(CallKey)
+    if is_fit:
+        assert keys.validate_python(key).get_secret_value() == key
+        return
+    with pytest.raises(ValidationError, match="a call key has 32 to 64 bytes"):
+        keys.validate_python(key)

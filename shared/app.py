@@ -4,6 +4,7 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from http import HTTPStatus
 
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -56,22 +57,10 @@ def create_service(
     A service with a `call_key` answers the gateway alone. One without is the gateway itself, which
     proves its own calls in the same process. `open_paths` have a check of their own.
     """
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            app.state.sessions = await stack.enter_async_context(open_database(settings))
-            app.state.event_keys = event_key_set(settings)
-            app.state.callers = await stack.enter_async_context(open_caller_check(settings))
-            app.state.checks = {"database": lambda: ping(app.state.sessions)}
-            if resources:
-                await stack.enter_async_context(resources(app))
-            yield
-
     app = DescribedService(
         title=title,
         version="1",
-        lifespan=lifespan,
+        lifespan=partial(_opened, settings, resources),
         openapi_url=f"{prefix}/openapi.json",
         docs_url=None,
         redoc_url=None,
@@ -87,14 +76,25 @@ def create_service(
     app.add_exception_handler(Replayed, _first_answer)
     if call_key:
         app.state.calls = CallVerifier(call_key.get_secret_value().encode())
-        app.add_middleware(
-            CallGuard,
-            calls=app.state.calls,
-            open_paths={*OPEN_PATHS, *open_paths, f"{prefix}/openapi.json"},
-        )
+        opened = {*OPEN_PATHS, *open_paths, f"{prefix}/openapi.json"}
+        app.add_middleware(CallGuard, calls=app.state.calls, open_paths=opened)
     app.add_middleware(Edge)
     start_tracing(settings, app)
     return app
+
+
+@asynccontextmanager
+async def _opened(
+    settings: ServiceSettings, resources: Resources | None, app: FastAPI
+) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        app.state.sessions = await stack.enter_async_context(open_database(settings))
+        app.state.event_keys = event_key_set(settings)
+        app.state.callers = await stack.enter_async_context(open_caller_check(settings))
+        app.state.checks = {"database": lambda: ping(app.state.sessions)}
+        if resources:
+            await stack.enter_async_context(resources(app))
+        yield
 
 
 def spare_the_collector(app: FastAPI) -> None:

@@ -12,8 +12,9 @@ from typing import Annotated
 from pydantic import AfterValidator, WithJsonSchema
 
 from shared.problems import Invalid
+from shared.times import FIRST_DAY
 
-EARLIEST_YEAR = 1850
+EARLIEST_YEAR = FIRST_DAY.year
 _YEAR = "(?:18[5-9][0-9]|19[0-9]{2}|20[0-9]{2})"
 _MONTH, _DAY = "(?:0[1-9]|1[0-2])", "(?:0[1-9]|[12][0-9]|3[01])"
 # The form alone: no pattern can say that it is a day of the calendar, or not in the future.

@@ -18,7 +18,9 @@ async def now() -> datetime:
 
 
 def day_in_viet_nam(moment: datetime) -> date:
-    """Return the day of an aware instant at every agency of the country."""
+    """Return the day of an instant at every agency of the country; a naive one is an error."""
+    if moment.tzinfo is None:
+        raise ValueError("an instant without a zone is on no day")
     return moment.astimezone(VIET_NAM).date()
 
 

@@ -13,6 +13,7 @@ from shared.calendars import (
     seconds_of_day,
     working_day_after,
 )
+from shared.clock import day_in_viet_nam
 
 _HOUR, _MINUTE = 3600, 60
 
@@ -92,7 +93,7 @@ def extended(due: datetime | None, *, asked: datetime, supplemented: datetime) -
 
 def calendar_of(start: datetime, due: datetime | None) -> str | None:
     """Return the calendars that a due date rests on, as `calendar_basis`; None without one."""
-    return None if due is None else calendar_basis(office_day(start), office_day(due))
+    return None if due is None else calendar_basis(day_in_viet_nam(start), day_in_viet_nam(due))
 
 
 def extended_by_all(due: datetime | None, waits: Iterable[Wait]) -> datetime | None:
@@ -100,11 +101,6 @@ def extended_by_all(due: datetime | None, waits: Iterable[Wait]) -> datetime | N
     for wait in waits:
         due = extended(due, asked=wait.asked, supplemented=wait.supplemented)
     return due
-
-
-def office_day(moment: datetime) -> date:
-    """The day of an instant at the agency; a naive instant is an error, not a guess."""
-    return _local(moment).date()
 
 
 def _holds_working_minute(start: datetime, end: datetime) -> bool:

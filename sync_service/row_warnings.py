@@ -7,12 +7,12 @@ from typing import Final
 from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.clock import day_in_viet_nam
 from sync_service import catalogue, store
 from sync_service.agencies import today_form
 from sync_service.catalogue import Terms
 from sync_service.models import Agency
 from sync_service.schemas import DossierRow
-from sync_service.standings import vn_day
 
 AGENCY_CLOSED: Final = "agency_closed"
 AGENCY_UNKNOWN: Final = "agency_unknown"
@@ -36,7 +36,7 @@ async def find_warnings(
         unknown = set()
     return [
         [
-            *_of_agencies(_named(row), known, vn_day(row.received_at or row.filed_at)),
+            *_of_agencies(_named(row), known, day_in_viet_nam(row.received_at or row.filed_at)),
             *([PROCEDURE_UNKNOWN] if row.procedure in unknown else []),
         ]
         for row in rows

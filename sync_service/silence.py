@@ -11,8 +11,8 @@ from prometheus_client import Gauge
 from sqlalchemy import delete, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.clock import day_in_viet_nam
 from sync_service.models import Agency, AgencyRhythm, HeardHour
-from sync_service.standings import vn_day
 
 KEPT = timedelta(days=28)
 # What an agency is allowed beyond its longest pause, and one that has shown no rhythm yet.
@@ -53,7 +53,8 @@ async def silent_agencies(session: AsyncSession, now: datetime) -> dict[str, tim
     """How long each agency beyond its rhythm has been silent; one row for each agency is read."""
     rhythm = AgencyRhythm
     # An agency that was dissolved or merged has nothing more to say.
-    closed = select(Agency.code).where(Agency.code == rhythm.agency, Agency.valid_to < vn_day(now))
+    today = day_in_viet_nam(now)
+    closed = select(Agency.code).where(Agency.code == rhythm.agency, Agency.valid_to < today)
     query = select(rhythm.agency, rhythm.last_hour, rhythm.longest_pause).where(~closed.exists())
     pauses = {agency: (now - last, known) for agency, last, known in await session.execute(query)}
     return {agency: pause for agency, (pause, known) in pauses.items() if is_silent(pause, known)}

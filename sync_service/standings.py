@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
 import orjson
 
-from shared.clock import day_in_viet_nam
 from shared.dossier_times import find_time_faults
 from shared.events import DossierStanding
 from shared.events.codes import ENDED, Channel, DossierStatus, national_code
@@ -260,7 +259,3 @@ def other_authority(current: Standing, source: str) -> Refusal | None:
         "Another system tells of this dossier, and only that one may: check the code. A dossier "
         "kept in the mesh itself is changed through /dossier/v1, not pushed.",
     )
-
-
-def vn_day(at: datetime) -> date:
-    return day_in_viet_nam(at)

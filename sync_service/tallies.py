@@ -16,9 +16,10 @@ from typing import Final, NamedTuple, Protocol
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.clock import day_in_viet_nam
 from sync_service.agencies import lineage
 from sync_service.milestones import REQUEST
-from sync_service.standings import Standing, vn_day
+from sync_service.standings import Standing
 
 ALL_PROCEDURES: Final = ""
 
@@ -98,7 +99,7 @@ def counted(standing: Standing | None) -> tuple[Counted, ...]:
         standing.received_by,
         standing.decided_by,
         standing.national_procedure,
-        vn_day(standing.received_at),
+        day_in_viet_nam(standing.received_at),
         standing.channel,
         *handling(standing),
     )
@@ -112,15 +113,15 @@ def handling(standing: Judged) -> tuple[Handling, date | None]:
     requested before (QĐ 766, 2.1). `filters.overdue` says the same of one day.
     """
     due = standing.due_at or standing.latest_at
-    due_on = vn_day(due) if due else None
+    due_on = day_in_viet_nam(due) if due else None
     if due_on is None:
         return (Handling.ENDED_WITHOUT_DUE if standing.ended_at else Handling.OPEN), None
     if standing.ended_at:
-        in_time = vn_day(standing.ended_at) <= due_on
+        in_time = day_in_viet_nam(standing.ended_at) <= due_on
         return (Handling.ENDED_IN_TIME if in_time else Handling.ENDED_LATE), None
     if standing.status != REQUEST or standing.requested_at is None:
         return Handling.OPEN, due_on
-    in_time = standing.requests == 1 and vn_day(standing.requested_at) <= due_on
+    in_time = standing.requests == 1 and day_in_viet_nam(standing.requested_at) <= due_on
     return (Handling.REQUESTED_IN_TIME if in_time else Handling.REQUESTED_LATE), None
 
 

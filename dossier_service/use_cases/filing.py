@@ -33,7 +33,8 @@ from dossier_service.use_cases.telling import step_of, tell
 from dossier_service.use_cases.term_cases import require_term_case
 from shared.auth import CallContext, NotAllowed
 from shared.birth_dates import require_born
-from shared.deadlines import calendar_of, due_at, office_day, reception_due_at
+from shared.clock import day_in_viet_nam
+from shared.deadlines import calendar_of, due_at, reception_due_at
 from shared.dossier_times import is_ahead
 from shared.events import DossierFiled
 from shared.events.codes import (
@@ -68,18 +69,20 @@ async def file_dossier(
     now: datetime,
 ) -> tuple[Dossier, Procedure]:
     _refuse_outside_right(wish, caller)
-    require_born(wish.applicant.birth_date, today=office_day(now), at="body.applicant.birth_date")
+    require_born(
+        wish.applicant.birth_date, today=day_in_viet_nam(now), at="body.applicant.birth_date"
+    )
     filed_at = _filing_time(wish, now)
     published = await shelf.current(session, wish.procedure)
     if published is None:
         raise ProcedureUnknown("Look it up at /dossier/v1/procedures.", procedure=wish.procedure)
     fees = _fees(wish, published.procedure)
     require_term_case(published.procedure, wish.channel, wish.term_case)
-    await _check_agencies(session, wish, register, on=office_day(now))
+    await _check_agencies(session, wish, register, on=day_in_viet_nam(now))
     # Taken last: from here to the commit, the agency's next filing waits.
-    serial = await store.next_serial(session, wish.received_by, office_day(now))
+    serial = await store.next_serial(session, wish.received_by, day_in_viet_nam(now))
     layout = rules.layout if wish.received_by[0].isalpha() else DOSSIER_CODE_LAYOUTS["qcvn"]
-    code = format_dossier_code(wish.received_by, office_day(now), serial, layout)
+    code = format_dossier_code(wish.received_by, day_in_viet_nam(now), serial, layout)
     dossier = _dossier(wish, published, code, filed_at=filed_at, now=now, rules=rules)
     dossier.fees, dossier.results = [_fee(code, fee) for fee in fees], []
     first = step_of(dossier, caller, "filed", now, from_status=None)

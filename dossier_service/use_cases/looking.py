@@ -11,7 +11,7 @@ from dossier_service.problems import DossierNotFound
 from dossier_service.store import dossiers as store
 from dossier_service.store import lists
 from shared.auth import CallContext
-from shared.deadlines import office_day
+from shared.clock import day_in_viet_nam
 from shared.events.codes import DossierCode
 from shared.pagination import PageQuery
 from shared.reading import IsoInstant
@@ -49,7 +49,7 @@ async def list_dossiers(
         session,
         filters,
         caller.right,
-        today=office_day(now),
+        today=day_in_viet_nam(now),
         after=page.key(IsoInstant, DossierCode),
         limit=page.limit + 1,
     )

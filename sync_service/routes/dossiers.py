@@ -4,7 +4,7 @@ from datetime import date
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.auth import Caller
-from shared.clock import Now
+from shared.clock import Now, day_in_viet_nam
 from shared.database import Session
 from shared.events.codes import Channel, DossierCode, DossierStatus
 from shared.idempotency import OnceOnly
@@ -25,7 +25,6 @@ from sync_service.schemas import (
     Timeline,
     TimelineEntryOut,
 )
-from sync_service.standings import vn_day
 from sync_service.tallies import is_overdue
 
 router = Router(prefix="/sync/v1", tags=["national view"])
@@ -52,7 +51,7 @@ async def list_dossiers(
     session: Session, caller: Caller, wanted: Wanted, now: Now
 ) -> Page[NationalDossierOut]:
     """Newest first by reception (by filing while not yet received)."""
-    paging, today = wanted.paging, vn_day(now)
+    paging, today = wanted.paging, day_in_viet_nam(now)
     rows = await store.listed(
         session,
         caller.right,
@@ -71,7 +70,7 @@ async def read_dossier(
 ) -> NationalDossierOut:
     if (found := await store.dossier(session, caller.right, code)) is None:
         raise DossierNotFound
-    return (await _shown(session, [found], vn_day(now)))[0]
+    return (await _shown(session, [found], day_in_viet_nam(now)))[0]
 
 
 @router.get("/dossiers/{code}/timeline")

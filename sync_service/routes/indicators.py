@@ -5,7 +5,7 @@ from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shared.auth import Caller
-from shared.clock import Now
+from shared.clock import Now, day_in_viet_nam
 from shared.database import Session
 from shared.events.codes import AgencyCode, Channel, ProcedureCode
 from shared.pagination import MOST, Cursor, Page, PageQuery
@@ -25,7 +25,6 @@ from sync_service.indicators.ranking import Height, Key, Place
 from sync_service.periods import parse_period
 from sync_service.problems import IndicatorNotFound, NoRuleInForce
 from sync_service.schemas import AgencyOut
-from sync_service.standings import vn_day
 
 router = Router(prefix="/sync/v1/indicators", tags=["indicators"])
 
@@ -121,7 +120,7 @@ class IndicatorAnswer(FigureOut):
 @router.get("")
 async def list_indicators(_: Caller, now: Now) -> list[IndicatorOut]:
     """The rules in force today."""
-    found = ((each, in_force(each, vn_day(now))) for each in get_args(IndicatorId))
+    found = ((each, in_force(each, day_in_viet_nam(now))) for each in get_args(IndicatorId))
     return [
         IndicatorOut(indicator=each, rule_version=rule[0], **rule[1].model_dump())
         for each, rule in found
@@ -151,7 +150,7 @@ async def read_indicator(
         level=asked.level,
         procedures=asked_procedures(caller.right, asked.procedure),
         period=period,
-        as_at=min(period.last, vn_day(now)),
+        as_at=min(period.last, day_in_viet_nam(now)),
         group_by=asked.group_by,
         limit=paging.limit + 1,
         after=_after(paging, ranking),

@@ -137,6 +137,10 @@ class RightsFeed:
         """With nobody changed this is the heartbeat."""
         partitions = TOPIC_TABLE[GrantChanged.topic].partitions
         age = await connection.fetchval(_HEARD, GrantChanged.topic, partitions)
+        if age is not None and not self._rights.complete:
+            # The worker may have written the last of them since they were read.
+            self._rights.replace_all(await _read(connection))
+            self._rights.complete = True
         self._as_of = -math.inf if age is None else time.monotonic() - age
 
 

@@ -115,18 +115,22 @@ class ClientRights:
 
 
 class RightsUnknownError(Exception):
-    """The rights were not read even once, or there is none: nobody could be let in."""
+    """No right is known: that no client is known does not tell that there is none."""
 
 
 class Rights:
-    """Every client's; `loaded` is false until they were read for the first time."""
+    """Every client's; `loaded` is false until they were read for the first time.
+
+    `complete` is false until the worker has once consumed all that was published of them. Only then
+    no clients means that there are none: so an installation begins.
+    """
 
     def __init__(self) -> None:
-        self.loaded = False
+        self.loaded = self.complete = False
         self._clients: dict[str, ClientRights] = {}
 
     async def check_loaded(self) -> None:
-        if not self.loaded or not self._clients:
+        if not self.loaded or not (self._clients or self.complete):
             raise RightsUnknownError
 
     def of(self, client: str) -> ClientRights | None:

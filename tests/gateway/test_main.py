@@ -152,6 +152,19 @@ class Waiting(JSONResponse):
         await super().__call__(scope, receive, send)
 
 
+async def test_gateway_of_an_installation_without_clients_is_ready(
+    postgres: Databases, services: Services
+) -> None:
+    """An installation begins without clients: the worker has consumed all, and there are none."""
+    empty = postgres.database_url("gateway")
+    async with open_gate(empty, services, ready=False) as gate:
+        await eventually(partial(is_reported, gate, "rights_fresh", "RightsUnheardError"))
+        await gate.tell()
+        await eventually(partial(is_reported, gate, "rights_fresh", "ok"))
+        answer = await gate.http.get("/readyz")
+        assert (answer.status_code, answer.json()["checks"]["rights"]) == (200, "ok")
+
+
 async def test_a_gateway_that_knows_nobody_is_not_ready(
     postgres: Databases, services: Services
 ) -> None:

@@ -1,7 +1,8 @@
 """Makes the topics of shared.topics: `python -m deploy.topics SERVERS [--user NAME]`.
 
 With a user, whose password is the file `kafka_password` in SECRETS_DIR, it also gives each service
-the rights of deploy.acls.
+the rights of deploy.acls. KAFKA_SECURITY_PROTOCOL, KAFKA_SASL_MECHANISM and KAFKA_CA_FILE are those
+of a service.
 """
 
 import argparse
@@ -17,7 +18,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy.acls import allow, list_permissions
 from deploy.apart import run_apart
-from shared.kafka import REQUEST_TIMEOUT_MS, is_broker_outage
+from shared.kafka import REQUEST_TIMEOUT_MS, connection_options, is_broker_outage
+from shared.settings import BrokerSettings
 from shared.topics import TOPIC_TABLE, make_topics
 
 FILE = Path(__file__).with_name("topics.yaml")
@@ -35,7 +37,8 @@ def topics_text() -> str:
 
 def create_topics(servers: str, seconds: float = 30.0) -> None:
     """Waits up to `seconds` for the brokers to answer; topics that exist stay as they are."""
-    run_apart(_patient(seconds)(make_topics)({"bootstrap_servers": servers}))
+    options = connection_options(BrokerSettings(kafka_servers=servers))
+    run_apart(_patient(seconds)(make_topics)(options))
 
 
 def secure_topics(options: Mapping[str, Any], seconds: float = 30.0) -> None:
@@ -66,20 +69,17 @@ async def _secure_topics(options: Mapping[str, Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m deploy.topics", description=__doc__)
     parser.add_argument("servers")
-    parser.add_argument("--user", help="an administrator; it signs on by SASL/PLAIN")
+    parser.add_argument("--user", help="an administrator, where the brokers ask who connects")
     told = parser.parse_args()
     if not told.user:
         create_topics(told.servers)
         return
-    password = (Path(os.environ["SECRETS_DIR"]) / "kafka_password").read_text().strip()
-    options = {
-        "bootstrap_servers": told.servers,
-        "security_protocol": "SASL_PLAINTEXT",
-        "sasl_mechanism": "PLAIN",
-        "sasl_plain_username": told.user,
-        "sasl_plain_password": password,
-    }
-    secure_topics(options)
+    settings = BrokerSettings(
+        kafka_servers=told.servers, kafka_user=told.user, _secrets_dir=os.environ["SECRETS_DIR"]
+    )
+    if not settings.kafka_security_protocol.startswith("SASL"):
+        parser.error("a user signs on by SASL: set KAFKA_SECURITY_PROTOCOL=SASL_SSL")
+    secure_topics(connection_options(settings))
 
 
 if __name__ == "__main__":

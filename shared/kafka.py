@@ -17,7 +17,7 @@ from aiokafka.errors import (
 )
 
 from shared.database import UNREACHABLE
-from shared.settings import ServiceSettings
+from shared.settings import BrokerSettings, ServiceSettings
 
 MAX_MESSAGE_BYTES = 900_000
 REQUEST_TIMEOUT_MS = 5_000
@@ -41,8 +41,11 @@ def is_broker_outage(error: Exception) -> bool:
 wait_out_broker = stamina.retry(on=is_broker_outage, attempts=None, timeout=None, wait_max=2.0)
 
 
-def connection_options(settings: ServiceSettings) -> dict[str, Any]:
-    """How each client of the library reaches the brokers and proves who it is."""
+def connection_options(settings: BrokerSettings) -> dict[str, Any]:
+    """Return the arguments by which each client of the library reaches the brokers and signs on.
+
+    Over TLS the certificate of a broker must name the host that is connected to.
+    """
     options: dict[str, Any] = {
         "bootstrap_servers": settings.kafka_servers,
         "security_protocol": settings.kafka_security_protocol,

@@ -22,10 +22,22 @@ def _require_call_key_length(key: SecretStr) -> SecretStr:
 CallKey = Annotated[SecretStr, AfterValidator(_require_call_key_length)]
 
 
-class ServiceSettings(BaseSettings):
-    """Shared by all services. A secret may also be a file of the same name in `SECRETS_DIR`."""
+class BrokerSettings(BaseSettings):
+    """The way to the brokers. A secret may also be a file of the same name in `SECRETS_DIR`."""
 
     model_config = SettingsConfigDict(extra="ignore")
+
+    kafka_servers: str
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    kafka_user: str = ""
+    kafka_password: SecretStr | None = None
+    # The issuers of the brokers' certificates, PEM; empty: those that the machine trusts.
+    kafka_ca_file: str = ""
+
+
+class ServiceSettings(BrokerSettings):
+    """Settings shared by all services."""
 
     name: str
     database_url: str = Field(description="postgresql+asyncpg://role@host/database")
@@ -34,13 +46,6 @@ class ServiceSettings(BaseSettings):
     # Keys each stored digest of what a caller sent. Processes that share a database share it; where
     # none is given, a repeat that another process or a later start reads is refused.
     digest_key: SecretStr = Field(default_factory=lambda: SecretStr(token_hex(32)))
-    kafka_servers: str
-    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
-    kafka_user: str = ""
-    kafka_password: SecretStr | None = None
-    # The issuers of the brokers' certificates, PEM; empty: those that the machine trusts.
-    kafka_ca_file: str = ""
     # False where another job makes topics, and this service may not.
     kafka_creates_topics: bool = True
     # The embedded broker knows no idempotent producer and wakes no waiting fetch.

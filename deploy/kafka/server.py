@@ -17,7 +17,7 @@ from deploy.topics import create_topics
 
 HERE = Path(__file__).resolve().parent
 JARS = HERE.parents[1] / ".run" / "kafka" / "lib"
-START_SECONDS = 60
+START_SECONDS = 180
 CLUSTER_ID = "MkU3OEVBNTcwNTJENDM2Qg"  # 16 bytes in base64url, as Kafka's own examples have it
 # A short life: the first compiler is enough, and loading classes is what takes the time.
 JAVA = [

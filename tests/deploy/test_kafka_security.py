@@ -2,12 +2,9 @@
 
 import asyncio
 import gc
-import os
 import warnings
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,22 +18,13 @@ from aiokafka.errors import (
 from pydantic import SecretStr
 
 from deploy.acls import Operation, Permission, Resource, list_permissions
-from deploy.child import running
-from deploy.kafka.server import KafkaServer
-from deploy.secrets import make_secrets, make_store_secrets
 from deploy.services import SERVICES
-from deploy.topics import secure_topics
 from shared.events import DEAD, OWNERS
 from shared.kafka import connection_options, open_consumer, open_producer
 from shared.settings import ServiceSettings
 from shared.topics import TOPIC_TABLE
-from tests.deploy.test_compose import PARTS
-from tests.event_keys import key_text
+from tests.deploy.secured import Secured, running_secured
 from tests.waiting import PATIENCE_SECONDS
-
-# Of the image, or of a machine with other folders and ports.
-NOT_HERE = {"KAFKA_OPTS", "KAFKA_HEAP_OPTS", "KAFKA_LOG_DIRS", "KAFKA_NODE_ID", "CLUSTER_ID"}
-SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
 
 
 def test_each_topic_is_published_by_its_owner_and_its_dead_letters_by_its_readers() -> None:
@@ -50,67 +38,9 @@ def test_each_topic_is_published_by_its_owner_and_its_dead_letters_by_its_reader
     assert {topic for topic in OWNERS if writers[topic + DEAD]} <= handled
 
 
-def compose_settings() -> Mapping[str, str]:
-    """The broker's environment in compose, as the image makes settings of it."""
-    given = PARTS["kafka"]["environment"]
-    return {
-        name.removeprefix("KAFKA_").lower().replace("_", "."): str(value)
-        for name, value in given.items()
-        if name not in NOT_HERE
-    }
-
-
-@dataclass
-class Secured:
-    """A broker with the rights of all services, and the folder with their passwords."""
-
-    server: KafkaServer
-    secrets: Path
-
-    def password(self, principal: str) -> str:
-        return (self.secrets / principal / "kafka_password").read_text()
-
-    def settings(self, service: str, mechanism: str = "PLAIN", **over: Any) -> ServiceSettings:
-        made: dict[str, Any] = {
-            "name": service,
-            "database_url": "postgresql+asyncpg://nowhere",
-            "event_key": SecretStr(key_text("gateway")),
-            "kafka_servers": self.server.servers,
-            "kafka_security_protocol": "SASL_PLAINTEXT",
-            "kafka_sasl_mechanism": mechanism,
-            "kafka_user": service,
-            "kafka_password": SecretStr(self.password(service)),
-            "kafka_creates_topics": False,
-        }
-        return ServiceSettings(**made | over)
-
-
 @pytest.fixture(scope="module")
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
-    if os.environ.get("TEST_KAFKA") != "apache":
-        pytest.skip("the embedded broker knows no principals: TEST_KAFKA=apache")
-    folder, secrets = tmp_path_factory.mktemp("kafka"), tmp_path_factory.mktemp("secrets")
-    make_secrets(secrets)
-    make_store_secrets(secrets)
-    passwords = {name: (secrets / name / "kafka_password").read_text() for name in SERVICES}
-    scram = {
-        "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512",
-        "listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config": SCRAM,
-    }
-    server = KafkaServer(
-        folder,
-        protocol="SASL_PLAINTEXT",
-        settings={**compose_settings(), **scram},
-        java_options=[f"-Djava.security.auth.login.config={secrets / 'kafka' / 'jaas.conf'}"],
-        credentials=[
-            f"SCRAM-SHA-512=[name={name},password={secret}]" for name, secret in passwords.items()
-        ],
-    )
-    with running(server):
-        found = Secured(server, secrets)
-        admin = found.settings("gateway", kafka_user="admin")
-        admin.kafka_password = SecretStr((secrets / "topics" / "kafka_password").read_text())
-        secure_topics(connection_options(admin), PATIENCE_SECONDS)
+    with running_secured(tmp_path_factory) as found:
         yield found
 
 

@@ -2,65 +2,17 @@
 
 import ssl
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ec import (
-    SECP256R1,
-    EllipticCurvePrivateKey,
-    generate_private_key,
-)
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from gateway.forwarding.session import _trust
+from tests.certificates import DAY, Issuer
 from tests.gateway.wire import door_before, service_behind
 
 LIST = "/dossier/v1/dossiers"
 HERE = "127.0.0.1"
-DAY = timedelta(days=1)
-
-
-class Issuer:
-    """A certificate authority of its own; `certificate` is what one who trusts it has in a file."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self._key = folder, generate_private_key(SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, folder.name)])
-        is_issuer = x509.BasicConstraints(ca=True, path_length=0)
-        made = self._made(self._name, self._key).add_extension(is_issuer, critical=True)
-        self.certificate = folder / "issuer.pem"
-        folder.mkdir()
-        self.certificate.write_bytes(made.sign(self._key, SHA256()).public_bytes(Encoding.PEM))
-
-    def server(self, address: str, *, ends: timedelta = DAY) -> ssl.SSLContext:
-        """Of a service that shows a certificate for that address."""
-        key, name = generate_private_key(SECP256R1()), x509.Name([])
-        names = x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))])
-        made = self._made(name, key, ends).add_extension(names, critical=True)
-        chain = self.folder / f"{address}.pem"
-        private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        chain.write_bytes(private + made.sign(self._key, SHA256()).public_bytes(Encoding.PEM))
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(chain)
-        return context
-
-    def _made(
-        self, name: x509.Name, key: EllipticCurvePrivateKey, ends: timedelta = DAY
-    ) -> x509.CertificateBuilder:
-        now = datetime.now(UTC)
-        return x509.CertificateBuilder(
-            issuer_name=self._name,
-            subject_name=name,
-            public_key=key.public_key(),
-            serial_number=x509.random_serial_number(),
-            not_valid_before=now - 2 * DAY,
-            not_valid_after=now + ends,
-        )
 
 
 @pytest.fixture

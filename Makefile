@@ -43,11 +43,12 @@ export ONLY RECORD SECONDS DOSSIERS
 bench: $(INSTALLED) ## measure (15 minutes): ONLY=part,part for some, RECORD=1 to hold later runs to it
 	@$(RUN) -m deploy.bench
 
-up: ## start everything in Docker, with Apache Kafka
+up: ## start everything in Docker, with Apache Kafka; SANDBOX=true with clients and people to try it
 	docker compose up --build --detach --wait
 
-demo-docker: $(INSTALLED) ## the same story through the gateway of `make up`
-	@mkdir -p .run && docker compose cp identity-prepare:/sandbox/sandbox.json .run/docker.json
+demo-docker: $(INSTALLED) ## the same story through the gateway of `SANDBOX=true make up`
+	@mkdir -p .run && docker compose cp identity-prepare:/sandbox/sandbox.json .run/docker.json \
+		|| { echo "This needs the clients of a sandbox: make down, SANDBOX=true make up" >&2; exit 1; }
 	@GATEWAY_URL=http://$$(docker compose port gateway 8000) SANDBOX_FILE=.run/docker.json \
 		$(RUN) -m deploy.demo
 

@@ -9,6 +9,12 @@ from typing import Any
 
 import jwt
 import orjson
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from identity_service.key_strength import MAX_RSA_BITS, find_weakness
 from shared.personal_numbers import refuse_personal_number
@@ -57,6 +63,11 @@ _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _ALGORITHMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"EC": ("ES256",), "OKP": ("EdDSA",), "RSA": ("PS256", "RS256")}
 )
+_KINDS = "kty is EC (P-256), OKP (Ed25519) or RSA (2048 to 4096 bits)"
+_HAS_LEFT = (
+    "this is a private or shared key, which has now left your system: make a new pair and"
+    " register its public half only"
+)
 _NUMBERS = frozenset({"n", "e", "x", "y"})
 _MAX_MEMBER_CHARACTERS = MAX_RSA_BITS // 6 + 2  # in base64url
 _CACHED_KEYS = 1_000
@@ -99,13 +110,10 @@ def checked_public_jwk(jwk: Mapping[str, object]) -> dict[str, str]:
     ValueError says what is wrong, and never repeats the key.
     """
     if _PRIVATE & jwk.keys():
-        raise ValueError(
-            "this is a private or shared key, which has now left your system: make a new pair and"
-            " register its public half only"
-        )
+        raise ValueError(_HAS_LEFT)
     key_type = jwk.get("kty")
     if not isinstance(key_type, str) or key_type not in _MEMBERS:
-        raise ValueError("kty is EC (P-256), OKP (Ed25519) or RSA (2048 to 4096 bits)")
+        raise ValueError(_KINDS)
     members = {name: jwk.get(name) for name in _MEMBERS[key_type]}
     kept = {name: part for name, part in members.items() if isinstance(part, str)}
     if len(kept) < len(members):
@@ -121,12 +129,33 @@ def checked_public_jwk(jwk: Mapping[str, object]) -> dict[str, str]:
     return kept | {"kid": kid, "alg": str(algorithm)}
 
 
-def read_public_jwk(text: str) -> dict[str, str]:
-    """As `checked_public_jwk`, of the text of a file."""
+def read_public_key(text: str) -> dict[str, str]:
+    """Return the key of a file, a JWK or PEM, as `checked_public_jwk` does."""
+    if text.lstrip().startswith("-----BEGIN"):
+        return checked_public_jwk(_read_pem(text))
     match orjson.loads(text):
         case dict() as jwk:
             return checked_public_jwk(jwk)
     raise ValueError("this is not one JSON Web Key, which is an object with the member kty")
+
+
+def _read_pem(text: str) -> dict[str, object]:
+    if "PRIVATE KEY-----" in text:
+        raise ValueError(_HAS_LEFT)
+    try:
+        key = load_pem_public_key(text.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        raise ValueError(
+            "this PEM is no public key: write one with `openssl pkey -pubout`"
+        ) from None
+    match key:
+        case EllipticCurvePublicKey():
+            return dict(ECAlgorithm.to_jwk(key, as_dict=True))
+        case Ed25519PublicKey():
+            return dict(OKPAlgorithm.to_jwk(key, as_dict=True))
+        case RSAPublicKey():
+            return dict(RSAAlgorithm.to_jwk(key, as_dict=True))
+    raise ValueError(_KINDS)
 
 
 def _is_canonical(part: str) -> bool:

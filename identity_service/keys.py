@@ -4,8 +4,8 @@
 `LEAD`, when every cache of the old key set has ended; the old key is published until the last
 token that it signed has ended too.
 
-`python -m identity_service.keys register CLIENT_ID jwk.json` gives a client its public key where
-nobody can call the API for it yet: the first operator of a new installation.
+`python -m identity_service.keys register CLIENT_ID KEY_FILE` gives a client its public key where
+too few operators are left that can sign on to do it by the API.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity_service import store
-from identity_service.jwks import read_public_jwk, thumbprint
+from identity_service.jwks import read_public_key, thumbprint
 from identity_service.models import ClientKey, SigningKey
 from identity_service.settings import LONGEST_TOKEN_SECONDS, Settings
 from shared.database import SessionFactory, is_outage, open_database
@@ -152,7 +152,7 @@ async def register(sessions: SessionFactory, client_id: str, jwk: Mapping[str, s
     """`jwk` as `checked_public_jwk` gives it. ValueError: no such client, or the kid is taken."""
     async with sessions.begin() as session:
         if await store.get_client(session, client_id) is None:
-            raise ValueError(f"no client {client_id}; `seed` registers the first ones")
+            raise ValueError(f"no client {client_id}; the API registers clients")
         kid, now = jwk["kid"], datetime.now(UTC)
         key = await store.add_client_key(
             session, client_id=client_id, kid=kid, jwk=dict(jwk), added_at=now
@@ -167,7 +167,7 @@ cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 @cli.callback()
 def main() -> None:
-    """The keys that sign access tokens, and the first key of a client."""
+    """The keys that sign access tokens, and the key of a client that has none."""
 
 
 @cli.command("rotate")
@@ -186,14 +186,16 @@ def _rotate() -> None:
 @cli.command("register")
 def _register(
     client_id: str,
-    file: Annotated[typer.FileText, typer.Argument(help="a public JWK; - for standard input")],
+    file: Annotated[
+        typer.FileText, typer.Argument(help="a public key, PEM or JWK; - for standard input")
+    ],
 ) -> None:
-    """Give a client its public key, without the API: for the first operator of production."""
+    """Give a client its public key without the API, where operators have lost theirs."""
     settings = Settings.read()
 
     async def give_key() -> ClientKey:
         async with open_database(settings) as sessions:
-            return await register(sessions, client_id, read_public_jwk(file.read()))
+            return await register(sessions, client_id, read_public_key(file.read()))
 
     try:
         key = asyncio.run(give_key())

@@ -29,6 +29,7 @@ from shared.texts import ONE_LINE, PersonName, single_line
 
 ClientKind = Literal["sandbox", "production"]
 Name = Annotated[str, single_line(300), ONE_LINE, NoPersonalNumber]
+LegalBasis = Annotated[str, single_line(500, min_length=5), ONE_LINE, NoPersonalNumber]
 KeyId = Annotated[str, Field(pattern=KEY_ID, examples=["signing-2026"])]
 ClientId = Annotated[
     str,
@@ -239,7 +240,7 @@ class GrantIn(_Request):
     ) = None
     valid_from: IsoInstant | None = Field(default=None, description="now, where it is left out")
     valid_to: IsoInstant | None = None
-    legal_basis: Annotated[str, single_line(500, min_length=5), ONE_LINE, NoPersonalNumber]
+    legal_basis: LegalBasis
     per_second: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     per_day: Annotated[int, Field(ge=1, le=2_000_000_000)] | None = None
 

@@ -1,4 +1,4 @@
-"""What the service begins with: agencies, sandbox clients and their rights, people, personas."""
+"""The rows with which an installation begins: agencies; in a sandbox also clients and people."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from identity_service import store
 from identity_service.agency_seed import agencies
 from identity_service.clients import secret_digest
 from identity_service.load_people import load_people, load_personas
@@ -22,6 +23,7 @@ from identity_service.sandbox import (
     write_sandbox_file,
 )
 from identity_service.settings import Settings
+from identity_service.use_cases.first_operators import REGISTERED_BY
 from shared.database import SessionFactory, open_database
 from shared.folding import fold_bare
 from shared.outbox import emit
@@ -29,16 +31,41 @@ from shared.outbox import emit
 log = structlog.get_logger()
 
 
+class NotASandboxError(Exception):
+    """Sandbox clients were asked for in an installation that is in use."""
+
+
 async def seed(settings: Settings) -> None:
     """Adds what lacks and leaves what is there as it is: a second time changes nothing."""
     async with open_database(settings) as sessions:
         async with sessions.begin() as session:
             await _seed_agencies(session)
-            await _seed_clients(session)
-        if settings.sandbox_file:
-            await _seed_secrets(sessions, settings)
+        if settings.sandbox:
+            await _seed_sandbox(sessions, settings)
+
+
+async def _seed_sandbox(sessions: SessionFactory, settings: Settings) -> None:
+    async with sessions.begin() as session:
+        await _require_no_registered_operators(session)
+        await _seed_clients(session)
+    if settings.sandbox_file:
+        await _seed_secrets(sessions, settings)
     await load_personas(settings)
     await load_people(settings, settings.people, seed=settings.people_seed)
+
+
+async def _require_no_registered_operators(session: AsyncSession) -> None:
+    """Raise NotASandboxError where the installation has operators of its own.
+
+    The sandbox brings operators whose secrets lie in a file: they would rule an installation that
+    is in use.
+    """
+    await store.lock_client_acts(session)
+    if await session.scalar(select(exists().where(Grant.given_by == REGISTERED_BY))):
+        raise NotASandboxError(
+            "this installation has operators of its own, and cannot become a sandbox: leave SANDBOX"
+            " unset, or begin with an empty database"
+        )
 
 
 async def _seed_agencies(session: AsyncSession) -> None:

@@ -1,5 +1,5 @@
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr
 
@@ -7,12 +7,22 @@ from shared.settings import CallKey, ServiceSettings
 
 # Gateways and services keep public keys for five minutes; a token must not outlive much more.
 LONGEST_TOKEN_SECONDS = 600
+GUESS_MEMORY_SECONDS = 30 * 86_400
+# Everybody who tries the mesh asks about the same few people.
+SANDBOX_GUESS_MEMORY_SECONDS = 120
+
+
+def _default_guess_memory(read: dict[str, Any]) -> int:
+    return SANDBOX_GUESS_MEMORY_SECONDS if read.get("sandbox") else GUESS_MEMORY_SECONDS
 
 
 class Settings(ServiceSettings):
     name: str = "identity_service"
     port: int = 8101
     worker_port: int = 8201
+    # For trying alone: `seed` adds clients with secrets, their rights and synthetic people, and the
+    # secrets are accepted. Everywhere else a client signs its requests.
+    sandbox: bool = False
     call_key: CallKey
     person_hash_key: SecretStr
     key_encryption_key: SecretStr = Field(description="a Fernet key: 32 bytes in base64url")
@@ -27,12 +37,12 @@ class Settings(ServiceSettings):
     guesses_of_officer: int = Field(default=5, gt=0)
     guesses_of_agency: int = Field(default=8, gt=0)
     # How long that is remembered after the last miss, and the first wait; each next one is double.
-    guess_memory_seconds: int = Field(default=30 * 86_400, gt=0)
+    guess_memory_seconds: int = Field(default_factory=_default_guess_memory, gt=0)
     guess_wait_seconds: int = Field(default=60, gt=0)
     # From how many misses an hour, about all people, their share of the calls is looked at.
     misses_of_officer: int = Field(default=20, gt=0)
     misses_of_client: int = Field(default=200, gt=0)
-    # What `seed` puts in.
+    # What `seed` puts into a sandbox, and where it writes the secrets of the clients.
     people: int = Field(default=10_000, ge=0)
     people_seed: int = 1
     sandbox_file: Path | None = None

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, delete, func, or_, select, true
+from sqlalchemy import ColumnElement, Select, delete, exists, func, or_, select, true
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, selectinload
@@ -151,6 +151,11 @@ async def lock_client_acts(session: AsyncSession) -> None:
 async def is_active_operator(session: AsyncSession, client_id: str) -> bool:
     found = select(Client.operator & Client.active).where(Client.client_id == client_id)
     return bool(await session.scalar(found))
+
+
+async def has_operators(session: AsyncSession) -> bool:
+    """Return whether any client is an operator, active or not."""
+    return bool(await session.scalar(select(exists().where(Client.operator))))
 
 
 async def list_operators(session: AsyncSession) -> Sequence[Client]:

@@ -18,8 +18,6 @@ HIGHEST_PORT = 65_535
 # Of services whose news, rights and agencies, may take a second: to ask the embedded broker in
 # vain forty times a second, as the national view does, is most of what an idle mesh costs.
 CALM_MS = 150
-# Wrong claims are forgotten soon: all who try the mesh ask about the same few people.
-GUESS_MEMORY_S = 120
 # published procedures, where somebody has put them beside the project
 CATALOGUE = ROOT.parent / "shared" / "data" / "procedures.jsonl.gz"
 
@@ -78,7 +76,7 @@ class Stack:
     def service_environment(self, service: Service) -> dict[str, str]:
         return {
             "LOG_FORMAT": "console",
-            "GUESS_MEMORY_SECONDS": str(GUESS_MEMORY_S),
+            "SANDBOX": "true",
             **self.environment(),
             "CATALOGUE_FILE": os.environ.get("CATALOGUE_FILE") or _catalogue(),
             "DATABASE_URL": service_url(self.admin_url, service),

@@ -19,6 +19,8 @@ def main(
 ) -> None:
     """A second time the same changes nothing; a larger number adds what lacks."""
     settings = Settings.read()
+    if not settings.sandbox:
+        raise typer.BadParameter("synthetic people are for a sandbox alone: set SANDBOX=true")
     chosen = settings.people_seed if seed is None else seed
     started = time.perf_counter()
     try:

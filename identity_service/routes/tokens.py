@@ -114,8 +114,7 @@ async def metadata(request: Request) -> Response:
         "response_types_supported": ["none"],
         "token_endpoint_auth_methods_supported": [
             "private_key_jwt",
-            "client_secret_basic",
-            "client_secret_post",
+            *(("client_secret_basic", "client_secret_post") if settings.sandbox else ()),
         ],
         "token_endpoint_auth_signing_alg_values_supported": ["ES256", "EdDSA", "PS256", "RS256"],
     }

@@ -37,6 +37,11 @@ async def give_token(
     """RFC 6749 §4.4; raises ClientNotProven."""
     signer = await desk.keys.signer()  # before any query of this session: see SigningKeys
     if isinstance(proof, BySecret):
+        if not desk.settings.sandbox:
+            raise ClientNotProven(
+                "Only a sandbox takes secrets: sign the request with the key of the client"
+                " (private_key_jwt)."
+            )
         client = require_secret(await find_client(session, proof.client_id), proof.secret)
     else:
         audiences = desk.settings.token_endpoints

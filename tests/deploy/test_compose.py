@@ -16,6 +16,7 @@ COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text
 PARTS: dict[str, dict[str, Any]] = COMPOSE["services"]
 # Read beside the settings, to find the secrets.
 NOT_A_SETTING = {"secrets_dir"}
+IDENTITY = SERVICES["identity_service"]
 EACH_SERVICE = pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
 
 
@@ -126,6 +127,11 @@ def test_board_and_broker_let_nobody_in_without_a_password() -> None:
     assert {protocols[each] for each in listeners} == {"SASL_PLAINTEXT"}
     assert "ANONYMOUS" not in broker["KAFKA_SUPER_USERS"]
     assert "KAFKA_ALLOW_EVERYONE_IF_NO_ACL_FOUND" not in broker
+
+
+def test_sandbox_is_off_unless_it_is_asked_for() -> None:
+    asked = [part["environment"].get("SANDBOX") for part in parts_of(IDENTITY).values()]
+    assert asked == ["${SANDBOX:-false}"] * 3
 
 
 @EACH_SERVICE

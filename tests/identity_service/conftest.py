@@ -11,7 +11,7 @@ from jwt.algorithms import OKPAlgorithm
 from deploy.apart import run_apart
 from identity_service.main import create_app
 from identity_service.seed import seed
-from identity_service.settings import Settings
+from identity_service.settings import GUESS_MEMORY_SECONDS, Settings
 from shared.migrations import upgrade
 from tests.conftest import Databases
 from tests.event_keys import key_text
@@ -34,6 +34,8 @@ def make_settings(database_url: str, **over: object) -> Settings:
         "event_key": key_text("identity_service"),
         "person_hash_key": "5b" * 32,
         "key_encryption_key": Fernet.generate_key().decode(),
+        "sandbox": True,
+        "guess_memory_seconds": GUESS_MEMORY_SECONDS,
         "people": PEOPLE,
         **dict.fromkeys(BUDGETS, UNBOUNDED),
     }

@@ -21,7 +21,7 @@ from identity_service.guesses import Count, Holder, Scope, is_spent, read_budget
 from identity_service.people import generate, personas
 from identity_service.people.person import Person
 from identity_service.seed import seed
-from identity_service.settings import Settings
+from identity_service.settings import GUESS_MEMORY_SECONDS, Settings
 from shared.hashing import person_hash
 from shared.migrations import upgrade
 from tests.conftest import Databases
@@ -337,7 +337,7 @@ async def test_counts_are_forgotten_when_their_time_is_over(guarded: Identity) -
 async def test_miss_long_ago_counts_no_more(guarded: Identity, clock: Clock) -> None:
     desk, person = Desk(guarded), ALIVE[10]
     await spend(desk, person)
-    clock.pass_by(Settings.model_fields["guess_memory_seconds"].default + 1)
+    clock.pass_by(GUESS_MEMORY_SECONDS + 1)
     assert (await desk.ask(wrong(person))).json()["differing"] == ["full_name"]
 
 

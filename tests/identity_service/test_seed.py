@@ -8,10 +8,12 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 
 from gateway.upstreams import OPERATIONS
+from identity_service.agency_seed import agencies
 from identity_service.clients import secret_digest
 from identity_service.load_people import AnotherSeedError, load_people
 from identity_service.models import Agency, Client, Grant, RegisteredPerson
 from identity_service.people import generate, personas
+from identity_service.people.__main__ import cli as people_cli
 from identity_service.sandbox import sandbox_clients
 from identity_service.seed import seed
 from identity_service.settings import Settings
@@ -21,6 +23,7 @@ from shared.database import SessionFactory, open_database
 from shared.hashing import person_hash
 from shared.migrations import upgrade
 from tests.conftest import Databases
+from tests.identity_service.commands import run_command
 from tests.identity_service.conftest import PEOPLE, make_settings
 
 RECORDED_PERSONAS = sum(
@@ -126,6 +129,45 @@ async def all_hold(settings: Settings, secrets: dict[str, str]) -> bool:
     return all(
         client.secret_digest == secret_digest(secrets[client.client_id]) for client in clients
     )
+
+
+async def test_installation_begins_without_clients_rights_and_people(empty: Settings) -> None:
+    in_use = empty.model_copy(update={"sandbox": False})
+    await seed(in_use)
+    async with open_database(in_use) as sessions:
+        found = await counts(sessions)
+    assert found == {
+        "agency": len(agencies()),
+        "client": 0,
+        "access_grant": 0,
+        "person": 0,
+        "outbox": len(agencies()),
+    }
+    assert in_use.sandbox_file
+    assert not in_use.sandbox_file.exists()
+
+
+def test_sandbox_is_off_where_nobody_asked_for_it_and_forgets_wrong_claims_soon() -> None:
+    given = make_settings("postgresql+asyncpg://nowhere").model_dump(
+        exclude={"sandbox", "guess_memory_seconds"}
+    )
+    production = Settings.model_validate(given)
+    assert (production.sandbox, production.guess_memory_seconds) == (False, 30 * 86_400)
+    assert Settings.model_validate(given | {"sandbox": True}).guess_memory_seconds == 120
+
+
+async def test_synthetic_people_come_into_a_sandbox_alone(empty: Settings) -> None:
+    ended = await asyncio.to_thread(
+        run_command, people_cli, empty, "--count", "5", variables={"SANDBOX": "false"}
+    )
+    assert ended.exit_code == 2
+    assert "SANDBOX=true" in ended.output
+    async with open_database(empty) as sessions:
+        assert (await counts(sessions))["person"] == 0
+    ended = await asyncio.to_thread(run_command, people_cli, empty, "--count", "5")
+    assert ended.exit_code == 0, ended.output
+    async with open_database(empty) as sessions:
+        assert (await counts(sessions))["person"] == 5
 
 
 async def test_without_a_file_nobody_has_a_secret(empty: Settings) -> None:

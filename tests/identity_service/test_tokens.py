@@ -10,7 +10,9 @@ from identity_service.main import create_app
 from identity_service.settings import Settings
 from shared.app import AUDIENCE
 from shared.auth import Unauthenticated
+from tests.factories import TestAuthority
 from tests.identity_service.calls import Identity
+from tests.identity_service.conftest import serving
 from tests.identity_service.signing_in import JWT_BEARER, ask, refused, secret_form, verified
 from tests.serving import calling
 
@@ -27,6 +29,28 @@ async def test_a_sandbox_secret_gets_a_token_by_form_and_by_header(identity: Ide
         headers={"Authorization": f"Basic {basic}"},
     )
     assert response.status_code == 200
+
+
+async def test_secret_proves_nothing_outside_a_sandbox(
+    settings: Settings, identity: Identity
+) -> None:
+    form = secret_form(settings, "onestop-h26")
+    assert (await ask(identity, form)).status_code == 200
+    basic = base64.b64encode(f"onestop-h26:{form['client_secret']}".encode()).decode()
+    production = settings.model_copy(update={"sandbox": False})
+    async with serving(production, TestAuthority()) as other:
+        told = {
+            refused(await ask(other, sent, headers=headers), "invalid_client")
+            for sent, headers in (
+                (form, {}),
+                (form | {"client_id": "nobody-at-all"}, {}),
+                ({"grant_type": "client_credentials"}, {"Authorization": f"Basic {basic}"}),
+            )
+        }
+        metadata = await other.http.get("/.well-known/oauth-authorization-server")
+    assert len(told) == 1
+    assert "private_key_jwt" in told.pop()
+    assert metadata.json()["token_endpoint_auth_methods_supported"] == ["private_key_jwt"]
 
 
 async def test_a_wrong_secret_and_an_unknown_client_are_refused_alike(

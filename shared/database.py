@@ -36,6 +36,8 @@ QUERY_CANCELLED = "57014"  # by a statement_timeout
 UNREACHABLE = (ConnectionError, TimeoutError, gaierror)
 # Classes of SQLSTATE: connection lost, out of resources, operator intervention, system error.
 OUTAGE_CLASSES = {"08", "53", "57", "58"}
+# Faults of ours in these classes: a file that is missing, or stands in the way.
+_FILE_STATES = {"58P01", "58P02"}
 # Lost a race that a second try wins: serialization failure, deadlock; a standby just promoted;
 # a transaction ended because its process stood still; a lock that somebody held for too long.
 PASSING_STATES = {"40001", "40P01", "25006", "25P03", "55P03"}
@@ -58,11 +60,14 @@ def is_outage(error: BaseException) -> bool:
         return error.connection_invalidated or _passing(getattr(error.orig, "sqlstate", None))
     if isinstance(error, asyncpg.PostgresError):
         return _passing(error.sqlstate)
-    return isinstance(error, asyncpg.InterfaceError) and not isinstance(error, ValueError)
+    # The driver has one class for a connection that has gone and for wrong use of one that has not.
+    return isinstance(error, asyncpg.InterfaceError) and "connection is closed" in str(error)
 
 
 def _passing(state: str | None) -> bool:
-    return state is not None and (state[:2] in OUTAGE_CLASSES or state in PASSING_STATES)
+    if state is None or state in _FILE_STATES:
+        return False
+    return state[:2] in OUTAGE_CLASSES or state in PASSING_STATES
 
 
 def is_refused_value(error: BaseException) -> bool:

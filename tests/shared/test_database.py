@@ -1,10 +1,11 @@
 """An error is an outage, a fault of the caller, or a fault of ours: each has one answer."""
 
+import asyncio
 import errno
 import os
 import socket
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,8 @@ OUTAGE_STATES = {state for state in SQLSTATES if state[:2] in {"08", "53", "57",
     "25P03",
     "55P03",
 }
+# Files that are missing, or there twice: waiting does not mend them.
+OUTAGE_STATES -= {"58P01", "58P02"}
 
 
 def wrapped(error: Exception) -> DBAPIError:
@@ -106,6 +109,52 @@ def test_sqlstate_says_whose_fault_it_is(state: str) -> None:
     assert problems.problem_for(wrapped(error)).status == (
         422 if callers else 503 if outage else 500
     )
+
+
+async def close_it(connection: asyncpg.Connection) -> None:
+    await connection.close()
+    await connection.execute("SELECT 1")
+
+
+async def end_it(connection: asyncpg.Connection) -> None:
+    with pytest.raises(asyncpg.PostgresError):
+        await connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+    await connection.execute("SELECT 1")
+
+
+async def give_too_few_values(connection: asyncpg.Connection) -> None:
+    await connection.fetch("SELECT $1::int, $2::int", 1)
+
+
+async def use_it_twice_at_once(connection: asyncpg.Connection) -> None:
+    await asyncio.gather(connection.execute("SELECT 1"), connection.execute("SELECT 2"))
+
+
+async def give_a_value_of_another_type(connection: asyncpg.Connection) -> None:
+    await connection.fetch("SELECT $1::int", "many")
+
+
+Use = Callable[[asyncpg.Connection], Awaitable[None]]
+USES_OF_A_CONNECTION: dict[Use, bool] = {
+    close_it: True,
+    end_it: True,
+    give_too_few_values: False,
+    use_it_twice_at_once: False,
+    give_a_value_of_another_type: False,
+}
+
+
+@pytest.mark.parametrize("use", USES_OF_A_CONNECTION, ids=lambda use: use.__name__)
+async def test_wrong_use_of_a_connection_is_no_outage(settings: ServiceSettings, use: Use) -> None:
+    """Background work waits an outage out for ever: an error of ours must not look like one."""
+    url = settings.database.set(drivername="postgresql").render_as_string(hide_password=False)
+    connection = await connect_driver(url)
+    try:
+        with pytest.raises(asyncpg.InterfaceError) as raised:
+            await use(connection)
+        assert is_outage(raised.value) is USES_OF_A_CONNECTION[use]
+    finally:
+        await connection.close()
 
 
 def test_states_of_refused_values_are_known_to_the_driver() -> None:

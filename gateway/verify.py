@@ -3,7 +3,8 @@
 It checks the seals, the columns by which records are found (a changed one hides a record from a
 search), and the anchors: as the axis kept them, out of reach of those who write the database, as
 callers kept them in their receipts, and as the database remembers to have told them. An anchor that
-the ledger's key did not sign is forged: it is reported, and proves nothing about the ledger.
+the ledger's key did not sign is forged, and a message may hold none at all: both are reported, and
+prove nothing about the ledger.
 
 Ends with 0 where all is intact and each chain is held from outside, 1 where something is damaged, 2
 where that cannot be said: nothing outside to hold a chain against, or not all could be read.
@@ -25,6 +26,7 @@ from pydantic import ValidationError
 from gateway.keys import ledger_keys
 from gateway.ledger.anchors import (
     AnchorsUnreadableError,
+    ToldAnchors,
     anchors_in_file,
     anchors_in_receipts,
     anchors_on_axis,
@@ -34,7 +36,6 @@ from gateway.ledger.verification import State, verify_ledger
 from gateway.settings import Settings
 from shared.database import UNREACHABLE, is_outage
 from shared.ed25519 import KeyUnfitError, read_private_key
-from shared.events import LedgerAnchored
 from shared.kafka import connection_options
 
 EXIT_CODES = {State.INTACT: 0, State.DAMAGED: 1, State.NOT_PROVED: 2}
@@ -60,15 +61,13 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-async def _told(options: argparse.Namespace, axis: Mapping[str, Any]) -> Sequence[LedgerAnchored]:
+async def _told(options: argparse.Namespace, axis: Mapping[str, Any]) -> list[ToldAnchors]:
     """Raises where what was asked for cannot be read; KAFKA_SERVERS was not asked for."""
-    receipts = anchors_in_receipts(options.receipts) if options.receipts else ()
-    return [*receipts, *await _told_of_heads(options, axis)]
+    receipts = [anchors_in_receipts(options.receipts)] if options.receipts else []
+    return [*receipts, await _told_of_heads(options, axis)]
 
 
-async def _told_of_heads(
-    options: argparse.Namespace, axis: Mapping[str, Any]
-) -> Sequence[LedgerAnchored]:
+async def _told_of_heads(options: argparse.Namespace, axis: Mapping[str, Any]) -> ToldAnchors:
     if options.anchors:
         return anchors_in_file(options.anchors)
     if options.kafka:
@@ -76,7 +75,7 @@ async def _told_of_heads(
     try:
         return await anchors_on_axis(axis)
     except (KafkaError, *UNREACHABLE):
-        return []
+        return ToldAnchors([], [])
 
 
 async def main() -> int:
@@ -84,35 +83,37 @@ async def main() -> int:
     key = read_private_key("ledger_key", settings.ledger_key).public_key()
     trusted = ledger_keys(key, settings.ledger_keys_retired)
     evidence, told = Evidence(), await _told(options, connection_options(settings))
-    evidence.add(told, trusted, outside=True)
+    for source in told:
+        evidence.add(source, trusted, outside=True)
+    anchors = sum(len(source.anchors) for source in told)
     states, records = [], 0
     async for verdict in verify_ledger(settings.database, trusted, evidence):
         states.append(verdict.state)
         records += verdict.records
         print("\n".join(verdict.lines()), flush=True)  # noqa: T201 -- what the command is for
-    for line in _forged(evidence):
+    for line in _unbelieved(evidence):
         print(line)  # noqa: T201 -- idem
-    state = _worst(states, told)
-    print(f"{records:,} records: {state}, {len(told):,} anchors from outside")  # noqa: T201 -- idem
+    state = _worst(states, anchors)
+    print(f"{records:,} records: {state}, {anchors:,} anchors from outside")  # noqa: T201 -- idem
     return EXIT_CODES[state]
 
 
-def _worst(states: Sequence[State], told: Sequence[LedgerAnchored]) -> State:
+def _worst(states: Sequence[State], anchors: int) -> State:
     """Without an anchor from outside an empty ledger may be one that was emptied."""
-    found = {*states} if told else {*states, State.NOT_PROVED}
+    found = {*states} if anchors else {*states, State.NOT_PROVED}
     order = (State.DAMAGED, State.NOT_PROVED)
     return next((state for state in order if state in found), State.INTACT)
 
 
-def _forged(evidence: Evidence) -> list[str]:
-    forged = evidence.forged
-    hidden = len(forged) - MOST_FORGED_SHOWN
-    rest = [f"and {hidden:,} more"] if hidden > 0 else []
-    shown = [
+def _unbelieved(evidence: Evidence) -> list[str]:
+    forged = [
         f"forged anchor, not signed by the ledger: {each.chain!r}, batch {each.version}"
-        for each in forged[:MOST_FORGED_SHOWN]
+        for each in evidence.forged
     ]
-    return [*shown, *rest]
+    found = [*forged, *(f"no anchor, although it stands for one: {p}" for p in evidence.unreadable)]
+    hidden = len(found) - MOST_FORGED_SHOWN
+    rest = [f"and {hidden:,} more"] if hidden > 0 else []
+    return [*found[:MOST_FORGED_SHOWN], *rest]
 
 
 def _missing(error: Exception) -> str:

@@ -2,10 +2,10 @@
 
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer
 
@@ -18,7 +18,21 @@ _SEAL_MEMBER = re.compile(rb"(?<![a-z])(head|signature)=:([A-Za-z0-9+/=]*):")
 
 
 class AnchorsUnreadableError(Exception):
-    """The file that was named cannot be read, or holds something else."""
+    """The file that was named cannot be read, or holds no anchor at all."""
+
+
+class ToldAnchors(NamedTuple):
+    """The anchors of one source, and the places in it where a message holds none."""
+
+    anchors: list[LedgerAnchored]
+    unreadable: list[str]
+
+    def take(self, place: str, read: Callable[[bytes], LedgerAnchored], message: bytes) -> None:
+        """Add the anchor of a message. One that holds none proves nothing, and hides nothing."""
+        try:
+            self.anchors.append(read(message))
+        except ValueError:  # and ValidationError, which is one
+            self.unreadable.append(place)
 
 
 def anchored(seal: LedgerSeal) -> LedgerAnchored:
@@ -33,7 +47,7 @@ def anchored(seal: LedgerSeal) -> LedgerAnchored:
     )
 
 
-async def anchors_on_axis(options: Mapping[str, Any]) -> Sequence[LedgerAnchored]:
+async def anchors_on_axis(options: Mapping[str, Any]) -> ToldAnchors:
     """All that the topic holds now; raises KafkaError or TimeoutError where nobody answers."""
     consumer = AIOKafkaConsumer(
         LedgerAnchored.topic,
@@ -42,7 +56,7 @@ async def anchors_on_axis(options: Mapping[str, Any]) -> Sequence[LedgerAnchored
         enable_auto_commit=False,
         request_timeout_ms=ANSWER_MS,
     )
-    told: list[LedgerAnchored] = []
+    told = ToldAnchors([], [])
     try:
         await consumer.start()
         begins = await consumer.beginning_offsets(consumer.assignment())
@@ -52,43 +66,43 @@ async def anchors_on_axis(options: Mapping[str, Any]) -> Sequence[LedgerAnchored
             if not found:
                 raise TimeoutError("the axis fell silent")
             for partition, records in found.items():
-                told += [_read(record.value) for record in records]
+                for record in records:
+                    place = f"message {record.offset} of partition {partition.partition}"
+                    told.take(place, read_anchor, record.value or b"")
                 begins[partition] = records[-1].offset + 1
     finally:
         await consumer.stop()
     return told
 
 
-def anchors_in_file(path: Path) -> Sequence[LedgerAnchored]:
-    """One message of the topic on each line, as any Kafka client prints it.
+def anchors_in_file(path: Path) -> ToldAnchors:
+    """Read one message of the topic a line, as any Kafka client prints it.
 
-    Raises AnchorsUnreadableError.
+    Raise AnchorsUnreadableError.
     """
-    return list(_each_line(path, _read, "message of its topic"))
+    return _read_lines(path, read_anchor, "message of its topic")
 
 
-def anchors_in_receipts(path: Path) -> Sequence[LedgerAnchored]:
+def anchors_in_receipts(path: Path) -> ToldAnchors:
     """Read one X-Ledger-Receipt a line, with or without the name of the header before it.
 
-    Raises AnchorsUnreadableError.
+    Raise AnchorsUnreadableError.
     """
-    return list(_each_line(path, _read_receipt, "X-Ledger-Receipt"))
+    return _read_lines(path, _read_receipt, "X-Ledger-Receipt")
 
 
-def _each_line(
-    path: Path, read: Callable[[bytes], LedgerAnchored], name: str
-) -> Iterator[LedgerAnchored]:
+def _read_lines(path: Path, read: Callable[[bytes], LedgerAnchored], name: str) -> ToldAnchors:
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:
         raise AnchorsUnreadableError(f"{path}: {error.strerror}") from None
+    told = ToldAnchors([], [])
     for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            yield read(line)
-        except ValueError:  # and ValidationError, which is one
-            raise AnchorsUnreadableError(f"{path}: line {number} is no {name}") from None
+        if line.strip():
+            told.take(f"{path}: line {number}", read, line)
+    if told.unreadable and not told.anchors:
+        raise AnchorsUnreadableError(f"{told.unreadable[0]} is no {name}")
+    return told
 
 
 def _read_receipt(line: bytes) -> LedgerAnchored:
@@ -107,5 +121,6 @@ def _read_receipt(line: bytes) -> LedgerAnchored:
     )
 
 
-def _read(message: bytes) -> LedgerAnchored:
+def read_anchor(message: bytes) -> LedgerAnchored:
+    """Return the anchor of a message of the topic; raise ValueError where it holds none."""
     return LedgerAnchored.model_validate_json(message)

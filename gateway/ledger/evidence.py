@@ -3,12 +3,13 @@
 from base64 import b64decode
 from binascii import Error as BadBase64Error
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import ValidationError
 
+from gateway.ledger.anchors import ToldAnchors
 from gateway.ledger.seals import BatchHeader, header_digest, signed_by
 from shared.events import LedgerAnchored
 
@@ -27,20 +28,21 @@ class Held(NamedTuple):
 
 
 class Evidence:
-    """All anchors by chain, and those that the ledger's key did not sign."""
+    """All anchors by chain, and those that the ledger's key did not sign.
+
+    `unreadable` are the places of messages that hold no anchor: they prove nothing either.
+    """
 
     def __init__(self) -> None:
         self.forged: list[LedgerAnchored] = []
+        self.unreadable: list[str] = []
         self._held: dict[str, list[Held]] = defaultdict(list)
 
     def add(
-        self,
-        anchors: Iterable[LedgerAnchored],
-        keys: Mapping[str, Ed25519PublicKey],
-        *,
-        outside: bool,
+        self, told: ToldAnchors, keys: Mapping[str, Ed25519PublicKey], *, outside: bool
     ) -> None:
-        for each in anchors:
+        self.unreadable += told.unreadable
+        for each in told.anchors:
             signed = each.header is not None
             if each.header is not None and not _proves(each, each.header, keys):
                 self.forged.append(each)

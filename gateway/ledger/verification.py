@@ -12,6 +12,7 @@ import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import URL
 
+from gateway.ledger.anchors import ToldAnchors, read_anchor
 from gateway.ledger.audit import verify_chain
 from gateway.ledger.chain import stored_batch
 from gateway.ledger.evidence import Evidence, Held
@@ -43,8 +44,8 @@ _UNSEALED = """
     SELECT number, id FROM access_record WHERE chain = $1 AND (number > $2 OR number < 1)"""
 _MISNUMBERED = "SELECT number FROM ledger_seal WHERE chain = $1 AND number < 1"
 _ANCHORS = """
-    SELECT value FROM outbox_sent WHERE topic = $1
-    UNION ALL SELECT value FROM outbox WHERE topic = $1"""
+    SELECT 'outbox_sent' AS place, id, value FROM outbox_sent WHERE topic = $1
+    UNION ALL SELECT 'outbox', id, value FROM outbox WHERE topic = $1"""
 
 _COPIED = ("agency", "client", "operation", "purpose", "dossier", "outcome")
 
@@ -126,10 +127,12 @@ async def verify_ledger(
         await connection.close()
 
 
-async def _remembered(connection: asyncpg.Connection) -> list[LedgerAnchored]:
+async def _remembered(connection: asyncpg.Connection) -> ToldAnchors:
     """Return the anchors that this database has told, or is about to tell."""
-    rows = await connection.fetch(_ANCHORS, LedgerAnchored.topic)
-    return [LedgerAnchored.model_validate_json(row["value"]) for row in rows]
+    told = ToldAnchors([], [])
+    for row in await connection.fetch(_ANCHORS, LedgerAnchored.topic):
+        told.take(f"row {row['id']} of {row['place']}", read_anchor, row["value"])
+    return told
 
 
 async def _chains(connection: asyncpg.Connection, evidence: Evidence) -> list[str]:

@@ -19,6 +19,7 @@ from deploy.postgres import as_superuser, plain_url
 from deploy.secrets import call_key, ed25519_key
 from gateway.forwarding import Exchange, Outcome
 from gateway.keys import ledger_keys
+from gateway.ledger.anchors import ToldAnchors
 from gateway.ledger.evidence import Evidence
 from gateway.ledger.verification import Verdict, verify_ledger
 from gateway.ledger.writer import ChainNotHeldError, LedgerWriter
@@ -55,7 +56,7 @@ class Store:
 
     def evidence(self, told: Sequence[LedgerAnchored]) -> Evidence:
         evidence = Evidence()
-        evidence.add(told, ledger_keys(self.key.public_key(), ""), outside=True)
+        evidence.add(ToldAnchors([*told], []), ledger_keys(self.key.public_key(), ""), outside=True)
         return evidence
 
     async def assert_intact(self) -> None:

@@ -120,7 +120,7 @@ async def test_cut_of_records_that_no_anchor_told_is_found_by_a_receipt(
 ) -> None:
     kept = tmp_path / "receipts"
     await keep_receipts(store, kept, name)
-    told = anchors_in_receipts(kept)
+    told = anchors_in_receipts(kept).anchors
     [verdict] = await store.verdicts(told)
     assert (verdict.state, verdict.held_to) == (State.INTACT, 3)
     await tamper(postgres, store, "DELETE FROM access_record WHERE number = 3")
@@ -137,7 +137,7 @@ async def test_forged_receipt_is_told_and_is_no_damage(store: Store, tmp_path: P
     *_, line = await keep_receipts(store, kept)
     signature = line.rpartition(b"signature=")[2]
     kept.write_bytes(line.replace(signature, b":%b:" % b64encode(bytes(64))))
-    told = anchors_in_receipts(kept)
+    told = anchors_in_receipts(kept).anchors
     assert store.evidence(told).forged == told
     [verdict] = await store.verdicts(told)
     assert (verdict.state, verdict.damage) == (State.NOT_PROVED, [])

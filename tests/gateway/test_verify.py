@@ -207,7 +207,7 @@ async def test_cut_is_found_by_a_file_of_anchors(
 async def test_axis_that_is_away_fails_only_where_it_was_asked_for() -> None:
     nobody = "127.0.0.1:9"
     axis = {"bootstrap_servers": nobody}
-    assert await _told(Namespace(anchors=None, kafka=None, receipts=None), axis) == []
+    assert await _told(Namespace(anchors=None, kafka=None, receipts=None), axis) == [([], [])]
     with pytest.raises(KafkaError):
         await _told(Namespace(anchors=None, kafka=nobody, receipts=None), axis)
 

@@ -130,17 +130,12 @@ async def use_it_twice_at_once(connection: asyncpg.Connection) -> None:
     await asyncio.gather(connection.execute("SELECT 1"), connection.execute("SELECT 2"))
 
 
-async def give_a_value_of_another_type(connection: asyncpg.Connection) -> None:
-    await connection.fetch("SELECT $1::int", "many")
-
-
 Use = Callable[[asyncpg.Connection], Awaitable[None]]
 USES_OF_A_CONNECTION: dict[Use, bool] = {
     close_it: True,
     end_it: True,
     give_too_few_values: False,
     use_it_twice_at_once: False,
-    give_a_value_of_another_type: False,
 }
 
 

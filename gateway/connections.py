@@ -6,12 +6,14 @@ request under way are shut, so that others find a place.
 """
 
 import os
+import re
 import socket
-import stat
 import threading
+import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,20 +27,26 @@ log = structlog.get_logger()
 
 OPEN = Gauge("gateway_connections_open", "Connections of callers, counted while many are open")
 SHUT = Counter("gateway_connections_shut_total", "Idle connections shut beyond an address's share")
-_EVERY_S = 0.25
+# A look at n connections takes time in proportion to n, so it is followed by a pause in proportion.
+_EVERY_S, _PAUSES_A_LOOK = 0.25, 20
 # Below so many open files nothing is looked at.
 _FEW = 256
 _SHARE = 0.5
 _FILES = Path("/proc/self/fd")
+# One line for each connection of this network namespace, see proc_net_tcp(5).
+_TABLES = (Path("/proc/self/net/tcp"), Path("/proc/self/net/tcp6"))
+# Established, or with the caller's half closed.
+_OPEN_STATES = "01|08"
+_WORD_BYTES = 4
 
 Peer = tuple[str, int]
 
 
 class Held(NamedTuple):
-    """One connection of a caller: the socket is a copy, which shares its end."""
+    """One connection of a caller, and the inode of its socket in this process."""
 
     peer: Peer
-    copy: socket.socket
+    inode: int
 
 
 class ConnectionLimit:
@@ -75,7 +83,7 @@ class ConnectionLimit:
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Look at the open connections until the end, where the system shows them."""
-        if not _FILES.is_dir():
+        if not (_FILES.is_dir() and _TABLES[0].is_file()):
             yield
             return
         self._thread.start()
@@ -86,16 +94,21 @@ class ConnectionLimit:
             self._thread.join()
 
     def _watch(self) -> None:
-        while not self._stopped.wait(_EVERY_S):
-            if len(_open_files()) < _FEW:
-                self._idle_before = frozenset()
-                continue
-            held = list(_connections(self._port))
+        pause_s = _EVERY_S
+        while not self._stopped.wait(pause_s):
+            began = time.thread_time()
             try:
-                self._trim(held)
-            finally:
-                for connection in held:
-                    connection.copy.close()
+                self._look()
+            except OSError:
+                # No file is free, perhaps. Without this thread one address could keep others out.
+                log.exception("connections_not_looked_at")
+            pause_s = max(_EVERY_S, _PAUSES_A_LOOK * (time.thread_time() - began))
+
+    def _look(self) -> None:
+        if len(os.listdir(_FILES)) < _FEW:  # noqa: PTH208 -- the names alone are counted
+            self._idle_before = frozenset()
+            return
+        self._trim(list_connections(self._port))
 
     def _trim(self, held: Sequence[Held]) -> None:
         """Shut what an address has beyond its share and was idle at the last look as well."""
@@ -106,51 +119,66 @@ class ConnectionLimit:
         for connection in held:
             by_address[count_as(connection.peer[0])].append(connection)
         allowed = int(_SHARE * max(0, self._total - len(held))) + 1
+        chosen: list[Held] = []
         for connections in by_address.values():
             beyond = len(connections) - allowed
-            if beyond <= 0 or self._is_exempt(connections[0].peer[0]):
-                continue
-            lasting = [c for c in connections if c.peer in idle and c.peer in self._idle_before]
-            shut(lasting[:beyond])
+            if beyond > 0 and not self._is_exempt(connections[0].peer[0]):
+                lasting = [c for c in connections if c.peer in idle and c.peer in self._idle_before]
+                chosen += lasting[:beyond]
         self._idle_before = idle
+        if chosen:
+            shut(chosen)
 
 
 def shut(connections: Collection[Held]) -> None:
-    for connection in connections:
+    files = _files_by_inode()
+    count = sum(_shut(files[each.inode], each.peer) for each in connections if each.inode in files)
+    SHUT.inc(count)
+    log.warning("connections_shut", connections=count)
+
+
+def _shut(file: int, peer: Peer) -> bool:
+    """Shut the connection of a file, unless the file has become another one meanwhile."""
+    try:
+        copy = socket.socket(fileno=os.dup(file))
+    except OSError:
+        return False
+    with copy:
         try:
-            connection.copy.shutdown(socket.SHUT_RDWR)
+            if copy.getpeername()[:2] != peer:
+                return False
+            copy.shutdown(socket.SHUT_RDWR)
         except OSError:
-            continue  # it has just ended by itself
-        SHUT.inc()
-    if connections:
-        log.warning("connections_shut", connections=len(connections))
+            return False  # it has just ended by itself
+    return True
 
 
-def _open_files() -> list[int]:
-    return [int(each.name) for each in _FILES.iterdir()]
-
-
-def _connections(port: int) -> Iterator[Held]:
-    """Yield a copy of each open connection to `port`; a copy stays the same one meanwhile."""
-    for file in _open_files():
+def _files_by_inode() -> Mapping[int, int]:
+    found: dict[int, int] = {}
+    for name in os.listdir(_FILES):  # noqa: PTH208 -- thousands of names, and no path of them
         try:
-            if not stat.S_ISSOCK(os.fstat(file).st_mode):
-                continue
-            copy = socket.socket(fileno=os.dup(file))
+            target = os.readlink(f"{_FILES}/{name}")  # noqa: PTH115 -- as above
         except OSError:
             continue  # closed meanwhile
-        peer = _peer(copy, port)
-        if peer:
-            yield Held(peer, copy)
-        else:
-            copy.close()
+        if target.startswith("socket:["):
+            found[int(target[8:-1])] = int(name)
+    return found
 
 
-def _peer(copy: socket.socket, port: int) -> Peer | None:
-    try:
-        if copy.family not in {socket.AF_INET, socket.AF_INET6} or copy.getsockname()[1] != port:
-            return None
-        peer = copy.getpeername()
-    except OSError:
-        return None  # it listens, or has ended
-    return str(peer[0]), int(peer[1])
+def list_connections(port: int) -> list[Held]:
+    """Return the open connections to a port of this machine; no file is opened for them."""
+    own = rf"^ *\d+: [0-9A-F]+:{port:04X}"
+    line = re.compile(
+        rf"{own} ([0-9A-F]+):([0-9A-F]{{4}}) (?:{_OPEN_STATES}) (?:\S+ +){{5}}(\d+)", re.MULTILINE
+    )
+    texts = [table.read_text() for table in _TABLES if table.is_file()]
+    # Step by step, so that other threads run between the lines.
+    found = chain.from_iterable(map(line.finditer, texts))
+    return [Held((_read_address(each[1]), int(each[2], 16)), int(each[3])) for each in found]
+
+
+def _read_address(written: str) -> str:
+    """Return the text of an address that the kernel wrote in words of the processor's order."""
+    words = bytes.fromhex(written)
+    raw = b"".join(words[at : at + _WORD_BYTES][::-1] for at in range(0, len(words), _WORD_BYTES))
+    return socket.inet_ntop(socket.AF_INET if len(raw) == _WORD_BYTES else socket.AF_INET6, raw)

@@ -1,8 +1,11 @@
 """One service behind: how many calls it gets at once, and when it is left alone."""
 
+import errno
 import re
 from types import TracebackType
 from typing import Self
+
+import structlog
 
 from gateway.forwarding.breaker import Breaker, Failure
 from gateway.forwarding.connection import BrokenOffError, Connection, Payload
@@ -20,6 +23,10 @@ from gateway.problems import (
 from gateway.upstreams import Operation, Service
 from shared.call_mac import Call
 
+log = structlog.get_logger()
+
+# This process has no file, port or memory left for a connection: no failure of the service.
+_OWN_FAULTS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL}
 _CONNECT_S = 2.0
 _BUSY_RETRY_S = 1
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
@@ -136,6 +143,9 @@ class Upstream:
                 with Wait(_CONNECT_S):
                     return await session.open(self._address)
             except OSError as error:  # and TimeoutError, which is one
+                if error.errno in _OWN_FAULTS:
+                    log.exception("no_connection_possible", service=self.service)
+                    raise UpstreamAway(self.service, retry_after_s=_BUSY_RETRY_S) from error
                 self._breaker.failed(Failure.UNREACHABLE)
                 if attempts == 0:
                     # An overloaded service takes no connection in time: it was not asked either.

@@ -63,7 +63,8 @@ class Call:
         self.begun = self.measured = self.given_up = False
         self.has_caller_left: Callable[[], bool] = lambda: False
         self.task, self._ledger, self._send = task, ledger, send
-        self._asked = self._answered = self._recorded = self._unrecorded = False
+        self._asked = self._recorded = self._unrecorded = False
+        self._service_status = 0  # until its answer is known; the caller's is the exchange's
         self._receipt: tuple[Header, ...] = ()
         self._completion: str | None = None
         self._giving_up: Task | None = None
@@ -74,7 +75,8 @@ class Call:
         try:
             await work
         except CallerGone as gone:
-            await self.abandon()
+            if not self.given_up:  # else its leaving is recorded already
+                await self.abandon()
             if isinstance(gone, BodyBrokeOff):
                 problem = RequestMalformed("Send the whole body, as its length or its chunks say.")
                 await self._tell(problem)
@@ -85,10 +87,11 @@ class Call:
             # The one broad catch of a call of the table, in place of `shared.edge`.
             if self.begun:
                 raise
-            if self.given_up:
-                problem_for(error)  # is logged; the caller was answered, or is gone
-            else:
-                await self._tell(await self.refuse(problem_for(error)))
+            told = problem_for(error)
+            if not self.given_up:
+                await self._tell(await self.refuse(told))
+            elif not self._asked:
+                await self._complete_given_up()
         finally:
             if self._giving_up:
                 await self._giving_up
@@ -136,7 +139,7 @@ class Call:
         """`rest` is None where `opening` is the whole body."""
         outer = self._end(status, raw)
         if self.given_up:
-            await self._complete_given_up(status)
+            await self._complete_given_up()
             return
         if self.has_caller_left():
             raise CallerGone
@@ -170,20 +173,21 @@ class Call:
         look = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES or status == _NOT_MODIFIED
         if self.operation.personal and look and told.subjects is None:
             raise SubjectNotNamed(self.operation.service)
-        self._answered = True
+        self._service_status = status
         if not self.given_up:
             exchange.end(status, Outcome.of(status))
         return told.outer
 
-    async def _complete_given_up(self, status: int) -> None:
-        self.exchange.outcome = Outcome.of_effect(status)
+    async def _complete_given_up(self) -> None:
         if self._giving_up:
             await self._giving_up  # its record comes first
+        self.exchange.outcome = self._effect(Outcome.FAILED)
         await self._record_or_log()
 
     async def refuse(self, problem: Problem) -> Problem:
         """What to answer: the problem, or that the refusal could not be recorded."""
-        self.exchange.end(problem.status, self._outcome_of(problem))
+        self.exchange.response_sha256 = None
+        self.exchange.end(problem.status, self._effect(Outcome.of_refusal(problem.status)))
         if isinstance(problem, QuotaSpent) and problem.repeated:
             # Or whoever is turned away could fill the ledger with it.
             self._measure()
@@ -199,34 +203,30 @@ class Call:
             return unrecorded
         return problem
 
-    def _outcome_of(self, problem: Problem) -> Outcome:
-        """Return how the service's part ended where the caller is told of a problem."""
-        if self._answered:
-            return self.exchange.outcome
-        if self._asked:
-            return Outcome.UNKNOWN
-        return Outcome.of_refusal(problem.status)
-
     async def abandon(self) -> None:
         """Record that the caller hung up; what was answered after that was for nobody."""
         self.exchange.response_sha256 = None
-        if self.begun and self.operation.recorded:
-            self.exchange.outcome = Outcome.FAILED
+        if self.begun:
+            self._note_break()
         else:
-            self.exchange.end(CALLER_GONE, self._outcome_for_nobody())
-            self._note()
+            self.exchange.end(CALLER_GONE, self._effect(Outcome.FAILED))
+        self._note()
         await self._record_or_log()
 
-    def _outcome_for_nobody(self) -> Outcome:
-        if self.begun:
-            return Outcome.FAILED
-        if self._answered:
-            return Outcome.of_effect(self.exchange.status)
-        return Outcome.UNKNOWN if self._asked else Outcome.FAILED
+    def _effect(self, unasked: Outcome) -> Outcome:
+        """Return how the service's part ended where the caller does not get its answer."""
+        if self._service_status:
+            return Outcome.of_effect(self._service_status)
+        return Outcome.UNKNOWN if self._asked else unasked
+
+    def _note_break(self) -> None:
+        """Set the outcome of an answer of which the caller has a part: a change took effect."""
+        changes = self.operation.takes_effect
+        self.exchange.outcome = self._effect(Outcome.FAILED) if changes else Outcome.FAILED
 
     def _lose(self) -> None:
         """Note an unknown outcome where this process ends before the service's answer."""
-        if self._asked and not (self._answered or self.given_up):
+        if self._asked and not (self._service_status or self.given_up):
             self.exchange.end(0, Outcome.UNKNOWN)
             self._ledger.note(self._next_record())
 
@@ -240,7 +240,7 @@ class Call:
             # Without its last message the server closes the connection: the caller sees the break,
             # not a shorter answer.
             log.warning("upstream_broke_midway", operation=self.operation.name)
-            self.exchange.outcome = Outcome.FAILED
+            self._note_break()
             await self._record_or_log()
             return
         self.exchange.response_sha256 = digest.hexdigest() if digest else None

@@ -6,21 +6,37 @@ from itertools import product
 
 import pytest
 from aiohttp import ClientSession
+from starlette.types import Message
 
-from gateway.forwarding import Exchange, Outcome
+from gateway.forwarding import Exchange, Outcome, present_task
+from gateway.forwarding.call import Call
+from gateway.forwarding.headers import Trace
+from gateway.upstreams import Match, find
+from shared.telemetry import REQUEST_SECONDS
 from tests.gateway.test_forwarding_connections import silent_when_asked_again
 from tests.gateway.ways_out import (
     DOSSIER,
+    FILED,
+    FORBIDDEN,
     KINDS,
+    NOT_MODIFIED,
+    REFUSED,
     Case,
     answer_is_no_http,
     answer_names_nobody,
     caller_closes_its_half_at_once,
     caller_leaves,
+    caller_leaves_a_quick_call_while_it_is_recorded,
     caller_leaves_and_nothing_comes,
     caller_leaves_before_a_refusal,
+    caller_leaves_while_a_304_is_recorded,
+    caller_leaves_while_a_403_is_recorded,
+    caller_leaves_while_a_422_is_recorded,
+    caller_leaves_while_its_record_is_written,
+    caller_leaves_within_the_answer,
     head_is_oversize,
     service_breaks_off,
+    service_breaks_off_within_its_answer,
     service_hangs_up_silently,
     service_is_late,
     service_never_answers,
@@ -34,10 +50,17 @@ RECORDED: dict[WaysOut, tuple[int, Outcome]] = {
     caller_leaves: (499, Outcome.ALLOWED),
     caller_leaves_and_nothing_comes: (499, Outcome.UNKNOWN),
     caller_leaves_before_a_refusal: (499, Outcome.FAILED),
+    caller_leaves_while_its_record_is_written: (499, Outcome.ALLOWED),
+    caller_leaves_while_a_304_is_recorded: (499, Outcome.ALLOWED),
+    caller_leaves_while_a_403_is_recorded: (499, Outcome.REFUSED),
+    caller_leaves_while_a_422_is_recorded: (499, Outcome.FAILED),
+    caller_leaves_a_quick_call_while_it_is_recorded: (499, Outcome.ALLOWED),
+    caller_leaves_within_the_answer: (201, Outcome.ALLOWED),
     caller_closes_its_half_at_once: (499, Outcome.ALLOWED),
     service_is_late: (504, Outcome.ALLOWED),
     service_never_answers: (504, Outcome.UNKNOWN),
     service_breaks_off: (502, Outcome.UNKNOWN),
+    service_breaks_off_within_its_answer: (201, Outcome.ALLOWED),
     service_hangs_up_silently: (502, Outcome.UNKNOWN),
     answer_is_no_http: (502, Outcome.UNKNOWN),
     head_is_oversize: (502, Outcome.UNKNOWN),
@@ -45,10 +68,20 @@ RECORDED: dict[WaysOut, tuple[int, Outcome]] = {
 }
 # A call that is noted alone ends with its caller: its answer is then never known.
 ENDS_WITH_ITS_CALLER = {caller_leaves, caller_leaves_before_a_refusal, service_is_late}
+# The caller has a part of what it wanted to read; a change took effect all the same.
+FAILS_WHERE_IT_READS = {caller_leaves_within_the_answer, service_breaks_off_within_its_answer}
+OF_RECORDED = {
+    caller_closes_its_half_at_once,
+    caller_leaves_while_its_record_is_written,
+    caller_leaves_while_a_304_is_recorded,
+    caller_leaves_while_a_403_is_recorded,
+    caller_leaves_while_a_422_is_recorded,
+    caller_leaves_a_quick_call_while_it_is_recorded,
+}
 TABLE = [
     (way, kind)
     for way, kind in product(RECORDED, KINDS)
-    if (KINDS[kind].recorded or way is not caller_closes_its_half_at_once)
+    if (KINDS[kind].recorded or way not in OF_RECORDED)
     and ((KINDS[kind].recorded and KINDS[kind].personal) or way is not answer_names_nobody)
 ]
 
@@ -57,14 +90,18 @@ TABLE = [
 async def test_outcome_is_unknown_until_the_answer_completes_it(
     door: Door, behind: Behind, way: WaysOut, kind: str
 ) -> None:
-    case = Case(door, behind, KINDS[kind])
+    case, measured = Case(door, behind, KINDS[kind]), _count_measured()
     await way(case)
     status, outcome = RECORDED[way]
     if not case.kind.recorded and way in ENDS_WITH_ITS_CALLER:
         outcome = Outcome.UNKNOWN
+    if not case.kind.changes and way in FAILS_WHERE_IT_READS:
+        outcome = Outcome.FAILED
     last = await eventually(lambda: _last(case, status, outcome))
     await eventually(lambda: door.upstream.in_flight == 0)
     assert case.told[-1] is last, [(each.status, each.outcome) for each in case.told]
+    assert _count_measured() == measured + 1
+    assert last.response_sha256 is None
     if outcome is Outcome.ALLOWED:
         assert (last.subjects, last.dossier) == ((SUBJECT,), DOSSIER)
     assert_one_chain(case)
@@ -73,6 +110,11 @@ async def test_outcome_is_unknown_until_the_answer_completes_it(
 def _last(case: Case, status: int, outcome: Outcome) -> Exchange | None:
     found = [each for each in case.told if (each.status, each.outcome) == (status, outcome)]
     return found[-1] if found else None
+
+
+def _count_measured() -> float:
+    samples = [sample for metric in REQUEST_SECONDS.collect() for sample in metric.samples]
+    return sum(sample.value for sample in samples if sample.name.endswith("_count"))
 
 
 def assert_one_chain(case: Case) -> None:
@@ -106,17 +148,74 @@ async def test_service_that_cannot_be_reached_did_nothing(
     assert (last.status, last.outcome) == (503, Outcome.FAILED)
 
 
+@pytest.mark.parametrize(
+    ("reply", "outcome"),
+    [
+        (FILED, Outcome.ALLOWED),
+        (NOT_MODIFIED, Outcome.ALLOWED),
+        (FORBIDDEN, Outcome.REFUSED),
+        (REFUSED, Outcome.FAILED),
+    ],
+    ids=["201", "304", "403", "422"],
+)
 async def test_answer_that_could_not_be_recorded_is_told_as_such(
-    door: Door, behind: Behind
+    door: Door, behind: Behind, reply: bytes, outcome: Outcome
 ) -> None:
     """Its record may still be written, and must not say that the caller had the answer."""
-    case = Case(door, behind, KINDS["personal read"])
+    case = Case(door, behind, KINDS["personal read"], reply)
     door.records.away = True
     case.go.set()
     assert await case.answered() == 503
     (note,) = door.records.noted
-    assert (note.status, note.outcome, note.subjects) == (503, Outcome.ALLOWED, (SUBJECT,))
-    assert note.completes is not None
+    assert (note.status, note.outcome) == (503, outcome)
+    assert note.subjects == ((SUBJECT,) if outcome is Outcome.ALLOWED else ())
+    assert (note.completes is None, note.response_sha256) == (False, None)
+
+
+@pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if kind.recorded])
+async def test_answer_in_the_moment_of_the_callers_leaving_is_the_outcome(
+    door: Door, kind: str
+) -> None:
+    """The answer comes before the task that records the leaving has begun."""
+    method, path = KINDS[kind].line.split()
+    match = find(method, path)
+    assert isinstance(match, Match)
+    trace = Trace("request-1", f"00-{'a' * 32}-{'b' * 16}-01")
+    call = Call(match, trace, ledger=door.records, send=_send_nothing, task=present_task())
+    call.announce(None)
+    call.give_up(None)
+    await call.answer(201, [(b"x-subject", SUBJECT.encode())], b"{}", None)
+    last = door.records.recorded[-1]
+    assert (last.status, last.outcome, last.subjects) == (499, Outcome.ALLOWED, (SUBJECT,))
+    assert {each.outcome for each in door.records.recorded} <= {Outcome.UNKNOWN, Outcome.ALLOWED}
+
+
+async def _send_nothing(message: Message) -> None:
+    raise AssertionError(message)
+
+
+@pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if kind.recorded])
+async def test_service_that_is_not_reached_after_the_caller_left_did_nothing(
+    door: Door, behind: Behind, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    case, asked = Case(door, behind, KINDS[kind]), asyncio.Event()
+
+    async def refuse(*_: object) -> None:
+        asked.set()
+        await case.go.wait()
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr("gateway.forwarding.session.Session.open", refuse)
+    _, writer = await asyncio.open_connection("127.0.0.1", door.port)
+    writer.write(case.kind.sent)
+    await asked.wait()
+    writer.close()
+    (left,) = await eventually(lambda: case.told)
+    assert (left.status, left.outcome) == (499, Outcome.UNKNOWN)
+    case.go.set()
+    _, last = await eventually(lambda: case.told[1:] and case.told)
+    assert (last.status, last.outcome) == (499, Outcome.FAILED)
+    assert_one_chain(case)
 
 
 async def test_change_that_may_have_been_sent_before_stays_unknown(

@@ -2,28 +2,38 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from gateway.forwarding import Exchange
-from gateway.upstreams import KIB
+from gateway.upstreams import KIB, MIB
 from tests.gateway.wire import NAMED, Behind, Door, answer
 from tests.waiting import eventually
 
 DOSSIER = "H26.14-240823-0001"
-FILED = answer(b"{}", f"{NAMED}X-Dossier: {DOSSIER}\r\n", "201 Created")
+TOLD = f"{NAMED}X-Dossier: {DOSSIER}\r\n"
+FILED = answer(b"{}", TOLD, "201 Created")
+NOT_MODIFIED = answer(b"", TOLD, "304 Not Modified")
+FORBIDDEN = answer(b"{}", status="403 Forbidden")
 REFUSED = answer(b"{}", status="422 Unprocessable Content")
+HALF = answer(b"x" * 4 * MIB, TOLD, "201 Created")[: 2 * MIB]
 BODY = b'{"n": 1}'
 
 
 @dataclass(frozen=True)
 class Kind:
-    """`announced`: given to the ledger before the service is asked; `recorded`: not only noted."""
+    """A kind of call: `recorded`, not only noted; `changes`, does not only read."""
 
     line: str
     body: bytes = b""
     recorded: bool = True
     personal: bool = True
-    announced: bool = False
+    changes: bool = False
+
+    @property
+    def announced(self) -> bool:
+        """Return whether the call is given to the ledger before its service is asked."""
+        return self.recorded and self.changes
 
     @property
     def sent(self) -> bytes:
@@ -34,11 +44,11 @@ class Kind:
 KINDS = {
     "personal read": Kind("GET /dossier/v1/dossiers/H26-1"),
     "verification": Kind("POST /identity/v1/verifications", BODY),
-    "filing": Kind("POST /dossier/v1/dossiers", BODY, announced=True),
-    "move": Kind("POST /dossier/v1/dossiers/H26-1/transitions", BODY, announced=True),
+    "filing": Kind("POST /dossier/v1/dossiers", BODY, changes=True),
+    "move": Kind("POST /dossier/v1/dossiers/H26-1/transitions", BODY, changes=True),
     "list": Kind("GET /dossier/v1/dossiers", recorded=False),
-    "push": Kind("POST /sync/v1/dossiers", BODY, recorded=False),
-    "grant": Kind("POST /identity/v1/grants", BODY, announced=True, personal=False),
+    "push": Kind("POST /sync/v1/dossiers", BODY, recorded=False, changes=True),
+    "grant": Kind("POST /identity/v1/grants", BODY, changes=True, personal=False),
 }
 
 
@@ -102,6 +112,79 @@ async def caller_leaves_and_nothing_comes(case: Case) -> None:
 async def caller_leaves_before_a_refusal(case: Case) -> None:
     case.reply = REFUSED
     await caller_leaves(case)
+
+
+async def caller_leaves_while_its_record_is_written(case: Case) -> None:
+    """Hang up on a call that is old enough to be watched, once the service has answered."""
+    case.door.records.open.clear()
+    before = asyncio.all_tasks()
+    reader, writer = await case.ask()
+    await eventually(lambda: _is_watched(asyncio.all_tasks() - before))
+    case.go.set()
+    await _hang_up_once_told(case, reader, writer)
+    await eventually(lambda: len(case.told) == 2)
+    case.door.records.open.set()
+
+
+async def caller_leaves_while_a_304_is_recorded(case: Case) -> None:
+    case.reply = NOT_MODIFIED
+    await caller_leaves_while_its_record_is_written(case)
+
+
+async def caller_leaves_while_a_403_is_recorded(case: Case) -> None:
+    case.reply = FORBIDDEN
+    await caller_leaves_while_its_record_is_written(case)
+
+
+async def caller_leaves_while_a_422_is_recorded(case: Case) -> None:
+    case.reply = REFUSED
+    await caller_leaves_while_its_record_is_written(case)
+
+
+async def caller_leaves_a_quick_call_while_it_is_recorded(case: Case) -> None:
+    case.door.records.open.clear()
+    case.go.set()
+    reader, writer = await case.ask()
+    await _hang_up_once_told(case, reader, writer)
+    case.door.records.open.set()
+
+
+async def _hang_up_once_told(
+    case: Case, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    await eventually(lambda: case.told)
+    writer.write_eof()
+    assert await reader.read() == b""
+    writer.close()
+
+
+def _is_watched(tasks: set[asyncio.Task[object]]) -> bool:
+    return any("_end_when_gone" in repr(task.get_coro()) for task in tasks)
+
+
+async def caller_leaves_within_the_answer(case: Case) -> None:
+    case.reply = HALF
+    case.go.set()
+    reader, writer = await case.ask()
+    assert b" 201 " in await reader.readline()
+    writer.transport.abort()
+    await _told_that_it_broke(case)
+
+
+async def service_breaks_off_within_its_answer(case: Case) -> None:
+    case.reply, case.hangs_up = HALF, True
+    case.go.set()
+    reader, writer = await case.ask()
+    assert b" 201 " in await reader.readline()
+    with suppress(ConnectionError):
+        await reader.read()
+    writer.close()
+    await _told_that_it_broke(case)
+
+
+async def _told_that_it_broke(case: Case) -> None:
+    """Return once there is a record after the one that came before a long answer began."""
+    await eventually(lambda: len(case.told) == 1 + case.kind.recorded)
 
 
 async def caller_closes_its_half_at_once(case: Case) -> None:

@@ -1,25 +1,26 @@
 """Calls whose service is still asked although their caller has its answer, or has left."""
 
 import asyncio
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 
 from gateway.forwarding.call import Call
 from gateway.forwarding.patience import Task
+from gateway.forwarding.shares import Shares, ShareTaken, StockTaken
 from gateway.upstreams import Service
 from shared.problems import Problem
 
 # They keep their slots, because the service still works for them: of its slots a quarter at most.
-MOST_OUTLIVING = 64
+MAX_OUTLIVING = 64
 DRAIN_S = 3.0
 
 
 class Outliving:
-    """The given-up calls of one process, a bounded number for each service."""
+    """The given-up calls of one process: each service has places for them, each client a share."""
 
     def __init__(self) -> None:
         self._tasks: set[Task] = set()
-        self._count: Counter[Service] = Counter()
+        self._places: defaultdict[Service, Shares] = defaultdict(lambda: Shares(MAX_OUTLIVING))
 
     def take(self, call: Call, problem: Callable[[], Problem] | None = None) -> bool:
         """Give `call` up, which its task goes on with; return whether it does go on.
@@ -28,10 +29,12 @@ class Outliving:
         """
         if call.given_up:
             return True
-        service = call.operation.service
-        if not call.can_be_given_up or self._count[service] >= MOST_OUTLIVING:
+        if not call.can_be_given_up:
             return False
-        self._count[service] += 1
+        try:
+            self._places[call.operation.service].take(call.exchange.holder)
+        except (StockTaken, ShareTaken):
+            return False
         self._tasks.add(call.task)
         call.give_up(problem() if problem else None)
         return True
@@ -40,7 +43,7 @@ class Outliving:
         """Count `call` no longer: it has ended."""
         if call.task in self._tasks:
             self._tasks.discard(call.task)
-            self._count[call.operation.service] -= 1
+            self._places[call.operation.service].give_back(call.exchange.holder)
 
     async def drain(self) -> None:
         """Wait some seconds for late answers, then end what has none: it stays unknown."""

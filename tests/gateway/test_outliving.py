@@ -1,6 +1,7 @@
 """Changes are announced, and calls go on without their callers, up to a bound and a shutdown."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
@@ -8,7 +9,7 @@ import pytest
 
 from gateway.forwarding import Outcome
 from tests.gateway.ways_out import KINDS, Case
-from tests.gateway.wire import Asked, Behind, Door
+from tests.gateway.wire import AS_CLIENT, Behind, Door
 from tests.waiting import eventually
 
 CHANGES = [name for name, kind in KINDS.items() if kind.announced]
@@ -49,20 +50,46 @@ async def test_change_that_was_announced_is_answered_only_once_its_end_is_on_rec
 async def test_so_many_calls_go_on_without_their_callers_and_no_more(
     door: Door, behind: Behind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.forwarding.outliving.MOST_OUTLIVING", 2)
+    monkeypatch.setattr("gateway.forwarding.outliving.MAX_OUTLIVING", 2)
     case = Case(door, behind, KINDS["personal read"])
-    asked: list[Asked] = behind.asked
-    for _ in range(4):
-        before = len(asked), len(case.told)
-        _, writer = await asyncio.open_connection("127.0.0.1", door.port)
-        writer.write(case.kind.sent)
-        await eventually(partial(_has_more, asked, before[0]))
-        writer.close()
-        await eventually(partial(_has_more, door.records.recorded, before[1]))
+    for client in ("first", "second", "third", "fourth"):
+        await _leave_a_call(case, client)
     await eventually(lambda: door.upstream.in_flight == 2)
     assert [each.outcome for each in case.told] == [Outcome.UNKNOWN] * 4
     case.go.set()
     await eventually(lambda: [each.outcome for each in case.told].count(Outcome.ALLOWED) == 2)
+
+
+@pytest.mark.parametrize("kind", ["personal read", "filing"])
+async def test_one_client_leaves_places_for_calls_of_others_that_go_on(
+    door: Door, behind: Behind, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """The share of one client is a third of the places."""
+    monkeypatch.setattr("gateway.forwarding.outliving.MAX_OUTLIVING", 6)
+    case = Case(door, behind, KINDS[kind])
+    for _ in range(8):
+        await _leave_a_call(case, "greedy")
+    await _leave_a_call(case, "other")
+    case.go.set()
+    await eventually(lambda: door.upstream.in_flight == 0)
+    assert _known(case) == {"greedy": 2, "other": 1}
+
+
+def _known(case: Case) -> Counter[str | None]:
+    """Count, by client, the calls whose outcome became known."""
+    return Counter(each.client for each in case.told if each.outcome is Outcome.ALLOWED)
+
+
+async def _leave_a_call(case: Case, client: str) -> None:
+    """Call as `client` and hang up; return once the leaving is on record."""
+    asked, recorded = case.behind.asked, case.door.records.recorded
+    before = len(asked), len(recorded)
+    _, writer = await asyncio.open_connection("127.0.0.1", case.door.port)
+    line, rest = case.kind.sent.split(b"\r\n", 1)
+    writer.write(b"%b\r\n%b: %b\r\n%b" % (line, AS_CLIENT.encode(), client.encode(), rest))
+    await eventually(partial(_has_more, asked, before[0]))
+    writer.close()
+    await eventually(partial(_has_more, recorded, before[1] + case.kind.announced))
 
 
 def _has_more(found: Sequence[object], than: int) -> bool:

@@ -2,35 +2,24 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from http import HTTPStatus
 
 from starlette.types import Scope
 
 from gateway.claims import client_of_basic, client_of_form, client_of_token
+from gateway.explanation import EXPLAINING_HEADERS, note_explanation
 from gateway.forwarding import Exchange, Ledger
-from gateway.forwarding.target import find_target
 from gateway.keys import RightsSigner
 from gateway.limits import Quotas
 from gateway.neighbours import Neighbours
-from gateway.problems import NoRight, PurposeMissing, PurposeUnknown, RequestMalformed
-from gateway.purposes import (
-    PURPOSES_UNCHECKED,
-    PurposeKind,
-    PurposeRegistry,
-    is_accepted,
-    is_recordable,
-)
+from gateway.problems import NoRight, RequestMalformed
+from gateway.purposes import PurposeRegistry
 from gateway.rights import ClientRights, RightInForce, Rights, pick
 from gateway.upstreams import QuotaClass, Service
 from shared.auth import RIGHT_HEADER, Unauthenticated, Verifier, bearer
-from shared.events.codes import CodeError, parse_dossier_code
-from shared.personal_numbers import ADVICE, holds_personal_number
 from shared.problems import Problem, Unavailable
 
-DOSSIER_PATH = "/dossiers/{code}"
-LONGEST = {"X-Purpose": 64, "X-Officer": 64, "X-Dossier": 64}
-_NAMES = {name.lower().encode(): name for name in ("Authorization", *LONGEST)}
+_NAMES = {name.lower().encode(): name for name in ("Authorization", *EXPLAINING_HEADERS)}
 # The package that runs each service: for whom an assertion is meant.
 _AUDIENCES = {
     Service.IDENTITY: "identity_service",
@@ -70,8 +59,7 @@ class Admission:
         try:
             told = _told(scope)
             await self._identify(exchange, told)
-            _explain(exchange, told, parameters)
-            self._require_known_purpose(exchange)
+            note_explanation(exchange, told, parameters, self._purposes, now=time.time())
             known = self._client(exchange)
         except Problem as refusal:
             if refusal.status < HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -120,20 +108,6 @@ class Admission:
         if not isinstance(agency, str):
             raise Unauthenticated("Its claims are not those of this mesh.")
         exchange.client, exchange.agency = client, agency
-
-    def _require_known_purpose(self, exchange: Exchange) -> None:
-        """Note the meaning of the purpose; raise PurposeUnknown where it has none now."""
-        if (purpose := exchange.purpose) is None:
-            return
-        kind = exchange.purpose_kind = self._purposes.classify(purpose, now=time.time())
-        if kind is PurposeKind.PROCEDURE:
-            return
-        if kind is PurposeKind.UNCHECKED:
-            PURPOSES_UNCHECKED.inc()
-        if not is_accepted(kind, names_dossier=exchange.dossier is not None):
-            if not is_recordable(purpose, kind):
-                exchange.purpose = None
-            raise PurposeUnknown
 
     def _right(self, exchange: Exchange, known: ClientRights) -> RightInForce:
         """Refused calls count as well: whoever may not ask may not ask without end either."""
@@ -194,42 +168,6 @@ def _told(scope: Scope) -> dict[str, str]:
         except UnicodeDecodeError:
             raise RequestMalformed(f"Send the header {known} in UTF-8.") from None
     return told
-
-
-def _explain(exchange: Exchange, told: Mapping[str, str], parameters: Mapping[str, str]) -> None:
-    """Purpose, officer and dossier; raises PurposeMissing and others."""
-    exchange.target = find_target(exchange.operation, parameters)
-    for name, longest in LONGEST.items():
-        value = told.get(name, "")
-        if len(value) > longest or not value.isprintable():
-            raise RequestMalformed(f"{name} has at most {longest} printable characters.")
-        # It is kept as it was said, and shown.
-        if holds_personal_number(value):
-            raise RequestMalformed(f"{name} {ADVICE}.")
-    exchange.purpose = told.get("X-Purpose") or None
-    exchange.officer = told.get("X-Officer") or None
-    if DOSSIER_PATH in exchange.operation.template:
-        _take_dossier_of_path(exchange, parameters["code"], told.get("X-Dossier"))
-    elif dossier := told.get("X-Dossier"):
-        try:
-            parse_dossier_code(dossier)
-        except CodeError as error:
-            raise RequestMalformed(f"X-Dossier: {error}.") from None
-        exchange.dossier = dossier
-    if exchange.operation.personal and not (exchange.purpose and exchange.officer):
-        raise PurposeMissing([name for name in ("X-Purpose", "X-Officer") if not told.get(name)])
-    for name in LONGEST:
-        if told.get(name) == "":
-            raise RequestMalformed(f"{name} is empty: say what you mean, or leave it out.")
-
-
-def _take_dossier_of_path(exchange: Exchange, code: str, told: str | None) -> None:
-    """What is read is what is recorded. A path that names no dossier may name a person instead."""
-    with suppress(CodeError):
-        parse_dossier_code(code)
-        exchange.dossier = code
-    if told and told != code:
-        raise RequestMalformed("X-Dossier names another dossier than the path: leave it out.")
 
 
 def _credentials(scope: Scope) -> Sequence[tuple[str, str]]:

@@ -9,10 +9,10 @@ import orjson
 from httpx import AsyncClient, HTTPError
 from pydantic import TypeAdapter
 
-from gateway.admission import DOSSIER_PATH, LONGEST
+from gateway.explanation import DOSSIER_PATH, MAX_PURPOSE_LENGTH
 from gateway.legal_bases import LEGAL_BASIS_PATTERN
 from gateway.upstreams import OPERATIONS, Operation, Service
-from shared.events.codes import PROCEDURE_PATTERN, DossierCode
+from shared.events.codes import PROCEDURE_PATTERN, DossierCode, OfficerCode
 from shared.openapi import PROBLEM
 from shared.published import Page
 from shared.single_flight import SingleFlight
@@ -32,19 +32,17 @@ DESCRIPTION = (
 _EXPLAINING = {
     "X-Purpose": "what for: the code of an active procedure, or of a registered legal basis"
     " (`GET /.well-known/legal-bases.json`)",
-    "X-Officer": "the id of the officer who acts",
+    "X-Officer": "the code of the officer that acts, never a name",
     "X-Dossier": "the code of the dossier for which it is asked, where there is one",
 }
-# Printable, and more than spaces; in UTF-8.
-_PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0][^\x00-\x1f\x7f-\x9f]*$"
 _SHAPES: Mapping[str, Document] = {
     "X-Purpose": {
         "type": "string",
         "pattern": f"^(?:{PROCEDURE_PATTERN}|{LEGAL_BASIS_PATTERN})$",
-        "maxLength": LONGEST["X-Purpose"],
+        "maxLength": MAX_PURPOSE_LENGTH,
         "examples": ["1.001193", "2.002621.H56", "91/2025/QH15"],
     },
-    "X-Officer": {"type": "string", "pattern": _PRINTABLE, "maxLength": LONGEST["X-Officer"]},
+    "X-Officer": TypeAdapter(OfficerCode).json_schema(),
     "X-Dossier": TypeAdapter(DossierCode).json_schema(),
 }
 

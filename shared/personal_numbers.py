@@ -14,7 +14,8 @@ from shared.folding import drop_invisible
 
 LENGTHS = frozenset({9, 12})
 MIN_LENGTH = min(LENGTHS)
-ADVICE = "holds nine or twelve digits, which may be a person's number: use a code of yours"
+FINDING = "holds nine or twelve digits, which may be a person's number"
+ADVICE = f"{FINDING}: use a code of yours"
 
 # Groups of digits with up to three signs between them; a letter parts two numbers.
 _RUN = re.compile(r"[0-9]+(?:[\W_]{1,3}[0-9]+)*")

@@ -28,6 +28,8 @@ _SERIAL = re.compile(r"[0-9]{4,7}")
 
 AGENCY_PATTERN = rf"(?:{_QCVN_AGENCY.pattern}|{_QD20_AGENCY.pattern})"
 PROCEDURE_PATTERN = rf"{_NATIONAL_PROCEDURE.pattern}(?:\.{AGENCY_PATTERN})?"
+# An id that the caller's system gives its officer; there is no room for a name as people write it.
+OFFICER_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}"
 DOSSIER_PATTERN = rf"{AGENCY_PATTERN}-(?:{_DATE_BLOCK.pattern})-{_SERIAL.pattern}"
 
 
@@ -213,6 +215,10 @@ DossierCode = Annotated[
             "examples": ["H56.14-240823-0001", "G09.20-20260609-0092637"],
         }
     ),
+]
+
+OfficerCode = Annotated[
+    str, Field(pattern=f"^{OFFICER_PATTERN}$", max_length=64, examples=["officer-17"])
 ]
 
 

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 from uuid import UUID
 
 from shared.events.base import Event
+from shared.events.codes import OfficerCode
 
 
 class IdentityEvent(Event):
@@ -86,7 +87,7 @@ class VerificationGuessed(IdentityEvent):
 
     client_id: str
     agency: str
-    officer: str | None
+    officer: OfficerCode | None
     person: str | None
     scope: Literal["officer-person", "agency-person", "officer", "client"]
     misses: int

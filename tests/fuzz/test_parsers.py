@@ -17,7 +17,8 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from gateway.admission import LONGEST, _told
+from gateway.admission import _told
+from gateway.explanation import MAX_PURPOSE_LENGTH
 from gateway.forwarding.headers import outward
 from gateway.openapi import _SHAPES
 from gateway.problems import RequestMalformed
@@ -283,7 +284,7 @@ def test_what_a_caller_says_of_itself_is_read_or_refused(
 @given(text=st.text(max_size=210))
 def test_purpose_that_the_description_allows_is_printable(text: str) -> None:
     if Draft202012Validator(_SHAPES["X-Purpose"]).is_valid(text) and text.isascii():
-        assert 0 < len(text.strip()) <= LONGEST["X-Purpose"]
+        assert 0 < len(text.strip()) <= MAX_PURPOSE_LENGTH
         assert text.isprintable()
 
 

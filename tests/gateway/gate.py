@@ -38,6 +38,7 @@ from tests.serving import serving
 from tests.waiting import PATIENCE_SECONDS, eventually
 
 VERIFY = "POST /identity/v1/verifications"
+FILE = "POST /dossier/v1/dossiers"
 LIST = "GET /dossier/v1/dossiers"
 READ = "GET /dossier/v1/dossiers/{code}"
 LEDGER = [name for name in OPERATIONS if "/ledger/v1/" in name]

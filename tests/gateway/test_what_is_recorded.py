@@ -63,10 +63,10 @@ async def test_service_gets_what_was_recorded_however_the_caller_names_its_heade
 ) -> None:
     client = await gate.newcomer(make_grant())
     hidden = {"Connection": "x-purpose, x-officer, x-dossier", "X-Dossier": DOSSIER}
-    await gate.ask(VERIFY, client=client, headers={**hidden, "X-Officer": f"{NBSP}Đỗ Mai{NBSP}"})
+    await gate.ask(VERIFY, client=client, headers={**hidden, "X-Officer": f"{NBSP}mai.do{NBSP}"})
     inside = gate.services.asked[-1].headers
     assert inside.getlist("X-Purpose") == ["1.001193"]
-    assert [each.encode("latin-1").decode() for each in inside.getlist("X-Officer")] == ["Đỗ Mai"]
+    assert inside.getlist("X-Officer") == ["mai.do"]
     assert inside.getlist("X-Dossier") == [DOSSIER]
 
 

@@ -100,15 +100,12 @@ SPOKEN = [
     unread("officer with an escape sequence", officer(b"a\x1b[2Jforged")),
     # One header more, which is dropped as any forged one is.
     passes("officer with a line feed", officer(b"officer-1\nX-Fields: forged")),
+    refused("officer with an encoded line break", officer(b"a%0d%0aX-Right: forged")),
+    refused("officer's name as people write it", officer("Đỗ Thị Mai".encode())),
     passes(
-        "officer with an encoded line break",
-        officer(b"a%0d%0aX-Right: forged"),
-        inside={"x-officer": b"a%0d%0aX-Right: forged"},
-    ),
-    passes(
-        "officer's name as people write it",
-        officer("Đỗ Thị Mai".encode()),
-        inside={"x-officer": "Đỗ Thị Mai".encode()},
+        "officer's address at its agency",
+        officer(b"mai.do@hanoi.gov.vn"),
+        inside={"x-officer": b"mai.do@hanoi.gov.vn"},
     ),
     Case(
         "token with a line break encoded",

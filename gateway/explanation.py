@@ -1,0 +1,107 @@
+"""The caller's explanation of a call: its purpose, its officer and its dossier.
+
+A value is noted on the record only after it was found to be a code, because any other text may
+name a person. This holds on each path, also where the call is refused for another reason.
+"""
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+
+from gateway.forwarding import Exchange
+from gateway.forwarding.target import find_target
+from gateway.problems import PurposeMissing, PurposeUnknown, RequestMalformed
+from gateway.purposes import (
+    PURPOSES_UNCHECKED,
+    PurposeKind,
+    PurposeRegistry,
+    is_accepted,
+    is_recordable,
+)
+from shared.events.codes import OFFICER_PATTERN, CodeError, parse_dossier_code
+from shared.personal_numbers import ADVICE, FINDING, holds_personal_number
+
+EXPLAINING_HEADERS = ("X-Purpose", "X-Officer", "X-Dossier")
+DOSSIER_PATH = "/dossiers/{code}"
+MAX_PURPOSE_LENGTH = 64
+_OFFICER = re.compile(OFFICER_PATTERN)
+
+
+def note_explanation(
+    exchange: Exchange,
+    headers: Mapping[str, str],
+    parameters: Mapping[str, str],
+    purposes: PurposeRegistry,
+    *,
+    now: float,
+) -> None:
+    """Note the explanation on the exchange; `now` is in Unix seconds.
+
+    Raise RequestMalformed, PurposeMissing, or PurposeUnknown where the purpose has no meaning now.
+    """
+    exchange.target = find_target(exchange.operation, parameters)
+    if officer := headers.get("X-Officer"):
+        exchange.officer = _parse_officer(officer)
+    if purpose := headers.get("X-Purpose"):
+        _note_purpose(exchange, purpose, purposes, now)
+    _note_dossier(exchange, headers.get("X-Dossier"), parameters)
+    if exchange.operation.personal and not (purpose and officer):
+        raise PurposeMissing([name for name in ("X-Purpose", "X-Officer") if not headers.get(name)])
+    for name in EXPLAINING_HEADERS:
+        if headers.get(name) == "":
+            raise RequestMalformed(f"{name} is empty: give it a value, or leave it out.")
+    if kind := exchange.purpose_kind:
+        _require_accepted(kind, names_dossier=exchange.dossier is not None)
+
+
+def _parse_officer(officer: str) -> str:
+    if not _OFFICER.fullmatch(officer):
+        raise RequestMalformed(
+            "X-Officer is no code: send 1 to 64 ASCII letters, digits and the signs . _ @ -, with "
+            "a letter or digit first and without spaces, as officer-17. Do not send a name."
+        )
+    if holds_personal_number(officer):
+        raise RequestMalformed(f"X-Officer {ADVICE}.")
+    return officer
+
+
+def _note_purpose(exchange: Exchange, purpose: str, purposes: PurposeRegistry, now: float) -> None:
+    """Note the meaning of the purpose, and the purpose itself where it is a code."""
+    # Longer text is not classified, because classification keeps texts in a cache.
+    if len(purpose) > MAX_PURPOSE_LENGTH or not purpose.isprintable():
+        raise RequestMalformed(
+            f"X-Purpose has at most {MAX_PURPOSE_LENGTH} printable characters: send the code of a "
+            "procedure or of a legal basis."
+        )
+    kind = exchange.purpose_kind = purposes.classify(purpose, now=now)
+    if kind is PurposeKind.UNKNOWN and holds_personal_number(purpose):
+        raise RequestMalformed(
+            f"X-Purpose {FINDING}: send the code of a procedure or of a legal basis."
+        )
+    if is_recordable(purpose, kind):
+        exchange.purpose = purpose
+
+
+def _note_dossier(exchange: Exchange, dossier: str | None, parameters: Mapping[str, str]) -> None:
+    """Record the dossier of the path, which is the one that is read, else that of the header."""
+    if DOSSIER_PATH in exchange.operation.template:
+        code = parameters["code"]
+        # A path that names no dossier may name a person instead.
+        with suppress(CodeError):
+            parse_dossier_code(code)
+            exchange.dossier = code
+        if dossier and dossier != code:
+            raise RequestMalformed("X-Dossier names another dossier than the path: leave it out.")
+    elif dossier:
+        try:
+            parse_dossier_code(dossier)
+        except CodeError as error:
+            raise RequestMalformed(f"X-Dossier: {error}.") from None
+        exchange.dossier = dossier
+
+
+def _require_accepted(kind: PurposeKind, *, names_dossier: bool) -> None:
+    if kind is PurposeKind.UNCHECKED:
+        PURPOSES_UNCHECKED.inc()
+    if not is_accepted(kind, names_dossier=names_dossier):
+        raise PurposeUnknown

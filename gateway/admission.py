@@ -16,7 +16,7 @@ from gateway.problems import NoRight, RequestMalformed
 from gateway.purposes import PurposeRegistry
 from gateway.rights import ClientRights, RightInForce, Rights, pick
 from gateway.upstreams import QuotaClass, Service
-from shared.auth import RIGHT_HEADER, Unauthenticated, Verifier, bearer
+from shared.auth import FETCH_TOKEN, RIGHT_HEADER, Unauthenticated, Verifier, bearer
 from shared.problems import Problem, Unavailable
 
 _NAMES = {name.lower().encode(): name for name in ("Authorization", *EXPLAINING_HEADERS)}
@@ -106,7 +106,7 @@ class Admission:
         claims = await self._tokens.claims(bearer(told.get("Authorization")))
         client, agency = claims["sub"], claims.get("agency")
         if not isinstance(agency, str):
-            raise Unauthenticated("Its claims are not those of this mesh.")
+            raise Unauthenticated(f"It names no agency. {FETCH_TOKEN}")
         exchange.client, exchange.agency = client, agency
 
     def _right(self, exchange: Exchange, known: ClientRights) -> RightInForce:
@@ -126,16 +126,17 @@ class Admission:
 
     def _client(self, exchange: Exchange) -> ClientRights:
         if not self._rights.loaded:
-            raise Unavailable("The rights in force are not known yet.")
+            raise Unavailable(f"The rights in force are not known yet. {Unavailable.advice}")
         known = self._rights.of(str(exchange.client))
         if known is None or not known.active:
             raise NoRight(
                 exchange.operation.name,
                 lacking="client",
-                detail="This client system is not registered here, or no longer active.",
+                detail="This client system is not registered here, or was deactivated: let an "
+                "operator of the mesh register or reactivate it.",
             )
         if known.agency != exchange.agency:
-            raise Unauthenticated("The client belongs to another agency now; fetch a new token.")
+            raise Unauthenticated(f"The client belongs to another agency now. {FETCH_TOKEN}")
         return known
 
 
@@ -147,10 +148,10 @@ def _refusal(operation: str, *, purpose_lacks: bool) -> NoRight:
     if purpose_lacks:
         detail = (
             f"There is a right to {operation}, but not for this X-Purpose: send the code of a "
-            "procedure that it names."
+            "procedure that it names, or let the owner of the data give you a wider one."
         )
         return NoRight(operation, lacking="purpose", detail=detail)
-    detail = f"No grant in force names {operation}; the owner of the data can give one."
+    detail = f"No grant in force names {operation}: let the owner of the data give you one."
     return NoRight(operation, lacking="operation", detail=detail)
 
 

@@ -8,6 +8,10 @@ from shared.auth import NotAllowed
 from shared.problems import RETRY_AFTER, Problem
 
 
+def _seconds(count: float) -> str:
+    return "1 second" if count == 1 else f"{count:g} seconds"
+
+
 class MethodRefused(Problem):
     status = HTTPStatus.METHOD_NOT_ALLOWED
     title = "This path does not know the method"
@@ -43,7 +47,7 @@ class PurposeMissing(Problem):
     def __init__(self, headers: Sequence[str]) -> None:
         super().__init__(
             f"This operation touches personal data: send {' and '.join(headers)}. X-Purpose is a "
-            "procedure code or a legal basis, X-Officer the officer's id.",
+            "procedure code or a legal basis, X-Officer the officer's code.",
             headers=list(headers),
         )
 
@@ -102,7 +106,7 @@ class BodyTooSlow(Problem):
 
     def __init__(self, seconds: float) -> None:
         super().__init__(
-            f"Send the whole body within {seconds:g} seconds, and a long one without a pause."
+            f"Send the whole body within {_seconds(seconds)}, and a long one without a pause."
         )
 
 
@@ -118,8 +122,8 @@ class QuotaSpent(Problem):
     ) -> None:
         self.repeated = repeated
         super().__init__(
-            f"{amount} calls of class {quota_class} are allowed in {window_s} seconds; "
-            f"try again in {reset_s} seconds."
+            f"The quota of class {quota_class} is {amount} in {_seconds(window_s)}; "
+            f"try again in {_seconds(reset_s)}."
         )
         self.headers = {
             "Retry-After": str(reset_s),
@@ -143,7 +147,7 @@ class UpstreamAway(_Upstream):
     type = "/problems/upstream-away"
 
     def __init__(self, service: str, *, retry_after_s: int) -> None:
-        advice = f"cannot be reached; nothing was done. Try again in {retry_after_s} seconds."
+        advice = f"cannot be reached; nothing was done. Try again in {_seconds(retry_after_s)}."
         super().__init__(service, advice, retry_after_s=retry_after_s)
 
 
@@ -153,7 +157,7 @@ class UpstreamBusy(_Upstream):
     type = "/problems/upstream-busy"
 
     def __init__(self, service: str, *, retry_after_s: int) -> None:
-        advice = f"is full; nothing was done. Try again in {retry_after_s} seconds."
+        advice = f"is full; nothing was done. Try again in {_seconds(retry_after_s)}."
         super().__init__(service, advice, retry_after_s=retry_after_s)
 
 
@@ -167,7 +171,7 @@ class SlotsTaken(_Upstream):
     def __init__(self, service: str, *, retry_after_s: int) -> None:
         advice = (
             "works on as many of your calls as one client may have at once; nothing was done. "
-            f"Wait for their answers, then try again in {retry_after_s} seconds."
+            f"Wait for their answers, then try again in {_seconds(retry_after_s)}."
         )
         super().__init__(service, advice, retry_after_s=retry_after_s)
 
@@ -192,7 +196,7 @@ class UpstreamRefusesCalls(_Upstream):
     type = "/problems/upstream-refuses-calls"
 
     def __init__(self, service: str, *, retry_after_s: int) -> None:
-        advice = f"refused this call; nothing was done. Try again in {retry_after_s} seconds."
+        advice = f"refused this call; nothing was done. Try again in {_seconds(retry_after_s)}."
         super().__init__(service, advice, retry_after_s=retry_after_s)
 
 
@@ -203,7 +207,7 @@ class UpstreamTimedOut(_Upstream):
 
     def __init__(self, service: str, *, seconds: float) -> None:
         advice = (
-            f"did not answer within {seconds:g} seconds. A change may have been made: "
+            f"did not answer within {_seconds(seconds)}. A change may have been made: "
             "repeat it with the same Idempotency-Key."
         )
         super().__init__(service, advice)
@@ -230,5 +234,8 @@ class SubjectNotNamed(_Upstream):
     type = "/problems/subject-not-named"
 
     def __init__(self, service: str) -> None:
-        advice = "gave an answer that cannot be recorded, so it was held back. Report it."
+        advice = (
+            "gave an answer that cannot be recorded, so it was held back. Send the trace_id of "
+            "this problem to the operator of the mesh."
+        )
         super().__init__(service, advice)

@@ -39,6 +39,8 @@ ALGORITHMS = ["ES256", "EdDSA"]
 RIGHTS_ISSUER = "gateway"
 RIGHT_HEADER = "X-Right"
 
+FETCH_TOKEN = "Fetch a new token at /oauth/token."  # noqa: S105 -- an advice
+
 
 class Unauthenticated(Problem):
     status = HTTPStatus.UNAUTHORIZED
@@ -191,7 +193,7 @@ class Verifier:
             kid = str(jwt.get_unverified_header(signed).get("kid"))
             key = await self._keys.get(kid)
             if key is None:
-                raise Unauthenticated("The key that signed it is unknown.")
+                raise Unauthenticated(f"The key that signed it is unknown. {FETCH_TOKEN}")
             claims: dict[str, Any] = jwt.decode(
                 signed,
                 key,
@@ -202,15 +204,17 @@ class Verifier:
                 options={"require": ["exp", "iat", "sub"]},
             )
         except jwt.InvalidTokenError as error:
-            raise Unauthenticated(_why(error)) from None
+            raise Unauthenticated(f"{_why(error)} {FETCH_TOKEN}") from None
         if claims["exp"] - claims["iat"] > LONGEST_SECONDS + CLOCK_SKEW_SECONDS:
-            raise Unauthenticated(f"It is valid for more than {LONGEST_SECONDS} seconds.")
+            raise Unauthenticated(
+                f"It is valid for more than {LONGEST_SECONDS} seconds. {FETCH_TOKEN}"
+            )
         return _Held(kid, key, claims["exp"], claims)
 
 
 def _why(error: jwt.InvalidTokenError) -> str:
     reasons = {
-        jwt.ExpiredSignatureError: "It has expired; fetch a new one at /oauth/token.",
+        jwt.ExpiredSignatureError: "It has expired.",
         jwt.InvalidAudienceError: "It was issued for another audience.",
         jwt.InvalidIssuerError: "It was issued by somebody else.",
         jwt.InvalidSignatureError: "Its signature does not hold.",

@@ -10,6 +10,7 @@ from starlette.types import Scope
 from gateway.problems import CodingNotUnderstood, RequestMalformed
 from shared.events.codes import CodeError, parse_dossier_code
 from shared.personal_numbers import holds_personal_number
+from shared.randomness import random_uuid
 from shared.telemetry import start_trace
 
 _HOP_BY_HOP = frozenset(
@@ -113,7 +114,7 @@ def find_header(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> bytes 
 
 
 def trace_of(scope: Scope) -> Trace:
-    """The caller's ids where they are well formed, else new ones (then both are the same)."""
+    """Return the caller's ids where they are well formed, else new ones."""
     asked = find_header(scope["headers"], b"x-request-id")
     parent = find_header(scope["headers"], b"traceparent")
     traceparent = start_trace(parent.decode("latin-1") if parent else None)
@@ -122,7 +123,7 @@ def trace_of(scope: Scope) -> Trace:
         # It is recorded and logged: one that holds a number is replaced, as a malformed one is.
         if not holds_personal_number(request_id):
             return Trace(request_id, traceparent)
-    return Trace(traceparent.split("-")[1], traceparent)
+    return Trace(random_uuid(), traceparent)
 
 
 def inward(scope: Scope, trace: Trace, added: Sequence[tuple[str, str]]) -> list[Header]:

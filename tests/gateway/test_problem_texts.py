@@ -1,0 +1,90 @@
+"""Each problem of the gateway says in plain words how to mend the call."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from gateway.problems import (
+    BodyTooSlow,
+    QuotaSpent,
+    SlotsTaken,
+    SubjectNotNamed,
+    UpstreamAway,
+    UpstreamBusy,
+    UpstreamRefusesCalls,
+    UpstreamTimedOut,
+)
+from shared.problems import Problem
+from tests.gateway.gate import VERIFY, Gate, make_client, make_grant
+from tests.gateway.test_admission import problem
+
+WAITING = (SlotsTaken, UpstreamAway, UpstreamBusy, UpstreamRefusesCalls)
+
+
+def timed_problems(count: int) -> Iterator[Problem]:
+    """Yield each problem that tells a time, with `count` of its unit."""
+    yield QuotaSpent("read", amount=count, window_s=count, reset_s=count)
+    yield BodyTooSlow(count)
+    yield UpstreamTimedOut("dossier", seconds=count)
+    for kind in WAITING:
+        yield kind("dossier", retry_after_s=count)
+
+
+@pytest.mark.parametrize(("count", "unit"), [(1, "second"), (2, "seconds"), (86_400, "seconds")])
+def test_count_and_its_unit_agree(count: int, unit: str) -> None:
+    for each in timed_problems(count):
+        assert each.detail
+        found = re.findall(rf"\b{count} (\w+)", each.detail.replace(f" {count} in ", " "))
+        assert found
+        assert set(found) == {unit}, each.detail
+
+
+def test_report_of_a_fault_names_its_trace_and_its_reader() -> None:
+    detail = SubjectNotNamed("dossier").detail
+    assert detail
+    assert "trace_id" in detail
+    assert "operator" in detail
+
+
+@pytest.mark.parametrize("purpose", ["079203001234", "1.001193 079-203-001-234"])
+async def test_number_as_purpose_is_told_of_purposes(gate: Gate, purpose: str) -> None:
+    answer = await gate.ask(VERIFY, headers={"X-Purpose": purpose})
+    detail = problem(answer, 400, "request-malformed")["detail"]
+    assert "procedure" in detail
+    assert "legal basis" in detail
+    assert "code of yours" not in detail
+
+
+async def test_client_without_access_is_told_of_operators(gate: Gate) -> None:
+    inactive = await gate.newcomer(make_grant())
+    await gate.tell(make_client(inactive, version=2, active=False))
+    for client in ("nobody", inactive):
+        told = problem(await gate.ask(VERIFY, client=client), 403, "not-allowed")
+        assert "operator" in told["detail"]
+
+
+@pytest.mark.parametrize("claims", [{"exp": 1}, {"aud": "others"}, {"iss": "x"}, {"agency": None}])
+async def test_token_that_does_not_hold_is_told_of_the_next(
+    gate: Gate, claims: dict[str, object]
+) -> None:
+    headers: dict[str, str | None] = {
+        "Authorization": f"Bearer {gate.authority.token(**claims)}"  # type: ignore[arg-type]
+    }
+    told = problem(await gate.ask(VERIFY, headers=headers), 401, "unauthenticated")
+    assert "/oauth/token" in told["detail"]
+
+
+async def test_request_and_trace_have_ids_of_their_own(gate: Gate) -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    parent = {"traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
+    seen = set()
+    # Problems of the gateway: it adds the trace to the answers that are its own.
+    for operation in (VERIFY, "GET /nowhere", "GET /ledger/v1/seals"):
+        for headers in ({}, parent, {"X-Request-Id": "bad id"}):
+            answer = await gate.ask(operation, headers={**headers, "X-Officer": None})
+            request_id, trace_id = answer.headers["X-Request-Id"], answer.headers["X-Trace-Id"]
+            assert request_id.replace("-", "") != trace_id
+            assert trace_id == trace or headers is not parent
+            seen.add(request_id)
+    assert len(seen) == 9

@@ -6,8 +6,8 @@ Default_Ignorable_Code_Point), so that no list of examples has to grow.
 """
 
 import re
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from functools import cache, lru_cache
 from unicodedata import category, combining, name, normalize
 
 # Default_Ignorable_Code_Point of Unicode (DerivedCoreProperties.txt), whole: nothing is displayed.
@@ -41,6 +41,10 @@ _LOOK_ALIKE = str.maketrans(
     "АВЕЅІЈКМНОРСТУХЬԀԚԜҺаеѕіјорсухԁԛԝһΑΒΕΖΗΙΚΜΝΟΡΤΥΧο",
     "ABESIJKMHOPCTYXbDQWHaesijopcyxdqwhABEZHIKMNOPTYXo",
 )
+# Unicode has no sign or letter to unify in the planes after the first two.
+_UNIFIED = range(0x20000)
+# The longest syllable has 7 letters, 13 with its marks apart; longer words are computed each time.
+MAX_CACHED_LENGTH = 16
 
 
 def fold_accented(text: str) -> str:
@@ -71,15 +75,24 @@ def drop_invisible(text: str) -> str:
     return " ".join(_IGNORABLE.sub("", normalize("NFC", text)).split())
 
 
+def _fold_word(word: str) -> str:
+    return _fold_syllable(word) if len(word) <= MAX_CACHED_LENGTH else _compute_key(word)
+
+
 # Syllables recur; a name as a whole is not kept.
 @lru_cache(maxsize=20_000)
-def _fold_word(word: str) -> str:
+def _fold_syllable(word: str) -> str:
+    return _compute_key(word)
+
+
+def _compute_key(word: str) -> str:
+    signs, letters = _sign_table(), _letter_table()
     # NFKC tears some signs apart (´ into a blank and a mark) and makes others: before and after.
-    signed = normalize("NFC", word).translate(_SIGNS)
+    signed = normalize("NFC", word).translate(signs)
     visible = _IGNORABLE.sub("", normalize("NFKC", signed))
-    latin = normalize("NFD", visible.translate(_SIGNS)).translate(_LOOK_ALIKE)
-    letters = normalize("NFD", latin.casefold()).translate(_LETTERS)
-    parted = normalize("NFD", _STROKE.sub("", _STRUCK_D.sub("đ", letters)))
+    latin = normalize("NFD", visible.translate(signs)).translate(_LOOK_ALIKE)
+    plain = normalize("NFD", latin.casefold()).translate(letters)
+    parted = normalize("NFD", _STROKE.sub("", _STRUCK_D.sub("đ", plain)))
     return _SYLLABLE.sub(_move_tone_last, parted)
 
 
@@ -89,16 +102,19 @@ def _move_tone_last(found: re.Match[str]) -> str:
     return _TONE.sub("", found[0]) + "".join(tones)
 
 
-class _Translation(dict[int, str]):
-    """Compute the replacement of a character when `str.translate` first meets it."""
+# Callers choose the text, so the tables hold the changed characters alone and never grow.
+@cache
+def _sign_table() -> Mapping[int, str]:
+    return _build_table(_unify_sign)
 
-    def __init__(self, replace: Callable[[str], str]) -> None:
-        super().__init__()
-        self._replace = replace
 
-    def __missing__(self, code: int) -> str:
-        self[code] = self._replace(chr(code))
-        return self[code]
+@cache
+def _letter_table() -> Mapping[int, str]:
+    return _build_table(_unify_letter)
+
+
+def _build_table(unify: Callable[[str], str]) -> Mapping[int, str]:
+    return {code: new for code in _UNIFIED if (new := unify(chr(code))) != chr(code)}
 
 
 def _unify_sign(char: str) -> str:
@@ -126,6 +142,3 @@ def _unify_letter(char: str) -> str:
         return "đ"
     found = _LETTER_NAME.fullmatch(called)
     return (found[1] or found[2]).lower() if found else char.translate(_LOOK_ALIKE)
-
-
-_SIGNS, _LETTERS = _Translation(_unify_sign), _Translation(_unify_letter)

@@ -1,6 +1,8 @@
 import re
-from collections.abc import Iterator
+import tracemalloc
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from unicodedata import category
 
 import pytest
 from hypothesis import given
@@ -57,3 +59,35 @@ def test_displayed_form_has_the_same_key(text: str) -> None:
     shown = drop_invisible(text)
     assert drop_invisible(shown) == shown
     assert fold_accented(shown) == fold_accented(text)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        lambda: [_characters(start) for start in range(0x4E00, 0xA000, 200)],
+        lambda: [f"{number:04d}" + "\ufdfa" * 60 for number in range(600)],
+    ],
+    ids=["many characters", "long words"],
+)
+def test_no_text_is_kept_in_memory(texts: Callable[[], Sequence[str]]) -> None:
+    fold_bare("Nguyễn Thị Thuỳ-Dương d'Hen")
+    asked = texts()
+    tracemalloc.start()
+    try:
+        for text in asked:
+            fold_bare(text)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 512 * 1024
+
+
+def test_planes_beyond_the_tables_have_no_sign_and_no_cased_letter() -> None:
+    beyond = map(chr, range(0x20000, 0x110000))
+    other = [char for char in beyond if category(char) not in {"Lo", "Cn", "Co"}]
+    assert {fold_accented(char) for char in other} == {""}
+
+
+def _characters(start: int) -> str:
+    codes = range(start, min(start + 200, 0x110000))
+    return "".join(chr(code) for code in codes if not 0xD800 <= code < 0xE000)

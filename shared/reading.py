@@ -1,15 +1,16 @@
 """How a request is read: one way only, and nothing of it is passed over.
 
-Whoever reads the same bytes must not come to another meaning: a member that stands twice, a number
-written as text, a query word that nobody knows are refused, not guessed at. A query string carries
-no types, so there `1` may be a number.
+Two readers of the same bytes must not come to different meanings: a member that stands twice, a
+number written as text, a query word that nobody knows are refused, not guessed at. A query string
+carries no types: there digits are a number, and `true` and `false` are the two truth values.
 """
 
 import re
-from collections.abc import Callable, Collection, Coroutine, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from fastapi import APIRouter, Request, Response
@@ -28,8 +29,21 @@ __all__ = ["Body", "IsoDay", "IsoInstant", "Number", "QueryUnreadable", "Router"
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
-# ASCII digits alone: int() takes spaces, signs, underscores and the digits of all scripts.
-_DIGITS = re.compile(r"-?[0-9]{1,18}")
+
+class _Form(NamedTuple):
+    pattern: re.Pattern[str]
+    advice: str
+
+
+# How a query writes a value of a JSON type that is no text.
+_FORMS: Mapping[str, _Form] = MappingProxyType(
+    {
+        # int() takes spaces, signs, underscores and the digits of all scripts.
+        "integer": _Form(re.compile("-?[0-9]{1,18}"), "Write a number in digits, 0 to 9"),
+        # pydantic takes yes, on, t and 1 as well.
+        "boolean": _Form(re.compile("true|false"), "Write true or false"),
+    }
+)
 
 
 class Body(BaseModel):
@@ -68,13 +82,13 @@ class StrictRoute(APIRoute):
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
         known = dict(_query_words(self.dependant))
-        numbers = frozenset(word for word, shape in known.items() if _is_number(shape))
+        forms = {word: form for word, shape in known.items() if (form := _find_form(shape))}
         body = self.body_field
         shape = TypeAdapter[Any](body.field_info.annotation or Any) if body else None
 
         async def strictly(request: Request) -> Response:
             if request.scope["query_string"]:
-                _require_one_reading(request, known.keys(), numbers)
+                _require_one_reading(request, known.keys(), forms)
             if shape and (size := large_size(request.headers)):
                 bodies = large_bodies_of(request.app)
                 async with bodies.room_for(size):
@@ -99,12 +113,12 @@ def _query_words(asked: Dependant) -> Iterator[tuple[str, Shape]]:
         yield from _query_words(inner)
 
 
-def _is_number(shape: Shape) -> bool:
-    return shape.at(()).get("type") == "integer"
+def _find_form(shape: Shape) -> _Form | None:
+    return _FORMS.get(shape.at(()).get("type", ""))
 
 
 def _require_one_reading(
-    request: Request, known: Collection[str], numbers: Collection[str] = ()
+    request: Request, known: Collection[str], forms: Mapping[str, _Form] = MappingProxyType({})
 ) -> None:
     pairs = request.query_params.multi_items()
     words = [word for word, _ in pairs]
@@ -118,10 +132,13 @@ def _require_one_reading(
         raise Invalid(
             "Send each query word once.", errors=[{"at": "query", "is": "A word stands twice"}]
         )
-    wrong = [word for word, text in pairs if word in numbers and not _DIGITS.fullmatch(text)]
+    wrong = [
+        {"at": f"query.{word}", "is": form.advice}
+        for word, text in pairs
+        if (form := forms.get(word)) and not form.pattern.fullmatch(text)
+    ]
     if wrong:
-        advice = "Write a number in digits, 0 to 9"
-        raise Invalid(errors=[{"at": f"query.{word}", "is": advice} for word in wrong])
+        raise Invalid(errors=wrong)
     try:
         # Unescaped, it would be read as Latin-1.
         unquote_to_bytes(request.scope["query_string"].decode("ascii")).decode()

@@ -22,13 +22,19 @@ class _RefusedError(ValueError):
 def read_json(body: bytes) -> Any:
     """Return the value of UTF-8 text with whole characters, no member twice and no NaN.
 
+    A number without a fractional part is an integer, however it is written (`2097.0`, `1e3`).
     Raise JSONDecodeError, which repeats no value, also for more than `MAX_VALUES` values or
     `MAX_MEMBERS` members of one object. Deeper nesting than the interpreter's recursion limit is
     refused as well.
     """
     try:
         _require_few_values(body)
-        read = json.loads(body.decode(), object_pairs_hook=_members, parse_constant=_constant)
+        read = json.loads(
+            body.decode(),
+            object_pairs_hook=_members,
+            parse_constant=_constant,
+            parse_float=_number,
+        )
         if _HALF_A_CHARACTER.search(body):
             for piece in _ENCODER.iterencode(read):  # piece by piece: a copy of all takes memory
                 piece.encode()
@@ -67,6 +73,15 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) < len(pairs):
         raise _RefusedError("A member stands twice in one object")
     return members
+
+
+def _number(text: str) -> int | float:
+    """Return the number of a literal with a fraction or an exponent, which is a double (§2.2).
+
+    JSON Schema (§6.1.1) calls 2097.0 an integer, and languages with one kind of number write it so.
+    """
+    number = float(text)
+    return int(number) if number.is_integer() else number
 
 
 def _constant(_: str) -> NoReturn:

@@ -43,7 +43,11 @@ async def wish(body: Wish) -> Wish:
 
 @router.get("/wishes")
 async def wishes(
-    _: Paging, q: Annotated[str, Query(alias="words")] = "", day: IsoDay | None = None
+    _: Paging,
+    q: Annotated[str, Query(alias="words")] = "",
+    day: IsoDay | None = None,
+    late: bool | None = None,
+    way: Way | None = None,
 ) -> str:
     return f"{q} {day}"
 
@@ -71,6 +75,26 @@ async def test_values_of_their_own_types_are_taken(client: httpx.AsyncClient) ->
     assert told.instant == datetime(2026, 11, 2, 2, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    ("member", "written", "read"),
+    [
+        ("amount", "8000.0", 8000),
+        ("amount", "8e3", 8000),
+        ("amount", "1.0e+15", 10**15),
+        ("amount", "-2097.000", -2097),
+        ("amount", "-0.0", 0),
+        ("sex", "2.0", 2),
+        ("way", "1.0", 1),
+    ],
+)
+async def test_integer_is_taken_in_each_form_of_json(
+    client: httpx.AsyncClient, member: str, written: str, read: int
+) -> None:
+    body = f'{{"{member}": {written}}}'
+    answer = await client.post("/wishes", content=body, headers=JSON)
+    assert (answer.status_code, answer.json()[member]) == (200, read)
+
+
 async def test_character_written_in_two_halves_is_one(client: httpx.AsyncClient) -> None:
     answer = await client.post("/wishes", content=b'{"name": "\\ud83d\\ude00"}', headers=JSON)
     assert (answer.status_code, answer.json()["name"]) == (200, "😀")
@@ -79,15 +103,18 @@ async def test_character_written_in_two_halves_is_one(client: httpx.AsyncClient)
 OF_ANOTHER_TYPE = {
     "text for a number": {"amount": "8000"},
     "true for a number": {"amount": True},
-    "fraction for a number": {"amount": 8000.0},
+    "fraction for a number": {"amount": 8000.5},
+    "fraction near a number": {"amount": 8000.000000001},
     "number for a truth": {"paid": 1},
     "word for a truth": {"paid": "yes"},
     "text for a code": {"way": "1"},
     "true for a code": {"way": True},
-    "fraction for a code": {"way": 1.0},
+    "fraction for a code": {"way": 1.5},
     "true for a choice": {"sex": True},
-    "fraction for a choice": {"sex": 1.0},
+    "fraction for a choice": {"sex": 1.5},
     "number for a name": {"name": 1},
+    "number of another form for a name": {"name": 1.0},
+    "number of another form for a truth": {"paid": 1.0},
     "number for a day": {"day": 0},
     "seconds for a day": {"day": "1577836800"},
     "instant for a day": {"day": "2026-11-02T00:00:00"},
@@ -137,7 +164,7 @@ async def test_json_that_has_no_one_reading_is_refused(
 
 
 async def test_query_words_that_are_known_are_taken(client: httpx.AsyncClient) -> None:
-    answer = await client.get("/wishes?limit=5&words=khai+sinh&day=2026-11-02")
+    answer = await client.get("/wishes?limit=5&words=khai+sinh&day=2026-11-02&late=true&way=1")
     assert (answer.status_code, answer.json()) == (200, "khai sinh 2026-11-02")
 
 
@@ -152,6 +179,15 @@ async def test_query_that_would_be_passed_over_is_refused(
     assert SECRET not in answer.text
 
 
+@pytest.mark.parametrize("value", ["yes", "on", "1", "t", "y", "True", "TRUE", "0", "off", ""])
+async def test_truth_is_written_as_json_writes_it(client: httpx.AsyncClient, value: str) -> None:
+    for known in ("true", "false"):
+        assert (await client.get(f"/wishes?late={known}")).status_code == 200
+    answer = await client.get(f"/wishes?late={value}")
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [{"at": "query.late", "is": "Write true or false"}]
+
+
 @pytest.mark.parametrize("value", ["%ff", "a%C3", "%ED%A0%80", "%C0%AE"])
 async def test_query_that_is_no_utf8_is_refused(client: httpx.AsyncClient, value: str) -> None:
     answer = await client.get(f"/wishes?words={value}")
@@ -161,7 +197,7 @@ async def test_query_that_is_no_utf8_is_refused(client: httpx.AsyncClient, value
 
 async def test_unknown_query_word_is_told_those_that_are_known(client: httpx.AsyncClient) -> None:
     errors = (await client.get("/wishes?word=x")).json()["errors"]
-    known = "Leave it out; known here are: after, day, limit, words"
+    known = "Leave it out; known here are: after, day, late, limit, way, words"
     assert errors == [{"at": "query.(unknown word)", "is": known}]
 
 

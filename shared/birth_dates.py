@@ -12,13 +12,15 @@ from typing import Annotated
 from pydantic import AfterValidator, WithJsonSchema
 
 from shared.problems import Invalid
-from shared.times import FIRST_DAY
+from shared.times import DAY_PATTERN, FIRST_DAY, LEAP_YEAR_PATTERN, YEAR_PATTERN, day_pattern
 
 EARLIEST_YEAR = FIRST_DAY.year
-_YEAR = "(?:18[5-9][0-9]|19[0-9]{2}|20[0-9]{2})"
-_MONTH, _DAY = "(?:0[1-9]|1[0-2])", "(?:0[1-9]|[12][0-9]|3[01])"
-# The form alone: no pattern can say that it is a day of the calendar, or not in the future.
-PATTERN = f"{_YEAR}(?:-00(?:-00)?|0000|-{_MONTH}(?:-(?:00|{_DAY}))?|{_MONTH}(?:00|{_DAY}))?"
+_MONTH = "(?:0[1-9]|1[0-2])"
+# No pattern can say that a day is not in the future.
+PATTERN = (
+    f"{YEAR_PATTERN}(?:-00(?:-00)?|0000|-{_MONTH}(?:-00)?|{_MONTH}00)?|{DAY_PATTERN}"
+    f"|{day_pattern(YEAR_PATTERN, LEAP_YEAR_PATTERN, dash='')}"
+)
 _FORM = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?|([0-9]{2})([0-9]{2}))?")
 
 

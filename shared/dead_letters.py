@@ -23,8 +23,9 @@ from shared.kafka import MAX_MESSAGE_BYTES
 from shared.outbox import Row, write
 from shared.pagination import Page, PageQuery, Paging
 from shared.problems import Problem
-from shared.reading import IsoInstant, Router
+from shared.reading import Router
 from shared.telemetry import DEAD_LETTERS
+from shared.times import StoredInstant
 
 State = Literal["open", "replaying", "replayed", "discarded"]
 
@@ -134,7 +135,7 @@ async def list_dead_letters(
     )
     if paging:
         query = query.limit(paging.limit + 1)
-        if after := paging.key(IsoInstant, UUID):
+        if after := paging.key(StoredInstant, UUID):
             query = query.where(tuple_(DeadLetter.at, DeadLetter.id) < after)
     return (await session.scalars(query)).all()
 

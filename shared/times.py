@@ -14,19 +14,29 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Strict, Wit
 # People who are alive were born after the first day. The last leaves room for arithmetic.
 FIRST_DAY: Final = date(1850, 1, 1)
 LAST_DAY: Final = date(2199, 12, 31)
-_BEGIN = datetime(1850, 1, 1, tzinfo=UTC)
-_END = datetime(2200, 1, 1, tzinfo=UTC)
+# In UTC, an offset takes an instant less than a day beyond these days.
+_BEGIN = datetime(1849, 12, 31, tzinfo=UTC)
+_END = datetime(2200, 1, 2, tzinfo=UTC)
 
 YEAR_PATTERN: Final = "(?:18[5-9][0-9]|19[0-9]{2}|2[01][0-9]{2})"
-_LEAP_YEAR = (
+# Of the years 2000 to 2099, the last two digits.
+LEAP_OF_2000: Final = "(?:[02468][048]|[13579][26])"
+LEAP_YEAR_PATTERN: Final = (
     "(?:18(?:5[26]|[68][048]|[79][26])|(?:19|21)(?:0[48]|[2468][048]|[13579][26])"
-    "|20(?:[02468][048]|[13579][26]))"
+    f"|20{LEAP_OF_2000})"
 )
-_MONTH_AND_DAY = (
-    "(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
-    "|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
-)
-DAY_PATTERN: Final = f"(?:{YEAR_PATTERN}-{_MONTH_AND_DAY}|{_LEAP_YEAR}-02-29)"
+
+
+def day_pattern(year: str, leap_year: str, *, dash: str) -> str:
+    """Return the pattern of the days of these years, with `dash` between year, month and day."""
+    return (
+        f"(?:{year}{dash}(?:(?:0[13578]|1[02]){dash}(?:0[1-9]|[12][0-9]|3[01])"
+        f"|(?:0[469]|11){dash}(?:0[1-9]|[12][0-9]|30)|02{dash}(?:0[1-9]|1[0-9]|2[0-8]))"
+        f"|{leap_year}{dash}02{dash}29)"
+    )
+
+
+DAY_PATTERN: Final = day_pattern(YEAR_PATTERN, LEAP_YEAR_PATTERN, dash="-")
 _HOUR, _SIXTY = "(?:[01][0-9]|2[0-3])", "[0-5][0-9]"
 _TIME = rf"{_HOUR}:{_SIXTY}(?::{_SIXTY}(?:\.[0-9]{{1,9}})?)?"
 _ZONE = f"(?:[Zz]|[+-]{_HOUR}:?{_SIXTY})"
@@ -59,8 +69,15 @@ def _require_known_day(day: date) -> date:
 
 
 def _require_known_instant(instant: datetime) -> datetime:
+    """Judge the day as it is written: an offset does not show in a pattern."""
+    if not FIRST_DAY <= instant.date() <= LAST_DAY:
+        raise ValueError(f"an instant is written with a day between {FIRST_DAY} and {LAST_DAY}")
+    return instant
+
+
+def _require_kept_instant(instant: datetime) -> datetime:
     if not _BEGIN <= instant < _END:
-        raise ValueError(f"an instant lies between {FIRST_DAY} and {LAST_DAY}, in UTC")
+        raise ValueError("no instant of a request lies so far away")
     return instant
 
 
@@ -103,4 +120,11 @@ IsoInstant = Annotated[
         description=f"an instant from {FIRST_DAY} to {LAST_DAY}, with its zone",
         examples=["2026-11-02T09:00:00+07:00"],
     ),
+]
+# An IsoInstant in UTC, as it is stored and comes back in a cursor.
+StoredInstant = Annotated[
+    AwareDatetime,
+    Strict(strict=False),
+    BeforeValidator(_require_instant_form),
+    AfterValidator(_require_kept_instant),
 ]

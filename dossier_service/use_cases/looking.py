@@ -14,7 +14,7 @@ from shared.auth import CallContext
 from shared.clock import day_in_viet_nam
 from shared.events.codes import DossierCode
 from shared.pagination import PageQuery
-from shared.reading import IsoInstant
+from shared.times import StoredInstant
 
 _Version = Annotated[int, Field(ge=0, lt=2**31)]
 
@@ -50,7 +50,7 @@ async def list_dossiers(
         filters,
         caller.right,
         today=day_in_viet_nam(now),
-        after=page.key(IsoInstant, DossierCode),
+        after=page.key(StoredInstant, DossierCode),
         limit=page.limit + 1,
     )
     return page.cut(rows, lambda dossier: (dossier.filed_at, dossier.code))

@@ -13,6 +13,8 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
+from shared.times import LEAP_OF_2000, day_pattern
+
 LONGEST_AGENCY_CODE = 35  # characters, QĐ 20/2020/QĐ-TTg
 LARGEST_SERIAL = 9_999_999
 _CENTURY = 2000
@@ -23,7 +25,7 @@ _QCVN_AGENCY = re.compile(r"[0-9]{3}\.[0-9]{2}\.[0-9]{2}\.[A-Z][0-9]{2}")
 _QD20_AGENCY = re.compile(r"[A-Z][0-9]{2}(?:\.[0-9]{1,3}){0,8}")
 # The published catalogue of 2026 holds 5. and 6. beside 1., 2. and 3.
 _NATIONAL_PROCEDURE = re.compile(r"[1-9]\.[0-9]{6}")
-_DATE_BLOCK = re.compile(r"(?:20)?[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])")
+_DATE_BLOCK = re.compile("(?:20)?" + day_pattern("[0-9]{2}", LEAP_OF_2000, dash=""))
 _SERIAL = re.compile(r"[0-9]{4,7}")
 
 AGENCY_PATTERN = rf"(?:{_QCVN_AGENCY.pattern}|{_QD20_AGENCY.pattern})"
@@ -162,17 +164,10 @@ def format_dossier_code(agency: str, on: date, serial: int, layout: DossierCodeL
 def _date_of_block(block: str) -> date:
     if not _DATE_BLOCK.fullmatch(block):
         raise CodeError(
-            "The date block of a dossier code is a day of the years 2000 to 2099, as YYMMDD or "
-            "YYYYMMDD"
+            "The date block of a dossier code is a real day of the years 2000 to 2099: write the "
+            "day of reception as YYMMDD or YYYYMMDD"
         )
-    month, day = int(block[-4:-2]), int(block[-2:])
-    try:
-        return date(_CENTURY + int(block[-6:-4]), month, day)
-    except ValueError as error:
-        raise CodeError(
-            f"The date block of a dossier code must be a real day: {error}; write YYMMDD or "
-            "YYYYMMDD of the day of reception"
-        ) from error
+    return date(_CENTURY + int(block[-6:-4]), int(block[-4:-2]), int(block[-2:]))
 
 
 def _checked_dossier_code(code: str) -> str:

@@ -9,7 +9,8 @@ from shared.database import Session
 from shared.events.codes import Channel, DossierCode, DossierStatus
 from shared.idempotency import OnceOnly
 from shared.pagination import Page
-from shared.reading import IsoInstant, Router
+from shared.reading import Router
+from shared.times import StoredInstant
 from sync_service import store, use_cases
 from sync_service.agencies import today_form
 from sync_service.filters import Wanted
@@ -57,7 +58,7 @@ async def list_dossiers(
         caller.right,
         wanted,
         today=today,
-        after=paging.key(IsoInstant, DossierCode),
+        after=paging.key(StoredInstant, DossierCode),
         limit=paging.limit + 1,
     )
     page, following = paging.cut(list(rows), lambda row: (row.opened_at, row.code))

@@ -11,6 +11,7 @@ from gateway.models import LedgerSeal, StoredRecord
 from gateway.purposes import PurposeKind
 from shared.events.codes import AgencyCode, DossierCode
 from shared.reading import IsoInstant
+from shared.texts import ONE_LINE, single_line
 
 PersonHash = Annotated[
     str, Field(pattern="^[0-9a-f]{64}$", description="the keyed hash of a person, 64 hex digits")
@@ -22,9 +23,11 @@ class RecordFilter(BaseModel):
 
     subject: PersonHash | None = None
     dossier: DossierCode | None = None
-    client: str | None = None
+    client: Annotated[str, single_line(100), ONE_LINE] | None = None
     agency: AgencyCode | None = None
-    operation: str | None = Field(None, examples=["POST /identity/v1/verifications"])
+    operation: Annotated[str, single_line(300), ONE_LINE] | None = Field(
+        None, examples=["POST /identity/v1/verifications"]
+    )
     outcome: Outcome | None = None
     since: IsoInstant | None = Field(None, alias="from")
     until: IsoInstant | None = Field(None, alias="to", description="this instant excluded")

@@ -15,9 +15,12 @@ from shared.auth import Caller, NotAllowed
 from shared.database import Session
 from shared.pagination import Page, Paging
 from shared.problems import Problem
-from shared.reading import IsoInstant, Router
+from shared.reading import Router
+from shared.texts import ONE_LINE, single_line
+from shared.times import StoredInstant
 
 NOBODY = "-"
+ChainName = Annotated[str, single_line(100), ONE_LINE, Query(examples=["gateway-1"])]
 
 router = Router(prefix="/ledger/v1", tags=["access ledger"])
 
@@ -50,7 +53,7 @@ async def list_records(
     response: Response,
 ) -> Page[RecordOut]:
     """The newest first. An agency sees what its own systems did, an auditor sees all."""
-    after, shown = paging.key(IsoInstant, UUID), caller.right.fields
+    after, shown = paging.key(StoredInstant, UUID), caller.right.fields
     if shown is not None and (hidden := wanted.members() - shown):
         # Whoever may look for a value knows it.
         raise FieldsNotAllowed("Do not look for what you may not see.", fields=sorted(hidden))
@@ -93,7 +96,7 @@ async def prove_record(
 
 @router.get("/seals")
 async def list_seals(
-    session: Session, _: Caller, paging: Paging, chain: str | None = None
+    session: Session, _: Caller, paging: Paging, chain: ChainName | None = None
 ) -> Page[SealOut]:
     """In the order of their numbers, so that a chain can be followed from header to header."""
     after = paging.key(str, int)

@@ -234,3 +234,15 @@ async def test_filter_that_is_none_is_named_and_not_repeated(
     answer = await gate.ask(RECORDS, client=auditor, agency="G22", params=wanted)
     assert answer.json()["type"] == "/problems/invalid-request"
     assert "001099000001" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("operation", "word"), [(RECORDS, "client"), (RECORDS, "operation"), (SEALS, "chain")]
+)
+@pytest.mark.parametrize("value", ["a\0", "a\nb", "a" * 301, "", " "], ids=ascii)
+async def test_filter_that_no_record_can_have_is_refused_by_name(
+    gate: Gate, auditor: str, operation: str, word: str, value: str
+) -> None:
+    answer = await gate.ask(operation, client=auditor, agency="G22", params={word: value})
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid-request")
+    assert [fault["at"] for fault in answer.json()["errors"]] == [f"query.{word}"]

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from shared.times import FIRST_DAY, LAST_DAY
+from shared.times import DAY_PATTERN, FIRST_DAY, LAST_DAY, YEAR_PATTERN
 from sync_service.problems import PeriodUnreadable
 from sync_service.tallies import Grain
 
-_NAMED = re.compile(r"([0-9]{4})(?:-(?:(0[1-9]|1[0-2])|Q([1-4])))?")
-_BETWEEN = re.compile(r"([0-9-]{10})(?:\.\.|,)([0-9-]{10})")
+_NAMED = re.compile(rf"({YEAR_PATTERN})(?:-(?:(0[1-9]|1[0-2])|Q([1-4])))?")
+_BETWEEN = re.compile(rf"({DAY_PATTERN})(?:\.\.|,)({DAY_PATTERN})")
+PATTERN = f"^(?:{_NAMED.pattern}|{_BETWEEN.pattern})$"
+FORMS = "2026-11, 2026-Q4, 2026 or 2026-11-03..2026-11-20"
 MONTHS_OF_QUARTER = 3
 
 
@@ -43,19 +45,18 @@ class Period(NamedTuple):
 
 
 def parse_period(text: str) -> Period:
-    """`2026-11`, `2026-Q4`, `2026`, `2026-11-03..2026-11-20` (or with a comma), last day in."""
-    try:
-        return _within_time(_parsed(text))
-    except ValueError as error:
-        raise PeriodUnreadable(str(error)) from None
+    """Return the period of a text of `FORMS`, or with a comma for the dots; its last day counts.
 
-
-def _parsed(text: str) -> Period:
+    Raise PeriodUnreadable.
+    """
     if match := _NAMED.fullmatch(text):
         return _named(int(match[1]), match[2], match[3])
     if match := _BETWEEN.fullmatch(text):
-        return Period(date.fromisoformat(match[1]), date.fromisoformat(match[2]))
-    raise ValueError("Write 2026-11, 2026-Q4, 2026 or 2026-11-03..2026-11-20.")
+        period = Period(date.fromisoformat(match[1]), date.fromisoformat(match[2]))
+        if period.last < period.first:
+            raise PeriodUnreadable("The period ends before it begins.")
+        return period
+    raise PeriodUnreadable(f"Write {FORMS}, of days between {FIRST_DAY} and {LAST_DAY}.")
 
 
 def _named(year: int, month: str | None, quarter: str | None) -> Period:
@@ -67,14 +68,6 @@ def _named(year: int, month: str | None, quarter: str | None) -> Period:
     else:
         first, last = date(year, 1, 1), date(year, 12, 1)
     return Period(first, _end_of_month(last))
-
-
-def _within_time(period: Period) -> Period:
-    if period.last < period.first:
-        raise ValueError("The period ends before it begins.")
-    if period.first < FIRST_DAY or period.last > LAST_DAY:
-        raise ValueError(f"A period lies between {FIRST_DAY} and {LAST_DAY}.")
-    return period
 
 
 def _end_of_month(day: date) -> date:

@@ -1,14 +1,14 @@
 from datetime import date, datetime
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from fastapi import Query
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from shared.auth import Caller
 from shared.clock import Now, day_in_viet_nam
 from shared.database import Session
 from shared.events.codes import AgencyCode, Channel, ProcedureCode
-from shared.pagination import MOST, Cursor, Page, PageQuery
+from shared.pagination import MOST, Cursor, CursorUnreadable, Page, PageQuery
 from shared.reading import Router
 from sync_service.filters import LEVEL
 from sync_service.indicators import IndicatorId, Rule, in_force
@@ -22,11 +22,20 @@ from sync_service.indicators.questions import (
     asked_procedures,
 )
 from sync_service.indicators.ranking import Height, Key, Place
-from sync_service.periods import parse_period
+from sync_service.periods import FORMS, PATTERN, parse_period
 from sync_service.problems import IndicatorNotFound, NoRuleInForce
 from sync_service.schemas import AgencyOut
 
 router = Router(prefix="/sync/v1/indicators", tags=["indicators"])
+
+
+# `parse_period` refuses another form with a problem of its own.
+PeriodText = Annotated[
+    str,
+    WithJsonSchema(
+        {"type": "string", "pattern": PATTERN, "description": FORMS, "examples": ["2026-11"]}
+    ),
+]
 
 
 class IndicatorOut(Rule):
@@ -41,19 +50,13 @@ class IndicatorQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    period: str = Field(description="2026-11, 2026-Q4, 2026 or 2026-11-03..2026-11-20")
+    period: PeriodText
     agency: AgencyCode | None = Field(None, description="with all below it")
     level: str | None = Field(None, pattern=LEVEL, examples=["commune"])
     procedure: ProcedureCode | None = None
     group_by: GroupBy | None = None
     limit: int = Field(50, ge=1, le=MOST, description="how many groups at most")
     after: Cursor | None = Field(None, description="`groups.next` of the page before")
-
-    @model_validator(mode="after")
-    def _pages_groups(self) -> Self:
-        if self.group_by is None and self.model_fields_set & {"limit", "after"}:
-            raise ValueError("limit and after page the groups: add group_by, or leave them out")
-        return self
 
     def ranking_of(self, indicator: str) -> str:
         """What is ranked: a cursor of one ranking has no place in another."""
@@ -153,7 +156,7 @@ async def read_indicator(
         as_at=min(period.last, day_in_viet_nam(now)),
         group_by=asked.group_by,
         limit=paging.limit + 1,
-        after=_after(paging, ranking),
+        after=_after(paging, ranking, asked.group_by),
     )
     found = await answer(session, question)
     return IndicatorAnswer(
@@ -171,8 +174,10 @@ async def read_indicator(
     )
 
 
-def _after(paging: PageQuery, ranking: str) -> Place | None:
-    """Raises CursorUnreadable where the cursor is of another ranking."""
+def _after(paging: PageQuery, ranking: str, group_by: GroupBy | None) -> Place | None:
+    """Raise CursorUnreadable where the cursor is of another ranking, or nothing is ranked."""
+    if paging.after is not None and group_by is None:
+        raise CursorUnreadable
     after = paging.key(Literal[ranking], Height, Key)
     return Place(*after[1:]) if after else None
 

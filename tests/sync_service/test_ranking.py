@@ -149,13 +149,18 @@ async def test_cursor_of_another_ranking_is_refused(
         assert (answer.status_code, answer.json()["type"]) == (400, "/problems/cursor-unreadable")
 
 
-@pytest.mark.parametrize("paging", [{"limit": 10}, {"after": "WyIxIiwiWiJd"}], ids=str)
-async def test_page_of_no_groups_is_refused(national: National, paging: dict[str, Any]) -> None:
-    answer = await national.indicator("on_time", period="2026-11", **paging)
-    assert (answer.status_code, answer.json()["errors"]) == (
-        422,
-        [{"at": "query", "is": "limit and after page the groups: add group_by, or leave them out"}],
-    )
+async def test_limit_of_groups_leaves_a_figure_without_groups_as_it_is(national: National) -> None:
+    whole = await national.indicator("on_time", period="2026-11")
+    limited = await national.indicator("on_time", period="2026-11", limit=1)
+    assert limited.status_code == 200
+    assert limited.json() == whole.json()
+
+
+async def test_cursor_where_nothing_is_ranked_is_refused(national: National) -> None:
+    ranking = "/".join(map(str, ("on_time", "2026-11", None, None, None, None)))
+    for cursor in ("WyIxIiwiWiJd", write_cursor((ranking, "0", "H26"))):
+        answer = await national.indicator("on_time", period="2026-11", after=cursor)
+        assert (answer.status_code, answer.json()["type"]) == (400, "/problems/cursor-unreadable")
 
 
 async def test_who_shows_the_same_rounded_rate_shares_a_rank(empty: National) -> None:

@@ -142,7 +142,7 @@ _IDENTITY = (
     _define("/identity/v1/clients/{client_id}/deactivation", Service.IDENTITY),
     _define("/identity/v1/clients/{client_id}/reactivation", Service.IDENTITY),
     _admin("GET", "/identity/v1/grants", Service.IDENTITY),
-    _define("/identity/v1/grants", Service.IDENTITY),
+    _define("/identity/v1/grants", Service.IDENTITY, body_limit=MIB),
     _admin("GET", "/identity/v1/grants/{grant_id}", Service.IDENTITY),
     _define("/identity/v1/grants/{grant_id}/revocation", Service.IDENTITY),
 )

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from identity_service.key_strength import MAX_RSA_BITS, find_weakness
+from identity_service.key_strength import MAX_RSA_BITS, MIN_RSA_BITS, find_weakness
 from shared.personal_numbers import refuse_personal_number
 
 # The members that make the key what it is (RFC 7638 §3.2), by key type.
@@ -70,30 +70,52 @@ _HAS_LEFT = (
 )
 _NUMBERS = frozenset({"n", "e", "x", "y"})
 _MAX_MEMBER_CHARACTERS = MAX_RSA_BITS // 6 + 2  # in base64url
+_MAX_EXPONENT_CHARACTERS = 11  # 64 bits
 _CACHED_KEYS = 1_000
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
 KEY_ID = r"^[A-Za-z0-9._~-]{1,100}$"  # it stands in a path
 _KID = re.compile(KEY_ID)
 
 
-def _jwk_shape(kind: str, algorithms: list[str], *members: str) -> dict[str, Any]:
-    text = {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"}
-    named = {
-        "kty": {"const": kind},
-        "alg": {"enum": algorithms},
-        "kid": {"type": "string", "pattern": KEY_ID},
+# The last character of unpadded base64url holds bits of no byte, which are zero.
+_LAST_OF_TWO, _LAST_OF_THREE = "[AQgw]", "[AEIMQUYcgkosw048]"
+
+
+def _number_shape(min_characters: int, max_characters: int) -> dict[str, Any]:
+    sign = "[A-Za-z0-9_-]"
+    end = f"{sign}{_LAST_OF_TWO}|{sign}{{2}}{_LAST_OF_THREE}"
+    return {
+        "type": "string",
+        "minLength": min_characters,
+        "maxLength": max_characters,
+        "pattern": f"^(?:{sign}{{4}})*(?:{end})?$",
     }
+
+
+def _jwk_shape(kind: str, **members: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
         "required": ["kty", *members],
-        "properties": dict.fromkeys(members, text) | named,
+        "properties": {
+            "kty": {"type": "string", "const": kind},
+            **members,
+            "alg": {"type": "string", "enum": list(_ALGORITHMS[kind])},
+            "kid": {"type": "string", "pattern": KEY_ID},
+        },
+        "propertyNames": {"not": {"enum": sorted(_PRIVATE)}},
     }
 
 
+_COORDINATE = {"type": "string", "pattern": f"^[A-Za-z0-9_-]{{42}}{_LAST_OF_THREE}$"}
+# No pattern can say that a point lies on its curve, or that a modulus has large factors.
 JWK_SHAPES = [
-    _jwk_shape("EC", ["ES256"], "crv", "x", "y"),
-    _jwk_shape("OKP", ["EdDSA"], "crv", "x"),
-    _jwk_shape("RSA", ["PS256", "RS256"], "n", "e"),
+    _jwk_shape("EC", crv={"type": "string", "const": "P-256"}, x=_COORDINATE, y=_COORDINATE),
+    _jwk_shape("OKP", crv={"type": "string", "const": "Ed25519"}, x=_COORDINATE),
+    _jwk_shape(
+        "RSA",
+        n=_number_shape(MIN_RSA_BITS // 6 + 1, _MAX_MEMBER_CHARACTERS),
+        e=_number_shape(len("AQAB"), _MAX_EXPONENT_CHARACTERS),
+    ),
 ]
 
 

@@ -105,7 +105,8 @@ _Key = Annotated[
             "type": "string",
             "minLength": 1,
             "maxLength": MOST_CHARACTERS,
-            "pattern": "^[ -~]+$",
+            # HTTP takes the blanks at the ends off.
+            "pattern": "^[ -~]*[!-~][ -~]*$",
             "examples": ["6f1c1d9e-6c2b-4f57-9d3c-0f6f1b7e1a55"],
         }
     ),

@@ -9,6 +9,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    JsonValue,
     SkipValidation,
     Strict,
     StringConstraints,
@@ -42,6 +43,29 @@ OWN_RULES: Final[Mapping[str, LiteralString]] = MappingProxyType(
     }
 )
 
+# As `_agrees_with_itself`.
+_RULES_OF_STATUS: Final[Mapping[str, JsonValue]] = MappingProxyType(
+    {
+        "allOf": [
+            {
+                "if": {"properties": {"status": {"enum": [*sorted(map(int, AFTER_RECEPTION))]}}},
+                "then": {
+                    "required": ["received_at"],
+                    "properties": {"received_at": {"type": "string"}},
+                },
+            },
+            {
+                "if": {
+                    "properties": {
+                        "status": {"enum": [*sorted(map(int, set(DossierStatus) - ENDED))]}
+                    }
+                },
+                "then": {"properties": {"finished_at": {"type": "null"}}},
+            },
+        ]
+    }
+)
+
 # No free text: it would hold names and numbers.
 Step = Annotated[
     str,
@@ -68,6 +92,8 @@ class DossierRow(Row):
     `title` is taken for the sake of existing clients and not kept: titles name people, and the
     national view holds no personal data. `version` orders rows of the same `source_time`.
     """
+
+    model_config = ConfigDict(json_schema_extra=dict(_RULES_OF_STATUS))
 
     procedure: ProcedureCode
     channel: Annotated[Channel, Strict(strict=False), Number]

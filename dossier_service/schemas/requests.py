@@ -1,12 +1,10 @@
 """The shapes of requests. What they refuse they do not repeat: it may be somebody's name."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Literal, Self
 
-from pydantic import (
-    Field,
-    Strict,
-    model_validator,
-)
+from pydantic import ConfigDict, Field, JsonValue, Strict, model_validator
 
 from dossier_service.catalogue.procedure import CaseCode, ResultCode
 from shared.birth_dates import BirthDate
@@ -54,8 +52,21 @@ Reference = Annotated[str, Field(pattern="^[A-Za-z0-9._/:-]{1,100}$", examples=[
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="64 hex digits, small")]
 
 
+_ABSENT: JsonValue = {"type": "null"}
+# As `_number_is_of_its_kind`.
+_NUMBER_OF_KIND: Mapping[str, JsonValue] = MappingProxyType(
+    {
+        "if": {"properties": {"kind": {"const": _CITIZEN}}},
+        "then": {"properties": {"organisation_number": _ABSENT}},
+        "else": {"properties": {"personal_number": _ABSENT, "birth_date": _ABSENT}},
+    }
+)
+
+
 class ApplicantIn(Body):
     """`kind`: 1 citizen, 2 enterprise, 3 state agency, 4 other organisation."""
+
+    model_config = ConfigDict(json_schema_extra=dict(_NUMBER_OF_KIND))
 
     kind: Annotated[Literal[1, 2, 3, 4], Number]
     name: PersonName

@@ -33,18 +33,27 @@ NOT_STORED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 MOST_FIELDS, MOST_BYTES = 20, 16_384
 
 
-def _described(*required: str) -> dict[str, object]:
-    grant = {"type": "string", "const": "client_credentials"}
-    fields = {"grant_type": grant} | dict.fromkeys(required, _TEXT)
+_TEXT: dict[str, Any] = {"type": "string"}
+# Of a form, a field without a value counts as left out (RFC 6749 §3.2).
+_VALUE = _TEXT | {"minLength": 1}
+_PROOFS = ("client_assertion", "client_assertion_type", "client_secret")
+
+
+def _described(title: str, required: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the shape of a form with one kind of proof: those of the others are not in it."""
+    grant = {"grant_type": _TEXT | {"const": "client_credentials"}}
+    others = [name for name in _PROOFS if name not in required]
     return {
+        "title": title,
         "type": "object",
-        "required": list(fields),
-        "properties": fields,
+        "required": [*grant, *required],
+        "properties": {**grant, "client_id": _TEXT, **required},
+        "propertyNames": {"not": {"enum": others}},
         "additionalProperties": _TEXT,
+        "maxProperties": MOST_FIELDS,
     }
 
 
-_TEXT = {"type": "string"}
 _MISTAKE = {
     "content": {
         "application/json": {
@@ -61,16 +70,24 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     401: {"description": "The client has not proven who it is (RFC 6749 §5.2)"} | _MISTAKE,
 }
 # FastAPI would read a form with a package of its own; here it is read below, and described here.
-FORM_DESCRIBED = {
+FORM_DESCRIBED: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
             FORM: {
                 "schema": {
                     "oneOf": [
-                        _described("client_assertion_type", "client_assertion"),
-                        _described("client_id", "client_secret"),
-                        _described(),
+                        _described(
+                            "private_key_jwt",
+                            {
+                                "client_assertion_type": _TEXT | {"const": JWT_BEARER},
+                                "client_assertion": _VALUE,
+                            },
+                        ),
+                        _described(
+                            "client_secret_post", {"client_id": _VALUE, "client_secret": _VALUE}
+                        ),
+                        _described("client_secret_basic", {}),
                     ]
                 }
             }

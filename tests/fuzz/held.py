@@ -71,8 +71,6 @@ def _of_dossiers(codes: Values) -> Mapping[str, Places]:
         f"POST {DOSSIERS}": {
             "body.procedure": [COPY],
             "body.channel": [1],
-            "body.applicant.kind": [1],
-            "body.applicant.birth_date": ["1990-05-14"],
             "body.submitted_at": [datetime.now(UTC).isoformat()],
             "body.fees[*]": [COPY_FEE],
         },
@@ -96,7 +94,10 @@ def _of_clients(leaving: Values, staying: Values) -> Mapping[str, Places]:
         f"DELETE {CLIENT}/keys/{{kid}}": {"path.client_id": staying[:1], "path.kid": KIDS},
         f"POST {CLIENT}/deactivation": {"path.client_id": leaving, **FIRST},
         f"POST {CLIENT}/reactivation": {"path.client_id": leaving, **FIRST},
-        "POST /identity/v1/agencies": {"body.parent": ["H26"]},
+        "POST /identity/v1/agencies": {
+            "body.code": [f"Y{number:02}.{uuid4().int % 1_000}" for number in range(MANY)],
+            "body.parent": ["H26"],
+        },
         "GET /identity/v1/agencies/{code}": {"path.code": ["H26", "G22"]},
     }
 

@@ -24,11 +24,12 @@ from shared.database import (
     wait_out_outage,
     wait_out_outage_whole,
 )
-from shared.dead_letters import set_aside
-from shared.event_proofs import EventUnprovenError, EventVerifier
+from shared.dead_letters import Rejected, store_dead_letters
+from shared.event_proofs import EventVerifier
 from shared.events import Event, UnknownEventError, parse
 from shared.problems import Unavailable
-from shared.telemetry import EVENTS_HANDLED, EVENTS_UNPROVEN, trace_of_events
+from shared.telemetry import EVENTS_HANDLED, trace_of_events
+from shared.unproven import UnprovenSampler
 
 log = structlog.get_logger()
 
@@ -72,11 +73,12 @@ async def consume(
 
     Ends after the batch under way when `stopping` is set.
     """
+    sampler = UnprovenSampler()
     while not stopping.is_set():
         batches = await consumer.getmany(timeout_ms=WAIT_MS, max_records=BATCH_SIZE)
         # One transaction for all partitions: its fixed cost would else be paid for each.
         if records := [record for of_one in batches.values() for record in of_one]:
-            await handle_records(sessions, records, handlers, verifier)
+            await handle_records(sessions, records, handlers, verifier, sampler)
             await _commit(consumer, records)
 
 
@@ -85,26 +87,36 @@ async def handle_records(
     records: Sequence[ConsumerRecord],
     handlers: Handlers,
     verifier: EventVerifier,
+    sampler: UnprovenSampler | None = None,
 ) -> None:
-    """Handle the records that their owner proves; store the others as dead letters."""
-    received: list[Received] = []
+    """Handle the records that their owner proves; store the others as dead letters.
+
+    `sampler` bounds how many unproven ones are stored. Without one, that of a single call does.
+    """
+    proved, unproven = await _check_proofs(verifier, records)
+    received, rejected = _read_all(proved)
+    await _handle_received(sessions, received, handlers)
+    rejected += (sampler or UnprovenSampler()).choose(unproven)
+    if rejected:
+        await _set_aside(sessions, rejected)
+
+
+async def _check_proofs(
+    verifier: EventVerifier, records: Sequence[ConsumerRecord]
+) -> tuple[list[ConsumerRecord], list[Rejected]]:
+    """Return the records that are proved, in order, and the others.
+
+    Nothing here waits for the database: forged messages must not hold up the proved ones.
+    """
+    proved: list[ConsumerRecord] = []
+    unproven: list[Rejected] = []
     for record in records:
         try:
             await _check_proof(verifier, record)
-            received.append(_read(record))
-        except UnknownEventError:
-            log.debug("event_skipped", topic=record.topic, offset=record.offset)
-        except Exception as error:  # noqa: BLE001 -- one unreadable message must not stop the rest
-            await _set_aside(sessions, record, error)
-    if not received:
-        return
-    traces = [one.traceparent for one in received]
-    try:
-        with trace_of_events(received[0].record.topic, traces):
-            await _handle_whole(sessions, received, handlers)
-    except Exception:  # noqa: BLE001 -- one of them is at fault, or all take too long: each alone
-        for one in received:
-            await _handle_alone(sessions, one, handlers)
+            proved.append(record)
+        except Exception as error:  # noqa: BLE001 -- a check that fails, however, proves nothing
+            unproven.append(Rejected(record, error))
+    return proved, unproven
 
 
 # A message is unproven only where the owner's keys could be asked for.
@@ -114,14 +126,39 @@ _wait_for_keys = stamina.retry(on=Unavailable, attempts=None, timeout=None, wait
 async def _check_proof(verifier: EventVerifier, record: ConsumerRecord) -> None:
     """Raise EventUnprovenError; wait while the keys of the owner cannot be fetched."""
     try:
+        await verifier.check(record)
+    except Unavailable:
+        # Only here: the retrying itself costs more than the check.
+        await _wait_for_keys(verifier.check)(record)
+
+
+def _read_all(records: Sequence[ConsumerRecord]) -> tuple[list[Received], list[Rejected]]:
+    """Return the events of known types, and the records that cannot be read."""
+    received: list[Received] = []
+    unreadable: list[Rejected] = []
+    for record in records:
         try:
-            await verifier.check(record)
-        except Unavailable:
-            # Only here: the retrying itself costs more than the check.
-            await _wait_for_keys(verifier.check)(record)
-    except EventUnprovenError:
-        EVENTS_UNPROVEN.labels(record.topic).inc()
-        raise
+            received.append(_read(record))
+        except UnknownEventError:
+            log.debug("event_skipped", topic=record.topic, offset=record.offset)
+        except Exception as error:  # noqa: BLE001 -- one unreadable message must not stop the rest
+            _log_set_aside(record, error)
+            unreadable.append(Rejected(record, error))
+    return received, unreadable
+
+
+async def _handle_received(
+    sessions: SessionFactory, received: Sequence[Received], handlers: Handlers
+) -> None:
+    if not received:
+        return
+    traces = [one.traceparent for one in received]
+    try:
+        with trace_of_events(received[0].record.topic, traces):
+            await _handle_whole(sessions, received, handlers)
+    except Exception:  # noqa: BLE001 -- one of them is at fault, or all take too long: each alone
+        for one in received:
+            await _handle_alone(sessions, one, handlers)
 
 
 def _read(record: ConsumerRecord) -> Received:
@@ -136,7 +173,8 @@ async def _handle_alone(sessions: SessionFactory, one: Received, handlers: Handl
         try:
             await _handle_one(sessions, one, handlers)
         except Exception as error:  # noqa: BLE001 -- whatever it is, waiting would not mend it
-            await _set_aside(sessions, one.record, error)
+            _log_set_aside(one.record, error)
+            await _set_aside(sessions, [Rejected(one.record, error)])
 
 
 async def _handle(
@@ -198,7 +236,12 @@ def _by_handler(
 
 
 @wait_out_outage
-async def _set_aside(sessions: SessionFactory, record: ConsumerRecord, error: Exception) -> None:
+async def _set_aside(sessions: SessionFactory, rejected: Sequence[Rejected]) -> None:
+    async with sessions.begin() as session:
+        await store_dead_letters(session, rejected)
+
+
+def _log_set_aside(record: ConsumerRecord, error: Exception) -> None:
     log.error(
         "event_set_aside",
         topic=record.topic,
@@ -206,8 +249,6 @@ async def _set_aside(sessions: SessionFactory, record: ConsumerRecord, error: Ex
         offset=record.offset,
         error=type(error).__name__,
     )
-    async with sessions.begin() as session:
-        await set_aside(session, record, error)
 
 
 async def _commit(consumer: AIOKafkaConsumer, handled: Sequence[ConsumerRecord]) -> None:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 from uuid import UUID, uuid4
 
 from aiokafka import ConsumerRecord
@@ -65,36 +65,66 @@ class RightLimited(NotAllowed):
     type = "/problems/right-limited"
 
 
+class Rejected(NamedTuple):
+    """A message that cannot be handled, and the reason."""
+
+    record: ConsumerRecord
+    error: Exception
+
+
 async def set_aside(session: AsyncSession, record: ConsumerRecord, error: Exception) -> None:
     """Keep the message here and tell the axis; the same message twice is kept once."""
-    headers = {_storable(name.encode()): _storable(value) for name, value in record.headers}
-    key = _storable(record.key)
-    letter = {
+    await store_dead_letters(session, [Rejected(record, error)])
+
+
+async def store_dead_letters(session: AsyncSession, rejected: Sequence[Rejected]) -> None:
+    """Store the messages in one statement and publish those that are open to the topics `.dead`.
+
+    A message that is stored already is open again, unless an operator discarded it.
+    """
+    letters = {letter["digest"]: letter for letter in map(_make_letter, rejected)}
+    if not letters:
+        return
+    stored = insert(DeadLetter).values(list(letters.values()))
+    refreshed = stored.on_conflict_do_update(
+        index_elements=["digest"],
+        set_={"state": "open", "reason": stored.excluded.reason},
+        # What an operator discarded stays so when the axis is refilled.
+        where=DeadLetter.state != "discarded",
+    ).returning(DeadLetter.digest)
+    opened = set((await session.scalars(refreshed)).all())
+    # A copy too large for the axis would stop the relay; it is kept here all the same.
+    rows = [
+        _dead_row(letter)
+        for digest, letter in letters.items()
+        if digest in opened and len(letter["value"]) <= MAX_MESSAGE_BYTES
+    ]
+    if rows:
+        write(session, rows)
+
+
+def _make_letter(rejected: Rejected) -> dict[str, Any]:
+    record, error = rejected
+    return {
         "id": uuid4(),
         "digest": _digest(record, error),
         "at": datetime.now(UTC),
         "topic": record.topic,
         "partition": record.partition,
         "offset": record.offset,
-        "key": key,
+        "key": _storable(record.key),
         "value": record.value or b"",
-        "headers": headers,
+        "headers": {_storable(name.encode()): _storable(value) for name, value in record.headers},
         # The text of an error may repeat what stood in the message; its kind and place do not.
         "reason": _reason(error),
         "state": "open",
     }
-    kept = insert(DeadLetter).values(letter)
-    refreshed = kept.on_conflict_do_update(
-        index_elements=["digest"],
-        set_={"state": "open", "reason": letter["reason"]},
-        # What an operator discarded stays so when the axis is refilled.
-        where=DeadLetter.state != "discarded",
-    ).returning(DeadLetter.id)
-    is_open = await session.scalar(refreshed)
-    # A copy too large for the axis would stop the relay; it is kept here all the same.
-    if is_open and len(letter["value"]) <= MAX_MESSAGE_BYTES:
-        dead = letter | {"headers": headers | {"error": letter["reason"]}}
-        _send(session, record.topic + DEAD, dead)
+
+
+def _dead_row(letter: Mapping[str, Any]) -> Row:
+    headers = letter["headers"] | {"error": letter["reason"]}
+    topic = letter["topic"] + DEAD
+    return Row(uuid4(), datetime.now(UTC), topic, letter["key"], letter["value"], headers)
 
 
 def _storable(raw: bytes | None) -> str:
@@ -117,11 +147,6 @@ def _reason(error: Exception) -> str:
         frame = frame.tb_next
     where = f" in {frame.tb_frame.f_code.co_qualname}" if frame else ""
     return f"{type(error).__name__}{where}"
-
-
-def _send(session: AsyncSession, topic: str, letter: Mapping[str, Any]) -> None:
-    key, value, headers = letter["key"], letter["value"], letter["headers"]
-    write(session, [Row(uuid4(), datetime.now(UTC), topic, key, value, headers)])
 
 
 async def list_dead_letters(

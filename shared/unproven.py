@@ -1,0 +1,63 @@
+"""Bounds for messages that nothing proves: a sample is kept, the others are counted.
+
+Everybody who reaches the broker can send such messages, as many as the network carries. Rows, log
+lines and transactions must therefore not grow with their number, or they would delay the messages
+behind them.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from shared.dead_letters import Rejected
+from shared.kafka import MAX_MESSAGE_BYTES
+from shared.telemetry import EVENTS_UNPROVEN
+
+log = structlog.get_logger()
+
+# Of each topic in each period, by each worker.
+MAX_SAMPLES = 20
+MAX_SAMPLE_BYTES = 2 * MAX_MESSAGE_BYTES
+SAMPLE_SECONDS = 60.0
+
+
+class UnprovenSampler:
+    """Choose the unproven messages that become dead letters: the first of each topic and minute."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._ends = clock() + SAMPLE_SECONDS
+        self._samples: Counter[str] = Counter()
+        self._bytes: Counter[str] = Counter()
+
+    def choose(self, unproven: Sequence[Rejected]) -> list[Rejected]:
+        """Return the messages to keep; count all of them and log the batch in one line."""
+        if not unproven:
+            return []
+        if (now := self._clock()) >= self._ends:
+            self._ends = now + SAMPLE_SECONDS
+            self._samples.clear()
+            self._bytes.clear()
+        kept = [each for each in unproven if self._has_room(each)]
+        topics = Counter(each.record.topic for each in unproven)
+        for topic, count in topics.items():
+            EVENTS_UNPROVEN.labels(topic).inc(count)
+        reasons = Counter(type(each.error).__name__ for each in unproven)
+        log.error("events_unproven", topics=dict(topics), reasons=dict(reasons), kept=len(kept))
+        return kept
+
+    def _has_room(self, rejected: Rejected) -> bool:
+        topic, size = rejected.record.topic, _size(rejected)
+        if self._samples[topic] >= MAX_SAMPLES or self._bytes[topic] + size > MAX_SAMPLE_BYTES:
+            return False
+        self._samples[topic] += 1
+        self._bytes[topic] += size
+        return True
+
+
+def _size(rejected: Rejected) -> int:
+    record = rejected.record
+    parts = [record.key, record.value, *(content for _, content in record.headers)]
+    return sum(len(part or b"") for part in parts)

@@ -35,6 +35,8 @@ COVERED = (
     b"content-type",
     b"idempotency-key",
     b"if-match",
+    b"if-none-match",
+    b"x-client-proof",
 )
 # How the header describes the body; a body that is known whole is described by its SHA-256 in hex.
 NO_BODY, STREAMED = b"-", b"stream"
@@ -45,6 +47,8 @@ EPOCH_SECONDS = 30.0
 MAX_EPOCH_CALLS = 50_000
 
 _COVERED = frozenset(COVERED)
+# Several lines are one list (RFC 9110 §5.3), and the code covers all of them.
+_LISTS = frozenset({b"if-none-match"})
 _PARTS = 4
 
 Headers = Iterable[tuple[bytes, bytes]]
@@ -175,8 +179,14 @@ def _covered(headers: Headers) -> list[tuple[bytes, bytes]]:
     """Return them in the order of their names: a proxy between may send them in another one."""
     found = sorted([header for header in headers if header[0] in _COVERED])
     if len(dict(found)) < len(found):
-        raise HeaderRepeatedError
+        _require_lists(found)
     return found
+
+
+def _require_lists(covered: list[tuple[bytes, bytes]]) -> None:
+    single = [name for name, _ in covered if name not in _LISTS]
+    if len(set(single)) < len(single):
+        raise HeaderRepeatedError
 
 
 def _sign_head(key: bytes, call: Call, covered: list[tuple[bytes, bytes]], epoch: bytes) -> bytes:

@@ -63,7 +63,7 @@ _NOT_FROM_INSIDE = (
     }
 )
 # The service behind would take one of two, and whoever stands between perhaps the other.
-_ONCE = frozenset({b"content-type", b"idempotency-key", b"if-match"})
+_ONCE = frozenset({b"content-type", b"idempotency-key", b"if-match", b"x-client-proof"})
 # Also drops names with `_`, which some servers read as `-`.
 _NAME = re.compile(rb"[a-z0-9-]+")
 _CONTROLS = bytes([*range(0x09), *range(0x0A, 0x20), 0x7F])
@@ -169,7 +169,9 @@ def _require_one_reading(raw: Headers) -> None:
         raise RequestMalformed("Send no other Transfer-Encoding than chunked, and that once.")
     once = [name for name, _ in raw if name in _ONCE]
     if len(once) != len(set(once)):
-        raise RequestMalformed("Send Content-Type, Idempotency-Key and If-Match once each.")
+        raise RequestMalformed(
+            "Send Content-Type, Idempotency-Key, If-Match and X-Client-Proof once each."
+        )
     if any(coding.lower() != b"identity" for coding in _parts(raw, b"content-encoding")):
         raise CodingNotUnderstood
 

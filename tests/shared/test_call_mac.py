@@ -35,6 +35,8 @@ HEADERS = [
     (b"content-type", b"application/json"),
     (b"idempotency-key", b"once"),
     (b"if-match", b'"7"'),
+    (b"if-none-match", b'"8"'),
+    (b"x-client-proof", b"e30.e30.e30"),
     (b"accept", b"*/*"),
 ]
 CALL = Call("POST", b"/dossier/v1/dossiers?limit=5", b"record-1", hash_body(b"{}"))
@@ -187,6 +189,16 @@ def test_two_codes_are_refused() -> None:
     scope = signed(calls)
     with pytest.raises(CallNotProved):
         calls.verify(scope | {"headers": [*scope["headers"], scope["headers"][-1]]})
+
+
+def test_list_in_several_lines_is_proved_whole_in_any_order() -> None:
+    calls = CallVerifier(KEY)
+    lines = [(b"if-none-match", b'"9"'), (b"if-none-match", b'"10"')]
+    scope = signed(calls, headers=[*HEADERS, *lines])
+    for changed in ([*HEADERS, lines[0]], [*HEADERS, *lines, lines[0]]):
+        with pytest.raises(CallNotProved):
+            calls.verify(scope | {"headers": [*changed, scope["headers"][-1]]})
+    calls.verify(scope | {"headers": scope["headers"][::-1]})
 
 
 def test_call_whose_header_stands_twice_is_not_signed() -> None:

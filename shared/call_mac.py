@@ -22,6 +22,8 @@ from shared.problems import Problem
 
 HEADER = b"x-call-mac"
 CLIENT, AGENCY = b"x-client", b"x-agency"
+# The length that the caller announced, of a body that goes in chunks.
+BODY_LENGTH = b"x-body-length"
 SCHEME = "Call-MAC"
 COVERED = (
     CLIENT,
@@ -37,6 +39,7 @@ COVERED = (
     b"if-match",
     b"if-none-match",
     b"x-client-proof",
+    BODY_LENGTH,
 )
 # How the header describes the body; a body that is known whole is described by its SHA-256 in hex.
 NO_BODY, STREAMED = b"-", b"stream"

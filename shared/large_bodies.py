@@ -9,13 +9,17 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from json import JSONDecodeError
+from types import MappingProxyType
 from typing import Any, Final
 
 from fastapi import FastAPI, HTTPException, Request
 from pydantic import TypeAdapter, ValidationError
 from starlette.datastructures import Headers
 
-from shared.problems import Problem, Unavailable
+from shared.call_guard import PROVED_CALL
+from shared.call_mac import BODY_LENGTH, ProvedCall
+from shared.problems import Problem
+from shared.shares import Shares, ShareTaken, StockTaken
 from shared.strict_json import read_json
 from shared.validation_messages import MAX_FAULTS, RefusedBody
 
@@ -23,10 +27,14 @@ KIB, MIB = 1024, 1024 * 1024
 # The largest body of an operation at the gateway.
 MAX_BODY_BYTES: Final = 8 * MIB
 LARGE_BYTES: Final = 64 * KIB
-# Of all large bodies in one process: each takes several times its size while it is read.
-MAX_HELD_BYTES: Final = 12 * MIB
+# Of all large bodies in one process. A client holds one of the largest, or a third of this in
+# several; so the largest of another client always has room beside those of one.
+MAX_HELD_BYTES: Final = 2 * MAX_BODY_BYTES
+# Each takes several times its size while it is read.
 LANES: Final = 1
 ROOM_WAIT_S: Final = 5.0
+RETRY_AFTER: Final = MappingProxyType({"Retry-After": "5"})
+_LENGTH: Final = BODY_LENGTH.decode()
 # No model takes it. Of another class FastAPI would read the attributes.
 NO_BODY: Final = ...
 
@@ -38,47 +46,99 @@ class BodyTooLarge(Problem):
     advice = f"Send at most {MAX_BODY_BYTES} bytes; split a batch into several."
 
 
+class LargeBodiesUnderWay(Problem):
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    title = "Too many large bodies are under way"
+    type = "/problems/large-bodies-under-way"
+    headers = RETRY_AFTER
+    advice = (
+        "Nothing was done: other large bodies took all room that there is for them. Try again "
+        f"after the seconds of Retry-After. A body of at most {LARGE_BYTES} bytes needs no room."
+    )
+
+
+class OwnLargeBodiesUnderWay(Problem):
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    title = "Too many large bodies of one client are under way"
+    type = "/problems/own-large-bodies-under-way"
+    headers = RETRY_AFTER
+    advice = (
+        "Nothing was done: your own bodies under way hold as much room as one client may have. "
+        "Send large ones one after the other, each without a pause and with its Content-Length; "
+        "try again after the seconds of Retry-After."
+    )
+
+
 def large_size(headers: Headers) -> int:
     """Return how many bytes to make room for; 0 where the body is small.
 
-    Raise BodyTooLarge. A body of unknown length counts as the largest.
+    Raise BodyTooLarge. A body of unknown length counts as the largest; of one that comes in chunks
+    the gateway tells the length that its caller announced.
     """
-    length = headers.get("content-length", "")
+    whole, streamed = headers.get("content-length"), "transfer-encoding" in headers
+    length = headers.get(_LENGTH, "") if whole is None else whole
     if not length.isascii() or not length.isdigit():
-        return MAX_BODY_BYTES if "transfer-encoding" in headers else 0
+        return MAX_BODY_BYTES if streamed else 0
     if int(length) > MAX_BODY_BYTES:
         raise BodyTooLarge
-    return int(length) if int(length) > LARGE_BYTES else 0
+    if int(length) > LARGE_BYTES:
+        return int(length)
+    return LARGE_BYTES if streamed else 0
 
 
 class LargeBodies:
     """Room for the large bodies of one process, and the lanes in which they are read."""
 
     def __init__(self) -> None:
-        self._free = MAX_HELD_BYTES
+        self._room = Shares(MAX_HELD_BYTES)
         self._freed = asyncio.Condition()
         self._lanes = asyncio.Semaphore(LANES)
 
+    @property
+    def held(self) -> int:
+        return self._room.taken
+
     @asynccontextmanager
-    async def room_for(self, size: int) -> AsyncIterator[None]:
-        """Hold room until the request is answered; raise Unavailable where none becomes free."""
-        try:
-            async with asyncio.timeout(ROOM_WAIT_S), self._freed:
-                await self._freed.wait_for(lambda: self._free >= size)
-                self._free -= size
-        except TimeoutError:
-            raise Unavailable from None
+    async def room_for(self, size: int, holder: str) -> AsyncIterator[None]:
+        """Hold room until the request is answered.
+
+        Raise LargeBodiesUnderWay, or OwnLargeBodiesUnderWay, where none becomes free in time.
+        """
+        await self._take(size, holder)
         try:
             yield
         finally:
-            self._free += size
+            self._room.give_back(holder, size)
             async with self._freed:
                 self._freed.notify_all()
+
+    async def _take(self, size: int, holder: str) -> None:
+        refusal: type[Problem] = LargeBodiesUnderWay
+        try:
+            async with asyncio.timeout(ROOM_WAIT_S), self._freed:
+                while True:
+                    try:
+                        self._room.take(holder, size)
+                    except StockTaken:
+                        refusal = LargeBodiesUnderWay
+                    except ShareTaken:
+                        refusal = OwnLargeBodiesUnderWay
+                    else:
+                        return
+                    await self._freed.wait()
+        except TimeoutError:
+            raise refusal from None
 
     async def read(self, body: bytes, shape: TypeAdapter[Any]) -> Any:
         """Return what `shape` makes of the body, or RefusedBody; raise JSONDecodeError."""
         async with self._lanes:
             return await asyncio.to_thread(_read, body, shape)
+
+
+def holder_of(request: Request) -> str:
+    """Return the client whose call is proved, or nothing: such calls share one part."""
+    call: ProvedCall | None = request.scope.get(PROVED_CALL)
+    return (call and call.client) or ""
 
 
 def large_bodies_of(app: FastAPI) -> LargeBodies:
@@ -96,15 +156,18 @@ class LargeRequest(Request):
     the state of the request.
     """
 
-    def __init__(self, request: Request, bodies: LargeBodies, shape: TypeAdapter[Any]) -> None:
+    def __init__(
+        self, request: Request, bodies: LargeBodies, shape: TypeAdapter[Any], size: int
+    ) -> None:
+        """`size` is how many bytes there is room for."""
         super().__init__(request.scope, request.receive)
-        self._bodies, self._shape = bodies, shape
+        self._bodies, self._shape, self._size = bodies, shape, size
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
         size = 0
         async for piece in super().stream():
             size += len(piece)
-            if size > MAX_BODY_BYTES:
+            if size > self._size:
                 # Of all errors FastAPI lets this one pass.
                 raise HTTPException(BodyTooLarge.status, BodyTooLarge.advice)
             yield piece

@@ -18,7 +18,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter
 
-from shared.large_bodies import LargeRequest, large_bodies_of, large_size
+from shared.large_bodies import LargeRequest, holder_of, large_bodies_of, large_size
 from shared.preconditions import answer_condition
 from shared.problems import Invalid, Problem
 from shared.shapes import Shape
@@ -91,8 +91,8 @@ class StrictRoute(APIRoute):
                 _require_one_reading(request, known.keys(), forms)
             if shape and (size := large_size(request.headers)):
                 bodies = large_bodies_of(request.app)
-                async with bodies.room_for(size):
-                    return await handle(LargeRequest(request, bodies, shape))
+                async with bodies.room_for(size, holder_of(request)):
+                    return await handle(LargeRequest(request, bodies, shape, size))
             answer = await handle(_Request(request.scope, request.receive))
             return answer_condition(request, answer)
 

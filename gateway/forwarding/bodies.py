@@ -11,10 +11,10 @@ from starlette.types import Message, Receive, Scope
 from gateway.forwarding.connection import Connection, Payload
 from gateway.forwarding.headers import find_header
 from gateway.forwarding.patience import Task, Wait
-from gateway.forwarding.shares import Shares, ShareTaken, StockTaken
 from gateway.problems import BodyTooLarge, MemoryTaken, RequestMalformed
 from gateway.upstreams import KIB, MIB, Operation
 from shared.problems import Problem
+from shared.shares import Shares, ShareTaken, StockTaken
 
 # A body up to this is gathered and sent in one piece, and of a longer one so much comes before the
 # service is asked: a caller that sends slowly, or breaks off, holds only so much of this memory.
@@ -68,11 +68,12 @@ class RequestBody:
         self._left: asyncio.Event | None = None
         # Why passing on ended early; who sends to the service sees only that it did.
         self.failure: Problem | CallerGone | None = None
-        self._announced = _announced_length(scope)
-        if self._announced > self._limit:
+        # 0 where the caller did not say it.
+        self.announced = _announced_length(scope)
+        if self.announced > self._limit:
             raise BodyTooLarge(self._limit)
         self.finished = self.none = self._limit == 0 or (
-            self._announced == 0 and not _open_ended(scope)
+            self.announced == 0 and not _open_ended(scope)
         )
         if self._recorded or not self.none:
             self._digest = hashlib.sha256()
@@ -94,7 +95,7 @@ class RequestBody:
         if self.none:
             yield
             return
-        amount = self._announced if 0 < self._announced <= _ONE_PIECE else _STREAMED
+        amount = self.announced if 0 < self.announced <= _ONE_PIECE else _STREAMED
         try:
             _memory.take(holder, amount)
         except (StockTaken, ShareTaken):
@@ -174,7 +175,7 @@ class RequestBody:
         if self._digest:
             self._digest.update(piece)
         # granian tells of the end in a further, empty message: do not wait for it.
-        if not message.get("more_body", False) or self.size == self._announced:
+        if not message.get("more_body", False) or self.size == self.announced:
             self.finished, self.finished_at = True, self._loop.time()
             if self._finish:
                 self._finish.set()

@@ -35,6 +35,7 @@ from gateway.problems import (
     UpstreamTimedOut,
 )
 from gateway.upstreams import Match, MethodNotAllowed, NotFound, Operation, Service, find
+from shared.call_mac import BODY_LENGTH
 from shared.edge import without_body
 from shared.telemetry import trace_headers
 
@@ -94,6 +95,8 @@ class Forwarder:
             with nullcontext() if body.none else body.held_by(call.exchange.holder):
                 # A short body comes whole before it takes a slot, a long one in part.
                 payload = None if body.none else await _payload(call, body)
+                if body.announced and not isinstance(payload, bytes):
+                    request = request.with_length()
                 if call.exchange.read_body:
                     call.exchange.read_body(payload if isinstance(payload, bytes) else b"")
                 await self._exchange(call, request, payload)
@@ -210,6 +213,11 @@ class Request(NamedTuple):
     target: str
     headers: Headers
     body: RequestBody
+
+    def with_length(self) -> "Request":
+        """Tell the service how long a body is that it gets in chunks: it makes room for it."""
+        length = BODY_LENGTH, b"%d" % self.body.announced
+        return self._replace(headers=[*self.headers, length])
 
 
 async def _payload(call: Call, body: RequestBody) -> Payload:

@@ -38,6 +38,7 @@ _NOT_FROM_OUTSIDE = _HOP_BY_HOP | {
     b"host",
     b"traceparent",
     b"x-agency",
+    b"x-body-length",
     b"x-call-mac",
     b"x-client",
     b"x-dossier",

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from gateway.forwarding.call import Call
 from gateway.forwarding.patience import Task
-from gateway.forwarding.shares import Shares, ShareTaken, StockTaken
 from gateway.upstreams import Service
 from shared.problems import Problem
+from shared.shares import Shares, ShareTaken, StockTaken
 
 # They keep their slots, because the service still works for them: of its slots a quarter at most.
 MAX_OUTLIVING = 64

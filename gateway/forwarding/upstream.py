@@ -13,7 +13,6 @@ from gateway.forwarding.headers import Headers, find_header
 from gateway.forwarding.patience import Wait
 from gateway.forwarding.proving import CallProver, describe
 from gateway.forwarding.session import Address, Session
-from gateway.forwarding.shares import Shares, ShareTaken, StockTaken
 from gateway.problems import (
     SlotsTaken,
     UpstreamAway,
@@ -22,6 +21,7 @@ from gateway.problems import (
 )
 from gateway.upstreams import Operation, Service
 from shared.call_mac import Call
+from shared.shares import Shares, ShareTaken, StockTaken
 
 log = structlog.get_logger()
 

@@ -101,6 +101,7 @@ async def test_headers_that_only_the_gateway_may_set_are_dropped(
         "Authorization": "Bearer mine",
         "X-Client": "mine",
         "X-Agency": "mine",
+        "X-Body-Length": "mine",
         "X-Call-Mac": "mine",
         "Connection": "keep-alive, X-Named",
         "X-Named": "mine",

@@ -5,62 +5,16 @@ from collections.abc import Iterator
 
 import pytest
 from aiohttp import ClientSession
-from hypothesis import given
-from hypothesis import strategies as st
 
 from gateway.forwarding import bodies
-from gateway.forwarding.shares import Shares, ShareTaken, StockTaken
 from gateway.upstreams import KIB
+from shared.shares import Shares
 from tests.gateway.wire import AS_CLIENT, Behind, Door, answer, door_before, hang
 from tests.waiting import eventually
 
 LIST = "/dossier/v1/dossiers"
 SYNC = "/sync/v1/dossiers"
 VERIFY = "/identity/v1/verifications"
-STEPS = st.lists(
-    st.tuples(st.sampled_from("abcdef"), st.integers(1, 9), st.booleans()), max_size=80
-)
-
-
-@given(steps=STEPS, total=st.integers(1, 60))
-def test_stock_is_never_overdrawn_and_its_rest_is_for_newcomers(
-    steps: list[tuple[str, int, bool]], total: int
-) -> None:
-    shares, held = Shares(total), dict[str, list[int]]()
-    for holder, amount, takes in steps:
-        own = held.setdefault(holder, [])
-        free = total - sum(map(sum, held.values()))
-        if takes:
-            try:
-                shares.take(holder, amount)
-            except StockTaken:
-                assert amount > free
-            except ShareTaken:
-                assert own
-            else:
-                own.append(amount)
-        elif own:
-            shares.give_back(holder, own.pop())
-        assert shares.taken == sum(map(sum, held.values())) <= total
-
-
-@pytest.mark.parametrize(("holders", "each"), [(1, 86), (2, 64), (10, 22), (100, 2)])
-def test_holders_that_take_all_they_get_leave_room(holders: int, each: int) -> None:
-    shares = Shares(256)
-    names = [str(number) for number in range(holders)]
-    got = dict.fromkeys(names, 0)
-    going_on = set(names)
-    while going_on:
-        for name in sorted(going_on):
-            try:
-                shares.take(name)
-            except ShareTaken:
-                going_on.discard(name)
-            else:
-                got[name] += 1
-    assert max(got.values()) - min(got.values()) <= 1
-    assert abs(max(got.values()) - each) <= 1
-    shares.take("newcomer")
 
 
 async def test_one_client_leaves_slots_of_a_service_to_others(

@@ -144,12 +144,12 @@ class Door:
         self, exchange: Exchange, scope: Scope, parameters: Mapping[str, str]
     ) -> Sequence[tuple[str, str]]:
         client = find_header(scope["headers"], AS_CLIENT.lower().encode())
-        exchange.client = client.decode() if client else "h26-onestop"
+        exchange.client = name = client.decode() if client else "h26-onestop"
         exchange.dossier = parameters.get("code")
         if self.refusal:
             raise self.refusal
         self.admitted += 1
-        return (("X-Right", "signed by the gateway"),)
+        return (("X-Right", "signed by the gateway"), ("X-Client", name))
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The same way as from outside, but with this test's patience."""

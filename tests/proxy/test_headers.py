@@ -148,6 +148,7 @@ INNER = [
             b"Traceparent",
             b"X-Client",
             b"X-Agency",
+            b"X-Body-Length",
             b"X-Call-Mac",
             b"X_Call_Mac",
         ),

@@ -37,6 +37,7 @@ HEADERS = [
     (b"if-match", b'"7"'),
     (b"if-none-match", b'"8"'),
     (b"x-client-proof", b"e30.e30.e30"),
+    (b"x-body-length", b"70000"),
     (b"accept", b"*/*"),
 ]
 CALL = Call("POST", b"/dossier/v1/dossiers?limit=5", b"record-1", hash_body(b"{}"))

@@ -3,17 +3,28 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, suppress
 from http import HTTPStatus
 from typing import Annotated, Any
 
 import httpx
 import pytest
 from fastapi import Depends, FastAPI
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import Field
+from starlette.datastructures import Headers
 
 from shared import large_bodies, problems
-from shared.large_bodies import LARGE_BYTES, MAX_BODY_BYTES, MAX_HELD_BYTES, LargeBodies
-from shared.problems import Problem, Unavailable
+from shared.large_bodies import (
+    LARGE_BYTES,
+    MAX_BODY_BYTES,
+    LargeBodies,
+    LargeBodiesUnderWay,
+    OwnLargeBodiesUnderWay,
+    large_size,
+)
+from shared.problems import Problem
 from shared.reading import Body, Router
 from shared.strict_json import MAX_MEMBERS, MAX_VALUES
 
@@ -150,21 +161,83 @@ async def test_body_that_turns_out_too_large_is_not_kept(client: httpx.AsyncClie
     assert answer.status_code == 413
 
 
+CHUNKED = {"transfer-encoding": "chunked"}
+SIZED: list[tuple[dict[str, str], int]] = [
+    ({}, 0),
+    ({"content-length": str(LARGE_BYTES)}, 0),
+    ({"content-length": str(LARGE_BYTES + 1)}, LARGE_BYTES + 1),
+    ({"content-length": str(LARGE_BYTES), "x-body-length": str(MAX_BODY_BYTES)}, 0),
+    (CHUNKED, MAX_BODY_BYTES),
+    (CHUNKED | {"x-body-length": "800000"}, 800_000),
+    (CHUNKED | {"x-body-length": "1"}, LARGE_BYTES),
+    (CHUNKED | {"x-body-length": "-1"}, MAX_BODY_BYTES),
+    (CHUNKED | {"x-body-length": "\u0661"}, MAX_BODY_BYTES),
+]
+
+
+@pytest.mark.parametrize(("headers", "size"), SIZED)
+def test_room_is_made_for_the_announced_length(headers: dict[str, str], size: int) -> None:
+    raw = [(name.encode(), value.encode("utf-8")) for name, value in headers.items()]
+    assert large_size(Headers(raw=raw)) == size
+
+
+async def test_body_that_is_longer_than_it_was_announced_is_not_kept(
+    client: httpx.AsyncClient,
+) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        while True:
+            yield b" " * LARGE_BYTES
+
+    headers = JSON | {"X-Body-Length": str(2 * LARGE_BYTES)}
+    answer = await client.post("/wholes", content=pieces(), headers=headers)
+    assert answer.status_code == 413
+
+
+@given(sizes=st.lists(st.integers(LARGE_BYTES, MAX_BODY_BYTES), max_size=300))
+async def test_whatever_one_client_holds_the_largest_of_another_has_room(sizes: list[int]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(large_bodies, "ROOM_WAIT_S", 0.0)
+        bodies = LargeBodies()
+        async with AsyncExitStack() as held:
+            for size in sizes:
+                with suppress(OwnLargeBodiesUnderWay):
+                    await held.enter_async_context(bodies.room_for(size, "greedy"))
+            await _enter(bodies, MAX_BODY_BYTES, "other")
+        assert bodies.held == 0
+
+
 async def test_large_bodies_wait_for_room_and_then_are_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bodies = LargeBodies()
-    async with bodies.room_for(MAX_HELD_BYTES):
-        waiting = asyncio.create_task(_enter(bodies, 1))
+    async with (
+        bodies.room_for(MAX_BODY_BYTES, "one"),
+        bodies.room_for(MAX_BODY_BYTES, "other"),
+    ):
+        waiting = asyncio.create_task(_enter(bodies, 1, "third"))
+        own = asyncio.create_task(_enter(bodies, MAX_BODY_BYTES, "one"))
         await asyncio.sleep(0)
         assert not waiting.done()
+        assert not own.done()
         monkeypatch.setattr(large_bodies, "ROOM_WAIT_S", 0.0)
-        with pytest.raises(Unavailable):
-            await _enter(bodies, 1)
+        with pytest.raises(LargeBodiesUnderWay):
+            await _enter(bodies, 1, "third")
     await waiting
-    await _enter(bodies, MAX_HELD_BYTES)
+    await own
 
 
-async def _enter(bodies: LargeBodies, size: int) -> None:
-    async with bodies.room_for(size):
+async def test_client_that_has_its_share_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(large_bodies, "ROOM_WAIT_S", 0.0)
+    bodies = LargeBodies()
+    async with bodies.room_for(MAX_BODY_BYTES, "one"):
+        with pytest.raises(OwnLargeBodiesUnderWay) as refused:
+            await _enter(bodies, LARGE_BYTES, "one")
+        await _enter(bodies, LARGE_BYTES, "other")
+    assert refused.value.status == 429
+    assert dict(refused.value.headers or {}) == {"Retry-After": "5"}
+    await _enter(bodies, MAX_BODY_BYTES, "one")
+
+
+async def _enter(bodies: LargeBodies, size: int, client: str) -> None:
+    async with bodies.room_for(size, client):
         pass

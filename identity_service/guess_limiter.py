@@ -29,7 +29,7 @@ from identity_service.guesses import (
     read_budgets,
     wait_after,
 )
-from identity_service.problems import GuessesSpent
+from identity_service.problems import ClaimsUnderWay, GuessesSpent
 from identity_service.settings import Settings
 from shared.auth import CallContext
 from shared.database import SessionFactory
@@ -46,6 +46,8 @@ for _scope in Scope:
 REFRESH = timedelta(seconds=1)
 # Longer than a transaction is open: one that began before the last look may end after it.
 OVERLAP = timedelta(seconds=60)
+# With the look-up that follows, less than the gateway waits for the answer.
+MAX_TURN_WAIT_S = 5.0
 MAX_CALLERS = 10_000
 MAX_NUMBERS = 100
 
@@ -74,6 +76,17 @@ class _Turn:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     users: int = 0
 
+    async def take(self, person: str) -> None:
+        """Acquire `lock`; raise ClaimsUnderWay where that takes too long."""
+        if self.users == 1:
+            await self.lock.acquire()
+            return
+        try:
+            async with asyncio.timeout(MAX_TURN_WAIT_S):
+                await self.lock.acquire()
+        except TimeoutError:
+            raise ClaimsUnderWay(ceil(MAX_TURN_WAIT_S), person=person) from None
+
 
 class GuessLimiter:
     """Refuses callers that have to wait, and counts what the others get wrong."""
@@ -94,8 +107,9 @@ class GuessLimiter:
     ) -> AsyncIterator["Attempt"]:
         """Let one claim of the agency about the person be judged at a time.
 
-        Raise GuessesSpent for a caller that has to wait. Claims that came at once would otherwise
-        all be judged before the first of them is counted.
+        Raise GuessesSpent for a caller that has to wait, ClaimsUnderWay where the claims before
+        this one last too long. Claims that came at once would otherwise all be judged before the
+        first of them is counted.
         """
         attempt = Attempt(self, caller, person, number, now)
         await self._refresh(now)
@@ -105,9 +119,12 @@ class GuessLimiter:
             turn = self._under_way[key] = _Turn()
         turn.users += 1
         try:
-            async with turn.lock:
+            await turn.take(person)
+            try:
                 self._refuse_blocked(attempt)
                 yield attempt
+            finally:
+                turn.lock.release()
         finally:
             turn.users -= 1
             if not turn.users:

@@ -218,3 +218,17 @@ class GuessesSpent(Problem):
             "Compare with the person's papers, and ask again after the seconds of Retry-After. Each"
             " wrong claim makes the wait longer."
         )
+
+
+class ClaimsUnderWay(Problem):
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    title = "Other claims of the agency about this person are being compared"
+    type = "/problems/claims-under-way"
+
+    def __init__(self, seconds: int, *, person: str) -> None:
+        self.headers = {"Retry-After": str(seconds), "X-Subject": person}
+        super().__init__(
+            "Claims of one agency about one person are compared one after the other, and those"
+            " before this one last too long. Nothing was compared. Wait for their answers, and ask"
+            " again after the seconds of Retry-After, one claim at a time."
+        )

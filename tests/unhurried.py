@@ -16,6 +16,7 @@ LIMITS = (
     "shared.database.IDLE_SECONDS",
     "dossier_service.routes.turns.POOL_WAIT_SECONDS",
     "dossier_service.store.filing.MAX_SERIAL_WAIT_S",
+    "identity_service.guess_limiter.MAX_TURN_WAIT_S",
     "identity_service.sources.register.CONNECT_SECONDS",
     "identity_service.sources.register.POOL_WAIT_SECONDS",
     "identity_service.sources.register.STATEMENT_SECONDS",

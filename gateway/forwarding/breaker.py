@@ -1,4 +1,4 @@
-"""The circuit breaker of one service: it counts failures of the service, never acts of a caller."""
+"""The circuit breaker of one service: no caller opens it for others while the service answers."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ FAILURES = Counter(
     "upstream_failures_total", "Failures of a service, by their kind", ["service", "kind"]
 )
 IN_A_ROW = Gauge(
-    "upstream_failures_in_a_row", "Failures since the last answer of a service", ["service"]
+    "upstream_failures_in_a_row", "Callers that failed since a service answered", ["service"]
 )
 OPEN = Gauge("upstream_breaker_open", "1 while calls to a service are refused", ["service"])
 OPENED = Counter("upstream_breaker_opened_total", "How often a breaker has opened", ["service"])
@@ -30,6 +30,9 @@ class Failure(StrEnum):
 
 class Breaker:
     """Refuse calls after `threshold` failures in a row; then let a probe through every `pause_s`.
+
+    The failures of one holder count as one: a client can ask for what the service is slow at. None
+    counts of a call during which the service has answered anybody: that one waited for others.
 
     A probe ends with its call. A call that ends without a verdict, because its caller left, makes
     room for the next probe at once. A streamed call never takes the probe of the others: its
@@ -49,7 +52,11 @@ class Breaker:
         self._closed_until = 0.0
         # One probe of each kind may be under way: with its body whole, or streamed.
         self._probes: set[bool] = set()
+        # How often the service has answered; a call remembers the number at which it began.
+        self.answers = 0
         self.failures = 0
+        self._failing: set[str] = set()
+        self._failed_last: str | None = None
         self._in_a_row, self._open = IN_A_ROW.labels(service), OPEN.labels(service)
         self._opened = OPENED.labels(service)
         for kind in Failure:
@@ -59,16 +66,18 @@ class Breaker:
     def is_open(self) -> bool:
         return self.failures >= self._threshold
 
-    def wait_s(self, *, whole: bool = True) -> float:
+    def wait_s(self, *, whole: bool = True, holder: str | None = None) -> float:
         """Return 0 where a call may go, else the seconds until the next probe.
 
-        A call that goes through an open breaker is the probe and must be ended by `leave`.
+        A call that goes through an open breaker is the probe and must be ended by `leave`. The
+        holder whose call failed last lets others go first.
         """
         if not self.is_open:
             return 0.0
-        now = self._clock()
-        if now < self._closed_until:
-            return self._closed_until - now
+        goes_last = holder is not None and holder == self._failed_last
+        wait_s = self._closed_until - self._clock() + (self._pause_s if goes_last else 0.0)
+        if wait_s > 0:
+            return wait_s
         if whole in self._probes:
             return self._pause_s
         self._probes.add(whole)
@@ -78,20 +87,36 @@ class Breaker:
         """End the probe of a call, with or without a verdict."""
         self._probes.discard(whole)
 
+    def answered_late(self) -> None:
+        """Note an answer after its time: no success, but the service is there."""
+        self.answers += 1
+
     def succeeded(self) -> None:
+        self.answers += 1
         if not self.failures:
             return
         if self.is_open:
             self._open.set(0)
             log.warning("breaker_closed", service=self._service)
         self.failures = 0
+        self._failing.clear()
         self._in_a_row.set(0)
 
-    def failed(self, kind: Failure) -> None:
+    def failed(self, kind: Failure, *, holder: str | None = None, since: int | None = None) -> None:
+        """Count a failure of a call of `holder` that began at so many answers.
+
+        Both are None where the service was not asked: such a failure is due to no caller.
+        """
         FAILURES.labels(self._service, kind).inc()
+        if since is not None and since < self.answers:
+            return
         was_open = self.is_open
-        self.failures += 1
-        self._in_a_row.set(self.failures)
+        if holder is None or not (was_open or holder in self._failing):
+            self.failures += 1
+            self._in_a_row.set(self.failures)
+        if holder is not None and not was_open:
+            self._failing.add(holder)
+        self._failed_last = holder
         self._closed_until = self._clock() + self._pause_s
         if self.is_open and not was_open:
             self._open.set(1)

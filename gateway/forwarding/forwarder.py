@@ -24,7 +24,7 @@ from gateway.forwarding.outliving import Outliving
 from gateway.forwarding.patience import Wait, present_task
 from gateway.forwarding.session import Session
 from gateway.forwarding.turning_away import turn_away
-from gateway.forwarding.upstream import Upstream
+from gateway.forwarding.upstream import Slot, Upstream
 from gateway.problems import (
     BodyTooSlow,
     MethodRefused,
@@ -114,34 +114,35 @@ class Forwarder:
             # What the caller has asked for goes on without it.
             with slot, WhileCallerWaits(body, partial(self._outliving.take, call), call.task):
                 call.announce(body.recorded_sha256)
-                await self._ask_and_answer(call, upstream, request, payload)
+                await self._ask_and_answer(call, slot, request, payload)
         finally:
             body.close()
             if call.given_up:
                 self._outliving.forget(call)
 
     async def _ask_and_answer(
-        self, call: Call, upstream: Upstream, request: "Request", payload: Payload
+        self, call: Call, slot: Slot, request: "Request", payload: Payload
     ) -> None:
-        answer, opening = await self._ask(call, upstream, request, payload)
+        answer, opening = await self._ask(call, slot, request, payload)
         try:
             call.exchange.request_sha256 = request.body.recorded_sha256
             rest = None if answer.at_end else answer
-            headers = upstream.headers_of(answer)
+            headers = slot.upstream.headers_of(answer)
             await call.answer(answer.status, headers, opening, rest)
         finally:
-            upstream.give_back(self._session, answer)
+            slot.upstream.give_back(self._session, answer)
 
     async def _send(
-        self, call: Call, upstream: Upstream, request: "Request", payload: Payload
+        self, call: Call, slot: Slot, request: "Request", payload: Payload
     ) -> Connection:
         try:
-            return await upstream.ask(
+            return await slot.upstream.ask(
                 self._session,
                 call.operation,
                 request.target,
                 request.headers,
                 payload,
+                slot=slot,
                 call_id=call.exchange.id,
                 body_sha256=request.body.sha256,
             )
@@ -155,16 +156,16 @@ class Forwarder:
             raise
 
     async def _ask(
-        self, call: Call, upstream: Upstream, request: "Request", payload: Payload
+        self, call: Call, slot: Slot, request: "Request", payload: Payload
     ) -> tuple[Connection, bytes]:
         """The answer's head and first bytes; the service alone is judged by how that ends."""
         operation, body = call.operation, request.body
-        late = partial(upstream.timed_out, operation)
+        late = partial(slot.timed_out, operation)
         outlives = partial(self._outliving.take, call, late)
         try:
             with WhileServiceWorks(operation.timeout_s, body, outlives, call.task) as work:
-                answer = await self._send(call, upstream, request, payload)
-                opening = await _opening(upstream, answer, call.opening_limit(answer))
+                answer = await self._send(call, slot, request, payload)
+                opening = await _opening(slot, answer, call.opening_limit(answer))
         except (TimeoutError, BrokenOffError) as error:
             if call.given_up:
                 raise UpstreamBroke(operation.service) from error
@@ -178,17 +179,16 @@ class Forwarder:
                 raise BodyTooSlow(operation.timeout_s) from error
             if not body.finished:  # the service takes nothing, perhaps because much came at once
                 raise UpstreamTimedOut(operation.service, seconds=operation.timeout_s) from error
-            raise upstream.timed_out(operation) from error
-        if not work.is_late:
-            upstream.answered()
+            raise slot.timed_out(operation) from error
+        slot.answered(is_late=work.is_late)
         return answer, opening
 
 
-async def _opening(upstream: Upstream, answer: Connection, limit: int) -> bytes:
+async def _opening(slot: Slot, answer: Connection, limit: int) -> bytes:
     try:
         return await read_opening(answer, limit)
     except BrokenOffError:
-        upstream.broke_off(answer)
+        slot.broke_off(answer)
         raise
     except BaseException:
         answer.close()

@@ -67,7 +67,7 @@ class Upstream:
         `holder` is the client, or the address of one that is not proven. `whole`: nothing of the
         request has still to come from the caller.
         """
-        return Slot(self.service, self._slots, self._breaker, holder, whole=whole)
+        return Slot(self, self._slots, self._breaker, holder, whole=whole)
 
     async def ask(
         self,
@@ -77,11 +77,13 @@ class Upstream:
         headers: Headers,
         payload: Payload,
         *,
+        slot: "Slot",
         call_id: str = "",
         body_sha256: str | None = None,
     ) -> Connection:
         """Holds the answer's head. `target` is path and query as sent by the caller.
 
+        `slot` is the place of this call, to which its failure counts.
         `body_sha256` is that of a payload that is whole, in hex, where it is known.
 
         Raises UpstreamAway, BrokenOffError, and UpstreamRefusesCalls where the service takes the
@@ -105,25 +107,12 @@ class Upstream:
                 call = call._replace(call_id=b"%b.again" % call.call_id)
                 await self._ask(connection, call, headers, payload)
         except BrokenOffError:
-            self.broke_off(connection, kept=connection is kept)
+            slot.broke_off(connection, kept=connection is kept)
             raise
         except BaseException:
             connection.close()  # and what may still be sending to it
             raise
         return connection
-
-    def answered(self) -> None:
-        """Count what the service has answered in its favour."""
-        self._breaker.succeeded()
-
-    def broke_off(self, connection: Connection, *, kept: bool = False) -> None:
-        """Close a connection that broke; a service counts as failing only where it had it all.
-
-        A service may close a `kept` connection at any time before it says something.
-        """
-        connection.close()
-        if connection.given and not (kept and connection.silent):
-            self._breaker.failed(Failure.SILENT if connection.silent else Failure.BROKEN)
 
     async def _ask(
         self, connection: Connection, call: Call, headers: Headers, payload: Payload
@@ -174,41 +163,38 @@ class Upstream:
             for name, value in raw
         ]
 
-    def timed_out(self, operation: Operation) -> UpstreamTimedOut:
-        """Count a call whose whole body the service had, and that it did not answer in time."""
-        self._breaker.failed(Failure.TIMED_OUT)
-        return UpstreamTimedOut(self.service, seconds=operation.timeout_s)
-
 
 class Slot:
     """A place among the calls to one service, and the probe where its breaker is open.
 
+    The service is judged by how the call ends that holds it.
     To enter it raises UpstreamBusy, SlotsTaken or UpstreamAway.
     """
 
-    __slots__ = ("_breaker", "_holder", "_probes", "_service", "_slots", "_whole")
+    __slots__ = ("_breaker", "_holder", "_probes", "_since", "_slots", "_whole", "upstream")
 
     def __init__(
-        self, service: Service, slots: Shares, breaker: Breaker, holder: str, *, whole: bool
+        self, upstream: Upstream, slots: Shares, breaker: Breaker, holder: str, *, whole: bool
     ) -> None:
-        self._service, self._slots, self._breaker = service, slots, breaker
+        self.upstream, self._slots, self._breaker = upstream, slots, breaker
         self._holder, self._whole, self._probes = holder, whole, False
 
     def __enter__(self) -> Self:
         try:
             self._slots.take(self._holder)
         except StockTaken:
-            raise UpstreamBusy(self._service, retry_after_s=_BUSY_RETRY_S) from None
+            raise UpstreamBusy(self.upstream.service, retry_after_s=_BUSY_RETRY_S) from None
         except ShareTaken:
-            raise SlotsTaken(self._service, retry_after_s=_BUSY_RETRY_S) from None
+            raise SlotsTaken(self.upstream.service, retry_after_s=_BUSY_RETRY_S) from None
+        self._since = self._breaker.answers
         if self._breaker.is_open:
             self._take_probe()
         return self
 
     def _take_probe(self) -> None:
-        if wait_s := self._breaker.wait_s(whole=self._whole):
+        if wait_s := self._breaker.wait_s(whole=self._whole, holder=self._holder):
             self._slots.give_back(self._holder)
-            raise UpstreamAway(self._service, retry_after_s=max(1, round(wait_s)))
+            raise UpstreamAway(self.upstream.service, retry_after_s=max(1, round(wait_s)))
         self._probes = True
 
     def __exit__(
@@ -220,3 +206,27 @@ class Slot:
         self._slots.give_back(self._holder)
         if self._probes:
             self._breaker.leave(whole=self._whole)
+
+    def answered(self, *, is_late: bool = False) -> None:
+        """Count what the service has answered in its favour."""
+        if is_late:
+            self._breaker.answered_late()
+        else:
+            self._breaker.succeeded()
+
+    def broke_off(self, connection: Connection, *, kept: bool = False) -> None:
+        """Close a connection that broke; a service counts as failing only where it had it all.
+
+        A service may close a `kept` connection at any time before it says something.
+        """
+        connection.close()
+        if connection.given and not (kept and connection.silent):
+            self._failed(Failure.SILENT if connection.silent else Failure.BROKEN)
+
+    def timed_out(self, operation: Operation) -> UpstreamTimedOut:
+        """Count a call whose whole body the service had, and that it did not answer in time."""
+        self._failed(Failure.TIMED_OUT)
+        return UpstreamTimedOut(self.upstream.service, seconds=operation.timeout_s)
+
+    def _failed(self, kind: Failure) -> None:
+        self._breaker.failed(kind, holder=self._holder, since=self._since)

@@ -5,6 +5,7 @@ collection of citizen records. Its list of errors is not published, so whatever 
 answer means that the source is away. Nothing that was sent or received is logged.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -101,16 +102,19 @@ class _Answer(_Read):
 
 
 class Remote:
-    def __init__(self, http: httpx.AsyncClient, url: str) -> None:
-        self._http, self._url = http, url
+    """`seconds` bounds a look-up as a whole: the time limits of `http` begin anew at each byte."""
+
+    def __init__(self, http: httpx.AsyncClient, url: str, *, seconds: float) -> None:
+        self._http, self._url, self._seconds = http, url, seconds
 
     async def look_up(self, inquiry: Inquiry) -> Finding:
         try:
-            response = await self._http.post(self._url, json=_request(inquiry))
+            async with asyncio.timeout(self._seconds):
+                response = await self._http.post(self._url, json=_request(inquiry))
             response.raise_for_status()
             answer = _Answer.model_validate_json(response.content)
             return answer.finding(inquiry.claim, datetime.now(UTC))
-        except (httpx.HTTPError, ValidationError, ValueError) as error:
+        except (TimeoutError, httpx.HTTPError, ValidationError, ValueError) as error:
             # The kind only: the text of an error may repeat what was received.
             log.warning("source_unavailable", error=type(error).__name__)
             return Finding(datetime.now(UTC), said=Answer.SOURCE_UNAVAILABLE)
@@ -139,4 +143,4 @@ async def open_remote(settings: Settings) -> AsyncIterator[Remote]:
             http.headers["X-Road-Client"] = settings.source_client
         if settings.source_api_key:
             http.headers["ApiKey"] = settings.source_api_key.get_secret_value()
-        yield Remote(http, settings.source_url)
+        yield Remote(http, settings.source_url, seconds=settings.source_seconds)

@@ -181,8 +181,8 @@ async def test_nothing_goes_on_sending_to_a_service_that_hung_up(behind: Behind)
     behind.talk = talk  # type: ignore[method-assign]
     upstream, operation = Upstream(Service.SYNC, behind.address), OPERATIONS[f"POST {SYNC}"]
     async with open_session() as session:
-        with pytest.raises(BrokenOffError):
-            await upstream.ask(session, operation, SYNC, [], pieces())
+        with pytest.raises(BrokenOffError), upstream.slot("client", whole=False) as slot:
+            await upstream.ask(session, operation, SYNC, [], pieces(), slot=slot)
         await eventually(lambda: not any(map(is_sending, asyncio.all_tasks())))
 
 

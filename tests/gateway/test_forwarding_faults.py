@@ -8,7 +8,7 @@ from aiohttp import ClientError, ClientSession
 
 from gateway.forwarding import Breaker, Outcome
 from gateway.forwarding.breaker import Failure
-from tests.gateway.wire import NAMED, Behind, Door, answer, breaking, door_before, hang
+from tests.gateway.wire import AS_CLIENT, NAMED, Behind, Door, answer, breaking, door_before, hang
 from tests.waiting import PATIENCE_SECONDS, eventually
 
 VERIFY = "/identity/v1/verifications"
@@ -157,8 +157,9 @@ async def test_breaker_leaves_the_service_alone_then_probes(
     clock = Clock()
     async with door_before(behind, breaker=Breaker(2, 3.0, clock)) as door:
         door.timeout_s, behind.reply = 0.2, hang
-        for _ in range(2):
-            assert (await caller.get(f"{door.url}{LIST}")).status == 504
+        for name in ("one", "two"):
+            headers = {AS_CLIENT: name}
+            assert (await caller.get(f"{door.url}{LIST}", headers=headers)).status == 504
         assert (await caller.get(f"{door.url}{LIST}")).status == 503
         assert len(behind.asked) == 2
         clock.now += 3.0
@@ -172,8 +173,9 @@ async def test_breaker_counts_a_service_that_takes_calls_and_hangs_up(
 ) -> None:
     async with door_before(behind, breaker=Breaker(2, 3.0, Clock())) as door:
         behind.reply = breaking(b"")
-        for status in (502, 502, 503):
-            assert (await caller.get(f"{door.url}{LIST}")).status == status
+        for name, status in (("one", 502), ("two", 502), ("three", 503)):
+            headers = {AS_CLIENT: name}
+            assert (await caller.get(f"{door.url}{LIST}", headers=headers)).status == status
 
 
 def test_breaker_lets_one_probe_through_each_pause() -> None:

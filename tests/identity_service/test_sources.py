@@ -1,5 +1,7 @@
 """What a remote source of people says, and does not say, is understood."""
 
+import asyncio
+
 import httpx
 import pytest
 
@@ -33,7 +35,7 @@ def _remote(reply: httpx.Response | Exception) -> tuple[Remote, list[httpx.Reque
         return reply
 
     http = httpx.AsyncClient(transport=httpx.MockTransport(answer))
-    return Remote(http, "http://ndxp/look-up"), sent
+    return Remote(http, "http://ndxp/look-up", seconds=60.0), sent
 
 
 RECORD = {
@@ -130,3 +132,13 @@ async def test_what_a_remote_source_cannot_say_is_source_unavailable(
     remote, _ = _remote(reply)
     found = await remote.look_up(_inquiry())
     assert (found.said, found.recorded) == (said, None)
+
+
+async def test_source_that_says_a_byte_now_and_then_is_away() -> None:
+    async def answer(_: httpx.Request) -> httpx.Response:
+        await asyncio.Event().wait()
+        return httpx.Response(200)
+
+    http = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    found = await Remote(http, "http://ndxp/look-up", seconds=0.01).look_up(_inquiry())
+    assert found.said == "SOURCE_UNAVAILABLE"

@@ -5,11 +5,19 @@ may stand in a code, a header or an event: a person is named there by a keyed ha
 """
 
 import re
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
 from unicodedata import decimal, normalize
 
 from pydantic import AfterValidator
 
-from shared.events.codes import AGENCY_PATTERN, DOSSIER_PATTERN, PROCEDURE_PATTERN
+from shared.events.codes import (
+    AGENCY_PATTERN,
+    DOSSIER_PATTERN,
+    PROCEDURE_PATTERN,
+    holds_number_in_groups,
+)
 from shared.folding import drop_invisible
 
 LENGTHS = frozenset({9, 12})
@@ -17,32 +25,45 @@ MIN_LENGTH = min(LENGTHS)
 FINDING = "holds nine or twelve digits, which may be a person's number"
 ADVICE = f"{FINDING}: use a code of yours"
 
-# Groups of digits with up to three signs between them; a letter parts two numbers.
-_RUN = re.compile(r"[0-9]+(?:[\W_]{1,3}[0-9]+)*")
-_GROUP = re.compile(r"(?P<glued>(?<=[^\W\d_]))?(?P<digits>[0-9]+)(?P<after>(?=[^\W\d_]))?")
+# Letters between two groups, at most; more of them part two numbers.
+_MAX_LETTERS = 3
+_GROUP = re.compile(r"(?P<glued>(?<=[^\W\d_]))?(?P<digits>[0-9]+)(?P<gap>[^0-9]*)")
+# A number that was parted with letters is told from an id of a program by its province (001 to
+# 096), its century (the 20th and 21st) and groups as people write them.
+_WRITTEN = re.compile(r"0(?!00)[0-9]{2}[0-3][0-9]{8}")
+_MIN_GROUP = 3
 # Published codes have digits of their own; the longest form is looked for first.
 _CODE = re.compile(
     rf"(?<![0-9A-Za-z])(?:{DOSSIER_PATTERN}|{PROCEDURE_PATTERN}|{AGENCY_PATTERN})(?![0-9A-Za-z])"
 )
 # Random ids of programs: some hold nine digits in a row by chance.
-_RANDOM_ID = re.compile(
-    r"(?<![0-9A-Za-z])(?=[0-9a-f-]*[a-f])"
-    r"(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?![0-9A-Za-z])",
+_UUID = re.compile(
+    r"(?<![0-9A-Za-z])[0-9a-f]{8}(-?)[0-9a-f]{4}\1[1-8][0-9a-f]{3}\1[89ab][0-9a-f]{3}\1"
+    r"[0-9a-f]{12}(?![0-9A-Za-z])",
     re.IGNORECASE,
 )
+_HEX_ID = re.compile(r"(?<![0-9A-Za-z])(?=[0-9]*[a-f])[0-9a-f]{32}(?![0-9A-Za-z])", re.IGNORECASE)
+_DIGITS_ALONE = re.compile(r"(?<![0-9])[0-9]{12}(?![0-9])")
+_INSTANT = re.compile(
+    r"(?<![0-9])(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9][T ][0-2][0-9]:[0-5][0-9]"
+    r"(?::[0-5][0-9](?:\.[0-9]{1,9})?)?(?:Z|[+-][0-9]{2}:[0-9]{2})?(?![0-9])"
+)
+_ASCII_DIGITS = b"0123456789"
 
 
 def holds_personal_number(text: str) -> bool:
     """Return whether a number of nine or twelve digits stands in the text.
 
-    Digits of every script count, in groups with up to three signs between them. Codes of dossiers,
-    procedures and agencies do not count, nor do the random ids of programs (UUIDs, 32 hex digits).
+    Digits of every script count, in groups with any signs between them. Up to three letters may
+    stand there too, where the groups have three digits or more and the whole can be a person's.
+    Codes of dossiers, procedures and agencies do not count, nor do instants and UUIDs.
     """
     # Nearly every text has too few digits, which is found out soonest.
-    if sum(map(str.isdecimal, text)) < MIN_LENGTH:
+    if len(text) < MIN_LENGTH or _count_digits(text) < MIN_LENGTH:
         return False
-    plain = _CODE.sub("x", _RANDOM_ID.sub("x", _with_ascii_digits(text)))
-    return any(map(_is_number, _RUN.finditer(plain)))
+    plain = _UUID.sub("x", _with_ascii_digits(text))
+    plain = _CODE.sub(_drop_code, _INSTANT.sub("x", _HEX_ID.sub(_drop_hex_id, plain)))
+    return any(map(_is_number, _runs(plain)))
 
 
 def refuse_personal_number(text: str) -> str:
@@ -56,6 +77,12 @@ def refuse_personal_number(text: str) -> str:
 NoPersonalNumber = AfterValidator(refuse_personal_number)
 
 
+def _count_digits(text: str) -> int:
+    if text.isascii():
+        return len(text) - len(text.encode().translate(None, _ASCII_DIGITS))
+    return sum(map(str.isdecimal, text))
+
+
 def _with_ascii_digits(text: str) -> str:
     if text.isascii():
         return text
@@ -63,20 +90,67 @@ def _with_ascii_digits(text: str) -> str:
     return "".join(str(decimal(char, char)) for char in visible)
 
 
-def _is_number(run: re.Match[str]) -> bool:
-    """Return whether neighbouring groups of the run have the digits of a number together.
+def _drop_code(code: re.Match[str]) -> str:
+    """Keep a code whose groups have the digits of a number: no agency has such a code."""
+    return code[0] if holds_number_in_groups(code[0]) else "x"
 
-    A group that touches a letter (`H26`) stands alone: it belongs to a word.
-    """
-    lengths: list[int] = []
-    for group in _GROUP.finditer(run.string, run.start(), run.end()):
-        length = len(group["digits"])
-        if group["glued"] is not None or group["after"] is not None:
-            if length in LENGTHS:
-                return True
-            lengths.clear()
-            continue
-        lengths.append(length)
-        if any(sum(lengths[start:]) in LENGTHS for start in range(len(lengths))):
+
+def _drop_hex_id(hex_id: re.Match[str]) -> str:
+    """Keep an id in which a number was written down: chance makes one of some thousands so."""
+    return hex_id[0] if any(map(_is_written, _DIGITS_ALONE.findall(hex_id[0]))) else "x"
+
+
+def _is_written(digits: str) -> bool:
+    return _WRITTEN.fullmatch(digits) is not None and digits < "097"
+
+
+class _Group(NamedTuple):
+    """Digits of a run; `glued` and `led` say that a letter touches them, after and before."""
+
+    digits: str
+    led: bool
+    glued: bool
+
+
+def _runs(text: str) -> Iterator[list[_Group]]:
+    """Yield neighbouring groups of digits between which stand at most three letters."""
+    run: list[_Group] = []
+    for found in _GROUP.finditer(text):
+        gap = found["gap"]
+        letters = 0 if not gap else sum(map(str.isalpha, gap))
+        run.append(_Group(found["digits"], found["glued"] is not None, gap[:1].isalpha()))
+        if letters > _MAX_LETTERS:
+            yield run
+            run = []
+    yield run
+
+
+def _is_number(run: Sequence[_Group]) -> bool:
+    """Return whether neighbouring groups of the run have the digits of a number together."""
+    return any(map(partial(_begins_number, run), range(len(run))))
+
+
+def _begins_number(run: Sequence[_Group], start: int) -> bool:
+    digits, smallest, has_letters = "", max(LENGTHS), run[start].led
+    for end in range(start, len(run)):
+        group = run[end]
+        if end > start:
+            has_letters = has_letters or group.led
+        digits, smallest = digits + group.digits, min(smallest, len(group.digits))
+        if len(digits) > max(LENGTHS):
+            return False
+        if len(digits) in LENGTHS and (
+            end == start
+            or not (has_letters or group.glued)
+            or _is_written_in_groups(digits, smallest, end - start + 1)
+        ):
             return True
+        has_letters = has_letters or group.glued
     return False
+
+
+def _is_written_in_groups(digits: str, smallest: int, groups: int) -> bool:
+    """Judge groups that letters touch: an id of a program has such too."""
+    if smallest < _MIN_GROUP:
+        return False
+    return _is_written(digits) if len(digits) == max(LENGTHS) else groups == len(digits) // 3

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchem
 from shared.times import LEAP_OF_2000, day_pattern
 
 LONGEST_AGENCY_CODE = 35  # characters, QĐ 20/2020/QĐ-TTg
+_MAX_LEVELS = 3  # below the first, of the agencies that there are
 LARGEST_SERIAL = 9_999_999
 _CENTURY = 2000
 
@@ -24,6 +25,8 @@ _QCVN_AGENCY = re.compile(r"[0-9]{3}\.[0-9]{2}\.[0-9]{2}\.[A-Z][0-9]{2}")
 # Eight levels below the first: what LONGEST_AGENCY_CODE leaves room for.
 _QD20_AGENCY = re.compile(r"[A-Z][0-9]{2}(?:\.[0-9]{1,3}){0,8}")
 # The published catalogue of 2026 holds 5. and 6. beside 1., 2. and 3.
+# A dot, and twelve digits in groups: nobody has an agency so deep, and a person has such a number.
+_NUMBER_IN_GROUPS = re.compile(r"\.(?:[0-9]\.?){11}[0-9](?![0-9])")
 _NATIONAL_PROCEDURE = re.compile(r"[1-9]\.[0-9]{6}")
 _DATE_BLOCK = re.compile("(?:20)?" + day_pattern("[0-9]{2}", LEAP_OF_2000, dash=""))
 _SERIAL = re.compile(r"[0-9]{4,7}")
@@ -79,7 +82,18 @@ def parse_agency_code(code: str) -> str:
             "Not an agency code: write it as 000.00.04.G18 (QCVN 102) or as a capital letter, two "
             "digits and dotted groups of one to three digits, H56.14 (QĐ 20), without spaces"
         )
+    if holds_number_in_groups(code):
+        raise CodeError(
+            "Neighbouring groups of an agency code have twelve digits together, which may be a "
+            "person's number: give the agency's code"
+        )
     return code
+
+
+def holds_number_in_groups(code: str) -> bool:
+    """Return whether the dotted groups of a code have the digits of a personal number together."""
+    # Three groups of an agency have nine digits.
+    return code.count(".") > _MAX_LEVELS and _NUMBER_IN_GROUPS.search(code) is not None
 
 
 def parse_procedure_code(code: str) -> str:

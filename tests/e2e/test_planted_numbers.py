@@ -30,7 +30,10 @@ GROUPS = (PLANTED[:3], PLANTED[3:6], PLANTED[6:9], PLANTED[9:])
 SPELLINGS = (
     PLANTED, *(sign.join(GROUPS) for sign in ("-", ".", "/", "_", ":", " ", ", ", " - ")),
     " ".join(PLANTED), f"x{PLANTED}", f"cccd-{PLANTED}", f"{PLANTED}z", f"so-{PLANTED}-1",
-    f"12-{PLANTED}", "\u200b".join(GROUPS), "\u2011".join(GROUPS), "\u00a0".join(GROUPS),
+    f"12-{PLANTED}", "....".join(GROUPS), "a".join(GROUPS), "abc".join(GROUPS), " x ".join(GROUPS),
+    f"x{'-'.join(GROUPS)}z", f"H26.{'.'.join(GROUPS)}", f"1.001193.H26.{'.'.join(GROUPS)}",
+    f"H26.{'.'.join(GROUPS)}-261102-0001", f"{PLANTED}abcdefabcdefabcdefab",
+    "\u200b".join(GROUPS), "\u2011".join(GROUPS), "\u00a0".join(GROUPS),
     PLANTED.translate({ord(str(n)): 0xFF10 + n for n in range(10)}),
     PLANTED.translate({ord(str(n)): 0x0660 + n for n in range(10)}),
 )  # fmt: skip

@@ -16,6 +16,7 @@ from shared.events.codes import (
     DossierStatus,
     ProcedureCode,
     format_dossier_code,
+    holds_number_in_groups,
     national_code,
     parse_agency_code,
     parse_dossier_code,
@@ -23,7 +24,9 @@ from shared.events.codes import (
 )
 
 qcvn_agencies = st.from_regex(r"[0-9]{3}\.[0-9]{2}\.[0-9]{2}\.[A-Z][0-9]{2}", fullmatch=True)
-qd20_agencies = st.from_regex(r"[A-Z][0-9]{2}(\.[0-9]{1,3}){0,8}", fullmatch=True)
+qd20_agencies = st.from_regex(r"[A-Z][0-9]{2}(\.[0-9]{1,3}){0,8}", fullmatch=True).filter(
+    lambda code: not holds_number_in_groups(code)
+)
 days = st.dates(date(2000, 1, 1), date(2099, 12, 31))
 serials = st.integers(1, LARGEST_SERIAL)
 
@@ -57,6 +60,8 @@ def test_three_forms_of_a_dossier_code_are_read(
         ("H56.14-٢٤٠٨٢٣-0001", "YYMMDD or YYYYMMDD"),
         # 3 + 8 * 4 + 2 = 37 characters
         ("H56" + ".123" * 8 + ".1-240823-0001", "35 characters"),
+        ("H26.001.090.000.001-240823-0001", "twelve digits"),
+        ("H26.1.001.09.000.00.01.2-240823-0001", "twelve digits"),
     ],
 )
 def test_broken_dossier_code_is_refused_with_what_is_wrong(code: str, says: str) -> None:

@@ -28,3 +28,8 @@ def test_threat_has_a_control_and_a_test_that_is_there(threat: list[str]) -> Non
 
 def test_the_list_is_not_empty() -> None:
     assert len(THREATS) > 30
+
+
+def test_no_threat_is_listed_twice() -> None:
+    begins = [re.split("[,;]", threat[0].strip())[0] for threat in THREATS]
+    assert sorted(begins) == sorted(set(begins))

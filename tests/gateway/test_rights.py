@@ -230,8 +230,9 @@ async def test_thousand_grants_are_one_statement(gate: Gate) -> None:
 
 @pytest.mark.broker
 async def test_changed_grant_is_in_force_without_waiting_for_a_round(
-    postgres: Databases, services: Services, kafka: Broker
+    postgres: Databases, services: Services, kafka: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("gateway.feed.HEARTBEAT_SECONDS", 3_600)
     async with (
         open_gate(postgres.database_url("gateway"), services) as gate,
         working(gate.settings, HANDLERS, kafka),

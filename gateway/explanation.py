@@ -18,6 +18,7 @@ from gateway.purposes import (
     is_accepted,
     is_recordable,
 )
+from gateway.upstreams import QuotaClass
 from shared.events.codes import OFFICER_PATTERN, CodeError, parse_dossier_code
 from shared.personal_numbers import ADVICE, FINDING, holds_personal_number
 
@@ -51,7 +52,7 @@ def note_explanation(
         if headers.get(name) == "":
             raise RequestMalformed(f"{name} is empty: give it a value, or leave it out.")
     if kind := exchange.purpose_kind:
-        _require_accepted(kind, names_dossier=exchange.dossier is not None)
+        _require_accepted(kind, continues_dossier=_continues_dossier(exchange))
 
 
 def _parse_officer(officer: str) -> str:
@@ -100,8 +101,19 @@ def _note_dossier(exchange: Exchange, dossier: str | None, parameters: Mapping[s
         exchange.dossier = dossier
 
 
-def _require_accepted(kind: PurposeKind, *, names_dossier: bool) -> None:
+def _continues_dossier(exchange: Exchange) -> bool:
+    """Return whether the call is a step of a dossier that was filed before.
+
+    A verification has no dossier in its path, and X-Dossier is all that says so. On other
+    operations, such as a filing, the header would open an ended procedure to everything.
+    """
+    operation = exchange.operation
+    verifies = operation.quota_class is QuotaClass.VERIFICATION
+    return exchange.dossier is not None and (DOSSIER_PATH in operation.template or verifies)
+
+
+def _require_accepted(kind: PurposeKind, *, continues_dossier: bool) -> None:
     if kind is PurposeKind.UNCHECKED:
         PURPOSES_UNCHECKED.inc()
-    if not is_accepted(kind, names_dossier=names_dossier):
+    if not is_accepted(kind, continues_dossier=continues_dossier):
         raise PurposeUnknown

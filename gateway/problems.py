@@ -62,7 +62,7 @@ class PurposeUnknown(Problem):
         "Send as X-Purpose the code of an active procedure, national or localised "
         "(GET /dossier/v1/procedures), or of a legal basis in force "
         "(GET /.well-known/legal-bases.json). The code of a procedure that has ended is good only "
-        "for a call that names a dossier."
+        "where the path names a dossier, and for a verification with X-Dossier."
     )
 
 

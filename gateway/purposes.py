@@ -1,8 +1,8 @@
 """The rule for X-Purpose: the code of a procedure in the catalogue, or of a registered legal basis.
 
 The most specific entry of the catalogue decides: a localised code without an entry of its own
-counts by its national one. The code of a procedure that has ended stays good for a call that names
-a dossier, because dossiers filed before are still handled.
+counts by its national one. The code of a procedure that has ended stays good for a step of a
+dossier, because dossiers filed before are still handled.
 """
 
 import math
@@ -89,8 +89,8 @@ class PurposeRegistry:
         return self._procedures.get(national, unlisted)
 
 
-def is_accepted(kind: PurposeKind, *, names_dossier: bool) -> bool:
-    return kind in _ACCEPTED or (kind is PurposeKind.ENDED_PROCEDURE and names_dossier)
+def is_accepted(kind: PurposeKind, *, continues_dossier: bool) -> bool:
+    return kind in _ACCEPTED or (kind is PurposeKind.ENDED_PROCEDURE and continues_dossier)
 
 
 def is_recordable(purpose: str, kind: PurposeKind) -> bool:

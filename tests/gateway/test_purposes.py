@@ -167,6 +167,20 @@ async def test_ended_procedure_is_a_purpose_for_a_dossier_alone(strict: Gate, pu
     assert read.is_success
 
 
+@pytest.mark.parametrize("purpose", ENDED_ONES)
+@pytest.mark.parametrize(
+    "operation", ["POST /dossier/v1/dossiers", LIST, "GET /sync/v1/indicators"]
+)
+async def test_header_opens_an_ended_procedure_to_no_call_beside_a_verification(
+    strict: Gate, operation: str, purpose: str
+) -> None:
+    client, asked = await strict.newcomer(make_grant(operations=["*"])), len(strict.services.asked)
+    answer, record = await look(strict, client, purpose, dossier=DOSSIER, operation=operation)
+    assert_refused(answer, purpose)
+    assert len(strict.services.asked) == asked
+    assert (record["purpose"], record["outcome"]) == (purpose, "refused")
+
+
 async def test_legal_basis_that_no_longer_holds_is_no_purpose(strict: Gate) -> None:
     client = await strict.newcomer(make_grant())
     answer, record = await look(strict, client, "13/2023/ND-CP", dossier=DOSSIER)
@@ -198,7 +212,7 @@ def test_text_that_is_no_registered_code_is_never_a_purpose(text: str) -> None:
     kind = known.classify(text, now=NOW)
     if text not in BASES and text[:8] not in CATALOGUE:
         assert kind is PurposeKind.UNKNOWN
-        assert not is_accepted(kind, names_dossier=True)
+        assert not is_accepted(kind, continues_dossier=True)
         assert not is_recordable(text, kind) or re.fullmatch(PROCEDURE_PATTERN, text)
 
 

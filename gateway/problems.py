@@ -177,15 +177,23 @@ class SlotsTaken(_Upstream):
 
 
 class MemoryTaken(Problem):
-    """The bodies under way fill the memory that they may, for all callers or for this one."""
+    """The bodies of all callers together fill the memory that they may have."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     title = "Too many bodies are under way"
     type = "/problems/memory-taken"
     headers = RETRY_AFTER
+    advice = "Nothing was done. Try again after the seconds in Retry-After."
 
-    def __init__(self) -> None:
-        super().__init__("Nothing was done. Send fewer bodies at once, and each without a pause.")
+
+class MemoryShareTaken(Problem):
+    """The bodies of one client fill its share of the memory; others are still served."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    title = "Too many bodies of one client are under way"
+    type = "/problems/memory-share-taken"
+    headers = RETRY_AFTER
+    advice = "Nothing was done. Send fewer bodies at once, and each without a pause."
 
 
 class UpstreamRefusesCalls(_Upstream):

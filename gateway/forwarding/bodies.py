@@ -11,7 +11,7 @@ from starlette.types import Message, Receive, Scope
 from gateway.forwarding.connection import Connection, Payload
 from gateway.forwarding.headers import find_header
 from gateway.forwarding.patience import Task, Wait
-from gateway.problems import BodyTooLarge, MemoryTaken, RequestMalformed
+from gateway.problems import BodyTooLarge, MemoryShareTaken, MemoryTaken, RequestMalformed
 from gateway.upstreams import KIB, MIB, Operation
 from shared.problems import Problem
 from shared.shares import Shares, ShareTaken, StockTaken
@@ -91,15 +91,17 @@ class RequestBody:
 
     @contextmanager
     def held_by(self, holder: str) -> Iterator[None]:
-        """Count the memory of this body to `holder`; raises MemoryTaken."""
+        """Count the memory of this body to `holder`; raise MemoryTaken or MemoryShareTaken."""
         if self.none:
             yield
             return
         amount = self.announced if 0 < self.announced <= _ONE_PIECE else _STREAMED
         try:
             _memory.take(holder, amount)
-        except (StockTaken, ShareTaken):
+        except StockTaken:
             raise MemoryTaken from None
+        except ShareTaken:
+            raise MemoryShareTaken from None
         try:
             yield
         finally:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from aiohttp import ClientSession
 
-from gateway.forwarding import bodies
+from gateway.forwarding import Outcome, bodies
 from gateway.upstreams import KIB
 from shared.shares import Shares
 from tests.gateway.wire import AS_CLIENT, Behind, Door, answer, door_before, hang
@@ -75,7 +75,8 @@ async def test_bodies_under_way_of_one_client_leave_memory_to_others(
             writer.write(f"{head}Content-Length: {60 * KIB}\r\n\r\n{{".encode())
             writers.append(writer)
         (record,) = await eventually(lambda: door.records.recorded)
-        assert record.status == 503
+        # Its own doing: no fault of the gateway, that the budget for errors would pay.
+        assert (record.status, record.outcome) == (429, Outcome.REFUSED)
         async with caller.post(
             f"{door.url}{VERIFY}", data=b"{}", headers={AS_CLIENT: "other"}
         ) as response:
@@ -84,3 +85,24 @@ async def test_bodies_under_way_of_one_client_leave_memory_to_others(
         for writer in writers:
             writer.transport.abort()
         await eventually(lambda: little_memory.taken == 0)
+
+
+# The holder of the memory, how much it holds, and the answer to the client `greedy`.
+MEMORY_TAKEN = {
+    "by the client": ("greedy", 200 * KIB, (429, "/problems/memory-share-taken")),
+    "by others": ("other", 400 * KIB, (503, "/problems/memory-taken")),
+}
+
+
+@pytest.mark.parametrize("taken", MEMORY_TAKEN)
+async def test_refusal_for_memory_says_whose_bodies_hold_it(
+    door: Door, caller: ClientSession, little_memory: Shares, taken: str
+) -> None:
+    holder, amount, told = MEMORY_TAKEN[taken]
+    little_memory.take(holder, amount)
+    body, headers = b"x" * 60 * KIB, {AS_CLIENT: "greedy"}
+    async with caller.post(f"{door.url}{VERIFY}", data=body, headers=headers) as response:
+        problem = await response.json(content_type=None)
+        assert (response.status, problem["type"]) == told
+        assert int(response.headers["Retry-After"]) > 0
+    little_memory.give_back(holder, amount)

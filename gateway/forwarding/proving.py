@@ -6,8 +6,9 @@ from http import HTTPStatus
 
 import structlog
 
-from gateway.forwarding.connection import Connection, Payload
+from gateway.forwarding.connection import BrokenOffError, Connection, Payload
 from gateway.forwarding.headers import Headers, find_header
+from gateway.forwarding.patience import Wait
 from gateway.problems import UpstreamRefusesCalls
 from gateway.upstreams import Service
 from shared.call_mac import (
@@ -26,8 +27,14 @@ log = structlog.get_logger()
 # Once for the epoch that is known here, once more for the one that the service names.
 _ATTEMPTS = 2
 _RETRY_AFTER_S = 1
+# A service refuses an unproved request at once.
+_EPOCH_WITHIN_S = 2.0
 
 MakeHead = Callable[[Call, Headers, Payload], bytes]
+
+
+class UnsentError(BrokenOffError):
+    """The connection broke or stayed silent before any byte of the call was sent."""
 
 
 class CallProver:
@@ -52,11 +59,11 @@ class CallProver:
         """Ask as `Connection.ask` does; `call` has an id that no other one had.
 
         A service that names another epoch has done nothing yet, so it is asked once more. A body
-        that streams cannot be sent twice: the service is asked for its epoch before.
+        that streams cannot be sent twice: the epoch is fetched before, which raises UnsentError.
         """
         streams = call.body == STREAMED
         if streams:
-            await self._fetch_epoch(connection)
+            await self._fetch_epoch(connection, make_head, call)
         for _ in range(1 if streams else _ATTEMPTS):
             epoch = connection.epoch or self._epoch
             value, code = sign_call(self._key, call, headers, epoch)
@@ -72,11 +79,16 @@ class CallProver:
         log.error("call_not_proved", service=self._service)
         raise UpstreamRefusesCalls(self._service, retry_after_s=_RETRY_AFTER_S)
 
-    async def _fetch_epoch(self, connection: Connection) -> None:
-        """Ask without a proof, which the service refuses."""
-        await connection.ask(b"GET / HTTP/1.1\r\nhost: service\r\n\r\n", None)
-        named = _challenge(connection)
-        await _skip(connection)
+    async def _fetch_epoch(self, connection: Connection, make_head: MakeHead, call: Call) -> None:
+        """Request the root of the service without a proof, which the service refuses."""
+        root = call._replace(method="GET", target=b"/", body=NO_BODY)
+        try:
+            with Wait(_EPOCH_WITHIN_S):
+                await connection.ask(make_head(root, (), None), None)
+                named = _challenge(connection)
+                await _skip(connection)
+        except (BrokenOffError, TimeoutError) as error:
+            raise UnsentError from error
         if named:
             connection.epoch = self._epoch = named
 

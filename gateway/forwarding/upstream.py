@@ -11,7 +11,7 @@ from gateway.forwarding.breaker import Breaker, Failure
 from gateway.forwarding.connection import BrokenOffError, Connection, Payload
 from gateway.forwarding.headers import Headers, find_header
 from gateway.forwarding.patience import Wait
-from gateway.forwarding.proving import CallProver, describe
+from gateway.forwarding.proving import CallProver, UnsentError, describe
 from gateway.forwarding.session import Address, Session
 from gateway.problems import (
     SlotsTaken,
@@ -88,7 +88,8 @@ class Upstream:
 
         Raises UpstreamAway, BrokenOffError, and UpstreamRefusesCalls where the service takes the
         call for unproved. Where the operation is idempotent and has no body, it is tried once more
-        when no connection comes about, or when one that was kept open turns out to be closed.
+        when no connection comes about, or when one that was kept open turns out to be closed; so is
+        a call of which nothing was sent.
         """
         call = Call(
             operation.method, target.encode(), call_id.encode(), describe(payload, body_sha256)
@@ -99,15 +100,18 @@ class Upstream:
         try:
             try:
                 await self._ask(connection, call, headers, payload)
-            except BrokenOffError:
-                if not (connection is kept and connection.silent and repeatable):
+            except BrokenOffError as error:
+                again = repeatable or isinstance(error, UnsentError)
+                if not (connection is kept and connection.silent and again):
                     raise
                 connection = await self._connect(session, attempts=1)
                 # With an id of its own: the service may have taken the first.
                 call = call._replace(call_id=b"%b.again" % call.call_id)
                 await self._ask(connection, call, headers, payload)
-        except BrokenOffError:
+        except BrokenOffError as error:
             slot.broke_off(connection, kept=connection is kept)
+            if isinstance(error, UnsentError):
+                raise UpstreamAway(self.service, retry_after_s=_BUSY_RETRY_S) from error
             raise
         except BaseException:
             connection.close()  # and what may still be sending to it

@@ -17,7 +17,17 @@ from gateway.upstreams import KIB, MIB
 from shared.call_guard import CallGuard
 from shared.call_mac import HEADER, CallVerifier
 from tests.gateway.test_forwarding_connections import silent_when_asked_again
-from tests.gateway.wire import Behind, Door, door_before
+from tests.gateway.wire import (
+    NAMED,
+    Answering,
+    Behind,
+    Door,
+    answer,
+    breaking,
+    door_before,
+    hang,
+    read_request,
+)
 from tests.serving import serving
 
 KEY, OTHER_KEY = b"k" * 64, b"o" * 64
@@ -197,3 +207,65 @@ async def test_service_that_names_ever_new_epochs_is_not_asked_without_end(
     async with before(service) as door:
         assert await read(door, caller) == 503
     assert service.refused == 2
+
+
+STREAMED = b"x" * (MIB // 2)
+FILE = "/dossier/v1/dossiers"
+
+
+async def test_epoch_is_fetched_below_the_root_of_the_service(
+    behind: Behind, caller: ClientSession
+) -> None:
+    """Another service may be at the same host, behind another prefix."""
+    authority = behind.address.removeprefix("http://")
+    behind.address += "/behind/dossier"
+    async with door_before(behind, call_key=KEY) as door:
+        assert await post(door, caller, STREAMED) == 200
+    fetched, pushed = behind.asked
+    assert fetched.line == "GET /behind/dossier/ HTTP/1.1"
+    assert pushed.line == f"POST /behind/dossier{SYNC} HTTP/1.1"
+    assert fetched.headers["host"] == pushed.headers["host"] == authority
+    assert HEADER.decode() not in fetched.headers
+
+
+async def test_streamed_call_outlives_a_connection_that_just_closed(
+    behind: Behind, caller: ClientSession
+) -> None:
+    """Its epoch alone was asked for on that connection."""
+
+    async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        stale = behind.connections == 1
+        while True:
+            writer.write(answer(b"{}", NAMED))
+            behind.asked.append(await read_request(reader))
+            if stale:
+                return
+
+    behind.reply = reply
+    async with door_before(behind, call_key=KEY) as door:
+        assert [await post(door, caller, body) for body in (b"{}", STREAMED)] == [200, 200]
+        assert [each.outcome for each in door.records.noted] == [Outcome.ALLOWED] * 2
+    lines = [asked.line.split()[0] for asked in behind.asked]
+    assert (lines, behind.connections) == (["POST", "GET", "GET", "POST"], 2)
+
+
+@pytest.mark.parametrize("reply", [breaking(b""), breaking(b"HTTP/1.1 40"), hang])
+@pytest.mark.parametrize("path", [SYNC, FILE])
+async def test_streamed_call_that_was_never_sent_did_nothing(
+    behind: Behind,
+    caller: ClientSession,
+    monkeypatch: pytest.MonkeyPatch,
+    reply: Answering,
+    path: str,
+) -> None:
+    monkeypatch.setattr("gateway.forwarding.proving._EPOCH_WITHIN_S", 0.3, raising=False)
+    behind.reply = reply
+    async with (
+        door_before(behind, call_key=KEY) as door,
+        caller.post(f"{door.url}{path}", data=STREAMED) as response,
+    ):
+        assert (response.status, response.headers["Retry-After"]) == (503, "1")
+        assert (await response.json(content_type=None))["type"] == "/problems/upstream-away"
+        record = [*door.records.recorded, *door.records.noted][-1]
+        assert (record.status, record.outcome) == (503, Outcome.FAILED)
+    assert not any(asked.line.startswith("POST") for asked in behind.asked)

@@ -72,7 +72,7 @@ class OwnOperations:
         return scope["path"] == METRICS and not self._neighbours.is_near(scope)
 
     async def _serve(self, call: Call, scope: Scope, receive: Receive) -> None:
-        """The whole answer is held; it is on record before anybody sees it."""
+        """Announce a change, then hold its whole answer until that is on record too."""
         added = await self._admit(call.exchange, scope, call.parameters)
         body = RequestBody(call.operation, scope, receive, call.task.get_loop())
         headers = inward(scope, call.trace, added)
@@ -84,13 +84,13 @@ class OwnOperations:
                 payload = await body.whole()
         except TimeoutError:
             raise BodyTooSlow(call.operation.timeout_s) from None
-        call.exchange.request_sha256 = body.recorded_sha256
         if call.operation.recorded:
             body.listen()
             call.has_caller_left = body.has_caller_left
         held = HeldAnswer(payload)
         # The routes have their own edge, which counts what comes so far.
         call.measured = True
+        call.announce(body.recorded_sha256)
         inner = {**scope, "headers": headers, PROVED_CALL: _proved(call.exchange)}
         try:
             await self._routes(inner, held.give, held.take)

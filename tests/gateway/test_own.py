@@ -1,0 +1,71 @@
+"""The gateway's own operations are recorded as those of a service are."""
+
+import asyncio
+import json
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from gateway.upstreams import OPERATIONS, Service
+from tests.gateway.gate import Gate, make_grant
+from tests.waiting import eventually
+
+CHANGES = [
+    each.name
+    for each in OPERATIONS.values()
+    if each.service is Service.GATEWAY and each.takes_effect
+]
+
+
+def test_own_changes_are_found() -> None:
+    assert CHANGES
+
+
+@pytest.mark.parametrize("change", CHANGES)
+async def test_own_change_is_on_record_before_it_is_made(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    own: Any = gate.gateway.own.state.forwarder._own
+    routes, go = own._routes, asyncio.Event()
+
+    async def wait(scope: Scope, receive: Receive, send: Send) -> None:
+        await go.wait()
+        await routes(scope, receive, send)
+
+    monkeypatch.setattr(own, "_routes", wait)
+    client = await gate.newcomer(make_grant(operations=["*"], agencies=None), agency="G22")
+    asked = change.format(letter_id=uuid4())
+    call = asyncio.create_task(gate.ask(asked, client=client, agency="G22"))
+    [row] = await eventually(lambda: gate.records(client=client, pending=True))
+    announced = json.loads(row["record"])
+    assert (announced["status"], announced["outcome"]) == (None, "unknown")
+    assert announced["target"] == asked.split()[1].removesuffix("/replay")
+    go.set()
+    assert (await call).json()["type"] == "/problems/dead-letter-not-found"
+    _, row = await gate.records(client=client)
+    last = json.loads(row["record"])
+    assert (last["completes"], last["status"]) == (announced["id"], 404)
+    assert last["outcome"] == "allowed"
+
+
+async def test_own_change_that_ends_with_its_process_stays_unknown(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own: Any = gate.gateway.own.state.forwarder._own
+    begun = asyncio.Event()
+
+    async def hang(scope: Scope, receive: Receive, send: Send) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(own, "_routes", hang)
+    client = await gate.newcomer(make_grant(operations=["*"], agencies=None), agency="G22")
+    asked = CHANGES[0].format(letter_id=uuid4())
+    call = asyncio.create_task(gate.ask(asked, client=client, agency="G22"))
+    await begun.wait()
+    call.cancel()
+    await asyncio.wait([call])
+    outcomes = [row["outcome"] for row in await gate.records(client=client)]
+    assert outcomes == ["unknown", "unknown"]

@@ -12,8 +12,8 @@ from gateway.forwarding.headers import REQUEST_ID, Trace, inward, misdirected, t
 from gateway.forwarding.turning_away import turn_away
 from gateway.limits import Quotas
 from gateway.neighbours import Neighbours
-from gateway.problems import BodyTooSlow, QuotaSpent
-from gateway.upstreams import Match, QuotaClass, find
+from gateway.problems import BodyTooSlow, MethodRefused, QuotaSpent
+from gateway.upstreams import Match, MethodNotAllowed, QuotaClass, find
 from shared.call_guard import PROVED_CALL
 from shared.call_mac import NO_BODY, ProvedCall
 from shared.problems import Problem
@@ -51,6 +51,8 @@ class OwnOperations:
                 await call.carry(self._serve(call, scope, receive), scope, receive)
             case _ if problem := self._over_quota(scope) or misdirected(scope):
                 await turn_away(problem, scope, receive, send)
+            case MethodNotAllowed(allowed):
+                await turn_away(MethodRefused(allowed), scope, receive, send)
             case _ if self._hides(scope):
                 await turn_away(NotPublic(), scope, receive, send)
             case _:

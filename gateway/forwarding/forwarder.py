@@ -19,15 +19,13 @@ from gateway.forwarding.bodies import (
 from gateway.forwarding.call import Call
 from gateway.forwarding.connection import BrokenOffError, Connection, Payload
 from gateway.forwarding.exchange import Admit, Ledger
-from gateway.forwarding.headers import Headers, inward, misdirected, trace_of
+from gateway.forwarding.headers import Headers, inward, trace_of
 from gateway.forwarding.outliving import Outliving
 from gateway.forwarding.patience import Wait, present_task
 from gateway.forwarding.session import Session
-from gateway.forwarding.turning_away import turn_away
 from gateway.forwarding.upstream import Slot, Upstream
 from gateway.problems import (
     BodyTooSlow,
-    MethodRefused,
     RequestMalformed,
     UpstreamAway,
     UpstreamBroke,
@@ -70,10 +68,7 @@ class Forwarder:
                 await self._own(scope, receive, send)
             case Match() as match:
                 await self.forward(match, scope, receive, send)
-            case MethodNotAllowed(allowed):
-                problem = misdirected(scope) or MethodRefused(allowed)
-                await turn_away(problem, scope, receive, send)
-            case NotFound():
+            case MethodNotAllowed() | NotFound():
                 await self._own(scope, receive, send)
 
     async def forward(self, match: Match, scope: Scope, receive: Receive, send: Send) -> None:

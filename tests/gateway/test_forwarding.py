@@ -159,12 +159,6 @@ async def test_path_outside_the_table_is_the_gateways_own(
     assert behind.asked == []
 
 
-async def test_wrong_method_names_the_right_ones(door: Door, caller: ClientSession) -> None:
-    async with caller.put(f"{door.url}{LIST}") as response:
-        assert (response.status, response.headers["Allow"]) == (405, "GET, POST")
-        assert response.content_type == "application/problem+json"
-
-
 async def test_long_body_is_streamed_on(door: Door, behind: Behind, caller: ClientSession) -> None:
     body = b"0123456789abcdef" * 64 * KIB
     async with caller.post(f"{door.url}{SYNC}", data=body) as response:

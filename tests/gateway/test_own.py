@@ -1,4 +1,4 @@
-"""The gateway's own operations are recorded as those of a service are."""
+"""The gateway's own operations, and the answers to requests that are no operation."""
 
 import asyncio
 import json
@@ -8,8 +8,9 @@ from uuid import uuid4
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from gateway.upstreams import OPERATIONS, Service
-from tests.gateway.gate import Gate, make_grant
+from gateway.limits import DEFAULT_QUOTAS, Quota
+from gateway.upstreams import OPERATIONS, QuotaClass, Service
+from tests.gateway.gate import LIST, Gate, make_grant
 from tests.waiting import eventually
 
 CHANGES = [
@@ -69,3 +70,27 @@ async def test_own_change_that_ends_with_its_process_stays_unknown(
     await asyncio.wait([call])
     outcomes = [row["outcome"] for row in await gate.records(client=client)]
     assert outcomes == ["unknown", "unknown"]
+
+
+PATH = LIST.split()[1]
+
+
+async def test_wrong_method_names_the_right_ones(gate: Gate) -> None:
+    answer = await gate.http.put(PATH)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, POST")
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.usefixtures("stopped_quota_clock")
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("PUT", PATH, 405), ("GET", "/oauth/token", 405), ("GET", "/nothing", 404)],
+)
+async def test_refusal_of_each_unknown_operation_has_a_quota_by_address(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch, method: str, path: str, status: int
+) -> None:
+    own: Any = gate.gateway.own.state.forwarder._own
+    monkeypatch.setattr(own._quotas, "_defaults", {**DEFAULT_QUOTAS, QuotaClass.OPEN: Quota(2, 61)})
+    monkeypatch.setattr(own._quotas, "_calls", type(own._quotas._calls)())
+    answers = [await gate.http.request(method, path) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [status, status, 429, 429]

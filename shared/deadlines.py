@@ -14,6 +14,7 @@ from shared.calendars import (
     working_day_after,
 )
 from shared.clock import day_in_viet_nam
+from shared.events.codes import DossierStatus
 
 _HOUR, _MINUTE = 3600, 60
 
@@ -41,7 +42,7 @@ class Term:
 
 
 class Wait(NamedTuple):
-    """A wait for papers: from the request for them to their supplement."""
+    """A wait for papers: from the move to status 5 to the move out of it."""
 
     asked: datetime
     supplemented: datetime
@@ -101,6 +102,24 @@ def extended_by_all(due: datetime | None, waits: Iterable[Wait]) -> datetime | N
     for wait in waits:
         due = extended(due, asked=wait.asked, supplemented=wait.supplemented)
     return due
+
+
+def waits_for_papers(
+    course: Iterable[tuple[datetime, int]], *, after: datetime | None = None
+) -> list[Wait]:
+    """Return the ended waits of one dossier, out of its statuses and their times in order.
+
+    A status that is repeated is progress and ends no wait. Waits that end at or before `after` are
+    left out: the term begins at reception, so a wait before it moves no due date.
+    """
+    waits, asked = [], None
+    for at, status in course:
+        if status == DossierStatus.SUPPLEMENT_REQUESTED:
+            asked = asked or at
+        elif asked is not None:
+            waits.append(Wait(asked, at))
+            asked = None
+    return [wait for wait in waits if after is None or wait.supplemented > after]
 
 
 def _holds_working_minute(start: datetime, end: datetime) -> bool:

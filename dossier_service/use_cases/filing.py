@@ -29,12 +29,13 @@ from dossier_service.store import filing as store
 from dossier_service.store.agencies import AgencyRegister
 from dossier_service.store.catalogue import ProcedureShelf, Published
 from dossier_service.store.lists import COUNTRY
+from dossier_service.use_cases.deadlines import start_clock
 from dossier_service.use_cases.telling import step_of, tell
 from dossier_service.use_cases.term_cases import require_term_case
 from shared.auth import CallContext, NotAllowed
 from shared.birth_dates import require_born
 from shared.clock import day_in_viet_nam
-from shared.deadlines import calendar_of, due_at, reception_due_at
+from shared.deadlines import reception_due_at
 from shared.dossier_times import is_ahead
 from shared.events import DossierFiled
 from shared.events.codes import (
@@ -195,22 +196,6 @@ def _dossier(
     if is_received:
         start_clock(dossier, published.procedure)
     return dossier
-
-
-def start_clock(dossier: Dossier, procedure: Procedure) -> None:
-    """From reception on; what has no due date is measured by the longest term (QĐ 766, 2.1)."""
-    assert dossier.received_at is not None
-    dossier.due_at = due_at(dossier.received_at, procedure.term(dossier.channel, dossier.term_case))
-    if dossier.due_at is None:
-        dossier.latest_at = due_at(dossier.received_at, procedure.longest_term())
-    note_calendar(dossier)
-
-
-def note_calendar(dossier: Dossier) -> None:
-    """Store the calendars that the due date rests on, or the end that stands in for it."""
-    assert dossier.received_at is not None
-    due = dossier.due_at or dossier.latest_at
-    dossier.due_calendar = calendar_of(dossier.received_at, due)
 
 
 def _documents(documents: Sequence[DocumentIn], code: str) -> list[dict[str, Any]]:

@@ -26,11 +26,11 @@ from dossier_service.schemas.requests import IssueResult, MoveDossier, NoteProgr
 from dossier_service.store import dossiers as store
 from dossier_service.store.catalogue import ProcedureShelf, Published
 from dossier_service.store.filing import insert_rows
-from dossier_service.use_cases.filing import note_calendar, start_clock
+from dossier_service.use_cases.deadlines import extend_by_wait, start_clock
 from dossier_service.use_cases.telling import step_of, tell
 from dossier_service.use_cases.term_cases import choose_term_case
 from shared.auth import CallContext
-from shared.deadlines import extended, reception_due_at
+from shared.deadlines import reception_due_at
 from shared.events import DossierMoved, DossierProgressed, FeePaid, ResultIssued
 from shared.events.codes import ENDED, DossierStatus
 from shared.preconditions import Condition, require_version
@@ -57,6 +57,7 @@ async def move_dossier(
         raise TermCaseRefused(current=dossier.status, asked=to)
     now = dossier.begin_version(now)
     previous = dossier.status
+    extend_by_wait(dossier, to, now)
     if is_reception:
         await _receive(session, dossier, shelf, term_case=wish.term_case, now=now)
     else:
@@ -245,20 +246,6 @@ def _mind_deadlines(dossier: Dossier, to: DossierStatus, now: datetime) -> None:
         case DossierStatus.PAYMENT_REQUIRED, DossierStatus.REGISTERED:
             paid = [fee.paid_at for fee in dossier.fees if fee.paid_at]
             dossier.reception_due_at = reception_due_at(max(paid, default=now))
-        case DossierStatus.SUPPLEMENT_REQUESTED, DossierStatus.REGISTERED:
-            dossier.reception_due_at = extended(
-                dossier.reception_due_at, asked=dossier.moved_at, supplemented=now
-            )
-        case (
-            DossierStatus.SUPPLEMENT_REQUESTED,
-            DossierStatus.RECEIVED | DossierStatus.PROCESSING,
-        ):
-            dossier.due_before_supplement = dossier.due_at
-            wait = {"asked": dossier.moved_at, "supplemented": now}
-            dossier.due_at = extended(dossier.due_at, **wait)
-            dossier.latest_at = extended(dossier.latest_at, **wait)
-            if dossier.received_at is not None:
-                note_calendar(dossier)
         case DossierStatus.PROCESSED, DossierStatus.PROCESSING:
             _recall_results(dossier, now)
 

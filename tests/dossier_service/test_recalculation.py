@@ -1,14 +1,24 @@
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+from random import Random
 from typing import Any
 
 import pytest
 
+from dossier_service.catalogue import own_procedures
+from dossier_service.catalogue.procedure import Procedure
+from dossier_service.use_cases.catalogue import publish
 from dossier_service.use_cases.recalculation import recalculate_due_dates
 from shared import calendars
 from shared.calendars import Corrections
-from tests.dossier_service.desk import PASSPORT, Desk, at, instant, wish
+from shared.deadlines import Term, Unit
+from shared.events.codes import ENDED, Channel, DossierStatus
+from shared.statuses import first_status, permitted
+from tests.conftest import MORE
+from tests.dossier_service.desk import PASSPORT, SEAL, Desk, at, instant
+from tests.dossier_service.test_deadline_oracle import ICT, expected_due, expected_extension
 
 # Monday 28 December 2026, 9:00; 1 January 2027 is a Friday off.
 BEGINS = at("12-28 09:00")
@@ -46,13 +56,14 @@ async def due_of(desk: Desk, code: str) -> tuple[datetime | None, bool]:
 
 async def file_passport(desk: Desk, begins: datetime = BEGINS) -> dict[str, Any]:
     """Return a dossier of eight working days."""
+    return await file_at_ministry(desk, begins, procedure=PASSPORT, channel=1)
+
+
+async def file_at_ministry(desk: Desk, begins: datetime, **over: Any) -> dict[str, Any]:
     desk.now = begins
-    agency = {"received_by": "G01.20", "decided_by": "G01.20"}
     desk.agencies = None
-    answer = await desk.try_file(wish(procedure=PASSPORT, channel=1, documents=[], **agency))
-    assert answer.status_code == 201, answer.text
-    filed: dict[str, Any] = answer.json()
-    return filed
+    agency = {"received_by": "G01.20", "decided_by": "G01.20"}
+    return await desk.file(documents=[], **agency, **over)
 
 
 async def test_due_date_of_an_announced_year_is_certain(own_desk: Desk) -> None:
@@ -132,3 +143,94 @@ async def test_several_dossiers_move_in_one_run_and_ended_ones_stay(
         for code in codes:
             assert await due_of(own_desk, code) == (moved, False)
         assert (await due_of(own_desk, ended["code"]))[0] == instant(ended["due_at"])
+
+
+async def test_wait_before_reception_is_not_counted_when_the_year_is_announced(
+    own_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filed = await file_at_ministry(own_desk, at("12-25 09:00"), procedure=PASSPORT, channel=2)
+    asked = await own_desk.move(filed, 5)
+    own_desk.now = BEGINS
+    received = await own_desk.move(asked, 2)
+    due = datetime.fromisoformat("2027-01-08T09:00:00+07:00")
+    assert instant(received["due_at"]) == due
+    with announced(monkeypatch):
+        assert await recalculate(own_desk) == 1
+        assert await due_of(own_desk, filed["code"]) == (due, False)
+    assert [step["act"] for step in await own_desk.history(filed["code"])] == [
+        "filed",
+        "moved",
+        "moved",
+    ]
+
+
+def walks(first: DossierStatus, longest: int) -> list[tuple[DossierStatus, ...]]:
+    """Return every walk through the table that leaves status 5 and has not ended."""
+    found: list[tuple[DossierStatus, ...]] = []
+    open_ends: list[tuple[DossierStatus, ...]] = [(first,)]
+    while open_ends:
+        walk = open_ends.pop()
+        if DossierStatus.SUPPLEMENT_REQUESTED in walk[:-1] and walk[-1] not in ENDED:
+            found.append(walk)
+        if len(walk) <= longest:
+            before = walk[-2] if len(walk) > 1 else None
+            following = permitted(walk[-1], before=before) if before else first_moves(walk[-1])
+            open_ends += [(*walk, to) for to in sorted(following)]
+    return found
+
+
+def first_moves(first: DossierStatus) -> frozenset[DossierStatus]:
+    """Return the statuses that a dossier can enter from the one in which it was filed."""
+    return permitted(first, before=DossierStatus.RETURNED)
+
+
+async def go(desk: Desk, walk: Sequence[DossierStatus], chance: Random, **over: Any) -> str:
+    """File a dossier, lead it along the walk with pauses of up to four days; return its code."""
+    dossier = await file_at_ministry(desk, at("12-29 10:00"), procedure=SEAL, **over)
+    for to in walk[1:]:
+        desk.now += timedelta(minutes=chance.choice([1, 40, 700, 1_500, 3_000, 5_700]))
+        if to is DossierStatus.PROCESSED:
+            dossier = await desk.issue(dossier, code="KQ.G01.000031", title="Dấu")
+        dossier = await desk.move(dossier, to, reason="asked")
+    return str(dossier["code"])
+
+
+def expected_end(received_at: datetime, steps: Sequence[dict[str, Any]]) -> datetime:
+    """Reckon three working days from reception, moved on by each wait that ended after it."""
+    due = expected_due(received_at, Term(3, Unit.WORKING_DAY))
+    for asked, left in pairwise(step for step in steps if step["act"] == "moved"):
+        began, ended = (datetime.fromisoformat(s["at"]).astimezone(ICT) for s in (asked, left))
+        if asked["to_status"] == DossierStatus.SUPPLEMENT_REQUESTED and ended > received_at:
+            due = expected_extension(due, began, ended)
+    return due
+
+
+@pytest.mark.timeout(600)
+async def test_unchanged_calendar_changes_nothing_on_any_walk_through_the_table(
+    own_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The post has no term of its own here, so that the longest of the procedure counts."""
+    timed = own_procedures()[SEAL].model_dump(mode="json")
+    for each in timed["channels"]:
+        if each["channel"] == Channel.POST:
+            each["duration"], each["unit"] = None, None
+    own_desk.now = at("12-28 08:00")
+    async with own_desk.sessions.begin() as session:
+        await publish(session, [Procedure.model_validate(timed)], now=own_desk.now)
+    chance = Random(5)
+    for channel in Channel:
+        # Every short walk, and some of the long ones.
+        short, long = (walks(first_status(channel), most) for most in (3, 6))
+        for walk in [*short, *chance.sample(long, 2 * MORE)]:
+            await go(own_desk, walk, chance, channel=channel)
+    stood = "SELECT code, version, due_at, latest_at, received_at FROM dossier ORDER BY code"
+    before = await own_desk.rows(stood)
+    ends = {code: due or latest for code, _, due, latest, received in before if received}
+    for code, _, _, _, received_at in before:
+        if received_at:
+            own = expected_end(received_at.astimezone(ICT), await own_desk.history(code))
+            assert ends[code] == own
+    assert any(latest for *_, latest, _ in before)
+    with announced(monkeypatch):
+        assert await recalculate(own_desk) == len(ends) > 20
+    assert await own_desk.rows(stood) == before

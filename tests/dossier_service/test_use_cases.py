@@ -62,6 +62,32 @@ async def test_reception_out_of_a_supplement_starts_the_clock(desk: Desk) -> Non
     assert dossier["due_before_supplement"] is None
 
 
+@pytest.mark.parametrize("path", [(8, 4), (7,), (8,), (8, 10)])
+async def test_wait_ends_with_any_move_out_of_it(desk: Desk, path: tuple[int, ...]) -> None:
+    desk.now = at("11-30 09:00")
+    dossier = await desk.file(procedure=SEAL)
+    desk.now = at("12-01 09:00")
+    dossier = await desk.move(dossier, 5, reason="papers-missing")
+    desk.now = at("12-08 09:00")
+    dossier = await desk.move(dossier, *path, reason="asked")
+    # Thursday 3 December 9:00 and seven days.
+    assert instant(dossier["due_at"]) == at("12-10 09:00")
+    assert instant(dossier["due_before_supplement"]) == at("12-03 09:00")
+
+
+@pytest.mark.parametrize("to", [1, 2, 3, 7, 8])
+async def test_any_move_out_of_a_wait_before_reception_moves_the_limit_of_reception(
+    desk: Desk, to: int
+) -> None:
+    desk.now = at("11-16 09:00")
+    dossier = await desk.file(channel=2)
+    desk.now = at("11-16 10:00")
+    dossier = await desk.move(dossier, 5)
+    desk.now = at("11-18 10:00")
+    dossier = await desk.move(dossier, to, reason="asked")
+    assert instant(dossier["reception_due_at"]) == at("11-19 09:00")
+
+
 async def act(desk: Desk, random: Random, dossier: dict[str, Any]) -> dict[str, Any]:
     """One change at random, permitted or not; what was refused leaves the dossier as it was."""
     desk.now += timedelta(hours=random.randint(0, 30))

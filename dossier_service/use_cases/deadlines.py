@@ -1,0 +1,45 @@
+"""The deadlines of a dossier: set at reception, moved on by each wait for papers."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from dossier_service.catalogue.procedure import Procedure
+from dossier_service.models import Dossier
+from shared.deadlines import Wait, calendar_of, due_at, extended_by_all, waits_for_papers
+from shared.events.codes import DossierStatus
+
+
+def start_clock(dossier: Dossier, procedure: Procedure, waits: Sequence[Wait] = ()) -> None:
+    """Set the due date from reception on, moved on by the waits for papers since.
+
+    A dossier without a due date is measured by the longest term (QĐ 766, 2.1).
+    """
+    received_at = dossier.received_at
+    assert received_at is not None, "the term begins at reception"
+    term = procedure.term(dossier.channel, dossier.term_case)
+    dossier.due_at = extended_by_all(due_at(received_at, term), waits)
+    if dossier.due_at is None:
+        dossier.latest_at = extended_by_all(due_at(received_at, procedure.longest_term()), waits)
+    _note_calendar(dossier)
+
+
+def extend_by_wait(dossier: Dossier, to: DossierStatus, now: datetime) -> None:
+    """Move the deadline that runs, of reception or of the answer, on by a wait that ends now."""
+    course = (dossier.moved_at, dossier.status), (now, to)
+    waits = waits_for_papers(course, after=dossier.received_at)
+    if not waits:
+        return
+    if dossier.received_at is None:
+        dossier.reception_due_at = extended_by_all(dossier.reception_due_at, waits)
+        return
+    dossier.due_before_supplement = dossier.due_at
+    dossier.due_at = extended_by_all(dossier.due_at, waits)
+    dossier.latest_at = extended_by_all(dossier.latest_at, waits)
+    _note_calendar(dossier)
+
+
+def _note_calendar(dossier: Dossier) -> None:
+    """Store the calendars that the due date rests on, or the end that stands in for it."""
+    assert dossier.received_at is not None
+    due = dossier.due_at or dossier.latest_at
+    dossier.due_calendar = calendar_of(dossier.received_at, due)

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 from starlette.types import ASGIApp
 
-from tests.factories import TestAuthority, prove_calls
+from tests.factories import ProvingTransport, TestAuthority
 from tests.waiting import eventually
 
 
@@ -21,11 +21,11 @@ async def calling(
 
     An error that no one foresaw is answered, as uvicorn would, and not raised into the test.
     """
-    transport = ASGITransport(app, raise_app_exceptions=raise_app_exceptions)
-    hooks = {"request": [prove_calls(app)]} if hasattr(app.state, "calls") else {}
+    through = ProvingTransport if hasattr(app.state, "calls") else ASGITransport
+    transport = through(app, raise_app_exceptions=raise_app_exceptions)
     async with (
         app.router.lifespan_context(app),
-        AsyncClient(transport=transport, base_url="http://service", event_hooks=hooks) as http,
+        AsyncClient(transport=transport, base_url="http://service") as http,
     ):
         if authority:
             authority.install(app)

@@ -23,7 +23,7 @@ from shared.call_guard import PROVED_CALL
 from shared.call_mac import NO_BODY, ProvedCall
 from shared.events import ClientChanged, GrantChanged
 from tests.conftest import Databases
-from tests.factories import TestAuthority, prove_calls
+from tests.factories import ProvingTransport, TestAuthority
 from tests.gateway.gate import (
     Gate,
     Services,
@@ -113,15 +113,12 @@ class Country(Papers):
     ) -> httpx.Response:
         """`proved` as the gateway proves it, its own operations in the same process."""
         app = self.apps[operation.service]
-        hooks, asked = {}, cast("ASGIApp", app)
-        if proved and operation.service is Service.GATEWAY:
-            asked = _proved_within(app)
-        elif proved:
-            hooks = {"request": [prove_calls(app)]}
-        transport = httpx.ASGITransport(asked, raise_app_exceptions=False)
-        async with httpx.AsyncClient(
-            transport=transport, base_url="http://service", event_hooks=hooks
-        ) as http:
+        if proved and operation.service is not Service.GATEWAY:
+            transport: httpx.ASGITransport = ProvingTransport(app)
+        else:
+            asked = _proved_within(app) if proved else cast("ASGIApp", app)
+            transport = httpx.ASGITransport(asked, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://service") as http:
             return await http.request(operation.method, path, headers=dict(headers), **sent)
 
     async def allow(self, client: str, *grants: Mapping[str, Any], **of_client: Any) -> None:

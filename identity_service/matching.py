@@ -53,10 +53,12 @@ class Comparison:
     not_comparable: tuple[Field, ...]
     without_diacritics: tuple[Field, ...]  # agree only so
     at_coarser_precision: tuple[Field, ...]  # one side knows less than the other
+    # The agreeing claim says too little: see `_says_too_little`.
+    unproven: bool = False
 
     @property
     def knows_person(self) -> bool:
-        return set(self.agreeing) >= IDENTIFYING
+        return set(self.agreeing) >= IDENTIFYING and not self.unproven
 
     @property
     def same_person(self) -> bool:
@@ -81,7 +83,22 @@ def compare(claim: Claim, recorded: Recorded) -> Comparison:
         not_comparable=tuple([field for field, agrees in agreement.items() if agrees is None]),
         without_diacritics=("full_name",) if bare else (),
         at_coarser_precision=("birth_date",) if coarse else (),
+        unproven=_says_too_little(claim, recorded, bare_name=bare),
     )
+
+
+def _says_too_little(claim: Claim, recorded: Recorded, *, bare_name: bool) -> bool:
+    """Return whether an agreeing claim says less of the birth date than the register holds.
+
+    The personal number holds the year, so a year proves nothing. Where the register holds no more
+    than the year, the name proves alone, with the accents that it is recorded with.
+    """
+    claimed, held = claim.birth_date, recorded.birth_date
+    if claimed is None or held is None:
+        return False
+    if len(held) == len("yyyy"):
+        return bare_name and recorded.name_key != recorded.bare_name_key
+    return len(claimed) < len(held)
 
 
 def _compare_names(claimed: str, recorded: Recorded) -> tuple[bool | None, bool]:

@@ -51,7 +51,12 @@ def _judge(claim: Claim, found: Finding) -> tuple[VerificationOut, bool]:
         differing, not_comparable = map(_identifying, (compared.differing, compared.not_comparable))
         result = Answer.MISMATCH if differing else Answer.AMBIGUOUS
         unknown = VerificationOut(
-            result=result, differing=differing, not_comparable=not_comparable, as_of=found.as_of
+            result=result,
+            differing=differing,
+            without_diacritics=compared.without_diacritics,
+            at_coarser_precision=compared.at_coarser_precision,
+            not_comparable=not_comparable,
+            as_of=found.as_of,
         )
         return unknown, False
     if found.said in _SAID_OF_NO_FIELD:

@@ -138,23 +138,44 @@ def test_differing_fields_are_named_without_values() -> None:
 
 
 @pytest.mark.parametrize(
-    ("claimed", "held", "agrees"),
+    ("claimed", "held", "agrees", "unproven"),
     [
-        ("1957-03-12", "1957", True),
-        ("1957", "1957-03-12", True),
-        ("1957-03-12", "1957-03", True),
-        ("1957-03", "1957-04-12", False),
-        ("1958", "1957-03-12", False),
+        ("1957-03-12", "1957", True, False),
+        ("1957", "1957-03-12", True, True),
+        ("1957-03", "1957-03-12", True, True),
+        ("1957-03-12", "1957-03", True, False),
+        ("1957-03", "1957-04-12", False, True),
+        ("1958", "1957-03-12", False, True),
     ],
 )
 def test_birth_dates_agree_at_the_coarser_precision_and_say_so(
-    claimed: str, held: str, agrees: bool
+    *, claimed: str, held: str, agrees: bool, unproven: bool
 ) -> None:
     answer = compare(Claim(birth_date=claimed), replace(RECORDED, birth_date=held))
     fields: tuple[Field, ...] = ("birth_date",)
     assert answer == (
-        Comparison(fields, (), (), (), fields) if agrees else Comparison((), fields, (), (), ())
+        Comparison(fields, (), (), (), fields, unproven)
+        if agrees
+        else Comparison((), fields, (), (), (), unproven)
     )
+
+
+@pytest.mark.parametrize("claimed", ["1957", "1957-03-12"])
+@pytest.mark.parametrize(
+    ("name", "held_name", "knows"),
+    [
+        (NAME, NAME, True),
+        ("Nguyen Thi Thuy Hoa", NAME, False),
+        (NAME, "Nguyen Thi Thuy Hoa", True),
+        ("Nguyen Thi Thuy Hoa", "Nguyen Thi Thuy Hoa", True),
+    ],
+)
+def test_name_with_its_accents_proves_where_the_register_holds_the_year_alone(
+    name: str, held_name: str, claimed: str, *, knows: bool
+) -> None:
+    held = replace(recorded_as(held_name), birth_date="1957")
+    claim = Claim(full_name=name, birth_date=claimed)
+    assert compare(claim, held).knows_person is knows
 
 
 def test_old_and_new_province_are_one_place() -> None:

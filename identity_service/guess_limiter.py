@@ -6,7 +6,7 @@ the database once a second, because another process may have blocked them.
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -50,6 +50,7 @@ OVERLAP = timedelta(seconds=60)
 MAX_TURN_WAIT_S = 5.0
 MAX_CALLERS = 10_000
 MAX_NUMBERS = 100
+PERSON_DIGITS = 15  # so many hexadecimal digits make a small integer
 
 
 def _was_cut_off(error: Exception) -> bool:
@@ -62,10 +63,14 @@ _once_more = stamina.retry(on=_was_cut_off, attempts=2, timeout=None, wait_initi
 
 @dataclass(slots=True)
 class _Recent:
-    """What this process keeps of a caller: its calls since its last miss, the numbers missed."""
+    """Keep the calls of a caller since its last miss, the people that it knew, the numbers missed.
+
+    `people` holds a part of each keyed hash, each person once within the window.
+    """
 
     since: datetime
     calls: int = 0
+    people: set[int] = field(default_factory=set)
     numbers: deque[int] = field(default_factory=lambda: deque(maxlen=MAX_NUMBERS))
 
 
@@ -130,10 +135,17 @@ class GuessLimiter:
             if not turn.users:
                 del self._under_way[key]
 
-    def count_call(self, holders: Iterable[Holder], now: datetime) -> None:
-        """Count a call that was no miss, in memory: it is written with the next miss, if any."""
-        for holder in holders:
-            self._recent_of(holder, now).calls += 1
+    def count_known(self, attempt: "Attempt") -> None:
+        """Count a person whom the caller knew, in memory: it is written with the next miss."""
+        person = int(attempt.person[:PERSON_DIGITS], 16)
+        for holder in attempt.holders:
+            if holder.scope.about_one_person:
+                continue
+            recent = self._recent_of(holder, attempt.now)
+            matter = self._budgets[holder.scope].people_that_matter
+            if person not in recent.people and len(recent.people) < matter:
+                recent.people.add(person)
+                recent.calls += 1
 
     async def count_miss(self, attempt: "Attempt") -> bool:
         """Return whether the answer may name the fields; raise GuessesSpent where none is due."""
@@ -190,6 +202,7 @@ class GuessLimiter:
         self._recent.move_to_end(holder)
         if now - recent.since > self._budgets[holder.scope].window:
             recent.since, recent.calls = now, 0
+            recent.people.clear()
         return recent
 
     def _refuse_blocked(self, attempt: "Attempt") -> None:
@@ -226,6 +239,7 @@ class Attempt:
         officer = caller.officer or ""
         # In the order in which their rows are locked.
         self.holders = (
+            Holder(Scope.AGENCY, caller.agency),
             Holder(Scope.CLIENT, caller.client),
             Holder(Scope.OFFICER, caller.client, officer),
             Holder(Scope.AGENCY_PERSON, caller.agency, person=person),
@@ -234,7 +248,7 @@ class Attempt:
 
     def count_hit(self) -> None:
         """Count that the caller knew the person: in memory, and at no other cost."""
-        self._limiter.count_call(self.holders[:2], self.now)
+        self._limiter.count_known(self)
 
     async def count_miss(self) -> bool:
         """Return whether the answer may name the fields that differ.

@@ -2,19 +2,22 @@
 
 An answer that says right or wrong about one person is a miss where the caller does not prove that
 it knows the person. Misses are counted for an officer and a person, for an agency and a person,
-and, about all people, for an officer and for a client.
+and, about all people, for an officer, for a client and for an agency.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from math import ceil
 from types import MappingProxyType
 from typing import NamedTuple
 
 from identity_service.settings import Settings
 
 HOUR = timedelta(hours=1)
+# So many times the misses from which their share counts are too many at any share.
+MOST_OVER_SHARED = 5
 MAX_WAIT = timedelta(days=1)
 # Numbers so near each other are asked by counting up or down, or by varying the last two digits.
 SEQUENTIAL_STEP = 100
@@ -25,6 +28,7 @@ class Scope(StrEnum):
     AGENCY_PERSON = "agency-person"
     OFFICER = "officer"
     CLIENT = "client"
+    AGENCY = "agency"
 
     @property
     def about_one_person(self) -> bool:
@@ -32,7 +36,7 @@ class Scope(StrEnum):
 
 
 class Holder(NamedTuple):
-    """The one that has a budget: `caller` is a client, or an agency for AGENCY_PERSON.
+    """The one that has a budget: `caller` is an agency in AGENCY and AGENCY_PERSON, else a client.
 
     `officer` and `person` are empty where the scope has none.
     """
@@ -45,18 +49,32 @@ class Holder(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Spent by so many misses that are also more than a share of all calls, or by a sequence."""
+    """The bounds of a holder within a window.
+
+    It is spent by `misses` that are also more than a share of the calls, by `most` misses in any
+    case, or by a sequence. None bounds nothing.
+    """
 
     misses: int
     share: float
+    most: int | None
     sequential: int | None
     window: timedelta
     max_wait: timedelta
 
+    @property
+    def people_that_matter(self) -> int:
+        """Return how many people known to a caller make the share harmless up to `most` misses."""
+        return ceil((self.most or self.misses) / self.share) if self.share else 0
+
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """The calls and misses of a holder within its window, the newest miss among them."""
+    """The calls and misses of a holder within its window, the newest miss among them.
+
+    `calls` are the misses and the people that the caller knew, each person once an hour, so that a
+    budget is not bought with matches of one person.
+    """
 
     holder: Holder
     calls: int
@@ -74,19 +92,26 @@ def read_budgets(settings: Settings) -> Budgets:
     return MappingProxyType(
         {
             Scope.OFFICER_PERSON: Budget(
-                settings.guesses_of_officer, 0, None, memory, max_wait=MAX_WAIT
+                settings.guesses_of_officer, 0, None, None, memory, max_wait=MAX_WAIT
             ),
             Scope.AGENCY_PERSON: Budget(
-                settings.guesses_of_agency, 0, None, memory, max_wait=MAX_WAIT
+                settings.guesses_of_agency, 0, None, None, memory, max_wait=MAX_WAIT
             ),
-            Scope.OFFICER: Budget(settings.misses_of_officer, 1 / 3, 5, HOUR, max_wait=HOUR),
-            Scope.CLIENT: Budget(settings.misses_of_client, 1 / 5, 30, HOUR, max_wait=HOUR),
+            Scope.OFFICER: _budget_about_all(settings.misses_of_officer, 1 / 3, sequential=5),
+            Scope.CLIENT: _budget_about_all(settings.misses_of_client, 1 / 5, sequential=30),
+            Scope.AGENCY: _budget_about_all(settings.misses_of_agency, 1 / 5, sequential=60),
         }
     )
 
 
+def _budget_about_all(misses: int, share: float, *, sequential: int) -> Budget:
+    return Budget(misses, share, misses * MOST_OVER_SHARED, sequential, HOUR, max_wait=HOUR)
+
+
 def is_spent(count: Count, budget: Budget) -> bool:
     if budget.sequential is not None and count.sequential >= budget.sequential:
+        return True
+    if budget.most is not None and count.misses >= budget.most:
         return True
     return count.misses >= budget.misses and count.misses > budget.share * count.calls
 

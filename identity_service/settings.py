@@ -39,9 +39,11 @@ class Settings(ServiceSettings):
     # How long that is remembered after the last miss, and the first wait; each next one is double.
     guess_memory_seconds: int = Field(default_factory=_default_guess_memory, gt=0)
     guess_wait_seconds: int = Field(default=60, gt=0)
-    # From how many misses an hour, about all people, their share of the calls is looked at.
+    # From how many misses an hour, about all people, their share of the calls is looked at; five
+    # times as many are too many at any share.
     misses_of_officer: int = Field(default=20, gt=0)
     misses_of_client: int = Field(default=200, gt=0)
+    misses_of_agency: int = Field(default=400, gt=0)
     # What `seed` puts into a sandbox, and where it writes the secrets of the clients.
     people: int = Field(default=10_000, ge=0)
     people_seed: int = 1

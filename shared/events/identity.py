@@ -78,8 +78,9 @@ class VerificationGuessed(IdentityEvent):
     """A caller that was wrong about people so often that it has to wait; an alarm.
 
     `scope` says which budget is spent: `officer-person` and `agency-person` are about one person,
-    `officer` and `client` about all, by their share of misses or by numbers in sequence. `misses`,
-    `calls` and `sequential` are counted within the window of that budget; `version` is `misses`.
+    `officer`, `client` and `agency` about all, by their misses, the share of these or numbers in
+    sequence. `misses`, `calls` (misses, and people that were known, each once) and `sequential` are
+    counted within the window of that budget; `version` is `misses`.
     """
 
     event_type: ClassVar[str] = "identity.verification.guessed.v1"
@@ -89,7 +90,7 @@ class VerificationGuessed(IdentityEvent):
     agency: str
     officer: OfficerCode | None
     person: str | None
-    scope: Literal["officer-person", "agency-person", "officer", "client"]
+    scope: Literal["officer-person", "agency-person", "officer", "client", "agency"]
     misses: int
     calls: int
     sequential: int

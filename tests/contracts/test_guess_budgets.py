@@ -9,7 +9,13 @@ from identity_service.guesses import Budgets, Scope, read_budgets
 from identity_service.settings import Settings
 
 DOCS = Path(__file__).parents[2] / "docs"
-FIGURES = ("guesses_of_officer", "guesses_of_agency", "misses_of_officer", "misses_of_client")
+FIGURES = (
+    "guesses_of_officer",
+    "guesses_of_agency",
+    "misses_of_officer",
+    "misses_of_client",
+    "misses_of_agency",
+)
 
 
 @pytest.fixture
@@ -35,11 +41,13 @@ def test_guide_of_integrators_tells_each_budget(budgets: Budgets) -> None:
         "an agency about one person": Scope.AGENCY_PERSON,
         "an officer about all people": Scope.OFFICER,
         "a client about all people": Scope.CLIENT,
+        "an agency about all people": Scope.AGENCY,
     }
     for begin, scope in rows.items():
         claims = find_row("api.md", begin).split("|")[2]
         budget = budgets[scope]
-        assert figures(claims) == [each for each in (budget.misses, budget.sequential) if each]
+        told = (budget.misses, budget.most, budget.sequential)
+        assert figures(claims) == [each for each in told if each]
 
 
 def test_list_of_threats_tells_each_budget(budgets: Budgets) -> None:
@@ -48,7 +56,7 @@ def test_list_of_threats_tells_each_budget(budgets: Budgets) -> None:
     assert figures(default) == [officer, agency]
     assert f"{agency} answers that name fields" in control
     default = find_row("threats.md", "numbers are tried one after the other").split("|")[3]
-    about_all = (budgets[Scope.OFFICER], budgets[Scope.CLIENT])
+    about_all = (budgets[Scope.OFFICER], budgets[Scope.CLIENT], budgets[Scope.AGENCY])
     assert figures(default) == [n for each in about_all for n in (each.misses, each.sequential)]
 
 
@@ -59,7 +67,10 @@ def test_decision_tells_each_budget(budgets: Budgets) -> None:
         f"An officer has {budgets[Scope.OFFICER_PERSON].misses} misses about one person",
         f"An agency has {budgets[Scope.AGENCY_PERSON].misses},",
         f"An officer has {budgets[Scope.OFFICER].misses} misses an hour",
-        f"a client {budgets[Scope.CLIENT].misses} where",
+        (
+            f"a client {budgets[Scope.CLIENT].misses} and an agency, with all its clients,"
+            f" {budgets[Scope.AGENCY].misses} where"
+        ),
         f"be named fields {budgets[Scope.AGENCY_PERSON].misses} times in 30 days",
     ):
         assert told in text

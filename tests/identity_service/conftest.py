@@ -23,7 +23,13 @@ from tests.serving import calling
 PEOPLE = 500
 # Tests ask for the same few people all the time; those of the budgets have the real numbers.
 UNBOUNDED = 1_000_000
-BUDGETS = ("guesses_of_officer", "guesses_of_agency", "misses_of_officer", "misses_of_client")
+BUDGETS = (
+    "guesses_of_officer",
+    "guesses_of_agency",
+    "misses_of_officer",
+    "misses_of_client",
+    "misses_of_agency",
+)
 
 
 def make_settings(database_url: str, **over: object) -> Settings:

@@ -139,6 +139,25 @@ async def test_stranger_is_answered_as_for_anybody_else(guarded: Identity, perso
     assert {tuple(each.json()) for each in (named, born, both)} == {tuple(named.json())}
 
 
+@pytest.mark.parametrize("persona", ["match", *STATES[:3]])
+@pytest.mark.parametrize("digits", [4, 7])
+async def test_year_that_stands_in_the_number_proves_nothing(
+    guarded: Identity, persona: str, digits: int
+) -> None:
+    desk, born = Desk(guarded), str(asked(persona)["birth_date"])
+    answer = await desk.ask(asked(persona, birth_date=born[:digits], sex=None, residence=None))
+    told = {name: value for name, value in answer.json().items() if name != "as_of"}
+    assert told == {
+        "result": "AMBIGUOUS",
+        "differing": [],
+        "without_diacritics": [],
+        "at_coarser_precision": ["birth_date"],
+        "not_comparable": [],
+    }
+    rows = await rows_of(guarded, desk)
+    assert {row.misses for row in rows} == {1}
+
+
 async def test_sex_and_residence_are_compared_for_those_who_know_the_person(
     guarded: Identity,
 ) -> None:
@@ -260,7 +279,14 @@ async def test_search_that_misses_most_of_the_time_ends(guarded: Identity, clock
         (Scope.OFFICER, 59, 20, 0, True),
         (Scope.OFFICER, 19, 19, 4, False),
         (Scope.OFFICER, 100, 5, 5, True),
-        (Scope.CLIENT, 100_000, 5_000, 29, False),
+        (Scope.OFFICER, 100_000, 99, 0, False),
+        (Scope.OFFICER, 100_000, 100, 0, True),
+        (Scope.CLIENT, 100_000, 999, 29, False),
+        (Scope.CLIENT, 100_000, 1_000, 0, True),
+        (Scope.AGENCY, 1_999, 400, 0, True),
+        (Scope.AGENCY, 2_000, 400, 59, False),
+        (Scope.AGENCY, 100_000, 2_000, 0, True),
+        (Scope.AGENCY, 100_000, 60, 60, True),
         (Scope.CLIENT, 999, 200, 0, True),
         (Scope.CLIENT, 1_000, 200, 0, False),
         (Scope.CLIENT, 199, 199, 0, False),
@@ -273,13 +299,36 @@ def test_budget_is_spent_by_misses_and_their_share(
     assert is_spent(count, read_budgets(bounded)[scope]) is spent
 
 
-async def test_share_counts_the_matches_between_two_misses(guarded: Identity) -> None:
+async def test_share_counts_each_person_that_was_known_once(guarded: Identity) -> None:
     desk = Desk(guarded)
     for body in (claim(ALIVE[6]), claim(ALIVE[7]), wrong(ALIVE[6]), claim(ALIVE[7])):
         await desk.ask(body)
     await desk.ask(wrong(ALIVE[7]))
     rows = await rows_of(guarded, desk)
-    assert [(row.calls, row.misses) for row in rows if row.scope == "officer"] == [(5, 2)]
+    about_all = {row.scope: (row.calls, row.misses) for row in rows if not row.person}
+    assert about_all == dict.fromkeys(("officer", "client", "agency"), (4, 2))
+
+
+@pytest.mark.parametrize(
+    ("scope", "clients"), [("client", ["one"]), ("agency", ["one", "two", "three"])]
+)
+async def test_matches_of_one_person_buy_no_misses(
+    guarded: Identity, bounded: Settings, authority: TestAuthority, scope: str, clients: list[str]
+) -> None:
+    few = bounded.model_copy(update={"misses_of_client": 12, "misses_of_agency": 15})
+    async with serving(few, authority) as identity:
+        desk, misses = Desk(identity), 0
+        for each in range(40):
+            by = {"officer": f"officer-{each // 3}", "client": clients[each // 3 % len(clients)]}
+            for _ in range(5):
+                known = await desk.ask(claim(ALIVE[0]), **by)
+            missed = await desk.ask(
+                asked("not_found", personal_number=f"07920{each:02d}{each * 997:05d}"), **by
+            )
+            if 429 in {known.status_code, missed.status_code}:
+                break
+            misses += 1
+        assert misses == {"client": few.misses_of_client, "agency": few.misses_of_agency}[scope]
 
 
 async def rows_of(identity: Identity, desk: Desk) -> list[Any]:
@@ -331,7 +380,7 @@ async def test_counts_are_forgotten_when_their_time_is_over(guarded: Identity) -
         )
         await forget_guesses(session)
     left = {row.scope for row in await rows_of(guarded, desk)}
-    assert left == {"client", "officer", "officer-person"}
+    assert left == {"client", "officer", "officer-person"}  # those of the agency are gone
 
 
 async def test_miss_long_ago_counts_no_more(guarded: Identity, clock: Clock) -> None:

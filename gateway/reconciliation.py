@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import structlog
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from httpx import AsyncClient, HTTPError
 from prometheus_client import Counter, Gauge
 from pydantic import TypeAdapter, ValidationError
@@ -26,9 +25,8 @@ from gateway.projections import upsert_newer
 from gateway.settings import Settings
 from shared.clients import open_client
 from shared.database import SessionFactory, is_outage
-from shared.ed25519 import read_private_key
 from shared.events import ClientChanged, GrantChanged
-from shared.service_calls import sign_service_call
+from shared.service_calls import ServiceCallAuth
 
 log = structlog.get_logger()
 
@@ -120,12 +118,12 @@ def find_differences(
 
 
 class RightsReconciler:
-    """Asks identity for all clients and grants, proving itself by the key that signs rights."""
+    """Asks identity for all clients and grants, proving each call by the key that both share."""
 
     def __init__(self, settings: Settings, sessions: SessionFactory, http: AsyncClient) -> None:
         self._sessions, self._http = sessions, http
         self._identity = settings.identity_url
-        self._key: Ed25519PrivateKey = read_private_key("rights_key", settings.rights_key)
+        self._auth = ServiceCallAuth(settings.identity_call_key)
 
     async def reconcile(self) -> list[Difference]:
         """Return what differed; raises httpx.HTTPError or pydantic.ValidationError."""
@@ -150,10 +148,7 @@ class RightsReconciler:
     async def _list_page(
         self, table: _Table, after: Mapping[str, str]
     ) -> Sequence[ClientChanged] | Sequence[GrantChanged]:
-        signed = sign_service_call(self._key, "identity_service", now=time.time())
-        response = await self._http.get(
-            self._identity + table.path, params=after, headers={"Authorization": signed}
-        )
+        response = await self._http.get(self._identity + table.path, params=after, auth=self._auth)
         response.raise_for_status()
         return table.events.validate_json(response.content)
 

@@ -6,14 +6,12 @@ from fastapi import FastAPI
 from identity_service.guess_limiter import GuessLimiter
 from identity_service.keys import SigningKeys
 from identity_service.problems import TokenRefused
-from identity_service.routes import ROUTERS, rights
+from identity_service.routes import ROUTERS
 from identity_service.routes.tokens import as_oauth_has_it
 from identity_service.settings import Settings
 from identity_service.sources import SOURCES
 from identity_service.use_cases.tokens import TokenDesk
 from shared.app import create_service
-from shared.clients import open_client
-from shared.service_calls import make_service_call_verifier
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -22,11 +20,7 @@ def create_app(settings: Settings) -> FastAPI:
         keys = SigningKeys(app.state.sessions, settings.key_encryption_key)
         app.state.guesses = GuessLimiter(app.state.sessions, settings)
         app.state.token_desk = TokenDesk(settings, keys)
-        async with (
-            open_client() as http,
-            SOURCES[settings.source](settings) as app.state.source,
-        ):
-            app.state.service_calls = make_service_call_verifier(settings, http)
+        async with SOURCES[settings.source](settings) as app.state.source:
             yield
 
     app = create_service(
@@ -36,7 +30,6 @@ def create_app(settings: Settings) -> FastAPI:
         routers=ROUTERS,
         resources=resources,
         call_key=settings.call_key,
-        open_paths=rights.PATHS,
     )
     app.add_exception_handler(TokenRefused, as_oauth_has_it)
     return app

@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from http import HTTPStatus
@@ -50,12 +50,11 @@ def create_service(
     routers: Sequence[APIRouter],
     resources: Resources | None = None,
     call_key: SecretStr | None = None,
-    open_paths: Collection[str] = (),
 ) -> FastAPI:
     """`prefix` is the service's part of the public path, `/dossier/v1` for instance.
 
     A service with a `call_key` answers the gateway alone. One without is the gateway itself, which
-    proves its own calls in the same process. `open_paths` have a check of their own.
+    proves its own calls in the same process.
     """
     app = DescribedService(
         title=title,
@@ -76,7 +75,7 @@ def create_service(
     app.add_exception_handler(Replayed, _first_answer)
     if call_key:
         app.state.calls = CallVerifier(call_key.get_secret_value().encode())
-        opened = {*OPEN_PATHS, *open_paths, f"{prefix}/openapi.json"}
+        opened = {*OPEN_PATHS, f"{prefix}/openapi.json"}
         app.add_middleware(CallGuard, calls=app.state.calls, open_paths=opened)
     app.add_middleware(Edge)
     start_tracing(settings, app)

@@ -1,49 +1,64 @@
 """Calls of the gateway's own to a service, which no client makes.
 
-The gateway proves them with the key that signs rights, whose public half every service fetches. The
-audience differs from that of a right, so that no assertion of a client's call can be shown here.
+The code of `shared.call_mac` proves each of them once, as it does the calls of clients. They name
+no client, and the gateway forwards no call to their paths.
 """
 
+from collections.abc import Generator
+from http import HTTPStatus
 from typing import Annotated
+from uuid import uuid4
 
-import jwt
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+import httpx
 from fastapi import Depends, Request
-from httpx import AsyncClient
+from pydantic import SecretStr
 
-from shared.auth import RIGHTS_ISSUER, KeySet, Verifier, bearer
-from shared.ed25519 import thumbprint
-from shared.settings import ServiceSettings
-
-VALID_SECONDS = 30
-
-
-def service_call_audience(service: str) -> str:
-    return f"{service}/internal"
-
-
-def sign_service_call(key: Ed25519PrivateKey, service: str, *, now: float) -> str:
-    """Return the value of the header `Authorization` of a call to `service` at the time `now`."""
-    claims = {
-        "iss": RIGHTS_ISSUER,
-        "sub": RIGHTS_ISSUER,
-        "aud": service_call_audience(service),
-        "iat": int(now),
-        "exp": int(now) + VALID_SECONDS,
-    }
-    signed = jwt.encode(claims, key, "EdDSA", {"kid": thumbprint(key.public_key())})
-    return f"Bearer {signed}"
+from shared.call_guard import PROVED_CALL
+from shared.call_mac import (
+    HEADER,
+    NO_BODY,
+    Call,
+    CallNotProved,
+    ProvedCall,
+    hash_body,
+    read_challenge,
+    sign_call,
+)
 
 
-def make_service_call_verifier(settings: ServiceSettings, http: AsyncClient) -> Verifier:
-    """To be kept in `app.state.service_calls`."""
-    keys = KeySet(http, f"{settings.gateway_url}/.well-known/right-keys.json")
-    return Verifier(keys, issuer=RIGHTS_ISSUER, audience=service_call_audience(settings.name))
+class ServiceCallAuth(httpx.Auth):
+    """Prove each request to one service; repeat it once where the service names another epoch.
+
+    Requests follow each other on one connection, so that the same process reads the repeat.
+    """
+
+    requires_request_body = True
+
+    def __init__(self, call_key: SecretStr) -> None:
+        self._key = call_key.get_secret_value().encode()
+        self._epoch = b"unknown"
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        response = yield self._prove(request)
+        if response.status_code == HTTPStatus.UNAUTHORIZED:
+            challenge = response.headers.get("WWW-Authenticate", "")
+            if epoch := read_challenge(challenge.encode()):
+                self._epoch = epoch
+                yield self._prove(request)
+
+    def _prove(self, request: httpx.Request) -> httpx.Request:
+        body = hash_body(request.content) if request.content else NO_BODY
+        call = Call(request.method, request.url.raw_path, uuid4().hex.encode(), body)
+        headers = [(name.lower(), value) for name, value in request.headers.raw]
+        value, _ = sign_call(self._key, call, headers, self._epoch)
+        request.headers[HEADER.decode()] = value.decode()
+        return request
 
 
 async def _require_gateway(request: Request) -> None:
-    verifier: Verifier = request.app.state.service_calls
-    await verifier.claims(bearer(request.headers.get("Authorization")))
+    call: ProvedCall | None = request.scope.get(PROVED_CALL)
+    if call is None or call.client is not None:
+        raise CallNotProved
 
 
 # Refuses every caller but the gateway itself.

@@ -13,10 +13,7 @@ from shared.service_calls import GatewayAlone
 
 MAX_ROWS = 1_000
 
-PREFIX = "/internal/rights"
-PATHS = frozenset({f"{PREFIX}/clients", f"{PREFIX}/grants"})
-
-router = Router(prefix=PREFIX, include_in_schema=False)
+router = Router(prefix="/internal/rights", include_in_schema=False)
 AfterClient = Annotated[str | None, Query(max_length=200)]
 
 

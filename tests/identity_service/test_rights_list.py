@@ -1,59 +1,60 @@
 """The list of rights with which the gateway compares its own is whole, and for it alone."""
 
-import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
-import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pydantic import SecretStr
 from sqlalchemy import text
 
-from shared.auth import KeySet, Verifier
-from shared.ed25519 import key_set, thumbprint
 from shared.events import ClientChanged, GrantChanged
-from shared.service_calls import sign_service_call
+from shared.service_calls import ServiceCallAuth
+from tests.factories import CALL_KEY
 from tests.identity_service.calls import Identity
 
-KEY = Ed25519PrivateKey.generate()
 CLIENTS, GRANTS = "/internal/rights/clients", "/internal/rights/grants"
+PATHS = [CLIENTS, GRANTS]
 
 
-@pytest.fixture
-def asked_by_gateway(identity: Identity) -> Identity:
-    """The service believes `KEY` to be the gateway's."""
-    answer = httpx.Response(200, json=key_set([KEY.public_key()]))
-    http = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: answer))
-    identity.app.state.service_calls = Verifier(
-        KeySet(http, "http://gateway/right-keys.json"),
-        issuer="gateway",
-        audience="identity_service/internal",
-    )
-    return identity
+@asynccontextmanager
+async def asking(
+    identity: Identity, key: SecretStr = CALL_KEY
+) -> AsyncIterator[tuple[httpx.AsyncClient, list[httpx.Request]]]:
+    """As the gateway asks, without the help of the tests' own client; and what was sent."""
+    sent: list[httpx.Request] = []
 
+    async def note(request: httpx.Request) -> None:
+        sent.append(httpx.Request(request.method, request.url, headers=request.headers))
 
-def shown(key: Ed25519PrivateKey = KEY) -> Mapping[str, str]:
-    return {"Authorization": sign_service_call(key, "identity_service", now=time.time())}
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(identity.app),
+        base_url="http://service",
+        auth=ServiceCallAuth(key),
+        event_hooks={"request": [note]},
+    ) as http:
+        yield http, sent
 
 
 async def list_all(identity: Identity, path: str, key: str) -> list[Any]:
     found: list[Any] = []
     after: Mapping[str, str] = {}
-    while page := (await identity.http.get(path, headers=shown(), params=after)).json():
-        found += page
-        after = {"after": page[-1][key]}
+    async with asking(identity) as (http, _):
+        while page := (await http.get(path, params=after)).raise_for_status().json():
+            found += page
+            after = {"after": page[-1][key]}
     return found
 
 
 async def test_gateway_gets_every_client_and_grant_once(
-    asked_by_gateway: Identity, monkeypatch: pytest.MonkeyPatch
+    identity: Identity, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("identity_service.routes.rights.MAX_ROWS", 3)
-    clients = await list_all(asked_by_gateway, CLIENTS, "client_id")
-    grants = await list_all(asked_by_gateway, GRANTS, "grant_id")
-    async with asked_by_gateway.app.state.sessions() as session:
+    clients = await list_all(identity, CLIENTS, "client_id")
+    grants = await list_all(identity, GRANTS, "grant_id")
+    async with identity.app.state.sessions() as session:
         registered = await session.scalars(text("SELECT client_id FROM client"))
         given = await session.scalars(text("SELECT id FROM access_grant WHERE revoked_at IS NULL"))
         assert sorted(each["client_id"] for each in clients) == sorted(registered)
@@ -62,8 +63,8 @@ async def test_gateway_gets_every_client_and_grant_once(
     assert [GrantChanged.model_validate(each) for each in grants]
 
 
-async def test_grant_is_listed_for_eight_days_after_its_end(asked_by_gateway: Identity) -> None:
-    async with asked_by_gateway.app.state.sessions.begin() as session:
+async def test_grant_is_listed_for_eight_days_after_its_end(identity: Identity) -> None:
+    async with identity.app.state.sessions.begin() as session:
         grants = (await session.scalars(text("SELECT id FROM access_grant LIMIT 4"))).all()
         now = datetime.now(UTC)
         for column, grant, days in zip(
@@ -71,42 +72,48 @@ async def test_grant_is_listed_for_eight_days_after_its_end(asked_by_gateway: Id
         ):
             change = text(f"UPDATE access_grant SET {column} = :at WHERE id = :id")
             await session.execute(change, {"at": now - timedelta(days=days), "id": grant})
-    listed = {each["grant_id"] for each in await list_all(asked_by_gateway, GRANTS, "grant_id")}
+    listed = {each["grant_id"] for each in await list_all(identity, GRANTS, "grant_id")}
     assert [str(grant) in listed for grant in grants] == [True, False, True, False]
-    async with asked_by_gateway.app.state.sessions.begin() as session:
+    async with identity.app.state.sessions.begin() as session:
         await session.execute(text("UPDATE access_grant SET revoked_at = NULL, valid_to = NULL"))
 
 
-def claims(**over: object) -> dict[str, object]:
-    now = int(time.time())
-    told = {"iss": "gateway", "sub": "gateway", "aud": "identity_service/internal"}
-    return {**told, "iat": now, "exp": now + 30, **over}
+async def test_call_of_an_old_epoch_is_proved_anew_once(identity: Identity) -> None:
+    async with asking(identity) as (http, sent):
+        for _ in range(2):
+            assert (await http.get(CLIENTS)).status_code == 200
+    # The first call learned the epoch, which the second one knew.
+    assert len(sent) == 3
 
 
-REFUSED: Mapping[str, Mapping[str, object]] = {
-    "a right of a client": {"aud": "identity_service"},
-    "for another service": {"aud": "dossier_service/internal"},
-    "of another issuer": {"iss": "https://lienthong.local"},
-    "expired": {"iat": int(time.time()) - 100, "exp": int(time.time()) - 60},
-    "for a day": {"exp": int(time.time()) + 86_400},
-}
-
-
-@pytest.mark.parametrize("path", [CLIENTS, GRANTS])
-@pytest.mark.parametrize("over", REFUSED.values(), ids=REFUSED)
-async def test_assertion_that_is_not_the_gateways_for_this_is_refused(
-    asked_by_gateway: Identity, over: Mapping[str, object], path: str
+@pytest.mark.parametrize("path", PATHS)
+async def test_captured_call_opens_the_list_no_second_time_and_no_other(
+    identity: Identity, path: str
 ) -> None:
-    kid = {"kid": thumbprint(KEY.public_key())}
-    signed = jwt.encode(claims(**over), KEY, "EdDSA", kid)
-    answer = await asked_by_gateway.http.get(path, headers={"Authorization": f"Bearer {signed}"})
-    assert answer.status_code == 401
+    async with asking(identity) as (http, sent):
+        assert (await http.get(path)).status_code == 200
+    captured = sent[-1]
+    assert identity.app.state.calls.epoch.encode() in captured.headers["x-call-mac"].encode()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(identity.app)) as stranger:
+        for target in (path, f"{path}?after=a", *PATHS):
+            again = httpx.Request("GET", f"http://service{target}", headers=captured.headers)
+            assert (await stranger.send(again)).status_code == 401
 
 
-@pytest.mark.parametrize("path", [CLIENTS, GRANTS])
-async def test_who_shows_nothing_or_signs_with_another_key_is_refused(
-    asked_by_gateway: Identity, path: str
+@pytest.mark.parametrize("path", PATHS)
+async def test_caller_with_no_proof_or_that_of_another_key_is_refused(
+    identity: Identity, path: str
 ) -> None:
-    stranger = shown(Ed25519PrivateKey.generate())
-    for headers in ({}, stranger):
-        assert (await asked_by_gateway.http.get(path, headers=headers)).status_code == 401
+    async with asking(identity, SecretStr("0b" * 32)) as (http, sent):
+        assert (await http.get(path)).status_code == 401
+        assert len(sent) == 2
+        assert (await http.get(path, auth=None)).status_code == 401
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_call_of_a_client_is_refused_also_where_it_is_proved(
+    identity: Identity, path: str
+) -> None:
+    signed = identity.authority.headers("*", "identity_service", client="operator-vpcp")
+    assert (await identity.http.get(path)).status_code == 200
+    assert (await identity.http.get(path, headers=signed)).status_code == 401

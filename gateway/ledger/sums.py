@@ -3,7 +3,6 @@
 import hmac
 from collections import Counter
 from datetime import UTC, datetime
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -12,11 +11,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gateway.forwarding import Exchange, Outcome
 from gateway.ledger.records import AccessRecord
 
-# Of one minute; calls from further addresses are summed together.
-MOST_SUMS = 64
+# Sums of one minute with class and status. Further ones keep the source and the outcome alone, so
+# that a few callers who fail in many ways do not hide the source of the others.
+MAX_DETAILED_SUMS = 64
+# Sums of one minute with a source; calls from further addresses are summed together.
+MAX_SUMS = 128
 _KEY_PURPOSE = b"addresses of callers without a client"
-# One caller has all of such a network.
-_IPV6_PREFIX = 64
+_ANY = "any"
 
 
 class _Sum(NamedTuple):
@@ -44,10 +45,15 @@ class AnonymousCalls:
     def add(self, exchange: Exchange, now: datetime) -> None:
         self._turn(now)
         operation = f"any {exchange.operation.quota_class}"
-        found = _Sum(self.source(exchange.address), operation, exchange.outcome, exchange.status)
-        if found not in self._counts and len(self._counts) >= MOST_SUMS:
-            found = _Sum(None, "any", exchange.outcome, 0)
-        self._counts[found] += 1
+        source, outcome = self.source(exchange.address), exchange.outcome
+        for found, limit in (
+            (_Sum(source, operation, outcome, exchange.status), MAX_DETAILED_SUMS),
+            (_Sum(source, _ANY, outcome, 0), MAX_SUMS),
+        ):
+            if found in self._counts or len(self._counts) < limit:
+                self._counts[found] += 1
+                return
+        self._counts[_Sum(None, _ANY, outcome, 0)] += 1
 
     def take(self, now: datetime) -> list[AccessRecord]:
         """Return the sums of all minutes that are over, and forget them."""
@@ -60,8 +66,8 @@ class AnonymousCalls:
         return self._taken()
 
     def source(self, address: str) -> str:
-        """Return the keyed hash of an address; of the network where it is one of IPv6."""
-        return hmac.digest(self._key, _network(address).encode(), "sha256").hex()
+        """Return the keyed hash of an address, which is counted as `neighbours.count_as` says."""
+        return hmac.digest(self._key, address.encode(), "sha256").hex()
 
     def _turn(self, now: datetime) -> None:
         minute = now.replace(second=0, microsecond=0)
@@ -77,18 +83,6 @@ class AnonymousCalls:
     def _taken(self) -> list[AccessRecord]:
         taken, self._ended = self._ended, []
         return taken
-
-
-def _network(address: str) -> str:
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    if not isinstance(parsed, IPv6Address):
-        return str(parsed)
-    if parsed.ipv4_mapped:
-        return str(parsed.ipv4_mapped)
-    return str(ip_network((parsed, _IPV6_PREFIX), strict=False))
 
 
 def _record(found: _Sum, count: int, minute: datetime) -> AccessRecord:

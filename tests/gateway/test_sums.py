@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.forwarding import Exchange, Outcome
 from gateway.ledger.records import AccessRecord
-from gateway.ledger.sums import MOST_SUMS, AnonymousCalls
+from gateway.ledger.sums import MAX_DETAILED_SUMS, MAX_SUMS, AnonymousCalls
+from gateway.neighbours import count_as
 from gateway.upstreams import OPERATIONS
 from tests.conftest import Databases
 from tests.gateway.gate import LIST, VERIFY, Gate, Services, open_gate
@@ -78,10 +79,27 @@ def test_any_number_of_addresses_leaves_a_bounded_number_of_records(sums: Anonym
     for address in addresses():
         sums.add(refused(address), AT)
     records = ended(sums)
-    assert len(records) == MOST_SUMS + 1
+    assert len(records) == MAX_SUMS + 1
     assert sum(record.calls for record in records) == 10_000
     [rest] = [record for record in records if record.source is None]
-    assert (rest.operation, rest.calls) == ("any", 10_000 - MOST_SUMS)
+    assert (rest.operation, rest.calls) == ("any", 10_000 - MAX_SUMS)
+
+
+def test_few_addresses_with_many_results_do_not_hide_the_source_of_another(
+    sums: AnonymousCalls,
+) -> None:
+    noisy = [f"203.0.113.{number}" for number in range(4)]
+    for address in noisy:
+        for status in range(400, 500):
+            for operation in (VERIFY, LIST, TOKEN):
+                sums.add(refused(address, operation, status), AT)
+    sums.add(refused("198.51.100.7"), AT)
+    records = ended(sums)
+    assert len(records) == MAX_DETAILED_SUMS + len(noisy) + 1
+    assert sum(record.calls for record in records) == 1201
+    [quiet] = [record for record in records if record.source == sums.source("198.51.100.7")]
+    assert (quiet.calls, quiet.operation, quiet.status) == (1, "any", None)
+    assert None not in {record.source for record in records}
 
 
 @pytest.mark.parametrize(
@@ -97,7 +115,7 @@ def test_any_number_of_addresses_leaves_a_bounded_number_of_records(sums: Anonym
 def test_source_is_the_address_or_the_network_of_one_caller(
     sums: AnonymousCalls, one: str, other: str, same: bool
 ) -> None:
-    assert (sums.source(one) == sums.source(other)) is same
+    assert (sums.source(count_as(one)) == sums.source(count_as(other))) is same
 
 
 def test_source_is_keyed_by_the_ledger(sums: AnonymousCalls) -> None:

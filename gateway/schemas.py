@@ -38,6 +38,9 @@ class RecordFilter(BaseModel):
         return {"subjects" if name == "subject" else name for name in asked}
 
 
+_ALWAYS_SHOWN = frozenset({"id", "at"})
+
+
 class RecordOut(BaseModel):
     """One access. `subjects` are keyed hashes; the commitments bind the two bodies.
 
@@ -88,9 +91,18 @@ class RecordOut(BaseModel):
         """Told from the sealed bytes, not from the columns beside them; `shown` None is all."""
         members = AccessRecord.read(stored.record)._asdict() | {"agency_name": agency_name}
         if shown is not None:
-            members = {name: members[name] for name in members if name in {"id", "at", *shown}}
+            members = {name: members[name] for name in members if name in _ALWAYS_SHOWN | shown}
         place = {"chain": stored.chain, "seal": stored.number, "index": stored.index}
         return cls.model_validate(members | place)
+
+    @staticmethod
+    def shown_members(shown: frozenset[str] | None) -> set[str]:
+        """Return the members that a right to the fields `shown` opens, but for those always shown.
+
+        None is a right to all fields.
+        """
+        members = {*AccessRecord._fields, "agency_name"} - _ALWAYS_SHOWN
+        return members if shown is None else members & shown
 
 
 class SealOut(BaseModel):

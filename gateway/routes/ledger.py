@@ -1,6 +1,7 @@
 """The access ledger as its readers see it; to read it is an access that is recorded too."""
 
 from base64 import b64encode
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
@@ -61,8 +62,9 @@ async def list_records(
         session, caller.right, wanted, limit=paging.limit + 1, after=after
     )
     page, following = paging.cut(rows, lambda row: (row[0].at, str(row[0].id)))
+    read = wanted.members() | (RecordOut.shown_members(shown) if page else set())
     # Nobody is looked at by name unless asked for: hashes alone tell the reader no person.
-    response.headers["X-Subject"] = wanted.subject or NOBODY
+    _name_search(response, subjects=[wanted.subject], dossier=wanted.dossier, members=read)
     return Page(items=[RecordOut.of(stored, name, shown) for stored, name in page], next=following)
 
 
@@ -112,5 +114,20 @@ async def _find(
     found = await store.find_record(session, caller.right, record_id)
     if found is None:
         raise RecordNotFound
-    response.headers["X-Subject"] = ",".join(found[0].subjects) or NOBODY
+    record, members = found[0], RecordOut.shown_members(caller.right.fields)
+    _name_search(response, subjects=record.subjects, dossier=record.dossier, members=members)
     return found
+
+
+def _name_search(
+    response: Response,
+    *,
+    subjects: Iterable[str | None],
+    dossier: str | None,
+    members: Iterable[str],
+) -> None:
+    """Name for the record of this access the persons, the dossier and the members looked at."""
+    response.headers["X-Subject"] = ",".join(filter(None, subjects)) or NOBODY
+    response.headers["X-Fields"] = ",".join(sorted(members)) or NOBODY
+    if dossier:
+        response.headers["X-Dossier"] = dossier

@@ -7,6 +7,8 @@ from uuid import uuid4
 
 import pytest
 
+from gateway.ledger.records import AccessRecord
+from gateway.schemas import RecordOut
 from tests.gateway.gate import LEDGER, LIST, VERIFY, Gate, make_agency, make_grant
 from tests.gateway.wire import SUBJECT
 
@@ -160,6 +162,32 @@ async def test_reading_the_ledger_is_on_record_itself(gate: Gate, auditor: str) 
     assert one["operation"] == "GET /ledger/v1/records/{record_id}"
     assert one["subjects"] == [SUBJECT]
     assert by_client["subjects"] == []
+
+
+async def test_record_of_a_reader_names_the_dossier_the_person_and_the_members(
+    gate: Gate, auditor: str
+) -> None:
+    client = await caller(gate)
+    await gate.ask(VERIFY, client=client, headers={"X-Dossier": DOSSIER}, content=b"{}")
+    [record] = await gate.records(client=client)
+    await read(gate, auditor, dossier=DOSSIER)
+    await read(gate, auditor, dossier=DOSSIER, client="nobody-h26")
+    await gate.ask(ONE.format(record["id"]), client=auditor, agency="G22")
+    await gate.ask(PROOF.format(record["id"]), client=auditor, agency="G22")
+    rows = await gate.records(client=auditor)
+    found, empty, one, proof = [AccessRecord.read(row["record"]) for row in rows]
+    for each in (found, empty, one, proof):
+        assert each.dossier == DOSSIER
+    assert list(empty.fields) == ["client", "dossier"]
+    whole = set(RecordOut.model_fields) - {"id", "at", "chain", "seal", "index"}
+    assert set(found.fields) == set(one.fields) == set(proof.fields) == whole
+    assert (list(found.subjects), list(one.subjects)) == ([], [SUBJECT])
+    narrow = await gate.newcomer(
+        make_grant(operations=LEDGER, agencies=None, fields=["client", "dossier"]), agency="G22"
+    )
+    await read(gate, narrow, dossier=DOSSIER)
+    [row] = await gate.records(client=narrow)
+    assert list(AccessRecord.read(row["record"]).fields) == ["client", "dossier"]
 
 
 async def test_proof_is_verified_offline(gate: Gate, auditor: str, tmp_path: Any) -> None:

@@ -17,7 +17,7 @@ from deploy import topics
 from deploy.services import SERVICES
 from gateway.granting import published_grant_rules
 from shared.events import EVENTS, OWNERS, TOPICS, Event
-from shared.settings import MIN_CALL_KEY_BYTES
+from shared.settings import MIN_CALL_KEY_BYTES, MIN_DIGEST_KEY_CHARACTERS
 
 FOLDER = Path(__file__).with_name("schemas")
 GRANT_RULES = Path(__file__).parents[1] / "identity_service/grant_rules.json"
@@ -54,6 +54,7 @@ _NOWHERE: Document = {
         ("event_key", "person_hash_key", "key_encryption_key", "rights_key", "ledger_key"), "-"
     ),
     **dict.fromkeys(CALL_KEYS, "-" * MIN_CALL_KEY_BYTES),
+    "digest_key": "-" * MIN_DIGEST_KEY_CHARACTERS,
 }
 
 

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from secrets import token_hex
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr
@@ -10,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL, make_url
 
 MIN_CALL_KEY_BYTES, MAX_CALL_KEY_BYTES = 32, 64
+MIN_DIGEST_KEY_CHARACTERS = 32
 
 
 def _require_call_key_length(key: SecretStr) -> SecretStr:
@@ -43,9 +43,9 @@ class ServiceSettings(BrokerSettings):
     database_url: str = Field(description="postgresql+asyncpg://role@host/database")
     database_password: SecretStr | None = None
     database_pool: int = 10
-    # Keys each stored digest of what a caller sent. Processes that share a database share it; where
-    # none is given, a repeat that another process or a later start reads is refused.
-    digest_key: SecretStr = Field(default_factory=lambda: SecretStr(token_hex(32)))
+    # Keys each stored digest of what a caller sent. All processes of a service share it and keep it
+    # over restarts: by another one, a true repeat looks like another request and is refused.
+    digest_key: SecretStr = Field(min_length=MIN_DIGEST_KEY_CHARACTERS)
     # False where another job makes topics, and this service may not.
     kafka_creates_topics: bool = True
     # The embedded broker knows no idempotent producer and wakes no waiting fetch.

@@ -32,6 +32,7 @@ from shared.settings import ServiceSettings
 
 ISSUER = str(ServiceSettings.model_fields["issuer"].default)
 CALL_KEY = SecretStr("ca" * 32)
+DIGEST_KEY = SecretStr("d1" * 32)
 TOKEN_KEY, RIGHT_KEY = "test-token-key", "test-right-key"
 
 

@@ -27,7 +27,7 @@ from deploy.child import running
 from deploy.kafka.server import KafkaServer
 from deploy.ports import free_port
 from deploy.postgres import EmbeddedPostgres, make_database, make_databases, service_url
-from deploy.secrets import ed25519_key
+from deploy.secrets import digest_key, ed25519_key
 from deploy.services import SERVICES
 from shared.consumer import Handler, Handlers, consume
 from shared.database import SessionFactory, open_database
@@ -70,6 +70,7 @@ async def _on(broker: EmbeddedBroker | KafkaServer, name: str, count: int) -> li
             kafka_servers=broker.servers,
             kafka_idempotent=broker.idempotent,
             kafka_fetch_wait_ms=broker.fetch_wait_ms,
+            digest_key=SecretStr(digest_key()),
             event_key=SecretStr(ed25519_key()),
         )
         async with open_database(settings) as sessions:

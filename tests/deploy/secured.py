@@ -19,6 +19,7 @@ from shared.kafka import connection_options
 from shared.settings import ServiceSettings
 from tests.deploy.test_compose import PARTS
 from tests.event_keys import key_text
+from tests.factories import DIGEST_KEY
 from tests.waiting import PATIENCE_SECONDS
 
 # Of the image, or of a machine with other folders and ports.
@@ -61,6 +62,7 @@ class Secured:
         made: dict[str, Any] = {
             "name": service,
             "database_url": "postgresql+asyncpg://nowhere",
+            "digest_key": DIGEST_KEY,
             "event_key": SecretStr(key_text("gateway")),
             "kafka_servers": self.server.servers,
             "kafka_security_protocol": self.protocol,

@@ -16,7 +16,7 @@ from sync_service.settings import Settings as SyncSettings
 from tests.conftest import Databases
 from tests.deploy.filled import SIZE, filled_database
 from tests.event_keys import key_text
-from tests.factories import CALL_KEY
+from tests.factories import CALL_KEY, DIGEST_KEY
 
 
 def whole(size: int = SIZE, **made: int) -> Dossiers:
@@ -77,6 +77,7 @@ async def test_national_view_and_tallies_agree_with_a_recount(postgres: Database
         database_url=url,
         kafka_servers="none",
         call_key=CALL_KEY,
+        digest_key=DIGEST_KEY,
         event_key=SecretStr(key_text("sync_service")),
     )
     async with (
@@ -95,6 +96,7 @@ async def test_parties_of_the_national_view_agree_with_its_dossiers(postgres: Da
         database_url=url,
         kafka_servers="none",
         call_key=CALL_KEY,
+        digest_key=DIGEST_KEY,
         event_key=SecretStr(key_text("sync_service")),
     )
     async with filled_database("sync_service", settings) as connection:
@@ -113,6 +115,7 @@ async def test_lists_and_histories_agree_with_the_dossiers(postgres: Databases) 
         database_url=url,
         kafka_servers="none",
         call_key=CALL_KEY,
+        digest_key=DIGEST_KEY,
         event_key=SecretStr(key_text("dossier_service")),
         person_hash_key=SecretStr("00" * 32),
     )

@@ -34,7 +34,7 @@ from tests.deploy.filled import filled_database
 from tests.dossier_service.conftest import make_settings as make_dossier_settings
 from tests.dossier_service.conftest import serving as serving_dossiers
 from tests.event_keys import key_text
-from tests.factories import CALL_KEY, TestAuthority
+from tests.factories import CALL_KEY, DIGEST_KEY, TestAuthority
 from tests.sync_service.conftest import serving as serving_national_view
 
 BASE = "http://gateway"
@@ -88,6 +88,7 @@ async def filled_sync_service(
         database_url=postgres.database_url("sync_service"),
         kafka_servers="127.0.0.1:1",
         call_key=CALL_KEY,
+        digest_key=DIGEST_KEY,
         event_key=SecretStr(key_text("sync_service")),
     )
     async with (

@@ -24,6 +24,7 @@ from shared.topics import make_topics
 from tests.certificates import Issuer
 from tests.deploy.secured import Secured, require_apache_kafka, running_secured
 from tests.event_keys import key_text
+from tests.factories import DIGEST_KEY
 from tests.waiting import PATIENCE_SECONDS
 
 HERE = "127.0.0.1"
@@ -75,6 +76,7 @@ def settings_of(server: KafkaServer, ca_file: str) -> ServiceSettings:
     return ServiceSettings(
         name="dossier_service",
         database_url="postgresql+asyncpg://nowhere",
+        digest_key=DIGEST_KEY,
         event_key=key_text("gateway"),
         kafka_servers=server.servers,
         kafka_security_protocol="SSL",

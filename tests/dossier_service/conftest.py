@@ -16,7 +16,7 @@ from shared.migrations import upgrade
 from tests.conftest import Databases
 from tests.dossier_service.desk import Desk, at, utc
 from tests.event_keys import key_text
-from tests.factories import CALL_KEY, TestAuthority
+from tests.factories import CALL_KEY, DIGEST_KEY, TestAuthority
 from tests.serving import calling
 
 PERSON_KEY = "5b" * 32
@@ -28,6 +28,7 @@ def make_settings(postgres: Databases, **over: object) -> Settings:
         "database_url": postgres.database_url("dossier_service"),
         "kafka_servers": "127.0.0.1:1",
         "call_key": CALL_KEY,
+        "digest_key": DIGEST_KEY,
         "event_key": key_text("dossier_service"),
         "person_hash_key": PERSON_KEY,
     }

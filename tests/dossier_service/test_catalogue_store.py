@@ -26,7 +26,7 @@ from shared.events.codes import Channel
 from tests.dossier_service.conftest import PERSON_KEY
 from tests.dossier_service.desk import BIRTH, PROCEDURES, SEAL, Desk, at, instant
 from tests.event_keys import key_text
-from tests.factories import CALL_KEY
+from tests.factories import CALL_KEY, DIGEST_KEY
 from tests.waiting import PATIENCE_SECONDS
 
 PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "procedures.jsonl.gz"
@@ -177,6 +177,7 @@ def run_import(settings: Settings, *arguments: str) -> subprocess.CompletedProce
         | {
             "DATABASE_URL": settings.database.render_as_string(hide_password=False),
             "KAFKA_SERVERS": settings.kafka_servers,
+            "DIGEST_KEY": DIGEST_KEY.get_secret_value(),
             "EVENT_KEY": key_text("dossier_service"),
             "PERSON_HASH_KEY": PERSON_KEY,
             "CALL_KEY": CALL_KEY.get_secret_value(),

@@ -25,7 +25,7 @@ from sync_service.settings import Settings as SyncSettings
 from tests.conftest import MORE, Databases
 from tests.dossier_service.conftest import make_settings as dossier_settings
 from tests.event_keys import VERIFIER, change_record, key_text
-from tests.factories import CALL_KEY
+from tests.factories import CALL_KEY, DIGEST_KEY
 from tests.fuzz.texts import JSON, NEARLY
 from tests.gateway.gate import make_grant, make_settings
 from tests.shared.mechanics import agency, progressed, record
@@ -91,6 +91,7 @@ def _settings(name: str, postgres: Databases) -> ServiceSettings:
         told = {
             "database_url": postgres.database_url("sync_service"),
             "kafka_servers": "[::1]:1",
+            "digest_key": DIGEST_KEY,
             "event_key": key_text("sync_service"),
         }
         near = {"gateway_url": "http://[::1]:1", "call_key": CALL_KEY}

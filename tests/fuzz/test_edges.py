@@ -27,7 +27,7 @@ from shared.reading import QueryUnreadable, _require_one_reading
 from shared.settings import ServiceSettings
 from tests.conftest import MORE, Databases
 from tests.event_keys import key_text
-from tests.factories import CALL_KEY, TestAuthority
+from tests.factories import CALL_KEY, DIGEST_KEY, TestAuthority
 from tests.fuzz.texts import JSON, NEARLY
 from tests.serving import calling
 from tests.shared.mechanics import SERVICE, make_mechanics
@@ -131,6 +131,7 @@ async def client(postgres: Databases) -> AsyncIterator[httpx.AsyncClient]:
         name=SERVICE,
         database_url=postgres.database_url(SERVICE),
         kafka_servers="127.0.0.1:9",
+        digest_key=DIGEST_KEY,
         event_key=SecretStr(key_text(SERVICE)),
     )
     async with open_database(told) as sessions:

@@ -32,7 +32,7 @@ from shared.migrations import upgrade
 from shared.topics import partitions_of
 from tests.conftest import Databases
 from tests.event_keys import key_text
-from tests.factories import CALL_KEY, TestAuthority
+from tests.factories import CALL_KEY, DIGEST_KEY, TestAuthority
 from tests.gateway.wire import SUBJECT
 from tests.serving import serving
 from tests.waiting import PATIENCE_SECONDS, eventually
@@ -76,6 +76,7 @@ def make_settings(database_url: str, services: str = "http://127.0.0.1:9", **ove
         **dict.fromkeys(CALL_KEYS, CALL_KEY),
         "rights_key": ed25519_key(),
         "ledger_key": ed25519_key(),
+        "digest_key": DIGEST_KEY,
         "event_key": key_text("gateway"),
     }
     return Settings(database_url=database_url, **(defaults | over))

@@ -133,7 +133,8 @@ def command(
     folder: Path, *words: str, key: str = "", **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """`make verify-ledger` with these variables, and all keys among the secrets."""
-    for name, given in (("rights_key", ""), ("event_key", ""), ("ledger_key", key)):
+    given_keys = {"digest_key": "", "rights_key": "", "event_key": "", "ledger_key": key}
+    for name, given in given_keys.items():
         (folder / name).write_text(given or ed25519_key())
     for name in CALL_KEYS:
         (folder / name).write_text(call_key())

@@ -12,6 +12,7 @@ REQUIRED = (
     "database_url",
     "kafka_servers",
     "call_key",
+    "digest_key",
     "event_key",
     "person_hash_key",
     "key_encryption_key",

@@ -15,7 +15,7 @@ from identity_service.settings import GUESS_MEMORY_SECONDS, Settings
 from shared.migrations import upgrade
 from tests.conftest import Databases
 from tests.event_keys import key_text
-from tests.factories import CALL_KEY, TestAuthority
+from tests.factories import CALL_KEY, DIGEST_KEY, TestAuthority
 from tests.identity_service.calls import Identity
 from tests.identity_service.signing_in import KEY, SYSTEM
 from tests.serving import calling
@@ -37,6 +37,7 @@ def make_settings(database_url: str, **over: object) -> Settings:
         "database_url": database_url,
         "kafka_servers": "127.0.0.1:1",
         "call_key": CALL_KEY,
+        "digest_key": DIGEST_KEY,
         "event_key": key_text("identity_service"),
         "person_hash_key": "5b" * 32,
         "key_encryption_key": Fernet.generate_key().decode(),

@@ -114,7 +114,7 @@ async def test_the_first_operator_of_production_registers_its_key_by_command(
 ) -> None:
     for name in ("database_url", "kafka_servers"):
         monkeypatch.setenv(name.upper(), getattr(identity.settings, name))
-    for name in ("event_key", "person_hash_key", "key_encryption_key", "call_key"):
+    for name in ("digest_key", "event_key", "person_hash_key", "key_encryption_key", "call_key"):
         monkeypatch.setenv(name.upper(), getattr(identity.settings, name).get_secret_value())
     file = tmp_path / "jwk.json"
 

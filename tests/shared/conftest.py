@@ -20,7 +20,7 @@ from shared.kafka import open_producer
 from shared.settings import ServiceSettings
 from tests.conftest import Broker, Databases
 from tests.event_keys import key_text, serving_keys
-from tests.factories import TestAuthority
+from tests.factories import DIGEST_KEY, TestAuthority
 from tests.shared.mechanics import SERVICE, Start, Tail, make_mechanics, relaying, tailing
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +35,7 @@ def settings(postgres: Databases, kafka: Broker) -> ServiceSettings:
         kafka_servers=kafka.servers,
         kafka_idempotent=kafka.idempotent,
         kafka_fetch_wait_ms=kafka.fetch_wait_ms,
+        digest_key=DIGEST_KEY,
         event_key=SecretStr(key_text(SERVICE)),
     )
 
@@ -109,6 +110,7 @@ def start(
             "KAFKA_SERVERS": settings.kafka_servers,
             "KAFKA_IDEMPOTENT": str(settings.kafka_idempotent),
             "KAFKA_FETCH_WAIT_MS": str(settings.kafka_fetch_wait_ms),
+            "DIGEST_KEY": DIGEST_KEY.get_secret_value(),
             "EVENT_KEY": key_text(SERVICE),
             **{name.upper(): url for name, url in key_urls.items()},
             "WORKER_PORT": str(free_port()),

@@ -17,7 +17,7 @@ from shared.auth import (
 )
 from shared.settings import ServiceSettings
 from tests.event_keys import key_text
-from tests.factories import CALL_KEY, ISSUER, TestAuthority
+from tests.factories import CALL_KEY, DIGEST_KEY, ISSUER, TestAuthority
 from tests.serving import calling
 from tests.shared.mechanics import SERVICE
 from tests.shared.test_verifier import Keys
@@ -39,6 +39,7 @@ async def client(authority: TestAuthority) -> AsyncIterator[httpx.AsyncClient]:
         name=SERVICE,
         database_url="postgresql+asyncpg://nobody@/none",
         kafka_servers="-",
+        digest_key=DIGEST_KEY,
         event_key=SecretStr(key_text(SERVICE)),
     )
     app = create_service(

@@ -34,7 +34,7 @@ from shared.redelivery import redeliver_some
 from shared.settings import ServiceSettings
 from shared.telemetry import DEAD_LETTERS
 from tests.event_keys import VERIFIER, change_record, key_text
-from tests.factories import CALL_KEY, TestAuthority
+from tests.factories import CALL_KEY, DIGEST_KEY, TestAuthority
 from tests.serving import calling
 from tests.shared.mechanics import (
     DOSSIERS,
@@ -262,6 +262,7 @@ def command(settings: ServiceSettings, *words: str) -> subprocess.CompletedProce
         "PATH": os.defpath,
         "DATABASE_URL": settings.database_url,
         "KAFKA_SERVERS": settings.kafka_servers,
+        "DIGEST_KEY": DIGEST_KEY.get_secret_value(),
         "EVENT_KEY": key_text(SERVICE),
         "PERSON_HASH_KEY": "00",
         "CALL_KEY": CALL_KEY.get_secret_value(),

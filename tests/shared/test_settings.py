@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 GIVEN = {
     "DATABASE_URL": "postgresql+asyncpg://role@db/dossier",
     "KAFKA_SERVERS": "kafka:9092",
+    "DIGEST_KEY": "d" * 32,
     "EVENT_KEY": "-",
 }
 
@@ -52,6 +53,18 @@ def test_without_a_password_the_url_stays_as_it_is(environment: pytest.MonkeyPat
 def test_variable_called_name_does_not_rename_the_service(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("NAME", "DESKTOP-7")
     assert Settings.read().name == "dossier_service"
+
+
+def test_key_of_the_stored_digests_is_given_and_long(environment: pytest.MonkeyPatch) -> None:
+    """A random one would refuse each repeat that another process or a later start reads."""
+    assert Settings.read().digest_key == Settings.read().digest_key
+    for short in ("", "d" * 31):
+        environment.setenv("DIGEST_KEY", short)
+        with pytest.raises(ValidationError, match="digest_key"):
+            Settings.read()
+    environment.delenv("DIGEST_KEY")
+    with pytest.raises(ValidationError, match="digest_key"):
+        Settings.read()
 
 
 def services() -> list[str]:

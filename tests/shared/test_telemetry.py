@@ -15,6 +15,7 @@ from shared.app import create_service
 from shared.database import SessionFactory
 from shared.settings import ServiceSettings
 from tests.collector import Collector, collecting
+from tests.factories import DIGEST_KEY
 from tests.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
@@ -73,6 +74,7 @@ async def run(settings: ServiceSettings, endpoint: str) -> list[str]:
         "PYTHONPATH": str(ROOT),
         "DATABASE_URL": settings.database_url,
         "KAFKA_SERVERS": settings.kafka_servers,
+        "DIGEST_KEY": DIGEST_KEY.get_secret_value(),
         "EVENT_KEY": settings.event_key.get_secret_value(),
         "TRACING_ENDPOINT": endpoint,
         "OTEL_EXPORTER_OTLP_COMPRESSION": "none",

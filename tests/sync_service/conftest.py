@@ -13,7 +13,7 @@ from sync_service.main import create_app
 from sync_service.settings import Settings
 from tests.conftest import Databases
 from tests.event_keys import key_text
-from tests.factories import CALL_KEY, TestAuthority
+from tests.factories import CALL_KEY, DIGEST_KEY, TestAuthority
 from tests.serving import calling
 from tests.sync_service.national import National
 
@@ -36,6 +36,7 @@ def make_settings(postgres: Databases, **over: object) -> Settings:
         "database_url": postgres.database_url("sync_service"),
         "kafka_servers": "127.0.0.1:1",
         "call_key": CALL_KEY,
+        "digest_key": DIGEST_KEY,
         "event_key": key_text("sync_service"),
     }
     settings = Settings.model_validate(made | over)

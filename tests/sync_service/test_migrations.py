@@ -12,7 +12,7 @@ from sync_service.settings import Settings
 from sync_service.standings import PROGRESS_VERSION
 from tests.conftest import Databases
 from tests.event_keys import key_text
-from tests.factories import CALL_KEY
+from tests.factories import CALL_KEY, DIGEST_KEY
 
 # A dossier whose last word is a progress row, one that was only pushed, and one of the mesh.
 BEFORE = (
@@ -40,6 +40,7 @@ def settings_of(postgres: Databases) -> Settings:
             "database_url": postgres.database_url("sync_service"),
             "kafka_servers": "127.0.0.1:1",
             "call_key": CALL_KEY,
+            "digest_key": DIGEST_KEY,
             "event_key": key_text("sync_service"),
         }
     )

@@ -14,6 +14,7 @@ from sync_service.standings import (
     Standing,
     breaks_transitions,
     judge,
+    refuse_beyond_bound,
 )
 
 PROGRESSED: Final = "progressed"
@@ -71,6 +72,8 @@ class Intake:
             return verdict
         if verdict is Outcome.DUPLICATE or word in self.known:
             return Taken(verdict)
+        if current and (refusal := refuse_beyond_bound(current.version, told.status)):
+            return refusal
         self.note(word)
         if current is None:
             self.settle(told)
@@ -86,13 +89,15 @@ class Intake:
             warnings = (*warnings, SAME_TIME_OTHER_CONTENT)
         return Taken(verdict, warnings)
 
-    def take_progress(self, row: ProgressRow) -> Taken:
+    def take_progress(self, row: ProgressRow) -> Taken | Refusal:
         """Progress of an unknown dossier is held."""
         if (current := self.after.get(row.code)) is None:
             return Taken(Outcome.HELD)
         word = word_of_progress(row, self.source)
         if word in self.known:
             return Taken(Outcome.DUPLICATE)
+        if refusal := refuse_beyond_bound(current.version, row.status):
+            return refusal
         self.note(word)
         moved = current.with_progress(row.status, row.source_time)
         if not current.is_superseded_by(row.status, row.source_time):

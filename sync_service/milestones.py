@@ -1,55 +1,74 @@
-"""When a dossier ended, and was asked for supplements, as its timeline tells (QĐ 766). Pure."""
+"""The end of a dossier, and the requests for supplements, as its timeline has them (QĐ 766)."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from itertools import pairwise
 from typing import Final, NamedTuple
 
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from shared.events.codes import ENDED, DossierStatus
+from sync_service.standings import Entry, Standing
 
 REQUEST: Final = DossierStatus.SUPPLEMENT_REQUESTED
-# The end is the time of the first of these that was told since the dossier was last taken up.
-ENDS: Final[tuple[Collection[int], ...]] = (
-    {DossierStatus.PROCESSED},
-    {DossierStatus.RETURNED},
-    ENDED,
-)
-
-
-class Line(NamedTuple):
-    """What a word says of the status; lines are ordered as the words are."""
-
-    at: datetime
-    version: int
-    digest: int
-    status: int
 
 
 class Milestones(NamedTuple):
-    """Of one dossier; None, or no requests, where its timeline tells of none."""
+    """Milestones of one dossier; None, or no requests, where its timeline has none."""
 
     ended_at: datetime | None = None
     requests: int = 0
     requested_at: datetime | None = None
 
 
-def milestones(lines: Iterable[Line]) -> Milestones:
-    """From what one source told, in whatever order.
+async def find_milestones(
+    session: AsyncSession, standings: Collection[Standing], entries: Iterable[Entry]
+) -> Mapping[str, Milestones]:
+    """Return the milestones of dossiers by code.
 
-    A request is a status 5 that follows another status, however often it is told again.
+    They follow from the lines of each dossier's own source: those that are stored, and those of
+    `entries`. The database reads the lines, and sends one row for each dossier.
     """
-    in_order = sorted(set(lines))
-    requests = [line.at for line in in_order[:1] if line.status == REQUEST]
-    requests += [
-        line.at
-        for before, line in pairwise(in_order)
-        if line.status == REQUEST and before.status != REQUEST
-    ]
-    return Milestones(_ended_at(in_order), len(requests), requests[0] if requests else None)
+    sources = {each.code: each.source for each in standings}
+    lines = [each for each in entries if sources.get(each.code) == each.source]
+    given = {
+        "codes": list(sources),
+        "sources": list(sources.values()),
+        **{f"line_{name}": [getattr(each, name) for each in lines] for name in _LINE},
+    }
+    rows = await session.execute(_FIND, given)
+    return {code: Milestones(*found) for code, *found in rows}
 
 
-def _ended_at(in_order: Sequence[Line]) -> datetime | None:
-    last_open = max((n for n, line in enumerate(in_order) if line.status not in ENDED), default=-1)
-    since = in_order[last_open + 1 :]
-    told = (line.at for statuses in ENDS for line in since if line.status in statuses)
-    return next(told, None)
+_LINE: Final = ("code", "at", "version", "digest", "status")
+# A request is a status 5 that follows another status, however often it is repeated. The end is
+# the first status 9 since the dossier was last open; without a 9 the first 10, else the first end.
+_FIND: Final = text(
+    f"""
+    WITH line AS (
+        SELECT code, at, version, digest, status FROM dossier_event
+            JOIN unnest(CAST(:codes AS text[]), CAST(:sources AS text[]))
+                AS dossier (code, source) USING (code, source)
+        UNION
+        SELECT * FROM unnest(CAST(:line_code AS text[]), CAST(:line_at AS timestamptz[]),
+            CAST(:line_version AS bigint[]), CAST(:line_digest AS bigint[]),
+            CAST(:line_status AS smallint[]))),
+    placed AS (
+        SELECT code, at, status, lag(status) OVER up AS before,
+            bool_and(status IN ({", ".join(str(int(each)) for each in sorted(ENDED))})) OVER down
+                AS is_since_open
+        FROM line
+        WINDOW up AS (PARTITION BY code ORDER BY at, version, digest, status),
+            down AS (PARTITION BY code ORDER BY at DESC, version DESC, digest DESC, status DESC
+                ROWS UNBOUNDED PRECEDING))
+    SELECT code,
+        coalesce(
+            min(at) FILTER (WHERE is_since_open AND status = {DossierStatus.PROCESSED.value}),
+            min(at) FILTER (WHERE is_since_open AND status = {DossierStatus.RETURNED.value}),
+            min(at) FILTER (WHERE is_since_open)),
+        count(*) FILTER (
+            WHERE status = {REQUEST.value} AND before IS DISTINCT FROM {REQUEST.value}),
+        min(at) FILTER (WHERE status = {REQUEST.value})
+    FROM placed GROUP BY code
+    """  # noqa: S608 -- only numbers of this code's own enumeration are put in
+)

@@ -127,6 +127,9 @@ class HeldProgress(Base):
     detail: Mapped[str] = mapped_column(primary_key=True)
     held_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
+    # The rows of a client are counted.
+    __table_args__ = (Index("held_progress_source", "source", "code"),)
+
 
 class HeardHour(Base):
     """An hour in which an agency's system pushed; rows are only ever added."""

@@ -28,7 +28,7 @@ from shared.events import (
 from shared.events.codes import DossierStatus
 from sync_service import store, tallies
 from sync_service.agencies import lineage, today_form
-from sync_service.milestones import REQUEST, Line, Milestones, milestones
+from sync_service.milestones import REQUEST, Milestones, find_milestones
 from sync_service.models import (
     Agency,
     NationalDossier,
@@ -124,14 +124,9 @@ async def _milestones(
     dated = {entry.code for entry in entries if entry.status == REQUEST}
     dated |= {each.code for each in before.values() if each.requests}
     dated |= {each.code for each in after.values() if each.has_ended and each.finished_at is None}
-    lines: dict[str, list[Line]] = {code: [] for code in dated}
-    # A dossier that was not there has no timeline yet.
-    if known := [after[code] for code in dated & before.keys()]:
-        lines |= await store.told_before(session, known)
-    for entry in entries:
-        if entry.code in dated and entry.source == after[entry.code].source:
-            lines[entry.code].append(Line(entry.at, entry.version, entry.digest, entry.status))
-    return {code: milestones(each) for code, each in lines.items()}
+    if not dated:
+        return {}
+    return await find_milestones(session, [after[code] for code in sorted(dated)], entries)
 
 
 def _settled(standing: Standing, found: Milestones) -> Standing:

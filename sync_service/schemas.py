@@ -231,5 +231,8 @@ class TimelineEntryOut(BaseModel):
 
 
 class Timeline(BaseModel):
+    """`next` is the cursor of the following page; None on the last one."""
+
     code: str
     entries: list[TimelineEntryOut]
+    next: str | None

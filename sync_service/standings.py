@@ -25,6 +25,10 @@ OWN_CLOCK_SLACK: Final = timedelta(days=1)
 # dossier and its progress with one and the same time.
 PROGRESS_VERSION: Final = 2**62 + 1
 
+# The lines of one dossier: more would make one further line, and a look at it, dear.
+MAX_CHANGES: Final = 500
+ENDS_BEYOND_BOUND: Final = 50
+
 
 class Outcome(StrEnum):
     """What becomes of one pushed row."""
@@ -245,6 +249,21 @@ def judge(current: Standing | None, told: Standing) -> Outcome | Refusal:
 def breaks_transitions(before: int, after: int) -> bool:
     """Return whether the table of transitions does not permit it; the same status is progress."""
     return before != after and after not in permitted(DossierStatus(before), before=None)
+
+
+def refuse_beyond_bound(changes: int, status: int) -> Refusal | None:
+    """Return a refusal where a dossier has as many lines as are kept, given that number.
+
+    An end is taken beyond the bound: no dossier stays open for ever in the view.
+    """
+    if changes < MAX_CHANGES + (ENDS_BEYOND_BOUND if status in ENDED else 0):
+        return None
+    return Refusal(
+        "too_many_changes",
+        f"{MAX_CHANGES} different rows of this dossier were taken, the most that are kept: send a "
+        "row only where something changed, with the time of the change as source_time. A row "
+        f"with which the dossier ends is still taken, up to {ENDS_BEYOND_BOUND} more.",
+    )
 
 
 def other_authority(current: Standing, source: str) -> Refusal | None:

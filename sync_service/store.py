@@ -1,9 +1,9 @@
 """Every query of the national view."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     ARRAY,
@@ -27,14 +27,12 @@ from sqlalchemy.orm import aliased
 
 from shared.auth import Right
 from shared.events.codes import national_code
+from shared.times import StoredInstant
 from sync_service.agencies import COUNTRY, roots
 from sync_service.filters import DossierFilter, Seen
-from sync_service.milestones import Line
 from sync_service.models import Agency, HeldProgress, NationalDossier, Party, TimelineEntry, table
 from sync_service.sets import columns, given
 from sync_service.standings import Entry, Standing
-
-_TELLER = ("code", "source")
 
 
 def _texts(values: Collection[str]) -> ColumnElement[Any]:
@@ -49,25 +47,6 @@ _STANDINGS = select(*(table(NationalDossier).c[name] for name in Standing.__slot
 async def standings(session: AsyncSession, codes: Collection[str]) -> dict[str, Standing]:
     rows = await session.execute(_STANDINGS, {"codes": sorted(codes)})
     return {row.code: Standing(*row) for row in rows}
-
-
-async def told_before(
-    session: AsyncSession, standings: Iterable[Standing]
-) -> dict[str, list[Line]]:
-    """The lines of their timelines that came from their own source, by code."""
-    told: dict[str, list[Line]] = {}
-    sources = columns(TimelineEntry, _TELLER, ((each.code, each.source) for each in standings))
-    for code, at, version, digest, status in await session.execute(_told_before(), sources):
-        told.setdefault(code, []).append(Line(at, version, digest, status))
-    return told
-
-
-@cache
-def _told_before() -> Select[str, datetime, int, int, int]:
-    entry, teller = TimelineEntry, given(TimelineEntry, *_TELLER)
-    same = and_(entry.code == teller.c.code, entry.source == teller.c.source)
-    lines = select(entry.code, entry.at, entry.version, entry.digest, entry.status)
-    return lines.join(teller, same)
 
 
 async def known_entries(session: AsyncSession, entries: Collection[Entry]) -> set[Entry]:
@@ -123,12 +102,20 @@ async def dossier(session: AsyncSession, right: Right, code: str) -> NationalDos
     return await session.scalar(query)
 
 
-async def timeline(session: AsyncSession, code: str) -> Sequence[TimelineEntry]:
-    entry = TimelineEntry
-    words = entry.at, entry.version, entry.digest, entry.status
-    query = select(entry).where(entry.code == code)
-    query = query.order_by(*words, entry.kind, entry.detail, entry.source)
-    return (await session.scalars(query)).all()
+TIMELINE_ORDER: Final = ("at", "version", "digest", "status", "kind", "detail", "source")
+# The types of these columns, as a cursor has them.
+TIMELINE_KEY: Final = (StoredInstant, int, int, int, str, str, str)
+
+
+async def list_timeline(
+    session: AsyncSession, code: str, *, after: tuple[Any, ...] | None, limit: int
+) -> Sequence[TimelineEntry]:
+    """Return up to `limit` lines, oldest first, that follow the line with the key `after`."""
+    order = [table(TimelineEntry).c[name] for name in TIMELINE_ORDER]
+    query = select(TimelineEntry).where(TimelineEntry.code == code)
+    if after:
+        query = query.where(tuple_(*order) > tuple_(*after))
+    return (await session.scalars(query.order_by(*order).limit(limit))).all()
 
 
 async def listed(

@@ -1,12 +1,10 @@
 """What other systems tell: whole dossiers and their progress; each row has its own answer."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import cache
 from http import HTTPStatus
 from typing import Any
 
-from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.auth import CallContext, Right
@@ -16,8 +14,8 @@ from shared.idempotency import Once
 from shared.outbox import emit
 from sync_service import store
 from sync_service.catalogue import find_terms
+from sync_service.holding import HeldRow, held_row, hold_progress
 from sync_service.intake import Intake, Taken, progress_word, word_of_progress, word_of_row
-from sync_service.models import HeldProgress
 from sync_service.projections import lock_standings, take
 from sync_service.row_reading import (
     read_dossier_row,
@@ -28,11 +26,8 @@ from sync_service.row_reading import (
 )
 from sync_service.row_warnings import count_warnings, find_warnings
 from sync_service.schemas import DossierRow, ProgressRow, PushResults, RowResult
-from sync_service.sets import columns, insertion
 from sync_service.silence import note_heard
 from sync_service.standings import Entry, Outcome, Refusal, Standing, other_authority
-
-HELD = ("code", "source", "at", "status", "detail")
 
 
 async def push_dossiers(
@@ -72,9 +67,10 @@ async def push_progress(
     # What lies outside the right is answered as if it were not there.
     reached = {c: each for c, each in known.items() if not refuse_outside(caller.right, each)}
     intake = Intake(caller.client, reached)
-    await _hold(session, caller.client, [row for row in good if row.code not in intake.before])
+    unknown = [row for row in good if row.code not in intake.before]
+    beyond = await hold_progress(session, caller.client, unknown)
     await _look_up(session, intake, (word_of_progress(row, caller.client) for row in good))
-    readings = [_own_progress(intake, reading) for reading in readings]
+    readings = [_own_progress(intake, reading, beyond) for reading in readings]
     verdicts = [
         intake.take_progress(reading) if isinstance(reading, ProgressRow) else reading
         for reading in readings
@@ -108,20 +104,13 @@ async def _apply_held(session: AsyncSession, intake: Intake) -> None:
             )
 
 
-async def _hold(session: AsyncSession, source: str, rows: Iterable[ProgressRow]) -> None:
-    held = [(row.code, source, row.source_time, row.status, row.step) for row in rows]
-    if held:
-        await session.execute(_holding(), columns(HeldProgress, HELD, held))
-
-
-@cache
-def _holding() -> Insert:
-    return insertion(HeldProgress, *HELD).on_conflict_do_nothing()
-
-
-def _own_progress(intake: Intake, reading: ProgressRow | Refusal) -> ProgressRow | Refusal:
-    if isinstance(reading, Refusal) or (current := intake.before.get(reading.code)) is None:
+def _own_progress(
+    intake: Intake, reading: ProgressRow | Refusal, beyond: Mapping[HeldRow, Refusal]
+) -> ProgressRow | Refusal:
+    if isinstance(reading, Refusal):
         return reading
+    if (current := intake.before.get(reading.code)) is None:
+        return beyond.get(held_row(reading, intake.source), reading)
     return other_authority(current, intake.source) or reading
 
 

@@ -1,5 +1,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from operator import attrgetter
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -8,7 +9,7 @@ from shared.clock import Now, day_in_viet_nam
 from shared.database import Session
 from shared.events.codes import Channel, DossierCode, DossierStatus
 from shared.idempotency import OnceOnly
-from shared.pagination import Page
+from shared.pagination import Page, Paging
 from shared.reading import Router
 from shared.times import StoredInstant
 from sync_service import store, use_cases
@@ -75,12 +76,16 @@ async def read_dossier(
 
 
 @router.get("/dossiers/{code}/timeline")
-async def read_timeline(code: DossierCode, session: Session, caller: Caller) -> Timeline:
-    """All that was ever told of the dossier, in the order in which it happened."""
+async def read_timeline(
+    code: DossierCode, session: Session, caller: Caller, paging: Paging
+) -> Timeline:
+    """Return what happened to the dossier, page by page, oldest first."""
     if await store.dossier(session, caller.right, code) is None:
         raise DossierNotFound
-    entries = await store.timeline(session, code)
-    return Timeline(code=code, entries=[_entry(entry) for entry in entries])
+    after = paging.key(*store.TIMELINE_KEY)
+    lines = await store.list_timeline(session, code, after=after, limit=paging.limit + 1)
+    page, following = paging.cut(list(lines), attrgetter(*store.TIMELINE_ORDER))
+    return Timeline(code=code, entries=[_entry(entry) for entry in page], next=following)
 
 
 def _entry(entry: TimelineEntry) -> TimelineEntryOut:

@@ -4,7 +4,16 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, DateTime, ForeignKey, LargeBinary, SmallInteger, String
+from sqlalchemy import (
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Uuid,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
@@ -140,9 +149,14 @@ class UsedAssertion(Base):
 
 
 class Grant(Base):
-    """An access right; None in a list means all."""
+    """An access right; None in a list means all.
+
+    It ends with each of the grants that it rests on, which are the giver's own. A grant of an
+    operator rests on none.
+    """
 
     __tablename__ = "access_grant"  # GRANT is a word of SQL
+    __table_args__ = (Index("ix_access_grant_rests_on", "rests_on", postgresql_using="gin"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     version: Mapped[int] = mapped_column()
@@ -156,6 +170,7 @@ class Grant(Base):
     legal_basis: Mapped[str]
     per_second: Mapped[int | None]
     per_day: Mapped[int | None]
+    rests_on: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), default=list, server_default="{}")
     given_by: Mapped[str]  # the client
     given_by_officer: Mapped[str | None]
     given_at: Mapped[datetime]

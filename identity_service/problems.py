@@ -127,18 +127,18 @@ class BeyondOwnRight(NotAllowed):
     def __init__(self, operations: Iterable[str]) -> None:
         super().__init__(
             "Give only operations that one grant of your own covers, within its agencies,"
-            " procedures, fields and end.",
+            " procedures, fields, quotas, begin and end.",
             operations=named(operations),
         )
 
 
 class GrantToSelf(NotAllowed):
-    title = "Nobody gives itself a right to this operation"
+    title = "No agency gives itself a right to this operation"
     type = "/problems/grant-to-self"
 
     def __init__(self, operations: Iterable[str]) -> None:
         super().__init__(
-            "Ask another client of the owner, or an operator.", operations=named(operations)
+            "Ask an operator of the mesh to give it to this client.", operations=named(operations)
         )
 
 

@@ -258,6 +258,7 @@ class GrantOut(_Answer):
     legal_basis: str
     per_second: int | None
     per_day: int | None
+    rests_on: list[UUID] = Field(description="grants of the giver; this one ends with each of them")
     given_by: str
     given_by_officer: str | None
     given_at: datetime

@@ -216,7 +216,13 @@ async def list_grants_in_force(
     session: AsyncSession, client_id: str, now: datetime
 ) -> Sequence[Grant]:
     query = select(Grant).where(Grant.client_id == client_id, _in_force(now))
-    return (await session.scalars(query)).all()
+    return (await session.scalars(query.order_by(Grant.given_at, Grant.id))).all()
+
+
+async def list_resting(session: AsyncSession, ended: Collection[UUID]) -> Sequence[Grant]:
+    """Return the grants that rest on one of `ended` and are not revoked."""
+    query = select(Grant).where(Grant.rests_on.overlap(list(ended)), Grant.revoked_at.is_(None))
+    return (await session.scalars(query.order_by(Grant.id))).all()
 
 
 def _in_force(now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:

@@ -1,4 +1,4 @@
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -45,28 +45,31 @@ async def give_grant(session: AsyncSession, caller: CallContext, new: GrantIn) -
     if unknown := set(new.operations) - grant_rules().keys():
         raise OperationsUnknown(unknown)
     now = datetime.now(UTC)
+    # A grant that is revoked meanwhile must not leave behind one that rests on it.
+    await store.lock_client_acts(session)
     held = await store.list_grants_in_force(session, caller.client, now)
-    await _require_granter(session, caller, new.operations, held)
+    by_operator = await _require_granter(session, caller, new.operations, held)
     require_agencies_covered(caller, new.agencies)
     require_procedures_covered(caller, new.procedures)
     require_fields_covered(caller, new.fields)
-    _require_within(held, new)
-    _require_other(caller, new)
+    valid_from = new.valid_from or now
+    if new.valid_to and new.valid_to <= valid_from:
+        raise GrantEnded("Let valid_to lie after valid_from, or after now where that is left out.")
+    rests_on = _require_within(held, new, valid_from)
+    await _require_other(session, caller, new, by_operator=by_operator)
     client = await store.get_client(session, new.client_id, caller.right.agencies)
     if client is None or not client.active:
         raise ClientUnknown(client_id=new.client_id)
     known = await store.get_agencies(session, new.agencies or (), caller.right.agencies)
     if unknown := set(new.agencies or ()) - known.keys():
         raise AgenciesUnknown(unknown)
-    valid_from = new.valid_from or now
-    if new.valid_to and new.valid_to <= valid_from:
-        raise GrantEnded("Let valid_to lie after valid_from, or after now where that is left out.")
     grant = Grant(
         id=uuid4(),
         version=1,
         given_by=caller.client,
         given_by_officer=caller.officer,
         given_at=now,
+        rests_on=[] if by_operator else rests_on,
         **new.model_dump() | {"valid_from": valid_from},
     )
     session.add(grant)
@@ -85,8 +88,14 @@ async def revoke_grant(
     if grant.revoked:
         raise GrantRevoked
     await require_operator_left(session, without=grant)
-    grant.revoke(by=caller.client, officer=caller.officer, at=datetime.now(UTC))
-    emit(session, grant.changed())
+    now = datetime.now(UTC)
+    ended: Collection[Grant] = [grant]
+    while ended:
+        for each in ended:
+            each.revoke(by=caller.client, officer=caller.officer, at=now)
+        await session.flush()
+        emit(session, *(each.changed() for each in ended))
+        ended = await store.list_resting(session, [each.id for each in ended])
     return grant
 
 
@@ -95,27 +104,50 @@ async def _require_granter(
     caller: CallContext,
     operations: Collection[str],
     held: Collection[Grant] = (),
-) -> None:
-    """Raise OperatorsOnly or NotTheOwner; `held` lets a holder pass on what may be passed on."""
+) -> bool:
+    """Return whether the caller is an operator; raise OperatorsOnly or NotTheOwner.
+
+    `held` lets a holder pass on what may be passed on.
+    """
     if await is_operator(session, caller):
-        return
+        return True
     if reserved := {name for name in operations if grant_rule(name).granted_by == "operator"}:
         raise OperatorsOnly("Ask an operator of the mesh to do it.", operations=named(reserved))
     passed_on = {name for grant in held for name in grant.operations if grant_rule(name).granted_on}
     foreign = {name for name in operations if owner(name) != caller.agency} - passed_on
     if foreign:
         raise NotTheOwner("Ask the owner of these operations' data.", operations=named(foreign))
+    return False
 
 
-def _require_within(held: Collection[Grant], new: GrantIn) -> None:
-    """Raise BeyondOwnRight unless for each operation one grant of the giver covers the whole."""
-    covering = [grant for grant in held if covers_grant(grant, new)]
-    own = {name for grant in covering for name in grant.operations}
-    if ANY_OPERATION not in own and (beyond := set(new.operations) - own):
+def _require_within(held: Collection[Grant], new: GrantIn, valid_from: datetime) -> Sequence[UUID]:
+    """Return for each operation one grant of the giver that covers the whole, the oldest first.
+
+    Raise BeyondOwnRight where an operation has none.
+    """
+    covering = [grant for grant in held if covers_grant(grant, new, valid_from)]
+    found = {
+        name: next(
+            (each.id for each in covering if {name, ANY_OPERATION} & set(each.operations)), None
+        )
+        for name in new.operations
+    }
+    if beyond := [name for name, grant_id in found.items() if grant_id is None]:
         raise BeyondOwnRight(beyond)
+    return sorted({grant_id for grant_id in found.values() if grant_id is not None})
 
 
-def _require_other(caller: CallContext, new: GrantIn) -> None:
+async def _require_other(
+    session: AsyncSession, caller: CallContext, new: GrantIn, *, by_operator: bool
+) -> None:
+    """Raise GrantToSelf where the giver, or its agency through another client, would receive.
+
+    Systems of the operator's own agency get their rights from the operator.
+    """
     own = {name for name in new.operations if not grant_rule(name).to_self}
-    if own and new.client_id == caller.client:
+    if not own:
+        return
+    receiver = await store.find_client(session, new.client_id)
+    within = receiver is not None and receiver.agency == caller.agency and not by_operator
+    if within or new.client_id == caller.client:
         raise GrantToSelf(own)

@@ -23,7 +23,7 @@ from shared.migrations import upgrade
 from tests.access.model import AGENCIES, Limits, limits, tried
 from tests.conftest import Databases
 from tests.factories import TestAuthority
-from tests.identity_service.calls import Identity
+from tests.identity_service.calls import OPERATOR, Identity
 from tests.identity_service.conftest import make_settings, serving
 
 ROOT = "/identity/v1"
@@ -161,16 +161,16 @@ class Chain:
         to = self.named(step.to)
         body = {"client_id": to, "operations": sorted(step.operations), **step.limits.claims}
         answer = await self.call(member, right, GIVE, json=body | {"legal_basis": "Luật 26/2023"})
+        known = {each.client: each.agency for each in self.members} | {VICTIM: "H26"}
         allowed = (
             all(map(member.may_say, step.operations))
             and right.includes(step.limits)
             and any(each.includes(step.operations, step.limits) for each in member.held)
-            and (to != member.client or step.operations <= TO_SELF)
+            and (known.get(to) != member.agency or step.operations <= TO_SELF)
         )
         if not allowed:
             assert answer.status_code == 403, answer.text
             return
-        known = {each.client: each.agency for each in self.members} | {VICTIM: "H26"}
         assert answer.status_code == (201 if right.reaches(known[to]) else 422), answer.text
         for each in self.members:
             if each.client == to and answer.status_code == 201:
@@ -213,6 +213,9 @@ async def test_nobody_comes_to_more_than_the_first_of_the_chain_had(
             within = Limits(*(_set(grant[name]) for name in ("agencies", "procedures", "fields")))
             for operation in grant["operations"]:
                 assert had.reaches(operation, within), (operation, within, had)
+    await _revoke_all(installation, first.client)
+    for member in chain.members:
+        assert [g for g in await _grants(installation, member.client) if not g["revoked_at"]] == []
 
 
 async def _begin(identity: Identity, first: Member) -> None:
@@ -224,6 +227,17 @@ async def _begin(identity: Identity, first: Member) -> None:
         body |= {"legal_basis": "Luật 26/2023", **each.limits.claims}
         answer = await identity.call(GIVE, json=body)
         assert answer.status_code == 201, answer.text
+
+
+async def _revoke_all(identity: Identity, client: str) -> None:
+    """Revoke by the operator what the operator gave; what the client gave itself rests on it."""
+    for grant in await _grants(identity, client):
+        if grant["given_by"] == OPERATOR[0]:
+            at, headers = {"grant_id": grant["id"]}, {"If-Match": f'"{grant["version"]}"'}
+            revoked = await identity.call(
+                f"POST {ROOT}/grants/{{grant_id}}/revocation", at=at, headers=headers
+            )
+            assert revoked.status_code == 200, revoked.text
 
 
 async def _state(identity: Identity, client: str) -> tuple[object, ...]:

@@ -72,6 +72,12 @@ async def test_an_operation_that_the_giver_lacks_is_not_given(
             {"valid_to": "2199-01-02T00:00:00Z"},
         ),
         ({"valid_to": "2199-01-01T00:00:00Z"}, {"valid_to": "2199-01-01T00:00:00Z"}, {}),
+        ({"per_second": 5}, {"per_second": 5}, {"per_second": 6}),
+        ({"per_second": 5}, {"per_second": 1}, {}),
+        ({"per_day": 5}, {"per_day": 5}, {"per_day": 2_000_000_000}),
+        ({"per_day": 5}, {"per_day": 1}, {"per_second": 1}),
+        ({}, {}, {"valid_from": "1850-01-01T00:00:00Z"}),
+        ({}, {"valid_from": "2199-01-01T00:00:00Z"}, {"valid_from": "2026-01-01T00:00:00Z"}),
     ],
 )
 async def test_limits_of_the_operation_itself_bound_what_is_given(
@@ -116,6 +122,14 @@ async def test_an_operator_gives_only_what_it_holds_too(identity: Identity) -> N
     for beyond in ("*", "POST /dossier/v1/dossiers"):
         refused = await identity.call(GIVE, by=by, json=new(beyond))
         assert refused.json()["type"] == "/problems/beyond-own-right"
+
+
+async def test_clients_of_one_agency_give_each_other_no_personal_data(identity: Identity) -> None:
+    giver = await register(identity, "G01", new(GIVE, VERIFYING))
+    beside, _ = await register(identity, "G01")
+    refused = await identity.call(GIVE, by=giver, json=new(VERIFYING, to=beside))
+    assert (refused.status_code, refused.json()["type"]) == (403, "/problems/grant-to-self")
+    assert (await identity.call(GIVE, json=new(VERIFYING, to=beside))).status_code == 201
 
 
 @pytest.mark.parametrize("operation", ["*", GIVE, VERIFYING])

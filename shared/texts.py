@@ -17,9 +17,10 @@ _NOT_IN_TEXT = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
 # Blanks are taken off at both ends: the White_Space of Unicode that a line or a text may hold.
 _BLANKS_OF_LINE = r" \xa0\u1680\u2000-\u200a\u202f\u205f\u3000"
 _BLANKS_OF_TEXT = rf"\t\n\r\u2028\u2029{_BLANKS_OF_LINE}"
-# Blocks that hold letters, without the characters in them that are never displayed.
+# Blocks that hold letters, without the characters in them that are never displayed, and without
+# ordinal signs, modifier letters (an apostrophe among them) and the Arabic stretch.
 _LETTERS = (
-    r"[A-Za-z\u00aa\u00b5\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02c1\u0370-\u061b\u061d-\u115e"
+    r"[A-Za-z\u00b5\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02af\u0370-\u061b\u061d-\u063f\u0641-\u115e"
     r"\u1161-\u17b3\u17b6-\u180a\u1810-\u1fff\u2c00-\u2dff\u3005-\u3007\u3041-\u3163"
     r"\u3165-\ud7ff\uf900-\ufdff\ufe70-\ufefe\uff21-\uff3a\uff41-\uff5a\uff66-\uff9f]"
 )

@@ -253,7 +253,9 @@ async def test_birth_in_the_future_is_refused_by_its_place(identity: Identity) -
         assert born not in response.text
 
 
-@pytest.mark.parametrize("name", ["\u200b", "-", "Lê\u2028Hai"], ids=ascii)
+@pytest.mark.parametrize(
+    "name", ["\u200b", "-", "\u02bc", "\u0640", "\u00aa", "\u00ba", "Lê\u2028Hai"], ids=ascii
+)
 async def test_name_that_shows_nothing_is_refused(identity: Identity, name: str) -> None:
     response = await identity.verify(asked("match", full_name=name))
     assert response.status_code == 422

@@ -1,6 +1,7 @@
 """The shapes of requests. What they refuse they do not repeat: it may be somebody's name."""
 
 from collections.abc import Mapping
+from re import fullmatch
 from types import MappingProxyType
 from typing import Annotated, Literal, Self
 
@@ -48,7 +49,9 @@ ExternalCode = Annotated[
 ]
 FeeCode = Annotated[str, single_line(100), ONE_LINE]
 AmountVnd = Annotated[int, Field(ge=1, le=10**15)]
-Reference = Annotated[str, Field(pattern="^[A-Za-z0-9._/:-]{1,100}$", examples=["PAY-1"])]
+Reference = Annotated[
+    str, Field(pattern="^[A-Za-z0-9._/:-]{1,100}$", examples=["PAY-1"]), NoPersonalNumber
+]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="64 hex digits, small")]
 
 
@@ -84,6 +87,16 @@ class ApplicantIn(Body):
         if self.kind != _CITIZEN and (self.personal_number or self.birth_date):
             raise ValueError("only a citizen (kind 1) has a personal_number or a birth_date")
         return self
+
+    @property
+    def number_of_person(self) -> str | None:
+        """Return the personal number that names the applicant.
+
+        A household business is registered under the personal number of its owner.
+        """
+        number = self.organisation_number
+        is_personal = number is not None and fullmatch("[0-9]{12}", number) is not None
+        return number if is_personal else self.personal_number
 
 
 class DocumentIn(Body):

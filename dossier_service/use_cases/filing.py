@@ -171,7 +171,7 @@ def _dossier(
 ) -> Dossier:
     status = first_status(wish.channel)
     is_received = status is DossierStatus.RECEIVED
-    number = wish.applicant.personal_number
+    number = wish.applicant.number_of_person
     # What is not named here is not so yet, and empty.
     dossier = Dossier(
         code=code,

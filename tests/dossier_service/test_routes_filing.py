@@ -93,6 +93,18 @@ async def test_organisation_is_nobody_to_name(desk: Desk) -> None:
     assert answer.headers["X-Subject"] == "-"
 
 
+@pytest.mark.parametrize("kind", [2, 3, 4])
+async def test_household_business_is_named_by_the_number_of_its_owner(
+    desk: Desk, kind: int
+) -> None:
+    applicant = {"kind": kind, "name": "Hộ kinh doanh An", "organisation_number": NUMBER}
+    answer = await desk.try_file(wish(applicant=applicant))
+    owner = person_hash(NUMBER, PERSON_KEY.encode())
+    assert answer.headers["X-Subject"] == owner
+    read = await desk.read(answer.json()["code"])
+    assert read.headers["X-Subject"] == owner
+
+
 async def test_number_and_name_stand_in_the_table_of_applicants_only(own_desk: Desk) -> None:
     headers = {"Idempotency-Key": str(uuid4())}
     await own_desk.try_file(wish(), headers=headers)

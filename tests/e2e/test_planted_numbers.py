@@ -45,7 +45,6 @@ MEANT = {
     "dossier_applicant": {"name", "personal_number", "organisation_number", "phone", "email",
                           "address", "birth_date"},
     "dossier_document": {"name"},
-    "dossier_fee": {"reference"},
     "dossier_result": {"number", "title"},
 }  # fmt: skip
 

@@ -2,6 +2,7 @@ import asyncio
 import gzip
 import tracemalloc
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 import pytest
 from aiohttp import ClientSession
@@ -62,7 +63,9 @@ async def test_malformed_ids_are_replaced(
     headers = behind.asked[0].headers
     version, trace, _, flags = headers["traceparent"].split("-")
     assert (version, len(trace), flags) == ("00", 32, "01")
-    assert headers["x-request-id"] == trace
+    # An id of its own: one is the caller's to choose, the other the trace's.
+    assert str(UUID(headers["x-request-id"])) == headers["x-request-id"]
+    assert UUID(headers["x-request-id"]).hex != trace
 
 
 async def test_traced_call_has_a_span_between_the_callers_and_the_services(

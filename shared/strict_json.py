@@ -2,6 +2,7 @@
 
 import json
 import re
+from decimal import Decimal
 from typing import Any, Final, NoReturn
 
 # A full push holds 1,000 rows of less than 20 values each; no other body holds half as many.
@@ -81,7 +82,8 @@ def _number(text: str) -> int | float:
     JSON Schema (§6.1.1) calls 2097.0 an integer, and languages with one kind of number write it so.
     """
     number = float(text)
-    return int(number) if number.is_integer() else number
+    # Of 0.99…9 the nearest double is 1, which was not written.
+    return int(number) if number.is_integer() and Decimal(text) == int(number) else number
 
 
 def _constant(_: str) -> NoReturn:

@@ -2,12 +2,16 @@
 
 from hypothesis import strategies as st
 
+from shared.events.codes import holds_number_in_groups
+
 _LEVELS = st.lists(st.integers(0, 999).map(str), max_size=8).map(
     lambda parts: ".".join(["", *parts])
 )
-AGENCIES = st.builds(
-    "{}{:02}{}".format, st.sampled_from("ABGHTX"), st.integers(0, 99), _LEVELS
-).map(lambda code: code.rstrip("."))
+AGENCIES = (
+    st.builds("{}{:02}{}".format, st.sampled_from("ABGHTX"), st.integers(0, 99), _LEVELS)
+    .map(lambda code: code.rstrip("."))
+    .filter(lambda code: not holds_number_in_groups(code))
+)
 _FITTING = [
     AGENCIES,
     st.builds(

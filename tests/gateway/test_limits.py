@@ -42,14 +42,14 @@ def test_the_grants_own_quota_comes_before_the_default() -> None:
     quotas = two_a_minute()
     for _ in range(3):
         quotas.spend("h26", QuotaClass.READ, per_second=3)
-    with pytest.raises(QuotaSpent, match="3 calls of class read are allowed in 1 seconds"):
+    with pytest.raises(QuotaSpent, match="The quota of class read is 3 in 1 second; "):
         quotas.spend("h26", QuotaClass.READ, per_second=3)
 
 
 def test_the_grants_quota_of_a_day_comes_beside() -> None:
     quotas = Quotas(defaults=dict.fromkeys(QuotaClass, Quota(9, 60)))
     quotas.spend("h26", QuotaClass.READ, per_day=1)
-    with pytest.raises(QuotaSpent, match="1 calls of class read are allowed in 86400 seconds"):
+    with pytest.raises(QuotaSpent, match="The quota of class read is 1 in 86400 seconds; "):
         quotas.spend("h26", QuotaClass.READ, per_day=1)
 
 

@@ -95,6 +95,17 @@ async def test_integer_is_taken_in_each_form_of_json(
     assert (answer.status_code, answer.json()[member]) == (200, read)
 
 
+@pytest.mark.parametrize(
+    "written", ["0.9999999999999999999999", "1.00000000000000000001", "1e-400"]
+)
+async def test_number_that_is_next_to_an_integer_is_none(
+    client: httpx.AsyncClient, written: str
+) -> None:
+    """The nearest double is one."""
+    answer = await client.post("/wishes", content=f'{{"amount": {written}}}', headers=JSON)
+    assert answer.status_code == 422
+
+
 async def test_character_written_in_two_halves_is_one(client: httpx.AsyncClient) -> None:
     answer = await client.post("/wishes", content=b'{"name": "\\ud83d\\ude00"}', headers=JSON)
     assert (answer.status_code, answer.json()["name"]) == (200, "😀")

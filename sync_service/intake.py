@@ -1,6 +1,6 @@
 """What the rows of one push make of the dossiers that they tell of. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -13,14 +13,17 @@ from sync_service.standings import (
     Refusal,
     Standing,
     breaks_transitions,
+    ends_before_reception,
     judge,
     refuse_beyond_bound,
+    refuse_early_end,
 )
 
 PROGRESSED: Final = "progressed"
 SYNCED: Final = "synced"
 SAME_TIME_OTHER_CONTENT: Final = "same_time_other_content"
 TRANSITION_NOT_PERMITTED: Final = "transition_not_permitted"
+HELD_NOT_TAKEN: Final = "held_not_taken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,9 @@ class Intake:
             return verdict
         if verdict is Outcome.DUPLICATE or word in self.known:
             return Taken(verdict)
+        merged = current.with_facts_of(told) if current else told
+        if verdict is Outcome.UPDATED and (early := refuse_early_end(merged)):
+            return early
         if current and (refusal := refuse_beyond_bound(current.version, told.status)):
             return refusal
         self.note(word)
@@ -80,7 +86,6 @@ class Intake:
             return Taken(verdict)
         warnings: tuple[str, ...] = ()
         if verdict is Outcome.UPDATED:
-            merged = current.with_facts_of(told)
             warnings = _of_transition(current, merged)
             self.settle(merged)
         else:
@@ -90,25 +95,41 @@ class Intake:
         return Taken(verdict, warnings)
 
     def take_progress(self, row: ProgressRow) -> Taken | Refusal:
-        """Progress of an unknown dossier is held."""
+        """Take a progress row; one of an unknown dossier is held."""
         if (current := self.after.get(row.code)) is None:
             return Taken(Outcome.HELD)
         word = word_of_progress(row, self.source)
+        beyond = refuse_beyond_bound(current.version, row.status)
+        if beyond and word not in self.known:
+            return beyond
+        return self._take_word(word)
+
+    def take_held(self, words: Iterable[Entry]) -> dict[str, set[str]]:
+        """Take progress that was held, and return the warnings for the rows that released it."""
+        warnings: dict[str, set[str]] = {}
+        for word in sorted(words):
+            taken = self._take_word(word)
+            told = (HELD_NOT_TAKEN,) if isinstance(taken, Refusal) else taken.warnings
+            warnings.setdefault(word.code, set()).update(told)
+        return warnings
+
+    def _take_word(self, word: Entry) -> Taken | Refusal:
+        current = self.after[word.code]
         if word in self.known:
             return Taken(Outcome.DUPLICATE)
-        if refusal := refuse_beyond_bound(current.version, row.status):
-            return refusal
+        if ends_before_reception(current, word.status, word.at):
+            return Refusal(
+                "source_time_before_received",
+                "This status ends the dossier, and source_time lies before its received_at: "
+                "correct the one that is wrong.",
+            )
         self.note(word)
-        moved = current.with_progress(row.status, row.source_time)
-        if not current.is_superseded_by(row.status, row.source_time):
-            self.after[row.code] = moved
+        moved = current.with_progress(word.status, word.at)
+        if not current.is_superseded_by(word.status, word.at):
+            self.after[word.code] = moved
             return Taken(Outcome.STALE)
         self.settle(moved)
         return Taken(Outcome.UPDATED, _of_transition(current, moved))
-
-    def take_held(self, word: Entry) -> None:
-        self.note(word)
-        self.settle(self.after[word.code].with_progress(word.status, word.at))
 
 
 def _of_transition(before: Standing, after: Standing) -> tuple[str, ...]:

@@ -1,12 +1,13 @@
-"""The end of a dossier, and the requests for supplements, as its timeline has them (QĐ 766)."""
+"""The end, the requests for papers and the waits that a timeline has (QĐ 766)."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.deadlines import Wait, waits_for_papers
 from shared.events.codes import ENDED, DossierStatus
 from sync_service.standings import Entry, Standing
 
@@ -19,6 +20,7 @@ class Milestones(NamedTuple):
     ended_at: datetime | None = None
     requests: int = 0
     requested_at: datetime | None = None
+    waits: Sequence[Wait] = ()
 
 
 async def find_milestones(
@@ -27,22 +29,34 @@ async def find_milestones(
     """Return the milestones of dossiers by code.
 
     They follow from the lines of each dossier's own source: those that are stored, and those of
-    `entries`. The database reads the lines, and sends one row for each dossier.
+    `entries`. The database reads the lines, and sends one row for each dossier. No end lies before
+    the reception, and no wait that ended before it counts.
     """
+    received = {each.code: each.received_at for each in standings}
     sources = {each.code: each.source for each in standings}
     lines = [each for each in entries if sources.get(each.code) == each.source]
     given = {
         "codes": list(sources),
         "sources": list(sources.values()),
+        "received": list(received.values()),
         **{f"line_{name}": [getattr(each, name) for each in lines] for name in _LINE},
     }
     rows = await session.execute(_FIND, given)
-    return {code: Milestones(*found) for code, *found in rows}
+    return {
+        code: Milestones(
+            ended_at,
+            requests,
+            requested_at,
+            waits_for_papers(zip(times or (), statuses or (), strict=True), after=received[code]),
+        )
+        for code, ended_at, requests, requested_at, times, statuses in rows
+    }
 
 
 _LINE: Final = ("code", "at", "version", "digest", "status")
 # A request is a status 5 that follows another status, however often it is repeated. The end is
 # the first status 9 since the dossier was last open; without a 9 the first 10, else the first end.
+# A wait begins and ends where a status 5 follows another status, or another one a 5.
 _FIND: Final = text(
     f"""
     WITH line AS (
@@ -54,21 +68,29 @@ _FIND: Final = text(
             CAST(:line_version AS bigint[]), CAST(:line_digest AS bigint[]),
             CAST(:line_status AS smallint[]))),
     placed AS (
-        SELECT code, at, status, lag(status) OVER up AS before,
+        SELECT code, at, version, digest, status, lag(status) OVER up AS before,
             bool_and(status IN ({", ".join(str(int(each)) for each in sorted(ENDED))})) OVER down
                 AS is_since_open
         FROM line
         WINDOW up AS (PARTITION BY code ORDER BY at, version, digest, status),
             down AS (PARTITION BY code ORDER BY at DESC, version DESC, digest DESC, status DESC
-                ROWS UNBOUNDED PRECEDING))
+                ROWS UNBOUNDED PRECEDING)),
+    marked AS (
+        SELECT code, at, version, digest, status,
+            is_since_open AND (received IS NULL OR at >= received) AS is_end,
+            status = {REQUEST.value} AND before IS DISTINCT FROM {REQUEST.value} AS is_request,
+            (status = {REQUEST.value}) IS DISTINCT FROM (before = {REQUEST.value}) AS is_edge
+        FROM placed JOIN unnest(CAST(:codes AS text[]), CAST(:received AS timestamptz[]))
+            AS dossier (code, received) USING (code))
     SELECT code,
         coalesce(
-            min(at) FILTER (WHERE is_since_open AND status = {DossierStatus.PROCESSED.value}),
-            min(at) FILTER (WHERE is_since_open AND status = {DossierStatus.RETURNED.value}),
-            min(at) FILTER (WHERE is_since_open)),
-        count(*) FILTER (
-            WHERE status = {REQUEST.value} AND before IS DISTINCT FROM {REQUEST.value}),
-        min(at) FILTER (WHERE status = {REQUEST.value})
-    FROM placed GROUP BY code
+            min(at) FILTER (WHERE is_end AND status = {DossierStatus.PROCESSED.value}),
+            min(at) FILTER (WHERE is_end AND status = {DossierStatus.RETURNED.value}),
+            min(at) FILTER (WHERE is_end)),
+        count(*) FILTER (WHERE is_request),
+        min(at) FILTER (WHERE is_request),
+        array_agg(at ORDER BY at, version, digest, status) FILTER (WHERE is_edge),
+        array_agg(status ORDER BY at, version, digest, status) FILTER (WHERE is_edge)
+    FROM marked GROUP BY code
     """  # noqa: S608 -- only numbers of this code's own enumeration are put in
 )

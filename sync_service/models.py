@@ -5,6 +5,12 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import BigInteger, DateTime, Index, SmallInteger, Table, func, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+# The same as `standings.Standing.lacks_term`; as the index has it, so that the planner can use it.
+LACKS_TERM = (
+    "due_at IS NULL AND term_ends_at IS NULL AND received_at IS NOT NULL"
+    " AND source <> '/dossier_service'"
+)
+
 
 class Base(DeclarativeBase):
     type_annotation_map = {datetime: DateTime(timezone=True)}  # noqa: RUF012 -- SQLAlchemy's form
@@ -44,6 +50,7 @@ class NationalDossier(Base):
     ended_at: Mapped[datetime | None]
     requests: Mapped[int] = mapped_column(SmallInteger)
     requested_at: Mapped[datetime | None]
+    term_ends_at: Mapped[datetime | None]
 
     __table_args__ = (
         Index("national_dossier_newest", "opened_at", "code"),
@@ -62,6 +69,8 @@ class NationalDossier(Base):
             "code",
             postgresql_where=text("channel = 3"),
         ),
+        # Few wait for the catalogue: the timer that looks for a term reads these alone.
+        Index("national_dossier_without_term", "code", postgresql_where=text(LACKS_TERM)),
         # Few are open at a time: what is overdue, or waits, is found among these.
         Index(
             "national_dossier_open", "opened_at", "code", postgresql_where=text("ended_at IS NULL")

@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.clock import utc_now
+from shared.deadlines import extended_by_all
 from shared.events import (
     AgencyChanged,
     DossierEvent,
@@ -131,13 +132,23 @@ async def _milestones(
 
 def _settled(standing: Standing, found: Milestones) -> Standing:
     end = standing.finished_at or found.ended_at or standing.source_time
-    made = (end if standing.has_ended else None, found.requests, found.requested_at)
-    if made == (standing.ended_at, standing.requests, standing.requested_at):
+    latest_at = standing.latest_at
+    if standing.term_ends_at is not None:
+        latest_at = extended_by_all(standing.term_ends_at, found.waits)
+    made = (end if standing.has_ended else None, found.requests, found.requested_at, latest_at)
+    if made == _made(standing):
         return standing
-    ended_at, requests, requested_at = made
-    return replace(standing, ended_at=ended_at, requests=requests, requested_at=requested_at)
+    ended_at, requests, requested_at, latest_at = made
+    return replace(
+        standing,
+        ended_at=ended_at,
+        requests=requests,
+        requested_at=requested_at,
+        latest_at=latest_at,
+    )
 
 
+_made = attrgetter("ended_at", "requests", "requested_at", "latest_at")
 _told = attrgetter(*Standing.__slots__)
 
 

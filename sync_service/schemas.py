@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from shared.deadlines import Term, due_at
+from shared.deadlines import Term
 from shared.events.codes import (
     ENDED,
     AgencyCode,
@@ -85,6 +85,11 @@ class Row(Body):
     def instants(self) -> Mapping[str, datetime | None]:
         return {"source_time": self.source_time}
 
+    @property
+    def is_end(self) -> bool:
+        """Return whether the source time stands for the end of the dossier."""
+        return self.status in ENDED
+
 
 class DossierRow(Row):
     """A dossier as it now stands in the sending system.
@@ -123,13 +128,16 @@ class DossierRow(Row):
         names = "source_time", "filed_at", "received_at", "due_at", "finished_at"
         return {name: getattr(self, name) for name in names}
 
+    @property
+    def is_end(self) -> bool:
+        return super().is_end and self.finished_at is None
+
     def standing(self, source: str, longest_term: Term | None) -> Standing:
         """Return the dossier as this row alone tells it.
 
         Without a due date it is judged by the longest term of its procedure (QĐ 766, 2.1).
         """
-        started = None if self.due_at else self.received_at
-        return Standing(
+        told = Standing(
             code=self.code,
             source=source,
             version=1,
@@ -144,12 +152,13 @@ class DossierRow(Row):
             filed_at=self.filed_at,
             received_at=self.received_at,
             due_at=self.due_at,
-            latest_at=due_at(started, longest_term) if started else None,
+            latest_at=None,
             finished_at=self.finished_at,
             facts_time=self.source_time,
             facts_version=self.version,
             facts_digest=self._digest(),
         )
+        return told.with_term(longest_term)
 
     def _digest(self) -> int:
         agencies = self.helped_by, self.received_by, self.decided_by

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 import orjson
 
+from shared.deadlines import Term, due_at
 from shared.dossier_times import find_time_faults
 from shared.events import DossierStanding
 from shared.events.codes import ENDED, Channel, DossierStatus, national_code
@@ -63,6 +64,9 @@ class Standing:
     `finished_at` is the end that the last full row gives, None where the dossier was reopened
     since. `ended_at` is the end that counts; `requests` for supplements were made, the first one
     at `requested_at`: these three follow from the timeline, see `milestones`.
+
+    `latest_at` stands in for a due date that was not told. Of a pushed dossier it is
+    `term_ends_at`, the end of the longest term of the procedure, moved on by the waits for papers.
     """
 
     code: str
@@ -88,6 +92,7 @@ class Standing:
     ended_at: datetime | None = None
     requests: int = 0
     requested_at: datetime | None = None
+    term_ends_at: datetime | None = None
 
     @property
     def facts_order(self) -> tuple[datetime, int, int]:
@@ -114,6 +119,19 @@ class Standing:
         """Every agency that has a part in it, and all agencies above them."""
         codes = (self.helped_by, self.received_by, self.decided_by)
         return frozenset(each for code in codes if code for each in lineage(code)) - {COUNTRY}
+
+    @property
+    def lacks_term(self) -> bool:
+        """Return whether it is to be judged by a term that was not known when it was pushed."""
+        is_told = self.due_at is not None or self.term_ends_at is not None
+        return self.source != OWN and self.received_at is not None and not is_told
+
+    def with_term(self, longest: Term | None) -> "Standing":
+        """Return the dossier with the end of its longest term, where it has no due date."""
+        if not self.lacks_term or self.received_at is None:
+            return self
+        ends_at = self.latest_at or due_at(self.received_at, longest)
+        return replace(self, term_ends_at=ends_at, latest_at=ends_at)
 
     def with_one_more_word(self) -> "Standing":
         return replace(self, version=self.version + 1)
@@ -263,6 +281,24 @@ def refuse_beyond_bound(changes: int, status: int) -> Refusal | None:
         f"{MAX_CHANGES} different rows of this dossier were taken, the most that are kept: send a "
         "row only where something changed, with the time of the change as source_time. A row "
         f"with which the dossier ends is still taken, up to {ENDS_BEYOND_BOUND} more.",
+    )
+
+
+def ends_before_reception(standing: Standing, status: int, time: datetime) -> bool:
+    """Return whether a status told at this time would end the dossier before it was received."""
+    received_at = standing.received_at
+    return status in ENDED and received_at is not None and time < received_at
+
+
+def refuse_early_end(standing: Standing) -> Refusal | None:
+    """Refuse words of which the last ends the dossier before it was received."""
+    is_given = standing.finished_at is not None
+    if is_given or not ends_before_reception(standing, standing.status, standing.source_time):
+        return None
+    return Refusal(
+        "source_time_before_received",
+        "The end of the dossier, at the source_time of its last row, lies before received_at: "
+        "correct the one that is wrong, or give finished_at.",
     )
 
 

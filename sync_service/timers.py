@@ -5,6 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.worker import Timer
 from sync_service import silence, store
+from sync_service.missing_terms import find_missing_terms
 
 log = structlog.get_logger()
 
@@ -25,7 +26,13 @@ async def forget_heard(session: AsyncSession) -> None:
     await silence.forget(session, datetime.now(UTC))
 
 
+async def judge_by_terms(session: AsyncSession) -> None:
+    """Judge dossiers that came before their procedure, some at each run."""
+    await find_missing_terms(session)
+
+
 TIMERS = (
+    Timer(10, judge_by_terms),
     Timer(3_600, forget_held),
     Timer(60, measure_silence, once_anywhere=False),
     Timer(3_600, forget_heard),

@@ -1,8 +1,9 @@
 """What other systems tell: whole dossiers and their progress; each row has its own answer."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -52,8 +53,8 @@ async def push_dossiers(
         _take_row(intake, each, caller.right) if isinstance(each, Standing) else each
         for each in told
     ]
-    await _apply_held(session, intake)
-    results = [_result(*each) for each in zip(rows, verdicts, warnings, strict=True)]
+    of_held = await _apply_held(session, intake)
+    results = [_result(*each, of_held) for each in zip(rows, verdicts, warnings, strict=True)]
     return await _tell(session, intake, once, results, caller=caller, now=now)
 
 
@@ -93,15 +94,16 @@ def _take_row(intake: Intake, told: Standing, right: Right) -> Taken | Refusal:
     return intake.take_row(told)
 
 
-async def _apply_held(session: AsyncSession, intake: Intake) -> None:
+async def _apply_held(session: AsyncSession, intake: Intake) -> dict[str, set[str]]:
+    """Take the progress that waited for the new dossiers; return the warnings of each."""
     if not (new := intake.after.keys() - intake.before.keys()):
-        return
-    for held in await store.take_held(session, new):
-        # Another system is not the authority for the dossier: its progress goes unheard.
-        if held.source == intake.source:
-            intake.take_held(
-                progress_word(held.code, held.at, held.status, held.detail, held.source)
-            )
+        return {}
+    # Another system is not the authority for the dossier: its progress goes unheard.
+    return intake.take_held(
+        progress_word(held.code, held.at, held.status, held.detail, held.source)
+        for held in await store.take_held(session, new)
+        if held.source == intake.source
+    )
 
 
 def _own_progress(
@@ -133,9 +135,17 @@ async def _tell(
     return answer
 
 
-def _result(row: Any, verdict: Taken | Refusal, warnings: Sequence[str] = ()) -> RowResult:
+def _result(
+    row: Any,
+    verdict: Taken | Refusal,
+    warnings: Sequence[str] = (),
+    of_held: Mapping[str, Collection[str]] = MappingProxyType({}),
+) -> RowResult:
+    """Return the answer to a row; the one that released held progress bears its warnings."""
     if isinstance(verdict, Taken):
         told = [*warnings, *verdict.warnings]
+        if verdict.outcome is Outcome.ACCEPTED:
+            told += sorted(of_held.get(row["code"], ()))
         return RowResult(code=row["code"], outcome=verdict.outcome, warnings=told)
     return RowResult(
         code=shown_code(row),

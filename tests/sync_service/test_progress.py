@@ -164,3 +164,52 @@ async def test_progress_held_for_more_than_thirty_days_is_dropped(empty: Nationa
         )
         await forget_held(session)
     assert await empty.scalar("SELECT array_agg(code) FROM held_progress") == [young]
+
+
+@pytest.mark.parametrize("status", [3, 7, 8, 9, 10])
+async def test_end_before_the_reception_is_refused(national: National, status: int) -> None:
+    received = {"received_at": "2026-11-20T09:00:00+07:00", "due_at": "2026-11-21T09:00:00+07:00"}
+    early = row(status=status, source_time="2026-11-05T09:00:00+07:00", **received)
+    (result,) = await national.push(early)
+    assert (result["outcome"], result["reason"]) == ("refused", "source_time_before_received")
+    assert "source_time lies before received_at" in result["detail"]
+    equal = row(status=status, source_time=received["received_at"], **received)
+    given = row(
+        status=status,
+        source_time="2026-11-05T09:00:00+07:00",
+        finished_at="2026-11-20T10:00:00+07:00",
+        **received,
+    )
+    assert await national.outcomes(equal, given) == ["accepted", "accepted"]
+    open_ = row(status=4, source_time="2026-11-04T09:00:00+07:00", **received)
+    assert await national.outcomes(open_) == ["accepted"]
+    code = open_["code"]
+    (result,) = await national.push(step(code, "2026-11-06T09:00", status), to=PROGRESS)
+    assert (result["outcome"], result["reason"]) == ("refused", "source_time_before_received")
+    assert (await national.read(code))["version"] == 1
+    assert await national.progress(step(code, "2026-11-20T09:00", status)) == ["updated"]
+
+
+async def test_reception_is_not_corrected_to_lie_after_the_end(national: National) -> None:
+    pushed = row(status=2)
+    await national.push(pushed)
+    assert await national.progress(step(pushed["code"], "10:00", 9)) == ["updated"]
+    later = pushed | {"received_at": "2026-11-02T11:00:00+07:00", "version": 1}
+    (result,) = await national.push(later)
+    assert (result["outcome"], result["reason"]) == ("refused", "source_time_before_received")
+    taken_up = later | {"source_time": "2026-11-02T12:00:00+07:00", "status": 4}
+    assert await national.outcomes(taken_up) == ["updated"]
+    # The end that was told before lies before the reception: it is none.
+    await national.progress(step(pushed["code"], "13:00", 10))
+    assert (await national.read(pushed["code"]))["ended_at"] == "2026-11-02T06:00:00Z"
+
+
+async def test_held_progress_that_ends_before_the_reception_is_dropped_with_a_warning(
+    national: National,
+) -> None:
+    code = new_code()
+    assert await national.progress(step(code, "08:10", 9), step(code, "10:00", 4)) == ["held"] * 2
+    (result,) = await national.push(row(code=code, status=2))
+    assert (result["outcome"], result["warnings"][-1]) == ("accepted", "held_not_taken")
+    read = await national.read(code)
+    assert (read["status"], read["version"], read["ended_at"]) == (4, 2, None)

@@ -294,9 +294,9 @@ async def test_push_takes_the_same_statements_for_any_number_and_counts_last(
     await national.push(row())  # names its agency for the first time
     one, many = await statements(national, 1), await statements(national, 50)
     assert len(one) == len(many) == 9
-    # A new dossier has no timeline that could say when it ended or supplements were requested.
-    assert len(await statements(national, 50, status=5)) == 9
-    assert len(await statements(national, 50, status=9)) == 9
+    # One more reads from the timelines when dossiers ended or supplements were requested.
+    assert len(await statements(national, 50, status=5)) == 10
+    assert len(await statements(national, 50, status=9)) == 10
     # With a key one more, which claims it: what is remembered goes with what is announced.
     keyed = await statements(national, 50, headers={"Idempotency-Key": new_code()})
     assert len(keyed) == 10

@@ -90,6 +90,22 @@ async def test_same_status_again_is_progress_without_a_warning(told: National) -
     assert await warnings(told, again, to=PROGRESS) == [[]]
 
 
+async def test_row_that_releases_held_progress_bears_its_warnings(told: National) -> None:
+    code = new_code()
+    held = [
+        {"code": code, "status": status, "source_time": at(f"11-0{day} 09:00").isoformat()}
+        for status, day in ((4, 6), (10, 5))
+    ]
+    await told.push(*held, to=PROGRESS)
+    before = counted("transition_not_permitted")
+    released, other = row(code=code, status=2), row()
+    assert await warnings(told, other, released) == [[], ["transition_not_permitted"]]
+    assert counted("transition_not_permitted") - before == 1
+    assert (await told.read(code))["status"] == 4
+    (again,) = await told.push(released)
+    assert (again["outcome"], again["warnings"]) == ("duplicate", [])
+
+
 def of_2025(day: str, **over: Any) -> dict[str, Any]:
     """Received on that day of 2025, at H16, which was closed at the end of 30 June."""
     time = datetime.fromisoformat(f"2025-{day}:00+07:00").isoformat()

@@ -1,0 +1,159 @@
+"""A pushed dossier without a due date: its longest term, moved on by its waits for papers."""
+
+import random
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from shared.deadlines import Term, Unit
+from sync_service.catalogue import project_procedures
+from sync_service.missing_terms import find_missing_terms
+from sync_service.recount import kept, recount
+from sync_service.tallies import Handling
+from tests.conftest import MORE
+from tests.dossier_service.test_deadline_oracle import ICT, expected_due, expected_extension
+from tests.sync_service.national import PROGRESS, National, at, new_code, published, row
+from tests.sync_service.test_push_order import state
+
+FIVE_DAYS = Term(5, Unit.WORKING_DAY)
+
+
+async def publish(view: National, days: int | None = FIVE_DAYS.duration) -> None:
+    async with view.sessions.begin() as session:
+        await project_procedures(session, [published("1.001193", days)])
+
+
+async def find_terms_until_none_is_missing(view: National) -> None:
+    while True:
+        async with view.sessions.begin() as session:
+            if not await find_missing_terms(session):
+                return
+
+
+def undue(code: str, **over: Any) -> dict[str, Any]:
+    """A row without a due date, received on Monday 2 November at 8:30."""
+    return row(code=code, due_at=None, **over)
+
+
+def progress(code: str, day: str, status: int) -> dict[str, Any]:
+    return {"code": code, "status": status, "source_time": at(day).isoformat()}
+
+
+async def latest(view: National, code: str) -> datetime | None:
+    query = "SELECT latest_at FROM national_dossier WHERE code = :code"
+    found: datetime | None = await view.scalar(query, code=code)
+    return found
+
+
+async def test_wait_for_papers_moves_the_longest_term(empty: National) -> None:
+    await publish(empty)
+    code = new_code()
+    await empty.push(undue(code))
+    assert await latest(empty, code) == at("11-09 08:30")
+    steps = [
+        progress(code, *each)
+        for each in (("11-04 09:00", 5), ("11-18 09:00", 4), ("11-19 09:00", 9))
+    ]
+    assert await empty.progress(*steps) == ["updated"] * 3
+    # Fourteen days waited.
+    assert await latest(empty, code) == at("11-23 08:30")
+    figure = await empty.figure("on_time", period="2026-11", agency="H41")
+    assert (figure["counts"]["ended_in_time"], figure["counts"]["ended_late"]) == (1, 0)
+
+
+def life(code: str, chance: random.Random) -> list[dict[str, Any]]:
+    """Rows of one dossier at distinct hours, asked for papers now and then."""
+    hours = sorted(chance.sample(range(1, 300), chance.randint(2, 7)))
+    times = [at("11-02 08:00") + timedelta(hours=hour) for hour in hours]
+    statuses = [chance.choice([2, 4, 5, 5, 8, 9]) for _ in times]
+    told: list[dict[str, Any]] = [
+        {"code": code, "status": status, "source_time": time.isoformat()}
+        for time, status in zip(times, statuses, strict=True)
+    ]
+    return [undue(**told[0]), *told[1:]]
+
+
+def expected_latest(rows: Sequence[dict[str, Any]]) -> datetime:
+    """Reckon minute by minute, out of the whole course of the dossier."""
+    due = expected_due(at("11-02 08:30").astimezone(ICT), FIVE_DAYS)
+    asked = None
+    for before, each in pairwise([{"status": 0}, *rows]):
+        time = datetime.fromisoformat(each["source_time"]).astimezone(ICT)
+        if each["status"] == 5 != before["status"]:
+            asked = time
+        if before["status"] == 5 != each["status"] and asked:
+            due = expected_extension(due, asked, time)
+    return due
+
+
+async def push(view: National, told: dict[str, Any]) -> None:
+    await view.push(told, **({} if "procedure" in told else {"to": PROGRESS}))
+
+
+@pytest.mark.timeout(600)
+async def test_row_and_catalogue_in_any_order_make_the_same_state(empty: National) -> None:
+    chance = random.Random(766)
+    lives = {code: life(code, chance) for code in (new_code() for _ in range(12 * MORE))}
+    seen = []
+    for place in ("first", "last", "between"):
+        await forget(empty)
+        told = [each for rows in lives.values() for each in rows]
+        if place != "first":
+            chance.shuffle(told)
+        cut = {"first": 0, "last": len(told), "between": len(told) // 2}[place]
+        for each in told[:cut]:
+            await push(empty, each)
+        await publish(empty)
+        for each in told[cut:]:
+            await push(empty, each)
+        await find_terms_until_none_is_missing(empty)
+        seen.append(await state(empty))
+        async with empty.sessions() as session:
+            assert dict(await kept(session)) == dict(await recount(session))
+    assert seen[1] == seen[0]
+    assert seen[2] == seen[0]
+    for code, rows in lives.items():
+        assert await latest(empty, code) == expected_latest(rows), rows
+
+
+async def forget(view: National) -> None:
+    tables = "national_dossier, dossier_event, held_progress, national_party"
+    async with view.sessions.begin() as session:
+        await session.execute(text(f"TRUNCATE {tables}, national_party_pending, tally, procedure"))
+
+
+async def test_procedure_without_a_term_leaves_its_dossiers_apart(empty: National) -> None:
+    code = new_code()
+    await empty.push(undue(code))
+    await publish(empty, None)
+    await find_terms_until_none_is_missing(empty)
+    assert await latest(empty, code) is None
+    outcome = "SELECT DISTINCT outcome FROM tally"
+    assert await empty.scalar(outcome) == Handling.OPEN
+
+
+async def test_term_is_found_for_the_form_that_the_row_names(empty: National) -> None:
+    """The localised form has no term, the national one has."""
+    codes = [new_code(), new_code()]
+    await empty.push(undue(codes[0], procedure="1.001193.H41"), undue(codes[1]))
+    async with empty.sessions.begin() as session:
+        await project_procedures(
+            session, [published("1.001193", 5), published("1.001193.H41", None)]
+        )
+    await find_terms_until_none_is_missing(empty)
+    assert [await latest(empty, code) for code in codes] == [None, at("11-09 08:30")]
+
+
+async def test_later_version_leaves_a_term_that_was_found(empty: National) -> None:
+    code = new_code()
+    await empty.push(undue(code))
+    await publish(empty)
+    await find_terms_until_none_is_missing(empty)
+    async with empty.sessions.begin() as session:
+        await project_procedures(session, [published("1.001193", 30, version=2)])
+    await find_terms_until_none_is_missing(empty)
+    assert await latest(empty, code) == at("11-09 08:30")

@@ -5,6 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from sync_service.row_rules import (
+    breaks_transitions,
+    judge,
+    refuse_beyond_bound,
+    refuse_early_end,
+    refuse_early_word,
+)
 from sync_service.schemas import ProgressRow
 from sync_service.standings import (
     PROGRESS_VERSION,
@@ -12,11 +19,6 @@ from sync_service.standings import (
     Outcome,
     Refusal,
     Standing,
-    breaks_transitions,
-    ends_before_reception,
-    judge,
-    refuse_beyond_bound,
-    refuse_early_end,
 )
 
 PROGRESSED: Final = "progressed"
@@ -117,12 +119,8 @@ class Intake:
         current = self.after[word.code]
         if word in self.known:
             return Taken(Outcome.DUPLICATE)
-        if ends_before_reception(current, word.status, word.at):
-            return Refusal(
-                "source_time_before_received",
-                "This status ends the dossier, and source_time lies before its received_at: "
-                "correct the one that is wrong.",
-            )
+        if early := refuse_early_word(current, word.status, word.at):
+            return early
         self.note(word)
         moved = current.with_progress(word.status, word.at)
         if not current.is_superseded_by(word.status, word.at):

@@ -13,7 +13,6 @@ from shared.deadlines import Term, due_at
 from shared.dossier_times import find_time_faults
 from shared.events import DossierStanding
 from shared.events.codes import ENDED, Channel, DossierStatus, national_code
-from shared.statuses import permitted
 from sync_service.agencies import COUNTRY, lineage
 
 # Who tells of the dossiers of this mesh. No client can bear the name: they have no slash.
@@ -25,10 +24,6 @@ OWN_CLOCK_SLACK: Final = timedelta(days=1)
 # The version of each progress row: it follows every full row of its second, since systems push a
 # dossier and its progress with one and the same time.
 PROGRESS_VERSION: Final = 2**62 + 1
-
-# The lines of one dossier: more would make one further line, and a look at it, dear.
-MAX_CHANGES: Final = 500
-ENDS_BEYOND_BOUND: Final = 50
 
 
 class Outcome(StrEnum):
@@ -251,66 +246,3 @@ def _instants(event: DossierStanding) -> Mapping[str, datetime | None]:
 def newer_own(current: Standing | None, told: Standing) -> bool:
     """Our service issued the code: a copy that another system pushed before gives way."""
     return current is None or current.source != OWN or current.version < told.version
-
-
-def judge(current: Standing | None, told: Standing) -> Outcome | Refusal:
-    """What becomes of a whole dossier that another system tells, given where it stands."""
-    if current is None:
-        return Outcome.ACCEPTED
-    if refusal := other_authority(current, told.source):
-        return refusal
-    if told.facts_order == current.facts_order:
-        return Outcome.DUPLICATE
-    return Outcome.UPDATED if told.facts_order > current.facts_order else Outcome.STALE
-
-
-def breaks_transitions(before: int, after: int) -> bool:
-    """Return whether the table of transitions does not permit it; the same status is progress."""
-    return before != after and after not in permitted(DossierStatus(before), before=None)
-
-
-def refuse_beyond_bound(changes: int, status: int) -> Refusal | None:
-    """Return a refusal where a dossier has as many lines as are kept, given that number.
-
-    An end is taken beyond the bound: no dossier stays open for ever in the view.
-    """
-    if changes < MAX_CHANGES + (ENDS_BEYOND_BOUND if status in ENDED else 0):
-        return None
-    return Refusal(
-        "too_many_changes",
-        f"{MAX_CHANGES} different rows of this dossier were taken, the most that are kept: send a "
-        "row only where something changed, with the time of the change as source_time. A row "
-        f"with which the dossier ends is still taken, up to {ENDS_BEYOND_BOUND} more.",
-    )
-
-
-def ends_before_reception(standing: Standing, status: int, time: datetime) -> bool:
-    """Return whether a status told at this time would end the dossier before it was received."""
-    received_at = standing.received_at
-    return status in ENDED and received_at is not None and time < received_at
-
-
-def refuse_early_end(standing: Standing) -> Refusal | None:
-    """Refuse words of which the last ends the dossier before it was received."""
-    is_given = standing.finished_at is not None
-    if is_given or not ends_before_reception(standing, standing.status, standing.source_time):
-        return None
-    return Refusal(
-        "source_time_before_received",
-        "The end of the dossier, at the source_time of its last row, lies before received_at: "
-        "correct the one that is wrong, or give finished_at.",
-    )
-
-
-def other_authority(current: Standing, source: str) -> Refusal | None:
-    """One system at a time is the authority for a dossier; others hold a copy.
-
-    Which one it is, is not told.
-    """
-    if current.source == source:
-        return None
-    return Refusal(
-        "other_source",
-        "Another system tells of this dossier, and only that one may: check the code. A dossier "
-        "kept in the mesh itself is changed through /dossier/v1, not pushed.",
-    )

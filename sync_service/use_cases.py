@@ -25,10 +25,11 @@ from sync_service.row_reading import (
     refuse_outside,
     shown_code,
 )
+from sync_service.row_rules import other_authority
 from sync_service.row_warnings import count_warnings, find_warnings
 from sync_service.schemas import DossierRow, ProgressRow, PushResults, RowResult
 from sync_service.silence import note_heard
-from sync_service.standings import Entry, Outcome, Refusal, Standing, other_authority
+from sync_service.standings import Entry, Outcome, Refusal, Standing
 
 
 async def push_dossiers(

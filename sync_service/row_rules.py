@@ -1,0 +1,87 @@
+"""The rules by which a pushed row is taken or refused, given its dossier. Pure."""
+
+from datetime import datetime
+from typing import Final
+
+from shared.events.codes import ENDED, DossierStatus
+from shared.statuses import permitted
+from sync_service.standings import Outcome, Refusal, Standing
+
+# The lines of one dossier: more would make one further line, and a look at it, dear.
+MAX_CHANGES: Final = 500
+ENDS_BEYOND_BOUND: Final = 50
+EARLY_END: Final = "source_time_before_received"
+
+
+def judge(current: Standing | None, told: Standing) -> Outcome | Refusal:
+    """What becomes of a whole dossier that another system tells, given where it stands."""
+    if current is None:
+        return Outcome.ACCEPTED
+    if refusal := other_authority(current, told.source):
+        return refusal
+    if told.facts_order == current.facts_order:
+        return Outcome.DUPLICATE
+    return Outcome.UPDATED if told.facts_order > current.facts_order else Outcome.STALE
+
+
+def breaks_transitions(before: int, after: int) -> bool:
+    """Return whether the table of transitions does not permit it; the same status is progress."""
+    return before != after and after not in permitted(DossierStatus(before), before=None)
+
+
+def refuse_beyond_bound(changes: int, status: int) -> Refusal | None:
+    """Return a refusal where a dossier has as many lines as are kept, given that number.
+
+    An end is taken beyond the bound: no dossier stays open for ever in the view.
+    """
+    if changes < MAX_CHANGES + (ENDS_BEYOND_BOUND if status in ENDED else 0):
+        return None
+    return Refusal(
+        "too_many_changes",
+        f"{MAX_CHANGES} different rows of this dossier were taken, the most that are kept: send a "
+        "row only where something changed, with the time of the change as source_time. A row "
+        f"with which the dossier ends is still taken, up to {ENDS_BEYOND_BOUND} more.",
+    )
+
+
+def ends_before_reception(standing: Standing, status: int, time: datetime) -> bool:
+    """Return whether a status told at this time would end the dossier before it was received."""
+    received_at = standing.received_at
+    return status in ENDED and received_at is not None and time < received_at
+
+
+def refuse_early_word(current: Standing, status: int, time: datetime) -> Refusal | None:
+    """Refuse a progress row that ends the dossier before it was received."""
+    if not ends_before_reception(current, status, time):
+        return None
+    return Refusal(
+        EARLY_END,
+        "This status ends the dossier, and source_time lies before its received_at: correct the "
+        "one that is wrong.",
+    )
+
+
+def refuse_early_end(standing: Standing) -> Refusal | None:
+    """Refuse words of which the last ends the dossier before it was received."""
+    is_given = standing.finished_at is not None
+    if is_given or not ends_before_reception(standing, standing.status, standing.source_time):
+        return None
+    return Refusal(
+        EARLY_END,
+        "The end of the dossier, at the source_time of its last row, lies before received_at: "
+        "correct the one that is wrong, or give finished_at.",
+    )
+
+
+def other_authority(current: Standing, source: str) -> Refusal | None:
+    """One system at a time is the authority for a dossier; others hold a copy.
+
+    Which one it is, is not told.
+    """
+    if current.source == source:
+        return None
+    return Refusal(
+        "other_source",
+        "Another system tells of this dossier, and only that one may: check the code. A dossier "
+        "kept in the mesh itself is changed through /dossier/v1, not pushed.",
+    )

@@ -19,7 +19,8 @@ from gateway.purposes import (
     is_recordable,
 )
 from gateway.upstreams import QuotaClass
-from shared.events.codes import OFFICER_PATTERN, CodeError, parse_dossier_code
+from shared.events.codes import CodeError, parse_dossier_code
+from shared.events.officers import OFFICER_PATTERN
 from shared.personal_numbers import ADVICE, FINDING, holds_personal_number
 
 EXPLAINING_HEADERS = ("X-Purpose", "X-Officer", "X-Dossier")

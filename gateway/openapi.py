@@ -12,7 +12,8 @@ from pydantic import TypeAdapter
 from gateway.explanation import DOSSIER_PATH, MAX_PURPOSE_LENGTH
 from gateway.legal_bases import LEGAL_BASIS_PATTERN
 from gateway.upstreams import OPERATIONS, Operation, Service
-from shared.events.codes import PROCEDURE_PATTERN, DossierCode, OfficerCode
+from shared.events.codes import PROCEDURE_PATTERN, DossierCode
+from shared.events.officers import OfficerCode
 from shared.openapi import PROBLEM
 from shared.published import Page
 from shared.single_flight import SingleFlight

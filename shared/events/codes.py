@@ -24,17 +24,15 @@ _CENTURY = 2000
 _QCVN_AGENCY = re.compile(r"[0-9]{3}\.[0-9]{2}\.[0-9]{2}\.[A-Z][0-9]{2}")
 # Eight levels below the first: what LONGEST_AGENCY_CODE leaves room for.
 _QD20_AGENCY = re.compile(r"[A-Z][0-9]{2}(?:\.[0-9]{1,3}){0,8}")
-# The published catalogue of 2026 holds 5. and 6. beside 1., 2. and 3.
 # A dot, and twelve digits in groups: nobody has an agency so deep, and a person has such a number.
 _NUMBER_IN_GROUPS = re.compile(r"\.(?:[0-9]\.?){11}[0-9](?![0-9])")
+# The published catalogue of 2026 holds 5. and 6. beside 1., 2. and 3.
 _NATIONAL_PROCEDURE = re.compile(r"[1-9]\.[0-9]{6}")
 _DATE_BLOCK = re.compile("(?:20)?" + day_pattern("[0-9]{2}", LEAP_OF_2000, dash=""))
 _SERIAL = re.compile(r"[0-9]{4,7}")
 
 AGENCY_PATTERN = rf"(?:{_QCVN_AGENCY.pattern}|{_QD20_AGENCY.pattern})"
 PROCEDURE_PATTERN = rf"{_NATIONAL_PROCEDURE.pattern}(?:\.{AGENCY_PATTERN})?"
-# An id that the caller's system gives its officer; there is no room for a name as people write it.
-OFFICER_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}"
 DOSSIER_PATTERN = rf"{AGENCY_PATTERN}-(?:{_DATE_BLOCK.pattern})-{_SERIAL.pattern}"
 
 
@@ -224,10 +222,6 @@ DossierCode = Annotated[
             "examples": ["H56.14-240823-0001", "G09.20-20260609-0092637"],
         }
     ),
-]
-
-OfficerCode = Annotated[
-    str, Field(pattern=f"^{OFFICER_PATTERN}$", max_length=64, examples=["officer-17"])
 ]
 
 

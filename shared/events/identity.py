@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from uuid import UUID
 
 from shared.events.base import Event
-from shared.events.codes import OfficerCode
+from shared.events.officers import OfficerCode
 
 
 class IdentityEvent(Event):

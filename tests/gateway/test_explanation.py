@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from shared.events import VerificationGuessed
-from shared.events.codes import OFFICER_PATTERN
+from shared.events.officers import OFFICER_PATTERN
 from tests.gateway.gate import FILE, LIST, READ, VERIFY, Gate, make_client, make_grant
 from tests.gateway.test_admission import problem
 

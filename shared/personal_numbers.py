@@ -27,7 +27,7 @@ ADVICE = f"{FINDING}: use a code of yours"
 
 # Letters between two groups, at most; more of them part two numbers.
 _MAX_LETTERS = 3
-_GROUP = re.compile(r"(?P<glued>(?<=[^\W\d_]))?(?P<digits>[0-9]+)(?P<gap>[^0-9]*)")
+_GROUP = re.compile(r"(?P<led>(?<=[^\W\d_]))?(?P<digits>[0-9]+)(?P<gap>[^0-9]*)")
 # A number that was parted with letters is told from an id of a program by its province (001 to
 # 096), its century (the 20th and 21st) and groups as people write them.
 _WRITTEN = re.compile(r"0(?!00)[0-9]{2}[0-3][0-9]{8}")
@@ -105,11 +105,11 @@ def _is_written(digits: str) -> bool:
 
 
 class _Group(NamedTuple):
-    """Digits of a run; `glued` and `led` say that a letter touches them, after and before."""
+    """Digits of a run; `led` and `followed` say that a letter touches them, before and after."""
 
     digits: str
     led: bool
-    glued: bool
+    followed: bool
 
 
 def _runs(text: str) -> Iterator[list[_Group]]:
@@ -117,9 +117,8 @@ def _runs(text: str) -> Iterator[list[_Group]]:
     run: list[_Group] = []
     for found in _GROUP.finditer(text):
         gap = found["gap"]
-        letters = 0 if not gap else sum(map(str.isalpha, gap))
-        run.append(_Group(found["digits"], found["glued"] is not None, gap[:1].isalpha()))
-        if letters > _MAX_LETTERS:
+        run.append(_Group(found["digits"], found["led"] is not None, gap[:1].isalpha()))
+        if sum(map(str.isalpha, gap)) > _MAX_LETTERS:
             yield run
             run = []
     yield run
@@ -131,21 +130,19 @@ def _is_number(run: Sequence[_Group]) -> bool:
 
 
 def _begins_number(run: Sequence[_Group], start: int) -> bool:
-    digits, smallest, has_letters = "", max(LENGTHS), run[start].led
+    digits, smallest, has_letters = "", max(LENGTHS), False
     for end in range(start, len(run)):
         group = run[end]
-        if end > start:
-            has_letters = has_letters or group.led
+        has_letters = has_letters or group.led or group.followed
         digits, smallest = digits + group.digits, min(smallest, len(group.digits))
         if len(digits) > max(LENGTHS):
             return False
         if len(digits) in LENGTHS and (
             end == start
-            or not (has_letters or group.glued)
+            or not has_letters
             or _is_written_in_groups(digits, smallest, end - start + 1)
         ):
             return True
-        has_letters = has_letters or group.glued
     return False
 
 

@@ -70,20 +70,19 @@ async def file_dossier(
     now: datetime,
 ) -> tuple[Dossier, Procedure]:
     _refuse_outside_right(wish, caller)
-    require_born(
-        wish.applicant.birth_date, today=day_in_viet_nam(now), at="body.applicant.birth_date"
-    )
+    today = day_in_viet_nam(now)
+    require_born(wish.applicant.birth_date, today=today, at="body.applicant.birth_date")
     filed_at = _filing_time(wish, now)
     published = await shelf.current(session, wish.procedure)
     if published is None:
         raise ProcedureUnknown("Look it up at /dossier/v1/procedures.", procedure=wish.procedure)
     fees = _fees(wish, published.procedure)
     require_term_case(published.procedure, wish.channel, wish.term_case)
-    await _check_agencies(session, wish, register, on=day_in_viet_nam(now))
+    await _check_agencies(session, wish, register, on=today)
     # Taken last: from here to the commit, the agency's next filing waits.
-    serial = await store.next_serial(session, wish.received_by, day_in_viet_nam(now))
+    serial = await store.next_serial(session, wish.received_by, today)
     layout = rules.layout if wish.received_by[0].isalpha() else DOSSIER_CODE_LAYOUTS["qcvn"]
-    code = format_dossier_code(wish.received_by, day_in_viet_nam(now), serial, layout)
+    code = format_dossier_code(wish.received_by, today, serial, layout)
     dossier = _dossier(wish, published, code, filed_at=filed_at, now=now, rules=rules)
     dossier.fees, dossier.results = [_fee(code, fee) for fee in fees], []
     first = step_of(dossier, caller, "filed", now, from_status=None)

@@ -72,11 +72,6 @@ class Rejected(NamedTuple):
     error: Exception
 
 
-async def set_aside(session: AsyncSession, record: ConsumerRecord, error: Exception) -> None:
-    """Keep the message here and tell the axis; the same message twice is kept once."""
-    await store_dead_letters(session, [Rejected(record, error)])
-
-
 async def store_dead_letters(session: AsyncSession, rejected: Sequence[Rejected]) -> None:
     """Store the messages in one statement and publish those that are open to the topics `.dead`.
 

@@ -9,7 +9,6 @@ import hmac
 from base64 import b64encode
 
 RECEIPT_HEADER = b"x-ledger-receipt"
-SALT_BYTES = 16
 
 
 def commitment(salt: bytes, part: str, digest: str) -> str:

@@ -2,7 +2,6 @@
 
 import errno
 import re
-from types import TracebackType
 from typing import Self
 
 import structlog
@@ -201,12 +200,7 @@ class Slot:
             raise UpstreamAway(self.upstream.service, retry_after_s=max(1, round(wait_s)))
         self._probes = True
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._slots.give_back(self._holder)
         if self._probes:
             self._breaker.leave(whole=self._whole)

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
 from identity_service.sandbox import grant_id, read_secrets
-from shared.dead_letters import DeadLetter, discard_dead_letter, set_aside
+from shared.dead_letters import DeadLetter, Rejected, discard_dead_letter, store_dead_letters
 from tests.access import bodies
 from tests.access.country import BIRTH, OURS, THEIRS, Country, verification
 
@@ -119,7 +119,7 @@ async def _set_aside(country: Country, service: str) -> str:
         "dossier.events.v1", 0, 1, 0, 0, b"H26-261102-0001", value, None, 0, 0, ()
     )
     async with country.apps[service].state.sessions.begin() as session:
-        await set_aside(session, record, ValueError("unreadable"))
+        await store_dead_letters(session, [Rejected(record, ValueError("unreadable"))])
         await session.flush()
         letter = (await session.execute(DeadLetter.__table__.select())).one()
         await discard_dead_letter(session, letter.id)

@@ -22,7 +22,7 @@ from shared.auth import RIGHT_HEADER
 from shared.call_mac import CLIENT as CLIENT_HEADER
 from shared.call_mac import HEADER, NO_BODY, Call, CallVerifier, hash_body, sign_call, target_of
 from shared.database import open_database
-from shared.dead_letters import list_dead_letters, set_aside
+from shared.dead_letters import Rejected, list_dead_letters, store_dead_letters
 from shared.migrations import upgrade
 from shared.settings import ServiceSettings
 from tests.conftest import Databases
@@ -100,8 +100,8 @@ def open_apis(postgres: Databases, folder: Path) -> Iterator[Apis]:
 
 async def _set_aside(settings: ServiceSettings, count: int) -> list[str]:
     async with open_database(settings) as sessions, sessions.begin() as session:
-        for number in range(count):
-            await set_aside(session, record(agency(f"H26.{number}")), ValueError())
+        records = (record(agency(f"H26.{number}")) for number in range(count))
+        await store_dead_letters(session, [Rejected(each, ValueError()) for each in records])
         return [str(each.id) for each in await list_dead_letters(session, "open")]
 
 

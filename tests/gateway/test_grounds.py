@@ -16,6 +16,8 @@ from tests.gateway.ledgers import Store, exchange, writing
 CLIENTS, GRANTS = "/identity/v1/clients", "/identity/v1/grants"
 GIVE, REGISTER = f"POST {GRANTS}", f"POST {CLIENTS}"
 NUMBER = "001090000001"
+# Of an old card: the answers heard by the whole run are searched for new numbers.
+OLD_NUMBER = "012345678"
 GROUNDS = ("grants", "legal_bases", "purpose_kind", "target")
 ACTS = [each.name for each in OPERATIONS.values() if each.is_administration]
 NAMING = [name for name in ACTS if "{" in name]
@@ -94,7 +96,14 @@ async def test_act_that_makes_a_thing_is_recorded_with_it(
 
 @pytest.mark.parametrize(
     "told",
-    [f"{CLIENTS}/{NUMBER}", "https://elsewhere.example/a", "/a b", "/\xe9", "/" + "a" * 200, ""],
+    [
+        f"{CLIENTS}/{OLD_NUMBER}",
+        "https://elsewhere.example/a",
+        "/a b",
+        "/\xe9",
+        "/" + "a" * 200,
+        "",
+    ],
 )
 async def test_thing_that_is_no_path_of_the_mesh_is_not_recorded(gate: Gate, told: str) -> None:
     operator, before = await gate.newcomer(make_grant(operations=["*"])), gate.services.answer
@@ -105,7 +114,7 @@ async def test_thing_that_is_no_path_of_the_mesh_is_not_recorded(gate: Gate, tol
         gate.services.answer = before
     record = await last_record(gate, operator)
     assert record["target"] is None
-    assert NUMBER not in str(record)
+    assert OLD_NUMBER not in str(record)
 
 
 async def test_number_of_a_person_in_the_place_of_a_client_is_not_recorded(gate: Gate) -> None:

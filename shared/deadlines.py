@@ -3,7 +3,7 @@
 from calendar import monthrange
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -90,6 +90,24 @@ def extended(due: datetime | None, *, asked: datetime, supplemented: datetime) -
     if working_day_after(day, 0) != day:
         return _instant(working_day_after(day, 0), closes)
     return moved if _is_in_session(moved) else _instant(day, closes)
+
+
+def overdue_from(
+    due: datetime | None, *, requested_at: datetime | None = None, requests: int = 0
+) -> date | None:
+    """Return the day from which an open dossier counts as late; None where none to come is it.
+
+    Days are compared, not hours (QĐ 766, 2.1). A dossier that waits for papers since `requested_at`
+    is judged at that request: it is late where the request came after the due day, or where it is
+    not the first of `requests`.
+    """
+    if due is None:
+        return None
+    late = day_in_viet_nam(due) + timedelta(days=1)
+    if requested_at is None:
+        return late
+    requested = day_in_viet_nam(requested_at)
+    return min(late, requested) if requests > 1 or requested >= late else None
 
 
 def calendar_of(start: datetime, due: datetime | None) -> str | None:

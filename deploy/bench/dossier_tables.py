@@ -1,5 +1,11 @@
 """The dossiers as dossier_service keeps them, out of the tables of `course`."""
 
+# No dossier of the bench is asked for papers twice.
+_OVERDUE_FROM = """CASE WHEN ended_at IS NULL AND (status <> 5
+        OR (requested_at AT TIME ZONE 'Asia/Ho_Chi_Minh')::date
+            > (due_at AT TIME ZONE 'Asia/Ho_Chi_Minh')::date)
+    THEN (due_at AT TIME ZONE 'Asia/Ho_Chi_Minh')::date + 1 END"""
+
 ROWS = {
     "agency": """
         INSERT INTO agency (code, version, name, valid_from)
@@ -7,10 +13,10 @@ ROWS = {
     "dossier": """
         INSERT INTO dossier (code, version, procedure, procedure_version, channel, status,
             previous_status, moved_at, changed_at, helped_by, received_by, decided_by, filed_at,
-            received_at, due_at, finished_at, person)
+            received_at, due_at, requests, finished_at, person)
         SELECT code, version, procedure, 1, channel, status, statuses[version - 1],
             times[version], times[version], helped_by, received_by, decided_by, filed_at,
-            received_at, due_at, ended_at, repeat(md5(number::text), 2)
+            received_at, due_at, num_nonnulls(requested_at), ended_at, repeat(md5(number::text), 2)
         FROM course""",
     "dossier_applicant": """
         INSERT INTO dossier_applicant (dossier, kind, name, personal_number, birth_date)
@@ -31,12 +37,12 @@ ROWS = {
         SELECT code, step, CASE step WHEN 1 THEN 'filed' ELSE 'moved' END,
             times[step], statuses[step - 1], statuses[step], 'bench'
         FROM (SELECT *, generate_series(1, version) AS step FROM course) AS stepped""",
-    "dossier_party": """
+    "dossier_party": f"""
         INSERT INTO dossier_party (dossier, agency, filed_at, procedure, channel, status, due_at,
-            finished_at)
-        SELECT code, agency, filed_at, procedure, channel, status, due_at, ended_at FROM party
-        UNION ALL
-        SELECT code, '', filed_at, procedure, channel, status, due_at, ended_at FROM course""",
+            finished_at, overdue_from)
+        SELECT code, agency, filed_at, procedure, channel, status, due_at, ended_at,
+            {_OVERDUE_FROM}
+        FROM (SELECT * FROM party UNION ALL SELECT *, '' FROM course) AS listed""",  # noqa: S608 -- only a constant of this module is put in
     "dossier_serial": """
         INSERT INTO dossier_serial (agency, day, serial)
         SELECT received_by, (filed_at AT TIME ZONE 'UTC')::date, count(*)

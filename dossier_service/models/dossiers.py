@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from dossier_service.models.base import Base, Numbered
 from shared.calendars import is_provisional
+from shared.deadlines import overdue_from
 from shared.events.codes import Channel, DossierStatus
 
 # As the index has it, so that the planner can use it.
@@ -79,6 +80,8 @@ class Dossier(Base):
     # the calendars that the due date rests on (`calendar_basis`); a ? in it: provisional
     due_calendar: Mapped[str | None]
     due_before_supplement: Mapped[datetime | None]
+    # how often papers were requested
+    requests: Mapped[int]
     finished_at: Mapped[datetime | None]
     person: Mapped[str | None]
     summary: Mapped[str | None]
@@ -111,6 +114,18 @@ class Dossier(Base):
     def due_provisional(self) -> bool:
         """Whether the due date rests on days that are not announced, or not confirmed."""
         return is_provisional(self.due_calendar)
+
+    @property
+    def overdue_from(self) -> date | None:
+        """Return the day from which the dossier counts as late, unless it changes before."""
+        if self.finished_at is not None:
+            return None
+        is_waiting = self.status is DossierStatus.SUPPLEMENT_REQUESTED
+        return overdue_from(
+            self.due_at or self.latest_at,
+            requested_at=self.moved_at if is_waiting else None,
+            requests=self.requests,
+        )
 
     @property
     def responsible_agency(self) -> str:
@@ -218,6 +233,7 @@ class DossierParty(Base):
     status: Mapped[DossierStatus] = mapped_column(Numbered(DossierStatus))
     due_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    overdue_from: Mapped[date | None]
 
 
 _NEWEST = (DossierParty.filed_at.desc(), DossierParty.dossier.desc())
@@ -230,5 +246,6 @@ Index(
     "dossier_party_open",
     DossierParty.agency,
     *_NEWEST,
-    postgresql_where=text("finished_at IS NULL AND due_at IS NOT NULL"),
+    postgresql_include=["due_at", "overdue_from"],
+    postgresql_where=text("finished_at IS NULL"),
 )

@@ -54,7 +54,12 @@ async def _filters(
     filed_from: IsoDay | None = None,
     filed_to: Annotated[IsoDay | None, Query(description="this day included")] = None,
     due_before: Annotated[IsoDay | None, Query(description="only what is unfinished")] = None,
-    overdue: Annotated[bool, Query(description="only what is unfinished and late")] = False,
+    overdue: Annotated[
+        bool | None,
+        Query(
+            description="open and late; while it waits for papers, late when they were requested"
+        ),
+    ] = None,
 ) -> Filters:
     return Filters(
         status=status,

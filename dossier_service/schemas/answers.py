@@ -3,7 +3,7 @@
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -85,6 +85,13 @@ class _Standing(_Out):
     received_at: Instant | None
     due_at: Instant | None
     finished_at: Instant | None
+    overdue_from: Annotated[
+        date | None,
+        Field(
+            description="the day from which it counts as late, unless it changes before; null: as"
+            " it now stands, it does not become late"
+        ),
+    ]
 
 
 def _standing(dossier: Dossier) -> dict[str, Any]:

@@ -156,7 +156,8 @@ async def list_moves(session: AsyncSession, dossiers: Sequence[Dossier]) -> list
 async def restate_due(session: AsyncSession, dossier: Dossier) -> None:
     """Bring the due date in the lists to the dossier's."""
     party = update(DossierParty).where(DossierParty.dossier == dossier.code)
-    await session.execute(party.values(due_at=dossier.due_at))
+    due = {"due_at": dossier.due_at, "overdue_from": dossier.overdue_from}
+    await session.execute(party.values(due))
 
 
 def restate_parties(session: AsyncSession, dossier: Dossier) -> None:
@@ -166,6 +167,7 @@ def restate_parties(session: AsyncSession, dossier: Dossier) -> None:
         "party_status": [int(dossier.status)],
         "party_due_at": [dossier.due_at],
         "party_finished_at": [dossier.finished_at],
+        "party_overdue_from": [dossier.overdue_from],
     }
     defer_write(session, _RESTATE, standing)
 
@@ -173,9 +175,11 @@ def restate_parties(session: AsyncSession, dossier: Dossier) -> None:
 # Of two steps of one dossier the later counts.
 _RESTATE = (
     "UPDATE dossier_party AS party SET status = last.status, due_at = last.due_at,"
-    " finished_at = last.finished_at FROM (SELECT DISTINCT ON (dossier) * FROM"
+    " finished_at = last.finished_at, overdue_from = last.overdue_from"
+    " FROM (SELECT DISTINCT ON (dossier) * FROM"
     " unnest(CAST(:party_dossier AS text[]), CAST(:party_status AS smallint[]),"
-    " CAST(:party_due_at AS timestamptz[]), CAST(:party_finished_at AS timestamptz[]))"
-    " WITH ORDINALITY AS told (dossier, status, due_at, finished_at, place)"
+    " CAST(:party_due_at AS timestamptz[]), CAST(:party_finished_at AS timestamptz[]),"
+    " CAST(:party_overdue_from AS date[]))"
+    " WITH ORDINALITY AS told (dossier, status, due_at, finished_at, overdue_from, place)"
     " ORDER BY dossier, place DESC) AS last WHERE party.dossier = last.dossier"
 )

@@ -15,6 +15,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     func,
+    or_,
     select,
     true,
     tuple_,
@@ -35,7 +36,10 @@ COUNTRY = ""
 
 @dataclass(frozen=True)
 class Filters:
-    """Days are those of the office. `due_before` and `overdue` (before today): unfinished only."""
+    """Days are those of the office. `due_before` and `overdue`: unfinished dossiers only.
+
+    `overdue` narrows to those that the indicators count as open and late; False: to all others.
+    """
 
     status: DossierStatus | None
     procedure: str | None
@@ -44,7 +48,7 @@ class Filters:
     filed_from: date | None
     filed_to: date | None
     due_before: date | None
-    overdue: bool
+    overdue: bool | None
 
 
 async def list_dossiers(
@@ -85,6 +89,13 @@ _CONDITIONS: Mapping[str, ColumnElement[bool]] = {
     "filed_before": DossierParty.filed_at < bindparam("filed_before"),
     "due_before": and_(
         DossierParty.finished_at.is_(None), DossierParty.due_at < bindparam("due_before")
+    ),
+    # That it is not finished follows, and names the index.
+    "overdue_on": and_(
+        DossierParty.finished_at.is_(None), DossierParty.overdue_from <= bindparam("overdue_on")
+    ),
+    "not_overdue_on": or_(
+        DossierParty.overdue_from.is_(None), DossierParty.overdue_from > bindparam("not_overdue_on")
     ),
 }
 
@@ -127,7 +138,6 @@ def _in_whose_lists(agency: str | None, right: Right) -> dict[str, Any]:
 
 
 def _narrowed(filters: Filters, right: Right, today: date) -> dict[str, Any]:
-    due = [day for day in (filters.due_before, today if filters.overdue else None) if day]
     asked = {
         "procedures": None if right.procedures is None else sorted(right.procedures),
         "status": filters.status,
@@ -135,7 +145,9 @@ def _narrowed(filters: Filters, right: Right, today: date) -> dict[str, Any]:
         "channel": filters.channel,
         "filed_from": filters.filed_from and _begin(filters.filed_from),
         "filed_before": filters.filed_to and _begin(filters.filed_to) + timedelta(days=1),
-        "due_before": _begin(min(due)) if due else None,
+        "due_before": filters.due_before and _begin(filters.due_before),
+        "overdue_on": today if filters.overdue is True else None,
+        "not_overdue_on": today if filters.overdue is False else None,
     }
     return {name: value for name, value in asked.items() if value is not None}
 

@@ -189,6 +189,7 @@ def _dossier(
         reception_due_at=None if is_received else reception_due_at(filed_at),
         received_at=now if is_received else None,
         term_case=wish.term_case,
+        requests=0,
         person=person_hash(number, rules.person_key) if number else None,
         summary=wish.summary,
     )
@@ -218,12 +219,20 @@ def _fee(code: str, fee: Fee) -> DossierFee:
     )
 
 
+_LISTED = (
+    "filed_at",
+    "procedure",
+    "channel",
+    "status",
+    "due_at",
+    "finished_at",
+    "overdue_from",
+)
+
+
 def _parties(dossier: Dossier) -> list[dict[str, Any]]:
     agencies = {dossier.helped_by, dossier.received_by, dossier.decided_by} - {None}
-    standing = {
-        name: getattr(dossier, name)
-        for name in ("filed_at", "procedure", "channel", "status", "due_at", "finished_at")
-    }
+    standing = {name: getattr(dossier, name) for name in _LISTED}
     listed = {COUNTRY}.union(*(with_those_above(agency) for agency in agencies if agency))
     return [standing | {"dossier": dossier.code, "agency": each} for each in sorted(listed)]
 

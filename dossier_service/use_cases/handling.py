@@ -259,6 +259,7 @@ def _recall_results(dossier: Dossier, now: datetime) -> None:
 def _enter(dossier: Dossier, to: DossierStatus, wish: MoveDossier, now: datetime) -> None:
     dossier.previous_status, dossier.status = dossier.status, to
     dossier.moved_at, dossier.reason, dossier.note = now, wish.reason, wish.note
+    dossier.requests += to is DossierStatus.SUPPLEMENT_REQUESTED
     if to not in ENDED:
         dossier.finished_at = None
     elif dossier.previous_status is not DossierStatus.PROCESSED:

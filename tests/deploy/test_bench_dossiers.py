@@ -7,9 +7,10 @@ from pydantic import SecretStr
 
 from deploy.bench.dossiers import DAYS, NONE, Dossiers, country, dossiers, end_of_time
 from deploy.bench.sync import DAILY, ROWS, row
+from dossier_service.models import Dossier
 from dossier_service.settings import Settings as DossierSettings
 from shared.database import open_database
-from shared.events.codes import ENDED, parse_dossier_code
+from shared.events.codes import ENDED, DossierStatus, parse_dossier_code
 from sync_service.recount import differences
 from sync_service.schemas import DossierRow
 from sync_service.settings import Settings as SyncSettings
@@ -135,6 +136,14 @@ async def test_lists_and_histories_agree_with_the_dossiers(postgres: Databases) 
             WHERE step.to_status IS DISTINCT FROM dossier.status
                 OR step.from_status IS DISTINCT FROM dossier.previous_status""")
         assert (differing, misled) == (0, 0)
+        judged = await connection.fetch("""
+            SELECT dossier.*, party.overdue_from FROM dossier JOIN dossier_party AS party
+                ON dossier = code AND agency = '' WHERE dossier.finished_at IS NULL""")
+        assert judged
+        for row in judged:
+            columns = {name: row[name] for name in ("due_at", "moved_at", "requests")}
+            status = DossierStatus(row["status"])
+            assert Dossier(status=status, **columns).overdue_from == row["overdue_from"]
         for code in await connection.fetch("SELECT code FROM dossier LIMIT 50"):
             parse_dossier_code(code["code"])
 

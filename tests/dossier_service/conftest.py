@@ -22,8 +22,8 @@ from tests.serving import calling
 PERSON_KEY = "5b" * 32
 
 
-def make_settings(postgres: Databases, **over: object) -> Settings:
-    """Of a migrated database that holds the own procedures."""
+def unmigrated_settings(postgres: Databases, **over: object) -> Settings:
+    """Return settings of an empty database."""
     defaults = {
         "database_url": postgres.database_url("dossier_service"),
         "kafka_servers": "127.0.0.1:1",
@@ -32,7 +32,12 @@ def make_settings(postgres: Databases, **over: object) -> Settings:
         "event_key": key_text("dossier_service"),
         "person_hash_key": PERSON_KEY,
     }
-    made = Settings.model_validate(defaults | over)
+    return Settings.model_validate(defaults | over)
+
+
+def make_settings(postgres: Databases, **over: object) -> Settings:
+    """Of a migrated database that holds the own procedures."""
+    made = unmigrated_settings(postgres, **over)
 
     async def prepare() -> None:
         async with open_database(made) as sessions, sessions.begin() as session:

@@ -1,7 +1,54 @@
-from alembic import command
+from collections.abc import Sequence
 
+from alembic import command
+from sqlalchemy import text
+
+from deploy.apart import run_apart
 from dossier_service.settings import Settings
+from shared.database import open_database
 from shared.migrations import configuration, upgrade
+from tests.conftest import Databases
+from tests.dossier_service.conftest import unmigrated_settings
+
+# Received on Monday 30 November 2026 at 9:00 and due on Thursday 3 December at 9:00, in Viet Nam.
+# `late` has no due date but a longest term; `ended` is finished; the others wait for papers: since
+# before the due day, since after it, and for the second time.
+BEFORE = (
+    """INSERT INTO procedure_version (code, version, valid_from, digest, content)
+        VALUES ('2.001410', 1, '2026-01-05', '\\x', '{}')""",
+    """INSERT INTO dossier (code, version, procedure, procedure_version, channel, status, moved_at,
+            changed_at, received_by, decided_by, filed_at, received_at, due_at, latest_at,
+            finished_at)
+        SELECT code, 1, '2.001410', 1, 1, status, moved_at::timestamptz, moved_at::timestamptz,
+            'H26.101', 'H26.101', '2026-11-30 02:00Z', '2026-11-30 02:00Z',
+            CASE WHEN code <> 'late' THEN '2026-12-03 02:00Z'::timestamptz END,
+            CASE WHEN code = 'late' THEN '2026-12-03 02:00Z'::timestamptz END,
+            CASE WHEN code = 'ended' THEN '2026-12-01 02:00Z'::timestamptz END
+        FROM (VALUES ('open', 4, '2026-12-01 02:00Z'), ('late', 4, '2026-12-01 02:00Z'),
+            ('ended', 8, '2026-12-01 02:00Z'), ('asked', 5, '2026-12-03 10:00Z'),
+            ('asked late', 5, '2026-12-03 17:30Z'), ('asked twice', 5, '2026-12-02 02:00Z')
+        ) AS made (code, status, moved_at)""",
+    """INSERT INTO dossier_step (dossier, version, act, at, to_status, client)
+        SELECT code, version, act, '2026-12-01', to_status, 'onestop'
+        FROM (VALUES ('asked', 2, 'moved', 5), ('asked', 3, 'progressed', 5),
+            ('asked late', 2, 'moved', 5), ('asked twice', 2, 'moved', 5),
+            ('asked twice', 3, 'moved', 2), ('asked twice', 4, 'moved', 5),
+            ('ended', 2, 'moved', 5)) AS step (code, version, act, to_status)""",
+    """INSERT INTO dossier_party (dossier, agency, filed_at, procedure, channel, status)
+        SELECT code, agency, filed_at, procedure, channel, status
+        FROM dossier CROSS JOIN (VALUES (''), ('H26')) AS listed (agency)""",
+)
+
+
+async def execute(settings: Settings, *statements: str) -> None:
+    async with open_database(settings) as sessions, sessions.begin() as session:
+        for statement in statements:
+            await session.execute(text(statement))
+
+
+async def read(settings: Settings, query: str) -> Sequence[tuple[object, ...]]:
+    async with open_database(settings) as sessions, sessions() as session:
+        return [tuple(row) for row in await session.execute(text(query))]
 
 
 def test_migrations_make_what_the_models_declare(own_settings: Settings) -> None:
@@ -11,3 +58,20 @@ def test_migrations_make_what_the_models_declare(own_settings: Settings) -> None
 def test_migrating_again_changes_nothing(own_settings: Settings) -> None:
     upgrade(own_settings)
     command.check(configuration(own_settings))
+
+
+def test_dossiers_of_before_are_judged_as_new_ones(postgres: Databases) -> None:
+    settings = unmigrated_settings(postgres)
+    command.upgrade(configuration(settings), "0004")
+    run_apart(execute(settings, *BEFORE))
+    upgrade(settings)
+    judged = """SELECT code, requests, min(overdue_from)::text, max(overdue_from)::text
+        FROM dossier JOIN dossier_party ON dossier = code GROUP BY code ORDER BY code"""
+    assert run_apart(read(settings, judged)) == [
+        ("asked", 1, None, None),
+        ("asked late", 1, "2026-12-04", "2026-12-04"),
+        ("asked twice", 2, "2026-12-02", "2026-12-02"),
+        ("ended", 1, None, None),
+        ("late", 0, "2026-12-04", "2026-12-04"),
+        ("open", 0, "2026-12-04", "2026-12-04"),
+    ]

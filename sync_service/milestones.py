@@ -39,6 +39,7 @@ async def find_milestones(
         "codes": list(sources),
         "sources": list(sources.values()),
         "received": list(received.values()),
+        "line_received": [received[each.code] for each in lines],
         **{f"line_{name}": [getattr(each, name) for each in lines] for name in _LINE},
     }
     rows = await session.execute(_FIND, given)
@@ -57,31 +58,33 @@ _LINE: Final = ("code", "at", "version", "digest", "status")
 # A request is a status 5 that follows another status, however often it is repeated. The end is
 # the first status 9 since the dossier was last open; without a 9 the first 10, else the first end.
 # A wait begins and ends where a status 5 follows another status, or another one a 5.
+# OFFSET 0 makes the database look each dossier up in the index of the key: it would else read the
+# whole table, however few of its lines are asked for.
 _FIND: Final = text(
     f"""
     WITH line AS (
-        SELECT code, at, version, digest, status FROM dossier_event
-            JOIN unnest(CAST(:codes AS text[]), CAST(:sources AS text[]))
-                AS dossier (code, source) USING (code, source)
+        SELECT code, received, at, version, digest, status
+        FROM unnest(CAST(:codes AS text[]), CAST(:sources AS text[]),
+                CAST(:received AS timestamptz[])) AS dossier (code, of_source, received)
+            CROSS JOIN LATERAL (
+                SELECT source, at, version, digest, status FROM dossier_event
+                WHERE code = dossier.code OFFSET 0) AS stored
+        WHERE source = of_source
         UNION
-        SELECT * FROM unnest(CAST(:line_code AS text[]), CAST(:line_at AS timestamptz[]),
-            CAST(:line_version AS bigint[]), CAST(:line_digest AS bigint[]),
-            CAST(:line_status AS smallint[]))),
+        SELECT * FROM unnest(CAST(:line_code AS text[]), CAST(:line_received AS timestamptz[]),
+            CAST(:line_at AS timestamptz[]), CAST(:line_version AS bigint[]),
+            CAST(:line_digest AS bigint[]), CAST(:line_status AS smallint[]))),
     placed AS (
-        SELECT code, at, version, digest, status, lag(status) OVER up AS before,
-            bool_and(status IN ({", ".join(str(int(each)) for each in sorted(ENDED))})) OVER down
-                AS is_since_open
+        SELECT *, lag(status) OVER course AS before,
+            bool_and(status IN ({", ".join(str(int(each)) for each in sorted(ENDED))}))
+                OVER (course ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS is_since_open
         FROM line
-        WINDOW up AS (PARTITION BY code ORDER BY at, version, digest, status),
-            down AS (PARTITION BY code ORDER BY at DESC, version DESC, digest DESC, status DESC
-                ROWS UNBOUNDED PRECEDING)),
+        WINDOW course AS (PARTITION BY code ORDER BY at, version, digest, status)),
     marked AS (
-        SELECT code, at, version, digest, status,
-            is_since_open AND (received IS NULL OR at >= received) AS is_end,
+        SELECT *, is_since_open AND (received IS NULL OR at >= received) AS is_end,
             status = {REQUEST.value} AND before IS DISTINCT FROM {REQUEST.value} AS is_request,
             (status = {REQUEST.value}) IS DISTINCT FROM (before = {REQUEST.value}) AS is_edge
-        FROM placed JOIN unnest(CAST(:codes AS text[]), CAST(:received AS timestamptz[]))
-            AS dossier (code, received) USING (code))
+        FROM placed)
     SELECT code,
         coalesce(
             min(at) FILTER (WHERE is_end AND status = {DossierStatus.PROCESSED.value}),

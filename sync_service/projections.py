@@ -97,8 +97,12 @@ async def take(
 
     `entries` are the lines that the timelines get from what is being told.
     """
-    found = await _milestones(session, before, after, entries)
-    settled = [_settled(each, found.get(each.code, Milestones())) for each in after.values()]
+    spoken_of = {entry.code for entry in entries}
+    touched = [
+        each for each in after.values() if each.code in spoken_of or each != before.get(each.code)
+    ]
+    found = await _milestones(session, before, touched, entries)
+    settled = [_settled(each, found.get(each.code, Milestones())) for each in touched]
     changed = [each for each in settled if each != before.get(each.code)]
     pairs = [(before.get(each.code), each) for each in changed]
     named = {agency for each in changed for agency in each.parties()}
@@ -118,16 +122,18 @@ async def take(
 async def _milestones(
     session: AsyncSession,
     before: Mapping[str, Standing],
-    after: Mapping[str, Standing],
+    touched: Collection[Standing],
     entries: Collection[Entry],
 ) -> Mapping[str, Milestones]:
-    """Of those whose timeline decides anything."""
-    dated = {entry.code for entry in entries if entry.status == REQUEST}
-    dated |= {each.code for each in before.values() if each.requests}
-    dated |= {each.code for each in after.values() if each.has_ended and each.finished_at is None}
-    if not dated:
-        return {}
-    return await find_milestones(session, [after[code] for code in sorted(dated)], entries)
+    """Return the milestones of the dossiers whose timeline decides anything."""
+    asked = {entry.code for entry in entries if entry.status == REQUEST}
+    asked |= {each.code for each in before.values() if each.requests}
+    dated = [
+        each
+        for each in touched
+        if each.code in asked or (each.has_ended and each.finished_at is None)
+    ]
+    return await find_milestones(session, dated, entries) if dated else {}
 
 
 def _settled(standing: Standing, found: Milestones) -> Standing:

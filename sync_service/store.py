@@ -17,6 +17,7 @@ from sqlalchemy import (
     column,
     delete,
     func,
+    literal_column,
     or_,
     select,
     true,
@@ -59,7 +60,14 @@ async def known_entries(session: AsyncSession, entries: Collection[Entry]) -> se
 def _known_entries() -> Select[Any, Any]:
     entries, kept = given(TimelineEntry, *Entry._fields), table(TimelineEntry).c
     same = and_(*(kept[name] == entries.c[name] for name in Entry._fields))
-    return select(*(kept[name] for name in Entry._fields)).join(entries, same)
+    # OFFSET 0: each line is looked up in the index of the key, and the table is never read whole.
+    line = (
+        select(*(kept[name] for name in Entry._fields))
+        .where(same)
+        .offset(literal_column("0"))
+        .lateral()
+    )
+    return select(*line.c).select_from(entries.join(line, true()))
 
 
 async def agencies(session: AsyncSession, codes: Collection[str]) -> Mapping[str, Agency]:

@@ -32,6 +32,7 @@ UNCONFIRMED_SECONDS = 900
 RETRY_SECONDS = 10
 UNKNOWN_KEY_SECONDS = 5
 NO_KEYS_SECONDS = 1
+FRESH_SECONDS = 0.25  # between two requests for the sake of keys that nobody has seen
 CLOCK_SKEW_SECONDS = 5  # between the machine that signed and this one
 CACHED_SIGNATURES = 10_000
 LONGEST_SECONDS = 600  # from iat to exp: what is signed cannot be called back
@@ -95,7 +96,7 @@ class KeySet:
     def __init__(self, http: AsyncClient, url: str) -> None:
         self._http, self._url = http, url
         self._keys: dict[str, jwt.PyJWK] = {}
-        self._asked_at = self._confirmed_at = float("-inf")
+        self._asked_at = self._confirmed_at = self._read_at = float("-inf")
         self._asking = asyncio.Lock()
 
     async def get(self, kid: str) -> jwt.PyJWK | None:
@@ -112,10 +113,19 @@ class KeySet:
             raise Unavailable("The keys that prove who calls cannot be fetched now.")
         return self._keys.get(kid)
 
-    async def get_current(self, kid: str) -> jwt.PyJWK | None:
-        """As `get`; raises Unavailable too while a key not seen before cannot be asked for."""
-        key = await self.get(kid)
-        if key is None and self._asked_at > self._confirmed_at:
+    async def get_current(self, kid: str, since: float) -> jwt.PyJWK | None:
+        """Return the key, None only where a set that was requested after `since` has none.
+
+        `since` is a time of the monotonic clock. Raise Unavailable without such a set.
+        """
+        if (key := await self.get(kid)) is not None:
+            return key
+        async with self._asking:
+            if kid not in self._keys and self._read_at < since:
+                await asyncio.sleep(self._asked_at + FRESH_SECONDS - time.monotonic())
+                await self._refresh()
+        key = self._keys.get(kid)
+        if key is None and self._read_at < since:
             raise Unavailable("The key may be a new one, and the keys cannot be fetched now.")
         return key
 
@@ -137,6 +147,7 @@ class KeySet:
         return time.monotonic() - self._asked_at > patience
 
     async def _refresh(self) -> None:
+        begun_at = time.monotonic()
         try:
             response = await self._http.get(self._url)
             response.raise_for_status()
@@ -146,7 +157,7 @@ class KeySet:
         finally:
             self._asked_at = time.monotonic()
         self._keys = {key.key_id: self._as_known(key) for key in found if key.key_id}
-        self._confirmed_at = self._asked_at
+        self._confirmed_at, self._read_at = self._asked_at, begun_at
 
     def _as_known(self, key: jwt.PyJWK) -> jwt.PyJWK:
         known = self._keys.get(str(key.key_id))

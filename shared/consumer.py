@@ -1,6 +1,7 @@
 """Reads events from Kafka in batches: each takes effect once, in order, or is set aside."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -110,9 +111,10 @@ async def _check_proofs(
     """
     proved: list[ConsumerRecord] = []
     unproven: list[Rejected] = []
+    arrived_at = time.monotonic()
     for record in records:
         try:
-            await _check_proof(verifier, record)
+            await _check_proof(verifier, record, arrived_at)
             proved.append(record)
         except Exception as error:  # noqa: BLE001 -- a check that fails, however, proves nothing
             unproven.append(Rejected(record, error))
@@ -123,13 +125,13 @@ async def _check_proofs(
 _wait_for_keys = stamina.retry(on=Unavailable, attempts=None, timeout=None, wait_max=2.0)
 
 
-async def _check_proof(verifier: EventVerifier, record: ConsumerRecord) -> None:
+async def _check_proof(verifier: EventVerifier, record: ConsumerRecord, arrived_at: float) -> None:
     """Raise EventUnprovenError; wait while the keys of the owner cannot be fetched."""
     try:
-        await verifier.check(record)
+        await verifier.check(record, arrived_at)
     except Unavailable:
         # Only here: the retrying itself costs more than the check.
-        await _wait_for_keys(verifier.check)(record)
+        await _wait_for_keys(verifier.check)(record, arrived_at)
 
 
 def _read_all(records: Sequence[ConsumerRecord]) -> tuple[list[Received], list[Rejected]]:

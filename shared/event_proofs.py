@@ -8,6 +8,7 @@ key, the value and every other header, so that no message can be changed, or mov
 topic, key or id.
 """
 
+import time
 from base64 import b64decode, b64encode, urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from collections import OrderedDict
@@ -74,8 +75,11 @@ class Message(NamedTuple):
 class Keys(Protocol):
     """The published keys of one service."""
 
-    async def get_current(self, kid: str) -> jwt.PyJWK | None:
-        """Return None for a key that is not published; raise Unavailable where nobody can say."""
+    async def get_current(self, kid: str, since: float) -> jwt.PyJWK | None:
+        """Return None for a key that was not published after `since`, by the monotonic clock.
+
+        Raise Unavailable where the published keys cannot be read.
+        """
 
 
 def event_leaf(message: Message) -> bytes:
@@ -123,8 +127,12 @@ class EventVerifier:
         self._keys = keys
         self._held: OrderedDict[tuple[str, str, bytes, bytes], None] = OrderedDict()
 
-    async def check(self, record: ConsumerRecord) -> None:
-        """Raise EventUnprovenError, or Unavailable where the owner's keys cannot be fetched."""
+    async def check(self, record: ConsumerRecord, arrived_at: float | None = None) -> None:
+        """Raise EventUnprovenError, or Unavailable where the owner's keys cannot be fetched.
+
+        A key is unknown only where the owner did not publish it after `arrived_at`, by the
+        monotonic clock (now, if None). Records that arrived together cost one request for keys.
+        """
         owner = OWNERS.get(record.topic)
         if owner is None or owner not in self._keys:
             raise TopicUnownedError(record.topic)
@@ -135,7 +143,8 @@ class EventVerifier:
         if root is None:
             raise SignatureWrongError
         # Asked for each message: a remembered root proves nothing once its key is withdrawn.
-        key = await self._keys[owner].get_current(proof.kid)
+        since = time.monotonic() if arrived_at is None else arrived_at
+        key = await self._keys[owner].get_current(proof.kid, since)
         if key is None or not isinstance(key.key, Ed25519PublicKey):
             raise SignerUnknownError
         self._check_signature(owner, key.key, proof, root)

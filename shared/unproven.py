@@ -10,21 +10,27 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.dead_letters import Rejected
+from shared.database import delete_in_slices
+from shared.dead_letters import DeadLetter, Rejected
+from shared.event_proofs import EventUnprovenError
 from shared.kafka import MAX_MESSAGE_BYTES
 from shared.telemetry import EVENTS_UNPROVEN
 
 log = structlog.get_logger()
 
-# Of each topic in each period, by each worker.
+# Of each topic in each period, by each worker. Each stands in the table, the outbox and the topic
+# `.dead` for days: a shorter period would let a flood fill them.
 MAX_SAMPLES = 20
 MAX_SAMPLE_BYTES = 2 * MAX_MESSAGE_BYTES
-SAMPLE_SECONDS = 60.0
+SAMPLE_SECONDS = 3_600.0
+# As long as its owner can send an event again.
+RETENTION_DAYS = 8
 
 
 class UnprovenSampler:
-    """Choose the unproven messages that become dead letters: the first of each topic and minute."""
+    """Choose the unproven messages that become dead letters: the first of each topic and hour."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -55,6 +61,17 @@ class UnprovenSampler:
         self._samples[topic] += 1
         self._bytes[topic] += size
         return True
+
+
+async def delete_unproven_letters(session: AsyncSession) -> None:
+    """Delete the dead letters that nothing proved for as long as an owner can send events again."""
+    kinds = ", ".join(f"'{kind.__name__}'" for kind in EventUnprovenError.__subclasses__())
+    await delete_in_slices(
+        session,
+        DeadLetter,
+        f"split_part(reason, ' ', 1) IN ({kinds}) AND at < now() - interval '{RETENTION_DAYS} days'"
+        " AND state <> 'replaying'",
+    )
 
 
 def _size(rejected: Rejected) -> int:

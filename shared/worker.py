@@ -33,6 +33,7 @@ from shared.relay import relay, replay
 from shared.settings import ServiceSettings
 from shared.telemetry import EVENTS_UNPROVEN, start_tracing
 from shared.topics import ensure_topics, partitions_of
+from shared.unproven import delete_unproven_letters
 
 log = structlog.get_logger()
 
@@ -73,6 +74,7 @@ HOUSEKEEPING = (
     Timer(3_600, keep_partitions),
     Timer(3_600, forget_handled),
     Timer(3_600, forget_keys),
+    Timer(3_600, delete_unproven_letters),
 )
 
 

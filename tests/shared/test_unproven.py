@@ -2,26 +2,42 @@
 
 import asyncio
 from collections import Counter
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from itertools import chain
 from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from httpx import AsyncClient, ConnectError, MockTransport, Request, Response
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
+from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from shared import consumer
+from shared.auth import KeySet
 from shared.consumer import BATCH_SIZE, consume
 from shared.database import SessionFactory
-from shared.dead_letters import Rejected
-from shared.event_proofs import ProofMissingError
+from shared.dead_letters import Rejected, list_dead_letters
+from shared.ed25519 import key_set
+from shared.event_proofs import EventSigner, EventVerifier, ProofMissingError
 from shared.kafka import open_consumer
 from shared.settings import ServiceSettings
 from shared.unproven import MAX_SAMPLE_BYTES, MAX_SAMPLES, SAMPLE_SECONDS, UnprovenSampler
-from tests.event_keys import VERIFIER, change_record
-from tests.shared.mechanics import DOSSIERS, HANDLERS, progressed, record, scalar, versions_of
+from shared.worker import HOUSEKEEPING, Timer, run_timer
+from tests.event_keys import KEYS, VERIFIER, change_record, sign_records
+from tests.shared.mechanics import (
+    DOSSIERS,
+    HANDLERS,
+    SERVICE,
+    progressed,
+    record,
+    scalar,
+    versions_of,
+)
 from tests.statements import statements
 from tests.waiting import eventually
 
@@ -84,7 +100,7 @@ async def test_copies_of_one_unproven_message_are_one_dead_letter(
         max_size=150,
     )
 )
-def test_sample_of_each_topic_and_minute_is_bounded_in_messages_and_bytes(
+def test_sample_of_each_topic_and_hour_is_bounded_in_messages_and_bytes(
     sent: list[tuple[str, int, float]],
 ) -> None:
     now = 0.0
@@ -107,7 +123,7 @@ def test_sample_of_each_topic_and_minute_is_bounded_in_messages_and_bytes(
         assert sum(sums["bytes"] for sums in within) <= 2 * MAX_SAMPLE_BYTES
 
 
-def test_sample_begins_anew_with_each_minute() -> None:
+def test_sample_begins_anew_with_each_hour() -> None:
     now = 0.0
     sampler = UnprovenSampler(lambda: now)
     forged = [Rejected(forge(number), ProofMissingError()) for number in range(2 * MAX_SAMPLES)]
@@ -143,3 +159,131 @@ async def test_offsets_go_on_over_unproven_messages_to_the_true_one_behind_them(
     assert await versions_of(sessions, key) == [1]
     # Other tests leave messages on the topic too, which nothing here has to prove.
     assert await scalar(sessions, "SELECT count(*) FROM dead_letter") <= 2 * MAX_SAMPLES
+
+
+async def test_letters_that_nothing_proved_are_deleted_when_their_owner_cannot_send_them_again(
+    sessions: SessionFactory, key: str
+) -> None:
+    """Poison letters, which an owner did sign, wait for an operator however old they are."""
+    broken = record(progressed(key), headers=[("ce_id", b"1"), ("ce_source", b"/dossier_service")])
+    unsigned = EventSigner(Ed25519PrivateKey.generate())
+    old = [forge(1), *sign_records(SERVICE, [forge(2)], unsigned), broken]
+    for each in old:
+        await consumer.handle_records(sessions, [each], HANDLERS, VERIFIER)
+    async with sessions.begin() as session:
+        await session.execute(text("UPDATE dead_letter SET at = at - interval '9 days'"))
+    await consumer.handle_records(sessions, [forge(3)], HANDLERS, VERIFIER)
+    for timer in HOUSEKEEPING:
+        await run_timer(sessions, Timer(0, timer.act))
+    async with sessions() as session:
+        kept = await list_dead_letters(session, "open")
+    assert [each.reason.split()[0] for each in kept] == ["ProofMissingError", "KeyError"]
+
+
+class Owner:
+    """The keys that a service publishes, over a wire that a test may cut."""
+
+    def __init__(self) -> None:
+        self.keys, self.requests, self.cut = [KEYS[SERVICE]], 0, False
+        http = AsyncClient(transport=MockTransport(self._answer))
+        self.verifier = EventVerifier({SERVICE: KeySet(http, "http://dossier/event-keys.json")})
+
+    def _answer(self, _: Request) -> Response:
+        self.requests += 1
+        if self.cut:
+            raise ConnectError("cut")
+        return Response(200, json=key_set(key.public_key() for key in self.keys))
+
+
+async def send(producer: AIOKafkaProducer, *records: ConsumerRecord) -> None:
+    for each in records:
+        await producer.send_and_wait(
+            each.topic, each.value, key=each.key, headers=list(each.headers)
+        )
+
+
+@asynccontextmanager
+async def consuming(
+    settings: ServiceSettings, sessions: SessionFactory, owner: Owner, group: str
+) -> AsyncIterator[None]:
+    async with open_consumer(settings, [DOSSIERS], group) as reader:
+        task = asyncio.create_task(
+            consume(sessions, reader, HANDLERS, owner.verifier, asyncio.Event())
+        )
+        try:
+            yield
+            assert not task.done(), task
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+@pytest.mark.broker
+async def test_key_that_was_published_before_its_event_arrived_proves_it(
+    settings: ServiceSettings, sessions: SessionFactory, producer: AIOKafkaProducer, key: str
+) -> None:
+    """The keys were read just before, without it."""
+    owner, successor = Owner(), Ed25519PrivateKey.generate()
+    async with consuming(settings, sessions, owner, f"g-{key}"):
+        await send(producer, record(progressed(key, 1)))
+        await eventually(lambda: is_handled(sessions, key, [1]))
+        owner.keys.append(successor)
+        new = sign_records(SERVICE, [record(progressed(key, 2))], EventSigner(successor))
+        await send(producer, *new)
+        await eventually(lambda: is_handled(sessions, key, [1, 2]))
+    assert await count_letters(sessions, key) == 0
+
+
+async def count_letters(sessions: SessionFactory, key: str) -> int:
+    """Other tests have forged messages on the same topic."""
+    query = "SELECT count(*) FROM dead_letter WHERE key = :key"
+    count: int = await scalar(sessions, query, key=key)
+    return count
+
+
+async def is_handled(sessions: SessionFactory, key: str, versions: list[int]) -> bool:
+    return await versions_of(sessions, key) == versions
+
+
+def generate_keys(count: int) -> list[Ed25519PrivateKey]:
+    return [Ed25519PrivateKey.generate() for _ in range(count)]
+
+
+@pytest.mark.broker
+async def test_forged_key_ids_hold_up_nothing_and_cost_few_requests_for_keys(
+    settings: ServiceSettings, sessions: SessionFactory, producer: AIOKafkaProducer, key: str
+) -> None:
+    """Each message names another key id; nothing waits for keys that nobody publishes."""
+    owner = Owner()
+    forged = [
+        sign_records(
+            SERVICE, [record(progressed(key, n))], EventSigner(Ed25519PrivateKey.generate())
+        )
+        for n in range(2, 3 * MAX_SAMPLES)
+    ]
+    await send(producer, *chain.from_iterable(forged), record(progressed(key, 1)))
+    async with consuming(settings, sessions, owner, f"g-{key}"):
+        await eventually(lambda: is_handled(sessions, key, [1]))
+    kept = await scalar(sessions, "SELECT count(*) FROM dead_letter")
+    assert kept == MAX_SAMPLES
+    assert owner.requests < len(forged) / 2
+
+
+@pytest.mark.broker
+async def test_event_of_a_new_key_waits_while_its_owner_cannot_be_reached(
+    settings: ServiceSettings, sessions: SessionFactory, producer: AIOKafkaProducer, key: str
+) -> None:
+    owner, successor = Owner(), Ed25519PrivateKey.generate()
+    async with consuming(settings, sessions, owner, f"g-{key}"):
+        await send(producer, record(progressed(key, 1)))
+        await eventually(lambda: is_handled(sessions, key, [1]))
+        owner.cut, before = True, owner.requests
+        owner.keys.append(successor)
+        new = sign_records(SERVICE, [record(progressed(key, 2))], EventSigner(successor))
+        await send(producer, *new)
+        await eventually(lambda: owner.requests > before + 1)
+        assert await is_handled(sessions, key, [1])
+        owner.cut = False
+        await eventually(lambda: is_handled(sessions, key, [1, 2]))
+    assert await count_letters(sessions, key) == 0

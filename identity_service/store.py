@@ -225,6 +225,13 @@ async def list_resting(session: AsyncSession, ended: Collection[UUID]) -> Sequen
     return (await session.scalars(query.order_by(Grant.id))).all()
 
 
+async def list_given(session: AsyncSession, client_id: str) -> Sequence[Grant]:
+    """Return the grants to others that rest on one of the client's and are not revoked."""
+    own = await session.scalars(select(Grant.id).where(Grant.client_id == client_id))
+    resting = await list_resting(session, own.all())
+    return [grant for grant in resting if grant.client_id != client_id]
+
+
 def _in_force(now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
     open_end = or_(Grant.valid_to.is_(None), Grant.valid_to > now)
     return Grant.revoked_at.is_(None) & (Grant.valid_from <= now) & open_end

@@ -7,6 +7,7 @@ from pydantic import BaseModel, WithJsonSchema
 
 from identity_service import store
 from identity_service.models import Client, ClientProposal
+from identity_service.routes.ended import DeactivationOut
 from identity_service.schemas import (
     ClientFilter,
     ClientId,
@@ -113,7 +114,7 @@ async def remove_key(
     return Response(answer.model_dump_json(), HTTPStatus.ACCEPTED, media_type="application/json")
 
 
-@router.post("/{client_id}/deactivation", response_model=ClientOut, responses=PROPOSED)
+@router.post("/{client_id}/deactivation", response_model=DeactivationOut, responses=PROPOSED)
 async def deactivate_client(
     client_id: ClientId,
     *,
@@ -123,11 +124,11 @@ async def deactivate_client(
     once: OnceOnly,
 ) -> Response:
     """End the access of a client: signed by its key, or when a second operator asks for it too."""
-    client = await clients.deactivate_client(session, consent, client_id, expected_version=version)
-    if isinstance(client, ClientProposal):
-        return await _answer_proposal(once, client)
-    answer = ClientOut.model_validate(client)
-    return await _answer(once, answer, HTTPStatus.OK, {"ETag": etag(client.version)})
+    done = await clients.deactivate_client(session, consent, client_id, expected_version=version)
+    if isinstance(done, ClientProposal):
+        return await _answer_proposal(once, done)
+    answer = DeactivationOut.from_client(done.client, done.ended)
+    return await _answer(once, answer, HTTPStatus.OK, {"ETag": etag(answer.version)})
 
 
 @router.post("/{client_id}/reactivation")

@@ -6,6 +6,7 @@ from fastapi import Query, Response
 
 from identity_service import store
 from identity_service.models import Grant
+from identity_service.routes.ended import RevocationOut
 from identity_service.schemas import GrantFilter, GrantIn, GrantOut
 from identity_service.use_cases import grants
 from shared.auth import Caller
@@ -53,8 +54,8 @@ async def revoke_grant(
     session: Session,
     once: OnceOnly,
     response: Response,
-) -> GrantOut:
-    grant = await grants.revoke_grant(session, caller, grant_id, expected_version=version)
-    set_etag(response, grant.version)
-    answer = GrantOut.model_validate(grant)
+) -> RevocationOut:
+    ended = await grants.revoke_grant(session, caller, grant_id, expected_version=version)
+    answer = RevocationOut.from_grants(ended)
+    set_etag(response, answer.version)
     return await once.remember(answer, HTTPStatus.OK, {"ETag": response.headers["ETag"]})

@@ -1,6 +1,7 @@
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from hashlib import sha256
+from typing import NamedTuple
 
 import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -8,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from identity_service import store
 from identity_service.client_proofs import ClientAct
 from identity_service.jwks import thumbprint
-from identity_service.models import Client, ClientKey, ClientProposal
+from identity_service.models import Client, ClientKey, ClientProposal, Grant
 from identity_service.problems import (
     AgenciesUnknown,
     AgencyClosed,
@@ -23,10 +24,18 @@ from identity_service.use_cases.approvals import (
     find_missing_approval,
     require_authority,
 )
+from identity_service.use_cases.ends import end_grants
 from identity_service.use_cases.operators import require_operator, require_operator_left
 from shared.auth import CallContext
 from shared.outbox import emit
 from shared.preconditions import Condition, require_version
+
+
+class Deactivation(NamedTuple):
+    """A client without access, and the grants to others that ended with it."""
+
+    client: Client
+    ended: Sequence[Grant]
 
 
 async def read_client(session: AsyncSession, caller: CallContext, client_id: str) -> Client:
@@ -97,21 +106,27 @@ async def remove_key(
 
 async def deactivate_client(
     session: AsyncSession, consent: Consent, client_id: str, *, expected_version: Condition
-) -> Client | ClientProposal:
-    """It gets no token any more; the gateway refuses those it has as soon as it hears of it."""
+) -> Deactivation | ClientProposal:
+    """End the access of the client, and the grants that it gave to others.
+
+    It gets no token any more; the gateway refuses those it has when it has consumed the event. Its
+    own grants stay for a reactivation.
+    """
     client = await _lock_client(session, consent, client_id)
     act = ClientAct.DEACTIVATE
     await require_authority(session, consent, client, act=act)
     require_version(client.version, expected_version)
     if not client.active:
-        return client
+        return Deactivation(client, ())
     if client.operator:
         await require_operator_left(session, without=client)
     if proposal := await find_missing_approval(session, consent, client, act=act, about=""):
         return proposal
     client.set_active(active=False)
     emit(session, client.changed())
-    return client
+    given = await store.list_given(session, client.client_id)
+    ended = await end_grants(session, consent.caller, given, now=consent.now)
+    return Deactivation(client, ended)
 
 
 async def reactivate_client(

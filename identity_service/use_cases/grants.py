@@ -22,6 +22,7 @@ from identity_service.problems import (
     named,
 )
 from identity_service.schemas import GrantIn
+from identity_service.use_cases.ends import end_grants
 from identity_service.use_cases.limits import (
     covers_grant,
     require_agencies_covered,
@@ -79,7 +80,8 @@ async def give_grant(session: AsyncSession, caller: CallContext, new: GrantIn) -
 
 async def revoke_grant(
     session: AsyncSession, caller: CallContext, grant_id: UUID, *, expected_version: Condition
-) -> Grant:
+) -> Sequence[Grant]:
+    """Return the grant and, after it, the others that ended because they rest on it."""
     await store.lock_client_acts(session)
     grant = await read_grant(session, caller, grant_id)
     if grant.given_by != caller.client:
@@ -88,15 +90,7 @@ async def revoke_grant(
     if grant.revoked:
         raise GrantRevoked
     await require_operator_left(session, without=grant)
-    now = datetime.now(UTC)
-    ended: Collection[Grant] = [grant]
-    while ended:
-        for each in ended:
-            each.revoke(by=caller.client, officer=caller.officer, at=now)
-        await session.flush()
-        emit(session, *(each.changed() for each in ended))
-        ended = await store.list_resting(session, [each.id for each in ended])
-    return grant
+    return await end_grants(session, caller, [grant], now=datetime.now(UTC))
 
 
 async def _require_granter(

@@ -129,7 +129,7 @@ async def _once(
             f"Use 1 to {MOST_CHARACTERS} printable characters of ASCII, a UUID for instance."
         )
     if holds_personal_number(idempotency_key):
-        raise KeyUnreadable(f"The key {ADVICE}, a UUID for instance.")
+        raise KeyUnreadable(f"The key {ADVICE}. A UUID is always taken.")
     digest = await _keyed_digest(request, caller.right)
     claim = {"client": caller.client, "key": idempotency_key, "request": digest}
     if await session.scalar(_CLAIM, claim):

@@ -104,7 +104,7 @@ class _PublishedKeys:
     def __init__(self, settings: ServiceSettings) -> None:
         self._keys = {jwk["kid"]: PyJWK(jwk) for jwk in event_key_set(settings)["keys"]}
 
-    async def get_current(self, kid: str) -> PyJWK | None:
+    async def get_current(self, kid: str, since: float) -> PyJWK | None:  # noqa: ARG002
         return self._keys.get(kid)
 
 

@@ -1,9 +1,12 @@
+import random
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from identity_service.personal_numbers import Sex, compose
+from identity_service.provinces import old_provinces
 from shared.personal_numbers import holds_personal_number, refuse_personal_number
 
 # One number of twelve digits and one of nine, as people, desks and programs write them.
@@ -56,6 +59,40 @@ def test_codes_dates_and_ids_are_no_numbers(text: str) -> None:
 def test_random_id_is_no_number(id_: UUID) -> None:
     for text in (str(id_), id_.hex, id_.hex.upper(), f"client-{id_.hex}", f"{id_}.v1"):
         assert not holds_personal_number(text) or not any(map(str.isalpha, str(id_)))
+
+
+HEX_LENGTHS = [16, 24, 32, 40, 64]  # spans, objects, MD5 and UUIDs, SHA-1, SHA-256
+RANDOM_IDS = 10_000
+
+
+def random_hex_ids(length: int, count: int = RANDOM_IDS) -> list[str]:
+    """Return the same ids in every run."""
+    chance = random.Random(length)
+    return [f"{chance.getrandbits(4 * length):0{length}x}" for _ in range(count)]
+
+
+@pytest.mark.parametrize("length", HEX_LENGTHS)
+@pytest.mark.parametrize("form", ["{}", "client-{}", "sha:{}.v1"])
+def test_random_hex_id_is_hardly_ever_taken_for_a_number(length: int, form: str) -> None:
+    ids = random_hex_ids(length)
+    for spelled in (ids, [each.upper() for each in ids]):
+        taken_for_one = sum(holds_personal_number(form.format(each)) for each in spelled)
+        assert taken_for_one < RANDOM_IDS / 1_000
+
+
+@pytest.mark.parametrize("length", HEX_LENGTHS)
+@pytest.mark.parametrize("prefix", [each.prefix for each in old_provinces()])
+def test_number_that_was_written_into_a_hex_id_is_found(length: int, prefix: str) -> None:
+    chance = random.Random(f"{length} {prefix}")
+    for each in random_hex_ids(length, 10):
+        number = compose(
+            prefix, chance.choice((Sex.MALE, Sex.FEMALE)), chance.randint(1900, 2026), 123_456
+        )
+        at = chance.randrange(length - len(number) - 1)
+        planted = f"{each[:at]}a{number}f{each[at + len(number) + 2 :]}"
+        assert len(planted) == length
+        is_uuid = length == 32 and UUID(planted).version in range(1, 9)
+        assert is_uuid or holds_personal_number(planted)
 
 
 @given(digits=st.from_regex(r"[0-9]{9}|[0-9]{12}", fullmatch=True), data=st.data())

@@ -115,6 +115,20 @@ class ResultMissing(Problem):
     advice = "Issue a result of `known` first."
 
 
+class TooManyResults(Problem):
+    status = HTTPStatus.CONFLICT
+    title = "The dossier has as many results as one may have"
+    type = "/problems/too-many-results"
+    advice = "Return the dossier, or stop it, and file a new one for what else is issued."
+
+
+class TooManyChanges(Problem):
+    status = HTTPStatus.CONFLICT
+    title = "The dossier was changed as often as one may be"
+    type = "/problems/too-many-changes"
+    advice = "It only takes payments, results and moves that end it: end it, and file a new one."
+
+
 class DossierNotFound(Problem):
     status = HTTPStatus.NOT_FOUND
     title = "There is no such dossier for this caller"

@@ -14,7 +14,8 @@ from dossier_service.schemas.answers import (
     found,
 )
 from dossier_service.store.lists import Filters
-from dossier_service.use_cases import filing, handling, looking
+from dossier_service.use_cases import filing, looking
+from dossier_service.use_cases.handling.changing import version_kept
 from shared.auth import Caller
 from shared.clock import Now
 from shared.database import Session
@@ -91,7 +92,7 @@ async def read_dossier(
     *, code: DossierCode, caller: Caller, session: Session, shelf: Shelf, response: Response
 ) -> DossierFound:
     dossier = await looking.read_whole_dossier(session, code, caller)
-    kept = await handling.version_kept(session, shelf, dossier)
+    kept = await version_kept(session, shelf, dossier)
     answer = found(dossier, kept.procedure, caller.right.fields)
     set_etag(response, dossier.version)
     name_subject(response, dossier.person, answer.personal_fields)

@@ -6,7 +6,8 @@ from dossier_service.routes.answers import answered
 from dossier_service.routes.needs import Shelf
 from dossier_service.schemas.answers import DossierOut
 from dossier_service.schemas.requests import IssueResult, MoveDossier, NoteProgress, PayFee
-from dossier_service.use_cases import handling
+from dossier_service.use_cases.handling import payments, results, transitions
+from dossier_service.use_cases.handling.changing import version_kept
 from shared.auth import Caller
 from shared.clock import Now
 from shared.database import Session
@@ -30,10 +31,10 @@ async def move_dossier(
     shelf: Shelf,
     now: Now,
 ) -> Response:
-    dossier = await handling.move_dossier(
+    dossier = await transitions.move_dossier(
         session, code, body, caller=caller, expected=expected, shelf=shelf, now=now
     )
-    kept = await handling.version_kept(session, shelf, dossier)
+    kept = await version_kept(session, shelf, dossier)
     return answered(dossier, kept.procedure, once, HTTPStatus.OK)
 
 
@@ -49,10 +50,10 @@ async def note_progress(
     shelf: Shelf,
     now: Now,
 ) -> Response:
-    dossier = await handling.note_progress(
+    dossier = await transitions.note_progress(
         session, code, body, caller=caller, expected=expected, now=now
     )
-    kept = await handling.version_kept(session, shelf, dossier)
+    kept = await version_kept(session, shelf, dossier)
     return answered(dossier, kept.procedure, once, HTTPStatus.CREATED)
 
 
@@ -68,8 +69,8 @@ async def pay_fee(
     shelf: Shelf,
     now: Now,
 ) -> Response:
-    dossier = await handling.pay_fee(session, code, body, caller=caller, expected=expected, now=now)
-    kept = await handling.version_kept(session, shelf, dossier)
+    dossier = await payments.pay_fee(session, code, body, caller=caller, expected=expected, now=now)
+    kept = await version_kept(session, shelf, dossier)
     return answered(dossier, kept.procedure, once, HTTPStatus.CREATED)
 
 
@@ -85,8 +86,8 @@ async def issue_result(
     shelf: Shelf,
     now: Now,
 ) -> Response:
-    dossier = await handling.issue_result(
+    dossier = await results.issue_result(
         session, code, body, caller=caller, expected=expected, shelf=shelf, now=now
     )
-    kept = await handling.version_kept(session, shelf, dossier)
+    kept = await version_kept(session, shelf, dossier)
     return answered(dossier, kept.procedure, once, HTTPStatus.CREATED)

@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dossier_service.models import Dossier
 from dossier_service.schemas.requests import FileDossier, MoveDossier
 from dossier_service.use_cases.filing import FilingRules, file_dossier
-from dossier_service.use_cases.handling import move_dossier
+from dossier_service.use_cases.handling.transitions import move_dossier
 from shared.auth import CallContext, Right
 from shared.events.codes import DOSSIER_CODE_LAYOUTS
 from shared.preconditions import Condition, etag

@@ -1,39 +1,35 @@
-"""Changes of a dossier: it is moved, passed on, paid for, and given its result."""
+"""The transitions of a dossier, and its progress between them."""
 
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from dossier_service.models import Dossier, DossierFee, DossierResult, DossierStep
+from dossier_service.models import Dossier
 from dossier_service.problems import (
-    AmountWrong,
-    DossierNotFound,
     FeeOpen,
-    FeePaidBefore,
-    FeeUnknown,
-    NotResponsible,
-    PaymentRefused,
     ReasonMissing,
-    ReferenceUsed,
-    ResultCodeUnknown,
     ResultMissing,
-    ResultRefused,
     TermCaseRefused,
     TransitionRefused,
 )
-from dossier_service.schemas.requests import IssueResult, MoveDossier, NoteProgress, PayFee
+from dossier_service.schemas.requests import MoveDossier, NoteProgress
 from dossier_service.store import dossiers as store
-from dossier_service.store.catalogue import ProcedureShelf, Published
-from dossier_service.store.filing import insert_rows
+from dossier_service.store.catalogue import ProcedureShelf
 from dossier_service.use_cases.deadlines import extend_by_wait, start_clock
+from dossier_service.use_cases.handling.changing import (
+    leave_step,
+    read_to_change,
+    refuse_too_many_changes,
+    version_kept,
+)
 from dossier_service.use_cases.telling import step_of, tell
 from dossier_service.use_cases.term_cases import choose_term_case
 from shared.auth import CallContext
 from shared.deadlines import reception_due_at
-from shared.events import DossierMoved, DossierProgressed, FeePaid, ResultIssued
+from shared.events import DossierMoved, DossierProgressed
 from shared.events.codes import ENDED, DossierStatus
-from shared.preconditions import Condition, require_version
+from shared.preconditions import Condition
 from shared.statuses import is_final, needs_reason, permitted
 
 
@@ -47,7 +43,7 @@ async def move_dossier(
     shelf: ProcedureShelf,
     now: datetime,
 ) -> Dossier:
-    dossier = await _read_to_change(session, code, caller, expected, to=wish.to)
+    dossier = await read_to_change(session, code, caller, expected, to=wish.to)
     to = _permitted_status(dossier, wish)
     _refuse_open_fees(dossier, to)
     if to is DossierStatus.PROCESSED:
@@ -65,7 +61,7 @@ async def move_dossier(
     _enter(dossier, to, wish, now)
     store.restate_parties(session, dossier)
     what = {"from_status": previous, "reason": wish.reason, "note": wish.note}
-    _leave_step(session, step_of(dossier, caller, "moved", now, **what))
+    leave_step(session, step_of(dossier, caller, "moved", now, **what))
     tell(session, DossierMoved, dossier, now, previous=previous, reason=wish.reason)
     return dossier
 
@@ -79,106 +75,14 @@ async def note_progress(
     expected: Condition,
     now: datetime,
 ) -> Dossier:
-    dossier = await _read_to_change(session, code, caller, expected)
+    dossier = await read_to_change(session, code, caller, expected)
     if is_final(dossier.status):
         raise TransitionRefused(current=dossier.status, asked=dossier.status, permitted=[])
+    refuse_too_many_changes(dossier)
     now = dossier.begin_version(now)
     dossier.note = wish.note or dossier.note
-    _leave_step(
-        session, step_of(dossier, caller, "progressed", now, step=wish.step, note=wish.note)
-    )
+    leave_step(session, step_of(dossier, caller, "progressed", now, step=wish.step, note=wish.note))
     tell(session, DossierProgressed, dossier, now, step=wish.step)
-    return dossier
-
-
-async def pay_fee(
-    session: AsyncSession,
-    code: str,
-    wish: PayFee,
-    *,
-    caller: CallContext,
-    expected: Condition,
-    now: datetime,
-) -> Dossier:
-    """Each of the dossier's agencies may take the money; the same payment again has no effect."""
-    dossier = await read_dossier(session, code, caller)
-    if _is_known(dossier, wish):
-        return dossier
-    require_version(dossier.version, expected)
-    if is_final(dossier.status):
-        raise PaymentRefused(current=dossier.status)
-    fee = _fee_to_pay(dossier, wish)
-    now = dossier.begin_version(now)
-    fee.paid_at, fee.method, fee.reference = now, wish.method, wish.reference
-    _leave_step(session, step_of(dossier, caller, "fee_paid", now, step=fee.code))
-    tell(
-        session,
-        FeePaid,
-        dossier,
-        now,
-        fee=fee.code,
-        amount_vnd=fee.amount_vnd,
-        online=wish.method == "online",
-    )
-    return dossier
-
-
-async def issue_result(
-    session: AsyncSession,
-    code: str,
-    wish: IssueResult,
-    *,
-    caller: CallContext,
-    expected: Condition,
-    shelf: ProcedureShelf,
-    now: datetime,
-) -> Dossier:
-    dossier = await _read_to_change(session, code, caller, expected, to=DossierStatus.PROCESSED)
-    if DossierStatus.PROCESSED not in permitted(dossier.status, before=dossier.previous_status):
-        raise ResultRefused(current=dossier.status)
-    known = (await version_kept(session, shelf, dossier)).procedure.result_codes
-    if known and wish.code not in known:
-        raise ResultCodeUnknown(known=known)
-    now = dossier.begin_version(now)
-    dossier.results.append(
-        DossierResult(dossier=code, version=dossier.version, issued_at=now, **wish.model_dump())
-    )
-    _leave_step(session, step_of(dossier, caller, "result_issued", now, step=wish.code))
-    tell(session, ResultIssued, dossier, now, result=wish.code, electronic=wish.electronic)
-    return dossier
-
-
-async def read_dossier(session: AsyncSession, code: str, caller: CallContext) -> Dossier:
-    if (dossier := await store.get_dossier(session, code, caller.right)) is None:
-        raise DossierNotFound
-    return dossier
-
-
-async def version_kept(session: AsyncSession, shelf: ProcedureShelf, dossier: Dossier) -> Published:
-    """The version of its procedure that the dossier keeps."""
-    found = await shelf.version(session, dossier.procedure, dossier.procedure_version)
-    assert found is not None, "a foreign key holds it"
-    return found
-
-
-def _leave_step(session: AsyncSession, step: dict[str, Any]) -> None:
-    insert_rows(session, {DossierStep: [step]})
-
-
-async def _read_to_change(
-    session: AsyncSession,
-    code: str,
-    caller: CallContext,
-    expected: Condition,
-    to: int | None = None,
-) -> Dossier:
-    """What ends with the decision, and its result, is for who decides; all else as it stands."""
-    dossier = await read_dossier(session, code, caller)
-    decides = to == DossierStatus.PROCESSED
-    acting = dossier.decided_by if decides else dossier.responsible_agency
-    if not caller.right.covers_agency(acting):
-        raise NotResponsible(responsible_agency=acting)
-    require_version(dossier.version, expected)
     return dossier
 
 
@@ -191,6 +95,8 @@ def _permitted_status(dossier: Dossier, wish: MoveDossier) -> DossierStatus:
     to = DossierStatus(wish.to)
     if needs_reason(dossier.status, to) and wish.reason is None:
         raise ReasonMissing(current=dossier.status, asked=to)
+    if to not in ENDED:
+        refuse_too_many_changes(dossier)
     return to
 
 
@@ -265,23 +171,3 @@ def _enter(dossier: Dossier, to: DossierStatus, wish: MoveDossier, now: datetime
     elif dossier.previous_status is not DossierStatus.PROCESSED:
         # The return of what was processed is no second end.
         dossier.finished_at = now
-
-
-def _is_known(dossier: Dossier, wish: PayFee) -> bool:
-    paid = next((fee for fee in dossier.fees if fee.reference == wish.reference), None)
-    if paid is None:
-        return False
-    if (paid.code, paid.amount_vnd, paid.method) != (wish.fee, wish.amount_vnd, wish.method):
-        raise ReferenceUsed(fee=paid.code)
-    return True
-
-
-def _fee_to_pay(dossier: Dossier, wish: PayFee) -> DossierFee:
-    fee = next((fee for fee in dossier.fees if fee.code == wish.fee), None)
-    if fee is None:
-        raise FeeUnknown(known=[fee.code for fee in dossier.fees])
-    if fee.paid_at is not None:
-        raise FeePaidBefore(fee=fee.code)
-    if wish.amount_vnd != fee.amount_vnd:
-        raise AmountWrong(fee=fee.code, amount_vnd=fee.amount_vnd)
-    return fee

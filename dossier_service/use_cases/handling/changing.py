@@ -1,0 +1,58 @@
+"""The reading, the guards and the step that changes of a dossier have in common."""
+
+from typing import Any, Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from dossier_service.models import Dossier, DossierStep
+from dossier_service.problems import DossierNotFound, NotResponsible, TooManyChanges
+from dossier_service.store import dossiers as store
+from dossier_service.store.catalogue import ProcedureShelf, Published
+from dossier_service.store.filing import insert_rows
+from shared.auth import CallContext
+from shared.events.codes import DossierStatus
+from shared.preconditions import Condition, require_version
+
+# Each change is a row of the history and an event. A dossier with so many still takes payments of
+# its fees, results and moves to a status that ends it; the number of each of them is bounded.
+MAX_CHANGES: Final = 500
+
+
+async def read_dossier(session: AsyncSession, code: str, caller: CallContext) -> Dossier:
+    if (dossier := await store.get_dossier(session, code, caller.right)) is None:
+        raise DossierNotFound
+    return dossier
+
+
+async def version_kept(session: AsyncSession, shelf: ProcedureShelf, dossier: Dossier) -> Published:
+    """The version of its procedure that the dossier keeps."""
+    found = await shelf.version(session, dossier.procedure, dossier.procedure_version)
+    assert found is not None, "a foreign key holds it"
+    return found
+
+
+async def read_to_change(
+    session: AsyncSession,
+    code: str,
+    caller: CallContext,
+    expected: Condition,
+    to: int | None = None,
+) -> Dossier:
+    """What ends with the decision, and its result, is for who decides; all else as it stands."""
+    dossier = await read_dossier(session, code, caller)
+    decides = to == DossierStatus.PROCESSED
+    acting = dossier.decided_by if decides else dossier.responsible_agency
+    if not caller.right.covers_agency(acting):
+        raise NotResponsible(responsible_agency=acting)
+    require_version(dossier.version, expected)
+    return dossier
+
+
+def refuse_too_many_changes(dossier: Dossier) -> None:
+    """Raise TooManyChanges where the dossier may only be ended; its filing was no change."""
+    if dossier.version > MAX_CHANGES:
+        raise TooManyChanges(limit=MAX_CHANGES)
+
+
+def leave_step(session: AsyncSession, step: dict[str, Any]) -> None:
+    insert_rows(session, {DossierStep: [step]})

@@ -127,8 +127,8 @@ def waits_for_papers(
 ) -> list[Wait]:
     """Return the ended waits of one dossier, out of its statuses and their times in order.
 
-    A status that is repeated is progress and ends no wait. Waits that end at or before `after` are
-    left out: the term begins at reception, so a wait before it moves no due date.
+    A status that is repeated is progress and ends no wait. The term begins at reception: with
+    `after` a wait counts from then on, and is left out where nothing of it is left.
     """
     waits, asked = [], None
     for at, status in course:
@@ -137,7 +137,9 @@ def waits_for_papers(
         elif asked is not None:
             waits.append(Wait(asked, at))
             asked = None
-    return [wait for wait in waits if after is None or wait.supplemented > after]
+    if after is None:
+        return waits
+    return [Wait(max(asked, after), until) for asked, until in waits if until > after]
 
 
 def _holds_working_minute(start: datetime, end: datetime) -> bool:

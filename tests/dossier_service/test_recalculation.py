@@ -196,12 +196,12 @@ async def go(desk: Desk, walk: Sequence[DossierStatus], chance: Random, **over: 
 
 
 def expected_end(received_at: datetime, steps: Sequence[dict[str, Any]]) -> datetime:
-    """Reckon three working days from reception, moved on by each wait that ended after it."""
+    """Reckon three working days from reception, moved on by each wait since then."""
     due = expected_due(received_at, Term(3, Unit.WORKING_DAY))
     for asked, left in pairwise(step for step in steps if step["act"] == "moved"):
         began, ended = (datetime.fromisoformat(s["at"]).astimezone(ICT) for s in (asked, left))
         if asked["to_status"] == DossierStatus.SUPPLEMENT_REQUESTED and ended > received_at:
-            due = expected_extension(due, began, ended)
+            due = expected_extension(due, max(began, received_at), ended)
     return due
 
 

@@ -17,9 +17,11 @@ from shared.calendars import (
 from shared.deadlines import (
     Term,
     Unit,
+    Wait,
     due_at,
     extended,
     reception_due_at,
+    waits_for_papers,
 )
 
 ONE_HOUR = Term(1, Unit.HOUR)
@@ -234,6 +236,32 @@ def test_papers_cannot_come_before_they_were_asked_for() -> None:
     asked = at("2026-03-02 08:00")
     with pytest.raises(ValueError, match="before they were asked"):
         extended(asked, asked=asked, supplemented=asked - timedelta(seconds=1))
+
+
+@pytest.mark.parametrize(
+    ("left", "counted"),
+    [
+        # the wait ended before the reception, or with it
+        ("2026-03-04 08:59:59", None),
+        ("2026-03-04 09:00:00", None),
+        # of a wait that lasted longer only the part since the reception counts
+        ("2026-03-04 09:00:05", "2026-03-04 09:00"),
+        ("2026-03-06 10:00:00", "2026-03-04 09:00"),
+    ],
+)
+def test_wait_for_papers_counts_from_the_reception(left: str, counted: str | None) -> None:
+    course = [(at("2026-03-02 09:00"), 1), (at("2026-03-02 10:00"), 5), (at(left), 2)]
+    waits = waits_for_papers(course, after=at("2026-03-04 09:00"))
+    assert waits == ([Wait(at(counted), at(left))] if counted else [])
+    (whole,) = waits_for_papers(course)
+    assert whole == Wait(at("2026-03-02 10:00"), at(left))
+
+
+def test_wait_since_the_reception_counts_whole() -> None:
+    course = [(at("2026-03-02 10:00"), 5), (at("2026-03-03 10:00"), 4)]
+    assert waits_for_papers(course, after=at("2026-03-02 10:00")) == [
+        Wait(at("2026-03-02 10:00"), at("2026-03-03 10:00"))
+    ]
 
 
 YEARS_WITH_A_FILE = (2025, 2026, 2027)

@@ -1,7 +1,7 @@
 """A pushed dossier without a due date: its longest term, moved on by its waits for papers."""
 
 import random
-from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -65,28 +65,63 @@ async def test_wait_for_papers_moves_the_longest_term(empty: National) -> None:
     assert (figure["counts"]["ended_in_time"], figure["counts"]["ended_late"]) == (1, 0)
 
 
-def life(code: str, chance: random.Random) -> list[dict[str, Any]]:
-    """Rows of one dossier at distinct hours, asked for papers now and then."""
-    hours = sorted(chance.sample(range(1, 300), chance.randint(2, 7)))
+@pytest.mark.parametrize("seconds", [0, 5])
+async def test_wait_before_the_reception_moves_no_term(empty: National, seconds: int) -> None:
+    await publish(empty, 3)
+    code = new_code()
+    received = at("11-10 09:00")
+    told = received + timedelta(seconds=seconds)
+    await empty.push(undue(code, status=1, received_at=None))
+    await empty.progress(progress(code, "11-02 10:00", 5))
+    later = undue(code, status=2, received_at=received.isoformat(), source_time=told.isoformat())
+    await empty.push(later)
+    await empty.progress(progress(code, "11-20 09:00", 9))
+    assert await latest(empty, code) == at("11-13 09:00")
+    figure = await empty.figure("on_time", period="2026-11", agency="H41")
+    assert (figure["counts"]["ended_in_time"], figure["counts"]["ended_late"]) == (0, 1)
+
+
+@dataclass(frozen=True)
+class Life:
+    """The rows of one dossier in their order, and its reception."""
+
+    received_at: datetime
+    rows: list[dict[str, Any]]
+
+
+def life(code: str, chance: random.Random) -> Life:
+    """Rows at distinct hours, asked for papers now and then, also before the reception.
+
+    The first row tells of the filing, and a later one of the reception, some time after it.
+    """
+    count = chance.randint(2, 8)
+    hours = sorted(chance.sample(range(1, 300), count))
     times = [at("11-02 08:00") + timedelta(hours=hour) for hour in hours]
-    statuses = [chance.choice([2, 4, 5, 5, 8, 9]) for _ in times]
+    reception = chance.choice([0, chance.randrange(count)])
+    statuses = [chance.choice([1, 5, 5, 6]) for _ in times[:reception]]
+    statuses += [chance.choice([2, 4, 5, 5, 8, 9]) for _ in times[reception:]]
     told: list[dict[str, Any]] = [
         {"code": code, "status": status, "source_time": time.isoformat()}
         for time, status in zip(times, statuses, strict=True)
     ]
-    return [undue(**told[0]), *told[1:]]
+    since = chance.choice([timedelta(0), timedelta(minutes=1), timedelta(hours=40)])
+    received_at = max(times[reception] - since, at("11-02 08:30"))
+    received = undue(**told[reception], received_at=received_at.isoformat())
+    told[0] = undue(**told[0], received_at=None)
+    return Life(received_at, [*told[:reception], received, *told[reception + 1 :]])
 
 
-def expected_latest(rows: Sequence[dict[str, Any]]) -> datetime:
+def expected_latest(life: Life) -> datetime:
     """Reckon minute by minute, out of the whole course of the dossier."""
-    due = expected_due(at("11-02 08:30").astimezone(ICT), FIVE_DAYS)
+    received_at = life.received_at.astimezone(ICT)
+    due = expected_due(received_at, FIVE_DAYS)
     asked = None
-    for before, each in pairwise([{"status": 0}, *rows]):
+    for before, each in pairwise([{"status": 0}, *life.rows]):
         time = datetime.fromisoformat(each["source_time"]).astimezone(ICT)
         if each["status"] == 5 != before["status"]:
             asked = time
-        if before["status"] == 5 != each["status"] and asked:
-            due = expected_extension(due, asked, time)
+        if before["status"] == 5 != each["status"] and asked and time > received_at:
+            due = expected_extension(due, max(asked, received_at), time)
     return due
 
 
@@ -101,7 +136,7 @@ async def test_row_and_catalogue_in_any_order_make_the_same_state(empty: Nationa
     seen = []
     for place in ("first", "last", "between"):
         await forget(empty)
-        told = [each for rows in lives.values() for each in rows]
+        told = [each for its_life in lives.values() for each in its_life.rows]
         if place != "first":
             chance.shuffle(told)
         cut = {"first": 0, "last": len(told), "between": len(told) // 2}[place]
@@ -116,8 +151,8 @@ async def test_row_and_catalogue_in_any_order_make_the_same_state(empty: Nationa
             assert dict(await kept(session)) == dict(await recount(session))
     assert seen[1] == seen[0]
     assert seen[2] == seen[0]
-    for code, rows in lives.items():
-        assert await latest(empty, code) == expected_latest(rows), rows
+    for code, its_life in lives.items():
+        assert await latest(empty, code) == expected_latest(its_life), its_life
 
 
 async def forget(view: National) -> None:

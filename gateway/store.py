@@ -4,13 +4,27 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, tuple_, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Row,
+    Select,
+    String,
+    and_,
+    any_,
+    bindparam,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute
 
 from gateway.models import KnownAgency, LedgerChain, LedgerSeal, StoredRecord
 from gateway.schemas import RecordFilter
 from shared.auth import Right
+from shared.coverage import is_agency_within
 
 # The name of the agency is None where it is not known here.
 FoundRecord = Row[StoredRecord, str]
@@ -104,7 +118,7 @@ def _visible_records(right: Right) -> Select[StoredRecord, str]:
         KnownAgency, KnownAgency.code == StoredRecord.agency
     )
     if right.agencies is not None:
-        query = query.where(_within(StoredRecord.agency, right.agencies))
+        query = query.where(is_agency_within(StoredRecord.agency, right.agencies))
     if right.procedures is not None:
         query = query.where(_for_one_of(right.procedures))
     return query
@@ -114,13 +128,8 @@ def _for_one_of(procedures: Collection[str]) -> Condition:
     """As `shared.events.codes.covering_codes`; a purpose may also be no code at all."""
     purpose = StoredRecord.purpose
     is_localised = func.substr(purpose, 9, 1) == "."
-    return or_(purpose.in_(procedures), and_(is_localised, func.left(purpose, 8).in_(procedures)))
-
-
-def _within(column: InstrumentedAttribute[str | None], codes: Collection[str]) -> Condition:
-    """As `shared.events.codes.is_within`, in SQL."""
-    below = [column.startswith(f"{code}.", autoescape=True) for code in codes]
-    return or_(column.in_(codes), *below)
+    given = any_(bindparam(None, sorted(procedures), type_=ARRAY(String)))
+    return or_(purpose == given, and_(is_localised, func.left(purpose, 8) == given))
 
 
 def _conditions(wanted: RecordFilter) -> list[Condition]:

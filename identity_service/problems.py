@@ -30,7 +30,7 @@ class AgenciesUnknown(Problem):
     def __init__(self, codes: Iterable[str]) -> None:
         super().__init__(
             "Look the code up at GET /identity/v1/agencies, or register the agency first.",
-            agencies=sorted(codes),
+            agencies=named(codes),
         )
 
 

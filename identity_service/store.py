@@ -1,6 +1,7 @@
 """Every query. What a caller may not see is not in the rows: `within` names the agencies it may."""
 
 from collections.abc import Collection, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -20,10 +21,11 @@ from identity_service.models import (
     UsedAssertion,
 )
 from identity_service.schemas import AgencyFilter, ClientFilter, ClientId, GrantFilter
+from shared.coverage import is_agency_within
 from shared.events.codes import AgencyCode
 from shared.folding import fold_bare
 
-Within = Sequence[str] | None
+Within = AbstractSet[str] | None
 ProposalKey = tuple[str, str, str]  # client, act, about
 _CLIENT_ACTS_LOCK = 7_103
 
@@ -32,8 +34,7 @@ def _covered(code: InstrumentedAttribute[str], within: Within) -> ColumnElement[
     """Each agency stands for itself and all below it; None for all."""
     if within is None:
         return true()
-    below = [code.startswith(f"{agency}.", autoescape=True) for agency in within]
-    return or_(code.in_(within), *below)
+    return is_agency_within(code, within)
 
 
 async def list_agencies(session: AsyncSession, asked: AgencyFilter, within: Within) -> list[Agency]:
@@ -213,9 +214,11 @@ async def list_grants(session: AsyncSession, asked: GrantFilter, within: Within)
 
 
 async def list_grants_in_force(
-    session: AsyncSession, client_id: str, now: datetime
+    session: AsyncSession, client_id: str, operations: Sequence[str], now: datetime
 ) -> Sequence[Grant]:
-    query = select(Grant).where(Grant.client_id == client_id, _in_force(now))
+    """Return the grants of the client that name one of the operations, or all."""
+    naming = Grant.operations.overlap([*operations, ANY_OPERATION])
+    query = select(Grant).where(Grant.client_id == client_id, naming, _in_force(now))
     return (await session.scalars(query.order_by(Grant.given_at, Grant.id))).all()
 
 

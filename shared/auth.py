@@ -66,7 +66,7 @@ class Right(BaseModel):
     grants: tuple[str, ...]
     procedures: frozenset[str] | None
     fields: frozenset[str] | None
-    agencies: tuple[str, ...] | None
+    agencies: frozenset[str] | None
     exp: int
 
     def covers_procedure(self, code: str) -> bool:

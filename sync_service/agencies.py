@@ -35,7 +35,13 @@ def is_under(code: str, above: str) -> bool:
 
 def covers(agencies: Collection[str] | None, code: str) -> bool:
     """Whether a right limited to `agencies` (None: to none) reaches the agency `code`."""
-    return agencies is None or any(is_under(code, today_form(agency)) for agency in agencies)
+    return agencies is None or not _today_forms(frozenset(agencies)).isdisjoint(lineage(code))
+
+
+@lru_cache(maxsize=64)
+def _today_forms(agencies: frozenset[str]) -> frozenset[str]:
+    """Keep the forms of a right's agencies: it is held against each row of a request."""
+    return frozenset(map(today_form, agencies))
 
 
 def roots(agencies: Collection[str] | None) -> list[str]:

@@ -71,7 +71,7 @@ def _visible(
     if right.procedures is not None:
         values["procedures"] = sorted(right.procedures)
     if right.agencies is not None:
-        values["agencies"] = list(right.agencies)
+        values["agencies"] = sorted(right.agencies)
     return _query(query, frozenset(values)), values
 
 

@@ -133,7 +133,7 @@ def _in_whose_lists(agency: str | None, right: Right) -> dict[str, Any]:
     """Another agency's lists narrow what the caller sees, never widen it."""
     if agency is not None and right.covers_agency(agency):
         return {"agencies": [agency]}
-    own = [COUNTRY] if right.agencies is None else list(right.agencies)
+    own = [COUNTRY] if right.agencies is None else sorted(right.agencies)
     return {"agencies": own} | ({} if agency is None else {"stands_with": agency})
 
 

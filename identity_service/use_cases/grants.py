@@ -24,10 +24,10 @@ from identity_service.problems import (
 from identity_service.schemas import GrantIn
 from identity_service.use_cases.ends import end_grants
 from identity_service.use_cases.limits import (
-    covers_grant,
     require_agencies_covered,
     require_fields_covered,
     require_procedures_covered,
+    select_covering,
 )
 from identity_service.use_cases.operators import is_operator, require_operator_left
 from shared.auth import CallContext
@@ -48,7 +48,7 @@ async def give_grant(session: AsyncSession, caller: CallContext, new: GrantIn) -
     now = datetime.now(UTC)
     # A grant that is revoked meanwhile must not leave behind one that rests on it.
     await store.lock_client_acts(session)
-    held = await store.list_grants_in_force(session, caller.client, now)
+    held = await store.list_grants_in_force(session, caller.client, new.operations, now)
     by_operator = await _require_granter(session, caller, new.operations, held)
     require_agencies_covered(caller, new.agencies)
     require_procedures_covered(caller, new.procedures)
@@ -119,7 +119,7 @@ def _require_within(held: Collection[Grant], new: GrantIn, valid_from: datetime)
 
     Raise BeyondOwnRight where an operation has none.
     """
-    covering = [grant for grant in held if covers_grant(grant, new, valid_from)]
+    covering = select_covering(held, new, valid_from)
     found = {
         name: next(
             (each.id for each in covering if {name, ANY_OPERATION} & set(each.operations)), None

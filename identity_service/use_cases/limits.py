@@ -1,12 +1,14 @@
 """Nobody gives away more than it has itself: what is None is all, and all is more than some."""
 
-from collections.abc import Callable, Collection
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
 from identity_service.models import Grant
+from identity_service.problems import named as first_named
 from identity_service.schemas import GrantIn
 from shared.auth import CallContext, NotAllowed
-from shared.events.codes import covering_codes, is_within
+from shared.events.codes import covering_codes, self_and_above
 
 Named = Collection[str] | None
 
@@ -24,18 +26,46 @@ def require_fields_covered(caller: CallContext, fields: Named) -> None:
     _require("fields", fields, own, lambda field: own is None or field in own)
 
 
-def covers_grant(held: Grant, new: GrantIn, valid_from: datetime) -> bool:
-    """Return whether the limits, times and quotas of `new` lie within those of one grant."""
-    agencies, procedures, fields = held.agencies, held.procedures, held.fields
+def select_covering(held: Collection[Grant], new: GrantIn, valid_from: datetime) -> Sequence[Grant]:
+    """Return the held grants of which one alone covers limits, times and quotas of `new`.
+
+    The work is bounded by the lengths of the lists added up, never multiplied.
+    """
+    agencies = _Coverage(new.agencies, self_and_above)
+    procedures = _Coverage(new.procedures, covering_codes)
+    fields = _Coverage(new.fields, lambda field: (field,))
+    return [
+        grant
+        for grant in held
+        if _covers_time_and_quotas(grant, new, valid_from)
+        and agencies.is_within(grant.agencies)
+        and procedures.is_within(grant.procedures)
+        and fields.is_within(grant.fields)
+    ]
+
+
+class _Coverage:
+    """Count, for each code that may cover some of the codes given, how many it covers."""
+
+    def __init__(self, codes: Named, covering: Callable[[str], Sequence[str]]) -> None:
+        """`covering` returns the code itself first, then the wider ones that cover it."""
+        self._codes = None if codes is None else set(codes)
+        self._covering = covering
+        self._counts = Counter(above for code in self._codes or () for above in covering(code))
+
+    def is_within(self, own: Named) -> bool:
+        """Return whether `own` covers each of the codes; only those of `own` are looked at."""
+        if own is None or self._codes is None:
+            return own is None
+        useful = {code for code in own if code in self._counts}
+        # A code below another useful one covers nothing that the other does not.
+        widest = (code for code in useful if useful.isdisjoint(self._covering(code)[1:]))
+        return sum(self._counts[code] for code in widest) == len(self._codes)
+
+
+def _covers_time_and_quotas(held: Grant, new: GrantIn, valid_from: datetime) -> bool:
     return (
-        _covers(agencies, new.agencies, lambda code: is_within(code, agencies or ()))
-        and _covers(
-            procedures,
-            new.procedures,
-            lambda code: not set(procedures or ()).isdisjoint(covering_codes(code)),
-        )
-        and _covers(fields, new.fields, lambda field: field in (fields or ()))
-        and held.valid_from <= valid_from
+        held.valid_from <= valid_from
         and (held.valid_to is None or (new.valid_to is not None and new.valid_to <= held.valid_to))
         and _covers_quota(held.per_second, new.per_second)
         and _covers_quota(held.per_day, new.per_day)
@@ -47,11 +77,10 @@ def _covers_quota(own: int | None, named: int | None) -> bool:
     return own is None or (named is not None and named <= own)
 
 
-def _covers(own: Named, named: Named, covers: Callable[[str], bool]) -> bool:
-    return own is None or (named is not None and all(map(covers, named)))
-
-
 def _require(name: str, named: Named, own: Named, covers: Callable[[str], bool]) -> None:
     if own is None or (named and all(map(covers, named))):
         return
-    raise NotAllowed(f"Limit `{name}` to those that your own right covers.", **{name: sorted(own)})
+    raise NotAllowed(
+        f"Limit `{name}` to those that your own right covers. It lists the first of them.",
+        **{name: first_named(own)},
+    )

@@ -5,7 +5,8 @@ value it was given: what stands in the wrong field may be somebody's personal nu
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from datetime import date
 from enum import IntEnum
 from types import MappingProxyType
@@ -113,11 +114,14 @@ def national_code(code: str) -> str:
     return parse_procedure_code(code)[:8]
 
 
-def is_within(code: str, codes: Collection[str]) -> bool:
+def is_within(code: str, codes: AbstractSet[str]) -> bool:
     """Is an agency one of them or below one? `H26` covers `H26.14`, not the other way round."""
-    if code in codes:
-        return True
-    return any(code[:dot] in codes for dot, sign in enumerate(code) if sign == ".")
+    return not codes.isdisjoint(self_and_above(code))
+
+
+def self_and_above(code: str) -> tuple[str, ...]:
+    """Return the code of an agency and those above it: `H26.14` -> `H26.14`, `H26`."""
+    return (code, *(code[:dot] for dot, sign in enumerate(code) if sign == "."))
 
 
 def covering_codes(code: str) -> tuple[str, ...]:

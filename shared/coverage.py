@@ -1,0 +1,30 @@
+"""The SQL form of `shared.events.codes.is_within`: which agencies a right covers."""
+
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+from sqlalchemy import ARRAY, ColumnElement, String, any_, bindparam, false, func, or_
+from sqlalchemy.orm import InstrumentedAttribute
+
+
+def is_agency_within(
+    column: ColumnElement[Any] | InstrumentedAttribute[Any], agencies: AbstractSet[str]
+) -> ColumnElement[bool]:
+    """Return whether the agency of the column is one of them or below one.
+
+    The text of the statement depends on how deep these agencies stand, not on their number: the
+    code is cut at each of these depths and looked up in one array, which PostgreSQL hashes.
+    """
+    depths = sorted({code.count(".") for code in agencies})
+    return or_(false(), *(_cut(column, depth) == _array(agencies) for depth in depths))
+
+
+def _cut(column: ColumnElement[Any] | InstrumentedAttribute[Any], depth: int) -> ColumnElement[str]:
+    if depth == 0:
+        return func.split_part(column, ".", 1)
+    groups = func.string_to_array(column, ".", type_=ARRAY(String))
+    return func.array_to_string(groups[1 : depth + 1], ".")
+
+
+def _array(agencies: AbstractSet[str]) -> Any:
+    return any_(bindparam(None, sorted(agencies), type_=ARRAY(String)))

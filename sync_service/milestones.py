@@ -15,7 +15,11 @@ REQUEST: Final = DossierStatus.SUPPLEMENT_REQUESTED
 
 
 class Milestones(NamedTuple):
-    """Milestones of one dossier; None, or no requests, where its timeline has none."""
+    """Milestones of one dossier; None, or no requests, where its timeline has none.
+
+    `requests` counts those since the reception, and `requested_at` is the time of the first of
+    them; without one it is that of the first before the reception.
+    """
 
     ended_at: datetime | None = None
     requests: int = 0
@@ -32,32 +36,52 @@ async def find_milestones(
     `entries`. The database reads the lines, and sends one row for each dossier. No end lies before
     the reception, and no wait that ended before it counts.
     """
-    received = {each.code: each.received_at for each in standings}
-    sources = {each.code: each.source for each in standings}
+    by_code = {each.code: each for each in standings}
+    sources = {code: each.source for code, each in by_code.items()}
     lines = [each for each in entries if sources.get(each.code) == each.source]
     given = {
         "codes": list(sources),
         "sources": list(sources.values()),
-        "received": list(received.values()),
-        "line_received": [received[each.code] for each in lines],
+        "received": [each.received_at for each in by_code.values()],
+        "line_received": [by_code[each.code].received_at for each in lines],
         **{f"line_{name}": [getattr(each, name) for each in lines] for name in _LINE},
     }
     rows = await session.execute(_FIND, given)
     return {
-        code: Milestones(
-            ended_at,
-            requests,
-            requested_at,
-            waits_for_papers(zip(times or (), statuses or (), strict=True), after=received[code]),
+        code: _milestones(
+            by_code[code], ended_at, list(zip(times or (), statuses or (), strict=True))
         )
-        for code, ended_at, requests, requested_at, times, statuses in rows
+        for code, ended_at, times, statuses in rows
     }
 
 
+def _milestones(
+    standing: Standing, ended_at: datetime | None, edges: Sequence[tuple[datetime, int]]
+) -> Milestones:
+    waits = waits_for_papers(edges, after=standing.received_at)
+    return Milestones(ended_at, *_count_requests(standing, edges), waits)
+
+
+def _count_requests(
+    standing: Standing, edges: Iterable[tuple[datetime, int]]
+) -> tuple[int, datetime | None]:
+    """Return how often papers were requested since the reception, and when first.
+
+    The handling begins with the reception: a request before it counts only while its wait lasts,
+    as one of the reception.
+    """
+    asked = [at for at, status in edges if status == REQUEST]
+    received_at = standing.received_at
+    since = [at for at in asked if received_at is None or at >= received_at]
+    if not since and asked and standing.status == REQUEST:
+        since = [received_at]
+    return len(since), next(iter(since or asked), None)
+
+
 _LINE: Final = ("code", "at", "version", "digest", "status")
-# A request is a status 5 that follows another status, however often it is repeated. The end is
-# the first status 9 since the dossier was last open; without a 9 the first 10, else the first end.
-# A wait begins and ends where a status 5 follows another status, or another one a 5.
+# The end is the first status 9 since the dossier was last open; without a 9 the first 10, else the
+# first end. A request and its wait begin where a status 5 follows another status, however often it
+# is repeated; the wait ends where another status follows.
 # OFFSET 0 makes the database look each dossier up in the index of the key: it would else read the
 # whole table, however few of its lines are asked for.
 _FIND: Final = text(
@@ -82,7 +106,6 @@ _FIND: Final = text(
         WINDOW course AS (PARTITION BY code ORDER BY at, version, digest, status)),
     marked AS (
         SELECT *, is_since_open AND (received IS NULL OR at >= received) AS is_end,
-            status = {REQUEST.value} AND before IS DISTINCT FROM {REQUEST.value} AS is_request,
             (status = {REQUEST.value}) IS DISTINCT FROM (before = {REQUEST.value}) AS is_edge
         FROM placed)
     SELECT code,
@@ -90,8 +113,6 @@ _FIND: Final = text(
             min(at) FILTER (WHERE is_end AND status = {DossierStatus.PROCESSED.value}),
             min(at) FILTER (WHERE is_end AND status = {DossierStatus.RETURNED.value}),
             min(at) FILTER (WHERE is_end)),
-        count(*) FILTER (WHERE is_request),
-        min(at) FILTER (WHERE is_request),
         array_agg(at ORDER BY at, version, digest, status) FILTER (WHERE is_edge),
         array_agg(status ORDER BY at, version, digest, status) FILTER (WHERE is_edge)
     FROM marked GROUP BY code

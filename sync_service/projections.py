@@ -127,7 +127,7 @@ async def _milestones(
 ) -> Mapping[str, Milestones]:
     """Return the milestones of the dossiers whose timeline decides anything."""
     asked = {entry.code for entry in entries if entry.status == REQUEST}
-    asked |= {each.code for each in before.values() if each.requests}
+    asked |= {each.code for each in before.values() if each.requested_at}
     dated = [
         each
         for each in touched

@@ -27,7 +27,7 @@ _ALIKE: Final = text(
             count(DISTINCT (line.at, line.version, line.digest)) AS times
         FROM dossier_event AS line
             JOIN national_dossier AS of ON of.code = line.code AND of.source = line.source
-        WHERE line.status = 5 AND 5 IS DISTINCT FROM (
+        WHERE line.status = 5 AND line.at >= of.received_at AND 5 IS DISTINCT FROM (
             SELECT before.status FROM dossier_event AS before
             WHERE before.code = line.code AND before.source = line.source
                 AND (before.at, before.version, before.digest, before.status)
@@ -40,7 +40,9 @@ _ALIKE: Final = text(
             (received_at AT TIME ZONE 'Asia/Ho_Chi_Minh')::date AS received_on,
             (coalesce(due_at, latest_at) AT TIME ZONE 'Asia/Ho_Chi_Minh')::date AS due_on,
             (ended_at AT TIME ZONE 'Asia/Ho_Chi_Minh')::date AS ended_on,
-            request.times, (request.first AT TIME ZONE 'Asia/Ho_Chi_Minh')::date AS requested_on
+            request.times,
+            (coalesce(request.first, received_at) AT TIME ZONE 'Asia/Ho_Chi_Minh')::date
+                AS requested_on
         FROM national_dossier LEFT JOIN request USING (code) WHERE received_at IS NOT NULL),
     judged AS (
         SELECT *, CASE
@@ -48,7 +50,7 @@ _ALIKE: Final = text(
             WHEN due_on IS NULL THEN {Handling.ENDED_WITHOUT_DUE.value}
             WHEN ended_on <= due_on THEN {Handling.ENDED_IN_TIME.value}
             WHEN ended_on > due_on THEN {Handling.ENDED_LATE.value}
-            WHEN status <> 5 OR times IS NULL THEN {Handling.OPEN.value}
+            WHEN status <> 5 THEN {Handling.OPEN.value}
             WHEN times > 1 OR requested_on > due_on THEN {Handling.REQUESTED_LATE.value}
             ELSE {Handling.REQUESTED_IN_TIME.value} END AS outcome
         FROM dossier)

@@ -57,8 +57,8 @@ class Standing:
     gives all other facts. `reopened_time` is that of the last progress row with an open status.
 
     `finished_at` is the end that the last full row gives, None where the dossier was reopened
-    since. `ended_at` is the end that counts; `requests` for supplements were made, the first one
-    at `requested_at`: these three follow from the timeline, see `milestones`.
+    since. `ended_at` is the end that counts, `requests` for papers count, the first one made at
+    `requested_at`: these three follow from the timeline, see `milestones`.
 
     `latest_at` stands in for a due date that was not told. Of a pushed dossier it is
     `term_ends_at`, the end of the longest term of the procedure, moved on by the waits for papers.

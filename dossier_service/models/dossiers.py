@@ -80,7 +80,7 @@ class Dossier(Base):
     # the calendars that the due date rests on (`calendar_basis`); a ? in it: provisional
     due_calendar: Mapped[str | None]
     due_before_supplement: Mapped[datetime | None]
-    # how often papers were requested
+    # how often papers were requested since the reception, or before it while not received
     requests: Mapped[int]
     finished_at: Mapped[datetime | None]
     person: Mapped[str | None]

@@ -34,6 +34,9 @@ BEFORE = (
             ('asked late', 2, 'moved', 5), ('asked twice', 2, 'moved', 5),
             ('asked twice', 3, 'moved', 2), ('asked twice', 4, 'moved', 5),
             ('ended', 2, 'moved', 5)) AS step (code, version, act, to_status)""",
+    # Before the reception.
+    """INSERT INTO dossier_step (dossier, version, act, at, to_status, client)
+        VALUES ('asked', 1, 'moved', '2026-11-29', 5, 'onestop')""",
     """INSERT INTO dossier_party (dossier, agency, filed_at, procedure, channel, status)
         SELECT code, agency, filed_at, procedure, channel, status
         FROM dossier CROSS JOIN (VALUES (''), ('H26')) AS listed (agency)""",

@@ -108,7 +108,15 @@ COURSES: Final[Mapping[str, Course]] = {
         ("12-02 09:00", 2),
         ("12-02 10:00", False),
         ("12-03 09:00", 5),
-        ("12-03 10:00", True),
+        ("12-03 10:00", False),
+        ("12-20 10:00", False),
+    ],
+    "papers requested before reception, and late after it": [
+        ("11-30 09:00", "file online"),
+        ("12-01 09:00", 5),
+        ("12-02 09:00", 2),
+        ("12-08 09:00", 5),
+        ("12-08 10:00", True),
     ],
     "without a due date of its own, by the longest term": [
         ("11-30 09:00", "file without a due date"),

@@ -8,7 +8,8 @@ import pytest
 
 from sync_service.indicators import in_force, versions
 from sync_service.indicators.figures import FORMULAS, on_time
-from tests.sync_service.national import National, at, moved, new_code
+from sync_service.recount import kept, recount
+from tests.sync_service.national import DOSSIERS, PROGRESS, National, at, moved, new_code, row
 from tests.sync_service.november import dossier, hand_made, pushed
 
 
@@ -80,6 +81,43 @@ async def test_dossier_that_waits_for_supplements_is_judged_at_the_time_of_its_o
     ]
     assert (await empty.figure("on_time", period="2026-11"))["value"] == 14.29
     assert await empty.scalar("SELECT requests FROM national_dossier WHERE code = :g", g=g) == 0
+
+
+async def requests(view: National, code: str) -> int:
+    query = "SELECT requests FROM national_dossier WHERE code = :code"
+    found: int = await view.scalar(query, code=code)
+    return found
+
+
+async def test_request_before_the_reception_is_none_of_the_handling(empty: National) -> None:
+    """Received on the 10th and due on the 30th, and today is the 22nd."""
+    for order in ("abcd", "dcba", "bdac"):
+        code, lasting = new_code(), new_code()
+        registered = {"status": 1, "received_at": None, "due_at": None}
+        times = {"received_at": "2026-11-10T09:00:00+07:00", "due_at": "2026-11-30T17:00:00+07:00"}
+        received = times | {"source_time": "2026-11-10T09:00:05+07:00"}
+        told = {
+            "a": [row(code=each, **registered) for each in (code, lasting)],
+            "b": [
+                *steps(code, ("11-03T09:00", 5), ("11-04T09:00", 1)),
+                *steps(lasting, ("11-03T09:00", 5)),
+            ],
+            "c": [row(code=code, status=2, **received), row(code=lasting, status=5, **received)],
+            "d": steps(code, ("11-11T09:00", 4), ("11-12T09:00", 5)),
+        }
+        for each in order:
+            await empty.push(*told[each], to=PROGRESS if each in "bd" else DOSSIERS)
+        assert (await requests(empty, code), await requests(empty, lasting)) == (1, 1)
+        assert not (await empty.read(code))["overdue"]
+        assert not (await empty.read(lasting))["overdue"]
+        async with empty.sessions() as session:
+            assert dict(await kept(session)) == dict(await recount(session))
+        # Received before the first request: now it is one of two.
+        times = {"received_at": "2026-11-02T10:00:00+07:00", "due_at": "2026-11-30T17:00:00+07:00"}
+        corrected = times | {"source_time": "2026-11-13T09:00:00+07:00"}
+        await empty.push(row(code=code, status=5, **corrected))
+        assert await requests(empty, code) == 2
+        assert (await empty.read(code))["overdue"]
 
 
 async def test_end_of_the_longest_term_stands_in_for_a_missing_due_date(empty: National) -> None:

@@ -8,8 +8,10 @@ down_revision = "0004"
 
 _COUNT_REQUESTS = """
     UPDATE dossier SET requests = course.requests FROM (
-        SELECT dossier, count(*) AS requests FROM dossier_step
-        WHERE act = 'moved' AND to_status = 5 GROUP BY dossier) AS course
+        SELECT dossier, count(*) AS requests
+        FROM dossier_step AS step JOIN dossier AS of ON of.code = step.dossier
+        WHERE act = 'moved' AND to_status = 5 AND (received_at IS NULL OR at >= received_at)
+        GROUP BY dossier) AS course
     WHERE dossier.code = course.dossier"""
 # A dossier that waits for papers is judged at the request, any other open one by its due day.
 _JUDGE = """

@@ -144,6 +144,8 @@ async def _receive(
     )
     dossier.procedure_version = published.version
     dossier.received_at = now
+    # Those before are not of the handling, which the term and the figures judge.
+    dossier.requests = 0
     start_clock(dossier, published.procedure)
 
 

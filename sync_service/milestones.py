@@ -73,7 +73,7 @@ def _count_requests(
     asked = [at for at, status in edges if status == REQUEST]
     received_at = standing.received_at
     since = [at for at in asked if received_at is None or at >= received_at]
-    if not since and asked and standing.status == REQUEST:
+    if received_at and asked and not since and standing.status == REQUEST:
         since = [received_at]
     return len(since), next(iter(since or asked), None)
 

@@ -154,7 +154,7 @@ class ReasonMissing(Problem):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "This change needs a reason"
     type = "/problems/reason-missing"
-    advice = "Give the code of a reason."
+    advice = "Give a code of `known`."
 
 
 class TimeUnlikely(Problem):

@@ -26,6 +26,7 @@ from shared.events.codes import (
     DossierStatus,
     ProcedureCode,
 )
+from shared.events.steps import STEP_PATTERN
 from shared.personal_numbers import NoPersonalNumber
 from shared.reading import Body, IsoInstant, Number
 from sync_service.standings import Outcome, Standing, digest_content
@@ -66,10 +67,10 @@ _RULES_OF_STATUS: Final[Mapping[str, JsonValue]] = MappingProxyType(
     }
 )
 
-# No free text: it would hold names and numbers.
+# As in our own dossiers; a row without a step may say so by an empty text.
 Step = Annotated[
     str,
-    Field(pattern=r"^(?:[A-Za-z][A-Za-z0-9._-]{0,39})?$", examples=["desk-3"]),
+    Field(pattern=rf"^(?:{STEP_PATTERN})?$", examples=["desk-3"]),
     NoPersonalNumber,
 ]
 

@@ -10,6 +10,8 @@ from pydantic import ConfigDict, Field, JsonValue, Strict, model_validator
 from dossier_service.catalogue.procedure import CaseCode, ResultCode
 from shared.birth_dates import BirthDate
 from shared.events.codes import AgencyCode, Channel, ProcedureCode
+from shared.events.reasons import Reason
+from shared.events.steps import StepCode
 from shared.personal_numbers import NoPersonalNumber
 from shared.reading import Body, IsoInstant, Number
 from shared.texts import ONE_LINE, PersonName, SingleLineText, multi_line, single_line
@@ -19,12 +21,6 @@ MOST_DOCUMENTS = 100
 MAX_FEES = 50
 
 
-# A code that stands in events.
-Slug = Annotated[
-    str,
-    Field(pattern=r"^[A-Za-z][A-Za-z0-9._-]{0,39}$", examples=["stamp"]),
-    NoPersonalNumber,
-]
 Note = Annotated[str, multi_line(1_000), Field(description="text without control characters")]
 PersonalNumber = Annotated[str, Field(pattern="^[0-9]{12}$", description="twelve digits")]
 OrganisationNumber = Annotated[
@@ -136,20 +132,20 @@ class FileDossier(Body):
 
 
 class MoveDossier(Body):
-    """`reason` is a code and goes to everybody who follows the dossier; `note` stays with it.
+    """`reason` goes to everybody who follows the dossier; `note` stays with it.
 
     `to` is a status, 1 to 10; any other number is refused as a transition is, with what may follow.
     `term_case` is given only where the move receives the dossier, and replaces the one of filing.
     """
 
     to: Annotated[int, Field(ge=0, le=99)]
-    reason: Slug | None = None
+    reason: Annotated[Reason, Strict(strict=False)] | None = None
     note: Note | None = None
     term_case: TermCase | None = None
 
 
 class NoteProgress(Body):
-    step: Slug
+    step: StepCode
     note: Note | None = None
 
 

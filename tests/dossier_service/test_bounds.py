@@ -49,7 +49,7 @@ async def test_refused_transition_is_told_before_the_bound(desk: Desk) -> None:
 )
 async def test_dossier_with_the_most_changes_ends(desk: Desk, path: tuple[int, ...]) -> None:
     dossier = await note_progress(desk, await desk.file(procedure=STAY))
-    assert (await desk.move(dossier, *path, reason="asked"))["status"] == path[-1]
+    assert (await desk.move(dossier, *path, reason="applicant-request"))["status"] == path[-1]
 
 
 async def test_dossier_with_the_most_changes_takes_payment_and_result(desk: Desk) -> None:
@@ -61,13 +61,13 @@ async def test_dossier_with_the_most_changes_takes_payment_and_result(desk: Desk
 
 async def test_dossier_with_the_most_changes_is_not_opened_again(desk: Desk) -> None:
     dossier = await desk.move(await note_progress(desk, await desk.file(procedure=STAY)), 9)
-    answer = await desk.try_change(dossier, "transitions", {"to": 4, "reason": "wrong-name"})
+    answer = await desk.try_change(dossier, "transitions", {"to": 4, "reason": "wrong-result"})
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/too-many-changes")
 
 
 async def test_recalled_results_count_too(desk: Desk) -> None:
     dossier = await desk.issue(await desk.move(await desk.file(), 4))
-    dossier = await desk.move(await desk.move(dossier, 9), 4, reason="wrong-name")
+    dossier = await desk.move(await desk.move(dossier, 9), 4, reason="wrong-result")
     dossier = await desk.issue(dossier)
     answer = await desk.try_change(dossier, "results", result())
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/too-many-results")

@@ -9,6 +9,7 @@ from dossier_service.use_cases.filing import FilingRules, file_dossier
 from dossier_service.use_cases.handling.transitions import move_dossier
 from shared.auth import CallContext, Right
 from shared.events.codes import DOSSIER_CODE_LAYOUTS
+from shared.events.reasons import Reason
 from shared.preconditions import Condition, etag
 from tests.dossier_service.desk import Desk, at, wish
 
@@ -46,7 +47,7 @@ async def file(desk: Desk, session: AsyncSession) -> Dossier:
 
 
 async def move(desk: Desk, session: AsyncSession, code: str, version: int, to: int) -> Dossier:
-    reason = None if to == 4 else "papers-missing"
+    reason = None if to == 4 else Reason.PAPERS_MISSING
     return await move_dossier(
         session,
         code,

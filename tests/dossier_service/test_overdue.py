@@ -190,7 +190,7 @@ async def act(desk: Desk, dossier: Mapping[str, Any] | None, what: str | int) ->
     if isinstance(what, str):
         return await desk.file(**FILINGS[what])
     assert dossier is not None
-    return await desk.move(dossier, what, reason="asked")
+    return await desk.move(dossier, what, reason="applicant-request")
 
 
 async def listed(desk: Desk, *, overdue: bool) -> list[str]:

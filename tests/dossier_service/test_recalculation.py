@@ -191,7 +191,7 @@ async def go(desk: Desk, walk: Sequence[DossierStatus], chance: Random, **over: 
         desk.now += timedelta(minutes=chance.choice([1, 40, 700, 1_500, 3_000, 5_700]))
         if to is DossierStatus.PROCESSED:
             dossier = await desk.issue(dossier, code="KQ.G01.000031", title="Dấu")
-        dossier = await desk.move(dossier, to, reason="asked")
+        dossier = await desk.move(dossier, to, reason="applicant-request")
     return str(dossier["code"])
 
 

@@ -4,6 +4,7 @@ from uuid import uuid4
 import pytest
 
 from shared.events.codes import DossierStatus
+from shared.events.reasons import Reason
 from shared.statuses import permitted
 from tests.dossier_service.desk import (
     BIRTH_FEE,
@@ -104,25 +105,50 @@ async def test_recall_of_what_is_processed_needs_a_reason(desk: Desk) -> None:
     dossier = await desk.move(dossier, 9)
     answer = await desk.try_change(dossier, "transitions", {"to": 4})
     assert (answer.status_code, answer.json()["type"]) == (422, "/problems/reason-missing")
-    dossier = await desk.move(dossier, 4, reason="wrong-name", note="sai tên của Bình")
-    assert (dossier["reason"], dossier["finished_at"]) == ("wrong-name", None)
+    dossier = await desk.move(dossier, 4, reason="wrong-result", note="sai tên của Bình")
+    assert (dossier["reason"], dossier["finished_at"]) == ("wrong-result", None)
     told = (await desk.events(dossier["code"]))[-1]
-    assert told["reason"] == "wrong-name"
+    assert told["reason"] == "wrong-result"
     assert "Bình" not in str(told)
 
 
 async def test_note_is_read_with_the_dossier_only(desk: Desk) -> None:
-    dossier = await desk.move(await desk.file(channel=2), 3, reason="not-ours", note="gửi sở khác")
+    dossier = await desk.move(
+        await desk.file(channel=2), 3, reason="wrong-agency", note="gửi sở khác"
+    )
     assert "note" not in dossier
     assert (await desk.read(dossier["code"])).json()["note"] == "gửi sở khác"
 
 
-@pytest.mark.parametrize("reason", ["001090000001", "x" * 41, "Nguyễn Văn An", ""])
-async def test_reason_is_a_code(desk: Desk, reason: str) -> None:
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "001090000001",
+        "x" * 41,
+        "Nguyễn Văn An",
+        "",
+        "nguyen-van-an",
+        "VanAn.1990",
+        "Papers-Missing",
+    ],
+)
+async def test_reason_outside_the_list_is_refused_unrepeated(desk: Desk, reason: str) -> None:
     dossier = await desk.file(channel=2)
     answer = await desk.try_change(dossier, "transitions", {"to": 3, "reason": reason})
     assert answer.status_code == 422
-    assert "001090" not in answer.text
+    assert "papers-missing" in answer.text
+    assert not reason or reason not in answer.text
+
+
+async def test_each_reason_of_the_list_is_told(desk: Desk) -> None:
+    dossier = await desk.file(channel=2)
+    for place, reason in enumerate(Reason):
+        dossier = await desk.move(dossier, 1 if place % 2 else 5, reason=reason)
+    *_, last = await desk.events(dossier["code"])
+    assert (last["reason"], dossier["reason"]) == (reason, reason)
+    told = [each["reason"] for each in await desk.history(dossier["code"])]
+    assert told == [None, *Reason]
+    assert all(each.label for each in Reason)
 
 
 @pytest.mark.parametrize("what", ["transitions", "progress", "payments", "results"])

@@ -51,7 +51,7 @@ async def test_who_decides_gives_the_result_and_ends_it(desk: Desk) -> None:
 
 async def test_recalled_result_does_not_end_it_again(desk: Desk) -> None:
     dossier = await desk.move(await desk.issue(await desk.move(await desk.file(), 4)), 9)
-    dossier = await desk.move(dossier, 4, reason="wrong-name")
+    dossier = await desk.move(dossier, 4, reason="wrong-result")
     assert dossier["results"][0]["recalled_at"]
     answer = await desk.try_change(dossier, "transitions", {"to": 9})
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/result-missing")

@@ -69,7 +69,7 @@ async def test_wait_ends_with_any_move_out_of_it(desk: Desk, path: tuple[int, ..
     desk.now = at("12-01 09:00")
     dossier = await desk.move(dossier, 5, reason="papers-missing")
     desk.now = at("12-08 09:00")
-    dossier = await desk.move(dossier, *path, reason="asked")
+    dossier = await desk.move(dossier, *path, reason="applicant-request")
     # Thursday 3 December 9:00 and seven days.
     assert instant(dossier["due_at"]) == at("12-10 09:00")
     assert instant(dossier["due_before_supplement"]) == at("12-03 09:00")
@@ -84,7 +84,7 @@ async def test_any_move_out_of_a_wait_before_reception_moves_the_limit_of_recept
     desk.now = at("11-16 10:00")
     dossier = await desk.move(dossier, 5)
     desk.now = at("11-18 10:00")
-    dossier = await desk.move(dossier, to, reason="asked")
+    dossier = await desk.move(dossier, to, reason="applicant-request")
     assert instant(dossier["reception_due_at"]) == at("11-19 09:00")
 
 
@@ -94,7 +94,7 @@ async def act(desk: Desk, random: Random, dossier: dict[str, Any]) -> dict[str, 
     what = random.choice(["transitions"] * 6 + ["progress", "payments", "results"])
     to = random.choice(list(DossierStatus))
     bodies: dict[str, dict[str, Any]] = {
-        "transitions": {"to": to, "reason": random.choice([None, "asked"])},
+        "transitions": {"to": to, "reason": random.choice([None, "applicant-request"])},
         "progress": {"step": "desk"},
         "payments": payment(amount_vnd=random.choice([8000, 9000])),
         "results": result(),

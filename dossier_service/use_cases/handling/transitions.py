@@ -29,6 +29,7 @@ from shared.auth import CallContext
 from shared.deadlines import reception_due_at
 from shared.events import DossierMoved, DossierProgressed
 from shared.events.codes import ENDED, DossierStatus
+from shared.events.reasons import Reason
 from shared.preconditions import Condition
 from shared.statuses import is_final, needs_reason, permitted
 
@@ -94,7 +95,7 @@ def _permitted_status(dossier: Dossier, wish: MoveDossier) -> DossierStatus:
         raise TransitionRefused(current=dossier.status, permitted=sorted(following), **asked)
     to = DossierStatus(wish.to)
     if needs_reason(dossier.status, to) and wish.reason is None:
-        raise ReasonMissing(current=dossier.status, asked=to)
+        raise ReasonMissing(current=dossier.status, asked=to, known=list(Reason))
     if to not in ENDED:
         refuse_too_many_changes(dossier)
     return to

@@ -68,6 +68,14 @@ def due_at(start: datetime, term: Term | None) -> datetime | None:
     return _instant(working_day_after(_months_after(day, term.duration), 0), second)
 
 
+def latest_due_at(start: datetime, terms: Iterable[Term]) -> datetime | None:
+    """Return the latest end that the terms have from `start` on; None without a term.
+
+    Which of two terms is the longer depends on the start: days off lengthen working days alone.
+    """
+    return max((due for term in terms if (due := due_at(start, term))), default=None)
+
+
 def reception_due_at(start: datetime) -> datetime:
     """By when an online dossier must be received or refused; `start`: submitted, or fee paid."""
     day, second = _working_moment(start)

@@ -194,13 +194,19 @@ class Procedure(_Entry):
     def accepts(self, channel: Channel) -> bool:
         return any(entry.channel is channel for entry in self.channels)
 
-    def term(self, channel: Channel, case_code: str | None = None) -> Term | None:
-        """Return the term of the channel in the case; without a case, the longest published.
+    def terms(self, channel: Channel | None = None, case_code: str | None = None) -> list[Term]:
+        """Return the published terms of the channel in the case; None narrows nothing."""
+        return [
+            entry.term
+            for entry in self.channels
+            if channel in (None, entry.channel)
+            and case_code in (None, entry.case_code)
+            and entry.term is not None
+        ]
 
-        None where no term is published, or where the channel has no such case.
-        """
-        entries = (entry for entry in self.channels if entry.channel is channel)
-        return _longest(entry.term for entry in entries if case_code in (None, entry.case_code))
+    def term(self, channel: Channel, case_code: str | None = None) -> Term | None:
+        """Return the longest of `terms` as it usually is, without regard to its start."""
+        return _longest(self.terms(channel, case_code))
 
     def term_cases(self, channel: Channel) -> dict[str, str]:
         """Return the cases in which the terms of a channel differ, by their codes."""
@@ -211,8 +217,8 @@ class Procedure(_Entry):
         }
 
     def longest_term(self) -> Term | None:
-        """The longest of all: the yardstick of a dossier that has no due date of its own."""
-        return _longest(entry.term for entry in self.channels)
+        """Return the longest of all as it usually is, for readers that take one term alone."""
+        return _longest(self.terms())
 
     def fees_due(self, channel: Channel, found: frozenset[str] = frozenset()) -> tuple[Fee, ...]:
         """The fees of a dossier of this channel.
@@ -227,6 +233,5 @@ class Procedure(_Entry):
         )
 
 
-def _longest(terms: Iterable[Term | None]) -> Term | None:
-    known = [term for term in terms if term is not None]
-    return max(known, key=lambda term: term.duration * _WORKING_HOURS[term.unit], default=None)
+def _longest(terms: Iterable[Term]) -> Term | None:
+    return max(terms, key=lambda term: term.duration * _WORKING_HOURS[term.unit], default=None)

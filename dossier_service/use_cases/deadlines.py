@@ -5,7 +5,7 @@ from datetime import datetime
 
 from dossier_service.catalogue.procedure import Procedure
 from dossier_service.models import Dossier
-from shared.deadlines import Wait, calendar_of, due_at, extended_by_all, waits_for_papers
+from shared.deadlines import Wait, calendar_of, extended_by_all, latest_due_at, waits_for_papers
 from shared.events.codes import DossierStatus
 
 
@@ -16,10 +16,10 @@ def start_clock(dossier: Dossier, procedure: Procedure, waits: Sequence[Wait] = 
     """
     received_at = dossier.received_at
     assert received_at is not None, "the term begins at reception"
-    term = procedure.term(dossier.channel, dossier.term_case)
-    dossier.due_at = extended_by_all(due_at(received_at, term), waits)
+    terms = procedure.terms(dossier.channel, dossier.term_case)
+    dossier.due_at = extended_by_all(latest_due_at(received_at, terms), waits)
     if dossier.due_at is None:
-        dossier.latest_at = extended_by_all(due_at(received_at, procedure.longest_term()), waits)
+        dossier.latest_at = extended_by_all(latest_due_at(received_at, procedure.terms()), waits)
     _note_calendar(dossier)
 
 

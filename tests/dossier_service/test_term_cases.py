@@ -126,3 +126,46 @@ async def test_due_date_computed_again_follows_the_case(
         assert await recalculate(case_desk) == 1
         moved = datetime.fromisoformat("2027-01-05T09:00:00+07:00")
         assert await due_of(case_desk, dossier["code"]) == (moved, False)
+
+
+# In each table the first term is the longer one by its usual length.
+LATEST = (
+    # Tết closes from 14 to 22 February. Ten days end on Saturday 21, so on Monday 23; the working
+    # days are 12, 13, 23, 24 and 25.
+    ("02-11 09:00", ((10, "day"), (5, "working_day")), "02-25 09:00"),
+    ("02-11 09:00", ((20, "day"), (5, "working_day")), "03-03 09:00"),
+    # The month ends on Monday 2 March. Of the working days 9 lie before Tết, and the others are
+    # 23 to 27 February, 2 to 6 March and 9 March.
+    ("02-02 09:00", ((1, "month"), (20, "working_day")), "03-09 09:00"),
+    # Tuesday 24 November is off.
+    ("11-19 09:00", ((7, "day"), (5, "working_day")), "11-27 09:00"),
+    ("11-02 09:00", ((7, "day"), (5, "working_day")), "11-09 09:00"),
+)
+
+
+@pytest.mark.parametrize(("start", "terms", "due"), LATEST)
+@pytest.mark.parametrize("is_offered_here", [True, False], ids=["channel", "other channel"])
+async def test_latest_end_of_several_terms_counts(
+    case_desk: Desk,
+    start: str,
+    terms: tuple[tuple[int, str], ...],
+    due: str,
+    is_offered_here: bool,
+) -> None:
+    content = own_procedures()[SEAL].model_dump(mode="json")
+    content["channels"] = [{"channel": 1}] + [
+        {
+            "channel": 1 if is_offered_here else 2,
+            "duration": duration,
+            "unit": unit,
+            "case_code": f"TH{place}",
+            "case": f"Trường hợp {place}",
+        }
+        for place, (duration, unit) in enumerate(terms)
+    ]
+    await put(case_desk, Procedure.model_validate(content))
+    case_desk.now = at(start)
+    dossier = await case_desk.file(procedure=SEAL)
+    (told,) = await case_desk.events(dossier["code"])
+    assert instant(dossier["due_at"] or told["latest_at"]) == at(due)
+    assert (dossier["due_at"] is not None) is is_offered_here

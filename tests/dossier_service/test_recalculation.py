@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
@@ -6,6 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from dossier_service.catalogue import own_procedures
 from dossier_service.catalogue.procedure import Procedure
@@ -15,6 +17,7 @@ from shared import calendars
 from shared.calendars import Corrections
 from shared.deadlines import Term, Unit
 from shared.events.codes import ENDED, Channel, DossierStatus
+from shared.migrations import upgrade
 from shared.statuses import first_status, permitted
 from tests.conftest import MORE
 from tests.dossier_service.desk import PASSPORT, SEAL, Desk, at, instant
@@ -234,3 +237,28 @@ async def test_unchanged_calendar_changes_nothing_on_any_walk_through_the_table(
     with announced(monkeypatch):
         assert await recalculate(own_desk) == len(ends) > 20
     assert await own_desk.rows(stood) == before
+
+
+async def test_due_date_of_an_unknown_calendar_is_provisional_until_computed_again(
+    own_desk: Desk,
+) -> None:
+    filed = await file_passport(own_desk, at("11-30 09:00"))
+    ended = await own_desk.move(
+        await file_passport(own_desk, at("11-30 09:00")), 8, reason="not-eligible"
+    )
+    unreceived = await file_at_ministry(own_desk, own_desk.now, procedure=PASSPORT, channel=2)
+    # As an installation has them that began before due dates named their calendar.
+    async with own_desk.sessions.begin() as session:
+        early = "UPDATE dossier SET due_calendar = NULL, due_at = due_at - interval '1 day'"
+        await session.execute(text(early))
+        await session.execute(text("UPDATE alembic_version SET version_num = '0005'"))
+    await asyncio.to_thread(upgrade, own_desk.settings)
+    for code, provisional in ((filed["code"], True), (ended["code"], True)):
+        assert await due_of(own_desk, code) == (at("12-09 09:00"), provisional)
+    assert await due_of(own_desk, unreceived["code"]) == (None, False)
+    assert await recalculate(own_desk) == 1
+    assert await due_of(own_desk, filed["code"]) == (at("12-10 09:00"), False)
+    assert await due_of(own_desk, ended["code"]) == (at("12-09 09:00"), True)
+    *_, last = await own_desk.history(filed["code"])
+    assert last["step"] == "calendar-announced"
+    assert await recalculate(own_desk) == 0

@@ -19,9 +19,13 @@ class Milestones(NamedTuple):
 
     `requests` counts those since the reception, and `requested_at` is the time of the first of
     them; without one it is that of the first before the reception.
+
+    `is_broken_off` where the end is that of a withdrawal (7) or a stop (8): papers that are handed
+    back afterwards (10) are no result, and do not move it.
     """
 
     ended_at: datetime | None = None
+    is_broken_off: bool = False
     requests: int = 0
     requested_at: datetime | None = None
     waits: Sequence[Wait] = ()
@@ -49,17 +53,24 @@ async def find_milestones(
     rows = await session.execute(_FIND, given)
     return {
         code: _milestones(
-            by_code[code], ended_at, list(zip(times or (), statuses or (), strict=True))
+            by_code[code],
+            ended_at,
+            list(zip(times or (), statuses or (), strict=True)),
+            is_broken_off=is_broken_off,
         )
-        for code, ended_at, times, statuses in rows
+        for code, ended_at, is_broken_off, times, statuses in rows
     }
 
 
 def _milestones(
-    standing: Standing, ended_at: datetime | None, edges: Sequence[tuple[datetime, int]]
+    standing: Standing,
+    ended_at: datetime | None,
+    edges: Sequence[tuple[datetime, int]],
+    *,
+    is_broken_off: bool,
 ) -> Milestones:
     waits = waits_for_papers(edges, after=standing.received_at)
-    return Milestones(ended_at, *_count_requests(standing, edges), waits)
+    return Milestones(ended_at, is_broken_off, *_count_requests(standing, edges), waits)
 
 
 def _count_requests(
@@ -79,9 +90,11 @@ def _count_requests(
 
 
 _LINE: Final = ("code", "at", "version", "digest", "status")
-# The end is the first status 9 since the dossier was last open; without a 9 the first 10, else the
-# first end. A request and its wait begin where a status 5 follows another status, however often it
-# is repeated; the wait ends where another status follows.
+_BROKEN_OFF: Final = f"{DossierStatus.WITHDRAWN.value}, {DossierStatus.STOPPED.value}"
+# The end is the first status 9 since the dossier was last open; without a 9 the first of 7, 8 and
+# 10, since a 10 after a 7 or 8 hands papers back and is no result; without these the refusal, 3. A
+# request and its wait begin where a status 5 follows another status, however often it is repeated;
+# the wait ends where another status follows.
 # OFFSET 0 makes the database look each dossier up in the index of the key: it would else read the
 # whole table, however few of its lines are asked for.
 _FIND: Final = text(
@@ -111,8 +124,12 @@ _FIND: Final = text(
     SELECT code,
         coalesce(
             min(at) FILTER (WHERE is_end AND status = {DossierStatus.PROCESSED.value}),
-            min(at) FILTER (WHERE is_end AND status = {DossierStatus.RETURNED.value}),
+            min(at) FILTER (WHERE is_end AND status <> {DossierStatus.NOT_RECEIVED.value}),
             min(at) FILTER (WHERE is_end)),
+        NOT coalesce(bool_or(is_end AND status = {DossierStatus.PROCESSED.value}), false)
+            AND coalesce((array_agg(status ORDER BY at, version, digest, status)
+                FILTER (WHERE is_end AND status <> {DossierStatus.NOT_RECEIVED.value}))[1]
+                IN ({_BROKEN_OFF}), false),
         array_agg(at ORDER BY at, version, digest, status) FILTER (WHERE is_edge),
         array_agg(status ORDER BY at, version, digest, status) FILTER (WHERE is_edge)
     FROM marked GROUP BY code

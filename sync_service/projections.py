@@ -131,13 +131,31 @@ async def _milestones(
     dated = [
         each
         for each in touched
-        if each.code in asked or (each.has_ended and each.finished_at is None)
+        if each.code in asked or (each.has_ended and _follows_timeline(each))
     ]
     return await find_milestones(session, dated, entries) if dated else {}
 
 
+def _follows_timeline(standing: Standing) -> bool:
+    """Return whether the end of an ended dossier depends on its timeline."""
+    return standing.finished_at is None or standing.status == DossierStatus.RETURNED
+
+
+def _end_of(standing: Standing, found: Milestones) -> datetime:
+    """Return the end of an ended dossier: the one that its last full row gives comes first.
+
+    Papers that were handed back after a withdrawal or a stop (10 after 7 or 8) do not move the end
+    beyond the withdrawal or the stop, also where the row gives the day of the return as the end.
+    """
+    given_end, derived = standing.finished_at, found.ended_at
+    if given_end is None or derived is None:
+        return given_end or derived or standing.source_time
+    is_return = standing.status == DossierStatus.RETURNED
+    return min(given_end, derived) if is_return and found.is_broken_off else given_end
+
+
 def _settled(standing: Standing, found: Milestones) -> Standing:
-    end = standing.finished_at or found.ended_at or standing.source_time
+    end = _end_of(standing, found)
     latest_at = standing.latest_at
     if standing.term_ends_at is not None:
         latest_at = extended_by_all(standing.term_ends_at, found.waits)

@@ -231,7 +231,7 @@ async def test_progress_keeps_the_status(desk: Desk) -> None:
     assert (answer.status_code, answer.json()["permitted"]) == (409, [])
 
 
-async def test_stopped_and_withdrawn_end_and_end_again_with_what_follows(desk: Desk) -> None:
+async def test_papers_handed_back_leave_the_end_where_it_was(desk: Desk) -> None:
     for status in (7, 8):
         desk.now = at("11-16 09:00")
         dossier = await desk.file()
@@ -240,7 +240,19 @@ async def test_stopped_and_withdrawn_end_and_end_again_with_what_follows(desk: D
         assert instant(dossier["finished_at"]) == at("11-16 10:00")
         desk.now = at("11-18 09:00")
         dossier = await desk.move(dossier, 10)
-        assert instant(dossier["finished_at"]) == at("11-18 09:00")
+        assert instant(dossier["finished_at"]) == at("11-16 10:00")
+        (*_, told) = await desk.events(dossier["code"])
+        assert instant(told["finished_at"]) == at("11-16 10:00")
+
+
+async def test_result_after_a_stop_is_a_new_end(desk: Desk) -> None:
+    dossier = await desk.move(await desk.file(), 4, 8)
+    dossier = await desk.issue(dossier)
+    desk.now = at("11-18 09:00")
+    dossier = await desk.move(dossier, 9)
+    desk.now = at("11-19 09:00")
+    dossier = await desk.move(dossier, 10)
+    assert instant(dossier["finished_at"]) == at("11-18 09:00")
 
 
 async def test_stopped_dossier_that_goes_on_has_not_ended(desk: Desk) -> None:

@@ -85,7 +85,7 @@ async def test_bad_progress_is_refused_and_the_others_are_taken(national: Nation
     assert await national.progress(bad, good, {}) == ["refused", "updated", "refused"]
 
 
-async def test_end_is_status_9_else_10_else_8_since_last_taken_up_again(
+async def test_end_is_status_9_else_the_first_other_end_since_last_taken_up_again(
     national: National,
 ) -> None:
     pushed = row(status=4)
@@ -97,9 +97,9 @@ async def test_end_is_status_9_else_10_else_8_since_last_taken_up_again(
         step(code, "2026-11-06T09:00", 8),
         step(code, "2026-11-08T09:00", 10),
     )
-    # 10 before 8: there is no 9 since the recall
-    assert (await national.read(code))["ended_at"] == "2026-11-08T02:00:00Z"
-    await national.progress(step(code, "2026-11-07T09:00", 9))  # told late: 9 before 10
+    # there is no 9 since the recall, and the 10 hands the papers back
+    assert (await national.read(code))["ended_at"] == "2026-11-06T02:00:00Z"
+    await national.progress(step(code, "2026-11-07T09:00", 9))  # told late: a result after the stop
     assert (await national.read(code))["ended_at"] == "2026-11-07T02:00:00Z"
     assert (await national.read(code))["status"] == 10
 

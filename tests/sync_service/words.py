@@ -123,7 +123,11 @@ def reckoned(words: Sequence[Word]) -> dict[str, Any]:
     status = last.row["status"]
     end = None
     if status in ENDS:
-        end = datetime.fromisoformat(finished) if finished else _end_of(order)
+        end, is_broken_off = _end_of(order)
+        if finished and status == 10 and is_broken_off:
+            end = min(end, datetime.fromisoformat(finished))
+        elif finished:
+            end = datetime.fromisoformat(finished)
     requests = _requests(order)
     return {name: facts.row[name] for name in facts.row.keys() - {"version", "source_time"}} | {
         "version": len(distinct),
@@ -164,15 +168,17 @@ def _place(word: Word) -> tuple[object, ...]:
     return word.time, 1, 0, word.row["status"]
 
 
-def _end_of(order: Sequence[Word]) -> datetime:
+def _end_of(order: Sequence[Word]) -> tuple[datetime, bool]:
+    """Return the end that the words tell, and whether it is that of a withdrawal or a stop."""
     ended: list[Word] = []
     for word in order:
         ended = [*ended, word] if word.row["status"] in ENDS else []
-    for wanted in ({9}, {10}, ENDS):
-        times = [word.time for word in ended if word.row["status"] in wanted]
-        if times:
-            return times[0]
-    raise AssertionError("a dossier that has ended was told to have ended")
+    assert ended, "a dossier that has ended was told to have ended"
+    for wanted in ({9}, {7, 8, 10}, {3}):
+        found = [word for word in ended if word.row["status"] in wanted]
+        if found:
+            return found[0].time, found[0].row["status"] in {7, 8}
+    raise AssertionError("an end is one of these statuses")
 
 
 def _requests(order: Sequence[Word]) -> list[datetime]:

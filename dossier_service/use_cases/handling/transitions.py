@@ -171,6 +171,6 @@ def _enter(dossier: Dossier, to: DossierStatus, wish: MoveDossier, now: datetime
     dossier.requests += to is DossierStatus.SUPPLEMENT_REQUESTED
     if to not in ENDED:
         dossier.finished_at = None
-    elif dossier.previous_status is not DossierStatus.PROCESSED:
-        # The return of what was processed is no second end.
+    elif to is not DossierStatus.RETURNED:
+        # The return of a result, or of papers after a withdrawal or a stop, is no second end.
         dossier.finished_at = now

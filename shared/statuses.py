@@ -17,11 +17,12 @@ class Onward(BaseModel):
 
     to: Statuses
     after: dict[DossierStatus, Statuses] = {}
+    received: Statuses = frozenset()
     with_reason: Statuses = frozenset()
 
     @property
     def every(self) -> Statuses:
-        return self.to.union(*self.after.values())
+        return self.to.union(self.received, *self.after.values())
 
 
 class StatusTable(BaseModel):
@@ -63,16 +64,18 @@ def first_status(channel: Channel) -> DossierStatus:
     return status_table().first[channel]
 
 
-def permitted(current: DossierStatus, *, before: DossierStatus | None) -> Statuses:
-    """The statuses that may follow `current`; the same status again is progress, and not in it.
+def permitted(
+    current: DossierStatus, *, before: DossierStatus | None, is_received: bool = True
+) -> Statuses:
+    """Return the statuses that may follow `current`; the same status again is progress.
 
     `before` is the status from which the dossier came to `current`: from 6, and from 5 before
     reception, it goes back there. None: not known (a dossier kept elsewhere), so any is permitted.
+    A dossier that was not received is not taken up again after a stop.
     """
     onward = status_table().transitions[current]
-    if before is None:
-        return onward.every
-    return onward.to | onward.after.get(before, frozenset())
+    returns = onward.after.values() if before is None else [onward.after.get(before, frozenset())]
+    return onward.to.union(onward.received if is_received else (), *returns)
 
 
 def needs_reason(current: DossierStatus, to: DossierStatus) -> bool:

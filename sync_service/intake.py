@@ -8,6 +8,7 @@ from typing import Final
 from sync_service.row_rules import (
     breaks_transitions,
     judge,
+    lacks_reception,
     refuse_beyond_bound,
     refuse_early_end,
     refuse_early_word,
@@ -26,6 +27,7 @@ SYNCED: Final = "synced"
 SAME_TIME_OTHER_CONTENT: Final = "same_time_other_content"
 TRANSITION_NOT_PERMITTED: Final = "transition_not_permitted"
 HELD_NOT_TAKEN: Final = "held_not_taken"
+NOT_RECEIVED: Final = "not_received"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +133,11 @@ class Intake:
 
 
 def _of_transition(before: Standing, after: Standing) -> tuple[str, ...]:
-    is_broken = breaks_transitions(before.status, after.status)
-    return (TRANSITION_NOT_PERMITTED,) if is_broken else ()
+    found = {
+        TRANSITION_NOT_PERMITTED: breaks_transitions(before, after),
+        NOT_RECEIVED: lacks_reception(after),
+    }
+    return tuple(warning for warning, is_so in found.items() if is_so)
 
 
 def word_of_row(told: Standing) -> Entry:

@@ -5,6 +5,7 @@ from typing import Final
 
 from shared.events.codes import ENDED, DossierStatus
 from shared.statuses import permitted
+from sync_service.schemas import AFTER_RECEPTION
 from sync_service.standings import Outcome, Refusal, Standing
 
 # The lines of one dossier: more would make one further line, and a look at it, dear.
@@ -24,9 +25,22 @@ def judge(current: Standing | None, told: Standing) -> Outcome | Refusal:
     return Outcome.UPDATED if told.facts_order > current.facts_order else Outcome.STALE
 
 
-def breaks_transitions(before: int, after: int) -> bool:
-    """Return whether the table of transitions does not permit it; the same status is progress."""
-    return before != after and after not in permitted(DossierStatus(before), before=None)
+def breaks_transitions(before: Standing, after: Standing) -> bool:
+    """Return whether the table of transitions does not permit it; the same status is progress.
+
+    A reception that is later than the status before came after it, and does not permit it.
+    """
+    if before.status == after.status:
+        return False
+    received_at = after.received_at
+    is_received = received_at is not None and received_at <= before.source_time
+    following = permitted(DossierStatus(before.status), before=None, is_received=is_received)
+    return after.status not in following
+
+
+def lacks_reception(standing: Standing) -> bool:
+    """Return whether a status was told that only a received dossier has, and no reception."""
+    return standing.status in AFTER_RECEPTION and standing.received_at is None
 
 
 def refuse_beyond_bound(changes: int, status: int) -> Refusal | None:

@@ -18,6 +18,7 @@ from dossier_service.models.base import Base, Numbered
 from shared.calendars import is_provisional
 from shared.deadlines import overdue_from
 from shared.events.codes import Channel, DossierStatus
+from shared.statuses import permitted
 
 # As the index has it, so that the planner can use it.
 PROVISIONAL_OPEN = "finished_at IS NULL AND due_calendar LIKE '%?%'"
@@ -128,11 +129,20 @@ class Dossier(Base):
         )
 
     @property
+    def permitted_statuses(self) -> frozenset[DossierStatus]:
+        """Return the statuses that may follow; open fees or a missing result may still hold it."""
+        is_received = self.received_at is not None
+        return permitted(self.status, before=self.previous_status, is_received=is_received)
+
+    @property
     def responsible_agency(self) -> str:
         """Exactly one at any time: who decides while it is handled, else who receives."""
-        is_handled = self.status in {DossierStatus.PROCESSING, DossierStatus.STOPPED}
-        lacks_papers = self.status is DossierStatus.SUPPLEMENT_REQUESTED
-        if is_handled or (lacks_papers and self.received_at is not None):
+        waits_or_stopped = self.status in {
+            DossierStatus.SUPPLEMENT_REQUESTED,
+            DossierStatus.STOPPED,
+        }
+        is_received = self.received_at is not None
+        if self.status is DossierStatus.PROCESSING or (waits_or_stopped and is_received):
             return self.decided_by
         return self.received_by
 

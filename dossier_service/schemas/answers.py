@@ -11,7 +11,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from dossier_service.catalogue.procedure import Level, Procedure
 from dossier_service.models import Dossier, DossierApplicant, DossierStep
 from shared.events.codes import Channel, DossierStatus
-from shared.statuses import permitted
 
 # Deadlines are reckoned in the time of the office; in answers all times are of one zone.
 Instant = Annotated[datetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
@@ -139,7 +138,7 @@ class DossierOut(_Standing):
         shown = _standing(dossier) | {
             "procedure": ProcedureName.model_validate(procedure),
             "procedure_version": dossier.procedure_version,
-            "permitted": sorted(permitted(dossier.status, before=dossier.previous_status)),
+            "permitted": sorted(dossier.permitted_statuses),
             "external_code": dossier.external_code,
             "reception_due_at": dossier.reception_due_at,
             "term_case": dossier.term_case,

@@ -83,6 +83,7 @@ def test_diagram_shows_every_transition_and_no_other() -> None:
         for end in onward.every:
             before = sorted(each for each, ends in onward.after.items() if end in ends)
             note = "after " + " or ".join(map(str, map(int, before))) if before else ""
+            note = "received" if end in onward.received else note
             known[status, end] = "with a reason" if end in onward.with_reason else note
     assert told == known
 

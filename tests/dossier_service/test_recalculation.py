@@ -177,7 +177,10 @@ def walks(first: DossierStatus, longest: int) -> list[tuple[DossierStatus, ...]]
             found.append(walk)
         if len(walk) <= longest:
             before = walk[-2] if len(walk) > 1 else None
-            following = permitted(walk[-1], before=before) if before else first_moves(walk[-1])
+            following = first_moves(walk[-1])
+            if before:
+                is_received = DossierStatus.RECEIVED in walk
+                following = permitted(walk[-1], before=before, is_received=is_received)
             open_ends += [(*walk, to) for to in sorted(following)]
     return found
 

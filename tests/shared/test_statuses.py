@@ -45,6 +45,13 @@ def test_permitted_statuses(current: int, before: int | None, following: set[int
     assert numbers(permitted(DossierStatus(current), before=came_from)) == following
 
 
+@pytest.mark.parametrize("before", [None, 1, 5, 6])
+def test_stop_before_reception_leads_only_to_the_return_of_papers(before: int | None) -> None:
+    came_from = None if before is None else DossierStatus(before)
+    found = permitted(DossierStatus.STOPPED, before=came_from, is_received=False)
+    assert numbers(found) == {10}
+
+
 def test_unknown_way_permits_every_return() -> None:
     assert numbers(permitted(DossierStatus.PAYMENT_REQUIRED, before=None)) == {1, 2, 4, 7, 8}
 

@@ -81,6 +81,44 @@ async def test_wait_before_the_reception_moves_no_term(empty: National, seconds:
     assert (figure["counts"]["ended_in_time"], figure["counts"]["ended_late"]) == (0, 1)
 
 
+RECEIVED = {"received_at": at("11-04 08:30").isoformat(), "due_at": None}
+UNRECEIVED = {"received_at": None, "due_at": None}
+
+
+# Asked for papers on Monday 2 November, before a reception on Wednesday the 4th at 8:30: five
+# working days end on the 11th, moved on by the waits since.
+@pytest.mark.parametrize(
+    ("before", "since", "end"),
+    [
+        ([], [], "11-11 08:30"),
+        ([("11-03 08:30", 8)], [], "11-11 08:30"),
+        ([("11-03 08:30", 8)], [("11-05 08:30", 8), ("11-06 08:30", 4)], "11-11 08:30"),
+        ([], [("11-05 08:30", 5), ("11-06 08:30", 4)], "11-12 08:30"),
+        # Recalled from a stop that ended the wait.
+        (
+            [("11-03 08:30", 8)],
+            [("11-05 08:30", 5), ("11-06 08:30", 8), ("11-09 08:30", 4)],
+            "11-12 08:30",
+        ),
+    ],
+)
+async def test_recall_from_before_the_reception_leaves_term_and_waits_by_hand(
+    empty: National, before: list[tuple[str, int]], since: list[tuple[str, int]], end: str
+) -> None:
+    await publish(empty)
+    code = new_code()
+    asked = row(code=code, status=5) | UNRECEIVED
+    await empty.push(asked)
+    for step in before:
+        await empty.push(progress(code, *step), to=PROGRESS)
+    await empty.push(asked | {"status": 4, "source_time": at("11-04 08:30").isoformat()} | RECEIVED)
+    for step in since:
+        await empty.push(progress(code, *step), to=PROGRESS)
+    read = await empty.read(code)
+    assert (read["status"], read["received_at"]) == (4, "2026-11-04T01:30:00Z")
+    assert await latest(empty, code) == at(end)
+
+
 @dataclass(frozen=True)
 class Life:
     """The rows of one dossier in their order, and its reception."""

@@ -83,6 +83,30 @@ async def test_change_of_status_that_is_not_permitted_is_taken_with_a_warning(
         assert (await told.read(pushed["code"]))["status"] == status
 
 
+async def test_recall_of_a_dossier_that_was_not_received_is_taken_with_warnings(
+    told: National,
+) -> None:
+    """Stopped on the 3rd, taken up again on the 4th."""
+    stopped = [row(status=5, received_at=None, due_at=None) for _ in range(3)]
+    codes = [each["code"] for each in stopped]
+    stop, recall = (
+        {"status": 8, "source_time": at("11-03 09:00").isoformat()},
+        {"status": 4, "source_time": at("11-04 09:00").isoformat()},
+    )
+    await told.push(*stopped)
+    steps = [{"code": code, **stop} for code in codes]
+    assert await warnings(told, *steps, to=PROGRESS) == [[], [], []]
+    recalled = {"code": codes[0], **recall}
+    assert await warnings(told, recalled, to=PROGRESS) == [
+        ["transition_not_permitted", "not_received"]
+    ]
+    rows = [
+        stopped[1] | recall | {"received_at": at("11-04 08:30").isoformat()},
+        stopped[2] | recall | {"received_at": at("11-02 08:30").isoformat()},
+    ]
+    assert await warnings(told, *rows) == [["transition_not_permitted"], []]
+
+
 async def test_same_status_again_is_progress_without_a_warning(told: National) -> None:
     pushed = row(status=4)
     await told.push(pushed)

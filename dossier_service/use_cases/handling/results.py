@@ -15,7 +15,6 @@ from shared.auth import CallContext
 from shared.events import ResultIssued
 from shared.events.codes import DossierStatus
 from shared.preconditions import Condition
-from shared.statuses import permitted
 
 # Each answer about the dossier shows all of them, recalled ones too.
 MAX_RESULTS: Final = 50
@@ -32,7 +31,7 @@ async def issue_result(
     now: datetime,
 ) -> Dossier:
     dossier = await read_to_change(session, code, caller, expected, to=DossierStatus.PROCESSED)
-    if DossierStatus.PROCESSED not in permitted(dossier.status, before=dossier.previous_status):
+    if DossierStatus.PROCESSED not in dossier.permitted_statuses:
         raise ResultRefused(current=dossier.status)
     known = (await version_kept(session, shelf, dossier)).procedure.result_codes
     if known and wish.code not in known:

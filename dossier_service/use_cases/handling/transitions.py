@@ -31,7 +31,7 @@ from shared.events import DossierMoved, DossierProgressed
 from shared.events.codes import ENDED, DossierStatus
 from shared.events.reasons import Reason
 from shared.preconditions import Condition
-from shared.statuses import is_final, needs_reason, permitted
+from shared.statuses import is_final, needs_reason
 
 
 async def move_dossier(
@@ -88,7 +88,7 @@ async def note_progress(
 
 
 def _permitted_status(dossier: Dossier, wish: MoveDossier) -> DossierStatus:
-    following = permitted(dossier.status, before=dossier.previous_status)
+    following = dossier.permitted_statuses
     if wish.to not in following:
         # A number that is no status is not repeated: it may be somebody's.
         asked: dict[str, Any] = {"asked": wish.to} if wish.to in set(DossierStatus) else {}

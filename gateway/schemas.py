@@ -71,7 +71,12 @@ class RecordOut(BaseModel):
         description="the path of the thing that an act of administration changes",
         examples=["/identity/v1/clients/onestop-h26"],
     )
-    dossier: str | None = None
+    dossier: str | None = Field(
+        None,
+        description="the dossier of the path or of the answer; where neither names one, the one "
+        "of the caller's X-Dossier, which nobody checks",
+        examples=["H26.101-261116-0001"],
+    )
     subjects: list[str] | None = None
     fields: list[str] | None = None
     request_commitment: str | None = None

@@ -42,7 +42,9 @@ def _register(
     *,
     agency: Annotated[str, typer.Option(help="code of the agency that runs the mesh")],
     officer: Annotated[str, typer.Option(help="id of the officer who registers them; no name")],
-    legal_basis: Annotated[str, typer.Option(help="legal basis of their right to do all")],
+    legal_basis: Annotated[
+        str, typer.Option(help="legal text that is the basis of their right to do all")
+    ],
     name: Annotated[str, typer.Option(help="name of the systems")] = "Vận hành trục liên thông",
 ) -> None:
     """Register the first operators; refused where the installation has any."""

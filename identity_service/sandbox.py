@@ -12,6 +12,7 @@ from uuid import UUID, uuid5
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from identity_service.legal_bases import LegalBasis
 from identity_service.people import Persona, personas
 from identity_service.schemas import ClientId, FieldName, Name, OperationName
 from shared.events.codes import AgencyCode, ProcedureCode
@@ -28,7 +29,7 @@ class SandboxGrant(_Strict):
     procedures: list[ProcedureCode] | None = None
     fields: list[FieldName] | None = None
     agencies: list[AgencyCode] | None = None
-    legal_basis: str
+    legal_basis: LegalBasis
     per_second: int | None = None
 
 

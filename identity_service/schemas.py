@@ -19,6 +19,7 @@ from identity_service.agency_seed import Level
 from identity_service.answers import Answer
 from identity_service.grant_rules import grant_rules
 from identity_service.jwks import EXAMPLE, JWK_SHAPES, KEY_ID, checked_public_jwk
+from identity_service.legal_bases import LegalBasis
 from identity_service.personal_numbers import PersonalNumber
 from shared.birth_dates import BirthDate
 from shared.events.codes import AgencyCode, ProcedureCode
@@ -29,7 +30,6 @@ from shared.texts import ONE_LINE, PersonName, single_line
 
 ClientKind = Literal["sandbox", "production"]
 Name = Annotated[str, single_line(300), ONE_LINE, NoPersonalNumber]
-LegalBasis = Annotated[str, single_line(500, min_length=5), ONE_LINE, NoPersonalNumber]
 KeyId = Annotated[str, Field(pattern=KEY_ID, examples=["signing-2026"])]
 ClientId = Annotated[
     str,

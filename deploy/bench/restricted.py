@@ -58,7 +58,7 @@ async def restrict(mesh: Mesh, board: str) -> None:
 
 
 async def _give(mesh: Mesh, rights: Sequence[dict[str, object]]) -> None:
-    told = {"legal_basis": "make bench", "per_second": WIDE_QUOTA}
+    told = {"legal_basis": "QĐ 766/QĐ-TTg", "per_second": WIDE_QUOTA}
     left = iter(rights)
     headers = mesh.headers(GIVING)
     async with (

@@ -11,13 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from identity_service import store
 from identity_service.grant_rules import ANY_OPERATION
 from identity_service.jwks import thumbprint
+from identity_service.legal_bases import LegalBasis
 from identity_service.models import Client, Grant
 from identity_service.problems import AgenciesUnknown, AgencyClosed
-from identity_service.schemas import ClientId, LegalBasis, Name, PublicJwk
+from identity_service.schemas import ClientId, Name, PublicJwk
 from shared.events.codes import AgencyCode
+from shared.events.officers import OfficerCode
 from shared.outbox import emit
 from shared.personal_numbers import NoPersonalNumber
-from shared.texts import ONE_LINE, single_line
 
 MIN_OPERATORS = 2
 # The giver of their grants; no client can have this id.
@@ -35,7 +36,7 @@ class FirstOperators(BaseModel):
 
     agency: AgencyCode
     name: Name
-    officer: Annotated[str, single_line(64), ONE_LINE, NoPersonalNumber]
+    officer: Annotated[OfficerCode, NoPersonalNumber]
     legal_basis: LegalBasis
     keys: dict[ClientId, PublicJwk]
 

@@ -233,7 +233,7 @@ def test_longest_grant_is_no_larger_than_its_body_may_be() -> None:
         "procedures": [f"1.000001.{agency}"] * 5_000,
         "fields": ["a" * 50] * 100,
         "agencies": [agency] * 1_000,
-        "legal_basis": "đ" * 500,
+        "legal_basis": "Điều 1, " * 60 + "NĐ 118/2025/NĐ-CP",
         "valid_from": "2026-11-02T09:00:00.000000000+07:00",
         "valid_to": "2026-11-02T09:00:00.000000000+07:00",
         "per_second": 1_000_000,

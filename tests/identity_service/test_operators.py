@@ -42,7 +42,7 @@ from tests.identity_service.signing_in import ask_signed, assertion, verified
 
 ONE, OTHER = Ed25519PrivateKey.generate(), generate_ec(SECP256R1())
 ROOT = Path(__file__).parents[2]
-LEGAL_BASIS = "QĐ 06/QĐ-TTg; vận hành nền tảng"
+LEGAL_BASIS = "QĐ 06/QĐ-TTg"
 
 
 def public_pem(key: PrivateKeyTypes) -> str:
@@ -208,7 +208,13 @@ REFUSED: dict[str, tuple[Files, dict[str, str], str]] = {
     "an unknown agency": (two, {"agency": "G99"}, "registry does not know"),
     "an agency that is none": (two, {"agency": "x"}, "agency: "),
     "no officer": (two, {"officer": " "}, "officer: "),
+    "a name with an address": (two, {"officer": "Trần Thị Bình, ngõ 5"}, "officer: "),
     "no legal basis": (two, {"legal-basis": ""}, "legal_basis: "),
+    "a reason that is no legal text": (
+        two,
+        {"legal-basis": "theo lời chị Trần Thị Bình"},
+        "NĐ 118/2025/NĐ-CP",
+    ),
     "a personal number": (two, {"officer": "001090000001"}, "officer: "),
 }
 
@@ -227,6 +233,7 @@ async def test_refused_registration_says_why_and_adds_nothing(
     assert ended.exit_code == 2
     assert words in " ".join(ended.output.replace("│", " ").split())
     assert "001090000001" not in ended.output
+    assert "Bình" not in ended.output
     assert await count_clients(empty) == 0
     async with open_database(empty) as sessions, sessions() as session:
         assert not await session.scalar(select(func.count()).select_from(ClientKey))

@@ -37,6 +37,11 @@ OTHER = [
     "2026-11-29 09:00", "H37.02.02.007-261116-0001", "1.001193.H37.02.02.007", "HS2026A00123",
     "2026A00001234", "Luật 26/2023/QH15, 91/2025/QH15", "Nghị định 118/2025/NĐ-CP và 61/2018/NĐ-CP",
     "TT 01/2018/TT-VPCP, TT 03/2025/TT-VPCP", "01JDV5Z3K8Q2N7M4R6T9W1X3Y5",
+    "1.001193 và 25 hồ sơ", "1.001193, 25 ngày", "1.001193 (10/2026)", "1.001193/2026",
+    "12: 1.001193",
+    "1.001193, 2.000815, 3.000123", "H26.101-261116-0001 12345", "H26.101-261116-0001, 12 bản",
+    "H26.101-261116-0001, H26.101-261116-0002", "KQ.G15.101.000031", "2026-11-29 09:00, 5 bản",
+    "2026-11-29T09:00:00Z 2026-11-30T09:00:00Z", "550e8400-e29b-41d4-a716-446655440000 25",
     "sha256:9f86d081884c7d659a2feaa0c55ad015", "officer-1-of-12-at-H26.101", "20261129T090000Z",
 ]  # fmt: skip
 
@@ -101,6 +106,37 @@ def test_number_is_found_with_any_signs_between_its_digits(
 ) -> None:
     signs = st.text(alphabet=" .-_/:,()\u00a0\u2010", max_size=3)
     assert holds_personal_number("".join(digit + data.draw(signs) for digit in digits))
+
+
+# Forms that do not count, with the begin or the end of a number in them and the rest beside.
+BESIDE_FORMS = {
+    "procedure": "1.{0}{1}{sign}{2}{3}",
+    "procedure behind a word": "x-1.{0}{1}{sign}{2}{3}",
+    "agency": "H26.{0}.{1}{sign}{2}{3}",
+    "agency, one group": "H26.{0}{sign}{1}{2}{3}",
+    "localised procedure": "1.001193.H26.{0}.{1}{sign}{2}{3}",
+    "dossier": "H26-261129-{0}{1}{sign}{2}{3}",
+    "instant": "2026-11-29T09:00:00.{0}{1}{sign}{2}{3}",
+    "uuid before": "550e8400-e29b-41d4-a716-aaaaaa{0}{1}{sign}{2}{3}",
+    "uuid behind": "{0}{1}{sign}{2}{3}aa-e29b-41d4-a716-446655440000",
+    "hex id before": "4bf92f3577b34da6a3ce929d0e{0}{1}{sign}{2}{3}",
+    "hex id behind": "{0}{1}{sign}{2}{3}bf92f3577b34da6a3ce929d0e4",
+}
+
+
+@pytest.mark.parametrize("sign", ["-", ".", "/", " ", ": ", " - ", "_", "\u2011"])
+@pytest.mark.parametrize("form", BESIDE_FORMS)
+def test_number_of_which_a_part_stands_in_a_form_is_found(form: str, sign: str) -> None:
+    for number in ("001090000001", "001191000002", "096201123456"):
+        parts = [number[at : at + 3] for at in range(0, 12, 3)]
+        text = BESIDE_FORMS[form].format(*parts, sign=sign)
+        assert holds_personal_number(text)
+        assert holds_personal_number(f"no-{text} of H26")
+
+
+@pytest.mark.parametrize("text", ["1.234567-89", "1.234567-123456", "H26.012.345-678"])
+def test_other_number_that_hangs_on_a_code_is_found(text: str) -> None:
+    assert holds_personal_number(text)
 
 
 @given(text=st.text(max_size=200))

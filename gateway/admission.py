@@ -14,7 +14,7 @@ from gateway.limits import Quotas
 from gateway.neighbours import Neighbours
 from gateway.problems import NoRight, RequestMalformed
 from gateway.purposes import PurposeRegistry
-from gateway.rights import ClientRights, RightInForce, Rights, pick
+from gateway.rights import ClientRights, RightInForce, Rights, largest_quotas, pick
 from gateway.upstreams import QuotaClass, Service
 from shared.auth import FETCH_TOKEN, RIGHT_HEADER, Unauthenticated, Verifier, bearer
 from shared.problems import Problem, Unavailable
@@ -66,7 +66,8 @@ class Admission:
                 self._spend_refusal(exchange, scope)
             raise
         right = self._right(exchange, known)
-        exchange.grants, exchange.legal_bases = right.name_grants(exchange.purpose)
+        named = right.name_grants(exchange.purpose)
+        exchange.grants, exchange.legal_bases = named.ids, named.legal_bases
         signed = self._signer.assertion(
             right,
             client=str(exchange.client),
@@ -114,14 +115,11 @@ class Admission:
         operation, client = exchange.operation, str(exchange.client)
         rights = known.to(operation.name, time.time())
         right = pick(rights, exchange.purpose)
-        self._quotas.spend(
-            client,
-            operation.quota_class,
-            per_second=right.per_second if right else None,
-            per_day=right.per_day if right else None,
-        )
         if right is None:
+            self._quotas.spend(client, operation.quota_class)
             raise _refusal(operation.name, purpose_lacks=bool(rights))
+        quotas = largest_quotas(rights, exchange.purpose)
+        self._quotas.spend(client, operation.quota_class, quotas)
         return right
 
     def _client(self, exchange: Exchange) -> ClientRights:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+from gateway.limits import DEFAULT_QUOTAS
 from gateway.upstreams import OPERATIONS
 
 ANY_OPERATION = "*"
@@ -112,6 +113,16 @@ def require_complete_grant_rules(rules: Mapping[str, GrantRule] = GRANT_RULES) -
         raise ValueError(f"gateway/granting.py and the operations differ: {sorted(differing)}")
 
 
+def _default_per_second(name: str) -> int:
+    """Return the quota of a grant that names none; `*` is as bounded as its least operation."""
+    quotas = [
+        DEFAULT_QUOTAS[each.quota_class]
+        for each in OPERATIONS.values()
+        if not each.public and name in (each.name, ANY_OPERATION)
+    ]
+    return min(quota.amount // quota.window_s for quota in quotas)
+
+
 def published_grant_rules() -> dict[str, dict[str, object]]:
     """Return the rows as identity_service reads them."""
     require_complete_grant_rules()
@@ -120,6 +131,7 @@ def published_grant_rules() -> dict[str, dict[str, object]]:
             "granted_by": rule.granted_by.value,
             "granted_on": rule.granted_on,
             "to_self": rule.to_self,
+            "per_second": _default_per_second(name),
         }
         for name, rule in sorted(GRANT_RULES.items())
     }

@@ -1,11 +1,11 @@
 """How much one client may ask for."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from gateway.problems import QuotaSpent
 from gateway.upstreams import QuotaClass
@@ -17,6 +17,29 @@ _SWEEP_EVERY_S = 60.0
 class Quota(NamedTuple):
     amount: int
     window_s: int
+
+
+class GrantedQuotas(NamedTuple):
+    """The quotas of a grant, or the largest of several that could carry a call.
+
+    `by_default`: one of them names no quota for a second, so that the default is the least.
+    `per_day` is None where one of them names none.
+    """
+
+    per_second: int | None = None
+    per_day: int | None = None
+    by_default: bool = True
+
+    @classmethod
+    def largest(cls, all_quotas: Sequence[Self]) -> Self:
+        """Return for each quota the largest, so that no grant lowers what another gives."""
+        seconds = [each.per_second for each in all_quotas if each.per_second is not None]
+        days = [each.per_day for each in all_quotas if each.per_day is not None]
+        return cls(
+            per_second=max(seconds, default=None),
+            per_day=max(days) if days and len(days) == len(all_quotas) else None,
+            by_default=any(each.by_default for each in all_quotas),
+        )
 
 
 # Where a grant says nothing else. Per client: the whole country asks for 51 verifications a second.
@@ -95,18 +118,22 @@ class Quotas:
         self,
         client: str,
         quota_class: QuotaClass,
-        *,
-        per_second: int | None = None,
-        per_day: int | None = None,
+        granted: GrantedQuotas = GrantedQuotas(),  # noqa: B008 -- it never changes
     ) -> None:
         """Count one call; raises QuotaSpent.
 
-        `per_second` of the grant stands in place of the default, `per_day` comes beside.
+        `per_second` of the grants stands in place of the default, `per_day` comes beside.
         """
-        first = self._defaults[quota_class] if per_second is None else Quota(per_second, 1)
-        self._take(first, client, quota_class)
-        if per_day is not None:
-            self._take(Quota(per_day, _DAY_S), client, quota_class)
+        self._take(self._quota(quota_class, granted), client, quota_class)
+        if granted.per_day is not None:
+            self._take(Quota(granted.per_day, _DAY_S), client, quota_class)
+
+    def _quota(self, quota_class: QuotaClass, granted: GrantedQuotas) -> Quota:
+        default, per_second = self._defaults[quota_class], granted.per_second
+        if per_second is None:
+            return default
+        is_default_larger = default.amount >= per_second * default.window_s
+        return default if granted.by_default and is_default_larger else Quota(per_second, 1)
 
     def _take(self, quota: Quota, client: str, quota_class: QuotaClass) -> None:
         wait_s = self._calls.take(client, quota_class, quota)

@@ -2,8 +2,10 @@
 
 Limits of different grants never mix: procedures × agencies × fields of one grant say nothing about
 those of another. Only grants with the same fields and the same agencies are taken together, their
-procedures joined: what comes out is then allowed by some grant, row by row. Where several such
-rights fit a call, exactly one is taken:
+procedures joined: what comes out is then allowed by some grant, row by row. A right has at most
+`MAX_RIGHT_CODES`: a grant that would make it longer is left out, and gives nothing. The quotas of a
+call are the largest of all grants that could carry it, so that no grant lowers what another gives.
+Where several such rights fit a call, exactly one is taken:
 
 * with a purpose, the one that names it among its procedures, else one that names the national form
   of it, else one for all procedures;
@@ -14,10 +16,21 @@ rights fit a call, exactly one is taken:
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import NamedTuple
 
+import structlog
+from prometheus_client import Counter
+
+from gateway.limits import GrantedQuotas
+from shared.auth import MAX_RIGHT_CODES
 from shared.events.codes import covering_codes
+
+log = structlog.get_logger()
+
+RIGHTS_CUT = Counter(
+    "rights_cut_total", "Grants left out of a right because it would have too many codes"
+)
 
 ANY_OPERATION = "*"
 # Of a right that joins hundreds of grants a record names a few.
@@ -43,19 +56,28 @@ class Grant:
     def covers(self, operation: str) -> bool:
         return operation in self.operations or ANY_OPERATION in self.operations
 
+    @property
+    def quotas(self) -> GrantedQuotas:
+        return GrantedQuotas(self.per_second, self.per_day, by_default=self.per_second is None)
+
+    def count_codes(self) -> int:
+        """Count the grant itself and its codes, as identity_service bounds them."""
+        limits = self.procedures, self.fields, self.agencies
+        return 1 + sum(len(codes) for codes in limits if codes is not None)
+
 
 class NamedGrants(NamedTuple):
-    """The ids of the grants that carry a call, and the legal bases that they state."""
+    """The ids of the grants that carry a call, their legal bases, and the quotas of them all."""
 
     ids: tuple[str, ...]
     legal_bases: tuple[str, ...]
+    quotas: GrantedQuotas
 
 
 @dataclass(slots=True, eq=False)
 class RightInForce:
     """What a client may do with one operation now; it may be used until `ends`.
 
-    `per_second` and `per_day` are the largest of its grants, None where none of them says.
     `joined` are the grants that it is made of.
     `signed`, `signed_at` and `signed_until` belong to whoever asserts it.
     """
@@ -65,8 +87,6 @@ class RightInForce:
     fields: frozenset[str] | None
     agencies: frozenset[str] | None
     ends: float
-    per_second: int | None
-    per_day: int | None
     signed: str = ""
     signed_at: float = -math.inf
     signed_until: float = -math.inf
@@ -154,6 +174,13 @@ def pick(rights: Sequence[RightInForce], purpose: str | None) -> RightInForce | 
     return min(fitting, key=lambda right: right.distance(purpose), default=None)
 
 
+def largest_quotas(rights: Sequence[RightInForce], purpose: str | None) -> GrantedQuotas:
+    """Return the largest quotas of all grants that could carry a call for the purpose."""
+    fitting = [right for right in rights if purpose is None or right.covers(purpose)]
+    named = [right.name_grants(purpose).quotas for right in fitting]
+    return named[0] if len(named) == 1 else GrantedQuotas.largest(named)
+
+
 def _name(grants: Sequence[Grant], purpose: str | None) -> NamedGrants:
     codes = () if purpose is None else covering_codes(purpose)
     carrying = [
@@ -163,7 +190,8 @@ def _name(grants: Sequence[Grant], purpose: str | None) -> NamedGrants:
     ]
     first = sorted(carrying, key=lambda grant: grant.id)[:MAX_GRANTS_NAMED]
     legal_bases = dict.fromkeys(grant.legal_basis for grant in first)
-    return NamedGrants(tuple(grant.id for grant in first), tuple(legal_bases))
+    quotas = GrantedQuotas.largest([grant.quotas for grant in carrying])
+    return NamedGrants(tuple(grant.id for grant in first), tuple(legal_bases), quotas)
 
 
 def _choose(grants: Sequence[Grant], operation: str, now: float) -> Choices:
@@ -183,17 +211,28 @@ def _ordered(codes: frozenset[str] | None) -> tuple[str, ...]:
     return () if codes is None else ("", *sorted(codes))
 
 
-def _joined(grants: Sequence[Grant]) -> RightInForce:
+def _joined(naming: Sequence[Grant]) -> RightInForce:
+    grants = _cut(naming)
     return RightInForce(
         grants=tuple(sorted(grant.id for grant in grants)),
         procedures=_union([grant.procedures for grant in grants]),
         fields=grants[0].fields,
         agencies=grants[0].agencies,
         ends=min(grant.valid_to for grant in grants),
-        per_second=max((g.per_second for g in grants if g.per_second is not None), default=None),
-        per_day=max((g.per_day for g in grants if g.per_day is not None), default=None),
         joined=tuple(grants),
     )
+
+
+def _cut(grants: Sequence[Grant]) -> Sequence[Grant]:
+    """Return the grants that have `MAX_RIGHT_CODES` together, those with the fewest first."""
+    fewest_first = sorted(grants, key=lambda grant: (grant.count_codes(), grant.id))
+    sums = accumulate(grant.count_codes() for grant in fewest_first)
+    kept = max(1, sum(1 for codes in sums if codes <= MAX_RIGHT_CODES))
+    if left_out := fewest_first[kept:]:
+        RIGHTS_CUT.inc(len(left_out))
+        named = [grant.id for grant in left_out[:MAX_GRANTS_NAMED]]
+        log.error("right_cut", most=MAX_RIGHT_CODES, left_out=len(left_out), grants=named)
+    return fewest_first[:kept]
 
 
 def _union(all_procedures: Sequence[frozenset[str] | None]) -> frozenset[str] | None:

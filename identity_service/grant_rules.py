@@ -15,7 +15,7 @@ class GrantRule(BaseModel):
 
     `granted_by`: an operator alone, or the agency that owns the data as well. `granted_on`: a
     holder that is neither may pass it on. `to_self`: the receiver may be the giver, or
-    another client of its agency.
+    another client of its agency. `per_second` is the quota of a grant that names none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -23,11 +23,12 @@ class GrantRule(BaseModel):
     granted_by: Literal["operator", "owner"]
     granted_on: bool
     to_self: bool
+    per_second: int
 
 
 _RULES: TypeAdapter[dict[str, GrantRule]] = TypeAdapter(dict[str, GrantRule])
 # A row that the table no longer has, as an old grant may name it, is for operators to revoke.
-_FORMER = GrantRule(granted_by="operator", granted_on=False, to_self=False)
+_FORMER = GrantRule(granted_by="operator", granted_on=False, to_self=False, per_second=1)
 
 
 @cache

@@ -1,10 +1,10 @@
 """The expected errors of the identity service; each says how to mend it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from shared.auth import NotAllowed
+from shared.auth import MAX_RIGHT_CODES, NotAllowed
 from shared.problems import Problem
 
 MAX_NAMED = 20
@@ -105,6 +105,22 @@ class GrantEnded(Problem):
     title = "The grant would end before it begins"
     type = "/problems/grant-ended"
     advice = "Let valid_to lie after valid_from and after now."
+
+
+class RightTooLong(Problem):
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "The client would have too many codes for one operation"
+    type = "/problems/right-too-long"
+
+    def __init__(self, sums: Mapping[str, int]) -> None:
+        first = named(sums)
+        super().__init__(
+            f"The grants that a client has for one operation, not yet ended, may have"
+            f" {MAX_RIGHT_CODES} codes together: procedures, agencies, fields, and one for each"
+            f" grant. With this one they would have {sums[first[0]]}. Revoke grants that are no"
+            " longer needed, or name national procedures and whole agencies.",
+            operations=first,
+        )
 
 
 class OperationsUnknown(Problem):

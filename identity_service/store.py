@@ -3,10 +3,25 @@
 from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, date, datetime, timedelta
+from itertools import accumulate
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, delete, exists, func, or_, select, true
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Select,
+    Uuid,
+    any_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, selectinload
@@ -28,6 +43,8 @@ from shared.folding import fold_bare
 Within = AbstractSet[str] | None
 ProposalKey = tuple[str, str, str]  # client, act, about
 _CLIENT_ACTS_LOCK = 7_103
+# What one page of grants may hold together: procedures, agencies and fields.
+MAX_PAGE_CODES = 50_000
 
 
 def _covered(code: InstrumentedAttribute[str], within: Within) -> ColumnElement[bool]:
@@ -113,12 +130,11 @@ async def list_current_grants(
         select(Grant)
         .where(or_(Grant.revoked_at.is_(None), Grant.revoked_at > lately))
         .where(or_(Grant.valid_to.is_(None), Grant.valid_to > lately))
-        .order_by(Grant.id)
-        .limit(limit)
     )
     if after is not None:
         query = query.where(Grant.id > after)
-    return (await session.scalars(query)).all()
+    grants, _ = await _cut_grants(session, query, limit)
+    return grants
 
 
 async def get_client(session: AsyncSession, client_id: str, within: Within = None) -> Client | None:
@@ -199,8 +215,11 @@ async def forget_used_assertions(session: AsyncSession) -> None:
     await session.execute(delete(UsedAssertion).where(UsedAssertion.expires_at < func.now()))
 
 
-async def list_grants(session: AsyncSession, asked: GrantFilter, within: Within) -> list[Grant]:
-    query = _grants(within).order_by(Grant.id).limit(asked.limit + 1)
+async def list_grants(
+    session: AsyncSession, asked: GrantFilter, within: Within
+) -> tuple[Sequence[Grant], bool]:
+    """Return the page, which may be shorter than asked for, and whether more grants follow."""
+    query = _grants(within)
     if after := asked.paging.key(UUID):
         query = query.where(Grant.id > after[0])
     if asked.client_id:
@@ -210,7 +229,39 @@ async def list_grants(session: AsyncSession, asked: GrantFilter, within: Within)
     if asked.in_force is not None:
         in_force = _in_force(func.now())
         query = query.where(in_force if asked.in_force else ~in_force)
-    return list((await session.scalars(query)).all())
+    return await _cut_grants(session, query, asked.limit)
+
+
+async def _cut_grants(
+    session: AsyncSession, query: Select[Grant], limit: int
+) -> tuple[Sequence[Grant], bool]:
+    """Return the first grants by id that have `MAX_PAGE_CODES` together, one at least."""
+    sizes = query.with_only_columns(Grant.id, _count_codes()).order_by(Grant.id).limit(limit + 1)
+    found = (await session.execute(sizes)).all()
+    sums = accumulate(codes for _, codes in found)
+    kept = min(limit, max(1, sum(1 for codes in sums if codes <= MAX_PAGE_CODES)))
+    ids = [grant_id for grant_id, _ in found[:kept]]
+    given = any_(bindparam(None, ids, type_=ARRAY(Uuid)))
+    grants = await session.scalars(select(Grant).where(Grant.id == given).order_by(Grant.id))
+    return grants.all(), len(found) > kept
+
+
+def _count_codes() -> ColumnElement[int]:
+    """Count a grant itself, and its procedures, agencies and fields."""
+    limits = Grant.procedures, Grant.agencies, Grant.fields
+    return sum((func.coalesce(func.cardinality(codes), 0) for codes in limits), literal(1))
+
+
+async def sum_codes(session: AsyncSession, client_id: str, now: datetime) -> dict[str, int]:
+    """Return by operation the codes of all grants of the client that have not ended."""
+    lasting = or_(Grant.valid_to.is_(None), Grant.valid_to > now)
+    named = (
+        select(func.unnest(Grant.operations).label("operation"), _count_codes().label("codes"))
+        .where(Grant.client_id == client_id, Grant.revoked_at.is_(None), lasting)
+        .subquery()
+    )
+    query = select(named.c.operation, func.sum(named.c.codes)).group_by(named.c.operation)
+    return {name: int(codes) for name, codes in await session.execute(query)}
 
 
 async def list_grants_in_force(

@@ -35,8 +35,11 @@ NO_KEYS_SECONDS = 1
 FRESH_SECONDS = 0.25  # between two requests for the sake of keys that nobody has seen
 CLOCK_SKEW_SECONDS = 5  # between the machine that signed and this one
 CACHED_SIGNATURES = 10_000
+CACHED_CHARACTERS = 16 * 2**20  # of what was signed; what it says takes some times that
 LONGEST_SECONDS = 600  # from iat to exp: what is signed cannot be called back
 ALGORITHMS = ["ES256", "EdDSA"]
+# Grants, and their procedures, agencies and fields, that one client may have for one operation.
+MAX_RIGHT_CODES = 10_000
 RIGHTS_ISSUER = "gateway"
 RIGHT_HEADER = "X-Right"
 
@@ -184,6 +187,7 @@ class Verifier:
     def __init__(self, keys: KeySet, *, issuer: str, audience: str) -> None:
         self._keys, self._issuer, self._audience = keys, issuer, audience
         self._held: OrderedDict[str, _Held] = OrderedDict()
+        self._characters = 0
 
     async def claims(self, signed: str) -> dict[str, Any]:
         """Raises Unauthenticated where it is malformed, forged, expired or meant for others."""
@@ -194,10 +198,29 @@ class Verifier:
             and await self._keys.get(held.kid) is held.key
         ):
             return held.claims
-        held = self._held[signed] = await self._verify(signed)
-        if len(self._held) > CACHED_SIGNATURES:
-            self._held.popitem(last=False)
+        held = await self._verify(signed)
+        self._forget(signed)
+        self._held[signed] = held
+        self._characters += len(signed)
+        self._shrink()
         return held.claims
+
+    def _forget(self, signed: str) -> None:
+        if self._held.pop(signed, None) is not None:
+            self._characters -= len(signed)
+
+    def _shrink(self) -> None:
+        """Forget the oldest while there are too many or they are too long, or have expired.
+
+        Each holds for about as long as the one before: the oldest expires first.
+        """
+        now = time.time()
+        while self._held and (
+            len(self._held) > CACHED_SIGNATURES
+            or self._characters > CACHED_CHARACTERS
+            or next(iter(self._held.values())).until <= now
+        ):
+            self._forget(next(iter(self._held)))
 
     async def _verify(self, signed: str) -> _Held:
         try:

@@ -78,8 +78,6 @@ class Mesh:
             fields=None,
             agencies=None,
             ends=time.time() + 3600,
-            per_second=None,
-            per_day=None,
         )
         pem = (self.stack.secrets / "gateway" / "rights_key").read_text()
         signer = RightsSigner(read_private_key("rights_key", SecretStr(pem)))

@@ -19,6 +19,7 @@ from identity_service.problems import (
     NotTheOwner,
     OperationsUnknown,
     OperatorsOnly,
+    RightTooLong,
     named,
 )
 from identity_service.schemas import GrantIn
@@ -30,7 +31,7 @@ from identity_service.use_cases.limits import (
     select_covering,
 )
 from identity_service.use_cases.operators import is_operator, require_operator_left
-from shared.auth import CallContext
+from shared.auth import MAX_RIGHT_CODES, CallContext
 from shared.outbox import emit
 from shared.preconditions import Condition, require_version
 
@@ -56,7 +57,7 @@ async def give_grant(session: AsyncSession, caller: CallContext, new: GrantIn) -
     valid_from = new.valid_from or now
     if new.valid_to and new.valid_to <= valid_from:
         raise GrantEnded("Let valid_to lie after valid_from, or after now where that is left out.")
-    rests_on = _require_within(held, new, valid_from)
+    rests_on = _require_within(held, new, valid_from, by_operator=by_operator)
     await _require_other(session, caller, new, by_operator=by_operator)
     client = await store.get_client(session, new.client_id, caller.right.agencies)
     if client is None or not client.active:
@@ -64,6 +65,7 @@ async def give_grant(session: AsyncSession, caller: CallContext, new: GrantIn) -
     known = await store.get_agencies(session, new.agencies or (), caller.right.agencies)
     if unknown := set(new.agencies or ()) - known.keys():
         raise AgenciesUnknown(unknown)
+    await _require_room(session, new, now)
     grant = Grant(
         id=uuid4(),
         version=1,
@@ -114,7 +116,21 @@ async def _require_granter(
     return False
 
 
-def _require_within(held: Collection[Grant], new: GrantIn, valid_from: datetime) -> Sequence[UUID]:
+async def _require_room(session: AsyncSession, new: GrantIn, now: datetime) -> None:
+    """Raise RightTooLong where the client would have too many codes for one operation."""
+    sums = await store.sum_codes(session, new.client_id, now)
+    of_any = sums.pop(ANY_OPERATION, 0)
+    is_for_any = ANY_OPERATION in new.operations
+    affected = {ANY_OPERATION, *sums} if is_for_any else set(new.operations)
+    added = 1 + sum(len(codes or ()) for codes in (new.procedures, new.agencies, new.fields))
+    totals = {name: sums.get(name, 0) + of_any + added for name in affected}
+    if beyond := {name: total for name, total in totals.items() if total > MAX_RIGHT_CODES}:
+        raise RightTooLong(beyond)
+
+
+def _require_within(
+    held: Collection[Grant], new: GrantIn, valid_from: datetime, *, by_operator: bool
+) -> Sequence[UUID]:
     """Return for each operation one grant of the giver that covers the whole, the oldest first.
 
     Raise BeyondOwnRight where an operation has none.
@@ -122,13 +138,25 @@ def _require_within(held: Collection[Grant], new: GrantIn, valid_from: datetime)
     covering = select_covering(held, new, valid_from)
     found = {
         name: next(
-            (each.id for each in covering if {name, ANY_OPERATION} & set(each.operations)), None
+            (
+                each.id
+                for each in covering
+                if {name, ANY_OPERATION} & set(each.operations)
+                and (by_operator or _covers_rate(each, name, new))
+            ),
+            None,
         )
         for name in new.operations
     }
     if beyond := [name for name, grant_id in found.items() if grant_id is None]:
         raise BeyondOwnRight(beyond)
     return sorted({grant_id for grant_id in found.values() if grant_id is not None})
+
+
+def _covers_rate(held: Grant, operation: str, new: GrantIn) -> bool:
+    """Hold a quota against the default of the mesh, which is that of a grant without its own."""
+    default = grant_rule(operation).per_second
+    return held.per_second is not None or new.per_second is None or new.per_second <= default
 
 
 async def _require_other(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 import pytest
 
 from gateway.forwarding import Exchange
-from gateway.limits import DEFAULT_QUOTAS, Counters, Quota, Quotas
+from gateway.limits import DEFAULT_QUOTAS, Counters, GrantedQuotas, Quota, Quotas
 from gateway.problems import QuotaSpent
 from gateway.upstreams import OPERATIONS, QuotaClass
 from tests.gateway.gate import Gate
@@ -41,16 +41,26 @@ def test_clients_and_classes_are_counted_apart() -> None:
 def test_the_grants_own_quota_comes_before_the_default() -> None:
     quotas = two_a_minute()
     for _ in range(3):
-        quotas.spend("h26", QuotaClass.READ, per_second=3)
+        quotas.spend("h26", QuotaClass.READ, GrantedQuotas(3, by_default=False))
     with pytest.raises(QuotaSpent, match="The quota of class read is 3 in 1 second; "):
-        quotas.spend("h26", QuotaClass.READ, per_second=3)
+        quotas.spend("h26", QuotaClass.READ, GrantedQuotas(3, by_default=False))
+
+
+@pytest.mark.parametrize(("per_second", "amount"), [(1, 120), (2, 120), (3, 3)])
+def test_default_is_the_least_where_one_grant_names_no_quota(per_second: int, amount: int) -> None:
+    quotas = Quotas(defaults=dict.fromkeys(QuotaClass, Quota(120, 60)))
+    granted = GrantedQuotas(per_second, by_default=True)
+    for _ in range(amount):
+        quotas.spend("h26", QuotaClass.READ, granted)
+    with pytest.raises(QuotaSpent):
+        quotas.spend("h26", QuotaClass.READ, granted)
 
 
 def test_the_grants_quota_of_a_day_comes_beside() -> None:
     quotas = Quotas(defaults=dict.fromkeys(QuotaClass, Quota(9, 60)))
-    quotas.spend("h26", QuotaClass.READ, per_day=1)
+    quotas.spend("h26", QuotaClass.READ, GrantedQuotas(per_day=1))
     with pytest.raises(QuotaSpent, match="The quota of class read is 1 in 86400 seconds; "):
-        quotas.spend("h26", QuotaClass.READ, per_day=1)
+        quotas.spend("h26", QuotaClass.READ, GrantedQuotas(per_day=1))
 
 
 @pytest.fixture

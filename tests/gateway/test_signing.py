@@ -28,8 +28,6 @@ def _right() -> RightInForce:
         fields=None,
         agencies=None,
         ends=math.inf,
-        per_second=None,
-        per_day=None,
     )
 
 

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from time import process_time
 from typing import Any
 
+import pytest
+from httpx import Response
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,12 +15,13 @@ from identity_service.models import Grant
 from identity_service.schemas import GrantIn
 from identity_service.use_cases.limits import select_covering
 from tests.identity_service.calls import Identity
-from tests.identity_service.test_granting import GIVE, INDICATORS, new, register
+from tests.identity_service.test_granting import GIVE, INDICATORS, REVOKE, new, register
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MANY = 2_500
 AGENCIES = ["H26", "H26.1", "H26.1.2", "H29", "000.00.04.G18"]
 PROCEDURES = ["1.001193", "1.001193.H26", "1.001193.H29", "2.000815", "2.000815.H29"]
+CATALOGUE = "GET /dossier/v1/procedures"
 FIELDS = ["name", "sex", "birth_date"]
 
 
@@ -81,3 +84,63 @@ async def test_long_grant_out_of_long_grants_costs_little_more_than_out_of_all(
             identity, wide, **over
         )
         assert ratio < 5, ratio
+
+
+def _codes(first: int, count: int = 5_000) -> list[str]:
+    return [f"{first}.{number:06}" for number in range(count)]
+
+
+async def test_grants_of_one_client_for_one_operation_have_a_bounded_number_of_codes(
+    identity: Identity,
+) -> None:
+    client, _ = await register(identity, "H14")
+
+    async def give(*operations: str, count: int = 4_999, **over: object) -> Response:
+        body = new(*operations, to=client, procedures=_codes(1, count), **over)
+        return await identity.call(GIVE, json=body)
+
+    first = await give(INDICATORS)
+    assert first.status_code == 201
+    assert (await give(INDICATORS, valid_from="2190-01-01T00:00:00Z")).status_code == 201
+    for operations in ([INDICATORS], [CATALOGUE, INDICATORS], ["*"]):
+        refused = await give(*operations, count=1)
+        assert (refused.status_code, refused.json()["type"]) == (422, "/problems/right-too-long")
+        assert "10000" in refused.json()["detail"]
+        assert "10002" in refused.json()["detail"]
+        assert refused.json()["operations"] == [INDICATORS]
+    assert (await give(CATALOGUE)).status_code == 201
+    at, version = {"grant_id": first.json()["id"]}, {"If-Match": '"1"'}
+    assert (await identity.call(REVOKE, at=at, headers=version)).status_code == 200
+    assert (await give(INDICATORS, count=1)).status_code == 201
+
+
+async def test_page_of_long_grants_is_shorter_and_goes_on(
+    identity: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("identity_service.store.MAX_PAGE_CODES", 250)
+    client, _ = await register(
+        identity, "H14", *(new(INDICATORS, procedures=_codes(1, n)) for n in (100, 300, 100, 100))
+    )
+    asked: dict[str, Any] = {"client_id": client, "limit": 500}
+    pages: list[list[int]] = []
+    while not pages or asked.get("after"):
+        page = (await identity.call("GET /identity/v1/grants", params=asked)).json()
+        pages.append([len(grant["procedures"]) for grant in page["items"]])
+        asked["after"] = page["next"]
+    assert sorted(size for page in pages for size in page) == [100, 100, 100, 300]
+    assert all(len(page) == 1 or sum(page) < 250 for page in pages)
+
+
+async def test_giver_without_a_quota_of_its_own_gives_the_default_of_the_mesh_at_most(
+    identity: Identity,
+) -> None:
+    giver = await register(identity, "G22", new(GIVE), new(INDICATORS, CATALOGUE))
+    for operations, per_second, status in (
+        ([INDICATORS], 100, 201),
+        ([INDICATORS], 101, 403),
+        ([CATALOGUE], 100, 201),
+        ([INDICATORS, CATALOGUE], 1_000_000, 403),
+    ):
+        answer = await identity.call(GIVE, by=giver, json=new(*operations, per_second=per_second))
+        assert answer.status_code == status, answer.text
+    assert (await identity.call(GIVE, json=new(INDICATORS, per_second=1_000))).status_code == 201

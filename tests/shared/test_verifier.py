@@ -341,3 +341,18 @@ async def test_many_callers_learn_of_an_outage_from_one_fetch(
     )
     assert {type(outcome) for outcome in outcomes} == {Unavailable}
     assert keys.asked == 1
+
+
+async def test_what_held_is_kept_by_its_length_and_no_longer_than_it_holds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("shared.auth.CACHED_CHARACTERS", 10_000)
+    authority = TestAuthority()
+    verifier = Keys(authority).verifier()
+    for number in range(20):
+        await verifier.claims(authority.token(client=f"{number}-{'x' * 2_000}"))
+    assert sum(map(len, verifier._held)) <= 10_000
+    assert 1 < len(verifier._held) < 5
+    monkeypatch.setattr("shared.auth.time.time", lambda: time.monotonic() + 2**32)
+    verifier._shrink()
+    assert not verifier._held

@@ -20,7 +20,7 @@ def start_clock(dossier: Dossier, procedure: Procedure, waits: Sequence[Wait] = 
     dossier.due_at = extended_by_all(latest_due_at(received_at, terms), waits)
     if dossier.due_at is None:
         dossier.latest_at = extended_by_all(latest_due_at(received_at, procedure.terms()), waits)
-    _note_calendar(dossier)
+    dossier.due_calendar = _present_calendar(dossier)
 
 
 def extend_by_wait(dossier: Dossier, to: DossierStatus, now: datetime) -> None:
@@ -32,14 +32,25 @@ def extend_by_wait(dossier: Dossier, to: DossierStatus, now: datetime) -> None:
     if dossier.received_at is None:
         dossier.reception_due_at = extended_by_all(dossier.reception_due_at, waits)
         return
+    before, is_stale = dossier.due_calendar, dossier.due_calendar != _present_calendar(dossier)
     dossier.due_before_supplement = dossier.due_at
     dossier.due_at = extended_by_all(dossier.due_at, waits)
     dossier.latest_at = extended_by_all(dossier.latest_at, waits)
-    _note_calendar(dossier)
+    dossier.due_calendar = _present_calendar(dossier)
+    if is_stale:
+        # The date before the wait still rests on the calendar of its own time.
+        dossier.due_calendar = _with_parts_of(dossier.due_calendar, before)
 
 
-def _note_calendar(dossier: Dossier) -> None:
-    """Store the calendars that the due date rests on, or the end that stands in for it."""
+def _present_calendar(dossier: Dossier) -> str | None:
+    """Return the calendars of today for the due date, or for the end that stands in for it."""
     assert dossier.received_at is not None
-    due = dossier.due_at or dossier.latest_at
-    dossier.due_calendar = calendar_of(dossier.received_at, due)
+    return calendar_of(dossier.received_at, dossier.due_at or dossier.latest_at)
+
+
+def _with_parts_of(basis: str | None, earlier: str | None) -> str | None:
+    """Return the basis with the parts of the earlier one for the years that both name."""
+    if basis is None or earlier is None:
+        return basis
+    kept = {part.split("/")[0]: part for part in earlier.split()}
+    return " ".join(kept.get(part.split("/")[0], part) for part in basis.split())

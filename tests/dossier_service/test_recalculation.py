@@ -265,3 +265,19 @@ async def test_due_date_of_an_unknown_calendar_is_provisional_until_computed_aga
     *_, last = await own_desk.history(filed["code"])
     assert last["step"] == "calendar-announced"
     assert await recalculate(own_desk) == 0
+
+
+async def test_wait_that_ends_before_the_worker_has_looked_hides_no_announcement(
+    own_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filed = await file_passport(own_desk)
+    own_desk.now = at("12-29 09:00")
+    asked = await own_desk.move(filed, 5, reason="papers-missing")
+    with announced(monkeypatch, closed={date(2027, 1, 4): "Swapped with Saturday 9 January"}):
+        own_desk.now = at("12-30 10:00")
+        supplemented = await own_desk.move(asked, 2)
+        assert supplemented["due_provisional"] is True
+        assert await recalculate(own_desk) == 1
+        # Monday 11 January 9:00, and 25 hours.
+        moved = datetime.fromisoformat("2027-01-12T10:00:00+07:00")
+        assert await due_of(own_desk, filed["code"]) == (moved, False)

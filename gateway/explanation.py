@@ -75,7 +75,7 @@ def _note_purpose(exchange: Exchange, purpose: str, purposes: PurposeRegistry, n
             f"X-Purpose has at most {MAX_PURPOSE_LENGTH} printable characters: send the code of a "
             "procedure or of a legal basis."
         )
-    kind = exchange.purpose_kind = purposes.classify(purpose, now=now)
+    kind = exchange.purpose_kind = purposes.classify(purpose, now=now, agency=exchange.agency)
     if kind is PurposeKind.UNKNOWN and holds_personal_number(purpose):
         raise RequestMalformed(
             f"X-Purpose {FINDING}: send the code of a procedure or of a legal basis."

@@ -41,6 +41,9 @@ _CLIENTS = "SELECT client_id, agency, active FROM client_in_force"
 _GRANTS = """SELECT client_id, grant_id, operations, procedures, fields, agencies,
     valid_from, valid_to, legal_basis, per_second, per_day FROM grant_in_force WHERE NOT revoked"""
 _PROCEDURES = "SELECT code, active, catalogue_size FROM known_procedure"
+# Events of agencies are kept for days; clients are compared each minute, and theirs exist.
+_AGENCIES = """SELECT code FROM known_agency UNION SELECT agency FROM client_in_force
+    UNION SELECT split_part(agency, '.', 1) FROM client_in_force"""
 # Of all partitions that the topic has; NULL while one of them was never heard.
 _HEARD = """SELECT CASE WHEN count(*) = $2 THEN extract(epoch FROM now() - min(at))::float8 END
     FROM heard WHERE topic = $1 AND partition < $2"""
@@ -119,13 +122,15 @@ class RightsFeed:
         self._heard.set()
 
     async def _read_procedures(self, connection: asyncpg.Connection) -> None:
-        """Read the whole catalogue, a few thousand rows, which changes in large steps."""
+        """Read the whole catalogue and all agencies: thousands of rows, changed in large steps."""
         self._procedures_changed = False
         rows = await connection.fetch(_PROCEDURES)
         self._purposes.replace_procedures(
             {row["code"]: row["active"] for row in rows},
             announced=max((row["catalogue_size"] or 0 for row in rows), default=0),
         )
+        agencies = await connection.fetch(_AGENCIES)
+        self._purposes.replace_agencies(row["code"] for row in agencies)
 
     async def _read_changed(self, connection: asyncpg.Connection) -> None:
         self._heard.clear()

@@ -61,8 +61,9 @@ class PurposeUnknown(Problem):
     advice = (
         "Send as X-Purpose the code of an active procedure, national or localised "
         "(GET /dossier/v1/procedures), or of a legal basis in force "
-        "(GET /.well-known/legal-bases.json). The code of a procedure that has ended is good only "
-        "where the path names a dossier, and for a verification with X-Dossier."
+        "(GET /.well-known/legal-bases.json). A localised code names an agency of the mesh. The "
+        "code of a procedure that has ended is good only where the path names a dossier, and for a "
+        "verification with X-Dossier."
     )
 
 

@@ -1,12 +1,13 @@
 """The rule for X-Purpose: the code of a procedure in the catalogue, or of a registered legal basis.
 
 The most specific entry of the catalogue decides: a localised code without an entry of its own
-counts by its national one. The code of a procedure that has ended stays good for a step of a
-dossier, because dossiers filed before are still handled.
+counts by its national one, if its agency is known or is the caller's own. The code of a procedure
+that has ended stays good for a step of a dossier, because dossiers filed before are still
+handled.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -15,8 +16,9 @@ from typing import Final
 from prometheus_client import Counter, Gauge
 
 from gateway.legal_bases import LegalBasis
+from shared.agency_codes import canonical_agency_code
 from shared.clock import VIET_NAM
-from shared.events.codes import CodeError, national_code
+from shared.events.codes import CodeError, is_within, national_code
 
 PURPOSES_UNCHECKED = Counter(
     "purposes_unchecked_total", "Calls let in before the whole catalogue of procedures was known"
@@ -56,6 +58,7 @@ class PurposeRegistry:
     def __init__(self, legal_bases: Mapping[str, LegalBasis]) -> None:
         self.complete = False
         self._procedures: Mapping[str, PurposeKind] = {}
+        self._agencies: Collection[str] = frozenset()
         self._legal_bases = {
             code: (_start_of(basis.valid_from), _end_of(basis.valid_to))
             for code, basis in legal_bases.items()
@@ -74,11 +77,15 @@ class PurposeRegistry:
         }
         self.complete = self.complete or 0 < announced <= len(active)
 
-    def classify(self, purpose: str, *, now: float) -> PurposeKind:
-        """`now` is in Unix seconds."""
-        return self._procedures.get(purpose) or self._classify_unlisted(purpose, now)
+    def replace_agencies(self, codes: Iterable[str]) -> None:
+        """Take all agencies that are known. While there is none, each agency is accepted."""
+        self._agencies = frozenset(codes)
 
-    def _classify_unlisted(self, purpose: str, now: float) -> PurposeKind:
+    def classify(self, purpose: str, *, now: float, agency: str | None = None) -> PurposeKind:
+        """`now` is in Unix seconds, `agency` that of the caller."""
+        return self._procedures.get(purpose) or self._classify_unlisted(purpose, now, agency)
+
+    def _classify_unlisted(self, purpose: str, now: float, agency: str | None) -> PurposeKind:
         if validity := self._legal_bases.get(purpose):
             begins, ends = validity
             in_force = begins <= now < ends
@@ -86,7 +93,14 @@ class PurposeRegistry:
         if (national := _find_national_code(purpose)) is None:
             return PurposeKind.UNKNOWN
         unlisted = PurposeKind.UNKNOWN if self.complete else PurposeKind.UNCHECKED
+        if national != purpose and not self._is_known(_agency_of(purpose), agency):
+            return PurposeKind.UNKNOWN
         return self._procedures.get(national, unlisted)
+
+    def _is_known(self, named: str, own: str | None) -> bool:
+        if not self._agencies or named in self._agencies:
+            return True
+        return own is not None and (is_within(named, (own,)) or is_within(own, (named,)))
 
 
 def is_accepted(kind: PurposeKind, *, continues_dossier: bool) -> bool:
@@ -104,6 +118,12 @@ def _find_national_code(purpose: str) -> str | None:
         return national_code(purpose)
     except CodeError:
         return None
+
+
+@lru_cache(maxsize=4_096)
+def _agency_of(localised: str) -> str:
+    """Return the agency that a localised procedure code names, in the form of QĐ 20."""
+    return canonical_agency_code(localised.removeprefix(f"{national_code(localised)}."))
 
 
 def _start_of(day: date) -> float:

@@ -3,22 +3,13 @@
 from collections.abc import Collection
 from functools import lru_cache
 
-from shared.events.codes import parse_agency_code
+from shared.agency_codes import canonical_agency_code
 
 # Stands above every agency; no agency code can look like it.
 COUNTRY = "VN"
 
 
-@lru_cache(maxsize=65_536)
-def today_form(code: str) -> str:
-    """The form of QĐ 20: `000.00.04.G18` -> `G18.04`. Raises CodeError for what is no code."""
-    groups = parse_agency_code(code).split(".")
-    if not groups[0].isdigit():
-        return code
-    groups.reverse()
-    while not groups[-1].strip("0"):
-        groups.pop()
-    return ".".join(groups)
+today_form = canonical_agency_code
 
 
 @lru_cache(maxsize=65_536)

@@ -31,6 +31,7 @@ from tests.gateway.gate import (
     Gate,
     Services,
     is_reported,
+    make_agency,
     make_grant,
     make_procedure,
     open_gate,
@@ -74,12 +75,24 @@ NO_CODES = (
     "*",
     "-",
 )
-UNKNOWN_CODES = ("9.999999", "1.001194", "9.999999.H26", "999/2025/QH15")
+UNKNOWN_CODES = (
+    "9.999999",
+    "1.001194",
+    "9.999999.H26",
+    "999/2025/QH15",
+    "1.001193.Z99",
+    "1.001193.Z99.1",
+    "1.001193.000.00.00.Z99",
+    "1.001193.H29.999",
+    "2.000815.Z99",
+)
+AGENCIES = {"H17", "H26", "H29", "H29.2"}
 
 
 def registry(*, complete: bool = True) -> PurposeRegistry:
     made = PurposeRegistry(BASES)
     made.replace_procedures(CATALOGUE, announced=len(CATALOGUE) + (not complete))
+    made.replace_agencies(AGENCIES)
     return made
 
 
@@ -92,7 +105,7 @@ async def strict(postgres: Databases, services: Services) -> AsyncIterator[Gate]
             make_procedure(code, active=active, catalogue_size=size)
             for code, active in CATALOGUE.items()
         ]
-        await gate.tell(*procedures)
+        await gate.tell(*procedures, *map(make_agency, sorted(AGENCIES)))
         yield gate
 
 
@@ -226,6 +239,50 @@ def test_most_specific_entry_of_the_catalogue_decides() -> None:
     known = registry()
     found = {code: known.classify(code, now=NOW) for code in (*LET_IN, *ENDED_ONES)}
     assert found == LET_IN | ENDED_ONES
+
+
+LOCALISED = {
+    # To a client of H26.14, while the agencies above are known and these are not.
+    "1.001193.H26.14": PurposeKind.PROCEDURE,
+    "1.001193.H26.14.5": PurposeKind.PROCEDURE,
+    "1.001193.005.14.00.H26": PurposeKind.UNKNOWN,
+    "1.001193.000.00.14.H26": PurposeKind.PROCEDURE,
+    "1.001193.H26.15": PurposeKind.UNKNOWN,
+    "1.001193.H29.2": PurposeKind.PROCEDURE,
+    "1.001193.000.00.02.H29": PurposeKind.UNKNOWN,
+    "1.001193.H29.3": PurposeKind.UNKNOWN,
+    "1.001193.Z99": PurposeKind.UNKNOWN,
+    "1.000656.Z99": PurposeKind.UNKNOWN,
+    "1.000656.H29": PurposeKind.ENDED_PROCEDURE,
+}
+
+
+def test_localised_code_names_a_known_agency_or_one_of_the_callers() -> None:
+    known = registry()
+    found = {code: known.classify(code, now=NOW, agency="H26.14") for code in LOCALISED}
+    assert found == LOCALISED
+
+
+def test_localised_code_is_not_refused_for_its_agency_while_none_is_known() -> None:
+    known = registry()
+    known.replace_agencies(())
+    assert known.classify("1.001193.Z99", now=NOW, agency="H26") is PurposeKind.PROCEDURE
+
+
+async def test_agency_is_known_as_soon_as_it_is_registered_or_has_a_client(strict: Gate) -> None:
+    client = await strict.newcomer(make_grant())
+
+    async def is_answered(purpose: str, status: HTTPStatus) -> bool:
+        answer, _ = await look(strict, client, purpose)
+        return answer.status_code == status
+
+    assert await is_answered("1.001193.H41.7", HTTPStatus.FORBIDDEN)
+    await strict.tell(make_agency("H41.7"))
+    await eventually(lambda: is_answered("1.001193.H41.7", HTTPStatus.OK))
+    assert await is_answered("1.001193.G15", HTTPStatus.FORBIDDEN)
+    await strict.newcomer(agency="G15.3")
+    await strict.tell(make_agency("H41.7", version=2))
+    await eventually(lambda: is_answered("1.001193.G15", HTTPStatus.OK))
 
 
 def test_legal_basis_holds_from_its_first_day_to_its_last_in_viet_nam() -> None:

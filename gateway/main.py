@@ -138,25 +138,19 @@ def serve(settings: Settings) -> None:
 @asynccontextmanager
 async def _opened(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
     addresses = _addresses(settings)
-    seal_key = read_private_key("ledger_key", settings.ledger_key)
-    signer = RightsSigner(read_private_key("rights_key", settings.rights_key))
-    _publish_keys(settings, app, signer, seal_key)
+    signer, seal_key = _read_keys(settings, app)
     rights, ledger = Rights(), LedgerWriter(settings.database, seal_key)
     purposes = PurposeRegistry(registered_legal_bases())
     feed = RightsFeed(rights, purposes, settings.database)
     app.state.checks |= {"rights": rights.check_loaded, "chain": ledger.check_held}
     neighbours, quotas = Neighbours(settings.trusted_proxies), Quotas()
     async with open_client() as http, _asking(app) as self_http, open_session() as session:
-        tokens = _verifier_of_tokens(settings, http)
         app.state.callers = CallerCheck(_verifier_of_rights(settings, self_http))
         app.state.description = ApiDescription(http, addresses, app.openapi())
-        app.state.reports = {
-            "rights_fresh": feed.check_fresh,
-            "catalogue_complete": purposes.check_complete,
-            **_states(http, addresses),
-        }
+        reports = {"rights_fresh": feed.check_fresh, "catalogue_complete": purposes.check_complete}
+        app.state.reports = reports | _states(http, addresses)
         admit = Admission(
-            tokens=tokens,
+            tokens=_verifier_of_tokens(settings, http),
             rights=rights,
             purposes=purposes,
             quotas=quotas,
@@ -210,12 +204,14 @@ def _call_keys(settings: Settings) -> Mapping[Service, bytes]:
     return {service: key.get_secret_value().encode() for service, key in keys.items()}
 
 
-def _publish_keys(
-    settings: Settings, app: FastAPI, signer: RightsSigner, seal_key: Ed25519PrivateKey
-) -> None:
+def _read_keys(settings: Settings, app: FastAPI) -> tuple[RightsSigner, Ed25519PrivateKey]:
+    """Return the keys of rights and of the ledger; publish those that prove them."""
+    seal_key = read_private_key("ledger_key", settings.ledger_key)
+    signer = RightsSigner(read_private_key("rights_key", settings.rights_key))
     trusted = ledger_keys(seal_key.public_key(), settings.ledger_keys_retired)
     app.state.right_keys, app.state.ledger_keys = signer.key_set, trusted
     app.state.ledger_key_set = ledger_key_set(trusted)
+    return signer, seal_key
 
 
 def _verifier_of_tokens(settings: Settings, http: httpx.AsyncClient) -> Verifier:

@@ -9,6 +9,7 @@ from gateway.forwarding import Admit, Exchange, Ledger, Wait, present_task
 from gateway.forwarding.bodies import RequestBody
 from gateway.forwarding.call import Call
 from gateway.forwarding.headers import REQUEST_ID, Trace, inward, misdirected, trace_of
+from gateway.forwarding.outliving import watch_caller
 from gateway.forwarding.turning_away import turn_away
 from gateway.limits import Quotas
 from gateway.neighbours import Neighbours
@@ -86,9 +87,7 @@ class OwnOperations:
                 payload = await body.whole()
         except TimeoutError:
             raise BodyTooSlow(call.operation.timeout_s) from None
-        if call.operation.recorded:
-            body.listen()
-            call.has_caller_left = body.has_caller_left
+        watch_caller(call, body)
         held = HeldAnswer(payload)
         # The routes have their own edge, which counts what comes so far.
         call.measured = True

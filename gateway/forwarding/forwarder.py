@@ -20,7 +20,7 @@ from gateway.forwarding.call import Call
 from gateway.forwarding.connection import BrokenOffError, Connection, Payload
 from gateway.forwarding.exchange import Admit, Ledger
 from gateway.forwarding.headers import Headers, inward, trace_of
-from gateway.forwarding.outliving import Outliving
+from gateway.forwarding.outliving import Outliving, watch_caller
 from gateway.forwarding.patience import Wait, present_task
 from gateway.forwarding.session import Session
 from gateway.forwarding.upstream import Slot, Upstream
@@ -102,9 +102,7 @@ class Forwarder:
     async def _exchange(self, call: Call, request: "Request", payload: Payload) -> None:
         upstream, body = self._upstreams[call.operation.service], request.body
         slot = upstream.slot(call.exchange.holder, whole=body.finished)
-        if call.operation.recorded:
-            body.listen()
-            call.has_caller_left = body.has_caller_left
+        watch_caller(call, body)
         try:
             # What the caller has asked for goes on without it.
             with slot, WhileCallerWaits(body, partial(self._outliving.take, call), call.task):

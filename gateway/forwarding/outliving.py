@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable
 
+from gateway.forwarding.bodies import RequestBody
 from gateway.forwarding.call import Call
 from gateway.forwarding.patience import Task
 from gateway.upstreams import Service
@@ -54,3 +55,10 @@ class Outliving:
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
+
+
+def watch_caller(call: Call, body: RequestBody) -> None:
+    """Have the record of a call say where its caller left before the answer was sent."""
+    if call.operation.recorded:
+        body.listen()
+        call.has_caller_left = body.has_caller_left

@@ -5,6 +5,7 @@ from fastapi import Query, Response
 
 from identity_service import store
 from identity_service.models import Agency
+from identity_service.routes.created import answer_created
 from identity_service.schemas import AgencyFilter, AgencyIn, AgencyOut
 from identity_service.use_cases import agencies
 from shared.auth import Caller
@@ -12,7 +13,7 @@ from shared.database import Session
 from shared.events.codes import AgencyCode
 from shared.idempotency import OnceOnly
 from shared.pagination import Page
-from shared.preconditions import created_headers, set_etag
+from shared.preconditions import set_etag
 from shared.reading import Router
 
 router = Router(prefix="/identity/v1/agencies", tags=["agencies"])
@@ -41,6 +42,6 @@ async def register_agency(
     body: AgencyIn, caller: Caller, session: Session, once: OnceOnly, response: Response
 ) -> AgencyOut:
     agency = await agencies.register_agency(session, caller, body)
-    headers = created_headers(f"{router.prefix}/{agency.code}", agency.version)
-    response.headers.update(headers)
-    return await once.remember(AgencyOut.model_validate(agency), HTTPStatus.CREATED, headers)
+    path = f"{router.prefix}/{agency.code}"
+    answer = AgencyOut.model_validate(agency)
+    return await answer_created(answer, path, agency.version, once=once, response=response)

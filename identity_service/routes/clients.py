@@ -7,6 +7,7 @@ from pydantic import BaseModel, WithJsonSchema
 
 from identity_service import store
 from identity_service.models import Client, ClientProposal
+from identity_service.routes.created import answer_created
 from identity_service.routes.ended import DeactivationOut
 from identity_service.schemas import (
     ClientFilter,
@@ -27,7 +28,7 @@ from shared.clock import VIET_NAM
 from shared.database import Session
 from shared.idempotency import Once, OnceOnly
 from shared.pagination import Page
-from shared.preconditions import ExpectedVersion, created_headers, etag, set_etag
+from shared.preconditions import ExpectedVersion, etag, set_etag
 from shared.reading import Router
 
 router = Router(prefix="/identity/v1/clients", tags=["clients"])
@@ -57,9 +58,9 @@ async def register_client(
 ) -> ClientOut:
     today = datetime.now(VIET_NAM).date()
     client = await clients.register_client(session, caller, body, today=today)
-    headers = created_headers(f"{router.prefix}/{client.client_id}", client.version)
-    response.headers.update(headers)
-    return await once.remember(ClientOut.model_validate(client), HTTPStatus.CREATED, headers)
+    path = f"{router.prefix}/{client.client_id}"
+    answer = ClientOut.model_validate(client)
+    return await answer_created(answer, path, client.version, once=once, response=response)
 
 
 ProofHeader = Annotated[

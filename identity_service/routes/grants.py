@@ -6,6 +6,7 @@ from fastapi import Query, Response
 
 from identity_service import store
 from identity_service.models import Grant
+from identity_service.routes.created import answer_created
 from identity_service.routes.ended import RevocationOut
 from identity_service.schemas import GrantFilter, GrantIn, GrantOut
 from identity_service.use_cases import grants
@@ -13,7 +14,7 @@ from shared.auth import Caller
 from shared.database import Session
 from shared.idempotency import OnceOnly
 from shared.pagination import Page, write_cursor
-from shared.preconditions import ExpectedVersion, created_headers, set_etag
+from shared.preconditions import ExpectedVersion, set_etag
 from shared.reading import Router
 
 router = Router(prefix="/identity/v1/grants", tags=["grants"])
@@ -41,9 +42,9 @@ async def give_grant(
     body: GrantIn, caller: Caller, session: Session, once: OnceOnly, response: Response
 ) -> GrantOut:
     grant = await grants.give_grant(session, caller, body)
-    headers = created_headers(f"{router.prefix}/{grant.id}", grant.version)
-    response.headers.update(headers)
-    return await once.remember(GrantOut.model_validate(grant), HTTPStatus.CREATED, headers)
+    path = f"{router.prefix}/{grant.id}"
+    answer = GrantOut.model_validate(grant)
+    return await answer_created(answer, path, grant.version, once=once, response=response)
 
 
 @router.post("/{grant_id}/revocation")

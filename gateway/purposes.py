@@ -100,7 +100,7 @@ class PurposeRegistry:
     def _is_known(self, named: str, own: str | None) -> bool:
         if not self._agencies or named in self._agencies:
             return True
-        return own is not None and (is_within(named, (own,)) or is_within(own, (named,)))
+        return own is not None and (is_within(named, {own}) or is_within(own, {named}))
 
 
 def is_accepted(kind: PurposeKind, *, continues_dossier: bool) -> bool:

@@ -125,10 +125,8 @@ def self_and_above(code: str) -> tuple[str, ...]:
 
 
 def covering_codes(code: str) -> tuple[str, ...]:
-    """By which a right reaches a procedure: its own code, and the national one of a localised.
-
-    What only begins like a localised code is reached by itself alone.
-    """
+    """Return the procedure's own code and, if it is localised, the national one."""
+    # A code that only begins like a localised one is reached by itself alone.
     national, agency = code[:8], code[9:]
     is_localised = code[8:9] == "." and _is_agency_code(agency)
     return (code, national) if is_localised else (code,)

@@ -76,7 +76,7 @@ class NamedGrants(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class RightInForce:
-    """What a client may do with one operation now; it may be used until `ends`.
+    """The right of a client to one operation now, good until `ends`.
 
     `joined` are the grants that it is made of.
     `signed`, `signed_at` and `signed_until` belong to whoever asserts it.

@@ -43,7 +43,7 @@ from shared.folding import fold_bare
 Within = AbstractSet[str] | None
 ProposalKey = tuple[str, str, str]  # client, act, about
 _CLIENT_ACTS_LOCK = 7_103
-# What one page of grants may hold together: procedures, agencies and fields.
+# The procedures, agencies and fields that one page of grants holds together, at most.
 MAX_PAGE_CODES = 50_000
 
 

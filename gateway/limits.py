@@ -32,7 +32,7 @@ class GrantedQuotas(NamedTuple):
 
     @classmethod
     def largest(cls, all_quotas: Sequence[Self]) -> Self:
-        """Return for each quota the largest, so that no grant lowers what another gives."""
+        """Return for each quota the largest, so that no grant lowers those of another."""
         seconds = [each.per_second for each in all_quotas if each.per_second is not None]
         days = [each.per_day for each in all_quotas if each.per_day is not None]
         return cls(

@@ -4,7 +4,7 @@ Limits of different grants never mix: procedures × agencies × fields of one gr
 those of another. Only grants with the same fields and the same agencies are taken together, their
 procedures joined: what comes out is then allowed by some grant, row by row. A right has at most
 `MAX_RIGHT_CODES`: a grant that would make it longer is left out, and gives nothing. The quotas of a
-call are the largest of all grants that could carry it, so that no grant lowers what another gives.
+call are the largest of all grants that could carry it, so that no grant lowers those of another.
 Where several such rights fit a call, exactly one is taken:
 
 * with a purpose, the one that names it among its procedures, else one that names the national form

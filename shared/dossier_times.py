@@ -33,9 +33,10 @@ ORDER: Final = (
     ("filed_at", "finished_at"),
     ("filed_at", "returned_at"),
     ("received_at", "returned_at"),
+    # A state that was written earlier could not hold them.
+    ("filed_at", "source_time"),
+    ("received_at", "source_time"),
 )
-# The same of a row whose source time stands for the end of its dossier.
-END_ORDER: Final = (("filed_at", "source_time"), ("received_at", "source_time"))
 
 
 class TimeFault(NamedTuple):
@@ -49,13 +50,8 @@ def is_ahead(instant: datetime, now: datetime) -> bool:
     return instant > now + CLOCK_SLACK
 
 
-def find_time_faults(
-    facts: Mapping[str, datetime | None], now: datetime, *, is_end: bool = False
-) -> Iterator[TimeFault]:
-    """Yield the faults of the instants of one dossier; facts that are not known are None.
-
-    `is_end` holds the source time to the order as the end that the row does not give apart.
-    """
+def find_time_faults(facts: Mapping[str, datetime | None], now: datetime) -> Iterator[TimeFault]:
+    """Yield the faults of the instants of one dossier; facts that are not known are None."""
     latest = now + CLOCK_SLACK
     known = {name: instant for name, instant in facts.items() if instant is not None}
     for name in HAPPENED:
@@ -64,7 +60,7 @@ def find_time_faults(
                 f"{_act(name)}_ahead",
                 f"{name} lies more than 5 minutes ahead: correct it, or set the sender's clock",
             )
-    for earlier, later in (*ORDER, *(END_ORDER if is_end else ())):
+    for earlier, later in ORDER:
         if earlier in known and later in known and known[later] < known[earlier]:
             yield TimeFault(
                 f"{_act(later)}_before_{_act(earlier)}",

@@ -7,11 +7,10 @@ from typing import Final
 
 from sync_service.row_rules import (
     breaks_transitions,
+    ends_before_reception,
     judge,
     lacks_reception,
     refuse_beyond_bound,
-    refuse_early_end,
-    refuse_early_word,
 )
 from sync_service.schemas import ProgressRow
 from sync_service.standings import (
@@ -26,8 +25,8 @@ PROGRESSED: Final = "progressed"
 SYNCED: Final = "synced"
 SAME_TIME_OTHER_CONTENT: Final = "same_time_other_content"
 TRANSITION_NOT_PERMITTED: Final = "transition_not_permitted"
-HELD_NOT_TAKEN: Final = "held_not_taken"
 NOT_RECEIVED: Final = "not_received"
+END_BEFORE_RECEPTION: Final = "end_before_reception"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,20 +78,18 @@ class Intake:
             return verdict
         if verdict is Outcome.DUPLICATE or word in self.known:
             return Taken(verdict)
-        merged = current.with_facts_of(told) if current else told
-        if verdict is Outcome.UPDATED and (early := refuse_early_end(merged)):
-            return early
         if current and (refusal := refuse_beyond_bound(current.version, told.status)):
             return refusal
         self.note(word)
         if current is None:
             self.settle(told)
             return Taken(verdict)
-        warnings: tuple[str, ...] = ()
         if verdict is Outcome.UPDATED:
+            merged = current.with_facts_of(told)
             warnings = _of_transition(current, merged)
             self.settle(merged)
         else:
+            warnings = _of_stale(current, word)
             self.after[told.code] = current.with_one_more_word()
         if told.facts_order[:2] == current.facts_order[:2]:
             warnings = (*warnings, SAME_TIME_OTHER_CONTENT)
@@ -113,21 +110,18 @@ class Intake:
         warnings: dict[str, set[str]] = {}
         for word in sorted(words):
             taken = self._take_word(word)
-            told = (HELD_NOT_TAKEN,) if isinstance(taken, Refusal) else taken.warnings
-            warnings.setdefault(word.code, set()).update(told)
+            warnings.setdefault(word.code, set()).update(taken.warnings)
         return warnings
 
-    def _take_word(self, word: Entry) -> Taken | Refusal:
+    def _take_word(self, word: Entry) -> Taken:
         current = self.after[word.code]
         if word in self.known:
             return Taken(Outcome.DUPLICATE)
-        if early := refuse_early_word(current, word.status, word.at):
-            return early
         self.note(word)
         moved = current.with_progress(word.status, word.at)
         if not current.is_superseded_by(word.status, word.at):
             self.after[word.code] = moved
-            return Taken(Outcome.STALE)
+            return Taken(Outcome.STALE, _of_stale(current, word))
         self.settle(moved)
         return Taken(Outcome.UPDATED, _of_transition(current, moved))
 
@@ -138,6 +132,11 @@ def _of_transition(before: Standing, after: Standing) -> tuple[str, ...]:
         NOT_RECEIVED: lacks_reception(after),
     }
     return tuple(warning for warning, is_so in found.items() if is_so)
+
+
+def _of_stale(standing: Standing, word: Entry) -> tuple[str, ...]:
+    is_early = ends_before_reception(standing, word.status, word.at)
+    return (END_BEFORE_RECEPTION,) if is_early else ()
 
 
 def word_of_row(told: Standing) -> Entry:

@@ -38,7 +38,7 @@ async def find_milestones(
 
     They follow from the lines of each dossier's own source: those that are stored, and those of
     `entries`. The database reads the lines, and sends one row for each dossier. No end lies before
-    the reception, and no wait that ended before it counts.
+    the reception or, without one, the filing, and no wait that ended before it counts.
     """
     by_code = {each.code: each for each in standings}
     sources = {code: each.source for code, each in by_code.items()}
@@ -46,8 +46,8 @@ async def find_milestones(
     given = {
         "codes": list(sources),
         "sources": list(sources.values()),
-        "received": [each.received_at for each in by_code.values()],
-        "line_received": [by_code[each.code].received_at for each in lines],
+        "opened": [each.opened_at for each in by_code.values()],
+        "line_opened": [by_code[each.code].opened_at for each in lines],
         **{f"line_{name}": [getattr(each, name) for each in lines] for name in _LINE},
     }
     rows = await session.execute(_FIND, given)
@@ -100,15 +100,15 @@ _BROKEN_OFF: Final = f"{DossierStatus.WITHDRAWN.value}, {DossierStatus.STOPPED.v
 _FIND: Final = text(
     f"""
     WITH line AS (
-        SELECT code, received, at, version, digest, status
+        SELECT code, opened, at, version, digest, status
         FROM unnest(CAST(:codes AS text[]), CAST(:sources AS text[]),
-                CAST(:received AS timestamptz[])) AS dossier (code, of_source, received)
+                CAST(:opened AS timestamptz[])) AS dossier (code, of_source, opened)
             CROSS JOIN LATERAL (
                 SELECT source, at, version, digest, status FROM dossier_event
                 WHERE code = dossier.code OFFSET 0) AS stored
         WHERE source = of_source
         UNION
-        SELECT * FROM unnest(CAST(:line_code AS text[]), CAST(:line_received AS timestamptz[]),
+        SELECT * FROM unnest(CAST(:line_code AS text[]), CAST(:line_opened AS timestamptz[]),
             CAST(:line_at AS timestamptz[]), CAST(:line_version AS bigint[]),
             CAST(:line_digest AS bigint[]), CAST(:line_status AS smallint[]))),
     placed AS (
@@ -118,7 +118,7 @@ _FIND: Final = text(
         FROM line
         WINDOW course AS (PARTITION BY code ORDER BY at, version, digest, status)),
     marked AS (
-        SELECT *, is_since_open AND (received IS NULL OR at >= received) AS is_end,
+        SELECT *, is_since_open AND at >= opened AS is_end,
             (status = {REQUEST.value}) IS DISTINCT FROM (before = {REQUEST.value}) AS is_edge
         FROM placed)
     SELECT code,

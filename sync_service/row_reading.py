@@ -56,7 +56,7 @@ def _read(shape: TypeAdapter[AnyRow], row: Any, now: datetime) -> AnyRow | Refus
     except ValidationError as error:
         return _why(error, _shape(shape))
     # A row of the future would make all that follows stale.
-    if faults := list(find_time_faults(read.instants, now, is_end=read.is_end)):
+    if faults := list(find_time_faults(read.instants, now)):
         return Refusal(faults[0].rule, "; ".join(fault.detail for fault in faults))
     return read
 

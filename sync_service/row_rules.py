@@ -11,7 +11,6 @@ from sync_service.standings import Outcome, Refusal, Standing
 # The lines of one dossier: more would make one further line, and a look at it, dear.
 MAX_CHANGES: Final = 500
 ENDS_BEYOND_BOUND: Final = 50
-EARLY_END: Final = "source_time_before_received"
 
 
 def judge(current: Standing | None, told: Standing) -> Outcome | Refusal:
@@ -59,32 +58,11 @@ def refuse_beyond_bound(changes: int, status: int) -> Refusal | None:
 
 
 def ends_before_reception(standing: Standing, status: int, time: datetime) -> bool:
-    """Return whether a status told at this time would end the dossier before it was received."""
-    received_at = standing.received_at
-    return status in ENDED and received_at is not None and time < received_at
+    """Return whether a word ends a dossier before it was received, or filed if never received.
 
-
-def refuse_early_word(current: Standing, status: int, time: datetime) -> Refusal | None:
-    """Refuse a progress row that ends the dossier before it was received."""
-    if not ends_before_reception(current, status, time):
-        return None
-    return Refusal(
-        EARLY_END,
-        "This status ends the dossier, and source_time lies before its received_at: correct the "
-        "one that is wrong.",
-    )
-
-
-def refuse_early_end(standing: Standing) -> Refusal | None:
-    """Refuse words of which the last ends the dossier before it was received."""
-    is_given = standing.finished_at is not None
-    if is_given or not ends_before_reception(standing, standing.status, standing.source_time):
-        return None
-    return Refusal(
-        EARLY_END,
-        "The end of the dossier, at the source_time of its last row, lies before received_at: "
-        "correct the one that is wrong, or give finished_at.",
-    )
+    Such a word counts for nothing. It is never the last one: no full row precedes its reception.
+    """
+    return status in ENDED and time < standing.opened_at
 
 
 def other_authority(current: Standing, source: str) -> Refusal | None:

@@ -86,11 +86,6 @@ class Row(Body):
     def instants(self) -> Mapping[str, datetime | None]:
         return {"source_time": self.source_time}
 
-    @property
-    def is_end(self) -> bool:
-        """Return whether the source time stands for the end of the dossier."""
-        return self.status in ENDED
-
 
 class DossierRow(Row):
     """A dossier as it now stands in the sending system.
@@ -128,10 +123,6 @@ class DossierRow(Row):
     def instants(self) -> Mapping[str, datetime | None]:
         names = "source_time", "filed_at", "received_at", "due_at", "finished_at"
         return {name: getattr(self, name) for name in names}
-
-    @property
-    def is_end(self) -> bool:
-        return super().is_end and self.finished_at is None
 
     def standing(self, source: str, longest_term: Term | None) -> Standing:
         """Return the dossier as this row alone tells it.

@@ -166,28 +166,42 @@ async def test_progress_held_for_more_than_thirty_days_is_dropped(empty: Nationa
     assert await empty.scalar("SELECT array_agg(code) FROM held_progress") == [young]
 
 
-@pytest.mark.parametrize("status", [3, 7, 8, 9, 10])
-async def test_end_before_the_reception_is_refused(national: National, status: int) -> None:
+@pytest.mark.parametrize("status", range(1, 11))
+async def test_state_that_was_written_before_its_reception_is_refused(
+    national: National, status: int
+) -> None:
     received = {"received_at": "2026-11-20T09:00:00+07:00", "due_at": "2026-11-21T09:00:00+07:00"}
-    early = row(status=status, source_time="2026-11-05T09:00:00+07:00", **received)
-    (result,) = await national.push(early)
-    assert (result["outcome"], result["reason"]) == ("refused", "source_time_before_received")
-    assert "source_time lies before received_at" in result["detail"]
+    early = row(status=status, source_time="2026-11-20T08:59:59+07:00", **received)
+    unreceived = {"filed_at": "2026-11-03T09:00:00+07:00", "received_at": None, "due_at": None}
+    unfiled = row(status=6, **unreceived)
+    found = await national.push(early, unfiled)
+    assert [(each["outcome"], each["reason"]) for each in found] == [
+        ("refused", "source_time_before_received"),
+        ("refused", "source_time_before_filed"),
+    ]
+    assert "source_time lies before received_at" in found[0]["detail"]
     equal = row(status=status, source_time=received["received_at"], **received)
-    given = row(
-        status=status,
-        source_time="2026-11-05T09:00:00+07:00",
-        finished_at="2026-11-20T10:00:00+07:00",
-        **received,
-    )
-    assert await national.outcomes(equal, given) == ["accepted", "accepted"]
-    open_ = row(status=4, source_time="2026-11-04T09:00:00+07:00", **received)
-    assert await national.outcomes(open_) == ["accepted"]
-    code = open_["code"]
-    (result,) = await national.push(step(code, "2026-11-06T09:00", status), to=PROGRESS)
-    assert (result["outcome"], result["reason"]) == ("refused", "source_time_before_received")
-    assert (await national.read(code))["version"] == 1
-    assert await national.progress(step(code, "2026-11-20T09:00", status)) == ["updated"]
+    assert await national.outcomes(equal) == ["accepted"]
+
+
+@pytest.mark.parametrize("status", [3, 7, 8, 9, 10])
+async def test_end_before_the_reception_or_the_filing_counts_for_nothing(
+    national: National, status: int
+) -> None:
+    filed = {"filed_at": "2026-11-10T08:00:00+07:00", "source_time": "2026-11-10T09:00:00+07:00"}
+    unreceived = row(status=1, **filed | {"received_at": None, "due_at": None})
+    received = row(**filed | {"received_at": "2026-11-10T08:30:00+07:00"} | {"due_at": None})
+    await national.push(unreceived, received)
+    for pushed, time in ((unreceived, "2026-11-10T07:59:59"), (received, "2026-11-10T08:29:59")):
+        before = await national.read(pushed["code"])
+        early = {"code": pushed["code"], "status": status, "source_time": f"{time}+07:00"}
+        (result,) = await national.push(early, to=PROGRESS)
+        assert (result["outcome"], result["warnings"]) == ("stale", ["end_before_reception"])
+        assert await national.read(pushed["code"]) == before | {"version": 2}
+        # An end that follows it is the first one.
+        end = {"code": pushed["code"], "status": 8, "source_time": "2026-11-11T09:00:00+07:00"}
+        assert await national.progress(end) == ["updated"]
+        assert (await national.read(pushed["code"]))["ended_at"] == "2026-11-11T02:00:00Z"
 
 
 async def test_reception_is_not_corrected_to_lie_after_the_end(national: National) -> None:
@@ -204,12 +218,12 @@ async def test_reception_is_not_corrected_to_lie_after_the_end(national: Nationa
     assert (await national.read(pushed["code"]))["ended_at"] == "2026-11-02T06:00:00Z"
 
 
-async def test_held_progress_that_ends_before_the_reception_is_dropped_with_a_warning(
+async def test_held_progress_that_ends_before_the_reception_is_taken_with_a_warning(
     national: National,
 ) -> None:
     code = new_code()
     assert await national.progress(step(code, "08:10", 9), step(code, "10:00", 4)) == ["held"] * 2
     (result,) = await national.push(row(code=code, status=2))
-    assert (result["outcome"], result["warnings"][-1]) == ("accepted", "held_not_taken")
+    assert (result["outcome"], result["warnings"][-1]) == ("accepted", "end_before_reception")
     read = await national.read(code)
-    assert (read["status"], read["version"], read["ended_at"]) == (4, 2, None)
+    assert (read["status"], read["version"], read["ended_at"]) == (4, 3, None)

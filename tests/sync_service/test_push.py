@@ -176,11 +176,14 @@ async def test_bad_row_is_refused_and_the_others_are_taken(
     assert results[1]["detail"]
 
 
+LATEST = (TODAY + timedelta(minutes=5)).isoformat()
+
+
 @pytest.mark.parametrize(
     ("name", "over"),
     [
-        ("filed_at", {"status": 1, "received_at": None, "due_at": None}),
-        ("received_at", {"due_at": None}),
+        ("filed_at", {"status": 1, "received_at": None, "due_at": None, "source_time": LATEST}),
+        ("received_at", {"due_at": None, "source_time": LATEST}),
         ("finished_at", {"status": 9}),
         ("source_time", {}),
     ],
@@ -188,9 +191,8 @@ async def test_bad_row_is_refused_and_the_others_are_taken(
 async def test_instant_is_refused_when_it_lies_more_than_five_minutes_ahead(
     national: National, name: str, over: dict[str, object]
 ) -> None:
-    slack = TODAY + timedelta(minutes=5)
-    near = row(**over) | {name: slack.isoformat()}
-    far = row(**over) | {name: (slack + timedelta(seconds=1)).isoformat()}
+    near = row(**over) | {name: LATEST}
+    far = row(**over) | {name: (TODAY + timedelta(minutes=5, seconds=1)).isoformat()}
     taken, refused = await national.push(near, far)
     assert (taken["outcome"], refused["outcome"]) == ("accepted", "refused")
     assert refused["reason"] == f"{name.removesuffix('_at')}_ahead"

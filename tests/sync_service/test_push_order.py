@@ -4,6 +4,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -77,6 +78,25 @@ async def test_moved_due_date_holds_also_when_it_comes_after_the_end(empty: Nati
         assert (figure["counts"]["ended_in_time"], figure["counts"]["ended_late"]) == (1, 0)
     assert all(each == seen[0] for each in seen)
     assert seen[0][0]["due_at"] == "2026-11-30T10:00:00Z"
+
+
+async def test_end_before_another_reception_is_taken_in_any_order(empty: National) -> None:
+    """Two rows tell of other receptions, and the end lies between these."""
+    code = "H41.101-261102-0001"
+    reception = {"received_at": "2026-11-04T08:00:00+07:00"}
+    told = {
+        "A": row(code=code, source_time="2026-11-05T09:00:00+07:00", **reception),
+        "B": row(code=code, source_time="2026-11-06T09:00:00+07:00"),
+        "P": {"code": code, "status": 7, "source_time": "2026-11-03T09:00:00+07:00"},
+    }
+    seen = []
+    for order in permutations(told):
+        await clear(empty)
+        for each in order:
+            (outcome,) = await empty.outcomes(told[each], to=PROGRESS if each == "P" else DOSSIERS)
+            assert outcome != "refused"
+        seen.append((await empty.read(code), await empty.timeline(code), await state(empty)))
+    assert all(each == seen[0] for each in seen)
 
 
 async def test_full_row_after_a_progress_row_of_its_second_is_taken(national: National) -> None:

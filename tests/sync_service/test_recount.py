@@ -44,11 +44,13 @@ def some_facts(chance: random.Random) -> dict[str, Any]:
 def some_row(chance: random.Random, code: str) -> dict[str, Any]:
     status, facts = chance.randint(1, 10), some_facts(chance)
     end = later_than(facts["received_at"], chance, 300)
+    is_received = status not in {1, 3}
+    opened_at = facts["received_at" if is_received else "filed_at"]
     told = facts | {
         "code": code,
         "status": status,
-        "source_time": some_time(chance),
-        "received_at": facts["received_at"] if status not in {1, 3} else None,
+        "source_time": max(some_time(chance), opened_at),
+        "received_at": facts["received_at"] if is_received else None,
         "finished_at": end if status in {9, 10} and chance.random() < 0.5 else None,
     }
     return {

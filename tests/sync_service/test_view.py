@@ -222,7 +222,8 @@ async def test_unknown_and_malformed_codes(national: National) -> None:
 
 
 async def test_newer_dossiers_come_first_whatever_the_order_of_pushing(empty: National) -> None:
-    waiting = row(status=1, received_at=None, filed_at="2026-11-10T08:00:00+07:00")
+    filed_at = "2026-11-10T08:00:00+07:00"
+    waiting = row(status=1, received_at=None, filed_at=filed_at, source_time=filed_at)
     earlier = received(9)
     await empty.push(waiting, earlier)
     assert await empty.codes() == [waiting["code"], earlier["code"]]

@@ -107,6 +107,32 @@ async def test_recall_of_a_dossier_that_was_not_received_is_taken_with_warnings(
     assert await warnings(told, *rows) == [["transition_not_permitted"], []]
 
 
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        # 2 to 10, and 10 to 4
+        ((10, 4), [["transition_not_permitted"], ["transition_not_permitted"]]),
+        # 2 to 4, then a row of an earlier time
+        ((4, 10), [[], []]),
+    ],
+)
+async def test_change_of_status_is_judged_by_what_was_taken_before(
+    told: National, order: Sequence[int], expected: list[list[str]]
+) -> None:
+    """The state is the same in any order, the warnings are not."""
+    pushed = row(status=2)
+    await told.push(pushed)
+    days = {10: "11-12 08:00", 4: "11-13 08:00"}
+    found = []
+    for status in order:
+        time = at(days[status]).isoformat()
+        change = {"code": pushed["code"], "status": status, "source_time": time}
+        (result,) = await told.push(change, to=PROGRESS)
+        found.append(result["warnings"])
+    assert found == expected
+    assert (await told.read(pushed["code"]))["status"] == 4
+
+
 async def test_same_status_again_is_progress_without_a_warning(told: National) -> None:
     pushed = row(status=4)
     await told.push(pushed)

@@ -40,9 +40,15 @@ def tick(number: int) -> datetime:
 
 
 def full(code: str, chance: random.Random, **over: Any) -> Word:
-    """A row that contradicts neither itself nor the clock, and no end that another word tells."""
+    """A row that contradicts neither itself nor the clock.
+
+    Its reception may lie after the times of other words, also after an end that they tell.
+    """
     status = chance.randint(1, 10)
-    received = BEGIN - timedelta(hours=chance.choice([0, 29]))
+    last = chance.randrange(TICKS)
+    time = datetime.fromisoformat(over.get("source_time", tick(last).isoformat()))
+    earlier = [tick(number) for number in range(TICKS) if tick(number) <= time]
+    received = chance.choice([BEGIN - timedelta(hours=29), BEGIN, chance.choice(earlier)])
     is_received = status not in {1, 3} or chance.random() < 0.5
     due = received + timedelta(days=chance.choice([0, 1, 3, 40]))
     end = received + timedelta(hours=chance.choice([0, 20, 50]))
@@ -51,12 +57,12 @@ def full(code: str, chance: random.Random, **over: Any) -> Word:
         "procedure": chance.choice(["1.001193", "1.001193.H41", "2.000815"]),
         "channel": chance.randint(1, 3),
         "status": status,
-        "source_time": tick(chance.randrange(TICKS)).isoformat(),
+        "source_time": time.isoformat(),
         "version": chance.choice([0, 0, 0, 1]),
         "helped_by": chance.choice([None, "H41.103"]),
         "received_by": chance.choice(["H41.101", "H41.102"]),
         "decided_by": chance.choice(["H41.101", "H41"]),
-        "filed_at": (BEGIN - timedelta(hours=30)).isoformat(),
+        "filed_at": chance.choice([BEGIN - timedelta(hours=30), received]).isoformat(),
         "received_at": received.isoformat() if is_received else None,
         "due_at": due.isoformat() if is_received and chance.random() < 0.8 else None,
         "finished_at": end.isoformat() if status in ENDS and chance.random() < 0.5 else None,
@@ -123,20 +129,20 @@ def reckoned(words: Sequence[Word]) -> dict[str, Any]:
     status = last.row["status"]
     end = None
     if status in ENDS:
-        end, is_broken_off = _end_of(order)
+        end, is_broken_off = _end_of(_counting(order, facts))
         if finished and status == 10 and is_broken_off:
             end = min(end, datetime.fromisoformat(finished))
         elif finished:
             end = datetime.fromisoformat(finished)
-    requests = _requests(order)
+    requests, requested_at = _requests(order, facts)
     return {name: facts.row[name] for name in facts.row.keys() - {"version", "source_time"}} | {
         "version": len(distinct),
         "source_time": last.time,
         "status": status,
         "finished_at": finished,
         "ended_at": end,
-        "requests": len(requests),
-        "requested_at": requests[0] if requests else None,
+        "requests": requests,
+        "requested_at": requested_at,
     }
 
 
@@ -181,10 +187,23 @@ def _end_of(order: Sequence[Word]) -> tuple[datetime, bool]:
     raise AssertionError("an end is one of these statuses")
 
 
-def _requests(order: Sequence[Word]) -> list[datetime]:
+def _counting(order: Sequence[Word], facts: Word) -> list[Word]:
+    """Return the words without the ends that lie before the reception, or before the filing."""
+    opened_at = datetime.fromisoformat(facts.row["received_at"] or facts.row["filed_at"])
+    return [word for word in order if word.row["status"] not in ENDS or word.time >= opened_at]
+
+
+def _requests(order: Sequence[Word], facts: Word) -> tuple[int, datetime | None]:
+    """Return how many requests count, and the time of the first one; else of the first of all."""
     asked, before = [], 0
     for word in order:
         if word.row["status"] == 5 != before:
             asked.append(word.time)
         before = word.row["status"]
-    return asked
+    if not asked or facts.row["received_at"] is None:
+        return len(asked), asked[0] if asked else None
+    received_at = datetime.fromisoformat(facts.row["received_at"])
+    since = [time for time in asked if time >= received_at]
+    if before == 5 and asked[-1] < received_at:
+        since = [received_at]
+    return len(since), since[0] if since else asked[0]

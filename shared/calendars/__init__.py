@@ -141,10 +141,20 @@ def is_provisional(basis: str | None) -> bool:
 
 
 def present_bases(years: Iterable[int]) -> list[str]:
-    """Return every part that a basis of today may have for these years."""
-    versions = [(year, corrections(year)) for year in years]
-    plain = [f"{year}/{found.version if found else 0}" for year, found in versions]
-    return [*plain, *(f"{each}{_PROVISIONAL}" for each in plain)]
+    """Return every part that a basis of today may have for these years.
+
+    A provisional one of a year is left out once it is announced and has no unconfirmed day, also
+    where its version stayed the same.
+    """
+    return [part for year in years for part in _parts_of_year(year)]
+
+
+def _parts_of_year(year: int) -> list[str]:
+    found = corrections(year)
+    certain = f"{year}/{found.version if found else 0}"
+    if found is None or not found.announced:
+        return [f"{certain}{_PROVISIONAL}"]
+    return [certain, f"{certain}{_PROVISIONAL}"] if found.unconfirmed else [certain]
 
 
 def _basis_of_year(year: int, first: date, last: date) -> str:

@@ -107,11 +107,13 @@ async def test_provisional_due_date_moves_when_the_year_is_announced(
     assert await own_desk.rows(listed, code=filed["code"]) == [(moved,)]
 
 
+@pytest.mark.parametrize("version", [1, 2])
 async def test_announcement_that_moves_nothing_leaves_no_step(
-    own_desk: Desk, monkeypatch: pytest.MonkeyPatch
+    own_desk: Desk, monkeypatch: pytest.MonkeyPatch, version: int
 ) -> None:
+    """Version 1 is that of the year before it was announced."""
     filed = await file_passport(own_desk)
-    with announced(monkeypatch):
+    with announced(monkeypatch, version=version):
         assert await recalculate(own_desk) == 1
         due, provisional = await due_of(own_desk, filed["code"])
     assert (due, provisional) == (instant(filed["due_at"]), False)

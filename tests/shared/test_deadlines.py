@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from shared import calendars
 from shared.calendars import (
     Corrections,
     OfficeHours,
@@ -12,6 +13,7 @@ from shared.calendars import (
     is_provisional,
     is_working_day,
     office_hours,
+    present_bases,
     working_days,
 )
 from shared.deadlines import (
@@ -295,6 +297,30 @@ def test_span_names_the_calendars_that_it_rests_on(
 ) -> None:
     assert calendar_basis(date(*first), date(*last)) == basis
     assert is_provisional(basis) == provisional
+
+
+@pytest.mark.parametrize(
+    ("said", "present"),
+    [
+        ({"announced": False}, ["2026/2?"]),
+        ({"announced": False, "unconfirmed": {}}, ["2026/2?"]),
+        ({}, ["2026/2", "2026/2?"]),
+        ({"unconfirmed": {}}, ["2026/2"]),
+    ],
+)
+def test_basis_of_a_year_is_provisional_while_a_day_may_change(
+    said: dict[str, object], present: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    announced = corrections(2026)
+    assert announced is not None
+    assert announced.unconfirmed
+    changed = Corrections.model_validate(announced.model_dump() | said)
+    monkeypatch.setattr(calendars, "corrections", lambda year: changed if year == 2026 else None)
+    assert present_bases([2026]) == present
+    assert present_bases([2028]) == ["2028/0?"]
+    days = [date(2026, 1, 1) + timedelta(days=10 * number) for number in range(36)]
+    bases = {calendar_basis(first, last) for first in days for last in days if first <= last}
+    assert bases == set(present)
 
 
 def test_nothing_is_provisional_without_a_due_date() -> None:

@@ -2,13 +2,16 @@ from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from dossier_service.use_cases.recalculation import recalculate_due_dates
+from dossier_service.use_cases.recalculation import BATCH_SIZE, recalculate_due_dates
 from shared.worker import Timer
 
 
-async def recalculate(session: AsyncSession) -> None:
-    """Move provisional due dates after a calendar was announced, some at each run."""
-    await recalculate_due_dates(session, now=datetime.now(UTC))
+async def recalculate(session: AsyncSession) -> bool:
+    """Move a batch of provisional due dates after a calendar was announced.
+
+    Return whether the batch was full.
+    """
+    return await recalculate_due_dates(session, now=datetime.now(UTC)) == BATCH_SIZE
 
 
 TIMERS = (Timer(30, recalculate),)

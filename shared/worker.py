@@ -47,11 +47,12 @@ class Timer:
     """Something to look at every so often, in a transaction of its own.
 
     `once_anywhere` is for work: of all replicas, one does it when it is due. What only measures
-    runs in each.
+    runs in each. An act that returns True has left work undone, and runs again at once, in a
+    transaction of its own.
     """
 
     seconds: float
-    act: Callable[[AsyncSession], Awaitable[None]]
+    act: Callable[[AsyncSession], Awaitable[bool | None]]
     once_anywhere: bool = True
 
 
@@ -265,8 +266,12 @@ async def _tick(sessions: SessionFactory, timer: Timer) -> None:
 @wait_out_outage
 async def run_timer(sessions: SessionFactory, timer: Timer) -> None:
     async with sessions.begin() as session:
-        if not timer.once_anywhere or await _claim(session, timer):
-            await timer.act(session)
+        if timer.once_anywhere and not await _claim(session, timer):
+            return
+        is_unfinished = await timer.act(session)
+    while is_unfinished:
+        async with sessions.begin() as session:
+            is_unfinished = await timer.act(session)
 
 
 async def _claim(session: AsyncSession, timer: Timer) -> bool:

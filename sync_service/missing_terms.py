@@ -26,11 +26,12 @@ _WITHOUT_TERM: Final = text(
 
 
 async def find_missing_terms(session: AsyncSession) -> int:
-    """Judge some dossiers by the term that is published by now; return how many."""
+    """Judge a batch of dossiers by the term that is published by now; return how many."""
     codes = (await session.scalars(_WITHOUT_TERM)).all()
-    if codes:
-        before = await lock_standings(session, codes)
-        terms = await find_terms(session, {each.procedure for each in before.values()})
-        after = {code: each.with_term(terms.get(each.procedure)) for code, each in before.items()}
-        await take(session, before, after, ())
-    return len(codes)
+    if not codes:
+        return 0
+    before = await lock_standings(session, codes)
+    terms = await find_terms(session, {each.procedure for each in before.values()})
+    after = {code: each.with_term(terms.get(each.procedure)) for code, each in before.items()}
+    await take(session, before, after, ())
+    return sum(after[code] != each for code, each in before.items())

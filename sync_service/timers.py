@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.worker import Timer
 from sync_service import silence, store
-from sync_service.missing_terms import find_missing_terms
+from sync_service.missing_terms import BATCH_SIZE, find_missing_terms
 
 log = structlog.get_logger()
 
@@ -26,9 +26,9 @@ async def forget_heard(session: AsyncSession) -> None:
     await silence.forget(session, datetime.now(UTC))
 
 
-async def judge_by_terms(session: AsyncSession) -> None:
-    """Judge dossiers that came before their procedure, some at each run."""
-    await find_missing_terms(session)
+async def judge_by_terms(session: AsyncSession) -> bool:
+    """Judge a batch of dossiers that came before their procedure; return whether it was full."""
+    return await find_missing_terms(session) == BATCH_SIZE
 
 
 TIMERS = (

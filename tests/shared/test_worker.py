@@ -223,3 +223,18 @@ async def test_timer_that_failed_is_still_due(sessions: SessionFactory) -> None:
         await run_timer(sessions, Timer(60, fail_once))
     await run_timer(sessions, Timer(60, fail_once))
     assert await ticks(sessions) == 1
+
+
+async def test_timer_that_has_left_work_runs_again_at_once(sessions: SessionFactory) -> None:
+    """Each run has a transaction of its own, and one replica alone does them."""
+    left = iter([True, True, False, True])
+
+    async def act(session: AsyncSession) -> bool:
+        await tick(session)
+        return next(left)
+
+    timer = Timer(60, act)
+    await asyncio.gather(*(run_timer(sessions, timer) for _ in range(5)))
+    assert await ticks(sessions) == 3
+    transactions = "SELECT count(DISTINCT xmin::text) FROM effect"
+    assert await scalar(sessions, transactions) == 3

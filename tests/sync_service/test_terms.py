@@ -10,10 +10,12 @@ import pytest
 from sqlalchemy import text
 
 from shared.deadlines import Term, Unit
+from shared.worker import run_timer
 from sync_service.catalogue import project_procedures
-from sync_service.missing_terms import find_missing_terms
+from sync_service.missing_terms import BATCH_SIZE, find_missing_terms
 from sync_service.recount import kept, recount
 from sync_service.tallies import Handling
+from sync_service.timers import TIMERS, judge_by_terms
 from tests.conftest import MORE
 from tests.dossier_service.test_deadline_oracle import ICT, expected_due, expected_extension
 from tests.sync_service.national import PROGRESS, National, at, new_code, published, row
@@ -230,3 +232,12 @@ async def test_later_version_leaves_a_term_that_was_found(empty: National) -> No
         await project_procedures(session, [published("1.001193", 30, version=2)])
     await find_terms_until_none_is_missing(empty)
     assert await latest(empty, code) == at("11-09 08:30")
+
+
+async def test_all_dossiers_of_a_late_procedure_are_judged_in_one_run(empty: National) -> None:
+    codes = [new_code() for _ in range(BATCH_SIZE + 1)]
+    await empty.push(*(undue(code) for code in codes))
+    await publish(empty)
+    (timer,) = (each for each in TIMERS if each.act is judge_by_terms)
+    await run_timer(empty.sessions, timer)
+    assert await empty.scalar("SELECT count(*) FROM national_dossier WHERE latest_at IS NULL") == 0

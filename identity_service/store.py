@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import accumulate
 from typing import Any
 from uuid import UUID
@@ -123,9 +123,9 @@ RETENTION_ENDED_GRANTS = timedelta(days=8)
 
 
 async def list_current_grants(
-    session: AsyncSession, *, after: UUID | None, limit: int
+    session: AsyncSession, *, after: UUID | None, limit: int, now: datetime
 ) -> Sequence[Grant]:
-    lately = datetime.now(UTC) - RETENTION_ENDED_GRANTS
+    lately = now - RETENTION_ENDED_GRANTS
     query = (
         select(Grant)
         .where(or_(Grant.revoked_at.is_(None), Grant.revoked_at > lately))

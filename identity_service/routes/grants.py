@@ -11,6 +11,7 @@ from identity_service.routes.ended import RevocationOut
 from identity_service.schemas import GrantFilter, GrantIn, GrantOut
 from identity_service.use_cases import grants
 from shared.auth import Caller
+from shared.clock import Now
 from shared.database import Session
 from shared.idempotency import OnceOnly
 from shared.pagination import Page, write_cursor
@@ -39,9 +40,15 @@ async def read_grant(grant_id: UUID, caller: Caller, session: Session, response:
 
 @router.post("", status_code=HTTPStatus.CREATED)
 async def give_grant(
-    body: GrantIn, caller: Caller, session: Session, once: OnceOnly, response: Response
+    *,
+    body: GrantIn,
+    caller: Caller,
+    session: Session,
+    once: OnceOnly,
+    response: Response,
+    now: Now,
 ) -> GrantOut:
-    grant = await grants.give_grant(session, caller, body)
+    grant = await grants.give_grant(session, caller, body, now=now)
     path = f"{router.prefix}/{grant.id}"
     answer = GrantOut.model_validate(grant)
     return await answer_created(answer, path, grant.version, once=once, response=response)
@@ -56,8 +63,9 @@ async def revoke_grant(
     session: Session,
     once: OnceOnly,
     response: Response,
+    now: Now,
 ) -> RevocationOut:
-    ended = await grants.revoke_grant(session, caller, grant_id, expected_version=version)
+    ended = await grants.revoke_grant(session, caller, grant_id, expected_version=version, now=now)
     answer = RevocationOut.from_grants(ended)
     set_etag(response, answer.version)
     return await once.remember(answer, HTTPStatus.OK, {"ETag": response.headers["ETag"]})

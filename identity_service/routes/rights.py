@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import Query
 
 from identity_service import store
+from shared.clock import Now
 from shared.database import Session
 from shared.events import ClientChanged, GrantChanged
 from shared.reading import Router
@@ -28,8 +29,8 @@ async def list_all_clients(
 
 @router.get("/grants")
 async def list_current_grants(
-    _: GatewayAlone, session: Session, after: UUID | None = None
+    _: GatewayAlone, session: Session, now: Now, after: UUID | None = None
 ) -> list[GrantChanged]:
     """Grants that give a right, will give one, or have lately ceased to, by their ids."""
-    grants = await store.list_current_grants(session, after=after, limit=MAX_ROWS)
+    grants = await store.list_current_grants(session, after=after, limit=MAX_ROWS, now=now)
     return [grant.changed() for grant in grants]

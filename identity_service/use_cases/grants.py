@@ -1,5 +1,5 @@
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -43,10 +43,11 @@ async def read_grant(session: AsyncSession, caller: CallContext, grant_id: UUID)
     return grant
 
 
-async def give_grant(session: AsyncSession, caller: CallContext, new: GrantIn) -> Grant:
+async def give_grant(
+    session: AsyncSession, caller: CallContext, new: GrantIn, *, now: datetime
+) -> Grant:
     if unknown := set(new.operations) - grant_rules().keys():
         raise OperationsUnknown(unknown)
-    now = datetime.now(UTC)
     # A grant that is revoked meanwhile must not leave behind one that rests on it.
     await store.lock_client_acts(session)
     held = await store.list_grants_in_force(session, caller.client, new.operations, now)
@@ -81,7 +82,12 @@ async def give_grant(session: AsyncSession, caller: CallContext, new: GrantIn) -
 
 
 async def revoke_grant(
-    session: AsyncSession, caller: CallContext, grant_id: UUID, *, expected_version: Condition
+    session: AsyncSession,
+    caller: CallContext,
+    grant_id: UUID,
+    *,
+    expected_version: Condition,
+    now: datetime,
 ) -> Sequence[Grant]:
     """Return the grant and, after it, the others that ended because they rest on it."""
     await store.lock_client_acts(session)
@@ -92,7 +98,7 @@ async def revoke_grant(
     if grant.revoked:
         raise GrantRevoked
     await require_operator_left(session, without=grant)
-    return await end_grants(session, caller, [grant], now=datetime.now(UTC))
+    return await end_grants(session, caller, [grant], now=now)
 
 
 async def _require_granter(

@@ -14,7 +14,8 @@ from gateway.limits import Quotas
 from gateway.neighbours import Neighbours
 from gateway.problems import NoRight, RequestMalformed
 from gateway.purposes import PurposeRegistry
-from gateway.rights import ClientRights, RightInForce, Rights, largest_quotas, pick
+from gateway.right_in_force import RightInForce
+from gateway.rights import ClientRights, Rights, largest_quotas, pick
 from gateway.upstreams import QuotaClass, Service
 from shared.auth import FETCH_TOKEN, RIGHT_HEADER, Unauthenticated, Verifier, bearer
 from shared.problems import Problem, Unavailable

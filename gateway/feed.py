@@ -20,7 +20,8 @@ from prometheus_client import Gauge
 from sqlalchemy import URL
 
 from gateway.purposes import PurposeRegistry
-from gateway.rights import ClientRights, Grant, Rights
+from gateway.right_in_force import Grant
+from gateway.rights import ClientRights, Rights
 from shared.database import connect_driver
 from shared.events import GrantChanged
 from shared.topics import TOPIC_TABLE

@@ -8,7 +8,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from gateway.ledger.seals import key_id, public_pem
-from gateway.rights import RightInForce
+from gateway.right_in_force import RightInForce
 from shared.auth import RIGHTS_ISSUER
 from shared.ed25519 import key_set, public_jwk, read_public_keys, thumbprint
 
@@ -50,21 +50,29 @@ class RightsSigner:
             return right.signed
         # A grant that ends sooner ends the assertion too, rounded up to the second of its claim.
         expires = min(now + ASSERTED_SECONDS, right.ends)
-        claims = {
+        claims: dict[str, Any] = {
             "iss": RIGHTS_ISSUER,
             "aud": audience,
             "sub": client,
             "operation": operation,
             "grants": right.grants,
-            "procedures": _listed(right.procedures),
-            "fields": _listed(right.fields),
-            "agencies": _listed(right.agencies),
+            **_limits(right),
             "iat": int(now),
             "exp": math.ceil(expires),
         }
+        if right.others:
+            claims["others"] = [_limits(other) for other in right.others]
         right.signed = jwt.encode(claims, self._key, "EdDSA", {"kid": self.kid})
         right.signed_at, right.signed_until = now, expires - LEFT_SECONDS
         return right.signed
+
+
+def _limits(right: RightInForce) -> dict[str, list[str] | None]:
+    return {
+        "procedures": _listed(right.procedures),
+        "fields": _listed(right.fields),
+        "agencies": _listed(right.agencies),
+    }
 
 
 def _listed(codes: frozenset[str] | None) -> list[str] | None:

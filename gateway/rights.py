@@ -1,30 +1,28 @@
-"""The rights in force, in memory: which of a client's grants carries a call.
+"""The rights in force, in memory: which of a client's grants carry a call.
 
 Limits of different grants never mix: procedures × agencies × fields of one grant say nothing about
-those of another. Only grants with the same fields and the same agencies are taken together, their
-procedures joined: what comes out is then allowed by some grant, row by row. A right has at most
-`MAX_RIGHT_CODES`: a grant that would make it longer is left out, and gives nothing. The quotas of a
-call are the largest of all grants that could carry it, so that no grant lowers those of another.
-Where several such rights fit a call, exactly one is taken:
-
-* with a purpose, the one that names it among its procedures, else one that names the national form
-  of it, else one for all procedures;
-* without (a list), the widest: all agencies before some, then all fields before some, then all
-  procedures before some, then the most of them.
+those of another. Grants that differ in their procedures alone, or then in their agencies alone, are
+joined: what comes out is allowed by some grant, row by row. Several rights that are left and cover
+the purpose go to the service together, the widest first (all agencies before some, then all fields
+before some, then all procedures before some, then the most of them). The call is allowed where one
+of them covers it: which one that is, the service alone can tell, which knows the row.
+A right has at most `MAX_RIGHT_CODES`: a grant that would make it longer is left out, and gives
+nothing. The quotas of a call are the largest of all grants that could carry it, so that no grant
+lowers what another gives.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import accumulate, groupby
-from typing import NamedTuple
+from typing import TypeVar
 
 import structlog
 from prometheus_client import Counter
 
 from gateway.limits import GrantedQuotas
+from gateway.right_in_force import MAX_GRANTS_NAMED, Grant, RightInForce, combine_rights
 from shared.auth import MAX_RIGHT_CODES
-from shared.events.codes import covering_codes
 
 log = structlog.get_logger()
 
@@ -32,84 +30,8 @@ RIGHTS_CUT = Counter(
     "rights_cut_total", "Grants left out of a right because it would have too many codes"
 )
 
-ANY_OPERATION = "*"
-# Of a right that joins hundreds of grants a record names a few.
-MAX_GRANTS_NAMED = 8
-MAX_PURPOSES_KEPT = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """As identity told it and not revoked; None means all. Instants are Unix seconds."""
-
-    id: str
-    operations: frozenset[str]
-    procedures: frozenset[str] | None
-    fields: frozenset[str] | None
-    agencies: frozenset[str] | None
-    valid_from: float
-    valid_to: float
-    per_second: int | None
-    per_day: int | None
-    legal_basis: str
-
-    def covers(self, operation: str) -> bool:
-        return operation in self.operations or ANY_OPERATION in self.operations
-
-    @property
-    def quotas(self) -> GrantedQuotas:
-        return GrantedQuotas(self.per_second, self.per_day, by_default=self.per_second is None)
-
-    def count_codes(self) -> int:
-        """Count the grant itself and its codes, as identity_service bounds them."""
-        limits = self.procedures, self.fields, self.agencies
-        return 1 + sum(len(codes) for codes in limits if codes is not None)
-
-
-class NamedGrants(NamedTuple):
-    """The ids of the grants that carry a call, their legal bases, and the quotas of them all."""
-
-    ids: tuple[str, ...]
-    legal_bases: tuple[str, ...]
-    quotas: GrantedQuotas
-
-
-@dataclass(slots=True, eq=False)
-class RightInForce:
-    """The right of a client to one operation now, good until `ends`.
-
-    `joined` are the grants that it is made of.
-    `signed`, `signed_at` and `signed_until` belong to whoever asserts it.
-    """
-
-    grants: tuple[str, ...]
-    procedures: frozenset[str] | None
-    fields: frozenset[str] | None
-    agencies: frozenset[str] | None
-    ends: float
-    signed: str = ""
-    signed_at: float = -math.inf
-    signed_until: float = -math.inf
-    joined: tuple[Grant, ...] = ()
-    _named: dict[str | None, NamedGrants] = field(default_factory=dict, repr=False)
-
-    def name_grants(self, purpose: str | None) -> NamedGrants:
-        """Return the first grants, by id, that carry a call for the purpose, or any call."""
-        named = self._named.get(purpose)
-        if named is None:
-            if len(self._named) >= MAX_PURPOSES_KEPT:
-                self._named.clear()
-            named = self._named[purpose] = _name(self.joined, purpose)
-        return named
-
-    def covers(self, purpose: str) -> bool:
-        return self.procedures is None or not self.procedures.isdisjoint(covering_codes(purpose))
-
-    def distance(self, purpose: str) -> int:
-        """Of a purpose that it covers: 0 where it is named, 2 where everything is."""
-        if self.procedures is None:
-            return 2
-        return 0 if purpose in self.procedures else 1
+# An assertion is a header, and a service may hold a call against each of these.
+MAX_ALTERNATIVES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +89,11 @@ class Rights:
 
 
 def pick(rights: Sequence[RightInForce], purpose: str | None) -> RightInForce | None:
-    """By the rule above; None where the purpose is covered by none of them."""
-    if purpose is None:
-        return rights[0] if rights else None
-    fitting = [right for right in rights if right.covers(purpose)]
-    return min(fitting, key=lambda right: right.distance(purpose), default=None)
+    """Return all rights that cover the purpose, as one; None where there is none."""
+    fitting = rights if purpose is None else [each for each in rights if each.covers(purpose)]
+    if not fitting:
+        return None
+    return fitting[0].combine(tuple(fitting[1:MAX_ALTERNATIVES]))
 
 
 def largest_quotas(rights: Sequence[RightInForce], purpose: str | None) -> GrantedQuotas:
@@ -181,29 +103,32 @@ def largest_quotas(rights: Sequence[RightInForce], purpose: str | None) -> Grant
     return named[0] if len(named) == 1 else GrantedQuotas.largest(named)
 
 
-def _name(grants: Sequence[Grant], purpose: str | None) -> NamedGrants:
-    codes = () if purpose is None else covering_codes(purpose)
-    carrying = [
-        grant
-        for grant in grants
-        if purpose is None or grant.procedures is None or not grant.procedures.isdisjoint(codes)
-    ]
-    first = sorted(carrying, key=lambda grant: grant.id)[:MAX_GRANTS_NAMED]
-    legal_bases = dict.fromkeys(grant.legal_basis for grant in first)
-    quotas = GrantedQuotas.largest([grant.quotas for grant in carrying])
-    return NamedGrants(tuple(grant.id for grant in first), tuple(legal_bases), quotas)
-
-
 def _choose(grants: Sequence[Grant], operation: str, now: float) -> Choices:
     naming = [grant for grant in grants if grant.covers(operation)]
     borders = [at for grant in naming for at in (grant.valid_from, grant.valid_to) if at > now]
     valid = [grant for grant in naming if grant.valid_from <= now < grant.valid_to]
-    rights = [_joined(tuple(same)) for _, same in groupby(sorted(valid, key=_limits), _limits)]
+    rights = [_join_procedures(same) for same in _alike(_cut(valid), _agencies_and_fields)]
+    rights = [_join_agencies(same) for same in _alike(rights, _procedures_and_fields)]
     return Choices(tuple(sorted(rights, key=_narrowness)), min(borders, default=math.inf))
 
 
-def _limits(grant: Grant) -> tuple[tuple[str, ...], ...]:
+_Limited = TypeVar("_Limited", Grant, RightInForce)
+_Key = tuple[tuple[str, ...], ...]
+
+
+def _alike(
+    limited: Iterable[_Limited], key: Callable[[_Limited], _Key]
+) -> Iterator[list[_Limited]]:
+    for _, same in groupby(sorted(limited, key=key), key):
+        yield list(same)
+
+
+def _agencies_and_fields(grant: Grant) -> _Key:
     return _ordered(grant.agencies), _ordered(grant.fields)
+
+
+def _procedures_and_fields(right: RightInForce) -> _Key:
+    return _ordered(right.procedures), _ordered(right.fields)
 
 
 def _ordered(codes: frozenset[str] | None) -> tuple[str, ...]:
@@ -211,8 +136,7 @@ def _ordered(codes: frozenset[str] | None) -> tuple[str, ...]:
     return () if codes is None else ("", *sorted(codes))
 
 
-def _joined(naming: Sequence[Grant]) -> RightInForce:
-    grants = _cut(naming)
+def _join_procedures(grants: Sequence[Grant]) -> RightInForce:
     return RightInForce(
         grants=tuple(sorted(grant.id for grant in grants)),
         procedures=_union([grant.procedures for grant in grants]),
@@ -235,12 +159,22 @@ def _cut(grants: Sequence[Grant]) -> Sequence[Grant]:
     return fewest_first[:kept]
 
 
-def _union(all_procedures: Sequence[frozenset[str] | None]) -> frozenset[str] | None:
-    limited = [procedures for procedures in all_procedures if procedures is not None]
-    return frozenset().union(*limited) if len(limited) == len(all_procedures) else None
+def _join_agencies(rights: Sequence[RightInForce]) -> RightInForce:
+    first, *others = rights
+    if not others:
+        return first
+    joined = combine_rights(first, others)
+    joined.agencies, joined.others = _union([right.agencies for right in rights]), ()
+    return joined
+
+
+def _union(limits: Sequence[frozenset[str] | None]) -> frozenset[str] | None:
+    limited = [codes for codes in limits if codes is not None]
+    return frozenset().union(*limited) if len(limited) == len(limits) else None
 
 
 def _narrowness(right: RightInForce) -> tuple[bool, bool, bool, int, tuple[str, ...]]:
+    """Order the widest first. The ids at the end decide nothing: each right is asserted."""
     return (
         right.agencies is not None,
         right.fields is not None,

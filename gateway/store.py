@@ -1,7 +1,8 @@
 """Every query of the gateway's requests and timers."""
 
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
@@ -23,12 +24,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.models import KnownAgency, LedgerChain, LedgerSeal, StoredRecord
 from gateway.schemas import RecordFilter
-from shared.auth import Right
 from shared.coverage import is_agency_within
+from shared.rights import Codes, Limits, unite
 
 # The name of the agency is None where it is not known here.
-FoundRecord = Row[StoredRecord, str]
+_FoundRow = Row[StoredRecord, str]
 Condition = ColumnElement[bool]
+
+
+class FoundRecord(NamedTuple):
+    """A record, the name of its agency where it is known, and the fields that may be shown."""
+
+    record: StoredRecord
+    agency_name: str | None
+    shown: Codes
 
 
 async def moved_heads(session: AsyncSession) -> Sequence[LedgerSeal]:
@@ -67,23 +76,49 @@ async def mark_anchored(session: AsyncSession, seal: LedgerSeal) -> None:
 
 async def list_records(
     session: AsyncSession,
-    right: Right,
+    alternatives: Iterable[Limits],
     wanted: RecordFilter,
     *,
     limit: int,
     after: tuple[Any, ...] | None,
 ) -> list[FoundRecord]:
-    """The newest first."""
-    query = _visible_records(right).where(*_conditions(wanted))
-    if after:
-        query = query.where(tuple_(StoredRecord.at, StoredRecord.id) < after)
-    newest_first = query.order_by(StoredRecord.at.desc(), StoredRecord.id.desc()).limit(limit)
-    return list((await session.execute(newest_first)).all())
+    """Return the newest records that one of the alternatives reaches, `limit` at most."""
+    found: dict[tuple[Any, ...], FoundRecord] = {}
+    for limits in alternatives:
+        query = _visible_records(limits).where(*_conditions(wanted))
+        if after:
+            query = query.where(tuple_(*_ORDER) < after)
+        newest_first = query.order_by(*(column.desc() for column in _ORDER)).limit(limit)
+        for row in await session.execute(newest_first):
+            key = record_key(row[0])
+            found[key] = _show(row, limits, found.get(key))
+    return [found[key] for key in sorted(found, reverse=True)][:limit]
 
 
-async def find_record(session: AsyncSession, right: Right, record_id: UUID) -> FoundRecord | None:
-    query = _visible_records(right).where(StoredRecord.id == record_id)
-    return (await session.execute(query)).one_or_none()
+# The record that completes another one has its instant, and a later place in the same chain.
+_ORDER = (StoredRecord.at, StoredRecord.chain, StoredRecord.number, StoredRecord.index)
+
+
+def record_key(record: StoredRecord) -> tuple[datetime, str, int, int]:
+    """Return the place of a record in the list."""
+    return record.at, record.chain, record.number, record.index
+
+
+async def find_record(
+    session: AsyncSession, alternatives: Iterable[Limits], record_id: UUID
+) -> FoundRecord | None:
+    found: FoundRecord | None = None
+    for limits in alternatives:
+        query = _visible_records(limits).where(StoredRecord.id == record_id)
+        if (row := (await session.execute(query)).one_or_none()) is not None:
+            found = _show(row, limits, found)
+    return found
+
+
+def _show(row: _FoundRow, limits: Limits, before: FoundRecord | None) -> FoundRecord:
+    """Return the record with the fields that these limits, or those `before`, show."""
+    shown = limits.fields if before is None else unite(before.shown, limits.fields)
+    return FoundRecord(row[0], row[1], shown)
 
 
 async def read_seal(session: AsyncSession, chain: str, number: int) -> LedgerSeal | None:
@@ -112,15 +147,15 @@ async def list_seals(
     return list((await session.scalars(in_order)).all())
 
 
-def _visible_records(right: Right) -> Select[StoredRecord, str]:
-    """What the right covers: an agency sees what it did, who has no limit sees all."""
+def _visible_records(limits: Limits) -> Select[StoredRecord, str]:
+    """Select the records that the limits let through; a limit that is None lets all through."""
     query = select(StoredRecord, KnownAgency.name).outerjoin(
         KnownAgency, KnownAgency.code == StoredRecord.agency
     )
-    if right.agencies is not None:
-        query = query.where(is_agency_within(StoredRecord.agency, right.agencies))
-    if right.procedures is not None:
-        query = query.where(_for_one_of(right.procedures))
+    if limits.agencies is not None:
+        query = query.where(is_agency_within(StoredRecord.agency, limits.agencies))
+    if limits.procedures is not None:
+        query = query.where(_for_one_of(limits.procedures))
     return query
 
 

@@ -81,7 +81,7 @@ class _Turn:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     users: int = 0
 
-    async def take(self, person: str) -> None:
+    async def take(self) -> None:
         """Acquire `lock`; raise ClaimsUnderWay where that takes too long."""
         if self.users == 1:
             await self.lock.acquire()
@@ -90,7 +90,7 @@ class _Turn:
             async with asyncio.timeout(MAX_TURN_WAIT_S):
                 await self.lock.acquire()
         except TimeoutError:
-            raise ClaimsUnderWay(ceil(MAX_TURN_WAIT_S), person=person) from None
+            raise ClaimsUnderWay(ceil(MAX_TURN_WAIT_S)) from None
 
 
 class GuessLimiter:
@@ -124,7 +124,7 @@ class GuessLimiter:
             turn = self._under_way[key] = _Turn()
         turn.users += 1
         try:
-            await turn.take(person)
+            await turn.take()
             try:
                 self._refuse_blocked(attempt)
                 yield attempt
@@ -208,7 +208,7 @@ class GuessLimiter:
     def _refuse_blocked(self, attempt: "Attempt") -> None:
         untils = [self._blocked[holder] for holder in attempt.holders if holder in self._blocked]
         if untils and (wait := max(untils) - attempt.now) > timedelta(0):
-            raise GuessesSpent(ceil(wait.total_seconds()), person=attempt.person)
+            raise GuessesSpent(ceil(wait.total_seconds()))
 
     async def _refresh(self, now: datetime) -> None:
         if self._refreshed_at is None or now - self._refreshed_at >= REFRESH:

@@ -228,8 +228,8 @@ class GuessesSpent(Problem):
     title = "Too many claims were wrong: nothing is compared now"
     type = "/problems/guesses-spent"
 
-    def __init__(self, seconds: int, *, person: str) -> None:
-        self.headers = {"Retry-After": str(seconds), "X-Subject": person}
+    def __init__(self, seconds: int) -> None:
+        self.headers = {"Retry-After": str(seconds)}
         super().__init__(
             "Compare with the person's papers, and ask again after the seconds of Retry-After. Each"
             " wrong claim makes the wait longer."
@@ -241,8 +241,8 @@ class ClaimsUnderWay(Problem):
     title = "Other claims of the agency about this person are being compared"
     type = "/problems/claims-under-way"
 
-    def __init__(self, seconds: int, *, person: str) -> None:
-        self.headers = {"Retry-After": str(seconds), "X-Subject": person}
+    def __init__(self, seconds: int) -> None:
+        self.headers = {"Retry-After": str(seconds)}
         super().__init__(
             "Claims of one agency about one person are compared one after the other, and those"
             " before this one last too long. Nothing was compared. Wait for their answers, and ask"

@@ -21,8 +21,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shared.call_guard import PROVED_CALL
 from shared.call_mac import CallNotProved, ProvedCall
-from shared.events.codes import covering_codes, is_within
 from shared.problems import Problem, Unavailable
+from shared.rights import Right
 
 # A key that its owner withdraws proves nothing after this, and what it had proved neither.
 REFRESH_SECONDS = 300
@@ -57,27 +57,6 @@ class NotAllowed(Problem):
     status = HTTPStatus.FORBIDDEN
     title = "No right in force allows this"
     type = "/problems/not-allowed"
-
-
-class Right(BaseModel):
-    """What the gateway found in force. None means all; an agency code covers all below it."""
-
-    model_config = ConfigDict(frozen=True)
-
-    sub: str
-    operation: str
-    grants: tuple[str, ...]
-    procedures: frozenset[str] | None
-    fields: frozenset[str] | None
-    agencies: frozenset[str] | None
-    exp: int
-
-    def covers_procedure(self, code: str) -> bool:
-        """A national code covers its localised forms too: `1.001193` covers `1.001193.H26`."""
-        return self.procedures is None or not self.procedures.isdisjoint(covering_codes(code))
-
-    def covers_agency(self, code: str) -> bool:
-        return self.agencies is None or is_within(code, self.agencies)
 
 
 class CallContext(BaseModel):

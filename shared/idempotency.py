@@ -18,11 +18,12 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.auth import Caller, Right
+from shared.auth import Caller
 from shared.database import Base, Session, delete_in_slices
 from shared.deferred import defer_write
 from shared.personal_numbers import ADVICE, holds_personal_number
 from shared.problems import Problem
+from shared.rights import Right
 
 KEPT_HOURS = 24
 MOST_CHARACTERS = 200
@@ -151,8 +152,9 @@ async def _keyed_digest(request: Request, right: Right) -> bytes:
     parts = (request.method, url.path, url.query, request.headers.get("If-Match", ""))
     key = settings.digest_key.get_secret_value().encode()
     digest = hmac.new(key, "\n".join(parts).encode(), "sha256")
-    limits = (right.procedures, right.fields, right.agencies)
-    digest.update(orjson.dumps([None if limit is None else sorted(limit) for limit in limits]))
+    for each in right.alternatives:
+        limits = (each.procedures, each.fields, each.agencies)
+        digest.update(orjson.dumps([None if limit is None else sorted(limit) for limit in limits]))
     digest.update(await request.body())
     return digest.digest()
 

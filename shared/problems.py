@@ -1,6 +1,7 @@
 """Errors a caller can act on, answered as RFC 9457 problem details."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from http import HTTPStatus
 from types import MappingProxyType, TracebackType
 from typing import Any
@@ -84,6 +85,17 @@ class _Plain(Problem):
     ) -> None:
         self.status, self.title, self.headers = status, status.phrase, headers
         super().__init__(detail)
+
+
+@contextmanager
+def naming_subject(person: str | None) -> Iterator[None]:
+    """Name the person on each problem raised within, because records name it on refusals too."""
+    try:
+        yield
+    except Problem as refusal:
+        if person is not None:
+            refusal.headers = {**(refusal.headers or {}), "X-Subject": person}
+        raise
 
 
 def respond(problem: Problem) -> ProblemResponse:

@@ -18,7 +18,6 @@ from sqlalchemy import (
     select,
 )
 
-from shared.auth import Right
 from shared.clock import VIET_NAM
 from shared.events.codes import (
     ENDED,
@@ -30,6 +29,7 @@ from shared.events.codes import (
 )
 from shared.pagination import MOST, Cursor, PageQuery
 from shared.reading import IsoDay
+from shared.rights import Limits
 from sync_service.agencies import covers
 from sync_service.milestones import REQUEST
 from sync_service.models import Agency, NationalDossier, Party, PendingParty
@@ -72,8 +72,8 @@ class DossierFilter(BaseModel):
         """Part of the model, not `shared.pagination.Paging`: it refuses what it does not know."""
         return PageQuery.of(self.limit, self.after)
 
-    def covered_by(self, right: Right) -> bool:
-        return self.agency is not None and covers(right.agencies, self.agency)
+    def covered_by(self, limits: Limits) -> bool:
+        return self.agency is not None and covers(limits.agencies, self.agency)
 
     def bounds(self, opened_at: ColumnElement[datetime]) -> list[ColumnElement[bool]]:
         """The part of the ordered list in which all that is asked for lies."""

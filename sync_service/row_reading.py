@@ -8,9 +8,9 @@ from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from shared.auth import Right
 from shared.dossier_times import find_time_faults
 from shared.events.codes import CodeError, parse_dossier_code
+from shared.rights import Limits, Right
 from shared.shapes import Shape
 from shared.validation_messages import where_and_what
 from sync_service.agencies import covers
@@ -42,12 +42,22 @@ async def read_rows(
 
 
 def read_dossier_row(row: Any, right: Right, now: datetime) -> DossierRow | Refusal:
-    reading = _issued(_read(DOSSIER_ROW, row, now), right)
-    return reading if isinstance(reading, Refusal) else refuse_outside(right, reading) or reading
+    reading = _read(DOSSIER_ROW, row, now)
+    if isinstance(reading, Refusal):
+        return reading
+    refusals = [
+        _refuse_issuer(limits, reading) or _refuse_beyond(limits, reading)
+        for limits in right.alternatives
+    ]
+    return reading if None in refusals else refusals[0] or reading
 
 
 def read_progress_row(row: Any, right: Right, now: datetime) -> ProgressRow | Refusal:
-    return _issued(_read(PROGRESS_ROW, row, now), right)
+    reading = _read(PROGRESS_ROW, row, now)
+    if isinstance(reading, Refusal):
+        return reading
+    refusals = [_refuse_issuer(limits, reading) for limits in right.alternatives]
+    return reading if None in refusals else refusals[0] or reading
 
 
 def _read(shape: TypeAdapter[AnyRow], row: Any, now: datetime) -> AnyRow | Refusal:
@@ -78,12 +88,10 @@ def _why(error: ValidationError, shape: Shape) -> Refusal:
     return Refusal(rule if rule in OWN_RULES else "invalid_row", told)
 
 
-def _issued(reading: AnyRow | Refusal, right: Right) -> AnyRow | Refusal:
-    """Who issued a code tells of its dossier: naming oneself in it is no claim."""
-    if isinstance(reading, Refusal) or covers(
-        right.agencies, parse_dossier_code(reading.code).agency
-    ):
-        return reading
+def _refuse_issuer(limits: Limits, reading: Row) -> Refusal | None:
+    """Hold the limits against the agency that issued the code; naming oneself is no claim."""
+    if covers(limits.agencies, parse_dossier_code(reading.code).agency):
+        return None
     return Refusal(
         "agency_not_covered",
         "Your right does not reach the agency in the dossier code: push only dossiers with codes "
@@ -92,13 +100,19 @@ def _issued(reading: AnyRow | Refusal, right: Right) -> AnyRow | Refusal:
 
 
 def refuse_outside(right: Right, told: DossierRow | Standing) -> Refusal | None:
-    if not any(covers(right.agencies, each) for each in (told.received_by, told.decided_by)):
+    """Return None where one alternative of the right covers it, else why the first does not."""
+    refusals = [_refuse_beyond(limits, told) for limits in right.alternatives]
+    return None if None in refusals else refusals[0]
+
+
+def _refuse_beyond(limits: Limits, told: DossierRow | Standing) -> Refusal | None:
+    if not any(covers(limits.agencies, each) for each in (told.received_by, told.decided_by)):
         return Refusal(
             "agency_not_covered",
             "Your right reaches neither received_by nor decided_by: push only dossiers of your "
             "own agencies, or ask the operator for a wider right.",
         )
-    if not right.covers_procedure(told.procedure):
+    if not limits.covers_procedure(told.procedure):
         return Refusal("procedure_not_covered", "Your right does not reach this procedure.")
     return None
 

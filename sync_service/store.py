@@ -26,8 +26,8 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from shared.auth import Right
 from shared.events.codes import national_code
+from shared.rights import Limits, Right, merge_newest
 from shared.times import StoredInstant
 from sync_service.agencies import COUNTRY, roots
 from sync_service.filters import DossierFilter, Seen
@@ -76,17 +76,17 @@ async def agencies(session: AsyncSession, codes: Collection[str]) -> Mapping[str
     return {agency.code: agency for agency in found}
 
 
-def _within(right: Right, of: Seen) -> list[ColumnElement[bool]]:
-    if right.procedures is None:
+def _within(limits: Limits, of: Seen) -> list[ColumnElement[bool]]:
+    if limits.procedures is None:
         return []
-    return [of.national_procedure == _texts({national_code(code) for code in right.procedures})]
+    return [of.national_procedure == _texts({national_code(code) for code in limits.procedures})]
 
 
-def _within_localised(right: Right) -> list[ColumnElement[bool]]:
+def _within_localised(limits: Limits) -> list[ColumnElement[bool]]:
     """Of what `_within` lets pass, the part that the right reaches by its own code."""
-    if right.procedures is None or all(code == national_code(code) for code in right.procedures):
+    if limits.procedures is None or all(code == national_code(code) for code in limits.procedures):
         return []
-    dossier, named = NationalDossier, _texts(right.procedures)
+    dossier, named = NationalDossier, _texts(limits.procedures)
     return [or_(dossier.national_procedure == named, dossier.procedure == named)]
 
 
@@ -101,13 +101,16 @@ def _party_to(agencies: Collection[str], of: Seen) -> list[ColumnElement[bool]]:
 
 async def dossier(session: AsyncSession, right: Right, code: str) -> NationalDossier | None:
     """None also where the right does not reach it."""
-    query = select(NationalDossier).where(
-        NationalDossier.code == code,
-        *_party_to(roots(right.agencies), NationalDossier),
-        *_within(right, NationalDossier),
-        *_within_localised(right),
-    )
-    return await session.scalar(query)
+    for limits in right.alternatives:
+        query = select(NationalDossier).where(
+            NationalDossier.code == code,
+            *_party_to(roots(limits.agencies), NationalDossier),
+            *_within(limits, NationalDossier),
+            *_within_localised(limits),
+        )
+        if (found := await session.scalar(query)) is not None:
+            return found
+    return None
 
 
 TIMELINE_ORDER: Final = ("at", "version", "digest", "status", "kind", "detail", "source")
@@ -136,16 +139,33 @@ async def listed(
     limit: int,
 ) -> Sequence[NationalDossier]:
     """Newest first, `limit` at most; one range scan for each root of the right."""
-    reach = roots(right.agencies)
+
+    async def read(limits: Limits) -> Sequence[NationalDossier]:
+        query = _newest(limits, wanted, today=today, after=after, limit=limit)
+        return (await session.scalars(query)).all()
+
+    newest = await merge_newest(right, read, key=lambda row: (row.opened_at, row.code))
+    return newest[:limit]
+
+
+def _newest(
+    limits: Limits,
+    wanted: DossierFilter,
+    *,
+    today: date,
+    after: tuple[Any, ...] | None,
+    limit: int,
+) -> Select[NationalDossier]:
+    reach = roots(limits.agencies)
     elsewhere: list[str] = []
-    if wanted.agency and wanted.covered_by(right):
+    if wanted.agency and wanted.covered_by(limits):
         reach = roots([wanted.agency])
     elif wanted.agency:
         elsewhere = roots([wanted.agency])
     seen: Seen = NationalDossier if COUNTRY in reach else wanted.parties
-    lasting = [*_within(right, seen), *wanted.lasting(seen)]
+    lasting = [*_within(limits, seen), *wanted.lasting(seen)]
     lasting += _party_to(elsewhere, seen) if elsewhere else []
-    passing = [*_within_localised(right), *wanted.passing(today)]
+    passing = [*_within_localised(limits), *wanted.passing(today)]
 
     def newest(query: Select[datetime, str]) -> Select[datetime, str]:
         opened_at, code = query.selected_columns
@@ -162,7 +182,7 @@ async def listed(
         page = _of_each(reach, seen, newest(every), limit)
     order = NationalDossier.opened_at.desc(), NationalDossier.code.desc()
     query = select(NationalDossier).join(page, NationalDossier.code == page.c.code)
-    return (await session.scalars(query.order_by(*order))).all()
+    return query.order_by(*order)
 
 
 def _where_told(

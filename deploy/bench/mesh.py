@@ -23,7 +23,7 @@ from deploy.postgres import as_superuser
 from deploy.services import SERVICES
 from deploy.signing_in import sign_in
 from gateway.keys import RightsSigner
-from gateway.rights import RightInForce
+from gateway.right_in_force import RightInForce
 from identity_service.people import Person, generate
 from identity_service.sandbox import read_secrets
 from shared.auth import RIGHT_HEADER

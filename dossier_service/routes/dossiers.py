@@ -23,6 +23,7 @@ from shared.events.codes import AgencyCode, Channel, DossierCode, DossierStatus,
 from shared.idempotency import OnceOnly
 from shared.pagination import Page, Paging
 from shared.preconditions import set_etag
+from shared.problems import naming_subject
 from shared.reading import IsoDay, Router
 
 router = Router(prefix="/dossier/v1/dossiers", tags=["dossiers"])
@@ -40,9 +41,10 @@ async def file_dossier(
     rules: Rules,
     now: Now,
 ) -> Response:
-    dossier, procedure = await filing.file_dossier(
-        session, body, caller=caller, shelf=shelf, register=register, rules=rules, now=now
-    )
+    with naming_subject(filing.hash_applicant(body, rules)):
+        dossier, procedure = await filing.file_dossier(
+            session, body, caller=caller, shelf=shelf, register=register, rules=rules, now=now
+        )
     return answered(dossier, procedure, once, HTTPStatus.CREATED)
 
 
@@ -93,7 +95,7 @@ async def read_dossier(
 ) -> DossierFound:
     dossier = await looking.read_whole_dossier(session, code, caller)
     kept = await version_kept(session, shelf, dossier)
-    answer = found(dossier, kept.procedure, caller.right.fields)
+    answer = found(dossier, kept.procedure, looking.shown_fields(dossier, caller.right))
     set_etag(response, dossier.version)
     name_subject(response, dossier.person, answer.personal_fields)
     return answer

@@ -31,9 +31,9 @@ from dossier_service.models import (
     DossierStep,
     ProcedureVersion,
 )
-from shared.auth import Right
 from shared.calendars import present_bases
 from shared.deferred import defer_write, flush_deferred_writes
+from shared.rights import Limits, Right
 
 FIRST_CALENDAR_YEAR, LAST_CALENDAR_YEAR = 2020, 2060
 
@@ -51,27 +51,37 @@ _CODE = select(Dossier.code)
 async def get_dossier(session: AsyncSession, code: str, right: Right) -> Dossier | None:
     # A dossier that was filed in this transaction is not yet in the table.
     await flush_deferred_writes(session)
-    found = await session.scalars(*_visible(_WITH_FEES_AND_RESULTS, code, right))
-    return found.unique().one_or_none()
+    return await _find(session, _WITH_FEES_AND_RESULTS, code, right)
 
 
 async def get_whole_dossier(session: AsyncSession, code: str, right: Right) -> Dossier | None:
     """With the applicant and the papers too."""
-    return (await session.scalars(*_visible(_WHOLE, code, right))).unique().one_or_none()
+    return await _find(session, _WHOLE, code, right)
 
 
 async def is_visible(session: AsyncSession, code: str, right: Right) -> bool:
-    return await session.scalar(*_visible(_CODE, code, right)) is not None
+    return await _find(session, _CODE, code, right) is not None
+
+
+async def _find(
+    session: AsyncSession, query: Select[Found], code: str, right: Right
+) -> Found | None:
+    """Return what the first of the right's alternatives that reaches the dossier finds."""
+    for limits in right.alternatives:
+        rows = await session.scalars(*_visible(query, code, limits))
+        if (found := rows.unique().one_or_none()) is not None:
+            return found
+    return None
 
 
 def _visible(
-    query: Select[Found], code: str, right: Right
+    query: Select[Found], code: str, limits: Limits
 ) -> tuple[Select[Found], dict[str, str | list[str]]]:
     values: dict[str, str | list[str]] = {"code": code}
-    if right.procedures is not None:
-        values["procedures"] = sorted(right.procedures)
-    if right.agencies is not None:
-        values["agencies"] = sorted(right.agencies)
+    if limits.procedures is not None:
+        values["procedures"] = sorted(limits.procedures)
+    if limits.agencies is not None:
+        values["agencies"] = sorted(limits.agencies)
     return _query(query, frozenset(values)), values
 
 

@@ -1,6 +1,6 @@
 """Lists of dossiers: ranges of an index, however many dossiers there are."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import cache
@@ -26,9 +26,9 @@ from sqlalchemy.orm import aliased
 
 from dossier_service.models import Dossier, DossierParty
 from dossier_service.store.dossiers import reached
-from shared.auth import Right
 from shared.calendars import office_hours
 from shared.events.codes import Channel, DossierStatus
+from shared.rights import Limits, Right, merge_newest
 
 # Under this name stands every dossier of the country.
 COUNTRY = ""
@@ -61,11 +61,16 @@ async def list_dossiers(
     limit: int,
 ) -> list[Dossier]:
     """Newest first, of the agencies that the right covers: each is a range, then merged."""
-    asked = _in_whose_lists(filters.agency, right) | _narrowed(filters, right, today)
-    if after is not None:
-        asked |= {"after_filed_at": after[0], "after_dossier": after[1]}
-    page = _page(frozenset(asked))
-    return list((await session.scalars(page, asked | {"most": limit})).all())
+
+    async def read(limits: Limits) -> Sequence[Dossier]:
+        asked = _in_whose_lists(filters.agency, limits) | _narrowed(filters, limits, today)
+        if after is not None:
+            asked |= {"after_filed_at": after[0], "after_dossier": after[1]}
+        page = _page(frozenset(asked))
+        return (await session.scalars(page, asked | {"most": limit})).all()
+
+    newest = await merge_newest(right, read, key=lambda row: (row.filed_at, row.code))
+    return newest[:limit]
 
 
 _NEWEST = DossierParty.filed_at.desc(), DossierParty.dossier.desc()
@@ -129,17 +134,17 @@ def _page(asked: frozenset[str]) -> Select[Dossier]:
     )
 
 
-def _in_whose_lists(agency: str | None, right: Right) -> dict[str, Any]:
+def _in_whose_lists(agency: str | None, limits: Limits) -> dict[str, Any]:
     """Another agency's lists narrow what the caller sees, never widen it."""
-    if agency is not None and right.covers_agency(agency):
+    if agency is not None and limits.covers_agency(agency):
         return {"agencies": [agency]}
-    own = [COUNTRY] if right.agencies is None else sorted(right.agencies)
+    own = [COUNTRY] if limits.agencies is None else sorted(limits.agencies)
     return {"agencies": own} | ({} if agency is None else {"stands_with": agency})
 
 
-def _narrowed(filters: Filters, right: Right, today: date) -> dict[str, Any]:
+def _narrowed(filters: Filters, limits: Limits, today: date) -> dict[str, Any]:
     asked = {
-        "procedures": None if right.procedures is None else sorted(right.procedures),
+        "procedures": None if limits.procedures is None else sorted(limits.procedures),
         "status": filters.status,
         "procedure": filters.procedure,
         "channel": filters.channel,

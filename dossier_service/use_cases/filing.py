@@ -59,6 +59,12 @@ class FilingRules:
     person_key: bytes
 
 
+def hash_applicant(wish: FileDossier, rules: FilingRules) -> str | None:
+    """Return the keyed hash of the applicant, None where the applicant has no personal number."""
+    number = wish.applicant.number_of_person
+    return person_hash(number, rules.person_key) if number else None
+
+
 async def file_dossier(
     session: AsyncSession,
     wish: FileDossier,
@@ -102,12 +108,26 @@ async def file_dossier(
 
 
 def _refuse_outside_right(wish: FileDossier, caller: CallContext) -> None:
-    if not caller.right.covers_procedure(wish.procedure):
-        raise NotAllowed("The right in force is for other procedures.", procedure=wish.procedure)
-    # Who helps the applicant files for them, whoever then receives the dossier.
-    filing = {wish.received_by, wish.helped_by or wish.received_by}
-    if not any(caller.right.covers_agency(agency) for agency in filing):
-        raise NotAllowed("The right in force is for other agencies.", agency=wish.received_by)
+    """Raise NotAllowed; an agency that helps the applicant files for them too."""
+    alternatives = caller.right.alternatives
+    reaching = [each for each in alternatives if each.covers_procedure(wish.procedure)]
+    if not reaching:
+        raise NotAllowed(
+            "File for a procedure of your right, or ask the owner of the data for a wider one.",
+            lacking="purpose",
+            at="body.procedure",
+            procedure=wish.procedure,
+        )
+    if not any(
+        each.covers(wish.procedure, [wish.received_by, wish.helped_by]) for each in reaching
+    ):
+        raise NotAllowed(
+            "Use an agency of your right as received_by or helped_by, or ask the owner of the data "
+            "for a right that reaches this one.",
+            lacking="agency",
+            at="body.received_by",
+            agency=wish.received_by,
+        )
 
 
 def _filing_time(wish: FileDossier, now: datetime) -> datetime:
@@ -170,7 +190,6 @@ def _dossier(
 ) -> Dossier:
     status = first_status(wish.channel)
     is_received = status is DossierStatus.RECEIVED
-    number = wish.applicant.number_of_person
     # What is not named here is not so yet, and empty.
     dossier = Dossier(
         code=code,
@@ -190,7 +209,7 @@ def _dossier(
         received_at=now if is_received else None,
         term_case=wish.term_case,
         requests=0,
-        person=person_hash(number, rules.person_key) if number else None,
+        person=hash_applicant(wish, rules),
         summary=wish.summary,
     )
     if is_received:

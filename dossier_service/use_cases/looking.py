@@ -14,6 +14,7 @@ from shared.auth import CallContext
 from shared.clock import day_in_viet_nam
 from shared.events.codes import DossierCode
 from shared.pagination import PageQuery
+from shared.rights import Codes, Right, unite
 from shared.times import StoredInstant
 
 _Version = Annotated[int, Field(ge=0, lt=2**31)]
@@ -23,6 +24,16 @@ async def read_whole_dossier(session: AsyncSession, code: str, caller: CallConte
     if (dossier := await store.get_whole_dossier(session, code, caller.right)) is None:
         raise DossierNotFound
     return dossier
+
+
+def shown_fields(dossier: Dossier, right: Right) -> Codes:
+    """Return the fields that the alternatives of the right which reach the dossier show."""
+    parties = (dossier.helped_by, dossier.received_by, dossier.decided_by)
+    shown: Codes = frozenset()
+    for limits in right.alternatives:
+        if limits.covers(dossier.procedure, parties):
+            shown = unite(shown, limits.fields)
+    return shown
 
 
 async def list_steps(

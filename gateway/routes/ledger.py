@@ -1,7 +1,7 @@
 """The access ledger as its readers see it; to read it is an access that is recorded too."""
 
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
@@ -17,6 +17,7 @@ from shared.database import Session
 from shared.pagination import Page, Paging
 from shared.problems import Problem
 from shared.reading import Router
+from shared.rights import Limits, Right
 from shared.texts import ONE_LINE, single_line
 from shared.times import StoredInstant
 
@@ -53,27 +54,35 @@ async def list_records(
     paging: Paging,
     response: Response,
 ) -> Page[RecordOut]:
-    """The newest first. An agency sees what its own systems did, an auditor sees all."""
-    after, shown = paging.key(StoredInstant, UUID), caller.right.fields
-    if shown is not None and (hidden := wanted.members() - shown):
-        # Whoever may look for a value knows it.
-        raise FieldsNotAllowed("Do not look for what you may not see.", fields=sorted(hidden))
-    rows = await store.list_records(
-        session, caller.right, wanted, limit=paging.limit + 1, after=after
-    )
-    page, following = paging.cut(rows, lambda row: (row[0].at, str(row[0].id)))
-    read = wanted.members() | (RecordOut.shown_members(shown) if page else set())
+    """The newest first. A right shows the calls of its agencies' systems, for its procedures.
+
+    A limit that a grant leaves out means all: a right without `agencies` shows every agency's
+    records, as an auditor needs. An agency reads its own with a grant to `agencies` of its own.
+    """
+    after = paging.key(StoredInstant, str, int, int)
+    searching = _searching(caller.right, wanted.members())
+    rows = await store.list_records(session, searching, wanted, limit=paging.limit + 1, after=after)
+    page, following = paging.cut(rows, lambda row: store.record_key(row.record))
+    read = wanted.members().union(*(RecordOut.shown_members(row.shown) for row in page))
     # Nobody is looked at by name unless asked for: hashes alone tell the reader no person.
     _name_search(response, subjects=[wanted.subject], dossier=wanted.dossier, members=read)
-    return Page(items=[RecordOut.of(stored, name, shown) for stored, name in page], next=following)
+    return Page(items=[RecordOut.of(*row) for row in page], next=following)
+
+
+def _searching(right: Right, members: Collection[str]) -> Sequence[Limits]:
+    """Return the alternatives that show these members, because a search tells their values."""
+    searching = [limits for limits in right.alternatives if limits.covers_fields(members)]
+    if not searching:
+        hidden = set(members).difference(right.fields or ())
+        raise FieldsNotAllowed("Do not look for what you may not see.", fields=sorted(hidden))
+    return searching
 
 
 @router.get("/records/{record_id}", response_model_exclude_unset=True)
 async def read_record(
     session: Session, caller: Caller, record_id: UUID, response: Response
 ) -> RecordOut:
-    stored, name = await _find(session, caller, record_id, response)
-    return RecordOut.of(stored, name, caller.right.fields)
+    return RecordOut.of(*await _find(session, caller.right.alternatives, record_id, response))
 
 
 @router.get("/records/{record_id}/proof")
@@ -81,9 +90,10 @@ async def prove_record(
     session: Session, caller: Caller, record_id: UUID, request: Request, response: Response
 ) -> Bundle:
     """What proves the record offline: see docs/verify-a-record.md."""
-    if caller.right.fields is not None:
+    proving = [limits for limits in caller.right.alternatives if limits.fields is None]
+    if not proving:
         raise FieldsNotAllowed("A proof shows the whole record: ask for a right to all fields.")
-    stored, _ = await _find(session, caller, record_id, response)
+    stored = (await _find(session, proving, record_id, response)).record
     seal = await store.read_seal(session, stored.chain, stored.number)
     if seal is None:
         raise RecordUnprovable(seal=stored.number, chain=stored.chain)
@@ -109,12 +119,12 @@ async def list_seals(
 
 
 async def _find(
-    session: Session, caller: Caller, record_id: UUID, response: Response
+    session: Session, alternatives: Sequence[Limits], record_id: UUID, response: Response
 ) -> store.FoundRecord:
-    found = await store.find_record(session, caller.right, record_id)
+    found = await store.find_record(session, alternatives, record_id)
     if found is None:
         raise RecordNotFound
-    record, members = found[0], RecordOut.shown_members(caller.right.fields)
+    record, members = found.record, RecordOut.shown_members(found.shown)
     _name_search(response, subjects=record.subjects, dossier=record.dossier, members=members)
     return found
 

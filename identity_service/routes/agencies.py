@@ -23,7 +23,7 @@ router = Router(prefix="/identity/v1/agencies", tags=["agencies"])
 async def list_agencies(
     asked: Annotated[AgencyFilter, Query()], caller: Caller, session: Session
 ) -> Page[AgencyOut]:
-    rows = await store.list_agencies(session, asked, caller.right.agencies)
+    rows = await store.list_agencies(session, asked, caller.right.united_agencies)
     page, following = asked.paging.cut(rows, lambda agency: (agency.code,))
     return Page(items=[AgencyOut.model_validate(agency) for agency in page], next=following)
 

@@ -38,7 +38,7 @@ router = Router(prefix="/identity/v1/clients", tags=["clients"])
 async def list_clients(
     asked: Annotated[ClientFilter, Query()], caller: Caller, session: Session
 ) -> Page[ClientOut]:
-    rows = await store.list_clients(session, asked, caller.right.agencies)
+    rows = await store.list_clients(session, asked, caller.right.united_agencies)
     page, following = asked.paging.cut(rows, lambda client: (client.client_id,))
     return Page(items=[ClientOut.model_validate(client) for client in page], next=following)
 

@@ -26,7 +26,7 @@ async def list_grants(
     asked: Annotated[GrantFilter, Query()], caller: Caller, session: Session
 ) -> Page[GrantOut]:
     """List grants by id. A page of long grants is shorter than `limit`: follow `next`."""
-    page, has_more = await store.list_grants(session, asked, caller.right.agencies)
+    page, has_more = await store.list_grants(session, asked, caller.right.united_agencies)
     following = write_cursor((str(page[-1].id),)) if has_more else None
     return Page(items=[GrantOut.model_validate(grant) for grant in page], next=following)
 

@@ -8,6 +8,7 @@ from identity_service.use_cases.verifications import claimed_fields, verify
 from shared.auth import Caller
 from shared.clock import Now
 from shared.hashing import person_hash
+from shared.problems import naming_subject
 from shared.reading import Router
 from shared.telemetry import current_trace_id
 
@@ -31,7 +32,8 @@ async def verify_person(
         officer=caller.officer,
         trace_id=current_trace_id(),
     )
-    answer = await verify(source, guesses, caller, inquiry, now=now)
+    with naming_subject(inquiry.person):
+        answer = await verify(source, guesses, caller, inquiry, now=now)
     told = {"X-Subject": inquiry.person, "X-Fields": ",".join(claimed_fields(inquiry.claim))}
     # Written here, once: passing it through the response model again would double the time.
     return Response(answer.model_dump_json(), media_type="application/json", headers=told)

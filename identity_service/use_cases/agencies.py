@@ -6,7 +6,7 @@ from identity_service import store
 from identity_service.models import Agency
 from identity_service.problems import AgenciesUnknown, AgencyClosed, AgencyExists, AgencyNotFound
 from identity_service.schemas import AgencyIn
-from identity_service.use_cases.limits import require_agencies_covered
+from identity_service.use_cases.limits import require_agency_covered
 from identity_service.use_cases.operators import require_operator
 from shared.auth import CallContext
 from shared.folding import fold_bare
@@ -14,7 +14,7 @@ from shared.outbox import emit
 
 
 async def read_agency(session: AsyncSession, caller: CallContext, code: str) -> Agency:
-    agency = await store.get_agency(session, code, caller.right.agencies)
+    agency = await store.get_agency(session, code, caller.right.united_agencies)
     if agency is None:
         raise AgencyNotFound
     return agency
@@ -23,9 +23,9 @@ async def read_agency(session: AsyncSession, caller: CallContext, code: str) -> 
 async def register_agency(session: AsyncSession, caller: CallContext, new: AgencyIn) -> Agency:
     """Register it, and close those that it replaces: all of it, or nothing."""
     await require_operator(session, caller)
-    require_agencies_covered(caller, [new.code])
+    require_agency_covered(caller, new.code)
     named = new.replaces | ({new.parent} if new.parent else set())
-    known = await store.get_agencies(session, named, caller.right.agencies)
+    known = await store.get_agencies(session, named, caller.right.united_agencies)
     if unknown := named - known.keys():
         raise AgenciesUnknown(unknown)
     agency = await store.add_agency(

@@ -39,7 +39,7 @@ class Deactivation(NamedTuple):
 
 
 async def read_client(session: AsyncSession, caller: CallContext, client_id: str) -> Client:
-    client = await store.get_client(session, client_id, caller.right.agencies)
+    client = await store.get_client(session, client_id, caller.right.united_agencies)
     if client is None:
         raise ClientNotFound
     return client
@@ -51,7 +51,7 @@ async def register_client(
     """Without a right and a key yet: it can do nothing until it is given both."""
     if new.operator:
         await require_operator(session, caller)
-    agency = await store.get_agency(session, new.agency, caller.right.agencies)
+    agency = await store.get_agency(session, new.agency, caller.right.united_agencies)
     if agency is None:
         raise AgenciesUnknown([new.agency])
     if not agency.existed_on(today):

@@ -25,9 +25,7 @@ from identity_service.problems import (
 from identity_service.schemas import GrantIn
 from identity_service.use_cases.ends import end_grants
 from identity_service.use_cases.limits import (
-    require_agencies_covered,
-    require_fields_covered,
-    require_procedures_covered,
+    require_limits_covered,
     select_covering,
 )
 from identity_service.use_cases.operators import is_operator, require_operator_left
@@ -37,7 +35,7 @@ from shared.preconditions import Condition, require_version
 
 
 async def read_grant(session: AsyncSession, caller: CallContext, grant_id: UUID) -> Grant:
-    grant = await store.get_grant(session, grant_id, caller.right.agencies)
+    grant = await store.get_grant(session, grant_id, caller.right.united_agencies)
     if grant is None:
         raise GrantNotFound
     return grant
@@ -52,18 +50,16 @@ async def give_grant(
     await store.lock_client_acts(session)
     held = await store.list_grants_in_force(session, caller.client, new.operations, now)
     by_operator = await _require_granter(session, caller, new.operations, held)
-    require_agencies_covered(caller, new.agencies)
-    require_procedures_covered(caller, new.procedures)
-    require_fields_covered(caller, new.fields)
+    require_limits_covered(caller, new)
     valid_from = new.valid_from or now
     if new.valid_to and new.valid_to <= valid_from:
         raise GrantEnded("Let valid_to lie after valid_from, or after now where that is left out.")
     rests_on = _require_within(held, new, valid_from, by_operator=by_operator)
     await _require_other(session, caller, new, by_operator=by_operator)
-    client = await store.get_client(session, new.client_id, caller.right.agencies)
+    client = await store.get_client(session, new.client_id, caller.right.united_agencies)
     if client is None or not client.active:
         raise ClientUnknown(client_id=new.client_id)
-    known = await store.get_agencies(session, new.agencies or (), caller.right.agencies)
+    known = await store.get_agencies(session, new.agencies or (), caller.right.united_agencies)
     if unknown := set(new.agencies or ()) - known.keys():
         raise AgenciesUnknown(unknown)
     await _require_room(session, new, now)

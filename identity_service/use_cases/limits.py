@@ -8,22 +8,23 @@ from identity_service.models import Grant
 from identity_service.problems import named as first_named
 from identity_service.schemas import GrantIn
 from shared.auth import CallContext, NotAllowed
-from shared.events.codes import covering_codes, self_and_above
+from shared.events.codes import covering_codes, is_within, self_and_above
+from shared.rights import Codes, Limits
 
 Named = Collection[str] | None
 
 
-def require_agencies_covered(caller: CallContext, agencies: Named) -> None:
-    _require("agencies", agencies, caller.right.agencies, caller.right.covers_agency)
+def require_agency_covered(caller: CallContext, agency: str) -> None:
+    reached = caller.right.united_agencies
+    if reached is not None and not is_within(agency, reached):
+        raise _beyond("agencies", reached)
 
 
-def require_procedures_covered(caller: CallContext, procedures: Named) -> None:
-    _require("procedures", procedures, caller.right.procedures, caller.right.covers_procedure)
-
-
-def require_fields_covered(caller: CallContext, fields: Named) -> None:
-    own = caller.right.fields
-    _require("fields", fields, own, lambda field: own is None or field in own)
+def require_limits_covered(caller: CallContext, new: GrantIn) -> None:
+    """Raise NotAllowed unless one alternative of the caller's right covers the limits of `new`."""
+    refusals = [_find_beyond(limits, new) for limits in caller.right.alternatives]
+    if (refusal := refusals[0]) and all(refusals):
+        raise refusal
 
 
 def select_covering(held: Collection[Grant], new: GrantIn, valid_from: datetime) -> Sequence[Grant]:
@@ -77,10 +78,23 @@ def _covers_quota(own: int | None, named: int | None) -> bool:
     return own is None or (named is not None and named <= own)
 
 
-def _require(name: str, named: Named, own: Named, covers: Callable[[str], bool]) -> None:
-    if own is None or (named and all(map(covers, named))):
-        return
-    raise NotAllowed(
+def _find_beyond(own: Limits, new: GrantIn) -> NotAllowed | None:
+    """Return a refusal that names the first limit of `new` beyond those that are its giver's."""
+    if not _covers(own.agencies, new.agencies, own.covers_agency):
+        return _beyond("agencies", own.agencies)
+    if not _covers(own.procedures, new.procedures, own.covers_procedure):
+        return _beyond("procedures", own.procedures)
+    if not _covers(own.fields, new.fields, lambda field: own.covers_fields([field])):
+        return _beyond("fields", own.fields)
+    return None
+
+
+def _covers(own: Codes, named: Named, covers: Callable[[str], bool]) -> bool:
+    return own is None or bool(named and all(map(covers, named)))
+
+
+def _beyond(name: str, own: Codes) -> NotAllowed:
+    return NotAllowed(
         f"Limit `{name}` to those that your own right covers. It lists the first of them.",
-        **{name: first_named(own)},
+        **{name: first_named(own or ())},
     )

@@ -89,8 +89,9 @@ def _identifying(fields: tuple[Field, ...]) -> tuple[Field, ...]:
 
 
 def _require_covered(caller: CallContext, fields: tuple[str, ...]) -> None:
-    right = caller.right
-    if not right.covers_procedure(caller.purpose or ""):
+    purpose = caller.purpose or ""
+    reaching = [each for each in caller.right.alternatives if each.covers_procedure(purpose)]
+    if not reaching:
         raise PurposeNotCovered("X-Purpose is one of the procedures that the right names.")
-    if right.fields is not None and (beyond := set(fields) - right.fields):
-        raise FieldsNotAllowed(beyond)
+    if not any(each.covers_fields(fields) for each in reaching):
+        raise FieldsNotAllowed(set(fields).difference(reaching[0].fields or ()))

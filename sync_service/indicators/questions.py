@@ -21,8 +21,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.auth import Right
 from shared.events.codes import national_code
+from shared.rights import Limits, Right
 from sync_service.agencies import COUNTRY, covers, roots, today_form
 from sync_service.filters import in_plan
 from sync_service.indicators import IndicatorId, Rule
@@ -78,29 +78,43 @@ class Answer:
     at: datetime
 
 
-def asked_agency(right: Right, agency: str | None) -> str:
+def select_limits(right: Right, agency: str | None, procedure: str | None) -> Limits:
+    """Return the first alternative that covers what is named: figures cannot be added up.
+
+    Where none does return the first one of all, which says why.
+    """
+    found = (
+        limits
+        for limits in right.alternatives
+        if (agency is None or covers(limits.agencies, agency))
+        and (procedure is None or limits.covers_procedure(national_code(procedure)))
+    )
+    return next(found, right)
+
+
+def asked_agency(limits: Limits, agency: str | None) -> str:
     """The one named, else what the right reaches where that is one; 404 outside the right."""
     if agency is not None:
-        if not covers(right.agencies, agency):
+        if not covers(limits.agencies, agency):
             raise AgencyNotFound
         return today_form(agency)
-    reach = roots(right.agencies)
+    reach = roots(limits.agencies)
     if len(reach) != 1:
         raise AgencyMissing("Your right reaches several agencies: name one of them.")
     return reach[0]
 
 
-def asked_procedures(right: Right, procedure: str | None) -> Sequence[str] | None:
+def asked_procedures(limits: Limits, procedure: str | None) -> Sequence[str] | None:
     """National codes, with which the localised forms are counted; None means all."""
-    if right.procedures is None:
+    if limits.procedures is None:
         return None if procedure is None else [national_code(procedure)]
-    localised = sorted(code for code in right.procedures if code != national_code(code))
+    localised = sorted(code for code in limits.procedures if code != national_code(code))
     if procedure is None and localised:
         raise RightTooNarrow(f"It is limited to {', '.join(localised)}: name another procedure.")
     if procedure is None:
-        return sorted(right.procedures)
+        return sorted(limits.procedures)
     national = national_code(procedure)
-    if right.covers_procedure(national):
+    if limits.covers_procedure(national):
         return [national]
     if national in map(national_code, localised):
         raise RightTooNarrow(f"It reaches only localised forms of {national}.")

@@ -20,6 +20,7 @@ from sync_service.indicators.questions import (
     answer,
     asked_agency,
     asked_procedures,
+    select_limits,
 )
 from sync_service.indicators.ranking import Height, Key, Place
 from sync_service.periods import FORMS, PATTERN, parse_period
@@ -144,14 +145,15 @@ async def read_indicator(
     period = parse_period(asked.period)
     if (rule := in_force(known, period.last)) is None:
         raise NoRuleInForce
+    limits = select_limits(caller.right, asked.agency, asked.procedure)
     paging = asked.paging
     ranking = asked.ranking_of(known)
     question = Question(
         indicator=known,
         rule=rule[1],
-        agency=asked_agency(caller.right, asked.agency),
+        agency=asked_agency(limits, asked.agency),
         level=asked.level,
-        procedures=asked_procedures(caller.right, asked.procedure),
+        procedures=asked_procedures(limits, asked.procedure),
         period=period,
         as_at=min(period.last, day_in_viet_nam(now)),
         group_by=asked.group_by,

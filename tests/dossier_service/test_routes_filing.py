@@ -235,10 +235,32 @@ async def test_filing_that_fits_no_catalogue_is_refused(
     assert (answer.status_code, answer.json()["type"]) == (422, f"/problems/{problem}")
 
 
-@pytest.mark.parametrize("right", [{"agencies": ["H29"]}, {"procedures": ["1.000656"]}])
-async def test_filing_outside_the_right_is_refused(desk: Desk, right: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("right", "lacking", "place"),
+    [
+        ({"agencies": ["H29"]}, "agency", "body.received_by"),
+        ({"procedures": ["1.000656"]}, "purpose", "body.procedure"),
+    ],
+)
+async def test_filing_outside_the_right_is_refused(
+    desk: Desk, right: dict[str, Any], lacking: str, place: str
+) -> None:
     answer = await desk.try_file(wish(), right=right)
-    assert (answer.status_code, answer.json()["type"]) == (403, "/problems/not-allowed")
+    refusal = answer.json()
+    assert (answer.status_code, refusal["type"]) == (403, "/problems/not-allowed")
+    assert (refusal["lacking"], refusal["at"]) == (lacking, place)
+    assert answer.headers["X-Subject"] == person_hash(NUMBER, PERSON_KEY.encode())
+
+
+async def test_filing_is_taken_where_one_of_two_rights_covers_it(desk: Desk) -> None:
+    births = {"procedures": ["1.001193"], "fields": None, "agencies": ["H14"]}
+    deaths = {"procedures": ["1.000656"], "fields": None, "agencies": ["H26"]}
+    for first, second in ((births, deaths), (deaths, births)):
+        right = {**first, "others": [second]}
+        covered = await desk.try_file(wish(procedure=DEATH), right=right)
+        assert covered.status_code == 201, covered.text
+        mixed = await desk.try_file(wish(), right=right)
+        assert (mixed.status_code, mixed.json()["lacking"]) == (403, "agency")
 
 
 async def test_agency_that_helps_files_too(desk: Desk) -> None:

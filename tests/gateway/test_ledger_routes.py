@@ -9,7 +9,7 @@ import pytest
 
 from gateway.ledger.records import AccessRecord
 from gateway.schemas import RecordOut
-from tests.gateway.gate import LEDGER, LIST, VERIFY, Gate, make_agency, make_grant
+from tests.gateway.gate import FILE, LEDGER, LIST, VERIFY, Gate, make_agency, make_grant
 from tests.gateway.wire import SUBJECT
 
 RECORDS = "GET /ledger/v1/records"
@@ -148,6 +148,23 @@ async def test_pages_show_each_record_once(gate: Gate, auditor: str) -> None:
         if (after := page["next"]) is None:
             break
     assert seen == [str(row["id"]) for row in reversed(await gate.records(client=client))]
+
+
+async def test_completion_comes_before_what_it_completes(gate: Gate, auditor: str) -> None:
+    client = await gate.newcomer(make_grant(operations=[FILE], agencies=None))
+    for _ in range(6):
+        await gate.ask(FILE, client=client, json={})
+    told: list[dict[str, Any]] = []
+    after: dict[str, str] = {}
+    while True:
+        page = await read(gate, auditor, client=client, limit=1, **after)
+        told += page["items"]
+        if page["next"] is None:
+            break
+        after = {"after": page["next"]}
+    completions, announcements = told[::2], told[1::2]
+    assert [each["completes"] for each in completions] == [each["id"] for each in announcements]
+    assert len({each["id"] for each in told}) == len(told) == 12
 
 
 async def test_reading_the_ledger_is_on_record_itself(gate: Gate, auditor: str) -> None:

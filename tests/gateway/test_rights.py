@@ -1,30 +1,36 @@
 import math
+from collections.abc import Collection, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
-from itertools import permutations
+from itertools import permutations, product
 from typing import Any
 from uuid import uuid4
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
 from sqlalchemy import select, text
 from structlog.testing import capture_logs
 
 from gateway import projections
 from gateway.handlers import HANDLERS
+from gateway.keys import RightsSigner
 from gateway.limits import GrantedQuotas
 from gateway.models import ClientInForce, GrantInForce, KnownAgency
+from gateway.right_in_force import MAX_GRANTS_NAMED, MAX_PURPOSES_KEPT, Grant, RightInForce
 from gateway.rights import (
-    MAX_GRANTS_NAMED,
-    MAX_PURPOSES_KEPT,
+    MAX_ALTERNATIVES,
     RIGHTS_CUT,
     ClientRights,
-    Grant,
-    RightInForce,
     largest_quotas,
     pick,
 )
+from shared.rights import Right
 from tests.background import working
 from tests.conftest import Broker, Databases
 from tests.event_keys import publishing, send_events
@@ -85,14 +91,105 @@ def test_limits_of_two_grants_never_mix() -> None:
     }
 
 
-def test_right_that_names_the_purpose_comes_before_a_wider_one() -> None:
-    wide = replace(GRANT, id="wide", agencies=codes("H26"))
-    named = replace(GRANT, id="named", procedures=codes("1.1"), fields=codes("name"))
-    both = rights(wide, named)
-    chosen, otherwise = pick(both, "1.1"), pick(both, "1.2")
+def asserted(right: RightInForce) -> Right:
+    """Return the right as a service reads it."""
+    signer = RightsSigner(Ed25519PrivateKey.generate())
+    signed = signer.assertion(
+        right, client="h26", operation=VERIFY, audience="identity_service", now=NOW
+    )
+    return Right.model_validate(jwt.decode(signed, options={"verify_signature": False}))
+
+
+def is_let_in(grants: Sequence[Grant], purpose: str, agency: str, fields: Collection[str]) -> bool:
+    """Hold a call against the grants as the gateway and then the service behind do."""
+    right = pick(rights(*grants), purpose)
+    return right is not None and any(
+        limits.covers(purpose, [agency]) and limits.covers_fields(fields)
+        for limits in asserted(right).alternatives
+    )
+
+
+def limits_of(kinds: Sequence[str]) -> SearchStrategy[frozenset[str] | None]:
+    return st.none() | st.frozensets(st.sampled_from(kinds), max_size=2)
+
+
+PURPOSES, FIELDS, AGENCIES = ("1.000001", "1.000002.H26"), ("name", "sex"), ("H14", "H40.1")
+GRANTS = st.lists(
+    st.builds(
+        partial(replace, GRANT),
+        id=st.uuids().map(str),
+        procedures=limits_of(("1.000001", "1.000002")),
+        fields=limits_of(FIELDS),
+        agencies=limits_of(("H14", "H40")),
+    ),
+    max_size=6,
+)
+
+
+@given(GRANTS)
+def test_call_is_let_in_where_one_grant_covers_it_and_nowhere_else(grants: list[Grant]) -> None:
+    for purpose, agency in product(PURPOSES, AGENCIES):
+        for fields in (FIELDS[:1], FIELDS[1:], FIELDS):
+            by_one = any(is_let_in([grant], purpose, agency, fields) for grant in grants)
+            assert is_let_in(grants, purpose, agency, fields) == by_one
+
+
+@pytest.mark.parametrize("ids", list(permutations("abc")))
+def test_ids_of_grants_do_not_decide(ids: Sequence[str]) -> None:
+    cao_bang = replace(GRANT, id=ids[0], agencies=codes("H14"), fields=codes("name"))
+    quang_tri = replace(GRANT, id=ids[1], agencies=codes("H40"), fields=codes("sex"))
+    far_away = replace(GRANT, id=ids[2], agencies=codes("H56"), fields=codes("sex"))
+    grants = [cao_bang, quang_tri, far_away]
+    assert is_let_in(grants, "1.000001", "H14", ["name"])
+    assert is_let_in(grants, "1.000001", "H40", ["sex"])
+    assert is_let_in(grants, "1.000001", "H56", ["sex"])
+    assert not is_let_in(grants, "1.000001", "H14", ["sex"])
+    assert not is_let_in(grants, "1.000001", "H40", ["name"])
+
+
+def test_grants_that_differ_in_their_agencies_alone_are_one_right() -> None:
+    [right] = rights(
+        *(replace(GRANT, id=f"{n:03}", agencies=codes(f"H{n}")) for n in range(10, 99))
+    )
+    assert right.agencies == codes(*(f"H{n}" for n in range(10, 99)))
+
+
+def test_right_that_another_one_contains_is_not_asserted() -> None:
+    wide = replace(GRANT, id="b", agencies=codes("H26"))
+    narrow = replace(GRANT, id="a", procedures=codes("1.1"), fields=codes(), agencies=codes("H26"))
+    chosen = pick(rights(wide, narrow), "1.1")
     assert chosen
-    assert otherwise
-    assert (chosen.grants, otherwise.grants) == (("named",), ("wide",))
+    assert (chosen.fields, chosen.others) == (None, ())
+
+
+def test_same_rights_are_signed_once_for_all_purposes() -> None:
+    both = rights(
+        replace(GRANT, id="1", agencies=codes("H26")), replace(GRANT, id="2", fields=codes("name"))
+    )
+    assert pick(both, "1.1") is pick(both, "1.2")
+
+
+def test_combined_right_ends_with_its_first_grant() -> None:
+    combined = pick(
+        rights(
+            replace(GRANT, id="1", agencies=codes("H26"), valid_to=NOW + 9),
+            replace(GRANT, id="2", fields=codes("name"), valid_to=NOW + 5),
+        ),
+        "1.1",
+    )
+    assert combined
+    assert combined.ends == NOW + 5
+    assert combined.grants == ("1", "2")
+
+
+def test_number_of_asserted_alternatives_is_bounded() -> None:
+    grants = [
+        replace(GRANT, id=f"{n:02}", agencies=codes(f"H{n}"), fields=codes(f"f{n}"))
+        for n in range(10, 10 + 3 * MAX_ALTERNATIVES)
+    ]
+    chosen = pick(rights(*grants), "1.1")
+    assert chosen
+    assert len(asserted(chosen).alternatives) == MAX_ALTERNATIVES
 
 
 def test_national_code_covers_its_localised_forms() -> None:
@@ -104,23 +201,6 @@ def test_national_code_covers_its_localised_forms() -> None:
     assert [right.covers(purpose) for purpose in other] == [False] * len(other)
 
 
-def test_right_that_names_the_localised_form_comes_before_the_national_one() -> None:
-    everything = replace(GRANT, id="all", agencies=codes("H26"))
-    national = replace(GRANT, id="national", procedures=codes("1.001193"), fields=codes("name"))
-    localised = replace(GRANT, id="localised", procedures=codes("1.001193.H26"), fields=codes())
-    three = rights(everything, national, localised)
-    found = {
-        purpose: right.grants
-        for purpose in ("1.001193.H26", "1.001193.H29", "1.002621.H26")
-        if (right := pick(three, purpose))
-    }
-    assert found == {
-        "1.001193.H26": ("localised",),
-        "1.001193.H29": ("national",),
-        "1.002621.H26": ("all",),
-    }
-
-
 def test_call_without_a_purpose_takes_the_widest_right() -> None:
     some_rows = replace(GRANT, id="1", agencies=codes("H26"))
     some_fields = replace(GRANT, id="2", fields=codes("name"))
@@ -128,11 +208,13 @@ def test_call_without_a_purpose_takes_the_widest_right() -> None:
     widest = pick(rights(some_rows, some_fields, procedures), None)
     assert widest
     # 3 has all fields and all agencies, which comes before having all procedures.
-    assert widest.grants == ("3",)
+    assert widest.procedures == codes("1.1")
+    assert [other.grants for other in widest.others] == [("2",), ("1",)]
 
 
 def test_no_agencies_at_all_is_not_the_same_as_all() -> None:
-    none, everything = replace(GRANT, id="1", agencies=codes()), replace(GRANT, id="2")
+    none = replace(GRANT, id="1", agencies=codes(), fields=codes())
+    everything = replace(GRANT, id="2")
     assert [right.agencies for right in rights(none, everything)] == [None, codes()]
 
 
@@ -189,7 +271,7 @@ def test_grants_beyond_the_bound_of_a_right_are_left_out_and_logged() -> None:
 
 def test_choice_holds_until_the_next_beginning_or_end() -> None:
     early = replace(GRANT, id="early", valid_to=NOW + 10)
-    late = replace(GRANT, id="late", valid_from=NOW + 5, agencies=codes("H26"))
+    late = replace(GRANT, id="late", valid_from=NOW + 5, fields=codes("name"))
     client = ClientRights("H26", active=True, grants=[early, late])
     found = {
         after: [right.grants for right in client.to(VERIFY, NOW + after)]

@@ -122,7 +122,8 @@ async def test_a_purpose_outside_the_right_is_refused(identity: Identity) -> Non
         refused = await identity.verify(asked("match"), right=right, purpose=purpose)
         assert refused.status_code == 403
         assert refused.json()["type"] == "/problems/purpose-not-covered"
-        assert "X-Subject" not in refused.headers
+        number = personas()["match"].personal_number
+        assert refused.headers["X-Subject"] == person_hash(number, identity.settings.hash_key)
 
 
 async def test_a_field_outside_the_right_is_refused_by_its_name(identity: Identity) -> None:
@@ -130,8 +131,26 @@ async def test_a_field_outside_the_right_is_refused_by_its_name(identity: Identi
     refused = await identity.verify(asked("match", residence=None), right=right)
     assert refused.status_code == 403
     assert refused.json()["fields"] == ["sex"]
+    number = personas()["match"].personal_number
+    assert refused.headers["X-Subject"] == person_hash(number, identity.settings.hash_key)
     answered = await identity.verify(asked("match", residence=None, sex=None), right=right)
     assert answered.json()["result"] == "MATCH"
+
+
+async def test_fields_and_procedures_of_two_grants_do_not_cancel_each_other(
+    identity: Identity,
+) -> None:
+    names = {"procedures": None, "fields": ["full_name", "birth_date"], "agencies": None}
+    others = {"procedures": ["2.000815"], "fields": ["full_name", "sex"], "agencies": None}
+    claim = asked("match", residence=None, sex=None)
+    for first, second in ((names, others), (others, names)):
+        right = {**first, "others": [second]}
+        assert (await identity.verify(claim, right=right)).status_code == 200
+        # The fields of the one and those of the other are not one right to both.
+        whole = asked("match", residence=None)
+        mixed = await identity.verify(whole, right=right, purpose="2.000815")
+        assert mixed.json()["type"] == "/problems/fields-not-allowed"
+        assert mixed.json()["fields"]
 
 
 async def test_who_shows_no_token_or_a_right_to_something_else_is_refused(

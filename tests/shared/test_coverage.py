@@ -8,10 +8,10 @@ from sqlalchemy.dialects import postgresql
 from gateway.store import _visible_records
 from identity_service.models import Agency
 from identity_service.store import _covered
-from shared.auth import Right
 from shared.coverage import is_agency_within
 from shared.database import open_database
 from shared.events.codes import is_within
+from shared.rights import Right
 from shared.settings import ServiceSettings
 
 CODES = ["H26", "H2", "H26.1", "H26.10", "H26.1.2", "H26.1.2.3", "H29.1", "000.00.04.G18", "000.00"]

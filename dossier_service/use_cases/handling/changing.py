@@ -42,7 +42,7 @@ async def read_to_change(
     dossier = await read_dossier(session, code, caller)
     decides = to == DossierStatus.PROCESSED
     acting = dossier.decided_by if decides else dossier.responsible_agency
-    if not caller.right.covers_agency(acting):
+    if not any(limits.covers(dossier.procedure, [acting]) for limits in caller.right.alternatives):
         raise NotResponsible(responsible_agency=acting)
     require_version(dossier.version, expected)
     return dossier

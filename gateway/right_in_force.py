@@ -1,0 +1,146 @@
+"""One right in force: the sum of several grants of a client to one operation."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from gateway.limits import GrantedQuotas
+from shared.events.codes import covering_codes
+
+ANY_OPERATION = "*"
+# Of a right that joins hundreds of grants a record names a few.
+MAX_GRANTS_NAMED = 8
+MAX_PURPOSES_KEPT = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """As identity told it and not revoked; None means all. Instants are Unix seconds."""
+
+    id: str
+    operations: frozenset[str]
+    procedures: frozenset[str] | None
+    fields: frozenset[str] | None
+    agencies: frozenset[str] | None
+    valid_from: float
+    valid_to: float
+    per_second: int | None
+    per_day: int | None
+    legal_basis: str
+
+    def covers(self, operation: str) -> bool:
+        return operation in self.operations or ANY_OPERATION in self.operations
+
+    @property
+    def quotas(self) -> GrantedQuotas:
+        return GrantedQuotas(self.per_second, self.per_day, by_default=self.per_second is None)
+
+    def count_codes(self) -> int:
+        """Count the grant itself and its codes, as identity_service bounds them."""
+        limits = self.procedures, self.fields, self.agencies
+        return 1 + sum(len(codes) for codes in limits if codes is not None)
+
+
+class NamedGrants(NamedTuple):
+    """The ids of the grants that carry a call, their legal bases, and the quotas of them all."""
+
+    ids: tuple[str, ...]
+    legal_bases: tuple[str, ...]
+    quotas: GrantedQuotas
+
+
+@dataclass(slots=True, eq=False)
+class RightInForce:
+    """The right of a client to one operation now, good until `ends`.
+
+    `joined` are the grants that it is made of. `others` are further limits, each of which allows a
+    call by itself. `signed`, `signed_at` and `signed_until` belong to the signer.
+    """
+
+    grants: tuple[str, ...]
+    procedures: frozenset[str] | None
+    fields: frozenset[str] | None
+    agencies: frozenset[str] | None
+    ends: float
+    signed: str = ""
+    signed_at: float = -math.inf
+    signed_until: float = -math.inf
+    joined: tuple[Grant, ...] = ()
+    others: tuple["RightInForce", ...] = ()
+    _combined: dict[tuple["RightInForce", ...], "RightInForce"] = field(
+        default_factory=dict, repr=False
+    )
+    _named: dict[str | None, NamedGrants] = field(default_factory=dict, repr=False)
+
+    def name_grants(self, purpose: str | None) -> NamedGrants:
+        """Return the first grants, by id, that carry a call for the purpose, or any call."""
+        named = self._named.get(purpose)
+        if named is None:
+            if len(self._named) >= MAX_PURPOSES_KEPT:
+                self._named.clear()
+            named = self._named[purpose] = _name(self.joined, purpose)
+        return named
+
+    def covers(self, purpose: str) -> bool:
+        return self.procedures is None or not self.procedures.isdisjoint(covering_codes(purpose))
+
+    def combine(self, others: tuple["RightInForce", ...]) -> "RightInForce":
+        """Return the right with the limits of this one and of the others, always the same object.
+
+        It is signed once for all purposes that the same rights cover.
+        """
+        if not others:
+            return self
+        combined = self._combined.get(others)
+        if combined is None:
+            if len(self._combined) >= MAX_PURPOSES_KEPT:
+                self._combined.clear()
+            combined = self._combined[others] = combine_rights(self, others)
+        return combined
+
+
+def combine_rights(first: RightInForce, others: Sequence[RightInForce]) -> RightInForce:
+    together = (first, *others)
+    return RightInForce(
+        grants=tuple(sorted(grant for right in together for grant in right.grants)),
+        procedures=first.procedures,
+        fields=first.fields,
+        agencies=first.agencies,
+        ends=min(right.ends for right in together),
+        joined=tuple(grant for right in together for grant in right.joined),
+        others=_drop_contained(together)[1:],
+    )
+
+
+def _drop_contained(rights: Sequence[RightInForce]) -> tuple[RightInForce, ...]:
+    """Leave out each right of which another one, which is not narrower, allows everything."""
+    kept: list[RightInForce] = []
+    for right in rights:
+        if not any(_contains(wider, right) for wider in kept):
+            kept.append(right)
+    return tuple(kept)
+
+
+def _contains(wider: RightInForce, right: RightInForce) -> bool:
+    return all(
+        more is None or (some is not None and some <= more)
+        for more, some in (
+            (wider.procedures, right.procedures),
+            (wider.fields, right.fields),
+            (wider.agencies, right.agencies),
+        )
+    )
+
+
+def _name(grants: Sequence[Grant], purpose: str | None) -> NamedGrants:
+    codes = () if purpose is None else covering_codes(purpose)
+    carrying = [
+        grant
+        for grant in grants
+        if purpose is None or grant.procedures is None or not grant.procedures.isdisjoint(codes)
+    ]
+    first = sorted(carrying, key=lambda grant: grant.id)[:MAX_GRANTS_NAMED]
+    legal_bases = dict.fromkeys(grant.legal_basis for grant in first)
+    quotas = GrantedQuotas.largest([grant.quotas for grant in carrying])
+    return NamedGrants(tuple(grant.id for grant in first), tuple(legal_bases), quotas)

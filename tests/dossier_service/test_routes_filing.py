@@ -112,6 +112,7 @@ async def test_number_and_name_stand_in_the_table_of_applicants_only(own_desk: D
         "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
         " AND tablename <> 'dossier_applicant'"
     )
+    assert {"dossier", "outbox"} <= {table for (table,) in tables}
     for (table,) in tables:
         (found,) = await own_desk.rows(
             f'SELECT count(*) FROM "{table}" t WHERE t::text LIKE :number OR t::text LIKE :name',

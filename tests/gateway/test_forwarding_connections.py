@@ -3,7 +3,7 @@
 import asyncio
 import io
 import tracemalloc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from aiohttp import ClientSession
@@ -190,6 +190,20 @@ def is_sending(task: asyncio.Task[object]) -> bool:
     return getattr(task.get_coro(), "__qualname__", "") == "Connection._send"
 
 
+def list_awaited(task: asyncio.Task[object]) -> Iterator[str]:
+    """Yield the names of the coroutines of a task, from its own to the one in which it waits."""
+    awaited: object = task.get_coro()
+    while name := getattr(awaited, "__qualname__", ""):
+        yield name
+        awaited = getattr(awaited, "cr_await", None)
+
+
+def is_blocked() -> bool:
+    """Return whether the gateway waits until the service behind takes more."""
+    waiting = {" ".join(list_awaited(task)) for task in asyncio.all_tasks()}
+    return "Connection._send Event.wait" in waiting
+
+
 async def test_memory_stays_flat_under_a_long_request_to_a_slow_service(
     door: Door, behind: Behind, caller: ClientSession
 ) -> None:
@@ -209,7 +223,11 @@ async def test_memory_stays_flat_under_a_long_request_to_a_slow_service(
     tracemalloc.start()
     try:
         call = asyncio.create_task(caller.post(f"{door.url}{SYNC}", data=pieces()))
-        await asyncio.wait({call}, timeout=0.5)
+        await eventually(is_blocked)
+        # Each turn of the loop reads from the caller if anything does: enough turns for the whole.
+        for _ in range(2 * size // (64 * KIB)):
+            await asyncio.sleep(0)
+        assert is_blocked()
         held, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -69,7 +69,9 @@ async def test_act_that_names_a_thing_in_its_path_is_recorded_with_it(
     values |= {"grant_id": str(uuid4()), "letter_id": str(uuid4())}
     await gate.ask(operation.format(**values), client=operator, agency="G22", content=b"{}")
     path = operation.partition(" ")[2]
-    for row in await gate.records(client=operator):
+    rows = await gate.records(client=operator)
+    assert rows
+    for row in rows:
         target = json.loads(row["record"])["target"]
         assert target == path[: path.rindex("}") + 1].format(**values)
 
@@ -120,7 +122,9 @@ async def test_thing_that_is_no_path_of_the_mesh_is_not_recorded(gate: Gate, tol
 async def test_number_of_a_person_in_the_place_of_a_client_is_not_recorded(gate: Gate) -> None:
     operator = await gate.newcomer(make_grant(operations=["*"]))
     await gate.ask(f"POST {CLIENTS}/{NUMBER}/deactivation", client=operator, content=b"{}")
-    for row in await gate.records(client=operator):
+    rows = await gate.records(client=operator)
+    assert rows
+    for row in rows:
         assert NUMBER.encode() not in row["record"]
 
 

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import date, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -41,8 +41,14 @@ async def register_agency(session: AsyncSession, caller: CallContext, new: Agenc
         raise AgencyExists
     replaced = [known[code] for code in sorted(new.replaces)]
     for old in replaced:
-        if not old.existed_on(new.valid_from - timedelta(days=1)):
-            raise AgencyClosed(old.code, old.successor)
-        old.close(new.valid_from - timedelta(days=1), successor=agency.code)
+        last_day = new.valid_from - timedelta(days=1)
+        require_open(old, last_day)
+        old.close(last_day, successor=agency.code)
     emit(session, agency.changed(), *(old.changed() for old in replaced))
     return agency
+
+
+def require_open(agency: Agency, day: date) -> None:
+    """Raise AgencyClosed, which names the successor, unless the agency exists on the day."""
+    if not agency.existed_on(day):
+        raise AgencyClosed(agency.code, agency.successor)

@@ -12,13 +12,13 @@ from identity_service.jwks import thumbprint
 from identity_service.models import Client, ClientKey, ClientProposal, Grant
 from identity_service.problems import (
     AgenciesUnknown,
-    AgencyClosed,
     ClientExists,
     ClientNotFound,
     KeyExists,
     KeyNotFound,
 )
 from identity_service.schemas import ClientIn
+from identity_service.use_cases.agencies import require_open
 from identity_service.use_cases.approvals import (
     Consent,
     find_missing_approval,
@@ -54,8 +54,7 @@ async def register_client(
     agency = await store.get_agency(session, new.agency, caller.right.united_agencies)
     if agency is None:
         raise AgenciesUnknown([new.agency])
-    if not agency.existed_on(today):
-        raise AgencyClosed(agency.code, agency.successor)
+    require_open(agency, today)
     client = await store.add_client(session, version=1, active=True, **new.model_dump())
     if client is None:
         raise ClientExists

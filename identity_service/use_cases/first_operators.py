@@ -13,8 +13,9 @@ from identity_service.grant_rules import ANY_OPERATION
 from identity_service.jwks import thumbprint
 from identity_service.legal_bases import LegalBasis
 from identity_service.models import Client, Grant
-from identity_service.problems import AgenciesUnknown, AgencyClosed
+from identity_service.problems import AgenciesUnknown
 from identity_service.schemas import ClientId, Name, PublicJwk
+from identity_service.use_cases.agencies import require_open
 from shared.events.codes import AgencyCode
 from shared.events.officers import OfficerCode
 from shared.outbox import emit
@@ -70,8 +71,7 @@ async def _require_open_agency(session: AsyncSession, code: str, today: date) ->
     agency = await store.get_agency(session, code)
     if agency is None:
         raise AgenciesUnknown([code])
-    if not agency.existed_on(today):
-        raise AgencyClosed(agency.code, agency.successor)
+    require_open(agency, today)
 
 
 async def _register_operator(

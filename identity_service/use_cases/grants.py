@@ -23,6 +23,7 @@ from identity_service.problems import (
     named,
 )
 from identity_service.schemas import GrantIn
+from identity_service.use_cases.agencies import require_open
 from identity_service.use_cases.ends import end_grants
 from identity_service.use_cases.limits import (
     require_limits_covered,
@@ -30,6 +31,7 @@ from identity_service.use_cases.limits import (
 )
 from identity_service.use_cases.operators import is_operator, require_operator_left
 from shared.auth import MAX_RIGHT_CODES, CallContext
+from shared.clock import day_in_viet_nam
 from shared.outbox import emit
 from shared.preconditions import Condition, require_version
 
@@ -59,9 +61,7 @@ async def give_grant(
     client = await store.get_client(session, new.client_id, caller.right.united_agencies)
     if client is None or not client.active:
         raise ClientUnknown(client_id=new.client_id)
-    known = await store.get_agencies(session, new.agencies or (), caller.right.united_agencies)
-    if unknown := set(new.agencies or ()) - known.keys():
-        raise AgenciesUnknown(unknown)
+    await _require_agencies(session, caller, new.agencies or (), max(now, valid_from))
     await _require_room(session, new, now)
     grant = Grant(
         id=uuid4(),
@@ -75,6 +75,17 @@ async def give_grant(
     session.add(grant)
     emit(session, grant.changed())
     return grant
+
+
+async def _require_agencies(
+    session: AsyncSession, caller: CallContext, codes: Collection[str], begin: datetime
+) -> None:
+    """Raise AgenciesUnknown or AgencyClosed unless each agency exists when the grant begins."""
+    known = await store.get_agencies(session, codes, caller.right.united_agencies)
+    if unknown := set(codes) - known.keys():
+        raise AgenciesUnknown(unknown)
+    for code in codes:
+        require_open(known[code], day_in_viet_nam(begin))
 
 
 async def revoke_grant(

@@ -94,6 +94,42 @@ async def test_nobody_gives_more_rows_than_its_own_right_covers(identity: Identi
     assert within.status_code == 201
 
 
+TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"agencies": ["H02"]},
+        {"agencies": ["H26", "H02"]},
+        {"agencies": ["H02"], "valid_from": TOMORROW},
+    ],
+    ids=["alone", "among others", "from tomorrow on"],
+)
+async def test_grant_for_a_closed_agency_is_refused_and_names_its_successor(
+    identity: Identity, limits: dict[str, object]
+) -> None:
+    refused = await identity.call(GIVE, by=POLICE, json=new(**limits))
+    assert refused.status_code == 422
+    problem = refused.json()
+    assert (problem["type"], problem["agency"]) == ("/problems/agency-closed", "H02")
+    agency = await identity.call("GET /identity/v1/agencies/{code}", at={"code": "H02"})
+    assert problem["successor"] == agency.json()["successor"] is not None
+    successor = new(agencies=[problem["successor"]])
+    assert (await identity.call(GIVE, by=POLICE, json=successor)).status_code == 201
+
+
+async def test_grant_for_an_agency_of_tomorrow_begins_with_it(identity: Identity) -> None:
+    agency = {"code": "H26.917", "name": "Xã Ngày mai", "level": "commune", "parent": "H26"}
+    day = (datetime.now(UTC) + timedelta(days=2)).date().isoformat()
+    made = await identity.call("POST /identity/v1/agencies", json=agency | {"valid_from": day})
+    assert made.status_code == 201, made.text
+    early = await identity.call(GIVE, by=POLICE, json=new(agencies=["H26.917"]))
+    assert (early.status_code, early.json()["type"]) == (422, "/problems/agency-closed")
+    in_time = new(agencies=["H26.917"], valid_from=f"{day}T00:00:00+07:00")
+    assert (await identity.call(GIVE, by=POLICE, json=in_time)).status_code == 201
+
+
 @pytest.mark.parametrize(
     ("limit", "own", "within", "beyond"),
     [

@@ -25,7 +25,8 @@ class GrantRule:
     """State who may grant an operation; nobody grants more than its own right to it covers.
 
     `granted_by`: an operator alone, or the agency that owns the data as well. `granted_on`: a
-    holder that is neither may pass it on. `to_self`: the giver may be the receiver.
+    holder that is neither may pass it on. `to_self`: the receiver may be the giver, or
+    another client of its agency.
     """
 
     granted_by: Granter

@@ -34,8 +34,7 @@ from dossier_service.models import (
 from shared.calendars import present_bases
 from shared.deferred import defer_write, flush_deferred_writes
 from shared.rights import Limits, Right
-
-FIRST_CALENDAR_YEAR, LAST_CALENDAR_YEAR = 2020, 2060
+from shared.times import FIRST_DAY, LAST_DAY
 
 Found = TypeVar("Found")
 
@@ -137,7 +136,8 @@ async def lock_stale_dossiers(session: AsyncSession, *, limit: int) -> list[Doss
 
 
 def _present_calendars() -> ColumnElement[list[str]]:
-    years = range(FIRST_CALENDAR_YEAR, LAST_CALENDAR_YEAR + 1)
+    # A year that is left out would be stale for ever.
+    years = range(FIRST_DAY.year, LAST_DAY.year + 1)
     return literal(present_bases(years), ARRAY(TEXT))
 
 

@@ -82,6 +82,12 @@ async def test_due_date_beyond_an_unconfirmed_day_is_provisional(own_desk: Desk)
     assert filed["due_provisional"] is True
 
 
+async def test_year_without_an_announcement_is_not_computed_again(own_desk: Desk) -> None:
+    filed = await file_passport(own_desk, datetime.fromisoformat("2061-03-01T09:00:00+07:00"))
+    assert filed["due_provisional"] is True
+    assert await recalculate(own_desk) == 0
+
+
 async def test_provisional_due_date_moves_when_the_year_is_announced(
     own_desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-"""Which path goes to which service, for how long, at what cost: what is not here does not exist."""
+"""The table of operations, each with its service, time and cost; no other path exists."""
 
 import re
 from collections.abc import Mapping

@@ -126,7 +126,7 @@ async def ping(sessions: SessionFactory) -> None:
 def status_routes() -> APIRouter:
     """Alive, ready (each check named, so that nobody has to guess), and the metrics."""
     router = APIRouter(include_in_schema=False)
-    # Each look asks a database, and the gateway's its services: those who wait share one.
+    # Each look asks a database, and the gateway's its services: those that wait share one.
     look = SingleFlight(_look)
 
     @router.get("/healthz")

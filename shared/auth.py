@@ -24,7 +24,7 @@ from shared.call_mac import CallNotProved, ProvedCall
 from shared.problems import Problem, Unavailable
 from shared.rights import Right
 
-# A key that its owner withdraws proves nothing after this, and what it had proved neither.
+# A key that its owner withdraws proves nothing after this, nor does any proof that it gave before.
 REFRESH_SECONDS = 300
 # In an outage of the key set a key holds on for so long. Tokens live ten minutes: an outage that
 # outlasts them has closed the door by itself.
@@ -88,7 +88,7 @@ class KeySet:
         """
         if self._is_due(kid) and not self._serves_meanwhile(kid):
             async with self._asking:
-                # Whoever waited here finds the answer that the first one got.
+                # A call that waited here finds the answer that the first one got.
                 if self._is_due(kid):
                     await self._refresh()
         if not self._is_confirmed():

@@ -42,7 +42,7 @@ BATCH_SIZE = 1_000
 WAIT_MS = 250
 # Of a message that takes too long alone; who waits for a lock is told so sooner, and waits on.
 TRIES_ALONE = 20
-# Longer than sent events are kept: whatever can be sent again is still known.
+# Longer than sent events are kept: each that can be sent again is still known.
 REMEMBERED_DAYS = 8
 
 
@@ -259,7 +259,7 @@ async def _commit(consumer: AIOKafkaConsumer, handled: Sequence[ConsumerRecord])
     try:
         await consumer.commit(offsets)
     except (CommitFailedError, IllegalStateError, KafkaError) as error:
-        # A rebalance or an outage: whoever reads them again finds them in the inbox.
+        # A rebalance or an outage: the next reader of them finds them in the inbox.
         log.info("commit_refused", error=type(error).__name__)
 
 

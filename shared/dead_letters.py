@@ -84,7 +84,7 @@ async def store_dead_letters(session: AsyncSession, rejected: Sequence[Rejected]
     refreshed = stored.on_conflict_do_update(
         index_elements=["digest"],
         set_={"state": "open", "reason": stored.excluded.reason},
-        # What an operator discarded stays so when the axis is refilled.
+        # A letter that an operator discarded stays so when the axis is refilled.
         where=DeadLetter.state != "discarded",
     ).returning(DeadLetter.digest)
     opened = set((await session.scalars(refreshed)).all())
@@ -110,7 +110,7 @@ def _make_letter(rejected: Rejected) -> dict[str, Any]:
         "key": _storable(record.key),
         "value": record.value or b"",
         "headers": {_storable(name.encode()): _storable(value) for name, value in record.headers},
-        # The text of an error may repeat what stood in the message; its kind and place do not.
+        # The text of an error may repeat a text of the message; its kind and place do not.
         "reason": _reason(error),
         "state": "open",
     }

@@ -93,7 +93,7 @@ async def open_consumer(
         *(() if partitions else topics),
         **connection_options(settings),
         group_id=group,
-        # Who is killed and comes back takes its place again: nobody waits for its session's end.
+        # A worker that is killed and comes back takes its place again, before its session ends.
         group_instance_id=None if partitions else f"{gethostname()}-{settings.worker_port}",
         enable_auto_commit=False,
         auto_offset_reset="earliest",

@@ -88,7 +88,7 @@ async def _note_heard(sessions: SessionFactory, until: Mapping[TopicPartition, f
         async with sessions.begin() as session:
             await session.execute(_HEARD, told)
     except Exception as error:
-        # The lag is told on; what is not noted now is noted later.
+        # The lag is published on; a mark that is not noted now is noted later.
         if not is_outage(error):
             raise
 

@@ -119,7 +119,7 @@ def problem_for(error: Exception) -> Problem:
     if is_refused_value(error):
         log.warning("answered_invalid", error=type(error).__name__)
         return Invalid("A value holds what the database cannot keep, such as the character NUL.")
-    # What went wrong is for the log: an exception's text can carry a secret or a name.
+    # The fault itself is for the log: an exception's text can carry a secret or a name.
     log.error("unexpected_error", error=type(error).__name__, exc_info=_place(error))
     return _Plain(
         HTTPStatus.INTERNAL_SERVER_ERROR, "Tell whoever runs the mesh the trace_id of this answer."

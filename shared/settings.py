@@ -1,4 +1,4 @@
-"""What every process reads from its environment; a value without a default must be given."""
+"""Settings that every process reads from its environment; one without a default must be given."""
 
 import os
 from collections.abc import Mapping

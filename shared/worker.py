@@ -102,7 +102,7 @@ async def work(
     stop.cancel()
     if STARTED not in checks:
         await asyncio.wait({task}, timeout=DRAIN_SECONDS)
-    # Whatever is cut off here was not committed: it is done again, and the inbox knows the rest.
+    # Work that is cut off here was not committed: it is done again, and the inbox knows the rest.
     task.cancel()
     await asyncio.wait({task}, timeout=DRAIN_SECONDS)
     if not task.cancelled() and task.done() and (error := task.exception()):

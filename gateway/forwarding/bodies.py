@@ -19,7 +19,7 @@ from shared.shares import Shares, ShareTaken, StockTaken
 # A body up to this is gathered and sent in one piece, and of a longer one so much comes before the
 # service is asked: a caller that sends slowly, or breaks off, holds only so much of this memory.
 _ONE_PIECE = 64 * KIB
-# What a streamed body holds at most: its beginning, and as much on its way to the service.
+# A streamed body holds at most this: its beginning, and as much on its way to the service.
 _STREAMED = 2 * _ONE_PIECE
 # All bodies of this process together; a holder's share is a third of it at most.
 _PENDING = 32 * MIB

@@ -189,7 +189,7 @@ class Call:
         self.exchange.response_sha256 = None
         self.exchange.end(problem.status, self._effect(Outcome.of_refusal(problem.status)))
         if isinstance(problem, QuotaSpent) and problem.repeated:
-            # Or whoever is turned away could fill the ledger with it.
+            # Or a caller that is turned away could fill the ledger with it.
             self._measure()
             UNRECORDED.inc()
             return problem

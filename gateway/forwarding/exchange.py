@@ -1,4 +1,4 @@
-"""What one passed-on call was: filled while it runs, then handed to the ledger."""
+"""The facts of one passed-on call: filled while it runs, then handed to the ledger."""
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence

@@ -136,6 +136,21 @@ class DossierNotFound(Problem):
     advice = "Look at the code; what lies outside the right does not exist for it."
 
 
+class PurposeOfAnotherProcedure(Problem):
+    status = HTTPStatus.FORBIDDEN
+    title = "The purpose is another procedure than the dossier's"
+    type = "/problems/purpose-of-another-procedure"
+    advice = "Send `procedure`, that of the dossier, or the code of a legal basis as X-Purpose."
+
+    def __init__(
+        self, detail: str | None = None, *, procedure: str, person: str | None = None
+    ) -> None:
+        super().__init__(detail, procedure=procedure)
+        if person:
+            # The gateway takes it for the record of the refusal, and does not pass it on.
+            self.headers = {"X-Subject": person}
+
+
 class NotResponsible(Problem):
     status = HTTPStatus.FORBIDDEN
     title = "Another agency is responsible for the dossier now"

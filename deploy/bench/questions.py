@@ -10,7 +10,8 @@ import httpx
 
 from deploy.bench.dossiers import DAY, DAYS, SEED, end_of_time
 from deploy.bench.load import Request, request
-from deploy.bench.restricted import communes, procedures
+from deploy.bench.mesh import PROCEDURE
+from deploy.bench.restricted import communes
 from shared.pagination import write_cursor
 
 LISTS: Mapping[str, str] = {
@@ -80,14 +81,14 @@ async def later_page(http: httpx.AsyncClient, path: str, pages: int) -> str:
 
 
 async def visible_codes(url: str) -> Sequence[str]:
-    """Some that the restricted client may see, out of the database of dossier_service."""
+    """Return some codes that the restricted client may see for its purpose."""
     connection = await asyncpg.connect(url)
     try:
         rows = await connection.fetch(
             "SELECT DISTINCT dossier FROM dossier_party"
-            " WHERE agency = ANY($1) AND procedure = ANY($2) ORDER BY dossier LIMIT $3",
+            " WHERE agency = ANY($1) AND procedure = $2 ORDER BY dossier LIMIT $3",
             list(communes()),
-            list(procedures()),
+            PROCEDURE,
             CURSORS,
         )
         return [row["dossier"] for row in rows]

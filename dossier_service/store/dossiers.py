@@ -44,7 +44,7 @@ _WITH_FEES_AND_RESULTS = select(Dossier).options(
 _WHOLE = _WITH_FEES_AND_RESULTS.options(
     joinedload(Dossier.applicant), selectinload(Dossier.documents)
 )
-_CODE = select(Dossier.code)
+_PROCEDURE = select(Dossier.procedure)
 
 
 async def get_dossier(session: AsyncSession, code: str, right: Right) -> Dossier | None:
@@ -58,8 +58,9 @@ async def get_whole_dossier(session: AsyncSession, code: str, right: Right) -> D
     return await _find(session, _WHOLE, code, right)
 
 
-async def is_visible(session: AsyncSession, code: str, right: Right) -> bool:
-    return await _find(session, _CODE, code, right) is not None
+async def find_procedure(session: AsyncSession, code: str, right: Right) -> str | None:
+    """Return the procedure of a dossier that the right covers."""
+    return await _find(session, _PROCEDURE, code, right)
 
 
 async def _find(

@@ -30,6 +30,7 @@ from dossier_service.store.agencies import AgencyRegister
 from dossier_service.store.catalogue import ProcedureShelf, Published
 from dossier_service.store.lists import COUNTRY
 from dossier_service.use_cases.deadlines import start_clock
+from dossier_service.use_cases.purposes import require_filing_purpose
 from dossier_service.use_cases.telling import step_of, tell
 from dossier_service.use_cases.term_cases import require_term_case
 from shared.auth import CallContext, NotAllowed
@@ -76,6 +77,7 @@ async def file_dossier(
     now: datetime,
 ) -> tuple[Dossier, Procedure]:
     _refuse_outside_right(wish, caller)
+    require_filing_purpose(caller, wish.procedure)
     today = day_in_viet_nam(now)
     require_born(wish.applicant.birth_date, today=today, at="body.applicant.birth_date")
     filed_at = _filing_time(wish, now)

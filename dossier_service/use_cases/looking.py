@@ -10,6 +10,7 @@ from dossier_service.models import Dossier, DossierStep
 from dossier_service.problems import DossierNotFound
 from dossier_service.store import dossiers as store
 from dossier_service.store import lists
+from dossier_service.use_cases.purposes import require_purpose
 from shared.auth import CallContext
 from shared.clock import day_in_viet_nam
 from shared.events.codes import DossierCode
@@ -23,6 +24,7 @@ _Version = Annotated[int, Field(ge=0, lt=2**31)]
 async def read_whole_dossier(session: AsyncSession, code: str, caller: CallContext) -> Dossier:
     if (dossier := await store.get_whole_dossier(session, code, caller.right)) is None:
         raise DossierNotFound
+    require_purpose(caller, dossier.procedure, person=dossier.person)
     return dossier
 
 
@@ -39,8 +41,9 @@ def shown_fields(dossier: Dossier, right: Right) -> Codes:
 async def list_steps(
     session: AsyncSession, code: str, page: PageQuery, *, caller: CallContext
 ) -> tuple[list[DossierStep], str | None]:
-    if not await store.is_visible(session, code, caller.right):
+    if (procedure := await store.find_procedure(session, code, caller.right)) is None:
         raise DossierNotFound
+    require_purpose(caller, procedure)
     after = page.key(_Version)
     rows = await store.list_steps(
         session, code, after=after[0] if after else 0, limit=page.limit + 1

@@ -10,6 +10,7 @@ from tests.access.country import BIRTH, COPY, OURS, THEIRS, Country, Papers
 from tests.access.routes import Row
 
 UNPROVEN = "401 unauthenticated"
+LEGAL_BASIS = "91/2025/QH15"
 NO_RIGHT = "403 not-allowed"
 NO_PURPOSE = "400 purpose-missing"
 UNKNOWN_PURPOSE = "403 purpose-unknown"
@@ -129,6 +130,9 @@ def _let_in(papers: Papers, row: Row) -> Iterator[tuple[str, Kind]]:
     yield "a right, and headers of the mesh", Kind((*of("in-force"), *_forged(papers)), row.ours)
     yield "a right to another agency", Kind(of("other-agency"), row.column("theirs"))
     yield "a right to another procedure", Kind(of("other-procedure", COPY), row.column("procedure"))
+    yield "a right, for another procedure", Kind(of("in-force", COPY), row.column("purpose"))
+    basis = Kind(of("in-force", LEGAL_BASIS), row.column("legal_basis"))
+    yield "a right, for a legal basis", basis
     yield "a right to other fields", Kind(of("other-fields"), row.column("fields"))
     operator = (*_bearer(papers.token("operator-vpcp", "G22")), *_explained())
     yield "the operator", Kind(operator, row.column("operator"))

@@ -18,7 +18,7 @@ from tests.access.routes import METRICS, OPEN_AT_THE_GATEWAY, ROUTES, Row, open_
 from tests.factories import TestAuthority
 
 GUIDE = Path(__file__).parents[2] / "docs/access.md"
-COLUMNS = ("ours", "theirs", "procedure", "fields", "operator")
+COLUMNS = ("ours", "theirs", "procedure", "fields", "purpose", "operator")
 PERSONAL = "GET /dossier/v1/dossiers/{code}"
 SERVICES = ("identity", "dossier", "sync", "gateway")
 

@@ -16,14 +16,17 @@ class Row:
 
     `theirs`: it is of an agency outside the right, and the very same words for what nobody has;
     `procedure`: the right names another procedure only; `fields`: it names the field `address`
-    only; `operator`: a right to all, of an operator. None: as `ours`. `bearer` is what a public
-    route tells somebody who brings a token.
+    only; `purpose`: the right covers it, and X-Purpose is another procedure; `legal_basis`:
+    X-Purpose is a legal basis; `operator`: a right to all, of an operator. None: as `ours`.
+    `bearer` is what a public route tells somebody who brings a token.
     """
 
     ours: str
     theirs: str | None = None
     procedure: str | None = None
     fields: str | None = None
+    purpose: str | None = None
+    legal_basis: str | None = None
     operator: str | None = None
     personal: bool = False
     public: bool = False
@@ -34,9 +37,19 @@ class Row:
         return self.ours if found is None else found
 
 
-def _dossier(ours: str, *, fields: str | None = None) -> Row:
+ANOTHER_PURPOSE = "403 purpose-of-another-procedure"
+
+
+def _dossier(ours: str, *, fields: str | None = None, personal: bool = True) -> Row:
     hidden = "404 dossier-not-found"
-    return Row(ours, theirs=hidden, procedure=hidden, fields=fields, personal=True)
+    return Row(
+        ours,
+        theirs=hidden,
+        procedure=hidden,
+        fields=fields,
+        purpose=ANOTHER_PURPOSE,
+        personal=personal,
+    )
 
 
 def _change() -> Row:
@@ -98,15 +111,18 @@ ROUTES: Mapping[str, Row] = {
     "GET /dossier/v1/procedures": _everywhere("200"),
     "GET /dossier/v1/procedures/{code}": _everywhere("200"),
     "POST /dossier/v1/dossiers": Row(
-        "201", theirs="403 not-allowed", procedure="403 not-allowed", personal=True
+        "201",
+        theirs="403 not-allowed",
+        procedure="403 not-allowed",
+        purpose=ANOTHER_PURPOSE,
+        legal_basis=ANOTHER_PURPOSE,
+        personal=True,
     ),
     "GET /dossier/v1/dossiers": Row(
         "200 ours", theirs="200 theirs", procedure="200 neither", operator="200 both"
     ),
     "GET /dossier/v1/dossiers/{code}": _dossier("200 named", fields="200"),
-    "GET /dossier/v1/dossiers/{code}/history": Row(
-        "200", theirs="404 dossier-not-found", procedure="404 dossier-not-found"
-    ),
+    "GET /dossier/v1/dossiers/{code}/history": _dossier("200", personal=False),
     "POST /dossier/v1/dossiers/{code}/transitions": _change(),
     "POST /dossier/v1/dossiers/{code}/progress": _change(),
     "POST /dossier/v1/dossiers/{code}/payments": _change(),

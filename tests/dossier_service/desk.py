@@ -1,6 +1,7 @@
 """A one-stop desk in the words of the tests of the dossier service."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from sqlalchemy import text
 
 from dossier_service.settings import Settings
 from shared.database import SessionFactory
+from shared.events.codes import PROCEDURE_PATTERN
 from tests.factories import TestAuthority
 
 DOSSIERS = "/dossier/v1/dossiers"
@@ -25,6 +27,7 @@ NUMBER, NAME = "001090000001", "Nguyễn Văn An"
 APPLICANT = {"kind": 1, "name": NAME, "personal_number": NUMBER, "birth_date": "1990-05-14"}
 
 _references = count(1)
+_PROCEDURE = re.compile(PROCEDURE_PATTERN)
 
 
 def at(moment: str) -> datetime:
@@ -51,7 +54,10 @@ def wish(**over: Any) -> dict[str, Any]:
 
 @dataclass
 class Desk:
-    """Calls as a client of `agencies`; `now` is the time that the service believes in."""
+    """Calls as a client of `agencies`; `now` is the time that the service believes in.
+
+    The purpose of a call is the procedure of its dossier, unless the test names another one.
+    """
 
     app: FastAPI
     http: AsyncClient
@@ -59,6 +65,7 @@ class Desk:
     settings: Settings
     now: datetime = field(default_factory=lambda: at("11-16 09:00"))
     agencies: list[str] | None = field(default_factory=lambda: ["H26"])
+    _procedures: dict[str, str] = field(default_factory=dict)
 
     @property
     def sessions(self) -> SessionFactory:
@@ -72,18 +79,30 @@ class Desk:
         *,
         right: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
+        purpose: str | None = None,
         **sent: Any,
     ) -> Response:
         """`operation` names the route's template, `path` what is asked for."""
         method, template = operation.split(" ")
-        given = {"agencies": self.agencies} | dict(right or {})
+        purpose = purpose or self._find_purpose(path or template)
+        given = {"agencies": self.agencies, "purpose": purpose} | dict(right or {})
         signed = self.authority.headers(operation, self.settings.name, **given)
         return await self.http.request(
             method, path or template, headers=signed | dict(headers or {}), **sent
         )
 
+    def _find_purpose(self, path: str) -> str:
+        """Return the procedure of the dossier in the path."""
+        code, *_ = path.removeprefix(f"{DOSSIERS}/").split("/")
+        return self._procedures.get(code, BIRTH)
+
     async def try_file(self, body: Mapping[str, Any], **how: Any) -> Response:
-        return await self.call(f"POST {DOSSIERS}", json=body, **how)
+        procedure = str(body.get("procedure"))
+        purpose = procedure if _PROCEDURE.fullmatch(procedure) else BIRTH
+        answer = await self.call(f"POST {DOSSIERS}", json=body, **{"purpose": purpose, **how})
+        if answer.is_success:
+            self._procedures[answer.json()["code"]] = procedure
+        return answer
 
     async def file(self, **over: Any) -> dict[str, Any]:
         answer = await self.try_file(wish(**over))

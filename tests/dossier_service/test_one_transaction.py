@@ -27,7 +27,7 @@ CALLER = CallContext(
         agencies=("H26",),
         exp=0,
     ),
-    purpose=None,
+    purpose="1.001193",
     dossier=None,
     officer="importer",
 )

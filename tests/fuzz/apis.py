@@ -26,6 +26,7 @@ from shared.dead_letters import Rejected, list_dead_letters, store_dead_letters
 from shared.migrations import upgrade
 from shared.settings import ServiceSettings
 from tests.conftest import Databases
+from tests.dossier_service.desk import COPY
 from tests.factories import TestAuthority
 from tests.gateway.gate import make_client, make_grant, make_settings, signing_rights
 from tests.gateway.process import gateway_child, tell, until_ready
@@ -76,7 +77,8 @@ class Apis:
         if service == "gateway":
             return headers
         right = self.authority.right(CLIENT, operation, f"{service}_service")
-        return headers | {RIGHT_HEADER: right}
+        # The gateway describes the header itself; a service gets what its own things are for.
+        return headers | {RIGHT_HEADER: right, "X-Purpose": COPY}
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from dossier_service.problems import DossierNotFound, NotResponsible, TooManyCha
 from dossier_service.store import dossiers as store
 from dossier_service.store.catalogue import ProcedureShelf, Published
 from dossier_service.store.filing import insert_rows
+from dossier_service.use_cases.purposes import require_purpose
 from shared.auth import CallContext
 from shared.events.codes import DossierStatus
 from shared.preconditions import Condition, require_version
@@ -21,6 +22,7 @@ MAX_CHANGES: Final = 500
 async def read_dossier(session: AsyncSession, code: str, caller: CallContext) -> Dossier:
     if (dossier := await store.get_dossier(session, code, caller.right)) is None:
         raise DossierNotFound
+    require_purpose(caller, dossier.procedure, person=dossier.person)
     return dossier
 
 

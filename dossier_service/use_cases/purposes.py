@@ -1,0 +1,36 @@
+"""The purpose of a call, judged by the procedure of the dossier that it files, reads or handles.
+
+The gateway has proved that the purpose is the code of a procedure or of a legal basis. Codes of
+procedures are compared by their national part: the desk of a province may name its own form.
+"""
+
+from dossier_service.problems import PurposeOfAnotherProcedure
+from shared.auth import CallContext
+from shared.events.codes import CodeError, national_code
+
+
+def require_filing_purpose(caller: CallContext, procedure: str) -> None:
+    """Raise PurposeOfAnotherProcedure unless the purpose of a filing is the procedure filed."""
+    if caller.purpose is None or _find_national_code(caller.purpose) != national_code(procedure):
+        raise PurposeOfAnotherProcedure(
+            "The purpose of a filing is the procedure filed: send its code as X-Purpose.",
+            procedure=procedure,
+        )
+
+
+def require_purpose(caller: CallContext, procedure: str, *, person: str | None = None) -> None:
+    """Raise PurposeOfAnotherProcedure where the purpose is a procedure, and not the dossier's.
+
+    A legal basis passes. So does a call without a purpose, of which the gateway requires none.
+    `person` is named for the ledger.
+    """
+    named = _find_national_code(caller.purpose) if caller.purpose else None
+    if named is not None and named != national_code(procedure):
+        raise PurposeOfAnotherProcedure(procedure=procedure, person=person)
+
+
+def _find_national_code(purpose: str) -> str | None:
+    try:
+        return national_code(purpose)
+    except CodeError:
+        return None

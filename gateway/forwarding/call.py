@@ -216,7 +216,7 @@ class Call:
     def _effect(self, unasked: Outcome) -> Outcome:
         """Return how the service's part ended where the caller does not get its answer."""
         if self._service_status:
-            return Outcome.of_effect(self._service_status)
+            return Outcome.of(self._service_status)
         return Outcome.UNKNOWN if self._asked else unasked
 
     def _note_break(self) -> None:

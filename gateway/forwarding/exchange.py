@@ -16,22 +16,31 @@ from gateway.upstreams import Operation
 from shared.randomness import random_block, random_uuid
 
 CALLER_GONE = 499
-_REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS})
+# A 404 hides what lies outside the right, so it is the answer to a search through foreign things.
+_REFUSALS = frozenset(
+    {
+        HTTPStatus.UNAUTHORIZED,
+        HTTPStatus.FORBIDDEN,
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.TOO_MANY_REQUESTS,
+    }
+)
 
 
 class Outcome(StrEnum):
+    """The effect of a call, as a record states it.
+
+    Records of the first words state `allowed` for `no_effect` and for a 404.
+    """
+
     ALLOWED = "allowed"
     REFUSED = "refused"
+    # The service let the call in, and neither did nor showed anything: 400, 409, 412, 422 …
+    NO_EFFECT = "no_effect"
+    # A part of the mesh did not do its work.
     FAILED = "failed"
     # The service was asked, and its answer is not known: a change may have been made.
     UNKNOWN = "unknown"
-
-    @classmethod
-    def of_effect(cls, status: int) -> "Outcome":
-        """Return what the service did where the caller did not get its answer."""
-        success = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
-        success |= status == HTTPStatus.NOT_MODIFIED
-        return cls.FAILED if cls.of(status) is cls.ALLOWED and not success else cls.of(status)
 
     @classmethod
     def of_refusal(cls, status: int) -> "Outcome":
@@ -40,9 +49,12 @@ class Outcome(StrEnum):
 
     @classmethod
     def of(cls, status: int) -> "Outcome":
+        """Return the effect of a call that its service answered with `status`."""
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return cls.FAILED
-        return cls.REFUSED if status in _REFUSALS else cls.ALLOWED
+        if status < HTTPStatus.BAD_REQUEST:
+            return cls.ALLOWED
+        return cls.REFUSED if status in _REFUSALS else cls.NO_EFFECT
 
 
 @dataclass(slots=True)

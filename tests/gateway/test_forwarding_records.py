@@ -80,8 +80,14 @@ async def test_refused_call_is_recorded_and_not_passed_on(
 @pytest.mark.parametrize(
     ("status", "outcome"),
     [
+        ("307 Temporary Redirect", Outcome.ALLOWED),
+        ("400 Bad Request", Outcome.NO_EFFECT),
         ("403 Forbidden", Outcome.REFUSED),
-        ("404 Not Found", Outcome.ALLOWED),
+        ("404 Not Found", Outcome.REFUSED),
+        ("409 Conflict", Outcome.NO_EFFECT),
+        ("412 Precondition Failed", Outcome.NO_EFFECT),
+        ("422 Unprocessable Content", Outcome.NO_EFFECT),
+        ("429 Too Many Requests", Outcome.REFUSED),
         ("500 Internal Server Error", Outcome.FAILED),
     ],
 )

@@ -49,11 +49,11 @@ WaysOut = Callable[[Case], Awaitable[None]]
 RECORDED: dict[WaysOut, tuple[int, Outcome]] = {
     caller_leaves: (499, Outcome.ALLOWED),
     caller_leaves_and_nothing_comes: (499, Outcome.UNKNOWN),
-    caller_leaves_before_a_refusal: (499, Outcome.FAILED),
+    caller_leaves_before_a_refusal: (499, Outcome.NO_EFFECT),
     caller_leaves_while_its_record_is_written: (499, Outcome.ALLOWED),
     caller_leaves_while_a_304_is_recorded: (499, Outcome.ALLOWED),
     caller_leaves_while_a_403_is_recorded: (499, Outcome.REFUSED),
-    caller_leaves_while_a_422_is_recorded: (499, Outcome.FAILED),
+    caller_leaves_while_a_422_is_recorded: (499, Outcome.NO_EFFECT),
     caller_leaves_a_quick_call_while_it_is_recorded: (499, Outcome.ALLOWED),
     caller_leaves_within_the_answer: (201, Outcome.ALLOWED),
     caller_closes_its_half_at_once: (499, Outcome.ALLOWED),
@@ -154,7 +154,7 @@ async def test_service_that_cannot_be_reached_did_nothing(
         (FILED, Outcome.ALLOWED),
         (NOT_MODIFIED, Outcome.ALLOWED),
         (FORBIDDEN, Outcome.REFUSED),
-        (REFUSED, Outcome.FAILED),
+        (REFUSED, Outcome.NO_EFFECT),
     ],
     ids=["201", "304", "403", "422"],
 )

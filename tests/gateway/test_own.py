@@ -48,7 +48,7 @@ async def test_own_change_is_on_record_before_it_is_made(
     _, row = await gate.records(client=client)
     last = json.loads(row["record"])
     assert (last["completes"], last["status"]) == (announced["id"], 404)
-    assert last["outcome"] == "allowed"
+    assert last["outcome"] == "refused"
 
 
 async def test_own_change_that_ends_with_its_process_stays_unknown(

@@ -49,7 +49,7 @@ class RecordOut(BaseModel):
     that it does not name are left out; what is always there is required. Calls without a client are
     summed by the minute: `calls` is how many came from `source`, the keyed hash of an address.
     `grants` (eight at most) and the `legal_bases` that they state let the call in; older records
-    lack both, `purpose_kind` and `target`.
+    lack both, `purpose_kind`, `target` and `replayed`.
     """
 
     id: str
@@ -76,6 +76,11 @@ class RecordOut(BaseModel):
         description="the dossier of the path or of the answer; where neither names one, the one "
         "of the caller's X-Dossier, which nobody checks",
         examples=["H26.101-261116-0001"],
+    )
+    replayed: bool | None = Field(
+        None,
+        description="the answer to an earlier call with the same Idempotency-Key was repeated:"
+        " this call itself had no effect",
     )
     subjects: list[str] | None = None
     fields: list[str] | None = None

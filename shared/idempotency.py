@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.auth import Caller
+from shared.auth import CallContext, Caller
 from shared.database import Base, Session, delete_in_slices
 from shared.deferred import defer_write
 from shared.personal_numbers import ADVICE, holds_personal_number
@@ -27,6 +27,7 @@ from shared.rights import Right
 
 KEPT_HOURS = 24
 MOST_CHARACTERS = 200
+REPLAYED_HEADER = "Idempotent-Replayed"
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -131,7 +132,7 @@ async def _once(
         )
     if holds_personal_number(idempotency_key):
         raise KeyUnreadable(f"The key {ADVICE}. A UUID is always taken.")
-    digest = await _keyed_digest(request, caller.right)
+    digest = await _keyed_digest(request, caller)
     claim = {"client": caller.client, "key": idempotency_key, "request": digest}
     if await session.scalar(_CLAIM, claim):
         return Once(session, caller.client, idempotency_key)
@@ -142,19 +143,21 @@ async def _once(
     raise Replayed(_first_answer(row, digest))
 
 
-async def _keyed_digest(request: Request, right: Right) -> bytes:
-    """Return the HMAC of the request and of the limits of its right: an answer fits one right.
+async def _keyed_digest(request: Request, caller: CallContext) -> bytes:
+    """Return the HMAC of the request, its explanation and the limits of its right.
 
-    It is keyed because a body has few possible values, which a plain digest would show to each
-    reader of the table.
+    An answer fits one right. A repeat by another officer or for another reason is another act, of
+    which the first answer would be a false record. The digest is keyed because a body has few
+    possible values, which a plain digest would show to each reader of the table.
     """
     url, settings = request.url, request.app.state.settings
     parts = (request.method, url.path, url.query, request.headers.get("If-Match", ""))
     key = settings.digest_key.get_secret_value().encode()
     digest = hmac.new(key, "\n".join(parts).encode(), "sha256")
-    for each in right.alternatives:
+    for each in caller.right.alternatives:
         limits = (each.procedures, each.fields, each.agencies)
         digest.update(orjson.dumps([None if limit is None else sorted(limit) for limit in limits]))
+    digest.update(orjson.dumps([caller.purpose, caller.officer, caller.dossier]))
     digest.update(await request.body())
     return digest.digest()
 
@@ -162,12 +165,13 @@ async def _keyed_digest(request: Request, right: Right) -> bytes:
 def _first_answer(row: IdempotencyKey, digest: bytes) -> Response:
     if row.request != digest:
         raise KeyUsedOtherwise(
-            "Use a new key for a new request; repeat a request unchanged, under the same right."
+            "Use a new key for a new request; repeat a request unchanged: by the same officer, with"
+            " the same purpose and dossier, under the same right."
         )
     return Response(
         row.body,
         row.status or HTTPStatus.OK,
-        headers=(row.headers or {}) | {"Idempotent-Replayed": "true"},
+        headers=(row.headers or {}) | {REPLAYED_HEADER: "true"},
         media_type="application/json",
     )
 

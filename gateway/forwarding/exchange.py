@@ -65,9 +65,10 @@ class Exchange:
     end with the call: the record holds commitments under `salt`, which the caller alone gets.
     `address` is told where no client is proven. `subjects` are keyed hashes. `status` is the
     caller's answer: 0 as long as there is none, 499 where the caller had left before. `outcome` is
-    what the service did. `completes` is the `id` of the first record of the same call (`request_id`
-    is the caller's to choose, and to use again). `grants` and `legal_bases` name the right under
-    which the call was let in, `target` the path of the thing that an act of administration changes.
+    what the service did; where the answer is `replayed`, it did so at an earlier call. `completes`
+    is the `id` of the first record of the same call (`request_id` is the caller's to choose, and to
+    use again). `grants` and `legal_bases` name the right under which the call was let in, `target`
+    the path of the thing that an act of administration changes.
     """
 
     operation: Operation
@@ -89,6 +90,7 @@ class Exchange:
     subjects: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
     completes: str | None = None
+    replayed: bool = False
     # Called with the whole body, where `admit` has still to look at it; raises the Problem.
     read_body: Callable[[bytes], None] | None = None
     id: str = field(default_factory=random_uuid)

@@ -9,6 +9,7 @@ from starlette.types import Scope
 
 from gateway.problems import CodingNotUnderstood, RequestMalformed
 from shared.events.codes import CodeError, parse_dossier_code
+from shared.idempotency import REPLAYED_HEADER
 from shared.personal_numbers import holds_personal_number
 from shared.randomness import random_uuid
 from shared.telemetry import start_trace
@@ -73,6 +74,7 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _PERSON_HASH = re.compile(rb"[0-9a-f]{64}")
 _NOBODY = b"-"
 
+REPLAYED = REPLAYED_HEADER.lower().encode()
 REQUEST_ID, TRACE_ID = b"x-request-id", b"x-trace-id"
 
 Header = tuple[bytes, bytes]

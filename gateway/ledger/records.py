@@ -11,7 +11,8 @@ from gateway.purposes import PurposeKind
 
 # Records of the first form hold plain digests of the bodies. They stay as they were sealed, and
 # nobody is shown these members apart from the whole sealed text.
-# Records of the second form lack the grounds of a call and the target of an act.
+# Records of the second form lack the grounds of a call and the target of an act, those of the
+# third form the mark of a repeat.
 _ABSENT = {
     "request_commitment": None,
     "response_commitment": None,
@@ -21,6 +22,7 @@ _ABSENT = {
     "legal_bases": None,
     "purpose_kind": None,
     "target": None,
+    "replayed": None,
 }
 _DROPPED = ("request_sha256", "response_sha256")
 
@@ -34,6 +36,7 @@ class AccessRecord(NamedTuple):
     client are summed: `calls` is how many, `source` the keyed hash of their address, and `at` the
     minute. `grants` and `legal_bases` are those under which the call was let in, empty where it was
     refused and None in older forms. `target` is the path of the thing that an act changes.
+    `replayed` marks an answer that was given before: the call itself had no effect.
     """
 
     agency: str | None
@@ -52,6 +55,7 @@ class AccessRecord(NamedTuple):
     outcome: Outcome
     purpose: str | None
     purpose_kind: PurposeKind | None
+    replayed: bool | None
     request_commitment: str | None
     request_id: str | None
     response_commitment: str | None
@@ -79,6 +83,7 @@ class AccessRecord(NamedTuple):
             outcome=exchange.outcome,
             purpose=exchange.purpose,
             purpose_kind=exchange.purpose_kind,
+            replayed=exchange.replayed,
             request_commitment=exchange.commit_to("request", exchange.request_sha256),
             request_id=exchange.request_id,
             response_commitment=exchange.commit_to("response", exchange.response_sha256),

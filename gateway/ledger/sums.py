@@ -103,6 +103,7 @@ def _record(found: _Sum, count: int, minute: datetime) -> AccessRecord:
         outcome=found.outcome,
         purpose=None,
         purpose_kind=None,
+        replayed=False,
         request_commitment=None,
         request_id=None,
         response_commitment=None,

@@ -53,6 +53,7 @@ def make_record(number: int) -> bytes:
         target=None,
         client="h26-onestop",
         completes=None,
+        replayed=False,
         officer="Nguyễn Thị Hòa",
         operation="POST /identity/v1/verifications",
         purpose="1.001193",

@@ -58,6 +58,23 @@ async def test_filing_is_recorded_with_the_code_that_the_service_gave(
     assert NUMBER.encode() not in record["record"]
 
 
+@pytest.mark.parametrize("replayed", [False, True])
+async def test_repeat_of_a_filing_is_recorded_as_one(gate: Gate, *, replayed: bool) -> None:
+    auditor = await gate.newcomer(make_grant(operations=[RECORDS], agencies=None))
+    client, before = await gate.newcomer(make_grant(operations=[FILE])), gate.services.answer
+    headers = {"X-Subject": SUBJECT, "X-Dossier": DOSSIER}
+    headers |= {"Idempotent-Replayed": "true"} if replayed else {}
+    gate.services.answer = lambda: JSONResponse({}, 201, headers)
+    try:
+        await gate.ask(FILE, client=client, content=b"{}")
+    finally:
+        gate.services.answer = before
+    _, record = await gate.records(client=client)
+    assert json.loads(record["record"])["replayed"] is replayed
+    listed = await gate.ask(RECORDS, client=auditor, params={"client": client})
+    assert [item["replayed"] for item in listed.json()["items"]] == [replayed, False]
+
+
 async def test_service_gets_what_was_recorded_however_the_caller_names_its_headers(
     gate: Gate,
 ) -> None:

@@ -136,6 +136,32 @@ async def test_answer_given_under_a_wider_right_is_not_given_again(
     assert "seen" not in again.text
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"officer": "officer-2"},
+        {"officer": None},
+        {"purpose": "2.000815"},
+        {"purpose": None},
+        {"dossier": "H26-261102-0001"},
+    ],
+    ids=str,
+)
+async def test_repeat_by_another_officer_or_for_another_reason_is_refused(
+    client: httpx.AsyncClient,
+    sessions: SessionFactory,
+    headers: dict[str, str],
+    authority: TestAuthority,
+    other: dict[str, Any],
+) -> None:
+    assert (await client.post(PATH, json={"text": "mine"}, headers=headers)).status_code == 201
+    explained = authority.headers(OPERATION, SERVICE, **other)
+    key = {"Idempotency-Key": headers["Idempotency-Key"]}
+    again = await client.post(PATH, json={"text": "mine"}, headers=explained | key)
+    assert (again.status_code, again.json()["type"]) == (422, "/problems/idempotency-key-reused")
+    assert await effects(sessions) == 1
+
+
 async def test_two_at_the_same_time_have_one_effect_and_one_answer(
     client: httpx.AsyncClient, sessions: SessionFactory, headers: dict[str, str]
 ) -> None:

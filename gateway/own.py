@@ -1,5 +1,6 @@
 """The gateway's own operations pass the same door as all others: admitted, recorded, answered."""
 
+import re
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -20,6 +21,24 @@ from shared.call_mac import NO_BODY, ProvedCall
 from shared.problems import Problem
 
 METRICS = "/metrics"
+# All that the gateway's own routes answer beside the table. A path that is no operation, for a sign
+# that no value there begins with, may still fit one of them.
+OPEN_PATHS = frozenset(
+    {
+        "/",
+        "/.well-known/event-keys.json",
+        "/.well-known/ledger-keys.json",
+        "/.well-known/legal-bases.json",
+        "/.well-known/right-keys.json",
+        "/docs",
+        "/gateway/v1/openapi.json",
+        "/healthz",
+        "/openapi.json",
+        "/readyz",
+        METRICS,
+    }
+)
+OPEN_FILE = re.compile(r"/docs/files/[A-Za-z0-9._-]+")
 _TRACEPARENT = b"traceparent"
 
 
@@ -70,9 +89,12 @@ class OwnOperations:
 
     def _hides(self, scope: Scope) -> bool:
         """One spelling each: a proxy in front may keep a path to itself, and does not decode."""
-        if scope["raw_path"] != scope["path"].encode():
+        path: str = scope["path"]
+        if scope["raw_path"] != path.encode():
             return True
-        return scope["path"] == METRICS and not self._neighbours.is_near(scope)
+        if path not in OPEN_PATHS and not OPEN_FILE.fullmatch(path):
+            return True
+        return path == METRICS and not self._neighbours.is_near(scope)
 
     async def _serve(self, call: Call, scope: Scope, receive: Receive) -> None:
         """Announce a change, then hold its whole answer until that is on record too."""

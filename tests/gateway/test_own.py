@@ -81,6 +81,25 @@ async def test_wrong_method_names_the_right_ones(gate: Gate) -> None:
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
+# Each is a route of the gateway's own, but for a sign that no value of the table begins with.
+BESIDE_THE_TABLE = [
+    each.template.split("{")[0] + sign + each.template.partition("}")[2]
+    for each in OPERATIONS.values()
+    if each.service is Service.GATEWAY and "{" in each.template
+    for sign in ("_x", "-", "a+b", "%41", "")
+]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "PUT"])
+@pytest.mark.parametrize("path", sorted({*BESIDE_THE_TABLE, "/docs/", "/docs/files/", "/redoc"}))
+async def test_path_outside_the_table_comes_to_no_route(gate: Gate, method: str, path: str) -> None:
+    client = await gate.newcomer(make_grant(operations=["*"], agencies=None), agency="G22")
+    token = {"Authorization": f"Bearer {gate.authority.token(client, 'G22')}"}
+    for headers in ({}, token):
+        answer = await gate.http.request(method, path, headers=headers)
+        assert (answer.status_code, answer.json()["type"]) == (404, "about:blank"), answer.text
+
+
 @pytest.mark.usefixtures("stopped_quota_clock")
 @pytest.mark.parametrize(
     ("method", "path", "status"),

@@ -1,13 +1,14 @@
 """What is unusual about a pushed row, and holds nothing back: codes, see docs/api.md."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Final
 
 from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.clock import day_in_viet_nam
+from shared.deadlines import Term, due_at
 from sync_service import catalogue, store
 from sync_service.agencies import today_form
 from sync_service.catalogue import Terms
@@ -16,7 +17,13 @@ from sync_service.schemas import DossierRow
 
 AGENCY_CLOSED: Final = "agency_closed"
 AGENCY_UNKNOWN: Final = "agency_unknown"
+DUE_DATE_DISTANT: Final = "due_date_distant"
 PROCEDURE_UNKNOWN: Final = "procedure_unknown"
+
+TERM_FACTOR: Final = 2
+# Days on which no office is open, as at Tết, and a due date that was moved once.
+TERM_SLACK: Final = timedelta(days=31)
+LONGEST_WITHOUT_TERM: Final = timedelta(days=3_653)  # ten years
 
 ROW_WARNINGS = Counter(
     "sync_row_warnings", "Warnings on pushed rows, by the agency that pushed", ["agency", "warning"]
@@ -38,6 +45,7 @@ async def find_warnings(
         [
             *_of_agencies(_named(row), known, day_in_viet_nam(row.received_at or row.filed_at)),
             *([PROCEDURE_UNKNOWN] if row.procedure in unknown else []),
+            *([DUE_DATE_DISTANT] if _is_due_date_distant(row, terms.get(row.procedure)) else []),
         ]
         for row in rows
     ]
@@ -60,6 +68,22 @@ def _of_agencies(codes: Collection[str], known: Mapping[str, Agency], day: date)
 def _is_valid(agency: Agency, day: date) -> bool:
     begun = agency.valid_from is None or agency.valid_from <= day
     return begun and (agency.valid_to is None or day <= agency.valid_to)
+
+
+def _is_due_date_distant(row: DossierRow, longest: Term | None) -> bool:
+    """Return whether the due date lies further ahead than terms and waits for papers explain.
+
+    A wait lies between the reception and the time of the row, so a due date follows that time by
+    the rest of the term at most.
+    """
+    begun = row.received_at or row.filed_at
+    told_at = max(begun, row.source_time)
+    # Nearly every row ends here: to compute a term costs more than all else.
+    if row.due_at is None or row.due_at <= told_at + TERM_SLACK:
+        return False
+    ends_at = due_at(begun, longest)
+    length = LONGEST_WITHOUT_TERM if ends_at is None else TERM_FACTOR * (ends_at - begun)
+    return row.due_at > told_at + TERM_SLACK + length
 
 
 def count_warnings(agency: str, warnings: Iterable[str]) -> None:

@@ -199,6 +199,47 @@ async def test_unknown_procedure_is_a_warning_once_the_catalogue_is_known(
     ) == [["procedure_unknown"], ["procedure_unknown"], [], []]
 
 
+def of(day: str, **over: Any) -> dict[str, Any]:
+    """Give a row the due date."""
+    return row(**({"due_at": f"{day}T17:00:00+07:00"} | over))
+
+
+async def test_due_date_that_no_term_gives_is_a_warning(told: National) -> None:
+    """Three working days are published for 1.001193, and no term for 2.000815."""
+    await publish(told, published("1.004222", 90))
+    before = counted("due_date_distant")
+    long_wait = {
+        "filed_at": "2025-11-03T08:00:00+07:00",
+        "received_at": "2025-11-03T08:00:00+07:00",
+        "source_time": at("11-03 09:00").isoformat(),
+    }
+    good = [
+        of("2026-11-05"),
+        of("2026-11-30"),
+        of("2026-11-10", **long_wait),
+        of("2027-05-01", procedure="1.004222"),
+        of("2036-10-30", procedure="2.000815"),
+        of("2036-10-30", procedure="9.999999"),
+        row(due_at=None),
+    ]
+    distant = [
+        of("2199-12-31"),
+        of("2027-01-05"),
+        of("2027-01-05", **long_wait),
+        of("2199-12-31", procedure="1.001193.H41"),
+        of("2199-12-31", status=1, received_at=None),
+        of("2027-10-01", procedure="1.004222"),
+        of("2037-01-01", procedure="2.000815"),
+        of("2199-12-31", procedure="9.999999"),
+    ]
+    found = await warnings(told, *good, *distant)
+    expected = [False] * len(good) + [True] * len(distant)
+    assert ["due_date_distant" in each for each in found] == expected
+    assert counted("due_date_distant") - before == len(distant)
+    shown = await told.read(distant[0]["code"])
+    assert datetime.fromisoformat(shown["due_at"]).year == 2199
+
+
 async def test_empty_catalogue_is_late_and_knows_of_no_fault(empty: National) -> None:
     assert "procedure_unknown" not in (await warnings(empty, row(procedure="9.999999")))[0]
 

@@ -37,6 +37,13 @@ class CodingNotUnderstood(Problem):
     advice = "Send the body as it is, without Content-Encoding."
 
 
+class ExpectationFailed(Problem):
+    status = HTTPStatus.EXPECTATION_FAILED
+    title = "The expectation is not one that is met here"
+    type = "/problems/expectation-failed"
+    advice = "Send no other Expect than 100-continue, or leave it out."
+
+
 class PurposeMissing(Problem):
     """A call that touches personal data says what for, and who acts (design: each call does)."""
 

@@ -70,7 +70,8 @@ class RequestBody:
         self.failure: Problem | CallerGone | None = None
         # 0 where the caller did not say it.
         self.announced = _announced_length(scope)
-        if self.announced > self._limit:
+        is_refused = self._limit == 0 and _is_chunked(scope)
+        if is_refused or self.announced > self._limit:
             raise BodyTooLarge(self._limit)
         self.finished = self.none = self._limit == 0 or (
             self.announced == 0 and not _open_ended(scope)
@@ -274,5 +275,8 @@ def _announced_length(scope: Scope) -> int:
 
 def _open_ended(scope: Scope) -> bool:
     """HTTP/1 announces a body of unknown length, later versions need not."""
-    chunked = find_header(scope["headers"], b"transfer-encoding") is not None
-    return chunked or not scope["http_version"].startswith("1")
+    return _is_chunked(scope) or not scope["http_version"].startswith("1")
+
+
+def _is_chunked(scope: Scope) -> bool:
+    return find_header(scope["headers"], b"transfer-encoding") is not None

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from starlette.types import Scope
 
-from gateway.problems import CodingNotUnderstood, RequestMalformed
+from gateway.problems import CodingNotUnderstood, ExpectationFailed, RequestMalformed
 from shared.events.codes import CodeError, parse_dossier_code
 from shared.idempotency import REPLAYED_HEADER
 from shared.personal_numbers import holds_personal_number
@@ -130,7 +130,10 @@ def trace_of(scope: Scope) -> Trace:
 
 
 def inward(scope: Scope, trace: Trace, added: Sequence[tuple[str, str]]) -> list[Header]:
-    """The headers for the service behind; raises RequestMalformed, CodingNotUnderstood."""
+    """Return the headers for the service behind.
+
+    Raise RequestMalformed, CodingNotUnderstood or ExpectationFailed.
+    """
     raw: Headers = scope["headers"]
     _require_readable(raw)
     _require_one_host(raw, scope["http_version"])
@@ -177,6 +180,8 @@ def _require_one_reading(raw: Headers) -> None:
         )
     if any(coding.lower() != b"identity" for coding in _parts(raw, b"content-encoding")):
         raise CodingNotUnderstood
+    if any(expected.lower() != b"100-continue" for expected in _parts(raw, b"expect")):
+        raise ExpectationFailed
 
 
 def outward(raw: Headers, request_id: str) -> Answer:

@@ -117,6 +117,15 @@ SMUGGLED = [
         recorded=TOO_LARGE,
     ),
     Case(
+        "request in a chunk of one that takes no body",
+        get(fields=CHUNKED) + b"%x\r\n" % 700 + b"G" * 700 + CRLF + END,
+        (413,),
+        recorded=TOO_LARGE,
+    ),
+    Case(
+        "no chunk of one that takes no body", get(fields=CHUNKED) + END, (413,), recorded=TOO_LARGE
+    ),
+    Case(
         "request in the body of one that nobody may make",
         b"POST " + VERIFY + b" HTTP/1.1\r\nHost: mesh\r\n" + SIZED + CRLF + HIDDEN,
         (401,),

@@ -84,9 +84,22 @@ PROTOCOLS = [
         inside={"expect": None},
         body=b"{}",
     ),
+    *(
+        Case(
+            f"expectation that nobody knows: {name}",
+            post(lines + SIZED, b"{}"),
+            (417,),
+            recorded=((417, "refused"),),
+        )
+        for name, lines in {
+            "another": b"Expect: 200-ok\r\n",
+            "beside the known one": b"Expect: 100-continue, 200-ok\r\n",
+            "in a second line": b"Expect: 100-continue\r\nExpect: 200-ok\r\n",
+        }.items()
+    ),
     passes(
-        "expectation that nobody knows",
-        post(b"Expect: tea\r\n" + SIZED, b"{}"),
+        "expectation in other case",
+        post(b"Expect: 100-Continue\r\n" + SIZED, b"{}"),
         inside={"expect": None},
     ),
     Case(

@@ -23,7 +23,6 @@ DEVIATIONS: Mapping[str, str] = {
     "of operations knows the methods of each path, and Allow helps the caller more.",
     "9110-15.5.15": "414 MAY answer a target that is too long. The server in front answers 431 "
     "for target and fields together, before the gateway sees anything.",
-    "9110-10.1.1-unknown": "417 MAY answer an unknown expectation. It is dropped.",
     "9110-5.3-if-match": "A list may come in several lines. If-Match comes in one line here: an "
     "intermediary may act on the other one.",
     "9112-2.2-lf": "A line may end in a single line feed (MAY), so a request may stand behind two "

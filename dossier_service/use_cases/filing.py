@@ -77,7 +77,6 @@ async def file_dossier(
     now: datetime,
 ) -> tuple[Dossier, Procedure]:
     _refuse_outside_right(wish, caller)
-    require_filing_purpose(caller, wish.procedure)
     today = day_in_viet_nam(now)
     require_born(wish.applicant.birth_date, today=today, at="body.applicant.birth_date")
     filed_at = _filing_time(wish, now)
@@ -110,7 +109,7 @@ async def file_dossier(
 
 
 def _refuse_outside_right(wish: FileDossier, caller: CallContext) -> None:
-    """Raise NotAllowed; an agency that helps the applicant files for them too."""
+    """Raise NotAllowed or PurposeOfAnotherProcedure; an agency that helps files too."""
     alternatives = caller.right.alternatives
     reaching = [each for each in alternatives if each.covers_procedure(wish.procedure)]
     if not reaching:
@@ -130,6 +129,7 @@ def _refuse_outside_right(wish: FileDossier, caller: CallContext) -> None:
             at="body.received_by",
             agency=wish.received_by,
         )
+    require_filing_purpose(caller, wish.procedure)
 
 
 def _filing_time(wish: FileDossier, now: datetime) -> datetime:

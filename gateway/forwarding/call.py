@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from gateway.forwarding.bodies import BodyBrokeOff, CallerGone
 from gateway.forwarding.connection import BrokenOffError, Connection
 from gateway.forwarding.exchange import CALLER_GONE, Exchange, Ledger, Outcome
-from gateway.forwarding.headers import REPLAYED, Header, Headers, Trace, find_header, outward
+from gateway.forwarding.headers import Header, Headers, Trace, is_replayed, outward
 from gateway.forwarding.patience import Task, Wait
 from gateway.forwarding.receipt import RECEIPT_HEADER, receipt
 from gateway.forwarding.target import find_created
@@ -166,8 +166,7 @@ class Call:
         """Takes what the answer tells the ledger out of its headers; raises SubjectNotNamed."""
         exchange, told = self.exchange, outward(raw, self.trace.request_id)
         exchange.subjects, exchange.fields = told.subjects or (), told.fields
-        exchange.dossier = told.dossier or exchange.dossier
-        exchange.replayed = self.operation.takes_effect and bool(find_header(raw, REPLAYED))
+        exchange.dossier, exchange.replayed = told.dossier or exchange.dossier, is_replayed(raw)
         if self.operation.is_administration and status == HTTPStatus.CREATED:
             exchange.target = find_created(raw) or exchange.target
         # 304 tells as much as the answer that the caller already has.

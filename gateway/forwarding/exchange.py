@@ -16,7 +16,7 @@ from gateway.upstreams import Operation
 from shared.randomness import random_block, random_uuid
 
 CALLER_GONE = 499
-# A 404 hides what lies outside the right, so it is the answer to a search through foreign things.
+# A 404 hides things outside the right, so it is the answer to a search through foreign dossiers.
 _REFUSALS = frozenset(
     {
         HTTPStatus.UNAUTHORIZED,

@@ -74,7 +74,7 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _PERSON_HASH = re.compile(rb"[0-9a-f]{64}")
 _NOBODY = b"-"
 
-REPLAYED = REPLAYED_HEADER.lower().encode()
+_REPLAYED = REPLAYED_HEADER.lower().encode()
 REQUEST_ID, TRACE_ID = b"x-request-id", b"x-trace-id"
 
 Header = tuple[bytes, bytes]
@@ -114,6 +114,11 @@ def find_header(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> bytes 
         if name == wanted:
             return value
     return None
+
+
+def is_replayed(headers: Headers) -> bool:
+    """Return whether the service repeats the answer that it gave to an earlier call."""
+    return find_header(headers, _REPLAYED) is not None
 
 
 def trace_of(scope: Scope) -> Trace:

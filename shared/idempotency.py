@@ -23,7 +23,6 @@ from shared.database import Base, Session, delete_in_slices
 from shared.deferred import defer_write
 from shared.personal_numbers import ADVICE, holds_personal_number
 from shared.problems import Problem
-from shared.rights import Right
 
 KEPT_HOURS = 24
 MOST_CHARACTERS = 200

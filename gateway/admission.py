@@ -9,6 +9,7 @@ from starlette.types import Scope
 from gateway.claims import client_of_basic, client_of_form, client_of_token
 from gateway.explanation import EXPLAINING_HEADERS, note_explanation
 from gateway.forwarding import Exchange, Ledger
+from gateway.granting import is_administration
 from gateway.keys import RightsSigner
 from gateway.limits import Quotas
 from gateway.neighbours import Neighbours
@@ -150,7 +151,8 @@ def _refusal(operation: str, *, purpose_lacks: bool) -> NoRight:
             "procedure that it names, or let the owner of the data give you a wider one."
         )
         return NoRight(operation, lacking="purpose", detail=detail)
-    detail = f"No grant in force names {operation}: let the owner of the data give you one."
+    giver = "an operator of the mesh" if is_administration(operation) else "the owner of the data"
+    detail = f"No grant in force names {operation}: let {giver} give you one."
     return NoRight(operation, lacking="operation", detail=detail)
 
 

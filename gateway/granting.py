@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+from gateway.ledger.records import AccessRecord
 from gateway.limits import DEFAULT_QUOTAS
 from gateway.upstreams import OPERATIONS
 
@@ -102,9 +103,43 @@ _BY_RULE: Mapping[GrantRule, tuple[str, ...]] = MappingProxyType(
     }
 )
 
+_RECORD = tuple(sorted({*AccessRecord._fields, "agency_name"} - {"id", "at"}))
+# The fields that a right can be limited to, by operation; no other operation heeds them.
+FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "POST /identity/v1/verifications": (
+            "full_name",
+            "birth_date",
+            "sex",
+            "residence_province",
+            "residence_commune",
+        ),
+        f"GET {_DOSSIER}/{{code}}": (
+            "kind",
+            "name",
+            "personal_number",
+            "organisation_number",
+            "birth_date",
+            "phone",
+            "email",
+            "address",
+            "summary",
+            "note",
+            "documents",
+            "results",
+        ),
+        "GET /ledger/v1/records": _RECORD,
+        "GET /ledger/v1/records/{record_id}": _RECORD,
+        "GET /ledger/v1/records/{record_id}/proof": _RECORD,
+    }
+)
+
 GRANT_RULES: Mapping[str, GrantRule] = MappingProxyType(
     {name: rule for rule, names in _BY_RULE.items() for name in names}
 )
+
+
+_ALL_FIELDS = frozenset(field for fields in FIELDS.values() for field in fields)
 
 
 def require_complete_grant_rules(rules: Mapping[str, GrantRule] = GRANT_RULES) -> None:
@@ -112,6 +147,11 @@ def require_complete_grant_rules(rules: Mapping[str, GrantRule] = GRANT_RULES) -
     guarded = {each.name for each in OPERATIONS.values() if not each.public} | {ANY_OPERATION}
     if differing := guarded ^ rules.keys():
         raise ValueError(f"gateway/granting.py and the operations differ: {sorted(differing)}")
+
+
+def is_administration(name: str) -> bool:
+    """Return whether operators alone grant the operation."""
+    return GRANT_RULES[name].granted_by is Granter.OPERATOR
 
 
 def _default_per_second(name: str) -> int:
@@ -133,6 +173,7 @@ def published_grant_rules() -> dict[str, dict[str, object]]:
             "granted_on": rule.granted_on,
             "to_self": rule.to_self,
             "per_second": _default_per_second(name),
+            "fields": sorted(_ALL_FIELDS if name == ANY_OPERATION else FIELDS.get(name, ())),
         }
         for name, rule in sorted(GRANT_RULES.items())
     }

@@ -75,7 +75,7 @@ class PurposeUnknown(Problem):
 
 
 class NoRight(NotAllowed):
-    """`lacking` is what stands in the way: client, operation or purpose."""
+    """`lacking` names the missing part: client, operation or purpose; services add agency."""
 
     def __init__(self, operation: str, *, lacking: str, detail: str) -> None:
         super().__init__(detail, operation=operation, lacking=lacking)
@@ -100,7 +100,7 @@ class BodyTooLarge(Problem):
 
     def __init__(self, limit: int) -> None:
         super().__init__(
-            f"Send at most {limit} bytes; split a batch into several."
+            f"Send at most {limit} bytes; a push to /sync/v1 can be sent in several."
             if limit
             else "Send this request without a body.",
             limit=limit,

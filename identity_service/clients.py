@@ -92,9 +92,13 @@ def _require_claims(signed: Signed[AssertionClaims], audiences: Sequence[str]) -
     if claims.iss != claims.sub:
         raise ClientNotProven("The assertion's iss is the client itself, as its sub.")
     require_audience(claims.aud, audiences)
+    # Of a clock that is ahead exp lies too far away as well.
+    if max(claims.nbf or 0, claims.iat or 0) > now + SKEW_SECONDS:
+        raise ClientNotProven(
+            "The assertion is not valid yet: your clock is ahead of the server's, which stands in "
+            "the header Date of each answer."
+        )
     if claims.exp <= now - SKEW_SECONDS:
         raise ClientNotProven("The assertion has expired; sign a new one for each token.")
     if claims.exp > now + LONGEST_ASSERTION_SECONDS + SKEW_SECONDS:
         raise ClientNotProven("An assertion lives five minutes at most; set exp nearer.")
-    if max(claims.nbf or 0, claims.iat or 0) > now + SKEW_SECONDS:
-        raise ClientNotProven("The assertion is not valid yet; set your clock right.")

@@ -1,6 +1,6 @@
 """The expected errors of the identity service; each says how to mend it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -133,6 +133,21 @@ class OperationsUnknown(Problem):
             "Write the method and the path as /openapi.json has them, `GET"
             " /identity/v1/grants/{grant_id}` for instance.",
             operations=named(operations),
+        )
+
+
+class FieldsUnknown(Problem):
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "These operations have no such field"
+    type = "/problems/field-unknown"
+
+    def __init__(self, known: Collection[str], *, count: int) -> None:
+        super().__init__(
+            "Limit `fields` to those of `known`, or leave it out, which means all."
+            if known
+            else "Leave `fields` out: these operations have none that a grant could be limited to.",
+            count=count,
+            known=known,
         )
 
 

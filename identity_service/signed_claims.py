@@ -66,7 +66,7 @@ def read_signed(text: str, shape: type[AnyClaims]) -> Signed[AnyClaims]:
     if not dot or not other_dot:
         raise ClientNotProven("It cannot be read; it is a JWT.")
     header = _read_part(head, _Header, "header")
-    claims = _read_part(payload, shape, "claims")
+    claims = _read_part(payload, shape, "claims set")
     return Signed(text, header.alg, header.kid, header.typ, claims)
 
 
@@ -83,9 +83,9 @@ def _read_part(encoded: str, shape: type[Part], part: str) -> Part:
     except ValidationError as error:
         names = sorted({str(each["loc"][0]) for each in error.errors() if each["loc"]})
         raise ClientNotProven(
-            f"Its {part} lack {', '.join(names)}, or have it in another form (RFC 7523 §3)."
+            f"The {part} has no {', '.join(names)}, or has it in another form (RFC 7523 §3)."
             if names
-            else f"Its {part} are a JSON object."
+            else f"The {part} is no JSON object."
         ) from None
 
 
@@ -115,4 +115,6 @@ def require_audience(audience: str | Sequence[str], ours: Sequence[str]) -> None
     """RFC 7523bis: what is also meant for another server could be shown here by that server."""
     named = [audience] if isinstance(audience, str) else audience
     if not set(named) <= set(ours):
-        raise ClientNotProven("Its aud is this server alone: the issuer or the token endpoint.")
+        raise ClientNotProven(
+            f"Its aud is not this server alone: send the issuer, {ours[0]}, or the token endpoint."
+        )

@@ -43,7 +43,7 @@ class BodyTooLarge(Problem):
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     title = "The body is larger than this operation takes"
     type = "/problems/body-too-large"
-    advice = f"Send at most {MAX_BODY_BYTES} bytes; split a batch into several."
+    advice = f"Send at most {MAX_BODY_BYTES} bytes; a push to /sync/v1 can be sent in several."
 
 
 class LargeBodiesUnderWay(Problem):

@@ -90,7 +90,9 @@ def require_version(actual: int, expected: Condition) -> None:
     tag = etag(actual)
     if not expected.is_met(tag) or expected.is_known(tag):
         raise ChangedMeanwhile(
-            "Read it again and repeat the change with its new ETag.", version=actual
+            "Read it again, and repeat the change with its new ETag, sent sign by sign: a weak one "
+            'as W/"7" proves nothing.',
+            version=actual,
         )
 
 

@@ -123,11 +123,8 @@ def _require_one_reading(
     pairs = request.query_params.multi_items()
     words = [word for word, _ in pairs]
     if not set(words).issubset(known):
-        told = ", ".join(sorted(known)) or "none at all"
-        raise Invalid(
-            f"The query words of this path are: {told}.",
-            errors=[{"at": "query.(unknown word)", "is": f"Leave it out; known here are: {told}"}],
-        )
+        told = f"known here are: {', '.join(sorted(known))}" if known else "this path takes none"
+        raise Invalid(errors=[{"at": "query.(unknown word)", "is": f"Leave it out; {told}"}])
     if len(set(words)) < len(words):
         raise Invalid(
             "Send each query word once.", errors=[{"at": "query", "is": "A word stands twice"}]

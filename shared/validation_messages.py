@@ -44,6 +44,14 @@ def where_and_what(error: ErrorDetails, shape: Shape) -> dict[str, str]:
                 what = f"Leave it out; the fields here are: {', '.join(known)}"
         case "string_pattern_mismatch":
             what = _form(shape.at(error["loc"])) or what
+        case "int_type" | "enum" | "literal_error" | "value_error" if options := shape.at(
+            error["loc"]
+        ).get("enum"):
+            what = f"Send one of {', '.join(map(str, options))}, of type {_type_of(options)}"
+        case "model_type" | "model_attributes_type" | "dict_type":
+            what = "Send a JSON object, {…}"
+        case "list_type":
+            what = "Send a JSON array, […]"
         case "uuid_parsing":
             what = what.partition(",")[0]  # the rest shows a character that was sent
         case "union_tag_invalid":
@@ -54,8 +62,13 @@ def where_and_what(error: ErrorDetails, shape: Shape) -> dict[str, str]:
 
 
 def _form(text: Schema) -> str | None:
-    """Describe the expected form, for people first, then, where that is given, for programs."""
+    """Describe the expected form for people, and by its pattern where nothing else describes it."""
     told = [text["description"]] if "description" in text else []
     told += [f"for instance {each}" for each in text.get("examples", ())[:1]]
-    told += [f"pattern {text['pattern']}"] if told and "pattern" in text else []
+    if told and "description" not in text and "pattern" in text:
+        told.append(f"pattern {text['pattern']}")
     return f"Not of the expected form: {'; '.join(told)}" if told else None
+
+
+def _type_of(options: Sequence[object]) -> str:
+    return "integer" if all(isinstance(option, int) for option in options) else "string"

@@ -164,6 +164,7 @@ def _started(stack: Stack) -> Iterator[Supervisor]:
         finally:
             for number in ENDING_SIGNALS:
                 signal.signal(number, signal.SIG_IGN)
+            say("Stopping …")
             supervisor.stop()
 
 

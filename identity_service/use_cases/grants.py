@@ -5,13 +5,14 @@ from uuid import UUID, uuid4
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity_service import store
-from identity_service.grant_rules import ANY_OPERATION, grant_rule, grant_rules
+from identity_service.grant_rules import ANY_OPERATION, grant_rule, grant_rules, list_fields
 from identity_service.models import Grant
 from identity_service.ownership import owner
 from identity_service.problems import (
     AgenciesUnknown,
     BeyondOwnRight,
     ClientUnknown,
+    FieldsUnknown,
     GrantEnded,
     GrantNotFound,
     GrantRevoked,
@@ -48,6 +49,9 @@ async def give_grant(
 ) -> Grant:
     if unknown := set(new.operations) - grant_rules().keys():
         raise OperationsUnknown(unknown)
+    known_fields = list_fields(new.operations)
+    if unknown := set(new.fields or ()).difference(known_fields):
+        raise FieldsUnknown(known_fields, count=len(unknown))
     # A grant that is revoked meanwhile must not leave behind one that rests on it.
     await store.lock_client_acts(session)
     held = await store.list_grants_in_force(session, caller.client, new.operations, now)

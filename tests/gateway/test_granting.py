@@ -5,21 +5,32 @@ import json
 import pytest
 
 from deploy.schemas import GRANT_RULES as PUBLISHED
+from dossier_service.schemas.answers import ApplicantOut
 from gateway.granting import (
     ANY_OPERATION,
+    FIELDS,
     GRANT_RULES,
     Granter,
     GrantRule,
     published_grant_rules,
     require_complete_grant_rules,
 )
+from gateway.schemas import RecordOut
 from gateway.upstreams import OPERATIONS, QuotaClass
+from identity_service.matching import Claim
 from tests.contracts.written import REGENERATE
 
 
 def test_each_operation_that_needs_a_right_has_a_rule_and_no_other_has() -> None:
     guarded = {each.name for each in OPERATIONS.values() if not each.public}
     assert set(GRANT_RULES) == guarded | {ANY_OPERATION}
+
+
+def test_fields_of_an_operation_are_those_that_its_service_knows() -> None:
+    read = {*ApplicantOut.model_fields, "summary", "note", "documents", "results"}
+    assert set(FIELDS["GET /dossier/v1/dossiers/{code}"]) == read
+    assert set(FIELDS["POST /identity/v1/verifications"]) == set(Claim.__slots__)
+    assert set(FIELDS["GET /ledger/v1/records"]) == RecordOut.shown_members(None)
 
 
 @pytest.mark.parametrize("over", [{"GET /nowhere": GrantRule(Granter.OWNER)}, None])

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from identity_service.grant_rules import grant_rules
+from identity_service.grant_rules import grant_rules, list_fields
 from tests.identity_service.calls import OPERATOR, POLICE, VERIFY, Identity
 
 GIVE = "POST /identity/v1/grants"
@@ -65,7 +65,6 @@ async def test_an_operation_that_the_giver_lacks_is_not_given(
         ({"agencies": ["H26"]}, {"agencies": ["H26.101"]}, {"agencies": ["H26", "H29"]}),
         ({"agencies": ["H26"]}, {"agencies": ["H26"]}, {}),
         ({"procedures": ["1.001193"]}, {"procedures": ["1.001193.H26"]}, {}),
-        ({"fields": ["name"]}, {"fields": ["name"]}, {"fields": ["name", "address"]}),
         (
             {"valid_to": "2199-01-01T00:00:00Z"},
             {"valid_to": "2198-01-01T00:00:00Z"},
@@ -87,6 +86,31 @@ async def test_limits_of_the_operation_itself_bound_what_is_given(
     for asked, status in ((within, 201), (beyond, 403)):
         answer = await identity.call(GIVE, by=giver, json=new(INDICATORS, **asked))
         assert answer.status_code == status, answer.text
+
+
+@pytest.mark.parametrize(
+    ("operations", "fields", "is_known"),
+    [
+        ([VERIFYING], ["name"], False),
+        ([VERIFYING], ["full_name", "zzz"], False),
+        ([INDICATORS], ["full_name"], False),
+        ([INDICATORS, VERIFYING], ["full_name"], True),
+        (["*"], ["zzz"], False),
+        (["GET /ledger/v1/records"], ["subjects", "status"], True),
+    ],
+)
+async def test_grant_names_fields_that_its_operations_have(
+    identity: Identity, operations: list[str], fields: list[str], is_known: bool
+) -> None:
+    body = {**new(*operations), "client_id": "onestop-h29", "fields": fields}
+    answer = await identity.call(GIVE, json=body)
+    if is_known:
+        assert answer.status_code == 201, answer.text
+    else:
+        refusal = answer.json()
+        assert (answer.status_code, refusal["type"]) == (422, "/problems/field-unknown")
+        assert (refusal["known"], refusal["count"]) == (list_fields(operations), 1)
+        assert "zzz" not in answer.text
 
 
 async def test_two_grants_do_not_add_up_to_one_that_is_wider(identity: Identity) -> None:

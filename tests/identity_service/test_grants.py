@@ -67,7 +67,7 @@ async def test_who_does_not_own_the_data_gives_no_right_to_it(identity: Identity
 
 async def test_an_operator_gives_any_right(identity: Identity) -> None:
     for operations in ([FILING], ["*"], [VERIFYING]):
-        response = await identity.call(GIVE, json=new(operations=operations))
+        response = await identity.call(GIVE, json=new(operations=operations, fields=None))
         assert response.status_code == 201
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from shared import problems
 from shared.app import spare_the_collector
 from shared.edge import Edge
+from shared.reading import Number
 
 NUMBER = "079204001234"
 
@@ -42,6 +43,7 @@ class Person(BaseModel):
     homes: list[Home] = []
     code: Annotated[str, Field(pattern="^[A-Z]$")] = "A"
     birth_year: int = 1990
+    sex: Annotated[Literal[1, 2], Number] = 1
     proof: Annotated[ByCard | ByName, Field(discriminator="kind")] | None = None
 
 
@@ -123,12 +125,27 @@ MENDED: dict[str, tuple[dict[str, Any], str, str]] = {
     "words for the form": (
         {"number": NUMBER + "9"},
         "body.number",
-        r"Not of the expected form: twelve digits; pattern ^\d{12}$",
+        r"Not of the expected form: twelve digits",
     ),
     "an example, of a member of a list": (
         {"number": NUMBER, "homes": [{}, {"commune": NUMBER}]},
         "body.homes.1.commune",
         "Not of the expected form: for instance 00004; pattern ^[0-9]{5}$",
+    ),
+    "a choice of numbers": (
+        {"number": NUMBER, "sex": NUMBER},
+        "body.sex",
+        "Send one of 1, 2, of type integer",
+    ),
+    "an array in place of an object": (
+        {"number": NUMBER, "homes": [[NUMBER]]},
+        "body.homes.0",
+        "Send a JSON object, {…}",
+    ),
+    "an object in place of an array": (
+        {"number": NUMBER, "homes": {}},
+        "body.homes",
+        "Send a JSON array, […]",
     ),
     "the pattern alone": (
         {"number": NUMBER, "code": NUMBER},
@@ -138,7 +155,7 @@ MENDED: dict[str, tuple[dict[str, Any], str, str]] = {
     "the fields that are known": (
         {"number": NUMBER, NUMBER: 1},
         "body.(unknown field)",
-        "Leave it out; the fields here are: number, homes, code, birth_year, proof",
+        "Leave it out; the fields here are: number, homes, code, birth_year, sex, proof",
     ),
     "those of that place": (
         {"number": NUMBER, "homes": [{NUMBER: 1}]},

@@ -50,6 +50,7 @@ _BY_RULE: Mapping[GrantRule, tuple[str, ...]] = MappingProxyType(
             "GET /identity/v1/agencies",
             "POST /identity/v1/agencies",
             "GET /identity/v1/agencies/{code}",
+            "POST /identity/v1/agencies/{code}/reopening",
             "GET /identity/v1/clients",
             "POST /identity/v1/clients",
             f"GET {_CLIENT}",

@@ -134,6 +134,7 @@ _IDENTITY = (
     _admin("GET", "/identity/v1/agencies", Service.IDENTITY),
     _define("/identity/v1/agencies", Service.IDENTITY),
     _admin("GET", "/identity/v1/agencies/{code}", Service.IDENTITY),
+    _define("/identity/v1/agencies/{code}/reopening", Service.IDENTITY),
     _admin("GET", "/identity/v1/clients", Service.IDENTITY),
     _define("/identity/v1/clients", Service.IDENTITY),
     _admin("GET", "/identity/v1/clients/{client_id}", Service.IDENTITY),

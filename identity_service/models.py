@@ -57,6 +57,10 @@ class Agency(Base):
     def existed_on(self, day: date) -> bool:
         return self.valid_from <= day and (self.valid_to is None or day <= self.valid_to)
 
+    def reopen(self) -> None:
+        self.valid_to = self.successor = None
+        self.version += 1
+
     def close(self, last_day: date, *, successor: str) -> None:
         self.valid_to, self.successor = last_day, successor
         self.version += 1
@@ -125,14 +129,18 @@ class ClientKey(Base):
     added_at: Mapped[datetime]
 
 
-class ClientProposal(Base):
-    """An act on a client that one operator asked for, until another asks for the same."""
+class Proposal(Base):
+    """An act that one operator asked for, until another asks for the same.
 
-    __tablename__ = "client_proposal"
+    `target` is the client or the agency. `about` is the kid or the grant, the digest of a key or
+    of an agency's registration, or empty.
+    """
 
-    client_id: Mapped[str] = mapped_column(ForeignKey("client.client_id"), primary_key=True)
+    __tablename__ = "proposal"
+
+    target: Mapped[str] = mapped_column(primary_key=True)
     act: Mapped[str] = mapped_column(primary_key=True)
-    about: Mapped[str] = mapped_column(primary_key=True)  # digest of the key to add, kid, or empty
+    about: Mapped[str] = mapped_column(primary_key=True)
     proposed_by: Mapped[str]
     proposed_at: Mapped[datetime]
     expires_at: Mapped[datetime]

@@ -162,6 +162,10 @@ class AgencyOut(_Answer):
     confirmed: bool
 
 
+class RegistrationOut(AgencyOut):
+    replaced: list[str] = Field(description="the agencies that closed by this act")
+
+
 class ClientFilter(_Filter):
     agency: AgencyCode | None = None
     kind: ClientKind | None = None
@@ -195,14 +199,26 @@ class KeyOut(_Answer):
     added_at: datetime
 
 
-class ProposalOut(_Answer):
+class _ProposalOut(_Answer):
     """An act that waits, until `expires_at`, for a second operator to send the same request."""
 
-    client_id: str
-    act: Literal["add-key", "remove-key", "deactivate"]
     proposed_by: str
     proposed_at: datetime
     expires_at: datetime
+
+
+class ProposalOut(_ProposalOut):
+    """An act on a client or its grant that waits for a second operator to send the same request."""
+
+    client_id: str = Field(validation_alias="target")
+    act: Literal["add-key", "remove-key", "deactivate", "revoke-grant"]
+
+
+class AgencyProposalOut(_ProposalOut):
+    """An act on an agency that waits for a second operator to send the same request."""
+
+    code: str = Field(validation_alias="target")
+    act: Literal["replace", "reopen"]
 
 
 class ClientOut(_Answer):

@@ -7,10 +7,9 @@ short-lived assertion that the gateway has signed.
 
 import asyncio
 import time
-from collections import OrderedDict
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import jwt
 from fastapi import Depends, Request
@@ -23,6 +22,7 @@ from shared.call_guard import PROVED_CALL
 from shared.call_mac import CallNotProved, ProvedCall
 from shared.problems import Problem, Unavailable
 from shared.rights import Right
+from shared.signatures import Held, SignatureCache
 
 # A key that its owner withdraws proves nothing after this, nor does any proof that it gave before.
 REFRESH_SECONDS = 300
@@ -34,8 +34,6 @@ UNKNOWN_KEY_SECONDS = 5
 NO_KEYS_SECONDS = 1
 FRESH_SECONDS = 0.25  # between two requests for the sake of keys that nobody has seen
 CLOCK_SKEW_SECONDS = 5  # between the machine that signed and this one
-CACHED_SIGNATURES = 10_000
-CACHED_CHARACTERS = 16 * 2**20  # of what was signed; what it says takes some times that
 LONGEST_SECONDS = 600  # from iat to exp: what is signed cannot be called back
 ALGORITHMS = ["ES256", "EdDSA"]
 # Grants, and their procedures, agencies and fields, that one client may have for one operation.
@@ -147,15 +145,6 @@ class KeySet:
         return known if known and same else key
 
 
-class _Held(NamedTuple):
-    """A signature that held: by which key, and until when on the clock of the wall."""
-
-    kid: str
-    key: jwt.PyJWK
-    until: float
-    claims: dict[str, Any]
-
-
 class Verifier:
     """Checks signatures, and remembers each that held: a caller repeats its own.
 
@@ -165,8 +154,7 @@ class Verifier:
 
     def __init__(self, keys: KeySet, *, issuer: str, audience: str) -> None:
         self._keys, self._issuer, self._audience = keys, issuer, audience
-        self._held: OrderedDict[str, _Held] = OrderedDict()
-        self._characters = 0
+        self._held = SignatureCache()
 
     async def claims(self, signed: str) -> dict[str, Any]:
         """Raises Unauthenticated where it is malformed, forged, expired or meant for others."""
@@ -178,30 +166,10 @@ class Verifier:
         ):
             return held.claims
         held = await self._verify(signed)
-        self._forget(signed)
-        self._held[signed] = held
-        self._characters += len(signed)
-        self._shrink()
+        self._held.keep(signed, held)
         return held.claims
 
-    def _forget(self, signed: str) -> None:
-        if self._held.pop(signed, None) is not None:
-            self._characters -= len(signed)
-
-    def _shrink(self) -> None:
-        """Forget the oldest while there are too many or they are too long, or have expired.
-
-        Each holds for about as long as the one before: the oldest expires first.
-        """
-        now = time.time()
-        while self._held and (
-            len(self._held) > CACHED_SIGNATURES
-            or self._characters > CACHED_CHARACTERS
-            or next(iter(self._held.values())).until <= now
-        ):
-            self._forget(next(iter(self._held)))
-
-    async def _verify(self, signed: str) -> _Held:
+    async def _verify(self, signed: str) -> Held:
         try:
             kid = str(jwt.get_unverified_header(signed).get("kid"))
             key = await self._keys.get(kid)
@@ -222,7 +190,7 @@ class Verifier:
             raise Unauthenticated(
                 f"It is valid for more than {LONGEST_SECONDS} seconds. {FETCH_TOKEN}"
             )
-        return _Held(kid, key, claims["exp"], claims)
+        return Held(kid, key, claims["exp"], claims)
 
 
 def _why(error: jwt.InvalidTokenError) -> str:

@@ -4,16 +4,22 @@ from typing import Annotated
 from fastapi import Query, Response
 
 from identity_service import store
-from identity_service.models import Agency
-from identity_service.routes.created import answer_created
-from identity_service.schemas import AgencyFilter, AgencyIn, AgencyOut
+from identity_service.models import Agency, Proposal
+from identity_service.routes.proposals import (
+    AGENCY_PROPOSED,
+    answer_agency_proposal,
+    answer_once,
+)
+from identity_service.schemas import AgencyFilter, AgencyIn, AgencyOut, RegistrationOut
 from identity_service.use_cases import agencies
+from identity_service.use_cases.approvals import Consent
 from shared.auth import Caller
+from shared.clock import Now
 from shared.database import Session
 from shared.events.codes import AgencyCode
 from shared.idempotency import OnceOnly
 from shared.pagination import Page
-from shared.preconditions import set_etag
+from shared.preconditions import ExpectedVersion, created_headers, etag, set_etag
 from shared.reading import Router
 
 router = Router(prefix="/identity/v1/agencies", tags=["agencies"])
@@ -37,11 +43,39 @@ async def read_agency(
     return agency
 
 
-@router.post("", status_code=HTTPStatus.CREATED)
+@router.post(
+    "",
+    status_code=HTTPStatus.CREATED,
+    response_model=RegistrationOut,
+    responses=AGENCY_PROPOSED,
+)
 async def register_agency(
-    body: AgencyIn, caller: Caller, session: Session, once: OnceOnly, response: Response
-) -> AgencyOut:
-    agency = await agencies.register_agency(session, caller, body)
-    path = f"{router.prefix}/{agency.code}"
+    body: AgencyIn, caller: Caller, session: Session, once: OnceOnly, now: Now
+) -> Response:
+    """Register an agency; those that it replaces close when a second operator asks for it too."""
+    agency = await agencies.register_agency(session, Consent(caller, None, (), now), body)
+    if isinstance(agency, Proposal):
+        return await answer_agency_proposal(once, agency)
+    members = AgencyOut.model_validate(agency).model_dump()
+    answer = RegistrationOut(**members, replaced=sorted(body.replaces))
+    headers = created_headers(f"{router.prefix}/{agency.code}", agency.version)
+    return await answer_once(once, answer, HTTPStatus.CREATED, headers)
+
+
+@router.post("/{code}/reopening", response_model=AgencyOut, responses=AGENCY_PROPOSED)
+async def reopen_agency(
+    code: AgencyCode,
+    *,
+    caller: Caller,
+    version: ExpectedVersion,
+    session: Session,
+    once: OnceOnly,
+    now: Now,
+) -> Response:
+    """Undo the closing of an agency: when a second operator asks for it too."""
+    consent = Consent(caller, None, (), now)
+    agency = await agencies.reopen_agency(session, consent, code, expected_version=version)
+    if isinstance(agency, Proposal):
+        return await answer_agency_proposal(once, agency)
     answer = AgencyOut.model_validate(agency)
-    return await answer_created(answer, path, agency.version, once=once, response=response)
+    return await answer_once(once, answer, HTTPStatus.OK, {"ETag": etag(agency.version)})

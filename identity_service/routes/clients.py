@@ -1,14 +1,15 @@
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, Header, Query, Request, Response
-from pydantic import BaseModel, WithJsonSchema
+from pydantic import WithJsonSchema
 
 from identity_service import store
-from identity_service.models import Client, ClientProposal
+from identity_service.models import Client, Proposal
 from identity_service.routes.created import answer_created
 from identity_service.routes.ended import DeactivationOut
+from identity_service.routes.proposals import PROPOSED, answer_once, answer_proposal
 from identity_service.schemas import (
     ClientFilter,
     ClientId,
@@ -26,7 +27,7 @@ from identity_service.use_cases.approvals import Consent
 from shared.auth import Caller
 from shared.clock import VIET_NAM
 from shared.database import Session
-from shared.idempotency import Once, OnceOnly
+from shared.idempotency import OnceOnly
 from shared.pagination import Page
 from shared.preconditions import ExpectedVersion, etag, set_etag
 from shared.reading import Router
@@ -72,9 +73,6 @@ ProofHeader = Annotated[
         " place, a second operator sends the same request",
     ),
 ]
-PROPOSED: dict[int | str, dict[str, Any]] = {
-    202: {"model": ProposalOut, "description": "Waits for a second operator, who sends the same"}
-}
 
 
 async def _read_consent(
@@ -98,9 +96,9 @@ async def register_key(
 ) -> Response:
     """Add a key: signed by an old key of the client, or when a second operator asks for it too."""
     key = await clients.register_key(session, consent, client_id, body.root)
-    if isinstance(key, ClientProposal):
-        return await _answer_proposal(once, key)
-    return await _answer(once, KeyOut.model_validate(key), HTTPStatus.CREATED)
+    if isinstance(key, Proposal):
+        return await answer_proposal(once, key)
+    return await answer_once(once, KeyOut.model_validate(key), HTTPStatus.CREATED)
 
 
 @router.delete("/{client_id}/keys/{kid}", status_code=HTTPStatus.NO_CONTENT, responses=PROPOSED)
@@ -126,10 +124,10 @@ async def deactivate_client(
 ) -> Response:
     """End the access of a client: signed by its key, or when a second operator asks for it too."""
     done = await clients.deactivate_client(session, consent, client_id, expected_version=version)
-    if isinstance(done, ClientProposal):
-        return await _answer_proposal(once, done)
+    if isinstance(done, Proposal):
+        return await answer_proposal(once, done)
     answer = DeactivationOut.from_client(done.client, done.ended)
-    return await _answer(once, answer, HTTPStatus.OK, {"ETag": etag(answer.version)})
+    return await answer_once(once, answer, HTTPStatus.OK, {"ETag": etag(answer.version)})
 
 
 @router.post("/{client_id}/reactivation")
@@ -147,15 +145,3 @@ async def reactivate_client(
     set_etag(response, client.version)
     answer = ClientOut.model_validate(client)
     return await once.remember(answer, HTTPStatus.OK, {"ETag": response.headers["ETag"]})
-
-
-async def _answer_proposal(once: Once, proposal: ClientProposal) -> Response:
-    return await _answer(once, ProposalOut.model_validate(proposal), HTTPStatus.ACCEPTED)
-
-
-async def _answer(
-    once: Once, answer: BaseModel, status: HTTPStatus, headers: dict[str, str] | None = None
-) -> Response:
-    await once.remember(answer, status, headers)
-    body = answer.model_dump_json()
-    return Response(body, status, headers, media_type="application/json")

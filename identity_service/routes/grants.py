@@ -4,18 +4,20 @@ from uuid import UUID
 
 from fastapi import Query, Response
 
-from identity_service import store
-from identity_service.models import Grant
+from identity_service.models import Grant, Proposal
 from identity_service.routes.created import answer_created
 from identity_service.routes.ended import RevocationOut
+from identity_service.routes.proposals import PROPOSED, answer_once, answer_proposal
 from identity_service.schemas import GrantFilter, GrantIn, GrantOut
+from identity_service.store import grants as grant_store
 from identity_service.use_cases import grants
+from identity_service.use_cases.approvals import Consent
 from shared.auth import Caller
 from shared.clock import Now
 from shared.database import Session
 from shared.idempotency import OnceOnly
 from shared.pagination import Page, write_cursor
-from shared.preconditions import ExpectedVersion, set_etag
+from shared.preconditions import ExpectedVersion, etag, set_etag
 from shared.reading import Router
 
 router = Router(prefix="/identity/v1/grants", tags=["grants"])
@@ -26,7 +28,7 @@ async def list_grants(
     asked: Annotated[GrantFilter, Query()], caller: Caller, session: Session
 ) -> Page[GrantOut]:
     """List grants by id. A page of long grants is shorter than `limit`: follow `next`."""
-    page, has_more = await store.list_grants(session, asked, caller.right.united_agencies)
+    page, has_more = await grant_store.list_grants(session, asked, caller.right.united_agencies)
     following = write_cursor((str(page[-1].id),)) if has_more else None
     return Page(items=[GrantOut.model_validate(grant) for grant in page], next=following)
 
@@ -54,7 +56,7 @@ async def give_grant(
     return await answer_created(answer, path, grant.version, once=once, response=response)
 
 
-@router.post("/{grant_id}/revocation")
+@router.post("/{grant_id}/revocation", response_model=RevocationOut, responses=PROPOSED)
 async def revoke_grant(
     grant_id: UUID,
     *,
@@ -62,10 +64,12 @@ async def revoke_grant(
     version: ExpectedVersion,
     session: Session,
     once: OnceOnly,
-    response: Response,
     now: Now,
-) -> RevocationOut:
-    ended = await grants.revoke_grant(session, caller, grant_id, expected_version=version, now=now)
+) -> Response:
+    """End a grant; administration of another operator ends when a second operator asks for it."""
+    consent = Consent(caller, None, (), now)
+    ended = await grants.revoke_grant(session, consent, grant_id, expected_version=version)
+    if isinstance(ended, Proposal):
+        return await answer_proposal(once, ended)
     answer = RevocationOut.from_grants(ended)
-    set_etag(response, answer.version)
-    return await once.remember(answer, HTTPStatus.OK, {"ETag": response.headers["ETag"]})
+    return await answer_once(once, answer, HTTPStatus.OK, {"ETag": etag(answer.version)})

@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import Query
 
 from identity_service import store
+from identity_service.store import grants as grant_store
 from shared.clock import Now
 from shared.database import Session
 from shared.events import ClientChanged, GrantChanged
@@ -32,5 +33,5 @@ async def list_current_grants(
     _: GatewayAlone, session: Session, now: Now, after: UUID | None = None
 ) -> list[GrantChanged]:
     """Grants that give a right, will give one, or have lately ceased to, by their ids."""
-    grants = await store.list_current_grants(session, after=after, limit=MAX_ROWS, now=now)
+    grants = await grant_store.list_current_grants(session, after=after, limit=MAX_ROWS, now=now)
     return [grant.changed() for grant in grants]

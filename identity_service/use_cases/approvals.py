@@ -1,17 +1,27 @@
-"""Acts on a client need the client's own signature, or two operators that ask for the same."""
+"""Acts that need two operators who ask for the same, or the client's own signature."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity_service import store
 from identity_service.client_proofs import ClientAct, require_proof
-from identity_service.models import Client, ClientProposal
+from identity_service.models import Client, Proposal
 from identity_service.problems import OperatorsOnly
 from identity_service.use_cases.operators import is_operator
 from shared.auth import CallContext
+
+
+class OperatorAct(StrEnum):
+    """Acts that two operators do, and no client signs."""
+
+    REVOKE_GRANT = "revoke-grant"
+    REPLACE_AGENCIES = "replace"
+    REOPEN_AGENCY = "reopen"
+
 
 PROPOSAL_LIFETIME = timedelta(hours=24)
 
@@ -51,13 +61,18 @@ async def require_authority(
 
 
 async def find_missing_approval(
-    session: AsyncSession, consent: Consent, client: Client, *, act: ClientAct, about: str
-) -> ClientProposal | None:
+    session: AsyncSession,
+    consent: Consent,
+    target: str,
+    *,
+    act: ClientAct | OperatorAct,
+    about: str = "",
+) -> Proposal | None:
     """Return the proposal that waits for a second operator, None where the act may happen now.
 
-    The caller has passed `require_authority` and holds `store.lock_client_acts`.
+    The caller has passed `require_authority` or is an operator, and holds `store.lock_client_acts`.
     """
-    proposal = await store.find_proposal(session, (client.client_id, act, about))
+    proposal = await store.find_proposal(session, (target, act, about))
     if proposal is not None and not await _is_open(session, proposal, consent.now):
         await session.delete(proposal)
         await session.flush()
@@ -68,20 +83,24 @@ async def find_missing_approval(
         if proposal is not None:
             await session.delete(proposal)
         return None
-    return proposal or _propose(session, consent, client, act, about)
+    return proposal or _propose(session, consent, target, act, about)
 
 
-async def _is_open(session: AsyncSession, proposal: ClientProposal, now: datetime) -> bool:
+async def _is_open(session: AsyncSession, proposal: Proposal, now: datetime) -> bool:
     """Return whether it has not ended, and is still an active operator's."""
     in_time = proposal.expires_at > now
     return in_time and await store.is_active_operator(session, proposal.proposed_by)
 
 
 def _propose(
-    session: AsyncSession, consent: Consent, client: Client, act: ClientAct, about: str
-) -> ClientProposal:
-    proposal = ClientProposal(
-        client_id=client.client_id,
+    session: AsyncSession,
+    consent: Consent,
+    target: str,
+    act: ClientAct | OperatorAct,
+    about: str,
+) -> Proposal:
+    proposal = Proposal(
+        target=target,
         act=act.value,
         about=about,
         proposed_by=consent.caller.client,

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from identity_service import store
 from identity_service.client_proofs import ClientAct
 from identity_service.jwks import thumbprint
-from identity_service.models import Client, ClientKey, ClientProposal, Grant
+from identity_service.models import Client, ClientKey, Grant, Proposal
 from identity_service.problems import (
     AgenciesUnknown,
     ClientExists,
@@ -18,6 +18,7 @@ from identity_service.problems import (
     KeyNotFound,
 )
 from identity_service.schemas import ClientIn
+from identity_service.store import grants as grant_store
 from identity_service.use_cases.agencies import require_open
 from identity_service.use_cases.approvals import (
     Consent,
@@ -64,7 +65,7 @@ async def register_client(
 
 async def register_key(
     session: AsyncSession, consent: Consent, client_id: str, jwk: Mapping[str, str]
-) -> ClientKey | ClientProposal:
+) -> ClientKey | Proposal:
     """Return the key, or the proposal that waits for a second operator to ask for the same."""
     client = await _lock_client(session, consent, client_id)
     act = ClientAct.ADD_KEY
@@ -72,7 +73,7 @@ async def register_key(
     if await store.find_client_key(session, client.client_id, jwk["kid"]):
         raise KeyExists("Keys are not replaced: register the new one under a kid of its own.")
     about = sha256(orjson.dumps(dict(jwk), option=orjson.OPT_SORT_KEYS)).hexdigest()
-    if proposal := await find_missing_approval(session, consent, client, act=act, about=about):
+    if proposal := await find_missing_approval(session, consent, client_id, act=act, about=about):
         return proposal
     key = await store.add_client_key(
         session,
@@ -87,7 +88,7 @@ async def register_key(
 
 async def remove_key(
     session: AsyncSession, consent: Consent, client_id: str, kid: str
-) -> ClientProposal | None:
+) -> Proposal | None:
     """At once: what it signed is no longer taken; tokens already given end within minutes."""
     client = await _lock_client(session, consent, client_id)
     key = await store.find_client_key(session, client.client_id, kid)
@@ -95,7 +96,7 @@ async def remove_key(
     await require_authority(session, consent, client, act=act, thumbprint=named)
     if key is None:
         raise KeyNotFound
-    if proposal := await find_missing_approval(session, consent, client, act=act, about=kid):
+    if proposal := await find_missing_approval(session, consent, client_id, act=act, about=kid):
         return proposal
     if client.operator:
         await require_operator_left(session, without=key)
@@ -105,7 +106,7 @@ async def remove_key(
 
 async def deactivate_client(
     session: AsyncSession, consent: Consent, client_id: str, *, expected_version: Condition
-) -> Deactivation | ClientProposal:
+) -> Deactivation | Proposal:
     """End the access of the client, and the grants that it gave to others.
 
     It gets no token any more; the gateway refuses those it has when it has consumed the event. Its
@@ -119,11 +120,11 @@ async def deactivate_client(
         return Deactivation(client, ())
     if client.operator:
         await require_operator_left(session, without=client)
-    if proposal := await find_missing_approval(session, consent, client, act=act, about=""):
+    if proposal := await find_missing_approval(session, consent, client_id, act=act, about=""):
         return proposal
     client.set_active(active=False)
     emit(session, client.changed())
-    given = await store.list_given(session, client.client_id)
+    given = await grant_store.list_given(session, client.client_id)
     ended = await end_grants(session, consent.caller, given, now=consent.now)
     return Deactivation(client, ended)
 

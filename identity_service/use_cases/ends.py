@@ -5,8 +5,8 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity_service import store
 from identity_service.models import Grant
+from identity_service.store import grants as grant_store
 from shared.auth import CallContext
 from shared.outbox import emit
 
@@ -15,13 +15,21 @@ async def end_grants(
     session: AsyncSession, caller: CallContext, grants: Sequence[Grant], *, now: datetime
 ) -> Sequence[Grant]:
     """Revoke the grants and all that rest on them, at one instant; return these after those."""
-    ended: list[Grant] = []
-    ending = grants
-    while ending:
-        for grant in ending:
-            grant.revoke(by=caller.client, officer=caller.officer, at=now)
-        await session.flush()
-        emit(session, *(grant.changed() for grant in ending))
-        ended += ending
-        ending = await store.list_resting(session, [grant.id for grant in ending])
+    ended = await list_ending(session, grants)
+    for grant in ended:
+        grant.revoke(by=caller.client, officer=caller.officer, at=now)
+    await session.flush()
+    emit(session, *(grant.changed() for grant in ended))
     return ended
+
+
+async def list_ending(session: AsyncSession, grants: Sequence[Grant]) -> Sequence[Grant]:
+    """Return the grants and after them, once each, all that rest on them at any depth."""
+    ending = {grant.id: grant for grant in grants}
+    added = list(ending)
+    while added:
+        resting = await grant_store.list_resting(session, added)
+        fresh = {grant.id: grant for grant in resting if grant.id not in ending}
+        ending |= fresh
+        added = list(fresh)
+    return list(ending.values())

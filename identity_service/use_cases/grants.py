@@ -1,12 +1,12 @@
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity_service import store
 from identity_service.grant_rules import ANY_OPERATION, grant_rule, grant_rules, list_fields
-from identity_service.models import Grant
+from identity_service.models import Grant, Proposal
 from identity_service.ownership import owner
 from identity_service.problems import (
     AgenciesUnknown,
@@ -24,8 +24,10 @@ from identity_service.problems import (
     named,
 )
 from identity_service.schemas import GrantIn
+from identity_service.store import grants as grant_store
 from identity_service.use_cases.agencies import require_open
-from identity_service.use_cases.ends import end_grants
+from identity_service.use_cases.approvals import Consent, OperatorAct, find_missing_approval
+from identity_service.use_cases.ends import end_grants, list_ending
 from identity_service.use_cases.limits import (
     require_limits_covered,
     select_covering,
@@ -36,9 +38,12 @@ from shared.clock import day_in_viet_nam
 from shared.outbox import emit
 from shared.preconditions import Condition, require_version
 
+MAX_ENDED_ALONE = 20
+_DAY = timedelta(days=1)
+
 
 async def read_grant(session: AsyncSession, caller: CallContext, grant_id: UUID) -> Grant:
-    grant = await store.get_grant(session, grant_id, caller.right.united_agencies)
+    grant = await grant_store.get_grant(session, grant_id, caller.right.united_agencies)
     if grant is None:
         raise GrantNotFound
     return grant
@@ -54,7 +59,7 @@ async def give_grant(
         raise FieldsUnknown(known_fields, count=len(unknown))
     # A grant that is revoked meanwhile must not leave behind one that rests on it.
     await store.lock_client_acts(session)
-    held = await store.list_grants_in_force(session, caller.client, new.operations, now)
+    held = await grant_store.list_grants_in_force(session, caller.client, new.operations, now)
     by_operator = await _require_granter(session, caller, new.operations, held)
     require_limits_covered(caller, new)
     valid_from = new.valid_from or now
@@ -93,14 +98,13 @@ async def _require_agencies(
 
 
 async def revoke_grant(
-    session: AsyncSession,
-    caller: CallContext,
-    grant_id: UUID,
-    *,
-    expected_version: Condition,
-    now: datetime,
-) -> Sequence[Grant]:
-    """Return the grant and, after it, the others that ended because they rest on it."""
+    session: AsyncSession, consent: Consent, grant_id: UUID, *, expected_version: Condition
+) -> Sequence[Grant] | Proposal:
+    """Return the grant and, after it, the others that ended because they rest on it.
+
+    Return the proposal where it waits for a second operator.
+    """
+    caller = consent.caller
     await store.lock_client_acts(session)
     grant = await read_grant(session, caller, grant_id)
     if grant.given_by != caller.client:
@@ -109,7 +113,36 @@ async def revoke_grant(
     if grant.revoked:
         raise GrantRevoked
     await require_operator_left(session, without=grant)
-    return await end_grants(session, caller, [grant], now=now)
+    if await _needs_two(session, consent, grant) and (
+        proposal := await find_missing_approval(
+            session,
+            consent,
+            grant.client_id,
+            act=OperatorAct.REVOKE_GRANT,
+            about=str(grant.id),
+        )
+    ):
+        return proposal
+    return await end_grants(session, caller, [grant], now=consent.now)
+
+
+async def _needs_two(session: AsyncSession, consent: Consent, grant: Grant) -> bool:
+    """Return whether an operator alone does not revoke the grant.
+
+    It takes no power from another operator, and of the grants that it did not give it ends
+    `MAX_ENDED_ALONE` in a day, with those that rest on them.
+    """
+    caller = consent.caller.client
+    if grant.client_id == caller or not await is_operator(session, consent.caller):
+        return False
+    administers = any(grant_rule(name).granted_by == "operator" for name in grant.operations)
+    if administers and await store.is_active_operator(session, grant.client_id):
+        return True
+    if grant.given_by == caller:
+        return False
+    ending = await list_ending(session, [grant])
+    lately = await grant_store.count_ended_of_others(session, caller, since=consent.now - _DAY)
+    return lately + len(ending) > MAX_ENDED_ALONE
 
 
 async def _require_granter(
@@ -135,7 +168,7 @@ async def _require_granter(
 
 async def _require_room(session: AsyncSession, new: GrantIn, now: datetime) -> None:
     """Raise RightTooLong where the client would have too many codes for one operation."""
-    sums = await store.sum_codes(session, new.client_id, now)
+    sums = await grant_store.sum_codes(session, new.client_id, now)
     of_any = sums.pop(ANY_OPERATION, 0)
     is_for_any = ANY_OPERATION in new.operations
     affected = {ANY_OPERATION, *sums} if is_for_any else set(new.operations)

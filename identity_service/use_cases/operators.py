@@ -5,6 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from identity_service import store
 from identity_service.models import Client, ClientKey, Grant
 from identity_service.problems import LastOperator, OperatorsOnly
+from identity_service.store import grants as grant_store
 from shared.auth import CallContext
 
 
@@ -27,7 +28,7 @@ async def require_operator_left(
     holds `store.lock_client_acts`.
     """
     operators = await store.list_operators(session)
-    powers = await store.list_powers(session, [each.client_id for each in operators])
+    powers = await grant_store.list_powers(session, [each.client_id for each in operators])
     before = {
         operator.client_id
         for operator in operators

@@ -95,6 +95,9 @@ ROUTES: Mapping[str, Row] = {
     "GET /identity/v1/agencies": Row("200 ours", theirs="200 theirs", operator="200 both"),
     "POST /identity/v1/agencies": Row("403 operators-only", operator="409 agency-exists"),
     "GET /identity/v1/agencies/{code}": Row("200", theirs="404 agency-not-found"),
+    "POST /identity/v1/agencies/{code}/reopening": Row(
+        "403 operators-only", theirs="404 agency-not-found", operator="412 changed-meanwhile"
+    ),
     "GET /identity/v1/clients": Row("200 ours", theirs="200 theirs", operator="200 both"),
     "POST /identity/v1/clients": Row("409 client-exists", theirs="422 agency-unknown"),
     "GET /identity/v1/clients/{client_id}": _client("200"),

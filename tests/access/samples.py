@@ -172,6 +172,7 @@ def _of_identity(things: Things) -> dict[str, Asked]:
         f"GET {root}/agencies": _always(Sample(params={"level": "province"})),
         f"POST {root}/agencies": lambda whose: Sample(json=bodies.new_agency(WHOSE[whose])),
         f"GET {root}/agencies/{{code}}": _one("code", WHOSE),
+        f"POST {root}/agencies/{{code}}/reopening": _one("code", WHOSE, headers=OLD),
         f"GET {root}/clients": LISTED,
         f"POST {root}/clients": new_client,
         f"GET {root}/clients/{{client_id}}": _one("client_id", CLIENTS),

@@ -86,6 +86,8 @@ class Registry:
                 f"POST {one}/deactivation": stale,
                 f"POST {one}/reactivation": stale,
             }
+        elif kind == "agencies":
+            ways[f"POST {one}/reopening"] = stale
         elif kind == "grants":
             ways[f"POST {one}/revocation"] = stale
         at = {name: thing, "kid": "k9"}

@@ -99,6 +99,7 @@ def _of_clients(leaving: Values, staying: Values) -> Mapping[str, Places]:
             "body.parent": ["H26"],
         },
         "GET /identity/v1/agencies/{code}": {"path.code": ["H26", "G22"]},
+        "POST /identity/v1/agencies/{code}/reopening": {"path.code": ["H26", "G22"], **FIRST},
     }
 
 

@@ -15,6 +15,7 @@ def test_whatever_touches_persons_or_changes_rights_is_recorded_first() -> None:
     root = "/identity/v1"
     assert administration >= {
         f"POST {root}/agencies",
+        f"POST {root}/agencies/{{code}}/reopening",
         f"POST {root}/clients",
         f"POST {root}/clients/{{client_id}}/keys",
         f"DELETE {root}/clients/{{client_id}}/keys/{{kid}}",

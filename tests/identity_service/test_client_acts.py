@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import select, update
 
-from identity_service.models import ClientProposal
+from identity_service.models import Proposal
 from identity_service.store import forget_ended_proposals
 from tests.identity_service.calls import ONE_STOP, OPERATOR, POLICE, SECOND_OPERATOR, Identity
 from tests.identity_service.client_acts import (
@@ -193,14 +193,14 @@ async def test_a_proposal_ends_after_a_day_and_is_forgotten(identity: Identity) 
     await _end_proposals(identity, client)
     async with identity.app.state.sessions.begin() as session:
         await forget_ended_proposals(session)
-        left = select(ClientProposal).where(ClientProposal.client_id == client)
+        left = select(Proposal).where(Proposal.target == client)
         assert (await session.scalars(left)).all() == []
 
 
 async def _end_proposals(identity: Identity, client: str) -> None:
     ended = datetime.now(UTC) - timedelta(seconds=1)
     async with identity.app.state.sessions.begin() as session:
-        mine = update(ClientProposal).where(ClientProposal.client_id == client)
+        mine = update(Proposal).where(Proposal.target == client)
         await session.execute(mine.values(expires_at=ended))
 
 

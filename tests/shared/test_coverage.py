@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 
 from gateway.store import _visible_records
 from identity_service.models import Agency
-from identity_service.store import _covered
+from identity_service.store.within import is_within as is_reached
 from shared.coverage import is_agency_within
 from shared.database import open_database
 from shared.events.codes import is_within
@@ -43,7 +43,7 @@ def test_text_of_a_statement_does_not_grow_with_the_agencies_and_procedures_of_a
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     for statement in (
         _visible_records,
-        lambda right: select(Agency).where(_covered(Agency.code, right.agencies)),
+        lambda right: select(Agency).where(is_reached(Agency.code, right.agencies)),
     ):
         texts = {str(statement(right).compile(dialect=dialect)) for right in (few, many)}
         assert len(texts) == 1

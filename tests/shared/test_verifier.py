@@ -22,6 +22,7 @@ from shared.auth import (
     bearer,
 )
 from shared.problems import Unavailable
+from shared.signatures import SignatureCache
 from tests.factories import ISSUER, TOKEN_KEY, TestAuthority
 from tests.waiting import eventually
 
@@ -346,13 +347,16 @@ async def test_many_callers_learn_of_an_outage_from_one_fetch(
 async def test_what_held_is_kept_by_its_length_and_no_longer_than_it_holds(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("shared.auth.CACHED_CHARACTERS", 10_000)
+    monkeypatch.setattr("shared.signatures.CACHED_CHARACTERS", 10_000)
     authority = TestAuthority()
     verifier = Keys(authority).verifier()
     for number in range(20):
         await verifier.claims(authority.token(client=f"{number}-{'x' * 2_000}"))
-    assert sum(map(len, verifier._held)) <= 10_000
+    assert verifier._held.characters <= 10_000
     assert 1 < len(verifier._held) < 5
-    monkeypatch.setattr("shared.auth.time.time", lambda: time.monotonic() + 2**32)
-    verifier._shrink()
-    assert not verifier._held
+    held = await verifier._verify(authority.token())
+    cache, now = SignatureCache(), time.time()
+    for number, until in enumerate((now - 2, now - 1, now + 60, now + 61)):
+        cache.keep(f"signed-{number}", held._replace(until=until))
+    assert (len(cache), cache.characters) == (2, 2 * len("signed-0"))
+    assert cache.get("signed-1") is None

@@ -1,0 +1,170 @@
+"""The queries of agencies, clients and their keys.
+
+A row that the caller may not see is not found: `within` names the agencies that its right covers.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, delete, exists, func, or_, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import selectinload
+
+from identity_service.models import Agency, Client, ClientKey, Proposal, UsedAssertion
+from identity_service.schemas import AgencyFilter, ClientFilter, ClientId
+from identity_service.store.within import Within, is_within
+from shared.events.codes import AgencyCode
+from shared.folding import fold_bare
+
+ProposalKey = tuple[str, str, str]  # target, act, about
+_CLIENT_ACTS_LOCK = 7_103
+
+
+async def list_agencies(session: AsyncSession, asked: AgencyFilter, within: Within) -> list[Agency]:
+    query = select(Agency).where(is_within(Agency.code, within))
+    if after := asked.paging.key(AgencyCode):
+        query = query.where(Agency.code > after[0])
+    if asked.level:
+        query = query.where(Agency.level == asked.level)
+    if asked.parent:
+        query = query.where(Agency.parent == asked.parent)
+    if asked.q:
+        named = Agency.search_name.contains(fold_bare(asked.q), autoescape=True)
+        query = query.where(or_(named, Agency.code == asked.q, Agency.old_code == asked.q))
+    if asked.on:
+        query = query.where(_existing_on(asked.on))
+    query = query.order_by(Agency.code).limit(asked.limit + 1)
+    return list((await session.scalars(query)).all())
+
+
+def _existing_on(day: date) -> ColumnElement[bool]:
+    open_end = or_(Agency.valid_to.is_(None), Agency.valid_to >= day)
+    return (Agency.valid_from <= day) & open_end
+
+
+async def get_agency(session: AsyncSession, code: str, within: Within = None) -> Agency | None:
+    query = select(Agency).where(Agency.code == code, is_within(Agency.code, within))
+    return await session.scalar(query)
+
+
+async def get_agencies(
+    session: AsyncSession, codes: Collection[str], within: Within
+) -> dict[str, Agency]:
+    query = select(Agency).where(Agency.code.in_(codes), is_within(Agency.code, within))
+    found = await session.scalars(query)
+    return {agency.code: agency for agency in found}
+
+
+async def list_clients(session: AsyncSession, asked: ClientFilter, within: Within) -> list[Client]:
+    query = _clients(within)
+    if after := asked.paging.key(ClientId):
+        query = query.where(Client.client_id > after[0])
+    if asked.agency:
+        query = query.where(Client.agency == asked.agency)
+    if asked.kind:
+        query = query.where(Client.kind == asked.kind)
+    if asked.operator is not None:
+        query = query.where(Client.operator == asked.operator)
+    if asked.active is not None:
+        query = query.where(Client.active == asked.active)
+    query = query.order_by(Client.client_id).limit(asked.limit + 1)
+    return list((await session.scalars(query)).all())
+
+
+def _clients(within: Within) -> Select[Client]:
+    return select(Client).where(is_within(Client.agency, within)).options(selectinload(Client.keys))
+
+
+async def list_all_clients(
+    session: AsyncSession, *, after: str | None, limit: int
+) -> Sequence[Client]:
+    query = select(Client).order_by(Client.client_id).limit(limit)
+    if after is not None:
+        query = query.where(Client.client_id > after)
+    return (await session.scalars(query)).all()
+
+
+async def get_client(session: AsyncSession, client_id: str, within: Within = None) -> Client | None:
+    return await session.scalar(_clients(within).where(Client.client_id == client_id))
+
+
+async def find_client(session: AsyncSession, client_id: str) -> Client | None:
+    """Return the client without its keys, in one statement whether it exists or not."""
+    return await session.scalar(select(Client).where(Client.client_id == client_id))
+
+
+async def find_client_with_key(
+    session: AsyncSession, client_id: str, kid: str
+) -> tuple[Client | None, ClientKey | None]:
+    """Return both in one statement, which costs the same where either is unknown."""
+    key = (ClientKey.client_id == Client.client_id) & (ClientKey.kid == kid)
+    query = select(Client, ClientKey).outerjoin(ClientKey, key)
+    row = (await session.execute(query.where(Client.client_id == client_id))).one_or_none()
+    return (row[0], row[1]) if row else (None, None)
+
+
+async def find_client_key(session: AsyncSession, client_id: str, kid: str) -> ClientKey | None:
+    return await session.get(ClientKey, (client_id, kid))
+
+
+async def lock_client_acts(session: AsyncSession) -> None:
+    """Let acts on keys, on active clients and on the power of operators happen one by one."""
+    await session.execute(select(func.pg_advisory_xact_lock(_CLIENT_ACTS_LOCK)))
+
+
+async def is_active_operator(session: AsyncSession, client_id: str) -> bool:
+    found = select(Client.operator & Client.active).where(Client.client_id == client_id)
+    return bool(await session.scalar(found))
+
+
+async def has_operators(session: AsyncSession) -> bool:
+    """Return whether any client is an operator, active or not."""
+    return bool(await session.scalar(select(exists().where(Client.operator))))
+
+
+async def list_operators(session: AsyncSession) -> Sequence[Client]:
+    """Return the active operators with their keys."""
+    query = select(Client).where(Client.operator, Client.active)
+    return (await session.scalars(query.options(selectinload(Client.keys)))).all()
+
+
+async def find_proposal(session: AsyncSession, proposal: ProposalKey) -> Proposal | None:
+    return await session.get(Proposal, proposal)
+
+
+async def forget_ended_proposals(session: AsyncSession) -> None:
+    await session.execute(delete(Proposal).where(Proposal.expires_at < func.now()))
+
+
+async def use_assertion(
+    session: AsyncSession, client_id: str, jti: str, expires_at: datetime
+) -> bool:
+    """False where it was used before."""
+    used = insert(UsedAssertion).values(client_id=client_id, jti=jti, expires_at=expires_at)
+    fresh = used.on_conflict_do_nothing().returning(UsedAssertion.jti)
+    return await session.scalar(fresh) is not None
+
+
+async def forget_used_assertions(session: AsyncSession) -> None:
+    await session.execute(delete(UsedAssertion).where(UsedAssertion.expires_at < func.now()))
+
+
+async def add_agency(session: AsyncSession, **columns: Any) -> Agency | None:
+    """None where one with its code is there already."""
+    new = insert(Agency).values(columns).on_conflict_do_nothing()
+    return await session.scalar(new.returning(Agency))
+
+
+async def add_client(session: AsyncSession, **columns: Any) -> Client | None:
+    """None where one with its id is there already."""
+    new = insert(Client).values(columns).on_conflict_do_nothing().returning(Client.client_id)
+    added = await session.scalar(new)
+    return await get_client(session, added) if added else None
+
+
+async def add_client_key(session: AsyncSession, **columns: Any) -> ClientKey | None:
+    """None where the client has a key with its kid already."""
+    new = insert(ClientKey).values(columns).on_conflict_do_nothing()
+    return await session.scalar(new.returning(ClientKey))

@@ -1,0 +1,54 @@
+"""The signatures that held, kept in a bounded part of the memory."""
+
+import time
+from collections import OrderedDict
+from typing import Any, NamedTuple
+
+import jwt
+
+CACHED_SIGNATURES = 10_000
+CACHED_CHARACTERS = 16 * 2**20  # of the signed texts; their claims take several times that
+
+
+class Held(NamedTuple):
+    """A signature that held: by which key, and until when on the clock of the wall."""
+
+    kid: str
+    key: jwt.PyJWK
+    until: float
+    claims: dict[str, Any]
+
+
+class SignatureCache:
+    """Keeps signed texts until they expire; the oldest go where they are too many or too long."""
+
+    def __init__(self) -> None:
+        self._held: OrderedDict[str, Held] = OrderedDict()
+        self._characters = 0
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    @property
+    def characters(self) -> int:
+        return self._characters
+
+    def get(self, signed: str) -> Held | None:
+        return self._held.get(signed)
+
+    def keep(self, signed: str, held: Held) -> None:
+        """Keep it, and drop the oldest: each lasts about as long as the one before it."""
+        self._drop(signed)
+        self._held[signed] = held
+        self._characters += len(signed)
+        now = time.time()
+        while self._held and (
+            len(self._held) > CACHED_SIGNATURES
+            or self._characters > CACHED_CHARACTERS
+            or next(iter(self._held.values())).until <= now
+        ):
+            self._drop(next(iter(self._held)))
+
+    def _drop(self, signed: str) -> None:
+        if self._held.pop(signed, None) is not None:
+            self._characters -= len(signed)

@@ -23,7 +23,7 @@ from identity_service.legal_bases import LegalBasis
 from identity_service.personal_numbers import PersonalNumber
 from shared.birth_dates import BirthDate
 from shared.events.codes import AgencyCode, ProcedureCode
-from shared.pagination import MOST, Cursor, PageQuery
+from shared.pagination import MOST, Cursor, PageQuery, name_list
 from shared.personal_numbers import NoPersonalNumber
 from shared.reading import Body, IsoDay, IsoInstant, Number
 from shared.texts import ONE_LINE, PersonName, single_line
@@ -75,7 +75,9 @@ class _Filter(BaseModel):
 
     @property
     def paging(self) -> PageQuery:
-        return PageQuery.of(self.limit, self.after)
+        filters = self.model_dump(mode="json", exclude={"limit", "after"}, exclude_none=True)
+        of_list = name_list(type(self).__name__, filters.items())
+        return PageQuery.of(self.limit, self.after, of_list=of_list)
 
 
 class _Answer(BaseModel):

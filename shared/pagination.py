@@ -3,11 +3,13 @@
 import base64
 import binascii
 import re
+from collections.abc import Iterable
+from hashlib import blake2b
 from http import HTTPStatus
 from typing import Annotated, Any, Generic, Self, TypeVar
 
 import orjson
-from fastapi import Depends, Query
+from fastapi import Depends, Query, Request
 from pydantic import BaseModel, TypeAdapter, WithJsonSchema
 
 from shared.problems import Problem
@@ -16,6 +18,7 @@ Item = TypeVar("Item")
 
 MOST = 500
 _CURSOR = re.compile("[A-Za-z0-9_-]{1,1000}={0,2}")
+_PAGING_WORDS = frozenset(("limit", "after"))
 _BIGINT_END = 2**63
 
 
@@ -30,19 +33,31 @@ class CursorUnreadable(Problem):
     status = HTTPStatus.BAD_REQUEST
     title = "The cursor is not one that this list gave"
     type = "/problems/cursor-unreadable"
-    advice = "Send back `next` of the page before, unchanged."
+    advice = (
+        "Send back `next` of the page before, unchanged, to the same list with the same filters."
+    )
 
 
 class PageQuery(BaseModel):
-    """How many, and after which key: the values of the ordering columns of the last row."""
+    """How many, and after which key: the values of the ordering columns of the last row.
+
+    `of_list` names the list with its filters: a cursor begins with it, and is good there alone. It
+    is empty where the key says the same.
+    """
 
     limit: int
     after: tuple[Any, ...] | None
+    of_list: str = ""
 
     @classmethod
-    def of(cls, limit: int, cursor: str | None) -> Self:
+    def of(cls, limit: int, cursor: str | None, *, of_list: str = "") -> Self:
         """Read them as the words of a query have them; raise CursorUnreadable."""
-        return cls(limit=limit, after=None if cursor is None else read_cursor(cursor))
+        after = None if cursor is None else read_cursor(cursor)
+        if after is not None and of_list:
+            if after[:1] != (of_list,):
+                raise CursorUnreadable
+            after = after[1:]
+        return cls(limit=limit, after=after, of_list=of_list)
 
     def key(self, *types: Any) -> tuple[Any, ...] | None:
         """`after` as values of these types: a date or UUID comes back from a cursor as text.
@@ -64,7 +79,16 @@ class PageQuery(BaseModel):
     def cut(self, rows: list[Any], key: Any) -> tuple[list[Any], str | None]:
         """Of `limit + 1` rows read, the page and the cursor of the next, by `key(last row)`."""
         page = rows[: self.limit]
-        return page, write_cursor(key(page[-1])) if len(rows) > self.limit else None
+        return page, self.write(key(page[-1])) if len(rows) > self.limit else None
+
+    def write(self, key: tuple[Any, ...]) -> str:
+        """Return the cursor of the page behind the row with this key."""
+        return write_cursor((self.of_list, *key) if self.of_list else key)
+
+
+def name_list(path: str, filters: Iterable[tuple[str, Any]]) -> str:
+    """Return a short name for the list at the path under these filters, each a word and JSON."""
+    return blake2b(orjson.dumps([path, sorted(filters)]), digest_size=5).hexdigest()
 
 
 def write_cursor(key: tuple[Any, ...]) -> str:
@@ -104,10 +128,13 @@ Cursor = Annotated[
 
 
 async def _page_query(
+    request: Request,
     limit: Annotated[int, Query(ge=1, le=MOST, description="how many at most")] = 50,
     after: Annotated[Cursor | None, Query(description="`next` of the page before")] = None,
 ) -> PageQuery:
-    return PageQuery.of(limit, after)
+    words = request.query_params.multi_items()
+    filters = [each for each in words if each[0] not in _PAGING_WORDS]
+    return PageQuery.of(limit, after, of_list=name_list(request.url.path, filters))
 
 
 Paging = Annotated[PageQuery, Depends(_page_query)]

@@ -27,7 +27,7 @@ from shared.events.codes import (
     ProcedureCode,
     national_code,
 )
-from shared.pagination import MOST, Cursor, PageQuery
+from shared.pagination import MOST, Cursor, PageQuery, name_list
 from shared.reading import IsoDay
 from shared.rights import Limits
 from sync_service.agencies import covers
@@ -70,7 +70,9 @@ class DossierFilter(BaseModel):
     @property
     def paging(self) -> PageQuery:
         """Part of the model, not `shared.pagination.Paging`: it refuses what it does not know."""
-        return PageQuery.of(self.limit, self.after)
+        filters = self.model_dump(mode="json", exclude={"limit", "after"}, exclude_none=True)
+        of_list = name_list("/sync/v1/dossiers", filters.items())
+        return PageQuery.of(self.limit, self.after, of_list=of_list)
 
     def covered_by(self, limits: Limits) -> bool:
         return self.agency is not None and covers(limits.agencies, self.agency)

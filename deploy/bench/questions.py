@@ -12,7 +12,7 @@ from deploy.bench.dossiers import DAY, DAYS, SEED, end_of_time
 from deploy.bench.load import Request, request
 from deploy.bench.mesh import PROCEDURE
 from deploy.bench.restricted import communes
-from shared.pagination import write_cursor
+from shared.pagination import name_list, write_cursor
 
 LISTS: Mapping[str, str] = {
     "dossier_service": "/dossier/v1/dossiers",
@@ -47,7 +47,7 @@ def lists(base: str, service: str, headers: Mapping[str, str]) -> dict[str, Iter
         kind: itertools.repeat(request("GET", url + words, headers))
         for kind, words in FILTERS.items()
     }
-    deep = [request("GET", f"{url}?after={cursor}", headers) for cursor in _cursors()]
+    deep = [request("GET", f"{url}?after={cursor}", headers) for cursor in _cursors(LISTS[service])]
     return asked | {"deep cursor": itertools.cycle(deep)}
 
 
@@ -96,12 +96,12 @@ async def visible_codes(url: str) -> Sequence[str]:
         await connection.close()
 
 
-def _cursors() -> Iterator[str]:
+def _cursors(path: str) -> Iterator[str]:
     """Of pages somewhere in the two years."""
     rng = random.Random(SEED)  # noqa: S311 -- an order, no secret
     for _ in range(CURSORS):
         instant = end_of_time() - rng.randrange(DAY, DAYS * DAY)
-        yield write_cursor((_iso(instant), "H26.101-250101-0001"))
+        yield write_cursor((name_list(path, []), _iso(instant), "H26.101-250101-0001"))
 
 
 def _iso(instant: int) -> str:

@@ -16,7 +16,7 @@ from shared.auth import Caller
 from shared.clock import Now
 from shared.database import Session
 from shared.idempotency import OnceOnly
-from shared.pagination import Page, write_cursor
+from shared.pagination import Page
 from shared.preconditions import ExpectedVersion, etag, set_etag
 from shared.reading import Router
 
@@ -29,7 +29,7 @@ async def list_grants(
 ) -> Page[GrantOut]:
     """List grants by id. A page of long grants is shorter than `limit`: follow `next`."""
     page, has_more = await grant_store.list_grants(session, asked, caller.right.united_agencies)
-    following = write_cursor((str(page[-1].id),)) if has_more else None
+    following = asked.paging.write((str(page[-1].id),)) if has_more else None
     return Page(items=[GrantOut.model_validate(grant) for grant in page], next=following)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from shared.hashing import person_hash
-from shared.pagination import write_cursor
+from shared.pagination import name_list, write_cursor
 from tests.dossier_service.conftest import PERSON_KEY
 from tests.dossier_service.desk import (
     APPLICANT,
@@ -217,12 +217,17 @@ async def test_malformed_filter_is_refused(desk: Desk, asked: dict[str, Any]) ->
     assert answer.status_code == 422
 
 
+ALL = name_list(DOSSIERS, [])
 STRANGE = {
     "not base64": "x",
-    "no key": write_cursor(()),
-    "of another list": write_cursor((1, 2)),
-    "a time without a zone": write_cursor(("2026-11-16T09:00:00", "H26.101-261116-0001")),
-    "a code with a NUL": write_cursor(("2026-11-16T09:00:00Z", "H26\0-261116-0001")),
+    "no name": write_cursor(()),
+    "no key": write_cursor((ALL,)),
+    "the name alone of another list": write_cursor(
+        (name_list(DOSSIERS, [("status", "2")]), "2026-11-16T09:00:00Z", "H26.101-261116-0001")
+    ),
+    "of another list": write_cursor((ALL, 1, 2)),
+    "a time without a zone": write_cursor((ALL, "2026-11-16T09:00:00", "H26.101-261116-0001")),
+    "a code with a NUL": write_cursor((ALL, "2026-11-16T09:00:00Z", "H26\0-261116-0001")),
 }
 
 
@@ -234,5 +239,20 @@ async def test_cursor_of_nobody_is_refused(desk: Desk, cursor: str) -> None:
 
 async def test_cursor_beyond_all_numbers_is_refused(desk: Desk) -> None:
     path = f"{DOSSIERS}/{(await desk.file())['code']}/history"
-    answer = await desk.call(f"GET {ONE}/history", path, params={"after": write_cursor((2**40,))})
+    cursor = write_cursor((name_list(path, []), 2**40))
+    answer = await desk.call(f"GET {ONE}/history", path, params={"after": cursor})
     assert answer.status_code == 400
+
+
+async def test_cursor_is_good_for_its_own_list_and_filters_alone(desk: Desk) -> None:
+    dossiers = [await desk.file(received_by="H26.777") for _ in range(2)]
+    asked = {"agency": "H26.777", "limit": 1}
+    page = await desk.call(f"GET {DOSSIERS}", params=asked)
+    after = {"after": page.json()["next"]}
+    for other, status in (({}, 200), ({"limit": 5}, 200), ({"status": 2}, 400)):
+        answer = await desk.call(f"GET {DOSSIERS}", params=asked | other | after)
+        assert answer.status_code == status, answer.text
+    assert (await desk.call(f"GET {DOSSIERS}", params=after)).status_code == 400
+    path = f"{DOSSIERS}/{dossiers[0]['code']}/history"
+    foreign = await desk.call(f"GET {ONE}/history", path, params=after)
+    assert foreign.json()["type"] == "/problems/cursor-unreadable"

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from shared.events import AgencyChanged
+from shared.pagination import write_cursor
+from sync_service.filters import DossierFilter
 from sync_service.projections import project_agencies
 from tests.sync_service.national import National, filed, moved, new_code, progressed, row
 
@@ -38,6 +40,15 @@ def received(day: int, agency: str = "H41.101", **over: object) -> dict[str, obj
     due = "2026-10-31T17:00:00+07:00"
     told = {"source_time": at, "filed_at": at, "received_at": at, "due_at": due}
     return row(**({"received_by": agency} | told | over))
+
+
+async def test_cursor_is_good_for_its_own_filters_alone(national: National) -> None:
+    await national.push(*(received(day, "H41.777") for day in (1, 2)))
+    after = (await national.listed(agency="H41.777", limit=1)).json()["next"]
+    assert (await national.listed(agency="H41.777", after=after)).status_code == 200
+    for other in ({}, {"agency": "H41"}, {"agency": "H41.777", "status": 4}):
+        refused = await national.listed(**other, after=after)
+        assert (refused.status_code, refused.json()["type"]) == (400, "/problems/cursor-unreadable")
 
 
 async def test_events_out_of_order_leave_the_newest_and_a_timeline_in_order(
@@ -267,11 +278,12 @@ async def test_list_of_two_hundred_agencies_takes_two_statements_whatever_is_ask
 ) -> None:
     for _ in range(2):
         await national.push(row(received_by="H26.101"), right={"agencies": ["H26"]})
-    first = (await national.listed(MANY, limit=1)).json()["next"]
+    of_list = DossierFilter.model_validate(filters).paging.of_list
+    behind_all = write_cursor((of_list, "2199-01-01T00:00:00Z", new_code()))
     with national.asking() as seen:
         await national.codes(MANY, **filters)
     with national.asking() as seen_deep:
-        await national.codes(MANY, **filters, after=first, limit=1)
+        await national.codes(MANY, **filters, after=behind_all, limit=1)
     assert 0 < len(seen) <= 2
     assert 0 < len(seen_deep) <= 2
     # A part for each agency would cost more to plan than to run.

@@ -124,7 +124,7 @@ async def fill(registry: Registry) -> tuple[list[str], list[str]]:
 
 
 def grant(client: str, given: Limits) -> dict[str, Any]:
-    operations = {"operations": ["GET /dossier/v1/procedures"], "legal_basis": "Luật 26/2023"}
+    operations = {"operations": ["GET /dossier/v1/dossiers/{code}"], "legal_basis": "Luật 26/2023"}
     return {"client_id": client, **operations, **given.claims}
 
 

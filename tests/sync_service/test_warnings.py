@@ -214,7 +214,6 @@ async def test_due_date_that_no_term_gives_is_a_warning(told: National) -> None:
         "source_time": at("11-03 09:00").isoformat(),
     }
     good = [
-        of("2026-11-05"),
         of("2026-11-30"),
         of("2026-11-10", **long_wait),
         of("2027-05-01", procedure="1.004222"),
@@ -233,11 +232,10 @@ async def test_due_date_that_no_term_gives_is_a_warning(told: National) -> None:
         of("2199-12-31", procedure="9.999999"),
     ]
     found = await warnings(told, *good, *distant)
-    expected = [False] * len(good) + [True] * len(distant)
-    assert ["due_date_distant" in each for each in found] == expected
+    marked = ["due_date_distant" in each for each in found]
+    assert marked == [False] * len(good) + [True] * len(distant)
     assert counted("due_date_distant") - before == len(distant)
-    shown = await told.read(distant[0]["code"])
-    assert datetime.fromisoformat(shown["due_at"]).year == 2199
+    assert (await told.read(distant[0]["code"]))["due_at"].startswith("2199-12-31")
 
 
 async def test_empty_catalogue_is_late_and_knows_of_no_fault(empty: National) -> None:

@@ -26,6 +26,7 @@ async def test_sigterm_ends_everything_and_the_next_start_finds_the_data(
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0, stack.said("up")
         assert processes_of(stack.directory) == []
+    assert "\nStopping …\n" in stack.said("up")
     assert stack.said("up").endswith(f"the data stays in {stack.directory / 'postgres'}\n")
     log = (stack.directory / "logs" / "postgres.log").read_text()
     assert "database system was shut down at" in log  # and not "was interrupted"

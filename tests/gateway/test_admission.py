@@ -99,6 +99,17 @@ async def test_refusal_names_the_operation_that_no_grant_covers(gate: Gate) -> N
     assert (record["operation"], record["outcome"]) == (VERIFY, "refused")
 
 
+@pytest.mark.parametrize(
+    ("operation", "giver"), [(VERIFY, "owner"), ("GET /identity/v1/clients", "operator")]
+)
+async def test_refusal_names_the_one_that_may_give_the_right(
+    gate: Gate, operation: str, giver: str
+) -> None:
+    client = await gate.newcomer(make_grant(operations=[LIST]))
+    told = problem(await gate.ask(operation, client=client), 403, "not-allowed")
+    assert giver in told["detail"]
+
+
 async def test_refusal_says_that_only_the_purpose_lacks(gate: Gate) -> None:
     client = await gate.newcomer(make_grant(procedures=["1.004222"]))
     told = problem(await gate.ask(VERIFY, client=client), 403, "not-allowed")

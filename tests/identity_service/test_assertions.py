@@ -64,6 +64,10 @@ async def test_an_assertion_is_good_once(identity: Identity, system: str) -> Non
         ({"exp": int(time.time()) - 60}, "expired"),
         ({"exp": int(time.time()) + 3_600}, "five minutes"),
         ({"nbf": int(time.time()) + 86_400}, "clock"),
+        # Of a clock that is an hour ahead.
+        ({"iat": int(time.time()) + 3_600, "exp": int(time.time()) + 3_720}, "clock is ahead"),
+        ({"jti": None}, "The claims set has no jti"),
+        ({"aud": "https://elsewhere.example"}, "https://lienthong.local"),
         ({"iss": "onestop-h26"}, "iss"),
         ({"sub": "onestop-h26"}, "unknown"),
         ({"sub": "nobody-at-all"}, "unknown"),

@@ -66,6 +66,7 @@ _NOT_FROM_INSIDE = (
 )
 # The service behind would take one of two, and whoever stands between perhaps the other.
 _ONCE = frozenset({b"content-type", b"idempotency-key", b"if-match", b"x-client-proof"})
+_SELDOM_SENT = frozenset({b"transfer-encoding", b"content-encoding", b"expect"})
 # Also drops names with `_`, which some servers read as `-`.
 _NAME = re.compile(rb"[a-z0-9-]+")
 _CONTROLS = bytes([*range(0x09), *range(0x0A, 0x20), 0x7F])
@@ -175,14 +176,20 @@ def _require_one_host(raw: Headers, version: str) -> None:
 
 def _require_one_reading(raw: Headers) -> None:
     """Refuse two framings or two meanings: an intermediary might act on the other copy."""
-    codings = [value.lower() for name, value in raw if name == b"transfer-encoding"]
-    if codings and codings != [b"chunked"]:
-        raise RequestMalformed("Send no other Transfer-Encoding than chunked, and that once.")
-    once = [name for name, _ in raw if name in _ONCE]
+    names = [name for name, _ in raw]
+    if not _SELDOM_SENT.isdisjoint(names):
+        _require_known_coding(raw)
+    once = [name for name in names if name in _ONCE]
     if len(once) != len(set(once)):
         raise RequestMalformed(
             "Send Content-Type, Idempotency-Key, If-Match and X-Client-Proof once each."
         )
+
+
+def _require_known_coding(raw: Headers) -> None:
+    codings = [value.lower() for name, value in raw if name == b"transfer-encoding"]
+    if codings and codings != [b"chunked"]:
+        raise RequestMalformed("Send no other Transfer-Encoding than chunked, and that once.")
     if any(coding.lower() != b"identity" for coding in _parts(raw, b"content-encoding")):
         raise CodingNotUnderstood
     if any(expected.lower() != b"100-continue" for expected in _parts(raw, b"expect")):

@@ -67,7 +67,7 @@ async def test_act_that_names_a_thing_in_its_path_is_recorded_with_it(
     gate: Gate, operation: str
 ) -> None:
     operator = await gate.newcomer(make_grant(operations=["*"], agencies=None), agency="G22")
-    values = {"client_id": "onestop-h29", "kid": "key-7"}
+    values = {"client_id": "onestop-h29", "kid": "key-7", "code": "H29.101"}
     values |= {"grant_id": str(uuid4()), "letter_id": str(uuid4())}
     await gate.ask(operation.format(**values), client=operator, agency="G22", content=b"{}")
     path = operation.partition(" ")[2]

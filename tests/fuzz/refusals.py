@@ -28,7 +28,9 @@ STORED: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         f"POST {AGENCIES}": frozenset({"agency-unknown", "agency-closed"}),
         f"POST {CLIENTS}": frozenset({"agency-unknown", "agency-closed"}),
-        f"POST {GRANTS}": frozenset({"agency-unknown", "client-unknown"}),
+        f"POST {GRANTS}": frozenset(
+            {"agency-unknown", "agency-closed", "client-unknown", "field-unknown", "right-too-long"}
+        ),
         f"POST {DOSSIERS}": frozenset(
             {
                 "procedure-unknown", "channel-not-offered", "agency-unknown", "agency-closed",
@@ -67,7 +69,6 @@ FAULTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "body.documents.*.paper": NUMBER,
             "body.external_code": NUMBER,
         },
-        f"POST {DOSSIER}/transitions": {"body.reason": NUMBER},
         f"POST {DOSSIER}/progress": {"body.step": NUMBER},
         **{
             f"{method} {CLIENT}{part}": {"path.client_id": NUMBER}

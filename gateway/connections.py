@@ -25,7 +25,9 @@ from gateway.neighbours import count_as
 
 log = structlog.get_logger()
 
-OPEN = Gauge("gateway_connections_open", "Connections of callers, counted while many are open")
+OPEN = Gauge(
+    "gateway_connections_open", "Connections of callers, counted while many are open, else 0"
+)
 SHUT = Counter("gateway_connections_shut_total", "Idle connections shut beyond an address's share")
 # A look at n connections takes time in proportion to n, so it is followed by a pause in proportion.
 _EVERY_S, _PAUSES_A_LOOK = 0.25, 20
@@ -98,15 +100,17 @@ class ConnectionLimit:
         while not self._stopped.wait(pause_s):
             began = time.thread_time()
             try:
-                self._look()
+                self.look()
             except OSError:
                 # No file is free, perhaps. Without this thread one address could keep others out.
                 log.exception("connections_not_looked_at")
             pause_s = max(_EVERY_S, _PAUSES_A_LOOK * (time.thread_time() - began))
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Count the connections where they may be many, and shut those beyond a share."""
         if len(os.listdir(_FILES)) < _FEW:  # noqa: PTH208 -- the names alone are counted
             self._idle_before = frozenset()
+            OPEN.set(0)
             return
         self._trim(list_connections(self._port))
 

@@ -8,7 +8,8 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from gateway.connections import Held, list_connections, shut
+from gateway import connections
+from gateway.connections import OPEN, ConnectionLimit, Held, list_connections, shut
 
 COUNT = 20
 
@@ -87,3 +88,20 @@ def test_without_a_free_file_nothing_is_shut_and_nothing_breaks(
         monkeypatch.setattr(os, "dup", refuse)
         shut(held)
         assert not any(map(is_shut, callers))
+
+
+def test_count_does_not_stay_where_it_was_when_few_are_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def count() -> float:
+        [sample] = OPEN.collect()[0].samples
+        return sample.value
+
+    with connected("127.0.0.1", COUNT) as (port, _):
+        limit = ConnectionLimit(port, 1_000, is_exempt=lambda _: False)
+        monkeypatch.setattr(connections, "_FEW", 0)
+        limit.look()
+        assert count() == COUNT
+    monkeypatch.setattr(connections, "_FEW", 100_000)
+    limit.look()
+    assert count() == 0

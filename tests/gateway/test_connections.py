@@ -94,8 +94,8 @@ def test_count_does_not_stay_where_it_was_when_few_are_left(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def count() -> float:
-        [sample] = OPEN.collect()[0].samples
-        return sample.value
+        [[sample]] = (metric.samples for metric in OPEN.collect())
+        return float(sample.value)
 
     with connected("127.0.0.1", COUNT) as (port, _):
         limit = ConnectionLimit(port, 1_000, is_exempt=lambda _: False)

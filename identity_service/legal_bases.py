@@ -1,7 +1,7 @@
 """Citations of legal texts, as `NĐ 118/2025/NĐ-CP Điều 9`.
 
 The legal basis of a grant goes into events and into each record of access, which may name nobody.
-A citation has the number of a document, and beside it only words of a closed list (decision 41).
+A citation has the number of a document, and beside it only words of a closed list (decision 39).
 """
 
 import re

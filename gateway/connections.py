@@ -31,8 +31,8 @@ OPEN = Gauge(
 SHUT = Counter("gateway_connections_shut_total", "Idle connections shut beyond an address's share")
 # A look at n connections takes time in proportion to n, so it is followed by a pause in proportion.
 _EVERY_S, _PAUSES_A_LOOK = 0.25, 20
-# Below so many open files nothing is looked at.
-_FEW = 256
+# Below so many open files, an eighth of what the server takes, nothing is looked at.
+_FEW = 1_024
 _SHARE = 0.5
 _FILES = Path("/proc/self/fd")
 # One line for each connection of this network namespace, see proc_net_tcp(5).

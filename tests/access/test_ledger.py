@@ -113,7 +113,7 @@ async def test_record_outside_the_right_is_not_in_the_ledger(kept: Kept, right: 
         if record in seen:
             assert [each.status_code for each in answers] == [200, 200]
             continue
-        assert [each.status_code for each in answers] == [404, 404]
+        assert [each.status_code for each in answers] == [404, 404], answers[0].text
         assert [told(each, record) for each in answers] == [told(u, nobodys) for u in unknown]
     assert sorted(await me.found(limit=7)) == sorted(seen)
 

@@ -16,7 +16,7 @@ from gateway.neighbours import Neighbours
 from gateway.problems import NoRight, RequestMalformed
 from gateway.purposes import PurposeRegistry
 from gateway.right_in_force import RightInForce
-from gateway.rights import ClientRights, Rights, largest_quotas, pick
+from gateway.rights import ClientRights, Rights, largest_quotas, list_fitting, unite_rights
 from gateway.upstreams import QuotaClass, Service
 from shared.auth import FETCH_TOKEN, RIGHT_HEADER, Unauthenticated, Verifier, bearer
 from shared.problems import Problem, Unavailable
@@ -116,13 +116,13 @@ class Admission:
         """Refused calls count as well: whoever may not ask may not ask without end either."""
         operation, client = exchange.operation, str(exchange.client)
         rights = known.to(operation.name, time.time())
-        right = pick(rights, exchange.purpose)
-        if right is None:
+        fitting = list_fitting(rights, exchange.purpose)
+        if not fitting:
             self._quotas.spend(client, operation.quota_class)
             raise _refusal(operation.name, purpose_lacks=bool(rights))
-        quotas = largest_quotas(rights, exchange.purpose)
+        quotas = largest_quotas(fitting, exchange.purpose)
         self._quotas.spend(client, operation.quota_class, quotas)
-        return right
+        return unite_rights(fitting)
 
     def _client(self, exchange: Exchange) -> ClientRights:
         if not self._rights.loaded:

@@ -88,17 +88,21 @@ class Rights:
         self._clients.update(clients)
 
 
-def pick(rights: Sequence[RightInForce], purpose: str | None) -> RightInForce | None:
-    """Return all rights that cover the purpose, as one; None where there is none."""
-    fitting = rights if purpose is None else [each for each in rights if each.covers(purpose)]
-    if not fitting:
-        return None
+def list_fitting(rights: Sequence[RightInForce], purpose: str | None) -> Sequence[RightInForce]:
+    """Return the rights that cover the purpose, all without one; the widest stays the first."""
+    return rights if purpose is None else [each for each in rights if each.covers(purpose)]
+
+
+def unite_rights(fitting: Sequence[RightInForce]) -> RightInForce:
+    """Return the rights, of which there is one at least, as one."""
     return fitting[0].combine(tuple(fitting[1:MAX_ALTERNATIVES]))
 
 
-def largest_quotas(rights: Sequence[RightInForce], purpose: str | None) -> GrantedQuotas:
-    """Return the largest quotas of all grants that could carry a call for the purpose."""
-    fitting = [right for right in rights if purpose is None or right.covers(purpose)]
+def largest_quotas(fitting: Sequence[RightInForce], purpose: str | None) -> GrantedQuotas:
+    """Return the largest quotas of all grants that could carry a call for the purpose.
+
+    `fitting` are the rights that cover it.
+    """
     named = [right.name_grants(purpose).quotas for right in fitting]
     return named[0] if len(named) == 1 else GrantedQuotas.largest(named)
 

@@ -28,7 +28,8 @@ from gateway.rights import (
     RIGHTS_CUT,
     ClientRights,
     largest_quotas,
-    pick,
+    list_fitting,
+    unite_rights,
 )
 from shared.rights import Right
 from tests.background import working
@@ -55,6 +56,15 @@ GRANT = Grant("a", frozenset([VERIFY]), None, None, None, 0.0, math.inf, None, N
 
 def rights(*grants: Grant, operation: str = VERIFY) -> tuple[RightInForce, ...]:
     return ClientRights("H26", active=True, grants=grants).to(operation, NOW)
+
+
+def pick(held: Sequence[RightInForce], purpose: str | None) -> RightInForce | None:
+    fitting = list_fitting(held, purpose)
+    return unite_rights(fitting) if fitting else None
+
+
+def quotas_for(held: Sequence[RightInForce], purpose: str | None) -> GrantedQuotas:
+    return largest_quotas(list_fitting(held, purpose), purpose)
 
 
 def codes(*values: str) -> frozenset[str]:
@@ -240,9 +250,7 @@ def test_further_grant_neither_lowers_nor_raises_the_quotas_of_another(
     named = replace(GRANT, id="1", procedures=codes("1.1"), per_second=1, per_day=2, **limits)
     other = replace(GRANT, id="2", procedures=codes("1.2"), per_second=900, per_day=5, **limits)
     found = {
-        purpose: [
-            largest_quotas(rights(*held), purpose) for held in permutations((wide, named, other))
-        ]
+        purpose: [quotas_for(rights(*held), purpose) for held in permutations((wide, named, other))]
         for purpose in ("1.1", "1.2", "1.3")
     }
     assert found == {
@@ -251,9 +259,9 @@ def test_further_grant_neither_lowers_nor_raises_the_quotas_of_another(
         "1.3": [GrantedQuotas(None, None, by_default=True)] * 6,
     }
     alone = rights(named, other)
-    assert largest_quotas(alone, "1.1") == GrantedQuotas(1, 2, by_default=False)
-    assert largest_quotas(alone, "1.2") == GrantedQuotas(900, 5, by_default=False)
-    assert largest_quotas(alone, None) == GrantedQuotas(900, 5, by_default=False)
+    assert quotas_for(alone, "1.1") == GrantedQuotas(1, 2, by_default=False)
+    assert quotas_for(alone, "1.2") == GrantedQuotas(900, 5, by_default=False)
+    assert quotas_for(alone, None) == GrantedQuotas(900, 5, by_default=False)
 
 
 def test_grants_beyond_the_bound_of_a_right_are_left_out_and_logged() -> None:

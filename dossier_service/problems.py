@@ -142,14 +142,6 @@ class PurposeOfAnotherProcedure(Problem):
     type = "/problems/purpose-of-another-procedure"
     advice = "Send `procedure`, that of the dossier, or the code of a legal basis as X-Purpose."
 
-    def __init__(
-        self, detail: str | None = None, *, procedure: str, person: str | None = None
-    ) -> None:
-        super().__init__(detail, procedure=procedure)
-        if person:
-            # The gateway takes it for the record of the refusal, and does not pass it on.
-            self.headers = {"X-Subject": person}
-
 
 class NotResponsible(Problem):
     status = HTTPStatus.FORBIDDEN

@@ -15,6 +15,7 @@ from shared.auth import CallContext
 from shared.clock import day_in_viet_nam
 from shared.events.codes import DossierCode
 from shared.pagination import PageQuery
+from shared.problems import naming_subject
 from shared.rights import Codes, Right, unite
 from shared.times import StoredInstant
 
@@ -24,7 +25,8 @@ _Version = Annotated[int, Field(ge=0, lt=2**31)]
 async def read_whole_dossier(session: AsyncSession, code: str, caller: CallContext) -> Dossier:
     if (dossier := await store.get_whole_dossier(session, code, caller.right)) is None:
         raise DossierNotFound
-    require_purpose(caller, dossier.procedure, person=dossier.person)
+    with naming_subject(dossier.person):
+        require_purpose(caller, dossier.procedure)
     return dossier
 
 

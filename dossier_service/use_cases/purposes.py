@@ -18,15 +18,14 @@ def require_filing_purpose(caller: CallContext, procedure: str) -> None:
         )
 
 
-def require_purpose(caller: CallContext, procedure: str, *, person: str | None = None) -> None:
+def require_purpose(caller: CallContext, procedure: str) -> None:
     """Raise PurposeOfAnotherProcedure where the purpose is a procedure, and not the dossier's.
 
     A legal basis passes. So does a call without a purpose, of which the gateway requires none.
-    `person` is named for the ledger.
     """
     named = _find_national_code(caller.purpose) if caller.purpose else None
     if named is not None and named != national_code(procedure):
-        raise PurposeOfAnotherProcedure(procedure=procedure, person=person)
+        raise PurposeOfAnotherProcedure(procedure=procedure)
 
 
 def _find_national_code(purpose: str) -> str | None:

@@ -13,6 +13,7 @@ from dossier_service.use_cases.purposes import require_purpose
 from shared.auth import CallContext
 from shared.events.codes import DossierStatus
 from shared.preconditions import Condition, require_version
+from shared.problems import naming_subject
 
 # Each change is a row of the history and an event. A dossier with so many still takes payments of
 # its fees, results and moves to a status that ends it; the number of each of them is bounded.
@@ -22,7 +23,8 @@ MAX_CHANGES: Final = 500
 async def read_dossier(session: AsyncSession, code: str, caller: CallContext) -> Dossier:
     if (dossier := await store.get_dossier(session, code, caller.right)) is None:
         raise DossierNotFound
-    require_purpose(caller, dossier.procedure, person=dossier.person)
+    with naming_subject(dossier.person):
+        require_purpose(caller, dossier.procedure)
     return dossier
 
 

@@ -8,6 +8,7 @@ from identity_service.models import Agency, Proposal
 from identity_service.routes.proposals import (
     AGENCY_PROPOSED,
     answer_agency_proposal,
+    answer_changed,
     answer_once,
 )
 from identity_service.schemas import AgencyFilter, AgencyIn, AgencyOut, RegistrationOut
@@ -19,7 +20,7 @@ from shared.database import Session
 from shared.events.codes import AgencyCode
 from shared.idempotency import OnceOnly
 from shared.pagination import Page
-from shared.preconditions import ExpectedVersion, created_headers, etag, set_etag
+from shared.preconditions import ExpectedVersion, created_headers, set_etag
 from shared.reading import Router
 
 router = Router(prefix="/identity/v1/agencies", tags=["agencies"])
@@ -77,5 +78,4 @@ async def reopen_agency(
     agency = await agencies.reopen_agency(session, consent, code, expected_version=version)
     if isinstance(agency, Proposal):
         return await answer_agency_proposal(once, agency)
-    answer = AgencyOut.model_validate(agency)
-    return await answer_once(once, answer, HTTPStatus.OK, {"ETag": etag(agency.version)})
+    return await answer_changed(once, AgencyOut.model_validate(agency))

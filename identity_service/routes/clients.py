@@ -9,7 +9,7 @@ from identity_service import store
 from identity_service.models import Client, Proposal
 from identity_service.routes.created import answer_created
 from identity_service.routes.ended import DeactivationOut
-from identity_service.routes.proposals import PROPOSED, answer_once, answer_proposal
+from identity_service.routes.proposals import PROPOSED, answer_changed, answer_once, answer_proposal
 from identity_service.schemas import (
     ClientFilter,
     ClientId,
@@ -29,7 +29,7 @@ from shared.clock import VIET_NAM
 from shared.database import Session
 from shared.idempotency import OnceOnly
 from shared.pagination import Page
-from shared.preconditions import ExpectedVersion, etag, set_etag
+from shared.preconditions import ExpectedVersion, set_etag
 from shared.reading import Router
 
 router = Router(prefix="/identity/v1/clients", tags=["clients"])
@@ -126,8 +126,7 @@ async def deactivate_client(
     done = await clients.deactivate_client(session, consent, client_id, expected_version=version)
     if isinstance(done, Proposal):
         return await answer_proposal(once, done)
-    answer = DeactivationOut.from_client(done.client, done.ended)
-    return await answer_once(once, answer, HTTPStatus.OK, {"ETag": etag(answer.version)})
+    return await answer_changed(once, DeactivationOut.from_client(done.client, done.ended))
 
 
 @router.post("/{client_id}/reactivation")

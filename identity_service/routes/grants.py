@@ -7,7 +7,7 @@ from fastapi import Query, Response
 from identity_service.models import Grant, Proposal
 from identity_service.routes.created import answer_created
 from identity_service.routes.ended import RevocationOut
-from identity_service.routes.proposals import PROPOSED, answer_once, answer_proposal
+from identity_service.routes.proposals import PROPOSED, answer_changed, answer_proposal
 from identity_service.schemas import GrantFilter, GrantIn, GrantOut
 from identity_service.store import grants as grant_store
 from identity_service.use_cases import grants
@@ -17,7 +17,7 @@ from shared.clock import Now
 from shared.database import Session
 from shared.idempotency import OnceOnly
 from shared.pagination import Page
-from shared.preconditions import ExpectedVersion, etag, set_etag
+from shared.preconditions import ExpectedVersion, set_etag
 from shared.reading import Router
 
 router = Router(prefix="/identity/v1/grants", tags=["grants"])
@@ -71,5 +71,4 @@ async def revoke_grant(
     ended = await grants.revoke_grant(session, consent, grant_id, expected_version=version)
     if isinstance(ended, Proposal):
         return await answer_proposal(once, ended)
-    answer = RevocationOut.from_grants(ended)
-    return await answer_once(once, answer, HTTPStatus.OK, {"ETag": etag(answer.version)})
+    return await answer_changed(once, RevocationOut.from_grants(ended))

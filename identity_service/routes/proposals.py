@@ -7,8 +7,15 @@ from fastapi import Response
 from pydantic import BaseModel
 
 from identity_service.models import Proposal
-from identity_service.schemas import AgencyProposalOut, ProposalOut
+from identity_service.schemas import (
+    AgencyOut,
+    AgencyProposalOut,
+    ClientOut,
+    GrantOut,
+    ProposalOut,
+)
 from shared.idempotency import Once
+from shared.preconditions import etag
 
 _DESCRIPTION = "Waits for a second operator, who sends the same"
 PROPOSED: dict[int | str, dict[str, Any]] = {
@@ -25,6 +32,11 @@ async def answer_proposal(once: Once, proposal: Proposal) -> Response:
 
 async def answer_agency_proposal(once: Once, proposal: Proposal) -> Response:
     return await answer_once(once, AgencyProposalOut.model_validate(proposal), HTTPStatus.ACCEPTED)
+
+
+async def answer_changed(once: Once, answer: AgencyOut | ClientOut | GrantOut) -> Response:
+    """Return the changed thing with its ETag, also to a repeated request."""
+    return await answer_once(once, answer, HTTPStatus.OK, {"ETag": etag(answer.version)})
 
 
 async def answer_once(

@@ -25,7 +25,7 @@ from identity_service.use_cases.approvals import (
     find_missing_approval,
     require_authority,
 )
-from identity_service.use_cases.ends import end_grants
+from identity_service.use_cases.ends import end_grants, list_ending
 from identity_service.use_cases.operators import require_operator, require_operator_left
 from shared.auth import CallContext
 from shared.outbox import emit
@@ -125,8 +125,9 @@ async def deactivate_client(
     client.set_active(active=False)
     emit(session, client.changed())
     given = await grant_store.list_given(session, client.client_id)
-    ended = await end_grants(session, consent.caller, given, now=consent.now)
-    return Deactivation(client, ended)
+    ending = await list_ending(session, given)
+    await end_grants(session, consent.caller, ending, now=consent.now)
+    return Deactivation(client, ending)
 
 
 async def reactivate_client(

@@ -12,15 +12,13 @@ from shared.outbox import emit
 
 
 async def end_grants(
-    session: AsyncSession, caller: CallContext, grants: Sequence[Grant], *, now: datetime
-) -> Sequence[Grant]:
-    """Revoke the grants and all that rest on them, at one instant; return these after those."""
-    ended = await list_ending(session, grants)
-    for grant in ended:
+    session: AsyncSession, caller: CallContext, ending: Sequence[Grant], *, now: datetime
+) -> None:
+    """Revoke the grants of `list_ending`, at one instant."""
+    for grant in ending:
         grant.revoke(by=caller.client, officer=caller.officer, at=now)
     await session.flush()
-    emit(session, *(grant.changed() for grant in ended))
-    return ended
+    emit(session, *(grant.changed() for grant in ending))
 
 
 async def list_ending(session: AsyncSession, grants: Sequence[Grant]) -> Sequence[Grant]:

@@ -113,7 +113,8 @@ async def revoke_grant(
     if grant.revoked:
         raise GrantRevoked
     await require_operator_left(session, without=grant)
-    if await _needs_two(session, consent, grant) and (
+    ending = await list_ending(session, [grant])
+    if await _needs_two(session, consent, ending) and (
         proposal := await find_missing_approval(
             session,
             consent,
@@ -123,16 +124,17 @@ async def revoke_grant(
         )
     ):
         return proposal
-    return await end_grants(session, caller, [grant], now=consent.now)
+    await end_grants(session, caller, ending, now=consent.now)
+    return ending
 
 
-async def _needs_two(session: AsyncSession, consent: Consent, grant: Grant) -> bool:
-    """Return whether an operator alone does not revoke the grant.
+async def _needs_two(session: AsyncSession, consent: Consent, ending: Sequence[Grant]) -> bool:
+    """Return whether an operator alone does not revoke the first grant, and the others with it.
 
     It takes no power from another operator, and of the grants that it did not give it ends
     `MAX_ENDED_ALONE` in a day, with those that rest on them.
     """
-    caller = consent.caller.client
+    caller, grant = consent.caller.client, ending[0]
     if grant.client_id == caller or not await is_operator(session, consent.caller):
         return False
     administers = any(grant_rule(name).granted_by == "operator" for name in grant.operations)
@@ -140,7 +142,6 @@ async def _needs_two(session: AsyncSession, consent: Consent, grant: Grant) -> b
         return True
     if grant.given_by == caller:
         return False
-    ending = await list_ending(session, [grant])
     lately = await grant_store.count_ended_of_others(session, caller, since=consent.now - _DAY)
     return lately + len(ending) > MAX_ENDED_ALONE
 

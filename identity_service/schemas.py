@@ -23,7 +23,7 @@ from identity_service.legal_bases import LegalBasis
 from identity_service.personal_numbers import PersonalNumber
 from shared.birth_dates import BirthDate
 from shared.events.codes import AgencyCode, ProcedureCode
-from shared.pagination import MOST, Cursor, PageQuery, name_list
+from shared.pagination import MOST, Cursor, PageQuery, name_filtered
 from shared.personal_numbers import NoPersonalNumber
 from shared.reading import Body, IsoDay, IsoInstant, Number
 from shared.texts import ONE_LINE, PersonName, single_line
@@ -75,8 +75,7 @@ class _Filter(BaseModel):
 
     @property
     def paging(self) -> PageQuery:
-        filters = self.model_dump(mode="json", exclude={"limit", "after"}, exclude_none=True)
-        of_list = name_list(type(self).__name__, filters.items())
+        of_list = name_filtered(type(self).__name__, self)
         return PageQuery.of(self.limit, self.after, of_list=of_list)
 
 

@@ -86,6 +86,12 @@ class PageQuery(BaseModel):
         return write_cursor((self.of_list, *key) if self.of_list else key)
 
 
+def name_filtered(path: str, asked: BaseModel) -> str:
+    """Return `name_list` of a model that holds the filters and the words of paging together."""
+    filters = asked.model_dump(mode="json", exclude=set(_PAGING_WORDS), exclude_none=True)
+    return name_list(path, filters.items())
+
+
 def name_list(path: str, filters: Iterable[tuple[str, Any]]) -> str:
     """Return a short name for the list at the path under these filters, each a word and JSON."""
     return blake2b(orjson.dumps([path, sorted(filters)]), digest_size=5).hexdigest()

@@ -27,7 +27,7 @@ from shared.events.codes import (
     ProcedureCode,
     national_code,
 )
-from shared.pagination import MOST, Cursor, PageQuery, name_list
+from shared.pagination import MOST, Cursor, PageQuery, name_filtered
 from shared.reading import IsoDay
 from shared.rights import Limits
 from sync_service.agencies import covers
@@ -70,8 +70,7 @@ class DossierFilter(BaseModel):
     @property
     def paging(self) -> PageQuery:
         """Part of the model, not `shared.pagination.Paging`: it refuses what it does not know."""
-        filters = self.model_dump(mode="json", exclude={"limit", "after"}, exclude_none=True)
-        of_list = name_list("/sync/v1/dossiers", filters.items())
+        of_list = name_filtered("/sync/v1/dossiers", self)
         return PageQuery.of(self.limit, self.after, of_list=of_list)
 
     def covered_by(self, limits: Limits) -> bool:

@@ -9,13 +9,10 @@ from shared.agency_codes import canonical_agency_code
 COUNTRY = "VN"
 
 
-today_form = canonical_agency_code
-
-
 @lru_cache(maxsize=65_536)
 def lineage(code: str) -> tuple[str, ...]:
     """The agency, all above it and last the country: `H26.10` -> `H26.10`, `H26`, `VN`."""
-    groups = today_form(code).split(".")
+    groups = canonical_agency_code(code).split(".")
     return (*(".".join(groups[:n]) for n in range(len(groups), 0, -1)), COUNTRY)
 
 
@@ -26,18 +23,18 @@ def is_under(code: str, above: str) -> bool:
 
 def covers(agencies: Collection[str] | None, code: str) -> bool:
     """Whether a right limited to `agencies` (None: to none) reaches the agency `code`."""
-    return agencies is None or not _today_forms(frozenset(agencies)).isdisjoint(lineage(code))
+    return agencies is None or not _canonical_forms(frozenset(agencies)).isdisjoint(lineage(code))
 
 
 @lru_cache(maxsize=64)
-def _today_forms(agencies: frozenset[str]) -> frozenset[str]:
+def _canonical_forms(agencies: frozenset[str]) -> frozenset[str]:
     """Keep the forms of a right's agencies: it is held against each row of a request."""
-    return frozenset(map(today_form, agencies))
+    return frozenset(map(canonical_agency_code, agencies))
 
 
 def roots(agencies: Collection[str] | None) -> list[str]:
     """The fewest codes under which all lies that a right covers."""
     if agencies is None:
         return [COUNTRY]
-    codes = {today_form(agency) for agency in agencies}
+    codes = {canonical_agency_code(agency) for agency in agencies}
     return sorted(code for code in codes if codes.isdisjoint(lineage(code)[1:]))

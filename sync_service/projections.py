@@ -16,6 +16,7 @@ from sqlalchemy import Delete, Select, delete, literal, select, text
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.agency_codes import canonical_agency_code
 from shared.clock import utc_now
 from shared.deadlines import extended_by_all
 from shared.events import (
@@ -28,7 +29,7 @@ from shared.events import (
 )
 from shared.events.codes import DossierStatus
 from sync_service import store, tallies
-from sync_service.agencies import lineage, today_form
+from sync_service.agencies import lineage
 from sync_service.milestones import REQUEST, Milestones, find_milestones
 from sync_service.models import (
     Agency,
@@ -178,7 +179,11 @@ _told = attrgetter(*Standing.__slots__)
 
 def _row(standing: Standing) -> tuple[object, ...]:
     """The values of STANDING."""
-    made = standing.national_procedure, standing.opened_at, today_form(standing.decided_by)
+    made = (
+        standing.national_procedure,
+        standing.opened_at,
+        canonical_agency_code(standing.decided_by),
+    )
     return *_told(standing), *made
 
 
@@ -213,7 +218,7 @@ def _place(standing: Standing) -> tuple[object, ...]:
 
 def _party_rows(standing: Standing) -> list[tuple[str, datetime, str, str, int, str]]:
     """The values of PARTY."""
-    deciding = today_form(standing.decided_by)
+    deciding = canonical_agency_code(standing.decided_by)
     told = standing.code, standing.national_procedure, standing.channel, deciding
     return [(agency, standing.opened_at, *told) for agency in standing.parties()]
 
@@ -253,7 +258,7 @@ def _writing() -> Select[int]:
 async def project_agencies(session: AsyncSession, events: Sequence[AgencyChanged]) -> None:
     newest: dict[str, AgencyChanged] = {}
     for event in events:
-        code = today_form(event.code)
+        code = canonical_agency_code(event.code)
         if code not in newest or newest[code].version < event.version:
             newest[code] = event
     told = attrgetter(*REGISTERED[len(AGENCY) - 1 :])

@@ -7,10 +7,10 @@ from typing import Final
 from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.agency_codes import canonical_agency_code
 from shared.clock import day_in_viet_nam
 from shared.deadlines import Term, due_at
 from sync_service import catalogue, store
-from sync_service.agencies import today_form
 from sync_service.catalogue import Terms
 from sync_service.models import Agency
 from sync_service.schemas import DossierRow
@@ -53,7 +53,7 @@ async def find_warnings(
 
 def _named(row: DossierRow) -> set[str]:
     codes = row.helped_by, row.received_by, row.decided_by
-    return {today_form(code) for code in codes if code}
+    return {canonical_agency_code(code) for code in codes if code}
 
 
 def _of_agencies(codes: Collection[str], known: Mapping[str, Agency], day: date) -> Iterable[str]:

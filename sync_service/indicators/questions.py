@@ -21,9 +21,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.agency_codes import canonical_agency_code
 from shared.events.codes import national_code
 from shared.rights import Limits, Right
-from sync_service.agencies import COUNTRY, covers, roots, today_form
+from sync_service.agencies import COUNTRY, covers, roots
 from sync_service.filters import in_plan
 from sync_service.indicators import IndicatorId, Rule
 from sync_service.indicators.figures import FORMULAS, Figure
@@ -97,7 +98,7 @@ def asked_agency(limits: Limits, agency: str | None) -> str:
     if agency is not None:
         if not covers(limits.agencies, agency):
             raise AgencyNotFound
-        return today_form(agency)
+        return canonical_agency_code(agency)
     reach = roots(limits.agencies)
     if len(reach) != 1:
         raise AgencyMissing("Your right reaches several agencies: name one of them.")

@@ -4,6 +4,7 @@ from operator import attrgetter
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.agency_codes import canonical_agency_code
 from shared.auth import Caller
 from shared.clock import Now, day_in_viet_nam
 from shared.database import Session
@@ -13,7 +14,6 @@ from shared.pagination import Page, Paging
 from shared.reading import Router
 from shared.times import StoredInstant
 from sync_service import store, use_cases
-from sync_service.agencies import today_form
 from sync_service.filters import Wanted
 from sync_service.lanes import InLane
 from sync_service.models import NationalDossier, TimelineEntry
@@ -111,7 +111,7 @@ def _out(row: NationalDossier, names: Mapping[str, str | None], today: date) -> 
     channel, status = Channel(row.channel), DossierStatus(row.status)
 
     def agency(code: str) -> AgencyOut:
-        return AgencyOut(code=code, name=names.get(today_form(code)))
+        return AgencyOut(code=code, name=names.get(canonical_agency_code(code)))
 
     return NationalDossierOut(
         code=row.code,
@@ -137,7 +137,7 @@ def _out(row: NationalDossier, names: Mapping[str, str | None], today: date) -> 
 
 async def _names(session: AsyncSession, rows: Iterable[NationalDossier]) -> dict[str, str | None]:
     codes = {
-        today_form(code)
+        canonical_agency_code(code)
         for row in rows
         for code in (row.helped_by, row.received_by, row.decided_by)
         if code

@@ -2,7 +2,7 @@
 
 import asyncio
 import subprocess
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, date, datetime
 from typing import Any
@@ -150,12 +150,9 @@ async def tailing(settings: ServiceSettings, topic: str = DOSSIERS) -> AsyncIter
 
 
 @asynccontextmanager
-async def relaying(
-    sessions: SessionFactory, producer: AIOKafkaProducer, settings: ServiceSettings
-) -> AsyncIterator[None]:
-    task = asyncio.create_task(
-        relay(sessions, producer, SIGNER, settings.database, asyncio.Event())
-    )
+async def running(part: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run it as a task, which must not end by itself."""
+    task = asyncio.create_task(part)
     try:
         yield
         assert not task.done(), task
@@ -163,6 +160,14 @@ async def relaying(
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+@asynccontextmanager
+async def relaying(
+    sessions: SessionFactory, producer: AIOKafkaProducer, settings: ServiceSettings
+) -> AsyncIterator[None]:
+    async with running(relay(sessions, producer, SIGNER, settings.database, asyncio.Event())):
+        yield
 
 
 async def pending(sessions: SessionFactory) -> int:

@@ -35,6 +35,7 @@ from tests.shared.mechanics import (
     SERVICE,
     progressed,
     record,
+    running,
     scalar,
     versions_of,
 )
@@ -207,16 +208,9 @@ async def consuming(
     settings: ServiceSettings, sessions: SessionFactory, owner: Owner, group: str
 ) -> AsyncIterator[None]:
     async with open_consumer(settings, [DOSSIERS], group) as reader:
-        task = asyncio.create_task(
-            consume(sessions, reader, HANDLERS, owner.verifier, asyncio.Event())
-        )
-        try:
+        part = consume(sessions, reader, HANDLERS, owner.verifier, asyncio.Event())
+        async with running(part):
             yield
-            assert not task.done(), task
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
 
 @pytest.mark.broker

@@ -137,7 +137,9 @@ class RightsFeed:
         self._heard.clear()
         names, self._changed = self._changed, set()
         if names:
-            self._rights.replace(names, await _read(connection, names=sorted(names)))
+            changed = await _read(connection, names=sorted(names))
+            self._rights.replace(names, changed)
+            self._purposes.add_agencies(client.agency for client in changed.values())
 
     async def _ask_age(self, connection: asyncpg.Connection) -> None:
         """With nobody changed this is the heartbeat."""

@@ -7,7 +7,7 @@ handled.
 """
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -58,7 +58,7 @@ class PurposeRegistry:
     def __init__(self, legal_bases: Mapping[str, LegalBasis]) -> None:
         self.complete = False
         self._procedures: Mapping[str, PurposeKind] = {}
-        self._agencies: Collection[str] = frozenset()
+        self._agencies: frozenset[str] = frozenset()
         self._legal_bases = {
             code: (_start_of(basis.valid_from), _end_of(basis.valid_to))
             for code, basis in legal_bases.items()
@@ -80,6 +80,12 @@ class PurposeRegistry:
     def replace_agencies(self, codes: Iterable[str]) -> None:
         """Take all agencies that are known. While there is none, each agency is accepted."""
         self._agencies = frozenset(codes)
+
+    def add_agencies(self, of_clients: Iterable[str]) -> None:
+        """Add the agencies of clients, and the highest agency above each."""
+        for code in of_clients:
+            if code not in self._agencies:
+                self._agencies |= {code, code.partition(".")[0]}
 
     def classify(self, purpose: str, *, now: float, agency: str | None = None) -> PurposeKind:
         """`now` is in Unix seconds, `agency` that of the caller."""

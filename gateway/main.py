@@ -43,7 +43,7 @@ from gateway.upstreams import KIB, Service
 from shared.app import AUDIENCE, Check, create_service, spare_the_collector
 from shared.auth import RIGHTS_ISSUER, CallerCheck, KeySet, Verifier
 from shared.clients import open_client
-from shared.ed25519 import read_private_key
+from shared.crypto.ed25519 import read_private_key
 from shared.telemetry import configure_logging
 
 DRAIN_SECONDS = 10

@@ -20,9 +20,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shared.call_guard import PROVED_CALL
 from shared.call_mac import CallNotProved, ProvedCall
+from shared.crypto.signatures import Held, SignatureCache
 from shared.problems import Problem, Unavailable
 from shared.rights import Right
-from shared.signatures import Held, SignatureCache
 
 # A key that its owner withdraws proves nothing after this, nor does any proof that it gave before.
 REFRESH_SECONDS = 300

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from httpx import AsyncClient
 
 from shared.auth import KeySet
-from shared.ed25519 import key_set, read_private_key, read_public_keys
+from shared.crypto.ed25519 import key_set, read_private_key, read_public_keys
 from shared.event_proofs import EventSigner, EventVerifier
 from shared.events import OWNERS
 from shared.settings import ServiceSettings

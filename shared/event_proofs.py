@@ -21,9 +21,9 @@ from aiokafka import ConsumerRecord
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from shared.ed25519 import thumbprint
+from shared.crypto.ed25519 import thumbprint
+from shared.crypto.merkle import DIGEST_SIZE, leaf_hash, root_and_paths, root_from_path
 from shared.events import OWNERS
-from shared.merkle import DIGEST_SIZE, leaf_hash, root_and_paths, root_from_path
 
 PROOF = "proof"
 SOURCE = "ce_source"

@@ -22,7 +22,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
 from prometheus_client import Counter, Gauge, Histogram
 from structlog.typing import EventDict, WrappedLogger
 
-from shared.randomness import random_block
+from shared.crypto.randomness import random_block
 from shared.settings import ServiceSettings
 
 log = structlog.get_logger()

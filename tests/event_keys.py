@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from deploy.services import SERVICES
-from shared.ed25519 import key_set
+from shared.crypto.ed25519 import key_set
 from shared.event_keys import PATH
 from shared.event_proofs import PROOF, EventSigner, EventVerifier, Message
 from shared.events import Event

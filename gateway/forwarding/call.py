@@ -20,8 +20,8 @@ from gateway.forwarding.receipt import RECEIPT_HEADER, receipt
 from gateway.forwarding.target import find_created
 from gateway.problems import QuotaSpent, RequestMalformed, SubjectNotNamed
 from gateway.upstreams import KIB, MIB, Match
+from shared.crypto.randomness import random_uuid
 from shared.problems import Problem, problem_for, respond
-from shared.randomness import random_uuid
 from shared.telemetry import REQUEST_SECONDS
 
 log = structlog.get_logger()

@@ -13,7 +13,7 @@ from starlette.types import Scope
 from gateway.forwarding.receipt import commitment
 from gateway.purposes import PurposeKind
 from gateway.upstreams import Operation
-from shared.randomness import random_block, random_uuid
+from shared.crypto.randomness import random_block, random_uuid
 
 CALLER_GONE = 499
 # A 404 hides things outside the right, so it is the answer to a search through foreign dossiers.

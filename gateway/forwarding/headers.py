@@ -8,10 +8,10 @@ from typing import NamedTuple
 from starlette.types import Scope
 
 from gateway.problems import CodingNotUnderstood, ExpectationFailed, RequestMalformed
+from shared.crypto.randomness import random_uuid
 from shared.events.codes import CodeError, parse_dossier_code
 from shared.idempotency import REPLAYED_HEADER
 from shared.personal_numbers import holds_personal_number
-from shared.randomness import random_uuid
 from shared.telemetry import start_trace
 
 _HOP_BY_HOP = frozenset(

@@ -18,7 +18,7 @@ from gateway.ledger.seals import (
     header_digest,
     signed_by,
 )
-from shared import merkle
+from shared.crypto import merkle
 
 
 class FaultKind(StrEnum):

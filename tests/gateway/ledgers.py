@@ -25,8 +25,8 @@ from gateway.ledger.verification import Verdict, verify_ledger
 from gateway.ledger.writer import ChainNotHeldError, LedgerWriter
 from gateway.timers import anchor_chains
 from gateway.upstreams import OPERATIONS
+from shared.crypto.ed25519 import read_private_key
 from shared.database import open_database
-from shared.ed25519 import read_private_key
 from shared.events import LedgerAnchored
 from shared.migrations import upgrade
 from tests.conftest import Databases

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from shared.merkle import node_hash
+from shared.crypto.merkle import node_hash
 
 
 def verify(leaf: bytes, index: int, count: int, siblings: Sequence[bytes], expected: bytes) -> bool:

@@ -19,7 +19,7 @@ from deploy.secrets import ed25519_key
 from gateway.keys import ledger_keys
 from gateway.ledger.seals import public_pem
 from gateway.main import _end_with_parent
-from shared.ed25519 import KeyUnfitError, read_private_key
+from shared.crypto.ed25519 import KeyUnfitError, read_private_key
 from tests.conftest import Databases
 from tests.gateway.gate import (
     VERIFY,

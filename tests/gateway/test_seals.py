@@ -28,7 +28,7 @@ from gateway.ledger.seals import (
 )
 from gateway.purposes import PurposeKind
 from gateway.upstreams import OPERATIONS
-from shared import merkle
+from shared.crypto import merkle
 from tests.gateway.proving import verify
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))

@@ -15,7 +15,7 @@ from sqlalchemy import make_url
 from gateway.forwarding import Exchange, Outcome
 from gateway.ledger.writer import LedgerWriter
 from gateway.upstreams import OPERATIONS
-from shared.ed25519 import read_private_key
+from shared.crypto.ed25519 import read_private_key
 
 WRITERS = 20
 

@@ -14,9 +14,9 @@ from prometheus_client import REGISTRY
 
 from shared import consumer
 from shared.auth import KeySet
+from shared.crypto.ed25519 import key_set
 from shared.database import SessionFactory
 from shared.dead_letters import list_dead_letters
-from shared.ed25519 import key_set
 from shared.event_proofs import (
     PROOF,
     EventSigner,

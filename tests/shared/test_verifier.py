@@ -21,8 +21,8 @@ from shared.auth import (
     Verifier,
     bearer,
 )
+from shared.crypto.signatures import SignatureCache
 from shared.problems import Unavailable
-from shared.signatures import SignatureCache
 from tests.factories import ISSUER, TOKEN_KEY, TestAuthority
 from tests.waiting import eventually
 
@@ -347,7 +347,7 @@ async def test_many_callers_learn_of_an_outage_from_one_fetch(
 async def test_what_held_is_kept_by_its_length_and_no_longer_than_it_holds(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("shared.signatures.CACHED_CHARACTERS", 10_000)
+    monkeypatch.setattr("shared.crypto.signatures.CACHED_CHARACTERS", 10_000)
     authority = TestAuthority()
     verifier = Keys(authority).verifier()
     for number in range(20):

@@ -4,7 +4,7 @@ import multiprocessing
 from concurrent.futures import ThreadPoolExecutor
 from uuid import RFC_4122, UUID
 
-from shared.randomness import random_block, random_uuid
+from shared.crypto.randomness import random_block, random_uuid
 
 MANY = 3_000
 

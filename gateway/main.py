@@ -44,7 +44,7 @@ from shared.app import AUDIENCE, Check, create_service, spare_the_collector
 from shared.auth import RIGHTS_ISSUER, CallerCheck, KeySet, Verifier
 from shared.clients import open_client
 from shared.crypto.ed25519 import read_private_key
-from shared.telemetry import configure_logging
+from shared.observability.telemetry import configure_logging
 
 DRAIN_SECONDS = 10
 PR_SET_PDEATHSIG = 1  # of prctl(2)

@@ -22,11 +22,11 @@ from shared.app import spare_the_collector
 from shared.database import open_database
 from shared.event_keys import make_event_signer
 from shared.kafka import open_producer
+from shared.observability.telemetry import configure_logging
 from shared.outbox import KEPT_DAYS
 from shared.problems import Problem
 from shared.relay import replay
 from shared.settings import ServiceSettings
-from shared.telemetry import configure_logging
 
 
 class Service(StrEnum):

@@ -25,10 +25,10 @@ from shared.edge import Edge
 from shared.event_keys import PATH as EVENT_KEYS_PATH
 from shared.event_keys import event_key_routes, event_key_set
 from shared.idempotency import Replayed
+from shared.observability.telemetry import start_tracing
 from shared.openapi import DescribedService
 from shared.settings import ServiceSettings
 from shared.single_flight import SingleFlight
-from shared.telemetry import start_tracing
 
 AUDIENCE = "lien-thong"
 CHECK_SECONDS = 2.0

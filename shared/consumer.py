@@ -28,8 +28,8 @@ from shared.database import (
 from shared.dead_letters import Rejected, store_dead_letters
 from shared.event_proofs import EventVerifier
 from shared.events import Event, UnknownEventError, parse
+from shared.observability.telemetry import EVENTS_HANDLED, trace_of_events
 from shared.problems import Unavailable
-from shared.telemetry import EVENTS_HANDLED, trace_of_events
 from shared.unproven import UnprovenSampler
 
 log = structlog.get_logger()

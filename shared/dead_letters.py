@@ -20,11 +20,11 @@ from shared.database import Base, Session
 from shared.event_proofs import EventUnprovenError
 from shared.events import DEAD
 from shared.kafka import MAX_MESSAGE_BYTES
+from shared.observability.telemetry import DEAD_LETTERS
 from shared.outbox import Row, write
 from shared.pagination import Page, PageQuery, Paging
 from shared.problems import Problem
 from shared.reading import Router
-from shared.telemetry import DEAD_LETTERS
 from shared.times import StoredInstant
 
 State = Literal["open", "replaying", "replayed", "discarded"]

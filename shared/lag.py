@@ -12,7 +12,7 @@ from sqlalchemy import DateTime, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.database import UNREACHABLE, Base, SessionFactory, is_outage
-from shared.telemetry import CONSUMER_LAG
+from shared.observability.telemetry import CONSUMER_LAG
 
 LAG_SECONDS = 5.0
 

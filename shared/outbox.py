@@ -15,7 +15,7 @@ from shared.database import Base, ring_at_commit
 from shared.deferred import defer_write
 from shared.events import Event
 from shared.kafka import MAX_MESSAGE_BYTES
-from shared.telemetry import OUTBOX_AGE, OUTBOX_PENDING, trace_headers
+from shared.observability.telemetry import OUTBOX_AGE, OUTBOX_PENDING, trace_headers
 
 KEPT_DAYS = 7
 

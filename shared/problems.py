@@ -15,8 +15,8 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match
 
 from shared.database import is_outage, is_refused_value
+from shared.observability.telemetry import current_trace_id
 from shared.shapes import Shape
-from shared.telemetry import current_trace_id
 from shared.validation_messages import RefusedBody, list_faults
 
 log = structlog.get_logger()

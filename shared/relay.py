@@ -15,8 +15,8 @@ from shared.database import SessionFactory, connect_driver, driver_transaction, 
 from shared.event_proofs import PROOF, EventSigner, Message
 from shared.events import DEAD
 from shared.kafka import wait_out_broker
+from shared.observability.telemetry import EVENTS_SENT
 from shared.outbox import SentMessage
-from shared.telemetry import EVENTS_SENT
 
 log = structlog.get_logger()
 

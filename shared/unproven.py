@@ -16,7 +16,7 @@ from shared.database import delete_in_slices
 from shared.dead_letters import DeadLetter, Rejected
 from shared.event_proofs import EventUnprovenError
 from shared.kafka import MAX_MESSAGE_BYTES
-from shared.telemetry import EVENTS_UNPROVEN
+from shared.observability.telemetry import EVENTS_UNPROVEN
 
 log = structlog.get_logger()
 

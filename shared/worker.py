@@ -27,11 +27,11 @@ from shared.event_proofs import EventSigner
 from shared.idempotency import forget_keys
 from shared.kafka import open_consumer, open_producer, wait_out_broker
 from shared.lag import measure_lag
+from shared.observability.telemetry import EVENTS_UNPROVEN, start_tracing
 from shared.outbox import KEPT_DAYS, keep_partitions, measure_outbox
 from shared.redelivery import redeliver
 from shared.relay import relay, replay
 from shared.settings import ServiceSettings
-from shared.telemetry import EVENTS_UNPROVEN, start_tracing
 from shared.topics import ensure_topics, partitions_of
 from shared.unproven import delete_unproven_letters
 

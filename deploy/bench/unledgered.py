@@ -14,7 +14,7 @@ from gateway.forwarding import Exchange
 from gateway.ledger.writer import LedgerWriter
 from gateway.settings import Settings
 from gateway.upstreams import Operation
-from shared.telemetry import configure_logging
+from shared.observability.telemetry import configure_logging
 
 
 class NoWriter(LedgerWriter):

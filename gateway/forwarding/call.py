@@ -21,8 +21,8 @@ from gateway.forwarding.target import find_created
 from gateway.problems import QuotaSpent, RequestMalformed, SubjectNotNamed
 from gateway.upstreams import KIB, MIB, Match
 from shared.crypto.randomness import random_uuid
+from shared.observability.telemetry import REQUEST_SECONDS
 from shared.problems import Problem, problem_for, respond
-from shared.telemetry import REQUEST_SECONDS
 
 log = structlog.get_logger()
 

@@ -35,7 +35,7 @@ from gateway.problems import (
 from gateway.upstreams import Match, MethodNotAllowed, NotFound, Operation, Service, find
 from shared.call_mac import BODY_LENGTH
 from shared.edge import without_body
-from shared.telemetry import trace_headers
+from shared.observability.telemetry import trace_headers
 
 _QUERY = re.compile(rb"[\x21\x22\x24-\x7e]*")
 

@@ -11,8 +11,8 @@ from gateway.problems import CodingNotUnderstood, ExpectationFailed, RequestMalf
 from shared.crypto.randomness import random_uuid
 from shared.events.codes import CodeError, parse_dossier_code
 from shared.idempotency import REPLAYED_HEADER
+from shared.observability.telemetry import start_trace
 from shared.personal_numbers import holds_personal_number
-from shared.telemetry import start_trace
 
 _HOP_BY_HOP = frozenset(
     {

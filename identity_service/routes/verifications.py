@@ -8,9 +8,9 @@ from identity_service.use_cases.verifications import claimed_fields, verify
 from shared.auth import Caller
 from shared.clock import Now
 from shared.hashing import person_hash
+from shared.observability.telemetry import current_trace_id
 from shared.problems import naming_subject
 from shared.reading import Router
-from shared.telemetry import current_trace_id
 
 router = Router(prefix="/identity/v1/verifications", tags=["verifications"])
 

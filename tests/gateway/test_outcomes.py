@@ -12,7 +12,7 @@ from gateway.forwarding import Exchange, Outcome, present_task
 from gateway.forwarding.call import Call
 from gateway.forwarding.headers import Trace
 from gateway.upstreams import Match, find
-from shared.telemetry import REQUEST_SECONDS
+from shared.observability.telemetry import REQUEST_SECONDS
 from tests.gateway.test_forwarding_connections import silent_when_asked_again
 from tests.gateway.ways_out import (
     DOSSIER,

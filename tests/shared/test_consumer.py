@@ -15,8 +15,8 @@ from shared.consumer import forget_handled
 from shared.database import SessionFactory, is_outage, open_database
 from shared.dead_letters import DeadLetter, list_dead_letters
 from shared.events import DossierProgressed
+from shared.observability.telemetry import current_trace_id
 from shared.settings import ServiceSettings
-from shared.telemetry import current_trace_id
 from tests.shared.mechanics import (
     HANDLERS,
     agency,

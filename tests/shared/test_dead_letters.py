@@ -30,9 +30,9 @@ from shared.dead_letters import (
 )
 from shared.event_proofs import PROOF
 from shared.events import DEAD, DossierProgressed
+from shared.observability.telemetry import DEAD_LETTERS
 from shared.redelivery import redeliver_some
 from shared.settings import ServiceSettings
-from shared.telemetry import DEAD_LETTERS
 from tests.event_keys import VERIFIER, change_record, key_text
 from tests.factories import CALL_KEY, DIGEST_KEY, TestAuthority
 from tests.serving import calling

@@ -17,9 +17,9 @@ from shared.app import create_service
 from shared.database import Session, SessionFactory, wait_out_outage
 from shared.edge import AnswerCutOffError
 from shared.events import DossierProgressed
+from shared.observability.telemetry import configure_logging
 from shared.outbox import emit
 from shared.settings import ServiceSettings
-from shared.telemetry import configure_logging
 from tests.conftest import Databases
 from tests.factories import CALL_KEY, TestAuthority
 from tests.serving import calling

@@ -13,10 +13,10 @@ from sqlalchemy import text
 from shared.database import SessionFactory
 from shared.events import DossierProgressed
 from shared.kafka import MAX_MESSAGE_BYTES
+from shared.observability.telemetry import OUTBOX_AGE, OUTBOX_PENDING, start_trace
 from shared.outbox import EventNotOwned, EventTooLarge, emit, measure_outbox
 from shared.relay import BATCH_SIZE, replay
 from shared.settings import ServiceSettings
-from shared.telemetry import OUTBOX_AGE, OUTBOX_PENDING, start_trace
 from tests.event_keys import VERIFIER
 from tests.shared.mechanics import (
     SIGNER,

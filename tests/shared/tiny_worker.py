@@ -19,8 +19,8 @@ from shared.consumer import Handlers, consume
 from shared.database import open_database
 from shared.event_keys import make_event_verifier
 from shared.events import DossierProgressed
+from shared.observability.telemetry import configure_logging
 from shared.settings import ServiceSettings
-from shared.telemetry import configure_logging
 from shared.topics import TOPIC_TABLE
 from shared.worker import work
 from tests.shared.mechanics import DOSSIERS, record_effect

@@ -8,7 +8,7 @@ import asyncio
 
 from dossier_service.settings import Settings
 from dossier_service.use_cases.catalogue import announce_all
-from shared.database import open_database
+from shared.database.session import open_database
 
 
 async def announce(settings: Settings) -> int:

@@ -20,7 +20,7 @@ from dossier_service.catalogue.checking import check_published
 from dossier_service.catalogue.published import PublishedFileTooLargeError, read_lines
 from dossier_service.settings import Settings
 from dossier_service.use_cases.catalogue import Outcome, PublishedFile, import_file, read_file
-from shared.database import open_database
+from shared.database.session import open_database
 
 
 def main(

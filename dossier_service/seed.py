@@ -5,7 +5,7 @@ import structlog
 from dossier_service.catalogue import own_procedures
 from dossier_service.settings import Settings
 from dossier_service.use_cases.catalogue import announce_once, begin, read_file
-from shared.database import open_database
+from shared.database.session import open_database
 
 log = structlog.get_logger()
 

@@ -22,7 +22,7 @@ from sqlalchemy import URL
 from gateway.purposes import PurposeRegistry
 from gateway.right_in_force import Grant
 from gateway.rights import ClientRights, Rights
-from shared.database import connect_driver
+from shared.database.session import connect_driver
 from shared.events import GrantChanged
 from shared.topics import TOPIC_TABLE
 

@@ -24,7 +24,7 @@ from gateway.models import ClientInForce, GrantInForce
 from gateway.projections import upsert_newer
 from gateway.settings import Settings
 from shared.clients import open_client
-from shared.database import SessionFactory, is_outage
+from shared.database.session import SessionFactory, is_outage
 from shared.events import ClientChanged, GrantChanged
 from shared.service_calls import ServiceCallAuth
 

@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.models import KnownAgency, LedgerChain, LedgerSeal, StoredRecord
 from gateway.schemas import RecordFilter
-from shared.coverage import is_agency_within
+from shared.database.coverage import is_agency_within
 from shared.rights import Codes, Limits, unite
 
 # The name of the agency is None where it is not known here.

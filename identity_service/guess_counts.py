@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity_service.guesses import Count, Holder, Scope
 from identity_service.models import GuessCount
-from shared.database import delete_in_slices
+from shared.database.session import delete_in_slices
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from identity_service.guesses import (
 from identity_service.problems import ClaimsUnderWay, GuessesSpent
 from identity_service.settings import Settings
 from shared.auth import CallContext
-from shared.database import SessionFactory
+from shared.database.session import SessionFactory
 from shared.events import VerificationGuessed
 from shared.outbox import emit
 from shared.single_flight import SingleFlight

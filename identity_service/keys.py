@@ -37,7 +37,7 @@ from identity_service import store
 from identity_service.jwks import read_public_key, thumbprint
 from identity_service.models import ClientKey, SigningKey
 from identity_service.settings import LONGEST_TOKEN_SECONDS, Settings
-from shared.database import SessionFactory, is_outage, open_database
+from shared.database.session import SessionFactory, is_outage, open_database
 
 ALGORITHM = "ES256"
 JWKS_SECONDS = 300  # how long others may keep the key set

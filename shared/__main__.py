@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import dead_letters, migrations
 from shared.app import spare_the_collector
-from shared.database import open_database
+from shared.database.session import open_database
 from shared.event_keys import make_event_signer
 from shared.kafka import open_producer
 from shared.observability.telemetry import configure_logging

@@ -19,7 +19,7 @@ from shared.auth import RIGHTS_ISSUER, CallerCheck, KeySet, Verifier
 from shared.call_guard import CallGuard
 from shared.call_mac import CallVerifier
 from shared.clients import open_client
-from shared.database import SessionFactory, open_database
+from shared.database.session import SessionFactory, open_database
 from shared.dead_letters import dead_letter_routes
 from shared.edge import Edge
 from shared.event_keys import PATH as EVENT_KEYS_PATH

@@ -17,7 +17,7 @@ from sqlalchemy import DateTime, func, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.database import (
+from shared.database.session import (
     Base,
     SessionFactory,
     delete_in_slices,

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.auth import CallContext, Caller, NotAllowed
-from shared.database import Base, Session
+from shared.database.session import Base, Session
 from shared.event_proofs import EventUnprovenError
 from shared.events import DEAD
 from shared.kafka import MAX_MESSAGE_BYTES

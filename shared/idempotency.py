@@ -19,8 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.auth import CallContext, Caller
-from shared.database import Base, Session, delete_in_slices
-from shared.deferred import defer_write
+from shared.database.deferred import defer_write
+from shared.database.session import Base, Session, delete_in_slices
 from shared.personal_numbers import ADVICE, holds_personal_number
 from shared.problems import Problem
 

@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from sqlalchemy import DateTime, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.database import UNREACHABLE, Base, SessionFactory, is_outage
+from shared.database.session import UNREACHABLE, Base, SessionFactory, is_outage
 from shared.observability.telemetry import CONSUMER_LAG
 
 LAG_SECONDS = 5.0

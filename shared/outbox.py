@@ -11,8 +11,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.database import Base, ring_at_commit
-from shared.deferred import defer_write
+from shared.database.deferred import defer_write
+from shared.database.session import Base, ring_at_commit
 from shared.events import Event
 from shared.kafka import MAX_MESSAGE_BYTES
 from shared.observability.telemetry import OUTBOX_AGE, OUTBOX_PENDING, trace_headers

@@ -10,7 +10,7 @@ from aiokafka import ConsumerRecord
 from sqlalchemy import select, update
 
 from shared.consumer import Handlers, handle_records
-from shared.database import SessionFactory, wait_out_outage
+from shared.database.session import SessionFactory, wait_out_outage
 from shared.dead_letters import DeadLetter
 from shared.event_proofs import EventVerifier
 

@@ -11,7 +11,12 @@ from aiokafka import AIOKafkaProducer
 from sqlalchemy import URL, select
 
 from shared.bell import CHANNEL
-from shared.database import SessionFactory, connect_driver, driver_transaction, wait_out_outage
+from shared.database.session import (
+    SessionFactory,
+    connect_driver,
+    driver_transaction,
+    wait_out_outage,
+)
 from shared.event_proofs import PROOF, EventSigner, Message
 from shared.events import DEAD
 from shared.kafka import wait_out_broker

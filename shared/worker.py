@@ -20,7 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from shared.app import Check, ping, status_routes
 from shared.clients import open_client
 from shared.consumer import Handlers, consume, forget_handled
-from shared.database import Base, SessionFactory, open_database, wait_out_outage
+from shared.database.session import Base, SessionFactory, open_database, wait_out_outage
 from shared.dead_letters import measure_dead_letters
 from shared.event_keys import make_event_signer, make_event_verifier
 from shared.event_proofs import EventSigner

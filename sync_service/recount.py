@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.database import open_database
+from shared.database.session import open_database
 from sync_service.agencies import is_under, lineage
 from sync_service.models import TallyCell, table
 from sync_service.settings import Settings

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.auth import CallContext
-from shared.deferred import flush_deferred_writes
+from shared.database.deferred import flush_deferred_writes
 from shared.events import DossierSynced
 from shared.idempotency import Once
 from shared.outbox import emit

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
-from shared.database import SessionFactory
+from shared.database.session import SessionFactory
 
 
 def _every(_: str) -> bool:

@@ -9,11 +9,11 @@ import pytest
 SECONDS = 100
 
 LIMITS = (
-    "shared.database.CONNECT_SECONDS",
-    "shared.database.STATEMENT_SECONDS",
-    "shared.database.POOL_WAIT_SECONDS",
-    "shared.database.LOCK_SECONDS",
-    "shared.database.IDLE_SECONDS",
+    "shared.database.session.CONNECT_SECONDS",
+    "shared.database.session.STATEMENT_SECONDS",
+    "shared.database.session.POOL_WAIT_SECONDS",
+    "shared.database.session.LOCK_SECONDS",
+    "shared.database.session.IDLE_SECONDS",
     "dossier_service.routes.turns.POOL_WAIT_SECONDS",
     "dossier_service.store.filing.MAX_SERIAL_WAIT_S",
     "identity_service.guess_limiter.MAX_TURN_WAIT_S",

@@ -30,7 +30,7 @@ from deploy.postgres import EmbeddedPostgres, make_database, make_databases, ser
 from deploy.secrets import digest_key, ed25519_key
 from deploy.services import SERVICES
 from shared.consumer import Handler, Handlers, consume
-from shared.database import SessionFactory, open_database
+from shared.database.session import SessionFactory, open_database
 from shared.event_keys import event_key_set, make_event_signer
 from shared.event_proofs import EventVerifier
 from shared.events import DossierFiled

@@ -18,7 +18,7 @@ from dossier_service.use_cases import filing, looking
 from dossier_service.use_cases.handling.changing import version_kept
 from shared.auth import Caller
 from shared.clock import Now
-from shared.database import Session
+from shared.database.session import Session
 from shared.events.codes import AgencyCode, Channel, DossierCode, DossierStatus, ProcedureCode
 from shared.idempotency import OnceOnly
 from shared.pagination import Page, Paging

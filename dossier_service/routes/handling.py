@@ -10,7 +10,7 @@ from dossier_service.use_cases.handling import payments, results, transitions
 from dossier_service.use_cases.handling.changing import version_kept
 from shared.auth import Caller
 from shared.clock import Now
-from shared.database import Session
+from shared.database.session import Session
 from shared.events.codes import DossierCode
 from shared.idempotency import OnceOnly
 from shared.preconditions import ExpectedVersion

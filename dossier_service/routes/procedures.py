@@ -8,7 +8,7 @@ from dossier_service.routes.needs import Shelf
 from dossier_service.schemas.answers import ProcedureLine, ProcedureOut
 from dossier_service.use_cases import catalogue
 from shared.auth import Caller
-from shared.database import Session
+from shared.database.session import Session
 from shared.events.codes import AgencyCode, ProcedureCode
 from shared.pagination import Page, Paging
 from shared.reading import Router

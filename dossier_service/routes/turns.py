@@ -14,7 +14,7 @@ from fastapi import Depends, Request
 
 from dossier_service.schemas.requests import FileDossier
 from shared.auth import Caller
-from shared.database import POOL_WAIT_SECONDS
+from shared.database.session import POOL_WAIT_SECONDS
 from shared.problems import Unavailable
 
 # One writes, the other is as far as its serial.

@@ -32,7 +32,7 @@ from dossier_service.models import (
     ProcedureVersion,
 )
 from shared.calendars import present_bases
-from shared.deferred import defer_write, flush_deferred_writes
+from shared.database.deferred import defer_write, flush_deferred_writes
 from shared.rights import Limits, Right
 from shared.times import FIRST_DAY, LAST_DAY
 

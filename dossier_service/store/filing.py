@@ -17,7 +17,7 @@ from dossier_service.models import (
     DossierParty,
     DossierStep,
 )
-from shared.deferred import defer_write
+from shared.database.deferred import defer_write
 
 # What is to be written: for each table its rows, each with every column of its own.
 Rows = Mapping[type[Base], Sequence[Mapping[str, Any]]]

@@ -17,7 +17,7 @@ from gateway.ledger.audit import verify_chain
 from gateway.ledger.chain import stored_batch
 from gateway.ledger.evidence import Evidence, Held
 from gateway.ledger.seals import START, Anchor, SealedBatch, header_digest
-from shared.database import connect_driver
+from shared.database.session import connect_driver
 from shared.events import LedgerAnchored
 
 SEALS_AT_ONCE = 100

@@ -30,7 +30,7 @@ from gateway.ledger.seals import SealedBatch, seal
 from gateway.ledger.sums import AnonymousCalls
 from gateway.problems import LedgerAway
 from gateway.upstreams import Operation
-from shared.database import is_outage
+from shared.database.session import is_outage
 
 log = structlog.get_logger()
 

@@ -13,7 +13,7 @@ from gateway.ledger.chain import stored_batch
 from gateway.ledger.seals import Bundle, prove
 from gateway.schemas import RecordFilter, RecordOut, SealOut
 from shared.auth import Caller, NotAllowed
-from shared.database import Session
+from shared.database.session import Session
 from shared.pagination import Page, Paging
 from shared.problems import Problem
 from shared.reading import Router

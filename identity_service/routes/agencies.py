@@ -16,7 +16,7 @@ from identity_service.use_cases import agencies
 from identity_service.use_cases.approvals import Consent
 from shared.auth import Caller
 from shared.clock import Now
-from shared.database import Session
+from shared.database.session import Session
 from shared.events.codes import AgencyCode
 from shared.idempotency import OnceOnly
 from shared.pagination import Page

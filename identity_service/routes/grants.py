@@ -14,7 +14,7 @@ from identity_service.use_cases import grants
 from identity_service.use_cases.approvals import Consent
 from shared.auth import Caller
 from shared.clock import Now
-from shared.database import Session
+from shared.database.session import Session
 from shared.idempotency import OnceOnly
 from shared.pagination import Page
 from shared.preconditions import ExpectedVersion, set_etag

@@ -8,7 +8,7 @@ from fastapi import Query
 from identity_service import store
 from identity_service.store import grants as grant_store
 from shared.clock import Now
-from shared.database import Session
+from shared.database.session import Session
 from shared.events import ClientChanged, GrantChanged
 from shared.reading import Router
 from shared.service_calls import GatewayAlone

@@ -20,7 +20,7 @@ from identity_service.problems import (
 from identity_service.schemas import TokenOut
 from identity_service.settings import Settings
 from identity_service.use_cases.tokens import ByAssertion, BySecret, TokenDesk, give_token
-from shared.database import Session
+from shared.database.session import Session
 from shared.problems import traced_body
 from shared.published import Page
 from shared.reading import Router

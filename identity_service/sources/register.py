@@ -10,7 +10,7 @@ from identity_service.answers import Answer
 from identity_service.matching import Recorded
 from identity_service.settings import Settings
 from identity_service.sources.source import Finding, Inquiry
-from shared.database import (
+from shared.database.session import (
     CONNECT_SECONDS,
     POOL_WAIT_SECONDS,
     STATEMENT_SECONDS,

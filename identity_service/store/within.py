@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from sqlalchemy import ColumnElement, true
 from sqlalchemy.orm import InstrumentedAttribute
 
-from shared.coverage import is_agency_within
+from shared.database.coverage import is_agency_within
 
 Within = AbstractSet[str] | None
 

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.agency_codes import canonical_agency_code
 from shared.auth import Caller
 from shared.clock import Now, day_in_viet_nam
-from shared.database import Session
+from shared.database.session import Session
 from shared.events.codes import Channel, DossierCode, DossierStatus
 from shared.idempotency import OnceOnly
 from shared.pagination import Page, Paging

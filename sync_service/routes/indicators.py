@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from shared.auth import Caller
 from shared.clock import Now, day_in_viet_nam
-from shared.database import Session
+from shared.database.session import Session
 from shared.events.codes import AgencyCode, Channel, ProcedureCode
 from shared.pagination import MOST, Cursor, CursorUnreadable, Page, PageQuery
 from shared.reading import Router

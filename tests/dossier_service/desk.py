@@ -13,7 +13,7 @@ from httpx import AsyncClient, Response
 from sqlalchemy import text
 
 from dossier_service.settings import Settings
-from shared.database import SessionFactory
+from shared.database.session import SessionFactory
 from shared.events.codes import PROCEDURE_PATTERN
 from tests.factories import TestAuthority
 

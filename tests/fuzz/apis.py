@@ -21,7 +21,7 @@ from identity_service.sandbox import read_secrets
 from shared.auth import RIGHT_HEADER
 from shared.call_mac import CLIENT as CLIENT_HEADER
 from shared.call_mac import HEADER, NO_BODY, Call, CallVerifier, hash_body, sign_call, target_of
-from shared.database import open_database
+from shared.database.session import open_database
 from shared.dead_letters import Rejected, list_dead_letters, store_dead_letters
 from shared.migrations import upgrade
 from shared.settings import ServiceSettings

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from dossier_service.handlers import HANDLERS as DOSSIER
 from gateway.handlers import HANDLERS as GATEWAY
 from shared.consumer import Handlers, handle_records
-from shared.database import SessionFactory, open_database
+from shared.database.session import SessionFactory, open_database
 from shared.event_proofs import EventUnprovenError
 from shared.events import EVENTS, Event
 from shared.migrations import upgrade

@@ -18,7 +18,7 @@ from starlette.types import Scope
 from gateway.ledger.anchors import anchors_in_file
 from gateway.neighbours import Neighbours, count_as
 from shared.app import create_service
-from shared.database import open_database
+from shared.database.session import open_database
 from shared.events import LedgerAnchored
 from shared.idempotency import MOST_CHARACTERS
 from shared.personal_numbers import holds_personal_number

@@ -26,7 +26,7 @@ from gateway.main import Gateway, create_app
 from gateway.settings import Settings
 from gateway.upstreams import OPERATIONS
 from shared.crypto.ed25519 import read_private_key
-from shared.database import SessionFactory
+from shared.database.session import SessionFactory
 from shared.events import AgencyChanged, ClientChanged, GrantChanged, ProcedurePublished
 from shared.migrations import upgrade
 from shared.topics import partitions_of

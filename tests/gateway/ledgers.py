@@ -26,7 +26,7 @@ from gateway.ledger.writer import ChainNotHeldError, LedgerWriter
 from gateway.timers import anchor_chains
 from gateway.upstreams import OPERATIONS
 from shared.crypto.ed25519 import read_private_key
-from shared.database import open_database
+from shared.database.session import open_database
 from shared.events import LedgerAnchored
 from shared.migrations import upgrade
 from tests.conftest import Databases

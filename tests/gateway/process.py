@@ -17,7 +17,7 @@ from deploy.local.stack import ROOT
 from deploy.ports import free_port
 from gateway.handlers import HANDLERS
 from gateway.settings import Settings
-from shared.database import open_database
+from shared.database.session import open_database
 from shared.events import Event, GrantChanged
 from shared.migrations import upgrade
 from tests.factories import TestAuthority

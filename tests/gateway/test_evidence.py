@@ -13,7 +13,7 @@ from gateway.ledger.anchors import AnchorsUnreadableError, anchors_in_receipts
 from gateway.ledger.seals import Anchor, header_digest, seal
 from gateway.ledger.verification import State
 from gateway.timers import anchor_all_chains
-from shared.database import open_database
+from shared.database.session import open_database
 from shared.events import LedgerAnchored
 from tests.conftest import Databases
 from tests.gateway.gate import make_settings

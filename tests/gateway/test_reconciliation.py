@@ -16,7 +16,7 @@ from sqlalchemy import text
 from gateway import projections
 from gateway.reconciliation import RightsReconciler, find_differences
 from gateway.settings import Settings
-from shared.database import SessionFactory, open_database
+from shared.database.session import SessionFactory, open_database
 from shared.events import ClientChanged, GrantChanged
 from shared.migrations import upgrade
 from tests.access.country import Country, open_country

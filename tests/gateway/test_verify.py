@@ -16,7 +16,7 @@ from gateway.ledger.anchors import (
 )
 from gateway.timers import anchor_chains
 from gateway.verify import _told
-from shared.database import open_database
+from shared.database.session import open_database
 from shared.events import LedgerAnchored
 from shared.kafka import open_producer
 from shared.topics import make_topics

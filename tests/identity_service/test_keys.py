@@ -10,7 +10,7 @@ from identity_service.keys import LEAD, SigningKeys, forget_ended_keys, rotate
 from identity_service.main import create_app
 from identity_service.models import SigningKey
 from identity_service.settings import Settings
-from shared.database import SessionFactory
+from shared.database.session import SessionFactory
 from tests.conftest import Databases
 from tests.identity_service.calls import Identity
 from tests.identity_service.signing_in import ask, secret_form

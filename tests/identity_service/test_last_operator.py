@@ -11,7 +11,7 @@ from sqlalchemy import delete, select, update
 from identity_service.models import Client, ClientKey, Grant
 from identity_service.seed import seed
 from identity_service.settings import Settings
-from shared.database import open_database
+from shared.database.session import open_database
 from shared.migrations import upgrade
 from tests.conftest import Databases
 from tests.factories import TestAuthority

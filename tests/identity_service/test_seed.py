@@ -19,7 +19,7 @@ from identity_service.seed import seed
 from identity_service.settings import Settings
 from identity_service.sources import Inquiry
 from identity_service.sources.register import open_register
-from shared.database import SessionFactory, open_database
+from shared.database.session import SessionFactory, open_database
 from shared.hashing import person_hash
 from shared.migrations import upgrade
 from tests.conftest import Databases

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import consumer
 from shared.consumer import Handlers
-from shared.database import SessionFactory
+from shared.database.session import SessionFactory
 from shared.events import AgencyChanged, DossierProgressed, Event
 from shared.migrations import MECHANICS
 from shared.outbox import emit, keep_partitions

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from shared.bell import Bell
-from shared.database import SessionFactory, open_database
+from shared.database.session import SessionFactory, open_database
 from shared.settings import ServiceSettings
 from tests.shared.mechanics import Tail, announce, nothing_pending, pending, progressed, scalar
 from tests.shared.wire import wire_to

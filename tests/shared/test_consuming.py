@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.consumer import Handlers, consume
-from shared.database import SessionFactory
+from shared.database.session import SessionFactory
 from shared.events import DossierProgressed, Event
 from shared.kafka import open_consumer
 from shared.settings import ServiceSettings

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.app import create_service
 from shared.consumer import Handlers
-from shared.database import SessionFactory
+from shared.database.session import SessionFactory
 from shared.dead_letters import (
     DeadLetter,
     DeadLetterNotFound,

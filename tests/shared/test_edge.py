@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from sqlalchemy import text
 
 from shared.app import create_service
-from shared.database import Session, SessionFactory, wait_out_outage
+from shared.database.session import Session, SessionFactory, wait_out_outage
 from shared.edge import AnswerCutOffError
 from shared.events import DossierProgressed
 from shared.observability.telemetry import configure_logging

@@ -15,7 +15,7 @@ from prometheus_client import REGISTRY
 from shared import consumer
 from shared.auth import KeySet
 from shared.crypto.ed25519 import key_set
-from shared.database import SessionFactory
+from shared.database.session import SessionFactory
 from shared.dead_letters import list_dead_letters
 from shared.event_proofs import (
     PROOF,

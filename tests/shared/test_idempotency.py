@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, SecretStr
 from sqlalchemy import text
 
 from shared.app import create_service
-from shared.database import Session, SessionFactory
+from shared.database.session import Session, SessionFactory
 from shared.idempotency import OnceOnly, forget_keys
 from shared.preconditions import set_etag
 from shared.problems import Invalid
@@ -236,7 +236,7 @@ async def test_keys_are_forgotten_after_a_day_slice_by_slice(
     authority: TestAuthority,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("shared.database.SLICE_ROWS", 2)
+    monkeypatch.setattr("shared.database.session.SLICE_ROWS", 2)
     for age in ("23 hours", "25 hours", "26 hours", "27 hours", "28 hours", "29 hours"):
         key = {"Idempotency-Key": age}
         sent = authority.headers(OPERATION, SERVICE) | key

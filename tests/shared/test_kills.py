@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaProducer
 from sqlalchemy import text
 
 from deploy.ports import free_port
-from shared.database import SessionFactory
+from shared.database.session import SessionFactory
 from shared.settings import ServiceSettings
 from tests.conftest import Broker
 from tests.shared.mechanics import (

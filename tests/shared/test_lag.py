@@ -8,7 +8,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from prometheus_client import REGISTRY
 
-from shared.database import SessionFactory
+from shared.database.session import SessionFactory
 from shared.lag import _Hearing, _Reach, measure_lag
 from shared.settings import ServiceSettings
 from shared.topics import TOPIC_TABLE

@@ -10,7 +10,7 @@ from cloudevents.core.bindings.kafka import KafkaMessage, from_binary
 from cloudevents.core.formats.json import JSONFormat
 from sqlalchemy import text
 
-from shared.database import SessionFactory
+from shared.database.session import SessionFactory
 from shared.events import DossierProgressed
 from shared.kafka import MAX_MESSAGE_BYTES
 from shared.observability.telemetry import OUTBOX_AGE, OUTBOX_PENDING, start_trace

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from sqlalchemy import Integer, String, column, select, table, text, tuple_
 
 from shared import problems
-from shared.database import SessionFactory
+from shared.database.session import SessionFactory
 from shared.pagination import CursorUnreadable, Page, PageQuery, Paging, read_cursor, write_cursor
 
 KEY = (

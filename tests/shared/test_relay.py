@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError, ProducerClosed
 from sqlalchemy import text
 
-from shared.database import SessionFactory
+from shared.database.session import SessionFactory
 from shared.kafka import open_producer
 from shared.relay import relay, replay
 from shared.settings import ServiceSettings

@@ -21,7 +21,7 @@ from shared import consumer
 from shared.auth import KeySet
 from shared.consumer import BATCH_SIZE, consume
 from shared.crypto.ed25519 import key_set
-from shared.database import SessionFactory
+from shared.database.session import SessionFactory
 from shared.dead_letters import Rejected, list_dead_letters
 from shared.event_proofs import EventSigner, EventVerifier, ProofMissingError
 from shared.kafka import open_consumer

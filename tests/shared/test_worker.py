@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from deploy.ports import free_port
 from shared.app import Check, status_routes
-from shared.database import SessionFactory
+from shared.database.session import SessionFactory
 from shared.settings import ServiceSettings
 from shared.worker import Timer, run_timer
 from tests.conftest import Broker, Databases

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from shared.clients import open_client
 from shared.consumer import Handlers, consume
-from shared.database import open_database
+from shared.database.session import open_database
 from shared.event_keys import make_event_verifier
 from shared.events import DossierProgressed
 from shared.observability.telemetry import configure_logging

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from httpx import AsyncClient, Response
 from sqlalchemy import text
 
-from shared.database import SessionFactory
+from shared.database.session import SessionFactory
 from shared.events import (
     DossierEvent,
     DossierFiled,

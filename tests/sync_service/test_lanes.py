@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 from sqlalchemy import text
 
-from shared import database
+from shared.database import session as database
 from sync_service import lanes
 from sync_service.projections import STRIPE_LOCK, STRIPES
 from sync_service.settings import Settings

@@ -6,7 +6,7 @@ from alembic import command
 from sqlalchemy import text
 
 from deploy.apart import run_apart
-from shared.database import open_database
+from shared.database.session import open_database
 from shared.migrations import configuration, upgrade
 from sync_service.settings import Settings
 from sync_service.standings import PROGRESS_VERSION

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import REGISTRY
 from sqlalchemy import text
 
-from shared.database import open_database
+from shared.database.session import open_database
 from sync_service import silence
 from sync_service.models import Agency, AgencyRhythm
 from tests.sync_service.conftest import TODAY

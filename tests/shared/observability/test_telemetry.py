@@ -12,7 +12,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
 from shared.app import create_service
-from shared.database import SessionFactory
+from shared.database.session import SessionFactory
 from shared.settings import ServiceSettings
 from tests.collector import Collector, collecting
 from tests.factories import DIGEST_KEY
@@ -28,7 +28,7 @@ from fastapi import APIRouter
 from opentelemetry import trace
 from sqlalchemy import text
 from shared.app import create_service
-from shared.database import Session
+from shared.database.session import Session
 from shared.settings import ServiceSettings
 
 router = APIRouter()

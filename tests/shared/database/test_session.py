@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.testing import capture_logs
 
 from shared import problems
-from shared.database import (
+from shared.database.session import (
     REFUSED_VALUE_STATES,
     Session,
     SessionFactory,

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import DeclarativeBase
 
 from shared.bell import Bell
-from shared.deferred import DeferringSession
+from shared.database.deferred import DeferringSession
 from shared.settings import ServiceSettings
 
 SessionFactory = async_sessionmaker[AsyncSession]

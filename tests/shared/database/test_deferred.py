@@ -4,13 +4,13 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.database import SessionFactory
-from shared.deferred import (
+from shared.database.deferred import (
     DeferredWriteError,
     DeferredWrites,
     defer_write,
     flush_deferred_writes,
 )
+from shared.database.session import SessionFactory
 from tests.statements import statements
 
 ADD = "INSERT INTO effect SELECT unnest(CAST(:effect_keys AS text[])), 1"

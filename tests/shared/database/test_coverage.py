@@ -8,8 +8,8 @@ from sqlalchemy.dialects import postgresql
 from gateway.store import _visible_records
 from identity_service.models import Agency
 from identity_service.store.within import is_within as is_reached
-from shared.coverage import is_agency_within
-from shared.database import open_database
+from shared.database.coverage import is_agency_within
+from shared.database.session import open_database
 from shared.events.codes import is_within
 from shared.rights import Right
 from shared.settings import ServiceSettings

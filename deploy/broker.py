@@ -15,7 +15,7 @@ START_SECONDS = 10
 
 @dataclass
 class EmbeddedBroker:
-    """Has the topics of shared.topics whenever it runs; a stop forgets every message."""
+    """Has the topics of shared.messaging.topics whenever it runs; a stop forgets every message."""
 
     port: int
     log: Path

@@ -1,4 +1,4 @@
-"""Makes the topics of shared.topics: `python -m deploy.topics SERVERS [--user NAME]`.
+"""Makes the topics of shared.messaging.topics: `python -m deploy.topics SERVERS [--user NAME]`.
 
 With a user, whose password is the file `kafka_password` in SECRETS_DIR, it also gives each service
 the rights of deploy.acls. KAFKA_SECURITY_PROTOCOL, KAFKA_SASL_MECHANISM and KAFKA_CA_FILE are those
@@ -18,13 +18,13 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy.acls import allow, list_permissions
 from deploy.apart import run_apart
-from shared.kafka import REQUEST_TIMEOUT_MS, connection_options, is_broker_outage
+from shared.messaging.kafka import REQUEST_TIMEOUT_MS, connection_options, is_broker_outage
+from shared.messaging.topics import TOPIC_TABLE, make_topics
 from shared.settings import BrokerSettings
-from shared.topics import TOPIC_TABLE, make_topics
 
 FILE = Path(__file__).with_name("topics.yaml")
 EXPLAINED = """\
-# The topics of the axis, written from shared/topics.py by `make schemas`.
+# The topics of the axis, written from shared/messaging/topics.py by `make schemas`.
 # `retention_days: null` keeps for ever.
 """
 

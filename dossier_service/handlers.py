@@ -1,8 +1,8 @@
 """What happens upon what."""
 
 from dossier_service import projections
-from shared.consumer import Handlers
 from shared.events import AgencyChanged
+from shared.messaging.consumer import Handlers
 
 HANDLERS: Handlers = {
     AgencyChanged: [projections.keep_agencies],

@@ -24,7 +24,7 @@ from gateway.right_in_force import Grant
 from gateway.rights import ClientRights, Rights
 from shared.database.session import connect_driver
 from shared.events import GrantChanged
-from shared.topics import TOPIC_TABLE
+from shared.messaging.topics import TOPIC_TABLE
 
 log = structlog.get_logger()
 

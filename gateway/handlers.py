@@ -1,8 +1,8 @@
 """What happens upon what: event -> functions."""
 
 from gateway import projections
-from shared.consumer import Handlers
 from shared.events import AgencyChanged, ClientChanged, GrantChanged, ProcedurePublished
+from shared.messaging.consumer import Handlers
 
 HANDLERS: Handlers = {
     GrantChanged: [projections.keep_grants],

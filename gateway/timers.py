@@ -4,7 +4,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway import store
 from gateway.ledger.anchors import anchored
-from shared.outbox import emit
+from shared.messaging.outbox import emit
 from shared.worker import Timer
 
 ANCHOR_SECONDS = 10.0

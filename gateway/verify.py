@@ -36,7 +36,7 @@ from gateway.ledger.verification import State, verify_ledger
 from gateway.settings import Settings
 from shared.crypto.ed25519 import KeyUnfitError, read_private_key
 from shared.database.session import UNREACHABLE, is_outage
-from shared.kafka import connection_options
+from shared.messaging.kafka import connection_options
 
 EXIT_CODES = {State.INTACT: 0, State.DAMAGED: 1, State.NOT_PROVED: 2}
 UNCHECKED = 2

@@ -34,7 +34,7 @@ from identity_service.settings import Settings
 from shared.auth import CallContext
 from shared.database.session import SessionFactory
 from shared.events import VerificationGuessed
-from shared.outbox import emit
+from shared.messaging.outbox import emit
 from shared.single_flight import SingleFlight
 
 BUDGETS_SPENT = Counter(

@@ -26,7 +26,7 @@ from identity_service.settings import Settings
 from identity_service.use_cases.first_operators import REGISTERED_BY
 from shared.database.session import SessionFactory, open_database
 from shared.folding import fold_bare
-from shared.outbox import emit
+from shared.messaging.outbox import emit
 
 log = structlog.get_logger()
 

@@ -17,15 +17,16 @@ import uvloop
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared import dead_letters, migrations
+from shared import migrations
 from shared.app import spare_the_collector
 from shared.database.session import open_database
-from shared.event_keys import make_event_signer
-from shared.kafka import open_producer
+from shared.messaging import dead_letters
+from shared.messaging.event_keys import make_event_signer
+from shared.messaging.kafka import open_producer
+from shared.messaging.outbox import KEPT_DAYS
+from shared.messaging.relay import replay
 from shared.observability.telemetry import configure_logging
-from shared.outbox import KEPT_DAYS
 from shared.problems import Problem
-from shared.relay import replay
 from shared.settings import ServiceSettings
 
 

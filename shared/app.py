@@ -20,11 +20,11 @@ from shared.call_guard import CallGuard
 from shared.call_mac import CallVerifier
 from shared.clients import open_client
 from shared.database.session import SessionFactory, open_database
-from shared.dead_letters import dead_letter_routes
 from shared.edge import Edge
-from shared.event_keys import PATH as EVENT_KEYS_PATH
-from shared.event_keys import event_key_routes, event_key_set
 from shared.idempotency import Replayed
+from shared.messaging.dead_letters import dead_letter_routes
+from shared.messaging.event_keys import PATH as EVENT_KEYS_PATH
+from shared.messaging.event_keys import event_key_routes, event_key_set
 from shared.observability.telemetry import start_tracing
 from shared.openapi import DescribedService
 from shared.settings import ServiceSettings

@@ -10,8 +10,10 @@ from sqlalchemy import Connection, MetaData
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.schema import SchemaItem
 
-from shared import consumer, dead_letters, idempotency, lag, outbox, worker  # noqa: F401 -- their tables
 from shared.database.session import Base
+from shared.messaging import (
+    outbox,  # noqa: F401 -- their tables
+)
 from shared.settings import ServiceSettings
 
 # In one list with the tables that the mechanics declare; `alembic check` compares them.

@@ -19,21 +19,21 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.app import Check, ping, status_routes
 from shared.clients import open_client
-from shared.consumer import Handlers, consume, forget_handled
 from shared.database.session import Base, SessionFactory, open_database, wait_out_outage
-from shared.dead_letters import measure_dead_letters
-from shared.event_keys import make_event_signer, make_event_verifier
-from shared.event_proofs import EventSigner
 from shared.idempotency import forget_keys
-from shared.kafka import open_consumer, open_producer, wait_out_broker
-from shared.lag import measure_lag
+from shared.messaging.consumer import Handlers, consume, forget_handled
+from shared.messaging.consumer_lag import measure_lag
+from shared.messaging.dead_letters import measure_dead_letters
+from shared.messaging.event_keys import make_event_signer, make_event_verifier
+from shared.messaging.event_proofs import EventSigner
+from shared.messaging.kafka import open_consumer, open_producer, wait_out_broker
+from shared.messaging.outbox import KEPT_DAYS, keep_partitions, measure_outbox
+from shared.messaging.redelivery import redeliver
+from shared.messaging.relay import relay, replay
+from shared.messaging.topics import ensure_topics, partitions_of
+from shared.messaging.unproven import delete_unproven_letters
 from shared.observability.telemetry import EVENTS_UNPROVEN, start_tracing
-from shared.outbox import KEPT_DAYS, keep_partitions, measure_outbox
-from shared.redelivery import redeliver
-from shared.relay import relay, replay
 from shared.settings import ServiceSettings
-from shared.topics import ensure_topics, partitions_of
-from shared.unproven import delete_unproven_letters
 
 log = structlog.get_logger()
 

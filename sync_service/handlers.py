@@ -1,4 +1,3 @@
-from shared.consumer import Handlers
 from shared.events import (
     AgencyChanged,
     DossierFiled,
@@ -8,6 +7,7 @@ from shared.events import (
     ProcedurePublished,
     ResultIssued,
 )
+from shared.messaging.consumer import Handlers
 from sync_service.catalogue import project_procedures
 from sync_service.projections import project_agencies, project_dossiers
 

@@ -12,7 +12,7 @@ from shared.auth import CallContext
 from shared.database.deferred import flush_deferred_writes
 from shared.events import DossierSynced
 from shared.idempotency import Once
-from shared.outbox import emit
+from shared.messaging.outbox import emit
 from shared.rights import Right
 from sync_service import store
 from sync_service.catalogue import find_terms

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from pydantic import SecretStr
 
-from shared.consumer import Handlers
+from shared.messaging.consumer import Handlers
 from shared.settings import ServiceSettings
 from shared.worker import run_parts
 from tests.conftest import Broker

@@ -29,14 +29,14 @@ from deploy.ports import free_port
 from deploy.postgres import EmbeddedPostgres, make_database, make_databases, service_url
 from deploy.secrets import digest_key, ed25519_key
 from deploy.services import SERVICES
-from shared.consumer import Handler, Handlers, consume
 from shared.database.session import SessionFactory, open_database
-from shared.event_keys import event_key_set, make_event_signer
-from shared.event_proofs import EventVerifier
 from shared.events import DossierFiled
-from shared.kafka import open_consumer, open_producer
-from shared.outbox import keep_partitions
-from shared.relay import BATCH_SIZE, relay_batch
+from shared.messaging.consumer import Handler, Handlers, consume
+from shared.messaging.event_keys import event_key_set, make_event_signer
+from shared.messaging.event_proofs import EventVerifier
+from shared.messaging.kafka import open_consumer, open_producer
+from shared.messaging.outbox import keep_partitions
+from shared.messaging.relay import BATCH_SIZE, relay_batch
 from shared.settings import ServiceSettings
 from sync_service.projections import project_dossiers
 

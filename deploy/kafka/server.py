@@ -32,7 +32,7 @@ JAVA = [
 
 @dataclass
 class KafkaServer:
-    """Has the topics of shared.topics from its first start on; a stop keeps every message.
+    """Has the topics of `shared.messaging.topics` from its first start; a stop keeps every message.
 
     `settings` replace those of server.properties. With another protocol than PLAINTEXT the topics
     are left to an administrator. `credentials` are written before the first start (SCRAM).

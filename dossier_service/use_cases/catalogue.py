@@ -22,7 +22,7 @@ from dossier_service.store.catalogue import ProcedureShelf, Published
 from shared.events import ProcedurePublished
 from shared.events.codes import ProcedureCode
 from shared.folding import fold_accented, fold_bare
-from shared.outbox import emit
+from shared.messaging.outbox import emit
 from shared.pagination import PageQuery
 
 # The record of the first announcement in this shape, beside those of imports.

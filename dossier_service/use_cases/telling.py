@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dossier_service.models import Dossier
 from shared.auth import CallContext
 from shared.events import DossierEvent, DossierStanding
-from shared.outbox import emit
+from shared.messaging.outbox import emit
 
 Told = TypeVar("Told", bound=DossierEvent)
 

@@ -14,7 +14,7 @@ from identity_service.use_cases.limits import require_agency_covered
 from identity_service.use_cases.operators import require_operator
 from shared.auth import CallContext
 from shared.folding import fold_bare
-from shared.outbox import emit
+from shared.messaging.outbox import emit
 from shared.preconditions import Condition, require_version
 
 

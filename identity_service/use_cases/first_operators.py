@@ -18,7 +18,7 @@ from identity_service.schemas import ClientId, Name, PublicJwk
 from identity_service.use_cases.agencies import require_open
 from shared.events.codes import AgencyCode
 from shared.events.officers import OfficerCode
-from shared.outbox import emit
+from shared.messaging.outbox import emit
 from shared.personal_numbers import NoPersonalNumber
 
 MIN_OPERATORS = 2

@@ -16,8 +16,8 @@ from sqlalchemy.ext import asyncio as sqlalchemy_asyncio
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import DeclarativeBase
 
-from shared.bell import Bell
 from shared.database.deferred import DeferringSession
+from shared.messaging.outbox_notifier import Bell
 from shared.settings import ServiceSettings
 
 SessionFactory = async_sessionmaker[AsyncSession]

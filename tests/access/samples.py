@@ -11,7 +11,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
 from identity_service.sandbox import grant_id, read_secrets
-from shared.dead_letters import DeadLetter, Rejected, discard_dead_letter, store_dead_letters
+from shared.messaging.dead_letters import (
+    DeadLetter,
+    Rejected,
+    discard_dead_letter,
+    store_dead_letters,
+)
 from tests.access import bodies
 from tests.access.country import BIRTH, OURS, THEIRS, Country, verification
 

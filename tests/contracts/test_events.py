@@ -25,10 +25,10 @@ from deploy.schemas import (
     write_schemas,
 )
 from deploy.topics import FILE, topics_text
-from shared.event_proofs import Message
 from shared.events import ALL_TOPICS, EVENTS, Event
-from shared.outbox import _message
-from shared.topics import TOPIC_TABLE
+from shared.messaging.event_proofs import Message
+from shared.messaging.outbox import _message
+from shared.messaging.topics import TOPIC_TABLE
 from tests.contracts.written import REGENERATE, committed
 from tests.event_keys import SIGNERS
 

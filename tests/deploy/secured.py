@@ -15,7 +15,7 @@ from deploy.kafka.server import KafkaServer
 from deploy.secrets import make_secrets, make_store_secrets
 from deploy.services import SERVICES
 from deploy.topics import secure_topics
-from shared.kafka import connection_options
+from shared.messaging.kafka import connection_options
 from shared.settings import ServiceSettings
 from tests.deploy.test_compose import PARTS
 from tests.event_keys import key_text

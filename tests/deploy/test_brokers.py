@@ -7,7 +7,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy.topics import create_topics
-from shared.topics import TOPIC_TABLE
+from shared.messaging.topics import TOPIC_TABLE
 from tests.conftest import Broker
 
 

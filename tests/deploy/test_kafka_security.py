@@ -20,9 +20,9 @@ from pydantic import SecretStr
 from deploy.acls import Operation, Permission, Resource, list_permissions
 from deploy.services import SERVICES
 from shared.events import DEAD, OWNERS
-from shared.kafka import connection_options, open_consumer, open_producer
+from shared.messaging.kafka import connection_options, open_consumer, open_producer
+from shared.messaging.topics import TOPIC_TABLE
 from shared.settings import ServiceSettings
-from shared.topics import TOPIC_TABLE
 from tests.deploy.secured import Secured, running_secured
 from tests.waiting import PATIENCE_SECONDS
 

@@ -18,9 +18,9 @@ from deploy.apart import run_apart
 from deploy.child import running
 from deploy.kafka.server import KafkaServer
 from deploy.local.stack import ROOT
-from shared.kafka import connection_options, open_consumer, open_producer
+from shared.messaging.kafka import connection_options, open_consumer, open_producer
+from shared.messaging.topics import make_topics
 from shared.settings import ServiceSettings
-from shared.topics import make_topics
 from tests.certificates import Issuer
 from tests.deploy.secured import Secured, require_apache_kafka, running_secured
 from tests.event_keys import key_text

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from deploy.services import SERVICES
 from shared.events import DossierEvent
-from shared.topics import TOPIC_TABLE
+from shared.messaging.topics import TOPIC_TABLE
 from tests.mesh import Mesh
 
 _SENT = """

@@ -22,7 +22,7 @@ from shared.auth import RIGHT_HEADER
 from shared.call_mac import CLIENT as CLIENT_HEADER
 from shared.call_mac import HEADER, NO_BODY, Call, CallVerifier, hash_body, sign_call, target_of
 from shared.database.session import open_database
-from shared.dead_letters import Rejected, list_dead_letters, store_dead_letters
+from shared.messaging.dead_letters import Rejected, list_dead_letters, store_dead_letters
 from shared.migrations import upgrade
 from shared.settings import ServiceSettings
 from tests.conftest import Databases

@@ -14,10 +14,10 @@ from sqlalchemy import text
 
 from dossier_service.handlers import HANDLERS as DOSSIER
 from gateway.handlers import HANDLERS as GATEWAY
-from shared.consumer import Handlers, handle_records
 from shared.database.session import SessionFactory, open_database
-from shared.event_proofs import EventUnprovenError
 from shared.events import EVENTS, Event
+from shared.messaging.consumer import Handlers, handle_records
+from shared.messaging.event_proofs import EventUnprovenError
 from shared.migrations import upgrade
 from shared.settings import ServiceSettings
 from sync_service.handlers import HANDLERS as SYNC

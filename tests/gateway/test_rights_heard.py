@@ -29,7 +29,7 @@ from tests.waiting import eventually
 async def test_rights_of_which_the_worker_hears_nothing_are_reported_as_stale(
     postgres: Databases, services: Services, own_kafka: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.lag.LAG_SECONDS", 0.1)
+    monkeypatch.setattr("shared.messaging.consumer_lag.LAG_SECONDS", 0.1)
     monkeypatch.setattr("gateway.feed.UNHEARD_SECONDS", 3.0)
     stands_still, going_on = asyncio.Event(), asyncio.Event()
 

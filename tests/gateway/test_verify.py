@@ -18,8 +18,8 @@ from gateway.timers import anchor_chains
 from gateway.verify import _told
 from shared.database.session import open_database
 from shared.events import LedgerAnchored
-from shared.kafka import open_producer
-from shared.topics import make_topics
+from shared.messaging.kafka import open_producer
+from shared.messaging.topics import make_topics
 from tests.conftest import Broker, Databases
 from tests.gateway.gate import make_settings
 from tests.gateway.ledgers import Store, command, exchange, fill, tamper, writing

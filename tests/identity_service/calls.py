@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from identity_service.people import personas
 from identity_service.settings import Settings
-from shared.outbox import OutboxMessage
+from shared.messaging.outbox import OutboxMessage
 from tests.factories import TestAuthority
 
 OPERATOR = ("operator-vpcp", "G22")

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from deploy.ports import free_port
 from shared.database.session import SessionFactory, open_database
-from shared.kafka import open_producer
+from shared.messaging.kafka import open_producer
 from shared.settings import ServiceSettings
 from tests.conftest import Broker, Databases
 from tests.event_keys import key_text, serving_keys

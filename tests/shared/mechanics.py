@@ -11,13 +11,13 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared import consumer
-from shared.consumer import Handlers
 from shared.database.session import SessionFactory
 from shared.events import AgencyChanged, DossierProgressed, Event
+from shared.messaging import consumer
+from shared.messaging.consumer import Handlers
+from shared.messaging.outbox import emit, keep_partitions
+from shared.messaging.relay import relay, relay_batch
 from shared.migrations import MECHANICS
-from shared.outbox import emit, keep_partitions
-from shared.relay import relay, relay_batch
 from shared.settings import ServiceSettings
 from tests.event_keys import SIGNERS, VERIFIER, make_record
 

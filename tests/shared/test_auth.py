@@ -20,7 +20,7 @@ from tests.event_keys import key_text
 from tests.factories import CALL_KEY, DIGEST_KEY, ISSUER, TestAuthority
 from tests.serving import calling
 from tests.shared.mechanics import SERVICE
-from tests.shared.test_verifier import Keys
+from tests.shared.messaging.test_verifier import Keys
 
 OPERATION = "GET /dossier/v1/dossiers/{code}"
 PATH = "/dossier/v1/dossiers/H26-261122-0001"

@@ -17,8 +17,8 @@ from shared.app import create_service
 from shared.database.session import Session, SessionFactory, wait_out_outage
 from shared.edge import AnswerCutOffError
 from shared.events import DossierProgressed
+from shared.messaging.outbox import emit
 from shared.observability.telemetry import configure_logging
-from shared.outbox import emit
 from shared.settings import ServiceSettings
 from tests.conftest import Databases
 from tests.factories import CALL_KEY, TestAuthority
@@ -250,5 +250,5 @@ async def test_value_that_the_database_cannot_keep_is_the_callers_to_mend(
 
 def test_logs_of_libraries_begin_at_warning(settings: ServiceSettings, logged: None) -> None:
     configure_logging(settings)
-    assert logging.getLogger("shared.outbox").isEnabledFor(logging.INFO)
+    assert logging.getLogger("shared.messaging.outbox").isEnabledFor(logging.INFO)
     assert not logging.getLogger("aiokafka").isEnabledFor(logging.INFO)

@@ -15,13 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
 from shared.clients import open_client
-from shared.consumer import Handlers, consume
 from shared.database.session import open_database
-from shared.event_keys import make_event_verifier
 from shared.events import DossierProgressed
+from shared.messaging.consumer import Handlers, consume
+from shared.messaging.event_keys import make_event_verifier
+from shared.messaging.topics import TOPIC_TABLE
 from shared.observability.telemetry import configure_logging
 from shared.settings import ServiceSettings
-from shared.topics import TOPIC_TABLE
 from shared.worker import work
 from tests.shared.mechanics import DOSSIERS, record_effect
 

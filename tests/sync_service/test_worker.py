@@ -6,8 +6,8 @@ import pytest
 from alembic import command
 from sqlalchemy import select
 
-from shared.dead_letters import DeadLetter
 from shared.events import DossierEvent, Event
+from shared.messaging.dead_letters import DeadLetter
 from shared.migrations import configuration
 from sync_service.handlers import HANDLERS
 from sync_service.settings import Settings

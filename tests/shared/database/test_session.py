@@ -31,7 +31,7 @@ from shared.database.session import (
 )
 from shared.edge import Edge
 from shared.events import DossierProgressed
-from shared.kafka import is_broker_outage
+from shared.messaging.kafka import is_broker_outage
 from shared.settings import ServiceSettings
 from tests.shared.mechanics import (
     handle_records,

@@ -16,9 +16,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.app import create_service
-from shared.consumer import Handlers
 from shared.database.session import SessionFactory
-from shared.dead_letters import (
+from shared.events import DEAD, DossierProgressed
+from shared.messaging.consumer import Handlers
+from shared.messaging.dead_letters import (
     DeadLetter,
     DeadLetterNotFound,
     DeadLetterSettled,
@@ -28,10 +29,9 @@ from shared.dead_letters import (
     read_dead_letter,
     replay_dead_letter,
 )
-from shared.event_proofs import PROOF
-from shared.events import DEAD, DossierProgressed
+from shared.messaging.event_proofs import PROOF
+from shared.messaging.redelivery import redeliver_some
 from shared.observability.telemetry import DEAD_LETTERS
-from shared.redelivery import redeliver_some
 from shared.settings import ServiceSettings
 from tests.event_keys import VERIFIER, change_record, key_text
 from tests.factories import CALL_KEY, DIGEST_KEY, TestAuthority

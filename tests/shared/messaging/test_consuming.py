@@ -9,10 +9,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.consumer import Handlers, consume
 from shared.database.session import SessionFactory
 from shared.events import DossierProgressed, Event
-from shared.kafka import open_consumer
+from shared.messaging.consumer import Handlers, consume
+from shared.messaging.kafka import open_consumer
 from shared.settings import ServiceSettings
 from tests.conftest import Databases
 from tests.event_keys import VERIFIER

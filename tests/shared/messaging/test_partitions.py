@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import text
 
 from shared.database.session import SessionFactory
-from shared.outbox import KEPT_DAYS, keep_partitions
+from shared.messaging.outbox import KEPT_DAYS, keep_partitions
 from tests.shared.mechanics import scalar
 
 

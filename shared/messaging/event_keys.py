@@ -9,8 +9,8 @@ from httpx import AsyncClient
 
 from shared.auth import KeySet
 from shared.crypto.ed25519 import key_set, read_private_key, read_public_keys
-from shared.event_proofs import EventSigner, EventVerifier
 from shared.events import OWNERS
+from shared.messaging.event_proofs import EventSigner, EventVerifier
 from shared.settings import ServiceSettings
 
 PATH = "/.well-known/event-keys.json"

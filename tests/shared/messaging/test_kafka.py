@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.kafka import open_consumer
+from shared.messaging.kafka import open_consumer
 from shared.settings import ServiceSettings
 from tests.shared.mechanics import DOSSIERS
 

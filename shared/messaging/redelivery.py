@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from aiokafka import ConsumerRecord
 from sqlalchemy import select, update
 
-from shared.consumer import Handlers, handle_records
 from shared.database.session import SessionFactory, wait_out_outage
-from shared.dead_letters import DeadLetter
-from shared.event_proofs import EventVerifier
+from shared.messaging.consumer import Handlers, handle_records
+from shared.messaging.dead_letters import DeadLetter
+from shared.messaging.event_proofs import EventVerifier
 
 LOOK_SECONDS = 1.0
 LETTERS_AT_ONCE = 100

@@ -6,8 +6,8 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from shared.bell import Bell
 from shared.database.session import SessionFactory, open_database
+from shared.messaging.outbox_notifier import Bell
 from shared.settings import ServiceSettings
 from tests.shared.mechanics import Tail, announce, nothing_pending, pending, progressed, scalar
 from tests.shared.wire import wire_to
@@ -19,7 +19,7 @@ RUNG = "SELECT count(*) FROM pg_stat_activity WHERE query = 'NOTIFY outbox' AND 
 @pytest.fixture
 def without_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """The relay does not look by itself within any test's time: it has to be woken."""
-    monkeypatch.setattr("shared.relay.POLL_SECONDS", 3_600)
+    monkeypatch.setattr("shared.messaging.relay.POLL_SECONDS", 3_600)
 
 
 @pytest.mark.broker
@@ -71,7 +71,7 @@ async def test_commit_after_the_bell_was_lost_wakes_the_relay(
 async def test_process_ends_though_nobody_answers_its_bell(
     sessions: SessionFactory, settings: ServiceSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.bell.ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr("shared.messaging.outbox_notifier.ANSWER_SECONDS", 0.2)
     async with wire_to(settings.database) as wire:
         bell = Bell(settings.database.set(port=wire.port, host="127.0.0.1", query={}))
         bell.ring()
@@ -85,7 +85,7 @@ async def test_process_ends_though_nobody_answers_its_bell(
 async def test_commit_whose_process_died_before_it_woke_anybody_is_found_all_the_same(
     sessions: SessionFactory, relayed: Tail, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.relay.POLL_SECONDS", 0.2)
+    monkeypatch.setattr("shared.messaging.relay.POLL_SECONDS", 0.2)
     await announce(sessions, progressed(key, 1))
     await eventually(lambda: relayed.has(key, 1))
     await eventually(lambda: nothing_pending(sessions))

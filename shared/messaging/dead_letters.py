@@ -17,11 +17,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.auth import CallContext, Caller, NotAllowed
 from shared.database.session import Base, Session
-from shared.event_proofs import EventUnprovenError
 from shared.events import DEAD
-from shared.kafka import MAX_MESSAGE_BYTES
+from shared.messaging.event_proofs import EventUnprovenError
+from shared.messaging.kafka import MAX_MESSAGE_BYTES
+from shared.messaging.outbox import Row, write
 from shared.observability.telemetry import DEAD_LETTERS
-from shared.outbox import Row, write
 from shared.pagination import Page, PageQuery, Paging
 from shared.problems import Problem
 from shared.reading import Router

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from shared.database.deferred import defer_write
 from shared.database.session import Base, ring_at_commit
 from shared.events import Event
-from shared.kafka import MAX_MESSAGE_BYTES
+from shared.messaging.kafka import MAX_MESSAGE_BYTES
 from shared.observability.telemetry import OUTBOX_AGE, OUTBOX_PENDING, trace_headers
 
 KEPT_DAYS = 7

@@ -9,9 +9,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from prometheus_client import REGISTRY
 
 from shared.database.session import SessionFactory
-from shared.lag import _Hearing, _Reach, measure_lag
+from shared.messaging.consumer_lag import _Hearing, _Reach, measure_lag
+from shared.messaging.topics import TOPIC_TABLE
 from shared.settings import ServiceSettings
-from shared.topics import TOPIC_TABLE
 from tests.shared.mechanics import DOSSIERS, progressed, record, scalar
 from tests.waiting import eventually
 
@@ -33,7 +33,7 @@ async def test_lag_is_told_while_nothing_is_handled_and_not_of_anothers_partitio
     key: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("shared.lag.LAG_SECONDS", 0.05)
+    monkeypatch.setattr("shared.messaging.consumer_lag.LAG_SECONDS", 0.05)
     numbers = range(TOPIC_TABLE[DOSSIERS].partitions)
     first, *others = [TopicPartition(DOSSIERS, number) for number in numbers]
     consumer = AIOKafkaConsumer(

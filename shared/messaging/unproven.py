@@ -13,9 +13,9 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.database.session import delete_in_slices
-from shared.dead_letters import DeadLetter, Rejected
-from shared.event_proofs import EventUnprovenError
-from shared.kafka import MAX_MESSAGE_BYTES
+from shared.messaging.dead_letters import DeadLetter, Rejected
+from shared.messaging.event_proofs import EventUnprovenError
+from shared.messaging.kafka import MAX_MESSAGE_BYTES
 from shared.observability.telemetry import EVENTS_UNPROVEN
 
 log = structlog.get_logger()

@@ -10,18 +10,18 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from sqlalchemy import URL, select
 
-from shared.bell import CHANNEL
 from shared.database.session import (
     SessionFactory,
     connect_driver,
     driver_transaction,
     wait_out_outage,
 )
-from shared.event_proofs import PROOF, EventSigner, Message
 from shared.events import DEAD
-from shared.kafka import wait_out_broker
+from shared.messaging.event_proofs import PROOF, EventSigner, Message
+from shared.messaging.kafka import wait_out_broker
+from shared.messaging.outbox import SentMessage
+from shared.messaging.outbox_notifier import CHANNEL
 from shared.observability.telemetry import EVENTS_SENT
-from shared.outbox import SentMessage
 
 log = structlog.get_logger()
 

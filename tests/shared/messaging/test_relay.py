@@ -11,8 +11,8 @@ from aiokafka.errors import MessageSizeTooLargeError, ProducerClosed
 from sqlalchemy import text
 
 from shared.database.session import SessionFactory
-from shared.kafka import open_producer
-from shared.relay import relay, replay
+from shared.messaging.kafka import open_producer
+from shared.messaging.relay import relay, replay
 from shared.settings import ServiceSettings
 from tests.conftest import Broker, Databases
 from tests.shared.mechanics import (
@@ -34,7 +34,7 @@ from tests.waiting import PATIENCE_SECONDS, eventually
 async def test_relay_is_woken_by_the_commit(
     sessions: SessionFactory, relayed: Tail, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.relay.POLL_SECONDS", 3_600)
+    monkeypatch.setattr("shared.messaging.relay.POLL_SECONDS", 3_600)
     # The first may be found by the round that every relay begins with.
     await announce(sessions, progressed(key, 1))
     await eventually(lambda: relayed.has(key, 1))
@@ -89,9 +89,9 @@ async def test_listener_notices_a_half_open_connection(
     key: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("shared.relay.HEARTBEAT_SECONDS", 0.1)
-    monkeypatch.setattr("shared.relay.HEARTBEAT_ANSWER_SECONDS", 0.2)
-    monkeypatch.setattr("shared.relay.POLL_SECONDS", 3_600)
+    monkeypatch.setattr("shared.messaging.relay.HEARTBEAT_SECONDS", 0.1)
+    monkeypatch.setattr("shared.messaging.relay.HEARTBEAT_ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr("shared.messaging.relay.POLL_SECONDS", 3_600)
     async with wire_to(settings.database) as wire:
         through = settings.database.set(port=wire.port, host="127.0.0.1", query={})
         stopping = asyncio.Event()

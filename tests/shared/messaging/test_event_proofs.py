@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
-from shared import consumer
 from shared.auth import KeySet
 from shared.crypto.ed25519 import key_set
 from shared.database.session import SessionFactory
-from shared.dead_letters import list_dead_letters
-from shared.event_proofs import (
+from shared.events import OWNERS
+from shared.messaging import consumer
+from shared.messaging.dead_letters import list_dead_letters
+from shared.messaging.event_proofs import (
     PROOF,
     EventSigner,
     EventUnprovenError,
@@ -27,7 +28,6 @@ from shared.event_proofs import (
     SourceForeignError,
     TopicUnownedError,
 )
-from shared.events import OWNERS
 from shared.problems import Unavailable
 from tests.event_keys import (
     KEYS,

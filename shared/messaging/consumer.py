@@ -25,12 +25,12 @@ from shared.database.session import (
     wait_out_outage,
     wait_out_outage_whole,
 )
-from shared.dead_letters import Rejected, store_dead_letters
-from shared.event_proofs import EventVerifier
 from shared.events import Event, UnknownEventError, parse
+from shared.messaging.dead_letters import Rejected, store_dead_letters
+from shared.messaging.event_proofs import EventVerifier
+from shared.messaging.unproven import UnprovenSampler
 from shared.observability.telemetry import EVENTS_HANDLED, trace_of_events
 from shared.problems import Unavailable
-from shared.unproven import UnprovenSampler
 
 log = structlog.get_logger()
 

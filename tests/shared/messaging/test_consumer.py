@@ -11,10 +11,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.consumer import forget_handled
 from shared.database.session import SessionFactory, is_outage, open_database
-from shared.dead_letters import DeadLetter, list_dead_letters
 from shared.events import DossierProgressed
+from shared.messaging.consumer import forget_handled
+from shared.messaging.dead_letters import DeadLetter, list_dead_letters
 from shared.observability.telemetry import current_trace_id
 from shared.settings import ServiceSettings
 from tests.shared.mechanics import (
@@ -232,7 +232,7 @@ async def test_inbox_is_forgotten_slice_by_slice_after_its_days(
 async def test_message_that_always_takes_too_long_is_set_aside_and_the_rest_goes_on(
     sessions: SessionFactory, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.consumer.TRIES_ALONE", 2)
+    monkeypatch.setattr("shared.messaging.consumer.TRIES_ALONE", 2)
 
     async def handle(session: AsyncSession, events: Sequence[DossierProgressed]) -> None:
         if any(event.version == 1 for event in events):

@@ -17,16 +17,16 @@ from prometheus_client import REGISTRY
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from shared import consumer
 from shared.auth import KeySet
-from shared.consumer import BATCH_SIZE, consume
 from shared.crypto.ed25519 import key_set
 from shared.database.session import SessionFactory
-from shared.dead_letters import Rejected, list_dead_letters
-from shared.event_proofs import EventSigner, EventVerifier, ProofMissingError
-from shared.kafka import open_consumer
+from shared.messaging import consumer
+from shared.messaging.consumer import BATCH_SIZE, consume
+from shared.messaging.dead_letters import Rejected, list_dead_letters
+from shared.messaging.event_proofs import EventSigner, EventVerifier, ProofMissingError
+from shared.messaging.kafka import open_consumer
+from shared.messaging.unproven import MAX_SAMPLE_BYTES, MAX_SAMPLES, SAMPLE_SECONDS, UnprovenSampler
 from shared.settings import ServiceSettings
-from shared.unproven import MAX_SAMPLE_BYTES, MAX_SAMPLES, SAMPLE_SECONDS, UnprovenSampler
 from shared.worker import HOUSEKEEPING, Timer, run_timer
 from tests.event_keys import KEYS, VERIFIER, change_record, sign_records
 from tests.shared.mechanics import (

@@ -13,8 +13,8 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
-from shared.kafka import is_broker_outage
-from shared.topics import TOPIC_TABLE, _create
+from shared.messaging.kafka import is_broker_outage
+from shared.messaging.topics import TOPIC_TABLE, _create
 from tests.conftest import Broker
 
 DAY = 86_400_000

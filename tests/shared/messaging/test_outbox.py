@@ -12,10 +12,10 @@ from sqlalchemy import text
 
 from shared.database.session import SessionFactory
 from shared.events import DossierProgressed
-from shared.kafka import MAX_MESSAGE_BYTES
+from shared.messaging.kafka import MAX_MESSAGE_BYTES
+from shared.messaging.outbox import EventNotOwned, EventTooLarge, emit, measure_outbox
+from shared.messaging.relay import BATCH_SIZE, replay
 from shared.observability.telemetry import OUTBOX_AGE, OUTBOX_PENDING, start_trace
-from shared.outbox import EventNotOwned, EventTooLarge, emit, measure_outbox
-from shared.relay import BATCH_SIZE, replay
 from shared.settings import ServiceSettings
 from tests.event_keys import VERIFIER
 from tests.shared.mechanics import (

@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from shared.events import DEAD, TOPICS, LedgerAnchored, ProcedurePublished
-from shared.kafka import REQUEST_TIMEOUT_MS, connection_options, wait_out_broker
+from shared.messaging.kafka import REQUEST_TIMEOUT_MS, connection_options, wait_out_broker
 from shared.settings import ServiceSettings
 
 log = structlog.get_logger()
@@ -65,7 +65,7 @@ def partitions_of(topics: Iterable[str]) -> list[TopicPartition]:
 async def make_topics(options: Mapping[str, Any]) -> None:
     """Create what is missing; what is there stays as it is. Raises KafkaError where refused.
 
-    `options` are those of `shared.kafka.connection_options`.
+    `options` are those of `shared.messaging.kafka.connection_options`.
     """
     admin = AIOKafkaAdminClient(**options, request_timeout_ms=REQUEST_TIMEOUT_MS)
     try:

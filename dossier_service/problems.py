@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from shared.problems import Problem
+from shared.web.problems import Problem
 
 
 class ProcedureUnknown(Problem):

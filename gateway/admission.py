@@ -18,8 +18,8 @@ from gateway.purposes import PurposeRegistry
 from gateway.right_in_force import RightInForce
 from gateway.rights import ClientRights, Rights, largest_quotas, list_fitting, unite_rights
 from gateway.upstreams import QuotaClass, Service
-from shared.auth import FETCH_TOKEN, RIGHT_HEADER, Unauthenticated, Verifier, bearer
-from shared.problems import Problem, Unavailable
+from shared.web.calls.auth import FETCH_TOKEN, RIGHT_HEADER, Unauthenticated, Verifier, bearer
+from shared.web.problems import Problem, Unavailable
 
 _NAMES = {name.lower().encode(): name for name in ("Authorization", *EXPLAINING_HEADERS)}
 # The package that runs each service: for whom an assertion is meant.

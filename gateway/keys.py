@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from gateway.ledger.seals import key_id, public_pem
 from gateway.right_in_force import RightInForce
-from shared.auth import RIGHTS_ISSUER
 from shared.crypto.ed25519 import key_set, public_jwk, read_public_keys, thumbprint
+from shared.web.calls.auth import RIGHTS_ISSUER
 
 ASSERTED_SECONDS = 60
 # A cached assertion is not handed out when it has less than this to live.

@@ -41,10 +41,10 @@ from gateway.routes import ROUTERS
 from gateway.settings import Settings
 from gateway.upstreams import KIB, Service
 from shared.app import AUDIENCE, Check, create_service, spare_the_collector
-from shared.auth import RIGHTS_ISSUER, CallerCheck, KeySet, Verifier
-from shared.clients import open_client
 from shared.crypto.ed25519 import read_private_key
 from shared.observability.telemetry import configure_logging
+from shared.web.calls.auth import RIGHTS_ISSUER, CallerCheck, KeySet, Verifier
+from shared.web.http_client import open_client
 
 DRAIN_SECONDS = 10
 PR_SET_PDEATHSIG = 1  # of prctl(2)

@@ -14,9 +14,9 @@ from gateway.legal_bases import LEGAL_BASIS_PATTERN
 from gateway.upstreams import OPERATIONS, Operation, Service
 from shared.events.codes import PROCEDURE_PATTERN, DossierCode
 from shared.events.officers import OfficerCode
-from shared.openapi import PROBLEM
-from shared.published import Page
-from shared.single_flight import SingleFlight
+from shared.web.openapi import PROBLEM
+from shared.web.published import Page
+from shared.web.single_flight import SingleFlight
 
 Document = dict[str, Any]
 

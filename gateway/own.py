@@ -16,9 +16,9 @@ from gateway.limits import Quotas
 from gateway.neighbours import Neighbours
 from gateway.problems import BodyTooSlow, MethodRefused, QuotaSpent
 from gateway.upstreams import Match, MethodNotAllowed, QuotaClass, find
-from shared.call_guard import PROVED_CALL
-from shared.call_mac import NO_BODY, ProvedCall
-from shared.problems import Problem
+from shared.web.calls.call_guard import PROVED_CALL
+from shared.web.calls.call_mac import NO_BODY, ProvedCall
+from shared.web.problems import Problem
 
 METRICS = "/metrics"
 # All that the gateway's own routes answer beside the table. A path that is no operation, for a sign

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from types import MappingProxyType
 
-from shared.auth import NotAllowed
-from shared.problems import RETRY_AFTER, Problem
+from shared.web.calls.auth import NotAllowed
+from shared.web.problems import RETRY_AFTER, Problem
 
 
 def _seconds(count: float) -> str:

@@ -23,10 +23,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.models import ClientInForce, GrantInForce
 from gateway.projections import upsert_newer
 from gateway.settings import Settings
-from shared.clients import open_client
 from shared.database.session import SessionFactory, is_outage
 from shared.events import ClientChanged, GrantChanged
-from shared.service_calls import ServiceCallAuth
+from shared.web.calls.service_calls import ServiceCallAuth
+from shared.web.http_client import open_client
 
 log = structlog.get_logger()
 

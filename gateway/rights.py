@@ -22,7 +22,7 @@ from prometheus_client import Counter
 
 from gateway.limits import GrantedQuotas
 from gateway.right_in_force import MAX_GRANTS_NAMED, Grant, RightInForce, combine_rights
-from shared.auth import MAX_RIGHT_CODES
+from shared.web.calls.auth import MAX_RIGHT_CODES
 
 log = structlog.get_logger()
 

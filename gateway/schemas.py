@@ -10,8 +10,8 @@ from gateway.ledger.records import AccessRecord
 from gateway.models import LedgerSeal, StoredRecord
 from gateway.purposes import PurposeKind
 from shared.events.codes import AgencyCode, DossierCode
-from shared.reading import IsoInstant
 from shared.texts import ONE_LINE, single_line
+from shared.web.bodies.strict_parsing import IsoInstant
 
 PersonHash = Annotated[
     str, Field(pattern="^[0-9a-f]{64}$", description="the keyed hash of a person, 64 hex digits")

@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.models import KnownAgency, LedgerChain, LedgerSeal, StoredRecord
 from gateway.schemas import RecordFilter
 from shared.database.coverage import is_agency_within
-from shared.rights import Codes, Limits, unite
+from shared.web.calls.rights import Codes, Limits, unite
 
 # The name of the agency is None where it is not known here.
 _FoundRow = Row[StoredRecord, str]

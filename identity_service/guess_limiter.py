@@ -31,11 +31,11 @@ from identity_service.guesses import (
 )
 from identity_service.problems import ClaimsUnderWay, GuessesSpent
 from identity_service.settings import Settings
-from shared.auth import CallContext
 from shared.database.session import SessionFactory
 from shared.events import VerificationGuessed
 from shared.messaging.outbox import emit
-from shared.single_flight import SingleFlight
+from shared.web.calls.auth import CallContext
+from shared.web.single_flight import SingleFlight
 
 BUDGETS_SPENT = Counter(
     "guess_budgets_spent_total", "Times that a caller was told to wait for its guesses", ["scope"]

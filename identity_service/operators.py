@@ -20,7 +20,7 @@ from identity_service.settings import Settings
 from identity_service.use_cases.first_operators import FirstOperators, register_first_operators
 from shared.clock import day_in_viet_nam, utc_now
 from shared.database.session import open_database
-from shared.problems import Problem
+from shared.web.problems import Problem
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 

@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from shared.auth import MAX_RIGHT_CODES, NotAllowed
-from shared.problems import Problem
+from shared.web.calls.auth import MAX_RIGHT_CODES, NotAllowed
+from shared.web.problems import Problem
 
 MAX_NAMED = 20
 

@@ -23,10 +23,10 @@ from identity_service.legal_bases import LegalBasis
 from identity_service.personal_numbers import PersonalNumber
 from shared.birth_dates import BirthDate
 from shared.events.codes import AgencyCode, ProcedureCode
-from shared.pagination import MOST, Cursor, PageQuery, name_filtered
 from shared.personal_numbers import NoPersonalNumber
-from shared.reading import Body, IsoDay, IsoInstant, Number
 from shared.texts import ONE_LINE, PersonName, single_line
+from shared.web.bodies.strict_parsing import Body, IsoDay, IsoInstant, Number
+from shared.web.pagination import MOST, Cursor, PageQuery, name_filtered
 
 ClientKind = Literal["sandbox", "production"]
 Name = Annotated[str, single_line(300), ONE_LINE, NoPersonalNumber]

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from identity_service.jwks import DUMMY_KEYS, KeyTooWeakError, read_strong_key
 from identity_service.problems import ClientNotProven
-from shared.strict_json import read_json
+from shared.web.bodies.strict_json import read_json
 
 MAX_SIGNED_CHARACTERS = 12_000
 MAX_INSTANT = 2**40  # seconds since 1970, far beyond any clock

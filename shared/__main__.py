@@ -26,8 +26,8 @@ from shared.messaging.kafka import open_producer
 from shared.messaging.outbox import KEPT_DAYS
 from shared.messaging.relay import replay
 from shared.observability.telemetry import configure_logging
-from shared.problems import Problem
 from shared.settings import ServiceSettings
+from shared.web.problems import Problem
 
 
 class Service(StrEnum):

@@ -14,21 +14,21 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from starlette.datastructures import State
 
-from shared import problems
-from shared.auth import RIGHTS_ISSUER, CallerCheck, KeySet, Verifier
-from shared.call_guard import CallGuard
-from shared.call_mac import CallVerifier
-from shared.clients import open_client
 from shared.database.session import SessionFactory, open_database
-from shared.edge import Edge
-from shared.idempotency import Replayed
 from shared.messaging.dead_letters import dead_letter_routes
 from shared.messaging.event_keys import PATH as EVENT_KEYS_PATH
 from shared.messaging.event_keys import event_key_routes, event_key_set
 from shared.observability.telemetry import start_tracing
-from shared.openapi import DescribedService
 from shared.settings import ServiceSettings
-from shared.single_flight import SingleFlight
+from shared.web import problems
+from shared.web.calls.auth import RIGHTS_ISSUER, CallerCheck, KeySet, Verifier
+from shared.web.calls.call_guard import CallGuard
+from shared.web.calls.call_mac import CallVerifier
+from shared.web.http_client import open_client
+from shared.web.idempotency import Replayed
+from shared.web.middleware import Edge
+from shared.web.openapi import DescribedService
+from shared.web.single_flight import SingleFlight
 
 AUDIENCE = "lien-thong"
 CHECK_SECONDS = 2.0

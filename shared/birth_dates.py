@@ -11,8 +11,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, WithJsonSchema
 
-from shared.problems import Invalid
 from shared.times import DAY_PATTERN, FIRST_DAY, LEAP_YEAR_PATTERN, YEAR_PATTERN, day_pattern
+from shared.web.problems import Invalid
 
 EARLIEST_YEAR = FIRST_DAY.year
 _MONTH = "(?:0[1-9]|1[0-2])"

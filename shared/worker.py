@@ -18,9 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.app import Check, ping, status_routes
-from shared.clients import open_client
 from shared.database.session import Base, SessionFactory, open_database, wait_out_outage
-from shared.idempotency import forget_keys
 from shared.messaging.consumer import Handlers, consume, forget_handled
 from shared.messaging.consumer_lag import measure_lag
 from shared.messaging.dead_letters import measure_dead_letters
@@ -34,6 +32,8 @@ from shared.messaging.topics import ensure_topics, partitions_of
 from shared.messaging.unproven import delete_unproven_letters
 from shared.observability.telemetry import EVENTS_UNPROVEN, start_tracing
 from shared.settings import ServiceSettings
+from shared.web.http_client import open_client
+from shared.web.idempotency import forget_keys
 
 log = structlog.get_logger()
 

@@ -27,9 +27,9 @@ from shared.events.codes import (
     ProcedureCode,
     national_code,
 )
-from shared.pagination import MOST, Cursor, PageQuery, name_filtered
-from shared.reading import IsoDay
-from shared.rights import Limits
+from shared.web.bodies.strict_parsing import IsoDay
+from shared.web.calls.rights import Limits
+from shared.web.pagination import MOST, Cursor, PageQuery, name_filtered
 from sync_service.agencies import covers
 from sync_service.milestones import REQUEST
 from sync_service.models import Agency, NationalDossier, Party, PendingParty
@@ -69,7 +69,7 @@ class DossierFilter(BaseModel):
 
     @property
     def paging(self) -> PageQuery:
-        """Part of the model, not `shared.pagination.Paging`: it refuses what it does not know."""
+        """Part of the model, unlike `Paging`: it refuses parameters it does not know."""
         of_list = name_filtered("/sync/v1/dossiers", self)
         return PageQuery.of(self.limit, self.after, of_list=of_list)
 

@@ -12,8 +12,8 @@ from weakref import WeakValueDictionary
 
 from fastapi import Depends, FastAPI, Request
 
-from shared.auth import Caller
-from shared.problems import Unavailable
+from shared.web.calls.auth import Caller
+from shared.web.problems import Unavailable
 
 LANES: Final = 4
 # A client leaves lanes to others, however many pushes it sends at a time.

@@ -1,6 +1,6 @@
 from http import HTTPStatus
 
-from shared.problems import Problem
+from shared.web.problems import Problem
 
 
 class DossierNotFound(Problem):

@@ -10,9 +10,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from shared.dossier_times import find_time_faults
 from shared.events.codes import CodeError, parse_dossier_code
-from shared.rights import Limits, Right
-from shared.shapes import Shape
-from shared.validation_messages import where_and_what
+from shared.web.bodies.schema_navigator import Shape
+from shared.web.bodies.validation_messages import where_and_what
+from shared.web.calls.rights import Limits, Right
 from sync_service.agencies import covers
 from sync_service.schemas import OWN_RULES, DossierRow, ProgressRow, Row
 from sync_service.standings import Refusal, Standing

@@ -28,7 +28,7 @@ from shared.events.codes import (
 )
 from shared.events.steps import STEP_PATTERN
 from shared.personal_numbers import NoPersonalNumber
-from shared.reading import Body, IsoInstant, Number
+from shared.web.bodies.strict_parsing import Body, IsoInstant, Number
 from sync_service.standings import Outcome, Standing, digest_content
 
 MOST_ROWS = 1_000

@@ -27,8 +27,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from shared.events.codes import national_code
-from shared.rights import Limits, Right, merge_newest
 from shared.times import StoredInstant
+from shared.web.calls.rights import Limits, Right, merge_newest
 from sync_service.agencies import COUNTRY, roots
 from sync_service.filters import DossierFilter, Seen
 from sync_service.models import Agency, HeldProgress, NationalDossier, Party, TimelineEntry, table

@@ -8,12 +8,12 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.auth import CallContext
 from shared.database.deferred import flush_deferred_writes
 from shared.events import DossierSynced
-from shared.idempotency import Once
 from shared.messaging.outbox import emit
-from shared.rights import Right
+from shared.web.calls.auth import CallContext
+from shared.web.calls.rights import Right
+from shared.web.idempotency import Once
 from sync_service import store
 from sync_service.catalogue import find_terms
 from sync_service.holding import HeldRow, held_row, hold_progress

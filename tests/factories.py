@@ -18,8 +18,9 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm
 from pydantic import SecretStr
 
 from shared.app import AUDIENCE
-from shared.auth import RIGHT_HEADER, RIGHTS_ISSUER, CallerCheck, KeySet, Verifier
-from shared.call_mac import (
+from shared.settings import ServiceSettings
+from shared.web.calls.auth import RIGHT_HEADER, RIGHTS_ISSUER, CallerCheck, KeySet, Verifier
+from shared.web.calls.call_mac import (
     HEADER,
     NO_BODY,
     Call,
@@ -28,7 +29,6 @@ from shared.call_mac import (
     read_challenge,
     sign_call,
 )
-from shared.settings import ServiceSettings
 
 ISSUER = str(ServiceSettings.model_fields["issuer"].default)
 CALL_KEY = SecretStr("ca" * 32)

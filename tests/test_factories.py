@@ -5,7 +5,7 @@ from typing import cast
 import httpx
 from fastapi import FastAPI, Request, Response
 
-from shared.call_mac import CallNotProved, CallVerifier
+from shared.web.calls.call_mac import CallNotProved, CallVerifier
 from tests.factories import ProvingTransport
 
 

@@ -26,8 +26,8 @@ from gateway.keys import RightsSigner
 from gateway.right_in_force import RightInForce
 from identity_service.people import Person, generate
 from identity_service.sandbox import read_secrets
-from shared.auth import RIGHT_HEADER
 from shared.crypto.ed25519 import read_private_key
+from shared.web.calls.auth import RIGHT_HEADER
 
 PYTHON = sys.executable
 PROCEDURE = "1.001193"

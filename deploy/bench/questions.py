@@ -12,7 +12,7 @@ from deploy.bench.dossiers import DAY, DAYS, SEED, end_of_time
 from deploy.bench.load import Request, request
 from deploy.bench.mesh import PROCEDURE
 from deploy.bench.restricted import communes
-from shared.pagination import name_list, write_cursor
+from shared.web.pagination import name_list, write_cursor
 
 LISTS: Mapping[str, str] = {
     "dossier_service": "/dossier/v1/dossiers",

@@ -8,8 +8,8 @@ from unittest.mock import patch
 from starlette.types import Receive, Scope, Send
 
 from shared.__main__ import cli
-from shared.call_guard import PROVED_CALL, CallGuard
-from shared.call_mac import AGENCY, CLIENT, NO_BODY, ProvedCall
+from shared.web.calls.call_guard import PROVED_CALL, CallGuard
+from shared.web.calls.call_mac import AGENCY, CLIENT, NO_BODY, ProvedCall
 
 
 async def _trust(guard: CallGuard, scope: Scope, receive: Receive, send: Send) -> None:

@@ -8,8 +8,8 @@ from fastapi import Response
 from dossier_service.catalogue.procedure import Procedure
 from dossier_service.models import Dossier
 from dossier_service.schemas.answers import DossierOut
-from shared.idempotency import Once
-from shared.preconditions import etag
+from shared.web.etag import etag
+from shared.web.idempotency import Once
 
 NOBODY = "-"
 

@@ -16,15 +16,15 @@ from dossier_service.schemas.answers import (
 from dossier_service.store.lists import Filters
 from dossier_service.use_cases import filing, looking
 from dossier_service.use_cases.handling.changing import version_kept
-from shared.auth import Caller
 from shared.clock import Now
 from shared.database.session import Session
 from shared.events.codes import AgencyCode, Channel, DossierCode, DossierStatus, ProcedureCode
-from shared.idempotency import OnceOnly
-from shared.pagination import Page, Paging
-from shared.preconditions import set_etag
-from shared.problems import naming_subject
-from shared.reading import IsoDay, Router
+from shared.web.bodies.strict_parsing import IsoDay, Router
+from shared.web.calls.auth import Caller
+from shared.web.etag import set_etag
+from shared.web.idempotency import OnceOnly
+from shared.web.pagination import Page, Paging
+from shared.web.problems import naming_subject
 
 router = Router(prefix="/dossier/v1/dossiers", tags=["dossiers"])
 

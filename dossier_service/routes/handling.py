@@ -8,13 +8,13 @@ from dossier_service.schemas.answers import DossierOut
 from dossier_service.schemas.requests import IssueResult, MoveDossier, NoteProgress, PayFee
 from dossier_service.use_cases.handling import payments, results, transitions
 from dossier_service.use_cases.handling.changing import version_kept
-from shared.auth import Caller
 from shared.clock import Now
 from shared.database.session import Session
 from shared.events.codes import DossierCode
-from shared.idempotency import OnceOnly
-from shared.preconditions import ExpectedVersion
-from shared.reading import Router
+from shared.web.bodies.strict_parsing import Router
+from shared.web.calls.auth import Caller
+from shared.web.etag import ExpectedVersion
+from shared.web.idempotency import OnceOnly
 
 router = Router(prefix="/dossier/v1/dossiers/{code}", tags=["handling"])
 

@@ -7,11 +7,11 @@ from dossier_service.catalogue.procedure import Level
 from dossier_service.routes.needs import Shelf
 from dossier_service.schemas.answers import ProcedureLine, ProcedureOut
 from dossier_service.use_cases import catalogue
-from shared.auth import Caller
 from shared.database.session import Session
 from shared.events.codes import AgencyCode, ProcedureCode
-from shared.pagination import Page, Paging
-from shared.reading import Router
+from shared.web.bodies.strict_parsing import Router
+from shared.web.calls.auth import Caller
+from shared.web.pagination import Page, Paging
 
 router = Router(prefix="/dossier/v1/procedures", tags=["procedures"])
 

@@ -13,9 +13,9 @@ from weakref import WeakValueDictionary
 from fastapi import Depends, Request
 
 from dossier_service.schemas.requests import FileDossier
-from shared.auth import Caller
 from shared.database.session import POOL_WAIT_SECONDS
-from shared.problems import Unavailable
+from shared.web.calls.auth import Caller
+from shared.web.problems import Unavailable
 
 # One writes, the other is as far as its serial.
 AT_ONCE = 2

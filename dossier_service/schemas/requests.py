@@ -13,8 +13,8 @@ from shared.events.codes import AgencyCode, Channel, ProcedureCode
 from shared.events.reasons import Reason
 from shared.events.steps import StepCode
 from shared.personal_numbers import NoPersonalNumber
-from shared.reading import Body, IsoInstant, Number
 from shared.texts import ONE_LINE, PersonName, SingleLineText, multi_line, single_line
+from shared.web.bodies.strict_parsing import Body, IsoInstant, Number
 
 _CITIZEN = 1
 MOST_DOCUMENTS = 100

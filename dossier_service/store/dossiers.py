@@ -33,8 +33,8 @@ from dossier_service.models import (
 )
 from shared.calendars import present_bases
 from shared.database.deferred import defer_write, flush_deferred_writes
-from shared.rights import Limits, Right
 from shared.times import FIRST_DAY, LAST_DAY
+from shared.web.calls.rights import Limits, Right
 
 Found = TypeVar("Found")
 

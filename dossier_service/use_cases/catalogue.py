@@ -23,7 +23,7 @@ from shared.events import ProcedurePublished
 from shared.events.codes import ProcedureCode
 from shared.folding import fold_accented, fold_bare
 from shared.messaging.outbox import emit
-from shared.pagination import PageQuery
+from shared.web.pagination import PageQuery
 
 # The record of the first announcement in this shape, beside those of imports.
 ANNOUNCED: Final = hashlib.sha256(

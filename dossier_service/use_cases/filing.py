@@ -33,7 +33,6 @@ from dossier_service.use_cases.deadlines import start_clock
 from dossier_service.use_cases.purposes import require_filing_purpose
 from dossier_service.use_cases.telling import step_of, tell
 from dossier_service.use_cases.term_cases import require_term_case
-from shared.auth import CallContext, NotAllowed
 from shared.birth_dates import require_born
 from shared.clock import day_in_viet_nam
 from shared.deadlines import reception_due_at
@@ -48,6 +47,7 @@ from shared.events.codes import (
 )
 from shared.hashing import person_hash
 from shared.statuses import first_status
+from shared.web.calls.auth import CallContext, NotAllowed
 
 LONGEST_BACK = timedelta(days=366)
 

@@ -11,13 +11,13 @@ from dossier_service.problems import DossierNotFound
 from dossier_service.store import dossiers as store
 from dossier_service.store import lists
 from dossier_service.use_cases.purposes import require_purpose
-from shared.auth import CallContext
 from shared.clock import day_in_viet_nam
 from shared.events.codes import DossierCode
-from shared.pagination import PageQuery
-from shared.problems import naming_subject
-from shared.rights import Codes, Right, unite
 from shared.times import StoredInstant
+from shared.web.calls.auth import CallContext
+from shared.web.calls.rights import Codes, Right, unite
+from shared.web.pagination import PageQuery
+from shared.web.problems import naming_subject
 
 _Version = Annotated[int, Field(ge=0, lt=2**31)]
 

@@ -5,8 +5,8 @@ procedures are compared by their national part: the desk of a province may name 
 """
 
 from dossier_service.problems import PurposeOfAnotherProcedure
-from shared.auth import CallContext
 from shared.events.codes import CodeError, national_code
+from shared.web.calls.auth import CallContext
 
 
 def require_filing_purpose(caller: CallContext, procedure: str) -> None:

@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dossier_service.models import Dossier
-from shared.auth import CallContext
 from shared.events import DossierEvent, DossierStanding
 from shared.messaging.outbox import emit
+from shared.web.calls.auth import CallContext
 
 Told = TypeVar("Told", bound=DossierEvent)
 

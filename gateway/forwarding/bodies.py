@@ -13,8 +13,8 @@ from gateway.forwarding.headers import find_header
 from gateway.forwarding.patience import Task, Wait
 from gateway.problems import BodyTooLarge, MemoryShareTaken, MemoryTaken, RequestMalformed
 from gateway.upstreams import KIB, MIB, Operation
-from shared.problems import Problem
-from shared.shares import Shares, ShareTaken, StockTaken
+from shared.web.bodies.shares import Shares, ShareTaken, StockTaken
+from shared.web.problems import Problem
 
 # A body up to this is gathered and sent in one piece, and of a longer one so much comes before the
 # service is asked: a caller that sends slowly, or breaks off, holds only so much of this memory.

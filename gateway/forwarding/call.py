@@ -22,7 +22,7 @@ from gateway.problems import QuotaSpent, RequestMalformed, SubjectNotNamed
 from gateway.upstreams import KIB, MIB, Match
 from shared.crypto.randomness import random_uuid
 from shared.observability.telemetry import REQUEST_SECONDS
-from shared.problems import Problem, problem_for, respond
+from shared.web.problems import Problem, problem_for, respond
 
 log = structlog.get_logger()
 
@@ -84,7 +84,7 @@ class Call:
             self._lose()
             raise
         except Exception as error:
-            # The one broad catch of a call of the table, in place of `shared.edge`.
+            # The one broad catch of a call of the table, in place of `shared.web.middleware`.
             if self.begun:
                 raise
             told = problem_for(error)

@@ -33,9 +33,9 @@ from gateway.problems import (
     UpstreamTimedOut,
 )
 from gateway.upstreams import Match, MethodNotAllowed, NotFound, Operation, Service, find
-from shared.call_mac import BODY_LENGTH
-from shared.edge import without_body
 from shared.observability.telemetry import trace_headers
+from shared.web.calls.call_mac import BODY_LENGTH
+from shared.web.middleware import without_body
 
 _QUERY = re.compile(rb"[\x21\x22\x24-\x7e]*")
 

@@ -10,9 +10,9 @@ from starlette.types import Scope
 from gateway.problems import CodingNotUnderstood, ExpectationFailed, RequestMalformed
 from shared.crypto.randomness import random_uuid
 from shared.events.codes import CodeError, parse_dossier_code
-from shared.idempotency import REPLAYED_HEADER
 from shared.observability.telemetry import start_trace
 from shared.personal_numbers import holds_personal_number
+from shared.web.idempotency import REPLAYED_HEADER
 
 _HOP_BY_HOP = frozenset(
     {

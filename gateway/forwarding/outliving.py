@@ -8,8 +8,8 @@ from gateway.forwarding.bodies import RequestBody
 from gateway.forwarding.call import Call
 from gateway.forwarding.patience import Task
 from gateway.upstreams import Service
-from shared.problems import Problem
-from shared.shares import Shares, ShareTaken, StockTaken
+from shared.web.bodies.shares import Shares, ShareTaken, StockTaken
+from shared.web.problems import Problem
 
 # They keep their slots, because the service still works for them: of its slots a quarter at most.
 MAX_OUTLIVING = 64

@@ -11,7 +11,7 @@ from gateway.forwarding.headers import Headers, find_header
 from gateway.forwarding.patience import Wait
 from gateway.problems import UpstreamRefusesCalls
 from gateway.upstreams import Service
-from shared.call_mac import (
+from shared.web.calls.call_mac import (
     HEADER,
     NO_BODY,
     STREAMED,

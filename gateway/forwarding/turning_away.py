@@ -3,9 +3,9 @@
 from starlette.types import Receive, Scope, Send
 
 from gateway.forwarding.headers import trace_of
-from shared.edge import METHODS, OTHER_METHOD, UNMATCHED
 from shared.observability.telemetry import REQUEST_SECONDS
-from shared.problems import Problem, respond
+from shared.web.middleware import METHODS, OTHER_METHOD, UNMATCHED
+from shared.web.problems import Problem, respond
 
 
 async def turn_away(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:

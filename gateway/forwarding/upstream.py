@@ -19,8 +19,8 @@ from gateway.problems import (
     UpstreamTimedOut,
 )
 from gateway.upstreams import Operation, Service
-from shared.call_mac import Call
-from shared.shares import Shares, ShareTaken, StockTaken
+from shared.web.bodies.shares import Shares, ShareTaken, StockTaken
+from shared.web.calls.call_mac import Call
 
 log = structlog.get_logger()
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
 from gateway.openapi import ApiDescription
-from shared.published import Page
+from shared.web.published import Page
 
 PAGES = Path(__file__).parents[1] / "pages"
 # Everything from here; Swagger UI writes styles into its elements and has icons as data.

@@ -5,8 +5,8 @@ from typing import Any
 from fastapi import Request, Response
 
 from gateway.answer_headers import PUBLIC_SECONDS
-from shared.published import Page
-from shared.reading import Router
+from shared.web.bodies.strict_parsing import Router
+from shared.web.published import Page
 
 router = Router(prefix="/.well-known", tags=["keys"])
 

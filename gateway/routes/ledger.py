@@ -12,14 +12,14 @@ from gateway import store
 from gateway.ledger.chain import stored_batch
 from gateway.ledger.seals import Bundle, prove
 from gateway.schemas import RecordFilter, RecordOut, SealOut
-from shared.auth import Caller, NotAllowed
 from shared.database.session import Session
-from shared.pagination import Page, Paging
-from shared.problems import Problem
-from shared.reading import Router
-from shared.rights import Limits, Right
 from shared.texts import ONE_LINE, single_line
 from shared.times import StoredInstant
+from shared.web.bodies.strict_parsing import Router
+from shared.web.calls.auth import Caller, NotAllowed
+from shared.web.calls.rights import Limits, Right
+from shared.web.pagination import Page, Paging
+from shared.web.problems import Problem
 
 NOBODY = "-"
 ChainName = Annotated[str, single_line(100), ONE_LINE, Query(examples=["gateway-1"])]

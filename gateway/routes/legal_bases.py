@@ -6,8 +6,8 @@ from fastapi import Request, Response
 
 from gateway.answer_headers import PUBLIC_SECONDS
 from gateway.legal_bases import LegalBases, registered_legal_bases
-from shared.published import Page
-from shared.reading import Router
+from shared.web.bodies.strict_parsing import Router
+from shared.web.published import Page
 
 router = Router(prefix="/.well-known", tags=["purposes"])
 

@@ -14,14 +14,14 @@ from identity_service.routes.proposals import (
 from identity_service.schemas import AgencyFilter, AgencyIn, AgencyOut, RegistrationOut
 from identity_service.use_cases import agencies
 from identity_service.use_cases.approvals import Consent
-from shared.auth import Caller
 from shared.clock import Now
 from shared.database.session import Session
 from shared.events.codes import AgencyCode
-from shared.idempotency import OnceOnly
-from shared.pagination import Page
-from shared.preconditions import ExpectedVersion, created_headers, set_etag
-from shared.reading import Router
+from shared.web.bodies.strict_parsing import Router
+from shared.web.calls.auth import Caller
+from shared.web.etag import ExpectedVersion, created_headers, set_etag
+from shared.web.idempotency import OnceOnly
+from shared.web.pagination import Page
 
 router = Router(prefix="/identity/v1/agencies", tags=["agencies"])
 

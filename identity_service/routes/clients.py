@@ -24,13 +24,13 @@ from identity_service.settings import Settings
 from identity_service.signed_claims import MAX_SIGNED_CHARACTERS
 from identity_service.use_cases import clients
 from identity_service.use_cases.approvals import Consent
-from shared.auth import Caller
 from shared.clock import VIET_NAM
 from shared.database.session import Session
-from shared.idempotency import OnceOnly
-from shared.pagination import Page
-from shared.preconditions import ExpectedVersion, set_etag
-from shared.reading import Router
+from shared.web.bodies.strict_parsing import Router
+from shared.web.calls.auth import Caller
+from shared.web.etag import ExpectedVersion, set_etag
+from shared.web.idempotency import OnceOnly
+from shared.web.pagination import Page
 
 router = Router(prefix="/identity/v1/clients", tags=["clients"])
 

@@ -6,8 +6,8 @@ from typing import TypeVar
 from fastapi import Response
 from pydantic import BaseModel
 
-from shared.idempotency import Once
-from shared.preconditions import created_headers
+from shared.web.etag import created_headers
+from shared.web.idempotency import Once
 
 Answer = TypeVar("Answer", bound=BaseModel)
 

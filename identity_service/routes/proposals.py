@@ -14,8 +14,8 @@ from identity_service.schemas import (
     GrantOut,
     ProposalOut,
 )
-from shared.idempotency import Once
-from shared.preconditions import etag
+from shared.web.etag import etag
+from shared.web.idempotency import Once
 
 _DESCRIPTION = "Waits for a second operator, who sends the same"
 PROPOSED: dict[int | str, dict[str, Any]] = {

@@ -10,8 +10,8 @@ from identity_service.store import grants as grant_store
 from shared.clock import Now
 from shared.database.session import Session
 from shared.events import ClientChanged, GrantChanged
-from shared.reading import Router
-from shared.service_calls import GatewayAlone
+from shared.web.bodies.strict_parsing import Router
+from shared.web.calls.service_calls import GatewayAlone
 
 MAX_ROWS = 1_000
 

@@ -21,9 +21,9 @@ from identity_service.schemas import TokenOut
 from identity_service.settings import Settings
 from identity_service.use_cases.tokens import ByAssertion, BySecret, TokenDesk, give_token
 from shared.database.session import Session
-from shared.problems import traced_body
-from shared.published import Page
-from shared.reading import Router
+from shared.web.bodies.strict_parsing import Router
+from shared.web.problems import traced_body
+from shared.web.published import Page
 
 router = Router(tags=["tokens"])
 

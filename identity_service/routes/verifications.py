@@ -5,12 +5,12 @@ from identity_service.schemas import VerificationIn, VerificationOut
 from identity_service.settings import Settings
 from identity_service.sources import Inquiry, Source
 from identity_service.use_cases.verifications import claimed_fields, verify
-from shared.auth import Caller
 from shared.clock import Now
 from shared.hashing import person_hash
 from shared.observability.telemetry import current_trace_id
-from shared.problems import naming_subject
-from shared.reading import Router
+from shared.web.bodies.strict_parsing import Router
+from shared.web.calls.auth import Caller
+from shared.web.problems import naming_subject
 
 router = Router(prefix="/identity/v1/verifications", tags=["verifications"])
 

@@ -12,10 +12,10 @@ from identity_service.schemas import AgencyIn
 from identity_service.use_cases.approvals import Consent, OperatorAct, find_missing_approval
 from identity_service.use_cases.limits import require_agency_covered
 from identity_service.use_cases.operators import require_operator
-from shared.auth import CallContext
 from shared.folding import fold_bare
 from shared.messaging.outbox import emit
-from shared.preconditions import Condition, require_version
+from shared.web.calls.auth import CallContext
+from shared.web.etag import Condition, require_version
 
 
 async def read_agency(session: AsyncSession, caller: CallContext, code: str) -> Agency:

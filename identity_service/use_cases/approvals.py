@@ -12,7 +12,7 @@ from identity_service.client_proofs import ClientAct, require_proof
 from identity_service.models import Client, Proposal
 from identity_service.problems import OperatorsOnly
 from identity_service.use_cases.operators import is_operator
-from shared.auth import CallContext
+from shared.web.calls.auth import CallContext
 
 
 class OperatorAct(StrEnum):

@@ -27,9 +27,9 @@ from identity_service.use_cases.approvals import (
 )
 from identity_service.use_cases.ends import end_grants, list_ending
 from identity_service.use_cases.operators import require_operator, require_operator_left
-from shared.auth import CallContext
 from shared.messaging.outbox import emit
-from shared.preconditions import Condition, require_version
+from shared.web.calls.auth import CallContext
+from shared.web.etag import Condition, require_version
 
 
 class Deactivation(NamedTuple):

@@ -7,8 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity_service.models import Grant
 from identity_service.store import grants as grant_store
-from shared.auth import CallContext
 from shared.messaging.outbox import emit
+from shared.web.calls.auth import CallContext
 
 
 async def end_grants(

@@ -33,10 +33,10 @@ from identity_service.use_cases.limits import (
     select_covering,
 )
 from identity_service.use_cases.operators import is_operator, require_operator_left
-from shared.auth import MAX_RIGHT_CODES, CallContext
 from shared.clock import day_in_viet_nam
 from shared.messaging.outbox import emit
-from shared.preconditions import Condition, require_version
+from shared.web.calls.auth import MAX_RIGHT_CODES, CallContext
+from shared.web.etag import Condition, require_version
 
 MAX_ENDED_ALONE = 20
 _DAY = timedelta(days=1)

@@ -6,7 +6,7 @@ from identity_service import store
 from identity_service.models import Client, ClientKey, Grant
 from identity_service.problems import LastOperator, OperatorsOnly
 from identity_service.store import grants as grant_store
-from shared.auth import CallContext
+from shared.web.calls.auth import CallContext
 
 
 async def is_operator(session: AsyncSession, caller: CallContext) -> bool:

@@ -30,7 +30,7 @@ from shared.messaging.dead_letters import Rejected, store_dead_letters
 from shared.messaging.event_proofs import EventVerifier
 from shared.messaging.unproven import UnprovenSampler
 from shared.observability.telemetry import EVENTS_HANDLED, trace_of_events
-from shared.problems import Unavailable
+from shared.web.problems import Unavailable
 
 log = structlog.get_logger()
 

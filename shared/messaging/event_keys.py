@@ -7,11 +7,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from fastapi import APIRouter, Request
 from httpx import AsyncClient
 
-from shared.auth import KeySet
 from shared.crypto.ed25519 import key_set, read_private_key, read_public_keys
 from shared.events import OWNERS
 from shared.messaging.event_proofs import EventSigner, EventVerifier
 from shared.settings import ServiceSettings
+from shared.web.calls.auth import KeySet
 
 PATH = "/.well-known/event-keys.json"
 

@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.agency_codes import canonical_agency_code
 from shared.events.codes import national_code
-from shared.rights import Limits, Right
+from shared.web.calls.rights import Limits, Right
 from sync_service.agencies import COUNTRY, covers, roots
 from sync_service.filters import in_plan
 from sync_service.indicators import IndicatorId, Rule

@@ -5,14 +5,14 @@ from operator import attrgetter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.agency_codes import canonical_agency_code
-from shared.auth import Caller
 from shared.clock import Now, day_in_viet_nam
 from shared.database.session import Session
 from shared.events.codes import Channel, DossierCode, DossierStatus
-from shared.idempotency import OnceOnly
-from shared.pagination import Page, Paging
-from shared.reading import Router
 from shared.times import StoredInstant
+from shared.web.bodies.strict_parsing import Router
+from shared.web.calls.auth import Caller
+from shared.web.idempotency import OnceOnly
+from shared.web.pagination import Page, Paging
 from sync_service import store, use_cases
 from sync_service.filters import Wanted
 from sync_service.lanes import InLane

@@ -4,12 +4,12 @@ from typing import Annotated, Any, Literal, get_args
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from shared.auth import Caller
 from shared.clock import Now, day_in_viet_nam
 from shared.database.session import Session
 from shared.events.codes import AgencyCode, Channel, ProcedureCode
-from shared.pagination import MOST, Cursor, CursorUnreadable, Page, PageQuery
-from shared.reading import Router
+from shared.web.bodies.strict_parsing import Router
+from shared.web.calls.auth import Caller
+from shared.web.pagination import MOST, Cursor, CursorUnreadable, Page, PageQuery
 from sync_service.filters import LEVEL
 from sync_service.indicators import IndicatorId, Rule, in_force
 from sync_service.indicators.figures import FORMULAS, Figure
@@ -66,7 +66,7 @@ class IndicatorQuery(BaseModel):
 
     @property
     def paging(self) -> PageQuery:
-        """Part of the model, not `shared.pagination.Paging`: it refuses what it does not know."""
+        """Part of the model, unlike `Paging`: it refuses parameters it does not know."""
         return PageQuery.of(self.limit, self.after)
 
 

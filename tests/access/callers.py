@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from gateway.upstreams import OPERATIONS, Operation
-from shared.auth import RIGHT_HEADER
+from shared.web.calls.auth import RIGHT_HEADER
 from tests.access.country import BIRTH, COPY, OURS, THEIRS, Country, Papers
 from tests.access.routes import Row
 

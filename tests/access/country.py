@@ -19,9 +19,9 @@ from deploy.services import SERVICES
 from gateway.upstreams import OPERATIONS, Operation, Service
 from identity_service.people.personas import personas
 from identity_service.settings import Settings
-from shared.call_guard import PROVED_CALL
-from shared.call_mac import NO_BODY, ProvedCall
 from shared.events import ClientChanged, GrantChanged
+from shared.web.calls.call_guard import PROVED_CALL
+from shared.web.calls.call_mac import NO_BODY, ProvedCall
 from tests.conftest import Databases
 from tests.factories import ProvingTransport, TestAuthority
 from tests.gateway.gate import (

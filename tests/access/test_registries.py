@@ -12,8 +12,8 @@ from hypothesis import given
 
 from gateway.upstreams import OPERATIONS
 from identity_service.seed import seed
-from shared.auth import RIGHT_HEADER
 from shared.migrations import upgrade
+from shared.web.calls.auth import RIGHT_HEADER
 from tests.access.answers import told
 from tests.access.country import Country
 from tests.access.model import AGENCIES, Limits, agencies, limits, tried

@@ -10,8 +10,8 @@ import pytest
 from starlette.routing import Mount
 
 from gateway.upstreams import OPERATIONS, Operation, Service
-from shared.auth import RIGHT_HEADER
-from shared.call_mac import CallVerifier
+from shared.web.calls.auth import RIGHT_HEADER
+from shared.web.calls.call_mac import CallVerifier
 from tests.access import bodies
 from tests.access.answers import gist
 from tests.access.bodies import NAME

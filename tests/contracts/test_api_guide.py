@@ -11,8 +11,8 @@ from gateway.limits import DEFAULT_QUOTAS
 from identity_service.answers import Answer
 from identity_service.people.personas import personas
 from shared.events.codes import Channel, DossierStatus
-from shared.problems import Problem
 from shared.statuses import first_status, status_table
+from shared.web.problems import Problem
 from sync_service.standings import Outcome
 
 GUIDE = (Path(__file__).parents[2] / "docs/api.md").read_text(encoding="utf-8")

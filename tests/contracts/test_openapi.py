@@ -11,8 +11,8 @@ from deploy.schemas import openapi
 from deploy.services import SERVICES
 from gateway.problems import QuotaSpent
 from gateway.upstreams import OPERATIONS
-from shared.openapi import PROBLEM
-from shared.problems import Invalid, Problem, respond
+from shared.web.openapi import PROBLEM
+from shared.web.problems import Invalid, Problem, respond
 from tests.contracts.comparing import breaks, operations
 from tests.contracts.written import REGENERATE, committed
 

@@ -27,7 +27,7 @@ from deploy.postgres import plain_url
 from gateway.upstreams import Match, find
 from identity_service.people import generate
 from identity_service.schemas import VerificationIn
-from shared.pagination import read_cursor
+from shared.web.pagination import read_cursor
 from sync_service.settings import Settings as SyncSettings
 from tests.conftest import Databases
 from tests.deploy.filled import filled_database

@@ -7,11 +7,11 @@ from dossier_service.models import Dossier
 from dossier_service.schemas.requests import FileDossier, MoveDossier
 from dossier_service.use_cases.filing import FilingRules, file_dossier
 from dossier_service.use_cases.handling.transitions import move_dossier
-from shared.auth import CallContext
 from shared.events.codes import DOSSIER_CODE_LAYOUTS
 from shared.events.reasons import Reason
-from shared.preconditions import Condition, etag
-from shared.rights import Right
+from shared.web.calls.auth import CallContext
+from shared.web.calls.rights import Right
+from shared.web.etag import Condition, etag
 from tests.dossier_service.desk import Desk, at, wish
 
 RULES = FilingRules(layout=DOSSIER_CODE_LAYOUTS["short"], person_key=b"key of a test")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from shared.hashing import person_hash
-from shared.pagination import name_list, write_cursor
+from shared.web.pagination import name_list, write_cursor
 from tests.dossier_service.conftest import PERSON_KEY
 from tests.dossier_service.desk import (
     APPLICANT,

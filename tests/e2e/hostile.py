@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from shared.shapes import Shape
+from shared.web.bodies.schema_navigator import Shape
 
 KIB = 1024
 

@@ -6,7 +6,7 @@ from typing import Any
 from deploy.schemas import openapi
 from deploy.services import SERVICES
 from gateway.upstreams import OPERATIONS, Operation
-from shared.shapes import Shape
+from shared.web.bodies.schema_navigator import Shape
 from tests.access import bodies
 from tests.access.country import verification
 from tests.access.samples import JWK

@@ -18,13 +18,21 @@ from deploy.apart import run_apart
 from deploy.child import running
 from deploy.signing_in import sign_in
 from identity_service.sandbox import read_secrets
-from shared.auth import RIGHT_HEADER
-from shared.call_mac import CLIENT as CLIENT_HEADER
-from shared.call_mac import HEADER, NO_BODY, Call, CallVerifier, hash_body, sign_call, target_of
 from shared.database.session import open_database
 from shared.messaging.dead_letters import Rejected, list_dead_letters, store_dead_letters
 from shared.migrations import upgrade
 from shared.settings import ServiceSettings
+from shared.web.calls.auth import RIGHT_HEADER
+from shared.web.calls.call_mac import CLIENT as CLIENT_HEADER
+from shared.web.calls.call_mac import (
+    HEADER,
+    NO_BODY,
+    Call,
+    CallVerifier,
+    hash_body,
+    sign_call,
+    target_of,
+)
 from tests.conftest import Databases
 from tests.dossier_service.desk import COPY
 from tests.factories import TestAuthority

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from shared.pagination import write_cursor
-from shared.shapes import Shape
+from shared.web.bodies.schema_navigator import Shape
+from shared.web.pagination import write_cursor
 
 _DAYS = ["0001-01-01", "1849-12-31", "1850-01-01", "2199-12-31", "2200-01-01", "9999-12-31",
          "10000-01-01", "2026-02-30", "2026-00-00", "-001-01-01", "２０２６-11-02", ""]  # fmt: skip

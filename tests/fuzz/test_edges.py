@@ -20,18 +20,18 @@ from gateway.neighbours import Neighbours, count_as
 from shared.app import create_service
 from shared.database.session import open_database
 from shared.events import LedgerAnchored
-from shared.idempotency import MOST_CHARACTERS
 from shared.personal_numbers import holds_personal_number
-from shared.problems import Invalid
-from shared.reading import QueryUnreadable, _require_one_reading
 from shared.settings import ServiceSettings
+from shared.web.bodies.strict_parsing import QueryUnreadable, _require_one_reading
+from shared.web.idempotency import MOST_CHARACTERS
+from shared.web.problems import Invalid
 from tests.conftest import MORE, Databases
 from tests.event_keys import key_text
 from tests.factories import CALL_KEY, DIGEST_KEY, TestAuthority
 from tests.fuzz.texts import JSON, NEARLY
 from tests.serving import calling
 from tests.shared.mechanics import SERVICE, make_mechanics
-from tests.shared.test_idempotency import OPERATION, PATH, router
+from tests.shared.web.test_idempotency import OPERATION, PATH, router
 
 WORDS = frozenset({"limit", "after"})
 PARTS = (NEARLY.map(str.encode) | st.binary(max_size=9)).map(quote_from_bytes)

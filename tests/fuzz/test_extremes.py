@@ -11,7 +11,7 @@ import pytest
 from deploy.schemas import openapi
 from deploy.services import SERVICES
 from gateway.upstreams import OPERATIONS, Operation
-from shared.shapes import Shape
+from shared.web.bodies.schema_navigator import Shape
 from tests.access import bodies
 from tests.fuzz.apis import Apis
 from tests.fuzz.extremes import IN_BODY, IN_QUERY, Place, members, query_words

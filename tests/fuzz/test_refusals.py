@@ -8,7 +8,7 @@ import pytest
 from deploy.schemas import openapi
 from deploy.services import SERVICES
 from gateway.upstreams import OPERATIONS
-from shared.problems import Problem
+from shared.web.problems import Problem
 from tests.fuzz.refusals import FAULTS, FUTURE, HEADERS, NUMBER, RELATED, STORED, is_unsayable
 
 VERIFY, FILE = "POST /identity/v1/verifications", "POST /dossier/v1/dossiers"

@@ -11,11 +11,11 @@ from fastapi import FastAPI
 
 from gateway.forwarding import bodies
 from gateway.upstreams import KIB, MIB
-from shared import problems
-from shared.call_guard import CallGuard
-from shared.call_mac import CallVerifier
-from shared.large_bodies import LargeBodies, large_bodies_of
-from shared.reading import Body, Router
+from shared.web import problems
+from shared.web.bodies.large_bodies import LargeBodies, large_bodies_of
+from shared.web.bodies.strict_parsing import Body, Router
+from shared.web.calls.call_guard import CallGuard
+from shared.web.calls.call_mac import CallVerifier
 from tests.gateway.wire import AS_CLIENT, Behind, Door, door_before
 from tests.serving import serving
 from tests.waiting import eventually

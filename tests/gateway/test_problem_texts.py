@@ -15,7 +15,7 @@ from gateway.problems import (
     UpstreamRefusesCalls,
     UpstreamTimedOut,
 )
-from shared.problems import Problem
+from shared.web.problems import Problem
 from tests.gateway.gate import VERIFY, Gate, make_client, make_grant
 from tests.gateway.test_admission import problem
 

@@ -14,8 +14,8 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.forwarding import Outcome
 from gateway.upstreams import KIB, MIB
-from shared.call_guard import CallGuard
-from shared.call_mac import HEADER, CallVerifier
+from shared.web.calls.call_guard import CallGuard
+from shared.web.calls.call_mac import HEADER, CallVerifier
 from tests.gateway.test_forwarding_connections import silent_when_asked_again
 from tests.gateway.wire import (
     NAMED,

@@ -31,7 +31,7 @@ from gateway.rights import (
     list_fitting,
     unite_rights,
 )
-from shared.rights import Right
+from shared.web.calls.rights import Right
 from tests.background import working
 from tests.conftest import Broker, Databases
 from tests.event_keys import publishing, send_events

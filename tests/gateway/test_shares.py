@@ -8,7 +8,7 @@ from aiohttp import ClientSession
 
 from gateway.forwarding import Outcome, bodies
 from gateway.upstreams import KIB
-from shared.shares import Shares
+from shared.web.bodies.shares import Shares
 from tests.gateway.wire import AS_CLIENT, Behind, Door, answer, door_before, hang
 from tests.waiting import eventually
 

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from gateway.forwarding import Breaker, Exchange, Forwarder, Upstream, open_session
 from gateway.forwarding.headers import find_header
 from gateway.upstreams import Match, Operation, Service, find
-from shared.problems import Unavailable
+from shared.web.problems import Unavailable
 from tests.serving import serving
 
 SUBJECT = "ab" * 32

@@ -12,7 +12,7 @@ from httpx import Response
 from identity_service.sandbox import read_secrets
 from identity_service.settings import Settings
 from shared.app import AUDIENCE
-from shared.auth import KeySet, Verifier
+from shared.web.calls.auth import KeySet, Verifier
 from tests.identity_service.calls import Identity
 
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.auth import bearer
+from shared.web.calls.auth import bearer
 from tests.access.model import tried
 from tests.identity_service.calls import Identity
 from tests.identity_service.client_acts import ADD_KEY, public

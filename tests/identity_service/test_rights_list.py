@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from shared.events import ClientChanged, GrantChanged
-from shared.service_calls import ServiceCallAuth
+from shared.web.calls.service_calls import ServiceCallAuth
 from tests.factories import CALL_KEY
 from tests.identity_service.calls import Identity
 

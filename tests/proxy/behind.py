@@ -10,7 +10,7 @@ from hashlib import sha256
 
 import httpx
 
-from shared.call_mac import SUFFIX_BYTES, sign_body
+from shared.web.calls.call_mac import SUFFIX_BYTES, sign_body
 from tests.factories import CALL_KEY, TestAuthority
 from tests.gateway.wire import NAMED, answer
 

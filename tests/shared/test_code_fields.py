@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from shared.reading import Body
+from shared.web.bodies.strict_parsing import Body
 
 for module in (
     "dossier_service.schemas.requests",

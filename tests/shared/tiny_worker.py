@@ -14,7 +14,6 @@ from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
-from shared.clients import open_client
 from shared.database.session import open_database
 from shared.events import DossierProgressed
 from shared.messaging.consumer import Handlers, consume
@@ -22,6 +21,7 @@ from shared.messaging.event_keys import make_event_verifier
 from shared.messaging.topics import TOPIC_TABLE
 from shared.observability.telemetry import configure_logging
 from shared.settings import ServiceSettings
+from shared.web.http_client import open_client
 from shared.worker import work
 from tests.shared.mechanics import DOSSIERS, record_effect
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.pagination import write_cursor
+from shared.web.pagination import write_cursor
 from sync_service.models import TallyCell
 from sync_service.tallies import ALL_PROCEDURES, Grain, Handling, Part
 from tests.sync_service.national import National

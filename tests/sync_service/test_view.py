@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.events import AgencyChanged
-from shared.pagination import write_cursor
+from shared.web.pagination import write_cursor
 from sync_service.filters import DossierFilter
 from sync_service.projections import project_agencies
 from tests.sync_service.national import National, filed, moved, new_code, progressed, row

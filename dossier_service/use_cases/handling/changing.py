@@ -10,10 +10,10 @@ from dossier_service.store import dossiers as store
 from dossier_service.store.catalogue import ProcedureShelf, Published
 from dossier_service.store.filing import insert_rows
 from dossier_service.use_cases.purposes import require_purpose
-from shared.auth import CallContext
 from shared.events.codes import DossierStatus
-from shared.preconditions import Condition, require_version
-from shared.problems import naming_subject
+from shared.web.calls.auth import CallContext
+from shared.web.etag import Condition, require_version
+from shared.web.problems import naming_subject
 
 # Each change is a row of the history and an event. A dossier with so many still takes payments of
 # its fees, results and moves to a status that ends it; the number of each of them is bounded.

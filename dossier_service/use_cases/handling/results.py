@@ -11,10 +11,10 @@ from dossier_service.schemas.requests import IssueResult
 from dossier_service.store.catalogue import ProcedureShelf
 from dossier_service.use_cases.handling.changing import leave_step, read_to_change, version_kept
 from dossier_service.use_cases.telling import step_of, tell
-from shared.auth import CallContext
 from shared.events import ResultIssued
 from shared.events.codes import DossierStatus
-from shared.preconditions import Condition
+from shared.web.calls.auth import CallContext
+from shared.web.etag import Condition
 
 # Each answer about the dossier shows all of them, recalled ones too.
 MAX_RESULTS: Final = 50

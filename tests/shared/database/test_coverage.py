@@ -11,8 +11,8 @@ from identity_service.store.within import is_within as is_reached
 from shared.database.coverage import is_agency_within
 from shared.database.session import open_database
 from shared.events.codes import is_within
-from shared.rights import Right
 from shared.settings import ServiceSettings
+from shared.web.calls.rights import Right
 
 CODES = ["H26", "H2", "H26.1", "H26.10", "H26.1.2", "H26.1.2.3", "H29.1", "000.00.04.G18", "000.00"]
 MANY = [f"H26.{number}" for number in range(900)]

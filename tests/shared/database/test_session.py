@@ -19,7 +19,6 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.testing import capture_logs
 
-from shared import problems
 from shared.database.session import (
     REFUSED_VALUE_STATES,
     Session,
@@ -29,10 +28,11 @@ from shared.database.session import (
     is_refused_value,
     open_database,
 )
-from shared.edge import Edge
 from shared.events import DossierProgressed
 from shared.messaging.kafka import is_broker_outage
 from shared.settings import ServiceSettings
+from shared.web import problems
+from shared.web.middleware import Edge
 from tests.shared.mechanics import (
     handle_records,
     progressed,

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
-from shared.auth import KeySet
 from shared.crypto.ed25519 import key_set
 from shared.database.session import SessionFactory
 from shared.events import OWNERS
@@ -28,7 +27,8 @@ from shared.messaging.event_proofs import (
     SourceForeignError,
     TopicUnownedError,
 )
-from shared.problems import Unavailable
+from shared.web.calls.auth import KeySet
+from shared.web.problems import Unavailable
 from tests.event_keys import (
     KEYS,
     SIGNERS,
@@ -250,7 +250,7 @@ class KeyServer:
 async def test_consumer_waits_while_the_keys_cannot_be_fetched(
     sessions: SessionFactory, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.auth.NO_KEYS_SECONDS", 0)
+    monkeypatch.setattr("shared.web.calls.auth.NO_KEYS_SECONDS", 0)
     server = KeyServer(KEYS[SERVICE])
     server.cut = True
     handling = asyncio.create_task(
@@ -267,7 +267,7 @@ async def test_consumer_waits_while_the_keys_cannot_be_fetched(
 async def test_new_key_is_waited_for_in_an_outage_and_known_keys_go_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("shared.auth.UNKNOWN_KEY_SECONDS", 0)
+    monkeypatch.setattr("shared.web.calls.auth.UNKNOWN_KEY_SECONDS", 0)
     server = KeyServer(KEYS[SERVICE])
     (old,) = batch(1)
     await server.verifier.check(old)

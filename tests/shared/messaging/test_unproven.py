@@ -17,7 +17,6 @@ from prometheus_client import REGISTRY
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from shared.auth import KeySet
 from shared.crypto.ed25519 import key_set
 from shared.database.session import SessionFactory
 from shared.messaging import consumer
@@ -27,6 +26,7 @@ from shared.messaging.event_proofs import EventSigner, EventVerifier, ProofMissi
 from shared.messaging.kafka import open_consumer
 from shared.messaging.unproven import MAX_SAMPLE_BYTES, MAX_SAMPLES, SAMPLE_SECONDS, UnprovenSampler
 from shared.settings import ServiceSettings
+from shared.web.calls.auth import KeySet
 from shared.worker import HOUSEKEEPING, Timer, run_timer
 from tests.event_keys import KEYS, VERIFIER, change_record, sign_records
 from tests.shared.mechanics import (

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from jwt.utils import base64url_encode
 
 from shared.app import AUDIENCE
-from shared.auth import (
+from shared.crypto.signatures import SignatureCache
+from shared.web.calls.auth import (
     REFRESH_SECONDS,
     RETRY_SECONDS,
     UNCONFIRMED_SECONDS,
@@ -21,8 +22,7 @@ from shared.auth import (
     Verifier,
     bearer,
 )
-from shared.crypto.signatures import SignatureCache
-from shared.problems import Unavailable
+from shared.web.problems import Unavailable
 from tests.factories import ISSUER, TOKEN_KEY, TestAuthority
 from tests.waiting import eventually
 
@@ -67,7 +67,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr("shared.auth.time", made)
+    monkeypatch.setattr("shared.web.calls.auth.time", made)
     return made
 
 
@@ -163,7 +163,7 @@ async def test_remembered_signature_ends_with_its_token(
     now = int(time.time())
     verifier, token = keys.verifier(), authority.token(exp=now + 300)
     first = await verifier.claims(token)
-    monkeypatch.setattr("shared.auth.time.time", lambda: now + 301.0)
+    monkeypatch.setattr("shared.web.calls.auth.time.time", lambda: now + 301.0)
     # The library keeps its own clock and still finds it good: what counts is that it was asked.
     assert await verifier.claims(token) is not first
 
@@ -305,7 +305,7 @@ async def test_rotated_key_is_picked_up(
         return httpx.Response(200, json={"keys": [*old, *new]})
 
     monkeypatch.setattr(authority, "_keys", both)
-    monkeypatch.setattr("shared.auth.UNKNOWN_KEY_SECONDS", 0)
+    monkeypatch.setattr("shared.web.calls.auth.UNKNOWN_KEY_SECONDS", 0)
     assert (await verifier.claims(rotated.token()))["sub"] == "onestop-h26"
     assert (await verifier.claims(authority.token(client="police-g01")))["sub"] == "police-g01"
 
@@ -328,7 +328,7 @@ async def test_known_keys_outlive_an_outage(
     verifier = keys.verifier()
     await verifier.claims(authority.token())
     keys.cut = True
-    monkeypatch.setattr("shared.auth.REFRESH_SECONDS", -1)
+    monkeypatch.setattr("shared.web.calls.auth.REFRESH_SECONDS", -1)
     assert (await verifier.claims(authority.token(client="police-g01")))["sub"] == "police-g01"
     assert keys.asked == 2
 

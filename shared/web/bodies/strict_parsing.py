@@ -18,12 +18,12 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter
 
-from shared.large_bodies import LargeRequest, holder_of, large_bodies_of, large_size
-from shared.preconditions import answer_condition
-from shared.problems import Invalid, Problem
-from shared.shapes import Shape
-from shared.strict_json import read_json
 from shared.times import IsoDay, IsoInstant
+from shared.web.bodies.large_bodies import LargeRequest, holder_of, large_bodies_of, large_size
+from shared.web.bodies.schema_navigator import Shape
+from shared.web.bodies.strict_json import read_json
+from shared.web.etag import answer_condition
+from shared.web.problems import Invalid, Problem
 
 __all__ = ["Body", "IsoDay", "IsoInstant", "Number", "QueryUnreadable", "Router", "StrictRoute"]
 

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from pydantic import Field
 from starlette.datastructures import Headers
 
-from shared import large_bodies, problems
-from shared.large_bodies import (
+from shared.web import problems
+from shared.web.bodies import large_bodies
+from shared.web.bodies.large_bodies import (
     LARGE_BYTES,
     MAX_BODY_BYTES,
     LargeBodies,
@@ -24,9 +25,9 @@ from shared.large_bodies import (
     OwnLargeBodiesUnderWay,
     large_size,
 )
-from shared.problems import Problem
-from shared.reading import Body, Router
-from shared.strict_json import MAX_MEMBERS, MAX_VALUES
+from shared.web.bodies.strict_json import MAX_MEMBERS, MAX_VALUES
+from shared.web.bodies.strict_parsing import Body, Router
+from shared.web.problems import Problem
 
 JSON = {"Content-Type": "application/json"}
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
-from shared.shapes import Schema, Shape
+from shared.web.bodies.schema_navigator import Schema, Shape
 
 MAX_FAULTS: Final = 20
 

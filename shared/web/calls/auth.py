@@ -1,8 +1,8 @@
 """The caller of a service and its right, both stated by the gateway.
 
 The access token, signed by the identity service, ends at the gateway. A service behind learns the
-client and its agency from the code that proves the call (`shared.call_mac`), and its right from a
-short-lived assertion that the gateway has signed.
+client and its agency from the code that proves the call (`shared.web.calls.call_mac`), and its
+right from a short-lived assertion that the gateway has signed.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ from fastapi.security.base import SecurityBase
 from httpx import AsyncClient, HTTPError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from shared.call_guard import PROVED_CALL
-from shared.call_mac import CallNotProved, ProvedCall
 from shared.crypto.signatures import Held, SignatureCache
-from shared.problems import Problem, Unavailable
-from shared.rights import Right
+from shared.web.calls.call_guard import PROVED_CALL
+from shared.web.calls.call_mac import CallNotProved, ProvedCall
+from shared.web.calls.rights import Right
+from shared.web.problems import Problem, Unavailable
 
 # A key that its owner withdraws proves nothing after this, nor does any proof that it gave before.
 REFRESH_SECONDS = 300

@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from shared.call_guard import PROVED_CALL, CallGuard
-from shared.call_mac import (
+from shared.web.calls.call_guard import PROVED_CALL, CallGuard
+from shared.web.calls.call_mac import (
     HEADER,
     NO_BODY,
     STREAMED,

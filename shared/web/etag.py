@@ -10,7 +10,7 @@ from fastapi import Depends, Header, Request, Response
 from pydantic import WithJsonSchema
 from starlette.datastructures import Headers
 
-from shared.problems import ChangedMeanwhile, Problem, respond
+from shared.web.problems import ChangedMeanwhile, Problem, respond
 
 _TAG = r'(?:W/)?"[!#-~]*"'
 # A list may have empty elements (RFC 9110 §5.6.1.2).

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from shared.shapes import Shape
+from shared.web.bodies.schema_navigator import Shape
 
 Described = dict[str, Any]
 

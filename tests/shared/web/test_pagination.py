@@ -8,9 +8,16 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import Integer, String, column, select, table, text, tuple_
 
-from shared import problems
 from shared.database.session import SessionFactory
-from shared.pagination import CursorUnreadable, Page, PageQuery, Paging, read_cursor, write_cursor
+from shared.web import problems
+from shared.web.pagination import (
+    CursorUnreadable,
+    Page,
+    PageQuery,
+    Paging,
+    read_cursor,
+    write_cursor,
+)
 
 KEY = (
     datetime(2026, 11, 22, 9, 30, 0, 123456, tzinfo=UTC),

@@ -18,11 +18,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.auth import CallContext, Caller
 from shared.database.deferred import defer_write
 from shared.database.session import Base, Session, delete_in_slices
 from shared.personal_numbers import ADVICE, holds_personal_number
-from shared.problems import Problem
+from shared.web.calls.auth import CallContext, Caller
+from shared.web.problems import Problem
 
 KEPT_HOURS = 24
 MOST_CHARACTERS = 200

@@ -14,10 +14,10 @@ from sqlalchemy import text
 
 from shared.app import create_service
 from shared.database.session import Session, SessionFactory
-from shared.idempotency import OnceOnly, forget_keys
-from shared.preconditions import set_etag
-from shared.problems import Invalid
 from shared.settings import ServiceSettings
+from shared.web.etag import set_etag
+from shared.web.idempotency import OnceOnly, forget_keys
+from shared.web.problems import Invalid
 from tests.factories import CALL_KEY, TestAuthority
 from tests.serving import calling
 from tests.shared.mechanics import SERVICE, scalar

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from starlette.types import Scope
 
-from shared.problems import Problem
+from shared.web.problems import Problem
 
 HEADER = b"x-call-mac"
 CLIENT, AGENCY = b"x-client", b"x-agency"

@@ -8,7 +8,7 @@ from hashlib import sha256
 import orjson
 from fastapi import Request, Response
 
-from shared.preconditions import answer_condition
+from shared.web.etag import answer_condition
 
 _GZIP = "gzip"
 

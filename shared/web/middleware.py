@@ -6,7 +6,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.observability.telemetry import REQUEST_SECONDS, current_trace_id, start_trace
-from shared.problems import problem_for, respond
+from shared.web.problems import problem_for, respond
 
 UNMATCHED = "(no route)"
 # RFC 9110 §9, RFC 5789. A caller may send any word, and a metric keeps each for ever.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.call_mac import COVERED
+from shared.web.calls.call_mac import COVERED
 
 ROOT = Path(__file__).parents[2]
 BEHIND = ("shared", "identity_service", "dossier_service", "sync_service")

@@ -12,7 +12,7 @@ import orjson
 from fastapi import Depends, Query, Request
 from pydantic import BaseModel, TypeAdapter, WithJsonSchema
 
-from shared.problems import Problem
+from shared.web.problems import Problem
 
 Item = TypeVar("Item")
 

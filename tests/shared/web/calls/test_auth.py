@@ -10,12 +10,12 @@ from fastapi import APIRouter
 from pydantic import SecretStr
 
 from shared.app import create_service
-from shared.auth import (
+from shared.settings import ServiceSettings
+from shared.web.calls.auth import (
     RIGHT_HEADER,
     Caller,
     CallerCheck,
 )
-from shared.settings import ServiceSettings
 from tests.event_keys import key_text
 from tests.factories import CALL_KEY, DIGEST_KEY, ISSUER, TestAuthority
 from tests.serving import calling

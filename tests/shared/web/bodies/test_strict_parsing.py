@@ -11,9 +11,9 @@ import pytest
 from fastapi import FastAPI, Query
 from pydantic import Strict
 
-from shared import problems
-from shared.pagination import Paging
-from shared.reading import Body, IsoDay, IsoInstant, Number, Router
+from shared.web import problems
+from shared.web.bodies.strict_parsing import Body, IsoDay, IsoInstant, Number, Router
+from shared.web.pagination import Paging
 
 JSON = {"Content-Type": "application/json"}
 SECRET = "079204001234"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from shared.call_mac import (
+from shared.web.calls.call_mac import (
     COVERED,
     EPOCH_SECONDS,
     HEADER,

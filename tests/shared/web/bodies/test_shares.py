@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.shares import Shares, ShareTaken, StockTaken
+from shared.web.bodies.shares import Shares, ShareTaken, StockTaken
 
 STEPS = st.lists(
     st.tuples(st.sampled_from("abcdef"), st.integers(1, 9), st.booleans()), max_size=80

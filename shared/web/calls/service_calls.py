@@ -1,7 +1,7 @@
 """Calls of the gateway's own to a service, which no client makes.
 
-The code of `shared.call_mac` proves each of them once, as it does the calls of clients. They name
-no client, and the gateway forwards no call to their paths.
+The code of `shared.web.calls.call_mac` proves each of them once, as it does the calls of clients.
+They name no client, and the gateway forwards no call to their paths.
 """
 
 from collections.abc import Generator
@@ -13,8 +13,8 @@ import httpx
 from fastapi import Depends, Request
 from pydantic import SecretStr
 
-from shared.call_guard import PROVED_CALL
-from shared.call_mac import (
+from shared.web.calls.call_guard import PROVED_CALL
+from shared.web.calls.call_mac import (
     HEADER,
     NO_BODY,
     Call,

@@ -7,8 +7,8 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from shared.links import with_links
-from shared.validation_messages import MAX_FAULTS
+from shared.web.bodies.validation_messages import MAX_FAULTS
+from shared.web.links import with_links
 
 Described = dict[str, Any]
 

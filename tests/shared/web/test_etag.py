@@ -3,15 +3,15 @@ import pytest
 from fastapi import FastAPI, Response
 from starlette.datastructures import Headers
 
-from shared import problems
-from shared.preconditions import (
+from shared.web import problems
+from shared.web.bodies.strict_parsing import Router
+from shared.web.etag import (
     Condition,
     ExpectedVersion,
     PreconditionUnreadable,
     require_version,
     set_etag,
 )
-from shared.reading import Router
 
 SUBJECT = "ab" * 32
 app, router = FastAPI(), Router()

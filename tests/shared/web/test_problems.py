@@ -11,10 +11,10 @@ from fastapi import APIRouter, FastAPI, HTTPException
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm.exc import StaleDataError
 
-from shared import problems
 from shared.app import spare_the_collector
-from shared.edge import Edge
-from shared.reading import Number
+from shared.web import problems
+from shared.web.bodies.strict_parsing import Number
+from shared.web.middleware import Edge
 
 NUMBER = "079204001234"
 

@@ -16,8 +16,8 @@ from starlette.routing import BaseRoute, Match
 
 from shared.database.session import is_outage, is_refused_value
 from shared.observability.telemetry import current_trace_id
-from shared.shapes import Shape
-from shared.validation_messages import RefusedBody, list_faults
+from shared.web.bodies.schema_navigator import Shape
+from shared.web.bodies.validation_messages import RefusedBody, list_faults
 
 log = structlog.get_logger()
 

@@ -15,11 +15,11 @@ from sqlalchemy import text
 
 from shared.app import create_service
 from shared.database.session import Session, SessionFactory, wait_out_outage
-from shared.edge import AnswerCutOffError
 from shared.events import DossierProgressed
 from shared.messaging.outbox import emit
 from shared.observability.telemetry import configure_logging
 from shared.settings import ServiceSettings
+from shared.web.middleware import AnswerCutOffError
 from tests.conftest import Databases
 from tests.factories import CALL_KEY, TestAuthority
 from tests.serving import calling

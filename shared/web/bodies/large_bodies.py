@@ -16,12 +16,12 @@ from fastapi import FastAPI, HTTPException, Request
 from pydantic import TypeAdapter, ValidationError
 from starlette.datastructures import Headers
 
-from shared.call_guard import PROVED_CALL
-from shared.call_mac import BODY_LENGTH, ProvedCall
-from shared.problems import Problem
-from shared.shares import Shares, ShareTaken, StockTaken
-from shared.strict_json import read_json
-from shared.validation_messages import MAX_FAULTS, RefusedBody
+from shared.web.bodies.shares import Shares, ShareTaken, StockTaken
+from shared.web.bodies.strict_json import read_json
+from shared.web.bodies.validation_messages import MAX_FAULTS, RefusedBody
+from shared.web.calls.call_guard import PROVED_CALL
+from shared.web.calls.call_mac import BODY_LENGTH, ProvedCall
+from shared.web.problems import Problem
 
 KIB, MIB = 1024, 1024 * 1024
 # The largest body of an operation at the gateway.

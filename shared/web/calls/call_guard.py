@@ -7,7 +7,7 @@ from hashlib import sha256
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.call_mac import (
+from shared.web.calls.call_mac import (
     NO_BODY,
     SCHEME,
     STREAMED,
@@ -16,7 +16,7 @@ from shared.call_mac import (
     CallVerifier,
     ProvedCall,
 )
-from shared.problems import respond
+from shared.web.problems import respond
 
 PROVED_CALL = "proved_call"
 

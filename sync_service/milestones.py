@@ -7,8 +7,8 @@ from typing import Final, NamedTuple
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.deadlines import Wait, waits_for_papers
 from shared.events.codes import ENDED, DossierStatus
+from shared.rules.deadlines import Wait, waits_for_papers
 from sync_service.standings import Entry, Standing
 
 REQUEST: Final = DossierStatus.SUPPLEMENT_REQUESTED

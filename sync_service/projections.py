@@ -18,7 +18,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.agency_codes import canonical_agency_code
 from shared.clock import utc_now
-from shared.deadlines import extended_by_all
 from shared.events import (
     AgencyChanged,
     DossierEvent,
@@ -28,6 +27,7 @@ from shared.events import (
     ResultIssued,
 )
 from shared.events.codes import DossierStatus
+from shared.rules.deadlines import extended_by_all
 from sync_service import store, tallies
 from sync_service.agencies import lineage
 from sync_service.milestones import REQUEST, Milestones, find_milestones

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Final
 
 from shared.events.codes import ENDED, DossierStatus
-from shared.statuses import permitted
+from shared.rules.statuses import permitted
 from sync_service.schemas import AFTER_RECEPTION
 from sync_service.standings import Outcome, Refusal, Standing
 

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.agency_codes import canonical_agency_code
 from shared.clock import day_in_viet_nam
-from shared.deadlines import Term, due_at
+from shared.rules.deadlines import Term, due_at
 from sync_service import catalogue, store
 from sync_service.catalogue import Terms
 from sync_service.models import Agency

@@ -17,7 +17,6 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from shared.deadlines import Term
 from shared.events.codes import (
     ENDED,
     AgencyCode,
@@ -28,6 +27,7 @@ from shared.events.codes import (
 )
 from shared.events.steps import STEP_PATTERN
 from shared.personal_numbers import NoPersonalNumber
+from shared.rules.deadlines import Term
 from shared.web.bodies.strict_parsing import Body, IsoInstant, Number
 from sync_service.standings import Outcome, Standing, digest_content
 

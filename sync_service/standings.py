@@ -9,10 +9,10 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from shared.deadlines import Term, due_at
-from shared.dossier_times import find_time_faults
 from shared.events import DossierStanding
 from shared.events.codes import ENDED, Channel, DossierStatus, national_code
+from shared.rules.deadlines import Term, due_at
+from shared.rules.dossier_times import find_time_faults
 from sync_service.agencies import COUNTRY, lineage
 
 # Who tells of the dossiers of this mesh. No client can bear the name: they have no slash.

@@ -14,8 +14,8 @@ from pydantic import (
     model_validator,
 )
 
-from shared.deadlines import Term, Unit
 from shared.events.codes import AgencyCode, Channel, ProcedureCode
+from shared.rules.deadlines import Term, Unit
 
 # KQ.G15.000031, or the older 000.00.00.G09-KQ002269
 RESULT_CODE = (

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from dossier_service.catalogue.faults import Fault
 from dossier_service.catalogue.procedure import Fee, Result
-from shared.deadlines import Unit
 from shared.events.codes import Channel
+from shared.rules.deadlines import Unit
 
 _UNITS = {
     "Ngày làm việc": Unit.WORKING_DAY,

@@ -15,10 +15,10 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from dossier_service.models.base import Base, Numbered
-from shared.calendars import is_provisional
-from shared.deadlines import overdue_from
 from shared.events.codes import Channel, DossierStatus
-from shared.statuses import permitted
+from shared.rules.deadlines import overdue_from
+from shared.rules.statuses import permitted
+from shared.rules.working_days import is_provisional
 
 # As the index has it, so that the planner can use it.
 PROVISIONAL_OPEN = "finished_at IS NULL AND due_calendar LIKE '%?%'"

@@ -5,8 +5,14 @@ from datetime import datetime
 
 from dossier_service.catalogue.procedure import Procedure
 from dossier_service.models import Dossier
-from shared.deadlines import Wait, calendar_of, extended_by_all, latest_due_at, waits_for_papers
 from shared.events.codes import DossierStatus
+from shared.rules.deadlines import (
+    Wait,
+    calendar_of,
+    extended_by_all,
+    latest_due_at,
+    waits_for_papers,
+)
 
 
 def start_clock(dossier: Dossier, procedure: Procedure, waits: Sequence[Wait] = ()) -> None:

@@ -35,8 +35,6 @@ from dossier_service.use_cases.telling import step_of, tell
 from dossier_service.use_cases.term_cases import require_term_case
 from shared.birth_dates import require_born
 from shared.clock import day_in_viet_nam
-from shared.deadlines import reception_due_at
-from shared.dossier_times import is_ahead
 from shared.events import DossierFiled
 from shared.events.codes import (
     DOSSIER_CODE_LAYOUTS,
@@ -46,7 +44,9 @@ from shared.events.codes import (
     format_dossier_code,
 )
 from shared.hashing import person_hash
-from shared.statuses import first_status
+from shared.rules.deadlines import reception_due_at
+from shared.rules.dossier_times import is_ahead
+from shared.rules.statuses import first_status
 from shared.web.calls.auth import CallContext, NotAllowed
 
 LONGEST_BACK = timedelta(days=366)

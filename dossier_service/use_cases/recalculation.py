@@ -10,8 +10,8 @@ from dossier_service.models import Dossier, DossierStep
 from dossier_service.store import dossiers as store
 from dossier_service.use_cases.deadlines import start_clock
 from dossier_service.use_cases.telling import tell
-from shared.deadlines import Wait, waits_for_papers
 from shared.events import DossierProgressed
+from shared.rules.deadlines import Wait, waits_for_papers
 
 BATCH_SIZE = 200
 STEP = "calendar-announced"

@@ -11,9 +11,9 @@ class ProcedurePublished(Event):
 
     `code` is national or localised, `owner` an agency, `levels` where it is handled. A procedure
     that is not `active` takes no new dossier. Its longest term in any channel (QĐ 766, remark to
-    2.1) is a number of hours, days, working days or months, see `shared.deadlines.Unit`; None where
-    none is published. The catalogue holds `catalogue_size` procedures with this one, so that a
-    reader can see whether it has all of them; entries are never removed.
+    2.1) is a number of hours, days, working days or months, see `shared.rules.deadlines.Unit`; None
+    where none is published. The catalogue holds `catalogue_size` procedures with this one, so that
+    a reader can see whether it has all of them; entries are never removed.
     """
 
     event_type: ClassVar[str] = "catalogue.procedure.published.v1"

@@ -16,8 +16,8 @@ from dossier_service.catalogue.published import (
 )
 from dossier_service.catalogue.report import import_report
 from dossier_service.catalogue.wording import mended_subjects, read_results, read_way
-from shared.deadlines import Term, Unit
 from shared.events.codes import Channel
+from shared.rules.deadlines import Term, Unit
 
 PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "procedures.jsonl.gz"
 FILES = sorted(OWN_FOLDER.glob("*.yaml"))

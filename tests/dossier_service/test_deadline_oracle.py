@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta, timezone
 
 import pytest
 
-from shared.deadlines import Term, Unit, due_at, extended, reception_due_at
+from shared.rules.deadlines import Term, Unit, due_at, extended, reception_due_at
 
 ICT = timezone(timedelta(hours=7))
 CASES = 6_000

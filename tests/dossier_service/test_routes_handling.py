@@ -5,7 +5,7 @@ import pytest
 
 from shared.events.codes import DossierStatus
 from shared.events.reasons import Reason
-from shared.statuses import permitted
+from shared.rules.statuses import permitted
 from tests.dossier_service.desk import (
     BIRTH_FEE,
     COPY,

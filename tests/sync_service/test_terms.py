@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from shared.deadlines import Term, Unit
+from shared.rules.deadlines import Term, Unit
 from shared.worker import run_timer
 from sync_service.catalogue import project_procedures
 from sync_service.missing_terms import BATCH_SIZE, find_missing_terms

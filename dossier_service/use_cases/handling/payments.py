@@ -16,7 +16,7 @@ from dossier_service.schemas.requests import PayFee
 from dossier_service.use_cases.handling.changing import leave_step, read_dossier
 from dossier_service.use_cases.telling import step_of, tell
 from shared.events import FeePaid
-from shared.statuses import is_final
+from shared.rules.statuses import is_final
 from shared.web.calls.auth import CallContext
 from shared.web.etag import Condition, require_version
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.dossier_times import CLOCK_SLACK, HAPPENED, find_time_faults
+from shared.rules.dossier_times import CLOCK_SLACK, HAPPENED, find_time_faults
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
 # The facts of one dossier, each in its only possible order.

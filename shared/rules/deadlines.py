@@ -7,14 +7,14 @@ from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from shared.calendars import (
+from shared.clock import day_in_viet_nam
+from shared.events.codes import DossierStatus
+from shared.rules.working_days import (
     calendar_basis,
     office_hours,
     seconds_of_day,
     working_day_after,
 )
-from shared.clock import day_in_viet_nam
-from shared.events.codes import DossierStatus
 
 _HOUR, _MINUTE = 3600, 60
 

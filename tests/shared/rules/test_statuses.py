@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from shared.events.codes import Channel, DossierStatus
-from shared.statuses import (
+from shared.rules.statuses import (
     StatusTable,
     first_status,
     is_final,

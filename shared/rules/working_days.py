@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 _PROVISIONAL = "?"
-_FOLDER = Path(__file__).parent
+_FOLDER = Path(__file__).with_name("data")
 
 
 class Corrections(BaseModel):

@@ -55,7 +55,7 @@ class StatusTable(BaseModel):
 
 @cache
 def status_table() -> StatusTable:
-    text = Path(__file__).with_name("statuses.yaml").read_text(encoding="utf-8")
+    text = (Path(__file__).with_name("data") / "statuses.yaml").read_text(encoding="utf-8")
     return StatusTable.model_validate(yaml.safe_load(text))
 
 

@@ -4,8 +4,17 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from shared import calendars
-from shared.calendars import (
+from shared.rules import working_days as calendars
+from shared.rules.deadlines import (
+    Term,
+    Unit,
+    Wait,
+    due_at,
+    extended,
+    reception_due_at,
+    waits_for_papers,
+)
+from shared.rules.working_days import (
     Corrections,
     OfficeHours,
     calendar_basis,
@@ -15,15 +24,6 @@ from shared.calendars import (
     office_hours,
     present_bases,
     working_days,
-)
-from shared.deadlines import (
-    Term,
-    Unit,
-    Wait,
-    due_at,
-    extended,
-    reception_due_at,
-    waits_for_papers,
 )
 
 ONE_HOUR = Term(1, Unit.HOUR)

@@ -8,7 +8,7 @@ from dossier_service.routes.turns import Turns
 from dossier_service.settings import Settings
 from dossier_service.store.agencies import AgencyRegister
 from dossier_service.store.catalogue import ProcedureShelf
-from shared.app import create_service
+from shared.runtime.app import create_service
 
 
 @asynccontextmanager

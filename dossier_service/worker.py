@@ -1,7 +1,7 @@
 from dossier_service.handlers import HANDLERS
 from dossier_service.settings import Settings
 from dossier_service.timers import TIMERS
-from shared import worker
+from shared.runtime import worker
 
 
 async def work(settings: Settings) -> None:

@@ -40,9 +40,9 @@ from gateway.rights import Rights
 from gateway.routes import ROUTERS
 from gateway.settings import Settings
 from gateway.upstreams import KIB, Service
-from shared.app import AUDIENCE, Check, create_service, spare_the_collector
 from shared.crypto.ed25519 import read_private_key
 from shared.observability.telemetry import configure_logging
+from shared.runtime.app import AUDIENCE, Check, create_service, spare_the_collector
 from shared.web.calls.auth import RIGHTS_ISSUER, CallerCheck, KeySet, Verifier
 from shared.web.http_client import open_client
 

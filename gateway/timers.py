@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway import store
 from gateway.ledger.anchors import anchored
 from shared.messaging.outbox import emit
-from shared.worker import Timer
+from shared.runtime.worker import Timer
 
 ANCHOR_SECONDS = 10.0
 DAY_SECONDS = 86_400.0

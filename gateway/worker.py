@@ -6,7 +6,7 @@ from gateway.handlers import HANDLERS
 from gateway.reconciliation import keep_reconciling
 from gateway.settings import Settings
 from gateway.timers import TIMERS
-from shared import worker
+from shared.runtime import worker
 
 
 async def work(settings: Settings) -> None:

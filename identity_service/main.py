@@ -11,7 +11,7 @@ from identity_service.routes.tokens import as_oauth_has_it
 from identity_service.settings import Settings
 from identity_service.sources import SOURCES
 from identity_service.use_cases.tokens import TokenDesk
-from shared.app import create_service
+from shared.runtime.app import create_service
 
 
 def create_app(settings: Settings) -> FastAPI:

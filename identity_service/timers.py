@@ -1,7 +1,7 @@
 from identity_service.guess_counts import forget_guesses
 from identity_service.keys import forget_ended_keys
 from identity_service.store import forget_ended_proposals, forget_used_assertions
-from shared.worker import Timer
+from shared.runtime.worker import Timer
 
 TIMERS = (
     Timer(600, forget_used_assertions),

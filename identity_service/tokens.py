@@ -8,7 +8,7 @@ import jwt
 
 from identity_service.keys import ALGORITHM, Signer
 from identity_service.models import Client
-from shared.app import AUDIENCE
+from shared.runtime.app import AUDIENCE
 
 
 def access_token(

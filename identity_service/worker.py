@@ -1,6 +1,6 @@
 from identity_service.settings import Settings
 from identity_service.timers import TIMERS
-from shared import worker
+from shared.runtime import worker
 
 
 async def work(settings: Settings) -> None:

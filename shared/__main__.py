@@ -17,8 +17,6 @@ import uvloop
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared import migrations
-from shared.app import spare_the_collector
 from shared.database.session import open_database
 from shared.messaging import dead_letters
 from shared.messaging.event_keys import make_event_signer
@@ -26,6 +24,8 @@ from shared.messaging.kafka import open_producer
 from shared.messaging.outbox import KEPT_DAYS
 from shared.messaging.relay import replay
 from shared.observability.telemetry import configure_logging
+from shared.runtime import migrations
+from shared.runtime.app import spare_the_collector
 from shared.settings import ServiceSettings
 from shared.web.problems import Problem
 

@@ -1,6 +1,6 @@
 from fastapi import FastAPI
 
-from shared.app import create_service
+from shared.runtime.app import create_service
 from sync_service.lanes import open_lanes
 from sync_service.routes import dossiers, indicators
 from sync_service.settings import Settings

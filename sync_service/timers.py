@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.worker import Timer
+from shared.runtime.worker import Timer
 from sync_service import silence, store
 from sync_service.missing_terms import BATCH_SIZE, find_missing_terms
 

@@ -1,4 +1,4 @@
-from shared.worker import work as run
+from shared.runtime.worker import work as run
 from sync_service.handlers import HANDLERS
 from sync_service.settings import Settings
 from sync_service.timers import TIMERS

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from pydantic import SecretStr
 
 from shared.messaging.consumer import Handlers
+from shared.runtime.worker import run_parts
 from shared.settings import ServiceSettings
-from shared.worker import run_parts
 from tests.conftest import Broker
 from tests.event_keys import key_text, serving_keys
 

@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm
 from pydantic import SecretStr
 
-from shared.app import AUDIENCE
+from shared.runtime.app import AUDIENCE
 from shared.settings import ServiceSettings
 from shared.web.calls.auth import RIGHT_HEADER, RIGHTS_ISSUER, CallerCheck, KeySet, Verifier
 from shared.web.calls.call_mac import (

@@ -17,7 +17,7 @@ from deploy.apart import run_apart
 from deploy.ports import free_port
 from deploy.secrets import call_key
 from identity_service.seed import seed
-from shared.migrations import upgrade
+from shared.runtime.migrations import upgrade
 from tests.conftest import Databases
 from tests.dossier_service.conftest import make_settings as dossier_settings
 from tests.identity_service.conftest import make_settings as identity_settings

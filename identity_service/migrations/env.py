@@ -1,4 +1,4 @@
 from identity_service.models import Base
-from shared.migrations import migrate
+from shared.runtime.migrations import migrate
 
 migrate(Base.metadata)

@@ -1,4 +1,4 @@
-from shared.migrations import migrate
+from shared.runtime.migrations import migrate
 from sync_service.models import Base
 
 migrate(Base.metadata)

@@ -20,7 +20,7 @@ from jwt.algorithms import OKPAlgorithm
 
 from identity_service.grant_rules import list_fields
 from identity_service.seed import seed
-from shared.migrations import upgrade
+from shared.runtime.migrations import upgrade
 from tests.access.model import AGENCIES, Limits, limits, tried
 from tests.conftest import Databases
 from tests.factories import TestAuthority

@@ -12,7 +12,7 @@ from hypothesis import given
 
 from gateway.upstreams import OPERATIONS
 from identity_service.seed import seed
-from shared.migrations import upgrade
+from shared.runtime.migrations import upgrade
 from shared.web.calls.auth import RIGHT_HEADER
 from tests.access.answers import told
 from tests.access.country import Country

@@ -10,7 +10,7 @@ from deploy.bench.data_set import TABLES, fill
 from deploy.bench.dossiers import country
 from deploy.postgres import plain_url
 from dossier_service.settings import Settings as DossierSettings
-from shared.migrations import upgrade
+from shared.runtime.migrations import upgrade
 from sync_service.settings import Settings as SyncSettings
 
 SIZE = 3_000

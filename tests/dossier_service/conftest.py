@@ -12,7 +12,7 @@ from dossier_service.settings import Settings
 from dossier_service.use_cases.catalogue import begin
 from shared.clock import now
 from shared.database.session import open_database
-from shared.migrations import upgrade
+from shared.runtime.migrations import upgrade
 from tests.conftest import Databases
 from tests.dossier_service.desk import Desk, at, utc
 from tests.event_keys import key_text

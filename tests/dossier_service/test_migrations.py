@@ -6,7 +6,7 @@ from sqlalchemy import text
 from deploy.apart import run_apart
 from dossier_service.settings import Settings
 from shared.database.session import open_database
-from shared.migrations import configuration, upgrade
+from shared.runtime.migrations import configuration, upgrade
 from tests.conftest import Databases
 from tests.dossier_service.conftest import unmigrated_settings
 

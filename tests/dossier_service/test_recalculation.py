@@ -14,11 +14,11 @@ from dossier_service.catalogue.procedure import Procedure
 from dossier_service.use_cases.catalogue import publish
 from dossier_service.use_cases.recalculation import recalculate_due_dates
 from shared.events.codes import ENDED, Channel, DossierStatus
-from shared.migrations import upgrade
 from shared.rules import working_days as calendars
 from shared.rules.deadlines import Term, Unit
 from shared.rules.statuses import first_status, permitted
 from shared.rules.working_days import Corrections
+from shared.runtime.migrations import upgrade
 from tests.conftest import MORE
 from tests.dossier_service.desk import PASSPORT, SEAL, Desk, at, instant
 from tests.dossier_service.test_deadline_oracle import ICT, expected_due, expected_extension

@@ -20,7 +20,7 @@ from deploy.signing_in import sign_in
 from identity_service.sandbox import read_secrets
 from shared.database.session import open_database
 from shared.messaging.dead_letters import Rejected, list_dead_letters, store_dead_letters
-from shared.migrations import upgrade
+from shared.runtime.migrations import upgrade
 from shared.settings import ServiceSettings
 from shared.web.calls.auth import RIGHT_HEADER
 from shared.web.calls.call_mac import CLIENT as CLIENT_HEADER

@@ -18,7 +18,7 @@ from shared.database.session import SessionFactory, open_database
 from shared.events import EVENTS, Event
 from shared.messaging.consumer import Handlers, handle_records
 from shared.messaging.event_proofs import EventUnprovenError
-from shared.migrations import upgrade
+from shared.runtime.migrations import upgrade
 from shared.settings import ServiceSettings
 from sync_service.handlers import HANDLERS as SYNC
 from sync_service.settings import Settings as SyncSettings

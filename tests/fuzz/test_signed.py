@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from gateway.ledger.audit import verify_chain
 from gateway.ledger.seals import START, SealedBatch, key_id, prove, public_pem, seal
-from shared.app import AUDIENCE
+from shared.runtime.app import AUDIENCE
 from shared.web.calls.auth import KeySet, Unauthenticated, Verifier, bearer
 from tests.conftest import MORE
 from tests.factories import ISSUER, TOKEN_KEY, TestAuthority

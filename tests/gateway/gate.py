@@ -29,7 +29,7 @@ from shared.crypto.ed25519 import read_private_key
 from shared.database.session import SessionFactory
 from shared.events import AgencyChanged, ClientChanged, GrantChanged, ProcedurePublished
 from shared.messaging.topics import partitions_of
-from shared.migrations import upgrade
+from shared.runtime.migrations import upgrade
 from tests.conftest import Databases
 from tests.event_keys import key_text
 from tests.factories import CALL_KEY, DIGEST_KEY, TestAuthority

@@ -28,7 +28,7 @@ from gateway.upstreams import OPERATIONS
 from shared.crypto.ed25519 import read_private_key
 from shared.database.session import open_database
 from shared.events import LedgerAnchored
-from shared.migrations import upgrade
+from shared.runtime.migrations import upgrade
 from tests.conftest import Databases
 from tests.gateway.gate import CALL_KEYS, VERIFY, make_settings
 from tests.gateway.wire import SUBJECT

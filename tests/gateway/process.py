@@ -19,7 +19,7 @@ from gateway.handlers import HANDLERS
 from gateway.settings import Settings
 from shared.database.session import open_database
 from shared.events import Event, GrantChanged
-from shared.migrations import upgrade
+from shared.runtime.migrations import upgrade
 from tests.factories import TestAuthority
 from tests.gateway.gate import PURPOSE, make_client, make_grant, make_settings
 from tests.waiting import eventually

@@ -2,7 +2,7 @@ import asyncio
 
 from alembic import command
 
-from shared.migrations import configuration, upgrade
+from shared.runtime.migrations import configuration, upgrade
 from tests.conftest import Databases
 from tests.gateway.gate import make_settings
 

@@ -18,7 +18,7 @@ from gateway.reconciliation import RightsReconciler, find_differences
 from gateway.settings import Settings
 from shared.database.session import SessionFactory, open_database
 from shared.events import ClientChanged, GrantChanged
-from shared.migrations import upgrade
+from shared.runtime.migrations import upgrade
 from tests.access.country import Country, open_country
 from tests.conftest import Databases
 from tests.gateway.gate import LONG_AGO, make_client, make_grant, make_settings

@@ -12,7 +12,7 @@ from deploy.apart import run_apart
 from identity_service.main import create_app
 from identity_service.seed import seed
 from identity_service.settings import GUESS_MEMORY_SECONDS, Settings
-from shared.migrations import upgrade
+from shared.runtime.migrations import upgrade
 from tests.conftest import Databases
 from tests.event_keys import key_text
 from tests.factories import CALL_KEY, DIGEST_KEY, TestAuthority

@@ -11,7 +11,7 @@ from httpx import Response
 
 from identity_service.sandbox import read_secrets
 from identity_service.settings import Settings
-from shared.app import AUDIENCE
+from shared.runtime.app import AUDIENCE
 from shared.web.calls.auth import KeySet, Verifier
 from tests.identity_service.calls import Identity
 

@@ -23,7 +23,7 @@ from identity_service.people.person import Person
 from identity_service.seed import seed
 from identity_service.settings import GUESS_MEMORY_SECONDS, Settings
 from shared.hashing import person_hash
-from shared.migrations import upgrade
+from shared.runtime.migrations import upgrade
 from tests.conftest import Databases
 from tests.factories import TestAuthority
 from tests.identity_service.calls import Identity, asked

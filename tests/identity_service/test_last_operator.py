@@ -12,7 +12,7 @@ from identity_service.models import Client, ClientKey, Grant
 from identity_service.seed import seed
 from identity_service.settings import Settings
 from shared.database.session import open_database
-from shared.migrations import upgrade
+from shared.runtime.migrations import upgrade
 from tests.conftest import Databases
 from tests.factories import TestAuthority
 from tests.identity_service.calls import OPERATOR, Identity

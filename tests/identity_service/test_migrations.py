@@ -3,7 +3,7 @@ import asyncio
 from alembic import command
 
 from identity_service.settings import Settings
-from shared.migrations import configuration, upgrade
+from shared.runtime.migrations import configuration, upgrade
 
 
 async def test_the_migrations_make_what_the_models_declare(settings: Settings) -> None:

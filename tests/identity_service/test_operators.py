@@ -31,7 +31,7 @@ from identity_service.seed import NotASandboxError, seed
 from identity_service.settings import Settings
 from identity_service.use_cases.first_operators import REGISTERED_BY
 from shared.database.session import open_database
-from shared.migrations import upgrade
+from shared.runtime.migrations import upgrade
 from tests.conftest import Databases
 from tests.factories import TestAuthority
 from tests.identity_service.calls import Identity

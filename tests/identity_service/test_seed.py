@@ -21,7 +21,7 @@ from identity_service.sources import Inquiry
 from identity_service.sources.register import open_register
 from shared.database.session import SessionFactory, open_database
 from shared.hashing import person_hash
-from shared.migrations import upgrade
+from shared.runtime.migrations import upgrade
 from tests.conftest import Databases
 from tests.identity_service.commands import run_command
 from tests.identity_service.conftest import PEOPLE, make_settings

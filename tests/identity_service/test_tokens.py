@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 
 from identity_service.main import create_app
 from identity_service.settings import Settings
-from shared.app import AUDIENCE
+from shared.runtime.app import AUDIENCE
 from shared.web.calls.auth import Unauthenticated
 from tests.factories import TestAuthority
 from tests.identity_service.calls import Identity

@@ -17,7 +17,7 @@ from shared.messaging import consumer
 from shared.messaging.consumer import Handlers
 from shared.messaging.outbox import emit, keep_partitions
 from shared.messaging.relay import relay, relay_batch
-from shared.migrations import MECHANICS
+from shared.runtime.migrations import MECHANICS
 from shared.settings import ServiceSettings
 from tests.event_keys import SIGNERS, VERIFIER, make_record
 

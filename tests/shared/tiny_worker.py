@@ -20,9 +20,9 @@ from shared.messaging.consumer import Handlers, consume
 from shared.messaging.event_keys import make_event_verifier
 from shared.messaging.topics import TOPIC_TABLE
 from shared.observability.telemetry import configure_logging
+from shared.runtime.worker import work
 from shared.settings import ServiceSettings
 from shared.web.http_client import open_client
-from shared.worker import work
 from tests.shared.mechanics import DOSSIERS, record_effect
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from shared.clock import now
-from shared.migrations import upgrade
+from shared.runtime.migrations import upgrade
 from sync_service import projections
 from sync_service.main import create_app
 from sync_service.settings import Settings

@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from deploy.apart import run_apart
 from shared.database.session import open_database
-from shared.migrations import configuration, upgrade
+from shared.runtime.migrations import configuration, upgrade
 from sync_service.settings import Settings
 from sync_service.standings import PROGRESS_VERSION
 from tests.conftest import Databases

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from shared.rules.deadlines import Term, Unit
-from shared.worker import run_timer
+from shared.runtime.worker import run_timer
 from sync_service.catalogue import project_procedures
 from sync_service.missing_terms import BATCH_SIZE, find_missing_terms
 from sync_service.recount import kept, recount

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from shared.events import DossierEvent, Event
 from shared.messaging.dead_letters import DeadLetter
-from shared.migrations import configuration
+from shared.runtime.migrations import configuration
 from sync_service.handlers import HANDLERS
 from sync_service.settings import Settings
 from tests.background import working

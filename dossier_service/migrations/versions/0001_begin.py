@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from shared.migrations import create_mechanics
+from shared.runtime.migrations import create_mechanics
 
 revision = "0001"
 down_revision = None

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from shared.migrations import create_mechanics
+from shared.runtime.migrations import create_mechanics
 
 revision = "0001"
 down_revision = None

@@ -15,7 +15,6 @@ from aiokafka import AIOKafkaProducer
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.app import create_service
 from shared.database.session import SessionFactory
 from shared.events import DEAD, DossierProgressed
 from shared.messaging.consumer import Handlers
@@ -32,6 +31,7 @@ from shared.messaging.dead_letters import (
 from shared.messaging.event_proofs import PROOF
 from shared.messaging.redelivery import redeliver_some
 from shared.observability.telemetry import DEAD_LETTERS
+from shared.runtime.app import create_service
 from shared.settings import ServiceSettings
 from tests.event_keys import VERIFIER, change_record, key_text
 from tests.factories import CALL_KEY, DIGEST_KEY, TestAuthority

@@ -25,9 +25,9 @@ from shared.messaging.dead_letters import Rejected, list_dead_letters
 from shared.messaging.event_proofs import EventSigner, EventVerifier, ProofMissingError
 from shared.messaging.kafka import open_consumer
 from shared.messaging.unproven import MAX_SAMPLE_BYTES, MAX_SAMPLES, SAMPLE_SECONDS, UnprovenSampler
+from shared.runtime.worker import HOUSEKEEPING, Timer, run_timer
 from shared.settings import ServiceSettings
 from shared.web.calls.auth import KeySet
-from shared.worker import HOUSEKEEPING, Timer, run_timer
 from tests.event_keys import KEYS, VERIFIER, change_record, sign_records
 from tests.shared.mechanics import (
     DOSSIERS,

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from jwt.utils import base64url_encode
 
-from shared.app import AUDIENCE
 from shared.crypto.signatures import SignatureCache
+from shared.runtime.app import AUDIENCE
 from shared.web.calls.auth import (
     REFRESH_SECONDS,
     RETRY_SECONDS,

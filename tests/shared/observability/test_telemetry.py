@@ -11,8 +11,8 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
-from shared.app import create_service
 from shared.database.session import SessionFactory
+from shared.runtime.app import create_service
 from shared.settings import ServiceSettings
 from tests.collector import Collector, collecting
 from tests.factories import DIGEST_KEY
@@ -27,7 +27,7 @@ import asyncio, httpx, sys
 from fastapi import APIRouter
 from opentelemetry import trace
 from sqlalchemy import text
-from shared.app import create_service
+from shared.runtime.app import create_service
 from shared.database.session import Session
 from shared.settings import ServiceSettings
 

@@ -13,11 +13,11 @@ from prometheus_client import REGISTRY
 from pydantic import BaseModel
 from sqlalchemy import text
 
-from shared.app import create_service
 from shared.database.session import Session, SessionFactory, wait_out_outage
 from shared.events import DossierProgressed
 from shared.messaging.outbox import emit
 from shared.observability.telemetry import configure_logging
+from shared.runtime.app import create_service
 from shared.settings import ServiceSettings
 from shared.web.middleware import AnswerCutOffError
 from tests.conftest import Databases

@@ -11,7 +11,7 @@ from fastapi import APIRouter, FastAPI, HTTPException
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm.exc import StaleDataError
 
-from shared.app import spare_the_collector
+from shared.runtime.app import spare_the_collector
 from shared.web import problems
 from shared.web.bodies.strict_parsing import Number
 from shared.web.middleware import Edge

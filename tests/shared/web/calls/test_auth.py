@@ -9,7 +9,7 @@ import pytest
 from fastapi import APIRouter
 from pydantic import SecretStr
 
-from shared.app import create_service
+from shared.runtime.app import create_service
 from shared.settings import ServiceSettings
 from shared.web.calls.auth import (
     RIGHT_HEADER,

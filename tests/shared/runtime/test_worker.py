@@ -13,10 +13,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from deploy.ports import free_port
-from shared.app import Check, status_routes
 from shared.database.session import SessionFactory
+from shared.runtime.app import Check, status_routes
+from shared.runtime.worker import Timer, run_timer
 from shared.settings import ServiceSettings
-from shared.worker import Timer, run_timer
 from tests.conftest import Broker, Databases
 from tests.shared.mechanics import (
     DOSSIERS,

@@ -17,7 +17,6 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.app import Check, ping, status_routes
 from shared.database.session import Base, SessionFactory, open_database, wait_out_outage
 from shared.messaging.consumer import Handlers, consume, forget_handled
 from shared.messaging.consumer_lag import measure_lag
@@ -31,6 +30,7 @@ from shared.messaging.relay import relay, replay
 from shared.messaging.topics import ensure_topics, partitions_of
 from shared.messaging.unproven import delete_unproven_letters
 from shared.observability.telemetry import EVENTS_UNPROVEN, start_tracing
+from shared.runtime.app import Check, ping, status_routes
 from shared.settings import ServiceSettings
 from shared.web.http_client import open_client
 from shared.web.idempotency import forget_keys

@@ -19,7 +19,8 @@ from gateway.purposes import (
     is_recordable,
 )
 from gateway.upstreams import QuotaClass
-from shared.events.codes import CodeError, parse_dossier_code
+from shared.codes.agency import CodeError
+from shared.codes.dossier import parse_dossier_code
 from shared.events.officers import OFFICER_PATTERN
 from shared.personal_numbers import ADVICE, FINDING, holds_personal_number
 

@@ -12,7 +12,8 @@ from pydantic import TypeAdapter
 from gateway.explanation import DOSSIER_PATH, MAX_PURPOSE_LENGTH
 from gateway.legal_bases import LEGAL_BASIS_PATTERN
 from gateway.upstreams import OPERATIONS, Operation, Service
-from shared.events.codes import PROCEDURE_PATTERN, DossierCode
+from shared.codes.dossier import DossierCode
+from shared.codes.procedure import PROCEDURE_PATTERN
 from shared.events.officers import OfficerCode
 from shared.web.openapi import PROBLEM
 from shared.web.published import Page

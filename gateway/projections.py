@@ -8,8 +8,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.models import Base, ClientInForce, GrantInForce, KnownAgency, KnownProcedure
+from shared.codes.procedure import parse_procedure_code
 from shared.events import AgencyChanged, ClientChanged, GrantChanged, ProcedurePublished
-from shared.events.codes import parse_procedure_code
 
 
 async def keep_grants(session: AsyncSession, events: Sequence[GrantChanged]) -> None:

@@ -18,7 +18,9 @@ from prometheus_client import Counter, Gauge
 from gateway.legal_bases import LegalBasis
 from shared.agency_codes import canonical_agency_code
 from shared.clock import VIET_NAM
-from shared.events.codes import CodeError, is_within, national_code
+from shared.codes.agency import CodeError
+from shared.codes.coverage import is_within
+from shared.codes.procedure import national_code
 
 PURPOSES_UNCHECKED = Counter(
     "purposes_unchecked_total", "Calls let in before the whole catalogue of procedures was known"

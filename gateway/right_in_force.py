@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from gateway.limits import GrantedQuotas
-from shared.events.codes import covering_codes
+from shared.codes.coverage import covering_codes
 
 ANY_OPERATION = "*"
 # Of a right that joins hundreds of grants a record names a few.

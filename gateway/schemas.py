@@ -9,7 +9,8 @@ from gateway.forwarding import Outcome
 from gateway.ledger.records import AccessRecord
 from gateway.models import LedgerSeal, StoredRecord
 from gateway.purposes import PurposeKind
-from shared.events.codes import AgencyCode, DossierCode
+from shared.codes.agency import AgencyCode
+from shared.codes.dossier import DossierCode
 from shared.texts import ONE_LINE, single_line
 from shared.web.bodies.strict_parsing import IsoInstant
 

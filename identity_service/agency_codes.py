@@ -1,7 +1,7 @@
 """Agency identifiers in their two forms: QĐ 20/2020/QĐ-TTg (`H12.04`) and, before it,
 QCVN 102:2016 (`000.00.04.H12`), which reads the other way round."""
 
-from shared.events.codes import CodeError, parse_agency_code
+from shared.codes.agency import CodeError, parse_agency_code
 
 _WIDTHS = (3, 2, 2)  # digits of levels 4, 3 and 2 in QCVN 102:2016
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import yaml
 from pydantic import TypeAdapter
 
-from shared.events.codes import AgencyCode
+from shared.codes.agency import AgencyCode
 
 _OWNERS: TypeAdapter[dict[str, AgencyCode]] = TypeAdapter(dict[str, AgencyCode])
 

@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from identity_service.legal_bases import LegalBasis
 from identity_service.people import Persona, personas
 from identity_service.schemas import ClientId, FieldName, Name, OperationName
-from shared.events.codes import AgencyCode, ProcedureCode
+from shared.codes.agency import AgencyCode
+from shared.codes.procedure import ProcedureCode
 
 _GRANT_IDS = UUID("6d1f3a0e-52c5-4c55-9d7e-0a3f6f0b9a11")
 

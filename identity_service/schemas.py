@@ -22,7 +22,8 @@ from identity_service.jwks import EXAMPLE, JWK_SHAPES, KEY_ID, checked_public_jw
 from identity_service.legal_bases import LegalBasis
 from identity_service.personal_numbers import PersonalNumber
 from shared.birth_dates import BirthDate
-from shared.events.codes import AgencyCode, ProcedureCode
+from shared.codes.agency import AgencyCode
+from shared.codes.procedure import ProcedureCode
 from shared.personal_numbers import NoPersonalNumber
 from shared.texts import ONE_LINE, PersonName, single_line
 from shared.web.bodies.strict_parsing import Body, IsoDay, IsoInstant, Number

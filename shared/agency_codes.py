@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from shared.events.codes import parse_agency_code
+from shared.codes.agency import parse_agency_code
 
 
 @lru_cache(maxsize=65_536)

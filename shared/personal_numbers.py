@@ -13,12 +13,9 @@ from unicodedata import decimal, normalize
 
 from pydantic import AfterValidator
 
-from shared.events.codes import (
-    AGENCY_PATTERN,
-    DOSSIER_PATTERN,
-    PROCEDURE_PATTERN,
-    holds_number_in_groups,
-)
+from shared.codes.agency import AGENCY_PATTERN, holds_number_in_groups
+from shared.codes.dossier import DOSSIER_PATTERN
+from shared.codes.procedure import PROCEDURE_PATTERN
 from shared.folding import drop_invisible
 
 LENGTHS = frozenset({9, 12})

@@ -8,8 +8,8 @@ from sqlalchemy import ARRAY, String, any_, bindparam, exists, select
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.codes.procedure import national_code
 from shared.events import ProcedurePublished
-from shared.events.codes import national_code
 from shared.rules.deadlines import Term, Unit
 from sync_service.models import Procedure, table
 from sync_service.sets import columns, insertion

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.events.codes import ENDED, DossierStatus
+from shared.codes.enums import ENDED, DossierStatus
 from shared.rules.deadlines import Wait, waits_for_papers
 from sync_service.standings import Entry, Standing
 

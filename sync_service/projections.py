@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.agency_codes import canonical_agency_code
 from shared.clock import utc_now
+from shared.codes.enums import DossierStatus
 from shared.events import (
     AgencyChanged,
     DossierEvent,
@@ -26,7 +27,6 @@ from shared.events import (
     FeePaid,
     ResultIssued,
 )
-from shared.events.codes import DossierStatus
 from shared.rules.deadlines import extended_by_all
 from sync_service import store, tallies
 from sync_service.agencies import lineage

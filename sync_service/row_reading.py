@@ -8,7 +8,8 @@ from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from shared.events.codes import CodeError, parse_dossier_code
+from shared.codes.agency import CodeError
+from shared.codes.dossier import parse_dossier_code
 from shared.rules.dossier_times import find_time_faults
 from shared.web.bodies.schema_navigator import Shape
 from shared.web.bodies.validation_messages import where_and_what

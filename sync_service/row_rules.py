@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final
 
-from shared.events.codes import ENDED, DossierStatus
+from shared.codes.enums import ENDED, DossierStatus
 from shared.rules.statuses import permitted
 from sync_service.schemas import AFTER_RECEPTION
 from sync_service.standings import Outcome, Refusal, Standing

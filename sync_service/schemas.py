@@ -17,14 +17,10 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from shared.events.codes import (
-    ENDED,
-    AgencyCode,
-    Channel,
-    DossierCode,
-    DossierStatus,
-    ProcedureCode,
-)
+from shared.codes.agency import AgencyCode
+from shared.codes.dossier import DossierCode
+from shared.codes.enums import ENDED, Channel, DossierStatus
+from shared.codes.procedure import ProcedureCode
 from shared.events.steps import STEP_PATTERN
 from shared.personal_numbers import NoPersonalNumber
 from shared.rules.deadlines import Term

@@ -9,8 +9,9 @@ from typing import Final, NamedTuple
 
 import orjson
 
+from shared.codes.enums import ENDED, Channel, DossierStatus
+from shared.codes.procedure import national_code
 from shared.events import DossierStanding
-from shared.events.codes import ENDED, Channel, DossierStatus, national_code
 from shared.rules.deadlines import Term, due_at
 from shared.rules.dossier_times import find_time_faults
 from sync_service.agencies import COUNTRY, lineage

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from shared.events.codes import national_code
+from shared.codes.procedure import national_code
 from shared.times import StoredInstant
 from shared.web.calls.rights import Limits, Right, merge_newest
 from sync_service.agencies import COUNTRY, roots

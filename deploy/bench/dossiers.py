@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from dossier_service.catalogue import own_procedures
 from dossier_service.catalogue.procedure import Level
 from identity_service.agency_seed import AgencySeed, agencies
-from shared.events.codes import Channel, DossierStatus
+from shared.codes.enums import Channel, DossierStatus
 
 SEED = 20_261_120
 LAST_DAY = date(2026, 11, 20)

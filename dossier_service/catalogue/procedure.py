@@ -14,7 +14,9 @@ from pydantic import (
     model_validator,
 )
 
-from shared.events.codes import AgencyCode, Channel, ProcedureCode
+from shared.codes.agency import AgencyCode
+from shared.codes.enums import Channel
+from shared.codes.procedure import ProcedureCode
 from shared.rules.deadlines import Term, Unit
 
 # KQ.G15.000031, or the older 000.00.00.G09-KQ002269

@@ -24,7 +24,7 @@ from dossier_service.catalogue.wording import (
     read_results,
     read_way,
 )
-from shared.events.codes import Channel
+from shared.codes.enums import Channel
 from shared.rules.deadlines import Unit
 
 # The catalogue of 2026 has 2,642 lines, the longest of 18 KB, together 11 MB.

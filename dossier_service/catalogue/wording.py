@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from dossier_service.catalogue.faults import Fault
 from dossier_service.catalogue.procedure import Fee, Result
-from shared.events.codes import Channel
+from shared.codes.enums import Channel
 from shared.rules.deadlines import Unit
 
 _UNITS = {

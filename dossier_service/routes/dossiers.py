@@ -17,8 +17,11 @@ from dossier_service.store.lists import Filters
 from dossier_service.use_cases import filing, looking
 from dossier_service.use_cases.handling.changing import version_kept
 from shared.clock import Now
+from shared.codes.agency import AgencyCode
+from shared.codes.dossier import DossierCode
+from shared.codes.enums import Channel, DossierStatus
+from shared.codes.procedure import ProcedureCode
 from shared.database.session import Session
-from shared.events.codes import AgencyCode, Channel, DossierCode, DossierStatus, ProcedureCode
 from shared.web.bodies.strict_parsing import IsoDay, Router
 from shared.web.calls.auth import Caller
 from shared.web.etag import set_etag

@@ -9,8 +9,8 @@ from dossier_service.schemas.requests import IssueResult, MoveDossier, NoteProgr
 from dossier_service.use_cases.handling import payments, results, transitions
 from dossier_service.use_cases.handling.changing import version_kept
 from shared.clock import Now
+from shared.codes.dossier import DossierCode
 from shared.database.session import Session
-from shared.events.codes import DossierCode
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
 from shared.web.etag import ExpectedVersion

@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 from dossier_service.store.agencies import AgencyRegister
 from dossier_service.store.catalogue import ProcedureShelf
 from dossier_service.use_cases.filing import FilingRules
-from shared.events.codes import DOSSIER_CODE_LAYOUTS
+from shared.codes.dossier import DOSSIER_CODE_LAYOUTS
 
 
 async def _shelf(request: Request) -> ProcedureShelf:

@@ -7,8 +7,9 @@ from dossier_service.catalogue.procedure import Level
 from dossier_service.routes.needs import Shelf
 from dossier_service.schemas.answers import ProcedureLine, ProcedureOut
 from dossier_service.use_cases import catalogue
+from shared.codes.agency import AgencyCode
+from shared.codes.procedure import ProcedureCode
 from shared.database.session import Session
-from shared.events.codes import AgencyCode, ProcedureCode
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
 from shared.web.pagination import Page, Paging

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from dossier_service.catalogue.procedure import Level, Procedure
 from dossier_service.models import Dossier, DossierApplicant, DossierStep
-from shared.events.codes import Channel, DossierStatus
+from shared.codes.enums import Channel, DossierStatus
 
 # Deadlines are reckoned in the time of the office; in answers all times are of one zone.
 Instant = Annotated[datetime, AfterValidator(lambda moment: moment.astimezone(UTC))]

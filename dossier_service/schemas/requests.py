@@ -9,7 +9,9 @@ from pydantic import ConfigDict, Field, JsonValue, Strict, model_validator
 
 from dossier_service.catalogue.procedure import CaseCode, ResultCode
 from shared.birth_dates import BirthDate
-from shared.events.codes import AgencyCode, Channel, ProcedureCode
+from shared.codes.agency import AgencyCode
+from shared.codes.enums import Channel
+from shared.codes.procedure import ProcedureCode
 from shared.events.reasons import Reason
 from shared.events.steps import StepCode
 from shared.personal_numbers import NoPersonalNumber

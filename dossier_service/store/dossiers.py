@@ -86,7 +86,7 @@ def _visible(
 
 
 def reached(procedure: InstrumentedAttribute[str]) -> ColumnElement[bool]:
-    """By the codes of a right, as `shared.events.codes.covering_codes`: a national one too."""
+    """By the codes of a right, as `shared.codes.coverage.covering_codes`: a national one too."""
     given = any_(bindparam("procedures", type_=ARRAY(String)))
     return or_(procedure == given, func.left(procedure, 8) == given)
 

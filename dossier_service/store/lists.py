@@ -26,7 +26,7 @@ from sqlalchemy.orm import aliased
 
 from dossier_service.models import Dossier, DossierParty
 from dossier_service.store.dossiers import reached
-from shared.events.codes import Channel, DossierStatus
+from shared.codes.enums import Channel, DossierStatus
 from shared.rules.working_days import office_hours
 from shared.web.calls.rights import Limits, Right, merge_newest
 

@@ -19,8 +19,8 @@ from dossier_service.models import CatalogueImport, CurrentProcedure
 from dossier_service.problems import ProcedureNotFound
 from dossier_service.store import catalogue as store
 from dossier_service.store.catalogue import ProcedureShelf, Published
+from shared.codes.procedure import ProcedureCode
 from shared.events import ProcedurePublished
-from shared.events.codes import ProcedureCode
 from shared.folding import fold_accented, fold_bare
 from shared.messaging.outbox import emit
 from shared.web.pagination import PageQuery

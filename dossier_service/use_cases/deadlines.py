@@ -5,7 +5,7 @@ from datetime import datetime
 
 from dossier_service.catalogue.procedure import Procedure
 from dossier_service.models import Dossier
-from shared.events.codes import DossierStatus
+from shared.codes.enums import DossierStatus
 from shared.rules.deadlines import (
     Wait,
     calendar_of,

@@ -12,7 +12,7 @@ from dossier_service.store import dossiers as store
 from dossier_service.store import lists
 from dossier_service.use_cases.purposes import require_purpose
 from shared.clock import day_in_viet_nam
-from shared.events.codes import DossierCode
+from shared.codes.dossier import DossierCode
 from shared.times import StoredInstant
 from shared.web.calls.auth import CallContext
 from shared.web.calls.rights import Codes, Right, unite

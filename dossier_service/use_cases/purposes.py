@@ -5,7 +5,8 @@ procedures are compared by their national part: the desk of a province may name 
 """
 
 from dossier_service.problems import PurposeOfAnotherProcedure
-from shared.events.codes import CodeError, national_code
+from shared.codes.agency import CodeError
+from shared.codes.procedure import national_code
 from shared.web.calls.auth import CallContext
 
 

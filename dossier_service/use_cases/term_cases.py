@@ -3,7 +3,7 @@
 from dossier_service.catalogue.procedure import Procedure
 from dossier_service.models import Dossier
 from dossier_service.problems import TermCaseUnknown
-from shared.events.codes import Channel
+from shared.codes.enums import Channel
 
 
 def require_term_case(procedure: Procedure, channel: Channel, case_code: str | None) -> None:

@@ -19,7 +19,7 @@ from vietnam_provinces import Province, VietNamDivisionType, Ward
 
 from identity_service.agency_codes import to_qcvn
 from identity_service.provinces import old_provinces
-from shared.events.codes import AgencyCode
+from shared.codes.agency import AgencyCode
 
 Level = Literal["central", "province", "commune", "enterprise", "other"]
 

@@ -15,8 +15,8 @@ from identity_service.schemas import AgencyFilter, AgencyIn, AgencyOut, Registra
 from identity_service.use_cases import agencies
 from identity_service.use_cases.approvals import Consent
 from shared.clock import Now
+from shared.codes.agency import AgencyCode
 from shared.database.session import Session
-from shared.events.codes import AgencyCode
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
 from shared.web.etag import ExpectedVersion, created_headers, set_etag

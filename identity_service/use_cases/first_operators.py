@@ -16,7 +16,7 @@ from identity_service.models import Client, Grant
 from identity_service.problems import AgenciesUnknown
 from identity_service.schemas import ClientId, Name, PublicJwk
 from identity_service.use_cases.agencies import require_open
-from shared.events.codes import AgencyCode
+from shared.codes.agency import AgencyCode
 from shared.events.officers import OfficerCode
 from shared.messaging.outbox import emit
 from shared.personal_numbers import NoPersonalNumber

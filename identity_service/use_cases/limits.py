@@ -7,7 +7,7 @@ from datetime import datetime
 from identity_service.models import Grant
 from identity_service.problems import named as first_named
 from identity_service.schemas import GrantIn
-from shared.events.codes import covering_codes, is_within, self_and_above
+from shared.codes.coverage import covering_codes, is_within, self_and_above
 from shared.web.calls.auth import CallContext, NotAllowed
 from shared.web.calls.rights import Codes, Limits
 

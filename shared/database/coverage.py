@@ -1,4 +1,4 @@
-"""The SQL form of `shared.events.codes.is_within`: which agencies a right covers."""
+"""The SQL form of `shared.codes.coverage.is_within`: which agencies a right covers."""
 
 from collections.abc import Set as AbstractSet
 from typing import Any

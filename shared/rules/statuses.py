@@ -7,7 +7,7 @@ from typing import Self
 import yaml
 from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
 
-from shared.events.codes import Channel, DossierStatus
+from shared.codes.enums import Channel, DossierStatus
 
 Statuses = frozenset[DossierStatus]
 

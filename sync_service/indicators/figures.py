@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, func, or_
 
-from shared.events.codes import Channel
+from shared.codes.enums import Channel
 from sync_service.indicators import IndicatorId
 from sync_service.models import TallyCell
 from sync_service.tallies import Handling

@@ -6,8 +6,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.agency_codes import canonical_agency_code
 from shared.clock import Now, day_in_viet_nam
+from shared.codes.dossier import DossierCode
+from shared.codes.enums import Channel, DossierStatus
 from shared.database.session import Session
-from shared.events.codes import Channel, DossierCode, DossierStatus
 from shared.times import StoredInstant
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller

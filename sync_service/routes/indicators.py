@@ -5,8 +5,10 @@ from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from shared.clock import Now, day_in_viet_nam
+from shared.codes.agency import AgencyCode
+from shared.codes.enums import Channel
+from shared.codes.procedure import ProcedureCode
 from shared.database.session import Session
-from shared.events.codes import AgencyCode, Channel, ProcedureCode
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
 from shared.web.pagination import MOST, Cursor, CursorUnreadable, Page, PageQuery

@@ -10,7 +10,7 @@ from pkgutil import walk_packages
 from gateway.limits import DEFAULT_QUOTAS
 from identity_service.answers import Answer
 from identity_service.people.personas import personas
-from shared.events.codes import Channel, DossierStatus
+from shared.codes.enums import Channel, DossierStatus
 from shared.rules.statuses import first_status, status_table
 from shared.web.problems import Problem
 from sync_service.standings import Outcome

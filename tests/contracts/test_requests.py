@@ -18,7 +18,8 @@ from identity_service.jwks import DUMMY_KEYS, EXAMPLE, KeyTooWeakError, checked_
 from identity_service.problems import TokenRequestMalformed
 from identity_service.routes.tokens import FORM_DESCRIBED, JWT_BEARER, _proof
 from identity_service.schemas import GrantIn
-from shared.events.codes import DossierCode, DossierStatus, parse_dossier_code
+from shared.codes.dossier import DossierCode, parse_dossier_code
+from shared.codes.enums import DossierStatus
 from shared.texts import multi_line, single_line
 from sync_service.periods import PATTERN, parse_period
 from sync_service.problems import PeriodUnreadable

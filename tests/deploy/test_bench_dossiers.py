@@ -9,8 +9,9 @@ from deploy.bench.dossiers import DAYS, NONE, Dossiers, country, dossiers, end_o
 from deploy.bench.sync import DAILY, ROWS, row
 from dossier_service.models import Dossier
 from dossier_service.settings import Settings as DossierSettings
+from shared.codes.dossier import parse_dossier_code
+from shared.codes.enums import ENDED, DossierStatus
 from shared.database.session import open_database
-from shared.events.codes import ENDED, DossierStatus, parse_dossier_code
 from sync_service.recount import differences
 from sync_service.schemas import DossierRow
 from sync_service.settings import Settings as SyncSettings

@@ -13,8 +13,8 @@ from httpx import AsyncClient, Response
 from sqlalchemy import text
 
 from dossier_service.settings import Settings
+from shared.codes.procedure import PROCEDURE_PATTERN
 from shared.database.session import SessionFactory
-from shared.events.codes import PROCEDURE_PATTERN
 from tests.factories import TestAuthority
 
 DOSSIERS = "/dossier/v1/dossiers"

@@ -16,7 +16,7 @@ from dossier_service.catalogue.published import (
 )
 from dossier_service.catalogue.report import import_report
 from dossier_service.catalogue.wording import mended_subjects, read_results, read_way
-from shared.events.codes import Channel
+from shared.codes.enums import Channel
 from shared.rules.deadlines import Term, Unit
 
 PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "procedures.jsonl.gz"

@@ -21,7 +21,7 @@ from dossier_service.settings import Settings
 from dossier_service.store import catalogue as store
 from dossier_service.store.catalogue import ProcedureShelf
 from dossier_service.use_cases.catalogue import begin, import_file, publish, read_file
-from shared.events.codes import Channel
+from shared.codes.enums import Channel
 from shared.rules.deadlines import Term, Unit
 from tests.dossier_service.conftest import PERSON_KEY
 from tests.dossier_service.desk import BIRTH, PROCEDURES, SEAL, Desk, at, instant

@@ -13,7 +13,7 @@ from dossier_service.catalogue import own_procedures
 from dossier_service.catalogue.procedure import Procedure
 from dossier_service.use_cases.catalogue import publish
 from dossier_service.use_cases.recalculation import recalculate_due_dates
-from shared.events.codes import ENDED, Channel, DossierStatus
+from shared.codes.enums import ENDED, Channel, DossierStatus
 from shared.rules import working_days as calendars
 from shared.rules.deadlines import Term, Unit
 from shared.rules.statuses import first_status, permitted

@@ -3,7 +3,7 @@ from uuid import uuid4
 
 import pytest
 
-from shared.events.codes import DossierStatus
+from shared.codes.enums import DossierStatus
 from shared.events.reasons import Reason
 from shared.rules.statuses import permitted
 from tests.dossier_service.desk import (

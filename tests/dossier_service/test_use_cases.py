@@ -9,8 +9,8 @@ import pytest
 from dossier_service.projections import keep_agencies
 from dossier_service.store import agencies
 from dossier_service.use_cases.filing import with_those_above
+from shared.codes.enums import DossierStatus
 from shared.events import AgencyChanged
-from shared.events.codes import DossierStatus
 from shared.rules.statuses import needs_reason, permitted
 from tests.dossier_service.desk import BIRTH_FEE, SEAL, Desk, at, instant, payment, result, wish
 

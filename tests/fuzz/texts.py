@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from shared.events.codes import holds_number_in_groups
+from shared.codes.agency import holds_number_in_groups
 
 _LEVELS = st.lists(st.integers(0, 999).map(str), max_size=8).map(
     lambda parts: ".".join(["", *parts])

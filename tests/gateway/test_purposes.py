@@ -20,7 +20,8 @@ from gateway.openapi import _SHAPES
 from gateway.projections import keep_procedures
 from gateway.purposes import PurposeKind, PurposeRegistry, is_accepted, is_recordable
 from gateway.upstreams import QuotaClass
-from shared.events.codes import PROCEDURE_PATTERN, CodeError
+from shared.codes.agency import CodeError
+from shared.codes.procedure import PROCEDURE_PATTERN
 from tests.background import working
 from tests.conftest import Broker, Databases
 from tests.event_keys import publishing, send_events

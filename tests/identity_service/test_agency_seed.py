@@ -13,7 +13,7 @@ from identity_service.provinces import (
     current_codes,
     old_provinces,
 )
-from shared.events.codes import CodeError, parse_agency_code
+from shared.codes.agency import CodeError, parse_agency_code
 
 PUBLISHED = Path(__file__).parents[2].parent / "shared" / "data" / "provinces.tsv"
 

@@ -6,22 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from shared.events.codes import (
+from shared.codes.agency import AgencyCode, CodeError, holds_number_in_groups, parse_agency_code
+from shared.codes.dossier import (
     DOSSIER_CODE_LAYOUTS,
     LARGEST_SERIAL,
-    AgencyCode,
-    Channel,
-    CodeError,
     DossierCode,
-    DossierStatus,
-    ProcedureCode,
     format_dossier_code,
-    holds_number_in_groups,
-    national_code,
-    parse_agency_code,
     parse_dossier_code,
-    parse_procedure_code,
 )
+from shared.codes.enums import Channel, DossierStatus
+from shared.codes.procedure import ProcedureCode, national_code, parse_procedure_code
 
 qcvn_agencies = st.from_regex(r"[0-9]{3}\.[0-9]{2}\.[0-9]{2}\.[A-Z][0-9]{2}", fullmatch=True)
 qd20_agencies = st.from_regex(r"[A-Z][0-9]{2}(\.[0-9]{1,3}){0,8}", fullmatch=True).filter(

@@ -10,7 +10,7 @@ from dossier_service.store import dossiers as store
 from dossier_service.store.catalogue import ProcedureShelf, Published
 from dossier_service.store.filing import insert_rows
 from dossier_service.use_cases.purposes import require_purpose
-from shared.events.codes import DossierStatus
+from shared.codes.enums import DossierStatus
 from shared.web.calls.auth import CallContext
 from shared.web.etag import Condition, require_version
 from shared.web.problems import naming_subject

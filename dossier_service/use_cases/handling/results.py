@@ -11,8 +11,8 @@ from dossier_service.schemas.requests import IssueResult
 from dossier_service.store.catalogue import ProcedureShelf
 from dossier_service.use_cases.handling.changing import leave_step, read_to_change, version_kept
 from dossier_service.use_cases.telling import step_of, tell
+from shared.codes.enums import DossierStatus
 from shared.events import ResultIssued
-from shared.events.codes import DossierStatus
 from shared.web.calls.auth import CallContext
 from shared.web.etag import Condition
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.events.codes import covering_codes, is_within
+from shared.codes.coverage import covering_codes, is_within
 
 Codes = frozenset[str] | None
 Row = TypeVar("Row")

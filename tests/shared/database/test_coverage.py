@@ -8,9 +8,9 @@ from sqlalchemy.dialects import postgresql
 from gateway.store import _visible_records
 from identity_service.models import Agency
 from identity_service.store.within import is_within as is_reached
+from shared.codes.coverage import is_within
 from shared.database.coverage import is_agency_within
 from shared.database.session import open_database
-from shared.events.codes import is_within
 from shared.settings import ServiceSettings
 from shared.web.calls.rights import Right
 

@@ -3,7 +3,7 @@ from itertools import product
 import pytest
 from pydantic import ValidationError
 
-from shared.events.codes import Channel, DossierStatus
+from shared.codes.enums import Channel, DossierStatus
 from shared.rules.statuses import (
     StatusTable,
     first_status,

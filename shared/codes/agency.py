@@ -1,0 +1,72 @@
+"""Parse codes of agencies, in the layouts of QCVN 102:2016 and of QĐ 20/2020/QĐ-TTg.
+
+An error never repeats the value that was given: a personal number may stand in the wrong field.
+"""
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, WithJsonSchema
+
+LONGEST_AGENCY_CODE = 35  # characters, QĐ 20/2020/QĐ-TTg
+_MAX_LEVELS = 3  # below the first, of the agencies that there are
+
+# [0-9], not \d: other scripts have digits too, and a code is compared byte by byte.
+QCVN_AGENCY = re.compile(r"[0-9]{3}\.[0-9]{2}\.[0-9]{2}\.[A-Z][0-9]{2}")
+# Eight levels below the first: what LONGEST_AGENCY_CODE leaves room for.
+QD20_AGENCY = re.compile(r"[A-Z][0-9]{2}(?:\.[0-9]{1,3}){0,8}")
+# A dot, and twelve digits in groups: nobody has an agency so deep, and a person has such a number.
+_NUMBER_IN_GROUPS = re.compile(r"\.(?:[0-9]\.?){11}[0-9](?![0-9])")
+
+AGENCY_PATTERN = rf"(?:{QCVN_AGENCY.pattern}|{QD20_AGENCY.pattern})"
+
+
+class CodeError(ValueError):
+    """The text is not such a code; the message says what is wrong and how to mend it."""
+
+
+def parse_agency_code(code: str) -> str:
+    """The code itself when it is of the QCVN (`000.00.04.G18`) or QĐ 20 (`H56.14`) form."""
+    if len(code) > LONGEST_AGENCY_CODE:
+        raise CodeError(
+            f"An agency code has at most {LONGEST_AGENCY_CODE} characters, this one has "
+            f"{len(code)}: give the agency's code, not its name or a whole dossier code"
+        )
+    if not (QCVN_AGENCY.fullmatch(code) or QD20_AGENCY.fullmatch(code)):
+        raise CodeError(
+            "Not an agency code: write it as 000.00.04.G18 (QCVN 102) or as a capital letter, two "
+            "digits and dotted groups of one to three digits, H56.14 (QĐ 20), without spaces"
+        )
+    if holds_number_in_groups(code):
+        raise CodeError(
+            "Neighbouring groups of an agency code have twelve digits together, which may be a "
+            "person's number: give the agency's code"
+        )
+    return code
+
+
+def holds_number_in_groups(code: str) -> bool:
+    """Return whether the dotted groups of a code have the digits of a personal number together."""
+    # Three groups of an agency have nine digits.
+    return code.count(".") > _MAX_LEVELS and _NUMBER_IN_GROUPS.search(code) is not None
+
+
+def is_agency_code(code: str) -> bool:
+    try:
+        return bool(parse_agency_code(code))
+    except CodeError:
+        return False
+
+
+AgencyCode = Annotated[
+    str,
+    AfterValidator(parse_agency_code),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "maxLength": LONGEST_AGENCY_CODE,
+            "pattern": f"^{AGENCY_PATTERN}$",
+            "examples": ["H56.14", "000.00.04.G18"],
+        }
+    ),
+]

@@ -1,0 +1,47 @@
+"""Parse codes of procedures, national and localised (domain facts §1.3).
+
+An error never repeats the value that was given: a personal number may stand in the wrong field.
+"""
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, WithJsonSchema
+
+from shared.codes.agency import AGENCY_PATTERN, CodeError, parse_agency_code
+
+# The published catalogue of 2026 holds 5. and 6. beside 1., 2. and 3.
+_NATIONAL_PROCEDURE = re.compile(r"[1-9]\.[0-9]{6}")
+PROCEDURE_PATTERN = rf"{_NATIONAL_PROCEDURE.pattern}(?:\.{AGENCY_PATTERN})?"
+
+
+def parse_procedure_code(code: str) -> str:
+    """The code itself: national (`1.001193`) or localised (`1.001193.H56`)."""
+    national, agency = code[:8], code[8:]
+    if not _NATIONAL_PROCEDURE.fullmatch(national):
+        raise CodeError(
+            "Not a procedure code: write a digit from 1 to 9, a dot and six digits, as 1.001193"
+        )
+    if agency and not agency.startswith("."):
+        raise CodeError("A dot parts the national procedure code from the agency, as 1.001193.H56")
+    if agency:
+        parse_agency_code(agency[1:])
+    return code
+
+
+def national_code(code: str) -> str:
+    """The national procedure of a procedure code: `1.001193.000.00.00.H56` -> `1.001193`."""
+    return parse_procedure_code(code)[:8]
+
+
+ProcedureCode = Annotated[
+    str,
+    AfterValidator(parse_procedure_code),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": f"^{PROCEDURE_PATTERN}$",
+            "examples": ["1.001193", "2.002621.H56"],
+        }
+    ),
+]

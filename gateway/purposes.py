@@ -16,9 +16,8 @@ from typing import Final
 from prometheus_client import Counter, Gauge
 
 from gateway.legal_bases import LegalBasis
-from shared.agency_codes import canonical_agency_code
 from shared.clock import VIET_NAM
-from shared.codes.agency import CodeError
+from shared.codes.agency import CodeError, canonical_agency_code
 from shared.codes.coverage import is_within
 from shared.codes.procedure import national_code
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from functools import lru_cache
 
-from shared.agency_codes import canonical_agency_code
+from shared.codes.agency import canonical_agency_code
 
 # Stands above every agency; no agency code can look like it.
 COUNTRY = "VN"

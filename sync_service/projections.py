@@ -16,8 +16,8 @@ from sqlalchemy import Delete, Select, delete, literal, select, text
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.agency_codes import canonical_agency_code
 from shared.clock import utc_now
+from shared.codes.agency import canonical_agency_code
 from shared.codes.enums import DossierStatus
 from shared.events import (
     AgencyChanged,

@@ -4,6 +4,7 @@ An error never repeats the value that was given: a personal number may stand in 
 """
 
 import re
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import AfterValidator, WithJsonSchema
@@ -70,3 +71,15 @@ AgencyCode = Annotated[
         }
     ),
 ]
+
+
+@lru_cache(maxsize=65_536)
+def canonical_agency_code(code: str) -> str:
+    """Return the form of QĐ 20, `000.00.04.G18` -> `G18.04`; raise CodeError for another text."""
+    groups = parse_agency_code(code).split(".")
+    if not groups[0].isdigit():
+        return code
+    groups.reverse()
+    while not groups[-1].strip("0"):
+        groups.pop()
+    return ".".join(groups)

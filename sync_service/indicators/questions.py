@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.agency_codes import canonical_agency_code
+from shared.codes.agency import canonical_agency_code
 from shared.codes.procedure import national_code
 from shared.web.calls.rights import Limits, Right
 from sync_service.agencies import COUNTRY, covers, roots

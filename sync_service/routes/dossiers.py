@@ -4,8 +4,8 @@ from operator import attrgetter
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.agency_codes import canonical_agency_code
 from shared.clock import Now, day_in_viet_nam
+from shared.codes.agency import canonical_agency_code
 from shared.codes.dossier import DossierCode
 from shared.codes.enums import Channel, DossierStatus
 from shared.database.session import Session

@@ -21,8 +21,8 @@ from gateway.purposes import (
 from gateway.upstreams import QuotaClass
 from shared.codes.agency import CodeError
 from shared.codes.dossier import parse_dossier_code
-from shared.events.officers import OFFICER_PATTERN
-from shared.personal_numbers import ADVICE, FINDING, holds_personal_number
+from shared.codes.officer import OFFICER_PATTERN
+from shared.codes.personal_numbers import ADVICE, FINDING, holds_personal_number
 
 EXPLAINING_HEADERS = ("X-Purpose", "X-Officer", "X-Dossier")
 DOSSIER_PATH = "/dossiers/{code}"

@@ -13,8 +13,8 @@ from gateway.explanation import DOSSIER_PATH, MAX_PURPOSE_LENGTH
 from gateway.legal_bases import LEGAL_BASIS_PATTERN
 from gateway.upstreams import OPERATIONS, Operation, Service
 from shared.codes.dossier import DossierCode
+from shared.codes.officer import OfficerCode
 from shared.codes.procedure import PROCEDURE_PATTERN
-from shared.events.officers import OfficerCode
 from shared.web.openapi import PROBLEM
 from shared.web.published import Page
 from shared.web.single_flight import SingleFlight

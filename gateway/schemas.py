@@ -11,7 +11,7 @@ from gateway.models import LedgerSeal, StoredRecord
 from gateway.purposes import PurposeKind
 from shared.codes.agency import AgencyCode
 from shared.codes.dossier import DossierCode
-from shared.texts import ONE_LINE, single_line
+from shared.codes.texts import ONE_LINE, single_line
 from shared.web.bodies.strict_parsing import IsoInstant
 
 PersonHash = Annotated[

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from identity_service.key_strength import MAX_RSA_BITS, MIN_RSA_BITS, find_weakness
-from shared.personal_numbers import refuse_personal_number
+from shared.codes.personal_numbers import refuse_personal_number
 
 # The members that make the key what it is (RFC 7638 §3.2), by key type.
 _MEMBERS: Mapping[str, tuple[str, ...]] = MappingProxyType(

@@ -10,8 +10,8 @@ import structlog
 
 from identity_service.people import Person, generate, personas
 from identity_service.settings import Settings
+from shared.codes.folding import fold_accented, fold_bare
 from shared.database.session import CONNECT_SECONDS
-from shared.folding import fold_accented, fold_bare
 
 log = structlog.get_logger()
 

@@ -8,8 +8,8 @@ from typing import Literal
 
 from identity_service.personal_numbers import Sex
 from identity_service.provinces import abolished_codes, commune_provinces, current_codes
-from shared.birth_dates import agree_at_coarser_precision
-from shared.folding import drop_accents, fold_accented
+from shared.codes.birth_date import agree_at_coarser_precision
+from shared.codes.folding import drop_accents, fold_accented
 
 Field = Literal["full_name", "birth_date", "sex", "residence_province", "residence_commune"]
 # Half of all people share a sex, and thousands a commune: only these two tell one person.

@@ -21,11 +21,11 @@ from identity_service.grant_rules import grant_rules
 from identity_service.jwks import EXAMPLE, JWK_SHAPES, KEY_ID, checked_public_jwk
 from identity_service.legal_bases import LegalBasis
 from identity_service.personal_numbers import PersonalNumber
-from shared.birth_dates import BirthDate
 from shared.codes.agency import AgencyCode
+from shared.codes.birth_date import BirthDate
+from shared.codes.personal_numbers import NoPersonalNumber
 from shared.codes.procedure import ProcedureCode
-from shared.personal_numbers import NoPersonalNumber
-from shared.texts import ONE_LINE, PersonName, single_line
+from shared.codes.texts import ONE_LINE, PersonName, single_line
 from shared.web.bodies.strict_parsing import Body, IsoDay, IsoInstant, Number
 from shared.web.pagination import MOST, Cursor, PageQuery, name_filtered
 

@@ -24,8 +24,8 @@ from identity_service.sandbox import (
 )
 from identity_service.settings import Settings
 from identity_service.use_cases.first_operators import REGISTERED_BY
+from shared.codes.folding import fold_bare
 from shared.database.session import SessionFactory, open_database
-from shared.folding import fold_bare
 from shared.messaging.outbox import emit
 
 log = structlog.get_logger()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from shared.times import DAY_PATTERN, FIRST_DAY, LAST_DAY, YEAR_PATTERN
+from shared.codes.time import DAY_PATTERN, FIRST_DAY, LAST_DAY, YEAR_PATTERN
 from sync_service.problems import PeriodUnreadable
 from sync_service.tallies import Grain
 

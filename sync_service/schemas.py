@@ -20,9 +20,9 @@ from pydantic_core import PydanticCustomError
 from shared.codes.agency import AgencyCode
 from shared.codes.dossier import DossierCode
 from shared.codes.enums import ENDED, Channel, DossierStatus
+from shared.codes.personal_numbers import NoPersonalNumber
 from shared.codes.procedure import ProcedureCode
-from shared.events.steps import STEP_PATTERN
-from shared.personal_numbers import NoPersonalNumber
+from shared.codes.step import STEP_PATTERN
 from shared.rules.deadlines import Term
 from shared.web.bodies.strict_parsing import Body, IsoInstant, Number
 from sync_service.standings import Outcome, Standing, digest_content

@@ -27,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from shared.codes.procedure import national_code
-from shared.times import StoredInstant
+from shared.codes.time import StoredInstant
 from shared.web.calls.rights import Limits, Right, merge_newest
 from sync_service.agencies import COUNTRY, roots
 from sync_service.filters import DossierFilter, Seen

@@ -31,9 +31,9 @@ from dossier_service.models import (
     DossierStep,
     ProcedureVersion,
 )
+from shared.codes.time import FIRST_DAY, LAST_DAY
 from shared.database.deferred import defer_write, flush_deferred_writes
 from shared.rules.working_days import present_bases
-from shared.times import FIRST_DAY, LAST_DAY
 from shared.web.calls.rights import Limits, Right
 
 Found = TypeVar("Found")

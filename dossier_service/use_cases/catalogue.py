@@ -19,9 +19,9 @@ from dossier_service.models import CatalogueImport, CurrentProcedure
 from dossier_service.problems import ProcedureNotFound
 from dossier_service.store import catalogue as store
 from dossier_service.store.catalogue import ProcedureShelf, Published
+from shared.codes.folding import fold_accented, fold_bare
 from shared.codes.procedure import ProcedureCode
 from shared.events import ProcedurePublished
-from shared.folding import fold_accented, fold_bare
 from shared.messaging.outbox import emit
 from shared.web.pagination import PageQuery
 

@@ -33,12 +33,12 @@ from dossier_service.use_cases.deadlines import start_clock
 from dossier_service.use_cases.purposes import require_filing_purpose
 from dossier_service.use_cases.telling import step_of, tell
 from dossier_service.use_cases.term_cases import require_term_case
-from shared.birth_dates import require_born
 from shared.clock import day_in_viet_nam
+from shared.codes.birth_date import require_born
 from shared.codes.dossier import DOSSIER_CODE_LAYOUTS, DossierCodeLayout, format_dossier_code
 from shared.codes.enums import Channel, DossierStatus
+from shared.codes.person import person_hash
 from shared.events import DossierFiled
-from shared.hashing import person_hash
 from shared.rules.deadlines import reception_due_at
 from shared.rules.dossier_times import is_ahead
 from shared.rules.statuses import first_status

@@ -10,9 +10,9 @@ from starlette.types import Scope
 from gateway.problems import CodingNotUnderstood, ExpectationFailed, RequestMalformed
 from shared.codes.agency import CodeError
 from shared.codes.dossier import parse_dossier_code
+from shared.codes.personal_numbers import holds_personal_number
 from shared.crypto.randomness import random_uuid
 from shared.observability.telemetry import start_trace
-from shared.personal_numbers import holds_personal_number
 from shared.web.idempotency import REPLAYED_HEADER
 
 _HOP_BY_HOP = frozenset(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from gateway.forwarding.headers import Headers, find_header
 from gateway.upstreams import Operation
-from shared.personal_numbers import holds_personal_number
+from shared.codes.personal_numbers import holds_personal_number
 
 _PATH = re.compile(rb"(?:/[A-Za-z0-9][A-Za-z0-9._~:-]{0,127}){1,8}")
 

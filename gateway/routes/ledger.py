@@ -12,9 +12,9 @@ from gateway import store
 from gateway.ledger.chain import stored_batch
 from gateway.ledger.seals import Bundle, prove
 from gateway.schemas import RecordFilter, RecordOut, SealOut
+from shared.codes.texts import ONE_LINE, single_line
+from shared.codes.time import StoredInstant
 from shared.database.session import Session
-from shared.texts import ONE_LINE, single_line
-from shared.times import StoredInstant
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller, NotAllowed
 from shared.web.calls.rights import Limits, Right

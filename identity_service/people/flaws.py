@@ -6,7 +6,7 @@ from unicodedata import normalize
 
 from identity_service.people.person import Person
 from identity_service.people.population import Flaw
-from shared.folding import fold_bare
+from shared.codes.folding import fold_bare
 
 _TONES = "\u0300\u0301\u0303\u0309\u0323"
 _LATE_PLACEMENT = {

@@ -15,7 +15,7 @@ from identity_service.answers import Answer
 from identity_service.matching import Claim, Field
 from identity_service.people.person import Person, Status
 from identity_service.personal_numbers import PersonalNumber, Sex
-from shared.birth_dates import parse_birth_date
+from shared.codes.birth_date import parse_birth_date
 
 # No record makes a register answer so: the stand-in has to be told by the persona.
 _TOLD = frozenset({Answer.NOT_YET_REPLICATED, Answer.AMBIGUOUS, Answer.SOURCE_UNAVAILABLE})

@@ -6,7 +6,7 @@ from identity_service.settings import Settings
 from identity_service.sources import Inquiry, Source
 from identity_service.use_cases.verifications import claimed_fields, verify
 from shared.clock import Now
-from shared.hashing import person_hash
+from shared.codes.person import person_hash
 from shared.observability.telemetry import current_trace_id
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller

@@ -19,8 +19,8 @@ from identity_service.answers import Answer
 from identity_service.matching import Claim, Recorded, compare
 from identity_service.settings import Settings
 from identity_service.sources.source import Finding, Inquiry
-from shared.birth_dates import parse_birth_date
-from shared.folding import fold_accented, fold_bare
+from shared.codes.birth_date import parse_birth_date
+from shared.codes.folding import fold_accented, fold_bare
 from shared.web.http_client import open_client
 
 log = structlog.get_logger()

@@ -16,7 +16,7 @@ from identity_service.models import Agency, Client, ClientKey, Proposal, UsedAss
 from identity_service.schemas import AgencyFilter, ClientFilter, ClientId
 from identity_service.store.within import Within, is_within
 from shared.codes.agency import AgencyCode
-from shared.folding import fold_bare
+from shared.codes.folding import fold_bare
 
 ProposalKey = tuple[str, str, str]  # target, act, about
 _CLIENT_ACTS_LOCK = 7_103

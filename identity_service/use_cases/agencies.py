@@ -12,7 +12,7 @@ from identity_service.schemas import AgencyIn
 from identity_service.use_cases.approvals import Consent, OperatorAct, find_missing_approval
 from identity_service.use_cases.limits import require_agency_covered
 from identity_service.use_cases.operators import require_operator
-from shared.folding import fold_bare
+from shared.codes.folding import fold_bare
 from shared.messaging.outbox import emit
 from shared.web.calls.auth import CallContext
 from shared.web.etag import Condition, require_version

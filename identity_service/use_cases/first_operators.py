@@ -17,9 +17,9 @@ from identity_service.problems import AgenciesUnknown
 from identity_service.schemas import ClientId, Name, PublicJwk
 from identity_service.use_cases.agencies import require_open
 from shared.codes.agency import AgencyCode
-from shared.events.officers import OfficerCode
+from shared.codes.officer import OfficerCode
+from shared.codes.personal_numbers import NoPersonalNumber
 from shared.messaging.outbox import emit
-from shared.personal_numbers import NoPersonalNumber
 
 MIN_OPERATORS = 2
 # The giver of their grants; no client can have this id.

@@ -18,7 +18,7 @@ from shared.codes.agency import (
     CodeError,
     parse_agency_code,
 )
-from shared.times import LEAP_OF_2000, day_pattern
+from shared.codes.time import LEAP_OF_2000, day_pattern
 
 LARGEST_SERIAL = 9_999_999
 _CENTURY = 2000

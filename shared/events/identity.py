@@ -4,8 +4,8 @@ from datetime import date, datetime
 from typing import ClassVar, Literal
 from uuid import UUID
 
+from shared.codes.officer import OfficerCode
 from shared.events.base import Event
-from shared.events.officers import OfficerCode
 
 
 class IdentityEvent(Event):

@@ -18,9 +18,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from shared.codes.personal_numbers import ADVICE, holds_personal_number
 from shared.database.deferred import defer_write
 from shared.database.session import Base, Session, delete_in_slices
-from shared.personal_numbers import ADVICE, holds_personal_number
 from shared.web.calls.auth import CallContext, Caller
 from shared.web.problems import Problem
 

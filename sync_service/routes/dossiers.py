@@ -8,8 +8,8 @@ from shared.clock import Now, day_in_viet_nam
 from shared.codes.agency import canonical_agency_code
 from shared.codes.dossier import DossierCode
 from shared.codes.enums import Channel, DossierStatus
+from shared.codes.time import StoredInstant
 from shared.database.session import Session
-from shared.times import StoredInstant
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
 from shared.web.idempotency import OnceOnly

@@ -20,7 +20,7 @@ from identity_service.routes.tokens import FORM_DESCRIBED, JWT_BEARER, _proof
 from identity_service.schemas import GrantIn
 from shared.codes.dossier import DossierCode, parse_dossier_code
 from shared.codes.enums import DossierStatus
-from shared.texts import multi_line, single_line
+from shared.codes.texts import multi_line, single_line
 from sync_service.periods import PATTERN, parse_period
 from sync_service.problems import PeriodUnreadable
 from sync_service.schemas import DossierRow

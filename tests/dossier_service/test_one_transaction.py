@@ -8,7 +8,7 @@ from dossier_service.schemas.requests import FileDossier, MoveDossier
 from dossier_service.use_cases.filing import FilingRules, file_dossier
 from dossier_service.use_cases.handling.transitions import move_dossier
 from shared.codes.dossier import DOSSIER_CODE_LAYOUTS
-from shared.events.reasons import Reason
+from shared.codes.reason import Reason
 from shared.web.calls.auth import CallContext
 from shared.web.calls.rights import Right
 from shared.web.etag import Condition, etag

@@ -4,7 +4,7 @@ from uuid import uuid4
 import pytest
 
 from shared.codes.enums import DossierStatus
-from shared.events.reasons import Reason
+from shared.codes.reason import Reason
 from shared.rules.statuses import permitted
 from tests.dossier_service.desk import (
     BIRTH_FEE,

@@ -17,9 +17,9 @@ from starlette.types import Scope
 
 from gateway.ledger.anchors import anchors_in_file
 from gateway.neighbours import Neighbours, count_as
+from shared.codes.personal_numbers import holds_personal_number
 from shared.database.session import open_database
 from shared.events import LedgerAnchored
-from shared.personal_numbers import holds_personal_number
 from shared.runtime.app import create_service
 from shared.settings import ServiceSettings
 from shared.web.bodies.strict_parsing import QueryUnreadable, _require_one_reading

@@ -27,16 +27,16 @@ from identity_service.jwks import checked_public_jwk
 from identity_service.personal_numbers import PersonalNumber, Sex, compose
 from identity_service.problems import TokenRefused
 from identity_service.routes.tokens import _basic, _form
-from shared.birth_dates import agree_at_coarser_precision, parse_birth_date
 from shared.codes.agency import AgencyCode, parse_agency_code
+from shared.codes.birth_date import agree_at_coarser_precision, parse_birth_date
 from shared.codes.dossier import (
     DOSSIER_CODE_LAYOUTS,
     DossierCode,
     format_dossier_code,
     parse_dossier_code,
 )
+from shared.codes.folding import fold_accented, fold_bare
 from shared.codes.procedure import ProcedureCode, national_code, parse_procedure_code
-from shared.folding import fold_accented, fold_bare
 from shared.web.bodies.strict_json import read_json
 from shared.web.bodies.strict_parsing import IsoDay, IsoInstant
 from shared.web.etag import TAGS, Condition, PreconditionUnreadable

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+from shared.codes.officer import OFFICER_PATTERN
 from shared.events import VerificationGuessed
-from shared.events.officers import OFFICER_PATTERN
 from tests.gateway.gate import FILE, LIST, READ, VERIFY, Gate, make_client, make_grant
 from tests.gateway.test_admission import problem
 

@@ -22,7 +22,7 @@ from identity_service.people import generate, personas
 from identity_service.people.person import Person
 from identity_service.seed import seed
 from identity_service.settings import GUESS_MEMORY_SECONDS, Settings
-from shared.hashing import person_hash
+from shared.codes.person import person_hash
 from shared.runtime.migrations import upgrade
 from tests.conftest import Databases
 from tests.factories import TestAuthority

@@ -13,7 +13,7 @@ from identity_service.matching import (
     compare,
 )
 from identity_service.people.population import population
-from shared.folding import fold_accented, fold_bare
+from shared.codes.folding import fold_accented, fold_bare
 
 NAME = "Nguyễn Thị Thúy Hòa"
 RECORDED = Recorded(

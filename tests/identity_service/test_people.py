@@ -19,8 +19,8 @@ from identity_service.provinces import (
     current_codes,
     old_provinces,
 )
-from shared.birth_dates import parse_birth_date
-from shared.folding import fold_accented, fold_bare
+from shared.codes.birth_date import parse_birth_date
+from shared.codes.folding import fold_accented, fold_bare
 
 COUNT = 20_000
 PREFIXES = {province.prefix for province in old_provinces()}

@@ -19,8 +19,8 @@ from identity_service.seed import seed
 from identity_service.settings import Settings
 from identity_service.sources import Inquiry
 from identity_service.sources.register import open_register
+from shared.codes.person import person_hash
 from shared.database.session import SessionFactory, open_database
-from shared.hashing import person_hash
 from shared.runtime.migrations import upgrade
 from tests.conftest import Databases
 from tests.identity_service.commands import run_command

@@ -9,7 +9,7 @@ from identity_service.matching import Recorded
 from identity_service.people import personas
 from identity_service.sources.remote import Remote
 from identity_service.sources.source import Finding, Inquiry
-from shared.folding import fold_accented, fold_bare
+from shared.codes.folding import fold_accented, fold_bare
 
 
 def _inquiry() -> Inquiry:

@@ -10,7 +10,7 @@ from identity_service.answers import Answer
 from identity_service.matching import Recorded
 from identity_service.people import personas
 from identity_service.sources.source import Finding, Inquiry
-from shared.hashing import person_hash
+from shared.codes.person import person_hash
 from shared.observability.telemetry import configure_logging
 from tests.conftest import Databases
 from tests.identity_service.calls import VERIFY, Identity, asked

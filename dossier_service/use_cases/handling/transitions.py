@@ -26,8 +26,8 @@ from dossier_service.use_cases.handling.changing import (
 from dossier_service.use_cases.telling import step_of, tell
 from dossier_service.use_cases.term_cases import choose_term_case
 from shared.codes.enums import ENDED, DossierStatus
+from shared.codes.reason import Reason
 from shared.events import DossierMoved, DossierProgressed
-from shared.events.reasons import Reason
 from shared.rules.deadlines import reception_due_at
 from shared.rules.statuses import is_final, needs_reason
 from shared.web.calls.auth import CallContext

@@ -18,7 +18,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter
 
-from shared.times import IsoDay, IsoInstant
+from shared.codes.time import IsoDay, IsoInstant
 from shared.web.bodies.large_bodies import LargeRequest, holder_of, large_bodies_of, large_size
 from shared.web.bodies.schema_navigator import Shape
 from shared.web.bodies.strict_json import read_json

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, WithJsonSchema
 
-from shared.times import DAY_PATTERN, FIRST_DAY, LEAP_YEAR_PATTERN, YEAR_PATTERN, day_pattern
+from shared.codes.time import DAY_PATTERN, FIRST_DAY, LEAP_YEAR_PATTERN, YEAR_PATTERN, day_pattern
 from shared.web.problems import Invalid
 
 EARLIEST_YEAR = FIRST_DAY.year

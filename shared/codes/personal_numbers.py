@@ -15,8 +15,8 @@ from pydantic import AfterValidator
 
 from shared.codes.agency import AGENCY_PATTERN, holds_number_in_groups
 from shared.codes.dossier import DOSSIER_PATTERN
+from shared.codes.folding import drop_invisible
 from shared.codes.procedure import PROCEDURE_PATTERN
-from shared.folding import drop_invisible
 
 LENGTHS = frozenset({9, 12})
 MIN_LENGTH = min(LENGTHS)

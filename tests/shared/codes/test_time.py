@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from shared.times import FIRST_DAY, LAST_DAY, IsoDay, IsoInstant, StoredInstant
+from shared.codes.time import FIRST_DAY, LAST_DAY, IsoDay, IsoInstant, StoredInstant
 
 DAY, INSTANT, STORED = TypeAdapter(IsoDay), TypeAdapter(IsoInstant), TypeAdapter(StoredInstant)
 PATTERNS = {each: re.compile(each.json_schema()["pattern"]) for each in (DAY, INSTANT)}

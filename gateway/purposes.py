@@ -16,10 +16,10 @@ from typing import Final
 from prometheus_client import Counter, Gauge
 
 from gateway.legal_bases import LegalBasis
-from shared.clock import VIET_NAM
 from shared.codes.agency import CodeError, canonical_agency_code
 from shared.codes.coverage import is_within
 from shared.codes.procedure import national_code
+from shared.codes.time import VIET_NAM
 
 PURPOSES_UNCHECKED = Counter(
     "purposes_unchecked_total", "Calls let in before the whole catalogue of procedures was known"

@@ -18,7 +18,7 @@ from identity_service.jwks import read_public_key
 from identity_service.models import Client
 from identity_service.settings import Settings
 from identity_service.use_cases.first_operators import FirstOperators, register_first_operators
-from shared.clock import day_in_viet_nam, utc_now
+from shared.codes.time import day_in_viet_nam, utc_now
 from shared.database.session import open_database
 from shared.web.problems import Problem
 

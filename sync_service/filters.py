@@ -18,10 +18,10 @@ from sqlalchemy import (
     select,
 )
 
-from shared.clock import VIET_NAM
 from shared.codes.agency import AgencyCode
 from shared.codes.enums import ENDED, Channel, DossierStatus
 from shared.codes.procedure import ProcedureCode, national_code
+from shared.codes.time import VIET_NAM
 from shared.web.bodies.strict_parsing import IsoDay
 from shared.web.calls.rights import Limits
 from shared.web.pagination import MOST, Cursor, PageQuery, name_filtered

@@ -16,9 +16,9 @@ from sqlalchemy import Delete, Select, delete, literal, select, text
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.clock import utc_now
 from shared.codes.agency import canonical_agency_code
 from shared.codes.enums import DossierStatus
+from shared.codes.time import utc_now
 from shared.events import (
     AgencyChanged,
     DossierEvent,

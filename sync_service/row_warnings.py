@@ -7,8 +7,8 @@ from typing import Final
 from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.clock import day_in_viet_nam
 from shared.codes.agency import canonical_agency_code
+from shared.codes.time import day_in_viet_nam
 from shared.rules.deadlines import Term, due_at
 from sync_service import catalogue, store
 from sync_service.catalogue import Terms

@@ -11,7 +11,7 @@ from prometheus_client import Gauge
 from sqlalchemy import delete, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.clock import day_in_viet_nam
+from shared.codes.time import day_in_viet_nam
 from sync_service.models import Agency, AgencyRhythm, HeardHour
 
 KEPT = timedelta(days=28)

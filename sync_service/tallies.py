@@ -16,7 +16,7 @@ from typing import Final, NamedTuple, Protocol
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.clock import day_in_viet_nam
+from shared.codes.time import day_in_viet_nam
 from sync_service.agencies import lineage
 from sync_service.milestones import REQUEST
 from sync_service.standings import Standing

@@ -16,7 +16,6 @@ from dossier_service.schemas.answers import (
 from dossier_service.store.lists import Filters
 from dossier_service.use_cases import filing, looking
 from dossier_service.use_cases.handling.changing import version_kept
-from shared.clock import Now
 from shared.codes.agency import AgencyCode
 from shared.codes.dossier import DossierCode
 from shared.codes.enums import Channel, DossierStatus
@@ -24,6 +23,7 @@ from shared.codes.procedure import ProcedureCode
 from shared.database.session import Session
 from shared.web.bodies.strict_parsing import IsoDay, Router
 from shared.web.calls.auth import Caller
+from shared.web.dependencies import Now
 from shared.web.etag import set_etag
 from shared.web.idempotency import OnceOnly
 from shared.web.pagination import Page, Paging

@@ -8,11 +8,11 @@ from dossier_service.schemas.answers import DossierOut
 from dossier_service.schemas.requests import IssueResult, MoveDossier, NoteProgress, PayFee
 from dossier_service.use_cases.handling import payments, results, transitions
 from dossier_service.use_cases.handling.changing import version_kept
-from shared.clock import Now
 from shared.codes.dossier import DossierCode
 from shared.database.session import Session
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
+from shared.web.dependencies import Now
 from shared.web.etag import ExpectedVersion
 from shared.web.idempotency import OnceOnly
 

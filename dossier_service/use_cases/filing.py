@@ -33,11 +33,11 @@ from dossier_service.use_cases.deadlines import start_clock
 from dossier_service.use_cases.purposes import require_filing_purpose
 from dossier_service.use_cases.telling import step_of, tell
 from dossier_service.use_cases.term_cases import require_term_case
-from shared.clock import day_in_viet_nam
 from shared.codes.birth_date import require_born
 from shared.codes.dossier import DOSSIER_CODE_LAYOUTS, DossierCodeLayout, format_dossier_code
 from shared.codes.enums import Channel, DossierStatus
 from shared.codes.person import person_hash
+from shared.codes.time import day_in_viet_nam
 from shared.events import DossierFiled
 from shared.rules.deadlines import reception_due_at
 from shared.rules.dossier_times import is_ahead

@@ -11,9 +11,8 @@ from dossier_service.problems import DossierNotFound
 from dossier_service.store import dossiers as store
 from dossier_service.store import lists
 from dossier_service.use_cases.purposes import require_purpose
-from shared.clock import day_in_viet_nam
 from shared.codes.dossier import DossierCode
-from shared.codes.time import StoredInstant
+from shared.codes.time import StoredInstant, day_in_viet_nam
 from shared.web.calls.auth import CallContext
 from shared.web.calls.rights import Codes, Right, unite
 from shared.web.pagination import PageQuery

@@ -14,11 +14,11 @@ from identity_service.routes.proposals import (
 from identity_service.schemas import AgencyFilter, AgencyIn, AgencyOut, RegistrationOut
 from identity_service.use_cases import agencies
 from identity_service.use_cases.approvals import Consent
-from shared.clock import Now
 from shared.codes.agency import AgencyCode
 from shared.database.session import Session
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
+from shared.web.dependencies import Now
 from shared.web.etag import ExpectedVersion, created_headers, set_etag
 from shared.web.idempotency import OnceOnly
 from shared.web.pagination import Page

@@ -24,7 +24,7 @@ from identity_service.settings import Settings
 from identity_service.signed_claims import MAX_SIGNED_CHARACTERS
 from identity_service.use_cases import clients
 from identity_service.use_cases.approvals import Consent
-from shared.clock import VIET_NAM
+from shared.codes.time import VIET_NAM
 from shared.database.session import Session
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller

@@ -12,10 +12,10 @@ from identity_service.schemas import GrantFilter, GrantIn, GrantOut
 from identity_service.store import grants as grant_store
 from identity_service.use_cases import grants
 from identity_service.use_cases.approvals import Consent
-from shared.clock import Now
 from shared.database.session import Session
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
+from shared.web.dependencies import Now
 from shared.web.etag import ExpectedVersion, set_etag
 from shared.web.idempotency import OnceOnly
 from shared.web.pagination import Page

@@ -7,11 +7,11 @@ from fastapi import Query
 
 from identity_service import store
 from identity_service.store import grants as grant_store
-from shared.clock import Now
 from shared.database.session import Session
 from shared.events import ClientChanged, GrantChanged
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.service_calls import GatewayAlone
+from shared.web.dependencies import Now
 
 MAX_ROWS = 1_000
 

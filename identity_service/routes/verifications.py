@@ -5,11 +5,11 @@ from identity_service.schemas import VerificationIn, VerificationOut
 from identity_service.settings import Settings
 from identity_service.sources import Inquiry, Source
 from identity_service.use_cases.verifications import claimed_fields, verify
-from shared.clock import Now
 from shared.codes.person import person_hash
 from shared.observability.telemetry import current_trace_id
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
+from shared.web.dependencies import Now
 from shared.web.problems import naming_subject
 
 router = Router(prefix="/identity/v1/verifications", tags=["verifications"])

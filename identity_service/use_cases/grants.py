@@ -33,7 +33,7 @@ from identity_service.use_cases.limits import (
     select_covering,
 )
 from identity_service.use_cases.operators import is_operator, require_operator_left
-from shared.clock import day_in_viet_nam
+from shared.codes.time import day_in_viet_nam
 from shared.messaging.outbox import emit
 from shared.web.calls.auth import MAX_RIGHT_CODES, CallContext
 from shared.web.etag import Condition, require_version

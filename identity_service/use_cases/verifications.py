@@ -6,8 +6,8 @@ from identity_service.matching import IDENTIFYING, Claim, Field, compare
 from identity_service.problems import FieldsNotAllowed, PurposeNotCovered
 from identity_service.schemas import VerificationOut
 from identity_service.sources import Finding, Inquiry, Source
-from shared.clock import day_in_viet_nam
 from shared.codes.birth_date import require_born
+from shared.codes.time import day_in_viet_nam
 from shared.web.calls.auth import CallContext
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from typing import Annotated, Final
+from zoneinfo import ZoneInfo
 
 from annotated_types import GroupedMetadata
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Strict, WithJsonSchema
@@ -129,3 +130,17 @@ StoredInstant = Annotated[
     BeforeValidator(_require_instant_form),
     AfterValidator(_require_kept_instant),
 ]
+
+
+VIET_NAM: Final = ZoneInfo("Asia/Ho_Chi_Minh")
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def day_in_viet_nam(moment: datetime) -> date:
+    """Return the day of an instant at every agency of the country; a naive one is an error."""
+    if moment.tzinfo is None:
+        raise ValueError("an instant without a zone is on no day")
+    return moment.astimezone(VIET_NAM).date()

@@ -7,8 +7,8 @@ from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from shared.clock import day_in_viet_nam
 from shared.codes.enums import DossierStatus
+from shared.codes.time import day_in_viet_nam
 from shared.rules.working_days import (
     calendar_basis,
     office_hours,

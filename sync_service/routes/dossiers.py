@@ -4,14 +4,14 @@ from operator import attrgetter
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.clock import Now, day_in_viet_nam
 from shared.codes.agency import canonical_agency_code
 from shared.codes.dossier import DossierCode
 from shared.codes.enums import Channel, DossierStatus
-from shared.codes.time import StoredInstant
+from shared.codes.time import StoredInstant, day_in_viet_nam
 from shared.database.session import Session
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
+from shared.web.dependencies import Now
 from shared.web.idempotency import OnceOnly
 from shared.web.pagination import Page, Paging
 from sync_service import store, use_cases

@@ -4,13 +4,14 @@ from typing import Annotated, Any, Literal, get_args
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from shared.clock import Now, day_in_viet_nam
 from shared.codes.agency import AgencyCode
 from shared.codes.enums import Channel
 from shared.codes.procedure import ProcedureCode
+from shared.codes.time import day_in_viet_nam
 from shared.database.session import Session
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
+from shared.web.dependencies import Now
 from shared.web.pagination import MOST, Cursor, CursorUnreadable, Page, PageQuery
 from sync_service.filters import LEVEL
 from sync_service.indicators import IndicatorId, Rule, in_force

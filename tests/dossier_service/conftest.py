@@ -10,9 +10,9 @@ from dossier_service.catalogue import own_procedures
 from dossier_service.main import create_app
 from dossier_service.settings import Settings
 from dossier_service.use_cases.catalogue import begin
-from shared.clock import now
 from shared.database.session import open_database
 from shared.runtime.migrations import upgrade
+from shared.web.dependencies import now
 from tests.conftest import Databases
 from tests.dossier_service.desk import Desk, at, utc
 from tests.event_keys import key_text

@@ -10,7 +10,7 @@ from dossier_service.catalogue import own_procedures
 from dossier_service.catalogue.procedure import Procedure
 from dossier_service.use_cases.catalogue import publish
 from shared import events
-from shared.clock import now
+from shared.web.dependencies import now
 from sync_service import projections
 from sync_service.settings import Settings
 from tests.conftest import Databases

@@ -13,7 +13,7 @@ from httpx import Response
 from identity_service.people.person import Person
 from identity_service.personal_numbers import PersonalNumber
 from identity_service.provinces import current_codes
-from shared.clock import now
+from shared.web.dependencies import now
 from tests.identity_service.calls import VERIFY, Identity
 
 PATIENCE = timedelta(days=14)

@@ -6,8 +6,8 @@ from datetime import datetime
 
 import pytest
 
-from shared.clock import now
 from shared.runtime.migrations import upgrade
+from shared.web.dependencies import now
 from sync_service import projections
 from sync_service.main import create_app
 from sync_service.settings import Settings

@@ -3,9 +3,9 @@
 from gateway.forwarding.breaker import Breaker
 from gateway.forwarding.exchange import Admit, Exchange, Ledger, Outcome
 from gateway.forwarding.forwarder import Forwarder
-from gateway.forwarding.patience import Wait, present_task
-from gateway.forwarding.session import open_session
 from gateway.forwarding.upstream import Upstream
+from gateway.http1.deadline import Wait, present_task
+from gateway.http1.pool import open_session
 
 __all__ = [
     "Admit",

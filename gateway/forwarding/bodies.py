@@ -8,9 +8,9 @@ from types import TracebackType
 
 from starlette.types import Message, Receive, Scope
 
-from gateway.forwarding.connection import Connection, Payload
 from gateway.forwarding.headers import find_header
-from gateway.forwarding.patience import Task, Wait
+from gateway.http1.connection import Connection, Payload
+from gateway.http1.deadline import Task, Wait
 from gateway.problems import BodyTooLarge, MemoryShareTaken, MemoryTaken, RequestMalformed
 from gateway.upstreams import KIB, MIB, Operation
 from shared.web.bodies.shares import Shares, ShareTaken, StockTaken

@@ -6,9 +6,9 @@ from http import HTTPStatus
 
 import structlog
 
-from gateway.forwarding.connection import BrokenOffError, Connection, Payload
 from gateway.forwarding.headers import Headers, find_header
-from gateway.forwarding.patience import Wait
+from gateway.http1.connection import BrokenOffError, Connection, Payload
+from gateway.http1.deadline import Wait
 from gateway.problems import UpstreamRefusesCalls
 from gateway.upstreams import Service
 from shared.web.calls.call_mac import (

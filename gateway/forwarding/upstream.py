@@ -7,11 +7,11 @@ from typing import Self
 import structlog
 
 from gateway.forwarding.breaker import Breaker, Failure
-from gateway.forwarding.connection import BrokenOffError, Connection, Payload
 from gateway.forwarding.headers import Headers, find_header
-from gateway.forwarding.patience import Wait
 from gateway.forwarding.proving import CallProver, UnsentError, describe
-from gateway.forwarding.session import Address, Session
+from gateway.http1.connection import BrokenOffError, Connection, Payload
+from gateway.http1.deadline import Wait
+from gateway.http1.pool import Address, Session
 from gateway.problems import (
     SlotsTaken,
     UpstreamAway,

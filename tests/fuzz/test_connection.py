@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.forwarding.connection import BrokenOffError, Connection
+from gateway.http1.connection import BrokenOffError, Connection
 from tests.fuzz.texts import NEARLY
 
 PATIENCE_S = 90.0

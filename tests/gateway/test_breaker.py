@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from gateway.forwarding import Breaker
 from gateway.forwarding.breaker import FAILURES, OPEN, OPENED, Failure
 from gateway.upstreams import KIB
-from tests.gateway.loop_clock import LoopClock
+from tests.gateway.http1.loop_clock import LoopClock
 from tests.gateway.wire import (
     NAMED,
     Answering,

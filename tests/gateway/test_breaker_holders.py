@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.forwarding import Breaker
 from gateway.forwarding.breaker import Failure
-from tests.gateway.loop_clock import LoopClock
+from tests.gateway.http1.loop_clock import LoopClock
 from tests.gateway.wire import (
     AS_CLIENT,
     NAMED,

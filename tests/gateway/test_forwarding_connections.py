@@ -9,7 +9,7 @@ import pytest
 from aiohttp import ClientSession
 
 from gateway.forwarding import Upstream, open_session
-from gateway.forwarding.connection import BrokenOffError
+from gateway.http1.connection import BrokenOffError
 from gateway.upstreams import KIB, MIB, OPERATIONS, Service
 from tests.gateway.wire import (
     NAMED,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
-from gateway.forwarding.session import _trust
+from gateway.http1.pool import _trust
 from tests.certificates import DAY, Issuer
 from tests.gateway.wire import door_before, service_behind
 

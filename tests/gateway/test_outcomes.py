@@ -205,7 +205,7 @@ async def test_service_that_is_not_reached_after_the_caller_left_did_nothing(
         await case.go.wait()
         raise ConnectionRefusedError
 
-    monkeypatch.setattr("gateway.forwarding.session.Session.open", refuse)
+    monkeypatch.setattr("gateway.http1.pool.Session.open", refuse)
     _, writer = await asyncio.open_connection("127.0.0.1", door.port)
     writer.write(case.kind.sent)
     await asked.wait()
@@ -229,7 +229,7 @@ async def test_change_that_may_have_been_sent_before_stays_unknown(
     path = f"{door.url}/sync/v1/dead-letters/7"
     behind.reply = silent_when_asked_again(behind)
     assert (await caller.delete(path)).status == 200
-    monkeypatch.setattr("gateway.forwarding.session.Session.open", refuse)
+    monkeypatch.setattr("gateway.http1.pool.Session.open", refuse)
     assert (await caller.delete(path)).status == 503
     *_, announced, last = door.records.recorded
     assert last.completes == announced.id

@@ -10,7 +10,7 @@ from functools import cache
 from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
-from gateway.forwarding.connection import Connection
+from gateway.http1.connection import Connection
 
 # Below uvicorn's 5 s: the gateway, never the service, gives an idle connection up, so that no call
 # is sent into one that is just being closed.

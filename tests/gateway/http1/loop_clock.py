@@ -2,7 +2,7 @@
 
 import asyncio
 
-from gateway.forwarding.patience import _waits
+from gateway.http1.deadline import _waits
 from tests.waiting import eventually
 
 

@@ -11,7 +11,7 @@ from typing import cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from gateway.forwarding.patience import Wait
+from gateway.http1.deadline import Wait
 from gateway.upstreams import KIB
 
 # A head, and whatever else is said without a byte of body: chunk sizes, trailers.

@@ -5,7 +5,7 @@ from weakref import ref
 import pytest
 
 from gateway.forwarding import Wait
-from gateway.forwarding.patience import TICK_S
+from gateway.http1.deadline import TICK_S
 
 
 async def wait_for_ever(wait: Wait) -> None:

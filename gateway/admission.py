@@ -8,9 +8,9 @@ from starlette.types import Scope
 
 from gateway.claims import client_of_basic, client_of_form, client_of_token
 from gateway.explanation import EXPLAINING_HEADERS, note_explanation
-from gateway.forwarding import Exchange, Ledger
 from gateway.granting import is_administration
 from gateway.keys import RightsSigner
+from gateway.ledger.record_draft import Exchange, Ledger
 from gateway.limits import Quotas
 from gateway.neighbours import Neighbours
 from gateway.problems import NoRight, RequestMalformed

@@ -8,8 +8,8 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 
-from gateway.forwarding import Exchange
-from gateway.forwarding.target import find_target
+from gateway.ledger.record_draft import Exchange
+from gateway.ledger.targets import find_target
 from gateway.problems import PurposeMissing, PurposeUnknown, RequestMalformed
 from gateway.purposes import (
     PURPOSES_UNCHECKED,

@@ -26,8 +26,10 @@ from gateway.admission import Admission
 from gateway.answer_headers import AnswerHeaders
 from gateway.connections import ConnectionLimit
 from gateway.feed import RightsFeed
-from gateway.forwarding import Forwarder, Upstream, open_session
+from gateway.forwarding.forwarder import Forwarder
+from gateway.forwarding.upstream import Upstream
 from gateway.granting import require_complete_grant_rules
+from gateway.http1.pool import open_session
 from gateway.keys import RightsSigner, ledger_key_set, ledger_keys
 from gateway.ledger.writer import LedgerWriter
 from gateway.legal_bases import registered_legal_bases

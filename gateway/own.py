@@ -6,12 +6,13 @@ from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.forwarding import Admit, Exchange, Ledger, Wait, present_task
 from gateway.forwarding.bodies import RequestBody
 from gateway.forwarding.call import Call
 from gateway.forwarding.headers import REQUEST_ID, Trace, inward, misdirected, trace_of
 from gateway.forwarding.outliving import watch_caller
 from gateway.forwarding.turning_away import turn_away
+from gateway.http1.deadline import Wait, present_task
+from gateway.ledger.record_draft import Admit, Exchange, Ledger
 from gateway.limits import Quotas
 from gateway.neighbours import Neighbours
 from gateway.problems import BodyTooSlow, MethodRefused, QuotaSpent

@@ -2,8 +2,8 @@
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway import store
-from gateway.ledger.anchors import anchored
+from gateway.ledger import repository as store
+from gateway.ledger.chain.anchors import anchored
 from shared.messaging.outbox import emit
 from shared.runtime.worker import Timer
 

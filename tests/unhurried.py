@@ -22,7 +22,7 @@ LIMITS = (
     "identity_service.sources.register.STATEMENT_SECONDS",
     "gateway.ledger.writer.PATIENCE_SECONDS",
     "gateway.ledger.writer.DRAIN_SECONDS",
-    "gateway.ledger.chain.APPEND_SECONDS",
+    "gateway.ledger.chain.chain.APPEND_SECONDS",
 )
 
 

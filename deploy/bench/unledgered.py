@@ -10,7 +10,7 @@ from unittest.mock import patch
 from granian.server import Server
 
 from gateway import main
-from gateway.forwarding import Exchange
+from gateway.ledger.record_draft import Exchange
 from gateway.ledger.writer import LedgerWriter
 from gateway.settings import Settings
 from gateway.upstreams import Operation

@@ -12,12 +12,12 @@ from prometheus_client import Counter, Histogram
 from starlette.types import Receive, Scope, Send
 
 from gateway.forwarding.bodies import BodyBrokeOff, CallerGone
-from gateway.forwarding.exchange import CALLER_GONE, Exchange, Ledger, Outcome
 from gateway.forwarding.headers import Header, Headers, Trace, is_replayed, outward
-from gateway.forwarding.receipt import RECEIPT_HEADER, receipt
-from gateway.forwarding.target import find_created
 from gateway.http1.connection import BrokenOffError, Connection
 from gateway.http1.deadline import Task, Wait
+from gateway.ledger.receipts import RECEIPT_HEADER, receipt
+from gateway.ledger.record_draft import CALLER_GONE, Exchange, Ledger, Outcome
+from gateway.ledger.targets import find_created
 from gateway.problems import QuotaSpent, RequestMalformed, SubjectNotNamed
 from gateway.upstreams import KIB, MIB, Match
 from shared.crypto.randomness import random_uuid

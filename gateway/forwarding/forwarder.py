@@ -17,13 +17,13 @@ from gateway.forwarding.bodies import (
     read_opening,
 )
 from gateway.forwarding.call import Call
-from gateway.forwarding.exchange import Admit, Ledger
 from gateway.forwarding.headers import Headers, inward, trace_of
 from gateway.forwarding.outliving import Outliving, watch_caller
 from gateway.forwarding.upstream import Slot, Upstream
 from gateway.http1.connection import BrokenOffError, Connection, Payload
 from gateway.http1.deadline import Wait, present_task
 from gateway.http1.pool import Session
+from gateway.ledger.record_draft import Admit, Ledger
 from gateway.problems import (
     BodyTooSlow,
     RequestMalformed,

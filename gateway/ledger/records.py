@@ -6,7 +6,7 @@ from typing import NamedTuple, Self
 
 import orjson
 
-from gateway.forwarding import Exchange, Outcome
+from gateway.ledger.record_draft import Exchange, Outcome
 from gateway.purposes import PurposeKind
 
 # Records of the first form hold plain digests of the bodies. They stay as they were sealed, and

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway.forwarding import Exchange, Outcome
+from gateway.ledger.record_draft import Exchange, Outcome
 from gateway.ledger.records import AccessRecord
 
 # Sums of one minute with class and status. Further ones keep the source and the outcome alone, so

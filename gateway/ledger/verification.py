@@ -12,11 +12,11 @@ import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import URL
 
-from gateway.ledger.anchors import ToldAnchors, read_anchor
-from gateway.ledger.audit import verify_chain
-from gateway.ledger.chain import stored_batch
-from gateway.ledger.evidence import Evidence, Held
-from gateway.ledger.seals import START, Anchor, SealedBatch, header_digest
+from gateway.ledger.chain.anchors import ToldAnchors, read_anchor
+from gateway.ledger.chain.audit import verify_chain
+from gateway.ledger.chain.chain import stored_batch
+from gateway.ledger.chain.evidence import Evidence, Held
+from gateway.ledger.chain.seals import START, Anchor, SealedBatch, header_digest
 from shared.database.session import connect_driver
 from shared.events import LedgerAnchored
 

@@ -22,11 +22,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from prometheus_client import Counter, Gauge, Histogram
 from sqlalchemy import URL
 
-from gateway.forwarding import Exchange, Wait, present_task
-from gateway.forwarding.receipt import seal_members
-from gateway.ledger.chain import Backend, Chain, claim, connected, outcome
+from gateway.http1.deadline import Wait, present_task
+from gateway.ledger.chain.chain import Backend, Chain, claim, connected, outcome
+from gateway.ledger.chain.seals import SealedBatch, seal
+from gateway.ledger.receipts import seal_members
+from gateway.ledger.record_draft import Exchange
 from gateway.ledger.records import AccessRecord
-from gateway.ledger.seals import SealedBatch, seal
 from gateway.ledger.sums import AnonymousCalls
 from gateway.problems import LedgerAway
 from gateway.upstreams import Operation

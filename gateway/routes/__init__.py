@@ -1,6 +1,7 @@
 """The gateway's own routes."""
 
-from gateway.routes import docs, keys, ledger, legal_bases
+from gateway.ledger import routes as ledger
+from gateway.routes import docs, keys, legal_bases
 
 ROUTERS = (ledger.router, legal_bases.router, keys.router, docs.router)
 

@@ -10,7 +10,9 @@ from tests.waiting import eventually_sync
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-NOT_PROVED = 2  # of `gateway.verify`: no anchor is on the axis yet, one comes every ten seconds
+NOT_PROVED = (
+    2  # of `gateway.ledger.commands`: no anchor is on the axis yet, one comes every ten seconds
+)
 
 
 def test_demo_tells_the_story_and_all_of_it_holds(mesh: Mesh) -> None:
@@ -23,7 +25,7 @@ def test_ledger_is_intact_after_the_story(mesh: Mesh) -> None:
     checks: list[CompletedProcess[str]] = []
 
     def is_decided() -> bool:
-        command = ("deploy.local", "as", "gateway", sys.executable, "-m", "gateway.verify")
+        command = ("deploy.local", "as", "gateway", sys.executable, "-m", "gateway.ledger.commands")
         checks.append(mesh.run(*command))
         return checks[-1].returncode != NOT_PROVED
 

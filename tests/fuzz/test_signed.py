@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.ledger.audit import verify_chain
-from gateway.ledger.seals import START, SealedBatch, key_id, prove, public_pem, seal
+from gateway.ledger.chain.audit import verify_chain
+from gateway.ledger.chain.seals import START, SealedBatch, key_id, prove, public_pem, seal
 from shared.runtime.app import AUDIENCE
 from shared.web.calls.auth import KeySet, Unauthenticated, Verifier, bearer
 from tests.conftest import MORE

@@ -15,7 +15,7 @@ from sqlalchemy import make_url
 
 from deploy.postgres import as_superuser
 from tests.conftest import MORE, Databases
-from tests.gateway.ledgers import Store, exchange, make_store, writing
+from tests.gateway.ledger.ledgers import Store, exchange, make_store, writing
 
 BATCHES, RECORDS = 3, 4
 TABLES = {"access_record": BATCHES * RECORDS, "ledger_seal": BATCHES}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.responses import JSONResponse
 
-from gateway.forwarding import Exchange
+from gateway.ledger.record_draft import Exchange
 from gateway.upstreams import OPERATIONS
 from tests.gateway.gate import LIST, READ, VERIFY, Gate, make_client, make_grant
 from tests.gateway.wire import SUBJECT

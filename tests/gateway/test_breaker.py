@@ -8,8 +8,7 @@ import pytest
 from aiohttp import ClientSession
 from structlog.testing import capture_logs
 
-from gateway.forwarding import Breaker
-from gateway.forwarding.breaker import FAILURES, OPEN, OPENED, Failure
+from gateway.forwarding.breaker import FAILURES, OPEN, OPENED, Breaker, Failure
 from gateway.upstreams import KIB
 from tests.gateway.http1.loop_clock import LoopClock
 from tests.gateway.wire import (

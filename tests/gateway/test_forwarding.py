@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from starlette.types import Message
 from yarl import URL
 
-from gateway.forwarding import Outcome
+from gateway.ledger.record_draft import Outcome
 from gateway.upstreams import KIB, MIB
 from tests.gateway.wire import NAMED, Behind, Door, answer, door_before
 from tests.waiting import eventually

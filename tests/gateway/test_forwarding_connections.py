@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from aiohttp import ClientSession
 
-from gateway.forwarding import Upstream, open_session
+from gateway.forwarding.upstream import Upstream
 from gateway.http1.connection import BrokenOffError
+from gateway.http1.pool import open_session
 from gateway.upstreams import KIB, MIB, OPERATIONS, Service
 from tests.gateway.wire import (
     NAMED,

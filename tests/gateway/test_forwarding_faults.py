@@ -6,8 +6,8 @@ from contextlib import ExitStack, asynccontextmanager, suppress
 import pytest
 from aiohttp import ClientError, ClientSession
 
-from gateway.forwarding import Breaker, Outcome
-from gateway.forwarding.breaker import Failure
+from gateway.forwarding.breaker import Breaker, Failure
+from gateway.ledger.record_draft import Outcome
 from tests.gateway.wire import AS_CLIENT, NAMED, Behind, Door, answer, breaking, door_before, hang
 from tests.waiting import PATIENCE_SECONDS, eventually
 

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 from aiohttp import ClientSession
 
-from gateway.forwarding import Outcome
+from gateway.ledger.record_draft import Outcome
 from gateway.upstreams import MIB
 from tests.gateway.wire import Behind, Door, answer, hang
 from tests.waiting import PATIENCE_SECONDS, eventually

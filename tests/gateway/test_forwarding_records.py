@@ -4,7 +4,7 @@ from hashlib import sha256
 import pytest
 from aiohttp import ClientError, ClientSession
 
-from gateway.forwarding import Outcome
+from gateway.ledger.record_draft import Outcome
 from gateway.problems import QuotaSpent
 from gateway.upstreams import KIB, MIB
 from tests.gateway.wire import (

@@ -15,7 +15,7 @@ from gateway.granting import (
     published_grant_rules,
     require_complete_grant_rules,
 )
-from gateway.schemas import RecordOut
+from gateway.ledger.schemas import RecordOut
 from gateway.upstreams import OPERATIONS, QuotaClass
 from identity_service.matching import Claim
 from tests.contracts.written import REGENERATE

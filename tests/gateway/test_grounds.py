@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 from gateway.ledger.records import AccessRecord
 from gateway.upstreams import OPERATIONS
 from tests.gateway.gate import LEDGER, VERIFY, Gate, make_grant
-from tests.gateway.ledgers import Store, exchange, writing
+from tests.gateway.ledger.ledgers import Store, exchange, writing
 
 CLIENTS, GRANTS = "/identity/v1/clients", "/identity/v1/grants"
 GIVE, REGISTER = f"POST {GRANTS}", f"POST {CLIENTS}"

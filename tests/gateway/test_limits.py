@@ -3,7 +3,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from gateway.forwarding import Exchange
+from gateway.ledger.record_draft import Exchange
 from gateway.limits import DEFAULT_QUOTAS, Counters, GrantedQuotas, Quota, Quotas
 from gateway.problems import QuotaSpent
 from gateway.upstreams import OPERATIONS, QuotaClass

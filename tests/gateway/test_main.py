@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from deploy.secrets import ed25519_key
 from gateway.keys import ledger_keys
-from gateway.ledger.seals import public_pem
+from gateway.ledger.chain.seals import public_pem
 from gateway.main import _end_with_parent
 from shared.crypto.ed25519 import KeyUnfitError, read_private_key
 from tests.conftest import Databases

@@ -8,9 +8,10 @@ import pytest
 from aiohttp import ClientSession
 from starlette.types import Message
 
-from gateway.forwarding import Exchange, Outcome, present_task
 from gateway.forwarding.call import Call
 from gateway.forwarding.headers import Trace
+from gateway.http1.deadline import present_task
+from gateway.ledger.record_draft import Exchange, Outcome
 from gateway.upstreams import Match, find
 from shared.observability.telemetry import REQUEST_SECONDS
 from tests.gateway.test_forwarding_connections import silent_when_asked_again

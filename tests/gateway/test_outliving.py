@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from gateway.forwarding import Outcome
+from gateway.ledger.record_draft import Outcome
 from tests.gateway.ways_out import KINDS, Case
 from tests.gateway.wire import AS_CLIENT, Behind, Door
 from tests.waiting import eventually

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from gateway.forwarding import Outcome
+from gateway.ledger.record_draft import Outcome
 from gateway.upstreams import KIB, MIB
 from shared.web.calls.call_guard import CallGuard
 from shared.web.calls.call_mac import HEADER, CallVerifier

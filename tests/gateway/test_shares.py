@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 from aiohttp import ClientSession
 
-from gateway.forwarding import Outcome, bodies
+from gateway.forwarding import bodies
+from gateway.ledger.record_draft import Outcome
 from gateway.upstreams import KIB
 from shared.web.bodies.shares import Shares
 from tests.gateway.wire import AS_CLIENT, Behind, Door, answer, door_before, hang

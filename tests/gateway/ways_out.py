@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from gateway.forwarding import Exchange
+from gateway.ledger.record_draft import Exchange
 from gateway.upstreams import KIB, MIB
 from tests.gateway.wire import NAMED, Behind, Door, answer
 from tests.waiting import eventually

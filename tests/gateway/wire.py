@@ -10,8 +10,12 @@ from opentelemetry.trace import Tracer
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from gateway.forwarding import Breaker, Exchange, Forwarder, Upstream, open_session
+from gateway.forwarding.breaker import Breaker
+from gateway.forwarding.forwarder import Forwarder
 from gateway.forwarding.headers import find_header
+from gateway.forwarding.upstream import Upstream
+from gateway.http1.pool import open_session
+from gateway.ledger.record_draft import Exchange
 from gateway.upstreams import Match, Operation, Service, find
 from shared.web.problems import Unavailable
 from tests.serving import serving

@@ -4,8 +4,7 @@ from weakref import ref
 
 import pytest
 
-from gateway.forwarding import Wait
-from gateway.http1.deadline import TICK_S
+from gateway.http1.deadline import TICK_S, Wait
 
 
 async def wait_for_ever(wait: Wait) -> None:

@@ -11,7 +11,7 @@ from shared.web.bodies.strict_parsing import Body
 
 for module in (
     "dossier_service.schemas.requests",
-    "gateway.schemas",
+    "gateway.ledger.schemas",
     "identity_service.schemas",
     "sync_service.schemas",
 ):

@@ -5,7 +5,7 @@ from itertools import combinations
 from sqlalchemy import String, column, select, values
 from sqlalchemy.dialects import postgresql
 
-from gateway.store import _visible_records
+from gateway.ledger.repository import _visible_records
 from identity_service.models import Agency
 from identity_service.store.within import is_within as is_reached
 from shared.codes.coverage import is_within

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from gateway.ledger.records import AccessRecord
-from gateway.schemas import RecordOut
+from gateway.ledger.schemas import RecordOut
 from tests.gateway.gate import FILE, LEDGER, LIST, VERIFY, Gate, make_agency, make_grant
 from tests.gateway.wire import SUBJECT
 

@@ -10,19 +10,19 @@ import pytest
 from aiokafka.errors import KafkaError
 from sqlalchemy import make_url
 
-from gateway.ledger.anchors import (
+from gateway.ledger.chain.anchors import (
     anchors_in_file,
     anchors_on_axis,
 )
+from gateway.ledger.commands import _told
 from gateway.timers import anchor_chains
-from gateway.verify import _told
 from shared.database.session import open_database
 from shared.events import LedgerAnchored
 from shared.messaging.kafka import open_producer
 from shared.messaging.topics import make_topics
 from tests.conftest import Broker, Databases
 from tests.gateway.gate import make_settings
-from tests.gateway.ledgers import Store, command, exchange, fill, tamper, writing
+from tests.gateway.ledger.ledgers import Store, command, exchange, fill, tamper, writing
 
 
 async def anchor(store: Store) -> list[LedgerAnchored]:

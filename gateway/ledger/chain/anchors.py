@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer
 
-from gateway.ledger.seals import BatchHeader, header_digest
+from gateway.ledger.chain.seals import BatchHeader, header_digest
 from gateway.models import LedgerSeal
 from shared.events import LedgerAnchored
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.forwarding import Outcome
+from gateway.ledger.record_draft import Outcome
 from gateway.ledger.records import AccessRecord
 from gateway.models import LedgerSeal, StoredRecord
 from gateway.purposes import PurposeKind

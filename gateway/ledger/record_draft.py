@@ -10,7 +10,7 @@ from typing import Protocol
 
 from starlette.types import Scope
 
-from gateway.forwarding.receipt import commitment
+from gateway.ledger.receipts import commitment
 from gateway.purposes import PurposeKind
 from gateway.upstreams import Operation
 from shared.crypto.randomness import random_block, random_uuid

@@ -13,10 +13,10 @@ from starlette.responses import JSONResponse, Response
 
 from deploy.postgres import plain_url
 from gateway.ledger.records import AccessRecord
-from gateway.schemas import RecordOut
+from gateway.ledger.schemas import RecordOut
 from gateway.upstreams import MIB
 from tests.gateway.gate import VERIFY, Gate, make_grant
-from tests.gateway.receipts import Receipt
+from tests.gateway.ledger.receipts import Receipt
 from tests.gateway.wire import SUBJECT
 
 BODY = b'{"personal_number": "001090000001", "name": "Nguy\xe1\xbb\x85n V\xc4\x83n An"}'

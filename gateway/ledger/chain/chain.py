@@ -10,8 +10,8 @@ from typing import NamedTuple
 import asyncpg
 from sqlalchemy import URL
 
+from gateway.ledger.chain.seals import START, Anchor, SealedBatch, header_digest
 from gateway.ledger.records import AccessRecord
-from gateway.ledger.seals import START, Anchor, SealedBatch, header_digest
 from shared.crypto.merkle import DIGEST_SIZE
 from shared.database.session import connect_driver
 

@@ -22,8 +22,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.ledger.schemas import RecordFilter
 from gateway.models import KnownAgency, LedgerChain, LedgerSeal, StoredRecord
-from gateway.schemas import RecordFilter
 from shared.database.coverage import is_agency_within
 from shared.web.calls.rights import Codes, Limits, unite
 

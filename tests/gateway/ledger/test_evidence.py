@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway.forwarding.receipt import receipt
-from gateway.ledger.anchors import AnchorsUnreadableError, anchors_in_receipts
-from gateway.ledger.seals import Anchor, header_digest, seal
+from gateway.ledger.chain.anchors import AnchorsUnreadableError, anchors_in_receipts
+from gateway.ledger.chain.seals import Anchor, header_digest, seal
+from gateway.ledger.receipts import receipt
 from gateway.ledger.verification import State
 from gateway.timers import anchor_all_chains
 from shared.database.session import open_database
 from shared.events import LedgerAnchored
 from tests.conftest import Databases
 from tests.gateway.gate import make_settings
-from tests.gateway.ledgers import Store, command, exchange, filled, tamper, writing
+from tests.gateway.ledger.ledgers import Store, command, exchange, filled, tamper, writing
 
 FORGER = Ed25519PrivateKey.from_private_bytes(bytes(32))
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import ValidationError
 
-from gateway.ledger.anchors import ToldAnchors
-from gateway.ledger.seals import BatchHeader, header_digest, signed_by
+from gateway.ledger.chain.anchors import ToldAnchors
+from gateway.ledger.chain.seals import BatchHeader, header_digest, signed_by
 from shared.events import LedgerAnchored
 
 

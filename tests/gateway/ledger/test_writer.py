@@ -12,9 +12,9 @@ from starlette.responses import JSONResponse
 
 from deploy.postgres import plain_url
 from gateway.ledger import writer
-from gateway.ledger.chain import claim, connected, outcome
+from gateway.ledger.chain.chain import claim, connected, outcome
+from gateway.ledger.chain.seals import START, BatchHeader, seal
 from gateway.ledger.records import AccessRecord
-from gateway.ledger.seals import START, BatchHeader, seal
 from tests.conftest import Databases
 from tests.gateway.gate import (
     LIST,
@@ -27,7 +27,7 @@ from tests.gateway.gate import (
     make_grant,
     open_gate,
 )
-from tests.gateway.ledgers import Store, exchange, writing
+from tests.gateway.ledger.ledgers import Store, exchange, writing
 from tests.gateway.wire import SUBJECT
 from tests.waiting import count_blocked, eventually
 
@@ -280,7 +280,13 @@ async def test_killed_process_leaves_a_chain_with_all_that_it_acknowledged(
 ) -> None:
     key_file = tmp_path / "ledger_key"
     key_file.write_text(store.key_text)
-    command = [sys.executable, "-m", "tests.gateway.writing_process", store.url, str(key_file)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.gateway.ledger.writing_process",
+        store.url,
+        str(key_file),
+    ]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     assert process.stdout
     acknowledged = [(await process.stdout.readline()).decode().strip() for _ in range(300)]

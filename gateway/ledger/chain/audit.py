@@ -10,7 +10,7 @@ import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import ValidationError
 
-from gateway.ledger.seals import (
+from gateway.ledger.chain.seals import (
     START,
     Anchor,
     BatchHeader,

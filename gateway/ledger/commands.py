@@ -1,4 +1,4 @@
-"""Is the access ledger still what was sealed? `python -m gateway.verify` reads all of it and says.
+"""Verify the whole access ledger: `python -m gateway.ledger.commands`.
 
 It checks the seals, the columns by which records are found (a changed one hides a record from a
 search), and the anchors: as the axis kept them, out of reach of those who write the database, as
@@ -24,14 +24,14 @@ from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
 from gateway.keys import ledger_keys
-from gateway.ledger.anchors import (
+from gateway.ledger.chain.anchors import (
     AnchorsUnreadableError,
     ToldAnchors,
     anchors_in_file,
     anchors_in_receipts,
     anchors_on_axis,
 )
-from gateway.ledger.evidence import Evidence
+from gateway.ledger.chain.evidence import Evidence
 from gateway.ledger.verification import State, verify_ledger
 from gateway.settings import Settings
 from shared.crypto.ed25519 import KeyUnfitError, read_private_key
@@ -51,7 +51,7 @@ _NOT_MADE = (
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m gateway.verify", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m gateway.ledger.commands", description=__doc__)
     kept = parser.add_mutually_exclusive_group()
     kept.add_argument("--kafka", help="the axis; else KAFKA_SERVERS, where it answers")
     kept.add_argument("--anchors", type=Path, help="a file with one message of its topic a line")

@@ -7,14 +7,14 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway.forwarding import Exchange, Outcome
+from gateway.ledger.record_draft import Exchange, Outcome
 from gateway.ledger.records import AccessRecord
 from gateway.ledger.sums import MAX_DETAILED_SUMS, MAX_SUMS, AnonymousCalls
 from gateway.neighbours import count_as
 from gateway.upstreams import OPERATIONS
 from tests.conftest import Databases
 from tests.gateway.gate import LIST, VERIFY, Gate, Services, open_gate
-from tests.gateway.ledgers import Store, exchange, writing
+from tests.gateway.ledger.ledgers import Store, exchange, writing
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 AT = datetime(2026, 11, 2, 8, 30, 12, tzinfo=UTC)

@@ -8,10 +8,10 @@ from uuid import UUID
 
 from fastapi import Query, Request, Response
 
-from gateway import store
-from gateway.ledger.chain import stored_batch
-from gateway.ledger.seals import Bundle, prove
-from gateway.schemas import RecordFilter, RecordOut, SealOut
+from gateway.ledger import repository as store
+from gateway.ledger.chain.chain import stored_batch
+from gateway.ledger.chain.seals import Bundle, prove
+from gateway.ledger.schemas import RecordFilter, RecordOut, SealOut
 from shared.codes.texts import ONE_LINE, single_line
 from shared.codes.time import StoredInstant
 from shared.database.session import Session
@@ -38,7 +38,7 @@ class RecordUnprovable(Problem):
     status = HTTPStatus.CONFLICT
     title = "The batch of this record is not what was sealed"
     type = "/problems/record-unprovable"
-    advice = "Tell whoever runs the mesh: python -m gateway.verify says what was changed."
+    advice = "Tell whoever runs the mesh: python -m gateway.ledger.commands says what was changed."
 
 
 class FieldsNotAllowed(NotAllowed):

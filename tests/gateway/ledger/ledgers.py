@@ -17,10 +17,10 @@ from sqlalchemy import make_url
 
 from deploy.postgres import as_superuser, plain_url
 from deploy.secrets import call_key, ed25519_key
-from gateway.forwarding import Exchange, Outcome
 from gateway.keys import ledger_keys
-from gateway.ledger.anchors import ToldAnchors
-from gateway.ledger.evidence import Evidence
+from gateway.ledger.chain.anchors import ToldAnchors
+from gateway.ledger.chain.evidence import Evidence
+from gateway.ledger.record_draft import Exchange, Outcome
 from gateway.ledger.verification import Verdict, verify_ledger
 from gateway.ledger.writer import ChainNotHeldError, LedgerWriter
 from gateway.timers import anchor_chains
@@ -140,7 +140,7 @@ def command(
         (folder / name).write_text(call_key())
     told = {"KAFKA_SERVERS": "127.0.0.1:9", "SECRETS_DIR": str(folder), "PATH": os.defpath}
     return subprocess.run(
-        [sys.executable, "-m", "gateway.verify", *words],
+        [sys.executable, "-m", "gateway.ledger.commands", *words],
         cwd=Path(__file__).parents[2],
         env=told | variables,
         capture_output=True,

@@ -1,6 +1,6 @@
 """A process that writes to a ledger for ever and says which records are durable; for being killed.
 
-`python -m tests.gateway.writing_process DATABASE_URL KEY_FILE`
+`python -m tests.gateway.ledger.writing_process DATABASE_URL KEY_FILE`
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import structlog
 from pydantic import SecretStr
 from sqlalchemy import make_url
 
-from gateway.forwarding import Exchange, Outcome
+from gateway.ledger.record_draft import Exchange, Outcome
 from gateway.ledger.writer import LedgerWriter
 from gateway.upstreams import OPERATIONS
 from shared.crypto.ed25519 import read_private_key

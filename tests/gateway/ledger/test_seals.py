@@ -12,11 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.forwarding import Exchange, Outcome
-from gateway.forwarding.receipt import commitment, receipt, seal_members
-from gateway.ledger.audit import Fault, FaultKind, verify_chain
-from gateway.ledger.records import AccessRecord
-from gateway.ledger.seals import (
+from gateway.ledger.chain.audit import Fault, FaultKind, verify_chain
+from gateway.ledger.chain.seals import (
     START,
     BatchHeader,
     Bundle,
@@ -26,6 +23,9 @@ from gateway.ledger.seals import (
     public_pem,
     seal,
 )
+from gateway.ledger.receipts import commitment, receipt, seal_members
+from gateway.ledger.record_draft import Exchange, Outcome
+from gateway.ledger.records import AccessRecord
 from gateway.purposes import PurposeKind
 from gateway.upstreams import OPERATIONS
 from shared.crypto import merkle

@@ -13,11 +13,11 @@ from gateway.keys import RightsSigner
 from gateway.ledger.record_draft import Exchange, Ledger
 from gateway.limits import Quotas
 from gateway.neighbours import Neighbours
+from gateway.operations.model import QuotaClass, Service
 from gateway.problems import NoRight, RequestMalformed
 from gateway.purposes import PurposeRegistry
 from gateway.right_in_force import RightInForce
 from gateway.rights import ClientRights, Rights, largest_quotas, list_fitting, unite_rights
-from gateway.upstreams import QuotaClass, Service
 from shared.web.calls.auth import FETCH_TOKEN, RIGHT_HEADER, Unauthenticated, Verifier, bearer
 from shared.web.problems import Problem, Unavailable
 

@@ -3,7 +3,7 @@
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.forwarding.headers import Header, Headers
-from gateway.upstreams import OPERATIONS
+from gateway.operations.table import OPERATIONS
 
 PUBLIC_SECONDS = 60
 _NO_STORE = (b"cache-control", b"no-store")

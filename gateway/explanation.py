@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from gateway.ledger.record_draft import Exchange
 from gateway.ledger.targets import find_target
+from gateway.operations.model import QuotaClass
 from gateway.problems import PurposeMissing, PurposeUnknown, RequestMalformed
 from gateway.purposes import (
     PURPOSES_UNCHECKED,
@@ -18,7 +19,6 @@ from gateway.purposes import (
     is_accepted,
     is_recordable,
 )
-from gateway.upstreams import QuotaClass
 from shared.codes.agency import CodeError
 from shared.codes.dossier import parse_dossier_code
 from shared.codes.officer import OFFICER_PATTERN

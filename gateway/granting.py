@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from gateway.ledger.records import AccessRecord
 from gateway.limits import DEFAULT_QUOTAS
-from gateway.upstreams import OPERATIONS
+from gateway.operations.table import OPERATIONS
 
 ANY_OPERATION = "*"
 

@@ -36,12 +36,12 @@ from gateway.legal_bases import registered_legal_bases
 from gateway.limits import Quotas
 from gateway.neighbours import Neighbours
 from gateway.openapi import ApiDescription
+from gateway.operations.model import KIB, Service
 from gateway.own import OwnOperations
 from gateway.purposes import PurposeRegistry
 from gateway.rights import Rights
 from gateway.routes import ROUTERS
 from gateway.settings import Settings
-from gateway.upstreams import KIB, Service
 from shared.crypto.ed25519 import read_private_key
 from shared.observability.telemetry import configure_logging
 from shared.runtime.app import AUDIENCE, Check, create_service, spare_the_collector

@@ -11,7 +11,8 @@ from pydantic import TypeAdapter
 
 from gateway.explanation import DOSSIER_PATH, MAX_PURPOSE_LENGTH
 from gateway.legal_bases import LEGAL_BASIS_PATTERN
-from gateway.upstreams import OPERATIONS, Operation, Service
+from gateway.operations.model import Operation, Service
+from gateway.operations.table import OPERATIONS
 from shared.codes.dossier import DossierCode
 from shared.codes.officer import OfficerCode
 from shared.codes.procedure import PROCEDURE_PATTERN

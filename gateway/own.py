@@ -15,8 +15,9 @@ from gateway.http1.deadline import Wait, present_task
 from gateway.ledger.record_draft import Admit, Exchange, Ledger
 from gateway.limits import Quotas
 from gateway.neighbours import Neighbours
+from gateway.operations.matching import Match, MethodNotAllowed, find
+from gateway.operations.model import QuotaClass
 from gateway.problems import BodyTooSlow, MethodRefused, QuotaSpent
-from gateway.upstreams import Match, MethodNotAllowed, QuotaClass, find
 from shared.web.calls.call_guard import PROVED_CALL
 from shared.web.calls.call_mac import NO_BODY, ProvedCall
 from shared.web.problems import Problem

@@ -12,8 +12,8 @@ from granian.server import Server
 from gateway import main
 from gateway.ledger.record_draft import Exchange
 from gateway.ledger.writer import LedgerWriter
+from gateway.operations.model import Operation
 from gateway.settings import Settings
-from gateway.upstreams import Operation
 from shared.observability.telemetry import configure_logging
 
 

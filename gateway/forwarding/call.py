@@ -18,8 +18,9 @@ from gateway.http1.deadline import Task, Wait
 from gateway.ledger.receipts import RECEIPT_HEADER, receipt
 from gateway.ledger.record_draft import CALLER_GONE, Exchange, Ledger, Outcome
 from gateway.ledger.targets import find_created
+from gateway.operations.matching import Match
+from gateway.operations.model import KIB, MIB
 from gateway.problems import QuotaSpent, RequestMalformed, SubjectNotNamed
-from gateway.upstreams import KIB, MIB, Match
 from shared.crypto.randomness import random_uuid
 from shared.observability.telemetry import REQUEST_SECONDS
 from shared.web.problems import Problem, problem_for, respond

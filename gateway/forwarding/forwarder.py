@@ -24,6 +24,8 @@ from gateway.http1.connection import BrokenOffError, Connection, Payload
 from gateway.http1.deadline import Wait, present_task
 from gateway.http1.pool import Session
 from gateway.ledger.record_draft import Admit, Ledger
+from gateway.operations.matching import Match, MethodNotAllowed, NotFound, find
+from gateway.operations.model import Operation, Service
 from gateway.problems import (
     BodyTooSlow,
     RequestMalformed,
@@ -32,7 +34,6 @@ from gateway.problems import (
     UpstreamRefusesCalls,
     UpstreamTimedOut,
 )
-from gateway.upstreams import Match, MethodNotAllowed, NotFound, Operation, Service, find
 from shared.observability.telemetry import trace_headers
 from shared.web.calls.call_mac import BODY_LENGTH
 from shared.web.middleware import without_body

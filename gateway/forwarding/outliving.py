@@ -7,7 +7,7 @@ from collections.abc import Callable
 from gateway.forwarding.bodies import RequestBody
 from gateway.forwarding.call import Call
 from gateway.http1.deadline import Task
-from gateway.upstreams import Service
+from gateway.operations.model import Service
 from shared.web.bodies.shares import Shares, ShareTaken, StockTaken
 from shared.web.problems import Problem
 

@@ -12,13 +12,13 @@ from gateway.forwarding.proving import CallProver, UnsentError, describe
 from gateway.http1.connection import BrokenOffError, Connection, Payload
 from gateway.http1.deadline import Wait
 from gateway.http1.pool import Address, Session
+from gateway.operations.model import Operation, Service
 from gateway.problems import (
     SlotsTaken,
     UpstreamAway,
     UpstreamBusy,
     UpstreamTimedOut,
 )
-from gateway.upstreams import Operation, Service
 from shared.web.bodies.shares import Shares, ShareTaken, StockTaken
 from shared.web.calls.call_mac import Call
 

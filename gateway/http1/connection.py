@@ -12,7 +12,7 @@ from typing import cast
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from gateway.http1.deadline import Wait
-from gateway.upstreams import KIB
+from gateway.operations.model import KIB
 
 # A head, and whatever else is said without a byte of body: chunk sizes, trailers.
 MOST_HEAD, MOST_HEADERS = 64 * KIB, 256

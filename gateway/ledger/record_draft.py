@@ -11,8 +11,8 @@ from typing import Protocol
 from starlette.types import Scope
 
 from gateway.ledger.receipts import commitment
+from gateway.operations.model import Operation
 from gateway.purposes import PurposeKind
-from gateway.upstreams import Operation
 from shared.crypto.randomness import random_block, random_uuid
 
 CALLER_GONE = 499

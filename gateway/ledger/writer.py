@@ -29,8 +29,8 @@ from gateway.ledger.receipts import seal_members
 from gateway.ledger.record_draft import Exchange
 from gateway.ledger.records import AccessRecord
 from gateway.ledger.sums import AnonymousCalls
+from gateway.operations.model import Operation
 from gateway.problems import LedgerAway
-from gateway.upstreams import Operation
 from shared.database.session import is_outage
 
 log = structlog.get_logger()

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from gateway.upstreams import OPERATIONS, Operation
+from gateway.operations.model import Operation
+from gateway.operations.table import OPERATIONS
 from shared.web.calls.auth import RIGHT_HEADER
 from tests.access.country import BIRTH, COPY, OURS, THEIRS, Country, Papers
 from tests.access.routes import Row

@@ -16,7 +16,8 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deploy.services import SERVICES
-from gateway.upstreams import OPERATIONS, Operation, Service
+from gateway.operations.model import Operation, Service
+from gateway.operations.table import OPERATIONS
 from identity_service.people.personas import personas
 from identity_service.settings import Settings
 from shared.events import ClientChanged, GrantChanged

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from gateway.upstreams import OPERATIONS
+from gateway.operations.table import OPERATIONS
 from tests.access.callers import (
     MALFORMED,
     NO_PURPOSE,

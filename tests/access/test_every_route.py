@@ -7,7 +7,8 @@ import httpx
 import orjson
 import pytest
 
-from gateway.upstreams import OPERATIONS, Operation
+from gateway.operations.model import Operation
+from gateway.operations.table import OPERATIONS
 from tests.access.answers import gist, told
 from tests.access.bodies import NAME
 from tests.access.callers import MALFORMED, NO_PURPOSE, Kind, kinds

@@ -10,7 +10,7 @@ import pytest
 from httpx import Response
 from hypothesis import given
 
-from gateway.upstreams import OPERATIONS
+from gateway.operations.table import OPERATIONS
 from identity_service.seed import seed
 from shared.runtime.migrations import upgrade
 from shared.web.calls.auth import RIGHT_HEADER

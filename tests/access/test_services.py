@@ -9,7 +9,8 @@ import httpx
 import pytest
 from starlette.routing import Mount
 
-from gateway.upstreams import OPERATIONS, Operation, Service
+from gateway.operations.model import Operation, Service
+from gateway.operations.table import OPERATIONS
 from shared.web.calls.auth import RIGHT_HEADER
 from shared.web.calls.call_mac import CallVerifier
 from tests.access import bodies

@@ -13,7 +13,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from deploy.schemas import openapi
 from dossier_service.schemas.requests import ApplicantIn
-from gateway.upstreams import OPERATIONS
+from gateway.operations.table import OPERATIONS
 from identity_service.jwks import DUMMY_KEYS, EXAMPLE, KeyTooWeakError, checked_public_jwk
 from identity_service.problems import TokenRequestMalformed
 from identity_service.routes.tokens import FORM_DESCRIBED, JWT_BEARER, _proof

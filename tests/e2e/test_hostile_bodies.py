@@ -11,7 +11,7 @@ import httpx
 import pytest
 import yaml
 
-from gateway.upstreams import Operation
+from gateway.operations.model import Operation
 from tests.e2e.hostile import hostile_bodies
 from tests.e2e.operations import DOSSIER, GOOD, WITH_BODY, body_shape
 from tests.mesh import Mesh

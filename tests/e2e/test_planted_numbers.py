@@ -17,7 +17,7 @@ import pytest
 from deploy.local.stack import read_stack
 from deploy.postgres import as_superuser
 from deploy.services import SERVICES
-from gateway.upstreams import Operation
+from gateway.operations.model import Operation
 from tests.e2e.hostile import filled, places_of
 from tests.e2e.operations import GOOD, WITH_BODY, body_shape
 from tests.mesh import Mesh

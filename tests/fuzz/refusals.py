@@ -15,7 +15,7 @@ import schemathesis
 from schemathesis.core.failures import AcceptedNegativeData, Failure
 from schemathesis.openapi.checks import RejectedPositiveData, UseAfterFree
 
-from gateway.upstreams import OPERATIONS
+from gateway.operations.table import OPERATIONS
 
 PROBLEMS: Final = "/problems/"
 PUSHES: Final = frozenset({"POST /sync/v1/dossiers", "POST /sync/v1/progress"})

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.upstreams import OPERATIONS
+from gateway.operations.table import OPERATIONS
 from tests.conftest import MORE
 from tests.fuzz.apis import Apis
 from tests.fuzz.asking import ask

@@ -10,7 +10,8 @@ import pytest
 
 from deploy.schemas import openapi
 from deploy.services import SERVICES
-from gateway.upstreams import OPERATIONS, Operation
+from gateway.operations.model import Operation
+from gateway.operations.table import OPERATIONS
 from shared.web.bodies.schema_navigator import Shape
 from tests.access import bodies
 from tests.fuzz.apis import Apis

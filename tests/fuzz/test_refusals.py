@@ -7,7 +7,7 @@ import pytest
 
 from deploy.schemas import openapi
 from deploy.services import SERVICES
-from gateway.upstreams import OPERATIONS
+from gateway.operations.table import OPERATIONS
 from shared.web.problems import Problem
 from tests.fuzz.refusals import FAULTS, FUTURE, HEADERS, NUMBER, RELATED, STORED, is_unsayable
 

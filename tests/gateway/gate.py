@@ -23,8 +23,8 @@ from gateway.admission import Admission
 from gateway.handlers import HANDLERS
 from gateway.keys import RightsSigner
 from gateway.main import Gateway, create_app
+from gateway.operations.table import OPERATIONS
 from gateway.settings import Settings
-from gateway.upstreams import OPERATIONS
 from shared.crypto.ed25519 import read_private_key
 from shared.database.session import SessionFactory
 from shared.events import AgencyChanged, ClientChanged, GrantChanged, ProcedurePublished

@@ -9,7 +9,7 @@ import pytest
 from starlette.responses import JSONResponse
 
 from gateway.ledger.record_draft import Exchange
-from gateway.upstreams import OPERATIONS
+from gateway.operations.table import OPERATIONS
 from tests.gateway.gate import LIST, READ, VERIFY, Gate, make_client, make_grant
 from tests.gateway.wire import SUBJECT
 

@@ -8,7 +8,8 @@ import httpx
 import pytest
 from starlette.responses import JSONResponse, Response
 
-from gateway.upstreams import OPERATIONS, Operation
+from gateway.operations.model import Operation
+from gateway.operations.table import OPERATIONS
 from tests.gateway.gate import Gate, make_grant
 from tests.gateway.wire import SUBJECT
 

@@ -9,7 +9,7 @@ from aiohttp import ClientSession
 from structlog.testing import capture_logs
 
 from gateway.forwarding.breaker import FAILURES, OPEN, OPENED, Breaker, Failure
-from gateway.upstreams import KIB
+from gateway.operations.model import KIB
 from tests.gateway.http1.loop_clock import LoopClock
 from tests.gateway.wire import (
     NAMED,

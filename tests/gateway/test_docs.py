@@ -4,8 +4,9 @@ from typing import Any
 import pytest
 
 from gateway.openapi import merge
+from gateway.operations.model import Service
+from gateway.operations.table import OPERATIONS
 from gateway.routes.docs import PAGES
-from gateway.upstreams import OPERATIONS, Service
 from tests.gateway.gate import LIST, READ, VERIFY, Gate
 
 

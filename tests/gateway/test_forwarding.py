@@ -13,7 +13,7 @@ from starlette.types import Message
 from yarl import URL
 
 from gateway.ledger.record_draft import Outcome
-from gateway.upstreams import KIB, MIB
+from gateway.operations.model import KIB, MIB
 from tests.gateway.wire import NAMED, Behind, Door, answer, door_before
 from tests.waiting import eventually
 

@@ -11,7 +11,8 @@ from aiohttp import ClientSession
 from gateway.forwarding.upstream import Upstream
 from gateway.http1.connection import BrokenOffError
 from gateway.http1.pool import open_session
-from gateway.upstreams import KIB, MIB, OPERATIONS, Service
+from gateway.operations.model import KIB, MIB, Service
+from gateway.operations.table import OPERATIONS
 from tests.gateway.wire import (
     NAMED,
     Answering,

@@ -4,7 +4,7 @@ import pytest
 from aiohttp import ClientSession
 
 from gateway.ledger.record_draft import Outcome
-from gateway.upstreams import MIB
+from gateway.operations.model import MIB
 from tests.gateway.wire import Behind, Door, answer, hang
 from tests.waiting import PATIENCE_SECONDS, eventually
 

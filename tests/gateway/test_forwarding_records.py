@@ -5,8 +5,8 @@ import pytest
 from aiohttp import ClientError, ClientSession
 
 from gateway.ledger.record_draft import Outcome
+from gateway.operations.model import KIB, MIB
 from gateway.problems import QuotaSpent
-from gateway.upstreams import KIB, MIB
 from tests.gateway.wire import (
     NAMED,
     SUBJECT,

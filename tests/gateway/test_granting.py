@@ -16,7 +16,8 @@ from gateway.granting import (
     require_complete_grant_rules,
 )
 from gateway.ledger.schemas import RecordOut
-from gateway.upstreams import OPERATIONS, QuotaClass
+from gateway.operations.model import QuotaClass
+from gateway.operations.table import OPERATIONS
 from identity_service.matching import Claim
 from tests.contracts.written import REGENERATE
 

@@ -9,7 +9,7 @@ import pytest
 from starlette.responses import JSONResponse
 
 from gateway.ledger.records import AccessRecord
-from gateway.upstreams import OPERATIONS
+from gateway.operations.table import OPERATIONS
 from tests.gateway.gate import LEDGER, VERIFY, Gate, make_grant
 from tests.gateway.ledger.ledgers import Store, exchange, writing
 

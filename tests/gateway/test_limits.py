@@ -5,8 +5,9 @@ import pytest
 
 from gateway.ledger.record_draft import Exchange
 from gateway.limits import DEFAULT_QUOTAS, Counters, GrantedQuotas, Quota, Quotas
+from gateway.operations.model import QuotaClass
+from gateway.operations.table import OPERATIONS
 from gateway.problems import QuotaSpent
-from gateway.upstreams import OPERATIONS, QuotaClass
 from tests.gateway.gate import Gate
 
 

@@ -12,7 +12,7 @@ from gateway.forwarding.call import Call
 from gateway.forwarding.headers import Trace
 from gateway.http1.deadline import present_task
 from gateway.ledger.record_draft import Exchange, Outcome
-from gateway.upstreams import Match, find
+from gateway.operations.matching import Match, find
 from shared.observability.telemetry import REQUEST_SECONDS
 from tests.gateway.test_forwarding_connections import silent_when_asked_again
 from tests.gateway.ways_out import (

@@ -9,7 +9,8 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from gateway.limits import DEFAULT_QUOTAS, Quota
-from gateway.upstreams import OPERATIONS, QuotaClass, Service
+from gateway.operations.model import QuotaClass, Service
+from gateway.operations.table import OPERATIONS
 from tests.gateway.gate import LIST, Gate, make_grant
 from tests.waiting import eventually
 

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gateway.ledger.record_draft import Outcome
-from gateway.upstreams import KIB, MIB
+from gateway.operations.model import KIB, MIB
 from shared.web.calls.call_guard import CallGuard
 from shared.web.calls.call_mac import HEADER, CallVerifier
 from tests.gateway.test_forwarding_connections import silent_when_asked_again

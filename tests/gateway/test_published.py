@@ -6,8 +6,8 @@ import gzip
 import pytest
 
 from gateway.limits import DEFAULT_QUOTAS, Quota
+from gateway.operations.model import QuotaClass
 from gateway.routes.docs import PAGES
-from gateway.upstreams import QuotaClass
 from tests.gateway.gate import Gate
 
 OPEN_PAGES = ["/openapi.json", "/docs", "/docs/files/swagger-ui-bundle.js"]

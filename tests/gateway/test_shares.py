@@ -8,7 +8,7 @@ from aiohttp import ClientSession
 
 from gateway.forwarding import bodies
 from gateway.ledger.record_draft import Outcome
-from gateway.upstreams import KIB
+from gateway.operations.model import KIB
 from shared.web.bodies.shares import Shares
 from tests.gateway.wire import AS_CLIENT, Behind, Door, answer, door_before, hang
 from tests.waiting import eventually

@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.upstreams import OPERATIONS, Match, MethodNotAllowed, NotFound, Operation, find
+from gateway.operations.matching import Match, MethodNotAllowed, NotFound, find
+from gateway.operations.model import Operation
+from gateway.operations.table import OPERATIONS
 
 CODE = "H26.14-261102-0001"
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from gateway.ledger.record_draft import Exchange
-from gateway.upstreams import KIB, MIB
+from gateway.operations.model import KIB, MIB
 from tests.gateway.wire import NAMED, Behind, Door, answer
 from tests.waiting import eventually
 

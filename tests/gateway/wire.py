@@ -16,7 +16,8 @@ from gateway.forwarding.headers import find_header
 from gateway.forwarding.upstream import Upstream
 from gateway.http1.pool import open_session
 from gateway.ledger.record_draft import Exchange
-from gateway.upstreams import Match, Operation, Service, find
+from gateway.operations.matching import Match, find
+from gateway.operations.model import Operation, Service
 from shared.web.problems import Unavailable
 from tests.serving import serving
 

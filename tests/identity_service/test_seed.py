@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 
-from gateway.upstreams import OPERATIONS
+from gateway.operations.table import OPERATIONS
 from identity_service.agency_seed import agencies
 from identity_service.clients import secret_digest
 from identity_service.load_people import AnotherSeedError, load_people

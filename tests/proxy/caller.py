@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
-from gateway.upstreams import KIB
+from gateway.operations.model import KIB
 
 PATIENCE_S = 90.0
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] (\d{3})(?: [\x20-\x7e]*)?")

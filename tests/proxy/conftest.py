@@ -4,7 +4,7 @@ import asyncpg
 import pytest
 
 from deploy.postgres import plain_url
-from gateway.upstreams import OPERATIONS
+from gateway.operations.table import OPERATIONS
 from tests.conftest import Databases
 from tests.gateway.gate import make_grant
 from tests.gateway.process import gateway_process

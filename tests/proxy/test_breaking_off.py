@@ -15,7 +15,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gateway.upstreams import KIB, OPERATIONS, Operation, Service
+from gateway.operations.model import KIB, Operation, Service
+from gateway.operations.table import OPERATIONS
 from tests.conftest import MORE
 from tests.proxy.behind import hang, saying
 from tests.proxy.caller import connected

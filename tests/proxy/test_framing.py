@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.upstreams import KIB
+from gateway.operations.model import KIB
 from tests.proxy.stage import (
     ALLOWED,
     CHUNKED,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.upstreams import KIB
+from gateway.operations.model import KIB
 from tests.proxy.stage import CALLER, READ, REFUSED, SIZED, Case, Stage, get, passes, post, unread
 
 FORGED = b"forged"

@@ -6,7 +6,7 @@ from socket import SHUT_WR
 
 import pytest
 
-from gateway.upstreams import KIB, MIB
+from gateway.operations.model import KIB, MIB
 from tests.gateway.wire import NAMED, answer
 from tests.proxy.behind import GOOD, Answering, Asked, hang, saying
 from tests.proxy.caller import Told, Wire, connected

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from gateway.upstreams import OPERATIONS, Operation
+from gateway.operations.model import Operation
+from gateway.operations.table import OPERATIONS
 from tests.proxy.caching import CACHING
 from tests.proxy.caller import connected
 from tests.proxy.messages import MESSAGES

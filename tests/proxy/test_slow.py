@@ -6,7 +6,7 @@ from itertools import repeat
 
 import pytest
 
-from gateway.upstreams import KIB, MIB
+from gateway.operations.model import KIB, MIB
 from tests.gateway.wire import NAMED, answer
 from tests.proxy.behind import Answering, Asked, hang, saying
 from tests.proxy.caller import Wire, connected

@@ -5,7 +5,7 @@ written by a caller.
 import orjson
 import psutil
 
-from gateway.upstreams import KIB, MIB
+from gateway.operations.model import KIB, MIB
 from tests.gateway.wire import NAMED, answer
 from tests.proxy.behind import hang, saying
 from tests.proxy.caller import connected

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from deploy.postgres import plain_url
 from gateway.ledger.records import AccessRecord
 from gateway.ledger.schemas import RecordOut
-from gateway.upstreams import MIB
+from gateway.operations.model import MIB
 from tests.gateway.gate import VERIFY, Gate, make_grant
 from tests.gateway.ledger.receipts import Receipt
 from tests.gateway.wire import SUBJECT

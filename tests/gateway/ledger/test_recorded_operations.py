@@ -1,6 +1,7 @@
 """Which operations are recorded durably before they are answered."""
 
-from gateway.upstreams import OPERATIONS, QuotaClass
+from gateway.operations.model import QuotaClass
+from gateway.operations.table import OPERATIONS
 
 
 def test_whatever_touches_persons_or_changes_rights_is_recorded_first() -> None:

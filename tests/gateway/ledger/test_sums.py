@@ -11,7 +11,7 @@ from gateway.ledger.record_draft import Exchange, Outcome
 from gateway.ledger.records import AccessRecord
 from gateway.ledger.sums import MAX_DETAILED_SUMS, MAX_SUMS, AnonymousCalls
 from gateway.neighbours import count_as
-from gateway.upstreams import OPERATIONS
+from gateway.operations.table import OPERATIONS
 from tests.conftest import Databases
 from tests.gateway.gate import LIST, VERIFY, Gate, Services, open_gate
 from tests.gateway.ledger.ledgers import Store, exchange, writing

@@ -9,7 +9,7 @@ import pytest
 from starlette.responses import JSONResponse
 
 from gateway.limits import DEFAULT_QUOTAS, Quota, Quotas
-from gateway.upstreams import QuotaClass
+from gateway.operations.model import QuotaClass
 from tests.gateway.gate import READ, VERIFY, Gate, make_grant
 from tests.gateway.wire import SUBJECT
 

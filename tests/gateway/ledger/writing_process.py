@@ -14,7 +14,7 @@ from sqlalchemy import make_url
 
 from gateway.ledger.record_draft import Exchange, Outcome
 from gateway.ledger.writer import LedgerWriter
-from gateway.upstreams import OPERATIONS
+from gateway.operations.table import OPERATIONS
 from shared.crypto.ed25519 import read_private_key
 
 WRITERS = 20

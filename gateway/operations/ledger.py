@@ -1,0 +1,10 @@
+"""The operations of the gateway itself, which are dispatched in its own process."""
+
+from gateway.operations.model import Service, read
+
+LEDGER_OPERATIONS = (
+    read("/ledger/v1/records", Service.GATEWAY, personal=True),
+    read("/ledger/v1/records/{record_id}", Service.GATEWAY, personal=True),
+    read("/ledger/v1/records/{record_id}/proof", Service.GATEWAY, personal=True),
+    read("/ledger/v1/seals", Service.GATEWAY),
+)

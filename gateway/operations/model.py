@@ -1,0 +1,85 @@
+"""Describe one operation of the mesh: its path, its service, its limits and its kind."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property, partial
+
+KIB, MIB = 1024, 1024 * 1024
+
+
+class Service(StrEnum):
+    IDENTITY = "identity"
+    DOSSIER = "dossier"
+    SYNC = "sync"
+    GATEWAY = "gateway"
+
+
+class QuotaClass(StrEnum):
+    """Calls of one class are counted together, for each client."""
+
+    TOKEN = "token"  # noqa: S105 -- the name of a class, no secret
+    READ = "read"
+    WRITE = "write"
+    VERIFICATION = "verification"
+    BULK = "bulk"
+    ADMIN = "admin"
+    # All calls of one address that prove no client, whichever client they claim to be.
+    ADDRESS = "address"
+    # Pages and states that anybody may look at.
+    OPEN = "open"
+    # Whatever is refused before a right is looked for; for each address where no client is proven.
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What a grant names and a record tells: a method on a path template.
+
+    `timeout_s` bounds the time to the answer's beginning and each silence after it; `body_limit`
+    is in bytes, 0 where no body is taken; `personal` calls name purpose, officer and subjects.
+    `credentials` is set where the service itself reads the header Authorization.
+    """
+
+    method: str
+    template: str
+    service: Service
+    quota_class: QuotaClass = QuotaClass.READ
+    timeout_s: float = 10.0
+    personal: bool = False
+    body_limit: int = 0
+    public: bool = False
+    credentials: bool = False
+
+    @cached_property
+    def name(self) -> str:
+        return f"{self.method} {self.template}"
+
+    @cached_property
+    def recorded(self) -> bool:
+        """Its record is durable before it is answered: personal data, or an act on rights."""
+        return self.personal or (self.quota_class is QuotaClass.ADMIN and self.method != "GET")
+
+    @cached_property
+    def is_administration(self) -> bool:
+        return self.recorded and not self.personal
+
+    @cached_property
+    def target_template(self) -> str | None:
+        """Return the template of the thing that an act of administration changes, or None."""
+        end = self.template.rfind("}") + 1
+        return self.template[:end] if self.is_administration and end else None
+
+    @cached_property
+    def takes_effect(self) -> bool:
+        """Whether a call changes something; a verification only reads."""
+        return self.method != "GET" and self.quota_class is not QuotaClass.VERIFICATION
+
+    @property
+    def idempotent(self) -> bool:
+        return self.method in {"GET", "DELETE"}
+
+
+read = partial(Operation, "GET")
+write = partial(Operation, "POST", quota_class=QuotaClass.WRITE, body_limit=64 * KIB)
+administer = partial(Operation, quota_class=QuotaClass.ADMIN)
+administer_by_post = partial(administer, "POST", body_limit=64 * KIB)

@@ -1,0 +1,32 @@
+"""All operations of the mesh: an operation that is not in this table does not exist."""
+
+from collections.abc import Mapping
+from itertools import chain
+from types import MappingProxyType
+
+from gateway.operations.dossier import DOSSIER_OPERATIONS
+from gateway.operations.identity import IDENTITY_OPERATIONS
+from gateway.operations.ledger import LEDGER_OPERATIONS
+from gateway.operations.model import Operation, Service, administer, administer_by_post
+from gateway.operations.sync import SYNC_OPERATIONS
+
+
+def _dead_letters(service: Service) -> tuple[Operation, ...]:
+    root = f"/{service}/v1/dead-letters"
+    return (
+        administer("GET", root, service),
+        administer("GET", f"{root}/{{letter_id}}", service),
+        administer("DELETE", f"{root}/{{letter_id}}", service),
+        administer_by_post(f"{root}/{{letter_id}}/replay", service),
+    )
+
+
+_ALL = (
+    *IDENTITY_OPERATIONS,
+    *DOSSIER_OPERATIONS,
+    *SYNC_OPERATIONS,
+    *LEDGER_OPERATIONS,
+    *chain.from_iterable(map(_dead_letters, Service)),
+)
+
+OPERATIONS: Mapping[str, Operation] = MappingProxyType({each.name: each for each in _ALL})

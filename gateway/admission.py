@@ -7,7 +7,6 @@ from http import HTTPStatus
 from starlette.types import Scope
 
 from gateway.claims import client_of_basic, client_of_form, client_of_token
-from gateway.explanation import EXPLAINING_HEADERS, note_explanation
 from gateway.granting import is_administration
 from gateway.keys import RightsSigner
 from gateway.ledger.record_draft import Exchange, Ledger
@@ -15,7 +14,8 @@ from gateway.limits import Quotas
 from gateway.neighbours import Neighbours
 from gateway.operations.model import QuotaClass, Service
 from gateway.problems import NoRight, RequestMalformed
-from gateway.purposes import PurposeRegistry
+from gateway.purposes.explanation import EXPLAINING_HEADERS, note_explanation
+from gateway.purposes.registry import PurposeRegistry
 from gateway.right_in_force import RightInForce
 from gateway.rights import ClientRights, Rights, largest_quotas, list_fitting, unite_rights
 from shared.web.calls.auth import FETCH_TOKEN, RIGHT_HEADER, Unauthenticated, Verifier, bearer

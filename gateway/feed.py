@@ -19,7 +19,7 @@ import structlog
 from prometheus_client import Gauge
 from sqlalchemy import URL
 
-from gateway.purposes import PurposeRegistry
+from gateway.purposes.registry import PurposeRegistry
 from gateway.right_in_force import Grant
 from gateway.rights import ClientRights, Rights
 from shared.database.session import connect_driver

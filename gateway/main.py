@@ -32,13 +32,13 @@ from gateway.granting import require_complete_grant_rules
 from gateway.http1.pool import open_session
 from gateway.keys import RightsSigner, ledger_key_set, ledger_keys
 from gateway.ledger.writer import LedgerWriter
-from gateway.legal_bases import registered_legal_bases
 from gateway.limits import Quotas
 from gateway.neighbours import Neighbours
 from gateway.openapi import ApiDescription
 from gateway.operations.model import KIB, Service
 from gateway.own import OwnOperations
-from gateway.purposes import PurposeRegistry
+from gateway.purposes.legal_bases import registered_legal_bases
+from gateway.purposes.registry import PurposeRegistry
 from gateway.rights import Rights
 from gateway.routes import ROUTERS
 from gateway.settings import Settings

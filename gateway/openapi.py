@@ -9,10 +9,10 @@ import orjson
 from httpx import AsyncClient, HTTPError
 from pydantic import TypeAdapter
 
-from gateway.explanation import DOSSIER_PATH, MAX_PURPOSE_LENGTH
-from gateway.legal_bases import LEGAL_BASIS_PATTERN
 from gateway.operations.model import Operation, Service
 from gateway.operations.table import OPERATIONS
+from gateway.purposes.explanation import DOSSIER_PATH, MAX_PURPOSE_LENGTH
+from gateway.purposes.legal_bases import LEGAL_BASIS_PATTERN
 from shared.codes.dossier import DossierCode
 from shared.codes.officer import OfficerCode
 from shared.codes.procedure import PROCEDURE_PATTERN

@@ -12,7 +12,7 @@ from starlette.types import Scope
 
 from gateway.ledger.receipts import commitment
 from gateway.operations.model import Operation
-from gateway.purposes import PurposeKind
+from gateway.purposes.registry import PurposeKind
 from shared.crypto.randomness import random_block, random_uuid
 
 CALLER_GONE = 499

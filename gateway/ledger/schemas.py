@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.ledger.record_draft import Outcome
 from gateway.ledger.records import AccessRecord
 from gateway.models import LedgerSeal, StoredRecord
-from gateway.purposes import PurposeKind
+from gateway.purposes.registry import PurposeKind
 from shared.codes.agency import AgencyCode
 from shared.codes.dossier import DossierCode
 from shared.codes.texts import ONE_LINE, single_line

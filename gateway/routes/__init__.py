@@ -1,7 +1,8 @@
 """The gateway's own routes."""
 
 from gateway.ledger import routes as ledger
-from gateway.routes import docs, keys, legal_bases
+from gateway.purposes import routes as legal_bases
+from gateway.routes import docs, keys
 
 ROUTERS = (ledger.router, legal_bases.router, keys.router, docs.router)
 

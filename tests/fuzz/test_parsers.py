@@ -18,11 +18,11 @@ from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from gateway.admission import _told
-from gateway.explanation import MAX_PURPOSE_LENGTH
 from gateway.forwarding.headers import outward
 from gateway.openapi import _SHAPES
 from gateway.operations.matching import Match, MethodNotAllowed, NotFound, find
 from gateway.problems import RequestMalformed
+from gateway.purposes.explanation import MAX_PURPOSE_LENGTH
 from identity_service.jwks import checked_public_jwk
 from identity_service.personal_numbers import PersonalNumber, Sex, compose
 from identity_service.problems import TokenRefused

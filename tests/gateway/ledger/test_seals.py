@@ -27,7 +27,7 @@ from gateway.ledger.receipts import commitment, receipt, seal_members
 from gateway.ledger.record_draft import Exchange, Outcome
 from gateway.ledger.records import AccessRecord
 from gateway.operations.table import OPERATIONS
-from gateway.purposes import PurposeKind
+from gateway.purposes.registry import PurposeKind
 from shared.crypto import merkle
 from tests.gateway.proving import verify
 

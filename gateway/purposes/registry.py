@@ -15,7 +15,7 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge
 
-from gateway.legal_bases import LegalBasis
+from gateway.purposes.legal_bases import LegalBasis
 from shared.codes.agency import CodeError, canonical_agency_code
 from shared.codes.coverage import is_within
 from shared.codes.procedure import national_code

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from gateway.handlers import HANDLERS
-from gateway.legal_bases import FILE, registered_legal_bases
 from gateway.models import KnownProcedure
 from gateway.openapi import _SHAPES
 from gateway.operations.model import QuotaClass
 from gateway.projections import keep_procedures
-from gateway.purposes import PurposeKind, PurposeRegistry, is_accepted, is_recordable
+from gateway.purposes.legal_bases import FILE, registered_legal_bases
+from gateway.purposes.registry import PurposeKind, PurposeRegistry, is_accepted, is_recordable
 from shared.codes.agency import CodeError
 from shared.codes.procedure import PROCEDURE_PATTERN
 from tests.background import working

@@ -12,7 +12,7 @@ from gateway.ledger.record_draft import Exchange
 from gateway.ledger.targets import find_target
 from gateway.operations.model import QuotaClass
 from gateway.problems import PurposeMissing, PurposeUnknown, RequestMalformed
-from gateway.purposes import (
+from gateway.purposes.registry import (
     PURPOSES_UNCHECKED,
     PurposeKind,
     PurposeRegistry,

@@ -1,6 +1,6 @@
 """The registered legal bases: purposes of calls that serve no procedure.
 
-The registry is data, `gateway/data/legal_bases.yaml`, read once and strictly.
+The registry is data, `gateway/purposes/data/legal_bases.yaml`, read once and strictly.
 """
 
 from collections.abc import Mapping

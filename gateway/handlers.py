@@ -1,6 +1,6 @@
 """What happens upon what: event -> functions."""
 
-from gateway import projections
+from gateway.access import projections
 from shared.events import AgencyChanged, ClientChanged, GrantChanged, ProcedurePublished
 from shared.messaging.consumer import Handlers
 

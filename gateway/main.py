@@ -22,24 +22,24 @@ from granian.server import Server
 from opentelemetry.trace import get_tracer
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.admission import Admission
+from gateway.access.assertion import RightsSigner, ledger_key_set, ledger_keys
+from gateway.access.authorization import Admission
+from gateway.access.callers.client_address import Neighbours
+from gateway.access.callers.connection_limit import ConnectionLimit
+from gateway.access.grant_refresh import RightsFeed
+from gateway.access.granting import require_complete_grant_rules
+from gateway.access.grants import Rights
+from gateway.access.rate_limits import Quotas
 from gateway.answer_headers import AnswerHeaders
-from gateway.connections import ConnectionLimit
-from gateway.feed import RightsFeed
 from gateway.forwarding.forwarder import Forwarder
 from gateway.forwarding.upstream import Upstream
-from gateway.granting import require_complete_grant_rules
 from gateway.http1.pool import open_session
-from gateway.keys import RightsSigner, ledger_key_set, ledger_keys
 from gateway.ledger.writer import LedgerWriter
-from gateway.limits import Quotas
-from gateway.neighbours import Neighbours
 from gateway.openapi import ApiDescription
 from gateway.operations.model import KIB, Service
 from gateway.own import OwnOperations
 from gateway.purposes.legal_bases import registered_legal_bases
 from gateway.purposes.registry import PurposeRegistry
-from gateway.rights import Rights
 from gateway.routes import ROUTERS
 from gateway.settings import Settings
 from shared.crypto.ed25519 import read_private_key

@@ -6,6 +6,8 @@ from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.access.callers.client_address import Neighbours
+from gateway.access.rate_limits import Quotas
 from gateway.forwarding.bodies import RequestBody
 from gateway.forwarding.call import Call
 from gateway.forwarding.headers import REQUEST_ID, Trace, inward, misdirected, trace_of
@@ -13,8 +15,6 @@ from gateway.forwarding.outliving import watch_caller
 from gateway.forwarding.turning_away import turn_away
 from gateway.http1.deadline import Wait, present_task
 from gateway.ledger.record_draft import Admit, Exchange, Ledger
-from gateway.limits import Quotas
-from gateway.neighbours import Neighbours
 from gateway.operations.matching import Match, MethodNotAllowed, find
 from gateway.operations.model import QuotaClass
 from gateway.problems import BodyTooSlow, MethodRefused, QuotaSpent

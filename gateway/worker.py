@@ -2,8 +2,8 @@
 
 from functools import partial
 
+from gateway.access.reconciliation import keep_reconciling
 from gateway.handlers import HANDLERS
-from gateway.reconciliation import keep_reconciling
 from gateway.settings import Settings
 from gateway.timers import TIMERS
 from shared.runtime import worker

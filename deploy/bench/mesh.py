@@ -22,8 +22,8 @@ from deploy.local.stack import Stack, read_stack
 from deploy.postgres import as_superuser
 from deploy.services import SERVICES
 from deploy.signing_in import sign_in
-from gateway.keys import RightsSigner
-from gateway.right_in_force import RightInForce
+from gateway.access.assertion import RightsSigner
+from gateway.access.right_in_force import RightInForce
 from identity_service.people import Person, generate
 from identity_service.sandbox import read_secrets
 from shared.crypto.ed25519 import read_private_key

@@ -23,7 +23,7 @@ import asyncpg
 from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
-from gateway.keys import ledger_keys
+from gateway.access.assertion import ledger_keys
 from gateway.ledger.chain.anchors import (
     AnchorsUnreadableError,
     ToldAnchors,

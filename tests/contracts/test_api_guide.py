@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
 
-from gateway.limits import DEFAULT_QUOTAS
+from gateway.access.rate_limits import DEFAULT_QUOTAS
 from identity_service.answers import Answer
 from identity_service.people.personas import personas
 from shared.codes.enums import Channel, DossierStatus

@@ -15,8 +15,8 @@ from pydantic import SecretStr, ValidationError
 from starlette.requests import Request
 from starlette.types import Scope
 
+from gateway.access.callers.client_address import Neighbours, count_as
 from gateway.ledger.chain.anchors import anchors_in_file
-from gateway.neighbours import Neighbours, count_as
 from shared.codes.personal_numbers import holds_personal_number
 from shared.database.session import open_database
 from shared.events import LedgerAnchored

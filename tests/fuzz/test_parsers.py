@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from gateway.admission import _told
+from gateway.access.authorization import _told
 from gateway.forwarding.headers import outward
 from gateway.openapi import _SHAPES
 from gateway.operations.matching import Match, MethodNotAllowed, NotFound, find

@@ -54,4 +54,4 @@ async def store(postgres: Databases) -> Store:
 @pytest.fixture
 def stopped_quota_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep all calls in one window of each quota, however slow the machine is."""
-    monkeypatch.setattr("gateway.limits.monotonic", lambda: 1_000_000.5)
+    monkeypatch.setattr("gateway.access.rate_limits.monotonic", lambda: 1_000_000.5)

@@ -19,9 +19,9 @@ from starlette.types import Receive, Scope, Send
 
 from deploy.postgres import plain_url
 from deploy.secrets import ed25519_key
-from gateway.admission import Admission
+from gateway.access.assertion import RightsSigner
+from gateway.access.authorization import Admission
 from gateway.handlers import HANDLERS
-from gateway.keys import RightsSigner
 from gateway.main import Gateway, create_app
 from gateway.operations.table import OPERATIONS
 from gateway.settings import Settings

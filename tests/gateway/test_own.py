@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from gateway.limits import DEFAULT_QUOTAS, Quota
+from gateway.access.rate_limits import DEFAULT_QUOTAS, Quota
 from gateway.operations.model import QuotaClass, Service
 from gateway.operations.table import OPERATIONS
 from tests.gateway.gate import LIST, Gate, make_grant

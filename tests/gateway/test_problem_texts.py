@@ -16,8 +16,8 @@ from gateway.problems import (
     UpstreamTimedOut,
 )
 from shared.web.problems import Problem
+from tests.gateway.access.test_authorization import problem
 from tests.gateway.gate import VERIFY, Gate, make_client, make_grant
-from tests.gateway.test_admission import problem
 
 WAITING = (SlotsTaken, UpstreamAway, UpstreamBusy, UpstreamRefusesCalls)
 

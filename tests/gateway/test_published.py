@@ -5,7 +5,7 @@ import gzip
 
 import pytest
 
-from gateway.limits import DEFAULT_QUOTAS, Quota
+from gateway.access.rate_limits import DEFAULT_QUOTAS, Quota
 from gateway.operations.model import QuotaClass
 from gateway.routes.docs import PAGES
 from tests.gateway.gate import Gate

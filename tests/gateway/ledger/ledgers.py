@@ -17,7 +17,7 @@ from sqlalchemy import make_url
 
 from deploy.postgres import as_superuser, plain_url
 from deploy.secrets import call_key, ed25519_key
-from gateway.keys import ledger_keys
+from gateway.access.assertion import ledger_keys
 from gateway.ledger.chain.anchors import ToldAnchors
 from gateway.ledger.chain.evidence import Evidence
 from gateway.ledger.record_draft import Exchange, Outcome

@@ -7,10 +7,10 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from gateway.access.callers.client_address import count_as
 from gateway.ledger.record_draft import Exchange, Outcome
 from gateway.ledger.records import AccessRecord
 from gateway.ledger.sums import MAX_DETAILED_SUMS, MAX_SUMS, AnonymousCalls
-from gateway.neighbours import count_as
 from gateway.operations.table import OPERATIONS
 from tests.conftest import Databases
 from tests.gateway.gate import LIST, VERIFY, Gate, Services, open_gate

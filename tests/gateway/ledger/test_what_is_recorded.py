@@ -8,7 +8,7 @@ import httpx
 import pytest
 from starlette.responses import JSONResponse
 
-from gateway.limits import DEFAULT_QUOTAS, Quota, Quotas
+from gateway.access.rate_limits import DEFAULT_QUOTAS, Quota, Quotas
 from gateway.operations.model import QuotaClass
 from tests.gateway.gate import READ, VERIFY, Gate, make_grant
 from tests.gateway.wire import SUBJECT

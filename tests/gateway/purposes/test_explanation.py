@@ -10,8 +10,8 @@ import pytest
 
 from shared.codes.officer import OFFICER_PATTERN
 from shared.events import VerificationGuessed
+from tests.gateway.access.test_authorization import problem
 from tests.gateway.gate import FILE, LIST, READ, VERIFY, Gate, make_client, make_grant
-from tests.gateway.test_admission import problem
 
 DOSSIER, OTHER_DOSSIER = "H26.14-240823-0001", "H26.14-240823-0002"
 FREE_TEXTS = (

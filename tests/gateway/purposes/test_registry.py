@@ -13,11 +13,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from gateway.access.projections import keep_procedures
 from gateway.handlers import HANDLERS
 from gateway.models import KnownProcedure
 from gateway.openapi import _SHAPES
 from gateway.operations.model import QuotaClass
-from gateway.projections import keep_procedures
 from gateway.purposes.legal_bases import FILE, registered_legal_bases
 from gateway.purposes.registry import PurposeKind, PurposeRegistry, is_accepted, is_recordable
 from shared.codes.agency import CodeError

@@ -21,7 +21,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.neighbours import count_as
+from gateway.access.callers.client_address import count_as
 
 log = structlog.get_logger()
 

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.neighbours import FORWARDED_BY_UNNAMED, Neighbours, UnnamedProxies
+from gateway.access.callers.client_address import FORWARDED_BY_UNNAMED, Neighbours, UnnamedProxies
 
 
 def scope(neighbour: str, *passed_on: str, header: bytes = b"x-forwarded-for") -> dict[str, Any]:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 from sqlalchemy import text
 
-from gateway import projections
-from gateway.reconciliation import RightsReconciler, find_differences
+from gateway.access import projections
+from gateway.access.reconciliation import RightsReconciler, find_differences
 from gateway.settings import Settings
 from shared.database.session import SessionFactory, open_database
 from shared.events import ClientChanged, GrantChanged

@@ -7,8 +7,8 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from gateway.access.right_in_force import RightInForce
 from gateway.ledger.chain.seals import key_id, public_pem
-from gateway.right_in_force import RightInForce
 from shared.crypto.ed25519 import key_set, public_jwk, read_public_keys, thumbprint
 from shared.web.calls.auth import RIGHTS_ISSUER
 

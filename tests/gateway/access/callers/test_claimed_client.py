@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.claims import client_of_basic, client_of_form, client_of_token
+from gateway.access.callers.claimed_client import client_of_basic, client_of_form, client_of_token
 
 TOKEN = b"e30." + urlsafe_b64encode(b'{"sub":"onestop-h26"}').rstrip(b"=") + b".c2ln"
 

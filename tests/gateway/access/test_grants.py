@@ -17,13 +17,9 @@ from hypothesis.strategies import SearchStrategy
 from sqlalchemy import select, text
 from structlog.testing import capture_logs
 
-from gateway import projections
-from gateway.handlers import HANDLERS
-from gateway.keys import RightsSigner
-from gateway.limits import GrantedQuotas
-from gateway.models import ClientInForce, GrantInForce, KnownAgency
-from gateway.right_in_force import MAX_GRANTS_NAMED, MAX_PURPOSES_KEPT, Grant, RightInForce
-from gateway.rights import (
+from gateway.access import projections
+from gateway.access.assertion import RightsSigner
+from gateway.access.grants import (
     MAX_ALTERNATIVES,
     RIGHTS_CUT,
     ClientRights,
@@ -31,6 +27,10 @@ from gateway.rights import (
     list_fitting,
     unite_rights,
 )
+from gateway.access.rate_limits import GrantedQuotas
+from gateway.access.right_in_force import MAX_GRANTS_NAMED, MAX_PURPOSES_KEPT, Grant, RightInForce
+from gateway.handlers import HANDLERS
+from gateway.models import ClientInForce, GrantInForce, KnownAgency
 from shared.web.calls.rights import Right
 from tests.background import working
 from tests.conftest import Broker, Databases
@@ -365,7 +365,7 @@ async def test_thousand_grants_are_one_statement(gate: Gate) -> None:
 async def test_changed_grant_is_in_force_without_waiting_for_a_round(
     postgres: Databases, services: Services, kafka: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.feed.HEARTBEAT_SECONDS", 3_600)
+    monkeypatch.setattr("gateway.access.grant_refresh.HEARTBEAT_SECONDS", 3_600)
     async with (
         open_gate(postgres.database_url("gateway"), services) as gate,
         working(gate.settings, HANDLERS, kafka),

@@ -20,8 +20,8 @@ from typing import TypeVar
 import structlog
 from prometheus_client import Counter
 
-from gateway.limits import GrantedQuotas
-from gateway.right_in_force import MAX_GRANTS_NAMED, Grant, RightInForce, combine_rights
+from gateway.access.rate_limits import GrantedQuotas
+from gateway.access.right_in_force import MAX_GRANTS_NAMED, Grant, RightInForce, combine_rights
 from shared.web.calls.auth import MAX_RIGHT_CODES
 
 log = structlog.get_logger()

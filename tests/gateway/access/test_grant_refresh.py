@@ -30,7 +30,7 @@ async def test_rights_of_which_the_worker_hears_nothing_are_reported_as_stale(
     postgres: Databases, services: Services, own_kafka: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shared.messaging.consumer_lag.LAG_SECONDS", 0.1)
-    monkeypatch.setattr("gateway.feed.UNHEARD_SECONDS", 3.0)
+    monkeypatch.setattr("gateway.access.grant_refresh.UNHEARD_SECONDS", 3.0)
     stands_still, going_on = asyncio.Event(), asyncio.Event()
 
     async def stand_still(_: AsyncSession, __: Sequence[Any]) -> None:

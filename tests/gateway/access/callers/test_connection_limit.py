@@ -8,8 +8,14 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from gateway import connections
-from gateway.connections import OPEN, ConnectionLimit, Held, list_connections, shut
+from gateway.access.callers import connection_limit as connections
+from gateway.access.callers.connection_limit import (
+    OPEN,
+    ConnectionLimit,
+    Held,
+    list_connections,
+    shut,
+)
 
 COUNT = 20
 

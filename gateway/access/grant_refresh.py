@@ -19,9 +19,9 @@ import structlog
 from prometheus_client import Gauge
 from sqlalchemy import URL
 
+from gateway.access.grants import ClientRights, Rights
+from gateway.access.right_in_force import Grant
 from gateway.purposes.registry import PurposeRegistry
-from gateway.right_in_force import Grant
-from gateway.rights import ClientRights, Rights
 from shared.database.session import connect_driver
 from shared.events import GrantChanged
 from shared.messaging.topics import TOPIC_TABLE

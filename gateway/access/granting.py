@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+from gateway.access.rate_limits import DEFAULT_QUOTAS
 from gateway.ledger.records import AccessRecord
-from gateway.limits import DEFAULT_QUOTAS
 from gateway.operations.table import OPERATIONS
 
 ANY_OPERATION = "*"
@@ -147,7 +147,9 @@ def require_complete_grant_rules(rules: Mapping[str, GrantRule] = GRANT_RULES) -
     """Raise ValueError unless each operation that needs a right has a row, and no other name."""
     guarded = {each.name for each in OPERATIONS.values() if not each.public} | {ANY_OPERATION}
     if differing := guarded ^ rules.keys():
-        raise ValueError(f"gateway/granting.py and the operations differ: {sorted(differing)}")
+        raise ValueError(
+            f"gateway/access/granting.py and the operations differ: {sorted(differing)}"
+        )
 
 
 def is_administration(name: str) -> bool:

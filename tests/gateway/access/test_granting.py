@@ -6,7 +6,7 @@ import pytest
 
 from deploy.schemas import GRANT_RULES as PUBLISHED
 from dossier_service.schemas.answers import ApplicantOut
-from gateway.granting import (
+from gateway.access.granting import (
     ANY_OPERATION,
     FIELDS,
     GRANT_RULES,

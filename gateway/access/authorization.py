@@ -6,18 +6,18 @@ from http import HTTPStatus
 
 from starlette.types import Scope
 
-from gateway.claims import client_of_basic, client_of_form, client_of_token
-from gateway.granting import is_administration
-from gateway.keys import RightsSigner
+from gateway.access.assertion import RightsSigner
+from gateway.access.callers.claimed_client import client_of_basic, client_of_form, client_of_token
+from gateway.access.callers.client_address import Neighbours
+from gateway.access.granting import is_administration
+from gateway.access.grants import ClientRights, Rights, largest_quotas, list_fitting, unite_rights
+from gateway.access.rate_limits import Quotas
+from gateway.access.right_in_force import RightInForce
 from gateway.ledger.record_draft import Exchange, Ledger
-from gateway.limits import Quotas
-from gateway.neighbours import Neighbours
 from gateway.operations.model import QuotaClass, Service
 from gateway.problems import NoRight, RequestMalformed
 from gateway.purposes.explanation import EXPLAINING_HEADERS, note_explanation
 from gateway.purposes.registry import PurposeRegistry
-from gateway.right_in_force import RightInForce
-from gateway.rights import ClientRights, Rights, largest_quotas, list_fitting, unite_rights
 from shared.web.calls.auth import FETCH_TOKEN, RIGHT_HEADER, Unauthenticated, Verifier, bearer
 from shared.web.problems import Problem, Unavailable
 

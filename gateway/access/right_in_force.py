@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from gateway.limits import GrantedQuotas
+from gateway.access.rate_limits import GrantedQuotas
 from shared.codes.coverage import covering_codes
 
 ANY_OPERATION = "*"

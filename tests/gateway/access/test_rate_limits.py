@@ -3,8 +3,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from gateway.access.rate_limits import DEFAULT_QUOTAS, Counters, GrantedQuotas, Quota, Quotas
 from gateway.ledger.record_draft import Exchange
-from gateway.limits import DEFAULT_QUOTAS, Counters, GrantedQuotas, Quota, Quotas
 from gateway.operations.model import QuotaClass
 from gateway.operations.table import OPERATIONS
 from gateway.problems import QuotaSpent
@@ -67,7 +67,7 @@ def test_the_grants_quota_of_a_day_comes_beside() -> None:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> "Clock":
     clock = Clock()
-    monkeypatch.setattr("gateway.limits.monotonic", lambda: clock.now)
+    monkeypatch.setattr("gateway.access.rate_limits.monotonic", lambda: clock.now)
     return clock
 
 

@@ -31,11 +31,11 @@ from gateway.access.granting import require_complete_grant_rules
 from gateway.access.grants import Rights
 from gateway.access.rate_limits import Quotas
 from gateway.answer_headers import AnswerHeaders
+from gateway.api_docs.openapi import ApiDescription
 from gateway.forwarding.forwarder import Forwarder
 from gateway.forwarding.upstream import Upstream
 from gateway.http1.pool import open_session
 from gateway.ledger.writer import LedgerWriter
-from gateway.openapi import ApiDescription
 from gateway.operations.model import KIB, Service
 from gateway.own import OwnOperations
 from gateway.purposes.legal_bases import registered_legal_bases

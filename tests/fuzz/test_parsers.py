@@ -18,8 +18,8 @@ from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from gateway.access.authorization import _told
+from gateway.api_docs.openapi import _SHAPES
 from gateway.forwarding.headers import outward
-from gateway.openapi import _SHAPES
 from gateway.operations.matching import Match, MethodNotAllowed, NotFound, find
 from gateway.problems import RequestMalformed
 from gateway.purposes.explanation import MAX_PURPOSE_LENGTH

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from gateway.access.projections import keep_procedures
+from gateway.api_docs.openapi import _SHAPES
 from gateway.handlers import HANDLERS
 from gateway.models import KnownProcedure
-from gateway.openapi import _SHAPES
 from gateway.operations.model import QuotaClass
 from gateway.purposes.legal_bases import FILE, registered_legal_bases
 from gateway.purposes.registry import PurposeKind, PurposeRegistry, is_accepted, is_recordable

@@ -8,10 +8,10 @@ from pathlib import Path
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
-from gateway.openapi import ApiDescription
+from gateway.api_docs.openapi import ApiDescription
 from shared.web.published import Page
 
-PAGES = Path(__file__).parents[1] / "pages"
+PAGES = Path(__file__).with_name("pages")
 # Everything from here; Swagger UI writes styles into its elements and has icons as data.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "

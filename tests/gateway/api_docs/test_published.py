@@ -6,8 +6,8 @@ import gzip
 import pytest
 
 from gateway.access.rate_limits import DEFAULT_QUOTAS, Quota
+from gateway.api_docs.routes import PAGES
 from gateway.operations.model import QuotaClass
-from gateway.routes.docs import PAGES
 from tests.gateway.gate import Gate
 
 OPEN_PAGES = ["/openapi.json", "/docs", "/docs/files/swagger-ui-bundle.js"]

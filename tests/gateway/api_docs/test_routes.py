@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
-from gateway.openapi import merge
+from gateway.api_docs.openapi import merge
+from gateway.api_docs.routes import PAGES
 from gateway.operations.model import Service
 from gateway.operations.table import OPERATIONS
-from gateway.routes.docs import PAGES
 from tests.gateway.gate import LIST, READ, VERIFY, Gate
 
 

@@ -30,14 +30,14 @@ from gateway.access.grant_refresh import RightsFeed
 from gateway.access.granting import require_complete_grant_rules
 from gateway.access.grants import Rights
 from gateway.access.rate_limits import Quotas
-from gateway.answer_headers import AnswerHeaders
 from gateway.api_docs.openapi import ApiDescription
-from gateway.forwarding.forwarder import Forwarder
-from gateway.forwarding.upstream import Upstream
 from gateway.http1.pool import open_session
 from gateway.ledger.writer import LedgerWriter
 from gateway.operations.model import KIB, Service
-from gateway.own import OwnOperations
+from gateway.proxy.answer_headers import AnswerHeaders
+from gateway.proxy.forwarder import Forwarder
+from gateway.proxy.local_routes import OwnOperations
+from gateway.proxy.upstream import Upstream
 from gateway.purposes.legal_bases import registered_legal_bases
 from gateway.purposes.registry import PurposeRegistry
 from gateway.routes import ROUTERS

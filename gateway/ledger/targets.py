@@ -3,8 +3,8 @@
 import re
 from collections.abc import Mapping
 
-from gateway.forwarding.headers import Headers, find_header
 from gateway.operations.model import Operation
+from gateway.proxy.headers import Headers, find_header
 from shared.codes.personal_numbers import holds_personal_number
 
 _PATH = re.compile(rb"(?:/[A-Za-z0-9][A-Za-z0-9._~:-]{0,127}){1,8}")

@@ -19,9 +19,9 @@ from starlette.types import Scope
 
 from gateway.access.authorization import _told
 from gateway.api_docs.openapi import _SHAPES
-from gateway.forwarding.headers import outward
 from gateway.operations.matching import Match, MethodNotAllowed, NotFound, find
 from gateway.problems import RequestMalformed
+from gateway.proxy.headers import outward
 from gateway.purposes.explanation import MAX_PURPOSE_LENGTH
 from identity_service.jwks import checked_public_jwk
 from identity_service.personal_numbers import PersonalNumber, Sex, compose

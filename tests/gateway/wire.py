@@ -10,14 +10,14 @@ from opentelemetry.trace import Tracer
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from gateway.forwarding.breaker import Breaker
-from gateway.forwarding.forwarder import Forwarder
-from gateway.forwarding.headers import find_header
-from gateway.forwarding.upstream import Upstream
 from gateway.http1.pool import open_session
 from gateway.ledger.record_draft import Exchange
 from gateway.operations.matching import Match, find
 from gateway.operations.model import Operation, Service
+from gateway.proxy.breaker import Breaker
+from gateway.proxy.forwarder import Forwarder
+from gateway.proxy.headers import find_header
+from gateway.proxy.upstream import Upstream
 from shared.web.problems import Unavailable
 from tests.serving import serving
 

@@ -29,7 +29,7 @@ from gateway.ledger.records import AccessRecord
 from gateway.operations.table import OPERATIONS
 from gateway.purposes.registry import PurposeKind
 from shared.crypto import merkle
-from tests.gateway.proving import verify
+from tests.gateway.proxy.proving import verify
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 FORGER = Ed25519PrivateKey.from_private_bytes(bytes(32))

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.crypto import merkle
-from tests.gateway.proving import verify
+from tests.gateway.proxy.proving import verify
 
 leaf_lists = st.lists(st.binary(max_size=8).map(merkle.leaf_hash), min_size=1, max_size=70)
 

@@ -11,8 +11,6 @@ import structlog
 from prometheus_client import Counter, Histogram
 from starlette.types import Receive, Scope, Send
 
-from gateway.forwarding.bodies import BodyBrokeOff, CallerGone
-from gateway.forwarding.headers import Header, Headers, Trace, is_replayed, outward
 from gateway.http1.connection import BrokenOffError, Connection
 from gateway.http1.deadline import Task, Wait
 from gateway.ledger.receipts import RECEIPT_HEADER, receipt
@@ -21,6 +19,8 @@ from gateway.ledger.targets import find_created
 from gateway.operations.matching import Match
 from gateway.operations.model import KIB, MIB
 from gateway.problems import QuotaSpent, RequestMalformed, SubjectNotNamed
+from gateway.proxy.bodies import BodyBrokeOff, CallerGone
+from gateway.proxy.headers import Header, Headers, Trace, is_replayed, outward
 from shared.crypto.randomness import random_uuid
 from shared.observability.telemetry import REQUEST_SECONDS
 from shared.web.problems import Problem, problem_for, respond

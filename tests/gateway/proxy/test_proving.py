@@ -16,7 +16,7 @@ from gateway.ledger.record_draft import Outcome
 from gateway.operations.model import KIB, MIB
 from shared.web.calls.call_guard import CallGuard
 from shared.web.calls.call_mac import HEADER, CallVerifier
-from tests.gateway.test_forwarding_connections import silent_when_asked_again
+from tests.gateway.proxy.test_connections import silent_when_asked_again
 from tests.gateway.wire import (
     NAMED,
     Answering,
@@ -258,7 +258,7 @@ async def test_streamed_call_that_was_never_sent_did_nothing(
     reply: Answering,
     path: str,
 ) -> None:
-    monkeypatch.setattr("gateway.forwarding.proving._EPOCH_WITHIN_S", 0.3, raising=False)
+    monkeypatch.setattr("gateway.proxy.proving._EPOCH_WITHIN_S", 0.3, raising=False)
     behind.reply = reply
     async with (
         door_before(behind, call_key=KEY) as door,

@@ -54,7 +54,7 @@ async def test_caller_who_leaves_a_stream_ends_it_behind(
 async def test_caller_who_takes_nothing_of_its_answer_holds_no_slot(
     door: Door, behind: Behind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.forwarding.call._TAKEN_WITHIN_S", 0.3)
+    monkeypatch.setattr("gateway.proxy.call._TAKEN_WITHIN_S", 0.3)
     behind.reply = answer(b"x" * 64 * MIB)
     reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
     writer.write(f"GET {LIST} HTTP/1.1\r\nHost: a\r\n\r\n".encode())

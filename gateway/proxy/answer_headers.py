@@ -2,8 +2,8 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.forwarding.headers import Header, Headers
 from gateway.operations.table import OPERATIONS
+from gateway.proxy.headers import Header, Headers
 
 PUBLIC_SECONDS = 60
 _NO_STORE = (b"cache-control", b"no-store")

@@ -6,11 +6,11 @@ from http import HTTPStatus
 
 import structlog
 
-from gateway.forwarding.headers import Headers, find_header
 from gateway.http1.connection import BrokenOffError, Connection, Payload
 from gateway.http1.deadline import Wait
 from gateway.operations.model import Service
 from gateway.problems import UpstreamRefusesCalls
+from gateway.proxy.headers import Headers, find_header
 from shared.web.calls.call_mac import (
     HEADER,
     NO_BODY,

@@ -4,10 +4,10 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable
 
-from gateway.forwarding.bodies import RequestBody
-from gateway.forwarding.call import Call
 from gateway.http1.deadline import Task
 from gateway.operations.model import Service
+from gateway.proxy.bodies import RequestBody
+from gateway.proxy.call import Call
 from shared.web.bodies.shares import Shares, ShareTaken, StockTaken
 from shared.web.problems import Problem
 

@@ -6,8 +6,8 @@ from contextlib import ExitStack, asynccontextmanager, suppress
 import pytest
 from aiohttp import ClientError, ClientSession
 
-from gateway.forwarding.breaker import Breaker, Failure
 from gateway.ledger.record_draft import Outcome
+from gateway.proxy.breaker import Breaker, Failure
 from tests.gateway.wire import AS_CLIENT, NAMED, Behind, Door, answer, breaking, door_before, hang
 from tests.waiting import PATIENCE_SECONDS, eventually
 
@@ -118,7 +118,7 @@ async def test_service_that_takes_no_more_connections_is_unavailable_and_did_not
     caller: ClientSession, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     """An overloaded service is no slow answer: it was never asked."""
-    monkeypatch.setattr("gateway.forwarding.upstream._CONNECT_S", 0.2)
+    monkeypatch.setattr("gateway.proxy.upstream._CONNECT_S", 0.2)
     method = "POST" if path == VERIFY else "GET"
     async with (
         full_service() as full,

@@ -8,14 +8,14 @@ import pytest
 from aiohttp import ClientSession
 from starlette.types import Message
 
-from gateway.forwarding.call import Call
-from gateway.forwarding.headers import Trace
 from gateway.http1.deadline import present_task
 from gateway.ledger.record_draft import Exchange, Outcome
 from gateway.operations.matching import Match, find
+from gateway.proxy.call import Call
+from gateway.proxy.headers import Trace
 from shared.observability.telemetry import REQUEST_SECONDS
-from tests.gateway.test_forwarding_connections import silent_when_asked_again
-from tests.gateway.ways_out import (
+from tests.gateway.proxy.test_connections import silent_when_asked_again
+from tests.gateway.proxy.ways_out import (
     DOSSIER,
     FILED,
     FORBIDDEN,

@@ -6,9 +6,6 @@ from typing import Self
 
 import structlog
 
-from gateway.forwarding.breaker import Breaker, Failure
-from gateway.forwarding.headers import Headers, find_header
-from gateway.forwarding.proving import CallProver, UnsentError, describe
 from gateway.http1.connection import BrokenOffError, Connection, Payload
 from gateway.http1.deadline import Wait
 from gateway.http1.pool import Address, Session
@@ -19,6 +16,9 @@ from gateway.problems import (
     UpstreamBusy,
     UpstreamTimedOut,
 )
+from gateway.proxy.breaker import Breaker, Failure
+from gateway.proxy.headers import Headers, find_header
+from gateway.proxy.proving import CallProver, UnsentError, describe
 from shared.web.bodies.shares import Shares, ShareTaken, StockTaken
 from shared.web.calls.call_mac import Call
 

@@ -9,8 +9,8 @@ import pytest
 from aiohttp import ClientSession
 from fastapi import FastAPI
 
-from gateway.forwarding import bodies
 from gateway.operations.model import KIB, MIB
+from gateway.proxy import bodies
 from shared.web import problems
 from shared.web.bodies.large_bodies import LargeBodies, large_bodies_of
 from shared.web.bodies.strict_parsing import Body, Router

@@ -10,16 +10,6 @@ from opentelemetry import propagate
 from opentelemetry.trace import SpanKind, Tracer
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.forwarding.bodies import (
-    RequestBody,
-    WhileCallerWaits,
-    WhileServiceWorks,
-    read_opening,
-)
-from gateway.forwarding.call import Call
-from gateway.forwarding.headers import Headers, inward, trace_of
-from gateway.forwarding.outliving import Outliving, watch_caller
-from gateway.forwarding.upstream import Slot, Upstream
 from gateway.http1.connection import BrokenOffError, Connection, Payload
 from gateway.http1.deadline import Wait, present_task
 from gateway.http1.pool import Session
@@ -34,6 +24,16 @@ from gateway.problems import (
     UpstreamRefusesCalls,
     UpstreamTimedOut,
 )
+from gateway.proxy.bodies import (
+    RequestBody,
+    WhileCallerWaits,
+    WhileServiceWorks,
+    read_opening,
+)
+from gateway.proxy.call import Call
+from gateway.proxy.headers import Headers, inward, trace_of
+from gateway.proxy.outliving import Outliving, watch_caller
+from gateway.proxy.upstream import Slot, Upstream
 from shared.observability.telemetry import trace_headers
 from shared.web.calls.call_mac import BODY_LENGTH
 from shared.web.middleware import without_body

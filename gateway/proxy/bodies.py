@@ -8,11 +8,11 @@ from types import TracebackType
 
 from starlette.types import Message, Receive, Scope
 
-from gateway.forwarding.headers import find_header
 from gateway.http1.connection import Connection, Payload
 from gateway.http1.deadline import Task, Wait
 from gateway.operations.model import KIB, MIB, Operation
 from gateway.problems import BodyTooLarge, MemoryShareTaken, MemoryTaken, RequestMalformed
+from gateway.proxy.headers import find_header
 from shared.web.bodies.shares import Shares, ShareTaken, StockTaken
 from shared.web.problems import Problem
 

@@ -8,8 +8,8 @@ import pytest
 from aiohttp import ClientSession
 from structlog.testing import capture_logs
 
-from gateway.forwarding.breaker import FAILURES, OPEN, OPENED, Breaker, Failure
 from gateway.operations.model import KIB
+from gateway.proxy.breaker import FAILURES, OPEN, OPENED, Breaker, Failure
 from tests.gateway.http1.loop_clock import LoopClock
 from tests.gateway.wire import (
     NAMED,
@@ -130,7 +130,7 @@ async def test_caller_that_delays_its_body_takes_no_time_from_the_service(
     door: Door, behind: Behind, breaker: Breaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its own seconds begin when it has the whole body."""
-    monkeypatch.setattr("gateway.forwarding.bodies._SLOWEST_PER_S", 0)
+    monkeypatch.setattr("gateway.proxy.bodies._SLOWEST_PER_S", 0)
     time, finish, seconds = LoopClock(), asyncio.Event(), 200.0
 
     async def reply(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

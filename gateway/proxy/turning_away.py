@@ -2,7 +2,7 @@
 
 from starlette.types import Receive, Scope, Send
 
-from gateway.forwarding.headers import trace_of
+from gateway.proxy.headers import trace_of
 from shared.observability.telemetry import REQUEST_SECONDS
 from shared.web.middleware import METHODS, OTHER_METHOD, UNMATCHED
 from shared.web.problems import Problem, respond

@@ -8,16 +8,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.access.callers.client_address import Neighbours
 from gateway.access.rate_limits import Quotas
-from gateway.forwarding.bodies import RequestBody
-from gateway.forwarding.call import Call
-from gateway.forwarding.headers import REQUEST_ID, Trace, inward, misdirected, trace_of
-from gateway.forwarding.outliving import watch_caller
-from gateway.forwarding.turning_away import turn_away
 from gateway.http1.deadline import Wait, present_task
 from gateway.ledger.record_draft import Admit, Exchange, Ledger
 from gateway.operations.matching import Match, MethodNotAllowed, find
 from gateway.operations.model import QuotaClass
 from gateway.problems import BodyTooSlow, MethodRefused, QuotaSpent
+from gateway.proxy.bodies import RequestBody
+from gateway.proxy.call import Call
+from gateway.proxy.headers import REQUEST_ID, Trace, inward, misdirected, trace_of
+from gateway.proxy.outliving import watch_caller
+from gateway.proxy.turning_away import turn_away
 from shared.web.calls.call_guard import PROVED_CALL
 from shared.web.calls.call_mac import NO_BODY, ProvedCall
 from shared.web.problems import Problem

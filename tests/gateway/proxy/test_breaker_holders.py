@@ -8,7 +8,7 @@ from aiohttp import ClientSession
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.forwarding.breaker import Breaker, Failure
+from gateway.proxy.breaker import Breaker, Failure
 from tests.gateway.http1.loop_clock import LoopClock
 from tests.gateway.wire import (
     AS_CLIENT,

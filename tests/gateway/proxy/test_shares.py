@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 from aiohttp import ClientSession
 
-from gateway.forwarding import bodies
 from gateway.ledger.record_draft import Outcome
 from gateway.operations.model import KIB
+from gateway.proxy import bodies
 from shared.web.bodies.shares import Shares
 from tests.gateway.wire import AS_CLIENT, Behind, Door, answer, door_before, hang
 from tests.waiting import eventually

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from aiohttp import ClientSession
 
-from gateway.forwarding.upstream import Upstream
 from gateway.http1.connection import BrokenOffError
 from gateway.http1.pool import open_session
 from gateway.operations.model import KIB, MIB, Service
 from gateway.operations.table import OPERATIONS
+from gateway.proxy.upstream import Upstream
 from tests.gateway.wire import (
     NAMED,
     Answering,

@@ -1,6 +1,6 @@
 """What happens upon what."""
 
-from dossier_service import projections
+from dossier_service.agencies import projections
 from shared.events import AgencyChanged
 from shared.messaging.consumer import Handlers
 

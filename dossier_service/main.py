@@ -3,11 +3,12 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from dossier_service.routes import dossiers, handling, procedures
+from dossier_service.agencies.cache import AgencyRegister
+from dossier_service.catalogue import routes as procedures
+from dossier_service.catalogue.repository import ProcedureShelf
+from dossier_service.routes import dossiers, handling
 from dossier_service.routes.turns import Turns
 from dossier_service.settings import Settings
-from dossier_service.store.agencies import AgencyRegister
-from dossier_service.store.catalogue import ProcedureShelf
 from shared.runtime.app import create_service
 
 

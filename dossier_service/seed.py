@@ -3,8 +3,8 @@ from datetime import UTC, datetime
 import structlog
 
 from dossier_service.catalogue import own_procedures
+from dossier_service.catalogue.use_cases import announce_once, begin, read_file
 from dossier_service.settings import Settings
-from dossier_service.use_cases.catalogue import announce_once, begin, read_file
 from shared.database.session import open_database
 
 log = structlog.get_logger()

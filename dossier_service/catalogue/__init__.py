@@ -7,7 +7,7 @@ import yaml
 
 from dossier_service.catalogue.procedure import Procedure
 
-OWN_FOLDER = Path(__file__).parent / "procedures"
+OWN_FOLDER = Path(__file__).parent / "data"
 
 
 def read_procedure(path: Path) -> Procedure:

@@ -43,7 +43,7 @@ def _part(text: str) -> Sequence[str]:
 @cache
 def _synonyms() -> Mapping[str, Sequence[str]]:
     """Return everyday phrases with their official words, the longest phrase first."""
-    text = (Path(__file__).parent / "synonyms.yaml").read_text(encoding="utf-8")
+    text = Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8")
     by_phrase = {fold_accented(phrase): words for phrase, words in yaml.safe_load(text).items()}
     return MappingProxyType(dict(sorted(by_phrase.items(), key=lambda each: -len(each[0]))))
 

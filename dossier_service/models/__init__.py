@@ -1,12 +1,12 @@
 """The tables of this service."""
 
-from dossier_service.models.base import Base
-from dossier_service.models.catalogue import (
+from dossier_service.catalogue.models import (
     Agency,
     CatalogueImport,
     CurrentProcedure,
     ProcedureVersion,
 )
+from dossier_service.database import Base
 from dossier_service.models.dossiers import (
     PROVISIONAL_OPEN,
     Dossier,

@@ -14,7 +14,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from dossier_service.models.base import Base, Numbered
+from dossier_service.database import Base, Numbered
 from shared.codes.enums import Channel, DossierStatus
 from shared.rules.deadlines import overdue_from
 from shared.rules.statuses import permitted

@@ -7,7 +7,9 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from dossier_service.agencies.cache import AgencyRegister
 from dossier_service.catalogue.procedure import Fee, Procedure
+from dossier_service.catalogue.repository import ProcedureShelf, Published
 from dossier_service.models import (
     Dossier,
     DossierApplicant,
@@ -26,8 +28,6 @@ from dossier_service.problems import (
 )
 from dossier_service.schemas.requests import DocumentIn, FileDossier
 from dossier_service.store import filing as store
-from dossier_service.store.agencies import AgencyRegister
-from dossier_service.store.catalogue import ProcedureShelf, Published
 from dossier_service.store.lists import COUNTRY
 from dossier_service.use_cases.deadlines import start_clock
 from dossier_service.use_cases.purposes import require_filing_purpose

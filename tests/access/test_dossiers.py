@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from dossier_service.catalogue import own_procedures
-from dossier_service.use_cases.catalogue import publish
+from dossier_service.catalogue.use_cases import publish
 from tests.access.answers import told
 from tests.access.model import FIELDS, PROCEDURES, Filed, Limits, filed, limits, tried
 from tests.conftest import Databases

@@ -7,9 +7,9 @@ import pytest
 
 from deploy.apart import run_apart
 from dossier_service.catalogue import own_procedures
+from dossier_service.catalogue.use_cases import begin
 from dossier_service.main import create_app
 from dossier_service.settings import Settings
-from dossier_service.use_cases.catalogue import begin
 from shared.database.session import open_database
 from shared.runtime.migrations import upgrade
 from shared.web.dependencies import now

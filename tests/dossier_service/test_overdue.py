@@ -8,7 +8,7 @@ import pytest
 
 from dossier_service.catalogue import own_procedures
 from dossier_service.catalogue.procedure import Procedure
-from dossier_service.use_cases.catalogue import publish
+from dossier_service.catalogue.use_cases import publish
 from shared import events
 from shared.web.dependencies import now
 from sync_service import projections

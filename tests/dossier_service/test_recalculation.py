@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from dossier_service.catalogue import own_procedures
 from dossier_service.catalogue.procedure import Procedure
-from dossier_service.use_cases.catalogue import publish
+from dossier_service.catalogue.use_cases import publish
 from dossier_service.use_cases.recalculation import recalculate_due_dates
 from shared.codes.enums import ENDED, Channel, DossierStatus
 from shared.rules import working_days as calendars

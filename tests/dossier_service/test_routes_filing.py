@@ -6,7 +6,7 @@ import pytest
 
 from dossier_service.catalogue import own_procedures
 from dossier_service.catalogue.procedure import Procedure
-from dossier_service.use_cases.catalogue import publish
+from dossier_service.catalogue.use_cases import publish
 from shared.codes.person import person_hash
 from tests.dossier_service.conftest import PERSON_KEY
 from tests.dossier_service.desk import (

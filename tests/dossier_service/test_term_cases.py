@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from dossier_service.catalogue import own_procedures
+from dossier_service.catalogue import repository as store
 from dossier_service.catalogue.procedure import Procedure
-from dossier_service.store import catalogue as store
-from dossier_service.use_cases.catalogue import publish
+from dossier_service.catalogue.use_cases import publish
 from tests.dossier_service.desk import SEAL, Desk, at, instant, wish
 from tests.dossier_service.test_recalculation import announced, due_of, recalculate
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from dossier_service.projections import keep_agencies
-from dossier_service.store import agencies
+from dossier_service.agencies import cache as agencies
+from dossier_service.agencies.projections import keep_agencies
 from dossier_service.use_cases.filing import with_those_above
 from shared.codes.enums import DossierStatus
 from shared.events import AgencyChanged

@@ -4,9 +4,9 @@ import orjson
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from dossier_service.catalogue.portal_import.reader import Readable, read_published
 from dossier_service.catalogue.procedure import Procedure
-from dossier_service.catalogue.published import Readable, read_published
-from tests.dossier_service.test_catalogue import published_line
+from tests.dossier_service.catalogue.portal_import.test_reader import published_line
 from tests.fuzz.texts import JSON, NEARLY
 
 WAYS = st.lists(

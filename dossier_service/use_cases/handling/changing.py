@@ -4,10 +4,10 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from dossier_service.catalogue.repository import ProcedureShelf, Published
 from dossier_service.models import Dossier, DossierStep
 from dossier_service.problems import DossierNotFound, NotResponsible, TooManyChanges
 from dossier_service.store import dossiers as store
-from dossier_service.store.catalogue import ProcedureShelf, Published
 from dossier_service.store.filing import insert_rows
 from dossier_service.use_cases.purposes import require_purpose
 from shared.codes.enums import DossierStatus

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from dossier_service.catalogue.repository import ProcedureShelf
 from dossier_service.models import Dossier
 from dossier_service.problems import (
     FeeOpen,
@@ -15,7 +16,6 @@ from dossier_service.problems import (
 )
 from dossier_service.schemas.requests import MoveDossier, NoteProgress
 from dossier_service.store import dossiers as store
-from dossier_service.store.catalogue import ProcedureShelf
 from dossier_service.use_cases.deadlines import extend_by_wait, start_clock
 from dossier_service.use_cases.handling.changing import (
     leave_step,

@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, ForeignKeyConstraint, Identity, String
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from dossier_service.models.base import Base
+from dossier_service.database import Base
 
 
 class ProcedureVersion(Base):

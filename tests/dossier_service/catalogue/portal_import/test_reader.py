@@ -5,17 +5,21 @@ import pytest
 from pydantic import ValidationError
 
 from dossier_service.catalogue import OWN_FOLDER, own_procedures, read_procedure
-from dossier_service.catalogue.faults import Fault
-from dossier_service.catalogue.papers import PAPERS_HEAD
-from dossier_service.catalogue.procedure import Procedure
-from dossier_service.catalogue.published import (
+from dossier_service.catalogue.portal_import.faults import Fault
+from dossier_service.catalogue.portal_import.papers import PAPERS_HEAD
+from dossier_service.catalogue.portal_import.reader import (
     Readable,
     Unreadable,
     read_published,
     read_published_file,
 )
-from dossier_service.catalogue.report import import_report
-from dossier_service.catalogue.wording import mended_subjects, read_results, read_way
+from dossier_service.catalogue.portal_import.report import import_report
+from dossier_service.catalogue.portal_import.text_parser import (
+    mended_subjects,
+    read_results,
+    read_way,
+)
+from dossier_service.catalogue.procedure import Procedure
 from shared.codes.enums import Channel
 from shared.rules.deadlines import Term, Unit
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from dossier_service.catalogue.faults import Fault
-from dossier_service.catalogue.papers import PAPERS_HEAD, read_papers
+from dossier_service.catalogue.portal_import.faults import Fault
+from dossier_service.catalogue.portal_import.papers import PAPERS_HEAD, read_papers
 
 Papers = list[tuple[str, int | None, int | None]]
 

@@ -3,10 +3,10 @@ from typing import Annotated
 from fastapi import Query
 from pydantic import PositiveInt, StringConstraints
 
+from dossier_service.catalogue import use_cases as catalogue
 from dossier_service.catalogue.procedure import Level
 from dossier_service.routes.needs import Shelf
 from dossier_service.schemas.answers import ProcedureLine, ProcedureOut
-from dossier_service.use_cases import catalogue
 from shared.codes.agency import AgencyCode
 from shared.codes.procedure import ProcedureCode
 from shared.database.session import Session

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from dossier_service.catalogue.checking_words import (
+from dossier_service.catalogue.portal_import.checking_words import (
     amounts_in,
     counts_in,
     is_frame,
@@ -22,9 +22,9 @@ from dossier_service.catalogue.checking_words import (
     states_count,
     times_in,
 )
-from dossier_service.catalogue.faults import Fault
+from dossier_service.catalogue.portal_import.faults import Fault
+from dossier_service.catalogue.portal_import.reader import Readable, read_published
 from dossier_service.catalogue.procedure import Paper, Procedure, ProcedureChannel
-from dossier_service.catalogue.published import Readable, read_published
 
 _CUT = {
     "documents_text": (3_000, Fault.PAPERS_CUT),

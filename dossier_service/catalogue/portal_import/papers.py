@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from dossier_service.catalogue.faults import Fault
+from dossier_service.catalogue.portal_import.faults import Fault
 from dossier_service.catalogue.procedure import Paper
 
 PAPERS_HEAD = "Tên giấy tờMẫu đơn, tờ khaiSố lượng"

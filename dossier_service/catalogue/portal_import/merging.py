@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from dossier_service.catalogue.faults import Fault
+from dossier_service.catalogue.portal_import.faults import Fault
 from dossier_service.catalogue.procedure import Procedure
 
 # The own entry states these, or leaves them to the published one.

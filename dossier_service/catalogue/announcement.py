@@ -1,4 +1,4 @@
-"""Announces every procedure in force: `python -m dossier_service.announce_catalogue`.
+"""Announces every procedure in force: `python -m dossier_service.catalogue.announcement`.
 
 For a service that begins to read the catalogue when the broker no longer has its events. To hear
 of a procedure again changes nothing.
@@ -6,8 +6,8 @@ of a procedure again changes nothing.
 
 import asyncio
 
+from dossier_service.catalogue.use_cases import announce_all
 from dossier_service.settings import Settings
-from dossier_service.use_cases.catalogue import announce_all
 from shared.database.session import open_database
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dossier_service.catalogue.published import (
+from dossier_service.catalogue.portal_import.reader import (
     MAX_LINE_BYTES,
     MAX_LINES,
     MAX_UNPACKED_BYTES,

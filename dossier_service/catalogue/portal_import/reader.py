@@ -13,10 +13,9 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from dossier_service.catalogue.faults import Fault
-from dossier_service.catalogue.papers import ReadPapers, read_papers
-from dossier_service.catalogue.procedure import RESULT_CODE, Level, Procedure, Result
-from dossier_service.catalogue.wording import (
+from dossier_service.catalogue.portal_import.faults import Fault
+from dossier_service.catalogue.portal_import.papers import ReadPapers, read_papers
+from dossier_service.catalogue.portal_import.text_parser import (
     Price,
     Reading,
     fees_of,
@@ -24,6 +23,7 @@ from dossier_service.catalogue.wording import (
     read_results,
     read_way,
 )
+from dossier_service.catalogue.procedure import RESULT_CODE, Level, Procedure, Result
 from shared.codes.enums import Channel
 from shared.rules.deadlines import Unit
 

@@ -13,14 +13,14 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from dossier_service.announce_catalogue import announce
 from dossier_service.catalogue import own_procedures
+from dossier_service.catalogue import repository as store
+from dossier_service.catalogue.announcement import announce
 from dossier_service.catalogue.procedure import Procedure
+from dossier_service.catalogue.repository import ProcedureShelf
+from dossier_service.catalogue.use_cases import begin, import_file, publish, read_file
 from dossier_service.seed import seed
 from dossier_service.settings import Settings
-from dossier_service.store import catalogue as store
-from dossier_service.store.catalogue import ProcedureShelf
-from dossier_service.use_cases.catalogue import begin, import_file, publish, read_file
 from shared.codes.enums import Channel
 from shared.rules.deadlines import Term, Unit
 from tests.dossier_service.conftest import PERSON_KEY
@@ -172,7 +172,7 @@ async def test_published_channels_are_added_to_the_own_entry(
 
 def run_import(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "dossier_service.import_catalogue", *arguments],
+        [sys.executable, "-m", "dossier_service.catalogue.commands", *arguments],
         env=os.environ
         | {
             "DATABASE_URL": settings.database.render_as_string(hide_password=False),

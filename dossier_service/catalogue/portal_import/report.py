@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from pydantic import BaseModel, ConfigDict
 
-from dossier_service.catalogue.faults import Fault
-from dossier_service.catalogue.published import Readable, Unreadable
+from dossier_service.catalogue.portal_import.faults import Fault
+from dossier_service.catalogue.portal_import.reader import Readable, Unreadable
 
 _CODES_PRINTED = 5
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from dossier_service.catalogue.faults import Fault
+from dossier_service.catalogue.portal_import.faults import Fault
 from dossier_service.catalogue.procedure import Fee, Result
 from shared.codes.enums import Channel
 from shared.rules.deadlines import Unit

@@ -1,4 +1,4 @@
-"""Publishes a file of procedures: `python -m dossier_service.import_catalogue FILE [--json]`.
+"""Publishes a file of procedures: `python -m dossier_service.catalogue.commands FILE [--json]`.
 
 One JSON object a line, plain or gzipped, as the national portal publishes them. A procedure whose
 content is new becomes a version; every line is counted, and what was refused is named with the
@@ -16,10 +16,10 @@ import typer
 from pydantic import ValidationError
 
 from dossier_service.catalogue import own_procedures
-from dossier_service.catalogue.checking import check_published
-from dossier_service.catalogue.published import PublishedFileTooLargeError, read_lines
+from dossier_service.catalogue.portal_import.checking import check_published
+from dossier_service.catalogue.portal_import.reader import PublishedFileTooLargeError, read_lines
+from dossier_service.catalogue.use_cases import Outcome, PublishedFile, import_file, read_file
 from dossier_service.settings import Settings
-from dossier_service.use_cases.catalogue import Outcome, PublishedFile, import_file, read_file
 from shared.database.session import open_database
 
 

@@ -6,13 +6,17 @@ from typing import Any
 
 import pytest
 
-from dossier_service.catalogue import checking
-from dossier_service.catalogue.checking import check_published
-from dossier_service.catalogue.faults import Fault
-from dossier_service.catalogue.papers import PAPERS_HEAD
+from dossier_service.catalogue.portal_import import checking
+from dossier_service.catalogue.portal_import.checking import check_published
+from dossier_service.catalogue.portal_import.faults import Fault
+from dossier_service.catalogue.portal_import.papers import PAPERS_HEAD
+from dossier_service.catalogue.portal_import.reader import Readable, read_lines, read_published
 from dossier_service.catalogue.procedure import Procedure
-from dossier_service.catalogue.published import Readable, read_lines, read_published
-from tests.dossier_service.test_catalogue import PUBLISHED, published_line, ways
+from tests.dossier_service.catalogue.portal_import.test_reader import (
+    PUBLISHED,
+    published_line,
+    ways,
+)
 
 TEXT = (
     f"--{PAPERS_HEAD}Đơn theo Mẫu số 181 bản chínhHóa đơn: 01 bản chụp0 bản chính,1 bản sao"

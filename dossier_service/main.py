@@ -6,8 +6,9 @@ from fastapi import FastAPI
 from dossier_service.agencies.cache import AgencyRegister
 from dossier_service.catalogue import routes as procedures
 from dossier_service.catalogue.repository import ProcedureShelf
-from dossier_service.routes import dossiers, handling
-from dossier_service.routes.turns import Turns
+from dossier_service.dossiers.filing_limiter import Turns
+from dossier_service.dossiers.routes import dossiers
+from dossier_service.dossiers.routes import processing as handling
 from dossier_service.settings import Settings
 from shared.runtime.app import create_service
 

@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from dossier_service.use_cases.recalculation import BATCH_SIZE, recalculate_due_dates
+from dossier_service.dossiers.jobs import BATCH_SIZE, recalculate_due_dates
 from shared.runtime.worker import Timer
 
 

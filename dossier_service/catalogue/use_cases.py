@@ -17,8 +17,8 @@ from dossier_service.catalogue.portal_import.report import ImportReport, import_
 from dossier_service.catalogue.procedure import Procedure
 from dossier_service.catalogue.repository import ProcedureShelf, Published
 from dossier_service.catalogue.search_words import as_code_prefix, read_alternatives
+from dossier_service.dossiers.problems import ProcedureNotFound
 from dossier_service.models import CatalogueImport, CurrentProcedure
-from dossier_service.problems import ProcedureNotFound
 from shared.codes.folding import fold_accented, fold_bare
 from shared.codes.procedure import ProcedureCode
 from shared.events import ProcedurePublished

@@ -7,7 +7,7 @@ from dossier_service.catalogue.models import (
     ProcedureVersion,
 )
 from dossier_service.database import Base
-from dossier_service.models.dossiers import (
+from dossier_service.dossiers.models import (
     PROVISIONAL_OPEN,
     Dossier,
     DossierApplicant,

@@ -12,7 +12,7 @@ from jwt.utils import base64url_encode
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from deploy.schemas import openapi
-from dossier_service.schemas.requests import ApplicantIn
+from dossier_service.dossiers.schemas.requests import ApplicantIn
 from gateway.operations.table import OPERATIONS
 from identity_service.jwks import DUMMY_KEYS, EXAMPLE, KeyTooWeakError, checked_public_jwk
 from identity_service.problems import TokenRequestMalformed

@@ -17,7 +17,11 @@ from sync_service.recount import kept, recount
 from sync_service.tallies import Handling
 from sync_service.timers import TIMERS, judge_by_terms
 from tests.conftest import MORE
-from tests.dossier_service.test_deadline_oracle import ICT, expected_due, expected_extension
+from tests.dossier_service.dossiers.test_deadline_oracle import (
+    ICT,
+    expected_due,
+    expected_extension,
+)
 from tests.sync_service.national import PROGRESS, National, at, new_code, published, row
 from tests.sync_service.test_push_order import state
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from shared.web.bodies.strict_parsing import Body
 
 for module in (
-    "dossier_service.schemas.requests",
+    "dossier_service.dossiers.schemas.requests",
     "gateway.ledger.schemas",
     "identity_service.schemas",
     "sync_service.schemas",

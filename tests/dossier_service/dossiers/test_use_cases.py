@@ -8,7 +8,7 @@ import pytest
 
 from dossier_service.agencies import cache as agencies
 from dossier_service.agencies.projections import keep_agencies
-from dossier_service.use_cases.filing import with_those_above
+from dossier_service.dossiers.use_cases.filing import with_those_above
 from shared.codes.enums import DossierStatus
 from shared.events import AgencyChanged
 from shared.rules.statuses import needs_reason, permitted

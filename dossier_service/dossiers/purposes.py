@@ -4,7 +4,7 @@ The gateway has proved that the purpose is the code of a procedure or of a legal
 procedures are compared by their national part: the desk of a province may name its own form.
 """
 
-from dossier_service.problems import PurposeOfAnotherProcedure
+from dossier_service.dossiers.problems import PurposeOfAnotherProcedure
 from shared.codes.agency import CodeError
 from shared.codes.procedure import national_code
 from shared.web.calls.auth import CallContext

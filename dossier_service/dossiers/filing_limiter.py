@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 
 from fastapi import Depends, Request
 
-from dossier_service.schemas.requests import FileDossier
+from dossier_service.dossiers.schemas.requests import FileDossier
 from shared.database.session import POOL_WAIT_SECONDS
 from shared.web.calls.auth import Caller
 from shared.web.problems import Unavailable

@@ -2,12 +2,12 @@ from http import HTTPStatus
 
 from fastapi import Response
 
-from dossier_service.routes.answers import answered
-from dossier_service.routes.needs import Shelf
-from dossier_service.schemas.answers import DossierOut
-from dossier_service.schemas.requests import IssueResult, MoveDossier, NoteProgress, PayFee
-from dossier_service.use_cases.handling import payments, results, transitions
-from dossier_service.use_cases.handling.changing import version_kept
+from dossier_service.dependencies import Shelf
+from dossier_service.dossiers.responses import answered
+from dossier_service.dossiers.schemas.answers import DossierOut
+from dossier_service.dossiers.schemas.requests import IssueResult, MoveDossier, NoteProgress, PayFee
+from dossier_service.dossiers.use_cases import payments, results, transitions
+from dossier_service.dossiers.use_cases.changing import version_kept
 from shared.codes.dossier import DossierCode
 from shared.database.session import Session
 from shared.web.bodies.strict_parsing import Router

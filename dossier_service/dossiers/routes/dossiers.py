@@ -3,19 +3,20 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Response
 
-from dossier_service.routes.answers import answered, name_subject
-from dossier_service.routes.needs import Register, Rules, Shelf
-from dossier_service.routes.turns import InTurn
-from dossier_service.schemas.answers import (
+from dossier_service.dependencies import Register, Rules, Shelf
+from dossier_service.dossiers.filing_limiter import InTurn
+from dossier_service.dossiers.repository.listings import Filters
+from dossier_service.dossiers.responses import answered, name_subject
+from dossier_service.dossiers.schemas.answers import (
     DossierFound,
     DossierLine,
     DossierOut,
     StepOut,
     found,
 )
-from dossier_service.store.lists import Filters
-from dossier_service.use_cases import filing, looking
-from dossier_service.use_cases.handling.changing import version_kept
+from dossier_service.dossiers.use_cases import filing
+from dossier_service.dossiers.use_cases import queries as looking
+from dossier_service.dossiers.use_cases.changing import version_kept
 from shared.codes.agency import AgencyCode
 from shared.codes.dossier import DossierCode
 from shared.codes.enums import Channel, DossierStatus

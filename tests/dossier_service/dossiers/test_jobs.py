@@ -12,7 +12,7 @@ from sqlalchemy import text
 from dossier_service.catalogue import own_procedures
 from dossier_service.catalogue.procedure import Procedure
 from dossier_service.catalogue.use_cases import publish
-from dossier_service.use_cases.recalculation import recalculate_due_dates
+from dossier_service.dossiers.jobs import recalculate_due_dates
 from shared.codes.enums import ENDED, Channel, DossierStatus
 from shared.rules import working_days as calendars
 from shared.rules.deadlines import Term, Unit
@@ -21,7 +21,11 @@ from shared.rules.working_days import Corrections
 from shared.runtime.migrations import upgrade
 from tests.conftest import MORE
 from tests.dossier_service.desk import PASSPORT, SEAL, Desk, at, instant
-from tests.dossier_service.test_deadline_oracle import ICT, expected_due, expected_extension
+from tests.dossier_service.dossiers.test_deadline_oracle import (
+    ICT,
+    expected_due,
+    expected_extension,
+)
 
 # Monday 28 December 2026, 9:00; 1 January 2027 is a Friday off.
 BEGINS = at("12-28 09:00")

@@ -6,10 +6,10 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dossier_service.catalogue.procedure import Procedure
+from dossier_service.dossiers.deadlines import start_clock
+from dossier_service.dossiers.repository import dossiers as store
+from dossier_service.dossiers.use_cases.history import tell
 from dossier_service.models import Dossier, DossierStep
-from dossier_service.store import dossiers as store
-from dossier_service.use_cases.deadlines import start_clock
-from dossier_service.use_cases.telling import tell
 from shared.events import DossierProgressed
 from shared.rules.deadlines import Wait, waits_for_papers
 

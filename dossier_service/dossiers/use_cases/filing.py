@@ -10,6 +10,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dossier_service.agencies.cache import AgencyRegister
 from dossier_service.catalogue.procedure import Fee, Procedure
 from dossier_service.catalogue.repository import ProcedureShelf, Published
+from dossier_service.dossiers.deadlines import start_clock
+from dossier_service.dossiers.problems import (
+    AgencyClosed,
+    AgencyUnknown,
+    ChannelNotOffered,
+    FeeUnknown,
+    ProcedureUnknown,
+    TimeUnlikely,
+)
+from dossier_service.dossiers.purposes import require_filing_purpose
+from dossier_service.dossiers.repository import filing as store
+from dossier_service.dossiers.repository.listings import COUNTRY
+from dossier_service.dossiers.schemas.requests import DocumentIn, FileDossier
+from dossier_service.dossiers.term_cases import require_term_case
+from dossier_service.dossiers.use_cases.history import step_of, tell
 from dossier_service.models import (
     Dossier,
     DossierApplicant,
@@ -18,21 +33,6 @@ from dossier_service.models import (
     DossierParty,
     DossierStep,
 )
-from dossier_service.problems import (
-    AgencyClosed,
-    AgencyUnknown,
-    ChannelNotOffered,
-    FeeUnknown,
-    ProcedureUnknown,
-    TimeUnlikely,
-)
-from dossier_service.schemas.requests import DocumentIn, FileDossier
-from dossier_service.store import filing as store
-from dossier_service.store.lists import COUNTRY
-from dossier_service.use_cases.deadlines import start_clock
-from dossier_service.use_cases.purposes import require_filing_purpose
-from dossier_service.use_cases.telling import step_of, tell
-from dossier_service.use_cases.term_cases import require_term_case
 from shared.codes.birth_date import require_born
 from shared.codes.dossier import DOSSIER_CODE_LAYOUTS, DossierCodeLayout, format_dossier_code
 from shared.codes.enums import Channel, DossierStatus

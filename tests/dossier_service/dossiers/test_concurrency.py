@@ -6,9 +6,9 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from dossier_service.routes import turns as filing_turns
-from dossier_service.routes.turns import AT_ONCE, MOST_WAITING, Turns
-from dossier_service.store import filing
+from dossier_service.dossiers import filing_limiter as filing_turns
+from dossier_service.dossiers.filing_limiter import AT_ONCE, MOST_WAITING, Turns
+from dossier_service.dossiers.repository import filing
 from tests.conftest import Databases
 from tests.dossier_service.desk import BIRTH_FEE, DOSSIERS, Desk, payment, wish
 from tests.waiting import count_blocked, eventually

@@ -6,25 +6,25 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dossier_service.catalogue.repository import ProcedureShelf
-from dossier_service.models import Dossier
-from dossier_service.problems import (
+from dossier_service.dossiers.deadlines import extend_by_wait, start_clock
+from dossier_service.dossiers.problems import (
     FeeOpen,
     ReasonMissing,
     ResultMissing,
     TermCaseRefused,
     TransitionRefused,
 )
-from dossier_service.schemas.requests import MoveDossier, NoteProgress
-from dossier_service.store import dossiers as store
-from dossier_service.use_cases.deadlines import extend_by_wait, start_clock
-from dossier_service.use_cases.handling.changing import (
+from dossier_service.dossiers.repository import dossiers as store
+from dossier_service.dossiers.schemas.requests import MoveDossier, NoteProgress
+from dossier_service.dossiers.term_cases import choose_term_case
+from dossier_service.dossiers.use_cases.changing import (
     leave_step,
     read_to_change,
     refuse_too_many_changes,
     version_kept,
 )
-from dossier_service.use_cases.telling import step_of, tell
-from dossier_service.use_cases.term_cases import choose_term_case
+from dossier_service.dossiers.use_cases.history import step_of, tell
+from dossier_service.models import Dossier
 from shared.codes.enums import ENDED, DossierStatus
 from shared.codes.reason import Reason
 from shared.events import DossierMoved, DossierProgressed

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from dossier_service.use_cases.handling import changing, results
+from dossier_service.dossiers.use_cases import changing, results
 from tests.dossier_service.desk import COPY, COPY_FEE, COPY_RESULT, STAY, Desk, result
 
 MAX_CHANGES = 5

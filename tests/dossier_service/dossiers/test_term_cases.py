@@ -10,7 +10,7 @@ from dossier_service.catalogue import repository as store
 from dossier_service.catalogue.procedure import Procedure
 from dossier_service.catalogue.use_cases import publish
 from tests.dossier_service.desk import SEAL, Desk, at, instant, wish
-from tests.dossier_service.test_recalculation import announced, due_of, recalculate
+from tests.dossier_service.dossiers.test_jobs import announced, due_of, recalculate
 
 NOW = datetime(2026, 11, 16, 2, tzinfo=UTC)
 # Three cases at the desk and online, as 1.014241 has them; working days.

@@ -8,8 +8,8 @@ from shared.events import (
     ResultIssued,
 )
 from shared.messaging.consumer import Handlers
-from sync_service.catalogue import project_procedures
-from sync_service.projections import project_agencies, project_dossiers
+from sync_service.agencies.procedures import project_procedures
+from sync_service.national_view.projections import project_agencies, project_dossiers
 
 HANDLERS: Handlers = {
     AgencyChanged: [project_agencies],

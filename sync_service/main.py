@@ -1,8 +1,9 @@
 from fastapi import FastAPI
 
 from shared.runtime.app import create_service
-from sync_service.lanes import open_lanes
-from sync_service.routes import dossiers, indicators
+from sync_service.indicators import routes as indicators
+from sync_service.intake.lanes import open_lanes
+from sync_service.national_view import routes as dossiers
 from sync_service.settings import Settings
 
 

@@ -4,8 +4,9 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.runtime.worker import Timer
-from sync_service import silence, store
-from sync_service.missing_terms import BATCH_SIZE, find_missing_terms
+from sync_service.completeness import silent_agencies as silence
+from sync_service.national_view import repository as store
+from sync_service.national_view.missing_terms import BATCH_SIZE, find_missing_terms
 
 log = structlog.get_logger()
 

@@ -5,7 +5,7 @@ for a receiving and a deciding agency who is party to it, and `party` has the pa
 dossier. What no dossier has is -1 in `fact`: `NONE` of `dossiers`.
 """
 
-from sync_service.agencies import COUNTRY
+from sync_service.agencies.hierarchy import COUNTRY
 
 # The status it came to, when, and to which dossiers that happened; in the order of time.
 _STEPS = (

@@ -13,7 +13,7 @@ import asyncpg
 from deploy.bench import binary_copy, dossier_tables, national_tables
 from deploy.bench.course import COURSE, PARTY
 from deploy.bench.dossiers import Dossiers, country, dossiers
-from sync_service.tallies import parts
+from sync_service.indicators.counters import parts
 
 TABLES: Mapping[str, Mapping[str, str]] = {
     "dossier_service": dossier_tables.ROWS,

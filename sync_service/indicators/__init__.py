@@ -38,7 +38,7 @@ _RULES = TypeAdapter(dict[IndicatorId, Rule])
 @cache
 def versions() -> Mapping[date, Rules]:
     """All sets of rules; raises where a file does not fit."""
-    files = sorted(Path(__file__).parent.glob("*.yaml"))
+    files = sorted(Path(__file__).with_name("data").glob("*.yaml"))
     return MappingProxyType(
         {
             date.fromisoformat(file.stem): _RULES.validate_python(

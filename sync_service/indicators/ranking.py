@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from sync_service.indicators.figures import Figure, Formula
+from sync_service.indicators.formulas import Figure, Formula
 
 KEY: Final = "key"
 # Among heights, of which the smallest stands first: no figure is below zero.

@@ -24,7 +24,9 @@ async def complaints(mesh: Mesh, journal: Journal) -> list[str]:
     found, verified, recounted = await asyncio.gather(
         gather(mesh),
         asyncio.to_thread(command_complaints, mesh, "gateway", "gateway.ledger.commands"),
-        asyncio.to_thread(command_complaints, mesh, "sync_service", "sync_service.recount"),
+        asyncio.to_thread(
+            command_complaints, mesh, "sync_service", "sync_service.indicators.verify_counters"
+        ),
     )
     return [*late, *data_complaints(found, journal), *verified, *recounted]
 

@@ -152,7 +152,7 @@ DAMAGES = {
 }
 JUDGED_BY_COMMANDS = {
     "tally miscounted": (
-        "sync_service.recount",
+        "sync_service.indicators.verify_counters",
         _set("sync_service", "tally", "agency = 'H41'", "count = count + 1", "DIFFER"),
     ),
     "seal forged": (

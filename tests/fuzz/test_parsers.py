@@ -41,7 +41,7 @@ from shared.web.bodies.strict_json import read_json
 from shared.web.bodies.strict_parsing import IsoDay, IsoInstant
 from shared.web.etag import TAGS, Condition, PreconditionUnreadable
 from shared.web.pagination import CursorUnreadable, PageQuery, read_cursor, write_cursor
-from sync_service.periods import parse_period
+from sync_service.indicators.periods import parse_period
 from sync_service.problems import PeriodUnreadable
 from tests.fuzz.texts import AGENCIES, JSON, NEARLY, SYLLABLES, VIETNAMESE
 

@@ -8,8 +8,8 @@ import pytest
 
 from shared.runtime.migrations import upgrade
 from shared.web.dependencies import now
-from sync_service import projections
 from sync_service.main import create_app
+from sync_service.national_view import projections
 from sync_service.settings import Settings
 from tests.conftest import Databases
 from tests.event_keys import key_text

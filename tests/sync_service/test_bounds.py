@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from sync_service import holding
-from sync_service.row_rules import ENDS_BEYOND_BOUND, MAX_CHANGES
+from sync_service.intake import holding
+from sync_service.intake.row_rules import ENDS_BEYOND_BOUND, MAX_CHANGES
 from tests.sync_service.national import PROGRESS, National, at, new_code, row
 
 TIMELINE = "GET /sync/v1/dossiers/{code}/timeline"

@@ -1,6 +1,6 @@
 """Groups of an indicator, by channel, procedure and agency; their whole is their sum."""
 
-from sync_service.indicators.figures import FORMULAS
+from sync_service.indicators.formulas import FORMULAS
 from tests.sync_service.national import National
 from tests.sync_service.november import dossier, hand_made, pushed
 from tests.sync_service.test_view import agency, register

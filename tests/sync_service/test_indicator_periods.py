@@ -5,10 +5,10 @@ from datetime import date
 
 import pytest
 
-from sync_service.periods import Period, Span, parse_period
+from sync_service.indicators.counters import Grain
+from sync_service.indicators.periods import Period, Span, parse_period
 from sync_service.problems import PeriodUnreadable
 from sync_service.settings import Settings
-from sync_service.tallies import Grain
 from tests.conftest import Databases
 from tests.factories import TestAuthority
 from tests.sync_service.conftest import make_settings, serving

@@ -8,8 +8,8 @@ from sqlalchemy import text
 from deploy.apart import run_apart
 from shared.database.session import open_database
 from shared.runtime.migrations import configuration, upgrade
+from sync_service.national_view.state import PROGRESS_VERSION
 from sync_service.settings import Settings
-from sync_service.standings import PROGRESS_VERSION
 from tests.conftest import Databases
 from tests.event_keys import key_text
 from tests.factories import CALL_KEY, DIGEST_KEY

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from sync_service.recount import kept, recount
+from sync_service.indicators.verify_counters import kept, recount
 from tests.access.test_national import clear
 from tests.conftest import MORE
 from tests.sync_service.conftest import TODAY

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from shared.events import DossierEvent
-from sync_service.recount import kept, main, recount
+from sync_service.indicators.verify_counters import kept, main, recount
 from tests.sync_service.national import EXTERNAL, National, filed, moved, new_code, progressed
 
 AGENCIES = ["H41.101", "H41.102", "H41", "H26.101", "G15.02", "000.00.02.G15"]

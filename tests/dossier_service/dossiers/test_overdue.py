@@ -11,7 +11,7 @@ from dossier_service.catalogue.procedure import Procedure
 from dossier_service.catalogue.use_cases import publish
 from shared import events
 from shared.web.dependencies import now
-from sync_service import projections
+from sync_service.national_view import projections
 from sync_service.settings import Settings
 from tests.conftest import Databases
 from tests.dossier_service.desk import BIRTH, DEATH, DOSSIERS, SEAL, Desk, at, utc

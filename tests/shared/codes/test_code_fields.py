@@ -13,7 +13,7 @@ for module in (
     "dossier_service.dossiers.schemas.requests",
     "gateway.ledger.schemas",
     "identity_service.schemas",
-    "sync_service.schemas",
+    "sync_service.intake.schemas",
 ):
     import_module(module)
 

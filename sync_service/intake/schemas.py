@@ -25,7 +25,7 @@ from shared.codes.procedure import ProcedureCode
 from shared.codes.step import STEP_PATTERN
 from shared.rules.deadlines import Term
 from shared.web.bodies.strict_parsing import Body, IsoInstant, Number
-from sync_service.standings import Outcome, Standing, digest_content
+from sync_service.national_view.state import Outcome, Standing, digest_content
 
 MOST_ROWS = 1_000
 # Reached only after reception (domain rules of the ten statuses).

@@ -13,10 +13,11 @@ from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
 from shared.web.dependencies import Now
 from shared.web.pagination import MOST, Cursor, CursorUnreadable, Page, PageQuery
-from sync_service.filters import LEVEL
 from sync_service.indicators import IndicatorId, Rule, in_force
-from sync_service.indicators.figures import FORMULAS, Figure
-from sync_service.indicators.questions import (
+from sync_service.indicators.formulas import FORMULAS, Figure
+from sync_service.indicators.periods import FORMS, PATTERN, parse_period
+from sync_service.indicators.ranking import Height, Key, Place
+from sync_service.indicators.repository import (
     Answer,
     GroupBy,
     Question,
@@ -25,10 +26,9 @@ from sync_service.indicators.questions import (
     asked_procedures,
     select_limits,
 )
-from sync_service.indicators.ranking import Height, Key, Place
-from sync_service.periods import FORMS, PATTERN, parse_period
+from sync_service.intake.schemas import AgencyOut
+from sync_service.national_view.filters import LEVEL
 from sync_service.problems import IndicatorNotFound, NoRuleInForce
-from sync_service.schemas import AgencyOut
 
 router = Router(prefix="/sync/v1/indicators", tags=["indicators"])
 

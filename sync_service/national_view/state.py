@@ -14,7 +14,7 @@ from shared.codes.procedure import national_code
 from shared.events import DossierStanding
 from shared.rules.deadlines import Term, due_at
 from shared.rules.dossier_times import find_time_faults
-from sync_service.agencies import COUNTRY, lineage
+from sync_service.agencies.hierarchy import COUNTRY, lineage
 
 # Who tells of the dossiers of this mesh. No client can bear the name: they have no slash.
 OWN: Final = "/dossier_service"

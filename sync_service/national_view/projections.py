@@ -28,9 +28,8 @@ from shared.events import (
     ResultIssued,
 )
 from shared.rules.deadlines import extended_by_all
-from sync_service import store, tallies
-from sync_service.agencies import lineage
-from sync_service.milestones import REQUEST, Milestones, find_milestones
+from sync_service.agencies.hierarchy import lineage
+from sync_service.indicators import counters as tallies
 from sync_service.models import (
     Agency,
     NationalDossier,
@@ -39,8 +38,10 @@ from sync_service.models import (
     TimelineEntry,
     table,
 )
+from sync_service.national_view import repository as store
+from sync_service.national_view.derived_times import REQUEST, Milestones, find_milestones
+from sync_service.national_view.state import OWN, Entry, Standing, newer_own, own
 from sync_service.sets import columns, given, insertion, upsert
-from sync_service.standings import OWN, Entry, Standing, newer_own, own
 
 STRIPES = 256
 STRIPE_LOCK = 7_101

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.codes.enums import ENDED, DossierStatus
 from shared.rules.deadlines import Wait, waits_for_papers
-from sync_service.standings import Entry, Standing
+from sync_service.national_view.state import Entry, Standing
 
 REQUEST: Final = DossierStatus.SUPPLEMENT_REQUESTED
 

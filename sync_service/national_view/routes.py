@@ -14,12 +14,10 @@ from shared.web.calls.auth import Caller
 from shared.web.dependencies import Now
 from shared.web.idempotency import OnceOnly
 from shared.web.pagination import Page, Paging
-from sync_service import store, use_cases
-from sync_service.filters import Wanted
-from sync_service.lanes import InLane
-from sync_service.models import NationalDossier, TimelineEntry
-from sync_service.problems import DossierNotFound
-from sync_service.schemas import (
+from sync_service.indicators.counters import is_overdue
+from sync_service.intake import use_cases
+from sync_service.intake.lanes import InLane
+from sync_service.intake.schemas import (
     AgencyOut,
     DossierPush,
     NationalDossierOut,
@@ -28,7 +26,10 @@ from sync_service.schemas import (
     Timeline,
     TimelineEntryOut,
 )
-from sync_service.tallies import is_overdue
+from sync_service.models import NationalDossier, TimelineEntry
+from sync_service.national_view import repository as store
+from sync_service.national_view.filters import Wanted
+from sync_service.problems import DossierNotFound
 
 router = Router(prefix="/sync/v1", tags=["national view"])
 

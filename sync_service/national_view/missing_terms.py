@@ -5,9 +5,9 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from sync_service.catalogue import find_terms
+from sync_service.agencies.procedures import find_terms
 from sync_service.models import LACKS_TERM
-from sync_service.projections import lock_standings, take
+from sync_service.national_view.projections import lock_standings, take
 
 BATCH_SIZE = 500
 

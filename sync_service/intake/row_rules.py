@@ -5,8 +5,8 @@ from typing import Final
 
 from shared.codes.enums import ENDED, DossierStatus
 from shared.rules.statuses import permitted
-from sync_service.schemas import AFTER_RECEPTION
-from sync_service.standings import Outcome, Refusal, Standing
+from sync_service.intake.schemas import AFTER_RECEPTION
+from sync_service.national_view.state import Outcome, Refusal, Standing
 
 # The lines of one dossier: more would make one further line, and a look at it, dear.
 MAX_CHANGES: Final = 500

@@ -1,4 +1,4 @@
-"""The tallies once more, by scanning every dossier: `python -m sync_service.recount` compares.
+"""Count once more by scanning every dossier: `python -m sync_service.indicators.verify_counters`.
 
 Exit code 1 where a kept tally is not what the dossiers and their timelines say.
 """
@@ -13,10 +13,10 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.database.session import open_database
-from sync_service.agencies import is_under, lineage
+from sync_service.agencies.hierarchy import is_under, lineage
+from sync_service.indicators.counters import ALL_PROCEDURES, Cell, Grain, Handling, Part
 from sync_service.models import TallyCell, table
 from sync_service.settings import Settings
-from sync_service.tallies import ALL_PROCEDURES, Cell, Grain, Handling, Part
 
 MOST_SHOWN = 100
 

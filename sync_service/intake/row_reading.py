@@ -14,9 +14,9 @@ from shared.rules.dossier_times import find_time_faults
 from shared.web.bodies.schema_navigator import Shape
 from shared.web.bodies.validation_messages import where_and_what
 from shared.web.calls.rights import Limits, Right
-from sync_service.agencies import covers
-from sync_service.schemas import OWN_RULES, DossierRow, ProgressRow, Row
-from sync_service.standings import Refusal, Standing
+from sync_service.agencies.hierarchy import covers
+from sync_service.intake.schemas import OWN_RULES, DossierRow, ProgressRow, Row
+from sync_service.national_view.state import Refusal, Standing
 
 AnyRow = TypeVar("AnyRow", bound=Row)
 

@@ -17,9 +17,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.codes.time import day_in_viet_nam
-from sync_service.agencies import lineage
-from sync_service.milestones import REQUEST
-from sync_service.standings import Standing
+from sync_service.agencies.hierarchy import lineage
+from sync_service.national_view.derived_times import REQUEST
+from sync_service.national_view.state import Standing
 
 ALL_PROCEDURES: Final = ""
 

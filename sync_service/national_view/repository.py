@@ -29,11 +29,11 @@ from sqlalchemy.orm import aliased
 from shared.codes.procedure import national_code
 from shared.codes.time import StoredInstant
 from shared.web.calls.rights import Limits, Right, merge_newest
-from sync_service.agencies import COUNTRY, roots
-from sync_service.filters import DossierFilter, Seen
+from sync_service.agencies.hierarchy import COUNTRY, roots
 from sync_service.models import Agency, HeldProgress, NationalDossier, Party, TimelineEntry, table
+from sync_service.national_view.filters import DossierFilter, Seen
+from sync_service.national_view.state import Entry, Standing
 from sync_service.sets import columns, given
-from sync_service.standings import Entry, Standing
 
 
 def _texts(values: Collection[str]) -> ColumnElement[Any]:

@@ -24,20 +24,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.codes.agency import canonical_agency_code
 from shared.codes.procedure import national_code
 from shared.web.calls.rights import Limits, Right
-from sync_service.agencies import COUNTRY, covers, roots
-from sync_service.filters import in_plan
+from sync_service.agencies.hierarchy import COUNTRY, covers, roots
 from sync_service.indicators import IndicatorId, Rule
-from sync_service.indicators.figures import FORMULAS, Figure
+from sync_service.indicators.counters import ALL_PROCEDURES, Part
+from sync_service.indicators.formulas import FORMULAS, Figure
+from sync_service.indicators.periods import Period
 from sync_service.indicators.ranking import KEY, Place, Ranked, Ranking, ranking
 from sync_service.models import Agency, TallyCell, TallyState
-from sync_service.periods import Period
+from sync_service.national_view.filters import in_plan
 from sync_service.problems import (
     AgencyMissing,
     AgencyNotFound,
     ProcedureNotFound,
     RightTooNarrow,
 )
-from sync_service.tallies import ALL_PROCEDURES, Part
 
 GroupBy = Literal["agency", "procedure", "channel"]
 

@@ -25,9 +25,9 @@ from shared.codes.time import VIET_NAM
 from shared.web.bodies.strict_parsing import IsoDay
 from shared.web.calls.rights import Limits
 from shared.web.pagination import MOST, Cursor, PageQuery, name_filtered
-from sync_service.agencies import covers
-from sync_service.milestones import REQUEST
+from sync_service.agencies.hierarchy import covers
 from sync_service.models import Agency, NationalDossier, Party, PendingParty
+from sync_service.national_view.derived_times import REQUEST
 
 # What a list is read from.
 Seen = type[NationalDossier | Party | PendingParty]

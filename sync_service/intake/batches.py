@@ -5,15 +5,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from sync_service.row_rules import (
+from sync_service.intake.row_rules import (
     breaks_transitions,
     ends_before_reception,
     judge,
     lacks_reception,
     refuse_beyond_bound,
 )
-from sync_service.schemas import ProgressRow
-from sync_service.standings import (
+from sync_service.intake.schemas import ProgressRow
+from sync_service.national_view.state import (
     PROGRESS_VERSION,
     Entry,
     Outcome,

@@ -10,11 +10,11 @@ from sqlalchemy import ARRAY, Select, String, and_, any_, bindparam, func, selec
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from sync_service.intake.row_rules import refuse_beyond_bound
+from sync_service.intake.schemas import ProgressRow
 from sync_service.models import HeldProgress, table
-from sync_service.row_rules import refuse_beyond_bound
-from sync_service.schemas import ProgressRow
+from sync_service.national_view.state import Refusal
 from sync_service.sets import columns, given, insertion
-from sync_service.standings import Refusal
 
 # The held rows of one client. Pushes that run at the same time may each go one push beyond it.
 MAX_HELD_ROWS = 20_000

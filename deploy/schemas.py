@@ -20,7 +20,7 @@ from shared.events import EVENTS, OWNERS, TOPICS, Event
 from shared.settings import MIN_CALL_KEY_BYTES, MIN_DIGEST_KEY_CHARACTERS
 
 FOLDER = Path(__file__).with_name("schemas")
-GRANT_RULES = Path(__file__).parents[1] / "identity_service/grant_rules.json"
+GRANT_RULES = Path(__file__).parents[1] / "identity_service/grants/data/grant_rules.json"
 ASYNCAPI = "asyncapi.json"
 Document = Mapping[str, Any]
 

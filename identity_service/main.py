@@ -3,14 +3,14 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from identity_service.guess_limiter import GuessLimiter
-from identity_service.keys import SigningKeys
+from identity_service.persons.guesses.limiter import GuessLimiter
+from identity_service.persons.sources import SOURCES
 from identity_service.problems import TokenRefused
 from identity_service.routes import ROUTERS
-from identity_service.routes.tokens import as_oauth_has_it
 from identity_service.settings import Settings
-from identity_service.sources import SOURCES
-from identity_service.use_cases.tokens import TokenDesk
+from identity_service.tokens.routes import as_oauth_has_it
+from identity_service.tokens.signing_keys import SigningKeys
+from identity_service.tokens.use_cases import TokenDesk
 from shared.runtime.app import create_service
 
 

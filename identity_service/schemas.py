@@ -14,13 +14,13 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from identity_service import matching
-from identity_service.agency_seed import Level
-from identity_service.answers import Answer
-from identity_service.grant_rules import grant_rules
-from identity_service.jwks import EXAMPLE, JWK_SHAPES, KEY_ID, checked_public_jwk
-from identity_service.legal_bases import LegalBasis
-from identity_service.personal_numbers import PersonalNumber
+from identity_service.agencies.registry_seed import Level
+from identity_service.clients.jwk import EXAMPLE, JWK_SHAPES, KEY_ID, checked_public_jwk
+from identity_service.grants.grant_rules import grant_rules
+from identity_service.grants.legal_bases import LegalBasis
+from identity_service.persons import matching
+from identity_service.persons.personal_numbers import PersonalNumber
+from identity_service.persons.result import Answer
 from shared.codes.agency import AgencyCode
 from shared.codes.birth_date import BirthDate
 from shared.codes.personal_numbers import NoPersonalNumber

@@ -11,19 +11,19 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity_service import store
-from identity_service.agency_seed import agencies
-from identity_service.clients import secret_digest
-from identity_service.load_people import load_people, load_personas
+from identity_service.agencies.registry_seed import agencies
+from identity_service.clients.authentication import secret_digest
+from identity_service.clients.use_cases.first_operators import REGISTERED_BY
 from identity_service.models import Agency, Base, Client, Grant
-from identity_service.sandbox import (
+from identity_service.sandbox.clients import (
     grant_id,
     new_secret,
     read_secrets,
     sandbox_clients,
     write_sandbox_file,
 )
+from identity_service.sandbox.load_people import load_people, load_personas
 from identity_service.settings import Settings
-from identity_service.use_cases.first_operators import REGISTERED_BY
 from shared.codes.folding import fold_bare
 from shared.database.session import SessionFactory, open_database
 from shared.messaging.outbox import emit

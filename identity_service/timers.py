@@ -1,6 +1,6 @@
-from identity_service.guess_counts import forget_guesses
-from identity_service.keys import forget_ended_keys
+from identity_service.persons.guesses.counts import forget_guesses
 from identity_service.store import forget_ended_proposals, forget_used_assertions
+from identity_service.tokens.signing_keys import forget_ended_keys
 from shared.runtime.worker import Timer
 
 TIMERS = (

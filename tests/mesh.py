@@ -19,7 +19,7 @@ from deploy.local.stack import ROOT, own_ports, read_stack
 from deploy.postgres import as_superuser
 from deploy.services import SERVICES
 from deploy.signing_in import sign_in
-from identity_service.sandbox import read_secrets
+from identity_service.sandbox.clients import read_secrets
 
 STARTS_WITHIN = 180.0
 ENDS_WITHIN = 60.0

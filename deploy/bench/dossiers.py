@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dossier_service.catalogue import own_procedures
 from dossier_service.catalogue.procedure import Level
-from identity_service.agency_seed import AgencySeed, agencies
+from identity_service.agencies.registry_seed import AgencySeed, agencies
 from shared.codes.enums import Channel, DossierStatus
 
 SEED = 20_261_120

@@ -24,8 +24,8 @@ from deploy.services import SERVICES
 from deploy.signing_in import sign_in
 from gateway.access.assertion import RightsSigner
 from gateway.access.right_in_force import RightInForce
-from identity_service.people import Person, generate
-from identity_service.sandbox import read_secrets
+from identity_service.sandbox.clients import read_secrets
+from identity_service.sandbox.generator import Person, generate
 from shared.crypto.ed25519 import read_private_key
 from shared.web.calls.auth import RIGHT_HEADER
 

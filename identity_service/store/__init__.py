@@ -14,7 +14,7 @@ from sqlalchemy.orm import selectinload
 
 from identity_service.models import Agency, Client, ClientKey, Proposal, UsedAssertion
 from identity_service.schemas import AgencyFilter, ClientFilter, ClientId
-from identity_service.store.within import Within, is_within
+from identity_service.within import Within, is_within
 from shared.codes.agency import AgencyCode
 from shared.codes.folding import fold_bare
 

@@ -10,7 +10,7 @@ from aiokafka import ConsumerRecord
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
-from identity_service.sandbox import grant_id, read_secrets
+from identity_service.sandbox.clients import grant_id, read_secrets
 from shared.messaging.dead_letters import (
     DeadLetter,
     Rejected,

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jwt.algorithms import OKPAlgorithm
 
-from identity_service.grant_rules import list_fields
+from identity_service.grants.grant_rules import list_fields
 from identity_service.seed import seed
 from shared.runtime.migrations import upgrade
 from tests.access.model import AGENCIES, Limits, limits, tried

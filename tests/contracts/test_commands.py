@@ -11,7 +11,7 @@ import pytest
 import typer
 from typer.main import get_command
 
-from identity_service.sandbox import sandbox_clients
+from identity_service.sandbox.clients import sandbox_clients
 
 ROOT = Path(__file__).parents[2]
 TEXTS = [ROOT / "README.md", ROOT / ".env.example", *ROOT.glob("docs/**/*.md")]
@@ -40,7 +40,7 @@ def _find_cli(module: str) -> typer.Typer | None:
 def test_commands_are_found_in_the_texts() -> None:
     assert {name for name, _, _ in COMMANDS} >= {"README.md", "api.md", ".env.example"}
     assert {module for _, module, _ in COMMANDS} >= {
-        "identity_service.operators",
+        "identity_service.clients.commands",
         "gateway.ledger.commands",
     }
 

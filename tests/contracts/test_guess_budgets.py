@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from identity_service.guesses import Budgets, Scope, read_budgets
+from identity_service.persons.guesses.budgets import Budgets, Scope, read_budgets
 from identity_service.settings import Settings
 
 DOCS = Path(__file__).parents[2] / "docs"

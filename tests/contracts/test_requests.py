@@ -14,10 +14,10 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from deploy.schemas import openapi
 from dossier_service.dossiers.schemas.requests import ApplicantIn
 from gateway.operations.table import OPERATIONS
-from identity_service.jwks import DUMMY_KEYS, EXAMPLE, KeyTooWeakError, checked_public_jwk
+from identity_service.clients.jwk import DUMMY_KEYS, EXAMPLE, KeyTooWeakError, checked_public_jwk
 from identity_service.problems import TokenRequestMalformed
-from identity_service.routes.tokens import FORM_DESCRIBED, JWT_BEARER, _proof
 from identity_service.schemas import GrantIn
+from identity_service.tokens.routes import FORM_DESCRIBED, JWT_BEARER, _proof
 from shared.codes.dossier import DossierCode, parse_dossier_code
 from shared.codes.enums import DossierStatus
 from shared.codes.texts import multi_line, single_line

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from deploy.apart import run_apart
 from deploy.child import running
 from deploy.signing_in import sign_in
-from identity_service.sandbox import read_secrets
+from identity_service.sandbox.clients import read_secrets
 from shared.database.session import open_database
 from shared.messaging.dead_letters import Rejected, list_dead_letters, store_dead_letters
 from shared.runtime.migrations import upgrade

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
 from deploy.apart import run_apart
-from identity_service.jwks import checked_public_jwk
-from identity_service.keys import register
+from identity_service.clients.jwk import checked_public_jwk
+from identity_service.tokens.signing_keys import register
 from shared.database.session import open_database
 from shared.settings import ServiceSettings
 from tests.dossier_service.desk import COPY, COPY_FEE, COPY_RESULT, wish

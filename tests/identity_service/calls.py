@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from httpx import AsyncClient, Response
 from sqlalchemy import select
 
-from identity_service.people import personas
+from identity_service.sandbox.generator import personas
 from identity_service.settings import Settings
 from shared.messaging.outbox import OutboxMessage
 from tests.factories import TestAuthority

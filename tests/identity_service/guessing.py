@@ -10,9 +10,9 @@ from typing import Any
 
 from httpx import Response
 
-from identity_service.people.person import Person
-from identity_service.personal_numbers import PersonalNumber
-from identity_service.provinces import current_codes
+from identity_service.agencies.provinces import current_codes
+from identity_service.persons.personal_numbers import PersonalNumber
+from identity_service.sandbox.generator.person import Person
 from shared.web.dependencies import now
 from tests.identity_service.calls import VERIFY, Identity
 

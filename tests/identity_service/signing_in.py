@@ -9,7 +9,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from httpx import Response
 
-from identity_service.sandbox import read_secrets
+from identity_service.sandbox.clients import read_secrets
 from identity_service.settings import Settings
 from shared.runtime.app import AUDIENCE
 from shared.web.calls.auth import KeySet, Verifier

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from identity_service.agency_codes import to_qcvn
-from identity_service.agency_seed import AgencySeed, agencies
-from identity_service.provinces import (
+from identity_service.agencies.provinces import (
     abolished_codes,
     commune_provinces,
     current_codes,
     old_provinces,
 )
+from identity_service.agencies.qcvn_codes import to_qcvn
+from identity_service.agencies.registry_seed import AgencySeed, agencies
 from shared.codes.agency import CodeError, parse_agency_code
 
 PUBLISHED = Path(__file__).parents[2].parent / "shared" / "data" / "provinces.tsv"

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from identity_service.sources import Inquiry, Source
-from identity_service.sources.source import Finding
+from identity_service.persons.sources import Inquiry, Source
+from identity_service.persons.sources.source import Finding
 from tests.identity_service.calls import Identity, asked
 from tests.identity_service.guessing import Desk
 from tests.waiting import eventually
 
-WAIT = "identity_service.guess_limiter.MAX_TURN_WAIT_S"
+WAIT = "identity_service.persons.guesses.limiter.MAX_TURN_WAIT_S"
 
 
 @dataclass

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from identity_service.jwks import checked_public_jwk, thumbprint
+from identity_service.clients.jwk import checked_public_jwk, thumbprint
 from tests.identity_service.calls import ONE_STOP, SECOND_OPERATOR, Identity
 
 LIST = "GET /identity/v1/clients"

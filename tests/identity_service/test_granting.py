@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from identity_service.grant_rules import grant_rules, list_fields
+from identity_service.grants.grant_rules import grant_rules, list_fields
 from tests.identity_service.calls import OPERATOR, POLICE, VERIFY, Identity
 
 GIVE = "POST /identity/v1/grants"

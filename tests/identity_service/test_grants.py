@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from identity_service.ownership import owner
+from identity_service.grants.ownership import owner
 from tests.identity_service.calls import ONE_STOP, POLICE, VERIFY, Identity
 
 LIST = "GET /identity/v1/grants"

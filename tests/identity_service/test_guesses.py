@@ -15,11 +15,11 @@ from prometheus_client import REGISTRY
 from sqlalchemy import text
 
 from deploy.apart import run_apart
-from identity_service.answers import Answer
-from identity_service.guess_counts import forget_guesses
-from identity_service.guesses import Count, Holder, Scope, is_spent, read_budgets
-from identity_service.people import generate, personas
-from identity_service.people.person import Person
+from identity_service.persons.guesses.budgets import Count, Holder, Scope, is_spent, read_budgets
+from identity_service.persons.guesses.counts import forget_guesses
+from identity_service.persons.result import Answer
+from identity_service.sandbox.generator import generate, personas
+from identity_service.sandbox.generator.person import Person
 from identity_service.seed import seed
 from identity_service.settings import GUESS_MEMORY_SECONDS, Settings
 from shared.codes.person import person_hash

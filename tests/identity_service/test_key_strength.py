@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
 
-from identity_service.jwks import EXAMPLE, KeyTooWeakError, checked_public_jwk
+from identity_service.clients.jwk import EXAMPLE, KeyTooWeakError, checked_public_jwk
 from identity_service.models import ClientKey
 from tests.access.model import tried
 from tests.identity_service.calls import Identity

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import event, select
 
-from identity_service.keys import LEAD, SigningKeys, forget_ended_keys, rotate
 from identity_service.main import create_app
 from identity_service.models import SigningKey
 from identity_service.settings import Settings
+from identity_service.tokens.signing_keys import LEAD, SigningKeys, forget_ended_keys, rotate
 from shared.database.session import SessionFactory
 from tests.conftest import Databases
 from tests.identity_service.calls import Identity
@@ -131,7 +131,7 @@ async def test_keys_outlive_an_outage_of_the_database_and_tokens_wait_for_its_en
     settings: Settings, identity: Identity, postgres: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     published = (await identity.http.get("/.well-known/jwks.json")).json()
-    monkeypatch.setattr("identity_service.keys._RELOAD_SECONDS", -1.0)
+    monkeypatch.setattr("identity_service.tokens.signing_keys._RELOAD_SECONDS", -1.0)
     postgres.server.stop()
     try:
         assert (await identity.http.get("/.well-known/jwks.json")).json() == published

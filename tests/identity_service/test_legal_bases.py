@@ -3,8 +3,8 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from identity_service.legal_bases import LegalBasis
-from identity_service.sandbox import sandbox_clients
+from identity_service.grants.legal_bases import LegalBasis
+from identity_service.sandbox.clients import sandbox_clients
 from tests.contracts.test_requests import described
 from tests.identity_service.calls import POLICE, Identity
 from tests.identity_service.test_grants import GIVE, new

@@ -11,9 +11,9 @@ from httpx import Response
 from hypothesis import given
 from hypothesis import strategies as st
 
+from identity_service.grants.limits import select_covering
 from identity_service.models import Grant
 from identity_service.schemas import GrantIn
-from identity_service.use_cases.limits import select_covering
 from tests.identity_service.calls import Identity
 from tests.identity_service.test_granting import GIVE, INDICATORS, REVOKE, new, register
 
@@ -117,7 +117,7 @@ async def test_grants_of_one_client_for_one_operation_have_a_bounded_number_of_c
 async def test_page_of_long_grants_is_shorter_and_goes_on(
     identity: Identity, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("identity_service.store.grants.MAX_PAGE_CODES", 250)
+    monkeypatch.setattr("identity_service.grants.repository.MAX_PAGE_CODES", 250)
     client, _ = await register(
         identity, "H14", *(new(INDICATORS, procedures=_codes(1, n)) for n in (100, 300, 100, 100))
     )

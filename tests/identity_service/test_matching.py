@@ -5,14 +5,14 @@ from unicodedata import normalize
 
 import pytest
 
-from identity_service.matching import (
+from identity_service.persons.matching import (
     Claim,
     Comparison,
     Field,
     Recorded,
     compare,
 )
-from identity_service.people.population import population
+from identity_service.sandbox.generator.population import population
 from shared.codes.folding import fold_accented, fold_bare
 
 NAME = "Nguyễn Thị Thúy Hòa"

@@ -6,19 +6,24 @@ from unicodedata import is_normalized
 import pytest
 from pydantic import ValidationError
 
-from identity_service.answers import Answer
-from identity_service.matching import Recorded, compare
-from identity_service.people import Person, Persona, generate, personas
-from identity_service.people.flaws import FLAWS, place_tone_late
-from identity_service.people.generator import _SERIAL_STEP, _SERIALS, FIRST_SERIAL, Generator
-from identity_service.people.population import Flaw, Population, population
-from identity_service.personal_numbers import PersonalNumber, Sex
-from identity_service.provinces import (
+from identity_service.agencies.provinces import (
     abolished_codes,
     commune_provinces,
     current_codes,
     old_provinces,
 )
+from identity_service.persons.matching import Recorded, compare
+from identity_service.persons.personal_numbers import PersonalNumber, Sex
+from identity_service.persons.result import Answer
+from identity_service.sandbox.generator import Person, Persona, generate, personas
+from identity_service.sandbox.generator.flaws import FLAWS, place_tone_late
+from identity_service.sandbox.generator.generator import (
+    _SERIAL_STEP,
+    _SERIALS,
+    FIRST_SERIAL,
+    Generator,
+)
+from identity_service.sandbox.generator.population import Flaw, Population, population
 from shared.codes.birth_date import parse_birth_date
 from shared.codes.folding import fold_accented, fold_bare
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identity_service.personal_numbers import PersonalNumber, Sex, compose
+from identity_service.persons.personal_numbers import PersonalNumber, Sex, compose
 from shared.codes.birth_date import agree_at_coarser_precision, parse_birth_date
 
 

@@ -8,17 +8,17 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 
 from gateway.operations.table import OPERATIONS
-from identity_service.agency_seed import agencies
-from identity_service.clients import secret_digest
-from identity_service.load_people import AnotherSeedError, load_people
+from identity_service.agencies.registry_seed import agencies
+from identity_service.clients.authentication import secret_digest
 from identity_service.models import Agency, Client, Grant, RegisteredPerson
-from identity_service.people import generate, personas
-from identity_service.people.__main__ import cli as people_cli
-from identity_service.sandbox import sandbox_clients
+from identity_service.persons.sources import Inquiry
+from identity_service.persons.sources.register import open_register
+from identity_service.sandbox.clients import sandbox_clients
+from identity_service.sandbox.generator import generate, personas
+from identity_service.sandbox.generator.__main__ import cli as people_cli
+from identity_service.sandbox.load_people import AnotherSeedError, load_people
 from identity_service.seed import seed
 from identity_service.settings import Settings
-from identity_service.sources import Inquiry
-from identity_service.sources.register import open_register
 from shared.codes.person import person_hash
 from shared.database.session import SessionFactory, open_database
 from shared.runtime.migrations import upgrade

@@ -5,10 +5,10 @@ import asyncio
 import httpx
 import pytest
 
-from identity_service.matching import Recorded
-from identity_service.people import personas
-from identity_service.sources.remote import Remote
-from identity_service.sources.source import Finding, Inquiry
+from identity_service.persons.matching import Recorded
+from identity_service.persons.sources.remote import Remote
+from identity_service.persons.sources.source import Finding, Inquiry
+from identity_service.sandbox.generator import personas
 from shared.codes.folding import fold_accented, fold_bare
 
 

@@ -6,10 +6,10 @@ import pytest
 import stamina
 import structlog
 
-from identity_service.answers import Answer
-from identity_service.matching import Recorded
-from identity_service.people import personas
-from identity_service.sources.source import Finding, Inquiry
+from identity_service.persons.matching import Recorded
+from identity_service.persons.result import Answer
+from identity_service.persons.sources.source import Finding, Inquiry
+from identity_service.sandbox.generator import personas
 from shared.codes.person import person_hash
 from shared.observability.telemetry import configure_logging
 from tests.conftest import Databases

@@ -18,7 +18,7 @@ from gateway.access.granting import (
 from gateway.ledger.schemas import RecordOut
 from gateway.operations.model import QuotaClass
 from gateway.operations.table import OPERATIONS
-from identity_service.matching import Claim
+from identity_service.persons.matching import Claim
 from tests.contracts.written import REGENERATE
 
 

@@ -1,0 +1,69 @@
+"""The 63 provinces until 30 June 2025, the 34 since, and the communes of today.
+
+`provinces.tsv` holds one row for each old province: prefix in the 12-digit number, agency code
+(QĐ 20/2020; confirmed or not), and the province of today. Communes come from `vietnam_provinces`.
+"""
+
+import csv
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+from vietnam_provinces import Ward
+
+Prefix = Annotated[str, StringConstraints(pattern=r"^0\d{2}$")]
+ProvinceCode = Annotated[str, StringConstraints(pattern=r"^\d{2}$")]
+LevelOneCode = Annotated[str, StringConstraints(pattern=r"^H\d{2}$")]
+
+
+class OldProvince(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    prefix: Prefix
+    name: str
+    agency_code: LevelOneCode
+    confirmed: bool
+    current_code: ProvinceCode
+    current_name: str
+
+    @property
+    def code(self) -> str:
+        """Two digits: what addresses used until 30 June 2025."""
+        return self.prefix[1:]
+
+    @property
+    def survives(self) -> bool:
+        """Whether the province of today bears this one's name, and so keeps its agency code."""
+        return self.name == self.current_name
+
+
+@cache
+def old_provinces() -> tuple[OldProvince, ...]:
+    with (Path(__file__).with_name("data") / "provinces.tsv").open(encoding="utf-8") as file:
+        return tuple(
+            OldProvince.model_validate(row) for row in csv.DictReader(file, delimiter="\t")
+        )
+
+
+@cache
+def current_codes() -> Mapping[str, str]:
+    """Any two-digit province code, old or new -> the code of today.
+
+    One table serves both lists: each code of today is an old code that maps to itself.
+    """
+    return {province.code: province.current_code for province in old_provinces()}
+
+
+@cache
+def abolished_codes() -> frozenset[str]:
+    """Province codes that no address has had since 1 July 2025."""
+    codes = current_codes()
+    return frozenset(code for code, current in codes.items() if code != current)
+
+
+@cache
+def commune_provinces() -> Mapping[str, str]:
+    """Five-digit code of each of the 3,321 communes of today -> two-digit code of its province."""
+    return {f"{ward.code:05d}": f"{ward.province_code:02d}" for ward in Ward.iter_all()}

@@ -1,0 +1,104 @@
+"""How a client proves who it is: a signed assertion (RFC 7523), in the sandbox also a secret."""
+
+import hashlib
+import hmac
+import re
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from identity_service import store
+from identity_service.clients.signed_claims import (
+    NOT_KNOWN,
+    Audience,
+    Claims,
+    NumericDate,
+    Signed,
+    TokenId,
+    read_signed,
+    require_audience,
+    verify_signature,
+)
+from identity_service.models import Client
+from identity_service.problems import ClientNotProven
+
+SKEW_SECONDS = 30
+LONGEST_ASSERTION_SECONDS = 300
+# RFC 7523bis names the second; libraries of before send the first, or none.
+ASSERTION_TYPES = frozenset({None, "jwt", "client-authentication+jwt"})
+
+_WORD = re.compile(r"[!-~]{1,200}")
+_NOT_HELD = "The client is unknown or no longer active, or its secret is wrong."
+_NO_DIGEST = "0" * 64  # of the length of a digest, and of no secret
+
+
+class AssertionClaims(Claims):
+    iss: str
+    sub: str
+    aud: Audience
+    exp: NumericDate
+    jti: TokenId
+    nbf: NumericDate | None = None
+    iat: NumericDate | None = None
+
+
+def secret_digest(secret: str) -> str:
+    """SHA-256, hex. A secret is 256 random bits: no guessing, so no hash made slow against it."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def require_secret(client: Client | None, secret: str) -> Client:
+    """Raises ClientNotProven, in the same words and after the same work whatever is wrong."""
+    digest = client.secret_digest if client and client.active else None
+    held = hmac.compare_digest(secret_digest(secret), digest or _NO_DIGEST)
+    if client is None or not held:
+        raise ClientNotProven(_NOT_HELD)
+    return client
+
+
+async def find_client(session: AsyncSession, client_id: str) -> Client | None:
+    """None also for what can be no id, which the database might not even take."""
+    return await store.find_client(session, client_id if _WORD.fullmatch(client_id) else "")
+
+
+async def require_assertion(
+    session: AsyncSession, assertion: str, *, audiences: Sequence[str]
+) -> Client:
+    """The client that signed it; raises ClientNotProven. Each assertion is good once.
+
+    An unknown client is refused after the same statements and the same verification as a known one.
+    """
+    signed = read_signed(assertion, AssertionClaims)
+    claims = signed.claims
+    client_id = claims.sub if _WORD.fullmatch(claims.sub) else ""
+    client, key = await store.find_client_with_key(session, client_id, signed.kid)
+    verify_signature(signed, key.jwk if client and client.active and key else None)
+    _require_claims(signed, audiences)
+    expires_at = datetime.fromtimestamp(claims.exp + SKEW_SECONDS, UTC)
+    if client is None:
+        raise ClientNotProven(NOT_KNOWN)
+    if not await store.use_assertion(session, client_id, claims.jti, expires_at):
+        raise ClientNotProven("This assertion was used before; sign a new one with a new jti.")
+    return client
+
+
+def _require_claims(signed: Signed[AssertionClaims], audiences: Sequence[str]) -> None:
+    claims, now = signed.claims, time.time()
+    kind = signed.type.lower().removeprefix("application/") if signed.type else None
+    if kind not in ASSERTION_TYPES:
+        raise ClientNotProven("The assertion's typ is JWT or client-authentication+jwt.")
+    if claims.iss != claims.sub:
+        raise ClientNotProven("The assertion's iss is the client itself, as its sub.")
+    require_audience(claims.aud, audiences)
+    # Of a clock that is ahead exp lies too far away as well.
+    if max(claims.nbf or 0, claims.iat or 0) > now + SKEW_SECONDS:
+        raise ClientNotProven(
+            "The assertion is not valid yet: your clock is ahead of the server's, which stands in "
+            "the header Date of each answer."
+        )
+    if claims.exp <= now - SKEW_SECONDS:
+        raise ClientNotProven("The assertion has expired; sign a new one for each token.")
+    if claims.exp > now + LONGEST_ASSERTION_SECONDS + SKEW_SECONDS:
+        raise ClientNotProven("An assertion lives five minutes at most; set exp nearer.")

@@ -1,0 +1,81 @@
+"""Proof by which a client itself adds a key, removes one, or ends its own access.
+
+The proof is a JWT of the type `client-act+jwt`, signed with a key that the client has registered.
+Its claims are `sub` (the client), `aud` (this server), `act`, `iat`, `jti` and, for an act on a
+key, `jkt`: the thumbprint (RFC 7638) of the key that is added or removed. It is good once and for
+five minutes.
+"""
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from identity_service import store
+from identity_service.clients.signed_claims import (
+    Audience,
+    Claims,
+    NumericDate,
+    TokenId,
+    read_signed,
+    require_audience,
+    verify_signature,
+)
+from identity_service.models import Client
+from identity_service.problems import ClientNotProven, ProofRefused
+
+PROOF_TYPE = "client-act+jwt"
+MAX_PROOF_AGE_S = 300
+SKEW_S = 30
+
+
+class ClientAct(StrEnum):
+    ADD_KEY = "add-key"
+    REMOVE_KEY = "remove-key"
+    DEACTIVATE = "deactivate"
+
+
+class _ProofClaims(Claims):
+    sub: str
+    aud: Audience
+    act: Annotated[ClientAct, Field(strict=False)]
+    iat: NumericDate
+    jti: TokenId
+    jkt: str | None = None
+
+
+async def require_proof(
+    session: AsyncSession,
+    client: Client,
+    proof: str,
+    *,
+    act: ClientAct,
+    thumbprint: str | None,
+    audiences: Sequence[str],
+) -> None:
+    """Raise ProofRefused unless the client signed this very act, just now and for once."""
+    try:
+        signed = read_signed(proof, _ProofClaims)
+        claims = signed.claims
+        if signed.type != PROOF_TYPE:
+            raise ProofRefused(f"The proof's header says typ {PROOF_TYPE}.")
+        key = await store.find_client_key(session, client.client_id, signed.kid)
+        verify_signature(signed, key.jwk if key else None)
+        require_audience(claims.aud, audiences)
+    except ClientNotProven as error:
+        raise ProofRefused(error.detail) from None
+    if (claims.sub, claims.act, claims.jkt) != (client.client_id, act, thumbprint):
+        raise ProofRefused(
+            "The proof is for another act: sub is the client, act is what the request does, jkt is"
+            " the thumbprint of the key that it adds or removes."
+        )
+    now = time.time()
+    if not client.active or not now - MAX_PROOF_AGE_S <= claims.iat <= now + SKEW_S:
+        raise ProofRefused("The proof is of an active client and five minutes old at most.")
+    ends = datetime.fromtimestamp(claims.iat, UTC) + timedelta(seconds=MAX_PROOF_AGE_S + SKEW_S)
+    if not await store.use_assertion(session, client.client_id, claims.jti, ends):
+        raise ProofRefused("This proof was used before; sign a new one with a new jti.")

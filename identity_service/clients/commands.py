@@ -1,0 +1,107 @@
+"""The first operators of an installation, registered on its machine.
+
+Nobody can call the API of a new installation, as each call needs a right that an operator gave.
+`python -m identity_service.clients.commands register … CLIENT_ID=KEY_FILE CLIENT_ID=KEY_FILE`
+registers two operators or more, once. Their grants name this command and the officer who ran it, and are
+published on the axis like any other grant.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from identity_service.clients.jwk import read_public_key
+from identity_service.clients.use_cases.first_operators import (
+    FirstOperators,
+    register_first_operators,
+)
+from identity_service.models import Client
+from identity_service.settings import Settings
+from shared.codes.time import day_in_viet_nam, utc_now
+from shared.database.session import open_database
+from shared.web.problems import Problem
+
+cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@cli.callback()
+def main() -> None:
+    """The operators with which an installation begins."""
+
+
+@cli.command("register")
+def _register(
+    operators: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="CLIENT_ID=KEY_FILE",
+            help="two or more, each with the public key (PEM or JWK) that one person holds",
+        ),
+    ],
+    *,
+    agency: Annotated[str, typer.Option(help="code of the agency that runs the mesh")],
+    officer: Annotated[str, typer.Option(help="id of the officer who registers them; no name")],
+    legal_basis: Annotated[
+        str, typer.Option(help="legal text that is the basis of their right to do all")
+    ],
+    name: Annotated[str, typer.Option(help="name of the systems")] = "Vận hành trục liên thông",
+) -> None:
+    """Register the first operators; refused where the installation has any."""
+    settings = Settings.read()
+    try:
+        first = FirstOperators.model_validate(
+            {
+                "agency": agency,
+                "name": name,
+                "officer": officer,
+                "legal_basis": legal_basis,
+                "keys": dict(_read_keys(operators)),
+            }
+        )
+        clients = asyncio.run(_add(settings, first))
+    except ValidationError as error:
+        raise typer.BadParameter("; ".join(_describe_faults(error))) from None
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    except Problem as problem:
+        raise typer.BadParameter(f"{problem.title}. {problem.detail}") from None
+    ids = [client.client_id for client in clients]
+    typer.echo(f"registered: {', '.join(ids)}; each signs on by its key (private_key_jwt)")
+
+
+def _read_keys(operators: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    seen = set[str]()
+    for operator in operators:
+        client_id, _, file = operator.partition("=")
+        if not file:
+            raise ValueError("name each operator as CLIENT_ID=KEY_FILE")
+        if client_id in seen:
+            raise ValueError(f"{client_id} is named twice: each operator has an id of its own")
+        seen.add(client_id)
+        try:
+            text = Path(file).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            raise ValueError(f"{file} cannot be read as text: is it the public key?") from None
+        yield client_id, read_public_key(text)
+
+
+def _describe_faults(error: ValidationError) -> Iterator[str]:
+    """Say where and how, without a value: one of them might be a personal number."""
+    for fault in error.errors(include_input=False, include_url=False):
+        where = ".".join(str(part) for part in fault["loc"][:1])
+        said = fault["msg"].removeprefix("Value error, ")
+        yield f"{where}: {said}" if where else said
+
+
+async def _add(settings: Settings, first: FirstOperators) -> Sequence[Client]:
+    now = utc_now()
+    async with open_database(settings) as sessions, sessions.begin() as session:
+        return await register_first_operators(session, first, now=now, today=day_in_viet_nam(now))
+
+
+if __name__ == "__main__":
+    cli()

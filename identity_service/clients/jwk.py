@@ -1,0 +1,214 @@
+"""Public keys of clients as JSON Web Keys (RFC 7517): what may be registered, and their names."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any
+
+import jwt
+import orjson
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+
+from identity_service.clients.key_strength import MAX_RSA_BITS, MIN_RSA_BITS, find_weakness
+from shared.codes.personal_numbers import refuse_personal_number
+
+# The members that make the key what it is (RFC 7638 §3.2), by key type.
+_MEMBERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x"), "RSA": ("e", "kty", "n")}
+)
+# The private halves of these four were never kept: the keys of an RFC are everybody's.
+EXAMPLE = {
+    "kty": "OKP",
+    "crv": "Ed25519",
+    "x": "GfFyNGnk2oTFOgB2MsHflQ2KVn9iKrJYJedS-2cBl5c",
+    "kid": "signing-2026",
+}
+_DUMMY_RSA = {
+    "kty": "RSA",
+    "n": "s-T5KkXjCf3vDpYHS2UBNL7inR7svlqYpXpgz50KMZ0mba3M0uXR9apIDmEFfwUdl-IFPs8NaRCU4Asl7Gymee"
+    "ZNOw4QymghwmGBw_3sIEPnXncNj6LTM1X8rCCQioabSXw6dtijgGud1FGZaqVAPd_EwwnT_O5eQc4knwxc780UDK-v"
+    "4RHAa7PuvbB_4Ajw_urvxFs9C10kQskf10120Q-X1NFDf4HoV54BuPDPjS-_1U6-bMxW0G3MVREbJqH_WJoTX-LU2F"
+    "eiVsIlb48XnpGC6xU866bGpuZMMi8-dXaTfDBB23U0DtYDNzsQzw-SMAu1OxOJyTATr1fgoKjLjQ",
+    "e": "AQAB",
+}
+# Verified with where a client is unknown, so that the refusal costs what it costs for a known one.
+DUMMY_KEYS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "ES256": {
+            "kty": "EC",
+            "crv": "P-256",
+            "x": "L9ZLCe-qkQYIe_hcJQRhptZJndah3iikb8dE3JWd_C0",
+            "y": "-eFmXFetdmTWzpgRux9dbO0MKI9okgHKsJb_WtFepdU",
+            "alg": "ES256",
+        },
+        "EdDSA": {
+            "kty": "OKP",
+            "crv": "Ed25519",
+            "x": "k-6sNHl3wfuFVO-vwKVtmU9DVXorC-7yha2tHtXQMGs",
+            "alg": "EdDSA",
+        },
+        "PS256": _DUMMY_RSA | {"alg": "PS256"},
+        "RS256": _DUMMY_RSA | {"alg": "RS256"},
+    }
+)
+_PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+# The first is taken where the key names none.
+_ALGORITHMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"EC": ("ES256",), "OKP": ("EdDSA",), "RSA": ("PS256", "RS256")}
+)
+_KINDS = "kty is EC (P-256), OKP (Ed25519) or RSA (2048 to 4096 bits)"
+_HAS_LEFT = (
+    "this is a private or shared key, which has now left your system: make a new pair and"
+    " register its public half only"
+)
+_NUMBERS = frozenset({"n", "e", "x", "y"})
+_MAX_MEMBER_CHARACTERS = MAX_RSA_BITS // 6 + 2  # in base64url
+_MAX_EXPONENT_CHARACTERS = 11  # 64 bits
+_CACHED_KEYS = 1_000
+_BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
+KEY_ID = r"^[A-Za-z0-9._~-]{1,100}$"  # it stands in a path
+_KID = re.compile(KEY_ID)
+
+
+# The last character of unpadded base64url holds bits of no byte, which are zero.
+_LAST_OF_TWO, _LAST_OF_THREE = "[AQgw]", "[AEIMQUYcgkosw048]"
+
+
+def _number_shape(min_characters: int, max_characters: int) -> dict[str, Any]:
+    sign = "[A-Za-z0-9_-]"
+    end = f"{sign}{_LAST_OF_TWO}|{sign}{{2}}{_LAST_OF_THREE}"
+    return {
+        "type": "string",
+        "minLength": min_characters,
+        "maxLength": max_characters,
+        "pattern": f"^(?:{sign}{{4}})*(?:{end})?$",
+    }
+
+
+def _jwk_shape(kind: str, **members: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": ["kty", *members],
+        "properties": {
+            "kty": {"type": "string", "const": kind},
+            **members,
+            "alg": {"type": "string", "enum": list(_ALGORITHMS[kind])},
+            "kid": {"type": "string", "pattern": KEY_ID},
+        },
+        "propertyNames": {"not": {"enum": sorted(_PRIVATE)}},
+    }
+
+
+_COORDINATE = {"type": "string", "pattern": f"^[A-Za-z0-9_-]{{42}}{_LAST_OF_THREE}$"}
+# No pattern can say that a point lies on its curve, or that a modulus has large factors.
+JWK_SHAPES = [
+    _jwk_shape("EC", crv={"type": "string", "const": "P-256"}, x=_COORDINATE, y=_COORDINATE),
+    _jwk_shape("OKP", crv={"type": "string", "const": "Ed25519"}, x=_COORDINATE),
+    _jwk_shape(
+        "RSA",
+        n=_number_shape(MIN_RSA_BITS // 6 + 1, _MAX_MEMBER_CHARACTERS),
+        e=_number_shape(len("AQAB"), _MAX_EXPONENT_CHARACTERS),
+    ),
+]
+
+
+def thumbprint(jwk: Mapping[str, str]) -> str:
+    """RFC 7638, SHA-256, base64url without padding: a name that two keys never share."""
+    members = {name: jwk[name] for name in _MEMBERS[jwk["kty"]]}
+    digest = hashlib.sha256(orjson.dumps(members, option=orjson.OPT_SORT_KEYS)).digest()
+    return jwt.utils.base64url_encode(digest).decode()
+
+
+def checked_public_jwk(jwk: Mapping[str, object]) -> dict[str, str]:
+    """What of it is kept: the public members, `kid` (its own, or the thumbprint) and `alg`.
+
+    ValueError says what is wrong, and never repeats the key.
+    """
+    if _PRIVATE & jwk.keys():
+        raise ValueError(_HAS_LEFT)
+    key_type = jwk.get("kty")
+    if not isinstance(key_type, str) or key_type not in _MEMBERS:
+        raise ValueError(_KINDS)
+    members = {name: jwk.get(name) for name in _MEMBERS[key_type]}
+    kept = {name: part for name, part in members.items() if isinstance(part, str)}
+    if len(kept) < len(members):
+        raise ValueError(f"a key of type {key_type} has the members {', '.join(members)}, as text")
+    algorithms = _ALGORITHMS[key_type]
+    if (algorithm := jwk.get("alg", algorithms[0])) not in algorithms:
+        raise ValueError(f"alg of such a key is {' or '.join(algorithms)}")
+    read_strong_key(kept | {"alg": str(algorithm)})
+    kid = jwk.get("kid", thumbprint(kept))
+    if not isinstance(kid, str) or not _KID.fullmatch(kid):
+        raise ValueError("kid is a text of 1 to 100 letters, digits, '.', '_', '~' and '-'")
+    refuse_personal_number(kid)
+    return kept | {"kid": kid, "alg": str(algorithm)}
+
+
+def read_public_key(text: str) -> dict[str, str]:
+    """Return the key of a file, a JWK or PEM, as `checked_public_jwk` does."""
+    if text.lstrip().startswith("-----BEGIN"):
+        return checked_public_jwk(_read_pem(text))
+    match orjson.loads(text):
+        case dict() as jwk:
+            return checked_public_jwk(jwk)
+    raise ValueError("this is not one JSON Web Key, which is an object with the member kty")
+
+
+def _read_pem(text: str) -> dict[str, object]:
+    if "PRIVATE KEY-----" in text:
+        raise ValueError(_HAS_LEFT)
+    try:
+        key = load_pem_public_key(text.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        raise ValueError(
+            "this PEM is no public key: write one with `openssl pkey -pubout`"
+        ) from None
+    match key:
+        case EllipticCurvePublicKey():
+            return dict(ECAlgorithm.to_jwk(key, as_dict=True))
+        case Ed25519PublicKey():
+            return dict(OKPAlgorithm.to_jwk(key, as_dict=True))
+        case RSAPublicKey():
+            return dict(RSAAlgorithm.to_jwk(key, as_dict=True))
+    raise ValueError(_KINDS)
+
+
+def _is_canonical(part: str) -> bool:
+    """Return whether no other text stands for the same bytes: a key has one thumbprint."""
+    if len(part) > _MAX_MEMBER_CHARACTERS or not _BASE64URL.fullmatch(part) or len(part) % 4 == 1:
+        return False
+    decoded = jwt.utils.base64url_decode(part)
+    return jwt.utils.base64url_encode(decoded).decode() == part
+
+
+class KeyTooWeakError(ValueError):
+    """A key by which nobody proves anything; the text says why, and never repeats the key."""
+
+
+def read_strong_key(jwk: Mapping[str, str]) -> jwt.PyJWK:
+    """Return the key of kept members; raise KeyTooWeakError, at each use as at registration."""
+    return _read_strong_key(tuple(sorted(jwk.items())))
+
+
+@lru_cache(maxsize=_CACHED_KEYS)
+def _read_strong_key(members: tuple[tuple[str, str], ...]) -> jwt.PyJWK:
+    for name, part in members:
+        if name in _NUMBERS and not _is_canonical(part):
+            raise KeyTooWeakError(
+                f"the members do not make a key: {name} is base64url without padding, of at most"
+                f" {_MAX_MEMBER_CHARACTERS} characters"
+            )
+    try:
+        key = jwt.PyJWK(dict(members))
+    except (jwt.PyJWTError, ValueError, TypeError):
+        raise KeyTooWeakError("the members do not make a key: are they base64url?") from None
+    if weakness := find_weakness(key.key):
+        raise KeyTooWeakError(f"the members do not make a key that proves anything: {weakness}")
+    return key

@@ -1,0 +1,113 @@
+"""The registration of the operators with which an installation begins: no caller may do it yet."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Annotated
+from uuid import uuid4
+
+from pydantic import BaseModel, ConfigDict, model_validator
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from identity_service import store
+from identity_service.agencies.use_cases import require_open
+from identity_service.clients.jwk import thumbprint
+from identity_service.grants.grant_rules import ANY_OPERATION
+from identity_service.grants.legal_bases import LegalBasis
+from identity_service.models import Client, Grant
+from identity_service.problems import AgenciesUnknown
+from identity_service.schemas import ClientId, Name, PublicJwk
+from shared.codes.agency import AgencyCode
+from shared.codes.officer import OfficerCode
+from shared.codes.personal_numbers import NoPersonalNumber
+from shared.messaging.outbox import emit
+
+MIN_OPERATORS = 2
+# The giver of their grants; no client can have this id.
+REGISTERED_BY = "identity_service.clients.commands"
+
+
+class OperatorsExistError(ValueError):
+    """The installation has operators: they register others."""
+
+
+class FirstOperators(BaseModel):
+    """The operators to register, their keys by client id, and the officer who answers for them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    agency: AgencyCode
+    name: Name
+    officer: Annotated[OfficerCode, NoPersonalNumber]
+    legal_basis: LegalBasis
+    keys: dict[ClientId, PublicJwk]
+
+    @model_validator(mode="after")
+    def require_two_persons(self) -> "FirstOperators":
+        if len(self.keys) < MIN_OPERATORS:
+            raise ValueError("name two operators or more, since acts on clients need two")
+        if len({thumbprint(key.root) for key in self.keys.values()}) < len(self.keys):
+            raise ValueError("each operator has a key of its own, held by another person")
+        return self
+
+
+async def register_first_operators(
+    session: AsyncSession, first: FirstOperators, *, now: datetime, today: date
+) -> Sequence[Client]:
+    """Add the clients with their keys, and the right to do all; raise OperatorsExistError."""
+    await store.lock_client_acts(session)
+    if await store.has_operators(session):
+        raise OperatorsExistError(
+            "this installation has operators, who register others by the API; where they have lost"
+            " their keys: python -m identity_service.tokens.signing_keys register"
+        )
+    await _require_open_agency(session, first.agency, today)
+    return [
+        await _register_operator(session, first, client_id, key.root, now=now)
+        for client_id, key in first.keys.items()
+    ]
+
+
+async def _require_open_agency(session: AsyncSession, code: str, today: date) -> None:
+    agency = await store.get_agency(session, code)
+    if agency is None:
+        raise AgenciesUnknown([code])
+    require_open(agency, today)
+
+
+async def _register_operator(
+    session: AsyncSession,
+    first: FirstOperators,
+    client_id: str,
+    jwk: Mapping[str, str],
+    *,
+    now: datetime,
+) -> Client:
+    client = await store.add_client(
+        session,
+        client_id=client_id,
+        version=1,
+        agency=first.agency,
+        name=first.name,
+        kind="production",
+        operator=True,
+        active=True,
+    )
+    if client is None:
+        raise ValueError(f"a client {client_id} exists: choose another id")
+    await store.add_client_key(
+        session, client_id=client_id, kid=jwk["kid"], jwk=dict(jwk), added_at=now
+    )
+    grant = Grant(
+        id=uuid4(),
+        version=1,
+        client_id=client_id,
+        operations=[ANY_OPERATION],
+        valid_from=now,
+        legal_basis=first.legal_basis,
+        given_by=REGISTERED_BY,
+        given_by_officer=first.officer,
+        given_at=now,
+    )
+    session.add(grant)
+    emit(session, client.changed(), grant.changed())
+    return client

@@ -1,0 +1,23 @@
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import yaml
+from pydantic import TypeAdapter
+
+from shared.codes.agency import AgencyCode
+
+_OWNERS: TypeAdapter[dict[str, AgencyCode]] = TypeAdapter(dict[str, AgencyCode])
+
+
+@cache
+def _owners() -> Mapping[str, str]:
+    text = (Path(__file__).with_name("data") / "owners.yaml").read_text(encoding="utf-8")
+    return _OWNERS.validate_python(yaml.safe_load(text))
+
+
+def owner(operation: str) -> str | None:
+    """The agency that owns the data of `POST /identity/v1/…`; None for `*`, which nobody owns."""
+    _, _, path = operation.partition(" ")
+    fitting = [beginning for beginning in _owners() if path.startswith(beginning)]
+    return _owners()[max(fitting, key=len)] if fitting else None

@@ -1,0 +1,161 @@
+"""The queries of grants."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from itertools import accumulate
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Select,
+    Uuid,
+    any_,
+    bindparam,
+    func,
+    literal,
+    or_,
+    select,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from identity_service.grants.grant_rules import ANY_OPERATION
+from identity_service.models import (
+    Client,
+    Grant,
+)
+from identity_service.schemas import GrantFilter
+from identity_service.within import Within, is_within
+
+# What gave no right for longer than this is not told to the gateway: longer than an event can come.
+RETENTION_ENDED_GRANTS = timedelta(days=8)
+# The procedures, agencies and fields that one page of grants holds together, at most.
+MAX_PAGE_CODES = 50_000
+
+
+async def list_current_grants(
+    session: AsyncSession, *, after: UUID | None, limit: int, now: datetime
+) -> Sequence[Grant]:
+    lately = now - RETENTION_ENDED_GRANTS
+    query = (
+        select(Grant)
+        .where(or_(Grant.revoked_at.is_(None), Grant.revoked_at > lately))
+        .where(or_(Grant.valid_to.is_(None), Grant.valid_to > lately))
+    )
+    if after is not None:
+        query = query.where(Grant.id > after)
+    grants, _ = await _cut_grants(session, query, limit)
+    return grants
+
+
+async def list_grants(
+    session: AsyncSession, asked: GrantFilter, within: Within
+) -> tuple[Sequence[Grant], bool]:
+    """Return the page, which may be shorter than asked for, and whether more grants follow."""
+    query = _grants(within)
+    if after := asked.paging.key(UUID):
+        query = query.where(Grant.id > after[0])
+    if asked.client_id:
+        query = query.where(Grant.client_id == asked.client_id)
+    if asked.operation:
+        query = query.where(Grant.operations.contains([asked.operation]))
+    if asked.in_force is not None:
+        in_force = _in_force(func.now())
+        query = query.where(in_force if asked.in_force else ~in_force)
+    return await _cut_grants(session, query, asked.limit)
+
+
+async def _cut_grants(
+    session: AsyncSession, query: Select[Grant], limit: int
+) -> tuple[Sequence[Grant], bool]:
+    """Return the first grants by id that have `MAX_PAGE_CODES` together, one at least."""
+    sizes = query.with_only_columns(Grant.id, _count_codes()).order_by(Grant.id).limit(limit + 1)
+    found = (await session.execute(sizes)).all()
+    sums = accumulate(codes for _, codes in found)
+    kept = min(limit, max(1, sum(1 for codes in sums if codes <= MAX_PAGE_CODES)))
+    ids = [grant_id for grant_id, _ in found[:kept]]
+    given = any_(bindparam(None, ids, type_=ARRAY(Uuid)))
+    grants = await session.scalars(select(Grant).where(Grant.id == given).order_by(Grant.id))
+    return grants.all(), len(found) > kept
+
+
+def _count_codes() -> ColumnElement[int]:
+    """Count a grant itself, and its procedures, agencies and fields."""
+    limits = Grant.procedures, Grant.agencies, Grant.fields
+    return sum((func.coalesce(func.cardinality(codes), 0) for codes in limits), literal(1))
+
+
+async def sum_codes(session: AsyncSession, client_id: str, now: datetime) -> dict[str, int]:
+    """Return by operation the codes of all grants of the client that have not ended."""
+    lasting = or_(Grant.valid_to.is_(None), Grant.valid_to > now)
+    named = (
+        select(func.unnest(Grant.operations).label("operation"), _count_codes().label("codes"))
+        .where(Grant.client_id == client_id, Grant.revoked_at.is_(None), lasting)
+        .subquery()
+    )
+    query = select(named.c.operation, func.sum(named.c.codes)).group_by(named.c.operation)
+    return {name: int(codes) for name, codes in await session.execute(query)}
+
+
+async def list_grants_in_force(
+    session: AsyncSession, client_id: str, operations: Sequence[str], now: datetime
+) -> Sequence[Grant]:
+    """Return the grants of the client that name one of the operations, or all."""
+    naming = Grant.operations.overlap([*operations, ANY_OPERATION])
+    query = select(Grant).where(Grant.client_id == client_id, naming, _in_force(now))
+    return (await session.scalars(query.order_by(Grant.given_at, Grant.id))).all()
+
+
+async def list_powers(session: AsyncSession, clients: Collection[str]) -> Sequence[Grant]:
+    """Return the grants in force by which one of these clients may do all, without limits."""
+    query = select(Grant).where(
+        Grant.client_id.in_(clients),
+        Grant.operations.contains([ANY_OPERATION]),
+        Grant.agencies.is_(None),
+        Grant.procedures.is_(None),
+        Grant.fields.is_(None),
+        _in_force(func.now()),
+    )
+    return (await session.scalars(query)).all()
+
+
+async def list_resting(session: AsyncSession, ended: Collection[UUID]) -> Sequence[Grant]:
+    """Return the grants that rest on one of `ended` and are not revoked."""
+    query = select(Grant).where(Grant.rests_on.overlap(list(ended)), Grant.revoked_at.is_(None))
+    return (await session.scalars(query.order_by(Grant.id))).all()
+
+
+async def count_ended_of_others(session: AsyncSession, client_id: str, *, since: datetime) -> int:
+    """Count the grants that the client ended, but for acts on a grant that it had given."""
+    acts = (
+        select(func.count().label("ended"))
+        .where(Grant.revoked_by == client_id, Grant.revoked_at > since)
+        .group_by(Grant.revoked_at)
+        .having(func.bool_and(Grant.given_by != client_id))
+        .subquery()
+    )
+    return int(await session.scalar(select(func.sum(acts.c.ended))) or 0)
+
+
+async def list_given(session: AsyncSession, client_id: str) -> Sequence[Grant]:
+    """Return the grants to others that rest on one of the client's and are not revoked."""
+    own = await session.scalars(select(Grant.id).where(Grant.client_id == client_id))
+    resting = await list_resting(session, own.all())
+    return [grant for grant in resting if grant.client_id != client_id]
+
+
+async def get_grant(session: AsyncSession, grant_id: UUID, within: Within = None) -> Grant | None:
+    return await session.scalar(_grants(within).where(Grant.id == grant_id))
+
+
+def _grants(within: Within) -> Select[Grant]:
+    return (
+        select(Grant)
+        .join(Client, Client.client_id == Grant.client_id)
+        .where(is_within(Client.agency, within))
+    )
+
+
+def _in_force(now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
+    open_end = or_(Grant.valid_to.is_(None), Grant.valid_to > now)
+    return Grant.revoked_at.is_(None) & (Grant.valid_from <= now) & open_end

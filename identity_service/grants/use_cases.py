@@ -1,0 +1,226 @@
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from identity_service import store
+from identity_service.agencies.use_cases import require_open
+from identity_service.clients.use_cases.approvals import Consent, OperatorAct, find_missing_approval
+from identity_service.clients.use_cases.operators import is_operator, require_operator_left
+from identity_service.grants import repository as grant_store
+from identity_service.grants.ends import end_grants, list_ending
+from identity_service.grants.grant_rules import ANY_OPERATION, grant_rule, grant_rules, list_fields
+from identity_service.grants.limits import (
+    require_limits_covered,
+    select_covering,
+)
+from identity_service.grants.ownership import owner
+from identity_service.models import Grant, Proposal
+from identity_service.problems import (
+    AgenciesUnknown,
+    BeyondOwnRight,
+    ClientUnknown,
+    FieldsUnknown,
+    GrantEnded,
+    GrantNotFound,
+    GrantRevoked,
+    GrantToSelf,
+    NotTheOwner,
+    OperationsUnknown,
+    OperatorsOnly,
+    RightTooLong,
+    named,
+)
+from identity_service.schemas import GrantIn
+from shared.codes.time import day_in_viet_nam
+from shared.messaging.outbox import emit
+from shared.web.calls.auth import MAX_RIGHT_CODES, CallContext
+from shared.web.etag import Condition, require_version
+
+MAX_ENDED_ALONE = 20
+_DAY = timedelta(days=1)
+
+
+async def read_grant(session: AsyncSession, caller: CallContext, grant_id: UUID) -> Grant:
+    grant = await grant_store.get_grant(session, grant_id, caller.right.united_agencies)
+    if grant is None:
+        raise GrantNotFound
+    return grant
+
+
+async def give_grant(
+    session: AsyncSession, caller: CallContext, new: GrantIn, *, now: datetime
+) -> Grant:
+    if unknown := set(new.operations) - grant_rules().keys():
+        raise OperationsUnknown(unknown)
+    known_fields = list_fields(new.operations)
+    if unknown := set(new.fields or ()).difference(known_fields):
+        raise FieldsUnknown(known_fields, count=len(unknown))
+    # A grant that is revoked meanwhile must not leave behind one that rests on it.
+    await store.lock_client_acts(session)
+    held = await grant_store.list_grants_in_force(session, caller.client, new.operations, now)
+    by_operator = await _require_granter(session, caller, new.operations, held)
+    require_limits_covered(caller, new)
+    valid_from = new.valid_from or now
+    if new.valid_to and new.valid_to <= valid_from:
+        raise GrantEnded("Let valid_to lie after valid_from, or after now where that is left out.")
+    rests_on = _require_within(held, new, valid_from, by_operator=by_operator)
+    await _require_other(session, caller, new, by_operator=by_operator)
+    client = await store.get_client(session, new.client_id, caller.right.united_agencies)
+    if client is None or not client.active:
+        raise ClientUnknown(client_id=new.client_id)
+    await _require_agencies(session, caller, new.agencies or (), max(now, valid_from))
+    await _require_room(session, new, now)
+    grant = Grant(
+        id=uuid4(),
+        version=1,
+        given_by=caller.client,
+        given_by_officer=caller.officer,
+        given_at=now,
+        rests_on=[] if by_operator else rests_on,
+        **new.model_dump() | {"valid_from": valid_from},
+    )
+    session.add(grant)
+    emit(session, grant.changed())
+    return grant
+
+
+async def _require_agencies(
+    session: AsyncSession, caller: CallContext, codes: Collection[str], begin: datetime
+) -> None:
+    """Raise AgenciesUnknown or AgencyClosed unless each agency exists when the grant begins."""
+    known = await store.get_agencies(session, codes, caller.right.united_agencies)
+    if unknown := set(codes) - known.keys():
+        raise AgenciesUnknown(unknown)
+    for code in codes:
+        require_open(known[code], day_in_viet_nam(begin))
+
+
+async def revoke_grant(
+    session: AsyncSession, consent: Consent, grant_id: UUID, *, expected_version: Condition
+) -> Sequence[Grant] | Proposal:
+    """Return the grant and, after it, the others that ended because they rest on it.
+
+    Return the proposal where it waits for a second operator.
+    """
+    caller = consent.caller
+    await store.lock_client_acts(session)
+    grant = await read_grant(session, caller, grant_id)
+    if grant.given_by != caller.client:
+        await _require_granter(session, caller, grant.operations)
+    require_version(grant.version, expected_version)
+    if grant.revoked:
+        raise GrantRevoked
+    await require_operator_left(session, without=grant)
+    ending = await list_ending(session, [grant])
+    if await _needs_two(session, consent, ending) and (
+        proposal := await find_missing_approval(
+            session,
+            consent,
+            grant.client_id,
+            act=OperatorAct.REVOKE_GRANT,
+            about=str(grant.id),
+        )
+    ):
+        return proposal
+    await end_grants(session, caller, ending, now=consent.now)
+    return ending
+
+
+async def _needs_two(session: AsyncSession, consent: Consent, ending: Sequence[Grant]) -> bool:
+    """Return whether an operator alone does not revoke the first grant, and the others with it.
+
+    It takes no power from another operator, and of the grants that it did not give it ends
+    `MAX_ENDED_ALONE` in a day, with those that rest on them.
+    """
+    caller, grant = consent.caller.client, ending[0]
+    if grant.client_id == caller or not await is_operator(session, consent.caller):
+        return False
+    administers = any(grant_rule(name).granted_by == "operator" for name in grant.operations)
+    if administers and await store.is_active_operator(session, grant.client_id):
+        return True
+    if grant.given_by == caller:
+        return False
+    lately = await grant_store.count_ended_of_others(session, caller, since=consent.now - _DAY)
+    return lately + len(ending) > MAX_ENDED_ALONE
+
+
+async def _require_granter(
+    session: AsyncSession,
+    caller: CallContext,
+    operations: Collection[str],
+    held: Collection[Grant] = (),
+) -> bool:
+    """Return whether the caller is an operator; raise OperatorsOnly or NotTheOwner.
+
+    `held` lets a holder pass on what may be passed on.
+    """
+    if await is_operator(session, caller):
+        return True
+    if reserved := {name for name in operations if grant_rule(name).granted_by == "operator"}:
+        raise OperatorsOnly("Ask an operator of the mesh to do it.", operations=named(reserved))
+    passed_on = {name for grant in held for name in grant.operations if grant_rule(name).granted_on}
+    foreign = {name for name in operations if owner(name) != caller.agency} - passed_on
+    if foreign:
+        raise NotTheOwner("Ask the owner of these operations' data.", operations=named(foreign))
+    return False
+
+
+async def _require_room(session: AsyncSession, new: GrantIn, now: datetime) -> None:
+    """Raise RightTooLong where the client would have too many codes for one operation."""
+    sums = await grant_store.sum_codes(session, new.client_id, now)
+    of_any = sums.pop(ANY_OPERATION, 0)
+    is_for_any = ANY_OPERATION in new.operations
+    affected = {ANY_OPERATION, *sums} if is_for_any else set(new.operations)
+    added = 1 + sum(len(codes or ()) for codes in (new.procedures, new.agencies, new.fields))
+    totals = {name: sums.get(name, 0) + of_any + added for name in affected}
+    if beyond := {name: total for name, total in totals.items() if total > MAX_RIGHT_CODES}:
+        raise RightTooLong(beyond)
+
+
+def _require_within(
+    held: Collection[Grant], new: GrantIn, valid_from: datetime, *, by_operator: bool
+) -> Sequence[UUID]:
+    """Return for each operation one grant of the giver that covers the whole, the oldest first.
+
+    Raise BeyondOwnRight where an operation has none.
+    """
+    covering = select_covering(held, new, valid_from)
+    found = {
+        name: next(
+            (
+                each.id
+                for each in covering
+                if {name, ANY_OPERATION} & set(each.operations)
+                and (by_operator or _covers_rate(each, name, new))
+            ),
+            None,
+        )
+        for name in new.operations
+    }
+    if beyond := [name for name, grant_id in found.items() if grant_id is None]:
+        raise BeyondOwnRight(beyond)
+    return sorted({grant_id for grant_id in found.values() if grant_id is not None})
+
+
+def _covers_rate(held: Grant, operation: str, new: GrantIn) -> bool:
+    """Hold a quota against the default of the mesh, which is that of a grant without its own."""
+    default = grant_rule(operation).per_second
+    return held.per_second is not None or new.per_second is None or new.per_second <= default
+
+
+async def _require_other(
+    session: AsyncSession, caller: CallContext, new: GrantIn, *, by_operator: bool
+) -> None:
+    """Raise GrantToSelf where the giver, or its agency through another client, would receive.
+
+    Systems of the operator's own agency get their rights from the operator.
+    """
+    own = {name for name in new.operations if not grant_rule(name).to_self}
+    if not own:
+        return
+    receiver = await store.find_client(session, new.client_id)
+    within = receiver is not None and receiver.agency == caller.agency and not by_operator
+    if within or new.client_id == caller.client:
+        raise GrantToSelf(own)

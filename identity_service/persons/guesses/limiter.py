@@ -1,0 +1,274 @@
+"""Budgets in force: holds callers that guess back, and counts what each gets wrong.
+
+A match costs no write and no question: the holders that wait are in memory, and are read anew from
+the database once a second, because another process may have blocked them.
+"""
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from math import ceil
+
+import stamina
+from prometheus_client import Counter
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from identity_service.persons.guesses.budgets import (
+    MAX_WAIT,
+    Count,
+    Holder,
+    Scope,
+    is_sequential,
+    is_spent,
+    may_name_fields,
+    read_budgets,
+    wait_after,
+)
+from identity_service.persons.guesses.counts import NewMiss, add_misses, block, list_blocked
+from identity_service.problems import ClaimsUnderWay, GuessesSpent
+from identity_service.settings import Settings
+from shared.database.session import SessionFactory
+from shared.events import VerificationGuessed
+from shared.messaging.outbox import emit
+from shared.web.calls.auth import CallContext
+from shared.web.single_flight import SingleFlight
+
+BUDGETS_SPENT = Counter(
+    "guess_budgets_spent_total", "Times that a caller was told to wait for its guesses", ["scope"]
+)
+for _scope in Scope:
+    BUDGETS_SPENT.labels(_scope.value)  # so that the first one already is an increase
+
+REFRESH = timedelta(seconds=1)
+# Longer than a transaction is open: one that began before the last look may end after it.
+OVERLAP = timedelta(seconds=60)
+# With the look-up that follows, less than the gateway waits for the answer.
+MAX_TURN_WAIT_S = 5.0
+MAX_CALLERS = 10_000
+MAX_NUMBERS = 100
+PERSON_DIGITS = 15  # so many hexadecimal digits make a small integer
+
+
+def _was_cut_off(error: Exception) -> bool:
+    """Return whether a pooled connection was found dead: the next one is new, and may answer."""
+    return isinstance(error, DBAPIError) and error.connection_invalidated
+
+
+_once_more = stamina.retry(on=_was_cut_off, attempts=2, timeout=None, wait_initial=0, wait_jitter=0)
+
+
+@dataclass(slots=True)
+class _Recent:
+    """Keep the calls of a caller since its last miss, the people that it knew, the numbers missed.
+
+    `people` holds a part of each keyed hash, each person once within the window.
+    """
+
+    since: datetime
+    calls: int = 0
+    people: set[int] = field(default_factory=set)
+    numbers: deque[int] = field(default_factory=lambda: deque(maxlen=MAX_NUMBERS))
+
+
+@dataclass(slots=True)
+class _Turn:
+    """The claims of one agency about one person that are under way or wait."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    users: int = 0
+
+    async def take(self) -> None:
+        """Acquire `lock`; raise ClaimsUnderWay where that takes too long."""
+        if self.users == 1:
+            await self.lock.acquire()
+            return
+        try:
+            async with asyncio.timeout(MAX_TURN_WAIT_S):
+                await self.lock.acquire()
+        except TimeoutError:
+            raise ClaimsUnderWay(ceil(MAX_TURN_WAIT_S)) from None
+
+
+class GuessLimiter:
+    """Refuses callers that have to wait, and counts what the others get wrong."""
+
+    def __init__(self, sessions: SessionFactory, settings: Settings) -> None:
+        self._sessions = sessions
+        self._budgets = read_budgets(settings)
+        self._first_wait = timedelta(seconds=settings.guess_wait_seconds)
+        self._blocked: dict[Holder, datetime] = {}
+        self._refreshed_at: datetime | None = None
+        self._recent: OrderedDict[Holder, _Recent] = OrderedDict()
+        self._under_way: dict[tuple[str, str], _Turn] = {}
+        self._refreshing = SingleFlight(self._read_blocked)
+
+    @asynccontextmanager
+    async def attempt(
+        self, caller: CallContext, *, person: str, number: str, now: datetime
+    ) -> AsyncIterator["Attempt"]:
+        """Let one claim of the agency about the person be judged at a time.
+
+        Raise GuessesSpent for a caller that has to wait, ClaimsUnderWay where the claims before
+        this one last too long. Claims that came at once would otherwise all be judged before the
+        first of them is counted.
+        """
+        attempt = Attempt(self, caller, person, number, now)
+        await self._refresh(now)
+        self._refuse_blocked(attempt)
+        key = (caller.agency, person)
+        if (turn := self._under_way.get(key)) is None:
+            turn = self._under_way[key] = _Turn()
+        turn.users += 1
+        try:
+            await turn.take()
+            try:
+                self._refuse_blocked(attempt)
+                yield attempt
+            finally:
+                turn.lock.release()
+        finally:
+            turn.users -= 1
+            if not turn.users:
+                del self._under_way[key]
+
+    def count_known(self, attempt: "Attempt") -> None:
+        """Count a person whom the caller knew, in memory: it is written with the next miss."""
+        person = int(attempt.person[:PERSON_DIGITS], 16)
+        for holder in attempt.holders:
+            if holder.scope.about_one_person:
+                continue
+            recent = self._recent_of(holder, attempt.now)
+            matter = self._budgets[holder.scope].people_that_matter
+            if person not in recent.people and len(recent.people) < matter:
+                recent.people.add(person)
+                recent.calls += 1
+
+    async def count_miss(self, attempt: "Attempt") -> bool:
+        """Return whether the answer may name the fields; raise GuessesSpent where none is due."""
+        misses = [self._new_miss(holder, attempt) for holder in attempt.holders]
+        counts, untils = await self._write_misses(misses, attempt)
+        for holder in untils:
+            BUDGETS_SPENT.labels(holder.scope.value).inc()
+        before = {each.holder: each.blocked_until for each in counts if each.blocked_until}
+        self._blocked |= before | untils
+        if any(until > attempt.now for until in before.values()):
+            # Another process had blocked the caller already.
+            self._refuse_blocked(attempt)
+        return all(may_name_fields(count, self._budgets[count.holder.scope]) for count in counts)
+
+    # A miss that is written twice, because its commit was cut off, only makes the budget smaller.
+    @_once_more
+    async def _write_misses(
+        self, misses: Sequence[NewMiss], attempt: "Attempt"
+    ) -> tuple[list[Count], dict[Holder, datetime]]:
+        async with self._sessions.begin() as session:
+            counts = await add_misses(session, misses, attempt.now)
+            return counts, await self._block_spent(session, counts, attempt)
+
+    async def _block_spent(
+        self, session: AsyncSession, counts: Sequence[Count], attempt: "Attempt"
+    ) -> dict[Holder, datetime]:
+        untils = {}
+        for count in counts:
+            budget = self._budgets[count.holder.scope]
+            if is_spent(count, budget):
+                until = attempt.now + wait_after(count, budget, self._first_wait)
+                untils[count.holder] = until
+                emit(session, _event(count, attempt, until))
+        if untils:
+            await block(session, untils, attempt.now)
+        return untils
+
+    def _new_miss(self, holder: Holder, attempt: "Attempt") -> NewMiss:
+        budget, calls, sequential = self._budgets[holder.scope], 1, False
+        if not holder.scope.about_one_person:
+            recent = self._recent_of(holder, attempt.now)
+            calls, recent.calls = recent.calls + 1, 0
+            sequential = any(is_sequential(attempt.number, each) for each in recent.numbers)
+            recent.numbers.append(attempt.number)
+        return NewMiss(holder, calls, sequential, budget.window)
+
+    def _recent_of(self, holder: Holder, now: datetime) -> _Recent:
+        recent = self._recent.get(holder)
+        if recent is None:
+            recent = self._recent[holder] = _Recent(now)
+            if len(self._recent) > MAX_CALLERS:
+                self._recent.popitem(last=False)
+            return recent
+        self._recent.move_to_end(holder)
+        if now - recent.since > self._budgets[holder.scope].window:
+            recent.since, recent.calls = now, 0
+            recent.people.clear()
+        return recent
+
+    def _refuse_blocked(self, attempt: "Attempt") -> None:
+        untils = [self._blocked[holder] for holder in attempt.holders if holder in self._blocked]
+        if untils and (wait := max(untils) - attempt.now) > timedelta(0):
+            raise GuessesSpent(ceil(wait.total_seconds()))
+
+    async def _refresh(self, now: datetime) -> None:
+        if self._refreshed_at is None or now - self._refreshed_at >= REFRESH:
+            await self._refreshing(now)
+
+    async def _read_blocked(self, now: datetime) -> None:
+        since = (self._refreshed_at or now - MAX_WAIT) - OVERLAP
+        found = await self._list_blocked(since, now)
+        self._blocked = {
+            holder: until for holder, until in self._blocked.items() if until > now
+        } | found
+        self._refreshed_at = now
+
+    @_once_more
+    async def _list_blocked(self, since: datetime, now: datetime) -> dict[Holder, datetime]:
+        async with self._sessions() as session:
+            return await list_blocked(session, since=since, now=now)
+
+
+class Attempt:
+    """One claim of a caller about a person; its use case tells whether the caller knew."""
+
+    def __init__(
+        self, limiter: GuessLimiter, caller: CallContext, person: str, number: str, now: datetime
+    ) -> None:
+        self._limiter, self.caller, self.person, self.now = limiter, caller, person, now
+        self.number = int(number)
+        officer = caller.officer or ""
+        # In the order in which their rows are locked.
+        self.holders = (
+            Holder(Scope.AGENCY, caller.agency),
+            Holder(Scope.CLIENT, caller.client),
+            Holder(Scope.OFFICER, caller.client, officer),
+            Holder(Scope.AGENCY_PERSON, caller.agency, person=person),
+            Holder(Scope.OFFICER_PERSON, caller.client, officer, person),
+        )
+
+    def count_hit(self) -> None:
+        """Count that the caller knew the person: in memory, and at no other cost."""
+        self._limiter.count_known(self)
+
+    async def count_miss(self) -> bool:
+        """Return whether the answer may name the fields that differ.
+
+        Raise GuessesSpent where another process had blocked the caller meanwhile.
+        """
+        return await self._limiter.count_miss(self)
+
+
+def _event(count: Count, attempt: Attempt, until: datetime) -> VerificationGuessed:
+    return VerificationGuessed(
+        version=count.misses,
+        at=attempt.now,
+        client_id=attempt.caller.client,
+        agency=attempt.caller.agency,
+        officer=attempt.caller.officer,
+        person=count.holder.person or None,
+        scope=count.holder.scope.value,
+        misses=count.misses,
+        calls=count.calls,
+        sequential=count.sequential,
+        blocked_until=until,
+    )

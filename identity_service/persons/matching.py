@@ -1,0 +1,161 @@
+"""Is this the same person? What a caller says against what the register holds.
+
+The answer names fields, never their values; how often a caller may guess, `guesses` bounds.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from identity_service.agencies.provinces import abolished_codes, commune_provinces, current_codes
+from identity_service.persons.personal_numbers import Sex
+from shared.codes.birth_date import agree_at_coarser_precision
+from shared.codes.folding import drop_accents, fold_accented
+
+Field = Literal["full_name", "birth_date", "sex", "residence_province", "residence_commune"]
+# Half of all people share a sex, and thousands a commune: only these two tell one person.
+IDENTIFYING: frozenset[Field] = frozenset({"full_name", "birth_date"})
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What the caller says; None is not said.
+
+    `birth_date` is ISO 8601 at its precision (`parse_birth_date`); provinces have two digits, of
+    the 63 or of the 34; communes five.
+    """
+
+    full_name: str | None = None
+    birth_date: str | None = None
+    sex: int | None = None
+    residence_province: str | None = None
+    residence_commune: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What the register holds, in the units of `Claim`; the name by its keys."""
+
+    name_key: str
+    bare_name_key: str
+    birth_date: str | None
+    sex: int
+    residence_province: str | None
+    residence_commune: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Each claimed field is in one of the first three; the last two qualify `agreeing`."""
+
+    agreeing: tuple[Field, ...]
+    differing: tuple[Field, ...]
+    # The register does not say, or the unit no longer exists or never did.
+    not_comparable: tuple[Field, ...]
+    without_diacritics: tuple[Field, ...]  # agree only so
+    at_coarser_precision: tuple[Field, ...]  # one side knows less than the other
+    # The agreeing claim says too little: see `_says_too_little`.
+    unproven: bool = False
+
+    @property
+    def knows_person(self) -> bool:
+        return set(self.agreeing) >= IDENTIFYING and not self.unproven
+
+    @property
+    def same_person(self) -> bool:
+        return self.knows_person and not self.differing
+
+
+def compare(claim: Claim, recorded: Recorded) -> Comparison:
+    agreement: dict[Field, bool | None] = {}
+    bare = coarse = False
+    if claim.full_name is not None:
+        agreement["full_name"], bare = _compare_names(claim.full_name, recorded)
+    if claim.birth_date is not None:
+        agreement["birth_date"], coarse = _compare_birth_dates(claim.birth_date, recorded)
+    if claim.sex is not None:
+        known = Sex.UNKNOWN not in (claim.sex, recorded.sex)
+        agreement["sex"] = claim.sex == recorded.sex if known else None
+    if claim.residence_province is not None or claim.residence_commune is not None:
+        agreement |= _compare_residence(claim, recorded)
+    return Comparison(
+        agreeing=tuple([field for field, agrees in agreement.items() if agrees]),
+        differing=tuple([field for field, agrees in agreement.items() if agrees is False]),
+        not_comparable=tuple([field for field, agrees in agreement.items() if agrees is None]),
+        without_diacritics=("full_name",) if bare else (),
+        at_coarser_precision=("birth_date",) if coarse else (),
+        unproven=_says_too_little(claim, recorded, bare_name=bare),
+    )
+
+
+def _says_too_little(claim: Claim, recorded: Recorded, *, bare_name: bool) -> bool:
+    """Return whether an agreeing claim says less of the birth date than the register holds.
+
+    The personal number holds the year, so a year proves nothing. Where the register holds no more
+    than the year, the name proves alone, with the accents that it is recorded with.
+    """
+    claimed, held = claim.birth_date, recorded.birth_date
+    if claimed is None or held is None:
+        return False
+    if len(held) == len("yyyy"):
+        return bare_name and recorded.name_key != recorded.bare_name_key
+    return len(claimed) < len(held)
+
+
+def _compare_names(claimed: str, recorded: Recorded) -> tuple[bool | None, bool]:
+    """Return whether they agree, and whether only without diacritics.
+
+    Accents prove: where both sides carry some and differ, they are two names. The bare form is
+    compared only where one side has none at all.
+    """
+    if not recorded.name_key:
+        return None, False
+    key = fold_accented(claimed)
+    if key == recorded.name_key:
+        return True, False
+    bare = drop_accents(key)
+    one_is_bare = key == bare or recorded.name_key == recorded.bare_name_key
+    agrees = one_is_bare and bare == recorded.bare_name_key
+    return agrees, agrees
+
+
+def _compare_birth_dates(claimed: str, recorded: Recorded) -> tuple[bool | None, bool]:
+    """Whether they agree, and whether at a coarser precision than the finer one has."""
+    if recorded.birth_date is None:
+        return None, False
+    agrees = agree_at_coarser_precision(claimed, recorded.birth_date)
+    return agrees, agrees and len(claimed) != len(recorded.birth_date)
+
+
+def _compare_residence(claim: Claim, recorded: Recorded) -> dict[Field, bool | None]:
+    """Provinces by the province of today; communes only where both are communes of today.
+
+    Old communes were cut up and joined: what became of one is not known here, only its province.
+    """
+    agreement: dict[Field, bool | None] = {}
+    claimed, held = _province_today(claim), _province_today(recorded)
+    agrees = claimed == held if claimed and held else None
+    if claim.residence_province is not None:
+        agreement["residence_province"] = agrees
+    if claim.residence_commune is not None:
+        agreement["residence_commune"] = _communes_agree(claim, recorded, same_province=agrees)
+    return agreement
+
+
+def _communes_agree(claim: Claim, recorded: Recorded, *, same_province: bool | None) -> bool | None:
+    if _in_units_of_today(claim) and _in_units_of_today(recorded):
+        return claim.residence_commune == recorded.residence_commune
+    return False if same_province is False else None
+
+
+def _province_today(place: Claim | Recorded) -> str | None:
+    """Return None where the place names no province, or one that no list knows."""
+    if place.residence_province is not None:
+        return current_codes().get(place.residence_province)
+    return commune_provinces().get(place.residence_commune or "")
+
+
+def _in_units_of_today(place: Claim | Recorded) -> bool:
+    return (
+        place.residence_commune in commune_provinces()
+        and place.residence_province not in abolished_codes()
+    )

@@ -1,0 +1,65 @@
+"""The own register, the stand-in for the national population database: one indexed read."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import asyncpg
+
+from identity_service.persons.matching import Recorded
+from identity_service.persons.result import Answer
+from identity_service.persons.sources.source import Finding, Inquiry
+from identity_service.settings import Settings
+from shared.database.session import (
+    CONNECT_SECONDS,
+    POOL_WAIT_SECONDS,
+    STATEMENT_SECONDS,
+    connect_driver,
+)
+
+_READ = """
+    SELECT told, status, name_key, bare_name_key, birth_date, sex, residence_province,
+           residence_commune
+    FROM person WHERE person = $1
+"""
+
+
+class Register:
+    """Reads past SQLAlchemy: this one statement is most of what the service does all day."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def look_up(self, inquiry: Inquiry) -> Finding:
+        person = bytes.fromhex(inquiry.person)
+        async with self._pool.acquire(timeout=POOL_WAIT_SECONDS) as connection:
+            row = await connection.fetchrow(_READ, person)
+        now = datetime.now(UTC)
+        if row is None:
+            return Finding(now, said=Answer.NOT_FOUND)
+        if row["told"] == Answer.SOURCE_UNAVAILABLE:
+            return Finding(now, said=Answer.SOURCE_UNAVAILABLE)
+        told = row["told"] or row["status"]
+        return Finding(now, Recorded(*tuple(row)[2:]), None if told == "ALIVE" else Answer(told))
+
+
+async def _nothing_to_reset(_: asyncpg.Connection) -> None:
+    """Every statement here stands alone and changes nothing: no round trip to clean up."""
+
+
+@asynccontextmanager
+async def open_register(settings: Settings) -> AsyncIterator[Register]:
+    # Opened at first use: a database that is away at start must not keep the service down.
+    pool = asyncpg.create_pool(
+        settings.database.set(drivername="postgresql").render_as_string(hide_password=False),
+        connect=connect_driver,
+        init_size=0,
+        min_size=0,
+        max_size=settings.database_pool,
+        reset=_nothing_to_reset,
+        timeout=CONNECT_SECONDS,
+        command_timeout=STATEMENT_SECONDS,
+        server_settings={"default_transaction_read_only": "on"},
+    )
+    async with pool:
+        yield Register(pool)

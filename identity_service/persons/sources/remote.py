@@ -1,0 +1,146 @@
+"""A population service behind the national data platform (NDXP), asked over HTTP.
+
+Request after the published field list of that service (MaTichHop 037, look-up); answer: a
+collection of citizen records. Its list of errors is not published, so whatever is not a readable
+answer means that the source is away. Nothing that was sent or received is logged.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import structlog
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, model_validator
+
+from identity_service.persons.matching import Claim, Recorded, compare
+from identity_service.persons.result import Answer
+from identity_service.persons.sources.source import Finding, Inquiry
+from identity_service.settings import Settings
+from shared.codes.birth_date import parse_birth_date
+from shared.codes.folding import fold_accented, fold_bare
+from shared.web.http_client import open_client
+
+log = structlog.get_logger()
+
+LOOK_UP = "037"
+
+
+class _Read(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_not_said(cls, read: Any) -> Any:
+        if not isinstance(read, dict):
+            return read
+        return {name: value for name, value in read.items() if value is not None}
+
+
+class _HoVaTen(_Read):
+    Ho: str = ""
+    ChuDem: str = ""
+    Ten: str = ""
+
+
+class _NgaySinh(_Read):
+    Nam: str | None = None
+    NgayThangNam: str | None = None
+
+    @property
+    def birth_date(self) -> str | None:
+        """The date, else the year; None where the record has neither, or an impossible one."""
+        for written in (self.NgayThangNam, self.Nam):
+            with suppress(ValueError):
+                if written:
+                    return parse_birth_date(written)
+        return None
+
+
+class _DiaChi(_Read):
+    MaTinhThanh: str | None = None
+    MaPhuongXa: str | None = None
+
+
+class _CongDan(_Read):
+    HoVaTen: _HoVaTen
+    GioiTinh: int = 0
+    NgayThangNamSinh: _NgaySinh = _NgaySinh()
+    ThuongTru: _DiaChi = _DiaChi()
+
+    def recorded(self) -> Recorded:
+        name = f"{self.HoVaTen.Ho} {self.HoVaTen.ChuDem} {self.HoVaTen.Ten}"
+        return Recorded(
+            name_key=fold_accented(name),
+            bare_name_key=fold_bare(name),
+            birth_date=self.NgayThangNamSinh.birth_date,
+            sex=self.GioiTinh,
+            residence_province=self.ThuongTru.MaTinhThanh,
+            residence_commune=self.ThuongTru.MaPhuongXa,
+        )
+
+
+class _Answer(_Read):
+    """`KetQua` is the service's own word where a record alone does not say it (a death)."""
+
+    CongdanCollection: Sequence[_CongDan] = ()
+    KetQua: Answer | None = None
+    ThoiDiem: AwareDatetime | None = None
+
+    def finding(self, claim: Claim, received_at: datetime) -> Finding:
+        as_of = self.ThoiDiem or received_at
+        records = [each.recorded() for each in self.CongdanCollection]
+        if not records:
+            return Finding(as_of, said=self.KetQua or Answer.NOT_FOUND)
+        if len(records) == 1:
+            return Finding(as_of, records[0], self.KetQua)
+        # A caller that knows either of them is told that there are several.
+        known = (each for each in records if compare(claim, each).knows_person)
+        return Finding(as_of, next(known, records[0]), Answer.AMBIGUOUS)
+
+
+class Remote:
+    """`seconds` bounds a look-up as a whole: the time limits of `http` begin anew at each byte."""
+
+    def __init__(self, http: httpx.AsyncClient, url: str, *, seconds: float) -> None:
+        self._http, self._url, self._seconds = http, url, seconds
+
+    async def look_up(self, inquiry: Inquiry) -> Finding:
+        try:
+            async with asyncio.timeout(self._seconds):
+                response = await self._http.post(self._url, json=_request(inquiry))
+            response.raise_for_status()
+            answer = _Answer.model_validate_json(response.content)
+            return answer.finding(inquiry.claim, datetime.now(UTC))
+        except (TimeoutError, httpx.HTTPError, ValidationError, ValueError) as error:
+            # The kind only: the text of an error may repeat what was received.
+            log.warning("source_unavailable", error=type(error).__name__)
+            return Finding(datetime.now(UTC), said=Answer.SOURCE_UNAVAILABLE)
+
+
+def _request(inquiry: Inquiry) -> dict[str, str | None]:
+    return {
+        "MaYeuCau": inquiry.trace_id,
+        "MaDVC": inquiry.purpose,
+        "MaTichHop": LOOK_UP,
+        "MaDonVi": inquiry.agency,
+        "MaCanBo": inquiry.officer,
+        "SoDinhDanh": inquiry.personal_number,
+        "HoVaTen": (inquiry.claim.full_name or "").upper(),
+        "NgayThangNamSinh": inquiry.claim.birth_date,
+    }
+
+
+@asynccontextmanager
+async def open_remote(settings: Settings) -> AsyncIterator[Remote]:
+    if not settings.source_url:
+        raise ValueError("SOURCE_URL is needed where SOURCE is `remote`")
+    timeout = httpx.Timeout(settings.source_seconds, connect=min(1.0, settings.source_seconds))
+    async with open_client(timeout=timeout) as http:
+        if settings.source_client:
+            http.headers["X-Road-Client"] = settings.source_client
+        if settings.source_api_key:
+            http.headers["ApiKey"] = settings.source_api_key.get_secret_value()
+        yield Remote(http, settings.source_url, seconds=settings.source_seconds)

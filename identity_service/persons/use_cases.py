@@ -1,0 +1,97 @@
+from datetime import datetime
+
+from identity_service.persons.guesses.limiter import GuessLimiter
+from identity_service.persons.matching import IDENTIFYING, Claim, Field, compare
+from identity_service.persons.result import Answer
+from identity_service.persons.sources import Finding, Inquiry, Source
+from identity_service.problems import FieldsNotAllowed, PurposeNotCovered
+from identity_service.schemas import VerificationOut
+from shared.codes.birth_date import require_born
+from shared.codes.time import day_in_viet_nam
+from shared.web.calls.auth import CallContext
+
+
+def claimed_fields(claim: Claim) -> tuple[str, ...]:
+    return tuple(name for name in Claim.__slots__ if getattr(claim, name) is not None)
+
+
+async def verify(
+    source: Source, guesses: GuessLimiter, caller: CallContext, inquiry: Inquiry, *, now: datetime
+) -> VerificationOut:
+    """Compare the claim with the person whom the source has under that number.
+
+    A caller that does not prove that it knows the person spends its budget, and is not told which
+    fields differ once that is spent.
+    """
+    require_born(inquiry.claim.birth_date, today=day_in_viet_nam(now), at="body.birth_date")
+    _require_covered(caller, claimed_fields(inquiry.claim))
+    async with guesses.attempt(
+        caller, person=inquiry.person, number=inquiry.personal_number, now=now
+    ) as attempt:
+        found = await source.look_up(inquiry)
+        answer, is_hit = _judge(inquiry.claim, found)
+        if answer.result is Answer.SOURCE_UNAVAILABLE:
+            return answer
+        if is_hit:
+            attempt.count_hit()
+            return answer
+        if await attempt.count_miss():
+            return answer
+        return VerificationOut(result=answer.result, as_of=answer.as_of)
+
+
+def _judge(claim: Claim, found: Finding) -> tuple[VerificationOut, bool]:
+    """Return the answer, and whether it is a hit: the caller knows the person, nothing differs."""
+    if found.recorded is None:
+        assert found.said is not None
+        return VerificationOut(result=_without_record(found.said), as_of=found.as_of), False
+    compared = compare(claim, found.recorded)
+    if not compared.knows_person:
+        # Sex and residence would be guessed from the number; a state is not for strangers.
+        differing, not_comparable = map(_identifying, (compared.differing, compared.not_comparable))
+        result = Answer.MISMATCH if differing else Answer.AMBIGUOUS
+        unknown = VerificationOut(
+            result=result,
+            differing=differing,
+            without_diacritics=compared.without_diacritics,
+            at_coarser_precision=compared.at_coarser_precision,
+            not_comparable=not_comparable,
+            as_of=found.as_of,
+        )
+        return unknown, False
+    if found.said in _SAID_OF_NO_FIELD:
+        return VerificationOut(result=found.said, as_of=found.as_of), True
+    answer = VerificationOut(
+        result=Answer.MISMATCH if compared.differing else found.said or Answer.MATCH,
+        differing=compared.differing,
+        without_diacritics=compared.without_diacritics,
+        at_coarser_precision=compared.at_coarser_precision,
+        not_comparable=compared.not_comparable,
+        as_of=found.as_of,
+    )
+    return answer, compared.same_person
+
+
+# A record in such a state is disputed, or not a record of this register: nothing else is said.
+_SAID_OF_NO_FIELD = frozenset(
+    {Answer.LOCKED, Answer.AMBIGUOUS, Answer.NOT_YET_REPLICATED, Answer.SOURCE_UNAVAILABLE}
+)
+
+
+def _without_record(said: Answer) -> Answer:
+    """Return one word for all states of a record that nobody can prove to know."""
+    unproven = said in (Answer.LOCKED, Answer.DECEASED, Answer.MATCH, Answer.MISMATCH)
+    return Answer.AMBIGUOUS if unproven else said
+
+
+def _identifying(fields: tuple[Field, ...]) -> tuple[Field, ...]:
+    return tuple([field for field in fields if field in IDENTIFYING])
+
+
+def _require_covered(caller: CallContext, fields: tuple[str, ...]) -> None:
+    purpose = caller.purpose or ""
+    reaching = [each for each in caller.right.alternatives if each.covers_procedure(purpose)]
+    if not reaching:
+        raise PurposeNotCovered("X-Purpose is one of the procedures that the right names.")
+    if not any(each.covers_fields(fields) for each in reaching):
+        raise FieldsNotAllowed(set(fields).difference(reaching[0].fields or ()))

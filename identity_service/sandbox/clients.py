@@ -1,0 +1,111 @@
+"""The client systems and rights of a new installation, and the file that tells their secrets."""
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID, uuid5
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from identity_service.grants.legal_bases import LegalBasis
+from identity_service.sandbox.generator import Persona, personas
+from identity_service.schemas import ClientId, FieldName, Name, OperationName
+from shared.codes.agency import AgencyCode
+from shared.codes.procedure import ProcedureCode
+
+_GRANT_IDS = UUID("6d1f3a0e-52c5-4c55-9d7e-0a3f6f0b9a11")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SandboxGrant(_Strict):
+    operations: list[OperationName]
+    procedures: list[ProcedureCode] | None = None
+    fields: list[FieldName] | None = None
+    agencies: list[AgencyCode] | None = None
+    legal_basis: LegalBasis
+    per_second: int | None = None
+
+
+class SandboxClient(_Strict):
+    agency: AgencyCode
+    operator: bool = False
+    name: Name
+    note: str
+    grants: tuple[SandboxGrant, ...] = ()
+
+
+class _Sandbox(_Strict):
+    clients: Annotated[dict[ClientId, SandboxClient], Field(min_length=1)]
+
+
+@cache
+def sandbox_clients() -> Mapping[str, SandboxClient]:
+    text = (Path(__file__).with_name("data") / "sandbox.yaml").read_text(encoding="utf-8")
+    return _Sandbox.model_validate(yaml.safe_load(text)).clients
+
+
+def grant_id(client_id: str, number: int) -> UUID:
+    """The same at each seed, so that a second one finds the grants of the first."""
+    return uuid5(_GRANT_IDS, f"{client_id}/{number}")
+
+
+def new_secret() -> str:
+    return secrets.token_urlsafe(32)
+
+
+def read_secrets(path: Path) -> Mapping[str, str]:
+    """By client id; empty where there is no such file yet."""
+    if not path.exists():
+        return {}
+    known = json.loads(path.read_text(encoding="utf-8"))["clients"]
+    return {client["client_id"]: client["client_secret"] for client in known}
+
+
+def write_sandbox_file(path: Path, secrets_of: Mapping[str, str]) -> None:
+    """Readable by its owner alone, and never half written."""
+    told = {
+        "clients": [
+            {
+                "client_id": client_id,
+                "client_secret": secrets_of[client_id],
+                "agency": client.agency,
+                "note": client.note,
+            }
+            for client_id, client in sandbox_clients().items()
+        ],
+        "personas": [_told(name, persona) for name, persona in personas().items()],
+    }
+    unfinished = path.with_name(f".{path.name}.new")
+    unfinished.unlink(missing_ok=True)
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(told, file, indent=2, ensure_ascii=False)
+    unfinished.rename(path)
+
+
+def _told(name: str, persona: Persona) -> Mapping[str, object]:
+    """`request` is the body of POST /identity/v1/verifications."""
+    return {
+        "name": name,
+        "about": persona.about,
+        "answer": persona.answer,
+        "differing": persona.differing,
+        "request": {
+            "personal_number": persona.personal_number,
+            "full_name": persona.full_name,
+            "birth_date": persona.birth_date,
+            "sex": persona.sex,
+            "residence": {
+                "province": persona.residence_province,
+                "commune": persona.residence_commune,
+            },
+        },
+    }

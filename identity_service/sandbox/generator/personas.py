@@ -1,0 +1,105 @@
+"""Personas with fixed numbers, one at least for each answer of a verification.
+
+Their serials lie below those of generated people (`generator.FIRST_SERIAL`).
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
+
+from identity_service.persons.matching import Claim, Field
+from identity_service.persons.personal_numbers import PersonalNumber, Sex
+from identity_service.persons.result import Answer
+from identity_service.sandbox.generator.person import Person, Status
+from shared.codes.birth_date import parse_birth_date
+
+# No record makes a register answer so: the stand-in has to be told by the persona.
+_TOLD = frozenset({Answer.NOT_YET_REPLICATED, Answer.AMBIGUOUS, Answer.SOURCE_UNAVAILABLE})
+_ABSENT = _TOLD | {Answer.NOT_FOUND}
+
+TwoDigits = Annotated[str, StringConstraints(pattern=r"^[0-9]{2}$")]
+FiveDigits = Annotated[str, StringConstraints(pattern=r"^[0-9]{5}$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PersonaRecord(_Strict):
+    """Where the record differs from what the persona says; None is as claimed."""
+
+    full_name: str | None = None
+    birth_date: str | None = None
+    residence_province: TwoDigits | None = None
+    status: Status = "ALIVE"
+
+
+class Persona(_Strict):
+    """What to send, and what the register must answer to exactly that."""
+
+    about: str
+    answer: Answer
+    personal_number: str
+    full_name: str
+    sex: Sex
+    birth_date: str
+    residence_province: TwoDigits
+    residence_commune: FiveDigits
+    differing: tuple[Field, ...] = ()
+    record: PersonaRecord = PersonaRecord()
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        number = PersonalNumber.parse(self.personal_number)
+        if number.contradicts_sex(self.sex) or number.contradicts_birth_date(self.birth_date):
+            raise ValueError("the number contradicts the sex or the year of birth")
+        if parse_birth_date(self.birth_date) != self.birth_date:
+            raise ValueError("a birth date here is yyyy, yyyy-mm or yyyy-mm-dd")
+        if bool(self.differing) != (self.answer is Answer.MISMATCH):
+            raise ValueError("a mismatch, and nothing else, names the differing fields")
+        return self
+
+    @property
+    def told(self) -> bool:
+        """Whether the register must give `answer` for this number whatever else it is asked."""
+        return self.answer in _TOLD
+
+    @property
+    def claim(self) -> Claim:
+        return Claim(
+            full_name=self.full_name,
+            birth_date=self.birth_date,
+            sex=self.sex,
+            residence_province=self.residence_province,
+            residence_commune=self.residence_commune,
+        )
+
+    @property
+    def person(self) -> Person | None:
+        """The row of the register; None where it must hold none."""
+        if self.answer in _ABSENT:
+            return None
+        return Person(
+            personal_number=self.personal_number,
+            full_name=self.record.full_name or self.full_name,
+            sex=self.sex.value,
+            birth_date=self.record.birth_date or self.birth_date,
+            residence_province=self.record.residence_province or self.residence_province,
+            residence_commune=(None if self.record.residence_province else self.residence_commune),
+            status=self.record.status,
+        )
+
+
+class _File(_Strict):
+    personas: dict[str, Persona]
+
+
+@cache
+def personas() -> Mapping[str, Persona]:
+    """By name, as `personas.yaml` lists them."""
+    text = (Path(__file__).parent / "personas.yaml").read_text(encoding="utf-8")
+    return _File.model_validate(yaml.safe_load(text)).personas

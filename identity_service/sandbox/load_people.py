@@ -1,0 +1,122 @@
+"""Fills the register with synthetic people and personas, by COPY, in chunks."""
+
+import hmac
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from itertools import islice
+
+import asyncpg
+import structlog
+
+from identity_service.sandbox.generator import Person, generate, personas
+from identity_service.settings import Settings
+from shared.codes.folding import fold_accented, fold_bare
+from shared.database.session import CONNECT_SECONDS
+
+log = structlog.get_logger()
+
+CHUNK = 10_000
+CHUNK_SECONDS = 120
+_COLUMNS = ("person", "name_key", "bare_name_key", *Person._fields[2:], "told")
+_LOCK = 7_102
+
+Row = tuple[object, ...]
+Progress = Callable[[int], None]
+
+
+class AnotherSeedError(Exception):
+    """The register holds people of another seed, whose numbers would be the same."""
+
+
+async def load_people(
+    settings: Settings, count: int, *, seed: int, progress: Progress = lambda _: None
+) -> int:
+    """Bring the people of `seed` to `count`, from wherever an earlier load ended; how many came.
+
+    Each chunk is a transaction with the note of how far it reached: a load that was broken off
+    goes on from there. `progress` is told the number held after each.
+    """
+    connection = await _connect(settings)
+    try:
+        # One at a time: a second load would put the same people in.
+        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+        held = loaded = await _held(connection, seed)
+        if held >= count:
+            return 0
+        lacking = islice(generate(count, seed=seed), held, None)
+        while chunk := [_row(person, settings.hash_key) for person in islice(lacking, CHUNK)]:
+            loaded += len(chunk)
+            await _load_chunk(connection, chunk, seed=seed, loaded=loaded)
+            progress(loaded)
+        return loaded - held
+    finally:
+        await connection.close()
+
+
+async def load_personas(settings: Settings) -> None:
+    rows = [_persona_row(name, settings.hash_key) for name in personas()]
+    places = ", ".join(f"${number}" for number in range(1, len(_COLUMNS) + 1))
+    statement = (
+        f"INSERT INTO person ({', '.join(_COLUMNS)}) VALUES ({places}) ON CONFLICT DO NOTHING"  # noqa: S608 -- names of columns, from the code above
+    )
+    connection = await _connect(settings)
+    try:
+        await connection.executemany(statement, [row for row in rows if row])
+    finally:
+        await connection.close()
+
+
+async def _connect(settings: Settings) -> asyncpg.Connection:
+    url = settings.database.set(drivername="postgresql")
+    return await asyncpg.connect(
+        url.render_as_string(hide_password=False),
+        timeout=CONNECT_SECONDS,
+        command_timeout=CHUNK_SECONDS,
+    )
+
+
+async def _held(connection: asyncpg.Connection, seed: int) -> int:
+    row = await connection.fetchrow("SELECT seed, loaded FROM people_load")
+    if row is None:
+        return 0
+    if row["seed"] != seed:
+        raise AnotherSeedError(
+            f"the register holds people of seed {row['seed']}: go on with that seed, or begin with"
+            " an empty register"
+        )
+    return int(row["loaded"])
+
+
+async def _load_chunk(
+    connection: asyncpg.Connection, rows: Iterable[Row], *, seed: int, loaded: int
+) -> None:
+    async with connection.transaction():
+        await connection.copy_records_to_table("person", records=rows, columns=_COLUMNS)
+        await connection.execute(
+            "INSERT INTO people_load (seed, loaded) VALUES ($1, $2)"
+            " ON CONFLICT (seed) DO UPDATE SET loaded = excluded.loaded",
+            seed,
+            loaded,
+        )
+
+
+def _row(person: Person, hash_key: bytes, told: str | None = None) -> Row:
+    digest = hmac.digest(hash_key, person.personal_number.encode(), "sha256")
+    return (digest, *_name_keys(person.full_name), *person[2:], told)
+
+
+# Few names are rare: half of all people share theirs with one of these.
+@lru_cache(maxsize=100_000)
+def _name_keys(full_name: str) -> tuple[str, str]:
+    return fold_accented(full_name), fold_bare(full_name)
+
+
+def _persona_row(name: str, hash_key: bytes) -> Row | None:
+    """None for one whom the register must not know."""
+    persona = personas()[name]
+    if persona.told:
+        # As claimed: a caller that claims anything else is not told what it must answer.
+        as_claimed = persona.model_copy(update={"answer": "MATCH"}).person
+        assert as_claimed is not None
+        return _row(as_claimed, hash_key, persona.answer)
+    return _row(persona.person, hash_key) if persona.person else None

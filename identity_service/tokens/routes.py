@@ -1,0 +1,196 @@
+"""Tokens and the keys that prove them: the only routes here that need no token."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qsl, unquote_plus
+
+from fastapi import Request, Response
+from fastapi.responses import JSONResponse
+
+from identity_service.problems import (
+    ClientNotProven,
+    GrantTypeUnsupported,
+    TokenRefused,
+    TokenRequestMalformed,
+)
+from identity_service.schemas import TokenOut
+from identity_service.settings import Settings
+from identity_service.tokens.signing_keys import JWKS_SECONDS
+from identity_service.tokens.use_cases import ByAssertion, BySecret, TokenDesk, give_token
+from shared.database.session import Session
+from shared.web.bodies.strict_parsing import Router
+from shared.web.problems import traced_body
+from shared.web.published import Page
+
+router = Router(tags=["tokens"])
+
+FORM = "application/x-www-form-urlencoded"
+JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+NOT_STORED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+MOST_FIELDS, MOST_BYTES = 20, 16_384
+
+
+_TEXT: dict[str, Any] = {"type": "string"}
+# Of a form, a field without a value counts as left out (RFC 6749 §3.2).
+_VALUE = _TEXT | {"minLength": 1}
+_PROOFS = ("client_assertion", "client_assertion_type", "client_secret")
+
+
+def _described(title: str, required: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the shape of a form with one kind of proof: those of the others are not in it."""
+    grant = {"grant_type": _TEXT | {"const": "client_credentials"}}
+    others = [name for name in _PROOFS if name not in required]
+    return {
+        "title": title,
+        "type": "object",
+        "required": [*grant, *required],
+        "properties": {**grant, "client_id": _TEXT, **required},
+        "propertyNames": {"not": {"enum": others}},
+        "additionalProperties": _TEXT,
+        "maxProperties": MOST_FIELDS,
+    }
+
+
+_MISTAKE = {
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["error", "error_description"],
+                "properties": dict.fromkeys(("error", "error_description", "trace_id"), _TEXT),
+            }
+        }
+    }
+}
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    400: {"description": "The form cannot be read (RFC 6749 §5.2)"} | _MISTAKE,
+    401: {"description": "The client has not proven who it is (RFC 6749 §5.2)"} | _MISTAKE,
+}
+# FastAPI would read a form with a package of its own; here it is read below, and described here.
+FORM_DESCRIBED: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            FORM: {
+                "schema": {
+                    "oneOf": [
+                        _described(
+                            "private_key_jwt",
+                            {
+                                "client_assertion_type": _TEXT | {"const": JWT_BEARER},
+                                "client_assertion": _VALUE,
+                            },
+                        ),
+                        _described(
+                            "client_secret_post", {"client_id": _VALUE, "client_secret": _VALUE}
+                        ),
+                        _described("client_secret_basic", {}),
+                    ]
+                }
+            }
+        },
+    }
+}
+
+
+@router.post("/oauth/token", openapi_extra=FORM_DESCRIBED, responses=REFUSALS)
+async def give(request: Request, response: Response, session: Session) -> TokenOut:
+    """Client credentials (RFC 6749 §4.4), proven by `private_key_jwt` or a sandbox secret."""
+    desk: TokenDesk = request.app.state.token_desk
+    form = _form(request.headers.get("Content-Type", ""), await request.body())
+    if "grant_type" not in form:
+        raise TokenRequestMalformed("Send grant_type=client_credentials.")
+    if form["grant_type"] != "client_credentials":
+        raise GrantTypeUnsupported("grant_type is client_credentials.")
+    answer = await give_token(session, desk, _proof(form, request.headers.get("Authorization")))
+    response.headers.update(NOT_STORED)
+    return answer
+
+
+@router.get("/.well-known/jwks.json", response_model=dict[str, list[dict[str, str]]])
+async def key_set(request: Request) -> Response:
+    desk: TokenDesk = request.app.state.token_desk
+    keys = {"keys": await desk.keys.published()}
+    return Page.of_json(keys, seconds=JWKS_SECONDS).respond(request)
+
+
+@router.get("/.well-known/oauth-authorization-server", response_model=dict[str, str | list[str]])
+async def metadata(request: Request) -> Response:
+    """RFC 8414; the issuer is the address at which callers reach the gateway."""
+    settings: Settings = request.app.state.settings
+    about = {
+        "issuer": settings.issuer,
+        "token_endpoint": f"{settings.issuer}/oauth/token",
+        "jwks_uri": f"{settings.issuer}/.well-known/jwks.json",
+        "grant_types_supported": ["client_credentials"],
+        # Required, and never empty; nothing is given out by an authorization endpoint, as there is
+        # none.
+        "response_types_supported": ["none"],
+        "token_endpoint_auth_methods_supported": [
+            "private_key_jwt",
+            *(("client_secret_basic", "client_secret_post") if settings.sandbox else ()),
+        ],
+        "token_endpoint_auth_signing_alg_values_supported": ["ES256", "EdDSA", "PS256", "RS256"],
+    }
+    return Page.of_json(about, seconds=JWKS_SECONDS).respond(request)
+
+
+def _form(content_type: str, body: bytes) -> Mapping[str, str]:
+    if content_type.partition(";")[0].strip().lower() != FORM:
+        raise TokenRequestMalformed(f"Send the request as {FORM}.")
+    if len(body) > MOST_BYTES:
+        raise TokenRequestMalformed(f"Send at most {MOST_BYTES} bytes.")
+    try:
+        fields = parse_qsl(body.decode("ascii"), max_num_fields=MOST_FIELDS, errors="strict")
+    except ValueError:
+        raise TokenRequestMalformed("The form cannot be read; encode it as UTF-8.") from None
+    form = dict(fields)
+    if len(form) < len(fields):
+        raise TokenRequestMalformed("Send each field once.")
+    return form
+
+
+def _proof(form: Mapping[str, str], authorization: str | None) -> BySecret | ByAssertion:
+    by_header, by_form = authorization is not None, "client_secret" in form
+    by_assertion = "client_assertion" in form or "client_assertion_type" in form
+    if by_header + by_form + by_assertion != 1:
+        raise TokenRequestMalformed(
+            "Prove the client in one way: client_assertion with client_assertion_type, or, in the"
+            " sandbox, HTTP Basic or client_id with client_secret."
+        )
+    if authorization is not None:
+        proof = _basic(authorization)
+        if form.get("client_id", proof.client_id) != proof.client_id:
+            raise TokenRequestMalformed("Name one client: client_id is not the one of Basic.")
+        return proof
+    if by_form:
+        if "client_id" not in form:
+            raise TokenRequestMalformed("client_secret comes with client_id.")
+        return BySecret(form["client_id"], form["client_secret"])
+    if form.get("client_assertion_type") != JWT_BEARER or "client_assertion" not in form:
+        raise TokenRequestMalformed(f"client_assertion comes with the type {JWT_BEARER}.")
+    return ByAssertion(form["client_assertion"], form.get("client_id"))
+
+
+def _basic(authorization: str) -> BySecret:
+    """RFC 6749 §2.3.1: both halves are form-encoded before they are joined."""
+    scheme, _, encoded = authorization.partition(" ")
+    try:
+        # RFC 9110 §11.4: one space or more.
+        decoded = base64.b64decode(encoded.lstrip(" "), validate=True).decode()
+    except (ValueError, binascii.Error):
+        decoded = ""
+    client_id, colon, secret = decoded.partition(":")
+    if scheme.lower() != "basic" or not colon:
+        raise ClientNotProven("Authorization is `Basic` with client_id:client_secret in base64.")
+    return BySecret(unquote_plus(client_id), unquote_plus(secret))
+
+
+async def as_oauth_has_it(_: Request, error: Exception) -> JSONResponse:
+    """As JSON proper, which is what OAuth libraries expect of this endpoint."""
+    assert isinstance(error, TokenRefused)
+    headers = dict(error.headers or {}) | NOT_STORED
+    return JSONResponse(traced_body(error), HTTPStatus(error.status), headers)

@@ -1,0 +1,208 @@
+"""The keys that sign access tokens: made at first use, published as JWKS, rotated without a gap.
+
+`python -m identity_service.tokens.signing_keys rotate` adds the next key. It is published at once
+and signs after `LEAD`, when every cache of the old key set has ended; the old key is published until the last
+token that it signed has ended too.
+
+`python -m identity_service.tokens.signing_keys register CLIENT_ID KEY_FILE` gives a client its
+public key where too few operators are left that can sign on to do it by the API.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    SECP256R1,
+    EllipticCurvePrivateKey,
+    generate_private_key,
+)
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from jwt.algorithms import ECAlgorithm
+from pydantic import SecretStr
+from sqlalchemy import delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from identity_service import store
+from identity_service.clients.jwk import read_public_key, thumbprint
+from identity_service.models import ClientKey, SigningKey
+from identity_service.settings import LONGEST_TOKEN_SECONDS, Settings
+from shared.database.session import SessionFactory, is_outage, open_database
+
+ALGORITHM = "ES256"
+JWKS_SECONDS = 300  # how long others may keep the key set
+LEAD = timedelta(seconds=2 * JWKS_SECONDS)
+_KEPT_AFTER = timedelta(seconds=LONGEST_TOKEN_SECONDS + JWKS_SECONDS)
+_RELOAD_SECONDS = 30.0
+_LOCK = 7_101
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    kid: str
+    key: EllipticCurvePrivateKey
+    jwk: dict[str, str]
+    signs_from: datetime
+
+
+class SigningKeys:
+    """What the database holds, opened and kept in memory for half a minute, or for an outage."""
+
+    def __init__(self, sessions: SessionFactory, key_encryption_key: SecretStr) -> None:
+        self._sessions = sessions
+        self._seal = Fernet(key_encryption_key.get_secret_value())
+        self._signers: Sequence[Signer] = ()
+        self._loaded_at = float("-inf")
+        self._loading = asyncio.Lock()
+
+    async def signer(self) -> Signer:
+        """The newest key whose time has come."""
+        first, *later = sorted(await self._current(), key=lambda signer: signer.signs_from)
+        now = datetime.now(UTC)
+        # The very first signs at once, also for a process whose clock is a little behind.
+        return next((key for key in reversed(later) if key.signs_from <= now), first)
+
+    async def published(self) -> list[dict[str, str]]:
+        return [signer.jwk for signer in await self._current()]
+
+    async def _current(self) -> Sequence[Signer]:
+        """Needs a connection of its own: whoever asks holds none, or the pool may run dry."""
+        if self._is_due():
+            async with self._loading:
+                # Whoever waited here finds what the first one read.
+                if self._is_due():
+                    await self._reload()
+        return self._signers
+
+    def _is_due(self) -> bool:
+        return time.monotonic() - self._loaded_at > _RELOAD_SECONDS
+
+    async def _reload(self) -> None:
+        try:
+            self._signers = await self._load()
+        except Exception as error:
+            if not (self._signers and is_outage(error)):
+                raise
+        # In an outage too: those held serve on, and not everybody waits for the next attempt.
+        self._loaded_at = time.monotonic()
+
+    async def _load(self) -> Sequence[Signer]:
+        async with self._sessions.begin() as session:
+            rows = (await session.scalars(select(SigningKey))).all()
+            if not rows:
+                # Two processes may start at once: the second finds the key of the first.
+                await session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+                rows = (await session.scalars(select(SigningKey))).all()
+            if not rows:
+                rows = [add_key(session, self._seal, signs_from=datetime.now(UTC))]
+        return [self._open(row) for row in rows]
+
+    def _open(self, row: SigningKey) -> Signer:
+        key = load_pem_private_key(self._seal.decrypt(row.sealed), password=None)
+        assert isinstance(key, EllipticCurvePrivateKey)
+        return Signer(row.kid, key, row.jwk, row.signs_from)
+
+
+def add_key(session: AsyncSession, seal: Fernet, *, signs_from: datetime) -> SigningKey:
+    key = generate_private_key(SECP256R1())
+    public = {name: str(part) for name, part in _public_jwk(key).items()}
+    kid = thumbprint(public)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    row = SigningKey(
+        kid=kid,
+        sealed=seal.encrypt(pem),
+        jwk=public | {"kid": kid, "alg": ALGORITHM, "use": "sig"},
+        signs_from=signs_from,
+    )
+    session.add(row)
+    return row
+
+
+def _public_jwk(key: EllipticCurvePrivateKey) -> dict[str, object]:
+    return dict(ECAlgorithm.to_jwk(key.public_key(), as_dict=True))
+
+
+async def rotate(sessions: SessionFactory, key_encryption_key: SecretStr) -> SigningKey:
+    seal = Fernet(key_encryption_key.get_secret_value())
+    async with sessions.begin() as session:
+        return add_key(session, seal, signs_from=datetime.now(UTC) + LEAD)
+
+
+async def forget_ended_keys(session: AsyncSession) -> None:
+    """Drop every key that a later one has long replaced."""
+    replaced_at = (
+        select(func.max(SigningKey.signs_from))
+        .where(SigningKey.signs_from < datetime.now(UTC) - _KEPT_AFTER)
+        .scalar_subquery()
+    )
+    await session.execute(delete(SigningKey).where(SigningKey.signs_from < replaced_at))
+
+
+async def register(sessions: SessionFactory, client_id: str, jwk: Mapping[str, str]) -> ClientKey:
+    """`jwk` as `checked_public_jwk` gives it. ValueError: no such client, or the kid is taken."""
+    async with sessions.begin() as session:
+        if await store.get_client(session, client_id) is None:
+            raise ValueError(f"no client {client_id}; the API registers clients")
+        kid, now = jwk["kid"], datetime.now(UTC)
+        key = await store.add_client_key(
+            session, client_id=client_id, kid=kid, jwk=dict(jwk), added_at=now
+        )
+        if key is None:
+            raise ValueError(f"{client_id} has a key {kid} already; a new one has a kid of its own")
+        return key
+
+
+cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@cli.callback()
+def main() -> None:
+    """The keys that sign access tokens, and the key of a client that has none."""
+
+
+@cli.command("rotate")
+def _rotate() -> None:
+    """Publish the next key now; it signs when every cache of the key set has ended."""
+    settings = Settings.read()
+
+    async def add_next() -> SigningKey:
+        async with open_database(settings) as sessions:
+            return await rotate(sessions, settings.key_encryption_key)
+
+    key = asyncio.run(add_next())
+    typer.echo(f"{key.kid} signs from {key.signs_from:%Y-%m-%d %H:%M:%S} UTC")
+
+
+@cli.command("register")
+def _register(
+    client_id: str,
+    file: Annotated[
+        typer.FileText, typer.Argument(help="a public key, PEM or JWK; - for standard input")
+    ],
+) -> None:
+    """Give a client its public key without the API, where operators have lost theirs."""
+    settings = Settings.read()
+
+    async def give_key() -> ClientKey:
+        async with open_database(settings) as sessions:
+            return await register(sessions, client_id, read_public_key(file.read()))
+
+    try:
+        key = asyncio.run(give_key())
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    typer.echo(f"{key.client_id} has the key {key.kid}")
+
+
+if __name__ == "__main__":
+    cli()

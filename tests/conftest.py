@@ -18,11 +18,11 @@ from deploy.kafka.server import KafkaServer
 from deploy.ports import free_port
 from deploy.postgres import EmbeddedPostgres, make_database, make_databases, service_url
 from deploy.services import SERVICES
-from tests.collector import Collector, collecting
-from tests.mesh import Mesh, running_mesh
-from tests.overheard import Overheard, overhearing
-from tests.tools import OF_TESTS, describe_missing
-from tests.unhurried import lengthen_limits
+from tests.support.captured_logs import Overheard, overhearing
+from tests.support.collector import Collector, collecting
+from tests.support.mesh import Mesh, running_mesh
+from tests.support.tools import OF_TESTS, describe_missing
+from tests.support.unhurried import lengthen_limits
 
 # `make fuzz` asks so many times as much.
 MORE = int(os.environ.get("FUZZ_TIMES", "1"))

@@ -8,7 +8,7 @@ from tests.access.country import Country, open_country
 from tests.access.model import AGENCIES
 from tests.access.samples import Things, make_things
 from tests.conftest import Databases
-from tests.factories import TestAuthority
+from tests.support.factories import TestAuthority
 from tests.sync_service.conftest import make_settings, serving
 from tests.sync_service.national import National
 from tests.sync_service.test_view import agency, register

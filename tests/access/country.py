@@ -24,8 +24,8 @@ from shared.events import ClientChanged, GrantChanged
 from shared.web.calls.call_guard import PROVED_CALL
 from shared.web.calls.call_mac import NO_BODY, ProvedCall
 from tests.conftest import Databases
-from tests.factories import ProvingTransport, TestAuthority
-from tests.gateway.gate import (
+from tests.support.factories import ProvingTransport, TestAuthority
+from tests.support.gateway_harness import (
     Gate,
     Services,
     make_client,
@@ -33,8 +33,8 @@ from tests.gateway.gate import (
     open_gate,
     signing_rights,
 )
-from tests.installation import Sent, install
-from tests.serving import serving
+from tests.support.installation import Sent, install
+from tests.support.serving import serving
 
 # "Ours" is Hà Nội's, "theirs" is that of Hồ Chí Minh City.
 OURS, THEIRS = "H26", "H29"

@@ -15,7 +15,7 @@ from tests.access.callers import (
 )
 from tests.access.country import Papers
 from tests.access.routes import METRICS, OPEN_AT_THE_GATEWAY, ROUTES, Row, open_at_a_service
-from tests.factories import TestAuthority
+from tests.support.factories import TestAuthority
 
 GUIDE = Path(__file__).parents[2] / "docs/access.md"
 COLUMNS = ("ours", "theirs", "procedure", "fields", "purpose", "operator")

@@ -23,9 +23,9 @@ from identity_service.seed import seed
 from shared.runtime.migrations import upgrade
 from tests.access.model import AGENCIES, Limits, limits, tried
 from tests.conftest import Databases
-from tests.factories import TestAuthority
 from tests.identity_service.calls import OPERATOR, Identity
 from tests.identity_service.conftest import make_settings, serving
+from tests.support.factories import TestAuthority
 
 ROOT = "/identity/v1"
 GIVE, REGISTER = f"POST {ROOT}/grants", f"POST {ROOT}/clients"

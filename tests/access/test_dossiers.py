@@ -18,7 +18,7 @@ from tests.access.model import FIELDS, PROCEDURES, Filed, Limits, filed, limits,
 from tests.conftest import Databases
 from tests.dossier_service.conftest import make_settings, serving
 from tests.dossier_service.desk import DOSSIERS, ONE, Desk, at
-from tests.factories import TestAuthority
+from tests.support.factories import TestAuthority
 
 ALL: dict[str, Any] = Limits().claims
 UNKNOWN = "H99-261116-0001"

@@ -13,8 +13,16 @@ from hypothesis import example, given
 from tests.access.answers import told
 from tests.access.model import AGENCIES, PROCEDURES, Limits, limits, some, tried
 from tests.conftest import Databases
-from tests.gateway.gate import LEDGER, LIST, VERIFY, Gate, make_grant, open_gate, open_services
-from tests.gateway.wire import SUBJECT
+from tests.support.fake_upstream import SUBJECT
+from tests.support.gateway_harness import (
+    LEDGER,
+    LIST,
+    VERIFY,
+    Gate,
+    make_grant,
+    open_gate,
+    open_services,
+)
 
 RECORDS, SEALS = "/ledger/v1/records", "/ledger/v1/seals"
 MEMBERS = ("client", "agency", "operation", "purpose", "subjects", "outcome", "dossier")

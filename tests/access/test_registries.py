@@ -19,9 +19,9 @@ from tests.access.country import Country
 from tests.access.model import AGENCIES, Limits, agencies, limits, tried
 from tests.access.samples import JWK, Things
 from tests.conftest import Databases
-from tests.factories import TestAuthority
 from tests.identity_service.calls import Identity
 from tests.identity_service.conftest import make_settings, serving
+from tests.support.factories import TestAuthority
 
 ALL = Limits()
 ROOT = "/identity/v1"

@@ -8,9 +8,9 @@ import pytest
 
 import gateway.handlers
 from tests.access.country import BIRTH, OURS, Country, open_country
-from tests.background import working
 from tests.conftest import Broker, Databases
-from tests.waiting import eventually
+from tests.support.background import working
+from tests.support.waiting import eventually
 
 CLIENTS, GRANTS = "/identity/v1/clients", "/identity/v1/grants"
 LIST = "GET /dossier/v1/dossiers"

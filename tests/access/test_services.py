@@ -25,7 +25,7 @@ from tests.access.routes import (
     open_at_a_service,
 )
 from tests.access.samples import Things, samples
-from tests.factories import prove_call
+from tests.support.factories import prove_call
 
 # The gateway fetches it without a caller: it proves tokens, and calls, to nobody.
 OPEN_WITHOUT_PROOF = {(Service.IDENTITY, "/.well-known/jwks.json")}

@@ -30,7 +30,7 @@ from shared.messaging.event_proofs import Message
 from shared.messaging.outbox import _message
 from shared.messaging.topics import TOPIC_TABLE
 from tests.contracts.written import REGENERATE, committed
-from tests.event_keys import SIGNERS
+from tests.support.event_keys import SIGNERS
 
 DOCUMENTS = documents()
 INCOMPATIBLE = (

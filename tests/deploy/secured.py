@@ -18,9 +18,9 @@ from deploy.topics import secure_topics
 from shared.messaging.kafka import connection_options
 from shared.settings import ServiceSettings
 from tests.deploy.test_compose import PARTS
-from tests.event_keys import key_text
-from tests.factories import DIGEST_KEY
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.event_keys import key_text
+from tests.support.factories import DIGEST_KEY
+from tests.support.waiting import PATIENCE_SECONDS
 
 # Of the image, or of a machine with other folders and ports.
 NOT_HERE = {

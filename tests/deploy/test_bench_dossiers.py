@@ -17,8 +17,8 @@ from sync_service.intake.schemas import DossierRow
 from sync_service.settings import Settings as SyncSettings
 from tests.conftest import Databases
 from tests.deploy.filled import SIZE, filled_database
-from tests.event_keys import key_text
-from tests.factories import CALL_KEY, DIGEST_KEY
+from tests.support.event_keys import key_text
+from tests.support.factories import CALL_KEY, DIGEST_KEY
 
 
 def whole(size: int = SIZE, **made: int) -> Dossiers:

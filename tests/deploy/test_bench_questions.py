@@ -33,8 +33,8 @@ from tests.conftest import Databases
 from tests.deploy.filled import filled_database
 from tests.dossier_service.conftest import make_settings as make_dossier_settings
 from tests.dossier_service.conftest import serving as serving_dossiers
-from tests.event_keys import key_text
-from tests.factories import CALL_KEY, DIGEST_KEY, TestAuthority
+from tests.support.event_keys import key_text
+from tests.support.factories import CALL_KEY, DIGEST_KEY, TestAuthority
 from tests.sync_service.conftest import serving as serving_national_view
 
 BASE = "http://gateway"

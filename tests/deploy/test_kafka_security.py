@@ -24,7 +24,7 @@ from shared.messaging.kafka import connection_options, open_consumer, open_produ
 from shared.messaging.topics import TOPIC_TABLE
 from shared.settings import ServiceSettings
 from tests.deploy.secured import Secured, running_secured
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 def test_each_topic_is_published_by_its_owner_and_its_dead_letters_by_its_readers() -> None:

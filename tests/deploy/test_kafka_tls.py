@@ -21,11 +21,11 @@ from deploy.local.stack import ROOT
 from shared.messaging.kafka import connection_options, open_consumer, open_producer
 from shared.messaging.topics import make_topics
 from shared.settings import ServiceSettings
-from tests.certificates import Issuer
 from tests.deploy.secured import Secured, require_apache_kafka, running_secured
-from tests.event_keys import key_text
-from tests.factories import DIGEST_KEY
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.certificates import Issuer
+from tests.support.event_keys import key_text
+from tests.support.factories import DIGEST_KEY
+from tests.support.waiting import PATIENCE_SECONDS
 
 HERE = "127.0.0.1"
 TOPIC = "dossier.events.v1"

@@ -11,7 +11,7 @@ import sys
 from deploy.services import SERVICES
 from tests.conftest import Broker, Databases
 from tests.deploy.conftest import StackProcess, processes_of
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 
 async def test_sigterm_ends_everything_and_the_next_start_finds_the_data(

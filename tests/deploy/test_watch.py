@@ -15,7 +15,7 @@ from prometheus_client import REGISTRY
 
 from deploy.services import SERVICES
 from tests.deploy.test_compose import PARTS
-from tests.tools import PROMTOOL
+from tests.support.tools import PROMTOOL
 
 WATCH = Path(__file__).parents[2] / "deploy/watch"
 RULES = [

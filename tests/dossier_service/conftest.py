@@ -15,9 +15,9 @@ from shared.runtime.migrations import upgrade
 from shared.web.dependencies import now
 from tests.conftest import Databases
 from tests.dossier_service.desk import Desk, at, utc
-from tests.event_keys import key_text
-from tests.factories import CALL_KEY, DIGEST_KEY, TestAuthority
-from tests.serving import calling
+from tests.support.event_keys import key_text
+from tests.support.factories import CALL_KEY, DIGEST_KEY, TestAuthority
+from tests.support.serving import calling
 
 PERSON_KEY = "5b" * 32
 

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from dossier_service.settings import Settings
 from shared.codes.procedure import PROCEDURE_PATTERN
 from shared.database.session import SessionFactory
-from tests.factories import TestAuthority
+from tests.support.factories import TestAuthority
 
 DOSSIERS = "/dossier/v1/dossiers"
 ONE = DOSSIERS + "/{code}"

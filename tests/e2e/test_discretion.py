@@ -14,11 +14,11 @@ from sqlalchemy import make_url
 from deploy.local.stack import read_stack
 from deploy.postgres import plain_url
 from deploy.services import SERVICES
-from tests.collector import Collector
 from tests.conftest import Databases
-from tests.mesh import Mesh
-from tests.overheard import PERSONAL_NUMBER, Overheard
-from tests.waiting import eventually
+from tests.support.captured_logs import PERSONAL_NUMBER, Overheard
+from tests.support.collector import Collector
+from tests.support.mesh import Mesh
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.last, pytest.mark.slow, pytest.mark.timeout(600)]
 

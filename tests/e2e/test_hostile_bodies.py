@@ -14,7 +14,7 @@ import yaml
 from gateway.operations.model import Operation
 from tests.e2e.hostile import hostile_bodies
 from tests.e2e.operations import DOSSIER, GOOD, WITH_BODY, body_shape
-from tests.mesh import Mesh
+from tests.support.mesh import Mesh
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

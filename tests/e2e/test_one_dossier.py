@@ -5,8 +5,8 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from tests.mesh import Mesh
-from tests.waiting import eventually_sync
+from tests.support.mesh import Mesh
+from tests.support.waiting import eventually_sync
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -20,7 +20,7 @@ from deploy.services import SERVICES
 from gateway.operations.model import Operation
 from tests.e2e.hostile import filled, places_of
 from tests.e2e.operations import GOOD, WITH_BODY, body_shape
-from tests.mesh import Mesh
+from tests.support.mesh import Mesh
 
 pytestmark = [pytest.mark.last, pytest.mark.slow, pytest.mark.timeout(900)]
 

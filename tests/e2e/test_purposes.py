@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
-from tests.mesh import Mesh
-from tests.waiting import eventually
+from tests.support.mesh import Mesh
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -8,9 +8,9 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.collector import Collector, Span
-from tests.mesh import Mesh
-from tests.waiting import eventually
+from tests.support.collector import Collector, Span
+from tests.support.mesh import Mesh
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -26,8 +26,8 @@ from tests.faults.invariants import axis_complaints
 from tests.faults.isolation import is_isolated, isolate
 from tests.faults.load import PER_SECOND
 from tests.faults.report import line, write_report, write_soak
-from tests.faults.suffer import Ground, suffer
-from tests.tools import OF_FAULTS, describe_missing
+from tests.faults.runner import Ground, suffer
+from tests.support.tools import OF_FAULTS, describe_missing
 
 BROKEN_OFF = 130
 NUMBERS = ("RATE", "SECONDS", "SOAK")

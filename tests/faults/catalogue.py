@@ -6,17 +6,17 @@ from sqlalchemy import make_url
 
 from deploy.services import SERVICES
 from tests.faults.fault import Fault, Kind, Site, nothing
-from tests.faults.isolation import lacks_isolation
-from tests.faults.strikes import apart, clock, crowd, postgres
-from tests.faults.strikes.disk import fill
-from tests.faults.strikes.network import cut, lacks_nft
-from tests.faults.strikes.processes import (
+from tests.faults.injections import apart, clock, crowd, postgres
+from tests.faults.injections.disk import fill
+from tests.faults.injections.network import cut, lacks_nft
+from tests.faults.injections.processes import (
     ASKED,
     kill,
     kill_server_behind_gateway,
     others_stay_fast,
     stop,
 )
+from tests.faults.isolation import lacks_isolation
 
 # Longer than a worker's group waits for a member that is silent.
 STILL_SECONDS = 9.0

@@ -12,7 +12,7 @@ from typing import NoReturn
 from deploy.local import commands
 from deploy.local.stack import read_stack
 from deploy.services import SERVICES
-from tests.faults.strikes.clock import environment, file_of, lacks_libfaketime
+from tests.faults.injections.clock import environment, file_of, lacks_libfaketime
 
 
 def up() -> int:

@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from deploy.services import SERVICES
 from shared.events import DossierEvent
 from shared.messaging.topics import TOPIC_TABLE
-from tests.mesh import Mesh
+from tests.support.mesh import Mesh
 
 _SENT = """
     SELECT id, topic, key, position, coalesce(sent_at, 'infinity') AS sent_at,

@@ -10,7 +10,7 @@ from deploy.kafka.server import KafkaServer
 from deploy.postgres import EmbeddedPostgres
 from tests.faults.journal import Journal
 from tests.faults.load import Load
-from tests.mesh import Mesh
+from tests.support.mesh import Mesh
 
 
 class Kind(Enum):

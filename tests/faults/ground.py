@@ -9,11 +9,11 @@ from deploy.kafka.server import JARS, KafkaServer
 from deploy.ports import free_port
 from deploy.postgres import SUPERUSER, EmbeddedPostgres
 from tests.faults.fault import Kind
+from tests.faults.injections.disk import volume
 from tests.faults.isolation import is_isolated, lacks_isolation
-from tests.faults.strikes.disk import volume
-from tests.faults.suffer import Ground
-from tests.mesh import running_mesh
-from tests.tools import JAVA, MAVEN
+from tests.faults.runner import Ground
+from tests.support.mesh import running_mesh
+from tests.support.tools import JAVA, MAVEN
 
 # libfaketime is dear to who asks for the time often: only those run under it who need it.
 MODULES = {Kind.LOCAL: "deploy.local", Kind.CLOCKED: "tests.faults.clocked"}

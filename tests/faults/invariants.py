@@ -8,7 +8,7 @@ from datetime import datetime
 from shared.events import DEAD, DossierEvent
 from tests.faults.evidence import Evidence, gather, read_axis, settled, topics_heard
 from tests.faults.journal import Journal
-from tests.mesh import Mesh
+from tests.support.mesh import Mesh
 
 SETTLES_WITHIN = 120.0
 MOST_SHOWN = 20

@@ -8,7 +8,7 @@ import struct
 import subprocess
 import sys
 
-from tests.tools import UNSHARE
+from tests.support.tools import UNSHARE
 
 INSIDE = "FAULTS_ISOLATED"
 _SET_FLAGS, _UP = 0x8914, 0x1  # SIOCSIFFLAGS, IFF_UP: linux/sockios.h, linux/if.h

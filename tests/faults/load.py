@@ -13,7 +13,7 @@ from uuid import UUID
 import aiohttp
 
 from tests.faults.journal import Attempt, Journal, Outcome
-from tests.mesh import Mesh
+from tests.support.mesh import Mesh
 
 PER_SECOND = 40.0
 # More than come while a service is silent for as long as any fault lasts.
@@ -52,7 +52,7 @@ class Answer:
 
 
 class Load:
-    """What turns do is chosen by `chance`; see `tests.faults.acts`."""
+    """What turns do is chosen by `chance`; see `tests.faults.workload`."""
 
     def __init__(
         self, mesh: Mesh, journal: Journal, seed: str, per_second: float = PER_SECOND

@@ -4,8 +4,8 @@ import pytest
 
 from tests.faults.catalogue import SILENT_SECONDS
 from tests.faults.fault import Seen
+from tests.faults.injections.processes import GATEWAY_SECONDS, SLACK_SECONDS, others_stay_fast
 from tests.faults.journal import Attempt, Journal
-from tests.faults.strikes.processes import GATEWAY_SECONDS, SLACK_SECONDS, others_stay_fast
 
 BEGAN, ENDED = 100.0, 100.0 + SILENT_SECONDS
 

@@ -8,7 +8,6 @@ from itertools import count
 
 import pytest
 
-from tests.faults.acts import Desk
 from tests.faults.evidence import gather, read_axis, settled
 from tests.faults.invariants import (
     axis_complaints,
@@ -19,8 +18,9 @@ from tests.faults.invariants import (
 )
 from tests.faults.journal import Journal
 from tests.faults.load import Load
-from tests.mesh import Mesh
-from tests.waiting import eventually
+from tests.faults.workload import Desk
+from tests.support.mesh import Mesh
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -5,8 +5,8 @@ import pytest
 from tests.faults.catalogue import FAULTS
 from tests.faults.fault import Fault, Site
 from tests.faults.invariants import axis_complaints
-from tests.faults.suffer import Ground, suffer
-from tests.mesh import Mesh
+from tests.faults.runner import Ground, suffer
+from tests.support.mesh import Mesh
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

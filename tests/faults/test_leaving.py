@@ -14,7 +14,7 @@ import pytest
 
 from deploy.local.stack import ROOT
 from tests.faults.isolation import may_isolate
-from tests.waiting import eventually_sync
+from tests.support.waiting import eventually_sync
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -35,12 +35,12 @@ from shared.web.calls.call_mac import (
 )
 from tests.conftest import Databases
 from tests.dossier_service.desk import COPY
-from tests.factories import TestAuthority
-from tests.gateway.gate import make_client, make_grant, make_settings, signing_rights
 from tests.gateway.process import gateway_child, tell, until_ready
-from tests.installation import Installation, install
 from tests.shared.mechanics import agency, record
-from tests.waiting import eventually_sync
+from tests.support.factories import TestAuthority
+from tests.support.gateway_harness import make_client, make_grant, make_settings, signing_rights
+from tests.support.installation import Installation, install
+from tests.support.waiting import eventually_sync
 
 CLIENT, AGENCY = "operator-vpcp", "G22"
 STARTS_WITHIN = 120.0

@@ -5,7 +5,7 @@ import pytest
 from gateway.operations.table import OPERATIONS
 from tests.conftest import MORE
 from tests.fuzz.apis import Apis
-from tests.fuzz.asking import ask
+from tests.fuzz.strategies import ask
 
 SERVICES = ["identity", "dossier", "sync", "gateway"]
 EXAMPLES = 5

@@ -24,11 +24,11 @@ from sync_service.handlers import HANDLERS as SYNC
 from sync_service.settings import Settings as SyncSettings
 from tests.conftest import MORE, Databases
 from tests.dossier_service.conftest import make_settings as dossier_settings
-from tests.event_keys import VERIFIER, change_record, key_text
-from tests.factories import CALL_KEY, DIGEST_KEY
 from tests.fuzz.texts import JSON, NEARLY
-from tests.gateway.gate import make_grant, make_settings
 from tests.shared.mechanics import agency, progressed, record
+from tests.support.event_keys import VERIFIER, change_record, key_text
+from tests.support.factories import CALL_KEY, DIGEST_KEY
+from tests.support.gateway_harness import make_grant, make_settings
 
 # Whoever takes a message for an outage waits without end.
 PATIENCE_S = 90.0

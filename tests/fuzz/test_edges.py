@@ -26,12 +26,12 @@ from shared.web.bodies.strict_parsing import QueryUnreadable, _require_one_readi
 from shared.web.idempotency import MOST_CHARACTERS
 from shared.web.problems import Invalid
 from tests.conftest import MORE, Databases
-from tests.event_keys import key_text
-from tests.factories import CALL_KEY, DIGEST_KEY, TestAuthority
 from tests.fuzz.texts import JSON, NEARLY
-from tests.serving import calling
 from tests.shared.mechanics import SERVICE, make_mechanics
 from tests.shared.web.test_idempotency import OPERATION, PATH, router
+from tests.support.event_keys import key_text
+from tests.support.factories import CALL_KEY, DIGEST_KEY, TestAuthority
+from tests.support.serving import calling
 
 WORDS = frozenset({"limit", "after"})
 PARTS = (NEARLY.map(str.encode) | st.binary(max_size=9)).map(quote_from_bytes)

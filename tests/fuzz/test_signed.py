@@ -23,8 +23,8 @@ from gateway.ledger.chain.seals import START, SealedBatch, key_id, prove, public
 from shared.runtime.app import AUDIENCE
 from shared.web.calls.auth import KeySet, Unauthenticated, Verifier, bearer
 from tests.conftest import MORE
-from tests.factories import ISSUER, TOKEN_KEY, TestAuthority
 from tests.fuzz.texts import JSON
+from tests.support.factories import ISSUER, TOKEN_KEY, TestAuthority
 
 SCRIPT = Path(__file__).parents[2] / "deploy/verify_proof.py"
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)

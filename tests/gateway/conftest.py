@@ -4,9 +4,16 @@ import pytest
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar
 
 from tests.conftest import Databases
-from tests.gateway.gate import Gate, Services, make_client, make_grant, open_gate, open_services
 from tests.gateway.ledger.ledgers import Store, make_store
-from tests.gateway.wire import PATIENCE_S, Behind, Door, door_before, service_behind
+from tests.support.fake_upstream import PATIENCE_S, Behind, Door, door_before, service_behind
+from tests.support.gateway_harness import (
+    Gate,
+    Services,
+    make_client,
+    make_grant,
+    open_gate,
+    open_services,
+)
 
 
 @pytest.fixture

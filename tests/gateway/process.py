@@ -20,9 +20,9 @@ from gateway.settings import Settings
 from shared.database.session import open_database
 from shared.events import Event, GrantChanged
 from shared.runtime.migrations import upgrade
-from tests.factories import TestAuthority
-from tests.gateway.gate import PURPOSE, make_client, make_grant, make_settings
-from tests.waiting import eventually
+from tests.support.factories import TestAuthority
+from tests.support.gateway_harness import PURPOSE, make_client, make_grant, make_settings
+from tests.support.waiting import eventually
 
 STARTS_WITHIN = ENDS_WITHIN = 120.0
 

@@ -21,7 +21,9 @@ from gateway.ledger.chain.seals import public_pem
 from gateway.main import _end_with_parent
 from shared.crypto.ed25519 import KeyUnfitError, read_private_key
 from tests.conftest import Databases
-from tests.gateway.gate import (
+from tests.gateway.process import gateway_process
+from tests.support.fake_upstream import SUBJECT
+from tests.support.gateway_harness import (
     VERIFY,
     Gate,
     Services,
@@ -30,9 +32,7 @@ from tests.gateway.gate import (
     make_client,
     open_gate,
 )
-from tests.gateway.process import gateway_process
-from tests.gateway.wire import SUBJECT
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 PATH = VERIFY.split()[1]
 

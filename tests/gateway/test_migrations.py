@@ -4,7 +4,7 @@ from alembic import command
 
 from shared.runtime.migrations import configuration, upgrade
 from tests.conftest import Databases
-from tests.gateway.gate import make_settings
+from tests.support.gateway_harness import make_settings
 
 
 async def test_migrations_make_what_the_models_say(postgres: Databases) -> None:

@@ -17,7 +17,7 @@ from gateway.problems import (
 )
 from shared.web.problems import Problem
 from tests.gateway.access.test_authorization import problem
-from tests.gateway.gate import VERIFY, Gate, make_client, make_grant
+from tests.support.gateway_harness import VERIFY, Gate, make_client, make_grant
 
 WAITING = (SlotsTaken, UpstreamAway, UpstreamBusy, UpstreamRefusesCalls)
 

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from identity_service.sandbox.generator import personas
 from identity_service.settings import Settings
 from shared.messaging.outbox import OutboxMessage
-from tests.factories import TestAuthority
+from tests.support.factories import TestAuthority
 
 OPERATOR = ("operator-vpcp", "G22")
 SECOND_OPERATOR = ("operator2-vpcp", "G22")

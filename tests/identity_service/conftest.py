@@ -14,11 +14,11 @@ from identity_service.seed import seed
 from identity_service.settings import GUESS_MEMORY_SECONDS, Settings
 from shared.runtime.migrations import upgrade
 from tests.conftest import Databases
-from tests.event_keys import key_text
-from tests.factories import CALL_KEY, DIGEST_KEY, TestAuthority
 from tests.identity_service.calls import Identity
 from tests.identity_service.signing_in import KEY, SYSTEM
-from tests.serving import calling
+from tests.support.event_keys import key_text
+from tests.support.factories import CALL_KEY, DIGEST_KEY, TestAuthority
+from tests.support.serving import calling
 
 PEOPLE = 500
 # Tests ask for the same few people all the time; those of the budgets have the real numbers.

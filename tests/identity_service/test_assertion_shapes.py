@@ -30,7 +30,7 @@ from tests.identity_service.signing_in import (
     refused,
     secret_form,
 )
-from tests.statements import statements
+from tests.support.statements import statements
 
 # Of JSON as it may come, also what no sender writes with good intent.
 odd_json = st.one_of(

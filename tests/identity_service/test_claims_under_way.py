@@ -10,7 +10,7 @@ from identity_service.persons.sources import Inquiry, Source
 from identity_service.persons.sources.source import Finding
 from tests.identity_service.calls import Identity, asked
 from tests.identity_service.guessing import Desk
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 WAIT = "identity_service.persons.guesses.limiter.MAX_TURN_WAIT_S"
 

@@ -25,11 +25,11 @@ from identity_service.settings import GUESS_MEMORY_SECONDS, Settings
 from shared.codes.person import person_hash
 from shared.runtime.migrations import upgrade
 from tests.conftest import Databases
-from tests.factories import TestAuthority
 from tests.identity_service.calls import Identity, asked
 from tests.identity_service.conftest import BUDGETS, make_settings, serving
 from tests.identity_service.guessing import Attacker, Clock, Desk, claim, moving_clock
-from tests.statements import statements
+from tests.support.factories import TestAuthority
+from tests.support.statements import statements
 
 SEEDED = 50
 REAL = {name: Settings.model_fields[name].default for name in BUDGETS}

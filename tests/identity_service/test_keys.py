@@ -14,7 +14,7 @@ from shared.database.session import SessionFactory
 from tests.conftest import Databases
 from tests.identity_service.calls import Identity
 from tests.identity_service.signing_in import ask, secret_form
-from tests.serving import calling
+from tests.support.serving import calling
 
 
 async def test_key_set_and_metadata_are_public_and_cached(identity: Identity) -> None:

@@ -14,7 +14,6 @@ from identity_service.settings import Settings
 from shared.database.session import open_database
 from shared.runtime.migrations import upgrade
 from tests.conftest import Databases
-from tests.factories import TestAuthority
 from tests.identity_service.calls import OPERATOR, Identity
 from tests.identity_service.client_acts import (
     DEACTIVATE,
@@ -23,6 +22,7 @@ from tests.identity_service.client_acts import (
     public,
 )
 from tests.identity_service.conftest import make_settings, serving
+from tests.support.factories import TestAuthority
 
 REVOKE = "POST /identity/v1/grants/{grant_id}/revocation"
 KEY = Ed25519PrivateKey.generate()

@@ -33,12 +33,12 @@ from identity_service.settings import Settings
 from shared.database.session import open_database
 from shared.runtime.migrations import upgrade
 from tests.conftest import Databases
-from tests.factories import TestAuthority
 from tests.identity_service.calls import Identity
 from tests.identity_service.client_acts import ADD_KEY, CLIENTS, public
 from tests.identity_service.commands import environment, run_command
 from tests.identity_service.conftest import make_settings, serving
 from tests.identity_service.signing_in import ask_signed, assertion, verified
+from tests.support.factories import TestAuthority
 
 ONE, OTHER = Ed25519PrivateKey.generate(), generate_ec(SECP256R1())
 ROOT = Path(__file__).parents[2]

@@ -12,8 +12,8 @@ from sqlalchemy import text
 
 from shared.events import ClientChanged, GrantChanged
 from shared.web.calls.service_calls import ServiceCallAuth
-from tests.factories import CALL_KEY
 from tests.identity_service.calls import Identity
+from tests.support.factories import CALL_KEY
 
 CLIENTS, GRANTS = "/internal/rights/clients", "/internal/rights/grants"
 PATHS = [CLIENTS, GRANTS]

@@ -10,11 +10,11 @@ from identity_service.main import create_app
 from identity_service.settings import Settings
 from shared.runtime.app import AUDIENCE
 from shared.web.calls.auth import Unauthenticated
-from tests.factories import TestAuthority
 from tests.identity_service.calls import Identity
 from tests.identity_service.conftest import serving
 from tests.identity_service.signing_in import JWT_BEARER, ask, refused, secret_form, verified
-from tests.serving import calling
+from tests.support.factories import TestAuthority
+from tests.support.serving import calling
 
 
 async def test_a_sandbox_secret_gets_a_token_by_form_and_by_header(identity: Identity) -> None:

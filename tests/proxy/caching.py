@@ -1,8 +1,8 @@
 """RFC 9111: what a cache may keep."""
 
-from tests.gateway.wire import NAMED, answer
+from tests.proxy.harness import LIST, READ, get
 from tests.proxy.requirement import KEYS, NO_STORE, Requirement, ask, own, refuse
-from tests.proxy.stage import LIST, READ, get
+from tests.support.fake_upstream import NAMED, answer
 
 CACHING = [
     Requirement(

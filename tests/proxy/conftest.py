@@ -6,10 +6,10 @@ import pytest
 from deploy.postgres import plain_url
 from gateway.operations.table import OPERATIONS
 from tests.conftest import Databases
-from tests.gateway.gate import make_grant
 from tests.gateway.process import gateway_process
-from tests.proxy.behind import services_behind
-from tests.proxy.stage import Stage
+from tests.proxy.harness import Stage
+from tests.proxy.upstream import services_behind
+from tests.support.gateway_harness import make_grant
 
 # One client plays all callers of the catalogue.
 NO_QUOTA = 1_000_000

@@ -1,7 +1,6 @@
 """RFC 9112: lines, targets, framing and connections of HTTP/1.1."""
 
-from tests.proxy.requirement import CRLF, END, Requirement, ask, refuse
-from tests.proxy.stage import (
+from tests.proxy.harness import (
     ALLOWED,
     CHUNKED,
     CHUNKS,
@@ -14,6 +13,7 @@ from tests.proxy.stage import (
     post,
     unread,
 )
+from tests.proxy.requirement import CRLF, END, Requirement, ask, refuse
 
 MESSAGES = [
     Requirement(

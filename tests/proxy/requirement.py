@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tests.proxy.stage import CALLER, SIZED, Case, passes, post
+from tests.proxy.harness import CALLER, SIZED, Case, passes, post
 
 KEYS, HEALTH, KEY_SET = b"/.well-known/right-keys.json", b"/healthz", b"/.well-known/jwks.json"
 NO_STORE = {"cache-control": b"no-store"}

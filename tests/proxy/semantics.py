@@ -1,7 +1,6 @@
 """RFC 9110: methods, fields, codings and conditions."""
 
-from tests.gateway.wire import NAMED
-from tests.proxy.behind import GOOD
+from tests.proxy.harness import BROKEN, LIST, READ, SIZED, Case, get, post, unread
 from tests.proxy.requirement import (
     CODED,
     CRLF,
@@ -14,7 +13,8 @@ from tests.proxy.requirement import (
     own,
     refuse,
 )
-from tests.proxy.stage import BROKEN, LIST, READ, SIZED, Case, get, post, unread
+from tests.proxy.upstream import GOOD
+from tests.support.fake_upstream import NAMED
 
 NOT_MODIFIED = b'HTTP/1.1 304 Not Modified\r\nETag: "1"\r\n' + NAMED.encode() + CRLF
 EARLY_HINT = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"

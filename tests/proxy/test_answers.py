@@ -5,9 +5,9 @@ import gzip
 
 import pytest
 
-from tests.gateway.wire import NAMED, SUBJECT, answer
-from tests.proxy.behind import GOOD, Answering, Asked, hang, read_body, saying
-from tests.proxy.stage import ALLOWED, BROKEN, LIST, SIZED, Case, Stage, get, passes, post
+from tests.proxy.harness import ALLOWED, BROKEN, LIST, SIZED, Case, Stage, get, passes, post
+from tests.proxy.upstream import GOOD, Answering, Asked, hang, read_body, saying
+from tests.support.fake_upstream import NAMED, SUBJECT, answer
 
 OK = b"HTTP/1.1 200 OK\r\n"
 WHO = NAMED.encode()

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from gateway.operations.model import KIB, Operation, Service
 from gateway.operations.table import OPERATIONS
 from tests.conftest import MORE
-from tests.proxy.behind import hang, saying
 from tests.proxy.caller import connected
-from tests.proxy.stage import CALLER, Stage, get
+from tests.proxy.harness import CALLER, Stage, get
+from tests.proxy.upstream import hang, saying
 
 BEHIND = [each for each in OPERATIONS.values() if each.service is not Service.GATEWAY]
 # What any other caller may ask of each service meanwhile.

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.operations.model import KIB
-from tests.proxy.stage import (
+from tests.proxy.harness import (
     ALLOWED,
     CHUNKED,
     CHUNKS,

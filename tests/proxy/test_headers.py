@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.operations.model import KIB
-from tests.proxy.stage import CALLER, READ, REFUSED, SIZED, Case, Stage, get, passes, post, unread
+from tests.proxy.harness import CALLER, READ, REFUSED, SIZED, Case, Stage, get, passes, post, unread
 
 FORGED = b"forged"
 TYPED = b"Content-Type: application/json\r\n"

@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from tests.proxy.caller import connected
-from tests.proxy.stage import Stage
-from tests.waiting import eventually
+from tests.proxy.harness import Stage
+from tests.support.waiting import eventually
 
 ATTACKER = "127.0.0.9"
 # As many as the server took in all, and some.

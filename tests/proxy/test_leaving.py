@@ -7,11 +7,11 @@ from socket import SHUT_WR
 import pytest
 
 from gateway.operations.model import KIB, MIB
-from tests.gateway.wire import NAMED, answer
-from tests.proxy.behind import GOOD, Answering, Asked, hang, saying
 from tests.proxy.caller import Told, Wire, connected
-from tests.proxy.stage import CHUNKED, GONE, LIST, READ, SYNC, VERIFY, Stage, get, post
-from tests.waiting import PATIENCE_SECONDS, eventually
+from tests.proxy.harness import CHUNKED, GONE, LIST, READ, SYNC, VERIFY, Stage, get, post
+from tests.proxy.upstream import GOOD, Answering, Asked, hang, saying
+from tests.support.fake_upstream import NAMED, answer
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 LONG = b"x" * 3 * MIB
 # More than is gathered before the service is asked.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.proxy.stage import (
+from tests.proxy.harness import (
     ALLOWED,
     CALLER,
     CHUNKED,

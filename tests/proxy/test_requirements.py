@@ -12,10 +12,10 @@ from gateway.operations.model import Operation
 from gateway.operations.table import OPERATIONS
 from tests.proxy.caching import CACHING
 from tests.proxy.caller import connected
+from tests.proxy.harness import LIST, SIZED, Case, Stage, post
 from tests.proxy.messages import MESSAGES
 from tests.proxy.requirement import CODED, CRLF, HEALTH, KEY_SET, KEYS, NO_STORE, Requirement
 from tests.proxy.semantics import SEMANTICS
-from tests.proxy.stage import LIST, SIZED, Case, Stage, post
 
 FEWEST = 60
 

@@ -7,11 +7,11 @@ from itertools import repeat
 import pytest
 
 from gateway.operations.model import KIB, MIB
-from tests.gateway.wire import NAMED, answer
-from tests.proxy.behind import Answering, Asked, hang, saying
 from tests.proxy.caller import Wire, connected
-from tests.proxy.stage import CHUNKED, LIST, VERIFY, Stage, get, post
-from tests.waiting import eventually
+from tests.proxy.harness import CHUNKED, LIST, VERIFY, Stage, get, post
+from tests.proxy.upstream import Answering, Asked, hang, saying
+from tests.support.fake_upstream import NAMED, answer
+from tests.support.waiting import eventually
 
 HEAD = b"HTTP/1.1 200 OK\r\n" + NAMED.encode()
 # After a talk the service hangs up: said, or the next call could be sent into what just ends.

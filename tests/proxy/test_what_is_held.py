@@ -6,11 +6,11 @@ import orjson
 import psutil
 
 from gateway.operations.model import KIB, MIB
-from tests.gateway.wire import NAMED, answer
-from tests.proxy.behind import hang, saying
 from tests.proxy.caller import connected
-from tests.proxy.stage import CHUNKED, LIST, SYNC, VERIFY, Stage, get, post
-from tests.waiting import eventually
+from tests.proxy.harness import CHUNKED, LIST, SYNC, VERIFY, Stage, get, post
+from tests.proxy.upstream import hang, saying
+from tests.support.fake_upstream import NAMED, answer
+from tests.support.waiting import eventually
 
 ROUNDS = 30
 # One to each service, kept from the last question whether it is alive.

@@ -19,9 +19,9 @@ from shared.database.session import SessionFactory, open_database
 from shared.messaging.kafka import open_producer
 from shared.settings import ServiceSettings
 from tests.conftest import Broker, Databases
-from tests.event_keys import key_text, serving_keys
-from tests.factories import DIGEST_KEY, TestAuthority
 from tests.shared.mechanics import SERVICE, Start, Tail, make_mechanics, relaying, tailing
+from tests.support.event_keys import key_text, serving_keys
+from tests.support.factories import DIGEST_KEY, TestAuthority
 
 ROOT = Path(__file__).parents[2]
 

@@ -19,7 +19,7 @@ from shared.messaging.outbox import emit, keep_partitions
 from shared.messaging.relay import relay, relay_batch
 from shared.runtime.migrations import MECHANICS
 from shared.settings import ServiceSettings
-from tests.event_keys import SIGNERS, VERIFIER, make_record
+from tests.support.event_keys import SIGNERS, VERIFIER, make_record
 
 DOSSIERS = "dossier.events.v1"
 # (role, **variables) of tiny_worker.py

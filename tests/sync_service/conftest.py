@@ -12,9 +12,9 @@ from sync_service.main import create_app
 from sync_service.national_view import projections
 from sync_service.settings import Settings
 from tests.conftest import Databases
-from tests.event_keys import key_text
-from tests.factories import CALL_KEY, DIGEST_KEY, TestAuthority
-from tests.serving import calling
+from tests.support.event_keys import key_text
+from tests.support.factories import CALL_KEY, DIGEST_KEY, TestAuthority
+from tests.support.serving import calling
 from tests.sync_service.national import National
 
 TODAY = datetime.fromisoformat("2026-11-22T10:00:00+07:00")

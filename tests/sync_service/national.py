@@ -21,8 +21,8 @@ from shared.events import (
 )
 from sync_service.national_view.projections import project_dossiers
 from sync_service.settings import Settings
-from tests.factories import TestAuthority
-from tests.statements import statements
+from tests.support.factories import TestAuthority
+from tests.support.statements import statements
 
 OPERATOR = "operator-vpcp"
 EXTERNAL = "external-h41"

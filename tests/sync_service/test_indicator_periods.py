@@ -10,7 +10,7 @@ from sync_service.indicators.periods import Period, Span, parse_period
 from sync_service.problems import PeriodUnreadable
 from sync_service.settings import Settings
 from tests.conftest import Databases
-from tests.factories import TestAuthority
+from tests.support.factories import TestAuthority
 from tests.sync_service.conftest import make_settings, serving
 from tests.sync_service.national import National
 from tests.sync_service.november import hand_made

@@ -11,10 +11,10 @@ from sync_service.intake import lanes
 from sync_service.national_view.projections import STRIPE_LOCK, STRIPES
 from sync_service.settings import Settings
 from tests.conftest import Databases
-from tests.factories import TestAuthority
+from tests.support.factories import TestAuthority
+from tests.support.waiting import eventually
 from tests.sync_service.conftest import make_settings, serving
 from tests.sync_service.national import DOSSIERS, EXTERNAL, National, row
-from tests.waiting import eventually
 
 PUSHES = 14
 POOL = 6

@@ -11,8 +11,8 @@ from shared.runtime.migrations import configuration, upgrade
 from sync_service.national_view.state import PROGRESS_VERSION
 from sync_service.settings import Settings
 from tests.conftest import Databases
-from tests.event_keys import key_text
-from tests.factories import CALL_KEY, DIGEST_KEY
+from tests.support.event_keys import key_text
+from tests.support.factories import CALL_KEY, DIGEST_KEY
 
 # A dossier whose last word is a progress row, one that was only pushed, and one of the mesh.
 BEFORE = (

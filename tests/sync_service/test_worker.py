@@ -11,14 +11,14 @@ from shared.messaging.dead_letters import DeadLetter
 from shared.runtime.migrations import configuration
 from sync_service.handlers import HANDLERS
 from sync_service.settings import Settings
-from tests.background import working
 from tests.conftest import Broker, Databases
-from tests.event_keys import publishing, send_events
-from tests.factories import TestAuthority
+from tests.support.background import working
+from tests.support.event_keys import publishing, send_events
+from tests.support.factories import TestAuthority
+from tests.support.waiting import eventually
 from tests.sync_service.conftest import make_settings, serving
 from tests.sync_service.national import National, filed, moved, new_code, row
 from tests.sync_service.test_view import agency
-from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")

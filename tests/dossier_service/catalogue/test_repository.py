@@ -25,9 +25,9 @@ from shared.codes.enums import Channel
 from shared.rules.deadlines import Term, Unit
 from tests.dossier_service.conftest import PERSON_KEY
 from tests.dossier_service.desk import BIRTH, PROCEDURES, SEAL, Desk, at, instant
-from tests.event_keys import key_text
-from tests.factories import CALL_KEY, DIGEST_KEY
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.event_keys import key_text
+from tests.support.factories import CALL_KEY, DIGEST_KEY
+from tests.support.waiting import PATIENCE_SECONDS
 
 PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "procedures.jsonl.gz"
 NOW = datetime(2026, 11, 16, 2, tzinfo=UTC)

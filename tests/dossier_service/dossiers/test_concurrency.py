@@ -11,7 +11,7 @@ from dossier_service.dossiers.filing_limiter import AT_ONCE, MOST_WAITING, Turns
 from dossier_service.dossiers.repository import filing
 from tests.conftest import Databases
 from tests.dossier_service.desk import BIRTH_FEE, DOSSIERS, Desk, payment, wish
-from tests.waiting import count_blocked, eventually
+from tests.support.waiting import count_blocked, eventually
 
 
 async def test_of_two_clerks_exactly_one_wins(desk: Desk) -> None:

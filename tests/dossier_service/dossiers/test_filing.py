@@ -21,7 +21,7 @@ from tests.dossier_service.desk import (
     instant,
     wish,
 )
-from tests.statements import statements
+from tests.support.statements import statements
 
 
 async def test_online_dossier_is_registered_and_waits_for_reception(desk: Desk) -> None:

@@ -15,7 +15,7 @@ from sync_service.national_view import projections
 from sync_service.settings import Settings
 from tests.conftest import Databases
 from tests.dossier_service.desk import BIRTH, DEATH, DOSSIERS, SEAL, Desk, at, utc
-from tests.factories import TestAuthority
+from tests.support.factories import TestAuthority
 from tests.sync_service import conftest as sync
 from tests.sync_service.national import National
 

@@ -19,7 +19,7 @@ from tests.dossier_service.desk import (
     payment,
     result,
 )
-from tests.statements import statements
+from tests.support.statements import statements
 
 
 async def test_dossier_goes_from_filing_to_return(desk: Desk) -> None:

@@ -18,7 +18,7 @@ from tests.dossier_service.desk import (
     Desk,
     at,
 )
-from tests.statements import statements
+from tests.support.statements import statements
 
 ONE_READ = f"GET {ONE}"
 

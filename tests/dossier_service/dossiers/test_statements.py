@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 from uuid import uuid4
 
 from tests.dossier_service.desk import DOSSIERS, Desk, wish
-from tests.statements import statements
+from tests.support.statements import statements
 
 
 def counted(desk: Desk) -> AbstractContextManager[list[str]]:

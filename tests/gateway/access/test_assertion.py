@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.access.assertion import RightsSigner
 from gateway.access.right_in_force import RightInForce
-from tests.gateway.gate import VERIFY, Gate, make_grant
+from tests.support.gateway_harness import VERIFY, Gate, make_grant
 
 NOW, STEP = 1_800_000_000.0, 600.0
 

@@ -10,8 +10,8 @@ from starlette.responses import JSONResponse
 
 from gateway.ledger.record_draft import Exchange
 from gateway.operations.table import OPERATIONS
-from tests.gateway.gate import LIST, READ, VERIFY, Gate, make_client, make_grant
-from tests.gateway.wire import SUBJECT
+from tests.support.fake_upstream import SUBJECT
+from tests.support.gateway_harness import LIST, READ, VERIFY, Gate, make_client, make_grant
 
 DOSSIER = "H26.14-240823-0001"
 

@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.handlers import HANDLERS
 from shared.events import GrantChanged
-from tests.background import working
 from tests.conftest import Broker, Databases
-from tests.event_keys import publishing, send_events
-from tests.gateway.gate import (
+from tests.support.background import working
+from tests.support.event_keys import publishing, send_events
+from tests.support.gateway_harness import (
     LIST,
     Services,
     is_reported,
@@ -22,7 +22,7 @@ from tests.gateway.gate import (
     make_grant,
     open_gate,
 )
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 
 @pytest.mark.broker

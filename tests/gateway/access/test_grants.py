@@ -32,10 +32,10 @@ from gateway.access.right_in_force import MAX_GRANTS_NAMED, MAX_PURPOSES_KEPT, G
 from gateway.handlers import HANDLERS
 from gateway.models import ClientInForce, GrantInForce, KnownAgency
 from shared.web.calls.rights import Right
-from tests.background import working
 from tests.conftest import Broker, Databases
-from tests.event_keys import publishing, send_events
-from tests.gateway.gate import (
+from tests.support.background import working
+from tests.support.event_keys import publishing, send_events
+from tests.support.gateway_harness import (
     LIST,
     VERIFY,
     Gate,
@@ -48,7 +48,7 @@ from tests.gateway.gate import (
     open_gate,
     open_services,
 )
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 NOW = 1_000.0
 GRANT = Grant("a", frozenset([VERIFY]), None, None, None, 0.0, math.inf, None, None, "Luật 26/2023")

@@ -10,8 +10,8 @@ from starlette.responses import JSONResponse
 
 from gateway.ledger.records import AccessRecord
 from gateway.operations.table import OPERATIONS
-from tests.gateway.gate import LEDGER, VERIFY, Gate, make_grant
 from tests.gateway.ledger.ledgers import Store, exchange, writing
+from tests.support.gateway_harness import LEDGER, VERIFY, Gate, make_grant
 
 CLIENTS, GRANTS = "/identity/v1/clients", "/identity/v1/grants"
 GIVE, REGISTER = f"POST {GRANTS}", f"POST {CLIENTS}"

@@ -8,7 +8,7 @@ from gateway.ledger.record_draft import Exchange
 from gateway.operations.model import QuotaClass
 from gateway.operations.table import OPERATIONS
 from gateway.problems import QuotaSpent
-from tests.gateway.gate import Gate
+from tests.support.gateway_harness import Gate
 
 
 def two_a_minute() -> Quotas:

@@ -21,8 +21,8 @@ from shared.events import ClientChanged, GrantChanged
 from shared.runtime.migrations import upgrade
 from tests.access.country import Country, open_country
 from tests.conftest import Databases
-from tests.gateway.gate import LONG_AGO, make_client, make_grant, make_settings
-from tests.waiting import eventually
+from tests.support.gateway_harness import LONG_AGO, make_client, make_grant, make_settings
+from tests.support.waiting import eventually
 
 PINNED = 2**31 - 1
 

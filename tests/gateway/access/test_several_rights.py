@@ -1,7 +1,7 @@
 """A reader of the ledger with several rights sees what each of them shows."""
 
-from tests.gateway.gate import LEDGER, VERIFY, Gate, make_grant
 from tests.gateway.ledger.test_routes import DOSSIER, ONE, RECORDS, caller, read
+from tests.support.gateway_harness import LEDGER, VERIFY, Gate, make_grant
 
 
 async def test_reader_with_two_rights_sees_the_records_of_each_with_its_fields(gate: Gate) -> None:

@@ -8,7 +8,7 @@ import pytest
 from gateway.access.rate_limits import DEFAULT_QUOTAS, Quota
 from gateway.api_docs.routes import PAGES
 from gateway.operations.model import QuotaClass
-from tests.gateway.gate import Gate
+from tests.support.gateway_harness import Gate
 
 OPEN_PAGES = ["/openapi.json", "/docs", "/docs/files/swagger-ui-bundle.js"]
 AT_ONCE = 50

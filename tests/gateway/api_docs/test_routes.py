@@ -7,7 +7,7 @@ from gateway.api_docs.openapi import merge
 from gateway.api_docs.routes import PAGES
 from gateway.operations.model import Service
 from gateway.operations.table import OPERATIONS
-from tests.gateway.gate import LIST, READ, VERIFY, Gate
+from tests.support.gateway_harness import LIST, READ, VERIFY, Gate
 
 
 def described(operation: str, schema: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import asyncio
 
 from gateway.http1.deadline import _waits
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 
 class LoopClock:

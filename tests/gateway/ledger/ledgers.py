@@ -30,9 +30,9 @@ from shared.database.session import open_database
 from shared.events import LedgerAnchored
 from shared.runtime.migrations import upgrade
 from tests.conftest import Databases
-from tests.gateway.gate import CALL_KEYS, VERIFY, make_settings
-from tests.gateway.wire import SUBJECT
-from tests.waiting import eventually
+from tests.support.fake_upstream import SUBJECT
+from tests.support.gateway_harness import CALL_KEYS, VERIFY, make_settings
+from tests.support.waiting import eventually
 
 
 @dataclass

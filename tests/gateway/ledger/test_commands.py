@@ -21,8 +21,8 @@ from shared.events import LedgerAnchored
 from shared.messaging.kafka import open_producer
 from shared.messaging.topics import make_topics
 from tests.conftest import Broker, Databases
-from tests.gateway.gate import make_settings
 from tests.gateway.ledger.ledgers import Store, command, exchange, fill, tamper, writing
+from tests.support.gateway_harness import make_settings
 
 
 async def anchor(store: Store) -> list[LedgerAnchored]:

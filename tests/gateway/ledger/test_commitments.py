@@ -15,9 +15,9 @@ from deploy.postgres import plain_url
 from gateway.ledger.records import AccessRecord
 from gateway.ledger.schemas import RecordOut
 from gateway.operations.model import MIB
-from tests.gateway.gate import VERIFY, Gate, make_grant
 from tests.gateway.ledger.receipts import Receipt
-from tests.gateway.wire import SUBJECT
+from tests.support.fake_upstream import SUBJECT
+from tests.support.gateway_harness import VERIFY, Gate, make_grant
 
 BODY = b'{"personal_number": "001090000001", "name": "Nguy\xe1\xbb\x85n V\xc4\x83n An"}'
 ANSWER = {"result": "MATCH"}

@@ -16,8 +16,8 @@ from gateway.timers import anchor_all_chains
 from shared.database.session import open_database
 from shared.events import LedgerAnchored
 from tests.conftest import Databases
-from tests.gateway.gate import make_settings
 from tests.gateway.ledger.ledgers import Store, command, exchange, filled, tamper, writing
+from tests.support.gateway_harness import make_settings
 
 FORGER = Ed25519PrivateKey.from_private_bytes(bytes(32))
 

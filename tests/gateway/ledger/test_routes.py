@@ -9,8 +9,8 @@ import pytest
 
 from gateway.ledger.records import AccessRecord
 from gateway.ledger.schemas import RecordOut
-from tests.gateway.gate import FILE, LEDGER, LIST, VERIFY, Gate, make_agency, make_grant
-from tests.gateway.wire import SUBJECT
+from tests.support.fake_upstream import SUBJECT
+from tests.support.gateway_harness import FILE, LEDGER, LIST, VERIFY, Gate, make_agency, make_grant
 
 RECORDS = "GET /ledger/v1/records"
 DOSSIER = "H26.14-240823-0001"

@@ -13,8 +13,8 @@ from gateway.ledger.records import AccessRecord
 from gateway.ledger.sums import MAX_DETAILED_SUMS, MAX_SUMS, AnonymousCalls
 from gateway.operations.table import OPERATIONS
 from tests.conftest import Databases
-from tests.gateway.gate import LIST, VERIFY, Gate, Services, open_gate
 from tests.gateway.ledger.ledgers import Store, exchange, writing
+from tests.support.gateway_harness import LIST, VERIFY, Gate, Services, open_gate
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 AT = datetime(2026, 11, 2, 8, 30, 12, tzinfo=UTC)

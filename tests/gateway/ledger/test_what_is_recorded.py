@@ -10,8 +10,8 @@ from starlette.responses import JSONResponse
 
 from gateway.access.rate_limits import DEFAULT_QUOTAS, Quota, Quotas
 from gateway.operations.model import QuotaClass
-from tests.gateway.gate import READ, VERIFY, Gate, make_grant
-from tests.gateway.wire import SUBJECT
+from tests.support.fake_upstream import SUBJECT
+from tests.support.gateway_harness import READ, VERIFY, Gate, make_grant
 
 FILE = "POST /dossier/v1/dossiers"
 DOSSIER, OTHER = "H26.14-240823-0001", "H26.14-240823-0002"

@@ -16,7 +16,9 @@ from gateway.ledger.chain.chain import claim, connected, outcome
 from gateway.ledger.chain.seals import START, BatchHeader, seal
 from gateway.ledger.records import AccessRecord
 from tests.conftest import Databases
-from tests.gateway.gate import (
+from tests.gateway.ledger.ledgers import Store, exchange, writing
+from tests.support.fake_upstream import SUBJECT
+from tests.support.gateway_harness import (
     LIST,
     VERIFY,
     Gate,
@@ -27,9 +29,7 @@ from tests.gateway.gate import (
     make_grant,
     open_gate,
 )
-from tests.gateway.ledger.ledgers import Store, exchange, writing
-from tests.gateway.wire import SUBJECT
-from tests.waiting import count_blocked, eventually
+from tests.support.waiting import count_blocked, eventually
 
 MIN_CUTS = 20
 CUT = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity

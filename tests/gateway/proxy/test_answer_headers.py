@@ -10,8 +10,8 @@ from starlette.responses import JSONResponse, Response
 
 from gateway.operations.model import Operation
 from gateway.operations.table import OPERATIONS
-from tests.gateway.gate import Gate, make_grant
-from tests.gateway.wire import SUBJECT
+from tests.support.fake_upstream import SUBJECT
+from tests.support.gateway_harness import Gate, make_grant
 
 PUBLIC = [each for each in OPERATIONS.values() if each.public and each.method == "GET"]
 RESTRICTED = [each for each in OPERATIONS.values() if each not in PUBLIC]

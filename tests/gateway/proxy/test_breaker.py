@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from gateway.operations.model import KIB
 from gateway.proxy.breaker import FAILURES, OPEN, OPENED, Breaker, Failure
 from tests.gateway.http1.loop_clock import LoopClock
-from tests.gateway.wire import (
+from tests.support.fake_upstream import (
     NAMED,
     Answering,
     Behind,
@@ -21,7 +21,7 @@ from tests.gateway.wire import (
     door_before,
     hang,
 )
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 VERIFY = "/identity/v1/verifications"
 LIST = "/dossier/v1/dossiers"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.proxy.breaker import Breaker, Failure
 from tests.gateway.http1.loop_clock import LoopClock
-from tests.gateway.wire import (
+from tests.support.fake_upstream import (
     AS_CLIENT,
     NAMED,
     Answering,
@@ -20,7 +20,7 @@ from tests.gateway.wire import (
     door_before,
     hang,
 )
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 LIST = "/dossier/v1/dossiers"
 VERIFY = "/identity/v1/verifications"

@@ -13,7 +13,7 @@ from gateway.http1.pool import open_session
 from gateway.operations.model import KIB, MIB, Service
 from gateway.operations.table import OPERATIONS
 from gateway.proxy.upstream import Upstream
-from tests.gateway.wire import (
+from tests.support.fake_upstream import (
     NAMED,
     Answering,
     Behind,
@@ -22,7 +22,7 @@ from tests.gateway.wire import (
     breaking,
     read_request,
 )
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 VERIFY = "/identity/v1/verifications"
 LIST = "/dossier/v1/dossiers"

@@ -8,8 +8,17 @@ from aiohttp import ClientError, ClientSession
 
 from gateway.ledger.record_draft import Outcome
 from gateway.proxy.breaker import Breaker, Failure
-from tests.gateway.wire import AS_CLIENT, NAMED, Behind, Door, answer, breaking, door_before, hang
-from tests.waiting import PATIENCE_SECONDS, eventually
+from tests.support.fake_upstream import (
+    AS_CLIENT,
+    NAMED,
+    Behind,
+    Door,
+    answer,
+    breaking,
+    door_before,
+    hang,
+)
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 VERIFY = "/identity/v1/verifications"
 LIST = "/dossier/v1/dossiers"

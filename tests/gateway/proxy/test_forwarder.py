@@ -14,8 +14,8 @@ from yarl import URL
 
 from gateway.ledger.record_draft import Outcome
 from gateway.operations.model import KIB, MIB
-from tests.gateway.wire import NAMED, Behind, Door, answer, door_before
-from tests.waiting import eventually
+from tests.support.fake_upstream import NAMED, Behind, Door, answer, door_before
+from tests.support.waiting import eventually
 
 VERIFY = "/identity/v1/verifications"
 LIST = "/dossier/v1/dossiers"

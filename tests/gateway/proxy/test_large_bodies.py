@@ -16,9 +16,9 @@ from shared.web.bodies.large_bodies import LargeBodies, large_bodies_of
 from shared.web.bodies.strict_parsing import Body, Router
 from shared.web.calls.call_guard import CallGuard
 from shared.web.calls.call_mac import CallVerifier
-from tests.gateway.wire import AS_CLIENT, Behind, Door, door_before
-from tests.serving import serving
-from tests.waiting import eventually
+from tests.support.fake_upstream import AS_CLIENT, Behind, Door, door_before
+from tests.support.serving import serving
+from tests.support.waiting import eventually
 
 KEY = b"k" * 64
 PUSH = "/sync/v1/dossiers"

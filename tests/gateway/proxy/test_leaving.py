@@ -5,8 +5,8 @@ from aiohttp import ClientSession
 
 from gateway.ledger.record_draft import Outcome
 from gateway.operations.model import MIB
-from tests.gateway.wire import Behind, Door, answer, hang
-from tests.waiting import PATIENCE_SECONDS, eventually
+from tests.support.fake_upstream import Behind, Door, answer, hang
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 LIST = "/dossier/v1/dossiers"
 SYNC = "/sync/v1/dossiers"

@@ -11,8 +11,8 @@ from starlette.types import Receive, Scope, Send
 from gateway.access.rate_limits import DEFAULT_QUOTAS, Quota
 from gateway.operations.model import QuotaClass, Service
 from gateway.operations.table import OPERATIONS
-from tests.gateway.gate import LIST, Gate, make_grant
-from tests.waiting import eventually
+from tests.support.gateway_harness import LIST, Gate, make_grant
+from tests.support.waiting import eventually
 
 CHANGES = [
     each.name

@@ -42,8 +42,8 @@ from tests.gateway.proxy.ways_out import (
     service_is_late,
     service_never_answers,
 )
-from tests.gateway.wire import SUBJECT, Behind, Door
-from tests.waiting import eventually
+from tests.support.fake_upstream import SUBJECT, Behind, Door
+from tests.support.waiting import eventually
 
 WaysOut = Callable[[Case], Awaitable[None]]
 # What the last record says: the caller's answer, and what the service did.

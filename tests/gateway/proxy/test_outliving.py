@@ -9,8 +9,8 @@ import pytest
 
 from gateway.ledger.record_draft import Outcome
 from tests.gateway.proxy.ways_out import KINDS, Case
-from tests.gateway.wire import AS_CLIENT, Behind, Door
-from tests.waiting import eventually
+from tests.support.fake_upstream import AS_CLIENT, Behind, Door
+from tests.support.waiting import eventually
 
 CHANGES = [name for name, kind in KINDS.items() if kind.announced]
 

@@ -17,7 +17,7 @@ from gateway.operations.model import KIB, MIB
 from shared.web.calls.call_guard import CallGuard
 from shared.web.calls.call_mac import HEADER, CallVerifier
 from tests.gateway.proxy.test_connections import silent_when_asked_again
-from tests.gateway.wire import (
+from tests.support.fake_upstream import (
     NAMED,
     Answering,
     Behind,
@@ -28,7 +28,7 @@ from tests.gateway.wire import (
     hang,
     read_request,
 )
-from tests.serving import serving
+from tests.support.serving import serving
 
 KEY, OTHER_KEY = b"k" * 64, b"o" * 64
 LIST, SYNC = "/dossier/v1/dossiers", "/sync/v1/dossiers"

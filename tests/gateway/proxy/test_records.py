@@ -7,7 +7,7 @@ from aiohttp import ClientError, ClientSession
 from gateway.ledger.record_draft import Outcome
 from gateway.operations.model import KIB, MIB
 from gateway.problems import QuotaSpent
-from tests.gateway.wire import (
+from tests.support.fake_upstream import (
     NAMED,
     SUBJECT,
     Answering,
@@ -17,7 +17,7 @@ from tests.gateway.wire import (
     breaking,
     hang,
 )
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 VERIFY = "/identity/v1/verifications"
 LIST = "/dossier/v1/dossiers"

@@ -10,8 +10,8 @@ from gateway.ledger.record_draft import Outcome
 from gateway.operations.model import KIB
 from gateway.proxy import bodies
 from shared.web.bodies.shares import Shares
-from tests.gateway.wire import AS_CLIENT, Behind, Door, answer, door_before, hang
-from tests.waiting import eventually
+from tests.support.fake_upstream import AS_CLIENT, Behind, Door, answer, door_before, hang
+from tests.support.waiting import eventually
 
 LIST = "/dossier/v1/dossiers"
 SYNC = "/sync/v1/dossiers"

@@ -8,8 +8,8 @@ import pytest
 from aiohttp import ClientSession
 
 from gateway.http1.pool import _trust
-from tests.certificates import DAY, Issuer
-from tests.gateway.wire import door_before, service_behind
+from tests.support.certificates import DAY, Issuer
+from tests.support.fake_upstream import door_before, service_behind
 
 LIST = "/dossier/v1/dossiers"
 HERE = "127.0.0.1"

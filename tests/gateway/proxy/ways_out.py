@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from gateway.ledger.record_draft import Exchange
 from gateway.operations.model import KIB, MIB
-from tests.gateway.wire import NAMED, Behind, Door, answer
-from tests.waiting import eventually
+from tests.support.fake_upstream import NAMED, Behind, Door, answer
+from tests.support.waiting import eventually
 
 DOSSIER = "H26.14-240823-0001"
 TOLD = f"{NAMED}X-Dossier: {DOSSIER}\r\n"

@@ -11,7 +11,7 @@ import pytest
 from shared.codes.officer import OFFICER_PATTERN
 from shared.events import VerificationGuessed
 from tests.gateway.access.test_authorization import problem
-from tests.gateway.gate import FILE, LIST, READ, VERIFY, Gate, make_client, make_grant
+from tests.support.gateway_harness import FILE, LIST, READ, VERIFY, Gate, make_client, make_grant
 
 DOSSIER, OTHER_DOSSIER = "H26.14-240823-0001", "H26.14-240823-0002"
 FREE_TEXTS = (

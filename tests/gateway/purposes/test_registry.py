@@ -22,10 +22,10 @@ from gateway.purposes.legal_bases import FILE, registered_legal_bases
 from gateway.purposes.registry import PurposeKind, PurposeRegistry, is_accepted, is_recordable
 from shared.codes.agency import CodeError
 from shared.codes.procedure import PROCEDURE_PATTERN
-from tests.background import working
 from tests.conftest import Broker, Databases
-from tests.event_keys import publishing, send_events
-from tests.gateway.gate import (
+from tests.support.background import working
+from tests.support.event_keys import publishing, send_events
+from tests.support.gateway_harness import (
     LIST,
     READ,
     VERIFY,
@@ -37,7 +37,7 @@ from tests.gateway.gate import (
     make_procedure,
     open_gate,
 )
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 BIRTH, COPY, ENDED = "1.001193", "2.000815", "1.000656"
 # In Đà Nẵng birth is registered in another way; in Hà Nội an old way is no longer open.

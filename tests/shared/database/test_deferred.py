@@ -11,7 +11,7 @@ from shared.database.deferred import (
     flush_deferred_writes,
 )
 from shared.database.session import SessionFactory
-from tests.statements import statements
+from tests.support.statements import statements
 
 ADD = "INSERT INTO effect SELECT unnest(CAST(:effect_keys AS text[])), 1"
 ADD_ONE = "INSERT INTO effect VALUES (:effect_key, 1)"

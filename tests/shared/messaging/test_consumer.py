@@ -28,7 +28,7 @@ from tests.shared.mechanics import (
     scalar,
     versions_of,
 )
-from tests.waiting import PATIENCE_SECONDS, eventually
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 
 async def set_aside(sessions: SessionFactory) -> Sequence[DeadLetter]:

@@ -13,7 +13,7 @@ from shared.messaging.consumer_lag import _Hearing, _Reach, measure_lag
 from shared.messaging.topics import TOPIC_TABLE
 from shared.settings import ServiceSettings
 from tests.shared.mechanics import DOSSIERS, progressed, record, scalar
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 PARTITION = TopicPartition(DOSSIERS, 0)
 FIRST_HEARD = "SELECT at FROM heard WHERE partition = 0"

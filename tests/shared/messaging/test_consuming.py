@@ -15,7 +15,6 @@ from shared.messaging.consumer import Handlers, consume
 from shared.messaging.kafka import open_consumer
 from shared.settings import ServiceSettings
 from tests.conftest import Databases
-from tests.event_keys import VERIFIER
 from tests.shared.mechanics import (
     DOSSIERS,
     HANDLERS,
@@ -25,7 +24,8 @@ from tests.shared.mechanics import (
     scalar,
     versions_of,
 )
-from tests.waiting import PATIENCE_SECONDS, eventually
+from tests.support.event_keys import VERIFIER
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 
 @asynccontextmanager

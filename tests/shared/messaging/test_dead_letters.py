@@ -33,9 +33,6 @@ from shared.messaging.redelivery import redeliver_some
 from shared.observability.telemetry import DEAD_LETTERS
 from shared.runtime.app import create_service
 from shared.settings import ServiceSettings
-from tests.event_keys import VERIFIER, change_record, key_text
-from tests.factories import CALL_KEY, DIGEST_KEY, TestAuthority
-from tests.serving import calling
 from tests.shared.mechanics import (
     DOSSIERS,
     HANDLERS,
@@ -49,7 +46,10 @@ from tests.shared.mechanics import (
     tailing,
     versions_of,
 )
-from tests.waiting import eventually
+from tests.support.event_keys import VERIFIER, change_record, key_text
+from tests.support.factories import CALL_KEY, DIGEST_KEY, TestAuthority
+from tests.support.serving import calling
+from tests.support.waiting import eventually
 
 SECRET = "079204001234"
 PATH = "/dossier/v1/dead-letters"

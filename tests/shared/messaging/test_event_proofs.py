@@ -29,15 +29,6 @@ from shared.messaging.event_proofs import (
 )
 from shared.web.calls.auth import KeySet
 from shared.web.problems import Unavailable
-from tests.event_keys import (
-    KEYS,
-    SIGNERS,
-    VERIFIER,
-    PublishedKeys,
-    change_record,
-    make_verifier,
-    sign_records,
-)
 from tests.shared.mechanics import (
     DOSSIERS,
     HANDLERS,
@@ -49,7 +40,16 @@ from tests.shared.mechanics import (
     scalar,
     versions_of,
 )
-from tests.waiting import eventually
+from tests.support.event_keys import (
+    KEYS,
+    SIGNERS,
+    VERIFIER,
+    PublishedKeys,
+    change_record,
+    make_verifier,
+    sign_records,
+)
+from tests.support.waiting import eventually
 
 # Key id, signature, place and size.
 SIZE_OF_FIXED = 32 + 64 + 4 + 4

@@ -24,7 +24,7 @@ from tests.shared.mechanics import (
     scalar,
     tailing,
 )
-from tests.waiting import PATIENCE_SECONDS, eventually
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 
 async def effects(sessions: SessionFactory, keys: list[str]) -> dict[str, list[int]]:

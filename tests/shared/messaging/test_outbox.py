@@ -17,7 +17,6 @@ from shared.messaging.outbox import EventNotOwned, EventTooLarge, emit, measure_
 from shared.messaging.relay import BATCH_SIZE, replay
 from shared.observability.telemetry import OUTBOX_AGE, OUTBOX_PENDING, start_trace
 from shared.settings import ServiceSettings
-from tests.event_keys import VERIFIER
 from tests.shared.mechanics import (
     SIGNER,
     agency,
@@ -30,7 +29,8 @@ from tests.shared.mechanics import (
     scalar,
     tailing,
 )
-from tests.waiting import PATIENCE_SECONDS, eventually
+from tests.support.event_keys import VERIFIER
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 

@@ -11,7 +11,7 @@ from shared.messaging.outbox_notifier import Bell
 from shared.settings import ServiceSettings
 from tests.shared.mechanics import Tail, announce, nothing_pending, pending, progressed, scalar
 from tests.shared.wire import wire_to
-from tests.waiting import PATIENCE_SECONDS, eventually
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 RUNG = "SELECT count(*) FROM pg_stat_activity WHERE query = 'NOTIFY outbox' AND state = 'idle'"
 

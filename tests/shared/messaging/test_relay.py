@@ -27,7 +27,7 @@ from tests.shared.mechanics import (
     tailing,
 )
 from tests.shared.wire import wire_to
-from tests.waiting import PATIENCE_SECONDS, eventually
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 
 @pytest.mark.broker

@@ -28,7 +28,6 @@ from shared.messaging.unproven import MAX_SAMPLE_BYTES, MAX_SAMPLES, SAMPLE_SECO
 from shared.runtime.worker import HOUSEKEEPING, Timer, run_timer
 from shared.settings import ServiceSettings
 from shared.web.calls.auth import KeySet
-from tests.event_keys import KEYS, VERIFIER, change_record, sign_records
 from tests.shared.mechanics import (
     DOSSIERS,
     HANDLERS,
@@ -39,8 +38,9 @@ from tests.shared.mechanics import (
     scalar,
     versions_of,
 )
-from tests.statements import statements
-from tests.waiting import eventually
+from tests.support.event_keys import KEYS, VERIFIER, change_record, sign_records
+from tests.support.statements import statements
+from tests.support.waiting import eventually
 
 MANY = 3 * BATCH_SIZE
 

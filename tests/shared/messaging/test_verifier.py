@@ -23,8 +23,8 @@ from shared.web.calls.auth import (
     bearer,
 )
 from shared.web.problems import Unavailable
-from tests.factories import ISSUER, TOKEN_KEY, TestAuthority
-from tests.waiting import eventually
+from tests.support.factories import ISSUER, TOKEN_KEY, TestAuthority
+from tests.support.waiting import eventually
 
 
 class Keys:

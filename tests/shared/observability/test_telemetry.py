@@ -14,9 +14,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from shared.database.session import SessionFactory
 from shared.runtime.app import create_service
 from shared.settings import ServiceSettings
-from tests.collector import Collector, collecting
-from tests.factories import DIGEST_KEY
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.collector import Collector, collecting
+from tests.support.factories import DIGEST_KEY
+from tests.support.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 # Not as a person's begins: PostgreSQL repeats it in its log, which is searched for those.

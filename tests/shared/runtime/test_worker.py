@@ -28,7 +28,7 @@ from tests.shared.mechanics import (
     scalar,
     tailing,
 )
-from tests.waiting import PATIENCE_SECONDS, eventually
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 ENDS_WITHIN = PATIENCE_SECONDS
 

@@ -18,9 +18,9 @@ from shared.settings import ServiceSettings
 from shared.web.etag import set_etag
 from shared.web.idempotency import OnceOnly, forget_keys
 from shared.web.problems import Invalid
-from tests.factories import CALL_KEY, TestAuthority
-from tests.serving import calling
 from tests.shared.mechanics import SERVICE, scalar
+from tests.support.factories import CALL_KEY, TestAuthority
+from tests.support.serving import calling
 
 PATH = "/dossier/v1/notes"
 OPERATION = f"POST {PATH}"

@@ -21,10 +21,10 @@ from shared.runtime.app import create_service
 from shared.settings import ServiceSettings
 from shared.web.middleware import AnswerCutOffError
 from tests.conftest import Databases
-from tests.factories import CALL_KEY, TestAuthority
-from tests.serving import calling
 from tests.shared.mechanics import progressed, scalar
-from tests.waiting import eventually
+from tests.support.factories import CALL_KEY, TestAuthority
+from tests.support.serving import calling
+from tests.support.waiting import eventually
 
 NUMBER = "079204001234"
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"

@@ -16,11 +16,11 @@ from shared.web.calls.auth import (
     Caller,
     CallerCheck,
 )
-from tests.event_keys import key_text
-from tests.factories import CALL_KEY, DIGEST_KEY, ISSUER, TestAuthority
-from tests.serving import calling
 from tests.shared.mechanics import SERVICE
 from tests.shared.messaging.test_verifier import Keys
+from tests.support.event_keys import key_text
+from tests.support.factories import CALL_KEY, DIGEST_KEY, ISSUER, TestAuthority
+from tests.support.serving import calling
 
 OPERATION = "GET /dossier/v1/dossiers/{code}"
 PATH = "/dossier/v1/dossiers/H26-261122-0001"

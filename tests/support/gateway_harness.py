@@ -31,11 +31,11 @@ from shared.events import AgencyChanged, ClientChanged, GrantChanged, ProcedureP
 from shared.messaging.topics import partitions_of
 from shared.runtime.migrations import upgrade
 from tests.conftest import Databases
-from tests.event_keys import key_text
-from tests.factories import CALL_KEY, DIGEST_KEY, TestAuthority
-from tests.gateway.wire import SUBJECT
-from tests.serving import serving
-from tests.waiting import PATIENCE_SECONDS, eventually
+from tests.support.event_keys import key_text
+from tests.support.factories import CALL_KEY, DIGEST_KEY, TestAuthority
+from tests.support.fake_upstream import SUBJECT
+from tests.support.serving import serving
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 VERIFY = "POST /identity/v1/verifications"
 FILE = "POST /dossier/v1/dossiers"

@@ -6,7 +6,7 @@ import httpx
 from fastapi import FastAPI, Request, Response
 
 from shared.web.calls.call_mac import CallNotProved, CallVerifier
-from tests.factories import ProvingTransport
+from tests.support.factories import ProvingTransport
 
 
 async def test_call_under_way_survives_the_end_of_its_epoch() -> None:

@@ -16,13 +16,13 @@ import psutil
 
 from deploy.kafka.server import KafkaServer
 from deploy.postgres import EmbeddedPostgres
-from tests.faults.acts import Desk
 from tests.faults.evidence import longest_lateness
 from tests.faults.fault import Fault, Seen, Site, Suffered
 from tests.faults.invariants import complaints
 from tests.faults.journal import STEADY_SECONDS, Journal, Outcome
 from tests.faults.load import PER_SECOND, Load
-from tests.mesh import Mesh
+from tests.faults.workload import Desk
+from tests.support.mesh import Mesh
 
 QUIET_SECONDS = 4.0
 RECOVERS_WITHIN = 60.0

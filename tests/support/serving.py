@@ -9,8 +9,8 @@ from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 from starlette.types import ASGIApp
 
-from tests.factories import ProvingTransport, TestAuthority
-from tests.waiting import eventually
+from tests.support.factories import ProvingTransport, TestAuthority
+from tests.support.waiting import eventually
 
 
 @asynccontextmanager

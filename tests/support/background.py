@@ -10,7 +10,7 @@ from shared.messaging.consumer import Handlers
 from shared.runtime.worker import run_parts
 from shared.settings import ServiceSettings
 from tests.conftest import Broker
-from tests.event_keys import key_text, serving_keys
+from tests.support.event_keys import key_text, serving_keys
 
 
 @asynccontextmanager

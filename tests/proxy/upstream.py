@@ -11,8 +11,8 @@ from hashlib import sha256
 import httpx
 
 from shared.web.calls.call_mac import SUFFIX_BYTES, sign_body
-from tests.factories import CALL_KEY, TestAuthority
-from tests.gateway.wire import NAMED, answer
+from tests.support.factories import CALL_KEY, TestAuthority
+from tests.support.fake_upstream import NAMED, answer
 
 GOOD = answer(b"{}", NAMED)
 _LINE = re.compile(rb"(GET|POST|DELETE) (/[\x21-\x7e]*) HTTP/1\.1")

@@ -21,7 +21,7 @@ from shared.runtime.migrations import upgrade
 from tests.conftest import Databases
 from tests.dossier_service.conftest import make_settings as dossier_settings
 from tests.identity_service.conftest import make_settings as identity_settings
-from tests.serving import serving
+from tests.support.serving import serving
 from tests.sync_service.conftest import make_settings as sync_settings
 
 BEHIND = ("identity", "dossier", "sync")

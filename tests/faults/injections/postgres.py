@@ -9,8 +9,8 @@ from functools import partial
 import asyncpg
 
 from tests.faults.fault import Site
-from tests.faults.strikes.processes import REPLACED_WITHIN, is_replaced
-from tests.waiting import eventually
+from tests.faults.injections.processes import REPLACED_WITHIN, is_replaced
+from tests.support.waiting import eventually
 
 HELD_SECONDS, AT_ONCE = 8.0, 25
 _OTHERS = """

@@ -10,8 +10,8 @@ from functools import partial
 import psutil
 
 from tests.faults.fault import Seen, Site
-from tests.mesh import Mesh
-from tests.waiting import eventually
+from tests.support.mesh import Mesh
+from tests.support.waiting import eventually
 
 REPLACED_WITHIN = 90.0
 # Whom the load asks for what.

@@ -17,8 +17,8 @@ from schemathesis.engine.run import PhaseName
 
 from tests.dossier_service.desk import COPY
 from tests.fuzz.apis import Apis
-from tests.fuzz.held import EVERYWHERE, Places, Values, by_operation
 from tests.fuzz.refusals import filter_failure
+from tests.fuzz.seed_data import EVERYWHERE, Places, Values, by_operation
 
 CHECKS = {
     # A version that was changed meanwhile; all other refusals are told apart in `refusals`.

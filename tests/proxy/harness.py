@@ -9,8 +9,8 @@ import asyncpg
 import orjson
 
 from tests.gateway.process import Process
-from tests.proxy.behind import Answering, Asked, Behind
 from tests.proxy.caller import Told, Wire, connected
+from tests.proxy.upstream import Answering, Asked, Behind
 
 VERIFY = b"/identity/v1/verifications"
 LIST = b"/dossier/v1/dossiers"

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from tests.faults.fault import Site
 from tests.faults.isolation import lacks_isolation
-from tests.tools import NFT
+from tests.support.tools import NFT
 
 TABLE = "inet faults"
 

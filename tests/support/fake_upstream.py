@@ -19,7 +19,7 @@ from gateway.proxy.forwarder import Forwarder
 from gateway.proxy.headers import find_header
 from gateway.proxy.upstream import Upstream
 from shared.web.problems import Unavailable
-from tests.serving import serving
+from tests.support.serving import serving
 
 SUBJECT = "ab" * 32
 NAMED = f"X-Subject: {SUBJECT}\r\nX-Fields: name, birth_date\r\n"

@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 
 from tests.faults.fault import Seen, Site
-from tests.tools import FAKETIME, find_libfaketime
+from tests.support.tools import FAKETIME, find_libfaketime
 
 STEPPED_SECONDS = 6.0
 REAL = "+0"

@@ -2,12 +2,12 @@
 
 import pytest
 
-from tests import tools
 from tests.conftest import pytest_report_header
 from tests.faults import __main__ as faults
 from tests.faults.catalogue import FAULTS
 from tests.faults.fault import Kind
-from tests.tools import OF_FAULTS, OF_TESTS, describe_missing
+from tests.support import tools
+from tests.support.tools import OF_FAULTS, OF_TESTS, describe_missing
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import asyncio
 from deploy.kafka.server import KafkaServer
 from deploy.postgres import EmbeddedPostgres
 from tests.faults.fault import Site
-from tests.faults.strikes.disk import keep_full
+from tests.faults.injections.disk import keep_full
 
 AXIS_AWAY_SECONDS = 30.0
 DATABASE_AWAY_SECONDS = 10.0

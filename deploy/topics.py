@@ -17,7 +17,7 @@ import yaml
 from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy.acls import allow, list_permissions
-from deploy.apart import run_apart
+from deploy.run_sync import run_apart
 from shared.messaging.kafka import REQUEST_TIMEOUT_MS, connection_options, is_broker_outage
 from shared.messaging.topics import TOPIC_TABLE, make_topics
 from shared.settings import BrokerSettings

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from deploy.broker import EmbeddedBroker
-from deploy.child import running
 from deploy.kafka.server import KafkaServer
 from deploy.ports import free_port
 from deploy.postgres import EmbeddedPostgres, make_database, make_databases, service_url
+from deploy.process import running
 from deploy.services import SERVICES
 from tests.support.captured_logs import Overheard, overhearing
 from tests.support.collector import Collector, collecting

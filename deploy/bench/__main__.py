@@ -5,10 +5,10 @@ import shutil
 import sys
 
 from deploy.bench.measuring import wished
-from deploy.bench.places import STACK
-from deploy.local.commands import with_stack
-from deploy.local.record import held, is_held
-from deploy.local.stack import own_ports, read_stack
+from deploy.bench.paths import STACK
+from deploy.dev_stack.commands import with_stack
+from deploy.dev_stack.record import held, is_held
+from deploy.dev_stack.stack import own_ports, read_stack
 
 
 def main() -> int:

@@ -11,8 +11,8 @@ from itertools import chain
 import asyncpg
 
 from deploy.bench import binary_copy, dossier_tables, national_tables
-from deploy.bench.course import COURSE, PARTY
 from deploy.bench.dossiers import Dossiers, country, dossiers
+from deploy.bench.sql_setup import COURSE, PARTY
 from sync_service.indicators.counters import parts
 
 TABLES: Mapping[str, Mapping[str, str]] = {

@@ -23,10 +23,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from deploy.bench.figures import Figure
 from deploy.bench.mesh import Mesh, run_as
 from deploy.broker import EmbeddedBroker
-from deploy.child import running
 from deploy.kafka.server import KafkaServer
 from deploy.ports import free_port
 from deploy.postgres import EmbeddedPostgres, make_database, make_databases, service_url
+from deploy.process import running
 from deploy.secrets import digest_key, ed25519_key
 from deploy.services import SERVICES
 from shared.database.session import SessionFactory, open_database

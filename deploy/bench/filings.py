@@ -4,9 +4,9 @@ import asyncio
 
 from deploy.bench.figures import Figure
 from deploy.bench.load import at_rate, saturate
+from deploy.bench.load_results import latencies, sender, speed
 from deploy.bench.mesh import Mesh
-from deploy.bench.outcomes import latencies, sender, speed
-from deploy.bench.statements import statements_of
+from deploy.bench.statement_counter import statements_of
 
 CONNECTIONS, ROUNDS, SECONDS = 32, 3, 6.0
 NAME = "dossier filed through the gateway"

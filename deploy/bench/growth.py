@@ -8,7 +8,7 @@ from deploy.bench.figures import Figure
 from deploy.bench.lists import BOARD, ask, making_speeds
 from deploy.bench.load import saturate
 from deploy.bench.mesh import Mesh
-from deploy.bench.places import FOLDER
+from deploy.bench.paths import FOLDER
 from deploy.bench.plot import PLOT, draw
 from deploy.bench.processes import service
 from deploy.bench.questions import FIRST_PAGE, indicators, lists, look_ups, visible_codes

@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Iterator, Mapping
 
 from deploy.bench.figures import Figure
 from deploy.bench.load import Outcome, Request, saturate
+from deploy.bench.load_results import latencies, sender
 from deploy.bench.mesh import Mesh
-from deploy.bench.outcomes import latencies, sender
 from deploy.bench.questions import LISTS, LOOK_UP, indicators, lists, look_ups, visible_codes
 from deploy.bench.restricted import RESTRICTED, restrict
 from deploy.bench.sizes import DataServer, Sized, data_server, database_name, sizes
-from deploy.bench.statements import counted
+from deploy.bench.statement_counter import counted
 from deploy.bench.steps import in_turn
 from deploy.postgres import plain_url
 

@@ -17,11 +17,11 @@ import asyncpg
 from pydantic import SecretStr
 
 from deploy.bench.load import Address, Request, request
-from deploy.local.commands import as_started
-from deploy.local.stack import Stack, read_stack
+from deploy.dev_stack.commands import as_started
+from deploy.dev_stack.stack import Stack, read_stack
+from deploy.oauth import sign_in
 from deploy.postgres import as_superuser
 from deploy.services import SERVICES
-from deploy.signing_in import sign_in
 from gateway.access.assertion import RightsSigner
 from gateway.access.right_in_force import RightInForce
 from identity_service.sandbox.clients import read_secrets

@@ -11,9 +11,9 @@ import httpx
 import psutil
 
 from deploy.bench.mesh import PYTHON, service_environment
-from deploy.child import Child
-from deploy.local.stack import ROOT
+from deploy.dev_stack.stack import ROOT
 from deploy.ports import free_port
+from deploy.process import Child
 
 START_SECONDS = 60.0
 TRUSTING = ("-m", "deploy.bench.trusting")

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 from deploy.bench.figures import Figure
 from deploy.bench.load import MEBIBYTE, Outcome, Request, at_rate, repeated, request, saturate
+from deploy.bench.load_results import latencies, sender
 from deploy.bench.mesh import ONE_STOP, ONE_STOP_AGENCY, PYTHON, Mesh
 from deploy.bench.nginx import binary, nginx
-from deploy.bench.outcomes import latencies, sender
-from deploy.bench.places import OTHER_CORE, PROXY_CORE
+from deploy.bench.paths import OTHER_CORE, PROXY_CORE
 from deploy.bench.processes import TRUSTING, Server, bound_to, server, service
 from deploy.bench.steps import in_turn
 from deploy.bench.streaming import streaming

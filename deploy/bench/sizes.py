@@ -13,12 +13,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.apart import run_apart
-from deploy.bench import binary_copy, course, data_set, dossier_tables, dossiers, national_tables
+from deploy.bench import binary_copy, data_set, dossier_tables, dossiers, national_tables
+from deploy.bench import sql_setup as course
 from deploy.bench.mesh import run_as
-from deploy.bench.places import DATA
+from deploy.bench.paths import DATA
 from deploy.bench.processes import Server, service
-from deploy.child import running
 from deploy.postgres import (
     EmbeddedPostgres,
     as_superuser,
@@ -26,6 +25,8 @@ from deploy.postgres import (
     make_databases,
     service_url,
 )
+from deploy.process import running
+from deploy.run_sync import run_apart
 from deploy.services import SERVICES
 
 LARGEST = 1_000_000

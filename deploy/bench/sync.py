@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 from deploy.bench.figures import Figure
 from deploy.bench.load import Address, Outcome, Request, request, saturate
+from deploy.bench.load_results import sender
 from deploy.bench.mesh import Mesh
-from deploy.bench.outcomes import sender
 from deploy.bench.processes import TRUSTING, service
 
 CLIENT, PROVINCE = "external-h41", "H41"

@@ -10,9 +10,9 @@ import httpx
 
 from deploy.bench.figures import Figure
 from deploy.bench.load import Request, request, saturate
+from deploy.bench.load_results import latencies, sender, speed
 from deploy.bench.mesh import Mesh, filing
-from deploy.bench.outcomes import latencies, sender, speed
-from deploy.bench.statements import statements_of
+from deploy.bench.statement_counter import statements_of
 
 CONNECTIONS, ROUNDS, SECONDS = 32, 3, 6.0
 # Far more than connections: a dossier's next move is sent when its last was long answered.

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 from deploy.bench.figures import Figure
 from deploy.bench.load import Outcome, at_rate, saturate
+from deploy.bench.load_results import latencies, sender, speed
 from deploy.bench.mesh import Mesh
-from deploy.bench.outcomes import latencies, sender, speed
 from deploy.bench.processes import Server, service
 from deploy.bench.steps import in_turn
 

@@ -16,8 +16,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from deploy.bench.figures import Figure
 from deploy.bench.load import Outcome, at_rate
+from deploy.bench.load_results import latencies, sender
 from deploy.bench.mesh import Mesh
-from deploy.bench.outcomes import latencies, sender
 from shared.events import DossierFiled
 
 RATE, CONNECTIONS, SECONDS, ROUNDS = 150.0, 64, 30.0, 3

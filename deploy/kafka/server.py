@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy.child import Child, running
 from deploy.ports import answers, free_port
+from deploy.process import Child, running
 from deploy.topics import create_topics
 
 HERE = Path(__file__).resolve().parent

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deploy.local.record import Record, read_record
-from deploy.local.stack import ROOT, own_ports
+from deploy.dev_stack.record import Record, read_record
+from deploy.dev_stack.stack import ROOT, own_ports
 
 FAKE_STACK = Path(__file__).with_name("fake_stack.py")
 ENDS_WITHIN = 60

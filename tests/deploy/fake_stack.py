@@ -1,12 +1,12 @@
-"""`python -m deploy.local` with a real PostgreSQL and broker, but quick services."""
+"""`python -m deploy.dev_stack` with a real PostgreSQL and broker, but quick services."""
 
 import os
 import sys
 from dataclasses import replace
 from pathlib import Path
 
-from deploy.local import commands
-from deploy.local.stack import read_stack
+from deploy.dev_stack import commands
+from deploy.dev_stack.stack import read_stack
 
 FAKE = Path(__file__).with_name("fake_service.py")
 

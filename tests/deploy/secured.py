@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from deploy.child import running
 from deploy.kafka.server import KafkaServer
+from deploy.process import running
 from deploy.secrets import make_secrets, make_store_secrets
 from deploy.services import SERVICES
 from deploy.topics import secure_topics

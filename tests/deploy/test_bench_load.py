@@ -19,7 +19,7 @@ from deploy.bench.load import (
     request,
     saturate,
 )
-from deploy.bench.outcomes import latencies
+from deploy.bench.load_results import latencies
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 SENT = request("GET", "http://127.0.0.1/x", {})

@@ -23,7 +23,7 @@ from deploy.bench.record import (
     with_table,
     write_recorded,
 )
-from deploy.bench.statements import Counted
+from deploy.bench.statement_counter import Counted
 from deploy.bench.steps import PartlyMeasuredError, in_turn
 
 SPEED = Figure("filed", "1/s", [90.0, 100.0, 120.0], 300)

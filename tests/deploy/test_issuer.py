@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.stack import ROOT, read_stack
+from deploy.dev_stack.stack import ROOT, read_stack
 from deploy.services import SERVICES
 
 

@@ -14,10 +14,10 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError
 
-from deploy.apart import run_apart
-from deploy.child import running
+from deploy.dev_stack.stack import ROOT
 from deploy.kafka.server import KafkaServer
-from deploy.local.stack import ROOT
+from deploy.process import running
+from deploy.run_sync import run_apart
 from shared.messaging.kafka import connection_options, open_consumer, open_producer
 from shared.messaging.topics import make_topics
 from shared.settings import ServiceSettings

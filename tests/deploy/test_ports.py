@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.stack import ROOT
+from deploy.dev_stack.stack import ROOT
 from deploy.ports import OFFERED, free_port
 
 LENT = Path("/proc/sys/net/ipv4/ip_local_port_range")

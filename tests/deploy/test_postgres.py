@@ -3,7 +3,6 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from deploy.child import Child, running
 from deploy.postgres import (
     SOCKET_PATH_BYTES,
     EmbeddedPostgres,
@@ -11,6 +10,7 @@ from deploy.postgres import (
     plain_url,
     service_url,
 )
+from deploy.process import Child, running
 from deploy.services import SERVICES
 from tests.conftest import Databases
 

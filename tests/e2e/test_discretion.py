@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import generate_latest
 from sqlalchemy import make_url
 
-from deploy.local.stack import read_stack
+from deploy.dev_stack.stack import read_stack
 from deploy.postgres import plain_url
 from deploy.services import SERVICES
 from tests.conftest import Databases

@@ -16,7 +16,7 @@ NOT_PROVED = (
 
 
 def test_demo_tells_the_story_and_all_of_it_holds(mesh: Mesh) -> None:
-    told = mesh.run("deploy.local", "with", sys.executable, "-m", "deploy.demo")
+    told = mesh.run("deploy.dev_stack", "with", sys.executable, "-m", "deploy.demo")
     assert told.returncode == 0, told.stdout + told.stderr
     assert "All of it held." in told.stdout
 
@@ -25,7 +25,14 @@ def test_ledger_is_intact_after_the_story(mesh: Mesh) -> None:
     checks: list[CompletedProcess[str]] = []
 
     def is_decided() -> bool:
-        command = ("deploy.local", "as", "gateway", sys.executable, "-m", "gateway.ledger.commands")
+        command = (
+            "deploy.dev_stack",
+            "as",
+            "gateway",
+            sys.executable,
+            "-m",
+            "gateway.ledger.commands",
+        )
         checks.append(mesh.run(*command))
         return checks[-1].returncode != NOT_PROVED
 

@@ -14,7 +14,7 @@ import httpx
 import orjson
 import pytest
 
-from deploy.local.stack import read_stack
+from deploy.dev_stack.stack import read_stack
 from deploy.postgres import as_superuser
 from deploy.services import SERVICES
 from gateway.operations.model import Operation

@@ -17,8 +17,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from deploy.dev_stack.supervisor import say
 from deploy.kafka.server import fetch_jars
-from deploy.local.supervisor import say
 from tests.faults.catalogue import FAULTS, SOAK
 from tests.faults.fault import Fault, Kind, Suffered
 from tests.faults.ground import ground, lacks_kafka

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-from deploy.local import commands
-from deploy.local.stack import read_stack
+from deploy.dev_stack import commands
+from deploy.dev_stack.stack import read_stack
 from deploy.services import SERVICES
 from tests.faults.injections.clock import environment, file_of, lacks_libfaketime
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from deploy.child import running
 from deploy.kafka.server import JARS, KafkaServer
 from deploy.ports import free_port
 from deploy.postgres import SUPERUSER, EmbeddedPostgres
+from deploy.process import running
 from tests.faults.fault import Kind
 from tests.faults.injections.disk import volume
 from tests.faults.isolation import is_isolated, lacks_isolation
@@ -16,7 +16,7 @@ from tests.support.mesh import running_mesh
 from tests.support.tools import JAVA, MAVEN
 
 # libfaketime is dear to who asks for the time often: only those run under it who need it.
-MODULES = {Kind.LOCAL: "deploy.local", Kind.CLOCKED: "tests.faults.clocked"}
+MODULES = {Kind.LOCAL: "deploy.dev_stack", Kind.CLOCKED: "tests.faults.clocked"}
 
 
 def lacks_kafka() -> str:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from deploy.bench.record import commit_id
-from deploy.local.stack import ROOT
+from deploy.dev_stack.stack import ROOT
 from tests.faults.fault import Kind, Suffered
 
 DOCUMENT = ROOT / "docs" / "faults.md"

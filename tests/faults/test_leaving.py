@@ -12,7 +12,7 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from deploy.local.stack import ROOT
+from deploy.dev_stack.stack import ROOT
 from tests.faults.isolation import may_isolate
 from tests.support.waiting import eventually_sync
 

@@ -14,9 +14,9 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from deploy.apart import run_apart
-from deploy.child import running
-from deploy.signing_in import sign_in
+from deploy.oauth import sign_in
+from deploy.process import running
+from deploy.run_sync import run_apart
 from identity_service.sandbox.clients import read_secrets
 from shared.database.session import open_database
 from shared.messaging.dead_letters import Rejected, list_dead_letters, store_dead_letters

@@ -13,7 +13,7 @@ import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
-from deploy.apart import run_apart
+from deploy.run_sync import run_apart
 from identity_service.clients.jwk import checked_public_jwk
 from identity_service.tokens.signing_keys import register
 from shared.database.session import open_database

@@ -12,9 +12,9 @@ from typing import Protocol
 import httpx
 from pydantic import SecretStr
 
-from deploy.child import Child
-from deploy.local.stack import ROOT
+from deploy.dev_stack.stack import ROOT
 from deploy.ports import free_port
+from deploy.process import Child
 from gateway.handlers import HANDLERS
 from gateway.settings import Settings
 from shared.database.session import open_database

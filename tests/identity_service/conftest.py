@@ -8,7 +8,7 @@ import pytest
 from cryptography.fernet import Fernet
 from jwt.algorithms import OKPAlgorithm
 
-from deploy.apart import run_apart
+from deploy.run_sync import run_apart
 from identity_service.main import create_app
 from identity_service.seed import seed
 from identity_service.settings import GUESS_MEMORY_SECONDS, Settings

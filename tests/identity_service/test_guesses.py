@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 from sqlalchemy import text
 
-from deploy.apart import run_apart
+from deploy.run_sync import run_apart
 from identity_service.persons.guesses.budgets import Count, Holder, Scope, is_spent, read_budgets
 from identity_service.persons.guesses.counts import forget_guesses
 from identity_service.persons.result import Answer

@@ -13,8 +13,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 import dossier_service.main
 import identity_service.main
 import sync_service.main
-from deploy.apart import run_apart
 from deploy.ports import free_port
+from deploy.run_sync import run_apart
 from deploy.secrets import call_key
 from identity_service.seed import seed
 from shared.runtime.migrations import upgrade

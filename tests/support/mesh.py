@@ -13,12 +13,12 @@ from pathlib import Path
 import asyncpg
 import psutil
 
-from deploy.child import Child
-from deploy.local.record import Record, read_record
-from deploy.local.stack import ROOT, own_ports, read_stack
+from deploy.dev_stack.record import Record, read_record
+from deploy.dev_stack.stack import ROOT, own_ports, read_stack
+from deploy.oauth import sign_in
 from deploy.postgres import as_superuser
+from deploy.process import Child
 from deploy.services import SERVICES
-from deploy.signing_in import sign_in
 from identity_service.sandbox.clients import read_secrets
 
 STARTS_WITHIN = 180.0
@@ -100,17 +100,19 @@ class Mesh:
         )
 
     def run_as(self, service: str, module: str) -> "subprocess.CompletedProcess[str]":
-        return self.run("deploy.local", "as", service, sys.executable, "-m", module)
+        return self.run("deploy.dev_stack", "as", service, sys.executable, "-m", module)
 
     def is_ready(self) -> bool:
-        return self.run("deploy.local", "status").returncode == 0
+        return self.run("deploy.dev_stack", "status").returncode == 0
 
     def database(self, service: str) -> AbstractAsyncContextManager[asyncpg.Connection]:
         return as_superuser(read_stack(self.environment).admin_url, SERVICES[service].database)
 
 
 @contextmanager
-def running_mesh(directory: Path, module: str = "deploy.local", **changed: str) -> Iterator[Mesh]:
+def running_mesh(
+    directory: Path, module: str = "deploy.dev_stack", **changed: str
+) -> Iterator[Mesh]:
     """`module` starts it; `changed` goes into its environment."""
     directory.mkdir(parents=True, exist_ok=True)
     own = {**own_ports(), "RUN_DIR": str(directory)}

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from alembic import command
 from sqlalchemy import text
 
-from deploy.apart import run_apart
+from deploy.run_sync import run_apart
 from shared.database.session import open_database
 from shared.runtime.migrations import configuration, upgrade
 from sync_service.national_view.state import PROGRESS_VERSION

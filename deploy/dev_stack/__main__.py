@@ -1,16 +1,16 @@
-"""`python -m deploy.local up|stop|status|with COMMAND|as SERVICE COMMAND`."""
+"""`python -m deploy.dev_stack up|stop|status|with COMMAND|as SERVICE COMMAND`."""
 
 import argparse
 import os
 import sys
 
-from deploy.local import commands
-from deploy.local.stack import read_stack
+from deploy.dev_stack import commands
+from deploy.dev_stack.stack import read_stack
 from deploy.services import SERVICES
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m deploy.local", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m deploy.dev_stack", description=__doc__)
     actions = parser.add_subparsers(dest="action", required=True)
     actions.add_parser("up", help="start everything, until Ctrl-C")
     actions.add_parser("stop", help="end what runs, and what a killed run left over")

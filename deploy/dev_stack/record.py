@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from deploy.child import ProcessId
+from deploy.process import ProcessId
 
 # Their supervisor's death was their signal already; PostgreSQL may be writing its memory down.
 PATIENCE_SECONDS = {"postgres": 60.0}

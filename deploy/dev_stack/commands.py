@@ -11,11 +11,11 @@ from dataclasses import replace
 from types import FrameType
 from typing import NoReturn
 
-from deploy.child import ChildFailedError
-from deploy.local.record import AlreadyRunningError, end_left_overs, held, is_held, read_record
-from deploy.local.stack import ROOT, Stack
-from deploy.local.supervisor import Supervisor, is_ready, say
+from deploy.dev_stack.record import AlreadyRunningError, end_left_overs, held, is_held, read_record
+from deploy.dev_stack.stack import ROOT, Stack
+from deploy.dev_stack.supervisor import Supervisor, is_ready, say
 from deploy.ports import is_taken
+from deploy.process import ChildFailedError
 from deploy.services import SERVICES
 
 STOP_SECONDS = 120.0

@@ -2,7 +2,7 @@
 
 import os
 
-from deploy.local.stack import ROOT
+from deploy.dev_stack.stack import ROOT
 
 FOLDER = ROOT / ".run-bench"
 # Made anew by each run: the figures of two runs then begin from the same.

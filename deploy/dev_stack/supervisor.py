@@ -10,10 +10,10 @@ from functools import partial
 from aiokafka.errors import KafkaError
 
 from deploy.broker import EmbeddedBroker
-from deploy.child import Child, ChildFailedError, ProcessId
-from deploy.local.record import Record, forget
-from deploy.local.stack import HOST, ROOT, Stack
+from deploy.dev_stack.record import Record, forget
+from deploy.dev_stack.stack import HOST, ROOT, Stack
 from deploy.postgres import make_databases
+from deploy.process import Child, ChildFailedError, ProcessId
 from deploy.secrets import make_secrets
 from deploy.services import SERVICES, Service
 from deploy.topics import create_topics

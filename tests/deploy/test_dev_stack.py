@@ -139,7 +139,7 @@ def test_port_wanted_by_two_parts_is_refused_before_anything_starts(
 
 def test_port_that_is_none_is_told_in_one_sentence(stack: StackProcess) -> None:
     stack.environment["DOSSIER_PORT"] = "abc"
-    command = [sys.executable, "-m", "deploy.local", "status"]
+    command = [sys.executable, "-m", "deploy.dev_stack", "status"]
     told = subprocess.run(
         command, env=stack.environment, capture_output=True, text=True, check=False
     )

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-TESTS = Path(__file__).parents[1]
-GUIDE = (TESTS.parent / "docs/threats.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+GUIDE = (ROOT / "docs/threats.md").read_text(encoding="utf-8")
 THREATS = [
     line.strip("|").split(" | ")
     for line in GUIDE.splitlines()
@@ -22,7 +22,7 @@ def test_threat_has_a_control_and_a_test_that_is_there(threat: list[str]) -> Non
     named = re.findall(r"`([\w/.]+)::(\w+)`", tests)
     assert named
     for file, test in named:
-        written = (TESTS / file).read_text(encoding="utf-8")
+        written = (ROOT / file).read_text(encoding="utf-8")
         assert re.search(rf"^(async )?def {test}\(", written, re.MULTILINE), f"{file}::{test}"
 
 

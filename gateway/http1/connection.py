@@ -12,12 +12,11 @@ from typing import cast
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from gateway.http1.deadline import Wait
-from gateway.operations.model import KIB
 
 # A head, and whatever else is said without a byte of body: chunk sizes, trailers.
-MOST_HEAD, MOST_HEADERS = 64 * KIB, 256
+MOST_HEAD, MOST_HEADERS = 64 * 1024, 256
 # From here on a service that answers faster than the caller reads has to wait.
-_READ_AHEAD = 64 * KIB
+_READ_AHEAD = 64 * 1024
 _LENGTH = b"content-length"
 _FRAMING = frozenset({_LENGTH, b"transfer-encoding"})
 _BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})

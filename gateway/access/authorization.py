@@ -11,11 +11,12 @@ from gateway.access.callers.claimed_client import client_of_basic, client_of_for
 from gateway.access.callers.client_address import Neighbours
 from gateway.access.granting import is_administration
 from gateway.access.grants import ClientRights, Rights, largest_quotas, list_fitting, unite_rights
+from gateway.access.problems import NoRight
 from gateway.access.rate_limits import Quotas
 from gateway.access.right_in_force import RightInForce
 from gateway.ledger.record_draft import Exchange, Ledger
 from gateway.operations.model import QuotaClass, Service
-from gateway.problems import NoRight, RequestMalformed
+from gateway.operations.problems import RequestMalformed
 from gateway.purposes.explanation import EXPLAINING_HEADERS, note_explanation
 from gateway.purposes.registry import PurposeRegistry
 from shared.web.calls.auth import FETCH_TOKEN, RIGHT_HEADER, Unauthenticated, Verifier, bearer

@@ -7,8 +7,8 @@ from time import monotonic
 from types import MappingProxyType
 from typing import NamedTuple, Self
 
+from gateway.access.problems import QuotaSpent
 from gateway.operations.model import QuotaClass
-from gateway.problems import QuotaSpent
 
 _MINUTE_S, _DAY_S = 60, 86_400
 _SWEEP_EVERY_S = 60.0

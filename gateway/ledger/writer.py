@@ -25,12 +25,12 @@ from sqlalchemy import URL
 from gateway.http1.deadline import Wait, present_task
 from gateway.ledger.chain.chain import Backend, Chain, claim, connected, outcome
 from gateway.ledger.chain.seals import SealedBatch, seal
+from gateway.ledger.problems import LedgerAway
 from gateway.ledger.receipts import seal_members
 from gateway.ledger.record_draft import Exchange
 from gateway.ledger.records import AccessRecord
 from gateway.ledger.sums import AnonymousCalls
 from gateway.operations.model import Operation
-from gateway.problems import LedgerAway
 from shared.database.session import is_outage
 
 log = structlog.get_logger()

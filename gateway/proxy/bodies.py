@@ -11,8 +11,9 @@ from starlette.types import Message, Receive, Scope
 from gateway.http1.connection import Connection, Payload
 from gateway.http1.deadline import Task, Wait
 from gateway.operations.model import KIB, MIB, Operation
-from gateway.problems import BodyTooLarge, MemoryShareTaken, MemoryTaken, RequestMalformed
+from gateway.operations.problems import RequestMalformed
 from gateway.proxy.headers import find_header
+from gateway.proxy.problems import BodyTooLarge, MemoryShareTaken, MemoryTaken
 from shared.web.bodies.shares import Shares, ShareTaken, StockTaken
 from shared.web.problems import Problem
 

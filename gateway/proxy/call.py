@@ -11,6 +11,7 @@ import structlog
 from prometheus_client import Counter, Histogram
 from starlette.types import Receive, Scope, Send
 
+from gateway.access.problems import QuotaSpent
 from gateway.http1.connection import BrokenOffError, Connection
 from gateway.http1.deadline import Task, Wait
 from gateway.ledger.receipts import RECEIPT_HEADER, receipt
@@ -18,9 +19,10 @@ from gateway.ledger.record_draft import CALLER_GONE, Exchange, Ledger, Outcome
 from gateway.ledger.targets import find_created
 from gateway.operations.matching import Match
 from gateway.operations.model import KIB, MIB
-from gateway.problems import QuotaSpent, RequestMalformed, SubjectNotNamed
+from gateway.operations.problems import RequestMalformed
 from gateway.proxy.bodies import BodyBrokeOff, CallerGone
 from gateway.proxy.headers import Header, Headers, Trace, is_replayed, outward
+from gateway.proxy.problems import SubjectNotNamed
 from shared.crypto.randomness import random_uuid
 from shared.observability.telemetry import REQUEST_SECONDS
 from shared.web.problems import Problem, problem_for, respond

@@ -16,14 +16,7 @@ from gateway.http1.pool import Session
 from gateway.ledger.record_draft import Admit, Ledger
 from gateway.operations.matching import Match, MethodNotAllowed, NotFound, find
 from gateway.operations.model import Operation, Service
-from gateway.problems import (
-    BodyTooSlow,
-    RequestMalformed,
-    UpstreamAway,
-    UpstreamBroke,
-    UpstreamRefusesCalls,
-    UpstreamTimedOut,
-)
+from gateway.operations.problems import RequestMalformed
 from gateway.proxy.bodies import (
     RequestBody,
     WhileCallerWaits,
@@ -33,6 +26,13 @@ from gateway.proxy.bodies import (
 from gateway.proxy.call import Call
 from gateway.proxy.headers import Headers, inward, trace_of
 from gateway.proxy.outliving import Outliving, watch_caller
+from gateway.proxy.problems import (
+    BodyTooSlow,
+    UpstreamAway,
+    UpstreamBroke,
+    UpstreamRefusesCalls,
+    UpstreamTimedOut,
+)
 from gateway.proxy.upstream import Slot, Upstream
 from shared.observability.telemetry import trace_headers
 from shared.web.calls.call_mac import BODY_LENGTH

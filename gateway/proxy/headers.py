@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from starlette.types import Scope
 
-from gateway.problems import CodingNotUnderstood, ExpectationFailed, RequestMalformed
+from gateway.operations.problems import RequestMalformed
+from gateway.proxy.problems import CodingNotUnderstood, ExpectationFailed
 from shared.codes.agency import CodeError
 from shared.codes.dossier import parse_dossier_code
 from shared.codes.personal_numbers import holds_personal_number

@@ -7,16 +7,17 @@ from http import HTTPStatus
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.access.callers.client_address import Neighbours
+from gateway.access.problems import QuotaSpent
 from gateway.access.rate_limits import Quotas
 from gateway.http1.deadline import Wait, present_task
 from gateway.ledger.record_draft import Admit, Exchange, Ledger
 from gateway.operations.matching import Match, MethodNotAllowed, find
 from gateway.operations.model import QuotaClass
-from gateway.problems import BodyTooSlow, MethodRefused, QuotaSpent
 from gateway.proxy.bodies import RequestBody
 from gateway.proxy.call import Call
 from gateway.proxy.headers import REQUEST_ID, Trace, inward, misdirected, trace_of
 from gateway.proxy.outliving import watch_caller
+from gateway.proxy.problems import BodyTooSlow, MethodRefused
 from gateway.proxy.turning_away import turn_away
 from shared.web.calls.call_guard import PROVED_CALL
 from shared.web.calls.call_mac import NO_BODY, ProvedCall

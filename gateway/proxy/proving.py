@@ -9,8 +9,8 @@ import structlog
 from gateway.http1.connection import BrokenOffError, Connection, Payload
 from gateway.http1.deadline import Wait
 from gateway.operations.model import Service
-from gateway.problems import UpstreamRefusesCalls
 from gateway.proxy.headers import Headers, find_header
+from gateway.proxy.problems import UpstreamRefusesCalls
 from shared.web.calls.call_mac import (
     HEADER,
     NO_BODY,

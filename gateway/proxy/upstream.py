@@ -10,14 +10,9 @@ from gateway.http1.connection import BrokenOffError, Connection, Payload
 from gateway.http1.deadline import Wait
 from gateway.http1.pool import Address, Session
 from gateway.operations.model import Operation, Service
-from gateway.problems import (
-    SlotsTaken,
-    UpstreamAway,
-    UpstreamBusy,
-    UpstreamTimedOut,
-)
 from gateway.proxy.breaker import Breaker, Failure
 from gateway.proxy.headers import Headers, find_header
+from gateway.proxy.problems import SlotsTaken, UpstreamAway, UpstreamBusy, UpstreamTimedOut
 from gateway.proxy.proving import CallProver, UnsentError, describe
 from shared.web.bodies.shares import Shares, ShareTaken, StockTaken
 from shared.web.calls.call_mac import Call

@@ -11,7 +11,8 @@ from contextlib import suppress
 from gateway.ledger.record_draft import Exchange
 from gateway.ledger.targets import find_target
 from gateway.operations.model import QuotaClass
-from gateway.problems import PurposeMissing, PurposeUnknown, RequestMalformed
+from gateway.operations.problems import RequestMalformed
+from gateway.purposes.problems import PurposeMissing, PurposeUnknown
 from gateway.purposes.registry import (
     PURPOSES_UNCHECKED,
     PurposeKind,

@@ -9,8 +9,8 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # h
 
 from deploy.schemas import openapi
 from deploy.services import SERVICES
+from gateway.access.problems import QuotaSpent
 from gateway.operations.table import OPERATIONS
-from gateway.problems import QuotaSpent
 from shared.web.openapi import PROBLEM
 from shared.web.problems import Invalid, Problem, respond
 from tests.contracts.comparing import breaks, operations

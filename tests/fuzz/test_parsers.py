@@ -20,7 +20,7 @@ from starlette.types import Scope
 from gateway.access.authorization import _told
 from gateway.api_docs.openapi import _SHAPES
 from gateway.operations.matching import Match, MethodNotAllowed, NotFound, find
-from gateway.problems import RequestMalformed
+from gateway.operations.problems import RequestMalformed
 from gateway.proxy.headers import outward
 from gateway.purposes.explanation import MAX_PURPOSE_LENGTH
 from identity_service.clients.jwk import checked_public_jwk

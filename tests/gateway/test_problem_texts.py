@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.problems import (
+from gateway.access.problems import QuotaSpent
+from gateway.proxy.problems import (
     BodyTooSlow,
-    QuotaSpent,
     SlotsTaken,
     SubjectNotNamed,
     UpstreamAway,

@@ -3,11 +3,11 @@ from dataclasses import dataclass
 
 import pytest
 
+from gateway.access.problems import QuotaSpent
 from gateway.access.rate_limits import DEFAULT_QUOTAS, Counters, GrantedQuotas, Quota, Quotas
 from gateway.ledger.record_draft import Exchange
 from gateway.operations.model import QuotaClass
 from gateway.operations.table import OPERATIONS
-from gateway.problems import QuotaSpent
 from tests.support.gateway_harness import Gate
 
 

@@ -4,9 +4,9 @@ from hashlib import sha256
 import pytest
 from aiohttp import ClientError, ClientSession
 
+from gateway.access.problems import QuotaSpent
 from gateway.ledger.record_draft import Outcome
 from gateway.operations.model import KIB, MIB
-from gateway.problems import QuotaSpent
 from tests.support.fake_upstream import (
     NAMED,
     SUBJECT,

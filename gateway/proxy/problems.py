@@ -1,15 +1,10 @@
-"""The expected errors of the gateway; each says how to mend it."""
+"""The expected errors of passing a call on; each says how to mend it."""
 
-from collections.abc import Sequence
 from http import HTTPStatus
 from types import MappingProxyType
 
-from shared.web.calls.auth import NotAllowed
+from gateway.operations.problems import format_seconds
 from shared.web.problems import RETRY_AFTER, Problem
-
-
-def _seconds(count: float) -> str:
-    return "1 second" if count == 1 else f"{count:g} seconds"
 
 
 class MethodRefused(Problem):
@@ -21,12 +16,6 @@ class MethodRefused(Problem):
         methods = ", ".join(allowed)
         super().__init__(f"Use one of: {methods}.")
         self.headers = {"Allow": methods}
-
-
-class RequestMalformed(Problem):
-    status = HTTPStatus.BAD_REQUEST
-    title = "The request cannot be passed on as it stands"
-    type = "/problems/request-malformed"
 
 
 class CodingNotUnderstood(Problem):
@@ -42,55 +31,6 @@ class ExpectationFailed(Problem):
     title = "The expectation is not one that is met here"
     type = "/problems/expectation-failed"
     advice = "Send no other Expect than 100-continue, or leave it out."
-
-
-class PurposeMissing(Problem):
-    """A call that touches personal data says what for, and who acts (design: each call does)."""
-
-    status = HTTPStatus.BAD_REQUEST
-    title = "Say what for and who acts"
-    type = "/problems/purpose-missing"
-
-    def __init__(self, headers: Sequence[str]) -> None:
-        super().__init__(
-            f"This operation touches personal data: send {' and '.join(headers)}. X-Purpose is a "
-            "procedure code or a legal basis, X-Officer the officer's code.",
-            headers=list(headers),
-        )
-
-
-class PurposeUnknown(Problem):
-    """The value is not repeated: a text that is no code may name a person."""
-
-    status = HTTPStatus.FORBIDDEN
-    title = "The purpose is neither an active procedure nor a legal basis in force"
-    type = "/problems/purpose-unknown"
-    advice = (
-        "Send as X-Purpose the code of an active procedure, national or localised "
-        "(GET /dossier/v1/procedures), or of a legal basis in force "
-        "(GET /.well-known/legal-bases.json). A localised code names an agency of the mesh. The "
-        "code of a procedure that has ended is good only where the path names a dossier, and for a "
-        "verification with X-Dossier."
-    )
-
-
-class NoRight(NotAllowed):
-    """`lacking` names the missing part: client, operation or purpose; services add agency."""
-
-    def __init__(self, operation: str, *, lacking: str, detail: str) -> None:
-        super().__init__(detail, operation=operation, lacking=lacking)
-
-
-class LedgerAway(Problem):
-    """Nothing was done, or it is not told: an access that is not on record is not answered."""
-
-    status = HTTPStatus.SERVICE_UNAVAILABLE
-    title = "The access ledger cannot be written now"
-    type = "/problems/ledger-away"
-    headers = RETRY_AFTER
-
-    def __init__(self) -> None:
-        super().__init__("Try again; repeat a change with the same Idempotency-Key.")
 
 
 class BodyTooLarge(Problem):
@@ -114,32 +54,8 @@ class BodyTooSlow(Problem):
 
     def __init__(self, seconds: float) -> None:
         super().__init__(
-            f"Send the whole body within {_seconds(seconds)}, and a long one without a pause."
+            f"Send the whole body within {format_seconds(seconds)}, and a long one without a pause."
         )
-
-
-class QuotaSpent(Problem):
-    """`repeated`: the caller was told within this minute, and it is on record."""
-
-    status = HTTPStatus.TOO_MANY_REQUESTS
-    title = "The quota is spent"
-    type = "/problems/quota-spent"
-
-    def __init__(
-        self, quota_class: str, *, amount: int, window_s: int, reset_s: int, repeated: bool = False
-    ) -> None:
-        self.repeated = repeated
-        super().__init__(
-            f"The quota of class {quota_class} is {amount} in {_seconds(window_s)}; "
-            f"try again in {_seconds(reset_s)}."
-        )
-        self.headers = {
-            "Retry-After": str(reset_s),
-            "RateLimit-Limit": str(amount),
-            "RateLimit-Remaining": "0",
-            "RateLimit-Reset": str(reset_s),
-            "RateLimit-Policy": f"{amount};w={window_s}",
-        }
 
 
 class _Upstream(Problem):
@@ -155,7 +71,9 @@ class UpstreamAway(_Upstream):
     type = "/problems/upstream-away"
 
     def __init__(self, service: str, *, retry_after_s: int) -> None:
-        advice = f"cannot be reached; nothing was done. Try again in {_seconds(retry_after_s)}."
+        advice = (
+            f"cannot be reached; nothing was done. Try again in {format_seconds(retry_after_s)}."
+        )
         super().__init__(service, advice, retry_after_s=retry_after_s)
 
 
@@ -165,7 +83,7 @@ class UpstreamBusy(_Upstream):
     type = "/problems/upstream-busy"
 
     def __init__(self, service: str, *, retry_after_s: int) -> None:
-        advice = f"is full; nothing was done. Try again in {_seconds(retry_after_s)}."
+        advice = f"is full; nothing was done. Try again in {format_seconds(retry_after_s)}."
         super().__init__(service, advice, retry_after_s=retry_after_s)
 
 
@@ -179,7 +97,7 @@ class SlotsTaken(_Upstream):
     def __init__(self, service: str, *, retry_after_s: int) -> None:
         advice = (
             "works on as many of your calls as one client may have at once; nothing was done. "
-            f"Wait for their answers, then try again in {_seconds(retry_after_s)}."
+            f"Wait for their answers, then try again in {format_seconds(retry_after_s)}."
         )
         super().__init__(service, advice, retry_after_s=retry_after_s)
 
@@ -212,7 +130,9 @@ class UpstreamRefusesCalls(_Upstream):
     type = "/problems/upstream-refuses-calls"
 
     def __init__(self, service: str, *, retry_after_s: int) -> None:
-        advice = f"refused this call; nothing was done. Try again in {_seconds(retry_after_s)}."
+        advice = (
+            f"refused this call; nothing was done. Try again in {format_seconds(retry_after_s)}."
+        )
         super().__init__(service, advice, retry_after_s=retry_after_s)
 
 
@@ -223,7 +143,7 @@ class UpstreamTimedOut(_Upstream):
 
     def __init__(self, service: str, *, seconds: float) -> None:
         advice = (
-            f"did not answer within {_seconds(seconds)}. A change may have been made: "
+            f"did not answer within {format_seconds(seconds)}. A change may have been made: "
             "repeat it with the same Idempotency-Key."
         )
         super().__init__(service, advice)

@@ -1,0 +1,38 @@
+"""The expected errors of rights and quotas; each says how to mend it."""
+
+from http import HTTPStatus
+
+from gateway.operations.problems import format_seconds
+from shared.web.calls.auth import NotAllowed
+from shared.web.problems import Problem
+
+
+class NoRight(NotAllowed):
+    """`lacking` names the missing part: client, operation or purpose; services add agency."""
+
+    def __init__(self, operation: str, *, lacking: str, detail: str) -> None:
+        super().__init__(detail, operation=operation, lacking=lacking)
+
+
+class QuotaSpent(Problem):
+    """`repeated`: the caller was told within this minute, and it is on record."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    title = "The quota is spent"
+    type = "/problems/quota-spent"
+
+    def __init__(
+        self, quota_class: str, *, amount: int, window_s: int, reset_s: int, repeated: bool = False
+    ) -> None:
+        self.repeated = repeated
+        super().__init__(
+            f"The quota of class {quota_class} is {amount} in {format_seconds(window_s)}; "
+            f"try again in {format_seconds(reset_s)}."
+        )
+        self.headers = {
+            "Retry-After": str(reset_s),
+            "RateLimit-Limit": str(amount),
+            "RateLimit-Remaining": "0",
+            "RateLimit-Reset": str(reset_s),
+            "RateLimit-Policy": f"{amount};w={window_s}",
+        }

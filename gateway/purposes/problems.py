@@ -1,0 +1,36 @@
+"""The expected errors of the explanation of a call; each says how to mend it."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+
+from shared.web.problems import Problem
+
+
+class PurposeMissing(Problem):
+    """A call that touches personal data says what for, and who acts (design: each call does)."""
+
+    status = HTTPStatus.BAD_REQUEST
+    title = "Say what for and who acts"
+    type = "/problems/purpose-missing"
+
+    def __init__(self, headers: Sequence[str]) -> None:
+        super().__init__(
+            f"This operation touches personal data: send {' and '.join(headers)}. X-Purpose is a "
+            "procedure code or a legal basis, X-Officer the officer's code.",
+            headers=list(headers),
+        )
+
+
+class PurposeUnknown(Problem):
+    """The value is not repeated: a text that is no code may name a person."""
+
+    status = HTTPStatus.FORBIDDEN
+    title = "The purpose is neither an active procedure nor a legal basis in force"
+    type = "/problems/purpose-unknown"
+    advice = (
+        "Send as X-Purpose the code of an active procedure, national or localised "
+        "(GET /dossier/v1/procedures), or of a legal basis in force "
+        "(GET /.well-known/legal-bases.json). A localised code names an agency of the mesh. The "
+        "code of a procedure that has ended is good only where the path names a dossier, and for a "
+        "verification with X-Dossier."
+    )

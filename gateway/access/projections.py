@@ -7,7 +7,10 @@ from sqlalchemy import func
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.models import Base, ClientInForce, GrantInForce, KnownAgency, KnownProcedure
+from gateway.access.models import ClientInForce, GrantInForce
+from gateway.agencies.models import KnownAgency
+from gateway.database import Base
+from gateway.purposes.models import KnownProcedure
 from shared.codes.procedure import parse_procedure_code
 from shared.events import AgencyChanged, ClientChanged, GrantChanged, ProcedurePublished
 

@@ -22,8 +22,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.agencies.models import KnownAgency
+from gateway.ledger.models import LedgerChain, LedgerSeal, StoredRecord
 from gateway.ledger.schemas import RecordFilter
-from gateway.models import KnownAgency, LedgerChain, LedgerSeal, StoredRecord
 from shared.database.coverage import is_agency_within
 from shared.web.calls.rights import Codes, Limits, unite
 

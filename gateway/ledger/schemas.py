@@ -5,9 +5,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.ledger.models import LedgerSeal, StoredRecord
 from gateway.ledger.record_draft import Outcome
 from gateway.ledger.records import AccessRecord
-from gateway.models import LedgerSeal, StoredRecord
 from gateway.purposes.registry import PurposeKind
 from shared.codes.agency import AgencyCode
 from shared.codes.dossier import DossierCode

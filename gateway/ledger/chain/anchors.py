@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaConsumer
 
 from gateway.ledger.chain.seals import BatchHeader, header_digest
-from gateway.models import LedgerSeal
+from gateway.ledger.models import LedgerSeal
 from shared.events import LedgerAnchored
 
 ANSWER_MS = 5_000

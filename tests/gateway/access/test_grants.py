@@ -27,10 +27,11 @@ from gateway.access.grants import (
     list_fitting,
     unite_rights,
 )
+from gateway.access.models import ClientInForce, GrantInForce
 from gateway.access.rate_limits import GrantedQuotas
 from gateway.access.right_in_force import MAX_GRANTS_NAMED, MAX_PURPOSES_KEPT, Grant, RightInForce
+from gateway.agencies.models import KnownAgency
 from gateway.handlers import HANDLERS
-from gateway.models import ClientInForce, GrantInForce, KnownAgency
 from shared.web.calls.rights import Right
 from tests.conftest import Broker, Databases
 from tests.support.background import working

@@ -1,12 +1,14 @@
 """What happens upon what: event -> functions."""
 
-from gateway.access import projections
+from gateway.access.projections import keep_clients, keep_grants
+from gateway.agencies.projections import keep_agencies
+from gateway.purposes.projections import keep_procedures
 from shared.events import AgencyChanged, ClientChanged, GrantChanged, ProcedurePublished
 from shared.messaging.consumer import Handlers
 
 HANDLERS: Handlers = {
-    GrantChanged: [projections.keep_grants],
-    ClientChanged: [projections.keep_clients],
-    AgencyChanged: [projections.keep_agencies],
-    ProcedurePublished: [projections.keep_procedures],
+    GrantChanged: [keep_grants],
+    ClientChanged: [keep_clients],
+    AgencyChanged: [keep_agencies],
+    ProcedurePublished: [keep_procedures],
 }

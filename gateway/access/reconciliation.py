@@ -21,7 +21,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.access.models import ClientInForce, GrantInForce
-from gateway.access.projections import upsert_newer
+from gateway.database import upsert_newer
 from gateway.settings import Settings
 from shared.database.session import SessionFactory, is_outage
 from shared.events import ClientChanged, GrantChanged

@@ -17,7 +17,6 @@ from hypothesis.strategies import SearchStrategy
 from sqlalchemy import select, text
 from structlog.testing import capture_logs
 
-from gateway.access import projections
 from gateway.access.assertion import RightsSigner
 from gateway.access.grants import (
     MAX_ALTERNATIVES,
@@ -28,9 +27,11 @@ from gateway.access.grants import (
     unite_rights,
 )
 from gateway.access.models import ClientInForce, GrantInForce
+from gateway.access.projections import keep_clients, keep_grants
 from gateway.access.rate_limits import GrantedQuotas
 from gateway.access.right_in_force import MAX_GRANTS_NAMED, MAX_PURPOSES_KEPT, Grant, RightInForce
 from gateway.agencies.models import KnownAgency
+from gateway.agencies.projections import keep_agencies
 from gateway.handlers import HANDLERS
 from shared.web.calls.rights import Right
 from tests.conftest import Broker, Databases
@@ -331,18 +332,14 @@ async def test_older_version_does_not_overwrite_a_newer_one(gate: Gate) -> None:
     older = {"version": 2}
     async with gate.sessions.begin() as session:
         for _ in range(2):
-            await projections.keep_grants(
-                session, [grant, grant.model_copy(update={**older, "revoked": True})]
-            )
-            await projections.keep_clients(
+            await keep_grants(session, [grant, grant.model_copy(update={**older, "revoked": True})])
+            await keep_clients(
                 session, [client, client.model_copy(update={**older, "active": False})]
             )
-            await projections.keep_agencies(
+            await keep_agencies(
                 session, [agency, agency.model_copy(update={**older, "name": "former"})]
             )
-            await projections.keep_grants(
-                session, [grant.model_copy(update={**older, "revoked": True})]
-            )
+            await keep_grants(session, [grant.model_copy(update={**older, "revoked": True})])
     async with gate.sessions() as session:
         kept = await session.get(GrantInForce, grant.grant_id)
         assert kept
@@ -357,7 +354,7 @@ async def test_older_version_does_not_overwrite_a_newer_one(gate: Gate) -> None:
 async def test_thousand_grants_are_one_statement(gate: Gate) -> None:
     events = [make_grant("many", operations=[f"GET /{n}"]) for n in range(1_000)]
     async with gate.sessions.begin() as session:
-        await projections.keep_grants(session, [*events, *events])
+        await keep_grants(session, [*events, *events])
         count = "SELECT count(*) FROM grant_in_force WHERE client_id = 'many'"
         assert await session.scalar(text(count)) == 1_000
 

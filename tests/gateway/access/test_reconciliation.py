@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 from sqlalchemy import text
 
-from gateway.access import projections
+from gateway.access.projections import keep_clients, keep_grants
 from gateway.access.reconciliation import RightsReconciler, find_differences
 from gateway.settings import Settings
 from shared.database.session import SessionFactory, open_database
@@ -87,9 +87,9 @@ async def keep(sessions: SessionFactory, *rows: ClientChanged | GrantChanged) ->
         clients = [row for row in rows if isinstance(row, ClientChanged)]
         grants = [row for row in rows if isinstance(row, GrantChanged)]
         if clients:
-            await projections.keep_clients(session, clients)
+            await keep_clients(session, clients)
         if grants:
-            await projections.keep_grants(session, grants)
+            await keep_grants(session, grants)
 
 
 async def rights(sessions: SessionFactory) -> list[tuple[Any, ...]]:

@@ -13,12 +13,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from gateway.access.projections import keep_procedures
 from gateway.api_docs.openapi import _SHAPES
 from gateway.handlers import HANDLERS
 from gateway.operations.model import QuotaClass
 from gateway.purposes.legal_bases import FILE, registered_legal_bases
 from gateway.purposes.models import KnownProcedure
+from gateway.purposes.projections import keep_procedures
 from gateway.purposes.registry import PurposeKind, PurposeRegistry, is_accepted, is_recordable
 from shared.codes.agency import CodeError
 from shared.codes.procedure import PROCEDURE_PATTERN

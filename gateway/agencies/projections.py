@@ -1,0 +1,13 @@
+"""Apply the events of agencies; ignore older versions."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.agencies.models import KnownAgency
+from gateway.database import upsert_newer
+from shared.events import AgencyChanged
+
+
+async def keep_agencies(session: AsyncSession, events: Sequence[AgencyChanged]) -> None:
+    await upsert_newer(session, KnownAgency, "code", [event.model_dump() for event in events])

@@ -1,0 +1,37 @@
+"""Apply the events of procedures; ignore older versions."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import func
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.purposes.models import KnownProcedure
+from shared.codes.procedure import parse_procedure_code
+from shared.events import ProcedurePublished
+
+
+async def keep_procedures(session: AsyncSession, events: Sequence[ProcedurePublished]) -> None:
+    """Store the newest version of each procedure; raise CodeError where a code is malformed.
+
+    The same version may come again, with the size of the catalogue that it lacked before.
+    """
+    newest: dict[str, ProcedurePublished] = {}
+    for event in sorted(events, key=lambda each: (each.version, each.catalogue_size or 0)):
+        newest[parse_procedure_code(event.code)] = event
+    rows = [newest[code].model_dump(include=_PROCEDURE_COLUMNS) for code in sorted(newest)]
+    statement = insert(KnownProcedure).values(rows)
+    kept, new = KnownProcedure.__table__.c, statement.excluded
+    changes = {
+        "version": new.version,
+        "active": new.active,
+        "catalogue_size": func.greatest(kept.catalogue_size, new.catalogue_size),
+    }
+    await session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["code"], set_=changes, where=kept.version <= new.version
+        )
+    )
+
+
+_PROCEDURE_COLUMNS = set(KnownProcedure.__table__.columns.keys())

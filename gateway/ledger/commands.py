@@ -32,7 +32,7 @@ from gateway.ledger.chain.anchors import (
     anchors_on_axis,
 )
 from gateway.ledger.chain.evidence import Evidence
-from gateway.ledger.verification import State, verify_ledger
+from gateway.ledger.chain.verification import State, verify_ledger
 from gateway.settings import Settings
 from shared.crypto.ed25519 import KeyUnfitError, read_private_key
 from shared.database.session import UNREACHABLE, is_outage

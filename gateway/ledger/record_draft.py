@@ -10,7 +10,7 @@ from typing import Protocol
 
 from starlette.types import Scope
 
-from gateway.ledger.receipts import commitment
+from gateway.ledger.chain.receipts import commitment
 from gateway.operations.model import Operation
 from gateway.purposes.registry import PurposeKind
 from shared.crypto.randomness import random_block, random_uuid

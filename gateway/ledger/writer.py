@@ -24,9 +24,9 @@ from sqlalchemy import URL
 
 from gateway.http1.deadline import Wait, present_task
 from gateway.ledger.chain.chain import Backend, Chain, claim, connected, outcome
+from gateway.ledger.chain.receipts import seal_members
 from gateway.ledger.chain.seals import SealedBatch, seal
 from gateway.ledger.problems import LedgerAway
-from gateway.ledger.receipts import seal_members
 from gateway.ledger.record_draft import Exchange
 from gateway.ledger.records import AccessRecord
 from gateway.ledger.sums import AnonymousCalls

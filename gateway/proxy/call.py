@@ -14,12 +14,12 @@ from starlette.types import Receive, Scope, Send
 from gateway.access.problems import QuotaSpent
 from gateway.http1.connection import BrokenOffError, Connection
 from gateway.http1.deadline import Task, Wait
-from gateway.ledger.receipts import RECEIPT_HEADER, receipt
+from gateway.ledger.chain.receipts import RECEIPT_HEADER, receipt
 from gateway.ledger.record_draft import CALLER_GONE, Exchange, Ledger, Outcome
-from gateway.ledger.targets import find_created
 from gateway.operations.matching import Match
 from gateway.operations.model import KIB, MIB
 from gateway.operations.problems import RequestMalformed
+from gateway.operations.targets import find_created
 from gateway.proxy.bodies import BodyBrokeOff, CallerGone
 from gateway.proxy.headers import Header, Headers, Trace, is_replayed, outward
 from gateway.proxy.problems import SubjectNotNamed

@@ -20,8 +20,8 @@ from deploy.secrets import call_key, ed25519_key
 from gateway.access.assertion import ledger_keys
 from gateway.ledger.chain.anchors import ToldAnchors
 from gateway.ledger.chain.evidence import Evidence
+from gateway.ledger.chain.verification import Verdict, verify_ledger
 from gateway.ledger.record_draft import Exchange, Outcome
-from gateway.ledger.verification import Verdict, verify_ledger
 from gateway.ledger.writer import ChainNotHeldError, LedgerWriter
 from gateway.operations.table import OPERATIONS
 from gateway.timers import anchor_chains

@@ -9,9 +9,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.ledger.chain.anchors import AnchorsUnreadableError, anchors_in_receipts
+from gateway.ledger.chain.receipts import receipt
 from gateway.ledger.chain.seals import Anchor, header_digest, seal
-from gateway.ledger.receipts import receipt
-from gateway.ledger.verification import State
+from gateway.ledger.chain.verification import State
 from gateway.timers import anchor_all_chains
 from shared.database.session import open_database
 from shared.events import LedgerAnchored

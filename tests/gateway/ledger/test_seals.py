@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.ledger.chain.audit import Fault, FaultKind, verify_chain
+from gateway.ledger.chain.receipts import commitment, receipt, seal_members
 from gateway.ledger.chain.seals import (
     START,
     BatchHeader,
@@ -23,7 +24,6 @@ from gateway.ledger.chain.seals import (
     public_pem,
     seal,
 )
-from gateway.ledger.receipts import commitment, receipt, seal_members
 from gateway.ledger.record_draft import Exchange, Outcome
 from gateway.ledger.records import AccessRecord
 from gateway.operations.table import OPERATIONS

@@ -22,7 +22,7 @@ from granian.server import Server
 from opentelemetry.trace import get_tracer
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.access.assertion import RightsSigner, ledger_key_set, ledger_keys
+from gateway.access.assertion import RightsSigner
 from gateway.access.authorization import Admission
 from gateway.access.callers.client_address import Neighbours
 from gateway.access.callers.connection_limit import ConnectionLimit
@@ -32,6 +32,7 @@ from gateway.access.grants import Rights
 from gateway.access.rate_limits import Quotas
 from gateway.api_docs.openapi import ApiDescription
 from gateway.http1.pool import open_session
+from gateway.ledger.chain.keys import ledger_key_set, ledger_keys
 from gateway.ledger.writer import LedgerWriter
 from gateway.operations.model import KIB, Service
 from gateway.proxy.answer_headers import AnswerHeaders

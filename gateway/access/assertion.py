@@ -1,36 +1,18 @@
-"""The gateway's own keys: one signs rights, one seals the ledger."""
+"""The assertion of a right to the service behind, signed with the key of the gateway."""
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.access.right_in_force import RightInForce
-from gateway.ledger.chain.seals import key_id, public_pem
-from shared.crypto.ed25519 import key_set, public_jwk, read_public_keys, thumbprint
+from shared.crypto.ed25519 import key_set, thumbprint
 from shared.web.calls.auth import RIGHTS_ISSUER
 
 ASSERTED_SECONDS = 60
 # A cached assertion is not handed out when it has less than this to live.
 LEFT_SECONDS = 10
-
-
-def ledger_keys(key: Ed25519PublicKey, retired: str) -> dict[str, Ed25519PublicKey]:
-    """The trusted ones by key id: the present one, and the PEM texts of those before."""
-    keys = [key, *read_public_keys("ledger_keys_retired", retired)]
-    return {key_id(each): each for each in keys}
-
-
-def ledger_key_set(keys: Mapping[str, Ed25519PublicKey]) -> dict[str, Any]:
-    """As JWKS; `pem` beside, because that is what openssl reads."""
-    return {
-        "keys": [
-            public_jwk(key) | {"kid": kid, "pem": public_pem(key).decode()}
-            for kid, key in keys.items()
-        ]
-    }
 
 
 class RightsSigner:

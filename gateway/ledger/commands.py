@@ -23,7 +23,6 @@ import asyncpg
 from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
-from gateway.access.assertion import ledger_keys
 from gateway.ledger.chain.anchors import (
     AnchorsUnreadableError,
     ToldAnchors,
@@ -32,6 +31,7 @@ from gateway.ledger.chain.anchors import (
     anchors_on_axis,
 )
 from gateway.ledger.chain.evidence import Evidence
+from gateway.ledger.chain.keys import ledger_keys
 from gateway.ledger.chain.verification import State, verify_ledger
 from gateway.settings import Settings
 from shared.crypto.ed25519 import KeyUnfitError, read_private_key

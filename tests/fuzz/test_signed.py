@@ -19,7 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.ledger.chain.audit import verify_chain
-from gateway.ledger.chain.seals import START, SealedBatch, key_id, prove, public_pem, seal
+from gateway.ledger.chain.keys import key_id, public_pem
+from gateway.ledger.chain.seals import START, SealedBatch, prove, seal
 from shared.runtime.app import AUDIENCE
 from shared.web.calls.auth import KeySet, Unauthenticated, Verifier, bearer
 from tests.conftest import MORE

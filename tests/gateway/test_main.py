@@ -16,8 +16,7 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from deploy.secrets import ed25519_key
-from gateway.access.assertion import ledger_keys
-from gateway.ledger.chain.seals import public_pem
+from gateway.ledger.chain.keys import ledger_keys, public_pem
 from gateway.main import _end_with_parent
 from shared.crypto.ed25519 import KeyUnfitError, read_private_key
 from tests.conftest import Databases

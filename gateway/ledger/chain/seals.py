@@ -10,9 +10,9 @@ from typing import NamedTuple
 import orjson
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pydantic import BaseModel, ConfigDict
 
+from gateway.ledger.chain.keys import key_id, public_pem
 from shared.crypto import merkle
 
 
@@ -78,16 +78,6 @@ class Bundle(BaseModel):
 
 def header_digest(header: bytes) -> str:
     return sha256(header).hexdigest()
-
-
-def public_pem(key: Ed25519PublicKey) -> bytes:
-    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-
-
-def key_id(key: Ed25519PublicKey) -> str:
-    """The first 16 hex digits of the SHA-256 of the public key in DER."""
-    der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return sha256(der).hexdigest()[:16]
 
 
 def seal(

@@ -17,9 +17,9 @@ from sqlalchemy import make_url
 
 from deploy.postgres import as_superuser, plain_url
 from deploy.secrets import call_key, ed25519_key
-from gateway.access.assertion import ledger_keys
 from gateway.ledger.chain.anchors import ToldAnchors
 from gateway.ledger.chain.evidence import Evidence
+from gateway.ledger.chain.keys import ledger_keys
 from gateway.ledger.chain.verification import Verdict, verify_ledger
 from gateway.ledger.record_draft import Exchange, Outcome
 from gateway.ledger.writer import ChainNotHeldError, LedgerWriter

@@ -13,17 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.ledger.chain.audit import Fault, FaultKind, verify_chain
+from gateway.ledger.chain.keys import key_id, public_pem
 from gateway.ledger.chain.receipts import commitment, receipt, seal_members
-from gateway.ledger.chain.seals import (
-    START,
-    BatchHeader,
-    Bundle,
-    SealedBatch,
-    key_id,
-    prove,
-    public_pem,
-    seal,
-)
+from gateway.ledger.chain.seals import START, BatchHeader, Bundle, SealedBatch, prove, seal
 from gateway.ledger.record_draft import Exchange, Outcome
 from gateway.ledger.records import AccessRecord
 from gateway.operations.table import OPERATIONS

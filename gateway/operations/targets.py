@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 
 from gateway.operations.model import Operation
-from gateway.proxy.headers import Headers, find_header
 from shared.codes.personal_numbers import holds_personal_number
 
 _PATH = re.compile(rb"(?:/[A-Za-z0-9][A-Za-z0-9._~:-]{0,127}){1,8}")
@@ -16,9 +15,8 @@ def find_target(operation: Operation, parameters: Mapping[str, str]) -> str | No
     return None if template is None else _without_number(template.format(**parameters))
 
 
-def find_created(headers: Headers) -> str | None:
+def find_created(location: bytes | None) -> str | None:
     """Return the path of a thing that the service has made, from its header Location, or None."""
-    location = find_header(headers, b"location")
     if location is None or not _PATH.fullmatch(location):
         return None
     return _without_number(location.decode("ascii"))

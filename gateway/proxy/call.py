@@ -21,7 +21,7 @@ from gateway.operations.model import KIB, MIB
 from gateway.operations.problems import RequestMalformed
 from gateway.operations.targets import find_created
 from gateway.proxy.bodies import BodyBrokeOff, CallerGone
-from gateway.proxy.headers import Header, Headers, Trace, is_replayed, outward
+from gateway.proxy.headers import Header, Headers, Trace, find_header, is_replayed, outward
 from gateway.proxy.problems import SubjectNotNamed
 from shared.crypto.randomness import random_uuid
 from shared.observability.telemetry import REQUEST_SECONDS
@@ -171,7 +171,7 @@ class Call:
         exchange.subjects, exchange.fields = told.subjects or (), told.fields
         exchange.dossier, exchange.replayed = told.dossier or exchange.dossier, is_replayed(raw)
         if self.operation.is_administration and status == HTTPStatus.CREATED:
-            exchange.target = find_created(raw) or exchange.target
+            exchange.target = find_created(find_header(raw, b"location")) or exchange.target
         # 304 tells as much as the answer that the caller already has.
         look = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES or status == _NOT_MODIFIED
         if self.operation.personal and look and told.subjects is None:

@@ -17,7 +17,6 @@ from gateway.http1.deadline import Task, Wait
 from gateway.ledger.chain.receipts import RECEIPT_HEADER, receipt
 from gateway.ledger.record_draft import CALLER_GONE, Exchange, Ledger, Outcome
 from gateway.operations.matching import Match
-from gateway.operations.model import KIB, MIB
 from gateway.operations.problems import RequestMalformed
 from gateway.operations.targets import find_created
 from gateway.proxy.bodies import BodyBrokeOff, CallerGone
@@ -29,10 +28,6 @@ from shared.web.problems import Problem, problem_for, respond
 
 log = structlog.get_logger()
 
-# An answer with personal data up to this size is held back until its record is whole.
-_HELD_BACK = MIB
-# Other answers of a known size up to this are sent in one piece: a break is then a clean 502.
-_IN_ONE_PIECE = 64 * KIB
 # Who takes nothing of its answer for that long is gone: it would hold a slot for ever.
 _TAKEN_WITHIN_S = 30.0
 
@@ -128,13 +123,6 @@ class Call:
 
     async def _refuse_late(self, problem: Problem) -> None:
         await self._tell(await self.refuse(problem))
-
-    def opening_limit(self, answer: Connection) -> int:
-        """How many bytes to have before the answer begins; 0: it is a stream, begin at once."""
-        if self.operation.recorded:
-            return _HELD_BACK + 1
-        length = answer.content_length
-        return 0 if length is None or length > _IN_ONE_PIECE else _IN_ONE_PIECE
 
     async def answer(
         self, status: int, raw: Headers, opening: bytes, rest: Connection | None

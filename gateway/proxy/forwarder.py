@@ -15,7 +15,7 @@ from gateway.http1.deadline import Wait, present_task
 from gateway.http1.pool import Session
 from gateway.ledger.record_draft import Admit, Ledger
 from gateway.operations.matching import Match, MethodNotAllowed, NotFound, find
-from gateway.operations.model import Operation, Service
+from gateway.operations.model import KIB, MIB, Operation, Service
 from gateway.operations.problems import RequestMalformed
 from gateway.proxy.bodies import (
     RequestBody,
@@ -38,6 +38,10 @@ from shared.observability.telemetry import trace_headers
 from shared.web.calls.call_mac import BODY_LENGTH
 from shared.web.middleware import without_body
 
+# An answer with personal data up to this size is held back until its record is whole.
+_HELD_BACK = MIB
+# Other answers of a known size up to this are sent in one piece: a break is then a clean 502.
+_IN_ONE_PIECE = 64 * KIB
 _QUERY = re.compile(rb"[\x21\x22\x24-\x7e]*")
 
 
@@ -159,7 +163,7 @@ class Forwarder:
         try:
             with WhileServiceWorks(operation.timeout_s, body, outlives, call.task) as work:
                 answer = await self._send(call, slot, request, payload)
-                opening = await _opening(slot, answer, call.opening_limit(answer))
+                opening = await _opening(slot, answer, _opening_limit(operation, answer))
         except (TimeoutError, BrokenOffError) as error:
             if call.given_up:
                 raise UpstreamBroke(operation.service) from error
@@ -176,6 +180,14 @@ class Forwarder:
             raise slot.timed_out(operation) from error
         slot.answered(is_late=work.is_late)
         return answer, opening
+
+
+def _opening_limit(operation: Operation, answer: Connection) -> int:
+    """How many bytes to have before the answer begins; 0: it is a stream, begin at once."""
+    if operation.recorded:
+        return _HELD_BACK + 1
+    length = answer.content_length
+    return 0 if length is None or length > _IN_ONE_PIECE else _IN_ONE_PIECE
 
 
 async def _opening(slot: Slot, answer: Connection, limit: int) -> bytes:

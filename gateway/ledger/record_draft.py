@@ -12,7 +12,6 @@ from starlette.types import Scope
 
 from gateway.ledger.chain.receipts import commitment
 from gateway.operations.model import Operation
-from gateway.purposes.registry import PurposeKind
 from shared.crypto.randomness import random_block, random_uuid
 
 CALLER_GONE = 499
@@ -25,6 +24,18 @@ _REFUSALS = frozenset(
         HTTPStatus.TOO_MANY_REQUESTS,
     }
 )
+
+
+class PurposeKind(StrEnum):
+    """The meaning of a purpose, as the access record keeps it."""
+
+    PROCEDURE = "procedure"
+    ENDED_PROCEDURE = "ended_procedure"
+    LEGAL_BASIS = "legal_basis"
+    ENDED_LEGAL_BASIS = "ended_legal_basis"
+    # It has the form of a procedure code, and the catalogue has not been received whole.
+    UNCHECKED = "unchecked"
+    UNKNOWN = "unknown"
 
 
 class Outcome(StrEnum):

@@ -6,8 +6,7 @@ from typing import NamedTuple, Self
 
 import orjson
 
-from gateway.ledger.record_draft import Exchange, Outcome
-from gateway.purposes.registry import PurposeKind
+from gateway.ledger.record_draft import Exchange, Outcome, PurposeKind
 
 # Records of the first form hold plain digests of the bodies. They stay as they were sealed, and
 # nobody is shown these members apart from the whole sealed text.

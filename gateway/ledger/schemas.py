@@ -6,9 +6,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.ledger.models import LedgerSeal, StoredRecord
-from gateway.ledger.record_draft import Outcome
+from gateway.ledger.record_draft import Outcome, PurposeKind
 from gateway.ledger.records import AccessRecord
-from gateway.purposes.registry import PurposeKind
 from shared.codes.agency import AgencyCode
 from shared.codes.dossier import DossierCode
 from shared.codes.texts import ONE_LINE, single_line

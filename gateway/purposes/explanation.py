@@ -8,14 +8,13 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 
-from gateway.ledger.record_draft import Exchange
+from gateway.ledger.record_draft import Exchange, PurposeKind
 from gateway.operations.model import QuotaClass
 from gateway.operations.problems import RequestMalformed
 from gateway.operations.targets import find_target
 from gateway.purposes.problems import PurposeMissing, PurposeUnknown
 from gateway.purposes.registry import (
     PURPOSES_UNCHECKED,
-    PurposeKind,
     PurposeRegistry,
     is_accepted,
     is_recordable,

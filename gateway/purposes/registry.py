@@ -9,12 +9,12 @@ handled.
 import math
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time, timedelta
-from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
 from prometheus_client import Counter, Gauge
 
+from gateway.ledger.record_draft import PurposeKind
 from gateway.purposes.legal_bases import LegalBasis
 from shared.codes.agency import CodeError, canonical_agency_code
 from shared.codes.coverage import is_within
@@ -25,19 +25,6 @@ PURPOSES_UNCHECKED = Counter(
     "purposes_unchecked_total", "Calls let in before the whole catalogue of procedures was known"
 )
 PROCEDURES_KNOWN = Gauge("procedures_known", "Procedures that a purpose may name here")
-
-
-class PurposeKind(StrEnum):
-    """The meaning of a purpose, as the access record keeps it."""
-
-    PROCEDURE = "procedure"
-    ENDED_PROCEDURE = "ended_procedure"
-    LEGAL_BASIS = "legal_basis"
-    ENDED_LEGAL_BASIS = "ended_legal_basis"
-    # It has the form of a procedure code, and the catalogue has not been received whole.
-    UNCHECKED = "unchecked"
-    UNKNOWN = "unknown"
-
 
 _ACCEPTED: Final = frozenset(
     {PurposeKind.PROCEDURE, PurposeKind.LEGAL_BASIS, PurposeKind.UNCHECKED}

@@ -16,10 +16,9 @@ from gateway.ledger.chain.audit import Fault, FaultKind, verify_chain
 from gateway.ledger.chain.keys import key_id, public_pem
 from gateway.ledger.chain.receipts import commitment, receipt, seal_members
 from gateway.ledger.chain.seals import START, BatchHeader, Bundle, SealedBatch, prove, seal
-from gateway.ledger.record_draft import Exchange, Outcome
+from gateway.ledger.record_draft import Exchange, Outcome, PurposeKind
 from gateway.ledger.records import AccessRecord
 from gateway.operations.table import OPERATIONS
-from gateway.purposes.registry import PurposeKind
 from shared.crypto import merkle
 from tests.gateway.proxy.proving import verify
 

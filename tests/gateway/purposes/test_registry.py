@@ -15,11 +15,12 @@ from sqlalchemy import select
 
 from gateway.api_docs.openapi import _SHAPES
 from gateway.handlers import HANDLERS
+from gateway.ledger.record_draft import PurposeKind
 from gateway.operations.model import QuotaClass
 from gateway.purposes.legal_bases import FILE, registered_legal_bases
 from gateway.purposes.models import KnownProcedure
 from gateway.purposes.projections import keep_procedures
-from gateway.purposes.registry import PurposeKind, PurposeRegistry, is_accepted, is_recordable
+from gateway.purposes.registry import PurposeRegistry, is_accepted, is_recordable
 from shared.codes.agency import CodeError
 from shared.codes.procedure import PROCEDURE_PATTERN
 from tests.conftest import Broker, Databases

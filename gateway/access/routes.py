@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import Request, Response
 
-from gateway.proxy.answer_headers import PUBLIC_SECONDS
+from gateway.operations.model import PUBLIC_SECONDS
 from shared.web.bodies.strict_parsing import Router
 from shared.web.published import Page
 

@@ -5,6 +5,8 @@ from enum import StrEnum
 from functools import cached_property, partial
 
 KIB, MIB = 1024, 1024 * 1024
+# Caches may keep a public answer for so long.
+PUBLIC_SECONDS = 60
 
 
 class Service(StrEnum):

@@ -2,10 +2,10 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.operations.model import PUBLIC_SECONDS
 from gateway.operations.table import OPERATIONS
 from gateway.proxy.headers import Header, Headers
 
-PUBLIC_SECONDS = 60
 _NO_STORE = (b"cache-control", b"no-store")
 _BRIEFLY = (b"cache-control", b"public, max-age=%d" % PUBLIC_SECONDS)
 _EVERY: tuple[Header, ...] = (

@@ -4,7 +4,7 @@ from functools import cache
 
 from fastapi import Request, Response
 
-from gateway.proxy.answer_headers import PUBLIC_SECONDS
+from gateway.operations.model import PUBLIC_SECONDS
 from gateway.purposes.legal_bases import LegalBases, registered_legal_bases
 from shared.web.bodies.strict_parsing import Router
 from shared.web.published import Page

@@ -1,6 +1,7 @@
-"""Every query of the gateway's requests and timers."""
+"""Every query of the ledger's requests and timers."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -8,7 +9,6 @@ from uuid import UUID
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
-    Row,
     Select,
     String,
     and_,
@@ -22,23 +22,28 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.agencies.models import KnownAgency
 from gateway.ledger.models import LedgerChain, LedgerSeal, StoredRecord
-from gateway.ledger.schemas import RecordFilter
 from shared.database.coverage import is_agency_within
 from shared.web.calls.rights import Codes, Limits, unite
 
-# The name of the agency is None where it is not known here.
-_FoundRow = Row[StoredRecord, str]
 Condition = ColumnElement[bool]
 
 
-class FoundRecord(NamedTuple):
-    """A record, the name of its agency where it is known, and the fields that may be shown."""
+class VisibleRecord(NamedTuple):
+    """A record, and the fields of it that may be shown."""
 
     record: StoredRecord
-    agency_name: str | None
     shown: Codes
+
+
+@dataclass(frozen=True)
+class RecordConditions:
+    """The conditions of a search: values by their column, a person, and an interval."""
+
+    equal: Mapping[str, str]
+    subject: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 async def moved_heads(session: AsyncSession) -> Sequence[LedgerSeal]:
@@ -78,21 +83,21 @@ async def mark_anchored(session: AsyncSession, seal: LedgerSeal) -> None:
 async def list_records(
     session: AsyncSession,
     alternatives: Iterable[Limits],
-    wanted: RecordFilter,
+    conditions: RecordConditions,
     *,
     limit: int,
     after: tuple[Any, ...] | None,
-) -> list[FoundRecord]:
+) -> list[VisibleRecord]:
     """Return the newest records that one of the alternatives reaches, `limit` at most."""
-    found: dict[tuple[Any, ...], FoundRecord] = {}
+    found: dict[tuple[Any, ...], VisibleRecord] = {}
     for limits in alternatives:
-        query = _visible_records(limits).where(*_conditions(wanted))
+        query = _visible_records(limits).where(*_list_conditions(conditions))
         if after:
             query = query.where(tuple_(*_ORDER) < after)
         newest_first = query.order_by(*(column.desc() for column in _ORDER)).limit(limit)
-        for row in await session.execute(newest_first):
-            key = record_key(row[0])
-            found[key] = _show(row, limits, found.get(key))
+        for record in await session.scalars(newest_first):
+            key = record_key(record)
+            found[key] = _show(record, limits, found.get(key))
     return [found[key] for key in sorted(found, reverse=True)][:limit]
 
 
@@ -107,19 +112,19 @@ def record_key(record: StoredRecord) -> tuple[datetime, str, int, int]:
 
 async def find_record(
     session: AsyncSession, alternatives: Iterable[Limits], record_id: UUID
-) -> FoundRecord | None:
-    found: FoundRecord | None = None
+) -> VisibleRecord | None:
+    found: VisibleRecord | None = None
     for limits in alternatives:
         query = _visible_records(limits).where(StoredRecord.id == record_id)
-        if (row := (await session.execute(query)).one_or_none()) is not None:
-            found = _show(row, limits, found)
+        if (record := (await session.scalars(query)).one_or_none()) is not None:
+            found = _show(record, limits, found)
     return found
 
 
-def _show(row: _FoundRow, limits: Limits, before: FoundRecord | None) -> FoundRecord:
+def _show(record: StoredRecord, limits: Limits, before: VisibleRecord | None) -> VisibleRecord:
     """Return the record with the fields that these limits, or those `before`, show."""
     shown = limits.fields if before is None else unite(before.shown, limits.fields)
-    return FoundRecord(row[0], row[1], shown)
+    return VisibleRecord(record, shown)
 
 
 async def read_seal(session: AsyncSession, chain: str, number: int) -> LedgerSeal | None:
@@ -148,11 +153,9 @@ async def list_seals(
     return list((await session.scalars(in_order)).all())
 
 
-def _visible_records(limits: Limits) -> Select[StoredRecord, str]:
+def _visible_records(limits: Limits) -> Select[StoredRecord]:
     """Select the records that the limits let through; a limit that is None lets all through."""
-    query = select(StoredRecord, KnownAgency.name).outerjoin(
-        KnownAgency, KnownAgency.code == StoredRecord.agency
-    )
+    query = select(StoredRecord)
     if limits.agencies is not None:
         query = query.where(is_agency_within(StoredRecord.agency, limits.agencies))
     if limits.procedures is not None:
@@ -168,15 +171,12 @@ def _for_one_of(procedures: Collection[str]) -> Condition:
     return or_(purpose == given, and_(is_localised, func.left(purpose, 8) == given))
 
 
-def _conditions(wanted: RecordFilter) -> list[Condition]:
-    equal: dict[str, Any] = wanted.model_dump(
-        include={"dossier", "client", "agency", "operation", "outcome"}, exclude_none=True
-    )
-    conditions = [getattr(StoredRecord, name) == value for name, value in equal.items()]
-    if wanted.subject is not None:
-        conditions.append(StoredRecord.subjects.contains([wanted.subject]))
-    if wanted.since is not None:
-        conditions.append(StoredRecord.at >= wanted.since)
-    if wanted.until is not None:
-        conditions.append(StoredRecord.at < wanted.until)
+def _list_conditions(given: RecordConditions) -> list[Condition]:
+    conditions = [getattr(StoredRecord, name) == value for name, value in given.equal.items()]
+    if given.subject is not None:
+        conditions.append(StoredRecord.subjects.contains([given.subject]))
+    if given.since is not None:
+        conditions.append(StoredRecord.at >= given.since)
+    if given.until is not None:
+        conditions.append(StoredRecord.at < given.until)
     return conditions

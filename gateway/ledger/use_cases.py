@@ -1,0 +1,118 @@
+"""The acts on the access ledger: each of them only reads it."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.agencies.use_cases import list_agency_names
+from gateway.ledger import repository
+from gateway.ledger.chain.chain import stored_batch
+from gateway.ledger.chain.seals import Bundle, prove
+from gateway.ledger.models import LedgerSeal, StoredRecord
+from gateway.ledger.problems import FieldsNotAllowed, RecordNotFound, RecordUnprovable
+from gateway.ledger.repository import RecordConditions, VisibleRecord
+from gateway.ledger.schemas import RecordFilter
+from shared.web.calls.rights import Codes, Limits, Right
+
+_EQUAL = {"dossier", "client", "agency", "operation", "outcome"}
+
+
+class FoundRecord(NamedTuple):
+    """A record, the name of its agency where it is known, and the fields that may be shown."""
+
+    record: StoredRecord
+    agency_name: str | None
+    shown: Codes
+
+    @property
+    def place(self) -> tuple[datetime, str, int, int]:
+        """Return the place of the record in the list."""
+        return repository.record_key(self.record)
+
+
+async def list_records(
+    session: AsyncSession,
+    filters: RecordFilter,
+    right: Right,
+    *,
+    limit: int,
+    after: tuple[Any, ...] | None,
+) -> list[FoundRecord]:
+    """Return the newest records that the right shows, `limit` at most."""
+    searching = _searching(right, filters.members())
+    conditions = RecordConditions(
+        equal=filters.model_dump(include=_EQUAL, exclude_none=True),
+        subject=filters.subject,
+        since=filters.since,
+        until=filters.until,
+    )
+    visible = await repository.list_records(
+        session, searching, conditions, limit=limit, after=after
+    )
+    return await _with_agency_names(session, visible)
+
+
+def _searching(right: Right, members: Collection[str]) -> Sequence[Limits]:
+    """Return the alternatives that show these members, because a search tells their values."""
+    searching = [limits for limits in right.alternatives if limits.covers_fields(members)]
+    if not searching:
+        hidden = set(members).difference(right.fields or ())
+        raise FieldsNotAllowed("Do not look for what you may not see.", fields=sorted(hidden))
+    return searching
+
+
+async def read_record(session: AsyncSession, record_id: UUID, right: Right) -> FoundRecord:
+    """Return the record; raise RecordNotFound where the right shows none."""
+    return await _read(session, record_id, right.alternatives)
+
+
+async def prove_record(
+    session: AsyncSession,
+    record_id: UUID,
+    right: Right,
+    *,
+    keys: Mapping[str, Ed25519PublicKey],
+) -> tuple[FoundRecord, Bundle]:
+    """Return the record and its proof; raise RecordUnprovable where its batch was changed."""
+    proving = [limits for limits in right.alternatives if limits.fields is None]
+    if not proving:
+        raise FieldsNotAllowed("A proof shows the whole record: ask for a right to all fields.")
+    found = await _read(session, record_id, proving)
+    stored = found.record
+    seal = await repository.read_seal(session, stored.chain, stored.number)
+    if seal is None:
+        raise RecordUnprovable(seal=stored.number, chain=stored.chain)
+    records = await repository.records_of_seal(session, seal)
+    batch = stored_batch(seal.header, seal.signature, seal.leaves, records)
+    header = batch.read_header()
+    key = keys.get(header.key_id)
+    if key is None or len(batch.leaves) != header.count or len(batch.records) != header.count:
+        raise RecordUnprovable(seal=stored.number, chain=stored.chain)
+    return found, prove(batch, stored.index, key)
+
+
+async def list_seals(
+    session: AsyncSession, chain: str | None, *, limit: int, after: tuple[Any, ...] | None
+) -> list[LedgerSeal]:
+    return await repository.list_seals(session, chain, limit=limit, after=after)
+
+
+async def _read(
+    session: AsyncSession, record_id: UUID, alternatives: Iterable[Limits]
+) -> FoundRecord:
+    visible = await repository.find_record(session, alternatives, record_id)
+    if visible is None:
+        raise RecordNotFound
+    [found] = await _with_agency_names(session, [visible])
+    return found
+
+
+async def _with_agency_names(
+    session: AsyncSession, visible: Sequence[VisibleRecord]
+) -> list[FoundRecord]:
+    names = await list_agency_names(session, [record.agency for record, _ in visible])
+    return [FoundRecord(record, names.get(record.agency or ""), shown) for record, shown in visible]

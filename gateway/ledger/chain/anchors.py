@@ -1,7 +1,7 @@
 """What the axis is told of a chain, and what it can then prove."""
 
 import re
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaConsumer
 
 from gateway.ledger.chain.seals import BatchHeader, header_digest
-from gateway.ledger.models import LedgerSeal
 from shared.events import LedgerAnchored
 
 ANSWER_MS = 5_000
@@ -33,18 +32,6 @@ class ToldAnchors(NamedTuple):
             self.anchors.append(read(message))
         except ValueError:  # and ValidationError, which is one
             self.unreadable.append(place)
-
-
-def anchored(seal: LedgerSeal) -> LedgerAnchored:
-    """`head` is the SHA-256 (hex) of the header, `version` its number, `signature` the seal's."""
-    return LedgerAnchored(
-        chain=seal.chain,
-        version=seal.number,
-        head=header_digest(seal.header.encode()),
-        signature=b64encode(seal.signature).decode(),
-        at=seal.at,
-        header=seal.header,
-    )
 
 
 async def anchors_on_axis(options: Mapping[str, Any]) -> ToldAnchors:

@@ -21,10 +21,10 @@ from gateway.ledger.chain.anchors import ToldAnchors
 from gateway.ledger.chain.evidence import Evidence
 from gateway.ledger.chain.keys import ledger_keys
 from gateway.ledger.chain.verification import Verdict, verify_ledger
+from gateway.ledger.jobs import anchor_chains
 from gateway.ledger.record_draft import Exchange, Outcome
 from gateway.ledger.writer import ChainNotHeldError, LedgerWriter
 from gateway.operations.table import OPERATIONS
-from gateway.timers import anchor_chains
 from shared.crypto.ed25519 import read_private_key
 from shared.database.session import open_database
 from shared.events import LedgerAnchored

@@ -15,7 +15,7 @@ from gateway.ledger.chain.anchors import (
     anchors_on_axis,
 )
 from gateway.ledger.commands import _told
-from gateway.timers import anchor_chains
+from gateway.ledger.jobs import anchor_chains
 from shared.database.session import open_database
 from shared.events import LedgerAnchored
 from shared.messaging.kafka import open_producer

@@ -12,7 +12,7 @@ from gateway.ledger.chain.anchors import AnchorsUnreadableError, anchors_in_rece
 from gateway.ledger.chain.receipts import receipt
 from gateway.ledger.chain.seals import Anchor, header_digest, seal
 from gateway.ledger.chain.verification import State
-from gateway.timers import anchor_all_chains
+from gateway.ledger.jobs import anchor_all_chains
 from shared.database.session import open_database
 from shared.events import LedgerAnchored
 from tests.conftest import Databases

@@ -1,0 +1,39 @@
+"""Publish the heads of the ledger's chains."""
+
+from base64 import b64encode
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.ledger import repository
+from gateway.ledger.chain.seals import header_digest
+from gateway.ledger.models import LedgerSeal
+from shared.events import LedgerAnchored
+from shared.messaging.outbox import emit
+
+
+async def anchor_chains(session: AsyncSession) -> None:
+    """Publish the head of each chain that moved: a copy kept elsewhere proves a later cut."""
+    for seal in await repository.moved_heads(session):
+        emit(session, anchored(seal))
+        await repository.mark_anchored(session, seal)
+
+
+async def anchor_all_chains(session: AsyncSession) -> None:
+    """Publish the head of each chain again, also where it rests.
+
+    A broker that forgets would else leave a resting chain without any anchor outside.
+    """
+    for seal in await repository.heads(session):
+        emit(session, anchored(seal))
+
+
+def anchored(seal: LedgerSeal) -> LedgerAnchored:
+    """`head` is the SHA-256 (hex) of the header, `version` its number, `signature` the seal's."""
+    return LedgerAnchored(
+        chain=seal.chain,
+        version=seal.number,
+        head=header_digest(seal.header.encode()),
+        signature=b64encode(seal.signature).decode(),
+        at=seal.at,
+        header=seal.header,
+    )

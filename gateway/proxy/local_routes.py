@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass, field
-from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -17,7 +16,7 @@ from gateway.proxy.bodies import RequestBody
 from gateway.proxy.call import Call
 from gateway.proxy.headers import REQUEST_ID, Trace, inward, misdirected, trace_of
 from gateway.proxy.outliving import watch_caller
-from gateway.proxy.problems import BodyTooSlow, MethodRefused
+from gateway.proxy.problems import BodyTooSlow, MethodRefused, NotPublic
 from gateway.proxy.turning_away import turn_away
 from shared.web.calls.call_guard import PROVED_CALL
 from shared.web.calls.call_mac import NO_BODY, ProvedCall
@@ -43,12 +42,6 @@ OPEN_PATHS = frozenset(
 )
 OPEN_FILE = re.compile(r"/docs/files/[A-Za-z0-9._-]+")
 _TRACEPARENT = b"traceparent"
-
-
-class NotPublic(Problem):
-    status = HTTPStatus.NOT_FOUND
-    title = "Not Found"
-    advice = "Nothing is at this path; the API pages at /docs list all that is."
 
 
 class OwnOperations:

@@ -18,6 +18,12 @@ class MethodRefused(Problem):
         self.headers = {"Allow": methods}
 
 
+class NotPublic(Problem):
+    status = HTTPStatus.NOT_FOUND
+    title = "Not Found"
+    advice = "Nothing is at this path; the API pages at /docs list all that is."
+
+
 class CodingNotUnderstood(Problem):
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     title = "The body is in a content coding that is not taken"

@@ -20,8 +20,10 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 from opentelemetry.trace import get_tracer
+from pydantic import SecretStr
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.access import routes as key_routes
 from gateway.access.assertion import RightsSigner
 from gateway.access.authorization import Admission
 from gateway.access.callers.client_address import Neighbours
@@ -30,8 +32,10 @@ from gateway.access.grant_refresh import RightsFeed
 from gateway.access.granting import require_complete_grant_rules
 from gateway.access.grants import Rights
 from gateway.access.rate_limits import Quotas
+from gateway.api_docs import routes as page_routes
 from gateway.api_docs.openapi import ApiDescription
 from gateway.http1.pool import open_session
+from gateway.ledger import routes as ledger_routes
 from gateway.ledger.chain.keys import ledger_key_set, ledger_keys
 from gateway.ledger.writer import LedgerWriter
 from gateway.operations.model import KIB, Service
@@ -39,9 +43,9 @@ from gateway.proxy.answer_headers import AnswerHeaders
 from gateway.proxy.forwarder import Forwarder
 from gateway.proxy.local_routes import OwnOperations
 from gateway.proxy.upstream import Upstream
+from gateway.purposes import routes as purpose_routes
 from gateway.purposes.legal_bases import registered_legal_bases
 from gateway.purposes.registry import PurposeRegistry
-from gateway.routes import ROUTERS
 from gateway.settings import Settings
 from shared.crypto.ed25519 import read_private_key
 from shared.observability.telemetry import configure_logging
@@ -49,6 +53,7 @@ from shared.runtime.app import AUDIENCE, Check, create_service, spare_the_collec
 from shared.web.calls.auth import RIGHTS_ISSUER, CallerCheck, KeySet, Verifier
 from shared.web.http_client import open_client
 
+ROUTERS = (ledger_routes.router, purpose_routes.router, key_routes.router, page_routes.router)
 DRAIN_SECONDS = 10
 PR_SET_PDEATHSIG = 1  # of prctl(2)
 ANSWER_SECONDS = 1.0
@@ -140,7 +145,7 @@ def serve(settings: Settings) -> None:
 
 @asynccontextmanager
 async def _opened(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
-    addresses = _addresses(settings)
+    addresses = {service: address for service, (address, _) in _services(settings).items()}
     signer, seal_key = _read_keys(settings, app)
     rights, ledger = Rights(), LedgerWriter(settings.database, seal_key)
     purposes = PurposeRegistry(registered_legal_bases())
@@ -162,7 +167,7 @@ async def _opened(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
             neighbours=neighbours,
         )
         app.state.forwarder = Forwarder(
-            _upstreams(settings, addresses),
+            _upstreams(settings),
             session,
             admit=admit,
             ledger=ledger,
@@ -180,31 +185,25 @@ async def _opened(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
                 await ledger.drain()
 
 
-def _upstreams(settings: Settings, addresses: Mapping[Service, str]) -> Mapping[Service, Upstream]:
-    keys = _call_keys(settings)
+def _services(settings: Settings) -> Mapping[Service, tuple[str, SecretStr]]:
+    """Return the address of each service, and the key that proves calls to it."""
+    return {
+        Service.IDENTITY: (settings.identity_url, settings.identity_call_key),
+        Service.DOSSIER: (settings.dossier_url, settings.dossier_call_key),
+        Service.SYNC: (settings.sync_url, settings.sync_call_key),
+    }
+
+
+def _upstreams(settings: Settings) -> Mapping[Service, Upstream]:
     return {
         service: Upstream(
-            service, address, call_key=keys[service], client_share=settings.client_share
+            service,
+            address,
+            call_key=key.get_secret_value().encode(),
+            client_share=settings.client_share,
         )
-        for service, address in addresses.items()
+        for service, (address, key) in _services(settings).items()
     }
-
-
-def _addresses(settings: Settings) -> Mapping[Service, str]:
-    return {
-        Service.IDENTITY: settings.identity_url,
-        Service.DOSSIER: settings.dossier_url,
-        Service.SYNC: settings.sync_url,
-    }
-
-
-def _call_keys(settings: Settings) -> Mapping[Service, bytes]:
-    keys = {
-        Service.IDENTITY: settings.identity_call_key,
-        Service.DOSSIER: settings.dossier_call_key,
-        Service.SYNC: settings.sync_call_key,
-    }
-    return {service: key.get_secret_value().encode() for service, key in keys.items()}
 
 
 def _read_keys(settings: Settings, app: FastAPI) -> tuple[RightsSigner, Ed25519PrivateKey]:

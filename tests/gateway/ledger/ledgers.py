@@ -141,7 +141,7 @@ def command(
     told = {"KAFKA_SERVERS": "127.0.0.1:9", "SECRETS_DIR": str(folder), "PATH": os.defpath}
     return subprocess.run(
         [sys.executable, "-m", "gateway.ledger.commands", *words],
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         env=told | variables,
         capture_output=True,
         text=True,

@@ -26,7 +26,7 @@ KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 FORGER = Ed25519PrivateKey.from_private_bytes(bytes(32))
 TRUSTED = {key_id(KEY.public_key()): KEY.public_key()}
 AT = datetime(2026, 11, 2, 8, 30, tzinfo=UTC)
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[4]
 SCRIPT = PROJECT / "deploy" / "verify_proof.py"
 GUIDE = PROJECT / "docs" / "verify-a-record.md"
 

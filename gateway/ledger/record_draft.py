@@ -1,5 +1,6 @@
 """The facts of one passed-on call: filled while it runs, then handed to the ledger."""
 
+import hmac
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,6 @@ from typing import Protocol
 
 from starlette.types import Scope
 
-from gateway.ledger.chain.receipts import commitment
 from gateway.operations.model import Operation
 from shared.crypto.randomness import random_block, random_uuid
 
@@ -127,6 +127,15 @@ class Exchange:
     def end(self, status: int, outcome: Outcome) -> None:
         self.status, self.outcome = status, outcome
         self.duration_s = time.perf_counter() - self._began
+
+
+def commitment(salt: bytes, part: str, digest: str) -> str:
+    """Return HMAC-SHA-256 under `salt` of the part's name and its SHA-256, all in hex.
+
+    A plain digest of a body that has few possible values would show it to each reader of the
+    ledger.
+    """
+    return hmac.digest(salt, f"{part}:{digest}".encode(), "sha256").hex()
 
 
 # Who calls, and may they? Fills the caller's part of the exchange and answers with the headers

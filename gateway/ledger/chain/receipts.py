@@ -5,19 +5,9 @@ header of the batch that holds it, by which the chain ended at that time, and `s
 `head`. `completion` is the id of the record to come that commits to a long answer.
 """
 
-import hmac
 from base64 import b64encode
 
 RECEIPT_HEADER = b"x-ledger-receipt"
-
-
-def commitment(salt: bytes, part: str, digest: str) -> str:
-    """Return HMAC-SHA-256 under `salt` of the part's name and its SHA-256, all in hex.
-
-    A plain digest of a body that has few possible values would show it to each reader of the
-    ledger.
-    """
-    return hmac.digest(salt, f"{part}:{digest}".encode(), "sha256").hex()
 
 
 def seal_members(header: bytes, signature: bytes) -> bytes:

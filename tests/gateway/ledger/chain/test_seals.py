@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from gateway.ledger.chain.audit import Fault, FaultKind, verify_chain
 from gateway.ledger.chain.keys import key_id, public_pem
-from gateway.ledger.chain.receipts import commitment, receipt, seal_members
+from gateway.ledger.chain.receipts import receipt, seal_members
 from gateway.ledger.chain.seals import START, BatchHeader, Bundle, SealedBatch, prove, seal
-from gateway.ledger.record_draft import Exchange, Outcome, PurposeKind
+from gateway.ledger.record_draft import Exchange, Outcome, PurposeKind, commitment
 from gateway.ledger.records import AccessRecord
 from gateway.operations.table import OPERATIONS
 from shared.crypto import merkle

@@ -8,15 +8,12 @@ from http import HTTPStatus
 from pathlib import Path
 
 import httpx
-import jwt
 import psutil
 import pytest
 from pydantic import SecretStr
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from deploy.secrets import ed25519_key
-from gateway.ledger.chain.keys import ledger_keys, public_pem
 from gateway.main import _end_with_parent
 from shared.crypto.ed25519 import KeyUnfitError, read_private_key
 from tests.conftest import Databases
@@ -65,21 +62,6 @@ async def test_unknown_path_is_a_problem(gate: Gate) -> None:
     answer = await gate.http.get("/nothing/here")
     assert answer.status_code == HTTPStatus.NOT_FOUND
     assert answer.headers["Content-Type"] == "application/problem+json"
-
-
-async def test_right_key_is_named_by_its_thumbprint(gate: Gate) -> None:
-    [key] = (await gate.http.get("/.well-known/right-keys.json")).json()["keys"]
-    assert (key["kty"], key["crv"], key["alg"], len(key["kid"])) == ("OKP", "Ed25519", "EdDSA", 43)
-    assert "d" not in key
-    assert jwt.PyJWKSet.from_dict({"keys": [key]}).keys
-
-
-def test_retired_ledger_keys_stay_trusted() -> None:
-    present, before, long_before = (
-        read_private_key("ledger_key", SecretStr(ed25519_key())).public_key() for _ in range(3)
-    )
-    retired = (public_pem(before) + b"\n" + public_pem(long_before)).decode()
-    assert list(ledger_keys(present, retired).values()) == [present, before, long_before]
 
 
 @pytest.mark.parametrize("pem", ["", "no key", "-----BEGIN PRIVATE KEY-----\nAAAA\n"])

@@ -3,13 +3,18 @@
 import math
 import time
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.access.assertion import RightsSigner
 from gateway.access.right_in_force import RightInForce
-from tests.support.gateway_harness import VERIFY, Gate, make_grant
+from tests.support.gateway_harness import (
+    VERIFY,
+    Gate,
+    make_grant,
+)
 
 NOW, STEP = 1_800_000_000.0, 600.0
 
@@ -82,3 +87,13 @@ async def test_assertion_ends_with_its_grant(gate: Gate) -> None:
     signed = gate.services.asked[-1].headers["X-Right"]
     claims = jwt.decode(signed, options={"verify_signature": False})
     assert 0 <= claims["exp"] - end.timestamp() < 1
+
+
+async def test_assertion_holds_200_codes_on_the_wire(gate: Gate) -> None:
+    grants = [make_grant(grant_id=uuid4(), procedures=[f"1.{n:06}"]) for n in range(200)]
+    client = await gate.newcomer(*grants)
+    answer = await gate.ask(VERIFY, client=client, headers={"X-Purpose": "1.000117"})
+    assert answer.is_success
+    signed = gate.services.asked[-1].headers["X-Right"]
+    claims = jwt.decode(signed, options={"verify_signature": False})
+    assert len(claims["procedures"]) == len(claims["grants"]) == 200

@@ -1,12 +1,9 @@
 import math
 from collections.abc import Collection, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
-from http import HTTPStatus
 from itertools import permutations, product
 from typing import Any
-from uuid import uuid4
 
 import jwt
 import pytest
@@ -14,7 +11,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
-from sqlalchemy import select, text
 from structlog.testing import capture_logs
 
 from gateway.access.assertion import RightsSigner
@@ -26,31 +22,13 @@ from gateway.access.grants import (
     list_fitting,
     unite_rights,
 )
-from gateway.access.models import ClientInForce, GrantInForce
-from gateway.access.projections import keep_clients, keep_grants
 from gateway.access.rate_limits import GrantedQuotas
-from gateway.access.right_in_force import MAX_GRANTS_NAMED, MAX_PURPOSES_KEPT, Grant, RightInForce
-from gateway.agencies.models import KnownAgency
-from gateway.agencies.projections import keep_agencies
-from gateway.handlers import HANDLERS
+from gateway.access.right_in_force import Grant, RightInForce
 from shared.web.calls.rights import Right
-from tests.conftest import Broker, Databases
-from tests.support.background import working
-from tests.support.event_keys import publishing, send_events
 from tests.support.gateway_harness import (
     LIST,
     VERIFY,
-    Gate,
-    Services,
-    database_away,
-    is_reported,
-    make_agency,
-    make_client,
-    make_grant,
-    open_gate,
-    open_services,
 )
-from tests.support.waiting import eventually
 
 NOW = 1_000.0
 GRANT = Grant("a", frozenset([VERIFY]), None, None, None, 0.0, math.inf, None, None, "Luật 26/2023")
@@ -296,152 +274,6 @@ def test_choice_holds_until_the_next_beginning_or_end() -> None:
     }
 
 
-def test_grants_that_carry_the_purpose_are_named_and_no_others() -> None:
-    birth = replace(GRANT, id="birth", procedures=codes("1.001193"), legal_basis="Luật A")
-    here = replace(GRANT, id="here", procedures=codes("1.001193.H26"), legal_basis="Luật A")
-    copy = replace(GRANT, id="copy", procedures=codes("2.000815"), legal_basis="Luật B")
-    [right] = rights(birth, here, copy)
-    assert right.name_grants("1.001193")[:2] == (("birth",), ("Luật A",))
-    assert right.name_grants("1.001193.H26")[:2] == (("birth", "here"), ("Luật A",))
-    assert right.name_grants("2.000815.H29")[:2] == (("copy",), ("Luật B",))
-    assert right.name_grants(None)[:2] == (("birth", "copy", "here"), ("Luật A", "Luật B"))
-
-
-def test_few_of_hundreds_of_grants_are_named() -> None:
-    grants = [replace(GRANT, id=f"{n:03}", procedures=codes(f"1.{n:06}")) for n in range(200)]
-    [right] = rights(*grants)
-    assert right.name_grants("1.000117").ids == ("117",)
-    assert right.name_grants(None).ids == tuple(f"{n:03}" for n in range(MAX_GRANTS_NAMED))
-
-
-def test_names_of_grants_are_kept_for_a_bounded_number_of_purposes() -> None:
-    [right] = rights(GRANT)
-    for number in range(3 * MAX_PURPOSES_KEPT):
-        assert right.name_grants(f"1.{number:06}").ids == ("a",)
-    assert len(right._named) <= MAX_PURPOSES_KEPT
-
-
 def test_operation_that_no_grant_names_gives_no_right() -> None:
     assert rights(GRANT, operation=LIST) == ()
     assert pick((), None) is None
-
-
-async def test_older_version_does_not_overwrite_a_newer_one(gate: Gate) -> None:
-    grant, client = make_grant("late", version=3), make_client("late", version=3)
-    agency = make_agency("H29", version=3)
-    older = {"version": 2}
-    async with gate.sessions.begin() as session:
-        for _ in range(2):
-            await keep_grants(session, [grant, grant.model_copy(update={**older, "revoked": True})])
-            await keep_clients(
-                session, [client, client.model_copy(update={**older, "active": False})]
-            )
-            await keep_agencies(
-                session, [agency, agency.model_copy(update={**older, "name": "former"})]
-            )
-            await keep_grants(session, [grant.model_copy(update={**older, "revoked": True})])
-    async with gate.sessions() as session:
-        kept = await session.get(GrantInForce, grant.grant_id)
-        assert kept
-        assert (kept.version, kept.revoked, kept.procedures) == (3, False, None)
-        known = await session.get(ClientInForce, "late")
-        assert known
-        assert (known.version, known.active) == (3, True)
-        named = await session.scalar(select(KnownAgency.name).where(KnownAgency.code == "H29"))
-        assert named == agency.name
-
-
-async def test_thousand_grants_are_one_statement(gate: Gate) -> None:
-    events = [make_grant("many", operations=[f"GET /{n}"]) for n in range(1_000)]
-    async with gate.sessions.begin() as session:
-        await keep_grants(session, [*events, *events])
-        count = "SELECT count(*) FROM grant_in_force WHERE client_id = 'many'"
-        assert await session.scalar(text(count)) == 1_000
-
-
-@pytest.mark.broker
-async def test_changed_grant_is_in_force_without_waiting_for_a_round(
-    postgres: Databases, services: Services, kafka: Broker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gateway.access.grant_refresh.HEARTBEAT_SECONDS", 3_600)
-    async with (
-        open_gate(postgres.database_url("gateway"), services) as gate,
-        working(gate.settings, HANDLERS, kafka),
-        publishing(kafka.servers, idempotent=kafka.idempotent) as identity,
-    ):
-        grant = make_grant("h26")
-
-        async def status(wanted: HTTPStatus) -> bool:
-            return (await gate.ask(VERIFY, client="h26")).status_code == wanted
-
-        await send_events(identity, make_client("h26"), grant)
-        await eventually(lambda: status(HTTPStatus.OK))
-
-        await send_events(identity, grant.model_copy(update={"version": 2, "revoked": True}))
-        await eventually(lambda: status(HTTPStatus.FORBIDDEN))
-
-        await send_events(identity, grant.model_copy(update={"version": 3}))
-        await eventually(lambda: status(HTTPStatus.OK))
-
-
-async def test_gateway_goes_on_with_what_it_knows_while_its_database_is_away(
-    postgres: Databases, services: Services
-) -> None:
-    async with open_gate(postgres.database_url("gateway"), services) as gate:
-        grant = make_grant("h26")
-        await gate.tell(make_client("h26"), grant)
-        async with database_away(postgres, gate):
-            await eventually(lambda: is_reported(gate, "rights_fresh", "RightsStaleError"))
-            assert (await gate.ask(LIST, client="h26")).is_success
-            ready = await gate.http.get("/readyz")
-            assert ready.status_code == HTTPStatus.SERVICE_UNAVAILABLE
-            assert ready.json()["checks"]["rights"] == "ok"
-        await eventually(lambda: is_reported(gate, "rights_fresh", "ok"))
-        await gate.tell(grant.model_copy(update={"version": 2, "revoked": True}))
-        assert (await gate.ask(LIST, client="h26")).status_code == HTTPStatus.FORBIDDEN
-
-
-async def test_change_that_nobody_was_told_is_read_after_a_lost_connection(
-    postgres: Databases, services: Services
-) -> None:
-    async with open_gate(postgres.database_url("gateway"), services) as gate:
-        await gate.tell(make_client("h26"), make_grant("h26"))
-        async with gate.sessions.begin() as session:
-            for statement in (
-                "ALTER TABLE grant_in_force DISABLE TRIGGER ALL",
-                "UPDATE grant_in_force SET revoked = true",
-                "ALTER TABLE grant_in_force ENABLE TRIGGER ALL",
-                (
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-                    " AND backend_type = 'client backend'"
-                ),
-            ):
-                await session.execute(text(statement))
-
-        async def refused() -> bool:
-            return (await gate.ask(LIST, client="h26")).status_code == HTTPStatus.FORBIDDEN
-
-        await eventually(refused)
-
-
-async def test_known_caller_is_still_known_while_identity_is_away(postgres: Databases) -> None:
-    behind = AsyncExitStack()
-    services = await behind.enter_async_context(open_services())
-    async with open_gate(postgres.database_url("gateway"), services) as gate:
-        await gate.tell(make_client(), make_grant())
-        assert (await gate.ask(LIST)).is_success
-        await behind.aclose()
-        answer = await gate.ask(LIST)
-        # Let in as before; only the service behind is missing.
-        assert answer.json()["type"] == "/problems/upstream-away"
-
-
-async def test_assertion_holds_200_codes_on_the_wire(gate: Gate) -> None:
-    grants = [make_grant(grant_id=uuid4(), procedures=[f"1.{n:06}"]) for n in range(200)]
-    client = await gate.newcomer(*grants)
-    answer = await gate.ask(VERIFY, client=client, headers={"X-Purpose": "1.000117"})
-    assert answer.is_success
-    signed = gate.services.asked[-1].headers["X-Right"]
-    claims = jwt.decode(signed, options={"verify_signature": False})
-    assert len(claims["procedures"]) == len(claims["grants"]) == 200

@@ -7,14 +7,11 @@ from pathlib import Path
 import asyncpg
 import orjson
 import pytest
-from sqlalchemy import make_url
 from starlette.responses import JSONResponse
 
 from deploy.postgres import plain_url
 from gateway.ledger import writer
-from gateway.ledger.chain.chain import claim, connected, outcome
-from gateway.ledger.chain.seals import START, BatchHeader, seal
-from gateway.ledger.records import AccessRecord
+from gateway.ledger.chain.seals import START, BatchHeader
 from tests.conftest import Databases
 from tests.gateway.ledger.ledgers import Store, exchange, writing
 from tests.support.fake_upstream import SUBJECT
@@ -246,33 +243,6 @@ async def test_lost_connections_neither_lose_nor_repeat_a_record(store: Store) -
 
 def is_longer(values: list[str], than: int) -> bool:
     return len(values) > than
-
-
-async def test_outcome_of_a_broken_off_batch_is_read_from_the_chain(store: Store) -> None:
-    url, made = make_url(store.url), exchange()
-    record = AccessRecord.of(made)
-    async with connected(url) as first, connected(url) as second:
-        chain = await claim(first)
-        batch = seal(
-            [record.canonical()],
-            chain=chain.name,
-            after=chain.head,
-            at=record.at,
-            key=store.key,
-        )
-        await chain.append(batch, [record], record.at)
-        unwritten = seal(
-            [record.canonical()],
-            chain=chain.name,
-            after=batch.anchor(),
-            at=record.at,
-            key=store.key,
-        )
-        assert await outcome(second, chain.name, chain.backend, batch)
-        assert not await outcome(second, chain.name, chain.backend, unwritten)
-        # Whoever asks has ended the other side first: it can no longer change the answer.
-        await eventually(lambda: chain.lost)
-        assert (await claim(second)).head == batch.anchor()
 
 
 async def test_killed_process_leaves_a_chain_with_all_that_it_acknowledged(

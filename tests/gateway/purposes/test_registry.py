@@ -1,29 +1,36 @@
 """A purpose is a procedure of the catalogue or a registered legal basis, and nothing else is."""
 
-import json
 import re
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
-import httpx
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from sqlalchemy import select
 
 from gateway.api_docs.openapi import _SHAPES
 from gateway.handlers import HANDLERS
 from gateway.ledger.record_draft import PurposeKind
 from gateway.operations.model import QuotaClass
-from gateway.purposes.legal_bases import FILE, registered_legal_bases
-from gateway.purposes.models import KnownProcedure
-from gateway.purposes.projections import keep_procedures
 from gateway.purposes.registry import PurposeRegistry, is_accepted, is_recordable
-from shared.codes.agency import CodeError
 from shared.codes.procedure import PROCEDURE_PATTERN
 from tests.conftest import Broker, Databases
+from tests.gateway.purposes.catalogues import (
+    BASES,
+    BIRTH,
+    CATALOGUE,
+    COPY,
+    DOSSIER,
+    ENDED_ONES,
+    LET_IN,
+    NO_CODES,
+    NOW,
+    UNKNOWN_CODES,
+    assert_refused,
+    look,
+    registry,
+)
 from tests.support.background import working
 from tests.support.event_keys import publishing, send_events
 from tests.support.gateway_harness import (
@@ -39,94 +46,6 @@ from tests.support.gateway_harness import (
     open_gate,
 )
 from tests.support.waiting import eventually
-
-BIRTH, COPY, ENDED = "1.001193", "2.000815", "1.000656"
-# In Đà Nẵng birth is registered in another way; in Hà Nội an old way is no longer open.
-OWN_WAY, CLOSED_WAY = "1.001193.H17", "2.000815.H26"
-CATALOGUE = {BIRTH: True, COPY: True, ENDED: False, OWN_WAY: True, CLOSED_WAY: False}
-DOSSIER = "H26.14-240823-0001"
-BASES = registered_legal_bases()
-NOW = datetime(2026, 11, 16, tzinfo=UTC).timestamp()
-
-LET_IN = {
-    BIRTH: PurposeKind.PROCEDURE,
-    COPY: PurposeKind.PROCEDURE,
-    "1.001193.H26": PurposeKind.PROCEDURE,
-    "1.001193.000.00.00.H26": PurposeKind.PROCEDURE,
-    OWN_WAY: PurposeKind.PROCEDURE,
-    "2.000815.H29": PurposeKind.PROCEDURE,
-    "91/2025/QH15": PurposeKind.LEGAL_BASIS,
-    "278/2025/ND-CP": PurposeKind.LEGAL_BASIS,
-}
-ENDED_ONES = {ENDED: PurposeKind.ENDED_PROCEDURE, CLOSED_WAY: PurposeKind.ENDED_PROCEDURE}
-NO_CODES = (
-    "đi chơi",
-    "di choi",
-    "Nguyễn Văn An",
-    "NGUYEN-VAN-AN",
-    "1.0011930",
-    "1.00119",
-    "1.001193.",
-    "1.001193.x",
-    "1.001193.Nguyễn Văn An",
-    "0.001193",
-    "91/2025/QH15;",
-    "91/2025/qh15",
-    "Luật 91/2025/QH15",
-    "Điều 9 Luật Căn cước 2023",
-    "*",
-    "-",
-)
-UNKNOWN_CODES = (
-    "9.999999",
-    "1.001194",
-    "9.999999.H26",
-    "999/2025/QH15",
-    "1.001193.Z99",
-    "1.001193.Z99.1",
-    "1.001193.000.00.00.Z99",
-    "1.001193.H29.999",
-    "2.000815.Z99",
-)
-AGENCIES = {"H17", "H26", "H29", "H29.2"}
-
-
-def registry(*, complete: bool = True) -> PurposeRegistry:
-    made = PurposeRegistry(BASES)
-    made.replace_procedures(CATALOGUE, announced=len(CATALOGUE) + (not complete))
-    made.replace_agencies(AGENCIES)
-    return made
-
-
-@pytest.fixture(scope="module")
-async def strict(postgres: Databases, services: Services) -> AsyncIterator[Gate]:
-    """A gateway that knows the whole catalogue, and a client with a right to all procedures."""
-    async with open_gate(postgres.database_url("gateway"), services) as gate:
-        size = len(CATALOGUE)
-        procedures = [
-            make_procedure(code, active=active, catalogue_size=size)
-            for code, active in CATALOGUE.items()
-        ]
-        await gate.tell(*procedures, *map(make_agency, sorted(AGENCIES)))
-        yield gate
-
-
-async def look(
-    gate: Gate, client: str, purpose: str, *, dossier: str | None = None, operation: str = VERIFY
-) -> tuple[httpx.Response, dict[str, Any]]:
-    """The answer, and its record."""
-    headers = {"X-Purpose": purpose, "X-Dossier": dossier}
-    answer = await gate.ask(operation, client=client, headers=headers)
-    rows = await gate.records(client=client)
-    return answer, json.loads(rows[-1]["record"])
-
-
-def assert_refused(answer: httpx.Response, purpose: str) -> None:
-    told = answer.json()
-    assert (answer.status_code, told["type"]) == (HTTPStatus.FORBIDDEN, "/problems/purpose-unknown")
-    assert "GET /dossier/v1/procedures" in told["detail"]
-    assert "GET /.well-known/legal-bases.json" in told["detail"]
-    assert purpose not in answer.text or len(purpose) == 1
 
 
 @pytest.mark.parametrize("purpose", LET_IN)
@@ -341,27 +260,6 @@ async def test_restarted_gateway_knows_the_catalogue_from_its_first_call(
         assert_refused(refused, COPY)
 
 
-async def test_older_version_of_a_procedure_changes_nothing(
-    postgres: Databases, services: Services
-) -> None:
-    newest = make_procedure(BIRTH, version=3, active=False, catalogue_size=7)
-    older = make_procedure(BIRTH, version=2, catalogue_size=5)
-    without_size = make_procedure(BIRTH, version=3, active=False, catalogue_size=None)
-    async with open_gate(postgres.database_url("gateway"), services) as gate:
-        for events in ([newest, older], [older], [without_size], [older, without_size]):
-            async with gate.sessions.begin() as session:
-                await keep_procedures(session, events)
-        async with gate.sessions() as session:
-            [kept] = await session.scalars(select(KnownProcedure))
-        assert (kept.version, kept.active, kept.catalogue_size) == (3, False, 7)
-
-
-async def test_announcement_of_a_code_that_is_none_is_refused(gate: Gate) -> None:
-    async with gate.sessions() as session:
-        with pytest.raises(CodeError):
-            await keep_procedures(session, [make_procedure("đi chơi")])
-
-
 @pytest.mark.broker
 async def test_published_procedure_is_a_purpose_without_waiting_for_a_round(
     postgres: Databases, services: Services, own_kafka: Broker
@@ -385,31 +283,6 @@ async def test_published_procedure_is_a_purpose_without_waiting_for_a_round(
         await eventually(lambda: is_answered(COPY, HTTPStatus.OK))
         await send_events(catalogue, make_procedure(COPY, version=2, active=False))
         await eventually(lambda: is_answered(COPY, HTTPStatus.FORBIDDEN))
-
-
-async def test_everybody_can_list_the_legal_bases(gate: Gate) -> None:
-    answer = await gate.http.get("/.well-known/legal-bases.json")
-    assert answer.status_code == HTTPStatus.OK
-    items = answer.json()["items"]
-    assert [item["code"] for item in items] == sorted(BASES)
-    told = {"code": "91/2025/QH15", "valid_from": "2026-01-01", "valid_to": None}
-    [law] = [item for item in items if item["code"] == "91/2025/QH15"]
-    assert told.items() <= law.items()
-    assert all(item["vi"] and item["en"] and item["document"] for item in items)
-    again = await gate.http.get(
-        "/.well-known/legal-bases.json", headers={"If-None-Match": answer.headers["ETag"]}
-    )
-    assert again.status_code == HTTPStatus.NOT_MODIFIED
-
-
-def test_each_legal_basis_is_registered_once_with_a_code_that_is_no_procedure() -> None:
-    codes = re.findall(r"^- code: (.+)$", FILE.read_text(encoding="utf-8"), re.MULTILINE)
-    assert len(codes) == len(BASES) > 0
-    for code in codes:
-        assert code.isascii()
-        assert not re.fullmatch(PROCEDURE_PATTERN, code)
-        begins, ends = BASES[code].valid_from, BASES[code].valid_to
-        assert ends is None or begins <= ends
 
 
 @pytest.mark.parametrize("purpose", [*LET_IN, *ENDED_ONES, *NO_CODES, *UNKNOWN_CODES, *BASES])

@@ -8,7 +8,7 @@ from datetime import date
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from dossier_service.models import Agency
+from dossier_service.agencies.models import Agency
 
 FRESH_SECONDS = 30.0
 UNKNOWN_SECONDS = 1.0

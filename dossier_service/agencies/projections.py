@@ -3,7 +3,7 @@ from collections.abc import Sequence
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from dossier_service.models import Agency
+from dossier_service.agencies.models import Agency
 from shared.events import AgencyChanged
 
 

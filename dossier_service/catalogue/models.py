@@ -1,6 +1,6 @@
-"""The tables of the catalogue of procedures, and of the agencies that the registry announced."""
+"""The tables of the catalogue of procedures."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, ForeignKeyConstraint, Identity, String
@@ -54,16 +54,3 @@ class CatalogueImport(Base):
     source: Mapped[str]
     digest: Mapped[bytes] = mapped_column(index=True)
     outcome: Mapped[dict[str, Any]] = mapped_column(JSONB)
-
-
-class Agency(Base):
-    """What the registry of agencies told; `valid_to` is the last day, both days inclusive."""
-
-    __tablename__ = "agency"
-
-    code: Mapped[str] = mapped_column(primary_key=True)
-    version: Mapped[int]
-    name: Mapped[str]
-    valid_from: Mapped[date]
-    valid_to: Mapped[date | None]
-    successor: Mapped[str | None]

@@ -11,8 +11,8 @@ from sqlalchemy import ColumnElement, Select, and_, false, func, insert, or_, se
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from dossier_service.catalogue.models import CatalogueImport, CurrentProcedure, ProcedureVersion
 from dossier_service.catalogue.procedure import Procedure
-from dossier_service.models import CatalogueImport, CurrentProcedure, ProcedureVersion
 
 CURRENT_SECONDS = 5.0
 MOST_VERSIONS = 5_000

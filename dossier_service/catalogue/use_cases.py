@@ -11,14 +11,14 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dossier_service.catalogue import repository as store
+from dossier_service.catalogue.models import CatalogueImport, CurrentProcedure
 from dossier_service.catalogue.portal_import.merging import MergedProcedure, merge_procedures
 from dossier_service.catalogue.portal_import.reader import Readable, Unreadable, read_published_file
 from dossier_service.catalogue.portal_import.report import ImportReport, import_report
+from dossier_service.catalogue.problems import ProcedureNotFound
 from dossier_service.catalogue.procedure import Procedure
 from dossier_service.catalogue.repository import ProcedureShelf, Published
 from dossier_service.catalogue.search_words import as_code_prefix, read_alternatives
-from dossier_service.dossiers.problems import ProcedureNotFound
-from dossier_service.models import CatalogueImport, CurrentProcedure
 from shared.codes.folding import fold_accented, fold_bare
 from shared.codes.procedure import ProcedureCode
 from shared.events import ProcedurePublished

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from dossier_service.catalogue.procedure import Procedure
-from dossier_service.models import Dossier
+from dossier_service.dossiers.models import Dossier
 from shared.codes.enums import DossierStatus
 from shared.rules.deadlines import (
     Wait,

@@ -11,13 +11,6 @@ class ProcedureUnknown(Problem):
     type = "/problems/procedure-unknown"
 
 
-class ProcedureNotFound(Problem):
-    status = HTTPStatus.NOT_FOUND
-    title = "The catalogue holds no such procedure or version"
-    type = "/problems/procedure-not-found"
-    advice = "GET /dossier/v1/procedures finds the codes of procedures by their names."
-
-
 class ChannelNotOffered(Problem):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "The procedure is not offered through this channel"

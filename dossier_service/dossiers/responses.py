@@ -6,8 +6,8 @@ from http import HTTPStatus
 from fastapi import Response
 
 from dossier_service.catalogue.procedure import Procedure
+from dossier_service.dossiers.models import Dossier
 from dossier_service.dossiers.schemas.answers import DossierOut
-from dossier_service.models import Dossier
 from shared.web.etag import etag
 from shared.web.idempotency import Once
 

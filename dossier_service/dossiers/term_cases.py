@@ -1,8 +1,8 @@
 """The case of a procedure that an officer names, where its terms differ by case."""
 
 from dossier_service.catalogue.procedure import Procedure
+from dossier_service.dossiers.models import Dossier
 from dossier_service.dossiers.problems import TermCaseUnknown
-from dossier_service.models import Dossier
 from shared.codes.enums import Channel
 
 

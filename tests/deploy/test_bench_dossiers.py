@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from deploy.bench.dossiers import DAYS, NONE, Dossiers, country, dossiers, end_of_time
 from deploy.bench.sync import DAILY, ROWS, row
-from dossier_service.models import Dossier
+from dossier_service.dossiers.models import Dossier
 from dossier_service.settings import Settings as DossierSettings
 from shared.codes.dossier import parse_dossier_code
 from shared.codes.enums import ENDED, DossierStatus

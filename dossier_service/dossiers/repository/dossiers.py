@@ -23,14 +23,9 @@ from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, joinedload, selectinload
 
+from dossier_service.catalogue.models import ProcedureVersion
 from dossier_service.catalogue.procedure import Procedure
-from dossier_service.models import (
-    PROVISIONAL_OPEN,
-    Dossier,
-    DossierParty,
-    DossierStep,
-    ProcedureVersion,
-)
+from dossier_service.dossiers.models import PROVISIONAL_OPEN, Dossier, DossierParty, DossierStep
 from shared.codes.time import FIRST_DAY, LAST_DAY
 from shared.database.deferred import defer_write, flush_deferred_writes
 from shared.rules.working_days import present_bases

@@ -8,8 +8,8 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from dossier_service.models import (
-    Base,
+from dossier_service.database import Base
+from dossier_service.dossiers.models import (
     Dossier,
     DossierApplicant,
     DossierDocument,

@@ -24,8 +24,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from dossier_service.dossiers.models import Dossier, DossierParty
 from dossier_service.dossiers.repository.dossiers import reached
-from dossier_service.models import Dossier, DossierParty
 from shared.codes.enums import Channel, DossierStatus
 from shared.rules.working_days import office_hours
 from shared.web.calls.rights import Limits, Right, merge_newest

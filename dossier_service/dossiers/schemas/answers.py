@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from dossier_service.catalogue.procedure import Level, Procedure
-from dossier_service.models import Dossier, DossierApplicant, DossierStep
+from dossier_service.dossiers.models import Dossier, DossierApplicant, DossierStep
 from shared.codes.enums import Channel, DossierStatus
 
 # Deadlines are reckoned in the time of the office; in answers all times are of one zone.

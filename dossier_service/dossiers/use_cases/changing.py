@@ -5,11 +5,11 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dossier_service.catalogue.repository import ProcedureShelf, Published
+from dossier_service.dossiers.models import Dossier, DossierStep
 from dossier_service.dossiers.problems import DossierNotFound, NotResponsible, TooManyChanges
 from dossier_service.dossiers.purposes import require_purpose
 from dossier_service.dossiers.repository import dossiers as store
 from dossier_service.dossiers.repository.filing import insert_rows
-from dossier_service.models import Dossier, DossierStep
 from shared.codes.enums import DossierStatus
 from shared.web.calls.auth import CallContext
 from shared.web.etag import Condition, require_version

@@ -11,6 +11,14 @@ from dossier_service.agencies.cache import AgencyRegister
 from dossier_service.catalogue.procedure import Fee, Procedure
 from dossier_service.catalogue.repository import ProcedureShelf, Published
 from dossier_service.dossiers.deadlines import start_clock
+from dossier_service.dossiers.models import (
+    Dossier,
+    DossierApplicant,
+    DossierDocument,
+    DossierFee,
+    DossierParty,
+    DossierStep,
+)
 from dossier_service.dossiers.problems import (
     AgencyClosed,
     AgencyUnknown,
@@ -25,14 +33,6 @@ from dossier_service.dossiers.repository.listings import COUNTRY
 from dossier_service.dossiers.schemas.requests import DocumentIn, FileDossier
 from dossier_service.dossiers.term_cases import require_term_case
 from dossier_service.dossiers.use_cases.history import step_of, tell
-from dossier_service.models import (
-    Dossier,
-    DossierApplicant,
-    DossierDocument,
-    DossierFee,
-    DossierParty,
-    DossierStep,
-)
 from shared.codes.birth_date import require_born
 from shared.codes.dossier import DOSSIER_CODE_LAYOUTS, DossierCodeLayout, format_dossier_code
 from shared.codes.enums import Channel, DossierStatus

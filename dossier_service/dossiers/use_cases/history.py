@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from dossier_service.models import Dossier
+from dossier_service.dossiers.models import Dossier
 from shared.events import DossierEvent, DossierStanding
 from shared.messaging.outbox import emit
 from shared.web.calls.auth import CallContext

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from dossier_service.dossiers.models import Dossier, DossierFee
 from dossier_service.dossiers.problems import (
     AmountWrong,
     FeePaidBefore,
@@ -14,7 +15,6 @@ from dossier_service.dossiers.problems import (
 from dossier_service.dossiers.schemas.requests import PayFee
 from dossier_service.dossiers.use_cases.changing import leave_step, read_dossier
 from dossier_service.dossiers.use_cases.history import step_of, tell
-from dossier_service.models import Dossier, DossierFee
 from shared.events import FeePaid
 from shared.rules.statuses import is_final
 from shared.web.calls.auth import CallContext

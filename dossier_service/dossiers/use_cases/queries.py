@@ -6,11 +6,11 @@ from typing import Annotated
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from dossier_service.dossiers.models import Dossier, DossierStep
 from dossier_service.dossiers.problems import DossierNotFound
 from dossier_service.dossiers.purposes import require_purpose
 from dossier_service.dossiers.repository import dossiers as store
 from dossier_service.dossiers.repository import listings as lists
-from dossier_service.models import Dossier, DossierStep
 from shared.codes.dossier import DossierCode
 from shared.codes.time import StoredInstant, day_in_viet_nam
 from shared.web.calls.auth import CallContext

@@ -6,11 +6,11 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dossier_service.catalogue.repository import ProcedureShelf
+from dossier_service.dossiers.models import Dossier, DossierResult
 from dossier_service.dossiers.problems import ResultCodeUnknown, ResultRefused, TooManyResults
 from dossier_service.dossiers.schemas.requests import IssueResult
 from dossier_service.dossiers.use_cases.changing import leave_step, read_to_change, version_kept
 from dossier_service.dossiers.use_cases.history import step_of, tell
-from dossier_service.models import Dossier, DossierResult
 from shared.codes.enums import DossierStatus
 from shared.events import ResultIssued
 from shared.web.calls.auth import CallContext

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from dossier_service.catalogue.repository import ProcedureShelf
 from dossier_service.dossiers.deadlines import extend_by_wait, start_clock
+from dossier_service.dossiers.models import Dossier
 from dossier_service.dossiers.problems import (
     FeeOpen,
     ReasonMissing,
@@ -24,7 +25,6 @@ from dossier_service.dossiers.use_cases.changing import (
     version_kept,
 )
 from dossier_service.dossiers.use_cases.history import step_of, tell
-from dossier_service.models import Dossier
 from shared.codes.enums import ENDED, DossierStatus
 from shared.codes.reason import Reason
 from shared.events import DossierMoved, DossierProgressed

@@ -3,10 +3,10 @@
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from dossier_service.dossiers.models import Dossier
 from dossier_service.dossiers.schemas.requests import FileDossier, MoveDossier
 from dossier_service.dossiers.use_cases.filing import FilingRules, file_dossier
 from dossier_service.dossiers.use_cases.transitions import move_dossier
-from dossier_service.models import Dossier
 from shared.codes.dossier import DOSSIER_CODE_LAYOUTS
 from shared.codes.reason import Reason
 from shared.web.calls.auth import CallContext

@@ -1,0 +1,12 @@
+"""The expected errors of requests for procedures."""
+
+from http import HTTPStatus
+
+from shared.web.problems import Problem
+
+
+class ProcedureNotFound(Problem):
+    status = HTTPStatus.NOT_FOUND
+    title = "The catalogue holds no such procedure or version"
+    type = "/problems/procedure-not-found"
+    advice = "GET /dossier/v1/procedures finds the codes of procedures by their names."

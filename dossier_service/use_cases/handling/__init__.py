@@ -1,1 +1,0 @@
-"""Changes of a dossier: it is moved, passed on, paid for, and given its result."""

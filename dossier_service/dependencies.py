@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from dossier_service.agencies.cache import AgencyRegister
-from dossier_service.catalogue.repository import ProcedureShelf
+from dossier_service.catalogue.cache import ProcedureShelf
 from dossier_service.dossiers.use_cases.filing import FilingRules
 from shared.codes.dossier import DOSSIER_CODE_LAYOUTS
 

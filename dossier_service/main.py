@@ -5,7 +5,7 @@ from fastapi import FastAPI
 
 from dossier_service.agencies.cache import AgencyRegister
 from dossier_service.catalogue import routes as procedures
-from dossier_service.catalogue.repository import ProcedureShelf
+from dossier_service.catalogue.cache import ProcedureShelf
 from dossier_service.dossiers.filing_limiter import Turns
 from dossier_service.dossiers.routes import dossiers
 from dossier_service.dossiers.routes import processing as handling

@@ -1,6 +1,8 @@
 """What the catalogue says of one procedure. An entry is immutable: a change is a new version."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
@@ -237,3 +239,10 @@ class Procedure(_Entry):
 
 def _longest(terms: Iterable[Term]) -> Term | None:
     return max(terms, key=lambda term: term.duration * _WORKING_HOURS[term.unit], default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    version: int
+    valid_from: datetime
+    procedure: Procedure

@@ -1,78 +1,46 @@
-"""Published procedures: kept in the database for ever, and in memory while they are in use."""
+"""Queries and statements of the catalogue, whose versions are kept for ever."""
 
-import time
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, false, func, insert, or_, select
+from sqlalchemy import ColumnElement, Select, and_, false, func, insert, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dossier_service.catalogue.models import CatalogueImport, CurrentProcedure, ProcedureVersion
-from dossier_service.catalogue.procedure import Procedure
+from dossier_service.catalogue.procedure import Procedure, Published
 
-CURRENT_SECONDS = 5.0
-MOST_VERSIONS = 5_000
 PUBLISHING_LOCK = 7_101
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
-    version: int
-    valid_from: datetime
-    procedure: Procedure
+async def find_current_version(session: AsyncSession, code: str) -> Published | None:
+    query = _select_versions(code).join(CurrentProcedure, _is_current())
+    return await _find_published(session, query)
 
 
-class ProcedureShelf:
-    """Procedures in memory, so that filing a dossier asks the database for none.
-
-    A version never changes and stays as long as there is room; which of them is in force is asked
-    again after `CURRENT_SECONDS`.
-    """
-
-    def __init__(self) -> None:
-        self._versions: OrderedDict[tuple[str, int], Published] = OrderedDict()
-        self._current: dict[str, tuple[int, float]] = {}
-
-    async def current(self, session: AsyncSession, code: str) -> Published | None:
-        version, asked_at = self._current.get(code, (0, float("-inf")))
-        if time.monotonic() - asked_at < CURRENT_SECONDS and (held := self._held(code, version)):
-            return held
-        query = _version_of(code).join(CurrentProcedure, _is_current())
-        found = await self._fetch(session, query)
-        if found:
-            self._current[code] = found.version, time.monotonic()
-        return found
-
-    async def version(self, session: AsyncSession, code: str, version: int) -> Published | None:
-        if held := self._held(code, version):
-            return held
-        return await self._fetch(
-            session, _version_of(code).where(ProcedureVersion.version == version)
-        )
-
-    def _held(self, code: str, version: int) -> Published | None:
-        if held := self._versions.get((code, version)):
-            self._versions.move_to_end((code, version))
-        return held
-
-    async def _fetch(
-        self, session: AsyncSession, query: Select[ProcedureVersion]
-    ) -> Published | None:
-        if (row := await session.scalar(query)) is None:
-            return None
-        published = _published(row)
-        self._versions[row.code, row.version] = published
-        if len(self._versions) > MOST_VERSIONS:
-            self._versions.popitem(last=False)
-        return published
+async def find_version(session: AsyncSession, code: str, version: int) -> Published | None:
+    query = _select_versions(code).where(ProcedureVersion.version == version)
+    return await _find_published(session, query)
 
 
-def _version_of(code: str) -> Select[ProcedureVersion]:
+async def list_versions(
+    session: AsyncSession, versions: Iterable[tuple[str, int]]
+) -> Mapping[tuple[str, int], Procedure]:
+    """Return the procedures of these versions, each under its code and version."""
+    key = tuple_(ProcedureVersion.code, ProcedureVersion.version)
+    rows = await session.scalars(select(ProcedureVersion).where(key.in_(sorted(versions))))
+    return {(row.code, row.version): Procedure.model_validate(row.content) for row in rows}
+
+
+def _select_versions(code: str) -> Select[ProcedureVersion]:
     return select(ProcedureVersion).where(ProcedureVersion.code == code)
+
+
+async def _find_published(
+    session: AsyncSession, query: Select[ProcedureVersion]
+) -> Published | None:
+    row = await session.scalar(query)
+    return None if row is None else _published(row)
 
 
 def _is_current() -> ColumnElement[bool]:

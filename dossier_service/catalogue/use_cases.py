@@ -11,13 +11,13 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dossier_service.catalogue import repository as store
+from dossier_service.catalogue.cache import ProcedureShelf
 from dossier_service.catalogue.models import CatalogueImport, CurrentProcedure
 from dossier_service.catalogue.portal_import.merging import MergedProcedure, merge_procedures
 from dossier_service.catalogue.portal_import.reader import Readable, Unreadable, read_published_file
 from dossier_service.catalogue.portal_import.report import ImportReport, import_report
 from dossier_service.catalogue.problems import ProcedureNotFound
-from dossier_service.catalogue.procedure import Procedure
-from dossier_service.catalogue.repository import ProcedureShelf, Published
+from dossier_service.catalogue.procedure import Procedure, Published
 from dossier_service.catalogue.search_words import as_code_prefix, read_alternatives
 from shared.codes.folding import fold_accented, fold_bare
 from shared.codes.procedure import ProcedureCode
@@ -220,6 +220,13 @@ async def find_procedure(
     if found is None:
         raise ProcedureNotFound(code=code)
     return found
+
+
+async def list_versions(
+    session: AsyncSession, versions: Iterable[tuple[str, int]]
+) -> Mapping[tuple[str, int], Procedure]:
+    """Return the procedures of these versions, each under its code and version."""
+    return await store.list_versions(session, versions)
 
 
 async def search_procedures(

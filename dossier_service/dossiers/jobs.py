@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dossier_service.catalogue.procedure import Procedure
+from dossier_service.catalogue.use_cases import list_versions
 from dossier_service.dossiers.deadlines import start_clock
 from dossier_service.dossiers.models import Dossier, DossierStep
 from dossier_service.dossiers.repository import dossiers as store
@@ -25,7 +26,8 @@ async def recalculate_due_dates(session: AsyncSession, *, now: datetime) -> int:
     that somebody is changing at this moment are left for the next run.
     """
     stale = await store.lock_stale_dossiers(session, limit=BATCH_SIZE)
-    procedures = await store.read_procedures(session, stale)
+    kept = {(dossier.procedure, dossier.procedure_version) for dossier in stale}
+    procedures = await list_versions(session, kept)
     courses: dict[str, list[tuple[datetime, int]]] = {}
     for move in await store.list_moves(session, stale):
         courses.setdefault(move.dossier, []).append((move.at, move.to_status))

@@ -16,15 +16,12 @@ from sqlalchemy import (
     or_,
     select,
     text,
-    tuple_,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, joinedload, selectinload
 
-from dossier_service.catalogue.models import ProcedureVersion
-from dossier_service.catalogue.procedure import Procedure
 from dossier_service.dossiers.models import PROVISIONAL_OPEN, Dossier, DossierParty, DossierStep
 from shared.codes.time import FIRST_DAY, LAST_DAY
 from shared.database.deferred import defer_write, flush_deferred_writes
@@ -135,16 +132,6 @@ def _present_calendars() -> ColumnElement[list[str]]:
     # A year that is left out would be stale for ever.
     years = range(FIRST_DAY.year, LAST_DAY.year + 1)
     return literal(present_bases(years), ARRAY(TEXT))
-
-
-async def read_procedures(
-    session: AsyncSession, dossiers: Sequence[Dossier]
-) -> Mapping[tuple[str, int], Procedure]:
-    """Return the versions of the procedures that the dossiers keep."""
-    kept = {(dossier.procedure, dossier.procedure_version) for dossier in dossiers}
-    key = tuple_(ProcedureVersion.code, ProcedureVersion.version)
-    rows = await session.scalars(select(ProcedureVersion).where(key.in_(sorted(kept))))
-    return {(row.code, row.version): Procedure.model_validate(row.content) for row in rows}
 
 
 async def list_moves(session: AsyncSession, dossiers: Sequence[Dossier]) -> list[DossierStep]:

@@ -4,7 +4,8 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from dossier_service.catalogue.repository import ProcedureShelf, Published
+from dossier_service.catalogue.cache import ProcedureShelf
+from dossier_service.catalogue.procedure import Published
 from dossier_service.dossiers.models import Dossier, DossierStep
 from dossier_service.dossiers.problems import DossierNotFound, NotResponsible, TooManyChanges
 from dossier_service.dossiers.purposes import require_purpose

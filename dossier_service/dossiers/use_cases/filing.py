@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dossier_service.agencies.cache import AgencyRegister
-from dossier_service.catalogue.procedure import Fee, Procedure
-from dossier_service.catalogue.repository import ProcedureShelf, Published
+from dossier_service.catalogue.cache import ProcedureShelf
+from dossier_service.catalogue.procedure import Fee, Procedure, Published
 from dossier_service.dossiers.deadlines import start_clock
 from dossier_service.dossiers.models import (
     Dossier,

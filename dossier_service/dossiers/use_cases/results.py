@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from dossier_service.catalogue.repository import ProcedureShelf
+from dossier_service.catalogue.cache import ProcedureShelf
 from dossier_service.dossiers.models import Dossier, DossierResult
 from dossier_service.dossiers.problems import ResultCodeUnknown, ResultRefused, TooManyResults
 from dossier_service.dossiers.schemas.requests import IssueResult

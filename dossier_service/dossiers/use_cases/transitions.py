@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from dossier_service.catalogue.repository import ProcedureShelf
+from dossier_service.catalogue.cache import ProcedureShelf
 from dossier_service.dossiers.deadlines import extend_by_wait, start_clock
 from dossier_service.dossiers.models import Dossier
 from dossier_service.dossiers.problems import (

@@ -13,11 +13,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from dossier_service.catalogue import own_procedures
-from dossier_service.catalogue import repository as store
+from dossier_service.catalogue import cache, own_procedures
 from dossier_service.catalogue.announcement import announce
+from dossier_service.catalogue.cache import ProcedureShelf
 from dossier_service.catalogue.procedure import Procedure
-from dossier_service.catalogue.repository import ProcedureShelf
 from dossier_service.catalogue.use_cases import begin, import_file, publish, read_file
 from dossier_service.seed import seed
 from dossier_service.settings import Settings
@@ -103,7 +102,7 @@ async def test_database_refuses_to_change_a_version(own_desk: Desk) -> None:
 async def test_dossier_keeps_the_version_in_force_at_its_reception(
     own_desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "CURRENT_SECONDS", 0.0)
+    monkeypatch.setattr(cache, "CURRENT_SECONDS", 0.0)
     received = await own_desk.file(procedure=SEAL)
     waiting = await own_desk.file(procedure=SEAL, channel=2)
     await put(own_desk, longer())
@@ -128,7 +127,7 @@ async def test_shelf_asks_the_database_once(own_desk: Desk) -> None:
 
 
 async def test_shelf_is_bounded(own_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "MOST_VERSIONS", 3)
+    monkeypatch.setattr(cache, "MOST_VERSIONS", 3)
     shelf = ProcedureShelf()
     async with own_desk.sessions() as session:
         for code in own_procedures():

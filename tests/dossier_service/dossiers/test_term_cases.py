@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from dossier_service.catalogue import own_procedures
-from dossier_service.catalogue import repository as store
+from dossier_service.catalogue import cache, own_procedures
 from dossier_service.catalogue.procedure import Procedure
 from dossier_service.catalogue.use_cases import publish
 from tests.dossier_service.desk import SEAL, Desk, at, instant, wish
@@ -44,7 +43,7 @@ async def put(desk: Desk, procedure: Procedure) -> None:
 @pytest.fixture
 async def case_desk(own_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """A desk whose catalogue holds a procedure with three terms for each channel."""
-    monkeypatch.setattr(store, "CURRENT_SECONDS", 0.0)
+    monkeypatch.setattr(cache, "CURRENT_SECONDS", 0.0)
     await put(own_desk, with_cases())
     return own_desk
 

@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from dossier_service.catalogue import own_procedures
+from dossier_service.catalogue.own_procedures import own_procedures
 from dossier_service.catalogue.use_cases import announce_once, begin, read_file
 from dossier_service.settings import Settings
 from shared.database.session import open_database

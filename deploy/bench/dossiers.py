@@ -14,7 +14,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from dossier_service.catalogue import own_procedures
+from dossier_service.catalogue.own_procedures import own_procedures
 from dossier_service.catalogue.procedure import Level
 from identity_service.agencies.registry_seed import AgencySeed, agencies
 from shared.codes.enums import Channel, DossierStatus

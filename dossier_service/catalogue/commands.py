@@ -15,7 +15,7 @@ from typing import Annotated, NoReturn
 import typer
 from pydantic import ValidationError
 
-from dossier_service.catalogue import own_procedures
+from dossier_service.catalogue.own_procedures import own_procedures
 from dossier_service.catalogue.portal_import.checking import check_published
 from dossier_service.catalogue.portal_import.reader import PublishedFileTooLargeError, read_lines
 from dossier_service.catalogue.use_cases import Outcome, PublishedFile, import_file, read_file

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from dossier_service.catalogue import own_procedures
+from dossier_service.catalogue.own_procedures import own_procedures
 from dossier_service.catalogue.use_cases import publish
 from tests.access.answers import told
 from tests.access.model import FIELDS, PROCEDURES, Filed, Limits, filed, limits, tried

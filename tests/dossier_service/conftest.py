@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from deploy.run_sync import run_apart
-from dossier_service.catalogue import own_procedures
+from dossier_service.catalogue.own_procedures import own_procedures
 from dossier_service.catalogue.use_cases import begin
 from dossier_service.main import create_app
 from dossier_service.settings import Settings

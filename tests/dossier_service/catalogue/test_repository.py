@@ -13,9 +13,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from dossier_service.catalogue import cache, own_procedures
+from dossier_service.catalogue import cache
 from dossier_service.catalogue.announcement import announce
 from dossier_service.catalogue.cache import ProcedureShelf
+from dossier_service.catalogue.own_procedures import own_procedures
 from dossier_service.catalogue.procedure import Procedure
 from dossier_service.catalogue.use_cases import begin, import_file, publish, read_file
 from dossier_service.seed import seed

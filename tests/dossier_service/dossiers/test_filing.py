@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from dossier_service.catalogue import own_procedures
+from dossier_service.catalogue.own_procedures import own_procedures
 from dossier_service.catalogue.procedure import Procedure
 from dossier_service.catalogue.use_cases import publish
 from shared.codes.person import person_hash

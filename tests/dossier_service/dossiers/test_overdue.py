@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from dossier_service.catalogue import own_procedures
+from dossier_service.catalogue.own_procedures import own_procedures
 from dossier_service.catalogue.procedure import Procedure
 from dossier_service.catalogue.use_cases import publish
 from shared import events

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from dossier_service.catalogue import cache, own_procedures
+from dossier_service.catalogue import cache
+from dossier_service.catalogue.own_procedures import own_procedures
 from dossier_service.catalogue.procedure import Procedure
 from dossier_service.catalogue.use_cases import publish
 from tests.dossier_service.desk import SEAL, Desk, at, instant, wish

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from dossier_service.catalogue import OWN_FOLDER, own_procedures, read_procedure
+from dossier_service.catalogue.own_procedures import OWN_FOLDER, own_procedures, read_procedure
 from dossier_service.catalogue.portal_import.faults import Fault
 from dossier_service.catalogue.portal_import.papers import PAPERS_HEAD
 from dossier_service.catalogue.portal_import.reader import (

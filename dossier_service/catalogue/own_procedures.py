@@ -1,0 +1,24 @@
+"""The own procedures of the catalogue: one file of `data` for each."""
+
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from dossier_service.catalogue.procedure import Procedure
+
+OWN_FOLDER = Path(__file__).with_name("data")
+
+
+def read_procedure(path: Path) -> Procedure:
+    return Procedure.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+@cache
+def own_procedures() -> dict[str, Procedure]:
+    """Return the procedures of `data` by code; adding a file adds the procedure."""
+    found = [read_procedure(path) for path in sorted(OWN_FOLDER.glob("*.yaml"))]
+    procedures = {procedure.code: procedure for procedure in found}
+    if len(procedures) != len(found):
+        raise ValueError("two files of the catalogue hold the same procedure code")
+    return procedures

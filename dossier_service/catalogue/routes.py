@@ -5,8 +5,8 @@ from pydantic import PositiveInt, StringConstraints
 
 from dossier_service.catalogue import use_cases as catalogue
 from dossier_service.catalogue.procedure import Level
+from dossier_service.catalogue.schemas import ProcedureLine, ProcedureOut
 from dossier_service.dependencies import Shelf
-from dossier_service.dossiers.schemas.answers import ProcedureLine, ProcedureOut
 from shared.codes.agency import AgencyCode
 from shared.codes.procedure import ProcedureCode
 from shared.database.session import Session

@@ -3,46 +3,23 @@
 """
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from dossier_service.catalogue.procedure import Level, Procedure
+from dossier_service.catalogue.procedure import Procedure
 from dossier_service.dossiers.models import Dossier, DossierApplicant, DossierStep
+from dossier_service.schemas import Instant, ResponseModel
 from shared.codes.enums import Channel, DossierStatus
 
-# Deadlines are reckoned in the time of the office; in answers all times are of one zone.
-Instant = Annotated[datetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
 
-
-class _Out(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
-
-class ProcedureName(_Out):
+class ProcedureName(ResponseModel):
     code: str
     name: str
 
 
-class ProcedureLine(ProcedureName):
-    version: int
-    owner: str | None
-    levels: list[Level]
-    sector: str
-    essential: bool
-
-
-class ProcedureOut(BaseModel):
-    """One version of a procedure, as it was published."""
-
-    code: str
-    version: int
-    valid_from: Instant
-    procedure: Procedure
-
-
-class FeeOut(_Out):
+class FeeOut(ResponseModel):
     code: str
     name: str
     amount_vnd: int
@@ -53,7 +30,7 @@ class FeeOut(_Out):
     reference: str | None
 
 
-class ResultOut(_Out):
+class ResultOut(ResponseModel):
     """That there is one: its number and title may name somebody."""
 
     code: str
@@ -70,7 +47,7 @@ class ResultFound(ResultOut):
     file_sha256: str | None = None
 
 
-class _Standing(_Out):
+class _Standing(ResponseModel):
     code: str
     version: int
     channel: Channel
@@ -151,13 +128,13 @@ class DossierOut(_Standing):
         return cls(**shown | more)
 
 
-class DocumentOut(_Out):
+class DocumentOut(ResponseModel):
     paper: str
     name: str
     kind: str
 
 
-class ApplicantOut(_Out):
+class ApplicantOut(ResponseModel):
     """Only the fields that the right allows are set; the others are left out of the answer."""
 
     kind: int | None = None
@@ -213,7 +190,7 @@ def found(dossier: Dossier, procedure: Procedure, fields: frozenset[str] | None)
     return DossierFound.of(dossier, procedure, applicant=applicant, results=results, **more)
 
 
-class StepOut(_Out):
+class StepOut(ResponseModel):
     """A row of the history. The officer's words are not in it: they may name somebody."""
 
     version: int

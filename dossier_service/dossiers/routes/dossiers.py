@@ -6,8 +6,8 @@ from fastapi import Depends, Query, Response
 from dossier_service.dependencies import Register, Rules, Shelf
 from dossier_service.dossiers.filing_limiter import InTurn
 from dossier_service.dossiers.repository.listings import Filters
-from dossier_service.dossiers.responses import answered, name_subject
-from dossier_service.dossiers.schemas.answers import (
+from dossier_service.dossiers.routes.responses import answered, name_subject
+from dossier_service.dossiers.schemas.responses import (
     DossierFound,
     DossierLine,
     DossierOut,

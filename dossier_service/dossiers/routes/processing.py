@@ -3,9 +3,9 @@ from http import HTTPStatus
 from fastapi import Response
 
 from dossier_service.dependencies import Shelf
-from dossier_service.dossiers.responses import answered
-from dossier_service.dossiers.schemas.answers import DossierOut
+from dossier_service.dossiers.routes.responses import answered
 from dossier_service.dossiers.schemas.requests import IssueResult, MoveDossier, NoteProgress, PayFee
+from dossier_service.dossiers.schemas.responses import DossierOut
 from dossier_service.dossiers.use_cases import payments, results, transitions
 from dossier_service.dossiers.use_cases.changing import version_kept
 from shared.codes.dossier import DossierCode

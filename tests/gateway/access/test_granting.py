@@ -5,7 +5,7 @@ import json
 import pytest
 
 from deploy.schemas import GRANT_RULES as PUBLISHED
-from dossier_service.dossiers.schemas.answers import ApplicantOut
+from dossier_service.dossiers.schemas.responses import ApplicantOut
 from gateway.access.granting import (
     ANY_OPERATION,
     FIELDS,

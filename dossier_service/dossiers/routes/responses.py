@@ -7,7 +7,7 @@ from fastapi import Response
 
 from dossier_service.catalogue.procedure import Procedure
 from dossier_service.dossiers.models import Dossier
-from dossier_service.dossiers.schemas.answers import DossierOut
+from dossier_service.dossiers.schemas.responses import DossierOut
 from shared.web.etag import etag
 from shared.web.idempotency import Once
 

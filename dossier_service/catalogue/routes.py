@@ -4,9 +4,9 @@ from fastapi import Query
 from pydantic import PositiveInt, StringConstraints
 
 from dossier_service.catalogue import use_cases as catalogue
+from dossier_service.catalogue.dependencies import Shelf
 from dossier_service.catalogue.procedure import Level
 from dossier_service.catalogue.schemas import ProcedureLine, ProcedureOut
-from dossier_service.dependencies import Shelf
 from shared.codes.agency import AgencyCode
 from shared.codes.procedure import ProcedureCode
 from shared.database.session import Session

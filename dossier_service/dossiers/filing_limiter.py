@@ -7,14 +7,9 @@ for that with a connection of the pool: of one agency in great demand, for the w
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated
 from weakref import WeakValueDictionary
 
-from fastapi import Depends, Request
-
-from dossier_service.dossiers.schemas.requests import FileDossier
 from shared.database.session import POOL_WAIT_SECONDS
-from shared.web.calls.auth import Caller
 from shared.web.problems import Unavailable
 
 # One writes, the other is as far as its serial.
@@ -59,13 +54,3 @@ async def _wait_for_turn(asked: _Agency) -> None:
         raise Unavailable from None
     finally:
         asked.waiting -= 1
-
-
-async def _in_turn(request: Request, _: Caller, body: FileDossier) -> AsyncIterator[FileDossier]:
-    turns: Turns = request.app.state.turns
-    async with turns.at(body.received_by):
-        yield body
-
-
-# Asked for before the session, so that no connection is held before, and none after.
-InTurn = Annotated[FileDossier, Depends(_in_turn, scope="function")]

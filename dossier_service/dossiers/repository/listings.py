@@ -1,7 +1,6 @@
 """Lists of dossiers: ranges of an index, however many dossiers there are."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import cache
 from typing import Any
@@ -24,31 +23,14 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from dossier_service.dossiers.filters import Filters
 from dossier_service.dossiers.models import Dossier, DossierParty
 from dossier_service.dossiers.repository.dossiers import reached
-from shared.codes.enums import Channel, DossierStatus
 from shared.rules.working_days import office_hours
 from shared.web.calls.rights import Limits, Right, merge_newest
 
 # Under this name stands every dossier of the country.
 COUNTRY = ""
-
-
-@dataclass(frozen=True)
-class Filters:
-    """Days are those of the office. `due_before` and `overdue`: unfinished dossiers only.
-
-    `overdue` narrows to those that the indicators count as open and late; False: to all others.
-    """
-
-    status: DossierStatus | None
-    procedure: str | None
-    agency: str | None
-    channel: Channel | None
-    filed_from: date | None
-    filed_to: date | None
-    due_before: date | None
-    overdue: bool | None
 
 
 async def list_dossiers(

@@ -1,11 +1,10 @@
 from http import HTTPStatus
-from typing import Annotated
 
-from fastapi import Depends, Query, Response
+from fastapi import Response
 
-from dossier_service.dependencies import Register, Rules, Shelf
-from dossier_service.dossiers.filing_limiter import InTurn
-from dossier_service.dossiers.repository.listings import Filters
+from dossier_service.agencies.dependencies import Register
+from dossier_service.catalogue.dependencies import Shelf
+from dossier_service.dossiers.dependencies import InTurn, ListFilters, Rules
 from dossier_service.dossiers.routes.responses import answered, name_subject
 from dossier_service.dossiers.schemas.responses import (
     DossierFound,
@@ -17,12 +16,9 @@ from dossier_service.dossiers.schemas.responses import (
 from dossier_service.dossiers.use_cases import filing
 from dossier_service.dossiers.use_cases import queries as looking
 from dossier_service.dossiers.use_cases.changing import version_kept
-from shared.codes.agency import AgencyCode
 from shared.codes.dossier import DossierCode
-from shared.codes.enums import Channel, DossierStatus
-from shared.codes.procedure import ProcedureCode
 from shared.database.session import Session
-from shared.web.bodies.strict_parsing import IsoDay, Router
+from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
 from shared.web.dependencies import Now
 from shared.web.etag import set_etag
@@ -52,38 +48,10 @@ async def file_dossier(
     return answered(dossier, procedure, once, HTTPStatus.CREATED)
 
 
-async def _filters(
-    *,
-    status: DossierStatus | None = None,
-    procedure: ProcedureCode | None = None,
-    agency: Annotated[AgencyCode | None, Query(description="it or one below it takes part")] = None,
-    channel: Channel | None = None,
-    filed_from: IsoDay | None = None,
-    filed_to: Annotated[IsoDay | None, Query(description="this day included")] = None,
-    due_before: Annotated[IsoDay | None, Query(description="only what is unfinished")] = None,
-    overdue: Annotated[
-        bool | None,
-        Query(
-            description="open and late; while it waits for papers, late when they were requested"
-        ),
-    ] = None,
-) -> Filters:
-    return Filters(
-        status=status,
-        procedure=procedure,
-        agency=agency,
-        channel=channel,
-        filed_from=filed_from,
-        filed_to=filed_to,
-        due_before=due_before,
-        overdue=overdue,
-    )
-
-
 @router.get("")
 async def list_dossiers(
     *,
-    filters: Annotated[Filters, Depends(_filters)],
+    filters: ListFilters,
     caller: Caller,
     session: Session,
     page: Paging,

@@ -2,7 +2,7 @@ from http import HTTPStatus
 
 from fastapi import Response
 
-from dossier_service.dependencies import Shelf
+from dossier_service.catalogue.dependencies import Shelf
 from dossier_service.dossiers.routes.responses import answered
 from dossier_service.dossiers.schemas.requests import IssueResult, MoveDossier, NoteProgress, PayFee
 from dossier_service.dossiers.schemas.responses import DossierOut

@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from dossier_service.dossiers.filters import Filters
 from dossier_service.dossiers.models import Dossier, DossierStep
 from dossier_service.dossiers.problems import DossierNotFound
 from dossier_service.dossiers.purposes import require_purpose
@@ -55,7 +56,7 @@ async def list_steps(
 async def list_dossiers(
     session: AsyncSession,
     page: PageQuery,
-    filters: lists.Filters,
+    filters: Filters,
     *,
     caller: CallContext,
     now: datetime,

@@ -1,7 +1,6 @@
 """The case of a procedure that an officer names, where its terms differ by case."""
 
 from dossier_service.catalogue.procedure import Procedure
-from dossier_service.dossiers.models import Dossier
 from dossier_service.dossiers.problems import TermCaseUnknown
 from shared.codes.enums import Channel
 
@@ -17,14 +16,19 @@ def require_term_case(procedure: Procedure, channel: Channel, case_code: str | N
 
 
 def choose_term_case(
-    dossier: Dossier, named: str | None, *, filed_under: Procedure, in_force: Procedure
+    named: str | None,
+    filed: str | None,
+    channel: Channel,
+    *,
+    filed_under: Procedure,
+    in_force: Procedure,
 ) -> str | None:
     """Return the case named at reception, or the one of the filing if it is still the same case."""
     if named is not None:
-        require_term_case(in_force, dossier.channel, named)
+        require_term_case(in_force, channel, named)
         return named
-    if dossier.term_case is None:
+    if filed is None:
         return None
-    before = filed_under.term_cases(dossier.channel)[dossier.term_case]
-    present = in_force.term_cases(dossier.channel).get(dossier.term_case)
-    return dossier.term_case if present == before else None
+    before = filed_under.term_cases(channel)[filed]
+    present = in_force.term_cases(channel).get(filed)
+    return filed if present == before else None

@@ -45,7 +45,8 @@ async def file_dossier(
         dossier, procedure = await filing.file_dossier(
             session, body, caller=caller, shelf=shelf, register=register, rules=rules, now=now
         )
-    return answered(dossier, procedure, once, HTTPStatus.CREATED)
+    answer = DossierOut.of(dossier, procedure)
+    return answered(answer, once, HTTPStatus.CREATED, person=dossier.person)
 
 
 @router.get("")

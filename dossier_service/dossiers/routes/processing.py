@@ -35,7 +35,8 @@ async def move_dossier(
         session, code, body, caller=caller, expected=expected, shelf=shelf, now=now
     )
     kept = await version_kept(session, shelf, dossier)
-    return answered(dossier, kept.procedure, once, HTTPStatus.OK)
+    answer = DossierOut.of(dossier, kept.procedure)
+    return answered(answer, once, HTTPStatus.OK, person=dossier.person)
 
 
 @router.post("/progress", response_model=DossierOut, status_code=HTTPStatus.CREATED)
@@ -54,7 +55,8 @@ async def note_progress(
         session, code, body, caller=caller, expected=expected, now=now
     )
     kept = await version_kept(session, shelf, dossier)
-    return answered(dossier, kept.procedure, once, HTTPStatus.CREATED)
+    answer = DossierOut.of(dossier, kept.procedure)
+    return answered(answer, once, HTTPStatus.CREATED, person=dossier.person)
 
 
 @router.post("/payments", response_model=DossierOut, status_code=HTTPStatus.CREATED)
@@ -71,7 +73,8 @@ async def pay_fee(
 ) -> Response:
     dossier = await payments.pay_fee(session, code, body, caller=caller, expected=expected, now=now)
     kept = await version_kept(session, shelf, dossier)
-    return answered(dossier, kept.procedure, once, HTTPStatus.CREATED)
+    answer = DossierOut.of(dossier, kept.procedure)
+    return answered(answer, once, HTTPStatus.CREATED, person=dossier.person)
 
 
 @router.post("/results", response_model=DossierOut, status_code=HTTPStatus.CREATED)
@@ -90,4 +93,5 @@ async def issue_result(
         session, code, body, caller=caller, expected=expected, shelf=shelf, now=now
     )
     kept = await version_kept(session, shelf, dossier)
-    return answered(dossier, kept.procedure, once, HTTPStatus.CREATED)
+    answer = DossierOut.of(dossier, kept.procedure)
+    return answered(answer, once, HTTPStatus.CREATED, person=dossier.person)

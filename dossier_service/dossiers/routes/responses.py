@@ -5,8 +5,6 @@ from http import HTTPStatus
 
 from fastapi import Response
 
-from dossier_service.catalogue.procedure import Procedure
-from dossier_service.dossiers.models import Dossier
 from dossier_service.dossiers.schemas.responses import DossierOut
 from shared.web.etag import etag
 from shared.web.idempotency import Once
@@ -14,17 +12,17 @@ from shared.web.idempotency import Once
 NOBODY = "-"
 
 
-def answered(dossier: Dossier, procedure: Procedure, once: Once, status: HTTPStatus) -> Response:
+def answered(answer: DossierOut, once: Once, status: HTTPStatus, *, person: str | None) -> Response:
     """The answer to a change, remembered. It gives no field of the applicant, who is named only."""
     headers = {
-        "ETag": etag(dossier.version),
-        "X-Subject": dossier.person or NOBODY,
+        "ETag": etag(answer.version),
+        "X-Subject": person or NOBODY,
         "X-Fields": NOBODY,
         # Where it was just made, no path names it yet.
-        "X-Dossier": dossier.code,
+        "X-Dossier": answer.code,
     }
     # Written as JSON once, for the caller and for who asks again.
-    body = DossierOut.of(dossier, procedure).model_dump_json()
+    body = answer.model_dump_json()
     once.remember_body(body, status, headers)
     return Response(body, status, headers, media_type="application/json")
 

@@ -141,7 +141,11 @@ async def _receive(
     assert published is not None, "a procedure is never taken out"
     filed_under = (await version_kept(session, shelf, dossier)).procedure
     dossier.term_case = choose_term_case(
-        dossier, term_case, filed_under=filed_under, in_force=published.procedure
+        term_case,
+        dossier.term_case,
+        dossier.channel,
+        filed_under=filed_under,
+        in_force=published.procedure,
     )
     dossier.procedure_version = published.version
     dossier.received_at = now

@@ -7,9 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from dossier_service.catalogue.procedure import Procedure
 from dossier_service.catalogue.use_cases import list_versions
-from dossier_service.dossiers.deadlines import start_clock
 from dossier_service.dossiers.models import Dossier, DossierStep
 from dossier_service.dossiers.repository import dossiers as store
+from dossier_service.dossiers.use_cases.deadlines import start_clock
 from dossier_service.dossiers.use_cases.history import tell
 from shared.events import DossierProgressed
 from shared.rules.deadlines import Wait, waits_for_papers

@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dossier_service.agencies.cache import AgencyRegister
 from dossier_service.catalogue.cache import ProcedureShelf
 from dossier_service.catalogue.procedure import Fee, Procedure, Published
-from dossier_service.dossiers.deadlines import start_clock
 from dossier_service.dossiers.models import (
     Dossier,
     DossierApplicant,
@@ -32,6 +31,7 @@ from dossier_service.dossiers.repository import filing as store
 from dossier_service.dossiers.repository.listings import COUNTRY
 from dossier_service.dossiers.schemas.requests import DocumentIn, FileDossier
 from dossier_service.dossiers.term_cases import require_term_case
+from dossier_service.dossiers.use_cases.deadlines import start_clock
 from dossier_service.dossiers.use_cases.history import step_of, tell
 from shared.codes.birth_date import require_born
 from shared.codes.dossier import DOSSIER_CODE_LAYOUTS, DossierCodeLayout, format_dossier_code

@@ -6,7 +6,6 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dossier_service.catalogue.cache import ProcedureShelf
-from dossier_service.dossiers.deadlines import extend_by_wait, start_clock
 from dossier_service.dossiers.models import Dossier
 from dossier_service.dossiers.problems import (
     FeeOpen,
@@ -24,6 +23,7 @@ from dossier_service.dossiers.use_cases.changing import (
     refuse_too_many_changes,
     version_kept,
 )
+from dossier_service.dossiers.use_cases.deadlines import extend_by_wait, start_clock
 from dossier_service.dossiers.use_cases.history import step_of, tell
 from shared.codes.enums import ENDED, DossierStatus
 from shared.codes.reason import Reason

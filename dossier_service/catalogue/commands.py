@@ -1,10 +1,4 @@
-"""Publishes a file of procedures: `python -m dossier_service.catalogue.commands FILE [--json]`.
-
-One JSON object a line, plain or gzipped, as the national portal publishes them. A procedure whose
-content is new becomes a version; every line is counted, and what was refused is named with the
-reason. Exit code 1 where lines were refused. With `--check` the command compares its reading with
-the text of the file, needs no database, and exits with 1 where they differ unexplained.
-"""
+"""The commands of the catalogue: `python -m dossier_service.catalogue.commands --help`."""
 
 import asyncio
 import sys
@@ -18,17 +12,33 @@ from pydantic import ValidationError
 from dossier_service.catalogue.own_procedures import own_procedures
 from dossier_service.catalogue.portal_import.checking import check_published
 from dossier_service.catalogue.portal_import.reader import PublishedFileTooLargeError, read_lines
-from dossier_service.catalogue.use_cases import Outcome, PublishedFile, import_file, read_file
+from dossier_service.catalogue.use_cases import (
+    Outcome,
+    PublishedFile,
+    announce_all,
+    import_file,
+    read_file,
+)
 from dossier_service.settings import Settings
 from shared.database.session import open_database
 
+cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-def main(
+
+@cli.command("import")
+def import_catalogue(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
     check: Annotated[bool, typer.Option("--check", help="compare, and publish nothing")] = False,
 ) -> None:
-    """Publish the procedures of a file and report on each, or check the reading of the file."""
+    """Publish the procedures of a file and report on each, or check the reading of the file.
+
+    The file holds one JSON object a line, plain or gzipped, as the national portal publishes them.
+    A procedure whose content is new becomes a version; every line is counted, and each refused line
+    is named with the reason. The exit code is 1 where lines were refused. With `--check` the
+    command compares its reading with the text of the file, needs no database, and exits with 1
+    where they differ unexplained.
+    """
     if check:
         _check(file, as_json=as_json)
     try:
@@ -43,6 +53,21 @@ def main(
     typer.echo(outcome.model_dump_json(indent=2) if as_json else str(outcome))
     if outcome.report and outcome.report.refused:
         raise typer.Exit(1)
+
+
+@cli.command("announce")
+def announce_catalogue() -> None:
+    """Announce every procedure in force once more.
+
+    A service that begins to read the catalogue needs this when the broker no longer has the events.
+    An announcement of a procedure that the service has changes nothing there.
+    """
+    typer.echo(f"{asyncio.run(announce(Settings.read()))} procedures announced")
+
+
+async def announce(settings: Settings) -> int:
+    async with open_database(settings) as sessions, sessions.begin() as session:
+        return await announce_all(session)
 
 
 def _check(file: Path, *, as_json: bool) -> NoReturn:
@@ -60,4 +85,4 @@ async def _import(settings: Settings, file: PublishedFile) -> Outcome:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    cli()

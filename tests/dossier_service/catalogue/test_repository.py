@@ -14,8 +14,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from dossier_service.catalogue import cache
-from dossier_service.catalogue.announcement import announce
 from dossier_service.catalogue.cache import ProcedureShelf
+from dossier_service.catalogue.commands import announce
 from dossier_service.catalogue.own_procedures import own_procedures
 from dossier_service.catalogue.procedure import Procedure
 from dossier_service.catalogue.use_cases import begin, import_file, publish, read_file
@@ -29,7 +29,7 @@ from tests.support.event_keys import key_text
 from tests.support.factories import CALL_KEY, DIGEST_KEY
 from tests.support.waiting import PATIENCE_SECONDS
 
-PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "procedures.jsonl.gz"
+PUBLISHED = Path(__file__).parents[4] / "shared" / "data" / "procedures.jsonl.gz"
 NOW = datetime(2026, 11, 16, 2, tzinfo=UTC)
 
 
@@ -172,7 +172,7 @@ async def test_published_channels_are_added_to_the_own_entry(
 
 def run_import(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "dossier_service.catalogue.commands", *arguments],
+        [sys.executable, "-m", "dossier_service.catalogue.commands", "import", *arguments],
         env=os.environ
         | {
             "DATABASE_URL": settings.database.render_as_string(hide_password=False),
@@ -182,7 +182,7 @@ def run_import(settings: Settings, *arguments: str) -> subprocess.CompletedProce
             "PERSON_HASH_KEY": PERSON_KEY,
             "CALL_KEY": CALL_KEY.get_secret_value(),
         },
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         capture_output=True,
         text=True,
         check=False,

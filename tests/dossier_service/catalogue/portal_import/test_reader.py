@@ -23,7 +23,7 @@ from dossier_service.catalogue.procedure import Procedure
 from shared.codes.enums import Channel
 from shared.rules.deadlines import Term, Unit
 
-PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "procedures.jsonl.gz"
+PUBLISHED = Path(__file__).parents[5] / "shared" / "data" / "procedures.jsonl.gz"
 FILES = sorted(OWN_FOLDER.glob("*.yaml"))
 
 

@@ -1,18 +1,15 @@
 """Rules that need several changes or days to show: deadlines that move, walks through statuses."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from random import Random
 from typing import Any
 
 import pytest
 
-from dossier_service.agencies import cache as agencies
-from dossier_service.agencies.projections import keep_agencies
 from dossier_service.dossiers.use_cases.filing import with_those_above
 from shared.codes.enums import DossierStatus
-from shared.events import AgencyChanged
 from shared.rules.statuses import needs_reason, permitted
-from tests.dossier_service.desk import BIRTH_FEE, SEAL, Desk, at, instant, payment, result, wish
+from tests.dossier_service.desk import BIRTH_FEE, SEAL, Desk, at, instant, payment, result
 
 
 async def test_waiting_for_papers_moves_the_due_date(desk: Desk) -> None:
@@ -131,59 +128,6 @@ async def test_random_walk_stays_in_the_table_and_loses_no_step(desk: Desk, seed
     assert [event["version"] for event in told] == [step["version"] for step in seen]
     if dossier["received_at"] is None:
         assert dossier["due_at"] is None
-
-
-def agency(code: str, version: int = 1, **over: Any) -> AgencyChanged:
-    made = {
-        "code": code,
-        "version": version,
-        "at": datetime(2026, 11, 1, tzinfo=UTC),
-        "name": "Ủy ban nhân dân phường",
-        "level": "commune",
-        "parent": None,
-        "valid_from": date(2020, 1, 1),
-        "valid_to": None,
-        "successor": None,
-    }
-    return AgencyChanged.model_validate(made | over)
-
-
-async def test_registry_that_was_heard_of_decides_who_may_be_named(
-    own_desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(agencies, "UNKNOWN_SECONDS", 0.0)
-    assert (await own_desk.try_file(wish(received_by="H26.9"))).status_code == 201
-    closed = {"valid_to": date(2026, 11, 15), "successor": "H26.101"}
-    async with own_desk.sessions.begin() as session:
-        await keep_agencies(
-            session,
-            [agency("H26.101"), agency("H26.102", 2, **closed), agency("H26.102", 1)],
-        )
-    assert (await own_desk.try_file(wish())).status_code == 201
-    unknown = await own_desk.try_file(wish(received_by="H26.9"))
-    assert (unknown.status_code, unknown.json()["type"]) == (422, "/problems/agency-unknown")
-    assert unknown.json()["agencies"] == {"received_by": "H26.9"}
-    gone = await own_desk.try_file(wish(helped_by="H26.102"))
-    assert (gone.status_code, gone.json()["type"]) == (422, "/problems/agency-closed")
-    assert (gone.json()["at"], gone.json()["successor"]) == ("helped_by", "H26.101")
-    async with own_desk.sessions.begin() as session:
-        await keep_agencies(session, [agency("H26.103", valid_from=date(2026, 11, 17))])
-    own_desk.now = at("11-16 09:00")
-    early = await own_desk.try_file(wish(decided_by="H26.103"))
-    assert (early.status_code, early.json()["type"]) == (422, "/problems/agency-closed")
-    assert "2026-11-17" in early.json()["detail"]
-    own_desk.now = at("11-17 00:30")
-    assert (await own_desk.try_file(wish(decided_by="H26.103"))).status_code == 201
-    own_desk.now = at("11-15 23:30")
-    # The last day is a day on which it acts.
-    assert (await own_desk.try_file(wish(helped_by="H26.102"))).status_code == 201
-
-
-async def test_older_word_of_an_agency_changes_nothing(own_desk: Desk) -> None:
-    for version, name in ((2, "new"), (1, "old")):
-        async with own_desk.sessions.begin() as session:
-            await keep_agencies(session, [agency("H26.101", version, name=name)])
-    assert await own_desk.rows("SELECT version, name FROM agency") == [(2, "new")]
 
 
 def test_agencies_above_are_those_whose_code_begins_a_code() -> None:

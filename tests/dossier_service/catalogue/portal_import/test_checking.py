@@ -13,10 +13,10 @@ from dossier_service.catalogue.portal_import.papers import PAPERS_HEAD
 from dossier_service.catalogue.portal_import.reader import Readable, read_lines, read_published
 from dossier_service.catalogue.procedure import Procedure
 from tests.dossier_service.catalogue.portal_import.test_reader import (
-    PUBLISHED,
     published_line,
     ways,
 )
+from tests.dossier_service.catalogue.samples import PUBLISHED
 
 TEXT = (
     f"--{PAPERS_HEAD}Đơn theo Mẫu số 181 bản chínhHóa đơn: 01 bản chụp0 bản chính,1 bản sao"

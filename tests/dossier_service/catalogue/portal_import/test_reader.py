@@ -1,10 +1,7 @@
 import json
-from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
-from dossier_service.catalogue.own_procedures import OWN_FOLDER, own_procedures, read_procedure
 from dossier_service.catalogue.portal_import.faults import Fault
 from dossier_service.catalogue.portal_import.papers import PAPERS_HEAD
 from dossier_service.catalogue.portal_import.reader import (
@@ -19,12 +16,9 @@ from dossier_service.catalogue.portal_import.text_parser import (
     read_results,
     read_way,
 )
-from dossier_service.catalogue.procedure import Procedure
 from shared.codes.enums import Channel
 from shared.rules.deadlines import Term, Unit
-
-PUBLISHED = Path(__file__).parents[5] / "shared" / "data" / "procedures.jsonl.gz"
-FILES = sorted(OWN_FOLDER.glob("*.yaml"))
+from tests.dossier_service.catalogue.samples import PUBLISHED
 
 
 def published_line(**changes: object) -> bytes:
@@ -53,68 +47,6 @@ def read_one(**changes: object) -> Readable:
 
 def ways(*texts: tuple[str, str]) -> list[dict[str, str]]:
     return [{"channel": channel, "text": text} for channel, text in texts]
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_file_of_the_own_catalogue_is_whole(path: Path) -> None:
-    procedure = read_procedure(path)
-    assert procedure.channels
-    assert procedure.longest_term() or procedure.code == "2.000815"
-    assert procedure.result_codes or not procedure.requires_result or not procedure.code_confirmed
-
-
-def test_own_catalogue_holds_the_25_essential_services() -> None:
-    assert sum(procedure.essential for procedure in own_procedures().values()) == 25
-
-
-def test_own_catalogue_holds_the_codes_that_are_known() -> None:
-    known = {"1.001193", "1.000656", "1.000894", "2.000815", "2.002621", "2.002622"}
-    assert known <= own_procedures().keys()
-
-
-def test_birth_registration_is_answered_the_same_day() -> None:
-    birth = own_procedures()["1.001193"]
-    assert birth.term(Channel.DESK) == Term(1, Unit.WORKING_DAY, same_day=True)
-    assert birth.accepts(Channel.ONLINE)
-    assert not birth.accepts(Channel.POST)
-
-
-def test_fee_of_a_case_is_due_only_when_the_case_was_found() -> None:
-    birth = own_procedures()["1.001193"]
-    assert birth.fees_due(Channel.DESK) == ()
-    [fee] = birth.fees_due(Channel.DESK, frozenset({"LP-KSQH"}))
-    assert (fee.amount_vnd, fee.when) == (8000, "before")
-
-
-def test_fee_of_a_channel_is_due_on_that_channel() -> None:
-    residence = own_procedures()["1.004222"]
-    assert [fee.amount_vnd for fee in residence.fees_due(Channel.ONLINE)] == [10_000]
-    assert [fee.amount_vnd for fee in residence.fees_due(Channel.DESK)] == [20_000]
-
-
-def test_longest_of_several_terms_counts() -> None:
-    assert own_procedures()["1.003677"].longest_term() == Term(2, Unit.WORKING_DAY)
-
-
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        ({"code": "3.900099"}, "provisional"),
-        ({"code_confirmed": False}, "provisional"),
-        ({"unheard_of": 1}, "Extra inputs"),
-        ({"channels": [{"channel": 1, "duration": 1}]}, "needs its unit"),
-        (
-            {"channels": [{"channel": 1, "duration": 2, "unit": "working_day", "same_day": True}]},
-            "one working day or eight hours",
-        ),
-        ({"service_codes": ["1.001193.01", "1.001193.01"]}, "the same code twice"),
-        ({"result_codes": ["KQ.15"]}, "pattern"),
-    ],
-)
-def test_entry_that_does_not_fit_is_refused(change: dict[str, object], says: str) -> None:
-    birth = own_procedures()["1.001193"].model_dump()
-    with pytest.raises(ValidationError, match=says):
-        Procedure.model_validate(birth | change)
 
 
 @pytest.mark.parametrize(
@@ -284,37 +216,6 @@ def test_text_of_the_greatest_length_is_flagged_as_cut(
 ) -> None:
     assert fault in read_one(**changes).faults
     assert fault not in read_one().faults
-
-
-def test_version_stored_in_the_earlier_shape_still_loads() -> None:
-    stored = {
-        "code": "1.999999",
-        "name": "Cấp giấy",
-        "owner": "G01",
-        "levels": ["commune"],
-        "sector": "Cư trú",
-        "channels": [{"channel": 1, "duration": 3, "unit": "day", "same_day": False, "text": ""}],
-        "papers": [{"code": "TP01", "name": "Tờ khai", "originals": 1, "copies": 0, "case": None}],
-        "requires_result": True,
-    }
-    procedure = Procedure.model_validate(stored)
-    assert procedure.term(Channel.DESK) == Term(3, Unit.DAY)
-    assert (procedure.results, procedure.faults, procedure.conditions_text) == ((), (), "")
-
-
-@pytest.mark.parametrize(
-    ("channels", "says"),
-    [
-        ([{"channel": 1, "case": "Đổi tên"}], "a case needs its case_code"),
-        ([{"channel": 1, "case": "A", "case_code": "TH01"}] * 2, "the same code twice"),
-    ],
-)
-def test_case_without_a_code_of_its_own_is_refused(
-    channels: list[dict[str, object]], says: str
-) -> None:
-    birth = own_procedures()["1.001193"].model_dump()
-    with pytest.raises(ValidationError, match=says):
-        Procedure.model_validate(birth | {"channels": channels})
 
 
 @pytest.mark.parametrize(

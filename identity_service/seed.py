@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity_service import store
 from identity_service.agencies.registry_seed import agencies
-from identity_service.clients.authentication import secret_digest
-from identity_service.clients.use_cases.first_operators import REGISTERED_BY
+from identity_service.clients.use_cases.authentication import secret_digest
+from identity_service.grants.use_cases.first_operators import REGISTERED_BY
 from identity_service.models import Agency, Base, Client, Grant
 from identity_service.sandbox.clients import (
     grant_id,

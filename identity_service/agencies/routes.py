@@ -5,14 +5,14 @@ from fastapi import Query, Response
 
 from identity_service import store
 from identity_service.agencies import use_cases as agencies
-from identity_service.clients.use_cases.approvals import Consent
-from identity_service.models import Agency, Proposal
-from identity_service.proposals import (
+from identity_service.clients.proposals import (
     AGENCY_PROPOSED,
     answer_agency_proposal,
     answer_changed,
     answer_once,
 )
+from identity_service.clients.use_cases.approvals import Consent
+from identity_service.models import Agency, Proposal
 from identity_service.schemas import AgencyFilter, AgencyIn, AgencyOut, RegistrationOut
 from shared.codes.agency import AgencyCode
 from shared.database.session import Session

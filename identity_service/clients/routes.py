@@ -6,13 +6,18 @@ from fastapi import Depends, Header, Query, Request, Response
 from pydantic import WithJsonSchema
 
 from identity_service import store
+from identity_service.answers import answer_created
+from identity_service.clients.proposals import (
+    PROPOSED,
+    answer_changed,
+    answer_once,
+    answer_proposal,
+)
 from identity_service.clients.signed_claims import MAX_SIGNED_CHARACTERS
 from identity_service.clients.use_cases import clients
 from identity_service.clients.use_cases.approvals import Consent
-from identity_service.created import answer_created
 from identity_service.grants.responses import DeactivationOut
 from identity_service.models import Client, Proposal
-from identity_service.proposals import PROPOSED, answer_changed, answer_once, answer_proposal
 from identity_service.schemas import (
     ClientFilter,
     ClientId,

@@ -4,13 +4,13 @@ from uuid import UUID
 
 from fastapi import Query, Response
 
+from identity_service.answers import answer_created
+from identity_service.clients.proposals import PROPOSED, answer_changed, answer_proposal
 from identity_service.clients.use_cases.approvals import Consent
-from identity_service.created import answer_created
 from identity_service.grants import repository as grant_store
-from identity_service.grants import use_cases as grants
 from identity_service.grants.responses import RevocationOut
+from identity_service.grants.use_cases import grants
 from identity_service.models import Grant, Proposal
-from identity_service.proposals import PROPOSED, answer_changed, answer_proposal
 from identity_service.schemas import GrantFilter, GrantIn, GrantOut
 from shared.database.session import Session
 from shared.web.bodies.strict_parsing import Router

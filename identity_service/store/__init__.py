@@ -12,9 +12,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
+from identity_service.database import Within, is_within
 from identity_service.models import Agency, Client, ClientKey, Proposal, UsedAssertion
 from identity_service.schemas import AgencyFilter, ClientFilter, ClientId
-from identity_service.within import Within, is_within
 from shared.codes.agency import AgencyCode
 from shared.codes.folding import fold_bare
 

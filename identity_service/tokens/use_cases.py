@@ -3,7 +3,11 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity_service.clients.authentication import find_client, require_assertion, require_secret
+from identity_service.clients.use_cases.authentication import (
+    find_client,
+    require_assertion,
+    require_secret,
+)
 from identity_service.problems import ClientNotProven
 from identity_service.schemas import TokenOut
 from identity_service.settings import Settings

@@ -40,7 +40,7 @@ def _find_cli(module: str) -> typer.Typer | None:
 def test_commands_are_found_in_the_texts() -> None:
     assert {name for name, _, _ in COMMANDS} >= {"README.md", "api.md", ".env.example"}
     assert {module for _, module, _ in COMMANDS} >= {
-        "identity_service.clients.commands",
+        "identity_service.grants.commands",
         "gateway.ledger.commands",
     }
 

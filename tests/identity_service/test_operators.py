@@ -24,9 +24,9 @@ from jwt.algorithms import OKPAlgorithm
 from sqlalchemy import func, select, text
 from typer.testing import Result
 
-from identity_service.clients.commands import cli
 from identity_service.clients.jwk import read_public_key, thumbprint
-from identity_service.clients.use_cases.first_operators import REGISTERED_BY
+from identity_service.grants.commands import cli
+from identity_service.grants.use_cases.first_operators import REGISTERED_BY
 from identity_service.models import Client, ClientKey, Grant
 from identity_service.seed import NotASandboxError, seed
 from identity_service.settings import Settings
@@ -154,7 +154,7 @@ async def test_of_two_registrations_at_once_one_is_refused(
     command = ["--agency=G22", "--officer=officer-17", f"--legal-basis={LEGAL_BASIS}"]
     processes = [
         await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "identity_service.clients.commands", "register", *command),
+            *(sys.executable, "-m", "identity_service.grants.commands", "register", *command),
             *(f"operator-{number}-{file}={folder / file}.pem" for file in ("one", "other")),
             env={**os.environ, **environment(settings)},
             cwd=ROOT,

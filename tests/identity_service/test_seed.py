@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from gateway.operations.table import OPERATIONS
 from identity_service.agencies.registry_seed import agencies
-from identity_service.clients.authentication import secret_digest
+from identity_service.clients.use_cases.authentication import secret_digest
 from identity_service.models import Agency, Client, Grant, RegisteredPerson
 from identity_service.persons.sources import Inquiry
 from identity_service.persons.sources.register import open_register

@@ -8,7 +8,7 @@ from enum import StrEnum
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity_service import store
-from identity_service.clients.client_proofs import ClientAct, require_proof
+from identity_service.clients.use_cases.client_proofs import ClientAct, require_proof
 from identity_service.clients.use_cases.operators import is_operator
 from identity_service.models import Client, Proposal
 from identity_service.problems import OperatorsOnly

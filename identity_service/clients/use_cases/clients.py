@@ -8,16 +8,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity_service import store
 from identity_service.agencies.use_cases import require_open
-from identity_service.clients.client_proofs import ClientAct
 from identity_service.clients.jwk import thumbprint
 from identity_service.clients.use_cases.approvals import (
     Consent,
     find_missing_approval,
     require_authority,
 )
+from identity_service.clients.use_cases.client_proofs import ClientAct
 from identity_service.clients.use_cases.operators import require_operator, require_operator_left
 from identity_service.grants import repository as grant_store
-from identity_service.grants.ends import end_grants, list_ending
+from identity_service.grants.use_cases.ending import end_grants, list_ending
 from identity_service.models import Client, ClientKey, Grant, Proposal
 from identity_service.problems import (
     AgenciesUnknown,

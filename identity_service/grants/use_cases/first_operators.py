@@ -23,7 +23,7 @@ from shared.messaging.outbox import emit
 
 MIN_OPERATORS = 2
 # The giver of their grants; no client can have this id.
-REGISTERED_BY = "identity_service.clients.commands"
+REGISTERED_BY = "identity_service.grants.commands"
 
 
 class OperatorsExistError(ValueError):

@@ -9,13 +9,13 @@ from identity_service.agencies.use_cases import require_open
 from identity_service.clients.use_cases.approvals import Consent, OperatorAct, find_missing_approval
 from identity_service.clients.use_cases.operators import is_operator, require_operator_left
 from identity_service.grants import repository as grant_store
-from identity_service.grants.ends import end_grants, list_ending
 from identity_service.grants.grant_rules import ANY_OPERATION, grant_rule, grant_rules, list_fields
 from identity_service.grants.limits import (
     require_limits_covered,
     select_covering,
 )
 from identity_service.grants.ownership import owner
+from identity_service.grants.use_cases.ending import end_grants, list_ending
 from identity_service.models import Grant, Proposal
 from identity_service.problems import (
     AgenciesUnknown,

@@ -1,7 +1,7 @@
 """The first operators of an installation, registered on its machine.
 
 Nobody can call the API of a new installation, as each call needs a right that an operator gave.
-`python -m identity_service.clients.commands register … CLIENT_ID=KEY_FILE CLIENT_ID=KEY_FILE`
+`python -m identity_service.grants.commands register … CLIENT_ID=KEY_FILE CLIENT_ID=KEY_FILE`
 registers two operators or more, once. Their grants name this command and the officer who ran it, and are
 published on the axis like any other grant.
 """
@@ -15,7 +15,7 @@ import typer
 from pydantic import ValidationError
 
 from identity_service.clients.jwk import read_public_key
-from identity_service.clients.use_cases.first_operators import (
+from identity_service.grants.use_cases.first_operators import (
     FirstOperators,
     register_first_operators,
 )

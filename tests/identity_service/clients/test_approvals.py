@@ -6,10 +6,17 @@ from uuid import uuid4
 import pytest
 from httpx import Response
 
+from tests.identity_service.agencies.test_use_cases import REGISTER
+from tests.identity_service.agencies.test_use_cases import new as agency
 from tests.identity_service.calls import ONE_STOP, OPERATOR, SECOND_OPERATOR, Identity
-from tests.identity_service.test_agencies import REGISTER
-from tests.identity_service.test_agencies import new as agency
-from tests.identity_service.test_granting import GIVE, INDICATORS, REVOKE, VERIFYING, new, register
+from tests.identity_service.grants.test_grant_rules import (
+    GIVE,
+    INDICATORS,
+    REVOKE,
+    VERIFYING,
+    new,
+    register,
+)
 
 READ = "GET /identity/v1/grants/{grant_id}"
 REOPEN = "POST /identity/v1/agencies/{code}/reopening"

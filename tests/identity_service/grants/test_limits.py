@@ -15,7 +15,7 @@ from identity_service.grants.limits import select_covering
 from identity_service.models import Grant
 from identity_service.schemas import GrantIn
 from tests.identity_service.calls import Identity
-from tests.identity_service.test_granting import GIVE, INDICATORS, REVOKE, new, register
+from tests.identity_service.grants.test_grant_rules import GIVE, INDICATORS, REVOKE, new, register
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MANY = 2_500

@@ -8,7 +8,7 @@ from httpx import Response
 
 from tests.identity_service.calls import OPERATOR, Identity
 from tests.identity_service.client_acts import DEACTIVATE, REACTIVATE
-from tests.identity_service.test_granting import GIVE, INDICATORS, REVOKE, new, register
+from tests.identity_service.grants.test_grant_rules import GIVE, INDICATORS, REVOKE, new, register
 
 LIST = "GET /identity/v1/grants"
 PROCEDURES = "GET /dossier/v1/procedures"

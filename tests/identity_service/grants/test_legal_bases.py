@@ -7,7 +7,7 @@ from identity_service.grants.legal_bases import LegalBasis
 from identity_service.sandbox.clients import sandbox_clients
 from tests.contracts.test_requests import described
 from tests.identity_service.calls import POLICE, Identity
-from tests.identity_service.test_grants import GIVE, new
+from tests.identity_service.grants.test_grants import GIVE, new
 
 CITATIONS = [
     "NĐ 118/2025/NĐ-CP Điều 9",

@@ -2,8 +2,8 @@
 
 Nobody can call the API of a new installation, as each call needs a right that an operator gave.
 `python -m identity_service.grants.commands register … CLIENT_ID=KEY_FILE CLIENT_ID=KEY_FILE`
-registers two operators or more, once. Their grants name this command and the officer who ran it, and are
-published on the axis like any other grant.
+registers two operators or more, once. Their grants name this command and the officer who ran it,
+and are published on the axis like any other grant.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """The keys that sign access tokens: made at first use, published as JWKS, rotated without a gap.
 
 `python -m identity_service.tokens.signing_keys rotate` adds the next key. It is published at once
-and signs after `LEAD`, when every cache of the old key set has ended; the old key is published until the last
-token that it signed has ended too.
+and signs after `LEAD`, when every cache of the old key set has ended; the old key is published
+until the last token that it signed has ended too.
 
 `python -m identity_service.tokens.signing_keys register CLIENT_ID KEY_FILE` gives a client its
 public key where too few operators are left that can sign on to do it by the API.

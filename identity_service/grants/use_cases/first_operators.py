@@ -22,8 +22,8 @@ from shared.codes.personal_numbers import NoPersonalNumber
 from shared.messaging.outbox import emit
 
 MIN_OPERATORS = 2
-# The giver of their grants; no client can have this id.
-REGISTERED_BY = "identity_service.grants.commands"
+# The giver of their grants, as it is stored and published; no client can have this id.
+REGISTERED_BY = "identity_service.operators"
 
 
 class OperatorsExistError(ValueError):

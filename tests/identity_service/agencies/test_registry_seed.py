@@ -15,7 +15,7 @@ from identity_service.agencies.qcvn_codes import to_qcvn
 from identity_service.agencies.registry_seed import AgencySeed, agencies
 from shared.codes.agency import CodeError, parse_agency_code
 
-PUBLISHED = Path(__file__).parents[2].parent / "shared" / "data" / "provinces.tsv"
+PUBLISHED = Path(__file__).parents[3].parent / "shared" / "data" / "provinces.tsv"
 
 
 @pytest.fixture(scope="module")

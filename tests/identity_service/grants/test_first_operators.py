@@ -41,7 +41,7 @@ from tests.identity_service.signing_in import ask_signed, assertion, verified
 from tests.support.factories import TestAuthority
 
 ONE, OTHER = Ed25519PrivateKey.generate(), generate_ec(SECP256R1())
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 LEGAL_BASIS = "QĐ 06/QĐ-TTg"
 
 

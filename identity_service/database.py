@@ -1,9 +1,10 @@
-"""The condition by which a query holds rows back that a right does not cover."""
+"""The base of all tables, and the condition by which a query holds back rows beyond a right."""
 
 from collections.abc import Set as AbstractSet
+from datetime import datetime
 
-from sqlalchemy import ColumnElement, true
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import ColumnElement, DateTime, true
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 
 from shared.database.coverage import is_agency_within
 
@@ -15,3 +16,7 @@ def is_within(code: InstrumentedAttribute[str], within: Within) -> ColumnElement
     if within is None:
         return true()
     return is_agency_within(code, within)
+
+
+class Base(DeclarativeBase):
+    type_annotation_map = {datetime: DateTime(timezone=True)}  # noqa: RUF012 -- SQLAlchemy's form

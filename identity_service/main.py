@@ -3,9 +3,9 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from identity_service.clients.problems import TokenRefused
 from identity_service.persons.guesses.limiter import GuessLimiter
 from identity_service.persons.sources import SOURCES
-from identity_service.problems import TokenRefused
 from identity_service.routes import ROUTERS
 from identity_service.settings import Settings
 from identity_service.tokens.routes import as_oauth_has_it

@@ -10,11 +10,14 @@ from sqlalchemy import exists, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity_service import store
+from identity_service.agencies.models import Agency
 from identity_service.agencies.registry_seed import agencies
+from identity_service.clients import repository as client_store
+from identity_service.clients.models import Client
 from identity_service.clients.use_cases.authentication import secret_digest
+from identity_service.database import Base
+from identity_service.grants.models import Grant
 from identity_service.grants.use_cases.first_operators import REGISTERED_BY
-from identity_service.models import Agency, Base, Client, Grant
 from identity_service.sandbox.clients import (
     grant_id,
     new_secret,
@@ -60,7 +63,7 @@ async def _require_no_registered_operators(session: AsyncSession) -> None:
     The sandbox brings operators whose secrets lie in a file: they would rule an installation that
     is in use.
     """
-    await store.lock_client_acts(session)
+    await client_store.lock_client_acts(session)
     if await session.scalar(select(exists().where(Grant.given_by == REGISTERED_BY))):
         raise NotASandboxError(
             "this installation has operators of its own, and cannot become a sandbox: leave SANDBOX"

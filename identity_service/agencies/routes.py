@@ -3,8 +3,11 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from identity_service import store
+from identity_service.agencies import repository as agency_store
 from identity_service.agencies import use_cases as agencies
+from identity_service.agencies.models import Agency
+from identity_service.agencies.schemas import AgencyFilter, AgencyIn, AgencyOut, RegistrationOut
+from identity_service.clients.models import Proposal
 from identity_service.clients.proposals import (
     AGENCY_PROPOSED,
     answer_agency_proposal,
@@ -12,8 +15,6 @@ from identity_service.clients.proposals import (
     answer_once,
 )
 from identity_service.clients.use_cases.approvals import Consent
-from identity_service.models import Agency, Proposal
-from identity_service.schemas import AgencyFilter, AgencyIn, AgencyOut, RegistrationOut
 from shared.codes.agency import AgencyCode
 from shared.database.session import Session
 from shared.web.bodies.strict_parsing import Router
@@ -30,7 +31,7 @@ router = Router(prefix="/identity/v1/agencies", tags=["agencies"])
 async def list_agencies(
     asked: Annotated[AgencyFilter, Query()], caller: Caller, session: Session
 ) -> Page[AgencyOut]:
-    rows = await store.list_agencies(session, asked, caller.right.united_agencies)
+    rows = await agency_store.list_agencies(session, asked, caller.right.united_agencies)
     page, following = asked.paging.cut(rows, lambda agency: (agency.code,))
     return Page(items=[AgencyOut.model_validate(agency) for agency in page], next=following)
 

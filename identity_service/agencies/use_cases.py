@@ -5,13 +5,20 @@ from hashlib import sha256
 import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity_service import store
+from identity_service.agencies import repository as agency_store
+from identity_service.agencies.models import Agency
+from identity_service.agencies.problems import (
+    AgenciesUnknown,
+    AgencyClosed,
+    AgencyExists,
+    AgencyNotFound,
+)
+from identity_service.agencies.schemas import AgencyIn
+from identity_service.clients import repository as client_store
+from identity_service.clients.models import Proposal
 from identity_service.clients.use_cases.approvals import Consent, OperatorAct, find_missing_approval
 from identity_service.clients.use_cases.operators import require_operator
 from identity_service.grants.limits import require_agency_covered
-from identity_service.models import Agency, Proposal
-from identity_service.problems import AgenciesUnknown, AgencyClosed, AgencyExists, AgencyNotFound
-from identity_service.schemas import AgencyIn
 from shared.codes.folding import fold_bare
 from shared.messaging.outbox import emit
 from shared.web.calls.auth import CallContext
@@ -19,7 +26,7 @@ from shared.web.etag import Condition, require_version
 
 
 async def read_agency(session: AsyncSession, caller: CallContext, code: str) -> Agency:
-    agency = await store.get_agency(session, code, caller.right.united_agencies)
+    agency = await agency_store.get_agency(session, code, caller.right.united_agencies)
     if agency is None:
         raise AgencyNotFound
     return agency
@@ -33,12 +40,12 @@ async def register_agency(
     Return the proposal where it replaces others and waits for a second operator.
     """
     caller = consent.caller
-    await store.lock_client_acts(session)
+    await client_store.lock_client_acts(session)
     await require_operator(session, caller)
     require_agency_covered(caller, new.code)
     last_day = new.valid_from - timedelta(days=1)
     replaced = await _read_replaced(session, caller, new, last_day)
-    if await store.get_agency(session, new.code):
+    if await agency_store.get_agency(session, new.code):
         raise AgencyExists
     if replaced and (
         proposal := await find_missing_approval(
@@ -46,7 +53,7 @@ async def register_agency(
         )
     ):
         return proposal
-    agency = await store.add_agency(
+    agency = await agency_store.add_agency(
         session,
         version=1,
         search_name=fold_bare(new.name),
@@ -68,7 +75,7 @@ async def _read_replaced(
 ) -> Sequence[Agency]:
     """Raise AgenciesUnknown, of the parent too, or AgencyClosed."""
     named = new.replaces | ({new.parent} if new.parent else set())
-    known = await store.get_agencies(session, named, caller.right.united_agencies)
+    known = await agency_store.get_agencies(session, named, caller.right.united_agencies)
     if unknown := named - known.keys():
         raise AgenciesUnknown(unknown)
     replaced = [known[code] for code in sorted(new.replaces)]
@@ -81,7 +88,7 @@ async def reopen_agency(
     session: AsyncSession, consent: Consent, code: str, *, expected_version: Condition
 ) -> Agency | Proposal:
     """Undo the closing of an agency: it has no last day and no successor any more."""
-    await store.lock_client_acts(session)
+    await client_store.lock_client_acts(session)
     agency = await read_agency(session, consent.caller, code)
     await require_operator(session, consent.caller)
     require_version(agency.version, expected_version)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
 
 import jwt
 import orjson
@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+from pydantic import AfterValidator, RootModel, WithJsonSchema
 
 from identity_service.clients.key_strength import MAX_RSA_BITS, MIN_RSA_BITS, find_weakness
 from shared.codes.personal_numbers import refuse_personal_number
@@ -212,3 +213,13 @@ def _read_strong_key(members: tuple[tuple[str, str], ...]) -> jwt.PyJWK:
     if weakness := find_weakness(key.key):
         raise KeyTooWeakError(f"the members do not make a key that proves anything: {weakness}")
     return key
+
+
+class PublicJwk(RootModel[dict[str, Any]]):
+    """RFC 7517: EC P-256, OKP Ed25519 or RSA; `kid` is its thumbprint where it names none."""
+
+    root: Annotated[
+        dict[str, Any],
+        AfterValidator(checked_public_jwk),
+        WithJsonSchema({"oneOf": JWK_SHAPES, "examples": [EXAMPLE]}),
+    ]

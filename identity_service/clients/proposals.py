@@ -6,14 +6,10 @@ from typing import Any
 from fastapi import Response
 from pydantic import BaseModel
 
-from identity_service.models import Proposal
-from identity_service.schemas import (
-    AgencyOut,
-    AgencyProposalOut,
-    ClientOut,
-    GrantOut,
-    ProposalOut,
-)
+from identity_service.agencies.schemas import AgencyOut, AgencyProposalOut
+from identity_service.clients.models import Proposal
+from identity_service.clients.schemas import ClientOut, ProposalOut
+from identity_service.grants.schemas import GrantOut
 from shared.web.etag import etag
 from shared.web.idempotency import Once
 

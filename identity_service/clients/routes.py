@@ -5,29 +5,29 @@ from typing import Annotated
 from fastapi import Depends, Header, Query, Request, Response
 from pydantic import WithJsonSchema
 
-from identity_service import store
 from identity_service.answers import answer_created
+from identity_service.clients import repository as client_store
+from identity_service.clients.jwk import PublicJwk
+from identity_service.clients.models import Client, Proposal
 from identity_service.clients.proposals import (
     PROPOSED,
     answer_changed,
     answer_once,
     answer_proposal,
 )
-from identity_service.clients.signed_claims import MAX_SIGNED_CHARACTERS
-from identity_service.clients.use_cases import clients
-from identity_service.clients.use_cases.approvals import Consent
-from identity_service.grants.responses import DeactivationOut
-from identity_service.models import Client, Proposal
-from identity_service.schemas import (
+from identity_service.clients.schemas import (
     ClientFilter,
-    ClientId,
     ClientIn,
     ClientOut,
     KeyId,
     KeyOut,
     ProposalOut,
-    PublicJwk,
 )
+from identity_service.clients.signed_claims import MAX_SIGNED_CHARACTERS
+from identity_service.clients.use_cases import clients
+from identity_service.clients.use_cases.approvals import Consent
+from identity_service.grants.responses import DeactivationOut
+from identity_service.schemas import ClientId
 from identity_service.settings import Settings
 from shared.codes.time import VIET_NAM
 from shared.database.session import Session
@@ -44,7 +44,7 @@ router = Router(prefix="/identity/v1/clients", tags=["clients"])
 async def list_clients(
     asked: Annotated[ClientFilter, Query()], caller: Caller, session: Session
 ) -> Page[ClientOut]:
-    rows = await store.list_clients(session, asked, caller.right.united_agencies)
+    rows = await client_store.list_clients(session, asked, caller.right.united_agencies)
     page, following = asked.paging.cut(rows, lambda client: (client.client_id,))
     return Page(items=[ClientOut.model_validate(client) for client in page], next=following)
 

@@ -9,7 +9,7 @@ import jwt
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from identity_service.clients.jwk import DUMMY_KEYS, KeyTooWeakError, read_strong_key
-from identity_service.problems import ClientNotProven
+from identity_service.clients.problems import ClientNotProven
 from shared.web.bodies.strict_json import read_json
 
 MAX_SIGNED_CHARACTERS = 12_000

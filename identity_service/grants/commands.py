@@ -15,11 +15,11 @@ import typer
 from pydantic import ValidationError
 
 from identity_service.clients.jwk import read_public_key
+from identity_service.clients.models import Client
 from identity_service.grants.use_cases.first_operators import (
     FirstOperators,
     register_first_operators,
 )
-from identity_service.models import Client
 from identity_service.settings import Settings
 from shared.codes.time import day_in_viet_nam, utc_now
 from shared.database.session import open_database

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema
 
 ANY_OPERATION = "*"
 
@@ -48,3 +48,15 @@ def list_fields(operations: Iterable[str]) -> list[str]:
 
 def grant_rule(operation: str) -> GrantRule:
     return grant_rules().get(operation, _FORMER)
+
+
+OPERATION = r"^(?:\*|(?:GET|POST|PUT|PATCH|DELETE) /[A-Za-z0-9._{}/-]{1,200})$"
+OperationName = Annotated[
+    str,
+    Field(pattern=OPERATION, description="or * for all", examples=["GET /sync/v1/dossiers/{code}"]),
+]
+# The use case refuses the others, by their names.
+GrantedOperation = Annotated[
+    OperationName, WithJsonSchema({"type": "string", "enum": sorted(grant_rules())})
+]
+FieldName = Annotated[str, Field(pattern=r"^[a-z_]{1,50}$", examples=["full_name"])]

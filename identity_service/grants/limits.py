@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
-from identity_service.models import Grant
-from identity_service.problems import named as first_named
-from identity_service.schemas import GrantIn
+from identity_service.agencies.problems import named as first_named
+from identity_service.grants.models import Grant
+from identity_service.grants.schemas import GrantIn
 from shared.codes.coverage import covering_codes, is_within, self_and_above
 from shared.web.calls.auth import CallContext, NotAllowed
 from shared.web.calls.rights import Codes, Limits

@@ -19,13 +19,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from identity_service.clients.models import Client
 from identity_service.database import Within, is_within
 from identity_service.grants.grant_rules import ANY_OPERATION
-from identity_service.models import (
-    Client,
-    Grant,
-)
-from identity_service.schemas import GrantFilter
+from identity_service.grants.models import Grant
+from identity_service.grants.schemas import GrantFilter
 
 # What gave no right for longer than this is not told to the gateway: longer than an event can come.
 RETENTION_ENDED_GRANTS = timedelta(days=8)

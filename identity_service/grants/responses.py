@@ -6,8 +6,10 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from identity_service.models import Client, Grant
-from identity_service.schemas import ClientOut, GrantOut
+from identity_service.clients.models import Client
+from identity_service.clients.schemas import ClientOut
+from identity_service.grants.models import Grant
+from identity_service.grants.schemas import GrantOut
 
 MAX_NAMED = 20
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import Query
 
-from identity_service import store
+from identity_service.clients import repository as client_store
 from identity_service.grants import repository as grant_store
 from shared.database.session import Session
 from shared.events import ClientChanged, GrantChanged
@@ -24,7 +24,7 @@ async def list_all_clients(
     _: GatewayAlone, session: Session, after: AfterClient = None
 ) -> list[ClientChanged]:
     """By their ids, at most `MAX_ROWS` after the given one."""
-    clients = await store.list_all_clients(session, after=after, limit=MAX_ROWS)
+    clients = await client_store.list_all_clients(session, after=after, limit=MAX_ROWS)
     return [client.changed() for client in clients]
 
 

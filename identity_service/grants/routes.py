@@ -5,13 +5,14 @@ from uuid import UUID
 from fastapi import Query, Response
 
 from identity_service.answers import answer_created
+from identity_service.clients.models import Proposal
 from identity_service.clients.proposals import PROPOSED, answer_changed, answer_proposal
 from identity_service.clients.use_cases.approvals import Consent
 from identity_service.grants import repository as grant_store
+from identity_service.grants.models import Grant
 from identity_service.grants.responses import RevocationOut
+from identity_service.grants.schemas import GrantFilter, GrantIn, GrantOut
 from identity_service.grants.use_cases import grants
-from identity_service.models import Grant, Proposal
-from identity_service.schemas import GrantFilter, GrantIn, GrantOut
 from shared.database.session import Session
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller

@@ -1,9 +1,9 @@
 from fastapi import Request, Response
 
 from identity_service.persons.guesses.limiter import GuessLimiter
+from identity_service.persons.schemas import VerificationIn, VerificationOut
 from identity_service.persons.sources import Inquiry, Source
 from identity_service.persons.use_cases import claimed_fields, verify
-from identity_service.schemas import VerificationIn, VerificationOut
 from identity_service.settings import Settings
 from shared.codes.person import person_hash
 from shared.observability.telemetry import current_trace_id

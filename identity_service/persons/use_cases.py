@@ -2,10 +2,10 @@ from datetime import datetime
 
 from identity_service.persons.guesses.limiter import GuessLimiter
 from identity_service.persons.matching import IDENTIFYING, Claim, Field, compare
+from identity_service.persons.problems import FieldsNotAllowed, PurposeNotCovered
 from identity_service.persons.result import Answer
+from identity_service.persons.schemas import VerificationOut
 from identity_service.persons.sources import Finding, Inquiry, Source
-from identity_service.problems import FieldsNotAllowed, PurposeNotCovered
-from identity_service.schemas import VerificationOut
 from shared.codes.birth_date import require_born
 from shared.codes.time import day_in_viet_nam
 from shared.web.calls.auth import CallContext

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import jwt
 
-from identity_service.models import Client
+from identity_service.clients.models import Client
 from identity_service.tokens.signing_keys import ALGORITHM, Signer
 from shared.runtime.app import AUDIENCE
 

@@ -10,14 +10,10 @@ from urllib.parse import parse_qsl, unquote_plus
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
-from identity_service.problems import (
-    ClientNotProven,
-    GrantTypeUnsupported,
-    TokenRefused,
-    TokenRequestMalformed,
-)
-from identity_service.schemas import TokenOut
+from identity_service.clients.problems import ClientNotProven, TokenRefused
 from identity_service.settings import Settings
+from identity_service.tokens.problems import GrantTypeUnsupported, TokenRequestMalformed
+from identity_service.tokens.schemas import TokenOut
 from identity_service.tokens.signing_keys import JWKS_SECONDS
 from identity_service.tokens.use_cases import ByAssertion, BySecret, TokenDesk, give_token
 from shared.database.session import Session

@@ -33,10 +33,11 @@ from pydantic import SecretStr
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity_service import store
+from identity_service.clients import repository as client_store
 from identity_service.clients.jwk import read_public_key, thumbprint
-from identity_service.models import ClientKey, SigningKey
+from identity_service.clients.models import ClientKey
 from identity_service.settings import LONGEST_TOKEN_SECONDS, Settings
+from identity_service.tokens.models import SigningKey
 from shared.database.session import SessionFactory, is_outage, open_database
 
 ALGORITHM = "ES256"
@@ -151,10 +152,10 @@ async def forget_ended_keys(session: AsyncSession) -> None:
 async def register(sessions: SessionFactory, client_id: str, jwk: Mapping[str, str]) -> ClientKey:
     """`jwk` as `checked_public_jwk` gives it. ValueError: no such client, or the kid is taken."""
     async with sessions.begin() as session:
-        if await store.get_client(session, client_id) is None:
+        if await client_store.get_client(session, client_id) is None:
             raise ValueError(f"no client {client_id}; the API registers clients")
         kid, now = jwk["kid"], datetime.now(UTC)
-        key = await store.add_client_key(
+        key = await client_store.add_client_key(
             session, client_id=client_id, kid=kid, jwk=dict(jwk), added_at=now
         )
         if key is None:

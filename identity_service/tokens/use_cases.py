@@ -3,15 +3,15 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from identity_service.clients.problems import ClientNotProven
 from identity_service.clients.use_cases.authentication import (
     find_client,
     require_assertion,
     require_secret,
 )
-from identity_service.problems import ClientNotProven
-from identity_service.schemas import TokenOut
 from identity_service.settings import Settings
 from identity_service.tokens.access_token import access_token
+from identity_service.tokens.schemas import TokenOut
 from identity_service.tokens.signing_keys import SigningKeys
 
 

@@ -15,8 +15,8 @@ from deploy.schemas import openapi
 from dossier_service.dossiers.schemas.requests import ApplicantIn
 from gateway.operations.table import OPERATIONS
 from identity_service.clients.jwk import DUMMY_KEYS, EXAMPLE, KeyTooWeakError, checked_public_jwk
-from identity_service.problems import TokenRequestMalformed
-from identity_service.schemas import GrantIn
+from identity_service.grants.schemas import GrantIn
+from identity_service.tokens.problems import TokenRequestMalformed
 from identity_service.tokens.routes import FORM_DESCRIBED, JWT_BEARER, _proof
 from shared.codes.dossier import DossierCode, parse_dossier_code
 from shared.codes.enums import DossierStatus

@@ -25,8 +25,8 @@ from deploy.bench.questions import (
 from deploy.bench.transitions import moves
 from deploy.postgres import plain_url
 from gateway.operations.matching import Match, find
+from identity_service.persons.schemas import VerificationIn
 from identity_service.sandbox.generator import generate
-from identity_service.schemas import VerificationIn
 from shared.web.pagination import read_cursor
 from sync_service.settings import Settings as SyncSettings
 from tests.conftest import Databases

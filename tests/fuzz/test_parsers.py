@@ -24,8 +24,8 @@ from gateway.operations.problems import RequestMalformed
 from gateway.proxy.headers import outward
 from gateway.purposes.explanation import MAX_PURPOSE_LENGTH
 from identity_service.clients.jwk import checked_public_jwk
+from identity_service.clients.problems import TokenRefused
 from identity_service.persons.personal_numbers import PersonalNumber, Sex, compose
-from identity_service.problems import TokenRefused
 from identity_service.tokens.routes import _basic, _form
 from shared.codes.agency import AgencyCode, parse_agency_code
 from shared.codes.birth_date import agree_at_coarser_precision, parse_birth_date

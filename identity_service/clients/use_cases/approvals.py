@@ -7,11 +7,11 @@ from enum import StrEnum
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity_service import store
+from identity_service.clients import repository as client_store
+from identity_service.clients.models import Client, Proposal
+from identity_service.clients.problems import OperatorsOnly
 from identity_service.clients.use_cases.client_proofs import ClientAct, require_proof
 from identity_service.clients.use_cases.operators import is_operator
-from identity_service.models import Client, Proposal
-from identity_service.problems import OperatorsOnly
 from shared.web.calls.auth import CallContext
 
 
@@ -70,9 +70,9 @@ async def find_missing_approval(
 ) -> Proposal | None:
     """Return the proposal that waits for a second operator, None where the act may happen now.
 
-    The caller has passed `require_authority` or is an operator, and holds `store.lock_client_acts`.
+    The caller has passed `require_authority` or is an operator, and holds `lock_client_acts`.
     """
-    proposal = await store.find_proposal(session, (target, act, about))
+    proposal = await client_store.find_proposal(session, (target, act, about))
     if proposal is not None and not await _is_open(session, proposal, consent.now):
         await session.delete(proposal)
         await session.flush()
@@ -89,7 +89,7 @@ async def find_missing_approval(
 async def _is_open(session: AsyncSession, proposal: Proposal, now: datetime) -> bool:
     """Return whether it has not ended, and is still an active operator's."""
     in_time = proposal.expires_at > now
-    return in_time and await store.is_active_operator(session, proposal.proposed_by)
+    return in_time and await client_store.is_active_operator(session, proposal.proposed_by)
 
 
 def _propose(

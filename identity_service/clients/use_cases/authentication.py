@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity_service import store
+from identity_service.clients import repository as client_store
+from identity_service.clients.models import Client
+from identity_service.clients.problems import ClientNotProven
 from identity_service.clients.signed_claims import (
     NOT_KNOWN,
     Audience,
@@ -21,8 +23,6 @@ from identity_service.clients.signed_claims import (
     require_audience,
     verify_signature,
 )
-from identity_service.models import Client
-from identity_service.problems import ClientNotProven
 
 SKEW_SECONDS = 30
 LONGEST_ASSERTION_SECONDS = 300
@@ -60,7 +60,7 @@ def require_secret(client: Client | None, secret: str) -> Client:
 
 async def find_client(session: AsyncSession, client_id: str) -> Client | None:
     """None also for what can be no id, which the database might not even take."""
-    return await store.find_client(session, client_id if _WORD.fullmatch(client_id) else "")
+    return await client_store.find_client(session, client_id if _WORD.fullmatch(client_id) else "")
 
 
 async def require_assertion(
@@ -73,13 +73,13 @@ async def require_assertion(
     signed = read_signed(assertion, AssertionClaims)
     claims = signed.claims
     client_id = claims.sub if _WORD.fullmatch(claims.sub) else ""
-    client, key = await store.find_client_with_key(session, client_id, signed.kid)
+    client, key = await client_store.find_client_with_key(session, client_id, signed.kid)
     verify_signature(signed, key.jwk if client and client.active and key else None)
     _require_claims(signed, audiences)
     expires_at = datetime.fromtimestamp(claims.exp + SKEW_SECONDS, UTC)
     if client is None:
         raise ClientNotProven(NOT_KNOWN)
-    if not await store.use_assertion(session, client_id, claims.jti, expires_at):
+    if not await client_store.use_assertion(session, client_id, claims.jti, expires_at):
         raise ClientNotProven("This assertion was used before; sign a new one with a new jti.")
     return client
 

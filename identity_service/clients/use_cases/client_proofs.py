@@ -15,7 +15,9 @@ from typing import Annotated
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity_service import store
+from identity_service.clients import repository as client_store
+from identity_service.clients.models import Client
+from identity_service.clients.problems import ClientNotProven, ProofRefused
 from identity_service.clients.signed_claims import (
     Audience,
     Claims,
@@ -25,8 +27,6 @@ from identity_service.clients.signed_claims import (
     require_audience,
     verify_signature,
 )
-from identity_service.models import Client
-from identity_service.problems import ClientNotProven, ProofRefused
 
 PROOF_TYPE = "client-act+jwt"
 MAX_PROOF_AGE_S = 300
@@ -63,7 +63,7 @@ async def require_proof(
         claims = signed.claims
         if signed.type != PROOF_TYPE:
             raise ProofRefused(f"The proof's header says typ {PROOF_TYPE}.")
-        key = await store.find_client_key(session, client.client_id, signed.kid)
+        key = await client_store.find_client_key(session, client.client_id, signed.kid)
         verify_signature(signed, key.jwk if key else None)
         require_audience(claims.aud, audiences)
     except ClientNotProven as error:
@@ -77,5 +77,5 @@ async def require_proof(
     if not client.active or not now - MAX_PROOF_AGE_S <= claims.iat <= now + SKEW_S:
         raise ProofRefused("The proof is of an active client and five minutes old at most.")
     ends = datetime.fromtimestamp(claims.iat, UTC) + timedelta(seconds=MAX_PROOF_AGE_S + SKEW_S)
-    if not await store.use_assertion(session, client.client_id, claims.jti, ends):
+    if not await client_store.use_assertion(session, client.client_id, claims.jti, ends):
         raise ProofRefused("This proof was used before; sign a new one with a new jti.")

@@ -6,9 +6,14 @@ from typing import NamedTuple
 import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity_service import store
+from identity_service.agencies import repository as agency_store
+from identity_service.agencies.problems import AgenciesUnknown
 from identity_service.agencies.use_cases import require_open
+from identity_service.clients import repository as client_store
 from identity_service.clients.jwk import thumbprint
+from identity_service.clients.models import Client, ClientKey, Proposal
+from identity_service.clients.problems import ClientExists, ClientNotFound, KeyExists, KeyNotFound
+from identity_service.clients.schemas import ClientIn
 from identity_service.clients.use_cases.approvals import (
     Consent,
     find_missing_approval,
@@ -17,16 +22,8 @@ from identity_service.clients.use_cases.approvals import (
 from identity_service.clients.use_cases.client_proofs import ClientAct
 from identity_service.clients.use_cases.operators import require_operator, require_operator_left
 from identity_service.grants import repository as grant_store
+from identity_service.grants.models import Grant
 from identity_service.grants.use_cases.ending import end_grants, list_ending
-from identity_service.models import Client, ClientKey, Grant, Proposal
-from identity_service.problems import (
-    AgenciesUnknown,
-    ClientExists,
-    ClientNotFound,
-    KeyExists,
-    KeyNotFound,
-)
-from identity_service.schemas import ClientIn
 from shared.messaging.outbox import emit
 from shared.web.calls.auth import CallContext
 from shared.web.etag import Condition, require_version
@@ -40,7 +37,7 @@ class Deactivation(NamedTuple):
 
 
 async def read_client(session: AsyncSession, caller: CallContext, client_id: str) -> Client:
-    client = await store.get_client(session, client_id, caller.right.united_agencies)
+    client = await client_store.get_client(session, client_id, caller.right.united_agencies)
     if client is None:
         raise ClientNotFound
     return client
@@ -52,11 +49,11 @@ async def register_client(
     """Without a right and a key yet: it can do nothing until it is given both."""
     if new.operator:
         await require_operator(session, caller)
-    agency = await store.get_agency(session, new.agency, caller.right.united_agencies)
+    agency = await agency_store.get_agency(session, new.agency, caller.right.united_agencies)
     if agency is None:
         raise AgenciesUnknown([new.agency])
     require_open(agency, today)
-    client = await store.add_client(session, version=1, active=True, **new.model_dump())
+    client = await client_store.add_client(session, version=1, active=True, **new.model_dump())
     if client is None:
         raise ClientExists
     emit(session, client.changed())
@@ -70,12 +67,12 @@ async def register_key(
     client = await _lock_client(session, consent, client_id)
     act = ClientAct.ADD_KEY
     await require_authority(session, consent, client, act=act, thumbprint=thumbprint(jwk))
-    if await store.find_client_key(session, client.client_id, jwk["kid"]):
+    if await client_store.find_client_key(session, client.client_id, jwk["kid"]):
         raise KeyExists("Keys are not replaced: register the new one under a kid of its own.")
     about = sha256(orjson.dumps(dict(jwk), option=orjson.OPT_SORT_KEYS)).hexdigest()
     if proposal := await find_missing_approval(session, consent, client_id, act=act, about=about):
         return proposal
-    key = await store.add_client_key(
+    key = await client_store.add_client_key(
         session,
         client_id=client.client_id,
         kid=jwk["kid"],
@@ -91,7 +88,7 @@ async def remove_key(
 ) -> Proposal | None:
     """At once: what it signed is no longer taken; tokens already given end within minutes."""
     client = await _lock_client(session, consent, client_id)
-    key = await store.find_client_key(session, client.client_id, kid)
+    key = await client_store.find_client_key(session, client.client_id, kid)
     act, named = ClientAct.REMOVE_KEY, thumbprint(key.jwk) if key else None
     await require_authority(session, consent, client, act=act, thumbprint=named)
     if key is None:
@@ -144,5 +141,5 @@ async def reactivate_client(
 
 
 async def _lock_client(session: AsyncSession, consent: Consent, client_id: str) -> Client:
-    await store.lock_client_acts(session)
+    await client_store.lock_client_acts(session)
     return await read_client(session, consent.caller, client_id)

@@ -2,16 +2,17 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity_service import store
+from identity_service.clients import repository as client_store
+from identity_service.clients.models import Client, ClientKey
+from identity_service.clients.problems import LastOperator, OperatorsOnly
 from identity_service.grants import repository as grant_store
-from identity_service.models import Client, ClientKey, Grant
-from identity_service.problems import LastOperator, OperatorsOnly
+from identity_service.grants.models import Grant
 from shared.web.calls.auth import CallContext
 
 
 async def is_operator(session: AsyncSession, caller: CallContext) -> bool:
     """By the registry as it is now, not by the token, which may be ten minutes old."""
-    return await store.is_active_operator(session, caller.client)
+    return await client_store.is_active_operator(session, caller.client)
 
 
 async def require_operator(session: AsyncSession, caller: CallContext) -> None:
@@ -25,9 +26,9 @@ async def require_operator_left(
     """Raise LastOperator where the act would leave no operator that can sign on and may do all.
 
     Where none is left before the act either, it takes nothing away and may happen. The caller
-    holds `store.lock_client_acts`.
+    holds `lock_client_acts`.
     """
-    operators = await store.list_operators(session)
+    operators = await client_store.list_operators(session)
     powers = await grant_store.list_powers(session, [each.client_id for each in operators])
     before = {
         operator.client_id

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity_service.grants import repository as grant_store
-from identity_service.models import Grant
+from identity_service.grants.models import Grant
 from shared.messaging.outbox import emit
 from shared.web.calls.auth import CallContext
 

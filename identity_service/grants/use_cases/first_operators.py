@@ -8,14 +8,16 @@ from uuid import uuid4
 from pydantic import BaseModel, ConfigDict, model_validator
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity_service import store
+from identity_service.agencies import repository as agency_store
+from identity_service.agencies.problems import AgenciesUnknown
 from identity_service.agencies.use_cases import require_open
-from identity_service.clients.jwk import thumbprint
+from identity_service.clients import repository as client_store
+from identity_service.clients.jwk import PublicJwk, thumbprint
+from identity_service.clients.models import Client
 from identity_service.grants.grant_rules import ANY_OPERATION
 from identity_service.grants.legal_bases import LegalBasis
-from identity_service.models import Client, Grant
-from identity_service.problems import AgenciesUnknown
-from identity_service.schemas import ClientId, Name, PublicJwk
+from identity_service.grants.models import Grant
+from identity_service.schemas import ClientId, Name
 from shared.codes.agency import AgencyCode
 from shared.codes.officer import OfficerCode
 from shared.codes.personal_numbers import NoPersonalNumber
@@ -54,8 +56,8 @@ async def register_first_operators(
     session: AsyncSession, first: FirstOperators, *, now: datetime, today: date
 ) -> Sequence[Client]:
     """Add the clients with their keys, and the right to do all; raise OperatorsExistError."""
-    await store.lock_client_acts(session)
-    if await store.has_operators(session):
+    await client_store.lock_client_acts(session)
+    if await client_store.has_operators(session):
         raise OperatorsExistError(
             "this installation has operators, who register others by the API; where they have lost"
             " their keys: python -m identity_service.tokens.signing_keys register"
@@ -68,7 +70,7 @@ async def register_first_operators(
 
 
 async def _require_open_agency(session: AsyncSession, code: str, today: date) -> None:
-    agency = await store.get_agency(session, code)
+    agency = await agency_store.get_agency(session, code)
     if agency is None:
         raise AgenciesUnknown([code])
     require_open(agency, today)
@@ -82,7 +84,7 @@ async def _register_operator(
     *,
     now: datetime,
 ) -> Client:
-    client = await store.add_client(
+    client = await client_store.add_client(
         session,
         client_id=client_id,
         version=1,
@@ -94,7 +96,7 @@ async def _register_operator(
     )
     if client is None:
         raise ValueError(f"a client {client_id} exists: choose another id")
-    await store.add_client_key(
+    await client_store.add_client_key(
         session, client_id=client_id, kid=jwk["kid"], jwk=dict(jwk), added_at=now
     )
     grant = Grant(

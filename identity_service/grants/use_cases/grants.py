@@ -4,8 +4,12 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity_service import store
+from identity_service.agencies import repository as agency_store
+from identity_service.agencies.problems import AgenciesUnknown, named
 from identity_service.agencies.use_cases import require_open
+from identity_service.clients import repository as client_store
+from identity_service.clients.models import Proposal
+from identity_service.clients.problems import OperatorsOnly
 from identity_service.clients.use_cases.approvals import Consent, OperatorAct, find_missing_approval
 from identity_service.clients.use_cases.operators import is_operator, require_operator_left
 from identity_service.grants import repository as grant_store
@@ -14,11 +18,9 @@ from identity_service.grants.limits import (
     require_limits_covered,
     select_covering,
 )
+from identity_service.grants.models import Grant
 from identity_service.grants.ownership import owner
-from identity_service.grants.use_cases.ending import end_grants, list_ending
-from identity_service.models import Grant, Proposal
-from identity_service.problems import (
-    AgenciesUnknown,
+from identity_service.grants.problems import (
     BeyondOwnRight,
     ClientUnknown,
     FieldsUnknown,
@@ -28,11 +30,10 @@ from identity_service.problems import (
     GrantToSelf,
     NotTheOwner,
     OperationsUnknown,
-    OperatorsOnly,
     RightTooLong,
-    named,
 )
-from identity_service.schemas import GrantIn
+from identity_service.grants.schemas import GrantIn
+from identity_service.grants.use_cases.ending import end_grants, list_ending
 from shared.codes.time import day_in_viet_nam
 from shared.messaging.outbox import emit
 from shared.web.calls.auth import MAX_RIGHT_CODES, CallContext
@@ -58,7 +59,7 @@ async def give_grant(
     if unknown := set(new.fields or ()).difference(known_fields):
         raise FieldsUnknown(known_fields, count=len(unknown))
     # A grant that is revoked meanwhile must not leave behind one that rests on it.
-    await store.lock_client_acts(session)
+    await client_store.lock_client_acts(session)
     held = await grant_store.list_grants_in_force(session, caller.client, new.operations, now)
     by_operator = await _require_granter(session, caller, new.operations, held)
     require_limits_covered(caller, new)
@@ -67,7 +68,7 @@ async def give_grant(
         raise GrantEnded("Let valid_to lie after valid_from, or after now where that is left out.")
     rests_on = _require_within(held, new, valid_from, by_operator=by_operator)
     await _require_other(session, caller, new, by_operator=by_operator)
-    client = await store.get_client(session, new.client_id, caller.right.united_agencies)
+    client = await client_store.get_client(session, new.client_id, caller.right.united_agencies)
     if client is None or not client.active:
         raise ClientUnknown(client_id=new.client_id)
     await _require_agencies(session, caller, new.agencies or (), max(now, valid_from))
@@ -90,7 +91,7 @@ async def _require_agencies(
     session: AsyncSession, caller: CallContext, codes: Collection[str], begin: datetime
 ) -> None:
     """Raise AgenciesUnknown or AgencyClosed unless each agency exists when the grant begins."""
-    known = await store.get_agencies(session, codes, caller.right.united_agencies)
+    known = await agency_store.get_agencies(session, codes, caller.right.united_agencies)
     if unknown := set(codes) - known.keys():
         raise AgenciesUnknown(unknown)
     for code in codes:
@@ -105,7 +106,7 @@ async def revoke_grant(
     Return the proposal where it waits for a second operator.
     """
     caller = consent.caller
-    await store.lock_client_acts(session)
+    await client_store.lock_client_acts(session)
     grant = await read_grant(session, caller, grant_id)
     if grant.given_by != caller.client:
         await _require_granter(session, caller, grant.operations)
@@ -138,7 +139,7 @@ async def _needs_two(session: AsyncSession, consent: Consent, ending: Sequence[G
     if grant.client_id == caller or not await is_operator(session, consent.caller):
         return False
     administers = any(grant_rule(name).granted_by == "operator" for name in grant.operations)
-    if administers and await store.is_active_operator(session, grant.client_id):
+    if administers and await client_store.is_active_operator(session, grant.client_id):
         return True
     if grant.given_by == caller:
         return False
@@ -220,7 +221,7 @@ async def _require_other(
     own = {name for name in new.operations if not grant_rule(name).to_self}
     if not own:
         return
-    receiver = await store.find_client(session, new.client_id)
+    receiver = await client_store.find_client(session, new.client_id)
     within = receiver is not None and receiver.agency == caller.agency and not by_operator
     if within or new.client_id == caller.client:
         raise GrantToSelf(own)

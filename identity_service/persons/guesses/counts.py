@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity_service.models import GuessCount
 from identity_service.persons.guesses.budgets import Count, Holder, Scope
+from identity_service.persons.models import GuessCount
 from shared.database.session import delete_in_slices
 
 

@@ -29,7 +29,7 @@ from identity_service.persons.guesses.budgets import (
     wait_after,
 )
 from identity_service.persons.guesses.counts import NewMiss, add_misses, block, list_blocked
-from identity_service.problems import ClaimsUnderWay, GuessesSpent
+from identity_service.persons.problems import ClaimsUnderWay, GuessesSpent
 from identity_service.settings import Settings
 from shared.database.session import SessionFactory
 from shared.events import VerificationGuessed

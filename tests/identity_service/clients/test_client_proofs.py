@@ -10,8 +10,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import select, update
 
-from identity_service.models import Proposal
-from identity_service.store import forget_ended_proposals
+from identity_service.clients.models import Proposal
+from identity_service.clients.repository import forget_ended_proposals
 from tests.identity_service.calls import ONE_STOP, OPERATOR, POLICE, SECOND_OPERATOR, Identity
 from tests.identity_service.client_acts import (
     ADD_KEY,

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
 
 from identity_service.clients.jwk import EXAMPLE, KeyTooWeakError, checked_public_jwk
-from identity_service.models import ClientKey
+from identity_service.clients.models import ClientKey
 from tests.access.model import tried
 from tests.identity_service.calls import Identity
 from tests.identity_service.client_acts import ADD_KEY, register_keyed

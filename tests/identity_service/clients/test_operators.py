@@ -8,7 +8,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import delete, select, update
 
-from identity_service.models import Client, ClientKey, Grant
+from identity_service.clients.models import Client, ClientKey
+from identity_service.grants.models import Grant
 from identity_service.seed import seed
 from identity_service.settings import Settings
 from shared.database.session import open_database

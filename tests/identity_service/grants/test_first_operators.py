@@ -25,9 +25,10 @@ from sqlalchemy import func, select, text
 from typer.testing import Result
 
 from identity_service.clients.jwk import read_public_key, thumbprint
+from identity_service.clients.models import Client, ClientKey
 from identity_service.grants.commands import cli
+from identity_service.grants.models import Grant
 from identity_service.grants.use_cases.first_operators import REGISTERED_BY
-from identity_service.models import Client, ClientKey, Grant
 from identity_service.seed import NotASandboxError, seed
 from identity_service.settings import Settings
 from shared.database.session import open_database

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from identity_service.grants.limits import select_covering
-from identity_service.models import Grant
-from identity_service.schemas import GrantIn
+from identity_service.grants.models import Grant
+from identity_service.grants.schemas import GrantIn
 from tests.identity_service.calls import Identity
 from tests.identity_service.grants.test_grant_rules import GIVE, INDICATORS, REVOKE, new, register
 

@@ -8,9 +8,12 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 
 from gateway.operations.table import OPERATIONS
+from identity_service.agencies.models import Agency
 from identity_service.agencies.registry_seed import agencies
+from identity_service.clients.models import Client
 from identity_service.clients.use_cases.authentication import secret_digest
-from identity_service.models import Agency, Client, Grant, RegisteredPerson
+from identity_service.grants.models import Grant
+from identity_service.persons.models import RegisteredPerson
 from identity_service.persons.sources import Inquiry
 from identity_service.persons.sources.register import open_register
 from identity_service.sandbox.clients import sandbox_clients

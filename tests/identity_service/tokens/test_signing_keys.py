@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import event, select
 
 from identity_service.main import create_app
-from identity_service.models import SigningKey
 from identity_service.settings import Settings
+from identity_service.tokens.models import SigningKey
 from identity_service.tokens.signing_keys import LEAD, SigningKeys, forget_ended_keys, rotate
 from shared.database.session import SessionFactory
 from tests.conftest import Databases

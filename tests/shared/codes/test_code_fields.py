@@ -12,7 +12,7 @@ from shared.web.bodies.strict_parsing import Body
 for module in (
     "dossier_service.dossiers.schemas.requests",
     "gateway.ledger.schemas",
-    "identity_service.schemas",
+    "identity_service.main",
     "sync_service.intake.schemas",
 ):
     import_module(module)

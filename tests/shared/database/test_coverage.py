@@ -6,8 +6,8 @@ from sqlalchemy import String, column, select, values
 from sqlalchemy.dialects import postgresql
 
 from gateway.ledger.repository import _visible_records
+from identity_service.agencies.models import Agency
 from identity_service.database import is_within as is_reached
-from identity_service.models import Agency
 from shared.codes.coverage import is_within
 from shared.database.coverage import is_agency_within
 from shared.database.session import open_database

@@ -1,60 +1,24 @@
-"""The queries of agencies, clients and their keys.
+"""The queries of clients and their keys.
 
 A row that the caller may not see is not found: `within` names the agencies that its right covers.
 """
 
-from collections.abc import Collection, Sequence
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, exists, func, or_, select
+from sqlalchemy import Select, delete, exists, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
+from identity_service.clients.models import Client, ClientKey, Proposal, UsedAssertion
+from identity_service.clients.schemas import ClientFilter
 from identity_service.database import Within, is_within
-from identity_service.models import Agency, Client, ClientKey, Proposal, UsedAssertion
-from identity_service.schemas import AgencyFilter, ClientFilter, ClientId
-from shared.codes.agency import AgencyCode
-from shared.codes.folding import fold_bare
+from identity_service.schemas import ClientId
 
 ProposalKey = tuple[str, str, str]  # target, act, about
 _CLIENT_ACTS_LOCK = 7_103
-
-
-async def list_agencies(session: AsyncSession, asked: AgencyFilter, within: Within) -> list[Agency]:
-    query = select(Agency).where(is_within(Agency.code, within))
-    if after := asked.paging.key(AgencyCode):
-        query = query.where(Agency.code > after[0])
-    if asked.level:
-        query = query.where(Agency.level == asked.level)
-    if asked.parent:
-        query = query.where(Agency.parent == asked.parent)
-    if asked.q:
-        named = Agency.search_name.contains(fold_bare(asked.q), autoescape=True)
-        query = query.where(or_(named, Agency.code == asked.q, Agency.old_code == asked.q))
-    if asked.on:
-        query = query.where(_existing_on(asked.on))
-    query = query.order_by(Agency.code).limit(asked.limit + 1)
-    return list((await session.scalars(query)).all())
-
-
-def _existing_on(day: date) -> ColumnElement[bool]:
-    open_end = or_(Agency.valid_to.is_(None), Agency.valid_to >= day)
-    return (Agency.valid_from <= day) & open_end
-
-
-async def get_agency(session: AsyncSession, code: str, within: Within = None) -> Agency | None:
-    query = select(Agency).where(Agency.code == code, is_within(Agency.code, within))
-    return await session.scalar(query)
-
-
-async def get_agencies(
-    session: AsyncSession, codes: Collection[str], within: Within
-) -> dict[str, Agency]:
-    query = select(Agency).where(Agency.code.in_(codes), is_within(Agency.code, within))
-    found = await session.scalars(query)
-    return {agency.code: agency for agency in found}
 
 
 async def list_clients(session: AsyncSession, asked: ClientFilter, within: Within) -> list[Client]:
@@ -149,12 +113,6 @@ async def use_assertion(
 
 async def forget_used_assertions(session: AsyncSession) -> None:
     await session.execute(delete(UsedAssertion).where(UsedAssertion.expires_at < func.now()))
-
-
-async def add_agency(session: AsyncSession, **columns: Any) -> Agency | None:
-    """None where one with its code is there already."""
-    new = insert(Agency).values(columns).on_conflict_do_nothing()
-    return await session.scalar(new.returning(Agency))
 
 
 async def add_client(session: AsyncSession, **columns: Any) -> Client | None:

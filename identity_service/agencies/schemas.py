@@ -1,0 +1,71 @@
+"""The bodies, filters and answers of agencies."""
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import (
+    Field,
+    Strict,
+)
+
+from identity_service.agencies.registry_seed import Level
+from identity_service.schemas import FilterModel, Name, PendingActOut, RequestModel, ResponseModel
+from shared.codes.agency import AgencyCode
+from shared.codes.texts import ONE_LINE, single_line
+from shared.web.bodies.strict_parsing import IsoDay
+
+UnitCode = Annotated[
+    str,
+    Field(
+        pattern=r"^(?:[0-9]{2}|[0-9]{5})$", description="of a province or commune, 2 or 5 digits"
+    ),
+]
+
+
+class AgencyFilter(FilterModel):
+    """`q` is a part of the name, with or without diacritics, or a whole code, new or old."""
+
+    level: Level | None = None
+    parent: AgencyCode | None = None
+    q: Annotated[str, single_line(100, min_length=2), ONE_LINE] | None = None
+    on: IsoDay | None = None
+
+
+class AgencyIn(RequestModel):
+    """`replaces` are closed on the day before `valid_from` and name this one as successor."""
+
+    code: AgencyCode
+    old_code: AgencyCode | None = None
+    name: Name
+    level: Level
+    parent: AgencyCode | None = None
+    valid_from: IsoDay
+    unit_code: UnitCode | None = None
+    replaces: Annotated[
+        frozenset[AgencyCode], Strict(strict=False), Field(max_length=200, fail_fast=True)
+    ] = frozenset()
+
+
+class AgencyOut(ResponseModel):
+    code: str
+    version: int
+    old_code: str | None
+    name: str
+    level: Level
+    parent: str | None
+    valid_from: date
+    valid_to: date | None
+    successor: str | None
+    unit_code: str | None
+    confirmed: bool
+
+
+class RegistrationOut(AgencyOut):
+    replaced: list[str] = Field(description="the agencies that closed by this act")
+
+
+class AgencyProposalOut(PendingActOut):
+    """An act on an agency that waits for a second operator to send the same request."""
+
+    code: str = Field(validation_alias="target")
+    act: Literal["replace", "reopen"]

@@ -1,0 +1,63 @@
+"""The bodies, filters and answers of clients and their keys."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import (
+    Field,
+)
+
+from identity_service.clients.jwk import KEY_ID
+from identity_service.schemas import (
+    ClientId,
+    FilterModel,
+    Name,
+    PendingActOut,
+    RequestModel,
+    ResponseModel,
+)
+from shared.codes.agency import AgencyCode
+
+ClientKind = Literal["sandbox", "production"]
+KeyId = Annotated[str, Field(pattern=KEY_ID, examples=["signing-2026"])]
+
+
+class ClientFilter(FilterModel):
+    agency: AgencyCode | None = None
+    kind: ClientKind | None = None
+    operator: bool | None = None
+    active: bool | None = None
+
+
+class ClientIn(RequestModel):
+    """A secret is for the sandbox only; an operator runs the mesh, and may be of either kind."""
+
+    client_id: ClientId
+    agency: AgencyCode
+    name: Name
+    kind: ClientKind
+    operator: bool = False
+
+
+class KeyOut(ResponseModel):
+    kid: str
+    jwk: dict[str, str]
+    added_at: datetime
+
+
+class ProposalOut(PendingActOut):
+    """An act on a client or its grant that waits for a second operator to send the same request."""
+
+    client_id: str = Field(validation_alias="target")
+    act: Literal["add-key", "remove-key", "deactivate", "revoke-grant"]
+
+
+class ClientOut(ResponseModel):
+    client_id: str
+    version: int
+    agency: str
+    name: str
+    kind: ClientKind
+    operator: bool
+    active: bool
+    keys: list[KeyOut]

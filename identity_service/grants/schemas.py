@@ -1,0 +1,72 @@
+"""The bodies, filters and answers of grants."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import (
+    Field,
+)
+
+from identity_service.grants.grant_rules import FieldName, GrantedOperation, OperationName
+from identity_service.grants.legal_bases import LegalBasis
+from identity_service.schemas import (
+    ClientId,
+    FilterModel,
+    RequestModel,
+    ResponseModel,
+)
+from shared.codes.agency import AgencyCode
+from shared.codes.procedure import ProcedureCode
+from shared.web.bodies.strict_parsing import IsoInstant
+
+
+class GrantFilter(FilterModel):
+    client_id: ClientId | None = None
+    operation: OperationName | None = None
+    in_force: bool | None = None
+
+
+class GrantIn(RequestModel):
+    """None means all, in `procedures`, `fields` and `agencies`; an empty list is refused."""
+
+    client_id: ClientId
+    operations: Annotated[
+        list[GrantedOperation], Field(min_length=1, max_length=100, fail_fast=True)
+    ]
+    procedures: (
+        Annotated[list[ProcedureCode], Field(min_length=1, max_length=5_000, fail_fast=True)] | None
+    ) = None
+    fields: (
+        Annotated[list[FieldName], Field(min_length=1, max_length=100, fail_fast=True)] | None
+    ) = None
+    agencies: (
+        Annotated[list[AgencyCode], Field(min_length=1, max_length=1_000, fail_fast=True)] | None
+    ) = None
+    valid_from: IsoInstant | None = Field(default=None, description="now, where it is left out")
+    valid_to: IsoInstant | None = None
+    legal_basis: LegalBasis
+    per_second: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    per_day: Annotated[int, Field(ge=1, le=2_000_000_000)] | None = None
+
+
+class GrantOut(ResponseModel):
+    id: UUID
+    version: int
+    client_id: str
+    operations: list[str]
+    procedures: list[str] | None
+    fields: list[str] | None
+    agencies: list[str] | None
+    valid_from: datetime
+    valid_to: datetime | None
+    legal_basis: str
+    per_second: int | None
+    per_day: int | None
+    rests_on: list[UUID] = Field(description="grants of the giver; this one ends with each of them")
+    given_by: str
+    given_by_officer: str | None
+    given_at: datetime
+    revoked_by: str | None
+    revoked_by_officer: str | None
+    revoked_at: datetime | None

@@ -1,0 +1,47 @@
+"""The expected errors of verifications; each says how to mend it."""
+
+from collections.abc import Iterable
+from http import HTTPStatus
+
+from shared.web.calls.auth import NotAllowed
+from shared.web.problems import Problem
+
+
+class PurposeNotCovered(NotAllowed):
+    title = "The right in force does not cover this purpose"
+    type = "/problems/purpose-not-covered"
+
+
+class FieldsNotAllowed(NotAllowed):
+    title = "The right in force does not cover a field that the request asks about"
+    type = "/problems/fields-not-allowed"
+
+    def __init__(self, fields: Iterable[str]) -> None:
+        super().__init__("Leave these fields out, or ask for a wider right.", fields=sorted(fields))
+
+
+class GuessesSpent(Problem):
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    title = "Too many claims were wrong: nothing is compared now"
+    type = "/problems/guesses-spent"
+
+    def __init__(self, seconds: int) -> None:
+        self.headers = {"Retry-After": str(seconds)}
+        super().__init__(
+            "Compare with the person's papers, and ask again after the seconds of Retry-After. Each"
+            " wrong claim makes the wait longer."
+        )
+
+
+class ClaimsUnderWay(Problem):
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    title = "Other claims of the agency about this person are being compared"
+    type = "/problems/claims-under-way"
+
+    def __init__(self, seconds: int) -> None:
+        self.headers = {"Retry-After": str(seconds)}
+        super().__init__(
+            "Claims of one agency about one person are compared one after the other, and those"
+            " before this one last too long. Nothing was compared. Wait for their answers, and ask"
+            " again after the seconds of Retry-After, one claim at a time."
+        )

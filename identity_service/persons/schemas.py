@@ -1,0 +1,68 @@
+"""The claim about a person, and the answer to it."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    Field,
+    WithJsonSchema,
+)
+
+from identity_service.persons import matching
+from identity_service.persons.personal_numbers import PersonalNumber
+from identity_service.persons.result import Answer
+from identity_service.schemas import RequestModel, ResponseModel
+from shared.codes.birth_date import BirthDate
+from shared.codes.texts import PersonName
+from shared.web.bodies.strict_parsing import Number
+
+UnitOfProvince = Annotated[str, Field(pattern=r"^[0-9]{2}$", examples=["01"])]
+UnitOfCommune = Annotated[str, Field(pattern=r"^[0-9]{5}$", examples=["00004"])]
+
+
+def _checked_number(text: str) -> str:
+    PersonalNumber.parse(text)
+    return text
+
+
+class Residence(RequestModel):
+    """Codes of administrative units, of the 63 provinces or of the 34."""
+
+    province: UnitOfProvince | None = None
+    commune: UnitOfCommune | None = None
+
+
+class VerificationIn(RequestModel):
+    """`birth_date` reaches as far as it is known."""
+
+    personal_number: Annotated[
+        str,
+        AfterValidator(_checked_number),
+        WithJsonSchema({"type": "string", "pattern": "^[0-9]{12}$", "examples": ["001090000001"]}),
+    ]
+    full_name: PersonName
+    birth_date: BirthDate
+    sex: Annotated[Literal[1, 2], Number] | None = None
+    residence: Residence | None = None
+
+    @property
+    def claim(self) -> matching.Claim:
+        return matching.Claim(
+            full_name=self.full_name,
+            birth_date=self.birth_date,
+            sex=self.sex,
+            residence_province=self.residence.province if self.residence else None,
+            residence_commune=self.residence.commune if self.residence else None,
+        )
+
+
+class VerificationOut(ResponseModel):
+    """Names of fields, never their values; all but `differing` qualify what agrees."""
+
+    result: Answer
+    differing: tuple[matching.Field, ...] = ()
+    without_diacritics: tuple[matching.Field, ...] = ()
+    at_coarser_precision: tuple[matching.Field, ...] = ()
+    not_comparable: tuple[matching.Field, ...] = ()
+    as_of: datetime

@@ -1,0 +1,14 @@
+"""The progress of loading synthetic people."""
+
+from sqlalchemy.orm import Mapped, mapped_column
+
+from identity_service.database import Base
+
+
+class PeopleLoad(Base):
+    """How many people of which seed the register holds; numbers are unique within one seed."""
+
+    __tablename__ = "people_load"
+
+    seed: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    loaded: Mapped[int]

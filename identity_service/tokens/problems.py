@@ -1,0 +1,15 @@
+"""The expected errors of the token endpoint; each says how to mend it."""
+
+from identity_service.clients.problems import TokenRefused
+
+
+class TokenRequestMalformed(TokenRefused):
+    title = "The token request cannot be read"
+    type = "/problems/token-request-malformed"
+    error = "invalid_request"
+
+
+class GrantTypeUnsupported(TokenRefused):
+    title = "This grant type is not offered"
+    type = "/problems/grant-type-unsupported"
+    error = "unsupported_grant_type"

@@ -1,4 +1,4 @@
-"""The answer to a request that made a thing."""
+"""The answers to requests that make or change a thing, kept for a repeat of the request."""
 
 from http import HTTPStatus
 from typing import TypeVar
@@ -6,10 +6,12 @@ from typing import TypeVar
 from fastapi import Response
 from pydantic import BaseModel
 
-from shared.web.etag import created_headers
+from shared.web.etag import created_headers, etag
 from shared.web.idempotency import Once
 
 Answer = TypeVar("Answer", bound=BaseModel)
+
+PROPOSED_DESCRIPTION = "Waits for a second operator, who sends the same"
 
 
 async def answer_created(
@@ -19,3 +21,17 @@ async def answer_created(
     headers = created_headers(path, version)
     response.headers.update(headers)
     return await once.remember(answer, HTTPStatus.CREATED, headers)
+
+
+async def answer_changed(once: Once, answer: BaseModel, version: int) -> Response:
+    """Return the changed thing with its ETag, also to a repeated request."""
+    return await answer_once(once, answer, HTTPStatus.OK, {"ETag": etag(version)})
+
+
+async def answer_once(
+    once: Once, answer: BaseModel, status: HTTPStatus, headers: dict[str, str] | None = None
+) -> Response:
+    """Keep the answer for a repeated request, and return it."""
+    await once.remember(answer, status, headers)
+    body = answer.model_dump_json()
+    return Response(body, status, headers, media_type="application/json")

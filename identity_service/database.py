@@ -1,14 +1,25 @@
-"""The base of all tables, and the condition by which a query holds back rows beyond a right."""
+"""The base of all tables, and the statements that the features share."""
 
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, DateTime, true
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 
 from shared.database.coverage import is_agency_within
 
 Within = AbstractSet[str] | None
+
+
+class Base(DeclarativeBase):
+    type_annotation_map = {datetime: DateTime(timezone=True)}  # noqa: RUF012 -- SQLAlchemy's form
+
+
+Row = TypeVar("Row", bound=Base)
 
 
 def is_within(code: InstrumentedAttribute[str], within: Within) -> ColumnElement[bool]:
@@ -18,5 +29,9 @@ def is_within(code: InstrumentedAttribute[str], within: Within) -> ColumnElement
     return is_agency_within(code, within)
 
 
-class Base(DeclarativeBase):
-    type_annotation_map = {datetime: DateTime(timezone=True)}  # noqa: RUF012 -- SQLAlchemy's form
+async def add_missing(
+    session: AsyncSession, table: type[Row], rows: Sequence[Mapping[str, Any]]
+) -> Sequence[Row]:
+    """Insert the rows whose keys are free, and return them."""
+    new = insert(table).on_conflict_do_nothing().returning(table)
+    return (await session.scalars(new, rows)).all()

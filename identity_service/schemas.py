@@ -1,19 +1,18 @@
 """The models and texts that the schemas of several features share."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
+from uuid import UUID
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-)
+from pydantic import BaseModel, ConfigDict, Field
 
 from shared.codes.personal_numbers import NoPersonalNumber
 from shared.codes.texts import ONE_LINE, single_line
 from shared.web.bodies.strict_parsing import Body
 from shared.web.pagination import MOST, Cursor, PageQuery, name_filtered
 
+MAX_NAMED_GRANTS = 20
 Name = Annotated[str, single_line(300), ONE_LINE, NoPersonalNumber]
 ClientId = Annotated[
     str,
@@ -50,3 +49,18 @@ class PendingActOut(ResponseModel):
     proposed_by: str
     proposed_at: datetime
     expires_at: datetime
+
+
+class EndedGrantsOut(BaseModel):
+    """The grants that ended by one act, in one transaction: `revoked_at` is the same in each."""
+
+    ended_grants: list[UUID] = Field(
+        max_length=MAX_NAMED_GRANTS,
+        description=f"the grants that ended by this act, the first {MAX_NAMED_GRANTS} of them",
+    )
+    ended_count: int = Field(ge=0, description="of all grants that ended by this act")
+
+    @staticmethod
+    def name_ended(ended: Sequence[UUID]) -> dict[str, Any]:
+        """Return the two members of this model."""
+        return {"ended_grants": ended[:MAX_NAMED_GRANTS], "ended_count": len(ended)}

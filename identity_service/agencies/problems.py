@@ -1,8 +1,9 @@
 """The expected errors of agencies; each says how to mend it."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from http import HTTPStatus
 
+from shared.web.calls.auth import NotAllowed
 from shared.web.problems import Problem
 
 MAX_NAMED = 20
@@ -11,6 +12,14 @@ MAX_NAMED = 20
 def named(names: Iterable[str]) -> list[str]:
     """Return the first names in order, as many as one answer holds."""
     return sorted(names)[:MAX_NAMED]
+
+
+def refuse_beyond(name: str, own: Collection[str] | None) -> NotAllowed:
+    """Return the refusal of a limit that lies beyond the caller's own."""
+    return NotAllowed(
+        f"Limit `{name}` to those that your own right covers. It lists the first of them.",
+        **{name: named(own or ())},
+    )
 
 
 class AgencyNotFound(Problem):

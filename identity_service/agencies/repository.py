@@ -12,26 +12,34 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity_service.agencies.models import Agency
-from identity_service.agencies.schemas import AgencyFilter
 from identity_service.database import Within, is_within
-from shared.codes.agency import AgencyCode
 from shared.codes.folding import fold_bare
 
 
-async def list_agencies(session: AsyncSession, asked: AgencyFilter, within: Within) -> list[Agency]:
+async def list_agencies(
+    session: AsyncSession,
+    within: Within,
+    *,
+    after: str | None,
+    limit: int,
+    level: str | None,
+    parent: str | None,
+    text: str | None,
+    day: date | None,
+) -> list[Agency]:
     query = select(Agency).where(is_within(Agency.code, within))
-    if after := asked.paging.key(AgencyCode):
-        query = query.where(Agency.code > after[0])
-    if asked.level:
-        query = query.where(Agency.level == asked.level)
-    if asked.parent:
-        query = query.where(Agency.parent == asked.parent)
-    if asked.q:
-        named = Agency.search_name.contains(fold_bare(asked.q), autoescape=True)
-        query = query.where(or_(named, Agency.code == asked.q, Agency.old_code == asked.q))
-    if asked.on:
-        query = query.where(_existing_on(asked.on))
-    query = query.order_by(Agency.code).limit(asked.limit + 1)
+    if after:
+        query = query.where(Agency.code > after)
+    if level:
+        query = query.where(Agency.level == level)
+    if parent:
+        query = query.where(Agency.parent == parent)
+    if text:
+        named = Agency.search_name.contains(fold_bare(text), autoescape=True)
+        query = query.where(or_(named, Agency.code == text, Agency.old_code == text))
+    if day:
+        query = query.where(_existing_on(day))
+    query = query.order_by(Agency.code).limit(limit)
     return list((await session.scalars(query)).all())
 
 

@@ -1,20 +1,18 @@
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Query, Response
 
-from identity_service.agencies import repository as agency_store
-from identity_service.agencies import use_cases as agencies
-from identity_service.agencies.models import Agency
-from identity_service.agencies.schemas import AgencyFilter, AgencyIn, AgencyOut, RegistrationOut
-from identity_service.clients.models import Proposal
-from identity_service.clients.proposals import (
-    AGENCY_PROPOSED,
-    answer_agency_proposal,
-    answer_changed,
-    answer_once,
+from identity_service.agencies import use_cases
+from identity_service.agencies.dependencies import OperatorApprovalsDep
+from identity_service.agencies.schemas import (
+    AgencyFilter,
+    AgencyIn,
+    AgencyOut,
+    AgencyProposalOut,
+    RegistrationOut,
 )
-from identity_service.clients.use_cases.approvals import Consent
+from identity_service.answers import PROPOSED_DESCRIPTION, answer_changed, answer_once
 from shared.codes.agency import AgencyCode
 from shared.database.session import Session
 from shared.web.bodies.strict_parsing import Router
@@ -25,58 +23,72 @@ from shared.web.idempotency import OnceOnly
 from shared.web.pagination import Page
 
 router = Router(prefix="/identity/v1/agencies", tags=["agencies"])
+PROPOSED: dict[int | str, dict[str, Any]] = {
+    202: {"model": AgencyProposalOut, "description": PROPOSED_DESCRIPTION}
+}
 
 
 @router.get("")
 async def list_agencies(
     asked: Annotated[AgencyFilter, Query()], caller: Caller, session: Session
 ) -> Page[AgencyOut]:
-    rows = await agency_store.list_agencies(session, asked, caller.right.united_agencies)
-    page, following = asked.paging.cut(rows, lambda agency: (agency.code,))
+    page, following = await use_cases.list_agencies(session, caller, asked)
     return Page(items=[AgencyOut.model_validate(agency) for agency in page], next=following)
 
 
-@router.get("/{code}", response_model=AgencyOut)
+@router.get("/{code}")
 async def read_agency(
     code: AgencyCode, caller: Caller, session: Session, response: Response
-) -> Agency:
-    agency = await agencies.read_agency(session, caller, code)
+) -> AgencyOut:
+    agency = await use_cases.read_agency(session, caller, code)
     set_etag(response, agency.version)
-    return agency
+    return AgencyOut.model_validate(agency)
 
 
 @router.post(
     "",
     status_code=HTTPStatus.CREATED,
     response_model=RegistrationOut,
-    responses=AGENCY_PROPOSED,
+    responses=PROPOSED,
 )
 async def register_agency(
-    body: AgencyIn, caller: Caller, session: Session, once: OnceOnly, now: Now
+    *,
+    body: AgencyIn,
+    caller: Caller,
+    approvals: OperatorApprovalsDep,
+    session: Session,
+    once: OnceOnly,
+    now: Now,
 ) -> Response:
     """Register an agency; those that it replaces close when a second operator asks for it too."""
-    agency = await agencies.register_agency(session, Consent(caller, None, (), now), body)
-    if isinstance(agency, Proposal):
-        return await answer_agency_proposal(once, agency)
+    agency = await use_cases.register_agency(session, caller, body, approvals=approvals, now=now)
+    if isinstance(agency, use_cases.PendingAct):
+        return await answer_once(
+            once, AgencyProposalOut.model_validate(agency), HTTPStatus.ACCEPTED
+        )
     members = AgencyOut.model_validate(agency).model_dump()
     answer = RegistrationOut(**members, replaced=sorted(body.replaces))
     headers = created_headers(f"{router.prefix}/{agency.code}", agency.version)
     return await answer_once(once, answer, HTTPStatus.CREATED, headers)
 
 
-@router.post("/{code}/reopening", response_model=AgencyOut, responses=AGENCY_PROPOSED)
+@router.post("/{code}/reopening", response_model=AgencyOut, responses=PROPOSED)
 async def reopen_agency(
     code: AgencyCode,
     *,
     caller: Caller,
+    approvals: OperatorApprovalsDep,
     version: ExpectedVersion,
     session: Session,
     once: OnceOnly,
     now: Now,
 ) -> Response:
     """Undo the closing of an agency: when a second operator asks for it too."""
-    consent = Consent(caller, None, (), now)
-    agency = await agencies.reopen_agency(session, consent, code, expected_version=version)
-    if isinstance(agency, Proposal):
-        return await answer_agency_proposal(once, agency)
-    return await answer_changed(once, AgencyOut.model_validate(agency))
+    agency = await use_cases.reopen_agency(
+        session, caller, code, approvals=approvals, expected_version=version, now=now
+    )
+    if isinstance(agency, use_cases.PendingAct):
+        return await answer_once(
+            once, AgencyProposalOut.model_validate(agency), HTTPStatus.ACCEPTED
+        )
+    return await answer_changed(once, AgencyOut.model_validate(agency), agency.version)

@@ -3,10 +3,7 @@
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import (
-    Field,
-    Strict,
-)
+from pydantic import Field, Strict
 
 from identity_service.agencies.registry_seed import Level
 from identity_service.schemas import FilterModel, Name, PendingActOut, RequestModel, ResponseModel

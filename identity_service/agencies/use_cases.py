@@ -1,59 +1,132 @@
-from collections.abc import Sequence
-from datetime import date, timedelta
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
 from hashlib import sha256
+from typing import Protocol
 
 import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity_service.agencies import repository as agency_store
+from identity_service.agencies import repository
 from identity_service.agencies.models import Agency
 from identity_service.agencies.problems import (
     AgenciesUnknown,
     AgencyClosed,
     AgencyExists,
     AgencyNotFound,
+    refuse_beyond,
 )
-from identity_service.agencies.schemas import AgencyIn
-from identity_service.clients import repository as client_store
-from identity_service.clients.models import Proposal
-from identity_service.clients.use_cases.approvals import Consent, OperatorAct, find_missing_approval
-from identity_service.clients.use_cases.operators import require_operator
-from identity_service.grants.limits import require_agency_covered
+from identity_service.agencies.registry_seed import agencies
+from identity_service.agencies.schemas import AgencyFilter, AgencyIn
+from identity_service.database import Within, add_missing
+from shared.codes.agency import AgencyCode
+from shared.codes.coverage import is_within
 from shared.codes.folding import fold_bare
 from shared.messaging.outbox import emit
 from shared.web.calls.auth import CallContext
 from shared.web.etag import Condition, require_version
 
 
+class AgencyAct(StrEnum):
+    """Acts on an agency that two operators do."""
+
+    REPLACE = "replace"
+    REOPEN = "reopen"
+
+
+@dataclass(frozen=True)
+class PendingAct:
+    """An act that waits, until `expires_at`, for a second operator to send the same request."""
+
+    target: str
+    act: str
+    proposed_by: str
+    proposed_at: datetime
+    expires_at: datetime
+
+
+class OperatorApprovals(Protocol):
+    """Decide whether operators have approved an act; the feature `clients` keeps the operators."""
+
+    async def lock_acts(self, session: AsyncSession) -> None:
+        """Let acts that depend on operators happen one by one, until the transaction ends."""
+
+    async def require_operator(self, session: AsyncSession, caller: CallContext) -> None:
+        """Raise a problem unless the caller is an active operator."""
+
+    async def find_missing_approval(
+        self,
+        session: AsyncSession,
+        caller: CallContext,
+        code: str,
+        *,
+        act: AgencyAct,
+        now: datetime,
+        about: str = "",
+    ) -> PendingAct | None:
+        """Return the act that waits for a second operator, None where it may happen now."""
+
+
+async def list_agencies(
+    session: AsyncSession, caller: CallContext, filters: AgencyFilter
+) -> tuple[Sequence[Agency], str | None]:
+    """Return a page of agencies, and the cursor of the next one."""
+    after = filters.paging.key(AgencyCode)
+    rows = await repository.list_agencies(
+        session,
+        caller.right.united_agencies,
+        after=after[0] if after else None,
+        limit=filters.limit + 1,
+        level=filters.level,
+        parent=filters.parent,
+        text=filters.q,
+        day=filters.on,
+    )
+    return filters.paging.cut(rows, lambda agency: (agency.code,))
+
+
 async def read_agency(session: AsyncSession, caller: CallContext, code: str) -> Agency:
-    agency = await agency_store.get_agency(session, code, caller.right.united_agencies)
+    agency = await repository.get_agency(session, code, caller.right.united_agencies)
     if agency is None:
         raise AgencyNotFound
     return agency
 
 
 async def register_agency(
-    session: AsyncSession, consent: Consent, new: AgencyIn
-) -> Agency | Proposal:
+    session: AsyncSession,
+    caller: CallContext,
+    new: AgencyIn,
+    *,
+    approvals: OperatorApprovals,
+    now: datetime,
+) -> Agency | PendingAct:
     """Register it, and close those that it replaces: all of it, or nothing.
 
-    Return the proposal where it replaces others and waits for a second operator.
+    Return the pending act where it replaces others and waits for a second operator.
     """
-    caller = consent.caller
-    await client_store.lock_client_acts(session)
-    await require_operator(session, caller)
-    require_agency_covered(caller, new.code)
+    await approvals.lock_acts(session)
+    await approvals.require_operator(session, caller)
+    _require_covered(caller, new.code)
     last_day = new.valid_from - timedelta(days=1)
     replaced = await _read_replaced(session, caller, new, last_day)
-    if await agency_store.get_agency(session, new.code):
+    if await repository.get_agency(session, new.code):
         raise AgencyExists
     if replaced and (
-        proposal := await find_missing_approval(
-            session, consent, new.code, act=OperatorAct.REPLACE_AGENCIES, about=_digest(new)
+        pending := await approvals.find_missing_approval(
+            session, caller, new.code, act=AgencyAct.REPLACE, about=_digest(new), now=now
         )
     ):
-        return proposal
-    agency = await agency_store.add_agency(
+        return pending
+    agency = await _add_agency(session, new)
+    for old in replaced:
+        old.close(last_day, successor=agency.code)
+    emit(session, agency.changed(), *(old.changed() for old in replaced))
+    return agency
+
+
+async def _add_agency(session: AsyncSession, new: AgencyIn) -> Agency:
+    agency = await repository.add_agency(
         session,
         version=1,
         search_name=fold_bare(new.name),
@@ -64,9 +137,6 @@ async def register_agency(
     )
     if agency is None:
         raise AgencyExists
-    for old in replaced:
-        old.close(last_day, successor=agency.code)
-    emit(session, agency.changed(), *(old.changed() for old in replaced))
     return agency
 
 
@@ -75,40 +145,75 @@ async def _read_replaced(
 ) -> Sequence[Agency]:
     """Raise AgenciesUnknown, of the parent too, or AgencyClosed."""
     named = new.replaces | ({new.parent} if new.parent else set())
-    known = await agency_store.get_agencies(session, named, caller.right.united_agencies)
+    known = await repository.get_agencies(session, named, caller.right.united_agencies)
     if unknown := named - known.keys():
         raise AgenciesUnknown(unknown)
     replaced = [known[code] for code in sorted(new.replaces)]
     for old in replaced:
-        require_open(old, last_day)
+        _require_open(old, last_day)
     return replaced
 
 
 async def reopen_agency(
-    session: AsyncSession, consent: Consent, code: str, *, expected_version: Condition
-) -> Agency | Proposal:
+    session: AsyncSession,
+    caller: CallContext,
+    code: str,
+    *,
+    approvals: OperatorApprovals,
+    expected_version: Condition,
+    now: datetime,
+) -> Agency | PendingAct:
     """Undo the closing of an agency: it has no last day and no successor any more."""
-    await client_store.lock_client_acts(session)
-    agency = await read_agency(session, consent.caller, code)
-    await require_operator(session, consent.caller)
+    await approvals.lock_acts(session)
+    agency = await read_agency(session, caller, code)
+    await approvals.require_operator(session, caller)
     require_version(agency.version, expected_version)
     if agency.valid_to is None:
         return agency
-    act = OperatorAct.REOPEN_AGENCY
-    if proposal := await find_missing_approval(session, consent, code, act=act):
-        return proposal
+    if pending := await approvals.find_missing_approval(
+        session, caller, code, act=AgencyAct.REOPEN, now=now
+    ):
+        return pending
     agency.reopen()
     emit(session, agency.changed())
     return agency
 
 
-def require_open(agency: Agency, day: date) -> None:
+async def require_open_agencies(
+    session: AsyncSession, codes: Collection[str], within: Within, day: date
+) -> None:
+    """Raise AgenciesUnknown or AgencyClosed unless each agency exists on the day."""
+    known = await repository.get_agencies(session, codes, within)
+    if unknown := set(codes) - known.keys():
+        raise AgenciesUnknown(unknown)
+    for code in codes:
+        _require_open(known[code], day)
+
+
+def _require_open(agency: Agency, day: date) -> None:
     """Raise AgencyClosed, which names the successor, unless the agency exists on the day."""
     if not agency.existed_on(day):
         raise AgencyClosed(agency.code, agency.successor)
+
+
+def _require_covered(caller: CallContext, code: str) -> None:
+    reached = caller.right.united_agencies
+    if reached is not None and not is_within(code, reached):
+        raise refuse_beyond("agencies", reached)
 
 
 def _digest(new: AgencyIn) -> str:
     """Return the digest by which a second operator confirms the very same registration."""
     members = new.model_dump(mode="json") | {"replaces": sorted(new.replaces)}
     return sha256(orjson.dumps(members, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+async def seed_agencies(session: AsyncSession) -> int:
+    """Add the agencies of the registry's seed that are missing, and return their number."""
+    rows = [
+        asdict(agency) | {"version": 1, "search_name": fold_bare(agency.name)}
+        for agency in agencies()
+    ]
+    added = await add_missing(session, Agency, rows)
+    emit(session, *(agency.changed() for agency in added))
+    return len(added)

@@ -14,6 +14,13 @@ class ClientNotFound(Problem):
     advice = "GET /identity/v1/clients lists those that this right reaches."
 
 
+class ClientUnknown(Problem):
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "The registry does not know the client, or it is no longer active"
+    type = "/problems/client-unknown"
+    advice = "Register the client system first, or name an active one."
+
+
 class ClientExists(Problem):
     status = HTTPStatus.CONFLICT
     title = "A client with this id is registered already"

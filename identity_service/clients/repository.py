@@ -3,7 +3,7 @@
 A row that the caller may not see is not found: `within` names the agencies that its right covers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,32 +13,50 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
 from identity_service.clients.models import Client, ClientKey, Proposal, UsedAssertion
-from identity_service.clients.schemas import ClientFilter
 from identity_service.database import Within, is_within
-from identity_service.schemas import ClientId
 
 ProposalKey = tuple[str, str, str]  # target, act, about
 _CLIENT_ACTS_LOCK = 7_103
 
 
-async def list_clients(session: AsyncSession, asked: ClientFilter, within: Within) -> list[Client]:
+async def list_clients(
+    session: AsyncSession,
+    within: Within,
+    *,
+    after: str | None,
+    limit: int,
+    agency: str | None,
+    kind: str | None,
+    operator: bool | None,
+    active: bool | None,
+) -> list[Client]:
     query = _clients(within)
-    if after := asked.paging.key(ClientId):
-        query = query.where(Client.client_id > after[0])
-    if asked.agency:
-        query = query.where(Client.agency == asked.agency)
-    if asked.kind:
-        query = query.where(Client.kind == asked.kind)
-    if asked.operator is not None:
-        query = query.where(Client.operator == asked.operator)
-    if asked.active is not None:
-        query = query.where(Client.active == asked.active)
-    query = query.order_by(Client.client_id).limit(asked.limit + 1)
+    if after:
+        query = query.where(Client.client_id > after)
+    if agency:
+        query = query.where(Client.agency == agency)
+    if kind:
+        query = query.where(Client.kind == kind)
+    if operator is not None:
+        query = query.where(Client.operator == operator)
+    if active is not None:
+        query = query.where(Client.active == active)
+    query = query.order_by(Client.client_id).limit(limit)
     return list((await session.scalars(query)).all())
 
 
 def _clients(within: Within) -> Select[Client]:
     return select(Client).where(is_within(Client.agency, within)).options(selectinload(Client.keys))
+
+
+def select_ids(within: Within) -> Select[str]:
+    return select(Client.client_id).where(is_within(Client.agency, within))
+
+
+async def list_sandbox_clients(session: AsyncSession, clients: Collection[str]) -> Sequence[Client]:
+    """Return those of the clients that are of the kind sandbox."""
+    query = select(Client).where(Client.client_id.in_(clients), Client.kind == "sandbox")
+    return (await session.scalars(query)).all()
 
 
 async def list_all_clients(

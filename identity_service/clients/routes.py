@@ -1,34 +1,25 @@
-from datetime import UTC, datetime
+from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import Depends, Header, Query, Request, Response
-from pydantic import WithJsonSchema
+from fastapi import Query, Response
 
-from identity_service.answers import answer_created
-from identity_service.clients import repository as client_store
+from identity_service.agencies.use_cases import PendingAct
+from identity_service.answers import answer_changed, answer_created, answer_once
+from identity_service.clients.dependencies import ClientGrantsDep, ConsentDep
 from identity_service.clients.jwk import PublicJwk
-from identity_service.clients.models import Client, Proposal
-from identity_service.clients.proposals import (
-    PROPOSED,
-    answer_changed,
-    answer_once,
-    answer_proposal,
-)
+from identity_service.clients.proposals import PROPOSED, answer_proposal
 from identity_service.clients.schemas import (
     ClientFilter,
     ClientIn,
     ClientOut,
+    DeactivationOut,
     KeyId,
     KeyOut,
     ProposalOut,
 )
-from identity_service.clients.signed_claims import MAX_SIGNED_CHARACTERS
 from identity_service.clients.use_cases import clients
-from identity_service.clients.use_cases.approvals import Consent
-from identity_service.grants.responses import DeactivationOut
 from identity_service.schemas import ClientId
-from identity_service.settings import Settings
 from shared.codes.time import VIET_NAM
 from shared.database.session import Session
 from shared.web.bodies.strict_parsing import Router
@@ -44,18 +35,17 @@ router = Router(prefix="/identity/v1/clients", tags=["clients"])
 async def list_clients(
     asked: Annotated[ClientFilter, Query()], caller: Caller, session: Session
 ) -> Page[ClientOut]:
-    rows = await client_store.list_clients(session, asked, caller.right.united_agencies)
-    page, following = asked.paging.cut(rows, lambda client: (client.client_id,))
+    page, following = await clients.list_clients(session, caller, asked)
     return Page(items=[ClientOut.model_validate(client) for client in page], next=following)
 
 
-@router.get("/{client_id}", response_model=ClientOut)
+@router.get("/{client_id}")
 async def read_client(
     client_id: ClientId, caller: Caller, session: Session, response: Response
-) -> Client:
+) -> ClientOut:
     client = await clients.read_client(session, caller, client_id)
     set_etag(response, client.version)
-    return client
+    return ClientOut.model_validate(client)
 
 
 @router.post("", status_code=HTTPStatus.CREATED)
@@ -69,27 +59,6 @@ async def register_client(
     return await answer_created(answer, path, client.version, once=once, response=response)
 
 
-ProofHeader = Annotated[
-    str | None,
-    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_SIGNED_CHARACTERS}),
-    Header(
-        alias="X-Client-Proof",
-        description="a JWT of the type client-act+jwt that a key of the client signed; in its"
-        " place, a second operator sends the same request",
-    ),
-]
-
-
-async def _read_consent(
-    request: Request, caller: Caller, x_client_proof: ProofHeader = None
-) -> Consent:
-    settings: Settings = request.app.state.settings
-    return Consent(caller, x_client_proof, settings.token_endpoints, datetime.now(UTC))
-
-
-ConsentDep = Annotated[Consent, Depends(_read_consent)]
-
-
 @router.post(
     "/{client_id}/keys",
     status_code=HTTPStatus.CREATED,
@@ -101,20 +70,25 @@ async def register_key(
 ) -> Response:
     """Add a key: signed by an old key of the client, or when a second operator asks for it too."""
     key = await clients.register_key(session, consent, client_id, body.root)
-    if isinstance(key, Proposal):
+    if isinstance(key, PendingAct):
         return await answer_proposal(once, key)
     return await answer_once(once, KeyOut.model_validate(key), HTTPStatus.CREATED)
 
 
 @router.delete("/{client_id}/keys/{kid}", status_code=HTTPStatus.NO_CONTENT, responses=PROPOSED)
 async def remove_key(
-    client_id: ClientId, kid: KeyId, consent: ConsentDep, session: Session
+    *,
+    client_id: ClientId,
+    kid: KeyId,
+    consent: ConsentDep,
+    grants: ClientGrantsDep,
+    session: Session,
 ) -> Response:
     """Remove a key: signed by a key of the client, or when a second operator asks for it too."""
-    proposal = await clients.remove_key(session, consent, client_id, kid)
-    if proposal is None:
+    pending = await clients.remove_key(session, consent, client_id, kid, grants=grants)
+    if pending is None:
         return Response(status_code=HTTPStatus.NO_CONTENT)
-    answer = ProposalOut.model_validate(proposal)
+    answer = ProposalOut.model_validate(pending)
     return Response(answer.model_dump_json(), HTTPStatus.ACCEPTED, media_type="application/json")
 
 
@@ -123,15 +97,20 @@ async def deactivate_client(
     client_id: ClientId,
     *,
     consent: ConsentDep,
+    grants: ClientGrantsDep,
     version: ExpectedVersion,
     session: Session,
     once: OnceOnly,
 ) -> Response:
     """End the access of a client: signed by its key, or when a second operator asks for it too."""
-    done = await clients.deactivate_client(session, consent, client_id, expected_version=version)
-    if isinstance(done, Proposal):
+    done = await clients.deactivate_client(
+        session, consent, client_id, grants=grants, expected_version=version
+    )
+    if isinstance(done, PendingAct):
         return await answer_proposal(once, done)
-    return await answer_changed(once, DeactivationOut.from_client(done.client, done.ended))
+    return await answer_changed(
+        once, DeactivationOut.from_client(done.client, done.ended), done.client.version
+    )
 
 
 @router.post("/{client_id}/reactivation")

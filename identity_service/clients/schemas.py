@@ -1,15 +1,17 @@
 """The bodies, filters and answers of clients and their keys."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
+from uuid import UUID
 
-from pydantic import (
-    Field,
-)
+from pydantic import Field
 
 from identity_service.clients.jwk import KEY_ID
+from identity_service.clients.models import Client
 from identity_service.schemas import (
     ClientId,
+    EndedGrantsOut,
     FilterModel,
     Name,
     PendingActOut,
@@ -61,3 +63,11 @@ class ClientOut(ResponseModel):
     operator: bool
     active: bool
     keys: list[KeyOut]
+
+
+class DeactivationOut(EndedGrantsOut, ClientOut):
+    """The client; the grants that it gave to others ended."""
+
+    @classmethod
+    def from_client(cls, client: Client, ended: Sequence[UUID]) -> Self:
+        return cls(**ClientOut.model_validate(client).model_dump(), **cls.name_ended(ended))

@@ -15,7 +15,6 @@ import typer
 from pydantic import ValidationError
 
 from identity_service.clients.jwk import read_public_key
-from identity_service.clients.models import Client
 from identity_service.grants.use_cases.first_operators import (
     FirstOperators,
     register_first_operators,
@@ -62,14 +61,13 @@ def _register(
                 "keys": dict(_read_keys(operators)),
             }
         )
-        clients = asyncio.run(_add(settings, first))
+        ids = asyncio.run(_add(settings, first))
     except ValidationError as error:
         raise typer.BadParameter("; ".join(_describe_faults(error))) from None
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     except Problem as problem:
         raise typer.BadParameter(f"{problem.title}. {problem.detail}") from None
-    ids = [client.client_id for client in clients]
     typer.echo(f"registered: {', '.join(ids)}; each signs on by its key (private_key_jwt)")
 
 
@@ -97,7 +95,7 @@ def _describe_faults(error: ValidationError) -> Iterator[str]:
         yield f"{where}: {said}" if where else said
 
 
-async def _add(settings: Settings, first: FirstOperators) -> Sequence[Client]:
+async def _add(settings: Settings, first: FirstOperators) -> Sequence[str]:
     now = utc_now()
     async with open_database(settings) as sessions, sessions.begin() as session:
         return await register_first_operators(session, first, now=now, today=day_in_viet_nam(now))

@@ -3,31 +3,53 @@
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
+from typing import Protocol, TypeVar
 
-from identity_service.agencies.problems import named as first_named
-from identity_service.grants.models import Grant
-from identity_service.grants.schemas import GrantIn
-from shared.codes.coverage import covering_codes, is_within, self_and_above
+from identity_service.agencies.problems import refuse_beyond
+from shared.codes.coverage import covering_codes, self_and_above
 from shared.web.calls.auth import CallContext, NotAllowed
 from shared.web.calls.rights import Codes, Limits
 
 Named = Collection[str] | None
 
 
-def require_agency_covered(caller: CallContext, agency: str) -> None:
-    reached = caller.right.united_agencies
-    if reached is not None and not is_within(agency, reached):
-        raise _beyond("agencies", reached)
+class Limited(Protocol):
+    """State the limits of a grant or of the request for one; None is all, or no end or quota."""
+
+    @property
+    def agencies(self) -> Named: ...
+    @property
+    def procedures(self) -> Named: ...
+    @property
+    def fields(self) -> Named: ...
+    @property
+    def valid_to(self) -> datetime | None: ...
+    @property
+    def per_second(self) -> int | None: ...
+    @property
+    def per_day(self) -> int | None: ...
 
 
-def require_limits_covered(caller: CallContext, new: GrantIn) -> None:
+class Held(Limited, Protocol):
+    """State the limits of a grant that the giver has."""
+
+    @property
+    def valid_from(self) -> datetime: ...
+
+
+HeldGrant = TypeVar("HeldGrant", bound=Held)
+
+
+def require_limits_covered(caller: CallContext, new: Limited) -> None:
     """Raise NotAllowed unless one alternative of the caller's right covers the limits of `new`."""
     refusals = [_find_beyond(limits, new) for limits in caller.right.alternatives]
     if (refusal := refusals[0]) and all(refusals):
         raise refusal
 
 
-def select_covering(held: Collection[Grant], new: GrantIn, valid_from: datetime) -> Sequence[Grant]:
+def select_covering(
+    held: Collection[HeldGrant], new: Limited, valid_from: datetime
+) -> Sequence[HeldGrant]:
     """Return the held grants of which one alone covers limits, times and quotas of `new`.
 
     The work is bounded by the lengths of the lists added up, never multiplied.
@@ -64,7 +86,7 @@ class _Coverage:
         return sum(self._counts[code] for code in widest) == len(self._codes)
 
 
-def _covers_time_and_quotas(held: Grant, new: GrantIn, valid_from: datetime) -> bool:
+def _covers_time_and_quotas(held: Held, new: Limited, valid_from: datetime) -> bool:
     return (
         held.valid_from <= valid_from
         and (held.valid_to is None or (new.valid_to is not None and new.valid_to <= held.valid_to))
@@ -78,23 +100,16 @@ def _covers_quota(own: int | None, named: int | None) -> bool:
     return own is None or (named is not None and named <= own)
 
 
-def _find_beyond(own: Limits, new: GrantIn) -> NotAllowed | None:
+def _find_beyond(own: Limits, new: Limited) -> NotAllowed | None:
     """Return a refusal that names the first limit of `new` beyond those that are its giver's."""
     if not _covers(own.agencies, new.agencies, own.covers_agency):
-        return _beyond("agencies", own.agencies)
+        return refuse_beyond("agencies", own.agencies)
     if not _covers(own.procedures, new.procedures, own.covers_procedure):
-        return _beyond("procedures", own.procedures)
+        return refuse_beyond("procedures", own.procedures)
     if not _covers(own.fields, new.fields, lambda field: own.covers_fields([field])):
-        return _beyond("fields", own.fields)
+        return refuse_beyond("fields", own.fields)
     return None
 
 
 def _covers(own: Codes, named: Named, covers: Callable[[str], bool]) -> bool:
     return own is None or bool(named and all(map(covers, named)))
-
-
-def _beyond(name: str, own: Codes) -> NotAllowed:
-    return NotAllowed(
-        f"Limit `{name}` to those that your own right covers. It lists the first of them.",
-        **{name: first_named(own or ())},
-    )

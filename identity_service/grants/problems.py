@@ -8,13 +8,6 @@ from shared.web.calls.auth import MAX_RIGHT_CODES, NotAllowed
 from shared.web.problems import Problem
 
 
-class ClientUnknown(Problem):
-    status = HTTPStatus.UNPROCESSABLE_ENTITY
-    title = "The registry does not know the client, or it is no longer active"
-    type = "/problems/client-unknown"
-    advice = "Register the client system first, or name an active one."
-
-
 class GrantNotFound(Problem):
     status = HTTPStatus.NOT_FOUND
     title = "No such grant"

@@ -1,4 +1,8 @@
-"""The queries of grants."""
+"""The queries of grants.
+
+A grant that the caller may not see is not found: `clients` is the subquery of the clients that its
+right reaches.
+"""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
@@ -12,6 +16,7 @@ from sqlalchemy import (
     Uuid,
     any_,
     bindparam,
+    exists,
     func,
     literal,
     or_,
@@ -19,11 +24,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity_service.clients.models import Client
-from identity_service.database import Within, is_within
 from identity_service.grants.grant_rules import ANY_OPERATION
 from identity_service.grants.models import Grant
-from identity_service.grants.schemas import GrantFilter
 
 # What gave no right for longer than this is not told to the gateway: longer than an event can come.
 RETENTION_ENDED_GRANTS = timedelta(days=8)
@@ -47,20 +49,27 @@ async def list_current_grants(
 
 
 async def list_grants(
-    session: AsyncSession, asked: GrantFilter, within: Within
+    session: AsyncSession,
+    clients: Select[str] | None,
+    *,
+    after: UUID | None,
+    limit: int,
+    client_id: str | None,
+    operation: str | None,
+    in_force: bool | None,
 ) -> tuple[Sequence[Grant], bool]:
     """Return the page, which may be shorter than asked for, and whether more grants follow."""
-    query = _grants(within)
-    if after := asked.paging.key(UUID):
-        query = query.where(Grant.id > after[0])
-    if asked.client_id:
-        query = query.where(Grant.client_id == asked.client_id)
-    if asked.operation:
-        query = query.where(Grant.operations.contains([asked.operation]))
-    if asked.in_force is not None:
-        in_force = _in_force(func.now())
-        query = query.where(in_force if asked.in_force else ~in_force)
-    return await _cut_grants(session, query, asked.limit)
+    query = _grants(clients)
+    if after:
+        query = query.where(Grant.id > after)
+    if client_id:
+        query = query.where(Grant.client_id == client_id)
+    if operation:
+        query = query.where(Grant.operations.contains([operation]))
+    if in_force is not None:
+        condition = _in_force(func.now())
+        query = query.where(condition if in_force else ~condition)
+    return await _cut_grants(session, query, limit)
 
 
 async def _cut_grants(
@@ -142,16 +151,21 @@ async def list_given(session: AsyncSession, client_id: str) -> Sequence[Grant]:
     return [grant for grant in resting if grant.client_id != client_id]
 
 
-async def get_grant(session: AsyncSession, grant_id: UUID, within: Within = None) -> Grant | None:
-    return await session.scalar(_grants(within).where(Grant.id == grant_id))
+async def get_grant(
+    session: AsyncSession, grant_id: UUID, clients: Select[str] | None
+) -> Grant | None:
+    return await session.scalar(_grants(clients).where(Grant.id == grant_id))
 
 
-def _grants(within: Within) -> Select[Grant]:
-    return (
-        select(Grant)
-        .join(Client, Client.client_id == Grant.client_id)
-        .where(is_within(Client.agency, within))
-    )
+async def has_given(session: AsyncSession, giver: str) -> bool:
+    """Return whether there is a grant of this giver, revoked or not."""
+    return bool(await session.scalar(select(exists().where(Grant.given_by == giver))))
+
+
+def _grants(clients: Select[str] | None) -> Select[Grant]:
+    """Select the grants of the clients that a subquery returns; None for all."""
+    query = select(Grant)
+    return query if clients is None else query.where(Grant.client_id.in_(clients))
 
 
 def _in_force(now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:

@@ -1,27 +1,33 @@
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query, Response
 
-from identity_service.answers import answer_created
-from identity_service.clients.models import Proposal
-from identity_service.clients.proposals import PROPOSED, answer_changed, answer_proposal
+from identity_service.agencies.use_cases import PendingAct
+from identity_service.answers import answer_changed, answer_created
+from identity_service.clients.proposals import PROPOSED, answer_proposal
 from identity_service.clients.use_cases.approvals import Consent
-from identity_service.grants import repository as grant_store
-from identity_service.grants.models import Grant
-from identity_service.grants.responses import RevocationOut
-from identity_service.grants.schemas import GrantFilter, GrantIn, GrantOut
+from identity_service.clients.use_cases.clients import list_client_states
+from identity_service.grants.schemas import GrantFilter, GrantIn, GrantOut, RevocationOut
 from identity_service.grants.use_cases import grants
 from shared.database.session import Session
+from shared.events import ClientChanged, GrantChanged
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
+from shared.web.calls.service_calls import GatewayAlone
 from shared.web.dependencies import Now
 from shared.web.etag import ExpectedVersion, set_etag
 from shared.web.idempotency import OnceOnly
 from shared.web.pagination import Page
 
+MAX_ROWS = 1_000
+
 router = Router(prefix="/identity/v1/grants", tags=["grants"])
+# All clients and grants, for the gateway alone, which compares them with those that it keeps.
+rights_router = Router(prefix="/internal/rights", include_in_schema=False)
+AfterClient = Annotated[str | None, Query(max_length=200)]
 
 
 @router.get("")
@@ -29,16 +35,17 @@ async def list_grants(
     asked: Annotated[GrantFilter, Query()], caller: Caller, session: Session
 ) -> Page[GrantOut]:
     """List grants by id. A page of long grants is shorter than `limit`: follow `next`."""
-    page, has_more = await grant_store.list_grants(session, asked, caller.right.united_agencies)
-    following = asked.paging.write((str(page[-1].id),)) if has_more else None
+    page, following = await grants.list_grants(session, caller, asked)
     return Page(items=[GrantOut.model_validate(grant) for grant in page], next=following)
 
 
-@router.get("/{grant_id}", response_model=GrantOut)
-async def read_grant(grant_id: UUID, caller: Caller, session: Session, response: Response) -> Grant:
+@router.get("/{grant_id}")
+async def read_grant(
+    grant_id: UUID, caller: Caller, session: Session, response: Response
+) -> GrantOut:
     grant = await grants.read_grant(session, caller, grant_id)
     set_etag(response, grant.version)
-    return grant
+    return GrantOut.model_validate(grant)
 
 
 @router.post("", status_code=HTTPStatus.CREATED)
@@ -70,6 +77,22 @@ async def revoke_grant(
     """End a grant; administration of another operator ends when a second operator asks for it."""
     consent = Consent(caller, None, (), now)
     ended = await grants.revoke_grant(session, consent, grant_id, expected_version=version)
-    if isinstance(ended, Proposal):
+    if isinstance(ended, PendingAct):
         return await answer_proposal(once, ended)
-    return await answer_changed(once, RevocationOut.from_grants(ended))
+    return await answer_changed(once, RevocationOut.from_grants(ended), ended[0].version)
+
+
+@rights_router.get("/clients")
+async def list_all_clients(
+    _: GatewayAlone, session: Session, after: AfterClient = None
+) -> Sequence[ClientChanged]:
+    """By their ids, at most `MAX_ROWS` after the given one."""
+    return await list_client_states(session, after=after, limit=MAX_ROWS)
+
+
+@rights_router.get("/grants")
+async def list_current_grants(
+    _: GatewayAlone, session: Session, now: Now, after: UUID | None = None
+) -> Sequence[GrantChanged]:
+    """Grants that give a right, will give one, or have lately ceased to, by their ids."""
+    return await grants.list_grant_states(session, after=after, limit=MAX_ROWS, now=now)

@@ -1,17 +1,18 @@
 """The bodies, filters and answers of grants."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import (
-    Field,
-)
+from pydantic import Field
 
 from identity_service.grants.grant_rules import FieldName, GrantedOperation, OperationName
 from identity_service.grants.legal_bases import LegalBasis
+from identity_service.grants.models import Grant
 from identity_service.schemas import (
     ClientId,
+    EndedGrantsOut,
     FilterModel,
     RequestModel,
     ResponseModel,
@@ -70,3 +71,13 @@ class GrantOut(ResponseModel):
     revoked_by: str | None
     revoked_by_officer: str | None
     revoked_at: datetime | None
+
+
+class RevocationOut(EndedGrantsOut, GrantOut):
+    """The revoked grant; those that rested on it ended too."""
+
+    @classmethod
+    def from_grants(cls, ended: Sequence[Grant]) -> Self:
+        """Take the revoked grant from the first place."""
+        revoked = GrantOut.model_validate(ended[0]).model_dump()
+        return cls(**revoked, **cls.name_ended([grant.id for grant in ended]))

@@ -3,11 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    WithJsonSchema,
-)
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from identity_service.persons import matching
 from identity_service.persons.personal_numbers import PersonalNumber

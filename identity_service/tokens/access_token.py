@@ -6,13 +6,13 @@ from uuid import uuid4
 
 import jwt
 
-from identity_service.clients.models import Client
+from identity_service.clients.use_cases.authentication import ProvenClient
 from identity_service.tokens.signing_keys import ALGORITHM, Signer
 from shared.runtime.app import AUDIENCE
 
 
 def access_token(
-    client: Client, signer: Signer, *, issuer: str, now: datetime, lifetime: timedelta
+    client: ProvenClient, signer: Signer, *, issuer: str, now: datetime, lifetime: timedelta
 ) -> str:
     """RFC 7519; `sub` is the client, `agency` whose it is, `kind` how much it is trusted."""
     claims: Mapping[str, object] = {

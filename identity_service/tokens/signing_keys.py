@@ -1,21 +1,11 @@
-"""The keys that sign access tokens: made at first use, published as JWKS, rotated without a gap.
-
-`python -m identity_service.tokens.signing_keys rotate` adds the next key. It is published at once
-and signs after `LEAD`, when every cache of the old key set has ended; the old key is published
-until the last token that it signed has ended too.
-
-`python -m identity_service.tokens.signing_keys register CLIENT_ID KEY_FILE` gives a client its
-public key where too few operators are left that can sign on to do it by the API.
-"""
+"""The keys that sign access tokens: made at first use, published as JWKS, rotated without a gap."""
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
 
-import typer
 from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.asymmetric.ec import (
     SECP256R1,
@@ -33,12 +23,10 @@ from pydantic import SecretStr
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity_service.clients import repository as client_store
-from identity_service.clients.jwk import read_public_key, thumbprint
-from identity_service.clients.models import ClientKey
-from identity_service.settings import LONGEST_TOKEN_SECONDS, Settings
+from identity_service.clients.jwk import thumbprint
+from identity_service.settings import LONGEST_TOKEN_SECONDS
 from identity_service.tokens.models import SigningKey
-from shared.database.session import SessionFactory, is_outage, open_database
+from shared.database.session import SessionFactory, is_outage
 
 ALGORITHM = "ES256"
 JWKS_SECONDS = 300  # how long others may keep the key set
@@ -147,63 +135,3 @@ async def forget_ended_keys(session: AsyncSession) -> None:
         .scalar_subquery()
     )
     await session.execute(delete(SigningKey).where(SigningKey.signs_from < replaced_at))
-
-
-async def register(sessions: SessionFactory, client_id: str, jwk: Mapping[str, str]) -> ClientKey:
-    """`jwk` as `checked_public_jwk` gives it. ValueError: no such client, or the kid is taken."""
-    async with sessions.begin() as session:
-        if await client_store.get_client(session, client_id) is None:
-            raise ValueError(f"no client {client_id}; the API registers clients")
-        kid, now = jwk["kid"], datetime.now(UTC)
-        key = await client_store.add_client_key(
-            session, client_id=client_id, kid=kid, jwk=dict(jwk), added_at=now
-        )
-        if key is None:
-            raise ValueError(f"{client_id} has a key {kid} already; a new one has a kid of its own")
-        return key
-
-
-cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-
-
-@cli.callback()
-def main() -> None:
-    """The keys that sign access tokens, and the key of a client that has none."""
-
-
-@cli.command("rotate")
-def _rotate() -> None:
-    """Publish the next key now; it signs when every cache of the key set has ended."""
-    settings = Settings.read()
-
-    async def add_next() -> SigningKey:
-        async with open_database(settings) as sessions:
-            return await rotate(sessions, settings.key_encryption_key)
-
-    key = asyncio.run(add_next())
-    typer.echo(f"{key.kid} signs from {key.signs_from:%Y-%m-%d %H:%M:%S} UTC")
-
-
-@cli.command("register")
-def _register(
-    client_id: str,
-    file: Annotated[
-        typer.FileText, typer.Argument(help="a public key, PEM or JWK; - for standard input")
-    ],
-) -> None:
-    """Give a client its public key without the API, where operators have lost theirs."""
-    settings = Settings.read()
-
-    async def give_key() -> ClientKey:
-        async with open_database(settings) as sessions:
-            return await register(sessions, client_id, read_public_key(file.read()))
-
-    try:
-        key = asyncio.run(give_key())
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
-    typer.echo(f"{key.client_id} has the key {key.kid}")
-
-
-if __name__ == "__main__":
-    cli()

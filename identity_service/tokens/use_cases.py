@@ -4,11 +4,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity_service.clients.problems import ClientNotProven
-from identity_service.clients.use_cases.authentication import (
-    find_client,
-    require_assertion,
-    require_secret,
-)
+from identity_service.clients.use_cases.authentication import require_assertion, require_secret
 from identity_service.settings import Settings
 from identity_service.tokens.access_token import access_token
 from identity_service.tokens.schemas import TokenOut
@@ -46,7 +42,7 @@ async def give_token(
                 "Only a sandbox takes secrets: sign the request with the key of the client"
                 " (private_key_jwt)."
             )
-        client = require_secret(await find_client(session, proof.client_id), proof.secret)
+        client = await require_secret(session, proof.client_id, proof.secret)
     else:
         audiences = desk.settings.token_endpoints
         client = await require_assertion(session, proof.assertion, audiences=audiences)

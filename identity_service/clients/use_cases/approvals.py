@@ -3,25 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity_service.clients import repository as client_store
+from identity_service.agencies.use_cases import AgencyAct, PendingAct
+from identity_service.clients import repository
 from identity_service.clients.models import Client, Proposal
 from identity_service.clients.problems import OperatorsOnly
 from identity_service.clients.use_cases.client_proofs import ClientAct, require_proof
-from identity_service.clients.use_cases.operators import is_operator
+from identity_service.clients.use_cases.operators import (
+    is_operator,
+    lock_client_acts,
+    require_operator,
+)
 from shared.web.calls.auth import CallContext
-
-
-class OperatorAct(StrEnum):
-    """Acts that two operators do, and no client signs."""
-
-    REVOKE_GRANT = "revoke-grant"
-    REPLACE_AGENCIES = "replace"
-    REOPEN_AGENCY = "reopen"
-
 
 PROPOSAL_LIFETIME = timedelta(hours=24)
 
@@ -61,18 +56,13 @@ async def require_authority(
 
 
 async def find_missing_approval(
-    session: AsyncSession,
-    consent: Consent,
-    target: str,
-    *,
-    act: ClientAct | OperatorAct,
-    about: str = "",
-) -> Proposal | None:
+    session: AsyncSession, consent: Consent, target: str, *, act: str, about: str = ""
+) -> PendingAct | None:
     """Return the proposal that waits for a second operator, None where the act may happen now.
 
     The caller has passed `require_authority` or is an operator, and holds `lock_client_acts`.
     """
-    proposal = await client_store.find_proposal(session, (target, act, about))
+    proposal = await repository.find_proposal(session, (target, act, about))
     if proposal is not None and not await _is_open(session, proposal, consent.now):
         await session.delete(proposal)
         await session.flush()
@@ -83,25 +73,21 @@ async def find_missing_approval(
         if proposal is not None:
             await session.delete(proposal)
         return None
-    return proposal or _propose(session, consent, target, act, about)
+    return _describe(proposal or _propose(session, consent, target, act, about))
 
 
 async def _is_open(session: AsyncSession, proposal: Proposal, now: datetime) -> bool:
     """Return whether it has not ended, and is still an active operator's."""
     in_time = proposal.expires_at > now
-    return in_time and await client_store.is_active_operator(session, proposal.proposed_by)
+    return in_time and await repository.is_active_operator(session, proposal.proposed_by)
 
 
 def _propose(
-    session: AsyncSession,
-    consent: Consent,
-    target: str,
-    act: ClientAct | OperatorAct,
-    about: str,
+    session: AsyncSession, consent: Consent, target: str, act: str, about: str
 ) -> Proposal:
     proposal = Proposal(
         target=target,
-        act=act.value,
+        act=str(act),
         about=about,
         proposed_by=consent.caller.client,
         proposed_at=consent.now,
@@ -109,3 +95,36 @@ def _propose(
     )
     session.add(proposal)
     return proposal
+
+
+def _describe(proposal: Proposal) -> PendingAct:
+    return PendingAct(
+        proposal.target,
+        proposal.act,
+        proposal.proposed_by,
+        proposal.proposed_at,
+        proposal.expires_at,
+    )
+
+
+class StoredApprovals:
+    """Implement `OperatorApprovals` of the feature `agencies` on the table of proposals."""
+
+    async def lock_acts(self, session: AsyncSession) -> None:
+        await lock_client_acts(session)
+
+    async def require_operator(self, session: AsyncSession, caller: CallContext) -> None:
+        await require_operator(session, caller)
+
+    async def find_missing_approval(
+        self,
+        session: AsyncSession,
+        caller: CallContext,
+        code: str,
+        *,
+        act: AgencyAct,
+        now: datetime,
+        about: str = "",
+    ) -> PendingAct | None:
+        consent = Consent(caller, None, (), now)
+        return await find_missing_approval(session, consent, code, act=act, about=about)

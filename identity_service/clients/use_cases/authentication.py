@@ -5,11 +5,12 @@ import hmac
 import re
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity_service.clients import repository as client_store
+from identity_service.clients import repository
 from identity_service.clients.models import Client
 from identity_service.clients.problems import ClientNotProven
 from identity_service.clients.signed_claims import (
@@ -34,6 +35,15 @@ _NOT_HELD = "The client is unknown or no longer active, or its secret is wrong."
 _NO_DIGEST = "0" * 64  # of the length of a digest, and of no secret
 
 
+@dataclass(frozen=True)
+class ProvenClient:
+    """A client that has proven its identity, as its token names it."""
+
+    client_id: str
+    agency: str
+    kind: str
+
+
 class AssertionClaims(Claims):
     iss: str
     sub: str
@@ -49,23 +59,21 @@ def secret_digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def require_secret(client: Client | None, secret: str) -> Client:
+async def require_secret(session: AsyncSession, client_id: str, secret: str) -> ProvenClient:
     """Raises ClientNotProven, in the same words and after the same work whatever is wrong."""
+    # Text that can be no id might not even be taken by the database.
+    known_form = client_id if _WORD.fullmatch(client_id) else ""
+    client = await repository.find_client(session, known_form)
     digest = client.secret_digest if client and client.active else None
     held = hmac.compare_digest(secret_digest(secret), digest or _NO_DIGEST)
     if client is None or not held:
         raise ClientNotProven(_NOT_HELD)
-    return client
-
-
-async def find_client(session: AsyncSession, client_id: str) -> Client | None:
-    """None also for what can be no id, which the database might not even take."""
-    return await client_store.find_client(session, client_id if _WORD.fullmatch(client_id) else "")
+    return _describe(client)
 
 
 async def require_assertion(
     session: AsyncSession, assertion: str, *, audiences: Sequence[str]
-) -> Client:
+) -> ProvenClient:
     """The client that signed it; raises ClientNotProven. Each assertion is good once.
 
     An unknown client is refused after the same statements and the same verification as a known one.
@@ -73,15 +81,19 @@ async def require_assertion(
     signed = read_signed(assertion, AssertionClaims)
     claims = signed.claims
     client_id = claims.sub if _WORD.fullmatch(claims.sub) else ""
-    client, key = await client_store.find_client_with_key(session, client_id, signed.kid)
+    client, key = await repository.find_client_with_key(session, client_id, signed.kid)
     verify_signature(signed, key.jwk if client and client.active and key else None)
     _require_claims(signed, audiences)
     expires_at = datetime.fromtimestamp(claims.exp + SKEW_SECONDS, UTC)
     if client is None:
         raise ClientNotProven(NOT_KNOWN)
-    if not await client_store.use_assertion(session, client_id, claims.jti, expires_at):
+    if not await repository.use_assertion(session, client_id, claims.jti, expires_at):
         raise ClientNotProven("This assertion was used before; sign a new one with a new jti.")
-    return client
+    return _describe(client)
+
+
+def _describe(client: Client) -> ProvenClient:
+    return ProvenClient(client.client_id, client.agency, client.kind)
 
 
 def _require_claims(signed: Signed[AssertionClaims], audiences: Sequence[str]) -> None:

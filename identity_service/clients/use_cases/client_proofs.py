@@ -15,7 +15,7 @@ from typing import Annotated
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity_service.clients import repository as client_store
+from identity_service.clients import repository
 from identity_service.clients.models import Client
 from identity_service.clients.problems import ClientNotProven, ProofRefused
 from identity_service.clients.signed_claims import (
@@ -63,7 +63,7 @@ async def require_proof(
         claims = signed.claims
         if signed.type != PROOF_TYPE:
             raise ProofRefused(f"The proof's header says typ {PROOF_TYPE}.")
-        key = await client_store.find_client_key(session, client.client_id, signed.kid)
+        key = await repository.find_client_key(session, client.client_id, signed.kid)
         verify_signature(signed, key.jwk if key else None)
         require_audience(claims.aud, audiences)
     except ClientNotProven as error:
@@ -77,5 +77,5 @@ async def require_proof(
     if not client.active or not now - MAX_PROOF_AGE_S <= claims.iat <= now + SKEW_S:
         raise ProofRefused("The proof is of an active client and five minutes old at most.")
     ends = datetime.fromtimestamp(claims.iat, UTC) + timedelta(seconds=MAX_PROOF_AGE_S + SKEW_S)
-    if not await client_store.use_assertion(session, client.client_id, claims.jti, ends):
+    if not await repository.use_assertion(session, client.client_id, claims.jti, ends):
         raise ProofRefused("This proof was used before; sign a new one with a new jti.")

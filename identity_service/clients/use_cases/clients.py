@@ -2,28 +2,39 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from hashlib import sha256
 from typing import NamedTuple
+from uuid import UUID
 
 import orjson
+from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity_service.agencies import repository as agency_store
-from identity_service.agencies.problems import AgenciesUnknown
-from identity_service.agencies.use_cases import require_open
-from identity_service.clients import repository as client_store
+from identity_service.agencies.use_cases import PendingAct, require_open_agencies
+from identity_service.clients import repository
 from identity_service.clients.jwk import thumbprint
-from identity_service.clients.models import Client, ClientKey, Proposal
-from identity_service.clients.problems import ClientExists, ClientNotFound, KeyExists, KeyNotFound
-from identity_service.clients.schemas import ClientIn
+from identity_service.clients.models import Client, ClientKey
+from identity_service.clients.problems import (
+    ClientExists,
+    ClientNotFound,
+    ClientUnknown,
+    KeyExists,
+    KeyNotFound,
+)
+from identity_service.clients.schemas import ClientFilter, ClientIn
 from identity_service.clients.use_cases.approvals import (
     Consent,
     find_missing_approval,
     require_authority,
 )
+from identity_service.clients.use_cases.client_grants import ClientGrants
 from identity_service.clients.use_cases.client_proofs import ClientAct
-from identity_service.clients.use_cases.operators import require_operator, require_operator_left
-from identity_service.grants import repository as grant_store
-from identity_service.grants.models import Grant
-from identity_service.grants.use_cases.ending import end_grants, list_ending
+from identity_service.clients.use_cases.operators import (
+    lock_client_acts,
+    require_operator,
+    require_operator_left,
+)
+from identity_service.database import Within
+from identity_service.schemas import ClientId
+from shared.events import ClientChanged
 from shared.messaging.outbox import emit
 from shared.web.calls.auth import CallContext
 from shared.web.etag import Condition, require_version
@@ -33,14 +44,58 @@ class Deactivation(NamedTuple):
     """A client without access, and the grants to others that ended with it."""
 
     client: Client
-    ended: Sequence[Grant]
+    ended: Sequence[UUID]
+
+
+async def list_clients(
+    session: AsyncSession, caller: CallContext, filters: ClientFilter
+) -> tuple[Sequence[Client], str | None]:
+    """Return a page of clients, and the cursor of the next one."""
+    after = filters.paging.key(ClientId)
+    rows = await repository.list_clients(
+        session,
+        caller.right.united_agencies,
+        after=after[0] if after else None,
+        limit=filters.limit + 1,
+        agency=filters.agency,
+        kind=filters.kind,
+        operator=filters.operator,
+        active=filters.active,
+    )
+    return filters.paging.cut(rows, lambda client: (client.client_id,))
+
+
+async def list_client_states(
+    session: AsyncSession, *, after: str | None, limit: int
+) -> Sequence[ClientChanged]:
+    """Return the present state of all clients by their ids, as events have it."""
+    clients = await repository.list_all_clients(session, after=after, limit=limit)
+    return [client.changed() for client in clients]
 
 
 async def read_client(session: AsyncSession, caller: CallContext, client_id: str) -> Client:
-    client = await client_store.get_client(session, client_id, caller.right.united_agencies)
+    client = await repository.get_client(session, client_id, caller.right.united_agencies)
     if client is None:
         raise ClientNotFound
     return client
+
+
+async def require_active_client(session: AsyncSession, caller: CallContext, client_id: str) -> None:
+    """Raise ClientUnknown unless the caller's right reaches the client, and it is active."""
+    client = await repository.get_client(session, client_id, caller.right.united_agencies)
+    if client is None or not client.active:
+        raise ClientUnknown(client_id=client_id)
+
+
+async def find_agency(session: AsyncSession, client_id: str) -> str | None:
+    """Return the code of the client's agency, None where there is no such client."""
+    client = await repository.find_client(session, client_id)
+    return client.agency if client else None
+
+
+def select_clients_within(within: Within) -> Select[str]:
+    """Return the subquery of the ids of all clients of the agencies."""
+    return repository.select_ids(within)
 
 
 async def register_client(
@@ -49,11 +104,8 @@ async def register_client(
     """Without a right and a key yet: it can do nothing until it is given both."""
     if new.operator:
         await require_operator(session, caller)
-    agency = await agency_store.get_agency(session, new.agency, caller.right.united_agencies)
-    if agency is None:
-        raise AgenciesUnknown([new.agency])
-    require_open(agency, today)
-    client = await client_store.add_client(session, version=1, active=True, **new.model_dump())
+    await require_open_agencies(session, [new.agency], caller.right.united_agencies, today)
+    client = await repository.add_client(session, version=1, active=True, **new.model_dump())
     if client is None:
         raise ClientExists
     emit(session, client.changed())
@@ -62,17 +114,17 @@ async def register_client(
 
 async def register_key(
     session: AsyncSession, consent: Consent, client_id: str, jwk: Mapping[str, str]
-) -> ClientKey | Proposal:
-    """Return the key, or the proposal that waits for a second operator to ask for the same."""
+) -> ClientKey | PendingAct:
+    """Return the key, or the act that waits for a second operator to ask for the same."""
     client = await _lock_client(session, consent, client_id)
     act = ClientAct.ADD_KEY
     await require_authority(session, consent, client, act=act, thumbprint=thumbprint(jwk))
-    if await client_store.find_client_key(session, client.client_id, jwk["kid"]):
+    if await repository.find_client_key(session, client.client_id, jwk["kid"]):
         raise KeyExists("Keys are not replaced: register the new one under a kid of its own.")
     about = sha256(orjson.dumps(dict(jwk), option=orjson.OPT_SORT_KEYS)).hexdigest()
-    if proposal := await find_missing_approval(session, consent, client_id, act=act, about=about):
-        return proposal
-    key = await client_store.add_client_key(
+    if pending := await find_missing_approval(session, consent, client_id, act=act, about=about):
+        return pending
+    key = await repository.add_client_key(
         session,
         client_id=client.client_id,
         kid=jwk["kid"],
@@ -84,26 +136,31 @@ async def register_key(
 
 
 async def remove_key(
-    session: AsyncSession, consent: Consent, client_id: str, kid: str
-) -> Proposal | None:
+    session: AsyncSession, consent: Consent, client_id: str, kid: str, *, grants: ClientGrants
+) -> PendingAct | None:
     """At once: what it signed is no longer taken; tokens already given end within minutes."""
     client = await _lock_client(session, consent, client_id)
-    key = await client_store.find_client_key(session, client.client_id, kid)
+    key = await repository.find_client_key(session, client.client_id, kid)
     act, named = ClientAct.REMOVE_KEY, thumbprint(key.jwk) if key else None
     await require_authority(session, consent, client, act=act, thumbprint=named)
     if key is None:
         raise KeyNotFound
-    if proposal := await find_missing_approval(session, consent, client_id, act=act, about=kid):
-        return proposal
+    if pending := await find_missing_approval(session, consent, client_id, act=act, about=kid):
+        return pending
     if client.operator:
-        await require_operator_left(session, without=key)
+        await require_operator_left(session, grants, without=key)
     await session.delete(key)
     return None
 
 
 async def deactivate_client(
-    session: AsyncSession, consent: Consent, client_id: str, *, expected_version: Condition
-) -> Deactivation | Proposal:
+    session: AsyncSession,
+    consent: Consent,
+    client_id: str,
+    *,
+    grants: ClientGrants,
+    expected_version: Condition,
+) -> Deactivation | PendingAct:
     """End the access of the client, and the grants that it gave to others.
 
     It gets no token any more; the gateway refuses those it has when it has consumed the event. Its
@@ -116,15 +173,13 @@ async def deactivate_client(
     if not client.active:
         return Deactivation(client, ())
     if client.operator:
-        await require_operator_left(session, without=client)
-    if proposal := await find_missing_approval(session, consent, client_id, act=act, about=""):
-        return proposal
+        await require_operator_left(session, grants, without=client)
+    if pending := await find_missing_approval(session, consent, client_id, act=act):
+        return pending
     client.set_active(active=False)
     emit(session, client.changed())
-    given = await grant_store.list_given(session, client.client_id)
-    ending = await list_ending(session, given)
-    await end_grants(session, consent.caller, ending, now=consent.now)
-    return Deactivation(client, ending)
+    ended = await grants.end_given(session, consent.caller, client.client_id, now=consent.now)
+    return Deactivation(client, ended)
 
 
 async def reactivate_client(
@@ -141,5 +196,5 @@ async def reactivate_client(
 
 
 async def _lock_client(session: AsyncSession, consent: Consent, client_id: str) -> Client:
-    await client_store.lock_client_acts(session)
+    await lock_client_acts(session)
     return await read_client(session, consent.caller, client_id)

@@ -1,18 +1,32 @@
-from collections.abc import Sequence
+from collections.abc import Mapping
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity_service.clients import repository as client_store
+from identity_service.clients import repository
 from identity_service.clients.models import Client, ClientKey
 from identity_service.clients.problems import LastOperator, OperatorsOnly
-from identity_service.grants import repository as grant_store
-from identity_service.grants.models import Grant
+from identity_service.clients.use_cases.client_grants import ClientGrants
 from shared.web.calls.auth import CallContext
+
+
+async def lock_client_acts(session: AsyncSession) -> None:
+    """Let acts on keys, on active clients and on the power of operators happen one by one."""
+    await repository.lock_client_acts(session)
+
+
+async def has_operators(session: AsyncSession) -> bool:
+    """Return whether any client is an operator, active or not."""
+    return await repository.has_operators(session)
+
+
+async def is_active_operator(session: AsyncSession, client_id: str) -> bool:
+    return await repository.is_active_operator(session, client_id)
 
 
 async def is_operator(session: AsyncSession, caller: CallContext) -> bool:
     """By the registry as it is now, not by the token, which may be ten minutes old."""
-    return await client_store.is_active_operator(session, caller.client)
+    return await repository.is_active_operator(session, caller.client)
 
 
 async def require_operator(session: AsyncSession, caller: CallContext) -> None:
@@ -21,15 +35,15 @@ async def require_operator(session: AsyncSession, caller: CallContext) -> None:
 
 
 async def require_operator_left(
-    session: AsyncSession, *, without: Client | ClientKey | Grant
+    session: AsyncSession, grants: ClientGrants, *, without: Client | ClientKey | UUID
 ) -> None:
     """Raise LastOperator where the act would leave no operator that can sign on and may do all.
 
-    Where none is left before the act either, it takes nothing away and may happen. The caller
-    holds `lock_client_acts`.
+    The act ends the client, the key or the grant with the id `without`. Where none is left before
+    the act either, it takes nothing away and may happen. The caller holds `lock_client_acts`.
     """
-    operators = await client_store.list_operators(session)
-    powers = await grant_store.list_powers(session, [each.client_id for each in operators])
+    operators = await repository.list_operators(session)
+    powers = await grants.list_unlimited(session, [each.client_id for each in operators])
     before = {
         operator.client_id
         for operator in operators
@@ -50,5 +64,8 @@ def _can_sign_on(operator: Client, without: object) -> bool:
     return operator.secret_digest is not None or any(key is not without for key in operator.keys)
 
 
-def _has_power(operator: Client, powers: Sequence[Grant], without: object) -> bool:
-    return any(grant.client_id == operator.client_id and grant is not without for grant in powers)
+def _has_power(operator: Client, powers: Mapping[UUID, str], without: object) -> bool:
+    return any(
+        client_id == operator.client_id and grant_id != without
+        for grant_id, client_id in powers.items()
+    )

@@ -1,11 +1,12 @@
 """The end of grants: one that rests on another ends with it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity_service.grants import repository as grant_store
+from identity_service.grants import repository
 from identity_service.grants.models import Grant
 from shared.messaging.outbox import emit
 from shared.web.calls.auth import CallContext
@@ -26,8 +27,26 @@ async def list_ending(session: AsyncSession, grants: Sequence[Grant]) -> Sequenc
     ending = {grant.id: grant for grant in grants}
     added = list(ending)
     while added:
-        resting = await grant_store.list_resting(session, added)
+        resting = await repository.list_resting(session, added)
         fresh = {grant.id: grant for grant in resting if grant.id not in ending}
         ending |= fresh
         added = list(fresh)
     return list(ending.values())
+
+
+class StoredGrants:
+    """Implement `ClientGrants` of the feature `clients` on the table of grants."""
+
+    async def list_unlimited(
+        self, session: AsyncSession, clients: Collection[str]
+    ) -> Mapping[UUID, str]:
+        powers = await repository.list_powers(session, clients)
+        return {grant.id: grant.client_id for grant in powers}
+
+    async def end_given(
+        self, session: AsyncSession, caller: CallContext, client_id: str, *, now: datetime
+    ) -> Sequence[UUID]:
+        given = await repository.list_given(session, client_id)
+        ending = await list_ending(session, given)
+        await end_grants(session, caller, ending, now=now)
+        return [grant.id for grant in ending]

@@ -1,6 +1,6 @@
 """The registration of the operators with which an installation begins: no caller may do it yet."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated
 from uuid import uuid4
@@ -8,12 +8,11 @@ from uuid import uuid4
 from pydantic import BaseModel, ConfigDict, model_validator
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity_service.agencies import repository as agency_store
-from identity_service.agencies.problems import AgenciesUnknown
-from identity_service.agencies.use_cases import require_open
-from identity_service.clients import repository as client_store
+from identity_service.agencies.use_cases import require_open_agencies
 from identity_service.clients.jwk import PublicJwk, thumbprint
-from identity_service.clients.models import Client
+from identity_service.clients.use_cases.installation import register_operator
+from identity_service.clients.use_cases.operators import has_operators, lock_client_acts
+from identity_service.grants import repository
 from identity_service.grants.grant_rules import ANY_OPERATION
 from identity_service.grants.legal_bases import LegalBasis
 from identity_service.grants.models import Grant
@@ -54,51 +53,29 @@ class FirstOperators(BaseModel):
 
 async def register_first_operators(
     session: AsyncSession, first: FirstOperators, *, now: datetime, today: date
-) -> Sequence[Client]:
-    """Add the clients with their keys, and the right to do all; raise OperatorsExistError."""
-    await client_store.lock_client_acts(session)
-    if await client_store.has_operators(session):
+) -> Sequence[str]:
+    """Add the clients with their keys, and the right to do all; return their ids.
+
+    Raise OperatorsExistError where there are operators.
+    """
+    await lock_client_acts(session)
+    if await has_operators(session):
         raise OperatorsExistError(
             "this installation has operators, who register others by the API; where they have lost"
-            " their keys: python -m identity_service.tokens.signing_keys register"
+            " their keys: python -m identity_service.tokens.commands register"
         )
-    await _require_open_agency(session, first.agency, today)
-    return [
-        await _register_operator(session, first, client_id, key.root, now=now)
-        for client_id, key in first.keys.items()
-    ]
+    await require_open_agencies(session, [first.agency], None, today)
+    for client_id, key in first.keys.items():
+        await register_operator(
+            session, client_id, key.root, agency=first.agency, name=first.name, now=now
+        )
+        _give_unlimited(session, first, client_id, now=now)
+    return list(first.keys)
 
 
-async def _require_open_agency(session: AsyncSession, code: str, today: date) -> None:
-    agency = await agency_store.get_agency(session, code)
-    if agency is None:
-        raise AgenciesUnknown([code])
-    require_open(agency, today)
-
-
-async def _register_operator(
-    session: AsyncSession,
-    first: FirstOperators,
-    client_id: str,
-    jwk: Mapping[str, str],
-    *,
-    now: datetime,
-) -> Client:
-    client = await client_store.add_client(
-        session,
-        client_id=client_id,
-        version=1,
-        agency=first.agency,
-        name=first.name,
-        kind="production",
-        operator=True,
-        active=True,
-    )
-    if client is None:
-        raise ValueError(f"a client {client_id} exists: choose another id")
-    await client_store.add_client_key(
-        session, client_id=client_id, kid=jwk["kid"], jwk=dict(jwk), added_at=now
-    )
+def _give_unlimited(
+    session: AsyncSession, first: FirstOperators, client_id: str, *, now: datetime
+) -> None:
     grant = Grant(
         id=uuid4(),
         version=1,
@@ -111,5 +88,9 @@ async def _register_operator(
         given_at=now,
     )
     session.add(grant)
-    emit(session, client.changed(), grant.changed())
-    return client
+    emit(session, grant.changed())
+
+
+async def has_first_operators(session: AsyncSession) -> bool:
+    """Return whether the installation has operators that the command registered."""
+    return await repository.has_given(session, REGISTERED_BY)

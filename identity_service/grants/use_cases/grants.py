@@ -1,28 +1,34 @@
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
+from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity_service.agencies import repository as agency_store
-from identity_service.agencies.problems import AgenciesUnknown, named
-from identity_service.agencies.use_cases import require_open
-from identity_service.clients import repository as client_store
-from identity_service.clients.models import Proposal
+from identity_service.agencies.problems import named
+from identity_service.agencies.use_cases import PendingAct, require_open_agencies
 from identity_service.clients.problems import OperatorsOnly
-from identity_service.clients.use_cases.approvals import Consent, OperatorAct, find_missing_approval
-from identity_service.clients.use_cases.operators import is_operator, require_operator_left
-from identity_service.grants import repository as grant_store
-from identity_service.grants.grant_rules import ANY_OPERATION, grant_rule, grant_rules, list_fields
-from identity_service.grants.limits import (
-    require_limits_covered,
-    select_covering,
+from identity_service.clients.use_cases.approvals import Consent, find_missing_approval
+from identity_service.clients.use_cases.clients import (
+    find_agency,
+    require_active_client,
+    select_clients_within,
 )
+from identity_service.clients.use_cases.operators import (
+    is_active_operator,
+    is_operator,
+    lock_client_acts,
+    require_operator_left,
+)
+from identity_service.database import add_missing
+from identity_service.grants import repository
+from identity_service.grants.grant_rules import ANY_OPERATION, grant_rule, grant_rules, list_fields
+from identity_service.grants.limits import require_limits_covered, select_covering
 from identity_service.grants.models import Grant
 from identity_service.grants.ownership import owner
 from identity_service.grants.problems import (
     BeyondOwnRight,
-    ClientUnknown,
     FieldsUnknown,
     GrantEnded,
     GrantNotFound,
@@ -32,19 +38,52 @@ from identity_service.grants.problems import (
     OperationsUnknown,
     RightTooLong,
 )
-from identity_service.grants.schemas import GrantIn
-from identity_service.grants.use_cases.ending import end_grants, list_ending
+from identity_service.grants.schemas import GrantFilter, GrantIn
+from identity_service.grants.use_cases.ending import StoredGrants, end_grants, list_ending
 from shared.codes.time import day_in_viet_nam
+from shared.events import GrantChanged
 from shared.messaging.outbox import emit
 from shared.web.calls.auth import MAX_RIGHT_CODES, CallContext
 from shared.web.etag import Condition, require_version
 
+REVOKE_GRANT = "revoke-grant"
 MAX_ENDED_ALONE = 20
 _DAY = timedelta(days=1)
 
 
+async def list_grants(
+    session: AsyncSession, caller: CallContext, filters: GrantFilter
+) -> tuple[Sequence[Grant], str | None]:
+    """Return a page of grants, which may be shorter than `limit`, and the cursor of the next."""
+    after = filters.paging.key(UUID)
+    page, has_more = await repository.list_grants(
+        session,
+        _select_reached(caller),
+        after=after[0] if after else None,
+        limit=filters.limit,
+        client_id=filters.client_id,
+        operation=filters.operation,
+        in_force=filters.in_force,
+    )
+    return page, filters.paging.write((str(page[-1].id),)) if has_more else None
+
+
+async def list_grant_states(
+    session: AsyncSession, *, after: UUID | None, limit: int, now: datetime
+) -> Sequence[GrantChanged]:
+    """Return the present state, as events have it, of grants that have not long ended."""
+    grants = await repository.list_current_grants(session, after=after, limit=limit, now=now)
+    return [grant.changed() for grant in grants]
+
+
+def _select_reached(caller: CallContext) -> Select[str] | None:
+    """Return the subquery of the clients that the caller's right reaches, None for all."""
+    within = caller.right.united_agencies
+    return None if within is None else select_clients_within(within)
+
+
 async def read_grant(session: AsyncSession, caller: CallContext, grant_id: UUID) -> Grant:
-    grant = await grant_store.get_grant(session, grant_id, caller.right.united_agencies)
+    grant = await repository.get_grant(session, grant_id, _select_reached(caller))
     if grant is None:
         raise GrantNotFound
     return grant
@@ -59,8 +98,8 @@ async def give_grant(
     if unknown := set(new.fields or ()).difference(known_fields):
         raise FieldsUnknown(known_fields, count=len(unknown))
     # A grant that is revoked meanwhile must not leave behind one that rests on it.
-    await client_store.lock_client_acts(session)
-    held = await grant_store.list_grants_in_force(session, caller.client, new.operations, now)
+    await lock_client_acts(session)
+    held = await repository.list_grants_in_force(session, caller.client, new.operations, now)
     by_operator = await _require_granter(session, caller, new.operations, held)
     require_limits_covered(caller, new)
     valid_from = new.valid_from or now
@@ -68,10 +107,10 @@ async def give_grant(
         raise GrantEnded("Let valid_to lie after valid_from, or after now where that is left out.")
     rests_on = _require_within(held, new, valid_from, by_operator=by_operator)
     await _require_other(session, caller, new, by_operator=by_operator)
-    client = await client_store.get_client(session, new.client_id, caller.right.united_agencies)
-    if client is None or not client.active:
-        raise ClientUnknown(client_id=new.client_id)
-    await _require_agencies(session, caller, new.agencies or (), max(now, valid_from))
+    await require_active_client(session, caller, new.client_id)
+    begin = day_in_viet_nam(max(now, valid_from))
+    reached = caller.right.united_agencies
+    await require_open_agencies(session, new.agencies or (), reached, begin)
     await _require_room(session, new, now)
     grant = Grant(
         id=uuid4(),
@@ -87,44 +126,29 @@ async def give_grant(
     return grant
 
 
-async def _require_agencies(
-    session: AsyncSession, caller: CallContext, codes: Collection[str], begin: datetime
-) -> None:
-    """Raise AgenciesUnknown or AgencyClosed unless each agency exists when the grant begins."""
-    known = await agency_store.get_agencies(session, codes, caller.right.united_agencies)
-    if unknown := set(codes) - known.keys():
-        raise AgenciesUnknown(unknown)
-    for code in codes:
-        require_open(known[code], day_in_viet_nam(begin))
-
-
 async def revoke_grant(
     session: AsyncSession, consent: Consent, grant_id: UUID, *, expected_version: Condition
-) -> Sequence[Grant] | Proposal:
+) -> Sequence[Grant] | PendingAct:
     """Return the grant and, after it, the others that ended because they rest on it.
 
-    Return the proposal where it waits for a second operator.
+    Return the pending act where it waits for a second operator.
     """
     caller = consent.caller
-    await client_store.lock_client_acts(session)
+    await lock_client_acts(session)
     grant = await read_grant(session, caller, grant_id)
     if grant.given_by != caller.client:
         await _require_granter(session, caller, grant.operations)
     require_version(grant.version, expected_version)
     if grant.revoked:
         raise GrantRevoked
-    await require_operator_left(session, without=grant)
+    await require_operator_left(session, StoredGrants(), without=grant.id)
     ending = await list_ending(session, [grant])
     if await _needs_two(session, consent, ending) and (
-        proposal := await find_missing_approval(
-            session,
-            consent,
-            grant.client_id,
-            act=OperatorAct.REVOKE_GRANT,
-            about=str(grant.id),
+        pending := await find_missing_approval(
+            session, consent, grant.client_id, act=REVOKE_GRANT, about=str(grant.id)
         )
     ):
-        return proposal
+        return pending
     await end_grants(session, caller, ending, now=consent.now)
     return ending
 
@@ -139,11 +163,11 @@ async def _needs_two(session: AsyncSession, consent: Consent, ending: Sequence[G
     if grant.client_id == caller or not await is_operator(session, consent.caller):
         return False
     administers = any(grant_rule(name).granted_by == "operator" for name in grant.operations)
-    if administers and await client_store.is_active_operator(session, grant.client_id):
+    if administers and await is_active_operator(session, grant.client_id):
         return True
     if grant.given_by == caller:
         return False
-    lately = await grant_store.count_ended_of_others(session, caller, since=consent.now - _DAY)
+    lately = await repository.count_ended_of_others(session, caller, since=consent.now - _DAY)
     return lately + len(ending) > MAX_ENDED_ALONE
 
 
@@ -170,7 +194,7 @@ async def _require_granter(
 
 async def _require_room(session: AsyncSession, new: GrantIn, now: datetime) -> None:
     """Raise RightTooLong where the client would have too many codes for one operation."""
-    sums = await grant_store.sum_codes(session, new.client_id, now)
+    sums = await repository.sum_codes(session, new.client_id, now)
     of_any = sums.pop(ANY_OPERATION, 0)
     is_for_any = ANY_OPERATION in new.operations
     affected = {ANY_OPERATION, *sums} if is_for_any else set(new.operations)
@@ -221,7 +245,14 @@ async def _require_other(
     own = {name for name in new.operations if not grant_rule(name).to_self}
     if not own:
         return
-    receiver = await client_store.find_client(session, new.client_id)
-    within = receiver is not None and receiver.agency == caller.agency and not by_operator
+    receiver = await find_agency(session, new.client_id)
+    within = receiver == caller.agency and not by_operator
     if within or new.client_id == caller.client:
         raise GrantToSelf(own)
+
+
+async def add_missing_grants(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> int:
+    """Add the grants whose ids are free, and return their number."""
+    added = await add_missing(session, Grant, rows)
+    emit(session, *(grant.changed() for grant in added))
+    return len(added)

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 from identity_service.clients.models import UsedAssertion
 from identity_service.clients.repository import forget_used_assertions
-from identity_service.tokens.signing_keys import cli
+from identity_service.tokens.commands import cli
 from tests.identity_service.calls import Identity
 from tests.identity_service.signing_in import KEY, SYSTEM, ask_signed, assertion, refused, verified
 

@@ -29,7 +29,8 @@ from identity_service.clients.models import Client, ClientKey
 from identity_service.grants.commands import cli
 from identity_service.grants.models import Grant
 from identity_service.grants.use_cases.first_operators import REGISTERED_BY
-from identity_service.seed import NotASandboxError, seed
+from identity_service.sandbox.seed import NotASandboxError
+from identity_service.seed import seed
 from identity_service.settings import Settings
 from shared.database.session import open_database
 from shared.runtime.migrations import upgrade

@@ -1,0 +1,39 @@
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import Depends, Header, Request
+from pydantic import WithJsonSchema
+
+from identity_service.clients.signed_claims import MAX_SIGNED_CHARACTERS
+from identity_service.clients.use_cases.approvals import Consent
+from identity_service.clients.use_cases.client_grants import ClientGrants
+from identity_service.settings import Settings
+from shared.web.calls.auth import Caller
+
+ProofHeader = Annotated[
+    str | None,
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_SIGNED_CHARACTERS}),
+    Header(
+        alias="X-Client-Proof",
+        description="a JWT of the type client-act+jwt that a key of the client signed; in its"
+        " place, a second operator sends the same request",
+    ),
+]
+
+
+async def _read_consent(
+    request: Request, caller: Caller, x_client_proof: ProofHeader = None
+) -> Consent:
+    settings: Settings = request.app.state.settings
+    return Consent(caller, x_client_proof, settings.token_endpoints, datetime.now(UTC))
+
+
+ConsentDep = Annotated[Consent, Depends(_read_consent)]
+
+
+async def _get_client_grants(request: Request) -> ClientGrants:
+    grants: ClientGrants = request.app.state.client_grants
+    return grants
+
+
+ClientGrantsDep = Annotated[ClientGrants, Depends(_get_client_grants)]

@@ -1,0 +1,22 @@
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.web.calls.auth import CallContext
+
+
+class ClientGrants(Protocol):
+    """Read and end the grants of clients; the feature `grants` keeps them."""
+
+    async def list_unlimited(
+        self, session: AsyncSession, clients: Collection[str]
+    ) -> Mapping[UUID, str]:
+        """Return the grants in force by which one of the clients may do all, with the client."""
+
+    async def end_given(
+        self, session: AsyncSession, caller: CallContext, client_id: str, *, now: datetime
+    ) -> Sequence[UUID]:
+        """End the grants that the client gave to others, and all that rest on them."""

@@ -51,7 +51,7 @@ async def list_all(identity: Identity, path: str, key: str) -> list[Any]:
 async def test_gateway_gets_every_client_and_grant_once(
     identity: Identity, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("identity_service.grants.rights_list.MAX_ROWS", 3)
+    monkeypatch.setattr("identity_service.grants.routes.MAX_ROWS", 3)
     clients = await list_all(identity, CLIENTS, "client_id")
     grants = await list_all(identity, GRANTS, "grant_id")
     async with identity.app.state.sessions() as session:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ARRAY, ColumnElement, FromClause, bindparam, column, func, select
 from sqlalchemy.dialects.postgresql import Insert, insert
 
-from sync_service.models import Base, table
+from sync_service.database import Base, table
 
 
 @cache

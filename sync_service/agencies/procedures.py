@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.codes.procedure import national_code
 from shared.events import ProcedurePublished
 from shared.rules.deadlines import Term, Unit
-from sync_service.models import Procedure, table
+from sync_service.agencies.models import Procedure
+from sync_service.database import table
 from sync_service.sets import columns, insertion
 
 PUBLISHED = ("code", "version", "active", "term_duration", "term_unit", "term_same_day")

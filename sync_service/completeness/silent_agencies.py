@@ -12,7 +12,8 @@ from sqlalchemy import delete, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.codes.time import day_in_viet_nam
-from sync_service.models import Agency, AgencyRhythm, HeardHour
+from sync_service.agencies.models import Agency
+from sync_service.completeness.models import AgencyRhythm, HeardHour
 
 KEPT = timedelta(days=28)
 # What an agency is allowed beyond its longest pause, and one that has shown no rhythm yet.

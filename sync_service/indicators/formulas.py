@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, func, or_
 from shared.codes.enums import Channel
 from sync_service.indicators import IndicatorId
 from sync_service.indicators.counters import Handling
-from sync_service.models import TallyCell
+from sync_service.indicators.models import TallyCell
 
 HUNDRED = Decimal(100)
 SHOWN = Decimal("0.01")

@@ -25,12 +25,13 @@ from shared.codes.agency import canonical_agency_code
 from shared.codes.procedure import national_code
 from shared.web.calls.rights import Limits, Right
 from sync_service.agencies.hierarchy import COUNTRY, covers, roots
+from sync_service.agencies.models import Agency
 from sync_service.indicators import IndicatorId, Rule
 from sync_service.indicators.counters import ALL_PROCEDURES, Part
 from sync_service.indicators.formulas import FORMULAS, Figure
+from sync_service.indicators.models import TallyCell, TallyState
 from sync_service.indicators.periods import Period
 from sync_service.indicators.ranking import KEY, Place, Ranked, Ranking, ranking
-from sync_service.models import Agency, TallyCell, TallyState
 from sync_service.national_view.filters import in_plan
 from sync_service.problems import (
     AgencyMissing,

@@ -14,8 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.database.session import open_database
 from sync_service.agencies.hierarchy import is_under, lineage
+from sync_service.database import table
 from sync_service.indicators.counters import ALL_PROCEDURES, Cell, Grain, Handling, Part
-from sync_service.models import TallyCell, table
+from sync_service.indicators.models import TallyCell
 from sync_service.settings import Settings
 
 MOST_SHOWN = 100

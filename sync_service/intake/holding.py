@@ -10,9 +10,10 @@ from sqlalchemy import ARRAY, Select, String, and_, any_, bindparam, func, selec
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from sync_service.database import table
+from sync_service.intake.models import HeldProgress
 from sync_service.intake.row_rules import refuse_beyond_bound
 from sync_service.intake.schemas import ProgressRow
-from sync_service.models import HeldProgress, table
 from sync_service.national_view.state import Refusal
 from sync_service.sets import columns, given, insertion
 

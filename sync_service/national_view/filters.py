@@ -26,8 +26,9 @@ from shared.web.bodies.strict_parsing import IsoDay
 from shared.web.calls.rights import Limits
 from shared.web.pagination import MOST, Cursor, PageQuery, name_filtered
 from sync_service.agencies.hierarchy import covers
-from sync_service.models import Agency, NationalDossier, Party, PendingParty
+from sync_service.agencies.models import Agency
 from sync_service.national_view.derived_times import REQUEST
+from sync_service.national_view.models import NationalDossier, Party, PendingParty
 
 # What a list is read from.
 Seen = type[NationalDossier | Party | PendingParty]

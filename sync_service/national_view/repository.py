@@ -30,8 +30,11 @@ from shared.codes.procedure import national_code
 from shared.codes.time import StoredInstant
 from shared.web.calls.rights import Limits, Right, merge_newest
 from sync_service.agencies.hierarchy import COUNTRY, roots
-from sync_service.models import Agency, HeldProgress, NationalDossier, Party, TimelineEntry, table
+from sync_service.agencies.models import Agency
+from sync_service.database import table
+from sync_service.intake.models import HeldProgress
 from sync_service.national_view.filters import DossierFilter, Seen
+from sync_service.national_view.models import NationalDossier, Party, TimelineEntry
 from sync_service.national_view.state import Entry, Standing
 from sync_service.sets import columns, given
 

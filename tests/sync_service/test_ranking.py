@@ -7,7 +7,7 @@ import pytest
 
 from shared.web.pagination import write_cursor
 from sync_service.indicators.counters import ALL_PROCEDURES, Grain, Handling, Part
-from sync_service.models import TallyCell
+from sync_service.indicators.models import TallyCell
 from tests.sync_service.national import National
 from tests.sync_service.november import dossier, pushed
 from tests.sync_service.test_view import agency, register

@@ -7,8 +7,9 @@ from prometheus_client import REGISTRY
 from sqlalchemy import text
 
 from shared.database.session import open_database
+from sync_service.agencies.models import Agency
 from sync_service.completeness import silent_agencies as silence
-from sync_service.models import Agency, AgencyRhythm
+from sync_service.completeness.models import AgencyRhythm
 from tests.sync_service.conftest import TODAY
 from tests.sync_service.national import National, row
 

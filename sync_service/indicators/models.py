@@ -1,0 +1,64 @@
+"""The tallies of dossiers, out of which the indicators are summed."""
+
+from datetime import date, datetime
+
+from sqlalchemy import BigInteger, Index, SmallInteger, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from sync_service.database import Base
+
+
+class TallyCell(Base):
+    """How many dossiers are alike in all that an indicator asks; see `tallies`.
+
+    The database has no primary key here but a unique index in which NULL equals NULL.
+    """
+
+    __tablename__ = "tally"
+
+    agency: Mapped[str] = mapped_column()
+    part: Mapped[int] = mapped_column(SmallInteger)
+    grain: Mapped[int] = mapped_column(SmallInteger)
+    procedure: Mapped[str] = mapped_column()
+    received_on: Mapped[date] = mapped_column()
+    channel: Mapped[int] = mapped_column(SmallInteger)
+    outcome: Mapped[int] = mapped_column(SmallInteger)
+    due_on: Mapped[date | None] = mapped_column()
+    count: Mapped[int] = mapped_column(BigInteger)
+
+    __mapper_args__ = {  # noqa: RUF012 -- SQLAlchemy's form
+        "primary_key": [agency, part, grain, procedure, received_on, channel, outcome, due_on]
+    }
+    __table_args__ = (
+        Index(
+            "tally_cell",
+            "agency",
+            "grain",
+            "procedure",
+            "received_on",
+            "part",
+            "channel",
+            "outcome",
+            "due_on",
+            unique=True,
+            postgresql_nulls_not_distinct=True,
+        ),
+        # A ranking of thousands of agencies reads a period once, not each agency for itself.
+        Index(
+            "tally_of_all_procedures",
+            "grain",
+            "received_on",
+            "agency",
+            postgresql_where=text("procedure = ''"),
+        ),
+    )
+
+
+class TallyState(Base):
+    """One row: how many changes of dossiers the tallies have taken in, and when the last."""
+
+    __tablename__ = "tally_state"
+
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    changes: Mapped[int] = mapped_column(BigInteger)
+    at: Mapped[datetime]

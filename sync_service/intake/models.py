@@ -1,0 +1,24 @@
+"""Progress that waits for its dossier."""
+
+from datetime import datetime
+
+from sqlalchemy import Index, SmallInteger, func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from sync_service.database import Base
+
+
+class HeldProgress(Base):
+    """Progress of a dossier that its system has not yet told of."""
+
+    __tablename__ = "held_progress"
+
+    code: Mapped[str] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(primary_key=True)
+    status: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    detail: Mapped[str] = mapped_column(primary_key=True)
+    held_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    # The rows of a client are counted.
+    __table_args__ = (Index("held_progress_source", "source", "code"),)

@@ -1,0 +1,122 @@
+"""The national view of dossiers: where each stands, its timeline and its parties."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Index, SmallInteger, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from sync_service.database import Base
+
+# The same as `standings.Standing.lacks_term`; as the index has it, so that the planner can use it.
+LACKS_TERM = (
+    "due_at IS NULL AND term_ends_at IS NULL AND received_at IS NOT NULL"
+    " AND source <> '/dossier_service'"
+)
+
+
+class NationalDossier(Base):
+    """The fields of `standings.Standing`, and three that are made from them for the queries.
+
+    `deciding` is `decided_by` in today's form, as the registry has it.
+    """
+
+    __tablename__ = "national_dossier"
+
+    code: Mapped[str] = mapped_column(primary_key=True)
+    source: Mapped[str]
+    version: Mapped[int] = mapped_column(BigInteger)
+    source_time: Mapped[datetime]
+    source_version: Mapped[int] = mapped_column(BigInteger)
+    procedure: Mapped[str]
+    national_procedure: Mapped[str]
+    channel: Mapped[int] = mapped_column(SmallInteger)
+    status: Mapped[int] = mapped_column(SmallInteger)
+    helped_by: Mapped[str | None]
+    received_by: Mapped[str]
+    decided_by: Mapped[str]
+    deciding: Mapped[str]
+    filed_at: Mapped[datetime]
+    received_at: Mapped[datetime | None]
+    opened_at: Mapped[datetime]
+    due_at: Mapped[datetime | None]
+    latest_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    facts_time: Mapped[datetime]
+    facts_version: Mapped[int] = mapped_column(BigInteger)
+    facts_digest: Mapped[int] = mapped_column(BigInteger)
+    reopened_time: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    requests: Mapped[int] = mapped_column(SmallInteger)
+    requested_at: Mapped[datetime | None]
+    term_ends_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index("national_dossier_newest", "opened_at", "code"),
+        Index("national_dossier_procedure", "national_procedure", "opened_at", "code"),
+        # What few dossiers have; among the many, the newest are soon enough found.
+        Index(
+            "national_dossier_broken_off",
+            "status",
+            "opened_at",
+            "code",
+            postgresql_where=text("status IN (3, 7, 8)"),
+        ),
+        Index(
+            "national_dossier_by_post",
+            "opened_at",
+            "code",
+            postgresql_where=text("channel = 3"),
+        ),
+        # Few wait for the catalogue: the timer that looks for a term reads these alone.
+        Index("national_dossier_without_term", "code", postgresql_where=text(LACKS_TERM)),
+        # Few are open at a time: what is overdue, or waits, is found among these.
+        Index(
+            "national_dossier_open", "opened_at", "code", postgresql_where=text("ended_at IS NULL")
+        ),
+    )
+
+
+class TimelineEntry(Base):
+    """A word told of a dossier; rows are only ever added.
+
+    `version` and `digest` order the words of one time, as in `standings.Standing`.
+    """
+
+    __tablename__ = "dossier_event"
+
+    code: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    status: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    # The step, the reason or the result, as a code; empty where there is none.
+    detail: Mapped[str] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    digest: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    taken_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class _Place:
+    """What lists ask for and no change of status touches: the key's index has it too."""
+
+    agency: Mapped[str] = mapped_column(primary_key=True)
+    opened_at: Mapped[datetime] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(primary_key=True)
+    national_procedure: Mapped[str]
+    channel: Mapped[int] = mapped_column(SmallInteger)
+    deciding: Mapped[str]
+
+
+class Party(_Place, Base):
+    """One row for each agency that may see a dossier: a restricted list is one range scan.
+
+    Who may see the whole country needs none.
+    """
+
+    __tablename__ = "national_party"
+
+
+class PendingParty(_Place, Base):
+    """The same for the few dossiers whose result has not been returned (status 10)."""
+
+    __tablename__ = "national_party_pending"

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from shared.codes.time import DAY_PATTERN, FIRST_DAY, LAST_DAY, YEAR_PATTERN
 from sync_service.indicators.counters import Grain
-from sync_service.problems import PeriodUnreadable
+from sync_service.indicators.problems import PeriodUnreadable
 
 _NAMED = re.compile(rf"({YEAR_PATTERN})(?:-(?:(0[1-9]|1[0-2])|Q([1-4])))?")
 _BETWEEN = re.compile(rf"({DAY_PATTERN})(?:\.\.|,)({DAY_PATTERN})")

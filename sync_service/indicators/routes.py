@@ -16,6 +16,7 @@ from shared.web.pagination import MOST, Cursor, CursorUnreadable, Page, PageQuer
 from sync_service.indicators import IndicatorId, Rule, in_force
 from sync_service.indicators.formulas import FORMULAS, Figure
 from sync_service.indicators.periods import FORMS, PATTERN, parse_period
+from sync_service.indicators.problems import IndicatorNotFound, NoRuleInForce
 from sync_service.indicators.ranking import Height, Key, Place
 from sync_service.indicators.repository import (
     Answer,
@@ -28,7 +29,6 @@ from sync_service.indicators.repository import (
 )
 from sync_service.intake.schemas import AgencyOut
 from sync_service.national_view.filters import LEVEL
-from sync_service.problems import IndicatorNotFound, NoRuleInForce
 
 router = Router(prefix="/sync/v1/indicators", tags=["indicators"])
 

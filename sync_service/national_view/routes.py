@@ -29,7 +29,7 @@ from sync_service.intake.schemas import (
 from sync_service.national_view import repository as store
 from sync_service.national_view.filters import Wanted
 from sync_service.national_view.models import NationalDossier, TimelineEntry
-from sync_service.problems import DossierNotFound
+from sync_service.national_view.problems import DossierNotFound
 
 router = Router(prefix="/sync/v1", tags=["national view"])
 

@@ -22,8 +22,8 @@ from shared.codes.dossier import DossierCode, parse_dossier_code
 from shared.codes.enums import DossierStatus
 from shared.codes.texts import multi_line, single_line
 from sync_service.indicators.periods import PATTERN, parse_period
+from sync_service.indicators.problems import PeriodUnreadable
 from sync_service.intake.schemas import DossierRow
-from sync_service.problems import PeriodUnreadable
 from tests.access import bodies
 
 

@@ -42,7 +42,7 @@ from shared.web.bodies.strict_parsing import IsoDay, IsoInstant
 from shared.web.etag import TAGS, Condition, PreconditionUnreadable
 from shared.web.pagination import CursorUnreadable, PageQuery, read_cursor, write_cursor
 from sync_service.indicators.periods import parse_period
-from sync_service.problems import PeriodUnreadable
+from sync_service.indicators.problems import PeriodUnreadable
 from tests.fuzz.texts import AGENCIES, JSON, NEARLY, SYLLABLES, VIETNAMESE
 
 CODES = {"agency": AgencyCode, "procedure": ProcedureCode, "dossier": DossierCode}

@@ -7,7 +7,7 @@ import pytest
 
 from sync_service.indicators.counters import Grain
 from sync_service.indicators.periods import Period, Span, parse_period
-from sync_service.problems import PeriodUnreadable
+from sync_service.indicators.problems import PeriodUnreadable
 from sync_service.settings import Settings
 from tests.conftest import Databases
 from tests.support.factories import TestAuthority

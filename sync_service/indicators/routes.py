@@ -13,6 +13,7 @@ from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
 from shared.web.dependencies import Now
 from shared.web.pagination import MOST, Cursor, CursorUnreadable, Page, PageQuery
+from sync_service.agencies.schemas import AgencyOut
 from sync_service.indicators import IndicatorId, Rule, in_force
 from sync_service.indicators.formulas import FORMULAS, Figure
 from sync_service.indicators.periods import FORMS, PATTERN, parse_period
@@ -27,7 +28,6 @@ from sync_service.indicators.repository import (
     asked_procedures,
     select_limits,
 )
-from sync_service.intake.schemas import AgencyOut
 from sync_service.national_view.filters import LEVEL
 
 router = Router(prefix="/sync/v1/indicators", tags=["indicators"])

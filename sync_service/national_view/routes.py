@@ -14,22 +14,16 @@ from shared.web.calls.auth import Caller
 from shared.web.dependencies import Now
 from shared.web.idempotency import OnceOnly
 from shared.web.pagination import Page, Paging
+from sync_service.agencies.schemas import AgencyOut
 from sync_service.indicators.counters import is_overdue
 from sync_service.intake import use_cases
 from sync_service.intake.lanes import InLane
-from sync_service.intake.schemas import (
-    AgencyOut,
-    DossierPush,
-    NationalDossierOut,
-    ProgressPush,
-    PushResults,
-    Timeline,
-    TimelineEntryOut,
-)
+from sync_service.intake.schemas import DossierPush, ProgressPush, PushResults
 from sync_service.national_view import repository as store
 from sync_service.national_view.filters import Wanted
 from sync_service.national_view.models import NationalDossier, TimelineEntry
 from sync_service.national_view.problems import DossierNotFound
+from sync_service.national_view.schemas import NationalDossierOut, Timeline, TimelineEntryOut
 
 router = Router(prefix="/sync/v1", tags=["national view"])
 

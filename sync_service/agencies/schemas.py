@@ -1,0 +1,6 @@
+from pydantic import BaseModel
+
+
+class AgencyOut(BaseModel):
+    code: str
+    name: str | None

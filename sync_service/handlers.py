@@ -8,7 +8,7 @@ from shared.events import (
     ResultIssued,
 )
 from shared.messaging.consumer import Handlers
-from sync_service.agencies.procedures import project_procedures
+from sync_service.agencies.repository import project_procedures
 from sync_service.national_view.projections import project_agencies, project_dossiers
 
 HANDLERS: Handlers = {

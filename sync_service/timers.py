@@ -5,8 +5,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.runtime.worker import Timer
 from sync_service.completeness import silent_agencies as silence
-from sync_service.national_view import repository as store
-from sync_service.national_view.missing_terms import BATCH_SIZE, find_missing_terms
+from sync_service.national_view.jobs import BATCH_SIZE, find_missing_terms
+from sync_service.national_view.repository import listings as store
 
 log = structlog.get_logger()
 

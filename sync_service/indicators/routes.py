@@ -14,12 +14,11 @@ from shared.web.calls.auth import Caller
 from shared.web.dependencies import Now
 from shared.web.pagination import MOST, Cursor, CursorUnreadable, Page, PageQuery
 from sync_service.agencies.schemas import AgencyOut
-from sync_service.indicators import IndicatorId, Rule, in_force
 from sync_service.indicators.formulas import FORMULAS, Figure
 from sync_service.indicators.periods import FORMS, PATTERN, parse_period
 from sync_service.indicators.problems import IndicatorNotFound, NoRuleInForce
 from sync_service.indicators.ranking import Height, Key, Place
-from sync_service.indicators.repository import (
+from sync_service.indicators.repository.figures import (
     Answer,
     GroupBy,
     Question,
@@ -28,6 +27,7 @@ from sync_service.indicators.repository import (
     asked_procedures,
     select_limits,
 )
+from sync_service.indicators.rules import IndicatorId, Rule, in_force
 from sync_service.national_view.filters import LEVEL
 
 router = Router(prefix="/sync/v1/indicators", tags=["indicators"])

@@ -10,11 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.codes.agency import canonical_agency_code
 from shared.codes.time import day_in_viet_nam
 from shared.rules.deadlines import Term, due_at
-from sync_service.agencies import procedures as catalogue
+from sync_service.agencies import repository as catalogue
 from sync_service.agencies.models import Agency
-from sync_service.agencies.procedures import Terms
+from sync_service.agencies.repository import Terms
 from sync_service.intake.schemas import DossierRow
-from sync_service.national_view import repository as store
+from sync_service.national_view.repository import listings as store
 
 AGENCY_CLOSED: Final = "agency_closed"
 AGENCY_UNKNOWN: Final = "agency_unknown"

@@ -14,10 +14,10 @@ from shared.messaging.outbox import emit
 from shared.web.calls.auth import CallContext
 from shared.web.calls.rights import Right
 from shared.web.idempotency import Once
-from sync_service.agencies.procedures import find_terms
+from sync_service.agencies.repository import find_terms
 from sync_service.completeness.silent_agencies import note_heard
 from sync_service.intake.batches import Intake, Taken, progress_word, word_of_progress, word_of_row
-from sync_service.intake.holding import HeldRow, held_row, hold_progress
+from sync_service.intake.repository import HeldRow, held_row, hold_progress
 from sync_service.intake.row_reading import (
     read_dossier_row,
     read_progress_row,
@@ -28,8 +28,8 @@ from sync_service.intake.row_reading import (
 from sync_service.intake.row_rules import other_authority
 from sync_service.intake.row_warnings import count_warnings, find_warnings
 from sync_service.intake.schemas import DossierRow, ProgressRow, PushResults, RowResult
-from sync_service.national_view import repository as store
 from sync_service.national_view.projections import lock_standings, take
+from sync_service.national_view.repository import listings as store
 from sync_service.national_view.state import Entry, Outcome, Refusal, Standing
 
 

@@ -32,9 +32,9 @@ from sync_service.agencies.hierarchy import lineage
 from sync_service.agencies.models import Agency
 from sync_service.database import table
 from sync_service.indicators import counters as tallies
-from sync_service.national_view import repository as store
 from sync_service.national_view.derived_times import REQUEST, Milestones, find_milestones
 from sync_service.national_view.models import NationalDossier, Party, PendingParty, TimelineEntry
+from sync_service.national_view.repository import listings as store
 from sync_service.national_view.state import OWN, Entry, Standing, newer_own, own
 from sync_service.sets import columns, given, insertion, upsert
 

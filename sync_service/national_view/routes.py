@@ -19,10 +19,10 @@ from sync_service.indicators.counters import is_overdue
 from sync_service.intake import use_cases
 from sync_service.intake.lanes import InLane
 from sync_service.intake.schemas import DossierPush, ProgressPush, PushResults
-from sync_service.national_view import repository as store
 from sync_service.national_view.filters import Wanted
 from sync_service.national_view.models import NationalDossier, TimelineEntry
 from sync_service.national_view.problems import DossierNotFound
+from sync_service.national_view.repository import listings as store
 from sync_service.national_view.schemas import NationalDossierOut, Timeline, TimelineEntryOut
 
 router = Router(prefix="/sync/v1", tags=["national view"])

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sync_service.intake import holding
+from sync_service.intake import repository as holding
 from sync_service.intake.row_rules import ENDS_BEYOND_BOUND, MAX_CHANGES
 from tests.sync_service.national import PROGRESS, National, at, new_code, row
 

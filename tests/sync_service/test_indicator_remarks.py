@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from sync_service.indicators import versions
+from sync_service.indicators.rules import versions
 from tests.sync_service.national import PROGRESS, National, at, published
 from tests.sync_service.november import dossier
 from tests.sync_service.test_warnings import publish

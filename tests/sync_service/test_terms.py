@@ -11,10 +11,10 @@ from sqlalchemy import text
 
 from shared.rules.deadlines import Term, Unit
 from shared.runtime.worker import run_timer
-from sync_service.agencies.procedures import project_procedures
+from sync_service.agencies.repository import project_procedures
 from sync_service.indicators.counters import Handling
 from sync_service.indicators.verify_counters import kept, recount
-from sync_service.national_view.missing_terms import BATCH_SIZE, find_missing_terms
+from sync_service.national_view.jobs import BATCH_SIZE, find_missing_terms
 from sync_service.timers import TIMERS, judge_by_terms
 from tests.conftest import MORE
 from tests.dossier_service.dossiers.test_deadline_oracle import (

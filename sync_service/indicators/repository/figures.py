@@ -27,13 +27,13 @@ from shared.web.calls.rights import Limits, Right
 from sync_service.agencies.hierarchy import COUNTRY, covers, roots
 from sync_service.agencies.models import Agency
 from sync_service.agencies.problems import AgencyNotFound, ProcedureNotFound
-from sync_service.indicators import IndicatorId, Rule
 from sync_service.indicators.counters import ALL_PROCEDURES, Part
 from sync_service.indicators.formulas import FORMULAS, Figure
 from sync_service.indicators.models import TallyCell, TallyState
 from sync_service.indicators.periods import Period
 from sync_service.indicators.problems import AgencyMissing, RightTooNarrow
 from sync_service.indicators.ranking import KEY, Place, Ranked, Ranking, ranking
+from sync_service.indicators.rules import IndicatorId, Rule
 from sync_service.national_view.filters import in_plan
 
 GroupBy = Literal["agency", "procedure", "channel"]

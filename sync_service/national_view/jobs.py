@@ -5,7 +5,7 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from sync_service.agencies.procedures import find_terms
+from sync_service.agencies.repository import find_terms
 from sync_service.national_view.models import LACKS_TERM
 from sync_service.national_view.projections import lock_standings, take
 

@@ -1,0 +1,55 @@
+"""The rules of the indicators, by the day from which they are in force."""
+
+from collections.abc import Mapping
+from datetime import date
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+IndicatorId = Literal["received_by_channel", "on_time"]
+
+
+class Rule(BaseModel):
+    """`counts_for`: the agency that receives, or that decides, with all above it.
+
+    `points` are the most that the indicator can earn.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    title: str
+    formula_id: str
+    formula: str
+    counts_for: Literal["receives", "decides"]
+    unit: Literal["dossiers", "percent"]
+    points: int | None = None
+    source: str
+    remarks: list[str]
+
+
+Rules = Mapping[IndicatorId, Rule]
+_RULES = TypeAdapter(dict[IndicatorId, Rule])
+
+
+@cache
+def versions() -> Mapping[date, Rules]:
+    """All sets of rules; raises where a file does not fit."""
+    files = sorted(Path(__file__).with_name("data").glob("*.yaml"))
+    return MappingProxyType(
+        {
+            date.fromisoformat(file.stem): _RULES.validate_python(
+                yaml.safe_load(file.read_text(encoding="utf-8"))
+            )
+            for file in files
+        }
+    )
+
+
+def in_force(indicator: IndicatorId, day: date) -> tuple[date, Rule] | None:
+    """The rule of that day and its version, the day from which it is in force."""
+    begun = [start for start in versions() if start <= day and indicator in versions()[start]]
+    return (max(begun), versions()[max(begun)][indicator]) if begun else None

@@ -1,8 +1,10 @@
-"""The base of all tables of the service."""
+"""The base of all tables of the service, and what their statements are made of."""
 
-from datetime import datetime
+from collections.abc import Collection
+from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import DateTime, Table
+from sqlalchemy import ARRAY, ColumnElement, DateTime, String, Table, any_, bindparam
 from sqlalchemy.orm import DeclarativeBase
 
 
@@ -14,3 +16,13 @@ def table(entity: type[Base]) -> Table:
     found = entity.__table__
     assert isinstance(found, Table)
     return found
+
+
+def any_text(values: Collection[str]) -> ColumnElement[Any]:
+    """Return the right side of a comparison with any of the values, as one parameter."""
+    return any_(bindparam(None, sorted(values), type_=ARRAY(String)))
+
+
+def in_plan(value: str | int | date) -> ColumnElement[Any]:
+    """Written into the statement: a rare value has another plan than a frequent one."""
+    return bindparam(None, value, literal_execute=True)

@@ -2,8 +2,9 @@ from fastapi import FastAPI
 
 from shared.runtime.app import create_service
 from sync_service.indicators import routes as indicators
+from sync_service.intake import routes as intake
 from sync_service.intake.lanes import open_lanes
-from sync_service.national_view import routes as dossiers
+from sync_service.national_view import routes as national_view
 from sync_service.settings import Settings
 
 
@@ -12,7 +13,7 @@ def create_app(settings: Settings) -> FastAPI:
         settings,
         title="National view of dossiers: status sync and indicators",
         prefix="/sync/v1",
-        routers=[dossiers.router, indicators.router],
+        routers=[intake.router, national_view.router, indicators.router],
         resources=open_lanes,
         call_key=settings.call_key,
     )

@@ -1,35 +1,25 @@
 from datetime import UTC, datetime
 
-import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.runtime.worker import Timer
-from sync_service.completeness import silent_agencies as silence
+from sync_service.completeness import jobs as completeness
+from sync_service.indicators.use_cases import count_changes
+from sync_service.intake.jobs import forget_held
 from sync_service.national_view.jobs import BATCH_SIZE, find_missing_terms
-from sync_service.national_view.repository import listings as store
-
-log = structlog.get_logger()
-
-HELD_DAYS = 30
-
-
-async def forget_held(session: AsyncSession) -> None:
-    """Progress whose dossier never came: its sender was told that it is held, not taken."""
-    if dropped := await store.drop_held(session, HELD_DAYS):
-        log.warning("held_progress_dropped", rows=dropped, days=HELD_DAYS)
 
 
 async def measure_silence(session: AsyncSession) -> None:
-    await silence.measure(session, datetime.now(UTC))
+    await completeness.measure(session, datetime.now(UTC))
 
 
 async def forget_heard(session: AsyncSession) -> None:
-    await silence.forget(session, datetime.now(UTC))
+    await completeness.forget(session, datetime.now(UTC))
 
 
 async def judge_by_terms(session: AsyncSession) -> bool:
     """Judge a batch of dossiers that came before their procedure; return whether it was full."""
-    return await find_missing_terms(session) == BATCH_SIZE
+    return await find_missing_terms(session, observers=(count_changes,)) == BATCH_SIZE
 
 
 TIMERS = (

@@ -38,7 +38,7 @@ from shared.messaging.kafka import open_consumer, open_producer
 from shared.messaging.outbox import keep_partitions
 from shared.messaging.relay import BATCH_SIZE, relay_batch
 from shared.settings import ServiceSettings
-from sync_service.national_view.projections import project_dossiers
+from sync_service.handlers import project_dossiers
 
 SERVICE = "sync_service"
 EVENTS, ROUNDS = 20_000, 3

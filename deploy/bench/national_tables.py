@@ -1,7 +1,8 @@
 """The same dossiers as sync_service keeps them: its view, timelines, parties, and the tallies."""
 
 from shared.codes.enums import DossierStatus
-from sync_service.indicators.counters import ALL_PROCEDURES, Grain, Handling
+from sync_service.indicators.counters import ALL_PROCEDURES, Grain
+from sync_service.national_view.handling import Handling
 
 _DAY = "date '1970-01-01' + (({} + 25200) / 86400)::int"  # of Viet Nam, of Unix seconds
 # As `tallies.handling` has it; a test recounts what comes out.

@@ -8,6 +8,8 @@ from shared.codes.agency import canonical_agency_code
 # Stands above every agency; no agency code can look like it.
 COUNTRY = "VN"
 
+LEVEL = r"^[a-z_]{1,20}$"
+
 
 @lru_cache(maxsize=65_536)
 def lineage(code: str) -> tuple[str, ...]:

@@ -1,39 +1,45 @@
-"""The published procedures, as far as pushed rows are held against them."""
+"""Every query of agencies and of published procedures."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cache
-from operator import attrgetter
+from typing import Final
 
-from sqlalchemy import ARRAY, String, any_, bindparam, exists, select
+from sqlalchemy import exists, select
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.codes.procedure import national_code
-from shared.events import ProcedurePublished
-from shared.rules.deadlines import Term, Unit
-from sync_service.agencies.models import Procedure
-from sync_service.database import table
+from sync_service.agencies.models import Agency, Procedure
+from sync_service.database import any_text, table
 from sync_service.sets import columns, insertion
 
-PUBLISHED = ("code", "version", "active", "term_duration", "term_unit", "term_same_day")
+PUBLISHED: Final = (
+    "code",
+    "version",
+    "active",
+    "term_duration",
+    "term_unit",
+    "term_same_day",
+)
+REGISTERED: Final = (
+    "code",
+    "above",
+    "version",
+    "name",
+    "level",
+    "valid_from",
+    "valid_to",
+    "successor",
+)
 
-# Of a code, also of a localised one: the longest term, None where none is published.
-Terms = Mapping[str, Term | None]
 
-
-async def project_procedures(session: AsyncSession, events: Sequence[ProcedurePublished]) -> None:
-    """Raises ValueError where a code or a term is none: each push would fall over it."""
-    newest: dict[str, ProcedurePublished] = {}
-    for event in events:
-        national_code(event.code)
-        _term(event)
-        if event.code not in newest or newest[event.code].version <= event.version:
-            newest[event.code] = event
-    rows = [_published(event) for _, event in sorted(newest.items())]
+async def upsert_procedures(session: AsyncSession, rows: Iterable[Sequence[object]]) -> None:
+    """Store rows of PUBLISHED, except those that are older than the stored row."""
     await session.execute(_publishing(), columns(Procedure, PUBLISHED, rows))
 
 
-_published = attrgetter(*PUBLISHED)
+async def upsert_agencies(session: AsyncSession, rows: Iterable[Sequence[object]]) -> None:
+    """Store rows of REGISTERED, except those that are no newer than the stored row."""
+    await session.execute(_registering(), columns(Agency, REGISTERED, rows))
 
 
 @cache
@@ -45,28 +51,26 @@ def _publishing() -> Insert:
     return statement.on_conflict_do_update(index_elements=["code"], set_=others, where=newer)
 
 
-async def find_terms(session: AsyncSession, codes: Collection[str]) -> Terms:
-    """Return those of the codes that are published; a localised one counts by its national one."""
-    wanted = {code: (code, national_code(code)) for code in codes}
-    asked = sorted({each for pair in wanted.values() for each in pair})
-    query = select(Procedure).where(
-        Procedure.code == any_(bindparam(None, asked, type_=ARRAY(String)))
-    )
-    found = {each.code: each for each in await session.scalars(query)}
-    published = {
-        code: next((found[each] for each in pair if each in found), None)
-        for code, pair in wanted.items()
-    }
-    return {code: _term(each) for code, each in published.items() if each is not None}
+@cache
+def _registering() -> Insert:
+    statement = insertion(Agency, *REGISTERED)
+    others = {name: statement.excluded[name] for name in REGISTERED if name != "code"}
+    newer = table(Agency).c.version < statement.excluded.version
+    return statement.on_conflict_do_update(index_elements=["code"], set_=others, where=newer)
 
 
-async def is_empty(session: AsyncSession) -> bool:
-    """Return whether no procedure was announced yet: then none is unknown."""
-    return not await session.scalar(select(exists(select(Procedure.code))))
+async def find_procedures(session: AsyncSession, codes: Collection[str]) -> Sequence[Procedure]:
+    return (await session.scalars(select(Procedure).where(Procedure.code == any_text(codes)))).all()
 
 
-def _term(procedure: Procedure | ProcedurePublished) -> Term | None:
-    if procedure.term_duration is None or procedure.term_unit is None:
-        return None
-    unit = Unit(procedure.term_unit)
-    return Term(procedure.term_duration, unit, same_day=bool(procedure.term_same_day))
+async def has_procedures(session: AsyncSession) -> bool:
+    return bool(await session.scalar(select(exists(select(Procedure.code)))))
+
+
+async def find_agencies(session: AsyncSession, codes: Collection[str]) -> Sequence[Agency]:
+    return (await session.scalars(select(Agency).where(Agency.code == any_text(codes)))).all()
+
+
+async def find_names(session: AsyncSession, codes: Collection[str]) -> dict[str, str | None]:
+    query = select(Agency.code, Agency.name).where(Agency.code == any_text(codes))
+    return {row.code: row.name for row in await session.execute(query)}

@@ -12,9 +12,9 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import ColumnElement, func, or_
 
 from shared.codes.enums import Channel
-from sync_service.indicators.counters import Handling
 from sync_service.indicators.models import TallyCell
 from sync_service.indicators.rules import IndicatorId
+from sync_service.national_view.handling import Handling
 
 HUNDRED = Decimal(100)
 SHOWN = Decimal("0.01")

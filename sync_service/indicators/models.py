@@ -9,7 +9,7 @@ from sync_service.database import Base
 
 
 class TallyCell(Base):
-    """How many dossiers are alike in all that an indicator asks; see `tallies`.
+    """How many dossiers are alike in all that an indicator asks; see `counters`.
 
     The database has no primary key here but a unique index in which NULL equals NULL.
     """

@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 IndicatorId = Literal["received_by_channel", "on_time"]
+GroupBy = Literal["agency", "procedure", "channel"]
 
 
 class Rule(BaseModel):

@@ -15,8 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.database.session import open_database
 from sync_service.agencies.hierarchy import is_under, lineage
 from sync_service.database import table
-from sync_service.indicators.counters import ALL_PROCEDURES, Cell, Grain, Handling, Part
+from sync_service.indicators.counters import ALL_PROCEDURES, Cell, Grain, Part
 from sync_service.indicators.models import TallyCell
+from sync_service.national_view.handling import Handling
 from sync_service.settings import Settings
 
 MOST_SHOWN = 100
@@ -65,7 +66,7 @@ _ALIKE: Final = text(
 async def recount(session: AsyncSession) -> Mapping[Cell, int]:
     """Takes as long as there are dossiers: for proofs, not for answers.
 
-    Shares no step with `tallies`: what both say alike is not the same mistake made twice.
+    Shares no step with `counters`: what both say alike is not the same mistake made twice.
     """
     found: Counter[Cell] = Counter()
     for received_by, decided_by, procedure, day, *rest, count in await session.execute(_ALIKE):

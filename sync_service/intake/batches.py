@@ -6,18 +6,17 @@ from datetime import datetime
 from typing import Final
 
 from sync_service.intake.row_rules import (
+    Outcome,
+    Refusal,
     breaks_transitions,
     ends_before_reception,
     judge,
     lacks_reception,
     refuse_beyond_bound,
 )
-from sync_service.intake.schemas import ProgressRow
 from sync_service.national_view.state import (
     PROGRESS_VERSION,
     Entry,
-    Outcome,
-    Refusal,
     Standing,
 )
 
@@ -95,12 +94,11 @@ class Intake:
             warnings = (*warnings, SAME_TIME_OTHER_CONTENT)
         return Taken(verdict, warnings)
 
-    def take_progress(self, row: ProgressRow) -> Taken | Refusal:
+    def take_progress(self, word: Entry) -> Taken | Refusal:
         """Take a progress row; one of an unknown dossier is held."""
-        if (current := self.after.get(row.code)) is None:
+        if (current := self.after.get(word.code)) is None:
             return Taken(Outcome.HELD)
-        word = word_of_progress(row, self.source)
-        beyond = refuse_beyond_bound(current.version, row.status)
+        beyond = refuse_beyond_bound(current.version, word.status)
         if beyond and word not in self.known:
             return beyond
         return self._take_word(word)
@@ -142,10 +140,6 @@ def _of_stale(standing: Standing, word: Entry) -> tuple[str, ...]:
 def word_of_row(told: Standing) -> Entry:
     order = told.facts_version, told.facts_digest
     return Entry(told.code, told.facts_time, SYNCED, told.status, "", told.source, *order)
-
-
-def word_of_progress(row: ProgressRow, source: str) -> Entry:
-    return progress_word(row.code, row.source_time, row.status, row.step, source)
 
 
 def progress_word(code: str, at: datetime, status: int, step: str, source: str) -> Entry:

@@ -10,9 +10,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 from weakref import WeakValueDictionary
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import FastAPI
 
-from shared.web.calls.auth import Caller
 from shared.web.problems import Unavailable
 
 LANES: Final = 4
@@ -46,13 +45,3 @@ class PushLanes:
 async def open_lanes(app: FastAPI) -> AsyncIterator[None]:
     app.state.push_lanes = PushLanes()
     yield
-
-
-async def _in_lane(request: Request, caller: Caller) -> AsyncIterator[None]:
-    lanes: PushLanes = request.app.state.push_lanes
-    async with lanes.enter(caller.client):
-        yield
-
-
-# Of a route, not of a parameter: it comes before the session, and ends after the commit.
-InLane = Depends(_in_lane, scope="function")

@@ -1,6 +1,7 @@
 """Progress that waits for its dossier."""
 
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Index, SmallInteger, func
 from sqlalchemy.orm import Mapped, mapped_column
@@ -22,3 +23,13 @@ class HeldProgress(Base):
 
     # The rows of a client are counted.
     __table_args__ = (Index("held_progress_source", "source", "code"),)
+
+
+class HeldRow(NamedTuple):
+    """The key of a held row."""
+
+    code: str
+    source: str
+    at: datetime
+    status: int
+    detail: str

@@ -15,8 +15,9 @@ from shared.web.bodies.schema_navigator import Shape
 from shared.web.bodies.validation_messages import where_and_what
 from shared.web.calls.rights import Limits, Right
 from sync_service.agencies.hierarchy import covers
+from sync_service.intake.row_rules import Refusal
 from sync_service.intake.schemas import OWN_RULES, DossierRow, ProgressRow, Row
-from sync_service.national_view.state import Refusal, Standing
+from sync_service.national_view.state import Standing
 
 AnyRow = TypeVar("AnyRow", bound=Row)
 

@@ -1,16 +1,42 @@
 """The rules by which a pushed row is taken or refused, given its dossier. Pure."""
 
+from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Final
 
 from shared.codes.enums import ENDED, DossierStatus
 from shared.rules.statuses import permitted
-from sync_service.intake.schemas import AFTER_RECEPTION
-from sync_service.national_view.state import Outcome, Refusal, Standing
+from sync_service.national_view.state import Standing
 
+# Reached only after reception (domain rules of the ten statuses).
+AFTER_RECEPTION: Final = frozenset(
+    {DossierStatus.RECEIVED, DossierStatus.PROCESSING, DossierStatus.PROCESSED}
+)
 # The lines of one dossier: more would make one further line, and a look at it, dear.
 MAX_CHANGES: Final = 500
 ENDS_BEYOND_BOUND: Final = 50
+# The held rows of one client. Pushes that run at the same time may each go one push beyond it.
+MAX_HELD_ROWS = 20_000
+
+
+class Outcome(StrEnum):
+    """What becomes of one pushed row."""
+
+    ACCEPTED = "accepted"
+    UPDATED = "updated"
+    DUPLICATE = "duplicate"
+    STALE = "stale"
+    HELD = "held"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """`reason` is for programs, `detail` tells a person how to mend it."""
+
+    reason: str
+    detail: str
 
 
 def judge(current: Standing | None, told: Standing) -> Outcome | Refusal:
@@ -54,6 +80,16 @@ def refuse_beyond_bound(changes: int, status: int) -> Refusal | None:
         f"{MAX_CHANGES} different rows of this dossier were taken, the most that are kept: send a "
         "row only where something changed, with the time of the change as source_time. A row "
         f"with which the dossier ends is still taken, up to {ENDS_BEYOND_BOUND} more.",
+    )
+
+
+def refuse_beyond_bound_of_client(held: int) -> Refusal | None:
+    if held < MAX_HELD_ROWS:
+        return None
+    return Refusal(
+        "too_many_held",
+        f"{MAX_HELD_ROWS} progress rows of this client are held, the most that are: push the "
+        "dossiers that they belong to, then send this row again.",
     )
 
 

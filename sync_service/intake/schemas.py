@@ -25,13 +25,11 @@ from shared.codes.procedure import ProcedureCode
 from shared.codes.step import STEP_PATTERN
 from shared.rules.deadlines import Term
 from shared.web.bodies.strict_parsing import Body, IsoInstant, Number
-from sync_service.national_view.state import Outcome, Standing, digest_content
+from sync_service.intake.batches import progress_word
+from sync_service.intake.row_rules import AFTER_RECEPTION, Outcome
+from sync_service.national_view.state import Entry, Standing, digest_content
 
 MOST_ROWS = 1_000
-# Reached only after reception (domain rules of the ten statuses).
-AFTER_RECEPTION = frozenset(
-    {DossierStatus.RECEIVED, DossierStatus.PROCESSING, DossierStatus.PROCESSED}
-)
 
 OWN_RULES: Final[Mapping[str, LiteralString]] = MappingProxyType(
     {
@@ -158,6 +156,10 @@ class ProgressRow(Row):
     """What happened to a dossier since it was pushed; `step` is a desk or a phase, as a slug."""
 
     step: Step = ""
+
+    def word(self, source: str) -> Entry:
+        """Return the line of the timeline that this row is."""
+        return progress_word(self.code, self.source_time, self.status, self.step, source)
 
 
 class DossierPush(Body):

@@ -14,10 +14,13 @@ from shared.messaging.outbox import emit
 from shared.web.calls.auth import CallContext
 from shared.web.calls.rights import Right
 from shared.web.idempotency import Once
-from sync_service.agencies.repository import find_terms
-from sync_service.completeness.silent_agencies import note_heard
-from sync_service.intake.batches import Intake, Taken, progress_word, word_of_progress, word_of_row
-from sync_service.intake.repository import HeldRow, held_row, hold_progress
+from sync_service.agencies.terms import Terms
+from sync_service.agencies.use_cases import find_agencies, find_terms, is_catalogue_empty
+from sync_service.completeness.use_cases import note_heard
+from sync_service.indicators.use_cases import count_changes
+from sync_service.intake import repository
+from sync_service.intake.batches import Intake, Taken, progress_word, word_of_row
+from sync_service.intake.models import HeldRow
 from sync_service.intake.row_reading import (
     read_dossier_row,
     read_progress_row,
@@ -25,12 +28,17 @@ from sync_service.intake.row_reading import (
     refuse_outside,
     shown_code,
 )
-from sync_service.intake.row_rules import other_authority
-from sync_service.intake.row_warnings import count_warnings, find_warnings
+from sync_service.intake.row_rules import (
+    Outcome,
+    Refusal,
+    other_authority,
+    refuse_beyond_bound,
+    refuse_beyond_bound_of_client,
+)
+from sync_service.intake.row_warnings import count_warnings, find_warnings, named_agencies
 from sync_service.intake.schemas import DossierRow, ProgressRow, PushResults, RowResult
-from sync_service.national_view.projections import lock_standings, take
-from sync_service.national_view.repository import listings as store
-from sync_service.national_view.state import Entry, Outcome, Refusal, Standing
+from sync_service.national_view.state import Entry, Standing
+from sync_service.national_view.use_cases import apply_changes, known_entries, lock_standings
 
 
 async def push_dossiers(
@@ -41,23 +49,39 @@ async def push_dossiers(
     good = [reading for reading in readings if isinstance(reading, DossierRow)]
     # Asked before the locks that other pushes wait for.
     terms = await find_terms(session, {row.procedure for row in good})
-    unusual = iter(await find_warnings(session, good, terms))
-    warnings = [next(unusual) if isinstance(each, DossierRow) else [] for each in readings]
-    intake = Intake(caller.client, await lock_standings(session, {row.code for row in good}))
     told = [
         each.standing(caller.client, terms.get(each.procedure))
         if isinstance(each, DossierRow)
         else each
         for each in readings
     ]
+    unusual = await _find_warnings(session, told, terms)
+    intake = Intake(caller.client, await lock_standings(session, {row.code for row in good}))
     await _look_up(session, intake, (word_of_row(e) for e in told if isinstance(e, Standing)))
     verdicts = [
         _take_row(intake, each, caller.right) if isinstance(each, Standing) else each
         for each in told
     ]
     of_held = await _apply_held(session, intake)
-    results = [_result(*each, of_held) for each in zip(rows, verdicts, warnings, strict=True)]
+    results = [_result(*each, of_held) for each in zip(rows, verdicts, unusual, strict=True)]
     return await _tell(session, intake, once, results, caller=caller, now=now)
+
+
+async def _find_warnings(
+    session: AsyncSession, told: Collection[Standing | Refusal], terms: Terms
+) -> list[list[str]]:
+    """Return the warnings of each row; a refused one has none."""
+    good = [each for each in told if isinstance(each, Standing)]
+    known = await find_agencies(session, {code for each in good for code in named_agencies(each)})
+    unknown = {each.procedure for each in good} - terms.keys()
+    if unknown and await is_catalogue_empty(session):
+        unknown = set()
+    return [
+        find_warnings(each, known=known, terms=terms, unknown_procedures=unknown)
+        if isinstance(each, Standing)
+        else []
+        for each in told
+    ]
 
 
 async def push_progress(
@@ -71,21 +95,54 @@ async def push_progress(
     reached = {c: each for c, each in known.items() if not refuse_outside(caller.right, each)}
     intake = Intake(caller.client, reached)
     unknown = [row for row in good if row.code not in intake.before]
-    beyond = await hold_progress(session, caller.client, unknown)
-    await _look_up(session, intake, (word_of_progress(row, caller.client) for row in good))
+    beyond = await _hold_progress(session, caller.client, unknown)
+    await _look_up(session, intake, (row.word(caller.client) for row in good))
     readings = [_own_progress(intake, reading, beyond) for reading in readings]
     verdicts = [
-        intake.take_progress(reading) if isinstance(reading, ProgressRow) else reading
+        intake.take_progress(reading.word(caller.client))
+        if isinstance(reading, ProgressRow)
+        else reading
         for reading in readings
     ]
     results = [_result(row, verdict) for row, verdict in zip(rows, verdicts, strict=True)]
     return await _tell(session, intake, once, results, caller=caller, now=now)
 
 
+async def _hold_progress(
+    session: AsyncSession, source: str, rows: Iterable[ProgressRow]
+) -> Mapping[HeldRow, Refusal]:
+    """Hold the rows of one client; return a refusal for each row beyond a bound.
+
+    The caller has locked the codes of the dossiers.
+    """
+    distinct = dict.fromkeys(_held_row(row, source) for row in rows)
+    if not distinct:
+        return {}
+    known = await repository.known_rows(session, distinct)
+    if not (new := [row for row in distinct if row not in known]):
+        return {}
+    of_dossier = await repository.count_by_dossier(session, source, {row.code for row in new})
+    of_client = await repository.count_of_client(session, source)
+    refused, taken = dict[HeldRow, Refusal](), list[HeldRow]()
+    for row in new:
+        refusal = refuse_beyond_bound(of_dossier[row.code], row.status)
+        if refusal or (refusal := refuse_beyond_bound_of_client(of_client + len(taken))):
+            refused[row] = refusal
+            continue
+        of_dossier[row.code] += 1
+        taken.append(row)
+    await repository.add_held(session, taken)
+    return refused
+
+
+def _held_row(row: ProgressRow, source: str) -> HeldRow:
+    return HeldRow(row.code, source, row.source_time, row.status, row.step)
+
+
 async def _look_up(session: AsyncSession, intake: Intake, words: Iterable[Entry]) -> None:
     """Find which words the timelines hold; mostly none can be there, and nothing is asked."""
     if doubtful := [word for word in words if intake.may_be_known(word)]:
-        intake.known = await store.known_entries(session, doubtful)
+        intake.known = await known_entries(session, doubtful)
 
 
 def _take_row(intake: Intake, told: Standing, right: Right) -> Taken | Refusal:
@@ -103,7 +160,7 @@ async def _apply_held(session: AsyncSession, intake: Intake) -> dict[str, set[st
     # Another system is not the authority for the dossier: its progress goes unheard.
     return intake.take_held(
         progress_word(held.code, held.at, held.status, held.detail, held.source)
-        for held in await store.take_held(session, new)
+        for held in await repository.take_held(session, new)
         if held.source == intake.source
     )
 
@@ -114,7 +171,7 @@ def _own_progress(
     if isinstance(reading, Refusal):
         return reading
     if (current := intake.before.get(reading.code)) is None:
-        return beyond.get(held_row(reading, intake.source), reading)
+        return beyond.get(_held_row(reading, intake.source), reading)
     return other_authority(current, intake.source) or reading
 
 
@@ -127,13 +184,15 @@ async def _tell(
     caller: CallContext,
     now: datetime,
 ) -> PushResults:
-    """Also remembers the answer: after `take`, whose locks others wait for, nothing is written."""
+    """Also remembers the answer: others wait for the locks of `apply_changes`, which comes last."""
     await note_heard(session, caller.agency, now)
     count_warnings(caller.agency, (each for result in results for each in result.warnings))
     emit(session, *(DossierSynced.model_validate(each.synced()) for each in intake.told))
     answer = await once.remember(PushResults(results=results), HTTPStatus.OK)
     await flush_deferred_writes(session)
-    await take(session, intake.before, intake.after, intake.entries)
+    await apply_changes(
+        session, intake.before, intake.after, intake.entries, observers=(count_changes,)
+    )
     return answer
 
 

@@ -1,15 +1,14 @@
-"""The end, the requests for papers and the waits that a timeline has (QĐ 766)."""
+"""The end, the requests for papers and the waits that a timeline has (QĐ 766). Pure."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
+from operator import attrgetter
 from typing import Final, NamedTuple
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from shared.codes.enums import ENDED, DossierStatus
-from shared.rules.deadlines import Wait, waits_for_papers
-from sync_service.national_view.state import Entry, Standing
+from shared.codes.enums import DossierStatus
+from shared.rules.deadlines import Wait, extended_by_all, waits_for_papers
+from sync_service.national_view.state import Standing
 
 REQUEST: Final = DossierStatus.SUPPLEMENT_REQUESTED
 
@@ -31,38 +30,7 @@ class Milestones(NamedTuple):
     waits: Sequence[Wait] = ()
 
 
-async def find_milestones(
-    session: AsyncSession, standings: Collection[Standing], entries: Iterable[Entry]
-) -> Mapping[str, Milestones]:
-    """Return the milestones of dossiers by code.
-
-    They follow from the lines of each dossier's own source: those that are stored, and those of
-    `entries`. The database reads the lines, and sends one row for each dossier. No end lies before
-    the reception or, without one, the filing, and no wait that ended before it counts.
-    """
-    by_code = {each.code: each for each in standings}
-    sources = {code: each.source for code, each in by_code.items()}
-    lines = [each for each in entries if sources.get(each.code) == each.source]
-    given = {
-        "codes": list(sources),
-        "sources": list(sources.values()),
-        "opened": [each.opened_at for each in by_code.values()],
-        "line_opened": [by_code[each.code].opened_at for each in lines],
-        **{f"line_{name}": [getattr(each, name) for each in lines] for name in _LINE},
-    }
-    rows = await session.execute(_FIND, given)
-    return {
-        code: _milestones(
-            by_code[code],
-            ended_at,
-            list(zip(times or (), statuses or (), strict=True)),
-            is_broken_off=is_broken_off,
-        )
-        for code, ended_at, is_broken_off, times, statuses in rows
-    }
-
-
-def _milestones(
+def milestones_of(
     standing: Standing,
     ended_at: datetime | None,
     edges: Sequence[tuple[datetime, int]],
@@ -89,49 +57,40 @@ def _count_requests(
     return len(since), next(iter(since or asked), None)
 
 
-_LINE: Final = ("code", "at", "version", "digest", "status")
-_BROKEN_OFF: Final = f"{DossierStatus.WITHDRAWN.value}, {DossierStatus.STOPPED.value}"
-# The end is the first status 9 since the dossier was last open; without a 9 the first of 7, 8 and
-# 10, since a 10 after a 7 or 8 hands papers back and is no result; without these the refusal, 3. A
-# request and its wait begin where a status 5 follows another status, however often it is repeated;
-# the wait ends where another status follows.
-# OFFSET 0 makes the database look each dossier up in the index of the key: it would else read the
-# whole table, however few of its lines are asked for.
-_FIND: Final = text(
-    f"""
-    WITH line AS (
-        SELECT code, opened, at, version, digest, status
-        FROM unnest(CAST(:codes AS text[]), CAST(:sources AS text[]),
-                CAST(:opened AS timestamptz[])) AS dossier (code, of_source, opened)
-            CROSS JOIN LATERAL (
-                SELECT source, at, version, digest, status FROM dossier_event
-                WHERE code = dossier.code OFFSET 0) AS stored
-        WHERE source = of_source
-        UNION
-        SELECT * FROM unnest(CAST(:line_code AS text[]), CAST(:line_opened AS timestamptz[]),
-            CAST(:line_at AS timestamptz[]), CAST(:line_version AS bigint[]),
-            CAST(:line_digest AS bigint[]), CAST(:line_status AS smallint[]))),
-    placed AS (
-        SELECT *, lag(status) OVER course AS before,
-            bool_and(status IN ({", ".join(str(int(each)) for each in sorted(ENDED))}))
-                OVER (course ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS is_since_open
-        FROM line
-        WINDOW course AS (PARTITION BY code ORDER BY at, version, digest, status)),
-    marked AS (
-        SELECT *, is_since_open AND at >= opened AS is_end,
-            (status = {REQUEST.value}) IS DISTINCT FROM (before = {REQUEST.value}) AS is_edge
-        FROM placed)
-    SELECT code,
-        coalesce(
-            min(at) FILTER (WHERE is_end AND status = {DossierStatus.PROCESSED.value}),
-            min(at) FILTER (WHERE is_end AND status <> {DossierStatus.NOT_RECEIVED.value}),
-            min(at) FILTER (WHERE is_end)),
-        NOT coalesce(bool_or(is_end AND status = {DossierStatus.PROCESSED.value}), false)
-            AND coalesce((array_agg(status ORDER BY at, version, digest, status)
-                FILTER (WHERE is_end AND status <> {DossierStatus.NOT_RECEIVED.value}))[1]
-                IN ({_BROKEN_OFF}), false),
-        array_agg(at ORDER BY at, version, digest, status) FILTER (WHERE is_edge),
-        array_agg(status ORDER BY at, version, digest, status) FILTER (WHERE is_edge)
-    FROM marked GROUP BY code
-    """  # noqa: S608 -- only numbers of this code's own enumeration are put in
-)
+def follows_timeline(standing: Standing) -> bool:
+    """Return whether the end of an ended dossier depends on its timeline."""
+    return standing.finished_at is None or standing.status == DossierStatus.RETURNED
+
+
+def _end_of(standing: Standing, found: Milestones) -> datetime:
+    """Return the end of an ended dossier: the one that its last full row gives comes first.
+
+    Papers that were handed back after a withdrawal or a stop (10 after 7 or 8) do not move the end
+    beyond the withdrawal or the stop, also where the row gives the day of the return as the end.
+    """
+    given_end, derived = standing.finished_at, found.ended_at
+    if given_end is None or derived is None:
+        return given_end or derived or standing.source_time
+    is_return = standing.status == DossierStatus.RETURNED
+    return min(given_end, derived) if is_return and found.is_broken_off else given_end
+
+
+def settled(standing: Standing, found: Milestones) -> Standing:
+    end = _end_of(standing, found)
+    latest_at = standing.latest_at
+    if standing.term_ends_at is not None:
+        latest_at = extended_by_all(standing.term_ends_at, found.waits)
+    made = (end if standing.has_ended else None, found.requests, found.requested_at, latest_at)
+    if made == _made(standing):
+        return standing
+    ended_at, requests, requested_at, latest_at = made
+    return replace(
+        standing,
+        ended_at=ended_at,
+        requests=requests,
+        requested_at=requested_at,
+        latest_at=latest_at,
+    )
+
+
+_made = attrgetter("ended_at", "requests", "requested_at", "latest_at")

@@ -1,37 +1,23 @@
 """The terms of dossiers that were pushed before the catalogue told of their procedure."""
 
-from typing import Final
+from collections.abc import Collection
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from sync_service.agencies.repository import find_terms
-from sync_service.national_view.models import LACKS_TERM
-from sync_service.national_view.projections import lock_standings, take
+from sync_service.agencies.use_cases import find_terms
+from sync_service.national_view.repository import states
+from sync_service.national_view.use_cases import Observer, apply_changes, lock_standings
 
 BATCH_SIZE = 500
 
-# A localised procedure counts before its national one, as in `find_terms`. Dossiers of before the
-# column have their end already, without the waits.
-_WITHOUT_TERM: Final = text(
-    f"""
-    SELECT dossier.code FROM national_dossier AS dossier
-        LEFT JOIN procedure AS own ON own.code = dossier.procedure
-        LEFT JOIN procedure AS national ON national.code = dossier.national_procedure
-    WHERE {LACKS_TERM} AND (latest_at IS NOT NULL
-        OR CASE WHEN own.code IS NULL THEN national.term_duration ELSE own.term_duration END > 0)
-    ORDER BY dossier.code LIMIT {BATCH_SIZE}
-    """  # noqa: S608 -- only constants of the code are put in
-)
 
-
-async def find_missing_terms(session: AsyncSession) -> int:
+async def find_missing_terms(session: AsyncSession, *, observers: Collection[Observer]) -> int:
     """Judge a batch of dossiers by the term that is published by now; return how many."""
-    codes = (await session.scalars(_WITHOUT_TERM)).all()
+    codes = await states.find_codes_without_term(session, BATCH_SIZE)
     if not codes:
         return 0
     before = await lock_standings(session, codes)
     terms = await find_terms(session, {each.procedure for each in before.values()})
     after = {code: each.with_term(terms.get(each.procedure)) for code, each in before.items()}
-    await take(session, before, after, ())
+    await apply_changes(session, before, after, (), observers=observers)
     return sum(after[code] != each for code, each in before.items())

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from sync_service.database import Base
 
-# The same as `standings.Standing.lacks_term`; as the index has it, so that the planner can use it.
+# The same as `state.Standing.lacks_term`; as the index has it, so that the planner can use it.
 LACKS_TERM = (
     "due_at IS NULL AND term_ends_at IS NULL AND received_at IS NOT NULL"
     " AND source <> '/dossier_service'"
@@ -15,7 +15,7 @@ LACKS_TERM = (
 
 
 class NationalDossier(Base):
-    """The fields of `standings.Standing`, and three that are made from them for the queries.
+    """The fields of `state.Standing`, and three that are made from them for the queries.
 
     `deciding` is `decided_by` in today's form, as the registry has it.
     """
@@ -79,7 +79,7 @@ class NationalDossier(Base):
 class TimelineEntry(Base):
     """A word told of a dossier; rows are only ever added.
 
-    `version` and `digest` order the words of one time, as in `standings.Standing`.
+    `version` and `digest` order the words of one time, as in `state.Standing`.
     """
 
     __tablename__ = "dossier_event"

@@ -1,11 +1,16 @@
 """What the national view answers."""
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Self
 
 from pydantic import BaseModel
 
+from shared.codes.agency import canonical_agency_code
 from shared.codes.enums import Channel, DossierStatus
 from sync_service.agencies.schemas import AgencyOut
+from sync_service.national_view.handling import is_overdue
+from sync_service.national_view.models import NationalDossier, TimelineEntry
 
 
 class NationalDossierOut(BaseModel):
@@ -30,6 +35,35 @@ class NationalDossierOut(BaseModel):
     ended_at: datetime | None
     overdue: bool
 
+    @classmethod
+    def from_row(cls, row: NationalDossier, names: Mapping[str, str | None], today: date) -> Self:
+        """Return the dossier as of a day; `names` are those of agencies, by code."""
+        channel, status = Channel(row.channel), DossierStatus(row.status)
+
+        def agency(code: str) -> AgencyOut:
+            return AgencyOut(code=code, name=names.get(canonical_agency_code(code)))
+
+        return cls(
+            code=row.code,
+            source=row.source,
+            version=row.version,
+            source_time=row.source_time,
+            procedure=row.procedure,
+            channel=channel,
+            channel_name=channel.label,
+            status=status,
+            status_name=status.label,
+            helped_by=agency(row.helped_by) if row.helped_by else None,
+            received_by=agency(row.received_by),
+            decided_by=agency(row.decided_by),
+            filed_at=row.filed_at,
+            received_at=row.received_at,
+            due_at=row.due_at,
+            finished_at=row.finished_at,
+            ended_at=row.ended_at,
+            overdue=is_overdue(row, today),
+        )
+
 
 class TimelineEntryOut(BaseModel):
     """`detail` is the step, or the code of the reason, fee or result."""
@@ -40,6 +74,18 @@ class TimelineEntryOut(BaseModel):
     status_name: str
     detail: str | None
     source: str
+
+    @classmethod
+    def from_entry(cls, entry: TimelineEntry) -> Self:
+        status = DossierStatus(entry.status)
+        return cls(
+            at=entry.at,
+            kind=entry.kind,
+            status=status,
+            status_name=status.label,
+            detail=entry.detail or None,
+            source=entry.source,
+        )
 
 
 class Timeline(BaseModel):

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
@@ -27,25 +26,6 @@ OWN_CLOCK_SLACK: Final = timedelta(days=1)
 PROGRESS_VERSION: Final = 2**62 + 1
 
 
-class Outcome(StrEnum):
-    """What becomes of one pushed row."""
-
-    ACCEPTED = "accepted"
-    UPDATED = "updated"
-    DUPLICATE = "duplicate"
-    STALE = "stale"
-    HELD = "held"
-    REFUSED = "refused"
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """`reason` is for programs, `detail` tells a person how to mend it."""
-
-    reason: str
-    detail: str
-
-
 @dataclass(frozen=True, slots=True)
 class Standing:
     """A row of the national view.
@@ -59,7 +39,7 @@ class Standing:
 
     `finished_at` is the end that the last full row gives, None where the dossier was reopened
     since. `ended_at` is the end that counts, `requests` for papers count, the first one made at
-    `requested_at`: these three follow from the timeline, see `milestones`.
+    `requested_at`: these three follow from the timeline, see `derived_times`.
 
     `latest_at` stands in for a due date that was not told. Of a pushed dossier it is
     `term_ends_at`, the end of the longest term of the procedure, moved on by the waits for papers.
@@ -178,6 +158,10 @@ class Standing:
         """The fields of the event that tells of it."""
         told = {name: getattr(self, name) for name in self.__slots__}
         return told | {"at": self.source_time}
+
+
+# A dossier before, None where it was not known, and after.
+Change = tuple[Standing | None, Standing]
 
 
 class Entry(NamedTuple):

@@ -13,7 +13,7 @@ from identity_service.sandbox.generator.personas import personas
 from shared.codes.enums import Channel, DossierStatus
 from shared.rules.statuses import first_status, status_table
 from shared.web.problems import Problem
-from sync_service.national_view.state import Outcome
+from sync_service.intake.row_rules import Outcome
 
 GUIDE = (Path(__file__).parents[2] / "docs/api.md").read_text(encoding="utf-8")
 CODE = ("shared", "gateway", "identity_service", "dossier_service", "sync_service")

@@ -19,7 +19,7 @@ from shared.events import (
     DossierProgressed,
     ProcedurePublished,
 )
-from sync_service.national_view.projections import project_dossiers
+from sync_service.handlers import project_dossiers
 from sync_service.settings import Settings
 from tests.support.factories import TestAuthority
 from tests.support.statements import statements

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sync_service.intake import repository as holding
+from sync_service.intake import row_rules
 from sync_service.intake.row_rules import ENDS_BEYOND_BOUND, MAX_CHANGES
 from tests.sync_service.national import PROGRESS, National, at, new_code, row
 
@@ -95,7 +95,7 @@ async def test_held_changes_of_one_dossier_are_bounded(national: National) -> No
 async def test_held_rows_of_one_client_are_bounded(
     empty: National, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(holding, "MAX_HELD_ROWS", 5)
+    monkeypatch.setattr(row_rules, "MAX_HELD_ROWS", 5)
     codes = [new_code() for _ in range(7)]
     results = await empty.push(*(step(code, 1) for code in codes), to=PROGRESS)
     assert [each["outcome"] for each in results] == ["held"] * 5 + ["refused"] * 2

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from shared.database import session as database
 from sync_service.intake import lanes
-from sync_service.national_view.projections import STRIPE_LOCK, STRIPES
+from sync_service.national_view.repository.states import STRIPE_LOCK, STRIPES
 from sync_service.settings import Settings
 from tests.conftest import Databases
 from tests.support.factories import TestAuthority

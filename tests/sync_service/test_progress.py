@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from sync_service.timers import forget_held
+from sync_service.intake.jobs import forget_held
 from tests.sync_service.national import PROGRESS, National, filed, new_code, row
 
 

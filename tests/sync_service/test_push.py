@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.web.dependencies import now
-from sync_service.agencies.repository import project_procedures
+from sync_service.agencies.projections import project_procedures
 from tests.sync_service.conftest import TODAY
 from tests.sync_service.national import (
     DOSSIERS,

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from shared.web.pagination import write_cursor
-from sync_service.indicators.counters import ALL_PROCEDURES, Grain, Handling, Part
+from sync_service.indicators.counters import ALL_PROCEDURES, Grain, Part
 from sync_service.indicators.models import TallyCell
+from sync_service.national_view.handling import Handling
 from tests.sync_service.national import National
 from tests.sync_service.november import dossier, pushed
 from tests.sync_service.test_view import agency, register

@@ -11,9 +11,10 @@ from sqlalchemy import text
 
 from shared.rules.deadlines import Term, Unit
 from shared.runtime.worker import run_timer
-from sync_service.agencies.repository import project_procedures
-from sync_service.indicators.counters import Handling
+from sync_service.agencies.projections import project_procedures
+from sync_service.indicators.use_cases import count_changes
 from sync_service.indicators.verify_counters import kept, recount
+from sync_service.national_view.handling import Handling
 from sync_service.national_view.jobs import BATCH_SIZE, find_missing_terms
 from sync_service.timers import TIMERS, judge_by_terms
 from tests.conftest import MORE
@@ -36,7 +37,7 @@ async def publish(view: National, days: int | None = FIVE_DAYS.duration) -> None
 async def find_terms_until_none_is_missing(view: National) -> None:
     while True:
         async with view.sessions.begin() as session:
-            if not await find_missing_terms(session):
+            if not await find_missing_terms(session, observers=(count_changes,)):
                 return
 
 

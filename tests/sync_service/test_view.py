@@ -7,8 +7,8 @@ import pytest
 
 from shared.events import AgencyChanged
 from shared.web.pagination import write_cursor
+from sync_service.agencies.projections import project_agencies
 from sync_service.national_view.filters import DossierFilter
-from sync_service.national_view.projections import project_agencies
 from tests.sync_service.national import National, filed, moved, new_code, progressed, row
 
 

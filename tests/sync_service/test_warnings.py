@@ -9,8 +9,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from shared.events import ProcedurePublished
-from sync_service.agencies.repository import project_procedures
-from sync_service.national_view.projections import project_agencies
+from sync_service.agencies.projections import project_agencies, project_procedures
 from tests.sync_service.national import PROGRESS, National, at, new_code, published, row
 from tests.sync_service.test_view import agency
 

@@ -1,23 +1,23 @@
-"""Every query of the national view."""
+"""Which dossiers a right and the filters of a list reach: one range scan for each root."""
 
-from collections.abc import Collection, Mapping, Sequence
-from datetime import date, datetime, timedelta
-from functools import cache
-from typing import Any, Final
+from collections.abc import Collection, Sequence
+from datetime import date, datetime, time, timedelta
+from typing import Any
 
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
+    Date,
     Select,
+    SQLColumnExpression,
     String,
     Subquery,
     and_,
-    any_,
     bindparam,
+    case,
     column,
-    delete,
+    false,
     func,
-    literal_column,
     or_,
     select,
     true,
@@ -26,70 +26,32 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from shared.codes.enums import ENDED, DossierStatus
 from shared.codes.procedure import national_code
-from shared.codes.time import StoredInstant
+from shared.codes.time import VIET_NAM
 from shared.web.calls.rights import Limits, Right, merge_newest
 from sync_service.agencies.hierarchy import COUNTRY, roots
-from sync_service.agencies.models import Agency
-from sync_service.database import table
-from sync_service.intake.models import HeldProgress
-from sync_service.national_view.filters import DossierFilter, Seen
-from sync_service.national_view.models import NationalDossier, Party, TimelineEntry
-from sync_service.national_view.state import Entry, Standing
-from sync_service.sets import columns, given
+from sync_service.agencies.statements import select_level
+from sync_service.database import any_text, in_plan, table
+from sync_service.national_view.derived_times import REQUEST
+from sync_service.national_view.filters import DossierFilter
+from sync_service.national_view.models import NationalDossier, Party, PendingParty
 
-
-def _texts(values: Collection[str]) -> ColumnElement[Any]:
-    return any_(bindparam(None, sorted(values), type_=ARRAY(String)))
-
-
-_STANDINGS = select(*(table(NationalDossier).c[name] for name in Standing.__slots__)).where(
-    NationalDossier.code == any_(bindparam("codes", type_=ARRAY(String)))
-)
-
-
-async def standings(session: AsyncSession, codes: Collection[str]) -> dict[str, Standing]:
-    rows = await session.execute(_STANDINGS, {"codes": sorted(codes)})
-    return {row.code: Standing(*row) for row in rows}
-
-
-async def known_entries(session: AsyncSession, entries: Collection[Entry]) -> set[Entry]:
-    """Those of them that stand in the timelines already."""
-    known = await session.execute(_known_entries(), columns(TimelineEntry, Entry._fields, entries))
-    return {Entry._make(row) for row in known}
-
-
-@cache
-def _known_entries() -> Select[Any, Any]:
-    entries, kept = given(TimelineEntry, *Entry._fields), table(TimelineEntry).c
-    same = and_(*(kept[name] == entries.c[name] for name in Entry._fields))
-    # OFFSET 0: each line is looked up in the index of the key, and the table is never read whole.
-    line = (
-        select(*(kept[name] for name in Entry._fields))
-        .where(same)
-        .offset(literal_column("0"))
-        .lateral()
-    )
-    return select(*line.c).select_from(entries.join(line, true()))
-
-
-async def agencies(session: AsyncSession, codes: Collection[str]) -> Mapping[str, Agency]:
-    """Those that are known, by code; one without a name was only named by dossiers so far."""
-    found = await session.scalars(select(Agency).where(Agency.code == _texts(codes)))
-    return {agency.code: agency for agency in found}
+# What a list is read from.
+Seen = type[NationalDossier | Party | PendingParty]
 
 
 def _within(limits: Limits, of: Seen) -> list[ColumnElement[bool]]:
     if limits.procedures is None:
         return []
-    return [of.national_procedure == _texts({national_code(code) for code in limits.procedures})]
+    return [of.national_procedure == any_text({national_code(code) for code in limits.procedures})]
 
 
 def _within_localised(limits: Limits) -> list[ColumnElement[bool]]:
     """Of what `_within` lets pass, the part that the right reaches by its own code."""
     if limits.procedures is None or all(code == national_code(code) for code in limits.procedures):
         return []
-    dossier, named = NationalDossier, _texts(limits.procedures)
+    dossier, named = NationalDossier, any_text(limits.procedures)
     return [or_(dossier.national_procedure == named, dossier.procedure == named)]
 
 
@@ -99,7 +61,7 @@ def _party_to(agencies: Collection[str], of: Seen) -> list[ColumnElement[bool]]:
         return []
     party = aliased(Party)
     same = and_(party.opened_at == of.opened_at, party.code == of.code)
-    return [select(party.code).where(party.agency == _texts(agencies), same).exists()]
+    return [select(party.code).where(party.agency == any_text(agencies), same).exists()]
 
 
 async def dossier(session: AsyncSession, right: Right, code: str) -> NationalDossier | None:
@@ -114,22 +76,6 @@ async def dossier(session: AsyncSession, right: Right, code: str) -> NationalDos
         if (found := await session.scalar(query)) is not None:
             return found
     return None
-
-
-TIMELINE_ORDER: Final = ("at", "version", "digest", "status", "kind", "detail", "source")
-# The types of these columns, as a cursor has them.
-TIMELINE_KEY: Final = (StoredInstant, int, int, int, str, str, str)
-
-
-async def list_timeline(
-    session: AsyncSession, code: str, *, after: tuple[Any, ...] | None, limit: int
-) -> Sequence[TimelineEntry]:
-    """Return up to `limit` lines, oldest first, that follow the line with the key `after`."""
-    order = [table(TimelineEntry).c[name] for name in TIMELINE_ORDER]
-    query = select(TimelineEntry).where(TimelineEntry.code == code)
-    if after:
-        query = query.where(tuple_(*order) > tuple_(*after))
-    return (await session.scalars(query.order_by(*order).limit(limit))).all()
 
 
 async def listed(
@@ -165,14 +111,14 @@ def _newest(
         reach = roots([wanted.agency])
     elif wanted.agency:
         elsewhere = roots([wanted.agency])
-    seen: Seen = NationalDossier if COUNTRY in reach else wanted.parties
-    lasting = [*_within(limits, seen), *wanted.lasting(seen)]
+    seen: Seen = NationalDossier if COUNTRY in reach else _parties(wanted)
+    lasting = [*_within(limits, seen), *_lasting(wanted, seen)]
     lasting += _party_to(elsewhere, seen) if elsewhere else []
-    passing = [*_within_localised(limits), *wanted.passing(today)]
+    passing = [*_within_localised(limits), *_passing(wanted, today)]
 
     def newest(query: Select[datetime, str]) -> Select[datetime, str]:
         opened_at, code = query.selected_columns
-        query = query.where(*wanted.bounds(opened_at))
+        query = query.where(*_bounds(wanted, opened_at))
         if after:
             query = query.where(tuple_(opened_at, code) < tuple_(*after))
         return query.order_by(opened_at.desc(), code.desc()).limit(limit)
@@ -208,15 +154,68 @@ def _of_each(reach: Sequence[str], of: Seen, newest: Select[datetime, str], limi
     return merged.order_by(*(each.desc() for each in both)).limit(limit).subquery()
 
 
-async def take_held(session: AsyncSession, codes: Collection[str]) -> Sequence[HeldProgress]:
-    """Progress of dossiers that have now come, by any client; no longer held."""
-    held = HeldProgress
-    taken = delete(held).where(held.code == _texts(codes)).returning(held)
-    return (await session.scalars(taken)).all()
+def _bounds(wanted: DossierFilter, opened_at: ColumnElement[datetime]) -> list[ColumnElement[bool]]:
+    """The part of the ordered list in which all that is asked for lies."""
+    bounds = []
+    if wanted.received_from:
+        bounds.append(opened_at >= begin_of(wanted.received_from))
+    if wanted.received_to:
+        bounds.append(opened_at < begin_of(wanted.received_to + timedelta(days=1)))
+    return bounds
 
 
-async def drop_held(session: AsyncSession, days: int) -> int:
-    """How many were held for longer than that, and are no more."""
-    old = HeldProgress.held_at < func.now() - timedelta(days=days)
-    dropped = await session.scalars(delete(HeldProgress).where(old).returning(HeldProgress.code))
-    return len(dropped.all())
+def _parties(wanted: DossierFilter) -> type[Party | PendingParty]:
+    """Among which of them all lies that is asked for."""
+    is_pending = wanted.status not in {None, DossierStatus.RETURNED} or wanted.overdue
+    return PendingParty if is_pending else Party
+
+
+def _lasting(wanted: DossierFilter, of: Seen) -> list[ColumnElement[bool]]:
+    """What no change of status touches: a party knows it of its dossier."""
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.channel is not None:
+        conditions.append(of.channel == in_plan(wanted.channel.value))
+    if wanted.procedure is not None:
+        conditions.append(of.national_procedure == in_plan(national_code(wanted.procedure)))
+    if wanted.level is not None:
+        conditions.append(of.deciding.in_(select_level(wanted.level)))
+    return conditions
+
+
+def _passing(wanted: DossierFilter, today: date) -> list[ColumnElement[bool]]:
+    """What only the dossier itself tells."""
+    dossier = NationalDossier
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.received_from or wanted.received_to:
+        conditions.append(dossier.received_at.is_not(None))
+    if wanted.status is not None:
+        conditions.append(dossier.status == in_plan(wanted.status.value))
+        if wanted.status not in ENDED:
+            conditions.append(dossier.ended_at.is_(None))
+    # A national code means all its localised forms too.
+    if wanted.procedure is not None and wanted.procedure != national_code(wanted.procedure):
+        conditions.append(dossier.procedure == wanted.procedure)
+    if wanted.overdue is not None:
+        conditions.append(overdue(today) if wanted.overdue else ~overdue(today))
+    return conditions
+
+
+def overdue(today: date) -> ColumnElement[bool]:
+    """Open and late as of a day: what the indicators count as `open_late`, see `handling`.
+
+    Never NULL: all others are open in time, have ended, have no due date or were not received.
+    """
+    dossier = NationalDossier
+    due = func.coalesce(dossier.due_at, dossier.latest_at)
+    late_at_request = or_(dossier.requests > 1, vn_date(dossier.requested_at) > vn_date(due))
+    is_late = case((dossier.status == REQUEST.value, late_at_request), else_=due < begin_of(today))
+    is_open = and_(dossier.ended_at.is_(None), dossier.received_at.is_not(None))
+    return and_(is_open, func.coalesce(is_late & due.is_not(None), false()))
+
+
+def vn_date(instant: SQLColumnExpression[Any]) -> ColumnElement[date]:
+    return func.timezone(VIET_NAM.key, instant).cast(Date)
+
+
+def begin_of(day: date) -> datetime:
+    return datetime.combine(day, time(), VIET_NAM)

@@ -1,0 +1,39 @@
+"""Keep the agencies of the registry and the procedures of the catalogue by their events."""
+
+from collections.abc import Sequence
+from operator import attrgetter
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.codes.agency import canonical_agency_code
+from shared.codes.procedure import national_code
+from shared.events import AgencyChanged, ProcedurePublished
+from sync_service.agencies import repository
+from sync_service.agencies.hierarchy import lineage
+from sync_service.agencies.terms import term_of
+
+_published = attrgetter(*repository.PUBLISHED)
+# The code and the agency above it are written in today's form; all else is as it was told.
+_registered = attrgetter(*repository.REGISTERED[2:])
+
+
+async def project_procedures(session: AsyncSession, events: Sequence[ProcedurePublished]) -> None:
+    """Raises ValueError where a code or a term is none: each push would fall over it."""
+    newest: dict[str, ProcedurePublished] = {}
+    for event in events:
+        national_code(event.code)
+        term_of(event)
+        if event.code not in newest or newest[event.code].version <= event.version:
+            newest[event.code] = event
+    rows = [_published(event) for _, event in sorted(newest.items())]
+    await repository.upsert_procedures(session, rows)
+
+
+async def project_agencies(session: AsyncSession, events: Sequence[AgencyChanged]) -> None:
+    newest: dict[str, AgencyChanged] = {}
+    for event in events:
+        code = canonical_agency_code(event.code)
+        if code not in newest or newest[code].version < event.version:
+            newest[code] = event
+    rows = [(code, lineage(code)[1], *_registered(each)) for code, each in sorted(newest.items())]
+    await repository.upsert_agencies(session, rows)

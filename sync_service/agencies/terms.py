@@ -1,0 +1,28 @@
+"""The term of a procedure, as the catalogue publishes it. Pure."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from shared.rules.deadlines import Term, Unit
+
+# Of a code, also of a localised one: the longest term, None where none is published.
+Terms = Mapping[str, Term | None]
+
+
+class Published(Protocol):
+    """An announced procedure or the row that is stored of it."""
+
+    @property
+    def term_duration(self) -> int | None: ...
+    @property
+    def term_unit(self) -> str | None: ...
+    @property
+    def term_same_day(self) -> bool | None: ...
+
+
+def term_of(procedure: Published) -> Term | None:
+    """Return the longest term; raise ValueError where its unit is none."""
+    if procedure.term_duration is None or procedure.term_unit is None:
+        return None
+    unit = Unit(procedure.term_unit)
+    return Term(procedure.term_duration, unit, same_day=bool(procedure.term_same_day))

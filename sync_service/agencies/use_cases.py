@@ -1,0 +1,51 @@
+"""Reads of agencies and of published procedures, as far as pushed rows are held against them."""
+
+from collections.abc import Collection, Mapping
+from datetime import date
+from typing import NamedTuple
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.codes.procedure import national_code
+from sync_service.agencies import repository
+from sync_service.agencies.terms import Terms, term_of
+
+
+class KnownAgency(NamedTuple):
+    """An agency; without a name while only dossiers have named it."""
+
+    name: str | None
+    valid_from: date | None
+    valid_to: date | None
+
+    def is_valid_on(self, day: date) -> bool:
+        begun = self.valid_from is None or self.valid_from <= day
+        return begun and (self.valid_to is None or day <= self.valid_to)
+
+
+async def find_agencies(session: AsyncSession, codes: Collection[str]) -> Mapping[str, KnownAgency]:
+    """Return those of the codes that are known."""
+    found = await repository.find_agencies(session, codes)
+    return {each.code: KnownAgency(each.name, each.valid_from, each.valid_to) for each in found}
+
+
+async def find_names(session: AsyncSession, codes: Collection[str]) -> Mapping[str, str | None]:
+    """Return the names of those of the codes that are known agencies."""
+    return await repository.find_names(session, codes)
+
+
+async def find_terms(session: AsyncSession, codes: Collection[str]) -> Terms:
+    """Return those of the codes that are published; a localised one counts by its national one."""
+    wanted = {code: (code, national_code(code)) for code in codes}
+    asked = {each for pair in wanted.values() for each in pair}
+    found = {each.code: each for each in await repository.find_procedures(session, asked)}
+    published = {
+        code: next((found[each] for each in pair if each in found), None)
+        for code, pair in wanted.items()
+    }
+    return {code: term_of(each) for code, each in published.items() if each is not None}
+
+
+async def is_catalogue_empty(session: AsyncSession) -> bool:
+    """Return whether no procedure was announced yet: then none is unknown."""
+    return not await repository.has_procedures(session)

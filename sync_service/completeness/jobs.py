@@ -1,0 +1,24 @@
+from datetime import datetime
+
+from prometheus_client import Gauge
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from sync_service.completeness import repository
+from sync_service.completeness.silent_agencies import KEPT
+from sync_service.completeness.use_cases import silent_agencies
+
+AGENCY_SILENT = Gauge(
+    "agency_silent_seconds", "Since an agency that is past its rhythm last pushed", ["agency"]
+)
+
+
+async def measure(session: AsyncSession, now: datetime) -> None:
+    silent = await silent_agencies(session, now)
+    AGENCY_SILENT.clear()
+    for agency, pause in silent.items():
+        AGENCY_SILENT.labels(agency).set(pause.total_seconds())
+
+
+async def forget(session: AsyncSession, now: datetime) -> None:
+    """Delete the hours that no rhythm looks back to."""
+    await repository.delete_hours(session, now - KEPT)

@@ -1,0 +1,69 @@
+"""The statements that keep the tallies."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from sync_service.indicators.counters import ALL_PROCEDURES, Counted, Grain, parts
+
+
+async def add_counts(session: AsyncSession, alike: Mapping[Counted, int], *, changes: int) -> None:
+    """Add to the cells in which such dossiers are counted; `changes` is the number of dossiers."""
+    places = [
+        (received_by, decided_by, agency, part.value)
+        for received_by, decided_by in {(one.received_by, one.decided_by) for one in alike}
+        for agency, part in parts(received_by, decided_by).items()
+    ]
+    given = _columns(Counted._fields, list(alike)) | {"change": list(alike.values())}
+    given |= _columns(("receiving", "deciding", "agency", "part"), places)
+    empty = (await session.scalars(_ADD, given | {"changes": changes})).all()
+    if empty:
+        # Else every due day that ever was would leave its empty cells behind.
+        await session.execute(_DROP, {"places": empty})
+
+
+def _columns(names: Sequence[str], rows: Sequence[Sequence[object]]) -> dict[str, list[object]]:
+    return {name: [row[place] for row in rows] for place, name in enumerate(names)}
+
+
+# The database multiplies: the cells of a batch are ten times its dossiers. In one order for all
+# writers, so that no two of them wait for each other. Gives back where cells became empty.
+_ADD: Final = text(
+    f"""
+    WITH alike AS (
+        SELECT * FROM unnest(
+            CAST(:received_by AS varchar[]), CAST(:decided_by AS varchar[]),
+            CAST(:procedure AS varchar[]), CAST(:received_on AS date[]),
+            CAST(:channel AS smallint[]), CAST(:outcome AS smallint[]),
+            CAST(:due_on AS date[]), CAST(:change AS integer[]))
+        AS alike (received_by, decided_by, procedure, received_on, channel, outcome, due_on,
+            change)),
+    place AS (
+        SELECT * FROM unnest(
+            CAST(:receiving AS varchar[]), CAST(:deciding AS varchar[]),
+            CAST(:agency AS varchar[]), CAST(:part AS smallint[]))
+        AS place (received_by, decided_by, agency, part)),
+    changed AS (
+        INSERT INTO tally (agency, part, grain, procedure, received_on, channel, outcome, due_on,
+            count)
+        SELECT agency, part, grain, counted.procedure, first, channel, outcome, due_on, sum(change)
+        FROM alike JOIN place USING (received_by, decided_by)
+            CROSS JOIN LATERAL (VALUES ({Grain.DAY.value}, received_on),
+                ({Grain.MONTH.value}, date_trunc('month', received_on)::date)) AS day (grain, first)
+            CROSS JOIN LATERAL (VALUES (alike.procedure), ('{ALL_PROCEDURES}'))
+                AS counted (procedure)
+        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 HAVING sum(change) <> 0
+        ORDER BY 1, 2, 3, 4, 5, 6, 7, 8
+        ON CONFLICT (agency, part, grain, procedure, received_on, channel, outcome, due_on)
+            DO UPDATE SET count = tally.count + excluded.count
+        RETURNING tally.ctid AS place, tally.count),
+    state AS (
+        UPDATE tally_state
+        SET changes = changes + CAST(:changes AS integer), at = clock_timestamp())
+    SELECT place FROM changed WHERE count = 0
+    """  # noqa: S608 -- only constants of this feature are put in
+)
+# By their physical places, which hold until the transaction ends: it has just written them.
+_DROP: Final = text("DELETE FROM tally WHERE ctid = ANY(CAST(:places AS tid[]))")

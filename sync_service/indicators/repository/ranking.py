@@ -1,0 +1,84 @@
+"""Groups in the order of their figures, page by page, with the whole of them: one statement."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    CTE,
+    BigInteger,
+    Numeric,
+    Select,
+    String,
+    all_,
+    bindparam,
+    func,
+    select,
+    true,
+    tuple_,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from sync_service.indicators.formulas import Figure, Formula
+from sync_service.indicators.ranking import KEY, WITHOUT_FIGURE, Place, Ranked, Ranking
+
+
+async def ranking(
+    session: AsyncSession,
+    groups: Select[*tuple[Any, ...]],
+    formula: Formula,
+    *,
+    beneath: Collection[str],
+    after: Place | None,
+    limit: int,
+) -> Ranking:
+    """`groups` have a key and the sums that the formula names; those `beneath` others are ranked
+    too, and are not in the whole a second time.
+    """
+    counted = groups.cte("counted")
+    names = [each.name for each in counted.c if each.name != KEY]
+    query = _page(counted, formula, beneath=beneath, after=after, limit=limit)
+    rows = (await session.execute(query)).all()
+
+    def figure(sums: Sequence[int]) -> Figure:
+        return formula.figure(dict(zip(names, sums, strict=True)))
+
+    total, *sums = rows[0][: len(names) + 1]
+    page = []
+    for height, key, rank, *counts in (row[len(names) + 1 :] for row in rows):
+        # Where nothing is on the page, the whole stands alone.
+        if key is not None:
+            has_rank = height != WITHOUT_FIGURE
+            page.append(Ranked(rank if has_rank else None, Place(height, key), figure(counts)))
+    return Ranking(figure(sums), total, page)
+
+
+def _page(
+    counted: CTE,
+    formula: Formula,
+    *,
+    beneath: Collection[str],
+    after: Place | None,
+    limit: int,
+) -> Select[*tuple[Any, ...]]:
+    """The number of groups and the sums of the whole, then height, key, rank, sums of a group."""
+    key, sums = counted.c[KEY], {each.name: each for each in counted.c if each.name != KEY}
+    height = func.coalesce(-formula.value(sums).cast(Numeric), WITHOUT_FIGURE).label("height")
+    rank = func.rank().over(order_by=height).label("rank")
+    ranked = select(height, key, rank, *sums.values()).subquery("ranked")
+    order = ranked.c.height, ranked.c[KEY]
+    page = select(ranked).order_by(*order).limit(limit)
+    if after is not None:
+        page = page.where(tuple_(*order) > tuple_(*after))
+    of_page = page.subquery("page")
+    apart = key != all_(bindparam(None, sorted(beneath), type_=ARRAY(String)))
+    whole = select(
+        func.count().label("groups"),
+        *(
+            func.coalesce(func.sum(each).filter(apart), 0).cast(BigInteger)
+            for each in sums.values()
+        ),
+    ).select_from(counted)
+    of_whole = whole.subquery("whole")
+    both = select(of_whole, of_page).select_from(of_whole.outerjoin(of_page, true()))
+    return both.order_by(of_page.c.height, of_page.c[KEY])

@@ -1,0 +1,102 @@
+from datetime import date, datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+from shared.codes.agency import AgencyCode
+from shared.codes.procedure import ProcedureCode
+from shared.web.pagination import MOST, Cursor, Page, PageQuery
+from sync_service.agencies.hierarchy import LEVEL
+from sync_service.agencies.schemas import AgencyOut
+from sync_service.indicators.periods import FORMS, PATTERN
+from sync_service.indicators.rules import GroupBy, IndicatorId, Rule
+
+# `parse_period` refuses another form with a problem of its own.
+PeriodText = Annotated[
+    str,
+    WithJsonSchema(
+        {"type": "string", "pattern": PATTERN, "description": FORMS, "examples": ["2026-11"]}
+    ),
+]
+
+
+class IndicatorOut(Rule):
+    """A rule; `rule_version` is the day from which it is in force."""
+
+    indicator: IndicatorId
+    rule_version: date
+
+
+class IndicatorQuery(BaseModel):
+    """`level` picks the agencies of that level below `agency`, which are summed or compared."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    period: PeriodText
+    agency: AgencyCode | None = Field(None, description="with all below it")
+    level: str | None = Field(None, pattern=LEVEL, examples=["commune"])
+    procedure: ProcedureCode | None = None
+    group_by: GroupBy | None = None
+    limit: int = Field(50, ge=1, le=MOST, description="how many groups at most")
+    after: Cursor | None = Field(None, description="`groups.next` of the page before")
+
+    def ranking_of(self, indicator: str) -> str:
+        """What is ranked: a cursor of one ranking has no place in another."""
+        asked = self.model_dump(exclude={"limit", "after"}).values()
+        return "/".join(map(str, (indicator, *asked)))
+
+    @property
+    def paging(self) -> PageQuery:
+        """Part of the model, unlike `Paging`: it refuses parameters it does not know."""
+        return PageQuery.of(self.limit, self.after)
+
+
+class FigureOut(BaseModel):
+    """`value` in the indicator's unit, a rate rounded to two decimals; None: nothing to divide."""
+
+    value: int | float | None
+    numerator: int
+    denominator: int | None
+    counts: dict[str, int]
+    notes: list[str]
+
+
+class GroupOut(FigureOut):
+    """`rank` is that among all groups, shared by equal values; None where there is no value."""
+
+    rank: int | None
+    key: str
+    name: str | None
+
+
+class Groups(Page[GroupOut]):
+    """The highest value first; `total` is the number of groups on all pages."""
+
+    total: int
+
+
+class AsOf(BaseModel):
+    """`changes` of dossiers are counted, the last one `at`; open ones are judged as of `day`."""
+
+    changes: int
+    at: datetime
+    day: date
+
+
+class IndicatorAnswer(FigureOut):
+    """`first` and `last` are the days of the period; `rule_version` the day its rule began."""
+
+    indicator: IndicatorId
+    title: str
+    unit: str
+    formula_id: str
+    formula: str
+    source: str
+    rule_version: date
+    first: date
+    last: date
+    agency: AgencyOut
+    level: str | None
+    procedure: str | None
+    groups: Groups | None
+    as_of: AsOf

@@ -1,0 +1,16 @@
+from collections.abc import AsyncIterator
+
+from fastapi import Depends, Request
+
+from shared.web.calls.auth import Caller
+from sync_service.intake.lanes import PushLanes
+
+
+async def _in_lane(request: Request, caller: Caller) -> AsyncIterator[None]:
+    lanes: PushLanes = request.app.state.push_lanes
+    async with lanes.enter(caller.client):
+        yield
+
+
+# Of a route, not of a parameter: it comes before the session, and ends after the commit.
+InLane = Depends(_in_lane, scope="function")

@@ -1,0 +1,56 @@
+"""Where dossiers stand: read for a change, and locked until its transaction ends."""
+
+from collections.abc import Collection, Sequence
+from typing import Final
+from zlib import crc32
+
+from sqlalchemy import ARRAY, Integer, String, any_, bindparam, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from sync_service.database import table
+from sync_service.national_view.models import LACKS_TERM, NationalDossier
+from sync_service.national_view.state import Standing
+
+STRIPES = 256
+STRIPE_LOCK = 7_101
+
+_STANDINGS = select(*(table(NationalDossier).c[name] for name in Standing.__slots__)).where(
+    NationalDossier.code == any_(bindparam("codes", type_=ARRAY(String)))
+)
+
+
+async def standings(session: AsyncSession, codes: Collection[str]) -> dict[str, Standing]:
+    rows = await session.execute(_STANDINGS, {"codes": sorted(codes)})
+    return {row.code: Standing(*row) for row in rows}
+
+
+async def lock_codes(session: AsyncSession, codes: Collection[str]) -> None:
+    """Keep all others from changing or adding these dossiers until the transaction ends."""
+    # A row that is not there cannot be locked: so the code is, by a stripe that it falls into.
+    stripes = sorted({crc32(code.encode()) % STRIPES for code in codes})
+    await session.execute(_LOCK, {"stripes": stripes})
+
+
+async def find_codes_without_term(session: AsyncSession, limit: int) -> Sequence[str]:
+    """Return dossiers that lack a term, and whose procedure has one by now."""
+    return (await session.scalars(_WITHOUT_TERM, {"batch_size": limit})).all()
+
+
+_LOCK = text(
+    f"SELECT count(pg_advisory_xact_lock({STRIPE_LOCK}, stripe))"  # noqa: S608 -- our own constant
+    " FROM unnest(CAST(:stripes AS integer[])) AS stripe"
+)
+
+
+# A localised procedure counts before its national one, as in `find_terms`. Dossiers of before the
+# column have their end already, without the waits.
+_WITHOUT_TERM: Final = text(
+    f"""
+    SELECT dossier.code FROM national_dossier AS dossier
+        LEFT JOIN procedure AS own ON own.code = dossier.procedure
+        LEFT JOIN procedure AS national ON national.code = dossier.national_procedure
+    WHERE {LACKS_TERM} AND (latest_at IS NOT NULL
+        OR CASE WHEN own.code IS NULL THEN national.term_duration ELSE own.term_duration END > 0)
+    ORDER BY dossier.code LIMIT :batch_size
+    """  # noqa: S608 -- only constants of the code are put in
+).bindparams(bindparam("batch_size", type_=Integer, literal_execute=True))

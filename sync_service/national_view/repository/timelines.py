@@ -1,0 +1,130 @@
+"""The lines of the timelines: which are stored, a page of them, and the times that follow."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any, Final
+
+from sqlalchemy import Select, and_, literal_column, select, text, true, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.codes.enums import ENDED, DossierStatus
+from shared.codes.time import StoredInstant
+from sync_service.database import table
+from sync_service.national_view.derived_times import REQUEST, Milestones, milestones_of
+from sync_service.national_view.models import TimelineEntry
+from sync_service.national_view.state import Entry, Standing
+from sync_service.sets import columns, given
+
+TIMELINE_ORDER: Final = ("at", "version", "digest", "status", "kind", "detail", "source")
+# The types of these columns, as a cursor has them.
+TIMELINE_KEY: Final = (StoredInstant, int, int, int, str, str, str)
+
+
+async def list_timeline(
+    session: AsyncSession, code: str, *, after: tuple[Any, ...] | None, limit: int
+) -> Sequence[TimelineEntry]:
+    """Return up to `limit` lines, oldest first, that follow the line with the key `after`."""
+    order = [table(TimelineEntry).c[name] for name in TIMELINE_ORDER]
+    query = select(TimelineEntry).where(TimelineEntry.code == code)
+    if after:
+        query = query.where(tuple_(*order) > tuple_(*after))
+    return (await session.scalars(query.order_by(*order).limit(limit))).all()
+
+
+async def known_entries(session: AsyncSession, entries: Collection[Entry]) -> set[Entry]:
+    """Those of them that stand in the timelines already."""
+    known = await session.execute(_known_entries(), columns(TimelineEntry, Entry._fields, entries))
+    return {Entry._make(row) for row in known}
+
+
+@cache
+def _known_entries() -> Select[Any, Any]:
+    entries, kept = given(TimelineEntry, *Entry._fields), table(TimelineEntry).c
+    same = and_(*(kept[name] == entries.c[name] for name in Entry._fields))
+    # OFFSET 0: each line is looked up in the index of the key, and the table is never read whole.
+    line = (
+        select(*(kept[name] for name in Entry._fields))
+        .where(same)
+        .offset(literal_column("0"))
+        .lateral()
+    )
+    return select(*line.c).select_from(entries.join(line, true()))
+
+
+async def find_milestones(
+    session: AsyncSession, standings: Collection[Standing], entries: Iterable[Entry]
+) -> Mapping[str, Milestones]:
+    """Return the milestones of dossiers by code.
+
+    They follow from the lines of each dossier's own source: those that are stored, and those of
+    `entries`. The database reads the lines, and sends one row for each dossier. No end lies before
+    the reception or, without one, the filing, and no wait that ended before it counts.
+    """
+    by_code = {each.code: each for each in standings}
+    sources = {code: each.source for code, each in by_code.items()}
+    lines = [each for each in entries if sources.get(each.code) == each.source]
+    given = {
+        "codes": list(sources),
+        "sources": list(sources.values()),
+        "opened": [each.opened_at for each in by_code.values()],
+        "line_opened": [by_code[each.code].opened_at for each in lines],
+        **{f"line_{name}": [getattr(each, name) for each in lines] for name in _LINE},
+    }
+    rows = await session.execute(_FIND, given)
+    return {
+        code: milestones_of(
+            by_code[code],
+            ended_at,
+            list(zip(times or (), statuses or (), strict=True)),
+            is_broken_off=is_broken_off,
+        )
+        for code, ended_at, is_broken_off, times, statuses in rows
+    }
+
+
+_LINE: Final = ("code", "at", "version", "digest", "status")
+_BROKEN_OFF: Final = f"{DossierStatus.WITHDRAWN.value}, {DossierStatus.STOPPED.value}"
+# The end is the first status 9 since the dossier was last open; without a 9 the first of 7, 8 and
+# 10, since a 10 after a 7 or 8 hands papers back and is no result; without these the refusal, 3. A
+# request and its wait begin where a status 5 follows another status, however often it is repeated;
+# the wait ends where another status follows.
+# OFFSET 0 makes the database look each dossier up in the index of the key: it would else read the
+# whole table, however few of its lines are asked for.
+_FIND: Final = text(
+    f"""
+    WITH line AS (
+        SELECT code, opened, at, version, digest, status
+        FROM unnest(CAST(:codes AS text[]), CAST(:sources AS text[]),
+                CAST(:opened AS timestamptz[])) AS dossier (code, of_source, opened)
+            CROSS JOIN LATERAL (
+                SELECT source, at, version, digest, status FROM dossier_event
+                WHERE code = dossier.code OFFSET 0) AS stored
+        WHERE source = of_source
+        UNION
+        SELECT * FROM unnest(CAST(:line_code AS text[]), CAST(:line_opened AS timestamptz[]),
+            CAST(:line_at AS timestamptz[]), CAST(:line_version AS bigint[]),
+            CAST(:line_digest AS bigint[]), CAST(:line_status AS smallint[]))),
+    placed AS (
+        SELECT *, lag(status) OVER course AS before,
+            bool_and(status IN ({", ".join(str(int(each)) for each in sorted(ENDED))}))
+                OVER (course ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS is_since_open
+        FROM line
+        WINDOW course AS (PARTITION BY code ORDER BY at, version, digest, status)),
+    marked AS (
+        SELECT *, is_since_open AND at >= opened AS is_end,
+            (status = {REQUEST.value}) IS DISTINCT FROM (before = {REQUEST.value}) AS is_edge
+        FROM placed)
+    SELECT code,
+        coalesce(
+            min(at) FILTER (WHERE is_end AND status = {DossierStatus.PROCESSED.value}),
+            min(at) FILTER (WHERE is_end AND status <> {DossierStatus.NOT_RECEIVED.value}),
+            min(at) FILTER (WHERE is_end)),
+        NOT coalesce(bool_or(is_end AND status = {DossierStatus.PROCESSED.value}), false)
+            AND coalesce((array_agg(status ORDER BY at, version, digest, status)
+                FILTER (WHERE is_end AND status <> {DossierStatus.NOT_RECEIVED.value}))[1]
+                IN ({_BROKEN_OFF}), false),
+        array_agg(at ORDER BY at, version, digest, status) FILTER (WHERE is_edge),
+        array_agg(status ORDER BY at, version, digest, status) FILTER (WHERE is_edge)
+    FROM marked GROUP BY code
+    """  # noqa: S608 -- only numbers of this code's own enumeration are put in
+)

@@ -11,7 +11,7 @@ from tests.conftest import Databases
 from tests.support.factories import TestAuthority
 from tests.sync_service.conftest import make_settings, serving
 from tests.sync_service.national import National
-from tests.sync_service.test_view import agency, register
+from tests.sync_service.national_view.test_use_cases import agency, register
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from tests.support.factories import TestAuthority
 from tests.support.waiting import eventually
 from tests.sync_service.conftest import make_settings, serving
 from tests.sync_service.national import National, filed, moved, new_code, row
-from tests.sync_service.test_view import agency
+from tests.sync_service.national_view.test_use_cases import agency
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,7 @@ from sync_service.indicators.verify_counters import kept, recount
 from tests.access.test_national import clear
 from tests.conftest import MORE
 from tests.sync_service.conftest import TODAY
-from tests.sync_service.national import DOSSIERS, EXTERNAL, PROGRESS, National, at, new_code, row
-from tests.sync_service.words import (
+from tests.sync_service.intake.words import (
     Word,
     batches,
     full,
@@ -27,6 +26,7 @@ from tests.sync_service.words import (
     stories,
     words_of,
 )
+from tests.sync_service.national import DOSSIERS, EXTERNAL, PROGRESS, National, at, new_code, row
 
 ANY_RIGHT: dict[str, Any] = {"agencies": None}
 OTHER = "external-other"

@@ -23,8 +23,8 @@ from tests.dossier_service.dossiers.test_deadline_oracle import (
     expected_due,
     expected_extension,
 )
+from tests.sync_service.intake.test_batches import state
 from tests.sync_service.national import PROGRESS, National, at, new_code, published, row
-from tests.sync_service.test_push_order import state
 
 FIVE_DAYS = Term(5, Unit.WORKING_DAY)
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from tests.sync_service.indicators.november import hand_made
 from tests.sync_service.national import National
-from tests.sync_service.november import hand_made
 
 
 async def test_right_bounds_the_figures(national: National) -> None:

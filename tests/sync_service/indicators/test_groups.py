@@ -1,9 +1,9 @@
 """Groups of an indicator, by channel, procedure and agency; their whole is their sum."""
 
 from sync_service.indicators.formulas import FORMULAS
+from tests.sync_service.indicators.november import dossier, hand_made, pushed
 from tests.sync_service.national import National
-from tests.sync_service.november import dossier, hand_made, pushed
-from tests.sync_service.test_view import agency, register
+from tests.sync_service.national_view.test_use_cases import agency, register
 
 PROVINCES = {"group_by": "agency", "level": "province"}
 

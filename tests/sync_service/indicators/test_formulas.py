@@ -9,8 +9,8 @@ import pytest
 from sync_service.indicators.formulas import FORMULAS, on_time
 from sync_service.indicators.rules import in_force, versions
 from sync_service.indicators.verify_counters import kept, recount
+from tests.sync_service.indicators.november import dossier, hand_made, pushed
 from tests.sync_service.national import DOSSIERS, PROGRESS, National, at, moved, new_code, row
-from tests.sync_service.november import dossier, hand_made, pushed
 
 
 async def test_received_by_channel(empty: National) -> None:

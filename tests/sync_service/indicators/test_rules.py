@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from sync_service.indicators.rules import versions
+from tests.sync_service.indicators.november import dossier
+from tests.sync_service.intake.test_row_warnings import publish
 from tests.sync_service.national import PROGRESS, National, at, published
-from tests.sync_service.november import dossier
-from tests.sync_service.test_warnings import publish
 
 IN_TIME, LATE, OPEN_IN_TIME, OPEN_LATE, APART = (
     "ended_in_time",

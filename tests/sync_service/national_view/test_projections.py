@@ -17,7 +17,7 @@ from tests.sync_service.national import (
     progressed,
     standing,
 )
-from tests.sync_service.test_view import agency
+from tests.sync_service.national_view.test_use_cases import agency
 
 TABLES = (
     "national_dossier",

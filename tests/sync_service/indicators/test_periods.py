@@ -12,8 +12,8 @@ from sync_service.settings import Settings
 from tests.conftest import Databases
 from tests.support.factories import TestAuthority
 from tests.sync_service.conftest import make_settings, serving
+from tests.sync_service.indicators.november import hand_made
 from tests.sync_service.national import National
-from tests.sync_service.november import hand_made
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,7 @@ from tests.access.samples import Things, make_things
 from tests.conftest import Databases
 from tests.support.factories import TestAuthority
 from tests.sync_service.conftest import make_settings, serving
-from tests.sync_service.national import National
-from tests.sync_service.national_view.test_use_cases import agency, register
+from tests.sync_service.national import National, agency, register
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -13,12 +13,14 @@ from sqlalchemy import text
 
 from shared.database.session import SessionFactory
 from shared.events import (
+    AgencyChanged,
     DossierEvent,
     DossierFiled,
     DossierMoved,
     DossierProgressed,
     ProcedurePublished,
 )
+from sync_service.agencies.projections import project_agencies
 from sync_service.handlers import project_dossiers
 from sync_service.settings import Settings
 from tests.support.factories import TestAuthority
@@ -103,6 +105,23 @@ def published(code: str, days: int | None = 3, version: int = 1) -> ProcedurePub
         term_unit=None if days is None else "working_day",
         term_same_day=False,
     )
+
+
+def agency(
+    code: str, name: str, level: str = "province", version: int = 1, **over: Any
+) -> AgencyChanged:
+    made = {
+        "code": code,
+        "version": version,
+        "at": datetime(2026, 1, 1, tzinfo=UTC),
+        "name": name,
+        "level": level,
+        "parent": None,
+        "valid_from": date(2025, 7, 1),
+        "valid_to": None,
+        "successor": None,
+    }
+    return AgencyChanged.model_validate(made | over)
 
 
 @dataclass(frozen=True)
@@ -205,3 +224,8 @@ class National:
     async def scalar(self, query: str, **values: Any) -> Any:
         async with self.sessions() as session:
             return await session.scalar(text(query), values)
+
+
+async def register(national: National, *agencies: AgencyChanged) -> None:
+    async with national.sessions.begin() as session:
+        await project_agencies(session, agencies)

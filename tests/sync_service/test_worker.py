@@ -17,8 +17,7 @@ from tests.support.event_keys import publishing, send_events
 from tests.support.factories import TestAuthority
 from tests.support.waiting import eventually
 from tests.sync_service.conftest import make_settings, serving
-from tests.sync_service.national import National, filed, moved, new_code, row
-from tests.sync_service.national_view.test_use_cases import agency
+from tests.sync_service.national import National, agency, filed, moved, new_code, row
 
 
 @pytest.fixture(scope="module")

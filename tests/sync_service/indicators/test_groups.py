@@ -2,8 +2,7 @@
 
 from sync_service.indicators.formulas import FORMULAS
 from tests.sync_service.indicators.november import dossier, hand_made, pushed
-from tests.sync_service.national import National
-from tests.sync_service.national_view.test_use_cases import agency, register
+from tests.sync_service.national import National, agency, register
 
 PROVINCES = {"group_by": "agency", "level": "province"}
 

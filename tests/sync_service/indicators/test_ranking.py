@@ -10,8 +10,7 @@ from sync_service.indicators.counters import ALL_PROCEDURES, Grain, Part
 from sync_service.indicators.models import TallyCell
 from sync_service.national_view.handling import Handling
 from tests.sync_service.indicators.november import dossier, pushed
-from tests.sync_service.national import National
-from tests.sync_service.national_view.test_use_cases import agency, register
+from tests.sync_service.national import National, agency, register
 
 COMMUNES: dict[str, Any] = {"period": "2026-11", "group_by": "agency", "level": "commune"}
 RANKING = "on_time/2026-11/None/commune/None/agency"

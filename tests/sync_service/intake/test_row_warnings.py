@@ -10,8 +10,7 @@ from prometheus_client import REGISTRY
 
 from shared.events import ProcedurePublished
 from sync_service.agencies.projections import project_agencies, project_procedures
-from tests.sync_service.national import PROGRESS, National, at, new_code, published, row
-from tests.sync_service.national_view.test_use_cases import agency
+from tests.sync_service.national import PROGRESS, National, agency, at, new_code, published, row
 
 # From each status to those that may follow it (domain rules of the moves); 3 and 10 are final.
 PERMITTED = {

@@ -11,13 +11,13 @@ from sync_service.handlers import HANDLERS
 from tests.shared.mechanics import handle_records, record
 from tests.sync_service.national import (
     National,
+    agency,
     filed,
     moved,
     new_code,
     progressed,
     standing,
 )
-from tests.sync_service.national_view.test_use_cases import agency
 
 TABLES = (
     "national_dossier",

@@ -1,37 +1,22 @@
 """The national view as clients see it: one dossier, its timeline, lists within their rights."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from shared.events import AgencyChanged
 from shared.web.pagination import write_cursor
-from sync_service.agencies.projections import project_agencies
 from sync_service.national_view.filters import DossierFilter
-from tests.sync_service.national import National, filed, moved, new_code, progressed, row
-
-
-def agency(
-    code: str, name: str, level: str = "province", version: int = 1, **over: Any
-) -> AgencyChanged:
-    made = {
-        "code": code,
-        "version": version,
-        "at": datetime(2026, 1, 1, tzinfo=UTC),
-        "name": name,
-        "level": level,
-        "parent": None,
-        "valid_from": date(2025, 7, 1),
-        "valid_to": None,
-        "successor": None,
-    }
-    return AgencyChanged.model_validate(made | over)
-
-
-async def register(national: National, *agencies: AgencyChanged) -> None:
-    async with national.sessions.begin() as session:
-        await project_agencies(session, agencies)
+from tests.sync_service.national import (
+    National,
+    agency,
+    filed,
+    moved,
+    new_code,
+    progressed,
+    register,
+    row,
+)
 
 
 def received(day: int, agency: str = "H41.101", **over: object) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""What comes again after the inbox has forgotten it, a dead letter sent again, changes nothing."""
+"""Events out of order leave the newest; one that comes again, dead letters too, changes nothing."""
 
 from datetime import datetime, timedelta
 
@@ -84,3 +84,39 @@ async def test_event_that_comes_again_when_the_inbox_has_forgotten_it_changes_no
     assert await empty.scalar("SELECT count(*) FROM handled_event") == len(records)
     async with empty.sessions() as session:
         assert not await list_dead_letters(session, "open")
+
+
+async def test_events_out_of_order_leave_the_newest_and_a_timeline_in_order(
+    national: National,
+) -> None:
+    code = new_code("H26.101")
+    await national.project(moved(code, 3, 5), filed(code), progressed(code, 2, "appraisal"))
+    read = await national.read(code)
+    assert (read["version"], read["status"]) == (3, 5)
+    assert await national.timeline(code) == [
+        ("filed", 2, None),
+        ("progressed", 4, "appraisal"),
+        ("moved", 5, None),
+    ]
+    await national.project(filed(code), moved(code, 2, 4))
+    assert (await national.read(code))["version"] == 3
+    assert len(await national.timeline(code)) == 4  # the late move at version 2 was new
+
+
+async def test_batch_of_events_takes_the_same_statements_for_any_number(national: National) -> None:
+    async def asked(events: int, status: int) -> int:
+        batch = [moved(new_code(), 2, status) for _ in range(events)]
+        with national.asking() as seen:
+            await national.project(*batch)
+        return len(seen)
+
+    # The locks, the standings, all of the view, the tallies.
+    assert [await asked(1, 4), await asked(50, 4)] == [4, 4]
+    # The database finds the end, or the requests.
+    assert [await asked(1, 9), await asked(50, 9), await asked(50, 5)] == [5, 5, 5]
+    code = new_code()
+    await national.project(filed(code))
+    with national.asking() as seen:
+        await national.project(moved(code, 2, 10))
+    # Its timeline tells when it ended, it is pending no more; a cell of the tallies may be empty.
+    assert len(seen) in {6, 7}

@@ -11,9 +11,7 @@ from tests.sync_service.national import (
     National,
     agency,
     filed,
-    moved,
     new_code,
-    progressed,
     register,
     row,
 )
@@ -34,39 +32,6 @@ async def test_cursor_is_good_for_its_own_filters_alone(national: National) -> N
     for other in ({}, {"agency": "H41"}, {"agency": "H41.777", "status": 4}):
         refused = await national.listed(**other, after=after)
         assert (refused.status_code, refused.json()["type"]) == (400, "/problems/cursor-unreadable")
-
-
-async def test_events_out_of_order_leave_the_newest_and_a_timeline_in_order(
-    national: National,
-) -> None:
-    code = new_code("H26.101")
-    await national.project(moved(code, 3, 5), filed(code), progressed(code, 2, "appraisal"))
-    read = await national.read(code)
-    assert (read["version"], read["status"]) == (3, 5)
-    assert await national.timeline(code) == [
-        ("filed", 2, None),
-        ("progressed", 4, "appraisal"),
-        ("moved", 5, None),
-    ]
-    await national.project(filed(code), moved(code, 2, 4))
-    assert (await national.read(code))["version"] == 3
-    assert len(await national.timeline(code)) == 4  # the late move at version 2 was new
-
-
-async def test_agencies_bear_the_newest_names_of_the_registry(national: National) -> None:
-    code = new_code("H14.101")
-    await national.project(filed(code, received_by="H14.101", decided_by="000.00.05.H14"))
-    assert (await national.read(code))["received_by"] == {"code": "H14.101", "name": None}
-    await register(
-        national,
-        agency("H14.101", "UBND phường Thục Phán", "commune", version=2),
-        agency("H14.101", "old name", "commune", version=1),
-        agency("H14.05", "Sở Tư pháp", version=1),
-    )
-    await register(national, agency("H14.05", "older name", version=0))
-    read = await national.read(code)
-    assert read["received_by"]["name"] == "UBND phường Thục Phán"
-    assert read["decided_by"] == {"code": "000.00.05.H14", "name": "Sở Tư pháp"}
 
 
 @pytest.mark.parametrize(
@@ -281,22 +246,3 @@ async def test_restricted_look_up_takes_two_statements(national: National) -> No
     with national.asking() as seen:
         await national.read(pushed["code"], right=MANY)
     assert len(seen) == 2
-
-
-async def test_batch_of_events_takes_the_same_statements_for_any_number(national: National) -> None:
-    async def asked(events: int, status: int) -> int:
-        batch = [moved(new_code(), 2, status) for _ in range(events)]
-        with national.asking() as seen:
-            await national.project(*batch)
-        return len(seen)
-
-    # The locks, the standings, all of the view, the tallies.
-    assert [await asked(1, 4), await asked(50, 4)] == [4, 4]
-    # The database finds the end, or the requests.
-    assert [await asked(1, 9), await asked(50, 9), await asked(50, 5)] == [5, 5, 5]
-    code = new_code()
-    await national.project(filed(code))
-    with national.asking() as seen:
-        await national.project(moved(code, 2, 10))
-    # Its timeline tells when it ended, it is pending no more; a cell of the tallies may be empty.
-    assert len(seen) in {6, 7}

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from identity_service.grants.grant_rules import FieldName, OperationName
 from identity_service.grants.legal_bases import LegalBasis
-from identity_service.sandbox.generator import Persona, personas
+from identity_service.sandbox.personas import Persona, personas
 from identity_service.schemas import ClientId, Name
 from shared.codes.agency import AgencyCode
 from shared.codes.procedure import ProcedureCode

@@ -8,7 +8,8 @@ from itertools import islice
 import asyncpg
 import structlog
 
-from identity_service.sandbox.generator import Person, generate, personas
+from identity_service.sandbox.generator import Person, generate
+from identity_service.sandbox.personas import personas
 from identity_service.settings import Settings
 from shared.codes.folding import fold_accented, fold_bare
 from shared.database.session import CONNECT_SECONDS

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from deploy.services import SERVICES
 from gateway.operations.model import Operation, Service
 from gateway.operations.table import OPERATIONS
-from identity_service.sandbox.generator.personas import personas
+from identity_service.sandbox.personas import personas
 from identity_service.settings import Settings
 from shared.events import ClientChanged, GrantChanged
 from shared.web.calls.call_guard import PROVED_CALL

@@ -9,7 +9,7 @@ from pkgutil import walk_packages
 
 from gateway.access.rate_limits import DEFAULT_QUOTAS
 from identity_service.persons.result import Answer
-from identity_service.sandbox.generator.personas import personas
+from identity_service.sandbox.personas import personas
 from shared.codes.enums import Channel, DossierStatus
 from shared.rules.statuses import first_status, status_table
 from shared.web.problems import Problem

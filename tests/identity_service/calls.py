@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from httpx import AsyncClient, Response
 from sqlalchemy import select
 
-from identity_service.sandbox.generator import personas
+from identity_service.sandbox.personas import personas
 from identity_service.settings import Settings
 from shared.messaging.outbox import OutboxMessage
 from tests.support.factories import TestAuthority

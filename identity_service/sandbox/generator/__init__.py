@@ -1,4 +1,4 @@
-"""Synthetic people: a register of any size by seed, and personas with fixed numbers.
+"""Synthetic people: a register of any size by seed.
 
 Names, homes and dates are drawn; a number may by chance be a living person's, the rest is not.
 """
@@ -8,10 +8,9 @@ from itertools import islice
 
 from identity_service.sandbox.generator.generator import Generator
 from identity_service.sandbox.generator.person import Person
-from identity_service.sandbox.generator.personas import Persona, personas
 from identity_service.sandbox.generator.population import population
 
-__all__ = ["Person", "Persona", "generate", "personas"]
+__all__ = ["Person", "generate"]
 
 
 def generate(count: int, *, seed: int) -> Iterator[Person]:

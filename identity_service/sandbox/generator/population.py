@@ -52,7 +52,7 @@ class Population(BaseModel):
 
 @cache
 def population() -> Population:
-    text = (Path(__file__).parent / "population.yaml").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[1] / "data/population.yaml").read_text(encoding="utf-8")
     return Population.model_validate(yaml.safe_load(text))
 
 

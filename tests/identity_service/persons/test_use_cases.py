@@ -9,7 +9,7 @@ import structlog
 from identity_service.persons.matching import Recorded
 from identity_service.persons.result import Answer
 from identity_service.persons.sources.source import Finding, Inquiry
-from identity_service.sandbox.generator import personas
+from identity_service.sandbox.personas import personas
 from shared.codes.person import person_hash
 from shared.observability.telemetry import configure_logging
 from tests.conftest import Databases

@@ -17,9 +17,10 @@ from identity_service.persons.models import RegisteredPerson
 from identity_service.persons.sources import Inquiry
 from identity_service.persons.sources.register import open_register
 from identity_service.sandbox.clients import sandbox_clients
-from identity_service.sandbox.generator import generate, personas
-from identity_service.sandbox.generator.__main__ import cli as people_cli
+from identity_service.sandbox.commands import cli as people_cli
+from identity_service.sandbox.generator import generate
 from identity_service.sandbox.load_people import AnotherSeedError, load_people
+from identity_service.sandbox.personas import personas
 from identity_service.seed import seed
 from identity_service.settings import Settings
 from shared.codes.person import person_hash

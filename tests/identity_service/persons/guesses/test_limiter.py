@@ -18,8 +18,9 @@ from deploy.run_sync import run_apart
 from identity_service.persons.guesses.budgets import Count, Holder, Scope, is_spent, read_budgets
 from identity_service.persons.guesses.counts import forget_guesses
 from identity_service.persons.result import Answer
-from identity_service.sandbox.generator import generate, personas
+from identity_service.sandbox.generator import generate
 from identity_service.sandbox.generator.person import Person
+from identity_service.sandbox.personas import personas
 from identity_service.seed import seed
 from identity_service.settings import GUESS_MEMORY_SECONDS, Settings
 from shared.codes.person import person_hash

@@ -8,7 +8,7 @@ import pytest
 from identity_service.persons.matching import Recorded
 from identity_service.persons.sources.remote import Remote
 from identity_service.persons.sources.source import Finding, Inquiry
-from identity_service.sandbox.generator import personas
+from identity_service.sandbox.personas import personas
 from shared.codes.folding import fold_accented, fold_bare
 
 

@@ -15,7 +15,7 @@ from identity_service.agencies.provinces import (
 from identity_service.persons.matching import Recorded, compare
 from identity_service.persons.personal_numbers import PersonalNumber, Sex
 from identity_service.persons.result import Answer
-from identity_service.sandbox.generator import Person, Persona, generate, personas
+from identity_service.sandbox.generator import Person, generate
 from identity_service.sandbox.generator.flaws import FLAWS, place_tone_late
 from identity_service.sandbox.generator.generator import (
     _SERIAL_STEP,
@@ -24,6 +24,7 @@ from identity_service.sandbox.generator.generator import (
     Generator,
 )
 from identity_service.sandbox.generator.population import Flaw, Population, population
+from identity_service.sandbox.personas import Persona, personas
 from shared.codes.birth_date import parse_birth_date
 from shared.codes.folding import fold_accented, fold_bare
 

@@ -101,5 +101,5 @@ class _File(_Strict):
 @cache
 def personas() -> Mapping[str, Persona]:
     """By name, as `personas.yaml` lists them."""
-    text = (Path(__file__).parent / "personas.yaml").read_text(encoding="utf-8")
+    text = (Path(__file__).with_name("data") / "personas.yaml").read_text(encoding="utf-8")
     return _File.model_validate(yaml.safe_load(text)).personas

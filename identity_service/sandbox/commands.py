@@ -1,4 +1,4 @@
-"""Put N synthetic people into the register: `python -m identity_service.sandbox.generator`."""
+"""Put N synthetic people into the register: `python -m identity_service.sandbox.commands`."""
 
 import asyncio
 import time

@@ -16,7 +16,7 @@ from gateway.ledger.record_draft import Outcome
 from gateway.operations.model import KIB, MIB
 from shared.web.calls.call_guard import CallGuard
 from shared.web.calls.call_mac import HEADER, CallVerifier
-from tests.gateway.proxy.test_connections import silent_when_asked_again
+from tests.gateway.proxy.test_upstream import silent_when_asked_again
 from tests.support.fake_upstream import (
     NAMED,
     Answering,

@@ -17,10 +17,11 @@ from gateway.proxy.call import Call
 from gateway.proxy.headers import REQUEST_ID, Trace, inward, misdirected, trace_of
 from gateway.proxy.outliving import watch_caller
 from gateway.proxy.problems import BodyTooSlow, MethodRefused, NotPublic
-from gateway.proxy.turning_away import turn_away
+from shared.observability.telemetry import REQUEST_SECONDS
 from shared.web.calls.call_guard import PROVED_CALL
 from shared.web.calls.call_mac import NO_BODY, ProvedCall
-from shared.web.problems import Problem
+from shared.web.middleware import METHODS, OTHER_METHOD, UNMATCHED
+from shared.web.problems import Problem, respond
 
 METRICS = "/metrics"
 # All that the gateway's own routes answer beside the table. A path that is no operation, for a sign
@@ -121,6 +122,16 @@ class OwnOperations:
 def _proved(exchange: Exchange) -> ProvedCall:
     """What nobody outside this process can say."""
     return ProvedCall(exchange.client, exchange.agency, NO_BODY, b"")
+
+
+async def turn_away(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers what is no operation at all: with its ids and its metric, without a record."""
+    trace = trace_of(scope)
+    response = respond(problem)
+    response.raw_headers.extend(trace.headers())
+    method = scope["method"] if scope["method"] in METHODS else OTHER_METHOD
+    REQUEST_SECONDS.labels(method, UNMATCHED, problem.status.value).observe(0.0)
+    await response(scope, receive, send)
 
 
 def traced(scope: Scope, trace: Trace) -> Scope:

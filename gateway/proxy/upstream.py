@@ -77,27 +77,19 @@ class Upstream:
     ) -> Connection:
         """Holds the answer's head. `target` is path and query as sent by the caller.
 
-        `slot` is the place of this call, to which its failure counts.
-        `body_sha256` is that of a payload that is whole, in hex, where it is known.
-
+        A failure counts to `slot`. `body_sha256` is that of a whole payload, in hex, where known.
         Raises UpstreamAway, BrokenOffError, and UpstreamRefusesCalls where the service takes the
-        call for unproved. Where the operation is idempotent and has no body, it is tried once more
-        when no connection comes about, or when one that was kept open turns out to be closed; so is
-        a call of which nothing was sent.
+        call for unproved. An idempotent call without a body tries twice to connect.
         """
-        call = Call(
-            operation.method, target.encode(), call_id.encode(), describe(payload, body_sha256)
-        )
+        body = describe(payload, body_sha256)
+        call = Call(operation.method, target.encode(), call_id.encode(), body)
         repeatable = operation.idempotent and payload is None
         kept = session.take(self._address)
         connection = kept or await self._connect(session, attempts=1 + repeatable)
         try:
-            try:
+            if kept is None:
                 await self._ask(connection, call, headers, payload)
-            except BrokenOffError as error:
-                again = repeatable or isinstance(error, UnsentError)
-                if not (connection is kept and connection.silent and again):
-                    raise
+            elif not await self._ask_kept(kept, call, headers, payload, repeatable=repeatable):
                 connection = await self._connect(session, attempts=1)
                 # With an id of its own: the service may have taken the first.
                 call = call._replace(call_id=b"%b.again" % call.call_id)
@@ -111,6 +103,27 @@ class Upstream:
             connection.close()  # and what may still be sending to it
             raise
         return connection
+
+    async def _ask_kept(
+        self,
+        connection: Connection,
+        call: Call,
+        headers: Headers,
+        payload: Payload,
+        *,
+        repeatable: bool,
+    ) -> bool:
+        """Return False where the connection had closed, and the call is to be made on a new one.
+
+        Only a call that is repeatable, or of which nothing was sent, is made again.
+        """
+        try:
+            await self._ask(connection, call, headers, payload)
+        except BrokenOffError as error:
+            if connection.silent and (repeatable or isinstance(error, UnsentError)):
+                return False
+            raise
+        return True
 
     async def _ask(
         self, connection: Connection, call: Call, headers: Headers, payload: Payload

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 
 from deploy import topics
 from deploy.services import SERVICES
-from gateway.access.granting import published_grant_rules
+from gateway.access.grant_rules import published_grant_rules
 from shared.events import EVENTS, OWNERS, TOPICS, Event
 from shared.settings import MIN_CALL_KEY_BYTES, MIN_DIGEST_KEY_CHARACTERS
 

@@ -29,7 +29,7 @@ from gateway.access.authorization import Admission
 from gateway.access.callers.client_address import Neighbours
 from gateway.access.callers.connection_limit import ConnectionLimit
 from gateway.access.grant_refresh import RightsFeed
-from gateway.access.granting import require_complete_grant_rules
+from gateway.access.grant_rules import require_complete_grant_rules
 from gateway.access.grants import Rights
 from gateway.access.rate_limits import Quotas
 from gateway.api_docs import routes as page_routes

@@ -9,7 +9,7 @@ from starlette.types import Scope
 from gateway.access.assertion import RightsSigner
 from gateway.access.callers.claimed_client import client_of_basic, client_of_form, client_of_token
 from gateway.access.callers.client_address import Neighbours
-from gateway.access.granting import is_administration
+from gateway.access.grant_rules import is_administration
 from gateway.access.grants import ClientRights, Rights, largest_quotas, list_fitting, unite_rights
 from gateway.access.problems import NoRight
 from gateway.access.rate_limits import Quotas

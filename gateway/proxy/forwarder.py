@@ -24,8 +24,8 @@ from gateway.proxy.bodies import (
     read_opening,
 )
 from gateway.proxy.call import Call
+from gateway.proxy.detached_calls import Outliving, watch_caller
 from gateway.proxy.headers import Headers, inward, trace_of
-from gateway.proxy.outliving import Outliving, watch_caller
 from gateway.proxy.problems import (
     BodyTooSlow,
     UpstreamAway,

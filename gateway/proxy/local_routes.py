@@ -14,8 +14,8 @@ from gateway.operations.matching import Match, MethodNotAllowed, find
 from gateway.operations.model import QuotaClass
 from gateway.proxy.bodies import RequestBody
 from gateway.proxy.call import Call
+from gateway.proxy.detached_calls import watch_caller
 from gateway.proxy.headers import REQUEST_ID, Trace, inward, misdirected, trace_of
-from gateway.proxy.outliving import watch_caller
 from gateway.proxy.problems import BodyTooSlow, MethodRefused, NotPublic
 from shared.observability.telemetry import REQUEST_SECONDS
 from shared.web.calls.call_guard import PROVED_CALL

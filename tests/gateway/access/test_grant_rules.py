@@ -6,7 +6,7 @@ import pytest
 
 from deploy.schemas import GRANT_RULES as PUBLISHED
 from dossier_service.dossiers.schemas.responses import ApplicantOut
-from gateway.access.granting import (
+from gateway.access.grant_rules import (
     ANY_OPERATION,
     FIELDS,
     GRANT_RULES,

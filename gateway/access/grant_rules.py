@@ -148,7 +148,7 @@ def require_complete_grant_rules(rules: Mapping[str, GrantRule] = GRANT_RULES) -
     guarded = {each.name for each in OPERATIONS.values() if not each.public} | {ANY_OPERATION}
     if differing := guarded ^ rules.keys():
         raise ValueError(
-            f"gateway/access/granting.py and the operations differ: {sorted(differing)}"
+            f"gateway/access/grant_rules.py and the operations differ: {sorted(differing)}"
         )
 
 

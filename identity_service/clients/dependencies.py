@@ -7,7 +7,7 @@ from pydantic import WithJsonSchema
 from identity_service.clients.signed_claims import MAX_SIGNED_CHARACTERS
 from identity_service.clients.use_cases.approvals import Consent
 from identity_service.clients.use_cases.client_grants import ClientGrants
-from identity_service.settings import Settings
+from identity_service.dependencies import SettingsDep
 from shared.web.calls.auth import Caller
 
 ProofHeader = Annotated[
@@ -22,9 +22,8 @@ ProofHeader = Annotated[
 
 
 async def _read_consent(
-    request: Request, caller: Caller, x_client_proof: ProofHeader = None
+    settings: SettingsDep, caller: Caller, x_client_proof: ProofHeader = None
 ) -> Consent:
-    settings: Settings = request.app.state.settings
     return Consent(caller, x_client_proof, settings.token_endpoints, datetime.now(UTC))
 
 

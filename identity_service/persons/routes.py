@@ -1,10 +1,10 @@
-from fastapi import Request, Response
+from fastapi import Response
 
-from identity_service.persons.guesses.limiter import GuessLimiter
+from identity_service.dependencies import SettingsDep
+from identity_service.persons.dependencies import GuessLimiterDep, SourceDep
 from identity_service.persons.schemas import VerificationIn, VerificationOut
-from identity_service.persons.sources import Inquiry, Source
+from identity_service.persons.sources import Inquiry
 from identity_service.persons.use_cases import claimed_fields, verify
-from identity_service.settings import Settings
 from shared.codes.person import person_hash
 from shared.observability.telemetry import current_trace_id
 from shared.web.bodies.strict_parsing import Router
@@ -17,12 +17,15 @@ router = Router(prefix="/identity/v1/verifications", tags=["verifications"])
 
 @router.post("", response_model=VerificationOut)
 async def verify_person(
-    *, body: VerificationIn, caller: Caller, request: Request, now: Now
+    *,
+    body: VerificationIn,
+    caller: Caller,
+    settings: SettingsDep,
+    source: SourceDep,
+    guesses: GuessLimiterDep,
+    now: Now,
 ) -> Response:
     """Is this the person? Names the fields that differ, never what the register holds."""
-    settings: Settings = request.app.state.settings
-    source: Source = request.app.state.source
-    guesses: GuessLimiter = request.app.state.guesses
     inquiry = Inquiry(
         personal_number=body.personal_number,
         person=person_hash(body.personal_number, settings.hash_key),

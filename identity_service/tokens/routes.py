@@ -11,11 +11,12 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
 from identity_service.clients.problems import ClientNotProven, TokenRefused
-from identity_service.settings import Settings
+from identity_service.dependencies import SettingsDep
+from identity_service.tokens.dependencies import TokenDeskDep
 from identity_service.tokens.problems import GrantTypeUnsupported, TokenRequestMalformed
 from identity_service.tokens.schemas import TokenOut
 from identity_service.tokens.signing_keys import JWKS_SECONDS
-from identity_service.tokens.use_cases import ByAssertion, BySecret, TokenDesk, give_token
+from identity_service.tokens.use_cases import ByAssertion, BySecret, give_token
 from shared.database.session import Session
 from shared.web.bodies.strict_parsing import Router
 from shared.web.problems import traced_body
@@ -93,9 +94,10 @@ FORM_DESCRIBED: dict[str, Any] = {
 
 
 @router.post("/oauth/token", openapi_extra=FORM_DESCRIBED, responses=REFUSALS)
-async def give(request: Request, response: Response, session: Session) -> TokenOut:
+async def give(
+    *, request: Request, response: Response, desk: TokenDeskDep, session: Session
+) -> TokenOut:
     """Client credentials (RFC 6749 §4.4), proven by `private_key_jwt` or a sandbox secret."""
-    desk: TokenDesk = request.app.state.token_desk
     form = _form(request.headers.get("Content-Type", ""), await request.body())
     if "grant_type" not in form:
         raise TokenRequestMalformed("Send grant_type=client_credentials.")
@@ -107,16 +109,14 @@ async def give(request: Request, response: Response, session: Session) -> TokenO
 
 
 @router.get("/.well-known/jwks.json", response_model=dict[str, list[dict[str, str]]])
-async def key_set(request: Request) -> Response:
-    desk: TokenDesk = request.app.state.token_desk
+async def key_set(request: Request, desk: TokenDeskDep) -> Response:
     keys = {"keys": await desk.keys.published()}
     return Page.of_json(keys, seconds=JWKS_SECONDS).respond(request)
 
 
 @router.get("/.well-known/oauth-authorization-server", response_model=dict[str, str | list[str]])
-async def metadata(request: Request) -> Response:
+async def metadata(request: Request, settings: SettingsDep) -> Response:
     """RFC 8414; the issuer is the address at which callers reach the gateway."""
-    settings: Settings = request.app.state.settings
     about = {
         "issuer": settings.issuer,
         "token_endpoint": f"{settings.issuer}/oauth/token",

@@ -9,12 +9,16 @@ from itertools import count
 from typing import Any
 
 from httpx import Response
+from sqlalchemy import text
 
 from identity_service.agencies.provinces import current_codes
 from identity_service.persons.personal_numbers import PersonalNumber
+from identity_service.sandbox.generator import generate
 from identity_service.sandbox.generator.person import Person
+from identity_service.settings import Settings
 from shared.web.dependencies import now
 from tests.identity_service.calls import VERIFY, Identity
+from tests.identity_service.conftest import BUDGETS
 
 PATIENCE = timedelta(days=14)
 _AGENCIES = count(1)
@@ -151,3 +155,33 @@ class Attacker:
 
 def _provinces() -> list[str]:
     return sorted(set(current_codes().values()))
+
+
+SEEDED = 50
+REAL = {name: Settings.model_fields[name].default for name in BUDGETS}
+
+
+def known(person: Person) -> bool:
+    born = person.birth_date or ""
+    return len(born) == len("yyyy-mm-dd") and person.personal_number[4:6] == born[2:4]
+
+
+PEOPLE = [person for person in generate(SEEDED, seed=1) if known(person)]
+ALIVE = [person for person in PEOPLE if person.status == "ALIVE"]
+
+
+def wrong(person: Person, **over: object) -> dict[str, object]:
+    return claim(person, full_name="Không Rõ Tên", **over)
+
+
+async def spend(desk: Desk, person: Person) -> None:
+    for _ in range(REAL["guesses_of_officer"]):
+        response = await desk.ask(wrong(person))
+        assert response.json()["differing"] == ["full_name"]
+
+
+async def rows_of(identity: Identity, desk: Desk) -> list[Any]:
+    query = text("SELECT * FROM guess_count WHERE caller = :agency OR caller LIKE :clients")
+    async with identity.app.state.sessions() as session:
+        values = {"agency": desk.agency, "clients": f"{desk.agency.lower()}-%"}
+        return list((await session.execute(query, values)).all())

@@ -5,5 +5,5 @@ from shared.events import AgencyChanged
 from shared.messaging.consumer import Handlers
 
 HANDLERS: Handlers = {
-    AgencyChanged: [projections.keep_agencies],
+    AgencyChanged: [projections.upsert_agencies],
 }

@@ -2,8 +2,12 @@ from datetime import UTC, datetime
 
 import structlog
 
-from dossier_service.catalogue.own_procedures import own_procedures
-from dossier_service.catalogue.use_cases import announce_once, begin, read_file
+from dossier_service.catalogue.own_procedures import read_own_procedures
+from dossier_service.catalogue.use_cases import (
+    announce_procedures_once,
+    publish_first_procedures,
+    read_catalogue_file,
+)
 from dossier_service.settings import Settings
 from shared.database.session import open_database
 
@@ -13,11 +17,11 @@ log = structlog.get_logger()
 async def seed(settings: Settings) -> None:
     """The catalogue: the own procedures, and the published ones where a file of them is there."""
     path = settings.published_procedures
-    published = read_file(path) if path else None
+    published = read_catalogue_file(path) if path else None
     async with open_database(settings) as sessions, sessions.begin() as session:
         now = datetime.now(UTC)
-        if announced := await announce_once(session, now=now):
+        if announced := await announce_procedures_once(session, now=now):
             log.info("catalogue_announced", procedures=announced)
-        outcome = await begin(session, own_procedures(), published, now=now)
+        outcome = await publish_first_procedures(session, read_own_procedures(), published, now=now)
     if outcome is not None:
         log.info("catalogue_seeded", new=outcome.new, changed=outcome.changed)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from dossier_service.catalogue.own_procedures import own_procedures
+from dossier_service.catalogue.own_procedures import read_own_procedures
 from dossier_service.catalogue.procedure import Level
 from identity_service.agencies.registry_seed import AgencySeed, agencies
 from shared.codes.enums import Channel, DossierStatus
@@ -88,7 +88,7 @@ def country() -> Country:
     living = tuple(agency for agency in agencies() if agency.valid_to is None)
     places = {agency.code: place for place, agency in enumerate(living)}
     communes = [agency for agency in living if agency.level == "commune"]
-    procedures = own_procedures()
+    procedures = read_own_procedures()
     return Country(
         agencies=living,
         communes=np.array([places[each.code] for each in communes]),

@@ -25,14 +25,14 @@ class AgencyTerm:
     successor: str | None
 
 
-class AgencyRegister:
+class AgencyCache:
     """Read as a whole after `FRESH_SECONDS`, and sooner where a code is not in it."""
 
     def __init__(self) -> None:
         self._terms: Mapping[str, AgencyTerm] = {}
         self._read_at = float("-inf")
 
-    async def terms(
+    async def read_terms(
         self, session: AsyncSession, codes: Collection[str]
     ) -> Mapping[str, AgencyTerm]:
         """Of all agencies; empty as long as the registry has told of none."""

@@ -7,12 +7,12 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from dossier_service.agencies.cache import AgencyRegister
+from dossier_service.agencies.cache import AgencyCache
 
 
-async def _register(request: Request) -> AgencyRegister:
-    register: AgencyRegister = request.app.state.register
-    return register
+async def _get_agency_cache(request: Request) -> AgencyCache:
+    agencies: AgencyCache = request.app.state.agency_cache
+    return agencies
 
 
-Register = Annotated[AgencyRegister, Depends(_register)]
+AgencyCacheDep = Annotated[AgencyCache, Depends(_get_agency_cache)]

@@ -7,7 +7,7 @@ from dossier_service.agencies.models import Agency
 from shared.events import AgencyChanged
 
 
-async def keep_agencies(session: AsyncSession, events: Sequence[AgencyChanged]) -> None:
+async def upsert_agencies(session: AsyncSession, events: Sequence[AgencyChanged]) -> None:
     newest: dict[str, AgencyChanged] = {}
     for event in events:
         held = newest.get(event.code)

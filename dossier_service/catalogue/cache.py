@@ -6,13 +6,13 @@ from collections import OrderedDict
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dossier_service.catalogue import repository
-from dossier_service.catalogue.procedure import Published
+from dossier_service.catalogue.procedure import PublishedProcedure
 
 CURRENT_SECONDS = 5.0
-MOST_VERSIONS = 5_000
+MAX_VERSIONS = 5_000
 
 
-class ProcedureShelf:
+class ProcedureCache:
     """Procedures in memory, so that filing a dossier asks the database for none.
 
     A version never changes and stays as long as there is room; which of them is in force is asked
@@ -20,33 +20,37 @@ class ProcedureShelf:
     """
 
     def __init__(self) -> None:
-        self._versions: OrderedDict[tuple[str, int], Published] = OrderedDict()
+        self._versions: OrderedDict[tuple[str, int], PublishedProcedure] = OrderedDict()
         self._current: dict[str, tuple[int, float]] = {}
 
-    async def current(self, session: AsyncSession, code: str) -> Published | None:
+    async def find_current(self, session: AsyncSession, code: str) -> PublishedProcedure | None:
         version, asked_at = self._current.get(code, (0, float("-inf")))
-        if time.monotonic() - asked_at < CURRENT_SECONDS and (held := self._held(code, version)):
+        if time.monotonic() - asked_at < CURRENT_SECONDS and (
+            held := self._find_held(code, version)
+        ):
             return held
         found = await repository.find_current_version(session, code)
         if found:
             self._current[code] = found.version, time.monotonic()
-            self._hold(found)
+            self._hold_version(found)
         return found
 
-    async def version(self, session: AsyncSession, code: str, version: int) -> Published | None:
-        if held := self._held(code, version):
+    async def find_version(
+        self, session: AsyncSession, code: str, version: int
+    ) -> PublishedProcedure | None:
+        if held := self._find_held(code, version):
             return held
         found = await repository.find_version(session, code, version)
         if found:
-            self._hold(found)
+            self._hold_version(found)
         return found
 
-    def _held(self, code: str, version: int) -> Published | None:
+    def _find_held(self, code: str, version: int) -> PublishedProcedure | None:
         if held := self._versions.get((code, version)):
             self._versions.move_to_end((code, version))
         return held
 
-    def _hold(self, published: Published) -> None:
+    def _hold_version(self, published: PublishedProcedure) -> None:
         self._versions[published.procedure.code, published.version] = published
-        if len(self._versions) > MOST_VERSIONS:
+        if len(self._versions) > MAX_VERSIONS:
             self._versions.popitem(last=False)

@@ -9,15 +9,15 @@ from typing import Annotated, NoReturn
 import typer
 from pydantic import ValidationError
 
-from dossier_service.catalogue.own_procedures import own_procedures
+from dossier_service.catalogue.own_procedures import read_own_procedures
 from dossier_service.catalogue.portal_import.checking import check_published
 from dossier_service.catalogue.portal_import.reader import PublishedFileTooLargeError, read_lines
 from dossier_service.catalogue.use_cases import (
-    Outcome,
+    ImportOutcome,
     PublishedFile,
-    announce_all,
-    import_file,
-    read_file,
+    announce_all_procedures,
+    import_catalogue_file,
+    read_catalogue_file,
 )
 from dossier_service.settings import Settings
 from shared.database.session import open_database
@@ -40,16 +40,16 @@ def import_catalogue(
     where they differ unexplained.
     """
     if check:
-        _check(file, as_json=as_json)
+        _check_file(file, as_json=as_json)
     try:
         settings = Settings.read()
     except ValidationError as error:
         sys.exit(f"these settings are missing or wrong: {[e['loc'][0] for e in error.errors()]}")
     try:
-        published = read_file(file)
+        published = read_catalogue_file(file)
     except PublishedFileTooLargeError as error:
         sys.exit(f"this file is no catalogue: {error}")
-    outcome = asyncio.run(_import(settings, published))
+    outcome = asyncio.run(_import_file(settings, published))
     typer.echo(outcome.model_dump_json(indent=2) if as_json else str(outcome))
     if outcome.report and outcome.report.refused:
         raise typer.Exit(1)
@@ -62,15 +62,15 @@ def announce_catalogue() -> None:
     A service that begins to read the catalogue needs this when the broker no longer has the events.
     An announcement of a procedure that the service has changes nothing there.
     """
-    typer.echo(f"{asyncio.run(announce(Settings.read()))} procedures announced")
+    typer.echo(f"{asyncio.run(announce_procedures(Settings.read()))} procedures announced")
 
 
-async def announce(settings: Settings) -> int:
+async def announce_procedures(settings: Settings) -> int:
     async with open_database(settings) as sessions, sessions.begin() as session:
-        return await announce_all(session)
+        return await announce_all_procedures(session)
 
 
-def _check(file: Path, *, as_json: bool) -> NoReturn:
+def _check_file(file: Path, *, as_json: bool) -> NoReturn:
     try:
         report = check_published(read_lines(file))
     except PublishedFileTooLargeError as error:
@@ -79,9 +79,11 @@ def _check(file: Path, *, as_json: bool) -> NoReturn:
     raise typer.Exit(1 if report.unexplained else 0)
 
 
-async def _import(settings: Settings, file: PublishedFile) -> Outcome:
+async def _import_file(settings: Settings, file: PublishedFile) -> ImportOutcome:
     async with open_database(settings) as sessions, sessions.begin() as session:
-        return await import_file(session, file, own_procedures(), now=datetime.now(UTC))
+        return await import_catalogue_file(
+            session, file, read_own_procedures(), now=datetime.now(UTC)
+        )
 
 
 if __name__ == "__main__":

@@ -7,12 +7,12 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from dossier_service.catalogue.cache import ProcedureShelf
+from dossier_service.catalogue.cache import ProcedureCache
 
 
-async def _shelf(request: Request) -> ProcedureShelf:
-    shelf: ProcedureShelf = request.app.state.shelf
-    return shelf
+async def _get_procedure_cache(request: Request) -> ProcedureCache:
+    cache: ProcedureCache = request.app.state.procedure_cache
+    return cache
 
 
-Shelf = Annotated[ProcedureShelf, Depends(_shelf)]
+ProcedureCacheDep = Annotated[ProcedureCache, Depends(_get_procedure_cache)]

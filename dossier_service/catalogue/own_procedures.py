@@ -10,14 +10,14 @@ from dossier_service.catalogue.procedure import Procedure
 OWN_FOLDER = Path(__file__).with_name("data")
 
 
-def read_procedure(path: Path) -> Procedure:
+def read_procedure_file(path: Path) -> Procedure:
     return Procedure.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
 @cache
-def own_procedures() -> dict[str, Procedure]:
+def read_own_procedures() -> dict[str, Procedure]:
     """Return the procedures of `data` by code; adding a file adds the procedure."""
-    found = [read_procedure(path) for path in sorted(OWN_FOLDER.glob("*.yaml"))]
+    found = [read_procedure_file(path) for path in sorted(OWN_FOLDER.glob("*.yaml"))]
     procedures = {procedure.code: procedure for procedure in found}
     if len(procedures) != len(found):
         raise ValueError("two files of the catalogue hold the same procedure code")

@@ -163,7 +163,7 @@ class Procedure(_Entry):
     service_number: PositiveInt | None = None
     # the page that the entry was published on
     source: Source = ""
-    # the kinds of fault that the import found in the published text (`Fault`)
+    # the kinds of fault that the import found in the published text (`TextFault`)
     faults: tuple[Text, ...] = ()
 
     @model_validator(mode="after")
@@ -195,10 +195,12 @@ class Procedure(_Entry):
                 raise ValueError(f"{name}: the same code twice: {sorted(twice)}")
         return self
 
-    def accepts(self, channel: Channel) -> bool:
+    def accepts_channel(self, channel: Channel) -> bool:
         return any(entry.channel is channel for entry in self.channels)
 
-    def terms(self, channel: Channel | None = None, case_code: str | None = None) -> list[Term]:
+    def list_terms(
+        self, channel: Channel | None = None, case_code: str | None = None
+    ) -> list[Term]:
         """Return the published terms of the channel in the case; None narrows nothing."""
         return [
             entry.term
@@ -210,9 +212,9 @@ class Procedure(_Entry):
 
     def term(self, channel: Channel, case_code: str | None = None) -> Term | None:
         """Return the longest of `terms` as it usually is, without regard to its start."""
-        return _longest(self.terms(channel, case_code))
+        return _find_longest_term(self.list_terms(channel, case_code))
 
-    def term_cases(self, channel: Channel) -> dict[str, str]:
+    def list_term_cases(self, channel: Channel) -> dict[str, str]:
         """Return the cases in which the terms of a channel differ, by their codes."""
         return {
             entry.case_code: entry.case
@@ -220,11 +222,13 @@ class Procedure(_Entry):
             if entry.channel is channel and entry.case_code and entry.case
         }
 
-    def longest_term(self) -> Term | None:
+    def find_longest_term(self) -> Term | None:
         """Return the longest of all as it usually is, for readers that take one term alone."""
-        return _longest(self.terms())
+        return _find_longest_term(self.list_terms())
 
-    def fees_due(self, channel: Channel, found: frozenset[str] = frozenset()) -> tuple[Fee, ...]:
+    def list_fees_due(
+        self, channel: Channel, found: frozenset[str] = frozenset()
+    ) -> tuple[Fee, ...]:
         """The fees of a dossier of this channel.
 
         A fee that is due in one case only is among them when its code is in `found`: whoever
@@ -237,12 +241,12 @@ class Procedure(_Entry):
         )
 
 
-def _longest(terms: Iterable[Term]) -> Term | None:
+def _find_longest_term(terms: Iterable[Term]) -> Term | None:
     return max(terms, key=lambda term: term.duration * _WORKING_HOURS[term.unit], default=None)
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishedProcedure:
     version: int
     valid_from: datetime
     procedure: Procedure

@@ -8,19 +8,19 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dossier_service.catalogue.models import CatalogueImport, CurrentProcedure, ProcedureVersion
-from dossier_service.catalogue.procedure import Procedure, Published
+from dossier_service.catalogue.procedure import Procedure, PublishedProcedure
 
-PUBLISHING_LOCK = 7_101
-
-
-async def find_current_version(session: AsyncSession, code: str) -> Published | None:
-    query = _select_versions(code).join(CurrentProcedure, _is_current())
-    return await _find_published(session, query)
+_PUBLISHING_LOCK = 7_101
 
 
-async def find_version(session: AsyncSession, code: str, version: int) -> Published | None:
-    query = _select_versions(code).where(ProcedureVersion.version == version)
-    return await _find_published(session, query)
+async def find_current_version(session: AsyncSession, code: str) -> PublishedProcedure | None:
+    query = _select_procedure_versions(code).join(CurrentProcedure, _is_current_version())
+    return await _find_published_procedure(session, query)
+
+
+async def find_version(session: AsyncSession, code: str, version: int) -> PublishedProcedure | None:
+    query = _select_procedure_versions(code).where(ProcedureVersion.version == version)
+    return await _find_published_procedure(session, query)
 
 
 async def list_versions(
@@ -32,41 +32,41 @@ async def list_versions(
     return {(row.code, row.version): Procedure.model_validate(row.content) for row in rows}
 
 
-def _select_versions(code: str) -> Select[ProcedureVersion]:
+def _select_procedure_versions(code: str) -> Select[ProcedureVersion]:
     return select(ProcedureVersion).where(ProcedureVersion.code == code)
 
 
-async def _find_published(
+async def _find_published_procedure(
     session: AsyncSession, query: Select[ProcedureVersion]
-) -> Published | None:
+) -> PublishedProcedure | None:
     row = await session.scalar(query)
-    return None if row is None else _published(row)
+    return None if row is None else _make_published(row)
 
 
-def _is_current() -> ColumnElement[bool]:
+def _is_current_version() -> ColumnElement[bool]:
     return and_(
         CurrentProcedure.code == ProcedureVersion.code,
         CurrentProcedure.version == ProcedureVersion.version,
     )
 
 
-def _published(row: ProcedureVersion) -> Published:
-    return Published(row.version, row.valid_from, Procedure.model_validate(row.content))
+def _make_published(row: ProcedureVersion) -> PublishedProcedure:
+    return PublishedProcedure(row.version, row.valid_from, Procedure.model_validate(row.content))
 
 
-async def all_current(session: AsyncSession) -> list[Published]:
+async def list_current_versions(session: AsyncSession) -> list[PublishedProcedure]:
     """Every procedure in force, by code."""
-    query = select(ProcedureVersion).join(CurrentProcedure, _is_current())
+    query = select(ProcedureVersion).join(CurrentProcedure, _is_current_version())
     rows = await session.scalars(query.order_by(ProcedureVersion.code))
-    return [_published(row) for row in rows]
+    return [_make_published(row) for row in rows]
 
 
 async def lock_catalogue(session: AsyncSession) -> None:
     """One publishes at a time, or two would give out the same version."""
-    await session.execute(select(func.pg_advisory_xact_lock(PUBLISHING_LOCK)))
+    await session.execute(select(func.pg_advisory_xact_lock(_PUBLISHING_LOCK)))
 
 
-async def current_digests(session: AsyncSession) -> Mapping[str, tuple[int, bytes]]:
+async def read_current_digests(session: AsyncSession) -> Mapping[str, tuple[int, bytes]]:
     """The version in force of every procedure, and the digest of its content."""
     rows = await session.execute(
         select(CurrentProcedure.code, CurrentProcedure.version, CurrentProcedure.digest)

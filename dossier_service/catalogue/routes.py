@@ -4,7 +4,7 @@ from fastapi import Query
 from pydantic import PositiveInt, StringConstraints
 
 from dossier_service.catalogue import use_cases as catalogue
-from dossier_service.catalogue.dependencies import Shelf
+from dossier_service.catalogue.dependencies import ProcedureCacheDep
 from dossier_service.catalogue.procedure import Level
 from dossier_service.catalogue.schemas import ProcedureLine, ProcedureOut
 from shared.codes.agency import AgencyCode
@@ -55,11 +55,11 @@ async def read_procedure(
     *,
     _: Caller,
     session: Session,
-    shelf: Shelf,
+    procedures: ProcedureCacheDep,
     code: ProcedureCode,
     version: Annotated[PositiveInt | None, Query(le=2**31 - 1)] = None,
 ) -> ProcedureOut:
-    found = await catalogue.find_procedure(session, shelf, code, version)
+    found = await catalogue.read_published_procedure(session, procedures, code, version)
     return ProcedureOut(
         code=code, version=found.version, valid_from=found.valid_from, procedure=found.procedure
     )

@@ -15,7 +15,7 @@ _CODE = re.compile(r"[1-9]\.[0-9]{1,6}(?:\.[A-Z0-9.]{0,35})?")
 _WORD = re.compile(r"[^\W_]+")
 
 
-def as_code_prefix(question: str) -> str | None:
+def read_code_prefix(question: str) -> str | None:
     """Return the question where it is a procedure code or the beginning of one, else None."""
     text = question.strip().upper()
     return text if _CODE.fullmatch(text) else None
@@ -28,20 +28,22 @@ def read_alternatives(question: str) -> Sequence[Sequence[str]]:
     prove here too: `sơ đồ` is not `sổ đỏ`, but a question without any accents means either.
     """
     accented, bare = fold_accented(question), fold_bare(question)
-    key, synonyms = (bare, _bare_synonyms()) if accented == bare else (accented, _synonyms())
+    key, synonyms = (
+        (bare, _read_bare_synonyms()) if accented == bare else (accented, _read_synonyms())
+    )
     for phrase, official in synonyms.items():
         before, found, after = f" {key} ".partition(f" {phrase} ")
         if found:
-            return [_part(f"{before} {words} {after}") for words in official]
-    return [_part(question)]
+            return [_split_words(f"{before} {words} {after}") for words in official]
+    return [_split_words(question)]
 
 
-def _part(text: str) -> Sequence[str]:
+def _split_words(text: str) -> Sequence[str]:
     return _WORD.findall(fold_bare(text))
 
 
 @cache
-def _synonyms() -> Mapping[str, Sequence[str]]:
+def _read_synonyms() -> Mapping[str, Sequence[str]]:
     """Return everyday phrases with their official words, the longest phrase first."""
     text = Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8")
     by_phrase = {fold_accented(phrase): words for phrase, words in yaml.safe_load(text).items()}
@@ -49,5 +51,7 @@ def _synonyms() -> Mapping[str, Sequence[str]]:
 
 
 @cache
-def _bare_synonyms() -> Mapping[str, Sequence[str]]:
-    return MappingProxyType({fold_bare(phrase): words for phrase, words in _synonyms().items()})
+def _read_bare_synonyms() -> Mapping[str, Sequence[str]]:
+    return MappingProxyType(
+        {fold_bare(phrase): words for phrase, words in _read_synonyms().items()}
+    )

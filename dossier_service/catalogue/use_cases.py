@@ -10,15 +10,15 @@ from typing import Any, Final
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from dossier_service.catalogue import repository as store
-from dossier_service.catalogue.cache import ProcedureShelf
+from dossier_service.catalogue import repository
+from dossier_service.catalogue.cache import ProcedureCache
 from dossier_service.catalogue.models import CatalogueImport, CurrentProcedure
 from dossier_service.catalogue.portal_import.merging import MergedProcedure, merge_procedures
 from dossier_service.catalogue.portal_import.reader import Readable, Unreadable, read_published_file
-from dossier_service.catalogue.portal_import.report import ImportReport, import_report
+from dossier_service.catalogue.portal_import.report import ImportReport, make_import_report
 from dossier_service.catalogue.problems import ProcedureNotFound
-from dossier_service.catalogue.procedure import Procedure, Published
-from dossier_service.catalogue.search_words import as_code_prefix, read_alternatives
+from dossier_service.catalogue.procedure import Procedure, PublishedProcedure
+from dossier_service.catalogue.search_words import read_alternatives, read_code_prefix
 from shared.codes.folding import fold_accented, fold_bare
 from shared.codes.procedure import ProcedureCode
 from shared.events import ProcedurePublished
@@ -31,7 +31,7 @@ ANNOUNCED: Final = hashlib.sha256(
 ).digest()
 
 
-class Outcome(BaseModel):
+class ImportOutcome(BaseModel):
     """`new`, `changed` and `unchanged` count procedures; a version was made of the first two.
 
     `own` names those of a file that an own entry states too; `added` and `overruled` name the
@@ -70,56 +70,56 @@ class PublishedFile:
         return {entry.procedure.code: entry.procedure for entry in readable}
 
 
-async def publish(
+async def publish_procedures(
     session: AsyncSession, procedures: Iterable[Procedure], *, now: datetime
-) -> Outcome:
+) -> ImportOutcome:
     """Each procedure, its code once among them, becomes a version unless it already is one.
 
     What becomes a version is announced with the transaction.
     """
-    await store.lock_catalogue(session)
-    held = await store.current_digests(session)
+    await repository.lock_catalogue(session)
+    held = await repository.read_current_digests(session)
     versions: list[dict[str, Any]] = []
     current: list[dict[str, Any]] = []
-    published: list[Published] = []
+    published: list[PublishedProcedure] = []
     unchanged = 0
     for procedure in procedures:
         version, digest = held.get(procedure.code, (0, b""))
-        if digest == (new_digest := digest_of(procedure)):
+        if digest == (new_digest := compute_digest(procedure)):
             unchanged += 1
             continue
         identity = {"code": procedure.code, "version": version + 1, "digest": new_digest}
         content = procedure.model_dump(mode="json")
         versions.append(identity | {"valid_from": now, "content": content})
-        current.append(identity | _searched_by(procedure))
-        published.append(Published(version + 1, now, procedure))
-    await store.add_versions(session, versions, current)
+        current.append(identity | _make_search_columns(procedure))
+        published.append(PublishedProcedure(version + 1, now, procedure))
+    await repository.add_versions(session, versions, current)
     new = sum(row["version"] == 1 for row in versions)
-    emit(session, *(published_event(each, len(held) + new) for each in published))
-    return Outcome(new=new, changed=len(versions) - new, unchanged=unchanged)
+    emit(session, *(make_published_event(each, len(held) + new) for each in published))
+    return ImportOutcome(new=new, changed=len(versions) - new, unchanged=unchanged)
 
 
-async def announce_all(session: AsyncSession) -> int:
+async def announce_all_procedures(session: AsyncSession) -> int:
     """Announce each procedure in force once more, for readers that lack them; return how many."""
-    await store.lock_catalogue(session)
-    current = await store.all_current(session)
-    emit(session, *(published_event(each, len(current)) for each in current))
+    await repository.lock_catalogue(session)
+    current = await repository.list_current_versions(session)
+    emit(session, *(make_published_event(each, len(current)) for each in current))
     return len(current)
 
 
-async def announce_once(session: AsyncSession, *, now: datetime) -> int:
+async def announce_procedures_once(session: AsyncSession, *, now: datetime) -> int:
     """Announce again what was published before events had their present shape."""
-    if await store.was_imported(session, ANNOUNCED):
+    if await repository.was_imported(session, ANNOUNCED):
         return 0
-    count = await announce_all(session)
-    outcome = Outcome(new=0, changed=0, unchanged=count)
-    _record(session, "announcement", ANNOUNCED, outcome, now=now)
+    count = await announce_all_procedures(session)
+    outcome = ImportOutcome(new=0, changed=0, unchanged=count)
+    _add_import_record(session, "announcement", ANNOUNCED, outcome, now=now)
     return count
 
 
-def published_event(published: Published, catalogue_size: int) -> ProcedurePublished:
+def make_published_event(published: PublishedProcedure, catalogue_size: int) -> ProcedurePublished:
     procedure = published.procedure
-    term = procedure.longest_term()
+    term = procedure.find_longest_term()
     return ProcedurePublished(
         code=procedure.code,
         version=published.version,
@@ -134,7 +134,7 @@ def published_event(published: Published, catalogue_size: int) -> ProcedurePubli
     )
 
 
-def read_file(path: Path) -> PublishedFile:
+def read_catalogue_file(path: Path) -> PublishedFile:
     """Read it whole; raise PublishedFileTooLargeError."""
     entries = tuple(read_published_file(path))
     with path.open("rb") as file:
@@ -142,26 +142,26 @@ def read_file(path: Path) -> PublishedFile:
     return PublishedFile(path.name, digest, entries)
 
 
-async def import_file(
+async def import_catalogue_file(
     session: AsyncSession, file: PublishedFile, own: Mapping[str, Procedure], *, now: datetime
-) -> Outcome:
+) -> ImportOutcome:
     """Publish the procedures of a file, each with the own entry of its code; keep the report."""
-    merged = _merge_own(file, own)
+    merged = _merge_own_entries(file, own)
     procedures = dict(file.procedures) | {code: each.procedure for code, each in merged.items()}
-    outcome = await publish(session, procedures.values(), now=now)
-    _note_merged(outcome, merged)
-    outcome.report = import_report(file.entries)
-    _record(session, file.name, file.digest, outcome, now=now)
+    outcome = await publish_procedures(session, procedures.values(), now=now)
+    _report_merged_entries(outcome, merged)
+    outcome.report = make_import_report(file.entries)
+    _add_import_record(session, file.name, file.digest, outcome, now=now)
     return outcome
 
 
-async def begin(
+async def publish_first_procedures(
     session: AsyncSession,
     own: Mapping[str, Procedure],
     published: PublishedFile | None,
     *,
     now: datetime,
-) -> Outcome | None:
+) -> ImportOutcome | None:
     """Publish what a new service begins with; None where that was done before.
 
     Of a procedure that both hold the own entry wins for each part that it states: it was read by
@@ -169,21 +169,23 @@ async def begin(
     already holds. The published parts that it lacks are added.
     """
     digests = [published.digest] if published else []
-    digests += [digest_of(procedure) for procedure in own.values()]
+    digests += [compute_digest(procedure) for procedure in own.values()]
     begun = hashlib.sha256(b"".join(digests)).digest()
-    if await store.was_imported(session, begun):
+    if await repository.was_imported(session, begun):
         return None
-    merged = _merge_own(published, own) if published else {}
+    merged = _merge_own_entries(published, own) if published else {}
     procedures = dict(published.procedures if published else {}) | dict(own)
     procedures |= {code: each.procedure for code, each in merged.items()}
-    outcome = await publish(session, procedures.values(), now=now)
-    _note_merged(outcome, merged)
-    outcome.report = import_report(published.entries) if published else None
-    _record(session, "seed", begun, outcome, now=now)
+    outcome = await publish_procedures(session, procedures.values(), now=now)
+    _report_merged_entries(outcome, merged)
+    outcome.report = make_import_report(published.entries) if published else None
+    _add_import_record(session, "seed", begun, outcome, now=now)
     return outcome
 
 
-def _merge_own(file: PublishedFile, own: Mapping[str, Procedure]) -> dict[str, MergedProcedure]:
+def _merge_own_entries(
+    file: PublishedFile, own: Mapping[str, Procedure]
+) -> dict[str, MergedProcedure]:
     published = file.procedures
     return {
         code: merge_procedures(own[code], published[code])
@@ -191,7 +193,7 @@ def _merge_own(file: PublishedFile, own: Mapping[str, Procedure]) -> dict[str, M
     }
 
 
-def _note_merged(outcome: Outcome, merged: Mapping[str, MergedProcedure]) -> None:
+def _report_merged_entries(outcome: ImportOutcome, merged: Mapping[str, MergedProcedure]) -> None:
     outcome.own = list(merged)
     outcome.added = {code: list(each.added) for code, each in merged.items() if each.added}
     outcome.overruled = {
@@ -199,8 +201,8 @@ def _note_merged(outcome: Outcome, merged: Mapping[str, MergedProcedure]) -> Non
     }
 
 
-def _record(
-    session: AsyncSession, source: str, digest: bytes, outcome: Outcome, *, now: datetime
+def _add_import_record(
+    session: AsyncSession, source: str, digest: bytes, outcome: ImportOutcome, *, now: datetime
 ) -> None:
     session.add(
         CatalogueImport(
@@ -209,13 +211,13 @@ def _record(
     )
 
 
-async def find_procedure(
-    session: AsyncSession, shelf: ProcedureShelf, code: str, version: int | None
-) -> Published:
+async def read_published_procedure(
+    session: AsyncSession, procedures: ProcedureCache, code: str, version: int | None
+) -> PublishedProcedure:
     found = (
-        await shelf.current(session, code)
+        await procedures.find_current(session, code)
         if version is None
-        else await shelf.version(session, code, version)
+        else await procedures.find_version(session, code, version)
     )
     if found is None:
         raise ProcedureNotFound(code=code)
@@ -226,7 +228,7 @@ async def list_versions(
     session: AsyncSession, versions: Iterable[tuple[str, int]]
 ) -> Mapping[tuple[str, int], Procedure]:
     """Return the procedures of these versions, each under its code and version."""
-    return await store.list_versions(session, versions)
+    return await repository.list_versions(session, versions)
 
 
 async def search_procedures(
@@ -234,15 +236,15 @@ async def search_procedures(
 ) -> tuple[list[CurrentProcedure], str | None]:
     """Return a page by code: names with the words of `q`, or codes that begin with it.
 
-    A sector is found however it is written; `narrowed` as in the store.
+    A sector is found however it is written; `narrowed` as in the repository.
     """
     after = page.key(ProcedureCode)
-    prefix = as_code_prefix(q) if q else None
-    rows = await store.list_procedures(
+    prefix = read_code_prefix(q) if q else None
+    rows = await repository.list_procedures(
         session,
         code_prefix=prefix,
         alternatives=read_alternatives(q) if q and prefix is None else None,
-        sectors=None if sector is None else await _same_sectors(session, sector),
+        sectors=None if sector is None else await _list_same_sectors(session, sector),
         after=after[0] if after else None,
         limit=page.limit + 1,
         **narrowed,
@@ -250,16 +252,16 @@ async def search_procedures(
     return page.cut(rows, lambda row: (row.code,))
 
 
-async def _same_sectors(session: AsyncSession, asked: str) -> list[str]:
+async def _list_same_sectors(session: AsyncSession, asked: str) -> list[str]:
     key = fold_accented(asked)
-    return [each for each in await store.list_sectors(session) if fold_accented(each) == key]
+    return [each for each in await repository.list_sectors(session) if fold_accented(each) == key]
 
 
-def digest_of(procedure: Procedure) -> bytes:
+def compute_digest(procedure: Procedure) -> bytes:
     return hashlib.sha256(procedure.model_dump_json().encode()).digest()
 
 
-def _searched_by(procedure: Procedure) -> dict[str, Any]:
+def _make_search_columns(procedure: Procedure) -> dict[str, Any]:
     return {
         "name": procedure.name,
         "plain_name": fold_bare(procedure.name),

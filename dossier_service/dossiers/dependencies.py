@@ -8,8 +8,8 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Request
 
-from dossier_service.dossiers.filing_limiter import Turns
-from dossier_service.dossiers.filters import Filters
+from dossier_service.dossiers.filing_limiter import FilingLimiter
+from dossier_service.dossiers.filters import DossierFilters
 from dossier_service.dossiers.schemas.requests import FileDossier
 from dossier_service.dossiers.use_cases.filing import FilingRules
 from shared.codes.agency import AgencyCode
@@ -20,7 +20,7 @@ from shared.web.bodies.strict_parsing import IsoDay
 from shared.web.calls.auth import Caller
 
 
-async def _rules(request: Request) -> FilingRules:
+async def _make_filing_rules(request: Request) -> FilingRules:
     settings = request.app.state.settings
     return FilingRules(
         layout=DOSSIER_CODE_LAYOUTS[settings.dossier_code_layout],
@@ -28,20 +28,22 @@ async def _rules(request: Request) -> FilingRules:
     )
 
 
-Rules = Annotated[FilingRules, Depends(_rules)]
+FilingRulesDep = Annotated[FilingRules, Depends(_make_filing_rules)]
 
 
-async def _in_turn(request: Request, _: Caller, body: FileDossier) -> AsyncIterator[FileDossier]:
-    turns: Turns = request.app.state.turns
-    async with turns.at(body.received_by):
+async def _limit_filing(
+    request: Request, _: Caller, body: FileDossier
+) -> AsyncIterator[FileDossier]:
+    limiter: FilingLimiter = request.app.state.filing_limiter
+    async with limiter.hold_slot(body.received_by):
         yield body
 
 
 # Asked for before the session, so that no connection is held before, and none after.
-InTurn = Annotated[FileDossier, Depends(_in_turn, scope="function")]
+LimitedFiling = Annotated[FileDossier, Depends(_limit_filing, scope="function")]
 
 
-async def _filters(
+async def _make_list_filters(
     *,
     status: DossierStatus | None = None,
     procedure: ProcedureCode | None = None,
@@ -56,8 +58,8 @@ async def _filters(
             description="open and late; while it waits for papers, late when they were requested"
         ),
     ] = None,
-) -> Filters:
-    return Filters(
+) -> DossierFilters:
+    return DossierFilters(
         status=status,
         procedure=procedure,
         agency=agency,
@@ -69,4 +71,4 @@ async def _filters(
     )
 
 
-ListFilters = Annotated[Filters, Depends(_filters)]
+DossierFiltersDep = Annotated[DossierFilters, Depends(_make_list_filters)]

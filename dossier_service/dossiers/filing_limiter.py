@@ -13,44 +13,44 @@ from shared.database.session import POOL_WAIT_SECONDS
 from shared.web.problems import Unavailable
 
 # One writes, the other is as far as its serial.
-AT_ONCE = 2
+MAX_AT_ONCE = 2
 # At one agency. Each of them holds one of the calls that the gateway lets this service have under
 # way: it must not come to refuse what is for others.
-MOST_WAITING = 32
+MAX_WAITING = 32
 
 
-class _Agency:
+class _AgencyQueue:
     def __init__(self) -> None:
-        self.turn = asyncio.Semaphore(AT_ONCE)
+        self.slots = asyncio.Semaphore(MAX_AT_ONCE)
         self.waiting = 0
 
 
-class Turns:
+class FilingLimiter:
     """Of one process."""
 
     def __init__(self) -> None:
         # Kept by who has a turn or waits for one, and by nobody else.
-        self._agencies: WeakValueDictionary[str, _Agency] = WeakValueDictionary()
+        self._agencies: WeakValueDictionary[str, _AgencyQueue] = WeakValueDictionary()
 
     @asynccontextmanager
-    async def at(self, agency: str) -> AsyncIterator[None]:
+    async def hold_slot(self, agency: str) -> AsyncIterator[None]:
         """Raises Unavailable where too many wait, or after the longest wait for a connection."""
-        asked = self._agencies.setdefault(agency, _Agency())
-        await _wait_for_turn(asked)
+        queue = self._agencies.setdefault(agency, _AgencyQueue())
+        await _wait_for_slot(queue)
         try:
             yield
         finally:
-            asked.turn.release()
+            queue.slots.release()
 
 
-async def _wait_for_turn(asked: _Agency) -> None:
-    if asked.waiting >= MOST_WAITING:
+async def _wait_for_slot(queue: _AgencyQueue) -> None:
+    if queue.waiting >= MAX_WAITING:
         raise Unavailable
-    asked.waiting += 1
+    queue.waiting += 1
     try:
         async with asyncio.timeout(POOL_WAIT_SECONDS):
-            await asked.turn.acquire()
+            await queue.slots.acquire()
     except TimeoutError:
         raise Unavailable from None
     finally:
-        asked.waiting -= 1
+        queue.waiting -= 1

@@ -7,7 +7,7 @@ from shared.codes.enums import Channel, DossierStatus
 
 
 @dataclass(frozen=True)
-class Filters:
+class DossierFilters:
     """Days are those of the office. `due_before` and `overdue`: unfinished dossiers only.
 
     `overdue` narrows to those that the indicators count as open and late; False: to all others.

@@ -9,8 +9,8 @@ from dossier_service.catalogue.procedure import Procedure
 from dossier_service.catalogue.use_cases import list_versions
 from dossier_service.dossiers.models import Dossier, DossierStep
 from dossier_service.dossiers.repository import dossiers as store
-from dossier_service.dossiers.use_cases.deadlines import start_clock
-from dossier_service.dossiers.use_cases.history import tell
+from dossier_service.dossiers.use_cases.deadlines import set_due_dates
+from dossier_service.dossiers.use_cases.history import publish_change
 from shared.events import DossierProgressed
 from shared.rules.deadlines import Wait, waits_for_papers
 
@@ -35,11 +35,11 @@ async def recalculate_due_dates(session: AsyncSession, *, now: datetime) -> int:
         procedure = procedures[dossier.procedure, dossier.procedure_version]
         course = courses.get(dossier.code, [])
         waits = waits_for_papers(course, after=dossier.received_at)
-        await _recalculate(session, dossier, procedure, waits, now=now)
+        await _recalculate_due_date(session, dossier, procedure, waits, now=now)
     return len(stale)
 
 
-async def _recalculate(
+async def _recalculate_due_date(
     session: AsyncSession,
     dossier: Dossier,
     procedure: Procedure,
@@ -48,17 +48,17 @@ async def _recalculate(
     now: datetime,
 ) -> None:
     before = dossier.due_at, dossier.latest_at
-    start_clock(dossier, procedure, waits)
+    set_due_dates(dossier, procedure, waits)
     if (dossier.due_at, dossier.latest_at) == before:
         return
     at = dossier.begin_version(now)
-    session.add(_step(dossier, at))
+    session.add(_make_calendar_step(dossier, at))
     await session.flush()
-    await store.restate_due(session, dossier)
-    tell(session, DossierProgressed, dossier, at, step=STEP)
+    await store.update_listed_due_date(session, dossier)
+    publish_change(session, DossierProgressed, dossier, at, step=STEP)
 
 
-def _step(dossier: Dossier, at: datetime) -> DossierStep:
+def _make_calendar_step(dossier: Dossier, at: datetime) -> DossierStep:
     return DossierStep(
         dossier=dossier.code,
         version=dossier.version,

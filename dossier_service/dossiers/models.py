@@ -24,7 +24,7 @@ from shared.rules.working_days import is_provisional
 PROVISIONAL_OPEN = "finished_at IS NULL AND due_calendar LIKE '%?%'"
 
 
-def _of_dossier() -> Any:
+def _dossier_key_column() -> Any:
     return mapped_column(ForeignKey("dossier.code"), primary_key=True)
 
 
@@ -155,7 +155,7 @@ class DossierApplicant(Base):
 
     __tablename__ = "dossier_applicant"
 
-    dossier: Mapped[str] = _of_dossier()
+    dossier: Mapped[str] = _dossier_key_column()
     kind: Mapped[int] = mapped_column(SmallInteger)
     name: Mapped[str]
     personal_number: Mapped[str | None]
@@ -169,7 +169,7 @@ class DossierApplicant(Base):
 class DossierDocument(Base):
     __tablename__ = "dossier_document"
 
-    dossier: Mapped[str] = _of_dossier()
+    dossier: Mapped[str] = _dossier_key_column()
     position: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
     paper: Mapped[str]
     name: Mapped[str]
@@ -182,7 +182,7 @@ class DossierFee(Base):
     __tablename__ = "dossier_fee"
     __table_args__ = (UniqueConstraint("dossier", "reference"),)
 
-    dossier: Mapped[str] = _of_dossier()
+    dossier: Mapped[str] = _dossier_key_column()
     code: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str]
     amount_vnd: Mapped[int] = mapped_column(BigInteger)
@@ -198,7 +198,7 @@ class DossierResult(Base):
 
     __tablename__ = "dossier_result"
 
-    dossier: Mapped[str] = _of_dossier()
+    dossier: Mapped[str] = _dossier_key_column()
     version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     code: Mapped[str]
     number: Mapped[str]
@@ -214,7 +214,7 @@ class DossierStep(Base):
 
     __tablename__ = "dossier_step"
 
-    dossier: Mapped[str] = _of_dossier()
+    dossier: Mapped[str] = _dossier_key_column()
     version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     act: Mapped[str]
     at: Mapped[datetime]
@@ -235,7 +235,7 @@ class DossierParty(Base):
 
     __tablename__ = "dossier_party"
 
-    dossier: Mapped[str] = _of_dossier()
+    dossier: Mapped[str] = _dossier_key_column()
     agency: Mapped[str] = mapped_column(primary_key=True)
     filed_at: Mapped[datetime]
     procedure: Mapped[str]

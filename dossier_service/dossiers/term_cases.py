@@ -9,7 +9,7 @@ def require_term_case(procedure: Procedure, channel: Channel, case_code: str | N
     """Raise TermCaseUnknown, with all cases of the channel, unless it has the named one."""
     if case_code is None:
         return
-    cases = procedure.term_cases(channel)
+    cases = procedure.list_term_cases(channel)
     if case_code not in cases:
         known = [{"case_code": code, "case": case} for code, case in cases.items()]
         raise TermCaseUnknown(known=known)
@@ -29,6 +29,6 @@ def choose_term_case(
         return named
     if filed is None:
         return None
-    before = filed_under.term_cases(channel)[filed]
-    present = in_force.term_cases(channel).get(filed)
+    before = filed_under.list_term_cases(channel)[filed]
+    present = in_force.list_term_cases(channel).get(filed)
     return filed if present == before else None

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from dossier_service.catalogue.own_procedures import own_procedures
-from dossier_service.catalogue.use_cases import publish
+from dossier_service.catalogue.own_procedures import read_own_procedures
+from dossier_service.catalogue.use_cases import publish_procedures
 from tests.access.answers import told
 from tests.access.model import FIELDS, PROCEDURES, Filed, Limits, filed, limits, tried
 from tests.conftest import Databases
@@ -47,12 +47,12 @@ async def office(postgres: Databases) -> AsyncIterator[Desk]:
         plain = _plain()
         localised = [plain.model_copy(update={"code": code}) for code in PROCEDURES]
         async with desk.sessions.begin() as session:
-            await publish(session, localised, now=at("01-06 08:00"))
+            await publish_procedures(session, localised, now=at("01-06 08:00"))
         yield desk
 
 
 def _plain() -> Any:
-    by_code = own_procedures()
+    by_code = read_own_procedures()
     return by_code["1.001193"].model_copy(update={"fees": (), "result_codes": ()})
 
 

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from deploy.run_sync import run_apart
-from dossier_service.catalogue.own_procedures import own_procedures
-from dossier_service.catalogue.use_cases import begin
+from dossier_service.catalogue.own_procedures import read_own_procedures
+from dossier_service.catalogue.use_cases import publish_first_procedures
 from dossier_service.main import create_app
 from dossier_service.settings import Settings
 from shared.database.session import open_database
@@ -41,7 +41,9 @@ def make_settings(postgres: Databases, **over: object) -> Settings:
 
     async def prepare() -> None:
         async with open_database(made) as sessions, sessions.begin() as session:
-            await begin(session, own_procedures(), None, now=at("01-05 08:00"))
+            await publish_first_procedures(
+                session, read_own_procedures(), None, now=at("01-05 08:00")
+            )
 
     upgrade(made)
     run_apart(prepare())

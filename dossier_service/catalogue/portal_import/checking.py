@@ -13,29 +13,29 @@ from typing import Any
 from pydantic import BaseModel
 
 from dossier_service.catalogue.portal_import.checking_words import (
-    amounts_in,
-    counts_in,
     is_frame,
     is_grouped,
+    list_amounts_in,
+    list_counts_in,
+    list_times_in,
     read_number,
     read_unit,
     states_count,
-    times_in,
 )
-from dossier_service.catalogue.portal_import.faults import Fault
+from dossier_service.catalogue.portal_import.faults import TextFault
 from dossier_service.catalogue.portal_import.reader import Readable, read_published
 from dossier_service.catalogue.procedure import Paper, Procedure, ProcedureChannel
 
 _CUT = {
-    "documents_text": (3_000, Fault.PAPERS_CUT),
-    "result_text": (600, Fault.RESULTS_CUT),
-    "conditions_text": (1_000, Fault.CONDITIONS_CUT),
+    "documents_text": (3_000, TextFault.PAPERS_CUT),
+    "result_text": (600, TextFault.RESULTS_CUT),
+    "conditions_text": (1_000, TextFault.CONDITIONS_CUT),
 }
 _KEPT = ("name", "sector", "competent", "cooperating", "kind", "conditions_text", "source")
 _CURRENCIES = ("Việt Nam Đồng", "VNĐ")
 _TWO_DIGITS, _SMALLEST_AMOUNT, _GREATEST_AMOUNT = 10, 1_000, 10**12
-_NO_TERM = {Fault.DURATION_NOT_STATED, Fault.DURATION_UNCLEAR}
-_BARE_TERM = {Fault.DURATION_WITHOUT_UNIT, Fault.DURATION_RUNS_INTO_FEE}
+_NO_TERM = {TextFault.DURATION_NOT_STATED, TextFault.DURATION_UNCLEAR}
+_BARE_TERM = {TextFault.DURATION_WITHOUT_UNIT, TextFault.DURATION_RUNS_INTO_FEE}
 _MAX_PRINTED = 20
 
 
@@ -51,7 +51,7 @@ class CheckReport(BaseModel):
     """`counted` are the parts that were compared, `flagged` the procedures by kind of fault."""
 
     counted: Counter[str] = Counter()
-    flagged: Counter[Fault] = Counter()
+    flagged: Counter[TextFault] = Counter()
     unexplained: list[Finding] = []
 
     def __str__(self) -> str:
@@ -78,31 +78,31 @@ class _Check:
     def compare_all(self) -> None:
         self.counted["procedures"] += 1
         if {*self.procedure.faults} != {*self.faults}:
-            self._report("faults", "the entry does not carry its faults")
+            self._report_difference("faults", "the entry does not carry its faults")
         for name in _KEPT:
             if getattr(self.procedure, name).strip() != self.source[name].strip():
-                self._report(name, "it differs from the source")
+                self._report_difference(name, "it differs from the source")
         for name, (length, fault) in _CUT.items():
             if len(self.source[name]) == length:
-                self._require(name, {fault}, "the source may be cut")
+                self._require_flag(name, {fault}, "the source may be cut")
         self._compare_papers()
         self._compare_results()
         self._compare_channels()
 
-    def _report(self, at: str, problem: str) -> None:
+    def _report_difference(self, at: str, problem: str) -> None:
         self.findings.append(Finding(code=self.procedure.code, at=at, problem=problem))
 
-    def _require(self, at: str, faults: set[Fault], problem: str) -> None:
+    def _require_flag(self, at: str, faults: set[TextFault], problem: str) -> None:
         """Report the problem unless one of the faults flags it."""
         if not faults & self.faults:
-            self._report(at, f"{problem}, and is not flagged")
+            self._report_difference(at, f"{problem}, and is not flagged")
 
     def _compare_papers(self) -> None:
         text: str = self.source["documents_text"]
         if not self.procedure.papers:
-            self._require("papers", {Fault.PAPERS_UNREADABLE}, "no paper was read")
+            self._require_flag("papers", {TextFault.PAPERS_UNREADABLE}, "no paper was read")
             if self.procedure.papers_text not in text:
-                self._report("papers", "the text that was kept is not the source's")
+                self._report_difference("papers", "the text that was kept is not the source's")
             return
         cursor = 0
         previous: Paper | None = None
@@ -115,22 +115,24 @@ class _Check:
             while at >= 0 and not is_frame(text[cursor:at], paper.case, has_head=is_first):
                 at = text.find(paper.name, at + 1)
             if at < 0:
-                self._report(paper.code, "text before this paper was left out")
+                self._report_difference(paper.code, "text before this paper was left out")
             cursor = self._compare_count(text, max(at, cursor) + len(paper.name), paper)
             if states_count(paper.name) or states_count(paper.case or ""):
-                self._require(paper.code, {Fault.COUNT_WITHIN_PAPER}, "its words state a number")
+                self._require_flag(
+                    paper.code, {TextFault.COUNT_WITHIN_PAPER}, "its words state a number"
+                )
         if not is_frame(text[cursor:], None):
-            self._report("papers", "text behind the last paper was left out")
+            self._report_difference("papers", "text behind the last paper was left out")
         words = [part for each in self.procedure.papers for part in (each.name, each.case or "")]
         # A heading is the case of each paper of its table, and stands in the text once.
-        if counts_in(text) > sum(map(counts_in, words)) + len(self.procedure.papers):
-            self._report("papers", "a count of the source is in no paper")
+        if list_counts_in(text) > sum(map(list_counts_in, words)) + len(self.procedure.papers):
+            self._report_difference("papers", "a count of the source is in no paper")
 
     def _compare_count(self, text: str, cursor: int, paper: Paper) -> int:
         """Compare the count behind a name, and return where it ends."""
         if paper.originals is None:
-            unread = {Fault.COUNT_UNCLEAR, Fault.PAPERS_CUT, Fault.PAPER_WITHOUT_COUNT}
-            self._require(paper.code, unread, "its count was left unread")
+            unread = {TextFault.COUNT_UNCLEAR, TextFault.PAPERS_CUT, TextFault.PAPER_WITHOUT_COUNT}
+            self._require_flag(paper.code, unread, "its count was left unread")
             self.counted["counts left unread"] += 1
             return cursor + (len(" bản chính") if text.startswith(" bản chính", cursor) else 0)
         self.counted["counts"] += 1
@@ -138,20 +140,26 @@ class _Check:
             cursor += 1
         has_zero = text.startswith("0", cursor) and text[cursor + 1 : cursor + 2].isdigit()
         if has_zero:
-            self._require(paper.code, {Fault.PAPER_END_UNCLEAR}, "its count begins with a zero")
+            self._require_flag(
+                paper.code, {TextFault.PAPER_END_UNCLEAR}, "its count begins with a zero"
+            )
             cursor += 1
         copies = f",{paper.copies} bản sao" if paper.copies else ""
         stated = f"{paper.originals} bản chính{copies}"
         if not text.startswith(stated, cursor):
-            self._report(paper.code, f"the source does not state {stated!r} behind its name")
+            self._report_difference(
+                paper.code, f"the source does not state {stated!r} behind its name"
+            )
         if text[cursor - 1].isdigit() and not has_zero:
-            self._require(paper.code, {Fault.COUNT_RUNS_INTO_NUMBER}, "its count touches a digit")
+            self._require_flag(
+                paper.code, {TextFault.COUNT_RUNS_INTO_NUMBER}, "its count touches a digit"
+            )
             if paper.originals >= _TWO_DIGITS:
-                self._report(paper.code, "its count of two digits touches a digit")
+                self._report_difference(paper.code, "its count of two digits touches a digit")
         cursor += len(stated)
         behind = text[cursor:].lstrip()
         if behind and (text[cursor].isspace() or behind[0] in ",.;:)"):
-            self._require(paper.code, {Fault.PAPER_END_UNCLEAR}, "its count ends no paper")
+            self._require_flag(paper.code, {TextFault.PAPER_END_UNCLEAR}, "its count ends no paper")
         return cursor
 
     def _compare_results(self) -> None:
@@ -164,15 +172,15 @@ class _Check:
             for part in parts:
                 at = text.find(part, cursor)
                 if at < 0 or text[cursor:at].strip(" .;-+\t\n"):
-                    self._report("results", f"{part!r} does not follow in the source")
+                    self._report_difference("results", f"{part!r} does not follow in the source")
                 cursor = max(at, cursor) + len(part)
         if text[cursor:].strip(" .;-+\t\n"):
-            self._report("results", "text behind the last result was left out")
+            self._report_difference("results", "text behind the last result was left out")
         codes = {result.code for result in self.procedure.results if result.code}
         if codes != {*self.source["result_codes"]}:
-            self._require("results", {Fault.RESULT_CODES_DIFFER}, "text and list differ")
+            self._require_flag("results", {TextFault.RESULT_CODES_DIFFER}, "text and list differ")
         if {*self.source["result_codes"]} - {*self.procedure.result_codes}:
-            self._require("results", {Fault.RESULT_CODE_MALFORMED}, "a code was left out")
+            self._require_flag("results", {TextFault.RESULT_CODE_MALFORMED}, "a code was left out")
 
     def _compare_channels(self) -> None:
         ways = self.source["channels"]
@@ -180,10 +188,10 @@ class _Check:
         if [(way["channel"], way["text"]) for way in ways] != [
             (entry.channel.label, entry.text) for entry in entries
         ]:
-            self._report("channels", "they are not those of the source")
+            self._report_difference("channels", "they are not those of the source")
             return
         if any(len(way["text"]) == 600 for way in ways):  # noqa: PLR2004 -- length of the file's cut
-            self._require("channels", {Fault.CHANNEL_TEXT_CUT}, "the source may be cut")
+            self._require_flag("channels", {TextFault.CHANNEL_TEXT_CUT}, "the source may be cut")
         stated: dict[int, set[int]] = {}
         for place, (entry, way) in enumerate(zip(entries, ways, strict=True), start=1):
             self.counted["channels"] += 1
@@ -196,7 +204,7 @@ class _Check:
             self.counted["fees"] += 1
             of_channels = [stated[fee.channel]] if fee.channel else list(stated.values())
             if not all(fee.amount_vnd in amounts for amounts in of_channels):
-                self._report(fee.code, "the source states no such amount there")
+                self._report_difference(fee.code, "the source states no such amount there")
 
     def _compare_term(self, at: str, entry: ProcedureChannel, way: Mapping[str, Any]) -> str:
         """Compare the term, and return the text behind it."""
@@ -206,15 +214,15 @@ class _Check:
             self.counted["terms"] += 1
             divisor = 8 if unit == "working_day" and entry.unit.value == "hour" else 1
             if number is None or entry.duration != number * divisor:
-                self._report(at, "the source states another duration")
+                self._report_difference(at, "the source states another duration")
             if divisor == 1 and unit != entry.unit.value:
-                self._report(at, "the source states another unit")
+                self._report_difference(at, "the source states another unit")
             if number is not None and way["duration"] != int(number):
-                self._report(at, "the source gives another duration as a number")
+                self._report_difference(at, "the source gives another duration as a number")
         else:
             self.counted["terms left unread"] += 1
             faults = _NO_TERM if unit or number is None else _BARE_TERM
-            self._require(at, faults, "its term was left unread")
+            self._require_flag(at, faults, "its term was left unread")
         return rest if unit or number is None else way["text"].strip()
 
     def _compare_fee(
@@ -233,18 +241,20 @@ class _Check:
             fee.amount_vnd for fee in self.procedure.fees if fee.channel in (None, entry.channel)
         }
         if is_amount and currency("USD"):
-            self._require(at, {Fault.FEE_IN_FOREIGN_CURRENCY}, "its fee is in dollars")
+            self._require_flag(at, {TextFault.FEE_IN_FOREIGN_CURRENCY}, "its fee is in dollars")
         elif is_amount and (is_bare or not is_grouped(words)):
-            self._require(at, {Fault.FEE_UNCLEAR}, "its amount can be read in two ways")
+            self._require_flag(at, {TextFault.FEE_UNCLEAR}, "its amount can be read in two ways")
         elif amount is not None and amount not in fees:
             if _SMALLEST_AMOUNT <= amount < _GREATEST_AMOUNT:
-                self._report(at, f"the amount {amount} is no fee")
-            self._require(at, {Fault.FEE_UNCLEAR}, f"the amount {amount} is no fee")
+                self._report_difference(at, f"the amount {amount} is no fee")
+            self._require_flag(at, {TextFault.FEE_UNCLEAR}, f"the amount {amount} is no fee")
         behind = rest if is_amount else words
-        if times_in(behind):
-            self._require(at, {Fault.TERM_IN_DESCRIPTION}, "its words state a time")
-        if amounts_in(behind) - {amount}:
-            self._require(at, {Fault.AMOUNT_IN_DESCRIPTION}, "its words state another amount")
+        if list_times_in(behind):
+            self._require_flag(at, {TextFault.TERM_IN_DESCRIPTION}, "its words state a time")
+        if list_amounts_in(behind) - {amount}:
+            self._require_flag(
+                at, {TextFault.AMOUNT_IN_DESCRIPTION}, "its words state another amount"
+            )
         return amount
 
     def _compare_cases(self) -> None:
@@ -252,10 +262,14 @@ class _Check:
             entries = [each for each in self.procedure.channels if each.channel is channel]
             differ = len({(each.duration, each.unit) for each in entries}) > 1
             if differ != all(each.case_code for each in entries):
-                self._report(f"channel {channel.value}", "its terms and its cases do not agree")
+                self._report_difference(
+                    f"channel {channel.value}", "its terms and its cases do not agree"
+                )
             if differ:
                 self.counted["terms by case"] += len(entries)
-                self._require("channels", {Fault.DURATION_DIFFERS_BY_CASE}, "its terms differ")
+                self._require_flag(
+                    "channels", {TextFault.DURATION_DIFFERS_BY_CASE}, "its terms differ"
+                )
 
 
 def check_published(lines: Iterable[bytes]) -> CheckReport:
@@ -263,12 +277,12 @@ def check_published(lines: Iterable[bytes]) -> CheckReport:
     report = CheckReport()
     kept: list[bytes] = []
 
-    def keep(lines: Iterable[bytes]) -> Iterator[bytes]:
+    def keep_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
         for line in lines:
             kept.append(line)
             yield line
 
-    for entry in read_published(keep(lines)):
+    for entry in read_published(keep_lines(lines)):
         line = kept.pop()
         if not isinstance(entry, Readable):
             report.counted["refused"] += 1

@@ -20,29 +20,31 @@ def is_frame(text: str, case: str | None, *, has_head: bool = False) -> bool:
     return not rest.replace(_TABLE_HEAD, "").strip(" -*:\t\n\xa0")
 
 
-def counts_in(text: str) -> int:
+def list_counts_in(text: str) -> int:
     """Return how many numbers of originals the text states."""
-    return len(_numbers_before(text, "bản chính"))
+    return len(_list_numbers_before(text, "bản chính"))
 
 
 def states_count(text: str) -> bool:
     """Return whether the text states a number of originals or copies."""
-    return any(_numbers_before(text, unit) for unit in ("bản chính", "bản sao", "bản chụp"))
+    return any(_list_numbers_before(text, unit) for unit in ("bản chính", "bản sao", "bản chụp"))
 
 
-def times_in(text: str) -> bool:
-    return any(_numbers_before(text.lower(), unit) for unit in _TIMES)
+def list_times_in(text: str) -> bool:
+    return any(_list_numbers_before(text.lower(), unit) for unit in _TIMES)
 
 
-def amounts_in(text: str) -> set[int]:
+def list_amounts_in(text: str) -> set[int]:
     found: set[int] = set()
     words = text.lower()
     for unit in _CURRENCIES:
-        found.update(int(number) for number in _numbers_before(words, unit, whole_word=unit == "đ"))
+        found.update(
+            int(number) for number in _list_numbers_before(words, unit, whole_word=unit == "đ")
+        )
     return found
 
 
-def _numbers_before(text: str, unit: str, *, whole_word: bool = False) -> list[str]:
+def _list_numbers_before(text: str, unit: str, *, whole_word: bool = False) -> list[str]:
     """Return the numbers directly before each occurrence of the unit, without separators."""
     numbers: list[str] = []
     at = text.find(unit)

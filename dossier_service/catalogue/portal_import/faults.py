@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 
-class Fault(StrEnum):
+class TextFault(StrEnum):
     """A part of a published procedure that could not be taken over as it stands.
 
     A fault names either text that can be read in two ways or text that the source holds cut off.

@@ -2,19 +2,19 @@
 
 from dataclasses import dataclass
 
-from dossier_service.catalogue.portal_import.faults import Fault
+from dossier_service.catalogue.portal_import.faults import TextFault
 from dossier_service.catalogue.procedure import Procedure
 
 # The own entry states these, or leaves them to the published one.
 _TAKEN_IF_ABSENT = {
     "decision": (),
-    "subjects": (Fault.SUBJECTS_MENDED,),
+    "subjects": (TextFault.SUBJECTS_MENDED,),
     "competent": (),
     "cooperating": (),
     "kind": (),
     "papers": (),
-    "results": (Fault.RESULTS_CUT,),
-    "conditions_text": (Fault.CONDITIONS_CUT,),
+    "results": (TextFault.RESULTS_CUT,),
+    "conditions_text": (TextFault.CONDITIONS_CUT,),
     "source": (),
 }
 _COMPARED = ("name", "owner", "levels", "sector", "result_codes", "requires_result", "fees")
@@ -34,7 +34,7 @@ def merge_procedures(own: Procedure, published: Procedure) -> MergedProcedure:
 
     The own entry wins for each part and each channel that it states: people read it.
     """
-    lacking = [entry for entry in published.channels if not own.accepts(entry.channel)]
+    lacking = [entry for entry in published.channels if not own.accepts_channel(entry.channel)]
     channels = {entry.channel for entry in lacking}
     absent = [
         name for name in _TAKEN_IF_ABSENT if not getattr(own, name) and getattr(published, name)
@@ -44,7 +44,7 @@ def merge_procedures(own: Procedure, published: Procedure) -> MergedProcedure:
         fees = [fee for fee in published.fees if fee.channel in channels]
         changes |= {"channels": (*own.channels, *lacking), "fees": (*own.fees, *fees)}
     flagged = {fault for name in absent for fault in _TAKEN_IF_ABSENT[name]}
-    flagged |= {Fault.CHANNEL_TEXT_CUT} if channels else set()
+    flagged |= {TextFault.CHANNEL_TEXT_CUT} if channels else set()
     changes["faults"] = tuple(fault for fault in published.faults if fault in flagged)
     merged = Procedure.model_validate(dict(own) | changes)
     differing = [
@@ -55,7 +55,7 @@ def merge_procedures(own: Procedure, published: Procedure) -> MergedProcedure:
     differing += [
         f"term of channel {channel.value}"
         for channel in sorted({entry.channel for entry in own.channels})
-        if published.accepts(channel) and published.term(channel) != own.term(channel)
+        if published.accepts_channel(channel) and published.term(channel) != own.term(channel)
     ]
     added = [*(f"channel {channel.value}" for channel in sorted(channels)), *absent]
     return MergedProcedure(merged, tuple(added), tuple(differing))

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from dossier_service.catalogue.portal_import.faults import Fault
+from dossier_service.catalogue.portal_import.faults import TextFault
 from dossier_service.catalogue.procedure import Paper
 
 PAPERS_HEAD = "Tên giấy tờMẫu đơn, tờ khaiSố lượng"
@@ -23,7 +23,7 @@ _ONE_DIGIT, _TWO_DIGITS = 1, 2
 
 class ReadPapers(NamedTuple):
     papers: tuple[Paper, ...]
-    faults: frozenset[Fault]
+    faults: frozenset[TextFault]
 
 
 class _Count(NamedTuple):
@@ -33,7 +33,7 @@ class _Count(NamedTuple):
     end: int
     originals: int | None
     copies: int
-    faults: tuple[Fault, ...]
+    faults: tuple[TextFault, ...]
 
 
 def read_papers(documents: str, *, is_cut: bool = False) -> ReadPapers:
@@ -43,7 +43,7 @@ def read_papers(documents: str, *, is_cut: bool = False) -> ReadPapers:
     """
     heading, *tables = documents.split(PAPERS_HEAD)
     papers: list[Paper] = []
-    faults: set[Fault] = {Fault.PAPERS_CUT} if is_cut else set()
+    faults: set[TextFault] = {TextFault.PAPERS_CUT} if is_cut else set()
     for table in tables:
         case = heading.strip(_FRAME) or None
         end = 0
@@ -56,9 +56,9 @@ def read_papers(documents: str, *, is_cut: bool = False) -> ReadPapers:
         heading = table[end:]
     if tables and (rest := heading.strip(_FRAME)):
         papers.append(_make_paper(len(papers) + 1, rest, case, None))
-        faults |= set() if is_cut else {Fault.PAPER_WITHOUT_COUNT}
+        faults |= set() if is_cut else {TextFault.PAPER_WITHOUT_COUNT}
     if any(_COUNT_IN_WORDS.search(f"{paper.name} {paper.case or ''}") for paper in papers):
-        faults.add(Fault.COUNT_WITHIN_PAPER)
+        faults.add(TextFault.COUNT_WITHIN_PAPER)
     return ReadPapers(tuple(papers), frozenset(faults))
 
 
@@ -78,19 +78,19 @@ def _read_count(table: str, found: re.Match[str], begin: int) -> _Count | None:
     stands_apart = before.isspace() or before == "("
     has_leading_zero = len(digits) == _TWO_DIGITS and digits[0] == "0"
     is_in_words = stands_apart and (len(digits) == _ONE_DIGIT or has_leading_zero)
-    goes_on = _goes_on(table, found.end())
+    goes_on = _is_continued(table, found.end())
     if goes_on or (stands_apart and goes_on is not None):
         return None
     if is_in_words and _COUNT.match(table, found.end()):
         return None
     is_unclear = is_in_words or goes_on is not None
-    end_faults = (Fault.PAPER_END_UNCLEAR,) if is_unclear else ()
+    end_faults = (TextFault.PAPER_END_UNCLEAR,) if is_unclear else ()
     start, originals, count_faults = _read_originals(found, before, is_whole=has_leading_zero)
     copies = int(found["copies"] or 0)
     return _Count(start, found.end(), originals, copies, (*count_faults, *end_faults))
 
 
-def _goes_on(table: str, end: int) -> bool | None:
+def _is_continued(table: str, end: int) -> bool | None:
     """Return whether the sentence goes on behind a count; None where the next paper follows."""
     rest = table[end:]
     behind = rest.lstrip(_CLOSING)
@@ -101,15 +101,15 @@ def _goes_on(table: str, end: int) -> bool | None:
 
 def _read_originals(
     found: re.Match[str], before: str, *, is_whole: bool
-) -> tuple[int, int | None, tuple[Fault, ...]]:
+) -> tuple[int, int | None, tuple[TextFault, ...]]:
     """Return the end of the name, the number of originals and the doubts about it."""
     digits = found["digits"]
     if len(digits) == _ONE_DIGIT or (is_whole and before in " ("):
         return found.start(), int(digits), ()
     may_be_whole = len(digits) == _TWO_DIGITS and digits[0] != "0"
     if may_be_whole and not before.isspace() and before not in "(/-":
-        return found.end("digits"), None, (Fault.COUNT_UNCLEAR,)
-    return found.end("digits") - 1, int(digits[-1]), (Fault.COUNT_RUNS_INTO_NUMBER,)
+        return found.end("digits"), None, (TextFault.COUNT_UNCLEAR,)
+    return found.end("digits") - 1, int(digits[-1]), (TextFault.COUNT_RUNS_INTO_NUMBER,)
 
 
 def _make_paper(number: int, name: str, case: str | None, count: _Count | None) -> Paper:

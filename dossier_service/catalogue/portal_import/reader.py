@@ -13,15 +13,15 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from dossier_service.catalogue.portal_import.faults import Fault
+from dossier_service.catalogue.portal_import.faults import TextFault
 from dossier_service.catalogue.portal_import.papers import ReadPapers, read_papers
 from dossier_service.catalogue.portal_import.text_parser import (
     Price,
     Reading,
-    fees_of,
-    mended_subjects,
+    make_fees,
+    mend_cut_subjects,
+    read_channel_text,
     read_results,
-    read_way,
 )
 from dossier_service.catalogue.procedure import RESULT_CODE, Level, Procedure, Result
 from shared.codes.enums import Channel
@@ -56,7 +56,7 @@ class Readable:
 
     line: int
     procedure: Procedure
-    faults: frozenset[Fault]
+    faults: frozenset[TextFault]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +114,10 @@ def read_lines(path: Path) -> Iterator[bytes]:
     Raise PublishedFileTooLargeError before more than a line is unpacked beyond the bounds.
     """
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-        yield from _bounded_lines(file)
+        yield from _read_bounded_lines(file)
 
 
-def _bounded_lines(file: BufferedIOBase) -> Iterator[bytes]:
+def _read_bounded_lines(file: BufferedIOBase) -> Iterator[bytes]:
     size = 0
     for number in count(1):
         line = file.readline(MAX_LINE_BYTES + 1)
@@ -151,18 +151,18 @@ def _read_line(number: int, raw: bytes) -> Readable | Unreadable:
     try:
         line = _Line.model_validate_json(unicodedata.normalize("NFC", raw.decode()))
         code = line.code
-        procedure, faults = _procedure(line)
+        procedure, faults = _make_procedure(line)
     except UnicodeDecodeError:
         return Unreadable(number, None, ("line: it is not UTF-8",))
     except ValidationError as error:
-        return Unreadable(number, code, _reasons(error))
+        return Unreadable(number, code, _list_reasons(error))
     # PostgreSQL keeps none: this line would stop the import of all others.
     if "\\u0000" in procedure.model_dump_json():
         return Unreadable(number, code, ("line: a text holds the character NUL",))
     return Readable(number, procedure, frozenset(faults))
 
 
-def _reasons(error: ValidationError) -> tuple[str, ...]:
+def _list_reasons(error: ValidationError) -> tuple[str, ...]:
     # Without the input: a whole line of the file would stand in the report.
     return tuple(
         f"{'.'.join(str(step) for step in fault['loc']) or 'line'}: {fault['msg']}"
@@ -170,20 +170,20 @@ def _reasons(error: ValidationError) -> tuple[str, ...]:
     )
 
 
-def _procedure(line: _Line) -> tuple[Procedure, frozenset[Fault]]:
-    readings = [read_way(way.text.strip()) for way in line.channels]
+def _make_procedure(line: _Line) -> tuple[Procedure, frozenset[TextFault]]:
+    readings = [read_channel_text(way.text.strip()) for way in line.channels]
     prices = [
         Price(_CHANNELS[way.channel], reading.amount_vnd, reading.note)
         for way, reading in zip(line.channels, readings, strict=True)
         if way.channel in _CHANNELS
     ]
-    fees, fee_faults = fees_of(prices)
-    channels, differs = _channels(line.channels, readings)
+    fees, fee_faults = make_fees(prices)
+    channels, differs = _make_channels(line.channels, readings)
     papers = read_papers(line.documents_text, is_cut=len(line.documents_text) == MAX_PAPERS_LENGTH)
     results = read_results(line.result_text)
     faults = {fault for reading in readings for fault in reading.faults}
     faults |= {*fee_faults, *papers.faults, *_list_faults(line, papers, results)}
-    faults |= {Fault.DURATION_DIFFERS_BY_CASE} if differs else set()
+    faults |= {TextFault.DURATION_DIFFERS_BY_CASE} if differs else set()
     procedure = Procedure.model_validate(
         {
             "code": line.code,
@@ -192,14 +192,14 @@ def _procedure(line: _Line) -> tuple[Procedure, frozenset[Fault]]:
             "levels": [_LEVELS.get(level, level) for level in line.level.split(", ")],
             "sector": line.sector,
             "decision": line.decision or None,
-            "subjects": mended_subjects(line.subjects),
+            "subjects": mend_cut_subjects(line.subjects),
             "competent": line.competent,
             "cooperating": line.cooperating,
             "kind": line.kind,
             "channels": channels,
             "papers": papers.papers,
             "papers_text": "" if papers.papers else line.documents_text.strip(" -"),
-            "result_codes": _well_formed(line.result_codes),
+            "result_codes": _keep_well_formed(line.result_codes),
             "results": results,
             "requires_result": bool(line.result_text.strip()),
             "conditions_text": line.conditions_text.strip(),
@@ -212,7 +212,7 @@ def _procedure(line: _Line) -> tuple[Procedure, frozenset[Fault]]:
     return procedure, frozenset(faults)
 
 
-def _channels(
+def _make_channels(
     ways: Sequence[_Way], readings: Sequence[Reading]
 ) -> tuple[list[dict[str, object]], bool]:
     """Return the entries of the channels, and whether terms of one channel differ by case.
@@ -242,28 +242,28 @@ def _channels(
     return entries, bool(numbers)
 
 
-def _well_formed(codes: Iterable[str]) -> list[str]:
+def _keep_well_formed(codes: Iterable[str]) -> list[str]:
     return [code for code in codes if re.match(RESULT_CODE, code)]
 
 
-def _list_faults(line: _Line, papers: ReadPapers, results: Sequence[Result]) -> Iterator[Fault]:
+def _list_faults(line: _Line, papers: ReadPapers, results: Sequence[Result]) -> Iterator[TextFault]:
     """Return the faults of a line as a whole, and of its texts beside channels and papers."""
     if line.owner is None:
-        yield Fault.OWNER_WITHOUT_CODE
+        yield TextFault.OWNER_WITHOUT_CODE
     if not line.channels:
-        yield Fault.NO_CHANNELS
+        yield TextFault.NO_CHANNELS
     if any(len(way.text) == MAX_CHANNEL_LENGTH for way in line.channels):
-        yield Fault.CHANNEL_TEXT_CUT
-    if mended_subjects(line.subjects) != tuple(line.subjects):
-        yield Fault.SUBJECTS_MENDED
+        yield TextFault.CHANNEL_TEXT_CUT
+    if mend_cut_subjects(line.subjects) != tuple(line.subjects):
+        yield TextFault.SUBJECTS_MENDED
     if not papers.papers:
-        yield Fault.PAPERS_UNREADABLE
+        yield TextFault.PAPERS_UNREADABLE
     codes = [result.code for result in results if result.code]
-    if len(_well_formed([*line.result_codes, *codes])) != len([*line.result_codes, *codes]):
-        yield Fault.RESULT_CODE_MALFORMED
+    if len(_keep_well_formed([*line.result_codes, *codes])) != len([*line.result_codes, *codes]):
+        yield TextFault.RESULT_CODE_MALFORMED
     if {*codes} != {*line.result_codes}:
-        yield Fault.RESULT_CODES_DIFFER
+        yield TextFault.RESULT_CODES_DIFFER
     if len(line.result_text) == MAX_RESULTS_LENGTH:
-        yield Fault.RESULTS_CUT
+        yield TextFault.RESULTS_CUT
     if len(line.conditions_text) == MAX_CONDITIONS_LENGTH:
-        yield Fault.CONDITIONS_CUT
+        yield TextFault.CONDITIONS_CUT

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator
 
 from pydantic import BaseModel, ConfigDict
 
-from dossier_service.catalogue.portal_import.faults import Fault
+from dossier_service.catalogue.portal_import.faults import TextFault
 from dossier_service.catalogue.portal_import.reader import Readable, Unreadable
 
 _CODES_PRINTED = 5
 
 
-class Refusal(BaseModel):
+class RefusedLine(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     line: int
@@ -24,13 +24,13 @@ class ImportReport(BaseModel):
     read: int = 0
     imported: int = 0
     with_faults: int = 0
-    faults: dict[Fault, list[str]] = {}
-    refused: list[Refusal] = []
+    faults: dict[TextFault, list[str]] = {}
+    refused: list[RefusedLine] = []
 
-    def note(self, entry: Readable | Unreadable) -> None:
+    def count_entry(self, entry: Readable | Unreadable) -> None:
         self.read += 1
         if isinstance(entry, Unreadable):
-            refusal = Refusal(line=entry.line, code=entry.code, reasons=entry.reasons)
+            refusal = RefusedLine(line=entry.line, code=entry.code, reasons=entry.reasons)
             self.refused.append(refusal)
             return
         self.imported += 1
@@ -39,9 +39,9 @@ class ImportReport(BaseModel):
             self.faults.setdefault(fault, []).append(entry.procedure.code)
 
     def __str__(self) -> str:
-        return "\n".join(self._lines())
+        return "\n".join(self._format_lines())
 
-    def _lines(self) -> Iterator[str]:
+    def _format_lines(self) -> Iterator[str]:
         yield (
             f"{self.read} read: {self.imported} imported ({self.with_faults} of them with "
             f"faults), {len(self.refused)} refused"
@@ -54,8 +54,8 @@ class ImportReport(BaseModel):
             yield f"  line {refusal.line} ({refusal.code or 'no code'}): {reasons}"
 
 
-def import_report(entries: Iterable[Readable | Unreadable]) -> ImportReport:
+def make_import_report(entries: Iterable[Readable | Unreadable]) -> ImportReport:
     report = ImportReport()
     for entry in entries:
-        report.note(entry)
+        report.count_entry(entry)
     return report

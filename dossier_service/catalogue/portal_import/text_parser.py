@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from dossier_service.catalogue.portal_import.faults import Fault
+from dossier_service.catalogue.portal_import.faults import TextFault
 from dossier_service.catalogue.procedure import Fee, Result
 from shared.codes.enums import Channel
 from shared.rules.deadlines import Unit
@@ -63,29 +63,31 @@ class Reading(NamedTuple):
     note: str = ""
     # all words behind term and fee, in which the case of a term stands
     explanation: str = ""
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[TextFault, ...] = ()
 
 
-def read_way(text: str) -> Reading:
+def read_channel_text(text: str) -> Reading:
     """Return term, fee and explanation of one line of `channels`, which runs them together."""
     if term := _TERM.match(text):
-        duration, unit = _duration(term[1], _UNITS[term[2]])
-        faults = () if duration else (Fault.DURATION_UNCLEAR,)
-        return _with_fee(text[term.end() :], duration, unit, faults)
+        duration, unit = _read_duration(term[1], _UNITS[term[2]])
+        faults = () if duration else (TextFault.DURATION_UNCLEAR,)
+        return _read_fee(text[term.end() :], duration, unit, faults)
     if absent := _NO_TERM.match(text):
-        return _with_fee(text[absent.end() :], None, None, (Fault.DURATION_NOT_STATED,))
+        return _read_fee(text[absent.end() :], None, None, (TextFault.DURATION_NOT_STATED,))
     if bare := _BARE_NUMBER.match(text):
-        return _with_fee(text[bare.end() :], None, None, (Fault.DURATION_WITHOUT_UNIT,))
+        return _read_fee(text[bare.end() :], None, None, (TextFault.DURATION_WITHOUT_UNIT,))
     if _NUMBER.match(text):
         # "1200 VNĐ" is 1 of no unit, then 200: where the one ends is not said.
-        unclear = (Fault.DURATION_RUNS_INTO_FEE, Fault.FEE_UNCLEAR)
+        unclear = (TextFault.DURATION_RUNS_INTO_FEE, TextFault.FEE_UNCLEAR)
         malformed = _MALFORMED_AMOUNT.match(text)
         words = text[malformed.end() :] if malformed else text
-        return _with_words(words, Reading(None, None, None, faults=unclear))._replace(note="")
-    return _with_fee(text, None, None, (Fault.DURATION_UNCLEAR,))
+        return _read_words_behind(words, Reading(None, None, None, faults=unclear))._replace(
+            note=""
+        )
+    return _read_fee(text, None, None, (TextFault.DURATION_UNCLEAR,))
 
 
-def _duration(number: str, unit: Unit) -> tuple[int | None, Unit | None]:
+def _read_duration(number: str, unit: Unit) -> tuple[int | None, Unit | None]:
     # "1.500" is fifteen hundred or one and a half.
     if len(number) > _TERM_DIGITS or _THOUSANDS.fullmatch(number):
         return None, None
@@ -97,40 +99,46 @@ def _duration(number: str, unit: Unit) -> tuple[int | None, Unit | None]:
     return int(amount), unit
 
 
-def _with_fee(
-    rest: str, duration: int | None, unit: Unit | None, faults: tuple[Fault, ...]
+def _read_fee(
+    rest: str, duration: int | None, unit: Unit | None, faults: tuple[TextFault, ...]
 ) -> Reading:
     if free := _FREE.match(rest):
         words = rest[free.end() :]
-        in_part = (Fault.FREE_ONLY_IN_PART,) if _NAMES_A_FEE.search(_note(words)) else ()
-        return _with_words(words, Reading(duration, unit, 0, faults=(*faults, *in_part)))
+        in_part = (
+            (TextFault.FREE_ONLY_IN_PART,)
+            if _NAMES_A_FEE.search(_read_bracketed_note(words))
+            else ()
+        )
+        return _read_words_behind(words, Reading(duration, unit, 0, faults=(*faults, *in_part)))
     if not (stated := _AMOUNT.match(rest)):
         malformed = _MALFORMED_AMOUNT.match(rest)
-        fault = Fault.FEE_UNCLEAR if malformed else Fault.FEE_NOT_STATED
+        fault = TextFault.FEE_UNCLEAR if malformed else TextFault.FEE_NOT_STATED
         words = rest[malformed.end() :] if malformed else rest.removeprefix(_NOT_STATED)
-        return _with_words(words, Reading(duration, unit, None, faults=(*faults, fault)))
+        return _read_words_behind(words, Reading(duration, unit, None, faults=(*faults, fault)))
     amount: int | None = int(_SEPARATOR.sub("", stated[1]))
-    fee_faults: tuple[Fault, ...] = ()
+    fee_faults: tuple[TextFault, ...] = ()
     if stated[2] == "USD":
-        amount, fee_faults = None, (Fault.FEE_IN_FOREIGN_CURRENCY,)
+        amount, fee_faults = None, (TextFault.FEE_IN_FOREIGN_CURRENCY,)
     elif amount is not None and not _SMALLEST_AMOUNT <= amount < 10**_AMOUNT_DIGITS:
-        amount, fee_faults = None, (Fault.FEE_UNCLEAR,)
+        amount, fee_faults = None, (TextFault.FEE_UNCLEAR,)
     reading = Reading(duration, unit, amount, faults=(*faults, *fee_faults))
-    return _with_words(rest[stated.end() :], reading)
+    return _read_words_behind(rest[stated.end() :], reading)
 
 
-def _with_words(words: str, reading: Reading) -> Reading:
+def _read_words_behind(words: str, reading: Reading) -> Reading:
     """Return the reading with the words behind term and fee, and the faults that they show."""
     faults = list(reading.faults)
     if _TIME_IN_WORDS.search(words):
-        faults.append(Fault.TERM_IN_DESCRIPTION)
+        faults.append(TextFault.TERM_IN_DESCRIPTION)
     amounts = {int(_SEPARATOR.sub("", each[1])) for each in _AMOUNT_IN_WORDS.finditer(words)}
     if amounts - {reading.amount_vnd}:
-        faults.append(Fault.AMOUNT_IN_DESCRIPTION)
-    return reading._replace(note=_note(words), explanation=words.strip(), faults=tuple(faults))
+        faults.append(TextFault.AMOUNT_IN_DESCRIPTION)
+    return reading._replace(
+        note=_read_bracketed_note(words), explanation=words.strip(), faults=tuple(faults)
+    )
 
 
-def _note(rest: str) -> str:
+def _read_bracketed_note(rest: str) -> str:
     """The explanation in brackets that follows a fee at once."""
     if not rest.startswith("("):
         return ""
@@ -142,14 +150,14 @@ def _note(rest: str) -> str:
     return rest[1:].strip()
 
 
-def fees_of(prices: Sequence[Price]) -> tuple[tuple[Fee, ...], tuple[Fault, ...]]:
+def make_fees(prices: Sequence[Price]) -> tuple[tuple[Fee, ...], tuple[TextFault, ...]]:
     """The fees of a procedure from the prices of its ways.
 
     Several amounts for one channel are those of different cases, never a sum: each becomes a fee
     that is due only in its case. When a fee is paid is not published: before handling is assumed.
     """
     by_channel: dict[Channel | None, list[Price]] = {
-        price.channel: _distinct(prices, price.channel) for price in prices
+        price.channel: _list_distinct_prices(prices, price.channel) for price in prices
     }
     amounts = {frozenset(each.amount_vnd for each in found) for found in by_channel.values()}
     if len(amounts) == 1:
@@ -161,19 +169,19 @@ def fees_of(prices: Sequence[Price]) -> tuple[tuple[Fee, ...], tuple[Fault, ...]
         if price.amount_vnd
     ]
     fees = tuple(
-        _fee(number, channel, price, in_one_case=in_one_case)
+        _make_fee(number, channel, price, in_one_case=in_one_case)
         for number, (channel, price, in_one_case) in enumerate(drafts, start=1)
     )
     differs = any(in_one_case for _, _, in_one_case in drafts)
-    return fees, ((Fault.FEE_DIFFERS_BY_CASE,) if differs else ())
+    return fees, ((TextFault.FEE_DIFFERS_BY_CASE,) if differs else ())
 
 
-def _distinct(prices: Sequence[Price], channel: Channel) -> list[Price]:
+def _list_distinct_prices(prices: Sequence[Price], channel: Channel) -> list[Price]:
     found = {price.amount_vnd: price for price in reversed(prices) if price.channel is channel}
     return list(reversed(found.values()))
 
 
-def _fee(number: int, channel: Channel | None, price: Price, *, in_one_case: bool) -> Fee:
+def _make_fee(number: int, channel: Channel | None, price: Price, *, in_one_case: bool) -> Fee:
     assert price.amount_vnd is not None
     is_levy = "lệ phí" in price.note.lower()
     return Fee(
@@ -200,15 +208,15 @@ def read_results(text: str) -> tuple[Result, ...]:
     return tuple(results)
 
 
-def mended_subjects(parts: Sequence[str]) -> tuple[str, ...]:
+def mend_cut_subjects(parts: Sequence[str]) -> tuple[str, ...]:
     """Subjects that were cut at their inner commas, put together again.
 
     "Tổ chức (không bao gồm doanh nghiệp", "HTX)" is one; so is "Cán bộ", "công chức", "viên chức".
     """
-    return tuple(_joined(parts))
+    return tuple(_join_cut_parts(parts))
 
 
-def _joined(parts: Sequence[str]) -> Iterator[str]:
+def _join_cut_parts(parts: Sequence[str]) -> Iterator[str]:
     open_part = ""
     for part in parts:
         if open_part and (open_part.count("(") > open_part.count(")") or part[:1].islower()):

@@ -39,34 +39,34 @@ _WHOLE = _WITH_FEES_AND_RESULTS.options(
 _PROCEDURE = select(Dossier.procedure)
 
 
-async def get_dossier(session: AsyncSession, code: str, right: Right) -> Dossier | None:
+async def find_dossier(session: AsyncSession, code: str, right: Right) -> Dossier | None:
     # A dossier that was filed in this transaction is not yet in the table.
     await flush_deferred_writes(session)
-    return await _find(session, _WITH_FEES_AND_RESULTS, code, right)
+    return await _find_visible(session, _WITH_FEES_AND_RESULTS, code, right)
 
 
-async def get_whole_dossier(session: AsyncSession, code: str, right: Right) -> Dossier | None:
+async def find_whole_dossier(session: AsyncSession, code: str, right: Right) -> Dossier | None:
     """With the applicant and the papers too."""
-    return await _find(session, _WHOLE, code, right)
+    return await _find_visible(session, _WHOLE, code, right)
 
 
-async def find_procedure(session: AsyncSession, code: str, right: Right) -> str | None:
+async def find_dossier_procedure(session: AsyncSession, code: str, right: Right) -> str | None:
     """Return the procedure of a dossier that the right covers."""
-    return await _find(session, _PROCEDURE, code, right)
+    return await _find_visible(session, _PROCEDURE, code, right)
 
 
-async def _find(
+async def _find_visible(
     session: AsyncSession, query: Select[Found], code: str, right: Right
 ) -> Found | None:
     """Return what the first of the right's alternatives that reaches the dossier finds."""
     for limits in right.alternatives:
-        rows = await session.scalars(*_visible(query, code, limits))
+        rows = await session.scalars(*_select_visible(query, code, limits))
         if (found := rows.unique().one_or_none()) is not None:
             return found
     return None
 
 
-def _visible(
+def _select_visible(
     query: Select[Found], code: str, limits: Limits
 ) -> tuple[Select[Found], dict[str, str | list[str]]]:
     values: dict[str, str | list[str]] = {"code": code}
@@ -74,10 +74,10 @@ def _visible(
         values["procedures"] = sorted(limits.procedures)
     if limits.agencies is not None:
         values["agencies"] = sorted(limits.agencies)
-    return _query(query, frozenset(values)), values
+    return _build_visible_query(query, frozenset(values)), values
 
 
-def reached(procedure: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+def reaches_procedure(procedure: InstrumentedAttribute[str]) -> ColumnElement[bool]:
     """By the codes of a right, as `shared.codes.coverage.covering_codes`: a national one too."""
     given = any_(bindparam("procedures", type_=ARRAY(String)))
     return or_(procedure == given, func.left(procedure, 8) == given)
@@ -86,7 +86,7 @@ def reached(procedure: InstrumentedAttribute[str]) -> ColumnElement[bool]:
 _CODE_ASKED = bindparam("code", type_=String)
 _CONDITIONS: Mapping[str, ColumnElement[bool]] = {
     "code": Dossier.code == _CODE_ASKED,
-    "procedures": reached(Dossier.procedure),
+    "procedures": reaches_procedure(Dossier.procedure),
     "agencies": select(DossierParty.dossier)
     .where(
         DossierParty.dossier == _CODE_ASKED,
@@ -97,7 +97,7 @@ _CONDITIONS: Mapping[str, ColumnElement[bool]] = {
 
 
 @cache
-def _query(query: Select[Found], given: frozenset[str]) -> Select[Found]:
+def _build_visible_query(query: Select[Found], given: frozenset[str]) -> Select[Found]:
     """Built once: to do so each time takes longer than to read the dossier."""
     return query.where(*(condition for name, condition in _CONDITIONS.items() if name in given))
 
@@ -117,7 +117,7 @@ async def list_steps(
 async def lock_stale_dossiers(session: AsyncSession, *, limit: int) -> list[Dossier]:
     """Lock open dossiers whose provisional due date rests on a calendar that has changed."""
     parts = func.string_to_array(Dossier.due_calendar, " ", type_=ARRAY(TEXT))
-    stale = not_(parts.contained_by(_present_calendars()))
+    stale = not_(parts.contained_by(_list_present_calendars()))
     query = (
         select(Dossier)
         .where(text(PROVISIONAL_OPEN), stale)
@@ -128,7 +128,7 @@ async def lock_stale_dossiers(session: AsyncSession, *, limit: int) -> list[Doss
     return list((await session.scalars(query)).all())
 
 
-def _present_calendars() -> ColumnElement[list[str]]:
+def _list_present_calendars() -> ColumnElement[list[str]]:
     # A year that is left out would be stale for ever.
     years = range(FIRST_DAY.year, LAST_DAY.year + 1)
     return literal(present_bases(years), ARRAY(TEXT))
@@ -146,14 +146,14 @@ async def list_moves(session: AsyncSession, dossiers: Sequence[Dossier]) -> list
     return list((await session.scalars(query)).all())
 
 
-async def restate_due(session: AsyncSession, dossier: Dossier) -> None:
+async def update_listed_due_date(session: AsyncSession, dossier: Dossier) -> None:
     """Bring the due date in the lists to the dossier's."""
     party = update(DossierParty).where(DossierParty.dossier == dossier.code)
     due = {"due_at": dossier.due_at, "overdue_from": dossier.overdue_from}
     await session.execute(party.values(due))
 
 
-def restate_parties(session: AsyncSession, dossier: Dossier) -> None:
+def defer_party_update(session: AsyncSession, dossier: Dossier) -> None:
     """Defer bringing the lists in which the dossier stands to where it stands now."""
     standing = {
         "party_dossier": [dossier.code],

@@ -49,7 +49,7 @@ _NEXT = text(
 )
 
 
-def insert_rows(session: AsyncSession, rows: Rows) -> None:
+def defer_row_inserts(session: AsyncSession, rows: Rows) -> None:
     """Defer the rows of one dossier, or of one step of it, to the end of the transaction."""
     for table, statement in _INSERTS.items():
         if given := rows.get(table):
@@ -57,11 +57,11 @@ def insert_rows(session: AsyncSession, rows: Rows) -> None:
             defer_write(session, statement, {name: [orjson.dumps(given).decode()]})
 
 
-def row_of(entity: Base) -> dict[str, Any]:
+def make_row(entity: Base) -> dict[str, Any]:
     return {name: getattr(entity, name) for name in entity.__table__.columns.keys()}  # noqa: SIM118 -- of columns, not a dict
 
 
-async def next_serial(session: AsyncSession, agency: str, day: date) -> int:
+async def take_next_serial(session: AsyncSession, agency: str, day: date) -> int:
     """Without gaps; until this transaction ends, the agency's next filing waits here.
 
     After `MAX_SERIAL_WAIT_S` it is an outage: the caller is asked to try again.

@@ -23,9 +23,9 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from dossier_service.dossiers.filters import Filters
+from dossier_service.dossiers.filters import DossierFilters
 from dossier_service.dossiers.models import Dossier, DossierParty
-from dossier_service.dossiers.repository.dossiers import reached
+from dossier_service.dossiers.repository.dossiers import reaches_procedure
 from shared.rules.working_days import office_hours
 from shared.web.calls.rights import Limits, Right, merge_newest
 
@@ -35,7 +35,7 @@ COUNTRY = ""
 
 async def list_dossiers(
     session: AsyncSession,
-    filters: Filters,
+    filters: DossierFilters,
     right: Right,
     *,
     today: date,
@@ -44,14 +44,14 @@ async def list_dossiers(
 ) -> list[Dossier]:
     """Newest first, of the agencies that the right covers: each is a range, then merged."""
 
-    async def read(limits: Limits) -> Sequence[Dossier]:
-        asked = _in_whose_lists(filters.agency, limits) | _narrowed(filters, limits, today)
+    async def read_newest(limits: Limits) -> Sequence[Dossier]:
+        asked = _bind_agency_lists(filters.agency, limits) | _bind_filters(filters, limits, today)
         if after is not None:
             asked |= {"after_filed_at": after[0], "after_dossier": after[1]}
-        page = _page(frozenset(asked))
+        page = _build_page_query(frozenset(asked))
         return (await session.scalars(page, asked | {"most": limit})).all()
 
-    newest = await merge_newest(right, read, key=lambda row: (row.filed_at, row.code))
+    newest = await merge_newest(right, read_newest, key=lambda row: (row.filed_at, row.code))
     return newest[:limit]
 
 
@@ -68,7 +68,7 @@ _CONDITIONS: Mapping[str, ColumnElement[bool]] = {
     "stands_with": select(_OTHER.dossier)
     .where(_OTHER.dossier == DossierParty.dossier, _OTHER.agency == bindparam("stands_with"))
     .exists(),
-    "procedures": reached(DossierParty.procedure),
+    "procedures": reaches_procedure(DossierParty.procedure),
     "status": DossierParty.status == bindparam("status"),
     "procedure": DossierParty.procedure == bindparam("procedure"),
     "channel": DossierParty.channel == bindparam("channel"),
@@ -88,7 +88,7 @@ _CONDITIONS: Mapping[str, ColumnElement[bool]] = {
 
 
 @cache
-def _page(asked: frozenset[str]) -> Select[Dossier]:
+def _build_page_query(asked: frozenset[str]) -> Select[Dossier]:
     """Of the conditions asked for; to build it takes longer than all else of a list."""
     whose = func.unnest(bindparam("agencies", type_=ARRAY(String)))
     whose_lists = whose.table_valued("agency", name="asked").render_derived()
@@ -116,7 +116,7 @@ def _page(asked: frozenset[str]) -> Select[Dossier]:
     )
 
 
-def _in_whose_lists(agency: str | None, limits: Limits) -> dict[str, Any]:
+def _bind_agency_lists(agency: str | None, limits: Limits) -> dict[str, Any]:
     """Another agency's lists narrow what the caller sees, never widen it."""
     if agency is not None and limits.covers_agency(agency):
         return {"agencies": [agency]}
@@ -124,20 +124,20 @@ def _in_whose_lists(agency: str | None, limits: Limits) -> dict[str, Any]:
     return {"agencies": own} | ({} if agency is None else {"stands_with": agency})
 
 
-def _narrowed(filters: Filters, limits: Limits, today: date) -> dict[str, Any]:
+def _bind_filters(filters: DossierFilters, limits: Limits, today: date) -> dict[str, Any]:
     asked = {
         "procedures": None if limits.procedures is None else sorted(limits.procedures),
         "status": filters.status,
         "procedure": filters.procedure,
         "channel": filters.channel,
-        "filed_from": filters.filed_from and _begin(filters.filed_from),
-        "filed_before": filters.filed_to and _begin(filters.filed_to) + timedelta(days=1),
-        "due_before": filters.due_before and _begin(filters.due_before),
+        "filed_from": filters.filed_from and _begin_of_day(filters.filed_from),
+        "filed_before": filters.filed_to and _begin_of_day(filters.filed_to) + timedelta(days=1),
+        "due_before": filters.due_before and _begin_of_day(filters.due_before),
         "overdue_on": today if filters.overdue is True else None,
         "not_overdue_on": today if filters.overdue is False else None,
     }
     return {name: value for name, value in asked.items() if value is not None}
 
 
-def _begin(day: date) -> datetime:
+def _begin_of_day(day: date) -> datetime:
     return datetime.combine(day, time(), tzinfo=office_hours().time_zone)

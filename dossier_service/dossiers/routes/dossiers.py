@@ -2,20 +2,19 @@ from http import HTTPStatus
 
 from fastapi import Response
 
-from dossier_service.agencies.dependencies import Register
-from dossier_service.catalogue.dependencies import Shelf
-from dossier_service.dossiers.dependencies import InTurn, ListFilters, Rules
-from dossier_service.dossiers.routes.responses import answered, name_subject
+from dossier_service.agencies.dependencies import AgencyCacheDep
+from dossier_service.catalogue.dependencies import ProcedureCacheDep
+from dossier_service.dossiers.dependencies import DossierFiltersDep, FilingRulesDep, LimitedFiling
+from dossier_service.dossiers.routes.responses import changed_response, set_subject_headers
 from dossier_service.dossiers.schemas.responses import (
     DossierFound,
     DossierLine,
     DossierOut,
     StepOut,
-    found,
+    show_dossier,
 )
-from dossier_service.dossiers.use_cases import filing
-from dossier_service.dossiers.use_cases import queries as looking
-from dossier_service.dossiers.use_cases.changing import version_kept
+from dossier_service.dossiers.use_cases import filing, queries
+from dossier_service.dossiers.use_cases.changing import read_kept_version
 from shared.codes.dossier import DossierCode
 from shared.database.session import Session
 from shared.web.bodies.strict_parsing import Router
@@ -32,45 +31,56 @@ router = Router(prefix="/dossier/v1/dossiers", tags=["dossiers"])
 @router.post("", response_model=DossierOut, status_code=HTTPStatus.CREATED)
 async def file_dossier(
     *,
-    body: InTurn,
+    body: LimitedFiling,
     caller: Caller,
     session: Session,
-    once: OnceOnly,
-    shelf: Shelf,
-    register: Register,
-    rules: Rules,
+    idempotency: OnceOnly,
+    procedures: ProcedureCacheDep,
+    agencies: AgencyCacheDep,
+    rules: FilingRulesDep,
     now: Now,
 ) -> Response:
     with naming_subject(filing.hash_applicant(body, rules)):
         dossier, procedure = await filing.file_dossier(
-            session, body, caller=caller, shelf=shelf, register=register, rules=rules, now=now
+            session,
+            body,
+            caller=caller,
+            procedures=procedures,
+            agencies=agencies,
+            rules=rules,
+            now=now,
         )
-    answer = DossierOut.of(dossier, procedure)
-    return answered(answer, once, HTTPStatus.CREATED, person=dossier.person)
+    answer = DossierOut.from_dossier(dossier, procedure)
+    return changed_response(answer, idempotency, HTTPStatus.CREATED, person=dossier.person)
 
 
 @router.get("")
 async def list_dossiers(
     *,
-    filters: ListFilters,
+    filters: DossierFiltersDep,
     caller: Caller,
     session: Session,
     page: Paging,
     now: Now,
 ) -> Page[DossierLine]:
-    rows, following = await looking.list_dossiers(session, page, filters, caller=caller, now=now)
-    return Page(items=[DossierLine.of(row) for row in rows], next=following)
+    rows, following = await queries.list_dossiers(session, page, filters, caller=caller, now=now)
+    return Page(items=[DossierLine.from_dossier(row) for row in rows], next=following)
 
 
 @router.get("/{code}", response_model_exclude_unset=True)
 async def read_dossier(
-    *, code: DossierCode, caller: Caller, session: Session, shelf: Shelf, response: Response
+    *,
+    code: DossierCode,
+    caller: Caller,
+    session: Session,
+    procedures: ProcedureCacheDep,
+    response: Response,
 ) -> DossierFound:
-    dossier = await looking.read_whole_dossier(session, code, caller)
-    kept = await version_kept(session, shelf, dossier)
-    answer = found(dossier, kept.procedure, looking.shown_fields(dossier, caller.right))
+    dossier = await queries.read_whole_dossier(session, code, caller)
+    kept = await read_kept_version(session, procedures, dossier)
+    answer = show_dossier(dossier, kept.procedure, queries.list_shown_fields(dossier, caller.right))
     set_etag(response, dossier.version)
-    name_subject(response, dossier.person, answer.personal_fields)
+    set_subject_headers(response, dossier.person, answer.personal_fields)
     return answer
 
 
@@ -78,5 +88,5 @@ async def read_dossier(
 async def list_steps(
     *, code: DossierCode, caller: Caller, session: Session, page: Paging
 ) -> Page[StepOut]:
-    rows, following = await looking.list_steps(session, code, page, caller=caller)
-    return Page(items=[StepOut.of(row) for row in rows], next=following)
+    rows, following = await queries.list_steps(session, code, page, caller=caller)
+    return Page(items=[StepOut.from_step(row) for row in rows], next=following)

@@ -2,12 +2,12 @@ from http import HTTPStatus
 
 from fastapi import Response
 
-from dossier_service.catalogue.dependencies import Shelf
-from dossier_service.dossiers.routes.responses import answered
+from dossier_service.catalogue.dependencies import ProcedureCacheDep
+from dossier_service.dossiers.routes.responses import changed_response
 from dossier_service.dossiers.schemas.requests import IssueResult, MoveDossier, NoteProgress, PayFee
 from dossier_service.dossiers.schemas.responses import DossierOut
 from dossier_service.dossiers.use_cases import payments, results, transitions
-from dossier_service.dossiers.use_cases.changing import version_kept
+from dossier_service.dossiers.use_cases.changing import read_kept_version
 from shared.codes.dossier import DossierCode
 from shared.database.session import Session
 from shared.web.bodies.strict_parsing import Router
@@ -27,16 +27,16 @@ async def move_dossier(
     caller: Caller,
     session: Session,
     expected: ExpectedVersion,
-    once: OnceOnly,
-    shelf: Shelf,
+    idempotency: OnceOnly,
+    procedures: ProcedureCacheDep,
     now: Now,
 ) -> Response:
     dossier = await transitions.move_dossier(
-        session, code, body, caller=caller, expected=expected, shelf=shelf, now=now
+        session, code, body, caller=caller, expected=expected, procedures=procedures, now=now
     )
-    kept = await version_kept(session, shelf, dossier)
-    answer = DossierOut.of(dossier, kept.procedure)
-    return answered(answer, once, HTTPStatus.OK, person=dossier.person)
+    kept = await read_kept_version(session, procedures, dossier)
+    answer = DossierOut.from_dossier(dossier, kept.procedure)
+    return changed_response(answer, idempotency, HTTPStatus.OK, person=dossier.person)
 
 
 @router.post("/progress", response_model=DossierOut, status_code=HTTPStatus.CREATED)
@@ -47,16 +47,16 @@ async def note_progress(
     caller: Caller,
     session: Session,
     expected: ExpectedVersion,
-    once: OnceOnly,
-    shelf: Shelf,
+    idempotency: OnceOnly,
+    procedures: ProcedureCacheDep,
     now: Now,
 ) -> Response:
     dossier = await transitions.note_progress(
         session, code, body, caller=caller, expected=expected, now=now
     )
-    kept = await version_kept(session, shelf, dossier)
-    answer = DossierOut.of(dossier, kept.procedure)
-    return answered(answer, once, HTTPStatus.CREATED, person=dossier.person)
+    kept = await read_kept_version(session, procedures, dossier)
+    answer = DossierOut.from_dossier(dossier, kept.procedure)
+    return changed_response(answer, idempotency, HTTPStatus.CREATED, person=dossier.person)
 
 
 @router.post("/payments", response_model=DossierOut, status_code=HTTPStatus.CREATED)
@@ -67,14 +67,14 @@ async def pay_fee(
     caller: Caller,
     session: Session,
     expected: ExpectedVersion,
-    once: OnceOnly,
-    shelf: Shelf,
+    idempotency: OnceOnly,
+    procedures: ProcedureCacheDep,
     now: Now,
 ) -> Response:
     dossier = await payments.pay_fee(session, code, body, caller=caller, expected=expected, now=now)
-    kept = await version_kept(session, shelf, dossier)
-    answer = DossierOut.of(dossier, kept.procedure)
-    return answered(answer, once, HTTPStatus.CREATED, person=dossier.person)
+    kept = await read_kept_version(session, procedures, dossier)
+    answer = DossierOut.from_dossier(dossier, kept.procedure)
+    return changed_response(answer, idempotency, HTTPStatus.CREATED, person=dossier.person)
 
 
 @router.post("/results", response_model=DossierOut, status_code=HTTPStatus.CREATED)
@@ -85,13 +85,13 @@ async def issue_result(
     caller: Caller,
     session: Session,
     expected: ExpectedVersion,
-    once: OnceOnly,
-    shelf: Shelf,
+    idempotency: OnceOnly,
+    procedures: ProcedureCacheDep,
     now: Now,
 ) -> Response:
     dossier = await results.issue_result(
-        session, code, body, caller=caller, expected=expected, shelf=shelf, now=now
+        session, code, body, caller=caller, expected=expected, procedures=procedures, now=now
     )
-    kept = await version_kept(session, shelf, dossier)
-    answer = DossierOut.of(dossier, kept.procedure)
-    return answered(answer, once, HTTPStatus.CREATED, person=dossier.person)
+    kept = await read_kept_version(session, procedures, dossier)
+    answer = DossierOut.from_dossier(dossier, kept.procedure)
+    return changed_response(answer, idempotency, HTTPStatus.CREATED, person=dossier.person)

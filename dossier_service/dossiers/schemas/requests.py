@@ -19,7 +19,7 @@ from shared.codes.texts import ONE_LINE, PersonName, SingleLineText, multi_line,
 from shared.web.bodies.strict_parsing import Body, IsoInstant, Number
 
 _CITIZEN = 1
-MOST_DOCUMENTS = 100
+MAX_DOCUMENTS = 100
 MAX_FEES = 50
 
 
@@ -87,7 +87,7 @@ class ApplicantIn(Body):
         return self
 
     @property
-    def number_of_person(self) -> str | None:
+    def identifying_number(self) -> str | None:
         """Return the personal number that names the applicant.
 
         A household business is registered under the personal number of its owner.
@@ -124,7 +124,7 @@ class FileDossier(Body):
     received_by: AgencyCode
     decided_by: AgencyCode
     submitted_at: IsoInstant | None = None
-    documents: list[DocumentIn] = Field(default_factory=list, max_length=MOST_DOCUMENTS)
+    documents: list[DocumentIn] = Field(default_factory=list, max_length=MAX_DOCUMENTS)
     fees: Annotated[
         frozenset[FeeCode], Strict(strict=False), Field(max_length=MAX_FEES, fail_fast=True)
     ] = frozenset()

@@ -47,7 +47,7 @@ class ResultFound(ResultOut):
     file_sha256: str | None = None
 
 
-class _Standing(ResponseModel):
+class _StateFields(ResponseModel):
     code: str
     version: int
     channel: Channel
@@ -70,25 +70,27 @@ class _Standing(ResponseModel):
     ]
 
 
-def _standing(dossier: Dossier) -> dict[str, Any]:
-    shown = {name: getattr(dossier, name) for name in _Standing.model_fields if name in _KEPT}
+def _read_state_fields(dossier: Dossier) -> dict[str, Any]:
+    shown = {
+        name: getattr(dossier, name) for name in _StateFields.model_fields if name in _STORED_FIELDS
+    }
     return shown | {"status_name": dossier.status.label}
 
 
-_KEPT = _Standing.model_fields.keys() - {"status_name"}
+_STORED_FIELDS = _StateFields.model_fields.keys() - {"status_name"}
 
 
-class DossierLine(_Standing):
+class DossierLine(_StateFields):
     """A row of a list: nothing of the applicant."""
 
     procedure: str
 
     @classmethod
-    def of(cls, dossier: Dossier) -> Self:
-        return cls(**_standing(dossier), procedure=dossier.procedure)
+    def from_dossier(cls, dossier: Dossier) -> Self:
+        return cls(**_read_state_fields(dossier), procedure=dossier.procedure)
 
 
-class DossierOut(_Standing):
+class DossierOut(_StateFields):
     """What every change answers. `permitted` is what may follow; fees may still hold it back."""
 
     procedure: ProcedureName
@@ -111,8 +113,8 @@ class DossierOut(_Standing):
     results: Sequence[ResultOut]
 
     @classmethod
-    def of(cls, dossier: Dossier, procedure: Procedure, **more: Any) -> Self:
-        shown = _standing(dossier) | {
+    def from_dossier(cls, dossier: Dossier, procedure: Procedure, **more: Any) -> Self:
+        shown = _read_state_fields(dossier) | {
             "procedure": ProcedureName.model_validate(procedure),
             "procedure_version": dossier.procedure_version,
             "permitted": sorted(dossier.permitted_statuses),
@@ -164,7 +166,9 @@ class DossierFound(DossierOut):
         return [*self.applicant.model_dump(exclude_none=True), *beside, *results]
 
 
-def applicant_of(applicant: DossierApplicant, fields: frozenset[str] | None) -> ApplicantOut:
+def make_shown_applicant(
+    applicant: DossierApplicant, fields: frozenset[str] | None
+) -> ApplicantOut:
     given = {
         name: getattr(applicant, name)
         for name in ApplicantOut.model_fields
@@ -173,21 +177,25 @@ def applicant_of(applicant: DossierApplicant, fields: frozenset[str] | None) -> 
     return ApplicantOut(**given)
 
 
-def found(dossier: Dossier, procedure: Procedure, fields: frozenset[str] | None) -> DossierFound:
+def show_dossier(
+    dossier: Dossier, procedure: Procedure, fields: frozenset[str] | None
+) -> DossierFound:
     """The dossier as a right for `fields` shows it; None means all."""
 
-    def allows(name: str) -> bool:
+    def is_allowed(name: str) -> bool:
         return fields is None or name in fields
 
     more: dict[str, Any] = {
-        name: getattr(dossier, name) for name in ("summary", "note") if allows(name)
+        name: getattr(dossier, name) for name in ("summary", "note") if is_allowed(name)
     }
-    if allows("documents"):
+    if is_allowed("documents"):
         more["documents"] = [DocumentOut.model_validate(each) for each in dossier.documents]
-    shape = ResultFound if allows("results") else ResultOut
+    shape = ResultFound if is_allowed("results") else ResultOut
     results = [shape.model_validate(each).model_dump() for each in dossier.results]
-    applicant = applicant_of(dossier.applicant, fields)
-    return DossierFound.of(dossier, procedure, applicant=applicant, results=results, **more)
+    applicant = make_shown_applicant(dossier.applicant, fields)
+    return DossierFound.from_dossier(
+        dossier, procedure, applicant=applicant, results=results, **more
+    )
 
 
 class StepOut(ResponseModel):
@@ -204,5 +212,5 @@ class StepOut(ResponseModel):
     reason: str | None
 
     @classmethod
-    def of(cls, step: DossierStep) -> Self:
+    def from_step(cls, step: DossierStep) -> Self:
         return cls.model_validate(step)

@@ -4,13 +4,13 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from dossier_service.catalogue.cache import ProcedureShelf
-from dossier_service.catalogue.procedure import Published
+from dossier_service.catalogue.cache import ProcedureCache
+from dossier_service.catalogue.procedure import PublishedProcedure
 from dossier_service.dossiers.models import Dossier, DossierStep
 from dossier_service.dossiers.problems import DossierNotFound, NotResponsible, TooManyChanges
 from dossier_service.dossiers.purposes import require_purpose
 from dossier_service.dossiers.repository import dossiers as store
-from dossier_service.dossiers.repository.filing import insert_rows
+from dossier_service.dossiers.repository.filing import defer_row_inserts
 from shared.codes.enums import DossierStatus
 from shared.web.calls.auth import CallContext
 from shared.web.etag import Condition, require_version
@@ -22,21 +22,23 @@ MAX_CHANGES: Final = 500
 
 
 async def read_dossier(session: AsyncSession, code: str, caller: CallContext) -> Dossier:
-    if (dossier := await store.get_dossier(session, code, caller.right)) is None:
+    if (dossier := await store.find_dossier(session, code, caller.right)) is None:
         raise DossierNotFound
     with naming_subject(dossier.person):
         require_purpose(caller, dossier.procedure)
     return dossier
 
 
-async def version_kept(session: AsyncSession, shelf: ProcedureShelf, dossier: Dossier) -> Published:
+async def read_kept_version(
+    session: AsyncSession, procedures: ProcedureCache, dossier: Dossier
+) -> PublishedProcedure:
     """The version of its procedure that the dossier keeps."""
-    found = await shelf.version(session, dossier.procedure, dossier.procedure_version)
+    found = await procedures.find_version(session, dossier.procedure, dossier.procedure_version)
     assert found is not None, "a foreign key holds it"
     return found
 
 
-async def read_to_change(
+async def read_dossier_to_change(
     session: AsyncSession,
     code: str,
     caller: CallContext,
@@ -53,11 +55,11 @@ async def read_to_change(
     return dossier
 
 
-def refuse_too_many_changes(dossier: Dossier) -> None:
+def require_change_allowed(dossier: Dossier) -> None:
     """Raise TooManyChanges where the dossier may only be ended; its filing was no change."""
     if dossier.version > MAX_CHANGES:
         raise TooManyChanges(limit=MAX_CHANGES)
 
 
-def leave_step(session: AsyncSession, step: dict[str, Any]) -> None:
-    insert_rows(session, {DossierStep: [step]})
+def record_step(session: AsyncSession, step: dict[str, Any]) -> None:
+    defer_row_inserts(session, {DossierStep: [step]})

@@ -15,21 +15,23 @@ from shared.rules.deadlines import (
 )
 
 
-def start_clock(dossier: Dossier, procedure: Procedure, waits: Sequence[Wait] = ()) -> None:
+def set_due_dates(dossier: Dossier, procedure: Procedure, waits: Sequence[Wait] = ()) -> None:
     """Set the due date from reception on, moved on by the waits for papers since.
 
     A dossier without a due date is measured by the longest term (QĐ 766, 2.1).
     """
     received_at = dossier.received_at
     assert received_at is not None, "the term begins at reception"
-    terms = procedure.terms(dossier.channel, dossier.term_case)
+    terms = procedure.list_terms(dossier.channel, dossier.term_case)
     dossier.due_at = extended_by_all(latest_due_at(received_at, terms), waits)
     if dossier.due_at is None:
-        dossier.latest_at = extended_by_all(latest_due_at(received_at, procedure.terms()), waits)
-    dossier.due_calendar = _present_calendar(dossier)
+        dossier.latest_at = extended_by_all(
+            latest_due_at(received_at, procedure.list_terms()), waits
+        )
+    dossier.due_calendar = _find_present_calendar(dossier)
 
 
-def extend_by_wait(dossier: Dossier, to: DossierStatus, now: datetime) -> None:
+def extend_deadline_by_wait(dossier: Dossier, to: DossierStatus, now: datetime) -> None:
     """Move the deadline that runs, of reception or of the answer, on by a wait that ends now."""
     course = (dossier.moved_at, dossier.status), (now, to)
     waits = waits_for_papers(course, after=dossier.received_at)
@@ -38,23 +40,23 @@ def extend_by_wait(dossier: Dossier, to: DossierStatus, now: datetime) -> None:
     if dossier.received_at is None:
         dossier.reception_due_at = extended_by_all(dossier.reception_due_at, waits)
         return
-    before, is_stale = dossier.due_calendar, dossier.due_calendar != _present_calendar(dossier)
+    before, is_stale = dossier.due_calendar, dossier.due_calendar != _find_present_calendar(dossier)
     dossier.due_before_supplement = dossier.due_at
     dossier.due_at = extended_by_all(dossier.due_at, waits)
     dossier.latest_at = extended_by_all(dossier.latest_at, waits)
-    dossier.due_calendar = _present_calendar(dossier)
+    dossier.due_calendar = _find_present_calendar(dossier)
     if is_stale:
         # The date before the wait still rests on the calendar of its own time.
-        dossier.due_calendar = _with_parts_of(dossier.due_calendar, before)
+        dossier.due_calendar = _keep_earlier_parts(dossier.due_calendar, before)
 
 
-def _present_calendar(dossier: Dossier) -> str | None:
+def _find_present_calendar(dossier: Dossier) -> str | None:
     """Return the calendars of today for the due date, or for the end that stands in for it."""
     assert dossier.received_at is not None
     return calendar_of(dossier.received_at, dossier.due_at or dossier.latest_at)
 
 
-def _with_parts_of(basis: str | None, earlier: str | None) -> str | None:
+def _keep_earlier_parts(basis: str | None, earlier: str | None) -> str | None:
     """Return the basis with the parts of the earlier one for the years that both name."""
     if basis is None or earlier is None:
         return basis

@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from dossier_service.agencies.cache import AgencyRegister
-from dossier_service.catalogue.cache import ProcedureShelf
-from dossier_service.catalogue.procedure import Fee, Procedure, Published
+from dossier_service.agencies.cache import AgencyCache
+from dossier_service.catalogue.cache import ProcedureCache
+from dossier_service.catalogue.procedure import Fee, Procedure, PublishedProcedure
 from dossier_service.dossiers.models import (
     Dossier,
     DossierApplicant,
@@ -31,8 +31,8 @@ from dossier_service.dossiers.repository import filing as store
 from dossier_service.dossiers.repository.listings import COUNTRY
 from dossier_service.dossiers.schemas.requests import DocumentIn, FileDossier
 from dossier_service.dossiers.term_cases import require_term_case
-from dossier_service.dossiers.use_cases.deadlines import start_clock
-from dossier_service.dossiers.use_cases.history import step_of, tell
+from dossier_service.dossiers.use_cases.deadlines import set_due_dates
+from dossier_service.dossiers.use_cases.history import history_entry, publish_change
 from shared.codes.birth_date import require_born
 from shared.codes.dossier import DOSSIER_CODE_LAYOUTS, DossierCodeLayout, format_dossier_code
 from shared.codes.enums import Channel, DossierStatus
@@ -44,7 +44,7 @@ from shared.rules.dossier_times import is_ahead
 from shared.rules.statuses import first_status
 from shared.web.calls.auth import CallContext, NotAllowed
 
-LONGEST_BACK = timedelta(days=366)
+MAX_AGE = timedelta(days=366)
 
 
 @dataclass(frozen=True)
@@ -55,93 +55,95 @@ class FilingRules:
     person_key: bytes
 
 
-def hash_applicant(wish: FileDossier, rules: FilingRules) -> str | None:
+def hash_applicant(filing: FileDossier, rules: FilingRules) -> str | None:
     """Return the keyed hash of the applicant, None where the applicant has no personal number."""
-    number = wish.applicant.number_of_person
+    number = filing.applicant.identifying_number
     return person_hash(number, rules.person_key) if number else None
 
 
 async def file_dossier(
     session: AsyncSession,
-    wish: FileDossier,
+    filing: FileDossier,
     *,
     caller: CallContext,
-    shelf: ProcedureShelf,
-    register: AgencyRegister,
+    procedures: ProcedureCache,
+    agencies: AgencyCache,
     rules: FilingRules,
     now: datetime,
 ) -> tuple[Dossier, Procedure]:
-    _refuse_outside_right(wish, caller)
+    _require_right_to_file(filing, caller)
     today = day_in_viet_nam(now)
-    require_born(wish.applicant.birth_date, today=today, at="body.applicant.birth_date")
-    filed_at = _filing_time(wish, now)
-    published = await shelf.current(session, wish.procedure)
+    require_born(filing.applicant.birth_date, today=today, at="body.applicant.birth_date")
+    filed_at = _choose_filing_time(filing, now)
+    published = await procedures.find_current(session, filing.procedure)
     if published is None:
-        raise ProcedureUnknown("Look it up at /dossier/v1/procedures.", procedure=wish.procedure)
-    fees = _fees(wish, published.procedure)
-    require_term_case(published.procedure, wish.channel, wish.term_case)
-    await _check_agencies(session, wish, register, on=today)
+        raise ProcedureUnknown("Look it up at /dossier/v1/procedures.", procedure=filing.procedure)
+    fees = _list_due_fees(filing, published.procedure)
+    require_term_case(published.procedure, filing.channel, filing.term_case)
+    await _require_active_agencies(session, filing, agencies, on=today)
     # Taken last: from here to the commit, the agency's next filing waits.
-    serial = await store.next_serial(session, wish.received_by, today)
-    layout = rules.layout if wish.received_by[0].isalpha() else DOSSIER_CODE_LAYOUTS["qcvn"]
-    code = format_dossier_code(wish.received_by, today, serial, layout)
-    dossier = _dossier(wish, published, code, filed_at=filed_at, now=now, rules=rules)
-    dossier.fees, dossier.results = [_fee(code, fee) for fee in fees], []
-    first = step_of(dossier, caller, "filed", now, from_status=None)
-    store.insert_rows(
+    serial = await store.take_next_serial(session, filing.received_by, today)
+    layout = rules.layout if filing.received_by[0].isalpha() else DOSSIER_CODE_LAYOUTS["qcvn"]
+    code = format_dossier_code(filing.received_by, today, serial, layout)
+    dossier = _make_dossier(filing, published, code, filed_at=filed_at, now=now, rules=rules)
+    dossier.fees, dossier.results = [_make_fee(code, fee) for fee in fees], []
+    first = history_entry(dossier, caller, "filed", now, from_status=None)
+    store.defer_row_inserts(
         session,
         {
-            Dossier: [store.row_of(dossier)],
-            DossierApplicant: [wish.applicant.model_dump() | {"dossier": code}],
-            DossierDocument: _documents(wish.documents, code),
-            DossierFee: [store.row_of(fee) for fee in dossier.fees],
-            DossierParty: _parties(dossier),
+            Dossier: [store.make_row(dossier)],
+            DossierApplicant: [filing.applicant.model_dump() | {"dossier": code}],
+            DossierDocument: _make_document_rows(filing.documents, code),
+            DossierFee: [store.make_row(fee) for fee in dossier.fees],
+            DossierParty: _make_party_rows(dossier),
             DossierStep: [first],
         },
     )
-    tell(session, DossierFiled, dossier, now)
+    publish_change(session, DossierFiled, dossier, now)
     return dossier, published.procedure
 
 
-def _refuse_outside_right(wish: FileDossier, caller: CallContext) -> None:
+def _require_right_to_file(filing: FileDossier, caller: CallContext) -> None:
     """Raise NotAllowed or PurposeOfAnotherProcedure; an agency that helps files too."""
     alternatives = caller.right.alternatives
-    reaching = [each for each in alternatives if each.covers_procedure(wish.procedure)]
+    reaching = [each for each in alternatives if each.covers_procedure(filing.procedure)]
     if not reaching:
         raise NotAllowed(
             "File for a procedure of your right, or ask the owner of the data for a wider one.",
             lacking="purpose",
             at="body.procedure",
-            procedure=wish.procedure,
+            procedure=filing.procedure,
         )
     if not any(
-        each.covers(wish.procedure, [wish.received_by, wish.helped_by]) for each in reaching
+        each.covers(filing.procedure, [filing.received_by, filing.helped_by]) for each in reaching
     ):
         raise NotAllowed(
             "Use an agency of your right as received_by or helped_by, or ask the owner of the data "
             "for a right that reaches this one.",
             lacking="agency",
             at="body.received_by",
-            agency=wish.received_by,
+            agency=filing.received_by,
         )
-    require_filing_purpose(caller, wish.procedure)
+    require_filing_purpose(caller, filing.procedure)
 
 
-def _filing_time(wish: FileDossier, now: datetime) -> datetime:
+def _choose_filing_time(filing: FileDossier, now: datetime) -> datetime:
     """When it was submitted. It is received now all the same: nobody receives in the past."""
-    filed_at = wish.submitted_at or now
-    if filed_at < now - LONGEST_BACK or is_ahead(filed_at, now):
+    filed_at = filing.submitted_at or now
+    if filed_at < now - MAX_AGE or is_ahead(filed_at, now):
         raise TimeUnlikely
     return min(filed_at, now).astimezone(UTC)
 
 
-def _fees(wish: FileDossier, procedure: Procedure) -> Sequence[Fee]:
-    if not procedure.accepts(wish.channel):
-        offered = sorted(channel for channel in Channel if procedure.accepts(channel))
-        raise ChannelNotOffered(channel=wish.channel, offered=offered)
-    due = procedure.fees_due(wish.channel, found=wish.fees)
-    if strangers := wish.fees - {fee.code for fee in due}:
-        known = procedure.fees_due(wish.channel, found=frozenset(f.code for f in procedure.fees))
+def _list_due_fees(filing: FileDossier, procedure: Procedure) -> Sequence[Fee]:
+    if not procedure.accepts_channel(filing.channel):
+        offered = sorted(channel for channel in Channel if procedure.accepts_channel(channel))
+        raise ChannelNotOffered(channel=filing.channel, offered=offered)
+    due = procedure.list_fees_due(filing.channel, found=filing.fees)
+    if strangers := filing.fees - {fee.code for fee in due}:
+        known = procedure.list_fees_due(
+            filing.channel, found=frozenset(f.code for f in procedure.fees)
+        )
         raise FeeUnknown(
             "`fees` names those of the procedure that are due in this case.",
             count=len(strangers),
@@ -150,16 +152,16 @@ def _fees(wish: FileDossier, procedure: Procedure) -> Sequence[Fee]:
     return due
 
 
-async def _check_agencies(
-    session: AsyncSession, wish: FileDossier, register: AgencyRegister, *, on: date
+async def _require_active_agencies(
+    session: AsyncSession, filing: FileDossier, agencies: AgencyCache, *, on: date
 ) -> None:
     named = {
         place: code
         for place in ("helped_by", "received_by", "decided_by")
-        if (code := getattr(wish, place))
+        if (code := getattr(filing, place))
     }
     # A registry that has told of no agency yet is late, not empty.
-    if not (terms := await register.terms(session, named.values())):
+    if not (terms := await agencies.read_terms(session, named.values())):
         return
     if unknown := {place: code for place, code in named.items() if code not in terms}:
         raise AgencyUnknown(agencies=unknown)
@@ -176,52 +178,52 @@ async def _check_agencies(
             )
 
 
-def _dossier(
-    wish: FileDossier,
-    published: Published,
+def _make_dossier(
+    filing: FileDossier,
+    published: PublishedProcedure,
     code: str,
     *,
     filed_at: datetime,
     now: datetime,
     rules: FilingRules,
 ) -> Dossier:
-    status = first_status(wish.channel)
+    status = first_status(filing.channel)
     is_received = status is DossierStatus.RECEIVED
     # What is not named here is not so yet, and empty.
     dossier = Dossier(
         code=code,
         version=1,
-        external_code=wish.external_code,
-        procedure=wish.procedure,
+        external_code=filing.external_code,
+        procedure=filing.procedure,
         procedure_version=published.version,
-        channel=wish.channel,
+        channel=filing.channel,
         status=status,
         moved_at=now,
         changed_at=now,
-        helped_by=wish.helped_by,
-        received_by=wish.received_by,
-        decided_by=wish.decided_by,
+        helped_by=filing.helped_by,
+        received_by=filing.received_by,
+        decided_by=filing.decided_by,
         filed_at=filed_at,
         reception_due_at=None if is_received else reception_due_at(filed_at),
         received_at=now if is_received else None,
-        term_case=wish.term_case,
+        term_case=filing.term_case,
         requests=0,
-        person=hash_applicant(wish, rules),
-        summary=wish.summary,
+        person=hash_applicant(filing, rules),
+        summary=filing.summary,
     )
     if is_received:
-        start_clock(dossier, published.procedure)
+        set_due_dates(dossier, published.procedure)
     return dossier
 
 
-def _documents(documents: Sequence[DocumentIn], code: str) -> list[dict[str, Any]]:
+def _make_document_rows(documents: Sequence[DocumentIn], code: str) -> list[dict[str, Any]]:
     return [
         document.model_dump() | {"dossier": code, "position": position}
         for position, document in enumerate(documents, start=1)
     ]
 
 
-def _fee(code: str, fee: Fee) -> DossierFee:
+def _make_fee(code: str, fee: Fee) -> DossierFee:
     return DossierFee(
         dossier=code,
         code=fee.code,
@@ -246,14 +248,14 @@ _LISTED = (
 )
 
 
-def _parties(dossier: Dossier) -> list[dict[str, Any]]:
+def _make_party_rows(dossier: Dossier) -> list[dict[str, Any]]:
     agencies = {dossier.helped_by, dossier.received_by, dossier.decided_by} - {None}
     standing = {name: getattr(dossier, name) for name in _LISTED}
-    listed = {COUNTRY}.union(*(with_those_above(agency) for agency in agencies if agency))
+    listed = {COUNTRY}.union(*(list_agency_and_superiors(agency) for agency in agencies if agency))
     return [standing | {"dossier": dossier.code, "agency": each} for each in sorted(listed)]
 
 
-def with_those_above(agency: str) -> list[str]:
+def list_agency_and_superiors(agency: str) -> list[str]:
     """`H26.101.2` -> H26, H26.101, H26.101.2; a code of QCVN 102 says nothing of who is above."""
     if not agency[0].isalpha():
         return [agency]

@@ -15,7 +15,7 @@ Told = TypeVar("Told", bound=DossierEvent)
 _STANDING = DossierStanding.model_fields.keys() - {"at"}
 
 
-def step_of(
+def history_entry(
     dossier: Dossier, caller: CallContext, act: str, at: datetime, **what: Any
 ) -> dict[str, Any]:
     """The row of `dossier_step` that led to its version; `what`: from_status, step, reason, note"""
@@ -34,7 +34,7 @@ def step_of(
     } | what
 
 
-def tell(
+def publish_change(
     session: AsyncSession, event: type[Told], dossier: Dossier, at: datetime, **what: Any
 ) -> None:
     """Announce how the dossier now stands; `what` are the event's own fields."""

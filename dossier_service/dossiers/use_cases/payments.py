@@ -13,8 +13,8 @@ from dossier_service.dossiers.problems import (
     ReferenceUsed,
 )
 from dossier_service.dossiers.schemas.requests import PayFee
-from dossier_service.dossiers.use_cases.changing import leave_step, read_dossier
-from dossier_service.dossiers.use_cases.history import step_of, tell
+from dossier_service.dossiers.use_cases.changing import read_dossier, record_step
+from dossier_service.dossiers.use_cases.history import history_entry, publish_change
 from shared.events import FeePaid
 from shared.rules.statuses import is_final
 from shared.web.calls.auth import CallContext
@@ -24,7 +24,7 @@ from shared.web.etag import Condition, require_version
 async def pay_fee(
     session: AsyncSession,
     code: str,
-    wish: PayFee,
+    payment: PayFee,
     *,
     caller: CallContext,
     expected: Condition,
@@ -32,42 +32,46 @@ async def pay_fee(
 ) -> Dossier:
     """Each of the dossier's agencies may take the money; the same payment again has no effect."""
     dossier = await read_dossier(session, code, caller)
-    if _is_known(dossier, wish):
+    if _is_repeated_payment(dossier, payment):
         return dossier
     require_version(dossier.version, expected)
     if is_final(dossier.status):
         raise PaymentRefused(current=dossier.status)
-    fee = _fee_to_pay(dossier, wish)
+    fee = _require_payable_fee(dossier, payment)
     now = dossier.begin_version(now)
-    fee.paid_at, fee.method, fee.reference = now, wish.method, wish.reference
-    leave_step(session, step_of(dossier, caller, "fee_paid", now, step=fee.code))
-    tell(
+    fee.paid_at, fee.method, fee.reference = now, payment.method, payment.reference
+    record_step(session, history_entry(dossier, caller, "fee_paid", now, step=fee.code))
+    publish_change(
         session,
         FeePaid,
         dossier,
         now,
         fee=fee.code,
         amount_vnd=fee.amount_vnd,
-        online=wish.method == "online",
+        online=payment.method == "online",
     )
     return dossier
 
 
-def _is_known(dossier: Dossier, wish: PayFee) -> bool:
-    paid = next((fee for fee in dossier.fees if fee.reference == wish.reference), None)
+def _is_repeated_payment(dossier: Dossier, payment: PayFee) -> bool:
+    paid = next((fee for fee in dossier.fees if fee.reference == payment.reference), None)
     if paid is None:
         return False
-    if (paid.code, paid.amount_vnd, paid.method) != (wish.fee, wish.amount_vnd, wish.method):
+    if (paid.code, paid.amount_vnd, paid.method) != (
+        payment.fee,
+        payment.amount_vnd,
+        payment.method,
+    ):
         raise ReferenceUsed(fee=paid.code)
     return True
 
 
-def _fee_to_pay(dossier: Dossier, wish: PayFee) -> DossierFee:
-    fee = next((fee for fee in dossier.fees if fee.code == wish.fee), None)
+def _require_payable_fee(dossier: Dossier, payment: PayFee) -> DossierFee:
+    fee = next((fee for fee in dossier.fees if fee.code == payment.fee), None)
     if fee is None:
         raise FeeUnknown(known=[fee.code for fee in dossier.fees])
     if fee.paid_at is not None:
         raise FeePaidBefore(fee=fee.code)
-    if wish.amount_vnd != fee.amount_vnd:
+    if payment.amount_vnd != fee.amount_vnd:
         raise AmountWrong(fee=fee.code, amount_vnd=fee.amount_vnd)
     return fee

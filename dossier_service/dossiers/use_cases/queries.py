@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from dossier_service.dossiers.filters import Filters
+from dossier_service.dossiers.filters import DossierFilters
 from dossier_service.dossiers.models import Dossier, DossierStep
 from dossier_service.dossiers.problems import DossierNotFound
 from dossier_service.dossiers.purposes import require_purpose
@@ -23,14 +23,14 @@ _Version = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 async def read_whole_dossier(session: AsyncSession, code: str, caller: CallContext) -> Dossier:
-    if (dossier := await store.get_whole_dossier(session, code, caller.right)) is None:
+    if (dossier := await store.find_whole_dossier(session, code, caller.right)) is None:
         raise DossierNotFound
     with naming_subject(dossier.person):
         require_purpose(caller, dossier.procedure)
     return dossier
 
 
-def shown_fields(dossier: Dossier, right: Right) -> Codes:
+def list_shown_fields(dossier: Dossier, right: Right) -> Codes:
     """Return the fields that the alternatives of the right which reach the dossier show."""
     parties = (dossier.helped_by, dossier.received_by, dossier.decided_by)
     shown: Codes = frozenset()
@@ -43,7 +43,7 @@ def shown_fields(dossier: Dossier, right: Right) -> Codes:
 async def list_steps(
     session: AsyncSession, code: str, page: PageQuery, *, caller: CallContext
 ) -> tuple[list[DossierStep], str | None]:
-    if (procedure := await store.find_procedure(session, code, caller.right)) is None:
+    if (procedure := await store.find_dossier_procedure(session, code, caller.right)) is None:
         raise DossierNotFound
     require_purpose(caller, procedure)
     after = page.key(_Version)
@@ -56,7 +56,7 @@ async def list_steps(
 async def list_dossiers(
     session: AsyncSession,
     page: PageQuery,
-    filters: Filters,
+    filters: DossierFilters,
     *,
     caller: CallContext,
     now: datetime,

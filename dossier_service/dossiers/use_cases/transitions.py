@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from dossier_service.catalogue.cache import ProcedureShelf
+from dossier_service.catalogue.cache import ProcedureCache
 from dossier_service.dossiers.models import Dossier
 from dossier_service.dossiers.problems import (
     FeeOpen,
@@ -18,13 +18,13 @@ from dossier_service.dossiers.repository import dossiers as store
 from dossier_service.dossiers.schemas.requests import MoveDossier, NoteProgress
 from dossier_service.dossiers.term_cases import choose_term_case
 from dossier_service.dossiers.use_cases.changing import (
-    leave_step,
-    read_to_change,
-    refuse_too_many_changes,
-    version_kept,
+    read_dossier_to_change,
+    read_kept_version,
+    record_step,
+    require_change_allowed,
 )
-from dossier_service.dossiers.use_cases.deadlines import extend_by_wait, start_clock
-from dossier_service.dossiers.use_cases.history import step_of, tell
+from dossier_service.dossiers.use_cases.deadlines import extend_deadline_by_wait, set_due_dates
+from dossier_service.dossiers.use_cases.history import history_entry, publish_change
 from shared.codes.enums import ENDED, DossierStatus
 from shared.codes.reason import Reason
 from shared.events import DossierMoved, DossierProgressed
@@ -37,71 +37,74 @@ from shared.web.etag import Condition
 async def move_dossier(
     session: AsyncSession,
     code: str,
-    wish: MoveDossier,
+    move: MoveDossier,
     *,
     caller: CallContext,
     expected: Condition,
-    shelf: ProcedureShelf,
+    procedures: ProcedureCache,
     now: datetime,
 ) -> Dossier:
-    dossier = await read_to_change(session, code, caller, expected, to=wish.to)
-    to = _permitted_status(dossier, wish)
-    _refuse_open_fees(dossier, to)
+    dossier = await read_dossier_to_change(session, code, caller, expected, to=move.to)
+    to = _require_permitted_status(dossier, move)
+    _require_paid_fees(dossier, to)
     if to is DossierStatus.PROCESSED:
-        await _refuse_without_result(session, dossier, shelf)
+        await _require_valid_result(session, dossier, procedures)
     is_reception = to is DossierStatus.RECEIVED and dossier.received_at is None
-    if wish.term_case is not None and not is_reception:
+    if move.term_case is not None and not is_reception:
         raise TermCaseRefused(current=dossier.status, asked=to)
     now = dossier.begin_version(now)
     previous = dossier.status
-    extend_by_wait(dossier, to, now)
+    extend_deadline_by_wait(dossier, to, now)
     if is_reception:
-        await _receive(session, dossier, shelf, term_case=wish.term_case, now=now)
+        await _receive_dossier(session, dossier, procedures, term_case=move.term_case, now=now)
     else:
-        _mind_deadlines(dossier, to, now)
-    _enter(dossier, to, wish, now)
-    store.restate_parties(session, dossier)
-    what = {"from_status": previous, "reason": wish.reason, "note": wish.note}
-    leave_step(session, step_of(dossier, caller, "moved", now, **what))
-    tell(session, DossierMoved, dossier, now, previous=previous, reason=wish.reason)
+        _apply_other_effects(dossier, to, now)
+    _enter_status(dossier, to, move, now)
+    store.defer_party_update(session, dossier)
+    what = {"from_status": previous, "reason": move.reason, "note": move.note}
+    record_step(session, history_entry(dossier, caller, "moved", now, **what))
+    publish_change(session, DossierMoved, dossier, now, previous=previous, reason=move.reason)
     return dossier
 
 
 async def note_progress(
     session: AsyncSession,
     code: str,
-    wish: NoteProgress,
+    progress: NoteProgress,
     *,
     caller: CallContext,
     expected: Condition,
     now: datetime,
 ) -> Dossier:
-    dossier = await read_to_change(session, code, caller, expected)
+    dossier = await read_dossier_to_change(session, code, caller, expected)
     if is_final(dossier.status):
         raise TransitionRefused(current=dossier.status, asked=dossier.status, permitted=[])
-    refuse_too_many_changes(dossier)
+    require_change_allowed(dossier)
     now = dossier.begin_version(now)
-    dossier.note = wish.note or dossier.note
-    leave_step(session, step_of(dossier, caller, "progressed", now, step=wish.step, note=wish.note))
-    tell(session, DossierProgressed, dossier, now, step=wish.step)
+    dossier.note = progress.note or dossier.note
+    record_step(
+        session,
+        history_entry(dossier, caller, "progressed", now, step=progress.step, note=progress.note),
+    )
+    publish_change(session, DossierProgressed, dossier, now, step=progress.step)
     return dossier
 
 
-def _permitted_status(dossier: Dossier, wish: MoveDossier) -> DossierStatus:
+def _require_permitted_status(dossier: Dossier, move: MoveDossier) -> DossierStatus:
     following = dossier.permitted_statuses
-    if wish.to not in following:
+    if move.to not in following:
         # A number that is no status is not repeated: it may be somebody's.
-        asked: dict[str, Any] = {"asked": wish.to} if wish.to in set(DossierStatus) else {}
+        asked: dict[str, Any] = {"asked": move.to} if move.to in set(DossierStatus) else {}
         raise TransitionRefused(current=dossier.status, permitted=sorted(following), **asked)
-    to = DossierStatus(wish.to)
-    if needs_reason(dossier.status, to) and wish.reason is None:
+    to = DossierStatus(move.to)
+    if needs_reason(dossier.status, to) and move.reason is None:
         raise ReasonMissing(current=dossier.status, asked=to, known=list(Reason))
     if to not in ENDED:
-        refuse_too_many_changes(dossier)
+        require_change_allowed(dossier)
     return to
 
 
-def _refuse_open_fees(dossier: Dossier, to: DossierStatus) -> None:
+def _require_paid_fees(dossier: Dossier, to: DossierStatus) -> None:
     """What must be paid before holds it back at 6 and from handling; any fee, from its return."""
     is_open = [fee for fee in dossier.fees if fee.paid_at is None]
     match dossier.status, to:
@@ -118,28 +121,28 @@ def _refuse_open_fees(dossier: Dossier, to: DossierStatus) -> None:
         raise FeeOpen(current=dossier.status, asked=to, fees=fees)
 
 
-async def _refuse_without_result(
-    session: AsyncSession, dossier: Dossier, shelf: ProcedureShelf
+async def _require_valid_result(
+    session: AsyncSession, dossier: Dossier, procedures: ProcedureCache
 ) -> None:
     if any(result.recalled_at is None for result in dossier.results):
         return
-    procedure = (await version_kept(session, shelf, dossier)).procedure
+    procedure = (await read_kept_version(session, procedures, dossier)).procedure
     if procedure.requires_result:
         raise ResultMissing(known=procedure.result_codes)
 
 
-async def _receive(
+async def _receive_dossier(
     session: AsyncSession,
     dossier: Dossier,
-    shelf: ProcedureShelf,
+    procedures: ProcedureCache,
     *,
     term_case: str | None,
     now: datetime,
 ) -> None:
     """Start the clock by the version in force at this moment, and by the case that is named."""
-    published = await shelf.current(session, dossier.procedure)
+    published = await procedures.find_current(session, dossier.procedure)
     assert published is not None, "a procedure is never taken out"
-    filed_under = (await version_kept(session, shelf, dossier)).procedure
+    filed_under = (await read_kept_version(session, procedures, dossier)).procedure
     dossier.term_case = choose_term_case(
         term_case,
         dossier.term_case,
@@ -151,10 +154,10 @@ async def _receive(
     dossier.received_at = now
     # Those before are not of the handling, which the term and the figures judge.
     dossier.requests = 0
-    start_clock(dossier, published.procedure)
+    set_due_dates(dossier, published.procedure)
 
 
-def _mind_deadlines(dossier: Dossier, to: DossierStatus, now: datetime) -> None:
+def _apply_other_effects(dossier: Dossier, to: DossierStatus, now: datetime) -> None:
     match dossier.status, to:
         case DossierStatus.PAYMENT_REQUIRED, DossierStatus.REGISTERED:
             paid = [fee.paid_at for fee in dossier.fees if fee.paid_at]
@@ -169,9 +172,9 @@ def _recall_results(dossier: Dossier, now: datetime) -> None:
         result.recalled_at = result.recalled_at or now
 
 
-def _enter(dossier: Dossier, to: DossierStatus, wish: MoveDossier, now: datetime) -> None:
+def _enter_status(dossier: Dossier, to: DossierStatus, move: MoveDossier, now: datetime) -> None:
     dossier.previous_status, dossier.status = dossier.status, to
-    dossier.moved_at, dossier.reason, dossier.note = now, wish.reason, wish.note
+    dossier.moved_at, dossier.reason, dossier.note = now, move.reason, move.note
     dossier.requests += to is DossierStatus.SUPPLEMENT_REQUESTED
     if to not in ENDED:
         dossier.finished_at = None

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from dossier_service.agencies import cache as agencies
-from dossier_service.agencies.projections import keep_agencies
+from dossier_service.agencies.projections import upsert_agencies
 from shared.events import AgencyChanged
 from tests.dossier_service.desk import Desk, at, wish
 
@@ -31,7 +31,7 @@ async def test_registry_that_was_heard_of_decides_who_may_be_named(
     assert (await own_desk.try_file(wish(received_by="H26.9"))).status_code == 201
     closed = {"valid_to": date(2026, 11, 15), "successor": "H26.101"}
     async with own_desk.sessions.begin() as session:
-        await keep_agencies(
+        await upsert_agencies(
             session,
             [agency("H26.101"), agency("H26.102", 2, **closed), agency("H26.102", 1)],
         )
@@ -43,7 +43,7 @@ async def test_registry_that_was_heard_of_decides_who_may_be_named(
     assert (gone.status_code, gone.json()["type"]) == (422, "/problems/agency-closed")
     assert (gone.json()["at"], gone.json()["successor"]) == ("helped_by", "H26.101")
     async with own_desk.sessions.begin() as session:
-        await keep_agencies(session, [agency("H26.103", valid_from=date(2026, 11, 17))])
+        await upsert_agencies(session, [agency("H26.103", valid_from=date(2026, 11, 17))])
     own_desk.now = at("11-16 09:00")
     early = await own_desk.try_file(wish(decided_by="H26.103"))
     assert (early.status_code, early.json()["type"]) == (422, "/problems/agency-closed")
@@ -58,5 +58,5 @@ async def test_registry_that_was_heard_of_decides_who_may_be_named(
 async def test_older_word_of_an_agency_changes_nothing(own_desk: Desk) -> None:
     for version, name in ((2, "new"), (1, "old")):
         async with own_desk.sessions.begin() as session:
-            await keep_agencies(session, [agency("H26.101", version, name=name)])
+            await upsert_agencies(session, [agency("H26.101", version, name=name)])
     assert await own_desk.rows("SELECT version, name FROM agency") == [(2, "new")]

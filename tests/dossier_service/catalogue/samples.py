@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dossier_service.catalogue.own_procedures import own_procedures
+from dossier_service.catalogue.own_procedures import read_own_procedures
 from dossier_service.catalogue.procedure import Procedure
-from dossier_service.catalogue.use_cases import publish
+from dossier_service.catalogue.use_cases import publish_procedures
 from tests.dossier_service.desk import SEAL, Desk
 
 PUBLISHED = Path(__file__).parents[4] / "shared" / "data" / "procedures.jsonl.gz"
@@ -34,12 +34,12 @@ def line(code: str, **over: Any) -> dict[str, Any]:
 
 async def put(desk: Desk, *procedures: Procedure) -> Any:
     async with desk.sessions.begin() as session:
-        return await publish(session, procedures, now=NOW)
+        return await publish_procedures(session, procedures, now=NOW)
 
 
 def longer(code: str = SEAL) -> Procedure:
     """The same procedure with five working days instead of three."""
-    old = own_procedures()[code].model_dump(mode="json")
+    old = read_own_procedures()[code].model_dump(mode="json")
     for channel in old["channels"]:
         channel["duration"] = 5
     return Procedure.model_validate(old)

@@ -1,8 +1,8 @@
 import pytest
 
 from dossier_service.catalogue import cache
-from dossier_service.catalogue.cache import ProcedureShelf
-from dossier_service.catalogue.own_procedures import own_procedures
+from dossier_service.catalogue.cache import ProcedureCache
+from dossier_service.catalogue.own_procedures import read_own_procedures
 from tests.dossier_service.catalogue.samples import longer, put
 from tests.dossier_service.desk import BIRTH, SEAL, Desk, at, instant
 
@@ -22,22 +22,22 @@ async def test_dossier_keeps_the_version_in_force_at_its_reception(
     assert instant(late["due_at"]) == at("11-23 09:00")
 
 
-async def test_shelf_asks_the_database_once(own_desk: Desk) -> None:
-    shelf = ProcedureShelf()
+async def test_cache_asks_the_database_once(own_desk: Desk) -> None:
+    procedures = ProcedureCache()
     async with own_desk.sessions() as session:
-        first = await shelf.current(session, BIRTH)
+        first = await procedures.find_current(session, BIRTH)
         await session.close()
         # Closed: a query would begin a transaction again.
-        assert await shelf.current(session, BIRTH) is first
-        assert await shelf.version(session, BIRTH, 1) is first
+        assert await procedures.find_current(session, BIRTH) is first
+        assert await procedures.find_version(session, BIRTH, 1) is first
         assert not session.in_transaction()
-        assert await shelf.current(session, "1.999999") is None
+        assert await procedures.find_current(session, "1.999999") is None
 
 
-async def test_shelf_is_bounded(own_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "MOST_VERSIONS", 3)
-    shelf = ProcedureShelf()
+async def test_cache_is_bounded(own_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "MAX_VERSIONS", 3)
+    procedures = ProcedureCache()
     async with own_desk.sessions() as session:
-        for code in own_procedures():
-            assert await shelf.current(session, code)
-    assert len(shelf._versions) == 3
+        for code in read_own_procedures():
+            assert await procedures.find_current(session, code)
+    assert len(procedures._versions) == 3

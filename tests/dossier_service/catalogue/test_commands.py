@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dossier_service.catalogue.commands import announce
+from dossier_service.catalogue.commands import announce_procedures
 from dossier_service.settings import Settings
 from tests.dossier_service.catalogue.samples import PUBLISHED, announced, line
 from tests.dossier_service.conftest import PERSON_KEY
@@ -74,6 +74,6 @@ def test_all_that_was_published_is_imported_or_named(
 
 async def test_catalogue_is_announced_again_by_a_command(own_desk: Desk) -> None:
     seeded = await announced(own_desk)
-    assert await announce(own_desk.settings) == len(seeded) > 0
+    assert await announce_procedures(own_desk.settings) == len(seeded) > 0
     again = (await announced(own_desk))[len(seeded) :]
     assert {each["code"]: each for each in again} == {each["code"]: each for each in seeded}

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from dossier_service.catalogue.own_procedures import own_procedures
+from dossier_service.catalogue.own_procedures import read_own_procedures
 from dossier_service.catalogue.procedure import Procedure
 from shared.codes.enums import Channel
 from shared.rules.deadlines import Term, Unit
@@ -23,7 +23,7 @@ from shared.rules.deadlines import Term, Unit
     ],
 )
 def test_entry_that_does_not_fit_is_refused(change: dict[str, object], says: str) -> None:
-    birth = own_procedures()["1.001193"].model_dump()
+    birth = read_own_procedures()["1.001193"].model_dump()
     with pytest.raises(ValidationError, match=says):
         Procedure.model_validate(birth | change)
 
@@ -54,6 +54,6 @@ def test_version_stored_in_the_earlier_shape_still_loads() -> None:
 def test_case_without_a_code_of_its_own_is_refused(
     channels: list[dict[str, object]], says: str
 ) -> None:
-    birth = own_procedures()["1.001193"].model_dump()
+    birth = read_own_procedures()["1.001193"].model_dump()
     with pytest.raises(ValidationError, match=says):
         Procedure.model_validate(birth | {"channels": channels})

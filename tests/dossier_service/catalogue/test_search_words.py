@@ -1,6 +1,6 @@
 import pytest
 
-from dossier_service.catalogue.search_words import as_code_prefix, read_alternatives
+from dossier_service.catalogue.search_words import read_alternatives, read_code_prefix
 
 LAND = [
     ["giay", "chung", "nhan", "quyen", "su", "dung", "dat"],
@@ -34,9 +34,9 @@ def test_signs_are_no_words() -> None:
 
 @pytest.mark.parametrize("code", ["1.001193", " 1.0011", "2.002621.h56", "1.001193.000.00.00.H56"])
 def test_code_is_read_as_one(code: str) -> None:
-    assert as_code_prefix(code) == code.strip().upper()
+    assert read_code_prefix(code) == code.strip().upper()
 
 
 @pytest.mark.parametrize("text", ["khai sinh", "1", "1.", "0.001193", "1.0011934", "%", "1.00119%"])
 def test_other_text_is_no_code(text: str) -> None:
-    assert as_code_prefix(text) is None
+    assert read_code_prefix(text) is None

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from dossier_service.dossiers import filing_limiter as filing_turns
-from dossier_service.dossiers.filing_limiter import AT_ONCE, MOST_WAITING, Turns
+from dossier_service.dossiers.filing_limiter import MAX_AT_ONCE, MAX_WAITING, FilingLimiter
 from dossier_service.dossiers.repository import filing
 from tests.conftest import Databases
 from tests.dossier_service.desk import BIRTH_FEE, DOSSIERS, Desk, payment, wish
@@ -105,7 +105,7 @@ async def test_filings_that_wait_at_one_agency_leave_the_database_to_the_others(
                 asyncio.create_task(own_desk.try_file(wish(received_by="H26.603")))
                 for _ in range(crowd)
             ]
-            await eventually(lambda: are_waiting(connection, AT_ONCE))
+            await eventually(lambda: are_waiting(connection, MAX_AT_ONCE))
             assert (await own_desk.file(received_by="H26.604"))["code"].startswith("H26.604")
             assert not any(filing.done() for filing in waiting)
     finally:
@@ -117,10 +117,10 @@ async def test_filings_that_wait_at_one_agency_leave_the_database_to_the_others(
 async def test_filing_that_waits_too_long_for_its_turn_is_sent_away(
     own_desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    turns: Turns = own_desk.app.state.turns
+    limiter: FilingLimiter = own_desk.app.state.filing_limiter
     async with AsyncExitStack() as taken:
-        for _ in range(AT_ONCE):
-            await taken.enter_async_context(turns.at("H26.603"))
+        for _ in range(MAX_AT_ONCE):
+            await taken.enter_async_context(limiter.hold_slot("H26.603"))
         with monkeypatch.context() as soon:
             soon.setattr(filing_turns, "POOL_WAIT_SECONDS", 0.1)
             kept_waiting = await own_desk.try_file(wish(received_by="H26.603"))
@@ -133,13 +133,13 @@ async def test_crowd_at_one_agency_is_sent_away_at_once_beyond_those_that_may_wa
     own_desk: Desk,
 ) -> None:
     """Who waits holds one of the gateway's calls to the service, and the others need them."""
-    turns: Turns = own_desk.app.state.turns
+    limiter: FilingLimiter = own_desk.app.state.filing_limiter
     async with AsyncExitStack() as taken:
-        for _ in range(AT_ONCE):
-            await taken.enter_async_context(turns.at("H26.603"))
+        for _ in range(MAX_AT_ONCE):
+            await taken.enter_async_context(limiter.hold_slot("H26.603"))
         crowd = [
             asyncio.create_task(own_desk.try_file(wish(received_by="H26.603")))
-            for _ in range(MOST_WAITING + 5)
+            for _ in range(MAX_WAITING + 5)
         ]
         sent_away = [await first for first in islice(asyncio.as_completed(crowd), 5)]
         assert (await own_desk.file(received_by="H26.604"))["code"].startswith("H26.604")
@@ -148,7 +148,7 @@ async def test_crowd_at_one_agency_is_sent_away_at_once_beyond_those_that_may_wa
     assert {answer.headers["Retry-After"] for answer in sent_away} == {"2"}
     answers = await asyncio.gather(*crowd)
     filed = sorted(answer.json()["code"] for answer in answers if answer.is_success)
-    assert filed == [f"H26.603-261116-{n:04d}" for n in range(1, MOST_WAITING + 1)]
+    assert filed == [f"H26.603-261116-{n:04d}" for n in range(1, MAX_WAITING + 1)]
 
 
 async def test_filing_that_fails_at_the_end_leaves_nothing(own_desk: Desk) -> None:

@@ -49,7 +49,7 @@ def minute_of(moment: datetime) -> int:
     return moment.hour * 60 + moment.minute
 
 
-def begin(start: datetime) -> datetime:
+def publish_first_procedures(start: datetime) -> datetime:
     """Return the first minute at or after `start` in which an office works."""
     if works(start.date()):
         for opens, closes in STRETCHES:
@@ -61,7 +61,7 @@ def begin(start: datetime) -> datetime:
 def after_minutes(start: datetime, minutes: int) -> datetime:
     """Return the end of the last of so many worked minutes from `start` on."""
     while True:
-        start = begin(start)
+        start = publish_first_procedures(start)
         left = next(closes for _, closes in STRETCHES if minute_of(start) < closes)
         left -= minute_of(start)
         if minutes <= left:
@@ -79,7 +79,7 @@ def months_later(day: date, months: int) -> date:
 
 
 def expected_due(start: datetime, term: Term) -> datetime:
-    first = begin(start)
+    first = publish_first_procedures(start)
     if term.same_day:
         is_late = first == start and minute_of(start) > 15 * 60
         day = next_working(first.date() + timedelta(days=1)) if is_late else first.date()
@@ -97,7 +97,7 @@ def expected_due(start: datetime, term: Term) -> datetime:
 
 def expected_extension(due: datetime, asked: datetime, supplemented: datetime) -> datetime:
     # Instants are whole minutes here: the first worked one decides.
-    if begin(asked) >= supplemented:
+    if publish_first_procedures(asked) >= supplemented:
         return due
     moved = due + (supplemented - asked)
     minute = minute_of(moved)
@@ -130,7 +130,7 @@ def test_reception_limits_agree_with_walking_over_the_days() -> None:
     drawn = random.Random(7)
     for _ in range(CASES // 6):
         start = random_start(drawn)
-        assert reception_due_at(start) == after_minutes(begin(start), 480), start
+        assert reception_due_at(start) == after_minutes(publish_first_procedures(start), 480), start
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -3,9 +3,9 @@ from uuid import uuid4
 
 import pytest
 
-from dossier_service.catalogue.own_procedures import own_procedures
+from dossier_service.catalogue.own_procedures import read_own_procedures
 from dossier_service.catalogue.procedure import Procedure
-from dossier_service.catalogue.use_cases import publish
+from dossier_service.catalogue.use_cases import publish_procedures
 from shared.codes.person import person_hash
 from tests.dossier_service.conftest import PERSON_KEY
 from tests.dossier_service.desk import (
@@ -236,13 +236,13 @@ async def test_clock_ahead_by_seconds_files_now(desk: Desk) -> None:
 
 
 async def test_longest_term_is_told_where_there_is_no_due_date(own_desk: Desk) -> None:
-    timed = own_procedures()[DEATH].model_dump(mode="json")
+    timed = read_own_procedures()[DEATH].model_dump(mode="json")
     for channel in timed["channels"]:
         term = (None, None) if channel["channel"] == 1 else (3, "working_day")
         channel["duration"], channel["unit"] = term
         channel["same_day"] = False
     async with own_desk.sessions.begin() as session:
-        await publish(session, [Procedure.model_validate(timed)], now=own_desk.now)
+        await publish_procedures(session, [Procedure.model_validate(timed)], now=own_desk.now)
     own_desk.now = at("11-16 09:00")
     dossier = await own_desk.file(procedure=DEATH)
     assert dossier["due_at"] is None

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from dossier_service.catalogue.own_procedures import own_procedures
+from dossier_service.catalogue.own_procedures import read_own_procedures
 from dossier_service.catalogue.procedure import Procedure
-from dossier_service.catalogue.use_cases import publish
+from dossier_service.catalogue.use_cases import publish_procedures
 from dossier_service.dossiers.jobs import recalculate_due_dates
 from shared.codes.enums import ENDED, Channel, DossierStatus
 from shared.rules import working_days as calendars
@@ -228,13 +228,13 @@ async def test_unchanged_calendar_changes_nothing_on_any_walk_through_the_table(
     own_desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The post has no term of its own here, so that the longest of the procedure counts."""
-    timed = own_procedures()[SEAL].model_dump(mode="json")
+    timed = read_own_procedures()[SEAL].model_dump(mode="json")
     for each in timed["channels"]:
         if each["channel"] == Channel.POST:
             each["duration"], each["unit"] = None, None
     own_desk.now = at("12-28 08:00")
     async with own_desk.sessions.begin() as session:
-        await publish(session, [Procedure.model_validate(timed)], now=own_desk.now)
+        await publish_procedures(session, [Procedure.model_validate(timed)], now=own_desk.now)
     chance = Random(5)
     for channel in Channel:
         # Every short walk, and some of the long ones.

@@ -39,8 +39,8 @@ async def file(desk: Desk, session: AsyncSession) -> Dossier:
         session,
         FileDossier.model_validate(wish()),
         caller=CALLER,
-        shelf=state.shelf,
-        register=state.register,
+        procedures=state.procedure_cache,
+        agencies=state.agency_cache,
         rules=RULES,
         now=desk.now,
     )
@@ -55,7 +55,7 @@ async def move(desk: Desk, session: AsyncSession, code: str, version: int, to: i
         MoveDossier(to=to, reason=reason),
         caller=CALLER,
         expected=Condition(match=frozenset((etag(version),))),
-        shelf=desk.app.state.shelf,
+        procedures=desk.app.state.procedure_cache,
         now=desk.now,
     )
 

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import pytest
 
-from dossier_service.catalogue.own_procedures import own_procedures
+from dossier_service.catalogue.own_procedures import read_own_procedures
 from dossier_service.catalogue.procedure import Procedure
-from dossier_service.catalogue.use_cases import publish
+from dossier_service.catalogue.use_cases import publish_procedures
 from shared import events
 from shared.web.dependencies import now
 from sync_service.national_view import projections
@@ -169,7 +169,7 @@ async def view(
 
 
 def with_terms(code: str, *, desk_days: int | None, online_days: int | None) -> Procedure:
-    content = own_procedures()[code].model_dump(mode="json")
+    content = read_own_procedures()[code].model_dump(mode="json")
     content["channels"] = [
         {"channel": channel, "duration": days, "unit": days and "working_day"}
         for channel, days in ((1, desk_days), (2, online_days))
@@ -183,7 +183,7 @@ async def publish_terms(desk: Desk) -> None:
             with_terms(DEATH, desk_days=None, online_days=3),
             with_terms(BIRTH, desk_days=None, online_days=None),
         )
-        await publish(session, terms, now=utc(desk.now))
+        await publish_procedures(session, terms, now=utc(desk.now))
 
 
 async def act(desk: Desk, dossier: Mapping[str, Any] | None, what: str | int) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from dossier_service.catalogue import cache
-from dossier_service.catalogue.own_procedures import own_procedures
+from dossier_service.catalogue.own_procedures import read_own_procedures
 from dossier_service.catalogue.procedure import Procedure
-from dossier_service.catalogue.use_cases import publish
+from dossier_service.catalogue.use_cases import publish_procedures
 from tests.dossier_service.desk import SEAL, Desk, at, instant, wish
 from tests.dossier_service.dossiers.test_jobs import announced, due_of, recalculate
 
@@ -21,7 +21,7 @@ DUE = {"TH01": "11-23 09:00", "TH02": "11-18 09:00", "TH03": "11-19 09:00"}
 
 
 def with_cases(cases: dict[str, str] = CASES) -> Procedure:
-    content = own_procedures()[SEAL].model_dump(mode="json")
+    content = read_own_procedures()[SEAL].model_dump(mode="json")
     content["channels"] = [
         {
             "channel": channel,
@@ -38,7 +38,7 @@ def with_cases(cases: dict[str, str] = CASES) -> Procedure:
 
 async def put(desk: Desk, procedure: Procedure) -> None:
     async with desk.sessions.begin() as session:
-        await publish(session, [procedure], now=NOW)
+        await publish_procedures(session, [procedure], now=NOW)
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ async def test_latest_end_of_several_terms_counts(
     due: str,
     is_offered_here: bool,
 ) -> None:
-    content = own_procedures()[SEAL].model_dump(mode="json")
+    content = read_own_procedures()[SEAL].model_dump(mode="json")
     content["channels"] = [{"channel": 1}] + [
         {
             "channel": 1 if is_offered_here else 2,

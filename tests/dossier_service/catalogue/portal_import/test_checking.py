@@ -8,7 +8,7 @@ import pytest
 
 from dossier_service.catalogue.portal_import import checking
 from dossier_service.catalogue.portal_import.checking import check_published
-from dossier_service.catalogue.portal_import.faults import Fault
+from dossier_service.catalogue.portal_import.faults import TextFault
 from dossier_service.catalogue.portal_import.papers import PAPERS_HEAD
 from dossier_service.catalogue.portal_import.reader import Readable, read_lines, read_published
 from dossier_service.catalogue.procedure import Procedure
@@ -98,18 +98,18 @@ def test_changed_import_is_found(change: Any, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     "fault",
     [
-        Fault.COUNT_RUNS_INTO_NUMBER,
-        Fault.COUNT_WITHIN_PAPER,
-        Fault.PAPER_END_UNCLEAR,
-        Fault.PAPER_WITHOUT_COUNT,
-        Fault.DURATION_DIFFERS_BY_CASE,
-        Fault.DURATION_RUNS_INTO_FEE,
-        Fault.FEE_UNCLEAR,
-        Fault.TERM_IN_DESCRIPTION,
-        Fault.AMOUNT_IN_DESCRIPTION,
+        TextFault.COUNT_RUNS_INTO_NUMBER,
+        TextFault.COUNT_WITHIN_PAPER,
+        TextFault.PAPER_END_UNCLEAR,
+        TextFault.PAPER_WITHOUT_COUNT,
+        TextFault.DURATION_DIFFERS_BY_CASE,
+        TextFault.DURATION_RUNS_INTO_FEE,
+        TextFault.FEE_UNCLEAR,
+        TextFault.TERM_IN_DESCRIPTION,
+        TextFault.AMOUNT_IN_DESCRIPTION,
     ],
 )
-def test_missing_flag_is_found(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_flag_is_found(fault: TextFault, monkeypatch: pytest.MonkeyPatch) -> None:
     [entry] = read_published([full_line()])
     assert isinstance(entry, Readable)
     assert fault in entry.faults
@@ -129,5 +129,5 @@ def test_every_published_procedure_says_what_its_source_says() -> None:
     assert report.counted["procedures"] == 2642
     assert report.counted["refused"] == 0
     # These texts of papers have the length of a cut; a few shorter ones end without a count.
-    assert report.flagged[Fault.PAPERS_CUT] == 314
-    assert report.flagged[Fault.COUNT_RUNS_INTO_NUMBER] == 75
+    assert report.flagged[TextFault.PAPERS_CUT] == 314
+    assert report.flagged[TextFault.COUNT_RUNS_INTO_NUMBER] == 75

@@ -2,13 +2,13 @@
 
 import pytest
 
-from dossier_service.catalogue.portal_import.faults import Fault
+from dossier_service.catalogue.portal_import.faults import TextFault
 from dossier_service.catalogue.portal_import.papers import PAPERS_HEAD, read_papers
 
 Papers = list[tuple[str, int | None, int | None]]
 
 
-def read_table(table: str, *, is_cut: bool = False) -> tuple[Papers, frozenset[Fault]]:
+def read_table(table: str, *, is_cut: bool = False) -> tuple[Papers, frozenset[TextFault]]:
     papers, faults = read_papers(f"--{PAPERS_HEAD}{table}", is_cut=is_cut)
     return [(paper.name, paper.originals, paper.copies) for paper in papers], faults
 
@@ -34,14 +34,14 @@ def test_count_is_parted_from_the_number_that_it_runs_into(
     papers, faults = read_table(f"{name}{count}{following}")
     assert papers[0] == (name, originals, copies)
     assert len(papers) == (2 if following else 1)
-    assert faults == {Fault.COUNT_RUNS_INTO_NUMBER}
+    assert faults == {TextFault.COUNT_RUNS_INTO_NUMBER}
 
 
 def test_count_of_one_digit_or_two_is_left_unread() -> None:
     # "Mau.docx" in ten originals, or "Mau.docx1" in none
     papers, faults = read_table("Mau.docx10 bản chính,2 bản saoTờ khai1 bản chính")
     assert papers == [("Mau.docx10", None, 2), ("Tờ khai", 1, 0)]
-    assert faults == {Fault.COUNT_UNCLEAR}
+    assert faults == {TextFault.COUNT_UNCLEAR}
 
 
 def test_number_in_the_words_of_a_paper_is_not_its_count() -> None:
@@ -55,7 +55,7 @@ def test_number_in_the_words_of_a_paper_is_not_its_count() -> None:
         ("01 bản chính văn bản đề nghị", 1, 0),
         ("Ảnh, 2 bản chính để đối chiếu", 2, 0),
     ]
-    assert faults == {Fault.COUNT_WITHIN_PAPER}
+    assert faults == {TextFault.COUNT_WITHIN_PAPER}
 
 
 @pytest.mark.parametrize("between", [" ", ". ", ".+ ", ") ", "\t", " (2). "])
@@ -64,31 +64,31 @@ def test_papers_run_into_one_are_parted_and_flagged(between: str) -> None:
     assert [(originals, copies) for _, originals, copies in papers] == [(1, 0), (1, 1)]
     assert papers[0][0] == "Báo cáo;"
     assert papers[1][0].endswith("Hồ sơ tàu")
-    assert faults == {Fault.PAPER_END_UNCLEAR}
+    assert faults == {TextFault.PAPER_END_UNCLEAR}
 
 
 def test_sentence_that_goes_on_behind_a_number_is_one_paper() -> None:
     papers, faults = read_table("Hồ sơ gồm:1 bản chính và giấy kèm theo1 bản chính")
     assert papers == [("Hồ sơ gồm:1 bản chính và giấy kèm theo", 1, 0)]
-    assert faults == {Fault.COUNT_WITHIN_PAPER}
+    assert faults == {TextFault.COUNT_WITHIN_PAPER}
 
 
 def test_paper_that_was_cut_off_is_kept_without_a_count() -> None:
     papers, faults = read_table("Tờ khai1 bản chínhVăn bản ủy quy", is_cut=True)
     assert papers == [("Tờ khai", 1, 0), ("Văn bản ủy quy", None, None)]
-    assert faults == {Fault.PAPERS_CUT}
+    assert faults == {TextFault.PAPERS_CUT}
 
 
 def test_text_cut_between_two_papers_is_flagged_too() -> None:
     papers, faults = read_table("Tờ khai1 bản chính", is_cut=True)
     assert papers == [("Tờ khai", 1, 0)]
-    assert faults == {Fault.PAPERS_CUT}
+    assert faults == {TextFault.PAPERS_CUT}
 
 
 def test_last_paper_without_a_count_is_kept() -> None:
     papers, faults = read_table("Tờ khai1 bản chínhGiấy khác")
     assert papers == [("Tờ khai", 1, 0), ("Giấy khác", None, None)]
-    assert faults == {Fault.PAPER_WITHOUT_COUNT}
+    assert faults == {TextFault.PAPER_WITHOUT_COUNT}
 
 
 def test_papers_carry_the_heading_of_their_table_as_case() -> None:

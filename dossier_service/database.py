@@ -15,7 +15,7 @@ class Base(DeclarativeBase):
 
 
 class Numbered(TypeDecorator[Number], Generic[Number]):
-    """A member of an enumeration, stored by the number that the national format gives it."""
+    """Stores a member of an enumeration by the number that the national format gives it."""
 
     impl = SmallInteger
     cache_ok = True

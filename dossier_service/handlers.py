@@ -1,4 +1,4 @@
-"""What happens upon what."""
+"""The table of the events that this service handles."""
 
 from dossier_service.agencies import projections
 from shared.events import AgencyChanged

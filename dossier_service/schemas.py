@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
-# Deadlines are reckoned in the time of the office; in answers all times are of one zone.
+# Deadlines are computed in the time of the office; responses show all times in UTC.
 Instant = Annotated[datetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
 
 

@@ -15,7 +15,7 @@ log = structlog.get_logger()
 
 
 async def seed(settings: Settings) -> None:
-    """The catalogue: the own procedures, and the published ones where a file of them is there."""
+    """Publish the own procedures, and those of the configured file."""
     path = settings.published_procedures
     published = read_catalogue_file(path) if path else None
     async with open_database(settings) as sessions, sessions.begin() as session:

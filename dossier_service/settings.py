@@ -11,11 +11,11 @@ class Settings(ServiceSettings):
     port: int = 8102
     worker_port: int = 8202
     call_key: CallKey
-    # names an applicant where the personal number must not stand
+    # the key of the hash that names an applicant in place of the personal number
     person_hash_key: SecretStr
-    # how new dossier codes look; an agency with an old (QCVN 102) code keeps the form of that
+    # the layout of new dossier codes; an agency with an old code (QCVN 102) keeps the old layout
     dossier_code_layout: Literal["short", "long"] = "short"
-    # published procedures to begin with; empty: the own ones alone
+    # a file of published procedures for the first start; empty: the own procedures alone
     catalogue_file: str = ""
 
     @property

@@ -1,4 +1,4 @@
-"""The agencies that the registry told of, in memory: every filing names up to three."""
+"""Keep the agencies that the registry announced in memory: every filing names up to three."""
 
 import time
 from collections.abc import Collection, Mapping
@@ -18,7 +18,7 @@ _ALL = select(Agency.code, Agency.valid_from, Agency.valid_to, Agency.successor)
 
 @dataclass(frozen=True, slots=True)
 class AgencyTerm:
-    """`valid_from` is its first day, `valid_to` its last; `successor` continues it."""
+    """The term of an agency: its first day, its last day, and the agency that continues it."""
 
     valid_from: date
     valid_to: date | None
@@ -26,7 +26,7 @@ class AgencyTerm:
 
 
 class AgencyCache:
-    """Read as a whole after `FRESH_SECONDS`, and sooner where a code is not in it."""
+    """Reads all agencies again after `FRESH_SECONDS`, and sooner where it lacks a code."""
 
     def __init__(self) -> None:
         self._terms: Mapping[str, AgencyTerm] = {}
@@ -35,7 +35,7 @@ class AgencyCache:
     async def read_terms(
         self, session: AsyncSession, codes: Collection[str]
     ) -> Mapping[str, AgencyTerm]:
-        """Of all agencies; empty as long as the registry has told of none."""
+        """Return the terms of all agencies; none until the registry has announced the first."""
         is_known = all(code in self._terms for code in codes)
         if time.monotonic() - self._read_at > (FRESH_SECONDS if is_known else UNKNOWN_SECONDS):
             self._terms = {

@@ -1,4 +1,4 @@
-"""The dependency of routes on the agencies in memory.
+"""The dependency of routes on the cache of agencies.
 
 It is `async`, because FastAPI gives a thread to each dependency that is not.
 """

@@ -1,4 +1,4 @@
-"""The table of the agencies that the registry announced."""
+"""The table of agencies."""
 
 from datetime import date
 
@@ -8,7 +8,7 @@ from dossier_service.database import Base
 
 
 class Agency(Base):
-    """What the registry of agencies told; `valid_to` is the last day, both days inclusive."""
+    """An agency as the registry announced it; both `valid_from` and `valid_to` are inclusive."""
 
     __tablename__ = "agency"
 

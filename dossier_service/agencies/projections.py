@@ -13,7 +13,7 @@ async def upsert_agencies(session: AsyncSession, events: Sequence[AgencyChanged]
         held = newest.get(event.code)
         if held is None or held.version < event.version:
             newest[event.code] = event
-    # In one order everywhere, so that two batches cannot deadlock.
+    # All batches write in one order, so that two of them cannot deadlock.
     rows = [
         event.model_dump(include={"code", "version", "name", "valid_from", "valid_to", "successor"})
         for _, event in sorted(newest.items())

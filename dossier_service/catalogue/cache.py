@@ -1,4 +1,4 @@
-"""Procedures in the memory of this process."""
+"""Keep procedures in the memory of this process."""
 
 import time
 from collections import OrderedDict
@@ -13,10 +13,10 @@ MAX_VERSIONS = 5_000
 
 
 class ProcedureCache:
-    """Procedures in memory, so that filing a dossier asks the database for none.
+    """Keeps procedures in memory, so that filing a dossier reads none from the database.
 
-    A version never changes and stays as long as there is room; which of them is in force is asked
-    again after `CURRENT_SECONDS`.
+    A version never changes, and stays as long as there is room. The version in force is read again
+    after `CURRENT_SECONDS`.
     """
 
     def __init__(self) -> None:

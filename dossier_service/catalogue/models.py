@@ -11,7 +11,7 @@ from dossier_service.database import Base
 
 
 class ProcedureVersion(Base):
-    """Immutable: the database refuses to change or delete a row."""
+    """A published version of a procedure; the database refuses to change or delete it."""
 
     __tablename__ = "procedure_version"
 
@@ -23,7 +23,7 @@ class ProcedureVersion(Base):
 
 
 class CurrentProcedure(Base):
-    """The version in force of each procedure, with what lists are searched by."""
+    """The version in force of each procedure, with the columns that lists are searched by."""
 
     __tablename__ = "procedure"
     __table_args__ = (
@@ -45,7 +45,7 @@ class CurrentProcedure(Base):
 
 
 class CatalogueImport(Base):
-    """What was imported when, with its report: nothing was dropped silently."""
+    """An import with its time and its report, which accounts for every line of the file."""
 
     __tablename__ = "catalogue_import"
 

@@ -1,4 +1,4 @@
-"""The own procedures of the catalogue: one file of `data` for each."""
+"""Read the own procedures of the catalogue: each is a file of `data`."""
 
 from functools import cache
 from pathlib import Path

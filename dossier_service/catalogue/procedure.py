@@ -1,4 +1,4 @@
-"""What the catalogue says of one procedure. An entry is immutable: a change is a new version."""
+"""The entry of a procedure in the catalogue. It is immutable: a change is a new version."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ class Level(StrEnum):
 
 
 class Replacement(_Entry):
-    """The data of the state that stands for a paper, so that nobody is asked for it again."""
+    """The data of the state that stands for a paper, so that no applicant is asked for it again."""
 
     by: Literal["register_query", "digitised_paper", "earlier_result"]
     # the database to ask, the digitised paper or the result code
@@ -145,7 +145,7 @@ class Procedure(_Entry):
     subjects: tuple[Text, ...] = ()
     competent: str = ""
     cooperating: str = ""
-    # loại TTHC: who may set it out in detail
+    # loại TTHC: the level of government that may set it out in detail
     kind: str = ""
     channels: tuple[ProcedureChannel, ...] = ()
     papers: tuple[Paper, ...] = ()
@@ -229,10 +229,10 @@ class Procedure(_Entry):
     def list_fees_due(
         self, channel: Channel, found: frozenset[str] = frozenset()
     ) -> tuple[Fee, ...]:
-        """The fees of a dossier of this channel.
+        """Return the fees of a dossier of this channel.
 
-        A fee that is due in one case only is among them when its code is in `found`: whoever
-        receives the dossier has seen that the case is given.
+        A fee that is due in one case only is among them when its code is in `found`: the
+        officer at the reception has seen that the case is given.
         """
         return tuple(
             fee

@@ -55,19 +55,19 @@ def _make_published(row: ProcedureVersion) -> PublishedProcedure:
 
 
 async def list_current_versions(session: AsyncSession) -> list[PublishedProcedure]:
-    """Every procedure in force, by code."""
+    """Return every procedure in force, by code."""
     query = select(ProcedureVersion).join(CurrentProcedure, _is_current_version())
     rows = await session.scalars(query.order_by(ProcedureVersion.code))
     return [_make_published(row) for row in rows]
 
 
 async def lock_catalogue(session: AsyncSession) -> None:
-    """One publishes at a time, or two would give out the same version."""
+    """Wait for the publishing lock: two publishers at once would issue the same version."""
     await session.execute(select(func.pg_advisory_xact_lock(_PUBLISHING_LOCK)))
 
 
 async def read_current_digests(session: AsyncSession) -> Mapping[str, tuple[int, bytes]]:
-    """The version in force of every procedure, and the digest of its content."""
+    """Return the version in force of every procedure, and the digest of its content."""
     rows = await session.execute(
         select(CurrentProcedure.code, CurrentProcedure.version, CurrentProcedure.digest)
     )
@@ -77,7 +77,7 @@ async def read_current_digests(session: AsyncSession) -> Mapping[str, tuple[int,
 async def add_versions(
     session: AsyncSession, versions: Sequence[dict[str, Any]], current: Sequence[dict[str, Any]]
 ) -> None:
-    """`versions` are rows of ProcedureVersion, `current` those of CurrentProcedure they become."""
+    """Insert rows of ProcedureVersion, and upsert the rows of CurrentProcedure that follow."""
     if not versions:
         return
     await session.execute(insert(ProcedureVersion), versions)
@@ -133,6 +133,6 @@ async def list_procedures(
 
 
 def _has_all_words(words: Sequence[str]) -> ColumnElement[bool]:
-    """Words are letters and digits only: nothing in them is a sign of a regular expression."""
+    """Match names with all words, which are letters and digits only and need no escape."""
     begun = [CurrentProcedure.plain_name.regexp_match(rf"\m{word}") for word in words]
     return and_(*begun) if begun else false()

@@ -1,4 +1,4 @@
-"""Publishing procedures and looking them up."""
+"""Publish procedures, import files of them, and look them up."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -32,10 +32,11 @@ ANNOUNCED: Final = hashlib.sha256(
 
 
 class ImportOutcome(BaseModel):
-    """`new`, `changed` and `unchanged` count procedures; a version was made of the first two.
+    """Counts the new, changed and unchanged procedures of an import.
 
-    `own` names those of a file that an own entry states too; `added` and `overruled` name the
-    published parts that each of these own entries took over, and those that it states otherwise.
+    Each new or changed one became a version. `own` lists the codes that an own entry states too.
+    `added` and `overruled` name the published parts that each of these own entries took over, and
+    those that it states otherwise.
     """
 
     new: int
@@ -58,7 +59,7 @@ class ImportOutcome(BaseModel):
 
 @dataclass(frozen=True)
 class PublishedFile:
-    """A file in the form of the national portal, as it was read."""
+    """A file in the form of the national portal, with its entries and its digest."""
 
     name: str
     digest: bytes
@@ -73,9 +74,9 @@ class PublishedFile:
 async def publish_procedures(
     session: AsyncSession, procedures: Iterable[Procedure], *, now: datetime
 ) -> ImportOutcome:
-    """Each procedure, its code once among them, becomes a version unless it already is one.
+    """Store each procedure as a new version unless its content is in force already.
 
-    What becomes a version is announced with the transaction.
+    A code occurs once among them. Each new version is announced with the transaction.
     """
     await repository.lock_catalogue(session)
     held = await repository.read_current_digests(session)
@@ -108,7 +109,7 @@ async def announce_all_procedures(session: AsyncSession) -> int:
 
 
 async def announce_procedures_once(session: AsyncSession, *, now: datetime) -> int:
-    """Announce again what was published before events had their present shape."""
+    """Announce again the procedures that were published before events had their present shape."""
     if await repository.was_imported(session, ANNOUNCED):
         return 0
     count = await announce_all_procedures(session)
@@ -135,7 +136,7 @@ def make_published_event(published: PublishedProcedure, catalogue_size: int) -> 
 
 
 def read_catalogue_file(path: Path) -> PublishedFile:
-    """Read it whole; raise PublishedFileTooLargeError."""
+    """Read a whole file of published procedures; raise PublishedFileTooLargeError."""
     entries = tuple(read_published_file(path))
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").digest()
@@ -162,11 +163,11 @@ async def publish_first_procedures(
     *,
     now: datetime,
 ) -> ImportOutcome | None:
-    """Publish what a new service begins with; None where that was done before.
+    """Publish the first procedures of a new service; return None if they were published before.
 
-    Of a procedure that both hold the own entry wins for each part that it states: it was read by
-    people, with the case in which a fee is due, the same-day rule and the papers that the state
-    already holds. The published parts that it lacks are added.
+    Where both sources hold a procedure, the own entry wins for each part that it states, because
+    people have read it: it has the case in which a fee is due, the same-day rule and the papers
+    that the state already holds. The published parts that it lacks are added.
     """
     digests = [published.digest] if published else []
     digests += [compute_digest(procedure) for procedure in own.values()]

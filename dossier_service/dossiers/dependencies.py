@@ -39,7 +39,7 @@ async def _limit_filing(
         yield body
 
 
-# Asked for before the session, so that no connection is held before, and none after.
+# This dependency precedes the session, so that a waiting filing holds no connection.
 LimitedFiling = Annotated[FileDossier, Depends(_limit_filing, scope="function")]
 
 

@@ -1,7 +1,7 @@
-"""Filings at one agency follow one another, and leave the database to those at the others.
+"""Limit the concurrent filings at one agency, so that other agencies can use the database.
 
-Whoever has taken the agency's next serial keeps it to the commit, and the next filing there waits
-for that with a connection of the pool: of one agency in great demand, for the whole country.
+A filing holds the agency's next serial until it commits, and the next filing there waits for it
+with a connection of the pool. One agency in great demand could take all connections.
 """
 
 import asyncio
@@ -12,10 +12,10 @@ from weakref import WeakValueDictionary
 from shared.database.session import POOL_WAIT_SECONDS
 from shared.web.problems import Unavailable
 
-# One writes, the other is as far as its serial.
+# One filing writes while the next one is prepared up to its serial.
 MAX_AT_ONCE = 2
-# At one agency. Each of them holds one of the calls that the gateway lets this service have under
-# way: it must not come to refuse what is for others.
+# At one agency: each waiting filing occupies one of the concurrent calls that the gateway allows
+# this service, and the calls for other agencies need the rest.
 MAX_WAITING = 32
 
 
@@ -26,15 +26,15 @@ class _AgencyQueue:
 
 
 class FilingLimiter:
-    """Of one process."""
+    """Gives the filings of this process their slots, agency by agency."""
 
     def __init__(self) -> None:
-        # Kept by who has a turn or waits for one, and by nobody else.
+        # A queue lives as long as a filing holds it, so that idle agencies take no memory.
         self._agencies: WeakValueDictionary[str, _AgencyQueue] = WeakValueDictionary()
 
     @asynccontextmanager
     async def hold_slot(self, agency: str) -> AsyncIterator[None]:
-        """Raises Unavailable where too many wait, or after the longest wait for a connection."""
+        """Wait for a slot; raise Unavailable if too many wait, or after `POOL_WAIT_SECONDS`."""
         queue = self._agencies.setdefault(agency, _AgencyQueue())
         await _wait_for_slot(queue)
         try:

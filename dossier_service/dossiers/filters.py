@@ -8,9 +8,10 @@ from shared.codes.enums import Channel, DossierStatus
 
 @dataclass(frozen=True)
 class DossierFilters:
-    """Days are those of the office. `due_before` and `overdue`: unfinished dossiers only.
+    """The conditions of a list; None narrows nothing. Days are days at the office.
 
-    `overdue` narrows to those that the indicators count as open and late; False: to all others.
+    `due_before` and `overdue` select unfinished dossiers only. `overdue` selects the dossiers that
+    the indicators count as open and late; False selects all others.
     """
 
     status: DossierStatus | None

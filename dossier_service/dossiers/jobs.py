@@ -1,4 +1,4 @@
-"""Due dates that rested on a calendar not yet announced, computed again when it is."""
+"""Recalculate the due dates that rested on a calendar which is announced now."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -23,7 +23,7 @@ async def recalculate_due_dates(session: AsyncSession, *, now: datetime) -> int:
     """Compute provisional due dates by the present calendar; return how many were looked at.
 
     A due date that moves leaves a step in the history and an event, as every change does. Dossiers
-    that somebody is changing at this moment are left for the next run.
+    that another transaction is changing are left for the next run.
     """
     stale = await store.lock_stale_dossiers(session, limit=BATCH_SIZE)
     kept = {(dossier.procedure, dossier.procedure_version) for dossier in stale}

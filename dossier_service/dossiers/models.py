@@ -1,4 +1,4 @@
-"""The tables of dossiers; which agency is responsible for one stands here too."""
+"""The tables of dossiers, and the rules that a dossier derives from its own columns."""
 
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -86,7 +86,7 @@ class Dossier(Base):
     finished_at: Mapped[datetime | None]
     person: Mapped[str | None]
     summary: Mapped[str | None]
-    # why it stands where it stands: a code, and the officer's words
+    # the reason of the last move: a code, and the officer's words
     reason: Mapped[str | None]
     note: Mapped[str | None]
 
@@ -99,7 +99,7 @@ class Dossier(Base):
         lazy="raise", order_by="DossierResult.version"
     )
 
-    # The writer who read an older version loses: two clerks cannot overwrite each other.
+    # A write that rests on an older version fails, so that two clerks cannot overwrite each other.
     __mapper_args__ = {"version_id_col": version, "version_id_generator": False}  # noqa: RUF012
 
     def begin_version(self, now: datetime) -> datetime:
@@ -113,7 +113,7 @@ class Dossier(Base):
 
     @property
     def due_provisional(self) -> bool:
-        """Whether the due date rests on days that are not announced, or not confirmed."""
+        """Return whether the due date rests on days that are not announced, or not confirmed."""
         return is_provisional(self.due_calendar)
 
     @property
@@ -136,7 +136,7 @@ class Dossier(Base):
 
     @property
     def responsible_agency(self) -> str:
-        """Exactly one at any time: who decides while it is handled, else who receives."""
+        """Return the deciding agency while the dossier is handled, else the receiving agency."""
         waits_or_stopped = self.status in {
             DossierStatus.SUPPLEMENT_REQUESTED,
             DossierStatus.STOPPED,
@@ -148,9 +148,9 @@ class Dossier(Base):
 
 
 class DossierApplicant(Base):
-    """What the applicant gave of themself; `birth_date` may lack its day and month.
+    """The data of the applicant; `birth_date` may lack its day and month.
 
-    Free text elsewhere may name them too: papers, results, the summary, the officer's words.
+    Free text elsewhere may name the applicant too: papers, results, the summary, the notes.
     """
 
     __tablename__ = "dossier_applicant"
@@ -228,7 +228,7 @@ class DossierStep(Base):
 
 
 class DossierParty(Base):
-    """Whose lists a dossier stands in: its agencies, all above them, and "" for the country.
+    """A dossier in the list of an agency: of its own, of each one above, and of "", the country.
 
     A list is then one range of an index, however many dossiers there are.
     """

@@ -1,4 +1,4 @@
-"""What can be wrong with a request about dossiers; none of it repeats what an applicant gave."""
+"""The expected errors of requests for dossiers; none of them repeats data of an applicant."""
 
 from http import HTTPStatus
 

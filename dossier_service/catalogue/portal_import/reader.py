@@ -52,7 +52,7 @@ _WholeText = Annotated[str, StringConstraints(strip_whitespace=False)]
 
 @dataclass(frozen=True, slots=True)
 class Readable:
-    """A procedure that could be read, with what of it could not be taken over as it stands."""
+    """A procedure that could be read, with the faults of the parts that could not be taken over."""
 
     line: int
     procedure: Procedure

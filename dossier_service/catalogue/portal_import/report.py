@@ -1,4 +1,4 @@
-"""What came of an import: every line is counted, and everything that was not plain is named."""
+"""Report on an import: every line is counted, and every unclear part is named."""
 
 from collections.abc import Iterable, Iterator
 
@@ -19,7 +19,7 @@ class RefusedLine(BaseModel):
 
 
 class ImportReport(BaseModel):
-    """`with_faults` counts entries that were imported; `faults` names their codes by what it is."""
+    """Counts the lines of a file; `faults` lists the codes of imported entries by their faults."""
 
     read: int = 0
     imported: int = 0

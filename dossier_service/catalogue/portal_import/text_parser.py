@@ -1,6 +1,6 @@
-"""Reading the wording of published procedures, whose words the portal runs together.
+"""Read the wording of published procedures, whose words the portal runs together.
 
-A text is read only where it can be read in one way; everything else is told as a warning.
+A text is read only where it can be read in one way; everything else becomes a fault.
 """
 
 import re
@@ -139,7 +139,7 @@ def _read_words_behind(words: str, reading: Reading) -> Reading:
 
 
 def _read_bracketed_note(rest: str) -> str:
-    """The explanation in brackets that follows a fee at once."""
+    """Return the explanation in brackets that follows a fee at once."""
     if not rest.startswith("("):
         return ""
     depth = 0
@@ -151,7 +151,7 @@ def _read_bracketed_note(rest: str) -> str:
 
 
 def make_fees(prices: Sequence[Price]) -> tuple[tuple[Fee, ...], tuple[TextFault, ...]]:
-    """The fees of a procedure from the prices of its ways.
+    """Return the fees of a procedure from the prices of its ways.
 
     Several amounts for one channel are those of different cases, never a sum: each becomes a fee
     that is due only in its case. When a fee is paid is not published: before handling is assumed.
@@ -209,7 +209,7 @@ def read_results(text: str) -> tuple[Result, ...]:
 
 
 def mend_cut_subjects(parts: Sequence[str]) -> tuple[str, ...]:
-    """Subjects that were cut at their inner commas, put together again.
+    """Put together the subjects that were cut at their inner commas.
 
     "Tổ chức (không bao gồm doanh nghiệp", "HTX)" is one; so is "Cán bộ", "công chức", "viên chức".
     """

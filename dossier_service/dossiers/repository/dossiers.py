@@ -1,4 +1,4 @@
-"""Reading dossiers: what a caller may not see does not exist, in the query itself."""
+"""Read dossiers: the query itself leaves out each dossier that the caller may not see."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -46,7 +46,7 @@ async def find_dossier(session: AsyncSession, code: str, right: Right) -> Dossie
 
 
 async def find_whole_dossier(session: AsyncSession, code: str, right: Right) -> Dossier | None:
-    """With the applicant and the papers too."""
+    """Return a dossier with its applicant and its papers too."""
     return await _find_visible(session, _WHOLE, code, right)
 
 
@@ -58,7 +58,7 @@ async def find_dossier_procedure(session: AsyncSession, code: str, right: Right)
 async def _find_visible(
     session: AsyncSession, query: Select[Found], code: str, right: Right
 ) -> Found | None:
-    """Return what the first of the right's alternatives that reaches the dossier finds."""
+    """Return the result of the first alternative of the right that reaches the dossier."""
     for limits in right.alternatives:
         rows = await session.scalars(*_select_visible(query, code, limits))
         if (found := rows.unique().one_or_none()) is not None:
@@ -78,7 +78,7 @@ def _select_visible(
 
 
 def reaches_procedure(procedure: InstrumentedAttribute[str]) -> ColumnElement[bool]:
-    """By the codes of a right, as `shared.codes.coverage.covering_codes`: a national one too."""
+    """Match the codes of a right or their national codes, as `shared.codes.coverage` does."""
     given = any_(bindparam("procedures", type_=ARRAY(String)))
     return or_(procedure == given, func.left(procedure, 8) == given)
 
@@ -98,7 +98,7 @@ _CONDITIONS: Mapping[str, ColumnElement[bool]] = {
 
 @cache
 def _build_visible_query(query: Select[Found], given: frozenset[str]) -> Select[Found]:
-    """Built once: to do so each time takes longer than to read the dossier."""
+    """Build each query once: to build it takes longer than to read the dossier."""
     return query.where(*(condition for name, condition in _CONDITIONS.items() if name in given))
 
 
@@ -165,7 +165,7 @@ def defer_party_update(session: AsyncSession, dossier: Dossier) -> None:
     defer_write(session, _RESTATE, standing)
 
 
-# Of two steps of one dossier the later counts.
+# The later of two steps of one dossier counts.
 _RESTATE = (
     "UPDATE dossier_party AS party SET status = last.status, due_at = last.due_at,"
     " finished_at = last.finished_at, overdue_from = last.overdue_from"

@@ -1,4 +1,4 @@
-"""Writes a new dossier with all that belongs to it."""
+"""Write a new dossier with all that belongs to it."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -19,7 +19,7 @@ from dossier_service.dossiers.models import (
 )
 from shared.database.deferred import defer_write
 
-# What is to be written: for each table its rows, each with every column of its own.
+# The rows to be written, by table; each row has every column.
 Rows = Mapping[type[Base], Sequence[Mapping[str, Any]]]
 
 _TABLES = (
@@ -62,9 +62,9 @@ def make_row(entity: Base) -> dict[str, Any]:
 
 
 async def take_next_serial(session: AsyncSession, agency: str, day: date) -> int:
-    """Without gaps; until this transaction ends, the agency's next filing waits here.
+    """Return the next serial, without gaps; the agency's next filing waits for this transaction.
 
-    After `MAX_SERIAL_WAIT_S` it is an outage: the caller is asked to try again.
+    A wait of more than `MAX_SERIAL_WAIT_S` is an outage, and the caller is asked to try again.
     """
     wait = f"{MAX_SERIAL_WAIT_S}s"
     serial: int = await session.scalar(_NEXT, {"agency": agency, "day": day, "wait": wait})

@@ -1,4 +1,4 @@
-"""Lists of dossiers: ranges of an index, however many dossiers there are."""
+"""Lists of dossiers are ranges of an index, however many dossiers there are."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
@@ -42,7 +42,7 @@ async def list_dossiers(
     after: tuple[datetime, str] | None,
     limit: int,
 ) -> list[Dossier]:
-    """Newest first, of the agencies that the right covers: each is a range, then merged."""
+    """Return the newest dossiers first: one range for each agency of the right, then merged."""
 
     async def read_newest(limits: Limits) -> Sequence[Dossier]:
         asked = _bind_agency_lists(filters.agency, limits) | _bind_filters(filters, limits, today)
@@ -89,7 +89,7 @@ _CONDITIONS: Mapping[str, ColumnElement[bool]] = {
 
 @cache
 def _build_page_query(asked: frozenset[str]) -> Select[Dossier]:
-    """Of the conditions asked for; to build it takes longer than all else of a list."""
+    """Build each query once: to build it takes longer than the rest of a list."""
     whose = func.unnest(bindparam("agencies", type_=ARRAY(String)))
     whose_lists = whose.table_valued("agency", name="asked").render_derived()
     conditions = [condition for name, condition in _CONDITIONS.items() if name in asked]
@@ -117,7 +117,7 @@ def _build_page_query(asked: frozenset[str]) -> Select[Dossier]:
 
 
 def _bind_agency_lists(agency: str | None, limits: Limits) -> dict[str, Any]:
-    """Another agency's lists narrow what the caller sees, never widen it."""
+    """Choose the lists to read; the list of another agency narrows the right, never widens it."""
     if agency is not None and limits.covers_agency(agency):
         return {"agencies": [agency]}
     own = [COUNTRY] if limits.agencies is None else sorted(limits.agencies)

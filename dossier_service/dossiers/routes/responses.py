@@ -1,4 +1,4 @@
-"""What goes with an answer about a dossier: its version, and whom it is about, for the ledger."""
+"""Answer with the version of a dossier, and with its subject for the ledger."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -15,21 +15,21 @@ NO_SUBJECT = "-"
 def changed_response(
     answer: DossierOut, idempotency: Once, status: HTTPStatus, *, person: str | None
 ) -> Response:
-    """The answer to a change, remembered. It gives no field of the applicant, who is named only."""
+    """Return the answer to a change, and store it for repeated requests."""
     headers = {
         "ETag": etag(answer.version),
         "X-Subject": person or NO_SUBJECT,
         "X-Fields": NO_SUBJECT,
-        # Where it was just made, no path names it yet.
+        # The path of a filing does not name the new dossier.
         "X-Dossier": answer.code,
     }
-    # Written as JSON once, for the caller and for who asks again.
+    # The JSON is written once, for this response and for repeated requests.
     body = answer.model_dump_json()
     idempotency.remember_body(body, status, headers)
     return Response(body, status, headers, media_type="application/json")
 
 
 def set_subject_headers(response: Response, person: str | None, fields: Sequence[str]) -> None:
-    """An organisation, or a citizen without a number, is nobody whom a hash could name."""
+    """Name the subject by hash; an organisation or a citizen without a number has none."""
     response.headers["X-Subject"] = person or NO_SUBJECT
     response.headers["X-Fields"] = ",".join(fields) or NO_SUBJECT

@@ -1,4 +1,4 @@
-"""The shapes of requests. What they refuse they do not repeat: it may be somebody's name."""
+"""The request bodies of dossiers. A refusal never repeats a value: it may be a name."""
 
 from collections.abc import Mapping
 from re import fullmatch
@@ -134,9 +134,9 @@ class FileDossier(Body):
 
 
 class MoveDossier(Body):
-    """`reason` goes to everybody who follows the dossier; `note` stays with it.
+    """`reason` is published with the event; `note` stays with the dossier.
 
-    `to` is a status, 1 to 10; any other number is refused as a transition is, with what may follow.
+    `to` is a status, 1 to 10; any other number is refused with the statuses that may follow.
     `term_case` is given only where the move receives the dossier, and replaces the one of filing.
     """
 

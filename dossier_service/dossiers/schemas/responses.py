@@ -1,5 +1,7 @@
-"""The shapes of answers. Applicants' data, and free text that may hold some, goes out by
-`DossierFound` alone, as far as the right names the fields.
+"""The response bodies of dossiers.
+
+Data of applicants, and free text that may hold some, stands in `DossierFound` alone, as far as the
+right names the fields.
 """
 
 from collections.abc import Sequence
@@ -31,7 +33,7 @@ class FeeOut(ResponseModel):
 
 
 class ResultOut(ResponseModel):
-    """That there is one: its number and title may name somebody."""
+    """A result without its number and title, which may name a person."""
 
     code: str
     electronic: bool
@@ -40,7 +42,7 @@ class ResultOut(ResponseModel):
 
 
 class ResultFound(ResultOut):
-    """With what the right may withhold: left out of the answer where it does."""
+    """A result with the fields that the right names; the others are left out of the answer."""
 
     number: str | None = None
     title: str | None = None
@@ -81,7 +83,7 @@ _STORED_FIELDS = _StateFields.model_fields.keys() - {"status_name"}
 
 
 class DossierLine(_StateFields):
-    """A row of a list: nothing of the applicant."""
+    """A row of a list, without data of the applicant."""
 
     procedure: str
 
@@ -91,7 +93,7 @@ class DossierLine(_StateFields):
 
 
 class DossierOut(_StateFields):
-    """What every change answers. `permitted` is what may follow; fees may still hold it back."""
+    """The answer to every change. `permitted` lists the next statuses; open fees may block them."""
 
     procedure: ProcedureName
     procedure_version: int
@@ -150,7 +152,7 @@ class ApplicantOut(ResponseModel):
 
 
 class DossierFound(DossierOut):
-    """With the applicant, the papers and the officer's words, as far as the right allows."""
+    """A dossier with its applicant, papers and notes, as far as the right names these fields."""
 
     applicant: ApplicantOut
     results: Sequence[ResultFound]
@@ -160,7 +162,7 @@ class DossierFound(DossierOut):
 
     @property
     def personal_fields(self) -> list[str]:
-        """The names of what is said of the applicant, for the record of this access."""
+        """Return the names of the personal fields in this answer, for the record of the access."""
         beside = [name for name in ("summary", "note", "documents") if getattr(self, name)]
         results = ["results"] if any(result.title for result in self.results) else []
         return [*self.applicant.model_dump(exclude_none=True), *beside, *results]
@@ -180,7 +182,7 @@ def make_shown_applicant(
 def show_dossier(
     dossier: Dossier, procedure: Procedure, fields: frozenset[str] | None
 ) -> DossierFound:
-    """The dossier as a right for `fields` shows it; None means all."""
+    """Return the dossier as a right to `fields` shows it; None means all fields."""
 
     def is_allowed(name: str) -> bool:
         return fields is None or name in fields
@@ -199,7 +201,7 @@ def show_dossier(
 
 
 class StepOut(ResponseModel):
-    """A row of the history. The officer's words are not in it: they may name somebody."""
+    """A row of the history, without the notes of officers, which may name a person."""
 
     version: int
     act: str

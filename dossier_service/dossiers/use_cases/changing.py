@@ -1,4 +1,4 @@
-"""The reading, the guards and the step that changes of a dossier have in common."""
+"""Read a dossier for a change, check the change, and record its step."""
 
 from typing import Any, Final
 
@@ -32,7 +32,7 @@ async def read_dossier(session: AsyncSession, code: str, caller: CallContext) ->
 async def read_kept_version(
     session: AsyncSession, procedures: ProcedureCache, dossier: Dossier
 ) -> PublishedProcedure:
-    """The version of its procedure that the dossier keeps."""
+    """Return the version of its procedure that the dossier keeps."""
     found = await procedures.find_version(session, dossier.procedure, dossier.procedure_version)
     assert found is not None, "a foreign key holds it"
     return found
@@ -45,7 +45,10 @@ async def read_dossier_to_change(
     expected: Condition,
     to: int | None = None,
 ) -> Dossier:
-    """What ends with the decision, and its result, is for who decides; all else as it stands."""
+    """Return the dossier for a change by the responsible agency, or raise NotResponsible.
+
+    The deciding agency ends the handling and issues results.
+    """
     dossier = await read_dossier(session, code, caller)
     decides = to == DossierStatus.PROCESSED
     acting = dossier.decided_by if decides else dossier.responsible_agency
@@ -56,7 +59,7 @@ async def read_dossier_to_change(
 
 
 def require_change_allowed(dossier: Dossier) -> None:
-    """Raise TooManyChanges where the dossier may only be ended; its filing was no change."""
+    """Raise TooManyChanges if the dossier may only be ended; its filing was no change."""
     if dossier.version > MAX_CHANGES:
         raise TooManyChanges(limit=MAX_CHANGES)
 

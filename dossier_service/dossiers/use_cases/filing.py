@@ -1,4 +1,4 @@
-"""A dossier is filed: with its applicant, papers and fees, in one transaction or not at all."""
+"""File a dossier with its applicant, papers and fees, in one transaction or not at all."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ MAX_AGE = timedelta(days=366)
 
 @dataclass(frozen=True)
 class FilingRules:
-    """`layout` is of the code of new dossiers, `person_key` of the hash that names a person."""
+    """The layout of new dossier codes, and the key of the hash that names a person."""
 
     layout: DossierCodeLayout
     person_key: bytes
@@ -128,7 +128,7 @@ def _require_right_to_file(filing: FileDossier, caller: CallContext) -> None:
 
 
 def _choose_filing_time(filing: FileDossier, now: datetime) -> datetime:
-    """When it was submitted. It is received now all the same: nobody receives in the past."""
+    """Return the time of submission; the dossier is received now all the same."""
     filed_at = filing.submitted_at or now
     if filed_at < now - MAX_AGE or is_ahead(filed_at, now):
         raise TimeUnlikely
@@ -160,7 +160,7 @@ async def _require_active_agencies(
         for place in ("helped_by", "received_by", "decided_by")
         if (code := getattr(filing, place))
     }
-    # A registry that has told of no agency yet is late, not empty.
+    # Without any announced agency the registry is late, not empty.
     if not (terms := await agencies.read_terms(session, named.values())):
         return
     if unknown := {place: code for place, code in named.items() if code not in terms}:
@@ -171,7 +171,7 @@ async def _require_active_agencies(
             raise AgencyClosed(f"Its first day is {first_day}.", at=place, agency=code)
         if last_day is not None and last_day < on:
             raise AgencyClosed(
-                f"Its last day was {last_day}; name who continues it.",
+                f"Its last day was {last_day}; name the agency that continues it.",
                 at=place,
                 agency=code,
                 successor=terms[code].successor,
@@ -189,7 +189,7 @@ def _make_dossier(
 ) -> Dossier:
     status = first_status(filing.channel)
     is_received = status is DossierStatus.RECEIVED
-    # What is not named here is not so yet, and empty.
+    # Fields that are not set here are NULL at filing.
     dossier = Dossier(
         code=code,
         version=1,
@@ -256,7 +256,7 @@ def _make_party_rows(dossier: Dossier) -> list[dict[str, Any]]:
 
 
 def list_agency_and_superiors(agency: str) -> list[str]:
-    """`H26.101.2` -> H26, H26.101, H26.101.2; a code of QCVN 102 says nothing of who is above."""
+    """Return H26, H26.101, H26.101.2 for `H26.101.2`; a code of QCVN 102 names no agency above."""
     if not agency[0].isalpha():
         return [agency]
     blocks = agency.split(".")

@@ -1,4 +1,4 @@
-"""What every change of a dossier leaves behind: a step of its history, and an event."""
+"""Record every change of a dossier: a step of its history, and an event."""
 
 from datetime import datetime
 from typing import Any, TypeVar
@@ -10,15 +10,18 @@ from shared.events import DossierEvent, DossierStanding
 from shared.messaging.outbox import emit
 from shared.web.calls.auth import CallContext
 
-Told = TypeVar("Told", bound=DossierEvent)
+ChangeEvent = TypeVar("ChangeEvent", bound=DossierEvent)
 
 _STANDING = DossierStanding.model_fields.keys() - {"at"}
 
 
 def history_entry(
-    dossier: Dossier, caller: CallContext, act: str, at: datetime, **what: Any
+    dossier: Dossier, caller: CallContext, act: str, at: datetime, **fields: Any
 ) -> dict[str, Any]:
-    """The row of `dossier_step` that led to its version; `what`: from_status, step, reason, note"""
+    """Return the row of `dossier_step` that led to the present version.
+
+    `fields` may be from_status, step, reason and note.
+    """
     return {
         "dossier": dossier.code,
         "version": dossier.version,
@@ -31,12 +34,12 @@ def history_entry(
         "step": None,
         "reason": None,
         "note": None,
-    } | what
+    } | fields
 
 
 def publish_change(
-    session: AsyncSession, event: type[Told], dossier: Dossier, at: datetime, **what: Any
+    session: AsyncSession, event: type[ChangeEvent], dossier: Dossier, at: datetime, **fields: Any
 ) -> None:
-    """Announce how the dossier now stands; `what` are the event's own fields."""
+    """Publish the present state of the dossier; `fields` are the event's own fields."""
     standing = {name: getattr(dossier, name) for name in _STANDING}
-    emit(session, event(**standing, at=at, **what))
+    emit(session, event(**standing, at=at, **fields))

@@ -1,4 +1,4 @@
-"""The payments of the fees of a dossier."""
+"""Pay the fees of a dossier."""
 
 from datetime import datetime
 
@@ -30,7 +30,7 @@ async def pay_fee(
     expected: Condition,
     now: datetime,
 ) -> Dossier:
-    """Each of the dossier's agencies may take the money; the same payment again has no effect."""
+    """Record the payment of a fee at any agency of the dossier; a repeated one has no effect."""
     dossier = await read_dossier(session, code, caller)
     if _is_repeated_payment(dossier, payment):
         return dossier

@@ -1,4 +1,4 @@
-"""Looking at dossiers: one, its history, a list."""
+"""Read one dossier, its history, or a list of dossiers."""
 
 from datetime import datetime
 from typing import Annotated

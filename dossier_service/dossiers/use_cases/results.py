@@ -1,4 +1,4 @@
-"""The results of a dossier."""
+"""Issue the results of a dossier."""
 
 from datetime import datetime
 from typing import Final

@@ -1,4 +1,4 @@
-"""The transitions of a dossier, and its progress between them."""
+"""Move a dossier from status to status, and note its progress between them."""
 
 from datetime import datetime
 from typing import Any
@@ -61,8 +61,8 @@ async def move_dossier(
         _apply_other_effects(dossier, to, now)
     _enter_status(dossier, to, move, now)
     store.defer_party_update(session, dossier)
-    what = {"from_status": previous, "reason": move.reason, "note": move.note}
-    record_step(session, history_entry(dossier, caller, "moved", now, **what))
+    fields = {"from_status": previous, "reason": move.reason, "note": move.note}
+    record_step(session, history_entry(dossier, caller, "moved", now, **fields))
     publish_change(session, DossierMoved, dossier, now, previous=previous, reason=move.reason)
     return dossier
 
@@ -105,7 +105,10 @@ def _require_permitted_status(dossier: Dossier, move: MoveDossier) -> DossierSta
 
 
 def _require_paid_fees(dossier: Dossier, to: DossierStatus) -> None:
-    """What must be paid before holds it back at 6 and from handling; any fee, from its return."""
+    """Raise FeeOpen: unpaid `before` fees block leaving status 6 and any processing.
+
+    Any unpaid fee blocks the return of the result.
+    """
     is_open = [fee for fee in dossier.fees if fee.paid_at is None]
     match dossier.status, to:
         case DossierStatus.PAYMENT_REQUIRED, _ if to is dossier.previous_status:
@@ -152,7 +155,7 @@ async def _receive_dossier(
     )
     dossier.procedure_version = published.version
     dossier.received_at = now
-    # Those before are not of the handling, which the term and the figures judge.
+    # Requests before the reception do not count: term and indicators judge the handling alone.
     dossier.requests = 0
     set_due_dates(dossier, published.procedure)
 
@@ -167,7 +170,7 @@ def _apply_other_effects(dossier: Dossier, to: DossierStatus, now: datetime) -> 
 
 
 def _recall_results(dossier: Dossier, now: datetime) -> None:
-    """What was recalled does not answer the dossier a second time: it needs a new result."""
+    """Mark the results as recalled: the dossier needs a new result to end again."""
     for result in dossier.results:
         result.recalled_at = result.recalled_at or now
 

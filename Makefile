@@ -85,7 +85,7 @@ lock: $(INSTALLED) ## newest versions that pyproject.toml allows, with hashes
 	$(COMPILE) --all-extras -c requirements.lock -o requirements-dev.lock
 
 migrate: $(INSTALLED) ## bring the databases of the running stack to the newest shape
-	@for service in $(SERVICES); do $(LOCAL) as $$service $(RUN) -m shared $$service migrate || exit; done
+	@for service in $(SERVICES); do $(LOCAL) as $$service $(RUN) -m $$service migrate || exit; done
 
 people: $(INSTALLED) ## fill the running stack's register up to N=100000 synthetic people
 	@$(LOCAL) as identity_service $(RUN) -m identity_service.sandbox.commands --count $(N)
@@ -93,10 +93,10 @@ people: $(INSTALLED) ## fill the running stack's register up to N=100000 synthet
 S ?= sync_service
 DO ?= list
 dead-letters: $(INSTALLED) ## messages that service S could not handle; DO="list|show ID|replay ID|discard ID"
-	@$(LOCAL) as $(S) $(RUN) -m shared $(S) dead-letters $(DO)
+	@$(LOCAL) as $(S) $(RUN) -m $(S) dead-letters $(DO)
 
 replay: $(INSTALLED) ## send the events of the last days again, to refill a broker that lost them
-	@for service in $(SERVICES); do $(LOCAL) as $$service $(RUN) -m shared $$service replay || exit; done
+	@for service in $(SERVICES); do $(LOCAL) as $$service $(RUN) -m $$service replay || exit; done
 
 verify-ledger: $(INSTALLED) ## check every batch and signature of the running stack's access ledger; KEPT="--receipts FILE"
 	@$(LOCAL) as gateway $(RUN) -m gateway.ledger.commands $(KEPT)

@@ -94,7 +94,7 @@ def _database() -> Iterator[str]:
             make_databases(server.url, passwords={})
             make_database(server.url, "events", owner=SERVICES[SERVICE].role)
             url = service_url(server.url, SERVICES[SERVICE], "events")
-            run_as(SERVICE, "-m", "shared", SERVICE, "migrate", DATABASE_URL=url)
+            run_as(SERVICE, "-m", SERVICE, "migrate", DATABASE_URL=url)
             yield url
 
 

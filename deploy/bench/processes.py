@@ -25,7 +25,7 @@ def service(
     task: str = "serve",
     *,
     core: int | None = None,
-    program: Sequence[str] = ("-m", "shared"),
+    program: Sequence[str] = ("-m",),
     **changed: str,
 ) -> Iterator["Server"]:
     """A further process of a service, on a port of its own; `changed` are its settings."""

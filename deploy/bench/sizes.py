@@ -127,7 +127,7 @@ def _make_empty(server: EmbeddedPostgres, name: str, size: int) -> None:
     database = database_name(name, size)
     make_database(server.url, database, owner=SERVICES[name].role)
     url = service_url(server.url, SERVICES[name], database)
-    run_as(name, "-m", "shared", name, "prepare", DATABASE_URL=url, CATALOGUE_FILE="")
+    run_as(name, "-m", name, "prepare", DATABASE_URL=url, CATALOGUE_FILE="")
 
 
 async def _fill(server: EmbeddedPostgres, name: str, size: int) -> float:

@@ -3,11 +3,12 @@
 It is started as the service is: `python -m deploy.bench.trusting dossier_service serve`.
 """
 
+import runpy
+import sys
 from unittest.mock import patch
 
 from starlette.types import Receive, Scope, Send
 
-from shared.__main__ import cli
 from shared.web.calls.call_guard import PROVED_CALL, CallGuard
 from shared.web.calls.call_mac import AGENCY, CLIENT, NO_BODY, ProvedCall
 
@@ -24,4 +25,4 @@ async def _trust(guard: CallGuard, scope: Scope, receive: Receive, send: Send) -
 
 if __name__ == "__main__":
     with patch.object(CallGuard, "__call__", _trust):
-        cli()
+        runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)

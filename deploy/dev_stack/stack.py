@@ -30,7 +30,7 @@ class Stack:
     ports: Mapping[str, int]
     database_url: str | None = None
     kafka_servers: str | None = None
-    service_command: Sequence[str] = (sys.executable, "-m", "shared")
+    service_command: Sequence[str] = (sys.executable, "-m")
 
     @property
     def postgres(self) -> EmbeddedPostgres:

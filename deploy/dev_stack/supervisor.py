@@ -106,7 +106,7 @@ class Supervisor:
         forget(self.stack.directory)
 
     def for_each_service(self, task: str) -> None:
-        """`python -m shared <service> <task>`, all at once; raises ChildFailedError."""
+        """`python -m <service> <task>`, all at once; raises ChildFailedError."""
         self.errands = [self._service_child(service, task) for service in SERVICES.values()]
         try:
             for child in self.errands:

@@ -1,4 +1,4 @@
-"""Stands for `python -m shared`: `serve` and `work` answer /readyz, the rest leaves a mark.
+"""Stands for `python -m <service>`: `serve` and `work` answer /readyz, the rest leaves a mark.
 
 What went wrong is asked for in FAKE_FAULT: "<service> <task>" then ends with 3.
 """

@@ -1,4 +1,4 @@
-"""`python -m tests.faults.clocked SERVICE TASK`: `python -m shared …` under a clock of its own.
+"""`python -m tests.faults.clocked SERVICE TASK`: `python -m SERVICE TASK` under a clock of its own.
 
 `python -m tests.faults.clocked up` starts the stack of such processes.
 """
@@ -25,7 +25,7 @@ def become_service() -> NoReturn:
     if not lacks_libfaketime():
         process = f"{SERVICES[service].short}-{task}"
         os.environ |= environment(file_of(Path(os.environ["RUN_DIR"]), process))
-    os.execv(sys.executable, [sys.executable, "-m", "shared", *sys.argv[1:]])
+    os.execv(sys.executable, [sys.executable, "-m", *sys.argv[1:]])
 
 
 if __name__ == "__main__":

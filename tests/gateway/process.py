@@ -1,4 +1,4 @@
-"""The gateway as it is run: `python -m shared gateway serve`, behind a socket of its own."""
+"""The gateway as it is run: `python -m gateway serve`, behind a socket of its own."""
 
 import asyncio
 import signal
@@ -90,7 +90,7 @@ def gateway_child(settings: Settings, log: Path) -> Child:
     }
     return Child(
         "gateway",
-        [sys.executable, "-m", "shared", "gateway", "serve"],
+        [sys.executable, "-m", "gateway", "serve"],
         log=log,
         cwd=ROOT,
         env={name.upper(): str(value) for name, value in (told | secrets).items()},

@@ -73,7 +73,7 @@ def services() -> list[str]:
 
 def test_missing_variable_is_named_and_nothing_else_is_shown() -> None:
     environment = {"PATH": os.defpath, "KAFKA_SERVERS": "kafka:9092", "PORT": "many"}
-    command = [sys.executable, "-m", "shared", "dossier_service", "work"]
+    command = [sys.executable, "-m", "dossier_service", "work"]
     ended = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )

@@ -268,7 +268,7 @@ def command(settings: ServiceSettings, *words: str) -> subprocess.CompletedProce
         "CALL_KEY": CALL_KEY.get_secret_value(),
     }
     return subprocess.run(
-        [sys.executable, "-m", "shared", SERVICE, "dead-letters", *words],
+        [sys.executable, "-m", SERVICE, "dead-letters", *words],
         cwd=Path(__file__).parents[2],
         env=environment,
         capture_output=True,

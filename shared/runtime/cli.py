@@ -1,0 +1,131 @@
+"""The command line that every service has: `python -m <service> serve|work|migrate|…`."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Generic, NamedTuple
+
+import typer
+import uvicorn
+from fastapi import FastAPI
+
+from shared.database.session import open_database
+from shared.messaging.event_keys import make_event_signer
+from shared.messaging.kafka import open_producer
+from shared.messaging.outbox import KEPT_DAYS
+from shared.messaging.relay import replay
+from shared.observability.telemetry import configure_logging
+from shared.runtime import dead_letter_commands, migrations
+from shared.runtime.app import spare_the_collector
+from shared.runtime.invocation import SettingsType, read_settings, run_async
+from shared.settings import ServiceSettings
+
+
+@dataclass(frozen=True)
+class Program(Generic[SettingsType]):
+    """The parts of one service that its command line starts; each takes the settings."""
+
+    name: str
+    settings: type[SettingsType]
+    serve: Callable[[SettingsType], None]
+    work: Callable[[SettingsType], Awaitable[None]]
+    seed: Callable[[SettingsType], Awaitable[None]] | None = None
+
+
+class Invocation(NamedTuple):
+    """The object that a command finds in its context."""
+
+    program: Program[Any]
+    settings: ServiceSettings
+
+
+def build_cli(program: Program[SettingsType]) -> typer.Typer:
+    """Return the commands of a service, to which it may add its own."""
+    cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+    @cli.callback()
+    def configure(context: typer.Context) -> None:
+        settings = read_settings(program.name, program.settings)
+        context.obj = Invocation(program, settings)
+        configure_logging(settings)
+
+    for name, command in _COMMANDS.items():
+        cli.command(name)(command)
+    cli.add_typer(dead_letter_commands.commands, name="dead-letters")
+    return cli
+
+
+def serve_app(create_app: Callable[[SettingsType], FastAPI], settings: SettingsType) -> None:
+    """Answer HTTP until SIGTERM."""
+    app = create_app(settings)
+    spare_the_collector(app)
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+    )
+
+
+def _serve(context: typer.Context) -> None:
+    """Answer HTTP."""
+    program, settings = context.obj
+    program.serve(settings)
+
+
+def _work(context: typer.Context) -> None:
+    """Send events, handle events, mind deadlines."""
+    program, settings = context.obj
+    run_async(lambda: program.work(settings))
+
+
+def _migrate(context: typer.Context) -> None:
+    """Bring the service's database to the newest shape."""
+    migrations.upgrade(context.obj.settings)
+
+
+def _write_revision(context: typer.Context, title: str) -> None:
+    """Write a migration from the difference between models and database."""
+    migrations.revision(context.obj.settings, title)
+
+
+def _seed(context: typer.Context) -> None:
+    """Load what a service needs to begin; a second time changes nothing."""
+    program, settings = context.obj
+    if program.seed:
+        run_async(lambda: program.seed(settings))
+
+
+def _prepare(context: typer.Context) -> None:
+    """`migrate`, then `seed`: all that must be before the service starts."""
+    _migrate(context)
+    _seed(context)
+
+
+def _replay(
+    context: typer.Context,
+    days: Annotated[float, typer.Option(help="how far back")] = KEPT_DAYS,
+) -> None:
+    """Send again what was sent, to refill a broker that lost its data."""
+    settings = context.obj.settings
+
+    async def send_again() -> int:
+        async with open_database(settings) as sessions, open_producer(settings) as producer:
+            since = datetime.now(UTC) - timedelta(days=days)
+            return await replay(sessions, producer, make_event_signer(settings), since)
+
+    typer.echo(f"{run_async(send_again)} events sent again")
+
+
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "serve": _serve,
+    "work": _work,
+    "migrate": _migrate,
+    "revision": _write_revision,
+    "seed": _seed,
+    "prepare": _prepare,
+    "replay": _replay,
+}

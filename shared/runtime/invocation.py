@@ -1,0 +1,47 @@
+"""One invocation of a service's command line: its settings, and how its coroutines are run."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import uvloop
+from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.database.session import open_database
+from shared.settings import ServiceSettings
+from shared.web.problems import Problem
+
+Result = TypeVar("Result")
+SettingsType = TypeVar("SettingsType", bound=ServiceSettings)
+
+
+def read_settings(service: str, settings_class: type[SettingsType]) -> SettingsType:
+    """Return the settings of the environment; end the process where some are missing or wrong."""
+    try:
+        return settings_class.read()
+    except ValidationError as error:
+        lacking = ", ".join(str(e["loc"][0]).upper() for e in error.errors())
+        sys.exit(f"{service}: these settings are missing or wrong: {lacking} (see .env.example)")
+
+
+def run_async(main: Callable[[], Awaitable[Result]]) -> Result:
+    async def run_main() -> Result:
+        return await main()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(run_main())
+
+
+def run_in_session(settings: ServiceSettings, act: Callable[[AsyncSession], Awaitable[Any]]) -> Any:
+    """Run `act` in one transaction; end the process with the title of a `Problem`."""
+
+    async def run_act() -> Any:
+        async with open_database(settings) as sessions, sessions.begin() as session:
+            return await act(session)
+
+    try:
+        return run_async(run_act)
+    except Problem as problem:
+        sys.exit(problem.title)

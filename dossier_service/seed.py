@@ -9,7 +9,7 @@ from dossier_service.catalogue.use_cases import (
     read_catalogue_file,
 )
 from dossier_service.settings import Settings
-from shared.database.session import open_database
+from shared.database.engine import open_database
 
 log = structlog.get_logger()
 

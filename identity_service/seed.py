@@ -5,7 +5,7 @@ import structlog
 from identity_service.agencies.use_cases import seed_agencies
 from identity_service.sandbox.seed import seed_sandbox
 from identity_service.settings import Settings
-from shared.database.session import open_database
+from shared.database.engine import open_database
 
 log = structlog.get_logger()
 

@@ -29,7 +29,8 @@ from deploy.postgres import EmbeddedPostgres, make_database, make_databases, ser
 from deploy.process import running
 from deploy.secrets import digest_key, ed25519_key
 from deploy.services import SERVICES
-from shared.database.session import SessionFactory, open_database
+from shared.database.engine import open_database
+from shared.database.session import SessionFactory
 from shared.events import DossierFiled
 from shared.messaging.consumer import Handler, Handlers, consume
 from shared.messaging.event_keys import event_key_set, make_event_signer

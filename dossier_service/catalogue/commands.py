@@ -20,7 +20,7 @@ from dossier_service.catalogue.use_cases import (
     read_catalogue_file,
 )
 from dossier_service.settings import Settings
-from shared.database.session import open_database
+from shared.database.engine import open_database
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 

@@ -9,9 +9,9 @@ from dossier_service.catalogue.procedure import Level
 from dossier_service.catalogue.schemas import ProcedureLine, ProcedureOut
 from shared.codes.agency import AgencyCode
 from shared.codes.procedure import ProcedureCode
-from shared.database.session import Session
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
+from shared.web.dependencies import Session
 from shared.web.pagination import Page, Paging
 
 router = Router(prefix="/dossier/v1/procedures", tags=["procedures"])

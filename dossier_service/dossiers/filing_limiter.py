@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
 
-from shared.database.session import POOL_WAIT_SECONDS
+from shared.database.engine import POOL_WAIT_SECONDS
 from shared.web.problems import Unavailable
 
 # One filing writes while the next one is prepared up to its serial.

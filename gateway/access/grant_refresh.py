@@ -22,7 +22,7 @@ from sqlalchemy import URL
 from gateway.access.grants import ClientRights, Rights
 from gateway.access.right_in_force import Grant
 from gateway.purposes.registry import PurposeRegistry
-from shared.database.session import connect_driver
+from shared.database.engine import connect_driver
 from shared.events import GrantChanged
 from shared.messaging.topics import TOPIC_TABLE
 

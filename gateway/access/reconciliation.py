@@ -23,7 +23,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.access.models import ClientInForce, GrantInForce
 from gateway.database import upsert_newer
 from gateway.settings import Settings
-from shared.database.session import SessionFactory, is_outage
+from shared.database.errors import is_outage
+from shared.database.session import SessionFactory
 from shared.events import ClientChanged, GrantChanged
 from shared.web.calls.service_calls import ServiceCallAuth
 from shared.web.http_client import open_client

@@ -35,7 +35,7 @@ from gateway.ledger.chain.keys import ledger_keys
 from gateway.ledger.chain.verification import State, verify_ledger
 from gateway.settings import Settings
 from shared.crypto.ed25519 import KeyUnfitError, read_private_key
-from shared.database.session import UNREACHABLE, is_outage
+from shared.database.errors import UNREACHABLE, is_outage
 from shared.messaging.kafka import connection_options
 
 EXIT_CODES = {State.INTACT: 0, State.DAMAGED: 1, State.NOT_PROVED: 2}

@@ -12,9 +12,9 @@ from gateway.ledger.chain.seals import Bundle
 from gateway.ledger.schemas import RecordFilter, RecordOut, SealOut
 from shared.codes.texts import ONE_LINE, single_line
 from shared.codes.time import StoredInstant
-from shared.database.session import Session
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
+from shared.web.dependencies import Session
 from shared.web.pagination import Page, Paging
 
 NOBODY = "-"

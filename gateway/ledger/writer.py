@@ -31,7 +31,7 @@ from gateway.ledger.record_draft import Exchange
 from gateway.ledger.records import AccessRecord
 from gateway.ledger.sums import AnonymousCalls
 from gateway.operations.model import Operation
-from shared.database.session import is_outage
+from shared.database.errors import is_outage
 
 log = structlog.get_logger()
 

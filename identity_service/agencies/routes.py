@@ -14,10 +14,9 @@ from identity_service.agencies.schemas import (
 )
 from identity_service.answers import PROPOSED_DESCRIPTION, answer_changed, answer_once
 from shared.codes.agency import AgencyCode
-from shared.database.session import Session
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
-from shared.web.dependencies import Now
+from shared.web.dependencies import Now, Session
 from shared.web.etag import ExpectedVersion, created_headers, set_etag
 from shared.web.idempotency import OnceOnly
 from shared.web.pagination import Page

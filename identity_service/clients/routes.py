@@ -21,9 +21,9 @@ from identity_service.clients.schemas import (
 from identity_service.clients.use_cases import clients
 from identity_service.schemas import ClientId
 from shared.codes.time import VIET_NAM
-from shared.database.session import Session
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
+from shared.web.dependencies import Session
 from shared.web.etag import ExpectedVersion, set_etag
 from shared.web.idempotency import OnceOnly
 from shared.web.pagination import Page

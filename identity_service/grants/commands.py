@@ -21,7 +21,7 @@ from identity_service.grants.use_cases.first_operators import (
 )
 from identity_service.settings import Settings
 from shared.codes.time import day_in_viet_nam, utc_now
-from shared.database.session import open_database
+from shared.database.engine import open_database
 from shared.web.problems import Problem
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)

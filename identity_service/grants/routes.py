@@ -12,12 +12,11 @@ from identity_service.clients.use_cases.approvals import Consent
 from identity_service.clients.use_cases.clients import list_client_states
 from identity_service.grants.schemas import GrantFilter, GrantIn, GrantOut, RevocationOut
 from identity_service.grants.use_cases import grants
-from shared.database.session import Session
 from shared.events import ClientChanged, GrantChanged
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
 from shared.web.calls.service_calls import GatewayAlone
-from shared.web.dependencies import Now
+from shared.web.dependencies import Now, Session
 from shared.web.etag import ExpectedVersion, set_etag
 from shared.web.idempotency import OnceOnly
 from shared.web.pagination import Page

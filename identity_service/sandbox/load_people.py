@@ -12,7 +12,7 @@ from identity_service.sandbox.generator import Person, generate
 from identity_service.sandbox.personas import personas
 from identity_service.settings import Settings
 from shared.codes.folding import fold_accented, fold_bare
-from shared.database.session import CONNECT_SECONDS
+from shared.database.engine import CONNECT_SECONDS
 
 log = structlog.get_logger()
 

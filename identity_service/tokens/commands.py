@@ -20,7 +20,8 @@ from identity_service.settings import Settings
 from identity_service.tokens.models import SigningKey
 from identity_service.tokens.signing_keys import rotate
 from shared.codes.time import utc_now
-from shared.database.session import SessionFactory, open_database
+from shared.database.engine import open_database
+from shared.database.session import SessionFactory
 
 
 async def register(sessions: SessionFactory, client_id: str, jwk: Mapping[str, str]) -> None:

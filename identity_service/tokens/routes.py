@@ -17,8 +17,8 @@ from identity_service.tokens.problems import GrantTypeUnsupported, TokenRequestM
 from identity_service.tokens.schemas import TokenOut
 from identity_service.tokens.signing_keys import JWKS_SECONDS
 from identity_service.tokens.use_cases import ByAssertion, BySecret, give_token
-from shared.database.session import Session
 from shared.web.bodies.strict_parsing import Router
+from shared.web.dependencies import Session
 from shared.web.problems import traced_body
 from shared.web.published import Page
 

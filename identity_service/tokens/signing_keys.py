@@ -26,7 +26,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from identity_service.clients.jwk import thumbprint
 from identity_service.settings import LONGEST_TOKEN_SECONDS
 from identity_service.tokens.models import SigningKey
-from shared.database.session import SessionFactory, is_outage
+from shared.database.errors import is_outage
+from shared.database.session import SessionFactory
 
 ALGORITHM = "ES256"
 JWKS_SECONDS = 300  # how long others may keep the key set

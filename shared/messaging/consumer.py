@@ -17,14 +17,9 @@ from sqlalchemy import DateTime, func, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.database.session import (
-    Base,
-    SessionFactory,
-    delete_in_slices,
-    is_too_slow,
-    wait_out_outage,
-    wait_out_outage_whole,
-)
+from shared.database.bulk import delete_in_slices
+from shared.database.errors import is_too_slow, wait_out_outage, wait_out_outage_whole
+from shared.database.session import Base, SessionFactory
 from shared.events import Event, UnknownEventError, parse
 from shared.messaging.dead_letters import Rejected, store_dead_letters
 from shared.messaging.event_proofs import EventVerifier

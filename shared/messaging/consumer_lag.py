@@ -11,7 +11,8 @@ from aiokafka.errors import KafkaError
 from sqlalchemy import DateTime, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.database.session import UNREACHABLE, Base, SessionFactory, is_outage
+from shared.database.errors import UNREACHABLE, is_outage
+from shared.database.session import Base, SessionFactory
 from shared.observability.telemetry import CONSUMER_LAG
 
 LAG_SECONDS = 5.0

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.codes.time import StoredInstant
-from shared.database.session import Base, Session
+from shared.database.session import Base
 from shared.events import DEAD
 from shared.messaging.event_proofs import EventUnprovenError
 from shared.messaging.kafka import MAX_MESSAGE_BYTES
@@ -24,6 +24,7 @@ from shared.messaging.outbox import Row, write
 from shared.observability.telemetry import DEAD_LETTERS
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import CallContext, Caller, NotAllowed
+from shared.web.dependencies import Session
 from shared.web.pagination import Page, PageQuery, Paging
 from shared.web.problems import Problem
 

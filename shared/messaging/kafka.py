@@ -16,7 +16,7 @@ from aiokafka.errors import (
     UnknownError,
 )
 
-from shared.database.session import UNREACHABLE
+from shared.database.errors import UNREACHABLE
 from shared.settings import BrokerSettings, ServiceSettings
 
 MAX_MESSAGE_BYTES = 900_000

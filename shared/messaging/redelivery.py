@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from aiokafka import ConsumerRecord
 from sqlalchemy import select, update
 
-from shared.database.session import SessionFactory, wait_out_outage
+from shared.database.errors import wait_out_outage
+from shared.database.session import SessionFactory
 from shared.messaging.consumer import Handlers, handle_records
 from shared.messaging.dead_letters import DeadLetter
 from shared.messaging.event_proofs import EventVerifier

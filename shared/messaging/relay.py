@@ -10,12 +10,9 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from sqlalchemy import URL, select
 
-from shared.database.session import (
-    SessionFactory,
-    connect_driver,
-    driver_transaction,
-    wait_out_outage,
-)
+from shared.database.engine import connect_driver, driver_transaction
+from shared.database.errors import wait_out_outage
+from shared.database.session import SessionFactory
 from shared.events import DEAD
 from shared.messaging.event_proofs import PROOF, EventSigner, Message
 from shared.messaging.kafka import wait_out_broker

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.database.session import delete_in_slices
+from shared.database.bulk import delete_in_slices
 from shared.messaging.dead_letters import DeadLetter, Rejected
 from shared.messaging.event_proofs import EventUnprovenError
 from shared.messaging.kafka import MAX_MESSAGE_BYTES

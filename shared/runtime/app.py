@@ -14,7 +14,8 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from starlette.datastructures import State
 
-from shared.database.session import SessionFactory, open_database
+from shared.database.engine import open_database
+from shared.database.session import SessionFactory
 from shared.messaging.dead_letters import dead_letter_routes
 from shared.messaging.event_keys import PATH as EVENT_KEYS_PATH
 from shared.messaging.event_keys import event_key_routes, event_key_set

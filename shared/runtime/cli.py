@@ -9,7 +9,7 @@ import typer
 import uvicorn
 from fastapi import FastAPI
 
-from shared.database.session import open_database
+from shared.database.engine import open_database
 from shared.messaging.event_keys import make_event_signer
 from shared.messaging.kafka import open_producer
 from shared.messaging.outbox import KEPT_DAYS

@@ -9,7 +9,7 @@ import uvloop
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.database.session import open_database
+from shared.database.engine import open_database
 from shared.settings import ServiceSettings
 from shared.web.problems import Problem
 

@@ -17,7 +17,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.database.session import Base, SessionFactory, open_database, wait_out_outage
+from shared.database.engine import open_database
+from shared.database.errors import wait_out_outage
+from shared.database.session import Base, SessionFactory
 from shared.messaging.consumer import Handlers, consume, forget_handled
 from shared.messaging.consumer_lag import measure_lag
 from shared.messaging.dead_letters import measure_dead_letters

@@ -13,3 +13,13 @@ async def now() -> datetime:
 
 
 Now = Annotated[datetime, Depends(now)]
+
+
+async def _request_session(request: Request) -> AsyncIterator[AsyncSession]:
+    sessions: SessionFactory = request.app.state.sessions
+    async with sessions.begin() as session:
+        yield session
+
+
+# "function" scope commits before the response leaves; the default would answer 201 first.
+Session = Annotated[AsyncSession, Depends(_request_session, scope="function")]

@@ -19,9 +19,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.codes.personal_numbers import ADVICE, holds_personal_number
+from shared.database.bulk import delete_in_slices
 from shared.database.deferred import defer_write
-from shared.database.session import Base, Session, delete_in_slices
+from shared.database.session import Base
 from shared.web.calls.auth import CallContext, Caller
+from shared.web.dependencies import Session
 from shared.web.problems import Problem
 
 KEPT_HOURS = 24

@@ -3,10 +3,9 @@ from typing import Annotated
 from fastapi import Query
 
 from shared.codes.time import day_in_viet_nam
-from shared.database.session import Session
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
-from shared.web.dependencies import Now
+from shared.web.dependencies import Now, Session
 from sync_service.indicators import use_cases
 from sync_service.indicators.schemas import IndicatorAnswer, IndicatorOut, IndicatorQuery
 

@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.database.session import open_database
+from shared.database.engine import open_database
 from sync_service.agencies.hierarchy import is_under, lineage
 from sync_service.database import table
 from sync_service.indicators.counters import ALL_PROCEDURES, Cell, Grain, Part

@@ -1,7 +1,6 @@
-from shared.database.session import Session
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
-from shared.web.dependencies import Now
+from shared.web.dependencies import Now, Session
 from shared.web.idempotency import OnceOnly
 from sync_service.intake import use_cases
 from sync_service.intake.dependencies import InLane

@@ -4,10 +4,9 @@ from fastapi import Query
 
 from shared.codes.dossier import DossierCode
 from shared.codes.time import day_in_viet_nam
-from shared.database.session import Session
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
-from shared.web.dependencies import Now
+from shared.web.dependencies import Now, Session
 from shared.web.pagination import Page, Paging
 from sync_service.national_view import use_cases
 from sync_service.national_view.filters import DossierFilter

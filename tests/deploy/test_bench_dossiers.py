@@ -11,7 +11,7 @@ from dossier_service.dossiers.models import Dossier
 from dossier_service.settings import Settings as DossierSettings
 from shared.codes.dossier import parse_dossier_code
 from shared.codes.enums import ENDED, DossierStatus
-from shared.database.session import open_database
+from shared.database.engine import open_database
 from sync_service.indicators.verify_counters import differences
 from sync_service.intake.schemas import DossierRow
 from sync_service.settings import Settings as SyncSettings

@@ -10,7 +10,7 @@ from dossier_service.catalogue.own_procedures import read_own_procedures
 from dossier_service.catalogue.use_cases import publish_first_procedures
 from dossier_service.main import create_app
 from dossier_service.settings import Settings
-from shared.database.session import open_database
+from shared.database.engine import open_database
 from shared.runtime.migrations import upgrade
 from shared.web.dependencies import now
 from tests.conftest import Databases

@@ -5,7 +5,7 @@ from sqlalchemy import text
 
 from deploy.run_sync import run_apart
 from dossier_service.settings import Settings
-from shared.database.session import open_database
+from shared.database.engine import open_database
 from shared.runtime.migrations import configuration, upgrade
 from tests.conftest import Databases
 from tests.dossier_service.conftest import unmigrated_settings

@@ -18,7 +18,7 @@ from deploy.oauth import sign_in
 from deploy.process import running
 from deploy.run_sync import run_apart
 from identity_service.sandbox.clients import read_secrets
-from shared.database.session import open_database
+from shared.database.engine import open_database
 from shared.messaging.dead_letters import Rejected, list_dead_letters, store_dead_letters
 from shared.runtime.migrations import upgrade
 from shared.settings import ServiceSettings

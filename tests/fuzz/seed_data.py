@@ -16,7 +16,7 @@ from jwt.algorithms import OKPAlgorithm
 from deploy.run_sync import run_apart
 from identity_service.clients.jwk import checked_public_jwk
 from identity_service.tokens.commands import register
-from shared.database.session import open_database
+from shared.database.engine import open_database
 from shared.settings import ServiceSettings
 from tests.dossier_service.desk import COPY, COPY_FEE, COPY_RESULT, wish
 from tests.fuzz.apis import Apis

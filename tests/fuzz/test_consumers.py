@@ -14,7 +14,8 @@ from sqlalchemy import text
 
 from dossier_service.handlers import HANDLERS as DOSSIER
 from gateway.handlers import HANDLERS as GATEWAY
-from shared.database.session import SessionFactory, open_database
+from shared.database.engine import open_database
+from shared.database.session import SessionFactory
 from shared.events import EVENTS, Event
 from shared.messaging.consumer import Handlers, handle_records
 from shared.messaging.event_proofs import EventUnprovenError

@@ -17,7 +17,7 @@ from deploy.ports import free_port
 from deploy.process import Child
 from gateway.handlers import HANDLERS
 from gateway.settings import Settings
-from shared.database.session import open_database
+from shared.database.engine import open_database
 from shared.events import Event, GrantChanged
 from shared.runtime.migrations import upgrade
 from tests.support.factories import TestAuthority

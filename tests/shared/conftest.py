@@ -15,7 +15,8 @@ from aiokafka import AIOKafkaProducer
 from pydantic import SecretStr
 
 from deploy.ports import free_port
-from shared.database.session import SessionFactory, open_database
+from shared.database.engine import open_database
+from shared.database.session import SessionFactory
 from shared.messaging.kafka import open_producer
 from shared.settings import ServiceSettings
 from tests.conftest import Broker, Databases

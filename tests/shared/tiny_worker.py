@@ -14,7 +14,7 @@ from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
-from shared.database.session import open_database
+from shared.database.engine import open_database
 from shared.events import DossierProgressed
 from shared.messaging.consumer import Handlers, consume
 from shared.messaging.event_keys import make_event_verifier

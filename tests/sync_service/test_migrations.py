@@ -6,7 +6,7 @@ from alembic import command
 from sqlalchemy import text
 
 from deploy.run_sync import run_apart
-from shared.database.session import open_database
+from shared.database.engine import open_database
 from shared.runtime.migrations import configuration, upgrade
 from sync_service.national_view.state import PROGRESS_VERSION
 from sync_service.settings import Settings

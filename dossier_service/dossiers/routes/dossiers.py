@@ -16,10 +16,9 @@ from dossier_service.dossiers.schemas.responses import (
 from dossier_service.dossiers.use_cases import filing, queries
 from dossier_service.dossiers.use_cases.changing import read_kept_version
 from shared.codes.dossier import DossierCode
-from shared.database.session import Session
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
-from shared.web.dependencies import Now
+from shared.web.dependencies import Now, Session
 from shared.web.etag import set_etag
 from shared.web.idempotency import OnceOnly
 from shared.web.pagination import Page, Paging

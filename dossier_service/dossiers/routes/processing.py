@@ -9,10 +9,9 @@ from dossier_service.dossiers.schemas.responses import DossierOut
 from dossier_service.dossiers.use_cases import payments, results, transitions
 from dossier_service.dossiers.use_cases.changing import read_kept_version
 from shared.codes.dossier import DossierCode
-from shared.database.session import Session
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
-from shared.web.dependencies import Now
+from shared.web.dependencies import Now, Session
 from shared.web.etag import ExpectedVersion
 from shared.web.idempotency import OnceOnly
 

@@ -13,7 +13,7 @@ from sqlalchemy import URL
 from gateway.ledger.chain.seals import START, Anchor, SealedBatch, header_digest
 from gateway.ledger.records import AccessRecord
 from shared.crypto.merkle import DIGEST_SIZE
-from shared.database.session import connect_driver
+from shared.database.engine import connect_driver
 
 CHAIN_LOCK = 7_004
 APPEND_SECONDS = 5.0

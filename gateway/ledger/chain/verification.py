@@ -17,7 +17,7 @@ from gateway.ledger.chain.audit import verify_chain
 from gateway.ledger.chain.chain import stored_batch
 from gateway.ledger.chain.evidence import Evidence, Held
 from gateway.ledger.chain.seals import START, Anchor, SealedBatch, header_digest
-from shared.database.session import connect_driver
+from shared.database.engine import connect_driver
 from shared.events import LedgerAnchored
 
 SEALS_AT_ONCE = 100

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity_service.persons.guesses.budgets import Count, Holder, Scope
 from identity_service.persons.models import GuessCount
-from shared.database.session import delete_in_slices
+from shared.database.bulk import delete_in_slices
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from identity_service.persons.matching import Recorded
 from identity_service.persons.result import Answer
 from identity_service.persons.sources.source import Finding, Inquiry
 from identity_service.settings import Settings
-from shared.database.session import (
+from shared.database.engine import (
     CONNECT_SECONDS,
     POOL_WAIT_SECONDS,
     STATEMENT_SECONDS,

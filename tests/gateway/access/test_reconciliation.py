@@ -16,7 +16,8 @@ from sqlalchemy import text
 from gateway.access.projections import keep_clients, keep_grants
 from gateway.access.reconciliation import RightsReconciler, find_differences
 from gateway.settings import Settings
-from shared.database.session import SessionFactory, open_database
+from shared.database.engine import open_database
+from shared.database.session import SessionFactory
 from shared.events import ClientChanged, GrantChanged
 from shared.runtime.migrations import upgrade
 from tests.access.country import Country, open_country

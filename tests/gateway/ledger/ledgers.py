@@ -26,7 +26,7 @@ from gateway.ledger.record_draft import Exchange, Outcome
 from gateway.ledger.writer import ChainNotHeldError, LedgerWriter
 from gateway.operations.table import OPERATIONS
 from shared.crypto.ed25519 import read_private_key
-from shared.database.session import open_database
+from shared.database.engine import open_database
 from shared.events import LedgerAnchored
 from shared.runtime.migrations import upgrade
 from tests.conftest import Databases

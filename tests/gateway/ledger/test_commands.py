@@ -16,7 +16,7 @@ from gateway.ledger.chain.anchors import (
 )
 from gateway.ledger.commands import _told
 from gateway.ledger.jobs import anchor_chains
-from shared.database.session import open_database
+from shared.database.engine import open_database
 from shared.events import LedgerAnchored
 from shared.messaging.kafka import open_producer
 from shared.messaging.topics import make_topics

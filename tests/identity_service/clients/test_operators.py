@@ -12,7 +12,7 @@ from identity_service.clients.models import Client, ClientKey
 from identity_service.grants.models import Grant
 from identity_service.seed import seed
 from identity_service.settings import Settings
-from shared.database.session import open_database
+from shared.database.engine import open_database
 from shared.runtime.migrations import upgrade
 from tests.conftest import Databases
 from tests.identity_service.calls import OPERATOR, Identity

@@ -32,7 +32,7 @@ from identity_service.grants.use_cases.first_operators import REGISTERED_BY
 from identity_service.sandbox.seed import NotASandboxError
 from identity_service.seed import seed
 from identity_service.settings import Settings
-from shared.database.session import open_database
+from shared.database.engine import open_database
 from shared.runtime.migrations import upgrade
 from tests.conftest import Databases
 from tests.identity_service.calls import Identity

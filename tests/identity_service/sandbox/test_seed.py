@@ -24,7 +24,8 @@ from identity_service.sandbox.personas import personas
 from identity_service.seed import seed
 from identity_service.settings import Settings
 from shared.codes.person import person_hash
-from shared.database.session import SessionFactory, open_database
+from shared.database.engine import open_database
+from shared.database.session import SessionFactory
 from shared.runtime.migrations import upgrade
 from tests.conftest import Databases
 from tests.identity_service.commands import run_command

@@ -10,7 +10,7 @@ from identity_service.agencies.models import Agency
 from identity_service.database import is_within as is_reached
 from shared.codes.coverage import is_within
 from shared.database.coverage import is_agency_within
-from shared.database.session import open_database
+from shared.database.engine import open_database
 from shared.settings import ServiceSettings
 from shared.web.calls.rights import Right
 

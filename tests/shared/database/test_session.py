@@ -19,19 +19,14 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.testing import capture_logs
 
-from shared.database.session import (
-    REFUSED_VALUE_STATES,
-    Session,
-    SessionFactory,
-    connect_driver,
-    is_outage,
-    is_refused_value,
-    open_database,
-)
+from shared.database.engine import connect_driver, open_database
+from shared.database.errors import REFUSED_VALUE_STATES, is_outage, is_refused_value
+from shared.database.session import SessionFactory
 from shared.events import DossierProgressed
 from shared.messaging.kafka import is_broker_outage
 from shared.settings import ServiceSettings
 from shared.web import problems
+from shared.web.dependencies import Session
 from shared.web.middleware import Edge
 from tests.shared.mechanics import (
     handle_records,

@@ -11,7 +11,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.database.session import SessionFactory, is_outage, open_database
+from shared.database.engine import open_database
+from shared.database.errors import is_outage
+from shared.database.session import SessionFactory
 from shared.events import DossierProgressed
 from shared.messaging.consumer import forget_handled
 from shared.messaging.dead_letters import DeadLetter, list_dead_letters

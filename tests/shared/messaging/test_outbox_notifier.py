@@ -6,7 +6,8 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from shared.database.session import SessionFactory, open_database
+from shared.database.engine import open_database
+from shared.database.session import SessionFactory
 from shared.messaging.outbox_notifier import Bell
 from shared.settings import ServiceSettings
 from tests.shared.mechanics import Tail, announce, nothing_pending, pending, progressed, scalar

@@ -12,9 +12,10 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field, SecretStr
 from sqlalchemy import text
 
-from shared.database.session import Session, SessionFactory
+from shared.database.session import SessionFactory
 from shared.runtime.app import create_service
 from shared.settings import ServiceSettings
+from shared.web.dependencies import Session
 from shared.web.etag import set_etag
 from shared.web.idempotency import OnceOnly, forget_keys
 from shared.web.problems import Invalid

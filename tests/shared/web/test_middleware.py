@@ -13,12 +13,14 @@ from prometheus_client import REGISTRY
 from pydantic import BaseModel
 from sqlalchemy import text
 
-from shared.database.session import Session, SessionFactory, wait_out_outage
+from shared.database.errors import wait_out_outage
+from shared.database.session import SessionFactory
 from shared.events import DossierProgressed
 from shared.messaging.outbox import emit
 from shared.observability.telemetry import configure_logging
 from shared.runtime.app import create_service
 from shared.settings import ServiceSettings
+from shared.web.dependencies import Session
 from shared.web.middleware import AnswerCutOffError
 from tests.conftest import Databases
 from tests.shared.mechanics import progressed, scalar

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import REGISTRY
 from sqlalchemy import text
 
-from shared.database.session import open_database
+from shared.database.engine import open_database
 from sync_service.agencies.models import Agency
 from sync_service.completeness.jobs import forget, measure
 from sync_service.completeness.models import AgencyRhythm

@@ -13,7 +13,7 @@ from gateway.ledger.chain.receipts import receipt
 from gateway.ledger.chain.seals import Anchor, header_digest, seal
 from gateway.ledger.chain.verification import State
 from gateway.ledger.jobs import anchor_all_chains
-from shared.database.session import open_database
+from shared.database.engine import open_database
 from shared.events import LedgerAnchored
 from tests.conftest import Databases
 from tests.gateway.ledger.ledgers import Store, command, exchange, filled, tamper, writing

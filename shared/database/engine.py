@@ -1,0 +1,84 @@
+"""Open the connections of a service to its database."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from ssl import SSLCertVerificationError
+from typing import Any
+
+import asyncpg
+from sqlalchemy.ext import asyncio as sqlalchemy_asyncio
+from sqlalchemy.ext.asyncio import async_sessionmaker
+
+from shared.database.errors import UNREACHABLE
+from shared.database.session import _BELL, SessionFactory, _Session
+from shared.messaging.outbox_notifier import Bell
+from shared.settings import ServiceSettings
+
+CONNECT_SECONDS = 5
+STATEMENT_SECONDS = 15
+POOL_WAIT_SECONDS = 5
+# A process that stands still in a transaction would hold its locks, the relay's too, for ever.
+IDLE_SECONDS = 30
+# Shorter than a statement may take: who waits for a lock is told from what is slow itself.
+LOCK_SECONDS = 10
+
+
+async def connect_driver(*arguments: Any, **options: Any) -> asyncpg.Connection:
+    """Open a connection of the driver; raise one of `UNREACHABLE` where no server answers.
+
+    The system has errors of other classes for that too: a missing socket file, a network without a
+    route, several addresses that fail each in its own way. Only here they are an outage.
+    """
+    try:
+        return await asyncpg.connect(*arguments, **options)
+    except (*UNREACHABLE, SSLCertVerificationError):
+        raise
+    except OSError as error:
+        raise ConnectionError(f"no database answers: {type(error).__name__}") from error
+
+
+@asynccontextmanager
+async def open_database(settings: ServiceSettings) -> AsyncIterator[SessionFactory]:
+    # By the module: tracing, where it is on, has put its own function there.
+    engine = sqlalchemy_asyncio.create_async_engine(
+        settings.database,
+        pool_size=settings.database_pool,
+        max_overflow=0,
+        hide_parameters=True,
+        pool_timeout=POOL_WAIT_SECONDS,
+        connect_args={
+            "async_creator_fn": connect_driver,
+            "timeout": CONNECT_SECONDS,
+            "command_timeout": STATEMENT_SECONDS,
+            "server_settings": {
+                "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
+                "lock_timeout": f"{LOCK_SECONDS}s",
+            },
+        },
+    )
+    bell = Bell(settings.database)
+    try:
+        yield async_sessionmaker(
+            engine,
+            expire_on_commit=False,
+            info={"source": f"/{settings.name}", _BELL: bell},
+            sync_session_class=_Session,
+        )
+    finally:
+        await bell.close()
+        await engine.dispose()
+
+
+@asynccontextmanager
+async def driver_transaction(sessions: SessionFactory) -> AsyncIterator[asyncpg.Connection]:
+    """A transaction on the driver's own connection: for what runs hundreds of times a second."""
+    async with sessions() as session:
+        pooled = await (await session.connection()).get_raw_connection()
+        connection: asyncpg.Connection = pooled.driver_connection
+        try:
+            async with connection.transaction():
+                yield connection
+        except BaseException:
+            # What was lost without the pool's knowledge would be handed out again.
+            await session.invalidate()
+            raise

@@ -10,8 +10,8 @@ from sqlalchemy.ext import asyncio as sqlalchemy_asyncio
 from sqlalchemy.ext.asyncio import async_sessionmaker
 
 from shared.database.errors import UNREACHABLE
-from shared.database.session import _BELL, SessionFactory, _Session
-from shared.messaging.outbox_notifier import Bell
+from shared.database.resources import RESOURCES, DatabaseResources
+from shared.database.session import OrmSession, SessionFactory
 from shared.settings import ServiceSettings
 
 CONNECT_SECONDS = 5
@@ -56,16 +56,16 @@ async def open_database(settings: ServiceSettings) -> AsyncIterator[SessionFacto
             },
         },
     )
-    bell = Bell(settings.database)
+    resources = DatabaseResources(settings.database)
     try:
         yield async_sessionmaker(
             engine,
             expire_on_commit=False,
-            info={"source": f"/{settings.name}", _BELL: bell},
-            sync_session_class=_Session,
+            info={"source": f"/{settings.name}", RESOURCES: resources},
+            sync_session_class=OrmSession,
         )
     finally:
-        await bell.close()
+        await resources.close()
         await engine.dispose()
 
 

@@ -1,6 +1,7 @@
 """One request, or one batch of messages, is one transaction: nothing but shared/ commits."""
 
-from typing import NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
@@ -9,38 +10,45 @@ from sqlalchemy.orm import DeclarativeBase
 from shared.database.deferred import DeferringSession
 
 SessionFactory = async_sessionmaker[AsyncSession]
-_RINGS, _BELL = "rings", "bell"  # where a session keeps them
 
 
 class Base(DeclarativeBase):
-    """The tables of the mechanics (outbox, inbox, dead letters …), the same in every database."""
+    """The infrastructure tables (outbox, inbox, dead letters …), the same in every database."""
 
 
-class _Session(DeferringSession):
-    """A session whose transaction has one outcome: its deferred writes, and a ring of the bell."""
+class OrmSession(DeferringSession):
+    """A session whose transaction has one outcome: its deferred writes, and acts that follow it."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.acts_after_commit: dict[Callable[[OrmSession], None], None] = {}
 
     def begin_nested(self) -> NoReturn:
         """Refuse: the deferred writes of a part that is rolled back would still be written."""
         raise NotImplementedError("one transaction, one outcome")
 
 
-@event.listens_for(_Session, "before_commit")
-def _write(session: _Session) -> None:
+def act_after_commit(session: AsyncSession, act: Callable[[OrmSession], None]) -> None:
+    """Call `act` once when the session's transaction is durable, and not if it is rolled back."""
+    own = session.sync_session
+    if not isinstance(own, OrmSession):
+        raise TypeError("only a session of open_database acts after its commit")
+    own.acts_after_commit[act] = None
+
+
+@event.listens_for(OrmSession, "before_commit")
+def _write(session: OrmSession) -> None:
     session.flush_deferred()
 
 
-def ring_at_commit(session: AsyncSession) -> None:
-    """The relay is woken when the session's transaction is durable."""
-    session.info[_RINGS] = True
+@event.listens_for(OrmSession, "after_commit")
+def _act(session: OrmSession) -> None:
+    acts, session.acts_after_commit = session.acts_after_commit, {}
+    for act in acts:
+        act(session)
 
 
-@event.listens_for(_Session, "after_commit")
-def _ring(session: _Session) -> None:
-    if session.info.pop(_RINGS, False):
-        session.info[_BELL].ring()
-
-
-@event.listens_for(_Session, "after_rollback")
-def _forget(session: _Session) -> None:
+@event.listens_for(OrmSession, "after_rollback")
+def _forget(session: OrmSession) -> None:
     session.deferred.clear()
-    session.info.pop(_RINGS, None)
+    session.acts_after_commit.clear()

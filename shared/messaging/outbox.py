@@ -12,9 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.database.deferred import defer_write
-from shared.database.session import Base, ring_at_commit
+from shared.database.session import Base, act_after_commit
 from shared.events import Event
 from shared.messaging.kafka import MAX_MESSAGE_BYTES
+from shared.messaging.outbox_notifier import notify_relay
 from shared.observability.telemetry import OUTBOX_AGE, OUTBOX_PENDING, trace_headers
 
 KEPT_DAYS = 7
@@ -94,7 +95,7 @@ def write(session: AsyncSession, rows: Sequence[Row]) -> None:
     columns = {f"event_{name}": [getattr(row, name) for row in rows] for name in Row._fields}
     columns["event_headers"] = [orjson.dumps(row.headers).decode() for row in rows]
     defer_write(session, _WRITE, columns)
-    ring_at_commit(session)
+    act_after_commit(session, notify_relay)
 
 
 def _message(event: Event, *, source: str, trace: dict[str, str]) -> Row:

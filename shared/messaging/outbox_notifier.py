@@ -1,10 +1,13 @@
-"""Wakes whoever waits for the outbox, after the commit: NOTIFY within it would hold all others."""
+"""Wake the relay after a commit: a NOTIFY within the transaction would hold up all others."""
 
 import asyncio
 
 import asyncpg
 import structlog
 from sqlalchemy import URL
+
+from shared.database.resources import RESOURCES
+from shared.database.session import OrmSession
 
 log = structlog.get_logger()
 
@@ -15,32 +18,32 @@ ANSWER_SECONDS = 5
 APART_SECONDS = 0.01
 
 
-class Bell:
+class OutboxNotifier:
     """Has a connection of its own, from the first ring on: the pool's are for the work."""
 
     def __init__(self, url: URL) -> None:
         self._url = url.set(drivername="postgresql").render_as_string(hide_password=False)
         self._connection: asyncpg.Connection | None = None
-        self._is_rung = False
-        self._ringing: asyncio.Task[None] | None = None
+        self._is_wanted = False
+        self._notifying: asyncio.Task[None] | None = None
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         """Waits for nothing. What is rung until `APART_SECONDS` after a NOTIFY shares the next."""
-        self._is_rung = True
-        if self._ringing is None or self._ringing.done():
-            self._ringing = asyncio.create_task(self._ring())
+        self._is_wanted = True
+        if self._notifying is None or self._notifying.done():
+            self._notifying = asyncio.create_task(self._notify_while_wanted())
 
     async def close(self) -> None:
         """After the last ring was heard."""
-        if self._ringing:
-            await self._ringing
+        if self._notifying:
+            await self._notifying
         if self._connection:
             # Nothing is under way on it, and a server that does not answer is not waited for.
             self._connection.terminate()
 
-    async def _ring(self) -> None:
-        while self._is_rung:
-            self._is_rung = False
+    async def _notify_while_wanted(self) -> None:
+        while self._is_wanted:
+            self._is_wanted = False
             try:
                 await self._notify()
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -57,3 +60,8 @@ class Bell:
                 self._url, timeout=CONNECT_SECONDS, command_timeout=ANSWER_SECONDS
             )
         await self._connection.execute(f"NOTIFY {CHANNEL}")
+
+
+def notify_relay(session: OrmSession) -> None:
+    """Wake the relay; the act of a session after its commit."""
+    session.info[RESOURCES].get(OutboxNotifier).notify()

@@ -10,6 +10,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from sqlalchemy import URL, select
 
+from shared.database import locks
 from shared.database.engine import connect_driver, driver_transaction
 from shared.database.errors import wait_out_outage
 from shared.database.session import SessionFactory
@@ -27,7 +28,6 @@ POLL_SECONDS = 5.0
 # Of the connection that listens: one that is half open tells nobody.
 HEARTBEAT_SECONDS = 5.0
 HEARTBEAT_ANSWER_SECONDS = 5.0
-RELAY_LOCK = 7_001
 
 
 async def relay(
@@ -57,7 +57,7 @@ async def relay_batch(
     """Returns how many were sent; 0 also where another relay holds the lock."""
     async with driver_transaction(sessions) as connection:
         # One relay at a time, whichever replica holds the lock: two would reorder events.
-        if not await connection.fetchval(_LOCK, RELAY_LOCK):
+        if not await connection.fetchval(_LOCK, locks.RELAY):
             return 0
         messages = [_Message(*row) for row in await connection.fetch(_OLDEST, BATCH_SIZE)]
         if messages:

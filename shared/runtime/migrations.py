@@ -10,6 +10,7 @@ from sqlalchemy import Connection, MetaData
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.schema import SchemaItem
 
+from shared.database import locks
 from shared.database.session import Base
 from shared.messaging import (
     outbox,  # noqa: F401 -- their tables
@@ -89,7 +90,7 @@ def _run(connection: Connection, metadata: MetaData) -> None:
     )
     with context.begin_transaction():
         # Several processes may start at once: one migrates, the others find it done.
-        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7002)")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({locks.MIGRATION})")
         context.run_migrations()
 
 

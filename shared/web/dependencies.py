@@ -1,11 +1,14 @@
 """The parameters that every route may ask for: the clock and the transaction."""
 
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Request
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.codes.time import utc_now
+from shared.database.session import SessionFactory
 
 
 async def now() -> datetime:

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from shared.database.engine import open_database
 from shared.database.session import SessionFactory
-from shared.messaging.outbox_notifier import Bell
+from shared.messaging.outbox_notifier import OutboxNotifier
 from shared.settings import ServiceSettings
 from tests.shared.mechanics import Tail, announce, nothing_pending, pending, progressed, scalar
 from tests.shared.wire import wire_to
@@ -74,12 +74,12 @@ async def test_process_ends_though_nobody_answers_its_bell(
 ) -> None:
     monkeypatch.setattr("shared.messaging.outbox_notifier.ANSWER_SECONDS", 0.2)
     async with wire_to(settings.database) as wire:
-        bell = Bell(settings.database.set(port=wire.port, host="127.0.0.1", query={}))
-        bell.ring()
+        notifier = OutboxNotifier(settings.database.set(port=wire.port, host="127.0.0.1", query={}))
+        notifier.notify()
         await eventually(lambda: scalar(sessions, RUNG))
         wire.silent = True
         async with asyncio.timeout(PATIENCE_SECONDS):
-            await bell.close()
+            await notifier.close()
 
 
 @pytest.mark.broker

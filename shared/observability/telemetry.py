@@ -140,7 +140,7 @@ def configure_logging(settings: ServiceSettings) -> None:
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     # While the broker is away it writes some fifty lines a second; /readyz and the lag tell it too.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    for package in ("shared", *_services()):
+    for package in ("shared", settings.name):
         logging.getLogger(package).setLevel(settings.log_level)
     structlog.contextvars.bind_contextvars(service=settings.name, process=os.getpid())
     stamina.instrumentation.set_on_retry_hooks([_log_retry])
@@ -155,10 +155,6 @@ def _log_retry(details: stamina.instrumentation.RetryDetails) -> None:
         seconds=round(details.wait_for, 2),
         attempt=details.retry_num,
     )
-
-
-def _services() -> tuple[str, ...]:
-    return ("gateway", "identity_service", "dossier_service", "sync_service")
 
 
 # Path and query as they were sent, by the old and the new names: the route tells enough.

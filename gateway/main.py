@@ -48,7 +48,7 @@ from gateway.purposes.legal_bases import registered_legal_bases
 from gateway.purposes.registry import PurposeRegistry
 from gateway.settings import Settings
 from shared.crypto.ed25519 import read_private_key
-from shared.observability.telemetry import configure_logging
+from shared.observability.logging import configure_logging
 from shared.runtime.app import AUDIENCE, Check, create_service, spare_the_collector
 from shared.web.calls.auth import RIGHTS_ISSUER, CallerCheck, KeySet, Verifier
 from shared.web.http_client import open_client

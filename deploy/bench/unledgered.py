@@ -14,7 +14,7 @@ from gateway.ledger.record_draft import Exchange
 from gateway.ledger.writer import LedgerWriter
 from gateway.operations.model import Operation
 from gateway.settings import Settings
-from shared.observability.telemetry import configure_logging
+from shared.observability.logging import configure_logging
 
 
 class NoWriter(LedgerWriter):

@@ -23,7 +23,7 @@ from gateway.proxy.bodies import BodyBrokeOff, CallerGone
 from gateway.proxy.headers import Header, Headers, Trace, find_header, is_replayed, outward
 from gateway.proxy.problems import SubjectNotNamed
 from shared.crypto.randomness import random_uuid
-from shared.observability.telemetry import REQUEST_SECONDS
+from shared.observability.metrics import REQUEST_SECONDS
 from shared.web.problems import Problem, problem_for, respond
 
 log = structlog.get_logger()

@@ -34,7 +34,7 @@ from gateway.proxy.problems import (
     UpstreamTimedOut,
 )
 from gateway.proxy.upstream import Slot, Upstream
-from shared.observability.telemetry import trace_headers
+from shared.observability.tracing import trace_headers
 from shared.web.calls.call_mac import BODY_LENGTH
 from shared.web.middleware import without_body
 

@@ -13,7 +13,7 @@ from shared.codes.agency import CodeError
 from shared.codes.dossier import parse_dossier_code
 from shared.codes.personal_numbers import holds_personal_number
 from shared.crypto.randomness import random_uuid
-from shared.observability.telemetry import start_trace
+from shared.observability.tracing import start_trace
 from shared.web.idempotency import REPLAYED_HEADER
 
 _HOP_BY_HOP = frozenset(

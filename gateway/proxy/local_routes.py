@@ -17,7 +17,7 @@ from gateway.proxy.call import Call
 from gateway.proxy.detached_calls import watch_caller
 from gateway.proxy.headers import REQUEST_ID, Trace, inward, misdirected, trace_of
 from gateway.proxy.problems import BodyTooSlow, MethodRefused, NotPublic
-from shared.observability.telemetry import REQUEST_SECONDS
+from shared.observability.metrics import REQUEST_SECONDS
 from shared.web.calls.call_guard import PROVED_CALL
 from shared.web.calls.call_mac import NO_BODY, ProvedCall
 from shared.web.middleware import METHODS, OTHER_METHOD, UNMATCHED

@@ -24,7 +24,8 @@ from shared.events import Event, UnknownEventError, parse
 from shared.messaging.dead_letters import Rejected, store_dead_letters
 from shared.messaging.event_proofs import EventVerifier
 from shared.messaging.unproven import UnprovenSampler
-from shared.observability.telemetry import EVENTS_HANDLED, trace_of_events
+from shared.observability.metrics import EVENTS_HANDLED
+from shared.observability.tracing import trace_of_events
 from shared.web.problems import Unavailable
 
 log = structlog.get_logger()

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.database.errors import UNREACHABLE, is_outage
 from shared.database.session import Base, SessionFactory
-from shared.observability.telemetry import CONSUMER_LAG
+from shared.observability.metrics import CONSUMER_LAG
 
 LAG_SECONDS = 5.0
 

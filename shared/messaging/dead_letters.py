@@ -21,7 +21,7 @@ from shared.events import DEAD
 from shared.messaging.event_proofs import EventUnprovenError
 from shared.messaging.kafka import MAX_MESSAGE_BYTES
 from shared.messaging.outbox import Row, write
-from shared.observability.telemetry import DEAD_LETTERS
+from shared.observability.metrics import DEAD_LETTERS
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import CallContext, Caller, NotAllowed
 from shared.web.dependencies import Session

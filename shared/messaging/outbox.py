@@ -16,7 +16,8 @@ from shared.database.session import Base, act_after_commit
 from shared.events import Event
 from shared.messaging.kafka import MAX_MESSAGE_BYTES
 from shared.messaging.outbox_notifier import notify_relay
-from shared.observability.telemetry import OUTBOX_AGE, OUTBOX_PENDING, trace_headers
+from shared.observability.metrics import OUTBOX_AGE, OUTBOX_PENDING
+from shared.observability.tracing import trace_headers
 
 KEPT_DAYS = 7
 

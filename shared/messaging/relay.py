@@ -19,7 +19,7 @@ from shared.messaging.event_proofs import PROOF, EventSigner, Message
 from shared.messaging.kafka import wait_out_broker
 from shared.messaging.outbox import SentMessage
 from shared.messaging.outbox_notifier import CHANNEL
-from shared.observability.telemetry import EVENTS_SENT
+from shared.observability.metrics import EVENTS_SENT
 
 log = structlog.get_logger()
 

@@ -16,7 +16,7 @@ from shared.database.bulk import delete_in_slices
 from shared.messaging.dead_letters import DeadLetter, Rejected
 from shared.messaging.event_proofs import EventUnprovenError
 from shared.messaging.kafka import MAX_MESSAGE_BYTES
-from shared.observability.telemetry import EVENTS_UNPROVEN
+from shared.observability.metrics import EVENTS_UNPROVEN
 
 log = structlog.get_logger()
 

@@ -19,7 +19,7 @@ from shared.database.session import SessionFactory
 from shared.messaging.dead_letters import dead_letter_routes
 from shared.messaging.event_keys import PATH as EVENT_KEYS_PATH
 from shared.messaging.event_keys import event_key_routes, event_key_set
-from shared.observability.telemetry import start_tracing
+from shared.observability.tracing import start_tracing
 from shared.settings import ServiceSettings
 from shared.web import problems
 from shared.web.calls.auth import RIGHTS_ISSUER, CallerCheck, KeySet, Verifier

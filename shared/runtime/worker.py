@@ -31,7 +31,8 @@ from shared.messaging.redelivery import redeliver
 from shared.messaging.relay import relay, replay
 from shared.messaging.topics import ensure_topics, partitions_of
 from shared.messaging.unproven import delete_unproven_letters
-from shared.observability.telemetry import EVENTS_UNPROVEN, start_tracing
+from shared.observability.metrics import EVENTS_UNPROVEN
+from shared.observability.tracing import start_tracing
 from shared.runtime.app import Check, ping, status_routes
 from shared.settings import ServiceSettings
 from shared.web.http_client import open_client

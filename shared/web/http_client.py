@@ -2,7 +2,7 @@
 
 import httpx
 
-from shared.observability.telemetry import trace_headers
+from shared.observability.tracing import trace_headers
 
 TIMEOUT = httpx.Timeout(5.0, connect=2.0)
 

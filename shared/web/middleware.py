@@ -5,7 +5,8 @@ import time
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.observability.telemetry import REQUEST_SECONDS, current_trace_id, start_trace
+from shared.observability.metrics import REQUEST_SECONDS
+from shared.observability.tracing import current_trace_id, start_trace
 from shared.web.problems import problem_for, respond
 
 UNMATCHED = "(no route)"

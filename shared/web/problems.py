@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match
 
 from shared.database.errors import is_outage, is_refused_value
-from shared.observability.telemetry import current_trace_id
+from shared.observability.tracing import current_trace_id
 from shared.web.bodies.schema_navigator import Shape
 from shared.web.bodies.validation_messages import RefusedBody, list_faults
 

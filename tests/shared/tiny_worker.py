@@ -19,7 +19,7 @@ from shared.events import DossierProgressed
 from shared.messaging.consumer import Handlers, consume
 from shared.messaging.event_keys import make_event_verifier
 from shared.messaging.topics import TOPIC_TABLE
-from shared.observability.telemetry import configure_logging
+from shared.observability.logging import configure_logging
 from shared.runtime.worker import work
 from shared.settings import ServiceSettings
 from shared.web.http_client import open_client

@@ -13,7 +13,7 @@ from gateway.ledger.record_draft import Exchange, Outcome
 from gateway.operations.matching import Match, find
 from gateway.proxy.call import Call
 from gateway.proxy.headers import Trace
-from shared.observability.telemetry import REQUEST_SECONDS
+from shared.observability.metrics import REQUEST_SECONDS
 from tests.gateway.proxy.test_upstream import silent_when_asked_again
 from tests.gateway.proxy.ways_out import (
     DOSSIER,

@@ -17,7 +17,7 @@ from shared.database.session import SessionFactory
 from shared.events import DossierProgressed
 from shared.messaging.consumer import forget_handled
 from shared.messaging.dead_letters import DeadLetter, list_dead_letters
-from shared.observability.telemetry import current_trace_id
+from shared.observability.tracing import current_trace_id
 from shared.settings import ServiceSettings
 from tests.shared.mechanics import (
     HANDLERS,

@@ -30,7 +30,7 @@ from shared.messaging.dead_letters import (
 )
 from shared.messaging.event_proofs import PROOF
 from shared.messaging.redelivery import redeliver_some
-from shared.observability.telemetry import DEAD_LETTERS
+from shared.observability.metrics import DEAD_LETTERS
 from shared.runtime.app import create_service
 from shared.settings import ServiceSettings
 from tests.shared.mechanics import (

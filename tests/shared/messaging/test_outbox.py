@@ -15,7 +15,8 @@ from shared.events import DossierProgressed
 from shared.messaging.kafka import MAX_MESSAGE_BYTES
 from shared.messaging.outbox import EventNotOwned, EventTooLarge, emit, measure_outbox
 from shared.messaging.relay import BATCH_SIZE, replay
-from shared.observability.telemetry import OUTBOX_AGE, OUTBOX_PENDING, start_trace
+from shared.observability.metrics import OUTBOX_AGE, OUTBOX_PENDING
+from shared.observability.tracing import start_trace
 from shared.settings import ServiceSettings
 from tests.shared.mechanics import (
     SIGNER,

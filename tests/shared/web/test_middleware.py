@@ -17,7 +17,7 @@ from shared.database.errors import wait_out_outage
 from shared.database.session import SessionFactory
 from shared.events import DossierProgressed
 from shared.messaging.outbox import emit
-from shared.observability.telemetry import configure_logging
+from shared.observability.logging import configure_logging
 from shared.runtime.app import create_service
 from shared.settings import ServiceSettings
 from shared.web.dependencies import Session

@@ -11,12 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
 from identity_service.sandbox.clients import grant_id, read_secrets
-from shared.messaging.dead_letters import (
-    DeadLetter,
-    Rejected,
-    discard_dead_letter,
-    store_dead_letters,
-)
+from shared.messaging.dead_letters import DeadLetter, Rejected, store_dead_letters
+from shared.runtime.operator_routes import discard_dead_letter
 from tests.access import bodies
 from tests.access.country import BIRTH, OURS, THEIRS, Country, verification
 

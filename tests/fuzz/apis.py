@@ -19,8 +19,9 @@ from deploy.process import running
 from deploy.run_sync import run_apart
 from identity_service.sandbox.clients import read_secrets
 from shared.database.engine import open_database
-from shared.messaging.dead_letters import Rejected, list_dead_letters, store_dead_letters
+from shared.messaging.dead_letters import Rejected, store_dead_letters
 from shared.runtime.migrations import upgrade
+from shared.runtime.operator_routes import list_dead_letters
 from shared.settings import ServiceSettings
 from shared.web.calls.auth import RIGHT_HEADER
 from shared.web.calls.call_mac import CLIENT as CLIENT_HEADER

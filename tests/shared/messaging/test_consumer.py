@@ -16,8 +16,9 @@ from shared.database.errors import is_outage
 from shared.database.session import SessionFactory
 from shared.events import DossierProgressed
 from shared.messaging.consumer import forget_handled
-from shared.messaging.dead_letters import DeadLetter, list_dead_letters
+from shared.messaging.dead_letters import DeadLetter
 from shared.observability.tracing import current_trace_id
+from shared.runtime.operator_routes import list_dead_letters
 from shared.settings import ServiceSettings
 from tests.shared.mechanics import (
     HANDLERS,

@@ -18,20 +18,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.database.session import SessionFactory
 from shared.events import DEAD, DossierProgressed
 from shared.messaging.consumer import Handlers
-from shared.messaging.dead_letters import (
-    DeadLetter,
-    DeadLetterNotFound,
-    DeadLetterSettled,
-    discard_dead_letter,
-    list_dead_letters,
-    measure_dead_letters,
-    read_dead_letter,
-    replay_dead_letter,
-)
+from shared.messaging.dead_letters import DeadLetter, measure_dead_letters
 from shared.messaging.event_proofs import PROOF
 from shared.messaging.redelivery import redeliver_some
 from shared.observability.metrics import DEAD_LETTERS
 from shared.runtime.app import create_service
+from shared.runtime.operator_routes import (
+    DeadLetterNotFound,
+    DeadLetterSettled,
+    discard_dead_letter,
+    list_dead_letters,
+    read_dead_letter,
+    replay_dead_letter,
+)
 from shared.settings import ServiceSettings
 from tests.shared.mechanics import (
     DOSSIERS,

@@ -16,7 +16,6 @@ from shared.crypto.ed25519 import key_set
 from shared.database.session import SessionFactory
 from shared.events import OWNERS
 from shared.messaging import consumer
-from shared.messaging.dead_letters import list_dead_letters
 from shared.messaging.event_proofs import (
     PROOF,
     EventSigner,
@@ -27,6 +26,7 @@ from shared.messaging.event_proofs import (
     SourceForeignError,
     TopicUnownedError,
 )
+from shared.runtime.operator_routes import list_dead_letters
 from shared.web.calls.auth import KeySet
 from shared.web.problems import Unavailable
 from tests.shared.mechanics import (

@@ -21,10 +21,11 @@ from shared.crypto.ed25519 import key_set
 from shared.database.session import SessionFactory
 from shared.messaging import consumer
 from shared.messaging.consumer import BATCH_SIZE, consume
-from shared.messaging.dead_letters import Rejected, list_dead_letters
+from shared.messaging.dead_letters import Rejected
 from shared.messaging.event_proofs import EventSigner, EventVerifier, ProofMissingError
 from shared.messaging.kafka import open_consumer
 from shared.messaging.unproven import MAX_SAMPLE_BYTES, MAX_SAMPLES, SAMPLE_SECONDS, UnprovenSampler
+from shared.runtime.operator_routes import list_dead_letters
 from shared.runtime.worker import HOUSEKEEPING, Timer, run_timer
 from shared.settings import ServiceSettings
 from shared.web.calls.auth import KeySet

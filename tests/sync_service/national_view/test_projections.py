@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from shared.events import Event, FeePaid, ResultIssued
 from shared.messaging.consumer import REMEMBERED_DAYS, forget_handled
-from shared.messaging.dead_letters import list_dead_letters
+from shared.runtime.operator_routes import list_dead_letters
 from sync_service.handlers import HANDLERS
 from tests.shared.mechanics import handle_records, record
 from tests.sync_service.national import (

@@ -1,0 +1,150 @@
+"""The acts of operators on dead letters, and their routes, the same in every service."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.codes.time import StoredInstant
+from shared.messaging.dead_letters import DeadLetter, State
+from shared.web.bodies.strict_parsing import Router
+from shared.web.calls.auth import CallContext, Caller, NotAllowed
+from shared.web.dependencies import Session
+from shared.web.pagination import Page, PageQuery, Paging
+from shared.web.problems import Problem
+
+
+class DeadLetterNotFound(Problem):
+    status = HTTPStatus.NOT_FOUND
+    title = "No such dead letter"
+    type = "/problems/dead-letter-not-found"
+    advice = "List them; those of each state are listed apart."
+
+
+class DeadLetterSettled(Problem):
+    status = HTTPStatus.CONFLICT
+    title = "This dead letter was replayed or discarded before"
+    type = "/problems/dead-letter-settled"
+    advice = "Nothing is left to do with it."
+
+
+class RightLimited(NotAllowed):
+    title = "The right is limited, and no limit can be held against a dead letter"
+    type = "/problems/right-limited"
+
+
+async def list_dead_letters(
+    session: AsyncSession, state: State, paging: PageQuery | None = None
+) -> Sequence[DeadLetter]:
+    """The newest first: all of them, or one more than a page holds."""
+    query = (
+        select(DeadLetter)
+        .where(DeadLetter.state == state)
+        .order_by(DeadLetter.at.desc(), DeadLetter.id.desc())
+    )
+    if paging:
+        query = query.limit(paging.limit + 1)
+        if after := paging.key(StoredInstant, UUID):
+            query = query.where(tuple_(DeadLetter.at, DeadLetter.id) < after)
+    return (await session.scalars(query)).all()
+
+
+async def read_dead_letter(session: AsyncSession, letter_id: UUID) -> DeadLetter:
+    if (letter := await session.get(DeadLetter, letter_id)) is None:
+        raise DeadLetterNotFound
+    return letter
+
+
+async def replay_dead_letter(session: AsyncSession, letter_id: UUID) -> DeadLetter:
+    """Have the worker handle it once more.
+
+    The inbox drops an event handled in the last `REMEMBERED_DAYS`; after that a handler must, by
+    the version it has.
+    """
+    return await _settle(session, letter_id, "replaying")
+
+
+async def replay_open_letters(session: AsyncSession) -> int:
+    """Have all of them handled once more, the oldest first; returns how many."""
+    replaying = update(DeadLetter).where(DeadLetter.state == "open").values(state="replaying")
+    return len((await session.scalars(replaying.returning(DeadLetter.id))).all())
+
+
+async def discard_dead_letter(session: AsyncSession, letter_id: UUID) -> DeadLetter:
+    return await _settle(session, letter_id, "discarded")
+
+
+async def _settle(session: AsyncSession, letter_id: UUID, state: State) -> DeadLetter:
+    letter = await session.get(DeadLetter, letter_id, with_for_update=True)
+    if letter is None:
+        raise DeadLetterNotFound
+    if letter.state != "open":
+        raise DeadLetterSettled(state=letter.state)
+    letter.state = state
+    return letter
+
+
+async def _unlimited(caller: Caller) -> CallContext:
+    """Whose a message is, that nobody could read, cannot be told: so who sees one may see all."""
+    right = caller.right
+    if any(limit is not None for limit in (right.procedures, right.fields, right.agencies)):
+        raise RightLimited("Ask for a right to all procedures, fields and agencies.")
+    return caller
+
+
+Unlimited = Annotated[CallContext, Depends(_unlimited)]
+
+
+class DeadLetterOut(BaseModel):
+    """`reason` names the kind of error and where it arose, never what stood in the message."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    at: datetime
+    topic: str
+    partition: int
+    offset: int
+    key: str
+    reason: str
+    state: State
+    headers: dict[str, str]
+
+
+class DeadLetterContent(DeadLetterOut):
+    content: str
+
+
+def dead_letter_routes(prefix: str) -> APIRouter:
+    """The same four routes in every service, for operators."""
+    router = Router(prefix=f"{prefix}/dead-letters", tags=["dead letters"])
+
+    @router.get("")
+    async def list_all(
+        _: Unlimited, session: Session, paging: Paging, state: State = "open"
+    ) -> Page[DeadLetterOut]:
+        rows = list(await list_dead_letters(session, state, paging))
+        page, following = paging.cut(rows, lambda letter: (letter.at, str(letter.id)))
+        return Page(items=[DeadLetterOut.model_validate(one) for one in page], next=following)
+
+    @router.get("/{letter_id}")
+    async def read(_: Unlimited, session: Session, letter_id: UUID) -> DeadLetterContent:
+        letter = await read_dead_letter(session, letter_id)
+        shown = DeadLetterOut.model_validate(letter).model_dump()
+        return DeadLetterContent(**shown, content=letter.value.decode(errors="replace"))
+
+    @router.post("/{letter_id}/replay", response_model=DeadLetterOut)
+    async def send_again(_: Unlimited, session: Session, letter_id: UUID) -> DeadLetter:
+        return await replay_dead_letter(session, letter_id)
+
+    @router.delete("/{letter_id}", response_model=DeadLetterOut)
+    async def discard(_: Unlimited, session: Session, letter_id: UUID) -> DeadLetter:
+        return await discard_dead_letter(session, letter_id)
+
+    return router

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dossier_service.dossiers.jobs import BATCH_SIZE, recalculate_due_dates
-from shared.runtime.worker import Timer
+from shared.runtime.timers import Timer
 
 
 async def recalculate(session: AsyncSession) -> bool:

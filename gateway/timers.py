@@ -1,7 +1,7 @@
 """What the worker does by the clock."""
 
 from gateway.ledger.jobs import anchor_all_chains, anchor_chains
-from shared.runtime.worker import Timer
+from shared.runtime.timers import Timer
 
 ANCHOR_SECONDS = 10.0
 DAY_SECONDS = 86_400.0

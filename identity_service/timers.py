@@ -1,7 +1,7 @@
 from identity_service.clients.repository import forget_ended_proposals, forget_used_assertions
 from identity_service.persons.guesses.counts import forget_guesses
 from identity_service.tokens.signing_keys import forget_ended_keys
-from shared.runtime.worker import Timer
+from shared.runtime.timers import Timer
 
 TIMERS = (
     Timer(600, forget_used_assertions),

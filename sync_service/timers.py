@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.runtime.worker import Timer
+from shared.runtime.timers import Timer
 from sync_service.completeness import jobs as completeness
 from sync_service.indicators.use_cases import count_changes
 from sync_service.intake.jobs import forget_held

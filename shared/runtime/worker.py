@@ -2,9 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,14 +11,9 @@ import structlog
 import uvicorn
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from fastapi import FastAPI
-from sqlalchemy import DateTime, func
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.database.engine import open_database
-from shared.database.errors import wait_out_outage
-from shared.database.session import Base, SessionFactory
+from shared.database.session import SessionFactory
 from shared.messaging.consumer import Handlers, consume, forget_handled
 from shared.messaging.consumer_lag import measure_lag
 from shared.messaging.dead_letters import measure_dead_letters
@@ -44,33 +38,8 @@ DRAIN_SECONDS = 10.0
 LOOK_SECONDS = 0.1
 STARTED, CAUGHT_UP = "started", "caught_up"  # as /readyz names what is not yet so
 
-
-@dataclass(frozen=True)
-class Timer:
-    """Something to look at every so often, in a transaction of its own.
-
-    `once_anywhere` is for work: of all replicas, one does it when it is due. What only measures
-    runs in each. An act that returns True has left work undone, and runs again at once, in a
-    transaction of its own.
-    """
-
-    seconds: float
-    act: Callable[[AsyncSession], Awaitable[bool | None]]
-    once_anywhere: bool = True
-
-
 # Work that runs until it is cancelled, in each replica.
 Background = Callable[[SessionFactory], Coroutine[Any, Any, None]]
-
-
-class TimerRun(Base):
-    """When a timer last ran, in whichever replica."""
-
-    __tablename__ = "timer"
-
-    name: Mapped[str] = mapped_column(primary_key=True)
-    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
-
 
 HOUSEKEEPING = (
     Timer(2, measure_outbox, once_anywhere=False),
@@ -258,34 +227,6 @@ async def _serve(app: FastAPI, settings: ServiceSettings) -> None:
         await server._serve()  # noqa: SLF001 -- serve() would take the signals over
     finally:
         await server.shutdown()
-
-
-async def _tick(sessions: SessionFactory, timer: Timer) -> None:
-    while True:
-        await run_timer(sessions, timer)
-        await asyncio.sleep(timer.seconds)
-
-
-@wait_out_outage
-async def run_timer(sessions: SessionFactory, timer: Timer) -> None:
-    async with sessions.begin() as session:
-        if timer.once_anywhere and not await _claim(session, timer):
-            return
-        is_unfinished = await timer.act(session)
-    while is_unfinished:
-        async with sessions.begin() as session:
-            is_unfinished = await timer.act(session)
-
-
-async def _claim(session: AsyncSession, timer: Timer) -> bool:
-    """False where another replica did it less than the timer's seconds ago."""
-    name = f"{timer.act.__module__}.{timer.act.__qualname__}"
-    claim = insert(TimerRun).values(name=name, at=func.now())
-    due = TimerRun.at <= func.now() - func.make_interval(0, 0, 0, 0, 0, 0, timer.seconds)
-    renewed = claim.on_conflict_do_update(
-        index_elements=["name"], set_={"at": func.now()}, where=due
-    )
-    return await session.scalar(renewed.returning(TimerRun.name)) is not None
 
 
 async def _broker_answers(producer: AIOKafkaProducer) -> None:

@@ -26,7 +26,8 @@ from shared.messaging.event_proofs import EventSigner, EventVerifier, ProofMissi
 from shared.messaging.kafka import open_consumer
 from shared.messaging.unproven import MAX_SAMPLE_BYTES, MAX_SAMPLES, SAMPLE_SECONDS, UnprovenSampler
 from shared.runtime.operator_routes import list_dead_letters
-from shared.runtime.worker import HOUSEKEEPING, Timer, run_timer
+from shared.runtime.timers import Timer, run_timer
+from shared.runtime.worker import HOUSEKEEPING
 from shared.settings import ServiceSettings
 from shared.web.calls.auth import KeySet
 from tests.shared.mechanics import (

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from deploy.ports import free_port
 from shared.database.session import SessionFactory
 from shared.runtime.app import Check, status_routes
-from shared.runtime.worker import Timer, run_timer
+from shared.runtime.timers import Timer, run_timer
 from shared.settings import ServiceSettings
 from tests.conftest import Broker, Databases
 from tests.shared.mechanics import (

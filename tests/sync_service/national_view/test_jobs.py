@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from shared.rules.deadlines import Term, Unit
-from shared.runtime.worker import run_timer
+from shared.runtime.timers import run_timer
 from sync_service.agencies.projections import project_procedures
 from sync_service.indicators.use_cases import count_changes
 from sync_service.indicators.verify_counters import kept, recount

@@ -1,0 +1,65 @@
+"""Periodic work, which one of all replicas does when it is due."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import DateTime, func
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from shared.database.errors import wait_out_outage
+from shared.database.session import Base, SessionFactory
+
+
+@dataclass(frozen=True)
+class Timer:
+    """Something to look at every so often, in a transaction of its own.
+
+    `once_anywhere` is for work: of all replicas, one does it when it is due. What only measures
+    runs in each. An act that returns True has left work undone, and runs again at once, in a
+    transaction of its own.
+    """
+
+    seconds: float
+    act: Callable[[AsyncSession], Awaitable[bool | None]]
+    once_anywhere: bool = True
+
+
+class TimerRun(Base):
+    """When a timer last ran, in whichever replica."""
+
+    __tablename__ = "timer"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+async def _tick(sessions: SessionFactory, timer: Timer) -> None:
+    while True:
+        await run_timer(sessions, timer)
+        await asyncio.sleep(timer.seconds)
+
+
+@wait_out_outage
+async def run_timer(sessions: SessionFactory, timer: Timer) -> None:
+    async with sessions.begin() as session:
+        if timer.once_anywhere and not await _claim(session, timer):
+            return
+        is_unfinished = await timer.act(session)
+    while is_unfinished:
+        async with sessions.begin() as session:
+            is_unfinished = await timer.act(session)
+
+
+async def _claim(session: AsyncSession, timer: Timer) -> bool:
+    """False where another replica did it less than the timer's seconds ago."""
+    name = f"{timer.act.__module__}.{timer.act.__qualname__}"
+    claim = insert(TimerRun).values(name=name, at=func.now())
+    due = TimerRun.at <= func.now() - func.make_interval(0, 0, 0, 0, 0, 0, timer.seconds)
+    renewed = claim.on_conflict_do_update(
+        index_elements=["name"], set_={"at": func.now()}, where=due
+    )
+    return await session.scalar(renewed.returning(TimerRun.name)) is not None

@@ -7,28 +7,29 @@ from uuid import UUID
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.messaging import dead_letters
+from shared.messaging.dead_letters import State
+from shared.runtime import operator_routes
 from shared.runtime.invocation import run_in_session
 
 commands = typer.Typer(no_args_is_help=True, help="Messages that could not be handled.")
 
 
 @commands.command("list")
-def _list_letters(context: typer.Context, state: dead_letters.State = "open") -> None:
+def _list_letters(context: typer.Context, state: State = "open") -> None:
     """One line of JSON for each."""
     for letter in run_in_session(
-        context.obj.settings, lambda s: dead_letters.list_dead_letters(s, state)
+        context.obj.settings, lambda s: operator_routes.list_dead_letters(s, state)
     ):
-        typer.echo(dead_letters.DeadLetterOut.model_validate(letter).model_dump_json())
+        typer.echo(operator_routes.DeadLetterOut.model_validate(letter).model_dump_json())
 
 
 @commands.command("show")
 def _show_letter(context: typer.Context, letter_id: UUID) -> None:
     """The message with its headers, content and reason."""
     letter = run_in_session(
-        context.obj.settings, lambda s: dead_letters.read_dead_letter(s, letter_id)
+        context.obj.settings, lambda s: operator_routes.read_dead_letter(s, letter_id)
     )
-    shown = dead_letters.DeadLetterOut.model_validate(letter).model_dump(mode="json")
+    shown = operator_routes.DeadLetterOut.model_validate(letter).model_dump(mode="json")
     content = letter.value.decode(errors="replace")
     typer.echo(json.dumps(shown | {"content": content}, indent=2, ensure_ascii=False))
 
@@ -46,9 +47,9 @@ def _replay_letters(
 
     async def replay_letters(session: AsyncSession) -> int:
         if every:
-            return await dead_letters.replay_open_letters(session)
+            return await operator_routes.replay_open_letters(session)
         for letter_id in letter_ids or ():
-            await dead_letters.replay_dead_letter(session, letter_id)
+            await operator_routes.replay_dead_letter(session, letter_id)
         return len(letter_ids or ())
 
     count = run_in_session(context.obj.settings, replay_letters)
@@ -58,4 +59,6 @@ def _replay_letters(
 @commands.command("discard")
 def _discard_letter(context: typer.Context, letter_id: UUID) -> None:
     """Say that it needs no handling; it stays on record."""
-    run_in_session(context.obj.settings, lambda s: dead_letters.discard_dead_letter(s, letter_id))
+    run_in_session(
+        context.obj.settings, lambda s: operator_routes.discard_dead_letter(s, letter_id)
+    )

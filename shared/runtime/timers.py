@@ -37,7 +37,7 @@ class TimerRun(Base):
     at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
-async def _tick(sessions: SessionFactory, timer: Timer) -> None:
+async def repeat_timer(sessions: SessionFactory, timer: Timer) -> None:
     while True:
         await run_timer(sessions, timer)
         await asyncio.sleep(timer.seconds)

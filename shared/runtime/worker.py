@@ -28,6 +28,7 @@ from shared.messaging.unproven import delete_unproven_letters
 from shared.observability.metrics import EVENTS_UNPROVEN
 from shared.observability.tracing import start_tracing
 from shared.runtime.app import Check, ping, status_routes
+from shared.runtime.timers import Timer, repeat_timer, run_timer
 from shared.settings import ServiceSettings
 from shared.web.http_client import open_client
 from shared.web.idempotency import forget_keys
@@ -119,7 +120,9 @@ async def _work(
         # Entered last: what the tasks use is closed after they have ended.
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         background = [
-            tasks.create_task(_tick(sessions, part) if isinstance(part, Timer) else part(sessions))
+            tasks.create_task(
+                repeat_timer(sessions, part) if isinstance(part, Timer) else part(sessions)
+            )
             for part in (*HOUSEKEEPING, *parts)
         ]
         background.append(tasks.create_task(_mind_topics(settings)))

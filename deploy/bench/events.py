@@ -33,11 +33,11 @@ from shared.database.engine import open_database
 from shared.database.session import SessionFactory
 from shared.events import DossierFiled
 from shared.messaging.consumer import Handler, Handlers, consume
-from shared.messaging.event_keys import event_key_set, make_event_signer
 from shared.messaging.event_proofs import EventVerifier
 from shared.messaging.kafka import open_consumer, open_producer
 from shared.messaging.outbox import keep_partitions
 from shared.messaging.relay import BATCH_SIZE, relay_batch
+from shared.runtime.event_keys import event_key_set, make_event_signer
 from shared.settings import ServiceSettings
 from sync_service.handlers import project_dossiers
 

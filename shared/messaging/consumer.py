@@ -17,6 +17,7 @@ from sqlalchemy import DateTime, func, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from shared.crypto.published_keys import KeysUnavailableError
 from shared.database.bulk import delete_in_slices
 from shared.database.errors import is_too_slow, wait_out_outage, wait_out_outage_whole
 from shared.database.session import Base, SessionFactory
@@ -26,7 +27,6 @@ from shared.messaging.event_proofs import EventVerifier
 from shared.messaging.unproven import UnprovenSampler
 from shared.observability.metrics import EVENTS_HANDLED
 from shared.observability.tracing import trace_of_events
-from shared.web.problems import Unavailable
 
 log = structlog.get_logger()
 
@@ -118,14 +118,14 @@ async def _check_proofs(
 
 
 # A message is unproven only where the owner's keys could be asked for.
-_wait_for_keys = stamina.retry(on=Unavailable, attempts=None, timeout=None, wait_max=2.0)
+_wait_for_keys = stamina.retry(on=KeysUnavailableError, attempts=None, timeout=None, wait_max=2.0)
 
 
 async def _check_proof(verifier: EventVerifier, record: ConsumerRecord, arrived_at: float) -> None:
     """Raise EventUnprovenError; wait while the keys of the owner cannot be fetched."""
     try:
         await verifier.check(record, arrived_at)
-    except Unavailable:
+    except KeysUnavailableError:
         # Only here: the retrying itself costs more than the check.
         await _wait_for_keys(verifier.check)(record, arrived_at)
 

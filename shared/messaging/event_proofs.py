@@ -14,15 +14,15 @@ from binascii import Error as Base64Error
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from struct import Struct, pack
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-import jwt
 from aiokafka import ConsumerRecord
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from shared.crypto.ed25519 import thumbprint
 from shared.crypto.merkle import DIGEST_SIZE, leaf_hash, root_and_paths, root_from_path
+from shared.crypto.published_keys import PublishedKeys
 from shared.events import OWNERS
 
 PROOF = "proof"
@@ -72,16 +72,6 @@ class Message(NamedTuple):
     headers: Sequence[tuple[str, bytes]]
 
 
-class Keys(Protocol):
-    """The published keys of one service."""
-
-    async def get_current(self, kid: str, since: float) -> jwt.PyJWK | None:
-        """Return None for a key that was not published after `since`, by the monotonic clock.
-
-        Raise Unavailable where the published keys cannot be read.
-        """
-
-
 def event_leaf(message: Message) -> bytes:
     """Return the leaf hash of topic, key, value, and name and content of each header.
 
@@ -122,13 +112,13 @@ class EventVerifier:
     A root whose signature held is remembered, so that a batch costs one signature check.
     """
 
-    def __init__(self, keys: Mapping[str, Keys]) -> None:
+    def __init__(self, keys: Mapping[str, PublishedKeys]) -> None:
         """`keys` by the name of the service."""
         self._keys = keys
         self._held: OrderedDict[tuple[str, str, bytes, bytes], None] = OrderedDict()
 
     async def check(self, record: ConsumerRecord, arrived_at: float | None = None) -> None:
-        """Raise EventUnprovenError, or Unavailable where the owner's keys cannot be fetched.
+        """Raise EventUnprovenError, or KeysUnavailableError where the owner's keys cannot be fetched.
 
         A key is unknown only where the owner did not publish it after `arrived_at`, by the
         monotonic clock (now, if None). Records that arrived together cost one request for keys.

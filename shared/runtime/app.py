@@ -16,9 +16,9 @@ from starlette.datastructures import State
 
 from shared.database.engine import open_database
 from shared.database.session import SessionFactory
-from shared.messaging.event_keys import PATH as EVENT_KEYS_PATH
-from shared.messaging.event_keys import event_key_routes, event_key_set
 from shared.observability.tracing import start_tracing
+from shared.runtime.event_keys import PATH as EVENT_KEYS_PATH
+from shared.runtime.event_keys import event_key_routes, event_key_set
 from shared.runtime.operator_routes import dead_letter_routes
 from shared.settings import ServiceSettings
 from shared.web import problems

@@ -10,13 +10,13 @@ import uvicorn
 from fastapi import FastAPI
 
 from shared.database.engine import open_database
-from shared.messaging.event_keys import make_event_signer
 from shared.messaging.kafka import open_producer
 from shared.messaging.outbox import KEPT_DAYS
 from shared.messaging.relay import replay
 from shared.observability.logging import configure_logging
 from shared.runtime import dead_letter_commands, migrations
 from shared.runtime.app import spare_the_collector
+from shared.runtime.event_keys import make_event_signer
 from shared.runtime.invocation import SettingsType, read_settings, run_async
 from shared.settings import ServiceSettings
 

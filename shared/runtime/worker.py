@@ -17,7 +17,6 @@ from shared.database.session import SessionFactory
 from shared.messaging.consumer import Handlers, consume, forget_handled
 from shared.messaging.consumer_lag import measure_lag
 from shared.messaging.dead_letters import measure_dead_letters
-from shared.messaging.event_keys import make_event_signer, make_event_verifier
 from shared.messaging.event_proofs import EventSigner
 from shared.messaging.kafka import open_consumer, open_producer, wait_out_broker
 from shared.messaging.outbox import KEPT_DAYS, keep_partitions, measure_outbox
@@ -28,6 +27,7 @@ from shared.messaging.unproven import delete_unproven_letters
 from shared.observability.metrics import EVENTS_UNPROVEN
 from shared.observability.tracing import start_tracing
 from shared.runtime.app import Check, ping, status_routes
+from shared.runtime.event_keys import make_event_signer, make_event_verifier
 from shared.runtime.timers import Timer, repeat_timer, run_timer
 from shared.settings import ServiceSettings
 from shared.web.http_client import open_client

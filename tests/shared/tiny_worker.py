@@ -17,9 +17,9 @@ from sqlalchemy.orm import Session
 from shared.database.engine import open_database
 from shared.events import DossierProgressed
 from shared.messaging.consumer import Handlers, consume
-from shared.messaging.event_keys import make_event_verifier
 from shared.messaging.topics import TOPIC_TABLE
 from shared.observability.logging import configure_logging
+from shared.runtime.event_keys import make_event_verifier
 from shared.runtime.worker import work
 from shared.settings import ServiceSettings
 from shared.web.http_client import open_client

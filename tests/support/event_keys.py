@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from deploy.services import SERVICES
 from shared.crypto.ed25519 import key_set
 from shared.events import Event
-from shared.messaging.event_keys import PATH
 from shared.messaging.event_proofs import PROOF, EventSigner, EventVerifier, Message
 from shared.messaging.outbox import _message
+from shared.runtime.event_keys import PATH
 
 KEYS = {service: Ed25519PrivateKey.generate() for service in SERVICES}
 SIGNERS = {service: EventSigner(key) for service, key in KEYS.items()}

@@ -18,6 +18,7 @@ from fastapi.security.base import SecurityBase
 from httpx import AsyncClient, HTTPError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from shared.crypto.published_keys import KeysUnavailableError
 from shared.crypto.signatures import Held, SignatureCache
 from shared.web.calls.call_guard import PROVED_CALL
 from shared.web.calls.call_mac import CallNotProved, ProvedCall
@@ -70,6 +71,10 @@ class CallContext(BaseModel):
     officer: str | None
 
 
+class KeysUnavailable(Unavailable, KeysUnavailableError):
+    """The keys that prove calls or events cannot be fetched now."""
+
+
 class KeySet:
     """Public keys by `kid`, fetched when needed; a key once seen outlives a short outage."""
 
@@ -80,7 +85,7 @@ class KeySet:
         self._asking = asyncio.Lock()
 
     async def get(self, kid: str) -> jwt.PyJWK | None:
-        """Return the key, None where the set has none; raise Unavailable without a recent set.
+        """Return the key, None where the set has none; raise KeysUnavailable without a recent set.
 
         A key that a new set repeats stays the same object.
         """
@@ -90,13 +95,13 @@ class KeySet:
                 if self._is_due(kid):
                     await self._refresh()
         if not self._is_confirmed():
-            raise Unavailable("The keys that prove who calls cannot be fetched now.")
+            raise KeysUnavailable("The keys that prove who calls cannot be fetched now.")
         return self._keys.get(kid)
 
     async def get_current(self, kid: str, since: float) -> jwt.PyJWK | None:
         """Return the key, None only where a set that was requested after `since` has none.
 
-        `since` is a time of the monotonic clock. Raise Unavailable without such a set.
+        `since` is a time of the monotonic clock. Raise KeysUnavailable without such a set.
         """
         if (key := await self.get(kid)) is not None:
             return key
@@ -106,7 +111,7 @@ class KeySet:
                 await self._refresh()
         key = self._keys.get(kid)
         if key is None and self._read_at < since:
-            raise Unavailable("The key may be a new one, and the keys cannot be fetched now.")
+            raise KeysUnavailable("The key may be a new one, and the keys cannot be fetched now.")
         return key
 
     def _is_confirmed(self) -> bool:

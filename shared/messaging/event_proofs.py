@@ -118,7 +118,7 @@ class EventVerifier:
         self._held: OrderedDict[tuple[str, str, bytes, bytes], None] = OrderedDict()
 
     async def check(self, record: ConsumerRecord, arrived_at: float | None = None) -> None:
-        """Raise EventUnprovenError, or KeysUnavailableError where the owner's keys cannot be fetched.
+        """Raise EventUnprovenError, or KeysUnavailableError where no keys can be fetched.
 
         A key is unknown only where the owner did not publish it after `arrived_at`, by the
         monotonic clock (now, if None). Records that arrived together cost one request for keys.

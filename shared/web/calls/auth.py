@@ -71,7 +71,7 @@ class CallContext(BaseModel):
     officer: str | None
 
 
-class KeysUnavailable(Unavailable, KeysUnavailableError):
+class KeysUnavailable(Unavailable, KeysUnavailableError):  # noqa: N818 -- named as a problem
     """The keys that prove calls or events cannot be fetched now."""
 
 

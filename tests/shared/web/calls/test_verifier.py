@@ -18,6 +18,7 @@ from shared.web.calls.auth import (
     RETRY_SECONDS,
     UNCONFIRMED_SECONDS,
     KeySet,
+    KeysUnavailable,
     Unauthenticated,
     Verifier,
     bearer,
@@ -340,7 +341,7 @@ async def test_many_callers_learn_of_an_outage_from_one_fetch(
     outcomes = await asyncio.gather(
         *(verifier.claims(authority.token()) for _ in range(20)), return_exceptions=True
     )
-    assert {type(outcome) for outcome in outcomes} == {Unavailable}
+    assert {type(outcome) for outcome in outcomes} == {KeysUnavailable}
     assert keys.asked == 1
 
 

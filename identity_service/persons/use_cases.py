@@ -6,8 +6,8 @@ from identity_service.persons.problems import FieldsNotAllowed, PurposeNotCovere
 from identity_service.persons.result import Answer
 from identity_service.persons.schemas import VerificationOut
 from identity_service.persons.sources import Finding, Inquiry, Source
-from shared.codes.birth_date import require_born
 from shared.codes.time import day_in_viet_nam
+from shared.web.birth_dates import require_born
 from shared.web.calls.auth import CallContext
 
 

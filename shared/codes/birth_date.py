@@ -12,7 +12,6 @@ from typing import Annotated
 from pydantic import AfterValidator, WithJsonSchema
 
 from shared.codes.time import DAY_PATTERN, FIRST_DAY, LEAP_YEAR_PATTERN, YEAR_PATTERN, day_pattern
-from shared.web.problems import Invalid
 
 EARLIEST_YEAR = FIRST_DAY.year
 _MONTH = "(?:0[1-9]|1[0-2])"
@@ -44,16 +43,6 @@ def parse_birth_date(text: str) -> str:
     if int(year) < EARLIEST_YEAR:
         raise ValueError(f"a birth date lies in {EARLIEST_YEAR} or later")
     return "-".join(part for part in (year, month, day) if part != "00")
-
-
-def require_born(birth_date: str | None, *, today: date, at: str) -> None:
-    """Raise Invalid where a parsed birth date lies after `today`, a day in Viet Nam.
-
-    `at` is the place of the field in the request. The beginning of a date (yyyy or yyyy-mm)
-    compares as the date does.
-    """
-    if birth_date is not None and birth_date > today.isoformat():
-        raise Invalid(errors=[{"at": at, "is": "a birth date lies in the past, or is today's"}])
 
 
 def agree_at_coarser_precision(one: str, other: str) -> bool:

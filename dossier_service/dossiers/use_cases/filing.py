@@ -33,7 +33,6 @@ from dossier_service.dossiers.schemas.requests import DocumentIn, FileDossier
 from dossier_service.dossiers.term_cases import require_term_case
 from dossier_service.dossiers.use_cases.deadlines import set_due_dates
 from dossier_service.dossiers.use_cases.history import history_entry, publish_change
-from shared.codes.birth_date import require_born
 from shared.codes.dossier import DOSSIER_CODE_LAYOUTS, DossierCodeLayout, format_dossier_code
 from shared.codes.enums import Channel, DossierStatus
 from shared.codes.person import person_hash
@@ -42,6 +41,7 @@ from shared.events import DossierFiled
 from shared.rules.deadlines import reception_due_at
 from shared.rules.dossier_times import is_ahead
 from shared.rules.statuses import first_status
+from shared.web.birth_dates import require_born
 from shared.web.calls.auth import CallContext, NotAllowed
 
 MAX_AGE = timedelta(days=366)

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.codes.personal_numbers import NoPersonalNumber
-from shared.codes.texts import ONE_LINE, single_line
+from shared.codes.persons.personal_numbers import NoPersonalNumber
+from shared.codes.persons.texts import ONE_LINE, single_line
 from shared.web.bodies.strict_parsing import Body
 from shared.web.pagination import MOST, Cursor, PageQuery, name_filtered
 

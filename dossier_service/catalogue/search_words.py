@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import yaml
 
-from shared.codes.folding import fold_accented, fold_bare
+from shared.codes.persons.folding import fold_accented, fold_bare
 
 # A procedure code or its beginning, from the first digit after the dot on.
 _CODE = re.compile(r"[1-9]\.[0-9]{1,6}(?:\.[A-Z0-9.]{0,35})?")

@@ -19,7 +19,7 @@ from dossier_service.catalogue.portal_import.report import ImportReport, make_im
 from dossier_service.catalogue.problems import ProcedureNotFound
 from dossier_service.catalogue.procedure import Procedure, PublishedProcedure
 from dossier_service.catalogue.search_words import read_alternatives, read_code_prefix
-from shared.codes.folding import fold_accented, fold_bare
+from shared.codes.persons.folding import fold_accented, fold_bare
 from shared.codes.procedure import ProcedureCode
 from shared.events import ProcedurePublished
 from shared.messaging.outbox import emit

@@ -10,7 +10,7 @@ from fastapi import Query, Request, Response
 from gateway.ledger import use_cases
 from gateway.ledger.chain.seals import Bundle
 from gateway.ledger.schemas import RecordFilter, RecordOut, SealOut
-from shared.codes.texts import ONE_LINE, single_line
+from shared.codes.persons.texts import ONE_LINE, single_line
 from shared.codes.time import StoredInstant
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller

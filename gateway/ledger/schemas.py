@@ -10,7 +10,7 @@ from gateway.ledger.record_draft import Outcome, PurposeKind
 from gateway.ledger.records import AccessRecord
 from shared.codes.agency import AgencyCode
 from shared.codes.dossier import DossierCode
-from shared.codes.texts import ONE_LINE, single_line
+from shared.codes.persons.texts import ONE_LINE, single_line
 from shared.web.bodies.strict_parsing import IsoInstant
 
 PersonHash = Annotated[

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from gateway.operations.model import Operation
-from shared.codes.personal_numbers import holds_personal_number
+from shared.codes.persons.personal_numbers import holds_personal_number
 
 _PATH = re.compile(rb"(?:/[A-Za-z0-9][A-Za-z0-9._~:-]{0,127}){1,8}")
 

@@ -11,7 +11,7 @@ from gateway.operations.problems import RequestMalformed
 from gateway.proxy.problems import CodingNotUnderstood, ExpectationFailed
 from shared.codes.agency import CodeError
 from shared.codes.dossier import parse_dossier_code
-from shared.codes.personal_numbers import holds_personal_number
+from shared.codes.persons.personal_numbers import holds_personal_number
 from shared.crypto.randomness import random_uuid
 from shared.observability.tracing import start_trace
 from shared.web.idempotency import REPLAYED_HEADER

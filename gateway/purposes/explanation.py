@@ -22,7 +22,7 @@ from gateway.purposes.registry import (
 from shared.codes.agency import CodeError
 from shared.codes.dossier import parse_dossier_code
 from shared.codes.officer import OFFICER_PATTERN
-from shared.codes.personal_numbers import ADVICE, FINDING, holds_personal_number
+from shared.codes.persons.personal_numbers import ADVICE, FINDING, holds_personal_number
 
 EXPLAINING_HEADERS = ("X-Purpose", "X-Officer", "X-Dossier")
 DOSSIER_PATH = "/dossiers/{code}"

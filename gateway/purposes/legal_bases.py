@@ -12,7 +12,7 @@ from typing import Annotated, Final
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from shared.codes.personal_numbers import NoPersonalNumber
+from shared.codes.persons.personal_numbers import NoPersonalNumber
 
 FILE: Final = Path(__file__).parent / "data" / "legal_bases.yaml"
 # Number, year and kind of a document, as 91/2025/QH15 or 278/2025/ND-CP.

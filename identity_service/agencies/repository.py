@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity_service.agencies.models import Agency
 from identity_service.database import Within, is_within
-from shared.codes.folding import fold_bare
+from shared.codes.persons.folding import fold_bare
 
 
 async def list_agencies(

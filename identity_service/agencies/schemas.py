@@ -8,7 +8,7 @@ from pydantic import Field, Strict
 from identity_service.agencies.registry_seed import Level
 from identity_service.schemas import FilterModel, Name, PendingActOut, RequestModel, ResponseModel
 from shared.codes.agency import AgencyCode
-from shared.codes.texts import ONE_LINE, single_line
+from shared.codes.persons.texts import ONE_LINE, single_line
 from shared.web.bodies.strict_parsing import IsoDay
 
 UnitCode = Annotated[

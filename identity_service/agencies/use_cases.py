@@ -22,7 +22,7 @@ from identity_service.agencies.schemas import AgencyFilter, AgencyIn
 from identity_service.database import Within, add_missing
 from shared.codes.agency import AgencyCode
 from shared.codes.coverage import is_within
-from shared.codes.folding import fold_bare
+from shared.codes.persons.folding import fold_bare
 from shared.messaging.outbox import emit
 from shared.web.calls.auth import CallContext
 from shared.web.etag import Condition, require_version

@@ -18,7 +18,7 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from pydantic import AfterValidator, RootModel, WithJsonSchema
 
 from identity_service.clients.key_strength import MAX_RSA_BITS, MIN_RSA_BITS, find_weakness
-from shared.codes.personal_numbers import refuse_personal_number
+from shared.codes.persons.personal_numbers import refuse_personal_number
 
 # The members that make the key what it is (RFC 7638 §3.2), by key type.
 _MEMBERS: Mapping[str, tuple[str, ...]] = MappingProxyType(

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, WithJsonSchema
 
-from shared.codes.personal_numbers import NoPersonalNumber
+from shared.codes.persons.personal_numbers import NoPersonalNumber
 
 MAX_CITATION: Final = 500
 

@@ -8,8 +8,8 @@ from typing import Literal
 
 from identity_service.agencies.provinces import abolished_codes, commune_provinces, current_codes
 from identity_service.persons.personal_numbers import Sex
-from shared.codes.birth_date import agree_at_coarser_precision
-from shared.codes.folding import drop_accents, fold_accented
+from shared.codes.persons.birth_date import agree_at_coarser_precision
+from shared.codes.persons.folding import drop_accents, fold_accented
 
 Field = Literal["full_name", "birth_date", "sex", "residence_province", "residence_commune"]
 # Half of all people share a sex, and thousands a commune: only these two tell one person.

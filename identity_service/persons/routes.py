@@ -5,7 +5,7 @@ from identity_service.persons.dependencies import GuessLimiterDep, SourceDep
 from identity_service.persons.schemas import VerificationIn, VerificationOut
 from identity_service.persons.sources import Inquiry
 from identity_service.persons.use_cases import claimed_fields, verify
-from shared.codes.person import person_hash
+from shared.codes.persons.person_hash import person_hash
 from shared.observability.tracing import current_trace_id
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller

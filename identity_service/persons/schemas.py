@@ -9,8 +9,8 @@ from identity_service.persons import matching
 from identity_service.persons.personal_numbers import PersonalNumber
 from identity_service.persons.result import Answer
 from identity_service.schemas import RequestModel, ResponseModel
-from shared.codes.birth_date import BirthDate
-from shared.codes.texts import PersonName
+from shared.codes.persons.birth_date import BirthDate
+from shared.codes.persons.texts import PersonName
 from shared.web.bodies.strict_parsing import Number
 
 UnitOfProvince = Annotated[str, Field(pattern=r"^[0-9]{2}$", examples=["01"])]

@@ -11,7 +11,7 @@ import structlog
 from identity_service.sandbox.generator import Person, generate
 from identity_service.sandbox.personas import personas
 from identity_service.settings import Settings
-from shared.codes.folding import fold_accented, fold_bare
+from shared.codes.persons.folding import fold_accented, fold_bare
 from shared.database.engine import CONNECT_SECONDS
 
 log = structlog.get_logger()

@@ -15,7 +15,7 @@ from identity_service.persons.matching import Claim, Field
 from identity_service.persons.personal_numbers import PersonalNumber, Sex
 from identity_service.persons.result import Answer
 from identity_service.sandbox.generator.person import Person, Status
-from shared.codes.birth_date import parse_birth_date
+from shared.codes.persons.birth_date import parse_birth_date
 
 # No record makes a register answer so: the stand-in has to be told by the persona.
 _TOLD = frozenset({Answer.NOT_YET_REPLICATED, Answer.AMBIGUOUS, Answer.SOURCE_UNAVAILABLE})

@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from shared.codes.personal_numbers import NoPersonalNumber
+from shared.codes.persons.personal_numbers import NoPersonalNumber
 
 # There is no room for a name as people write it, but for one that is written as a code.
 STEP_PATTERN: Final = r"[A-Za-z][A-Za-z0-9._-]{0,39}"

@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.codes.personal_numbers import ADVICE, holds_personal_number
+from shared.codes.persons.personal_numbers import ADVICE, holds_personal_number
 from shared.database.bulk import delete_in_slices
 from shared.database.deferred import defer_write
 from shared.database.session import Base

@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 from shared.codes.agency import AgencyCode
 from shared.codes.dossier import DossierCode
 from shared.codes.enums import ENDED, Channel, DossierStatus
-from shared.codes.personal_numbers import NoPersonalNumber
+from shared.codes.persons.personal_numbers import NoPersonalNumber
 from shared.codes.procedure import ProcedureCode
 from shared.codes.step import STEP_PATTERN
 from shared.rules.deadlines import Term

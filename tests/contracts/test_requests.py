@@ -20,7 +20,7 @@ from identity_service.tokens.problems import TokenRequestMalformed
 from identity_service.tokens.routes import FORM_DESCRIBED, JWT_BEARER, _proof
 from shared.codes.dossier import DossierCode, parse_dossier_code
 from shared.codes.enums import DossierStatus
-from shared.codes.texts import multi_line, single_line
+from shared.codes.persons.texts import multi_line, single_line
 from sync_service.indicators.periods import PATTERN, parse_period
 from sync_service.indicators.problems import PeriodUnreadable
 from sync_service.intake.schemas import DossierRow

@@ -17,7 +17,7 @@ from starlette.types import Scope
 
 from gateway.access.callers.client_address import Neighbours, count_as
 from gateway.ledger.chain.anchors import anchors_in_file
-from shared.codes.personal_numbers import holds_personal_number
+from shared.codes.persons.personal_numbers import holds_personal_number
 from shared.database.engine import open_database
 from shared.events import LedgerAnchored
 from shared.runtime.app import create_service

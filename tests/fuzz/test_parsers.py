@@ -28,14 +28,14 @@ from identity_service.clients.problems import TokenRefused
 from identity_service.persons.personal_numbers import PersonalNumber, Sex, compose
 from identity_service.tokens.routes import _basic, _form
 from shared.codes.agency import AgencyCode, parse_agency_code
-from shared.codes.birth_date import agree_at_coarser_precision, parse_birth_date
 from shared.codes.dossier import (
     DOSSIER_CODE_LAYOUTS,
     DossierCode,
     format_dossier_code,
     parse_dossier_code,
 )
-from shared.codes.folding import fold_accented, fold_bare
+from shared.codes.persons.birth_date import agree_at_coarser_precision, parse_birth_date
+from shared.codes.persons.folding import fold_accented, fold_bare
 from shared.codes.procedure import ProcedureCode, national_code, parse_procedure_code
 from shared.web.bodies.strict_json import read_json
 from shared.web.bodies.strict_parsing import IsoDay, IsoInstant

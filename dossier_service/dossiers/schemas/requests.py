@@ -9,13 +9,13 @@ from pydantic import ConfigDict, Field, JsonValue, Strict, model_validator
 
 from dossier_service.catalogue.procedure import CaseCode, ResultCode
 from shared.codes.agency import AgencyCode
-from shared.codes.birth_date import BirthDate
 from shared.codes.enums import Channel
-from shared.codes.personal_numbers import NoPersonalNumber
+from shared.codes.persons.birth_date import BirthDate
+from shared.codes.persons.personal_numbers import NoPersonalNumber
+from shared.codes.persons.texts import ONE_LINE, PersonName, SingleLineText, multi_line, single_line
 from shared.codes.procedure import ProcedureCode
 from shared.codes.reason import Reason
 from shared.codes.step import StepCode
-from shared.codes.texts import ONE_LINE, PersonName, SingleLineText, multi_line, single_line
 from shared.web.bodies.strict_parsing import Body, IsoInstant, Number
 
 _CITIZEN = 1

@@ -19,7 +19,7 @@ from identity_service.grants.models import Grant
 from identity_service.schemas import ClientId, Name
 from shared.codes.agency import AgencyCode
 from shared.codes.officer import OfficerCode
-from shared.codes.personal_numbers import NoPersonalNumber
+from shared.codes.persons.personal_numbers import NoPersonalNumber
 from shared.messaging.outbox import emit
 
 MIN_OPERATORS = 2

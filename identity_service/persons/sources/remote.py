@@ -19,8 +19,8 @@ from identity_service.persons.matching import Claim, Recorded, compare
 from identity_service.persons.result import Answer
 from identity_service.persons.sources.source import Finding, Inquiry
 from identity_service.settings import Settings
-from shared.codes.birth_date import parse_birth_date
-from shared.codes.folding import fold_accented, fold_bare
+from shared.codes.persons.birth_date import parse_birth_date
+from shared.codes.persons.folding import fold_accented, fold_bare
 from shared.web.http_client import open_client
 
 log = structlog.get_logger()

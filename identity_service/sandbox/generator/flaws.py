@@ -6,7 +6,7 @@ from unicodedata import normalize
 
 from identity_service.sandbox.generator.person import Person
 from identity_service.sandbox.generator.population import Flaw
-from shared.codes.folding import fold_bare
+from shared.codes.persons.folding import fold_bare
 
 _TONES = "\u0300\u0301\u0303\u0309\u0323"
 _LATE_PLACEMENT = {

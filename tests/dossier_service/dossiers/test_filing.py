@@ -6,7 +6,7 @@ import pytest
 from dossier_service.catalogue.own_procedures import read_own_procedures
 from dossier_service.catalogue.procedure import Procedure
 from dossier_service.catalogue.use_cases import publish_procedures
-from shared.codes.person import person_hash
+from shared.codes.persons.person_hash import person_hash
 from tests.dossier_service.conftest import PERSON_KEY
 from tests.dossier_service.desk import (
     APPLICANT,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shared.codes.person import person_hash
+from shared.codes.persons.person_hash import person_hash
 from shared.web.pagination import name_list, write_cursor
 from tests.dossier_service.conftest import PERSON_KEY
 from tests.dossier_service.desk import (

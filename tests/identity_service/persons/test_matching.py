@@ -13,7 +13,7 @@ from identity_service.persons.matching import (
     compare,
 )
 from identity_service.sandbox.generator.population import population
-from shared.codes.folding import fold_accented, fold_bare
+from shared.codes.persons.folding import fold_accented, fold_bare
 
 NAME = "Nguyễn Thị Thúy Hòa"
 RECORDED = Recorded(

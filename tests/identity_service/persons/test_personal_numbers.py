@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from identity_service.persons.personal_numbers import PersonalNumber, Sex, compose
-from shared.codes.birth_date import agree_at_coarser_precision, parse_birth_date
+from shared.codes.persons.birth_date import agree_at_coarser_precision, parse_birth_date
 
 
 @pytest.mark.parametrize(

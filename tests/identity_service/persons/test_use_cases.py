@@ -10,7 +10,7 @@ from identity_service.persons.matching import Recorded
 from identity_service.persons.result import Answer
 from identity_service.persons.sources.source import Finding, Inquiry
 from identity_service.sandbox.personas import personas
-from shared.codes.person import person_hash
+from shared.codes.persons.person_hash import person_hash
 from shared.observability.logging import configure_logging
 from tests.conftest import Databases
 from tests.identity_service.calls import VERIFY, Identity, asked

@@ -23,7 +23,7 @@ from identity_service.sandbox.load_people import AnotherSeedError, load_people
 from identity_service.sandbox.personas import personas
 from identity_service.seed import seed
 from identity_service.settings import Settings
-from shared.codes.person import person_hash
+from shared.codes.persons.person_hash import person_hash
 from shared.database.engine import open_database
 from shared.database.session import SessionFactory
 from shared.runtime.migrations import upgrade

@@ -15,7 +15,7 @@ from identity_service.persons.result import Answer
 from identity_service.sandbox.generator.person import Person
 from identity_service.sandbox.personas import personas
 from identity_service.settings import Settings
-from shared.codes.person import person_hash
+from shared.codes.persons.person_hash import person_hash
 from tests.identity_service.calls import Identity, asked
 from tests.identity_service.conftest import serving
 from tests.identity_service.guessing import (

@@ -9,7 +9,7 @@ from identity_service.persons.matching import Recorded
 from identity_service.persons.sources.remote import Remote
 from identity_service.persons.sources.source import Finding, Inquiry
 from identity_service.sandbox.personas import personas
-from shared.codes.folding import fold_accented, fold_bare
+from shared.codes.persons.folding import fold_accented, fold_bare
 
 
 def _inquiry() -> Inquiry:

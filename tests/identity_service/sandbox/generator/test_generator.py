@@ -25,8 +25,8 @@ from identity_service.sandbox.generator.generator import (
 )
 from identity_service.sandbox.generator.population import Flaw, Population, population
 from identity_service.sandbox.personas import Persona, personas
-from shared.codes.birth_date import parse_birth_date
-from shared.codes.folding import fold_accented, fold_bare
+from shared.codes.persons.birth_date import parse_birth_date
+from shared.codes.persons.folding import fold_accented, fold_bare
 
 COUNT = 20_000
 PREFIXES = {province.prefix for province in old_provinces()}

@@ -15,7 +15,7 @@ from pydantic import AfterValidator
 
 from shared.codes.agency import AGENCY_PATTERN, holds_number_in_groups
 from shared.codes.dossier import DOSSIER_PATTERN
-from shared.codes.folding import drop_invisible
+from shared.codes.persons.folding import drop_invisible
 from shared.codes.procedure import PROCEDURE_PATTERN
 
 LENGTHS = frozenset({9, 12})

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from identity_service.agencies.provinces import old_provinces
 from identity_service.persons.personal_numbers import Sex, compose
-from shared.codes.personal_numbers import holds_personal_number, refuse_personal_number
+from shared.codes.persons.personal_numbers import holds_personal_number, refuse_personal_number
 
 # One number of twelve digits and one of nine, as people, desks and programs write them.
 SPELLINGS = [

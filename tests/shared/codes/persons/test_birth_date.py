@@ -5,7 +5,7 @@ from itertools import product
 
 from pydantic import TypeAdapter
 
-from shared.codes.birth_date import BirthDate, parse_birth_date
+from shared.codes.persons.birth_date import BirthDate, parse_birth_date
 
 PATTERN = re.compile(TypeAdapter(BirthDate).json_schema()["pattern"])
 YEARS = [*range(1847, 1861), *range(1896, 1906), *range(1996, 2006), 2024, 2096, 2100, 2199]

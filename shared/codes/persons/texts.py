@@ -10,7 +10,7 @@ from typing import Annotated
 from annotated_types import GroupedMetadata
 from pydantic import AfterValidator, Field, StringConstraints
 
-from shared.codes.folding import drop_invisible
+from shared.codes.persons.folding import drop_invisible
 
 _LINE_BREAKING = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
 _NOT_IN_TEXT = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"

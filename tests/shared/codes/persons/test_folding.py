@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.codes.folding import drop_accents, drop_invisible, fold_accented, fold_bare
+from shared.codes.persons.folding import drop_accents, drop_invisible, fold_accented, fold_bare
 from tests.fuzz.texts import VIETNAMESE
 
 TABLE = Path(__file__).with_name("names.tsv")

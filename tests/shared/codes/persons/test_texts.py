@@ -4,7 +4,7 @@ import unicodedata
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from shared.codes.texts import PersonName, SingleLineText
+from shared.codes.persons.texts import PersonName, SingleLineText
 
 NAMES: TypeAdapter[str] = TypeAdapter(PersonName)
 BREAKING = [c for c in map(chr, range(0x3000)) if unicodedata.category(c) in {"Cc", "Zl", "Zp"}]

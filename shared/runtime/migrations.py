@@ -1,7 +1,7 @@
 """Runs one service's Alembic migrations; every `migrations/env.py` is a call to this."""
 
 import asyncio
-from importlib import import_module
+from inspect import getfile
 from pathlib import Path
 
 from alembic import command, context, op
@@ -12,10 +12,13 @@ from sqlalchemy.schema import SchemaItem
 
 from shared.database import locks
 from shared.database.session import Base
-from shared.messaging import (
-    outbox,  # noqa: F401 -- their tables
-)
+from shared.messaging import consumer, consumer_lag, dead_letters, outbox
+from shared.runtime import timers
 from shared.settings import ServiceSettings
+from shared.web import idempotency
+
+# Importing a module declares its tables.
+_TABLES = (consumer, consumer_lag, dead_letters, idempotency, outbox, timers)
 
 # In one list with the tables that the mechanics declare; `alembic check` compares them.
 MECHANICS = (
@@ -54,8 +57,8 @@ def create_mechanics() -> None:
 
 
 def configuration(settings: ServiceSettings) -> Config:
-    package = import_module(settings.name)
-    folder = Path(str(package.__file__)).parent / "migrations"
+    # They stand beside the module of the service's own settings.
+    folder = Path(getfile(type(settings))).parent / "migrations"
     config = Config(attributes={"url": settings.database})
     config.set_main_option("script_location", str(folder))
     config.set_main_option("path_separator", "os")

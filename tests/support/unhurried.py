@@ -9,11 +9,11 @@ import pytest
 SECONDS = 100
 
 LIMITS = (
-    "shared.database.session.CONNECT_SECONDS",
-    "shared.database.session.STATEMENT_SECONDS",
-    "shared.database.session.POOL_WAIT_SECONDS",
-    "shared.database.session.LOCK_SECONDS",
-    "shared.database.session.IDLE_SECONDS",
+    "shared.database.engine.CONNECT_SECONDS",
+    "shared.database.engine.STATEMENT_SECONDS",
+    "shared.database.engine.POOL_WAIT_SECONDS",
+    "shared.database.engine.LOCK_SECONDS",
+    "shared.database.engine.IDLE_SECONDS",
     "dossier_service.dossiers.filing_limiter.POOL_WAIT_SECONDS",
     "dossier_service.dossiers.repository.filing.MAX_SERIAL_WAIT_S",
     "identity_service.persons.guesses.limiter.MAX_TURN_WAIT_S",

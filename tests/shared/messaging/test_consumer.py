@@ -218,7 +218,7 @@ async def test_trace_of_an_event_is_that_of_its_effects_and_ends_with_them(
 async def test_inbox_is_forgotten_slice_by_slice_after_its_days(
     sessions: SessionFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.database.session.SLICE_ROWS", 2)
+    monkeypatch.setattr("shared.database.bulk.SLICE_ROWS", 2)
     async with sessions.begin() as session:
         await session.execute(
             text(
@@ -254,7 +254,7 @@ async def test_message_that_always_takes_too_long_is_set_aside_and_the_rest_goes
 async def test_transaction_of_a_process_that_stands_still_ends_and_is_an_outage(
     settings: ServiceSettings, sessions: SessionFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.database.session.IDLE_SECONDS", 1)
+    monkeypatch.setattr("shared.database.engine.IDLE_SECONDS", 1)
     async with open_database(settings) as still, still() as session:
         process = await session.scalar(text("SELECT pg_backend_pid()"))
         gone = "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = :process"

@@ -268,7 +268,7 @@ def command(settings: ServiceSettings, *words: str) -> subprocess.CompletedProce
     }
     return subprocess.run(
         [sys.executable, "-m", SERVICE, "dead-letters", *words],
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         env=environment,
         capture_output=True,
         text=True,

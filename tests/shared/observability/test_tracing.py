@@ -18,7 +18,7 @@ from tests.support.collector import Collector, collecting
 from tests.support.factories import DIGEST_KEY
 from tests.support.waiting import PATIENCE_SECONDS
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 # Not as a person's begins: PostgreSQL repeats it in its log, which is searched for those.
 NUMBER = "979204001234"
 # Tracing is switched on for a whole process: each case gets one of its own.

@@ -237,7 +237,7 @@ async def test_keys_are_forgotten_after_a_day_slice_by_slice(
     authority: TestAuthority,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("shared.database.session.SLICE_ROWS", 2)
+    monkeypatch.setattr("shared.database.bulk.SLICE_ROWS", 2)
     for age in ("23 hours", "25 hours", "26 hours", "27 hours", "28 hours", "29 hours"):
         key = {"Idempotency-Key": age}
         sent = authority.headers(OPERATION, SERVICE) | key

@@ -9,7 +9,7 @@ import pytest
 
 from shared.web.calls.call_mac import COVERED
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 BEHIND = ("shared", "identity_service", "dossier_service", "sync_service")
 # Proxies may change these, and none of them changes what a call does.
 NOT_COVERED = {

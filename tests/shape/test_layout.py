@@ -15,11 +15,31 @@ from tests.shape.sources import Source, list_sources, read_layout
 
 SERVICES = ("gateway", "identity_service", "dossier_service", "sync_service")
 COMPOSITION = frozenset(
-    "__main__ main worker handlers timers settings dependencies database seed".split()
+    [
+        "__main__",
+        "main",
+        "worker",
+        "handlers",
+        "timers",
+        "settings",
+        "dependencies",
+        "database",
+        "seed",
+    ]
 )
 FIXED = frozenset(
-    "models schemas problems repository use_cases routes projections jobs commands"
-    " dependencies".split()
+    [
+        "models",
+        "schemas",
+        "problems",
+        "repository",
+        "use_cases",
+        "routes",
+        "projections",
+        "jobs",
+        "commands",
+        "dependencies",
+    ]
 )
 # These belong to the feature: another one asks its use cases.
 PRIVATE = frozenset({"models", "schemas", "repository", "routes", "projections", "jobs"})

@@ -14,9 +14,9 @@ from sqlalchemy.orm import selectinload
 
 from identity_service.clients.models import Client, ClientKey, Proposal, UsedAssertion
 from identity_service.database import Within, is_within
+from shared.database.locks import CLIENT_ACTS
 
 ProposalKey = tuple[str, str, str]  # target, act, about
-_CLIENT_ACTS_LOCK = 7_103
 
 
 async def list_clients(
@@ -93,7 +93,7 @@ async def find_client_key(session: AsyncSession, client_id: str, kid: str) -> Cl
 
 async def lock_client_acts(session: AsyncSession) -> None:
     """Let acts on keys, on active clients and on the power of operators happen one by one."""
-    await session.execute(select(func.pg_advisory_xact_lock(_CLIENT_ACTS_LOCK)))
+    await session.execute(select(func.pg_advisory_xact_lock(CLIENT_ACTS)))
 
 
 async def is_active_operator(session: AsyncSession, client_id: str) -> bool:

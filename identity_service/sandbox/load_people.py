@@ -13,13 +13,13 @@ from identity_service.sandbox.personas import personas
 from identity_service.settings import Settings
 from shared.codes.persons.folding import fold_accented, fold_bare
 from shared.database.engine import CONNECT_SECONDS
+from shared.database.locks import PEOPLE_LOAD
 
 log = structlog.get_logger()
 
 CHUNK = 10_000
 CHUNK_SECONDS = 120
 _COLUMNS = ("person", "name_key", "bare_name_key", *Person._fields[2:], "told")
-_LOCK = 7_102
 
 Row = tuple[object, ...]
 Progress = Callable[[int], None]
@@ -40,7 +40,7 @@ async def load_people(
     connection = await _connect(settings)
     try:
         # One at a time: a second load would put the same people in.
-        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+        await connection.execute("SELECT pg_advisory_lock($1)", PEOPLE_LOAD)
         held = loaded = await _held(connection, seed)
         if held >= count:
             return 0

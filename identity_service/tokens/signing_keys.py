@@ -27,6 +27,7 @@ from identity_service.clients.jwk import thumbprint
 from identity_service.settings import LONGEST_TOKEN_SECONDS
 from identity_service.tokens.models import SigningKey
 from shared.database.errors import is_outage
+from shared.database.locks import SIGNING_KEY_ROTATION
 from shared.database.session import SessionFactory
 
 ALGORITHM = "ES256"
@@ -34,7 +35,6 @@ JWKS_SECONDS = 300  # how long others may keep the key set
 LEAD = timedelta(seconds=2 * JWKS_SECONDS)
 _KEPT_AFTER = timedelta(seconds=LONGEST_TOKEN_SECONDS + JWKS_SECONDS)
 _RELOAD_SECONDS = 30.0
-_LOCK = 7_101
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class SigningKeys:
             rows = (await session.scalars(select(SigningKey))).all()
             if not rows:
                 # Two processes may start at once: the second finds the key of the first.
-                await session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+                await session.execute(select(func.pg_advisory_xact_lock(SIGNING_KEY_ROTATION)))
                 rows = (await session.scalars(select(SigningKey))).all()
             if not rows:
                 rows = [add_key(session, self._seal, signs_from=datetime.now(UTC))]

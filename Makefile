@@ -88,7 +88,7 @@ migrate: $(INSTALLED) ## bring the databases of the running stack to the newest 
 	@for service in $(SERVICES); do $(LOCAL) as $$service $(RUN) -m $$service migrate || exit; done
 
 people: $(INSTALLED) ## fill the running stack's register up to N=100000 synthetic people
-	@$(LOCAL) as identity_service $(RUN) -m identity_service.sandbox.commands --count $(N)
+	@$(LOCAL) as identity_service $(RUN) -m identity_service people load --count $(N)
 
 S ?= sync_service
 DO ?= list

@@ -22,6 +22,6 @@ async def measure(mesh: Mesh) -> list[Figure]:
 def _fill_up_to(count: int) -> float:
     """People per second, as the command itself says at its end."""
     told = run_as(
-        "identity_service", "-m", "identity_service.sandbox.commands", "--count", str(count)
+        "identity_service", "-m", "identity_service", "people", "load", "--count", str(count)
     )
     return float(told.split()[-2].replace(",", ""))

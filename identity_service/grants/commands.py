@@ -1,12 +1,11 @@
-"""The first operators of an installation, registered on its machine.
+"""Register the first operators of an installation, on its machine.
 
 Nobody can call the API of a new installation, as each call needs a right that an operator gave.
-`python -m identity_service.grants.commands register … CLIENT_ID=KEY_FILE CLIENT_ID=KEY_FILE`
-registers two operators or more, once. Their grants name this command and the officer who ran it,
-and are published on the axis like any other grant.
+`python -m identity_service operators register … CLIENT_ID=KEY_FILE CLIENT_ID=KEY_FILE` registers
+two operators or more, once. Their grants name this command and the officer that ran it, and are
+published on the axis like any other grant.
 """
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -22,18 +21,20 @@ from identity_service.grants.use_cases.first_operators import (
 from identity_service.settings import Settings
 from shared.codes.time import day_in_viet_nam, utc_now
 from shared.database.engine import open_database
+from shared.runtime.invocation import run_async
 from shared.web.problems import Problem
 
-cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+commands = typer.Typer(no_args_is_help=True)
 
 
-@cli.callback()
-def main() -> None:
-    """The operators with which an installation begins."""
+@commands.callback()
+def _group_commands() -> None:
+    """Manage the operators with which an installation begins."""
 
 
-@cli.command("register")
+@commands.command("register")
 def _register(
+    context: typer.Context,
     operators: Annotated[
         list[str],
         typer.Argument(
@@ -50,7 +51,7 @@ def _register(
     name: Annotated[str, typer.Option(help="name of the systems")] = "Vận hành trục liên thông",
 ) -> None:
     """Register the first operators; refused where the installation has any."""
-    settings = Settings.read()
+    settings: Settings = context.obj.settings
     try:
         first = FirstOperators.model_validate(
             {
@@ -61,7 +62,7 @@ def _register(
                 "keys": dict(_read_keys(operators)),
             }
         )
-        ids = asyncio.run(_add(settings, first))
+        ids = run_async(lambda: _add(settings, first))
     except ValidationError as error:
         raise typer.BadParameter("; ".join(_describe_faults(error))) from None
     except ValueError as error:
@@ -99,7 +100,3 @@ async def _add(settings: Settings, first: FirstOperators) -> Sequence[str]:
     now = utc_now()
     async with open_database(settings) as sessions, sessions.begin() as session:
         return await register_first_operators(session, first, now=now, today=day_in_viet_nam(now))
-
-
-if __name__ == "__main__":
-    cli()

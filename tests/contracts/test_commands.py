@@ -33,14 +33,17 @@ COMMANDS = list(_list_commands())
 
 
 def _find_cli(module: str) -> typer.Typer | None:
-    cli: typer.Typer | None = getattr(import_module(module), "cli", None)
+    spec = find_spec(module)
+    assert spec
+    program = f"{module}.__main__" if spec.submodule_search_locations else module
+    cli: typer.Typer | None = getattr(import_module(program), "cli", None)
     return cli
 
 
 def test_commands_are_found_in_the_texts() -> None:
     assert {name for name, _, _ in COMMANDS} >= {"README.md", "api.md", ".env.example"}
     assert {module for _, module, _ in COMMANDS} >= {
-        "identity_service.grants.commands",
+        "identity_service",
         "gateway.ledger.commands",
     }
 
@@ -54,14 +57,15 @@ def test_command_of_a_text_exists_and_takes_its_words(
     for word in words:
         if word.endswith(".pem") and "/" not in word:
             (tmp_path / word).touch()
-    assert find_spec(module)
     cli = _find_cli(module)
     if cli is None or not words:
         return
-    subcommands = getattr(get_command(cli), "commands", {})
-    assert words[0] in subcommands
-    if words[1:]:
-        subcommands[words[0]].make_context(words[0], list(words[1:])).close()
+    current, rest = get_command(cli), list(words)
+    while rest and (subcommands := getattr(current, "commands", None)):
+        assert rest[0] in subcommands
+        current = subcommands[rest.pop(0)]
+    if rest:
+        current.make_context(current.name, rest).close()
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command[:2]))

@@ -1,6 +1,6 @@
-"""The commands of the service, run in this process with the environment of its settings."""
+"""The feature commands of the service, run in this process with its settings."""
 
-from collections.abc import Mapping
+from types import SimpleNamespace
 
 import typer
 from pydantic import SecretStr
@@ -28,12 +28,6 @@ def environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def run_command(
-    cli: typer.Typer,
-    settings: Settings,
-    *arguments: str,
-    variables: Mapping[str, str | None] | None = None,
-) -> Result:
-    """Run it to its end. It needs a thread without a running event loop."""
-    given = {"SECRETS_DIR": None} | environment(settings) | dict(variables or {})
-    return CliRunner().invoke(cli, arguments, env=given)
+def run_command(commands: typer.Typer, settings: Settings, *arguments: str) -> Result:
+    """Run a command to its end, in a thread without a running event loop."""
+    return CliRunner().invoke(commands, arguments, obj=SimpleNamespace(settings=settings))

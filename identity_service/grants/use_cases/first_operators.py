@@ -62,7 +62,7 @@ async def register_first_operators(
     if await has_operators(session):
         raise OperatorsExistError(
             "this installation has operators, who register others by the API; where they have lost"
-            " their keys: python -m identity_service.tokens.commands register"
+            " their keys: python -m identity_service clients register-key"
         )
     await require_open_agencies(session, [first.agency], None, today)
     for client_id, key in first.keys.items():

@@ -13,12 +13,13 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 from sqlalchemy import select
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
+from identity_service.clients.commands import commands
 from identity_service.clients.models import UsedAssertion
 from identity_service.clients.repository import forget_used_assertions
-from identity_service.tokens.commands import cli
 from tests.identity_service.calls import Identity
+from tests.identity_service.commands import run_command
 from tests.identity_service.signing_in import KEY, SYSTEM, ask_signed, assertion, refused, verified
 
 
@@ -114,18 +115,14 @@ async def test_the_form_may_name_the_client_but_no_other(identity: Identity, sys
 
 
 async def test_the_first_operator_of_production_registers_its_key_by_command(
-    identity: Identity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    identity: Identity, tmp_path: Path
 ) -> None:
-    for name in ("database_url", "kafka_servers"):
-        monkeypatch.setenv(name.upper(), getattr(identity.settings, name))
-    for name in ("digest_key", "event_key", "person_hash_key", "key_encryption_key", "call_key"):
-        monkeypatch.setenv(name.upper(), getattr(identity.settings, name).get_secret_value())
     file = tmp_path / "jwk.json"
 
     async def register(client: str, jwk: object) -> Result:
         file.write_text(json.dumps(jwk))
-        asked = ["register", client, str(file)]
-        return await asyncio.to_thread(CliRunner().invoke, cli, asked)
+        command = (commands, identity.settings, "register-key", client, str(file))
+        return await asyncio.to_thread(run_command, *command)
 
     public = OKPAlgorithm.to_jwk(KEY.public_key(), as_dict=True) | {"kid": "first"}
     registered = await register("operator-vpcp", public)

@@ -26,7 +26,7 @@ from typer.testing import Result
 
 from identity_service.clients.jwk import read_public_key, thumbprint
 from identity_service.clients.models import Client, ClientKey
-from identity_service.grants.commands import cli
+from identity_service.grants.commands import commands
 from identity_service.grants.models import Grant
 from identity_service.grants.use_cases.first_operators import REGISTERED_BY
 from identity_service.sandbox.seed import NotASandboxError
@@ -79,7 +79,7 @@ def folder(tmp_path: Path) -> Path:
 async def register(settings: Settings, *operators: str, **over: str) -> Result:
     options = {"agency": "G22", "officer": "officer-17", "legal-basis": LEGAL_BASIS}
     given = [f"--{name}={value}" for name, value in (options | over).items()]
-    return await asyncio.to_thread(run_command, cli, settings, "register", *given, *operators)
+    return await asyncio.to_thread(run_command, commands, settings, "register", *given, *operators)
 
 
 def two(folder: Path) -> tuple[str, str]:
@@ -156,7 +156,7 @@ async def test_of_two_registrations_at_once_one_is_refused(
     command = ["--agency=G22", "--officer=officer-17", f"--legal-basis={LEGAL_BASIS}"]
     processes = [
         await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "identity_service.grants.commands", "register", *command),
+            *(sys.executable, "-m", "identity_service", "operators", "register", *command),
             *(f"operator-{number}-{file}={folder / file}.pem" for file in ("one", "other")),
             env={**os.environ, **environment(settings)},
             cwd=ROOT,

@@ -17,7 +17,7 @@ from identity_service.persons.models import RegisteredPerson
 from identity_service.persons.sources import Inquiry
 from identity_service.persons.sources.register import open_register
 from identity_service.sandbox.clients import sandbox_clients
-from identity_service.sandbox.commands import cli as people_cli
+from identity_service.sandbox.commands import commands
 from identity_service.sandbox.generator import generate
 from identity_service.sandbox.load_people import AnotherSeedError, load_people
 from identity_service.sandbox.personas import personas
@@ -162,14 +162,13 @@ def test_sandbox_is_off_where_nobody_asked_for_it_and_forgets_wrong_claims_soon(
 
 
 async def test_synthetic_people_come_into_a_sandbox_alone(empty: Settings) -> None:
-    ended = await asyncio.to_thread(
-        run_command, people_cli, empty, "--count", "5", variables={"SANDBOX": "false"}
-    )
+    in_use = empty.model_copy(update={"sandbox": False})
+    ended = await asyncio.to_thread(run_command, commands, in_use, "load", "--count", "5")
     assert ended.exit_code == 2
     assert "SANDBOX=true" in ended.output
     async with open_database(empty) as sessions:
         assert (await counts(sessions))["person"] == 0
-    ended = await asyncio.to_thread(run_command, people_cli, empty, "--count", "5")
+    ended = await asyncio.to_thread(run_command, commands, empty, "load", "--count", "5")
     assert ended.exit_code == 0, ended.output
     async with open_database(empty) as sessions:
         assert (await counts(sessions))["person"] == 5

@@ -46,7 +46,7 @@ def is_refused_value(error: BaseException) -> bool:
     return getattr(getattr(error, "orig", error), "sqlstate", None) in REFUSED_VALUE_STATES
 
 
-def _worth_waiting(error: Exception) -> bool:
+def _is_passing_outage(error: Exception) -> bool:
     return is_outage(error)
 
 
@@ -56,13 +56,15 @@ def is_too_slow(error: BaseException) -> bool:
     return isinstance(error, TimeoutError) or state == QUERY_CANCELLED
 
 
-def _worth_waiting_whole(error: Exception) -> bool:
+def _is_outage_unless_slow(error: Exception) -> bool:
     return is_outage(error) and not is_too_slow(error)
 
 
 # For background work, which waits an outage out; a request fails and its caller retries.
-wait_out_outage = stamina.retry(on=_worth_waiting, attempts=None, timeout=None, wait_max=2.0)
+retry_during_outage = stamina.retry(
+    on=_is_passing_outage, attempts=None, timeout=None, wait_max=2.0
+)
 # The same for what can be done in parts: what took too long as a whole will do so again.
-wait_out_outage_whole = stamina.retry(
-    on=_worth_waiting_whole, attempts=None, timeout=None, wait_max=2.0
+retry_during_outage_unless_slow = stamina.retry(
+    on=_is_outage_unless_slow, attempts=None, timeout=None, wait_max=2.0
 )

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.crypto.published_keys import KeysUnavailableError
 from shared.database.bulk import delete_in_slices
-from shared.database.errors import is_too_slow, wait_out_outage, wait_out_outage_whole
+from shared.database.errors import is_too_slow, retry_during_outage, retry_during_outage_unless_slow
 from shared.database.session import Base, SessionFactory
 from shared.events import Event, UnknownEventError, parse
 from shared.messaging.dead_letters import Rejected, store_dead_letters
@@ -187,7 +187,7 @@ async def _handle(
         EVENTS_HANDLED.labels(topic).inc(count)
 
 
-_handle_whole = wait_out_outage_whole(_handle)
+_handle_whole = retry_during_outage_unless_slow(_handle)
 
 
 async def _handle_one(sessions: SessionFactory, one: Received, handlers: Handlers) -> None:
@@ -202,7 +202,7 @@ async def _handle_one(sessions: SessionFactory, one: Received, handlers: Handler
     return await _handle_whole(sessions, [one], handlers)
 
 
-@wait_out_outage
+@retry_during_outage
 async def _answer_of(sessions: SessionFactory) -> None:
     async with sessions() as session:
         await session.execute(text("SELECT 1"))
@@ -233,7 +233,7 @@ def _by_handler(
     return grouped
 
 
-@wait_out_outage
+@retry_during_outage
 async def _set_aside(sessions: SessionFactory, rejected: Sequence[Rejected]) -> None:
     async with sessions.begin() as session:
         await store_dead_letters(session, rejected)

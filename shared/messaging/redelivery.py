@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from aiokafka import ConsumerRecord
 from sqlalchemy import select, update
 
-from shared.database.errors import wait_out_outage
+from shared.database.errors import retry_during_outage
 from shared.database.session import SessionFactory
 from shared.messaging.consumer import Handlers, handle_records
 from shared.messaging.dead_letters import DeadLetter
@@ -41,7 +41,7 @@ async def redeliver_some(
     return len(letters)
 
 
-@wait_out_outage
+@retry_during_outage
 async def _list_replaying(sessions: SessionFactory) -> Sequence[DeadLetter]:
     query = (
         select(DeadLetter)
@@ -53,7 +53,7 @@ async def _list_replaying(sessions: SessionFactory) -> Sequence[DeadLetter]:
         return (await session.scalars(query)).all()
 
 
-@wait_out_outage
+@retry_during_outage
 async def _mark_replayed(sessions: SessionFactory, letter: DeadLetter) -> None:
     replayed = (
         update(DeadLetter)

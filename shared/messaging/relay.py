@@ -12,7 +12,7 @@ from sqlalchemy import URL, select
 
 from shared.database import locks
 from shared.database.engine import connect_driver, driver_transaction
-from shared.database.errors import wait_out_outage
+from shared.database.errors import retry_during_outage
 from shared.database.session import SessionFactory
 from shared.events import DEAD
 from shared.messaging.event_proofs import PROOF, EventSigner, Message
@@ -49,7 +49,7 @@ async def relay(
                     await asyncio.wait_for(wake.wait(), POLL_SECONDS)
 
 
-@wait_out_outage
+@retry_during_outage
 @wait_out_broker
 async def relay_batch(
     sessions: SessionFactory, producer: AIOKafkaProducer, signer: EventSigner
@@ -138,7 +138,7 @@ async def _wake_at(stopping: asyncio.Event, wake: asyncio.Event) -> None:
     wake.set()
 
 
-@wait_out_outage
+@retry_during_outage
 async def _listen(url: URL, wake: asyncio.Event) -> None:
     plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
     connection = await connect_driver(plain, timeout=5)
@@ -177,7 +177,7 @@ async def replay(
     return count
 
 
-@wait_out_outage
+@retry_during_outage
 async def _sent_after(sessions: SessionFactory, position: int, since: datetime) -> Sequence[Any]:
     query = (
         select(SentMessage.__table__)

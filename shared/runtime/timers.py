@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.database.errors import wait_out_outage
+from shared.database.errors import retry_during_outage
 from shared.database.session import Base, SessionFactory
 
 
@@ -43,7 +43,7 @@ async def repeat_timer(sessions: SessionFactory, timer: Timer) -> None:
         await asyncio.sleep(timer.seconds)
 
 
-@wait_out_outage
+@retry_during_outage
 async def run_timer(sessions: SessionFactory, timer: Timer) -> None:
     async with sessions.begin() as session:
         if timer.once_anywhere and not await _claim(session, timer):

@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 from pydantic import BaseModel
 from sqlalchemy import text
 
-from shared.database.errors import wait_out_outage
+from shared.database.errors import retry_during_outage
 from shared.database.session import SessionFactory
 from shared.events import DossierProgressed
 from shared.messaging.outbox import emit
@@ -129,7 +129,7 @@ async def test_waiting_for_the_database_is_logged_without_what_was_waited_with(
     configure_logging(settings)
     failures = iter([ConnectionError(NUMBER)])
 
-    @wait_out_outage
+    @retry_during_outage
     async def keep(_: str) -> None:
         for failure in failures:
             raise failure

@@ -49,7 +49,7 @@ from gateway.purposes.registry import PurposeRegistry
 from gateway.settings import Settings
 from shared.crypto.ed25519 import read_private_key
 from shared.observability.logging import configure_logging
-from shared.runtime.app import AUDIENCE, Check, create_service, spare_the_collector
+from shared.runtime.app import AUDIENCE, Check, create_service, freeze_gc
 from shared.web.calls.auth import RIGHTS_ISSUER, CallerCheck, KeySet, Verifier
 from shared.web.http_client import open_client
 
@@ -96,7 +96,7 @@ def from_environment() -> Gateway:
     settings = Settings.read()
     configure_logging(settings)
     gateway = create_app(settings)
-    spare_the_collector(gateway.own)
+    freeze_gc(gateway.own)
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     return gateway
 

@@ -27,7 +27,7 @@ from shared.web.calls.call_guard import CallGuard
 from shared.web.calls.call_mac import CallVerifier
 from shared.web.http_client import open_client
 from shared.web.idempotency import Replayed
-from shared.web.middleware import Edge
+from shared.web.middleware import RequestMiddleware
 from shared.web.openapi import DescribedService
 from shared.web.single_flight import SingleFlight
 
@@ -78,7 +78,7 @@ def create_service(
         app.state.calls = CallVerifier(call_key.get_secret_value().encode())
         opened = {*OPEN_PATHS, f"{prefix}/openapi.json"}
         app.add_middleware(CallGuard, calls=app.state.calls, open_paths=opened)
-    app.add_middleware(Edge)
+    app.add_middleware(RequestMiddleware)
     start_tracing(settings, app)
     return app
 
@@ -97,7 +97,7 @@ async def _opened(
         yield
 
 
-def spare_the_collector(app: FastAPI) -> None:
+def freeze_gc(app: FastAPI) -> None:
     """What was imported stays: to look through it again would stop all calls for a while.
 
     So does the description, which the first refused request would stop to build (`problems`).

@@ -15,7 +15,7 @@ from shared.messaging.outbox import KEPT_DAYS
 from shared.messaging.relay import replay
 from shared.observability.logging import configure_logging
 from shared.runtime import dead_letter_commands, migrations
-from shared.runtime.app import spare_the_collector
+from shared.runtime.app import freeze_gc
 from shared.runtime.event_keys import make_event_signer
 from shared.runtime.invocation import SettingsType, read_settings, run_async
 from shared.settings import ServiceSettings
@@ -58,7 +58,7 @@ def build_cli(program: Program[SettingsType]) -> typer.Typer:
 def serve_app(create_app: Callable[[SettingsType], FastAPI], settings: SettingsType) -> None:
     """Answer HTTP until SIGTERM."""
     app = create_app(settings)
-    spare_the_collector(app)
+    freeze_gc(app)
     uvicorn.run(
         app,
         host=settings.host,

@@ -21,7 +21,7 @@ class AnswerCutOffError(Exception):
     """The answer had begun: the server ends the connection, and logs this without the cause."""
 
 
-class Edge:
+class RequestMiddleware:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 

@@ -27,7 +27,7 @@ from shared.messaging.kafka import is_broker_outage
 from shared.settings import ServiceSettings
 from shared.web import problems
 from shared.web.dependencies import Session
-from shared.web.middleware import Edge
+from shared.web.middleware import RequestMiddleware
 from tests.shared.mechanics import (
     handle_records,
     progressed,
@@ -188,7 +188,7 @@ def asking(sessions: SessionFactory, statement: str | None) -> FastAPI:
         values = {"value": "a\0b"} if ":value" in statement else {}
         await session.execute(text(statement), values)
 
-    app.add_middleware(Edge)
+    app.add_middleware(RequestMiddleware)
     return app
 
 

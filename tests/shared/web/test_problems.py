@@ -11,10 +11,10 @@ from fastapi import APIRouter, FastAPI, HTTPException
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm.exc import StaleDataError
 
-from shared.runtime.app import spare_the_collector
+from shared.runtime.app import freeze_gc
 from shared.web import problems
 from shared.web.bodies.strict_parsing import Number
-from shared.web.middleware import Edge
+from shared.web.middleware import RequestMiddleware
 
 NUMBER = "079204001234"
 
@@ -81,7 +81,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
     app.include_router(router)
     problems.install(app)
-    app.add_middleware(Edge)
+    app.add_middleware(RequestMiddleware)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
         yield client
@@ -185,7 +185,7 @@ async def test_nothing_of_a_path_or_query_is_repeated(client: httpx.AsyncClient)
 def test_the_first_request_that_is_refused_finds_the_description_made() -> None:
     app = FastAPI()
     app.include_router(router)
-    spare_the_collector(app)
+    freeze_gc(app)
     try:
         assert app.openapi_schema
         assert gc.get_freeze_count()

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.codes.persons.personal_numbers import NoPersonalNumber
 from shared.codes.persons.texts import ONE_LINE, single_line
-from shared.web.bodies.strict_parsing import Body
+from shared.web.bodies.strict_parsing import StrictModel
 from shared.web.pagination import MOST, Cursor, PageQuery, name_filtered
 
 MAX_NAMED_GRANTS = 20
@@ -21,7 +21,7 @@ ClientId = Annotated[
 ]
 
 
-class RequestModel(Body):
+class RequestModel(StrictModel):
     model_config = ConfigDict(frozen=True)
 
 

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from identity_service.clients.jwk import DUMMY_KEYS, KeyTooWeakError, read_strong_key
 from identity_service.clients.problems import ClientNotProven
-from shared.web.bodies.strict_json import read_json
+from shared.web.bodies.strict_json import loads_strict
 
 MAX_SIGNED_CHARACTERS = 12_000
 MAX_INSTANT = 2**40  # seconds since 1970, far beyond any clock
@@ -75,7 +75,7 @@ Part = TypeVar("Part", bound=Claims)
 
 def _read_part(encoded: str, shape: type[Part], part: str) -> Part:
     try:
-        members = read_json(jwt.utils.base64url_decode(encoded.encode()))
+        members = loads_strict(jwt.utils.base64url_decode(encoded.encode()))
     except (ValueError, UnicodeError):
         raise ClientNotProven("It cannot be read; it is a JWT.") from None
     try:

@@ -11,7 +11,7 @@ from identity_service.persons.result import Answer
 from identity_service.schemas import RequestModel, ResponseModel
 from shared.codes.persons.birth_date import BirthDate
 from shared.codes.persons.texts import PersonName
-from shared.web.bodies.strict_parsing import Number
+from shared.web.bodies.strict_parsing import StrictInteger
 
 UnitOfProvince = Annotated[str, Field(pattern=r"^[0-9]{2}$", examples=["01"])]
 UnitOfCommune = Annotated[str, Field(pattern=r"^[0-9]{5}$", examples=["00004"])]
@@ -39,7 +39,7 @@ class VerificationIn(RequestModel):
     ]
     full_name: PersonName
     birth_date: BirthDate
-    sex: Annotated[Literal[1, 2], Number] | None = None
+    sex: Annotated[Literal[1, 2], StrictInteger] | None = None
     residence: Residence | None = None
 
     @property

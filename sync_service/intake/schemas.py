@@ -24,7 +24,7 @@ from shared.codes.persons.personal_numbers import NoPersonalNumber
 from shared.codes.procedure import ProcedureCode
 from shared.codes.step import STEP_PATTERN
 from shared.rules.deadlines import Term
-from shared.web.bodies.strict_parsing import Body, IsoInstant, Number
+from shared.web.bodies.strict_parsing import IsoInstant, StrictInteger, StrictModel
 from sync_service.intake.batches import progress_word
 from sync_service.intake.row_rules import AFTER_RECEPTION, Outcome
 from sync_service.national_view.state import Entry, Standing, digest_content
@@ -69,11 +69,11 @@ Step = Annotated[
 ]
 
 
-class Row(Body):
+class Row(StrictModel):
     model_config = ConfigDict(frozen=True)
 
     code: DossierCode
-    status: Annotated[DossierStatus, Strict(strict=False), Number]
+    status: Annotated[DossierStatus, Strict(strict=False), StrictInteger]
     source_time: IsoInstant = Field(description="when the sending system wrote this state")
 
     @property
@@ -91,7 +91,7 @@ class DossierRow(Row):
     model_config = ConfigDict(json_schema_extra=dict(_RULES_OF_STATUS))
 
     procedure: ProcedureCode
-    channel: Annotated[Channel, Strict(strict=False), Number]
+    channel: Annotated[Channel, Strict(strict=False), StrictInteger]
     version: int = Field(0, ge=0, le=2**62)
     helped_by: AgencyCode | None = None
     received_by: AgencyCode
@@ -162,13 +162,13 @@ class ProgressRow(Row):
         return progress_word(self.code, self.source_time, self.status, self.step, source)
 
 
-class DossierPush(Body):
+class DossierPush(StrictModel):
     """Rows are validated one by one: what is wrong with one is told in its own result."""
 
     rows: list[SkipValidation[DossierRow]] = Field(min_length=1, max_length=MOST_ROWS)
 
 
-class ProgressPush(Body):
+class ProgressPush(StrictModel):
     """Rows are validated one by one, as those of dossiers."""
 
     rows: list[SkipValidation[ProgressRow]] = Field(min_length=1, max_length=MOST_ROWS)

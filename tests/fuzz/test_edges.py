@@ -22,7 +22,7 @@ from shared.database.engine import open_database
 from shared.events import LedgerAnchored
 from shared.runtime.app import create_service
 from shared.settings import ServiceSettings
-from shared.web.bodies.strict_parsing import QueryUnreadable, _require_one_reading
+from shared.web.bodies.strict_parsing import QueryUnreadable, reject_ambiguous_query
 from shared.web.idempotency import MOST_CHARACTERS
 from shared.web.problems import Invalid
 from tests.conftest import MORE, Databases
@@ -48,7 +48,7 @@ QUERIES = st.lists(
 def test_query_has_one_reading_or_is_refused(query: bytes) -> None:
     asked = Request({"type": "http", "query_string": query, "headers": []})
     try:
-        _require_one_reading(asked, WORDS)
+        reject_ambiguous_query(asked, WORDS)
     except (Invalid, QueryUnreadable):
         return
     read = asked.query_params.multi_items()

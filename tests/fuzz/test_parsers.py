@@ -37,7 +37,7 @@ from shared.codes.dossier import (
 from shared.codes.persons.birth_date import agree_at_coarser_precision, parse_birth_date
 from shared.codes.persons.folding import fold_accented, fold_bare
 from shared.codes.procedure import ProcedureCode, national_code, parse_procedure_code
-from shared.web.bodies.strict_json import read_json
+from shared.web.bodies.strict_json import loads_strict
 from shared.web.bodies.strict_parsing import IsoDay, IsoInstant
 from shared.web.etag import TAGS, Condition, PreconditionUnreadable
 from shared.web.pagination import CursorUnreadable, PageQuery, read_cursor, write_cursor
@@ -212,7 +212,7 @@ def test_period_is_read_or_refused(text: str) -> None:
 @given(body=st.binary(max_size=80) | JSON.map(orjson.dumps) | NEARLY.map(str.encode))
 def test_json_is_read_as_everybody_reads_it_or_refused(body: bytes) -> None:
     try:
-        read = read_json(body)
+        read = loads_strict(body)
     except json.JSONDecodeError:
         return
     assert json.loads(json.dumps(read, allow_nan=False)) == read

@@ -16,7 +16,7 @@ from shared.codes.persons.texts import ONE_LINE, PersonName, SingleLineText, mul
 from shared.codes.procedure import ProcedureCode
 from shared.codes.reason import Reason
 from shared.codes.step import StepCode
-from shared.web.bodies.strict_parsing import Body, IsoInstant, Number
+from shared.web.bodies.strict_parsing import IsoInstant, StrictInteger, StrictModel
 
 _CITIZEN = 1
 MAX_DOCUMENTS = 100
@@ -64,12 +64,12 @@ _NUMBER_OF_KIND: Mapping[str, JsonValue] = MappingProxyType(
 )
 
 
-class ApplicantIn(Body):
+class ApplicantIn(StrictModel):
     """`kind`: 1 citizen, 2 enterprise, 3 state agency, 4 other organisation."""
 
     model_config = ConfigDict(json_schema_extra=dict(_NUMBER_OF_KIND))
 
-    kind: Annotated[Literal[1, 2, 3, 4], Number]
+    kind: Annotated[Literal[1, 2, 3, 4], StrictInteger]
     name: PersonName
     personal_number: PersonalNumber | None = None
     organisation_number: OrganisationNumber | None = None
@@ -97,7 +97,7 @@ class ApplicantIn(Body):
         return number if is_personal else self.personal_number
 
 
-class DocumentIn(Body):
+class DocumentIn(StrictModel):
     """`paper` is the code of the paper in the catalogue, or one of the agency's own."""
 
     paper: PaperCode
@@ -114,11 +114,11 @@ TermCase = Annotated[
 ]
 
 
-class FileDossier(Body):
+class FileDossier(StrictModel):
     """`fees` names fees that are due in one case only, and whose case the officer has found."""
 
     procedure: ProcedureCode
-    channel: Annotated[Channel, Strict(strict=False), Number]
+    channel: Annotated[Channel, Strict(strict=False), StrictInteger]
     applicant: ApplicantIn
     helped_by: AgencyCode | None = None
     received_by: AgencyCode
@@ -133,7 +133,7 @@ class FileDossier(Body):
     external_code: ExternalCode | None = None
 
 
-class MoveDossier(Body):
+class MoveDossier(StrictModel):
     """`reason` is published with the event; `note` stays with the dossier.
 
     `to` is a status, 1 to 10; any other number is refused with the statuses that may follow.
@@ -146,19 +146,19 @@ class MoveDossier(Body):
     term_case: TermCase | None = None
 
 
-class NoteProgress(Body):
+class NoteProgress(StrictModel):
     step: StepCode
     note: Note | None = None
 
 
-class PayFee(Body):
+class PayFee(StrictModel):
     fee: FeeCode
     amount_vnd: AmountVnd
     reference: Reference
     method: Literal["online", "cash", "transfer"]
 
 
-class IssueResult(Body):
+class IssueResult(StrictModel):
     code: ResultCode
     number: Annotated[str, single_line(50), ONE_LINE]
     title: SingleLineText

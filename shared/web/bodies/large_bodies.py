@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.datastructures import Headers
 
 from shared.web.bodies.shares import Shares, ShareTaken, StockTaken
-from shared.web.bodies.strict_json import read_json
+from shared.web.bodies.strict_json import loads_strict
 from shared.web.bodies.validation_messages import MAX_FAULTS, RefusedBody
 from shared.web.calls.call_guard import PROVED_CALL
 from shared.web.calls.call_mac import BODY_LENGTH, ProvedCall
@@ -182,7 +182,7 @@ class LargeRequest(Request):
 
 
 def _read(body: bytes, shape: TypeAdapter[Any]) -> Any:
-    value = read_json(body)
+    value = loads_strict(body)
     try:
         return shape.validate_python(value)
     except ValidationError as error:

@@ -20,7 +20,7 @@ class _RefusedError(ValueError):
     pass
 
 
-def read_json(body: bytes) -> Any:
+def loads_strict(body: bytes) -> Any:
     """Return the value of UTF-8 text with whole characters, no member twice and no NaN.
 
     A number without a fractional part is an integer, however it is written (`2097.0`, `1e3`).

@@ -21,13 +21,21 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter
 from shared.codes.time import IsoDay, IsoInstant
 from shared.web.bodies.large_bodies import LargeRequest, holder_of, large_bodies_of, large_size
 from shared.web.bodies.schema_navigator import Shape
-from shared.web.bodies.strict_json import read_json
+from shared.web.bodies.strict_json import loads_strict
 from shared.web.etag import answer_condition
 from shared.web.problems import Invalid, Problem
 
-__all__ = ["Body", "IsoDay", "IsoInstant", "Number", "QueryUnreadable", "Router", "StrictRoute"]
+__all__ = [
+    "IsoDay",
+    "IsoInstant",
+    "QueryUnreadable",
+    "Router",
+    "StrictInteger",
+    "StrictModel",
+    "StrictRoute",
+]
 
-Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+RouteHandler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class _Form(NamedTuple):
@@ -46,13 +54,13 @@ _FORMS: Mapping[str, _Form] = MappingProxyType(
 )
 
 
-class Body(BaseModel):
+class StrictModel(BaseModel):
     """Of a request: no unknown member, and no value of another type that could pass for it."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-def _number(value: object) -> object:
+def _require_integer(value: object) -> object:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     raise ValueError("a number is wanted")
@@ -66,20 +74,20 @@ class QueryUnreadable(Problem):
 
 
 # Of a body, where a code is a number: what equals the number is not yet one (true, 1.0, "1").
-Number = BeforeValidator(_number)
+StrictInteger = BeforeValidator(_require_integer)
 
 
-class _Request(Request):
+class _StrictRequest(Request):
     async def json(self) -> Any:
         if not hasattr(self, "_json"):
-            self._json = read_json(await self.body())
+            self._json = loads_strict(await self.body())
         return self._json
 
 
 class StrictRoute(APIRoute):
     """Of every route: its JSON is read as above, and it is asked nothing that it does not know."""
 
-    def get_route_handler(self) -> Handler:
+    def get_route_handler(self) -> RouteHandler:
         handle = super().get_route_handler()
         known = dict(_query_words(self.dependant))
         forms = {word: form for word, shape in known.items() if (form := _find_form(shape))}
@@ -88,12 +96,12 @@ class StrictRoute(APIRoute):
 
         async def strictly(request: Request) -> Response:
             if request.scope["query_string"]:
-                _require_one_reading(request, known.keys(), forms)
+                reject_ambiguous_query(request, known.keys(), forms)
             if shape and (size := large_size(request.headers)):
                 bodies = large_bodies_of(request.app)
                 async with bodies.room_for(size, holder_of(request)):
                     return await handle(LargeRequest(request, bodies, shape, size))
-            answer = await handle(_Request(request.scope, request.receive))
+            answer = await handle(_StrictRequest(request.scope, request.receive))
             return answer_condition(request, answer)
 
         return strictly
@@ -117,7 +125,7 @@ def _find_form(shape: Shape) -> _Form | None:
     return _FORMS.get(shape.at(()).get("type", ""))
 
 
-def _require_one_reading(
+def reject_ambiguous_query(
     request: Request, known: Collection[str], forms: Mapping[str, _Form] = MappingProxyType({})
 ) -> None:
     pairs = request.query_params.multi_items()

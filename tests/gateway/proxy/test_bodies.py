@@ -13,7 +13,7 @@ from gateway.operations.model import KIB, MIB
 from gateway.proxy import bodies
 from shared.web import problems
 from shared.web.bodies.large_bodies import LargeBodies, large_bodies_of
-from shared.web.bodies.strict_parsing import Body, Router
+from shared.web.bodies.strict_parsing import Router, StrictModel
 from shared.web.calls.call_guard import CallGuard
 from shared.web.calls.call_mac import CallVerifier
 from tests.support.fake_upstream import AS_CLIENT, Behind, Door, door_before
@@ -29,7 +29,7 @@ FRAMINGS = {
 }
 
 
-class Rows(Body):
+class Rows(StrictModel):
     rows: list[str]
 
 

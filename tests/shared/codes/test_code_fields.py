@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from shared.web.bodies.strict_parsing import Body
+from shared.web.bodies.strict_parsing import StrictModel
 
 for module in (
     "dossier_service.dossiers.schemas.requests",
@@ -51,7 +51,7 @@ MEANT = {
 }
 
 
-def _bodies(base: type[BaseModel] = Body) -> Iterator[type[BaseModel]]:
+def _bodies(base: type[BaseModel] = StrictModel) -> Iterator[type[BaseModel]]:
     for body in base.__subclasses__():
         if body.__module__.split(".")[0].endswith("_service"):
             yield body

@@ -13,7 +13,7 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from shared.runtime.app import freeze_gc
 from shared.web import problems
-from shared.web.bodies.strict_parsing import Number
+from shared.web.bodies.strict_parsing import StrictInteger
 from shared.web.middleware import RequestMiddleware
 
 NUMBER = "079204001234"
@@ -43,7 +43,7 @@ class Person(BaseModel):
     homes: list[Home] = []
     code: Annotated[str, Field(pattern="^[A-Z]$")] = "A"
     birth_year: int = 1990
-    sex: Annotated[Literal[1, 2], Number] = 1
+    sex: Annotated[Literal[1, 2], StrictInteger] = 1
     proof: Annotated[ByCard | ByName, Field(discriminator="kind")] | None = None
 
 

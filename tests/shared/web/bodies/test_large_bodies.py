@@ -26,7 +26,7 @@ from shared.web.bodies.large_bodies import (
     large_size,
 )
 from shared.web.bodies.strict_json import MAX_MEMBERS, MAX_VALUES
-from shared.web.bodies.strict_parsing import Body, Router
+from shared.web.bodies.strict_parsing import Router, StrictModel
 from shared.web.problems import Problem
 
 JSON = {"Content-Type": "application/json"}
@@ -42,11 +42,11 @@ async def _key(x_key: str = "") -> None:
         raise KeptOut
 
 
-class Part(Body):
+class Part(StrictModel):
     name: str = ""
 
 
-class Whole(Body):
+class Whole(StrictModel):
     parts: list[Part] = Field(default_factory=list)
     text: str = ""
 

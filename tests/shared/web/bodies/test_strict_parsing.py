@@ -12,7 +12,7 @@ from fastapi import FastAPI, Query
 from pydantic import Strict
 
 from shared.web import problems
-from shared.web.bodies.strict_parsing import Body, IsoDay, IsoInstant, Number, Router
+from shared.web.bodies.strict_parsing import IsoDay, IsoInstant, Router, StrictInteger, StrictModel
 from shared.web.pagination import Paging
 
 JSON = {"Content-Type": "application/json"}
@@ -23,12 +23,12 @@ class Way(IntEnum):
     DESK = 1
 
 
-class Wish(Body):
+class Wish(StrictModel):
     name: str = ""
     amount: int = 0
     paid: bool = False
-    sex: Annotated[Literal[1, 2], Number] | None = None
-    way: Annotated[Way, Strict(strict=False), Number] = Way.DESK
+    sex: Annotated[Literal[1, 2], StrictInteger] | None = None
+    way: Annotated[Way, Strict(strict=False), StrictInteger] = Way.DESK
     day: IsoDay | None = None
     instant: IsoInstant | None = None
 

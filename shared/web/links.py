@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from shared.web.bodies.schema_navigator import Shape
+from shared.web.bodies.schema_navigator import SchemaNavigator
 
 Described = dict[str, Any]
 
@@ -31,7 +31,7 @@ def with_links(document: Described) -> Described:
 
 def _links(document: Described, path: str, method: str, answer: Described) -> Described:
     content = answer.get("content", {}).get("application/json", {})
-    shape = Shape(content.get("schema", {}), document)
+    shape = SchemaNavigator(content.get("schema", {}), document)
     links = {}
     for thing in _things(document, path, shape):
         for reference, operation in _operations(document, thing):
@@ -46,7 +46,7 @@ def _links(document: Described, path: str, method: str, answer: Described) -> De
     return links
 
 
-def _things(document: Described, path: str, shape: Shape) -> Iterator[Thing]:
+def _things(document: Described, path: str, shape: SchemaNavigator) -> Iterator[Thing]:
     """The one that the path names; and the one that the answer does, made just now or listed."""
     asked = {name: f"$request.path.{name}" for name in _names(path)}
     if asked:

@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Match
 
 from shared.database.errors import is_outage, is_refused_value
 from shared.observability.tracing import current_trace_id
-from shared.web.bodies.schema_navigator import Shape
+from shared.web.bodies.schema_navigator import SchemaNavigator
 from shared.web.bodies.validation_messages import RefusedBody, list_faults
 
 log = structlog.get_logger()
@@ -141,7 +141,7 @@ def install(app: FastAPI) -> None:
         if isinstance(error.body, bytes):
             return respond(MediaTypeNotTaken())
         path = request.scope["route"].path
-        shape = Shape.of_request(request.app.openapi(), path, request.method)
+        shape = SchemaNavigator.of_request(request.app.openapi(), path, request.method)
         found = error.errors()
         count = len(found)
         refused: RefusedBody | None = getattr(request.state, "refused_body", None)

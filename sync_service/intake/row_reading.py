@@ -11,8 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 from shared.codes.agency import CodeError
 from shared.codes.dossier import parse_dossier_code
 from shared.rules.dossier_times import find_time_faults
-from shared.web.bodies.schema_navigator import Shape
-from shared.web.bodies.validation_messages import where_and_what
+from shared.web.bodies.schema_navigator import SchemaNavigator
+from shared.web.bodies.validation_messages import describe_fault
 from shared.web.calls.rights import Limits, Right
 from sync_service.agencies.hierarchy import covers
 from sync_service.intake.row_rules import Refusal
@@ -74,15 +74,15 @@ def _read(shape: TypeAdapter[AnyRow], row: Any, now: datetime) -> AnyRow | Refus
 
 
 @cache
-def _shape(kind: TypeAdapter[Any]) -> Shape:
+def _shape(kind: TypeAdapter[Any]) -> SchemaNavigator:
     schema = kind.json_schema()
-    return Shape(schema, schema)
+    return SchemaNavigator(schema, schema)
 
 
-def _why(error: ValidationError, shape: Shape) -> Refusal:
+def _why(error: ValidationError, shape: SchemaNavigator) -> Refusal:
     """Where and what, never the value: it may be somebody's name or number."""
     faults = error.errors(include_url=False, include_input=False)
-    found = [where_and_what(each, shape) for each in faults[:MAX_ROW_FAULTS]]
+    found = [describe_fault(each, shape) for each in faults[:MAX_ROW_FAULTS]]
     told = "; ".join(f"{each['at'] or 'row'}: {each['is']}" for each in found)
     if more := len(faults) - len(found):
         told += f"; and {more} more"

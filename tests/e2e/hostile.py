@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from shared.web.bodies.schema_navigator import Shape
+from shared.web.bodies.schema_navigator import SchemaNavigator
 
 KIB = 1024
 
@@ -15,7 +15,7 @@ class Hostile(NamedTuple):
     body: bytes
 
 
-def hostile_bodies(shape: Shape, good: dict[str, Any], limit: int) -> Iterator[Hostile]:
+def hostile_bodies(shape: SchemaNavigator, good: dict[str, Any], limit: int) -> Iterator[Hostile]:
     """Yield bodies of about `limit` bytes: each is, or begins like, `good`, one part blown up."""
     within = orjson.dumps(good)[:-1]
     room = limit - len(within) - 200
@@ -56,7 +56,7 @@ def _wide(size: int) -> bytes:
     return b'"' + "😀".encode() + b"x" * max(size - 8, 0) + b'"'
 
 
-def places_of(shape: Shape, place: tuple[str, ...] = ()) -> set[tuple[str, ...]]:
+def places_of(shape: SchemaNavigator, place: tuple[str, ...] = ()) -> set[tuple[str, ...]]:
     """Return where members are, also those of the objects in lists."""
     at = shape.at([0 if part == "[]" else part for part in place])
     found = {place} if place and place[-1] != "[]" else set()

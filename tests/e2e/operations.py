@@ -7,7 +7,7 @@ from deploy.schemas import openapi
 from deploy.services import SERVICES
 from gateway.operations.model import Operation
 from gateway.operations.table import OPERATIONS
-from shared.web.bodies.schema_navigator import Shape
+from shared.web.bodies.schema_navigator import SchemaNavigator
 from tests.access import bodies
 from tests.access.country import verification
 from tests.access.samples import JWK
@@ -30,11 +30,11 @@ GOOD: Mapping[str, dict[str, Any]] = {
 }
 
 
-def body_shape(operation: Operation) -> Shape | None:
+def body_shape(operation: Operation) -> SchemaNavigator | None:
     document = DOCUMENTS[operation.service.value]
     described = document["paths"][operation.template][operation.method.lower()]
     content = described.get("requestBody", {}).get("content", {}).get("application/json")
-    return Shape(content["schema"], document) if content else None
+    return SchemaNavigator(content["schema"], document) if content else None
 
 
 WITH_BODY = [each for each in OPERATIONS.values() if body_shape(each)]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from shared.web.bodies.schema_navigator import Shape
+from shared.web.bodies.schema_navigator import SchemaNavigator
 from shared.web.pagination import write_cursor
 
 _DAYS = ["0001-01-01", "1849-12-31", "1850-01-01", "2199-12-31", "2200-01-01", "9999-12-31",
@@ -38,13 +38,15 @@ class Place(NamedTuple):
 
 def query_words(operation: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[Place]:
     for each in operation.get("parameters", ()):
-        if each["in"] == "query" and (kind := _kind(Shape(each["schema"], document), each["name"])):
+        if each["in"] == "query" and (
+            kind := _kind(SchemaNavigator(each["schema"], document), each["name"])
+        ):
             yield Place((each["name"],), kind)
 
 
-def members(shape: Shape, way: tuple[str, ...] = ()) -> Iterator[Place]:
+def members(shape: SchemaNavigator, way: tuple[str, ...] = ()) -> Iterator[Place]:
     at = shape.at([0 if name == "[]" else name for name in way])
-    if way and (kind := _kind(Shape(at, shape.document), way[-1])):
+    if way and (kind := _kind(SchemaNavigator(at, shape.document), way[-1])):
         yield Place(way, kind)
     for name in at.get("properties", {}):
         yield from members(shape, (*way, name))
@@ -52,7 +54,7 @@ def members(shape: Shape, way: tuple[str, ...] = ()) -> Iterator[Place]:
         yield from members(shape, (*way, "[]"))
 
 
-def _kind(shape: Shape, name: str) -> str | None:
+def _kind(shape: SchemaNavigator, name: str) -> str | None:
     found = shape.at(())
     kind = "cursor" if name == "after" else found.get("format", found.get("type"))
     return kind if kind in KINDS else None

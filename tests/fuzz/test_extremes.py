@@ -12,7 +12,7 @@ from deploy.schemas import openapi
 from deploy.services import SERVICES
 from gateway.operations.model import Operation
 from gateway.operations.table import OPERATIONS
-from shared.web.bodies.schema_navigator import Shape
+from shared.web.bodies.schema_navigator import SchemaNavigator
 from tests.access import bodies
 from tests.fuzz.apis import Apis
 from tests.fuzz.extremes import IN_BODY, IN_QUERY, Place, members, query_words
@@ -50,7 +50,7 @@ def _words(operation: Operation) -> list[Place]:
 def _members(operation: Operation) -> list[Place]:
     described, document = _described(operation)
     content = described.get("requestBody", {}).get("content", {}).get("application/json", {})
-    return list(members(Shape(content.get("schema", {}), document)))
+    return list(members(SchemaNavigator(content.get("schema", {}), document)))
 
 
 WITH_WORDS = [each for each in OPERATIONS.values() if _words(each)]

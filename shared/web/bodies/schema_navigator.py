@@ -10,14 +10,14 @@ _ELSEWHERE = frozenset({"$ref", "anyOf"})
 
 
 @dataclass(frozen=True)
-class Shape:
+class SchemaNavigator:
     """`document` is the one that the references of `schema` are of."""
 
     schema: Schema
     document: Schema
 
     @classmethod
-    def of_request(cls, document: Schema, path: str, method: str) -> "Shape":
+    def of_request(cls, document: Schema, path: str, method: str) -> "SchemaNavigator":
         """Of all that an operation is asked, parted as pydantic parts it: body, path, query …"""
         operation = document["paths"].get(path, {}).get(method.lower(), {})
         content = operation.get("requestBody", {}).get("content", {})

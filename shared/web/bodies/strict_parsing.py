@@ -20,7 +20,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter
 
 from shared.codes.time import IsoDay, IsoInstant
 from shared.web.bodies.large_bodies import LargeRequest, holder_of, large_bodies_of, large_size
-from shared.web.bodies.schema_navigator import Shape
+from shared.web.bodies.schema_navigator import SchemaNavigator
 from shared.web.bodies.strict_json import loads_strict
 from shared.web.etag import answer_condition
 from shared.web.problems import Invalid, Problem
@@ -107,21 +107,21 @@ class StrictRoute(APIRoute):
         return strictly
 
 
-def _query_words(asked: Dependant) -> Iterator[tuple[str, Shape]]:
+def _query_words(asked: Dependant) -> Iterator[tuple[str, SchemaNavigator]]:
     """Yield each word with its shape; a model of query words stands for its fields."""
     for field in asked.query_params:
         kind = field.field_info.annotation
         schema = TypeAdapter[Any](kind or Any).json_schema(by_alias=True)
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             for name, inner in schema["properties"].items():
-                yield name, Shape(inner, schema)
+                yield name, SchemaNavigator(inner, schema)
         else:
-            yield field.alias, Shape(schema, schema)
+            yield field.alias, SchemaNavigator(schema, schema)
     for inner in asked.dependencies:
         yield from _query_words(inner)
 
 
-def _find_form(shape: Shape) -> _Form | None:
+def _find_form(shape: SchemaNavigator) -> _Form | None:
     return _FORMS.get(shape.at(()).get("type", ""))
 
 

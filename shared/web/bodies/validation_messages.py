@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
-from shared.web.bodies.schema_navigator import Schema, Shape
+from shared.web.bodies.schema_navigator import Schema, SchemaNavigator
 
 MAX_FAULTS: Final = 20
 
@@ -23,14 +23,16 @@ class RefusedBody:
     count: int
 
 
-def list_faults(errors: Iterable[ErrorDetails], count: int, shape: Shape) -> dict[str, Any]:
+def list_faults(
+    errors: Iterable[ErrorDetails], count: int, shape: SchemaNavigator
+) -> dict[str, Any]:
     """Return the members of a problem that name the first faults, and how many `more` there are."""
-    named = [where_and_what(each, shape) for each in islice(errors, MAX_FAULTS)]
+    named = [describe_fault(each, shape) for each in islice(errors, MAX_FAULTS)]
     more = {"more": count - len(named)} if count > len(named) else {}
     return {"errors": named} | more
 
 
-def where_and_what(error: ErrorDetails, shape: Shape) -> dict[str, str]:
+def describe_fault(error: ErrorDetails, shape: SchemaNavigator) -> dict[str, str]:
     """Describe one fault in words of `shape`, by which the request was read.
 
     Neither the value, which may be somebody's name or number, nor an unknown field's name is

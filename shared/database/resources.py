@@ -14,7 +14,7 @@ class Closeable(Protocol):
     async def close(self) -> None: ...
 
 
-Resource = TypeVar("Resource", bound=Closeable)
+CloseableType = TypeVar("CloseableType", bound=Closeable)
 
 
 class DatabaseResources:
@@ -24,11 +24,11 @@ class DatabaseResources:
         self._url = url
         self._made: dict[Callable[[URL], Any], Closeable] = {}
 
-    def get(self, make: Callable[[URL], Resource]) -> Resource:
+    def get(self, make: Callable[[URL], CloseableType]) -> CloseableType:
         made: Any = self._made.get(make)
         if made is None:
             made = self._made[make] = make(self._url)
-        resource: Resource = made
+        resource: CloseableType = made
         return resource
 
     async def close(self) -> None:

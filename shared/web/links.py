@@ -11,7 +11,7 @@ Described = dict[str, Any]
 IF_MATCH = "if-match"
 
 
-class Thing(NamedTuple):
+class Resource(NamedTuple):
     """What an answer is about: the path of it, and where its parameters and version stand."""
 
     path: str
@@ -24,34 +24,36 @@ def with_links(document: Described) -> Described:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             for status, answer in operation["responses"].items():
-                if status.startswith("2") and (links := _links(document, path, method, answer)):
+                if status.startswith("2") and (
+                    links := _build_links(document, path, method, answer)
+                ):
                     answer["links"] = links
     return document
 
 
-def _links(document: Described, path: str, method: str, answer: Described) -> Described:
+def _build_links(document: Described, path: str, method: str, answer: Described) -> Described:
     content = answer.get("content", {}).get("application/json", {})
     shape = SchemaNavigator(content.get("schema", {}), document)
     links = {}
-    for thing in _things(document, path, shape):
-        for reference, operation in _operations(document, thing):
+    for resource in _list_resources(document, path, shape):
+        for reference, operation in _list_operations(document, resource):
             asks_version = any(each["name"] == IF_MATCH for each in operation.get("parameters", ()))
-            follows = thing.versioned if asks_version else reference != _reference(path, method)
+            follows = resource.versioned if asks_version else reference != _refer_to(path, method)
             if follows:
                 version = {IF_MATCH: "$response.header.ETag"} if asks_version else {}
                 links[operation["summary"].replace(" ", "")] = {
                     "operationRef": reference,
-                    "parameters": thing.known | version,
+                    "parameters": resource.known | version,
                 }
     return links
 
 
-def _things(document: Described, path: str, shape: SchemaNavigator) -> Iterator[Thing]:
+def _list_resources(document: Described, path: str, shape: SchemaNavigator) -> Iterator[Resource]:
     """The one that the path names; and the one that the answer does, made just now or listed."""
-    asked = {name: f"$request.path.{name}" for name in _names(path)}
+    asked = {name: f"$request.path.{name}" for name in _list_parameters(path)}
     if asked:
         about = path[: path.rindex("}") + 1]
-        yield Thing(about, asked, versioned="version" in shape.at(()).get("properties", ()))
+        yield Resource(about, asked, versioned="version" in shape.at(()).get("properties", ()))
     for below in document["paths"]:
         parent, _, name = below.rpartition("/")
         if parent != path or not name.startswith("{"):
@@ -62,20 +64,22 @@ def _things(document: Described, path: str, shape: SchemaNavigator) -> Iterator[
             if member := next((each for each in (name, "id") if each in members), None):
                 at = "/".join(map(str, (*place, member)))
                 versioned = not place and "version" in members
-                yield Thing(below, asked | {name: f"$response.body#/{at}"}, versioned)
+                yield Resource(below, asked | {name: f"$response.body#/{at}"}, versioned)
 
 
-def _operations(document: Described, thing: Thing) -> Iterator[tuple[str, Described]]:
-    """On the thing itself, or on a part of it that needs no other name."""
+def _list_operations(document: Described, resource: Resource) -> Iterator[tuple[str, Described]]:
+    """On the resource itself, or on a part of it that needs no other name."""
     for path, methods in document["paths"].items():
-        if f"{path}/".startswith(f"{thing.path}/") and len(_names(path)) == len(thing.known):
+        if f"{path}/".startswith(f"{resource.path}/") and len(_list_parameters(path)) == len(
+            resource.known
+        ):
             for method, operation in methods.items():
-                yield _reference(path, method), operation
+                yield _refer_to(path, method), operation
 
 
-def _names(path: str) -> list[str]:
+def _list_parameters(path: str) -> list[str]:
     return [part.strip("{}") for part in path.split("/") if part.startswith("{")]
 
 
-def _reference(path: str, method: str) -> str:
+def _refer_to(path: str, method: str) -> str:
     return f"#/paths/{quote(path.replace('/', '~1'), safe='~')}/{method}"

@@ -7,7 +7,7 @@ from fastapi import Response
 from pydantic import BaseModel
 
 from shared.web.etag import created_headers, etag
-from shared.web.idempotency import Once
+from shared.web.idempotency import IdempotencyClaim
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -15,23 +15,28 @@ PROPOSED_DESCRIPTION = "Waits for a second operator, who sends the same"
 
 
 async def answer_created(
-    answer: Answer, path: str, version: int, *, once: Once, response: Response
+    answer: Answer, path: str, version: int, *, idempotency: IdempotencyClaim, response: Response
 ) -> Answer:
     """Return the thing at `path` as it is answered, with ETag and Location, also to a repeat."""
     headers = created_headers(path, version)
     response.headers.update(headers)
-    return await once.remember(answer, HTTPStatus.CREATED, headers)
+    return idempotency.store_response(answer, HTTPStatus.CREATED, headers)
 
 
-async def answer_changed(once: Once, answer: BaseModel, version: int) -> Response:
+async def answer_changed(
+    idempotency: IdempotencyClaim, answer: BaseModel, version: int
+) -> Response:
     """Return the changed thing with its ETag, also to a repeated request."""
-    return await answer_once(once, answer, HTTPStatus.OK, {"ETag": etag(version)})
+    return await answer_once(idempotency, answer, HTTPStatus.OK, {"ETag": etag(version)})
 
 
 async def answer_once(
-    once: Once, answer: BaseModel, status: HTTPStatus, headers: dict[str, str] | None = None
+    idempotency: IdempotencyClaim,
+    answer: BaseModel,
+    status: HTTPStatus,
+    headers: dict[str, str] | None = None,
 ) -> Response:
     """Keep the answer for a repeated request, and return it."""
-    await once.remember(answer, status, headers)
+    idempotency.store_response(answer, status, headers)
     body = answer.model_dump_json()
     return Response(body, status, headers, media_type="application/json")

@@ -18,7 +18,7 @@ from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
 from shared.web.dependencies import Now, Session
 from shared.web.etag import ExpectedVersion, created_headers, set_etag
-from shared.web.idempotency import OnceOnly
+from shared.web.idempotency import Idempotent
 from shared.web.pagination import Page
 
 router = Router(prefix="/identity/v1/agencies", tags=["agencies"])
@@ -56,19 +56,19 @@ async def register_agency(
     caller: Caller,
     approvals: OperatorApprovalsDep,
     session: Session,
-    once: OnceOnly,
+    idempotency: Idempotent,
     now: Now,
 ) -> Response:
     """Register an agency; those that it replaces close when a second operator asks for it too."""
     agency = await use_cases.register_agency(session, caller, body, approvals=approvals, now=now)
     if isinstance(agency, use_cases.PendingAct):
         return await answer_once(
-            once, AgencyProposalOut.model_validate(agency), HTTPStatus.ACCEPTED
+            idempotency, AgencyProposalOut.model_validate(agency), HTTPStatus.ACCEPTED
         )
     members = AgencyOut.model_validate(agency).model_dump()
     answer = RegistrationOut(**members, replaced=sorted(body.replaces))
     headers = created_headers(f"{router.prefix}/{agency.code}", agency.version)
-    return await answer_once(once, answer, HTTPStatus.CREATED, headers)
+    return await answer_once(idempotency, answer, HTTPStatus.CREATED, headers)
 
 
 @router.post("/{code}/reopening", response_model=AgencyOut, responses=PROPOSED)
@@ -79,7 +79,7 @@ async def reopen_agency(
     approvals: OperatorApprovalsDep,
     version: ExpectedVersion,
     session: Session,
-    once: OnceOnly,
+    idempotency: Idempotent,
     now: Now,
 ) -> Response:
     """Undo the closing of an agency: when a second operator asks for it too."""
@@ -88,6 +88,6 @@ async def reopen_agency(
     )
     if isinstance(agency, use_cases.PendingAct):
         return await answer_once(
-            once, AgencyProposalOut.model_validate(agency), HTTPStatus.ACCEPTED
+            idempotency, AgencyProposalOut.model_validate(agency), HTTPStatus.ACCEPTED
         )
-    return await answer_changed(once, AgencyOut.model_validate(agency), agency.version)
+    return await answer_changed(idempotency, AgencyOut.model_validate(agency), agency.version)

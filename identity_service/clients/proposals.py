@@ -8,12 +8,12 @@ from fastapi import Response
 from identity_service.agencies.use_cases import PendingAct
 from identity_service.answers import PROPOSED_DESCRIPTION, answer_once
 from identity_service.clients.schemas import ProposalOut
-from shared.web.idempotency import Once
+from shared.web.idempotency import IdempotencyClaim
 
 PROPOSED: dict[int | str, dict[str, Any]] = {
     202: {"model": ProposalOut, "description": PROPOSED_DESCRIPTION}
 }
 
 
-async def answer_proposal(once: Once, pending: PendingAct) -> Response:
-    return await answer_once(once, ProposalOut.model_validate(pending), HTTPStatus.ACCEPTED)
+async def answer_proposal(idempotency: IdempotencyClaim, pending: PendingAct) -> Response:
+    return await answer_once(idempotency, ProposalOut.model_validate(pending), HTTPStatus.ACCEPTED)

@@ -25,7 +25,7 @@ from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
 from shared.web.dependencies import Session
 from shared.web.etag import ExpectedVersion, set_etag
-from shared.web.idempotency import OnceOnly
+from shared.web.idempotency import Idempotent
 from shared.web.pagination import Page
 
 router = Router(prefix="/identity/v1/clients", tags=["clients"])
@@ -50,13 +50,15 @@ async def read_client(
 
 @router.post("", status_code=HTTPStatus.CREATED)
 async def register_client(
-    body: ClientIn, caller: Caller, session: Session, once: OnceOnly, response: Response
+    body: ClientIn, caller: Caller, session: Session, idempotency: Idempotent, response: Response
 ) -> ClientOut:
     today = datetime.now(VIET_NAM).date()
     client = await clients.register_client(session, caller, body, today=today)
     path = f"{router.prefix}/{client.client_id}"
     answer = ClientOut.model_validate(client)
-    return await answer_created(answer, path, client.version, once=once, response=response)
+    return await answer_created(
+        answer, path, client.version, idempotency=idempotency, response=response
+    )
 
 
 @router.post(
@@ -66,13 +68,17 @@ async def register_client(
     responses=PROPOSED,
 )
 async def register_key(
-    client_id: ClientId, body: PublicJwk, consent: ConsentDep, session: Session, once: OnceOnly
+    client_id: ClientId,
+    body: PublicJwk,
+    consent: ConsentDep,
+    session: Session,
+    idempotency: Idempotent,
 ) -> Response:
     """Add a key: signed by an old key of the client, or when a second operator asks for it too."""
     key = await clients.register_key(session, consent, client_id, body.root)
     if isinstance(key, PendingAct):
-        return await answer_proposal(once, key)
-    return await answer_once(once, KeyOut.model_validate(key), HTTPStatus.CREATED)
+        return await answer_proposal(idempotency, key)
+    return await answer_once(idempotency, KeyOut.model_validate(key), HTTPStatus.CREATED)
 
 
 @router.delete("/{client_id}/keys/{kid}", status_code=HTTPStatus.NO_CONTENT, responses=PROPOSED)
@@ -100,16 +106,16 @@ async def deactivate_client(
     grants: ClientGrantsDep,
     version: ExpectedVersion,
     session: Session,
-    once: OnceOnly,
+    idempotency: Idempotent,
 ) -> Response:
     """End the access of a client: signed by its key, or when a second operator asks for it too."""
     done = await clients.deactivate_client(
         session, consent, client_id, grants=grants, expected_version=version
     )
     if isinstance(done, PendingAct):
-        return await answer_proposal(once, done)
+        return await answer_proposal(idempotency, done)
     return await answer_changed(
-        once, DeactivationOut.from_client(done.client, done.ended), done.client.version
+        idempotency, DeactivationOut.from_client(done.client, done.ended), done.client.version
     )
 
 
@@ -120,11 +126,11 @@ async def reactivate_client(
     caller: Caller,
     version: ExpectedVersion,
     session: Session,
-    once: OnceOnly,
+    idempotency: Idempotent,
     response: Response,
 ) -> ClientOut:
     """Undo a deactivation: for operators."""
     client = await clients.reactivate_client(session, caller, client_id, expected_version=version)
     set_etag(response, client.version)
     answer = ClientOut.model_validate(client)
-    return await once.remember(answer, HTTPStatus.OK, {"ETag": response.headers["ETag"]})
+    return idempotency.store_response(answer, HTTPStatus.OK, {"ETag": response.headers["ETag"]})

@@ -18,7 +18,7 @@ from shared.web.calls.auth import Caller
 from shared.web.calls.service_calls import GatewayAlone
 from shared.web.dependencies import Now, Session
 from shared.web.etag import ExpectedVersion, set_etag
-from shared.web.idempotency import OnceOnly
+from shared.web.idempotency import Idempotent
 from shared.web.pagination import Page
 
 MAX_ROWS = 1_000
@@ -53,14 +53,16 @@ async def give_grant(
     body: GrantIn,
     caller: Caller,
     session: Session,
-    once: OnceOnly,
+    idempotency: Idempotent,
     response: Response,
     now: Now,
 ) -> GrantOut:
     grant = await grants.give_grant(session, caller, body, now=now)
     path = f"{router.prefix}/{grant.id}"
     answer = GrantOut.model_validate(grant)
-    return await answer_created(answer, path, grant.version, once=once, response=response)
+    return await answer_created(
+        answer, path, grant.version, idempotency=idempotency, response=response
+    )
 
 
 @router.post("/{grant_id}/revocation", response_model=RevocationOut, responses=PROPOSED)
@@ -70,15 +72,15 @@ async def revoke_grant(
     caller: Caller,
     version: ExpectedVersion,
     session: Session,
-    once: OnceOnly,
+    idempotency: Idempotent,
     now: Now,
 ) -> Response:
     """End a grant; administration of another operator ends when a second operator asks for it."""
     consent = Consent(caller, None, (), now)
     ended = await grants.revoke_grant(session, consent, grant_id, expected_version=version)
     if isinstance(ended, PendingAct):
-        return await answer_proposal(once, ended)
-    return await answer_changed(once, RevocationOut.from_grants(ended), ended[0].version)
+        return await answer_proposal(idempotency, ended)
+    return await answer_changed(idempotency, RevocationOut.from_grants(ended), ended[0].version)
 
 
 @rights_router.get("/clients")

@@ -73,7 +73,7 @@ def create_service(
     app.include_router(status_routes())
     app.include_router(event_key_routes())
     problems.install(app)
-    app.add_exception_handler(Replayed, _first_answer)
+    app.add_exception_handler(Replayed, _send_first_response)
     if call_key:
         app.state.calls = CallVerifier(call_key.get_secret_value().encode())
         opened = {*OPEN_PATHS, f"{prefix}/openapi.json"}
@@ -114,7 +114,7 @@ async def open_caller_check(settings: ServiceSettings) -> AsyncIterator[CallerCh
         yield CallerCheck(Verifier(rights, issuer=RIGHTS_ISSUER, audience=settings.name))
 
 
-async def _first_answer(_: Request, replayed: Exception) -> Response:
+async def _send_first_response(_: Request, replayed: Exception) -> Response:
     assert isinstance(replayed, Replayed)
     return replayed.response
 

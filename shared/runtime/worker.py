@@ -31,7 +31,7 @@ from shared.runtime.event_keys import make_event_signer, make_event_verifier
 from shared.runtime.timers import Timer, repeat_timer, run_timer
 from shared.settings import ServiceSettings
 from shared.web.http_client import open_client
-from shared.web.idempotency import forget_keys
+from shared.web.idempotency import delete_expired_keys
 
 log = structlog.get_logger()
 
@@ -47,7 +47,7 @@ HOUSEKEEPING = (
     Timer(5, measure_dead_letters, once_anywhere=False),
     Timer(3_600, keep_partitions),
     Timer(3_600, forget_handled),
-    Timer(3_600, forget_keys),
+    Timer(3_600, delete_expired_keys),
     Timer(3_600, delete_unproven_letters),
 )
 

@@ -26,8 +26,8 @@ from shared.web.calls.auth import CallContext, Caller
 from shared.web.dependencies import Session
 from shared.web.problems import Problem
 
-KEPT_HOURS = 24
-MOST_CHARACTERS = 200
+RETENTION_HOURS = 24
+MAX_KEY_CHARACTERS = 200
 REPLAYED_HEADER = "Idempotent-Replayed"
 
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -50,7 +50,7 @@ _CLAIM = text(
     "INSERT INTO idempotency_key (client, key, request) VALUES (:client, :key, :request)"
     " ON CONFLICT DO NOTHING RETURNING true"
 )
-_REMEMBER = (
+_STORE = (
     "UPDATE idempotency_key SET status = :first_status, body = :first_body,"
     " headers = CAST(:first_headers AS jsonb) WHERE client = :key_client AND key = :key"
 )
@@ -75,20 +75,20 @@ class Replayed(Exception):  # noqa: N818 -- not an error: the answer was given b
         self.response = response
 
 
-class Once:
-    """Held by a route while it runs; `remember` must be given what the route answers."""
+class IdempotencyClaim:
+    """Held by a route while it runs; `store_response` must be given what the route answers."""
 
     def __init__(self, session: AsyncSession, client: str, key: str | None) -> None:
         self._session, self._client, self._key = session, client, key
 
-    async def remember(
+    def store_response(
         self, answer: Answer, status: HTTPStatus, headers: dict[str, str] | None = None
     ) -> Answer:
-        self.remember_body(answer.model_dump_json(by_alias=True), status, headers or {})
+        self.store_body(answer.model_dump_json(by_alias=True), status, headers or {})
         return answer
 
-    def remember_body(self, body: str, status: HTTPStatus, headers: Mapping[str, str]) -> None:
-        """As `remember`, of an answer that is JSON already."""
+    def store_body(self, body: str, status: HTTPStatus, headers: Mapping[str, str]) -> None:
+        """As `store_response`, of an answer that is JSON already."""
         if self._key is None:
             return
         first = {
@@ -98,7 +98,7 @@ class Once:
             "first_body": body,
             "first_headers": orjson.dumps(headers).decode(),
         }
-        defer_write(self._session, _REMEMBER, first)
+        defer_write(self._session, _STORE, first)
 
 
 _Key = Annotated[
@@ -107,7 +107,7 @@ _Key = Annotated[
         {
             "type": "string",
             "minLength": 1,
-            "maxLength": MOST_CHARACTERS,
+            "maxLength": MAX_KEY_CHARACTERS,
             # HTTP takes the blanks at the ends off.
             "pattern": "^[ -~]*[!-~][ -~]*$",
             "examples": ["6f1c1d9e-6c2b-4f57-9d3c-0f6f1b7e1a55"],
@@ -117,34 +117,34 @@ _Key = Annotated[
 ]
 
 
-async def _once(
+async def _claim_key(
     request: Request,
     session: Session,
     caller: Caller,
     idempotency_key: _Key = None,
-) -> Once:
+) -> IdempotencyClaim:
     if idempotency_key is None:
-        return Once(session, caller.client, None)
+        return IdempotencyClaim(session, caller.client, None)
     # Of other scripts the same text could be written in several ways.
     is_text = idempotency_key.isascii() and idempotency_key.isprintable()
-    if not (is_text and 0 < len(idempotency_key) <= MOST_CHARACTERS):
+    if not (is_text and 0 < len(idempotency_key) <= MAX_KEY_CHARACTERS):
         raise KeyUnreadable(
-            f"Use 1 to {MOST_CHARACTERS} printable characters of ASCII, a UUID for instance."
+            f"Use 1 to {MAX_KEY_CHARACTERS} printable characters of ASCII, a UUID for instance."
         )
     if holds_personal_number(idempotency_key):
         raise KeyUnreadable(f"The key {ADVICE}. A UUID is always taken.")
-    digest = await _keyed_digest(request, caller)
+    digest = await _compute_digest(request, caller)
     claim = {"client": caller.client, "key": idempotency_key, "request": digest}
     if await session.scalar(_CLAIM, claim):
-        return Once(session, caller.client, idempotency_key)
+        return IdempotencyClaim(session, caller.client, idempotency_key)
     row = await session.get(IdempotencyKey, (caller.client, idempotency_key))
     if row is None:
         # Its hour to be forgotten came between the two statements.
         raise KeyUnreadable("The key has just expired; send the request with a new one.")
-    raise Replayed(_first_answer(row, digest))
+    raise Replayed(_build_first_response(row, digest))
 
 
-async def _keyed_digest(request: Request, caller: CallContext) -> bytes:
+async def _compute_digest(request: Request, caller: CallContext) -> bytes:
     """Return the HMAC of the request, its explanation and the limits of its right.
 
     An answer fits one right. A repeat by another officer or for another reason is another act, of
@@ -163,7 +163,7 @@ async def _keyed_digest(request: Request, caller: CallContext) -> bytes:
     return digest.digest()
 
 
-def _first_answer(row: IdempotencyKey, digest: bytes) -> Response:
+def _build_first_response(row: IdempotencyKey, digest: bytes) -> Response:
     if row.request != digest:
         raise KeyUsedOtherwise(
             "Use a new key for a new request; repeat a request unchanged: by the same officer, with"
@@ -177,8 +177,10 @@ def _first_answer(row: IdempotencyKey, digest: bytes) -> Response:
     )
 
 
-OnceOnly = Annotated[Once, Depends(_once)]
+Idempotent = Annotated[IdempotencyClaim, Depends(_claim_key)]
 
 
-async def forget_keys(session: AsyncSession) -> None:
-    await delete_in_slices(session, IdempotencyKey, f"at < now() - interval '{KEPT_HOURS} hours'")
+async def delete_expired_keys(session: AsyncSession) -> None:
+    await delete_in_slices(
+        session, IdempotencyKey, f"at < now() - interval '{RETENTION_HOURS} hours'"
+    )

@@ -1,7 +1,7 @@
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
 from shared.web.dependencies import Now, Session
-from shared.web.idempotency import OnceOnly
+from shared.web.idempotency import Idempotent
 from sync_service.intake import use_cases
 from sync_service.intake.dependencies import InLane
 from sync_service.intake.schemas import DossierPush, ProgressPush, PushResults
@@ -11,15 +11,15 @@ router = Router(prefix="/sync/v1", tags=["national view"])
 
 @router.post("/dossiers", dependencies=[InLane])
 async def push_dossiers(
-    body: DossierPush, session: Session, caller: Caller, once: OnceOnly, now: Now
+    body: DossierPush, session: Session, caller: Caller, idempotency: Idempotent, now: Now
 ) -> PushResults:
     """Up to 1,000 dossiers as they now stand in the caller's system; a result for each row."""
-    return await use_cases.push_dossiers(session, caller, once, body.rows, now)
+    return await use_cases.push_dossiers(session, caller, idempotency, body.rows, now)
 
 
 @router.post("/progress", dependencies=[InLane])
 async def push_progress(
-    body: ProgressPush, session: Session, caller: Caller, once: OnceOnly, now: Now
+    body: ProgressPush, session: Session, caller: Caller, idempotency: Idempotent, now: Now
 ) -> PushResults:
     """What happened to dossiers since; held while the dossier itself is not yet known."""
-    return await use_cases.push_progress(session, caller, once, body.rows, now)
+    return await use_cases.push_progress(session, caller, idempotency, body.rows, now)

@@ -13,7 +13,7 @@ from shared.events import DossierSynced
 from shared.messaging.outbox import emit
 from shared.web.calls.auth import CallContext
 from shared.web.calls.rights import Right
-from shared.web.idempotency import Once
+from shared.web.idempotency import IdempotencyClaim
 from sync_service.agencies.terms import Terms
 from sync_service.agencies.use_cases import find_agencies, find_terms, is_catalogue_empty
 from sync_service.completeness.use_cases import note_heard
@@ -42,7 +42,11 @@ from sync_service.national_view.use_cases import apply_changes, known_entries, l
 
 
 async def push_dossiers(
-    session: AsyncSession, caller: CallContext, once: Once, rows: Sequence[Any], now: datetime
+    session: AsyncSession,
+    caller: CallContext,
+    idempotency: IdempotencyClaim,
+    rows: Sequence[Any],
+    now: datetime,
 ) -> PushResults:
     """All rows in one transaction; a bad row is refused and leaves the others alone."""
     readings = await read_rows(read_dossier_row, rows, caller.right, now)
@@ -64,7 +68,7 @@ async def push_dossiers(
     ]
     of_held = await _apply_held(session, intake)
     results = [_result(*each, of_held) for each in zip(rows, verdicts, unusual, strict=True)]
-    return await _tell(session, intake, once, results, caller=caller, now=now)
+    return await _tell(session, intake, idempotency, results, caller=caller, now=now)
 
 
 async def _find_warnings(
@@ -85,7 +89,11 @@ async def _find_warnings(
 
 
 async def push_progress(
-    session: AsyncSession, caller: CallContext, once: Once, rows: Sequence[Any], now: datetime
+    session: AsyncSession,
+    caller: CallContext,
+    idempotency: IdempotencyClaim,
+    rows: Sequence[Any],
+    now: datetime,
 ) -> PushResults:
     """Progress of an unknown dossier is held, and applied when its system pushes the dossier."""
     readings = await read_rows(read_progress_row, rows, caller.right, now)
@@ -105,7 +113,7 @@ async def push_progress(
         for reading in readings
     ]
     results = [_result(row, verdict) for row, verdict in zip(rows, verdicts, strict=True)]
-    return await _tell(session, intake, once, results, caller=caller, now=now)
+    return await _tell(session, intake, idempotency, results, caller=caller, now=now)
 
 
 async def _hold_progress(
@@ -178,7 +186,7 @@ def _own_progress(
 async def _tell(
     session: AsyncSession,
     intake: Intake,
-    once: Once,
+    idempotency: IdempotencyClaim,
     results: list[RowResult],
     *,
     caller: CallContext,
@@ -188,7 +196,7 @@ async def _tell(
     await note_heard(session, caller.agency, now)
     count_warnings(caller.agency, (each for result in results for each in result.warnings))
     emit(session, *(DossierSynced.model_validate(each.synced()) for each in intake.told))
-    answer = await once.remember(PushResults(results=results), HTTPStatus.OK)
+    answer = idempotency.store_response(PushResults(results=results), HTTPStatus.OK)
     await flush_deferred_writes(session)
     await apply_changes(
         session, intake.before, intake.after, intake.entries, observers=(count_changes,)

@@ -23,7 +23,7 @@ from shared.events import LedgerAnchored
 from shared.runtime.app import create_service
 from shared.settings import ServiceSettings
 from shared.web.bodies.strict_parsing import QueryUnreadable, reject_ambiguous_query
-from shared.web.idempotency import MOST_CHARACTERS
+from shared.web.idempotency import MAX_KEY_CHARACTERS
 from shared.web.problems import Invalid
 from tests.conftest import MORE, Databases
 from tests.fuzz.texts import JSON, NEARLY
@@ -146,15 +146,15 @@ async def client(postgres: Databases) -> AsyncIterator[httpx.AsyncClient]:
 
 
 # What the wire lets through of a header: no control characters but a tab.
-KEYS = st.binary(max_size=MOST_CHARACTERS + 9).map(
+KEYS = st.binary(max_size=MAX_KEY_CHARACTERS + 9).map(
     lambda raw: bytes(byte for byte in raw if byte == 9 or (byte >= 32 and byte != 127))
 )
 
 
 @settings(max_examples=40 * MORE)
 @given(key=KEYS)
-@example(key=b"k" * MOST_CHARACTERS)
-@example(key=b"k" * (MOST_CHARACTERS + 1))
+@example(key=b"k" * MAX_KEY_CHARACTERS)
+@example(key=b"k" * (MAX_KEY_CHARACTERS + 1))
 async def test_key_stands_for_one_request_or_is_refused(
     client: httpx.AsyncClient, key: bytes
 ) -> None:
@@ -165,7 +165,7 @@ async def test_key_stands_for_one_request_or_is_refused(
     first, again, other = [await sent(text) for text in ("one", "one", "other")]
     # A tab lies within the key here: those at its ends are not of it.
     is_text = key.isascii() and key.decode("latin-1").isprintable()
-    is_key = is_text and 0 < len(key) <= MOST_CHARACTERS
+    is_key = is_text and 0 < len(key) <= MAX_KEY_CHARACTERS
     if not is_key or holds_personal_number(key.decode()):
         assert first.json()["type"] == "/problems/idempotency-key-unreadable"
         return

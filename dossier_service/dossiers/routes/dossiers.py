@@ -20,7 +20,7 @@ from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
 from shared.web.dependencies import Now, Session
 from shared.web.etag import set_etag
-from shared.web.idempotency import OnceOnly
+from shared.web.idempotency import Idempotent
 from shared.web.pagination import Page, Paging
 from shared.web.problems import naming_subject
 
@@ -33,7 +33,7 @@ async def file_dossier(
     body: LimitedFiling,
     caller: Caller,
     session: Session,
-    idempotency: OnceOnly,
+    idempotency: Idempotent,
     procedures: ProcedureCacheDep,
     agencies: AgencyCacheDep,
     rules: FilingRulesDep,

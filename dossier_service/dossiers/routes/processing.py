@@ -13,7 +13,7 @@ from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
 from shared.web.dependencies import Now, Session
 from shared.web.etag import ExpectedVersion
-from shared.web.idempotency import OnceOnly
+from shared.web.idempotency import Idempotent
 
 router = Router(prefix="/dossier/v1/dossiers/{code}", tags=["handling"])
 
@@ -26,7 +26,7 @@ async def move_dossier(
     caller: Caller,
     session: Session,
     expected: ExpectedVersion,
-    idempotency: OnceOnly,
+    idempotency: Idempotent,
     procedures: ProcedureCacheDep,
     now: Now,
 ) -> Response:
@@ -46,7 +46,7 @@ async def note_progress(
     caller: Caller,
     session: Session,
     expected: ExpectedVersion,
-    idempotency: OnceOnly,
+    idempotency: Idempotent,
     procedures: ProcedureCacheDep,
     now: Now,
 ) -> Response:
@@ -66,7 +66,7 @@ async def pay_fee(
     caller: Caller,
     session: Session,
     expected: ExpectedVersion,
-    idempotency: OnceOnly,
+    idempotency: Idempotent,
     procedures: ProcedureCacheDep,
     now: Now,
 ) -> Response:
@@ -84,7 +84,7 @@ async def issue_result(
     caller: Caller,
     session: Session,
     expected: ExpectedVersion,
-    idempotency: OnceOnly,
+    idempotency: Idempotent,
     procedures: ProcedureCacheDep,
     now: Now,
 ) -> Response:

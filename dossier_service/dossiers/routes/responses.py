@@ -7,13 +7,13 @@ from fastapi import Response
 
 from dossier_service.dossiers.schemas.responses import DossierOut
 from shared.web.etag import etag
-from shared.web.idempotency import Once
+from shared.web.idempotency import IdempotencyClaim
 
 NO_SUBJECT = "-"
 
 
 def changed_response(
-    answer: DossierOut, idempotency: Once, status: HTTPStatus, *, person: str | None
+    answer: DossierOut, idempotency: IdempotencyClaim, status: HTTPStatus, *, person: str | None
 ) -> Response:
     """Return the answer to a change, and store it for repeated requests."""
     headers = {
@@ -25,7 +25,7 @@ def changed_response(
     }
     # The JSON is written once, for this response and for repeated requests.
     body = answer.model_dump_json()
-    idempotency.remember_body(body, status, headers)
+    idempotency.store_body(body, status, headers)
     return Response(body, status, headers, media_type="application/json")
 
 

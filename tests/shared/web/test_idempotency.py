@@ -17,7 +17,7 @@ from shared.runtime.app import create_service
 from shared.settings import ServiceSettings
 from shared.web.dependencies import Session
 from shared.web.etag import set_etag
-from shared.web.idempotency import OnceOnly, forget_keys
+from shared.web.idempotency import Idempotent, delete_expired_keys
 from shared.web.problems import Invalid
 from tests.shared.mechanics import SERVICE, scalar
 from tests.support.factories import CALL_KEY, TestAuthority
@@ -39,13 +39,15 @@ class NoteOut(BaseModel):
 
 
 @router.post(PATH, status_code=201)
-async def write(body: Note, session: Session, once: OnceOnly, response: Response) -> NoteOut:
+async def write(
+    body: Note, session: Session, idempotency: Idempotent, response: Response
+) -> NoteOut:
     if body.text == "too early" and await session.scalar(text("SELECT count(*) = 0 FROM effect")):
         raise Invalid("Not yet.")
     query = text("INSERT INTO effect (key, version) VALUES (:key, 7) RETURNING at")
     number = await session.scalar(query, {"key": body.text})
     set_etag(response, 7)
-    return await once.remember(
+    return idempotency.store_response(
         NoteOut(id=number, text=body.text), HTTPStatus.CREATED, {"ETag": '"7"'}
     )
 
@@ -248,5 +250,5 @@ async def test_keys_are_forgotten_after_a_day_slice_by_slice(
                 {"key": age},
             )
     async with sessions.begin() as session:
-        await forget_keys(session)
+        await delete_expired_keys(session)
     assert await scalar(sessions, "SELECT array_agg(key) FROM idempotency_key") == ["23 hours"]

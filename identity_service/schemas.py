@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.codes.persons.personal_numbers import NoPersonalNumber
 from shared.codes.persons.texts import ONE_LINE, single_line
 from shared.web.bodies.strict_parsing import StrictModel
-from shared.web.pagination import MOST, Cursor, PageQuery, name_filtered
+from shared.web.pagination import MAX_PAGE_ITEMS, Cursor, PageQuery, name_filtered_list
 
 MAX_NAMED_GRANTS = 20
 Name = Annotated[str, single_line(300), ONE_LINE, NoPersonalNumber]
@@ -30,12 +30,12 @@ class FilterModel(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    limit: int = Field(50, ge=1, le=MOST, description="how many at most")
+    limit: int = Field(50, ge=1, le=MAX_PAGE_ITEMS, description="how many at most")
     after: Cursor | None = Field(None, description="`next` of the page before")
 
     @property
     def paging(self) -> PageQuery:
-        of_list = name_filtered(type(self).__name__, self)
+        of_list = name_filtered_list(type(self).__name__, self)
         return PageQuery.of(self.limit, self.after, of_list=of_list)
 
 

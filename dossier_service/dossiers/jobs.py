@@ -12,7 +12,7 @@ from dossier_service.dossiers.repository import dossiers as store
 from dossier_service.dossiers.use_cases.deadlines import set_due_dates
 from dossier_service.dossiers.use_cases.history import publish_change
 from shared.events import DossierProgressed
-from shared.rules.deadlines import Wait, waits_for_papers
+from shared.rules.deadlines import PaperWait, list_paper_waits
 
 BATCH_SIZE = 200
 STEP = "calendar-announced"
@@ -34,7 +34,7 @@ async def recalculate_due_dates(session: AsyncSession, *, now: datetime) -> int:
     for dossier in stale:
         procedure = procedures[dossier.procedure, dossier.procedure_version]
         course = courses.get(dossier.code, [])
-        waits = waits_for_papers(course, after=dossier.received_at)
+        waits = list_paper_waits(course, after=dossier.received_at)
         await _recalculate_due_date(session, dossier, procedure, waits, now=now)
     return len(stale)
 
@@ -43,7 +43,7 @@ async def _recalculate_due_date(
     session: AsyncSession,
     dossier: Dossier,
     procedure: Procedure,
-    waits: Sequence[Wait],
+    waits: Sequence[PaperWait],
     *,
     now: datetime,
 ) -> None:

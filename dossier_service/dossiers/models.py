@@ -16,8 +16,8 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from dossier_service.database import Base, Numbered
 from shared.codes.enums import Channel, DossierStatus
-from shared.rules.deadlines import overdue_from
-from shared.rules.statuses import permitted
+from shared.rules.deadlines import find_overdue_day
+from shared.rules.statuses import permitted_statuses
 from shared.rules.working_days import is_provisional
 
 # As the index has it, so that the planner can use it.
@@ -122,7 +122,7 @@ class Dossier(Base):
         if self.finished_at is not None:
             return None
         is_waiting = self.status is DossierStatus.SUPPLEMENT_REQUESTED
-        return overdue_from(
+        return find_overdue_day(
             self.due_at or self.latest_at,
             requested_at=self.moved_at if is_waiting else None,
             requests=self.requests,
@@ -132,7 +132,7 @@ class Dossier(Base):
     def permitted_statuses(self) -> frozenset[DossierStatus]:
         """Return the statuses that may follow; open fees or a missing result may still hold it."""
         is_received = self.received_at is not None
-        return permitted(self.status, before=self.previous_status, is_received=is_received)
+        return permitted_statuses(self.status, before=self.previous_status, is_received=is_received)
 
     @property
     def responsible_agency(self) -> str:

@@ -19,7 +19,13 @@ from gateway.operations.model import QuotaClass, Service
 from gateway.operations.problems import RequestMalformed
 from gateway.purposes.explanation import EXPLAINING_HEADERS, note_explanation
 from gateway.purposes.registry import PurposeRegistry
-from shared.web.calls.auth import FETCH_TOKEN, RIGHT_HEADER, Unauthenticated, Verifier, bearer
+from shared.web.calls.auth import (
+    FETCH_TOKEN,
+    RIGHT_HEADER,
+    Unauthenticated,
+    Verifier,
+    read_bearer_token,
+)
 from shared.web.problems import Problem, Unavailable
 
 _NAMES = {name.lower().encode(): name for name in ("Authorization", *EXPLAINING_HEADERS)}
@@ -107,7 +113,7 @@ class Admission:
         exchange.read_body = spend
 
     async def _identify(self, exchange: Exchange, told: Mapping[str, str]) -> None:
-        claims = await self._tokens.claims(bearer(told.get("Authorization")))
+        claims = await self._tokens.claims(read_bearer_token(told.get("Authorization")))
         client, agency = claims["sub"], claims.get("agency")
         if not isinstance(agency, str):
             raise Unauthenticated(f"It names no agency. {FETCH_TOKEN}")

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, WithJsonSchema
 
-LONGEST_AGENCY_CODE = 35  # characters, QĐ 20/2020/QĐ-TTg
+MAX_AGENCY_CODE_CHARACTERS = 35  # characters, QĐ 20/2020/QĐ-TTg
 _MAX_LEVELS = 3  # below the first, of the agencies that there are
 
 # [0-9], not \d: other scripts have digits too, and a code is compared byte by byte.
@@ -28,9 +28,9 @@ class CodeError(ValueError):
 
 def parse_agency_code(code: str) -> str:
     """The code itself when it is of the QCVN (`000.00.04.G18`) or QĐ 20 (`H56.14`) form."""
-    if len(code) > LONGEST_AGENCY_CODE:
+    if len(code) > MAX_AGENCY_CODE_CHARACTERS:
         raise CodeError(
-            f"An agency code has at most {LONGEST_AGENCY_CODE} characters, this one has "
+            f"An agency code has at most {MAX_AGENCY_CODE_CHARACTERS} characters, this one has "
             f"{len(code)}: give the agency's code, not its name or a whole dossier code"
         )
     if not (QCVN_AGENCY.fullmatch(code) or QD20_AGENCY.fullmatch(code)):
@@ -65,7 +65,7 @@ AgencyCode = Annotated[
     WithJsonSchema(
         {
             "type": "string",
-            "maxLength": LONGEST_AGENCY_CODE,
+            "maxLength": MAX_AGENCY_CODE_CHARACTERS,
             "pattern": f"^{AGENCY_PATTERN}$",
             "examples": ["H56.14", "000.00.04.G18"],
         }

@@ -20,7 +20,7 @@ from shared.codes.agency import (
 )
 from shared.codes.time import LEAP_OF_2000, day_pattern
 
-LARGEST_SERIAL = 9_999_999
+MAX_SERIAL = 9_999_999
 _CENTURY = 2000
 _DATE_BLOCK = re.compile("(?:20)?" + day_pattern("[0-9]{2}", LEAP_OF_2000, dash=""))
 _SERIAL = re.compile(r"[0-9]{4,7}")
@@ -83,8 +83,8 @@ def format_dossier_code(agency: str, on: date, serial: int, layout: DossierCodeL
             f"The layout asks for an agency code of the {layout.agency_form} form: use the "
             "agency's other code, or another layout"
         )
-    if not 1 <= serial <= LARGEST_SERIAL:
-        raise CodeError(f"The serial of a dossier lies between 1 and {LARGEST_SERIAL}")
+    if not 1 <= serial <= MAX_SERIAL:
+        raise CodeError(f"The serial of a dossier lies between 1 and {MAX_SERIAL}")
     if on.year // 100 * 100 != _CENTURY:
         raise CodeError("A dossier code can only hold a date of the years 2000 to 2099")
     day = f"{on:%y%m%d}" if layout.year_digits == 2 else f"{on:%Y%m%d}"  # noqa: PLR2004  the two forms

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from shared.events.access import LedgerAnchored
-from shared.events.base import EVENTS, Event, UnknownEventError, parse
+from shared.events.base import EVENTS, Event, UnknownEventError, parse_event
 from shared.events.catalogue import ProcedurePublished
 from shared.events.dossier import (
     DossierEvent,
     DossierFiled,
     DossierMoved,
     DossierProgressed,
-    DossierStanding,
+    DossierSnapshot,
     FeePaid,
     ResultIssued,
 )
@@ -44,7 +44,7 @@ __all__ = [
     "DossierFiled",
     "DossierMoved",
     "DossierProgressed",
-    "DossierStanding",
+    "DossierSnapshot",
     "DossierSynced",
     "Event",
     "FeePaid",
@@ -55,5 +55,5 @@ __all__ = [
     "ResultIssued",
     "UnknownEventError",
     "VerificationGuessed",
-    "parse",
+    "parse_event",
 ]

@@ -33,7 +33,7 @@ class UnknownEventError(Exception):
     """The message is well formed but of a type that this build does not know."""
 
 
-def parse(event_type: str, value: bytes) -> Event:
+def parse_event(event_type: str, value: bytes) -> Event:
     """Raises UnknownEventError, or pydantic's ValidationError where the shape does not fit."""
     if (event_class := EVENTS.get(event_type)) is None:
         raise UnknownEventError(event_type)

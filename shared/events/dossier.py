@@ -6,7 +6,7 @@ from typing import ClassVar
 from shared.events.base import Event
 
 
-class DossierStanding(Event):
+class DossierSnapshot(Event):
     """Agencies are codes; instants are aware; `status` is 1..10 (domain facts §2.1).
 
     `latest_at` stands in for a due date that the procedure does not give for this channel: the
@@ -31,7 +31,7 @@ class DossierStanding(Event):
     finished_at: datetime | None
 
 
-class DossierEvent(DossierStanding):
+class DossierEvent(DossierSnapshot):
     topic: ClassVar[str] = "dossier.events.v1"
     publisher: ClassVar[str] = "dossier_service"
 

@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import ClassVar
 
-from shared.events.dossier import DossierStanding
+from shared.events.dossier import DossierSnapshot
 
 
-class DossierSynced(DossierStanding):
+class DossierSynced(DossierSnapshot):
     """A dossier of another system as that system last told; `version` counts what was taken."""
 
     event_type: ClassVar[str] = "sync.dossier.synced.v1"

@@ -21,7 +21,7 @@ from shared.crypto.published_keys import KeysUnavailableError
 from shared.database.bulk import delete_in_slices
 from shared.database.errors import is_too_slow, retry_during_outage, retry_during_outage_unless_slow
 from shared.database.session import Base, SessionFactory
-from shared.events import Event, UnknownEventError, parse
+from shared.events import Event, UnknownEventError, parse_event
 from shared.messaging.dead_letters import Rejected, store_dead_letters
 from shared.messaging.event_proofs import EventVerifier
 from shared.messaging.unproven import UnprovenSampler
@@ -161,7 +161,7 @@ async def _handle_received(
 
 def _read(record: ConsumerRecord) -> Received:
     headers = dict(record.headers)
-    event = parse(headers["ce_type"].decode(), record.value)
+    event = parse_event(headers["ce_type"].decode(), record.value)
     traceparent = (headers.get("ce_traceparent") or b"").decode(errors="replace")
     return Received(UUID(headers["ce_id"].decode()), event, record, traceparent)
 

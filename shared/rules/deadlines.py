@@ -10,10 +10,10 @@ from typing import NamedTuple
 from shared.codes.enums import DossierStatus
 from shared.codes.time import day_in_viet_nam
 from shared.rules.working_days import (
-    calendar_basis,
-    office_hours,
-    seconds_of_day,
-    working_day_after,
+    count_day_seconds,
+    describe_calendar_basis,
+    find_working_day_after,
+    read_office_hours,
 )
 
 _HOUR, _MINUTE = 3600, 60
@@ -41,7 +41,7 @@ class Term:
             raise ValueError("a term lasts at least 1 of its unit")
 
 
-class Wait(NamedTuple):
+class PaperWait(NamedTuple):
     """A wait for papers: from the move to status 5 to the move out of it."""
 
     asked: datetime
@@ -56,16 +56,16 @@ def due_at(start: datetime, term: Term | None) -> datetime | None:
     """
     if term is None:
         return None
-    day, second = _working_moment(start)
+    day, second = _find_working_moment(start)
     if term.same_day:
-        return _close_of_day(start, day, second)
+        return _find_close_of_day(start, day, second)
     if term.unit is Unit.HOUR:
-        return _after_working_seconds(day, second, term.duration * _HOUR)
+        return _add_working_seconds(day, second, term.duration * _HOUR)
     if term.unit is Unit.WORKING_DAY:
-        return _after_working_seconds(day, second, term.duration * office_hours().seconds_a_day)
+        return _add_working_seconds(day, second, term.duration * read_office_hours().seconds_a_day)
     if term.unit is Unit.DAY:
-        return _instant(working_day_after(day + term.duration, 0), second)
-    return _instant(working_day_after(_months_after(day, term.duration), 0), second)
+        return _to_instant(find_working_day_after(day + term.duration, 0), second)
+    return _to_instant(find_working_day_after(_add_months(day, term.duration), 0), second)
 
 
 def latest_due_at(start: datetime, terms: Iterable[Term]) -> datetime | None:
@@ -78,11 +78,13 @@ def latest_due_at(start: datetime, terms: Iterable[Term]) -> datetime | None:
 
 def reception_due_at(start: datetime) -> datetime:
     """By when an online dossier must be received or refused; `start`: submitted, or fee paid."""
-    day, second = _working_moment(start)
-    return _after_working_seconds(day, second, office_hours().reception_hours * _HOUR)
+    day, second = _find_working_moment(start)
+    return _add_working_seconds(day, second, read_office_hours().reception_hours * _HOUR)
 
 
-def extended(due: datetime | None, *, asked: datetime, supplemented: datetime) -> datetime | None:
+def extend_due_date(
+    due: datetime | None, *, asked: datetime, supplemented: datetime
+) -> datetime | None:
     """Return the due date moved on by the wait for papers, from `asked` to `supplemented`.
 
     A wait that holds less than one working minute moves nothing. An end outside office hours
@@ -93,14 +95,14 @@ def extended(due: datetime | None, *, asked: datetime, supplemented: datetime) -
         raise ValueError("papers cannot be supplemented before they were asked for")
     if due is None or not _holds_working_minute(asked, supplemented):
         return due
-    moved = _local(due + (supplemented - asked))
-    day, closes = moved.toordinal(), _closing_second()
-    if working_day_after(day, 0) != day:
-        return _instant(working_day_after(day, 0), closes)
-    return moved if _is_in_session(moved) else _instant(day, closes)
+    moved = _to_office_time(due + (supplemented - asked))
+    day, closes = moved.toordinal(), _find_closing_second()
+    if find_working_day_after(day, 0) != day:
+        return _to_instant(find_working_day_after(day, 0), closes)
+    return moved if _is_in_session(moved) else _to_instant(day, closes)
 
 
-def overdue_from(
+def find_overdue_day(
     due: datetime | None, *, requested_at: datetime | None = None, requests: int = 0
 ) -> date | None:
     """Return the day from which an open dossier counts as late; None where none to come is it.
@@ -118,21 +120,23 @@ def overdue_from(
     return min(late, requested) if requests > 1 or requested >= late else None
 
 
-def calendar_of(start: datetime, due: datetime | None) -> str | None:
-    """Return the calendars that a due date rests on, as `calendar_basis`; None without one."""
-    return None if due is None else calendar_basis(day_in_viet_nam(start), day_in_viet_nam(due))
+def describe_calendar(start: datetime, due: datetime | None) -> str | None:
+    """Return the basis of a due date as `describe_calendar_basis` does; None without a due date."""
+    if due is None:
+        return None
+    return describe_calendar_basis(day_in_viet_nam(start), day_in_viet_nam(due))
 
 
-def extended_by_all(due: datetime | None, waits: Iterable[Wait]) -> datetime | None:
+def extend_by_waits(due: datetime | None, waits: Iterable[PaperWait]) -> datetime | None:
     """Return the due date moved on by one wait for papers after the other."""
     for wait in waits:
-        due = extended(due, asked=wait.asked, supplemented=wait.supplemented)
+        due = extend_due_date(due, asked=wait.asked, supplemented=wait.supplemented)
     return due
 
 
-def waits_for_papers(
+def list_paper_waits(
     course: Iterable[tuple[datetime, int]], *, after: datetime | None = None
-) -> list[Wait]:
+) -> list[PaperWait]:
     """Return the ended waits of one dossier, out of its statuses and their times in order.
 
     A status that is repeated is progress and ends no wait. The term begins at reception: with
@@ -143,59 +147,59 @@ def waits_for_papers(
         if status == DossierStatus.SUPPLEMENT_REQUESTED:
             asked = asked or at
         elif asked is not None:
-            waits.append(Wait(asked, at))
+            waits.append(PaperWait(asked, at))
             asked = None
     if after is None:
         return waits
-    return [Wait(max(asked, after), until) for asked, until in waits if until > after]
+    return [PaperWait(max(asked, after), until) for asked, until in waits if until > after]
 
 
 def _holds_working_minute(start: datetime, end: datetime) -> bool:
     """Return whether at least 60 seconds of office hours lie between two instants."""
-    first, last = _local(start), _local(end)
-    found, day = 0.0, working_day_after(first.toordinal(), 0)
+    first, last = _to_office_time(start), _to_office_time(end)
+    found, day = 0.0, find_working_day_after(first.toordinal(), 0)
     while found < _MINUTE and day <= last.toordinal():
         opening = datetime.combine(date.fromordinal(day), time(), first.tzinfo)
         since, until = (first - opening).total_seconds(), (last - opening).total_seconds()
-        for session in office_hours().sessions:
+        for session in read_office_hours().sessions:
             begins = max(since, session.opens_second)
             found += max(0.0, min(until, session.closes_second) - begins)
-        day = working_day_after(day + 1, 0)
+        day = find_working_day_after(day + 1, 0)
     return found >= _MINUTE
 
 
 def _is_in_session(local: datetime) -> bool:
     """Return whether an instant lies in office hours, opening and closing time included."""
-    sessions = office_hours().sessions
+    sessions = read_office_hours().sessions
     return any(session.opens <= local.time() <= session.closes for session in sessions)
 
 
-def _closing_second() -> int:
-    return office_hours().sessions[-1].closes_second
+def _find_closing_second() -> int:
+    return read_office_hours().sessions[-1].closes_second
 
 
-def _local(moment: datetime) -> datetime:
+def _to_office_time(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         raise ValueError("an instant needs a time zone")
-    return moment.astimezone(office_hours().time_zone)
+    return moment.astimezone(read_office_hours().time_zone)
 
 
-def _working_moment(moment: datetime) -> tuple[int, int]:
+def _find_working_moment(moment: datetime) -> tuple[int, int]:
     """Day ordinal and second of the day: the moment, or the next opening of the office."""
-    local = _local(moment)
-    ordinal, second = local.toordinal(), seconds_of_day(local.time())
-    sessions = office_hours().sessions
-    day = working_day_after(ordinal, 0)
+    local = _to_office_time(moment)
+    ordinal, second = local.toordinal(), count_day_seconds(local.time())
+    sessions = read_office_hours().sessions
+    day = find_working_day_after(ordinal, 0)
     if day != ordinal:
         return day, sessions[0].opens_second
     for session in sessions:
         if second < session.closes_second:
             return day, max(second, session.opens_second)
-    return working_day_after(ordinal + 1, 0), sessions[0].opens_second
+    return find_working_day_after(ordinal + 1, 0), sessions[0].opens_second
 
 
-def _after_working_seconds(day: int, second: int, seconds: int) -> datetime:
-    hours = office_hours()
+def _add_working_seconds(day: int, second: int, seconds: int) -> datetime:
+    hours = read_office_hours()
     for session in hours.sessions:
         seconds += min(max(second - session.opens_second, 0), session.seconds)
     # Work that fills whole days ends at the close of the last, not at the next opening.
@@ -203,24 +207,24 @@ def _after_working_seconds(day: int, second: int, seconds: int) -> datetime:
     rest += 1
     for session in hours.sessions:
         if rest <= session.seconds:
-            return _instant(working_day_after(day, days), session.opens_second + rest)
+            return _to_instant(find_working_day_after(day, days), session.opens_second + rest)
         rest -= session.seconds
     raise AssertionError("the rest of a day fits into its sessions")
 
 
-def _close_of_day(start: datetime, day: int, second: int) -> datetime:
+def _find_close_of_day(start: datetime, day: int, second: int) -> datetime:
     """Return the close of `day`, or of the next working day where the reception came after 15:00.
 
     `day` and `second` are the working moment of `start`, without its part of a second.
     """
-    until = office_hours().same_day_until
-    is_late = second > seconds_of_day(until) or (
-        second == seconds_of_day(until) and _local(start).time() > until
+    until = read_office_hours().same_day_until
+    is_late = second > count_day_seconds(until) or (
+        second == count_day_seconds(until) and _to_office_time(start).time() > until
     )
-    return _instant(working_day_after(day, int(is_late)), _closing_second())
+    return _to_instant(find_working_day_after(day, int(is_late)), _find_closing_second())
 
 
-def _months_after(ordinal: int, months: int) -> int:
+def _add_months(ordinal: int, months: int) -> int:
     start = date.fromordinal(ordinal)
     years, month = divmod(start.month - 1 + months, 12)
     year, month = start.year + years, month + 1
@@ -228,7 +232,7 @@ def _months_after(ordinal: int, months: int) -> int:
     return date(year, month, min(start.day, last)).toordinal()
 
 
-def _instant(ordinal: int, second: int) -> datetime:
+def _to_instant(ordinal: int, second: int) -> datetime:
     minutes, seconds = divmod(second, 60)
-    clock = time(minutes // 60, minutes % 60, seconds, tzinfo=office_hours().time_zone)
+    clock = time(minutes // 60, minutes % 60, seconds, tzinfo=read_office_hours().time_zone)
     return datetime.combine(date.fromordinal(ordinal), clock)

@@ -54,17 +54,17 @@ class StatusTable(BaseModel):
 
 
 @cache
-def status_table() -> StatusTable:
+def read_status_table() -> StatusTable:
     text = (Path(__file__).with_name("data") / "statuses.yaml").read_text(encoding="utf-8")
     return StatusTable.model_validate(yaml.safe_load(text))
 
 
 def first_status(channel: Channel) -> DossierStatus:
     """The status in which a dossier of this channel begins."""
-    return status_table().first[channel]
+    return read_status_table().first[channel]
 
 
-def permitted(
+def permitted_statuses(
     current: DossierStatus, *, before: DossierStatus | None, is_received: bool = True
 ) -> Statuses:
     """Return the statuses that may follow `current`; the same status again is progress.
@@ -73,14 +73,14 @@ def permitted(
     reception, it goes back there. None: not known (a dossier kept elsewhere), so any is permitted.
     A dossier that was not received is not taken up again after a stop.
     """
-    onward = status_table().transitions[current]
+    onward = read_status_table().transitions[current]
     returns = onward.after.values() if before is None else [onward.after.get(before, frozenset())]
     return onward.to.union(onward.received if is_received else (), *returns)
 
 
 def needs_reason(current: DossierStatus, to: DossierStatus) -> bool:
-    return to in status_table().transitions[current].with_reason
+    return to in read_status_table().transitions[current].with_reason
 
 
 def is_final(status: DossierStatus) -> bool:
-    return not status_table().transitions[status].every
+    return not read_status_table().transitions[status].every

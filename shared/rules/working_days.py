@@ -49,7 +49,7 @@ class Corrections(BaseModel):
         return self
 
 
-class Session(BaseModel):
+class OpeningPeriod(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     opens: time
@@ -57,11 +57,11 @@ class Session(BaseModel):
 
     @cached_property
     def opens_second(self) -> int:
-        return seconds_of_day(self.opens)
+        return count_day_seconds(self.opens)
 
     @cached_property
     def closes_second(self) -> int:
-        return seconds_of_day(self.closes)
+        return count_day_seconds(self.closes)
 
     @cached_property
     def seconds(self) -> int:
@@ -73,7 +73,7 @@ class OfficeHours(BaseModel):
 
     version: PositiveInt
     time_zone: ZoneInfo
-    sessions: tuple[Session, ...] = Field(min_length=1)
+    sessions: tuple[OpeningPeriod, ...] = Field(min_length=1)
     same_day_until: time
     reception_hours: PositiveInt
 
@@ -89,18 +89,18 @@ class OfficeHours(BaseModel):
         return sum(session.seconds for session in self.sessions)
 
 
-def seconds_of_day(moment: time) -> int:
+def count_day_seconds(moment: time) -> int:
     return moment.hour * 3600 + moment.minute * 60 + moment.second
 
 
 @cache
-def office_hours() -> OfficeHours:
+def read_office_hours() -> OfficeHours:
     text = (_FOLDER / "office.yaml").read_text(encoding="utf-8")
     return OfficeHours.model_validate(yaml.safe_load(text))
 
 
 @cache
-def corrections(year: int) -> Corrections | None:
+def read_corrections(year: int) -> Corrections | None:
     """The announcements for a year; None where no file speaks of it."""
     path = _FOLDER / f"{year}.yaml"
     if not path.exists():
@@ -109,11 +109,11 @@ def corrections(year: int) -> Corrections | None:
 
 
 @cache
-def working_days(year: int) -> tuple[int, ...]:
+def list_working_days(year: int) -> tuple[int, ...]:
     """The ordinals of the days worked in a year, in order."""
     # A swapped day may lie in the year before or after the one that announces it.
     base = holidays.country_holidays("VN", years=(year - 1, year, year + 1))
-    announced = corrections(year)
+    announced = read_corrections(year)
     closed = announced.closed | announced.unconfirmed if announced else {}
     worked = announced.worked if announced else {}
 
@@ -126,39 +126,39 @@ def working_days(year: int) -> tuple[int, ...]:
     return tuple(n for n in range(first, last + 1) if is_worked(date.fromordinal(n)))
 
 
-def calendar_basis(first: date, last: date) -> str:
+def describe_calendar_basis(first: date, last: date) -> str:
     """Return the version of the calendar of each year from `first` to `last`: `2026/2 2027/1?`.
 
     A `?` at the end marks a year in which the span rests on days that may still change: the year
     is not announced, no file speaks of it, or a day of the span is unconfirmed.
     """
     years = range(first.year, last.year + 1)
-    return " ".join(_basis_of_year(year, first, last) for year in years)
+    return " ".join(_describe_year_basis(year, first, last) for year in years)
 
 
 def is_provisional(basis: str | None) -> bool:
     return basis is not None and _PROVISIONAL in basis
 
 
-def present_bases(years: Iterable[int]) -> list[str]:
+def list_current_bases(years: Iterable[int]) -> list[str]:
     """Return every part that a basis of today may have for these years.
 
     A provisional one of a year is left out once it is announced and has no unconfirmed day, also
     where its version stayed the same.
     """
-    return [part for year in years for part in _parts_of_year(year)]
+    return [part for year in years for part in _list_year_bases(year)]
 
 
-def _parts_of_year(year: int) -> list[str]:
-    found = corrections(year)
+def _list_year_bases(year: int) -> list[str]:
+    found = read_corrections(year)
     certain = f"{year}/{found.version if found else 0}"
     if found is None or not found.announced:
         return [f"{certain}{_PROVISIONAL}"]
     return [certain, f"{certain}{_PROVISIONAL}"] if found.unconfirmed else [certain]
 
 
-def _basis_of_year(year: int, first: date, last: date) -> str:
-    announced = corrections(year)
+def _describe_year_basis(year: int, first: date, last: date) -> str:
+    announced = read_corrections(year)
     if announced is None:
         return f"{year}/0{_PROVISIONAL}"
     doubtful = any(first <= day <= last for day in announced.unconfirmed)
@@ -167,16 +167,16 @@ def _basis_of_year(year: int, first: date, last: date) -> str:
 
 
 def is_working_day(day: date) -> bool:
-    return working_day_after(day.toordinal(), 0) == day.toordinal()
+    return find_working_day_after(day.toordinal(), 0) == day.toordinal()
 
 
-def working_day_after(ordinal: int, count: int) -> int:
+def find_working_day_after(ordinal: int, count: int) -> int:
     """The `count`-th working day after the first one on or after `ordinal`."""
     year = date.fromordinal(ordinal).year
-    days = working_days(year)
+    days = list_working_days(year)
     index = bisect_left(days, ordinal) + count
     while index >= len(days):
         index -= len(days)
         year += 1
-        days = working_days(year)
+        days = list_working_days(year)
     return days[index]

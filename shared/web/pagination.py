@@ -16,7 +16,7 @@ from shared.web.problems import Problem
 
 Item = TypeVar("Item")
 
-MOST = 500
+MAX_PAGE_ITEMS = 500
 _CURSOR = re.compile("[A-Za-z0-9_-]{1,1000}={0,2}")
 _PAGING_WORDS = frozenset(("limit", "after"))
 _BIGINT_END = 2**63
@@ -86,7 +86,7 @@ class PageQuery(BaseModel):
         return write_cursor((self.of_list, *key) if self.of_list else key)
 
 
-def name_filtered(path: str, asked: BaseModel) -> str:
+def name_filtered_list(path: str, asked: BaseModel) -> str:
     """Return `name_list` of a model that holds the filters and the words of paging together."""
     filters = asked.model_dump(mode="json", exclude=set(_PAGING_WORDS), exclude_none=True)
     return name_list(path, filters.items())
@@ -135,7 +135,7 @@ Cursor = Annotated[
 
 async def _page_query(
     request: Request,
-    limit: Annotated[int, Query(ge=1, le=MOST, description="how many at most")] = 50,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE_ITEMS, description="how many at most")] = 50,
     after: Annotated[Cursor | None, Query(description="`next` of the page before")] = None,
 ) -> PageQuery:
     words = request.query_params.multi_items()

@@ -5,7 +5,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from shared.codes.agency import AgencyCode
 from shared.codes.procedure import ProcedureCode
-from shared.web.pagination import MOST, Cursor, Page, PageQuery
+from shared.web.pagination import MAX_PAGE_ITEMS, Cursor, Page, PageQuery
 from sync_service.agencies.hierarchy import LEVEL
 from sync_service.agencies.schemas import AgencyOut
 from sync_service.indicators.periods import FORMS, PATTERN
@@ -37,7 +37,7 @@ class IndicatorQuery(BaseModel):
     level: str | None = Field(None, pattern=LEVEL, examples=["commune"])
     procedure: ProcedureCode | None = None
     group_by: GroupBy | None = None
-    limit: int = Field(50, ge=1, le=MOST, description="how many groups at most")
+    limit: int = Field(50, ge=1, le=MAX_PAGE_ITEMS, description="how many groups at most")
     after: Cursor | None = Field(None, description="`groups.next` of the page before")
 
     def ranking_of(self, indicator: str) -> str:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from shared.codes.enums import ENDED, DossierStatus
-from shared.rules.statuses import permitted
+from shared.rules.statuses import permitted_statuses
 from sync_service.national_view.state import Standing
 
 # Reached only after reception (domain rules of the ten statuses).
@@ -59,7 +59,9 @@ def breaks_transitions(before: Standing, after: Standing) -> bool:
         return False
     received_at = after.received_at
     is_received = received_at is not None and received_at <= before.source_time
-    following = permitted(DossierStatus(before.status), before=None, is_received=is_received)
+    following = permitted_statuses(
+        DossierStatus(before.status), before=None, is_received=is_received
+    )
     return after.status not in following
 
 

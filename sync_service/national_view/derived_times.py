@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import Final, NamedTuple
 
 from shared.codes.enums import DossierStatus
-from shared.rules.deadlines import Wait, extended_by_all, waits_for_papers
+from shared.rules.deadlines import PaperWait, extend_by_waits, list_paper_waits
 from sync_service.national_view.state import Standing
 
 REQUEST: Final = DossierStatus.SUPPLEMENT_REQUESTED
@@ -27,7 +27,7 @@ class Milestones(NamedTuple):
     is_broken_off: bool = False
     requests: int = 0
     requested_at: datetime | None = None
-    waits: Sequence[Wait] = ()
+    waits: Sequence[PaperWait] = ()
 
 
 def milestones_of(
@@ -37,7 +37,7 @@ def milestones_of(
     *,
     is_broken_off: bool,
 ) -> Milestones:
-    waits = waits_for_papers(edges, after=standing.received_at)
+    waits = list_paper_waits(edges, after=standing.received_at)
     return Milestones(ended_at, is_broken_off, *_count_requests(standing, edges), waits)
 
 
@@ -79,7 +79,7 @@ def settled(standing: Standing, found: Milestones) -> Standing:
     end = _end_of(standing, found)
     latest_at = standing.latest_at
     if standing.term_ends_at is not None:
-        latest_at = extended_by_all(standing.term_ends_at, found.waits)
+        latest_at = extend_by_waits(standing.term_ends_at, found.waits)
     made = (end if standing.has_ended else None, found.requests, found.requested_at, latest_at)
     if made == _made(standing):
         return standing

@@ -7,7 +7,7 @@ from shared.codes.enums import Channel, DossierStatus
 from shared.codes.procedure import ProcedureCode
 from shared.web.bodies.strict_parsing import IsoDay
 from shared.web.calls.rights import Limits
-from shared.web.pagination import MOST, Cursor, PageQuery, name_filtered
+from shared.web.pagination import MAX_PAGE_ITEMS, Cursor, PageQuery, name_filtered_list
 from sync_service.agencies.hierarchy import LEVEL, covers
 
 
@@ -26,13 +26,13 @@ class DossierFilter(BaseModel):
     overdue: bool | None = Field(
         None, description="open and late; while it waits for papers, late when they were requested"
     )
-    limit: int = Field(50, ge=1, le=MOST, description="how many at most")
+    limit: int = Field(50, ge=1, le=MAX_PAGE_ITEMS, description="how many at most")
     after: Cursor | None = Field(None, description="`next` of the page before")
 
     @property
     def paging(self) -> PageQuery:
         """Part of the model, unlike `Paging`: it refuses parameters it does not know."""
-        of_list = name_filtered("/sync/v1/dossiers", self)
+        of_list = name_filtered_list("/sync/v1/dossiers", self)
         return PageQuery.of(self.limit, self.after, of_list=of_list)
 
     def covered_by(self, limits: Limits) -> bool:

@@ -10,7 +10,7 @@ import orjson
 
 from shared.codes.enums import ENDED, Channel, DossierStatus
 from shared.codes.procedure import national_code
-from shared.events import DossierStanding
+from shared.events import DossierSnapshot
 from shared.rules.deadlines import Term, due_at
 from shared.rules.dossier_times import find_time_faults
 from sync_service.agencies.hierarchy import COUNTRY, lineage
@@ -187,7 +187,7 @@ def digest_content(content: tuple[str | int | datetime | None, ...]) -> int:
     return int.from_bytes(digest, "big", signed=True)
 
 
-def own(event: DossierStanding, now: datetime) -> Standing:
+def own(event: DossierSnapshot, now: datetime) -> Standing:
     """As our dossier service tells it.
 
     Raises ValueError where a code or number is none, or its instants cannot be true. They are held
@@ -223,7 +223,7 @@ def own(event: DossierStanding, now: datetime) -> Standing:
     return standing
 
 
-def _instants(event: DossierStanding) -> Mapping[str, datetime | None]:
+def _instants(event: DossierSnapshot) -> Mapping[str, datetime | None]:
     names = "filed_at", "received_at", "due_at", "finished_at"
     return {name: getattr(event, name) for name in names}
 

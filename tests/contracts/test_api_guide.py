@@ -11,7 +11,7 @@ from gateway.access.rate_limits import DEFAULT_QUOTAS
 from identity_service.persons.result import Answer
 from identity_service.sandbox.personas import personas
 from shared.codes.enums import Channel, DossierStatus
-from shared.rules.statuses import first_status, status_table
+from shared.rules.statuses import first_status, read_status_table
 from shared.web.problems import Problem
 from sync_service.intake.row_rules import Outcome
 
@@ -79,7 +79,7 @@ def test_diagram_shows_every_transition_and_no_other() -> None:
     found = re.findall(r"^    (\d+) --> (\d+)(?:: (.+))?$", GUIDE, re.MULTILINE)
     told = {(int(start), int(end)): note for start, end, note in found}
     known: dict[tuple[int, int], str] = {}
-    for status, onward in status_table().transitions.items():
+    for status, onward in read_status_table().transitions.items():
         for end in onward.every:
             before = sorted(each for each, ends in onward.after.items() if end in ends)
             note = "after " + " or ".join(map(str, map(int, before))) if before else ""
@@ -93,7 +93,7 @@ def test_diagram_begins_and_ends_where_dossiers_do() -> None:
     told = {channel: int(status) for status, names in begins for channel in names.split(", ")}
     assert told == {channel.slug: first_status(channel).value for channel in Channel}
     ends = {int(status) for status in re.findall(r"(\d+) --> \[\*\]", GUIDE)}
-    table = status_table().transitions
+    table = read_status_table().transitions
     assert ends == {status.value for status, onward in table.items() if not onward.every}
 
 

@@ -22,7 +22,7 @@ from gateway.ledger.chain.audit import verify_chain
 from gateway.ledger.chain.keys import key_id, public_pem
 from gateway.ledger.chain.seals import START, SealedBatch, prove, seal
 from shared.runtime.app import AUDIENCE
-from shared.web.calls.auth import KeySet, Unauthenticated, Verifier, bearer
+from shared.web.calls.auth import KeySet, Unauthenticated, Verifier, read_bearer_token
 from tests.conftest import MORE
 from tests.fuzz.texts import JSON
 from tests.support.factories import ISSUER, TOKEN_KEY, TestAuthority
@@ -103,7 +103,7 @@ async def test_signed_claims_of_any_shape_are_read_or_refused(
 @given(header=st.none() | st.text(max_size=60))
 def test_authorization_is_read_or_refused(header: str | None) -> None:
     try:
-        token = bearer(header)
+        token = read_bearer_token(header)
     except Unauthenticated:
         return
     assert header is not None

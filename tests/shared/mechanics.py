@@ -17,7 +17,7 @@ from shared.messaging import consumer
 from shared.messaging.consumer import Handlers
 from shared.messaging.outbox import emit, keep_partitions
 from shared.messaging.relay import relay, relay_batch
-from shared.runtime.migrations import MECHANICS
+from shared.runtime.migrations import INFRASTRUCTURE_TABLES
 from shared.settings import ServiceSettings
 from tests.support.event_keys import SIGNERS, VERIFIER, make_record
 
@@ -30,7 +30,7 @@ SIGNER = SIGNERS[SERVICE]
 
 async def make_mechanics(sessions: SessionFactory) -> None:
     async with sessions.begin() as session:
-        for statement in MECHANICS:
+        for statement in INFRASTRUCTURE_TABLES:
             await session.execute(text(statement))
         await session.execute(
             text("CREATE TABLE effect (key TEXT NOT NULL, version INT NOT NULL, at SERIAL)")

@@ -25,7 +25,7 @@ from sqlalchemy.orm import InstrumentedAttribute, joinedload, selectinload
 from dossier_service.dossiers.models import PROVISIONAL_OPEN, Dossier, DossierParty, DossierStep
 from shared.codes.time import FIRST_DAY, LAST_DAY
 from shared.database.deferred import defer_write, flush_deferred_writes
-from shared.rules.working_days import present_bases
+from shared.rules.working_days import list_current_bases
 from shared.web.calls.rights import Limits, Right
 
 Found = TypeVar("Found")
@@ -131,7 +131,7 @@ async def lock_stale_dossiers(session: AsyncSession, *, limit: int) -> list[Doss
 def _list_present_calendars() -> ColumnElement[list[str]]:
     # A year that is left out would be stale for ever.
     years = range(FIRST_DAY.year, LAST_DAY.year + 1)
-    return literal(present_bases(years), ARRAY(TEXT))
+    return literal(list_current_bases(years), ARRAY(TEXT))
 
 
 async def list_moves(session: AsyncSession, dossiers: Sequence[Dossier]) -> list[DossierStep]:

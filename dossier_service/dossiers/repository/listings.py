@@ -26,7 +26,7 @@ from sqlalchemy.orm import aliased
 from dossier_service.dossiers.filters import DossierFilters
 from dossier_service.dossiers.models import Dossier, DossierParty
 from dossier_service.dossiers.repository.dossiers import reaches_procedure
-from shared.rules.working_days import office_hours
+from shared.rules.working_days import read_office_hours
 from shared.web.calls.rights import Limits, Right, merge_newest
 
 # Under this name stands every dossier of the country.
@@ -140,4 +140,4 @@ def _bind_filters(filters: DossierFilters, limits: Limits, today: date) -> dict[
 
 
 def _begin_of_day(day: date) -> datetime:
-    return datetime.combine(day, time(), tzinfo=office_hours().time_zone)
+    return datetime.combine(day, time(), tzinfo=read_office_hours().time_zone)

@@ -6,13 +6,13 @@ from typing import Any, TypeVar
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dossier_service.dossiers.models import Dossier
-from shared.events import DossierEvent, DossierStanding
+from shared.events import DossierEvent, DossierSnapshot
 from shared.messaging.outbox import emit
 from shared.web.calls.auth import CallContext
 
 ChangeEvent = TypeVar("ChangeEvent", bound=DossierEvent)
 
-_STANDING = DossierStanding.model_fields.keys() - {"at"}
+_STANDING = DossierSnapshot.model_fields.keys() - {"at"}
 
 
 def history_entry(

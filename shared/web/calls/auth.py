@@ -35,7 +35,7 @@ UNKNOWN_KEY_SECONDS = 5
 NO_KEYS_SECONDS = 1
 FRESH_SECONDS = 0.25  # between two requests for the sake of keys that nobody has seen
 CLOCK_SKEW_SECONDS = 5  # between the machine that signed and this one
-LONGEST_SECONDS = 600  # from iat to exp: what is signed cannot be called back
+MAX_LIFETIME_SECONDS = 600  # from iat to exp: what is signed cannot be called back
 ALGORITHMS = ["ES256", "EdDSA"]
 # Grants, and their procedures, agencies and fields, that one client may have for one operation.
 MAX_RIGHT_CODES = 10_000
@@ -190,15 +190,15 @@ class Verifier:
                 options={"require": ["exp", "iat", "sub"]},
             )
         except jwt.InvalidTokenError as error:
-            raise Unauthenticated(f"{_why(error)} {FETCH_TOKEN}") from None
-        if claims["exp"] - claims["iat"] > LONGEST_SECONDS + CLOCK_SKEW_SECONDS:
+            raise Unauthenticated(f"{_explain_refusal(error)} {FETCH_TOKEN}") from None
+        if claims["exp"] - claims["iat"] > MAX_LIFETIME_SECONDS + CLOCK_SKEW_SECONDS:
             raise Unauthenticated(
-                f"It is valid for more than {LONGEST_SECONDS} seconds. {FETCH_TOKEN}"
+                f"It is valid for more than {MAX_LIFETIME_SECONDS} seconds. {FETCH_TOKEN}"
             )
         return Held(kid, key, claims["exp"], claims)
 
 
-def _why(error: jwt.InvalidTokenError) -> str:
+def _explain_refusal(error: jwt.InvalidTokenError) -> str:
     reasons = {
         jwt.ExpiredSignatureError: "It has expired.",
         jwt.InvalidAudienceError: "It was issued for another audience.",
@@ -208,7 +208,7 @@ def _why(error: jwt.InvalidTokenError) -> str:
     return reasons.get(type(error), "It cannot be read.")
 
 
-def bearer(authorization: str | None) -> str:
+def read_bearer_token(authorization: str | None) -> str:
     """The token of an `Authorization: Bearer …` header; raises Unauthenticated."""
     scheme, _, token = (authorization or "").partition(" ")
     token = token.lstrip(" ")  # RFC 9110 §11.4: one space or more
@@ -233,24 +233,24 @@ class CallerCheck:
             right = Right.model_validate(await self._rights.claims(headers.get(RIGHT_HEADER, "")))
         except (Unauthenticated, ValidationError):
             raise CallNotProved from None
-        if right.sub != call.client or right.operation != _operation(request):
+        if right.sub != call.client or right.operation != _name_operation(request):
             raise NotAllowed("The right shown is not for this call.")
         return CallContext(
             client=call.client,
             agency=call.agency,
             right=right,
-            purpose=_text(headers.get("X-Purpose")),
-            dossier=_text(headers.get("X-Dossier")),
-            officer=_text(headers.get("X-Officer")),
+            purpose=_decode_header(headers.get("X-Purpose")),
+            dossier=_decode_header(headers.get("X-Dossier")),
+            officer=_decode_header(headers.get("X-Officer")),
         )
 
 
-def _text(header: str | None) -> str | None:
+def _decode_header(header: str | None) -> str | None:
     """As the gateway reads it: UTF-8, which the framework hands out as Latin-1 (RFC 9110 §5.5)."""
     return header and header.encode("latin-1").decode(errors="replace")
 
 
-def _operation(request: Request) -> str:
+def _name_operation(request: Request) -> str:
     return f"{request.method} {request.scope['route'].path}"
 
 

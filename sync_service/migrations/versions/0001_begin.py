@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from shared.runtime.migrations import create_mechanics
+from shared.runtime.migrations import create_infrastructure_tables
 
 revision = "0001"
 down_revision = None
@@ -69,6 +69,6 @@ STATEMENTS = (
 
 
 def upgrade() -> None:
-    create_mechanics()
+    create_infrastructure_tables()
     for statement in STATEMENTS:
         op.execute(statement)

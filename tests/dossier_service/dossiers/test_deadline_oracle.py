@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta, timezone
 
 import pytest
 
-from shared.rules.deadlines import Term, Unit, due_at, extended, reception_due_at
+from shared.rules.deadlines import Term, Unit, due_at, extend_due_date, reception_due_at
 
 ICT = timezone(timedelta(hours=7))
 CASES = 6_000
@@ -141,5 +141,5 @@ def test_extended_due_dates_agree_with_walking_over_the_days(seed: int) -> None:
         due, asked = expected_due(start, term), random_start(drawn)
         wait = drawn.choice([0, 1, 5, 45, 300, 900, 3_000, 6_000, 20_000]) * drawn.random()
         supplemented = asked + int(wait) * MINUTE
-        found = extended(due, asked=asked, supplemented=supplemented)
+        found = extend_due_date(due, asked=asked, supplemented=supplemented)
         assert found == expected_extension(due, asked, supplemented), (due, asked, supplemented)

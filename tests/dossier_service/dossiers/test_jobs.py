@@ -16,7 +16,7 @@ from dossier_service.dossiers.jobs import recalculate_due_dates
 from shared.codes.enums import ENDED, Channel, DossierStatus
 from shared.rules import working_days as calendars
 from shared.rules.deadlines import Term, Unit
-from shared.rules.statuses import first_status, permitted
+from shared.rules.statuses import first_status, permitted_statuses
 from shared.rules.working_days import Corrections
 from shared.runtime.migrations import upgrade
 from tests.conftest import MORE
@@ -39,16 +39,16 @@ def announced(patch: pytest.MonkeyPatch, **said: Any) -> Iterator[None]:
         | {"closed": {}, "worked": {}}
         | said
     )
-    known = calendars.corrections
+    known = calendars.read_corrections
 
     def corrections(year: int) -> Corrections | None:
         return new if year == new.year else known(year)
 
     with patch.context() as patched:
-        patched.setattr(calendars, "corrections", corrections)
-        calendars.working_days.cache_clear()
+        patched.setattr(calendars, "read_corrections", corrections)
+        calendars.list_working_days.cache_clear()
         yield
-    calendars.working_days.cache_clear()
+    calendars.list_working_days.cache_clear()
 
 
 async def recalculate(desk: Desk) -> int:
@@ -192,14 +192,14 @@ def walks(first: DossierStatus, longest: int) -> list[tuple[DossierStatus, ...]]
             following = first_moves(walk[-1])
             if before:
                 is_received = DossierStatus.RECEIVED in walk
-                following = permitted(walk[-1], before=before, is_received=is_received)
+                following = permitted_statuses(walk[-1], before=before, is_received=is_received)
             open_ends += [(*walk, to) for to in sorted(following)]
     return found
 
 
 def first_moves(first: DossierStatus) -> frozenset[DossierStatus]:
     """Return the statuses that a dossier can enter from the one in which it was filed."""
-    return permitted(first, before=DossierStatus.RETURNED)
+    return permitted_statuses(first, before=DossierStatus.RETURNED)
 
 
 async def go(desk: Desk, walk: Sequence[DossierStatus], chance: Random, **over: Any) -> str:

@@ -5,7 +5,7 @@ import pytest
 
 from shared.codes.enums import DossierStatus
 from shared.codes.reason import Reason
-from shared.rules.statuses import permitted
+from shared.rules.statuses import permitted_statuses
 from tests.dossier_service.desk import (
     BIRTH_FEE,
     COPY,
@@ -89,7 +89,7 @@ async def test_forbidden_transition_says_what_is_permitted(desk: Desk) -> None:
 async def test_from_the_first_status_the_table_decides(desk: Desk, status: DossierStatus) -> None:
     dossier = await desk.file(channel=2)
     answer = await desk.try_change(dossier, "transitions", {"to": status})
-    allowed = permitted(DossierStatus.REGISTERED, before=None)
+    allowed = permitted_statuses(DossierStatus.REGISTERED, before=None)
     assert (answer.status_code == 200) == (status in allowed)
 
 

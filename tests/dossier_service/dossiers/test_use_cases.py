@@ -8,7 +8,7 @@ import pytest
 
 from dossier_service.dossiers.use_cases.filing import list_agency_and_superiors
 from shared.codes.enums import DossierStatus
-from shared.rules.statuses import needs_reason, permitted
+from shared.rules.statuses import needs_reason, permitted_statuses
 from tests.dossier_service.desk import BIRTH_FEE, SEAL, Desk, at, instant, payment, result
 
 
@@ -121,7 +121,7 @@ async def test_random_walk_stays_in_the_table_and_loses_no_step(desk: Desk, seed
     before = None
     for step in moves:
         current = DossierStatus(step["from_status"])
-        assert step["to_status"] in permitted(current, before=before)
+        assert step["to_status"] in permitted_statuses(current, before=before)
         assert step["reason"] or not needs_reason(current, DossierStatus(step["to_status"]))
         before = current
     told = await desk.events(dossier["code"])

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.web.calls.auth import bearer
+from shared.web.calls.auth import read_bearer_token
 from tests.access.model import tried
 from tests.identity_service.calls import Identity
 from tests.identity_service.client_acts import ADD_KEY, public
@@ -197,7 +197,7 @@ async def test_spaces_after_the_scheme_are_as_many_as_one(identity: Identity, sp
     form = {"grant_type": "client_credentials"}
     answer = await ask(identity, form, headers={"Authorization": f"Basic{' ' * spaces}{basic}"})
     assert answer.status_code == 200
-    assert bearer(f"Bearer{' ' * spaces}a.b.c") == "a.b.c"
+    assert read_bearer_token(f"Bearer{' ' * spaces}a.b.c") == "a.b.c"
 
 
 KEYS: Mapping[str, Any] = {

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from shared.codes.agency import AgencyCode, CodeError, holds_number_in_groups, parse_agency_code
 from shared.codes.dossier import (
     DOSSIER_CODE_LAYOUTS,
-    LARGEST_SERIAL,
+    MAX_SERIAL,
     DossierCode,
     format_dossier_code,
     parse_dossier_code,
@@ -22,7 +22,7 @@ qd20_agencies = st.from_regex(r"[A-Z][0-9]{2}(\.[0-9]{1,3}){0,8}", fullmatch=Tru
     lambda code: not holds_number_in_groups(code)
 )
 days = st.dates(date(2000, 1, 1), date(2099, 12, 31))
-serials = st.integers(1, LARGEST_SERIAL)
+serials = st.integers(1, MAX_SERIAL)
 
 
 @pytest.mark.parametrize(

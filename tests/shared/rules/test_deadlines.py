@@ -6,24 +6,24 @@ import pytest
 
 from shared.rules import working_days as calendars
 from shared.rules.deadlines import (
+    PaperWait,
     Term,
     Unit,
-    Wait,
     due_at,
-    extended,
+    extend_due_date,
+    list_paper_waits,
     reception_due_at,
-    waits_for_papers,
 )
 from shared.rules.working_days import (
     Corrections,
     OfficeHours,
-    calendar_basis,
-    corrections,
+    describe_calendar_basis,
     is_provisional,
     is_working_day,
-    office_hours,
-    present_bases,
-    working_days,
+    list_current_bases,
+    list_working_days,
+    read_corrections,
+    read_office_hours,
 )
 
 ONE_HOUR = Term(1, Unit.HOUR)
@@ -33,7 +33,7 @@ SAME_DAY = Term(1, Unit.WORKING_DAY, same_day=True)
 
 def at(text: str) -> datetime:
     """An instant of the office's clock: "2026-03-02 09:00"."""
-    return datetime.fromisoformat(text).replace(tzinfo=office_hours().time_zone)
+    return datetime.fromisoformat(text).replace(tzinfo=read_office_hours().time_zone)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_online_dossier_is_received_within_eight_working_hours() -> None:
 )
 def test_waiting_for_papers_extends_the_due_date(asked: str, supplemented: str, due: str) -> None:
     before = at("2026-03-05 09:00")
-    assert extended(before, asked=at(asked), supplemented=at(supplemented)) == at(due)
+    assert extend_due_date(before, asked=at(asked), supplemented=at(supplemented)) == at(due)
 
 
 @pytest.mark.parametrize(
@@ -226,18 +226,18 @@ def test_waiting_for_papers_extends_the_due_date(asked: str, supplemented: str, 
 def test_end_at_closing_time_stays_on_its_day(
     due: str, asked: str, supplemented: str, moved: str
 ) -> None:
-    assert extended(at(due), asked=at(asked), supplemented=at(supplemented)) == at(moved)
+    assert extend_due_date(at(due), asked=at(asked), supplemented=at(supplemented)) == at(moved)
 
 
 def test_no_due_date_stays_none_when_extended() -> None:
     moment = at("2026-03-02 08:00")
-    assert extended(None, asked=moment, supplemented=moment) is None
+    assert extend_due_date(None, asked=moment, supplemented=moment) is None
 
 
 def test_papers_cannot_come_before_they_were_asked_for() -> None:
     asked = at("2026-03-02 08:00")
     with pytest.raises(ValueError, match="before they were asked"):
-        extended(asked, asked=asked, supplemented=asked - timedelta(seconds=1))
+        extend_due_date(asked, asked=asked, supplemented=asked - timedelta(seconds=1))
 
 
 @pytest.mark.parametrize(
@@ -253,16 +253,16 @@ def test_papers_cannot_come_before_they_were_asked_for() -> None:
 )
 def test_wait_for_papers_counts_from_the_reception(left: str, counted: str | None) -> None:
     course = [(at("2026-03-02 09:00"), 1), (at("2026-03-02 10:00"), 5), (at(left), 2)]
-    waits = waits_for_papers(course, after=at("2026-03-04 09:00"))
-    assert waits == ([Wait(at(counted), at(left))] if counted else [])
-    (whole,) = waits_for_papers(course)
-    assert whole == Wait(at("2026-03-02 10:00"), at(left))
+    waits = list_paper_waits(course, after=at("2026-03-04 09:00"))
+    assert waits == ([PaperWait(at(counted), at(left))] if counted else [])
+    (whole,) = list_paper_waits(course)
+    assert whole == PaperWait(at("2026-03-02 10:00"), at(left))
 
 
 def test_wait_since_the_reception_counts_whole() -> None:
     course = [(at("2026-03-02 10:00"), 5), (at("2026-03-03 10:00"), 4)]
-    assert waits_for_papers(course, after=at("2026-03-02 10:00")) == [
-        Wait(at("2026-03-02 10:00"), at("2026-03-03 10:00"))
+    assert list_paper_waits(course, after=at("2026-03-02 10:00")) == [
+        PaperWait(at("2026-03-02 10:00"), at("2026-03-03 10:00"))
     ]
 
 
@@ -271,10 +271,10 @@ YEARS_WITH_A_FILE = (2025, 2026, 2027)
 
 @pytest.mark.parametrize("year", YEARS_WITH_A_FILE)
 def test_announced_days_are_in_force(year: int) -> None:
-    announced = corrections(year)
+    announced = read_corrections(year)
     assert announced is not None
     assert announced.year == year
-    worked = {date.fromordinal(ordinal) for ordinal in working_days(year)}
+    worked = {date.fromordinal(ordinal) for ordinal in list_working_days(year)}
     assert announced.worked.keys() <= worked
     assert not announced.closed.keys() & worked
 
@@ -295,7 +295,7 @@ def test_announced_days_are_in_force(year: int) -> None:
 def test_span_names_the_calendars_that_it_rests_on(
     first: tuple[int, int, int], last: tuple[int, int, int], basis: str, provisional: bool
 ) -> None:
-    assert calendar_basis(date(*first), date(*last)) == basis
+    assert describe_calendar_basis(date(*first), date(*last)) == basis
     assert is_provisional(basis) == provisional
 
 
@@ -311,15 +311,19 @@ def test_span_names_the_calendars_that_it_rests_on(
 def test_basis_of_a_year_is_provisional_while_a_day_may_change(
     said: dict[str, object], present: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    announced = corrections(2026)
+    announced = read_corrections(2026)
     assert announced is not None
     assert announced.unconfirmed
     changed = Corrections.model_validate(announced.model_dump() | said)
-    monkeypatch.setattr(calendars, "corrections", lambda year: changed if year == 2026 else None)
-    assert present_bases([2026]) == present
-    assert present_bases([2028]) == ["2028/0?"]
+    monkeypatch.setattr(
+        calendars, "read_corrections", lambda year: changed if year == 2026 else None
+    )
+    assert list_current_bases([2026]) == present
+    assert list_current_bases([2028]) == ["2028/0?"]
     days = [date(2026, 1, 1) + timedelta(days=10 * number) for number in range(36)]
-    bases = {calendar_basis(first, last) for first in days for last in days if first <= last}
+    bases = {
+        describe_calendar_basis(first, last) for first in days for last in days if first <= last
+    }
     assert bases == set(present)
 
 
@@ -329,7 +333,7 @@ def test_nothing_is_provisional_without_a_due_date() -> None:
 
 def test_year_without_a_file_stands_on_the_package_alone() -> None:
     # 2030: 1 January is a Tuesday, and off
-    assert corrections(2030) is None
+    assert read_corrections(2030) is None
     assert not is_working_day(date(2030, 1, 1))
     assert is_working_day(date(2030, 1, 2))
 
@@ -345,7 +349,7 @@ def test_year_without_a_file_stands_on_the_package_alone() -> None:
     ],
 )
 def test_calendar_that_contradicts_itself_is_refused(change: dict[str, object], says: str) -> None:
-    announced = corrections(2026)
+    announced = read_corrections(2026)
     assert announced is not None
     with pytest.raises(ValueError, match=says):
         Corrections.model_validate(announced.model_dump() | change)
@@ -354,4 +358,4 @@ def test_calendar_that_contradicts_itself_is_refused(change: dict[str, object], 
 def test_office_hours_must_follow_each_other() -> None:
     sessions = [{"opens": "07:00", "closes": "11:30"}, {"opens": "11:00", "closes": "17:00"}]
     with pytest.raises(ValueError, match="follow each other"):
-        OfficeHours.model_validate(office_hours().model_dump() | {"sessions": sessions})
+        OfficeHours.model_validate(read_office_hours().model_dump() | {"sessions": sessions})

@@ -9,8 +9,8 @@ from shared.rules.statuses import (
     first_status,
     is_final,
     needs_reason,
-    permitted,
-    status_table,
+    permitted_statuses,
+    read_status_table,
 )
 
 
@@ -42,18 +42,24 @@ def numbers(statuses: frozenset[DossierStatus]) -> set[int]:
 )
 def test_permitted_statuses(current: int, before: int | None, following: set[int]) -> None:
     came_from = None if before is None else DossierStatus(before)
-    assert numbers(permitted(DossierStatus(current), before=came_from)) == following
+    assert numbers(permitted_statuses(DossierStatus(current), before=came_from)) == following
 
 
 @pytest.mark.parametrize("before", [None, 1, 5, 6])
 def test_stop_before_reception_leads_only_to_the_return_of_papers(before: int | None) -> None:
     came_from = None if before is None else DossierStatus(before)
-    found = permitted(DossierStatus.STOPPED, before=came_from, is_received=False)
+    found = permitted_statuses(DossierStatus.STOPPED, before=came_from, is_received=False)
     assert numbers(found) == {10}
 
 
 def test_unknown_way_permits_every_return() -> None:
-    assert numbers(permitted(DossierStatus.PAYMENT_REQUIRED, before=None)) == {1, 2, 4, 7, 8}
+    assert numbers(permitted_statuses(DossierStatus.PAYMENT_REQUIRED, before=None)) == {
+        1,
+        2,
+        4,
+        7,
+        8,
+    }
 
 
 @pytest.mark.parametrize(
@@ -62,13 +68,13 @@ def test_unknown_way_permits_every_return() -> None:
 def test_same_status_is_never_a_transition(
     current: DossierStatus, before: DossierStatus | None
 ) -> None:
-    assert current not in permitted(current, before=before)
+    assert current not in permitted_statuses(current, before=before)
 
 
 def test_every_status_can_be_reached() -> None:
     reached = {first_status(channel) for channel in Channel}
     for status in DossierStatus:
-        reached |= permitted(status, before=None)
+        reached |= permitted_statuses(status, before=None)
     assert reached == set(DossierStatus)
 
 
@@ -97,7 +103,7 @@ def test_recall_before_return_needs_a_reason() -> None:
 )
 def test_incomplete_table_stops_the_start(change: dict[str, object], says: str) -> None:
     with pytest.raises(ValidationError, match=says):
-        StatusTable.model_validate(status_table().model_dump() | change)
+        StatusTable.model_validate(read_status_table().model_dump() | change)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +117,7 @@ def test_incomplete_table_stops_the_start(change: dict[str, object], says: str) 
 def test_row_that_cannot_be_walked_stops_the_start(
     row: int, onward: dict[str, object], says: str
 ) -> None:
-    table = status_table().model_dump()
+    table = read_status_table().model_dump()
     table["transitions"][DossierStatus(row)] = onward
     with pytest.raises(ValidationError, match=says):
         StatusTable.model_validate(table)

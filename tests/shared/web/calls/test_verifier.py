@@ -21,7 +21,7 @@ from shared.web.calls.auth import (
     KeysUnavailable,
     Unauthenticated,
     Verifier,
-    bearer,
+    read_bearer_token,
 )
 from shared.web.problems import Unavailable
 from tests.support.factories import ISSUER, TOKEN_KEY, TestAuthority
@@ -138,7 +138,7 @@ async def test_forged_token_is_refused(authority: TestAuthority, keys: Keys, kin
 @pytest.mark.parametrize("header", ["Basic b25lc3RvcDp4", "", "Bearer", None])
 def test_call_without_a_bearer_token_is_refused(header: str | None) -> None:
     with pytest.raises(Unauthenticated):
-        bearer(header)
+        read_bearer_token(header)
 
 
 async def test_small_difference_of_clocks_is_no_reason_to_refuse(

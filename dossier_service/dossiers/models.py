@@ -78,7 +78,7 @@ class Dossier(Base):
     due_at: Mapped[datetime | None]
     # where the channel gives no due date: the end of the longest term of the procedure
     latest_at: Mapped[datetime | None]
-    # the calendars that the due date rests on (`calendar_basis`); a ? in it: provisional
+    # the calendars that the due date rests on (`describe_calendar_basis`); a ? in it: provisional
     due_calendar: Mapped[str | None]
     due_before_supplement: Mapped[datetime | None]
     # how often papers were requested since the reception, or before it while not received

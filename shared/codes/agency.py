@@ -14,7 +14,7 @@ _MAX_LEVELS = 3  # below the first, of the agencies that there are
 
 # [0-9], not \d: other scripts have digits too, and a code is compared byte by byte.
 QCVN_AGENCY = re.compile(r"[0-9]{3}\.[0-9]{2}\.[0-9]{2}\.[A-Z][0-9]{2}")
-# Eight levels below the first: what LONGEST_AGENCY_CODE leaves room for.
+# Eight levels below the first: what MAX_AGENCY_CODE_CHARACTERS leaves room for.
 QD20_AGENCY = re.compile(r"[A-Z][0-9]{2}(?:\.[0-9]{1,3}){0,8}")
 # A dot, and twelve digits in groups: nobody has an agency so deep, and a person has such a number.
 _NUMBER_IN_GROUPS = re.compile(r"\.(?:[0-9]\.?){11}[0-9](?![0-9])")

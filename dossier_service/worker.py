@@ -5,4 +5,4 @@ from shared.runtime import worker
 
 
 async def work(settings: Settings) -> None:
-    await worker.work(settings, handlers=HANDLERS, timers=TIMERS)
+    await worker.run_worker(settings, handlers=HANDLERS, timers=TIMERS)

@@ -11,7 +11,7 @@ from shared.runtime import worker
 
 async def work(settings: Settings) -> None:
     # Until it knows the rights in force, callers who have one would be refused.
-    await worker.work(
+    await worker.run_worker(
         settings,
         handlers=HANDLERS,
         timers=TIMERS,

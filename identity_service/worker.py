@@ -4,4 +4,4 @@ from shared.runtime import worker
 
 
 async def work(settings: Settings) -> None:
-    await worker.work(settings, timers=TIMERS)
+    await worker.run_worker(settings, timers=TIMERS)

@@ -1,8 +1,8 @@
-from shared.runtime.worker import work as run
+from shared.runtime.worker import run_worker
 from sync_service.handlers import HANDLERS
 from sync_service.settings import Settings
 from sync_service.timers import TIMERS
 
 
 async def work(settings: Settings) -> None:
-    await run(settings, handlers=HANDLERS, timers=TIMERS)
+    await run_worker(settings, handlers=HANDLERS, timers=TIMERS)

@@ -37,7 +37,7 @@ from shared.messaging.event_proofs import EventVerifier
 from shared.messaging.kafka import open_consumer, open_producer
 from shared.messaging.outbox import keep_partitions
 from shared.messaging.relay import BATCH_SIZE, relay_batch
-from shared.runtime.event_keys import event_key_set, make_event_signer
+from shared.runtime.event_keys import build_event_key_set, make_event_signer
 from shared.settings import ServiceSettings
 from sync_service.handlers import project_dossiers
 
@@ -103,7 +103,7 @@ class _PublishedKeys:
     """The key that signed the events, as if its owner had published it."""
 
     def __init__(self, settings: ServiceSettings) -> None:
-        self._keys = {jwk["kid"]: PyJWK(jwk) for jwk in event_key_set(settings)["keys"]}
+        self._keys = {jwk["kid"]: PyJWK(jwk) for jwk in build_event_key_set(settings)["keys"]}
 
     async def get_current(self, kid: str, since: float) -> PyJWK | None:  # noqa: ARG002
         return self._keys.get(kid)

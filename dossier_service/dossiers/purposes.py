@@ -6,13 +6,15 @@ procedures are compared by their national part: the desk of a province may name 
 
 from dossier_service.dossiers.problems import PurposeOfAnotherProcedure
 from shared.codes.agency import CodeError
-from shared.codes.procedure import national_code
+from shared.codes.procedure import parse_national_code
 from shared.web.calls.auth import CallContext
 
 
 def require_filing_purpose(caller: CallContext, procedure: str) -> None:
     """Raise PurposeOfAnotherProcedure unless the purpose of a filing is the procedure filed."""
-    if caller.purpose is None or _find_national_code(caller.purpose) != national_code(procedure):
+    if caller.purpose is None or _find_national_code(caller.purpose) != parse_national_code(
+        procedure
+    ):
         raise PurposeOfAnotherProcedure(
             "The purpose of a filing is the procedure filed: send its code as X-Purpose.",
             procedure=procedure,
@@ -25,12 +27,12 @@ def require_purpose(caller: CallContext, procedure: str) -> None:
     A legal basis passes. So does a call without a purpose, of which the gateway requires none.
     """
     named = _find_national_code(caller.purpose) if caller.purpose else None
-    if named is not None and named != national_code(procedure):
+    if named is not None and named != parse_national_code(procedure):
         raise PurposeOfAnotherProcedure(procedure=procedure)
 
 
 def _find_national_code(purpose: str) -> str | None:
     try:
-        return national_code(purpose)
+        return parse_national_code(purpose)
     except CodeError:
         return None

@@ -2,6 +2,6 @@ import dossier_service.agencies.models
 import dossier_service.catalogue.models
 import dossier_service.dossiers.models  # noqa: F401 -- their tables
 from dossier_service.database import Base
-from shared.runtime.migrations import migrate
+from shared.runtime.migrations import run_migrations
 
-migrate(Base.metadata)
+run_migrations(Base.metadata)

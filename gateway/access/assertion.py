@@ -7,7 +7,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.access.right_in_force import RightInForce
-from shared.crypto.ed25519 import key_set, thumbprint
+from shared.crypto.ed25519 import build_key_set, compute_thumbprint
 from shared.web.calls.auth import RIGHTS_ISSUER
 
 ASSERTED_SECONDS = 60
@@ -20,8 +20,8 @@ class RightsSigner:
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
-        self.kid = thumbprint(key.public_key())
-        self.key_set = key_set([key.public_key()])
+        self.kid = compute_thumbprint(key.public_key())
+        self.key_set = build_key_set([key.public_key()])
 
     def assertion(
         self, right: RightInForce, *, client: str, operation: str, audience: str, now: float

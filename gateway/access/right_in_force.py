@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from gateway.access.rate_limits import GrantedQuotas
-from shared.codes.coverage import covering_codes
+from shared.codes.coverage import list_covering_codes
 
 ANY_OPERATION = "*"
 # Of a right that joins hundreds of grants a record names a few.
@@ -83,7 +83,9 @@ class RightInForce:
         return named
 
     def covers(self, purpose: str) -> bool:
-        return self.procedures is None or not self.procedures.isdisjoint(covering_codes(purpose))
+        return self.procedures is None or not self.procedures.isdisjoint(
+            list_covering_codes(purpose)
+        )
 
     def combine(self, others: tuple["RightInForce", ...]) -> "RightInForce":
         """Return the right with the limits of this one and of the others, always the same object.
@@ -134,7 +136,7 @@ def _contains(wider: RightInForce, right: RightInForce) -> bool:
 
 
 def _name(grants: Sequence[Grant], purpose: str | None) -> NamedGrants:
-    codes = () if purpose is None else covering_codes(purpose)
+    codes = () if purpose is None else list_covering_codes(purpose)
     carrying = [
         grant
         for grant in grants

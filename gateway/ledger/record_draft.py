@@ -12,7 +12,7 @@ from typing import Protocol
 from starlette.types import Scope
 
 from gateway.operations.model import Operation
-from shared.crypto.randomness import random_block, random_uuid
+from shared.crypto.randomness import draw_block, draw_uuid
 
 CALLER_GONE = 499
 # A 404 hides things outside the right, so it is the answer to a search through foreign dossiers.
@@ -104,7 +104,7 @@ class Exchange:
     replayed: bool = False
     # Called with the whole body, where `admit` has still to look at it; raises the Problem.
     read_body: Callable[[bytes], None] | None = None
-    id: str = field(default_factory=random_uuid)
+    id: str = field(default_factory=draw_uuid)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     duration_s: float = 0.0
     _began: float = field(default_factory=time.perf_counter)
@@ -118,7 +118,7 @@ class Exchange:
     @property
     def salt(self) -> bytes:
         """Return what opens the commitments of the record; drawn when it is first asked for."""
-        self._salt = self._salt or random_block()
+        self._salt = self._salt or draw_block()
         return self._salt
 
     def commit_to(self, part: str, digest: str | None) -> str | None:

@@ -164,7 +164,7 @@ def _visible_records(limits: Limits) -> Select[StoredRecord]:
 
 
 def _for_one_of(procedures: Collection[str]) -> Condition:
-    """As `shared.codes.coverage.covering_codes`; a purpose may also be no code at all."""
+    """As `shared.codes.coverage.list_covering_codes`; a purpose may also be no code at all."""
     purpose = StoredRecord.purpose
     is_localised = func.substr(purpose, 9, 1) == "."
     given = any_(bindparam(None, sorted(procedures), type_=ARRAY(String)))

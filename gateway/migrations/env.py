@@ -3,6 +3,6 @@ import gateway.agencies.models
 import gateway.ledger.models
 import gateway.purposes.models  # noqa: F401 -- their tables
 from gateway.database import Base
-from shared.runtime.migrations import migrate
+from shared.runtime.migrations import run_migrations
 
-migrate(Base.metadata)
+run_migrations(Base.metadata)

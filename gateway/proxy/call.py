@@ -22,7 +22,7 @@ from gateway.operations.targets import find_created
 from gateway.proxy.bodies import BodyBrokeOff, CallerGone
 from gateway.proxy.headers import Header, Headers, Trace, find_header, is_replayed, outward
 from gateway.proxy.problems import SubjectNotNamed
-from shared.crypto.randomness import random_uuid
+from shared.crypto.randomness import draw_uuid
 from shared.observability.metrics import REQUEST_SECONDS
 from shared.web.problems import Problem, problem_for, respond
 
@@ -135,7 +135,7 @@ class Call:
         if self.has_caller_left():
             raise CallerGone
         digest = hashlib.sha256(opening) if self.operation.recorded else None
-        completion = random_uuid() if digest and rest else None
+        completion = draw_uuid() if digest and rest else None
         if digest and rest is None:
             self.exchange.response_sha256 = digest.hexdigest()
         await self._record(completion)
@@ -250,7 +250,7 @@ class Call:
         if not self._recorded:
             self._recorded = True
             return self.exchange
-        own_id = self._completion or random_uuid()
+        own_id = self._completion or draw_uuid()
         self._completion = None
         # One salt opens the commitments of all records of a call.
         salt = self.exchange.salt

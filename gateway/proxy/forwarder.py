@@ -34,7 +34,7 @@ from gateway.proxy.problems import (
     UpstreamTimedOut,
 )
 from gateway.proxy.upstream import Slot, Upstream
-from shared.observability.tracing import trace_headers
+from shared.observability.tracing import build_trace_headers
 from shared.web.calls.call_mac import BODY_LENGTH
 from shared.web.middleware import without_body
 
@@ -208,7 +208,7 @@ def traced(call: Call, tracer: Tracer) -> Iterator[None]:
     with tracer.start_as_current_span(
         call.operation.name, context, SpanKind.SERVER, record_exception=False
     ) as span:
-        call.trace = call.trace._replace(traceparent=trace_headers()["traceparent"])
+        call.trace = call.trace._replace(traceparent=build_trace_headers()["traceparent"])
         yield
         span.set_attribute("http.response.status_code", call.exchange.status)
 

@@ -12,7 +12,7 @@ from gateway.proxy.problems import CodingNotUnderstood, ExpectationFailed
 from shared.codes.agency import CodeError
 from shared.codes.dossier import parse_dossier_code
 from shared.codes.persons.personal_numbers import holds_personal_number
-from shared.crypto.randomness import random_uuid
+from shared.crypto.randomness import draw_uuid
 from shared.observability.tracing import start_trace
 from shared.web.idempotency import REPLAYED_HEADER
 
@@ -134,7 +134,7 @@ def trace_of(scope: Scope) -> Trace:
         # It is recorded and logged: one that holds a number is replaced, as a malformed one is.
         if not holds_personal_number(request_id):
             return Trace(request_id, traceparent)
-    return Trace(random_uuid(), traceparent)
+    return Trace(draw_uuid(), traceparent)
 
 
 def inward(scope: Scope, trace: Trace, added: Sequence[tuple[str, str]]) -> list[Header]:

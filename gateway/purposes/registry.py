@@ -18,7 +18,7 @@ from gateway.ledger.record_draft import PurposeKind
 from gateway.purposes.legal_bases import LegalBasis
 from shared.codes.agency import CodeError, canonical_agency_code
 from shared.codes.coverage import is_within
-from shared.codes.procedure import national_code
+from shared.codes.procedure import parse_national_code
 from shared.codes.time import VIET_NAM
 
 PURPOSES_UNCHECKED = Counter(
@@ -109,7 +109,7 @@ def is_recordable(purpose: str, kind: PurposeKind) -> bool:
 @lru_cache(maxsize=4_096)
 def _find_national_code(purpose: str) -> str | None:
     try:
-        return national_code(purpose)
+        return parse_national_code(purpose)
     except CodeError:
         return None
 
@@ -117,7 +117,7 @@ def _find_national_code(purpose: str) -> str | None:
 @lru_cache(maxsize=4_096)
 def _agency_of(localised: str) -> str:
     """Return the agency that a localised procedure code names, in the form of QĐ 20."""
-    return canonical_agency_code(localised.removeprefix(f"{national_code(localised)}."))
+    return canonical_agency_code(localised.removeprefix(f"{parse_national_code(localised)}."))
 
 
 def _start_of(day: date) -> float:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from identity_service.agencies.problems import refuse_beyond
-from shared.codes.coverage import covering_codes, self_and_above
+from shared.codes.coverage import list_covering_codes, list_self_and_above
 from shared.web.calls.auth import CallContext, NotAllowed
 from shared.web.calls.rights import Codes, Limits
 
@@ -54,8 +54,8 @@ def select_covering(
 
     The work is bounded by the lengths of the lists added up, never multiplied.
     """
-    agencies = _Coverage(new.agencies, self_and_above)
-    procedures = _Coverage(new.procedures, covering_codes)
+    agencies = _Coverage(new.agencies, list_self_and_above)
+    procedures = _Coverage(new.procedures, list_covering_codes)
     fields = _Coverage(new.fields, lambda field: (field,))
     return [
         grant

@@ -6,6 +6,6 @@ import identity_service.persons.models
 import identity_service.sandbox.models
 import identity_service.tokens.models  # noqa: F401
 from identity_service.database import Base
-from shared.runtime.migrations import migrate
+from shared.runtime.migrations import run_migrations
 
-migrate(Base.metadata)
+run_migrations(Base.metadata)

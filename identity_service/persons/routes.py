@@ -5,8 +5,8 @@ from identity_service.persons.dependencies import GuessLimiterDep, SourceDep
 from identity_service.persons.schemas import VerificationIn, VerificationOut
 from identity_service.persons.sources import Inquiry
 from identity_service.persons.use_cases import claimed_fields, verify
-from shared.codes.persons.person_hash import person_hash
-from shared.observability.tracing import current_trace_id
+from shared.codes.persons.person_hash import hash_person
+from shared.observability.tracing import read_trace_id
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
 from shared.web.dependencies import Now
@@ -28,12 +28,12 @@ async def verify_person(
     """Is this the person? Names the fields that differ, never what the register holds."""
     inquiry = Inquiry(
         personal_number=body.personal_number,
-        person=person_hash(body.personal_number, settings.hash_key),
+        person=hash_person(body.personal_number, settings.hash_key),
         claim=body.claim,
         agency=caller.agency,
         purpose=caller.purpose,
         officer=caller.officer,
-        trace_id=current_trace_id(),
+        trace_id=read_trace_id(),
     )
     with naming_subject(inquiry.person):
         answer = await verify(source, guesses, caller, inquiry, now=now)

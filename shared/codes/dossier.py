@@ -18,11 +18,11 @@ from shared.codes.agency import (
     CodeError,
     parse_agency_code,
 )
-from shared.codes.time import LEAP_OF_2000, day_pattern
+from shared.codes.time import LEAP_OF_2000, build_day_pattern
 
 MAX_SERIAL = 9_999_999
 _CENTURY = 2000
-_DATE_BLOCK = re.compile("(?:20)?" + day_pattern("[0-9]{2}", LEAP_OF_2000, dash=""))
+_DATE_BLOCK = re.compile("(?:20)?" + build_day_pattern("[0-9]{2}", LEAP_OF_2000, dash=""))
 _SERIAL = re.compile(r"[0-9]{4,7}")
 DOSSIER_PATTERN = rf"{AGENCY_PATTERN}-(?:{_DATE_BLOCK.pattern})-{_SERIAL.pattern}"
 

@@ -29,7 +29,7 @@ def parse_procedure_code(code: str) -> str:
     return code
 
 
-def national_code(code: str) -> str:
+def parse_national_code(code: str) -> str:
     """The national procedure of a procedure code: `1.001193.000.00.00.H56` -> `1.001193`."""
     return parse_procedure_code(code)[:8]
 

@@ -28,7 +28,7 @@ LEAP_YEAR_PATTERN: Final = (
 )
 
 
-def day_pattern(year: str, leap_year: str, *, dash: str) -> str:
+def build_day_pattern(year: str, leap_year: str, *, dash: str) -> str:
     """Return the pattern of the days of these years, with `dash` between year, month and day."""
     return (
         f"(?:{year}{dash}(?:(?:0[13578]|1[02]){dash}(?:0[1-9]|[12][0-9]|3[01])"
@@ -37,7 +37,7 @@ def day_pattern(year: str, leap_year: str, *, dash: str) -> str:
     )
 
 
-DAY_PATTERN: Final = day_pattern(YEAR_PATTERN, LEAP_YEAR_PATTERN, dash="-")
+DAY_PATTERN: Final = build_day_pattern(YEAR_PATTERN, LEAP_YEAR_PATTERN, dash="-")
 _HOUR, _SIXTY = "(?:[01][0-9]|2[0-3])", "[0-5][0-9]"
 # RFC 3339 §5.6, which the format `date-time` means; a leap second has no place in a store.
 _TIME = rf"[Tt]{_HOUR}:{_SIXTY}:{_SIXTY}(?:\.[0-9]{{1,9}})?"

@@ -46,7 +46,7 @@ def read_public_keys(name: str, pems: str) -> list[Ed25519PublicKey]:
     return keys
 
 
-def thumbprint(key: Ed25519PublicKey) -> str:
+def compute_thumbprint(key: Ed25519PublicKey) -> str:
     """Return the thumbprint of RFC 7638 (SHA-256, base64url): a key id that two never share."""
     jwk = OKPAlgorithm.to_jwk(key, as_dict=True)
     named = {name: jwk[name] for name in ("crv", "kty", "x")}
@@ -54,10 +54,10 @@ def thumbprint(key: Ed25519PublicKey) -> str:
     return urlsafe_b64encode(digest).decode().rstrip("=")
 
 
-def public_jwk(key: Ed25519PublicKey) -> dict[str, Any]:
+def build_public_jwk(key: Ed25519PublicKey) -> dict[str, Any]:
     return OKPAlgorithm.to_jwk(key, as_dict=True) | {"use": "sig", "alg": "EdDSA"}
 
 
-def key_set(keys: Iterable[Ed25519PublicKey]) -> dict[str, Any]:
+def build_key_set(keys: Iterable[Ed25519PublicKey]) -> dict[str, Any]:
     """Return the keys as JWKS, each under its thumbprint."""
-    return {"keys": [public_jwk(key) | {"kid": thumbprint(key)} for key in keys]}
+    return {"keys": [build_public_jwk(key) | {"kid": compute_thumbprint(key)} for key in keys]}

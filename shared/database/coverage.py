@@ -16,15 +16,17 @@ def is_agency_within(
     code is cut at each of these depths and looked up in one array, which PostgreSQL hashes.
     """
     depths = sorted({code.count(".") for code in agencies})
-    return or_(false(), *(_cut(column, depth) == _array(agencies) for depth in depths))
+    return or_(false(), *(_cut_code(column, depth) == _match_array(agencies) for depth in depths))
 
 
-def _cut(column: ColumnElement[Any] | InstrumentedAttribute[Any], depth: int) -> ColumnElement[str]:
+def _cut_code(
+    column: ColumnElement[Any] | InstrumentedAttribute[Any], depth: int
+) -> ColumnElement[str]:
     if depth == 0:
         return func.split_part(column, ".", 1)
     groups = func.string_to_array(column, ".", type_=ARRAY(String))
     return func.array_to_string(groups[1 : depth + 1], ".")
 
 
-def _array(agencies: AbstractSet[str]) -> Any:
+def _match_array(agencies: AbstractSet[str]) -> Any:
     return any_(bindparam(None, sorted(agencies), type_=ARRAY(String)))

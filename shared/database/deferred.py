@@ -23,7 +23,7 @@ class DeferredWrites:
     def add(self, statement: str, values: Mapping[str, Any]) -> None:
         """Raise DeferredWriteError where a value or a parameter name would be lost."""
         if kept := self._values.get(statement):
-            _append(kept, values)
+            _append_values(kept, values)
             return
         for name in values:
             if name in self._statement_of:
@@ -42,7 +42,7 @@ class DeferredWrites:
     def write(self, connection: Connection) -> None:
         """Execute all of them as one statement, and forget them."""
         together = {name: value for kept in self._values.values() for name, value in kept.items()}
-        statement = _in_one(tuple(self._values))
+        statement = _join_statements(tuple(self._values))
         self.clear()
         connection.execute(statement, together)
 
@@ -50,7 +50,7 @@ class DeferredWrites:
         return bool(self._values)
 
 
-def _append(kept: dict[str, Any], values: Mapping[str, Any]) -> None:
+def _append_values(kept: dict[str, Any], values: Mapping[str, Any]) -> None:
     if kept.keys() != values.keys():
         raise DeferredWriteError("a deferred statement was repeated with other parameters")
     for name, more in values.items():
@@ -61,7 +61,7 @@ def _append(kept: dict[str, Any], values: Mapping[str, Any]) -> None:
 
 
 @lru_cache(maxsize=100)
-def _in_one(statements: tuple[str, ...]) -> TextClause:
+def _join_statements(statements: tuple[str, ...]) -> TextClause:
     parts = (f"part_{number} AS ({each})" for number, each in enumerate(statements))
     return text(f"WITH {', '.join(parts)} SELECT 1")
 
@@ -88,17 +88,17 @@ def defer_write(session: AsyncSession, statement: str, values: Mapping[str, Any]
     `flush_deferred_writes`, because a round trip for each would cost more than the writing. A
     statement that is deferred again must have lists for values; they are appended.
     """
-    _deferring(session).deferred.add(statement, values)
+    _find_deferring_session(session).deferred.add(statement, values)
 
 
 async def flush_deferred_writes(session: AsyncSession) -> None:
     """Write now: before a statement whose locks others wait for."""
-    deferring = _deferring(session)
+    deferring = _find_deferring_session(session)
     if deferring.deferred:
         await session.run_sync(lambda _: deferring.flush_deferred())
 
 
-def _deferring(session: AsyncSession) -> DeferringSession:
+def _find_deferring_session(session: AsyncSession) -> DeferringSession:
     own = session.sync_session
     if not isinstance(own, DeferringSession):
         raise TypeError("only a session of open_database defers writes")

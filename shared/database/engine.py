@@ -70,7 +70,7 @@ async def open_database(settings: ServiceSettings) -> AsyncIterator[SessionFacto
 
 
 @asynccontextmanager
-async def driver_transaction(sessions: SessionFactory) -> AsyncIterator[asyncpg.Connection]:
+async def open_driver_transaction(sessions: SessionFactory) -> AsyncIterator[asyncpg.Connection]:
     """A transaction on the driver's own connection: for what runs hundreds of times a second."""
     async with sessions() as session:
         pooled = await (await session.connection()).get_raw_connection()

@@ -28,14 +28,16 @@ def is_outage(error: BaseException) -> bool:
     if isinstance(error, (*UNREACHABLE, PoolTimeoutError)):
         return True
     if isinstance(error, DBAPIError):
-        return error.connection_invalidated or _passing(getattr(error.orig, "sqlstate", None))
+        return error.connection_invalidated or _is_passing_state(
+            getattr(error.orig, "sqlstate", None)
+        )
     if isinstance(error, asyncpg.PostgresError):
-        return _passing(error.sqlstate)
+        return _is_passing_state(error.sqlstate)
     # The driver has one class for a connection that has gone and for wrong use of one that has not.
     return isinstance(error, asyncpg.InterfaceError) and "connection is closed" in str(error)
 
 
-def _passing(state: str | None) -> bool:
+def _is_passing_state(state: str | None) -> bool:
     if state is None or state in _FILE_STATES:
         return False
     return state[:2] in OUTAGE_CLASSES or state in PASSING_STATES

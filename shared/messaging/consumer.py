@@ -26,7 +26,7 @@ from shared.messaging.dead_letters import Rejected, store_dead_letters
 from shared.messaging.event_proofs import EventVerifier
 from shared.messaging.unproven import UnprovenSampler
 from shared.observability.metrics import EVENTS_HANDLED
-from shared.observability.tracing import trace_of_events
+from shared.observability.tracing import trace_events
 
 log = structlog.get_logger()
 
@@ -152,7 +152,7 @@ async def _handle_received(
         return
     traces = [one.traceparent for one in received]
     try:
-        with trace_of_events(received[0].record.topic, traces):
+        with trace_events(received[0].record.topic, traces):
             await _handle_whole(sessions, received, handlers)
     except Exception:  # noqa: BLE001 -- one of them is at fault, or all take too long: each alone
         for one in received:
@@ -167,7 +167,7 @@ def _read(record: ConsumerRecord) -> Received:
 
 
 async def _handle_alone(sessions: SessionFactory, one: Received, handlers: Handlers) -> None:
-    with trace_of_events(one.record.topic, [one.traceparent]):
+    with trace_events(one.record.topic, [one.traceparent]):
         try:
             await _handle_one(sessions, one, handlers)
         except Exception as error:  # noqa: BLE001 -- whatever it is, waiting would not mend it

@@ -20,8 +20,13 @@ from aiokafka import ConsumerRecord
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from shared.crypto.ed25519 import thumbprint
-from shared.crypto.merkle import DIGEST_SIZE, leaf_hash, root_and_paths, root_from_path
+from shared.crypto.ed25519 import compute_thumbprint
+from shared.crypto.merkle import (
+    DIGEST_SIZE,
+    compute_root_and_paths,
+    compute_root_from_path,
+    hash_leaf,
+)
 from shared.crypto.published_keys import PublishedKeys
 from shared.events import OWNERS
 
@@ -82,7 +87,7 @@ def event_leaf(message: Message) -> bytes:
     for name, content in sorted(message.headers):
         parts += (name.encode(), content)
     lengths = pack(f">{len(parts) + 1}I", len(parts), *map(len, parts))
-    return leaf_hash(b"".join((lengths, *parts)))
+    return hash_leaf(b"".join((lengths, *parts)))
 
 
 class EventSigner:
@@ -90,14 +95,14 @@ class EventSigner:
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
-        self.kid = thumbprint(key.public_key())
+        self.kid = compute_thumbprint(key.public_key())
         self._raw_kid = urlsafe_b64decode(self.kid + "=")
 
     def prove(self, messages: Sequence[Message]) -> list[bytes]:
         """Return the header `proof` of each message of one batch."""
         if not messages:
             return []
-        root, paths = root_and_paths([event_leaf(message) for message in messages])
+        root, paths = compute_root_and_paths([event_leaf(message) for message in messages])
         count = len(messages)
         signature = self._key.sign(_statement(count, root))
         return [
@@ -129,7 +134,7 @@ class EventVerifier:
         message, proof = _read_message(record)
         if (SOURCE, f"/{owner}".encode()) not in message.headers:
             raise SourceForeignError
-        root = root_from_path(event_leaf(message), proof.place, proof.size, proof.siblings)
+        root = compute_root_from_path(event_leaf(message), proof.place, proof.size, proof.siblings)
         if root is None:
             raise SignatureWrongError
         # Asked for each message: a remembered root proves nothing once its key is withdrawn.

@@ -17,7 +17,7 @@ from shared.events import Event
 from shared.messaging.kafka import MAX_MESSAGE_BYTES
 from shared.messaging.outbox_notifier import notify_relay
 from shared.observability.metrics import OUTBOX_AGE, OUTBOX_PENDING
-from shared.observability.tracing import trace_headers
+from shared.observability.tracing import build_trace_headers
 
 KEPT_DAYS = 7
 
@@ -84,7 +84,7 @@ def emit(session: AsyncSession, *events: Event) -> None:
     """Announce `events` with the session's transaction: all of it happens, or nothing."""
     if not events:
         return
-    trace, source = trace_headers(), session.info["source"]
+    trace, source = build_trace_headers(), session.info["source"]
     for event in events:
         if source != f"/{event.publisher}":
             raise EventNotOwned(f"{event.event_type} is not of {source}")

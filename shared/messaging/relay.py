@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer
 from sqlalchemy import URL, select
 
 from shared.database import locks
-from shared.database.engine import connect_driver, driver_transaction
+from shared.database.engine import connect_driver, open_driver_transaction
 from shared.database.errors import retry_during_outage
 from shared.database.session import SessionFactory
 from shared.events import DEAD
@@ -55,7 +55,7 @@ async def relay_batch(
     sessions: SessionFactory, producer: AIOKafkaProducer, signer: EventSigner
 ) -> int:
     """Returns how many were sent; 0 also where another relay holds the lock."""
-    async with driver_transaction(sessions) as connection:
+    async with open_driver_transaction(sessions) as connection:
         # One relay at a time, whichever replica holds the lock: two would reorder events.
         if not await connection.fetchval(_LOCK, locks.RELAY):
             return 0

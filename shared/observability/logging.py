@@ -8,14 +8,14 @@ import stamina
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-from shared.observability.tracing import current_trace_id
+from shared.observability.tracing import read_trace_id
 from shared.settings import ServiceSettings
 
 log = structlog.get_logger()
 
 
 def _add_trace_id(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    if trace_id := current_trace_id():
+    if trace_id := read_trace_id():
         event["trace_id"] = trace_id
     return event
 

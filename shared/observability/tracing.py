@@ -15,7 +15,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
 
-from shared.crypto.randomness import random_block
+from shared.crypto.randomness import draw_block
 from shared.settings import ServiceSettings
 
 tracer = trace.get_tracer(__name__)
@@ -28,16 +28,16 @@ _traceparent: ContextVar[str | None] = ContextVar("traceparent", default=None)
 
 def start_trace(incoming: str | None) -> str:
     """Take over the caller's W3C traceparent where it is well formed, else begin one."""
-    traceparent = incoming if incoming and TRACEPARENT.fullmatch(incoming) else _new_traceparent()
+    traceparent = incoming if incoming and TRACEPARENT.fullmatch(incoming) else _make_traceparent()
     _traceparent.set(traceparent)
     return traceparent
 
 
-def _new_traceparent() -> str:
-    return f"00-{random_block().hex()}-{random_block()[:8].hex()}-01"
+def _make_traceparent() -> str:
+    return f"00-{draw_block().hex()}-{draw_block()[:8].hex()}-01"
 
 
-def current_trace_id() -> str | None:
+def read_trace_id() -> str | None:
     span = trace.get_current_span().get_span_context()
     if span.is_valid:
         return f"{span.trace_id:032x}"
@@ -45,7 +45,7 @@ def current_trace_id() -> str | None:
     return traceparent.split("-")[1] if traceparent else None
 
 
-def trace_headers() -> dict[str, str]:
+def build_trace_headers() -> dict[str, str]:
     """What carries the trace to the next process, over HTTP or in an event."""
     carrier: dict[str, str] = {}
     propagate.inject(carrier)
@@ -55,7 +55,7 @@ def trace_headers() -> dict[str, str]:
 
 
 @contextmanager
-def trace_of_events(name: str, traceparents: Sequence[str]) -> Iterator[None]:
+def trace_events(name: str, traceparents: Sequence[str]) -> Iterator[None]:
     """What one event caused belongs to its trace; what many did is a trace with links to theirs."""
     causes = sorted(set(traceparents))
     cause = causes[0] if len(causes) == 1 else ""
@@ -66,14 +66,14 @@ def trace_of_events(name: str, traceparents: Sequence[str]) -> Iterator[None]:
             yield
             return
         context = propagate.extract({"traceparent": cause})
-        links = [] if cause else [trace.Link(_context_of(one)) for one in causes if one]
+        links = [] if cause else [trace.Link(_read_span_context(one)) for one in causes if one]
         with tracer.start_as_current_span(name, context=context, links=links):
             yield
     finally:
         _traceparent.reset(before)
 
 
-def _context_of(traceparent: str) -> trace.SpanContext:
+def _read_span_context(traceparent: str) -> trace.SpanContext:
     context = propagate.extract({"traceparent": traceparent})
     return trace.get_current_span(context).get_span_context()
 
@@ -88,10 +88,10 @@ class _DiscreetExporter(OTLPSpanExporter):
     """
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        return super().export([_without_texts(span) for span in spans])
+        return super().export([_drop_texts(span) for span in spans])
 
 
-def _without_texts(span: ReadableSpan) -> ReadableSpan:
+def _drop_texts(span: ReadableSpan) -> ReadableSpan:
     told = span.attributes or {}
     return ReadableSpan(
         name=span.name,

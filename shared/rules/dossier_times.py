@@ -57,16 +57,16 @@ def find_time_faults(facts: Mapping[str, datetime | None], now: datetime) -> Ite
     for name in HAPPENED:
         if name in known and known[name] > latest:
             yield TimeFault(
-                f"{_act(name)}_ahead",
+                f"{_name_act(name)}_ahead",
                 f"{name} lies more than 5 minutes ahead: correct it, or set the sender's clock",
             )
     for earlier, later in ORDER:
         if earlier in known and later in known and known[later] < known[earlier]:
             yield TimeFault(
-                f"{_act(later)}_before_{_act(earlier)}",
+                f"{_name_act(later)}_before_{_name_act(earlier)}",
                 f"{later} lies before {earlier}: correct the one that is wrong",
             )
 
 
-def _act(name: str) -> str:
+def _name_act(name: str) -> str:
     return name.removesuffix("_at")

@@ -18,8 +18,8 @@ from shared.database.engine import open_database
 from shared.database.session import SessionFactory
 from shared.observability.tracing import start_tracing
 from shared.runtime.event_keys import PATH as EVENT_KEYS_PATH
-from shared.runtime.event_keys import event_key_routes, event_key_set
-from shared.runtime.operator_routes import dead_letter_routes
+from shared.runtime.event_keys import build_event_key_routes, build_event_key_set
+from shared.runtime.operator_routes import build_dead_letter_routes
 from shared.settings import ServiceSettings
 from shared.web import problems
 from shared.web.calls.auth import RIGHTS_ISSUER, CallerCheck, KeySet, Verifier
@@ -60,7 +60,7 @@ def create_service(
     app = DescribedService(
         title=title,
         version="1",
-        lifespan=partial(_opened, settings, resources),
+        lifespan=partial(_open_resources, settings, resources),
         openapi_url=f"{prefix}/openapi.json",
         docs_url=None,
         redoc_url=None,
@@ -68,10 +68,10 @@ def create_service(
         redirect_slashes=False,
     )
     app.state.settings = settings
-    for router in (*routers, dead_letter_routes(prefix)):
+    for router in (*routers, build_dead_letter_routes(prefix)):
         app.include_router(router)
-    app.include_router(status_routes())
-    app.include_router(event_key_routes())
+    app.include_router(build_status_routes())
+    app.include_router(build_event_key_routes())
     problems.install(app)
     app.add_exception_handler(Replayed, _send_first_response)
     if call_key:
@@ -84,14 +84,14 @@ def create_service(
 
 
 @asynccontextmanager
-async def _opened(
+async def _open_resources(
     settings: ServiceSettings, resources: Resources | None, app: FastAPI
 ) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         app.state.sessions = await stack.enter_async_context(open_database(settings))
-        app.state.event_keys = event_key_set(settings)
+        app.state.event_keys = build_event_key_set(settings)
         app.state.callers = await stack.enter_async_context(open_caller_check(settings))
-        app.state.checks = {"database": lambda: ping(app.state.sessions)}
+        app.state.checks = {"database": lambda: ping_database(app.state.sessions)}
         if resources:
             await stack.enter_async_context(resources(app))
         yield
@@ -119,16 +119,16 @@ async def _send_first_response(_: Request, replayed: Exception) -> Response:
     return replayed.response
 
 
-async def ping(sessions: SessionFactory) -> None:
+async def ping_database(sessions: SessionFactory) -> None:
     async with sessions() as session:
         await session.execute(text("SELECT 1"))
 
 
-def status_routes() -> APIRouter:
+def build_status_routes() -> APIRouter:
     """Alive, ready (each check named, so that nobody has to guess), and the metrics."""
     router = APIRouter(include_in_schema=False)
     # Each look asks a database, and the gateway's its services: those that wait share one.
-    look = SingleFlight(_look)
+    look = SingleFlight(_run_all_checks)
 
     @router.get("/healthz")
     async def healthz() -> dict[str, str]:
@@ -149,18 +149,20 @@ def status_routes() -> APIRouter:
     return router
 
 
-async def _look(state: State) -> tuple[dict[str, str], dict[str, str]]:
+async def _run_all_checks(state: State) -> tuple[dict[str, str], dict[str, str]]:
     """Reports are told beside the checks, but what they say keeps nobody from being ready."""
-    return await asyncio.gather(_outcomes(state.checks), _outcomes(getattr(state, "reports", {})))
+    return await asyncio.gather(
+        _run_checks(state.checks), _run_checks(getattr(state, "reports", {}))
+    )
 
 
-async def _outcomes(checks: Checks) -> dict[str, str]:
+async def _run_checks(checks: Checks) -> dict[str, str]:
     asked = dict(checks)  # one of them may hold, and be gone, before the others have answered
-    outcomes = await asyncio.gather(*(_holds(check) for check in asked.values()))
+    outcomes = await asyncio.gather(*(_run_check(check) for check in asked.values()))
     return dict(zip(asked, outcomes, strict=True))
 
 
-async def _holds(check: Check) -> str:
+async def _run_check(check: Check) -> str:
     try:
         await asyncio.wait_for(check(), CHECK_SECONDS)
     except Exception as error:  # noqa: BLE001 -- whatever keeps it from answering, it is not ready

@@ -70,42 +70,42 @@ def serve_app(create_app: Callable[[SettingsType], FastAPI], settings: SettingsT
     )
 
 
-def _serve(context: typer.Context) -> None:
+def _serve_requests(context: typer.Context) -> None:
     """Answer HTTP."""
     program, settings = context.obj
     program.serve(settings)
 
 
-def _work(context: typer.Context) -> None:
+def _run_worker(context: typer.Context) -> None:
     """Send events, handle events, mind deadlines."""
     program, settings = context.obj
     run_async(lambda: program.work(settings))
 
 
-def _migrate(context: typer.Context) -> None:
+def _migrate_database(context: typer.Context) -> None:
     """Bring the service's database to the newest shape."""
-    migrations.upgrade(context.obj.settings)
+    migrations.upgrade_database(context.obj.settings)
 
 
 def _write_revision(context: typer.Context, title: str) -> None:
     """Write a migration from the difference between models and database."""
-    migrations.revision(context.obj.settings, title)
+    migrations.write_revision(context.obj.settings, title)
 
 
-def _seed(context: typer.Context) -> None:
+def _seed_database(context: typer.Context) -> None:
     """Load what a service needs to begin; a second time changes nothing."""
     program, settings = context.obj
     if program.seed:
         run_async(lambda: program.seed(settings))
 
 
-def _prepare(context: typer.Context) -> None:
+def _prepare_database(context: typer.Context) -> None:
     """`migrate`, then `seed`: all that must be before the service starts."""
-    _migrate(context)
-    _seed(context)
+    _migrate_database(context)
+    _seed_database(context)
 
 
-def _replay(
+def _replay_events(
     context: typer.Context,
     days: Annotated[float, typer.Option(help="how far back")] = KEPT_DAYS,
 ) -> None:
@@ -121,11 +121,11 @@ def _replay(
 
 
 _COMMANDS: dict[str, Callable[..., None]] = {
-    "serve": _serve,
-    "work": _work,
-    "migrate": _migrate,
+    "serve": _serve_requests,
+    "work": _run_worker,
+    "migrate": _migrate_database,
     "revision": _write_revision,
-    "seed": _seed,
-    "prepare": _prepare,
-    "replay": _replay,
+    "seed": _seed_database,
+    "prepare": _prepare_database,
+    "replay": _replay_events,
 }

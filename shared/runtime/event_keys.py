@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from fastapi import APIRouter, Request
 from httpx import AsyncClient
 
-from shared.crypto.ed25519 import key_set, read_private_key, read_public_keys
+from shared.crypto.ed25519 import build_key_set, read_private_key, read_public_keys
 from shared.events import OWNERS
 from shared.messaging.event_proofs import EventSigner, EventVerifier
 from shared.settings import ServiceSettings
@@ -21,18 +21,18 @@ def make_event_signer(settings: ServiceSettings) -> EventSigner:
     return EventSigner(read_private_key("event_key", settings.event_key))
 
 
-def event_public_keys(settings: ServiceSettings) -> Sequence[Ed25519PublicKey]:
+def list_event_public_keys(settings: ServiceSettings) -> Sequence[Ed25519PublicKey]:
     """Return the keys that prove the events of this service, the present one first."""
     present = read_private_key("event_key", settings.event_key).public_key()
     return [present, *read_public_keys("event_keys_retired", settings.event_keys_retired)]
 
 
-def event_key_set(settings: ServiceSettings) -> Mapping[str, Any]:
+def build_event_key_set(settings: ServiceSettings) -> Mapping[str, Any]:
     """Return them as JWKS."""
-    return key_set(event_public_keys(settings))
+    return build_key_set(list_event_public_keys(settings))
 
 
-def event_key_routes() -> APIRouter:
+def build_event_key_routes() -> APIRouter:
     """Publish `app.state.event_keys`, which the lifespan of the application sets."""
     router = APIRouter(include_in_schema=False)
 

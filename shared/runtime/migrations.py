@@ -56,7 +56,7 @@ def create_infrastructure_tables() -> None:
         op.execute(statement)
 
 
-def configuration(settings: ServiceSettings) -> Config:
+def build_configuration(settings: ServiceSettings) -> Config:
     # They stand beside the module of the service's own settings.
     folder = Path(getfile(type(settings))).parent / "migrations"
     config = Config(attributes={"url": settings.database})
@@ -65,30 +65,30 @@ def configuration(settings: ServiceSettings) -> Config:
     return config
 
 
-def upgrade(settings: ServiceSettings) -> None:
-    command.upgrade(configuration(settings), "head")
+def upgrade_database(settings: ServiceSettings) -> None:
+    command.upgrade(build_configuration(settings), "head")
 
 
-def revision(settings: ServiceSettings, title: str) -> None:
-    command.revision(configuration(settings), title, autogenerate=True)
+def write_revision(settings: ServiceSettings, title: str) -> None:
+    command.revision(build_configuration(settings), title, autogenerate=True)
 
 
-def migrate(metadata: MetaData) -> None:
-    asyncio.run(_migrate(metadata))
+def run_migrations(metadata: MetaData) -> None:
+    asyncio.run(_run_migrations(metadata))
 
 
-async def _migrate(metadata: MetaData) -> None:
+async def _run_migrations(metadata: MetaData) -> None:
     engine = create_async_engine(context.config.attributes["url"])
     async with engine.begin() as connection:
-        await connection.run_sync(_run, metadata)
+        await connection.run_sync(_run_on_connection, metadata)
     await engine.dispose()
 
 
-def _run(connection: Connection, metadata: MetaData) -> None:
+def _run_on_connection(connection: Connection, metadata: MetaData) -> None:
     context.configure(
         connection=connection,
         target_metadata=[Base.metadata, metadata],
-        include_object=_declared,
+        include_object=_is_declared,
         compare_type=True,
     )
     with context.begin_transaction():
@@ -97,7 +97,7 @@ def _run(connection: Connection, metadata: MetaData) -> None:
         context.run_migrations()
 
 
-def _declared(
+def _is_declared(
     _: SchemaItem, name: str | None, __: str, reflected: bool, counterpart: SchemaItem | None
 ) -> bool:
     """Partitions and the indexes of the mechanics exist in the database only."""

@@ -90,7 +90,7 @@ async def _settle(session: AsyncSession, letter_id: UUID, state: State) -> DeadL
     return letter
 
 
-async def _unlimited(caller: Caller) -> CallContext:
+async def _require_unlimited_right(caller: Caller) -> CallContext:
     """Whose a message is, that nobody could read, cannot be told: so who sees one may see all."""
     right = caller.right
     if any(limit is not None for limit in (right.procedures, right.fields, right.agencies)):
@@ -98,7 +98,7 @@ async def _unlimited(caller: Caller) -> CallContext:
     return caller
 
 
-Unlimited = Annotated[CallContext, Depends(_unlimited)]
+Unlimited = Annotated[CallContext, Depends(_require_unlimited_right)]
 
 
 class DeadLetterOut(BaseModel):
@@ -121,7 +121,7 @@ class DeadLetterContent(DeadLetterOut):
     content: str
 
 
-def dead_letter_routes(prefix: str) -> APIRouter:
+def build_dead_letter_routes(prefix: str) -> APIRouter:
     """The same four routes in every service, for operators."""
     router = Router(prefix=f"{prefix}/dead-letters", tags=["dead letters"])
 

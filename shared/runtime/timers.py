@@ -46,7 +46,7 @@ async def repeat_timer(sessions: SessionFactory, timer: Timer) -> None:
 @retry_during_outage
 async def run_timer(sessions: SessionFactory, timer: Timer) -> None:
     async with sessions.begin() as session:
-        if timer.once_anywhere and not await _claim(session, timer):
+        if timer.once_anywhere and not await _claim_run(session, timer):
             return
         is_unfinished = await timer.act(session)
     while is_unfinished:
@@ -54,7 +54,7 @@ async def run_timer(sessions: SessionFactory, timer: Timer) -> None:
             is_unfinished = await timer.act(session)
 
 
-async def _claim(session: AsyncSession, timer: Timer) -> bool:
+async def _claim_run(session: AsyncSession, timer: Timer) -> bool:
     """False where another replica did it less than the timer's seconds ago."""
     name = f"{timer.act.__module__}.{timer.act.__qualname__}"
     claim = insert(TimerRun).values(name=name, at=func.now())

@@ -26,7 +26,7 @@ from shared.messaging.topics import ensure_topics, partitions_of
 from shared.messaging.unproven import delete_unproven_letters
 from shared.observability.metrics import EVENTS_UNPROVEN
 from shared.observability.tracing import start_tracing
-from shared.runtime.app import Check, ping, status_routes
+from shared.runtime.app import Check, build_status_routes, ping_database
 from shared.runtime.event_keys import make_event_signer, make_event_verifier
 from shared.runtime.timers import Timer, repeat_timer, run_timer
 from shared.settings import ServiceSettings
@@ -36,13 +36,13 @@ from shared.web.idempotency import delete_expired_keys
 log = structlog.get_logger()
 
 DRAIN_SECONDS = 10.0
-LOOK_SECONDS = 0.1
+POLL_SECONDS = 0.1
 STARTED, CAUGHT_UP = "started", "caught_up"  # as /readyz names what is not yet so
 
 # Work that runs until it is cancelled, in each replica.
 Background = Callable[[SessionFactory], Coroutine[Any, Any, None]]
 
-HOUSEKEEPING = (
+INFRASTRUCTURE_TIMERS = (
     Timer(2, measure_outbox, once_anywhere=False),
     Timer(5, measure_dead_letters, once_anywhere=False),
     Timer(3_600, keep_partitions),
@@ -52,7 +52,7 @@ HOUSEKEEPING = (
 )
 
 
-async def work(
+async def run_worker(
     settings: ServiceSettings,
     *,
     handlers: Handlers | None = None,
@@ -67,8 +67,10 @@ async def work(
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    checks: dict[str, Check] = {CAUGHT_UP: _not_yet} if catch_up else {}
-    parts = run_parts(settings, handlers or {}, timers, checks, stopping, background=background)
+    checks: dict[str, Check] = {CAUGHT_UP: _report_starting} if catch_up else {}
+    parts = run_worker_parts(
+        settings, handlers or {}, timers, checks, stopping, background=background
+    )
     task = asyncio.create_task(parts)
     stop = asyncio.create_task(stopping.wait())
     await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -82,7 +84,7 @@ async def work(
         raise error
 
 
-async def run_parts(
+async def run_worker_parts(
     settings: ServiceSettings,
     handlers: Handlers,
     timers: Sequence[Timer],
@@ -94,15 +96,15 @@ async def run_parts(
     """Until `stopping` is set; `checks` say what it still waits for, or what is away."""
     start_tracing(settings)
     checks = {} if checks is None else checks
-    checks[STARTED] = _not_yet
+    checks[STARTED] = _report_starting
     async with asyncio.TaskGroup() as tasks:
-        status = tasks.create_task(_serve(_status_app(checks), settings))
+        status = tasks.create_task(_serve_status(_build_status_app(checks), settings))
         parts: list[Timer | Background] = [*timers, *background]
-        await _work(settings, handlers, parts, checks, stopping or asyncio.Event())
+        await _run_tasks(settings, handlers, parts, checks, stopping or asyncio.Event())
         status.cancel()
 
 
-async def _work(
+async def _run_tasks(
     settings: ServiceSettings,
     handlers: Handlers,
     parts: Sequence[Timer | Background],
@@ -111,35 +113,35 @@ async def _work(
 ) -> None:
     async with AsyncExitStack() as stack:
         sessions = await stack.enter_async_context(open_database(settings))
-        checks["database"] = lambda: ping(sessions)
+        checks["database"] = lambda: ping_database(sessions)
         await run_timer(sessions, Timer(0, keep_partitions))
         await ensure_topics(settings)
         signer = make_event_signer(settings)
         producer = await stack.enter_async_context(open_producer(settings))
-        checks["broker"] = lambda: _broker_answers(producer)
+        checks["broker"] = lambda: _ping_broker(producer)
         # Entered last: what the tasks use is closed after they have ended.
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         background = [
             tasks.create_task(
                 repeat_timer(sessions, part) if isinstance(part, Timer) else part(sessions)
             )
-            for part in (*HOUSEKEEPING, *parts)
+            for part in (*INFRASTRUCTURE_TIMERS, *parts)
         ]
-        background.append(tasks.create_task(_mind_topics(settings)))
+        background.append(tasks.create_task(_recreate_topics(settings)))
         tasks.create_task(relay(sessions, producer, signer, settings.database, stopping))
         if settings.replay_at_start:
-            tasks.create_task(_send_again(sessions, producer, signer, stopping))
+            tasks.create_task(_replay_recent_events(sessions, producer, signer, stopping))
         if handlers:
-            tasks.create_task(_hear(settings, sessions, handlers, checks, stopping))
+            tasks.create_task(_consume_events(settings, sessions, handlers, checks, stopping))
         else:
-            _tell_started(checks)
+            _mark_started(checks)
         await stopping.wait()
         # The relay and the consumer end by themselves, after the batch under way.
         for task in background:
             task.cancel()
 
 
-async def _send_again(
+async def _replay_recent_events(
     sessions: SessionFactory,
     producer: AIOKafkaProducer,
     signer: EventSigner,
@@ -153,7 +155,7 @@ async def _send_again(
     await replay(sessions, producer, signer, since, stopping)
 
 
-async def _hear(
+async def _consume_events(
     settings: ServiceSettings,
     sessions: SessionFactory,
     handlers: Handlers,
@@ -178,25 +180,25 @@ async def _hear(
         minding = [
             tasks.create_task(redeliver(sessions, handlers, verifier)),
             tasks.create_task(measure_lag(sessions, consumer)),
-            tasks.create_task(_catch_up(consumer, checks)),
+            tasks.create_task(_await_catch_up(consumer, checks)),
         ]
-        _tell_started(checks)
+        _mark_started(checks)
         await consume(sessions, consumer, handlers, verifier, stopping)
         for task in minding:
             task.cancel()
 
 
-def _tell_started(checks: dict[str, Check]) -> None:
+def _mark_started(checks: dict[str, Check]) -> None:
     checks.pop(STARTED)
     log.info("worker_started")
 
 
-async def _catch_up(consumer: AIOKafkaConsumer, checks: dict[str, Check]) -> None:
+async def _await_catch_up(consumer: AIOKafkaConsumer, checks: dict[str, Check]) -> None:
     """Where asked to, waits until what stood in its partitions at first has taken effect."""
     if CAUGHT_UP not in checks:
         return
     while not (partitions := consumer.assignment()):  # noqa: ASYNC110 -- aiokafka tells nobody
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(POLL_SECONDS)
     begins = await wait_out_broker(consumer.beginning_offsets)(partitions)
     ends = await wait_out_broker(consumer.end_offsets)(partitions)
     # Of what retention has taken nothing comes, and nothing is ever committed.
@@ -206,22 +208,22 @@ async def _catch_up(consumer: AIOKafkaConsumer, checks: dict[str, Check]) -> Non
             handled = await wait_out_broker(consumer.committed)(partition)
             if handled is not None and handled >= end:
                 del waiting[partition]
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(POLL_SECONDS)
     checks.pop(CAUGHT_UP)
 
 
-def _status_app(checks: dict[str, Check]) -> FastAPI:
+def _build_status_app(checks: dict[str, Check]) -> FastAPI:
     app = FastAPI(openapi_url=None)
     app.state.checks = checks
-    app.include_router(status_routes())
+    app.include_router(build_status_routes())
     return app
 
 
-async def _not_yet() -> None:
+async def _report_starting() -> None:
     raise RuntimeError("still starting")
 
 
-async def _serve(app: FastAPI, settings: ServiceSettings) -> None:
+async def _serve_status(app: FastAPI, settings: ServiceSettings) -> None:
     config = uvicorn.Config(
         app, settings.host, settings.worker_port, log_config=None, access_log=False
     )
@@ -232,12 +234,12 @@ async def _serve(app: FastAPI, settings: ServiceSettings) -> None:
         await server.shutdown()
 
 
-async def _broker_answers(producer: AIOKafkaProducer) -> None:
+async def _ping_broker(producer: AIOKafkaProducer) -> None:
     if not await producer.client.force_metadata_update():
         raise ConnectionError("no broker answered")
 
 
-async def _mind_topics(settings: ServiceSettings) -> None:
+async def _recreate_topics(settings: ServiceSettings) -> None:
     """A broker that came back empty gets its topics again; what it lost is for `replay`."""
     while True:
         await asyncio.sleep(30)

@@ -2,7 +2,7 @@
 
 import httpx
 
-from shared.observability.tracing import trace_headers
+from shared.observability.tracing import build_trace_headers
 
 TIMEOUT = httpx.Timeout(5.0, connect=2.0)
 
@@ -13,4 +13,4 @@ def open_client(*, timeout: httpx.Timeout = TIMEOUT) -> httpx.AsyncClient:
 
 
 async def _carry_trace(request: httpx.Request) -> None:
-    request.headers.update(trace_headers())
+    request.headers.update(build_trace_headers())

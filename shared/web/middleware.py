@@ -6,7 +6,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.observability.metrics import REQUEST_SECONDS
-from shared.observability.tracing import current_trace_id, start_trace
+from shared.observability.tracing import read_trace_id, start_trace
 from shared.web.problems import problem_for, respond
 
 UNMATCHED = "(no route)"
@@ -39,7 +39,7 @@ class RequestMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Trace-Id"] = current_trace_id() or ""
+                MutableHeaders(scope=message)["X-Trace-Id"] = read_trace_id() or ""
             await send(message)
 
         try:

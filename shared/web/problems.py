@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match
 
 from shared.database.errors import is_outage, is_refused_value
-from shared.observability.tracing import current_trace_id
+from shared.observability.tracing import read_trace_id
 from shared.web.bodies.schema_navigator import SchemaNavigator
 from shared.web.bodies.validation_messages import RefusedBody, list_faults
 
@@ -103,7 +103,7 @@ def respond(problem: Problem) -> ProblemResponse:
 
 
 def traced_body(problem: Problem) -> dict[str, Any]:
-    trace = {"trace_id": trace_id} if (trace_id := current_trace_id()) else {}
+    trace = {"trace_id": trace_id} if (trace_id := read_trace_id()) else {}
     return problem.body() | trace
 
 

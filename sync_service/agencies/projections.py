@@ -6,7 +6,7 @@ from operator import attrgetter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.codes.agency import canonical_agency_code
-from shared.codes.procedure import national_code
+from shared.codes.procedure import parse_national_code
 from shared.events import AgencyChanged, ProcedurePublished
 from sync_service.agencies import repository
 from sync_service.agencies.hierarchy import lineage
@@ -21,7 +21,7 @@ async def project_procedures(session: AsyncSession, events: Sequence[ProcedurePu
     """Raises ValueError where a code or a term is none: each push would fall over it."""
     newest: dict[str, ProcedurePublished] = {}
     for event in events:
-        national_code(event.code)
+        parse_national_code(event.code)
         term_of(event)
         if event.code not in newest or newest[event.code].version <= event.version:
             newest[event.code] = event

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.codes.procedure import national_code
+from shared.codes.procedure import parse_national_code
 from sync_service.agencies import repository
 from sync_service.agencies.terms import Terms, term_of
 
@@ -36,7 +36,7 @@ async def find_names(session: AsyncSession, codes: Collection[str]) -> Mapping[s
 
 async def find_terms(session: AsyncSession, codes: Collection[str]) -> Terms:
     """Return those of the codes that are published; a localised one counts by its national one."""
-    wanted = {code: (code, national_code(code)) for code in codes}
+    wanted = {code: (code, parse_national_code(code)) for code in codes}
     asked = {each for pair in wanted.values() for each in pair}
     found = {each.code: each for each in await repository.find_procedures(session, asked)}
     published = {

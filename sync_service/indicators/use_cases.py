@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.codes.agency import canonical_agency_code
 from shared.codes.enums import Channel
-from shared.codes.procedure import national_code
+from shared.codes.procedure import parse_national_code
 from shared.web.calls.rights import Limits, Right
 from shared.web.pagination import CursorUnreadable, PageQuery
 from sync_service.agencies.hierarchy import covers, roots
@@ -135,7 +135,7 @@ def select_limits(right: Right, agency: str | None, procedure: str | None) -> Li
         limits
         for limits in right.alternatives
         if (agency is None or covers(limits.agencies, agency))
-        and (procedure is None or limits.covers_procedure(national_code(procedure)))
+        and (procedure is None or limits.covers_procedure(parse_national_code(procedure)))
     )
     return next(found, right)
 
@@ -155,16 +155,16 @@ def asked_agency(limits: Limits, agency: str | None) -> str:
 def asked_procedures(limits: Limits, procedure: str | None) -> Sequence[str] | None:
     """National codes, with which the localised forms are counted; None means all."""
     if limits.procedures is None:
-        return None if procedure is None else [national_code(procedure)]
-    localised = sorted(code for code in limits.procedures if code != national_code(code))
+        return None if procedure is None else [parse_national_code(procedure)]
+    localised = sorted(code for code in limits.procedures if code != parse_national_code(code))
     if procedure is None and localised:
         raise RightTooNarrow(f"It is limited to {', '.join(localised)}: name another procedure.")
     if procedure is None:
         return sorted(limits.procedures)
-    national = national_code(procedure)
+    national = parse_national_code(procedure)
     if limits.covers_procedure(national):
         return [national]
-    if national in map(national_code, localised):
+    if national in map(parse_national_code, localised):
         raise RightTooNarrow(f"It reaches only localised forms of {national}.")
     raise ProcedureNotFound
 

@@ -1,4 +1,4 @@
-from shared.runtime.migrations import migrate
+from shared.runtime.migrations import run_migrations
 from sync_service.agencies import models as agencies
 from sync_service.completeness import models as completeness
 from sync_service.database import Base
@@ -9,4 +9,4 @@ from sync_service.national_view import models as national_view
 # A table is known to Base once its module is imported.
 TABLES = (agencies, completeness, indicators, intake, national_view)
 
-migrate(Base.metadata)
+run_migrations(Base.metadata)

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import orjson
 
 from shared.codes.enums import ENDED, Channel, DossierStatus
-from shared.codes.procedure import national_code
+from shared.codes.procedure import parse_national_code
 from shared.events import DossierSnapshot
 from shared.rules.deadlines import Term, due_at
 from shared.rules.dossier_times import find_time_faults
@@ -85,7 +85,7 @@ class Standing:
 
     @property
     def national_procedure(self) -> str:
-        return national_code(self.procedure)
+        return parse_national_code(self.procedure)
 
     @property
     def has_ended(self) -> bool:
@@ -219,7 +219,7 @@ def own(event: DossierSnapshot, now: datetime) -> Standing:
         facts_digest=0,
     )
     standing.parties()
-    national_code(standing.procedure)
+    parse_national_code(standing.procedure)
     return standing
 
 

@@ -20,7 +20,7 @@ from jwt.algorithms import OKPAlgorithm
 
 from identity_service.grants.grant_rules import list_fields
 from identity_service.seed import seed
-from shared.runtime.migrations import upgrade
+from shared.runtime.migrations import upgrade_database
 from tests.access.model import AGENCIES, Limits, limits, tried
 from tests.conftest import Databases
 from tests.identity_service.calls import OPERATOR, Identity
@@ -133,7 +133,7 @@ firsts = st.builds(
 @pytest.fixture(scope="session")
 async def installation(postgres: Databases) -> AsyncIterator[Identity]:
     settings = make_settings(postgres.database_url("identity_service"), people=0)
-    await asyncio.to_thread(upgrade, settings)
+    await asyncio.to_thread(upgrade_database, settings)
     await seed(settings)
     async with serving(settings, TestAuthority()) as identity:
         for code in AGENCIES:

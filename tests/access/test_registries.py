@@ -12,7 +12,7 @@ from hypothesis import given
 
 from gateway.operations.table import OPERATIONS
 from identity_service.seed import seed
-from shared.runtime.migrations import upgrade
+from shared.runtime.migrations import upgrade_database
 from shared.web.calls.auth import RIGHT_HEADER
 from tests.access.answers import told
 from tests.access.country import Country
@@ -100,7 +100,7 @@ class Registry:
 @pytest.fixture(scope="session")
 async def registry(postgres: Databases) -> AsyncIterator[Registry]:
     settings = make_settings(postgres.database_url("identity_service"), people=0)
-    await asyncio.to_thread(upgrade, settings)
+    await asyncio.to_thread(upgrade_database, settings)
     await seed(settings)
     async with serving(settings, TestAuthority()) as identity:
         made = Registry(identity, {"agencies": AGENCIES, "clients": [], "grants": []})

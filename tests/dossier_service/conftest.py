@@ -11,7 +11,7 @@ from dossier_service.catalogue.use_cases import publish_first_procedures
 from dossier_service.main import create_app
 from dossier_service.settings import Settings
 from shared.database.engine import open_database
-from shared.runtime.migrations import upgrade
+from shared.runtime.migrations import upgrade_database
 from shared.web.dependencies import now
 from tests.conftest import Databases
 from tests.dossier_service.desk import Desk, at, utc
@@ -45,7 +45,7 @@ def make_settings(postgres: Databases, **over: object) -> Settings:
                 session, read_own_procedures(), None, now=at("01-05 08:00")
             )
 
-    upgrade(made)
+    upgrade_database(made)
     run_apart(prepare())
     return made
 

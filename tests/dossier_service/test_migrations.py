@@ -6,7 +6,7 @@ from sqlalchemy import text
 from deploy.run_sync import run_apart
 from dossier_service.settings import Settings
 from shared.database.engine import open_database
-from shared.runtime.migrations import configuration, upgrade
+from shared.runtime.migrations import build_configuration, upgrade_database
 from tests.conftest import Databases
 from tests.dossier_service.conftest import unmigrated_settings
 
@@ -55,19 +55,19 @@ async def read(settings: Settings, query: str) -> Sequence[tuple[object, ...]]:
 
 
 def test_migrations_make_what_the_models_declare(own_settings: Settings) -> None:
-    command.check(configuration(own_settings))
+    command.check(build_configuration(own_settings))
 
 
 def test_migrating_again_changes_nothing(own_settings: Settings) -> None:
-    upgrade(own_settings)
-    command.check(configuration(own_settings))
+    upgrade_database(own_settings)
+    command.check(build_configuration(own_settings))
 
 
 def test_dossiers_of_before_are_judged_as_new_ones(postgres: Databases) -> None:
     settings = unmigrated_settings(postgres)
-    command.upgrade(configuration(settings), "0004")
+    command.upgrade(build_configuration(settings), "0004")
     run_apart(execute(settings, *BEFORE))
-    upgrade(settings)
+    upgrade_database(settings)
     judged = """SELECT code, requests, min(overdue_from)::text, max(overdue_from)::text
         FROM dossier JOIN dossier_party ON dossier = code GROUP BY code ORDER BY code"""
     assert run_apart(read(settings, judged)) == [

@@ -19,7 +19,7 @@ from shared.database.session import SessionFactory
 from shared.events import EVENTS, Event
 from shared.messaging.consumer import Handlers, handle_records
 from shared.messaging.event_proofs import EventUnprovenError
-from shared.runtime.migrations import upgrade
+from shared.runtime.migrations import upgrade_database
 from shared.settings import ServiceSettings
 from sync_service.handlers import HANDLERS as SYNC
 from sync_service.settings import Settings as SyncSettings
@@ -97,7 +97,7 @@ def _settings(name: str, postgres: Databases) -> ServiceSettings:
         }
         near = {"gateway_url": "http://[::1]:1", "call_key": CALL_KEY}
         made = SyncSettings.model_validate(told | near)
-    upgrade(made)
+    upgrade_database(made)
     return made
 
 

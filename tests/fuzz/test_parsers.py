@@ -36,7 +36,7 @@ from shared.codes.dossier import (
 )
 from shared.codes.persons.birth_date import agree_at_coarser_precision, parse_birth_date
 from shared.codes.persons.folding import fold_accented, fold_bare
-from shared.codes.procedure import ProcedureCode, national_code, parse_procedure_code
+from shared.codes.procedure import ProcedureCode, parse_national_code, parse_procedure_code
 from shared.web.bodies.strict_json import loads_strict
 from shared.web.bodies.strict_parsing import IsoDay, IsoInstant
 from shared.web.etag import TAGS, Condition, PreconditionUnreadable
@@ -87,7 +87,8 @@ def test_procedure_of_an_agency_is_of_its_national_one(
 ) -> None:
     national = f"{first}.{number:06}"
     assert (
-        national_code(parse_procedure_code(f"{national}.{parse_agency_code(agency)}")) == national
+        parse_national_code(parse_procedure_code(f"{national}.{parse_agency_code(agency)}"))
+        == national
     )
 
 

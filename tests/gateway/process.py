@@ -19,7 +19,7 @@ from gateway.handlers import HANDLERS
 from gateway.settings import Settings
 from shared.database.engine import open_database
 from shared.events import Event, GrantChanged
-from shared.runtime.migrations import upgrade
+from shared.runtime.migrations import upgrade_database
 from tests.support.factories import TestAuthority
 from tests.support.gateway_harness import PURPOSE, make_client, make_grant, make_settings
 from tests.support.waiting import eventually
@@ -66,7 +66,7 @@ async def gateway_process(
     database_url: str, services: Behind, folder: Path, *, grant: GrantChanged | None = None
 ) -> AsyncIterator[Process]:
     settings = make_settings(database_url, services.address, port=free_port())
-    await asyncio.to_thread(upgrade, settings)
+    await asyncio.to_thread(upgrade_database, settings)
     await tell(settings, make_client(), grant or make_grant())
     child = gateway_child(settings, folder / "gateway.log")
     gateway = Process(settings.port, child, services.authority)

@@ -12,7 +12,7 @@ from deploy.run_sync import run_apart
 from identity_service.main import create_app
 from identity_service.seed import seed
 from identity_service.settings import GUESS_MEMORY_SECONDS, Settings
-from shared.runtime.migrations import upgrade
+from shared.runtime.migrations import upgrade_database
 from tests.conftest import Databases
 from tests.identity_service.calls import Identity
 from tests.identity_service.signing_in import KEY, SYSTEM
@@ -65,7 +65,7 @@ def settings(postgres: Databases, tmp_path_factory: pytest.TempPathFactory) -> S
     async def prepare() -> None:
         await seed(made)
 
-    upgrade(made)
+    upgrade_database(made)
     run_apart(prepare())
     return made
 

@@ -20,7 +20,7 @@ from shared.messaging.consumer import Handlers, consume
 from shared.messaging.topics import TOPIC_TABLE
 from shared.observability.logging import configure_logging
 from shared.runtime.event_keys import make_event_verifier
-from shared.runtime.worker import work
+from shared.runtime.worker import run_worker
 from shared.settings import ServiceSettings
 from shared.web.http_client import open_client
 from tests.shared.mechanics import DOSSIERS, record_effect
@@ -76,11 +76,11 @@ def main() -> None:
     configure_logging(settings)
     match os.environ["ROLE"]:
         case "relay":
-            asyncio.run(work(settings))
+            asyncio.run(run_worker(settings))
         case "slow":
-            asyncio.run(work(settings, handlers={DossierProgressed: [handle_slowly]}))
+            asyncio.run(run_worker(settings, handlers={DossierProgressed: [handle_slowly]}))
         case "catch up":
-            asyncio.run(work(settings, handlers={DossierProgressed: [handle]}, catch_up=True))
+            asyncio.run(run_worker(settings, handlers={DossierProgressed: [handle]}, catch_up=True))
         case "consume":
             asyncio.run(consume_alone(settings))
 

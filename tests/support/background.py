@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pydantic import SecretStr
 
 from shared.messaging.consumer import Handlers
-from shared.runtime.worker import run_parts
+from shared.runtime.worker import run_worker_parts
 from shared.settings import ServiceSettings
 from tests.conftest import Broker
 from tests.support.event_keys import key_text, serving_keys
@@ -26,7 +26,7 @@ async def working(
         "worker_port": 0,
     }
     with serving_keys() as urls:
-        worker = run_parts(settings.model_copy(update={**over, **urls}), handlers, ())
+        worker = run_worker_parts(settings.model_copy(update={**over, **urls}), handlers, ())
         task = asyncio.create_task(worker)
         try:
             yield

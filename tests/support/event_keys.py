@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from deploy.services import SERVICES
-from shared.crypto.ed25519 import key_set
+from shared.crypto.ed25519 import build_key_set
 from shared.events import Event
 from shared.messaging.event_proofs import PROOF, EventSigner, EventVerifier, Message
 from shared.messaging.outbox import _message
@@ -33,7 +33,7 @@ class PublishedKeys:
     """The key set of a service as a consumer sees it; a test may change or cut it."""
 
     def __init__(self, *keys: Ed25519PrivateKey) -> None:
-        found = key_set(key.public_key() for key in keys)["keys"]
+        found = build_key_set(key.public_key() for key in keys)["keys"]
         self.keys = {jwk["kid"]: jwt.PyJWK(jwk) for jwk in found}
         self.asked = 0
 
@@ -118,7 +118,7 @@ async def publishing(servers: str, *, idempotent: bool) -> AsyncIterator[AIOKafk
 @contextmanager
 def serving_keys() -> Iterator[Mapping[str, str]]:
     """A server of all key sets; the addresses of the services as settings have them."""
-    sets = {f"/{service}{PATH}": key_set([key.public_key()]) for service, key in KEYS.items()}
+    sets = {f"/{service}{PATH}": build_key_set([key.public_key()]) for service, key in KEYS.items()}
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -29,7 +29,7 @@ from shared.crypto.ed25519 import read_private_key
 from shared.database.session import SessionFactory
 from shared.events import AgencyChanged, ClientChanged, GrantChanged, ProcedurePublished
 from shared.messaging.topics import partitions_of
-from shared.runtime.migrations import upgrade
+from shared.runtime.migrations import upgrade_database
 from tests.conftest import Databases
 from tests.support.event_keys import key_text
 from tests.support.factories import CALL_KEY, DIGEST_KEY, TestAuthority
@@ -263,7 +263,7 @@ async def open_gate(
     database_url: str, services: Services, *, ready: bool = True, **over: Any
 ) -> AsyncIterator[Gate]:
     settings = make_settings(database_url, services.address, **over)
-    await asyncio.to_thread(upgrade, settings)
+    await asyncio.to_thread(upgrade_database, settings)
     gateway = create_app(settings)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(gateway.own.router.lifespan_context(gateway.own))

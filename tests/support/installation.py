@@ -17,7 +17,7 @@ from deploy.ports import free_port
 from deploy.run_sync import run_apart
 from deploy.secrets import call_key
 from identity_service.seed import seed
-from shared.runtime.migrations import upgrade
+from shared.runtime.migrations import upgrade_database
 from tests.conftest import Databases
 from tests.dossier_service.conftest import make_settings as dossier_settings
 from tests.identity_service.conftest import make_settings as identity_settings
@@ -88,7 +88,7 @@ def install(postgres: Databases, sandbox: Path) -> Installation:
         sandbox_file=sandbox,
         **near["identity"],
     )
-    upgrade(identity)
+    upgrade_database(identity)
     run_apart(seed(identity))
     services = {
         "identity": identity_service.main.create_app(identity),

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from shared.runtime.migrations import upgrade
+from shared.runtime.migrations import upgrade_database
 from shared.web.dependencies import now
 from sync_service.main import create_app
 from sync_service.national_view import projections
@@ -40,7 +40,7 @@ def make_settings(postgres: Databases, **over: object) -> Settings:
         "event_key": key_text("sync_service"),
     }
     settings = Settings.model_validate(made | over)
-    upgrade(settings)
+    upgrade_database(settings)
     return settings
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from deploy.run_sync import run_apart
 from shared.database.engine import open_database
-from shared.runtime.migrations import configuration, upgrade
+from shared.runtime.migrations import build_configuration, upgrade_database
 from sync_service.national_view.state import PROGRESS_VERSION
 from sync_service.settings import Settings
 from tests.conftest import Databases
@@ -59,15 +59,15 @@ async def read(settings: Settings, query: str) -> Sequence[tuple[object, ...]]:
 
 def test_migrations_make_what_the_models_declare(postgres: Databases) -> None:
     settings = settings_of(postgres)
-    upgrade(settings)
-    command.check(configuration(settings))
+    upgrade_database(settings)
+    command.check(build_configuration(settings))
 
 
 def test_dossiers_of_before_keep_their_place_in_the_order_of_words(postgres: Databases) -> None:
     settings = settings_of(postgres)
-    command.upgrade(configuration(settings), "0001")
+    command.upgrade(build_configuration(settings), "0001")
     run_apart(execute(settings, *BEFORE))
-    upgrade(settings)
+    upgrade_database(settings)
     query = """SELECT code, extract(day FROM facts_time)::int, facts_version, source_version,
         extract(day FROM reopened_time)::int FROM national_dossier ORDER BY code"""
     assert run_apart(read(settings, query)) == [

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from shared.events import DossierEvent, Event
 from shared.messaging.dead_letters import DeadLetter
-from shared.runtime.migrations import configuration
+from shared.runtime.migrations import build_configuration
 from sync_service.handlers import HANDLERS
 from sync_service.settings import Settings
 from tests.conftest import Broker, Databases
@@ -101,4 +101,4 @@ async def test_pushed_dossier_is_announced_on_the_axis(worked: National) -> None
 
 
 def test_models_and_migrations_agree(settings: Settings) -> None:
-    command.check(configuration(settings))
+    command.check(build_configuration(settings))

@@ -35,7 +35,7 @@ from dossier_service.dossiers.use_cases.deadlines import set_due_dates
 from dossier_service.dossiers.use_cases.history import history_entry, publish_change
 from shared.codes.dossier import DOSSIER_CODE_LAYOUTS, DossierCodeLayout, format_dossier_code
 from shared.codes.enums import Channel, DossierStatus
-from shared.codes.persons.person_hash import person_hash
+from shared.codes.persons.person_hash import hash_person
 from shared.codes.time import day_in_viet_nam
 from shared.events import DossierFiled
 from shared.rules.deadlines import reception_due_at
@@ -58,7 +58,7 @@ class FilingRules:
 def hash_applicant(filing: FileDossier, rules: FilingRules) -> str | None:
     """Return the keyed hash of the applicant, None where the applicant has no personal number."""
     number = filing.applicant.identifying_number
-    return person_hash(number, rules.person_key) if number else None
+    return hash_person(number, rules.person_key) if number else None
 
 
 async def file_dossier(

@@ -109,11 +109,11 @@ def _link_faults(headers: Mapping[int, tuple[BatchHeader, str]], after: Anchor) 
 
 
 def _record_faults(batch: SealedBatch, header: BatchHeader) -> list[Fault]:
-    found = tuple(map(merkle.leaf_hash, batch.records))
+    found = tuple(map(merkle.hash_leaf, batch.records))
     root = bytes.fromhex(header.root)
-    if found == batch.leaves and len(found) == header.count and merkle.root(found) == root:
+    if found == batch.leaves and len(found) == header.count and merkle.compute_root(found) == root:
         return []
-    if len(batch.leaves) != header.count or merkle.root(batch.leaves) != root:
+    if len(batch.leaves) != header.count or merkle.compute_root(batch.leaves) != root:
         # Without a list that fits the seal nobody can say which record it was.
         return [Fault(header.number, FaultKind.LEAVES_CHANGED)]
     return _differences(header.number, batch.leaves, found, batch.records)

@@ -7,7 +7,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from shared.crypto.ed25519 import public_jwk, read_public_keys
+from shared.crypto.ed25519 import build_public_jwk, read_public_keys
 
 
 def ledger_keys(key: Ed25519PublicKey, retired: str) -> dict[str, Ed25519PublicKey]:
@@ -20,7 +20,7 @@ def ledger_key_set(keys: Mapping[str, Ed25519PublicKey]) -> dict[str, Any]:
     """As JWKS; `pem` beside, because that is what openssl reads."""
     return {
         "keys": [
-            public_jwk(key) | {"kid": kid, "pem": public_pem(key).decode()}
+            build_public_jwk(key) | {"kid": kid, "pem": public_pem(key).decode()}
             for kid, key in keys.items()
         ]
     }

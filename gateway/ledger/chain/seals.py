@@ -84,12 +84,12 @@ def seal(
     records: Sequence[bytes], *, chain: str, after: Anchor, at: datetime, key: Ed25519PrivateKey
 ) -> SealedBatch:
     """The batch that follows `after` in its chain."""
-    leaves = tuple(map(merkle.leaf_hash, records))
+    leaves = tuple(map(merkle.hash_leaf, records))
     header = BatchHeader(
         chain=chain,
         number=after.number + 1,
         count=len(records),
-        root=merkle.root(leaves).hex(),
+        root=merkle.compute_root(leaves).hex(),
         previous=after.digest,
         at=at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
         key_id=key_id(key.public_key()),
@@ -110,7 +110,7 @@ def prove(batch: SealedBatch, index: int, key: Ed25519PublicKey) -> Bundle:
     return Bundle(
         record=batch.records[index].decode(),
         index=index,
-        path=[sibling.hex() for sibling in merkle.path(batch.leaves, index)],
+        path=[sibling.hex() for sibling in merkle.compute_path(batch.leaves, index)],
         header=batch.header.decode(),
         signature=b64encode(batch.signature).decode(),
         public_key=public_pem(key).decode(),

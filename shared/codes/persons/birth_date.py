@@ -11,14 +11,20 @@ from typing import Annotated
 
 from pydantic import AfterValidator, WithJsonSchema
 
-from shared.codes.time import DAY_PATTERN, FIRST_DAY, LEAP_YEAR_PATTERN, YEAR_PATTERN, day_pattern
+from shared.codes.time import (
+    DAY_PATTERN,
+    FIRST_DAY,
+    LEAP_YEAR_PATTERN,
+    YEAR_PATTERN,
+    build_day_pattern,
+)
 
 EARLIEST_YEAR = FIRST_DAY.year
 _MONTH = "(?:0[1-9]|1[0-2])"
 # No pattern can say that a day is not in the future.
 PATTERN = (
     f"{YEAR_PATTERN}(?:-00(?:-00)?|0000|-{_MONTH}(?:-00)?|{_MONTH}00)?|{DAY_PATTERN}"
-    f"|{day_pattern(YEAR_PATTERN, LEAP_YEAR_PATTERN, dash='')}"
+    f"|{build_day_pattern(YEAR_PATTERN, LEAP_YEAR_PATTERN, dash='')}"
 )
 _FORM = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?|([0-9]{2})([0-9]{2}))?")
 

@@ -86,7 +86,7 @@ def _fold_syllable(word: str) -> str:
 
 
 def _compute_key(word: str) -> str:
-    signs, letters = _sign_table(), _letter_table()
+    signs, letters = _build_sign_table(), _build_letter_table()
     # NFKC tears some signs apart (´ into a blank and a mark) and makes others: before and after.
     signed = normalize("NFC", word).translate(signs)
     visible = _IGNORABLE.sub("", normalize("NFKC", signed))
@@ -104,12 +104,12 @@ def _move_tone_last(found: re.Match[str]) -> str:
 
 # Callers choose the text, so the tables hold the changed characters alone and never grow.
 @cache
-def _sign_table() -> Mapping[int, str]:
+def _build_sign_table() -> Mapping[int, str]:
     return _build_table(_unify_sign)
 
 
 @cache
-def _letter_table() -> Mapping[int, str]:
+def _build_letter_table() -> Mapping[int, str]:
     return _build_table(_unify_letter)
 
 

@@ -3,6 +3,6 @@
 import hmac
 
 
-def person_hash(personal_number: str, key: bytes) -> str:
+def hash_person(personal_number: str, key: bytes) -> str:
     """HMAC-SHA256 of the 12-digit number, 64 hex digits: the same person, never the number."""
     return hmac.digest(key, personal_number.encode(), "sha256").hex()

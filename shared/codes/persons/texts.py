@@ -36,22 +36,22 @@ class _Text(GroupedMetadata):
 
     def __iter__(self) -> Iterator[object]:
         yield from self._form
-        yield AfterValidator(_trim)
+        yield AfterValidator(_trim_blanks)
 
 
-def _trim(text: str) -> str:
+def _trim_blanks(text: str) -> str:
     return text.strip()
 
 
 def single_line(max_length: int, *, min_length: int = 1) -> GroupedMetadata:
     """Return the constraint of one line of text, blanks at its ends taken off."""
-    pattern = _trimmed_pattern(_LINE_BREAKING, _BLANKS_OF_LINE, min_length)
+    pattern = _build_trimmed_pattern(_LINE_BREAKING, _BLANKS_OF_LINE, min_length)
     return _Text(pattern, max_length, min_length)
 
 
 def multi_line(max_length: int) -> GroupedMetadata:
     """Return the constraint of a text that may have line ends and tabs."""
-    return _Text(_trimmed_pattern(_NOT_IN_TEXT, _BLANKS_OF_TEXT), max_length)
+    return _Text(_build_trimmed_pattern(_NOT_IN_TEXT, _BLANKS_OF_TEXT), max_length)
 
 
 def name_line(max_length: int) -> GroupedMetadata:
@@ -59,7 +59,7 @@ def name_line(max_length: int) -> GroupedMetadata:
     return _Text(rf"^[^{_LINE_BREAKING}]*{_LETTERS}[^{_LINE_BREAKING}]*$", max_length)
 
 
-def _trimmed_pattern(refused: str, blanks: str, min_length: int = 1) -> str:
+def _build_trimmed_pattern(refused: str, blanks: str, min_length: int = 1) -> str:
     """Return the pattern of texts that have `min_length` characters without the blanks at the ends.
 
     The minimum length of JSON Schema would count those blanks.

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.codes.coverage import covering_codes, is_within
+from shared.codes.coverage import is_within, list_covering_codes
 
 Codes = frozenset[str] | None
 Row = TypeVar("Row")
@@ -25,7 +25,7 @@ class Limits(BaseModel):
 
     def covers_procedure(self, code: str) -> bool:
         """A national code covers its localised forms too: `1.001193` covers `1.001193.H26`."""
-        return self.procedures is None or not self.procedures.isdisjoint(covering_codes(code))
+        return self.procedures is None or not self.procedures.isdisjoint(list_covering_codes(code))
 
     def covers_agency(self, code: str) -> bool:
         return self.agencies is None or is_within(code, self.agencies)

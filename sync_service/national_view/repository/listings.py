@@ -27,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from shared.codes.enums import ENDED, DossierStatus
-from shared.codes.procedure import national_code
+from shared.codes.procedure import parse_national_code
 from shared.codes.time import VIET_NAM
 from shared.web.calls.rights import Limits, Right, merge_newest
 from sync_service.agencies.hierarchy import COUNTRY, roots
@@ -44,12 +44,16 @@ Seen = type[NationalDossier | Party | PendingParty]
 def _within(limits: Limits, of: Seen) -> list[ColumnElement[bool]]:
     if limits.procedures is None:
         return []
-    return [of.national_procedure == any_text({national_code(code) for code in limits.procedures})]
+    return [
+        of.national_procedure == any_text({parse_national_code(code) for code in limits.procedures})
+    ]
 
 
 def _within_localised(limits: Limits) -> list[ColumnElement[bool]]:
     """Of what `_within` lets pass, the part that the right reaches by its own code."""
-    if limits.procedures is None or all(code == national_code(code) for code in limits.procedures):
+    if limits.procedures is None or all(
+        code == parse_national_code(code) for code in limits.procedures
+    ):
         return []
     dossier, named = NationalDossier, any_text(limits.procedures)
     return [or_(dossier.national_procedure == named, dossier.procedure == named)]
@@ -176,7 +180,7 @@ def _lasting(wanted: DossierFilter, of: Seen) -> list[ColumnElement[bool]]:
     if wanted.channel is not None:
         conditions.append(of.channel == in_plan(wanted.channel.value))
     if wanted.procedure is not None:
-        conditions.append(of.national_procedure == in_plan(national_code(wanted.procedure)))
+        conditions.append(of.national_procedure == in_plan(parse_national_code(wanted.procedure)))
     if wanted.level is not None:
         conditions.append(of.deciding.in_(select_level(wanted.level)))
     return conditions
@@ -193,7 +197,7 @@ def _passing(wanted: DossierFilter, today: date) -> list[ColumnElement[bool]]:
         if wanted.status not in ENDED:
             conditions.append(dossier.ended_at.is_(None))
     # A national code means all its localised forms too.
-    if wanted.procedure is not None and wanted.procedure != national_code(wanted.procedure):
+    if wanted.procedure is not None and wanted.procedure != parse_national_code(wanted.procedure):
         conditions.append(dossier.procedure == wanted.procedure)
     if wanted.overdue is not None:
         conditions.append(overdue(today) if wanted.overdue else ~overdue(today))

@@ -6,7 +6,7 @@ import pytest
 from dossier_service.catalogue.own_procedures import read_own_procedures
 from dossier_service.catalogue.procedure import Procedure
 from dossier_service.catalogue.use_cases import publish_procedures
-from shared.codes.persons.person_hash import person_hash
+from shared.codes.persons.person_hash import hash_person
 from tests.dossier_service.conftest import PERSON_KEY
 from tests.dossier_service.desk import (
     APPLICANT,
@@ -74,7 +74,7 @@ async def test_fee_of_a_case_is_due_only_where_the_case_was_found(desk: Desk) ->
 
 async def test_answer_names_the_person_by_hash_and_gives_no_field(desk: Desk) -> None:
     answer = await desk.try_file(wish())
-    assert answer.headers["X-Subject"] == person_hash(NUMBER, PERSON_KEY.encode())
+    assert answer.headers["X-Subject"] == hash_person(NUMBER, PERSON_KEY.encode())
     assert answer.headers["X-Fields"] == "-"
     assert NUMBER not in answer.text
     assert NAME not in answer.text
@@ -97,7 +97,7 @@ async def test_household_business_is_named_by_the_number_of_its_owner(
 ) -> None:
     applicant = {"kind": kind, "name": "Hộ kinh doanh An", "organisation_number": NUMBER}
     answer = await desk.try_file(wish(applicant=applicant))
-    owner = person_hash(NUMBER, PERSON_KEY.encode())
+    owner = hash_person(NUMBER, PERSON_KEY.encode())
     assert answer.headers["X-Subject"] == owner
     read = await desk.read(answer.json()["code"])
     assert read.headers["X-Subject"] == owner
@@ -199,7 +199,7 @@ async def test_filing_outside_the_right_is_refused(
     refusal = answer.json()
     assert (answer.status_code, refusal["type"]) == (403, "/problems/not-allowed")
     assert (refusal["lacking"], refusal["at"]) == (lacking, place)
-    assert answer.headers["X-Subject"] == person_hash(NUMBER, PERSON_KEY.encode())
+    assert answer.headers["X-Subject"] == hash_person(NUMBER, PERSON_KEY.encode())
 
 
 async def test_filing_is_taken_where_one_of_two_rights_covers_it(desk: Desk) -> None:

@@ -18,7 +18,7 @@ from shared.rules import working_days as calendars
 from shared.rules.deadlines import Term, Unit
 from shared.rules.statuses import first_status, permitted_statuses
 from shared.rules.working_days import Corrections
-from shared.runtime.migrations import upgrade
+from shared.runtime.migrations import upgrade_database
 from tests.conftest import MORE
 from tests.dossier_service.desk import PASSPORT, SEAL, Desk, at, instant
 from tests.dossier_service.dossiers.test_deadline_oracle import (
@@ -267,7 +267,7 @@ async def test_due_date_of_an_unknown_calendar_is_provisional_until_computed_aga
         early = "UPDATE dossier SET due_calendar = NULL, due_at = due_at - interval '1 day'"
         await session.execute(text(early))
         await session.execute(text("UPDATE alembic_version SET version_num = '0005'"))
-    await asyncio.to_thread(upgrade, own_desk.settings)
+    await asyncio.to_thread(upgrade_database, own_desk.settings)
     for code, provisional in ((filed["code"], True), (ended["code"], True)):
         assert await due_of(own_desk, code) == (at("12-09 09:00"), provisional)
     assert await due_of(own_desk, unreceived["code"]) == (None, False)

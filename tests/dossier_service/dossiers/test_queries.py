@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shared.codes.persons.person_hash import person_hash
+from shared.codes.persons.person_hash import hash_person
 from shared.web.pagination import name_list, write_cursor
 from tests.dossier_service.conftest import PERSON_KEY
 from tests.dossier_service.desk import (
@@ -39,7 +39,7 @@ async def test_dossier_is_read_with_its_applicant_and_papers(desk: Desk) -> None
     assert found["documents"] == [{"paper": "TK-KS", "name": "Tờ khai", "kind": "original"}]
     assert (found["summary"], found["external_code"]) == ("Khai sinh cho con", "HN/17")
     assert {name: found[name] for name in filed} == filed
-    assert answer.headers["X-Subject"] == person_hash(NUMBER, PERSON_KEY.encode())
+    assert answer.headers["X-Subject"] == hash_person(NUMBER, PERSON_KEY.encode())
     assert answer.headers["X-Fields"] == "kind,name,personal_number,birth_date,summary,documents"
 
 
@@ -48,10 +48,10 @@ async def test_dossier_that_is_known_is_not_sent_again_and_is_still_a_look(desk:
     for known in ('"1"', 'W/"1"', "*", '"0", "1"'):
         answer = await desk.call(ONE_READ, f"{DOSSIERS}/{code}", headers={"If-None-Match": known})
         assert (answer.status_code, answer.content, answer.headers["ETag"]) == (304, b"", '"1"')
-        assert answer.headers["X-Subject"] == person_hash(NUMBER, PERSON_KEY.encode())
+        assert answer.headers["X-Subject"] == hash_person(NUMBER, PERSON_KEY.encode())
     other = await desk.call(ONE_READ, f"{DOSSIERS}/{code}", headers={"If-Match": '"01"'})
     assert (other.status_code, other.json()["type"]) == (412, "/problems/changed-meanwhile")
-    assert other.headers["X-Subject"] == person_hash(NUMBER, PERSON_KEY.encode())
+    assert other.headers["X-Subject"] == hash_person(NUMBER, PERSON_KEY.encode())
 
 
 async def test_right_with_fields_gives_these_only(desk: Desk) -> None:

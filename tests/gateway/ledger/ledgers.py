@@ -28,7 +28,7 @@ from gateway.operations.table import OPERATIONS
 from shared.crypto.ed25519 import read_private_key
 from shared.database.engine import open_database
 from shared.events import LedgerAnchored
-from shared.runtime.migrations import upgrade
+from shared.runtime.migrations import upgrade_database
 from tests.conftest import Databases
 from tests.support.fake_upstream import SUBJECT
 from tests.support.gateway_harness import CALL_KEYS, VERIFY, make_settings
@@ -70,7 +70,7 @@ class Store:
 
 async def make_store(url: str) -> Store:
     text = ed25519_key()
-    await asyncio.to_thread(upgrade, make_settings(url))
+    await asyncio.to_thread(upgrade_database, make_settings(url))
     return Store(url, read_private_key("ledger_key", SecretStr(text)), text)
 
 

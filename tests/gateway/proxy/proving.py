@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from shared.crypto.merkle import node_hash
+from shared.crypto.merkle import hash_node
 
 
 def verify(leaf: bytes, index: int, count: int, siblings: Sequence[bytes], expected: bytes) -> bool:
@@ -17,10 +17,10 @@ def verify(leaf: bytes, index: int, count: int, siblings: Sequence[bytes], expec
         if last == 0:
             return False
         if index % 2 or index == last:
-            reached = node_hash(sibling, reached)
+            reached = hash_node(sibling, reached)
             while index % 2 == 0 and index:
                 index, last = index // 2, last // 2
         else:
-            reached = node_hash(reached, sibling)
+            reached = hash_node(reached, sibling)
         index, last = index // 2, last // 2
     return last == 0 and reached == expected

@@ -13,7 +13,7 @@ from identity_service.grants.models import Grant
 from identity_service.seed import seed
 from identity_service.settings import Settings
 from shared.database.engine import open_database
-from shared.runtime.migrations import upgrade
+from shared.runtime.migrations import upgrade_database
 from tests.conftest import Databases
 from tests.identity_service.calls import OPERATOR, Identity
 from tests.identity_service.client_acts import (
@@ -34,7 +34,7 @@ ACTS = ("deactivate", "remove-key", "revoke")
 async def alone(postgres: Databases) -> AsyncIterator[Identity]:
     """An installation whose one operator has one key and no secret."""
     settings = make_settings(postgres.database_url("identity_service"), people=0)
-    await asyncio.to_thread(upgrade, settings)
+    await asyncio.to_thread(upgrade_database, settings)
     await seed(settings)
     await _leave_one_operator(settings)
     async with serving(settings, TestAuthority()) as identity:

@@ -10,7 +10,7 @@ from identity_service.persons.matching import Recorded
 from identity_service.persons.result import Answer
 from identity_service.persons.sources.source import Finding, Inquiry
 from identity_service.sandbox.personas import personas
-from shared.codes.persons.person_hash import person_hash
+from shared.codes.persons.person_hash import hash_person
 from shared.observability.logging import configure_logging
 from tests.conftest import Databases
 from tests.identity_service.calls import VERIFY, Identity, asked
@@ -40,7 +40,7 @@ async def test_every_persona_is_answered_as_its_file_says(identity: Identity, pe
 async def test_the_gateway_is_told_whose_data_and_which_fields(identity: Identity) -> None:
     number = personas()["match"].personal_number
     response = await identity.verify(asked("match"))
-    assert response.headers["X-Subject"] == person_hash(number, identity.settings.hash_key)
+    assert response.headers["X-Subject"] == hash_person(number, identity.settings.hash_key)
     assert response.headers["X-Fields"] == (
         "full_name,birth_date,sex,residence_province,residence_commune"
     )
@@ -123,7 +123,7 @@ async def test_a_purpose_outside_the_right_is_refused(identity: Identity) -> Non
         assert refused.status_code == 403
         assert refused.json()["type"] == "/problems/purpose-not-covered"
         number = personas()["match"].personal_number
-        assert refused.headers["X-Subject"] == person_hash(number, identity.settings.hash_key)
+        assert refused.headers["X-Subject"] == hash_person(number, identity.settings.hash_key)
 
 
 async def test_a_field_outside_the_right_is_refused_by_its_name(identity: Identity) -> None:
@@ -132,7 +132,7 @@ async def test_a_field_outside_the_right_is_refused_by_its_name(identity: Identi
     assert refused.status_code == 403
     assert refused.json()["fields"] == ["sex"]
     number = personas()["match"].personal_number
-    assert refused.headers["X-Subject"] == person_hash(number, identity.settings.hash_key)
+    assert refused.headers["X-Subject"] == hash_person(number, identity.settings.hash_key)
     answered = await identity.verify(asked("match", residence=None, sex=None), right=right)
     assert answered.json()["result"] == "MATCH"
 

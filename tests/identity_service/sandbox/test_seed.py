@@ -23,10 +23,10 @@ from identity_service.sandbox.load_people import AnotherSeedError, load_people
 from identity_service.sandbox.personas import personas
 from identity_service.seed import seed
 from identity_service.settings import Settings
-from shared.codes.persons.person_hash import person_hash
+from shared.codes.persons.person_hash import hash_person
 from shared.database.engine import open_database
 from shared.database.session import SessionFactory
-from shared.runtime.migrations import upgrade
+from shared.runtime.migrations import upgrade_database
 from tests.conftest import Databases
 from tests.identity_service.commands import run_command
 from tests.identity_service.conftest import PEOPLE, make_settings
@@ -47,7 +47,7 @@ async def empty(postgres: Databases, tmp_path: Path) -> Settings:
 
 
 async def migrated(settings: Settings) -> None:
-    await asyncio.to_thread(upgrade, settings)
+    await asyncio.to_thread(upgrade_database, settings)
 
 
 async def counts(sessions: SessionFactory) -> dict[str, int]:
@@ -225,7 +225,7 @@ async def test_each_person_loaded_is_found_by_the_number(settings: Settings) -> 
     last = list(generate(PEOPLE, seed=settings.people_seed))[-1]
     inquiry = Inquiry(
         personal_number=last.personal_number,
-        person=person_hash(last.personal_number, settings.hash_key),
+        person=hash_person(last.personal_number, settings.hash_key),
         claim=personas()["match"].claim,
         agency="H26",
         purpose=None,

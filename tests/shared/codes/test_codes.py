@@ -15,7 +15,7 @@ from shared.codes.dossier import (
     parse_dossier_code,
 )
 from shared.codes.enums import Channel, DossierStatus
-from shared.codes.procedure import ProcedureCode, national_code, parse_procedure_code
+from shared.codes.procedure import ProcedureCode, parse_national_code, parse_procedure_code
 
 qcvn_agencies = st.from_regex(r"[0-9]{3}\.[0-9]{2}\.[0-9]{2}\.[A-Z][0-9]{2}", fullmatch=True)
 qd20_agencies = st.from_regex(r"[A-Z][0-9]{2}(\.[0-9]{1,3}){0,8}", fullmatch=True).filter(
@@ -133,13 +133,13 @@ def test_broken_agency_code_is_refused(code: str) -> None:
 )
 def test_localised_procedure_is_counted_with_the_national_one(code: str) -> None:
     assert parse_procedure_code(code) == code
-    assert national_code(code) == "1.001193"
+    assert parse_national_code(code) == "1.001193"
 
 
 @pytest.mark.parametrize("code", ["1.00119", "0.001193", "1.0011933", "1.001193H56", "1.001193."])
 def test_broken_procedure_code_is_refused(code: str) -> None:
     with pytest.raises(CodeError):
-        national_code(code)
+        parse_national_code(code)
 
 
 @pytest.mark.parametrize(

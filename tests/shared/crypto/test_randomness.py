@@ -4,13 +4,13 @@ import multiprocessing
 from concurrent.futures import ThreadPoolExecutor
 from uuid import RFC_4122, UUID
 
-from shared.crypto.randomness import random_block, random_uuid
+from shared.crypto.randomness import draw_block, draw_uuid
 
 MANY = 3_000
 
 
 def _blocks(count: int) -> list[bytes]:
-    return [random_block() for _ in range(count)]
+    return [draw_block() for _ in range(count)]
 
 
 def test_no_block_is_given_out_twice() -> None:
@@ -26,7 +26,7 @@ def test_threads_share_no_block() -> None:
 
 
 def test_forked_process_shares_no_block_with_its_parent() -> None:
-    random_block()  # the pool is full now, and the child is a copy of this process
+    draw_block()  # the pool is full now, and the child is a copy of this process
     with multiprocessing.get_context("fork").Pool(1) as child:
         theirs = child.apply(_blocks, (MANY,))
     assert set(theirs).isdisjoint(_blocks(MANY))
@@ -34,12 +34,12 @@ def test_forked_process_shares_no_block_with_its_parent() -> None:
 
 def test_uuid_is_one_of_version_4() -> None:
     for _ in range(MANY):
-        text = random_uuid()
+        text = draw_uuid()
         read = UUID(text)
         assert (str(read), read.version, read.variant) == (text, 4, RFC_4122)
 
 
 def test_all_variants_and_free_digits_occur() -> None:
-    texts = [random_uuid() for _ in range(MANY)]
+    texts = [draw_uuid() for _ in range(MANY)]
     assert {text[19] for text in texts} == set("89ab")
     assert all(len({text[place] for text in texts}) == 16 for place in (0, 15, 20, 35))

@@ -17,7 +17,7 @@ from shared.database.session import SessionFactory
 from shared.events import DossierProgressed
 from shared.messaging.consumer import forget_handled
 from shared.messaging.dead_letters import DeadLetter
-from shared.observability.tracing import current_trace_id
+from shared.observability.tracing import read_trace_id
 from shared.runtime.operator_routes import list_dead_letters
 from shared.settings import ServiceSettings
 from tests.shared.mechanics import (
@@ -196,7 +196,7 @@ async def test_trace_of_an_event_is_that_of_its_effects_and_ends_with_them(
     seen: list[str | None] = []
 
     async def see(_: AsyncSession, events: Sequence[DossierProgressed]) -> None:
-        seen.append(current_trace_id())
+        seen.append(read_trace_id())
         if len(events) == 2:
             raise LookupError
 
@@ -205,14 +205,14 @@ async def test_trace_of_an_event_is_that_of_its_effects_and_ends_with_them(
         header = ("ce_traceparent", TRACES[number].encode())
         return record(progressed(key, number), headers=[*plain.headers, header])
 
-    before = current_trace_id()
+    before = read_trace_id()
     await handle_records(sessions, [traced(0)], {DossierProgressed: [see]})
     await handle_records(sessions, [traced(0), traced(1)], {DossierProgressed: [see]})
     first, second = (trace.split("-")[1] for trace in TRACES)
     # Both together are a trace of their own; each alone goes on with the one it came with.
     assert (seen[0], *seen[2:]) == (first, first, second)
     assert seen[1] not in {None, first, second}
-    assert current_trace_id() == before
+    assert read_trace_id() == before
 
 
 async def test_inbox_is_forgotten_slice_by_slice_after_its_days(

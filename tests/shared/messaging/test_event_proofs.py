@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
-from shared.crypto.ed25519 import key_set
+from shared.crypto.ed25519 import build_key_set
 from shared.database.session import SessionFactory
 from shared.events import OWNERS
 from shared.messaging import consumer
@@ -244,7 +244,7 @@ class KeyServer:
         self.asked += 1
         if self.cut:
             raise httpx.ConnectError("cut")
-        return httpx.Response(200, json=key_set(key.public_key() for key in self.keys))
+        return httpx.Response(200, json=build_key_set(key.public_key() for key in self.keys))
 
 
 async def test_consumer_waits_while_the_keys_cannot_be_fetched(

@@ -17,7 +17,7 @@ from prometheus_client import REGISTRY
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from shared.crypto.ed25519 import key_set
+from shared.crypto.ed25519 import build_key_set
 from shared.database.session import SessionFactory
 from shared.messaging import consumer
 from shared.messaging.consumer import BATCH_SIZE, consume
@@ -27,7 +27,7 @@ from shared.messaging.kafka import open_consumer
 from shared.messaging.unproven import MAX_SAMPLE_BYTES, MAX_SAMPLES, SAMPLE_SECONDS, UnprovenSampler
 from shared.runtime.operator_routes import list_dead_letters
 from shared.runtime.timers import Timer, run_timer
-from shared.runtime.worker import HOUSEKEEPING
+from shared.runtime.worker import INFRASTRUCTURE_TIMERS
 from shared.settings import ServiceSettings
 from shared.web.calls.auth import KeySet
 from tests.shared.mechanics import (
@@ -176,7 +176,7 @@ async def test_letters_that_nothing_proved_are_deleted_when_their_owner_cannot_s
     async with sessions.begin() as session:
         await session.execute(text("UPDATE dead_letter SET at = at - interval '9 days'"))
     await consumer.handle_records(sessions, [forge(3)], HANDLERS, VERIFIER)
-    for timer in HOUSEKEEPING:
+    for timer in INFRASTRUCTURE_TIMERS:
         await run_timer(sessions, Timer(0, timer.act))
     async with sessions() as session:
         kept = await list_dead_letters(session, "open")
@@ -195,7 +195,7 @@ class Owner:
         self.requests += 1
         if self.cut:
             raise ConnectError("cut")
-        return Response(200, json=key_set(key.public_key() for key in self.keys))
+        return Response(200, json=build_key_set(key.public_key() for key in self.keys))
 
 
 async def send(producer: AIOKafkaProducer, *records: ConsumerRecord) -> None:

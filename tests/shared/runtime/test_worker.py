@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from deploy.ports import free_port
 from shared.database.session import SessionFactory
-from shared.runtime.app import Check, status_routes
+from shared.runtime.app import Check, build_status_routes
 from shared.runtime.timers import Timer, run_timer
 from shared.settings import ServiceSettings
 from tests.conftest import Broker, Databases
@@ -178,7 +178,7 @@ async def test_check_that_goes_while_others_are_asked_is_no_error() -> None:
 
     checks |= {"caught_up": caught_up}
     app = FastAPI()
-    app.include_router(status_routes())
+    app.include_router(build_status_routes())
     app.state.checks = checks
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://worker") as client:

@@ -143,7 +143,7 @@ def test_moved_record_is_named() -> None:
 def test_record_and_leaf_changed_together_break_the_root() -> None:
     batches = make_chain(3)
     records = [make_record(99), *batches[0].records[1:]]
-    leaves = tuple(map(merkle.leaf_hash, records))
+    leaves = tuple(map(merkle.hash_leaf, records))
     batches[0] = replace(with_records(batches[0], records), leaves=leaves)
     assert faults_of(batches) == [Fault(1, FaultKind.LEAVES_CHANGED)]
 
@@ -200,7 +200,7 @@ def test_every_record_of_a_batch_has_a_proof(size: int, data: st.DataObject) -> 
     bundle = Bundle.model_validate_json(prove(batch, index, KEY.public_key()).model_dump_json())
     header = BatchHeader.model_validate_json(bundle.header)
     siblings = [bytes.fromhex(each) for each in bundle.path]
-    leaf = merkle.leaf_hash(bundle.record.encode())
+    leaf = merkle.hash_leaf(bundle.record.encode())
     assert verify(leaf, index, size, siblings, bytes.fromhex(header.root))
     assert (header.number, header.count) == (1, size)
 

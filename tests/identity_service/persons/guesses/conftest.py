@@ -7,7 +7,7 @@ import pytest
 from deploy.run_sync import run_apart
 from identity_service.seed import seed
 from identity_service.settings import Settings
-from shared.runtime.migrations import upgrade
+from shared.runtime.migrations import upgrade_database
 from tests.conftest import Databases
 from tests.identity_service.calls import Identity
 from tests.identity_service.conftest import make_settings, serving
@@ -28,7 +28,7 @@ def bounded(postgres: Databases) -> Settings:
     async def prepare() -> None:
         await seed(made)
 
-    upgrade(made)
+    upgrade_database(made)
     run_apart(prepare())
     return made
 

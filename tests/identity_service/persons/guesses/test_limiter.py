@@ -15,7 +15,7 @@ from identity_service.persons.result import Answer
 from identity_service.sandbox.generator.person import Person
 from identity_service.sandbox.personas import personas
 from identity_service.settings import Settings
-from shared.codes.persons.person_hash import person_hash
+from shared.codes.persons.person_hash import hash_person
 from tests.identity_service.calls import Identity, asked
 from tests.identity_service.conftest import serving
 from tests.identity_service.guessing import (
@@ -148,7 +148,7 @@ async def test_refusal_tells_the_ledger_whom_it_was_about(
     desk, person = Desk(guarded), ALIVE[1]
     await spend(desk, person)
     refused = await desk.ask(claim(person))
-    assert refused.headers["X-Subject"] == person_hash(person.personal_number, bounded.hash_key)
+    assert refused.headers["X-Subject"] == hash_person(person.personal_number, bounded.hash_key)
 
 
 async def test_match_does_not_give_the_budget_back(guarded: Identity) -> None:
@@ -214,7 +214,7 @@ async def test_spent_budget_raises_an_alarm_without_personal_data(
     assert event["officer"] == "officer-1"
     assert event["agency"] == desk.agency
     assert event["scope"] == "officer-person"
-    assert event["person"] == person_hash(person.personal_number, bounded.hash_key)
+    assert event["person"] == hash_person(person.personal_number, bounded.hash_key)
     assert event["misses"] == REAL["guesses_of_officer"]
     assert person.personal_number not in str(event)
     assert told() == before + 1

@@ -6,7 +6,7 @@ from typing import TypeVar
 from fastapi import Response
 from pydantic import BaseModel
 
-from shared.web.etag import created_headers, etag
+from shared.web.etag import build_created_headers, format_etag
 from shared.web.idempotency import IdempotencyClaim
 
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -18,7 +18,7 @@ async def answer_created(
     answer: Answer, path: str, version: int, *, idempotency: IdempotencyClaim, response: Response
 ) -> Answer:
     """Return the thing at `path` as it is answered, with ETag and Location, also to a repeat."""
-    headers = created_headers(path, version)
+    headers = build_created_headers(path, version)
     response.headers.update(headers)
     return idempotency.store_response(answer, HTTPStatus.CREATED, headers)
 
@@ -27,7 +27,7 @@ async def answer_changed(
     idempotency: IdempotencyClaim, answer: BaseModel, version: int
 ) -> Response:
     """Return the changed thing with its ETag, also to a repeated request."""
-    return await answer_once(idempotency, answer, HTTPStatus.OK, {"ETag": etag(version)})
+    return await answer_once(idempotency, answer, HTTPStatus.OK, {"ETag": format_etag(version)})
 
 
 async def answer_once(

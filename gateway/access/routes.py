@@ -6,7 +6,7 @@ from fastapi import Request, Response
 
 from gateway.operations.model import PUBLIC_SECONDS
 from shared.web.bodies.strict_parsing import Router
-from shared.web.published import Page
+from shared.web.published import PublishedPage
 
 router = Router(prefix="/.well-known", tags=["keys"])
 
@@ -14,10 +14,14 @@ router = Router(prefix="/.well-known", tags=["keys"])
 @router.get("/right-keys.json", response_model=dict[str, Any])
 async def right_keys(request: Request) -> Response:
     """JWKS of the keys that sign rights (`X-Right`)."""
-    return Page.of_json(request.app.state.right_keys, seconds=PUBLIC_SECONDS).respond(request)
+    return PublishedPage.of_json(request.app.state.right_keys, seconds=PUBLIC_SECONDS).respond(
+        request
+    )
 
 
 @router.get("/ledger-keys.json", response_model=dict[str, Any])
 async def ledger_keys(request: Request) -> Response:
     """JWKS of the keys that seal the access ledger; `pem` is the same key as openssl reads it."""
-    return Page.of_json(request.app.state.ledger_key_set, seconds=PUBLIC_SECONDS).respond(request)
+    return PublishedPage.of_json(request.app.state.ledger_key_set, seconds=PUBLIC_SECONDS).respond(
+        request
+    )

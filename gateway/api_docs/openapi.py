@@ -17,7 +17,7 @@ from shared.codes.dossier import DossierCode
 from shared.codes.officer import OfficerCode
 from shared.codes.procedure import PROCEDURE_PATTERN
 from shared.web.openapi import PROBLEM
-from shared.web.published import Page
+from shared.web.published import PublishedPage
 from shared.web.single_flight import SingleFlight
 
 Document = dict[str, Any]
@@ -55,11 +55,11 @@ class ApiDescription:
 
     def __init__(self, http: AsyncClient, addresses: Mapping[Service, str], own: Document) -> None:
         self._http, self._addresses, self._own = http, addresses, own
-        self._page = Page.of(b"{}", _JSON)
+        self._page = PublishedPage.of(b"{}", _JSON)
         self._until = 0.0
         self._renew = SingleFlight(self._merge)
 
-    async def page(self) -> Page:
+    async def page(self) -> PublishedPage:
         """Return the document; the services are asked once for all who wait."""
         if time.monotonic() > self._until:
             await self._renew()
@@ -69,7 +69,7 @@ class ApiDescription:
         parts = await asyncio.gather(*map(self._fetch, self._addresses))
         described = dict(zip(self._addresses, parts, strict=True))
         document = merge({**described, Service.GATEWAY: self._own})
-        self._page = Page.of(orjson.dumps(document), _JSON)
+        self._page = PublishedPage.of(orjson.dumps(document), _JSON)
         kept = KEPT_SECONDS if all(parts) else INCOMPLETE_SECONDS
         self._until = time.monotonic() + kept
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
 from gateway.api_docs.openapi import ApiDescription
-from shared.web.published import Page
+from shared.web.published import PublishedPage
 
 PAGES = Path(__file__).with_name("pages")
 # Everything from here; Swagger UI writes styles into its elements and has icons as data.
@@ -50,7 +50,7 @@ def _names() -> frozenset[str]:
 
 
 @cache
-def _page(name: str) -> Page:
+def _page(name: str) -> PublishedPage:
     media_type = mimetypes.guess_type(name)[0] or "text/plain"
     headers = {"Content-Security-Policy": POLICY} if name.endswith(".html") else None
-    return Page.of((PAGES / name).read_bytes(), media_type, headers)
+    return PublishedPage.of((PAGES / name).read_bytes(), media_type, headers)

@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.ledger.models import LedgerChain, LedgerSeal, StoredRecord
 from shared.database.coverage import is_agency_within
-from shared.web.calls.rights import Codes, Limits, unite
+from shared.web.calls.rights import Codes, Limits, unite_codes
 
 Condition = ColumnElement[bool]
 
@@ -123,7 +123,7 @@ async def find_record(
 
 def _show(record: StoredRecord, limits: Limits, before: VisibleRecord | None) -> VisibleRecord:
     """Return the record with the fields that these limits, or those `before`, show."""
-    shown = limits.fields if before is None else unite(before.shown, limits.fields)
+    shown = limits.fields if before is None else unite_codes(before.shown, limits.fields)
     return VisibleRecord(record, shown)
 
 

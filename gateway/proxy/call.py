@@ -24,7 +24,7 @@ from gateway.proxy.headers import Header, Headers, Trace, find_header, is_replay
 from gateway.proxy.problems import SubjectNotNamed
 from shared.crypto.randomness import draw_uuid
 from shared.observability.metrics import REQUEST_SECONDS
-from shared.web.problems import Problem, problem_for, respond
+from shared.web.problems import Problem, find_problem, respond
 
 log = structlog.get_logger()
 
@@ -85,7 +85,7 @@ class Call:
             # The one broad catch of a call of the table, in place of `shared.web.middleware`.
             if self.begun:
                 raise
-            told = problem_for(error)
+            told = find_problem(error)
             if not self.given_up:
                 await self._tell(await self.refuse(told))
             elif not self._asked:

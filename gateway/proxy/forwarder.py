@@ -36,7 +36,7 @@ from gateway.proxy.problems import (
 from gateway.proxy.upstream import Slot, Upstream
 from shared.observability.tracing import build_trace_headers
 from shared.web.calls.call_mac import BODY_LENGTH
-from shared.web.middleware import without_body
+from shared.web.middleware import drop_body
 
 # An answer with personal data up to this size is held back until its record is whole.
 _HELD_BACK = MIB
@@ -67,7 +67,7 @@ class Forwarder:
             await self._own(scope, receive, send)
             return
         if scope["method"] == "HEAD":
-            send = without_body(send)
+            send = drop_body(send)
         match find(scope["method"], scope["raw_path"].decode("latin-1")):
             case Match(Operation(service=Service.GATEWAY)):
                 await self._own(scope, receive, send)

@@ -20,7 +20,7 @@ from gateway.proxy.problems import BodyTooSlow, MethodRefused, NotPublic
 from shared.observability.metrics import REQUEST_SECONDS
 from shared.web.calls.call_guard import PROVED_CALL
 from shared.web.calls.call_mac import NO_BODY, ProvedCall
-from shared.web.middleware import METHODS, OTHER_METHOD, UNMATCHED
+from shared.web.middleware import METHODS, OTHER_METHOD, UNMATCHED_ROUTE
 from shared.web.problems import Problem, respond
 
 METRICS = "/metrics"
@@ -130,7 +130,7 @@ async def turn_away(problem: Problem, scope: Scope, receive: Receive, send: Send
     response = respond(problem)
     response.raw_headers.extend(trace.headers())
     method = scope["method"] if scope["method"] in METHODS else OTHER_METHOD
-    REQUEST_SECONDS.labels(method, UNMATCHED, problem.status.value).observe(0.0)
+    REQUEST_SECONDS.labels(method, UNMATCHED_ROUTE, problem.status.value).observe(0.0)
     await response(scope, receive, send)
 
 

@@ -7,7 +7,7 @@ from fastapi import Request, Response
 from gateway.operations.model import PUBLIC_SECONDS
 from gateway.purposes.legal_bases import LegalBases, registered_legal_bases
 from shared.web.bodies.strict_parsing import Router
-from shared.web.published import Page
+from shared.web.published import PublishedPage
 
 router = Router(prefix="/.well-known", tags=["purposes"])
 
@@ -19,6 +19,6 @@ async def list_legal_bases(request: Request) -> Response:
 
 
 @cache
-def _page() -> Page:
+def _page() -> PublishedPage:
     legal_bases = LegalBases(items=list(registered_legal_bases().values()))
-    return Page.of_json(legal_bases.model_dump(mode="json"), seconds=PUBLIC_SECONDS)
+    return PublishedPage.of_json(legal_bases.model_dump(mode="json"), seconds=PUBLIC_SECONDS)

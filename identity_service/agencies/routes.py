@@ -17,7 +17,7 @@ from shared.codes.agency import AgencyCode
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
 from shared.web.dependencies import Now, Session
-from shared.web.etag import ExpectedVersion, created_headers, set_etag
+from shared.web.etag import ExpectedVersion, build_created_headers, set_etag
 from shared.web.idempotency import Idempotent
 from shared.web.pagination import Page
 
@@ -67,7 +67,7 @@ async def register_agency(
         )
     members = AgencyOut.model_validate(agency).model_dump()
     answer = RegistrationOut(**members, replaced=sorted(body.replaces))
-    headers = created_headers(f"{router.prefix}/{agency.code}", agency.version)
+    headers = build_created_headers(f"{router.prefix}/{agency.code}", agency.version)
     return await answer_once(idempotency, answer, HTTPStatus.CREATED, headers)
 
 

@@ -10,7 +10,7 @@ from shared.observability.tracing import read_trace_id
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
 from shared.web.dependencies import Now
-from shared.web.problems import naming_subject
+from shared.web.problems import name_subject_on_problems
 
 router = Router(prefix="/identity/v1/verifications", tags=["verifications"])
 
@@ -35,7 +35,7 @@ async def verify_person(
         officer=caller.officer,
         trace_id=read_trace_id(),
     )
-    with naming_subject(inquiry.person):
+    with name_subject_on_problems(inquiry.person):
         answer = await verify(source, guesses, caller, inquiry, now=now)
     told = {"X-Subject": inquiry.person, "X-Fields": ",".join(claimed_fields(inquiry.claim))}
     # Written here, once: passing it through the response model again would double the time.

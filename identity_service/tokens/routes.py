@@ -19,8 +19,8 @@ from identity_service.tokens.signing_keys import JWKS_SECONDS
 from identity_service.tokens.use_cases import ByAssertion, BySecret, give_token
 from shared.web.bodies.strict_parsing import Router
 from shared.web.dependencies import Session
-from shared.web.problems import traced_body
-from shared.web.published import Page
+from shared.web.problems import build_traced_body
+from shared.web.published import PublishedPage
 
 router = Router(tags=["tokens"])
 
@@ -111,7 +111,7 @@ async def give(
 @router.get("/.well-known/jwks.json", response_model=dict[str, list[dict[str, str]]])
 async def key_set(request: Request, desk: TokenDeskDep) -> Response:
     keys = {"keys": await desk.keys.published()}
-    return Page.of_json(keys, seconds=JWKS_SECONDS).respond(request)
+    return PublishedPage.of_json(keys, seconds=JWKS_SECONDS).respond(request)
 
 
 @router.get("/.well-known/oauth-authorization-server", response_model=dict[str, str | list[str]])
@@ -131,7 +131,7 @@ async def metadata(request: Request, settings: SettingsDep) -> Response:
         ],
         "token_endpoint_auth_signing_alg_values_supported": ["ES256", "EdDSA", "PS256", "RS256"],
     }
-    return Page.of_json(about, seconds=JWKS_SECONDS).respond(request)
+    return PublishedPage.of_json(about, seconds=JWKS_SECONDS).respond(request)
 
 
 def _form(content_type: str, body: bytes) -> Mapping[str, str]:
@@ -189,4 +189,4 @@ async def as_oauth_has_it(_: Request, error: Exception) -> JSONResponse:
     """As JSON proper, which is what OAuth libraries expect of this endpoint."""
     assert isinstance(error, TokenRefused)
     headers = dict(error.headers or {}) | NOT_STORED
-    return JSONResponse(traced_body(error), HTTPStatus(error.status), headers)
+    return JSONResponse(build_traced_body(error), HTTPStatus(error.status), headers)

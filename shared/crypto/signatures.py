@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 import jwt
 
-CACHED_SIGNATURES = 10_000
-CACHED_CHARACTERS = 16 * 2**20  # of the signed texts; their claims take several times that
+MAX_SIGNATURES = 10_000
+MAX_SIGNED_CHARACTERS = 16 * 2**20  # of the signed texts; their claims take several times that
 
 
-class Held(NamedTuple):
+class HeldSignature(NamedTuple):
     """A signature that held: by which key, and until when on the clock of the wall."""
 
     kid: str
@@ -23,7 +23,7 @@ class SignatureCache:
     """Keeps signed texts until they expire; the oldest go where they are too many or too long."""
 
     def __init__(self) -> None:
-        self._held: OrderedDict[str, Held] = OrderedDict()
+        self._held: OrderedDict[str, HeldSignature] = OrderedDict()
         self._characters = 0
 
     def __len__(self) -> int:
@@ -33,18 +33,18 @@ class SignatureCache:
     def characters(self) -> int:
         return self._characters
 
-    def get(self, signed: str) -> Held | None:
+    def get(self, signed: str) -> HeldSignature | None:
         return self._held.get(signed)
 
-    def keep(self, signed: str, held: Held) -> None:
+    def keep(self, signed: str, held: HeldSignature) -> None:
         """Keep it, and drop the oldest: each lasts about as long as the one before it."""
         self._drop(signed)
         self._held[signed] = held
         self._characters += len(signed)
         now = time.time()
         while self._held and (
-            len(self._held) > CACHED_SIGNATURES
-            or self._characters > CACHED_CHARACTERS
+            len(self._held) > MAX_SIGNATURES
+            or self._characters > MAX_SIGNED_CHARACTERS
             or next(iter(self._held.values())).until <= now
         ):
             self._drop(next(iter(self._held)))

@@ -72,7 +72,7 @@ def create_service(
         app.include_router(router)
     app.include_router(build_status_routes())
     app.include_router(build_event_key_routes())
-    problems.install(app)
+    problems.install_handlers(app)
     app.add_exception_handler(Replayed, _send_first_response)
     if call_key:
         app.state.calls = CallVerifier(call_key.get_secret_value().encode())

@@ -67,7 +67,7 @@ async def replay_dead_letter(session: AsyncSession, letter_id: UUID) -> DeadLett
     The inbox drops an event handled in the last `REMEMBERED_DAYS`; after that a handler must, by
     the version it has.
     """
-    return await _settle(session, letter_id, "replaying")
+    return await _settle_letter(session, letter_id, "replaying")
 
 
 async def replay_open_letters(session: AsyncSession) -> int:
@@ -77,10 +77,10 @@ async def replay_open_letters(session: AsyncSession) -> int:
 
 
 async def discard_dead_letter(session: AsyncSession, letter_id: UUID) -> DeadLetter:
-    return await _settle(session, letter_id, "discarded")
+    return await _settle_letter(session, letter_id, "discarded")
 
 
-async def _settle(session: AsyncSession, letter_id: UUID, state: State) -> DeadLetter:
+async def _settle_letter(session: AsyncSession, letter_id: UUID, state: State) -> DeadLetter:
     letter = await session.get(DeadLetter, letter_id, with_for_update=True)
     if letter is None:
         raise DeadLetterNotFound

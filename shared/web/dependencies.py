@@ -11,18 +11,18 @@ from shared.codes.time import utc_now
 from shared.database.session import SessionFactory
 
 
-async def now() -> datetime:
+async def read_now() -> datetime:
     return utc_now()
 
 
-Now = Annotated[datetime, Depends(now)]
+Now = Annotated[datetime, Depends(read_now)]
 
 
-async def _request_session(request: Request) -> AsyncIterator[AsyncSession]:
+async def _open_request_session(request: Request) -> AsyncIterator[AsyncSession]:
     sessions: SessionFactory = request.app.state.sessions
     async with sessions.begin() as session:
         yield session
 
 
 # "function" scope commits before the response leaves; the default would answer 201 first.
-Session = Annotated[AsyncSession, Depends(_request_session, scope="function")]
+Session = Annotated[AsyncSession, Depends(_open_request_session, scope="function")]

@@ -76,18 +76,18 @@ _IfMatch = Annotated[
 ]
 
 
-async def _condition(request: Request, if_match: _IfMatch = None) -> Condition:
+async def _read_condition(request: Request, if_match: _IfMatch = None) -> Condition:
     if if_match is None:
         raise PreconditionRequired("Read it first, and send its ETag as If-Match.")
     return Condition.of(request.headers)
 
 
-ExpectedVersion = Annotated[Condition, Depends(_condition)]
+ExpectedVersion = Annotated[Condition, Depends(_read_condition)]
 
 
 def require_version(actual: int, expected: Condition) -> None:
     """Raise ChangedMeanwhile where the condition does not hold for the `actual` version."""
-    tag = etag(actual)
+    tag = format_etag(actual)
     if not expected.is_met(tag) or expected.is_known(tag):
         raise ChangedMeanwhile(
             "Read it again, and repeat the change with its new ETag, sent sign by sign: a weak one "
@@ -96,7 +96,7 @@ def require_version(actual: int, expected: Condition) -> None:
         )
 
 
-def answer_condition(request: Request, response: Response) -> Response:
+def evaluate_condition(request: Request, response: Response) -> Response:
     """Return what a GET answers under its condition, in the order of RFC 9110 §13.2.2.
 
     304 and 412 name the person whose data was looked at, as the whole answer does.
@@ -107,25 +107,27 @@ def answer_condition(request: Request, response: Response) -> Response:
     condition = Condition.of(request.headers)
     if not condition.is_met(tag):
         refused = respond(ChangedMeanwhile("Read it again: this is not its version any more."))
-        refused.headers.update(_some(response, _NAMED))
+        refused.headers.update(_select_headers(response, _NAMED))
         return refused
     if condition.is_known(tag):
-        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=_some(response, _KEPT))
+        return Response(
+            status_code=HTTPStatus.NOT_MODIFIED, headers=_select_headers(response, _KEPT)
+        )
     return response
 
 
-def _some(response: Response, names: frozenset[str]) -> dict[str, str]:
+def _select_headers(response: Response, names: frozenset[str]) -> dict[str, str]:
     return {name: value for name, value in response.headers.items() if name in names}
 
 
-def etag(version: int) -> str:
+def format_etag(version: int) -> str:
     return f'"{version}"'
 
 
-def created_headers(path: str, version: int) -> dict[str, str]:
+def build_created_headers(path: str, version: int) -> dict[str, str]:
     """Return the headers of the answer to a request that made the thing at `path`."""
-    return {"ETag": etag(version), "Location": path}
+    return {"ETag": format_etag(version), "Location": path}
 
 
 def set_etag(response: Response, version: int) -> None:
-    response.headers["ETag"] = etag(version)
+    response.headers["ETag"] = format_etag(version)

@@ -9,8 +9,8 @@ TIMEOUT = httpx.Timeout(5.0, connect=2.0)
 
 def open_client(*, timeout: httpx.Timeout = TIMEOUT) -> httpx.AsyncClient:
     """A client to be closed by `async with`; the trace goes along with each request."""
-    return httpx.AsyncClient(timeout=timeout, event_hooks={"request": [_carry_trace]})
+    return httpx.AsyncClient(timeout=timeout, event_hooks={"request": [_add_trace_headers]})
 
 
-async def _carry_trace(request: httpx.Request) -> None:
+async def _add_trace_headers(request: httpx.Request) -> None:
     request.headers.update(build_trace_headers())

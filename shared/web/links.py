@@ -19,7 +19,7 @@ class Resource(NamedTuple):
     versioned: bool
 
 
-def with_links(document: Described) -> Described:
+def add_links(document: Described) -> Described:
     """The same document; each success leads to the operations on what it is about or names."""
     for path, methods in document["paths"].items():
         for method, operation in methods.items():

@@ -7,9 +7,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.observability.metrics import REQUEST_SECONDS
 from shared.observability.tracing import read_trace_id, start_trace
-from shared.web.problems import problem_for, respond
+from shared.web.problems import find_problem, respond
 
-UNMATCHED = "(no route)"
+UNMATCHED_ROUTE = "(no route)"
 # RFC 9110 §9, RFC 5789. A caller may send any word, and a metric keeps each for ever.
 METHODS = frozenset(
     ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
@@ -31,7 +31,7 @@ class RequestMiddleware:
             return
         if scope["method"] == "HEAD":
             # RFC 9110 §9.3.2; FastAPI's routes know it not.
-            scope, send = {**scope, "method": "GET"}, without_body(send)
+            scope, send = {**scope, "method": "GET"}, drop_body(send)
         start_trace(Headers(scope=scope).get("traceparent"))
         started, status = time.perf_counter(), 0
 
@@ -46,18 +46,18 @@ class RequestMiddleware:
             await self._app(scope, receive, send_marked)
         except Exception as error:  # noqa: BLE001 -- what is raised on below is not the same
             # The one broad catch of a request: the caller gets a problem, the log the reason.
-            problem = problem_for(error)
+            problem = find_problem(error)
             if status:
                 raise AnswerCutOffError(type(error).__name__) from None
             await respond(problem)(scope, receive, send_marked)
         finally:
             method = scope["method"] if scope["method"] in METHODS else OTHER_METHOD
-            REQUEST_SECONDS.labels(method, route_template(scope), status).observe(
+            REQUEST_SECONDS.labels(method, find_route_template(scope), status).observe(
                 time.perf_counter() - started
             )
 
 
-def without_body(send: Send) -> Send:
+def drop_body(send: Send) -> Send:
     """Return a `send` that passes on the head of an answer and nothing of its body."""
 
     async def send_head(message: Message) -> None:
@@ -68,6 +68,6 @@ def without_body(send: Send) -> Send:
     return send_head
 
 
-def route_template(scope: Scope) -> str:
+def find_route_template(scope: Scope) -> str:
     """`/dossiers/{code}`, never the path itself: a metric must not name a dossier."""
-    return getattr(scope.get("route"), "path", UNMATCHED)
+    return getattr(scope.get("route"), "path", UNMATCHED_ROUTE)

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from shared.web.bodies.validation_messages import MAX_FAULTS
-from shared.web.links import with_links
+from shared.web.links import add_links
 
 Described = dict[str, Any]
 
@@ -61,11 +61,11 @@ _FOREIGN = ("HTTPValidationError", "ValidationError")
 class DescribedService(FastAPI):
     def openapi(self) -> Described:
         if not self.openapi_schema:
-            self.openapi_schema = with_links(with_problems(super().openapi()))
+            self.openapi_schema = add_links(add_problems(super().openapi()))
         return self.openapi_schema
 
 
-def with_problems(document: Described) -> Described:
+def add_problems(document: Described) -> Described:
     """The same document with the problems of each operation, the gateway's among them.
 
     What a route says of an error by itself (`responses=`) stays as it says it.
@@ -78,18 +78,21 @@ def with_problems(document: Described) -> Described:
         for method, operation in methods.items():
             for parameter in operation.get("parameters", []):
                 parameter["required"] |= parameter["name"].lower() == "if-match"
-            problems = {str(s.value): _answer(s) for s in sorted(_met(method, operation))}
-            told = {s: a for s, a in operation["responses"].items() if not _is_foreign(a)}
+            problems = {
+                str(s.value): _describe_problem(s)
+                for s in sorted(_list_possible_statuses(method, operation))
+            }
+            told = {s: a for s, a in operation["responses"].items() if not _is_framework_error(a)}
             operation["responses"] = told | problems | told
     return document
 
 
-def _is_foreign(answer: Described) -> bool:
+def _is_framework_error(answer: Described) -> bool:
     shape = answer.get("content", {}).get("application/json", {}).get("schema", {})
     return str(shape.get("$ref")).endswith("/" + _FOREIGN[0])
 
 
-def _met(method: str, operation: Described) -> Iterator[HTTPStatus]:
+def _list_possible_statuses(method: str, operation: Described) -> Iterator[HTTPStatus]:
     parameters = {(each["in"], each["name"].lower()) for each in operation.get("parameters", [])}
     names_one = any(place == "path" for place, _ in parameters)
     yield from _WAITED_FOR
@@ -107,7 +110,7 @@ def _met(method: str, operation: Described) -> Iterator[HTTPStatus]:
         yield HTTPStatus.UNPROCESSABLE_ENTITY
 
 
-def _answer(status: HTTPStatus) -> Described:
+def _describe_problem(status: HTTPStatus) -> Described:
     problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
     answer: Described = {
         "description": _MEANINGS[status],

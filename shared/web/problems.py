@@ -79,7 +79,7 @@ class ProblemResponse(JSONResponse):
     media_type = "application/problem+json"
 
 
-class _Plain(Problem):
+class _PlainProblem(Problem):
     def __init__(
         self, status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None
     ) -> None:
@@ -88,7 +88,7 @@ class _Plain(Problem):
 
 
 @contextmanager
-def naming_subject(person: str | None) -> Iterator[None]:
+def name_subject_on_problems(person: str | None) -> Iterator[None]:
     """Name the person on each problem raised within, because records name it on refusals too."""
     try:
         yield
@@ -99,15 +99,15 @@ def naming_subject(person: str | None) -> Iterator[None]:
 
 
 def respond(problem: Problem) -> ProblemResponse:
-    return ProblemResponse(traced_body(problem), problem.status, problem.headers)
+    return ProblemResponse(build_traced_body(problem), problem.status, problem.headers)
 
 
-def traced_body(problem: Problem) -> dict[str, Any]:
+def build_traced_body(problem: Problem) -> dict[str, Any]:
     trace = {"trace_id": trace_id} if (trace_id := read_trace_id()) else {}
     return problem.body() | trace
 
 
-def problem_for(error: Exception) -> Problem:
+def find_problem(error: Exception) -> Problem:
     """What the caller is told of an error that no use case raised on purpose."""
     if isinstance(error, Problem):
         return error
@@ -120,18 +120,18 @@ def problem_for(error: Exception) -> Problem:
         log.warning("answered_invalid", error=type(error).__name__)
         return Invalid("A value holds what the database cannot keep, such as the character NUL.")
     # The fault itself is for the log: an exception's text can carry a secret or a name.
-    log.error("unexpected_error", error=type(error).__name__, exc_info=_place(error))
-    return _Plain(
+    log.error("unexpected_error", error=type(error).__name__, exc_info=_keep_traceback(error))
+    return _PlainProblem(
         HTTPStatus.INTERNAL_SERVER_ERROR, "Tell whoever runs the mesh the trace_id of this answer."
     )
 
 
-def _place(error: Exception) -> tuple[type[Exception], Exception, TracebackType | None]:
+def _keep_traceback(error: Exception) -> tuple[type[Exception], Exception, TracebackType | None]:
     """The traceback without the message, in which drivers repeat the row they refused."""
     return Exception, Exception(type(error).__name__), error.__traceback__
 
 
-def install(app: FastAPI) -> None:
+def install_handlers(app: FastAPI) -> None:
     @app.exception_handler(Problem)
     async def _expected(_: Request, problem: Problem) -> ProblemResponse:
         return respond(problem)
@@ -154,14 +154,14 @@ def install(app: FastAPI) -> None:
     async def _http(request: Request, error: HTTPException) -> ProblemResponse:
         status, detail, headers = HTTPStatus(error.status_code), error.detail, error.headers
         if status is HTTPStatus.METHOD_NOT_ALLOWED:
-            allowed = ", ".join(_allowed(request))
+            allowed = ", ".join(_list_allowed_methods(request))
             detail, headers = f"Use one of: {allowed}.", {"Allow": allowed}
         elif status is HTTPStatus.NOT_FOUND:
             detail = "Nothing is at this path; the API pages at /docs list all that is."
-        return respond(_Plain(status, detail, headers))
+        return respond(_PlainProblem(status, detail, headers))
 
 
-def _allowed(request: Request) -> list[str]:
+def _list_allowed_methods(request: Request) -> list[str]:
     """The methods of all routes of the path: each route knows its own only."""
 
     def is_known(method: str) -> bool:

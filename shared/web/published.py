@@ -8,13 +8,13 @@ from hashlib import sha256
 import orjson
 from fastapi import Request, Response
 
-from shared.web.etag import answer_condition
+from shared.web.etag import evaluate_condition
 
 _GZIP = "gzip"
 
 
 @dataclass(frozen=True)
-class Page:
+class PublishedPage:
     """The tag is weak: both forms of a page have it."""
 
     body: bytes
@@ -24,12 +24,14 @@ class Page:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, body: bytes, media_type: str, headers: Mapping[str, str] | None = None) -> "Page":
+    def of(
+        cls, body: bytes, media_type: str, headers: Mapping[str, str] | None = None
+    ) -> "PublishedPage":
         tag = f'W/"{sha256(body).hexdigest()[:32]}"'
         return cls(body, gzip.compress(body, mtime=0), media_type, tag, headers or {})
 
     @classmethod
-    def of_json(cls, content: object, *, seconds: int) -> "Page":
+    def of_json(cls, content: object, *, seconds: int) -> "PublishedPage":
         """Return the page of `content`, which a cache may keep for `seconds`."""
         kept = {"Cache-Control": f"public, max-age={seconds}"}
         return cls.of(orjson.dumps(content), "application/json", kept)
@@ -42,13 +44,13 @@ class Page:
             "Vary": "Accept-Encoding",
         }
         body = self.body
-        if _takes_gzip(request.headers.getlist("accept-encoding")):
+        if _accepts_gzip(request.headers.getlist("accept-encoding")):
             headers["Content-Encoding"], body = _GZIP, self.packed
         whole = Response(body, headers=headers, media_type=self.media_type)
-        return answer_condition(request, whole)
+        return evaluate_condition(request, whole)
 
 
-def _takes_gzip(lines: list[str]) -> bool:
+def _accepts_gzip(lines: list[str]) -> bool:
     """Return whether gzip is named with a weight above 0 (RFC 9110 §12.5.3)."""
     for each in ",".join(lines).lower().split(","):
         coding, _, weight = each.partition(";")

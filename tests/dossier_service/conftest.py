@@ -12,7 +12,7 @@ from dossier_service.main import create_app
 from dossier_service.settings import Settings
 from shared.database.engine import open_database
 from shared.runtime.migrations import upgrade_database
-from shared.web.dependencies import now
+from shared.web.dependencies import read_now
 from tests.conftest import Databases
 from tests.dossier_service.desk import Desk, at, utc
 from tests.support.event_keys import key_text
@@ -55,7 +55,7 @@ async def serving(settings: Settings, authority: TestAuthority) -> AsyncIterator
     app = create_app(settings)
     async with calling(app, authority) as http:
         desk = Desk(app, http, authority, settings)
-        app.dependency_overrides[now] = lambda: utc(desk.now)
+        app.dependency_overrides[read_now] = lambda: utc(desk.now)
         yield desk
 
 

@@ -31,8 +31,8 @@ from shared.web.calls.call_mac import (
     Call,
     CallVerifier,
     hash_body,
+    read_target,
     sign_call,
-    target_of,
 )
 from tests.conftest import Databases
 from tests.dossier_service.desk import COPY
@@ -129,7 +129,7 @@ def _before(app: FastAPI, known: Collection[bytes]) -> ASGIApp:
             headers += [(CLIENT_HEADER, CLIENT.encode()), (b"x-agency", AGENCY.encode())]
         body = await Request(scope, receive).body()
         described = hash_body(body) if body else NO_BODY
-        call = Call(scope["method"], target_of(scope), uuid4().hex.encode(), described)
+        call = Call(scope["method"], read_target(scope), uuid4().hex.encode(), described)
         value, _ = sign_call(calls._key, call, headers, calls.epoch.encode())
         await app(
             {**scope, "headers": [*headers, (HEADER, value)]}, BufferedBody(body, receive), send

@@ -16,7 +16,7 @@ from identity_service.persons.personal_numbers import PersonalNumber
 from identity_service.sandbox.generator import generate
 from identity_service.sandbox.generator.person import Person
 from identity_service.settings import Settings
-from shared.web.dependencies import now
+from shared.web.dependencies import read_now
 from tests.identity_service.calls import VERIFY, Identity
 from tests.identity_service.conftest import BUDGETS
 
@@ -40,10 +40,10 @@ async def moving_clock(*services: Identity) -> AsyncIterator[Clock]:
         return clock.at
 
     for identity in services:
-        identity.app.dependency_overrides[now] = tell
+        identity.app.dependency_overrides[read_now] = tell
     yield clock
     for identity in services:
-        del identity.app.dependency_overrides[now]
+        del identity.app.dependency_overrides[read_now]
 
 
 @dataclass

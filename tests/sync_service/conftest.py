@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from shared.runtime.migrations import upgrade_database
-from shared.web.dependencies import now
+from shared.web.dependencies import read_now
 from sync_service.main import create_app
 from sync_service.national_view import projections
 from sync_service.settings import Settings
@@ -47,7 +47,7 @@ def make_settings(postgres: Databases, **over: object) -> Settings:
 @asynccontextmanager
 async def serving(settings: Settings, authority: TestAuthority) -> AsyncIterator[National]:
     app = create_app(settings)
-    app.dependency_overrides[now] = lambda: TODAY
+    app.dependency_overrides[read_now] = lambda: TODAY
     async with calling(app, authority) as http:
         yield National(app, http, authority, settings)
 

@@ -27,7 +27,7 @@ from dossier_service.dossiers.filters import DossierFilters
 from dossier_service.dossiers.models import Dossier, DossierParty
 from dossier_service.dossiers.repository.dossiers import reaches_procedure
 from shared.rules.working_days import read_office_hours
-from shared.web.calls.rights import Limits, Right, merge_newest
+from shared.web.calls.rights import Limits, Right, merge_newest_rows
 
 # Under this name stands every dossier of the country.
 COUNTRY = ""
@@ -51,7 +51,7 @@ async def list_dossiers(
         page = _build_page_query(frozenset(asked))
         return (await session.scalars(page, asked | {"most": limit})).all()
 
-    newest = await merge_newest(right, read_newest, key=lambda row: (row.filed_at, row.code))
+    newest = await merge_newest_rows(right, read_newest, key=lambda row: (row.filed_at, row.code))
     return newest[:limit]
 
 

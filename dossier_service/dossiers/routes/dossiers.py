@@ -22,7 +22,7 @@ from shared.web.dependencies import Now, Session
 from shared.web.etag import set_etag
 from shared.web.idempotency import Idempotent
 from shared.web.pagination import Page, Paging
-from shared.web.problems import naming_subject
+from shared.web.problems import name_subject_on_problems
 
 router = Router(prefix="/dossier/v1/dossiers", tags=["dossiers"])
 
@@ -39,7 +39,7 @@ async def file_dossier(
     rules: FilingRulesDep,
     now: Now,
 ) -> Response:
-    with naming_subject(filing.hash_applicant(body, rules)):
+    with name_subject_on_problems(filing.hash_applicant(body, rules)):
         dossier, procedure = await filing.file_dossier(
             session,
             body,

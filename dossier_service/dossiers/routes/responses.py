@@ -6,7 +6,7 @@ from http import HTTPStatus
 from fastapi import Response
 
 from dossier_service.dossiers.schemas.responses import DossierOut
-from shared.web.etag import etag
+from shared.web.etag import format_etag
 from shared.web.idempotency import IdempotencyClaim
 
 NO_SUBJECT = "-"
@@ -17,7 +17,7 @@ def changed_response(
 ) -> Response:
     """Return the answer to a change, and store it for repeated requests."""
     headers = {
-        "ETag": etag(answer.version),
+        "ETag": format_etag(answer.version),
         "X-Subject": person or NO_SUBJECT,
         "X-Fields": NO_SUBJECT,
         # The path of a filing does not name the new dossier.

@@ -14,7 +14,7 @@ from dossier_service.dossiers.repository.filing import defer_row_inserts
 from shared.codes.enums import DossierStatus
 from shared.web.calls.auth import CallContext
 from shared.web.etag import Condition, require_version
-from shared.web.problems import naming_subject
+from shared.web.problems import name_subject_on_problems
 
 # Each change is a row of the history and an event. A dossier with so many still takes payments of
 # its fees, results and moves to a status that ends it; the number of each of them is bounded.
@@ -24,7 +24,7 @@ MAX_CHANGES: Final = 500
 async def read_dossier(session: AsyncSession, code: str, caller: CallContext) -> Dossier:
     if (dossier := await store.find_dossier(session, code, caller.right)) is None:
         raise DossierNotFound
-    with naming_subject(dossier.person):
+    with name_subject_on_problems(dossier.person):
         require_purpose(caller, dossier.procedure)
     return dossier
 

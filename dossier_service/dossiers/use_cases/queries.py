@@ -15,9 +15,9 @@ from dossier_service.dossiers.repository import listings as lists
 from shared.codes.dossier import DossierCode
 from shared.codes.time import StoredInstant, day_in_viet_nam
 from shared.web.calls.auth import CallContext
-from shared.web.calls.rights import Codes, Right, unite
+from shared.web.calls.rights import Codes, Right, unite_codes
 from shared.web.pagination import PageQuery
-from shared.web.problems import naming_subject
+from shared.web.problems import name_subject_on_problems
 
 _Version = Annotated[int, Field(ge=0, lt=2**31)]
 
@@ -25,7 +25,7 @@ _Version = Annotated[int, Field(ge=0, lt=2**31)]
 async def read_whole_dossier(session: AsyncSession, code: str, caller: CallContext) -> Dossier:
     if (dossier := await store.find_whole_dossier(session, code, caller.right)) is None:
         raise DossierNotFound
-    with naming_subject(dossier.person):
+    with name_subject_on_problems(dossier.person):
         require_purpose(caller, dossier.procedure)
     return dossier
 
@@ -36,7 +36,7 @@ def list_shown_fields(dossier: Dossier, right: Right) -> Codes:
     shown: Codes = frozenset()
     for limits in right.alternatives:
         if limits.covers(dossier.procedure, parties):
-            shown = unite(shown, limits.fields)
+            shown = unite_codes(shown, limits.fields)
     return shown
 
 

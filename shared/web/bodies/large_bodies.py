@@ -69,7 +69,7 @@ class OwnLargeBodiesUnderWay(Problem):
     )
 
 
-def large_size(headers: Headers) -> int:
+def measure_large_body(headers: Headers) -> int:
     """Return how many bytes to make room for; 0 where the body is small.
 
     Raise BodyTooLarge. A body of unknown length counts as the largest; of one that comes in chunks
@@ -132,16 +132,16 @@ class LargeBodies:
     async def read(self, body: bytes, shape: TypeAdapter[Any]) -> Any:
         """Return what `shape` makes of the body, or RefusedBody; raise JSONDecodeError."""
         async with self._lanes:
-            return await asyncio.to_thread(_read, body, shape)
+            return await asyncio.to_thread(_parse_body, body, shape)
 
 
-def holder_of(request: Request) -> str:
+def find_holder(request: Request) -> str:
     """Return the client whose call is proved, or nothing: such calls share one part."""
     call: ProvedCall | None = request.scope.get(PROVED_CALL)
     return (call and call.client) or ""
 
 
-def large_bodies_of(app: FastAPI) -> LargeBodies:
+def find_large_bodies(app: FastAPI) -> LargeBodies:
     if not hasattr(app.state, "large_bodies"):
         app.state.large_bodies = LargeBodies()
     bodies: LargeBodies = app.state.large_bodies
@@ -181,7 +181,7 @@ class LargeRequest(Request):
         return self._json
 
 
-def _read(body: bytes, shape: TypeAdapter[Any]) -> Any:
+def _parse_body(body: bytes, shape: TypeAdapter[Any]) -> Any:
     value = loads_strict(body)
     try:
         return shape.validate_python(value)

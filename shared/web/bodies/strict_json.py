@@ -32,9 +32,9 @@ def loads_strict(body: bytes) -> Any:
         _require_few_values(body)
         read = json.loads(
             body.decode(),
-            object_pairs_hook=_members,
-            parse_constant=_constant,
-            parse_float=_number,
+            object_pairs_hook=_build_object,
+            parse_constant=_refuse_constant,
+            parse_float=_parse_number,
         )
         if _HALF_A_CHARACTER.search(body):
             for piece in _ENCODER.iterencode(read):  # piece by piece: a copy of all takes memory
@@ -42,12 +42,12 @@ def loads_strict(body: bytes) -> Any:
     except json.JSONDecodeError:
         raise
     except RecursionError:
-        raise _unreadable("It is nested too deeply") from None
+        raise _make_decode_error("It is nested too deeply") from None
     except UnicodeError:
-        raise _unreadable("It is not UTF-8, or holds half a character") from None
+        raise _make_decode_error("It is not UTF-8, or holds half a character") from None
     except ValueError as error:
         own = isinstance(error, _RefusedError)
-        raise _unreadable(str(error) if own else "A number has too many digits") from None
+        raise _make_decode_error(str(error) if own else "A number has too many digits") from None
     return read
 
 
@@ -63,11 +63,11 @@ def _require_few_values(body: bytes) -> None:
             raise _RefusedError(f"It holds more than {MAX_VALUES} values; split it into several")
 
 
-def _unreadable(why: str) -> json.JSONDecodeError:
+def _make_decode_error(why: str) -> json.JSONDecodeError:
     return json.JSONDecodeError(why, "", 0)
 
 
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(pairs) > MAX_MEMBERS:
         raise _RefusedError(f"An object holds more than {MAX_MEMBERS} members")
     members = dict(pairs)
@@ -76,7 +76,7 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def _number(text: str) -> int | float:
+def _parse_number(text: str) -> int | float:
     """Return the number of a literal with a fraction or an exponent, which is a double (§2.2).
 
     JSON Schema (§6.1.1) calls 2097.0 an integer, and languages with one kind of number write it so.
@@ -86,5 +86,5 @@ def _number(text: str) -> int | float:
     return int(number) if number.is_integer() and Decimal(text) == int(number) else number
 
 
-def _constant(_: str) -> NoReturn:
+def _refuse_constant(_: str) -> NoReturn:
     raise _RefusedError("NaN and Infinity are no numbers of JSON")

@@ -19,10 +19,15 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter
 
 from shared.codes.time import IsoDay, IsoInstant
-from shared.web.bodies.large_bodies import LargeRequest, holder_of, large_bodies_of, large_size
+from shared.web.bodies.large_bodies import (
+    LargeRequest,
+    find_holder,
+    find_large_bodies,
+    measure_large_body,
+)
 from shared.web.bodies.schema_navigator import SchemaNavigator
 from shared.web.bodies.strict_json import loads_strict
-from shared.web.etag import answer_condition
+from shared.web.etag import evaluate_condition
 from shared.web.problems import Invalid, Problem
 
 __all__ = [
@@ -89,7 +94,7 @@ class StrictRoute(APIRoute):
 
     def get_route_handler(self) -> RouteHandler:
         handle = super().get_route_handler()
-        known = dict(_query_words(self.dependant))
+        known = dict(_list_query_words(self.dependant))
         forms = {word: form for word, shape in known.items() if (form := _find_form(shape))}
         body = self.body_field
         shape = TypeAdapter[Any](body.field_info.annotation or Any) if body else None
@@ -97,17 +102,17 @@ class StrictRoute(APIRoute):
         async def strictly(request: Request) -> Response:
             if request.scope["query_string"]:
                 reject_ambiguous_query(request, known.keys(), forms)
-            if shape and (size := large_size(request.headers)):
-                bodies = large_bodies_of(request.app)
-                async with bodies.room_for(size, holder_of(request)):
+            if shape and (size := measure_large_body(request.headers)):
+                bodies = find_large_bodies(request.app)
+                async with bodies.room_for(size, find_holder(request)):
                     return await handle(LargeRequest(request, bodies, shape, size))
             answer = await handle(_StrictRequest(request.scope, request.receive))
-            return answer_condition(request, answer)
+            return evaluate_condition(request, answer)
 
         return strictly
 
 
-def _query_words(asked: Dependant) -> Iterator[tuple[str, SchemaNavigator]]:
+def _list_query_words(asked: Dependant) -> Iterator[tuple[str, SchemaNavigator]]:
     """Yield each word with its shape; a model of query words stands for its fields."""
     for field in asked.query_params:
         kind = field.field_info.annotation
@@ -118,7 +123,7 @@ def _query_words(asked: Dependant) -> Iterator[tuple[str, SchemaNavigator]]:
         else:
             yield field.alias, SchemaNavigator(schema, schema)
     for inner in asked.dependencies:
-        yield from _query_words(inner)
+        yield from _list_query_words(inner)
 
 
 def _find_form(shape: SchemaNavigator) -> _Form | None:

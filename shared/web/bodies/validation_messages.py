@@ -45,11 +45,11 @@ def describe_fault(error: ErrorDetails, shape: SchemaNavigator) -> dict[str, str
             if known := shape.at(error["loc"][:-1]).get("properties"):
                 what = f"Leave it out; the fields here are: {', '.join(known)}"
         case "string_pattern_mismatch":
-            what = _form(shape.at(error["loc"])) or what
+            what = _describe_form(shape.at(error["loc"])) or what
         case "int_type" | "enum" | "literal_error" | "value_error" if options := shape.at(
             error["loc"]
         ).get("enum"):
-            what = f"Send one of {', '.join(map(str, options))}, of type {_type_of(options)}"
+            what = f"Send one of {', '.join(map(str, options))}, of type {_name_type(options)}"
         case "model_type" | "model_attributes_type" | "dict_type":
             what = "Send a JSON object, {…}"
         case "list_type":
@@ -63,7 +63,7 @@ def describe_fault(error: ErrorDetails, shape: SchemaNavigator) -> dict[str, str
     return {"at": ".".join(place), "is": what}
 
 
-def _form(text: Schema) -> str | None:
+def _describe_form(text: Schema) -> str | None:
     """Describe the expected form for people, and by its pattern where nothing else describes it."""
     told = [text["description"]] if "description" in text else []
     told += [f"for instance {each}" for each in text.get("examples", ())[:1]]
@@ -72,5 +72,5 @@ def _form(text: Schema) -> str | None:
     return f"Not of the expected form: {'; '.join(told)}" if told else None
 
 
-def _type_of(options: Sequence[object]) -> str:
+def _name_type(options: Sequence[object]) -> str:
     return "integer" if all(isinstance(option, int) for option in options) else "string"

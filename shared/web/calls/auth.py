@@ -19,7 +19,7 @@ from httpx import AsyncClient, HTTPError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shared.crypto.published_keys import KeysUnavailableError
-from shared.crypto.signatures import Held, SignatureCache
+from shared.crypto.signatures import HeldSignature, SignatureCache
 from shared.web.calls.call_guard import PROVED_CALL
 from shared.web.calls.call_mac import CallNotProved, ProvedCall
 from shared.web.calls.rights import Right
@@ -174,7 +174,7 @@ class Verifier:
         self._held.keep(signed, held)
         return held.claims
 
-    async def _verify(self, signed: str) -> Held:
+    async def _verify(self, signed: str) -> HeldSignature:
         try:
             kid = str(jwt.get_unverified_header(signed).get("kid"))
             key = await self._keys.get(kid)
@@ -195,7 +195,7 @@ class Verifier:
             raise Unauthenticated(
                 f"It is valid for more than {MAX_LIFETIME_SECONDS} seconds. {FETCH_TOKEN}"
             )
-        return Held(kid, key, claims["exp"], claims)
+        return HeldSignature(kid, key, claims["exp"], claims)
 
 
 def _explain_refusal(error: jwt.InvalidTokenError) -> str:

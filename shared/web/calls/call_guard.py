@@ -57,7 +57,7 @@ class _WholeBody:
         self._size += len(piece)
         self._digest.update(piece)
         if not message.get("more_body", False) and not self._is_proved():
-            raise _unproved()
+            raise _make_unproved_error()
         return message
 
     def _is_proved(self) -> bool:
@@ -85,10 +85,10 @@ class _StreamedBody:
         if not more:
             code = self._calls.sign_body(self._call, self._digest.digest())
             if not hmac.compare_digest(code, self._withheld):
-                raise _unproved()
+                raise _make_unproved_error()
         return {"type": "http.request", "body": piece, "more_body": more}
 
 
-def _unproved() -> HTTPException:
+def _make_unproved_error() -> HTTPException:
     """Return what the framework lets through: it takes any other error for an unreadable body."""
     return HTTPException(401, CallNotProved.advice, {"WWW-Authenticate": SCHEME})

@@ -99,14 +99,14 @@ def hash_body(body: bytes) -> bytes:
 
 def sign_call(key: bytes, call: Call, headers: Headers, epoch: bytes) -> tuple[bytes, bytes]:
     """Return the value of the header, and the code itself; raises HeaderRepeatedError."""
-    code = _sign_head(key, call, _covered(headers), epoch)
+    code = _sign_head(key, call, _select_covered(headers), epoch)
     value = b" ".join((call.call_id, epoch, call.body, code.hex().encode()))
     return value, code
 
 
 def sign_body(key: bytes, code: bytes, digest: bytes) -> bytes:
     """Return the code that follows a streamed body: it belongs to this call alone."""
-    return _sign(key, b"body" + code + digest)
+    return _compute_mac(key, b"body" + code + digest)
 
 
 def read_challenge(value: bytes) -> bytes | None:
@@ -117,7 +117,7 @@ def read_challenge(value: bytes) -> bytes | None:
     return rest.removeprefix(b'epoch="').removesuffix(b'"')
 
 
-def target_of(scope: Scope) -> bytes:
+def read_target(scope: Scope) -> bytes:
     """Return path and query as they were sent."""
     path: bytes = scope["raw_path"]
     query: bytes = scope["query_string"]
@@ -160,9 +160,9 @@ class CallVerifier:
         if len(parts) != _PARTS:
             raise CallNotProved(epoch=present)
         call_id, epoch, body, given = parts
-        call = Call(scope["method"], target_of(scope), call_id, body)
+        call = Call(scope["method"], read_target(scope), call_id, body)
         try:
-            covered = _covered(headers)
+            covered = _select_covered(headers)
         except HeaderRepeatedError:
             raise CallNotProved(epoch=present) from None
         code = _sign_head(self._key, call, covered, epoch)
@@ -172,21 +172,23 @@ class CallVerifier:
             raise CallNotProved(epoch=present)
         self._used.add(call_id)
         told = dict(covered)
-        return ProvedCall(_text(told.get(CLIENT)), _text(told.get(AGENCY)), body, code)
+        return ProvedCall(
+            _decode_value(told.get(CLIENT)), _decode_value(told.get(AGENCY)), body, code
+        )
 
     def sign_body(self, call: ProvedCall, digest: bytes) -> bytes:
         return sign_body(self._key, call.code, digest)
 
 
-def _covered(headers: Headers) -> list[tuple[bytes, bytes]]:
+def _select_covered(headers: Headers) -> list[tuple[bytes, bytes]]:
     """Return them in the order of their names: a proxy between may send them in another one."""
     found = sorted([header for header in headers if header[0] in _COVERED])
     if len(dict(found)) < len(found):
-        _require_lists(found)
+        _require_list_headers(found)
     return found
 
 
-def _require_lists(covered: list[tuple[bytes, bytes]]) -> None:
+def _require_list_headers(covered: list[tuple[bytes, bytes]]) -> None:
     single = [name for name, _ in covered if name not in _LISTS]
     if len(set(single)) < len(single):
         raise HeaderRepeatedError
@@ -196,13 +198,13 @@ def _sign_head(key: bytes, call: Call, covered: list[tuple[bytes, bytes]], epoch
     """Sign one line for each part. HTTP has no part that holds the end of a line."""
     lines = [b"%b: %b" % header for header in covered]
     parts = (b"head", call.method.encode(), call.target, call.call_id, epoch, call.body, *lines)
-    return _sign(key, b"\n".join(parts))
+    return _compute_mac(key, b"\n".join(parts))
 
 
-def _sign(key: bytes, message: bytes) -> bytes:
+def _compute_mac(key: bytes, message: bytes) -> bytes:
     """Cost a third of an HMAC, whose library is large, where the processor's caches are cold."""
     return blake2b(message, digest_size=SUFFIX_BYTES, key=key).digest()
 
 
-def _text(value: bytes | None) -> str | None:
+def _decode_value(value: bytes | None) -> str | None:
     return None if value is None else value.decode()

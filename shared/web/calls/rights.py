@@ -59,15 +59,15 @@ class Right(Limits):
         """The agencies that the alternatives reach, for rows of which agencies are all."""
         united: Codes = frozenset()
         for limits in self.alternatives:
-            united = unite(united, limits.agencies)
+            united = unite_codes(united, limits.agencies)
         return united
 
 
-def unite(some: Codes, more: Codes) -> Codes:
+def unite_codes(some: Codes, more: Codes) -> Codes:
     return None if some is None or more is None else some | more
 
 
-async def merge_newest(
+async def merge_newest_rows(
     right: Right, read: Callable[[Limits], Awaitable[Sequence[Row]]], *, key: Callable[[Row], Any]
 ) -> list[Row]:
     """Merge the newest rows that each alternative reaches, by descending `key`.

@@ -29,7 +29,7 @@ from sqlalchemy.orm import aliased
 from shared.codes.enums import ENDED, DossierStatus
 from shared.codes.procedure import parse_national_code
 from shared.codes.time import VIET_NAM
-from shared.web.calls.rights import Limits, Right, merge_newest
+from shared.web.calls.rights import Limits, Right, merge_newest_rows
 from sync_service.agencies.hierarchy import COUNTRY, roots
 from sync_service.agencies.statements import select_level
 from sync_service.database import any_text, in_plan, table
@@ -97,7 +97,7 @@ async def listed(
         query = _newest(limits, wanted, today=today, after=after, limit=limit)
         return (await session.scalars(query)).all()
 
-    newest = await merge_newest(right, read, key=lambda row: (row.opened_at, row.code))
+    newest = await merge_newest_rows(right, read, key=lambda row: (row.opened_at, row.code))
     return newest[:limit]
 
 

@@ -10,7 +10,7 @@ from dossier_service.catalogue.own_procedures import read_own_procedures
 from dossier_service.catalogue.procedure import Procedure
 from dossier_service.catalogue.use_cases import publish_procedures
 from shared import events
-from shared.web.dependencies import now
+from shared.web.dependencies import read_now
 from sync_service.national_view import projections
 from sync_service.settings import Settings
 from tests.conftest import Databases
@@ -164,7 +164,7 @@ async def view(
     """A national view that goes by the clock of the desk."""
     monkeypatch.setattr(projections, "utc_now", lambda: utc(own_desk.now))
     async with sync.serving(view_settings, authority) as national:
-        national.app.dependency_overrides[now] = lambda: utc(own_desk.now)
+        national.app.dependency_overrides[read_now] = lambda: utc(own_desk.now)
         yield national
 
 

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from gateway.operations.model import KIB, MIB
 from gateway.proxy import bodies
 from shared.web import problems
-from shared.web.bodies.large_bodies import LargeBodies, large_bodies_of
+from shared.web.bodies.large_bodies import LargeBodies, find_large_bodies
 from shared.web.bodies.strict_parsing import Router, StrictModel
 from shared.web.calls.call_guard import CallGuard
 from shared.web.calls.call_mac import CallVerifier
@@ -45,13 +45,13 @@ async def push(body: Rows) -> int:
 def app() -> FastAPI:
     made = FastAPI()
     made.include_router(router)
-    problems.install(made)
+    problems.install_handlers(made)
     return made
 
 
 @pytest.fixture
 def large(app: FastAPI) -> LargeBodies:
-    return large_bodies_of(app)
+    return find_large_bodies(app)
 
 
 @pytest.fixture

@@ -101,7 +101,7 @@ def test_sqlstate_says_whose_fault_it_is(state: str) -> None:
     outage = state in OUTAGE_STATES
     for each in (error, wrapped(error)):
         assert (is_refused_value(each), is_outage(each)) == (callers, outage)
-    assert problems.problem_for(wrapped(error)).status == (
+    assert problems.find_problem(wrapped(error)).status == (
         422 if callers else 503 if outage else 500
     )
 
@@ -177,7 +177,7 @@ FAULTS_OF_CALLERS = {
 def asking(sessions: SessionFactory, statement: str | None) -> FastAPI:
     """An app whose one operation executes the statement, or reads a file that is missing."""
     app = FastAPI()
-    problems.install(app)
+    problems.install_handlers(app)
     app.state.sessions = sessions
 
     @app.get("/")

@@ -15,7 +15,7 @@ from shared.web.etag import (
 
 SUBJECT = "ab" * 32
 app, router = FastAPI(), Router()
-problems.install(app)
+problems.install_handlers(app)
 
 
 @router.put("/thing")

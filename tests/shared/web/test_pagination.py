@@ -48,7 +48,7 @@ def test_cursor_of_another_list_is_unreadable(key: tuple[Any, ...]) -> None:
 
 
 app = FastAPI()
-problems.install(app)
+problems.install_handlers(app)
 
 
 @app.get("/things")

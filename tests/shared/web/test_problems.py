@@ -80,7 +80,7 @@ async def teapot() -> None:
 async def client() -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
     app.include_router(router)
-    problems.install(app)
+    problems.install_handlers(app)
     app.add_middleware(RequestMiddleware)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:

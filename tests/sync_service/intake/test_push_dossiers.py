@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.web.dependencies import now
+from shared.web.dependencies import read_now
 from sync_service.agencies.projections import project_procedures
 from tests.sync_service.national import (
     DOSSIERS,
@@ -167,7 +167,7 @@ async def test_push_takes_the_same_statements_for_any_number_and_counts_last(
 
 
 def test_reading_the_clock_takes_no_thread() -> None:
-    assert iscoroutinefunction(now)
+    assert iscoroutinefunction(read_now)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from shared.web.bodies.large_bodies import (
     LargeBodies,
     LargeBodiesUnderWay,
     OwnLargeBodiesUnderWay,
-    large_size,
+    measure_large_body,
 )
 from shared.web.bodies.strict_json import MAX_MEMBERS, MAX_VALUES
 from shared.web.bodies.strict_parsing import Router, StrictModel
@@ -63,7 +63,7 @@ async def take(body: Whole, _: Annotated[None, Depends(_key)]) -> int:
 async def client() -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
     app.include_router(router)
-    problems.install(app)
+    problems.install_handlers(app)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
         yield client
@@ -179,7 +179,7 @@ SIZED: list[tuple[dict[str, str], int]] = [
 @pytest.mark.parametrize(("headers", "size"), SIZED)
 def test_room_is_made_for_the_announced_length(headers: dict[str, str], size: int) -> None:
     raw = [(name.encode(), value.encode("utf-8")) for name, value in headers.items()]
-    assert large_size(Headers(raw=raw)) == size
+    assert measure_large_body(Headers(raw=raw)) == size
 
 
 async def test_body_that_is_longer_than_it_was_announced_is_not_kept(

@@ -60,7 +60,7 @@ async def plain() -> None: ...
 async def client() -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
     app.include_router(router)
-    problems.install(app)
+    problems.install_handlers(app)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
         yield client

@@ -348,7 +348,7 @@ async def test_many_callers_learn_of_an_outage_from_one_fetch(
 async def test_what_held_is_kept_by_its_length_and_no_longer_than_it_holds(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("shared.crypto.signatures.CACHED_CHARACTERS", 10_000)
+    monkeypatch.setattr("shared.crypto.signatures.MAX_SIGNED_CHARACTERS", 10_000)
     authority = TestAuthority()
     verifier = Keys(authority).verifier()
     for number in range(20):

@@ -1,4 +1,4 @@
-"""The base of the gateway's tables, and the statement that keeps the newest version of a row."""
+"""Define the base class of the tables, and the statement that keeps the newest version of a row."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,17 +9,17 @@ from sqlalchemy.orm import DeclarativeBase
 
 
 class Base(DeclarativeBase):
-    """The gateway's own tables."""
+    """The declarative base of all tables of the gateway."""
 
 
 async def upsert_newer(
     session: AsyncSession, model: type[Base], key: str, told: Sequence[Mapping[str, Any]]
 ) -> None:
-    """The newest of each key in one statement, where it is newer than the row."""
+    """Insert the newest version of each key, or update the row that is older, in one statement."""
     names = [column.name for column in model.__table__.columns]
     by_version = sorted(told, key=lambda fact: fact["version"])
     newest = {fact[key]: {name: fact[name] for name in names} for fact in by_version}
-    # In one order everywhere, so that two batches cannot deadlock.
+    # Sorted keys keep two batches from a deadlock.
     statement = insert(model).values([newest[each] for each in sorted(newest)])
     new = {name: statement.excluded[name] for name in names if name != key}
     older = model.__table__.c.version < statement.excluded.version

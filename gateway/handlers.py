@@ -1,4 +1,4 @@
-"""What happens upon what: event -> functions."""
+"""Map each event to its handlers."""
 
 from gateway.access.projections import keep_clients, keep_grants
 from gateway.agencies.projections import keep_agencies

@@ -1,4 +1,4 @@
-"""What the gateway's HTTP process is made of: the forwarder, and its own routes behind it."""
+"""Compose the HTTP process of the gateway: the forwarder, and the local routes it falls back to."""
 
 import asyncio
 import ctypes
@@ -55,18 +55,18 @@ from shared.web.http_client import open_client
 
 ROUTERS = (ledger_routes.router, purpose_routes.router, key_routes.router, page_routes.router)
 DRAIN_SECONDS = 10
-PR_SET_PDEATHSIG = 1  # of prctl(2)
+PR_SET_PDEATHSIG = 1  # an option of prctl(2)
 ANSWER_SECONDS = 1.0
 HEADER_MS = 10_000
 HEADER_BYTES = 64 * KIB
 BACKLOG = 2_048
-# Of callers at once; each idle one holds some 10 KiB, and a file.
+# Each idle connection of a caller costs about 10 KiB and one file descriptor.
 MAX_CONNECTIONS, FILES_BESIDE = 8_192, 1_024
 OBJECTS_BETWEEN_COLLECTIONS = 10_000
 
 
 class Gateway:
-    """The ASGI application; the lifespan of its own routes opens what the forwarder needs."""
+    """The ASGI application; the lifespan of the local routes opens all resources."""
 
     def __init__(self, settings: Settings) -> None:
         require_complete_grant_rules()
@@ -91,7 +91,7 @@ def create_app(settings: Settings) -> Gateway:
 
 
 def from_environment() -> Gateway:
-    """In each process of the server."""
+    """Create the application in each process of the server."""
     _end_with_parent()
     settings = Settings.read()
     configure_logging(settings)
@@ -102,17 +102,23 @@ def from_environment() -> Gateway:
 
 
 def _end_with_parent() -> None:
-    """A worker whose main process was killed would go on serving, and hold the port and a chain."""
+    """End this process when its parent process ends.
+
+    An orphaned worker would go on serving, and would hold the port and a chain of the ledger.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     parent = multiprocessing.parent_process()
     if parent and os.getppid() != parent.pid:
-        # It was killed before it could be watched.
+        # The parent ended before the call of prctl.
         os._exit(1)
 
 
 def most_connections() -> int:
-    """Return how many connections are taken at once, after allowing as many files as may be."""
+    """Return the largest number of connections that are accepted at once.
+
+    Raise the soft limit of open files as far as the hard limit allows.
+    """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MAX_CONNECTIONS + FILES_BESIDE
     files = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
@@ -123,14 +129,17 @@ def most_connections() -> int:
 
 
 def serve(settings: Settings) -> None:
-    """Until SIGTERM: then no connection is taken, and what is under way is answered."""
+    """Serve until SIGTERM.
+
+    Then accept no further connection and answer the calls that are under way.
+    """
     Server(
         "gateway.main:from_environment",
         factory=True,
         address=settings.host,
         port=settings.port,
         interface=Interfaces.ASGI,
-        workers=1,  # more of them are more replicas
+        workers=1,  # scale by replicas
         loop=Loops.uvloop,
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(header_read_timeout=HEADER_MS, max_buffer_size=HEADER_BYTES),
@@ -207,7 +216,7 @@ def _upstreams(settings: Settings) -> Mapping[Service, Upstream]:
 
 
 def _read_keys(settings: Settings, app: FastAPI) -> tuple[RightsSigner, Ed25519PrivateKey]:
-    """Return the keys of rights and of the ledger; publish those that prove them."""
+    """Return the signer of rights and the key of the ledger; publish their public keys."""
     seal_key = read_private_key("ledger_key", settings.ledger_key)
     signer = RightsSigner(read_private_key("rights_key", settings.rights_key))
     trusted = ledger_keys(seal_key.public_key(), settings.ledger_keys_retired)
@@ -227,7 +236,7 @@ def _verifier_of_rights(settings: Settings, self_http: httpx.AsyncClient) -> Ver
 
 
 def _asking(app: FastAPI) -> AbstractAsyncContextManager[httpx.AsyncClient]:
-    """To its own routes the gateway is a service like any other, which asks for the keys."""
+    """Return a client of the local routes, from which the gateway reads its own published keys."""
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway")
 
 

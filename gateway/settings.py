@@ -1,4 +1,4 @@
-"""What the gateway reads from its environment beyond what every service reads."""
+"""Define the settings of the gateway."""
 
 from pydantic import Field, SecretStr
 
@@ -6,13 +6,14 @@ from shared.settings import CallKey, ServiceSettings
 
 
 class Settings(ServiceSettings):
-    """`rights_key` and `ledger_key` are Ed25519 private keys in PEM (PKCS #8).
+    """Hold the settings of the gateway, in addition to those of every service.
 
-    `ledger_keys_retired` holds the public keys, in PEM one after the other, of ledger keys used
-    before: what they signed stays provable. It is given, never read from the database, so that
-    whoever writes there cannot bring a key along. `trusted_proxies` are addresses or networks,
-    parted by commas: their X-Forwarded-For is believed, and they may read the metrics.
-    A client may hold `client_share` times as many of a service's slots as are free.
+    `rights_key` and `ledger_key` are Ed25519 private keys in PEM (PKCS #8). `ledger_keys_retired`
+    holds the public keys, in PEM one after the other, of ledger keys used before, so that seals
+    they signed stay provable. It is a setting and not read from the database, because a process
+    that can write the database could otherwise add a key. `trusted_proxies` lists addresses or
+    networks separated by commas: the gateway accepts their X-Forwarded-For, and they may read the
+    metrics. A client may hold `client_share` times as many of a service's slots as are free.
     """
 
     name: str = "gateway"

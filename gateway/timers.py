@@ -1,4 +1,4 @@
-"""What the worker does by the clock."""
+"""List the periodic work of the worker."""
 
 from gateway.ledger.jobs import anchor_all_chains, anchor_chains
 from shared.runtime.timers import Timer

@@ -1,4 +1,4 @@
-"""The background half: keeps the rights in force, tells the heads of the ledger's chains."""
+"""Run the background process: events, reconciliation of rights, and anchors of the ledger."""
 
 from functools import partial
 
@@ -10,7 +10,7 @@ from shared.runtime import worker
 
 
 async def work(settings: Settings) -> None:
-    # Until it knows the rights in force, callers who have one would be refused.
+    # A gateway that has not read all grants would refuse callers that hold one.
     await worker.run_worker(
         settings,
         handlers=HANDLERS,

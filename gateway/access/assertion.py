@@ -1,4 +1,4 @@
-"""The assertion of a right to the service behind, signed with the key of the gateway."""
+"""Sign the assertion of a right for an upstream service, with the key of the gateway."""
 
 import math
 from typing import Any
@@ -11,12 +11,12 @@ from shared.crypto.ed25519 import build_key_set, compute_thumbprint
 from shared.web.calls.auth import RIGHTS_ISSUER
 
 ASSERTED_SECONDS = 60
-# A cached assertion is not handed out when it has less than this to live.
+# A cached assertion is not reused when it expires sooner than this.
 LEFT_SECONDS = 10
 
 
 class RightsSigner:
-    """Asserts rights to the services behind (EdDSA); its key id is the thumbprint of RFC 7638."""
+    """Sign assertions of rights (EdDSA); the key id is the thumbprint of RFC 7638."""
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
@@ -26,11 +26,14 @@ class RightsSigner:
     def assertion(
         self, right: RightInForce, *, client: str, operation: str, audience: str, now: float
     ) -> str:
-        """Signed at most once in `ASSERTED_SECONDS - LEFT_SECONDS`: the right remembers it."""
-        # Not what a clock signed that was ahead and has been set back: no service believes it yet.
+        """Return the signed assertion of `right`, cached for `ASSERTED_SECONDS - LEFT_SECONDS`.
+
+        `now` is in Unix seconds.
+        """
+        # A service refuses an assertion from the future, signed before the clock was set back.
         if right.signed_at <= now < right.signed_until:
             return right.signed
-        # A grant that ends sooner ends the assertion too, rounded up to the second of its claim.
+        # An assertion expires with its grant; the claim is rounded up to a whole second.
         expires = min(now + ASSERTED_SECONDS, right.ends)
         claims: dict[str, Any] = {
             "iss": RIGHTS_ISSUER,

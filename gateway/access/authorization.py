@@ -1,4 +1,4 @@
-"""Who calls, and may they? In this order: ledger, token, headers, right, quota."""
+"""Authorize each call. The checks run in this order: ledger, token, headers, right, quota."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ from shared.web.calls.auth import (
 from shared.web.problems import Problem, Unavailable
 
 _NAMES = {name.lower().encode(): name for name in ("Authorization", *EXPLAINING_HEADERS)}
-# The package that runs each service: for whom an assertion is meant.
+# An assertion names the package of the service as its audience.
 _AUDIENCES = {
     Service.IDENTITY: "identity_service",
     Service.DOSSIER: "dossier_service",
@@ -39,7 +39,10 @@ _AUDIENCES = {
 
 
 class Admission:
-    """The `Admit` of the forwarder; answers with the assertion for the service behind."""
+    """Authorize a call and return the headers that the upstream service gets.
+
+    It implements `Admit`. Personal and administrative calls get the assertion of a right.
+    """
 
     def __init__(
         self,
@@ -87,7 +90,10 @@ class Admission:
         return ((RIGHT_HEADER, signed), *_identity(exchange), *_explanation(exchange))
 
     def _spend_refusal(self, exchange: Exchange, scope: Scope) -> None:
-        """Each refusal is on record: whoever brings nothing else may not do so without end."""
+        """Count a refused call against a quota, because each refusal is recorded.
+
+        The count is kept by client, or by address and claimed client where no client is proven.
+        """
         who = exchange.client
         if who is None:
             self._quotas.spend(exchange.address, QuotaClass.ADDRESS)
@@ -95,9 +101,10 @@ class Admission:
         self._quotas.spend(who, QuotaClass.REFUSED)
 
     def _admit_anybody(self, exchange: Exchange, scope: Scope) -> None:
-        """Count by address and claimed client: behind one address may be a crowd.
+        """Count a public call by its address, and a token request by its claimed client as well.
 
-        The client of a token request stands in its body, which has not come yet.
+        Many callers may share one address. The body of a token request, which names the client, has
+        not been read yet.
         """
         operation = exchange.operation
         if operation.quota_class is not QuotaClass.TOKEN:
@@ -120,7 +127,10 @@ class Admission:
         exchange.client, exchange.agency = client, agency
 
     def _right(self, exchange: Exchange, known: ClientRights) -> RightInForce:
-        """Refused calls count as well: whoever may not ask may not ask without end either."""
+        """Return the right that covers the call; raise NoRight or QuotaSpent.
+
+        Refused calls count against the quota as well.
+        """
         operation, client = exchange.operation, str(exchange.client)
         rights = known.to(operation.name, time.time())
         fitting = list_fitting(rights, exchange.purpose)
@@ -133,14 +143,14 @@ class Admission:
 
     def _client(self, exchange: Exchange) -> ClientRights:
         if not self._rights.loaded:
-            raise Unavailable(f"The rights in force are not known yet. {Unavailable.advice}")
+            raise Unavailable(f"The rights in force are not loaded yet. {Unavailable.advice}")
         known = self._rights.of(str(exchange.client))
         if known is None or not known.active:
             raise NoRight(
                 exchange.operation.name,
                 lacking="client",
-                detail="This client system is not registered here, or was deactivated: let an "
-                "operator of the mesh register or reactivate it.",
+                detail="This client system is not registered here, or was deactivated: ask an "
+                "operator of the mesh to register or reactivate it.",
             )
         if known.agency != exchange.agency:
             raise Unauthenticated(f"The client belongs to another agency now. {FETCH_TOKEN}")
@@ -154,23 +164,26 @@ def _authorization(scope: Scope) -> bytes:
 def _refusal(operation: str, *, purpose_lacks: bool) -> NoRight:
     if purpose_lacks:
         detail = (
-            f"There is a right to {operation}, but not for this X-Purpose: send the code of a "
-            "procedure that it names, or let the owner of the data give you a wider one."
+            f"The right to {operation} does not cover this X-Purpose: send the code of a "
+            "procedure that it names, or ask the owner of the data for a wider grant."
         )
         return NoRight(operation, lacking="purpose", detail=detail)
     giver = "an operator of the mesh" if is_administration(operation) else "the owner of the data"
-    detail = f"No grant in force names {operation}: let {giver} give you one."
+    detail = f"No grant in force names {operation}: ask {giver} for one."
     return NoRight(operation, lacking="operation", detail=detail)
 
 
 def _told(scope: Scope) -> dict[str, str]:
-    """What the caller says of itself; raises RequestMalformed where one header comes twice."""
+    """Return the headers by which the caller identifies itself and explains the call.
+
+    Raise RequestMalformed where one of them is repeated or is not UTF-8.
+    """
     told: dict[str, str] = {}
     for name, value in scope["headers"]:
         if (known := _NAMES.get(name)) is None:
             continue
         if known in told:
-            # The service behind might read the other one.
+            # The upstream service might read the other copy.
             raise RequestMalformed(f"Send the header {known} once.")
         try:
             told[known] = value.decode().strip()
@@ -180,9 +193,9 @@ def _told(scope: Scope) -> dict[str, str]:
 
 
 def _credentials(scope: Scope) -> Sequence[tuple[str, str]]:
-    """Return the header for the operation that makes tokens of it.
+    """Return the header Authorization for an operation that issues tokens.
 
-    Of a token, which is no credential, the scheme alone goes on: the service refuses it for that.
+    A bearer token is no credential there: only its scheme is forwarded, which the service refuses.
     """
     given = [value for name, value in scope["headers"] if name == b"authorization"]
     if not given:
@@ -198,13 +211,13 @@ def _credentials(scope: Scope) -> Sequence[tuple[str, str]]:
 
 
 def _identity(exchange: Exchange) -> Iterator[tuple[str, str]]:
-    """Yield what the token said, in place of the token."""
+    """Yield the identity that the token proved; the token itself is not forwarded."""
     yield "X-Client", str(exchange.client)
     yield "X-Agency", str(exchange.agency)
 
 
 def _explanation(exchange: Exchange) -> Iterator[tuple[str, str]]:
-    """The caller's words as they are recorded: the service behind may not read other ones."""
+    """Yield the explanation as recorded, so that the upstream service reads the same values."""
     if exchange.purpose:
         yield "X-Purpose", exchange.purpose
     if exchange.officer:

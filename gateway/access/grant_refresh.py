@@ -1,9 +1,10 @@
-"""Keeps the rights in memory as they are in the database: heard of by NOTIFY, read again.
+"""Keep the grants in memory equal to the database.
 
-The procedures that a purpose may name are kept in the same way, by the same connection.
+NOTIFY announces a change, and a query reads it. The procedures that a purpose may name are
+refreshed in the same way, by the same connection.
 
-Fresh they are where the database answers, and where what brings changes there, the worker, tells
-that it has heard all of the axis until just now: one that stands still would be missed by nobody.
+Grants are fresh while the database answers and the worker reports that it has consumed the topic up
+to now.
 """
 
 import asyncio
@@ -29,39 +30,41 @@ from shared.messaging.topics import TOPIC_TABLE
 log = structlog.get_logger()
 
 CHANNEL, PROCEDURES_CHANNEL = "rights", "procedures"
-# Every so often the connection must answer, or a change could go unheard on a dead one.
+# A query at this interval detects a dead connection, on which notifications would be lost.
 HEARTBEAT_SECONDS = 1.0
 ANSWER_SECONDS = 2.0
 RETRY_SECONDS = 0.5
-# The worker tells every five seconds.
+# The worker reports its progress every five seconds.
 UNHEARD_SECONDS = 30.0
 
-RIGHTS_AGE = Gauge("rights_age_seconds", "Since the rights in use were those that identity told")
+RIGHTS_AGE = Gauge(
+    "rights_age_seconds", "Seconds since the rights in use equalled those that identity published"
+)
 
 _CLIENTS = "SELECT client_id, agency, active FROM client_in_force"
 _GRANTS = """SELECT client_id, grant_id, operations, procedures, fields, agencies,
     valid_from, valid_to, legal_basis, per_second, per_day FROM grant_in_force WHERE NOT revoked"""
 _PROCEDURES = "SELECT code, active, catalogue_size FROM known_procedure"
-# Events of agencies are kept for days; clients are compared each minute, and theirs exist.
+# Events of agencies expire after days, but clients are reconciled each minute.
 _AGENCIES = """SELECT code FROM known_agency UNION SELECT agency FROM client_in_force
     UNION SELECT split_part(agency, '.', 1) FROM client_in_force"""
-# Of all partitions that the topic has; NULL while one of them was never heard.
+# The result is NULL until every partition of the topic has been consumed once.
 _HEARD = """SELECT CASE WHEN count(*) = $2 THEN extract(epoch FROM now() - min(at))::float8 END
     FROM heard WHERE topic = $1 AND partition < $2"""
 
 
 class RightsStaleError(Exception):
-    """The rights in memory are those of some time ago: the database cannot be asked."""
+    """The rights in memory are outdated, because the database cannot be queried."""
 
 
 class RightsUnheardError(Exception):
-    """The rights in the database are those of some time ago: the worker hears nothing."""
+    """The rights in the database are outdated, because the worker does not consume the topic."""
 
 
 class RightsFeed:
-    """Fills `rights` and keeps them fresh; in an outage what was known goes on being used.
+    """Fill `rights` and `purposes` and keep them fresh.
 
-    `purposes` is kept fresh as well.
+    During an outage the last state stays in use.
     """
 
     def __init__(self, rights: Rights, purposes: PurposeRegistry, url: URL) -> None:
@@ -83,11 +86,11 @@ class RightsFeed:
         return time.monotonic() - self._as_of
 
     async def follow(self) -> None:
-        """For ever."""
+        """Follow the database until cancelled; connect again after an error."""
         while True:
             try:
                 await self._follow_once()
-            except Exception as error:  # noqa: BLE001 -- whatever it is, old rights must not stay
+            except Exception as error:  # noqa: BLE001 -- after any error the rights must be read again
                 log.warning("rights_stale", error=type(error).__name__)
             self._fresh = False
             await asyncio.sleep(RETRY_SECONDS)
@@ -98,7 +101,7 @@ class RightsFeed:
         try:
             await connection.add_listener(CHANNEL, self._hear)
             await connection.add_listener(PROCEDURES_CHANNEL, self._mark_procedures)
-            # First, or a call of the first moment would be judged without them.
+            # Grants come last, because a call is judged as soon as they are loaded.
             await self._read_procedures(connection)
             self._rights.replace_all(await _read(connection))
             await self._ask_age(connection)
@@ -123,7 +126,7 @@ class RightsFeed:
         self._heard.set()
 
     async def _read_procedures(self, connection: asyncpg.Connection) -> None:
-        """Read the whole catalogue and all agencies: thousands of rows, changed in large steps."""
+        """Read the whole catalogue and all agencies: thousands of rows that seldom change."""
         self._procedures_changed = False
         rows = await connection.fetch(_PROCEDURES)
         self._purposes.replace_procedures(
@@ -142,11 +145,11 @@ class RightsFeed:
             self._purposes.add_agencies(client.agency for client in changed.values())
 
     async def _ask_age(self, connection: asyncpg.Connection) -> None:
-        """With nobody changed this is the heartbeat."""
+        """Read how old the grants in the database are; the query is the heartbeat as well."""
         partitions = TOPIC_TABLE[GrantChanged.topic].partitions
         age = await connection.fetchval(_HEARD, GrantChanged.topic, partitions)
         if age is not None and not self._rights.complete:
-            # The worker may have written the last of them since they were read.
+            # The worker may have written further grants since they were read.
             self._rights.replace_all(await _read(connection))
             self._rights.complete = True
         self._as_of = -math.inf if age is None else time.monotonic() - age
@@ -155,7 +158,7 @@ class RightsFeed:
 async def _read(
     connection: asyncpg.Connection, names: Sequence[str] | None = None
 ) -> Mapping[str, ClientRights]:
-    """Of these clients, or of all, as of one instant."""
+    """Read the grants of these clients, or of all clients, in one snapshot."""
     wanted = "" if names is None else " {} client_id = ANY($1)"
     parameters = () if names is None else (names,)
     async with connection.transaction(isolation="repeatable_read", readonly=True):

@@ -1,7 +1,7 @@
-"""Who may give the right to which operation: administration is not data.
+"""State which party may grant each operation: administration is not data.
 
-One row for each operation that needs a right. `python -m deploy.schemas` publishes the rows to
-identity_service as data, which judges each new grant by them.
+There is one row for each operation that needs a right. `python -m deploy.schemas` publishes the
+rows to identity_service as data, which checks each new grant against them.
 """
 
 from collections.abc import Mapping
@@ -23,11 +23,11 @@ class Granter(StrEnum):
 
 @dataclass(frozen=True)
 class GrantRule:
-    """State who may grant an operation; nobody grants more than its own right to it covers.
+    """State which party may grant an operation; its own right to it bounds the grant.
 
     `granted_by`: an operator alone, or the agency that owns the data as well. `granted_on`: a
-    holder that is neither may pass it on. `to_self`: the receiver may be the giver, or
-    another client of its agency.
+    holder that is neither may pass it on. `to_self`: the receiver may be the giver, or another
+    client of its agency.
     """
 
     granted_by: Granter
@@ -105,7 +105,7 @@ _BY_RULE: Mapping[GrantRule, tuple[str, ...]] = MappingProxyType(
 )
 
 _RECORD = tuple(sorted({*AccessRecord._fields, "agency_name"} - {"id", "at"}))
-# The fields that a right can be limited to, by operation; no other operation heeds them.
+# A right can limit these fields, by operation; other operations ignore such a limit.
 FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "POST /identity/v1/verifications": (
@@ -158,7 +158,7 @@ def is_administration(name: str) -> bool:
 
 
 def _default_per_second(name: str) -> int:
-    """Return the quota of a grant that names none; `*` is as bounded as its least operation."""
+    """Return the quota of a grant without one; `*` gets the smallest quota of all operations."""
     quotas = [
         DEFAULT_QUOTAS[each.quota_class]
         for each in OPERATIONS.values()
@@ -168,7 +168,7 @@ def _default_per_second(name: str) -> int:
 
 
 def published_grant_rules() -> dict[str, dict[str, object]]:
-    """Return the rows as identity_service reads them."""
+    """Return the rows in the form that identity_service reads."""
     require_complete_grant_rules()
     return {
         name: {

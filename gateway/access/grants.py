@@ -1,14 +1,15 @@
-"""The rights in force, in memory: which of a client's grants carry a call.
+"""Cache the rights in force in memory and select the grants that cover a call.
 
 Limits of different grants never mix: procedures × agencies × fields of one grant say nothing about
-those of another. Grants that differ in their procedures alone, or then in their agencies alone, are
-joined: what comes out is allowed by some grant, row by row. Several rights that are left and cover
-the purpose go to the service together, the widest first (all agencies before some, then all fields
-before some, then all procedures before some, then the most of them). The call is allowed where one
-of them covers it: which one that is, the service alone can tell, which knows the row.
-A right has at most `MAX_RIGHT_CODES`: a grant that would make it longer is left out, and gives
-nothing. The quotas of a call are the largest of all grants that could carry it, so that no grant
-lowers what another gives.
+those of another. Grants that differ only in their procedures, or then only in their agencies, are
+joined: some grant allows each row that the joined right allows. The remaining rights that cover the
+purpose are forwarded together, the widest first (all agencies before some, then all fields before
+some, then all procedures before some, then the most procedures). The call is allowed if one of them
+covers it; only the service can decide which one does, because it has the row.
+
+A right has at most `MAX_RIGHT_CODES`: a grant that would exceed it is left out and has no effect.
+The quotas of a call are the largest of all grants that cover it, so that no grant lowers the quota
+of another.
 """
 
 import math
@@ -30,18 +31,18 @@ RIGHTS_CUT = Counter(
     "rights_cut_total", "Grants left out of a right because it would have too many codes"
 )
 
-# An assertion is a header, and a service may hold a call against each of these.
+# This bounds the header of the assertion, and the checks that a service makes.
 MAX_ALTERNATIVES = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
     rights: tuple[RightInForce, ...]
-    until: float  # a grant begins or ends then
+    until: float  # the next time at which a grant begins or ends
 
 
 class ClientRights:
-    """One client system with its grants. A change of either makes a new one of these."""
+    """The grants of one client system; each change of them creates a new object."""
 
     def __init__(self, agency: str, *, active: bool, grants: Sequence[Grant]) -> None:
         self.agency, self.active = agency, active
@@ -49,7 +50,7 @@ class ClientRights:
         self._choices: dict[str, Choices] = {}
 
     def to(self, operation: str, now: float) -> tuple[RightInForce, ...]:
-        """All rights to an operation, the widest first; none where no grant is in force."""
+        """Return all rights to an operation, the widest first; empty where no grant is in force."""
         choices = self._choices.get(operation)
         if choices is None or now >= choices.until:
             choices = self._choices[operation] = _choose(self._grants, operation, now)
@@ -57,14 +58,14 @@ class ClientRights:
 
 
 class RightsUnknownError(Exception):
-    """No right is known: that no client is known does not tell that there is none."""
+    """No right was loaded yet, so an unknown client cannot be refused."""
 
 
 class Rights:
-    """Every client's; `loaded` is false until they were read for the first time.
+    """Hold the rights of all clients; `loaded` is false until they were read for the first time.
 
-    `complete` is false until the worker has once consumed all that was published of them. Only then
-    no clients means that there are none: so an installation begins.
+    `complete` is false until the worker has consumed all published grants once. Only then an empty
+    cache means that no client exists, as in a new installation.
     """
 
     def __init__(self) -> None:
@@ -82,7 +83,7 @@ class Rights:
         self._clients, self.loaded = dict(clients), True
 
     def replace(self, names: Iterable[str], clients: Mapping[str, ClientRights]) -> None:
-        """`names` are read again; whoever is not among `clients` is gone."""
+        """Replace the clients `names`; a name that is not in `clients` is removed."""
         for name in names:
             self._clients.pop(name, None)
         self._clients.update(clients)
@@ -94,14 +95,14 @@ def list_fitting(rights: Sequence[RightInForce], purpose: str | None) -> Sequenc
 
 
 def unite_rights(fitting: Sequence[RightInForce]) -> RightInForce:
-    """Return the rights, of which there is one at least, as one."""
+    """Combine the rights into one; at least one is required."""
     return fitting[0].combine(tuple(fitting[1:MAX_ALTERNATIVES]))
 
 
 def largest_quotas(fitting: Sequence[RightInForce], purpose: str | None) -> GrantedQuotas:
     """Return the largest quotas of all grants that could carry a call for the purpose.
 
-    `fitting` are the rights that cover it.
+    `fitting` holds the rights that cover it.
     """
     named = [right.name_grants(purpose).quotas for right in fitting]
     return named[0] if len(named) == 1 else GrantedQuotas.largest(named)
@@ -136,7 +137,7 @@ def _procedures_and_fields(right: RightInForce) -> _Key:
 
 
 def _ordered(codes: frozenset[str] | None) -> tuple[str, ...]:
-    """All comes first, and is not the same as none."""
+    """Return a sort key that orders "all codes" first and apart from "no codes"."""
     return () if codes is None else ("", *sorted(codes))
 
 
@@ -152,7 +153,7 @@ def _join_procedures(grants: Sequence[Grant]) -> RightInForce:
 
 
 def _cut(grants: Sequence[Grant]) -> Sequence[Grant]:
-    """Return the grants that have `MAX_RIGHT_CODES` together, those with the fewest first."""
+    """Return as many grants as fit into `MAX_RIGHT_CODES`, those with the fewest codes first."""
     fewest_first = sorted(grants, key=lambda grant: (grant.count_codes(), grant.id))
     sums = accumulate(grant.count_codes() for grant in fewest_first)
     kept = max(1, sum(1 for codes in sums if codes <= MAX_RIGHT_CODES))
@@ -178,7 +179,7 @@ def _union(limits: Sequence[frozenset[str] | None]) -> frozenset[str] | None:
 
 
 def _narrowness(right: RightInForce) -> tuple[bool, bool, bool, int, tuple[str, ...]]:
-    """Order the widest first. The ids at the end decide nothing: each right is asserted."""
+    """Return the sort key of a right, the widest first. The ids only make the order stable."""
     return (
         right.agencies is not None,
         right.fields is not None,

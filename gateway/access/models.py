@@ -1,4 +1,4 @@
-"""The grants and clients as the gateway keeps them."""
+"""Declare the tables of grants and clients."""
 
 from datetime import datetime
 from uuid import UUID
@@ -11,7 +11,7 @@ from gateway.database import Base
 
 
 class GrantInForce(Base):
-    """A grant as identity last told it; None in `procedures`, `fields`, `agencies` means all."""
+    """The newest published state of a grant; NULL in a limit (`fields` …) means all."""
 
     __tablename__ = "grant_in_force"
     __table_args__ = (Index("grant_in_force_client", "client_id"),)
@@ -32,7 +32,7 @@ class GrantInForce(Base):
 
 
 class ClientInForce(Base):
-    """A client system as identity last told it."""
+    """The newest published state of a client system."""
 
     __tablename__ = "client_in_force"
 

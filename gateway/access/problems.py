@@ -1,4 +1,4 @@
-"""The expected errors of rights and quotas; each says how to mend it."""
+"""Define the expected errors of rights and quotas; each states how to correct the request."""
 
 from http import HTTPStatus
 
@@ -15,10 +15,10 @@ class NoRight(NotAllowed):
 
 
 class QuotaSpent(Problem):
-    """`repeated`: the caller was told within this minute, and it is on record."""
+    """A quota is exhausted. `repeated`: the same refusal was recorded within this minute."""
 
     status = HTTPStatus.TOO_MANY_REQUESTS
-    title = "The quota is spent"
+    title = "The quota is exhausted"
     type = "/problems/quota-spent"
 
     def __init__(

@@ -1,4 +1,4 @@
-"""How much one client may ask for."""
+"""Limit the rate of calls of each client."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -22,8 +22,8 @@ class Quota(NamedTuple):
 class GrantedQuotas(NamedTuple):
     """The quotas of a grant, or the largest of several that could carry a call.
 
-    `by_default`: one of them names no quota for a second, so that the default is the least.
-    `per_day` is None where one of them names none.
+    `by_default`: one of the grants has no quota per second, so the default is the minimum.
+    `per_day` is None where one of them has no daily quota.
     """
 
     per_second: int | None = None
@@ -32,7 +32,7 @@ class GrantedQuotas(NamedTuple):
 
     @classmethod
     def largest(cls, all_quotas: Sequence[Self]) -> Self:
-        """Return for each quota the largest, so that no grant lowers those of another."""
+        """Return the largest quota of each kind, so that no grant lowers those of another."""
         seconds = [each.per_second for each in all_quotas if each.per_second is not None]
         days = [each.per_day for each in all_quotas if each.per_day is not None]
         return cls(
@@ -42,7 +42,7 @@ class GrantedQuotas(NamedTuple):
         )
 
 
-# Where a grant says nothing else. Per client: the whole country asks for 51 verifications a second.
+# Defaults of each client. The whole country makes about 51 verifications a second.
 DEFAULT_QUOTAS: Mapping[QuotaClass, Quota] = MappingProxyType(
     {
         QuotaClass.TOKEN: Quota(600, _MINUTE_S),
@@ -56,13 +56,13 @@ DEFAULT_QUOTAS: Mapping[QuotaClass, Quota] = MappingProxyType(
         QuotaClass.OPEN: Quota(6_000, _MINUTE_S),
     }
 )
-# How often one client's having spent a quota is news, and put on record.
+# A refusal for an exhausted quota is recorded this often for one client.
 _TOLD = Quota(1, _MINUTE_S)
 
 
 @dataclass(slots=True)
 class _Window:
-    """The calls of the fixed window of this number, and of the one before it."""
+    """The calls of the fixed window `number`, and of the window before it."""
 
     number: float
     present: int = 0
@@ -70,14 +70,14 @@ class _Window:
 
 
 class Counters:
-    """Sliding windows: the calls of the fixed window before count by the share still covered."""
+    """Count calls in sliding windows: the previous fixed window counts by its overlap."""
 
     def __init__(self) -> None:
         self._windows: dict[tuple[str, str, Quota], _Window] = {}
         self._swept_at = monotonic()
 
     def take(self, client: str, quota_class: str, quota: Quota) -> float | None:
-        """Counts one call; where there is no room for it, the seconds until there is."""
+        """Count one call and return None; without room, return the seconds until there is room."""
         now = monotonic()
         if now - self._swept_at > _SWEEP_EVERY_S:
             self._sweep(now)
@@ -108,7 +108,7 @@ class Counters:
 
 
 class Quotas:
-    """Counts calls for each client and quota class over a sliding window; each gateway its own."""
+    """Count calls by client and quota class over a sliding window, in this process only."""
 
     def __init__(self, defaults: Mapping[QuotaClass, Quota] = DEFAULT_QUOTAS) -> None:
         self._calls, self._told = Counters(), Counters()
@@ -118,11 +118,11 @@ class Quotas:
         self,
         client: str,
         quota_class: QuotaClass,
-        granted: GrantedQuotas = GrantedQuotas(),  # noqa: B008 -- it never changes
+        granted: GrantedQuotas = GrantedQuotas(),  # noqa: B008 -- it is immutable
     ) -> None:
-        """Count one call; raises QuotaSpent.
+        """Count one call; raise QuotaSpent.
 
-        `per_second` of the grants stands in place of the default, `per_day` comes beside.
+        The granted `per_second` replaces the default; `per_day` applies in addition.
         """
         self._take(self._quota(quota_class, granted), client, quota_class)
         if granted.per_day is not None:

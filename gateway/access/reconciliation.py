@@ -1,9 +1,9 @@
-"""Compares the rights that the gateway keeps with identity's own, and repairs what differs.
+"""Compare the stored rights with those of identity_service, and repair each difference.
 
-Events are the fast way of a change, and this is the sure one: whatever went wrong on the axis, an
-event that was lost or a row that nobody at identity made, holds for a minute at most. The gateway
-reads its own rows first and asks identity afterwards. Identity is then never behind what is true in
-them, and a row that is ahead of identity, or differs at the same version, is false.
+Events deliver a change fast; reconciliation bounds every error to a minute, such as a lost event or
+a row that identity never published. The gateway reads its own rows first and requests those of
+identity afterwards. A row that is ahead of identity, or differs at the same version, is therefore
+false.
 """
 
 import asyncio
@@ -39,21 +39,25 @@ Kind = Literal["missed", "false"]
 Columns = Mapping[str, Any]
 
 RIGHTS_REPAIRED = Counter(
-    "rights_repaired_total", "Rights that differed from identity's, and were set right", ["kind"]
+    "rights_repaired_total",
+    "Rights that differed from those of identity and were repaired",
+    ["kind"],
 )
 RIGHTS_COMPARED_AGE = Gauge(
-    "rights_compared_age_seconds", "Since the rights were last compared with identity's"
+    "rights_compared_age_seconds",
+    "Seconds since the rights were last compared with those of identity",
 )
 for _kind in ("missed", "false"):
-    RIGHTS_REPAIRED.labels(_kind)  # from 0 on, or an alert would not see the first
+    RIGHTS_REPAIRED.labels(_kind)  # an alert needs a first sample of 0
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A row that is not what identity says.
+    """A row that differs from its source at identity.
 
-    `missed`: identity is ahead, by an event that is under way or was lost. `false`: identity never
-    said it. `expected_version` is the version of the row as it was read, `to` the values to set.
+    `missed`: identity is ahead, because an event is under way or was lost. `false`: identity never
+    published the row. `expected_version` is the version of the row that was read, `to` the new
+    values.
     """
 
     kind: Kind
@@ -64,7 +68,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class _Table:
-    """A table of rights, the list of identity that it follows, and the values that give none."""
+    """A table of rights, the path of its source, and the values of a row without rights."""
 
     model: type[ClientInForce | GrantInForce]
     key: str
@@ -102,7 +106,7 @@ def find_differences(
     without_right: Columns,
     now: datetime,
 ) -> list[Difference]:
-    """`kept` are the gateway's rows by key, read before `true`, those of identity."""
+    """Compare `kept`, the rows of the gateway by key, with `true`, those of identity read later."""
     found: list[Difference] = []
     for key, row in true.items():
         own = kept.get(key)
@@ -119,7 +123,7 @@ def find_differences(
 
 
 class RightsReconciler:
-    """Asks identity for all clients and grants, proving each call by the key that both share."""
+    """Request all clients and grants from identity with proved calls, and repair the tables."""
 
     def __init__(self, settings: Settings, sessions: SessionFactory, http: AsyncClient) -> None:
         self._sessions, self._http = sessions, http
@@ -127,7 +131,7 @@ class RightsReconciler:
         self._auth = ServiceCallAuth(settings.identity_call_key)
 
     async def reconcile(self) -> list[Difference]:
-        """Return what differed; raises httpx.HTTPError or pydantic.ValidationError."""
+        """Return the differences; raise httpx.HTTPError or pydantic.ValidationError."""
         found: list[Difference] = []
         for table in _TABLES:
             async with self._sessions() as session:
@@ -179,7 +183,7 @@ async def _read_rows(session: AsyncSession, table: _Table) -> Mapping[object, Co
 
 
 async def _overwrite(session: AsyncSession, table: _Table, difference: Difference) -> None:
-    """Only while the row is as it was read: what changed since is compared the next time."""
+    """Set the values only while the row has the version that was read."""
     columns = table.model.__table__.c
     await session.execute(
         update(table.model)
@@ -190,7 +194,7 @@ async def _overwrite(session: AsyncSession, table: _Table, difference: Differenc
 
 
 async def keep_reconciling(settings: Settings, sessions: SessionFactory) -> None:
-    """Reconcile at once and every minute, for ever."""
+    """Reconcile now and every minute, until cancelled."""
     compared_at = time.monotonic()
     RIGHTS_COMPARED_AGE.set_function(lambda: time.monotonic() - compared_at)
     async with open_client() as http:

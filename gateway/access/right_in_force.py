@@ -1,4 +1,4 @@
-"""One right in force: the sum of several grants of a client to one operation."""
+"""Define the right in force of a client to one operation: the sum of several grants."""
 
 import math
 from collections.abc import Sequence
@@ -9,14 +9,14 @@ from gateway.access.rate_limits import GrantedQuotas
 from shared.codes.coverage import list_covering_codes
 
 ANY_OPERATION = "*"
-# Of a right that joins hundreds of grants a record names a few.
+# A record names at most this many of the grants of a right.
 MAX_GRANTS_NAMED = 8
 MAX_PURPOSES_KEPT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """As identity told it and not revoked; None means all. Instants are Unix seconds."""
+    """A published grant that is not revoked; None means all. Instants are Unix seconds."""
 
     id: str
     operations: frozenset[str]
@@ -37,13 +37,13 @@ class Grant:
         return GrantedQuotas(self.per_second, self.per_day, by_default=self.per_second is None)
 
     def count_codes(self) -> int:
-        """Count the grant itself and its codes, as identity_service bounds them."""
+        """Count the grant itself and its codes, as identity_service does for its limit."""
         limits = self.procedures, self.fields, self.agencies
         return 1 + sum(len(codes) for codes in limits if codes is not None)
 
 
 class NamedGrants(NamedTuple):
-    """The ids of the grants that carry a call, their legal bases, and the quotas of them all."""
+    """The ids of the grants that carry a call, their legal bases, and their joint quotas."""
 
     ids: tuple[str, ...]
     legal_bases: tuple[str, ...]
@@ -52,10 +52,10 @@ class NamedGrants(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class RightInForce:
-    """The right of a client to one operation now, good until `ends`.
+    """The right of a client to one operation now, valid until `ends`.
 
-    `joined` are the grants that it is made of. `others` are further limits, each of which allows a
-    call by itself. `signed`, `signed_at` and `signed_until` belong to the signer.
+    `joined` holds the grants of the right. `others` are alternative limits, each of which allows a
+    call by itself. `signed`, `signed_at` and `signed_until` are the cache of the signer.
     """
 
     grants: tuple[str, ...]
@@ -74,7 +74,10 @@ class RightInForce:
     _named: dict[str | None, NamedGrants] = field(default_factory=dict, repr=False)
 
     def name_grants(self, purpose: str | None) -> NamedGrants:
-        """Return the first grants, by id, that carry a call for the purpose, or any call."""
+        """Return the first grants by id that carry a call for the purpose.
+
+        None stands for a call without a purpose.
+        """
         named = self._named.get(purpose)
         if named is None:
             if len(self._named) >= MAX_PURPOSES_KEPT:
@@ -90,7 +93,7 @@ class RightInForce:
     def combine(self, others: tuple["RightInForce", ...]) -> "RightInForce":
         """Return the right with the limits of this one and of the others, always the same object.
 
-        It is signed once for all purposes that the same rights cover.
+        One signature serves all purposes that the same rights cover.
         """
         if not others:
             return self
@@ -116,7 +119,7 @@ def combine_rights(first: RightInForce, others: Sequence[RightInForce]) -> Right
 
 
 def _drop_contained(rights: Sequence[RightInForce]) -> tuple[RightInForce, ...]:
-    """Leave out each right of which another one, which is not narrower, allows everything."""
+    """Drop each right whose calls another, wider right allows entirely."""
     kept: list[RightInForce] = []
     for right in rights:
         if not any(_contains(wider, right) for wider in kept):

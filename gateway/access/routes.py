@@ -1,4 +1,4 @@
-"""The public keys: whoever checks a right or a record takes them from here."""
+"""Publish the keys that verify rights and records."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ router = Router(prefix="/.well-known", tags=["keys"])
 
 @router.get("/right-keys.json", response_model=dict[str, Any])
 async def right_keys(request: Request) -> Response:
-    """JWKS of the keys that sign rights (`X-Right`)."""
+    """Return the JWKS of the keys that sign rights (`X-Right`)."""
     return PublishedPage.of_json(request.app.state.right_keys, seconds=PUBLIC_SECONDS).respond(
         request
     )
@@ -21,7 +21,7 @@ async def right_keys(request: Request) -> Response:
 
 @router.get("/ledger-keys.json", response_model=dict[str, Any])
 async def ledger_keys(request: Request) -> Response:
-    """JWKS of the keys that seal the access ledger; `pem` is the same key as openssl reads it."""
+    """Return the JWKS of the keys that seal the access ledger; `pem` is the same for openssl."""
     return PublishedPage.of_json(request.app.state.ledger_key_set, seconds=PUBLIC_SECONDS).respond(
         request
     )

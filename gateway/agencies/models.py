@@ -1,4 +1,4 @@
-"""The agencies as the gateway keeps them."""
+"""Declare the table of agencies."""
 
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -6,7 +6,7 @@ from gateway.database import Base
 
 
 class KnownAgency(Base):
-    """The name of an agency, for who reads the ledger."""
+    """The name of an agency, shown to readers of the ledger."""
 
     __tablename__ = "known_agency"
 

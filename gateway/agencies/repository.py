@@ -1,4 +1,4 @@
-"""The queries of the agencies."""
+"""Query the agencies."""
 
 from collections.abc import Collection
 

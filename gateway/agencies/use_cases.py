@@ -1,4 +1,4 @@
-"""The acts on agencies."""
+"""Implement the use cases of agencies."""
 
 from collections.abc import Iterable, Mapping
 

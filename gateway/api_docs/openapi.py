@@ -1,4 +1,4 @@
-"""One description of all that can be asked through the gateway, made of those of the services."""
+"""Merge the OpenAPI documents of all services into one document of the mesh."""
 
 import asyncio
 import time
@@ -25,18 +25,18 @@ Document = dict[str, Any]
 _JSON = "application/json"
 KEPT_SECONDS = 60.0
 INCOMPLETE_SECONDS = 5.0
-# Said by the gateway itself, or read from the security scheme.
+# The gateway sets these headers itself, or the security scheme describes them.
 INTERNAL = {"authorization", "x-right", "x-subject", "x-fields", "x-request-id"}
 TITLE = "Liên Thông"
 DESCRIPTION = (
-    "Everything is asked through this gateway, with an access token of `POST /oauth/token` and a "
-    "right to the operation. Errors are problem details (RFC 9457), whose `type` tells them apart."
+    "Send all requests through this gateway, with an access token from `POST /oauth/token` and a "
+    "right to the operation. Errors are problem details (RFC 9457), distinguished by their `type`."
 )
 _EXPLAINING = {
-    "X-Purpose": "what for: the code of an active procedure, or of a registered legal basis"
-    " (`GET /.well-known/legal-bases.json`)",
-    "X-Officer": "the code of the officer that acts, never a name",
-    "X-Dossier": "the code of the dossier for which it is asked, where there is one",
+    "X-Purpose": "the purpose of the call: the code of an active procedure, or of a registered"
+    " legal basis (`GET /.well-known/legal-bases.json`)",
+    "X-Officer": "the code of the acting officer, never a name",
+    "X-Dossier": "the code of the dossier that the call serves, if there is one",
 }
 _SHAPES: Mapping[str, Document] = {
     "X-Purpose": {
@@ -51,7 +51,7 @@ _SHAPES: Mapping[str, Document] = {
 
 
 class ApiDescription:
-    """Fetched from the services when asked for. The part of one that is away is left out."""
+    """Fetch the documents of the services on demand. An unreachable service is left out."""
 
     def __init__(self, http: AsyncClient, addresses: Mapping[Service, str], own: Document) -> None:
         self._http, self._addresses, self._own = http, addresses, own
@@ -60,7 +60,7 @@ class ApiDescription:
         self._renew = SingleFlight(self._merge)
 
     async def page(self) -> PublishedPage:
-        """Return the document; the services are asked once for all who wait."""
+        """Return the merged document; concurrent requests share one fetch from the services."""
         if time.monotonic() > self._until:
             await self._renew()
         return self._page
@@ -85,7 +85,7 @@ class ApiDescription:
 
 
 def merge(parts: Mapping[Service, Document | None]) -> Document:
-    """Only what the table of operations names; names of schemas get their service before them."""
+    """Merge the operations that the table names; prefix the names of schemas with their service."""
     paths: dict[str, Document] = {}
     schemas: Document = {"Problem": dict(PROBLEM)}
     for service, part in parts.items():
@@ -99,7 +99,7 @@ def merge(parts: Mapping[Service, Document | None]) -> Document:
                 entry = paths.setdefault(operation.template, {})
                 entry[operation.method.lower()] = _outward(described, operation)
     missing = [service for service, part in parts.items() if part is None]
-    note = f"\n\n**Away now and left out: {', '.join(missing)}.**" if missing else ""
+    note = f"\n\n**Unreachable now and omitted: {', '.join(missing)}.**" if missing else ""
     return {
         "openapi": "3.1.0",
         "info": {"title": TITLE, "version": "1", "description": DESCRIPTION + note},
@@ -115,7 +115,7 @@ def merge(parts: Mapping[Service, Document | None]) -> Document:
 
 
 def _renamed(part: Document, service: Service) -> Document:
-    """With `#/components/schemas/Page` as `#/components/schemas/identity.Page`."""
+    """Rename `#/components/schemas/Page` to `#/components/schemas/identity.Page`."""
     place = b'"#/components/schemas/'
     text = orjson.dumps(part).replace(place, place + f"{service}.".encode())
     renamed: Document = orjson.loads(text)

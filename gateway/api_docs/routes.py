@@ -1,4 +1,4 @@
-"""The API pages: one document for all services, and Swagger UI, which is vendored, to read it."""
+"""Serve the API pages: the merged document, and the vendored Swagger UI that shows it."""
 
 import mimetypes
 from functools import cache
@@ -12,7 +12,7 @@ from gateway.api_docs.openapi import ApiDescription
 from shared.web.published import PublishedPage
 
 PAGES = Path(__file__).with_name("pages")
-# Everything from here; Swagger UI writes styles into its elements and has icons as data.
+# Swagger UI needs inline styles and icons from data URLs.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'"

@@ -1,7 +1,7 @@
-"""One connection to a service behind, HTTP/1.1, one call after the other.
+"""Implement one HTTP/1.1 connection to an upstream service, with one call at a time.
 
-It knows what the gateway needs and no more, because a general client would be felt in each call: no
-redirects, cookies, compression, proxies or upgrades, and no HEAD, which no operation has.
+A general client would cost measurable time in each call. This one supports no redirects, cookies,
+compression, proxies, upgrades or HEAD, because the gateway needs none of them.
 """
 
 import asyncio
@@ -13,9 +13,9 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from gateway.http1.deadline import Wait
 
-# A head, and whatever else is said without a byte of body: chunk sizes, trailers.
+# These bound a head, and bytes that carry no body: chunk sizes and trailers.
 MOST_HEAD, MOST_HEADERS = 64 * 1024, 256
-# From here on a service that answers faster than the caller reads has to wait.
+# Reading pauses when the caller is this many bytes behind the service.
 _READ_AHEAD = 64 * 1024
 _LENGTH = b"content-length"
 _FRAMING = frozenset({_LENGTH, b"transfer-encoding"})
@@ -26,28 +26,28 @@ Payload = bytes | AsyncIterator[bytes] | None
 
 
 class BrokenOffError(Exception):
-    """The service hung up before its answer was whole, or what it says is no HTTP."""
+    """The service closed the connection before its answer was complete, or sent no valid HTTP."""
 
 
 class Connection(asyncio.Protocol):
-    """`status` and `headers` (names in lower case) are those of the last answer.
+    """A connection to an upstream service.
 
-    `lost` is told when the other side has hung up. Of the tasks of this process one at a time
-    reads, and one writes.
+    `status` and `headers` (names in lower case) belong to the last answer. `lost` is called when
+    the connection has ended. At any time one task may read and one may write.
     """
 
     def __init__(self, lost: Callable[["Connection"], None]) -> None:
         self._tell_lost = lost
-        # Kept, because to ask for it is a system call before Python 3.12.
+        # Before Python 3.12, `get_running_loop` costs a system call.
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
         self._parser = HttpResponseParser(self)
         self._pieces: list[bytes] = []
         self._ahead = self._overhead = 0
-        # Of the present answer: whether its head and its end have come.
+        # These state whether the head and the end of the present answer were received.
         self._headed = self._ended = True
         self._keepable = self._paused = False
-        # Whether the last bytes had a piece of body, or an interim answer, in them.
+        # This is true if the last bytes had a piece of body, or an interim answer, in them.
         self._progressed = False
         self._broken = self._silent = False
         self._given = True
@@ -58,17 +58,17 @@ class Connection(asyncio.Protocol):
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
         self.content_length: int | None = None
-        # That the service on the other side has named; empty until then.
+        # The service names its epoch in a challenge; until then it is empty.
         self.epoch = b""
 
     @property
     def silent(self) -> bool:
-        """Not a byte came since it was asked."""
+        """Return whether no byte was received since the request."""
         return self._silent
 
     @property
     def given(self) -> bool:
-        """Return whether the whole request went out, or is in this process's last buffer."""
+        """Return whether the whole request was sent, or is in this process's last buffer."""
         return self._given
 
     @property
@@ -77,12 +77,12 @@ class Connection(asyncio.Protocol):
 
     @property
     def idle(self) -> bool:
-        """The whole answer was taken, the whole request given, and both sides will go on."""
+        """Return whether the last call is complete and both sides keep the connection open."""
         whole = self.at_end and self._given and self._keepable
         return whole and not self._broken and not self._transport.is_closing()
 
     async def ask(self, head: bytes, payload: Payload) -> None:
-        """Returns when the head of the answer has come; raises BrokenOffError."""
+        """Send a request and wait for the head of its answer; raise BrokenOffError."""
         self.headers, self._overhead = [], 0
         self._headed = self._ended = self._keepable = False
         self._silent = True
@@ -96,7 +96,7 @@ class Connection(asyncio.Protocol):
             await self._change()
 
     async def read(self) -> bytes:
-        """What has come of the body, or comes next; nothing at its end. Raises BrokenOffError."""
+        """Return the next bytes of the body, empty at its end; raise BrokenOffError."""
         while not self._pieces:
             if self._ended:
                 return b""
@@ -109,7 +109,10 @@ class Connection(asyncio.Protocol):
         return taken
 
     async def pieces(self, silence_s: float) -> AsyncIterator[bytes]:
-        """The rest of the body; raises BrokenOffError, and TimeoutError after such a silence."""
+        """Yield the rest of the body.
+
+        Raise BrokenOffError, or TimeoutError if no piece arrives for `silence_s` seconds.
+        """
         while not self.at_end:
             with Wait(silence_s):
                 piece = await self.read()
@@ -117,7 +120,7 @@ class Connection(asyncio.Protocol):
                 yield piece
 
     def close(self) -> None:
-        """At once: nothing that waits to be sent is sent."""
+        """Close at once and drop unsent bytes."""
         if self._sending:
             self._sending.cancel()
         self._transport.abort()
@@ -136,7 +139,10 @@ class Connection(asyncio.Protocol):
             self._changed.set_result(None)
 
     async def _send(self, head: bytes, payload: AsyncIterator[bytes]) -> None:
-        """In chunks, no faster than the service takes them; nothing before the first has come."""
+        """Send the body in chunks, no faster than the service reads them.
+
+        The head is sent with the first chunk, so a body that fails at its start sends nothing.
+        """
         try:
             async for piece in payload:
                 await self._writable.wait()
@@ -147,15 +153,13 @@ class Connection(asyncio.Protocol):
                     head = b""
             self._transport.write(head + b"0\r\n\r\n")
             self._given = True
-        except Exception:  # noqa: BLE001 -- the body keeps what failed; the service gets no whole one
+        except Exception:  # noqa: BLE001 -- the body keeps the failure; the service gets an incomplete request
             self._break_off()
 
     def _break_off(self) -> None:
         self._broken = True
         self._transport.abort()
         self._tell()
-
-    # What the transport tells.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -170,7 +174,7 @@ class Connection(asyncio.Protocol):
         self._silent = self._progressed = False
         try:
             self._parser.feed_data(data)
-        except (HttpParserError, HttpParserUpgrade):  # the parser wraps what is raised below
+        except (HttpParserError, HttpParserUpgrade):  # the parser wraps the errors of its callbacks
             self._break_off()
             return
         self._overhead = 0 if self._progressed else self._overhead + len(data)
@@ -187,11 +191,9 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._writable.set()
 
-    # What the parser tells.
-
     def on_message_begin(self) -> None:
         if self._headed:
-            raise BrokenOffError  # what nobody asked for would be taken for the next answer
+            raise BrokenOffError  # an unrequested answer would pass for the next one
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._headed:  # a trailer is dropped
@@ -220,7 +222,10 @@ class Connection(asyncio.Protocol):
             self._ended, self._keepable = True, self._parser.should_keep_alive()
 
     def _understood(self, framing: Sequence[tuple[bytes, bytes]]) -> bool:
-        """What would end with the connection may be half of what was meant."""
+        """Return whether the end of the answer is unambiguous.
+
+        A body that ends with its connection may be truncated, so it is refused.
+        """
         ends = len(framing) == 1 or (not framing and self.status in _BODILESS)
         chunked = all(name == _LENGTH or value.lower() == b"chunked" for name, value in framing)
         http_1 = self._parser.get_http_version().startswith("1.")

@@ -1,7 +1,7 @@
-"""How long this gateway waits for others, all on one timer.
+"""Bound the time that the gateway waits for others, with one timer for all deadlines.
 
-Nearly everything comes long before its time is up, and a timer for each wait, as `asyncio.timeout`
-has it, is felt. Here one looks at all waits every `TICK_S`: what lasts too long ends so much later.
+One timer checks all deadlines every `TICK_S`, because a timer per deadline, as `asyncio.timeout`
+has it, costs measurable time. A deadline therefore expires up to `TICK_S` late.
 """
 
 import asyncio
@@ -16,9 +16,9 @@ Task = asyncio.Task[None]
 
 
 class Wait:
-    """Cancels what runs inside when `seconds` have passed; then raises TimeoutError.
+    """Cancel the block after `seconds`, and raise TimeoutError in its place.
 
-    Give the present task as `task` where it is known, which is cheaper than to ask for it.
+    Pass the current task as `task` where it is known, which is cheaper than a look-up.
     """
 
     def __init__(self, seconds: float, task: Task | None = None) -> None:
@@ -39,17 +39,17 @@ class Wait:
         trace: TracebackType | None,
     ) -> None:
         self._all.drop(self)
-        # Whoever cancelled the task meanwhile is not answered with a TimeoutError.
+        # A cancellation by another party must not become a TimeoutError.
         own = self._ended and self._task.uncancel() <= self._cancelling
         if own and kind is asyncio.CancelledError:
             raise TimeoutError from error
 
     def due(self) -> None:
-        """Its seconds have passed."""
+        """Handle the expiry; a subclass may extend the deadline instead."""
         self.end()
 
     def go_on(self, seconds: float) -> None:
-        """Wait so many seconds more; for `due` to call."""
+        """Extend the deadline by `seconds`; only `due` may call it."""
         self._all.add(self, seconds)
 
     def end(self) -> None:
@@ -58,14 +58,14 @@ class Wait:
 
 
 def present_task(loop: asyncio.AbstractEventLoop | None = None) -> Task:
-    """Return the task that runs. Give its loop: to ask for it is a system call in Python 3.11."""
+    """Return the current task. Pass its loop: to look it up is a system call in Python 3.11."""
     task = asyncio.current_task(loop)
     assert task
     return task
 
 
 class _Waits:
-    """Those of one loop. It has a timer only while there are any."""
+    """The deadlines of one event loop. A timer runs only while there is a deadline."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -91,7 +91,7 @@ class _Waits:
             self._tick_later()
 
     def _tick_later(self) -> None:
-        # In a context of its own: that of the call which began would be kept for as long.
+        # A fresh context keeps the timer from retaining the context of the first call.
         self._loop.call_later(TICK_S, self._tick, context=Context())
 
 

@@ -1,4 +1,4 @@
-"""The connections to the services behind, kept open from call to call."""
+"""Pool the connections to the upstream services."""
 
 import asyncio
 import ssl
@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 
 from gateway.http1.connection import Connection
 
-# Below uvicorn's 5 s: the gateway, never the service, gives an idle connection up, so that no call
-# is sent into one that is just being closed.
+# This is below uvicorn's 5 s, so that the gateway closes idle connections first and no call is sent
+# into a connection that the service is closing.
 KEEPALIVE_S = 4.0
 
 
 class Address(NamedTuple):
-    """Where a service is: `root` stands before every target, `authority` is what Host says."""
+    """The address of a service: `root` prefixes every target, `authority` is the value of Host."""
 
     host: str
     port: int
@@ -40,7 +40,7 @@ class Address(NamedTuple):
 
 
 class Session:
-    """`Upstream` limits the calls; a second limit here would be a queue without end."""
+    """The connection pool. It has no limit, because `Upstream` limits the calls."""
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
@@ -49,7 +49,7 @@ class Session:
         self._sweeping: asyncio.TimerHandle | None = None
 
     def take(self, address: Address) -> Connection | None:
-        """The one used last of those that are open."""
+        """Return the idle connection that was used last, or None."""
         idle, since = self._idle[address], time.monotonic() - KEEPALIVE_S
         while idle:
             connection, kept_at = idle.pop()
@@ -59,7 +59,7 @@ class Session:
         return None
 
     async def open(self, address: Address) -> Connection:
-        """A new one; raises OSError."""
+        """Open a connection; raise OSError."""
         _, connection = await self.loop.create_connection(
             lambda: Connection(self._all.discard),
             address.host,
@@ -70,7 +70,7 @@ class Session:
         return connection
 
     def give_back(self, address: Address, connection: Connection) -> None:
-        """Keeps the connection of a whole answer, closes that of a broken one."""
+        """Keep the connection of a complete answer; close any other one."""
         if connection.idle:
             self._idle[address].append((connection, time.monotonic()))
             self._sweep_later()
@@ -82,7 +82,7 @@ class Session:
             self._sweeping = self.loop.call_later(KEEPALIVE_S, self._sweep)
 
     def _sweep(self) -> None:
-        """Closes what was not used for that long; what was kept first stands first."""
+        """Close connections that were idle for `KEEPALIVE_S`; the oldest come first."""
         self._sweeping, since = None, time.monotonic() - KEEPALIVE_S
         for idle in self._idle.values():
             while idle and idle[0][1] <= since:
@@ -97,7 +97,7 @@ class Session:
             connection.close()
 
 
-@cache  # made from the certificates of the machine: too slow to be made anew for each connection
+@cache  # loading the certificates of the machine is too slow for each connection
 def _trust() -> ssl.SSLContext:
     return ssl.create_default_context()
 

@@ -1,1 +1,1 @@
-"""The access ledger: who read or wrote whose data, provable to anybody with the public key."""
+"""Record each access to personal data; the public key proves the records."""

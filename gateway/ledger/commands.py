@@ -1,13 +1,14 @@
 """Verify the whole access ledger: `python -m gateway.ledger.commands`.
 
 It checks the seals, the columns by which records are found (a changed one hides a record from a
-search), and the anchors: as the axis kept them, out of reach of those who write the database, as
-callers kept them in their receipts, and as the database remembers to have told them. An anchor that
-the ledger's key did not sign is forged, and a message may hold none at all: both are reported, and
-prove nothing about the ledger.
+search), and the anchors: those that the axis kept, out of reach of a process that can write the
+database, those that callers kept in their receipts, and those that the database stored as
+published. An anchor without a signature of the ledger's key is forged, and a message may hold none
+at all: both are reported, and prove nothing about the ledger.
 
-Ends with 0 where all is intact and each chain is held from outside, 1 where something is damaged, 2
-where that cannot be said: nothing outside to hold a chain against, or not all could be read.
+The exit status is 0 if all is intact and each chain agrees with an outside anchor, 1 if something
+is damaged, and 2 if neither can be proved: there is no outside anchor, or not all data could be
+read.
 """
 
 import argparse
@@ -42,7 +43,7 @@ EXIT_CODES = {State.INTACT: 0, State.DAMAGED: 1, State.NOT_PROVED: 2}
 UNCHECKED = 2
 MOST_FORGED_SHOWN = 20
 
-# Of a database whose stack is still starting for the first time.
+# A database raises these before its first migration has run.
 _NOT_MADE = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.InvalidAuthorizationSpecificationError,
@@ -53,16 +54,18 @@ _NOT_MADE = (
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m gateway.ledger.commands", description=__doc__)
     kept = parser.add_mutually_exclusive_group()
-    kept.add_argument("--kafka", help="the axis; else KAFKA_SERVERS, where it answers")
-    kept.add_argument("--anchors", type=Path, help="a file with one message of its topic a line")
+    kept.add_argument(
+        "--kafka", help="the address of the axis; default: KAFKA_SERVERS, if it answers"
+    )
+    kept.add_argument("--anchors", type=Path, help="a file with one message of the topic per line")
     parser.add_argument(
-        "--receipts", type=Path, help="a file with one X-Ledger-Receipt of an answer a line"
+        "--receipts", type=Path, help="a file with one X-Ledger-Receipt header per line"
     )
     return parser.parse_args()
 
 
 async def _told(options: argparse.Namespace, axis: Mapping[str, Any]) -> list[ToldAnchors]:
-    """Raises where what was asked for cannot be read; KAFKA_SERVERS was not asked for."""
+    """Read the sources of the options; raise where a requested source cannot be read."""
     receipts = [anchors_in_receipts(options.receipts)] if options.receipts else []
     return [*receipts, await _told_of_heads(options, axis)]
 
@@ -90,7 +93,7 @@ async def main() -> int:
     async for verdict in verify_ledger(settings.database, trusted, evidence):
         states.append(verdict.state)
         records += verdict.records
-        print("\n".join(verdict.lines()), flush=True)  # noqa: T201 -- what the command is for
+        print("\n".join(verdict.lines()), flush=True)  # noqa: T201 -- the output of the command
     for line in _unbelieved(evidence):
         print(line)  # noqa: T201 -- idem
     state = _worst(states, anchors)
@@ -99,7 +102,10 @@ async def main() -> int:
 
 
 def _worst(states: Sequence[State], anchors: int) -> State:
-    """Without an anchor from outside an empty ledger may be one that was emptied."""
+    """Return the worst state.
+
+    Without an outside anchor an empty ledger may have been emptied, so it is not proved.
+    """
     found = {*states} if anchors else {*states, State.NOT_PROVED}
     order = (State.DAMAGED, State.NOT_PROVED)
     return next((state for state in order if state in found), State.INTACT)
@@ -117,7 +123,7 @@ def _unbelieved(evidence: Evidence) -> list[str]:
 
 
 def _missing(error: Exception) -> str:
-    """What is lacking, and how to mend it; of what nobody thought of, where it came up."""
+    """Return the missing part and its remedy; print the traceback of an unexpected error."""
     if isinstance(error, ValidationError) and error.title == Settings.__name__:
         names = ", ".join(str(each["loc"][0]).upper() for each in error.errors())
         return f"these settings are missing or wrong: {names}. See .env.example."
@@ -129,16 +135,18 @@ def _missing(error: Exception) -> str:
         return "the gateway's database is not made yet. Wait until `make status` says all is ready."
     if isinstance(error, KafkaError) or is_outage(error):
         return "database or axis do not answer. See `make status`, DATABASE_URL and --kafka."
-    traceback.print_tb(error.__traceback__)  # without the message, which may show a record
+    traceback.print_tb(error.__traceback__)  # the message may contain a record
     return type(error).__name__
 
 
 def run() -> int:
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it cannot reach is said below
+    logging.getLogger("aiokafka").setLevel(
+        logging.CRITICAL
+    )  # the command reports an unreachable broker itself
     try:
         return asyncio.run(main())
-    except Exception as error:  # noqa: BLE001 -- whatever it is, not all was read
-        print(f"Not checked: {_missing(error)}", file=sys.stderr)  # noqa: T201 -- what the command is for
+    except Exception as error:  # noqa: BLE001 -- after any error not all data was read
+        print(f"Not checked: {_missing(error)}", file=sys.stderr)  # noqa: T201 -- an error of the command
         return UNCHECKED
 
 

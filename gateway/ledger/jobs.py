@@ -12,23 +12,26 @@ from shared.messaging.outbox import emit
 
 
 async def anchor_chains(session: AsyncSession) -> None:
-    """Publish the head of each chain that moved: a copy kept elsewhere proves a later cut."""
+    """Publish the head of each chain that grew: a copy kept elsewhere proves a later cut."""
     for seal in await repository.moved_heads(session):
         emit(session, anchored(seal))
         await repository.mark_anchored(session, seal)
 
 
 async def anchor_all_chains(session: AsyncSession) -> None:
-    """Publish the head of each chain again, also where it rests.
+    """Publish the head of each chain again, also of a chain that did not grow.
 
-    A broker that forgets would else leave a resting chain without any anchor outside.
+    Retention would otherwise remove the only outside anchor of such a chain from the broker.
     """
     for seal in await repository.heads(session):
         emit(session, anchored(seal))
 
 
 def anchored(seal: LedgerSeal) -> LedgerAnchored:
-    """`head` is the SHA-256 (hex) of the header, `version` its number, `signature` the seal's."""
+    """Return the event of the head of a chain.
+
+    `head` is the SHA-256 (hex) of the header, `version` its number, `signature` that of the seal.
+    """
     return LedgerAnchored(
         chain=seal.chain,
         version=seal.number,

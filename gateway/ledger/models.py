@@ -1,4 +1,4 @@
-"""The tables of the access ledger."""
+"""Declare the tables of the access ledger."""
 
 from datetime import datetime
 from uuid import UUID
@@ -11,7 +11,7 @@ from gateway.database import Base
 
 
 class LedgerChain(Base):
-    """A chain of seals; `anchored` is the number of the last one told on the axis."""
+    """A chain of seals; `anchored` is the number of the last published one."""
 
     __tablename__ = "ledger_chain"
 
@@ -34,7 +34,7 @@ class LedgerSeal(Base):
 
 
 class StoredRecord(Base):
-    """A record: `record` is what was sealed, the columns beside it only find it again."""
+    """A record: `record` is the sealed text, the other columns are for search only."""
 
     __tablename__ = "access_record"
     __table_args__ = (
@@ -49,7 +49,7 @@ class StoredRecord(Base):
             "id",
             postgresql_where=text("dossier IS NOT NULL"),
         ),
-        # Without the list of pending entries, whose emptying would stop some batch for long.
+        # A pending list would delay the batch that has to merge it.
         Index(
             "access_record_subjects",
             "subjects",

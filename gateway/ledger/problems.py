@@ -1,4 +1,4 @@
-"""The expected errors of the access ledger; each says how to mend it."""
+"""Define the expected errors of the access ledger; each states how to correct the request."""
 
 from http import HTTPStatus
 
@@ -7,7 +7,7 @@ from shared.web.problems import RETRY_AFTER, Problem
 
 
 class LedgerAway(Problem):
-    """Nothing was done, or it is not told: an access that is not on record is not answered."""
+    """The access cannot be recorded, so nothing was done or its answer is withheld."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     title = "The access ledger cannot be written now"
@@ -22,14 +22,17 @@ class RecordNotFound(Problem):
     status = HTTPStatus.NOT_FOUND
     title = "No such access record"
     type = "/problems/record-not-found"
-    advice = "Look at the id; what lies outside the right does not exist for it."
+    advice = "Check the id; records outside the right are not found."
 
 
 class RecordUnprovable(Problem):
     status = HTTPStatus.CONFLICT
-    title = "The batch of this record is not what was sealed"
+    title = "The batch of this record differs from its seal"
     type = "/problems/record-unprovable"
-    advice = "Tell whoever runs the mesh: python -m gateway.ledger.commands says what was changed."
+    advice = (
+        "Report this to the operator of the mesh, for whom python -m gateway.ledger.commands names "
+        "the changes."
+    )
 
 
 class FieldsNotAllowed(NotAllowed):

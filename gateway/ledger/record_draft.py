@@ -1,4 +1,4 @@
-"""The facts of one passed-on call: filled while it runs, then handed to the ledger."""
+"""Collect the facts of one forwarded call while it runs, for its record in the ledger."""
 
 import hmac
 import time
@@ -15,7 +15,7 @@ from gateway.operations.model import Operation
 from shared.crypto.randomness import draw_block, draw_uuid
 
 CALLER_GONE = 499
-# A 404 hides things outside the right, so it is the answer to a search through foreign dossiers.
+# A 404 hides rows outside the right, so it may answer a search through foreign dossiers.
 _REFUSALS = frozenset(
     {
         HTTPStatus.UNAUTHORIZED,
@@ -33,7 +33,7 @@ class PurposeKind(StrEnum):
     ENDED_PROCEDURE = "ended_procedure"
     LEGAL_BASIS = "legal_basis"
     ENDED_LEGAL_BASIS = "ended_legal_basis"
-    # It has the form of a procedure code, and the catalogue has not been received whole.
+    # A well-formed procedure code was used before the whole catalogue was received.
     UNCHECKED = "unchecked"
     UNKNOWN = "unknown"
 
@@ -41,21 +41,21 @@ class PurposeKind(StrEnum):
 class Outcome(StrEnum):
     """The effect of a call, as a record states it.
 
-    Records of the first words state `allowed` for `no_effect` and for a 404.
+    Records of the first form state `allowed` for `no_effect` and for a 404.
     """
 
     ALLOWED = "allowed"
     REFUSED = "refused"
-    # The service let the call in, and neither did nor showed anything: 400, 409, 412, 422 …
+    # The service accepted the call without an effect or data: 400, 409, 412, 422 …
     NO_EFFECT = "no_effect"
-    # A part of the mesh did not do its work.
+    # A part of the mesh failed.
     FAILED = "failed"
-    # The service was asked, and its answer is not known: a change may have been made.
+    # The service got the call, and its answer is not known: a change may have been made.
     UNKNOWN = "unknown"
 
     @classmethod
     def of_refusal(cls, status: int) -> "Outcome":
-        """Return how a call ended that did not come to its service."""
+        """Return the outcome of a call that the gateway answered without its service."""
         return cls.FAILED if status >= HTTPStatus.INTERNAL_SERVER_ERROR else cls.REFUSED
 
     @classmethod
@@ -70,16 +70,16 @@ class Outcome(StrEnum):
 
 @dataclass(slots=True)
 class Exchange:
-    """`admit` fills the caller's part, the forwarder the rest.
+    """The draft of an access record; `admit` sets the members of the caller.
 
-    Digests of the bodies are lower-case hex and stand only where the operation is recorded; they
-    end with the call: the record holds commitments under `salt`, which the caller alone gets.
-    `address` is told where no client is proven. `subjects` are keyed hashes. `status` is the
-    caller's answer: 0 as long as there is none, 499 where the caller had left before. `outcome` is
-    what the service did; where the answer is `replayed`, it did so at an earlier call. `completes`
-    is the `id` of the first record of the same call (`request_id` is the caller's to choose, and to
-    use again). `grants` and `legal_bases` name the right under which the call was let in, `target`
-    the path of the thing that an act of administration changes.
+    The forwarder sets the others. Digests of the bodies are lower-case hex, set only where the
+    operation is recorded; they end with the call: the record holds commitments under `salt`, which
+    the caller alone gets. `address` is recorded where no client is proven. `subjects` are keyed
+    hashes. `status` is the status that the caller got: 0 before it, 499 if the caller left first.
+    `outcome` is the effect at the service; a `replayed` answer had it at an earlier call.
+    `completes` is the `id` of the first record of the same call (`request_id` is chosen by the
+    caller and may repeat). `grants` and `legal_bases` name the right that allowed the call,
+    `target` is the path of the resource that an act of administration changes.
     """
 
     operation: Operation
@@ -102,7 +102,7 @@ class Exchange:
     fields: tuple[str, ...] = ()
     completes: str | None = None
     replayed: bool = False
-    # Called with the whole body, where `admit` has still to look at it; raises the Problem.
+    # `admit` sets this to check the whole body later; it raises a Problem.
     read_body: Callable[[bytes], None] | None = None
     id: str = field(default_factory=draw_uuid)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -112,12 +112,12 @@ class Exchange:
 
     @property
     def holder(self) -> str:
-        """Return the one who holds what this call holds: a proven client, else an address."""
+        """Return the holder of the resources of this call: the proven client, else the address."""
         return self.client or self.address
 
     @property
     def salt(self) -> bytes:
-        """Return what opens the commitments of the record; drawn when it is first asked for."""
+        """Return the salt that opens the commitments of the record, drawn at first use."""
         self._salt = self._salt or draw_block()
         return self._salt
 
@@ -130,32 +130,30 @@ class Exchange:
 
 
 def commitment(salt: bytes, part: str, digest: str) -> str:
-    """Return HMAC-SHA-256 under `salt` of the part's name and its SHA-256, all in hex.
+    """Return HMAC-SHA-256 under `salt` of the name of the part and its SHA-256, all in hex.
 
-    A plain digest of a body that has few possible values would show it to each reader of the
-    ledger.
+    A plain digest of a body with few possible values would reveal it to each reader of the ledger.
     """
     return hmac.digest(salt, f"{part}:{digest}".encode(), "sha256").hex()
 
 
-# Who calls, and may they? Fills the caller's part of the exchange and answers with the headers
-# that the service behind shall get; raises the Problem that refuses the call.
+# The function sets the members of the caller in the draft and returns the headers for the upstream
+# service; it raises the Problem that refuses the call.
 Admit = Callable[[Exchange, Scope, Mapping[str, str]], Awaitable[Sequence[tuple[str, str]]]]
 
 
 class Ledger(Protocol):
     def require_open(self, operation: Operation) -> None:
-        """Raises a Problem where a call must not begin, because it could not be recorded."""
+        """Raise a Problem where a call must not begin, because it could not be recorded."""
 
     async def record(self, exchange: Exchange) -> bytes:
-        """Return the seal for the receipt once the record is durable.
+        """Return the seal for the receipt once the record is durable; raise a Problem on failure.
 
-        Raises a Problem when it cannot be made so. A wait that is cancelled does not take the
-        record back.
+        A cancelled wait does not withdraw the record.
         """
 
     def announce(self, exchange: Exchange) -> None:
-        """Make the record durable as soon as can be, and return before it is."""
+        """Queue the record to be durable as soon as possible, without waiting for it."""
 
     def note(self, exchange: Exchange) -> None:
-        """Takes the record of a call that is not `recorded` and never waits."""
+        """Queue the record of a call that is not `recorded`, without waiting for it."""

@@ -1,4 +1,4 @@
-"""One access to personal data, as it is hashed and shown: the bytes are the record."""
+"""Define the record of one access: its canonical bytes are hashed, stored and shown."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -8,10 +8,9 @@ import orjson
 
 from gateway.ledger.record_draft import Exchange, Outcome, PurposeKind
 
-# Records of the first form hold plain digests of the bodies. They stay as they were sealed, and
-# nobody is shown these members apart from the whole sealed text.
-# Records of the second form lack the grounds of a call and the target of an act, those of the
-# third form the mark of a repeat.
+# Records of the first form hold plain digests of the bodies. These members stay sealed and are
+# shown only within the whole sealed text. Records of the second form lack the grants, the legal
+# bases and the target of a call, those of the third form lack `replayed`.
 _ABSENT = {
     "request_commitment": None,
     "response_commitment": None,
@@ -27,15 +26,16 @@ _DROPPED = ("request_sha256", "response_sha256")
 
 
 class AccessRecord(NamedTuple):
-    """`at` is UTC; `subjects` are keyed hashes of persons; commitments are lower-case hex.
+    """A record of one access, or of the summed calls of a minute.
 
-    The members stand in the order of their names, as in the canonical form. An answer too long to
-    be held back has two records: the second `completes` the one of that id and alone has
-    `response_commitment`. `request_id` may be the caller's, who may use it again. Calls without a
-    client are summed: `calls` is how many, `source` the keyed hash of their address, and `at` the
-    minute. `grants` and `legal_bases` are those under which the call was let in, empty where it was
-    refused and None in older forms. `target` is the path of the thing that an act changes.
-    `replayed` marks an answer that was given before: the call itself had no effect.
+    `at` is UTC; `subjects` are keyed hashes of persons; commitments are lower-case hex. The members
+    are in alphabetical order, as in the canonical form. An answer too long to be held back has two
+    records: the second `completes` the one of that id and alone has `response_commitment`. The
+    caller may have chosen `request_id` and may repeat it. Calls without a client are summed:
+    `calls` is their number, `source` the keyed hash of their address, and `at` the minute. `grants`
+    and `legal_bases` are those that allowed the call, empty for a refused call and None in older
+    forms. `target` is the path of the resource that an act changes. `replayed` marks an answer that
+    was repeated: the call itself had no effect.
     """
 
     agency: str | None
@@ -93,7 +93,7 @@ class AccessRecord(NamedTuple):
         )
 
     def canonical(self) -> bytes:
-        """JSON in UTF-8 with sorted keys and no spaces: what is hashed, kept and shown."""
+        """Return the canonical form: JSON in UTF-8 with sorted keys and no spaces."""
         told = self._asdict()
         at = self.at.astimezone(UTC).isoformat(timespec="microseconds")
         told["at"] = at.replace("+00:00", "Z")
@@ -101,7 +101,7 @@ class AccessRecord(NamedTuple):
 
     @classmethod
     def read(cls, canonical: bytes) -> Self:
-        """Return the record out of its sealed text; members that its form lacks are None."""
+        """Parse the record from its sealed text; members that its form lacks are None."""
         told = _ABSENT | orjson.loads(canonical)
         for name in _DROPPED:
             told.pop(name, None)

@@ -1,4 +1,4 @@
-"""Every query of the ledger's requests and timers."""
+"""Define every query of the requests and timers of the ledger."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class RecordConditions:
 
 
 async def moved_heads(session: AsyncSession) -> Sequence[LedgerSeal]:
-    """Return the newest seal of each chain that was not yet told on the axis."""
+    """Return the newest seal of each chain whose newest seal is not published yet."""
     moved = _heads().where(LedgerSeal.number > LedgerChain.anchored)
     return (await session.scalars(moved)).all()
 
@@ -101,7 +101,7 @@ async def list_records(
     return [found[key] for key in sorted(found, reverse=True)][:limit]
 
 
-# The record that completes another one has its instant, and a later place in the same chain.
+# A completing record has the instant of the first one and a later place in the chain.
 _ORDER = (StoredRecord.at, StoredRecord.chain, StoredRecord.number, StoredRecord.index)
 
 
@@ -122,7 +122,7 @@ async def find_record(
 
 
 def _show(record: StoredRecord, limits: Limits, before: VisibleRecord | None) -> VisibleRecord:
-    """Return the record with the fields that these limits, or those `before`, show."""
+    """Return the record with the fields that these limits or the earlier ones show."""
     shown = limits.fields if before is None else unite_codes(before.shown, limits.fields)
     return VisibleRecord(record, shown)
 
@@ -143,7 +143,7 @@ async def records_of_seal(session: AsyncSession, seal: LedgerSeal) -> Sequence[b
 async def list_seals(
     session: AsyncSession, chain: str | None, *, limit: int, after: tuple[Any, ...] | None
 ) -> list[LedgerSeal]:
-    """In the order in which a chain is verified."""
+    """Return seals in the order in which a chain is verified."""
     query = select(LedgerSeal)
     if chain:
         query = query.where(LedgerSeal.chain == chain)
@@ -154,7 +154,7 @@ async def list_seals(
 
 
 def _visible_records(limits: Limits) -> Select[StoredRecord]:
-    """Select the records that the limits let through; a limit that is None lets all through."""
+    """Select the records within the limits; a limit that is None allows all."""
     query = select(StoredRecord)
     if limits.agencies is not None:
         query = query.where(is_agency_within(StoredRecord.agency, limits.agencies))
@@ -164,7 +164,7 @@ def _visible_records(limits: Limits) -> Select[StoredRecord]:
 
 
 def _for_one_of(procedures: Collection[str]) -> Condition:
-    """As `shared.codes.coverage.list_covering_codes`; a purpose may also be no code at all."""
+    """Return the SQL of `shared.codes.coverage.covering_codes`; a purpose may be no code at all."""
     purpose = StoredRecord.purpose
     is_localised = func.substr(purpose, 9, 1) == "."
     given = any_(bindparam(None, sorted(procedures), type_=ARRAY(String)))

@@ -1,4 +1,4 @@
-"""The access ledger as its readers see it; to read it is an access that is recorded too."""
+"""Serve the access ledger to its readers; each read is recorded as an access too."""
 
 from base64 import b64encode
 from collections.abc import Iterable
@@ -31,10 +31,11 @@ async def list_records(
     paging: Paging,
     response: Response,
 ) -> Page[RecordOut]:
-    """The newest first. A right shows the calls of its agencies' systems, for its procedures.
+    """List the newest records first.
 
-    A limit that a grant leaves out means all: a right without `agencies` shows every agency's
-    records, as an auditor needs. An agency reads its own with a grant to `agencies` of its own.
+    A right shows the calls of its agencies' systems, for its procedures. A limit that a grant omits
+    means all: a right without `agencies` shows every agency's records, as an auditor needs. An
+    agency reads its own with a grant to `agencies` of its own.
     """
     after = paging.key(StoredInstant, str, int, int)
     records = await use_cases.list_records(
@@ -42,7 +43,7 @@ async def list_records(
     )
     page, following = paging.cut(records, lambda record: record.place)
     read = wanted.members().union(*(RecordOut.shown_members(row.shown) for row in page))
-    # Nobody is looked at by name unless asked for: hashes alone tell the reader no person.
+    # Only a searched person is a subject: the hashes of a list identify no person to the reader.
     _name_search(response, subjects=[wanted.subject], dossier=wanted.dossier, members=read)
     return Page(items=[RecordOut.of(*row) for row in page], next=following)
 
@@ -60,7 +61,7 @@ async def read_record(
 async def prove_record(
     session: Session, caller: Caller, record_id: UUID, request: Request, response: Response
 ) -> Bundle:
-    """What proves the record offline: see docs/verify-a-record.md."""
+    """Return the proof that verifies the record offline: see docs/verify-a-record.md."""
     keys = request.app.state.ledger_keys
     found, proof = await use_cases.prove_record(session, record_id, caller.right, keys=keys)
     _name_record(response, found)
@@ -71,7 +72,7 @@ async def prove_record(
 async def list_seals(
     session: Session, _: Caller, paging: Paging, chain: ChainName | None = None
 ) -> Page[SealOut]:
-    """In the order of their numbers, so that a chain can be followed from header to header."""
+    """List the seals by number, so that a chain can be followed from header to header."""
     after = paging.key(str, int)
     seals = await use_cases.list_seals(session, chain, limit=paging.limit + 1, after=after)
     page, following = paging.cut(seals, lambda seal: (seal.chain, seal.number))
@@ -91,7 +92,7 @@ def _name_search(
     dossier: str | None,
     members: Iterable[str],
 ) -> None:
-    """Name for the record of this access the persons, the dossier and the members looked at."""
+    """Name the persons, the dossier and the members that the caller read, for the record."""
     response.headers["X-Subject"] = ",".join(filter(None, subjects)) or NOBODY
     response.headers["X-Fields"] = ",".join(sorted(members)) or NOBODY
     if dossier:

@@ -1,4 +1,4 @@
-"""What the ledger's API takes and answers."""
+"""Define the request filters and response bodies of the ledger."""
 
 from datetime import datetime
 from typing import Annotated
@@ -19,7 +19,7 @@ PersonHash = Annotated[
 
 
 class RecordFilter(BaseModel):
-    """`subject` is the keyed hash of a person, never a personal number."""
+    """Filter records; `subject` is the keyed hash of a person, never a personal number."""
 
     subject: PersonHash | None = None
     dossier: DossierCode | None = None
@@ -33,7 +33,7 @@ class RecordFilter(BaseModel):
     until: IsoInstant | None = Field(None, alias="to", description="this instant excluded")
 
     def members(self) -> set[str]:
-        """The members of a record that are looked at, beside its instant."""
+        """Return the members of a record that the filter reads, except its instant."""
         asked = set(self.model_dump(exclude={"since", "until"}, exclude_none=True))
         return {"subjects" if name == "subject" else name for name in asked}
 
@@ -45,11 +45,11 @@ class RecordOut(BaseModel):
     """One access. `subjects` are keyed hashes; the commitments bind the two bodies.
 
     The caller alone can open a commitment, with the salt of its receipt. `completes` is the id of
-    the record whose answer was too long to be held back. Where the right names fields, the members
-    that it does not name are left out; what is always there is required. Calls without a client are
-    summed by the minute: `calls` is how many came from `source`, the keyed hash of an address.
-    `grants` (eight at most) and the `legal_bases` that they state let the call in; older records
-    lack both, `purpose_kind`, `target` and `replayed`.
+    the record whose answer was too long to be held back. Where the right names fields, the other
+    members are omitted, except the required ones. Calls without a client are summed by the minute:
+    `calls` is how many came from `source`, the keyed hash of an address. `grants` (eight at most)
+    and the `legal_bases` that they state allowed the call; older records lack both, `purpose_kind`,
+    `target` and `replayed`.
     """
 
     id: str
@@ -68,13 +68,13 @@ class RecordOut(BaseModel):
     legal_bases: list[str] | None = None
     target: str | None = Field(
         None,
-        description="the path of the thing that an act of administration changes",
+        description="the path of the resource that an act of administration changes",
         examples=["/identity/v1/clients/onestop-h26"],
     )
     dossier: str | None = Field(
         None,
-        description="the dossier of the path or of the answer; where neither names one, the one "
-        "of the caller's X-Dossier, which nobody checks",
+        description="the dossier of the path or of the answer; where neither names one, the "
+        "unverified value of the caller's X-Dossier",
         examples=["H26.101-261116-0001"],
     )
     replayed: bool | None = Field(
@@ -98,7 +98,7 @@ class RecordOut(BaseModel):
     def of(
         cls, stored: StoredRecord, agency_name: str | None, shown: frozenset[str] | None
     ) -> "RecordOut":
-        """Told from the sealed bytes, not from the columns beside them; `shown` None is all."""
+        """Read the members from the sealed bytes, not from the columns; `shown` None means all."""
         members = AccessRecord.read(stored.record)._asdict() | {"agency_name": agency_name}
         if shown is not None:
             members = {name: members[name] for name in members if name in _ALWAYS_SHOWN | shown}
@@ -107,16 +107,16 @@ class RecordOut(BaseModel):
 
     @staticmethod
     def shown_members(shown: frozenset[str] | None) -> set[str]:
-        """Return the members that a right to the fields `shown` opens, but for those always shown.
+        """Return the members that a right to the fields `shown` adds to the constant ones.
 
-        None is a right to all fields.
+        None means all fields.
         """
         members = {*AccessRecord._fields, "agency_name"} - _ALWAYS_SHOWN
         return members if shown is None else members & shown
 
 
 class SealOut(BaseModel):
-    """`header` is the exact text that was signed, `signature` is base64."""
+    """The seal of a batch: `header` is the exact text that was signed, `signature` is base64."""
 
     model_config = ConfigDict(from_attributes=True)
 

@@ -1,4 +1,4 @@
-"""Calls without a proven client, summed: else anybody could fill the ledger without credentials."""
+"""Sum calls without a proven client; otherwise any caller could fill the ledger."""
 
 import hmac
 from collections import Counter
@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gateway.ledger.record_draft import Exchange, Outcome
 from gateway.ledger.records import AccessRecord
 
-# Sums of one minute with class and status. Further ones keep the source and the outcome alone, so
-# that a few callers who fail in many ways do not hide the source of the others.
+# This bounds the sums of one minute with class and status. Further sums keep the source and the
+# outcome alone, so that a few callers with many kinds of errors do not hide the other sources.
 MAX_DETAILED_SUMS = 64
-# Sums of one minute with a source; calls from further addresses are summed together.
+# This bounds the sums of one minute with a source; further addresses are summed together.
 MAX_SUMS = 128
 _KEY_PURPOSE = b"addresses of callers without a client"
 _ANY = "any"
@@ -30,10 +30,10 @@ class _Sum(NamedTuple):
 
 
 class AnonymousCalls:
-    """Counts calls by keyed address, class of operation, outcome and status, minute by minute.
+    """Count calls by keyed address, class of operation, outcome and status, minute by minute.
 
-    The address is keyed under a secret that is derived from the key of the ledger: readers can
-    tell whether two sums have one source, and not which.
+    The address is keyed under a secret that is derived from the key of the ledger: readers can see
+    that two sums have one source, but not its address.
     """
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
@@ -56,22 +56,22 @@ class AnonymousCalls:
         self._counts[_Sum(None, _ANY, outcome, 0)] += 1
 
     def take(self, now: datetime) -> list[AccessRecord]:
-        """Return the sums of all minutes that are over, and forget them."""
+        """Return and clear the sums of all minutes that are over."""
         self._turn(now)
         return self._taken()
 
     def take_all(self) -> list[AccessRecord]:
-        """Return the sums up to now, the present minute's too, and forget them."""
+        """Return and clear all sums, including those of the present minute."""
         self._end()
         return self._taken()
 
     def source(self, address: str) -> str:
-        """Return the keyed hash of an address, which is counted as `neighbours.count_as` says."""
+        """Return the keyed hash of an address in the form of `client_address.count_as`."""
         return hmac.digest(self._key, address.encode(), "sha256").hex()
 
     def _turn(self, now: datetime) -> None:
         minute = now.replace(second=0, microsecond=0)
-        # A clock that was set back ends no minute twice.
+        # A clock that is set back must not end a minute twice.
         if minute > self._minute:
             self._end()
             self._minute = minute

@@ -1,4 +1,4 @@
-"""The acts on the access ledger: each of them only reads it."""
+"""Implement the use cases of the access ledger; all of them only read it."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -22,7 +22,7 @@ _EQUAL = {"dossier", "client", "agency", "operation", "outcome"}
 
 
 class FoundRecord(NamedTuple):
-    """A record, the name of its agency where it is known, and the fields that may be shown."""
+    """A record, the name of its agency if it is known, and the fields that may be shown."""
 
     record: StoredRecord
     agency_name: str | None
@@ -57,11 +57,13 @@ async def list_records(
 
 
 def _searching(right: Right, members: Collection[str]) -> Sequence[Limits]:
-    """Return the alternatives that show these members, because a search tells their values."""
+    """Return the alternatives that show these members, because a search reveals their values."""
     searching = [limits for limits in right.alternatives if limits.covers_fields(members)]
     if not searching:
         hidden = set(members).difference(right.fields or ())
-        raise FieldsNotAllowed("Do not look for what you may not see.", fields=sorted(hidden))
+        raise FieldsNotAllowed(
+            "Remove the filters on fields that your right does not show.", fields=sorted(hidden)
+        )
     return searching
 
 

@@ -1,13 +1,13 @@
-"""Makes access records durable before anybody sees the answer, many at a time.
+"""Make access records durable in batches before their calls are answered.
 
-One task of each process collects what comes while the last batch is being written and a little
-longer, seals it and writes it in one statement.
+One task of each process collects records while the last batch is written and a little longer, seals
+them and writes them in one statement.
 
-Nothing that happened is ever dropped. So where records cannot be written, calls are turned away
-*before* anything happens: those that touch personal data or rights at once, all others when
-`MOST_PENDING` records wait in memory (a process that dies then loses no more than these notes).
-Calls without a client are counted in memory and put on record as sums of a minute
-(`gateway.ledger.sums`); a process that dies loses the counts of that minute.
+No record of an access is dropped. Where records cannot be written, calls are therefore refused
+*before* they have an effect: those that touch personal data or rights at once, all others when
+`MOST_PENDING` records wait in memory; a process that dies loses at most these. Calls without a
+client are counted in memory and recorded as sums of a minute (`gateway.ledger.sums`); a process
+that dies loses the counts of that minute.
 """
 
 import asyncio
@@ -36,8 +36,8 @@ from shared.database.errors import is_outage
 log = structlog.get_logger()
 
 COLLECT_SECONDS = 0.001
-# What nobody waits for is collected for longer, because each batch has its price; a record that
-# somebody waits for takes it along.
+# Records without a waiting call are collected for longer, because each batch has a fixed cost; they
+# are written with the next record that has one.
 GATHER_SECONDS = 0.02
 MOST_IN_BATCH = 500
 MOST_PENDING = 50_000
@@ -49,11 +49,13 @@ DRAIN_SECONDS = 5.0
 RECORDS = Counter("ledger_records_total", "Access records made durable")
 BATCH_SECONDS = Histogram(
     "ledger_batch_seconds",
-    "From a batch's being due to its being durable",
+    "Seconds from the time at which a batch is due until it is durable",
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3, 1, 3),
 )
 PENDING = Gauge("ledger_records_pending", "Access records not yet durable")
-TURNED_AWAY = Counter("ledger_calls_turned_away_total", "Calls refused for want of a ledger")
+TURNED_AWAY = Counter(
+    "ledger_calls_turned_away_total", "Calls refused because the ledger cannot be written"
+)
 
 
 class ChainNotHeldError(Exception):
@@ -72,7 +74,7 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A batch whose writing broke off, and by which backend: it may be in the chain or not."""
+    """A batch whose writing broke off, with its backend: the chain may contain it or not."""
 
     chain: str
     backend: Backend
@@ -81,7 +83,7 @@ class Doubt:
 
 
 class LedgerWriter:
-    """The ledger of the forwarder. `write` runs beside it as a task for as long as it is used."""
+    """The ledger of the forwarder. `write` must run as a task while it is used."""
 
     def __init__(self, url: URL, key: Ed25519PrivateKey) -> None:
         self._url, self._key, self._sums = url, key, AnonymousCalls(key)
@@ -95,16 +97,16 @@ class LedgerWriter:
         PENDING.set_function(lambda: len(self._pending))
 
     def require_open(self, operation: Operation) -> None:
-        """Raises LedgerAway where a call must not begin, because it could not be recorded."""
+        """Raise LedgerAway where a call must not begin, because it could not be recorded."""
         if (operation.recorded and not self._open) or self._full:
             TURNED_AWAY.inc()
             raise LedgerAway
 
     async def record(self, exchange: Exchange) -> bytes:
-        """Return the seal for the receipt once the record is durable.
+        """Return the seal for the receipt once the record is durable; empty for a summed call.
 
-        Raises LedgerAway when that takes too long. The record is then still written later: the
-        call may have had its effect. A call without a client is summed, and has no receipt.
+        Raise LedgerAway when that takes too long. The record is then still written later, because
+        the call may have had its effect. A call without a client is summed, and has no receipt.
         """
         if exchange.client is None:
             self.note(exchange)
@@ -133,19 +135,19 @@ class LedgerWriter:
             raise ChainNotHeldError
 
     async def sum_up(self) -> None:
-        """For ever: put the sums of each minute that is over on record."""
+        """Record the sums of each minute that is over, until cancelled."""
         while True:
             await asyncio.sleep(SUM_UP_SECONDS)
             for record in self._sums.take(datetime.now(UTC)):
                 self._add(record, None)
 
     def add_all_sums(self) -> None:
-        """Put on record what was summed up to now."""
+        """Record all sums up to now."""
         for record in self._sums.take_all():
             self._add(record, None)
 
     async def drain(self) -> None:
-        """Returns when all is written, or after some seconds."""
+        """Return when all records are written, or after `DRAIN_SECONDS`."""
         self.add_all_sums()
         self._due.set()
         try:
@@ -155,7 +157,7 @@ class LedgerWriter:
             log.error("ledger_not_drained", records=len(self._pending))  # noqa: TRY400 -- no trace
 
     async def write(self) -> None:
-        """For ever: holds a chain and appends to it; after an outage takes up where it was."""
+        """Hold a chain and append to it until cancelled; resume after an outage."""
         name: str | None = None
         self._loop = asyncio.get_running_loop()
         while True:
@@ -167,7 +169,7 @@ class LedgerWriter:
                         log.info("chain_held", chain=chain.name, number=chain.head.number)
                     name, self._open = chain.name, True
                     await self._append_all(chain)
-            except Exception as error:  # noqa: BLE001 -- whatever it is: unrecorded is unanswered
+            except Exception as error:  # noqa: BLE001 -- after any error calls stay unanswered until it holds a chain
                 self._lose(error)
             await asyncio.sleep(RETRY_SECONDS)
 
@@ -193,7 +195,7 @@ class LedgerWriter:
         while True:
             await self._await_records(chain)
             began = asyncio.get_running_loop().time()
-            # A call that came alone does not wait for company.
+            # A single call is written at once.
             if crowded and len(self._pending) < MOST_IN_BATCH:
                 await asyncio.sleep(COLLECT_SECONDS)
             entries = self._take()
@@ -203,7 +205,7 @@ class LedgerWriter:
             BATCH_SECONDS.observe(asyncio.get_running_loop().time() - began)
 
     async def _await_records(self, chain: Chain) -> None:
-        """Until a batch is due. A connection that ended is seen here, before a call needs it."""
+        """Wait until a batch is due; raise ConnectionError if the chain is lost."""
         while not self._pending and not chain.lost:
             self._idle.set()
             self._arrived.clear()
@@ -233,7 +235,10 @@ class LedgerWriter:
         self._settle_doubt()
 
     async def _resolve_doubt(self, connection: asyncpg.Connection) -> None:
-        """Neither a record lost nor one written twice, whatever became of the last statement."""
+        """Settle or requeue the batch whose statement broke off.
+
+        Each of its records is then written exactly once.
+        """
         if (doubt := self._doubt) is None:
             return
         if await outcome(connection, doubt.chain, doubt.backend, doubt.batch):

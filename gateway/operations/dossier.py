@@ -1,4 +1,4 @@
-"""The operations of the dossier service."""
+"""List the operations of dossier_service."""
 
 from gateway.operations.model import MIB, Service, read, write
 

@@ -1,4 +1,4 @@
-"""The operations of the identity service."""
+"""List the operations of identity_service."""
 
 from gateway.operations.model import (
     MIB,

@@ -1,4 +1,4 @@
-"""The operations of the gateway itself, which are dispatched in its own process."""
+"""List the operations of the ledger, which the gateway dispatches in its own process."""
 
 from gateway.operations.model import Service, read
 

@@ -48,20 +48,20 @@ def _tree() -> _Node:
                 names.append(segment.strip("{}"))
         node.operations[operation.method] = (operation, tuple(names))
         if operation.public and operation.method == "GET":
-            # The same without a body (RFC 9110 §9.3.2). To look at personal data is a GET alone.
+            # HEAD omits the body (RFC 9110 §9.3.2); personal data is read by GET only.
             node.operations["HEAD"] = (operation, tuple(names))
     return root
 
 
 _ROOT = _tree()
 _NOT_FOUND = NotFound()
-# No code of the domain needs more than these. Without `%`, `/`, `\` and a leading dot, no encoding
-# and no path can be read differently here and by the service behind.
+# All codes of the domain fit. Without `%`, `/`, `\` and a leading dot, the gateway and the upstream
+# service cannot read an encoding or a path differently.
 _VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:-]{0,127}")
 
 
 def find(method: str, path: str) -> Match | NotFound | MethodNotAllowed:
-    """The operation that a request names. `path` is the raw one, as sent, without the query."""
+    """Find the operation of a request. `path` is the raw path, as sent, without the query."""
     first, *segments = path.split("/")
     if first:
         return _NOT_FOUND

@@ -1,11 +1,11 @@
-"""Describe one operation of the mesh: its path, its service, its limits and its kind."""
+"""Describe one operation of the mesh: its path, service, limits and kind."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property, partial
 
 KIB, MIB = 1024, 1024 * 1024
-# Caches may keep a public answer for so long.
+# Caches may keep a public answer for this time.
 PUBLIC_SECONDS = 60
 
 
@@ -17,7 +17,7 @@ class Service(StrEnum):
 
 
 class QuotaClass(StrEnum):
-    """Calls of one class are counted together, for each client."""
+    """A class of calls that are counted together, for each client."""
 
     TOKEN = "token"  # noqa: S105 -- the name of a class, no secret
     READ = "read"
@@ -25,21 +25,21 @@ class QuotaClass(StrEnum):
     VERIFICATION = "verification"
     BULK = "bulk"
     ADMIN = "admin"
-    # All calls of one address that prove no client, whichever client they claim to be.
+    # This class counts the calls of one address that prove no client.
     ADDRESS = "address"
-    # Pages and states that anybody may look at.
+    # This class counts requests for public pages and states.
     OPEN = "open"
-    # Whatever is refused before a right is looked for; for each address where no client is proven.
+    # This class counts refusals before the check of the right, by address without a client.
     REFUSED = "refused"
 
 
 @dataclass(frozen=True)
 class Operation:
-    """What a grant names and a record tells: a method on a path template.
+    """A method on a path template, as grants and records name it.
 
-    `timeout_s` bounds the time to the answer's beginning and each silence after it; `body_limit`
-    is in bytes, 0 where no body is taken; `personal` calls name purpose, officer and subjects.
-    `credentials` is set where the service itself reads the header Authorization.
+    `timeout_s` bounds the time to the start of the answer and each silence after it; `body_limit`
+    is in bytes, 0 for no body; `personal` calls name purpose, officer and subjects. `credentials`
+    is set where the service itself reads the header Authorization.
     """
 
     method: str
@@ -58,7 +58,10 @@ class Operation:
 
     @cached_property
     def recorded(self) -> bool:
-        """Its record is durable before it is answered: personal data, or an act on rights."""
+        """Return whether its record must be durable before the answer.
+
+        This holds for personal data and for acts on rights.
+        """
         return self.personal or (self.quota_class is QuotaClass.ADMIN and self.method != "GET")
 
     @cached_property
@@ -67,13 +70,13 @@ class Operation:
 
     @cached_property
     def target_template(self) -> str | None:
-        """Return the template of the thing that an act of administration changes, or None."""
+        """Return the template of the resource that an act of administration changes, or None."""
         end = self.template.rfind("}") + 1
         return self.template[:end] if self.is_administration and end else None
 
     @cached_property
     def takes_effect(self) -> bool:
-        """Whether a call changes something; a verification only reads."""
+        """Return whether a call changes state; a verification only reads."""
         return self.method != "GET" and self.quota_class is not QuotaClass.VERIFICATION
 
     @property

@@ -1,4 +1,4 @@
-"""The expected errors of every call of an operation; each says how to mend it."""
+"""Define the expected errors of every call; each states how to correct the request."""
 
 from http import HTTPStatus
 
@@ -11,5 +11,5 @@ def format_seconds(count: float) -> str:
 
 class RequestMalformed(Problem):
     status = HTTPStatus.BAD_REQUEST
-    title = "The request cannot be passed on as it stands"
+    title = "The request is malformed"
     type = "/problems/request-malformed"

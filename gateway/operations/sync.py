@@ -1,4 +1,4 @@
-"""The operations of the sync service."""
+"""List the operations of sync_service."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""All operations of the mesh: an operation that is not in this table does not exist."""
+"""List all operations of the mesh; the gateway forwards no other one."""
 
 from collections.abc import Mapping
 from itertools import chain

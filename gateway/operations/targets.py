@@ -1,4 +1,4 @@
-"""The thing that an act of administration changes, as its record names it: a path of this mesh."""
+"""Find the path of the resource that an act of administration changes, for its record."""
 
 import re
 from collections.abc import Mapping
@@ -10,18 +10,18 @@ _PATH = re.compile(rb"(?:/[A-Za-z0-9][A-Za-z0-9._~:-]{0,127}){1,8}")
 
 
 def find_target(operation: Operation, parameters: Mapping[str, str]) -> str | None:
-    """Return the path of the client, grant or other thing that the request names, or None."""
+    """Return the path of the client, grant or other resource that the request names, or None."""
     template = operation.target_template
     return None if template is None else _without_number(template.format(**parameters))
 
 
 def find_created(location: bytes | None) -> str | None:
-    """Return the path of a thing that the service has made, from its header Location, or None."""
+    """Return the path of a created resource, from the header Location of the answer, or None."""
     if location is None or not _PATH.fullmatch(location):
         return None
     return _without_number(location.decode("ascii"))
 
 
 def _without_number(path: str) -> str | None:
-    """A path that names nothing of the mesh may name a person instead."""
+    """Return None for a path with a personal number: a mistaken path may name a person."""
     return None if holds_personal_number(path) else path

@@ -1,4 +1,4 @@
-"""The headers that every answer of this gateway bears, set in one place (RFC 9110, RFC 9111)."""
+"""Set the headers that every answer of the gateway has (RFC 9110, RFC 9111)."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -9,7 +9,7 @@ from gateway.proxy.headers import Header, Headers
 _NO_STORE = (b"cache-control", b"no-store")
 _BRIEFLY = (b"cache-control", b"public, max-age=%d" % PUBLIC_SECONDS)
 _EVERY: tuple[Header, ...] = (
-    # Without it the server in front names itself.
+    # Without this header the server adds its own name.
     (b"server", b"lien-thong"),
     (b"x-content-type-options", b"nosniff"),
 )
@@ -17,7 +17,7 @@ _SET_HERE = frozenset(name for name, _ in _EVERY)
 _SET_WHERE_PRIVATE = _SET_HERE | {b"cache-control"}
 _PRIVATE = (_NO_STORE, *_EVERY)
 _READS = frozenset(("GET", "HEAD"))
-# Documents that are the same for everybody. The state of this minute (health) is none of them.
+# These documents are the same for every caller; health changes and is not one of them.
 _OWN = (
     "/",
     "/docs",
@@ -33,10 +33,10 @@ _FIRST_ERROR = 400
 
 
 class AnswerHeaders:
-    """An ASGI layer; no answer leaves the gateway by another way.
+    """Add the headers in an ASGI layer around the whole gateway.
 
-    Caches may keep public documents for a while, and nothing else: an answer out of a cache is a
-    look at personal data, or at a right that has ended, that no record names.
+    Caches may keep public documents for a while, and no other answer: a cached answer would give
+    access to personal data without a record, or after the end of a right.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -1,4 +1,4 @@
-"""The two bodies of a call, read no further than needed."""
+"""Read the bodies of request and answer, no further than necessary."""
 
 import asyncio
 import hashlib
@@ -17,34 +17,38 @@ from gateway.proxy.problems import BodyTooLarge, MemoryShareTaken, MemoryTaken
 from shared.web.bodies.shares import Shares, ShareTaken, StockTaken
 from shared.web.problems import Problem
 
-# A body up to this is gathered and sent in one piece, and of a longer one so much comes before the
-# service is asked: a caller that sends slowly, or breaks off, holds only so much of this memory.
+# A body up to this size is sent in one piece. The gateway reads this much of a longer one before it
+# calls the service, so a slow or broken caller occupies no slot.
 _ONE_PIECE = 64 * KIB
-# A streamed body holds at most this: its beginning, and as much on its way to the service.
+# A streamed body holds its beginning, and as much again on its way to the service.
 _STREAMED = 2 * _ONE_PIECE
-# All bodies of this process together; a holder's share is a third of it at most.
+# This bounds all bodies of the process; a share of one holder is at most a third of it.
 _PENDING = 32 * MIB
-# A streamed body holds a slot: below this rate over such a time its caller loses it.
+# A streamed body holds a slot, which a caller loses below this rate over the window.
 _SLOWEST_PER_S, _WINDOW_S = 16 * KIB, 2.0
-# A call that ends sooner is not worth a task that watches for the caller's hanging up.
+# A task that watches for a disconnect costs too much for a shorter call.
 _WATCH_AFTER_S = 0.25
-# Within this a late answer is still taken, and completes the record.
+# A late answer within this time still completes the record.
 LATE_S = 30.0
 
 
 _memory = Shares(_PENDING)
 
 
-class CallerGone(Exception):  # noqa: N818 -- a fact about the caller, no error of ours
-    """Nobody waits for the answer any more."""
+class CallerGone(Exception):  # noqa: N818 -- a fact about the caller, not an error of the gateway
+    """The caller has disconnected and gets no answer."""
 
 
 class BodyBrokeOff(CallerGone):
-    """Or somebody does, who sent what cannot be read as a body: the server tells no difference."""
+    """The body of the request ended early.
+
+    The server does not distinguish a disconnect from a malformed body, so the caller may still
+    wait.
+    """
 
 
 class RequestBody:
-    """The caller's body: counted, digested, passed on as it comes."""
+    """Count, hash and forward the caller's body while it arrives."""
 
     def __init__(
         self,
@@ -59,17 +63,17 @@ class RequestBody:
         self._digest: hashlib._Hash | None = None
         self._sha256: str | None = None
         self.size = 0
-        # Whether the next piece has still to come from the caller.
+        # This is true while the next piece has not arrived from the caller.
         self.awaited = False
         self._finish: asyncio.Event | None = None
-        # When the caller had sent all, by the clock of the loop; 0 where it had nothing to send.
+        # This is the time of the last piece, by the clock of the loop; 0 without a body.
         self.finished_at = 0.0
-        # The next thing to be heard of the caller after its body, and whether it has hung up.
+        # After the body, these wait for the next message of the caller and note its disconnect.
         self._next: asyncio.Future[Message] | None = None
         self._left: asyncio.Event | None = None
-        # Why passing on ended early; who sends to the service sees only that it did.
+        # This keeps the reason of an early end, which the sender to the service cannot see.
         self.failure: Problem | CallerGone | None = None
-        # 0 where the caller did not say it.
+        # The length is 0 where the caller did not announce it.
         self.announced = _announced_length(scope)
         is_refused = self._limit == 0 and _is_chunked(scope)
         if is_refused or self.announced > self._limit:
@@ -82,7 +86,7 @@ class RequestBody:
 
     @property
     def sha256(self) -> str | None:
-        """Of the whole body, in hex; None until it is whole, and where there is none to record."""
+        """Return the SHA-256 of the whole body in hex; None before its end, or without a body."""
         if self._sha256 is None and self.finished and self._digest:
             self._sha256 = self._digest.hexdigest()
         return self._sha256
@@ -110,7 +114,7 @@ class RequestBody:
             _memory.give_back(holder, amount)
 
     async def payload(self) -> Payload:
-        """Return the whole body where it is short, else its pieces, the first of which has come."""
+        """Return a short body whole, a longer one as pieces after its opening has arrived."""
         opening, size = [], 0
         while not self.finished and size <= _ONE_PIECE:
             opening.append(await self._piece())
@@ -121,13 +125,13 @@ class RequestBody:
         return b"".join([piece async for piece in self._pieces()])
 
     def listen(self) -> None:
-        """Hear from now on of the caller's hanging up; before the whole body came, do nothing."""
+        """Watch for the disconnect of the caller; do nothing before the whole body has arrived."""
         if self.finished and self._left is None:
             self._left = asyncio.Event()
             self._hear()
 
     def _hear(self) -> None:
-        # The server's own future where it gives one: no task is made. It may take one callback.
+        # The server's future is used as it is, without a task; it may accept only one callback.
         self._next = asyncio.ensure_future(self._receive())
         self._next.add_done_callback(self._heard)
 
@@ -137,15 +141,15 @@ class RequestBody:
         if message.result()["type"] == "http.disconnect":
             self._left.set()
         else:
-            # A request without a body begins with an empty one all the same.
+            # The server sends an empty body even for a request without one.
             self._hear()
 
     def has_caller_left(self) -> bool:
-        """Return whether the caller has hung up since `listen`."""
+        """Return whether the caller has disconnected since `listen`."""
         return self._left is not None and self._left.is_set()
 
     async def caller_gone(self) -> None:
-        """Returns when the caller has hung up."""
+        """Wait until the caller has disconnected."""
         if not self.finished:
             self._finish = asyncio.Event()
             await self._finish.wait()
@@ -154,7 +158,7 @@ class RequestBody:
         await self._left.wait()
 
     def close(self) -> None:
-        """Hear no more of the caller."""
+        """Stop watching the caller."""
         if self._next and not self._next.done():
             self._next.cancel()
 
@@ -178,7 +182,7 @@ class RequestBody:
             raise self.failure
         if self._digest:
             self._digest.update(piece)
-        # granian tells of the end in a further, empty message: do not wait for it.
+        # granian marks the end by a further, empty message, which is not awaited.
         if not message.get("more_body", False) or self.size == self.announced:
             self.finished, self.finished_at = True, self._loop.time()
             if self._finish:
@@ -187,9 +191,9 @@ class RequestBody:
 
 
 class WhileCallerWaits(Wait):
-    """Cancels what runs inside when the caller hangs up; then raises CallerGone.
+    """Cancel the block when the caller disconnects, and raise CallerGone.
 
-    Where `outlives` returns true, what runs inside goes on without the caller.
+    The block goes on without the caller if `outlives` returns true.
     """
 
     def __init__(self, body: RequestBody, outlives: Callable[[], bool], task: Task) -> None:
@@ -220,9 +224,9 @@ class WhileCallerWaits(Wait):
 
 
 class WhileServiceWorks(Wait):
-    """Gives the caller `seconds` for its body, and from its end the service as many to answer.
+    """Give the caller `seconds` for its body, and then the service as many for its answer.
 
-    Where `outlives` returns true, a service that is late is waited for `LATE_S` more.
+    If `outlives` returns true, a late service gets `LATE_S` more.
     """
 
     def __init__(
@@ -252,7 +256,7 @@ class WhileServiceWorks(Wait):
 
 
 async def read_opening(connection: Connection, limit: int) -> bytes:
-    """The first bytes of an answer: all of it, or a little more than `limit`."""
+    """Return the first bytes of an answer: all of it, or a little more than `limit`."""
     if limit == 0 or connection.at_end:
         return b""
     opening = await connection.read()
@@ -275,7 +279,7 @@ def _announced_length(scope: Scope) -> int:
 
 
 def _open_ended(scope: Scope) -> bool:
-    """HTTP/1 announces a body of unknown length, later versions need not."""
+    """Return whether the body may have any length; HTTP/2 does not announce an unknown one."""
     return _is_chunked(scope) or not scope["http_version"].startswith("1")
 
 

@@ -1,4 +1,4 @@
-"""The circuit breaker of one service: no caller opens it for others while the service answers."""
+"""Break the circuit to a failing service; one caller alone cannot open it while others succeed."""
 
 import time
 from collections.abc import Callable
@@ -13,14 +13,16 @@ FAILURES = Counter(
     "upstream_failures_total", "Failures of a service, by their kind", ["service", "kind"]
 )
 IN_A_ROW = Gauge(
-    "upstream_failures_in_a_row", "Callers that failed since a service answered", ["service"]
+    "upstream_failures_in_a_row",
+    "Callers with a failed call since the service last answered",
+    ["service"],
 )
 OPEN = Gauge("upstream_breaker_open", "1 while calls to a service are refused", ["service"])
 OPENED = Counter("upstream_breaker_opened_total", "How often a breaker has opened", ["service"])
 
 
 class Failure(StrEnum):
-    """The only events that count. Each of them happens after the caller has sent its whole body."""
+    """The failures that count. All of them happen after the whole request body has arrived."""
 
     UNREACHABLE = "unreachable"
     SILENT = "silent"
@@ -31,12 +33,12 @@ class Failure(StrEnum):
 class Breaker:
     """Refuse calls after `threshold` failures in a row; then let a probe through every `pause_s`.
 
-    The failures of one holder count as one: a client can ask for what the service is slow at. None
-    counts of a call during which the service has answered anybody: that one waited for others.
+    The failures of one holder count as one, because one client may send only requests that are
+    slow. A failure does not count if the service has answered any call meanwhile.
 
     A probe ends with its call. A call that ends without a verdict, because its caller left, makes
-    room for the next probe at once. A streamed call never takes the probe of the others: its
-    caller can draw it out.
+    room for the next probe at once. A streamed call never uses the probe of the others, because its
+    caller can prolong it.
     """
 
     def __init__(
@@ -50,9 +52,9 @@ class Breaker:
         self._threshold, self._pause_s, self._clock = threshold, pause_s, clock
         self._service = service
         self._closed_until = 0.0
-        # One probe of each kind may be under way: with its body whole, or streamed.
+        # One probe with a whole body and one with a streamed body may be under way.
         self._probes: set[bool] = set()
-        # How often the service has answered; a call remembers the number at which it began.
+        # This counts the answers of the service; a call keeps the count at its start.
         self.answers = 0
         self.failures = 0
         self._failing: set[str] = set()
@@ -67,10 +69,10 @@ class Breaker:
         return self.failures >= self._threshold
 
     def wait_s(self, *, whole: bool = True, holder: str | None = None) -> float:
-        """Return 0 where a call may go, else the seconds until the next probe.
+        """Return 0 if a call may proceed, else the seconds until the next probe.
 
-        A call that goes through an open breaker is the probe and must be ended by `leave`. The
-        holder whose call failed last lets others go first.
+        A call that passes an open breaker is the probe and must be ended by `leave`. The holder of
+        the last failed call has to wait longer than others.
         """
         if not self.is_open:
             return 0.0
@@ -88,7 +90,7 @@ class Breaker:
         self._probes.discard(whole)
 
     def answered_late(self) -> None:
-        """Note an answer after its time: no success, but the service is there."""
+        """Count an answer after the timeout: it is no success, but the service is alive."""
         self.answers += 1
 
     def succeeded(self) -> None:
@@ -103,9 +105,9 @@ class Breaker:
         self._in_a_row.set(0)
 
     def failed(self, kind: Failure, *, holder: str | None = None, since: int | None = None) -> None:
-        """Count a failure of a call of `holder` that began at so many answers.
+        """Count a failure of a call of `holder` that began at `since` answers.
 
-        Both are None where the service was not asked: such a failure is due to no caller.
+        Both are None where the service was not reached: no caller causes such a failure.
         """
         FAILURES.labels(self._service, kind).inc()
         if since is not None and since < self.answers:

@@ -1,4 +1,4 @@
-"""How one call ends: its record first where it touches personal data or rights, then its answer."""
+"""End one call: record it first where it touches personal data or rights, then answer it."""
 
 import asyncio
 import hashlib
@@ -28,27 +28,27 @@ from shared.web.problems import Problem, find_problem, respond
 
 log = structlog.get_logger()
 
-# Who takes nothing of its answer for that long is gone: it would hold a slot for ever.
+# A caller that reads nothing for this time is gone; it would hold a slot for ever.
 _TAKEN_WITHIN_S = 30.0
 
 _NOT_MODIFIED = HTTPStatus.NOT_MODIFIED
 
 UNRECORDED = Counter(
-    "ledger_refusals_unrecorded_total", "Refusals of callers who were told so within the minute"
+    "ledger_refusals_unrecorded_total", "Refusals that repeat a recorded one within the minute"
 )
 
 
-@cache  # a row of the table and a status: there are only so many
+@cache  # the operations and statuses are few
 def _seconds(method: str, template: str, status: int) -> Histogram:
     return REQUEST_SECONDS.labels(method, template, status)
 
 
 class Call:
-    """`measured` is set where somebody else counts the call: its metric is one of one place.
+    """One call with its record. `measured` is set where other code counts it in the metric.
 
-    From the moment the service is asked until its answer is known the outcome is unknown, and a
-    change is put on record as such while the service works. The call may end for its caller before
-    that: it is then *given up*, and what the service answers later completes the record.
+    From the moment the service is called until its answer is known the outcome is unknown, and a
+    change is recorded as such while the service works. The call may end for its caller before that:
+    it is then *given up*, and a later answer of the service completes the record.
     """
 
     def __init__(
@@ -62,18 +62,18 @@ class Call:
         self.has_caller_left: Callable[[], bool] = lambda: False
         self.task, self._ledger, self._send = task, ledger, send
         self._asked = self._recorded = self._unrecorded = False
-        self._service_status = 0  # until its answer is known; the caller's is the exchange's
+        self._service_status = 0  # 0 until the service has answered
         self._receipt: tuple[Header, ...] = ()
         self._completion: str | None = None
         self._giving_up: Task | None = None
 
     async def carry(self, work: Awaitable[None], scope: Scope, receive: Receive) -> None:
-        """Awaits `work`, which answers; what it raises becomes the answer and the record."""
+        """Await `work`, which answers; its error becomes the answer and the record."""
         self._scope, self._receive = scope, receive
         try:
             await work
         except CallerGone as gone:
-            if not self.given_up:  # else its leaving is recorded already
+            if not self.given_up:  # a given-up call is recorded already
                 await self.abandon()
             if isinstance(gone, BodyBrokeOff):
                 problem = RequestMalformed("Send the whole body, as its length or its chunks say.")
@@ -82,7 +82,7 @@ class Call:
             self._lose()
             raise
         except Exception as error:
-            # The one broad catch of a call of the table, in place of `shared.web.middleware`.
+            # This is the outermost handler of a call, as `shared.web.middleware` is elsewhere.
             if self.begun:
                 raise
             told = find_problem(error)
@@ -100,7 +100,7 @@ class Call:
         await response(self._scope, self._receive, self._send)
 
     def announce(self, request_sha256: str | None) -> None:
-        """Note that the service is asked; the ledger writes a change's record while it works."""
+        """Note that the service is called; a change is recorded while the service works."""
         self.exchange.request_sha256 = request_sha256
         if self.operation.recorded and self.operation.takes_effect:
             self.exchange.outcome = Outcome.UNKNOWN
@@ -108,7 +108,7 @@ class Call:
         self._asked = True
 
     def was_not_asked(self) -> None:
-        """Take back that the service was asked: it never had the whole request."""
+        """Withdraw `announce`: the service never got the whole request."""
         self._asked = False
 
     @property
@@ -127,7 +127,7 @@ class Call:
     async def answer(
         self, status: int, raw: Headers, opening: bytes, rest: Connection | None
     ) -> None:
-        """`rest` is None where `opening` is the whole body."""
+        """Record the call and send its answer; `rest` is None if `opening` is the whole body."""
         outer = self._end(status, raw)
         if self.given_up:
             await self._complete_given_up()
@@ -145,7 +145,7 @@ class Call:
         headers = [*outer, *self._receipt]
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
         if rest is None:
-            # The server takes an answer of one piece at once, however slowly its caller does.
+            # The server buffers an answer of one piece, so a slow caller does not delay it.
             await self._send({"type": "http.response.body", "body": opening})
         else:
             if opening:
@@ -154,13 +154,13 @@ class Call:
         self._note()
 
     def _end(self, status: int, raw: Headers) -> Headers:
-        """Takes what the answer tells the ledger out of its headers; raises SubjectNotNamed."""
+        """Move the headers for the ledger into the draft; raise SubjectNotNamed."""
         exchange, told = self.exchange, outward(raw, self.trace.request_id)
         exchange.subjects, exchange.fields = told.subjects or (), told.fields
         exchange.dossier, exchange.replayed = told.dossier or exchange.dossier, is_replayed(raw)
         if self.operation.is_administration and status == HTTPStatus.CREATED:
             exchange.target = find_created(find_header(raw, b"location")) or exchange.target
-        # 304 tells as much as the answer that the caller already has.
+        # A 304 shows as much as the answer that the caller already has.
         look = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES or status == _NOT_MODIFIED
         if self.operation.personal and look and told.subjects is None:
             raise SubjectNotNamed(self.operation.service)
@@ -171,16 +171,16 @@ class Call:
 
     async def _complete_given_up(self) -> None:
         if self._giving_up:
-            await self._giving_up  # its record comes first
+            await self._giving_up  # the first record must precede its completion
         self.exchange.outcome = self._effect(Outcome.FAILED)
         await self._record_or_log()
 
     async def refuse(self, problem: Problem) -> Problem:
-        """What to answer: the problem, or that the refusal could not be recorded."""
+        """Record the refusal and return the problem to send; it differs if recording fails."""
         self.exchange.response_sha256 = None
         self.exchange.end(problem.status, self._effect(Outcome.of_refusal(problem.status)))
         if isinstance(problem, QuotaSpent) and problem.repeated:
-            # Or a caller that is turned away could fill the ledger with it.
+            # Otherwise a refused caller could fill the ledger.
             self._measure()
             UNRECORDED.inc()
             return problem
@@ -195,7 +195,7 @@ class Call:
         return problem
 
     async def abandon(self) -> None:
-        """Record that the caller hung up; what was answered after that was for nobody."""
+        """Record that the caller disconnected."""
         self.exchange.response_sha256 = None
         if self.begun:
             self._note_break()
@@ -205,18 +205,18 @@ class Call:
         await self._record_or_log()
 
     def _effect(self, unasked: Outcome) -> Outcome:
-        """Return how the service's part ended where the caller does not get its answer."""
+        """Return the effect at the service for a caller that does not get its answer."""
         if self._service_status:
             return Outcome.of(self._service_status)
         return Outcome.UNKNOWN if self._asked else unasked
 
     def _note_break(self) -> None:
-        """Set the outcome of an answer of which the caller has a part: a change took effect."""
+        """Set the outcome of a partly sent answer: a change still took effect."""
         changes = self.operation.takes_effect
         self.exchange.outcome = self._effect(Outcome.FAILED) if changes else Outcome.FAILED
 
     def _lose(self) -> None:
-        """Note an unknown outcome where this process ends before the service's answer."""
+        """Record an unknown outcome where this process ends before the service answers."""
         if self._asked and not (self._service_status or self.given_up):
             self.exchange.end(0, Outcome.UNKNOWN)
             self._ledger.note(self._next_record())
@@ -228,8 +228,8 @@ class Call:
                     digest.update(piece)
                 await self._send_piece(piece, more=True)
         except (BrokenOffError, TimeoutError):
-            # Without its last message the server closes the connection: the caller sees the break,
-            # not a shorter answer.
+            # Without a last message the server closes the connection, so the caller notices the
+            # break and does not take the part for the whole.
             log.warning("upstream_broke_midway", operation=self.operation.name)
             self._note_break()
             await self._record_or_log()
@@ -246,7 +246,7 @@ class Call:
             raise CallerGone from None
 
     def _next_record(self) -> Exchange:
-        """Return the call as it is now: its first record, or one that completes the first."""
+        """Return the first record of the call, or one that completes the first."""
         if not self._recorded:
             self._recorded = True
             return self.exchange
@@ -257,7 +257,7 @@ class Call:
         return replace(self.exchange, id=own_id, completes=self.exchange.id, _salt=salt)
 
     async def _record(self, completion: str | None = None) -> None:
-        """Return when the call is on record as it is now; `completion` is the id of one to come."""
+        """Record the present state durably; `completion` is the id of a later record."""
         if not self.operation.recorded:
             return
         record = self._next_record()
@@ -273,7 +273,7 @@ class Call:
 
     async def _record_or_log(self) -> None:
         if self._unrecorded:
-            self._ledger.note(self._next_record())  # it is waited for no second time
+            self._ledger.note(self._next_record())  # a failed ledger is not awaited again
             return
         try:
             await self._record()

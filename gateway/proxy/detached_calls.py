@@ -1,4 +1,4 @@
-"""Calls whose service is still asked although their caller has its answer, or has left."""
+"""Bound the calls that go on after their caller has left or has got another answer."""
 
 import asyncio
 from collections import defaultdict
@@ -11,22 +11,22 @@ from gateway.proxy.call import Call
 from shared.web.bodies.shares import Shares, ShareTaken, StockTaken
 from shared.web.problems import Problem
 
-# They keep their slots, because the service still works for them: of its slots a quarter at most.
+# The service still works on them, so they keep their slots: at most a quarter of 256.
 MAX_OUTLIVING = 64
 DRAIN_S = 3.0
 
 
 class Outliving:
-    """The given-up calls of one process: each service has places for them, each client a share."""
+    """The given-up calls of one process, limited by service and by client."""
 
     def __init__(self) -> None:
         self._tasks: set[Task] = set()
         self._places: defaultdict[Service, Shares] = defaultdict(lambda: Shares(MAX_OUTLIVING))
 
     def take(self, call: Call, problem: Callable[[], Problem] | None = None) -> bool:
-        """Give `call` up, which its task goes on with; return whether it does go on.
+        """Give `call` up, so that its task continues alone; return whether it continues.
 
-        `problem` makes the caller's answer; None where the caller has left.
+        `problem` creates the answer for the caller; None where the caller has left.
         """
         if call.given_up:
             return True
@@ -41,13 +41,16 @@ class Outliving:
         return True
 
     def forget(self, call: Call) -> None:
-        """Count `call` no longer: it has ended."""
+        """Release the place of a call that has ended."""
         if call.task in self._tasks:
             self._tasks.discard(call.task)
             self._places[call.operation.service].give_back(call.exchange.holder)
 
     async def drain(self) -> None:
-        """Wait some seconds for late answers, then end what has none: it stays unknown."""
+        """Wait `DRAIN_S` for late answers, then cancel the other calls.
+
+        The outcome of a cancelled call stays unknown.
+        """
         tasks = set(self._tasks)
         if not tasks:
             return
@@ -58,7 +61,7 @@ class Outliving:
 
 
 def watch_caller(call: Call, body: RequestBody) -> None:
-    """Have the record of a call say where its caller left before the answer was sent."""
+    """Let the record of a call state that its caller left before the answer was sent."""
     if call.operation.recorded:
         body.listen()
         call.has_caller_left = body.has_caller_left

@@ -1,4 +1,4 @@
-"""The way of one call: find, admit, ask, record, answer."""
+"""Forward one call: match, admit, send, record, answer."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -38,15 +38,15 @@ from shared.observability.tracing import build_trace_headers
 from shared.web.calls.call_mac import BODY_LENGTH
 from shared.web.middleware import drop_body
 
-# An answer with personal data up to this size is held back until its record is whole.
+# An answer with personal data up to this size is held back until its record is complete.
 _HELD_BACK = MIB
-# Other answers of a known size up to this are sent in one piece: a break is then a clean 502.
+# Other answers of a known size up to this are read first, so that a break is a clean 502.
 _IN_ONE_PIECE = 64 * KIB
 _QUERY = re.compile(rb"[\x21\x22\x24-\x7e]*")
 
 
 class Forwarder:
-    """An ASGI application: passes on what the table names, leaves the rest to `own`."""
+    """An ASGI application that forwards the operations of the table; `own` handles the rest."""
 
     def __init__(
         self,
@@ -83,17 +83,17 @@ class Forwarder:
             await call.carry(self._pass_on(call, scope, receive), scope, receive)
 
     async def drain(self) -> None:
-        """Wait some seconds for what services still answer to calls that were given up."""
+        """Wait some seconds for the late answers to given-up calls."""
         await self._outliving.drain()
 
     async def _pass_on(self, call: Call, scope: Scope, receive: Receive) -> None:
         added = await self._admit(call.exchange, scope, call.parameters)
-        # Only now: who is not admitted is refused whatever else is wrong.
+        # Other faults of the request are reported to admitted callers only.
         body = RequestBody(call.operation, scope, receive, self._session.loop)
         request = Request(_target(scope), inward(scope, call.trace, added), body)
         try:
             with nullcontext() if body.none else body.held_by(call.exchange.holder):
-                # A short body comes whole before it takes a slot, a long one in part.
+                # A slot is taken once a short body is complete, or the opening of a long one.
                 payload = None if body.none else await _payload(call, body)
                 if body.announced and not isinstance(payload, bytes):
                     request = request.with_length()
@@ -101,7 +101,6 @@ class Forwarder:
                     call.exchange.read_body(payload if isinstance(payload, bytes) else b"")
                 await self._exchange(call, request, payload)
         finally:
-            # Also where no answer came.
             call.exchange.request_sha256 = body.recorded_sha256
 
     async def _exchange(self, call: Call, request: "Request", payload: Payload) -> None:
@@ -109,7 +108,7 @@ class Forwarder:
         slot = upstream.slot(call.exchange.holder, whole=body.finished)
         watch_caller(call, body)
         try:
-            # What the caller has asked for goes on without it.
+            # A given-up call continues without its caller.
             with slot, WhileCallerWaits(body, partial(self._outliving.take, call), call.task):
                 call.announce(body.recorded_sha256)
                 await self._ask_and_answer(call, slot, request, payload)
@@ -148,7 +147,7 @@ class Forwarder:
             call.was_not_asked()
             raise
         except UpstreamAway:
-            # What may be repeated may have been sent before, on a connection that had closed.
+            # A repeatable change may have been sent before, on a connection that had closed.
             if not (call.operation.takes_effect and call.operation.idempotent):
                 call.was_not_asked()
             raise
@@ -156,7 +155,7 @@ class Forwarder:
     async def _ask(
         self, call: Call, slot: Slot, request: "Request", payload: Payload
     ) -> tuple[Connection, bytes]:
-        """The answer's head and first bytes; the service alone is judged by how that ends."""
+        """Return the answer with its first bytes; count its result for the breaker."""
         operation, body = call.operation, request.body
         late = partial(slot.timed_out, operation)
         outlives = partial(self._outliving.take, call, late)
@@ -175,7 +174,7 @@ class Forwarder:
             if not body.finished and body.awaited:
                 call.was_not_asked()
                 raise BodyTooSlow(operation.timeout_s) from error
-            if not body.finished:  # the service takes nothing, perhaps because much came at once
+            if not body.finished:  # the service stopped reading
                 raise UpstreamTimedOut(operation.service, seconds=operation.timeout_s) from error
             raise slot.timed_out(operation) from error
         slot.answered(is_late=work.is_late)
@@ -183,7 +182,7 @@ class Forwarder:
 
 
 def _opening_limit(operation: Operation, answer: Connection) -> int:
-    """How many bytes to have before the answer begins; 0: it is a stream, begin at once."""
+    """Return how many bytes to read before the answer starts; 0 for a stream."""
     if operation.recorded:
         return _HELD_BACK + 1
     length = answer.content_length
@@ -203,7 +202,7 @@ async def _opening(slot: Slot, answer: Connection, limit: int) -> bytes:
 
 @contextmanager
 def traced(call: Call, tracer: Tracer) -> Iterator[None]:
-    """A span under the caller's; what the service behind does comes under this one."""
+    """Open a span under the caller's span; the span of the upstream service is below it."""
     context = propagate.extract({"traceparent": call.trace.traceparent})
     with tracer.start_as_current_span(
         call.operation.name, context, SpanKind.SERVER, record_exception=False
@@ -214,14 +213,14 @@ def traced(call: Call, tracer: Tracer) -> Iterator[None]:
 
 
 class Request(NamedTuple):
-    """What the service behind is asked; `target` is path and query as the caller sent them."""
+    """The request to the upstream service; `target` is path and query as the caller sent them."""
 
     target: str
     headers: Headers
     body: RequestBody
 
     def with_length(self) -> "Request":
-        """Tell the service how long a body is that it gets in chunks: it makes room for it."""
+        """Add the announced length of a chunked body, so that the service can reserve memory."""
         length = BODY_LENGTH, b"%d" % self.body.announced
         return self._replace(headers=[*self.headers, length])
 
@@ -236,7 +235,7 @@ async def _payload(call: Call, body: RequestBody) -> Payload:
 
 
 def _target(scope: Scope) -> str:
-    """Path and query as sent: the service behind reads the same bytes as this gateway."""
+    """Return path and query as sent, so that the upstream service reads the same bytes."""
     path: str = scope["raw_path"].decode("ascii")
     query: bytes = scope["query_string"]
     if not _QUERY.fullmatch(query):

@@ -1,4 +1,4 @@
-"""Which headers cross the gateway, and which it adds (RFC 9110 §7.6, W3C Trace Context)."""
+"""Select the headers that cross the gateway, and add its own (RFC 9110 §7.6, W3C Trace Context)."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -29,10 +29,9 @@ _HOP_BY_HOP = frozenset(
         b"upgrade",
     }
 )
-# What only the gateway may say inside (some of it as it took it from the caller, and recorded it),
-# or what it frames anew.
+# Only the gateway may send these to a service: it sets, validates or frames them itself.
 _NOT_FROM_OUTSIDE = _HOP_BY_HOP | {
-    b"authorization",  # a caller's token is good at this gateway, for whoever holds it
+    b"authorization",  # a service could use the token of the caller at the gateway
     b"content-encoding",
     b"content-length",
     b"cookie",
@@ -58,7 +57,7 @@ _NOT_FROM_INSIDE = (
     _HOP_BY_HOP
     | _FOR_THE_LEDGER
     | {
-        b"date",  # set again by the server in front
+        b"date",  # the server sets it again
         b"server",
         b"set-cookie",
         b"x-ledger-receipt",
@@ -66,10 +65,10 @@ _NOT_FROM_INSIDE = (
         b"x-right",
     }
 )
-# The service behind would take one of two, and whoever stands between perhaps the other.
+# Of two copies, the upstream service and an intermediary might use different ones.
 _ONCE = frozenset({b"content-type", b"idempotency-key", b"if-match", b"x-client-proof"})
 _SELDOM_SENT = frozenset({b"transfer-encoding", b"content-encoding", b"expect"})
-# Also drops names with `_`, which some servers read as `-`.
+# This drops names with `_`, which some servers read as `-`.
 _NAME = re.compile(rb"[a-z0-9-]+")
 _CONTROLS = bytes([*range(0x09), *range(0x0A, 0x20), 0x7F])
 _HOST = re.compile(rb"[A-Za-z0-9._~%:\[\]-]+")
@@ -85,7 +84,7 @@ Headers = Sequence[Header]
 
 
 class Trace(NamedTuple):
-    """`request_id` is the caller's to choose, `trace_id` the trace's of which the call is part."""
+    """The ids of a call: the caller may choose `request_id`; `traceparent` names the trace."""
 
     request_id: str
     traceparent: str
@@ -95,15 +94,15 @@ class Trace(NamedTuple):
         return self.traceparent.split("-")[1]
 
     def headers(self) -> tuple[Header, Header]:
-        """Return both ids, as an answer bears them."""
+        """Return both ids as headers of an answer."""
         return (REQUEST_ID, self.request_id.encode()), (TRACE_ID, self.trace_id.encode())
 
 
 class Answer(NamedTuple):
-    """The headers of an answer, parted: what the caller sees and what the ledger keeps.
+    """The headers of an answer, split into those for the caller and those for the ledger.
 
-    `subjects` is None where the service did not say whose data it gave, or not by keyed hashes;
-    `dossier` is the one that the call made, None where the service named none.
+    `subjects` is None where the service named no persons, or not by keyed hashes; `dossier` is the
+    one that the call created, None where the service named none.
     """
 
     outer: list[tuple[bytes, bytes]]
@@ -120,7 +119,7 @@ def find_header(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> bytes 
 
 
 def is_replayed(headers: Headers) -> bool:
-    """Return whether the service repeats the answer that it gave to an earlier call."""
+    """Return whether the service repeats its answer to an earlier call."""
     return find_header(headers, _REPLAYED) is not None
 
 
@@ -131,14 +130,14 @@ def trace_of(scope: Scope) -> Trace:
     traceparent = start_trace(parent.decode("latin-1") if parent else None)
     if asked is not None and _REQUEST_ID.fullmatch(asked):
         request_id = asked.decode("ascii")
-        # It is recorded and logged: one that holds a number is replaced, as a malformed one is.
+        # The id is recorded and logged, so one with a personal number is replaced.
         if not holds_personal_number(request_id):
             return Trace(request_id, traceparent)
     return Trace(draw_uuid(), traceparent)
 
 
 def inward(scope: Scope, trace: Trace, added: Sequence[tuple[str, str]]) -> list[Header]:
-    """Return the headers for the service behind.
+    """Return the headers for the upstream service.
 
     Raise RequestMalformed, CodingNotUnderstood or ExpectationFailed.
     """
@@ -161,7 +160,7 @@ def inward(scope: Scope, trace: Trace, added: Sequence[tuple[str, str]]) -> list
 
 
 def misdirected(scope: Scope) -> RequestMalformed | None:
-    """Return the problem of a request whose Host nobody can read in one way."""
+    """Return the problem of a request with an ambiguous Host, or None."""
     try:
         _require_one_host(scope["headers"], scope["http_version"])
     except RequestMalformed as problem:
@@ -171,13 +170,13 @@ def misdirected(scope: Scope) -> RequestMalformed | None:
 
 def _require_one_host(raw: Headers, version: str) -> None:
     hosts = [value for name, value in raw if name == b"host"]
-    # The server adds an empty one where there is none, as HTTP/1.0 allows.
+    # The server adds an empty Host to an HTTP/1.0 request without one.
     if len(hosts) != 1 or not (_HOST.fullmatch(hosts[0]) or (version != "1.1" and not hosts[0])):
         raise RequestMalformed("Send one Host, a name or an address.")
 
 
 def _require_one_reading(raw: Headers) -> None:
-    """Refuse two framings or two meanings: an intermediary might act on the other copy."""
+    """Reject duplicate framing and content headers: an intermediary might act on the other copy."""
     names = [name for name, _ in raw]
     if not _SELDOM_SENT.isdisjoint(names):
         _require_known_coding(raw)
@@ -199,7 +198,7 @@ def _require_known_coding(raw: Headers) -> None:
 
 
 def outward(raw: Headers, request_id: str) -> Answer:
-    """`raw` has its names in lower case."""
+    """Split the headers of an answer; `raw` has its names in lower case."""
     named = _named_in_connection(raw)
     dropped = _NOT_FROM_INSIDE | named if named else _NOT_FROM_INSIDE
     outer, inner = [(REQUEST_ID, request_id.encode())], list[Header]()
@@ -211,7 +210,7 @@ def outward(raw: Headers, request_id: str) -> Answer:
     if not inner:
         return Answer(outer, None, (), None)
     fields = _parts(inner, b"x-fields")
-    # A field's name that is none cannot be recorded either.
+    # A field name outside ASCII cannot be recorded, so it counts as no statement.
     subjects = _subjects(inner) if all(map(bytes.isascii, fields)) else None
     told = tuple(field.decode("ascii", "replace") for field in fields)
     return Answer(outer, subjects, told, _dossier(inner))
@@ -224,7 +223,7 @@ def _may_enter(name: bytes) -> bool:
 
 
 def _require_readable(headers: Headers) -> None:
-    """Raises RequestMalformed; all values at once, because nearly always nothing is wrong."""
+    """Raise RequestMalformed for unreadable values; the joined test is the fast path."""
     values = b" ".join([value for _, value in headers])
     if values.isascii() and _is_printable(values):
         return
@@ -234,7 +233,7 @@ def _require_readable(headers: Headers) -> None:
 
 
 def _subjects(headers: Headers) -> tuple[str, ...] | None:
-    """What stands there may have become somebody's number by mistake: only hashes are taken."""
+    """Return the named persons; only hashes are accepted, because a number would be recorded."""
     named = _parts(headers, b"x-subject")
     if named == [_NOBODY]:
         return ()
@@ -261,7 +260,7 @@ def _parts(headers: Headers, wanted: bytes) -> list[bytes]:
 
 
 def _is_printable(value: bytes) -> bool:
-    """Faster than a regular expression, whose every byte is felt."""
+    """Return whether the value has no control characters; faster than a regular expression."""
     return value.translate(None, _CONTROLS) == value
 
 

@@ -1,4 +1,4 @@
-"""The gateway's own operations pass the same door as all others: admitted, recorded, answered."""
+"""Dispatch the operations of the gateway itself, admitted and recorded as all others."""
 
 import re
 from dataclasses import dataclass, field
@@ -24,8 +24,8 @@ from shared.web.middleware import METHODS, OTHER_METHOD, UNMATCHED_ROUTE
 from shared.web.problems import Problem, respond
 
 METRICS = "/metrics"
-# All that the gateway's own routes answer beside the table. A path that is no operation, for a sign
-# that no value there begins with, may still fit one of them.
+# The local routes answer only these paths besides the operations. Without the list, a path that
+# matches no operation could still match the template of a route.
 OPEN_PATHS = frozenset(
     {
         "/",
@@ -46,7 +46,7 @@ _TRACEPARENT = b"traceparent"
 
 
 class OwnOperations:
-    """Stands before the gateway's own routes as the forwarder stands before a service."""
+    """Stand in front of the local routes as the forwarder does in front of a service."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class OwnOperations:
                 await self._routes(traced(scope, trace), receive, named(send, trace))
 
     def _over_quota(self, scope: Scope) -> Problem | None:
-        """Count what anybody may ask, found or not, by address."""
+        """Count a public request by address; return QuotaSpent if the quota is exhausted."""
         try:
             self._quotas.spend(self._neighbours.caller(scope), QuotaClass.OPEN)
         except QuotaSpent as spent:
@@ -85,7 +85,10 @@ class OwnOperations:
         return None
 
     def _hides(self, scope: Scope) -> bool:
-        """One spelling each: a proxy in front may keep a path to itself, and does not decode."""
+        """Return whether the path is not public.
+
+        Only one spelling of a path is served, because a proxy may block a path without decoding it.
+        """
         path: str = scope["path"]
         if scope["raw_path"] != path.encode():
             return True
@@ -94,7 +97,7 @@ class OwnOperations:
         return path == METRICS and not self._neighbours.is_near(scope)
 
     async def _serve(self, call: Call, scope: Scope, receive: Receive) -> None:
-        """Announce a change, then hold its whole answer until that is on record too."""
+        """Announce a change, then withhold its whole answer until it is recorded."""
         added = await self._admit(call.exchange, scope, call.parameters)
         body = RequestBody(call.operation, scope, receive, call.task.get_loop())
         headers = inward(scope, call.trace, added)
@@ -108,7 +111,7 @@ class OwnOperations:
             raise BodyTooSlow(call.operation.timeout_s) from None
         watch_caller(call, body)
         held = HeldAnswer(payload)
-        # The routes have their own edge, which counts what comes so far.
+        # The middleware of the local routes counts the call.
         call.measured = True
         call.announce(body.recorded_sha256)
         inner = {**scope, "headers": headers, PROVED_CALL: _proved(call.exchange)}
@@ -120,12 +123,12 @@ class OwnOperations:
 
 
 def _proved(exchange: Exchange) -> ProvedCall:
-    """What nobody outside this process can say."""
+    """Return the mark of a proved call, which no request from outside can carry."""
     return ProvedCall(exchange.client, exchange.agency, NO_BODY, b"")
 
 
 async def turn_away(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers what is no operation at all: with its ids and its metric, without a record."""
+    """Answer a request that matches no operation: with ids and a metric, without a record."""
     trace = trace_of(scope)
     response = respond(problem)
     response.raw_headers.extend(trace.headers())
@@ -135,7 +138,7 @@ async def turn_away(problem: Problem, scope: Scope, receive: Receive, send: Send
 
 
 def traced(scope: Scope, trace: Trace) -> Scope:
-    """Return `scope` with the trace that the routes go on with."""
+    """Return `scope` with the trace that the routes continue."""
     kept = [each for each in scope["headers"] if each[0] != _TRACEPARENT]
     return {**scope, "headers": [*kept, (_TRACEPARENT, trace.traceparent.encode())]}
 
@@ -154,7 +157,7 @@ def named(send: Send, trace: Trace) -> Send:
 
 @dataclass
 class HeldAnswer:
-    """What the own routes are asked and what they answer, kept until its record is durable."""
+    """Buffer the answer of a local route until its record is durable."""
 
     request: bytes
     status: int = 0

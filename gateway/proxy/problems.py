@@ -1,4 +1,4 @@
-"""The expected errors of passing a call on; each says how to mend it."""
+"""Define the expected errors of forwarding; each states how to correct the request."""
 
 from http import HTTPStatus
 from types import MappingProxyType
@@ -9,7 +9,7 @@ from shared.web.problems import RETRY_AFTER, Problem
 
 class MethodRefused(Problem):
     status = HTTPStatus.METHOD_NOT_ALLOWED
-    title = "This path does not know the method"
+    title = "This path does not support the method"
     type = "/problems/method-not-allowed"
 
     def __init__(self, allowed: tuple[str, ...]) -> None:
@@ -26,7 +26,7 @@ class NotPublic(Problem):
 
 class CodingNotUnderstood(Problem):
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
-    title = "The body is in a content coding that is not taken"
+    title = "The content coding of the body is not supported"
     type = "/problems/coding-not-understood"
     headers = MappingProxyType({"Accept-Encoding": "identity"})
     advice = "Send the body as it is, without Content-Encoding."
@@ -34,19 +34,19 @@ class CodingNotUnderstood(Problem):
 
 class ExpectationFailed(Problem):
     status = HTTPStatus.EXPECTATION_FAILED
-    title = "The expectation is not one that is met here"
+    title = "The expectation is not supported"
     type = "/problems/expectation-failed"
-    advice = "Send no other Expect than 100-continue, or leave it out."
+    advice = "Send Expect only as 100-continue, or omit it."
 
 
 class BodyTooLarge(Problem):
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    title = "The body is larger than this operation takes"
+    title = "The body is larger than this operation accepts"
     type = "/problems/body-too-large"
 
     def __init__(self, limit: int) -> None:
         super().__init__(
-            f"Send at most {limit} bytes; a push to /sync/v1 can be sent in several."
+            f"Send at most {limit} bytes; split a push to /sync/v1 into several."
             if limit
             else "Send this request without a body.",
             limit=limit,
@@ -73,7 +73,7 @@ class _Upstream(Problem):
 
 class UpstreamAway(_Upstream):
     status = HTTPStatus.SERVICE_UNAVAILABLE
-    title = "The service behind is away"
+    title = "The upstream service is unavailable"
     type = "/problems/upstream-away"
 
     def __init__(self, service: str, *, retry_after_s: int) -> None:
@@ -85,11 +85,11 @@ class UpstreamAway(_Upstream):
 
 class UpstreamBusy(_Upstream):
     status = HTTPStatus.SERVICE_UNAVAILABLE
-    title = "The service behind has as much to do as it can"
+    title = "The upstream service is busy"
     type = "/problems/upstream-busy"
 
     def __init__(self, service: str, *, retry_after_s: int) -> None:
-        advice = f"is full; nothing was done. Try again in {format_seconds(retry_after_s)}."
+        advice = f"is at its limit; nothing was done. Try again in {format_seconds(retry_after_s)}."
         super().__init__(service, advice, retry_after_s=retry_after_s)
 
 
@@ -109,7 +109,7 @@ class SlotsTaken(_Upstream):
 
 
 class MemoryTaken(Problem):
-    """The bodies of all callers together fill the memory that they may have."""
+    """The bodies of all callers together fill the memory for bodies."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     title = "Too many bodies are under way"
@@ -129,10 +129,10 @@ class MemoryShareTaken(Problem):
 
 
 class UpstreamRefusesCalls(_Upstream):
-    """The two do not share a key, or the service changed its epoch at this very moment."""
+    """The two share no key, or the service changed its epoch at this moment."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
-    title = "The service behind does not take this gateway's calls"
+    title = "The upstream service refuses the calls of this gateway"
     type = "/problems/upstream-refuses-calls"
 
     def __init__(self, service: str, *, retry_after_s: int) -> None:
@@ -144,7 +144,7 @@ class UpstreamRefusesCalls(_Upstream):
 
 class UpstreamTimedOut(_Upstream):
     status = HTTPStatus.GATEWAY_TIMEOUT
-    title = "The service behind did not answer in time"
+    title = "The upstream service did not answer in time"
     type = "/problems/upstream-timed-out"
 
     def __init__(self, service: str, *, seconds: float) -> None:
@@ -157,7 +157,7 @@ class UpstreamTimedOut(_Upstream):
 
 class UpstreamBroke(_Upstream):
     status = HTTPStatus.BAD_GATEWAY
-    title = "The service behind broke off"
+    title = "The upstream service broke off"
     type = "/problems/upstream-broke"
 
     def __init__(self, service: str) -> None:
@@ -169,15 +169,15 @@ class UpstreamBroke(_Upstream):
 
 
 class SubjectNotNamed(_Upstream):
-    """A service gave personal data and did not say whose: an error, never a silent gap."""
+    """A service sent personal data without naming the persons."""
 
     status = HTTPStatus.BAD_GATEWAY
-    title = "The service behind did not say whose data it gave"
+    title = "The upstream service did not name the persons of its answer"
     type = "/problems/subject-not-named"
 
     def __init__(self, service: str) -> None:
         advice = (
-            "gave an answer that cannot be recorded, so it was held back. Send the trace_id of "
+            "sent an answer that cannot be recorded, so it was withheld. Send the trace_id of "
             "this problem to the operator of the mesh."
         )
         super().__init__(service, advice)

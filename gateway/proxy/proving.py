@@ -1,4 +1,4 @@
-"""Calls to one service are proved to it, by the key that this gateway and the service share."""
+"""Prove calls to one service by the key that the gateway and the service share."""
 
 from collections.abc import AsyncIterator, Callable
 from hashlib import sha256
@@ -24,7 +24,7 @@ from shared.web.calls.call_mac import (
 
 log = structlog.get_logger()
 
-# Once for the epoch that is known here, once more for the one that the service names.
+# The first attempt uses the known epoch, the second the one that the service names.
 _ATTEMPTS = 2
 _RETRY_AFTER_S = 1
 # A service refuses an unproved request at once.
@@ -38,9 +38,9 @@ class UnsentError(BrokenOffError):
 
 
 class CallProver:
-    """Keeps the epoch that the service named last.
+    """Prove calls with the epoch that the service named last.
 
-    Several processes of a service may stand behind one address, each with an epoch of its own. A
+    Several processes of a service may share one address, each with an epoch of its own. A
     connection stays with one of them, so it keeps its own epoch too.
     """
 
@@ -56,10 +56,11 @@ class CallProver:
         headers: Headers,
         payload: Payload,
     ) -> None:
-        """Ask as `Connection.ask` does; `call` has an id that no other one had.
+        """Send a call with its proof; `call` has a unique id.
 
-        A service that names another epoch has done nothing yet, so it is asked once more. A body
-        that streams cannot be sent twice: the epoch is fetched before, which raises UnsentError.
+        A service that names another epoch has done nothing yet, so the call is sent once more. A
+        body that streams cannot be sent twice: the epoch is fetched before, which raises
+        UnsentError.
         """
         streams = call.body == STREAMED
         if streams:
@@ -106,7 +107,7 @@ class CallProver:
 
 
 def describe(payload: Payload, known: str | None) -> bytes:
-    """Return the part of a call that stands for its body; `known` is its SHA-256 in hex, if any."""
+    """Return the part of a call that stands for its body; `known` is its SHA-256 in hex."""
     if payload is None:
         return NO_BODY
     if not isinstance(payload, bytes):
@@ -115,7 +116,7 @@ def describe(payload: Payload, known: str | None) -> bytes:
 
 
 def _challenge(connection: Connection) -> bytes | None:
-    """Return the epoch that is named in a refusal of the proof, empty if none; None without one."""
+    """Return the epoch of a refused proof, empty if it names none; None for any other answer."""
     if connection.status != HTTPStatus.UNAUTHORIZED:
         return None
     return read_challenge(find_header(connection.headers, b"www-authenticate") or b"")

@@ -1,4 +1,4 @@
-"""One service behind: how many calls it gets at once, and when it is left alone."""
+"""Call one upstream service: limit its concurrent calls, and stop calls while it fails."""
 
 import errno
 import re
@@ -19,7 +19,7 @@ from shared.web.calls.call_mac import Call
 
 log = structlog.get_logger()
 
-# This process has no file, port or memory left for a connection: no failure of the service.
+# These errors mean that this process lacks files, ports or memory; the service did not fail.
 _OWN_FAULTS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL}
 _CONNECT_S = 2.0
 _BUSY_RETRY_S = 1
@@ -27,10 +27,10 @@ _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
 class Upstream:
-    """Calls to one service. `slots` is how many run at once; one more is refused, not queued.
+    """An upstream service. `slots` bounds its concurrent calls; further ones are refused.
 
-    A client may hold `client_share` times as many of them as are free.
-    Without a `call_key`, calls are not proved: each of our services refuses them.
+    A client may hold `client_share` times as many of them as are free. Without a `call_key`, calls
+    are not proved, and each of our services refuses them.
     """
 
     def __init__(
@@ -56,10 +56,10 @@ class Upstream:
         return self._slots.taken
 
     def slot(self, holder: str, *, whole: bool) -> "Slot":
-        """Return a place among the calls, to be held by `with`.
+        """Return a slot for one call, to be held by `with`.
 
-        `holder` is the client, or the address of one that is not proven. `whole`: nothing of the
-        request has still to come from the caller.
+        `holder` is the client, or the address of an unproven one. `whole`: the whole request has
+        arrived from the caller.
         """
         return Slot(self, self._slots, self._breaker, holder, whole=whole)
 
@@ -75,11 +75,11 @@ class Upstream:
         call_id: str = "",
         body_sha256: str | None = None,
     ) -> Connection:
-        """Holds the answer's head. `target` is path and query as sent by the caller.
+        """Send a call and return the connection with the head of its answer.
 
-        A failure counts to `slot`. `body_sha256` is that of a whole payload, in hex, where known.
-        Raises UpstreamAway, BrokenOffError, and UpstreamRefusesCalls where the service takes the
-        call for unproved. An idempotent call without a body tries twice to connect.
+        `target` is path and query as sent; a failure counts to `slot`; `body_sha256` is hex. Raise
+        UpstreamAway, BrokenOffError, or UpstreamRefusesCalls where the service refuses the proof.
+        An idempotent call without a body tries twice to connect.
         """
         body = describe(payload, body_sha256)
         call = Call(operation.method, target.encode(), call_id.encode(), body)
@@ -91,7 +91,7 @@ class Upstream:
                 await self._ask(connection, call, headers, payload)
             elif not await self._ask_kept(kept, call, headers, payload, repeatable=repeatable):
                 connection = await self._connect(session, attempts=1)
-                # With an id of its own: the service may have taken the first.
+                # The service may have accepted the first id, so the repeated call has its own.
                 call = call._replace(call_id=b"%b.again" % call.call_id)
                 await self._ask(connection, call, headers, payload)
         except BrokenOffError as error:
@@ -100,7 +100,7 @@ class Upstream:
                 raise UpstreamAway(self.service, retry_after_s=_BUSY_RETRY_S) from error
             raise
         except BaseException:
-            connection.close()  # and what may still be sending to it
+            connection.close()  # this ends a send that is still under way
             raise
         return connection
 
@@ -113,9 +113,9 @@ class Upstream:
         *,
         repeatable: bool,
     ) -> bool:
-        """Return False where the connection had closed, and the call is to be made on a new one.
+        """Return False where the connection had closed, so that the call needs a new one.
 
-        Only a call that is repeatable, or of which nothing was sent, is made again.
+        Only a call that is repeatable, or of which no byte was sent, is repeated.
         """
         try:
             await self._ask(connection, call, headers, payload)
@@ -148,11 +148,11 @@ class Upstream:
                     raise UpstreamAway(self.service, retry_after_s=_BUSY_RETRY_S) from error
                 self._breaker.failed(Failure.UNREACHABLE)
                 if attempts == 0:
-                    # An overloaded service takes no connection in time: it was not asked either.
+                    # An overloaded service may not accept in time; it did not get the call.
                     raise UpstreamAway(self.service, retry_after_s=_BUSY_RETRY_S) from error
 
     def _head(self, call: Call, headers: Headers, payload: Payload) -> bytes:
-        """Every part was checked: nothing in it ends a line."""
+        """Return the head of the request; all parts were checked and contain no line break."""
         first = (call.method.encode(), self._root, call.target, self._host)
         lines = [b"%b %b%b HTTP/1.1\r\nhost: %b" % first]
         lines += [b"%b: %b" % header for header in headers]
@@ -165,7 +165,7 @@ class Upstream:
         return b"\r\n".join(lines) + b"\r\n\r\n"
 
     def headers_of(self, answer: Connection) -> Headers:
-        """Return the headers without this service's own address: no malformed one was parsed."""
+        """Return the headers with Location relative to the gateway."""
         raw = answer.headers
         if find_header(raw, b"location") is None:
             return raw
@@ -176,10 +176,10 @@ class Upstream:
 
 
 class Slot:
-    """A place among the calls to one service, and the probe where its breaker is open.
+    """A slot for one call to a service, and the probe where its breaker is open.
 
-    The service is judged by how the call ends that holds it.
-    To enter it raises UpstreamBusy, SlotsTaken or UpstreamAway.
+    The result of the call counts for or against the service. Entering raises UpstreamBusy,
+    SlotsTaken or UpstreamAway.
     """
 
     __slots__ = ("_breaker", "_holder", "_probes", "_since", "_slots", "_whole", "upstream")
@@ -214,23 +214,23 @@ class Slot:
             self._breaker.leave(whole=self._whole)
 
     def answered(self, *, is_late: bool = False) -> None:
-        """Count what the service has answered in its favour."""
+        """Count an answer as a success of the service."""
         if is_late:
             self._breaker.answered_late()
         else:
             self._breaker.succeeded()
 
     def broke_off(self, connection: Connection, *, kept: bool = False) -> None:
-        """Close a connection that broke; a service counts as failing only where it had it all.
+        """Close a broken connection; count a failure only where the service had the whole request.
 
-        A service may close a `kept` connection at any time before it says something.
+        A service may close a `kept` connection at any time before it answers.
         """
         connection.close()
         if connection.given and not (kept and connection.silent):
             self._failed(Failure.SILENT if connection.silent else Failure.BROKEN)
 
     def timed_out(self, operation: Operation) -> UpstreamTimedOut:
-        """Count a call whose whole body the service had, and that it did not answer in time."""
+        """Count a call that the service did not answer in time, and return its problem."""
         self._failed(Failure.TIMED_OUT)
         return UpstreamTimedOut(self.upstream.service, seconds=operation.timeout_s)
 

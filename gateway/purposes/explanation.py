@@ -1,7 +1,7 @@
-"""The caller's explanation of a call: its purpose, its officer and its dossier.
+"""Validate the explanation of a call: its purpose, its officer and its dossier.
 
-A value is noted on the record only after it was found to be a code, because any other text may
-name a person. This holds on each path, also where the call is refused for another reason.
+A value is written to the record only once it is known to be a code, because any other text may name
+a person. This holds on each path, also where the call is refused for another reason.
 """
 
 import re
@@ -38,7 +38,7 @@ def note_explanation(
     *,
     now: float,
 ) -> None:
-    """Note the explanation on the exchange; `now` is in Unix seconds.
+    """Write the explanation to the draft of the record; `now` is in Unix seconds.
 
     Raise RequestMalformed, PurposeMissing, or PurposeUnknown where the purpose has no meaning now.
     """
@@ -52,7 +52,7 @@ def note_explanation(
         raise PurposeMissing([name for name in ("X-Purpose", "X-Officer") if not headers.get(name)])
     for name in EXPLAINING_HEADERS:
         if headers.get(name) == "":
-            raise RequestMalformed(f"{name} is empty: give it a value, or leave it out.")
+            raise RequestMalformed(f"{name} is empty: send a value or omit the header.")
     if kind := exchange.purpose_kind:
         _require_accepted(kind, continues_dossier=_continues_dossier(exchange))
 
@@ -60,8 +60,9 @@ def note_explanation(
 def _parse_officer(officer: str) -> str:
     if not _OFFICER.fullmatch(officer):
         raise RequestMalformed(
-            "X-Officer is no code: send 1 to 64 ASCII letters, digits and the signs . _ @ -, with "
-            "a letter or digit first and without spaces, as officer-17. Do not send a name."
+            "X-Officer is not a code: send 1 to 64 ASCII letters, digits and the signs . _ @ -, "
+            "with a letter or digit first and without spaces, such as officer-17. Do not send a "
+            "name."
         )
     if holds_personal_number(officer):
         raise RequestMalformed(f"X-Officer {ADVICE}.")
@@ -69,8 +70,8 @@ def _parse_officer(officer: str) -> str:
 
 
 def _note_purpose(exchange: Exchange, purpose: str, purposes: PurposeRegistry, now: float) -> None:
-    """Note the meaning of the purpose, and the purpose itself where it is a code."""
-    # Longer text is not classified, because classification keeps texts in a cache.
+    """Record the kind of the purpose, and the purpose itself where it is a code."""
+    # Classification caches texts, so a longer text is refused before it.
     if len(purpose) > MAX_PURPOSE_LENGTH or not purpose.isprintable():
         raise RequestMalformed(
             f"X-Purpose has at most {MAX_PURPOSE_LENGTH} printable characters: send the code of a "
@@ -86,7 +87,7 @@ def _note_purpose(exchange: Exchange, purpose: str, purposes: PurposeRegistry, n
 
 
 def _note_dossier(exchange: Exchange, dossier: str | None, parameters: Mapping[str, str]) -> None:
-    """Record the dossier of the path, which is the one that is read, else that of the header."""
+    """Record the dossier of the path, which is the one that is read, else the one of the header."""
     if DOSSIER_PATH in exchange.operation.template:
         code = parameters["code"]
         # A path that names no dossier may name a person instead.
@@ -94,7 +95,9 @@ def _note_dossier(exchange: Exchange, dossier: str | None, parameters: Mapping[s
             parse_dossier_code(code)
             exchange.dossier = code
         if dossier and dossier != code:
-            raise RequestMalformed("X-Dossier names another dossier than the path: leave it out.")
+            raise RequestMalformed(
+                "X-Dossier differs from the dossier of the path: omit the header."
+            )
     elif dossier:
         try:
             parse_dossier_code(dossier)
@@ -106,8 +109,8 @@ def _note_dossier(exchange: Exchange, dossier: str | None, parameters: Mapping[s
 def _continues_dossier(exchange: Exchange) -> bool:
     """Return whether the call is a step of a dossier that was filed before.
 
-    A verification has no dossier in its path, and X-Dossier is all that says so. On other
-    operations, such as a filing, the header would open an ended procedure to everything.
+    The path of a verification has no dossier, so only X-Dossier shows it. On other operations, such
+    as a filing, the header would open an ended procedure to every call.
     """
     operation = exchange.operation
     verifies = operation.quota_class is QuotaClass.VERIFICATION

@@ -1,4 +1,4 @@
-"""The registered legal bases: purposes of calls that serve no procedure.
+"""Read the registered legal bases: purposes of calls that serve no procedure.
 
 The registry is data, `gateway/purposes/data/legal_bases.yaml`, read once and strictly.
 """
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from shared.codes.persons.personal_numbers import NoPersonalNumber
 
 FILE: Final = Path(__file__).parent / "data" / "legal_bases.yaml"
-# Number, year and kind of a document, as 91/2025/QH15 or 278/2025/ND-CP.
+# A code is number, year and kind of a document, such as 91/2025/QH15 or 278/2025/ND-CP.
 LEGAL_BASIS_PATTERN: Final = r"[0-9]{1,4}/[0-9]{4}/[A-Z][A-Z0-9]{1,9}(?:-[A-Z]{1,9})*"
 
 LegalBasisCode = Annotated[

@@ -1,4 +1,4 @@
-"""The procedures as the gateway keeps them."""
+"""Declare the table of procedures."""
 
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -6,10 +6,10 @@ from gateway.database import Base
 
 
 class KnownProcedure(Base):
-    """A procedure as the catalogue last published it.
+    """The newest published state of a procedure of the catalogue.
 
-    `catalogue_size` is the largest number of procedures that any announcement of it stated; None
-    where none stated one.
+    `catalogue_size` is the largest number of procedures that any event of it stated; NULL where no
+    event stated one.
     """
 
     __tablename__ = "known_procedure"

@@ -1,4 +1,4 @@
-"""The expected errors of the explanation of a call; each says how to mend it."""
+"""Define the expected errors of the explanation of a call; each states the correction."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -7,10 +7,10 @@ from shared.web.problems import Problem
 
 
 class PurposeMissing(Problem):
-    """A call that touches personal data says what for, and who acts (design: each call does)."""
+    """A call that touches personal data lacks its purpose or its officer."""
 
     status = HTTPStatus.BAD_REQUEST
-    title = "Say what for and who acts"
+    title = "The purpose or the officer is missing"
     type = "/problems/purpose-missing"
 
     def __init__(self, headers: Sequence[str]) -> None:
@@ -22,7 +22,10 @@ class PurposeMissing(Problem):
 
 
 class PurposeUnknown(Problem):
-    """The value is not repeated: a text that is no code may name a person."""
+    """The purpose has no meaning now.
+
+    The problem does not repeat the value, because a text that is no code may name a person.
+    """
 
     status = HTTPStatus.FORBIDDEN
     title = "The purpose is neither an active procedure nor a legal basis in force"
@@ -31,6 +34,6 @@ class PurposeUnknown(Problem):
         "Send as X-Purpose the code of an active procedure, national or localised "
         "(GET /dossier/v1/procedures), or of a legal basis in force "
         "(GET /.well-known/legal-bases.json). A localised code names an agency of the mesh. The "
-        "code of a procedure that has ended is good only where the path names a dossier, and for a "
-        "verification with X-Dossier."
+        "code of a procedure that has ended is valid only where the path names a dossier, and for "
+        "a verification with X-Dossier."
     )

@@ -14,7 +14,7 @@ from shared.events import ProcedurePublished
 async def keep_procedures(session: AsyncSession, events: Sequence[ProcedurePublished]) -> None:
     """Store the newest version of each procedure; raise CodeError where a code is malformed.
 
-    The same version may come again, with the size of the catalogue that it lacked before.
+    The same version may be published again, with the size of the catalogue that it lacked before.
     """
     newest: dict[str, ProcedurePublished] = {}
     for event in sorted(events, key=lambda each: (each.version, each.catalogue_size or 0)):

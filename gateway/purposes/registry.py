@@ -1,9 +1,9 @@
-"""The rule for X-Purpose: the code of a procedure in the catalogue, or of a registered legal basis.
+"""Decide whether X-Purpose is the code of a procedure or of a registered legal basis.
 
-The most specific entry of the catalogue decides: a localised code without an entry of its own
-counts by its national one, if its agency is known or is the caller's own. The code of a procedure
-that has ended stays good for a step of a dossier, because dossiers filed before are still
-handled.
+The most specific entry of the catalogue decides: a localised code without an entry of its own has
+the state of its national code, if its agency is known or is the caller's own. The code of a
+procedure that has ended stays valid for a step of a dossier, because dossiers filed before are
+still handled.
 """
 
 import math
@@ -22,7 +22,7 @@ from shared.codes.procedure import parse_national_code
 from shared.codes.time import VIET_NAM
 
 PURPOSES_UNCHECKED = Counter(
-    "purposes_unchecked_total", "Calls let in before the whole catalogue of procedures was known"
+    "purposes_unchecked_total", "Calls accepted before the whole catalogue of procedures was known"
 )
 PROCEDURES_KNOWN = Gauge("procedures_known", "Procedures that a purpose may name here")
 
@@ -32,15 +32,15 @@ _ACCEPTED: Final = frozenset(
 
 
 class CatalogueIncompleteError(Exception):
-    """Procedures that were announced are missing, so codes of procedures cannot be refused."""
+    """Announced procedures are missing, so codes of procedures cannot be refused."""
 
 
 class PurposeRegistry:
-    """The purposes that a call may name, in memory.
+    """Hold the purposes that a call may name, in memory.
 
-    `complete` is false until as many procedures are known as were announced. Until then each code
-    of the right form is accepted: a new mesh must not refuse all calls for the second in which its
-    catalogue arrives. Once true it stays so.
+    `complete` is false until as many procedures are known as were announced, and stays true
+    afterwards. Until then each well-formed code is accepted, because a new mesh must not refuse all
+    calls while its catalogue arrives.
     """
 
     def __init__(self, legal_bases: Mapping[str, LegalBasis]) -> None:
@@ -58,7 +58,7 @@ class PurposeRegistry:
             raise CatalogueIncompleteError
 
     def replace_procedures(self, active: Mapping[str, bool], *, announced: int) -> None:
-        """Take the whole catalogue as received: `active` by code, `announced` of them in all."""
+        """Replace the catalogue by `active`, the state by code; `announced` is its full size."""
         self._procedures = {
             code: PurposeKind.PROCEDURE if is_active else PurposeKind.ENDED_PROCEDURE
             for code, is_active in active.items()
@@ -66,7 +66,7 @@ class PurposeRegistry:
         self.complete = self.complete or 0 < announced <= len(active)
 
     def replace_agencies(self, codes: Iterable[str]) -> None:
-        """Take all agencies that are known. While there is none, each agency is accepted."""
+        """Replace the known agencies. While there is none, each agency is accepted."""
         self._agencies = frozenset(codes)
 
     def add_agencies(self, of_clients: Iterable[str]) -> None:
@@ -76,7 +76,7 @@ class PurposeRegistry:
                 self._agencies |= {code, code.partition(".")[0]}
 
     def classify(self, purpose: str, *, now: float, agency: str | None = None) -> PurposeKind:
-        """`now` is in Unix seconds, `agency` that of the caller."""
+        """Return the kind of a purpose; `now` is in Unix seconds, `agency` is the caller's."""
         return self._procedures.get(purpose) or self._classify_unlisted(purpose, now, agency)
 
     def _classify_unlisted(self, purpose: str, now: float, agency: str | None) -> PurposeKind:
@@ -102,7 +102,7 @@ def is_accepted(kind: PurposeKind, *, continues_dossier: bool) -> bool:
 
 
 def is_recordable(purpose: str, kind: PurposeKind) -> bool:
-    """Return whether a record may hold the purpose: a text that is no code may name a person."""
+    """Return whether a record may hold the purpose; any text that is no code may name a person."""
     return kind is not PurposeKind.UNKNOWN or _find_national_code(purpose) is not None
 
 

@@ -1,4 +1,4 @@
-"""The registered legal bases, for everybody."""
+"""Publish the registered legal bases."""
 
 from functools import cache
 

@@ -1,4 +1,4 @@
-"""The client that an unproven request names: good for counting, and for nothing else."""
+"""Read the client that an unproven request claims to be. The result serves for counting only."""
 
 import re
 from base64 import b64decode, urlsafe_b64decode
@@ -36,7 +36,7 @@ def client_of_token(authorization: bytes) -> str:
 
 
 def _subject(token: bytes) -> str:
-    """Return the subject of a JWT, without a look at its signature."""
+    """Return the subject of a JWT without verifying its signature."""
     payload = token.split(b".")[1:2]
     try:
         claims = orjson.loads(urlsafe_b64decode(b"".join(payload) + b"=="))

@@ -1,4 +1,4 @@
-"""Who stands before this gateway: a caller itself, or a proxy that speaks for many."""
+"""Find the address of the caller, directly or behind trusted proxies."""
 
 import time
 from collections.abc import Callable
@@ -10,21 +10,22 @@ from prometheus_client import Counter
 from starlette.types import Scope
 
 FORWARDED_FOR = b"x-forwarded-for"
-# A proxy in front adds one of these: the caller is then not the neighbour it seems to be.
+# A proxy adds one of these headers, so the peer of the connection is not the caller.
 _PASSED_ON = (b"forwarded", FORWARDED_FOR, b"via")
 
 
 log = structlog.get_logger()
 
 FORWARDED_BY_UNNAMED = Counter(
-    "forwarded_by_unnamed_total", "Calls with X-Forwarded-For from a neighbour that is not trusted"
+    "forwarded_by_unnamed_total",
+    "Calls with X-Forwarded-For from a peer that is not a trusted proxy",
 )
 _IPV6_COUNTED = 64
 _WARN_AFTER, _WARN_EVERY_S = 100, 600.0
 
 
 class UnnamedProxies:
-    """Warns that many callers may be taken for one, because their proxy is not named."""
+    """Warn when calls arrive through a proxy that TRUSTED_PROXIES does not name."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -40,22 +41,25 @@ class UnnamedProxies:
             log.warning(
                 "proxy_not_trusted",
                 neighbour=neighbour,
-                advice="Name it in TRUSTED_PROXIES, or all its callers share one quota.",
+                advice="Add it to TRUSTED_PROXIES; otherwise all its callers share one quota.",
             )
 
 
 class Neighbours:
-    """`trusted` names addresses or networks, parted by commas; raises ValueError for others."""
+    """Find the caller behind trusted proxies.
+
+    `trusted` lists addresses or networks separated by commas; other texts raise ValueError.
+    """
 
     def __init__(self, trusted: str = "") -> None:
         self._trusted = [ip_network(each.strip()) for each in trusted.split(",") if each.strip()]
         self._unnamed = UnnamedProxies()
 
     def caller(self, scope: Scope) -> str:
-        """Return what counts as the caller: the neighbour, or the one behind a trusted neighbour.
+        """Return the address by which the caller is counted.
 
-        Each proxy adds at the end the address that it saw: the last untrusted one is the caller.
-        An IPv6 caller counts by its /64, because one subscriber has all addresses of it.
+        Each proxy appends the address that it saw, so the last untrusted address is the caller. An
+        IPv6 caller is counted by its /64, because one subscriber has all addresses of it.
         """
         found = str(scope["client"][0]) if scope.get("client") else ""
         lines = [value for name, value in scope["headers"] if name == FORWARDED_FOR]
@@ -71,7 +75,10 @@ class Neighbours:
         return count_as(found)
 
     def is_near(self, scope: Scope) -> bool:
-        """On this machine or trusted, and not passed on for somebody else."""
+        """Return whether the call came straight from this machine or from a trusted proxy.
+
+        A call that a proxy forwarded for another caller is not internal.
+        """
         if any(name in _PASSED_ON for name, _ in scope["headers"]):
             return False
         address = _address(scope["client"][0] if scope.get("client") else "")

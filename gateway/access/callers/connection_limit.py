@@ -1,8 +1,8 @@
-"""How many connections one address may hold: the server itself limits only all of them together.
+"""Limit the connections of one address; the server limits only their total number.
 
-A connection that says nothing costs a place among all that the server takes, for as long as its
-head may take to come. Where many are open, those of an address beyond its share that have no
-request under way are shut, so that others find a place.
+A silent connection occupies a place of the server until its header timeout. When many connections
+are open, the idle ones of an address beyond its share are shut, so that other addresses get a
+place.
 """
 
 import os
@@ -29,9 +29,9 @@ OPEN = Gauge(
     "gateway_connections_open", "Connections of callers, counted while many are open, else 0"
 )
 SHUT = Counter("gateway_connections_shut_total", "Idle connections shut beyond an address's share")
-# A look at n connections takes time in proportion to n, so it is followed by a pause in proportion.
+# A scan takes time in proportion to the connections, so the pause after it does as well.
 _EVERY_S, _PAUSES_A_LOOK = 0.25, 20
-# Below so many open files, an eighth of what the server takes, nothing is looked at.
+# Below an eighth of the connections that the server accepts, no scan is made.
 _FEW = 1_024
 _SHARE = 0.5
 _FILES = Path("/proc/self/fd")
@@ -45,14 +45,14 @@ Peer = tuple[str, int]
 
 
 class Held(NamedTuple):
-    """One connection of a caller, and the inode of its socket in this process."""
+    """A connection of a caller, and the inode of its socket in this process."""
 
     peer: Peer
     inode: int
 
 
 class ConnectionLimit:
-    """Shuts idle connections of addresses that hold more than half as many as are free."""
+    """Shut idle connections of an address that holds more than half as many as are free."""
 
     def __init__(self, port: int, total: int, *, is_exempt: Callable[[str], bool]) -> None:
         self._port, self._total, self._is_exempt = port, total, is_exempt
@@ -62,7 +62,7 @@ class ConnectionLimit:
         self._thread = threading.Thread(target=self._watch, name="connections", daemon=True)
 
     def around(self, app: ASGIApp) -> ASGIApp:
-        """Return `app`, noting which connections have a request under way."""
+        """Return `app` wrapped so that a connection is busy while it has a request under way."""
         busy = self._busy
 
         async def noted(scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,7 +70,7 @@ class ConnectionLimit:
             if peer is None:
                 await app(scope, receive, send)
                 return
-            # One request at a time on each: HTTP/1.1.
+            # HTTP/1.1 has one request at a time on a connection; the count bridges two requests.
             busy[peer] = busy.get(peer, 0) + 1
             try:
                 await app(scope, receive, send)
@@ -84,7 +84,7 @@ class ConnectionLimit:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Look at the open connections until the end, where the system shows them."""
+        """Scan the open connections inside the context, on systems that list them under /proc."""
         if not (_FILES.is_dir() and _TABLES[0].is_file()):
             yield
             return
@@ -102,12 +102,12 @@ class ConnectionLimit:
             try:
                 self.look()
             except OSError:
-                # No file is free, perhaps. Without this thread one address could keep others out.
+                # File descriptors may be exhausted; without this thread the limit would end.
                 log.exception("connections_not_looked_at")
             pause_s = max(_EVERY_S, _PAUSES_A_LOOK * (time.thread_time() - began))
 
     def look(self) -> None:
-        """Count the connections where they may be many, and shut those beyond a share."""
+        """Scan the connections if many are open, and shut those beyond a share."""
         if len(os.listdir(_FILES)) < _FEW:  # noqa: PTH208 -- the names alone are counted
             self._idle_before = frozenset()
             OPEN.set(0)
@@ -115,7 +115,7 @@ class ConnectionLimit:
         self._trim(list_connections(self._port))
 
     def _trim(self, held: Sequence[Held]) -> None:
-        """Shut what an address has beyond its share and was idle at the last look as well."""
+        """Shut connections beyond the share of an address that were idle in two scans in a row."""
         OPEN.set(len(held))
         busy = set(self._busy)
         idle = frozenset(each.peer for each in held if each.peer not in busy)
@@ -142,7 +142,7 @@ def shut(connections: Collection[Held]) -> None:
 
 
 def _shut(file: int, peer: Peer) -> bool:
-    """Shut the connection of a file, unless the file has become another one meanwhile."""
+    """Shut the connection of a file descriptor unless the descriptor has been reused."""
     try:
         copy = socket.socket(fileno=os.dup(file))
     except OSError:
@@ -170,19 +170,19 @@ def _files_by_inode() -> Mapping[int, int]:
 
 
 def list_connections(port: int) -> list[Held]:
-    """Return the open connections to a port of this machine; no file is opened for them."""
+    """Return the open connections to a local port, read from /proc without opening their files."""
     own = rf"^ *\d+: [0-9A-F]+:{port:04X}"
     line = re.compile(
         rf"{own} ([0-9A-F]+):([0-9A-F]{{4}}) (?:{_OPEN_STATES}) (?:\S+ +){{5}}(\d+)", re.MULTILINE
     )
     texts = [table.read_text() for table in _TABLES if table.is_file()]
-    # Step by step, so that other threads run between the lines.
+    # A lazy match lets other threads run between the lines.
     found = chain.from_iterable(map(line.finditer, texts))
     return [Held((_read_address(each[1]), int(each[2], 16)), int(each[3])) for each in found]
 
 
 def _read_address(written: str) -> str:
-    """Return the text of an address that the kernel wrote in words of the processor's order."""
+    """Return the text of an address that the kernel wrote in words of native byte order."""
     words = bytes.fromhex(written)
     raw = b"".join(words[at : at + _WORD_BYTES][::-1] for at in range(0, len(words), _WORD_BYTES))
     return socket.inet_ntop(socket.AF_INET if len(raw) == _WORD_BYTES else socket.AF_INET6, raw)

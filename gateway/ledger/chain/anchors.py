@@ -1,4 +1,4 @@
-"""What the axis is told of a chain, and what it can then prove."""
+"""Read the published anchors of chains from the axis, from files and from receipts."""
 
 import re
 from base64 import b64decode
@@ -17,17 +17,17 @@ _SEAL_MEMBER = re.compile(rb"(?<![a-z])(head|signature)=:([A-Za-z0-9+/=]*):")
 
 
 class AnchorsUnreadableError(Exception):
-    """The file that was named cannot be read, or holds no anchor at all."""
+    """The named file cannot be read, or contains no anchor."""
 
 
 class ToldAnchors(NamedTuple):
-    """The anchors of one source, and the places in it where a message holds none."""
+    """The anchors of one source, and the places of its messages without an anchor."""
 
     anchors: list[LedgerAnchored]
     unreadable: list[str]
 
     def take(self, place: str, read: Callable[[bytes], LedgerAnchored], message: bytes) -> None:
-        """Add the anchor of a message. One that holds none proves nothing, and hides nothing."""
+        """Add the anchor of a message; note the place of a message that contains none."""
         try:
             self.anchors.append(read(message))
         except ValueError:  # and ValidationError, which is one
@@ -35,7 +35,7 @@ class ToldAnchors(NamedTuple):
 
 
 async def anchors_on_axis(options: Mapping[str, Any]) -> ToldAnchors:
-    """All that the topic holds now; raises KafkaError or TimeoutError where nobody answers."""
+    """Read all anchors of the topic; raise KafkaError or TimeoutError without an answer."""
     consumer = AIOKafkaConsumer(
         LedgerAnchored.topic,
         **options,
@@ -63,7 +63,7 @@ async def anchors_on_axis(options: Mapping[str, Any]) -> ToldAnchors:
 
 
 def anchors_in_file(path: Path) -> ToldAnchors:
-    """Read one message of the topic a line, as any Kafka client prints it.
+    """Read a file with one message of the topic per line, as any Kafka client prints it.
 
     Raise AnchorsUnreadableError.
     """
@@ -71,7 +71,7 @@ def anchors_in_file(path: Path) -> ToldAnchors:
 
 
 def anchors_in_receipts(path: Path) -> ToldAnchors:
-    """Read one X-Ledger-Receipt a line, with or without the name of the header before it.
+    """Read a file with one X-Ledger-Receipt per line, with or without the name of the header.
 
     Raise AnchorsUnreadableError.
     """
@@ -109,5 +109,5 @@ def _read_receipt(line: bytes) -> LedgerAnchored:
 
 
 def read_anchor(message: bytes) -> LedgerAnchored:
-    """Return the anchor of a message of the topic; raise ValueError where it holds none."""
+    """Parse the anchor of a message of the topic; raise ValueError where it contains none."""
     return LedgerAnchored.model_validate_json(message)

@@ -1,4 +1,4 @@
-"""Is a chain still what was sealed? Names each record and batch that is not."""
+"""Compare a chain with its seals, and name each record and batch that differs."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,7 +36,7 @@ class FaultKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`name` is a record's id where it can be read, else its place; empty for a whole batch."""
+    """A difference. `name` is the id of a record, or its place; empty for a whole batch."""
 
     batch: int
     kind: FaultKind
@@ -50,9 +50,9 @@ def verify_chain(
     chain: str,
     after: Anchor = START,
 ) -> list[Fault]:
-    """Every fault of the batches that follow `after`; `keys` are the trusted ones by key id.
+    """Return every fault of the batches that follow `after`; `keys` are the trusted keys by key id.
 
-    Only anchors noted elsewhere show that batches are missing at the end.
+    Only anchors kept elsewhere show that batches are missing at the end.
     """
     faults: list[Fault] = []
     headers: dict[int, tuple[BatchHeader, str]] = {}
@@ -86,7 +86,7 @@ def _signed_header(
 
 
 def _claimed_number(batch: SealedBatch) -> int:
-    """What an unsigned header says of itself; -1 where it cannot be read."""
+    """Return the number that an unsigned header claims; -1 where it cannot be read."""
     try:
         return batch.read_header().number
     except ValidationError:
@@ -114,7 +114,7 @@ def _record_faults(batch: SealedBatch, header: BatchHeader) -> list[Fault]:
     if found == batch.leaves and len(found) == header.count and merkle.compute_root(found) == root:
         return []
     if len(batch.leaves) != header.count or merkle.compute_root(batch.leaves) != root:
-        # Without a list that fits the seal nobody can say which record it was.
+        # Without a list of leaves that fits the seal, the changed record cannot be named.
         return [Fault(header.number, FaultKind.LEAVES_CHANGED)]
     return _differences(header.number, batch.leaves, found, batch.records)
 
@@ -142,7 +142,7 @@ def _differences(
 
 
 def _name(records: Sequence[bytes], place: int) -> str:
-    """A changed record may have become unreadable; then its place must do."""
+    """Return the id of the record, or its place where a change made it unreadable."""
     try:
         return str(orjson.loads(records[place])["id"])
     except (orjson.JSONDecodeError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""One chain of seals, held by one process: nobody else can write it, and it is never forked."""
+"""Append to one chain of seals. A lock keeps other processes out, so a chain never forks."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -18,7 +18,7 @@ from shared.database.engine import connect_driver
 CHAIN_LOCK = 7_004
 APPEND_SECONDS = 5.0
 ENDING_SECONDS = 0.05
-# Durable whatever the server's default is; and a lock is not kept for a machine that is gone.
+# Commits are durable whichever default the server has; keep-alives free the lock of a dead host.
 SESSION = {
     "application_name": "ledger",
     "synchronous_commit": "on",
@@ -32,7 +32,7 @@ _BACKEND = "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backe
 _END = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start = $2"
 )
-# One statement is one transaction and one round trip: all of a batch, or nothing.
+# One statement is one transaction and one round trip, so a batch is written whole or not at all.
 _APPEND = """
     WITH sealed AS (
         INSERT INTO ledger_seal (chain, number, at, count, header, signature, leaves)
@@ -46,19 +46,19 @@ _APPEND = """
         $14::text[], $15::text[], $16::text[], $17::bytea[]) WITH ORDINALITY
         AS r (id, at, agency, client, operation, purpose, dossier, outcome, subjects, record, place)
 """
-# What finds a record again, in the order of the columns; `subjects` come after, parted by commas.
+# These columns serve searches; `subjects` follow them, separated by commas.
 _FOUND_BY = attrgetter("id", "at", "agency", "client", "operation", "purpose", "dossier", "outcome")
 
 
 class Backend(NamedTuple):
-    """The server's side of a connection; a process id alone may be used again."""
+    """The server process of a connection. Its start is needed too, because a pid is reused."""
 
     pid: int
     started: datetime
 
 
 class Chain:
-    """`head` is the last batch in it. The lock on the name lives as long as the connection."""
+    """A locked chain; `head` is its last batch. The lock ends with the connection."""
 
     def __init__(self, connection: asyncpg.Connection, name: str, backend: Backend) -> None:
         self.name, self.backend = name, backend
@@ -75,7 +75,7 @@ class Chain:
     async def append(
         self, batch: SealedBatch, records: Sequence[AccessRecord], at: datetime
     ) -> None:
-        """Returns when it is durable. After an error nobody knows: let `outcome` say."""
+        """Append a batch durably. After an error only `outcome` shows whether it was written."""
         number = self.head.number + 1
         seal = (self.name, number, at, len(records), batch.header.decode())
         columns = zip(*map(_FOUND_BY, records), strict=True)
@@ -96,7 +96,7 @@ class Chain:
 def stored_batch(
     header: str, signature: bytes, leaves: bytes, records: Sequence[bytes]
 ) -> SealedBatch:
-    """A batch out of its rows; whether it is whole is for the audit to say."""
+    """Build a batch from its rows; only the audit decides whether it is complete."""
     parts = range(0, len(leaves), DIGEST_SIZE)
     return SealedBatch(
         header=header.encode(),
@@ -115,12 +115,12 @@ async def connected(url: URL) -> AsyncIterator[asyncpg.Connection]:
     try:
         yield connection
     finally:
-        # At once: what was not answered may be blocked, and is looked into by the next one.
+        # A graceful close could block on a statement; the next connection resolves its result.
         connection.terminate()
 
 
 async def claim(connection: asyncpg.Connection, preferred: str | None = None) -> Chain:
-    """The chain named `preferred` where it is free, else the first free of gateway-1, -2, …"""
+    """Lock the chain `preferred`, or else the first free one of gateway-1, gateway-2, …"""
     name = preferred
     if name is None or not await _lock(connection, _place(name)):
         place = 1
@@ -140,8 +140,11 @@ async def claim(connection: asyncpg.Connection, preferred: str | None = None) ->
 async def outcome(
     connection: asyncpg.Connection, chain: str, backend: Backend, batch: SealedBatch
 ) -> bool:
-    """Is `batch`, whose append broke off, in the chain? Ends its backend first, to be sure."""
-    while await connection.fetch(_END, *backend):  # noqa: ASYNC110 -- the server tells no event
+    """Return whether the chain contains `batch`, whose append broke off.
+
+    The backend of the append is ended first, so that the answer is final.
+    """
+    while await connection.fetch(_END, *backend):  # noqa: ASYNC110 -- the server sends no event
         await asyncio.sleep(ENDING_SECONDS)
     found = await connection.fetchval(
         "SELECT header FROM ledger_seal WHERE chain = $1 AND number = $2",

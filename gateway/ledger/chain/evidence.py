@@ -1,4 +1,4 @@
-"""Anchors of chains, judged by the key of the ledger before anything is held against them."""
+"""Check anchors with the keys of the ledger before a chain is compared with them."""
 
 from base64 import b64decode
 from binascii import Error as BadBase64Error
@@ -15,10 +15,10 @@ from shared.events import LedgerAnchored
 
 
 class Held(NamedTuple):
-    """The digest of a batch header as it is held apart from the ledger.
+    """The digest of a batch header, kept apart from the ledger.
 
-    `outside` is out of reach of those who write the database. `signed` anchors carry the header
-    and its signature; those told before anchors carried them are believed where they agree.
+    `outside`: a process that can write the database cannot reach it. `signed` anchors carry the
+    header and its signature; the older ones without count only where they agree.
     """
 
     number: int
@@ -28,9 +28,9 @@ class Held(NamedTuple):
 
 
 class Evidence:
-    """All anchors by chain, and those that the ledger's key did not sign.
+    """The anchors by chain, and those without a valid signature of the ledger's key.
 
-    `unreadable` are the places of messages that hold no anchor: they prove nothing either.
+    `unreadable` lists the places of messages without an anchor; they prove nothing.
     """
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class Evidence:
 
 
 def _proves(anchor: LedgerAnchored, text: str, keys: Mapping[str, Ed25519PublicKey]) -> bool:
-    """Return whether the anchor says of `text` what is true, and a trusted key signed `text`."""
+    """Return whether the anchor agrees with the header `text`, and a trusted key signed `text`."""
     try:
         header = BatchHeader.model_validate_json(text)
         signature = b64decode(anchor.signature, validate=True)

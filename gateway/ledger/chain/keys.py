@@ -1,4 +1,4 @@
-"""The public keys that prove the seals of the ledger."""
+"""Identify and publish the public keys that verify the seals of the ledger."""
 
 from collections.abc import Mapping
 from hashlib import sha256
@@ -11,13 +11,13 @@ from shared.crypto.ed25519 import build_public_jwk, read_public_keys
 
 
 def ledger_keys(key: Ed25519PublicKey, retired: str) -> dict[str, Ed25519PublicKey]:
-    """The trusted ones by key id: the present one, and the PEM texts of those before."""
+    """Return the trusted keys by key id: the present key, and those of the PEM texts `retired`."""
     keys = [key, *read_public_keys("ledger_keys_retired", retired)]
     return {key_id(each): each for each in keys}
 
 
 def ledger_key_set(keys: Mapping[str, Ed25519PublicKey]) -> dict[str, Any]:
-    """As JWKS; `pem` beside, because that is what openssl reads."""
+    """Return the keys as JWKS; the extra member `pem` is the form that openssl reads."""
     return {
         "keys": [
             build_public_jwk(key) | {"kid": kid, "pem": public_pem(key).decode()}
@@ -31,6 +31,6 @@ def public_pem(key: Ed25519PublicKey) -> bytes:
 
 
 def key_id(key: Ed25519PublicKey) -> str:
-    """The first 16 hex digits of the SHA-256 of the public key in DER."""
+    """Return the first 16 hex digits of the SHA-256 of the public key in DER."""
     der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return sha256(der).hexdigest()[:16]

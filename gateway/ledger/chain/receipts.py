@@ -1,8 +1,8 @@
-"""The caller's receipt of one record of the ledger: `X-Ledger-Receipt`, a Dictionary of RFC 9651.
+"""Write `X-Ledger-Receipt`, the receipt of a caller for one record (Dictionary of RFC 9651).
 
 `record` is the id of the record, `salt` opens its commitments to the two bodies, `head` is the
-header of the batch that holds it, by which the chain ended at that time, and `signature` signs
-`head`. `completion` is the id of the record to come that commits to a long answer.
+header of its batch, which was the last of the chain at that time, and `signature` signs `head`.
+`completion` is the id of the later record that commits to a long answer.
 """
 
 from base64 import b64encode
@@ -16,6 +16,6 @@ def seal_members(header: bytes, signature: bytes) -> bytes:
 
 
 def receipt(record_id: str, salt: bytes, seal: bytes, *, completion: str | None) -> bytes:
-    """Return the value of the header; `seal` comes from `seal_members`."""
+    """Return the value of the header; `seal` is the result of `seal_members`."""
     members = b'record="%b", salt=:%b:, %b' % (record_id.encode(), b64encode(salt), seal)
     return members + b', completion="%b"' % completion.encode() if completion else members

@@ -1,4 +1,4 @@
-"""Batches of records, sealed: a Merkle root each, chained by hash, signed with Ed25519."""
+"""Seal batches of records: each has a Merkle root, a hash link and an Ed25519 signature."""
 
 from base64 import b64encode
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ START = Anchor(0, "0" * 64)
 
 
 class BatchHeader(BaseModel):
-    """What is signed. `root` and `previous` are lower-case hex, `at` is UTC in ISO 8601."""
+    """The signed text. `root` and `previous` are lower-case hex, `at` is UTC in ISO 8601."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -45,7 +45,7 @@ class BatchHeader(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class SealedBatch:
-    """`leaves` are kept beside the records, so that a damaged batch can tell which one it was."""
+    """A batch. Its `leaves` are stored as well, so that a damaged record can be named."""
 
     header: bytes
     signature: bytes
@@ -56,12 +56,12 @@ class SealedBatch:
         return Anchor(self.read_header().number, header_digest(self.header))
 
     def read_header(self) -> BatchHeader:
-        """Raises pydantic.ValidationError where the header is none."""
+        """Parse the header; raise pydantic.ValidationError where it is malformed."""
         return BatchHeader.model_validate_json(self.header)
 
 
 class Bundle(BaseModel):
-    """A record with all that proves it, for `docs/verify-a-record.md`.
+    """A record with everything that proves it, as docs/verify-a-record.md describes.
 
     `record` and `header` are the exact text that was hashed; `path` is hex, `signature` base64.
     """
@@ -83,7 +83,7 @@ def header_digest(header: bytes) -> str:
 def seal(
     records: Sequence[bytes], *, chain: str, after: Anchor, at: datetime, key: Ed25519PrivateKey
 ) -> SealedBatch:
-    """The batch that follows `after` in its chain."""
+    """Return the sealed batch that follows `after` in its chain."""
     leaves = tuple(map(merkle.hash_leaf, records))
     header = BatchHeader(
         chain=chain,
@@ -106,7 +106,7 @@ def signed_by(key: Ed25519PublicKey, header: bytes, signature: bytes) -> bool:
 
 
 def prove(batch: SealedBatch, index: int, key: Ed25519PublicKey) -> Bundle:
-    """Raises IndexError where the batch has no such record."""
+    """Return the proof of the record at `index`; raise IndexError where there is none."""
     return Bundle(
         record=batch.records[index].decode(),
         index=index,

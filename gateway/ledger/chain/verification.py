@@ -1,4 +1,4 @@
-"""Read a ledger whole and hold it against its seals and the anchors kept elsewhere."""
+"""Read the whole ledger and compare it with its seals and the anchors kept elsewhere."""
 
 import sys
 import time
@@ -24,7 +24,7 @@ SEALS_AT_ONCE = 100
 SAY_SECONDS = 2.0
 MOST_SHOWN = 100
 
-# Each chain that any row names, by one step of the index for each.
+# A loose index scan finds each chain that a row names.
 _CHAINS = """
     WITH RECURSIVE named AS (
         SELECT min(chain) AS chain FROM {table}
@@ -39,7 +39,7 @@ _RECORDS = """
     SELECT number, index, id, at, agency, client, operation, purpose, dossier,
         subjects::text AS subjects, outcome, record
     FROM access_record WHERE chain = $1 AND number > $2 AND number <= $3 ORDER BY number, index"""
-# Batches are numbered from 1: what stands before them is as foreign as what comes after the last.
+# Batches are numbered from 1, so lower numbers are as false as those after the last batch.
 _UNSEALED = """
     SELECT number, id FROM access_record WHERE chain = $1 AND (number > $2 OR number < 1)"""
 _MISNUMBERED = "SELECT number FROM ledger_seal WHERE chain = $1 AND number < 1"
@@ -49,7 +49,7 @@ _ANCHORS = """
 
 _COPIED = ("agency", "client", "operation", "purpose", "dossier", "outcome")
 
-# Anchors of one chain by the number of their batch.
+# The anchors of one chain are keyed by the number of their batch.
 Anchors = Mapping[int, Sequence[Held]]
 
 
@@ -62,9 +62,9 @@ class State(StrEnum):
 class Verdict:
     """The findings in one chain.
 
-    `damage` is empty where all is as it was sealed. `doubts` are anchors without a signature that
+    `damage` is empty if all is as it was sealed. `doubts` are anchors without a signature that
     contradict the chain: either it was changed or they are false. `held_to` is the newest batch
-    that an anchor from outside agrees with; nothing shows a cut behind it.
+    that agrees with an outside anchor; a cut after it would stay unseen.
     """
 
     def __init__(self, chain: str) -> None:
@@ -95,7 +95,7 @@ class Verdict:
             print(f"{self.chain}: {self.records:,} records …", file=sys.stderr)  # noqa: T201
 
     def lines(self) -> list[str]:
-        """Return the verdict first, then each finding, some hundred at most."""
+        """Return the verdict first, then the first `MOST_SHOWN` findings."""
         size = f"{self.records:,} records, {self.seals:,} batches"
         found = [*self.damage, *self.doubts]
         hidden = len(found) - MOST_SHOWN
@@ -112,9 +112,9 @@ class Verdict:
 async def verify_ledger(
     url: URL, keys: Mapping[str, Ed25519PublicKey], evidence: Evidence
 ) -> AsyncIterator[Verdict]:
-    """Yield a verdict for each chain, all as of one instant: gateways may go on writing.
+    """Yield a verdict for each chain, all as of one instant, while gateways may go on writing.
 
-    `keys` are the trusted ones by key id; `evidence` holds the anchors kept outside this database.
+    `keys` are the trusted keys by key id; `evidence` holds the anchors kept outside this database.
     """
     plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
     connection = await connect_driver(plain, timeout=5)
@@ -128,7 +128,7 @@ async def verify_ledger(
 
 
 async def _remembered(connection: asyncpg.Connection) -> ToldAnchors:
-    """Return the anchors that this database has told, or is about to tell."""
+    """Return the anchors that this database has published or is about to publish."""
     told = ToldAnchors([], [])
     for row in await connection.fetch(_ANCHORS, LedgerAnchored.topic):
         told.take(f"row {row['id']} of {row['place']}", read_anchor, row["value"])
@@ -202,12 +202,15 @@ def _check_sealed(
 def _check_seal_columns(
     verdict: Verdict, seal: Mapping[str, Any], batch: SealedBatch, indexes: Sequence[int]
 ) -> None:
-    """What `GET /ledger/v1/seals` shows beside the header, and the places that proofs begin at."""
+    """Check the columns that `GET /ledger/v1/seals` shows beside the header.
+
+    The indexes are checked as well, because proofs start at them.
+    """
     try:
         header = batch.read_header()
         at = datetime.fromisoformat(header.at)
     except ValueError:
-        return  # not what was sealed: said by `verify_chain`
+        return  # `verify_chain` reports an unreadable header
     told = {"number": header.number, "count": header.count, "at": at}
     wrong = [name for name, value in told.items() if seal[name] != value]
     if len(indexes) == header.count and indexes != list(range(header.count)):
@@ -221,14 +224,14 @@ def _check_columns(verdict: Verdict, rows: Sequence[Mapping[str, Any]]) -> None:
         try:
             wrong = _wrong_columns(row, orjson.loads(row["record"]))
         except (ValueError, TypeError, KeyError):
-            continue  # not what was sealed: already said
+            continue  # `verify_chain` reports a changed record
         if wrong:
             verdict.add(row["number"], f"columns changed: {', '.join(wrong)}", row["id"])
 
 
 def _wrong_columns(row: Mapping[str, Any], told: Mapping[str, Any]) -> list[str]:
     wrong = [name for name in _COPIED if row[name] != told[name]]
-    # As PostgreSQL writes an array of hashes: any other text is another array.
+    # PostgreSQL writes an array of hashes in this form only.
     if row["subjects"] != "{" + ",".join(told["subjects"]) + "}":
         wrong.append("subjects")
     if row["at"] != datetime.fromisoformat(told["at"]):

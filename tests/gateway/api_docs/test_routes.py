@@ -67,7 +67,7 @@ def test_operation_outside_the_table_is_not_shown() -> None:
 
 def test_service_that_is_away_is_named() -> None:
     document = merge({Service.IDENTITY: described(VERIFY), Service.DOSSIER: None})
-    assert "Away now and left out: dossier" in document["info"]["description"]
+    assert "Unreachable now and omitted: dossier" in document["info"]["description"]
     assert list(document["paths"]) == [VERIFY.split()[1]]
 
 

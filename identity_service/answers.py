@@ -6,8 +6,8 @@ from typing import TypeVar
 from fastapi import Response
 from pydantic import BaseModel
 
-from shared.web.etag import build_created_headers, format_etag
-from shared.web.idempotency import IdempotencyClaim
+from shared.web.etag import build_created_headers
+from shared.web.idempotency import IdempotencyClaim, changed_response, stored_response
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -27,7 +27,7 @@ async def answer_changed(
     idempotency: IdempotencyClaim, answer: BaseModel, version: int
 ) -> Response:
     """Return the changed thing with its ETag, also to a repeated request."""
-    return await answer_once(idempotency, answer, HTTPStatus.OK, {"ETag": format_etag(version)})
+    return changed_response(answer, idempotency, version=version)
 
 
 async def answer_once(
@@ -37,6 +37,4 @@ async def answer_once(
     headers: dict[str, str] | None = None,
 ) -> Response:
     """Keep the answer for a repeated request, and return it."""
-    idempotency.store_response(answer, status, headers)
-    body = answer.model_dump_json()
-    return Response(body, status, headers, media_type="application/json")
+    return stored_response(answer, idempotency, status, headers or {})

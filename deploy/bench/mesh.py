@@ -27,7 +27,7 @@ from gateway.access.right_in_force import RightInForce
 from identity_service.sandbox.clients import read_secrets
 from identity_service.sandbox.generator import Person, generate
 from shared.crypto.ed25519 import read_private_key
-from shared.web.calls.auth import RIGHT_HEADER
+from shared.web.calls.internal_headers import RIGHT_HEADER
 
 PYTHON = sys.executable
 PROCEDURE = "1.001193"

@@ -21,11 +21,11 @@ from gateway.purposes.explanation import EXPLAINING_HEADERS, note_explanation
 from gateway.purposes.registry import PurposeRegistry
 from shared.web.calls.auth import (
     FETCH_TOKEN,
-    RIGHT_HEADER,
     Unauthenticated,
     Verifier,
     read_bearer_token,
 )
+from shared.web.calls.internal_headers import RIGHT_HEADER
 from shared.web.problems import Problem, Unavailable
 
 _NAMES = {name.lower().encode(): name for name in ("Authorization", *EXPLAINING_HEADERS)}

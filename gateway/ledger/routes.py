@@ -14,10 +14,10 @@ from shared.codes.persons.texts import ONE_LINE, single_line
 from shared.codes.time import StoredInstant
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
+from shared.web.calls.internal_headers import write_ledger_headers
 from shared.web.dependencies import Session
 from shared.web.pagination import Page, Paging
 
-NOBODY = "-"
 ChainName = Annotated[str, single_line(100), ONE_LINE, Query(examples=["gateway-1"])]
 
 router = Router(prefix="/ledger/v1", tags=["access ledger"])
@@ -93,7 +93,4 @@ def _name_search(
     members: Iterable[str],
 ) -> None:
     """Name the persons, the dossier and the members that the caller read, for the record."""
-    response.headers["X-Subject"] = ",".join(filter(None, subjects)) or NOBODY
-    response.headers["X-Fields"] = ",".join(sorted(members)) or NOBODY
-    if dossier:
-        response.headers["X-Dossier"] = dossier
+    response.headers.update(write_ledger_headers(subjects, sorted(members), dossier=dossier))

@@ -9,11 +9,10 @@ from starlette.types import Scope
 
 from gateway.operations.problems import RequestMalformed
 from gateway.proxy.problems import CodingNotUnderstood, ExpectationFailed
-from shared.codes.agency import CodeError
-from shared.codes.dossier import parse_dossier_code
 from shared.codes.persons.personal_numbers import holds_personal_number
 from shared.crypto.randomness import draw_uuid
 from shared.observability.tracing import start_trace
+from shared.web.calls.internal_headers import LEDGER_HEADERS, read_ledger_headers, split_list
 from shared.web.idempotency import REPLAYED_HEADER
 
 _HOP_BY_HOP = frozenset(
@@ -52,7 +51,7 @@ _NOT_FROM_OUTSIDE = _HOP_BY_HOP | {
     b"x-right",
     b"x-subject",
 }
-_FOR_THE_LEDGER = frozenset({b"x-dossier", b"x-fields", b"x-subject"})
+_FOR_THE_LEDGER = frozenset(name.encode() for name in LEDGER_HEADERS)
 _NOT_FROM_INSIDE = (
     _HOP_BY_HOP
     | _FOR_THE_LEDGER
@@ -73,8 +72,6 @@ _NAME = re.compile(rb"[a-z0-9-]+")
 _CONTROLS = bytes([*range(0x09), *range(0x0A, 0x20), 0x7F])
 _HOST = re.compile(rb"[A-Za-z0-9._~%:\[\]-]+")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
-_PERSON_HASH = re.compile(rb"[0-9a-f]{64}")
-_NOBODY = b"-"
 
 _REPLAYED = REPLAYED_HEADER.lower().encode()
 REQUEST_ID, TRACE_ID = b"x-request-id", b"x-trace-id"
@@ -191,9 +188,9 @@ def _require_known_coding(raw: Headers) -> None:
     codings = [value.lower() for name, value in raw if name == b"transfer-encoding"]
     if codings and codings != [b"chunked"]:
         raise RequestMalformed("Send no other Transfer-Encoding than chunked, and that once.")
-    if any(coding.lower() != b"identity" for coding in _parts(raw, b"content-encoding")):
+    if any(coding.lower() != b"identity" for coding in split_list(raw, b"content-encoding")):
         raise CodingNotUnderstood
-    if any(expected.lower() != b"100-continue" for expected in _parts(raw, b"expect")):
+    if any(expected.lower() != b"100-continue" for expected in split_list(raw, b"expect")):
         raise ExpectationFailed
 
 
@@ -209,11 +206,7 @@ def outward(raw: Headers, request_id: str) -> Answer:
             inner.append(header)
     if not inner:
         return Answer(outer, None, (), None)
-    fields = _parts(inner, b"x-fields")
-    # A field name outside ASCII cannot be recorded, so it counts as no statement.
-    subjects = _subjects(inner) if all(map(bytes.isascii, fields)) else None
-    told = tuple(field.decode("ascii", "replace") for field in fields)
-    return Answer(outer, subjects, told, _dossier(inner))
+    return Answer(outer, *read_ledger_headers(inner))
 
 
 @lru_cache(maxsize=1_000)
@@ -232,31 +225,8 @@ def _require_readable(headers: Headers) -> None:
             _require_text(name, value)
 
 
-def _subjects(headers: Headers) -> tuple[str, ...] | None:
-    """Return the named persons; only hashes are accepted, because a number would be recorded."""
-    named = _parts(headers, b"x-subject")
-    if named == [_NOBODY]:
-        return ()
-    hashes = all(map(_PERSON_HASH.fullmatch, named))
-    return tuple(part.decode() for part in named) if named and hashes else None
-
-
-def _dossier(headers: Headers) -> str | None:
-    value = find_header(headers, b"x-dossier")
-    try:
-        code = value.decode("ascii") if value else ""
-        return code if code and parse_dossier_code(code) else None
-    except (UnicodeDecodeError, CodeError):
-        return None
-
-
 def _named_in_connection(headers: Headers) -> frozenset[bytes]:
-    return frozenset([part.lower() for part in _parts(headers, b"connection")])
-
-
-def _parts(headers: Headers, wanted: bytes) -> list[bytes]:
-    values = [value for name, value in headers if name == wanted]
-    return [part.strip() for part in b",".join(values).split(b",") if part.strip()]
+    return frozenset([part.lower() for part in split_list(headers, b"connection")])
 
 
 def _is_printable(value: bytes) -> bool:

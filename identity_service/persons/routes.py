@@ -9,6 +9,7 @@ from shared.codes.persons.person_hash import hash_person
 from shared.observability.tracing import read_trace_id
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
+from shared.web.calls.internal_headers import write_ledger_headers
 from shared.web.dependencies import Now
 from shared.web.problems import name_subject_on_problems
 
@@ -37,6 +38,6 @@ async def verify_person(
     )
     with name_subject_on_problems(inquiry.person):
         answer = await verify(source, guesses, caller, inquiry, now=now)
-    told = {"X-Subject": inquiry.person, "X-Fields": ",".join(claimed_fields(inquiry.claim))}
+    told = write_ledger_headers([inquiry.person], claimed_fields(inquiry.claim))
     # Written here, once: passing it through the response model again would double the time.
     return Response(answer.model_dump_json(), media_type="application/json", headers=told)

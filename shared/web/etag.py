@@ -10,6 +10,7 @@ from fastapi import Depends, Header, Request, Response
 from pydantic import WithJsonSchema
 from starlette.datastructures import Headers
 
+from shared.web.calls.internal_headers import LEDGER_HEADERS
 from shared.web.problems import ChangedMeanwhile, Problem, respond
 
 _TAG = r'(?:W/)?"[!#-~]*"'
@@ -17,8 +18,7 @@ _TAG = r'(?:W/)?"[!#-~]*"'
 TAGS = re.compile(rf"\*|[ \t,]*{_TAG}(?:[ \t]*,[ \t,]*{_TAG})*[ \t,]*")
 _EACH = re.compile(_TAG)
 # Of an answer that is not sent again: what keeps it fresh, and what the gateway records of it.
-_KEPT = frozenset(("cache-control", "etag", "vary", "x-subject", "x-fields", "x-dossier"))
-_NAMED = frozenset(("x-subject", "x-fields", "x-dossier"))
+_KEPT = LEDGER_HEADERS | {"cache-control", "etag", "vary"}
 
 
 class PreconditionRequired(Problem):
@@ -107,7 +107,7 @@ def evaluate_condition(request: Request, response: Response) -> Response:
     condition = Condition.of(request.headers)
     if not condition.is_met(tag):
         refused = respond(ChangedMeanwhile("Read it again: this is not its version any more."))
-        refused.headers.update(_select_headers(response, _NAMED))
+        refused.headers.update(_select_headers(response, LEDGER_HEADERS))
         return refused
     if condition.is_known(tag):
         return Response(

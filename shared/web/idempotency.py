@@ -8,6 +8,7 @@ import hmac
 from collections.abc import Mapping
 from datetime import datetime
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Annotated, TypeVar
 
 import orjson
@@ -24,6 +25,7 @@ from shared.database.deferred import defer_write
 from shared.database.session import Base
 from shared.web.calls.auth import CallContext, Caller
 from shared.web.dependencies import Session
+from shared.web.etag import build_created_headers, format_etag
 from shared.web.problems import Problem
 
 RETENTION_HOURS = 24
@@ -178,6 +180,40 @@ def _build_first_response(row: IdempotencyKey, digest: bytes) -> Response:
 
 
 Idempotent = Annotated[IdempotencyClaim, Depends(_claim_key)]
+
+
+def stored_response(
+    answer: BaseModel,
+    idempotency: IdempotencyClaim,
+    status: HTTPStatus,
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> Response:
+    """Return the answer, and store it for a repeat of the request."""
+    # The JSON is written once, for this response and for the repeat.
+    body = answer.model_dump_json(by_alias=True)
+    idempotency.store_body(body, status, headers)
+    return Response(body, status, headers, media_type="application/json")
+
+
+def changed_response(
+    answer: BaseModel,
+    idempotency: IdempotencyClaim,
+    *,
+    version: int,
+    status: HTTPStatus = HTTPStatus.OK,
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> Response:
+    """Return the changed resource with the ETag of its version, as `stored_response` does."""
+    tagged = {"ETag": format_etag(version), **headers}
+    return stored_response(answer, idempotency, status, tagged)
+
+
+def created_response(
+    answer: BaseModel, idempotency: IdempotencyClaim, *, path: str, version: int
+) -> Response:
+    """Return 201 for the new resource at `path`, with ETag and Location, as `stored_response`."""
+    headers = build_created_headers(path, version)
+    return stored_response(answer, idempotency, HTTPStatus.CREATED, headers)
 
 
 async def delete_expired_keys(session: AsyncSession) -> None:

@@ -18,6 +18,7 @@ from shared.database.errors import is_outage, is_refused_value
 from shared.observability.tracing import read_trace_id
 from shared.web.bodies.schema_navigator import SchemaNavigator
 from shared.web.bodies.validation_messages import RefusedBody, list_faults
+from shared.web.calls.internal_headers import SUBJECT_HEADER
 
 log = structlog.get_logger()
 
@@ -94,7 +95,7 @@ def name_subject_on_problems(person: str | None) -> Iterator[None]:
         yield
     except Problem as refusal:
         if person is not None:
-            refusal.headers = {**(refusal.headers or {}), "X-Subject": person}
+            refusal.headers = {**(refusal.headers or {}), SUBJECT_HEADER: person}
         raise
 
 

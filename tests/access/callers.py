@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from gateway.operations.model import Operation
 from gateway.operations.table import OPERATIONS
-from shared.web.calls.auth import RIGHT_HEADER
+from shared.web.calls.internal_headers import RIGHT_HEADER
 from tests.access.country import BIRTH, COPY, OURS, THEIRS, Country, Papers
 from tests.access.routes import Row
 

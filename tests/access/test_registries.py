@@ -13,7 +13,7 @@ from hypothesis import given
 from gateway.operations.table import OPERATIONS
 from identity_service.seed import seed
 from shared.runtime.migrations import upgrade_database
-from shared.web.calls.auth import RIGHT_HEADER
+from shared.web.calls.internal_headers import RIGHT_HEADER
 from tests.access.answers import told
 from tests.access.country import Country
 from tests.access.model import AGENCIES, Limits, agencies, limits, tried

@@ -11,8 +11,8 @@ from starlette.routing import Mount
 
 from gateway.operations.model import Operation, Service
 from gateway.operations.table import OPERATIONS
-from shared.web.calls.auth import RIGHT_HEADER
 from shared.web.calls.call_mac import CallVerifier
+from shared.web.calls.internal_headers import RIGHT_HEADER
 from tests.access import bodies
 from tests.access.answers import gist
 from tests.access.bodies import NAME

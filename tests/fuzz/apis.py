@@ -23,7 +23,6 @@ from shared.messaging.dead_letters import Rejected, store_dead_letters
 from shared.runtime.migrations import upgrade_database
 from shared.runtime.operator_routes import list_dead_letters
 from shared.settings import ServiceSettings
-from shared.web.calls.auth import RIGHT_HEADER
 from shared.web.calls.call_mac import CLIENT as CLIENT_HEADER
 from shared.web.calls.call_mac import (
     HEADER,
@@ -34,6 +33,7 @@ from shared.web.calls.call_mac import (
     read_target,
     sign_call,
 )
+from shared.web.calls.internal_headers import RIGHT_HEADER
 from tests.conftest import Databases
 from tests.dossier_service.desk import COPY
 from tests.gateway.process import gateway_child, tell, until_ready

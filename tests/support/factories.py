@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from shared.runtime.app import AUDIENCE
 from shared.settings import ServiceSettings
-from shared.web.calls.auth import RIGHT_HEADER, RIGHTS_ISSUER, CallerCheck, KeySet, Verifier
+from shared.web.calls.auth import RIGHTS_ISSUER, CallerCheck, KeySet, Verifier
 from shared.web.calls.call_mac import (
     HEADER,
     NO_BODY,
@@ -29,6 +29,7 @@ from shared.web.calls.call_mac import (
     read_challenge,
     sign_call,
 )
+from shared.web.calls.internal_headers import RIGHT_HEADER
 
 ISSUER = str(ServiceSettings.model_fields["issuer"].default)
 CALL_KEY = SecretStr("ca" * 32)

@@ -5,7 +5,7 @@ from fastapi import Response
 from dossier_service.agencies.dependencies import AgencyCacheDep
 from dossier_service.catalogue.dependencies import ProcedureCacheDep
 from dossier_service.dossiers.dependencies import DossierFiltersDep, FilingRulesDep, LimitedFiling
-from dossier_service.dossiers.routes.responses import changed_response, set_subject_headers
+from dossier_service.dossiers.routes.responses import respond_with_dossier
 from dossier_service.dossiers.schemas.responses import (
     DossierFound,
     DossierLine,
@@ -18,6 +18,7 @@ from dossier_service.dossiers.use_cases.changing import read_kept_version
 from shared.codes.dossier import DossierCode
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
+from shared.web.calls.internal_headers import write_ledger_headers
 from shared.web.dependencies import Now, Session
 from shared.web.etag import set_etag
 from shared.web.idempotency import Idempotent
@@ -50,7 +51,7 @@ async def file_dossier(
             now=now,
         )
     answer = DossierOut.from_dossier(dossier, procedure)
-    return changed_response(answer, idempotency, HTTPStatus.CREATED, person=dossier.person)
+    return respond_with_dossier(answer, idempotency, HTTPStatus.CREATED, person=dossier.person)
 
 
 @router.get("")
@@ -79,7 +80,7 @@ async def read_dossier(
     kept = await read_kept_version(session, procedures, dossier)
     answer = show_dossier(dossier, kept.procedure, queries.list_shown_fields(dossier, caller.right))
     set_etag(response, dossier.version)
-    set_subject_headers(response, dossier.person, answer.personal_fields)
+    response.headers.update(write_ledger_headers([dossier.person], answer.personal_fields))
     return answer
 
 

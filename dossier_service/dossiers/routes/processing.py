@@ -3,7 +3,7 @@ from http import HTTPStatus
 from fastapi import Response
 
 from dossier_service.catalogue.dependencies import ProcedureCacheDep
-from dossier_service.dossiers.routes.responses import changed_response
+from dossier_service.dossiers.routes.responses import respond_with_dossier
 from dossier_service.dossiers.schemas.requests import IssueResult, MoveDossier, NoteProgress, PayFee
 from dossier_service.dossiers.schemas.responses import DossierOut
 from dossier_service.dossiers.use_cases import payments, results, transitions
@@ -35,7 +35,7 @@ async def move_dossier(
     )
     kept = await read_kept_version(session, procedures, dossier)
     answer = DossierOut.from_dossier(dossier, kept.procedure)
-    return changed_response(answer, idempotency, HTTPStatus.OK, person=dossier.person)
+    return respond_with_dossier(answer, idempotency, HTTPStatus.OK, person=dossier.person)
 
 
 @router.post("/progress", response_model=DossierOut, status_code=HTTPStatus.CREATED)
@@ -55,7 +55,7 @@ async def note_progress(
     )
     kept = await read_kept_version(session, procedures, dossier)
     answer = DossierOut.from_dossier(dossier, kept.procedure)
-    return changed_response(answer, idempotency, HTTPStatus.CREATED, person=dossier.person)
+    return respond_with_dossier(answer, idempotency, HTTPStatus.CREATED, person=dossier.person)
 
 
 @router.post("/payments", response_model=DossierOut, status_code=HTTPStatus.CREATED)
@@ -73,7 +73,7 @@ async def pay_fee(
     dossier = await payments.pay_fee(session, code, body, caller=caller, expected=expected, now=now)
     kept = await read_kept_version(session, procedures, dossier)
     answer = DossierOut.from_dossier(dossier, kept.procedure)
-    return changed_response(answer, idempotency, HTTPStatus.CREATED, person=dossier.person)
+    return respond_with_dossier(answer, idempotency, HTTPStatus.CREATED, person=dossier.person)
 
 
 @router.post("/results", response_model=DossierOut, status_code=HTTPStatus.CREATED)
@@ -93,4 +93,4 @@ async def issue_result(
     )
     kept = await read_kept_version(session, procedures, dossier)
     answer = DossierOut.from_dossier(dossier, kept.procedure)
-    return changed_response(answer, idempotency, HTTPStatus.CREATED, person=dossier.person)
+    return respond_with_dossier(answer, idempotency, HTTPStatus.CREATED, person=dossier.person)

@@ -22,6 +22,7 @@ from shared.crypto.published_keys import KeysUnavailableError
 from shared.crypto.signatures import HeldSignature, SignatureCache
 from shared.web.calls.call_guard import PROVED_CALL
 from shared.web.calls.call_mac import CallNotProved, ProvedCall
+from shared.web.calls.internal_headers import RIGHT_HEADER
 from shared.web.calls.rights import Right
 from shared.web.problems import Problem, Unavailable
 
@@ -40,7 +41,6 @@ ALGORITHMS = ["ES256", "EdDSA"]
 # Grants, and their procedures, agencies and fields, that one client may have for one operation.
 MAX_RIGHT_CODES = 10_000
 RIGHTS_ISSUER = "gateway"
-RIGHT_HEADER = "X-Right"
 
 FETCH_TOKEN = "Fetch a new token at /oauth/token."  # noqa: S105 -- an advice
 

@@ -177,7 +177,7 @@ async def test_own_answer_that_names_nobody_is_held_back(
     gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = await gate.newcomer(make_grant(operations=[RECORDS], agencies=None))
-    monkeypatch.setattr("gateway.ledger.routes.NOBODY", "")
+    monkeypatch.setattr("shared.web.calls.internal_headers.NO_SUBJECT", "")
     answer = await gate.ask(RECORDS, client=client)
     assert answer.json()["type"] == "/problems/subject-not-named"
     [record] = await gate.records(client=client)

@@ -12,10 +12,10 @@ from pydantic import SecretStr
 from shared.runtime.app import create_service
 from shared.settings import ServiceSettings
 from shared.web.calls.auth import (
-    RIGHT_HEADER,
     Caller,
     CallerCheck,
 )
+from shared.web.calls.internal_headers import RIGHT_HEADER
 from tests.shared.mechanics import SERVICE
 from tests.shared.web.calls.test_verifier import Keys
 from tests.support.event_keys import key_text

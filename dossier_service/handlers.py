@@ -2,8 +2,8 @@
 
 from dossier_service.agencies import projections
 from shared.events import AgencyChanged
-from shared.messaging.consumer import Handlers
+from shared.messaging.inbox import EventHandler, Handlers
 
 HANDLERS: Handlers = {
-    AgencyChanged: [projections.upsert_agencies],
+    AgencyChanged: [EventHandler("dossier_service", projections.upsert_agencies)],
 }

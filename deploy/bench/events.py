@@ -32,8 +32,9 @@ from deploy.services import SERVICES
 from shared.database.engine import open_database
 from shared.database.session import SessionFactory
 from shared.events import DossierFiled
-from shared.messaging.consumer import Handler, Handlers, consume
+from shared.messaging.consumer import consume
 from shared.messaging.event_proofs import EventVerifier
+from shared.messaging.inbox import ApplyEvents, EventHandler, Handlers
 from shared.messaging.kafka import open_consumer, open_producer
 from shared.messaging.outbox import keep_partitions
 from shared.messaging.relay import BATCH_SIZE, relay_batch
@@ -171,7 +172,11 @@ async def _nothing(_: AsyncSession, __: Sequence[Any]) -> None:
 
 
 async def _consume(
-    settings: ServiceSettings, sessions: SessionFactory, count: int, group: str, handler: Handler
+    settings: ServiceSettings,
+    sessions: SessionFactory,
+    count: int,
+    group: str,
+    handler: ApplyEvents,
 ) -> list[float]:
     """Events a second, of each third of all: the first begins with the first batch's end."""
     stopping, instants, total = asyncio.Event(), list[tuple[int, float]](), 0
@@ -184,7 +189,7 @@ async def _consume(
         if total >= ROUNDS * count:
             stopping.set()
 
-    handlers: Handlers = {DossierFiled: [counted]}
+    handlers: Handlers = {DossierFiled: [EventHandler("bench", counted)]}
     verifier = EventVerifier({DossierFiled.publisher: _PublishedKeys(settings)})
     async with (
         asyncio.timeout(LONGEST_SECONDS),

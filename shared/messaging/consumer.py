@@ -3,52 +3,34 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import stamina
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
-from sqlalchemy import DateTime, func, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.crypto.published_keys import KeysUnavailableError
-from shared.database.bulk import delete_in_slices
 from shared.database.errors import is_too_slow, retry_during_outage, retry_during_outage_unless_slow
-from shared.database.session import Base, SessionFactory
-from shared.events import Event, UnknownEventError, parse_event
+from shared.database.session import SessionFactory
+from shared.events import Event, parse_event
 from shared.messaging.dead_letters import Rejected, store_dead_letters
 from shared.messaging.event_proofs import EventVerifier
+from shared.messaging.inbox import EventHandler, Handlers, claim_events
 from shared.messaging.unproven import UnprovenSampler
 from shared.observability.metrics import EVENTS_HANDLED
 from shared.observability.tracing import trace_events
 
 log = structlog.get_logger()
 
-# A handler gets all events of a batch that are meant for it, in order, and applies them as a set.
-Handler = Callable[[AsyncSession, Sequence[Any]], Awaitable[None]]
-Handlers = Mapping[type[Event], Sequence[Handler]]
-
 BATCH_SIZE = 1_000
 WAIT_MS = 250
 # Of a message that takes too long alone; who waits for a lock is told so sooner, and waits on.
 TRIES_ALONE = 20
-# Longer than sent events are kept: each that can be sent again is still known.
-REMEMBERED_DAYS = 8
-
-
-class HandledEvent(Base):
-    """The inbox: an event id that this service has handled and will not handle again."""
-
-    __tablename__ = "handled_event"
-
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +113,16 @@ async def _check_proof(verifier: EventVerifier, record: ConsumerRecord, arrived_
 
 
 def _read_all(records: Sequence[ConsumerRecord]) -> tuple[list[Received], list[Rejected]]:
-    """Return the events of known types, and the records that cannot be read."""
+    """Return the events, and the records that cannot be read.
+
+    A type that this build does not know is among those: its events are kept as dead letters with
+    the reason UnknownEventError, and a later build that knows the type handles them.
+    """
     received: list[Received] = []
     unreadable: list[Rejected] = []
     for record in records:
         try:
             received.append(_read(record))
-        except UnknownEventError:
-            log.debug("event_skipped", topic=record.topic, offset=record.offset)
         except Exception as error:  # noqa: BLE001 -- one unreadable message must not stop the rest
             _log_set_aside(record, error)
             unreadable.append(Rejected(record, error))
@@ -180,9 +164,9 @@ async def _handle(
 ) -> None:
     """All of them in one transaction with the inbox: once in effect, however often delivered."""
     async with sessions.begin() as session:
-        fresh = await _not_yet_handled(session, received)
-        for handler, events in _by_handler(fresh, handlers).items():
-            await handler(session, events)
+        fresh, by_handler = await _claim(session, received, handlers)
+        for handler, events in by_handler.items():
+            await handler.apply(session, events)
     for topic, count in Counter(one.record.topic for one in fresh).items():
         EVENTS_HANDLED.labels(topic).inc(count)
 
@@ -208,29 +192,23 @@ async def _answer_of(sessions: SessionFactory) -> None:
         await session.execute(text("SELECT 1"))
 
 
-async def _not_yet_handled(
-    session: AsyncSession, received: Sequence[Received]
-) -> Sequence[Received]:
+async def _claim(
+    session: AsyncSession, received: Sequence[Received], handlers: Handlers
+) -> tuple[Sequence[Received], Mapping[EventHandler, Sequence[Event]]]:
+    """Return the events that some consumer has not handled, and the events of each handler."""
     by_id = {one.id: one for one in reversed(received)}
-    # In one order everywhere, so that two deliveries of the same events cannot deadlock.
-    fresh = set(await session.scalars(_REMEMBER, {"ids": sorted(by_id)}))
-    return [one for one in reversed(by_id.values()) if one.id in fresh]
-
-
-_REMEMBER = text(
-    "INSERT INTO handled_event (id) SELECT unnest(CAST(:ids AS uuid[]))"
-    " ON CONFLICT DO NOTHING RETURNING id"
-)
-
-
-def _by_handler(
-    received: Sequence[Received], handlers: Handlers
-) -> Mapping[Handler, Sequence[Event]]:
-    grouped: dict[Handler, list[Event]] = {}
-    for one in received:
-        for handler in handlers.get(type(one.event), ()):
-            grouped.setdefault(handler, []).append(one.event)
-    return grouped
+    handled = [(one, handlers.get(type(one.event), ())) for one in reversed(by_id.values())]
+    keys = {(each.consumer, one.id) for one, chosen in handled for each in chosen}
+    claimed = await claim_events(session, keys) if keys else set()
+    by_handler: dict[EventHandler, list[Event]] = {}
+    fresh: list[Received] = []
+    for one, chosen in handled:
+        new = [each for each in chosen if (each.consumer, one.id) in claimed]
+        for handler in new:
+            by_handler.setdefault(handler, []).append(one.event)
+        if new:
+            fresh.append(one)
+    return fresh, by_handler
 
 
 @retry_during_outage
@@ -257,7 +235,3 @@ async def _commit(consumer: AIOKafkaConsumer, handled: Sequence[ConsumerRecord])
     except (CommitFailedError, IllegalStateError, KafkaError) as error:
         # A rebalance or an outage: the next reader of them finds them in the inbox.
         log.info("commit_refused", error=type(error).__name__)
-
-
-async def forget_handled(session: AsyncSession) -> None:
-    await delete_in_slices(session, HandledEvent, f"at < now() - interval '{REMEMBERED_DAYS} days'")

@@ -7,23 +7,43 @@ import asyncio
 from collections.abc import Sequence
 
 from aiokafka import ConsumerRecord
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from shared.database.errors import retry_during_outage
 from shared.database.session import SessionFactory
-from shared.messaging.consumer import Handlers, handle_records
+from shared.events import EVENTS, UnknownEventError
+from shared.messaging.consumer import handle_records
 from shared.messaging.dead_letters import DeadLetter
 from shared.messaging.event_proofs import EventVerifier
+from shared.messaging.inbox import Handlers
 
 LOOK_SECONDS = 1.0
 LETTERS_AT_ONCE = 100
 
 
 async def redeliver(sessions: SessionFactory, handlers: Handlers, verifier: EventVerifier) -> None:
-    """Look for replayed letters for ever."""
+    """Look for replayed letters for ever, at first for those whose type has become known."""
+    await replay_known_types(sessions)
     while True:
         if not await redeliver_some(sessions, handlers, verifier):
             await asyncio.sleep(LOOK_SECONDS)
+
+
+@retry_during_outage
+async def replay_known_types(sessions: SessionFactory) -> int:
+    """Replay the open letters whose type an earlier build did not know; return how many."""
+    replayed = (
+        update(DeadLetter)
+        .where(
+            DeadLetter.state == "open",
+            func.split_part(DeadLetter.reason, " ", 1) == UnknownEventError.__name__,
+            DeadLetter.headers["ce_type"].astext.in_(sorted(EVENTS)),
+        )
+        .values(state="replaying")
+        .returning(DeadLetter.id)
+    )
+    async with sessions.begin() as session:
+        return len((await session.scalars(replayed)).all())
 
 
 async def redeliver_some(

@@ -12,13 +12,13 @@ from sqlalchemy.schema import SchemaItem
 
 from shared.database import locks
 from shared.database.session import Base
-from shared.messaging import consumer, consumer_lag, dead_letters, outbox
+from shared.messaging import consumer_lag, dead_letters, inbox, outbox
 from shared.runtime import timers
 from shared.settings import ServiceSettings
 from shared.web import idempotency
 
 # Importing a module declares its tables.
-_TABLES = (consumer, consumer_lag, dead_letters, idempotency, outbox, timers)
+_TABLES = (consumer_lag, dead_letters, idempotency, inbox, outbox, timers)
 
 # In one list with the tables that the mechanics declare; `alembic check` compares them.
 INFRASTRUCTURE_TABLES = (

@@ -64,8 +64,8 @@ async def read_dead_letter(session: AsyncSession, letter_id: UUID) -> DeadLetter
 async def replay_dead_letter(session: AsyncSession, letter_id: UUID) -> DeadLetter:
     """Have the worker handle it once more.
 
-    The inbox drops an event handled in the last `REMEMBERED_DAYS`; after that a handler must, by
-    the version it has.
+    The inbox drops an event handled in the last `inbox.RETENTION_DAYS`; after that a handler must,
+    by the version it has.
     """
     return await _settle_letter(session, letter_id, "replaying")
 

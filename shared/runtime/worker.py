@@ -14,10 +14,11 @@ from fastapi import FastAPI
 
 from shared.database.engine import open_database
 from shared.database.session import SessionFactory
-from shared.messaging.consumer import Handlers, consume, forget_handled
+from shared.messaging.consumer import consume
 from shared.messaging.consumer_lag import measure_lag
 from shared.messaging.dead_letters import measure_dead_letters
 from shared.messaging.event_proofs import EventSigner
+from shared.messaging.inbox import Handlers, delete_expired_inbox_rows
 from shared.messaging.kafka import open_consumer, open_producer, wait_out_broker
 from shared.messaging.outbox import KEPT_DAYS, keep_partitions, measure_outbox
 from shared.messaging.redelivery import redeliver
@@ -46,7 +47,7 @@ INFRASTRUCTURE_TIMERS = (
     Timer(2, measure_outbox, once_anywhere=False),
     Timer(5, measure_dead_letters, once_anywhere=False),
     Timer(3_600, keep_partitions),
-    Timer(3_600, forget_handled),
+    Timer(3_600, delete_expired_inbox_rows),
     Timer(3_600, delete_expired_keys),
     Timer(3_600, delete_unproven_letters),
 )

@@ -19,11 +19,13 @@ from shared.messaging.topics import TOPIC_TABLE
 from tests.support.mesh import Mesh
 
 _SENT = """
-    SELECT id, topic, key, position, coalesce(sent_at, 'infinity') AS sent_at,
+    SELECT id, headers ->> 'ce_type' AS type, topic, key, position,
+        coalesce(sent_at, 'infinity') AS sent_at,
         CASE WHEN topic = $1 THEN
             (convert_from(value, 'UTF8')::jsonb ->> 'version')::int END AS version
-    FROM (SELECT id, topic, key, position, value, NULL::timestamptz AS sent_at FROM outbox
-        UNION ALL SELECT id, topic, key, position, value, sent_at FROM outbox_sent) AS message
+    FROM (SELECT id, topic, key, position, value, headers, NULL::timestamptz AS sent_at FROM outbox
+        UNION ALL SELECT id, topic, key, position, value, headers, sent_at FROM outbox_sent)
+        AS message
     WHERE topic NOT LIKE '%.dead' ORDER BY position"""
 _STEPS = "SELECT dossier, version, to_status FROM dossier_step ORDER BY dossier, version"
 _FEES = "SELECT dossier, reference, paid_at IS NOT NULL AS paid FROM dossier_fee"
@@ -49,6 +51,7 @@ class Message(NamedTuple):
     """An event in an outbox, sent or not; `version` is that of its dossier."""
 
     id: Any
+    type: str
     topic: str
     key: str
     position: int
@@ -74,11 +77,11 @@ class Evidence:
 
 
 @cache
-def topics_heard(service: str) -> frozenset[str]:
+def handled_types(service: str) -> frozenset[str]:
     module = f"{service}.handlers"
     if not find_spec(module):
         return frozenset()
-    return frozenset(event.topic for event in import_module(module).HANDLERS)
+    return frozenset(event.event_type for event in import_module(module).HANDLERS)
 
 
 async def gather(mesh: Mesh) -> Evidence:
@@ -171,12 +174,12 @@ async def _waiting(mesh: Mesh) -> list[str]:
         async with mesh.database(service) as database:
             if unsent := await database.fetchval("SELECT count(*) FROM outbox"):
                 waiting.append(f"{service}: {unsent} events wait in the outbox")
-            query = "SELECT topic, count(*) AS number FROM outbox_sent GROUP BY topic"
+            query = "SELECT headers ->> 'ce_type' AS type, count(*) FROM outbox_sent GROUP BY 1"
             for row in await database.fetch(query):
-                told[row["topic"]] += row["number"]
+                told[row["type"]] += row["count"]
             heard[service] = await database.fetchval("SELECT count(*) FROM handled_event")
     for service, number in heard.items():
-        if lacks := sum(told[topic] for topic in topics_heard(service)) - number:
+        if lacks := sum(told[each] for each in handled_types(service)) - number:
             waiting.append(f"{service}: {lacks} events were sent and not handled")
     return waiting
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from shared.events import DEAD, DossierEvent
-from tests.faults.evidence import Evidence, gather, read_axis, settled, topics_heard
+from tests.faults.evidence import Evidence, gather, handled_types, read_axis, settled
 from tests.faults.journal import Journal
 from tests.support.mesh import Mesh
 
@@ -136,7 +136,7 @@ def _events_are_handled_once_and_none_is_dead(found: Evidence, _: Journal) -> It
             message.id
             for messages in found.sent.values()
             for message in messages
-            if message.topic in topics_heard(service)
+            if message.type in handled_types(service)
         ]
         if lacks := len(set(told) - set(heard)):
             yield f"{service}: {lacks} events not handled"

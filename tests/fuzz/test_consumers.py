@@ -17,8 +17,9 @@ from gateway.handlers import HANDLERS as GATEWAY
 from shared.database.engine import open_database
 from shared.database.session import SessionFactory
 from shared.events import EVENTS, Event
-from shared.messaging.consumer import Handlers, handle_records
+from shared.messaging.consumer import handle_records
 from shared.messaging.event_proofs import EventUnprovenError
+from shared.messaging.inbox import Handlers
 from shared.runtime.migrations import upgrade_database
 from shared.settings import ServiceSettings
 from sync_service.handlers import HANDLERS as SYNC

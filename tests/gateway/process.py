@@ -101,7 +101,7 @@ async def tell(settings: Settings, *events: Event) -> None:
     """As its worker does."""
     async with open_database(settings) as sessions, sessions.begin() as session:
         for event in events:
-            await HANDLERS[type(event)][0](session, [event])
+            await HANDLERS[type(event)][0].apply(session, [event])
 
 
 async def until_ready(url: str) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.database.session import SessionFactory
 from shared.events import AgencyChanged, DossierProgressed, Event
 from shared.messaging import consumer
-from shared.messaging.consumer import Handlers
+from shared.messaging.inbox import EventHandler, Handlers
 from shared.messaging.outbox import emit, keep_partitions
 from shared.messaging.relay import relay, relay_batch
 from shared.runtime.migrations import INFRASTRUCTURE_TABLES
@@ -28,9 +28,17 @@ SERVICE = "dossier_service"
 SIGNER = SIGNERS[SERVICE]
 
 
+# The key of the inbox, as the migrations of each service change it.
+INBOX_BY_CONSUMER = (
+    "ALTER TABLE handled_event ADD COLUMN consumer VARCHAR NOT NULL DEFAULT 'tests'",
+    "ALTER TABLE handled_event DROP CONSTRAINT handled_event_pkey",
+    "ALTER TABLE handled_event ADD PRIMARY KEY (consumer, id)",
+)
+
+
 async def make_mechanics(sessions: SessionFactory) -> None:
     async with sessions.begin() as session:
-        for statement in INFRASTRUCTURE_TABLES:
+        for statement in (*INFRASTRUCTURE_TABLES, *INBOX_BY_CONSUMER):
             await session.execute(text(statement))
         await session.execute(
             text("CREATE TABLE effect (key TEXT NOT NULL, version INT NOT NULL, at SERIAL)")
@@ -128,13 +136,18 @@ class Tail:
         ]
 
 
+def handling(*functions: Callable[..., Any], consumer: str = "tests") -> Handlers:
+    """The functions as handlers of the event that the tests of the mechanics send."""
+    return {DossierProgressed: [EventHandler(consumer, each) for each in functions]}
+
+
 async def record_effect(session: AsyncSession, events: Sequence[DossierProgressed]) -> None:
     """A handler whose effect shows every repeat: a row for each event, no key to collide on."""
     rows = [{"key": event.code, "version": event.version} for event in events]
     await session.execute(text("INSERT INTO effect (key, version) VALUES (:key, :version)"), rows)
 
 
-HANDLERS: Handlers = {DossierProgressed: [record_effect]}
+HANDLERS = handling(record_effect)
 
 
 @asynccontextmanager

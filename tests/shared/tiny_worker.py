@@ -16,14 +16,14 @@ from sqlalchemy.orm import Session
 
 from shared.database.engine import open_database
 from shared.events import DossierProgressed
-from shared.messaging.consumer import Handlers, consume
+from shared.messaging.consumer import consume
 from shared.messaging.topics import TOPIC_TABLE
 from shared.observability.logging import configure_logging
 from shared.runtime.event_keys import make_event_verifier
 from shared.runtime.worker import run_worker
 from shared.settings import ServiceSettings
 from shared.web.http_client import open_client
-from tests.shared.mechanics import DOSSIERS, record_effect
+from tests.shared.mechanics import DOSSIERS, handling, record_effect
 
 
 class Settings(ServiceSettings):
@@ -67,7 +67,7 @@ async def consume_alone(settings: ServiceSettings) -> None:
         numbers = range(TOPIC_TABLE[DOSSIERS].partitions)
         consumer.assign([TopicPartition(DOSSIERS, number) for number in numbers])
         verifier = make_event_verifier(settings, http, [DOSSIERS])
-        handlers: Handlers = {DossierProgressed: [handle]}
+        handlers = handling(handle)
         await consume(sessions, consumer, handlers, verifier, asyncio.Event())
 
 
@@ -78,9 +78,9 @@ def main() -> None:
         case "relay":
             asyncio.run(run_worker(settings))
         case "slow":
-            asyncio.run(run_worker(settings, handlers={DossierProgressed: [handle_slowly]}))
+            asyncio.run(run_worker(settings, handlers=handling(handle_slowly)))
         case "catch up":
-            asyncio.run(run_worker(settings, handlers={DossierProgressed: [handle]}, catch_up=True))
+            asyncio.run(run_worker(settings, handlers=handling(handle), catch_up=True))
         case "consume":
             asyncio.run(consume_alone(settings))
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from pydantic import SecretStr
 
-from shared.messaging.consumer import Handlers
+from shared.messaging.inbox import Handlers
 from shared.runtime.worker import run_worker_parts
 from shared.settings import ServiceSettings
 from tests.conftest import Broker

@@ -192,7 +192,7 @@ class Gate:
         async with self.sessions.begin() as session:
             for kind, handlers in HANDLERS.items():
                 if told := [event for event in events if isinstance(event, kind)]:
-                    await handlers[0](session, told)
+                    await handlers[0].apply(session, told)
             await session.execute(_HEARD, _ALL_HEARD)
         await eventually(lambda: all(self.rights_of(n) is not old for n, old in before.items()))
         if any(isinstance(event, ProcedurePublished) for event in events):

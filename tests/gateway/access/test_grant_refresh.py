@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.handlers import HANDLERS
 from shared.events import GrantChanged
+from shared.messaging.inbox import EventHandler
 from tests.conftest import Broker, Databases
 from tests.support.background import working
 from tests.support.event_keys import publishing, send_events
@@ -42,7 +43,7 @@ async def test_rights_of_which_the_worker_hears_nothing_are_reported_as_stale(
         stands_still.set()
         await going_on.wait()
 
-    slow = {kind: [*each, stand_still] for kind, each in HANDLERS.items()}
+    slow = {kind: [*each, EventHandler("gateway", stand_still)] for kind, each in HANDLERS.items()}
     async with open_gate(postgres.database_url("gateway"), services) as gate:
         await gate.tell(make_client("h26"), make_grant("h26"))
         async with working(gate.settings, slow, own_kafka):

@@ -30,6 +30,7 @@ from shared.web.dependencies import Session
 from shared.web.middleware import RequestMiddleware
 from tests.shared.mechanics import (
     handle_records,
+    handling,
     progressed,
     record,
     record_effect,
@@ -228,7 +229,7 @@ async def test_message_whose_handler_misses_a_file_is_set_aside_and_the_rest_goe
             read_missing_file()
 
     records = [record(progressed(key, n), offset=n) for n in range(1, 4)]
-    await handle_records(sessions, records, {DossierProgressed: [read_missing]})
+    await handle_records(sessions, records, handling(read_missing))
     assert await versions_of(sessions, key) == [1, 3]
     assert await scalar(sessions, "SELECT count(*) FROM dead_letter") == 1
 

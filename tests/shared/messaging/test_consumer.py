@@ -14,9 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.database.engine import open_database
 from shared.database.errors import is_outage
 from shared.database.session import SessionFactory
-from shared.events import DossierProgressed
-from shared.messaging.consumer import forget_handled
+from shared.events import EVENTS, DossierProgressed, base
 from shared.messaging.dead_letters import DeadLetter
+from shared.messaging.inbox import Handlers, delete_expired_inbox_rows
+from shared.messaging.redelivery import redeliver_some, replay_known_types
 from shared.observability.tracing import read_trace_id
 from shared.runtime.operator_routes import list_dead_letters
 from shared.settings import ServiceSettings
@@ -24,6 +25,7 @@ from tests.shared.mechanics import (
     HANDLERS,
     agency,
     handle_records,
+    handling,
     progressed,
     record,
     record_effect,
@@ -31,6 +33,7 @@ from tests.shared.mechanics import (
     scalar,
     versions_of,
 )
+from tests.support.event_keys import VERIFIER
 from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 
@@ -70,18 +73,54 @@ async def test_handler_gets_the_events_of_a_batch_once_and_in_order(
 
     records = [record(progressed(key, n)) for n in range(20)]
     records.insert(7, record(agency(key)))
-    await handle_records(sessions, records, {DossierProgressed: [keep]})
+    await handle_records(sessions, records, handling(keep))
     assert calls == [list(range(20))]
 
 
-async def test_event_that_nobody_here_handles_is_passed_over(
+async def test_event_of_a_type_without_a_handler_enters_no_inbox(
     sessions: SessionFactory, key: str
 ) -> None:
-    unknown = record(
-        progressed(key), headers=[SOURCE, ("ce_type", b"dossier.burnt.v9"), ("ce_id", b"x")]
-    )
-    await handle_records(sessions, [unknown, record(agency(key))], HANDLERS)
+    await handle_records(sessions, [record(agency(key)), record(progressed(key))], HANDLERS)
+    assert await scalar(sessions, "SELECT count(*) FROM handled_event") == 1
     assert not await set_aside(sessions)
+
+
+async def test_consumer_added_later_receives_what_another_has_handled(
+    sessions: SessionFactory, key: str
+) -> None:
+    received: list[int] = []
+
+    async def receive(_: AsyncSession, events: Sequence[DossierProgressed]) -> None:
+        received.extend(event.version for event in events)
+
+    records = [record(progressed(key, n)) for n in range(3)]
+    await handle_records(sessions, records[:2], HANDLERS)
+    added = handling(receive, consumer="added")
+    both: Handlers = {DossierProgressed: [*HANDLERS[DossierProgressed], *added[DossierProgressed]]}
+    for _ in range(2):
+        await handle_records(sessions, records, both)
+    assert await versions_of(sessions, key) == [0, 1, 2]
+    assert received == [0, 1, 2]
+    query = "SELECT count(*) FROM handled_event WHERE consumer = 'added'"
+    assert await scalar(sessions, query) == 3
+
+
+async def test_event_of_an_unknown_type_is_kept_and_handled_once_its_type_is_known(
+    sessions: SessionFactory, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = dict(EVENTS)
+    with monkeypatch.context() as patched:
+        patched.delitem(base._events, DossierProgressed.event_type)
+        await handle_records(sessions, [record(progressed(key, 7))], HANDLERS)
+        (letter,) = await set_aside(sessions)
+        assert letter.reason.startswith("UnknownEventError")
+        assert await replay_known_types(sessions) == 0
+    assert known == EVENTS
+    assert await scalar(sessions, "SELECT count(*) FROM handled_event") == 0
+    assert await replay_known_types(sessions) == 1
+    assert await redeliver_some(sessions, HANDLERS, VERIFIER) == 1
+    assert await versions_of(sessions, key) == [7]
+    assert await replay_known_types(sessions) == 0
 
 
 async def test_newer_build_may_add_a_field(sessions: SessionFactory, key: str) -> None:
@@ -130,7 +169,7 @@ async def test_failing_handler_sets_aside_only_the_event_at_fault(
             raise LookupError("079123456789")
 
     records = [record(progressed(key, n), offset=n) for n in range(20)]
-    await handle_records(sessions, records, {DossierProgressed: [refuse_13]})
+    await handle_records(sessions, records, handling(refuse_13))
     assert await versions_of(sessions, key) == [n for n in range(20) if n != 13]
     (letter,) = await set_aside(sessions)
     assert (letter.offset, letter.key) == (13, key)
@@ -144,9 +183,7 @@ async def test_wrong_data_is_not_taken_for_an_outage(sessions: SessionFactory, k
         await session.execute(text("SELECT 1 + CAST(:number AS int)"), {"number": "many"})
 
     async with asyncio.timeout(PATIENCE_SECONDS):
-        await handle_records(
-            sessions, [record(progressed(key))], {DossierProgressed: [pass_text_for_a_number]}
-        )
+        await handle_records(sessions, [record(progressed(key))], handling(pass_text_for_a_number))
     (letter,) = await set_aside(sessions)
     assert letter.key == key
 
@@ -162,7 +199,7 @@ async def test_failing_message_whose_trace_has_no_value_is_set_aside(
     await handle_records(
         sessions,
         [record(progressed(key), value=failing.value, headers=headers)],
-        {DossierProgressed: [refuse]},
+        handling(refuse),
     )
     assert len(await set_aside(sessions)) == 1
 
@@ -181,7 +218,7 @@ async def test_batch_that_takes_too_long_is_done_one_by_one(
 
     records = [record(progressed(key, n), offset=n) for n in range(5)]
     async with asyncio.timeout(PATIENCE_SECONDS):
-        await handle_records(sessions, records, {DossierProgressed: [slow]})
+        await handle_records(sessions, records, handling(slow))
     assert sizes == [5, 1, 1, 1, 1, 1]
     assert await versions_of(sessions, key) == list(range(5))
     assert not await set_aside(sessions)
@@ -206,8 +243,8 @@ async def test_trace_of_an_event_is_that_of_its_effects_and_ends_with_them(
         return record(progressed(key, number), headers=[*plain.headers, header])
 
     before = read_trace_id()
-    await handle_records(sessions, [traced(0)], {DossierProgressed: [see]})
-    await handle_records(sessions, [traced(0), traced(1)], {DossierProgressed: [see]})
+    await handle_records(sessions, [traced(0)], handling(see))
+    await handle_records(sessions, [traced(0), traced(1)], handling(see))
     first, second = (trace.split("-")[1] for trace in TRACES)
     # Both together are a trace of their own; each alone goes on with the one it came with.
     assert (seen[0], *seen[2:]) == (first, first, second)
@@ -222,12 +259,12 @@ async def test_inbox_is_forgotten_slice_by_slice_after_its_days(
     async with sessions.begin() as session:
         await session.execute(
             text(
-                "INSERT INTO handled_event"
+                "INSERT INTO handled_event (id, at)"
                 " SELECT gen_random_uuid(), now() - n * interval '1 day 1 minute'"
                 " FROM generate_series(6, 13) AS n"
             )
         )
-        await forget_handled(session)
+        await delete_expired_inbox_rows(session)
     # 6 and 7 days old; those of 8 to 13 days went in slices of two.
     assert await scalar(sessions, "SELECT count(*) FROM handled_event") == 2
 
@@ -246,7 +283,7 @@ async def test_message_that_always_takes_too_long_is_set_aside_and_the_rest_goes
         await record_effect(session, events)
 
     records = [record(progressed(key, n), offset=n) for n in range(3)]
-    await handle_records(sessions, records, {DossierProgressed: [handle]})
+    await handle_records(sessions, records, handling(handle))
     assert await versions_of(sessions, key) == [0, 2]
     assert await scalar(sessions, "SELECT count(*) FROM dead_letter") == 1
 

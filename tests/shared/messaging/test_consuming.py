@@ -11,13 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.database.session import SessionFactory
 from shared.events import DossierProgressed, Event
-from shared.messaging.consumer import Handlers, consume
+from shared.messaging.consumer import consume
+from shared.messaging.inbox import Handlers
 from shared.messaging.kafka import open_consumer
 from shared.settings import ServiceSettings
 from tests.conftest import Databases
 from tests.shared.mechanics import (
     DOSSIERS,
     HANDLERS,
+    handling,
     progressed,
     record,
     record_effect,
@@ -58,17 +60,17 @@ async def test_database_outage_is_waited_out(
     postgres: Databases,
     key: str,
 ) -> None:
-    handling = asyncio.Event()
+    under_way = asyncio.Event()
 
     async def handle(session: AsyncSession, events: Sequence[DossierProgressed]) -> None:
         if any(event.code == key for event in events):
-            handling.set()
+            under_way.set()
         await record_effect(session, events)
 
-    async with consuming(settings, sessions, {DossierProgressed: [handle]}, f"g-{key}"):
+    async with consuming(settings, sessions, handling(handle), f"g-{key}"):
         await send(producer, progressed(key, 0))
         await eventually(lambda: handled(sessions, key, [0]))
-        handling.clear()
+        under_way.clear()
         await asyncio.to_thread(postgres.server.stop)
         try:
             await send(producer, *(progressed(key, n) for n in range(1, 10)))
@@ -97,7 +99,7 @@ async def test_partition_lost_in_mid_batch_neither_stops_the_consumer_nor_repeat
 
     group = f"g-{key}"
     await send(producer, *(progressed(k, 1) for k in keys))
-    async with consuming(settings, sessions, {DossierProgressed: [slow]}, group) as first:
+    async with consuming(settings, sessions, handling(slow), group) as first:
         await asyncio.wait_for(entered.wait(), PATIENCE_SECONDS)
         another = settings.model_copy(update={"worker_port": settings.worker_port + 1})
         async with consuming(another, sessions, HANDLERS, group) as second:

@@ -17,9 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.database.session import SessionFactory
 from shared.events import DEAD, DossierProgressed
-from shared.messaging.consumer import Handlers
 from shared.messaging.dead_letters import DeadLetter, measure_dead_letters
 from shared.messaging.event_proofs import PROOF
+from shared.messaging.inbox import Handlers
 from shared.messaging.redelivery import redeliver_some
 from shared.observability.metrics import DEAD_LETTERS
 from shared.runtime.app import create_service
@@ -37,6 +37,7 @@ from tests.shared.mechanics import (
     HANDLERS,
     SERVICE,
     handle_records,
+    handling,
     progressed,
     record,
     record_effect,
@@ -59,7 +60,7 @@ async def refuse(_: AsyncSession, __: Sequence[Any]) -> None:
 
 
 async def set_aside(sessions: SessionFactory, key: str, **over: Any) -> DeadLetter:
-    failing: Handlers = {DossierProgressed: [refuse]}
+    failing = handling(refuse)
     await handle_records(sessions, [record(progressed(key, 5), offset=9, **over)], failing)
     async with sessions() as session:
         return next(one for one in await list_dead_letters(session, "open") if one.key == key)
@@ -146,7 +147,7 @@ async def test_discarded_forgery_does_not_hide_the_event_that_it_copies(
     async with sessions.begin() as session:
         (forged,) = await list_dead_letters(session, "open")
         await discard_dead_letter(session, forged.id)
-    await handle_records(sessions, [true], {DossierProgressed: [refuse]})
+    await handle_records(sessions, [true], handling(refuse))
     async with sessions() as session:
         (letter,) = await list_dead_letters(session, "open")
     assert letter.reason == "LookupError in refuse"
@@ -160,7 +161,7 @@ async def state_of(sessions: SessionFactory, letter: UUID) -> str:
 async def test_letter_that_fails_again_is_open_again_and_the_same(
     sessions: SessionFactory, letter: DeadLetter
 ) -> None:
-    await replay(sessions, letter, {DossierProgressed: [refuse]})
+    await replay(sessions, letter, handling(refuse))
     assert await state_of(sessions, letter.id) == "open"
     assert await scalar(sessions, "SELECT count(*) FROM dead_letter") == 1
 
@@ -172,7 +173,7 @@ async def test_discarded_letter_stays_so_when_the_axis_is_refilled(
         await discard_dead_letter(session, letter.id)
     headers = [(name, content.encode()) for name, content in letter.headers.items()]
     same = record(progressed(letter.key, 5), headers=headers)
-    await handle_records(sessions, [same], {DossierProgressed: [refuse]})
+    await handle_records(sessions, [same], handling(refuse))
     assert await state_of(sessions, letter.id) == "discarded"
     # Only the first time was worth telling.
     assert await scalar(sessions, "SELECT count(*) FROM outbox") == 1
@@ -308,7 +309,7 @@ async def test_operator_replays_several_or_all_at_the_command_line(
 async def test_handler_that_failed_leaves_no_half_effect(
     sessions: SessionFactory, key: str
 ) -> None:
-    handlers: Handlers = {DossierProgressed: [record_effect, refuse]}
+    handlers = handling(record_effect, refuse)
     await handle_records(sessions, [record(progressed(key))], handlers)
     assert await versions_of(sessions, key) == []
     assert await scalar(sessions, "SELECT count(*) FROM handled_event") == 0

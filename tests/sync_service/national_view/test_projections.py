@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 
 from shared.events import Event, FeePaid, ResultIssued
-from shared.messaging.consumer import REMEMBERED_DAYS, forget_handled
+from shared.messaging.inbox import RETENTION_DAYS, delete_expired_inbox_rows
 from shared.runtime.operator_routes import list_dead_letters
 from sync_service.handlers import HANDLERS
 from tests.shared.mechanics import handle_records, record
@@ -41,11 +41,11 @@ async def everything(national: National) -> dict[str, list[str]]:
 async def forget_all(national: National) -> None:
     """As if all of them had been handled so long ago."""
     async with national.sessions.begin() as session:
-        past = timedelta(days=REMEMBERED_DAYS, minutes=1)
+        past = timedelta(days=RETENTION_DAYS, minutes=1)
         await session.execute(
             text("UPDATE handled_event SET at = at - CAST(:past AS interval)"), {"past": past}
         )
-        await forget_handled(session)
+        await delete_expired_inbox_rows(session)
 
 
 def life(code: str) -> list[Event]:

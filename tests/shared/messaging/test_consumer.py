@@ -14,10 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.database.engine import open_database
 from shared.database.errors import is_outage
 from shared.database.session import SessionFactory
-from shared.events import EVENTS, DossierProgressed, base
+from shared.events import DossierProgressed
 from shared.messaging.dead_letters import DeadLetter
-from shared.messaging.inbox import Handlers, delete_expired_inbox_rows
-from shared.messaging.redelivery import redeliver_some, replay_known_types
 from shared.observability.tracing import read_trace_id
 from shared.runtime.operator_routes import list_dead_letters
 from shared.settings import ServiceSettings
@@ -33,7 +31,6 @@ from tests.shared.mechanics import (
     scalar,
     versions_of,
 )
-from tests.support.event_keys import VERIFIER
 from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 
@@ -75,52 +72,6 @@ async def test_handler_gets_the_events_of_a_batch_once_and_in_order(
     records.insert(7, record(agency(key)))
     await handle_records(sessions, records, handling(keep))
     assert calls == [list(range(20))]
-
-
-async def test_event_of_a_type_without_a_handler_enters_no_inbox(
-    sessions: SessionFactory, key: str
-) -> None:
-    await handle_records(sessions, [record(agency(key)), record(progressed(key))], HANDLERS)
-    assert await scalar(sessions, "SELECT count(*) FROM handled_event") == 1
-    assert not await set_aside(sessions)
-
-
-async def test_consumer_added_later_receives_what_another_has_handled(
-    sessions: SessionFactory, key: str
-) -> None:
-    received: list[int] = []
-
-    async def receive(_: AsyncSession, events: Sequence[DossierProgressed]) -> None:
-        received.extend(event.version for event in events)
-
-    records = [record(progressed(key, n)) for n in range(3)]
-    await handle_records(sessions, records[:2], HANDLERS)
-    added = handling(receive, consumer="added")
-    both: Handlers = {DossierProgressed: [*HANDLERS[DossierProgressed], *added[DossierProgressed]]}
-    for _ in range(2):
-        await handle_records(sessions, records, both)
-    assert await versions_of(sessions, key) == [0, 1, 2]
-    assert received == [0, 1, 2]
-    query = "SELECT count(*) FROM handled_event WHERE consumer = 'added'"
-    assert await scalar(sessions, query) == 3
-
-
-async def test_event_of_an_unknown_type_is_kept_and_handled_once_its_type_is_known(
-    sessions: SessionFactory, key: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    known = dict(EVENTS)
-    with monkeypatch.context() as patched:
-        patched.delitem(base._events, DossierProgressed.event_type)
-        await handle_records(sessions, [record(progressed(key, 7))], HANDLERS)
-        (letter,) = await set_aside(sessions)
-        assert letter.reason.startswith("UnknownEventError")
-        assert await replay_known_types(sessions) == 0
-    assert known == EVENTS
-    assert await scalar(sessions, "SELECT count(*) FROM handled_event") == 0
-    assert await replay_known_types(sessions) == 1
-    assert await redeliver_some(sessions, HANDLERS, VERIFIER) == 1
-    assert await versions_of(sessions, key) == [7]
-    assert await replay_known_types(sessions) == 0
 
 
 async def test_newer_build_may_add_a_field(sessions: SessionFactory, key: str) -> None:
@@ -250,23 +201,6 @@ async def test_trace_of_an_event_is_that_of_its_effects_and_ends_with_them(
     assert (seen[0], *seen[2:]) == (first, first, second)
     assert seen[1] not in {None, first, second}
     assert read_trace_id() == before
-
-
-async def test_inbox_is_forgotten_slice_by_slice_after_its_days(
-    sessions: SessionFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("shared.database.bulk.SLICE_ROWS", 2)
-    async with sessions.begin() as session:
-        await session.execute(
-            text(
-                "INSERT INTO handled_event (id, at)"
-                " SELECT gen_random_uuid(), now() - n * interval '1 day 1 minute'"
-                " FROM generate_series(6, 13) AS n"
-            )
-        )
-        await delete_expired_inbox_rows(session)
-    # 6 and 7 days old; those of 8 to 13 days went in slices of two.
-    assert await scalar(sessions, "SELECT count(*) FROM handled_event") == 2
 
 
 async def test_message_that_always_takes_too_long_is_set_aside_and_the_rest_goes_on(

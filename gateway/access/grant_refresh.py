@@ -23,6 +23,7 @@ from sqlalchemy import URL
 from gateway.access.grants import ClientRights, Rights
 from gateway.access.right_in_force import Grant
 from gateway.purposes.registry import PurposeRegistry
+from shared.codes.coverage import canonical_codes
 from shared.database.engine import connect_driver
 from shared.events import GrantChanged
 from shared.messaging.topics import TOPIC_TABLE
@@ -181,15 +182,19 @@ def _grant(row: Mapping[str, Any]) -> Grant:
     return Grant(
         id=str(row["grant_id"]),
         operations=frozenset(row["operations"]),
-        procedures=_limit(row["procedures"]),
+        procedures=_limit_codes(row["procedures"]),
         fields=_limit(row["fields"]),
-        agencies=_limit(row["agencies"]),
+        agencies=_limit_codes(row["agencies"]),
         valid_from=row["valid_from"].timestamp(),
         valid_to=_end(row["valid_to"]),
         per_second=row["per_second"],
         per_day=row["per_day"],
         legal_basis=row["legal_basis"],
     )
+
+
+def _limit_codes(codes: Sequence[str] | None) -> frozenset[str] | None:
+    return None if codes is None else canonical_codes(codes)
 
 
 def _limit(codes: Sequence[str] | None) -> frozenset[str] | None:

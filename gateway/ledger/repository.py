@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.ledger.models import LedgerChain, LedgerSeal, StoredRecord
+from shared.codes.coverage import list_written_forms
 from shared.database.coverage import is_agency_within
 from shared.web.calls.rights import Codes, Limits, unite_codes
 
@@ -164,10 +165,13 @@ def _visible_records(limits: Limits) -> Select[StoredRecord]:
 
 
 def _for_one_of(procedures: Collection[str]) -> Condition:
-    """Return the SQL of `shared.codes.coverage.covering_codes`; a purpose may be no code at all."""
+    """Match the codes of a right or their national codes, as `list_covering_codes` does.
+
+    A record keeps the purpose as it was sent: it may be written in either form, or be no code.
+    """
     purpose = StoredRecord.purpose
     is_localised = func.substr(purpose, 9, 1) == "."
-    given = any_(bindparam(None, sorted(procedures), type_=ARRAY(String)))
+    given = any_(bindparam(None, list_written_forms(procedures), type_=ARRAY(String)))
     return or_(purpose == given, and_(is_localised, func.left(purpose, 8) == given))
 
 

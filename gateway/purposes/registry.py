@@ -17,7 +17,7 @@ from prometheus_client import Counter, Gauge
 from gateway.ledger.record_draft import PurposeKind
 from gateway.purposes.legal_bases import LegalBasis
 from shared.codes.agency import CodeError, canonical_agency_code
-from shared.codes.coverage import is_within
+from shared.codes.coverage import canonical_code, is_within
 from shared.codes.procedure import parse_national_code
 from shared.codes.time import VIET_NAM
 
@@ -94,7 +94,10 @@ class PurposeRegistry:
     def _is_known(self, named: str, own: str | None) -> bool:
         if not self._agencies or named in self._agencies:
             return True
-        return own is not None and (is_within(named, {own}) or is_within(own, {named}))
+        if own is None:
+            return False
+        own = canonical_code(own)
+        return is_within(named, {own}) or is_within(own, {named})
 
 
 def is_accepted(kind: PurposeKind, *, continues_dossier: bool) -> bool:

@@ -7,7 +7,7 @@ from pydantic import Field, Strict
 
 from identity_service.agencies.registry_seed import Level
 from identity_service.schemas import FilterModel, Name, PendingActOut, RequestModel, ResponseModel
-from shared.codes.agency import AgencyCode
+from shared.codes.agency import AgencyCode, WrittenAgencyCode
 from shared.codes.persons.texts import ONE_LINE, single_line
 from shared.web.bodies.strict_parsing import IsoDay
 
@@ -32,7 +32,7 @@ class AgencyIn(RequestModel):
     """`replaces` are closed on the day before `valid_from` and name this one as successor."""
 
     code: AgencyCode
-    old_code: AgencyCode | None = None
+    old_code: WrittenAgencyCode | None = None
     name: Name
     level: Level
     parent: AgencyCode | None = None

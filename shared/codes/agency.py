@@ -11,6 +11,7 @@ from pydantic import AfterValidator, WithJsonSchema
 
 MAX_AGENCY_CODE_CHARACTERS = 35  # characters, QĐ 20/2020/QĐ-TTg
 _MAX_LEVELS = 3  # below the first, of the agencies that there are
+_QCVN_WIDTHS = (3, 2, 2)  # digits of the levels 4, 3 and 2
 
 # [0-9], not \d: other scripts have digits too, and a code is compared byte by byte.
 QCVN_AGENCY = re.compile(r"[0-9]{3}\.[0-9]{2}\.[0-9]{2}\.[A-Z][0-9]{2}")
@@ -59,20 +60,6 @@ def is_agency_code(code: str) -> bool:
         return False
 
 
-AgencyCode = Annotated[
-    str,
-    AfterValidator(parse_agency_code),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "maxLength": MAX_AGENCY_CODE_CHARACTERS,
-            "pattern": f"^{AGENCY_PATTERN}$",
-            "examples": ["H56.14", "000.00.04.G18"],
-        }
-    ),
-]
-
-
 @lru_cache(maxsize=65_536)
 def canonical_agency_code(code: str) -> str:
     """Return the form of QĐ 20, `000.00.04.G18` -> `G18.04`; raise CodeError for another text."""
@@ -83,3 +70,28 @@ def canonical_agency_code(code: str) -> str:
     while not groups[-1].strip("0"):
         groups.pop()
     return ".".join(groups)
+
+
+def qcvn_agency_code(code: str) -> str | None:
+    """Return the form of QCVN 102, `G18.04` -> `000.00.04.G18`; None where a code has none."""
+    first, *lower = code.split(".")
+    if len(lower) > len(_QCVN_WIDTHS):
+        return None
+    groups = [*reversed(lower)]
+    missing = ["0" * width for width in _QCVN_WIDTHS[: len(_QCVN_WIDTHS) - len(groups)]]
+    written = ".".join([*missing, *groups, first])
+    return written if QCVN_AGENCY.fullmatch(written) else None
+
+
+_SCHEMA = WithJsonSchema(
+    {
+        "type": "string",
+        "maxLength": MAX_AGENCY_CODE_CHARACTERS,
+        "pattern": f"^{AGENCY_PATTERN}$",
+        "examples": ["H56.14", "000.00.04.G18"],
+    }
+)
+# Either form is taken, and the one of QĐ 20 is kept, so that an agency has one code everywhere.
+AgencyCode = Annotated[str, AfterValidator(canonical_agency_code), _SCHEMA]
+# The form is kept: rows of other systems are compared with those that the same system sent before.
+WrittenAgencyCode = Annotated[str, AfterValidator(parse_agency_code), _SCHEMA]

@@ -1,22 +1,68 @@
-"""Decide whether a right covers an agency or a procedure."""
+"""Decide whether a right covers an agency or a procedure, each in either of its written forms.
 
+`shared.database.coverage` is the SQL form of the same rule.
+"""
+
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
+from functools import lru_cache
 
-from shared.codes.agency import is_agency_code
+from shared.codes.agency import (
+    CodeError,
+    canonical_agency_code,
+    is_agency_code,
+    qcvn_agency_code,
+)
+
+
+@lru_cache(maxsize=65_536)
+def canonical_code(code: str) -> str:
+    """Return the code of an agency or a procedure with its agency in the form of QĐ 20.
+
+    A text that is neither is returned as it is.
+    """
+    national, agency = (code[:8], code[9:]) if code[1:2] == "." else ("", code)
+    try:
+        canonical = canonical_agency_code(agency)
+    except CodeError:
+        return code
+    return f"{national}.{canonical}" if national else canonical
+
+
+def canonical_codes(codes: Iterable[str]) -> frozenset[str]:
+    """Return the codes of a right, as the functions below and the SQL form expect them."""
+    return frozenset(map(canonical_code, codes))
+
+
+def list_written_forms(codes: Iterable[str]) -> list[str]:
+    """Return canonical codes of procedures and the other form of each, in order.
+
+    Columns that keep procedures as they were written are compared with these.
+    """
+    forms = set(codes)
+    for code in codes:
+        if (qcvn := qcvn_agency_code(code[9:])) is not None:
+            forms.add(f"{code[:8]}.{qcvn}")
+    return sorted(forms)
 
 
 def is_within(code: str, codes: AbstractSet[str]) -> bool:
-    """Is an agency one of them or below one? `H26` covers `H26.14`, not the other way round."""
+    """Return whether an agency is one of the canonical codes or below one: `H26` covers `H26.14`.
+
+    It is not covered the other way round.
+    """
     return not codes.isdisjoint(list_self_and_above(code))
 
 
 def list_self_and_above(code: str) -> tuple[str, ...]:
     """Return the code of an agency and those above it: `H26.14` -> `H26.14`, `H26`."""
+    code = canonical_code(code)
     return (code, *(code[:dot] for dot, sign in enumerate(code) if sign == "."))
 
 
 def list_covering_codes(code: str) -> tuple[str, ...]:
     """Return the procedure's own code and, if it is localised, the national one."""
+    code = canonical_code(code)
     # A code that only begins like a localised one is reached by itself alone.
     national, agency = code[:8], code[9:]
     is_localised = code[8:9] == "." and is_agency_code(agency)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, WithJsonSchema
 
-from shared.codes.agency import AGENCY_PATTERN, CodeError, parse_agency_code
+from shared.codes.agency import AGENCY_PATTERN, CodeError, canonical_agency_code, parse_agency_code
 
 # The published catalogue of 2026 holds 5. and 6. beside 1., 2. and 3.
 _NATIONAL_PROCEDURE = re.compile(r"[1-9]\.[0-9]{6}")
@@ -34,14 +34,20 @@ def parse_national_code(code: str) -> str:
     return parse_procedure_code(code)[:8]
 
 
-ProcedureCode = Annotated[
-    str,
-    AfterValidator(parse_procedure_code),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "pattern": f"^{PROCEDURE_PATTERN}$",
-            "examples": ["1.001193", "2.002621.H56"],
-        }
-    ),
-]
+def canonical_procedure_code(code: str) -> str:
+    """Return a localised code with its agency in the form of QĐ 20, a national one as it is."""
+    national, agency = parse_procedure_code(code)[:8], code[9:]
+    return f"{national}.{canonical_agency_code(agency)}" if agency else national
+
+
+_SCHEMA = WithJsonSchema(
+    {
+        "type": "string",
+        "pattern": f"^{PROCEDURE_PATTERN}$",
+        "examples": ["1.001193", "2.002621.H56"],
+    }
+)
+# Either form of the agency is taken, and the one of QĐ 20 is kept.
+ProcedureCode = Annotated[str, AfterValidator(canonical_procedure_code), _SCHEMA]
+# The form is kept, as in `WrittenAgencyCode`.
+WrittenProcedureCode = Annotated[str, AfterValidator(parse_procedure_code), _SCHEMA]

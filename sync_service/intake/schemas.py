@@ -17,11 +17,11 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from shared.codes.agency import AgencyCode
+from shared.codes.agency import WrittenAgencyCode
 from shared.codes.dossier import DossierCode
 from shared.codes.enums import ENDED, Channel, DossierStatus
 from shared.codes.persons.personal_numbers import NoPersonalNumber
-from shared.codes.procedure import ProcedureCode
+from shared.codes.procedure import WrittenProcedureCode
 from shared.codes.step import STEP_PATTERN
 from shared.rules.deadlines import Term
 from shared.web.bodies.strict_parsing import IsoInstant, StrictInteger, StrictModel
@@ -90,12 +90,12 @@ class DossierRow(Row):
 
     model_config = ConfigDict(json_schema_extra=dict(_RULES_OF_STATUS))
 
-    procedure: ProcedureCode
+    procedure: WrittenProcedureCode
     channel: Annotated[Channel, Strict(strict=False), StrictInteger]
     version: int = Field(0, ge=0, le=2**62)
-    helped_by: AgencyCode | None = None
-    received_by: AgencyCode
-    decided_by: AgencyCode
+    helped_by: WrittenAgencyCode | None = None
+    received_by: WrittenAgencyCode
+    decided_by: WrittenAgencyCode
     filed_at: IsoInstant
     received_at: IsoInstant | None = None
     due_at: IsoInstant | None = None

@@ -13,6 +13,14 @@ from tests.conftest import MORE
 # Some lie below others, and some only begin with the same characters.
 AGENCIES = ("H26", "H26.1", "H26.10", "H26.10.1", "H29", "H29.1")
 PROCEDURES = ("1.001193", "1.001193.H26", "1.001193.H26.1", "2.000815", "2.000815.H29")
+# The codes of QCVN 102 of some of them: a right may name an agency in either form.
+OTHER_FORMS = {
+    "000.00.00.H26": "H26",
+    "000.00.10.H26": "H26.10",
+    "000.00.00.H29": "H29",
+    "1.001193.000.00.00.H26": "1.001193.H26",
+    "2.000815.000.00.00.H29": "2.000815.H29",
+}
 FIELDS = ("name", "personal_number", "address", "summary", "note", "documents", "results")
 
 Test = TypeVar("Test", bound=Callable[..., Any])
@@ -28,13 +36,20 @@ class Limits:
 
     def reaches(self, agency: str) -> bool:
         """An agency stands for itself and for all below it."""
-        within = self.agencies
-        return within is None or any(f"{agency}.".startswith(f"{one}.") for one in within)
+        if self.agencies is None:
+            return True
+        within = {OTHER_FORMS.get(one, one) for one in self.agencies}
+        agency = OTHER_FORMS.get(agency, agency)
+        return any(f"{agency}.".startswith(f"{one}.") for one in within)
 
     def allows(self, procedure: str) -> bool:
         """A national code stands for all its localised forms, a localised one for itself."""
+        if self.procedures is None:
+            return True
+        procedure = OTHER_FORMS.get(procedure, procedure)
         national = ".".join(procedure.split(".")[:2])
-        return self.procedures is None or bool({procedure, national} & self.procedures)
+        allowed = {OTHER_FORMS.get(one, one) for one in self.procedures}
+        return bool({procedure, national} & allowed)
 
     def shows(self, field: str) -> bool:
         return self.fields is None or field in self.fields
@@ -80,7 +95,14 @@ def some(values: tuple[str, ...]) -> st.SearchStrategy[frozenset[str] | None]:
 
 
 agencies, procedures = st.sampled_from(AGENCIES), st.sampled_from(PROCEDURES)
-limits = st.builds(Limits, some(AGENCIES), some(PROCEDURES), some(FIELDS))
+_OTHER_AGENCIES = tuple(code for code in OTHER_FORMS if code[3] == ".")
+_OTHER_PROCEDURES = tuple(code for code in OTHER_FORMS if code[1] == ".")
+limits = st.builds(
+    Limits,
+    some((*AGENCIES, *_OTHER_AGENCIES)),
+    some((*PROCEDURES, *_OTHER_PROCEDURES)),
+    some(FIELDS),
+)
 filed = st.builds(Filed, procedures, agencies, agencies, st.none() | agencies)
 
 

@@ -78,3 +78,33 @@ def test_dossiers_of_before_are_judged_as_new_ones(postgres: Databases) -> None:
         ("late", 0, "2026-12-04", "2026-12-04"),
         ("open", 0, "2026-12-04", "2026-12-04"),
     ]
+
+
+def test_agencies_of_before_are_kept_in_one_form(postgres: Databases) -> None:
+    settings = unmigrated_settings(postgres)
+    command.upgrade(build_configuration(settings), "0004")
+    run_apart(execute(settings, *BEFORE))
+    command.upgrade(build_configuration(settings), "0006")
+    run_apart(
+        execute(
+            settings,
+            "UPDATE dossier SET received_by = '000.10.04.H26', decided_by = '000.00.00.H29'"
+            " WHERE code = 'open'",
+            "DELETE FROM dossier_party WHERE dossier = 'open' AND agency = 'H26'",
+            """INSERT INTO dossier_party (dossier, agency, filed_at, procedure, channel, status)
+            SELECT code, agency, filed_at, procedure, channel, status FROM dossier
+            CROSS JOIN (VALUES ('000.10.04.H26'), ('000.00.00.H29')) AS listed (agency)
+            WHERE code = 'open'""",
+        )
+    )
+    upgrade_database(settings)
+    kept = "SELECT received_by, decided_by FROM dossier WHERE code = 'open'"
+    assert run_apart(read(settings, kept)) == [("H26.04.10", "H29")]
+    listed = "SELECT agency FROM dossier_party WHERE dossier = 'open' ORDER BY agency"
+    assert run_apart(read(settings, listed)) == [
+        ("",),
+        ("H26",),
+        ("H26.04",),
+        ("H26.04.10",),
+        ("H29",),
+    ]

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, JsonValue, Strict, model_validator
 
 from dossier_service.catalogue.procedure import CaseCode, ResultCode
-from shared.codes.agency import AgencyCode
+from shared.codes.agency import AgencyCode, WrittenAgencyCode
 from shared.codes.enums import Channel
 from shared.codes.persons.birth_date import BirthDate
 from shared.codes.persons.personal_numbers import NoPersonalNumber
@@ -121,7 +121,7 @@ class FileDossier(StrictModel):
     channel: Annotated[Channel, Strict(strict=False), StrictInteger]
     applicant: ApplicantIn
     helped_by: AgencyCode | None = None
-    received_by: AgencyCode
+    received_by: WrittenAgencyCode
     decided_by: AgencyCode
     submitted_at: IsoInstant | None = None
     documents: list[DocumentIn] = Field(default_factory=list, max_length=MAX_DOCUMENTS)

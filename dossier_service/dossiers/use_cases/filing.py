@@ -33,6 +33,8 @@ from dossier_service.dossiers.schemas.requests import DocumentIn, FileDossier
 from dossier_service.dossiers.term_cases import require_term_case
 from dossier_service.dossiers.use_cases.deadlines import set_due_dates
 from dossier_service.dossiers.use_cases.history import history_entry, publish_change
+from shared.codes.agency import canonical_agency_code
+from shared.codes.coverage import list_self_and_above
 from shared.codes.dossier import DOSSIER_CODE_LAYOUTS, DossierCodeLayout, format_dossier_code
 from shared.codes.enums import Channel, DossierStatus
 from shared.codes.persons.person_hash import hash_person
@@ -160,6 +162,7 @@ async def _require_active_agencies(
         for place in ("helped_by", "received_by", "decided_by")
         if (code := getattr(filing, place))
     }
+    named["received_by"] = canonical_agency_code(filing.received_by)
     # Without any announced agency the registry is late, not empty.
     if not (terms := await agencies.read_terms(session, named.values())):
         return
@@ -201,7 +204,8 @@ def _make_dossier(
         moved_at=now,
         changed_at=now,
         helped_by=filing.helped_by,
-        received_by=filing.received_by,
+        # Its code keeps the form in which the agency wrote its own.
+        received_by=canonical_agency_code(filing.received_by),
         decided_by=filing.decided_by,
         filed_at=filed_at,
         reception_due_at=None if is_received else reception_due_at(filed_at),
@@ -251,13 +255,5 @@ _LISTED = (
 def _make_party_rows(dossier: Dossier) -> list[dict[str, Any]]:
     agencies = {dossier.helped_by, dossier.received_by, dossier.decided_by} - {None}
     standing = {name: getattr(dossier, name) for name in _LISTED}
-    listed = {COUNTRY}.union(*(list_agency_and_superiors(agency) for agency in agencies if agency))
+    listed = {COUNTRY}.union(*(list_self_and_above(agency) for agency in agencies if agency))
     return [standing | {"dossier": dossier.code, "agency": each} for each in sorted(listed)]
-
-
-def list_agency_and_superiors(agency: str) -> list[str]:
-    """Return H26, H26.101, H26.101.2 for `H26.101.2`; a code of QCVN 102 names no agency above."""
-    if not agency[0].isalpha():
-        return [agency]
-    blocks = agency.split(".")
-    return [".".join(blocks[:count]) for count in range(1, len(blocks) + 1)]

@@ -4,24 +4,28 @@ Limits of different grants never mix, so a call is allowed where one set of them
 """
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
-from shared.codes.coverage import is_within, list_covering_codes
+from shared.codes.coverage import canonical_codes, is_within, list_covering_codes
 
 Codes = frozenset[str] | None
+CanonicalCodes = Annotated[frozenset[str], AfterValidator(canonical_codes)] | None
 Row = TypeVar("Row")
 
 
 class Limits(BaseModel):
-    """Limit procedures, fields and agencies: None means all, an agency covers all below it."""
+    """Limit procedures, fields and agencies: None means all, an agency covers all below it.
+
+    Codes are taken in either written form, and kept in the one of QĐ 20.
+    """
 
     model_config = ConfigDict(frozen=True)
 
-    procedures: Codes
+    procedures: CanonicalCodes
     fields: Codes
-    agencies: Codes
+    agencies: CanonicalCodes
 
     def covers_procedure(self, code: str) -> bool:
         """A national code covers its localised forms too: `1.001193` covers `1.001193.H26`."""

@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from shared.codes.coverage import list_written_forms
 from shared.codes.enums import ENDED, DossierStatus
 from shared.codes.procedure import parse_national_code
 from shared.codes.time import VIET_NAM
@@ -55,7 +56,7 @@ def _within_localised(limits: Limits) -> list[ColumnElement[bool]]:
         code == parse_national_code(code) for code in limits.procedures
     ):
         return []
-    dossier, named = NationalDossier, any_text(limits.procedures)
+    dossier, named = NationalDossier, any_text(list_written_forms(limits.procedures))
     return [or_(dossier.national_procedure == named, dossier.procedure == named)]
 
 
@@ -198,7 +199,7 @@ def _passing(wanted: DossierFilter, today: date) -> list[ColumnElement[bool]]:
             conditions.append(dossier.ended_at.is_(None))
     # A national code means all its localised forms too.
     if wanted.procedure is not None and wanted.procedure != parse_national_code(wanted.procedure):
-        conditions.append(dossier.procedure == wanted.procedure)
+        conditions.append(dossier.procedure == any_text(list_written_forms([wanted.procedure])))
     if wanted.overdue is not None:
         conditions.append(overdue(today) if wanted.overdue else ~overdue(today))
     return conditions

@@ -63,6 +63,9 @@ async def test_agency_with_an_old_code_keeps_its_form(desk: Desk) -> None:
     desk.agencies = ["000.00.04.H26"]
     dossier = await desk.file(received_by="000.00.04.H26", decided_by="000.00.04.H26")
     assert dossier["code"] == "000.00.04.H26-261116-0001"
+    assert (dossier["received_by"], dossier["decided_by"]) == ("H26.04", "H26.04")
+    assert (await desk.read(dossier["code"])).status_code == 200
+    desk.agencies = ["H26.04"]
     assert (await desk.read(dossier["code"])).status_code == 200
 
 

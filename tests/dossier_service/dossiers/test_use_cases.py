@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from dossier_service.dossiers.use_cases.filing import list_agency_and_superiors
 from shared.codes.enums import DossierStatus
 from shared.rules.statuses import needs_reason, permitted_statuses
 from tests.dossier_service.desk import BIRTH_FEE, SEAL, Desk, at, instant, payment, result
@@ -128,12 +127,6 @@ async def test_random_walk_stays_in_the_table_and_loses_no_step(desk: Desk, seed
     assert [event["version"] for event in told] == [step["version"] for step in seen]
     if dossier["received_at"] is None:
         assert dossier["due_at"] is None
-
-
-def test_agencies_above_are_those_whose_code_begins_a_code() -> None:
-    assert list_agency_and_superiors("H26.101.2") == ["H26", "H26.101", "H26.101.2"]
-    assert list_agency_and_superiors("G01") == ["G01"]
-    assert list_agency_and_superiors("000.00.04.H26") == ["000.00.04.H26"]
 
 
 async def test_clock_that_is_behind_does_not_turn_time_back(desk: Desk) -> None:

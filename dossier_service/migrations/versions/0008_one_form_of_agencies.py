@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 
 # `000.00.04.G18` -> `G18.04`: the groups turned round, without zeros at the end.
 _CANONICAL = """CREATE FUNCTION pg_temp.canonical(code text) RETURNS text

@@ -4,18 +4,12 @@ from collections.abc import Collection
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, DateTime, String, Table, any_, bindparam
+from sqlalchemy import ARRAY, ColumnElement, DateTime, String, any_, bindparam
 from sqlalchemy.orm import DeclarativeBase
 
 
 class Base(DeclarativeBase):
     type_annotation_map = {datetime: DateTime(timezone=True)}  # noqa: RUF012 -- SQLAlchemy's form
-
-
-def table(entity: type[Base]) -> Table:
-    found = entity.__table__
-    assert isinstance(found, Table)
-    return found
 
 
 def any_text(values: Collection[str]) -> ColumnElement[Any]:

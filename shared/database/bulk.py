@@ -1,6 +1,25 @@
-"""Change many rows in few statements."""
+"""Change many rows in few statements.
 
-from sqlalchemy import text
+The columns of many rows travel as arrays, and the database unnests them into rows. A statement is
+made once for its table and columns, because making it costs more than sending it.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    FromClause,
+    Table,
+    bindparam,
+    column,
+    func,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase
 
@@ -8,7 +27,7 @@ SLICE_ROWS = 10_000
 
 
 async def delete_in_slices(session: AsyncSession, table: type[DeclarativeBase], where: str) -> None:
-    """All rows that match, in statements that each stay far below `STATEMENT_SECONDS`."""
+    """Delete all rows that match, in statements that stay far below `STATEMENT_SECONDS` each."""
     name = table.__tablename__
     statement = text(
         f"DELETE FROM {name} WHERE ctid ="  # noqa: S608 -- both texts are of this code
@@ -17,3 +36,44 @@ async def delete_in_slices(session: AsyncSession, table: type[DeclarativeBase], 
     connection = await session.connection()
     while (await connection.execute(statement)).rowcount == SLICE_ROWS:
         pass
+
+
+def get_table(entity: type[DeclarativeBase]) -> Table:
+    """Return the table of a mapped class as the type that statements need."""
+    table = entity.__table__
+    assert isinstance(table, Table)
+    return table
+
+
+@cache
+def unnested_rows(entity: type[DeclarativeBase], *names: str) -> FromClause:
+    """Return the rows of `column_arrays` as a table whose columns have the types of `entity`."""
+    table = get_table(entity)
+    arrays: list[ColumnElement[Any]] = [
+        bindparam(f"{table.name}_{name}", type_=ARRAY(table.c[name].type)) for name in names
+    ]
+    columns = [column(name, table.c[name].type) for name in names]
+    alias = f"given_{table.name}"
+    return func.unnest(*arrays).table_valued(*columns).render_derived(name=alias)
+
+
+def column_arrays(
+    entity: type[DeclarativeBase], names: Sequence[str], rows: Iterable[Sequence[object]]
+) -> dict[str, Sequence[object]]:
+    """Return the parameters of `unnested_rows`: one array for each named column of the rows."""
+    arrays = list(zip(*rows, strict=True)) or [()] * len(names)
+    table = get_table(entity).name
+    return {f"{table}_{name}": array for name, array in zip(names, arrays, strict=True)}
+
+
+def build_insert(entity: type[DeclarativeBase], *names: str) -> Insert:
+    """Return an INSERT of `unnested_rows`; the caller adds the action on a conflict."""
+    rows = unnested_rows(entity, *names)
+    return insert(get_table(entity)).from_select(list(names), select(*rows.c))
+
+
+def build_upsert(entity: type[DeclarativeBase], key: str, *names: str) -> Insert:
+    """Return an INSERT that overwrites the other columns of the rows whose `key` is stored."""
+    statement = build_insert(entity, *names)
+    others = {name: statement.excluded[name] for name in names if name != key}
+    return statement.on_conflict_do_update(index_elements=[key], set_=others)

@@ -8,9 +8,9 @@ from sqlalchemy import exists, select
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.database.bulk import build_insert, column_arrays, get_table
 from sync_service.agencies.models import Agency, Procedure
-from sync_service.database import any_text, table
-from sync_service.sets import columns, insertion
+from sync_service.database import any_text
 
 PUBLISHED: Final = (
     "code",
@@ -34,28 +34,28 @@ REGISTERED: Final = (
 
 async def upsert_procedures(session: AsyncSession, rows: Iterable[Sequence[object]]) -> None:
     """Store rows of PUBLISHED, except those that are older than the stored row."""
-    await session.execute(_publishing(), columns(Procedure, PUBLISHED, rows))
+    await session.execute(_publishing(), column_arrays(Procedure, PUBLISHED, rows))
 
 
 async def upsert_agencies(session: AsyncSession, rows: Iterable[Sequence[object]]) -> None:
     """Store rows of REGISTERED, except those that are no newer than the stored row."""
-    await session.execute(_registering(), columns(Agency, REGISTERED, rows))
+    await session.execute(_registering(), column_arrays(Agency, REGISTERED, rows))
 
 
 @cache
 def _publishing() -> Insert:
-    statement = insertion(Procedure, *PUBLISHED)
+    statement = build_insert(Procedure, *PUBLISHED)
     others = {name: statement.excluded[name] for name in PUBLISHED if name != "code"}
     # A version that is announced again says the same, or mends what was kept of it.
-    newer = table(Procedure).c.version <= statement.excluded.version
+    newer = get_table(Procedure).c.version <= statement.excluded.version
     return statement.on_conflict_do_update(index_elements=["code"], set_=others, where=newer)
 
 
 @cache
 def _registering() -> Insert:
-    statement = insertion(Agency, *REGISTERED)
+    statement = build_insert(Agency, *REGISTERED)
     others = {name: statement.excluded[name] for name in REGISTERED if name != "code"}
-    newer = table(Agency).c.version < statement.excluded.version
+    newer = get_table(Agency).c.version < statement.excluded.version
     return statement.on_conflict_do_update(index_elements=["code"], set_=others, where=newer)
 
 

@@ -12,10 +12,10 @@ from typing import Final
 from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.dialects.postgresql import Insert
 
+from shared.database.bulk import build_insert, column_arrays
 from sync_service.agencies.hierarchy import COUNTRY, lineage
 from sync_service.agencies.models import Agency
 from sync_service.database import in_plan
-from sync_service.sets import columns, insertion
 
 _UNNAMED: Final = ("code", "above", "version")
 
@@ -47,9 +47,9 @@ def select_closed(today: date) -> Select[str]:
 @cache
 def insert_unnamed() -> Insert:
     """Return the statement that adds the agencies of `unnamed_columns` which are not yet known."""
-    return insertion(Agency, *_UNNAMED).on_conflict_do_nothing()
+    return build_insert(Agency, *_UNNAMED).on_conflict_do_nothing()
 
 
 def unnamed_columns(codes: Iterable[str]) -> dict[str, Sequence[object]]:
     """Return the parameters of `insert_unnamed`; any version of the registry is newer."""
-    return columns(Agency, _UNNAMED, ((code, lineage(code)[1], 0) for code in sorted(codes)))
+    return column_arrays(Agency, _UNNAMED, ((code, lineage(code)[1], 0) for code in sorted(codes)))

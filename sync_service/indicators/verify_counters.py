@@ -12,9 +12,9 @@ from typing import Final
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.database.bulk import get_table
 from shared.database.engine import open_database
 from sync_service.agencies.hierarchy import is_under, lineage
-from sync_service.database import table
 from sync_service.indicators.counters import ALL_PROCEDURES, Cell, Grain, Part
 from sync_service.indicators.models import TallyCell
 from sync_service.national_view.handling import Handling
@@ -82,7 +82,7 @@ async def recount(session: AsyncSession) -> Mapping[Cell, int]:
 
 
 async def kept(session: AsyncSession) -> Mapping[Cell, int]:
-    columns = [table(TallyCell).c[name] for name in (*Cell._fields, "count")]
+    columns = [get_table(TallyCell).c[name] for name in (*Cell._fields, "count")]
     rows = await session.execute(select(*columns))
     return {Cell(*cell): count for *cell, count in rows}
 

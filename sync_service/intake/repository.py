@@ -10,19 +10,19 @@ from sqlalchemy import Select, and_, delete, func, select
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from sync_service.database import any_text, table
+from shared.database.bulk import build_insert, column_arrays, get_table, unnested_rows
+from sync_service.database import any_text
 from sync_service.intake.models import HeldProgress, HeldRow
-from sync_service.sets import columns, given, insertion
 
 
 async def add_held(session: AsyncSession, rows: Iterable[HeldRow]) -> None:
-    await session.execute(_holding(), columns(HeldProgress, HeldRow._fields, rows))
+    await session.execute(_holding(), column_arrays(HeldProgress, HeldRow._fields, rows))
 
 
 async def take_held(session: AsyncSession, codes: Collection[str]) -> Sequence[HeldRow]:
     """Progress of dossiers that have now come, by any client; no longer held."""
     held = HeldProgress
-    key = [table(held).c[name] for name in HeldRow._fields]
+    key = [get_table(held).c[name] for name in HeldRow._fields]
     taken = await session.execute(delete(held).where(held.code == any_text(codes)).returning(*key))
     return [HeldRow._make(row) for row in taken]
 
@@ -35,7 +35,9 @@ async def drop_held(session: AsyncSession, days: int) -> int:
 
 
 async def known_rows(session: AsyncSession, rows: Collection[HeldRow]) -> set[HeldRow]:
-    found = await session.execute(_finding_known(), columns(HeldProgress, HeldRow._fields, rows))
+    found = await session.execute(
+        _finding_known(), column_arrays(HeldProgress, HeldRow._fields, rows)
+    )
     return {HeldRow._make(row) for row in found}
 
 
@@ -56,11 +58,11 @@ async def count_of_client(session: AsyncSession, source: str) -> int:
 
 @cache
 def _finding_known() -> Select[Any, Any]:
-    rows, kept = given(HeldProgress, *HeldRow._fields), table(HeldProgress).c
+    rows, kept = unnested_rows(HeldProgress, *HeldRow._fields), get_table(HeldProgress).c
     same = and_(*(kept[name] == rows.c[name] for name in HeldRow._fields))
     return select(*(kept[name] for name in HeldRow._fields)).join(rows, same)
 
 
 @cache
 def _holding() -> Insert:
-    return insertion(HeldProgress, *HeldRow._fields).on_conflict_do_nothing()
+    return build_insert(HeldProgress, *HeldRow._fields).on_conflict_do_nothing()

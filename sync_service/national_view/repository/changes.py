@@ -10,11 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.codes.agency import canonical_agency_code
 from shared.codes.enums import DossierStatus
+from shared.database.bulk import build_insert, build_upsert, column_arrays, get_table, unnested_rows
 from sync_service.agencies.statements import insert_unnamed, unnamed_columns
-from sync_service.database import table
 from sync_service.national_view.models import NationalDossier, Party, PendingParty, TimelineEntry
 from sync_service.national_view.state import Change, Entry, Standing
-from sync_service.sets import columns, given, insertion, upsert
 
 STANDING = (*Standing.__slots__, "national_procedure", "opened_at", "deciding")
 PLACE = ("agency", "opened_at", "code")
@@ -27,8 +26,8 @@ async def write_changes(
     """Write the changed dossiers, their parties and the given lines of timelines."""
     named = {agency for _, each in changes for agency in each.parties()}
     given_columns = (
-        columns(TimelineEntry, Entry._fields, entries)
-        | columns(NationalDossier, STANDING, (_row(each) for _, each in changes))
+        column_arrays(TimelineEntry, Entry._fields, entries)
+        | column_arrays(NationalDossier, STANDING, (_row(each) for _, each in changes))
         | unnamed_columns(named)
         | await _place_parties(session, Party, changes)
         | await _place_parties(session, PendingParty, changes)
@@ -61,8 +60,8 @@ async def _place_parties(
     stood = {row for old, _ in moved if old for row in rows(old)}
     if left := stood - come:
         places = [row[: len(PLACE)] for row in left]
-        await session.execute(_leaving(party), columns(party, PLACE, places))
-    return columns(party, PARTY, sorted(come - stood))
+        await session.execute(_leaving(party), column_arrays(party, PLACE, places))
+    return column_arrays(party, PARTY, sorted(come - stood))
 
 
 def _is_pending(standing: Standing) -> bool:
@@ -91,8 +90,8 @@ def _pending_rows(standing: Standing) -> list[tuple[str, datetime, str, str, int
 
 @cache
 def _leaving(party: type[Party | PendingParty]) -> Delete:
-    there, left = table(party).c, given(party, *PLACE)
-    return delete(table(party)).where(*(there[name] == left.c[name] for name in PLACE))
+    there, left = get_table(party).c, unnested_rows(party, *PLACE)
+    return delete(get_table(party)).where(*(there[name] == left.c[name] for name in PLACE))
 
 
 @cache
@@ -102,10 +101,10 @@ def _writing() -> Select[int]:
     An agency that a dossier names before the registry has told of it gets a row without a name.
     """
     parts = {
-        "line": insertion(TimelineEntry, *Entry._fields).on_conflict_do_nothing(),
-        "stand": upsert(NationalDossier, "code", *STANDING),
-        "place": insertion(Party, *PARTY).on_conflict_do_nothing(),
-        "pending": insertion(PendingParty, *PARTY).on_conflict_do_nothing(),
+        "line": build_insert(TimelineEntry, *Entry._fields).on_conflict_do_nothing(),
+        "stand": build_upsert(NationalDossier, "code", *STANDING),
+        "place": build_insert(Party, *PARTY).on_conflict_do_nothing(),
+        "pending": build_insert(PendingParty, *PARTY).on_conflict_do_nothing(),
         "name": insert_unnamed(),
     }
     return select(literal(1)).add_cte(*(part.cte(name) for name, part in parts.items()))

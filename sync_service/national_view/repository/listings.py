@@ -30,10 +30,11 @@ from shared.codes.coverage import list_written_forms
 from shared.codes.enums import ENDED, DossierStatus
 from shared.codes.procedure import parse_national_code
 from shared.codes.time import VIET_NAM
+from shared.database.bulk import get_table
 from shared.web.calls.rights import Limits, Right, merge_newest_rows
 from sync_service.agencies.hierarchy import COUNTRY, roots
 from sync_service.agencies.statements import select_level
-from sync_service.database import any_text, in_plan, table
+from sync_service.database import any_text, in_plan
 from sync_service.national_view.derived_times import REQUEST
 from sync_service.national_view.filters import DossierFilter
 from sync_service.national_view.models import NationalDossier, Party, PendingParty
@@ -153,7 +154,7 @@ def _of_each(reach: Sequence[str], of: Seen, newest: Select[datetime, str], limi
     """The newest of all roots out of the newest of each; a dossier under several is shown once."""
     given_roots = func.unnest(bindparam(None, list(reach), type_=ARRAY(String)))
     root = given_roots.table_valued(column("agency", String)).render_derived(name="root")
-    of_one = newest.where(table(of).c.agency == root.c.agency).lateral("newest")
+    of_one = newest.where(get_table(of).c.agency == root.c.agency).lateral("newest")
     both = of_one.c.opened_at, of_one.c.code
     merged = select(*both).select_from(root.join(of_one, true())).distinct()
     return merged.order_by(*(each.desc() for each in both)).limit(limit).subquery()

@@ -7,14 +7,14 @@ from zlib import crc32
 from sqlalchemy import ARRAY, Integer, String, any_, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from sync_service.database import table
+from shared.database.bulk import get_table
 from sync_service.national_view.models import LACKS_TERM, NationalDossier
 from sync_service.national_view.state import Standing
 
 STRIPES = 256
 STRIPE_LOCK = 7_101
 
-_STANDINGS = select(*(table(NationalDossier).c[name] for name in Standing.__slots__)).where(
+_STANDINGS = select(*(get_table(NationalDossier).c[name] for name in Standing.__slots__)).where(
     NationalDossier.code == any_(bindparam("codes", type_=ARRAY(String)))
 )
 

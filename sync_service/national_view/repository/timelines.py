@@ -9,11 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.codes.enums import ENDED, DossierStatus
 from shared.codes.time import StoredInstant
-from sync_service.database import table
+from shared.database.bulk import column_arrays, get_table, unnested_rows
 from sync_service.national_view.derived_times import REQUEST, Milestones, milestones_of
 from sync_service.national_view.models import TimelineEntry
 from sync_service.national_view.state import Entry, Standing
-from sync_service.sets import columns, given
 
 TIMELINE_ORDER: Final = ("at", "version", "digest", "status", "kind", "detail", "source")
 # The types of these columns, as a cursor has them.
@@ -24,7 +23,7 @@ async def list_timeline(
     session: AsyncSession, code: str, *, after: tuple[Any, ...] | None, limit: int
 ) -> Sequence[TimelineEntry]:
     """Return up to `limit` lines, oldest first, that follow the line with the key `after`."""
-    order = [table(TimelineEntry).c[name] for name in TIMELINE_ORDER]
+    order = [get_table(TimelineEntry).c[name] for name in TIMELINE_ORDER]
     query = select(TimelineEntry).where(TimelineEntry.code == code)
     if after:
         query = query.where(tuple_(*order) > tuple_(*after))
@@ -33,13 +32,15 @@ async def list_timeline(
 
 async def known_entries(session: AsyncSession, entries: Collection[Entry]) -> set[Entry]:
     """Those of them that stand in the timelines already."""
-    known = await session.execute(_known_entries(), columns(TimelineEntry, Entry._fields, entries))
+    known = await session.execute(
+        _known_entries(), column_arrays(TimelineEntry, Entry._fields, entries)
+    )
     return {Entry._make(row) for row in known}
 
 
 @cache
 def _known_entries() -> Select[Any, Any]:
-    entries, kept = given(TimelineEntry, *Entry._fields), table(TimelineEntry).c
+    entries, kept = unnested_rows(TimelineEntry, *Entry._fields), get_table(TimelineEntry).c
     same = and_(*(kept[name] == entries.c[name] for name in Entry._fields))
     # OFFSET 0: each line is looked up in the index of the key, and the table is never read whole.
     line = (

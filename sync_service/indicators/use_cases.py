@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,7 +16,7 @@ from sync_service.agencies.hierarchy import covers, roots
 from sync_service.agencies.problems import AgencyNotFound, ProcedureNotFound
 from sync_service.agencies.schemas import AgencyOut
 from sync_service.agencies.use_cases import find_names
-from sync_service.indicators.counters import changes
+from sync_service.indicators.counters import Cell, Grain, Part, changes
 from sync_service.indicators.formulas import FORMULAS, Figure
 from sync_service.indicators.periods import parse_period
 from sync_service.indicators.problems import (
@@ -26,7 +26,7 @@ from sync_service.indicators.problems import (
     RightTooNarrow,
 )
 from sync_service.indicators.ranking import Height, Key, Place, Ranked
-from sync_service.indicators.repository import counters, figures
+from sync_service.indicators.repository import counters, figures, verification
 from sync_service.indicators.repository.figures import Question
 from sync_service.indicators.rules import GroupBy, IndicatorId, in_force
 from sync_service.indicators.schemas import (
@@ -37,6 +37,7 @@ from sync_service.indicators.schemas import (
     IndicatorOut,
     IndicatorQuery,
 )
+from sync_service.national_view.handling import Handling
 from sync_service.national_view.state import Change
 
 
@@ -227,3 +228,33 @@ def _groups(found: Answer, group_by: GroupBy, paging: PageQuery, ranking: str) -
 
 def _key(key: str, group_by: GroupBy) -> str:
     return Channel(int(key)).slug if group_by == "channel" else key
+
+
+class CounterCheck(NamedTuple):
+    """The number of counters that were compared, and a line for each one that is wrong."""
+
+    compared: int
+    differences: Sequence[str]
+
+
+async def verify_counters(session: AsyncSession) -> CounterCheck:
+    """Compare the stored counters with a recount of all dossiers, both as of one instant."""
+    await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+    stored = await verification.read_cells(session)
+    expected = await verification.recount_cells(session)
+    cells = stored.keys() | expected.keys()
+    wrong = [cell for cell in cells if stored.get(cell, 0) != expected.get(cell, 0)]
+    differences = [
+        f"{_describe_cell(cell)}: {stored.get(cell, 0)} kept, {expected.get(cell, 0)} counted"
+        for cell in sorted(wrong, key=str)
+    ]
+    return CounterCheck(len(cells), differences)
+
+
+def _describe_cell(cell: Cell) -> str:
+    part, grain, outcome = Part(cell.part), Grain(cell.grain), Handling(cell.outcome)
+    due = f", due {cell.due_on}" if cell.due_on else ""
+    return (
+        f"{cell.agency} {part.name}, {grain.name} {cell.received_on}, "
+        f"procedure {cell.procedure or 'all'}, channel {cell.channel}, {outcome.name}{due}"
+    )

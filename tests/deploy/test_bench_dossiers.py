@@ -12,7 +12,7 @@ from dossier_service.settings import Settings as DossierSettings
 from shared.codes.dossier import parse_dossier_code
 from shared.codes.enums import ENDED, DossierStatus
 from shared.database.engine import open_database
-from sync_service.indicators.verify_counters import differences
+from sync_service.indicators.use_cases import verify_counters
 from sync_service.intake.schemas import DossierRow
 from sync_service.settings import Settings as SyncSettings
 from tests.conftest import Databases
@@ -87,7 +87,7 @@ async def test_national_view_and_tallies_agree_with_a_recount(postgres: Database
         open_database(settings) as sessions,
         sessions() as session,
     ):
-        cells, wrong = await differences(session)
+        cells, wrong = await verify_counters(session)
     assert cells > SIZE
     assert wrong == []
 

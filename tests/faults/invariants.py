@@ -25,7 +25,7 @@ async def complaints(mesh: Mesh, journal: Journal) -> list[str]:
         gather(mesh),
         asyncio.to_thread(command_complaints, mesh, "gateway", "gateway.ledger.commands"),
         asyncio.to_thread(
-            command_complaints, mesh, "sync_service", "sync_service.indicators.verify_counters"
+            command_complaints, mesh, "sync_service", "sync_service", "verify-counters"
         ),
     )
     return [*late, *data_complaints(found, journal), *verified, *recounted]
@@ -36,10 +36,14 @@ def data_complaints(found: Evidence, journal: Journal) -> list[str]:
     return [*(f"surprise: {each}" for each in journal.surprises), *told]
 
 
-def command_complaints(mesh: Mesh, service: str, module: str) -> list[str]:
-    """Of a check that everybody can call."""
-    done = mesh.run_as(service, module)
-    return [f"{module}: {done.stdout[-2_000:]}{done.stderr[-2_000:]}"] if done.returncode else []
+def command_complaints(mesh: Mesh, service: str, module: str, *words: str) -> list[str]:
+    """Return the output of a check that failed; everybody can call it."""
+    done = mesh.run_as(service, module, *words)
+    return (
+        [f"{' '.join((module, *words))}: {done.stdout[-2_000:]}{done.stderr[-2_000:]}"]
+        if done.returncode
+        else []
+    )
 
 
 async def axis_complaints(mesh: Mesh) -> list[str]:

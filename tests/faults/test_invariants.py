@@ -152,11 +152,11 @@ DAMAGES = {
 }
 JUDGED_BY_COMMANDS = {
     "tally miscounted": (
-        "sync_service.indicators.verify_counters",
+        ("sync_service", "verify-counters"),
         _set("sync_service", "tally", "agency = 'H41'", "count = count + 1", "DIFFER"),
     ),
     "seal forged": (
-        "gateway.ledger.commands",
+        ("gateway.ledger.commands",),
         _set("gateway", "ledger_seal", "number = 1", "signature = '\\x00'", "DAMAGED"),
     ),
 }
@@ -174,9 +174,9 @@ async def test_damage_in_a_database_is_told(mesh: Mesh, journal: Journal, name: 
 
 @pytest.mark.parametrize("name", JUDGED_BY_COMMANDS)
 async def test_damage_is_told_by_a_command(mesh: Mesh, journal: Journal, name: str) -> None:
-    module, damage = JUDGED_BY_COMMANDS[name]
+    command, damage = JUDGED_BY_COMMANDS[name]
     async with _done(mesh, journal, damage):
-        told = await asyncio.to_thread(command_complaints, mesh, damage.service, module)
+        told = await asyncio.to_thread(command_complaints, mesh, damage.service, *command)
     assert damage.complaint in "".join(told)
 
 

@@ -99,8 +99,8 @@ class Mesh:
             timeout=STARTS_WITHIN,
         )
 
-    def run_as(self, service: str, module: str) -> "subprocess.CompletedProcess[str]":
-        return self.run("deploy.dev_stack", "as", service, sys.executable, "-m", module)
+    def run_as(self, service: str, *command: str) -> "subprocess.CompletedProcess[str]":
+        return self.run("deploy.dev_stack", "as", service, sys.executable, "-m", *command)
 
     def is_ready(self) -> bool:
         return self.run("deploy.dev_stack", "status").returncode == 0

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from sync_service.indicators.formulas import FORMULAS, on_time
+from sync_service.indicators.repository.verification import read_cells, recount_cells
 from sync_service.indicators.rules import in_force, versions
-from sync_service.indicators.verify_counters import kept, recount
 from tests.sync_service.indicators.november import dossier, hand_made, pushed
 from tests.sync_service.national import DOSSIERS, PROGRESS, National, at, moved, new_code, row
 
@@ -111,7 +111,7 @@ async def test_request_before_the_reception_is_none_of_the_handling(empty: Natio
         assert not (await empty.read(code))["overdue"]
         assert not (await empty.read(lasting))["overdue"]
         async with empty.sessions() as session:
-            assert dict(await kept(session)) == dict(await recount(session))
+            assert dict(await read_cells(session)) == dict(await recount_cells(session))
         # Received before the first request: now it is one of two.
         times = {"received_at": "2026-11-02T10:00:00+07:00", "due_at": "2026-11-30T17:00:00+07:00"}
         corrected = times | {"source_time": "2026-11-13T09:00:00+07:00"}

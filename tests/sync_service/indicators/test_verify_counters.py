@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import text
 
 from shared.events import DossierEvent
-from sync_service.indicators.verify_counters import kept, main, recount
+from sync_service.indicators.repository.verification import read_cells, recount_cells
+from tests.support.service_commands import run_service_command
 from tests.sync_service.national import EXTERNAL, National, filed, moved, new_code, progressed
 
 AGENCIES = ["H41.101", "H41.102", "H41", "H26.101", "G15.02", "000.00.02.G15"]
@@ -95,7 +96,7 @@ async def test_tallies_equal_a_recount_after_any_history(empty: National, seed: 
         )
         await empty.project(*chance.sample(events, 12))
     async with empty.sessions() as session:
-        counted, expected = await kept(session), await recount(session)
+        counted, expected = await read_cells(session), await recount_cells(session)
     assert dict(counted) == dict(expected)
     assert expected
     assert all(count > 0 for count in counted.values())
@@ -154,21 +155,20 @@ async def test_two_writers_at_once_lose_no_count(empty: National) -> None:
 
     await asyncio.gather(*(write(number) for number in range(8)))
     async with empty.sessions() as session:
-        assert dict(await kept(session)) == dict(await recount(session))
+        assert dict(await read_cells(session)) == dict(await recount_cells(session))
     assert await empty.scalar("SELECT count(*) FROM national_dossier") == 160
 
 
-async def test_recount_is_a_command_that_names_what_differs(
-    empty: National, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_recount_is_a_command_that_names_what_differs(empty: National) -> None:
     await empty.project(filed(new_code("H26.101")))
-    assert await main(empty.settings) == 0
-    assert capsys.readouterr().out == "12 tallies: all equal a recount\n"
+    done = run_service_command(empty.settings, "verify-counters")
+    assert (done.returncode, done.stdout) == (0, "12 tallies: all equal a recount\n")
     async with empty.sessions.begin() as session:
         await session.execute(text("UPDATE tally SET count = 3 WHERE agency = 'VN' AND grain = 2"))
-    assert await main(empty.settings) == 1
+    done = run_service_command(empty.settings, "verify-counters")
+    assert done.returncode == 1
     # of the procedure and of all procedures
-    lines = capsys.readouterr().out.splitlines()
+    lines = done.stdout.splitlines()
     assert lines[-1] == "12 tallies: 2 DIFFER"
     assert lines[0] == (
         "VN BOTH, MONTH 2026-11-01, procedure all, channel 2, OPEN, due 2026-11-09: "

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from sync_service.indicators.verify_counters import kept, recount
+from sync_service.indicators.repository.verification import read_cells, recount_cells
 from tests.access.test_national import clear
 from tests.conftest import MORE
 from tests.sync_service.conftest import TODAY
@@ -194,7 +194,7 @@ async def test_state_and_judgement_equal_an_independent_reckoning_of_all_words(
     async with empty.sessions() as session:
         found = await session.execute(text("SELECT * FROM national_dossier"))
         rows = {each["code"]: dict(each) for each in found.mappings()}
-        assert dict(await kept(session)) == dict(await recount(session))
+        assert dict(await read_cells(session)) == dict(await recount_cells(session))
     assert rows.keys() == expected.keys()
     for code, state_of in expected.items():
         facts = {name: _instant(name, value) for name, value in state_of.items()}

@@ -12,8 +12,8 @@ from sqlalchemy import text
 from shared.rules.deadlines import Term, Unit
 from shared.runtime.timers import run_timer
 from sync_service.agencies.projections import project_procedures
+from sync_service.indicators.repository.verification import read_cells, recount_cells
 from sync_service.indicators.use_cases import count_changes
-from sync_service.indicators.verify_counters import kept, recount
 from sync_service.national_view.handling import Handling
 from sync_service.national_view.jobs import BATCH_SIZE, find_missing_terms
 from sync_service.timers import TIMERS, judge_by_terms
@@ -193,7 +193,7 @@ async def test_row_and_catalogue_in_any_order_make_the_same_state(empty: Nationa
         await find_terms_until_none_is_missing(empty)
         seen.append(await state(empty))
         async with empty.sessions() as session:
-            assert dict(await kept(session)) == dict(await recount(session))
+            assert dict(await read_cells(session)) == dict(await recount_cells(session))
     assert seen[1] == seen[0]
     assert seen[2] == seen[0]
     for code, its_life in lives.items():

@@ -1,10 +1,9 @@
-"""Count once more by scanning every dossier: `python -m sync_service.indicators.verify_counters`.
+"""The stored counters, and a count of all dossiers from the beginning to compare them with.
 
-Exit code 1 where a kept tally is not what the dossiers and their timelines say.
+The count takes as long as there are dossiers: it serves proofs, not answers. It shares no step with
+`counters`, so that both cannot make the same mistake.
 """
 
-import asyncio
-import sys
 from collections import Counter
 from collections.abc import Mapping
 from typing import Final
@@ -13,14 +12,10 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.database.bulk import get_table
-from shared.database.engine import open_database
 from sync_service.agencies.hierarchy import is_under, lineage
 from sync_service.indicators.counters import ALL_PROCEDURES, Cell, Grain, Part
 from sync_service.indicators.models import TallyCell
 from sync_service.national_view.handling import Handling
-from sync_service.settings import Settings
-
-MOST_SHOWN = 100
 
 _ALIKE: Final = text(
     f"""
@@ -63,11 +58,8 @@ _ALIKE: Final = text(
 )
 
 
-async def recount(session: AsyncSession) -> Mapping[Cell, int]:
-    """Takes as long as there are dossiers: for proofs, not for answers.
-
-    Shares no step with `counters`: what both say alike is not the same mistake made twice.
-    """
+async def recount_cells(session: AsyncSession) -> Mapping[Cell, int]:
+    """Return the count that each cell ought to have, by scanning every dossier."""
     found: Counter[Cell] = Counter()
     for received_by, decided_by, procedure, day, *rest, count in await session.execute(_ALIKE):
         for agency in {*lineage(received_by), *lineage(decided_by)}:
@@ -81,42 +73,7 @@ async def recount(session: AsyncSession) -> Mapping[Cell, int]:
     return found
 
 
-async def kept(session: AsyncSession) -> Mapping[Cell, int]:
+async def read_cells(session: AsyncSession) -> Mapping[Cell, int]:
     columns = [get_table(TallyCell).c[name] for name in (*Cell._fields, "count")]
     rows = await session.execute(select(*columns))
     return {Cell(*cell): count for *cell, count in rows}
-
-
-async def differences(session: AsyncSession) -> tuple[int, list[str]]:
-    """How many cells there are, and what is wrong; all as of one instant."""
-    await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-    counted, expected = await kept(session), await recount(session)
-    cells = counted.keys() | expected.keys()
-    wrong = [cell for cell in cells if counted.get(cell, 0) != expected.get(cell, 0)]
-    return len(cells), [
-        f"{_named(cell)}: {counted.get(cell, 0)} kept, {expected.get(cell, 0)} counted"
-        for cell in sorted(wrong, key=str)
-    ]
-
-
-def _named(cell: Cell) -> str:
-    part, grain, outcome = Part(cell.part), Grain(cell.grain), Handling(cell.outcome)
-    due = f", due {cell.due_on}" if cell.due_on else ""
-    return (
-        f"{cell.agency} {part.name}, {grain.name} {cell.received_on}, "
-        f"procedure {cell.procedure or 'all'}, channel {cell.channel}, {outcome.name}{due}"
-    )
-
-
-async def main(settings: Settings) -> int:
-    async with open_database(settings) as sessions, sessions() as session:
-        cells, wrong = await differences(session)
-    hidden = len(wrong) - MOST_SHOWN
-    lines = wrong[:MOST_SHOWN] + ([f"and {hidden:,} more"] if hidden > 0 else [])
-    verdict = f"{len(wrong):,} DIFFER" if wrong else "all equal a recount"
-    print("\n".join([*lines, f"{cells:,} tallies: {verdict}"]))  # noqa: T201 -- its purpose
-    return int(bool(wrong))
-
-
-if __name__ == "__main__":
-    sys.exit(asyncio.run(main(Settings.read())))

@@ -9,8 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from dossier_service.catalogue.models import CatalogueImport, CurrentProcedure, ProcedureVersion
 from dossier_service.catalogue.procedure import Procedure, PublishedProcedure
-
-_PUBLISHING_LOCK = 7_101
+from shared.database.locks import CATALOGUE_PUBLISHING
 
 
 async def find_current_version(session: AsyncSession, code: str) -> PublishedProcedure | None:
@@ -63,7 +62,7 @@ async def list_current_versions(session: AsyncSession) -> list[PublishedProcedur
 
 async def lock_catalogue(session: AsyncSession) -> None:
     """Wait for the publishing lock: two publishers at once would issue the same version."""
-    await session.execute(select(func.pg_advisory_xact_lock(_PUBLISHING_LOCK)))
+    await session.execute(select(func.pg_advisory_xact_lock(CATALOGUE_PUBLISHING)))
 
 
 async def read_current_digests(session: AsyncSession) -> Mapping[str, tuple[int, bytes]]:

@@ -8,11 +8,11 @@ from sqlalchemy import ARRAY, Integer, String, any_, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.database.bulk import get_table
+from shared.database.locks import NATIONAL_STRIPE
 from sync_service.national_view.models import LACKS_TERM, NationalDossier
 from sync_service.national_view.state import Standing
 
 STRIPES = 256
-STRIPE_LOCK = 7_101
 
 _STANDINGS = select(*(get_table(NationalDossier).c[name] for name in Standing.__slots__)).where(
     NationalDossier.code == any_(bindparam("codes", type_=ARRAY(String)))
@@ -37,7 +37,7 @@ async def find_codes_without_term(session: AsyncSession, limit: int) -> Sequence
 
 
 _LOCK = text(
-    f"SELECT count(pg_advisory_xact_lock({STRIPE_LOCK}, stripe))"  # noqa: S608 -- our own constant
+    f"SELECT count(pg_advisory_xact_lock({NATIONAL_STRIPE}, stripe))"  # noqa: S608 -- our own constant
     " FROM unnest(CAST(:stripes AS integer[])) AS stripe"
 )
 

@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import text
 
 from shared.database import session as database
+from shared.database.locks import NATIONAL_STRIPE
 from sync_service.intake import lanes
-from sync_service.national_view.repository.states import STRIPE_LOCK, STRIPES
+from sync_service.national_view.repository.states import STRIPES
 from sync_service.settings import Settings
 from tests.conftest import Databases
 from tests.support.factories import TestAuthority
@@ -61,7 +62,7 @@ async def test_pushes_that_wait_for_each_other_hold_no_connection_that_a_read_ne
         # As a long push does: it holds every stripe.
         await session.execute(
             text("SELECT pg_advisory_xact_lock(:lock, n) FROM generate_series(0, :last) AS n"),
-            {"lock": STRIPE_LOCK, "last": STRIPES - 1},
+            {"lock": NATIONAL_STRIPE, "last": STRIPES - 1},
         )
         pushes = asyncio.create_task(push_all(narrow, clients))
 

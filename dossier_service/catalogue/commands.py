@@ -1,32 +1,31 @@
-"""The commands of the catalogue: `python -m dossier_service.catalogue.commands --help`."""
+"""The commands of the catalogue: `python -m dossier_service catalogue import FILE | announce`."""
 
-import asyncio
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from pydantic import ValidationError
 
 from dossier_service.catalogue.own_procedures import read_own_procedures
 from dossier_service.catalogue.portal_import.checking import check_published
 from dossier_service.catalogue.portal_import.reader import PublishedFileTooLargeError, read_lines
 from dossier_service.catalogue.use_cases import (
     ImportOutcome,
-    PublishedFile,
     announce_all_procedures,
     import_catalogue_file,
     read_catalogue_file,
 )
-from dossier_service.settings import Settings
-from shared.database.engine import open_database
+from shared.codes.time import utc_now
+from shared.runtime.invocation import run_in_session
 
-cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+commands = typer.Typer(
+    no_args_is_help=True, help="The national catalogue of administrative procedures."
+)
 
 
-@cli.command("import")
+@commands.command("import")
 def import_catalogue(
+    context: typer.Context,
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
     check: Annotated[bool, typer.Option("--check", help="compare, and publish nothing")] = False,
@@ -42,32 +41,29 @@ def import_catalogue(
     if check:
         _check_file(file, as_json=as_json)
     try:
-        settings = Settings.read()
-    except ValidationError as error:
-        sys.exit(f"these settings are missing or wrong: {[e['loc'][0] for e in error.errors()]}")
-    try:
         published = read_catalogue_file(file)
     except PublishedFileTooLargeError as error:
         sys.exit(f"this file is no catalogue: {error}")
-    outcome = asyncio.run(_import_file(settings, published))
+    outcome: ImportOutcome = run_in_session(
+        context.obj.settings,
+        lambda session: import_catalogue_file(
+            session, published, read_own_procedures(), now=utc_now()
+        ),
+    )
     typer.echo(outcome.model_dump_json(indent=2) if as_json else str(outcome))
     if outcome.report and outcome.report.refused:
         raise typer.Exit(1)
 
 
-@cli.command("announce")
-def announce_catalogue() -> None:
+@commands.command("announce")
+def announce_catalogue(context: typer.Context) -> None:
     """Announce every procedure in force once more.
 
     A service that begins to read the catalogue needs this when the broker no longer has the events.
     An announcement of a procedure that the service has changes nothing there.
     """
-    typer.echo(f"{asyncio.run(announce_procedures(Settings.read()))} procedures announced")
-
-
-async def announce_procedures(settings: Settings) -> int:
-    async with open_database(settings) as sessions, sessions.begin() as session:
-        return await announce_all_procedures(session)
+    count = run_in_session(context.obj.settings, announce_all_procedures)
+    typer.echo(f"{count} procedures announced")
 
 
 def _check_file(file: Path, *, as_json: bool) -> NoReturn:
@@ -77,14 +73,3 @@ def _check_file(file: Path, *, as_json: bool) -> NoReturn:
         sys.exit(f"this file is no catalogue: {error}")
     typer.echo(report.model_dump_json(indent=2) if as_json else str(report))
     raise typer.Exit(1 if report.unexplained else 0)
-
-
-async def _import_file(settings: Settings, file: PublishedFile) -> ImportOutcome:
-    async with open_database(settings) as sessions, sessions.begin() as session:
-        return await import_catalogue_file(
-            session, file, read_own_procedures(), now=datetime.now(UTC)
-        )
-
-
-if __name__ == "__main__":
-    cli()

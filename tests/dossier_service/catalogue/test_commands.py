@@ -1,41 +1,19 @@
 import gzip
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from dossier_service.catalogue.commands import announce_procedures
 from dossier_service.settings import Settings
 from tests.dossier_service.catalogue.samples import PUBLISHED, announced, line
-from tests.dossier_service.conftest import PERSON_KEY
 from tests.dossier_service.desk import BIRTH, Desk
-from tests.support.event_keys import key_text
-from tests.support.factories import CALL_KEY, DIGEST_KEY
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.service_commands import run_service_command
 
 
-def run_import(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "dossier_service.catalogue.commands", "import", *arguments],
-        env=os.environ
-        | {
-            "DATABASE_URL": settings.database.render_as_string(hide_password=False),
-            "KAFKA_SERVERS": settings.kafka_servers,
-            "DIGEST_KEY": DIGEST_KEY.get_secret_value(),
-            "EVENT_KEY": key_text("dossier_service"),
-            "PERSON_HASH_KEY": PERSON_KEY,
-            "CALL_KEY": CALL_KEY.get_secret_value(),
-        },
-        cwd=Path(__file__).parents[3],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE_SECONDS,
-    )
+def run_import(settings: Settings, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return run_service_command(settings, "catalogue", "import", *arguments)
 
 
 def test_import_tells_what_came_of_every_line(
@@ -74,6 +52,8 @@ def test_all_that_was_published_is_imported_or_named(
 
 async def test_catalogue_is_announced_again_by_a_command(own_desk: Desk) -> None:
     seeded = await announced(own_desk)
-    assert await announce_procedures(own_desk.settings) == len(seeded) > 0
+    done = run_service_command(own_desk.settings, "catalogue", "announce")
+    assert done.stdout == f"{len(seeded)} procedures announced\n", done.stderr
+    assert seeded
     again = (await announced(own_desk))[len(seeded) :]
     assert {each["code"]: each for each in again} == {each["code"]: each for each in seeded}

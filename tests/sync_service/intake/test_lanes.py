@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 from sqlalchemy import text
 
-from shared.database import session as database
+from shared.database import engine
 from shared.database.locks import NATIONAL_STRIPE
 from sync_service.intake import lanes
 from sync_service.national_view.repository.states import STRIPES
@@ -33,8 +33,8 @@ async def narrow(
 ) -> AsyncIterator[National]:
     """Nothing that waits here gives up, however slow the machine is."""
     monkeypatch.setattr(lanes, "WAIT_SECONDS", PATIENCE)
-    monkeypatch.setattr(database, "LOCK_SECONDS", PATIENCE)
-    monkeypatch.setattr(database, "STATEMENT_SECONDS", PATIENCE)
+    monkeypatch.setattr(engine, "LOCK_SECONDS", PATIENCE)
+    monkeypatch.setattr(engine, "STATEMENT_SECONDS", PATIENCE)
     async with serving(narrow_settings, authority) as view:
         yield view
 

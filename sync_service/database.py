@@ -1,4 +1,4 @@
-"""The base of all tables of the service, and what their statements are made of."""
+"""The base class of the service's tables, and helpers for their statements."""
 
 from collections.abc import Collection
 from datetime import date, datetime
@@ -18,5 +18,8 @@ def any_text(values: Collection[str]) -> ColumnElement[Any]:
 
 
 def in_plan(value: str | int | date) -> ColumnElement[Any]:
-    """Written into the statement: a rare value has another plan than a frequent one."""
+    """Write the value into the statement, so that the database plans for this very value.
+
+    A rare value needs another plan than a frequent one.
+    """
     return bindparam(None, value, literal_execute=True)

@@ -18,7 +18,10 @@ async def forget_heard(session: AsyncSession) -> None:
 
 
 async def judge_by_terms(session: AsyncSession) -> bool:
-    """Judge a batch of dossiers that came before their procedure; return whether it was full."""
+    """Set the terms of a batch of dossiers that were pushed before their procedure was published.
+
+    Return whether the batch was full.
+    """
     return await find_missing_terms(session, observers=(count_changes,)) == BATCH_SIZE
 
 

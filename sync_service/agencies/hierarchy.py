@@ -1,11 +1,11 @@
-"""Agencies by their codes: who stands above whom, and what a right covers."""
+"""The hierarchy of agencies as their codes show it, and the agencies that a right covers."""
 
 from collections.abc import Collection
 from functools import lru_cache
 
 from shared.codes.agency import canonical_agency_code
 
-# Stands above every agency; no agency code can look like it.
+# The country stands above every agency; no agency code can look like it.
 COUNTRY = "VN"
 
 LEVEL = r"^[a-z_]{1,20}$"
@@ -13,29 +13,29 @@ LEVEL = r"^[a-z_]{1,20}$"
 
 @lru_cache(maxsize=65_536)
 def lineage(code: str) -> tuple[str, ...]:
-    """The agency, all above it and last the country: `H26.10` -> `H26.10`, `H26`, `VN`."""
+    """Return the agency, all above it and last the country: `H26.10` -> `H26.10`, `H26`, `VN`."""
     groups = canonical_agency_code(code).split(".")
     return (*(".".join(groups[:n]) for n in range(len(groups), 0, -1)), COUNTRY)
 
 
 def is_under(code: str, above: str) -> bool:
-    """Whether `above` is the agency itself, stands above it, or is the country."""
+    """Return whether `above` is the agency itself, stands above it, or is the country."""
     return above in lineage(code)
 
 
 def covers(agencies: Collection[str] | None, code: str) -> bool:
-    """Whether a right limited to `agencies` (None: to none) reaches the agency `code`."""
+    """Return whether a right reaches the agency `code`; `agencies` None means no limit."""
     return agencies is None or not _canonical_forms(frozenset(agencies)).isdisjoint(lineage(code))
 
 
 @lru_cache(maxsize=64)
 def _canonical_forms(agencies: frozenset[str]) -> frozenset[str]:
-    """Keep the forms of a right's agencies: it is held against each row of a request."""
+    """Return the canonical codes, cached because a right is compared with each row of a request."""
     return frozenset(map(canonical_agency_code, agencies))
 
 
 def roots(agencies: Collection[str] | None) -> list[str]:
-    """The fewest codes under which all lies that a right covers."""
+    """Return the fewest codes that have every agency of a right at or below them."""
     if agencies is None:
         return [COUNTRY]
     codes = {canonical_agency_code(agency) for agency in agencies}

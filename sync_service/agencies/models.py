@@ -1,4 +1,4 @@
-"""Agencies and procedures, as the registry and the catalogue publish them."""
+"""The tables of agencies and procedures, as the registry and the catalogue publish them."""
 
 from datetime import date
 
@@ -9,7 +9,7 @@ from sync_service.database import Base
 
 
 class Agency(Base):
-    """As the registry tells it; without a name while only dossiers have named it.
+    """An agency as the registry publishes it; its name is NULL while only dossiers have named it.
 
     `above` follows from the code, as rights do: the registry's own parent may differ.
     """
@@ -27,7 +27,7 @@ class Agency(Base):
 
 
 class Procedure(Base):
-    """What the catalogue published last of a procedure; without a term none is published."""
+    """The last published version of a procedure; its term is NULL where none is published."""
 
     __tablename__ = "procedure"
 

@@ -4,7 +4,7 @@ from shared.web.problems import Problem
 
 
 class AgencyNotFound(Problem):
-    """Also where the right does not reach it: what lies outside a right does not exist."""
+    """An unknown agency, or one outside the right: the caller cannot tell the two apart."""
 
     status = HTTPStatus.NOT_FOUND
     title = "No such agency"

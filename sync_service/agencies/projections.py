@@ -1,4 +1,4 @@
-"""Keep the agencies of the registry and the procedures of the catalogue by their events."""
+"""Store the agencies of the registry and the procedures of the catalogue from their events."""
 
 from collections.abc import Sequence
 from operator import attrgetter
@@ -13,12 +13,15 @@ from sync_service.agencies.hierarchy import lineage
 from sync_service.agencies.terms import term_of
 
 _published = attrgetter(*repository.PUBLISHED)
-# The code and the agency above it are written in today's form; all else is as it was told.
+# The code and the agency above it are stored in canonical form; all else as it is published.
 _registered = attrgetter(*repository.REGISTERED[2:])
 
 
 async def project_procedures(session: AsyncSession, events: Sequence[ProcedurePublished]) -> None:
-    """Raises ValueError where a code or a term is none: each push would fall over it."""
+    """Store the newest version of each procedure.
+
+    Raise ValueError for a malformed code or term: stored, it would fail each push that names it.
+    """
     newest: dict[str, ProcedurePublished] = {}
     for event in events:
         parse_national_code(event.code)

@@ -1,4 +1,4 @@
-"""Every query of agencies and of published procedures."""
+"""The queries and statements of agencies and of published procedures."""
 
 from collections.abc import Collection, Iterable, Sequence
 from functools import cache
@@ -46,7 +46,7 @@ async def upsert_agencies(session: AsyncSession, rows: Iterable[Sequence[object]
 def _publishing() -> Insert:
     statement = build_insert(Procedure, *PUBLISHED)
     others = {name: statement.excluded[name] for name in PUBLISHED if name != "code"}
-    # A version that is announced again says the same, or mends what was kept of it.
+    # A version that is announced again has the same content, or corrects the stored row.
     newer = get_table(Procedure).c.version <= statement.excluded.version
     return statement.on_conflict_do_update(index_elements=["code"], set_=others, where=newer)
 

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from shared.rules.deadlines import Term, Unit
 
-# Of a code, also of a localised one: the longest term, None where none is published.
+# The longest term by procedure code, localised or national; None where none is published.
 Terms = Mapping[str, Term | None]
 
 
@@ -21,7 +21,7 @@ class Published(Protocol):
 
 
 def term_of(procedure: Published) -> Term | None:
-    """Return the longest term; raise ValueError where its unit is none."""
+    """Return the longest term, None without one; raise ValueError for an unknown unit."""
     if procedure.term_duration is None or procedure.term_unit is None:
         return None
     unit = Unit(procedure.term_unit)

@@ -1,4 +1,4 @@
-"""Reads of agencies and of published procedures, as far as pushed rows are held against them."""
+"""Reads of agencies and published procedures, with which pushed rows are compared."""
 
 from collections.abc import Collection, Mapping
 from datetime import date
@@ -12,7 +12,7 @@ from sync_service.agencies.terms import Terms, term_of
 
 
 class KnownAgency(NamedTuple):
-    """An agency; without a name while only dossiers have named it."""
+    """An agency; `name` is None while only dossiers have named it."""
 
     name: str | None
     valid_from: date | None
@@ -24,18 +24,21 @@ class KnownAgency(NamedTuple):
 
 
 async def find_agencies(session: AsyncSession, codes: Collection[str]) -> Mapping[str, KnownAgency]:
-    """Return those of the codes that are known."""
+    """Return the known agencies among the codes, by code."""
     found = await repository.find_agencies(session, codes)
     return {each.code: KnownAgency(each.name, each.valid_from, each.valid_to) for each in found}
 
 
 async def find_names(session: AsyncSession, codes: Collection[str]) -> Mapping[str, str | None]:
-    """Return the names of those of the codes that are known agencies."""
+    """Return the names of the known agencies among the codes, by code."""
     return await repository.find_names(session, codes)
 
 
 async def find_terms(session: AsyncSession, codes: Collection[str]) -> Terms:
-    """Return those of the codes that are published; a localised one counts by its national one."""
+    """Return the terms of the published procedures among the codes, by code.
+
+    A localised procedure without an entry of its own has the term of its national procedure.
+    """
     wanted = {code: (code, parse_national_code(code)) for code in codes}
     asked = {each for pair in wanted.values() for each in pair}
     found = {each.code: each for each in await repository.find_procedures(session, asked)}
@@ -47,5 +50,5 @@ async def find_terms(session: AsyncSession, codes: Collection[str]) -> Terms:
 
 
 async def is_catalogue_empty(session: AsyncSession) -> bool:
-    """Return whether no procedure was announced yet: then none is unknown."""
+    """Return whether no procedure was announced yet; no code is unknown then."""
     return not await repository.has_procedures(session)

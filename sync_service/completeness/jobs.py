@@ -20,5 +20,5 @@ async def measure(session: AsyncSession, now: datetime) -> None:
 
 
 async def forget(session: AsyncSession, now: datetime) -> None:
-    """Delete the hours that no rhythm looks back to."""
+    """Delete the hours that are too old to count for any rhythm."""
     await repository.delete_hours(session, now - KEPT)

@@ -1,4 +1,4 @@
-"""The hours in which the systems of agencies pushed, and the rhythm that follows from them."""
+"""The tables of the hours in which agencies pushed, and of the rhythms that follow from them."""
 
 from datetime import datetime, timedelta
 
@@ -8,7 +8,7 @@ from sync_service.database import Base
 
 
 class HeardHour(Base):
-    """An hour in which an agency's system pushed; rows are only ever added."""
+    """An hour in which an agency's system pushed; rows are never updated."""
 
     __tablename__ = "heard_hour"
 
@@ -17,7 +17,7 @@ class HeardHour(Base):
 
 
 class AgencyRhythm(Base):
-    """When an agency's system last pushed, and its longest pause in the 28 days before."""
+    """The hour of an agency's last push, and its longest pause in the 28 days before."""
 
     __tablename__ = "agency_rhythm"
 

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sync_service.agencies.statements import select_closed
 from sync_service.completeness.models import AgencyRhythm, HeardHour
 
-# The rhythm is reckoned anew with the first push of an hour, from the hours of this agency alone.
+# The first push of an hour recomputes the rhythm, from the hours of this agency alone.
 _NOTE = text(
     """
     WITH new AS (
@@ -37,7 +37,7 @@ async def list_rhythms(
 ) -> Sequence[Row[str, datetime, timedelta | None]]:
     """Return agency, last hour and longest pause of each agency that has pushed."""
     rhythm = AgencyRhythm
-    # An agency that was dissolved or merged has nothing more to say.
+    # An agency that was dissolved or merged pushes no more, and is not silent.
     closed = select_closed(today).subquery()
     is_closed = select(closed.c.code).where(closed.c.code == rhythm.agency).exists()
     query = select(rhythm.agency, rhythm.last_hour, rhythm.longest_pause).where(~is_closed)

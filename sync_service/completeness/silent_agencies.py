@@ -1,14 +1,14 @@
-"""Which agencies' systems push no more: an agency is held against its own rhythm.
+"""Decide which agencies' systems have stopped pushing, by each agency's own rhythm. Pure.
 
-Two ministries once synced nothing for a quarter, and nobody was told: what never arrived is in no
-log. An agency's rhythm is its longest pause of the last 28 days, so that nights, weekends and
-holidays that it always keeps are no silence. Pure.
+Two ministries once synced nothing for a quarter, and nobody noticed: a push that never arrives is
+in no log. An agency's rhythm is its longest pause of the last 28 days, so that its regular nights,
+weekends and holidays are no silence.
 """
 
 from datetime import timedelta
 
 KEPT = timedelta(days=28)
-# What an agency is allowed beyond its longest pause, and one that has shown no rhythm yet.
+# An agency may pause so many times its longest pause; without a rhythm yet, for a day.
 SLACK, AT_FIRST = 1.5, timedelta(days=1)
 
 

@@ -8,13 +8,13 @@ from sync_service.completeness.silent_agencies import KEPT, is_silent
 
 
 async def note_heard(session: AsyncSession, agency: str, now: datetime) -> None:
-    """Note that the agency's system pushed in this hour."""
+    """Record that the agency's system pushed in the hour of `now`."""
     hour = now.replace(minute=0, second=0, microsecond=0)
     await repository.add_hour(session, agency, hour, kept=KEPT)
 
 
 async def silent_agencies(session: AsyncSession, now: datetime) -> dict[str, timedelta]:
-    """How long each agency beyond its rhythm has been silent; one row for each agency is read."""
+    """Return the pause of each agency that is past its rhythm; one row for each agency is read."""
     rows = await repository.list_rhythms(session, day_in_viet_nam(now))
     pauses = {agency: (now - last, known) for agency, last, known in rows}
     return {agency: pause for agency, (pause, known) in pauses.items() if is_silent(pause, known)}

@@ -1,9 +1,9 @@
-"""How the tallies change with a dossier.
+"""Compute how the counters change with a dossier. Pure.
 
-A cell counts the dossiers that are alike in all that an indicator asks. Each dossier stands in the
-cells of its receiving and its deciding agency and of all above them, by day and by month, under
-its procedure and under all procedures. An indicator is then a sum over few cells, whatever the
-number of dossiers; and a change of a dossier is -1 in its old cells and +1 in its new ones. Pure.
+A cell counts the dossiers with the same values in all dimensions of the indicators. Each dossier
+is counted in the cells of its receiving and its deciding agency and of all above them, by day and
+by month, under its procedure and under all procedures. An indicator is then a sum over few cells
+for any number of dossiers; and a change of a dossier is -1 in its old cells and +1 in its new ones.
 """
 
 from collections import Counter
@@ -22,7 +22,7 @@ ALL_PROCEDURES: Final = ""
 
 
 class Part(IntEnum):
-    """What the agency of a cell, or one below it, did: mostly one and the same does both."""
+    """The role of a cell's agency, or of one below it; mostly one agency has both roles."""
 
     RECEIVED = 1
     DECIDES = 2
@@ -30,11 +30,15 @@ class Part(IntEnum):
 
 
 class Grain(IntEnum):
+    """The length of the time over which a cell counts."""
+
     DAY = 1
     MONTH = 2
 
 
 class Cell(NamedTuple):
+    """The key of one counter."""
+
     agency: str
     part: int
     grain: int
@@ -46,7 +50,7 @@ class Cell(NamedTuple):
 
 
 class Counted(NamedTuple):
-    """All of a dossier that the tallies look at; days are those of Viet Nam."""
+    """The values of a dossier by which it is counted; days are those of Viet Nam."""
 
     received_by: str
     decided_by: str
@@ -58,7 +62,7 @@ class Counted(NamedTuple):
 
 
 def counted(standing: Standing | None) -> tuple[Counted, ...]:
-    """Nothing of a dossier that was never received."""
+    """Return the dimensions of a dossier; none for one that was never received."""
     if standing is None or standing.received_at is None:
         return ()
     one = Counted(
@@ -73,7 +77,7 @@ def counted(standing: Standing | None) -> tuple[Counted, ...]:
 
 
 def changes(pairs: Iterable[Change]) -> Mapping[Counted, int]:
-    """How many more, or fewer, are alike when dossiers go from the first standing to the second."""
+    """Return by how much the number of dossiers changes for each set of dimensions."""
     alike: Counter[Counted] = Counter()
     for before, after in pairs:
         alike.subtract(counted(before))
@@ -83,7 +87,7 @@ def changes(pairs: Iterable[Change]) -> Mapping[Counted, int]:
 
 @lru_cache(maxsize=65_536)
 def parts(received_by: str, decided_by: str) -> Mapping[str, Part]:
-    """The agencies in whose cells such a dossier stands, and what their part is."""
+    """Return the agencies in whose cells such a dossier is counted, each with its role."""
     receiving, deciding = lineage(received_by), lineage(decided_by)
     found = dict.fromkeys(receiving, Part.RECEIVED)
     return found | {

@@ -1,4 +1,4 @@
-"""The formulas: what of the tallies is counted, and how counts become a figure. Pure."""
+"""The formulas: the cells that each count sums, and the figure that follows from the counts."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,7 +26,10 @@ Sums = Mapping[str, ColumnElement[int]]
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """`value` is None where there is nothing to divide by; a rate is in percent, rounded."""
+    """A computed indicator.
+
+    `value` is None where the denominator is 0; a rate is in percent, rounded to two decimals.
+    """
 
     value: Decimal | None
     numerator: int
@@ -36,9 +39,10 @@ class Figure:
 
 
 class Formula(NamedTuple):
-    """`conditions` says which cells each count sums; open dossiers are judged as of a day.
+    """The three parts of a formula.
 
-    `value` is that of the figure, for the database to rank by.
+    `conditions` selects the cells that each count sums, with open dossiers judged as of a day;
+    `figure` computes the figure; `value` is the figure's value in SQL, by which groups are ranked.
     """
 
     conditions: Callable[[date], Conditions]
@@ -60,7 +64,7 @@ def received(sums: Sums) -> ColumnElement[Any]:
 
 
 def by_standing(as_at: date) -> Conditions:
-    """Only open dossiers have a due day here: of the others the outcome tells all."""
+    """Return the conditions of all outcomes; only the cells of open dossiers have a due day."""
     outcome, due_on = TallyCell.outcome, TallyCell.due_on
     undue = (outcome == Handling.OPEN.value) & due_on.is_(None)
     return {
@@ -73,7 +77,7 @@ def by_standing(as_at: date) -> Conditions:
 
 
 def on_time(counts: Counts) -> Figure:
-    """QĐ 766, 2.1: (ended in time + open in time) / all received that have a due date."""
+    """Compute (ended in time + open in time) / all received that have a due date (QĐ 766, 2.1)."""
     numerator, denominator = _in_time(counts)
     notes = []
     if denominator == 0:
@@ -84,13 +88,13 @@ def on_time(counts: Counts) -> Figure:
 
 
 def rate_in_time(sums: Sums) -> ColumnElement[Any]:
-    """Rounded as the figure is: who shows the same has the same rank."""
+    """Return the rate, rounded as the figure is, so that equal figures share a rank."""
     numerator, denominator = _in_time(sums)
     return func.round(HUNDRED * numerator / func.nullif(denominator, 0), 2)
 
 
 def _in_time(counts: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Of counts, or of the columns that hold them."""
+    """Return numerator and denominator, of counts or of the columns that hold them."""
     numerator = counts["ended_in_time"] + counts["open_in_time"]
     return numerator, numerator + counts["ended_late"] + counts["open_late"]
 

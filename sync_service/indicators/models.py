@@ -1,4 +1,4 @@
-"""The tallies of dossiers, out of which the indicators are summed."""
+"""The tables of the counters of dossiers, from which the indicators are summed."""
 
 from datetime import date, datetime
 
@@ -9,9 +9,9 @@ from sync_service.database import Base
 
 
 class TallyCell(Base):
-    """How many dossiers are alike in all that an indicator asks; see `counters`.
+    """The number of dossiers with the same dimensions, see `counters`.
 
-    The database has no primary key here but a unique index in which NULL equals NULL.
+    The table has no primary key but a unique index in which NULL equals NULL.
     """
 
     __tablename__ = "tally"
@@ -43,7 +43,7 @@ class TallyCell(Base):
             unique=True,
             postgresql_nulls_not_distinct=True,
         ),
-        # A ranking of thousands of agencies reads a period once, not each agency for itself.
+        # A ranking of thousands of agencies reads a period once, not once for each agency.
         Index(
             "tally_of_all_procedures",
             "grain",
@@ -55,7 +55,7 @@ class TallyCell(Base):
 
 
 class TallyState(Base):
-    """One row: how many changes of dossiers the tallies have taken in, and when the last."""
+    """One row: the number of counted changes of dossiers, and the time of the last one."""
 
     __tablename__ = "tally_state"
 

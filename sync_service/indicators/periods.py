@@ -1,4 +1,4 @@
-"""Periods that an indicator can be asked for: a month, a quarter, a year, or from day to day."""
+"""The periods of indicators: a month, a quarter, a year, or days from a first to a last one."""
 
 import re
 from calendar import monthrange
@@ -18,7 +18,7 @@ MONTHS_OF_QUARTER = 3
 
 
 class Span(NamedTuple):
-    """Days from the first to the last, both counted, to be summed in cells of one grain."""
+    """Days from the first to the last, both included, that cells of one grain count."""
 
     grain: Grain
     first: date
@@ -26,11 +26,13 @@ class Span(NamedTuple):
 
 
 class Period(NamedTuple):
+    """Days from the first to the last, both included."""
+
     first: date
     last: date
 
     def spans(self) -> Iterator[Span]:
-        """Whole months by their month cells, the days before and after by their day cells."""
+        """Yield whole months for month cells, and the days before and after for day cells."""
         begin = self.first if self.first.day == 1 else _next_month(self.first)
         end = _next_month(self.last) if self.last == _end_of_month(self.last) else self.last
         end = end.replace(day=1)
@@ -45,16 +47,16 @@ class Period(NamedTuple):
 
 
 def parse_period(text: str) -> Period:
-    """Return the period of a text of `FORMS`, or with a comma for the dots; its last day counts.
+    """Return the period of a text in one of `FORMS`, which may have a comma for the dots.
 
-    Raise PeriodUnreadable.
+    Raise PeriodUnreadable for another text, or one that ends before it begins.
     """
     if match := _NAMED.fullmatch(text):
         return _named(int(match[1]), match[2], match[3])
     if match := _BETWEEN.fullmatch(text):
         period = Period(date.fromisoformat(match[1]), date.fromisoformat(match[2]))
         if period.last < period.first:
-            raise PeriodUnreadable("The period ends before it begins.")
+            raise PeriodUnreadable("The period ends before it begins: put the earlier day first.")
         return period
     raise PeriodUnreadable(f"Write {FORMS}, of days between {FIRST_DAY} and {LAST_DAY}.")
 

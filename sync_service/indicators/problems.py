@@ -10,7 +10,7 @@ class IndicatorNotFound(Problem):
 
 
 class RightTooNarrow(Problem):
-    """Tallies are kept by national procedure: a part of one must not be shown as the whole."""
+    """A right to a part of a procedure: counters exist for national procedures as a whole."""
 
     status = HTTPStatus.FORBIDDEN
     title = "Indicators count national procedures, with all their localised forms"

@@ -1,4 +1,4 @@
-"""The place of a group among others, by its figure. Pure."""
+"""The position of a group among others, by its figure. Pure."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -9,23 +9,23 @@ from pydantic import Field, StringConstraints
 from sync_service.indicators.formulas import Figure
 
 KEY: Final = "key"
-# Among heights, of which the smallest stands first: no figure is below zero.
+# Heights are negated values, sorted ascending; no value is below zero, so 1 comes last.
 WITHOUT_FIGURE: Final = Decimal(1)
 
-# What a cursor may hold is what the database can take.
+# A cursor may hold only values that the database accepts.
 Height = Annotated[Decimal, Field(max_digits=20, decimal_places=2)]
 Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.]{0,60}$")]
 
 
 class Place(NamedTuple):
-    """Where a group stands, whatever the others do: the next page begins after it."""
+    """The position of a group, independent of others: the next page begins after it."""
 
     height: Decimal
     key: str
 
 
 class Ranked(NamedTuple):
-    """Who shows the same value shares the rank; who shows none stands last, without a rank."""
+    """A group with its rank, which equal values share; None without a value, which comes last."""
 
     rank: int | None
     place: Place
@@ -33,7 +33,7 @@ class Ranked(NamedTuple):
 
 
 class Ranking(NamedTuple):
-    """`page` is of `total` groups."""
+    """The figure of all groups together, and a page of the `total` groups."""
 
     whole: Figure
     total: int

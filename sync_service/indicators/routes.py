@@ -14,7 +14,7 @@ router = Router(prefix="/sync/v1/indicators", tags=["indicators"])
 
 @router.get("")
 async def list_indicators(_: Caller, now: Now) -> list[IndicatorOut]:
-    """The rules in force today."""
+    """Return the rules in force today."""
     return use_cases.list_indicators(day_in_viet_nam(now))
 
 
@@ -26,7 +26,7 @@ async def read_indicator(
     asked: Annotated[IndicatorQuery, Query()],
     now: Now,
 ) -> IndicatorAnswer:
-    """Of dossiers received in the period; groups are ranked, and told of page by page."""
+    """Return the figures of the dossiers received in the period; groups are ranked and paged."""
     return await use_cases.read_indicator(
         session, indicator, asked, right=caller.right, today=day_in_viet_nam(now)
     )

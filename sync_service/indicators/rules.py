@@ -15,9 +15,10 @@ GroupBy = Literal["agency", "procedure", "channel"]
 
 
 class Rule(BaseModel):
-    """`counts_for`: the agency that receives, or that decides, with all above it.
+    """The rule of one indicator.
 
-    `points` are the most that the indicator can earn.
+    A dossier counts for the agency that receives it or the one that decides it (`counts_for`), and
+    for all above. `points` is the maximum that the indicator can earn.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,7 +39,7 @@ _RULES = TypeAdapter(dict[IndicatorId, Rule])
 
 @cache
 def versions() -> Mapping[date, Rules]:
-    """All sets of rules; raises where a file does not fit."""
+    """Return all sets of rules; raise a ValidationError for a file that does not fit."""
     files = sorted(Path(__file__).with_name("data").glob("*.yaml"))
     return MappingProxyType(
         {
@@ -51,6 +52,6 @@ def versions() -> Mapping[date, Rules]:
 
 
 def in_force(indicator: IndicatorId, day: date) -> tuple[date, Rule] | None:
-    """The rule of that day and its version, the day from which it is in force."""
+    """Return the rule of that day and its version, which is the day from which it is in force."""
     begun = [start for start in versions() if start <= day and indicator in versions()[start]]
     return (max(begun), versions()[max(begun)][indicator]) if begun else None

@@ -28,31 +28,31 @@ class IndicatorOut(Rule):
 
 
 class IndicatorQuery(BaseModel):
-    """`level` picks the agencies of that level below `agency`, which are summed or compared."""
+    """The query of an indicator; `level` sums or compares its agencies below `agency`."""
 
     model_config = ConfigDict(extra="forbid")
 
     period: PeriodText
-    agency: AgencyCode | None = Field(None, description="with all below it")
+    agency: AgencyCode | None = Field(None, description="this agency and all below it")
     level: str | None = Field(None, pattern=LEVEL, examples=["commune"])
     procedure: ProcedureCode | None = None
     group_by: GroupBy | None = None
-    limit: int = Field(50, ge=1, le=MAX_PAGE_ITEMS, description="how many groups at most")
-    after: Cursor | None = Field(None, description="`groups.next` of the page before")
+    limit: int = Field(50, ge=1, le=MAX_PAGE_ITEMS, description="maximum number of groups")
+    after: Cursor | None = Field(None, description="`groups.next` of the previous page")
 
     def ranking_of(self, indicator: str) -> str:
-        """What is ranked: a cursor of one ranking has no place in another."""
+        """Return a name of the ranking, since a cursor of one ranking is invalid in another."""
         asked = self.model_dump(exclude={"limit", "after"}).values()
         return "/".join(map(str, (indicator, *asked)))
 
     @property
     def paging(self) -> PageQuery:
-        """Part of the model, unlike `Paging`: it refuses parameters it does not know."""
+        """Return the requested page; unlike `Paging`, this model refuses unknown parameters."""
         return PageQuery.of(self.limit, self.after)
 
 
 class FigureOut(BaseModel):
-    """`value` in the indicator's unit, a rate rounded to two decimals; None: nothing to divide."""
+    """`value` is in `unit`, a rate with two decimals; null where the denominator is 0."""
 
     value: int | float | None
     numerator: int
@@ -62,7 +62,7 @@ class FigureOut(BaseModel):
 
 
 class GroupOut(FigureOut):
-    """`rank` is that among all groups, shared by equal values; None where there is no value."""
+    """`rank` counts among all groups; equal values share it, and it is null without a value."""
 
     rank: int | None
     key: str
@@ -70,13 +70,13 @@ class GroupOut(FigureOut):
 
 
 class Groups(Page[GroupOut]):
-    """The highest value first; `total` is the number of groups on all pages."""
+    """A page of groups, the highest value first; `total` is the number of groups on all pages."""
 
     total: int
 
 
 class AsOf(BaseModel):
-    """`changes` of dossiers are counted, the last one `at`; open ones are judged as of `day`."""
+    """`changes` of dossiers are counted, the last one at `at`; `day` judges the open ones."""
 
     changes: int
     at: datetime
@@ -84,7 +84,7 @@ class AsOf(BaseModel):
 
 
 class IndicatorAnswer(FigureOut):
-    """`first` and `last` are the days of the period; `rule_version` the day its rule began."""
+    """`first` and `last` are the days of the period; `rule_version` is the day its rule began."""
 
     indicator: IndicatorId
     title: str

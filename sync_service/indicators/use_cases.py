@@ -1,4 +1,4 @@
-"""The tallies are kept with each change of dossiers, and a question is answered out of them."""
+"""Count each change of dossiers, read the indicators from the counters, and verify these."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -43,7 +43,7 @@ from sync_service.national_view.state import Change
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`page` is of `total` groups; `changes` of dossiers had been counted, the last one `at`."""
+    """`page` is of `total` groups; `changes` of dossiers were counted, the last one at `at`."""
 
     whole: Figure
     page: Sequence[Ranked]
@@ -54,12 +54,12 @@ class Answer:
 
 
 async def count_changes(session: AsyncSession, pairs: Collection[Change]) -> None:
-    """Keep the tallies in step with changed dossiers."""
+    """Change the counters by changed dossiers."""
     await counters.add_counts(session, changes(pairs), changes=len(pairs))
 
 
 def list_indicators(today: date) -> list[IndicatorOut]:
-    """The rules in force today."""
+    """Return the rules in force today."""
     found = ((each, in_force(each, today)) for each in get_args(IndicatorId))
     return [
         IndicatorOut(indicator=each, rule_version=rule[0], **rule[1].model_dump())
@@ -71,7 +71,11 @@ def list_indicators(today: date) -> list[IndicatorOut]:
 async def read_indicator(
     session: AsyncSession, indicator: str, asked: IndicatorQuery, *, right: Right, today: date
 ) -> IndicatorAnswer:
-    """Return the figures of one indicator; raise a Problem where there can be none."""
+    """Return the figures of one indicator.
+
+    Raise IndicatorNotFound, NoRuleInForce, PeriodUnreadable, CursorUnreadable, or a problem of the
+    right: AgencyNotFound, AgencyMissing, ProcedureNotFound, RightTooNarrow.
+    """
     known = _known(indicator)
     period = parse_period(asked.period)
     if (rule := in_force(known, period.last)) is None:
@@ -128,9 +132,10 @@ def _known(indicator: str) -> IndicatorId:
 
 
 def select_limits(right: Right, agency: str | None, procedure: str | None) -> Limits:
-    """Return the first alternative that covers what is named: figures cannot be added up.
+    """Return the first alternative that covers the named agency and procedure.
 
-    Where none does return the first one of all, which says why.
+    Figures of several alternatives cannot be added up. Where none covers them, return the first of
+    all, by which the request is then refused.
     """
     found = (
         limits
@@ -142,19 +147,26 @@ def select_limits(right: Right, agency: str | None, procedure: str | None) -> Li
 
 
 def asked_agency(limits: Limits, agency: str | None) -> str:
-    """The one named, else what the right reaches where that is one; 404 outside the right."""
+    """Return the named agency, or the only one that the right reaches.
+
+    Raise AgencyNotFound outside the right, and AgencyMissing where the right reaches several.
+    """
     if agency is not None:
         if not covers(limits.agencies, agency):
             raise AgencyNotFound
         return canonical_agency_code(agency)
     reach = roots(limits.agencies)
     if len(reach) != 1:
-        raise AgencyMissing("Your right reaches several agencies: name one of them.")
+        raise AgencyMissing("Your right reaches several agencies: name one of them in agency.")
     return reach[0]
 
 
 def asked_procedures(limits: Limits, procedure: str | None) -> Sequence[str] | None:
-    """National codes, with which the localised forms are counted; None means all."""
+    """Return national codes, each counted with its localised forms; None means all.
+
+    Raise ProcedureNotFound outside the right, and RightTooNarrow where the right reaches only
+    localised forms of a procedure.
+    """
     if limits.procedures is None:
         return None if procedure is None else [parse_national_code(procedure)]
     localised = sorted(code for code in limits.procedures if code != parse_national_code(code))
@@ -171,7 +183,7 @@ def asked_procedures(limits: Limits, procedure: str | None) -> Sequence[str] | N
 
 
 def _after(paging: PageQuery, ranking: str, group_by: GroupBy | None) -> Place | None:
-    """Raise CursorUnreadable where the cursor is of another ranking, or nothing is ranked."""
+    """Raise CursorUnreadable for a cursor of another ranking, or one without `group_by`."""
     if paging.after is not None and group_by is None:
         raise CursorUnreadable
     after = paging.key(Literal[ranking], Height, Key)
@@ -183,7 +195,7 @@ async def answer(session: AsyncSession, question: Question) -> Answer:
     found = await figures.rank_groups(session, question)
     whole = found.whole
     if question.group_by == "agency" and question.level is None:
-        # What the agency does itself is in none of those below it.
+        # The dossiers that the agency handles itself are in no agency below it.
         whole = (await figures.rank_groups(session, replace(question, group_by=None))).whole
     return Answer(
         whole=whole,
@@ -198,7 +210,7 @@ async def answer(session: AsyncSession, question: Question) -> Answer:
 
 
 def _figure(figure: Figure) -> dict[str, Any]:
-    """The members of a FigureOut."""
+    """Return the members of a FigureOut."""
     value = figure.value
     whole = value is not None and figure.denominator is None
     return {

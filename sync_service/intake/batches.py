@@ -1,4 +1,4 @@
-"""What the rows of one push make of the dossiers that they tell of. Pure."""
+"""Apply the rows of one push to the states of their dossiers. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ END_BEFORE_RECEPTION: Final = "end_before_reception"
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A row that was not refused; `warnings` are codes, see docs/api.md."""
+    """The result of a row that was not refused; `warnings` are codes, see docs/api.md."""
 
     outcome: Outcome
     warnings: tuple[str, ...] = ()
@@ -38,9 +38,10 @@ class Taken:
 
 @dataclass
 class Intake:
-    """One batch of one client: where its dossiers stood, where they stand, what to tell of it.
+    """One batch of one client, with the states of its dossiers before and after.
 
-    `known` are the words of the batch that stand in the timelines already.
+    `known` are the timeline rows of the batch that are stored already or repeat an earlier row;
+    `entries` are the new ones. `told` are the states to publish.
     """
 
     source: str
@@ -62,7 +63,7 @@ class Intake:
         self.entries.append(entry)
 
     def may_be_known(self, word: Entry) -> bool:
-        """Return whether a word can have been told before: a later one than all others cannot."""
+        """Return whether the row can be stored already; one later than all others cannot."""
         current = self.before.get(word.code)
         if current is None:
             return False
@@ -71,6 +72,7 @@ class Intake:
         return (word.at, word.version, word.digest) <= current.facts_order
 
     def take_row(self, told: Standing) -> Taken | Refusal:
+        """Apply a full row, given as the state that it alone describes."""
         current = self.after.get(told.code)
         verdict, word = judge(current, told), word_of_row(told)
         if isinstance(verdict, Refusal):
@@ -95,7 +97,7 @@ class Intake:
         return Taken(verdict, warnings)
 
     def take_progress(self, word: Entry) -> Taken | Refusal:
-        """Take a progress row; one of an unknown dossier is held."""
+        """Apply a progress row; one of an unknown dossier is held."""
         if (current := self.after.get(word.code)) is None:
             return Taken(Outcome.HELD)
         beyond = refuse_beyond_bound(current.version, word.status)
@@ -104,7 +106,7 @@ class Intake:
         return self._take_word(word)
 
     def take_held(self, words: Iterable[Entry]) -> dict[str, set[str]]:
-        """Take progress that was held, and return the warnings for the rows that released it."""
+        """Apply held progress; return the warnings by dossier, for the row that released it."""
         warnings: dict[str, set[str]] = {}
         for word in sorted(words):
             taken = self._take_word(word)

@@ -12,5 +12,5 @@ async def _in_lane(request: Request, caller: Caller) -> AsyncIterator[None]:
         yield
 
 
-# Of a route, not of a parameter: it comes before the session, and ends after the commit.
+# A dependency of the route is entered before the session opens, and left after the commit.
 InLane = Depends(_in_lane, scope="function")

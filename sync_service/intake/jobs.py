@@ -9,6 +9,6 @@ HELD_DAYS = 30
 
 
 async def forget_held(session: AsyncSession) -> None:
-    """Progress whose dossier never came: its sender was told that it is held, not taken."""
+    """Delete progress rows whose dossier was not pushed within `HELD_DAYS`."""
     if dropped := await repository.drop_held(session, HELD_DAYS):
         log.warning("held_progress_dropped", rows=dropped, days=HELD_DAYS)

@@ -1,7 +1,7 @@
-"""Bounded lanes for pushes: a push that waits for its turn holds no connection of the pool.
+"""Limit the number of concurrent pushes; a push that waits holds no connection of the pool.
 
-Pushes meet in the database, where they change the same rows one after another. Without lanes each
-of them would hold a connection while it waits there, and reads would find none.
+Pushes lock the same rows of the database one after another. Without the limit each of them would
+hold a connection while it waits for a lock, and reads would find none.
 """
 
 import asyncio
@@ -15,21 +15,23 @@ from fastapi import FastAPI
 from shared.web.problems import Unavailable
 
 LANES: Final = 4
-# A client leaves lanes to others, however many pushes it sends at a time.
+# One client cannot take all lanes, so that others are not delayed by its pushes.
 LANES_OF_CLIENT: Final = 2
-# Below the time that the gateway gives a push.
+# Shorter than the deadline that the gateway sets for a push.
 WAIT_SECONDS: Final = 15.0
 
 
 class PushLanes:
+    """The limiter of concurrent pushes, in all and for each client."""
+
     def __init__(self) -> None:
         self._lanes = asyncio.Semaphore(LANES)
         self._of_client: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     @asynccontextmanager
     async def enter(self, client: str) -> AsyncIterator[None]:
-        """Wait for a lane, first come, first served; raise Unavailable after `WAIT_SECONDS`."""
-        # Kept here as long as this push lasts: afterwards nobody may need it.
+        """Wait for a lane in order of arrival; raise Unavailable after `WAIT_SECONDS`."""
+        # This reference keeps the semaphore as long as the push lasts; later it may be collected.
         own = self._of_client.setdefault(client, asyncio.Semaphore(LANES_OF_CLIENT))
         async with AsyncExitStack() as stack:
             try:

@@ -1,4 +1,4 @@
-"""Progress that waits for its dossier."""
+"""The table of progress rows that wait for their dossier."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from sync_service.database import Base
 
 
 class HeldProgress(Base):
-    """Progress of a dossier that its system has not yet told of."""
+    """A progress row of a dossier that its system has not yet pushed."""
 
     __tablename__ = "held_progress"
 
@@ -21,7 +21,7 @@ class HeldProgress(Base):
     detail: Mapped[str] = mapped_column(primary_key=True)
     held_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
-    # The rows of a client are counted.
+    # The rows of a client are counted by this index.
     __table_args__ = (Index("held_progress_source", "source", "code"),)
 
 

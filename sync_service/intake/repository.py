@@ -1,4 +1,4 @@
-"""Every query of held progress."""
+"""The queries and statements of held progress."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
@@ -20,7 +20,7 @@ async def add_held(session: AsyncSession, rows: Iterable[HeldRow]) -> None:
 
 
 async def take_held(session: AsyncSession, codes: Collection[str]) -> Sequence[HeldRow]:
-    """Progress of dossiers that have now come, by any client; no longer held."""
+    """Delete and return the held progress of these dossiers, of all clients."""
     held = HeldProgress
     key = [get_table(held).c[name] for name in HeldRow._fields]
     taken = await session.execute(delete(held).where(held.code == any_text(codes)).returning(*key))
@@ -28,7 +28,7 @@ async def take_held(session: AsyncSession, codes: Collection[str]) -> Sequence[H
 
 
 async def drop_held(session: AsyncSession, days: int) -> int:
-    """How many were held for longer than that, and are no more."""
+    """Delete the rows that were held for more than `days`; return their number."""
     old = HeldProgress.held_at < func.now() - timedelta(days=days)
     dropped = await session.scalars(delete(HeldProgress).where(old).returning(HeldProgress.code))
     return len(dropped.all())

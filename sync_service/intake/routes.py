@@ -13,7 +13,7 @@ router = Router(prefix="/sync/v1", tags=["national view"])
 async def push_dossiers(
     body: DossierPush, session: Session, caller: Caller, idempotency: Idempotent, now: Now
 ) -> PushResults:
-    """Up to 1,000 dossiers as they now stand in the caller's system; a result for each row."""
+    """Take up to 1,000 dossiers as they are in the caller's system, with a result for each row."""
     return await use_cases.push_dossiers(session, caller, idempotency, body.rows, now)
 
 
@@ -21,5 +21,5 @@ async def push_dossiers(
 async def push_progress(
     body: ProgressPush, session: Session, caller: Caller, idempotency: Idempotent, now: Now
 ) -> PushResults:
-    """What happened to dossiers since; held while the dossier itself is not yet known."""
+    """Take up to 1,000 progress rows of dossiers; a row of an unknown dossier is held."""
     return await use_cases.push_progress(session, caller, idempotency, body.rows, now)

@@ -1,4 +1,4 @@
-"""One pushed row: read, and held against the right of its sender."""
+"""Validate pushed rows and compare them with the right of their sender."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -25,9 +25,9 @@ DOSSIER_ROW: Final = TypeAdapter(DossierRow)
 PROGRESS_ROW: Final = TypeAdapter(ProgressRow)
 
 
-# Of one row: the answer to a full push stays within bounds.
+# The number for one row is limited, so that the answer to a full push stays small.
 MAX_ROW_FAULTS = 3
-# So many are validated on the event loop; more take too long, and go to a thread.
+# More rows than this would block the event loop too long, and are validated in a thread.
 ROWS_ON_LOOP = 50
 
 
@@ -37,6 +37,8 @@ async def read_rows(
     right: Right,
     now: datetime,
 ) -> list[AnyRow | Refusal]:
+    """Return each row as validated by `read`, or its refusal, in the order of the rows."""
+
     def read_all() -> list[AnyRow | Refusal]:
         return [read(row, right, now) for row in rows]
 
@@ -67,7 +69,7 @@ def _read(shape: TypeAdapter[AnyRow], row: Any, now: datetime) -> AnyRow | Refus
         read = shape.validate_python(row)
     except ValidationError as error:
         return _why(error, _shape(shape))
-    # A row of the future would make all that follows stale.
+    # A row with a time in the future would make all later rows stale.
     if faults := list(find_time_faults(read.instants, now)):
         return Refusal(faults[0].rule, "; ".join(fault.detail for fault in faults))
     return read
@@ -80,7 +82,7 @@ def _shape(kind: TypeAdapter[Any]) -> SchemaNavigator:
 
 
 def _why(error: ValidationError, shape: SchemaNavigator) -> Refusal:
-    """Where and what, never the value: it may be somebody's name or number."""
+    """Return a refusal with the place and kind of each fault, never a value: it may be personal."""
     faults = error.errors(include_url=False, include_input=False)
     found = [describe_fault(each, shape) for each in faults[:MAX_ROW_FAULTS]]
     told = "; ".join(f"{each['at'] or 'row'}: {each['is']}" for each in found)
@@ -91,7 +93,7 @@ def _why(error: ValidationError, shape: SchemaNavigator) -> Refusal:
 
 
 def _refuse_issuer(limits: Limits, reading: Row) -> Refusal | None:
-    """Hold the limits against the agency that issued the code; naming oneself is no claim."""
+    """Refuse a code of an agency outside the limits; the other members of the row prove nothing."""
     if covers(limits.agencies, parse_dossier_code(reading.code).agency):
         return None
     return Refusal(
@@ -102,7 +104,7 @@ def _refuse_issuer(limits: Limits, reading: Row) -> Refusal | None:
 
 
 def refuse_outside(right: Right, told: DossierRow | Standing) -> Refusal | None:
-    """Return None where one alternative of the right covers it, else why the first does not."""
+    """Return None where one alternative of the right covers the dossier, else the first refusal."""
     refusals = [_refuse_beyond(limits, told) for limits in right.alternatives]
     return None if None in refusals else refusals[0]
 
@@ -115,12 +117,16 @@ def _refuse_beyond(limits: Limits, told: DossierRow | Standing) -> Refusal | Non
             "own agencies, or ask the operator for a wider right.",
         )
     if not limits.covers_procedure(told.procedure):
-        return Refusal("procedure_not_covered", "Your right does not reach this procedure.")
+        return Refusal(
+            "procedure_not_covered",
+            "Your right does not reach this procedure: push only procedures of your right, or ask "
+            "the operator for a wider right.",
+        )
     return None
 
 
 def shown_code(row: Any) -> str | None:
-    """The code only where it is one: what stands in its place may be a personal number."""
+    """Return the code of a refused row if well-formed; another text may be a personal number."""
     code = row.get("code") if isinstance(row, dict) else None
     try:
         parse_dossier_code(code if isinstance(code, str) else "")

@@ -1,4 +1,4 @@
-"""The rules by which a pushed row is taken or refused, given its dossier. Pure."""
+"""The rules by which a pushed row is taken or refused, given the state of its dossier. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,19 +9,19 @@ from shared.codes.enums import ENDED, DossierStatus
 from shared.rules.statuses import permitted_statuses
 from sync_service.national_view.state import Standing
 
-# Reached only after reception (domain rules of the ten statuses).
+# A dossier reaches these statuses only after reception (rules of the ten statuses).
 AFTER_RECEPTION: Final = frozenset(
     {DossierStatus.RECEIVED, DossierStatus.PROCESSING, DossierStatus.PROCESSED}
 )
-# The lines of one dossier: more would make one further line, and a look at it, dear.
+# The timeline rows of one dossier; with more, each change and each read would be expensive.
 MAX_CHANGES: Final = 500
 ENDS_BEYOND_BOUND: Final = 50
-# The held rows of one client. Pushes that run at the same time may each go one push beyond it.
+# The held rows of one client; concurrent pushes may each exceed it by the rows of one push.
 MAX_HELD_ROWS = 20_000
 
 
 class Outcome(StrEnum):
-    """What becomes of one pushed row."""
+    """The outcome of one pushed row."""
 
     ACCEPTED = "accepted"
     UPDATED = "updated"
@@ -33,14 +33,14 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """`reason` is for programs, `detail` tells a person how to mend it."""
+    """The refusal of a row: `reason` is a code for programs, `detail` says how to correct it."""
 
     reason: str
     detail: str
 
 
 def judge(current: Standing | None, told: Standing) -> Outcome | Refusal:
-    """What becomes of a whole dossier that another system tells, given where it stands."""
+    """Return the outcome of a full row, given the state of its dossier, None if it is unknown."""
     if current is None:
         return Outcome.ACCEPTED
     if refusal := other_authority(current, told.source):
@@ -51,9 +51,9 @@ def judge(current: Standing | None, told: Standing) -> Outcome | Refusal:
 
 
 def breaks_transitions(before: Standing, after: Standing) -> bool:
-    """Return whether the table of transitions does not permit it; the same status is progress.
+    """Return whether the table of transitions forbids the change; the same status is allowed.
 
-    A reception that is later than the status before came after it, and does not permit it.
+    A reception that is later than the previous status came after it, and permits nothing there.
     """
     if before.status == after.status:
         return False
@@ -66,14 +66,14 @@ def breaks_transitions(before: Standing, after: Standing) -> bool:
 
 
 def lacks_reception(standing: Standing) -> bool:
-    """Return whether a status was told that only a received dossier has, and no reception."""
+    """Return whether the dossier has a status that follows reception, but no `received_at`."""
     return standing.status in AFTER_RECEPTION and standing.received_at is None
 
 
 def refuse_beyond_bound(changes: int, status: int) -> Refusal | None:
-    """Return a refusal where a dossier has as many lines as are kept, given that number.
+    """Return a refusal where the dossier has the maximum of `changes` already.
 
-    An end is taken beyond the bound: no dossier stays open for ever in the view.
+    A row with an end is still taken beyond it, so that no dossier stays open for ever.
     """
     if changes < MAX_CHANGES + (ENDS_BEYOND_BOUND if status in ENDED else 0):
         return None
@@ -96,22 +96,22 @@ def refuse_beyond_bound_of_client(held: int) -> Refusal | None:
 
 
 def ends_before_reception(standing: Standing, status: int, time: datetime) -> bool:
-    """Return whether a word ends a dossier before it was received, or filed if never received.
+    """Return whether a row ends a dossier before it was received, or filed if never received.
 
-    Such a word counts for nothing. It is never the last one: no full row precedes its reception.
+    Such a row has no effect. It is never the last one: no full row precedes its reception.
     """
     return status in ENDED and time < standing.opened_at
 
 
 def other_authority(current: Standing, source: str) -> Refusal | None:
-    """One system at a time is the authority for a dossier; others hold a copy.
+    """Refuse a row of another system than the one that is the authority for the dossier.
 
-    Which one it is, is not told.
+    The refusal does not name that system.
     """
     if current.source == source:
         return None
     return Refusal(
         "other_source",
-        "Another system tells of this dossier, and only that one may: check the code. A dossier "
+        "Another system pushes this dossier, and only that one may: check the code. A dossier "
         "kept in the mesh itself is changed through /dossier/v1, not pushed.",
     )

@@ -1,4 +1,4 @@
-"""What is unusual about a pushed row, and holds nothing back: codes, see docs/api.md."""
+"""The warnings on pushed rows that are unusual but taken; their codes are in docs/api.md."""
 
 from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
@@ -20,7 +20,7 @@ DUE_DATE_DISTANT: Final = "due_date_distant"
 PROCEDURE_UNKNOWN: Final = "procedure_unknown"
 
 TERM_FACTOR: Final = 2
-# Days on which no office is open, as at Tết, and a due date that was moved once.
+# Days on which no office is open, as at Tết, and one postponement of a due date.
 TERM_SLACK: Final = timedelta(days=31)
 LONGEST_WITHOUT_TERM: Final = timedelta(days=3_653)  # ten years
 
@@ -38,7 +38,7 @@ def find_warnings(
 ) -> list[str]:
     """Return the warnings of a row.
 
-    The registry and the catalogue may lag behind: what they do not know is no fault.
+    The registry and the catalogue may lag behind, so that an unknown code is no fault.
     """
     day = day_in_viet_nam(told.received_at or told.filed_at)
     return [
@@ -56,7 +56,7 @@ def named_agencies(told: Standing) -> set[str]:
 def _of_agencies(
     codes: Collection[str], known: Mapping[str, KnownAgency], day: date
 ) -> Iterable[str]:
-    """An agency is held against the day of the fact: a closed one is right for its own time."""
+    """Yield the warnings of agencies on a day: a closed agency is valid for its own time."""
     agencies = [known.get(code) for code in codes]
     if any(agency is None or not agency.name for agency in agencies):
         yield AGENCY_UNKNOWN
@@ -72,7 +72,7 @@ def _is_due_date_distant(told: Standing, longest: Term | None) -> bool:
     """
     begun = told.received_at or told.filed_at
     told_at = max(begun, told.source_time)
-    # Nearly every row ends here: to compute a term costs more than all else.
+    # Nearly every row returns here; computing the term is the expensive part.
     if told.due_at is None or told.due_at <= told_at + TERM_SLACK:
         return False
     ends_at = due_at(begun, longest)

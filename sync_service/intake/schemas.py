@@ -1,4 +1,4 @@
-"""What other systems push, and the result of each row."""
+"""The bodies of pushes, their rows, and the result of each row."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -38,7 +38,7 @@ OWN_RULES: Final[Mapping[str, LiteralString]] = MappingProxyType(
     }
 )
 
-# As `_agrees_with_itself`.
+# The same rules as in `_agrees_with_itself`, for the published schema.
 _RULES_OF_STATUS: Final[Mapping[str, JsonValue]] = MappingProxyType(
     {
         "allOf": [
@@ -61,7 +61,7 @@ _RULES_OF_STATUS: Final[Mapping[str, JsonValue]] = MappingProxyType(
     }
 )
 
-# As in our own dossiers; a row without a step may say so by an empty text.
+# The form is that of our own dossiers; a row without a step may have an empty text.
 Step = Annotated[
     str,
     Field(pattern=rf"^(?:{STEP_PATTERN})?$", examples=["desk-3"]),
@@ -70,6 +70,8 @@ Step = Annotated[
 
 
 class Row(StrictModel):
+    """The members of every pushed row."""
+
     model_config = ConfigDict(frozen=True)
 
     code: DossierCode
@@ -82,10 +84,10 @@ class Row(StrictModel):
 
 
 class DossierRow(Row):
-    """A dossier as it now stands in the sending system.
+    """A dossier as it now is in the sending system.
 
-    `title` is taken for the sake of existing clients and not kept: titles name people, and the
-    national view holds no personal data. `version` orders rows of the same `source_time`.
+    `title` is accepted for existing clients and not stored: titles name people, and the national
+    view holds no personal data. `version` orders rows of the same `source_time`.
     """
 
     model_config = ConfigDict(json_schema_extra=dict(_RULES_OF_STATUS))
@@ -119,7 +121,7 @@ class DossierRow(Row):
         return {name: getattr(self, name) for name in names}
 
     def standing(self, source: str, longest_term: Term | None) -> Standing:
-        """Return the dossier as this row alone tells it.
+        """Return the state of the dossier that this row alone describes.
 
         Without a due date it is judged by the longest term of its procedure (QĐ 766, 2.1).
         """
@@ -153,29 +155,29 @@ class DossierRow(Row):
 
 
 class ProgressRow(Row):
-    """What happened to a dossier since it was pushed; `step` is a desk or a phase, as a slug."""
+    """A change of a dossier after it was pushed; `step` names a desk or a phase as a slug."""
 
     step: Step = ""
 
     def word(self, source: str) -> Entry:
-        """Return the line of the timeline that this row is."""
+        """Return the timeline row for this progress row."""
         return progress_word(self.code, self.source_time, self.status, self.step, source)
 
 
 class DossierPush(StrictModel):
-    """Rows are validated one by one: what is wrong with one is told in its own result."""
+    """Each row is validated on its own; the faults of a row are in its own result."""
 
     rows: list[SkipValidation[DossierRow]] = Field(min_length=1, max_length=MOST_ROWS)
 
 
 class ProgressPush(StrictModel):
-    """Rows are validated one by one, as those of dossiers."""
+    """Each row is validated on its own, as those of dossiers."""
 
     rows: list[SkipValidation[ProgressRow]] = Field(min_length=1, max_length=MOST_ROWS)
 
 
 class RowResult(BaseModel):
-    """`reason` and `detail` where it was refused; `warnings` do not keep it from being taken."""
+    """`reason` and `detail` are set for a refused row; a row with `warnings` is taken."""
 
     code: str | None
     outcome: Outcome
@@ -185,6 +187,6 @@ class RowResult(BaseModel):
 
 
 class PushResults(BaseModel):
-    """One for each row, in the order of the rows."""
+    """One result for each row, in the order of the rows."""
 
     results: list[RowResult]

@@ -1,4 +1,4 @@
-"""What other systems tell: whole dossiers and their progress; each row has its own answer."""
+"""Take pushes of other systems: full dossiers and their progress, with a result for each row."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -48,10 +48,10 @@ async def push_dossiers(
     rows: Sequence[Any],
     now: datetime,
 ) -> PushResults:
-    """All rows in one transaction; a bad row is refused and leaves the others alone."""
+    """Take all rows in one transaction; a refused row does not affect the others."""
     readings = await read_rows(read_dossier_row, rows, caller.right, now)
     good = [reading for reading in readings if isinstance(reading, DossierRow)]
-    # Asked before the locks that other pushes wait for.
+    # This query runs before the locks, for which other pushes wait.
     terms = await find_terms(session, {row.procedure for row in good})
     told = [
         each.standing(caller.client, terms.get(each.procedure))
@@ -95,11 +95,11 @@ async def push_progress(
     rows: Sequence[Any],
     now: datetime,
 ) -> PushResults:
-    """Progress of an unknown dossier is held, and applied when its system pushes the dossier."""
+    """Take progress rows; one of an unknown dossier is held until its system pushes the dossier."""
     readings = await read_rows(read_progress_row, rows, caller.right, now)
     good = [reading for reading in readings if isinstance(reading, ProgressRow)]
     known = await lock_standings(session, {row.code for row in good})
-    # What lies outside the right is answered as if it were not there.
+    # A dossier outside the right is treated as if it did not exist.
     reached = {c: each for c, each in known.items() if not refuse_outside(caller.right, each)}
     intake = Intake(caller.client, reached)
     unknown = [row for row in good if row.code not in intake.before]
@@ -148,24 +148,24 @@ def _held_row(row: ProgressRow, source: str) -> HeldRow:
 
 
 async def _look_up(session: AsyncSession, intake: Intake, words: Iterable[Entry]) -> None:
-    """Find which words the timelines hold; mostly none can be there, and nothing is asked."""
+    """Find the rows that are stored already; mostly none can be, and there is no query."""
     if doubtful := [word for word in words if intake.may_be_known(word)]:
         intake.known = await known_entries(session, doubtful)
 
 
 def _take_row(intake: Intake, told: Standing, right: Right) -> Taken | Refusal:
     current = intake.after.get(told.code)
-    # What it told once it may tell on only while its right reaches where the dossier stands.
+    # A system may change its own dossier only while its right still covers the stored state.
     if current and current.source == intake.source and (beyond := refuse_outside(right, current)):
         return beyond
     return intake.take_row(told)
 
 
 async def _apply_held(session: AsyncSession, intake: Intake) -> dict[str, set[str]]:
-    """Take the progress that waited for the new dossiers; return the warnings of each."""
+    """Apply the progress that waited for the new dossiers; return the warnings of each dossier."""
     if not (new := intake.after.keys() - intake.before.keys()):
         return {}
-    # Another system is not the authority for the dossier: its progress goes unheard.
+    # Held progress of other systems is dropped: they are not the authority for the dossier.
     return intake.take_held(
         progress_word(held.code, held.at, held.status, held.detail, held.source)
         for held in await repository.take_held(session, new)
@@ -192,7 +192,10 @@ async def _tell(
     caller: CallContext,
     now: datetime,
 ) -> PushResults:
-    """Also remembers the answer: others wait for the locks of `apply_changes`, which comes last."""
+    """Publish and store the results of a push.
+
+    `apply_changes` comes last, also after the stored response: other pushes wait for its locks.
+    """
     await note_heard(session, caller.agency, now)
     count_warnings(caller.agency, (each for result in results for each in result.warnings))
     emit(session, *(DossierSynced.model_validate(each.synced()) for each in intake.told))
@@ -210,7 +213,7 @@ def _result(
     warnings: Sequence[str] = (),
     of_held: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> RowResult:
-    """Return the answer to a row; the one that released held progress bears its warnings."""
+    """Return the result of a row; one that released held progress has its warnings too."""
     if isinstance(verdict, Taken):
         told = [*warnings, *verdict.warnings]
         if verdict.outcome is Outcome.ACCEPTED:

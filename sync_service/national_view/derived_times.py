@@ -1,4 +1,4 @@
-"""The end, the requests for papers and the waits that a timeline has (QĐ 766). Pure."""
+"""Derive the end, the requests for papers and the waits from a timeline (QĐ 766). Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -14,13 +14,13 @@ REQUEST: Final = DossierStatus.SUPPLEMENT_REQUESTED
 
 
 class Milestones(NamedTuple):
-    """Milestones of one dossier; None, or no requests, where its timeline has none.
+    """The times that follow from the timeline of one dossier; None where it has no such row.
 
     `requests` counts those since the reception, and `requested_at` is the time of the first of
     them; without one it is that of the first before the reception.
 
-    `is_broken_off` where the end is that of a withdrawal (7) or a stop (8): papers that are handed
-    back afterwards (10) are no result, and do not move it.
+    `is_broken_off` says that the end is a withdrawal (7) or a stop (8): papers that are handed back
+    afterwards (10) are no result, and do not move the end.
     """
 
     ended_at: datetime | None = None
@@ -44,10 +44,10 @@ def milestones_of(
 def _count_requests(
     standing: Standing, edges: Iterable[tuple[datetime, int]]
 ) -> tuple[int, datetime | None]:
-    """Return how often papers were requested since the reception, and when first.
+    """Return how often papers were requested since the reception, and the time of the first.
 
-    The handling begins with the reception: a request before it counts only while its wait lasts,
-    as one of the reception.
+    The handling begins with the reception: an earlier request counts only while its wait lasts,
+    as one at the time of the reception.
     """
     asked = [at for at, status in edges if status == REQUEST]
     received_at = standing.received_at
@@ -63,10 +63,10 @@ def follows_timeline(standing: Standing) -> bool:
 
 
 def _end_of(standing: Standing, found: Milestones) -> datetime:
-    """Return the end of an ended dossier: the one that its last full row gives comes first.
+    """Return the end of an ended dossier; an end in its last full row has precedence.
 
     Papers that were handed back after a withdrawal or a stop (10 after 7 or 8) do not move the end
-    beyond the withdrawal or the stop, also where the row gives the day of the return as the end.
+    beyond the withdrawal or the stop, even if the row gives the day of the return as the end.
     """
     given_end, derived = standing.finished_at, found.ended_at
     if given_end is None or derived is None:
@@ -76,6 +76,7 @@ def _end_of(standing: Standing, found: Milestones) -> datetime:
 
 
 def settled(standing: Standing, found: Milestones) -> Standing:
+    """Return the state with the derived times in it."""
     end = _end_of(standing, found)
     latest_at = standing.latest_at
     if standing.term_ends_at is not None:

@@ -1,4 +1,4 @@
-"""What a list of dossiers can be asked for."""
+"""The filters of the list of dossiers."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,26 +12,27 @@ from sync_service.agencies.hierarchy import LEVEL, covers
 
 
 class DossierFilter(BaseModel):
-    """`agency` covers all below it; `received_to` is the last day; days are those of Viet Nam."""
+    """The query of a list; `received_to` is the last day, and days are those of Viet Nam."""
 
     model_config = ConfigDict(extra="forbid")
 
-    agency: AgencyCode | None = Field(None, description="with all below it")
-    level: str | None = Field(None, pattern=LEVEL, description="of the deciding agency")
+    agency: AgencyCode | None = Field(None, description="this agency and all below it")
+    level: str | None = Field(None, pattern=LEVEL, description="level of the deciding agency")
     procedure: ProcedureCode | None = None
     status: DossierStatus | None = None
     channel: Channel | None = None
     received_from: IsoDay | None = None
     received_to: IsoDay | None = None
     overdue: bool | None = Field(
-        None, description="open and late; while it waits for papers, late when they were requested"
+        None,
+        description="open and late; while it waits for papers, late at the time of the request",
     )
-    limit: int = Field(50, ge=1, le=MAX_PAGE_ITEMS, description="how many at most")
-    after: Cursor | None = Field(None, description="`next` of the page before")
+    limit: int = Field(50, ge=1, le=MAX_PAGE_ITEMS, description="maximum number of dossiers")
+    after: Cursor | None = Field(None, description="`next` of the previous page")
 
     @property
     def paging(self) -> PageQuery:
-        """Part of the model, unlike `Paging`: it refuses parameters it does not know."""
+        """Return the requested page; unlike `Paging`, this model refuses unknown parameters."""
         of_list = name_filtered_list("/sync/v1/dossiers", self)
         return PageQuery.of(self.limit, self.after, of_list=of_list)
 

@@ -1,4 +1,4 @@
-"""How the handling of a dossier stands or ended, as the indicators judge it (QĐ 766). Pure."""
+"""Judge whether a dossier is handled in time, as the indicators do (QĐ 766). Pure."""
 
 from datetime import date, datetime
 from enum import IntEnum
@@ -9,19 +9,19 @@ from sync_service.national_view.derived_times import REQUEST
 
 
 class Handling(IntEnum):
-    """How the handling stands or ended; days are compared, not hours (QĐ 766, 2.1)."""
+    """The outcome of the handling up to now; days are compared, not hours (QĐ 766, 2.1)."""
 
     OPEN = 1
     ENDED_IN_TIME = 2
     ENDED_LATE = 3
     ENDED_WITHOUT_DUE = 4
-    # Waits for supplements: while it waits, no day to come changes it.
+    # The dossier waits for supplements; while it waits, the passing of days changes nothing.
     REQUESTED_IN_TIME = 5
     REQUESTED_LATE = 6
 
 
 class Judged(Protocol):
-    """What decides whether a dossier is in time: a standing, or its row."""
+    """The fields of a dossier that decide whether it is in time; a state and its row have them."""
 
     @property
     def status(self) -> int: ...
@@ -40,10 +40,10 @@ class Judged(Protocol):
 
 
 def handling(standing: Judged) -> tuple[Handling, date | None]:
-    """With the due day of an open dossier only: whether that is in time changes with the day.
+    """Return the outcome, and the due day if the dossier is open: it becomes late after that day.
 
-    While it waits for supplements it is judged at the time of the request, and is late where it was
-    requested before (QĐ 766, 2.1). `listings.overdue` says the same of one day.
+    While it waits for supplements it is judged at the time of the request, and is late if there was
+    an earlier request (QĐ 766, 2.1). `listings.overdue` is the same rule in SQL for one day.
     """
     due = standing.due_at or standing.latest_at
     due_on = day_in_viet_nam(due) if due else None

@@ -1,4 +1,4 @@
-"""The terms of dossiers that were pushed before the catalogue told of their procedure."""
+"""Find the terms of dossiers that were pushed before their procedure was published."""
 
 from collections.abc import Collection
 
@@ -12,7 +12,7 @@ BATCH_SIZE = 500
 
 
 async def find_missing_terms(session: AsyncSession, *, observers: Collection[Observer]) -> int:
-    """Judge a batch of dossiers by the term that is published by now; return how many."""
+    """Set the terms of a batch of dossiers whose procedure is published by now; return how many."""
     codes = await states.find_codes_without_term(session, BATCH_SIZE)
     if not codes:
         return 0

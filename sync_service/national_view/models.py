@@ -1,4 +1,4 @@
-"""The national view of dossiers: where each stands, its timeline and its parties."""
+"""The tables of the national view: the states of dossiers, their timelines and parties."""
 
 from datetime import datetime
 
@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from sync_service.database import Base
 
-# The same as `state.Standing.lacks_term`; as the index has it, so that the planner can use it.
+# The same as `state.Standing.lacks_term`, in the words of the index, so that the planner uses it.
 LACKS_TERM = (
     "due_at IS NULL AND term_ends_at IS NULL AND received_at IS NOT NULL"
     " AND source <> '/dossier_service'"
@@ -15,9 +15,9 @@ LACKS_TERM = (
 
 
 class NationalDossier(Base):
-    """The fields of `state.Standing`, and three that are made from them for the queries.
+    """The fields of `state.Standing`, and three that are computed from them for the queries.
 
-    `deciding` is `decided_by` in today's form, as the registry has it.
+    `deciding` is `decided_by` in canonical form, as the registry has it.
     """
 
     __tablename__ = "national_dossier"
@@ -53,7 +53,7 @@ class NationalDossier(Base):
     __table_args__ = (
         Index("national_dossier_newest", "opened_at", "code"),
         Index("national_dossier_procedure", "national_procedure", "opened_at", "code"),
-        # What few dossiers have; among the many, the newest are soon enough found.
+        # Few dossiers have these statuses; the newest of other statuses are found without an index.
         Index(
             "national_dossier_broken_off",
             "status",
@@ -67,9 +67,9 @@ class NationalDossier(Base):
             "code",
             postgresql_where=text("channel = 3"),
         ),
-        # Few wait for the catalogue: the timer that looks for a term reads these alone.
+        # Few dossiers wait for the catalogue; the timer that looks for terms reads these alone.
         Index("national_dossier_without_term", "code", postgresql_where=text(LACKS_TERM)),
-        # Few are open at a time: what is overdue, or waits, is found among these.
+        # Few dossiers are open at a time; the overdue and the waiting ones are among these.
         Index(
             "national_dossier_open", "opened_at", "code", postgresql_where=text("ended_at IS NULL")
         ),
@@ -77,9 +77,9 @@ class NationalDossier(Base):
 
 
 class TimelineEntry(Base):
-    """A word told of a dossier; rows are only ever added.
+    """One row of the timeline of a dossier; rows are never changed.
 
-    `version` and `digest` order the words of one time, as in `state.Standing`.
+    `version` and `digest` order the rows of one time, as in `state.Standing`.
     """
 
     __tablename__ = "dossier_event"
@@ -88,7 +88,7 @@ class TimelineEntry(Base):
     at: Mapped[datetime] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(primary_key=True)
     status: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
-    # The step, the reason or the result, as a code; empty where there is none.
+    # The step, the reason, the fee or the result, as a code; empty if there is none.
     detail: Mapped[str] = mapped_column(primary_key=True)
     source: Mapped[str] = mapped_column(primary_key=True)
     version: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
@@ -97,7 +97,7 @@ class TimelineEntry(Base):
 
 
 class _Place:
-    """What lists ask for and no change of status touches: the key's index has it too."""
+    """The columns by which lists select and which no change of status changes."""
 
     agency: Mapped[str] = mapped_column(primary_key=True)
     opened_at: Mapped[datetime] = mapped_column(primary_key=True)
@@ -108,9 +108,9 @@ class _Place:
 
 
 class Party(_Place, Base):
-    """One row for each agency that may see a dossier: a restricted list is one range scan.
+    """One row for each agency that may see a dossier, so that a restricted list is a range scan.
 
-    Who may see the whole country needs none.
+    Lists of the whole country do not read this table.
     """
 
     __tablename__ = "national_party"

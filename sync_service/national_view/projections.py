@@ -1,4 +1,4 @@
-"""Our own dossiers in the national view, by the events of their service."""
+"""Project our own dossiers into the national view, from the events of dossier_service."""
 
 from collections.abc import Collection, Sequence
 
@@ -13,7 +13,10 @@ from sync_service.national_view.use_cases import Observer, apply_changes, lock_s
 async def project_dossiers(
     session: AsyncSession, events: Sequence[DossierEvent], *, observers: Collection[Observer]
 ) -> None:
-    """Our own dossiers. A late event still gets its line; the standing keeps the newest."""
+    """Apply events of our own dossiers.
+
+    A late event still adds its timeline row, but only the newest event sets the state.
+    """
     codes = {event.code for event in events}
     before = await lock_standings(session, codes)
     after, now = dict(before), utc_now()

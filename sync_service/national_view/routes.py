@@ -19,7 +19,7 @@ router = Router(prefix="/sync/v1", tags=["national view"])
 async def list_dossiers(
     session: Session, caller: Caller, wanted: Annotated[DossierFilter, Query()], now: Now
 ) -> Page[NationalDossierOut]:
-    """Newest first by reception (by filing while not yet received)."""
+    """Return dossiers, newest first by reception (by filing while not yet received)."""
     return await use_cases.list_dossiers(session, caller.right, wanted, day_in_viet_nam(now))
 
 
@@ -34,5 +34,5 @@ async def read_dossier(
 async def read_timeline(
     code: DossierCode, session: Session, caller: Caller, paging: Paging
 ) -> Timeline:
-    """Return what happened to the dossier, page by page, oldest first."""
+    """Return the timeline of the dossier, page by page, oldest first."""
     return await use_cases.read_timeline(session, caller.right, code, paging)

@@ -1,4 +1,4 @@
-"""What the national view answers."""
+"""The response bodies of the national view."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -14,7 +14,7 @@ from sync_service.national_view.models import NationalDossier, TimelineEntry
 
 
 class NationalDossierOut(BaseModel):
-    """Times are instants; `ended_at` is the end that the indicators count with."""
+    """A dossier in the national view; `ended_at` is the end that the indicators use."""
 
     code: str
     source: str
@@ -37,7 +37,7 @@ class NationalDossierOut(BaseModel):
 
     @classmethod
     def from_row(cls, row: NationalDossier, names: Mapping[str, str | None], today: date) -> Self:
-        """Return the dossier as of a day; `names` are those of agencies, by code."""
+        """Return the dossier as of a day; `names` are the names of agencies by code."""
         channel, status = Channel(row.channel), DossierStatus(row.status)
 
         def agency(code: str) -> AgencyOut:
@@ -66,7 +66,7 @@ class NationalDossierOut(BaseModel):
 
 
 class TimelineEntryOut(BaseModel):
-    """`detail` is the step, or the code of the reason, fee or result."""
+    """`detail` is the step, or the code of the reason, the fee or the result."""
 
     at: datetime
     kind: str
@@ -89,7 +89,7 @@ class TimelineEntryOut(BaseModel):
 
 
 class Timeline(BaseModel):
-    """`next` is the cursor of the following page; None on the last one."""
+    """A page of a timeline; `next` is the cursor of the following page, null on the last one."""
 
     code: str
     entries: list[TimelineEntryOut]

@@ -1,4 +1,4 @@
-"""Where a dossier stands in the national view, and which of two tellings holds. Pure."""
+"""The state of a dossier in the national view, and the order of its sources' rows. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,34 +15,34 @@ from shared.rules.deadlines import Term, due_at
 from shared.rules.dossier_times import find_time_faults
 from sync_service.agencies.hierarchy import COUNTRY, lineage
 
-# Who tells of the dossiers of this mesh. No client can bear the name: they have no slash.
+# The source of the dossiers of this mesh; no id of a client has a slash.
 OWN: Final = "/dossier_service"
 
-# A clock of ours that runs fast is put right within a day, and its events count until then.
+# A fast clock of our own is corrected within a day; until then its events are accepted.
 OWN_CLOCK_SLACK: Final = timedelta(days=1)
 
-# The version of each progress row: it follows every full row of its second, since systems push a
-# dossier and its progress with one and the same time.
+# Each progress row has this version, so that it follows every full row of its second: systems push
+# a dossier and its progress with the same time.
 PROGRESS_VERSION: Final = 2**62 + 1
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A row of the national view.
+    """The state of one dossier, a row of the national view.
 
-    `source` alone may tell of the dossier. `version` counts the words that it told; a word is a
-    full row or a progress row, and a repeated word is one word. Words are ordered by their time,
-    their version and, among full rows, the digest of their content; progress rows of one time by
-    their status. `source_time` and `source_version` are those of the last word: it gives the
-    status. `facts_time`, `facts_version` and `facts_digest` are those of the last full row: it
-    gives all other facts. `reopened_time` is that of the last progress row with an open status.
+    Only `source` may change the dossier. `version` counts its different rows, full rows and
+    progress rows together. Rows are ordered by their time, their version and, among full rows, the
+    digest of their content; progress rows of one time by their status. `source_time` and
+    `source_version` are those of the last row, which sets the status. `facts_time`,
+    `facts_version` and `facts_digest` are those of the last full row, which sets all other facts.
+    `reopened_time` is that of the last progress row with an open status.
 
-    `finished_at` is the end that the last full row gives, None where the dossier was reopened
-    since. `ended_at` is the end that counts, `requests` for papers count, the first one made at
-    `requested_at`: these three follow from the timeline, see `derived_times`.
+    `finished_at` is the end in the last full row, None if the dossier was reopened since. The
+    effective end `ended_at`, the number of `requests` for papers and the time of the first one,
+    `requested_at`, follow from the timeline, see `derived_times`.
 
-    `latest_at` stands in for a due date that was not told. Of a pushed dossier it is
-    `term_ends_at`, the end of the longest term of the procedure, moved on by the waits for papers.
+    `latest_at` replaces a missing due date. For a pushed dossier it is `term_ends_at`, the end of
+    the longest term of the procedure, extended by the waits for papers.
     """
 
     code: str
@@ -80,7 +80,7 @@ class Standing:
 
     @property
     def opened_at(self) -> datetime:
-        """By which lists are ordered: received, or while that is not yet so, filed."""
+        """Return the time by which lists are ordered: the reception, or the filing before it."""
         return self.received_at or self.filed_at
 
     @property
@@ -92,18 +92,18 @@ class Standing:
         return self.status in ENDED
 
     def parties(self) -> frozenset[str]:
-        """Every agency that has a part in it, and all agencies above them."""
+        """Return every agency that takes part in the dossier, and all agencies above them."""
         codes = (self.helped_by, self.received_by, self.decided_by)
         return frozenset(each for code in codes if code for each in lineage(code)) - {COUNTRY}
 
     @property
     def lacks_term(self) -> bool:
-        """Return whether it is to be judged by a term that was not known when it was pushed."""
+        """Return whether the dossier needs a term that was unknown when it was pushed."""
         is_told = self.due_at is not None or self.term_ends_at is not None
         return self.source != OWN and self.received_at is not None and not is_told
 
     def with_term(self, longest: Term | None) -> "Standing":
-        """Return the dossier with the end of its longest term, where it has no due date."""
+        """Return the dossier with the end of its longest term, if it needs one."""
         if not self.lacks_term or self.received_at is None:
             return self
         ends_at = self.latest_at or due_at(self.received_at, longest)
@@ -115,8 +115,8 @@ class Standing:
     def with_facts_of(self, row: "Standing") -> "Standing":
         """Return the dossier after a full row that is later than the last one.
 
-        The row is a standing of its own, as if the dossier were new. A later word keeps its say
-        of the status, and a reopening since then keeps the dossier open.
+        `row` is the state that the row alone describes. The status of a later progress row stays,
+        and a later reopening keeps the dossier open.
         """
         is_reopened = self.reopened_time is not None and self.reopened_time >= row.facts_time
         merged = replace(
@@ -138,11 +138,11 @@ class Standing:
         )
 
     def is_superseded_by(self, status: int, time: datetime) -> bool:
-        """Return whether a progress row is the last word on the status, or equals it."""
+        """Return whether a progress row is the last one that sets the status, or equals it."""
         return (time, PROGRESS_VERSION, status) >= (*self.status_order, self.status)
 
     def with_progress(self, status: int, time: datetime) -> "Standing":
-        """Return the dossier after a progress row; one that is reopened is no longer finished."""
+        """Return the dossier after a progress row; a reopened dossier is no longer finished."""
         moved = self.with_one_more_word()
         if status not in ENDED:
             moved = replace(
@@ -155,17 +155,17 @@ class Standing:
         return replace(moved, status=status, source_time=time, source_version=PROGRESS_VERSION)
 
     def synced(self) -> dict[str, object]:
-        """The fields of the event that tells of it."""
+        """Return the fields of the event `DossierSynced`."""
         told = {name: getattr(self, name) for name in self.__slots__}
         return told | {"at": self.source_time}
 
 
-# A dossier before, None where it was not known, and after.
+# The state of a dossier before, None if it was unknown, and after.
 Change = tuple[Standing | None, Standing]
 
 
 class Entry(NamedTuple):
-    """One word, as a line of a timeline; `version` and `digest` order the words of one time."""
+    """One row of a timeline; `version` and `digest` order the rows of one time."""
 
     code: str
     at: datetime
@@ -180,7 +180,7 @@ class Entry(NamedTuple):
 def digest_content(content: tuple[str | int | datetime | None, ...]) -> int:
     """Return a number by which full rows of one time and one version are ordered.
 
-    It depends on the content alone: neither on the arrival nor on how an instant is written.
+    It depends on the content alone, not on the order of arrival or the notation of an instant.
     """
     plain = [each.timestamp() if isinstance(each, datetime) else each for each in content]
     digest = blake2b(orjson.dumps(plain), digest_size=8).digest()
@@ -188,10 +188,10 @@ def digest_content(content: tuple[str | int | datetime | None, ...]) -> int:
 
 
 def own(event: DossierSnapshot, now: datetime) -> Standing:
-    """As our dossier service tells it.
+    """Return the state that an event of dossier_service describes.
 
-    Raises ValueError where a code or number is none, or its instants cannot be true. They are held
-    against the time of the event: a service whose clock runs fast loses no dossier.
+    Raise ValueError for a malformed code or number, or for impossible instants. These are compared
+    with the time of the event, so that a service with a fast clock loses no dossier.
     """
     if event.at > now + OWN_CLOCK_SLACK:
         raise ValueError("the event lies more than a day ahead: the clock of its service is wrong")
@@ -229,5 +229,5 @@ def _instants(event: DossierSnapshot) -> Mapping[str, datetime | None]:
 
 
 def newer_own(current: Standing | None, told: Standing) -> bool:
-    """Our service issued the code: a copy that another system pushed before gives way."""
+    """Return whether our own state replaces the stored one; one of another source always yields."""
     return current is None or current.source != OWN or current.version < told.version

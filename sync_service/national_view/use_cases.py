@@ -1,9 +1,8 @@
-"""Reads of the national view, and the one way in which it changes.
+"""Read the national view, and change it by events and by pushed rows.
 
-What is told of dossiers becomes the national view in one way, for events and pushed rows. A pushed
-row is projected in the transaction of its request, not from its own event in the worker: its
-sender reads at once what it wrote, and the answer to each row ("updated", "stale", "held by
-another") is decided on the very row it changes. Both ways meet in `apply_changes`.
+A pushed row is projected in the transaction of its request, not from its own event in the worker:
+its sender reads its own write at once, and the result of each row ("updated", "stale") is decided
+on the very state that the row changes. Events and pushed rows both change it by `apply_changes`.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -31,14 +30,14 @@ from sync_service.national_view.repository import changes, listings, states, tim
 from sync_service.national_view.schemas import NationalDossierOut, Timeline, TimelineEntryOut
 from sync_service.national_view.state import Change, Entry, Standing
 
-# A higher feature that keeps something of dossiers in step with them, in the same transaction.
+# A function of a higher feature that follows changes of dossiers in the same transaction.
 Observer = Callable[[AsyncSession, Collection[Change]], Awaitable[None]]
 
 
 async def list_dossiers(
     session: AsyncSession, right: Right, wanted: DossierFilter, today: date
 ) -> Page[NationalDossierOut]:
-    """Newest first by reception (by filing while not yet received)."""
+    """Return dossiers, newest first by reception (by filing while not yet received)."""
     paging = wanted.paging
     rows = await listings.listed(
         session,
@@ -55,7 +54,7 @@ async def list_dossiers(
 async def read_dossier(
     session: AsyncSession, right: Right, code: str, today: date
 ) -> NationalDossierOut:
-    """Raise DossierNotFound also where the right does not reach it."""
+    """Raise DossierNotFound for an unknown dossier, or one outside the right."""
     if (found := await listings.dossier(session, right, code)) is None:
         raise DossierNotFound
     return (await _shown(session, [found], today))[0]
@@ -64,7 +63,7 @@ async def read_dossier(
 async def read_timeline(
     session: AsyncSession, right: Right, code: str, paging: PageQuery
 ) -> Timeline:
-    """Return a page of the lines, oldest first; raise DossierNotFound as `read_dossier`."""
+    """Return a page of the timeline, oldest first; raise DossierNotFound as `read_dossier`."""
     if await listings.dossier(session, right, code) is None:
         raise DossierNotFound
     after = paging.key(*timelines.TIMELINE_KEY)
@@ -88,13 +87,13 @@ async def _shown(
 
 
 async def lock_standings(session: AsyncSession, codes: Collection[str]) -> dict[str, Standing]:
-    """Where these dossiers stand; until the transaction ends nobody else changes or adds them."""
+    """Return the states of these dossiers, locked until the transaction ends, also if unknown."""
     await states.lock_codes(session, codes)
     return await states.standings(session, codes)
 
 
 async def known_entries(session: AsyncSession, entries: Collection[Entry]) -> set[Entry]:
-    """Those of them that stand in the timelines already."""
+    """Return the timeline rows among these that are stored already."""
     return await timelines.known_entries(session, entries)
 
 
@@ -106,9 +105,9 @@ async def apply_changes(
     *,
     observers: Collection[Observer],
 ) -> None:
-    """Makes the view, and all that its observers keep, say `after` where they said `before`.
+    """Change the view from `before` to `after`, and notify the observers of the changes.
 
-    `entries` are the lines that the timelines get from what is being told.
+    `entries` are new rows of the timelines.
     """
     spoken_of = {entry.code for entry in entries}
     touched = [
@@ -119,7 +118,7 @@ async def apply_changes(
     changed = [(before.get(each.code), each) for each in made if each != before.get(each.code)]
     await changes.write_changes(session, changed, entries)
     if changed:
-        # Observers come last: whoever changes the same tallies waits for this transaction's end.
+        # Observers come last, because other writers of the same counters wait until the commit.
         for observe in observers:
             await observe(session, changed)
 
@@ -130,7 +129,7 @@ async def _milestones(
     touched: Collection[Standing],
     entries: Collection[Entry],
 ) -> Mapping[str, Milestones]:
-    """Return the milestones of the dossiers whose timeline decides anything."""
+    """Return the derived times of the dossiers whose timeline has any influence."""
     asked = {entry.code for entry in entries if entry.status == REQUEST}
     asked |= {each.code for each in before.values() if each.requested_at}
     dated = [

@@ -1,4 +1,4 @@
-"""The statements that keep the tallies."""
+"""The statements that change the counters."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -20,7 +20,7 @@ async def add_counts(session: AsyncSession, alike: Mapping[Counted, int], *, cha
     given |= _columns(("receiving", "deciding", "agency", "part"), places)
     empty = (await session.scalars(_ADD, given | {"changes": changes})).all()
     if empty:
-        # Else every due day that ever was would leave its empty cells behind.
+        # Otherwise each due day of the past would leave empty cells behind.
         await session.execute(_DROP, {"places": empty})
 
 
@@ -28,8 +28,8 @@ def _columns(names: Sequence[str], rows: Sequence[Sequence[object]]) -> dict[str
     return {name: [row[place] for row in rows] for place, name in enumerate(names)}
 
 
-# The database multiplies: the cells of a batch are ten times its dossiers. In one order for all
-# writers, so that no two of them wait for each other. Gives back where cells became empty.
+# The database multiplies, because the cells of a batch are ten times its dossiers. All writers lock
+# cells in one order, so that no two of them wait for each other. The result names the empty cells.
 _ADD: Final = text(
     f"""
     WITH alike AS (
@@ -65,5 +65,5 @@ _ADD: Final = text(
     SELECT place FROM changed WHERE count = 0
     """  # noqa: S608 -- only constants of this feature are put in
 )
-# By their physical places, which hold until the transaction ends: it has just written them.
+# The cells are named by ctid, which holds until the end of the transaction that wrote them.
 _DROP: Final = text("DELETE FROM tally WHERE ctid = ANY(CAST(:places AS tid[]))")

@@ -1,4 +1,4 @@
-"""The figures of one question, out of the tallies."""
+"""The figures of one indicator query, read from the counters."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -28,9 +28,10 @@ PARTS = {
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`as_at` is the day as of which open dossiers are judged; `procedures` None means all.
+    """An indicator with its rule, its agency and its period.
 
-    Of the groups `limit` at most are told of, from the first behind `after` on.
+    `as_at` is the day as of which open dossiers are judged; `procedures` None means all. The page
+    has at most `limit` groups and begins with the first group after `after`.
     """
 
     indicator: IndicatorId
@@ -46,8 +47,10 @@ class Question:
 
 
 async def read_state(session: AsyncSession) -> TallyState:
-    """Return the number of counted changes; what is read after it is of the same snapshot."""
-    # One snapshot: the figures, and how many changes they hold, belong together.
+    """Return the number of counted changes, of the same snapshot as all later reads.
+
+    The figures and the number of changes in them belong together.
+    """
     await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
     return await session.get_one(TallyState, 1)
 
@@ -75,7 +78,7 @@ async def _of_level(session: AsyncSession, question: Question) -> Sequence[str]:
 
 
 def _by_agency(question: Question, sums: Sequence[ColumnElement[int]]) -> Select[*tuple[Any, ...]]:
-    """All that are compared, also those that have no cell."""
+    """Return the sums of each compared agency, 0 for one without cells."""
     compared = select_below(question.agency, question.level).subquery("compared")
     own_cells = and_(TallyCell.agency == compared.c.code, *_cells(question))
     query = select(compared.c.code.label(KEY), *sums).outerjoin_from(compared, TallyCell, own_cells)
@@ -85,7 +88,7 @@ def _by_agency(question: Question, sums: Sequence[ColumnElement[int]]) -> Select
 def _by_key(
     question: Question, sums: Sequence[ColumnElement[int]], agencies: Collection[str]
 ) -> Select[*tuple[Any, ...]]:
-    """All that have cells; they lie apart and leave nothing out."""
+    """Return the sums of each key that has cells; the groups are disjoint and complete."""
     keys: dict[str | None, ColumnElement[Any]] = {
         "procedure": TallyCell.procedure.expression,
         "channel": TallyCell.channel.expression,

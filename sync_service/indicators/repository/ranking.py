@@ -1,4 +1,4 @@
-"""Groups in the order of their figures, page by page, with the whole of them: one statement."""
+"""Rank groups by their figures, one page and the total of all groups in one statement."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -32,8 +32,10 @@ async def ranking(
     after: Place | None,
     limit: int,
 ) -> Ranking:
-    """`groups` have a key and the sums that the formula names; those `beneath` others are ranked
-    too, and are not in the whole a second time.
+    """Return a page of the ranked groups and the figure of all of them.
+
+    `groups` selects a key and the sums that the formula names. Groups in `beneath` are part of
+    other groups: they are ranked too, but the total does not count them a second time.
     """
     counted = groups.cte("counted")
     names = [each.name for each in counted.c if each.name != KEY]
@@ -46,7 +48,7 @@ async def ranking(
     total, *sums = rows[0][: len(names) + 1]
     page = []
     for height, key, rank, *counts in (row[len(names) + 1 :] for row in rows):
-        # Where nothing is on the page, the whole stands alone.
+        # An empty page is one row that has the total alone.
         if key is not None:
             has_rank = height != WITHOUT_FIGURE
             page.append(Ranked(rank if has_rank else None, Place(height, key), figure(counts)))
@@ -61,7 +63,7 @@ def _page(
     after: Place | None,
     limit: int,
 ) -> Select[*tuple[Any, ...]]:
-    """The number of groups and the sums of the whole, then height, key, rank, sums of a group."""
+    """Select the number of groups and the sums of all, then height, key, rank, sums of a group."""
     key, sums = counted.c[KEY], {each.name: each for each in counted.c if each.name != KEY}
     height = func.coalesce(-formula.value(sums).cast(Numeric), WITHOUT_FIGURE).label("height")
     rank = func.rank().over(order_by=height).label("rank")

@@ -1,4 +1,4 @@
-"""The statements that bring changed dossiers, their lines and their parties into the view."""
+"""The statements that write changed dossiers, their timeline rows and their parties."""
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
@@ -23,7 +23,7 @@ PARTY = (*PLACE, "national_procedure", "channel", "deciding")
 async def write_changes(
     session: AsyncSession, changes: Collection[Change], entries: Collection[Entry]
 ) -> None:
-    """Write the changed dossiers, their parties and the given lines of timelines."""
+    """Write the changed dossiers, their parties and the given rows of timelines."""
     named = {agency for _, each in changes for agency in each.parties()}
     given_columns = (
         column_arrays(TimelineEntry, Entry._fields, entries)
@@ -39,7 +39,7 @@ _told = attrgetter(*Standing.__slots__)
 
 
 def _row(standing: Standing) -> tuple[object, ...]:
-    """The values of STANDING."""
+    """Return the values of STANDING."""
     made = (
         standing.national_procedure,
         standing.opened_at,
@@ -53,7 +53,7 @@ async def _place_parties(
     party: type[Party | PendingParty],
     pairs: Iterable[Change],
 ) -> dict[str, Sequence[object]]:
-    """Takes the parties away that have left; gives back those to be added."""
+    """Delete the parties that no longer take part; return the parameters of those to add."""
     rows = _party_rows if party is Party else _pending_rows
     moved = [(old, new) for old, new in pairs if old is None or _place(old) != _place(new)]
     come = {row for _, new in moved for row in rows(new)}
@@ -78,7 +78,7 @@ def _place(standing: Standing) -> tuple[object, ...]:
 
 
 def _party_rows(standing: Standing) -> list[tuple[str, datetime, str, str, int, str]]:
-    """The values of PARTY."""
+    """Return the values of PARTY."""
     deciding = canonical_agency_code(standing.decided_by)
     told = standing.code, standing.national_procedure, standing.channel, deciding
     return [(agency, standing.opened_at, *told) for agency in standing.parties()]
@@ -96,9 +96,9 @@ def _leaving(party: type[Party | PendingParty]) -> Delete:
 
 @cache
 def _writing() -> Select[int]:
-    """All but the tallies, as one statement.
+    """Return one statement for everything but the counters.
 
-    An agency that a dossier names before the registry has told of it gets a row without a name.
+    An agency that a dossier names before the registry publishes it gets a row without a name.
     """
     parts = {
         "line": build_insert(TimelineEntry, *Entry._fields).on_conflict_do_nothing(),

@@ -1,4 +1,4 @@
-"""Which dossiers a right and the filters of a list reach: one range scan for each root."""
+"""Select the dossiers that a right and filters cover, by one range scan for each top agency."""
 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime, time, timedelta
@@ -39,7 +39,7 @@ from sync_service.national_view.derived_times import REQUEST
 from sync_service.national_view.filters import DossierFilter
 from sync_service.national_view.models import NationalDossier, Party, PendingParty
 
-# What a list is read from.
+# The tables from which a list may be read.
 Seen = type[NationalDossier | Party | PendingParty]
 
 
@@ -52,7 +52,7 @@ def _within(limits: Limits, of: Seen) -> list[ColumnElement[bool]]:
 
 
 def _within_localised(limits: Limits) -> list[ColumnElement[bool]]:
-    """Of what `_within` lets pass, the part that the right reaches by its own code."""
+    """Return the conditions on localised procedures, beyond the national ones of `_within`."""
     if limits.procedures is None or all(
         code == parse_national_code(code) for code in limits.procedures
     ):
@@ -62,7 +62,7 @@ def _within_localised(limits: Limits) -> list[ColumnElement[bool]]:
 
 
 def _party_to(agencies: Collection[str], of: Seen) -> list[ColumnElement[bool]]:
-    """No condition where it is the whole country."""
+    """Return the condition that one of the agencies takes part; none for the whole country."""
     if COUNTRY in agencies:
         return []
     party = aliased(Party)
@@ -71,7 +71,7 @@ def _party_to(agencies: Collection[str], of: Seen) -> list[ColumnElement[bool]]:
 
 
 async def dossier(session: AsyncSession, right: Right, code: str) -> NationalDossier | None:
-    """None also where the right does not reach it."""
+    """Return None for an unknown dossier, or one outside the right."""
     for limits in right.alternatives:
         query = select(NationalDossier).where(
             NationalDossier.code == code,
@@ -93,7 +93,7 @@ async def listed(
     after: tuple[Any, ...] | None,
     limit: int,
 ) -> Sequence[NationalDossier]:
-    """Newest first, `limit` at most; one range scan for each root of the right."""
+    """Return up to `limit` dossiers, newest first; one range scan for each top agency."""
 
     async def read(limits: Limits) -> Sequence[NationalDossier]:
         query = _newest(limits, wanted, today=today, after=after, limit=limit)
@@ -143,7 +143,7 @@ def _newest(
 def _where_told(
     query: Select[datetime, str], passing: Sequence[ColumnElement[bool]], of: Seen
 ) -> Select[datetime, str]:
-    """Looks the dossiers up from the newest on, only until there are enough: not a join."""
+    """Look the dossiers up from the newest on; unlike a join, the subquery stops early."""
     if not passing:
         return query
     told = select(and_(*passing)).where(NationalDossier.code == of.code).correlate(of)
@@ -151,7 +151,7 @@ def _where_told(
 
 
 def _of_each(reach: Sequence[str], of: Seen, newest: Select[datetime, str], limit: int) -> Subquery:
-    """The newest of all roots out of the newest of each; a dossier under several is shown once."""
+    """Merge the newest of each top agency; a dossier below several of them is listed once."""
     given_roots = func.unnest(bindparam(None, list(reach), type_=ARRAY(String)))
     root = given_roots.table_valued(column("agency", String)).render_derived(name="root")
     of_one = newest.where(get_table(of).c.agency == root.c.agency).lateral("newest")
@@ -161,7 +161,7 @@ def _of_each(reach: Sequence[str], of: Seen, newest: Select[datetime, str], limi
 
 
 def _bounds(wanted: DossierFilter, opened_at: ColumnElement[datetime]) -> list[ColumnElement[bool]]:
-    """The part of the ordered list in which all that is asked for lies."""
+    """Return the bounds of the ordered list that follow from the days of reception."""
     bounds = []
     if wanted.received_from:
         bounds.append(opened_at >= begin_of(wanted.received_from))
@@ -171,13 +171,13 @@ def _bounds(wanted: DossierFilter, opened_at: ColumnElement[datetime]) -> list[C
 
 
 def _parties(wanted: DossierFilter) -> type[Party | PendingParty]:
-    """Among which of them all lies that is asked for."""
+    """Return the smaller table of parties that has all dossiers of the filters."""
     is_pending = wanted.status not in {None, DossierStatus.RETURNED} or wanted.overdue
     return PendingParty if is_pending else Party
 
 
 def _lasting(wanted: DossierFilter, of: Seen) -> list[ColumnElement[bool]]:
-    """What no change of status touches: a party knows it of its dossier."""
+    """Return the conditions on columns that no change of status changes; a party has them too."""
     conditions: list[ColumnElement[bool]] = []
     if wanted.channel is not None:
         conditions.append(of.channel == in_plan(wanted.channel.value))
@@ -189,7 +189,7 @@ def _lasting(wanted: DossierFilter, of: Seen) -> list[ColumnElement[bool]]:
 
 
 def _passing(wanted: DossierFilter, today: date) -> list[ColumnElement[bool]]:
-    """What only the dossier itself tells."""
+    """Return the conditions on columns that only the dossier itself has."""
     dossier = NationalDossier
     conditions: list[ColumnElement[bool]] = []
     if wanted.received_from or wanted.received_to:
@@ -198,7 +198,7 @@ def _passing(wanted: DossierFilter, today: date) -> list[ColumnElement[bool]]:
         conditions.append(dossier.status == in_plan(wanted.status.value))
         if wanted.status not in ENDED:
             conditions.append(dossier.ended_at.is_(None))
-    # A national code means all its localised forms too.
+    # A national code includes all its localised forms.
     if wanted.procedure is not None and wanted.procedure != parse_national_code(wanted.procedure):
         conditions.append(dossier.procedure == any_text(list_written_forms([wanted.procedure])))
     if wanted.overdue is not None:
@@ -207,9 +207,10 @@ def _passing(wanted: DossierFilter, today: date) -> list[ColumnElement[bool]]:
 
 
 def overdue(today: date) -> ColumnElement[bool]:
-    """Open and late as of a day: what the indicators count as `open_late`, see `handling`.
+    """Return whether a dossier is open and late as of a day, as `open_late` of the indicators.
 
-    Never NULL: all others are open in time, have ended, have no due date or were not received.
+    It is the same rule as `handling.is_overdue`, and never NULL: all other dossiers are open in
+    time, have ended, have no due date or were not received.
     """
     dossier = NationalDossier
     due = func.coalesce(dossier.due_at, dossier.latest_at)

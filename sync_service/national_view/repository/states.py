@@ -1,4 +1,4 @@
-"""Where dossiers stand: read for a change, and locked until its transaction ends."""
+"""Read and lock the states of dossiers for a change."""
 
 from collections.abc import Collection, Sequence
 from typing import Final
@@ -25,14 +25,14 @@ async def standings(session: AsyncSession, codes: Collection[str]) -> dict[str, 
 
 
 async def lock_codes(session: AsyncSession, codes: Collection[str]) -> None:
-    """Keep all others from changing or adding these dossiers until the transaction ends."""
-    # A row that is not there cannot be locked: so the code is, by a stripe that it falls into.
+    """Lock these dossiers, known or not, against other writers until the transaction ends."""
+    # A missing row cannot be locked, so the lock is on a stripe of codes.
     stripes = sorted({crc32(code.encode()) % STRIPES for code in codes})
     await session.execute(_LOCK, {"stripes": stripes})
 
 
 async def find_codes_without_term(session: AsyncSession, limit: int) -> Sequence[str]:
-    """Return dossiers that lack a term, and whose procedure has one by now."""
+    """Return dossiers that lack a term and whose procedure has one by now."""
     return (await session.scalars(_WITHOUT_TERM, {"batch_size": limit})).all()
 
 
@@ -42,8 +42,8 @@ _LOCK = text(
 )
 
 
-# A localised procedure counts before its national one, as in `find_terms`. Dossiers of before the
-# column have their end already, without the waits.
+# A localised procedure comes before its national one, as in `find_terms`. Dossiers older than the
+# column `term_ends_at` have its value, without the waits, in `latest_at`.
 _WITHOUT_TERM: Final = text(
     f"""
     SELECT dossier.code FROM national_dossier AS dossier

@@ -1,4 +1,4 @@
-"""The lines of the timelines: which are stored, a page of them, and the times that follow."""
+"""Read the rows of timelines, and derive times from them in the database."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
@@ -15,14 +15,14 @@ from sync_service.national_view.models import TimelineEntry
 from sync_service.national_view.state import Entry, Standing
 
 TIMELINE_ORDER: Final = ("at", "version", "digest", "status", "kind", "detail", "source")
-# The types of these columns, as a cursor has them.
+# The types of these columns in a cursor.
 TIMELINE_KEY: Final = (StoredInstant, int, int, int, str, str, str)
 
 
 async def list_timeline(
     session: AsyncSession, code: str, *, after: tuple[Any, ...] | None, limit: int
 ) -> Sequence[TimelineEntry]:
-    """Return up to `limit` lines, oldest first, that follow the line with the key `after`."""
+    """Return up to `limit` rows, oldest first, that follow the row with the key `after`."""
     order = [get_table(TimelineEntry).c[name] for name in TIMELINE_ORDER]
     query = select(TimelineEntry).where(TimelineEntry.code == code)
     if after:
@@ -31,7 +31,7 @@ async def list_timeline(
 
 
 async def known_entries(session: AsyncSession, entries: Collection[Entry]) -> set[Entry]:
-    """Those of them that stand in the timelines already."""
+    """Return the rows among these that are stored already."""
     known = await session.execute(
         _known_entries(), column_arrays(TimelineEntry, Entry._fields, entries)
     )
@@ -42,7 +42,7 @@ async def known_entries(session: AsyncSession, entries: Collection[Entry]) -> se
 def _known_entries() -> Select[Any, Any]:
     entries, kept = unnested_rows(TimelineEntry, *Entry._fields), get_table(TimelineEntry).c
     same = and_(*(kept[name] == entries.c[name] for name in Entry._fields))
-    # OFFSET 0: each line is looked up in the index of the key, and the table is never read whole.
+    # OFFSET 0 makes the database look each row up in the index of the key, not scan the table.
     line = (
         select(*(kept[name] for name in Entry._fields))
         .where(same)
@@ -55,11 +55,11 @@ def _known_entries() -> Select[Any, Any]:
 async def find_milestones(
     session: AsyncSession, standings: Collection[Standing], entries: Iterable[Entry]
 ) -> Mapping[str, Milestones]:
-    """Return the milestones of dossiers by code.
+    """Return the derived times of dossiers by code.
 
-    They follow from the lines of each dossier's own source: those that are stored, and those of
-    `entries`. The database reads the lines, and sends one row for each dossier. No end lies before
-    the reception or, without one, the filing, and no wait that ended before it counts.
+    They follow from the timeline rows of each dossier's own source: the stored ones, and those of
+    `entries`. The database reads them and returns one row for each dossier. No end lies before the
+    reception or, without one, the filing, and a wait that ended before it does not count.
     """
     by_code = {each.code: each for each in standings}
     sources = {code: each.source for code, each in by_code.items()}
@@ -87,10 +87,10 @@ _LINE: Final = ("code", "at", "version", "digest", "status")
 _BROKEN_OFF: Final = f"{DossierStatus.WITHDRAWN.value}, {DossierStatus.STOPPED.value}"
 # The end is the first status 9 since the dossier was last open; without a 9 the first of 7, 8 and
 # 10, since a 10 after a 7 or 8 hands papers back and is no result; without these the refusal, 3. A
-# request and its wait begin where a status 5 follows another status, however often it is repeated;
-# the wait ends where another status follows.
-# OFFSET 0 makes the database look each dossier up in the index of the key: it would else read the
-# whole table, however few of its lines are asked for.
+# request and its wait begin where a status 5 follows another status; repetitions of it do not count
+# again. The wait ends where another status follows.
+# OFFSET 0 makes the database look each dossier up in the index of the key; without it the database
+# reads the whole table, even for a few dossiers.
 _FIND: Final = text(
     f"""
     WITH line AS (

@@ -3,7 +3,7 @@ from fastapi import FastAPI
 from shared.runtime.app import create_service
 from sync_service.indicators import routes as indicators
 from sync_service.intake import routes as intake
-from sync_service.intake.lanes import open_lanes
+from sync_service.intake.push_limiter import open_lanes
 from sync_service.national_view import routes as national_view
 from sync_service.settings import Settings
 

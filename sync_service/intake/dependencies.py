@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 from fastapi import Depends, Request
 
 from shared.web.calls.auth import Caller
-from sync_service.intake.lanes import PushLanes
+from sync_service.intake.push_limiter import PushLanes
 
 
 async def _in_lane(request: Request, caller: Caller) -> AsyncIterator[None]:

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from shared.database import engine
 from shared.database.locks import NATIONAL_STRIPE
-from sync_service.intake import lanes
+from sync_service.intake import push_limiter
 from sync_service.national_view.repository.states import STRIPES
 from sync_service.settings import Settings
 from tests.conftest import Databases
@@ -32,7 +32,7 @@ async def narrow(
     narrow_settings: Settings, authority: TestAuthority, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[National]:
     """Nothing that waits here gives up, however slow the machine is."""
-    monkeypatch.setattr(lanes, "WAIT_SECONDS", PATIENCE)
+    monkeypatch.setattr(push_limiter, "WAIT_SECONDS", PATIENCE)
     monkeypatch.setattr(engine, "LOCK_SECONDS", PATIENCE)
     monkeypatch.setattr(engine, "STATEMENT_SECONDS", PATIENCE)
     async with serving(narrow_settings, authority) as view:
@@ -67,16 +67,16 @@ async def test_pushes_that_wait_for_each_other_hold_no_connection_that_a_read_ne
         pushes = asyncio.create_task(push_all(narrow, clients))
 
         async def all_lanes_wait() -> bool:
-            return await waiting(narrow) == lanes.LANES
+            return await waiting(narrow) == push_limiter.LANES
 
         await eventually(all_lanes_wait, within=60)
         assert (await narrow.listed()).status_code == 200
-        assert await waiting(narrow) == lanes.LANES
+        assert await waiting(narrow) == push_limiter.LANES
     assert await pushes == [200] * PUSHES
 
 
 async def test_client_leaves_lanes_to_others(narrow: National) -> None:
-    taken = [lanes.PushLanes.enter(narrow.app.state.push_lanes, "one") for _ in range(2)]
+    taken = [push_limiter.PushLanes.enter(narrow.app.state.push_lanes, "one") for _ in range(2)]
     for lane in taken:
         await lane.__aenter__()
     third = asyncio.create_task(push_all(narrow, ["one"]))
@@ -90,7 +90,7 @@ async def test_client_leaves_lanes_to_others(narrow: National) -> None:
 async def test_push_that_waits_too_long_is_told_when_to_come_again(
     narrow: National, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lanes, "WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(push_limiter, "WAIT_SECONDS", 0.05)
     enter = narrow.app.state.push_lanes.enter
     async with enter(EXTERNAL), enter(EXTERNAL):
         answer = await narrow.call(f"POST {DOSSIERS}", by=EXTERNAL, json={"rows": [row()]})

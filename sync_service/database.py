@@ -17,7 +17,7 @@ def any_text(values: Collection[str]) -> ColumnElement[Any]:
     return any_(bindparam(None, sorted(values), type_=ARRAY(String)))
 
 
-def in_plan(value: str | int | date) -> ColumnElement[Any]:
+def as_literal(value: str | int | date) -> ColumnElement[Any]:
     """Write the value into the statement, so that the database plans for this very value.
 
     A rare value needs another plan than a frequent one.

@@ -3,7 +3,7 @@ from fastapi import FastAPI
 from shared.runtime.app import create_service
 from sync_service.indicators import routes as indicators
 from sync_service.intake import routes as intake
-from sync_service.intake.push_limiter import open_lanes
+from sync_service.intake.push_limiter import open_push_limiter
 from sync_service.national_view import routes as national_view
 from sync_service.settings import Settings
 
@@ -14,6 +14,6 @@ def create_app(settings: Settings) -> FastAPI:
         title="National view of dossiers: status sync and indicators",
         prefix="/sync/v1",
         routers=[intake.router, national_view.router, indicators.router],
-        resources=open_lanes,
+        resources=open_push_limiter,
         call_key=settings.call_key,
     )

@@ -10,11 +10,11 @@ from sync_service.national_view.jobs import BATCH_SIZE, find_missing_terms
 
 
 async def measure_silence(session: AsyncSession) -> None:
-    await completeness.measure(session, datetime.now(UTC))
+    await completeness.measure_silence(session, datetime.now(UTC))
 
 
 async def forget_heard(session: AsyncSession) -> None:
-    await completeness.forget(session, datetime.now(UTC))
+    await completeness.delete_expired_hours(session, datetime.now(UTC))
 
 
 async def judge_by_terms(session: AsyncSession) -> bool:

@@ -13,7 +13,7 @@ import asyncpg
 from deploy.bench import binary_copy, dossier_tables, national_tables
 from deploy.bench.dossiers import Dossiers, country, dossiers
 from deploy.bench.sql_setup import COURSE, PARTY
-from sync_service.indicators.counters import parts
+from sync_service.indicators.counters import agency_roles
 
 TABLES: Mapping[str, Mapping[str, str]] = {
     "dossier_service": dossier_tables.ROWS,
@@ -92,7 +92,7 @@ async def _copy_seats(connection: asyncpg.Connection) -> None:
 def _seats(pairs: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int, str, int]]:
     agencies = country().agencies
     for receiving, deciding in pairs:
-        found = parts(agencies[receiving].code, agencies[deciding].code)
+        found = agency_roles(agencies[receiving].code, agencies[deciding].code)
         for agency, part in found.items():
             yield receiving, deciding, agency, part.value
 

@@ -9,8 +9,8 @@ from shared.codes.agency import canonical_agency_code
 from shared.codes.procedure import parse_national_code
 from shared.events import AgencyChanged, ProcedurePublished
 from sync_service.agencies import repository
-from sync_service.agencies.hierarchy import lineage
-from sync_service.agencies.terms import term_of
+from sync_service.agencies.hierarchy import self_and_ancestors
+from sync_service.agencies.terms import build_term
 
 _published = attrgetter(*repository.PUBLISHED)
 # The code and the agency above it are stored in canonical form; all else as it is published.
@@ -25,7 +25,7 @@ async def project_procedures(session: AsyncSession, events: Sequence[ProcedurePu
     newest: dict[str, ProcedurePublished] = {}
     for event in events:
         parse_national_code(event.code)
-        term_of(event)
+        build_term(event)
         if event.code not in newest or newest[event.code].version <= event.version:
             newest[event.code] = event
     rows = [_published(event) for _, event in sorted(newest.items())]
@@ -38,5 +38,8 @@ async def project_agencies(session: AsyncSession, events: Sequence[AgencyChanged
         code = canonical_agency_code(event.code)
         if code not in newest or newest[code].version < event.version:
             newest[code] = event
-    rows = [(code, lineage(code)[1], *_registered(each)) for code, each in sorted(newest.items())]
+    rows = [
+        (code, self_and_ancestors(code)[1], *_registered(each))
+        for code, each in sorted(newest.items())
+    ]
     await repository.upsert_agencies(session, rows)

@@ -34,16 +34,16 @@ REGISTERED: Final = (
 
 async def upsert_procedures(session: AsyncSession, rows: Iterable[Sequence[object]]) -> None:
     """Store rows of PUBLISHED, except those that are older than the stored row."""
-    await session.execute(_publishing(), column_arrays(Procedure, PUBLISHED, rows))
+    await session.execute(_build_procedure_upsert(), column_arrays(Procedure, PUBLISHED, rows))
 
 
 async def upsert_agencies(session: AsyncSession, rows: Iterable[Sequence[object]]) -> None:
     """Store rows of REGISTERED, except those that are no newer than the stored row."""
-    await session.execute(_registering(), column_arrays(Agency, REGISTERED, rows))
+    await session.execute(_build_agency_upsert(), column_arrays(Agency, REGISTERED, rows))
 
 
 @cache
-def _publishing() -> Insert:
+def _build_procedure_upsert() -> Insert:
     statement = build_insert(Procedure, *PUBLISHED)
     others = {name: statement.excluded[name] for name in PUBLISHED if name != "code"}
     # A version that is announced again has the same content, or corrects the stored row.
@@ -52,7 +52,7 @@ def _publishing() -> Insert:
 
 
 @cache
-def _registering() -> Insert:
+def _build_agency_upsert() -> Insert:
     statement = build_insert(Agency, *REGISTERED)
     others = {name: statement.excluded[name] for name in REGISTERED if name != "code"}
     newer = get_table(Agency).c.version < statement.excluded.version

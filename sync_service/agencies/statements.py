@@ -13,9 +13,9 @@ from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.dialects.postgresql import Insert
 
 from shared.database.bulk import build_insert, column_arrays
-from sync_service.agencies.hierarchy import COUNTRY, lineage
+from sync_service.agencies.hierarchy import COUNTRY, self_and_ancestors
 from sync_service.agencies.models import Agency
-from sync_service.database import in_plan
+from sync_service.database import as_literal
 
 _UNNAMED: Final = ("code", "above", "version")
 
@@ -32,7 +32,7 @@ def select_below(agency: str, level: str | None) -> Select[str]:
     """
     if level is None:
         return select(Agency.code).where(Agency.above == agency)
-    conditions: list[ColumnElement[bool]] = [Agency.level == in_plan(level)]
+    conditions: list[ColumnElement[bool]] = [Agency.level == as_literal(level)]
     if agency != COUNTRY:
         below = Agency.code.startswith(agency + ".", autoescape=True)
         conditions.append(or_(Agency.code == agency, below))
@@ -45,11 +45,13 @@ def select_closed(today: date) -> Select[str]:
 
 
 @cache
-def insert_unnamed() -> Insert:
-    """Return the statement that adds the agencies of `unnamed_columns` which are not yet known."""
+def build_unnamed_insert() -> Insert:
+    """Return an INSERT of the agencies of `make_unnamed_columns` that are not yet known."""
     return build_insert(Agency, *_UNNAMED).on_conflict_do_nothing()
 
 
-def unnamed_columns(codes: Iterable[str]) -> dict[str, Sequence[object]]:
-    """Return the parameters of `insert_unnamed`; any version of the registry is newer."""
-    return column_arrays(Agency, _UNNAMED, ((code, lineage(code)[1], 0) for code in sorted(codes)))
+def make_unnamed_columns(codes: Iterable[str]) -> dict[str, Sequence[object]]:
+    """Return the parameters of `build_unnamed_insert`; any version of the registry is newer."""
+    return column_arrays(
+        Agency, _UNNAMED, ((code, self_and_ancestors(code)[1], 0) for code in sorted(codes))
+    )

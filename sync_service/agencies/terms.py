@@ -9,7 +9,7 @@ from shared.rules.deadlines import Term, Unit
 Terms = Mapping[str, Term | None]
 
 
-class Published(Protocol):
+class PublishedTerm(Protocol):
     """An announced procedure or the row that is stored of it."""
 
     @property
@@ -20,7 +20,7 @@ class Published(Protocol):
     def term_same_day(self) -> bool | None: ...
 
 
-def term_of(procedure: Published) -> Term | None:
+def build_term(procedure: PublishedTerm) -> Term | None:
     """Return the longest term, None without one; raise ValueError for an unknown unit."""
     if procedure.term_duration is None or procedure.term_unit is None:
         return None

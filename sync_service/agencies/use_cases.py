@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.codes.procedure import parse_national_code
 from sync_service.agencies import repository
-from sync_service.agencies.terms import Terms, term_of
+from sync_service.agencies.terms import Terms, build_term
 
 
 class KnownAgency(NamedTuple):
@@ -46,7 +46,7 @@ async def find_terms(session: AsyncSession, codes: Collection[str]) -> Terms:
         code: next((found[each] for each in pair if each in found), None)
         for code, pair in wanted.items()
     }
-    return {code: term_of(each) for code, each in published.items() if each is not None}
+    return {code: build_term(each) for code, each in published.items() if each is not None}
 
 
 async def is_catalogue_empty(session: AsyncSession) -> bool:

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from sync_service.database import Base
 
 
-class HeardHour(Base):
+class PushHour(Base):
     """An hour in which an agency's system pushed; rows are never updated."""
 
     __tablename__ = "heard_hour"

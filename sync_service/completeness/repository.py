@@ -5,7 +5,7 @@ from sqlalchemy import Row, delete, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from sync_service.agencies.statements import select_closed
-from sync_service.completeness.models import AgencyRhythm, HeardHour
+from sync_service.completeness.models import AgencyRhythm, PushHour
 
 # The first push of an hour recomputes the rhythm, from the hours of this agency alone.
 _NOTE = text(
@@ -45,4 +45,4 @@ async def list_rhythms(
 
 
 async def delete_hours(session: AsyncSession, before: datetime) -> None:
-    await session.execute(delete(HeardHour).where(HeardHour.hour < before))
+    await session.execute(delete(PushHour).where(PushHour.hour < before))

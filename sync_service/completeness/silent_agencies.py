@@ -7,10 +7,10 @@ weekends and holidays are no silence.
 
 from datetime import timedelta
 
-KEPT = timedelta(days=28)
+RETENTION_RHYTHM = timedelta(days=28)
 # An agency may pause so many times its longest pause; without a rhythm yet, for a day.
-SLACK, AT_FIRST = 1.5, timedelta(days=1)
+SLACK_FACTOR, DEFAULT_PAUSE = 1.5, timedelta(days=1)
 
 
 def is_silent(pause: timedelta, longest: timedelta | None) -> bool:
-    return pause > max((longest or AT_FIRST) * SLACK, timedelta(hours=2))
+    return pause > max((longest or DEFAULT_PAUSE) * SLACK_FACTOR, timedelta(hours=2))

@@ -14,14 +14,14 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from shared.codes.time import day_in_viet_nam
-from sync_service.agencies.hierarchy import lineage
-from sync_service.national_view.handling import Handling, handling
-from sync_service.national_view.state import Change, Standing
+from sync_service.agencies.hierarchy import self_and_ancestors
+from sync_service.national_view.handling import Handling, judge_handling
+from sync_service.national_view.state import Change, DossierState
 
 ALL_PROCEDURES: Final = ""
 
 
-class Part(IntEnum):
+class AgencyRole(IntEnum):
     """The role of a cell's agency, or of one below it; mostly one agency has both roles."""
 
     RECEIVED = 1
@@ -49,7 +49,7 @@ class Cell(NamedTuple):
     due_on: date | None
 
 
-class Counted(NamedTuple):
+class Dimensions(NamedTuple):
     """The values of a dossier by which it is counted; days are those of Viet Nam."""
 
     received_by: str
@@ -61,35 +61,36 @@ class Counted(NamedTuple):
     due_on: date | None
 
 
-def counted(standing: Standing | None) -> tuple[Counted, ...]:
+def list_dimensions(state: DossierState | None) -> tuple[Dimensions, ...]:
     """Return the dimensions of a dossier; none for one that was never received."""
-    if standing is None or standing.received_at is None:
+    if state is None or state.received_at is None:
         return ()
-    one = Counted(
-        standing.received_by,
-        standing.decided_by,
-        standing.national_procedure,
-        day_in_viet_nam(standing.received_at),
-        standing.channel,
-        *handling(standing),
+    dimensions = Dimensions(
+        state.received_by,
+        state.decided_by,
+        state.national_procedure,
+        day_in_viet_nam(state.received_at),
+        state.channel,
+        *judge_handling(state),
     )
-    return (one,)
+    return (dimensions,)
 
 
-def changes(pairs: Iterable[Change]) -> Mapping[Counted, int]:
+def sum_changes(pairs: Iterable[Change]) -> Mapping[Dimensions, int]:
     """Return by how much the number of dossiers changes for each set of dimensions."""
-    alike: Counter[Counted] = Counter()
+    counter: Counter[Dimensions] = Counter()
     for before, after in pairs:
-        alike.subtract(counted(before))
-        alike.update(counted(after))
-    return {one: count for one, count in alike.items() if count}
+        counter.subtract(list_dimensions(before))
+        counter.update(list_dimensions(after))
+    return {dimensions: count for dimensions, count in counter.items() if count}
 
 
 @lru_cache(maxsize=65_536)
-def parts(received_by: str, decided_by: str) -> Mapping[str, Part]:
+def agency_roles(received_by: str, decided_by: str) -> Mapping[str, AgencyRole]:
     """Return the agencies in whose cells such a dossier is counted, each with its role."""
-    receiving, deciding = lineage(received_by), lineage(decided_by)
-    found = dict.fromkeys(receiving, Part.RECEIVED)
-    return found | {
-        agency: Part.BOTH if agency in receiving else Part.DECIDES for agency in deciding
+    receiving, deciding = self_and_ancestors(received_by), self_and_ancestors(decided_by)
+    roles = dict.fromkeys(receiving, AgencyRole.RECEIVED)
+    return roles | {
+        agency: AgencyRole.BOTH if agency in receiving else AgencyRole.DECIDES
+        for agency in deciding
     }

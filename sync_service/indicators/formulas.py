@@ -17,7 +17,7 @@ from sync_service.indicators.rules import IndicatorId
 from sync_service.national_view.handling import Handling
 
 HUNDRED = Decimal(100)
-SHOWN = Decimal("0.01")
+RATE_STEP = Decimal("0.01")
 
 Counts = dict[str, int]
 Conditions = Mapping[str, ColumnElement[bool]]
@@ -50,20 +50,20 @@ class Formula(NamedTuple):
     value: Callable[[Sums], ColumnElement[Any]]
 
 
-def by_channel(_: date) -> Conditions:
+def select_by_channel(_: date) -> Conditions:
     return {channel.slug: TallyCell.channel == channel.value for channel in Channel}
 
 
-def received_by_channel(counts: Counts) -> Figure:
+def compute_received(counts: Counts) -> Figure:
     total = sum(counts.values())
     return Figure(Decimal(total), total, None, {**counts, "total": total})
 
 
-def received(sums: Sums) -> ColumnElement[Any]:
+def sum_received(sums: Sums) -> ColumnElement[Any]:
     return reduce(add, sums.values())
 
 
-def by_standing(as_at: date) -> Conditions:
+def select_by_outcome(as_at: date) -> Conditions:
     """Return the conditions of all outcomes; only the cells of open dossiers have a due day."""
     outcome, due_on = TallyCell.outcome, TallyCell.due_on
     undue = (outcome == Handling.OPEN.value) & due_on.is_(None)
@@ -76,38 +76,38 @@ def by_standing(as_at: date) -> Conditions:
     }
 
 
-def on_time(counts: Counts) -> Figure:
+def compute_on_time(counts: Counts) -> Figure:
     """Compute (ended in time + open in time) / all received that have a due date (QĐ 766, 2.1)."""
-    numerator, denominator = _in_time(counts)
+    numerator, denominator = _sum_in_time(counts)
     notes = []
     if denominator == 0:
         notes.append("No dossier with a due date was received in the period: there is no rate.")
     if apart := counts["without_due_date"]:
         notes.append(f"{apart} dossiers without a due date are not in the rate.")
-    return Figure(_rate(numerator, denominator), numerator, denominator, counts, notes)
+    return Figure(_compute_rate(numerator, denominator), numerator, denominator, counts, notes)
 
 
-def rate_in_time(sums: Sums) -> ColumnElement[Any]:
+def build_rate(sums: Sums) -> ColumnElement[Any]:
     """Return the rate, rounded as the figure is, so that equal figures share a rank."""
-    numerator, denominator = _in_time(sums)
+    numerator, denominator = _sum_in_time(sums)
     return func.round(HUNDRED * numerator / func.nullif(denominator, 0), 2)
 
 
-def _in_time(counts: Mapping[str, Any]) -> tuple[Any, Any]:
+def _sum_in_time(counts: Mapping[str, Any]) -> tuple[Any, Any]:
     """Return numerator and denominator, of counts or of the columns that hold them."""
     numerator = counts["ended_in_time"] + counts["open_in_time"]
     return numerator, numerator + counts["ended_late"] + counts["open_late"]
 
 
-def _rate(numerator: int, denominator: int) -> Decimal | None:
+def _compute_rate(numerator: int, denominator: int) -> Decimal | None:
     if denominator == 0:
         return None
-    return (HUNDRED * numerator / denominator).quantize(SHOWN, ROUND_HALF_UP)
+    return (HUNDRED * numerator / denominator).quantize(RATE_STEP, ROUND_HALF_UP)
 
 
 FORMULAS: Final[Mapping[IndicatorId, Formula]] = MappingProxyType(
     {
-        "received_by_channel": Formula(by_channel, received_by_channel, received),
-        "on_time": Formula(by_standing, on_time, rate_in_time),
+        "received_by_channel": Formula(select_by_channel, compute_received, sum_received),
+        "on_time": Formula(select_by_outcome, compute_on_time, build_rate),
     }
 )

@@ -31,7 +31,7 @@ class Period(NamedTuple):
     first: date
     last: date
 
-    def spans(self) -> Iterator[Span]:
+    def list_spans(self) -> Iterator[Span]:
         """Yield whole months for month cells, and the days before and after for day cells."""
         begin = self.first if self.first.day == 1 else _next_month(self.first)
         end = _next_month(self.last) if self.last == _end_of_month(self.last) else self.last
@@ -52,7 +52,7 @@ def parse_period(text: str) -> Period:
     Raise PeriodUnreadable for another text, or one that ends before it begins.
     """
     if match := _NAMED.fullmatch(text):
-        return _named(int(match[1]), match[2], match[3])
+        return _build_named_period(int(match[1]), match[2], match[3])
     if match := _BETWEEN.fullmatch(text):
         period = Period(date.fromisoformat(match[1]), date.fromisoformat(match[2]))
         if period.last < period.first:
@@ -61,7 +61,7 @@ def parse_period(text: str) -> Period:
     raise PeriodUnreadable(f"Write {FORMS}, of days between {FIRST_DAY} and {LAST_DAY}.")
 
 
-def _named(year: int, month: str | None, quarter: str | None) -> Period:
+def _build_named_period(year: int, month: str | None, quarter: str | None) -> Period:
     if month:
         first = last = date(year, int(month), 1)
     elif quarter:

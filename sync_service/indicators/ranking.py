@@ -17,24 +17,24 @@ Height = Annotated[Decimal, Field(max_digits=20, decimal_places=2)]
 Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.]{0,60}$")]
 
 
-class Place(NamedTuple):
+class RankPosition(NamedTuple):
     """The position of a group, independent of others: the next page begins after it."""
 
     height: Decimal
     key: str
 
 
-class Ranked(NamedTuple):
+class RankedGroup(NamedTuple):
     """A group with its rank, which equal values share; None without a value, which comes last."""
 
     rank: int | None
-    place: Place
+    position: RankPosition
     figure: Figure
 
 
 class Ranking(NamedTuple):
-    """The figure of all groups together, and a page of the `total` groups."""
+    """The figure of all groups together, and a page of the `group_count` ranked groups."""
 
-    whole: Figure
-    total: int
-    page: Sequence[Ranked]
+    total: Figure
+    group_count: int
+    groups: Sequence[RankedGroup]

@@ -7,7 +7,7 @@ from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
 from shared.web.dependencies import Now, Session
 from sync_service.indicators import use_cases
-from sync_service.indicators.schemas import IndicatorAnswer, IndicatorOut, IndicatorQuery
+from sync_service.indicators.schemas import IndicatorAnswer, IndicatorFilters, IndicatorOut
 
 router = Router(prefix="/sync/v1/indicators", tags=["indicators"])
 
@@ -23,10 +23,10 @@ async def read_indicator(
     indicator: str,
     session: Session,
     caller: Caller,
-    asked: Annotated[IndicatorQuery, Query()],
+    filters: Annotated[IndicatorFilters, Query()],
     now: Now,
 ) -> IndicatorAnswer:
     """Return the figures of the dossiers received in the period; groups are ranked and paged."""
     return await use_cases.read_indicator(
-        session, indicator, asked, right=caller.right, today=day_in_viet_nam(now)
+        session, indicator, filters, right=caller.right, today=day_in_viet_nam(now)
     )

@@ -38,7 +38,7 @@ _RULES = TypeAdapter(dict[IndicatorId, Rule])
 
 
 @cache
-def versions() -> Mapping[date, Rules]:
+def load_versions() -> Mapping[date, Rules]:
     """Return all sets of rules; raise a ValidationError for a file that does not fit."""
     files = sorted(Path(__file__).with_name("data").glob("*.yaml"))
     return MappingProxyType(
@@ -51,7 +51,9 @@ def versions() -> Mapping[date, Rules]:
     )
 
 
-def in_force(indicator: IndicatorId, day: date) -> tuple[date, Rule] | None:
+def find_rule(indicator: IndicatorId, day: date) -> tuple[date, Rule] | None:
     """Return the rule of that day and its version, which is the day from which it is in force."""
-    begun = [start for start in versions() if start <= day and indicator in versions()[start]]
-    return (max(begun), versions()[max(begun)][indicator]) if begun else None
+    begun = [
+        start for start in load_versions() if start <= day and indicator in load_versions()[start]
+    ]
+    return (max(begun), load_versions()[max(begun)][indicator]) if begun else None

@@ -27,7 +27,7 @@ class IndicatorOut(Rule):
     rule_version: date
 
 
-class IndicatorQuery(BaseModel):
+class IndicatorFilters(BaseModel):
     """The query of an indicator; `level` sums or compares its agencies below `agency`."""
 
     model_config = ConfigDict(extra="forbid")
@@ -40,13 +40,13 @@ class IndicatorQuery(BaseModel):
     limit: int = Field(50, ge=1, le=MAX_PAGE_ITEMS, description="maximum number of groups")
     after: Cursor | None = Field(None, description="`groups.next` of the previous page")
 
-    def ranking_of(self, indicator: str) -> str:
+    def name_ranking(self, indicator: str) -> str:
         """Return a name of the ranking, since a cursor of one ranking is invalid in another."""
-        asked = self.model_dump(exclude={"limit", "after"}).values()
-        return "/".join(map(str, (indicator, *asked)))
+        members = self.model_dump(exclude={"limit", "after"}).values()
+        return "/".join(map(str, (indicator, *members)))
 
     @property
-    def paging(self) -> PageQuery:
+    def page(self) -> PageQuery:
         """Return the requested page; unlike `Paging`, this model refuses unknown parameters."""
         return PageQuery.of(self.limit, self.after)
 
@@ -76,7 +76,7 @@ class Groups(Page[GroupOut]):
 
 
 class AsOf(BaseModel):
-    """`changes` of dossiers are counted, the last one at `at`; `day` judges the open ones."""
+    """`changes` are counted, the last one at `at`; open dossiers are judged as of `day`."""
 
     changes: int
     at: datetime

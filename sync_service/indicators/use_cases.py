@@ -12,11 +12,11 @@ from shared.codes.enums import Channel
 from shared.codes.procedure import parse_national_code
 from shared.web.calls.rights import Limits, Right
 from shared.web.pagination import CursorUnreadable, PageQuery
-from sync_service.agencies.hierarchy import covers, roots
+from sync_service.agencies.hierarchy import covers_agency, top_level_codes
 from sync_service.agencies.problems import AgencyNotFound, ProcedureNotFound
 from sync_service.agencies.schemas import AgencyOut
 from sync_service.agencies.use_cases import find_names
-from sync_service.indicators.counters import Cell, Grain, Part, changes
+from sync_service.indicators.counters import AgencyRole, Cell, Grain, sum_changes
 from sync_service.indicators.formulas import FORMULAS, Figure
 from sync_service.indicators.periods import parse_period
 from sync_service.indicators.problems import (
@@ -25,29 +25,29 @@ from sync_service.indicators.problems import (
     NoRuleInForce,
     RightTooNarrow,
 )
-from sync_service.indicators.ranking import Height, Key, Place, Ranked
+from sync_service.indicators.ranking import Height, Key, RankedGroup, RankPosition
 from sync_service.indicators.repository import counters, figures, verification
-from sync_service.indicators.repository.figures import Question
-from sync_service.indicators.rules import GroupBy, IndicatorId, in_force
+from sync_service.indicators.repository.figures import IndicatorQuery
+from sync_service.indicators.rules import GroupBy, IndicatorId, find_rule
 from sync_service.indicators.schemas import (
     AsOf,
     GroupOut,
     Groups,
     IndicatorAnswer,
+    IndicatorFilters,
     IndicatorOut,
-    IndicatorQuery,
 )
 from sync_service.national_view.handling import Handling
 from sync_service.national_view.state import Change
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """`page` is of `total` groups; `changes` of dossiers were counted, the last one at `at`."""
+class IndicatorResult:
+    """`groups` is a page of `group_count`; `changes` were counted, the last one at `at`."""
 
-    whole: Figure
-    page: Sequence[Ranked]
-    total: int
+    total: Figure
+    groups: Sequence[RankedGroup]
+    group_count: int
     names: Mapping[str, str | None]
     changes: int
     at: datetime
@@ -55,12 +55,12 @@ class Answer:
 
 async def count_changes(session: AsyncSession, pairs: Collection[Change]) -> None:
     """Change the counters by changed dossiers."""
-    await counters.add_counts(session, changes(pairs), changes=len(pairs))
+    await counters.add_counts(session, sum_changes(pairs), changes=len(pairs))
 
 
 def list_indicators(today: date) -> list[IndicatorOut]:
     """Return the rules in force today."""
-    found = ((each, in_force(each, today)) for each in get_args(IndicatorId))
+    found = ((each, find_rule(each, today)) for each in get_args(IndicatorId))
     return [
         IndicatorOut(indicator=each, rule_version=rule[0], **rule[1].model_dump())
         for each, rule in found
@@ -69,62 +69,64 @@ def list_indicators(today: date) -> list[IndicatorOut]:
 
 
 async def read_indicator(
-    session: AsyncSession, indicator: str, asked: IndicatorQuery, *, right: Right, today: date
+    session: AsyncSession, indicator: str, filters: IndicatorFilters, *, right: Right, today: date
 ) -> IndicatorAnswer:
     """Return the figures of one indicator.
 
     Raise IndicatorNotFound, NoRuleInForce, PeriodUnreadable, CursorUnreadable, or a problem of the
     right: AgencyNotFound, AgencyMissing, ProcedureNotFound, RightTooNarrow.
     """
-    known = _known(indicator)
-    period = parse_period(asked.period)
-    if (rule := in_force(known, period.last)) is None:
+    indicator_id = _require_known(indicator)
+    period = parse_period(filters.period)
+    if (rule := find_rule(indicator_id, period.last)) is None:
         raise NoRuleInForce
-    limits = select_limits(right, asked.agency, asked.procedure)
-    paging = asked.paging
-    ranking = asked.ranking_of(known)
-    question = Question(
-        indicator=known,
+    limits = select_limits(right, filters.agency, filters.procedure)
+    page = filters.page
+    ranking = filters.name_ranking(indicator_id)
+    query = IndicatorQuery(
+        indicator=indicator_id,
         rule=rule[1],
-        agency=asked_agency(limits, asked.agency),
-        level=asked.level,
-        procedures=asked_procedures(limits, asked.procedure),
+        agency=choose_agency(limits, filters.agency),
+        level=filters.level,
+        procedures=choose_procedures(limits, filters.procedure),
         period=period,
         as_at=min(period.last, today),
-        group_by=asked.group_by,
-        limit=paging.limit + 1,
-        after=_after(paging, ranking, asked.group_by),
+        group_by=filters.group_by,
+        limit=page.limit + 1,
+        after=_parse_position(page, ranking, filters.group_by),
     )
-    found = await answer(session, question)
-    groups = _groups(found, asked.group_by, paging, ranking) if asked.group_by else None
-    return _shown(question, found, rule_version=rule[0], procedure=asked.procedure, groups=groups)
+    result = await compute_result(session, query)
+    groups = _build_groups(result, filters.group_by, page, ranking) if filters.group_by else None
+    return _build_answer(
+        query, result, rule_version=rule[0], procedure=filters.procedure, groups=groups
+    )
 
 
-def _shown(
-    question: Question,
-    found: Answer,
+def _build_answer(
+    query: IndicatorQuery,
+    result: IndicatorResult,
     *,
     rule_version: date,
     procedure: str | None,
     groups: Groups | None,
 ) -> IndicatorAnswer:
-    told = {"title", "unit", "formula_id", "formula", "source"}
+    members = {"title", "unit", "formula_id", "formula", "source"}
     return IndicatorAnswer(
-        **_figure(found.whole),
-        **question.rule.model_dump(include=told),
-        indicator=question.indicator,
+        **_dump_figure(result.total),
+        **query.rule.model_dump(include=members),
+        indicator=query.indicator,
         rule_version=rule_version,
-        first=question.period.first,
-        last=question.period.last,
-        agency=AgencyOut(code=question.agency, name=found.names.get(question.agency)),
-        level=question.level,
+        first=query.period.first,
+        last=query.period.last,
+        agency=AgencyOut(code=query.agency, name=result.names.get(query.agency)),
+        level=query.level,
         procedure=procedure,
         groups=groups,
-        as_of=AsOf(changes=found.changes, at=found.at, day=question.as_at),
+        as_of=AsOf(changes=result.changes, at=result.at, day=query.as_at),
     )
 
 
-def _known(indicator: str) -> IndicatorId:
+def _require_known(indicator: str) -> IndicatorId:
     for each in FORMULAS:
         if each == indicator:
             return each
@@ -140,28 +142,28 @@ def select_limits(right: Right, agency: str | None, procedure: str | None) -> Li
     found = (
         limits
         for limits in right.alternatives
-        if (agency is None or covers(limits.agencies, agency))
+        if (agency is None or covers_agency(limits.agencies, agency))
         and (procedure is None or limits.covers_procedure(parse_national_code(procedure)))
     )
     return next(found, right)
 
 
-def asked_agency(limits: Limits, agency: str | None) -> str:
+def choose_agency(limits: Limits, agency: str | None) -> str:
     """Return the named agency, or the only one that the right reaches.
 
     Raise AgencyNotFound outside the right, and AgencyMissing where the right reaches several.
     """
     if agency is not None:
-        if not covers(limits.agencies, agency):
+        if not covers_agency(limits.agencies, agency):
             raise AgencyNotFound
         return canonical_agency_code(agency)
-    reach = roots(limits.agencies)
+    reach = top_level_codes(limits.agencies)
     if len(reach) != 1:
         raise AgencyMissing("Your right reaches several agencies: name one of them in agency.")
     return reach[0]
 
 
-def asked_procedures(limits: Limits, procedure: str | None) -> Sequence[str] | None:
+def choose_procedures(limits: Limits, procedure: str | None) -> Sequence[str] | None:
     """Return national codes, each counted with its localised forms; None means all.
 
     Raise ProcedureNotFound outside the right, and RightTooNarrow where the right reaches only
@@ -182,39 +184,39 @@ def asked_procedures(limits: Limits, procedure: str | None) -> Sequence[str] | N
     raise ProcedureNotFound
 
 
-def _after(paging: PageQuery, ranking: str, group_by: GroupBy | None) -> Place | None:
+def _parse_position(page: PageQuery, ranking: str, group_by: GroupBy | None) -> RankPosition | None:
     """Raise CursorUnreadable for a cursor of another ranking, or one without `group_by`."""
-    if paging.after is not None and group_by is None:
+    if page.after is not None and group_by is None:
         raise CursorUnreadable
-    after = paging.key(Literal[ranking], Height, Key)
-    return Place(*after[1:]) if after else None
+    after = page.key(Literal[ranking], Height, Key)
+    return RankPosition(*after[1:]) if after else None
 
 
-async def answer(session: AsyncSession, question: Question) -> Answer:
+async def compute_result(session: AsyncSession, query: IndicatorQuery) -> IndicatorResult:
     state = await figures.read_state(session)
-    found = await figures.rank_groups(session, question)
-    whole = found.whole
-    if question.group_by == "agency" and question.level is None:
+    ranking = await figures.rank_groups(session, query)
+    total = ranking.total
+    if query.group_by == "agency" and query.level is None:
         # The dossiers that the agency handles itself are in no agency below it.
-        whole = (await figures.rank_groups(session, replace(question, group_by=None))).whole
-    return Answer(
-        whole=whole,
-        page=found.page,
-        total=found.total,
+        total = (await figures.rank_groups(session, replace(query, group_by=None))).total
+    return IndicatorResult(
+        total=total,
+        groups=ranking.groups,
+        group_count=ranking.group_count,
         names=await find_names(
-            session, {question.agency, *(each.place.key for each in found.page)}
+            session, {query.agency, *(group.position.key for group in ranking.groups)}
         ),
         changes=state.changes,
         at=state.at,
     )
 
 
-def _figure(figure: Figure) -> dict[str, Any]:
+def _dump_figure(figure: Figure) -> dict[str, Any]:
     """Return the members of a FigureOut."""
     value = figure.value
-    whole = value is not None and figure.denominator is None
+    is_count = value is not None and figure.denominator is None
     return {
-        "value": None if value is None else int(value) if whole else float(value),
+        "value": None if value is None else int(value) if is_count else float(value),
         "numerator": figure.numerator,
         "denominator": figure.denominator,
         "counts": figure.counts,
@@ -222,23 +224,25 @@ def _figure(figure: Figure) -> dict[str, Any]:
     }
 
 
-def _groups(found: Answer, group_by: GroupBy, paging: PageQuery, ranking: str) -> Groups:
-    page, following = paging.cut(
-        list(found.page), lambda group: (ranking, str(group.place.height), group.place.key)
+def _build_groups(
+    result: IndicatorResult, group_by: GroupBy, page: PageQuery, ranking: str
+) -> Groups:
+    groups, next_cursor = page.cut(
+        list(result.groups), lambda group: (ranking, str(group.position.height), group.position.key)
     )
     items = [
         GroupOut(
-            **_figure(each.figure),
-            rank=each.rank,
-            key=_key(each.place.key, group_by),
-            name=found.names.get(each.place.key),
+            **_dump_figure(group.figure),
+            rank=group.rank,
+            key=_format_key(group.position.key, group_by),
+            name=result.names.get(group.position.key),
         )
-        for each in page
+        for group in groups
     ]
-    return Groups(items=items, next=following, total=found.total)
+    return Groups(items=items, next=next_cursor, total=result.group_count)
 
 
-def _key(key: str, group_by: GroupBy) -> str:
+def _format_key(key: str, group_by: GroupBy) -> str:
     return Channel(int(key)).slug if group_by == "channel" else key
 
 
@@ -264,7 +268,7 @@ async def verify_counters(session: AsyncSession) -> CounterCheck:
 
 
 def _describe_cell(cell: Cell) -> str:
-    part, grain, outcome = Part(cell.part), Grain(cell.grain), Handling(cell.outcome)
+    part, grain, outcome = AgencyRole(cell.part), Grain(cell.grain), Handling(cell.outcome)
     due = f", due {cell.due_on}" if cell.due_on else ""
     return (
         f"{cell.agency} {part.name}, {grain.name} {cell.received_on}, "

@@ -7,17 +7,17 @@ from typing import Final
 
 from sync_service.intake.row_rules import (
     Outcome,
-    Refusal,
+    RowRefusal,
     breaks_transitions,
+    classify_update,
     ends_before_reception,
-    judge,
     lacks_reception,
     refuse_beyond_bound,
 )
 from sync_service.national_view.state import (
     PROGRESS_VERSION,
-    Entry,
-    Standing,
+    DossierState,
+    TimelineRow,
 )
 
 PROGRESSED: Final = "progressed"
@@ -29,7 +29,7 @@ END_BEFORE_RECEPTION: Final = "end_before_reception"
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class TakenRow:
     """The result of a row that was not refused; `warnings` are codes, see docs/api.md."""
 
     outcome: Outcome
@@ -37,96 +37,96 @@ class Taken:
 
 
 @dataclass
-class Intake:
+class PushBatch:
     """One batch of one client, with the states of its dossiers before and after.
 
     `known` are the timeline rows of the batch that are stored already or repeat an earlier row;
-    `entries` are the new ones. `told` are the states to publish.
+    `entries` are the new ones. `to_publish` are the changed states.
     """
 
     source: str
-    before: Mapping[str, Standing]
-    known: set[Entry] = field(default_factory=set)
-    after: dict[str, Standing] = field(init=False)
-    entries: list[Entry] = field(default_factory=list)
-    told: list[Standing] = field(default_factory=list)
+    before: Mapping[str, DossierState]
+    known: set[TimelineRow] = field(default_factory=set)
+    after: dict[str, DossierState] = field(init=False)
+    entries: list[TimelineRow] = field(default_factory=list)
+    to_publish: list[DossierState] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.after = dict(self.before)
 
-    def settle(self, standing: Standing) -> None:
-        self.after[standing.code] = standing
-        self.told.append(standing)
+    def set_state(self, state: DossierState) -> None:
+        self.after[state.code] = state
+        self.to_publish.append(state)
 
-    def note(self, entry: Entry) -> None:
+    def add_entry(self, entry: TimelineRow) -> None:
         self.known.add(entry)
         self.entries.append(entry)
 
-    def may_be_known(self, word: Entry) -> bool:
+    def may_be_stored(self, entry: TimelineRow) -> bool:
         """Return whether the row can be stored already; one later than all others cannot."""
-        current = self.before.get(word.code)
+        current = self.before.get(entry.code)
         if current is None:
             return False
-        if word.kind == PROGRESSED:
-            return word.at <= current.source_time
-        return (word.at, word.version, word.digest) <= current.facts_order
+        if entry.kind == PROGRESSED:
+            return entry.at <= current.source_time
+        return (entry.at, entry.version, entry.digest) <= current.facts_order
 
-    def take_row(self, told: Standing) -> Taken | Refusal:
+    def take_row(self, pushed: DossierState) -> TakenRow | RowRefusal:
         """Apply a full row, given as the state that it alone describes."""
-        current = self.after.get(told.code)
-        verdict, word = judge(current, told), word_of_row(told)
-        if isinstance(verdict, Refusal):
+        current = self.after.get(pushed.code)
+        verdict, entry = classify_update(current, pushed), make_row_entry(pushed)
+        if isinstance(verdict, RowRefusal):
             return verdict
-        if verdict is Outcome.DUPLICATE or word in self.known:
-            return Taken(verdict)
-        if current and (refusal := refuse_beyond_bound(current.version, told.status)):
+        if verdict is Outcome.DUPLICATE or entry in self.known:
+            return TakenRow(verdict)
+        if current and (refusal := refuse_beyond_bound(current.version, pushed.status)):
             return refusal
-        self.note(word)
+        self.add_entry(entry)
         if current is None:
-            self.settle(told)
-            return Taken(verdict)
+            self.set_state(pushed)
+            return TakenRow(verdict)
         if verdict is Outcome.UPDATED:
-            merged = current.with_facts_of(told)
-            warnings = _of_transition(current, merged)
-            self.settle(merged)
+            merged = current.with_facts_of(pushed)
+            warnings = _warn_of_transition(current, merged)
+            self.set_state(merged)
         else:
-            warnings = _of_stale(current, word)
-            self.after[told.code] = current.with_one_more_word()
-        if told.facts_order[:2] == current.facts_order[:2]:
+            warnings = _warn_of_stale(current, entry)
+            self.after[pushed.code] = current.with_one_more_row()
+        if pushed.facts_order[:2] == current.facts_order[:2]:
             warnings = (*warnings, SAME_TIME_OTHER_CONTENT)
-        return Taken(verdict, warnings)
+        return TakenRow(verdict, warnings)
 
-    def take_progress(self, word: Entry) -> Taken | Refusal:
+    def take_progress(self, entry: TimelineRow) -> TakenRow | RowRefusal:
         """Apply a progress row; one of an unknown dossier is held."""
-        if (current := self.after.get(word.code)) is None:
-            return Taken(Outcome.HELD)
-        beyond = refuse_beyond_bound(current.version, word.status)
-        if beyond and word not in self.known:
+        if (current := self.after.get(entry.code)) is None:
+            return TakenRow(Outcome.HELD)
+        beyond = refuse_beyond_bound(current.version, entry.status)
+        if beyond and entry not in self.known:
             return beyond
-        return self._take_word(word)
+        return self._take_entry(entry)
 
-    def take_held(self, words: Iterable[Entry]) -> dict[str, set[str]]:
+    def take_held(self, entries: Iterable[TimelineRow]) -> dict[str, set[str]]:
         """Apply held progress; return the warnings by dossier, for the row that released it."""
         warnings: dict[str, set[str]] = {}
-        for word in sorted(words):
-            taken = self._take_word(word)
-            warnings.setdefault(word.code, set()).update(taken.warnings)
+        for entry in sorted(entries):
+            result = self._take_entry(entry)
+            warnings.setdefault(entry.code, set()).update(result.warnings)
         return warnings
 
-    def _take_word(self, word: Entry) -> Taken:
-        current = self.after[word.code]
-        if word in self.known:
-            return Taken(Outcome.DUPLICATE)
-        self.note(word)
-        moved = current.with_progress(word.status, word.at)
-        if not current.is_superseded_by(word.status, word.at):
-            self.after[word.code] = moved
-            return Taken(Outcome.STALE, _of_stale(current, word))
-        self.settle(moved)
-        return Taken(Outcome.UPDATED, _of_transition(current, moved))
+    def _take_entry(self, entry: TimelineRow) -> TakenRow:
+        current = self.after[entry.code]
+        if entry in self.known:
+            return TakenRow(Outcome.DUPLICATE)
+        self.add_entry(entry)
+        moved = current.with_progress(entry.status, entry.at)
+        if not current.is_superseded_by(entry.status, entry.at):
+            self.after[entry.code] = moved
+            return TakenRow(Outcome.STALE, _warn_of_stale(current, entry))
+        self.set_state(moved)
+        return TakenRow(Outcome.UPDATED, _warn_of_transition(current, moved))
 
 
-def _of_transition(before: Standing, after: Standing) -> tuple[str, ...]:
+def _warn_of_transition(before: DossierState, after: DossierState) -> tuple[str, ...]:
     found = {
         TRANSITION_NOT_PERMITTED: breaks_transitions(before, after),
         NOT_RECEIVED: lacks_reception(after),
@@ -134,15 +134,19 @@ def _of_transition(before: Standing, after: Standing) -> tuple[str, ...]:
     return tuple(warning for warning, is_so in found.items() if is_so)
 
 
-def _of_stale(standing: Standing, word: Entry) -> tuple[str, ...]:
-    is_early = ends_before_reception(standing, word.status, word.at)
+def _warn_of_stale(state: DossierState, entry: TimelineRow) -> tuple[str, ...]:
+    is_early = ends_before_reception(state, entry.status, entry.at)
     return (END_BEFORE_RECEPTION,) if is_early else ()
 
 
-def word_of_row(told: Standing) -> Entry:
-    order = told.facts_version, told.facts_digest
-    return Entry(told.code, told.facts_time, SYNCED, told.status, "", told.source, *order)
+def make_row_entry(pushed: DossierState) -> TimelineRow:
+    order = pushed.facts_version, pushed.facts_digest
+    return TimelineRow(
+        pushed.code, pushed.facts_time, SYNCED, pushed.status, "", pushed.source, *order
+    )
 
 
-def progress_word(code: str, at: datetime, status: int, step: str, source: str) -> Entry:
-    return Entry(code, at, PROGRESSED, status, step, source, PROGRESS_VERSION, 0)
+def make_progress_entry(
+    code: str, at: datetime, status: int, step: str, source: str
+) -> TimelineRow:
+    return TimelineRow(code, at, PROGRESSED, status, step, source, PROGRESS_VERSION, 0)

@@ -3,14 +3,14 @@ from collections.abc import AsyncIterator
 from fastapi import Depends, Request
 
 from shared.web.calls.auth import Caller
-from sync_service.intake.push_limiter import PushLanes
+from sync_service.intake.push_limiter import PushLimiter
 
 
-async def _in_lane(request: Request, caller: Caller) -> AsyncIterator[None]:
-    lanes: PushLanes = request.app.state.push_lanes
-    async with lanes.enter(caller.client):
+async def _hold_push_slot(request: Request, caller: Caller) -> AsyncIterator[None]:
+    limiter: PushLimiter = request.app.state.push_limiter
+    async with limiter.acquire_slot(caller.client):
         yield
 
 
 # A dependency of the route is entered before the session opens, and left after the commit.
-InLane = Depends(_in_lane, scope="function")
+PushSlotDep = Depends(_hold_push_slot, scope="function")

@@ -14,36 +14,36 @@ from fastapi import FastAPI
 
 from shared.web.problems import Unavailable
 
-LANES: Final = 4
-# One client cannot take all lanes, so that others are not delayed by its pushes.
-LANES_OF_CLIENT: Final = 2
+MAX_PUSHES: Final = 4
+# One client cannot take all slots, so that others are not delayed by its pushes.
+MAX_PUSHES_OF_CLIENT: Final = 2
 # Shorter than the deadline that the gateway sets for a push.
-WAIT_SECONDS: Final = 15.0
+MAX_WAIT_S: Final = 15.0
 
 
-class PushLanes:
+class PushLimiter:
     """The limiter of concurrent pushes, in all and for each client."""
 
     def __init__(self) -> None:
-        self._lanes = asyncio.Semaphore(LANES)
+        self._slots = asyncio.Semaphore(MAX_PUSHES)
         self._of_client: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     @asynccontextmanager
-    async def enter(self, client: str) -> AsyncIterator[None]:
-        """Wait for a lane in order of arrival; raise Unavailable after `WAIT_SECONDS`."""
+    async def acquire_slot(self, client: str) -> AsyncIterator[None]:
+        """Wait for a slot in order of arrival; raise Unavailable after `MAX_WAIT_S`."""
         # This reference keeps the semaphore as long as the push lasts; later it may be collected.
-        own = self._of_client.setdefault(client, asyncio.Semaphore(LANES_OF_CLIENT))
+        own = self._of_client.setdefault(client, asyncio.Semaphore(MAX_PUSHES_OF_CLIENT))
         async with AsyncExitStack() as stack:
             try:
-                async with asyncio.timeout(WAIT_SECONDS):
+                async with asyncio.timeout(MAX_WAIT_S):
                     await stack.enter_async_context(own)
-                    await stack.enter_async_context(self._lanes)
+                    await stack.enter_async_context(self._slots)
             except TimeoutError:
                 raise Unavailable("Too many pushes wait: send fewer at a time.") from None
             yield
 
 
 @asynccontextmanager
-async def open_lanes(app: FastAPI) -> AsyncIterator[None]:
-    app.state.push_lanes = PushLanes()
+async def open_push_limiter(app: FastAPI) -> AsyncIterator[None]:
+    app.state.push_limiter = PushLimiter()
     yield

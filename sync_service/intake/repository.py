@@ -15,11 +15,11 @@ from sync_service.database import any_text
 from sync_service.intake.models import HeldProgress, HeldRow
 
 
-async def add_held(session: AsyncSession, rows: Iterable[HeldRow]) -> None:
-    await session.execute(_holding(), column_arrays(HeldProgress, HeldRow._fields, rows))
+async def add_held_rows(session: AsyncSession, rows: Iterable[HeldRow]) -> None:
+    await session.execute(_build_held_insert(), column_arrays(HeldProgress, HeldRow._fields, rows))
 
 
-async def take_held(session: AsyncSession, codes: Collection[str]) -> Sequence[HeldRow]:
+async def take_held_rows(session: AsyncSession, codes: Collection[str]) -> Sequence[HeldRow]:
     """Delete and return the held progress of these dossiers, of all clients."""
     held = HeldProgress
     key = [get_table(held).c[name] for name in HeldRow._fields]
@@ -27,21 +27,21 @@ async def take_held(session: AsyncSession, codes: Collection[str]) -> Sequence[H
     return [HeldRow._make(row) for row in taken]
 
 
-async def drop_held(session: AsyncSession, days: int) -> int:
+async def delete_expired_rows(session: AsyncSession, days: int) -> int:
     """Delete the rows that were held for more than `days`; return their number."""
     old = HeldProgress.held_at < func.now() - timedelta(days=days)
     dropped = await session.scalars(delete(HeldProgress).where(old).returning(HeldProgress.code))
     return len(dropped.all())
 
 
-async def known_rows(session: AsyncSession, rows: Collection[HeldRow]) -> set[HeldRow]:
+async def list_stored_rows(session: AsyncSession, rows: Collection[HeldRow]) -> set[HeldRow]:
     found = await session.execute(
-        _finding_known(), column_arrays(HeldProgress, HeldRow._fields, rows)
+        _build_stored_query(), column_arrays(HeldProgress, HeldRow._fields, rows)
     )
     return {HeldRow._make(row) for row in found}
 
 
-async def count_by_dossier(
+async def count_held_by_dossier(
     session: AsyncSession, source: str, codes: Collection[str]
 ) -> Counter[str]:
     held = HeldProgress
@@ -51,18 +51,18 @@ async def count_by_dossier(
     return Counter({row.code: row.held for row in rows})
 
 
-async def count_of_client(session: AsyncSession, source: str) -> int:
+async def count_held_of_client(session: AsyncSession, source: str) -> int:
     counting = select(func.count()).select_from(HeldProgress).where(HeldProgress.source == source)
     return (await session.scalars(counting)).one()
 
 
 @cache
-def _finding_known() -> Select[Any, Any]:
+def _build_stored_query() -> Select[Any, Any]:
     rows, kept = unnested_rows(HeldProgress, *HeldRow._fields), get_table(HeldProgress).c
     same = and_(*(kept[name] == rows.c[name] for name in HeldRow._fields))
     return select(*(kept[name] for name in HeldRow._fields)).join(rows, same)
 
 
 @cache
-def _holding() -> Insert:
+def _build_held_insert() -> Insert:
     return build_insert(HeldProgress, *HeldRow._fields).on_conflict_do_nothing()

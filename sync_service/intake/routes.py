@@ -3,13 +3,13 @@ from shared.web.calls.auth import Caller
 from shared.web.dependencies import Now, Session
 from shared.web.idempotency import Idempotent
 from sync_service.intake import use_cases
-from sync_service.intake.dependencies import InLane
+from sync_service.intake.dependencies import PushSlotDep
 from sync_service.intake.schemas import DossierPush, ProgressPush, PushResults
 
 router = Router(prefix="/sync/v1", tags=["national view"])
 
 
-@router.post("/dossiers", dependencies=[InLane])
+@router.post("/dossiers", dependencies=[PushSlotDep])
 async def push_dossiers(
     body: DossierPush, session: Session, caller: Caller, idempotency: Idempotent, now: Now
 ) -> PushResults:
@@ -17,7 +17,7 @@ async def push_dossiers(
     return await use_cases.push_dossiers(session, caller, idempotency, body.rows, now)
 
 
-@router.post("/progress", dependencies=[InLane])
+@router.post("/progress", dependencies=[PushSlotDep])
 async def push_progress(
     body: ProgressPush, session: Session, caller: Caller, idempotency: Idempotent, now: Now
 ) -> PushResults:

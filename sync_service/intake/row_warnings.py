@@ -12,7 +12,7 @@ from shared.codes.time import day_in_viet_nam
 from shared.rules.deadlines import Term, due_at
 from sync_service.agencies.terms import Terms
 from sync_service.agencies.use_cases import KnownAgency
-from sync_service.national_view.state import Standing
+from sync_service.national_view.state import DossierState
 
 AGENCY_CLOSED: Final = "agency_closed"
 AGENCY_UNKNOWN: Final = "agency_unknown"
@@ -22,7 +22,7 @@ PROCEDURE_UNKNOWN: Final = "procedure_unknown"
 TERM_FACTOR: Final = 2
 # Days on which no office is open, as at Tết, and one postponement of a due date.
 TERM_SLACK: Final = timedelta(days=31)
-LONGEST_WITHOUT_TERM: Final = timedelta(days=3_653)  # ten years
+MAX_WITHOUT_TERM: Final = timedelta(days=3_653)  # ten years
 
 ROW_WARNINGS = Counter(
     "sync_row_warnings", "Warnings on pushed rows, by the agency that pushed", ["agency", "warning"]
@@ -30,7 +30,7 @@ ROW_WARNINGS = Counter(
 
 
 def find_warnings(
-    told: Standing,
+    pushed: DossierState,
     *,
     known: Mapping[str, KnownAgency],
     terms: Terms,
@@ -40,20 +40,20 @@ def find_warnings(
 
     The registry and the catalogue may lag behind, so that an unknown code is no fault.
     """
-    day = day_in_viet_nam(told.received_at or told.filed_at)
+    day = day_in_viet_nam(pushed.received_at or pushed.filed_at)
     return [
-        *_of_agencies(named_agencies(told), known, day),
-        *([PROCEDURE_UNKNOWN] if told.procedure in unknown_procedures else []),
-        *([DUE_DATE_DISTANT] if _is_due_date_distant(told, terms.get(told.procedure)) else []),
+        *_warn_of_agencies(list_named_agencies(pushed), known, day),
+        *([PROCEDURE_UNKNOWN] if pushed.procedure in unknown_procedures else []),
+        *([DUE_DATE_DISTANT] if _is_due_date_distant(pushed, terms.get(pushed.procedure)) else []),
     ]
 
 
-def named_agencies(told: Standing) -> set[str]:
-    codes = told.helped_by, told.received_by, told.decided_by
+def list_named_agencies(pushed: DossierState) -> set[str]:
+    codes = pushed.helped_by, pushed.received_by, pushed.decided_by
     return {canonical_agency_code(code) for code in codes if code}
 
 
-def _of_agencies(
+def _warn_of_agencies(
     codes: Collection[str], known: Mapping[str, KnownAgency], day: date
 ) -> Iterable[str]:
     """Yield the warnings of agencies on a day: a closed agency is valid for its own time."""
@@ -64,20 +64,20 @@ def _of_agencies(
         yield AGENCY_CLOSED
 
 
-def _is_due_date_distant(told: Standing, longest: Term | None) -> bool:
+def _is_due_date_distant(pushed: DossierState, longest: Term | None) -> bool:
     """Return whether the due date lies further ahead than terms and waits for papers explain.
 
     A wait lies between the reception and the time of the row, so a due date follows that time by
     the rest of the term at most.
     """
-    begun = told.received_at or told.filed_at
-    told_at = max(begun, told.source_time)
+    begins_at = pushed.received_at or pushed.filed_at
+    pushed_at = max(begins_at, pushed.source_time)
     # Nearly every row returns here; computing the term is the expensive part.
-    if told.due_at is None or told.due_at <= told_at + TERM_SLACK:
+    if pushed.due_at is None or pushed.due_at <= pushed_at + TERM_SLACK:
         return False
-    ends_at = due_at(begun, longest)
-    length = LONGEST_WITHOUT_TERM if ends_at is None else TERM_FACTOR * (ends_at - begun)
-    return told.due_at > told_at + TERM_SLACK + length
+    ends_at = due_at(begins_at, longest)
+    length = MAX_WITHOUT_TERM if ends_at is None else TERM_FACTOR * (ends_at - begins_at)
+    return pushed.due_at > pushed_at + TERM_SLACK + length
 
 
 def count_warnings(agency: str, warnings: Iterable[str]) -> None:

@@ -25,11 +25,11 @@ from shared.codes.procedure import WrittenProcedureCode
 from shared.codes.step import STEP_PATTERN
 from shared.rules.deadlines import Term
 from shared.web.bodies.strict_parsing import IsoInstant, StrictInteger, StrictModel
-from sync_service.intake.batches import progress_word
+from sync_service.intake.batches import make_progress_entry
 from sync_service.intake.row_rules import AFTER_RECEPTION, Outcome
-from sync_service.national_view.state import Entry, Standing, digest_content
+from sync_service.national_view.state import DossierState, TimelineRow, digest_content
 
-MOST_ROWS = 1_000
+MAX_ROWS = 1_000
 
 OWN_RULES: Final[Mapping[str, LiteralString]] = MappingProxyType(
     {
@@ -69,7 +69,7 @@ Step = Annotated[
 ]
 
 
-class Row(StrictModel):
+class PushedRow(StrictModel):
     """The members of every pushed row."""
 
     model_config = ConfigDict(frozen=True)
@@ -83,7 +83,7 @@ class Row(StrictModel):
         return {"source_time": self.source_time}
 
 
-class DossierRow(Row):
+class DossierRow(PushedRow):
     """A dossier as it now is in the sending system.
 
     `title` is accepted for existing clients and not stored: titles name people, and the national
@@ -120,12 +120,12 @@ class DossierRow(Row):
         names = "source_time", "filed_at", "received_at", "due_at", "finished_at"
         return {name: getattr(self, name) for name in names}
 
-    def standing(self, source: str, longest_term: Term | None) -> Standing:
+    def build_state(self, source: str, longest_term: Term | None) -> DossierState:
         """Return the state of the dossier that this row alone describes.
 
         Without a due date it is judged by the longest term of its procedure (QĐ 766, 2.1).
         """
-        told = Standing(
+        state = DossierState(
             code=self.code,
             source=source,
             version=1,
@@ -144,36 +144,36 @@ class DossierRow(Row):
             finished_at=self.finished_at,
             facts_time=self.source_time,
             facts_version=self.version,
-            facts_digest=self._digest(),
+            facts_digest=self._digest_facts(),
         )
-        return told.with_term(longest_term)
+        return state.with_term(longest_term)
 
-    def _digest(self) -> int:
+    def _digest_facts(self) -> int:
         agencies = self.helped_by, self.received_by, self.decided_by
         instants = self.filed_at, self.received_at, self.due_at, self.finished_at
         return digest_content((self.procedure, self.channel, self.status, *agencies, *instants))
 
 
-class ProgressRow(Row):
+class ProgressRow(PushedRow):
     """A change of a dossier after it was pushed; `step` names a desk or a phase as a slug."""
 
     step: Step = ""
 
-    def word(self, source: str) -> Entry:
+    def build_entry(self, source: str) -> TimelineRow:
         """Return the timeline row for this progress row."""
-        return progress_word(self.code, self.source_time, self.status, self.step, source)
+        return make_progress_entry(self.code, self.source_time, self.status, self.step, source)
 
 
 class DossierPush(StrictModel):
     """Each row is validated on its own; the faults of a row are in its own result."""
 
-    rows: list[SkipValidation[DossierRow]] = Field(min_length=1, max_length=MOST_ROWS)
+    rows: list[SkipValidation[DossierRow]] = Field(min_length=1, max_length=MAX_ROWS)
 
 
 class ProgressPush(StrictModel):
     """Each row is validated on its own, as those of dossiers."""
 
-    rows: list[SkipValidation[ProgressRow]] = Field(min_length=1, max_length=MOST_ROWS)
+    rows: list[SkipValidation[ProgressRow]] = Field(min_length=1, max_length=MAX_ROWS)
 
 
 class RowResult(BaseModel):

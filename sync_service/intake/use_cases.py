@@ -16,29 +16,29 @@ from shared.web.calls.rights import Right
 from shared.web.idempotency import IdempotencyClaim
 from sync_service.agencies.terms import Terms
 from sync_service.agencies.use_cases import find_agencies, find_terms, is_catalogue_empty
-from sync_service.completeness.use_cases import note_heard
+from sync_service.completeness.use_cases import record_push
 from sync_service.indicators.use_cases import count_changes
 from sync_service.intake import repository
-from sync_service.intake.batches import Intake, Taken, progress_word, word_of_row
+from sync_service.intake.batches import PushBatch, TakenRow, make_progress_entry, make_row_entry
 from sync_service.intake.models import HeldRow
 from sync_service.intake.row_reading import (
+    find_safe_code,
     read_dossier_row,
     read_progress_row,
     read_rows,
     refuse_outside,
-    shown_code,
 )
 from sync_service.intake.row_rules import (
     Outcome,
-    Refusal,
-    other_authority,
+    RowRefusal,
     refuse_beyond_bound,
     refuse_beyond_bound_of_client,
+    refuse_other_source,
 )
-from sync_service.intake.row_warnings import count_warnings, find_warnings, named_agencies
+from sync_service.intake.row_warnings import count_warnings, find_warnings, list_named_agencies
 from sync_service.intake.schemas import DossierRow, ProgressRow, PushResults, RowResult
-from sync_service.national_view.state import Entry, Standing
-from sync_service.national_view.use_cases import apply_changes, known_entries, lock_standings
+from sync_service.national_view.state import DossierState, TimelineRow
+from sync_service.national_view.use_cases import apply_changes, find_stored_entries, lock_states
 
 
 async def push_dossiers(
@@ -53,38 +53,42 @@ async def push_dossiers(
     good = [reading for reading in readings if isinstance(reading, DossierRow)]
     # This query runs before the locks, for which other pushes wait.
     terms = await find_terms(session, {row.procedure for row in good})
-    told = [
-        each.standing(caller.client, terms.get(each.procedure))
+    pushed = [
+        each.build_state(caller.client, terms.get(each.procedure))
         if isinstance(each, DossierRow)
         else each
         for each in readings
     ]
-    unusual = await _find_warnings(session, told, terms)
-    intake = Intake(caller.client, await lock_standings(session, {row.code for row in good}))
-    await _look_up(session, intake, (word_of_row(e) for e in told if isinstance(e, Standing)))
+    unusual = await _find_warnings(session, pushed, terms)
+    batch = PushBatch(caller.client, await lock_states(session, {row.code for row in good}))
+    await _find_stored_entries(
+        session, batch, (make_row_entry(e) for e in pushed if isinstance(e, DossierState))
+    )
     verdicts = [
-        _take_row(intake, each, caller.right) if isinstance(each, Standing) else each
-        for each in told
+        _take_row(batch, each, caller.right) if isinstance(each, DossierState) else each
+        for each in pushed
     ]
-    of_held = await _apply_held(session, intake)
-    results = [_result(*each, of_held) for each in zip(rows, verdicts, unusual, strict=True)]
-    return await _tell(session, intake, idempotency, results, caller=caller, now=now)
+    of_held = await _apply_held(session, batch)
+    results = [_build_result(*each, of_held) for each in zip(rows, verdicts, unusual, strict=True)]
+    return await _publish_results(session, batch, idempotency, results, caller=caller, now=now)
 
 
 async def _find_warnings(
-    session: AsyncSession, told: Collection[Standing | Refusal], terms: Terms
+    session: AsyncSession, pushed: Collection[DossierState | RowRefusal], terms: Terms
 ) -> list[list[str]]:
     """Return the warnings of each row; a refused one has none."""
-    good = [each for each in told if isinstance(each, Standing)]
-    known = await find_agencies(session, {code for each in good for code in named_agencies(each)})
+    good = [each for each in pushed if isinstance(each, DossierState)]
+    known = await find_agencies(
+        session, {code for each in good for code in list_named_agencies(each)}
+    )
     unknown = {each.procedure for each in good} - terms.keys()
     if unknown and await is_catalogue_empty(session):
         unknown = set()
     return [
         find_warnings(each, known=known, terms=terms, unknown_procedures=unknown)
-        if isinstance(each, Standing)
+        if isinstance(each, DossierState)
         else []
-        for each in told
+        for each in pushed
     ]
 
 
@@ -98,40 +102,40 @@ async def push_progress(
     """Take progress rows; one of an unknown dossier is held until its system pushes the dossier."""
     readings = await read_rows(read_progress_row, rows, caller.right, now)
     good = [reading for reading in readings if isinstance(reading, ProgressRow)]
-    known = await lock_standings(session, {row.code for row in good})
+    known = await lock_states(session, {row.code for row in good})
     # A dossier outside the right is treated as if it did not exist.
     reached = {c: each for c, each in known.items() if not refuse_outside(caller.right, each)}
-    intake = Intake(caller.client, reached)
-    unknown = [row for row in good if row.code not in intake.before]
+    batch = PushBatch(caller.client, reached)
+    unknown = [row for row in good if row.code not in batch.before]
     beyond = await _hold_progress(session, caller.client, unknown)
-    await _look_up(session, intake, (row.word(caller.client) for row in good))
-    readings = [_own_progress(intake, reading, beyond) for reading in readings]
+    await _find_stored_entries(session, batch, (row.build_entry(caller.client) for row in good))
+    readings = [_refuse_foreign_progress(batch, reading, beyond) for reading in readings]
     verdicts = [
-        intake.take_progress(reading.word(caller.client))
+        batch.take_progress(reading.build_entry(caller.client))
         if isinstance(reading, ProgressRow)
         else reading
         for reading in readings
     ]
-    results = [_result(row, verdict) for row, verdict in zip(rows, verdicts, strict=True)]
-    return await _tell(session, intake, idempotency, results, caller=caller, now=now)
+    results = [_build_result(row, verdict) for row, verdict in zip(rows, verdicts, strict=True)]
+    return await _publish_results(session, batch, idempotency, results, caller=caller, now=now)
 
 
 async def _hold_progress(
     session: AsyncSession, source: str, rows: Iterable[ProgressRow]
-) -> Mapping[HeldRow, Refusal]:
+) -> Mapping[HeldRow, RowRefusal]:
     """Hold the rows of one client; return a refusal for each row beyond a bound.
 
     The caller has locked the codes of the dossiers.
     """
-    distinct = dict.fromkeys(_held_row(row, source) for row in rows)
+    distinct = dict.fromkeys(_make_held_row(row, source) for row in rows)
     if not distinct:
         return {}
-    known = await repository.known_rows(session, distinct)
+    known = await repository.list_stored_rows(session, distinct)
     if not (new := [row for row in distinct if row not in known]):
         return {}
-    of_dossier = await repository.count_by_dossier(session, source, {row.code for row in new})
-    of_client = await repository.count_of_client(session, source)
-    refused, taken = dict[HeldRow, Refusal](), list[HeldRow]()
+    of_dossier = await repository.count_held_by_dossier(session, source, {row.code for row in new})
+    of_client = await repository.count_held_of_client(session, source)
+    refused, taken = dict[HeldRow, RowRefusal](), list[HeldRow]()
     for row in new:
         refusal = refuse_beyond_bound(of_dossier[row.code], row.status)
         if refusal or (refusal := refuse_beyond_bound_of_client(of_client + len(taken))):
@@ -139,53 +143,55 @@ async def _hold_progress(
             continue
         of_dossier[row.code] += 1
         taken.append(row)
-    await repository.add_held(session, taken)
+    await repository.add_held_rows(session, taken)
     return refused
 
 
-def _held_row(row: ProgressRow, source: str) -> HeldRow:
+def _make_held_row(row: ProgressRow, source: str) -> HeldRow:
     return HeldRow(row.code, source, row.source_time, row.status, row.step)
 
 
-async def _look_up(session: AsyncSession, intake: Intake, words: Iterable[Entry]) -> None:
+async def _find_stored_entries(
+    session: AsyncSession, batch: PushBatch, entries: Iterable[TimelineRow]
+) -> None:
     """Find the rows that are stored already; mostly none can be, and there is no query."""
-    if doubtful := [word for word in words if intake.may_be_known(word)]:
-        intake.known = await known_entries(session, doubtful)
+    if doubtful := [entry for entry in entries if batch.may_be_stored(entry)]:
+        batch.known = await find_stored_entries(session, doubtful)
 
 
-def _take_row(intake: Intake, told: Standing, right: Right) -> Taken | Refusal:
-    current = intake.after.get(told.code)
+def _take_row(batch: PushBatch, pushed: DossierState, right: Right) -> TakenRow | RowRefusal:
+    current = batch.after.get(pushed.code)
     # A system may change its own dossier only while its right still covers the stored state.
-    if current and current.source == intake.source and (beyond := refuse_outside(right, current)):
+    if current and current.source == batch.source and (beyond := refuse_outside(right, current)):
         return beyond
-    return intake.take_row(told)
+    return batch.take_row(pushed)
 
 
-async def _apply_held(session: AsyncSession, intake: Intake) -> dict[str, set[str]]:
+async def _apply_held(session: AsyncSession, batch: PushBatch) -> dict[str, set[str]]:
     """Apply the progress that waited for the new dossiers; return the warnings of each dossier."""
-    if not (new := intake.after.keys() - intake.before.keys()):
+    if not (new := batch.after.keys() - batch.before.keys()):
         return {}
     # Held progress of other systems is dropped: they are not the authority for the dossier.
-    return intake.take_held(
-        progress_word(held.code, held.at, held.status, held.detail, held.source)
-        for held in await repository.take_held(session, new)
-        if held.source == intake.source
+    return batch.take_held(
+        make_progress_entry(held.code, held.at, held.status, held.detail, held.source)
+        for held in await repository.take_held_rows(session, new)
+        if held.source == batch.source
     )
 
 
-def _own_progress(
-    intake: Intake, reading: ProgressRow | Refusal, beyond: Mapping[HeldRow, Refusal]
-) -> ProgressRow | Refusal:
-    if isinstance(reading, Refusal):
+def _refuse_foreign_progress(
+    batch: PushBatch, reading: ProgressRow | RowRefusal, beyond: Mapping[HeldRow, RowRefusal]
+) -> ProgressRow | RowRefusal:
+    if isinstance(reading, RowRefusal):
         return reading
-    if (current := intake.before.get(reading.code)) is None:
-        return beyond.get(_held_row(reading, intake.source), reading)
-    return other_authority(current, intake.source) or reading
+    if (current := batch.before.get(reading.code)) is None:
+        return beyond.get(_make_held_row(reading, batch.source), reading)
+    return refuse_other_source(current, batch.source) or reading
 
 
-async def _tell(
+async def _publish_results(
     session: AsyncSession,
-    intake: Intake,
+    batch: PushBatch,
     idempotency: IdempotencyClaim,
     results: list[RowResult],
     *,
@@ -196,31 +202,34 @@ async def _tell(
 
     `apply_changes` comes last, also after the stored response: other pushes wait for its locks.
     """
-    await note_heard(session, caller.agency, now)
+    await record_push(session, caller.agency, now)
     count_warnings(caller.agency, (each for result in results for each in result.warnings))
-    emit(session, *(DossierSynced.model_validate(each.synced()) for each in intake.told))
+    emit(
+        session,
+        *(DossierSynced.model_validate(each.to_event_fields()) for each in batch.to_publish),
+    )
     answer = idempotency.store_response(PushResults(results=results), HTTPStatus.OK)
     await flush_deferred_writes(session)
     await apply_changes(
-        session, intake.before, intake.after, intake.entries, observers=(count_changes,)
+        session, batch.before, batch.after, batch.entries, observers=(count_changes,)
     )
     return answer
 
 
-def _result(
+def _build_result(
     row: Any,
-    verdict: Taken | Refusal,
+    verdict: TakenRow | RowRefusal,
     warnings: Sequence[str] = (),
     of_held: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> RowResult:
     """Return the result of a row; one that released held progress has its warnings too."""
-    if isinstance(verdict, Taken):
-        told = [*warnings, *verdict.warnings]
+    if isinstance(verdict, TakenRow):
+        all_warnings = [*warnings, *verdict.warnings]
         if verdict.outcome is Outcome.ACCEPTED:
-            told += sorted(of_held.get(row["code"], ()))
-        return RowResult(code=row["code"], outcome=verdict.outcome, warnings=told)
+            all_warnings += sorted(of_held.get(row["code"], ()))
+        return RowResult(code=row["code"], outcome=verdict.outcome, warnings=all_warnings)
     return RowResult(
-        code=shown_code(row),
+        code=find_safe_code(row),
         outcome=Outcome.REFUSED,
         reason=verdict.reason,
         detail=verdict.detail,

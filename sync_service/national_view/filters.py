@@ -8,7 +8,7 @@ from shared.codes.procedure import ProcedureCode
 from shared.web.bodies.strict_parsing import IsoDay
 from shared.web.calls.rights import Limits
 from shared.web.pagination import MAX_PAGE_ITEMS, Cursor, PageQuery, name_filtered_list
-from sync_service.agencies.hierarchy import LEVEL, covers
+from sync_service.agencies.hierarchy import LEVEL, covers_agency
 
 
 class DossierFilter(BaseModel):
@@ -31,10 +31,10 @@ class DossierFilter(BaseModel):
     after: Cursor | None = Field(None, description="`next` of the previous page")
 
     @property
-    def paging(self) -> PageQuery:
+    def page(self) -> PageQuery:
         """Return the requested page; unlike `Paging`, this model refuses unknown parameters."""
         of_list = name_filtered_list("/sync/v1/dossiers", self)
         return PageQuery.of(self.limit, self.after, of_list=of_list)
 
-    def covered_by(self, limits: Limits) -> bool:
-        return self.agency is not None and covers(limits.agencies, self.agency)
+    def is_covered_by(self, limits: Limits) -> bool:
+        return self.agency is not None and covers_agency(limits.agencies, self.agency)

@@ -20,7 +20,7 @@ class Handling(IntEnum):
     REQUESTED_LATE = 6
 
 
-class Judged(Protocol):
+class JudgedDossier(Protocol):
     """The fields of a dossier that decide whether it is in time; a state and its row have them."""
 
     @property
@@ -39,27 +39,27 @@ class Judged(Protocol):
     def requested_at(self) -> datetime | None: ...
 
 
-def handling(standing: Judged) -> tuple[Handling, date | None]:
+def judge_handling(state: JudgedDossier) -> tuple[Handling, date | None]:
     """Return the outcome, and the due day if the dossier is open: it becomes late after that day.
 
     While it waits for supplements it is judged at the time of the request, and is late if there was
     an earlier request (QĐ 766, 2.1). `listings.overdue` is the same rule in SQL for one day.
     """
-    due = standing.due_at or standing.latest_at
+    due = state.due_at or state.latest_at
     due_on = day_in_viet_nam(due) if due else None
     if due_on is None:
-        return (Handling.ENDED_WITHOUT_DUE if standing.ended_at else Handling.OPEN), None
-    if standing.ended_at:
-        in_time = day_in_viet_nam(standing.ended_at) <= due_on
+        return (Handling.ENDED_WITHOUT_DUE if state.ended_at else Handling.OPEN), None
+    if state.ended_at:
+        in_time = day_in_viet_nam(state.ended_at) <= due_on
         return (Handling.ENDED_IN_TIME if in_time else Handling.ENDED_LATE), None
-    if standing.status != REQUEST or standing.requested_at is None:
+    if state.status != REQUEST or state.requested_at is None:
         return Handling.OPEN, due_on
-    in_time = standing.requests == 1 and day_in_viet_nam(standing.requested_at) <= due_on
+    in_time = state.requests == 1 and day_in_viet_nam(state.requested_at) <= due_on
     return (Handling.REQUESTED_IN_TIME if in_time else Handling.REQUESTED_LATE), None
 
 
-def is_overdue(standing: Judged, today: date) -> bool:
+def is_overdue(state: JudgedDossier, today: date) -> bool:
     """Return whether the indicators count the dossier as open and late as of today."""
-    outcome, due_on = handling(standing)
+    outcome, due_on = judge_handling(state)
     is_late = outcome is Handling.REQUESTED_LATE or (due_on is not None and due_on < today)
-    return standing.received_at is not None and is_late
+    return state.received_at is not None and is_late

@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from sync_service.agencies.use_cases import find_terms
 from sync_service.national_view.repository import states
-from sync_service.national_view.use_cases import Observer, apply_changes, lock_standings
+from sync_service.national_view.use_cases import Observer, apply_changes, lock_states
 
 BATCH_SIZE = 500
 
@@ -16,7 +16,7 @@ async def find_missing_terms(session: AsyncSession, *, observers: Collection[Obs
     codes = await states.find_codes_without_term(session, BATCH_SIZE)
     if not codes:
         return 0
-    before = await lock_standings(session, codes)
+    before = await lock_states(session, codes)
     terms = await find_terms(session, {each.procedure for each in before.values()})
     after = {code: each.with_term(terms.get(each.procedure)) for code, each in before.items()}
     await apply_changes(session, before, after, (), observers=observers)

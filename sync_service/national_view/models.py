@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from sync_service.database import Base
 
-# The same as `state.Standing.lacks_term`, in the words of the index, so that the planner uses it.
+# The same as `state.DossierState.lacks_term`; the index has this text, so the planner uses it.
 LACKS_TERM = (
     "due_at IS NULL AND term_ends_at IS NULL AND received_at IS NOT NULL"
     " AND source <> '/dossier_service'"
@@ -15,7 +15,7 @@ LACKS_TERM = (
 
 
 class NationalDossier(Base):
-    """The fields of `state.Standing`, and three that are computed from them for the queries.
+    """The fields of `state.DossierState`, and three that are computed from them for the queries.
 
     `deciding` is `decided_by` in canonical form, as the registry has it.
     """
@@ -79,7 +79,7 @@ class NationalDossier(Base):
 class TimelineEntry(Base):
     """One row of the timeline of a dossier; rows are never changed.
 
-    `version` and `digest` order the rows of one time, as in `state.Standing`.
+    `version` and `digest` order the rows of one time, as in `state.DossierState`.
     """
 
     __tablename__ = "dossier_event"
@@ -96,7 +96,7 @@ class TimelineEntry(Base):
     taken_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-class _Place:
+class _PartyColumns:
     """The columns by which lists select and which no change of status changes."""
 
     agency: Mapped[str] = mapped_column(primary_key=True)
@@ -107,7 +107,7 @@ class _Place:
     deciding: Mapped[str]
 
 
-class Party(_Place, Base):
+class Party(_PartyColumns, Base):
     """One row for each agency that may see a dossier, so that a restricted list is a range scan.
 
     Lists of the whole country do not read this table.
@@ -116,7 +116,7 @@ class Party(_Place, Base):
     __tablename__ = "national_party"
 
 
-class PendingParty(_Place, Base):
+class PendingParty(_PartyColumns, Base):
     """The same for the few dossiers whose result has not been returned (status 10)."""
 
     __tablename__ = "national_party_pending"

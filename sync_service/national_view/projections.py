@@ -6,8 +6,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.codes.time import utc_now
 from shared.events import DossierEvent, DossierMoved, DossierProgressed, FeePaid, ResultIssued
-from sync_service.national_view.state import OWN, Entry, newer_own, own
-from sync_service.national_view.use_cases import Observer, apply_changes, lock_standings
+from sync_service.national_view.state import OWN, TimelineRow, from_event, supersedes
+from sync_service.national_view.use_cases import Observer, apply_changes, lock_states
 
 
 async def project_dossiers(
@@ -18,17 +18,17 @@ async def project_dossiers(
     A late event still adds its timeline row, but only the newest event sets the state.
     """
     codes = {event.code for event in events}
-    before = await lock_standings(session, codes)
+    before = await lock_states(session, codes)
     after, now = dict(before), utc_now()
     for event in events:
-        told = own(event, now)
-        if newer_own(after.get(event.code), told):
-            after[event.code] = told
-    entries = [_entry(event) for event in events]
+        update = from_event(event, now)
+        if supersedes(after.get(event.code), update):
+            after[event.code] = update
+    entries = [_make_entry(event) for event in events]
     await apply_changes(session, before, after, entries, observers=observers)
 
 
-def _entry(event: DossierEvent) -> Entry:
+def _make_entry(event: DossierEvent) -> TimelineRow:
     match event:
         case DossierProgressed():
             detail = event.step
@@ -41,4 +41,4 @@ def _entry(event: DossierEvent) -> Entry:
         case _:
             detail = ""
     kind = event.event_type.removeprefix("dossier.").removesuffix(".v1")
-    return Entry(event.code, event.at, kind, event.status, detail, OWN, event.version, 0)
+    return TimelineRow(event.code, event.at, kind, event.status, detail, OWN, event.version, 0)

@@ -17,10 +17,10 @@ router = Router(prefix="/sync/v1", tags=["national view"])
 
 @router.get("/dossiers")
 async def list_dossiers(
-    session: Session, caller: Caller, wanted: Annotated[DossierFilter, Query()], now: Now
+    session: Session, caller: Caller, filters: Annotated[DossierFilter, Query()], now: Now
 ) -> Page[NationalDossierOut]:
     """Return dossiers, newest first by reception (by filing while not yet received)."""
-    return await use_cases.list_dossiers(session, caller.right, wanted, day_in_viet_nam(now))
+    return await use_cases.list_dossiers(session, caller.right, filters, day_in_viet_nam(now))
 
 
 @router.get("/dossiers/{code}")
@@ -32,7 +32,7 @@ async def read_dossier(
 
 @router.get("/dossiers/{code}/timeline")
 async def read_timeline(
-    code: DossierCode, session: Session, caller: Caller, paging: Paging
+    code: DossierCode, session: Session, caller: Caller, page: Paging
 ) -> Timeline:
     """Return the timeline of the dossier, page by page, oldest first."""
-    return await use_cases.read_timeline(session, caller.right, code, paging)
+    return await use_cases.read_timeline(session, caller.right, code, page)

@@ -13,7 +13,7 @@ from shared.codes.procedure import parse_national_code
 from shared.events import DossierSnapshot
 from shared.rules.deadlines import Term, due_at
 from shared.rules.dossier_times import find_time_faults
-from sync_service.agencies.hierarchy import COUNTRY, lineage
+from sync_service.agencies.hierarchy import COUNTRY, self_and_ancestors
 
 # The source of the dossiers of this mesh; no id of a client has a slash.
 OWN: Final = "/dossier_service"
@@ -27,7 +27,7 @@ PROGRESS_VERSION: Final = 2**62 + 1
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class DossierState:
     """The state of one dossier, a row of the national view.
 
     Only `source` may change the dossier. `version` counts its different rows, full rows and
@@ -91,10 +91,12 @@ class Standing:
     def has_ended(self) -> bool:
         return self.status in ENDED
 
-    def parties(self) -> frozenset[str]:
+    def list_parties(self) -> frozenset[str]:
         """Return every agency that takes part in the dossier, and all agencies above them."""
         codes = (self.helped_by, self.received_by, self.decided_by)
-        return frozenset(each for code in codes if code for each in lineage(code)) - {COUNTRY}
+        return frozenset(each for code in codes if code for each in self_and_ancestors(code)) - {
+            COUNTRY
+        }
 
     @property
     def lacks_term(self) -> bool:
@@ -102,17 +104,17 @@ class Standing:
         is_told = self.due_at is not None or self.term_ends_at is not None
         return self.source != OWN and self.received_at is not None and not is_told
 
-    def with_term(self, longest: Term | None) -> "Standing":
+    def with_term(self, longest: Term | None) -> "DossierState":
         """Return the dossier with the end of its longest term, if it needs one."""
         if not self.lacks_term or self.received_at is None:
             return self
         ends_at = self.latest_at or due_at(self.received_at, longest)
         return replace(self, term_ends_at=ends_at, latest_at=ends_at)
 
-    def with_one_more_word(self) -> "Standing":
+    def with_one_more_row(self) -> "DossierState":
         return replace(self, version=self.version + 1)
 
-    def with_facts_of(self, row: "Standing") -> "Standing":
+    def with_facts_of(self, row: "DossierState") -> "DossierState":
         """Return the dossier after a full row that is later than the last one.
 
         `row` is the state that the row alone describes. The status of a later progress row stays,
@@ -141,9 +143,9 @@ class Standing:
         """Return whether a progress row is the last one that sets the status, or equals it."""
         return (time, PROGRESS_VERSION, status) >= (*self.status_order, self.status)
 
-    def with_progress(self, status: int, time: datetime) -> "Standing":
+    def with_progress(self, status: int, time: datetime) -> "DossierState":
         """Return the dossier after a progress row; a reopened dossier is no longer finished."""
-        moved = self.with_one_more_word()
+        moved = self.with_one_more_row()
         if status not in ENDED:
             moved = replace(
                 moved,
@@ -154,17 +156,17 @@ class Standing:
             return moved
         return replace(moved, status=status, source_time=time, source_version=PROGRESS_VERSION)
 
-    def synced(self) -> dict[str, object]:
+    def to_event_fields(self) -> dict[str, object]:
         """Return the fields of the event `DossierSynced`."""
-        told = {name: getattr(self, name) for name in self.__slots__}
-        return told | {"at": self.source_time}
+        fields = {name: getattr(self, name) for name in self.__slots__}
+        return fields | {"at": self.source_time}
 
 
 # The state of a dossier before, None if it was unknown, and after.
-Change = tuple[Standing | None, Standing]
+Change = tuple[DossierState | None, DossierState]
 
 
-class Entry(NamedTuple):
+class TimelineRow(NamedTuple):
     """One row of a timeline; `version` and `digest` order the rows of one time."""
 
     code: str
@@ -187,7 +189,7 @@ def digest_content(content: tuple[str | int | datetime | None, ...]) -> int:
     return int.from_bytes(digest, "big", signed=True)
 
 
-def own(event: DossierSnapshot, now: datetime) -> Standing:
+def from_event(event: DossierSnapshot, now: datetime) -> DossierState:
     """Return the state that an event of dossier_service describes.
 
     Raise ValueError for a malformed code or number, or for impossible instants. These are compared
@@ -195,9 +197,9 @@ def own(event: DossierSnapshot, now: datetime) -> Standing:
     """
     if event.at > now + OWN_CLOCK_SLACK:
         raise ValueError("the event lies more than a day ahead: the clock of its service is wrong")
-    if faults := list(find_time_faults(_instants(event), event.at)):
+    if faults := list(find_time_faults(_list_instants(event), event.at)):
         raise ValueError("; ".join(fault.detail for fault in faults))
-    standing = Standing(
+    state = DossierState(
         code=event.code,
         source=OWN,
         version=event.version,
@@ -218,16 +220,16 @@ def own(event: DossierSnapshot, now: datetime) -> Standing:
         facts_version=event.version,
         facts_digest=0,
     )
-    standing.parties()
-    parse_national_code(standing.procedure)
-    return standing
+    state.list_parties()
+    parse_national_code(state.procedure)
+    return state
 
 
-def _instants(event: DossierSnapshot) -> Mapping[str, datetime | None]:
+def _list_instants(event: DossierSnapshot) -> Mapping[str, datetime | None]:
     names = "filed_at", "received_at", "due_at", "finished_at"
     return {name: getattr(event, name) for name in names}
 
 
-def newer_own(current: Standing | None, told: Standing) -> bool:
+def supersedes(current: DossierState | None, update: DossierState) -> bool:
     """Return whether our own state replaces the stored one; one of another source always yields."""
-    return current is None or current.source != OWN or current.version < told.version
+    return current is None or current.source != OWN or current.version < update.version

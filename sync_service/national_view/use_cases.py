@@ -19,61 +19,61 @@ from shared.web.pagination import Page, PageQuery
 from sync_service.agencies.use_cases import find_names
 from sync_service.national_view.derived_times import (
     REQUEST,
-    Milestones,
+    DerivedTimes,
+    apply_times,
     follows_timeline,
-    settled,
 )
 from sync_service.national_view.filters import DossierFilter
 from sync_service.national_view.models import NationalDossier
 from sync_service.national_view.problems import DossierNotFound
 from sync_service.national_view.repository import changes, listings, states, timelines
 from sync_service.national_view.schemas import NationalDossierOut, Timeline, TimelineEntryOut
-from sync_service.national_view.state import Change, Entry, Standing
+from sync_service.national_view.state import Change, DossierState, TimelineRow
 
 # A function of a higher feature that follows changes of dossiers in the same transaction.
 Observer = Callable[[AsyncSession, Collection[Change]], Awaitable[None]]
 
 
 async def list_dossiers(
-    session: AsyncSession, right: Right, wanted: DossierFilter, today: date
+    session: AsyncSession, right: Right, filters: DossierFilter, today: date
 ) -> Page[NationalDossierOut]:
     """Return dossiers, newest first by reception (by filing while not yet received)."""
-    paging = wanted.paging
-    rows = await listings.listed(
+    page = filters.page
+    rows = await listings.list_dossiers(
         session,
         right,
-        wanted,
+        filters,
         today=today,
-        after=paging.key(StoredInstant, DossierCode),
-        limit=paging.limit + 1,
+        after=page.key(StoredInstant, DossierCode),
+        limit=page.limit + 1,
     )
-    page, following = paging.cut(list(rows), lambda row: (row.opened_at, row.code))
-    return Page(items=await _shown(session, page, today), next=following)
+    shown, next_cursor = page.cut(list(rows), lambda row: (row.opened_at, row.code))
+    return Page(items=await _build_responses(session, shown, today), next=next_cursor)
 
 
 async def read_dossier(
     session: AsyncSession, right: Right, code: str, today: date
 ) -> NationalDossierOut:
     """Raise DossierNotFound for an unknown dossier, or one outside the right."""
-    if (found := await listings.dossier(session, right, code)) is None:
+    if (row := await listings.find_dossier(session, right, code)) is None:
         raise DossierNotFound
-    return (await _shown(session, [found], today))[0]
+    return (await _build_responses(session, [row], today))[0]
 
 
 async def read_timeline(
-    session: AsyncSession, right: Right, code: str, paging: PageQuery
+    session: AsyncSession, right: Right, code: str, page: PageQuery
 ) -> Timeline:
     """Return a page of the timeline, oldest first; raise DossierNotFound as `read_dossier`."""
-    if await listings.dossier(session, right, code) is None:
+    if await listings.find_dossier(session, right, code) is None:
         raise DossierNotFound
-    after = paging.key(*timelines.TIMELINE_KEY)
-    lines = await timelines.list_timeline(session, code, after=after, limit=paging.limit + 1)
-    page, following = paging.cut(list(lines), attrgetter(*timelines.TIMELINE_ORDER))
-    entries = [TimelineEntryOut.from_entry(entry) for entry in page]
-    return Timeline(code=code, entries=entries, next=following)
+    after = page.key(*timelines.TIMELINE_KEY)
+    rows = await timelines.list_timeline(session, code, after=after, limit=page.limit + 1)
+    shown, next_cursor = page.cut(list(rows), attrgetter(*timelines.TIMELINE_ORDER))
+    entries = [TimelineEntryOut.from_entry(entry) for entry in shown]
+    return Timeline(code=code, entries=entries, next=next_cursor)
 
 
-async def _shown(
+async def _build_responses(
     session: AsyncSession, rows: Sequence[NationalDossier], today: date
 ) -> list[NationalDossierOut]:
     codes = {
@@ -86,22 +86,24 @@ async def _shown(
     return [NationalDossierOut.from_row(row, names, today) for row in rows]
 
 
-async def lock_standings(session: AsyncSession, codes: Collection[str]) -> dict[str, Standing]:
+async def lock_states(session: AsyncSession, codes: Collection[str]) -> dict[str, DossierState]:
     """Return the states of these dossiers, locked until the transaction ends, also if unknown."""
     await states.lock_codes(session, codes)
-    return await states.standings(session, codes)
+    return await states.read_states(session, codes)
 
 
-async def known_entries(session: AsyncSession, entries: Collection[Entry]) -> set[Entry]:
+async def find_stored_entries(
+    session: AsyncSession, entries: Collection[TimelineRow]
+) -> set[TimelineRow]:
     """Return the timeline rows among these that are stored already."""
-    return await timelines.known_entries(session, entries)
+    return await timelines.find_stored_entries(session, entries)
 
 
 async def apply_changes(
     session: AsyncSession,
-    before: Mapping[str, Standing],
-    after: Mapping[str, Standing],
-    entries: Collection[Entry],
+    before: Mapping[str, DossierState],
+    after: Mapping[str, DossierState],
+    entries: Collection[TimelineRow],
     *,
     observers: Collection[Observer],
 ) -> None:
@@ -109,13 +111,15 @@ async def apply_changes(
 
     `entries` are new rows of the timelines.
     """
-    spoken_of = {entry.code for entry in entries}
+    with_entries = {entry.code for entry in entries}
     touched = [
-        each for each in after.values() if each.code in spoken_of or each != before.get(each.code)
+        each
+        for each in after.values()
+        if each.code in with_entries or each != before.get(each.code)
     ]
-    found = await _milestones(session, before, touched, entries)
-    made = [settled(each, found.get(each.code, Milestones())) for each in touched]
-    changed = [(before.get(each.code), each) for each in made if each != before.get(each.code)]
+    times = await _find_derived_times(session, before, touched, entries)
+    settled = [apply_times(each, times.get(each.code, DerivedTimes())) for each in touched]
+    changed = [(before.get(each.code), each) for each in settled if each != before.get(each.code)]
     await changes.write_changes(session, changed, entries)
     if changed:
         # Observers come last, because other writers of the same counters wait until the commit.
@@ -123,18 +127,18 @@ async def apply_changes(
             await observe(session, changed)
 
 
-async def _milestones(
+async def _find_derived_times(
     session: AsyncSession,
-    before: Mapping[str, Standing],
-    touched: Collection[Standing],
-    entries: Collection[Entry],
-) -> Mapping[str, Milestones]:
+    before: Mapping[str, DossierState],
+    touched: Collection[DossierState],
+    entries: Collection[TimelineRow],
+) -> Mapping[str, DerivedTimes]:
     """Return the derived times of the dossiers whose timeline has any influence."""
-    asked = {entry.code for entry in entries if entry.status == REQUEST}
-    asked |= {each.code for each in before.values() if each.requested_at}
+    requested = {entry.code for entry in entries if entry.status == REQUEST}
+    requested |= {each.code for each in before.values() if each.requested_at}
     dated = [
         each
         for each in touched
-        if each.code in asked or (each.has_ended and follows_timeline(each))
+        if each.code in requested or (each.has_ended and follows_timeline(each))
     ]
-    return await timelines.find_milestones(session, dated, entries) if dated else {}
+    return await timelines.find_derived_times(session, dated, entries) if dated else {}

@@ -205,7 +205,7 @@ def test_period_is_read_or_refused(text: str) -> None:
         period = parse_period(text)
     except PeriodUnreadable:
         return
-    spans = list(period.spans())
+    spans = list(period.list_spans())
     assert spans[0].first == period.first
     assert spans[-1].last == period.last
 

@@ -6,25 +6,31 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from sync_service.indicators.counters import ALL_PROCEDURES, Counted, Grain, parts
+from sync_service.indicators.counters import ALL_PROCEDURES, Dimensions, Grain, agency_roles
 
 
-async def add_counts(session: AsyncSession, alike: Mapping[Counted, int], *, changes: int) -> None:
+async def add_counts(
+    session: AsyncSession, counter: Mapping[Dimensions, int], *, changes: int
+) -> None:
     """Add to the cells in which such dossiers are counted; `changes` is the number of dossiers."""
-    places = [
+    roles = [
         (received_by, decided_by, agency, part.value)
-        for received_by, decided_by in {(one.received_by, one.decided_by) for one in alike}
-        for agency, part in parts(received_by, decided_by).items()
+        for received_by, decided_by in {
+            (dimensions.received_by, dimensions.decided_by) for dimensions in counter
+        }
+        for agency, part in agency_roles(received_by, decided_by).items()
     ]
-    given = _columns(Counted._fields, list(alike)) | {"change": list(alike.values())}
-    given |= _columns(("receiving", "deciding", "agency", "part"), places)
+    given = _make_columns(Dimensions._fields, list(counter)) | {"change": list(counter.values())}
+    given |= _make_columns(("receiving", "deciding", "agency", "part"), roles)
     empty = (await session.scalars(_ADD, given | {"changes": changes})).all()
     if empty:
         # Otherwise each due day of the past would leave empty cells behind.
         await session.execute(_DROP, {"places": empty})
 
 
-def _columns(names: Sequence[str], rows: Sequence[Sequence[object]]) -> dict[str, list[object]]:
+def _make_columns(
+    names: Sequence[str], rows: Sequence[Sequence[object]]
+) -> dict[str, list[object]]:
     return {name: [row[place] for row in rows] for place, name in enumerate(names)}
 
 

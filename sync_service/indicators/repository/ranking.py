@@ -20,47 +20,51 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from sync_service.indicators.formulas import Figure, Formula
-from sync_service.indicators.ranking import KEY, WITHOUT_FIGURE, Place, Ranked, Ranking
+from sync_service.indicators.ranking import KEY, WITHOUT_FIGURE, RankedGroup, Ranking, RankPosition
 
 
-async def ranking(
+async def read_ranking(
     session: AsyncSession,
     groups: Select[*tuple[Any, ...]],
     formula: Formula,
     *,
-    beneath: Collection[str],
-    after: Place | None,
+    nested: Collection[str],
+    after: RankPosition | None,
     limit: int,
 ) -> Ranking:
     """Return a page of the ranked groups and the figure of all of them.
 
-    `groups` selects a key and the sums that the formula names. Groups in `beneath` are part of
+    `groups` selects a key and the sums that the formula names. Groups in `nested` are part of
     other groups: they are ranked too, but the total does not count them a second time.
     """
     counted = groups.cte("counted")
     names = [each.name for each in counted.c if each.name != KEY]
-    query = _page(counted, formula, beneath=beneath, after=after, limit=limit)
+    query = _select_page(counted, formula, nested=nested, after=after, limit=limit)
     rows = (await session.execute(query)).all()
 
-    def figure(sums: Sequence[int]) -> Figure:
+    def compute_figure(sums: Sequence[int]) -> Figure:
         return formula.figure(dict(zip(names, sums, strict=True)))
 
-    total, *sums = rows[0][: len(names) + 1]
-    page = []
+    group_count, *sums = rows[0][: len(names) + 1]
+    ranked_groups = []
     for height, key, rank, *counts in (row[len(names) + 1 :] for row in rows):
         # An empty page is one row that has the total alone.
         if key is not None:
             has_rank = height != WITHOUT_FIGURE
-            page.append(Ranked(rank if has_rank else None, Place(height, key), figure(counts)))
-    return Ranking(figure(sums), total, page)
+            ranked_groups.append(
+                RankedGroup(
+                    rank if has_rank else None, RankPosition(height, key), compute_figure(counts)
+                )
+            )
+    return Ranking(compute_figure(sums), group_count, ranked_groups)
 
 
-def _page(
+def _select_page(
     counted: CTE,
     formula: Formula,
     *,
-    beneath: Collection[str],
-    after: Place | None,
+    nested: Collection[str],
+    after: RankPosition | None,
     limit: int,
 ) -> Select[*tuple[Any, ...]]:
     """Select the number of groups and the sums of all, then height, key, rank, sums of a group."""
@@ -73,11 +77,11 @@ def _page(
     if after is not None:
         page = page.where(tuple_(*order) > tuple_(*after))
     of_page = page.subquery("page")
-    apart = key != all_(bindparam(None, sorted(beneath), type_=ARRAY(String)))
+    is_outermost = key != all_(bindparam(None, sorted(nested), type_=ARRAY(String)))
     whole = select(
         func.count().label("groups"),
         *(
-            func.coalesce(func.sum(each).filter(apart), 0).cast(BigInteger)
+            func.coalesce(func.sum(each).filter(is_outermost), 0).cast(BigInteger)
             for each in sums.values()
         ),
     ).select_from(counted)

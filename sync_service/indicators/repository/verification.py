@@ -12,12 +12,12 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.database.bulk import get_table
-from sync_service.agencies.hierarchy import is_under, lineage
-from sync_service.indicators.counters import ALL_PROCEDURES, Cell, Grain, Part
+from sync_service.agencies.hierarchy import is_under, self_and_ancestors
+from sync_service.indicators.counters import ALL_PROCEDURES, AgencyRole, Cell, Grain
 from sync_service.indicators.models import TallyCell
 from sync_service.national_view.handling import Handling
 
-_ALIKE: Final = text(
+_COUNT_DOSSIERS: Final = text(
     f"""
     WITH request AS (
         SELECT line.code, min(line.at) AS first,
@@ -61,11 +61,17 @@ _ALIKE: Final = text(
 async def recount_cells(session: AsyncSession) -> Mapping[Cell, int]:
     """Return the count that each cell ought to have, by scanning every dossier."""
     found: Counter[Cell] = Counter()
-    for received_by, decided_by, procedure, day, *rest, count in await session.execute(_ALIKE):
-        for agency in {*lineage(received_by), *lineage(decided_by)}:
+    for received_by, decided_by, procedure, day, *rest, count in await session.execute(
+        _COUNT_DOSSIERS
+    ):
+        for agency in {*self_and_ancestors(received_by), *self_and_ancestors(decided_by)}:
             received, decides = is_under(received_by, agency), is_under(decided_by, agency)
             part = (
-                Part.BOTH if received and decides else Part.RECEIVED if received else Part.DECIDES
+                AgencyRole.BOTH
+                if received and decides
+                else AgencyRole.RECEIVED
+                if received
+                else AgencyRole.DECIDES
             )
             for code in (procedure, ALL_PROCEDURES):
                 found[Cell(agency, part, Grain.DAY, code, day, *rest)] += count

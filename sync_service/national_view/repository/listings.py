@@ -32,27 +32,28 @@ from shared.codes.procedure import parse_national_code
 from shared.codes.time import VIET_NAM
 from shared.database.bulk import get_table
 from shared.web.calls.rights import Limits, Right, merge_newest_rows
-from sync_service.agencies.hierarchy import COUNTRY, roots
+from sync_service.agencies.hierarchy import COUNTRY, top_level_codes
 from sync_service.agencies.statements import select_level
-from sync_service.database import any_text, in_plan
+from sync_service.database import any_text, as_literal
 from sync_service.national_view.derived_times import REQUEST
 from sync_service.national_view.filters import DossierFilter
 from sync_service.national_view.models import NationalDossier, Party, PendingParty
 
 # The tables from which a list may be read.
-Seen = type[NationalDossier | Party | PendingParty]
+ListTable = type[NationalDossier | Party | PendingParty]
 
 
-def _within(limits: Limits, of: Seen) -> list[ColumnElement[bool]]:
+def _build_procedure_conditions(limits: Limits, table: ListTable) -> list[ColumnElement[bool]]:
     if limits.procedures is None:
         return []
     return [
-        of.national_procedure == any_text({parse_national_code(code) for code in limits.procedures})
+        table.national_procedure
+        == any_text({parse_national_code(code) for code in limits.procedures})
     ]
 
 
-def _within_localised(limits: Limits) -> list[ColumnElement[bool]]:
-    """Return the conditions on localised procedures, beyond the national ones of `_within`."""
+def _build_localised_conditions(limits: Limits) -> list[ColumnElement[bool]]:
+    """Return the conditions of rights to localised procedures, beyond their national codes."""
     if limits.procedures is None or all(
         code == parse_national_code(code) for code in limits.procedures
     ):
@@ -61,33 +62,35 @@ def _within_localised(limits: Limits) -> list[ColumnElement[bool]]:
     return [or_(dossier.national_procedure == named, dossier.procedure == named)]
 
 
-def _party_to(agencies: Collection[str], of: Seen) -> list[ColumnElement[bool]]:
+def _build_party_conditions(
+    agencies: Collection[str], table: ListTable
+) -> list[ColumnElement[bool]]:
     """Return the condition that one of the agencies takes part; none for the whole country."""
     if COUNTRY in agencies:
         return []
     party = aliased(Party)
-    same = and_(party.opened_at == of.opened_at, party.code == of.code)
+    same = and_(party.opened_at == table.opened_at, party.code == table.code)
     return [select(party.code).where(party.agency == any_text(agencies), same).exists()]
 
 
-async def dossier(session: AsyncSession, right: Right, code: str) -> NationalDossier | None:
+async def find_dossier(session: AsyncSession, right: Right, code: str) -> NationalDossier | None:
     """Return None for an unknown dossier, or one outside the right."""
     for limits in right.alternatives:
         query = select(NationalDossier).where(
             NationalDossier.code == code,
-            *_party_to(roots(limits.agencies), NationalDossier),
-            *_within(limits, NationalDossier),
-            *_within_localised(limits),
+            *_build_party_conditions(top_level_codes(limits.agencies), NationalDossier),
+            *_build_procedure_conditions(limits, NationalDossier),
+            *_build_localised_conditions(limits),
         )
         if (found := await session.scalar(query)) is not None:
             return found
     return None
 
 
-async def listed(
+async def list_dossiers(
     session: AsyncSession,
     right: Right,
-    wanted: DossierFilter,
+    filters: DossierFilter,
     *,
     today: date,
     after: tuple[Any, ...] | None,
@@ -95,118 +98,129 @@ async def listed(
 ) -> Sequence[NationalDossier]:
     """Return up to `limit` dossiers, newest first; one range scan for each top agency."""
 
-    async def read(limits: Limits) -> Sequence[NationalDossier]:
-        query = _newest(limits, wanted, today=today, after=after, limit=limit)
+    async def read_newest(limits: Limits) -> Sequence[NationalDossier]:
+        query = _select_newest(limits, filters, today=today, after=after, limit=limit)
         return (await session.scalars(query)).all()
 
-    newest = await merge_newest_rows(right, read, key=lambda row: (row.opened_at, row.code))
+    newest = await merge_newest_rows(right, read_newest, key=lambda row: (row.opened_at, row.code))
     return newest[:limit]
 
 
-def _newest(
+def _select_newest(
     limits: Limits,
-    wanted: DossierFilter,
+    filters: DossierFilter,
     *,
     today: date,
     after: tuple[Any, ...] | None,
     limit: int,
 ) -> Select[NationalDossier]:
-    reach = roots(limits.agencies)
+    reach = top_level_codes(limits.agencies)
     elsewhere: list[str] = []
-    if wanted.agency and wanted.covered_by(limits):
-        reach = roots([wanted.agency])
-    elif wanted.agency:
-        elsewhere = roots([wanted.agency])
-    seen: Seen = NationalDossier if COUNTRY in reach else _parties(wanted)
-    lasting = [*_within(limits, seen), *_lasting(wanted, seen)]
-    lasting += _party_to(elsewhere, seen) if elsewhere else []
-    passing = [*_within_localised(limits), *_passing(wanted, today)]
+    if filters.agency and filters.is_covered_by(limits):
+        reach = top_level_codes([filters.agency])
+    elif filters.agency:
+        elsewhere = top_level_codes([filters.agency])
+    seen: ListTable = NationalDossier if COUNTRY in reach else _choose_party_table(filters)
+    index_conditions = [
+        *_build_procedure_conditions(limits, seen),
+        *_build_index_conditions(filters, seen),
+    ]
+    index_conditions += _build_party_conditions(elsewhere, seen) if elsewhere else []
+    row_conditions = [*_build_localised_conditions(limits), *_build_row_conditions(filters, today)]
 
-    def newest(query: Select[datetime, str]) -> Select[datetime, str]:
+    def order_newest(query: Select[datetime, str]) -> Select[datetime, str]:
         opened_at, code = query.selected_columns
-        query = query.where(*_bounds(wanted, opened_at))
+        query = query.where(*_build_bounds(filters, opened_at))
         if after:
             query = query.where(tuple_(opened_at, code) < tuple_(*after))
         return query.order_by(opened_at.desc(), code.desc()).limit(limit)
 
-    every = select(seen.opened_at, seen.code).where(*lasting)
+    every = select(seen.opened_at, seen.code).where(*index_conditions)
     if seen is NationalDossier:
-        page = newest(every.where(*passing)).subquery()
+        page = order_newest(every.where(*row_conditions)).subquery()
     else:
-        every = _where_told(every, passing, seen)
-        page = _of_each(reach, seen, newest(every), limit)
+        every = _filter_by_dossier(every, row_conditions, seen)
+        page = _merge_newest(reach, seen, order_newest(every), limit)
     order = NationalDossier.opened_at.desc(), NationalDossier.code.desc()
     query = select(NationalDossier).join(page, NationalDossier.code == page.c.code)
     return query.order_by(*order)
 
 
-def _where_told(
-    query: Select[datetime, str], passing: Sequence[ColumnElement[bool]], of: Seen
+def _filter_by_dossier(
+    query: Select[datetime, str], row_conditions: Sequence[ColumnElement[bool]], table: ListTable
 ) -> Select[datetime, str]:
     """Look the dossiers up from the newest on; unlike a join, the subquery stops early."""
-    if not passing:
+    if not row_conditions:
         return query
-    told = select(and_(*passing)).where(NationalDossier.code == of.code).correlate(of)
+    told = select(and_(*row_conditions)).where(NationalDossier.code == table.code).correlate(table)
     return query.where(told.scalar_subquery())
 
 
-def _of_each(reach: Sequence[str], of: Seen, newest: Select[datetime, str], limit: int) -> Subquery:
+def _merge_newest(
+    reach: Sequence[str], table: ListTable, newest: Select[datetime, str], limit: int
+) -> Subquery:
     """Merge the newest of each top agency; a dossier below several of them is listed once."""
     given_roots = func.unnest(bindparam(None, list(reach), type_=ARRAY(String)))
     root = given_roots.table_valued(column("agency", String)).render_derived(name="root")
-    of_one = newest.where(get_table(of).c.agency == root.c.agency).lateral("newest")
+    of_one = newest.where(get_table(table).c.agency == root.c.agency).lateral("newest")
     both = of_one.c.opened_at, of_one.c.code
     merged = select(*both).select_from(root.join(of_one, true())).distinct()
     return merged.order_by(*(each.desc() for each in both)).limit(limit).subquery()
 
 
-def _bounds(wanted: DossierFilter, opened_at: ColumnElement[datetime]) -> list[ColumnElement[bool]]:
+def _build_bounds(
+    filters: DossierFilter, opened_at: ColumnElement[datetime]
+) -> list[ColumnElement[bool]]:
     """Return the bounds of the ordered list that follow from the days of reception."""
     bounds = []
-    if wanted.received_from:
-        bounds.append(opened_at >= begin_of(wanted.received_from))
-    if wanted.received_to:
-        bounds.append(opened_at < begin_of(wanted.received_to + timedelta(days=1)))
+    if filters.received_from:
+        bounds.append(opened_at >= get_day_start(filters.received_from))
+    if filters.received_to:
+        bounds.append(opened_at < get_day_start(filters.received_to + timedelta(days=1)))
     return bounds
 
 
-def _parties(wanted: DossierFilter) -> type[Party | PendingParty]:
+def _choose_party_table(filters: DossierFilter) -> type[Party | PendingParty]:
     """Return the smaller table of parties that has all dossiers of the filters."""
-    is_pending = wanted.status not in {None, DossierStatus.RETURNED} or wanted.overdue
+    is_pending = filters.status not in {None, DossierStatus.RETURNED} or filters.overdue
     return PendingParty if is_pending else Party
 
 
-def _lasting(wanted: DossierFilter, of: Seen) -> list[ColumnElement[bool]]:
+def _build_index_conditions(filters: DossierFilter, table: ListTable) -> list[ColumnElement[bool]]:
     """Return the conditions on columns that no change of status changes; a party has them too."""
     conditions: list[ColumnElement[bool]] = []
-    if wanted.channel is not None:
-        conditions.append(of.channel == in_plan(wanted.channel.value))
-    if wanted.procedure is not None:
-        conditions.append(of.national_procedure == in_plan(parse_national_code(wanted.procedure)))
-    if wanted.level is not None:
-        conditions.append(of.deciding.in_(select_level(wanted.level)))
+    if filters.channel is not None:
+        conditions.append(table.channel == as_literal(filters.channel.value))
+    if filters.procedure is not None:
+        conditions.append(
+            table.national_procedure == as_literal(parse_national_code(filters.procedure))
+        )
+    if filters.level is not None:
+        conditions.append(table.deciding.in_(select_level(filters.level)))
     return conditions
 
 
-def _passing(wanted: DossierFilter, today: date) -> list[ColumnElement[bool]]:
+def _build_row_conditions(filters: DossierFilter, today: date) -> list[ColumnElement[bool]]:
     """Return the conditions on columns that only the dossier itself has."""
     dossier = NationalDossier
     conditions: list[ColumnElement[bool]] = []
-    if wanted.received_from or wanted.received_to:
+    if filters.received_from or filters.received_to:
         conditions.append(dossier.received_at.is_not(None))
-    if wanted.status is not None:
-        conditions.append(dossier.status == in_plan(wanted.status.value))
-        if wanted.status not in ENDED:
+    if filters.status is not None:
+        conditions.append(dossier.status == as_literal(filters.status.value))
+        if filters.status not in ENDED:
             conditions.append(dossier.ended_at.is_(None))
     # A national code includes all its localised forms.
-    if wanted.procedure is not None and wanted.procedure != parse_national_code(wanted.procedure):
-        conditions.append(dossier.procedure == any_text(list_written_forms([wanted.procedure])))
-    if wanted.overdue is not None:
-        conditions.append(overdue(today) if wanted.overdue else ~overdue(today))
+    if filters.procedure is not None and filters.procedure != parse_national_code(
+        filters.procedure
+    ):
+        conditions.append(dossier.procedure == any_text(list_written_forms([filters.procedure])))
+    if filters.overdue is not None:
+        conditions.append(is_overdue(today) if filters.overdue else ~is_overdue(today))
     return conditions
 
 
-def overdue(today: date) -> ColumnElement[bool]:
+def is_overdue(today: date) -> ColumnElement[bool]:
     """Return whether a dossier is open and late as of a day, as `open_late` of the indicators.
 
     It is the same rule as `handling.is_overdue`, and never NULL: all other dossiers are open in
@@ -214,15 +228,19 @@ def overdue(today: date) -> ColumnElement[bool]:
     """
     dossier = NationalDossier
     due = func.coalesce(dossier.due_at, dossier.latest_at)
-    late_at_request = or_(dossier.requests > 1, vn_date(dossier.requested_at) > vn_date(due))
-    is_late = case((dossier.status == REQUEST.value, late_at_request), else_=due < begin_of(today))
+    late_at_request = or_(
+        dossier.requests > 1, cast_vn_date(dossier.requested_at) > cast_vn_date(due)
+    )
+    is_late = case(
+        (dossier.status == REQUEST.value, late_at_request), else_=due < get_day_start(today)
+    )
     is_open = and_(dossier.ended_at.is_(None), dossier.received_at.is_not(None))
     return and_(is_open, func.coalesce(is_late & due.is_not(None), false()))
 
 
-def vn_date(instant: SQLColumnExpression[Any]) -> ColumnElement[date]:
+def cast_vn_date(instant: SQLColumnExpression[Any]) -> ColumnElement[date]:
     return func.timezone(VIET_NAM.key, instant).cast(Date)
 
 
-def begin_of(day: date) -> datetime:
+def get_day_start(day: date) -> datetime:
     return datetime.combine(day, time(), VIET_NAM)

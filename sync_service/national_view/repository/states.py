@@ -10,18 +10,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.database.bulk import get_table
 from shared.database.locks import NATIONAL_STRIPE
 from sync_service.national_view.models import LACKS_TERM, NationalDossier
-from sync_service.national_view.state import Standing
+from sync_service.national_view.state import DossierState
 
 STRIPES = 256
 
-_STANDINGS = select(*(get_table(NationalDossier).c[name] for name in Standing.__slots__)).where(
+_STATES = select(*(get_table(NationalDossier).c[name] for name in DossierState.__slots__)).where(
     NationalDossier.code == any_(bindparam("codes", type_=ARRAY(String)))
 )
 
 
-async def standings(session: AsyncSession, codes: Collection[str]) -> dict[str, Standing]:
-    rows = await session.execute(_STANDINGS, {"codes": sorted(codes)})
-    return {row.code: Standing(*row) for row in rows}
+async def read_states(session: AsyncSession, codes: Collection[str]) -> dict[str, DossierState]:
+    rows = await session.execute(_STATES, {"codes": sorted(codes)})
+    return {row.code: DossierState(*row) for row in rows}
 
 
 async def lock_codes(session: AsyncSession, codes: Collection[str]) -> None:

@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.codes.enums import ENDED, DossierStatus
 from shared.codes.time import StoredInstant
 from shared.database.bulk import column_arrays, get_table, unnested_rows
-from sync_service.national_view.derived_times import REQUEST, Milestones, milestones_of
+from sync_service.national_view.derived_times import REQUEST, DerivedTimes, derive_times
 from sync_service.national_view.models import TimelineEntry
-from sync_service.national_view.state import Entry, Standing
+from sync_service.national_view.state import DossierState, TimelineRow
 
 TIMELINE_ORDER: Final = ("at", "version", "digest", "status", "kind", "detail", "source")
 # The types of these columns in a cursor.
@@ -30,21 +30,23 @@ async def list_timeline(
     return (await session.scalars(query.order_by(*order).limit(limit))).all()
 
 
-async def known_entries(session: AsyncSession, entries: Collection[Entry]) -> set[Entry]:
+async def find_stored_entries(
+    session: AsyncSession, entries: Collection[TimelineRow]
+) -> set[TimelineRow]:
     """Return the rows among these that are stored already."""
-    known = await session.execute(
-        _known_entries(), column_arrays(TimelineEntry, Entry._fields, entries)
+    rows = await session.execute(
+        _build_stored_query(), column_arrays(TimelineEntry, TimelineRow._fields, entries)
     )
-    return {Entry._make(row) for row in known}
+    return {TimelineRow._make(row) for row in rows}
 
 
 @cache
-def _known_entries() -> Select[Any, Any]:
-    entries, kept = unnested_rows(TimelineEntry, *Entry._fields), get_table(TimelineEntry).c
-    same = and_(*(kept[name] == entries.c[name] for name in Entry._fields))
+def _build_stored_query() -> Select[Any, Any]:
+    entries, kept = unnested_rows(TimelineEntry, *TimelineRow._fields), get_table(TimelineEntry).c
+    same = and_(*(kept[name] == entries.c[name] for name in TimelineRow._fields))
     # OFFSET 0 makes the database look each row up in the index of the key, not scan the table.
     line = (
-        select(*(kept[name] for name in Entry._fields))
+        select(*(kept[name] for name in TimelineRow._fields))
         .where(same)
         .offset(literal_column("0"))
         .lateral()
@@ -52,16 +54,16 @@ def _known_entries() -> Select[Any, Any]:
     return select(*line.c).select_from(entries.join(line, true()))
 
 
-async def find_milestones(
-    session: AsyncSession, standings: Collection[Standing], entries: Iterable[Entry]
-) -> Mapping[str, Milestones]:
+async def find_derived_times(
+    session: AsyncSession, states: Collection[DossierState], entries: Iterable[TimelineRow]
+) -> Mapping[str, DerivedTimes]:
     """Return the derived times of dossiers by code.
 
     They follow from the timeline rows of each dossier's own source: the stored ones, and those of
     `entries`. The database reads them and returns one row for each dossier. No end lies before the
     reception or, without one, the filing, and a wait that ended before it does not count.
     """
-    by_code = {each.code: each for each in standings}
+    by_code = {each.code: each for each in states}
     sources = {code: each.source for code, each in by_code.items()}
     lines = [each for each in entries if sources.get(each.code) == each.source]
     given = {
@@ -73,7 +75,7 @@ async def find_milestones(
     }
     rows = await session.execute(_FIND, given)
     return {
-        code: milestones_of(
+        code: derive_times(
             by_code[code],
             ended_at,
             list(zip(times or (), statuses or (), strict=True)),

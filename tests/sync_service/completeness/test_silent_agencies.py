@@ -8,10 +8,10 @@ from sqlalchemy import text
 
 from shared.database.engine import open_database
 from sync_service.agencies.models import Agency
-from sync_service.completeness.jobs import forget, measure
+from sync_service.completeness.jobs import delete_expired_hours, measure_silence
 from sync_service.completeness.models import AgencyRhythm
 from sync_service.completeness.silent_agencies import is_silent
-from sync_service.completeness.use_cases import note_heard, silent_agencies
+from sync_service.completeness.use_cases import list_silent_agencies, record_push
 from tests.sync_service.conftest import TODAY
 from tests.sync_service.national import National, row
 
@@ -37,7 +37,7 @@ def test_silence_begins_half_as_long_again_after_the_longest_pause(
 
 async def silent_at(national: National, now: datetime) -> dict[str, timedelta]:
     async with open_database(national.settings) as sessions, sessions.begin() as session:
-        return await silent_agencies(session, now)
+        return await list_silent_agencies(session, now)
 
 
 def shown(agency: str) -> float | None:
@@ -52,11 +52,11 @@ async def test_agency_that_pushed_is_silent_past_its_rhythm_and_heard_again(
     assert await silent_at(empty, TODAY + DAY) == {}
     async with open_database(empty.settings) as sessions:
         async with sessions.begin() as session:
-            await measure(session, TODAY + 2 * DAY)
+            await measure_silence(session, TODAY + 2 * DAY)
         assert shown(agency) == 2 * DAY.total_seconds()
         async with sessions.begin() as session:
-            await note_heard(session, agency, TODAY + 2 * DAY)
-            await measure(session, TODAY + 2 * DAY + HOUR)
+            await record_push(session, agency, TODAY + 2 * DAY)
+            await measure_silence(session, TODAY + 2 * DAY + HOUR)
     assert shown(agency) is None
     # Its longest pause is now two days: three may pass.
     assert await silent_at(empty, TODAY + 5 * DAY) == {}
@@ -66,17 +66,17 @@ async def test_agency_that_pushed_is_silent_past_its_rhythm_and_heard_again(
 async def test_last_hour_of_an_agency_is_never_forgotten(empty: National) -> None:
     async with open_database(empty.settings) as sessions, sessions.begin() as session:
         for days in (0, 1, 40):
-            await note_heard(session, "H26", TODAY + days * DAY)
-        await note_heard(session, "G22", TODAY)
-        await forget(session, TODAY + 41 * DAY)
-        silent = await silent_agencies(session, TODAY + 100 * DAY)
+            await record_push(session, "H26", TODAY + days * DAY)
+        await record_push(session, "G22", TODAY)
+        await delete_expired_hours(session, TODAY + 41 * DAY)
+        silent = await list_silent_agencies(session, TODAY + 100 * DAY)
     assert silent == {"H26": 60 * DAY, "G22": 100 * DAY}
 
 
 async def test_agency_that_is_no_more_is_not_silent(empty: National) -> None:
     async with open_database(empty.settings) as sessions, sessions.begin() as session:
         for agency, valid_to in (("H26", None), ("H27", TODAY.date())):
-            await note_heard(session, agency, TODAY)
+            await record_push(session, agency, TODAY)
             session.add(
                 Agency(
                     code=agency,
@@ -89,7 +89,7 @@ async def test_agency_that_is_no_more_is_not_silent(empty: National) -> None:
                 )
             )
         await session.flush()
-        assert set(await silent_agencies(session, TODAY + 2 * DAY)) == {"H26"}
+        assert set(await list_silent_agencies(session, TODAY + 2 * DAY)) == {"H26"}
 
 
 async def test_day_of_an_agency_ends_at_midnight_of_viet_nam(empty: National) -> None:
@@ -97,7 +97,7 @@ async def test_day_of_an_agency_ends_at_midnight_of_viet_nam(empty: National) ->
     last_day = TODAY.date()
     evening = datetime.fromisoformat(f"{last_day}T23:59:00+07:00")
     async with open_database(empty.settings) as sessions, sessions.begin() as session:
-        await note_heard(session, "H27", TODAY - 9 * DAY)
+        await record_push(session, "H27", TODAY - 9 * DAY)
         session.add(
             Agency(
                 code="H27", above="", version=1, name="", level="province", valid_to=last_day,
@@ -105,17 +105,17 @@ async def test_day_of_an_agency_ends_at_midnight_of_viet_nam(empty: National) ->
             )
         )  # fmt: skip
         await session.flush()
-        assert set(await silent_agencies(session, evening)) == {"H27"}
-        assert await silent_agencies(session, evening + timedelta(minutes=1)) == {}
+        assert set(await list_silent_agencies(session, evening)) == {"H27"}
+        assert await list_silent_agencies(session, evening + timedelta(minutes=1)) == {}
 
 
 async def test_cost_of_measuring_does_not_grow_with_history(empty: National) -> None:
     """Nothing but one row of each agency is read, also of an agency that pushed in each hour."""
     async with open_database(empty.settings) as sessions, sessions.begin() as session:
         for hours in range(0, 28 * 24, 7):
-            await note_heard(session, "H26", TODAY + hours * HOUR)
+            await record_push(session, "H26", TODAY + hours * HOUR)
         await session.execute(text("DELETE FROM heard_hour"))
         now = TODAY + 60 * DAY
-        assert await silent_agencies(session, now) == {"H26": now - TODAY - 665 * HOUR}
+        assert await list_silent_agencies(session, now) == {"H26": now - TODAY - 665 * HOUR}
         rhythm = await session.get_one(AgencyRhythm, "H26")
         assert rhythm.longest_pause == 7 * HOUR

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from sync_service.indicators.formulas import FORMULAS, on_time
+from sync_service.indicators.formulas import FORMULAS, compute_on_time
 from sync_service.indicators.repository.verification import read_cells, recount_cells
-from sync_service.indicators.rules import in_force, versions
+from sync_service.indicators.rules import find_rule, load_versions
 from tests.sync_service.indicators.november import dossier, hand_made, pushed
 from tests.sync_service.national import DOSSIERS, PROGRESS, National, at, moved, new_code, row
 
@@ -158,14 +158,14 @@ async def test_catalogue_shows_each_indicator_with_its_rule(national: National) 
     assert (found["on_time"]["unit"], found["on_time"]["points"]) == ("percent", 20)
 
 
-@pytest.mark.parametrize("version", versions())
+@pytest.mark.parametrize("version", load_versions())
 def test_every_version_of_the_rules_knows_every_indicator(version: date) -> None:
-    assert versions()[version].keys() == FORMULAS.keys()
+    assert load_versions()[version].keys() == FORMULAS.keys()
 
 
 def test_rule_is_in_force_from_its_day() -> None:
-    assert in_force("on_time", date(2022, 7, 31)) is None
-    found = in_force("on_time", date(2022, 8, 1))
+    assert find_rule("on_time", date(2022, 7, 31)) is None
+    found = find_rule("on_time", date(2022, 8, 1))
     assert found
     assert found[0] == date(2022, 8, 1)
 
@@ -175,7 +175,7 @@ def test_rate_is_rounded_half_up_to_two_decimals() -> None:
     for good, bad, rate in ((1, 2, "33.33"), (1, 1599, "0.06"), (1, 799, "0.13")):
         nothing = dict.fromkeys(("open_in_time", "open_late", "without_due_date"), 0)
         counts = {"ended_in_time": good, "ended_late": bad, **nothing}
-        assert on_time(counts).value == Decimal(rate)
+        assert compute_on_time(counts).value == Decimal(rate)
 
 
 async def test_channels_without_a_dossier_are_shown_as_zero(empty: National) -> None:

@@ -94,7 +94,7 @@ def test_whole_months_of_a_period_are_summed_as_months(
     first: str, last: str, spans: list[tuple[Grain, str, str]]
 ) -> None:
     period = Period(date.fromisoformat(first), date.fromisoformat(last))
-    assert list(period.spans()) == [
+    assert list(period.list_spans()) == [
         Span(grain, date.fromisoformat(begin), date.fromisoformat(end))
         for grain, begin, end in spans
     ]

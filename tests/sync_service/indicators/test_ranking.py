@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.web.pagination import write_cursor
-from sync_service.indicators.counters import ALL_PROCEDURES, Grain, Part
+from sync_service.indicators.counters import ALL_PROCEDURES, AgencyRole, Grain
 from sync_service.indicators.models import TallyCell
 from sync_service.national_view.handling import Handling
 from tests.sync_service.indicators.november import dossier, pushed
@@ -176,7 +176,7 @@ async def tally(national: National, code: str, counts: dict[Handling, int]) -> N
     cells = [
         TallyCell(
             agency=code,
-            part=Part.DECIDES,
+            part=AgencyRole.DECIDES,
             grain=Grain.MONTH,
             procedure=ALL_PROCEDURES,
             received_on=date(2026, 11, 1),

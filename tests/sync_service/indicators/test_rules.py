@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from sync_service.indicators.rules import versions
+from sync_service.indicators.rules import load_versions
 from tests.sync_service.indicators.november import dossier
 from tests.sync_service.intake.test_row_warnings import publish
 from tests.sync_service.national import PROGRESS, National, at, published
@@ -87,7 +87,7 @@ CASES: dict[str, list[Case]] = {
 
 
 def remarks() -> list[str]:
-    newest = versions()[max(versions())]
+    newest = load_versions()[max(load_versions())]
     return newest["on_time"].remarks
 
 

@@ -67,16 +67,19 @@ async def test_pushes_that_wait_for_each_other_hold_no_connection_that_a_read_ne
         pushes = asyncio.create_task(push_all(narrow, clients))
 
         async def all_lanes_wait() -> bool:
-            return await waiting(narrow) == push_limiter.LANES
+            return await waiting(narrow) == push_limiter.MAX_PUSHES
 
         await eventually(all_lanes_wait, within=60)
         assert (await narrow.listed()).status_code == 200
-        assert await waiting(narrow) == push_limiter.LANES
+        assert await waiting(narrow) == push_limiter.MAX_PUSHES
     assert await pushes == [200] * PUSHES
 
 
 async def test_client_leaves_lanes_to_others(narrow: National) -> None:
-    taken = [push_limiter.PushLanes.enter(narrow.app.state.push_lanes, "one") for _ in range(2)]
+    taken = [
+        push_limiter.PushLimiter.acquire_slot(narrow.app.state.push_limiter, "one")
+        for _ in range(2)
+    ]
     for lane in taken:
         await lane.__aenter__()
     third = asyncio.create_task(push_all(narrow, ["one"]))
@@ -91,8 +94,8 @@ async def test_push_that_waits_too_long_is_told_when_to_come_again(
     narrow: National, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(push_limiter, "WAIT_SECONDS", 0.05)
-    enter = narrow.app.state.push_lanes.enter
-    async with enter(EXTERNAL), enter(EXTERNAL):
+    acquire_slot = narrow.app.state.push_limiter.acquire_slot
+    async with acquire_slot(EXTERNAL), acquire_slot(EXTERNAL):
         answer = await narrow.call(f"POST {DOSSIERS}", by=EXTERNAL, json={"rows": [row()]})
     assert answer.status_code == 503
     assert answer.headers["retry-after"]

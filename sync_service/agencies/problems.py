@@ -9,11 +9,11 @@ class AgencyNotFound(Problem):
     status = HTTPStatus.NOT_FOUND
     title = "No such agency"
     type = "/problems/agency-not-found"
-    advice = "Look at the code; what lies outside the right does not exist for it."
+    advice = "Check the code; an agency outside your right is treated as if it did not exist."
 
 
 class ProcedureNotFound(Problem):
     status = HTTPStatus.NOT_FOUND
     title = "No such procedure"
     type = "/problems/procedure-not-found"
-    advice = "Look at the code; what lies outside the right does not exist for it."
+    advice = "Check the code; a procedure outside your right is treated as if it did not exist."

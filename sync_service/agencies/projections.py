@@ -39,7 +39,7 @@ async def project_agencies(session: AsyncSession, events: Sequence[AgencyChanged
         if code not in newest or newest[code].version < event.version:
             newest[code] = event
     rows = [
-        (code, self_and_ancestors(code)[1], *_registered(each))
-        for code, each in sorted(newest.items())
+        (code, self_and_ancestors(code)[1], *_registered(event))
+        for code, event in sorted(newest.items())
     ]
     await repository.upsert_agencies(session, rows)

@@ -25,8 +25,11 @@ class KnownAgency(NamedTuple):
 
 async def find_agencies(session: AsyncSession, codes: Collection[str]) -> Mapping[str, KnownAgency]:
     """Return the known agencies among the codes, by code."""
-    found = await repository.find_agencies(session, codes)
-    return {each.code: KnownAgency(each.name, each.valid_from, each.valid_to) for each in found}
+    agencies = await repository.find_agencies(session, codes)
+    return {
+        agency.code: KnownAgency(agency.name, agency.valid_from, agency.valid_to)
+        for agency in agencies
+    }
 
 
 async def find_names(session: AsyncSession, codes: Collection[str]) -> Mapping[str, str | None]:
@@ -39,14 +42,21 @@ async def find_terms(session: AsyncSession, codes: Collection[str]) -> Terms:
 
     A localised procedure without an entry of its own has the term of its national procedure.
     """
-    wanted = {code: (code, parse_national_code(code)) for code in codes}
-    asked = {each for pair in wanted.values() for each in pair}
-    found = {each.code: each for each in await repository.find_procedures(session, asked)}
-    published = {
-        code: next((found[each] for each in pair if each in found), None)
-        for code, pair in wanted.items()
+    candidates = {code: (code, parse_national_code(code)) for code in codes}
+    all_codes = {code for pair in candidates.values() for code in pair}
+    procedures = {
+        procedure.code: procedure
+        for procedure in await repository.find_procedures(session, all_codes)
     }
-    return {code: build_term(each) for code, each in published.items() if each is not None}
+    published = {
+        code: next((procedures[candidate] for candidate in pair if candidate in procedures), None)
+        for code, pair in candidates.items()
+    }
+    return {
+        code: build_term(procedure)
+        for code, procedure in published.items()
+        if procedure is not None
+    }
 
 
 async def is_catalogue_empty(session: AsyncSession) -> bool:

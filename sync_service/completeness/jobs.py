@@ -8,7 +8,9 @@ from sync_service.completeness.silent_agencies import RETENTION_RHYTHM
 from sync_service.completeness.use_cases import list_silent_agencies
 
 AGENCY_SILENT = Gauge(
-    "agency_silent_seconds", "Since an agency that is past its rhythm last pushed", ["agency"]
+    "agency_silent_seconds",
+    "Seconds since the last push of an agency that is past its rhythm",
+    ["agency"],
 )
 
 

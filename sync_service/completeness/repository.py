@@ -28,8 +28,10 @@ _NOTE = text(
 )
 
 
-async def add_hour(session: AsyncSession, agency: str, hour: datetime, *, kept: timedelta) -> None:
-    await session.execute(_NOTE, {"agency": agency, "hour": hour, "kept": kept})
+async def add_hour(
+    session: AsyncSession, agency: str, hour: datetime, *, rhythm: timedelta
+) -> None:
+    await session.execute(_NOTE, {"agency": agency, "hour": hour, "kept": rhythm})
 
 
 async def list_rhythms(

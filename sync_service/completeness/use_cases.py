@@ -10,7 +10,7 @@ from sync_service.completeness.silent_agencies import RETENTION_RHYTHM, is_silen
 async def record_push(session: AsyncSession, agency: str, now: datetime) -> None:
     """Record that the agency's system pushed in the hour of `now`."""
     hour = now.replace(minute=0, second=0, microsecond=0)
-    await repository.add_hour(session, agency, hour, kept=RETENTION_RHYTHM)
+    await repository.add_hour(session, agency, hour, rhythm=RETENTION_RHYTHM)
 
 
 async def list_silent_agencies(session: AsyncSession, now: datetime) -> dict[str, timedelta]:

@@ -60,10 +60,10 @@ async def count_changes(session: AsyncSession, pairs: Collection[Change]) -> Non
 
 def list_indicators(today: date) -> list[IndicatorOut]:
     """Return the rules in force today."""
-    found = ((each, find_rule(each, today)) for each in get_args(IndicatorId))
+    rules = ((indicator, find_rule(indicator, today)) for indicator in get_args(IndicatorId))
     return [
-        IndicatorOut(indicator=each, rule_version=rule[0], **rule[1].model_dump())
-        for each, rule in found
+        IndicatorOut(indicator=indicator, rule_version=rule[0], **rule[1].model_dump())
+        for indicator, rule in rules
         if rule
     ]
 
@@ -127,9 +127,9 @@ def _build_answer(
 
 
 def _require_known(indicator: str) -> IndicatorId:
-    for each in FORMULAS:
-        if each == indicator:
-            return each
+    for known in FORMULAS:
+        if known == indicator:
+            return known
     raise IndicatorNotFound("GET /sync/v1/indicators lists them.")
 
 
@@ -139,13 +139,13 @@ def select_limits(right: Right, agency: str | None, procedure: str | None) -> Li
     Figures of several alternatives cannot be added up. Where none covers them, return the first of
     all, by which the request is then refused.
     """
-    found = (
+    covering = (
         limits
         for limits in right.alternatives
         if (agency is None or covers_agency(limits.agencies, agency))
         and (procedure is None or limits.covers_procedure(parse_national_code(procedure)))
     )
-    return next(found, right)
+    return next(covering, right)
 
 
 def choose_agency(limits: Limits, agency: str | None) -> str:

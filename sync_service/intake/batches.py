@@ -127,11 +127,11 @@ class PushBatch:
 
 
 def _warn_of_transition(before: DossierState, after: DossierState) -> tuple[str, ...]:
-    found = {
+    conditions = {
         TRANSITION_NOT_PERMITTED: breaks_transitions(before, after),
         NOT_RECEIVED: lacks_reception(after),
     }
-    return tuple(warning for warning, is_so in found.items() if is_so)
+    return tuple(warning for warning, applies in conditions.items() if applies)
 
 
 def _warn_of_stale(state: DossierState, entry: TimelineRow) -> tuple[str, ...]:

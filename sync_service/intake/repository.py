@@ -35,10 +35,10 @@ async def delete_expired_rows(session: AsyncSession, days: int) -> int:
 
 
 async def list_stored_rows(session: AsyncSession, rows: Collection[HeldRow]) -> set[HeldRow]:
-    found = await session.execute(
+    stored = await session.execute(
         _build_stored_query(), column_arrays(HeldProgress, HeldRow._fields, rows)
     )
-    return {HeldRow._make(row) for row in found}
+    return {HeldRow._make(row) for row in stored}
 
 
 async def count_held_by_dossier(
@@ -58,9 +58,9 @@ async def count_held_of_client(session: AsyncSession, source: str) -> int:
 
 @cache
 def _build_stored_query() -> Select[Any, Any]:
-    rows, kept = unnested_rows(HeldProgress, *HeldRow._fields), get_table(HeldProgress).c
-    same = and_(*(kept[name] == rows.c[name] for name in HeldRow._fields))
-    return select(*(kept[name] for name in HeldRow._fields)).join(rows, same)
+    rows, stored = unnested_rows(HeldProgress, *HeldRow._fields), get_table(HeldProgress).c
+    same = and_(*(stored[name] == rows.c[name] for name in HeldRow._fields))
+    return select(*(stored[name] for name in HeldRow._fields)).join(rows, same)
 
 
 @cache

@@ -84,9 +84,9 @@ def _build_navigator(kind: TypeAdapter[Any]) -> SchemaNavigator:
 def _make_refusal(error: ValidationError, shape: SchemaNavigator) -> RowRefusal:
     """Return a refusal with the place and kind of each fault, never a value: it may be personal."""
     faults = error.errors(include_url=False, include_input=False)
-    found = [describe_fault(each, shape) for each in faults[:MAX_ROW_FAULTS]]
-    detail = "; ".join(f"{each['at'] or 'row'}: {each['is']}" for each in found)
-    if more := len(faults) - len(found):
+    shown = [describe_fault(fault, shape) for fault in faults[:MAX_ROW_FAULTS]]
+    detail = "; ".join(f"{fault['at'] or 'row'}: {fault['is']}" for fault in shown)
+    if more := len(faults) - len(shown):
         detail += f"; and {more} more"
     rule = faults[0]["type"]
     return RowRefusal(rule if rule in OWN_RULES else "invalid_row", detail)
@@ -111,7 +111,7 @@ def refuse_outside(right: Right, dossier: DossierRow | DossierState) -> RowRefus
 
 def _refuse_beyond(limits: Limits, dossier: DossierRow | DossierState) -> RowRefusal | None:
     if not any(
-        covers_agency(limits.agencies, each) for each in (dossier.received_by, dossier.decided_by)
+        covers_agency(limits.agencies, code) for code in (dossier.received_by, dossier.decided_by)
     ):
         return RowRefusal(
             "agency_not_covered",

@@ -59,10 +59,10 @@ def breaks_transitions(before: DossierState, after: DossierState) -> bool:
         return False
     received_at = after.received_at
     is_received = received_at is not None and received_at <= before.source_time
-    following = permitted_statuses(
+    permitted = permitted_statuses(
         DossierStatus(before.status), before=None, is_received=is_received
     )
-    return after.status not in following
+    return after.status not in permitted
 
 
 def lacks_reception(state: DossierState) -> bool:

@@ -50,26 +50,28 @@ async def push_dossiers(
 ) -> PushResults:
     """Take all rows in one transaction; a refused row does not affect the others."""
     readings = await read_rows(read_dossier_row, rows, caller.right, now)
-    good = [reading for reading in readings if isinstance(reading, DossierRow)]
+    valid = [reading for reading in readings if isinstance(reading, DossierRow)]
     # This query runs before the locks, for which other pushes wait.
-    terms = await find_terms(session, {row.procedure for row in good})
+    terms = await find_terms(session, {row.procedure for row in valid})
     pushed = [
-        each.build_state(caller.client, terms.get(each.procedure))
-        if isinstance(each, DossierRow)
-        else each
-        for each in readings
+        reading.build_state(caller.client, terms.get(reading.procedure))
+        if isinstance(reading, DossierRow)
+        else reading
+        for reading in readings
     ]
-    unusual = await _find_warnings(session, pushed, terms)
-    batch = PushBatch(caller.client, await lock_states(session, {row.code for row in good}))
+    warnings = await _find_warnings(session, pushed, terms)
+    batch = PushBatch(caller.client, await lock_states(session, {row.code for row in valid}))
     await _find_stored_entries(
         session, batch, (make_row_entry(e) for e in pushed if isinstance(e, DossierState))
     )
     verdicts = [
-        _take_row(batch, each, caller.right) if isinstance(each, DossierState) else each
-        for each in pushed
+        _take_row(batch, row, caller.right) if isinstance(row, DossierState) else row
+        for row in pushed
     ]
     of_held = await _apply_held(session, batch)
-    results = [_build_result(*each, of_held) for each in zip(rows, verdicts, unusual, strict=True)]
+    results = [
+        _build_result(*parts, of_held) for parts in zip(rows, verdicts, warnings, strict=True)
+    ]
     return await _publish_results(session, batch, idempotency, results, caller=caller, now=now)
 
 
@@ -77,18 +79,18 @@ async def _find_warnings(
     session: AsyncSession, pushed: Collection[DossierState | RowRefusal], terms: Terms
 ) -> list[list[str]]:
     """Return the warnings of each row; a refused one has none."""
-    good = [each for each in pushed if isinstance(each, DossierState)]
+    states = [row for row in pushed if isinstance(row, DossierState)]
     known = await find_agencies(
-        session, {code for each in good for code in list_named_agencies(each)}
+        session, {code for row in states for code in list_named_agencies(row)}
     )
-    unknown = {each.procedure for each in good} - terms.keys()
+    unknown = {row.procedure for row in states} - terms.keys()
     if unknown and await is_catalogue_empty(session):
         unknown = set()
     return [
-        find_warnings(each, known=known, terms=terms, unknown_procedures=unknown)
-        if isinstance(each, DossierState)
+        find_warnings(row, known=known, terms=terms, unknown_procedures=unknown)
+        if isinstance(row, DossierState)
         else []
-        for each in pushed
+        for row in pushed
     ]
 
 
@@ -101,14 +103,16 @@ async def push_progress(
 ) -> PushResults:
     """Take progress rows; one of an unknown dossier is held until its system pushes the dossier."""
     readings = await read_rows(read_progress_row, rows, caller.right, now)
-    good = [reading for reading in readings if isinstance(reading, ProgressRow)]
-    known = await lock_states(session, {row.code for row in good})
+    valid = [reading for reading in readings if isinstance(reading, ProgressRow)]
+    known = await lock_states(session, {row.code for row in valid})
     # A dossier outside the right is treated as if it did not exist.
-    reached = {c: each for c, each in known.items() if not refuse_outside(caller.right, each)}
+    reached = {
+        code: state for code, state in known.items() if not refuse_outside(caller.right, state)
+    }
     batch = PushBatch(caller.client, reached)
-    unknown = [row for row in good if row.code not in batch.before]
+    unknown = [row for row in valid if row.code not in batch.before]
     beyond = await _hold_progress(session, caller.client, unknown)
-    await _find_stored_entries(session, batch, (row.build_entry(caller.client) for row in good))
+    await _find_stored_entries(session, batch, (row.build_entry(caller.client) for row in valid))
     readings = [_refuse_foreign_progress(batch, reading, beyond) for reading in readings]
     verdicts = [
         batch.take_progress(reading.build_entry(caller.client))
@@ -203,10 +207,10 @@ async def _publish_results(
     `apply_changes` comes last, also after the stored response: other pushes wait for its locks.
     """
     await record_push(session, caller.agency, now)
-    count_warnings(caller.agency, (each for result in results for each in result.warnings))
+    count_warnings(caller.agency, (warning for result in results for warning in result.warnings))
     emit(
         session,
-        *(DossierSynced.model_validate(each.to_event_fields()) for each in batch.to_publish),
+        *(DossierSynced.model_validate(state.to_event_fields()) for state in batch.to_publish),
     )
     answer = idempotency.store_response(PushResults(results=results), HTTPStatus.OK)
     await flush_deferred_writes(session)

@@ -17,7 +17,7 @@ async def find_missing_terms(session: AsyncSession, *, observers: Collection[Obs
     if not codes:
         return 0
     before = await lock_states(session, codes)
-    terms = await find_terms(session, {each.procedure for each in before.values()})
-    after = {code: each.with_term(terms.get(each.procedure)) for code, each in before.items()}
+    terms = await find_terms(session, {state.procedure for state in before.values()})
+    after = {code: state.with_term(terms.get(state.procedure)) for code, state in before.items()}
     await apply_changes(session, before, after, (), observers=observers)
-    return sum(after[code] != each for code, each in before.items())
+    return sum(after[code] != state for code, state in before.items())

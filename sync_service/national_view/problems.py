@@ -7,4 +7,4 @@ class DossierNotFound(Problem):
     status = HTTPStatus.NOT_FOUND
     title = "No such dossier in the national view"
     type = "/problems/dossier-not-found"
-    advice = "Look at the code; what lies outside the right does not exist for it."
+    advice = "Check the code; a dossier outside your right is treated as if it did not exist."

@@ -113,13 +113,15 @@ async def apply_changes(
     """
     with_entries = {entry.code for entry in entries}
     touched = [
-        each
-        for each in after.values()
-        if each.code in with_entries or each != before.get(each.code)
+        state
+        for state in after.values()
+        if state.code in with_entries or state != before.get(state.code)
     ]
     times = await _find_derived_times(session, before, touched, entries)
-    settled = [apply_times(each, times.get(each.code, DerivedTimes())) for each in touched]
-    changed = [(before.get(each.code), each) for each in settled if each != before.get(each.code)]
+    settled = [apply_times(state, times.get(state.code, DerivedTimes())) for state in touched]
+    changed = [
+        (before.get(state.code), state) for state in settled if state != before.get(state.code)
+    ]
     await changes.write_changes(session, changed, entries)
     if changed:
         # Observers come last, because other writers of the same counters wait until the commit.
@@ -135,10 +137,10 @@ async def _find_derived_times(
 ) -> Mapping[str, DerivedTimes]:
     """Return the derived times of the dossiers whose timeline has any influence."""
     requested = {entry.code for entry in entries if entry.status == REQUEST}
-    requested |= {each.code for each in before.values() if each.requested_at}
+    requested |= {state.code for state in before.values() if state.requested_at}
     dated = [
-        each
-        for each in touched
-        if each.code in requested or (each.has_ended and follows_timeline(each))
+        state
+        for state in touched
+        if state.code in requested or (state.has_ended and follows_timeline(state))
     ]
     return await timelines.find_derived_times(session, dated, entries) if dated else {}

@@ -38,7 +38,7 @@ async def read_ranking(
     other groups: they are ranked too, but the total does not count them a second time.
     """
     counted = groups.cte("counted")
-    names = [each.name for each in counted.c if each.name != KEY]
+    names = [column.name for column in counted.c if column.name != KEY]
     query = _select_page(counted, formula, nested=nested, after=after, limit=limit)
     rows = (await session.execute(query)).all()
 
@@ -68,7 +68,7 @@ def _select_page(
     limit: int,
 ) -> Select[*tuple[Any, ...]]:
     """Select the number of groups and the sums of all, then height, key, rank, sums of a group."""
-    key, sums = counted.c[KEY], {each.name: each for each in counted.c if each.name != KEY}
+    key, sums = counted.c[KEY], {column.name: column for column in counted.c if column.name != KEY}
     height = func.coalesce(-formula.value(sums).cast(Numeric), WITHOUT_FIGURE).label("height")
     rank = func.rank().over(order_by=height).label("rank")
     ranked = select(height, key, rank, *sums.values()).subquery("ranked")

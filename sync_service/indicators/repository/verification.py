@@ -60,7 +60,7 @@ _COUNT_DOSSIERS: Final = text(
 
 async def recount_cells(session: AsyncSession) -> Mapping[Cell, int]:
     """Return the count that each cell ought to have, by scanning every dossier."""
-    found: Counter[Cell] = Counter()
+    counts: Counter[Cell] = Counter()
     for received_by, decided_by, procedure, day, *rest, count in await session.execute(
         _COUNT_DOSSIERS
     ):
@@ -74,9 +74,9 @@ async def recount_cells(session: AsyncSession) -> Mapping[Cell, int]:
                 else AgencyRole.DECIDES
             )
             for code in (procedure, ALL_PROCEDURES):
-                found[Cell(agency, part, Grain.DAY, code, day, *rest)] += count
-                found[Cell(agency, part, Grain.MONTH, code, day.replace(day=1), *rest)] += count
-    return found
+                counts[Cell(agency, part, Grain.DAY, code, day, *rest)] += count
+                counts[Cell(agency, part, Grain.MONTH, code, day.replace(day=1), *rest)] += count
+    return counts
 
 
 async def read_cells(session: AsyncSession) -> Mapping[Cell, int]:

@@ -24,10 +24,10 @@ async def write_changes(
     session: AsyncSession, changes: Collection[Change], entries: Collection[TimelineRow]
 ) -> None:
     """Write the changed dossiers, their parties and the given rows of timelines."""
-    named = {agency for _, each in changes for agency in each.list_parties()}
+    named = {agency for _, state in changes for agency in state.list_parties()}
     given_columns = (
         column_arrays(TimelineEntry, TimelineRow._fields, entries)
-        | column_arrays(NationalDossier, STATE_COLUMNS, (_make_row(each) for _, each in changes))
+        | column_arrays(NationalDossier, STATE_COLUMNS, (_make_row(state) for _, state in changes))
         | make_unnamed_columns(named)
         | await _move_parties(session, Party, changes)
         | await _move_parties(session, PendingParty, changes)

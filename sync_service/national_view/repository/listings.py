@@ -82,8 +82,8 @@ async def find_dossier(session: AsyncSession, right: Right, code: str) -> Nation
             *_build_procedure_conditions(limits, NationalDossier),
             *_build_localised_conditions(limits),
         )
-        if (found := await session.scalar(query)) is not None:
-            return found
+        if (row := await session.scalar(query)) is not None:
+            return row
     return None
 
 
@@ -152,8 +152,10 @@ def _filter_by_dossier(
     """Look the dossiers up from the newest on; unlike a join, the subquery stops early."""
     if not row_conditions:
         return query
-    told = select(and_(*row_conditions)).where(NationalDossier.code == table.code).correlate(table)
-    return query.where(told.scalar_subquery())
+    condition = (
+        select(and_(*row_conditions)).where(NationalDossier.code == table.code).correlate(table)
+    )
+    return query.where(condition.scalar_subquery())
 
 
 def _merge_newest(

@@ -42,11 +42,11 @@ async def find_stored_entries(
 
 @cache
 def _build_stored_query() -> Select[Any, Any]:
-    entries, kept = unnested_rows(TimelineEntry, *TimelineRow._fields), get_table(TimelineEntry).c
-    same = and_(*(kept[name] == entries.c[name] for name in TimelineRow._fields))
+    entries, stored = unnested_rows(TimelineEntry, *TimelineRow._fields), get_table(TimelineEntry).c
+    same = and_(*(stored[name] == entries.c[name] for name in TimelineRow._fields))
     # OFFSET 0 makes the database look each row up in the index of the key, not scan the table.
     line = (
-        select(*(kept[name] for name in TimelineRow._fields))
+        select(*(stored[name] for name in TimelineRow._fields))
         .where(same)
         .offset(literal_column("0"))
         .lateral()
@@ -63,15 +63,15 @@ async def find_derived_times(
     `entries`. The database reads them and returns one row for each dossier. No end lies before the
     reception or, without one, the filing, and a wait that ended before it does not count.
     """
-    by_code = {each.code: each for each in states}
-    sources = {code: each.source for code, each in by_code.items()}
-    lines = [each for each in entries if sources.get(each.code) == each.source]
+    by_code = {state.code: state for state in states}
+    sources = {code: state.source for code, state in by_code.items()}
+    lines = [entry for entry in entries if sources.get(entry.code) == entry.source]
     given = {
         "codes": list(sources),
         "sources": list(sources.values()),
-        "opened": [each.opened_at for each in by_code.values()],
-        "line_opened": [by_code[each.code].opened_at for each in lines],
-        **{f"line_{name}": [getattr(each, name) for each in lines] for name in _LINE},
+        "opened": [state.opened_at for state in by_code.values()],
+        "line_opened": [by_code[entry.code].opened_at for entry in lines],
+        **{f"line_{name}": [getattr(entry, name) for entry in lines] for name in _LINE},
     }
     rows = await session.execute(_FIND, given)
     return {

@@ -32,7 +32,7 @@ async def narrow(
     narrow_settings: Settings, authority: TestAuthority, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[National]:
     """Nothing that waits here gives up, however slow the machine is."""
-    monkeypatch.setattr(push_limiter, "WAIT_SECONDS", PATIENCE)
+    monkeypatch.setattr(push_limiter, "MAX_WAIT_S", PATIENCE)
     monkeypatch.setattr(engine, "LOCK_SECONDS", PATIENCE)
     monkeypatch.setattr(engine, "STATEMENT_SECONDS", PATIENCE)
     async with serving(narrow_settings, authority) as view:
@@ -93,7 +93,7 @@ async def test_client_leaves_lanes_to_others(narrow: National) -> None:
 async def test_push_that_waits_too_long_is_told_when_to_come_again(
     narrow: National, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(push_limiter, "WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(push_limiter, "MAX_WAIT_S", 0.05)
     acquire_slot = narrow.app.state.push_limiter.acquire_slot
     async with acquire_slot(EXTERNAL), acquire_slot(EXTERNAL):
         answer = await narrow.call(f"POST {DOSSIERS}", by=EXTERNAL, json={"rows": [row()]})

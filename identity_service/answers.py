@@ -1,4 +1,4 @@
-"""The answers to requests that make or change a thing, kept for a repeat of the request."""
+"""Build the responses to requests that create or change a resource, stored for a retry."""
 
 from http import HTTPStatus
 from typing import TypeVar
@@ -11,13 +11,13 @@ from shared.web.idempotency import IdempotencyClaim, changed_response, stored_re
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
-PROPOSED_DESCRIPTION = "Waits for a second operator, who sends the same"
+PROPOSED_DESCRIPTION = "The act waits until a second operator sends the same request"
 
 
 async def answer_created(
     answer: Answer, path: str, version: int, *, idempotency: IdempotencyClaim, response: Response
 ) -> Answer:
-    """Return the thing at `path` as it is answered, with ETag and Location, also to a repeat."""
+    """Return the resource created at `path`, with ETag and Location, and store the response."""
     headers = build_created_headers(path, version)
     response.headers.update(headers)
     return idempotency.store_response(answer, HTTPStatus.CREATED, headers)
@@ -26,7 +26,7 @@ async def answer_created(
 async def answer_changed(
     idempotency: IdempotencyClaim, answer: BaseModel, version: int
 ) -> Response:
-    """Return the changed thing with its ETag, also to a repeated request."""
+    """Return the changed resource with its ETag, and store the response."""
     return changed_response(answer, idempotency, version=version)
 
 
@@ -36,5 +36,5 @@ async def answer_once(
     status: HTTPStatus,
     headers: dict[str, str] | None = None,
 ) -> Response:
-    """Keep the answer for a repeated request, and return it."""
+    """Store the response for a retry of the request, and return it."""
     return stored_response(answer, idempotency, status, headers or {})

@@ -1,4 +1,4 @@
-"""The base of all tables, and the statements that the features share."""
+"""Define the base of all tables and the statements that features share."""
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -23,7 +23,7 @@ Row = TypeVar("Row", bound=Base)
 
 
 def is_within(code: InstrumentedAttribute[str], within: Within) -> ColumnElement[bool]:
-    """Each agency stands for itself and all below it; None for all."""
+    """Return the condition that an agency is one of `within` or below one; None covers all."""
     if within is None:
         return true()
     return is_agency_within(code, within)

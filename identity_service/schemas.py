@@ -1,4 +1,4 @@
-"""The models and texts that the schemas of several features share."""
+"""Define the base models and field types that the schemas of several features share."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -26,7 +26,10 @@ class RequestModel(StrictModel):
 
 
 class FilterModel(BaseModel):
-    """Of a list, with the words of paging: beside a `Paging` it would have to let any word pass."""
+    """Read the filters of a list together with the parameters of paging.
+
+    One model for both can refuse unknown parameters.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -44,7 +47,7 @@ class ResponseModel(BaseModel):
 
 
 class PendingActOut(ResponseModel):
-    """An act that waits, until `expires_at`, for a second operator to send the same request."""
+    """State an act that waits until `expires_at` for the same request of a second operator."""
 
     proposed_by: str
     proposed_at: datetime
@@ -52,13 +55,13 @@ class PendingActOut(ResponseModel):
 
 
 class EndedGrantsOut(BaseModel):
-    """The grants that ended by one act, in one transaction: `revoked_at` is the same in each."""
+    """List the grants that one act ended in one transaction; all have the same `revoked_at`."""
 
     ended_grants: list[UUID] = Field(
         max_length=MAX_NAMED_GRANTS,
-        description=f"the grants that ended by this act, the first {MAX_NAMED_GRANTS} of them",
+        description=f"ids of the first {MAX_NAMED_GRANTS} grants that this act ended",
     )
-    ended_count: int = Field(ge=0, description="of all grants that ended by this act")
+    ended_count: int = Field(ge=0, description="number of all grants that this act ended")
 
     @staticmethod
     def name_ended(ended: Sequence[UUID]) -> dict[str, Any]:

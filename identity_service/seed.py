@@ -1,4 +1,4 @@
-"""The rows with which an installation begins: agencies; in a sandbox also clients and people."""
+"""Seed an installation with agencies, and a sandbox also with clients and people."""
 
 import structlog
 
@@ -11,7 +11,7 @@ log = structlog.get_logger()
 
 
 async def seed(settings: Settings) -> None:
-    """Adds what lacks and leaves what is there as it is: a second time changes nothing."""
+    """Add the missing rows and leave existing ones unchanged; a repetition changes nothing."""
     async with open_database(settings) as sessions:
         async with sessions.begin() as session:
             added = await seed_agencies(session)

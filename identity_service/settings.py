@@ -5,10 +5,10 @@ from pydantic import Field, SecretStr
 
 from shared.settings import CallKey, ServiceSettings
 
-# Gateways and services keep public keys for five minutes; a token must not outlive much more.
+# Gateways and services cache public keys for five minutes; a token must not live much longer.
 LONGEST_TOKEN_SECONDS = 600
 GUESS_MEMORY_SECONDS = 30 * 86_400
-# Everybody who tries the mesh asks about the same few people.
+# All users of a sandbox verify the same few personas.
 SANDBOX_GUESS_MEMORY_SECONDS = 120
 
 
@@ -20,31 +20,31 @@ class Settings(ServiceSettings):
     name: str = "identity_service"
     port: int = 8101
     worker_port: int = 8201
-    # For trying alone: `seed` adds clients with secrets, their rights and synthetic people, and the
-    # secrets are accepted. Everywhere else a client signs its requests.
+    # Only for trials: `seed` adds clients with secrets, their rights and synthetic people, and the
+    # secrets are accepted. Elsewhere a client must sign its requests.
     sandbox: bool = False
     call_key: CallKey
     person_hash_key: SecretStr
     key_encryption_key: SecretStr = Field(description="a Fernet key: 32 bytes in base64url")
     token_seconds: int = Field(default=LONGEST_TOKEN_SECONDS, gt=0, le=LONGEST_TOKEN_SECONDS)
-    # Where people are looked up: the own register, or a service of the national data platform.
+    # The source of people: our own register, or a service of the national data platform.
     source: Literal["register", "remote"] = "register"
     source_url: str = ""
     source_seconds: float = Field(default=3.0, gt=0)
     source_client: str = Field(default="", description="X-Road-Client: INSTANCE/CLASS/MEMBER/…")
     source_api_key: SecretStr | None = None
-    # How often a caller may be wrong about one person before it waits: an officer, an agency.
+    # Wrong claims about one person after which an officer or an agency has to wait.
     guesses_of_officer: int = Field(default=5, gt=0)
     guesses_of_agency: int = Field(default=8, gt=0)
-    # How long that is remembered after the last miss, and the first wait; each next one is double.
+    # Seconds until wrong claims expire after the last one, and the first wait; each next doubles.
     guess_memory_seconds: int = Field(default_factory=_default_guess_memory, gt=0)
     guess_wait_seconds: int = Field(default=60, gt=0)
-    # From how many misses an hour, about all people, their share of the calls is looked at; five
-    # times as many are too many at any share.
+    # Wrong claims an hour, about all people, from which their share of the calls is limited; five
+    # times as many exceed the limit at any share.
     misses_of_officer: int = Field(default=20, gt=0)
     misses_of_client: int = Field(default=200, gt=0)
     misses_of_agency: int = Field(default=400, gt=0)
-    # What `seed` puts into a sandbox, and where it writes the secrets of the clients.
+    # The number and the seed of a sandbox's people, and the file of its clients' secrets.
     people: int = Field(default=10_000, ge=0)
     people_seed: int = 1
     sandbox_file: Path | None = None
@@ -55,7 +55,7 @@ class Settings(ServiceSettings):
 
     @property
     def token_endpoints(self) -> tuple[str, ...]:
-        """What an assertion may name as its audience: the issuer, or the endpoint's address."""
+        """Return the audiences that an assertion may name: the issuer or the endpoint's address."""
         return (
             self.issuer,
             f"{self.issuer}/oauth/token",

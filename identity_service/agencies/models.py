@@ -1,4 +1,4 @@
-"""The registry of agencies."""
+"""Define the table of agencies."""
 
 from datetime import UTC, date, datetime
 from typing import Any
@@ -14,7 +14,10 @@ from shared.events import AgencyChanged
 
 
 def _agency_link(**options: Any) -> Any:
-    """Deferred: a list of agencies names parents and successors that stand further down in it."""
+    """Return a foreign key to an agency that is checked at commit.
+
+    A list of agencies may name parents and successors that it inserts later.
+    """
     key = ForeignKey("agency.code", deferrable=True, initially="DEFERRED")
     return mapped_column(key, **options)
 

@@ -1,4 +1,4 @@
-"""The expected errors of agencies; each says how to mend it."""
+"""Define the expected errors of agencies; each says how to correct the request."""
 
 from collections.abc import Collection, Iterable
 from http import HTTPStatus
@@ -10,14 +10,14 @@ MAX_NAMED = 20
 
 
 def named(names: Iterable[str]) -> list[str]:
-    """Return the first names in order, as many as one answer holds."""
+    """Return the first `MAX_NAMED` names in order."""
     return sorted(names)[:MAX_NAMED]
 
 
 def refuse_beyond(name: str, own: Collection[str] | None) -> NotAllowed:
     """Return the refusal of a limit that lies beyond the caller's own."""
     return NotAllowed(
-        f"Limit `{name}` to those that your own right covers. It lists the first of them.",
+        f"Limit `{name}` to values that your own right covers; this problem lists the first ones.",
         **{name: named(own or ())},
     )
 
@@ -26,12 +26,12 @@ class AgencyNotFound(Problem):
     status = HTTPStatus.NOT_FOUND
     title = "No such agency"
     type = "/problems/agency-not-found"
-    advice = "GET /identity/v1/agencies lists those that this right reaches."
+    advice = "GET /identity/v1/agencies lists the agencies that your right covers."
 
 
 class AgenciesUnknown(Problem):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
-    title = "The registry does not know an agency that the request names"
+    title = "The request names an agency that is not registered"
     type = "/problems/agency-unknown"
 
     def __init__(self, codes: Iterable[str]) -> None:
@@ -55,4 +55,4 @@ class AgencyExists(Problem):
     status = HTTPStatus.CONFLICT
     title = "An agency with this code is registered already"
     type = "/problems/agency-exists"
-    advice = "Read it under this code, or register under another."
+    advice = "Read it by this code, or register the agency under another code."

@@ -1,4 +1,4 @@
-"""The 63 provinces until 30 June 2025, the 34 since, and the communes of today.
+"""Map the 63 provinces until 30 June 2025 to the 34 since then, and today's communes to these.
 
 `provinces.tsv` holds one row for each old province: prefix in the 12-digit number, agency code
 (QĐ 20/2020; confirmed or not), and the province of today. Communes come from `vietnam_provinces`.
@@ -30,12 +30,12 @@ class OldProvince(BaseModel):
 
     @property
     def code(self) -> str:
-        """Two digits: what addresses used until 30 June 2025."""
+        """Return the two-digit code that addresses used until 30 June 2025."""
         return self.prefix[1:]
 
     @property
     def survives(self) -> bool:
-        """Whether the province of today bears this one's name, and so keeps its agency code."""
+        """Return whether today's province has this one's name, and so keeps its agency code."""
         return self.name == self.current_name
 
 
@@ -49,21 +49,21 @@ def old_provinces() -> tuple[OldProvince, ...]:
 
 @cache
 def current_codes() -> Mapping[str, str]:
-    """Any two-digit province code, old or new -> the code of today.
+    """Return today's code for each two-digit province code, old or new.
 
-    One table serves both lists: each code of today is an old code that maps to itself.
+    Each code of today is also an old code, which maps to itself.
     """
     return {province.code: province.current_code for province in old_provinces()}
 
 
 @cache
 def abolished_codes() -> frozenset[str]:
-    """Province codes that no address has had since 1 July 2025."""
+    """Return the province codes that have not been in use since 1 July 2025."""
     codes = current_codes()
     return frozenset(code for code, current in codes.items() if code != current)
 
 
 @cache
 def commune_provinces() -> Mapping[str, str]:
-    """Five-digit code of each of the 3,321 communes of today -> two-digit code of its province."""
+    """Return today's two-digit province code by the five-digit code of each of 3,321 communes."""
     return {f"{ward.code:05d}": f"{ward.province_code:02d}" for ward in Ward.iter_all()}

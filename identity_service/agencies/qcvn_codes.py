@@ -1,5 +1,7 @@
-"""Agency identifiers in their two forms: QĐ 20/2020/QĐ-TTg (`H12.04`) and, before it,
-QCVN 102:2016 (`000.00.04.H12`), which reads the other way round."""
+"""Translate agency codes of QĐ 20/2020/QĐ-TTg (`H12.04`) to the older form of QCVN 102:2016.
+
+The older form lists the levels in reverse order: `000.00.04.H12`.
+"""
 
 from shared.codes.agency import CodeError, parse_agency_code
 
@@ -7,9 +9,9 @@ _WIDTHS = (3, 2, 2)  # digits of levels 4, 3 and 2 in QCVN 102:2016
 
 
 def to_qcvn(code: str) -> str | None:
-    """`H12.04` -> `000.00.04.H12`; None for a code that QCVN 102:2016 has no place for.
+    """Return the older form of a code, or None where QCVN 102:2016 cannot express it.
 
-    CodeError where `code` is not of the form of QĐ 20.
+    Raise CodeError unless `code` has the form of QĐ 20/2020/QĐ-TTg.
     """
     first, *lower = parse_agency_code(code).split(".")
     if first.isdigit():

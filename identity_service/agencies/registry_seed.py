@@ -1,4 +1,4 @@
-"""The agencies that a new registry starts with: central bodies, provinces old and new, communes.
+"""Build the agencies of a new registry: central bodies, provinces old and new, communes.
 
 Codes of communes are synthetic, since real level-2 codes are not published: code of the province,
 then 101, 102, ... in the order of ward codes within the province (`H26.101`). The real ward code
@@ -32,13 +32,13 @@ _FIRST_COMMUNE = 101
 @dataclass(frozen=True, slots=True)
 class AgencySeed:
     code: str  # QĐ 20/2020/QĐ-TTg
-    old_code: str | None  # QCVN 102:2016; None where that form has no place for the code
+    old_code: str | None  # QCVN 102:2016; None where that form cannot express the code
     name: str
     level: Level
     parent: str | None
     valid_from: date
     valid_to: date | None  # last day
-    successor: str | None  # who continues it after `valid_to`
+    successor: str | None  # the agency that continues it after `valid_to`
     unit_code: str | None  # of the administrative unit: province two digits, commune five
     confirmed: bool  # whether the code was read in a source
 
@@ -69,7 +69,7 @@ class _CentralAgencies(BaseModel):
 
 @cache
 def agencies() -> tuple[AgencySeed, ...]:
-    """Parents before children, and successors in the same list; each code once."""
+    """Return all agencies, each code once: parents come before children."""
     return (*_central(), *_provinces(), *_communes())
 
 
@@ -91,12 +91,12 @@ def _central() -> Iterator[AgencySeed]:
 
 
 def _surviving_codes() -> dict[str, str]:
-    """Two-digit code of each of the 34 provinces -> agency code of the old one it continues."""
+    """Return the agency code that each of the 34 provinces keeps, by its two-digit code."""
     return {old.current_code: old.agency_code for old in old_provinces() if old.survives}
 
 
 def _provinces() -> Iterator[AgencySeed]:
-    """One row for each of the 63; the 34 that live on keep their agency code."""
+    """Yield an agency for each of the 63 provinces; the 34 that remain keep their code."""
     surviving = _surviving_codes()
     cities = {
         f"{province.code:02d}"
@@ -104,7 +104,7 @@ def _provinces() -> Iterator[AgencySeed]:
         if province.division_type is VietNamDivisionType.THANH_PHO_TRUNG_UONG
     }
     for old in old_provinces():
-        # No city of central rank was joined to another province.
+        # No city of central rank was merged into another province.
         kind = "thành phố" if old.survives and old.current_code in cities else "tỉnh"
         yield AgencySeed(
             code=old.agency_code,

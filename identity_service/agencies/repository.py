@@ -1,6 +1,6 @@
-"""The queries of agencies.
+"""Query and store agencies.
 
-A row that the caller may not see is not found: `within` names the agencies that its right covers.
+`within` holds the agencies that the caller's right covers; an agency outside them is not found.
 """
 
 from collections.abc import Collection
@@ -62,6 +62,6 @@ async def get_agencies(
 
 
 async def add_agency(session: AsyncSession, **columns: Any) -> Agency | None:
-    """None where one with its code is there already."""
+    """Return the new agency, or None where its code is taken."""
     new = insert(Agency).values(columns).on_conflict_do_nothing()
     return await session.scalar(new.returning(Agency))

@@ -59,7 +59,7 @@ async def register_agency(
     idempotency: Idempotent,
     now: Now,
 ) -> Response:
-    """Register an agency; those that it replaces close when a second operator asks for it too."""
+    """Register an agency; to replace others, a second operator must send the same request."""
     agency = await use_cases.register_agency(session, caller, body, approvals=approvals, now=now)
     if isinstance(agency, use_cases.PendingAct):
         return await answer_once(
@@ -82,7 +82,7 @@ async def reopen_agency(
     idempotency: Idempotent,
     now: Now,
 ) -> Response:
-    """Undo the closing of an agency: when a second operator asks for it too."""
+    """Undo the closing of an agency, once a second operator has sent the same request."""
     agency = await use_cases.reopen_agency(
         session, caller, code, approvals=approvals, expected_version=version, now=now
     )

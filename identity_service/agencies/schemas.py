@@ -1,4 +1,4 @@
-"""The bodies, filters and answers of agencies."""
+"""Define the request bodies, filters and responses of agencies."""
 
 from datetime import date
 from typing import Annotated, Literal
@@ -14,7 +14,8 @@ from shared.web.bodies.strict_parsing import IsoDay
 UnitCode = Annotated[
     str,
     Field(
-        pattern=r"^(?:[0-9]{2}|[0-9]{5})$", description="of a province or commune, 2 or 5 digits"
+        pattern=r"^(?:[0-9]{2}|[0-9]{5})$",
+        description="code of a province (2 digits) or a commune (5 digits)",
     ),
 ]
 
@@ -29,7 +30,7 @@ class AgencyFilter(FilterModel):
 
 
 class AgencyIn(RequestModel):
-    """`replaces` are closed on the day before `valid_from` and name this one as successor."""
+    """The agencies in `replaces` close on the day before `valid_from`; this one succeeds them."""
 
     code: AgencyCode
     old_code: WrittenAgencyCode | None = None
@@ -58,11 +59,11 @@ class AgencyOut(ResponseModel):
 
 
 class RegistrationOut(AgencyOut):
-    replaced: list[str] = Field(description="the agencies that closed by this act")
+    replaced: list[str] = Field(description="codes of the agencies that this registration closed")
 
 
 class AgencyProposalOut(PendingActOut):
-    """An act on an agency that waits for a second operator to send the same request."""
+    """State an act on an agency that waits until a second operator sends the same request."""
 
     code: str = Field(validation_alias="target")
     act: Literal["replace", "reopen"]

@@ -29,7 +29,7 @@ from shared.web.etag import Condition, require_version
 
 
 class AgencyAct(StrEnum):
-    """Acts on an agency that two operators do."""
+    """Name the acts on an agency that need two operators."""
 
     REPLACE = "replace"
     REOPEN = "reopen"
@@ -37,7 +37,7 @@ class AgencyAct(StrEnum):
 
 @dataclass(frozen=True)
 class PendingAct:
-    """An act that waits, until `expires_at`, for a second operator to send the same request."""
+    """Describe an act that waits until `expires_at` for the same request of a second operator."""
 
     target: str
     act: str
@@ -47,10 +47,10 @@ class PendingAct:
 
 
 class OperatorApprovals(Protocol):
-    """Decide whether operators have approved an act; the feature `clients` keeps the operators."""
+    """Decide whether operators have approved an act; the feature `clients` implements it."""
 
     async def lock_acts(self, session: AsyncSession) -> None:
-        """Let acts that depend on operators happen one by one, until the transaction ends."""
+        """Serialize the acts that depend on operators until the transaction ends."""
 
     async def require_operator(self, session: AsyncSession, caller: CallContext) -> None:
         """Raise a problem unless the caller is an active operator."""
@@ -101,7 +101,7 @@ async def register_agency(
     approvals: OperatorApprovals,
     now: datetime,
 ) -> Agency | PendingAct:
-    """Register it, and close those that it replaces: all of it, or nothing.
+    """Register the agency and close the ones that it replaces, in one transaction.
 
     Return the pending act where it replaces others and waits for a second operator.
     """
@@ -143,7 +143,11 @@ async def _add_agency(session: AsyncSession, new: AgencyIn) -> Agency:
 async def _read_replaced(
     session: AsyncSession, caller: CallContext, new: AgencyIn, last_day: date
 ) -> Sequence[Agency]:
-    """Raise AgenciesUnknown, of the parent too, or AgencyClosed."""
+    """Return the agencies to close.
+
+    Raise AgenciesUnknown where one of them or the parent is unknown, AgencyClosed where one is
+    closed before.
+    """
     named = new.replaces | ({new.parent} if new.parent else set())
     known = await repository.get_agencies(session, named, caller.right.united_agencies)
     if unknown := named - known.keys():
@@ -163,7 +167,7 @@ async def reopen_agency(
     expected_version: Condition,
     now: datetime,
 ) -> Agency | PendingAct:
-    """Undo the closing of an agency: it has no last day and no successor any more."""
+    """Undo the closing of an agency: clear its last day and its successor."""
     await approvals.lock_acts(session)
     agency = await read_agency(session, caller, code)
     await approvals.require_operator(session, caller)
@@ -203,7 +207,7 @@ def _require_covered(caller: CallContext, code: str) -> None:
 
 
 def _digest(new: AgencyIn) -> str:
-    """Return the digest by which a second operator confirms the very same registration."""
+    """Return the SHA-256, in hex, that shows whether two operators sent the same registration."""
     members = new.model_dump(mode="json") | {"replaces": sorted(new.replaces)}
     return sha256(orjson.dumps(members, option=orjson.OPT_SORT_KEYS)).hexdigest()
 

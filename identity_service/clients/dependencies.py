@@ -15,8 +15,8 @@ ProofHeader = Annotated[
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_SIGNED_CHARACTERS}),
     Header(
         alias="X-Client-Proof",
-        description="a JWT of the type client-act+jwt that a key of the client signed; in its"
-        " place, a second operator sends the same request",
+        description="a JWT of the type client-act+jwt, signed by a key of the client; without it, a"
+        " second operator must send the same request",
     ),
 ]
 

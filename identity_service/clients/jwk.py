@@ -1,4 +1,4 @@
-"""Public keys of clients as JSON Web Keys (RFC 7517): what may be registered, and their names."""
+"""Check and name the public keys of clients, as JSON Web Keys (RFC 7517)."""
 
 import hashlib
 import re
@@ -20,11 +20,11 @@ from pydantic import AfterValidator, RootModel, WithJsonSchema
 from identity_service.clients.key_strength import MAX_RSA_BITS, MIN_RSA_BITS, find_weakness
 from shared.codes.persons.personal_numbers import refuse_personal_number
 
-# The members that make the key what it is (RFC 7638 §3.2), by key type.
+# The members that identify a key (RFC 7638 §3.2), by key type.
 _MEMBERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x"), "RSA": ("e", "kty", "n")}
 )
-# The private halves of these four were never kept: the keys of an RFC are everybody's.
+# The private halves of these four were discarded; the example keys of an RFC are public.
 EXAMPLE = {
     "kty": "OKP",
     "crv": "Ed25519",
@@ -39,7 +39,7 @@ _DUMMY_RSA = {
     "eiVsIlb48XnpGC6xU866bGpuZMMi8-dXaTfDBB23U0DtYDNzsQzw-SMAu1OxOJyTATr1fgoKjLjQ",
     "e": "AQAB",
 }
-# Verified with where a client is unknown, so that the refusal costs what it costs for a known one.
+# Used where a client is unknown, so that its refusal takes as long as that of a known one.
 DUMMY_KEYS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "ES256": {
@@ -64,7 +64,7 @@ _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _ALGORITHMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"EC": ("ES256",), "OKP": ("EdDSA",), "RSA": ("PS256", "RS256")}
 )
-_KINDS = "kty is EC (P-256), OKP (Ed25519) or RSA (2048 to 4096 bits)"
+_KINDS = "kty must be EC (P-256), OKP (Ed25519) or RSA (2048 to 4096 bits)"
 _HAS_LEFT = (
     "this is a private or shared key, which has now left your system: make a new pair and"
     " register its public half only"
@@ -74,11 +74,11 @@ _MAX_MEMBER_CHARACTERS = MAX_RSA_BITS // 6 + 2  # in base64url
 _MAX_EXPONENT_CHARACTERS = 11  # 64 bits
 _CACHED_KEYS = 1_000
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
-KEY_ID = r"^[A-Za-z0-9._~-]{1,100}$"  # it stands in a path
+KEY_ID = r"^[A-Za-z0-9._~-]{1,100}$"  # part of a path
 _KID = re.compile(KEY_ID)
 
 
-# The last character of unpadded base64url holds bits of no byte, which are zero.
+# The last character of unpadded base64url has unused bits, which must be zero.
 _LAST_OF_TWO, _LAST_OF_THREE = "[AQgw]", "[AEIMQUYcgkosw048]"
 
 
@@ -108,7 +108,7 @@ def _jwk_shape(kind: str, **members: dict[str, Any]) -> dict[str, Any]:
 
 
 _COORDINATE = {"type": "string", "pattern": f"^[A-Za-z0-9_-]{{42}}{_LAST_OF_THREE}$"}
-# No pattern can say that a point lies on its curve, or that a modulus has large factors.
+# No pattern can require that a point lies on its curve, or that a modulus has large factors.
 JWK_SHAPES = [
     _jwk_shape("EC", crv={"type": "string", "const": "P-256"}, x=_COORDINATE, y=_COORDINATE),
     _jwk_shape("OKP", crv={"type": "string", "const": "Ed25519"}, x=_COORDINATE),
@@ -121,16 +121,16 @@ JWK_SHAPES = [
 
 
 def thumbprint(jwk: Mapping[str, str]) -> str:
-    """RFC 7638, SHA-256, base64url without padding: a name that two keys never share."""
+    """Return the SHA-256 thumbprint of a key (RFC 7638), in base64url without padding."""
     members = {name: jwk[name] for name in _MEMBERS[jwk["kty"]]}
     digest = hashlib.sha256(orjson.dumps(members, option=orjson.OPT_SORT_KEYS)).digest()
     return jwt.utils.base64url_encode(digest).decode()
 
 
 def checked_public_jwk(jwk: Mapping[str, object]) -> dict[str, str]:
-    """What of it is kept: the public members, `kid` (its own, or the thumbprint) and `alg`.
+    """Return the members to store: the public ones, `alg`, and `kid`, else the thumbprint.
 
-    ValueError says what is wrong, and never repeats the key.
+    Raise ValueError, which says how to correct the key and never repeats it.
     """
     if _PRIVATE & jwk.keys():
         raise ValueError(_HAS_LEFT)
@@ -140,14 +140,16 @@ def checked_public_jwk(jwk: Mapping[str, object]) -> dict[str, str]:
     members = {name: jwk.get(name) for name in _MEMBERS[key_type]}
     kept = {name: part for name, part in members.items() if isinstance(part, str)}
     if len(kept) < len(members):
-        raise ValueError(f"a key of type {key_type} has the members {', '.join(members)}, as text")
+        raise ValueError(
+            f"a key of type {key_type} needs the members {', '.join(members)}, as text"
+        )
     algorithms = _ALGORITHMS[key_type]
     if (algorithm := jwk.get("alg", algorithms[0])) not in algorithms:
-        raise ValueError(f"alg of such a key is {' or '.join(algorithms)}")
+        raise ValueError(f"alg of such a key must be {' or '.join(algorithms)}")
     read_strong_key(kept | {"alg": str(algorithm)})
     kid = jwk.get("kid", thumbprint(kept))
     if not isinstance(kid, str) or not _KID.fullmatch(kid):
-        raise ValueError("kid is a text of 1 to 100 letters, digits, '.', '_', '~' and '-'")
+        raise ValueError("kid must be a text of 1 to 100 letters, digits, '.', '_', '~' and '-'")
     refuse_personal_number(kid)
     return kept | {"kid": kid, "alg": str(algorithm)}
 
@@ -159,7 +161,7 @@ def read_public_key(text: str) -> dict[str, str]:
     match orjson.loads(text):
         case dict() as jwk:
             return checked_public_jwk(jwk)
-    raise ValueError("this is not one JSON Web Key, which is an object with the member kty")
+    raise ValueError("give one JSON Web Key, which is an object with the member kty")
 
 
 def _read_pem(text: str) -> dict[str, object]:
@@ -182,7 +184,7 @@ def _read_pem(text: str) -> dict[str, object]:
 
 
 def _is_canonical(part: str) -> bool:
-    """Return whether no other text stands for the same bytes: a key has one thumbprint."""
+    """Return whether no other text encodes the same bytes, so that a key has one thumbprint."""
     if len(part) > _MAX_MEMBER_CHARACTERS or not _BASE64URL.fullmatch(part) or len(part) % 4 == 1:
         return False
     decoded = jwt.utils.base64url_decode(part)
@@ -190,11 +192,11 @@ def _is_canonical(part: str) -> bool:
 
 
 class KeyTooWeakError(ValueError):
-    """A key by which nobody proves anything; the text says why, and never repeats the key."""
+    """Report a key that is too weak to prove anything; the text never repeats the key."""
 
 
 def read_strong_key(jwk: Mapping[str, str]) -> jwt.PyJWK:
-    """Return the key of kept members; raise KeyTooWeakError, at each use as at registration."""
+    """Return the key of stored members; raise KeyTooWeakError, also when a stored key is used."""
     return _read_strong_key(tuple(sorted(jwk.items())))
 
 
@@ -203,8 +205,8 @@ def _read_strong_key(members: tuple[tuple[str, str], ...]) -> jwt.PyJWK:
     for name, part in members:
         if name in _NUMBERS and not _is_canonical(part):
             raise KeyTooWeakError(
-                f"the members do not make a key: {name} is base64url without padding, of at most"
-                f" {_MAX_MEMBER_CHARACTERS} characters"
+                f"the members do not make a key: {name} must be base64url without padding, of at"
+                f" most {_MAX_MEMBER_CHARACTERS} characters"
             )
     try:
         key = jwt.PyJWK(dict(members))
@@ -216,7 +218,7 @@ def _read_strong_key(members: tuple[tuple[str, str], ...]) -> jwt.PyJWK:
 
 
 class PublicJwk(RootModel[dict[str, Any]]):
-    """RFC 7517: EC P-256, OKP Ed25519 or RSA; `kid` is its thumbprint where it names none."""
+    """A public key (RFC 7517) is EC P-256, OKP Ed25519 or RSA; `kid` defaults to its thumbprint."""
 
     root: Annotated[
         dict[str, Any],

@@ -1,4 +1,4 @@
-"""Strength of public keys: a key that others can forge for proves nothing about its holder."""
+"""Find weak public keys, for which others could forge signatures."""
 
 from math import gcd, isqrt, prod
 
@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 MIN_RSA_BITS, MAX_RSA_BITS = 2048, 4096
-# FIPS 186-5 §5.1 asks for more than 2¹⁶. OpenSSL takes no more than 64 bits with a long modulus.
+# FIPS 186-5 §5.1 requires more than 2¹⁶; OpenSSL accepts at most 64 bits with a long modulus.
 MIN_RSA_EXPONENT, MAX_RSA_EXPONENT = 65_537, 2**64
 _FERMAT_ROUNDS = 100
 _SMALL_PRIMES = prod(
@@ -19,8 +19,8 @@ _SMALL_PRIMES = prod(
 # RFC 8032 §5.1: the prime of the field and the constant of the curve.
 _P = 2**255 - 19
 _D = -121_665 * pow(121_666, -1, _P) % _P
-# The y of the eight points whose order divides 8; under such a key signatures hold that no private
-# key has made.
+# The y coordinates of the eight points whose order divides 8: for such a key, valid signatures can
+# be made without a private key.
 _SMALL_ORDER_Y = frozenset(
     {
         0,
@@ -37,13 +37,13 @@ def find_weakness(key: object) -> str | None:
     match key:
         case EllipticCurvePublicKey():
             # Its construction has checked that the point lies on the curve.
-            return None if key.curve.name == "secp256r1" else "the curve is P-256"
+            return None if key.curve.name == "secp256r1" else "the curve must be P-256"
         case Ed25519PublicKey():
             return _find_ed25519_weakness(key)
         case RSAPublicKey():
             return _find_rsa_weakness(key)
         case _:
-            return "a key is of the type EC (P-256), OKP (Ed25519) or RSA"
+            return "the type must be EC (P-256), OKP (Ed25519) or RSA"
 
 
 def _find_ed25519_weakness(key: Ed25519PublicKey) -> str | None:
@@ -62,16 +62,16 @@ def _find_rsa_weakness(key: RSAPublicKey) -> str | None:
     numbers = key.public_numbers()
     modulus, exponent = numbers.n, numbers.e
     if not MIN_RSA_BITS <= modulus.bit_length() <= MAX_RSA_BITS:
-        return f"the modulus n has {MIN_RSA_BITS} to {MAX_RSA_BITS} bits"
+        return f"the modulus n must have {MIN_RSA_BITS} to {MAX_RSA_BITS} bits"
     if not (exponent % 2 and MIN_RSA_EXPONENT <= exponent < MAX_RSA_EXPONENT):
-        return "the exponent e is odd, 65537 at least and below 2 to the power of 64"
+        return "the exponent e must be odd, 65537 at least and below 2 to the power of 64"
     if gcd(modulus, _SMALL_PRIMES) != 1 or _has_close_factors(modulus):
         return "the modulus n can be factored"
     return None
 
 
 def _has_close_factors(modulus: int) -> bool:
-    """Factor by Fermat's method: some makers of keys took two primes near each other."""
+    """Return whether Fermat's method factors the modulus: some generators chose close primes."""
     root = isqrt(modulus - 1) + 1
     for a in range(root, root + _FERMAT_ROUNDS):
         rest = a * a - modulus

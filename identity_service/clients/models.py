@@ -1,4 +1,4 @@
-"""Client systems, their keys, and acts on them that wait for a second operator."""
+"""Define the tables of clients, their keys, pending acts and used assertions."""
 
 from datetime import UTC, datetime
 
@@ -14,7 +14,7 @@ from shared.events import ClientChanged
 
 
 class Client(Base):
-    """A system that calls: it belongs to an agency, which answers for what it does."""
+    """A client is a calling system; its agency is responsible for its calls."""
 
     __tablename__ = "client"
     __table_args__ = (
@@ -53,7 +53,7 @@ class Client(Base):
 
 
 class ClientKey(Base):
-    """A public key by which a client proves who it is (RFC 7523)."""
+    """A client authenticates by signatures that its public keys verify (RFC 7523)."""
 
     __tablename__ = "client_key"
 
@@ -64,7 +64,7 @@ class ClientKey(Base):
 
 
 class Proposal(Base):
-    """An act that one operator asked for, until another asks for the same.
+    """A row is an act that one operator requested and that waits for a second operator.
 
     `target` is the client or the agency. `about` is the kid or the grant, the digest of a key or
     of an agency's registration, or empty.
@@ -81,7 +81,7 @@ class Proposal(Base):
 
 
 class UsedAssertion(Base):
-    """An assertion or proof of a client that was taken once, until it ends by itself."""
+    """A row keeps a used assertion or proof until it expires, so that it is not used again."""
 
     __tablename__ = "used_assertion"
 

@@ -1,4 +1,4 @@
-"""The expected errors of clients, their keys and their proofs; each says how to mend it."""
+"""Define the expected errors of clients, keys and proofs; each says how to correct the request."""
 
 from http import HTTPStatus
 from typing import Any
@@ -11,12 +11,12 @@ class ClientNotFound(Problem):
     status = HTTPStatus.NOT_FOUND
     title = "No such client"
     type = "/problems/client-not-found"
-    advice = "GET /identity/v1/clients lists those that this right reaches."
+    advice = "GET /identity/v1/clients lists the clients that your right covers."
 
 
 class ClientUnknown(Problem):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
-    title = "The registry does not know the client, or it is no longer active"
+    title = "The client is not registered, or is no longer active"
     type = "/problems/client-unknown"
     advice = "Register the client system first, or name an active one."
 
@@ -25,7 +25,7 @@ class ClientExists(Problem):
     status = HTTPStatus.CONFLICT
     title = "A client with this id is registered already"
     type = "/problems/client-exists"
-    advice = "Read it under this id, or register under another."
+    advice = "Read it by this id, or register the client under another id."
 
 
 class KeyExists(Problem):
@@ -39,7 +39,7 @@ class KeyNotFound(Problem):
     status = HTTPStatus.NOT_FOUND
     title = "The client has no such key"
     type = "/problems/key-not-found"
-    advice = "The client lists its keys with their kid."
+    advice = "GET /identity/v1/clients/{client_id} lists the keys of the client."
 
 
 class ProofRefused(NotAllowed):
@@ -60,7 +60,7 @@ class OperatorsOnly(NotAllowed):
 
 
 class TokenRefused(Problem):
-    """An error of the token endpoint, told as RFC 6749 §5.2 has it beside our own members."""
+    """Report an error of the token endpoint with the members of RFC 6749 §5.2 beside our own."""
 
     status = HTTPStatus.BAD_REQUEST
     error: str
@@ -71,7 +71,7 @@ class TokenRefused(Problem):
 
 class ClientNotProven(TokenRefused):
     status = HTTPStatus.UNAUTHORIZED
-    title = "The client has not proven who it is"
+    title = "The client has not proven its identity"
     type = "/problems/client-not-proven"
     error = "invalid_client"
     headers = {"WWW-Authenticate": 'Basic realm="oauth"'}  # noqa: RUF012 -- read only

@@ -1,4 +1,4 @@
-"""The answer to an act on a client or its grant that waits for a second operator."""
+"""Answer an act on a client or its grant that waits for a second operator."""
 
 from http import HTTPStatus
 from typing import Any

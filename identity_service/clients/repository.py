@@ -1,6 +1,6 @@
-"""The queries of clients and their keys.
+"""Query and store clients, their keys and their proposals.
 
-A row that the caller may not see is not found: `within` names the agencies that its right covers.
+`within` holds the agencies that the caller's right covers; a client outside them is not found.
 """
 
 from collections.abc import Collection, Sequence
@@ -54,7 +54,7 @@ def select_ids(within: Within) -> Select[str]:
 
 
 async def list_sandbox_clients(session: AsyncSession, clients: Collection[str]) -> Sequence[Client]:
-    """Return those of the clients that are of the kind sandbox."""
+    """Return the clients of the kind sandbox among the ids `clients`."""
     query = select(Client).where(Client.client_id.in_(clients), Client.kind == "sandbox")
     return (await session.scalars(query)).all()
 
@@ -92,7 +92,7 @@ async def find_client_key(session: AsyncSession, client_id: str, kid: str) -> Cl
 
 
 async def lock_client_acts(session: AsyncSession) -> None:
-    """Let acts on keys, on active clients and on the power of operators happen one by one."""
+    """Serialize acts on keys, clients and the rights of operators until the transaction ends."""
     await session.execute(select(func.pg_advisory_xact_lock(CLIENT_ACTS)))
 
 
@@ -123,7 +123,7 @@ async def forget_ended_proposals(session: AsyncSession) -> None:
 async def use_assertion(
     session: AsyncSession, client_id: str, jti: str, expires_at: datetime
 ) -> bool:
-    """False where it was used before."""
+    """Record the assertion as used; return False where it was used before."""
     used = insert(UsedAssertion).values(client_id=client_id, jti=jti, expires_at=expires_at)
     fresh = used.on_conflict_do_nothing().returning(UsedAssertion.jti)
     return await session.scalar(fresh) is not None
@@ -134,13 +134,13 @@ async def forget_used_assertions(session: AsyncSession) -> None:
 
 
 async def add_client(session: AsyncSession, **columns: Any) -> Client | None:
-    """None where one with its id is there already."""
+    """Return the new client, or None where its id is taken."""
     new = insert(Client).values(columns).on_conflict_do_nothing().returning(Client.client_id)
     added = await session.scalar(new)
     return await get_client(session, added) if added else None
 
 
 async def add_client_key(session: AsyncSession, **columns: Any) -> ClientKey | None:
-    """None where the client has a key with its kid already."""
+    """Return the new key, or None where the client has a key with this kid."""
     new = insert(ClientKey).values(columns).on_conflict_do_nothing()
     return await session.scalar(new.returning(ClientKey))

@@ -74,7 +74,7 @@ async def register_key(
     session: Session,
     idempotency: Idempotent,
 ) -> Response:
-    """Add a key: signed by an old key of the client, or when a second operator asks for it too."""
+    """Add a key, by a proof of the client or once a second operator has sent the same request."""
     key = await clients.register_key(session, consent, client_id, body.root)
     if isinstance(key, PendingAct):
         return await answer_proposal(idempotency, key)
@@ -90,7 +90,7 @@ async def remove_key(
     grants: ClientGrantsDep,
     session: Session,
 ) -> Response:
-    """Remove a key: signed by a key of the client, or when a second operator asks for it too."""
+    """Remove a key, by a proof of the client or once a second operator has sent the same."""
     pending = await clients.remove_key(session, consent, client_id, kid, grants=grants)
     if pending is None:
         return Response(status_code=HTTPStatus.NO_CONTENT)
@@ -108,7 +108,7 @@ async def deactivate_client(
     session: Session,
     idempotency: Idempotent,
 ) -> Response:
-    """End the access of a client: signed by its key, or when a second operator asks for it too."""
+    """End the access of a client, by its proof or once a second operator has sent the same."""
     done = await clients.deactivate_client(
         session, consent, client_id, grants=grants, expected_version=version
     )
@@ -129,7 +129,7 @@ async def reactivate_client(
     idempotency: Idempotent,
     response: Response,
 ) -> ClientOut:
-    """Undo a deactivation: for operators."""
+    """Undo a deactivation; only operators may do it."""
     client = await clients.reactivate_client(session, caller, client_id, expected_version=version)
     set_etag(response, client.version)
     answer = ClientOut.model_validate(client)

@@ -1,4 +1,4 @@
-"""The bodies, filters and answers of clients and their keys."""
+"""Define the request bodies, filters and responses of clients and their keys."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -32,7 +32,7 @@ class ClientFilter(FilterModel):
 
 
 class ClientIn(RequestModel):
-    """A secret is for the sandbox only; an operator runs the mesh, and may be of either kind."""
+    """Only sandbox clients have secrets; an operator runs the mesh and may be of either kind."""
 
     client_id: ClientId
     agency: AgencyCode
@@ -48,7 +48,7 @@ class KeyOut(ResponseModel):
 
 
 class ProposalOut(PendingActOut):
-    """An act on a client or its grant that waits for a second operator to send the same request."""
+    """State an act on a client or grant that waits for the same request of a second operator."""
 
     client_id: str = Field(validation_alias="target")
     act: Literal["add-key", "remove-key", "deactivate", "revoke-grant"]
@@ -66,7 +66,7 @@ class ClientOut(ResponseModel):
 
 
 class DeactivationOut(EndedGrantsOut, ClientOut):
-    """The client; the grants that it gave to others ended."""
+    """Show the deactivated client and the ended grants that it had given to others."""
 
     @classmethod
     def from_client(cls, client: Client, ended: Sequence[UUID]) -> Self:

@@ -1,4 +1,4 @@
-"""JWTs that clients sign: read strictly, so that claims of any shape are refused, not a fault."""
+"""Read the JWTs that clients sign, strictly: malformed claims of any kind are refused."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -24,14 +24,14 @@ def _finite(value: float) -> float:
     return value
 
 
-# RFC 7519 §2: a number, whole or not; a truth value or text is none.
+# RFC 7519 §2: an integer or a decimal number, neither a boolean nor text.
 NumericDate = Annotated[int | float, Field(ge=0, le=MAX_INSTANT), AfterValidator(_finite)]
 Audience = str | Annotated[list[str], Field(min_length=1, max_length=10)]
 TokenId = Annotated[str, Field(pattern=WORD)]
 
 
 class Claims(BaseModel):
-    """Base of the claims of one kind of JWT; members that nobody reads are left alone."""
+    """Define the claims of one kind of JWT; unknown members are ignored."""
 
     model_config = ConfigDict(frozen=True, strict=True)
 
@@ -48,7 +48,7 @@ class _Header(Claims):
 
 @dataclass(frozen=True)
 class Signed(Generic[AnyClaims]):
-    """A JWT whose shape holds and whose signature is still to be verified."""
+    """Hold a JWT whose shape was checked and whose signature is not verified yet."""
 
     text: str
     algorithm: str
@@ -58,9 +58,9 @@ class Signed(Generic[AnyClaims]):
 
 
 def read_signed(text: str, shape: type[AnyClaims]) -> Signed[AnyClaims]:
-    """Raise ClientNotProven, which names the member that is missing or wrong."""
+    """Return the parsed JWT; raise ClientNotProven with the names of missing or wrong members."""
     if len(text) > MAX_SIGNED_CHARACTERS:
-        raise ClientNotProven(f"A signed statement has at most {MAX_SIGNED_CHARACTERS} characters.")
+        raise ClientNotProven(f"Send a JWT of at most {MAX_SIGNED_CHARACTERS} characters.")
     head, dot, rest = text.partition(".")
     payload, other_dot, _ = rest.partition(".")
     if not dot or not other_dot:
@@ -83,16 +83,16 @@ def _read_part(encoded: str, shape: type[Part], part: str) -> Part:
     except ValidationError as error:
         names = sorted({str(each["loc"][0]) for each in error.errors() if each["loc"]})
         raise ClientNotProven(
-            f"The {part} has no {', '.join(names)}, or has it in another form (RFC 7523 §3)."
+            f"Correct {', '.join(names)} in the {part}: missing or malformed (RFC 7523 §3)."
             if names
-            else f"The {part} is no JSON object."
+            else f"Send a JSON object as the {part}."
         ) from None
 
 
 def verify_signature(signed: Signed[AnyClaims], jwk: Mapping[str, str] | None) -> None:
-    """Raise ClientNotProven; with no key, after the work that a key would have cost.
+    """Raise ClientNotProven unless the key signed the JWT.
 
-    An answer that came sooner would tell which clients there are.
+    Without a key a dummy key is verified: a faster refusal would reveal which clients exist.
     """
     known = jwk is not None
     jwk = jwk or DUMMY_KEYS.get(signed.algorithm) or DUMMY_KEYS["ES256"]
@@ -104,15 +104,20 @@ def verify_signature(signed: Signed[AnyClaims], jwk: Mapping[str, str] | None) -
         raise ClientNotProven("The registered key is too weak; register another.") from None
     except jwt.PyJWTError:
         if known:
-            raise ClientNotProven("Its signature does not hold.") from None
+            raise ClientNotProven(
+                "Its signature is invalid: sign it with the key that has this kid."
+            ) from None
     if not known:
         raise ClientNotProven(NOT_KNOWN)
     if key.algorithm_name != signed.algorithm:
-        raise ClientNotProven(f"Its alg is that of the registered key, {key.algorithm_name}.")
+        raise ClientNotProven(f"Set its alg to that of the registered key, {key.algorithm_name}.")
 
 
 def require_audience(audience: str | Sequence[str], ours: Sequence[str]) -> None:
-    """RFC 7523bis: what is also meant for another server could be shown here by that server."""
+    """Raise ClientNotProven unless the audience is this server alone (RFC 7523bis).
+
+    Another server in the audience could replay the JWT here.
+    """
     named = [audience] if isinstance(audience, str) else audience
     if not set(named) <= set(ours):
         raise ClientNotProven(

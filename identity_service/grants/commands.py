@@ -50,7 +50,7 @@ def _register(
     ],
     name: Annotated[str, typer.Option(help="name of the systems")] = "Vận hành trục liên thông",
 ) -> None:
-    """Register the first operators; refused where the installation has any."""
+    """Register the first operators; the command refuses where the installation has any."""
     settings: Settings = context.obj.settings
     try:
         first = FirstOperators.model_validate(
@@ -89,7 +89,7 @@ def _read_keys(operators: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]
 
 
 def _describe_faults(error: ValidationError) -> Iterator[str]:
-    """Say where and how, without a value: one of them might be a personal number."""
+    """Yield the place and cause of each fault, without values: one might be a personal number."""
     for fault in error.errors(include_input=False, include_url=False):
         where = ".".join(str(part) for part in fault["loc"][:1])
         said = fault["msg"].removeprefix("Value error, ")

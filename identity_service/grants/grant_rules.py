@@ -1,4 +1,4 @@
-"""Rules for who may grant which operation, as the gateway publishes them beside its operations."""
+"""Read the rules that decide which callers may grant an operation; the gateway publishes them."""
 
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -11,12 +11,12 @@ ANY_OPERATION = "*"
 
 
 class GrantRule(BaseModel):
-    """State who may grant an operation; nobody grants more than its own right to it covers.
+    """State which callers may grant an operation, always within their own right to it.
 
-    `granted_by`: an operator alone, or the agency that owns the data as well. `granted_on`: a
-    holder that is neither may pass it on. `to_self`: the receiver may be the giver, or
+    `granted_by` allows operators alone, or the agency that owns the data as well. `granted_on`
+    allows other holders to pass the operation on. `to_self` allows a grant to the giver or to
     another client of its agency. `per_second` is the quota of a grant that names none. `fields`
-    are those to which a grant can be limited, none where the operation heeds no such limit.
+    are those to which a grant can be limited, empty where the operation has no such limit.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -29,7 +29,7 @@ class GrantRule(BaseModel):
 
 
 _RULES: TypeAdapter[dict[str, GrantRule]] = TypeAdapter(dict[str, GrantRule])
-# A row that the table no longer has, as an old grant may name it, is for operators to revoke.
+# An old grant may name an operation that the table no longer has; only operators may revoke it.
 _FORMER = GrantRule(granted_by="operator", granted_on=False, to_self=False, per_second=1, fields=[])
 
 
@@ -53,9 +53,13 @@ def grant_rule(operation: str) -> GrantRule:
 OPERATION = r"^(?:\*|(?:GET|POST|PUT|PATCH|DELETE) /[A-Za-z0-9._{}/-]{1,200})$"
 OperationName = Annotated[
     str,
-    Field(pattern=OPERATION, description="or * for all", examples=["GET /sync/v1/dossiers/{code}"]),
+    Field(
+        pattern=OPERATION,
+        description="method and path of an operation, or * for all",
+        examples=["GET /sync/v1/dossiers/{code}"],
+    ),
 ]
-# The use case refuses the others, by their names.
+# The use case refuses unknown operations and names them.
 GrantedOperation = Annotated[
     OperationName, WithJsonSchema({"type": "string", "enum": sorted(grant_rules())})
 ]

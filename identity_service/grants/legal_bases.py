@@ -1,7 +1,8 @@
-"""Citations of legal texts, as `NĐ 118/2025/NĐ-CP Điều 9`.
+"""Parse citations of legal texts, such as `NĐ 118/2025/NĐ-CP Điều 9`.
 
-The legal basis of a grant goes into events and into each record of access, which may name nobody.
-A citation has the number of a document, and beside it only words of a closed list (decision 39).
+The legal basis of a grant goes into events and into each record of access, which must not name a
+person. A citation has the number of a document, and otherwise only words of a closed list
+(decision 39).
 """
 
 import re
@@ -40,7 +41,7 @@ _LINK = (
     "|ngày [0-3]?[0-9]/[01]?[0-9]/(?:19|20)[0-9]{2}"
 )
 _OTHER = f"(?:{_PART}|{_LINK})"
-# Each word is read in one way alone, so that a text is judged in one pass.
+# Each word matches in one way only, so that a text is matched in one pass.
 CITATION_PATTERN: Final = f"^ *(?:{_OTHER}[,;]? )*{_DOCUMENT}(?:[,;]? (?:{_DOCUMENT}|{_OTHER}))* *$"
 _CITATION = re.compile(CITATION_PATTERN)
 _ADVICE = (
@@ -50,7 +51,7 @@ _ADVICE = (
 
 
 def parse_citation(text: str) -> str:
-    """Return the citation without blanks at its ends; raise ValueError, which repeats nothing."""
+    """Return the citation without blanks at its ends; raise ValueError, which never repeats it."""
     if len(text) > MAX_CITATION:
         raise ValueError(f"{_ADVICE}. It has at most {MAX_CITATION} characters")
     if not _CITATION.fullmatch(text):

@@ -1,4 +1,4 @@
-"""Nobody gives away more than it has itself: what is None is all, and all is more than some."""
+"""Check that a grant stays within the rights of its giver; a limit of None means all."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -14,7 +14,7 @@ Named = Collection[str] | None
 
 
 class Limited(Protocol):
-    """State the limits of a grant or of the request for one; None is all, or no end or quota."""
+    """List the limits of a grant or of the request for one; None means all, no end or no quota."""
 
     @property
     def agencies(self) -> Named: ...
@@ -31,7 +31,7 @@ class Limited(Protocol):
 
 
 class Held(Limited, Protocol):
-    """State the limits of a grant that the giver has."""
+    """List the limits of a grant that the giver has."""
 
     @property
     def valid_from(self) -> datetime: ...
@@ -50,9 +50,9 @@ def require_limits_covered(caller: CallContext, new: Limited) -> None:
 def select_covering(
     held: Collection[HeldGrant], new: Limited, valid_from: datetime
 ) -> Sequence[HeldGrant]:
-    """Return the held grants of which one alone covers limits, times and quotas of `new`.
+    """Return the held grants that each cover the limits, times and quotas of `new` alone.
 
-    The work is bounded by the lengths of the lists added up, never multiplied.
+    The cost grows with the sum of the list lengths, not with their product.
     """
     agencies = _Coverage(new.agencies, list_self_and_above)
     procedures = _Coverage(new.procedures, list_covering_codes)
@@ -77,7 +77,7 @@ class _Coverage:
         self._counts = Counter(above for code in self._codes or () for above in covering(code))
 
     def is_within(self, own: Named) -> bool:
-        """Return whether `own` covers each of the codes; only those of `own` are looked at."""
+        """Return whether `own` covers each of the codes."""
         if own is None or self._codes is None:
             return own is None
         useful = {code for code in own if code in self._counts}
@@ -96,12 +96,12 @@ def _covers_time_and_quotas(held: Held, new: Limited, valid_from: datetime) -> b
 
 
 def _covers_quota(own: int | None, named: int | None) -> bool:
-    """A grant without a quota has the default of the mesh, and bounds no other one."""
+    """Return whether `own` covers the quota; a grant without a quota covers each."""
     return own is None or (named is not None and named <= own)
 
 
 def _find_beyond(own: Limits, new: Limited) -> NotAllowed | None:
-    """Return a refusal that names the first limit of `new` beyond those that are its giver's."""
+    """Return the refusal of the first limit of `new` that lies beyond the giver's own."""
     if not _covers(own.agencies, new.agencies, own.covers_agency):
         return refuse_beyond("agencies", own.agencies)
     if not _covers(own.procedures, new.procedures, own.covers_procedure):

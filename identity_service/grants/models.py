@@ -1,4 +1,4 @@
-"""Access rights of clients."""
+"""Define the table of grants."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -17,13 +17,13 @@ from shared.events import GrantChanged
 
 
 class Grant(Base):
-    """An access right; None in a list means all.
+    """A grant gives a client an access right; None in a list means all.
 
-    It ends with each of the grants that it rests on, which are the giver's own. A grant of an
+    It ends with any of the grants that it rests on, which are the giver's own. A grant of an
     operator rests on none.
     """
 
-    __tablename__ = "access_grant"  # GRANT is a word of SQL
+    __tablename__ = "access_grant"  # GRANT is reserved in SQL
     __table_args__ = (Index("ix_access_grant_rests_on", "rests_on", postgresql_using="gin"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -17,7 +17,7 @@ def _owners() -> Mapping[str, str]:
 
 
 def owner(operation: str) -> str | None:
-    """The agency that owns the data of `POST /identity/v1/…`; None for `*`, which nobody owns."""
+    """Return the agency that owns the data of `POST /identity/v1/…`; None for `*`."""
     _, _, path = operation.partition(" ")
     fitting = [beginning for beginning in _owners() if path.startswith(beginning)]
     return _owners()[max(fitting, key=len)] if fitting else None

@@ -1,4 +1,4 @@
-"""The expected errors of grants; each says how to mend it."""
+"""Define the expected errors of grants; each says how to correct the request."""
 
 from collections.abc import Collection, Iterable, Mapping
 from http import HTTPStatus
@@ -12,21 +12,21 @@ class GrantNotFound(Problem):
     status = HTTPStatus.NOT_FOUND
     title = "No such grant"
     type = "/problems/grant-not-found"
-    advice = "GET /identity/v1/grants lists those that this right reaches."
+    advice = "GET /identity/v1/grants lists the grants that your right covers."
 
 
 class GrantRevoked(Problem):
     status = HTTPStatus.CONFLICT
-    title = "This grant was revoked before"
+    title = "This grant is already revoked"
     type = "/problems/grant-revoked"
-    advice = "Give a new one where the access is needed again."
+    advice = "Create a new grant where the access is needed again."
 
 
 class GrantEnded(Problem):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "The grant would end before it begins"
     type = "/problems/grant-ended"
-    advice = "Let valid_to lie after valid_from and after now."
+    advice = "Set valid_to after valid_from and after now."
 
 
 class RightTooLong(Problem):
@@ -52,8 +52,8 @@ class OperationsUnknown(Problem):
 
     def __init__(self, operations: Iterable[str]) -> None:
         super().__init__(
-            "Write the method and the path as /openapi.json has them, `GET"
-            " /identity/v1/grants/{grant_id}` for instance.",
+            "Write the method and the path as in /openapi.json, for instance `GET"
+            " /identity/v1/grants/{grant_id}`.",
             operations=named(operations),
         )
 

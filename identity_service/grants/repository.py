@@ -1,7 +1,7 @@
-"""The queries of grants.
+"""Query grants.
 
-A grant that the caller may not see is not found: `clients` is the subquery of the clients that its
-right reaches.
+`clients` is the subquery of the clients that the caller's right covers; the grants of others are
+not found.
 """
 
 from collections.abc import Collection, Sequence
@@ -27,9 +27,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from identity_service.grants.grant_rules import ANY_OPERATION
 from identity_service.grants.models import Grant
 
-# What gave no right for longer than this is not told to the gateway: longer than an event can come.
+# The gateway gets no grant that ended longer ago: no event arrives so late.
 RETENTION_ENDED_GRANTS = timedelta(days=8)
-# The procedures, agencies and fields that one page of grants holds together, at most.
+# The maximum number of procedures, agencies and fields in one page of grants.
 MAX_PAGE_CODES = 50_000
 
 
@@ -58,7 +58,7 @@ async def list_grants(
     operation: str | None,
     in_force: bool | None,
 ) -> tuple[Sequence[Grant], bool]:
-    """Return the page, which may be shorter than asked for, and whether more grants follow."""
+    """Return the page, which may be shorter than `limit`, and whether more grants follow."""
     query = _grants(clients)
     if after:
         query = query.where(Grant.id > after)
@@ -75,7 +75,7 @@ async def list_grants(
 async def _cut_grants(
     session: AsyncSession, query: Select[Grant], limit: int
 ) -> tuple[Sequence[Grant], bool]:
-    """Return the first grants by id that have `MAX_PAGE_CODES` together, one at least."""
+    """Return the first grants by id with up to `MAX_PAGE_CODES` codes together, at least one."""
     sizes = query.with_only_columns(Grant.id, _count_codes()).order_by(Grant.id).limit(limit + 1)
     found = (await session.execute(sizes)).all()
     sums = accumulate(codes for _, codes in found)
@@ -87,13 +87,13 @@ async def _cut_grants(
 
 
 def _count_codes() -> ColumnElement[int]:
-    """Count a grant itself, and its procedures, agencies and fields."""
+    """Return the count of a grant itself and its procedures, agencies and fields."""
     limits = Grant.procedures, Grant.agencies, Grant.fields
     return sum((func.coalesce(func.cardinality(codes), 0) for codes in limits), literal(1))
 
 
 async def sum_codes(session: AsyncSession, client_id: str, now: datetime) -> dict[str, int]:
-    """Return by operation the codes of all grants of the client that have not ended."""
+    """Return, by operation, the number of codes in the client's grants that have not ended."""
     lasting = or_(Grant.valid_to.is_(None), Grant.valid_to > now)
     named = (
         select(func.unnest(Grant.operations).label("operation"), _count_codes().label("codes"))
@@ -107,14 +107,14 @@ async def sum_codes(session: AsyncSession, client_id: str, now: datetime) -> dic
 async def list_grants_in_force(
     session: AsyncSession, client_id: str, operations: Sequence[str], now: datetime
 ) -> Sequence[Grant]:
-    """Return the grants of the client that name one of the operations, or all."""
+    """Return the client's grants in force that name one of the operations, or all."""
     naming = Grant.operations.overlap([*operations, ANY_OPERATION])
     query = select(Grant).where(Grant.client_id == client_id, naming, _in_force(now))
     return (await session.scalars(query.order_by(Grant.given_at, Grant.id))).all()
 
 
 async def list_powers(session: AsyncSession, clients: Collection[str]) -> Sequence[Grant]:
-    """Return the grants in force by which one of these clients may do all, without limits."""
+    """Return the unlimited grants in force of these clients."""
     query = select(Grant).where(
         Grant.client_id.in_(clients),
         Grant.operations.contains([ANY_OPERATION]),
@@ -133,7 +133,7 @@ async def list_resting(session: AsyncSession, ended: Collection[UUID]) -> Sequen
 
 
 async def count_ended_of_others(session: AsyncSession, client_id: str, *, since: datetime) -> int:
-    """Count the grants that the client ended, but for acts on a grant that it had given."""
+    """Count the grants that the client ended, except by acts on a grant that it had given."""
     acts = (
         select(func.count().label("ended"))
         .where(Grant.revoked_by == client_id, Grant.revoked_at > since)

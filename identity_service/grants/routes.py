@@ -24,7 +24,7 @@ from shared.web.pagination import Page
 MAX_ROWS = 1_000
 
 router = Router(prefix="/identity/v1/grants", tags=["grants"])
-# All clients and grants, for the gateway alone, which compares them with those that it keeps.
+# Only the gateway calls these routes, to compare all clients and grants with its cache.
 rights_router = Router(prefix="/internal/rights", include_in_schema=False)
 AfterClient = Annotated[str | None, Query(max_length=200)]
 
@@ -75,7 +75,7 @@ async def revoke_grant(
     idempotency: Idempotent,
     now: Now,
 ) -> Response:
-    """End a grant; administration of another operator ends when a second operator asks for it."""
+    """End a grant; a second operator must confirm the end of another operator's administration."""
     consent = Consent(caller, None, (), now)
     ended = await grants.revoke_grant(session, consent, grant_id, expected_version=version)
     if isinstance(ended, PendingAct):
@@ -87,7 +87,7 @@ async def revoke_grant(
 async def list_all_clients(
     _: GatewayAlone, session: Session, after: AfterClient = None
 ) -> Sequence[ClientChanged]:
-    """By their ids, at most `MAX_ROWS` after the given one."""
+    """List clients by id, at most `MAX_ROWS` after the id `after`."""
     return await list_client_states(session, after=after, limit=MAX_ROWS)
 
 
@@ -95,5 +95,5 @@ async def list_all_clients(
 async def list_current_grants(
     _: GatewayAlone, session: Session, now: Now, after: UUID | None = None
 ) -> Sequence[GrantChanged]:
-    """Grants that give a right, will give one, or have lately ceased to, by their ids."""
+    """List, by id, the grants that are or will be in force, or ended lately."""
     return await grants.list_grant_states(session, after=after, limit=MAX_ROWS, now=now)

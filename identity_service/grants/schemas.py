@@ -1,4 +1,4 @@
-"""The bodies, filters and answers of grants."""
+"""Define the request bodies, filters and responses of grants."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -44,7 +44,9 @@ class GrantIn(RequestModel):
     agencies: (
         Annotated[list[AgencyCode], Field(min_length=1, max_length=1_000, fail_fast=True)] | None
     ) = None
-    valid_from: IsoInstant | None = Field(default=None, description="now, where it is left out")
+    valid_from: IsoInstant | None = Field(
+        default=None, description="the time of the request where it is left out"
+    )
     valid_to: IsoInstant | None = None
     legal_basis: LegalBasis
     per_second: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
@@ -74,10 +76,10 @@ class GrantOut(ResponseModel):
 
 
 class RevocationOut(EndedGrantsOut, GrantOut):
-    """The revoked grant; those that rested on it ended too."""
+    """Show the revoked grant and the ids of the grants that rested on it and ended too."""
 
     @classmethod
     def from_grants(cls, ended: Sequence[Grant]) -> Self:
-        """Take the revoked grant from the first place."""
+        """Build the response; the revoked grant is the first of `ended`."""
         revoked = GrantOut.model_validate(ended[0]).model_dump()
         return cls(**revoked, **cls.name_ended([grant.id for grant in ended]))

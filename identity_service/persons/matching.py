@@ -1,6 +1,6 @@
-"""Is this the same person? What a caller says against what the register holds.
+"""Compare a caller's claim about a person with the record of the register.
 
-The answer names fields, never their values; how often a caller may guess, `guesses` bounds.
+The result names fields, never their values; the package `guesses` limits repeated claims.
 """
 
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from shared.codes.persons.birth_date import agree_at_coarser_precision
 from shared.codes.persons.folding import drop_accents, fold_accented
 
 Field = Literal["full_name", "birth_date", "sex", "residence_province", "residence_commune"]
-# Half of all people share a sex, and thousands a commune: only these two tell one person.
+# Half of all people share a sex, and thousands a commune: only these two identify a person.
 IDENTIFYING: frozenset[Field] = frozenset({"full_name", "birth_date"})
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What the caller says; None is not said.
+    """Hold the data that a caller claims; None is not claimed.
 
     `birth_date` is ISO 8601 at its precision (`parse_birth_date`); provinces have two digits, of
     the 63 or of the 34; communes five.
@@ -33,7 +33,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What the register holds, in the units of `Claim`; the name by its keys."""
+    """Hold the record of the register in the units of `Claim`, with the name as its keys."""
 
     name_key: str
     bare_name_key: str
@@ -49,11 +49,11 @@ class Comparison:
 
     agreeing: tuple[Field, ...]
     differing: tuple[Field, ...]
-    # The register does not say, or the unit no longer exists or never did.
+    # The record has no value, or the unit no longer exists or never did.
     not_comparable: tuple[Field, ...]
-    without_diacritics: tuple[Field, ...]  # agree only so
-    at_coarser_precision: tuple[Field, ...]  # one side knows less than the other
-    # The agreeing claim says too little: see `_says_too_little`.
+    without_diacritics: tuple[Field, ...]  # agree only without them
+    at_coarser_precision: tuple[Field, ...]  # one side is less precise
+    # The claim agrees and proves too little: see `_says_too_little`.
     unproven: bool = False
 
     @property
@@ -88,10 +88,10 @@ def compare(claim: Claim, recorded: Recorded) -> Comparison:
 
 
 def _says_too_little(claim: Claim, recorded: Recorded, *, bare_name: bool) -> bool:
-    """Return whether an agreeing claim says less of the birth date than the register holds.
+    """Return whether an agreeing claim gives less of the birth date than the register holds.
 
-    The personal number holds the year, so a year proves nothing. Where the register holds no more
-    than the year, the name proves alone, with the accents that it is recorded with.
+    The personal number contains the year, so a year proves nothing. Where the register holds only
+    the year, the name alone is the proof, with the accents that it is recorded with.
     """
     claimed, held = claim.birth_date, recorded.birth_date
     if claimed is None or held is None:
@@ -104,8 +104,8 @@ def _says_too_little(claim: Claim, recorded: Recorded, *, bare_name: bool) -> bo
 def _compare_names(claimed: str, recorded: Recorded) -> tuple[bool | None, bool]:
     """Return whether they agree, and whether only without diacritics.
 
-    Accents prove: where both sides carry some and differ, they are two names. The bare form is
-    compared only where one side has none at all.
+    Two names with different accents differ. The bare form is compared only where one side has no
+    accents at all.
     """
     if not recorded.name_key:
         return None, False
@@ -119,7 +119,7 @@ def _compare_names(claimed: str, recorded: Recorded) -> tuple[bool | None, bool]
 
 
 def _compare_birth_dates(claimed: str, recorded: Recorded) -> tuple[bool | None, bool]:
-    """Whether they agree, and whether at a coarser precision than the finer one has."""
+    """Return whether they agree, and whether only at the coarser of two precisions."""
     if recorded.birth_date is None:
         return None, False
     agrees = agree_at_coarser_precision(claimed, recorded.birth_date)
@@ -127,9 +127,9 @@ def _compare_birth_dates(claimed: str, recorded: Recorded) -> tuple[bool | None,
 
 
 def _compare_residence(claim: Claim, recorded: Recorded) -> dict[Field, bool | None]:
-    """Provinces by the province of today; communes only where both are communes of today.
+    """Compare provinces by the province of today, and communes only where both exist today.
 
-    Old communes were cut up and joined: what became of one is not known here, only its province.
+    Old communes were split and merged: only their province of today is known here.
     """
     agreement: dict[Field, bool | None] = {}
     claimed, held = _province_today(claim), _province_today(recorded)
@@ -148,7 +148,7 @@ def _communes_agree(claim: Claim, recorded: Recorded, *, same_province: bool | N
 
 
 def _province_today(place: Claim | Recorded) -> str | None:
-    """Return None where the place names no province, or one that no list knows."""
+    """Return the code of today's province, or None where the place has none or an unknown one."""
     if place.residence_province is not None:
         return current_codes().get(place.residence_province)
     return commune_provinces().get(place.residence_commune or "")

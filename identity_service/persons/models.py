@@ -1,4 +1,4 @@
-"""The stand-in register of people, and the counts of wrong claims about them."""
+"""Define the tables of the local register of people and of the counts of wrong claims."""
 
 from datetime import datetime
 
@@ -12,10 +12,10 @@ from identity_service.database import Base
 
 
 class RegisteredPerson(Base):
-    """One person of the register, found by the keyed hash of the personal number.
+    """A row is a person of the register, found by the keyed hash of the personal number.
 
-    Only what is compared is kept: of the name its keys, and not the number itself, so that a copy
-    of this table alone names nobody's number.
+    Only compared values are stored, of the name its keys, and no personal number, so that a copy
+    of this table reveals no number.
     """
 
     __tablename__ = "person"
@@ -31,11 +31,11 @@ class RegisteredPerson(Base):
     residence_province: Mapped[str | None]
     residence_commune: Mapped[str | None]
     status: Mapped[str]
-    told: Mapped[str | None]  # what a persona answers whatever is asked
+    told: Mapped[str | None]  # the fixed result of a persona
 
 
 class GuessCount(Base):
-    """How often a caller was wrong about one person, or about all; see `guesses.Holder`."""
+    """A row counts the wrong claims of a caller about one person or all; see `Holder`."""
 
     __tablename__ = "guess_count"
 

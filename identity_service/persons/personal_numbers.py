@@ -1,7 +1,7 @@
-"""The 12-digit personal number (TT 59/2021/TT-BCA Điều 4): `PPP C YY RRRRRR`.
+"""Parse the 12-digit personal number `PPP C YY RRRRRR` (TT 59/2021/TT-BCA Điều 4).
 
-Province or country of birth registration, century and sex, year of birth, six further digits.
-There is no check digit. No message here repeats the number.
+It holds the province or country of birth registration, century and sex, year of birth, and six
+further digits. There is no check digit. No message here repeats the number.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _LAST_YEAR = 2399
 
 
 class Sex(IntEnum):
-    """As the insurance service counts them; the population database publishes no list."""
+    """Number the sexes as the insurance service does; the population database publishes no list."""
 
     UNKNOWN = 0
     MALE = 1
@@ -24,14 +24,14 @@ class Sex(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class PersonalNumber:
-    """What the number says of the person; the number itself is not kept."""
+    """Hold the data that a personal number contains, without the number."""
 
     sex: Sex
     birth_year: int
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """ValueError where no person can have such a number."""
+        """Return the data of a number; raise ValueError where no person can have it."""
         if len(text) != LENGTH:
             raise ValueError(f"a personal number has {LENGTH} digits, this has {len(text)}")
         if not (text.isascii() and text.isdigit()):
@@ -42,16 +42,16 @@ class PersonalNumber:
         return cls(sex, century + int(text[4:6]))
 
     def contradicts_sex(self, sex: int) -> bool:
-        """Unknown and other contradict nothing: the number knows male and female only."""
+        """Return whether the number states another sex; unknown and other never contradict it."""
         return sex in (Sex.MALE, Sex.FEMALE) and sex != self.sex
 
     def contradicts_birth_date(self, birth_date: str) -> bool:
-        """`birth_date` is ISO 8601 at any precision; the number knows the year."""
+        """Return whether the number states another year than `birth_date`, ISO 8601."""
         return int(birth_date[:4]) != self.birth_year
 
 
 def compose(prefix: str, sex: Sex, birth_year: int, serial: int) -> str:
-    """The number of a person, male or female, born 1900-2399; `serial` is 0-999,999."""
+    """Return the number of a person, male or female, born 1900-2399; `serial` is 0-999,999."""
     if sex not in (Sex.MALE, Sex.FEMALE) or not _FIRST_CENTURY <= birth_year <= _LAST_YEAR:
         raise ValueError("a personal number says male or female, and a year from 1900 to 2399")
     century_and_sex = (birth_year - _FIRST_CENTURY) // 100 * 2 + (sex == Sex.FEMALE)

@@ -1,4 +1,4 @@
-"""The expected errors of verifications; each says how to mend it."""
+"""Define the expected errors of verifications; each says how to correct the request."""
 
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -13,7 +13,7 @@ class PurposeNotCovered(NotAllowed):
 
 
 class FieldsNotAllowed(NotAllowed):
-    title = "The right in force does not cover a field that the request asks about"
+    title = "The right in force does not cover a field of the request"
     type = "/problems/fields-not-allowed"
 
     def __init__(self, fields: Iterable[str]) -> None:
@@ -28,8 +28,8 @@ class GuessesSpent(Problem):
     def __init__(self, seconds: int) -> None:
         self.headers = {"Retry-After": str(seconds)}
         super().__init__(
-            "Compare with the person's papers, and ask again after the seconds of Retry-After. Each"
-            " wrong claim makes the wait longer."
+            "Check the person's papers, and send the request again after the seconds of"
+            " Retry-After. Each wrong claim makes the wait longer."
         )
 
 
@@ -42,6 +42,6 @@ class ClaimsUnderWay(Problem):
         self.headers = {"Retry-After": str(seconds)}
         super().__init__(
             "Claims of one agency about one person are compared one after the other, and those"
-            " before this one last too long. Nothing was compared. Wait for their answers, and ask"
-            " again after the seconds of Retry-After, one claim at a time."
+            " before this one last too long. Nothing was compared. Wait for their responses, and"
+            " send the request again after the seconds of Retry-After, one claim at a time."
         )

@@ -2,7 +2,7 @@ from enum import StrEnum
 
 
 class Answer(StrEnum):
-    """What a verification says of the person asked for."""
+    """Name the result of a verification."""
 
     MATCH = "MATCH"
     MISMATCH = "MISMATCH"

@@ -26,7 +26,7 @@ async def verify_person(
     guesses: GuessLimiterDep,
     now: Now,
 ) -> Response:
-    """Is this the person? Names the fields that differ, never what the register holds."""
+    """Verify the data of a person: the response names the fields that differ, never values."""
     inquiry = Inquiry(
         personal_number=body.personal_number,
         person=hash_person(body.personal_number, settings.hash_key),
@@ -38,6 +38,6 @@ async def verify_person(
     )
     with name_subject_on_problems(inquiry.person):
         answer = await verify(source, guesses, caller, inquiry, now=now)
-    told = write_ledger_headers([inquiry.person], claimed_fields(inquiry.claim))
-    # Written here, once: passing it through the response model again would double the time.
-    return Response(answer.model_dump_json(), media_type="application/json", headers=told)
+    headers = write_ledger_headers([inquiry.person], claimed_fields(inquiry.claim))
+    # Serialized here: validating it by the response model again would double the time.
+    return Response(answer.model_dump_json(), media_type="application/json", headers=headers)

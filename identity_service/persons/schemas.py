@@ -1,4 +1,4 @@
-"""The claim about a person, and the answer to it."""
+"""Define the claim about a person and the response to it."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -23,14 +23,14 @@ def _checked_number(text: str) -> str:
 
 
 class Residence(RequestModel):
-    """Codes of administrative units, of the 63 provinces or of the 34."""
+    """Give codes of administrative units, of the 63 provinces or of the 34."""
 
     province: UnitOfProvince | None = None
     commune: UnitOfCommune | None = None
 
 
 class VerificationIn(RequestModel):
-    """`birth_date` reaches as far as it is known."""
+    """State the known data of a person; `birth_date` is exact to the year, month or day."""
 
     personal_number: Annotated[
         str,
@@ -54,7 +54,7 @@ class VerificationIn(RequestModel):
 
 
 class VerificationOut(ResponseModel):
-    """Names of fields, never their values; all but `differing` qualify what agrees."""
+    """Name fields, never their values; two lists qualify fields that agree."""
 
     result: Answer
     differing: tuple[matching.Field, ...] = ()

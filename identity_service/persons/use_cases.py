@@ -18,10 +18,10 @@ def claimed_fields(claim: Claim) -> tuple[str, ...]:
 async def verify(
     source: Source, guesses: GuessLimiter, caller: CallContext, inquiry: Inquiry, *, now: datetime
 ) -> VerificationOut:
-    """Compare the claim with the person whom the source has under that number.
+    """Compare the claim with the source's record of the number.
 
-    A caller that does not prove that it knows the person spends its budget, and is not told which
-    fields differ once that is spent.
+    A claim that does not prove knowledge of the person uses the caller's budget. Once the budget is
+    spent, the response names no fields.
     """
     require_born(inquiry.claim.birth_date, today=day_in_viet_nam(now), at="body.birth_date")
     _require_covered(caller, claimed_fields(inquiry.claim))
@@ -41,13 +41,13 @@ async def verify(
 
 
 def _judge(claim: Claim, found: Finding) -> tuple[VerificationOut, bool]:
-    """Return the answer, and whether it is a hit: the caller knows the person, nothing differs."""
+    """Return the response, and whether it is a hit: it proves knowledge and no field differs."""
     if found.recorded is None:
         assert found.said is not None
         return VerificationOut(result=_without_record(found.said), as_of=found.as_of), False
     compared = compare(claim, found.recorded)
     if not compared.knows_person:
-        # Sex and residence would be guessed from the number; a state is not for strangers.
+        # Naming sex or residence would help to guess them; the status is not for such callers.
         differing, not_comparable = map(_identifying, (compared.differing, compared.not_comparable))
         result = Answer.MISMATCH if differing else Answer.AMBIGUOUS
         unknown = VerificationOut(
@@ -72,14 +72,14 @@ def _judge(claim: Claim, found: Finding) -> tuple[VerificationOut, bool]:
     return answer, compared.same_person
 
 
-# A record in such a state is disputed, or not a record of this register: nothing else is said.
+# A record in such a state is disputed or not in this register: no field is compared.
 _SAID_OF_NO_FIELD = frozenset(
     {Answer.LOCKED, Answer.AMBIGUOUS, Answer.NOT_YET_REPLICATED, Answer.SOURCE_UNAVAILABLE}
 )
 
 
 def _without_record(said: Answer) -> Answer:
-    """Return one word for all states of a record that nobody can prove to know."""
+    """Return AMBIGUOUS in place of each state that would confirm a record without proof."""
     unproven = said in (Answer.LOCKED, Answer.DECEASED, Answer.MATCH, Answer.MISMATCH)
     return Answer.AMBIGUOUS if unproven else said
 
@@ -92,6 +92,6 @@ def _require_covered(caller: CallContext, fields: tuple[str, ...]) -> None:
     purpose = caller.purpose or ""
     reaching = [each for each in caller.right.alternatives if each.covers_procedure(purpose)]
     if not reaching:
-        raise PurposeNotCovered("X-Purpose is one of the procedures that the right names.")
+        raise PurposeNotCovered("Set X-Purpose to a procedure that your right covers.")
     if not any(each.covers_fields(fields) for each in reaching):
         raise FieldsNotAllowed(set(fields).difference(reaching[0].fields or ()))

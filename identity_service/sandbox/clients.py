@@ -1,4 +1,4 @@
-"""The client systems and rights of a new installation, and the file that tells their secrets."""
+"""Read the clients and grants of a sandbox, and write the file of their secrets."""
 
 import json
 import os
@@ -54,7 +54,7 @@ def sandbox_clients() -> Mapping[str, SandboxClient]:
 
 
 def grant_id(client_id: str, number: int) -> UUID:
-    """The same at each seed, so that a second one finds the grants of the first."""
+    """Return the same id at each seed, so that a repetition finds the existing grants."""
     return uuid5(_GRANT_IDS, f"{client_id}/{number}")
 
 
@@ -63,7 +63,7 @@ def new_secret() -> str:
 
 
 def read_secrets(path: Path) -> Mapping[str, str]:
-    """By client id; empty where there is no such file yet."""
+    """Return the secrets by client id, empty where the file does not exist yet."""
     if not path.exists():
         return {}
     known = json.loads(path.read_text(encoding="utf-8"))["clients"]
@@ -71,7 +71,7 @@ def read_secrets(path: Path) -> Mapping[str, str]:
 
 
 def write_sandbox_file(path: Path, secrets_of: Mapping[str, str]) -> None:
-    """Readable by its owner alone, and never half written."""
+    """Write the file in one step, readable by its owner alone."""
     told = {
         "clients": [
             {
@@ -93,7 +93,7 @@ def write_sandbox_file(path: Path, secrets_of: Mapping[str, str]) -> None:
 
 
 def _told(name: str, persona: Persona) -> Mapping[str, object]:
-    """`request` is the body of POST /identity/v1/verifications."""
+    """Return a persona for the file; `request` is a body of POST /identity/v1/verifications."""
     return {
         "name": name,
         "about": persona.about,

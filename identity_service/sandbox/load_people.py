@@ -1,4 +1,4 @@
-"""Fills the register with synthetic people and personas, by COPY, in chunks."""
+"""Load synthetic people and personas into the register, people by COPY in chunks."""
 
 import hmac
 from collections.abc import Callable, Iterable
@@ -26,20 +26,20 @@ Progress = Callable[[int], None]
 
 
 class AnotherSeedError(Exception):
-    """The register holds people of another seed, whose numbers would be the same."""
+    """Refuse to load people where the register holds another seed, with the same numbers."""
 
 
 async def load_people(
     settings: Settings, count: int, *, seed: int, progress: Progress = lambda _: None
 ) -> int:
-    """Bring the people of `seed` to `count`, from wherever an earlier load ended; how many came.
+    """Load people of `seed` until the register holds `count`; return the number added.
 
-    Each chunk is a transaction with the note of how far it reached: a load that was broken off
-    goes on from there. `progress` is told the number held after each.
+    Each chunk is a transaction that also stores the progress, so that an interrupted load continues
+    there. `progress` is called with the number held after each chunk.
     """
     connection = await _connect(settings)
     try:
-        # One at a time: a second load would put the same people in.
+        # A concurrent load would insert the same people.
         await connection.execute("SELECT pg_advisory_lock($1)", PEOPLE_LOAD)
         held = loaded = await _held(connection, seed)
         if held >= count:
@@ -106,17 +106,17 @@ def _row(person: Person, hash_key: bytes, told: str | None = None) -> Row:
     return (digest, *_name_keys(person.full_name), *person[2:], told)
 
 
-# Few names are rare: half of all people share theirs with one of these.
+# Names repeat: half of all people have one of the cached names.
 @lru_cache(maxsize=100_000)
 def _name_keys(full_name: str) -> tuple[str, str]:
     return fold_accented(full_name), fold_bare(full_name)
 
 
 def _persona_row(name: str, hash_key: bytes) -> Row | None:
-    """None for one whom the register must not know."""
+    """Return the row of a persona, or None where the register must not hold it."""
     persona = personas()[name]
     if persona.told:
-        # As claimed: a caller that claims anything else is not told what it must answer.
+        # The record equals the claim, so that another claim does not get the fixed result.
         as_claimed = persona.model_copy(update={"answer": "MATCH"}).person
         assert as_claimed is not None
         return _row(as_claimed, hash_key, persona.answer)

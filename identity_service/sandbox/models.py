@@ -1,4 +1,4 @@
-"""The progress of loading synthetic people."""
+"""Define the table of the progress of loading synthetic people."""
 
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -6,7 +6,7 @@ from identity_service.database import Base
 
 
 class PeopleLoad(Base):
-    """How many people of which seed the register holds; numbers are unique within one seed."""
+    """A row is the number of people held of one seed; numbers are unique within one seed."""
 
     __tablename__ = "people_load"
 

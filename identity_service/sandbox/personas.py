@@ -1,4 +1,4 @@
-"""Personas with fixed numbers, one at least for each answer of a verification.
+"""Read the personas: people with fixed numbers, at least one for each result of a verification.
 
 Their serials lie below those of generated people (`generator.FIRST_SERIAL`).
 """
@@ -17,7 +17,7 @@ from identity_service.persons.result import Answer
 from identity_service.sandbox.generator.person import Person, Status
 from shared.codes.persons.birth_date import parse_birth_date
 
-# No record makes a register answer so: the stand-in has to be told by the persona.
+# No record leads to these results, so that the persona sets them in the register.
 _TOLD = frozenset({Answer.NOT_YET_REPLICATED, Answer.AMBIGUOUS, Answer.SOURCE_UNAVAILABLE})
 _ABSENT = _TOLD | {Answer.NOT_FOUND}
 
@@ -30,7 +30,7 @@ class _Strict(BaseModel):
 
 
 class PersonaRecord(_Strict):
-    """Where the record differs from what the persona says; None is as claimed."""
+    """List the values of the record that differ from the persona's claim; None is as claimed."""
 
     full_name: str | None = None
     birth_date: str | None = None
@@ -39,7 +39,7 @@ class PersonaRecord(_Strict):
 
 
 class Persona(_Strict):
-    """What to send, and what the register must answer to exactly that."""
+    """Describe a claim, and the result that the register must give for it."""
 
     about: str
     answer: Answer
@@ -65,7 +65,7 @@ class Persona(_Strict):
 
     @property
     def told(self) -> bool:
-        """Whether the register must give `answer` for this number whatever else it is asked."""
+        """Return whether the register must give `answer` for this number in any case."""
         return self.answer in _TOLD
 
     @property
@@ -80,7 +80,7 @@ class Persona(_Strict):
 
     @property
     def person(self) -> Person | None:
-        """The row of the register; None where it must hold none."""
+        """Return the row of the register, or None where it must hold none."""
         if self.answer in _ABSENT:
             return None
         return Person(
@@ -100,6 +100,6 @@ class _File(_Strict):
 
 @cache
 def personas() -> Mapping[str, Persona]:
-    """By name, as `personas.yaml` lists them."""
+    """Return the personas by name, in the order of `personas.yaml`."""
     text = (Path(__file__).with_name("data") / "personas.yaml").read_text(encoding="utf-8")
     return _File.model_validate(yaml.safe_load(text)).personas

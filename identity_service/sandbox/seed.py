@@ -1,4 +1,4 @@
-"""The clients, grants, secrets and people of a sandbox."""
+"""Seed the clients, grants, secrets and people of a sandbox."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 
 class NotASandboxError(Exception):
-    """Sandbox clients were asked for in an installation that is in use."""
+    """Refuse to add the clients of a sandbox to an installation in use."""
 
 
 async def seed_sandbox(sessions: SessionFactory, settings: Settings) -> None:
@@ -44,8 +44,7 @@ async def seed_sandbox(sessions: SessionFactory, settings: Settings) -> None:
 async def _require_no_registered_operators(session: AsyncSession) -> None:
     """Raise NotASandboxError where the installation has operators of its own.
 
-    The sandbox brings operators whose secrets lie in a file: they would rule an installation that
-    is in use.
+    A sandbox has operators whose secrets lie in a file; they would control an installation in use.
     """
     await lock_client_acts(session)
     if await has_first_operators(session):
@@ -83,9 +82,9 @@ def _grants(now: datetime) -> list[dict[str, Any]]:
 
 
 async def _seed_secrets(sessions: SessionFactory, settings: Settings) -> None:
-    """A secret for each sandbox client; those told in the file stay as they are.
+    """Set a secret for each sandbox client; the secrets in the file stay unchanged.
 
-    The file is written last: where it is missing, nobody knows the secrets, and they are made anew.
+    The file is written last: where it is missing, the secrets are lost, and new ones are made.
     """
     assert settings.sandbox_file
     known = read_secrets(settings.sandbox_file)

@@ -1,4 +1,4 @@
-"""What an access token says, and its signature."""
+"""Build and sign access tokens."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from shared.runtime.app import AUDIENCE
 def access_token(
     client: ProvenClient, signer: Signer, *, issuer: str, now: datetime, lifetime: timedelta
 ) -> str:
-    """RFC 7519; `sub` is the client, `agency` whose it is, `kind` how much it is trusted."""
+    """Return a signed JWT (RFC 7519) with the client as `sub`, its agency and its kind."""
     claims: Mapping[str, object] = {
         "iss": issuer,
         "aud": AUDIENCE,

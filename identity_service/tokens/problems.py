@@ -1,4 +1,4 @@
-"""The expected errors of the token endpoint; each says how to mend it."""
+"""Define the expected errors of the token endpoint; each says how to correct the request."""
 
 from identity_service.clients.problems import TokenRefused
 

@@ -1,4 +1,4 @@
-"""Tokens and the keys that prove them: the only routes here that need no token."""
+"""Issue tokens and publish the keys that verify them; only these routes need no token."""
 
 import base64
 import binascii
@@ -31,13 +31,13 @@ MOST_FIELDS, MOST_BYTES = 20, 16_384
 
 
 _TEXT: dict[str, Any] = {"type": "string"}
-# Of a form, a field without a value counts as left out (RFC 6749 §3.2).
+# A form field without a value counts as left out (RFC 6749 §3.2).
 _VALUE = _TEXT | {"minLength": 1}
 _PROOFS = ("client_assertion", "client_assertion_type", "client_secret")
 
 
 def _described(title: str, required: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the shape of a form with one kind of proof: those of the others are not in it."""
+    """Return the schema of a form with one kind of proof, which excludes the fields of others."""
     grant = {"grant_type": _TEXT | {"const": "client_credentials"}}
     others = [name for name in _PROOFS if name not in required]
     return {
@@ -64,9 +64,9 @@ _MISTAKE = {
 }
 REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"description": "The form cannot be read (RFC 6749 §5.2)"} | _MISTAKE,
-    401: {"description": "The client has not proven who it is (RFC 6749 §5.2)"} | _MISTAKE,
+    401: {"description": "The client has not proven its identity (RFC 6749 §5.2)"} | _MISTAKE,
 }
-# FastAPI would read a form with a package of its own; here it is read below, and described here.
+# FastAPI needs another package to read a form; this one is read below and described here.
 FORM_DESCRIBED: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -97,12 +97,12 @@ FORM_DESCRIBED: dict[str, Any] = {
 async def give(
     *, request: Request, response: Response, desk: TokenDeskDep, session: Session
 ) -> TokenOut:
-    """Client credentials (RFC 6749 §4.4), proven by `private_key_jwt` or a sandbox secret."""
+    """Issue a token for client credentials (RFC 6749 §4.4): a signed JWT or a sandbox secret."""
     form = _form(request.headers.get("Content-Type", ""), await request.body())
     if "grant_type" not in form:
         raise TokenRequestMalformed("Send grant_type=client_credentials.")
     if form["grant_type"] != "client_credentials":
-        raise GrantTypeUnsupported("grant_type is client_credentials.")
+        raise GrantTypeUnsupported("Send grant_type=client_credentials.")
     answer = await give_token(session, desk, _proof(form, request.headers.get("Authorization")))
     response.headers.update(NOT_STORED)
     return answer
@@ -116,14 +116,13 @@ async def key_set(request: Request, desk: TokenDeskDep) -> Response:
 
 @router.get("/.well-known/oauth-authorization-server", response_model=dict[str, str | list[str]])
 async def metadata(request: Request, settings: SettingsDep) -> Response:
-    """RFC 8414; the issuer is the address at which callers reach the gateway."""
+    """Describe the token endpoint (RFC 8414); the issuer is the public address of the gateway."""
     about = {
         "issuer": settings.issuer,
         "token_endpoint": f"{settings.issuer}/oauth/token",
         "jwks_uri": f"{settings.issuer}/.well-known/jwks.json",
         "grant_types_supported": ["client_credentials"],
-        # Required, and never empty; nothing is given out by an authorization endpoint, as there is
-        # none.
+        # The member is required and must not be empty, though there is no authorization endpoint.
         "response_types_supported": ["none"],
         "token_endpoint_auth_methods_supported": [
             "private_key_jwt",
@@ -160,33 +159,37 @@ def _proof(form: Mapping[str, str], authorization: str | None) -> BySecret | ByA
     if authorization is not None:
         proof = _basic(authorization)
         if form.get("client_id", proof.client_id) != proof.client_id:
-            raise TokenRequestMalformed("Name one client: client_id is not the one of Basic.")
+            raise TokenRequestMalformed("Name one client: client_id differs from that of Basic.")
         return proof
     if by_form:
         if "client_id" not in form:
-            raise TokenRequestMalformed("client_secret comes with client_id.")
+            raise TokenRequestMalformed("Send client_id with client_secret.")
         return BySecret(form["client_id"], form["client_secret"])
     if form.get("client_assertion_type") != JWT_BEARER or "client_assertion" not in form:
-        raise TokenRequestMalformed(f"client_assertion comes with the type {JWT_BEARER}.")
+        raise TokenRequestMalformed(
+            f"Send client_assertion with client_assertion_type {JWT_BEARER}."
+        )
     return ByAssertion(form["client_assertion"], form.get("client_id"))
 
 
 def _basic(authorization: str) -> BySecret:
-    """RFC 6749 §2.3.1: both halves are form-encoded before they are joined."""
+    """Return the secret of HTTP Basic, of which both halves are form-encoded (RFC 6749 §2.3.1)."""
     scheme, _, encoded = authorization.partition(" ")
     try:
-        # RFC 9110 §11.4: one space or more.
+        # RFC 9110 §11.4 allows several spaces.
         decoded = base64.b64decode(encoded.lstrip(" "), validate=True).decode()
     except (ValueError, binascii.Error):
         decoded = ""
     client_id, colon, secret = decoded.partition(":")
     if scheme.lower() != "basic" or not colon:
-        raise ClientNotProven("Authorization is `Basic` with client_id:client_secret in base64.")
+        raise ClientNotProven(
+            "Send the Authorization `Basic` with client_id:client_secret in base64."
+        )
     return BySecret(unquote_plus(client_id), unquote_plus(secret))
 
 
 async def as_oauth_has_it(_: Request, error: Exception) -> JSONResponse:
-    """As JSON proper, which is what OAuth libraries expect of this endpoint."""
+    """Answer as application/json, which OAuth libraries expect of this endpoint."""
     assert isinstance(error, TokenRefused)
     headers = dict(error.headers or {}) | NOT_STORED
     return JSONResponse(build_traced_body(error), HTTPStatus(error.status), headers)

@@ -1,4 +1,4 @@
-"""The answer of the token endpoint."""
+"""Define the response of the token endpoint."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from pydantic import (
 
 
 class TokenOut(BaseModel):
-    """RFC 6749 §5.1; `expires_in` in seconds."""
+    """A token response (RFC 6749 §5.1) gives `expires_in` in seconds."""
 
     access_token: str
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 -- a kind of token

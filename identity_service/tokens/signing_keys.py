@@ -1,4 +1,4 @@
-"""The keys that sign access tokens: made at first use, published as JWKS, rotated without a gap."""
+"""Create, publish and rotate the keys that sign access tokens."""
 
 import asyncio
 import time
@@ -31,7 +31,7 @@ from shared.database.locks import SIGNING_KEY_ROTATION
 from shared.database.session import SessionFactory
 
 ALGORITHM = "ES256"
-JWKS_SECONDS = 300  # how long others may keep the key set
+JWKS_SECONDS = 300  # others may cache the key set so long
 LEAD = timedelta(seconds=2 * JWKS_SECONDS)
 _KEPT_AFTER = timedelta(seconds=LONGEST_TOKEN_SECONDS + JWKS_SECONDS)
 _RELOAD_SECONDS = 30.0
@@ -46,7 +46,7 @@ class Signer:
 
 
 class SigningKeys:
-    """What the database holds, opened and kept in memory for half a minute, or for an outage."""
+    """Cache the decrypted signing keys for half a minute, and during a database outage."""
 
     def __init__(self, sessions: SessionFactory, key_encryption_key: SecretStr) -> None:
         self._sessions = sessions
@@ -56,20 +56,23 @@ class SigningKeys:
         self._loading = asyncio.Lock()
 
     async def signer(self) -> Signer:
-        """The newest key whose time has come."""
+        """Return the newest key whose `signs_from` has passed."""
         first, *later = sorted(await self._current(), key=lambda signer: signer.signs_from)
         now = datetime.now(UTC)
-        # The very first signs at once, also for a process whose clock is a little behind.
+        # The first key signs at once, even where the clock of this process is a little behind.
         return next((key for key in reversed(later) if key.signs_from <= now), first)
 
     async def published(self) -> list[dict[str, str]]:
         return [signer.jwk for signer in await self._current()]
 
     async def _current(self) -> Sequence[Signer]:
-        """Needs a connection of its own: whoever asks holds none, or the pool may run dry."""
+        """Return the cached keys, reloaded when due.
+
+        A reload takes a connection, so the caller must hold none, or the pool may run dry.
+        """
         if self._is_due():
             async with self._loading:
-                # Whoever waited here finds what the first one read.
+                # Another call may have reloaded the keys while this one waited.
                 if self._is_due():
                     await self._reload()
         return self._signers
@@ -83,7 +86,7 @@ class SigningKeys:
         except Exception as error:
             if not (self._signers and is_outage(error)):
                 raise
-        # In an outage too: those held serve on, and not everybody waits for the next attempt.
+        # Set in an outage too, so that calls use the cached keys and do not all retry.
         self._loaded_at = time.monotonic()
 
     async def _load(self) -> Sequence[Signer]:
@@ -129,7 +132,7 @@ async def rotate(sessions: SessionFactory, key_encryption_key: SecretStr) -> Sig
 
 
 async def forget_ended_keys(session: AsyncSession) -> None:
-    """Drop every key that a later one has long replaced."""
+    """Delete each key that was replaced so long ago that its tokens and caches have expired."""
     replaced_at = (
         select(func.max(SigningKey.signs_from))
         .where(SigningKey.signs_from < datetime.now(UTC) - _KEPT_AFTER)

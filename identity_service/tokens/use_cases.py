@@ -20,12 +20,12 @@ class BySecret:
 @dataclass(frozen=True)
 class ByAssertion:
     assertion: str
-    client_id: str | None  # where the form names one too, it is the same
+    client_id: str | None  # the form may repeat the client of the assertion
 
 
 @dataclass(frozen=True)
 class TokenDesk:
-    """What is held open to give tokens; kept in `app.state.token_desk`."""
+    """Hold the settings and the signing keys that issue tokens."""
 
     settings: Settings
     keys: SigningKeys
@@ -34,12 +34,13 @@ class TokenDesk:
 async def give_token(
     session: AsyncSession, desk: TokenDesk, proof: BySecret | ByAssertion
 ) -> TokenOut:
-    """RFC 6749 §4.4; raises ClientNotProven."""
-    signer = await desk.keys.signer()  # before any query of this session: see SigningKeys
+    """Issue a token for client credentials (RFC 6749 §4.4); raise ClientNotProven."""
+    # A reload of the keys needs a connection, so it precedes the first query of this session.
+    signer = await desk.keys.signer()
     if isinstance(proof, BySecret):
         if not desk.settings.sandbox:
             raise ClientNotProven(
-                "Only a sandbox takes secrets: sign the request with the key of the client"
+                "Only a sandbox accepts secrets: sign the request with the key of the client"
                 " (private_key_jwt)."
             )
         client = await require_secret(session, proof.client_id, proof.secret)
@@ -47,7 +48,9 @@ async def give_token(
         audiences = desk.settings.token_endpoints
         client = await require_assertion(session, proof.assertion, audiences=audiences)
         if proof.client_id not in {None, client.client_id}:
-            raise ClientNotProven("client_id is not the client that signed the assertion.")
+            raise ClientNotProven(
+                "Leave client_id out, or send the id of the client that signed the assertion."
+            )
     lifetime = timedelta(seconds=desk.settings.token_seconds)
     token = access_token(
         client,

@@ -46,7 +46,7 @@ STORED: Mapping[str, frozenset[str]] = MappingProxyType(
 # A rule between two values: times in their order, a client named in a header and in a form.
 RELATED: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
-        f"POST {GRANTS}": {"grant-ended": "valid_to lie after valid_from"},
+        f"POST {GRANTS}": {"grant-ended": "valid_to after valid_from"},
         "GET /sync/v1/indicators/{indicator}": {"period-unreadable": "ends before it begins"},
         "POST /oauth/token": {"token-request-malformed": "Name one client"},
     }

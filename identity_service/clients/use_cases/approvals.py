@@ -1,4 +1,4 @@
-"""Acts that need two operators who ask for the same, or the client's own signature."""
+"""Approve acts that need the same request from two operators, or the client's own signature."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ PROPOSAL_LIFETIME = timedelta(hours=24)
 
 @dataclass(frozen=True)
 class Consent:
-    """Carry what may stand for the client's consent; `audiences` are the names of this server."""
+    """Hold the caller and the client's proof; `audiences` are the names of this server."""
 
     caller: CallContext
     proof: str | None
@@ -77,7 +77,7 @@ async def find_missing_approval(
 
 
 async def _is_open(session: AsyncSession, proposal: Proposal, now: datetime) -> bool:
-    """Return whether it has not ended, and is still an active operator's."""
+    """Return whether the proposal has not expired and its operator is still active."""
     in_time = proposal.expires_at > now
     return in_time and await repository.is_active_operator(session, proposal.proposed_by)
 

@@ -1,4 +1,4 @@
-"""How a client proves who it is: a signed assertion (RFC 7523), in the sandbox also a secret."""
+"""Authenticate a client by a signed assertion (RFC 7523) or, in the sandbox, by a secret."""
 
 import hashlib
 import hmac
@@ -27,17 +27,17 @@ from identity_service.clients.signed_claims import (
 
 SKEW_SECONDS = 30
 LONGEST_ASSERTION_SECONDS = 300
-# RFC 7523bis names the second; libraries of before send the first, or none.
+# RFC 7523bis requires `client-authentication+jwt`; older libraries send `jwt` or no type.
 ASSERTION_TYPES = frozenset({None, "jwt", "client-authentication+jwt"})
 
 _WORD = re.compile(r"[!-~]{1,200}")
 _NOT_HELD = "The client is unknown or no longer active, or its secret is wrong."
-_NO_DIGEST = "0" * 64  # of the length of a digest, and of no secret
+_NO_DIGEST = "0" * 64  # has the length of a digest and belongs to no secret
 
 
 @dataclass(frozen=True)
 class ProvenClient:
-    """A client that has proven its identity, as its token names it."""
+    """Identify an authenticated client as its token names it."""
 
     client_id: str
     agency: str
@@ -55,13 +55,16 @@ class AssertionClaims(Claims):
 
 
 def secret_digest(secret: str) -> str:
-    """SHA-256, hex. A secret is 256 random bits: no guessing, so no hash made slow against it."""
+    """Return the SHA-256 of a secret, in hex.
+
+    A secret has 256 random bits: guessing is infeasible, so that no slow hash is needed.
+    """
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 async def require_secret(session: AsyncSession, client_id: str, secret: str) -> ProvenClient:
-    """Raises ClientNotProven, in the same words and after the same work whatever is wrong."""
-    # Text that can be no id might not even be taken by the database.
+    """Return the client; raise ClientNotProven, with one text and equal work for each cause."""
+    # The database refuses some texts that cannot be an id.
     known_form = client_id if _WORD.fullmatch(client_id) else ""
     client = await repository.find_client(session, known_form)
     digest = client.secret_digest if client and client.active else None
@@ -74,9 +77,10 @@ async def require_secret(session: AsyncSession, client_id: str, secret: str) -> 
 async def require_assertion(
     session: AsyncSession, assertion: str, *, audiences: Sequence[str]
 ) -> ProvenClient:
-    """The client that signed it; raises ClientNotProven. Each assertion is good once.
+    """Return the client that signed the assertion, which can be used once.
 
-    An unknown client is refused after the same statements and the same verification as a known one.
+    Raise ClientNotProven. An unknown client is refused after the same statements and the same
+    verification as a known one.
     """
     signed = read_signed(assertion, AssertionClaims)
     claims = signed.claims
@@ -100,17 +104,17 @@ def _require_claims(signed: Signed[AssertionClaims], audiences: Sequence[str]) -
     claims, now = signed.claims, time.time()
     kind = signed.type.lower().removeprefix("application/") if signed.type else None
     if kind not in ASSERTION_TYPES:
-        raise ClientNotProven("The assertion's typ is JWT or client-authentication+jwt.")
+        raise ClientNotProven("Set the assertion's typ to JWT or client-authentication+jwt.")
     if claims.iss != claims.sub:
-        raise ClientNotProven("The assertion's iss is the client itself, as its sub.")
+        raise ClientNotProven("Set both iss and sub of the assertion to the client id.")
     require_audience(claims.aud, audiences)
-    # Of a clock that is ahead exp lies too far away as well.
+    # A clock that is ahead also sets exp too late, so the clock is checked first.
     if max(claims.nbf or 0, claims.iat or 0) > now + SKEW_SECONDS:
         raise ClientNotProven(
-            "The assertion is not valid yet: your clock is ahead of the server's, which stands in "
-            "the header Date of each answer."
+            "The assertion is not valid yet: your clock is ahead of the server's; set it by the"
+            " header Date of any response."
         )
     if claims.exp <= now - SKEW_SECONDS:
         raise ClientNotProven("The assertion has expired; sign a new one for each token.")
     if claims.exp > now + LONGEST_ASSERTION_SECONDS + SKEW_SECONDS:
-        raise ClientNotProven("An assertion lives five minutes at most; set exp nearer.")
+        raise ClientNotProven("An assertion is valid for five minutes at most; set exp earlier.")

@@ -9,14 +9,14 @@ from shared.web.calls.auth import CallContext
 
 
 class ClientGrants(Protocol):
-    """Read and end the grants of clients; the feature `grants` keeps them."""
+    """Read and end the grants of clients; the feature `grants` implements it."""
 
     async def list_unlimited(
         self, session: AsyncSession, clients: Collection[str]
     ) -> Mapping[UUID, str]:
-        """Return the grants in force by which one of the clients may do all, with the client."""
+        """Return the client of each unlimited grant in force, by the grant's id."""
 
     async def end_given(
         self, session: AsyncSession, caller: CallContext, client_id: str, *, now: datetime
     ) -> Sequence[UUID]:
-        """End the grants that the client gave to others, and all that rest on them."""
+        """End the grants that the client gave to others, and all that rest on them; return ids."""

@@ -1,9 +1,9 @@
-"""Proof by which a client itself adds a key, removes one, or ends its own access.
+"""Verify the proof by which a client adds or removes its own key, or ends its own access.
 
 The proof is a JWT of the type `client-act+jwt`, signed with a key that the client has registered.
 Its claims are `sub` (the client), `aud` (this server), `act`, `iat`, `jti` and, for an act on a
-key, `jkt`: the thumbprint (RFC 7638) of the key that is added or removed. It is good once and for
-five minutes.
+key, `jkt`: the thumbprint (RFC 7638) of the key that is added or removed. It can be used once,
+within five minutes.
 """
 
 import time
@@ -57,12 +57,12 @@ async def require_proof(
     thumbprint: str | None,
     audiences: Sequence[str],
 ) -> None:
-    """Raise ProofRefused unless the client signed this very act, just now and for once."""
+    """Raise ProofRefused unless the client signed this act lately, in a proof not used before."""
     try:
         signed = read_signed(proof, _ProofClaims)
         claims = signed.claims
         if signed.type != PROOF_TYPE:
-            raise ProofRefused(f"The proof's header says typ {PROOF_TYPE}.")
+            raise ProofRefused(f"Set typ in the proof's header to {PROOF_TYPE}.")
         key = await repository.find_client_key(session, client.client_id, signed.kid)
         verify_signature(signed, key.jwk if key else None)
         require_audience(claims.aud, audiences)
@@ -70,12 +70,12 @@ async def require_proof(
         raise ProofRefused(error.detail) from None
     if (claims.sub, claims.act, claims.jkt) != (client.client_id, act, thumbprint):
         raise ProofRefused(
-            "The proof is for another act: sub is the client, act is what the request does, jkt is"
-            " the thumbprint of the key that it adds or removes."
+            "The proof is for another act: set sub to the client, act to that of the request, and"
+            " jkt to the thumbprint of the key that it adds or removes."
         )
     now = time.time()
     if not client.active or not now - MAX_PROOF_AGE_S <= claims.iat <= now + SKEW_S:
-        raise ProofRefused("The proof is of an active client and five minutes old at most.")
+        raise ProofRefused("Sign a proof for an active client, and send it within five minutes.")
     ends = datetime.fromtimestamp(claims.iat, UTC) + timedelta(seconds=MAX_PROOF_AGE_S + SKEW_S)
     if not await repository.use_assertion(session, client.client_id, claims.jti, ends):
         raise ProofRefused("This proof was used before; sign a new one with a new jti.")

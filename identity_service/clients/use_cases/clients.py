@@ -41,7 +41,7 @@ from shared.web.etag import Condition, require_version
 
 
 class Deactivation(NamedTuple):
-    """A client without access, and the grants to others that ended with it."""
+    """Hold a deactivated client and the ids of the grants to others that ended with it."""
 
     client: Client
     ended: Sequence[UUID]
@@ -68,7 +68,7 @@ async def list_clients(
 async def list_client_states(
     session: AsyncSession, *, after: str | None, limit: int
 ) -> Sequence[ClientChanged]:
-    """Return the present state of all clients by their ids, as events have it."""
+    """Return the present state of all clients by id, in the form of events."""
     clients = await repository.list_all_clients(session, after=after, limit=limit)
     return [client.changed() for client in clients]
 
@@ -101,7 +101,7 @@ def select_clients_within(within: Within) -> Select[str]:
 async def register_client(
     session: AsyncSession, caller: CallContext, new: ClientIn, *, today: date
 ) -> Client:
-    """Without a right and a key yet: it can do nothing until it is given both."""
+    """Register a client, which can do nothing until it has a key and a grant."""
     if new.operator:
         await require_operator(session, caller)
     await require_open_agencies(session, [new.agency], caller.right.united_agencies, today)
@@ -115,12 +115,12 @@ async def register_client(
 async def register_key(
     session: AsyncSession, consent: Consent, client_id: str, jwk: Mapping[str, str]
 ) -> ClientKey | PendingAct:
-    """Return the key, or the act that waits for a second operator to ask for the same."""
+    """Return the new key, or the act that waits for a second operator."""
     client = await _lock_client(session, consent, client_id)
     act = ClientAct.ADD_KEY
     await require_authority(session, consent, client, act=act, thumbprint=thumbprint(jwk))
     if await repository.find_client_key(session, client.client_id, jwk["kid"]):
-        raise KeyExists("Keys are not replaced: register the new one under a kid of its own.")
+        raise KeyExists("Keys are not replaced: register the new one under another kid.")
     about = sha256(orjson.dumps(dict(jwk), option=orjson.OPT_SORT_KEYS)).hexdigest()
     if pending := await find_missing_approval(session, consent, client_id, act=act, about=about):
         return pending
@@ -131,14 +131,17 @@ async def register_key(
         jwk=dict(jwk),
         added_at=consent.now,
     )
-    assert key, "the lock lets nobody add it meanwhile"
+    assert key, "the lock excludes concurrent additions"
     return key
 
 
 async def remove_key(
     session: AsyncSession, consent: Consent, client_id: str, kid: str, *, grants: ClientGrants
 ) -> PendingAct | None:
-    """At once: what it signed is no longer taken; tokens already given end within minutes."""
+    """Remove a key at once; tokens that were issued by it expire within minutes.
+
+    Return the act that waits for a second operator, None where the key is removed.
+    """
     client = await _lock_client(session, consent, client_id)
     key = await repository.find_client_key(session, client.client_id, kid)
     act, named = ClientAct.REMOVE_KEY, thumbprint(key.jwk) if key else None
@@ -163,8 +166,8 @@ async def deactivate_client(
 ) -> Deactivation | PendingAct:
     """End the access of the client, and the grants that it gave to others.
 
-    It gets no token any more; the gateway refuses those it has when it has consumed the event. Its
-    own grants stay for a reactivation.
+    The client gets no new tokens; the gateway refuses existing ones after it has consumed the
+    event. The client's own grants stay for a reactivation.
     """
     client = await _lock_client(session, consent, client_id)
     act = ClientAct.DEACTIVATE
@@ -185,7 +188,7 @@ async def deactivate_client(
 async def reactivate_client(
     session: AsyncSession, caller: CallContext, client_id: str, *, expected_version: Condition
 ) -> Client:
-    """Undo a deactivation: the client signs on with the keys, and has the rights, of before."""
+    """Undo a deactivation: the client has its former keys and grants again."""
     client = await read_client(session, caller, client_id)
     await require_operator(session, caller)
     require_version(client.version, expected_version)

@@ -1,4 +1,4 @@
-"""Acts on clients by commands on the machine, for which no caller answers."""
+"""Change clients by commands on the machine, without a caller."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -49,13 +49,13 @@ async def register_missing_key(
     Raise ValueError where there is no such client, or the kid is taken.
     """
     if await repository.get_client(session, client_id) is None:
-        raise ValueError(f"no client {client_id}; the API registers clients")
+        raise ValueError(f"no client {client_id}; register it by the API first")
     kid = jwk["kid"]
     key = await repository.add_client_key(
         session, client_id=client_id, kid=kid, jwk=dict(jwk), added_at=now
     )
     if key is None:
-        raise ValueError(f"{client_id} has a key {kid} already; a new one has a kid of its own")
+        raise ValueError(f"{client_id} has a key {kid} already; give the new key another kid")
 
 
 async def add_missing_clients(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> int:
@@ -68,7 +68,7 @@ async def add_missing_clients(session: AsyncSession, rows: Sequence[Mapping[str,
 async def set_sandbox_secrets(
     session: AsyncSession, secrets_of: Mapping[str, str], *, kept: Mapping[str, str]
 ) -> None:
-    """Give each sandbox client its secret, but for those of `kept` that have one."""
+    """Set the secret of each sandbox client, except those in `kept` that have one."""
     for client in await repository.list_sandbox_clients(session, list(secrets_of)):
         if client.secret_digest is None or client.client_id not in kept:
             client.secret_digest = secret_digest(secrets_of[client.client_id])

@@ -11,7 +11,7 @@ from shared.web.calls.auth import CallContext
 
 
 async def lock_client_acts(session: AsyncSession) -> None:
-    """Let acts on keys, on active clients and on the power of operators happen one by one."""
+    """Serialize acts on keys, clients and the rights of operators until the transaction ends."""
     await repository.lock_client_acts(session)
 
 
@@ -25,7 +25,10 @@ async def is_active_operator(session: AsyncSession, client_id: str) -> bool:
 
 
 async def is_operator(session: AsyncSession, caller: CallContext) -> bool:
-    """By the registry as it is now, not by the token, which may be ten minutes old."""
+    """Return whether the caller is an active operator now.
+
+    The registry decides, because the token may be ten minutes old.
+    """
     return await repository.is_active_operator(session, caller.client)
 
 
@@ -37,10 +40,10 @@ async def require_operator(session: AsyncSession, caller: CallContext) -> None:
 async def require_operator_left(
     session: AsyncSession, grants: ClientGrants, *, without: Client | ClientKey | UUID
 ) -> None:
-    """Raise LastOperator where the act would leave no operator that can sign on and may do all.
+    """Raise LastOperator where the act would leave no operator with a key and an unlimited grant.
 
-    The act ends the client, the key or the grant with the id `without`. Where none is left before
-    the act either, it takes nothing away and may happen. The caller holds `lock_client_acts`.
+    The act ends the client, the key or the grant with the id `without`. Where there is no such
+    operator before the act either, the act is allowed. The caller holds `lock_client_acts`.
     """
     operators = await repository.list_operators(session)
     powers = await grants.list_unlimited(session, [each.client_id for each in operators])

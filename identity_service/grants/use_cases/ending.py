@@ -1,4 +1,4 @@
-"""The end of grants: one that rests on another ends with it."""
+"""End grants; a grant that rests on another ends with it."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -23,7 +23,7 @@ async def end_grants(
 
 
 async def list_ending(session: AsyncSession, grants: Sequence[Grant]) -> Sequence[Grant]:
-    """Return the grants and after them, once each, all that rest on them at any depth."""
+    """Return the grants and then, once each, all grants that rest on them at any depth."""
     ending = {grant.id: grant for grant in grants}
     added = list(ending)
     while added:

@@ -1,4 +1,4 @@
-"""The registration of the operators with which an installation begins: no caller may do it yet."""
+"""Register the operators with which an installation begins, before any caller can do it."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -28,11 +28,11 @@ REGISTERED_BY = "identity_service.operators"
 
 
 class OperatorsExistError(ValueError):
-    """The installation has operators: they register others."""
+    """Refuse the registration, because the installation has operators that register others."""
 
 
 class FirstOperators(BaseModel):
-    """The operators to register, their keys by client id, and the officer who answers for them."""
+    """Name the operators to register, their keys by client id, and the responsible officer."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -47,22 +47,22 @@ class FirstOperators(BaseModel):
         if len(self.keys) < MIN_OPERATORS:
             raise ValueError("name two operators or more, since acts on clients need two")
         if len({thumbprint(key.root) for key in self.keys.values()}) < len(self.keys):
-            raise ValueError("each operator has a key of its own, held by another person")
+            raise ValueError("give each operator a key of its own, held by another person")
         return self
 
 
 async def register_first_operators(
     session: AsyncSession, first: FirstOperators, *, now: datetime, today: date
 ) -> Sequence[str]:
-    """Add the clients with their keys, and the right to do all; return their ids.
+    """Add the clients with their keys and an unlimited grant each; return their ids.
 
     Raise OperatorsExistError where there are operators.
     """
     await lock_client_acts(session)
     if await has_operators(session):
         raise OperatorsExistError(
-            "this installation has operators, who register others by the API; where they have lost"
-            " their keys: python -m identity_service clients register-key"
+            "this installation has operators, which register others by the API; where they have"
+            " lost their keys, run python -m identity_service clients register-key"
         )
     await require_open_agencies(session, [first.agency], None, today)
     for client_id, key in first.keys.items():

@@ -71,7 +71,7 @@ async def list_grants(
 async def list_grant_states(
     session: AsyncSession, *, after: UUID | None, limit: int, now: datetime
 ) -> Sequence[GrantChanged]:
-    """Return the present state, as events have it, of grants that have not long ended."""
+    """Return the present state, in the form of events, of grants that have not long ended."""
     grants = await repository.list_current_grants(session, after=after, limit=limit, now=now)
     return [grant.changed() for grant in grants]
 
@@ -97,14 +97,14 @@ async def give_grant(
     known_fields = list_fields(new.operations)
     if unknown := set(new.fields or ()).difference(known_fields):
         raise FieldsUnknown(known_fields, count=len(unknown))
-    # A grant that is revoked meanwhile must not leave behind one that rests on it.
+    # Without the lock, a grant that is revoked meanwhile could leave one that rests on it.
     await lock_client_acts(session)
     held = await repository.list_grants_in_force(session, caller.client, new.operations, now)
     by_operator = await _require_granter(session, caller, new.operations, held)
     require_limits_covered(caller, new)
     valid_from = new.valid_from or now
     if new.valid_to and new.valid_to <= valid_from:
-        raise GrantEnded("Let valid_to lie after valid_from, or after now where that is left out.")
+        raise GrantEnded("Set valid_to after valid_from, or after now where that is left out.")
     rests_on = _require_within(held, new, valid_from, by_operator=by_operator)
     await _require_other(session, caller, new, by_operator=by_operator)
     await require_active_client(session, caller, new.client_id)
@@ -154,10 +154,10 @@ async def revoke_grant(
 
 
 async def _needs_two(session: AsyncSession, consent: Consent, ending: Sequence[Grant]) -> bool:
-    """Return whether an operator alone does not revoke the first grant, and the others with it.
+    """Return whether a second operator must confirm that the grants end.
 
-    It takes no power from another operator, and of the grants that it did not give it ends
-    `MAX_ENDED_ALONE` in a day, with those that rest on them.
+    It must where an operator takes administration from another active operator, and where an
+    operator ends more than `MAX_ENDED_ALONE` grants of other givers in a day.
     """
     caller, grant = consent.caller.client, ending[0]
     if grant.client_id == caller or not await is_operator(session, consent.caller):
@@ -179,7 +179,7 @@ async def _require_granter(
 ) -> bool:
     """Return whether the caller is an operator; raise OperatorsOnly or NotTheOwner.
 
-    `held` lets a holder pass on what may be passed on.
+    A holder may pass on the operations of its `held` grants that the rules allow to pass on.
     """
     if await is_operator(session, caller):
         return True
@@ -207,9 +207,9 @@ async def _require_room(session: AsyncSession, new: GrantIn, now: datetime) -> N
 def _require_within(
     held: Collection[Grant], new: GrantIn, valid_from: datetime, *, by_operator: bool
 ) -> Sequence[UUID]:
-    """Return for each operation one grant of the giver that covers the whole, the oldest first.
+    """Return the ids of the giver's grants that cover the new one, the oldest for each operation.
 
-    Raise BeyondOwnRight where an operation has none.
+    Raise BeyondOwnRight where no grant covers an operation.
     """
     covering = select_covering(held, new, valid_from)
     found = {
@@ -230,7 +230,7 @@ def _require_within(
 
 
 def _covers_rate(held: Grant, operation: str, new: GrantIn) -> bool:
-    """Hold a quota against the default of the mesh, which is that of a grant without its own."""
+    """Return whether the held rate, by default that of the operation, covers the new one."""
     default = grant_rule(operation).per_second
     return held.per_second is not None or new.per_second is None or new.per_second <= default
 
@@ -238,9 +238,9 @@ def _covers_rate(held: Grant, operation: str, new: GrantIn) -> bool:
 async def _require_other(
     session: AsyncSession, caller: CallContext, new: GrantIn, *, by_operator: bool
 ) -> None:
-    """Raise GrantToSelf where the giver, or its agency through another client, would receive.
+    """Raise GrantToSelf where the giver or another client of its agency would receive the grant.
 
-    Systems of the operator's own agency get their rights from the operator.
+    An operator may give grants to the other clients of its own agency.
     """
     own = {name for name in new.operations if not grant_rule(name).to_self}
     if not own:

@@ -1,8 +1,8 @@
-"""How often a caller may be wrong about people before it is slowed; pure rules.
+"""Decide how many wrong claims about people a caller may make before it has to wait.
 
-An answer that says right or wrong about one person is a miss where the caller does not prove that
-it knows the person. Misses are counted for an officer and a person, for an agency and a person,
-and, about all people, for an officer, for a client and for an agency.
+A judged claim is a miss where it does not prove that the caller knows the person. Misses are
+counted for an officer and a person, for an agency and a person, and, about all people, for an
+officer, for a client and for an agency.
 """
 
 from collections.abc import Mapping
@@ -16,10 +16,10 @@ from typing import NamedTuple
 from identity_service.settings import Settings
 
 HOUR = timedelta(hours=1)
-# So many times the misses from which their share counts are too many at any share.
+# This multiple of the misses from which their share counts is too many at any share.
 MOST_OVER_SHARED = 5
 MAX_WAIT = timedelta(days=1)
-# Numbers so near each other are asked by counting up or down, or by varying the last two digits.
+# Numbers at most so far apart suggest counting, or trying out the last two digits.
 SEQUENTIAL_STEP = 100
 
 
@@ -36,9 +36,10 @@ class Scope(StrEnum):
 
 
 class Holder(NamedTuple):
-    """The one that has a budget: `caller` is an agency in AGENCY and AGENCY_PERSON, else a client.
+    """Identify the holder of a budget.
 
-    `officer` and `person` are empty where the scope has none.
+    `caller` is an agency in AGENCY and AGENCY_PERSON, else a client. `officer` and `person` are
+    empty where the scope has none.
     """
 
     scope: Scope
@@ -49,10 +50,10 @@ class Holder(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """The bounds of a holder within a window.
+    """Limit the misses of a holder within a window.
 
-    It is spent by `misses` that are also more than a share of the calls, by `most` misses in any
-    case, or by a sequence. None bounds nothing.
+    A budget is spent by `misses` that also exceed a share of the calls, by `most` misses in any
+    case, or by `sequential` misses at neighbouring numbers. None sets no limit.
     """
 
     misses: int
@@ -64,16 +65,16 @@ class Budget:
 
     @property
     def people_that_matter(self) -> int:
-        """Return how many people known to a caller make the share harmless up to `most` misses."""
+        """Return the number of known people from which the share allows up to `most` misses."""
         return ceil((self.most or self.misses) / self.share) if self.share else 0
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """The calls and misses of a holder within its window, the newest miss among them.
+    """Count the calls and misses of a holder within its window, including the newest miss.
 
-    `calls` are the misses and the people that the caller knew, each person once an hour, so that a
-    budget is not bought with matches of one person.
+    `calls` are the misses and the people that the caller knew, each person once an hour, so that
+    repeated matches of one person do not enlarge a budget.
     """
 
     holder: Holder
@@ -124,7 +125,7 @@ def may_name_fields(count: Count, budget: Budget) -> bool:
 
 
 def wait_after(count: Count, budget: Budget, first: timedelta) -> timedelta:
-    """Return how long a spent holder waits: twice as long as the time before."""
+    """Return how long the holder of a spent budget waits: twice as long as the time before."""
     doublings = min(count.blocks, 20)  # 2**20 minutes are more than any `max_wait`
     return min(first * (1 << doublings), budget.max_wait)
 

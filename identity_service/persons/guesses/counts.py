@@ -1,4 +1,4 @@
-"""The statements on the counts of misses: rows are written by misses alone, never by a match."""
+"""Store the counts of misses; only a miss writes rows, a match never does."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from shared.database.bulk import delete_in_slices
 
 @dataclass(frozen=True, slots=True)
 class NewMiss:
-    """One miss of a holder, with the calls that it has made since its last one."""
+    """Hold one miss of a holder, and its calls since the previous miss."""
 
     holder: Holder
     calls: int
@@ -23,8 +23,8 @@ class NewMiss:
     window: timedelta
 
 
-# Written in the order given, which is the same for all: two misses at once cannot deadlock. A count
-# about one person ends when nothing has been missed for its window, all others with their window.
+# All transactions write in the same order, so that two misses at once cannot deadlock. A count
+# about one person expires a window after its last miss, all others at the end of their window.
 _ADD = text("""
     INSERT INTO guess_count AS held
         (scope, caller, officer, person, calls, misses, sequential, blocks, expires_at)
@@ -82,7 +82,7 @@ async def block(session: AsyncSession, untils: Mapping[Holder, datetime], now: d
 async def list_blocked(
     session: AsyncSession, *, since: datetime, now: datetime
 ) -> dict[Holder, datetime]:
-    """Return the holders that wait at `now` and were told to at `since` or later."""
+    """Return the ends of the waits that began at `since` or later and last at `now`."""
     rows = await _rows(session, _LIST_BLOCKED, {"since": since, "now": now})
     return {_holder(row): row[4] for row in rows}
 

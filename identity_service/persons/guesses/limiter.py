@@ -1,7 +1,7 @@
-"""Budgets in force: holds callers that guess back, and counts what each gets wrong.
+"""Enforce the budgets: refuse callers that have to wait, and count wrong claims.
 
-A match costs no write and no question: the holders that wait are in memory, and are read anew from
-the database once a second, because another process may have blocked them.
+A match costs no write and no query: the blocked holders are cached, and reloaded from the database
+once a second, because another process may have blocked them.
 """
 
 import asyncio
@@ -44,9 +44,9 @@ for _scope in Scope:
     BUDGETS_SPENT.labels(_scope.value)  # so that the first one already is an increase
 
 REFRESH = timedelta(seconds=1)
-# Longer than a transaction is open: one that began before the last look may end after it.
+# No transaction lasts so long: one that began before the last query may commit after it.
 OVERLAP = timedelta(seconds=60)
-# With the look-up that follows, less than the gateway waits for the answer.
+# Together with the look-up, this stays below the time that the gateway waits for a response.
 MAX_TURN_WAIT_S = 5.0
 MAX_CALLERS = 10_000
 MAX_NUMBERS = 100
@@ -54,7 +54,7 @@ PERSON_DIGITS = 15  # so many hexadecimal digits make a small integer
 
 
 def _was_cut_off(error: Exception) -> bool:
-    """Return whether a pooled connection was found dead: the next one is new, and may answer."""
+    """Return whether a pooled connection was dead; a retry opens a new one."""
     return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
@@ -76,7 +76,7 @@ class _Recent:
 
 @dataclass(slots=True)
 class _Turn:
-    """The claims of one agency about one person that are under way or wait."""
+    """Serialize the claims of one agency about one person."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     users: int = 0
@@ -94,7 +94,7 @@ class _Turn:
 
 
 class GuessLimiter:
-    """Refuses callers that have to wait, and counts what the others get wrong."""
+    """Refuse callers that have to wait, and count the wrong claims of the others."""
 
     def __init__(self, sessions: SessionFactory, settings: Settings) -> None:
         self._sessions = sessions
@@ -110,11 +110,11 @@ class GuessLimiter:
     async def attempt(
         self, caller: CallContext, *, person: str, number: str, now: datetime
     ) -> AsyncIterator["Attempt"]:
-        """Let one claim of the agency about the person be judged at a time.
+        """Judge the claims of an agency about a person one at a time.
 
         Raise GuessesSpent for a caller that has to wait, ClaimsUnderWay where the claims before
-        this one last too long. Claims that came at once would otherwise all be judged before the
-        first of them is counted.
+        this one last too long. Concurrent claims would otherwise all be judged before the first
+        of them is counted.
         """
         attempt = Attempt(self, caller, person, number, now)
         await self._refresh(now)
@@ -136,7 +136,7 @@ class GuessLimiter:
                 del self._under_way[key]
 
     def count_known(self, attempt: "Attempt") -> None:
-        """Count a person whom the caller knew, in memory: it is written with the next miss."""
+        """Count in memory a person that the caller knew; the next miss stores the count."""
         person = int(attempt.person[:PERSON_DIGITS], 16)
         for holder in attempt.holders:
             if holder.scope.about_one_person:
@@ -148,7 +148,7 @@ class GuessLimiter:
                 recent.calls += 1
 
     async def count_miss(self, attempt: "Attempt") -> bool:
-        """Return whether the answer may name the fields; raise GuessesSpent where none is due."""
+        """Store the miss, and return whether the response may name fields; raise GuessesSpent."""
         misses = [self._new_miss(holder, attempt) for holder in attempt.holders]
         counts, untils = await self._write_misses(misses, attempt)
         for holder in untils:
@@ -160,7 +160,7 @@ class GuessLimiter:
             self._refuse_blocked(attempt)
         return all(may_name_fields(count, self._budgets[count.holder.scope]) for count in counts)
 
-    # A miss that is written twice, because its commit was cut off, only makes the budget smaller.
+    # A retry after a lost commit may store a miss twice, which only makes the budget smaller.
     @_once_more
     async def _write_misses(
         self, misses: Sequence[NewMiss], attempt: "Attempt"
@@ -229,7 +229,7 @@ class GuessLimiter:
 
 
 class Attempt:
-    """One claim of a caller about a person; its use case tells whether the caller knew."""
+    """Track one claim of a caller about a person; its use case reports a hit or a miss."""
 
     def __init__(
         self, limiter: GuessLimiter, caller: CallContext, person: str, number: str, now: datetime
@@ -237,7 +237,7 @@ class Attempt:
         self._limiter, self.caller, self.person, self.now = limiter, caller, person, now
         self.number = int(number)
         officer = caller.officer or ""
-        # In the order in which their rows are locked.
+        # The rows are locked in this order.
         self.holders = (
             Holder(Scope.AGENCY, caller.agency),
             Holder(Scope.CLIENT, caller.client),
@@ -251,9 +251,9 @@ class Attempt:
         self._limiter.count_known(self)
 
     async def count_miss(self) -> bool:
-        """Return whether the answer may name the fields that differ.
+        """Store the miss, and return whether the response may name the fields that differ.
 
-        Raise GuessesSpent where another process had blocked the caller meanwhile.
+        Raise GuessesSpent where another process has blocked the caller meanwhile.
         """
         return await self._limiter.count_miss(self)
 

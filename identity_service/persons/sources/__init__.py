@@ -1,4 +1,4 @@
-"""Where people are looked up. Whoever asks a `Source` does not know which one it is."""
+"""List the sources in which people are looked up, all behind the protocol `Source`."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager

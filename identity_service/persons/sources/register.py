@@ -1,4 +1,4 @@
-"""The own register, the stand-in for the national population database: one indexed read."""
+"""Look people up in our own register, which stands in for the national population database."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,7 +25,7 @@ _READ = """
 
 
 class Register:
-    """Reads past SQLAlchemy: this one statement is most of what the service does all day."""
+    """Read by asyncpg without SQLAlchemy: this one statement is most of the service's work."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
@@ -44,12 +44,12 @@ class Register:
 
 
 async def _nothing_to_reset(_: asyncpg.Connection) -> None:
-    """Every statement here stands alone and changes nothing: no round trip to clean up."""
+    """Skip the reset of a released connection: each statement is independent and read-only."""
 
 
 @asynccontextmanager
 async def open_register(settings: Settings) -> AsyncIterator[Register]:
-    # Opened at first use: a database that is away at start must not keep the service down.
+    # Connections open at first use, so that the service starts during a database outage.
     pool = asyncpg.create_pool(
         settings.database.set(drivername="postgresql").render_as_string(hide_password=False),
         connect=connect_driver,

@@ -1,8 +1,8 @@
-"""A population service behind the national data platform (NDXP), asked over HTTP.
+"""Look people up by HTTP in a population service behind the national data platform (NDXP).
 
-Request after the published field list of that service (MaTichHop 037, look-up); answer: a
-collection of citizen records. Its list of errors is not published, so whatever is not a readable
-answer means that the source is away. Nothing that was sent or received is logged.
+The request follows the published field list of that service (MaTichHop 037, look-up); the response
+is a collection of citizen records. The list of errors is not published, so an unreadable response
+counts as an outage. No content of a request or a response is logged.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ class _NgaySinh(_Read):
 
     @property
     def birth_date(self) -> str | None:
-        """The date, else the year; None where the record has neither, or an impossible one."""
+        """Return the date, else the year; None where the record has no possible one."""
         for written in (self.NgayThangNam, self.Nam):
             with suppress(ValueError):
                 if written:
@@ -83,7 +83,7 @@ class _CongDan(_Read):
 
 
 class _Answer(_Read):
-    """`KetQua` is the service's own word where a record alone does not say it (a death)."""
+    """`KetQua` is the result that the service reports where a record cannot show it (a death)."""
 
     CongdanCollection: Sequence[_CongDan] = ()
     KetQua: Answer | None = None
@@ -96,13 +96,13 @@ class _Answer(_Read):
             return Finding(as_of, said=self.KetQua or Answer.NOT_FOUND)
         if len(records) == 1:
             return Finding(as_of, records[0], self.KetQua)
-        # A caller that knows either of them is told that there are several.
+        # A caller that knows one of the persons gets the result that there are several.
         known = (each for each in records if compare(claim, each).knows_person)
         return Finding(as_of, next(known, records[0]), Answer.AMBIGUOUS)
 
 
 class Remote:
-    """`seconds` bounds a look-up as a whole: the time limits of `http` begin anew at each byte."""
+    """`seconds` limits a look-up as a whole: the timeouts of `http` restart at each byte."""
 
     def __init__(self, http: httpx.AsyncClient, url: str, *, seconds: float) -> None:
         self._http, self._url, self._seconds = http, url, seconds
@@ -115,7 +115,7 @@ class Remote:
             answer = _Answer.model_validate_json(response.content)
             return answer.finding(inquiry.claim, datetime.now(UTC))
         except (TimeoutError, httpx.HTTPError, ValidationError, ValueError) as error:
-            # The kind only: the text of an error may repeat what was received.
+            # Only the type is logged: the text of an error may repeat received data.
             log.warning("source_unavailable", error=type(error).__name__)
             return Finding(datetime.now(UTC), said=Answer.SOURCE_UNAVAILABLE)
 

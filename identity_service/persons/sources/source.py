@@ -8,7 +8,10 @@ from identity_service.persons.result import Answer
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """Who is asked for, by whom and what for; `person` is the keyed hash of the number."""
+    """Hold a look-up: the person, the claim, the caller and its purpose.
+
+    `person` is the keyed hash of the number.
+    """
 
     personal_number: str
     person: str
@@ -21,11 +24,11 @@ class Inquiry:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a source knows at `as_of`. At least one of `recorded` and `said` is given.
+    """Hold the result of a look-up at `as_of`, with at least one of `recorded` and `said`.
 
-    `said` is the source's own word: all there is to answer where no record comes with it, and
-    else for callers whose claim agrees with the record, which is there for that comparison alone
-    where the word is LOCKED, AMBIGUOUS or NOT_YET_REPLICATED.
+    `said` is the result that the source itself reports. Without a record it is the whole response;
+    with one, it is for callers whose claim agrees with the record. Where it is LOCKED, AMBIGUOUS
+    or NOT_YET_REPLICATED, the record serves that comparison alone.
     """
 
     as_of: datetime
@@ -35,5 +38,5 @@ class Finding:
 
 class Source(Protocol):
     async def look_up(self, inquiry: Inquiry) -> Finding:
-        """Says SOURCE_UNAVAILABLE where another system is away; raises where our own is."""
+        """Report SOURCE_UNAVAILABLE in an outage of another system; raise in one of our own."""
         ...

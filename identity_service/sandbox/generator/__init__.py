@@ -1,6 +1,6 @@
-"""Synthetic people: a register of any size by seed.
+"""Generate synthetic people: a register of any size, the same for each seed.
 
-Names, homes and dates are drawn; a number may by chance be a living person's, the rest is not.
+Names, homes and dates are random; a number may by chance be that of a living person.
 """
 
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ __all__ = ["Person", "generate"]
 
 
 def generate(count: int, *, seed: int) -> Iterator[Person]:
-    """The first `count` people of the register that `seed` names; a longer one begins the same.
+    """Yield the first `count` people of `seed`; a longer register begins with the same people.
 
-    Numbers are unique within one seed. Flaws are put in as `population.yaml` says.
+    Numbers are unique within one seed. `population.yaml` gives the shares of the flaws.
     """
     return islice(Generator(population(), seed=seed).people(), count)

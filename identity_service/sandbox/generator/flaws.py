@@ -1,4 +1,4 @@
-"""What goes wrong in real records, done to a clean one."""
+"""Apply the typical flaws of real records to a clean one."""
 
 import re
 from collections.abc import Callable
@@ -21,7 +21,7 @@ _LAST_MONTH = 12
 
 
 def place_tone_late(name: str) -> str:
-    """hòa -> hoà, khỏe -> khoẻ, thúy -> thuý."""
+    """Move the tone mark to the second vowel: hòa -> hoà, khỏe -> khoẻ, thúy -> thuý."""
     return _EARLY.sub(lambda found: _LATE_PLACEMENT[found[1]], name)
 
 
@@ -42,7 +42,7 @@ def _exchange_day_and_month(person: Person) -> Person:
 
 def _wrong_birth_year(person: Person) -> Person:
     year = int(person.birth_date[:4]) - 1
-    # 28 February is a day of every year.
+    # 28 February exists in every year.
     rest = person.birth_date[4:].replace("-02-29", "-02-28")
     return person._replace(birth_date=f"{year}{rest}")
 

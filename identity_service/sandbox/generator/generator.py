@@ -1,4 +1,4 @@
-"""Draws households and gives their members names, numbers and homes."""
+"""Draw households and give their members names, numbers and homes."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
@@ -13,10 +13,10 @@ from identity_service.sandbox.generator.households import REGISTER_YEAR, Member,
 from identity_service.sandbox.generator.person import Person, Status
 from identity_service.sandbox.generator.population import Population, spread
 
-# Serials below it are the personas'.
+# Lower serials are those of personas.
 FIRST_SERIAL = 1_000
 _SERIALS = 1_000_000 - FIRST_SERIAL
-# Prime to the number of serials: stepping by it visits each serial once, in no visible order.
+# Coprime to the number of serials: steps of it visit each serial once, in no visible order.
 _SERIAL_STEP = 617_251
 _POORLY_KNOWN_BEFORE = 1960
 _PER_THOUSAND = 1_000
@@ -34,7 +34,7 @@ class _Home(NamedTuple):
 
 
 class Generator:
-    """One stream of random numbers: the same seed gives the same people in the same order."""
+    """Generate people from one stream of random numbers: a seed always gives the same people."""
 
     def __init__(self, population: Population, *, seed: int) -> None:
         self._population = population
@@ -63,7 +63,7 @@ class Generator:
         self._issued: dict[str, int] = {}
 
     def people(self) -> Iterator[Person]:
-        """Household after household, without end."""
+        """Yield the people of household after household, without end."""
         while True:
             home = self._home()
             for member in members(self._draw(self._kinds), self._random):
@@ -103,7 +103,7 @@ class Generator:
         )
 
     def _number(self, prefix: str, sex: Sex, birth_year: int) -> str:
-        """Never twice the same: serials are counted for each prefix, sex and year."""
+        """Return an unused number; serials are counted for each prefix, sex and year."""
         cohort = compose(prefix, sex, birth_year, 0)
         issued = self._issued.get(cohort, 0)
         if issued == _SERIALS:
@@ -128,5 +128,5 @@ class Generator:
         return "LOCKED" if self._happens(self._population.locked) else "ALIVE"
 
     def _spoil(self, person: Person, flaw: float) -> Person:
-        """`flaw` lies below the sum of all shares and so within that of one flaw."""
+        """Apply the flaw whose share contains `flaw`, which is below the sum of all shares."""
         return FLAWS[next(name for limit, name in self._flaw_limits if flaw < limit)](person)

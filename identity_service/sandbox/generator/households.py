@@ -1,4 +1,4 @@
-"""Who lives together: the members of a household, without names and numbers yet."""
+"""Draw the members of a household, without names and numbers yet."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 from identity_service.persons.personal_numbers import Sex
 from identity_service.sandbox.generator.population import HouseholdKind
 
-# Ages are those on the day at which the synthetic register stands.
+# Ages are computed for the beginning of this year.
 REGISTER_YEAR = 2026
 _ADULT = 18
 _YOUNGEST_MOTHER, _OLDEST_MOTHER = 19, 39
@@ -28,7 +28,7 @@ class Member(NamedTuple):
 
 
 def members(kind: HouseholdKind, random: Random) -> Iterator[Member]:
-    """Head first, then spouse, children, and a parent of the head."""
+    """Yield the head first, then spouse, children, and a parent of the head."""
     if kind == "alone":
         yield _alone(random)
         return
@@ -64,7 +64,7 @@ def _children(mother_age: int, random: Random) -> Iterator[Member]:
 
 
 def _grandparent(head_age: int, random: Random) -> Member:
-    """A parent of the head: his mother bears a name of her own."""
+    """Return a parent of the head; only a father shares the surname of the head."""
     age = min(_OLDEST, head_age + 20 + int(random() * 15))
     sex = Sex.MALE if random() < _GRANDFATHERS else Sex.FEMALE
     return Member(sex, REGISTER_YEAR - 1 - age, sex == Sex.MALE)

@@ -1,4 +1,4 @@
-"""What the synthetic population is drawn from: `population.yaml`, read strictly."""
+"""Read the distributions of the synthetic population from `population.yaml`, strictly."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -46,7 +46,7 @@ class Population(BaseModel):
     flaws: dict[Flaw, PerThousand]
 
     def deceased_per_thousand(self, age: int) -> int:
-        """The share of those of `age` whose death is recorded."""
+        """Return the share of people of `age` whose death is recorded."""
         return self.deceased_at_age[max(start for start in self.deceased_at_age if start <= age)]
 
 
@@ -57,5 +57,5 @@ def population() -> Population:
 
 
 def spread(weights: Mapping[Choice, int]) -> tuple[Choice, ...]:
-    """Each value as often as it weighs: one random index then draws by weight."""
+    """Return each value as often as its weight, so that one random index draws by weight."""
     return tuple(chain.from_iterable(repeat(value, weight) for value, weight in weights.items()))

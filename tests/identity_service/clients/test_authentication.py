@@ -67,7 +67,7 @@ async def test_an_assertion_is_good_once(identity: Identity, system: str) -> Non
         ({"nbf": int(time.time()) + 86_400}, "clock"),
         # Of a clock that is an hour ahead.
         ({"iat": int(time.time()) + 3_600, "exp": int(time.time()) + 3_720}, "clock is ahead"),
-        ({"jti": None}, "The claims set has no jti"),
+        ({"jti": None}, "Correct jti in the claims set"),
         ({"aud": "https://elsewhere.example"}, "https://lienthong.local"),
         ({"iss": "onestop-h26"}, "iss"),
         ({"sub": "onestop-h26"}, "unknown"),

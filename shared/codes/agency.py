@@ -15,20 +15,20 @@ _QCVN_WIDTHS = (3, 2, 2)  # digits of the levels 4, 3 and 2
 
 # [0-9], not \d: other scripts have digits too, and a code is compared byte by byte.
 QCVN_AGENCY = re.compile(r"[0-9]{3}\.[0-9]{2}\.[0-9]{2}\.[A-Z][0-9]{2}")
-# Eight levels below the first: what MAX_AGENCY_CODE_CHARACTERS leaves room for.
+# MAX_AGENCY_CODE_CHARACTERS leaves room for eight levels below the first.
 QD20_AGENCY = re.compile(r"[A-Z][0-9]{2}(?:\.[0-9]{1,3}){0,8}")
-# A dot, and twelve digits in groups: nobody has an agency so deep, and a person has such a number.
+# A dot, then twelve digits in groups: no agency stands so deep, and a personal number looks so.
 _NUMBER_IN_GROUPS = re.compile(r"\.(?:[0-9]\.?){11}[0-9](?![0-9])")
 
 AGENCY_PATTERN = rf"(?:{QCVN_AGENCY.pattern}|{QD20_AGENCY.pattern})"
 
 
 class CodeError(ValueError):
-    """The text is not such a code; the message says what is wrong and how to mend it."""
+    """The text is not a code of this kind; the message names the fault and its correction."""
 
 
 def parse_agency_code(code: str) -> str:
-    """The code itself when it is of the QCVN (`000.00.04.G18`) or QĐ 20 (`H56.14`) form."""
+    """Return a code of the QCVN (`000.00.04.G18`) or QĐ 20 (`H56.14`) form; raise CodeError."""
     if len(code) > MAX_AGENCY_CODE_CHARACTERS:
         raise CodeError(
             f"An agency code has at most {MAX_AGENCY_CODE_CHARACTERS} characters, this one has "
@@ -49,7 +49,7 @@ def parse_agency_code(code: str) -> str:
 
 def holds_number_in_groups(code: str) -> bool:
     """Return whether the dotted groups of a code have the digits of a personal number together."""
-    # Three groups of an agency have nine digits.
+    # The three groups of a real agency hold at most nine digits.
     return code.count(".") > _MAX_LEVELS and _NUMBER_IN_GROUPS.search(code) is not None
 
 

@@ -63,7 +63,7 @@ def list_self_and_above(code: str) -> tuple[str, ...]:
 def list_covering_codes(code: str) -> tuple[str, ...]:
     """Return the procedure's own code and, if it is localised, the national one."""
     code = canonical_code(code)
-    # A code that only begins like a localised one is reached by itself alone.
+    # A code that only begins like a localised one is covered by itself alone.
     national, agency = code[:8], code[9:]
     is_localised = code[8:9] == "." and is_agency_code(agency)
     return (code, national) if is_localised else (code,)

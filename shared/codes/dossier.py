@@ -34,7 +34,10 @@ class DossierCodeParts(NamedTuple):
 
 
 class DossierCodeLayout(BaseModel):
-    """How newly issued dossier codes look; the digits of TT 03/2025/TT-VPCP are not published."""
+    """The form of newly issued dossier codes.
+
+    TT 03/2025/TT-VPCP prescribes new digits, which are not published.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -56,7 +59,10 @@ DOSSIER_CODE_LAYOUTS: Mapping[str, DossierCodeLayout] = MappingProxyType(
 
 
 def parse_dossier_code(code: str) -> DossierCodeParts:
-    """The parts of a dossier code of any of the three forms (TT 01/2018, QĐ 20, long date)."""
+    """Return the parts of a dossier code in any of the three forms; raise CodeError.
+
+    The forms are those of TT 01/2018, of QĐ 20, and of QĐ 20 with a year of four digits.
+    """
     blocks = code.split("-")
     if len(blocks) != len(DossierCodeParts._fields):
         raise CodeError(
@@ -73,9 +79,10 @@ def parse_dossier_code(code: str) -> DossierCodeParts:
 
 
 def format_dossier_code(agency: str, on: date, serial: int, layout: DossierCodeLayout) -> str:
-    """The code of the `serial`-th dossier that the agency receives on that day.
+    """Return the code of the `serial`-th dossier that the agency receives on that day.
 
-    `serial` counts from 1 and may outgrow the digits of the layout: it then takes more room.
+    `serial` counts from 1; a serial beyond the digits of the layout makes the code longer. Raise
+    CodeError where the layout or the form cannot hold a part.
     """
     form = QCVN_AGENCY if layout.agency_form == "qcvn" else QD20_AGENCY
     if not form.fullmatch(parse_agency_code(agency)):

@@ -4,7 +4,7 @@ from enum import IntEnum
 
 
 class Channel(IntEnum):
-    """KenhThucHien: by which way the dossier came."""
+    """KenhThucHien, the channel through which a dossier was filed."""
 
     DESK = 1
     ONLINE = 2
@@ -21,7 +21,7 @@ class Channel(IntEnum):
 
 
 class DossierStatus(IntEnum):
-    """TrangThaiHoSo: the ten statuses of the national portal."""
+    """TrangThaiHoSo, the ten statuses of the national portal."""
 
     REGISTERED = 1
     RECEIVED = 2
@@ -44,7 +44,7 @@ class DossierStatus(IntEnum):
         return _STATUS_LABELS[self]
 
 
-# Nothing more is to be done; PROCESSED only waits for the result to be fetched.
+# The agency has ended its work; in PROCESSED only the result is still to be fetched.
 ENDED = frozenset(
     {
         DossierStatus.NOT_RECEIVED,

@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-# There is no room for a name as people write it.
+# The characters exclude blanks and accents, so that a person's name does not match.
 OFFICER_PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}"
 
 OfficerCode = Annotated[

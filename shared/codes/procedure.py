@@ -1,4 +1,4 @@
-"""Parse codes of procedures, national and localised (domain facts §1.3).
+"""Parse codes of procedures, national and localised.
 
 An error never repeats the value that was given: a personal number may stand in the wrong field.
 """
@@ -16,7 +16,7 @@ PROCEDURE_PATTERN = rf"{_NATIONAL_PROCEDURE.pattern}(?:\.{AGENCY_PATTERN})?"
 
 
 def parse_procedure_code(code: str) -> str:
-    """The code itself: national (`1.001193`) or localised (`1.001193.H56`)."""
+    """Return a national (`1.001193`) or localised (`1.001193.H56`) code; raise CodeError."""
     national, agency = code[:8], code[8:]
     if not _NATIONAL_PROCEDURE.fullmatch(national):
         raise CodeError(
@@ -30,7 +30,7 @@ def parse_procedure_code(code: str) -> str:
 
 
 def parse_national_code(code: str) -> str:
-    """The national procedure of a procedure code: `1.001193.000.00.00.H56` -> `1.001193`."""
+    """Return the national code in a procedure code: `1.001193.000.00.00.H56` -> `1.001193`."""
     return parse_procedure_code(code)[:8]
 
 

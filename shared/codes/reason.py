@@ -1,10 +1,13 @@
-"""The reasons of a transition: a closed list, because each goes to everybody with the event."""
+"""The reasons of a transition, a closed list: free text in an event could name a person."""
 
 from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Reasons of our own, until official ones are published; a retained event may hold others."""
+    """Reasons of this product, because no official list is published.
+
+    A retained event may hold a code that this list no longer has.
+    """
 
     PAPERS_MISSING = "papers-missing"
     PAPERS_INVALID = "papers-invalid"
@@ -23,7 +26,7 @@ class Reason(StrEnum):
 
     @property
     def label(self) -> str:
-        """Return the text for people, in Vietnamese."""
+        """Return the Vietnamese text for display."""
         return _LABELS[self]
 
 

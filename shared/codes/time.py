@@ -1,4 +1,4 @@
-"""Days and instants as requests write them: RFC 3339, of years that every store can hold.
+"""Days and instants of requests, in the form of RFC 3339 and of years that every store can hold.
 
 The patterns say in JSON Schema exactly which days exist; a test compares them with the parser.
 """
@@ -12,15 +12,15 @@ from zoneinfo import ZoneInfo
 from annotated_types import GroupedMetadata
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Strict, WithJsonSchema
 
-# People who are alive were born after the first day. The last leaves room for arithmetic.
+# Every living person was born after the first day. The last day leaves room for arithmetic.
 FIRST_DAY: Final = date(1850, 1, 1)
 LAST_DAY: Final = date(2199, 12, 31)
-# In UTC, an offset takes an instant less than a day beyond these days.
+# In UTC an instant may lie up to a day outside these days, because of its offset.
 _BEGIN = datetime(1849, 12, 31, tzinfo=UTC)
 _END = datetime(2200, 1, 2, tzinfo=UTC)
 
 YEAR_PATTERN: Final = "(?:18[5-9][0-9]|19[0-9]{2}|2[01][0-9]{2})"
-# Of the years 2000 to 2099, the last two digits.
+# Matches the last two digits of the leap years from 2000 to 2099.
 LEAP_OF_2000: Final = "(?:[02468][048]|[13579][26])"
 LEAP_YEAR_PATTERN: Final = (
     "(?:18(?:5[26]|[68][048]|[79][26])|(?:19|21)(?:0[48]|[2468][048]|[13579][26])"
@@ -71,7 +71,7 @@ def _require_known_day(day: date) -> date:
 
 
 def _require_known_instant(instant: datetime) -> datetime:
-    """Judge the day as it is written: an offset does not show in a pattern."""
+    """Compare the day as written, because the published pattern cannot consider the offset."""
     if not FIRST_DAY <= instant.date() <= LAST_DAY:
         raise ValueError(f"an instant is written with a day between {FIRST_DAY} and {LAST_DAY}")
     return instant
@@ -84,7 +84,7 @@ def _require_kept_instant(instant: datetime) -> datetime:
 
 
 class _Text(GroupedMetadata):
-    """A type that JSON lacks: read from its text also where all else is read strictly."""
+    """A type that JSON lacks, so it is parsed from text in strict models too."""
 
     def __init__(self, *steps: object) -> None:
         self._steps = steps
@@ -140,7 +140,7 @@ def utc_now() -> datetime:
 
 
 def day_in_viet_nam(moment: datetime) -> date:
-    """Return the day of an instant at every agency of the country; a naive one is an error."""
+    """Return the day of an aware instant in Viet Nam; raise ValueError for a naive one."""
     if moment.tzinfo is None:
         raise ValueError("an instant without a zone is on no day")
     return moment.astimezone(VIET_NAM).date()

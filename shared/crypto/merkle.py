@@ -15,19 +15,19 @@ def hash_node(left: bytes, right: bytes) -> bytes:
 
 
 def compute_root(leaves: Sequence[bytes]) -> bytes:
-    """The 32 bytes that stand for all `leaves` (leaf hashes) in their order."""
+    """Return the root (32 bytes) of a tree over `leaves`, which are leaf hashes in order."""
     return _compute_levels(leaves)[-1][0] if leaves else sha256().digest()
 
 
 def compute_path(leaves: Sequence[bytes], index: int) -> list[bytes]:
-    """The siblings from leaf `index` up to the root; raises IndexError outside the tree."""
+    """Return the siblings from leaf `index` up to the root; raise IndexError outside the tree."""
     if not 0 <= index < len(leaves):
         raise IndexError(f"no leaf {index} among {len(leaves)}")
     return _list_siblings(_compute_levels(leaves), index)
 
 
 def compute_root_and_paths(leaves: Sequence[bytes]) -> tuple[bytes, list[list[bytes]]]:
-    """The root of at least one leaf, and the path of each leaf, hashing every node once."""
+    """Return the root of at least one leaf and the path of each leaf, hashing every node once."""
     levels = _compute_levels(leaves)
     return levels[-1][0], [_list_siblings(levels, index) for index in range(len(leaves))]
 
@@ -57,7 +57,7 @@ def compute_root_from_path(
 
 
 def _compute_levels(leaves: Sequence[bytes]) -> list[Sequence[bytes]]:
-    """The nodes of each level, from the leaves to the root alone."""
+    """Return the nodes of each level, from the leaves up to the root."""
     levels = [leaves]
     while len(levels[-1]) > 1:
         levels.append(_compute_parents(levels[-1]))
@@ -75,7 +75,7 @@ def _list_siblings(levels: Sequence[Sequence[bytes]], index: int) -> list[bytes]
 
 
 def _compute_parents(level: Sequence[bytes]) -> list[bytes]:
-    """One level up. A last node without a sibling rises unchanged: RFC 6962's splitting."""
+    """Return the level above; a last node without a sibling rises unchanged (RFC 6962 §2.1)."""
     pairs = zip(level[::2], level[1::2], strict=False)
     parents = [hash_node(left, right) for left, right in pairs]
     return parents if len(level) % 2 == 0 else [*parents, level[-1]]

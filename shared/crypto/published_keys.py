@@ -6,7 +6,7 @@ import jwt
 
 
 class KeysUnavailableError(Exception):
-    """The published keys cannot be fetched now, so that nothing can be said about a signature."""
+    """The published keys cannot be fetched, so a signature can be neither accepted nor refused."""
 
 
 class PublishedKeys(Protocol):

@@ -1,4 +1,4 @@
-"""Random ids and salts without a system call for each: they are drawn many at a time."""
+"""Random ids and salts, drawn in blocks because a system call for each is too slow."""
 
 import os
 from collections import deque
@@ -7,14 +7,14 @@ BLOCK_BYTES = 16
 _BLOCKS = 256
 _VARIANTS = "89ab"
 
-# A deque gives each block out once, whichever thread asks.
+# The methods of a deque are atomic, so no two threads receive the same block.
 _drawn: deque[bytes] = deque()
-# A child process would else give out the blocks of its parent again.
+# Without this, a forked child would return the blocks of its parent again.
 os.register_at_fork(after_in_child=_drawn.clear)
 
 
 def draw_block() -> bytes:
-    """Return 16 bytes out of the generator of the operating system, never given out before."""
+    """Return 16 random bytes of the operating system, each block only once."""
     try:
         return _drawn.popleft()
     except IndexError:

@@ -1,4 +1,4 @@
-"""The signatures that held, kept in a bounded part of the memory."""
+"""A bounded cache of signatures that were verified."""
 
 import time
 from collections import OrderedDict
@@ -11,7 +11,7 @@ MAX_SIGNED_CHARACTERS = 16 * 2**20  # of the signed texts; their claims take sev
 
 
 class HeldSignature(NamedTuple):
-    """A signature that held: by which key, and until when on the clock of the wall."""
+    """A verified signature with its key and claims; `until` is its expiry in Unix seconds."""
 
     kid: str
     key: jwt.PyJWK
@@ -20,7 +20,7 @@ class HeldSignature(NamedTuple):
 
 
 class SignatureCache:
-    """Keeps signed texts until they expire; the oldest go where they are too many or too long."""
+    """Cache signed texts until they expire; beyond either limit the oldest are evicted."""
 
     def __init__(self) -> None:
         self._held: OrderedDict[str, HeldSignature] = OrderedDict()
@@ -37,7 +37,7 @@ class SignatureCache:
         return self._held.get(signed)
 
     def keep(self, signed: str, held: HeldSignature) -> None:
-        """Keep it, and drop the oldest: each lasts about as long as the one before it."""
+        """Store the signature, and evict the oldest, as all have about the same lifetime."""
         self._drop(signed)
         self._held[signed] = held
         self._characters += len(signed)

@@ -1,4 +1,4 @@
-"""The SQL form of `shared.codes.coverage.is_within`: which agencies a right covers."""
+"""The SQL form of `shared.codes.coverage.is_within`."""
 
 from collections.abc import Set as AbstractSet
 from typing import Any
@@ -10,10 +10,10 @@ from sqlalchemy.orm import InstrumentedAttribute
 def is_agency_within(
     column: ColumnElement[Any] | InstrumentedAttribute[Any], agencies: AbstractSet[str]
 ) -> ColumnElement[bool]:
-    """Return whether the agency of the column is one of them or below one.
+    """Return the condition that the agency of the column is one of `agencies` or below one.
 
-    The text of the statement depends on how deep these agencies stand, not on their number: the
-    code is cut at each of these depths and looked up in one array, which PostgreSQL hashes.
+    The text of the statement depends on the depths of these agencies, not on their number: the
+    code is cut at each depth and looked up in one array, which PostgreSQL hashes.
     """
     depths = sorted({code.count(".") for code in agencies})
     return or_(false(), *(_cut_code(column, depth) == _match_array(agencies) for depth in depths))

@@ -1,4 +1,4 @@
-"""Writes that a transaction defers to its end, so that all of them are one round trip."""
+"""Writes that a transaction defers to its end, where one round trip executes all of them."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 
 class DeferredWriteError(Exception):
-    """A write that cannot be deferred beside those that the transaction has deferred before."""
+    """A write that cannot be combined with the writes that the transaction has already deferred."""
 
 
 class DeferredWrites:
@@ -29,7 +29,8 @@ class DeferredWrites:
             if name in self._statement_of:
                 raise DeferredWriteError(f"two deferred statements have a parameter {name}")
         self._statement_of |= dict.fromkeys(values, statement)
-        # A list is copied once: the later ones are appended, and the caller's own stays as it is.
+        # Only the first list is copied, which leaves the caller's unchanged; appending the later
+        # ones keeps the cost linear.
         self._values[statement] = {
             name: list(value) if isinstance(value, list) else value
             for name, value in values.items()
@@ -40,7 +41,7 @@ class DeferredWrites:
         self._statement_of.clear()
 
     def write(self, connection: Connection) -> None:
-        """Execute all of them as one statement, and forget them."""
+        """Execute all deferred statements as one, and clear them."""
         together = {name: value for kept in self._values.values() for name, value in kept.items()}
         statement = _join_statements(tuple(self._values))
         self.clear()
@@ -75,7 +76,7 @@ class DeferringSession(Session):
 
     def flush_deferred(self) -> None:
         if self.deferred:
-            # The session's own changes go first: a lost race is found by the version of their row.
+            # The session's own changes go first, because their row versions detect a lost race.
             self.flush()
             self.deferred.write(self.connection())
 
@@ -92,7 +93,7 @@ def defer_write(session: AsyncSession, statement: str, values: Mapping[str, Any]
 
 
 async def flush_deferred_writes(session: AsyncSession) -> None:
-    """Write now: before a statement whose locks others wait for."""
+    """Execute the deferred writes now, for use before a statement that takes contended locks."""
     deferring = _find_deferring_session(session)
     if deferring.deferred:
         await session.run_sync(lambda _: deferring.flush_deferred())

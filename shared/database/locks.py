@@ -1,4 +1,4 @@
-"""The numbers of all advisory locks of PostgreSQL, one table for every service.
+"""The numbers of all advisory locks of PostgreSQL, in one table for all services.
 
 A number is locked within one database, and each service has its own, so the locks of different
 services never meet.

@@ -9,7 +9,7 @@ RESOURCES: Final = "resources"  # the name under which a session's `info` holds 
 
 
 class Closeable(Protocol):
-    """An object that ends what it has open."""
+    """An object with open resources that `close` releases."""
 
     async def close(self) -> None: ...
 
@@ -18,7 +18,7 @@ CloseableType = TypeVar("CloseableType", bound=Closeable)
 
 
 class DatabaseResources:
-    """Make each kind of object at its first use, and close all with the database."""
+    """Create each kind of object at its first use, and close all of them with the database."""
 
     def __init__(self, url: URL) -> None:
         self._url = url

@@ -1,4 +1,4 @@
-"""One request, or one batch of messages, is one transaction: nothing but shared/ commits."""
+"""The session of a transaction. One request or batch is one transaction; only shared/ commits."""
 
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -17,19 +17,19 @@ class Base(DeclarativeBase):
 
 
 class OrmSession(DeferringSession):
-    """A session whose transaction has one outcome: its deferred writes, and acts that follow it."""
+    """A session that executes deferred writes before its commit and registered acts after it."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.acts_after_commit: dict[Callable[[OrmSession], None], None] = {}
 
     def begin_nested(self) -> NoReturn:
-        """Refuse: the deferred writes of a part that is rolled back would still be written."""
+        """Raise, because a rollback to a savepoint would not undo its deferred writes."""
         raise NotImplementedError("one transaction, one outcome")
 
 
 def act_after_commit(session: AsyncSession, act: Callable[[OrmSession], None]) -> None:
-    """Call `act` once when the session's transaction is durable, and not if it is rolled back."""
+    """Call `act` once after the session's transaction is durable, and never after a rollback."""
     own = session.sync_session
     if not isinstance(own, OrmSession):
         raise TypeError("only a session of open_database acts after its commit")

@@ -1,4 +1,4 @@
-"""The events that cross service boundaries: names and shapes only, no behaviour."""
+"""The events that cross service borders: names and shapes only, no behaviour."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -26,7 +26,7 @@ from shared.events.sync import DossierSynced
 
 DEAD = ".dead"
 TOPICS = frozenset(event.topic for event in EVENTS.values())
-# The one service that may publish to each topic, and whose key proves what stands there.
+# The only service that may publish to each topic, and whose key signs the events there.
 OWNERS: Mapping[str, str] = MappingProxyType(
     {event.topic: event.publisher for event in EVENTS.values()}
 )

@@ -1,4 +1,4 @@
-"""What the gateway tells about its access ledger."""
+"""The events of the gateway about its access ledger."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -7,10 +7,10 @@ from shared.events.base import Event
 
 
 class LedgerAnchored(Event):
-    """The head of a chain of seals at a time: a copy kept elsewhere proves a later cut or change.
+    """The head of a chain of seals; a copy kept elsewhere proves a later cut or change.
 
     `head` is the SHA-256 (hex) of `header`, the exact text that `signature` (Ed25519, base64)
-    signs: the anchor is proved by itself, without the ledger. Anchors of the first form lack it.
+    signs, so an anchor is verified without the ledger. The oldest anchors have no `header`.
     """
 
     event_type: ClassVar[str] = "access.ledger.anchored.v1"

@@ -1,3 +1,5 @@
+"""The base of all events, and their registry by type."""
+
 from collections.abc import Mapping
 from typing import ClassVar, Final
 
@@ -34,7 +36,7 @@ class UnknownEventError(Exception):
 
 
 def parse_event(event_type: str, value: bytes) -> Event:
-    """Raises UnknownEventError, or pydantic's ValidationError where the shape does not fit."""
+    """Return the event; raise UnknownEventError or pydantic's ValidationError."""
     if (event_class := EVENTS.get(event_type)) is None:
         raise UnknownEventError(event_type)
     return event_class.model_validate_json(value)

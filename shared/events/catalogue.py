@@ -1,4 +1,4 @@
-"""What the catalogue of procedures publishes."""
+"""The events of the catalogue of procedures."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -7,10 +7,10 @@ from shared.events.base import Event
 
 
 class ProcedurePublished(Event):
-    """A procedure as it is in force from `at` on; the same version may be announced again.
+    """A version of a procedure in force from `at` on; the same version may be published again.
 
-    `code` is national or localised, `owner` an agency, `levels` where it is handled. A procedure
-    that is not `active` takes no new dossier. Its longest term in any channel (QĐ 766, remark to
+    `code` is national or localised, `owner` an agency, `levels` the levels that process it. An
+    inactive procedure accepts no new dossiers. Its longest term in any channel (QĐ 766, remark to
     2.1) is a number of hours, days, working days or months, see `shared.rules.deadlines.Unit`; None
     where none is published. The catalogue holds `catalogue_size` procedures with this one, so that
     a reader can see whether it has all of them; entries are never removed.

@@ -1,4 +1,4 @@
-"""What happens to a dossier. Each event carries where the dossier now stands as a whole."""
+"""The events of dossiers. Each carries the complete present state of its dossier."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -7,7 +7,7 @@ from shared.events.base import Event
 
 
 class DossierSnapshot(Event):
-    """Agencies are codes; instants are aware; `status` is 1..10 (domain facts §2.1).
+    """The state of a dossier. Agencies are codes, instants are aware, `status` is 1 to 10.
 
     `latest_at` stands in for a due date that the procedure does not give for this channel: the
     end of its longest term (QĐ 766, remark to 2.1).
@@ -50,7 +50,7 @@ class DossierMoved(DossierEvent):
 
 
 class DossierProgressed(DossierEvent):
-    """Passed on between desks without a change of status."""
+    """The dossier reached another step without a change of status."""
 
     event_type: ClassVar[str] = "dossier.progressed.v1"
 

@@ -17,7 +17,7 @@ class IdentityEvent(Event):
 
 
 class AgencyChanged(IdentityEvent):
-    """An agency as it now stands; `successor` continues it after `valid_to`."""
+    """The present state of an agency; `successor` continues it after `valid_to`."""
 
     event_type: ClassVar[str] = "identity.agency.changed.v1"
     key: ClassVar[str] = "code"
@@ -41,9 +41,9 @@ class ClientChanged(IdentityEvent):
 
 
 class GrantChanged(IdentityEvent):
-    """An access right as it now stands. None in `procedures`, `fields`, `agencies` means all.
+    """The present state of a grant. None in `procedures`, `fields`, `agencies` means all.
 
-    `agencies` limits the rows: each stands for itself and all below it. `per_second` and
+    `agencies` limits the rows: each covers itself and all agencies below it. `per_second` and
     `per_day` are the quota; None takes the default of the operation's quota class.
     """
 
@@ -75,12 +75,12 @@ class PersonChanged(IdentityEvent):
 
 
 class VerificationGuessed(IdentityEvent):
-    """A caller that was wrong about people so often that it has to wait; an alarm.
+    """A caller is blocked because too many of its claims about people were wrong.
 
-    `scope` says which budget is spent: `officer-person` and `agency-person` are about one person,
-    `officer`, `client` and `agency` about all, by their misses, the share of these or numbers in
-    sequence. `misses`, `calls` (misses, and people that were known, each once) and `sequential` are
-    counted within the window of that budget; `version` is `misses`.
+    `scope` names the exhausted budget: `officer-person` and `agency-person` concern one person,
+    `officer`, `client` and `agency` all persons, by their misses, the share of misses or numbers in
+    sequence. `misses`, `calls` (misses and known persons, each once) and `sequential` are counted
+    within the window of that budget; `version` equals `misses`.
     """
 
     event_type: ClassVar[str] = "identity.verification.guessed.v1"

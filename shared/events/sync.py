@@ -1,4 +1,4 @@
-"""What other systems told the national view."""
+"""The events of the national view."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -7,7 +7,7 @@ from shared.events.dossier import DossierSnapshot
 
 
 class DossierSynced(DossierSnapshot):
-    """A dossier of another system as that system last told; `version` counts what was taken."""
+    """The state of a dossier as its source last pushed it; `version` counts accepted pushes."""
 
     event_type: ClassVar[str] = "sync.dossier.synced.v1"
     topic: ClassVar[str] = "sync.events.v1"

@@ -1,4 +1,4 @@
-"""Structured logs of a process, each line with the id of its trace."""
+"""Structured logs of a process; each line carries the id of its trace."""
 
 import logging
 import os
@@ -37,7 +37,7 @@ def configure_logging(settings: ServiceSettings) -> None:
         cache_logger_on_first_use=True,
     )
     renderer = (
-        # The default shows the local variables of each frame: names and numbers of people.
+        # The default prints local variables of each frame, which can hold personal data.
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
         if console
         else structlog.processors.JSONRenderer()
@@ -50,7 +50,7 @@ def configure_logging(settings: ServiceSettings) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    # While the broker is away it writes some fifty lines a second; /readyz and the lag tell it too.
+    # In a broker outage it writes about fifty lines a second; /readyz and the lag report it too.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     for package in ("shared", settings.name):
         logging.getLogger(package).setLevel(settings.log_level)
@@ -59,7 +59,7 @@ def configure_logging(settings: ServiceSettings) -> None:
 
 
 def _log_retry(details: stamina.instrumentation.RetryDetails) -> None:
-    """Not stamina's own line, which repeats the arguments (whole batches) and the error's text."""
+    """Replace stamina's own line, which repeats the arguments and the text of the error."""
     log.warning(
         "waiting_out",
         what=details.name,

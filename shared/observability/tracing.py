@@ -1,4 +1,4 @@
-"""Carry the trace of a request through HTTP and events; export spans where a setting says so."""
+"""Carry the trace of a request through HTTP and events; export spans if a setting says so."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -20,14 +20,14 @@ from shared.settings import ServiceSettings
 
 tracer = trace.get_tracer(__name__)
 
-# W3C Trace Context §3.2.2; all zeros stand for "none" there.
+# W3C Trace Context §3.2.2, where an id of zeros is invalid.
 TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 _traceparent: ContextVar[str | None] = ContextVar("traceparent", default=None)
 
 
 def start_trace(incoming: str | None) -> str:
-    """Take over the caller's W3C traceparent where it is well formed, else begin one."""
+    """Continue the caller's W3C traceparent if it is well formed, otherwise begin a new one."""
     traceparent = incoming if incoming and TRACEPARENT.fullmatch(incoming) else _make_traceparent()
     _traceparent.set(traceparent)
     return traceparent
@@ -46,7 +46,7 @@ def read_trace_id() -> str | None:
 
 
 def build_trace_headers() -> dict[str, str]:
-    """What carries the trace to the next process, over HTTP or in an event."""
+    """Return the headers that carry the trace to the next process, over HTTP or in an event."""
     carrier: dict[str, str] = {}
     propagate.inject(carrier)
     if not carrier and (traceparent := _traceparent.get()):
@@ -56,7 +56,7 @@ def build_trace_headers() -> dict[str, str]:
 
 @contextmanager
 def trace_events(name: str, traceparents: Sequence[str]) -> Iterator[None]:
-    """What one event caused belongs to its trace; what many did is a trace with links to theirs."""
+    """Run a block in the trace of its event, or in a new trace that links to those of several."""
     causes = sorted(set(traceparents))
     cause = causes[0] if len(causes) == 1 else ""
     before = _traceparent.set(None)
@@ -78,13 +78,14 @@ def _read_span_context(traceparent: str) -> trace.SpanContext:
     return trace.get_current_span(context).get_span_context()
 
 
-# Path and query as they were sent, by the old and the new names: the route tells enough.
+# Attributes with the path and query as sent, by their old and new names; the route suffices.
 _ADDRESSES = frozenset({"http.url", "http.target", "url.full", "url.path", "url.query"})
 
 
 class _DiscreetExporter(OTLPSpanExporter):
-    """Tells the route, not what a caller put into its address; that a step failed, not what the
-    error said: drivers repeat the row they refused.
+    """Export spans without addresses and error texts.
+
+    An address holds values of the caller, and drivers repeat the refused row in an error.
     """
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
@@ -117,7 +118,7 @@ def start_tracing(settings: ServiceSettings, app: FastAPI | None = None) -> None
     provider.add_span_processor(BatchSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
     HTTPXClientInstrumentor().instrument()
-    # It names SQLAlchemy < 2.1 and works with 2.1; a test tells when it no longer does.
+    # Its metadata requires SQLAlchemy < 2.1, but it works with 2.1, as a test verifies.
     SQLAlchemyInstrumentor().instrument(skip_dep_check=True)
     if app:
         FastAPIInstrumentor.instrument_app(

@@ -1,8 +1,8 @@
 """Birth dates as far as they are known: the day, the month, or only the year.
 
 They are ISO 8601 text cut at their precision (`1957-03-12`, `1957-03`, `1957`), so two of them
-compare at the coarser precision by comparing the beginning of the longer one. One grammar serves
-verification, filing and every other way in: what can be verified can be filed.
+compare at the coarser precision by comparing the beginning of the longer one. Verification and
+filing share this grammar, so that a date which can be verified can be filed.
 """
 
 import re
@@ -33,8 +33,8 @@ def parse_birth_date(text: str) -> str:
     """Return the birth date in ISO 8601 at its own precision.
 
     Accept `yyyy`, `yyyy-mm`, `yyyy-mm-dd` and `yyyymmdd` from 1850 on; an unknown month or day may
-    be `00`, as old records have it. Raise ValueError, whose text says what is wrong and does not
-    repeat the date.
+    be `00`, as in old records. Raise ValueError, whose text names the fault without repeating the
+    date.
     """
     parts = _FORM.fullmatch(text)
     if parts is None:

@@ -1,8 +1,8 @@
-"""How a person is named where the personal number itself must not stand."""
+"""The keyed hash that names a person where the personal number must not stand."""
 
 import hmac
 
 
 def hash_person(personal_number: str, key: bytes) -> str:
-    """HMAC-SHA256 of the 12-digit number, 64 hex digits: the same person, never the number."""
+    """Return HMAC-SHA256 of the 12-digit number as 64 hex digits."""
     return hmac.digest(key, personal_number.encode(), "sha256").hex()

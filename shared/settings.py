@@ -1,4 +1,4 @@
-"""Settings that every process reads from its environment; one without a default must be given."""
+"""Settings that every process reads from its environment; without a default they are required."""
 
 import os
 from collections.abc import Mapping
@@ -18,12 +18,12 @@ def _require_call_key_length(key: SecretStr) -> SecretStr:
     return key
 
 
-# The gateway and one service behind it share a key, by which the gateway proves each of its calls.
+# The gateway and one service share this key, with which the gateway authenticates each call.
 CallKey = Annotated[SecretStr, AfterValidator(_require_call_key_length)]
 
 
 class BrokerSettings(BaseSettings):
-    """The way to the brokers. A secret may also be a file of the same name in `SECRETS_DIR`."""
+    """The connection to the brokers. A secret may also be a file of its name in `SECRETS_DIR`."""
 
     model_config = SettingsConfigDict(extra="ignore")
 
@@ -32,7 +32,7 @@ class BrokerSettings(BaseSettings):
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
     kafka_user: str = ""
     kafka_password: SecretStr | None = None
-    # The issuers of the brokers' certificates, PEM; empty: those that the machine trusts.
+    # The issuers of the brokers' certificates, PEM; empty for those that the machine trusts.
     kafka_ca_file: str = ""
 
 
@@ -43,25 +43,26 @@ class ServiceSettings(BrokerSettings):
     database_url: str = Field(description="postgresql+asyncpg://role@host/database")
     database_password: SecretStr | None = None
     database_pool: int = 10
-    # Keys each stored digest of what a caller sent. All processes of a service share it and keep it
-    # over restarts: by another one, a true repeat looks like another request and is refused.
+    # The key of the stored digests of requests. All processes of a service share it and keep it
+    # over restarts, because with another key a true repeat is refused as another request.
     digest_key: SecretStr = Field(min_length=MIN_DIGEST_KEY_CHARACTERS)
-    # False where another job makes topics, and this service may not.
+    # False if another job creates topics, and this service may not.
     kafka_creates_topics: bool = True
-    # The embedded broker knows no idempotent producer and wakes no waiting fetch.
+    # The embedded broker has no idempotent producer and does not wake a waiting fetch.
     kafka_idempotent: bool = True
     kafka_fetch_wait_ms: int = 500
-    # False: one worker takes all partitions. The embedded broker lets who was killed wait 20 s.
+    # False assigns all partitions to one worker, because the embedded broker makes a killed member
+    # wait 20 s.
     kafka_group: bool = True
-    # The embedded broker forgets: what was sent is sent again at each start.
+    # The embedded broker loses its data at a stop, so events are published again at each start.
     replay_at_start: bool = False
     host: str = "127.0.0.1"
     port: int = 8000
     worker_port: int = 8200
-    # Ed25519, PEM (PKCS #8): it signs the events of this service.
+    # The Ed25519 key, PEM (PKCS #8), that signs the events of this service.
     event_key: SecretStr
-    # Public keys, PEM, one after the other, published beside it: those used before, until nothing
-    # that they signed can come again, and the next one, before it signs.
+    # Further public keys to publish, PEM, concatenated: earlier ones until no event that they
+    # signed can come again, and the next one before it signs.
     event_keys_retired: str = ""
     identity_url: str = "http://127.0.0.1:8101"
     dossier_url: str = "http://127.0.0.1:8102"
@@ -74,14 +75,14 @@ class ServiceSettings(BrokerSettings):
 
     @classmethod
     def read(cls) -> Self:
-        """From the environment and the secrets folder; raises ValidationError naming what lacks."""
-        # Given here, `name` is not taken from a variable NAME, which some shells set.
+        """Read the environment and the secrets folder; raise ValidationError naming each fault."""
+        # Passed explicitly, because some shells set a variable NAME.
         name = cls.model_fields["name"].default
         return cls(name=name, _secrets_dir=os.environ.get("SECRETS_DIR") or None)
 
     @property
     def service_urls(self) -> Mapping[str, str]:
-        """By the name of the service, the address at which other services reach it."""
+        """The address at which other services reach a service, by its name."""
         return {
             "identity_service": self.identity_url,
             "dossier_service": self.dossier_url,

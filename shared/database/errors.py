@@ -14,8 +14,8 @@ UNREACHABLE = (ConnectionError, TimeoutError, gaierror)
 OUTAGE_CLASSES = {"08", "53", "57", "58"}
 # Bugs within these classes: a file that is missing or already exists.
 _FILE_STATES = {"58P01", "58P02"}
-# Failures that a retry can pass: serialization failure, deadlock, a server still read-only after
-# promotion, a transaction ended for idling, a lock that another transaction held too long.
+# Failures that a retry can pass: serialization failure, deadlock, a server that is read-only in
+# a failover, a transaction ended for idling, a lock that another transaction held too long.
 PASSING_STATES = {"40001", "40P01", "25006", "25P03", "55P03"}
 
 # Values that PostgreSQL cannot store: characters that its encoding lacks, such as NUL, or more than

@@ -1,4 +1,4 @@
-"""When a dossier is due. Pure: instants come in aware, from outside."""
+"""Compute the deadlines of dossiers from aware instants."""
 
 from calendar import monthrange
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ _HOUR, _MINUTE = 3600, 60
 
 
 class Unit(StrEnum):
-    """Units of a published duration: giờ, ngày, ngày làm việc, tháng."""
+    """The units of a published duration: giờ, ngày, ngày làm việc, tháng."""
 
     HOUR = "hour"
     DAY = "day"
@@ -30,7 +30,7 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """How long a procedure may take; `same_day` is answered on the day it is received."""
+    """The duration that a procedure may take; `same_day` ends on the day of reception."""
 
     duration: int
     unit: Unit
@@ -42,17 +42,17 @@ class Term:
 
 
 class PaperWait(NamedTuple):
-    """A wait for papers: from the move to status 5 to the move out of it."""
+    """A wait for papers, from the move to status 5 until the move out of it."""
 
     asked: datetime
     supplemented: datetime
 
 
 def due_at(start: datetime, term: Term | None) -> datetime | None:
-    """The moment by which a dossier that was received at `start` must be answered.
+    """Return the deadline of a dossier received at `start`, or None without a term.
 
-    Working hours and working days count office hours only, eight hours a day; days and months are
-    those of the calendar, with an end that is moved on to a working day. No term, no due date.
+    Working hours and working days count office hours only, eight hours a day. Days and months are
+    those of the calendar; an end on a day off moves to the next working day.
     """
     if term is None:
         return None
@@ -77,7 +77,10 @@ def latest_due_at(start: datetime, terms: Iterable[Term]) -> datetime | None:
 
 
 def reception_due_at(start: datetime) -> datetime:
-    """By when an online dossier must be received or refused; `start`: submitted, or fee paid."""
+    """Return the deadline for receiving or refusing an online dossier.
+
+    `start` is the instant of submission or of the payment of the fee.
+    """
     day, second = _find_working_moment(start)
     return _add_working_seconds(day, second, read_office_hours().reception_hours * _HOUR)
 
@@ -85,11 +88,11 @@ def reception_due_at(start: datetime) -> datetime:
 def extend_due_date(
     due: datetime | None, *, asked: datetime, supplemented: datetime
 ) -> datetime | None:
-    """Return the due date moved on by the wait for papers, from `asked` to `supplemented`.
+    """Return the due date extended by the wait for papers, from `asked` to `supplemented`.
 
-    A wait that holds less than one working minute moves nothing. An end outside office hours
-    becomes the closing time of its day, or of the next working day where it is none; an end at
-    closing time stays. The rule is the product's own, until a published one replaces it.
+    A wait of less than one working minute extends nothing. An end outside office hours becomes the
+    closing time of its day, or of the next working day after a day off; an end at closing time
+    stays. No published rule exists, so this one is the product's own.
     """
     if supplemented < asked:
         raise ValueError("papers cannot be supplemented before they were asked for")
@@ -105,7 +108,7 @@ def extend_due_date(
 def find_overdue_day(
     due: datetime | None, *, requested_at: datetime | None = None, requests: int = 0
 ) -> date | None:
-    """Return the day from which an open dossier counts as late; None where none to come is it.
+    """Return the day from which an open dossier is late, or None if it cannot become late.
 
     Days are compared, not hours (QĐ 766, 2.1). A dossier that waits for papers since `requested_at`
     is judged at that request: it is late where the request came after the due day, or where it is
@@ -128,7 +131,7 @@ def describe_calendar(start: datetime, due: datetime | None) -> str | None:
 
 
 def extend_by_waits(due: datetime | None, waits: Iterable[PaperWait]) -> datetime | None:
-    """Return the due date moved on by one wait for papers after the other."""
+    """Return the due date extended by each wait for papers in order."""
     for wait in waits:
         due = extend_due_date(due, asked=wait.asked, supplemented=wait.supplemented)
     return due
@@ -137,10 +140,10 @@ def extend_by_waits(due: datetime | None, waits: Iterable[PaperWait]) -> datetim
 def list_paper_waits(
     course: Iterable[tuple[datetime, int]], *, after: datetime | None = None
 ) -> list[PaperWait]:
-    """Return the ended waits of one dossier, out of its statuses and their times in order.
+    """Return the ended waits of one dossier, from its statuses and their times in order.
 
-    A status that is repeated is progress and ends no wait. The term begins at reception: with
-    `after` a wait counts from then on, and is left out where nothing of it is left.
+    A repeated status is progress and ends no wait. The term begins at reception, so with `after` a
+    wait counts only from that instant on.
     """
     waits, asked = [], None
     for at, status in course:
@@ -185,7 +188,7 @@ def _to_office_time(moment: datetime) -> datetime:
 
 
 def _find_working_moment(moment: datetime) -> tuple[int, int]:
-    """Day ordinal and second of the day: the moment, or the next opening of the office."""
+    """Return day ordinal and second of the day of the moment, or of the next opening after it."""
     local = _to_office_time(moment)
     ordinal, second = local.toordinal(), count_day_seconds(local.time())
     sessions = read_office_hours().sessions

@@ -1,13 +1,13 @@
-"""Which instants told of a dossier can be true: none lies ahead, none contradicts another. Pure.
+"""Find instants of a dossier that lie ahead or contradict each other.
 
-One rule for filings, pushes and events. Equal instants are in order.
+The rule is the same for filings, pushes and events. Equal instants are in order.
 """
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-# Clocks differ: an instant that lies no further ahead has happened.
+# Clocks differ, so an instant up to this far ahead counts as past.
 CLOCK_SLACK: Final = timedelta(minutes=5)
 
 # Only a due date may lie ahead.
@@ -29,18 +29,18 @@ ORDER: Final = (
     ("finished_at", "returned_at"),
     ("filed_at", "refused_at"),
     ("asked_at", "supplemented_at"),
-    # The same where a fact between them is not known.
+    # These follow from the pairs above where an instant between is unknown.
     ("filed_at", "finished_at"),
     ("filed_at", "returned_at"),
     ("received_at", "returned_at"),
-    # A state that was written earlier could not hold them.
+    # A state that its source wrote earlier could not contain these.
     ("filed_at", "source_time"),
     ("received_at", "source_time"),
 )
 
 
 class TimeFault(NamedTuple):
-    """`rule` is a code for programs; `detail` names the fields and tells how to mend them."""
+    """A fault; `rule` is a code for programs, `detail` names the fields and the correction."""
 
     rule: str
     detail: str
@@ -51,7 +51,7 @@ def is_ahead(instant: datetime, now: datetime) -> bool:
 
 
 def find_time_faults(facts: Mapping[str, datetime | None], now: datetime) -> Iterator[TimeFault]:
-    """Yield the faults of the instants of one dossier; facts that are not known are None."""
+    """Yield the faults among the instants of one dossier; unknown instants are None."""
     latest = now + CLOCK_SLACK
     known = {name: instant for name, instant in facts.items() if instant is not None}
     for name in HAPPENED:

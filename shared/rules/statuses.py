@@ -1,4 +1,4 @@
-"""Which status may follow which: the table of statuses.yaml, read once and strictly."""
+"""The permitted transitions of dossiers, from statuses.yaml."""
 
 from functools import cache
 from pathlib import Path
@@ -60,7 +60,7 @@ def read_status_table() -> StatusTable:
 
 
 def first_status(channel: Channel) -> DossierStatus:
-    """The status in which a dossier of this channel begins."""
+    """Return the first status of a dossier of this channel."""
     return read_status_table().first[channel]
 
 
@@ -69,9 +69,9 @@ def permitted_statuses(
 ) -> Statuses:
     """Return the statuses that may follow `current`; the same status again is progress.
 
-    `before` is the status from which the dossier came to `current`: from 6, and from 5 before
-    reception, it goes back there. None: not known (a dossier kept elsewhere), so any is permitted.
-    A dossier that was not received is not taken up again after a stop.
+    `before` is the status before `current`, to which a dossier returns from 6, and from 5 before
+    reception. None means that it is unknown, as for a dossier of another system, so every return
+    is permitted. A dossier that was not received cannot be resumed after a stop.
     """
     onward = read_status_table().transitions[current]
     returns = onward.after.values() if before is None else [onward.after.get(before, frozenset())]

@@ -1,6 +1,6 @@
-"""Which days are worked: the `holidays` package as the base, corrected by one YAML file a year.
+"""Working days and office hours: the `holidays` package, corrected by one YAML file a year.
 
-Dates are handled as ordinals (`date.toordinal()`), so that counting days is counting indexes.
+Days are ordinals (`date.toordinal()`), so that counting days is arithmetic on indexes.
 """
 
 from bisect import bisect_left
@@ -20,10 +20,10 @@ _FOLDER = Path(__file__).with_name("data")
 
 
 class Corrections(BaseModel):
-    """The announcements of the government for one year, beyond the Labour Code.
+    """The days off and days worked that the government announced for one year.
 
-    `unconfirmed` are days that are closed here although no published act confirms it. A due date
-    that lies beyond one of them, or in a year that is not announced, is provisional.
+    They add to the Labour Code. `unconfirmed` days are closed here although no published act
+    confirms it. A due date beyond one of them, or in a year that is not announced, is provisional.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -32,7 +32,7 @@ class Corrections(BaseModel):
     version: PositiveInt
     announced: bool
     sources: tuple[str, ...] = Field(min_length=1)
-    # not `off`, which YAML reads as false
+    # YAML would parse the name `off` as false
     closed: dict[date, str]
     worked: dict[date, str]
     unconfirmed: dict[date, str] = {}
@@ -101,7 +101,7 @@ def read_office_hours() -> OfficeHours:
 
 @cache
 def read_corrections(year: int) -> Corrections | None:
-    """The announcements for a year; None where no file speaks of it."""
+    """Return the announcements for a year, or None without a file for it."""
     path = _FOLDER / f"{year}.yaml"
     if not path.exists():
         return None
@@ -110,8 +110,8 @@ def read_corrections(year: int) -> Corrections | None:
 
 @cache
 def list_working_days(year: int) -> tuple[int, ...]:
-    """The ordinals of the days worked in a year, in order."""
-    # A swapped day may lie in the year before or after the one that announces it.
+    """Return the ordinals of the working days of a year, in order."""
+    # A swapped day may lie in the year before or after the announced one.
     base = holidays.country_holidays("VN", years=(year - 1, year, year + 1))
     announced = read_corrections(year)
     closed = announced.closed | announced.unconfirmed if announced else {}
@@ -129,8 +129,8 @@ def list_working_days(year: int) -> tuple[int, ...]:
 def describe_calendar_basis(first: date, last: date) -> str:
     """Return the version of the calendar of each year from `first` to `last`: `2026/2 2027/1?`.
 
-    A `?` at the end marks a year in which the span rests on days that may still change: the year
-    is not announced, no file speaks of it, or a day of the span is unconfirmed.
+    A `?` marks a year in which the span depends on days that may still change: the year is not
+    announced, it has no file, or a day of the span is unconfirmed.
     """
     years = range(first.year, last.year + 1)
     return " ".join(_describe_year_basis(year, first, last) for year in years)
@@ -141,10 +141,10 @@ def is_provisional(basis: str | None) -> bool:
 
 
 def list_current_bases(years: Iterable[int]) -> list[str]:
-    """Return every part that a basis of today may have for these years.
+    """Return every part that a basis computed today may have for these years.
 
-    A provisional one of a year is left out once it is announced and has no unconfirmed day, also
-    where its version stayed the same.
+    A year that is announced and has no unconfirmed day has no provisional part, even if its
+    version stayed the same.
     """
     return [part for year in years for part in _list_year_bases(year)]
 
@@ -171,7 +171,7 @@ def is_working_day(day: date) -> bool:
 
 
 def find_working_day_after(ordinal: int, count: int) -> int:
-    """The `count`-th working day after the first one on or after `ordinal`."""
+    """Return the `count`-th working day after the first one on or after `ordinal`."""
     year = date.fromordinal(ordinal).year
     days = list_working_days(year)
     index = bisect_left(days, ordinal) + count

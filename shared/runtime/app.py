@@ -1,4 +1,4 @@
-"""What every HTTP process is made of; a service adds its routes and what it alone holds open."""
+"""The application of every HTTP process; a service adds its routes and resources."""
 
 import asyncio
 import gc
@@ -33,7 +33,7 @@ from shared.web.single_flight import SingleFlight
 
 AUDIENCE = "lien-thong"
 CHECK_SECONDS = 2.0
-# These tell no secret, and are asked by others than the gateway, or by it without a caller.
+# These reveal no secret. Others than the gateway call them, or the gateway without a caller.
 OPEN_PATHS = frozenset(
     {"/healthz", "/readyz", "/metrics", "/.well-known/jwks.json", EVENT_KEYS_PATH}
 )
@@ -52,10 +52,11 @@ def create_service(
     resources: Resources | None = None,
     call_key: SecretStr | None = None,
 ) -> FastAPI:
-    """`prefix` is the service's part of the public path, `/dossier/v1` for instance.
+    """Create the application of a service.
 
-    A service with a `call_key` answers the gateway alone. One without is the gateway itself, which
-    proves its own calls in the same process.
+    `prefix` is the service's part of the public path, such as `/dossier/v1`. A service with a
+    `call_key` answers only the gateway. Without one it is the gateway itself, which calls its own
+    routes within the process.
     """
     app = DescribedService(
         title=title,
@@ -64,7 +65,7 @@ def create_service(
         openapi_url=f"{prefix}/openapi.json",
         docs_url=None,
         redoc_url=None,
-        # Its target would be made of the Host header, which is the caller's, or tells of an inside.
+        # The target would hold the Host header, which is the caller's, or reveal an internal name.
         redirect_slashes=False,
     )
     app.state.settings = settings
@@ -98,9 +99,10 @@ async def _open_resources(
 
 
 def freeze_gc(app: FastAPI) -> None:
-    """What was imported stays: to look through it again would stop all calls for a while.
+    """Move all imported objects out of the garbage collector's reach.
 
-    So does the description, which the first refused request would stop to build (`problems`).
+    A full collection over them would stall requests. The OpenAPI document is built before, because
+    the first refused request would stall to build it.
     """
     app.openapi()
     gc.collect()
@@ -125,9 +127,9 @@ async def ping_database(sessions: SessionFactory) -> None:
 
 
 def build_status_routes() -> APIRouter:
-    """Alive, ready (each check named, so that nobody has to guess), and the metrics."""
+    """Return the routes for liveness, readiness with the outcome of each check, and metrics."""
     router = APIRouter(include_in_schema=False)
-    # Each look asks a database, and the gateway's its services: those that wait share one.
+    # The checks query a database, and the gateway's its services, so waiting callers share a run.
     look = SingleFlight(_run_all_checks)
 
     @router.get("/healthz")
@@ -150,14 +152,14 @@ def build_status_routes() -> APIRouter:
 
 
 async def _run_all_checks(state: State) -> tuple[dict[str, str], dict[str, str]]:
-    """Reports are told beside the checks, but what they say keeps nobody from being ready."""
+    """Return the outcomes of checks and of reports; reports do not affect readiness."""
     return await asyncio.gather(
         _run_checks(state.checks), _run_checks(getattr(state, "reports", {}))
     )
 
 
 async def _run_checks(checks: Checks) -> dict[str, str]:
-    asked = dict(checks)  # one of them may hold, and be gone, before the others have answered
+    asked = dict(checks)  # a check may be removed while the others still run
     outcomes = await asyncio.gather(*(_run_check(check) for check in asked.values()))
     return dict(zip(asked, outcomes, strict=True))
 
@@ -165,6 +167,6 @@ async def _run_checks(checks: Checks) -> dict[str, str]:
 async def _run_check(check: Check) -> str:
     try:
         await asyncio.wait_for(check(), CHECK_SECONDS)
-    except Exception as error:  # noqa: BLE001 -- whatever keeps it from answering, it is not ready
+    except Exception as error:  # noqa: BLE001 -- any error means that it is not ready
         return type(error).__name__
     return "ok"

@@ -1,4 +1,4 @@
-"""The command line that every service has: `python -m <service> serve|work|migrate|…`."""
+"""The command line of every service: `python -m <service> serve|work|migrate|…`."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from shared.settings import ServiceSettings
 
 @dataclass(frozen=True)
 class Program(Generic[SettingsType]):
-    """The parts of one service that its command line starts; each takes the settings."""
+    """The functions of one service that its command line runs; each takes the settings."""
 
     name: str
     settings: type[SettingsType]
@@ -77,13 +77,13 @@ def _serve_requests(context: typer.Context) -> None:
 
 
 def _run_worker(context: typer.Context) -> None:
-    """Send events, handle events, mind deadlines."""
+    """Publish events, handle events and run timers."""
     program, settings = context.obj
     run_async(lambda: program.work(settings))
 
 
 def _migrate_database(context: typer.Context) -> None:
-    """Bring the service's database to the newest shape."""
+    """Migrate the service's database to the newest revision."""
     migrations.upgrade_database(context.obj.settings)
 
 
@@ -93,23 +93,23 @@ def _write_revision(context: typer.Context, title: str) -> None:
 
 
 def _seed_database(context: typer.Context) -> None:
-    """Load what a service needs to begin; a second time changes nothing."""
+    """Load the data that the service needs at first; a repeat changes nothing."""
     program, settings = context.obj
     if program.seed:
         run_async(lambda: program.seed(settings))
 
 
 def _prepare_database(context: typer.Context) -> None:
-    """`migrate`, then `seed`: all that must be before the service starts."""
+    """Run `migrate`, then `seed`, which must both precede the start of the service."""
     _migrate_database(context)
     _seed_database(context)
 
 
 def _replay_events(
     context: typer.Context,
-    days: Annotated[float, typer.Option(help="how far back")] = KEPT_DAYS,
+    days: Annotated[float, typer.Option(help="days to go back")] = KEPT_DAYS,
 ) -> None:
-    """Send again what was sent, to refill a broker that lost its data."""
+    """Publish sent events again, to refill a broker that lost its data."""
     settings = context.obj.settings
 
     async def send_again() -> int:

@@ -1,4 +1,4 @@
-"""The commands of every service for messages that could not be handled."""
+"""The commands of every service for dead letters."""
 
 import json
 from typing import Annotated
@@ -16,7 +16,7 @@ commands = typer.Typer(no_args_is_help=True, help="Messages that could not be ha
 
 @commands.command("list")
 def _list_letters(context: typer.Context, state: State = "open") -> None:
-    """One line of JSON for each."""
+    """Print one line of JSON for each dead letter."""
     for letter in run_in_session(
         context.obj.settings, lambda s: operator_routes.list_dead_letters(s, state)
     ):
@@ -25,7 +25,7 @@ def _list_letters(context: typer.Context, state: State = "open") -> None:
 
 @commands.command("show")
 def _show_letter(context: typer.Context, letter_id: UUID) -> None:
-    """The message with its headers, content and reason."""
+    """Print a dead letter with its headers, content and reason."""
     letter = run_in_session(
         context.obj.settings, lambda s: operator_routes.read_dead_letter(s, letter_id)
     )
@@ -39,9 +39,9 @@ def _replay_letters(
     context: typer.Context,
     letter_ids: Annotated[list[UUID] | None, typer.Argument()] = None,
     *,
-    every: Annotated[bool, typer.Option("--all", help="all that are open")] = False,
+    every: Annotated[bool, typer.Option("--all", help="replay all open dead letters")] = False,
 ) -> None:
-    """Have the worker handle them once more: all, or none where one cannot be."""
+    """Let the worker handle dead letters again: all of them, or none if one is settled."""
     if bool(letter_ids) == every:
         raise typer.BadParameter("name the letters, or say --all")
 
@@ -58,7 +58,7 @@ def _replay_letters(
 
 @commands.command("discard")
 def _discard_letter(context: typer.Context, letter_id: UUID) -> None:
-    """Say that it needs no handling; it stays on record."""
+    """Mark a dead letter as needing no handling; it stays on record."""
     run_in_session(
         context.obj.settings, lambda s: operator_routes.discard_dead_letter(s, letter_id)
     )

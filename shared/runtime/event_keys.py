@@ -1,4 +1,4 @@
-"""The keys that prove events: of this service, and those that the other services publish."""
+"""The keys that sign events: those of this service and those that other services publish."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -17,23 +17,23 @@ PATH = "/.well-known/event-keys.json"
 
 
 def make_event_signer(settings: ServiceSettings) -> EventSigner:
-    """Raise KeyUnfitError where the configured key is none."""
+    """Return the signer of this service's events; raise KeyUnfitError for an invalid key."""
     return EventSigner(read_private_key("event_key", settings.event_key))
 
 
 def list_event_public_keys(settings: ServiceSettings) -> Sequence[Ed25519PublicKey]:
-    """Return the keys that prove the events of this service, the present one first."""
+    """Return the public keys for the events of this service, the present one first."""
     present = read_private_key("event_key", settings.event_key).public_key()
     return [present, *read_public_keys("event_keys_retired", settings.event_keys_retired)]
 
 
 def build_event_key_set(settings: ServiceSettings) -> Mapping[str, Any]:
-    """Return them as JWKS."""
+    """Return the public keys for the events of this service as JWKS."""
     return build_key_set(list_event_public_keys(settings))
 
 
 def build_event_key_routes() -> APIRouter:
-    """Publish `app.state.event_keys`, which the lifespan of the application sets."""
+    """Return the route that publishes `app.state.event_keys`, set by the application's lifespan."""
     router = APIRouter(include_in_schema=False)
 
     @router.get(PATH)

@@ -1,4 +1,4 @@
-"""One invocation of a service's command line: its settings, and how its coroutines are run."""
+"""Read settings and run coroutines for one invocation of a service's command line."""
 
 import asyncio
 import sys
@@ -18,7 +18,7 @@ SettingsType = TypeVar("SettingsType", bound=ServiceSettings)
 
 
 def read_settings(service: str, settings_class: type[SettingsType]) -> SettingsType:
-    """Return the settings of the environment; end the process where some are missing or wrong."""
+    """Return the settings of the environment; exit if some are missing or invalid."""
     try:
         return settings_class.read()
     except ValidationError as error:
@@ -35,7 +35,7 @@ def run_async(main: Callable[[], Awaitable[Result]]) -> Result:
 
 
 def run_in_session(settings: ServiceSettings, act: Callable[[AsyncSession], Awaitable[Any]]) -> Any:
-    """Run `act` in one transaction; end the process with the title of a `Problem`."""
+    """Run `act` in one transaction; exit with the title of a raised `Problem`."""
 
     async def run_act() -> Any:
         async with open_database(settings) as sessions, sessions.begin() as session:

@@ -1,4 +1,4 @@
-"""The acts of operators on dead letters, and their routes, the same in every service."""
+"""List, replay and discard dead letters; the routes are the same in every service."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -42,7 +42,7 @@ class RightLimited(NotAllowed):
 async def list_dead_letters(
     session: AsyncSession, state: State, paging: PageQuery | None = None
 ) -> Sequence[DeadLetter]:
-    """The newest first: all of them, or one more than a page holds."""
+    """Return dead letters, the newest first: all, or one more than `paging` holds."""
     query = (
         select(DeadLetter)
         .where(DeadLetter.state == state)
@@ -62,16 +62,16 @@ async def read_dead_letter(session: AsyncSession, letter_id: UUID) -> DeadLetter
 
 
 async def replay_dead_letter(session: AsyncSession, letter_id: UUID) -> DeadLetter:
-    """Have the worker handle it once more.
+    """Let the worker handle the message again.
 
-    The inbox drops an event handled in the last `inbox.RETENTION_DAYS`; after that a handler must,
-    by the version it has.
+    The inbox ignores an event that was handled in the last `inbox.RETENTION_DAYS`; an older one
+    must be ignored by the handler, by its version.
     """
     return await _settle_letter(session, letter_id, "replaying")
 
 
 async def replay_open_letters(session: AsyncSession) -> int:
-    """Have all of them handled once more, the oldest first; returns how many."""
+    """Let the worker handle all open letters again, the oldest first; return their number."""
     replaying = update(DeadLetter).where(DeadLetter.state == "open").values(state="replaying")
     return len((await session.scalars(replaying.returning(DeadLetter.id))).all())
 
@@ -91,7 +91,11 @@ async def _settle_letter(session: AsyncSession, letter_id: UUID, state: State) -
 
 
 async def _require_unlimited_right(caller: Caller) -> CallContext:
-    """Whose a message is, that nobody could read, cannot be told: so who sees one may see all."""
+    """Return the caller; raise RightLimited unless its right has no limits.
+
+    An unreadable message cannot be matched to a right, so only unrestricted callers may read dead
+    letters.
+    """
     right = caller.right
     if any(limit is not None for limit in (right.procedures, right.fields, right.agencies)):
         raise RightLimited("Ask for a right to all procedures, fields and agencies.")
@@ -102,7 +106,7 @@ Unlimited = Annotated[CallContext, Depends(_require_unlimited_right)]
 
 
 class DeadLetterOut(BaseModel):
-    """`reason` names the kind of error and where it arose, never what stood in the message."""
+    """A dead letter. `reason` names the class and place of the error, no value of the message."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -122,7 +126,7 @@ class DeadLetterContent(DeadLetterOut):
 
 
 def build_dead_letter_routes(prefix: str) -> APIRouter:
-    """The same four routes in every service, for operators."""
+    """Return the four routes for operators under `prefix`."""
     router = Router(prefix=f"{prefix}/dead-letters", tags=["dead letters"])
 
     @router.get("")

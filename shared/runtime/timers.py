@@ -1,4 +1,4 @@
-"""Periodic work, which one of all replicas does when it is due."""
+"""Periodic work; one of all replicas runs it when it is due."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,11 +16,10 @@ from shared.database.session import Base, SessionFactory
 
 @dataclass(frozen=True)
 class Timer:
-    """Something to look at every so often, in a transaction of its own.
+    """An act that runs every `seconds`, in a transaction of its own.
 
-    `once_anywhere` is for work: of all replicas, one does it when it is due. What only measures
-    runs in each. An act that returns True has left work undone, and runs again at once, in a
-    transaction of its own.
+    With `once_anywhere` one of all replicas runs it when it is due; a measurement runs in each. An
+    act that returns True has work left, and runs again at once in another transaction.
     """
 
     seconds: float
@@ -29,7 +28,7 @@ class Timer:
 
 
 class TimerRun(Base):
-    """When a timer last ran, in whichever replica."""
+    """The last run of a timer in any replica."""
 
     __tablename__ = "timer"
 
@@ -55,7 +54,7 @@ async def run_timer(sessions: SessionFactory, timer: Timer) -> None:
 
 
 async def _claim_run(session: AsyncSession, timer: Timer) -> bool:
-    """False where another replica did it less than the timer's seconds ago."""
+    """Return False if any replica ran the timer less than its seconds ago."""
     name = f"{timer.act.__module__}.{timer.act.__qualname__}"
     claim = insert(TimerRun).values(name=name, at=func.now())
     due = TimerRun.at <= func.now() - func.make_interval(0, 0, 0, 0, 0, 0, timer.seconds)

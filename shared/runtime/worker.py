@@ -1,4 +1,4 @@
-"""The background half of every service: sends its events, hears the others', minds the clock."""
+"""The worker process of every service: relay, consumer, timers and background tasks."""
 
 import asyncio
 import signal
@@ -38,9 +38,9 @@ log = structlog.get_logger()
 
 DRAIN_SECONDS = 10.0
 POLL_SECONDS = 0.1
-STARTED, CAUGHT_UP = "started", "caught_up"  # as /readyz names what is not yet so
+STARTED, CAUGHT_UP = "started", "caught_up"  # the names of these checks at /readyz
 
-# Work that runs until it is cancelled, in each replica.
+# A coroutine that runs in each replica until it is cancelled.
 Background = Callable[[SessionFactory], Coroutine[Any, Any, None]]
 
 INFRASTRUCTURE_TIMERS = (
@@ -61,9 +61,10 @@ async def run_worker(
     background: Sequence[Background] = (),
     catch_up: bool = False,
 ) -> None:
-    """Until SIGTERM or SIGINT; then what is under way ends, and nothing new begins.
+    """Run until SIGTERM or SIGINT; then finish the batches under way and begin no others.
 
-    With `catch_up` it is not ready before it has handled what was waiting when it began.
+    With `catch_up` the worker is not ready before it has handled all events that were waiting at
+    its start.
     """
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -78,7 +79,7 @@ async def run_worker(
     stop.cancel()
     if STARTED not in checks:
         await asyncio.wait({task}, timeout=DRAIN_SECONDS)
-    # Work that is cut off here was not committed: it is done again, and the inbox knows the rest.
+    # A batch cancelled here was not committed, so it is repeated; the inbox ignores handled events.
     task.cancel()
     await asyncio.wait({task}, timeout=DRAIN_SECONDS)
     if not task.cancelled() and task.done() and (error := task.exception()):
@@ -94,7 +95,7 @@ async def run_worker_parts(
     *,
     background: Sequence[Background] = (),
 ) -> None:
-    """Until `stopping` is set; `checks` say what it still waits for, or what is away."""
+    """Run until `stopping` is set; `checks` receives the readiness checks of the worker."""
     start_tracing(settings)
     checks = {} if checks is None else checks
     checks[STARTED] = _report_starting
@@ -120,7 +121,7 @@ async def _run_tasks(
         signer = make_event_signer(settings)
         producer = await stack.enter_async_context(open_producer(settings))
         checks["broker"] = lambda: _ping_broker(producer)
-        # Entered last: what the tasks use is closed after they have ended.
+        # Entered last, so that the resources of the tasks close after the tasks have ended.
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         background = [
             tasks.create_task(
@@ -137,7 +138,7 @@ async def _run_tasks(
         else:
             _mark_started(checks)
         await stopping.wait()
-        # The relay and the consumer end by themselves, after the batch under way.
+        # The relay and the consumer finish the batch under way and return by themselves.
         for task in background:
             task.cancel()
 
@@ -148,9 +149,10 @@ async def _replay_recent_events(
     signer: EventSigner,
     stopping: asyncio.Event,
 ) -> None:
-    """Beside the relay: a week may take minutes, and a right that ends now is not to wait for it.
+    """Publish the events of the retention again, concurrently with the relay.
 
-    What is new may then stand before what is old: who took it ignores the older version.
+    That may take minutes, for which a revocation must not wait. New events may then precede old
+    ones; consumers ignore the older version.
     """
     since = datetime.now(UTC) - timedelta(days=KEPT_DAYS)
     await replay(sessions, producer, signer, since, stopping)
@@ -163,10 +165,13 @@ async def _consume_events(
     checks: dict[str, Check],
     stopping: asyncio.Event,
 ) -> None:
-    """Joining takes as long as a member that died is waited for: the relay does not wait for it."""
+    """Consume the topics of the handlers until `stopping` is set.
+
+    Joining the group may last the session timeout of a dead member, so the relay runs meanwhile.
+    """
     topics = sorted({event.topic for event in handlers})
     for topic in topics:
-        EVENTS_UNPROVEN.labels(topic)  # from 0 on, or an alert would not see the first
+        EVENTS_UNPROVEN.labels(topic)  # start at 0, or an alert would miss the first one
     async with (
         open_client() as http,
         open_consumer(
@@ -195,14 +200,14 @@ def _mark_started(checks: dict[str, Check]) -> None:
 
 
 async def _await_catch_up(consumer: AIOKafkaConsumer, checks: dict[str, Check]) -> None:
-    """Where asked to, waits until what stood in its partitions at first has taken effect."""
+    """Wait until all events that were in the partitions at the start are handled, if required."""
     if CAUGHT_UP not in checks:
         return
-    while not (partitions := consumer.assignment()):  # noqa: ASYNC110 -- aiokafka tells nobody
+    while not (partitions := consumer.assignment()):  # noqa: ASYNC110 -- aiokafka has no event for it
         await asyncio.sleep(POLL_SECONDS)
     begins = await wait_out_broker(consumer.beginning_offsets)(partitions)
     ends = await wait_out_broker(consumer.end_offsets)(partitions)
-    # Of what retention has taken nothing comes, and nothing is ever committed.
+    # A partition whose events have all expired delivers nothing, so nothing is ever committed.
     waiting = {one: end for one, end in ends.items() if end > begins[one]}
     while waiting:
         for partition, end in list(waiting.items()):
@@ -241,7 +246,7 @@ async def _ping_broker(producer: AIOKafkaProducer) -> None:
 
 
 async def _recreate_topics(settings: ServiceSettings) -> None:
-    """A broker that came back empty gets its topics again; what it lost is for `replay`."""
+    """Recreate the topics of a broker that returned empty; `replay` publishes the lost events."""
     while True:
         await asyncio.sleep(30)
         await ensure_topics(settings)

@@ -1,4 +1,4 @@
-"""The parameters that every route may ask for: the clock and the transaction."""
+"""The dependencies of every route: the clock and the transaction."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime

@@ -1,5 +1,7 @@
-"""Conditional requests (RFC 9110 §13): two writers cannot overwrite each other, and nobody is sent
-what it has already."""
+"""Conditional requests (RFC 9110 §13).
+
+If-Match keeps two writers from overwriting each other; If-None-Match saves sending a known version.
+"""
 
 import re
 from dataclasses import dataclass
@@ -14,16 +16,16 @@ from shared.web.calls.internal_headers import LEDGER_HEADERS
 from shared.web.problems import ChangedMeanwhile, Problem, respond
 
 _TAG = r'(?:W/)?"[!#-~]*"'
-# A list may have empty elements (RFC 9110 §5.6.1.2).
+# A list may contain empty elements (RFC 9110 §5.6.1.2).
 TAGS = re.compile(rf"\*|[ \t,]*{_TAG}(?:[ \t]*,[ \t,]*{_TAG})*[ \t,]*")
 _EACH = re.compile(_TAG)
-# Of an answer that is not sent again: what keeps it fresh, and what the gateway records of it.
+# The headers that a 304 repeats: those that keep the copy fresh, and those for the ledger.
 _KEPT = LEDGER_HEADERS | {"cache-control", "etag", "vary"}
 
 
 class PreconditionRequired(Problem):
     status = HTTPStatus.PRECONDITION_REQUIRED
-    title = "Say which version you change"
+    title = "If-Match is required for this change"
     type = "/problems/precondition-required"
 
 
@@ -36,22 +38,22 @@ class PreconditionUnreadable(Problem):
 
 @dataclass(frozen=True)
 class Condition:
-    """The tags of If-Match and of If-None-Match, None where the header is absent."""
+    """The tags of If-Match and of If-None-Match; None for an absent header."""
 
     match: frozenset[str] | None = None
     none_match: frozenset[str] | None = None
 
     @classmethod
     def of(cls, headers: Headers) -> Self:
-        """Raise PreconditionUnreadable."""
+        """Return the condition of a request; raise PreconditionUnreadable."""
         return cls(_read_tags(headers, "if-match"), _read_tags(headers, "if-none-match"))
 
     def is_met(self, tag: str) -> bool:
-        """Compare strongly, sign by sign: a weak tag and "01" are no version 1 (§13.1.1)."""
+        """Compare strongly, byte by byte: neither a weak tag nor "01" is version 1 (§13.1.1)."""
         return self.match is None or "*" in self.match or tag in self.match
 
     def is_known(self, tag: str) -> bool:
-        """Compare weakly: the caller has what the tag names (§13.1.2)."""
+        """Compare weakly: return whether the caller has the version of the tag (§13.1.2)."""
         if self.none_match is None:
             return False
         opaque = {each.removeprefix("W/") for each in self.none_match}
@@ -68,7 +70,8 @@ def _read_tags(headers: Headers, name: str) -> frozenset[str] | None:
     return frozenset(("*",) if text == "*" else _EACH.findall(text))
 
 
-# Optional to FastAPI, which would call its absence a wrong shape; required by what it describes.
+# Optional for FastAPI, which would answer 422 to its absence instead of 428; the published
+# description marks it as required.
 _IfMatch = Annotated[
     str | None,
     WithJsonSchema({"type": "string", "pattern": f"^({TAGS.pattern})$", "examples": ['"7"']}),
@@ -86,7 +89,7 @@ ExpectedVersion = Annotated[Condition, Depends(_read_condition)]
 
 
 def require_version(actual: int, expected: Condition) -> None:
-    """Raise ChangedMeanwhile where the condition does not hold for the `actual` version."""
+    """Raise ChangedMeanwhile unless the condition holds for the `actual` version."""
     tag = format_etag(actual)
     if not expected.is_met(tag) or expected.is_known(tag):
         raise ChangedMeanwhile(
@@ -97,9 +100,9 @@ def require_version(actual: int, expected: Condition) -> None:
 
 
 def evaluate_condition(request: Request, response: Response) -> Response:
-    """Return what a GET answers under its condition, in the order of RFC 9110 §13.2.2.
+    """Return the response to a GET under its condition, in the order of RFC 9110 §13.2.2.
 
-    304 and 412 name the person whose data was looked at, as the whole answer does.
+    304 and 412 carry the headers for the ledger, because the caller learns about the data.
     """
     tag = response.headers.get("etag")
     if tag is None or request.method != "GET" or response.status_code != HTTPStatus.OK:
@@ -125,7 +128,7 @@ def format_etag(version: int) -> str:
 
 
 def build_created_headers(path: str, version: int) -> dict[str, str]:
-    """Return the headers of the answer to a request that made the thing at `path`."""
+    """Return the headers for the response to the creation of the resource at `path`."""
     return {"ETag": format_etag(version), "Location": path}
 
 

@@ -1,4 +1,4 @@
-"""HTTP to other services: one place decides the library, the time-outs and the tracing."""
+"""The only place that opens HTTP clients: it decides library, timeouts and tracing."""
 
 import httpx
 
@@ -8,7 +8,7 @@ TIMEOUT = httpx.Timeout(5.0, connect=2.0)
 
 
 def open_client(*, timeout: httpx.Timeout = TIMEOUT) -> httpx.AsyncClient:
-    """A client to be closed by `async with`; the trace goes along with each request."""
+    """Return a client for `async with`, whose requests carry the trace."""
     return httpx.AsyncClient(timeout=timeout, event_hooks={"request": [_add_trace_headers]})
 
 

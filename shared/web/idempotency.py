@@ -1,7 +1,7 @@
-"""A write that is sent twice takes effect once: `Idempotency-Key`, kept for a day.
+"""Repeats of a write by `Idempotency-Key`: it takes effect once, and keys are stored for a day.
 
-The key is claimed in the transaction of the effect. A repeat that comes while the first is still
-under way waits for it on the unique index, and then gets the first one's answer.
+The key is claimed in the transaction of the effect. A repeat that arrives while the first request
+is under way waits for it on the unique index, and then receives the first response.
 """
 
 import hmac
@@ -47,7 +47,7 @@ class IdempotencyKey(Base):
     at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
 
-# As text: on the path of every write, building a statement anew each time would be felt.
+# Texts, because building these statements anew for every write costs measurable time.
 _CLAIM = text(
     "INSERT INTO idempotency_key (client, key, request) VALUES (:client, :key, :request)"
     " ON CONFLICT DO NOTHING RETURNING true"
@@ -70,15 +70,15 @@ class KeyUnreadable(Problem):
     type = "/problems/idempotency-key-unreadable"
 
 
-class Replayed(Exception):  # noqa: N818 -- not an error: the answer was given before
-    """Carries the first answer past the route, which must not run again."""
+class Replayed(Exception):  # noqa: N818 -- not an error: the response exists already
+    """The request is a repeat; its first response bypasses the route."""
 
     def __init__(self, response: Response) -> None:
         self.response = response
 
 
 class IdempotencyClaim:
-    """Held by a route while it runs; `store_response` must be given what the route answers."""
+    """The claim of an idempotency key by the running request, which must store its response."""
 
     def __init__(self, session: AsyncSession, client: str, key: str | None) -> None:
         self._session, self._client, self._key = session, client, key
@@ -90,7 +90,7 @@ class IdempotencyClaim:
         return answer
 
     def store_body(self, body: str, status: HTTPStatus, headers: Mapping[str, str]) -> None:
-        """As `store_response`, of an answer that is JSON already."""
+        """Store a response whose body is JSON text, until the commit only in memory."""
         if self._key is None:
             return
         first = {
@@ -110,7 +110,7 @@ _Key = Annotated[
             "type": "string",
             "minLength": 1,
             "maxLength": MAX_KEY_CHARACTERS,
-            # HTTP takes the blanks at the ends off.
+            # HTTP strips blanks at both ends.
             "pattern": "^[ -~]*[!-~][ -~]*$",
             "examples": ["6f1c1d9e-6c2b-4f57-9d3c-0f6f1b7e1a55"],
         }
@@ -127,7 +127,7 @@ async def _claim_key(
 ) -> IdempotencyClaim:
     if idempotency_key is None:
         return IdempotencyClaim(session, caller.client, None)
-    # Of other scripts the same text could be written in several ways.
+    # In other scripts the same text has several encodings.
     is_text = idempotency_key.isascii() and idempotency_key.isprintable()
     if not (is_text and 0 < len(idempotency_key) <= MAX_KEY_CHARACTERS):
         raise KeyUnreadable(
@@ -141,17 +141,17 @@ async def _claim_key(
         return IdempotencyClaim(session, caller.client, idempotency_key)
     row = await session.get(IdempotencyKey, (caller.client, idempotency_key))
     if row is None:
-        # Its hour to be forgotten came between the two statements.
+        # The key expired between the two statements.
         raise KeyUnreadable("The key has just expired; send the request with a new one.")
     raise Replayed(_build_first_response(row, digest))
 
 
 async def _compute_digest(request: Request, caller: CallContext) -> bytes:
-    """Return the HMAC of the request, its explanation and the limits of its right.
+    """Return the HMAC of the request, its purpose, officer and dossier, and its right's limits.
 
-    An answer fits one right. A repeat by another officer or for another reason is another act, of
-    which the first answer would be a false record. The digest is keyed because a body has few
-    possible values, which a plain digest would show to each reader of the table.
+    A response fits one right. A repeat by another officer or for another purpose is another act,
+    which must get its own record. The digest is keyed, because a reader of the table could guess a
+    body with few possible values from a plain digest.
     """
     url, settings = request.url, request.app.state.settings
     parts = (request.method, url.path, url.query, request.headers.get("If-Match", ""))

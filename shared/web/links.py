@@ -1,4 +1,4 @@
-"""What can be asked next: the OpenAPI links of each answer, drawn from the paths and its shape."""
+"""Add OpenAPI links from each response to the operations on its resources."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -12,7 +12,11 @@ IF_MATCH = "if-match"
 
 
 class Resource(NamedTuple):
-    """What an answer is about: the path of it, and where its parameters and version stand."""
+    """A resource that a response names.
+
+    `known` gives a runtime expression for each parameter of `path`; `versioned` says whether the
+    response carries the version of the resource.
+    """
 
     path: str
     known: dict[str, str]
@@ -20,7 +24,7 @@ class Resource(NamedTuple):
 
 
 def add_links(document: Described) -> Described:
-    """The same document; each success leads to the operations on what it is about or names."""
+    """Return the document with links from each success to the operations on its resources."""
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             for status, answer in operation["responses"].items():
@@ -49,7 +53,7 @@ def _build_links(document: Described, path: str, method: str, answer: Described)
 
 
 def _list_resources(document: Described, path: str, shape: SchemaNavigator) -> Iterator[Resource]:
-    """The one that the path names; and the one that the answer does, made just now or listed."""
+    """Yield the resource that the path names, and one that the response created or lists."""
     asked = {name: f"$request.path.{name}" for name in _list_parameters(path)}
     if asked:
         about = path[: path.rindex("}") + 1]
@@ -68,7 +72,7 @@ def _list_resources(document: Described, path: str, shape: SchemaNavigator) -> I
 
 
 def _list_operations(document: Described, resource: Resource) -> Iterator[tuple[str, Described]]:
-    """On the resource itself, or on a part of it that needs no other name."""
+    """Yield the operations on the resource, and on its parts without further parameters."""
     for path, methods in document["paths"].items():
         if f"{path}/".startswith(f"{resource.path}/") and len(_list_parameters(path)) == len(
             resource.known

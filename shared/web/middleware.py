@@ -1,4 +1,4 @@
-"""The outermost layer of every service: trace id in and out, one metric, no error unanswered."""
+"""The outermost layer of every service: tracing, the request metric and unexpected errors."""
 
 import time
 
@@ -10,7 +10,7 @@ from shared.observability.tracing import read_trace_id, start_trace
 from shared.web.problems import find_problem, respond
 
 UNMATCHED_ROUTE = "(no route)"
-# RFC 9110 §9, RFC 5789. A caller may send any word, and a metric keeps each for ever.
+# RFC 9110 §9, RFC 5789. Callers can send any word, and a metric keeps each label without end.
 METHODS = frozenset(
     ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 )
@@ -18,10 +18,12 @@ OTHER_METHOD = "other"
 
 
 class AnswerCutOffError(Exception):
-    """The answer had begun: the server ends the connection, and logs this without the cause."""
+    """The response had begun, so the server closes the connection; the cause is already logged."""
 
 
 class RequestMiddleware:
+    """Trace each request, measure it, and answer unexpected errors with a problem."""
+
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
@@ -30,7 +32,7 @@ class RequestMiddleware:
             await self._app(scope, receive, send)
             return
         if scope["method"] == "HEAD":
-            # RFC 9110 §9.3.2; FastAPI's routes know it not.
+            # RFC 9110 §9.3.2; FastAPI's routes do not answer HEAD.
             scope, send = {**scope, "method": "GET"}, drop_body(send)
         start_trace(Headers(scope=scope).get("traceparent"))
         started, status = time.perf_counter(), 0
@@ -44,8 +46,8 @@ class RequestMiddleware:
 
         try:
             await self._app(scope, receive, send_marked)
-        except Exception as error:  # noqa: BLE001 -- what is raised on below is not the same
-            # The one broad catch of a request: the caller gets a problem, the log the reason.
+        except Exception as error:  # noqa: BLE001 -- raised on below as another class
+            # The only broad catch of a request: the caller gets a problem, the log the reason.
             problem = find_problem(error)
             if status:
                 raise AnswerCutOffError(type(error).__name__) from None
@@ -58,7 +60,7 @@ class RequestMiddleware:
 
 
 def drop_body(send: Send) -> Send:
-    """Return a `send` that passes on the head of an answer and nothing of its body."""
+    """Return a `send` that passes on the head of a response without its body."""
 
     async def send_head(message: Message) -> None:
         if message["type"] == "http.response.body":
@@ -69,5 +71,5 @@ def drop_body(send: Send) -> Send:
 
 
 def find_route_template(scope: Scope) -> str:
-    """`/dossiers/{code}`, never the path itself: a metric must not name a dossier."""
+    """Return the template such as `/dossiers/{code}`, because a metric must not name a dossier."""
     return getattr(scope.get("route"), "path", UNMATCHED_ROUTE)

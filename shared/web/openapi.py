@@ -1,4 +1,4 @@
-"""What a service says of itself: FastAPI's description, with its errors and what follows."""
+"""The OpenAPI document of a service: FastAPI's own, with problems and links."""
 
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
@@ -15,17 +15,17 @@ Described = dict[str, Any]
 PROBLEM: Mapping[str, Any] = MappingProxyType(
     {
         "type": "object",
-        "description": "RFC 9457. `type` tells problems apart; some have members of their own.",
+        "description": "RFC 9457. `type` identifies the problem; some have further members.",
         "required": ["type", "title", "status"],
         "properties": {
             "type": {"type": "string", "examples": ["/problems/not-allowed"]},
             "title": {"type": "string"},
             "status": {"type": "integer"},
-            "detail": {"type": "string", "description": "how to mend it"},
-            "trace_id": {"type": "string", "description": "name it when you ask for help"},
+            "detail": {"type": "string", "description": "how to correct the request"},
+            "trace_id": {"type": "string", "description": "state it when you ask for help"},
             "errors": {
                 "type": "array",
-                "description": "of /problems/invalid-request: where, and what is wrong there",
+                "description": "in /problems/invalid-request: place and correction of each fault",
                 "maxItems": MAX_FAULTS,
                 "items": {
                     "type": "object",
@@ -33,7 +33,10 @@ PROBLEM: Mapping[str, Any] = MappingProxyType(
                     "properties": {"at": {"type": "string"}, "is": {"type": "string"}},
                 },
             },
-            "more": {"type": "integer", "description": "how many faults `errors` does not name"},
+            "more": {
+                "type": "integer",
+                "description": "the number of faults that `errors` leaves out",
+            },
         },
     }
 )
@@ -42,23 +45,25 @@ _MEANINGS: Mapping[HTTPStatus, str] = MappingProxyType(
         HTTPStatus.BAD_REQUEST: "A header, the query or the cursor is missing or cannot be read",
         HTTPStatus.UNAUTHORIZED: "No valid access token",
         HTTPStatus.FORBIDDEN: "No right in force allows this",
-        HTTPStatus.NOT_FOUND: "It does not exist, or lies outside the right",
-        HTTPStatus.CONFLICT: "What is there does not allow this now",
-        HTTPStatus.PRECONDITION_FAILED: "Somebody changed it since it was read",
-        HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is of another type, or in a content coding",
-        HTTPStatus.UNPROCESSABLE_ENTITY: "It is not of the expected shape, or cannot be met",
+        HTTPStatus.NOT_FOUND: "The resource does not exist, or lies outside the right",
+        HTTPStatus.CONFLICT: "The present state of the resource does not allow this",
+        HTTPStatus.PRECONDITION_FAILED: "The resource was changed since it was read",
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body has another media type, or a content coding",
+        HTTPStatus.UNPROCESSABLE_ENTITY: "The request lacks the expected form, or cannot be met",
         HTTPStatus.PRECONDITION_REQUIRED: "If-Match is missing",
-        HTTPStatus.TOO_MANY_REQUESTS: "The quota is spent",
-        HTTPStatus.SERVICE_UNAVAILABLE: "A part of the mesh is away",
+        HTTPStatus.TOO_MANY_REQUESTS: "The quota is exhausted",
+        HTTPStatus.SERVICE_UNAVAILABLE: "A part of the mesh is unavailable",
     }
 )
 _WAIT = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
 _WAITED_FOR = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
-# FastAPI's own shape of a refused request, which `problems.install` never answers with.
+# FastAPI's own schemas of a refused request, which no service returns.
 _FOREIGN = ("HTTPValidationError", "ValidationError")
 
 
 class DescribedService(FastAPI):
+    """An application whose OpenAPI document contains problems and links."""
+
     def openapi(self) -> Described:
         if not self.openapi_schema:
             self.openapi_schema = add_links(add_problems(super().openapi()))
@@ -66,9 +71,9 @@ class DescribedService(FastAPI):
 
 
 def add_problems(document: Described) -> Described:
-    """The same document with the problems of each operation, the gateway's among them.
+    """Return the document with the problems of each operation, including those of the gateway.
 
-    What a route says of an error by itself (`responses=`) stays as it says it.
+    Responses that a route declares itself (`responses=`) are kept.
     """
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for name in _FOREIGN:

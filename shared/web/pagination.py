@@ -1,4 +1,4 @@
-"""Lists by key, not by offset: page 1,000 costs what page 1 costs, and no row shows twice."""
+"""Pagination by key: page 1,000 costs as much as page 1, and no row appears twice."""
 
 import base64
 import binascii
@@ -23,7 +23,7 @@ _BIGINT_END = 2**63
 
 
 class Page(BaseModel, Generic[Item]):
-    """`next` is the cursor of the following page; None on the last one."""
+    """One page of a list; `next` is the cursor of the following page, None on the last one."""
 
     items: list[Item]
     next: str | None
@@ -31,18 +31,17 @@ class Page(BaseModel, Generic[Item]):
 
 class CursorUnreadable(Problem):
     status = HTTPStatus.BAD_REQUEST
-    title = "The cursor is not one that this list gave"
+    title = "The cursor is not of this list"
     type = "/problems/cursor-unreadable"
-    advice = (
-        "Send back `next` of the page before, unchanged, to the same list with the same filters."
-    )
+    advice = "Send `next` of the previous page, unchanged, to the same list with the same filters."
 
 
 class PageQuery(BaseModel):
-    """How many, and after which key: the values of the ordering columns of the last row.
+    """The requested page: at most `limit` rows after a key.
 
-    `of_list` names the list with its filters: a cursor begins with it, and is good there alone. It
-    is empty where the key says the same.
+    `after` holds the values of the ordering columns of the last row. `of_list` names the list with
+    its filters: a cursor begins with it and is valid only there. It is empty for a list whose key
+    already identifies the list.
     """
 
     limit: int
@@ -51,7 +50,7 @@ class PageQuery(BaseModel):
 
     @classmethod
     def of(cls, limit: int, cursor: str | None, *, of_list: str = "") -> Self:
-        """Read them as the words of a query have them; raise CursorUnreadable."""
+        """Return the page that `limit` and `cursor` request; raise CursorUnreadable."""
         after = None if cursor is None else read_cursor(cursor)
         if after is not None and of_list:
             if after[:1] != (of_list,):
@@ -60,10 +59,9 @@ class PageQuery(BaseModel):
         return cls(limit=limit, after=after, of_list=of_list)
 
     def key(self, *types: Any) -> tuple[Any, ...] | None:
-        """`after` as values of these types: a date or UUID comes back from a cursor as text.
+        """Return `after` as values of these types, because a cursor holds dates and UUIDs as text.
 
-        Raises CursorUnreadable where they do not fit: someone wrote the cursor, or it is of
-        another list.
+        Raise CursorUnreadable for other values: the cursor was forged, or is of another list.
         """
         if self.after is None:
             return None
@@ -77,23 +75,23 @@ class PageQuery(BaseModel):
         return key
 
     def cut(self, rows: list[Any], key: Any) -> tuple[list[Any], str | None]:
-        """Of `limit + 1` rows read, the page and the cursor of the next, by `key(last row)`."""
+        """Return the page out of `limit + 1` rows, and the next cursor by `key(last row)`."""
         page = rows[: self.limit]
         return page, self.write(key(page[-1])) if len(rows) > self.limit else None
 
     def write(self, key: tuple[Any, ...]) -> str:
-        """Return the cursor of the page behind the row with this key."""
+        """Return the cursor of the page after the row with this key."""
         return write_cursor((self.of_list, *key) if self.of_list else key)
 
 
 def name_filtered_list(path: str, asked: BaseModel) -> str:
-    """Return `name_list` of a model that holds the filters and the words of paging together."""
+    """Return `name_list` for a model that holds filters and paging parameters together."""
     filters = asked.model_dump(mode="json", exclude=set(_PAGING_WORDS), exclude_none=True)
     return name_list(path, filters.items())
 
 
 def name_list(path: str, filters: Iterable[tuple[str, Any]]) -> str:
-    """Return a short name for the list at the path under these filters, each a word and JSON."""
+    """Return a short name for the list at `path` under filters, pairs of name and JSON value."""
     return blake2b(orjson.dumps([path, sorted(filters)]), digest_size=5).hexdigest()
 
 
@@ -114,20 +112,20 @@ def read_cursor(cursor: str) -> tuple[Any, ...]:
 
 
 def _can_be_stored(value: object) -> bool:
-    """Tell whether PostgreSQL has it: a bigint, or a text without NUL."""
+    """Return whether PostgreSQL can store the value: a bigint, or a text without NUL."""
     if isinstance(value, int):
         return abs(value) < _BIGINT_END
     return not (isinstance(value, str) and "\0" in value)
 
 
-# `read_cursor` refuses another form with a problem of its own.
+# The pattern is only published; `read_cursor` refuses other forms with a problem of its own.
 Cursor = Annotated[
     str,
     WithJsonSchema(
         {
             "type": "string",
             "pattern": f"^{_CURSOR.pattern}$",
-            "description": "`next` of the page before",
+            "description": "`next` of the previous page",
         }
     ),
 ]
@@ -135,8 +133,10 @@ Cursor = Annotated[
 
 async def _page_query(
     request: Request,
-    limit: Annotated[int, Query(ge=1, le=MAX_PAGE_ITEMS, description="how many at most")] = 50,
-    after: Annotated[Cursor | None, Query(description="`next` of the page before")] = None,
+    limit: Annotated[
+        int, Query(ge=1, le=MAX_PAGE_ITEMS, description="the maximum number of items")
+    ] = 50,
+    after: Annotated[Cursor | None, Query(description="`next` of the previous page")] = None,
 ) -> PageQuery:
     words = request.query_params.multi_items()
     filters = [each for each in words if each[0] not in _PAGING_WORDS]

@@ -1,4 +1,4 @@
-"""Errors a caller can act on, answered as RFC 9457 problem details."""
+"""Expected errors, answered as problem details (RFC 9457)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,9 +27,9 @@ RETRY_AFTER = MappingProxyType({"Retry-After": "2"})
 
 
 class Problem(Exception):  # noqa: N818 -- named as RFC 9457 names it
-    """Base of every expected error. A subclass sets `status`, `title` and its own `type`.
+    """The base of every expected error. A subclass sets `status`, `title` and its own `type`.
 
-    `advice` is the detail of all that say the same: how to mend it.
+    `advice` is the default detail, which says how to correct the request.
     """
 
     status: HTTPStatus
@@ -49,7 +49,7 @@ class Problem(Exception):  # noqa: N818 -- named as RFC 9457 names it
 
 class Unavailable(Problem):
     status = HTTPStatus.SERVICE_UNAVAILABLE
-    title = "A part of the service is away; try again"
+    title = "A part of the service is unavailable"
     type = "/problems/unavailable"
     headers = RETRY_AFTER
     advice = "Nothing was done. Try again after the seconds of Retry-After."
@@ -57,20 +57,20 @@ class Unavailable(Problem):
 
 class ChangedMeanwhile(Problem):
     status = HTTPStatus.PRECONDITION_FAILED
-    title = "Somebody changed it since you read it"
+    title = "The resource was changed since it was read"
     type = "/problems/changed-meanwhile"
 
 
 class Invalid(Problem):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
-    title = "The request does not have the expected shape"
+    title = "The request does not have the expected form"
     type = "/problems/invalid-request"
-    advice = "Each of `errors` says where it is wrong, and how."
+    advice = "Correct each place that `errors` names."
 
 
 class MediaTypeNotTaken(Problem):
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
-    title = "The body is not of a type that is taken here"
+    title = "The media type of the body is not accepted"
     type = "/problems/media-type-not-taken"
     headers = MappingProxyType({"Accept": "application/json"})
     advice = "Send the body with the header Content-Type: application/json."
@@ -90,7 +90,7 @@ class _PlainProblem(Problem):
 
 @contextmanager
 def name_subject_on_problems(person: str | None) -> Iterator[None]:
-    """Name the person on each problem raised within, because records name it on refusals too."""
+    """Name the person on each problem raised within, because the ledger records refusals too."""
     try:
         yield
     except Problem as refusal:
@@ -109,7 +109,7 @@ def build_traced_body(problem: Problem) -> dict[str, Any]:
 
 
 def find_problem(error: Exception) -> Problem:
-    """What the caller is told of an error that no use case raised on purpose."""
+    """Return the problem that answers any error."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, StaleDataError):
@@ -120,15 +120,16 @@ def find_problem(error: Exception) -> Problem:
     if is_refused_value(error):
         log.warning("answered_invalid", error=type(error).__name__)
         return Invalid("A value holds what the database cannot keep, such as the character NUL.")
-    # The fault itself is for the log: an exception's text can carry a secret or a name.
+    # Only the log gets the traceback; the text of an exception may hold a secret or a name.
     log.error("unexpected_error", error=type(error).__name__, exc_info=_keep_traceback(error))
     return _PlainProblem(
-        HTTPStatus.INTERNAL_SERVER_ERROR, "Tell whoever runs the mesh the trace_id of this answer."
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "Report the trace_id of this answer to the operator of the mesh.",
     )
 
 
 def _keep_traceback(error: Exception) -> tuple[type[Exception], Exception, TracebackType | None]:
-    """The traceback without the message, in which drivers repeat the row they refused."""
+    """Return the traceback without the message, in which drivers repeat the refused row."""
     return Exception, Exception(type(error).__name__), error.__traceback__
 
 
@@ -163,7 +164,7 @@ def install_handlers(app: FastAPI) -> None:
 
 
 def _list_allowed_methods(request: Request) -> list[str]:
-    """The methods of all routes of the path: each route knows its own only."""
+    """Return the methods of all routes that match the path."""
 
     def is_known(method: str) -> bool:
         asked = {**request.scope, "method": method}

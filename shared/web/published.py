@@ -1,4 +1,4 @@
-"""Pages that anybody may read: kept as bytes, compressed once, and not sent again unchanged."""
+"""Public pages, cached as bytes, compressed once and served with conditional requests."""
 
 import gzip
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _GZIP = "gzip"
 
 @dataclass(frozen=True)
 class PublishedPage:
-    """The tag is weak: both forms of a page have it."""
+    """A page with its compressed form; the tag is weak because both forms share it."""
 
     body: bytes
     packed: bytes
@@ -32,7 +32,7 @@ class PublishedPage:
 
     @classmethod
     def of_json(cls, content: object, *, seconds: int) -> "PublishedPage":
-        """Return the page of `content`, which a cache may keep for `seconds`."""
+        """Return the page of `content` as JSON, which caches may keep for `seconds`."""
         kept = {"Cache-Control": f"public, max-age={seconds}"}
         return cls.of(orjson.dumps(content), "application/json", kept)
 
@@ -51,7 +51,7 @@ class PublishedPage:
 
 
 def _accepts_gzip(lines: list[str]) -> bool:
-    """Return whether gzip is named with a weight above 0 (RFC 9110 §12.5.3)."""
+    """Return whether Accept-Encoding gives gzip a weight above 0 (RFC 9110 §12.5.3)."""
     for each in ",".join(lines).lower().split(","):
         coding, _, weight = each.partition(";")
         if coding.strip() in {_GZIP, "x-gzip"}:

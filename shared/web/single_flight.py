@@ -1,4 +1,4 @@
-"""Work that many ask for at the same time is done once."""
+"""Share one run of a coroutine among concurrent callers."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,9 +9,10 @@ Answer = TypeVar("Answer")
 
 
 class SingleFlight(Generic[Asked, Answer]):
-    """Callers that come while an answer is being made share it; the next one begins anew.
+    """Run `make` once for all callers that wait at the same time; the next caller starts it anew.
 
-    All ask for the same: the arguments of the first are taken. A caller that leaves ends nothing.
+    The arguments of the first caller are used, so all must be equal. A cancelled caller does not
+    cancel the run.
     """
 
     def __init__(self, make: Callable[Asked, Awaitable[Answer]]) -> None:

@@ -95,7 +95,7 @@ async def test_unexpected_error_is_a_problem_that_tells_nothing(client: httpx.As
         "type": "about:blank",
         "title": "Internal Server Error",
         "status": 500,
-        "detail": "Tell whoever runs the mesh the trace_id of this answer.",
+        "detail": "Report the trace_id of this answer to the operator of the mesh.",
         "trace_id": answer.headers["X-Trace-Id"],
     }
 

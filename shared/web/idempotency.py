@@ -90,7 +90,7 @@ class IdempotencyClaim:
         return answer
 
     def store_body(self, body: str, status: HTTPStatus, headers: Mapping[str, str]) -> None:
-        """Store a response whose body is JSON text, until the commit only in memory."""
+        """Store a response whose body is JSON text; the write is deferred until commit."""
         if self._key is None:
             return
         first = {

@@ -1,7 +1,7 @@
-"""Large request bodies: few in memory at once, and read and validated off the event loop.
+"""Bound the memory of large request bodies, and parse them outside the event loop.
 
-The interpreter's lock is held while one is parsed, so the longest stall of the loop is that of one
-call into C; `strict_json` bounds it.
+Parsing holds the interpreter's lock, so the event loop stalls for as long as one call into C;
+`strict_json` bounds that.
 """
 
 import asyncio
@@ -24,56 +24,56 @@ from shared.web.calls.call_mac import BODY_LENGTH, ProvedCall
 from shared.web.problems import Problem
 
 KIB, MIB = 1024, 1024 * 1024
-# The largest body of an operation at the gateway.
+# The largest body that any operation of the gateway accepts.
 MAX_BODY_BYTES: Final = 8 * MIB
 LARGE_BYTES: Final = 64 * KIB
-# Of all large bodies in one process. A client holds one of the largest, or a third of this in
-# several; so the largest of another client always has room beside those of one.
+# The total of all large bodies in one process. One client holds one of the largest size, or a third
+# of the total in several, so a largest body of another client always has room.
 MAX_HELD_BYTES: Final = 2 * MAX_BODY_BYTES
-# Each takes several times its size while it is read.
+# Each body takes several times its size in memory while it is parsed.
 LANES: Final = 1
 ROOM_WAIT_S: Final = 5.0
 RETRY_AFTER: Final = MappingProxyType({"Retry-After": "5"})
 _LENGTH: Final = BODY_LENGTH.decode()
-# No model takes it. Of another class FastAPI would read the attributes.
+# No model accepts Ellipsis, and FastAPI reads no attributes of it as it would of other objects.
 NO_BODY: Final = ...
 
 
 class BodyTooLarge(Problem):
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    title = "The body is larger than this operation takes"
+    title = "The body is larger than this operation accepts"
     type = "/problems/body-too-large"
     advice = f"Send at most {MAX_BODY_BYTES} bytes; a push to /sync/v1 can be sent in several."
 
 
 class LargeBodiesUnderWay(Problem):
     status = HTTPStatus.SERVICE_UNAVAILABLE
-    title = "Too many large bodies are under way"
+    title = "Too many large bodies are being processed"
     type = "/problems/large-bodies-under-way"
     headers = RETRY_AFTER
     advice = (
-        "Nothing was done: other large bodies took all room that there is for them. Try again "
-        f"after the seconds of Retry-After. A body of at most {LARGE_BYTES} bytes needs no room."
+        "Nothing was changed: other large bodies use all memory reserved for them. Try again after "
+        f"the seconds of Retry-After. A body of at most {LARGE_BYTES} bytes is always accepted."
     )
 
 
 class OwnLargeBodiesUnderWay(Problem):
     status = HTTPStatus.TOO_MANY_REQUESTS
-    title = "Too many large bodies of one client are under way"
+    title = "Too many large bodies of one client are being processed"
     type = "/problems/own-large-bodies-under-way"
     headers = RETRY_AFTER
     advice = (
-        "Nothing was done: your own bodies under way hold as much room as one client may have. "
-        "Send large ones one after the other, each without a pause and with its Content-Length; "
-        "try again after the seconds of Retry-After."
+        "Nothing was changed: your other bodies use the memory that one client may use. Send large "
+        "bodies one after the other, each without a pause and with its Content-Length; try again "
+        "after the seconds of Retry-After."
     )
 
 
 def measure_large_body(headers: Headers) -> int:
-    """Return how many bytes to make room for; 0 where the body is small.
+    """Return the number of bytes to reserve for a body, 0 for a small one; raise BodyTooLarge.
 
-    Raise BodyTooLarge. A body of unknown length counts as the largest; of one that comes in chunks
-    the gateway tells the length that its caller announced.
+    A body of unknown length counts as the largest. For a chunked body the gateway states the
+    length that its caller announced.
     """
     whole, streamed = headers.get("content-length"), "transfer-encoding" in headers
     length = headers.get(_LENGTH, "") if whole is None else whole
@@ -87,7 +87,7 @@ def measure_large_body(headers: Headers) -> int:
 
 
 class LargeBodies:
-    """Room for the large bodies of one process, and the lanes in which they are read."""
+    """Reserve memory for the large bodies of one process, and limit how many are parsed at once."""
 
     def __init__(self) -> None:
         self._room = Shares(MAX_HELD_BYTES)
@@ -100,9 +100,9 @@ class LargeBodies:
 
     @asynccontextmanager
     async def room_for(self, size: int, holder: str) -> AsyncIterator[None]:
-        """Hold room until the request is answered.
+        """Reserve `size` bytes for a holder until the request is answered.
 
-        Raise LargeBodiesUnderWay, or OwnLargeBodiesUnderWay, where none becomes free in time.
+        Raise LargeBodiesUnderWay or OwnLargeBodiesUnderWay if they do not become free in time.
         """
         await self._take(size, holder)
         try:
@@ -130,13 +130,13 @@ class LargeBodies:
             raise refusal from None
 
     async def read(self, body: bytes, shape: TypeAdapter[Any]) -> Any:
-        """Return what `shape` makes of the body, or RefusedBody; raise JSONDecodeError."""
+        """Return the validated body, or RefusedBody; raise JSONDecodeError."""
         async with self._lanes:
             return await asyncio.to_thread(_parse_body, body, shape)
 
 
 def find_holder(request: Request) -> str:
-    """Return the client whose call is proved, or nothing: such calls share one part."""
+    """Return the client of the proved call, or an empty text, which all other calls share."""
     call: ProvedCall | None = request.scope.get(PROVED_CALL)
     return (call and call.client) or ""
 
@@ -149,17 +149,17 @@ def find_large_bodies(app: FastAPI) -> LargeBodies:
 
 
 class LargeRequest(Request):
-    """A request whose JSON is already validated when FastAPI asks for it.
+    """A request whose JSON is validated before FastAPI receives it.
 
-    FastAPI takes an instance of the model as it is. In place of a wrong body it gets NO_BODY, which
-    it refuses after the dependencies, as it does with a small body; `problems` finds the faults in
-    the state of the request.
+    FastAPI accepts an instance of the model unchanged. In place of an invalid body it receives
+    NO_BODY, which it refuses after the dependencies, in the order of a small body; `problems` reads
+    the faults from the state of the request.
     """
 
     def __init__(
         self, request: Request, bodies: LargeBodies, shape: TypeAdapter[Any], size: int
     ) -> None:
-        """`size` is how many bytes there is room for."""
+        """Read at most `size` bytes, which are reserved."""
         super().__init__(request.scope, request.receive)
         self._bodies, self._shape, self._size = bodies, shape, size
 
@@ -168,7 +168,7 @@ class LargeRequest(Request):
         async for piece in super().stream():
             size += len(piece)
             if size > self._size:
-                # Of all errors FastAPI lets this one pass.
+                # FastAPI passes on only this class of error.
                 raise HTTPException(BodyTooLarge.status, BodyTooLarge.advice)
             yield piece
 

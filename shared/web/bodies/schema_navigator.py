@@ -1,4 +1,4 @@
-"""What a JSON Schema says of one place in the values that it describes."""
+"""Find the subschema for one place in the values that a JSON Schema describes."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ _ELSEWHERE = frozenset({"$ref", "anyOf"})
 
 @dataclass(frozen=True)
 class SchemaNavigator:
-    """`document` is the one that the references of `schema` are of."""
+    """A schema and the document in which its references are resolved."""
 
     schema: Schema
     document: Schema
 
     @classmethod
     def of_request(cls, document: Schema, path: str, method: str) -> "SchemaNavigator":
-        """Of all that an operation is asked, parted as pydantic parts it: body, path, query …"""
+        """Return the schema of a request, with pydantic's members body, path, query …"""
         operation = document["paths"].get(path, {}).get(method.lower(), {})
         content = operation.get("requestBody", {}).get("content", {})
         parts = {"body": content.get("application/json", {}).get("schema", {})}
@@ -29,7 +29,7 @@ class SchemaNavigator:
         return cls({"properties": parts}, document)
 
     def at(self, place: Iterable[str | int]) -> Schema:
-        """Empty where it knows no such place, or does not know which of several it is."""
+        """Return the subschema at `place`; empty if it is unknown or ambiguous."""
         found = self._plain(self.schema)
         for part in place:
             inner = found.get("properties", {}).get(part)
@@ -37,7 +37,7 @@ class SchemaNavigator:
         return found
 
     def _plain(self, schema: Schema) -> Schema:
-        """With what it refers to, or allows beside null, in its own place."""
+        """Return the schema with a reference, or its only alternative to null, merged into it."""
         if reference := schema.get("$ref"):
             named: Any = self.document
             for part in reference.removeprefix("#/").split("/"):

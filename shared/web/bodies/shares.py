@@ -1,21 +1,22 @@
-"""One stock of places or bytes, divided fairly among its holders."""
+"""Divide a stock of places or bytes fairly among its holders."""
 
 from collections import defaultdict
 
 
 class StockTaken(Exception):  # noqa: N818 -- a fact about the stock, no error of ours
-    """Nothing, or too little, is free for anybody."""
+    """Too little of the stock is free."""
 
 
 class ShareTaken(Exception):  # noqa: N818 -- a fact about one holder, no error of ours
-    """The holder has as much as it may have beside what is free for others."""
+    """The holder already has its share of the stock."""
 
 
 class Shares:
-    """Let each holder have at most `share` times as much as is free.
+    """A stock of which each holder takes at most `share` times the free rest.
 
-    With a share of a half, one holder alone gets a third of the stock, and of ten each still gets
-    a twelfth: something is always left for the next. The first piece is given while anything fits.
+    With a share of a half, one holder alone gets a third of the stock and each of ten a twelfth,
+    so a part always stays free for the next holder. The first piece of a holder is granted
+    whenever it fits.
     """
 
     def __init__(self, total: int, share: float = 0.5) -> None:
@@ -24,7 +25,7 @@ class Shares:
         self.taken = 0
 
     def take(self, holder: str, amount: int = 1) -> None:
-        """Raise StockTaken or ShareTaken where `holder` may not have so much more now."""
+        """Take `amount` for `holder`; raise StockTaken or ShareTaken."""
         free = self._total - self.taken
         if amount > free:
             raise StockTaken

@@ -1,18 +1,18 @@
-"""JSON of a request body: read in one way only (RFC 7493), with a bounded amount of work."""
+"""Parse the JSON of a request body unambiguously (RFC 7493), with a bounded amount of work."""
 
 import json
 import re
 from decimal import Decimal
 from typing import Any, Final, NoReturn
 
-# A full push holds 1,000 rows of less than 20 values each; no other body holds half as many.
+# A full push has 1,000 rows of less than 20 values each; other bodies have less than half of it.
 MAX_VALUES: Final = 40_000
 MAX_MEMBERS: Final = 32
 
-# An escaped surrogate; whether its other half stands beside it, encoding tells.
+# An escaped surrogate; only encoding the text shows whether the pair is complete.
 _HALF_A_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
-# A string is one match even where it is never closed: the scan stays linear.
+# An unclosed string is one match too, so the scan stays linear.
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|,', re.DOTALL)
 
 
@@ -21,12 +21,11 @@ class _RefusedError(ValueError):
 
 
 def loads_strict(body: bytes) -> Any:
-    """Return the value of UTF-8 text with whole characters, no member twice and no NaN.
+    """Return the value of JSON in UTF-8 without half characters, repeated members and NaN.
 
-    A number without a fractional part is an integer, however it is written (`2097.0`, `1e3`).
-    Raise JSONDecodeError, which repeats no value, also for more than `MAX_VALUES` values or
-    `MAX_MEMBERS` members of one object. Deeper nesting than the interpreter's recursion limit is
-    refused as well.
+    A number without a fractional part is an integer in any notation (`2097.0`, `1e3`). Raise
+    JSONDecodeError, which repeats no value, also for more than `MAX_VALUES` values, more than
+    `MAX_MEMBERS` members of one object, and nesting beyond the interpreter's recursion limit.
     """
     try:
         _require_few_values(body)
@@ -37,7 +36,7 @@ def loads_strict(body: bytes) -> Any:
             parse_float=_parse_number,
         )
         if _HALF_A_CHARACTER.search(body):
-            for piece in _ENCODER.iterencode(read):  # piece by piece: a copy of all takes memory
+            for piece in _ENCODER.iterencode(read):  # in pieces, because a whole copy takes memory
                 piece.encode()
     except json.JSONDecodeError:
         raise
@@ -52,13 +51,13 @@ def loads_strict(body: bytes) -> Any:
 
 
 def _require_few_values(body: bytes) -> None:
-    """Count the commas outside strings, but only where counting all of them says too many."""
+    """Count the commas outside strings, but only if all commas together are too many."""
     if body.count(b",") < MAX_VALUES:
         return
     commas = 0
     for tokens, token in enumerate(_TOKEN.finditer(body)):
         commas += token[0] == b","
-        # A value is one string, a member two; more of them without commas is no JSON.
+        # A value has one string, a member two, so more strings without commas are not JSON.
         if commas >= MAX_VALUES or tokens > 4 * MAX_VALUES:
             raise _RefusedError(f"It holds more than {MAX_VALUES} values; split it into several")
 
@@ -77,12 +76,12 @@ def _build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _parse_number(text: str) -> int | float:
-    """Return the number of a literal with a fraction or an exponent, which is a double (§2.2).
+    """Return the number of a literal with a fraction or an exponent, a double (RFC 7493 §2.2).
 
-    JSON Schema (§6.1.1) calls 2097.0 an integer, and languages with one kind of number write it so.
+    JSON Schema (§6.1.1) counts 2097.0 as an integer, and languages with one numeric type write it.
     """
     number = float(text)
-    # Of 0.99…9 the nearest double is 1, which was not written.
+    # The double nearest to 0.99…9 is 1, but the sender did not write 1.
     return int(number) if number.is_integer() and Decimal(text) == int(number) else number
 
 

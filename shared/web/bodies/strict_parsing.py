@@ -1,8 +1,8 @@
-"""How a request is read: one way only, and nothing of it is passed over.
+"""Parse requests strictly: each has one meaning, and no part of it is ignored.
 
-Two readers of the same bytes must not come to different meanings: a member that stands twice, a
-number written as text, a query word that nobody knows are refused, not guessed at. A query string
-carries no types: there digits are a number, and `true` and `false` are the two truth values.
+Two parsers must not derive different meanings from the same bytes, so a repeated member, a number
+written as text and an unknown query parameter are refused. A query string carries no types: there
+digits are a number, and `true` and `false` are booleans.
 """
 
 import re
@@ -48,19 +48,19 @@ class _Form(NamedTuple):
     advice: str
 
 
-# How a query writes a value of a JSON type that is no text.
+# The notation of numbers and booleans in a query.
 _FORMS: Mapping[str, _Form] = MappingProxyType(
     {
-        # int() takes spaces, signs, underscores and the digits of all scripts.
+        # int() also accepts spaces, signs, underscores and the digits of all scripts.
         "integer": _Form(re.compile("-?[0-9]{1,18}"), "Write a number in digits, 0 to 9"),
-        # pydantic takes yes, on, t and 1 as well.
+        # pydantic also accepts yes, on, t and 1.
         "boolean": _Form(re.compile("true|false"), "Write true or false"),
     }
 )
 
 
 class StrictModel(BaseModel):
-    """Of a request: no unknown member, and no value of another type that could pass for it."""
+    """The base of request bodies: unknown members and values of other types are refused."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -73,12 +73,12 @@ def _require_integer(value: object) -> object:
 
 class QueryUnreadable(Problem):
     status = HTTPStatus.BAD_REQUEST
-    title = "The query is no text"
+    title = "The query is not UTF-8"
     type = "/problems/query-unreadable"
-    advice = "Write it in UTF-8, and percent-encode that."
+    advice = "Encode the query in UTF-8, then percent-encode it."
 
 
-# Of a body, where a code is a number: what equals the number is not yet one (true, 1.0, "1").
+# For numeric codes in a body: true, 1.0 and "1" are refused although they equal or convert to 1.
 StrictInteger = BeforeValidator(_require_integer)
 
 
@@ -90,7 +90,7 @@ class _StrictRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """Of every route: its JSON is read as above, and it is asked nothing that it does not know."""
+    """The class of every route: it parses JSON and query strictly, and evaluates conditions."""
 
     def get_route_handler(self) -> RouteHandler:
         handle = super().get_route_handler()
@@ -113,7 +113,7 @@ class StrictRoute(APIRoute):
 
 
 def _list_query_words(asked: Dependant) -> Iterator[tuple[str, SchemaNavigator]]:
-    """Yield each word with its shape; a model of query words stands for its fields."""
+    """Yield each query parameter with its schema; a model of parameters yields its fields."""
     for field in asked.query_params:
         kind = field.field_info.annotation
         schema = TypeAdapter[Any](kind or Any).json_schema(by_alias=True)
@@ -136,7 +136,7 @@ def reject_ambiguous_query(
     pairs = request.query_params.multi_items()
     words = [word for word, _ in pairs]
     if not set(words).issubset(known):
-        told = f"known here are: {', '.join(sorted(known))}" if known else "this path takes none"
+        told = f"the parameters are: {', '.join(sorted(known))}" if known else "this path has none"
         raise Invalid(errors=[{"at": "query.(unknown word)", "is": f"Leave it out; {told}"}])
     if len(set(words)) < len(words):
         raise Invalid(
@@ -150,11 +150,11 @@ def reject_ambiguous_query(
     if wrong:
         raise Invalid(errors=wrong)
     try:
-        # Unescaped, it would be read as Latin-1.
+        # Without this check a query that is not percent-encoded would be decoded as Latin-1.
         unquote_to_bytes(request.scope["query_string"].decode("ascii")).decode()
     except UnicodeDecodeError:
         raise QueryUnreadable from None
 
 
-# What every router of a service is.
+# The class of every router of a service.
 Router = partial(APIRouter, route_class=StrictRoute)

@@ -1,4 +1,4 @@
-"""Faults of a refused request, in words that say how to mend them and repeat no value."""
+"""Describe the faults of a refused request by their correction, without repeating a value."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ ErrorDetails = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class RefusedBody:
-    """A large body that was found wrong off the event loop.
+    """A large body that was refused outside the event loop.
 
     `errors` are the first `MAX_FAULTS` of its `count` faults, as pydantic reports them.
     """
@@ -26,17 +26,16 @@ class RefusedBody:
 def list_faults(
     errors: Iterable[ErrorDetails], count: int, shape: SchemaNavigator
 ) -> dict[str, Any]:
-    """Return the members of a problem that name the first faults, and how many `more` there are."""
+    """Return the members `errors`, the first faults, and `more`, the number of all others."""
     named = [describe_fault(each, shape) for each in islice(errors, MAX_FAULTS)]
     more = {"more": count - len(named)} if count > len(named) else {}
     return {"errors": named} | more
 
 
 def describe_fault(error: ErrorDetails, shape: SchemaNavigator) -> dict[str, str]:
-    """Describe one fault in words of `shape`, by which the request was read.
+    """Return place and correction of one fault, from the schema of the request.
 
-    Neither the value, which may be somebody's name or number, nor an unknown field's name is
-    repeated.
+    Neither the value, which may be personal, nor the name of an unknown field is repeated.
     """
     place, what = [str(part) for part in error["loc"]], error["msg"].removeprefix("Value error, ")
     match error["type"]:
@@ -55,7 +54,7 @@ def describe_fault(error: ErrorDetails, shape: SchemaNavigator) -> dict[str, str
         case "list_type":
             what = "Send a JSON array, […]"
         case "uuid_parsing":
-            what = what.partition(",")[0]  # the rest shows a character that was sent
+            what = what.partition(",")[0]  # the rest repeats a character of the value
         case "union_tag_invalid":
             what = f"Input should be one of {error['ctx']['expected_tags']}"
         case "json_invalid":
@@ -64,7 +63,7 @@ def describe_fault(error: ErrorDetails, shape: SchemaNavigator) -> dict[str, str
 
 
 def _describe_form(text: Schema) -> str | None:
-    """Describe the expected form for people, and by its pattern where nothing else describes it."""
+    """Describe the expected form by description and example; add the pattern without the former."""
     told = [text["description"]] if "description" in text else []
     told += [f"for instance {each}" for each in text.get("examples", ())[:1]]
     if told and "description" not in text and "pattern" in text:

@@ -1,8 +1,8 @@
-"""The caller of a service and its right, both stated by the gateway.
+"""The caller of a service and its right, both asserted by the gateway.
 
-The access token, signed by the identity service, ends at the gateway. A service behind learns the
-client and its agency from the code that proves the call (`shared.web.calls.call_mac`), and its
-right from a short-lived assertion that the gateway has signed.
+The gateway does not forward the access token, which the identity service signs. A service reads the
+client and its agency from the headers that the call's MAC covers (`shared.web.calls.call_mac`), and
+the right from a short-lived assertion signed by the gateway.
 """
 
 import asyncio
@@ -26,19 +26,19 @@ from shared.web.calls.internal_headers import RIGHT_HEADER
 from shared.web.calls.rights import Right
 from shared.web.problems import Problem, Unavailable
 
-# A key that its owner withdraws proves nothing after this, nor does any proof that it gave before.
+# A withdrawn key is trusted for at most this long, and so are the signatures made with it.
 REFRESH_SECONDS = 300
-# In an outage of the key set a key holds on for so long. Tokens live ten minutes: an outage that
-# outlasts them has closed the door by itself.
+# Keys stay trusted for so long while the key set cannot be fetched. Tokens live ten minutes, so a
+# longer outage ends all of them anyway.
 UNCONFIRMED_SECONDS = 900
 RETRY_SECONDS = 10
 UNKNOWN_KEY_SECONDS = 5
 NO_KEYS_SECONDS = 1
-FRESH_SECONDS = 0.25  # between two requests for the sake of keys that nobody has seen
-CLOCK_SKEW_SECONDS = 5  # between the machine that signed and this one
-MAX_LIFETIME_SECONDS = 600  # from iat to exp: what is signed cannot be called back
+FRESH_SECONDS = 0.25  # between two requests because of unknown keys
+CLOCK_SKEW_SECONDS = 5  # between the clocks of the signer and this machine
+MAX_LIFETIME_SECONDS = 600  # from iat to exp, because an assertion cannot be revoked
 ALGORITHMS = ["ES256", "EdDSA"]
-# Grants, and their procedures, agencies and fields, that one client may have for one operation.
+# The sum of grants, procedures, agencies and fields of one client for one operation.
 MAX_RIGHT_CODES = 10_000
 RIGHTS_ISSUER = "gateway"
 
@@ -59,7 +59,7 @@ class NotAllowed(Problem):
 
 
 class CallContext(BaseModel):
-    """One call: the client, its agency, the right in force, and what for."""
+    """One call: the client, its agency, the right in force, and the stated purpose."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -72,11 +72,11 @@ class CallContext(BaseModel):
 
 
 class KeysUnavailable(Unavailable, KeysUnavailableError):  # noqa: N818 -- named as a problem
-    """The keys that prove calls or events cannot be fetched now."""
+    """The keys that verify calls or events cannot be fetched now."""
 
 
 class KeySet:
-    """Public keys by `kid`, fetched when needed; a key once seen outlives a short outage."""
+    """Public keys by `kid`, fetched when needed; known keys stay valid in a short outage."""
 
     def __init__(self, http: AsyncClient, url: str) -> None:
         self._http, self._url = http, url
@@ -85,21 +85,21 @@ class KeySet:
         self._asking = asyncio.Lock()
 
     async def get(self, kid: str) -> jwt.PyJWK | None:
-        """Return the key, None where the set has none; raise KeysUnavailable without a recent set.
+        """Return the key or None; raise KeysUnavailable without a recent key set.
 
         A key that a new set repeats stays the same object.
         """
         if self._is_due(kid) and not self._serves_meanwhile(kid):
             async with self._asking:
-                # A call that waited here finds the answer that the first one got.
+                # The first caller may have refreshed the set while this one waited.
                 if self._is_due(kid):
                     await self._refresh()
         if not self._is_confirmed():
-            raise KeysUnavailable("The keys that prove who calls cannot be fetched now.")
+            raise KeysUnavailable("The keys that verify callers cannot be fetched now.")
         return self._keys.get(kid)
 
     async def get_current(self, kid: str, since: float) -> jwt.PyJWK | None:
-        """Return the key, None only where a set that was requested after `since` has none.
+        """Return the key, or None if a set requested after `since` lacks it.
 
         `since` is a time of the monotonic clock. Raise KeysUnavailable without such a set.
         """
@@ -118,11 +118,11 @@ class KeySet:
         return time.monotonic() - self._confirmed_at <= UNCONFIRMED_SECONDS
 
     def _serves_meanwhile(self, kid: str) -> bool:
-        """While one caller asks again, the others go on with the key that they have."""
+        """Return whether to use the known key while another caller refreshes the set."""
         return self._asking.locked() and kid in self._keys and self._is_confirmed()
 
     def _is_due(self, kid: str) -> bool:
-        """A key never seen may be one just rotated in, but asking is rate-limited."""
+        """Return whether a request is due; an unknown key may be new, but requests are limited."""
         if kid not in self._keys:
             patience = UNKNOWN_KEY_SECONDS if self._keys else NO_KEYS_SECONDS
         elif self._asked_at > self._confirmed_at:
@@ -151,10 +151,10 @@ class KeySet:
 
 
 class Verifier:
-    """Checks signatures, and remembers each that held: a caller repeats its own.
+    """Verify signed assertions, and cache the valid ones, because callers repeat them.
 
-    No longer than its key is published: one that was withdrawn proves nothing after
-    `REFRESH_SECONDS`, in an outage of the key set after `UNCONFIRMED_SECONDS`.
+    A cached assertion is valid only while its key is published. A withdrawn key is trusted for at
+    most `REFRESH_SECONDS`, or `UNCONFIRMED_SECONDS` if the key set cannot be fetched.
     """
 
     def __init__(self, keys: KeySet, *, issuer: str, audience: str) -> None:
@@ -162,7 +162,7 @@ class Verifier:
         self._held = SignatureCache()
 
     async def claims(self, signed: str) -> dict[str, Any]:
-        """Raises Unauthenticated where it is malformed, forged, expired or meant for others."""
+        """Return the claims; raise Unauthenticated for a malformed, forged or expired assertion."""
         held = self._held.get(signed)
         if (
             held is not None
@@ -209,22 +209,22 @@ def _explain_refusal(error: jwt.InvalidTokenError) -> str:
 
 
 def read_bearer_token(authorization: str | None) -> str:
-    """The token of an `Authorization: Bearer …` header; raises Unauthenticated."""
+    """Return the token of an `Authorization: Bearer …` header; raise Unauthenticated."""
     scheme, _, token = (authorization or "").partition(" ")
-    token = token.lstrip(" ")  # RFC 9110 §11.4: one space or more
+    token = token.lstrip(" ")  # RFC 9110 §11.4 allows several spaces
     if scheme.lower() != "bearer" or not token:
         raise Unauthenticated("Send `Authorization: Bearer <token>`; fetch one at /oauth/token.")
     return token
 
 
 class CallerCheck:
-    """Reads the caller of a proved call; built once, kept in `app.state.callers`."""
+    """Read the caller of a proved call; one instance is kept in `app.state.callers`."""
 
     def __init__(self, rights: Verifier) -> None:
         self._rights = rights
 
     async def check(self, request: Request) -> CallContext:
-        """Raise CallNotProved without a proved call and a signed right, NotAllowed for another."""
+        """Return the caller; raise CallNotProved without proof, NotAllowed for another right."""
         call: ProvedCall | None = request.scope.get(PROVED_CALL)
         if call is None or call.client is None or call.agency is None:
             raise CallNotProved
@@ -234,7 +234,7 @@ class CallerCheck:
         except (Unauthenticated, ValidationError):
             raise CallNotProved from None
         if right.sub != call.client or right.operation != _name_operation(request):
-            raise NotAllowed("The right shown is not for this call.")
+            raise NotAllowed("The asserted right is not for this call.")
         return CallContext(
             client=call.client,
             agency=call.agency,
@@ -246,7 +246,7 @@ class CallerCheck:
 
 
 def _decode_header(header: str | None) -> str | None:
-    """As the gateway reads it: UTF-8, which the framework hands out as Latin-1 (RFC 9110 §5.5)."""
+    """Decode a header as UTF-8, as the gateway does; the framework decodes Latin-1."""
     return header and header.encode("latin-1").decode(errors="replace")
 
 
@@ -255,7 +255,7 @@ def _name_operation(request: Request) -> str:
 
 
 class _CallerScheme(SecurityBase):
-    """Whatever takes a `Caller` is described as needing an access token."""
+    """The dependency that reads the caller, described in OpenAPI as requiring an access token."""
 
     model = HTTPBearer(bearerFormat="JWT")
     scheme_name = "token"

@@ -1,4 +1,4 @@
-"""The door of a service behind the gateway: what the gateway did not send goes no further."""
+"""Refuse requests to a service that the gateway did not send."""
 
 import hmac
 from collections.abc import Collection
@@ -22,7 +22,7 @@ PROVED_CALL = "proved_call"
 
 
 class CallGuard:
-    """Refuses each request that no code proves, except to `open_paths`, which tell no secret."""
+    """Refuse each request without a valid MAC, except to `open_paths`, which reveal no secret."""
 
     def __init__(self, app: ASGIApp, *, calls: CallVerifier, open_paths: Collection[str]) -> None:
         self._app, self._calls, self._open_paths = app, calls, open_paths
@@ -42,7 +42,7 @@ class CallGuard:
 
 
 class _WholeBody:
-    """Withholds the end of a body until its digest is that of the call's code."""
+    """Withhold the end of a body until its digest equals the one that the call's MAC covers."""
 
     def __init__(self, call: ProvedCall, _: CallVerifier, receive: Receive) -> None:
         self._call, self._receive = call, receive
@@ -67,7 +67,7 @@ class _WholeBody:
 
 
 class _StreamedBody:
-    """Withholds the last bytes, which are the body's code and no part of it, and verifies them."""
+    """Withhold and verify the last bytes, which are the MAC of the streamed body."""
 
     def __init__(self, call: ProvedCall, calls: CallVerifier, receive: Receive) -> None:
         self._call, self._calls, self._receive = call, calls, receive
@@ -90,5 +90,5 @@ class _StreamedBody:
 
 
 def _make_unproved_error() -> HTTPException:
-    """Return what the framework lets through: it takes any other error for an unreadable body."""
+    """Return an HTTPException, because FastAPI treats other errors as an unreadable body."""
     return HTTPException(401, CallNotProved.advice, {"WWW-Authenticate": SCHEME})

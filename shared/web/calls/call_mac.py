@@ -1,11 +1,11 @@
-"""A message authentication code proves one call of the gateway to one service, once.
+"""A message authentication code (MAC) proves one call of the gateway to one service, once.
 
-The gateway and the service share a key that nobody else has. The code is a keyed BLAKE2b (RFC 7693)
-of everything that gives the call its effect: method, target, body, and the headers of `COVERED`,
-among them the client, its agency, purpose, officer, dossier and the signed right. The service names
-an epoch, a random text that it changes often, and remembers each call of the present one: a code is
-good once, in one process, for at most `EPOCH_SECONDS`, whatever any clock says. A code of another
-epoch is answered with a challenge that names the present one, as HTTP's Digest does (RFC 7616).
+Only the gateway and the service have the key. The MAC is a keyed BLAKE2b (RFC 7693) over all parts
+that determine the effect of the call: method, target, body, and the headers of `COVERED`, among
+them the client, its agency, purpose, officer, dossier and the signed right. The service generates a
+random epoch, renews it often, and stores each call of the present epoch. So a MAC is valid once, in
+one process, for at most `EPOCH_SECONDS`, independent of clocks. A MAC of another epoch is answered
+with a challenge that names the present one, as in HTTP Digest (RFC 7616).
 """
 
 import hmac
@@ -22,7 +22,7 @@ from shared.web.problems import Problem
 
 HEADER = b"x-call-mac"
 CLIENT, AGENCY = b"x-client", b"x-agency"
-# The length that the caller announced, of a body that goes in chunks.
+# The length that the caller announced for a body that is forwarded in chunks.
 BODY_LENGTH = b"x-body-length"
 SCHEME = "Call-MAC"
 COVERED = (
@@ -41,16 +41,16 @@ COVERED = (
     b"x-client-proof",
     BODY_LENGTH,
 )
-# How the header describes the body; a body that is known whole is described by its SHA-256 in hex.
+# The description of the body in the header; a complete body is described by its SHA-256 in hex.
 NO_BODY, STREAMED = b"-", b"stream"
-# The code of a streamed body follows its last byte.
+# The MAC of a streamed body follows its last byte.
 SUFFIX_BYTES = 32
 EPOCH_SECONDS = 30.0
-# About 8 MB; the calls of one epoch fit into this up to 1,600 a second, and beyond it ends sooner.
+# About 8 MB, enough for 1,600 calls a second; at higher rates an epoch ends sooner.
 MAX_EPOCH_CALLS = 50_000
 
 _COVERED = frozenset(COVERED)
-# Several lines are one list (RFC 9110 §5.3), and the code covers all of them.
+# Several lines are one list (RFC 9110 §5.3), and the MAC covers all of them.
 _LISTS = frozenset({b"if-none-match"})
 _PARTS = 4
 
@@ -58,7 +58,7 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 
 class CallNotProved(Problem):
-    """`epoch` is the one to prove a call for; it is no secret."""
+    """The MAC is missing or invalid; `epoch` is the present one, which is not secret."""
 
     status = HTTPStatus.UNAUTHORIZED
     title = "Only the gateway may call this service"
@@ -72,11 +72,11 @@ class CallNotProved(Problem):
 
 
 class HeaderRepeatedError(ValueError):
-    """A header that gives a call its effect stands twice: two readers could take either."""
+    """A covered header occurs twice, and two parsers could use different values."""
 
 
 class Call(NamedTuple):
-    """The parts of a call that are no headers. `call_id` is never used for another call."""
+    """The parts of a call besides headers. `call_id` is unique."""
 
     method: str
     target: bytes
@@ -85,7 +85,7 @@ class Call(NamedTuple):
 
 
 class ProvedCall(NamedTuple):
-    """A call as the gateway sent it. A public operation has no client."""
+    """A verified call. A public operation has no client."""
 
     client: str | None
     agency: str | None
@@ -98,19 +98,19 @@ def hash_body(body: bytes) -> bytes:
 
 
 def sign_call(key: bytes, call: Call, headers: Headers, epoch: bytes) -> tuple[bytes, bytes]:
-    """Return the value of the header, and the code itself; raises HeaderRepeatedError."""
+    """Return the value of the header and the MAC; raise HeaderRepeatedError."""
     code = _sign_head(key, call, _select_covered(headers), epoch)
     value = b" ".join((call.call_id, epoch, call.body, code.hex().encode()))
     return value, code
 
 
 def sign_body(key: bytes, code: bytes, digest: bytes) -> bytes:
-    """Return the code that follows a streamed body: it belongs to this call alone."""
+    """Return the MAC of a streamed body, which is valid only for this call."""
     return _compute_mac(key, b"body" + code + digest)
 
 
 def read_challenge(value: bytes) -> bytes | None:
-    """Return the epoch that a service names, empty if it names none; None for another challenge."""
+    """Return the epoch of a challenge, empty if it names none; None for another scheme."""
     scheme, _, rest = value.partition(b" ")
     if scheme != SCHEME.encode():
         return None
@@ -118,14 +118,14 @@ def read_challenge(value: bytes) -> bytes | None:
 
 
 def read_target(scope: Scope) -> bytes:
-    """Return path and query as they were sent."""
+    """Return path and query as sent."""
     path: bytes = scope["raw_path"]
     query: bytes = scope["query_string"]
     return path + b"?" + query if query else path
 
 
 class CallVerifier:
-    """Proves calls to this process, each once."""
+    """Verify calls to this process, and accept each MAC once."""
 
     def __init__(
         self,
@@ -141,19 +141,19 @@ class CallVerifier:
 
     @property
     def epoch(self) -> str:
-        """The present one; an epoch that is over or full is followed by a new one."""
+        """The present epoch; one that has expired or is full is replaced."""
         if len(self._used) >= self._max_calls or self._clock() >= self._ends:
             self._begin_epoch()
         return self._epoch
 
     def _begin_epoch(self) -> None:
-        """Forget all calls. No code of theirs is good any longer."""
+        """Replace the epoch, which invalidates all MACs of the old one."""
         self._epoch = secrets.token_urlsafe(12)
         self._used.clear()
         self._ends = self._clock() + self._epoch_s
 
     def verify(self, scope: Scope) -> ProvedCall:
-        """Return the call that `scope` is the head of; raises CallNotProved."""
+        """Return the call of which `scope` is the head; raise CallNotProved."""
         present = self.epoch
         headers: list[tuple[bytes, bytes]] = scope["headers"]
         parts = b"".join([value for name, value in headers if name == HEADER]).split(b" ")
@@ -181,7 +181,7 @@ class CallVerifier:
 
 
 def _select_covered(headers: Headers) -> list[tuple[bytes, bytes]]:
-    """Return them in the order of their names: a proxy between may send them in another one."""
+    """Return the covered headers sorted by name, because a proxy may reorder them."""
     found = sorted([header for header in headers if header[0] in _COVERED])
     if len(dict(found)) < len(found):
         _require_list_headers(found)
@@ -195,14 +195,14 @@ def _require_list_headers(covered: list[tuple[bytes, bytes]]) -> None:
 
 
 def _sign_head(key: bytes, call: Call, covered: list[tuple[bytes, bytes]], epoch: bytes) -> bytes:
-    """Sign one line for each part. HTTP has no part that holds the end of a line."""
+    """Return the MAC over one line for each part; no part can contain a line end in HTTP."""
     lines = [b"%b: %b" % header for header in covered]
     parts = (b"head", call.method.encode(), call.target, call.call_id, epoch, call.body, *lines)
     return _compute_mac(key, b"\n".join(parts))
 
 
 def _compute_mac(key: bytes, message: bytes) -> bytes:
-    """Cost a third of an HMAC, whose library is large, where the processor's caches are cold."""
+    """Return a keyed BLAKE2b, which costs a third of an HMAC when processor caches are cold."""
     return blake2b(message, digest_size=SUFFIX_BYTES, key=key).digest()
 
 

@@ -1,6 +1,6 @@
-"""The right that the gateway asserts of a call: one or several sets of limits.
+"""The right that the gateway asserts for a call: one or several sets of limits.
 
-Limits of different grants never mix, so a call is allowed where one set of them covers all of it.
+Limits of different grants never combine, so one set must cover the whole call.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
@@ -16,9 +16,9 @@ Row = TypeVar("Row")
 
 
 class Limits(BaseModel):
-    """Limit procedures, fields and agencies: None means all, an agency covers all below it.
+    """Limits of procedures, fields and agencies: None means all, an agency covers all below it.
 
-    Codes are taken in either written form, and kept in the one of QĐ 20.
+    Codes are accepted in either written form, and stored in that of QĐ 20.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -28,7 +28,7 @@ class Limits(BaseModel):
     agencies: CanonicalCodes
 
     def covers_procedure(self, code: str) -> bool:
-        """A national code covers its localised forms too: `1.001193` covers `1.001193.H26`."""
+        """Return whether the code is covered, or the national code of a localised one."""
         return self.procedures is None or not self.procedures.isdisjoint(list_covering_codes(code))
 
     def covers_agency(self, code: str) -> bool:
@@ -38,14 +38,14 @@ class Limits(BaseModel):
         return self.fields is None or self.fields.issuperset(fields)
 
     def covers(self, procedure: str, agencies: Iterable[str | None]) -> bool:
-        """Return whether it covers the procedure and one of the agencies of a dossier."""
+        """Return whether the limits cover the procedure and one of the agencies of a dossier."""
         return self.covers_procedure(procedure) and any(
             self.covers_agency(code) for code in agencies if code is not None
         )
 
 
 class Right(Limits):
-    """State what the gateway found in force: its own limits, the widest, and those of `others`."""
+    """The right in force: its own limits, which are the widest, and those of `others`."""
 
     sub: str
     operation: str
@@ -55,12 +55,12 @@ class Right(Limits):
 
     @property
     def alternatives(self) -> tuple[Limits, ...]:
-        """Each allows a call by itself; the widest comes first."""
+        """All sets of limits, each of which can allow a call; the widest comes first."""
         return (self, *self.others)
 
     @property
     def united_agencies(self) -> Codes:
-        """The agencies that the alternatives reach, for rows of which agencies are all."""
+        """The union of the agencies of all alternatives, for rows that only agencies limit."""
         united: Codes = frozenset()
         for limits in self.alternatives:
             united = unite_codes(united, limits.agencies)
@@ -74,10 +74,10 @@ def unite_codes(some: Codes, more: Codes) -> Codes:
 async def merge_newest_rows(
     right: Right, read: Callable[[Limits], Awaitable[Sequence[Row]]], *, key: Callable[[Row], Any]
 ) -> list[Row]:
-    """Merge the newest rows that each alternative reaches, by descending `key`.
+    """Return the newest rows that any alternative covers, by descending `key`.
 
     `read` returns the rows of one alternative in that order, as many as a page needs. A row that
-    several alternatives reach comes once, with the first.
+    several alternatives cover appears once, as the first one read it.
     """
     first, *others = right.alternatives
     rows = list(await read(first))

@@ -1,7 +1,7 @@
-"""Calls of the gateway's own to a service, which no client makes.
+"""Calls that the gateway itself makes to a service.
 
-The code of `shared.web.calls.call_mac` proves each of them once, as it does the calls of clients.
-They name no client, and the gateway forwards no call to their paths.
+The MAC of `shared.web.calls.call_mac` proves each of them, as it does the calls of clients. They
+name no client, and the gateway forwards no call to their paths.
 """
 
 from collections.abc import Generator
@@ -27,9 +27,9 @@ from shared.web.calls.call_mac import (
 
 
 class ServiceCallAuth(httpx.Auth):
-    """Prove each request to one service; repeat it once where the service names another epoch.
+    """Sign each request to one service; repeat it once if the service names another epoch.
 
-    Requests follow each other on one connection, so that the same process reads the repeat.
+    The repeat uses the same connection, so that the same process verifies it.
     """
 
     requires_request_body = True
@@ -61,5 +61,5 @@ async def _require_gateway(request: Request) -> None:
         raise CallNotProved
 
 
-# Refuses every caller but the gateway itself.
+# Refuses all callers except the gateway itself.
 GatewayAlone = Annotated[None, Depends(_require_gateway)]

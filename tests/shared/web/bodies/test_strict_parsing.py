@@ -208,7 +208,7 @@ async def test_query_that_is_no_utf8_is_refused(client: httpx.AsyncClient, value
 
 async def test_unknown_query_word_is_told_those_that_are_known(client: httpx.AsyncClient) -> None:
     errors = (await client.get("/wishes?word=x")).json()["errors"]
-    known = "Leave it out; known here are: after, day, late, limit, way, words"
+    known = "Leave it out; the parameters are: after, day, late, limit, way, words"
     assert errors == [{"at": "query.(unknown word)", "is": known}]
 
 

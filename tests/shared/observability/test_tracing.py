@@ -28,7 +28,7 @@ from fastapi import APIRouter
 from opentelemetry import trace
 from sqlalchemy import text
 from shared.runtime.app import create_service
-from shared.database.session import Session
+from shared.web.dependencies import Session
 from shared.settings import ServiceSettings
 
 router = APIRouter()

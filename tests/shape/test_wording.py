@@ -60,11 +60,11 @@ def test_docstrings_are_sentences(package: str) -> None:
 
 def test_function_names_have_a_verb_and_an_object() -> None:
     names = [
-        name.rpartition(".")[2].strip("_")
+        name.rpartition(".")[2]
         for source in list_sources(*PACKAGES)
         for name, _ in source.list_functions()
     ]
-    words = [len(name.split("_")) for name in names if not name.startswith("__")]
+    words = [len(name.strip("_").split("_")) for name in names if not name.startswith("__")]
     mean = sum(words) / len(words)
     floor = read_layout()["floors"]["words_a_name"]
     assert mean >= floor

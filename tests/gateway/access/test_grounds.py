@@ -79,7 +79,9 @@ async def test_act_that_names_a_thing_in_its_path_is_recorded_with_it(
 
 
 @pytest.mark.parametrize(
-    ("operation", "made"), [(REGISTER, f"{CLIENTS}/ward-7"), (GIVE, f"{GRANTS}/{uuid4()}")]
+    ("operation", "made"),
+    [(REGISTER, f"{CLIENTS}/ward-7"), (GIVE, f"{GRANTS}/{uuid4()}")],
+    ids=("client", "grant"),
 )
 async def test_act_that_makes_a_thing_is_recorded_with_it(
     gate: Gate, operation: str, made: str

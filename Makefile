@@ -55,15 +55,18 @@ demo-docker: $(INSTALLED) ## the same story through the gateway of `SANDBOX=true
 down: ## end what `make up` started; the data stays
 	docker compose down
 
-test: $(INSTALLED) ## all tests, on the embedded PostgreSQL and broker
-	$(RUN) -m pytest
+# WORKERS=4 processes; by itself two for each processor, because the tests wait for much.
+WORKERS ?= auto
+PYTEST := env -u ONLY $(RUN) -m pytest --numprocesses $(WORKERS) --dist loadgroup
+test: $(INSTALLED) ## all tests, on the embedded PostgreSQL and broker; ONLY=tests/path for a part
+	$(PYTEST) $(ONLY)
 
 test-kafka: $(INSTALLED) ## the tests that touch the broker, on Apache Kafka itself (Java 17, Maven)
-	TEST_KAFKA=apache $(RUN) -m pytest -m broker
+	TEST_KAFKA=apache $(PYTEST) -m broker $(ONLY)
 
 TIMES ?= 10
 fuzz: $(INSTALLED) ## ask APIs, parsers and rights TIMES=10 as much as `make test` does
-	FUZZ_TIMES=$(TIMES) $(RUN) -m pytest tests/fuzz tests/access
+	FUZZ_TIMES=$(TIMES) $(PYTEST) tests/fuzz tests/access
 
 faults: $(INSTALLED) ## strike every part under load, prove that nothing is lost (SEED, ONLY, SOAK …)
 	@$(RUN) -m tests.faults

@@ -11,21 +11,27 @@ from typing import Protocol
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
 
 from deploy.broker import EmbeddedBroker
 from deploy.kafka.server import KafkaServer
 from deploy.ports import free_port
 from deploy.postgres import EmbeddedPostgres, make_database, make_databases, service_url
 from deploy.process import running
+from deploy.run_sync import run_apart
 from deploy.services import SERVICES
 from tests.support.captured_logs import Overheard, overhearing
 from tests.support.collector import Collector, collecting
 from tests.support.mesh import Mesh, running_mesh
+from tests.support.scheduling import FileScheduling, group_items
 from tests.support.tools import OF_TESTS, describe_missing
 from tests.support.unhurried import lengthen_limits
 
 # `make fuzz` asks so many times as much.
 MORE = int(os.environ.get("FUZZ_TIMES", "1"))
+
+IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
+WORKERS_A_PROCESSOR = 2
 
 # The same examples whichever tests run, and none is too slow on a busy machine.
 settings.register_profile(
@@ -42,8 +48,19 @@ def pytest_report_header() -> list[str]:
     return list(describe_missing(OF_TESTS))
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+    group_items(items)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Start more workers than processors, because much of the tests' time is waiting."""
+    return WORKERS_A_PROCESSOR * (os.cpu_count() or 1)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileScheduling:
+    return FileScheduling(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -54,10 +71,20 @@ def unhurried() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the temporary folder of the whole run, in which each worker has its own."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if IS_WORKER else own
+
+
 @pytest.fixture(scope="session", autouse=True)
-def overheard() -> Iterator[Overheard]:
+def overheard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Overheard]:
     with overhearing() as heard:
         yield heard
+    if IS_WORKER:
+        heard.note_metrics()
+        heard.write(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="session")
@@ -95,7 +122,7 @@ class Broker(Protocol):
 
 
 @pytest.fixture(scope="session")
-def postgres(server_logs: Path) -> Iterator[Databases]:
+def postgres(server_logs: Path, overheard: Overheard) -> Iterator[Databases]:
     with tempfile.TemporaryDirectory(prefix="pg-") as folder:
         server = EmbeddedPostgres(
             Path(folder) / "data", server_logs / "postgres.log", durable=False
@@ -103,6 +130,8 @@ def postgres(server_logs: Path) -> Iterator[Databases]:
         with running(server):
             make_databases(server.url, passwords={})
             yield Databases(server)
+            if IS_WORKER:
+                run_apart(overheard.note_rows(server.url))
 
 
 @contextmanager
@@ -132,9 +161,11 @@ def own_kafka(server_logs: Path) -> Iterator[Broker]:
 
 
 @pytest.fixture(scope="session")
-def collector() -> Iterator[Collector]:
+def collector(overheard: Overheard) -> Iterator[Collector]:
     with collecting() as found:
         yield found
+    if IS_WORKER:
+        overheard.note_traces(found)
 
 
 @pytest.fixture(scope="session")

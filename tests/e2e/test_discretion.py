@@ -1,18 +1,15 @@
 """After all other tests: no personal number in any log, trace, event, metric or problem text."""
 
-from collections.abc import AsyncIterator
+import os
 from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
-import asyncpg
 import httpx
 import pytest
 from prometheus_client import generate_latest
-from sqlalchemy import make_url
 
 from deploy.dev_stack.stack import read_stack
-from deploy.postgres import plain_url
 from deploy.services import SERVICES
 from tests.conftest import Databases
 from tests.support.captured_logs import PERSONAL_NUMBER, Overheard
@@ -22,12 +19,15 @@ from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.last, pytest.mark.slow, pytest.mark.timeout(600)]
 
-# What leaves a service, or is shown to its operators; bodies of people and dossiers are theirs.
 NUMBER = "001090000001"
-LEAVING = ("outbox", "outbox_sent", "dead_letter", "handled_event", "access_record", "ledger_seal")
 
-# The mechanics are tried with events of the tests' own, which say what no service says.
-OF_TESTS_ALONE = "effect"
+
+@pytest.fixture(scope="module")
+def findings(overheard: Overheard, run_folder: Path) -> list[Overheard]:
+    """Return those of this process, and those that the other workers have left."""
+    own = f"popen-{os.environ.get('PYTEST_XDIST_WORKER')}"
+    others = [folder for folder in run_folder.glob("popen-*") if folder.name != own]
+    return [overheard, *map(Overheard.read, others)]
 
 
 def test_search_finds_a_number_and_no_other_digits() -> None:
@@ -36,12 +36,13 @@ def test_search_finds_a_number_and_no_other_digits() -> None:
         assert not PERSONAL_NUMBER.search(other)
 
 
-def test_no_log_line_of_the_tests_holds_a_personal_number(overheard: Overheard) -> None:
-    assert not overheard.logged, overheard.logged[:5]
+def test_no_log_line_of_the_tests_holds_a_personal_number(findings: list[Overheard]) -> None:
+    logged = [line for each in findings for line in each.logged]
+    assert not logged, logged[:5]
 
 
 async def test_no_problem_or_header_holds_a_personal_number(
-    mesh: Mesh, overheard: Overheard
+    mesh: Mesh, overheard: Overheard, findings: list[Overheard]
 ) -> None:
     before = overheard.problems
     async with httpx.AsyncClient(base_url=mesh.gateway, timeout=60) as http:
@@ -57,14 +58,15 @@ async def test_no_problem_or_header_holds_a_personal_number(
         ):
             assert (await http.send(misplaced)).is_client_error
     assert overheard.problems >= before + 5
-    assert not overheard.told, overheard.told[:5]
+    told = [line for each in findings for line in each.told]
+    assert not told, told[:5]
 
 
 @pytest.mark.usefixtures("postgres")
 def test_no_log_file_holds_a_personal_number(
-    mesh: Mesh, server_logs: Path, tmp_path_factory: pytest.TempPathFactory
+    mesh: Mesh, server_logs: Path, run_folder: Path
 ) -> None:
-    searched = set(tmp_path_factory.getbasetemp().rglob("*.log"))
+    searched = set(run_folder.rglob("*.log"))
     assert len(set(mesh.directory.rglob("*.log"))) > 9
     assert searched > {server_logs / "postgres.log", mesh.directory / "up.log"}
     for log in searched:
@@ -72,7 +74,9 @@ def test_no_log_file_holds_a_personal_number(
         assert not found, f"{log.name} holds {len(found)} personal numbers"
 
 
-async def test_no_trace_holds_a_personal_number(mesh: Mesh, collector: Collector) -> None:
+async def test_no_trace_holds_a_personal_number(
+    mesh: Mesh, collector: Collector, findings: list[Overheard]
+) -> None:
     """Also where a caller put one into a path or a query."""
     trace = uuid4().hex
     headers = mesh.sign_in() | {"traceparent": f"00-{trace}-{uuid4().hex[:16]}-01"}
@@ -80,57 +84,28 @@ async def test_no_trace_holds_a_personal_number(mesh: Mesh, collector: Collector
         assert (await http.get(f"/dossier/v1/dossiers/{NUMBER}")).is_client_error
         assert (await http.get(f"/sync/v1/dossiers?agency={NUMBER}")).is_client_error
     await eventually(partial(_have_told, {"dossier_service", "sync_service"}, collector, trace))
-    lines = [line for told in collector.texts() for line in told.splitlines()]
-    assert not [line for line in lines if PERSONAL_NUMBER.search(line)]
+    findings[0].note_traces(collector)
+    assert not [line for each in findings for line in each.traced]
 
 
 def _have_told(services: set[str], collector: Collector, trace: str) -> bool:
     return services <= {step.service for step in collector.of(trace)}
 
 
-def test_no_metric_holds_a_personal_number(mesh: Mesh) -> None:
+def test_no_metric_holds_a_personal_number(mesh: Mesh, findings: list[Overheard]) -> None:
     doors = [mesh.gateway, *(mesh.worker(service.short) for service in SERVICES.values())]
     told = [httpx.get(f"{door}/metrics").raise_for_status().text for door in doors]
     for metrics in (*told, generate_latest().decode()):
         assert "_total" in metrics
         assert not PERSONAL_NUMBER.findall(metrics)
+    assert not [line for each in findings for line in each.measured]
 
 
-async def test_no_event_or_record_holds_a_personal_number(postgres: Databases, mesh: Mesh) -> None:
-    searched = 0
+async def test_no_event_or_record_holds_a_personal_number(
+    postgres: Databases, mesh: Mesh, findings: list[Overheard]
+) -> None:
     for server in (postgres.server, read_stack(mesh.environment).postgres):
-        for url in await every_database(server.url):
-            async for row in leaving(url):
-                searched += 1
-                assert not PERSONAL_NUMBER.search(row), row
-    assert searched > 100
-
-
-async def every_database(admin_url: str) -> list[str]:
-    connection = await asyncpg.connect(plain_url(admin_url))
-    try:
-        names = await connection.fetch("SELECT datname FROM pg_database WHERE NOT datistemplate")
-    finally:
-        await connection.close()
-    return [plain_url(str(make_url(admin_url).set(database=name))) for (name,) in names]
-
-
-async def leaving(url: str) -> AsyncIterator[str]:
-    """Each row of what leaves, as text."""
-    connection = await asyncpg.connect(url)
-    try:
-        there = await connection.fetch(
-            "SELECT tablename FROM pg_tables WHERE tablename = ANY($1)"
-            " AND NOT EXISTS (SELECT FROM pg_tables WHERE tablename = $2)",
-            LEAVING,
-            OF_TESTS_ALONE,
-        )
-        for (table,) in there:
-            for row in await connection.fetch(f'SELECT * FROM "{table}"'):
-                yield f"{table}: " + " ".join(as_text(value) for value in row.values())
-    finally:
-        await connection.close()
-
-
-def as_text(value: object) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+        await findings[0].note_rows(server.url)
+    assert findings[0].rows > 100
+    stored = [row for each in findings for row in each.stored]
+    assert not stored, stored[:5]

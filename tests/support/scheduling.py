@@ -1,0 +1,110 @@
+"""How pytest-xdist hands the tests to its workers.
+
+A worker takes whole files, because a file shares fixtures. Files that share a server of the whole
+session are one unit, so that it is started once. Tests that look at the traces of all others,
+and tests that need the machine for themselves, run on one worker after the others have ended.
+"""
+
+from collections.abc import Iterable
+
+import pytest
+from xdist.scheduler.loadscope import LoadScopeScheduling
+from xdist.workermanage import WorkerController
+
+MESH, PROXY, ALONE, LAST = "mesh", "proxy", "alone", "last"
+# Their units run one after the other, at the end.
+CLOSING = (ALONE, LAST)
+# Session fixtures that are slow to start, or whose tests count on each other's order.
+SHARED_FIXTURES = {"mesh": MESH, "stage": PROXY}
+# The longest units. Started late, one of them would be waited for while the other workers idle.
+LONGEST_FIRST = (MESH, PROXY)
+# A worker starts a test only when it has the next one, for which it keeps fixtures.
+PENDING_TESTS = 2
+
+
+def find_group(item: pytest.Item) -> str | None:
+    """Return the unit of a test that does not run with its file."""
+    for mark in CLOSING:
+        if item.get_closest_marker(mark):
+            return mark
+    names = getattr(item, "fixturenames", ())
+    return next((group for fixture, group in SHARED_FIXTURES.items() if fixture in names), None)
+
+
+def group_items(items: Iterable[pytest.Item]) -> None:
+    """Mark the tests with their unit; xdist sends it to the scheduler in their ids."""
+    for item in items:
+        group = find_group(item)
+        if group:
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
+class FileScheduling(LoadScopeScheduling):
+    """Hand out units: the longest first, then those of the folder that a worker is busy with."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        test, separator, group = nodeid.rpartition("@")
+        # A parameter may hold the sign too.
+        return group if separator and "]" not in group else (test or nodeid).partition("::")[0]
+
+    def schedule(self) -> None:
+        if self.collection is None:
+            if not self._check_nodes_have_same_collection():
+                return
+            self.collection = list(next(iter(self.registered_collections.values())))
+            self._queue_units(self.collection)
+        for node in self.nodes:
+            self._reschedule(node)
+
+    def remove_node(self, node: WorkerController) -> str | None:
+        crashed = super().remove_node(node)
+        for other in self.nodes:
+            self._reschedule(other)
+        return crashed
+
+    def _queue_units(self, nodeids: Iterable[str]) -> None:
+        units: dict[str, dict[str, bool]] = {}
+        for nodeid in nodeids:
+            units.setdefault(self._split_scope(nodeid), {})[nodeid] = False
+        ranks = {scope: rank for rank, scope in enumerate(LONGEST_FIRST)}
+        for scope in sorted(units, key=lambda scope: ranks.get(scope, len(ranks))):
+            self.workqueue[scope] = units[scope]
+
+    def _reschedule(self, node: WorkerController) -> None:
+        while not node.shutting_down:
+            if self._pending_of(self.assigned_work[node]) >= PENDING_TESTS:
+                return
+            scope = self._find_next(node)
+            if scope is not None:
+                self._assign(scope, node)
+            elif self.workqueue and node is self._find_keeper():
+                if len(self.nodes) > 1:
+                    return  # until the others have ended
+                self._assign(next(unit for unit in CLOSING if unit in self.workqueue), node)
+            else:
+                node.shutdown()
+
+    def _assign(self, scope: str, node: WorkerController) -> None:
+        self.workqueue.move_to_end(scope, last=False)
+        self._assign_work_unit(node)
+
+    def _find_next(self, node: WorkerController) -> str | None:
+        """Return the unit that the worker runs next, without those of the end."""
+        scopes = [scope for scope in self.workqueue if scope not in CLOSING]
+        if not scopes or scopes[0] in LONGEST_FIRST:
+            return scopes[0] if scopes else None
+        own = {_folder(scope) for scope in self.assigned_work[node]}
+        busy = {_folder(scope) for units in self.assigned_work.values() for scope in units}
+        at_hand = (scope for scope in scopes if _folder(scope) in own)
+        untouched = (scope for scope in scopes if _folder(scope) not in busy)
+        return next(at_hand, None) or next(untouched, scopes[0])
+
+    def _find_keeper(self) -> WorkerController:
+        """Return the worker that runs the end: it has the mesh at which the last tests look."""
+        nodes = self.nodes
+        return next((node for node in nodes if MESH in self.assigned_work[node]), nodes[0])
+
+
+def _folder(scope: str) -> str:
+    """Return `tests/<package>`."""
+    return "/".join(scope.split("/")[:2])

@@ -1,0 +1,82 @@
+"""Tests run once, files stay whole, and the closing units wait for all other workers."""
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+from xdist.workermanage import WorkerController
+
+from tests.support.scheduling import FileScheduling
+
+FILES = [f"tests/{package}/test_{name}.py" for package in ("dossier", "sync") for name in "abcd"]
+NODEIDS = [f"{file}::test_{number}[x@y]" for file in FILES for number in range(3)]
+MESH = [f"tests/e2e/test_{name}.py::test_it@mesh" for name in "ab"]
+CLOSING = ["tests/e2e/test_z.py::test_1@last", "tests/gateway/test_a.py::test_time@alone"]
+
+
+@dataclass(eq=False)
+class FakeWorker:
+    """A worker that holds its last test back until it has the next one, as those of xdist do."""
+
+    gateway: SimpleNamespace
+    queue: list[int] = field(default_factory=list)
+    shutting_down: bool = False
+
+    def send_runtest_some(self, indices: list[int]) -> None:
+        self.queue += indices
+
+    def shutdown(self) -> None:
+        self.shutting_down = True
+
+    def next_test(self) -> int | None:
+        may_run = self.queue and (len(self.queue) > 1 or self.shutting_down)
+        return self.queue.pop(0) if may_run else None
+
+
+def _run(count: int, nodeids: list[str]) -> list[tuple[int, str, int]]:
+    """Return, for each test in its order, the worker, the test and the number of workers then."""
+    config = SimpleNamespace(getvalue=lambda _: [f"{count}*popen"])
+    scheduling = FileScheduling(cast("pytest.Config", config))
+    workers = [FakeWorker(SimpleNamespace(id=f"gw{number}")) for number in range(count)]
+    nodes = [cast("WorkerController", worker) for worker in workers]
+    for node in nodes:
+        scheduling.add_node(node)
+        scheduling.add_node_collection(node, nodeids)
+    scheduling.schedule()
+    ran: list[tuple[int, str, int]] = []
+    while scheduling.nodes:
+        before = len(ran), len(scheduling.nodes)
+        for number, (node, worker) in enumerate(zip(nodes, workers, strict=True)):
+            test = worker.next_test()
+            if test is not None:
+                ran.append((number, nodeids[test], len(scheduling.nodes)))
+                scheduling.mark_test_complete(node, test)
+            elif worker.shutting_down and node in scheduling.nodes:
+                assert scheduling.remove_node(node) is None
+        assert (len(ran), len(scheduling.nodes)) != before, "all workers wait for another"
+    return ran
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 4, 9])
+@pytest.mark.parametrize("nodeids", [NODEIDS + MESH + CLOSING, NODEIDS, CLOSING, CLOSING + MESH])
+def test_each_test_runs_once_and_a_unit_on_one_worker(workers: int, nodeids: list[str]) -> None:
+    ran = _run(workers, nodeids)
+    assert sorted(test for _, test, _ in ran) == sorted(nodeids)
+    for unit in (*FILES, "@mesh"):
+        assert len({worker for worker, test, _ in ran if unit in test}) <= 1
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_closing_units_run_alone_at_the_end_on_the_worker_of_the_mesh(workers: int) -> None:
+    ran = _run(workers, CLOSING + NODEIDS + MESH)
+    [mesh] = {worker for worker, test, _ in ran if "@mesh" in test}
+    assert ran[-2:] == [(mesh, CLOSING[1], 1), (mesh, CLOSING[0], 1)]
+
+
+def test_longest_unit_begins_first_and_workers_keep_to_folders() -> None:
+    ran = _run(3, NODEIDS + MESH)
+    assert MESH[0] in [test for _, test, _ in ran[:3]]
+    for worker, folder in ((1, "tests/dossier/"), (2, "tests/sync/")):
+        own = [test for number, test, _ in ran if number == worker]
+        assert all(test.startswith(folder) for test in own[:6])

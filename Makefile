@@ -57,11 +57,14 @@ down: ## end what `make up` started; the data stays
 
 # WORKERS=4 processes; by itself two for each processor, because the tests wait for much.
 WORKERS ?= auto
-PYTEST := env -u ONLY $(RUN) -m pytest --numprocesses $(WORKERS) --dist loadgroup
+PYTEST = env -u ONLY $(RUN) -m pytest --numprocesses $(WORKERS) --dist loadfile
 test: $(INSTALLED) ## all tests, on the embedded PostgreSQL and broker; ONLY=tests/path for a part
 	$(PYTEST) $(ONLY)
 
+# Each worker starts a server, after the one download that they share.
+test-kafka: WORKERS = 2
 test-kafka: $(INSTALLED) ## the tests that touch the broker, on Apache Kafka itself (Java 17, Maven)
+	@$(RUN) -c 'from deploy.kafka.server import fetch_jars; fetch_jars()'
 	TEST_KAFKA=apache $(PYTEST) -m broker $(ONLY)
 
 TIMES ?= 10

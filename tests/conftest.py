@@ -23,7 +23,7 @@ from deploy.services import SERVICES
 from tests.support.captured_logs import Overheard, overhearing
 from tests.support.collector import Collector, collecting
 from tests.support.mesh import Mesh, running_mesh
-from tests.support.scheduling import FileScheduling, group_items
+from tests.support.scheduling import FileScheduling
 from tests.support.tools import OF_TESTS, describe_missing
 from tests.support.unhurried import lengthen_limits
 
@@ -48,10 +48,8 @@ def pytest_report_header() -> list[str]:
     return list(describe_missing(OF_TESTS))
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("last") is not None)
-    group_items(items)
 
 
 def pytest_xdist_auto_num_workers() -> int:

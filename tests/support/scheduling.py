@@ -1,51 +1,42 @@
 """How pytest-xdist hands the tests to its workers.
 
 A worker takes whole files, because a file shares fixtures. Files that share a server of the whole
-session are one unit, so that it is started once. Tests that look at the traces of all others,
-and tests that need the machine for themselves, run on one worker after the others have ended.
+session are one unit, so that it is started once. The tests that look at the traces of all others
+run on one worker after the others have ended.
 """
 
 from collections.abc import Iterable
 
-import pytest
 from xdist.scheduler.loadscope import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
-MESH, PROXY, ALONE, LAST = "mesh", "proxy", "alone", "last"
-# Their units run one after the other, at the end.
-CLOSING = (ALONE, LAST)
-# Session fixtures that are slow to start, or whose tests count on each other's order.
-SHARED_FIXTURES = {"mesh": MESH, "stage": PROXY}
+MESH, PROXY, LAST = "mesh", "proxy", "last"
+# The files that do not run by themselves: they share a server, or count on each other's order.
+UNITS = {
+    "tests/e2e/test_discretion.py": LAST,
+    "tests/deploy/test_watch.py": MESH,
+    "tests/e2e/": MESH,
+    "tests/proxy/": PROXY,
+}
 # The longest units. Started late, one of them would be waited for while the other workers idle.
 LONGEST_FIRST = (MESH, PROXY)
 # A worker starts a test only when it has the next one, for which it keeps fixtures.
 PENDING_TESTS = 2
 
 
-def find_group(item: pytest.Item) -> str | None:
-    """Return the unit of a test that does not run with its file."""
-    for mark in CLOSING:
-        if item.get_closest_marker(mark):
-            return mark
-    names = getattr(item, "fixturenames", ())
-    return next((group for fixture, group in SHARED_FIXTURES.items() if fixture in names), None)
-
-
-def group_items(items: Iterable[pytest.Item]) -> None:
-    """Mark the tests with their unit; xdist sends it to the scheduler in their ids."""
-    for item in items:
-        group = find_group(item)
-        if group:
-            item.add_marker(pytest.mark.xdist_group(group))
+def find_unit(nodeid: str) -> str:
+    """Return the unit of a test: a name of `UNITS`, or its file."""
+    return next(
+        (unit for path, unit in UNITS.items() if nodeid.startswith(path)),
+        nodeid.partition("::")[0],
+    )
 
 
 class FileScheduling(LoadScopeScheduling):
     """Hand out units: the longest first, then those of the folder that a worker is busy with."""
 
     def _split_scope(self, nodeid: str) -> str:
-        test, separator, group = nodeid.rpartition("@")
-        # A parameter may hold the sign too.
-        return group if separator and "]" not in group else (test or nodeid).partition("::")[0]
+        return find_unit(nodeid)
 
     def schedule(self) -> None:
         if self.collection is None:
@@ -80,7 +71,7 @@ class FileScheduling(LoadScopeScheduling):
             elif self.workqueue and node is self._find_keeper():
                 if len(self.nodes) > 1:
                     return  # until the others have ended
-                self._assign(next(unit for unit in CLOSING if unit in self.workqueue), node)
+                self._assign(LAST, node)
             else:
                 node.shutdown()
 
@@ -89,8 +80,8 @@ class FileScheduling(LoadScopeScheduling):
         self._assign_work_unit(node)
 
     def _find_next(self, node: WorkerController) -> str | None:
-        """Return the unit that the worker runs next, without those of the end."""
-        scopes = [scope for scope in self.workqueue if scope not in CLOSING]
+        """Return the unit that the worker runs next, without the one of the end."""
+        scopes = [scope for scope in self.workqueue if scope != LAST]
         if not scopes or scopes[0] in LONGEST_FIRST:
             return scopes[0] if scopes else None
         own = {_folder(scope) for scope in self.assigned_work[node]}

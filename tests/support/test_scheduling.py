@@ -1,4 +1,4 @@
-"""Tests run once, files stay whole, and the closing units wait for all other workers."""
+"""Tests run once, files stay whole, and the closing unit waits for all other workers."""
 
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -7,12 +7,12 @@ from typing import cast
 import pytest
 from xdist.workermanage import WorkerController
 
-from tests.support.scheduling import FileScheduling
+from tests.support.scheduling import FileScheduling, find_unit
 
 FILES = [f"tests/{package}/test_{name}.py" for package in ("dossier", "sync") for name in "abcd"]
 NODEIDS = [f"{file}::test_{number}[x@y]" for file in FILES for number in range(3)]
-MESH = [f"tests/e2e/test_{name}.py::test_it@mesh" for name in "ab"]
-CLOSING = ["tests/e2e/test_z.py::test_1@last", "tests/gateway/test_a.py::test_time@alone"]
+MESH = [f"tests/e2e/test_{name}.py::test_it" for name in "ab"]
+CLOSING = [f"tests/e2e/test_discretion.py::test_{number}" for number in range(2)]
 
 
 @dataclass(eq=False)
@@ -63,15 +63,15 @@ def _run(count: int, nodeids: list[str]) -> list[tuple[int, str, int]]:
 def test_each_test_runs_once_and_a_unit_on_one_worker(workers: int, nodeids: list[str]) -> None:
     ran = _run(workers, nodeids)
     assert sorted(test for _, test, _ in ran) == sorted(nodeids)
-    for unit in (*FILES, "@mesh"):
-        assert len({worker for worker, test, _ in ran if unit in test}) <= 1
+    for unit in map(find_unit, nodeids):
+        assert len({worker for worker, test, _ in ran if find_unit(test) == unit}) == 1
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
-def test_closing_units_run_alone_at_the_end_on_the_worker_of_the_mesh(workers: int) -> None:
+def test_closing_unit_runs_alone_at_the_end_on_the_worker_of_the_mesh(workers: int) -> None:
     ran = _run(workers, CLOSING + NODEIDS + MESH)
-    [mesh] = {worker for worker, test, _ in ran if "@mesh" in test}
-    assert ran[-2:] == [(mesh, CLOSING[1], 1), (mesh, CLOSING[0], 1)]
+    [mesh] = {worker for worker, test, _ in ran if test in MESH}
+    assert ran[-2:] == [(mesh, test, 1) for test in CLOSING]
 
 
 def test_longest_unit_begins_first_and_workers_keep_to_folders() -> None:

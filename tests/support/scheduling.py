@@ -16,6 +16,8 @@ UNITS = {
     "tests/e2e/test_discretion.py": LAST,
     "tests/deploy/test_watch.py": MESH,
     "tests/e2e/": MESH,
+    "tests/faults/test_invariants.py": MESH,
+    "tests/faults/test_kills.py": MESH,
     "tests/proxy/": PROXY,
 }
 # The longest units. Started late, one of them would be waited for while the other workers idle.

@@ -32,7 +32,7 @@ from deploy.services import SERVICES
 from shared.database.engine import open_database
 from shared.database.session import SessionFactory
 from shared.events import DossierFiled
-from shared.messaging.consumer import consume
+from shared.messaging.consumer import consume_topics
 from shared.messaging.event_proofs import EventVerifier
 from shared.messaging.inbox import ApplyEvents, EventHandler, Handlers
 from shared.messaging.kafka import open_consumer, open_producer
@@ -195,7 +195,7 @@ async def _consume(
         asyncio.timeout(LONGEST_SECONDS),
         open_consumer(settings, [DossierFiled.topic], group) as consumer,
     ):
-        await consume(sessions, consumer, handlers, verifier, stopping)
+        await consume_topics(sessions, consumer, handlers, verifier, stopping)
     return speeds(instants, ROUNDS)
 
 

@@ -22,7 +22,7 @@ from dossier_service.catalogue.search_words import read_alternatives, read_code_
 from shared.codes.persons.folding import fold_accented, fold_bare
 from shared.codes.procedure import ProcedureCode
 from shared.events import ProcedurePublished
-from shared.messaging.outbox import emit
+from shared.messaging.outbox import publish_events
 from shared.web.pagination import PageQuery
 
 # The record of the first announcement in this shape, beside those of imports.
@@ -96,7 +96,7 @@ async def publish_procedures(
         published.append(PublishedProcedure(version + 1, now, procedure))
     await repository.add_versions(session, versions, current)
     new = sum(row["version"] == 1 for row in versions)
-    emit(session, *(make_published_event(each, len(held) + new) for each in published))
+    publish_events(session, *(make_published_event(each, len(held) + new) for each in published))
     return ImportOutcome(new=new, changed=len(versions) - new, unchanged=unchanged)
 
 
@@ -104,7 +104,7 @@ async def announce_all_procedures(session: AsyncSession) -> int:
     """Announce each procedure in force once more, for readers that lack them; return how many."""
     await repository.lock_catalogue(session)
     current = await repository.list_current_versions(session)
-    emit(session, *(make_published_event(each, len(current)) for each in current))
+    publish_events(session, *(make_published_event(each, len(current)) for each in current))
     return len(current)
 
 

@@ -8,13 +8,13 @@ from gateway.ledger import repository
 from gateway.ledger.chain.seals import header_digest
 from gateway.ledger.models import LedgerSeal
 from shared.events import LedgerAnchored
-from shared.messaging.outbox import emit
+from shared.messaging.outbox import publish_events
 
 
 async def anchor_chains(session: AsyncSession) -> None:
     """Publish the head of each chain that grew: a copy kept elsewhere proves a later cut."""
     for seal in await repository.moved_heads(session):
-        emit(session, anchored(seal))
+        publish_events(session, anchored(seal))
         await repository.mark_anchored(session, seal)
 
 
@@ -24,7 +24,7 @@ async def anchor_all_chains(session: AsyncSession) -> None:
     Retention would otherwise remove the only outside anchor of such a chain from the broker.
     """
     for seal in await repository.heads(session):
-        emit(session, anchored(seal))
+        publish_events(session, anchored(seal))
 
 
 def anchored(seal: LedgerSeal) -> LedgerAnchored:

@@ -23,7 +23,7 @@ from identity_service.database import Within, add_missing
 from shared.codes.agency import AgencyCode
 from shared.codes.coverage import is_within
 from shared.codes.persons.folding import fold_bare
-from shared.messaging.outbox import emit
+from shared.messaging.outbox import publish_events
 from shared.web.calls.auth import CallContext
 from shared.web.etag import Condition, require_version
 
@@ -121,7 +121,7 @@ async def register_agency(
     agency = await _add_agency(session, new)
     for old in replaced:
         old.close(last_day, successor=agency.code)
-    emit(session, agency.changed(), *(old.changed() for old in replaced))
+    publish_events(session, agency.changed(), *(old.changed() for old in replaced))
     return agency
 
 
@@ -179,7 +179,7 @@ async def reopen_agency(
     ):
         return pending
     agency.reopen()
-    emit(session, agency.changed())
+    publish_events(session, agency.changed())
     return agency
 
 
@@ -219,5 +219,5 @@ async def seed_agencies(session: AsyncSession) -> int:
         for agency in agencies()
     ]
     added = await add_missing(session, Agency, rows)
-    emit(session, *(agency.changed() for agency in added))
+    publish_events(session, *(agency.changed() for agency in added))
     return len(added)

@@ -1,4 +1,4 @@
-"""Reads events from Kafka in batches: each takes effect once, in order, or is set aside."""
+"""Consume events from Kafka in batches: each takes effect once, in order, or is a dead letter."""
 
 import asyncio
 import time
@@ -29,36 +29,39 @@ log = structlog.get_logger()
 
 BATCH_SIZE = 1_000
 WAIT_MS = 250
-# Of a message that takes too long alone; who waits for a lock is told so sooner, and waits on.
+# Attempts at a single message whose statements time out. A wait for a lock ends earlier, counts as
+# an outage and is repeated without limit.
 TRIES_ALONE = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class ReceivedEvent:
+    """A proven event with the message that carried it; `traceparent` is empty without a trace."""
+
     id: UUID
     event: Event
     record: ConsumerRecord
     traceparent: str
 
 
-async def consume(
+async def consume_topics(
     sessions: SessionFactory,
     consumer: AIOKafkaConsumer,
     handlers: Handlers,
     verifier: EventVerifier,
     stopping: asyncio.Event,
 ) -> None:
-    """An outage is waited out; a message that cannot be handled is set aside.
+    """Handle messages for ever: retry during an outage, and store as dead letters the failing ones.
 
-    Ends after the batch under way when `stopping` is set.
+    Return after the batch under way when `stopping` is set.
     """
     sampler = UnprovenSampler()
     while not stopping.is_set():
         batches = await consumer.getmany(timeout_ms=WAIT_MS, max_records=BATCH_SIZE)
-        # One transaction for all partitions: its fixed cost would else be paid for each.
+        # One transaction for all partitions, because its fixed cost would otherwise recur for each.
         if records := [record for of_one in batches.values() for record in of_one]:
             await handle_records(sessions, records, handlers, verifier, sampler)
-            await _commit(consumer, records)
+            await _commit_offsets(consumer, records)
 
 
 async def handle_records(
@@ -70,14 +73,15 @@ async def handle_records(
 ) -> None:
     """Handle the records that their owner proves; store the others as dead letters.
 
-    `sampler` bounds how many unproven ones are stored. Without one, that of a single call does.
+    `sampler` bounds the number of unproven records that are stored; without one, this call has its
+    own.
     """
     proved, unproven = await _check_proofs(verifier, records)
     received, rejected = _read_all(proved)
     await _handle_received(sessions, received, handlers)
     rejected += (sampler or UnprovenSampler()).choose(unproven)
     if rejected:
-        await _set_aside(sessions, rejected)
+        await _store_rejected(sessions, rejected)
 
 
 async def _check_proofs(
@@ -94,12 +98,12 @@ async def _check_proofs(
         try:
             await _check_proof(verifier, record, arrived_at)
             proved.append(record)
-        except Exception as error:  # noqa: BLE001 -- a check that fails, however, proves nothing
+        except Exception as error:  # noqa: BLE001 -- a check that fails in any way proves nothing
             unproven.append(Rejected(record, error))
     return proved, unproven
 
 
-# A message is unproven only where the owner's keys could be asked for.
+# A message is unproven only where the keys of the owner could be fetched.
 _wait_for_keys = stamina.retry(on=KeysUnavailableError, attempts=None, timeout=None, wait_max=2.0)
 
 
@@ -112,96 +116,96 @@ async def _check_proof(verifier: EventVerifier, record: ConsumerRecord, arrived_
         await _wait_for_keys(verifier.check)(record, arrived_at)
 
 
-def _read_all(records: Sequence[ConsumerRecord]) -> tuple[list[Received], list[Rejected]]:
+def _read_all(records: Sequence[ConsumerRecord]) -> tuple[list[ReceivedEvent], list[Rejected]]:
     """Return the events, and the records that cannot be read.
 
     A type that this build does not know is among those: its events are kept as dead letters with
     the reason UnknownEventError, and a later build that knows the type handles them.
     """
-    received: list[Received] = []
+    received: list[ReceivedEvent] = []
     unreadable: list[Rejected] = []
     for record in records:
         try:
-            received.append(_read(record))
+            received.append(_read_event(record))
         except Exception as error:  # noqa: BLE001 -- one unreadable message must not stop the rest
-            _log_set_aside(record, error)
+            _log_rejected(record, error)
             unreadable.append(Rejected(record, error))
     return received, unreadable
 
 
 async def _handle_received(
-    sessions: SessionFactory, received: Sequence[Received], handlers: Handlers
+    sessions: SessionFactory, received: Sequence[ReceivedEvent], handlers: Handlers
 ) -> None:
     if not received:
         return
     traces = [one.traceparent for one in received]
     try:
         with trace_events(received[0].record.topic, traces):
-            await _handle_whole(sessions, received, handlers)
-    except Exception:  # noqa: BLE001 -- one of them is at fault, or all take too long: each alone
+            await _handle_unless_slow(sessions, received, handlers)
+    except Exception:  # noqa: BLE001 -- one fails, or all take too long: handle each alone
         for one in received:
             await _handle_alone(sessions, one, handlers)
 
 
-def _read(record: ConsumerRecord) -> Received:
+def _read_event(record: ConsumerRecord) -> ReceivedEvent:
     headers = dict(record.headers)
     event = parse_event(headers["ce_type"].decode(), record.value)
     traceparent = (headers.get("ce_traceparent") or b"").decode(errors="replace")
-    return Received(UUID(headers["ce_id"].decode()), event, record, traceparent)
+    return ReceivedEvent(UUID(headers["ce_id"].decode()), event, record, traceparent)
 
 
-async def _handle_alone(sessions: SessionFactory, one: Received, handlers: Handlers) -> None:
+async def _handle_alone(sessions: SessionFactory, one: ReceivedEvent, handlers: Handlers) -> None:
     with trace_events(one.record.topic, [one.traceparent]):
         try:
             await _handle_one(sessions, one, handlers)
-        except Exception as error:  # noqa: BLE001 -- whatever it is, waiting would not mend it
-            _log_set_aside(one.record, error)
-            await _set_aside(sessions, [Rejected(one.record, error)])
+        except Exception as error:  # noqa: BLE001 -- no outage: a retry would fail again
+            _log_rejected(one.record, error)
+            await _store_rejected(sessions, [Rejected(one.record, error)])
 
 
-async def _handle(
-    sessions: SessionFactory, received: Sequence[Received], handlers: Handlers
+async def _handle_events(
+    sessions: SessionFactory, received: Sequence[ReceivedEvent], handlers: Handlers
 ) -> None:
-    """All of them in one transaction with the inbox: once in effect, however often delivered."""
+    """Apply the events and enter them into the inbox in one transaction."""
     async with sessions.begin() as session:
-        fresh, by_handler = await _claim(session, received, handlers)
+        fresh, by_handler = await _claim_fresh_events(session, received, handlers)
         for handler, events in by_handler.items():
             await handler.apply(session, events)
     for topic, count in Counter(one.record.topic for one in fresh).items():
         EVENTS_HANDLED.labels(topic).inc(count)
 
 
-_handle_whole = retry_during_outage_unless_slow(_handle)
+_handle_unless_slow = retry_during_outage_unless_slow(_handle_events)
 
 
-async def _handle_one(sessions: SessionFactory, one: Received, handlers: Handlers) -> None:
-    """Raises TimeoutError where it takes too long each time, though the database answers."""
+async def _handle_one(sessions: SessionFactory, one: ReceivedEvent, handlers: Handlers) -> None:
+    """Raise TimeoutError where each attempt takes too long although the database answers."""
     for _ in range(TRIES_ALONE - 1):
         try:
-            return await _handle_whole(sessions, [one], handlers)
+            return await _handle_unless_slow(sessions, [one], handlers)
         except Exception as error:
             if not is_too_slow(error):
                 raise
-        await _answer_of(sessions)
-    return await _handle_whole(sessions, [one], handlers)
+        await _await_database(sessions)
+    return await _handle_unless_slow(sessions, [one], handlers)
 
 
 @retry_during_outage
-async def _answer_of(sessions: SessionFactory) -> None:
+async def _await_database(sessions: SessionFactory) -> None:
     async with sessions() as session:
         await session.execute(text("SELECT 1"))
 
 
-async def _claim(
-    session: AsyncSession, received: Sequence[Received], handlers: Handlers
-) -> tuple[Sequence[Received], Mapping[EventHandler, Sequence[Event]]]:
+async def _claim_fresh_events(
+    session: AsyncSession, received: Sequence[ReceivedEvent], handlers: Handlers
+) -> tuple[Sequence[ReceivedEvent], Mapping[EventHandler, Sequence[Event]]]:
     """Return the events that some consumer has not handled, and the events of each handler."""
     by_id = {one.id: one for one in reversed(received)}
     handled = [(one, handlers.get(type(one.event), ())) for one in reversed(by_id.values())]
     keys = {(each.consumer, one.id) for one, chosen in handled for each in chosen}
     claimed = await claim_events(session, keys) if keys else set()
     by_handler: dict[EventHandler, list[Event]] = {}
-    fresh: list[Received] = []
+    fresh: list[ReceivedEvent] = []
     for one, chosen in handled:
         new = [each for each in chosen if (each.consumer, one.id) in claimed]
         for handler in new:
@@ -212,12 +216,12 @@ async def _claim(
 
 
 @retry_during_outage
-async def _set_aside(sessions: SessionFactory, rejected: Sequence[Rejected]) -> None:
+async def _store_rejected(sessions: SessionFactory, rejected: Sequence[Rejected]) -> None:
     async with sessions.begin() as session:
         await store_dead_letters(session, rejected)
 
 
-def _log_set_aside(record: ConsumerRecord, error: Exception) -> None:
+def _log_rejected(record: ConsumerRecord, error: Exception) -> None:
     log.error(
         "event_set_aside",
         topic=record.topic,
@@ -227,11 +231,11 @@ def _log_set_aside(record: ConsumerRecord, error: Exception) -> None:
     )
 
 
-async def _commit(consumer: AIOKafkaConsumer, handled: Sequence[ConsumerRecord]) -> None:
-    # Of each partition the last one stands: its records come in order.
+async def _commit_offsets(consumer: AIOKafkaConsumer, handled: Sequence[ConsumerRecord]) -> None:
+    # The records of a partition come in order, so the last one gives its offset.
     offsets = {TopicPartition(r.topic, r.partition): r.offset + 1 for r in handled}
     try:
         await consumer.commit(offsets)
     except (CommitFailedError, IllegalStateError, KafkaError) as error:
-        # A rebalance or an outage: the next reader of them finds them in the inbox.
+        # After a rebalance or an outage the next consumer of the partition finds them in the inbox.
         log.info("commit_refused", error=type(error).__name__)

@@ -1,4 +1,4 @@
-"""How far this service is behind the axis: in events, and until when it has heard all."""
+"""Measure how far this service is behind its topics: in events, and in time."""
 
 import asyncio
 import time
@@ -18,8 +18,8 @@ from shared.observability.metrics import CONSUMER_LAG
 LAG_SECONDS = 5.0
 
 
-class Heard(Base):
-    """Whatever stood in that partition at that time has taken effect here, or was set aside."""
+class ConsumedUpTo(Base):
+    """A partition and the time up to which each of its messages is handled or a dead letter."""
 
     __tablename__ = "heard"
 
@@ -28,73 +28,76 @@ class Heard(Base):
     at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
-class _Reach(NamedTuple):
-    """Of a partition: how far it is handled, and where it ended when that was asked."""
+class PartitionProgress(NamedTuple):
+    """The offset up to which a partition is handled, and its end offset at the measurement."""
 
     handled: int
     end: int
 
 
-class _Hearing:
-    """Until when all that stood in each partition is handled, by a look at it every so often.
+class WatermarkTracker:
+    """Track, per partition, the latest time up to which every published message has been handled.
 
-    Where more keeps coming none is handled to its end: then it counts where it ended before.
+    A busy partition is never handled to its end. Its watermark is the time of an earlier
+    measurement whose end offset has been handled since.
     """
 
     def __init__(self) -> None:
         self._goals: dict[TopicPartition, tuple[int, float]] = {}
 
-    def until(
-        self, reached: Mapping[TopicPartition, _Reach], asked_at: float
+    def advance(
+        self, progress: Mapping[TopicPartition, PartitionProgress], measured_at: float
     ) -> Mapping[TopicPartition, float]:
-        """Of those that came as far as they had ended at an earlier time: that time."""
-        heard: dict[TopicPartition, float] = {}
-        # Of one that was another's meanwhile, that one may have told of a later time.
+        """Return the new watermarks (seconds of the monotonic clock) of partitions with one."""
+        watermarks: dict[TopicPartition, float] = {}
+        # A partition that returns starts anew: another replica may have stored a later time.
         before, self._goals = self._goals, {}
-        for partition, (handled, end) in reached.items():
-            goal, since = before.get(partition, (end, asked_at))
-            # A broker that came back empty ends before.
+        for partition, (handled, end) in progress.items():
+            goal, since = before.get(partition, (end, measured_at))
+            # The end of a broker that came back empty lies before the goal.
             if handled >= min(goal, end):
-                heard[partition] = asked_at if handled >= end else since
-                goal, since = end, asked_at
+                watermarks[partition] = measured_at if handled >= end else since
+                goal, since = end, measured_at
             self._goals[partition] = goal, since
-        return heard
+        return watermarks
 
 
 async def measure_lag(sessions: SessionFactory, consumer: AIOKafkaConsumer) -> None:
-    """For ever, also while a batch is stuck; of a partition that another replica has, nothing."""
+    """Measure for ever, also while a batch is stuck, the partitions that this replica has."""
     measured: set[TopicPartition] = set()
-    hearing = _Hearing()
+    tracker = WatermarkTracker()
     while True:
-        asked_at = time.monotonic()
-        reached = await _reached(consumer)
-        for gone in measured - set(reached):
+        measured_at = time.monotonic()
+        progress = await _read_progress(consumer)
+        for gone in measured - set(progress):
             CONSUMER_LAG.remove(gone.topic, gone.partition)
-        for partition, (handled, end) in reached.items():
+        for partition, (handled, end) in progress.items():
             CONSUMER_LAG.labels(partition.topic, partition.partition).set(max(0, end - handled))
-        measured = set(reached)
-        await _note_heard(sessions, hearing.until(reached, asked_at))
+        measured = set(progress)
+        await _store_watermarks(sessions, tracker.advance(progress, measured_at))
         await asyncio.sleep(LAG_SECONDS)
 
 
-async def _note_heard(sessions: SessionFactory, until: Mapping[TopicPartition, float]) -> None:
-    """By the clock of the database, by which it is read too."""
-    now, heard = time.monotonic(), list(until.items())
-    told = {
-        "topics": [partition.topic for partition, _ in heard],
-        "partitions": [partition.partition for partition, _ in heard],
-        "ages": [now - at for _, at in heard],
+async def _store_watermarks(
+    sessions: SessionFactory, until: Mapping[TopicPartition, float]
+) -> None:
+    """Store the times by the clock of the database, against which readers compare them."""
+    now, watermarks = time.monotonic(), list(until.items())
+    columns = {
+        "topics": [partition.topic for partition, _ in watermarks],
+        "partitions": [partition.partition for partition, _ in watermarks],
+        "ages": [now - at for _, at in watermarks],
     }
     try:
         async with sessions.begin() as session:
-            await session.execute(_HEARD, told)
+            await session.execute(_UPSERT, columns)
     except Exception as error:
-        # The lag is published on; a mark that is not noted now is noted later.
+        # The next measurement stores the watermarks; the lag is published meanwhile.
         if not is_outage(error):
             raise
 
 
-_HEARD = text(
+_UPSERT = text(
     "INSERT INTO heard (topic, partition, at)"
     " SELECT topic, partition, now() - age * interval '1 second' FROM unnest("
     " CAST(:topics AS varchar[]), CAST(:partitions AS integer[]), CAST(:ages AS float8[]))"
@@ -103,8 +106,8 @@ _HEARD = text(
 )
 
 
-async def _reached(consumer: AIOKafkaConsumer) -> Mapping[TopicPartition, _Reach]:
-    """Nothing where no broker tells, or of partitions that just changed hands."""
+async def _read_progress(consumer: AIOKafkaConsumer) -> Mapping[TopicPartition, PartitionProgress]:
+    """Return nothing without a broker, nor for partitions that were reassigned meanwhile."""
     try:
         partitions = consumer.assignment()
         begins = await consumer.beginning_offsets(partitions)
@@ -113,7 +116,9 @@ async def _reached(consumer: AIOKafkaConsumer) -> Mapping[TopicPartition, _Reach
     except (KafkaError, *UNREACHABLE):
         return {}
     return {
-        # Of what retention has taken nothing comes, and nothing is ever committed.
-        partition: _Reach(max(handled[partition] or 0, begins[partition]), ends[partition])
+        # No offset is ever committed for messages that retention has deleted.
+        partition: PartitionProgress(
+            max(handled[partition] or 0, begins[partition]), ends[partition]
+        )
         for partition in partitions & consumer.assignment()
     }

@@ -1,6 +1,6 @@
-"""Messages that could not be handled: kept with the reason, one row for equal ones, and announced.
+"""Store messages that could not be handled, with the reason, and publish a copy of each.
 
-A letter stays until an operator has it handled once more or discards it.
+Equal messages share a row. A letter stays until an operator replays or discards it.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from shared.database.session import Base
 from shared.events import DEAD
 from shared.messaging.event_proofs import EventUnprovenError
 from shared.messaging.kafka import MAX_MESSAGE_BYTES
-from shared.messaging.outbox import Row, write
+from shared.messaging.outbox import OutboxRow, add_outbox_rows
 from shared.observability.metrics import DEAD_LETTERS
 
 State = Literal["open", "replaying", "replayed", "discarded"]
@@ -64,46 +64,49 @@ async def store_dead_letters(session: AsyncSession, rejected: Sequence[Rejected]
         where=DeadLetter.state != "discarded",
     ).returning(DeadLetter.digest)
     opened = set((await session.scalars(refreshed)).all())
-    # A copy too large for the axis would stop the relay; it is kept here all the same.
+    # A copy that exceeds the limit of the broker would stop the relay: the letter has no copy.
     rows = [
-        _dead_row(letter)
+        _make_dead_row(letter)
         for digest, letter in letters.items()
         if digest in opened and len(letter["value"]) <= MAX_MESSAGE_BYTES
     ]
     if rows:
-        write(session, rows)
+        add_outbox_rows(session, rows)
 
 
 def _make_letter(rejected: Rejected) -> dict[str, Any]:
     record, error = rejected
     return {
         "id": uuid4(),
-        "digest": _digest(record, error),
+        "digest": _compute_digest(record, error),
         "at": datetime.now(UTC),
         "topic": record.topic,
         "partition": record.partition,
         "offset": record.offset,
-        "key": _storable(record.key),
+        "key": _to_storable_text(record.key),
         "value": record.value or b"",
-        "headers": {_storable(name.encode()): _storable(value) for name, value in record.headers},
+        "headers": {
+            _to_storable_text(name.encode()): _to_storable_text(value)
+            for name, value in record.headers
+        },
         # The text of an error may repeat a text of the message; its kind and place do not.
-        "reason": _reason(error),
+        "reason": _describe_error(error),
         "state": "open",
     }
 
 
-def _dead_row(letter: Mapping[str, Any]) -> Row:
+def _make_dead_row(letter: Mapping[str, Any]) -> OutboxRow:
     headers = letter["headers"] | {"error": letter["reason"]}
     topic = letter["topic"] + DEAD
-    return Row(uuid4(), datetime.now(UTC), topic, letter["key"], letter["value"], headers)
+    return OutboxRow(uuid4(), datetime.now(UTC), topic, letter["key"], letter["value"], headers)
 
 
-def _storable(raw: bytes | None) -> str:
-    """Text that PostgreSQL takes, whatever the bytes were: it has no character NUL."""
+def _to_storable_text(raw: bytes | None) -> str:
+    """Decode any bytes to text that PostgreSQL can store, which has no character NUL."""
     return (raw or b"").decode(errors="replace").replace("\0", "\ufffd")
 
 
-def _digest(record: ConsumerRecord, error: Exception) -> bytes:
+def _compute_digest(record: ConsumerRecord, error: Exception) -> bytes:
     event_id = dict(record.headers).get("ce_id") or b""
     parts = [record.topic.encode(), event_id, record.key or b"", record.value or b""]
     if isinstance(error, EventUnprovenError):
@@ -112,7 +115,7 @@ def _digest(record: ConsumerRecord, error: Exception) -> bytes:
     return hashlib.sha256(b"\0".join(parts)).digest()
 
 
-def _reason(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     frame = error.__traceback__
     while frame and frame.tb_next:
         frame = frame.tb_next

@@ -34,7 +34,7 @@ PROOF = "proof"
 SOURCE = "ce_source"
 MAX_BATCH = 2**20
 MAX_PROOF_BYTES = 2_048
-CACHED_ROOTS = 1_000
+MAX_CACHED_ROOTS = 1_000
 _CONTEXT = b"lien-thong event batch 1\0"
 _FIXED = Struct(">32s64sII")
 _COUNT = Struct(">I")
@@ -57,7 +57,7 @@ class ProofMissingError(EventUnprovenError):
 
 
 class ProofMalformedError(EventUnprovenError):
-    """The proof or the message cannot be read as what it should be."""
+    """The proof or the message does not have its prescribed form."""
 
 
 class SignerUnknownError(EventUnprovenError):
@@ -91,7 +91,7 @@ def event_leaf(message: Message) -> bytes:
 
 
 class EventSigner:
-    """Proves the messages of one service with its private key."""
+    """Sign the messages of one service with its private key."""
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
@@ -104,7 +104,7 @@ class EventSigner:
             return []
         root, paths = compute_root_and_paths([event_leaf(message) for message in messages])
         count = len(messages)
-        signature = self._key.sign(_statement(count, root))
+        signature = self._key.sign(_build_statement(count, root))
         return [
             b64encode(b"".join((_FIXED.pack(self._raw_kid, signature, index, count), *path)))
             for index, path in enumerate(paths)
@@ -112,9 +112,9 @@ class EventSigner:
 
 
 class EventVerifier:
-    """Checks messages against the keys of the service that owns their topic.
+    """Check messages against the keys of the service that owns their topic.
 
-    A root whose signature held is remembered, so that a batch costs one signature check.
+    A root whose signature was valid is cached, so that a batch costs one signature check.
     """
 
     def __init__(self, keys: Mapping[str, PublishedKeys]) -> None:
@@ -137,7 +137,7 @@ class EventVerifier:
         root = compute_root_from_path(event_leaf(message), proof.place, proof.size, proof.siblings)
         if root is None:
             raise SignatureWrongError
-        # Asked for each message: a remembered root proves nothing once its key is withdrawn.
+        # Look the key up each time: a cached root proves nothing once its key is withdrawn.
         since = time.monotonic() if arrived_at is None else arrived_at
         key = await self._keys[owner].get_current(proof.kid, since)
         if key is None or not isinstance(key.key, Ed25519PublicKey):
@@ -147,7 +147,7 @@ class EventVerifier:
     def _check_signature(
         self, owner: str, key: Ed25519PublicKey, proof: "_Proof", root: bytes
     ) -> None:
-        statement = _statement(proof.size, root)
+        statement = _build_statement(proof.size, root)
         held = (owner, proof.kid, statement, proof.signature)
         if held in self._held:
             return
@@ -156,7 +156,7 @@ class EventVerifier:
         except InvalidSignature:
             raise SignatureWrongError from None
         self._held[held] = None
-        if len(self._held) > CACHED_ROOTS:
+        if len(self._held) > MAX_CACHED_ROOTS:
             self._held.popitem(last=False)
 
 
@@ -168,7 +168,7 @@ class _Proof(NamedTuple):
     siblings: Sequence[bytes]
 
 
-def _statement(count: int, root: bytes) -> bytes:
+def _build_statement(count: int, root: bytes) -> bytes:
     """Return the bytes that are signed."""
     return _CONTEXT + _COUNT.pack(count) + root
 

@@ -1,4 +1,4 @@
-"""The axis as this process sees it: a producer, a consumer, and when it is away."""
+"""Connect a producer or a consumer to Kafka, and recognise an outage of the brokers."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -22,8 +22,8 @@ from shared.settings import BrokerSettings, ServiceSettings
 MAX_MESSAGE_BYTES = 900_000
 REQUEST_TIMEOUT_MS = 5_000
 
-# The library calls these final; they only say that no broker answers now, or that one which is
-# starting or stopping cannot say why it does not (UnknownError).
+# The library does not retry these, although they mean only that no broker answers now, or that a
+# broker which is starting or stopping gives no reason (UnknownError).
 UNANSWERED = (
     BrokerNotAvailableError,
     KafkaTimeoutError,
@@ -34,11 +34,13 @@ UNANSWERED = (
 
 
 def is_broker_outage(error: Exception) -> bool:
-    """True where waiting helps. A message refused, a right lacking, a producer that died: not."""
+    """Return whether a retry helps; it does not for a refused message or a missing right."""
     return isinstance(error, UNANSWERED) or (isinstance(error, KafkaError) and error.retriable)
 
 
-wait_out_broker = stamina.retry(on=is_broker_outage, attempts=None, timeout=None, wait_max=2.0)
+retry_during_broker_outage = stamina.retry(
+    on=is_broker_outage, attempts=None, timeout=None, wait_max=2.0
+)
 
 
 def connection_options(settings: BrokerSettings) -> dict[str, Any]:
@@ -69,12 +71,12 @@ async def open_producer(settings: ServiceSettings) -> AsyncIterator[AIOKafkaProd
         enable_idempotence=settings.kafka_idempotent,
         acks="all",
         linger_ms=0,
-        # What the relay sends of one partition goes as one: a later part cannot pass a lost one.
+        # One request for a batch of a partition: no later part can overtake a lost one.
         max_batch_size=MAX_MESSAGE_BYTES,
         request_timeout_ms=REQUEST_TIMEOUT_MS,
         metadata_max_age_ms=30_000,
     )
-    await wait_out_broker(producer.start)()
+    await retry_during_broker_outage(producer.start)()
     try:
         yield producer
     finally:
@@ -88,12 +90,13 @@ async def open_consumer(
     group: str,
     partitions: Sequence[TopicPartition] = (),
 ) -> AsyncIterator[AIOKafkaConsumer]:
-    """A member of the group; with `partitions` it takes these and joins nobody."""
+    """Join the group; with `partitions`, read these without joining a group."""
     consumer = AIOKafkaConsumer(
         *(() if partitions else topics),
         **connection_options(settings),
         group_id=group,
-        # A worker that is killed and comes back takes its place again, before its session ends.
+        # Static membership lets a restarted worker keep its partitions without waiting for the
+        # session timeout.
         group_instance_id=None if partitions else f"{gethostname()}-{settings.worker_port}",
         enable_auto_commit=False,
         auto_offset_reset="earliest",
@@ -102,12 +105,12 @@ async def open_consumer(
         heartbeat_interval_ms=1_500,
         metadata_max_age_ms=30_000,
     )
-    await wait_out_broker(consumer.start)()
+    await retry_during_broker_outage(consumer.start)()
     if partitions:
         consumer.assign(partitions)
     try:
         yield consumer
     finally:
-        # The library lets a member with a place keep it; who ends leaves its partitions at once.
+        # A static member would keep its partitions until the session timeout.
         consumer._coordinator._group_instance_id = None  # noqa: SLF001 -- no public way
         await consumer.stop()

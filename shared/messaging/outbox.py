@@ -1,4 +1,4 @@
-"""Events are rows first: written with the change they announce, sent to Kafka afterwards."""
+"""Store events with the change that they announce; the relay sends them to Kafka afterwards."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -19,7 +19,7 @@ from shared.messaging.outbox_notifier import notify_relay
 from shared.observability.metrics import OUTBOX_AGE, OUTBOX_PENDING
 from shared.observability.tracing import build_trace_headers
 
-KEPT_DAYS = 7
+RETENTION_DAYS = 7
 
 
 class OutboxMessage(Base):
@@ -37,7 +37,7 @@ class OutboxMessage(Base):
 
 
 class SentMessage(Base):
-    """What the broker acknowledged, by day, kept to refill a broker that lost its data."""
+    """A message that the broker acknowledged, by day, to refill a broker that lost its data."""
 
     __tablename__ = "outbox_sent"
 
@@ -54,15 +54,15 @@ class SentMessage(Base):
 
 
 class EventTooLarge(ValueError):  # noqa: N818 -- a fact about the event, raised where it is written
-    """No broker would take it, and the relay would stand still before it for ever."""
+    """The event exceeds the limit of the broker, and would stop the relay for ever."""
 
 
 class EventNotOwned(ValueError):  # noqa: N818 -- as above
-    """Its topic belongs to another service: every consumer would refuse it."""
+    """The topic of the event belongs to another service: every consumer would refuse it."""
 
 
-class Row(NamedTuple):
-    """Of `outbox`, but for its position."""
+class OutboxRow(NamedTuple):
+    """A row of `outbox` without its position."""
 
     id: UUID
     at: datetime
@@ -80,26 +80,26 @@ _WRITE = (
 )
 
 
-def emit(session: AsyncSession, *events: Event) -> None:
-    """Announce `events` with the session's transaction: all of it happens, or nothing."""
+def publish_events(session: AsyncSession, *events: Event) -> None:
+    """Publish `events` when the transaction of the session commits."""
     if not events:
         return
     trace, source = build_trace_headers(), session.info["source"]
     for event in events:
         if source != f"/{event.publisher}":
             raise EventNotOwned(f"{event.event_type} is not of {source}")
-    write(session, [_message(event, source=source, trace=trace) for event in events])
+    add_outbox_rows(session, [_build_row(event, source=source, trace=trace) for event in events])
 
 
-def write(session: AsyncSession, rows: Sequence[Row]) -> None:
+def add_outbox_rows(session: AsyncSession, rows: Sequence[OutboxRow]) -> None:
     """Defer the rows to the end of the transaction, after which the relay is woken."""
-    columns = {f"event_{name}": [getattr(row, name) for row in rows] for name in Row._fields}
+    columns = {f"event_{name}": [getattr(row, name) for row in rows] for name in OutboxRow._fields}
     columns["event_headers"] = [orjson.dumps(row.headers).decode() for row in rows]
     defer_write(session, _WRITE, columns)
     act_after_commit(session, notify_relay)
 
 
-def _message(event: Event, *, source: str, trace: dict[str, str]) -> Row:
+def _build_row(event: Event, *, source: str, trace: dict[str, str]) -> OutboxRow:
     value = event.model_dump_json().encode()
     if len(value) > MAX_MESSAGE_BYTES:
         raise EventTooLarge(f"{event.event_type} of {len(value)} bytes")
@@ -112,7 +112,7 @@ def _message(event: Event, *, source: str, trace: dict[str, str]) -> Row:
         "ce_time": at.isoformat(),
         "content-type": "application/json",
     } | {f"ce_{name}": content for name, content in trace.items()}
-    return Row(event_id, at, event.topic, str(getattr(event, event.key)), value, headers)
+    return OutboxRow(event_id, at, event.topic, str(getattr(event, event.key)), value, headers)
 
 
 async def measure_outbox(session: AsyncSession) -> None:
@@ -123,13 +123,13 @@ async def measure_outbox(session: AsyncSession) -> None:
 
 
 async def keep_partitions(session: AsyncSession) -> None:
-    """A partition of `outbox_sent` for today and tomorrow; none older than `KEPT_DAYS`."""
+    """Create the partitions of `outbox_sent` for today and tomorrow, and drop the expired ones."""
     today = datetime.now(UTC).date()
     for day in (today, today + timedelta(days=1)):
         await session.execute(
             text(
-                f"CREATE TABLE IF NOT EXISTS {_partition(day)} PARTITION OF outbox_sent"
-                # The offset stands here, or the bounds would follow the session's time zone.
+                f"CREATE TABLE IF NOT EXISTS {_name_partition(day)} PARTITION OF outbox_sent"
+                # Without the offset the bounds would follow the time zone of the session.
                 f" FOR VALUES FROM ('{day} 00:00+00') TO ('{day + timedelta(days=1)} 00:00+00')"
             )
         )
@@ -139,11 +139,11 @@ async def keep_partitions(session: AsyncSession) -> None:
             " WHERE inhparent = 'outbox_sent'::regclass"
         )
     )
-    oldest = _partition(today - timedelta(days=KEPT_DAYS))
+    oldest = _name_partition(today - timedelta(days=RETENTION_DAYS))
     for name in names:
         if name < oldest:
             await session.execute(text(f"DROP TABLE {name}"))
 
 
-def _partition(day: date) -> str:
+def _name_partition(day: date) -> str:
     return f"outbox_sent_{day:%Y%m%d}"

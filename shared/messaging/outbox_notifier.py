@@ -1,4 +1,4 @@
-"""Wake the relay after a commit: a NOTIFY within the transaction would hold up all others."""
+"""Wake the relay after a commit; a NOTIFY inside the transaction would serialise all commits."""
 
 import asyncio
 
@@ -14,12 +14,12 @@ log = structlog.get_logger()
 CHANNEL = "outbox"
 CONNECT_SECONDS = 5
 ANSWER_SECONDS = 5
-# From one NOTIFY to the next: what the relay does for a batch costs more than for its rows.
-APART_SECONDS = 0.01
+# Between two NOTIFYs: the fixed cost of a batch of the relay exceeds the cost of its rows.
+MIN_INTERVAL_SECONDS = 0.01
 
 
 class OutboxNotifier:
-    """Has a connection of its own, from the first ring on: the pool's are for the work."""
+    """Send NOTIFY on a connection of its own, so that it takes none of the pool."""
 
     def __init__(self, url: URL) -> None:
         self._url = url.set(drivername="postgresql").render_as_string(hide_password=False)
@@ -28,17 +28,17 @@ class OutboxNotifier:
         self._notifying: asyncio.Task[None] | None = None
 
     def notify(self) -> None:
-        """Waits for nothing. What is rung until `APART_SECONDS` after a NOTIFY shares the next."""
+        """Schedule a NOTIFY; calls within `MIN_INTERVAL_SECONDS` of one share the next."""
         self._is_wanted = True
         if self._notifying is None or self._notifying.done():
             self._notifying = asyncio.create_task(self._notify_while_wanted())
 
     async def close(self) -> None:
-        """After the last ring was heard."""
+        """Close the connection after the last scheduled NOTIFY."""
         if self._notifying:
             await self._notifying
         if self._connection:
-            # Nothing is under way on it, and a server that does not answer is not waited for.
+            # No statement is under way, and a server that does not answer must not delay the end.
             self._connection.terminate()
 
     async def _notify_while_wanted(self) -> None:
@@ -47,12 +47,12 @@ class OutboxNotifier:
             try:
                 await self._notify()
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                # No harm is done: who waits looks by itself every so often.
+                # The relay polls the outbox anyway, every `relay.POLL_SECONDS`.
                 log.warning("bell_unheard", error=type(error).__name__)
                 if self._connection:
                     self._connection.terminate()
                 self._connection = None
-            await asyncio.sleep(APART_SECONDS)
+            await asyncio.sleep(MIN_INTERVAL_SECONDS)
 
     async def _notify(self) -> None:
         if self._connection is None or self._connection.is_closed():

@@ -1,6 +1,6 @@
-"""Dead letters that an operator replays: the worker hands them to the handlers once more.
+"""Hand the dead letters that an operator replays to the handlers once more.
 
-They do not go over the axis again, because no service may publish to the topic of another.
+They are not published again, because no service may publish to the topic of another.
 """
 
 import asyncio
@@ -18,14 +18,16 @@ from shared.messaging.event_proofs import EventVerifier
 from shared.messaging.inbox import Handlers
 
 LOOK_SECONDS = 1.0
-LETTERS_AT_ONCE = 100
+MAX_LETTERS = 100
 
 
-async def redeliver(sessions: SessionFactory, handlers: Handlers, verifier: EventVerifier) -> None:
-    """Look for replayed letters for ever, at first for those whose type has become known."""
+async def redeliver_letters(
+    sessions: SessionFactory, handlers: Handlers, verifier: EventVerifier
+) -> None:
+    """Redeliver replayed letters for ever; at the start replay those whose type is known by now."""
     await replay_known_types(sessions)
     while True:
-        if not await redeliver_some(sessions, handlers, verifier):
+        if not await redeliver_batch(sessions, handlers, verifier):
             await asyncio.sleep(LOOK_SECONDS)
 
 
@@ -46,7 +48,7 @@ async def replay_known_types(sessions: SessionFactory) -> int:
         return len((await session.scalars(replayed)).all())
 
 
-async def redeliver_some(
+async def redeliver_batch(
     sessions: SessionFactory, handlers: Handlers, verifier: EventVerifier
 ) -> int:
     """Handle the oldest replayed letters, each by itself; return how many.
@@ -67,7 +69,7 @@ async def _list_replaying(sessions: SessionFactory) -> Sequence[DeadLetter]:
         select(DeadLetter)
         .where(DeadLetter.state == "replaying")
         .order_by(DeadLetter.at, DeadLetter.id)
-        .limit(LETTERS_AT_ONCE)
+        .limit(MAX_LETTERS)
     )
     async with sessions() as session:
         return (await session.scalars(query)).all()

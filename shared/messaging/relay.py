@@ -1,4 +1,4 @@
-"""Sends the rows of the outbox to Kafka, signed and in order, and sends them again on request."""
+"""Send the rows of the outbox to Kafka, signed and in order, and send them again on request."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
@@ -16,7 +16,7 @@ from shared.database.errors import retry_during_outage
 from shared.database.session import SessionFactory
 from shared.events import DEAD
 from shared.messaging.event_proofs import PROOF, EventSigner, Message
-from shared.messaging.kafka import wait_out_broker
+from shared.messaging.kafka import retry_during_broker_outage
 from shared.messaging.outbox import SentMessage
 from shared.messaging.outbox_notifier import CHANNEL
 from shared.observability.metrics import EVENTS_SENT
@@ -25,23 +25,23 @@ log = structlog.get_logger()
 
 BATCH_SIZE = 1_000
 POLL_SECONDS = 5.0
-# Of the connection that listens: one that is half open tells nobody.
+# The connection that listens is checked this often: a half-open one reports no error.
 HEARTBEAT_SECONDS = 5.0
 HEARTBEAT_ANSWER_SECONDS = 5.0
 
 
-async def relay(
+async def relay_outbox(
     sessions: SessionFactory,
     producer: AIOKafkaProducer,
     signer: EventSigner,
     url: URL,
     stopping: asyncio.Event,
 ) -> None:
-    """Send outbox rows to Kafka, in order, at least once; woken by each commit.
+    """Send outbox rows to Kafka, in order, at least once; each commit wakes the relay.
 
-    Ends after the batch under way when `stopping` is set.
+    Return after the batch under way when `stopping` is set.
     """
-    async with _woken_by(url, stopping) as wake:
+    async with _open_wake_event(url, stopping) as wake:
         while not stopping.is_set():
             wake.clear()
             if await relay_batch(sessions, producer, signer) < BATCH_SIZE and not stopping.is_set():
@@ -50,13 +50,13 @@ async def relay(
 
 
 @retry_during_outage
-@wait_out_broker
+@retry_during_broker_outage
 async def relay_batch(
     sessions: SessionFactory, producer: AIOKafkaProducer, signer: EventSigner
 ) -> int:
-    """Returns how many were sent; 0 also where another relay holds the lock."""
+    """Return the number of sent rows; 0 also where another relay holds the lock."""
     async with open_driver_transaction(sessions) as connection:
-        # One relay at a time, whichever replica holds the lock: two would reorder events.
+        # One relay at a time, in any replica: two would reorder events.
         if not await connection.fetchval(_LOCK, locks.RELAY):
             return 0
         messages = [_Message(*row) for row in await connection.fetch(_OLDEST, BATCH_SIZE)]
@@ -84,14 +84,14 @@ _MOVE = (
 
 
 async def _send_all(producer: AIOKafkaProducer, signer: EventSigner, rows: Iterable[Any]) -> None:
-    messages = _proven(signer, [_encode(row) for row in rows])
+    messages = _sign_messages(signer, [_encode_row(row) for row in rows])
     acknowledged: list[Awaitable[object]] = [
         await producer.send(
             message.topic, message.value, key=message.key, headers=list(message.headers)
         )
         for message in messages
     ]
-    # All are settled before anything is sent again: nothing old is left to overtake it.
+    # Wait for every outcome before a retry, so that no older message can overtake a later one.
     for outcome in await asyncio.gather(*acknowledged, return_exceptions=True):
         if isinstance(outcome, BaseException):
             raise outcome
@@ -99,15 +99,15 @@ async def _send_all(producer: AIOKafkaProducer, signer: EventSigner, rows: Itera
         EVENTS_SENT.labels(message.topic).inc()
 
 
-def _encode(row: Any) -> Message:
+def _encode_row(row: Any) -> Message:
     headers = [(name, content.encode()) for name, content in row.headers.items()]
     return Message(row.topic, row.key.encode(), row.value, headers)
 
 
-def _proven(signer: EventSigner, messages: Sequence[Message]) -> list[Message]:
+def _sign_messages(signer: EventSigner, messages: Sequence[Message]) -> list[Message]:
     """Add the proof to each event; the copy of a dead letter keeps the headers that it came with.
 
-    Signed at each sending and stored nowhere: a replay is proved by the key of its day.
+    Proofs are made at each sending and not stored: a replay is signed with the present key.
     """
     proofs = iter(signer.prove([each for each in messages if not each.topic.endswith(DEAD)]))
     return [
@@ -119,13 +119,13 @@ def _proven(signer: EventSigner, messages: Sequence[Message]) -> list[Message]:
 
 
 @asynccontextmanager
-async def _woken_by(url: URL, stopping: asyncio.Event) -> AsyncIterator[asyncio.Event]:
-    """An event that is set whenever a transaction wrote to the outbox, and at the end."""
+async def _open_wake_event(url: URL, stopping: asyncio.Event) -> AsyncIterator[asyncio.Event]:
+    """Yield an event that each transaction which wrote to the outbox sets, and `stopping` too."""
     wake = asyncio.Event()
-    # A group, so that a listener that dies ends the relay and is not missed unseen.
+    # In a task group, so that a listener that fails ends the relay.
     async with asyncio.TaskGroup() as tasks:
         around = [
-            tasks.create_task(_listen(url, wake)),
+            tasks.create_task(_listen_for_commits(url, wake)),
             tasks.create_task(_wake_at(stopping, wake)),
         ]
         yield wake
@@ -139,7 +139,7 @@ async def _wake_at(stopping: asyncio.Event, wake: asyncio.Event) -> None:
 
 
 @retry_during_outage
-async def _listen(url: URL, wake: asyncio.Event) -> None:
+async def _listen_for_commits(url: URL, wake: asyncio.Event) -> None:
     plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
     connection = await connect_driver(plain, timeout=5)
     lost = asyncio.Event()
@@ -156,29 +156,31 @@ async def _listen(url: URL, wake: asyncio.Event) -> None:
         connection.terminate()
 
 
-async def replay(
+async def replay_sent_events(
     sessions: SessionFactory,
     producer: AIOKafkaProducer,
     signer: EventSigner,
     since: datetime,
     stopping: asyncio.Event | None = None,
 ) -> int:
-    """Send again what was sent since then, in order; every inbox drops what it knows.
+    """Send the messages sent since then again, in order; every inbox drops those it has.
 
-    Ends after the batch under way when `stopping` is set.
+    Return the number of messages, after the batch under way where `stopping` is set.
     """
     after, count = -1, 0
-    while messages := await _sent_after(sessions, after, since):
+    while messages := await _list_sent_after(sessions, after, since):
         if stopping and stopping.is_set():
             return count
-        await wait_out_broker(_send_all)(producer, signer, messages)
+        await retry_during_broker_outage(_send_all)(producer, signer, messages)
         after, count = messages[-1].position, count + len(messages)
     log.info("outbox_replayed", count=count)
     return count
 
 
 @retry_during_outage
-async def _sent_after(sessions: SessionFactory, position: int, since: datetime) -> Sequence[Any]:
+async def _list_sent_after(
+    sessions: SessionFactory, position: int, since: datetime
+) -> Sequence[Any]:
     query = (
         select(SentMessage.__table__)
         .where(SentMessage.position > position, SentMessage.sent_at >= since)

@@ -1,4 +1,4 @@
-"""The topics of the axis: the one table of their partitions and of how long they keep messages."""
+"""The table of all topics, with their partitions and retention, and the creation of topics."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,11 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from shared.events import DEAD, TOPICS, LedgerAnchored, ProcedurePublished
-from shared.messaging.kafka import REQUEST_TIMEOUT_MS, connection_options, wait_out_broker
+from shared.messaging.kafka import (
+    REQUEST_TIMEOUT_MS,
+    connection_options,
+    retry_during_broker_outage,
+)
 from shared.settings import ServiceSettings
 
 log = structlog.get_logger()
@@ -23,12 +27,12 @@ FOR_EVER = -1
 
 @dataclass(frozen=True)
 class Topic:
-    """`retention_days` of None: messages are kept for ever."""
+    """The properties of a topic; without `retention_days` messages are kept for ever."""
 
     partitions: int
     retention_days: int | None
 
-    def wanted(self, name: str, brokers: int) -> NewTopic:
+    def to_new_topic(self, name: str, brokers: int) -> NewTopic:
         days = self.retention_days
         kept = FOR_EVER if days is None else days * DAY_MILLISECONDS
         return NewTopic(
@@ -39,13 +43,14 @@ class Topic:
         )
 
 
-# Keys are dossier codes or keyed hashes: more partitions later part old and new events of a key.
+# Keys are dossier codes or keyed hashes. More partitions later would separate old and new events of
+# a key.
 _EVENTS = Topic(partitions=6, retention_days=7)
-# Who checks the ledger needs every anchor since its beginning, from outside of its database; a new
-# reader of the catalogue needs each procedure, however long ago it was published.
+# A check of the ledger needs every anchor since its beginning, from outside its database; a new
+# consumer of the catalogue needs each procedure, however long ago it was published.
 _KEPT = Topic(partitions=6, retention_days=None)
 _KEPT_TOPICS = frozenset({LedgerAnchored.topic, ProcedurePublished.topic})
-# What could not be handled, until someone has looked at it.
+# Copies of dead letters, until an operator has read them.
 _DEAD = Topic(partitions=1, retention_days=90)
 
 TOPIC_TABLE: Mapping[str, Topic] = MappingProxyType(
@@ -54,7 +59,7 @@ TOPIC_TABLE: Mapping[str, Topic] = MappingProxyType(
 )
 
 
-def partitions_of(topics: Iterable[str]) -> list[TopicPartition]:
+def list_partitions(topics: Iterable[str]) -> list[TopicPartition]:
     return [
         TopicPartition(name, number)
         for name in sorted(topics)
@@ -63,7 +68,7 @@ def partitions_of(topics: Iterable[str]) -> list[TopicPartition]:
 
 
 async def make_topics(options: Mapping[str, Any]) -> None:
-    """Create what is missing; what is there stays as it is. Raises KafkaError where refused.
+    """Create the missing topics and leave the others as they are; raise KafkaError on a refusal.
 
     `options` are those of `shared.messaging.kafka.connection_options`.
     """
@@ -72,22 +77,24 @@ async def make_topics(options: Mapping[str, Any]) -> None:
         await admin.start()
         if missing := sorted(set(TOPIC_TABLE) - set(await admin.list_topics())):
             brokers = len((await admin.describe_cluster())["brokers"])
-            await _create(admin, [TOPIC_TABLE[name].wanted(name, brokers) for name in missing])
+            await _create_topics(
+                admin, [TOPIC_TABLE[name].to_new_topic(name, brokers) for name in missing]
+            )
             log.info("topics_created", topics=missing)
     finally:
         await admin.close()
 
 
-async def _create(admin: AIOKafkaAdminClient, wanted: list[NewTopic]) -> None:
+async def _create_topics(admin: AIOKafkaAdminClient, wanted: list[NewTopic]) -> None:
     for name, code, *_ in (await admin.create_topics(wanted)).topic_errors:
         refusal = for_code(code)
-        # Another worker may have made it between the two questions.
+        # Another worker may have created it between the two requests.
         if code and refusal is not TopicAlreadyExistsError:
             raise refusal(f"topic {name} was not made")
 
 
-@wait_out_broker
+@retry_during_broker_outage
 async def ensure_topics(settings: ServiceSettings) -> None:
-    """As `make_topics`, where this service makes topics at all."""
+    """Create the missing topics, unless the settings leave that to the operators."""
     if settings.kafka_creates_topics:
         await make_topics(connection_options(settings))

@@ -1,8 +1,8 @@
-"""Bounds for messages that nothing proves: a sample is kept, the others are counted.
+"""Keep a sample of the messages without a valid proof, and count the others.
 
-Everybody who reaches the broker can send such messages, as many as the network carries. Rows, log
-lines and transactions must therefore not grow with their number, or they would delay the messages
-behind them.
+Any process that reaches the broker can send such messages in any number. Rows, log lines and
+transactions must therefore not grow with their number, or they would delay the messages behind
+them.
 """
 
 import time
@@ -20,12 +20,12 @@ from shared.observability.metrics import EVENTS_UNPROVEN
 
 log = structlog.get_logger()
 
-# Of each topic in each period, by each worker. Each stands in the table, the outbox and the topic
-# `.dead` for days: a shorter period would let a flood fill them.
+# Limits for each topic and period in each worker. A sample stays in the table, the outbox and the
+# topic `.dead` for days: a shorter period would let a flood fill them.
 MAX_SAMPLES = 20
 MAX_SAMPLE_BYTES = 2 * MAX_MESSAGE_BYTES
 SAMPLE_SECONDS = 3_600.0
-# As long as its owner can send an event again.
+# A day longer than its owner can send an event again.
 RETENTION_DAYS = 8
 
 
@@ -55,7 +55,7 @@ class UnprovenSampler:
         return kept
 
     def _has_room(self, rejected: Rejected) -> bool:
-        topic, size = rejected.record.topic, _size(rejected)
+        topic, size = rejected.record.topic, _count_bytes(rejected)
         if self._samples[topic] >= MAX_SAMPLES or self._bytes[topic] + size > MAX_SAMPLE_BYTES:
             return False
         self._samples[topic] += 1
@@ -74,7 +74,7 @@ async def delete_unproven_letters(session: AsyncSession) -> None:
     )
 
 
-def _size(rejected: Rejected) -> int:
+def _count_bytes(rejected: Rejected) -> int:
     record = rejected.record
     parts = [record.key, record.value, *(content for _, content in record.headers)]
     return sum(len(part or b"") for part in parts)

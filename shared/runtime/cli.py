@@ -11,8 +11,8 @@ from fastapi import FastAPI
 
 from shared.database.engine import open_database
 from shared.messaging.kafka import open_producer
-from shared.messaging.outbox import KEPT_DAYS
-from shared.messaging.relay import replay
+from shared.messaging.outbox import RETENTION_DAYS
+from shared.messaging.relay import replay_sent_events
 from shared.observability.logging import configure_logging
 from shared.runtime import dead_letter_commands, migrations
 from shared.runtime.app import freeze_gc
@@ -107,7 +107,7 @@ def _prepare_database(context: typer.Context) -> None:
 
 def _replay_events(
     context: typer.Context,
-    days: Annotated[float, typer.Option(help="days to go back")] = KEPT_DAYS,
+    days: Annotated[float, typer.Option(help="days to go back")] = RETENTION_DAYS,
 ) -> None:
     """Publish sent events again, to refill a broker that lost its data."""
     settings = context.obj.settings
@@ -115,7 +115,7 @@ def _replay_events(
     async def send_again() -> int:
         async with open_database(settings) as sessions, open_producer(settings) as producer:
             since = datetime.now(UTC) - timedelta(days=days)
-            return await replay(sessions, producer, make_event_signer(settings), since)
+            return await replay_sent_events(sessions, producer, make_event_signer(settings), since)
 
     typer.echo(f"{run_async(send_again)} events sent again")
 

@@ -14,16 +14,16 @@ from fastapi import FastAPI
 
 from shared.database.engine import open_database
 from shared.database.session import SessionFactory
-from shared.messaging.consumer import consume
+from shared.messaging.consumer import consume_topics
 from shared.messaging.consumer_lag import measure_lag
 from shared.messaging.dead_letters import measure_dead_letters
 from shared.messaging.event_proofs import EventSigner
 from shared.messaging.inbox import Handlers, delete_expired_inbox_rows
-from shared.messaging.kafka import open_consumer, open_producer, wait_out_broker
-from shared.messaging.outbox import KEPT_DAYS, keep_partitions, measure_outbox
-from shared.messaging.redelivery import redeliver
-from shared.messaging.relay import relay, replay
-from shared.messaging.topics import ensure_topics, partitions_of
+from shared.messaging.kafka import open_consumer, open_producer, retry_during_broker_outage
+from shared.messaging.outbox import RETENTION_DAYS, keep_partitions, measure_outbox
+from shared.messaging.redelivery import redeliver_letters
+from shared.messaging.relay import relay_outbox, replay_sent_events
+from shared.messaging.topics import ensure_topics, list_partitions
 from shared.messaging.unproven import delete_unproven_letters
 from shared.observability.metrics import EVENTS_UNPROVEN
 from shared.observability.tracing import start_tracing
@@ -130,7 +130,7 @@ async def _run_tasks(
             for part in (*INFRASTRUCTURE_TIMERS, *parts)
         ]
         background.append(tasks.create_task(_recreate_topics(settings)))
-        tasks.create_task(relay(sessions, producer, signer, settings.database, stopping))
+        tasks.create_task(relay_outbox(sessions, producer, signer, settings.database, stopping))
         if settings.replay_at_start:
             tasks.create_task(_replay_recent_events(sessions, producer, signer, stopping))
         if handlers:
@@ -154,8 +154,8 @@ async def _replay_recent_events(
     That may take minutes, for which a revocation must not wait. New events may then precede old
     ones; consumers ignore the older version.
     """
-    since = datetime.now(UTC) - timedelta(days=KEPT_DAYS)
-    await replay(sessions, producer, signer, since, stopping)
+    since = datetime.now(UTC) - timedelta(days=RETENTION_DAYS)
+    await replay_sent_events(sessions, producer, signer, since, stopping)
 
 
 async def _consume_events(
@@ -178,18 +178,18 @@ async def _consume_events(
             settings,
             topics,
             settings.name,
-            partitions=() if settings.kafka_group else partitions_of(topics),
+            partitions=() if settings.kafka_group else list_partitions(topics),
         ) as consumer,
         asyncio.TaskGroup() as tasks,
     ):
         verifier = make_event_verifier(settings, http, topics)
         minding = [
-            tasks.create_task(redeliver(sessions, handlers, verifier)),
+            tasks.create_task(redeliver_letters(sessions, handlers, verifier)),
             tasks.create_task(measure_lag(sessions, consumer)),
             tasks.create_task(_await_catch_up(consumer, checks)),
         ]
         _mark_started(checks)
-        await consume(sessions, consumer, handlers, verifier, stopping)
+        await consume_topics(sessions, consumer, handlers, verifier, stopping)
         for task in minding:
             task.cancel()
 
@@ -205,13 +205,13 @@ async def _await_catch_up(consumer: AIOKafkaConsumer, checks: dict[str, Check]) 
         return
     while not (partitions := consumer.assignment()):  # noqa: ASYNC110 -- aiokafka has no event for it
         await asyncio.sleep(POLL_SECONDS)
-    begins = await wait_out_broker(consumer.beginning_offsets)(partitions)
-    ends = await wait_out_broker(consumer.end_offsets)(partitions)
+    begins = await retry_during_broker_outage(consumer.beginning_offsets)(partitions)
+    ends = await retry_during_broker_outage(consumer.end_offsets)(partitions)
     # A partition whose events have all expired delivers nothing, so nothing is ever committed.
     waiting = {one: end for one, end in ends.items() if end > begins[one]}
     while waiting:
         for partition, end in list(waiting.items()):
-            handled = await wait_out_broker(consumer.committed)(partition)
+            handled = await retry_during_broker_outage(consumer.committed)(partition)
             if handled is not None and handled >= end:
                 del waiting[partition]
         await asyncio.sleep(POLL_SECONDS)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.database.deferred import flush_deferred_writes
 from shared.events import DossierSynced
-from shared.messaging.outbox import emit
+from shared.messaging.outbox import publish_events
 from shared.web.calls.auth import CallContext
 from shared.web.calls.rights import Right
 from shared.web.idempotency import IdempotencyClaim
@@ -208,7 +208,7 @@ async def _publish_results(
     """
     await record_push(session, caller.agency, now)
     count_warnings(caller.agency, (warning for result in results for warning in result.warnings))
-    emit(
+    publish_events(
         session,
         *(DossierSynced.model_validate(state.to_event_fields()) for state in batch.to_publish),
     )

@@ -27,7 +27,7 @@ from deploy.schemas import (
 from deploy.topics import FILE, topics_text
 from shared.events import ALL_TOPICS, EVENTS, Event
 from shared.messaging.event_proofs import Message
-from shared.messaging.outbox import _message
+from shared.messaging.outbox import _build_row
 from shared.messaging.topics import TOPIC_TABLE
 from tests.contracts.written import REGENERATE, committed
 from tests.support.event_keys import SIGNERS
@@ -152,7 +152,7 @@ def sample(event: type[Event]) -> Event:
 
 @pytest.mark.parametrize("event", EVENTS.values(), ids=EVENTS)
 def test_message_is_a_cloud_event_of_the_written_shape(event: type[Event]) -> None:
-    sent = _message(sample(event), source="/dossier_service", trace={})
+    sent = _build_row(sample(event), source="/dossier_service", trace={})
     headers = {name: content.encode() for name, content in sent.headers.items()}
     received = from_binary(KafkaMessage(headers, sent.key.encode(), sent.value), JSONFormat())
     assert received.get_type() == event.event_type

@@ -15,8 +15,8 @@ from shared.database.session import SessionFactory
 from shared.events import AgencyChanged, DossierProgressed, Event
 from shared.messaging import consumer
 from shared.messaging.inbox import EventHandler, Handlers
-from shared.messaging.outbox import emit, keep_partitions
-from shared.messaging.relay import relay, relay_batch
+from shared.messaging.outbox import keep_partitions, publish_events
+from shared.messaging.relay import relay_batch, relay_outbox
 from shared.runtime.migrations import INFRASTRUCTURE_TABLES
 from shared.settings import ServiceSettings
 from tests.support.event_keys import SIGNERS, VERIFIER, make_record
@@ -99,7 +99,7 @@ async def relay_all(sessions: SessionFactory, producer: AIOKafkaProducer) -> int
 
 async def announce(sessions: SessionFactory, *events: Event) -> None:
     async with sessions.begin() as session:
-        emit(session, *events)
+        publish_events(session, *events)
 
 
 async def scalar(sessions: SessionFactory, query: str, **values: Any) -> Any:
@@ -179,7 +179,9 @@ async def running(part: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 async def relaying(
     sessions: SessionFactory, producer: AIOKafkaProducer, settings: ServiceSettings
 ) -> AsyncIterator[None]:
-    async with running(relay(sessions, producer, SIGNER, settings.database, asyncio.Event())):
+    async with running(
+        relay_outbox(sessions, producer, SIGNER, settings.database, asyncio.Event())
+    ):
         yield
 
 

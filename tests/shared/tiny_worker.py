@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from shared.database.engine import open_database
 from shared.events import DossierProgressed
-from shared.messaging.consumer import consume
+from shared.messaging.consumer import consume_topics
 from shared.messaging.topics import TOPIC_TABLE
 from shared.observability.logging import configure_logging
 from shared.runtime.event_keys import make_event_verifier
@@ -68,7 +68,7 @@ async def consume_alone(settings: ServiceSettings) -> None:
         consumer.assign([TopicPartition(DOSSIERS, number) for number in numbers])
         verifier = make_event_verifier(settings, http, [DOSSIERS])
         handlers = handling(handle)
-        await consume(sessions, consumer, handlers, verifier, asyncio.Event())
+        await consume_topics(sessions, consumer, handlers, verifier, asyncio.Event())
 
 
 def main() -> None:

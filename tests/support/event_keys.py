@@ -16,7 +16,7 @@ from deploy.services import SERVICES
 from shared.crypto.ed25519 import build_key_set
 from shared.events import Event
 from shared.messaging.event_proofs import PROOF, EventSigner, EventVerifier, Message
-from shared.messaging.outbox import _message
+from shared.messaging.outbox import _build_row
 from shared.runtime.event_keys import PATH
 
 KEYS = {service: Ed25519PrivateKey.generate() for service in SERVICES}
@@ -76,7 +76,7 @@ def change_record(record: ConsumerRecord, **over: Any) -> ConsumerRecord:
 
 def make_record(event: Event, offset: int = 0, **over: Any) -> ConsumerRecord:
     """As its owner's relay would have sent it; `over` replaces parts before they are signed."""
-    message = _message(event, source=f"/{event.publisher}", trace={})
+    message = _build_row(event, source=f"/{event.publisher}", trace={})
     fields = {
         "topic": event.topic,
         "partition": 0,

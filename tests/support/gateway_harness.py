@@ -28,7 +28,7 @@ from gateway.settings import Settings
 from shared.crypto.ed25519 import read_private_key
 from shared.database.session import SessionFactory
 from shared.events import AgencyChanged, ClientChanged, GrantChanged, ProcedurePublished
-from shared.messaging.topics import partitions_of
+from shared.messaging.topics import list_partitions
 from shared.runtime.migrations import upgrade_database
 from tests.conftest import Databases
 from tests.support.event_keys import key_text
@@ -243,7 +243,7 @@ _HEARD = text(
     "INSERT INTO heard VALUES (:topic, :partition, now())"
     " ON CONFLICT (topic, partition) DO UPDATE SET at = excluded.at"
 )
-_ALL_HEARD = [each._asdict() for each in partitions_of([GrantChanged.topic])]
+_ALL_HEARD = [each._asdict() for each in list_partitions([GrantChanged.topic])]
 
 
 def _clients(events: Collection[Any]) -> set[str]:

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from dossier_service.dossiers.models import Dossier
 from shared.events import DossierEvent, DossierSnapshot
-from shared.messaging.outbox import emit
+from shared.messaging.outbox import publish_events
 from shared.web.calls.auth import CallContext
 
 ChangeEvent = TypeVar("ChangeEvent", bound=DossierEvent)
@@ -42,4 +42,4 @@ def publish_change(
 ) -> None:
     """Publish the present state of the dossier; `fields` are the event's own fields."""
     standing = {name: getattr(dossier, name) for name in _STANDING}
-    emit(session, event(**standing, at=at, **fields))
+    publish_events(session, event(**standing, at=at, **fields))

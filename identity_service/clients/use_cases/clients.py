@@ -35,7 +35,7 @@ from identity_service.clients.use_cases.operators import (
 from identity_service.database import Within
 from identity_service.schemas import ClientId
 from shared.events import ClientChanged
-from shared.messaging.outbox import emit
+from shared.messaging.outbox import publish_events
 from shared.web.calls.auth import CallContext
 from shared.web.etag import Condition, require_version
 
@@ -108,7 +108,7 @@ async def register_client(
     client = await repository.add_client(session, version=1, active=True, **new.model_dump())
     if client is None:
         raise ClientExists
-    emit(session, client.changed())
+    publish_events(session, client.changed())
     return client
 
 
@@ -180,7 +180,7 @@ async def deactivate_client(
     if pending := await find_missing_approval(session, consent, client_id, act=act):
         return pending
     client.set_active(active=False)
-    emit(session, client.changed())
+    publish_events(session, client.changed())
     ended = await grants.end_given(session, consent.caller, client.client_id, now=consent.now)
     return Deactivation(client, ended)
 
@@ -194,7 +194,7 @@ async def reactivate_client(
     require_version(client.version, expected_version)
     if not client.active:
         client.set_active(active=True)
-        emit(session, client.changed())
+        publish_events(session, client.changed())
     return client
 
 

@@ -10,7 +10,7 @@ from identity_service.clients import repository
 from identity_service.clients.models import Client
 from identity_service.clients.use_cases.authentication import secret_digest
 from identity_service.database import add_missing
-from shared.messaging.outbox import emit
+from shared.messaging.outbox import publish_events
 
 
 async def register_operator(
@@ -38,7 +38,7 @@ async def register_operator(
     await repository.add_client_key(
         session, client_id=client_id, kid=jwk["kid"], jwk=dict(jwk), added_at=now
     )
-    emit(session, client.changed())
+    publish_events(session, client.changed())
 
 
 async def register_missing_key(
@@ -61,7 +61,7 @@ async def register_missing_key(
 async def add_missing_clients(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> int:
     """Add the clients whose ids are free, and return their number."""
     added = await add_missing(session, Client, rows)
-    emit(session, *(client.changed() for client in added))
+    publish_events(session, *(client.changed() for client in added))
     return len(added)
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity_service.grants import repository
 from identity_service.grants.models import Grant
-from shared.messaging.outbox import emit
+from shared.messaging.outbox import publish_events
 from shared.web.calls.auth import CallContext
 
 
@@ -19,7 +19,7 @@ async def end_grants(
     for grant in ending:
         grant.revoke(by=caller.client, officer=caller.officer, at=now)
     await session.flush()
-    emit(session, *(grant.changed() for grant in ending))
+    publish_events(session, *(grant.changed() for grant in ending))
 
 
 async def list_ending(session: AsyncSession, grants: Sequence[Grant]) -> Sequence[Grant]:

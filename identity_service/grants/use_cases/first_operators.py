@@ -20,7 +20,7 @@ from identity_service.schemas import ClientId, Name
 from shared.codes.agency import AgencyCode
 from shared.codes.officer import OfficerCode
 from shared.codes.persons.personal_numbers import NoPersonalNumber
-from shared.messaging.outbox import emit
+from shared.messaging.outbox import publish_events
 
 MIN_OPERATORS = 2
 # The giver of their grants, as it is stored and published; no client can have this id.
@@ -88,7 +88,7 @@ def _give_unlimited(
         given_at=now,
     )
     session.add(grant)
-    emit(session, grant.changed())
+    publish_events(session, grant.changed())
 
 
 async def has_first_operators(session: AsyncSession) -> bool:

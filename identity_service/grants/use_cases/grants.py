@@ -42,7 +42,7 @@ from identity_service.grants.schemas import GrantFilter, GrantIn
 from identity_service.grants.use_cases.ending import StoredGrants, end_grants, list_ending
 from shared.codes.time import day_in_viet_nam
 from shared.events import GrantChanged
-from shared.messaging.outbox import emit
+from shared.messaging.outbox import publish_events
 from shared.web.calls.auth import MAX_RIGHT_CODES, CallContext
 from shared.web.etag import Condition, require_version
 
@@ -122,7 +122,7 @@ async def give_grant(
         **new.model_dump() | {"valid_from": valid_from},
     )
     session.add(grant)
-    emit(session, grant.changed())
+    publish_events(session, grant.changed())
     return grant
 
 
@@ -254,5 +254,5 @@ async def _require_other(
 async def add_missing_grants(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> int:
     """Add the grants whose ids are free, and return their number."""
     added = await add_missing(session, Grant, rows)
-    emit(session, *(grant.changed() for grant in added))
+    publish_events(session, *(grant.changed() for grant in added))
     return len(added)

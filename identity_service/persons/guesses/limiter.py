@@ -33,7 +33,7 @@ from identity_service.persons.problems import ClaimsUnderWay, GuessesSpent
 from identity_service.settings import Settings
 from shared.database.session import SessionFactory
 from shared.events import VerificationGuessed
-from shared.messaging.outbox import emit
+from shared.messaging.outbox import publish_events
 from shared.web.calls.auth import CallContext
 from shared.web.single_flight import SingleFlight
 
@@ -178,7 +178,7 @@ class GuessLimiter:
             if is_spent(count, budget):
                 until = attempt.now + wait_after(count, budget, self._first_wait)
                 untils[count.holder] = until
-                emit(session, _event(count, attempt, until))
+                publish_events(session, _event(count, attempt, until))
         if untils:
             await block(session, untils, attempt.now)
         return untils

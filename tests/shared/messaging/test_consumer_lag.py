@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from prometheus_client import REGISTRY
 
 from shared.database.session import SessionFactory
-from shared.messaging.consumer_lag import _Hearing, _Reach, measure_lag
+from shared.messaging.consumer_lag import PartitionProgress, WatermarkTracker, measure_lag
 from shared.messaging.topics import TOPIC_TABLE
 from shared.settings import ServiceSettings
 from tests.shared.mechanics import DOSSIERS, progressed, record, scalar
@@ -86,17 +86,17 @@ async def test_lag_is_told_while_nothing_is_handled_and_not_of_anothers_partitio
 def test_heard_is_what_stood_there_at_a_look_and_is_handled(
     looks: list[tuple[int, int, float]], until: float | None
 ) -> None:
-    hearing = _Hearing()
+    tracker = WatermarkTracker()
     *before, last = looks
     for handled, end, at in before:
-        hearing.until({PARTITION: _Reach(handled, end)}, at)
+        tracker.advance({PARTITION: PartitionProgress(handled, end)}, at)
     handled, end, at = last
-    assert hearing.until({PARTITION: _Reach(handled, end)}, at).get(PARTITION) == until
+    assert tracker.advance({PARTITION: PartitionProgress(handled, end)}, at).get(PARTITION) == until
 
 
 def test_partition_that_comes_back_is_looked_at_anew() -> None:
-    hearing = _Hearing()
-    hearing.until({PARTITION: _Reach(0, 5)}, 10.0)
-    hearing.until({}, 15.0)  # another replica has it, and tells of it
-    assert hearing.until({PARTITION: _Reach(7, 9)}, 20.0) == {}
-    assert hearing.until({PARTITION: _Reach(9, 12)}, 25.0) == {PARTITION: 20.0}
+    tracker = WatermarkTracker()
+    tracker.advance({PARTITION: PartitionProgress(0, 5)}, 10.0)
+    tracker.advance({}, 15.0)  # another replica has it, and tells of it
+    assert tracker.advance({PARTITION: PartitionProgress(7, 9)}, 20.0) == {}
+    assert tracker.advance({PARTITION: PartitionProgress(9, 12)}, 25.0) == {PARTITION: 20.0}

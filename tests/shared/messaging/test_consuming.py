@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.database.session import SessionFactory
 from shared.events import DossierProgressed, Event
-from shared.messaging.consumer import consume
+from shared.messaging.consumer import consume_topics
 from shared.messaging.inbox import Handlers
 from shared.messaging.kafka import open_consumer
 from shared.settings import ServiceSettings
@@ -35,7 +35,9 @@ async def consuming(
     settings: ServiceSettings, sessions: SessionFactory, handlers: Handlers, group: str
 ) -> AsyncIterator[AIOKafkaConsumer]:
     async with open_consumer(settings, [DOSSIERS], group) as consumer:
-        task = asyncio.create_task(consume(sessions, consumer, handlers, VERIFIER, asyncio.Event()))
+        task = asyncio.create_task(
+            consume_topics(sessions, consumer, handlers, VERIFIER, asyncio.Event())
+        )
         try:
             yield consumer
             assert not task.done(), task

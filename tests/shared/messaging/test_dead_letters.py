@@ -20,7 +20,7 @@ from shared.events import DEAD, DossierProgressed
 from shared.messaging.dead_letters import DeadLetter, measure_dead_letters
 from shared.messaging.event_proofs import PROOF
 from shared.messaging.inbox import Handlers
-from shared.messaging.redelivery import redeliver_some
+from shared.messaging.redelivery import redeliver_batch
 from shared.observability.metrics import DEAD_LETTERS
 from shared.runtime.app import create_service
 from shared.runtime.operator_routes import (
@@ -102,14 +102,14 @@ async def replay(sessions: SessionFactory, letter: DeadLetter, handlers: Handler
     async with sessions.begin() as session:
         await replay_dead_letter(session, letter.id)
     assert await state_of(sessions, letter.id) == "replaying"
-    return await redeliver_some(sessions, handlers, VERIFIER)
+    return await redeliver_batch(sessions, handlers, VERIFIER)
 
 
 async def test_replayed_letter_is_handled_once_when_its_cause_is_gone(
     sessions: SessionFactory, letter: DeadLetter
 ) -> None:
     assert await replay(sessions, letter, HANDLERS) == 1
-    assert await redeliver_some(sessions, HANDLERS, VERIFIER) == 0
+    assert await redeliver_batch(sessions, HANDLERS, VERIFIER) == 0
     assert await versions_of(sessions, letter.key) == [5]
     assert await state_of(sessions, letter.id) == "replayed"
 
@@ -120,7 +120,7 @@ async def test_letter_that_a_worker_left_in_the_middle_is_handled_once(
     await replay(sessions, letter, HANDLERS)
     async with sessions.begin() as session:
         await session.execute(text("UPDATE dead_letter SET state = 'replaying'"))
-    assert await redeliver_some(sessions, HANDLERS, VERIFIER) == 1
+    assert await redeliver_batch(sessions, HANDLERS, VERIFIER) == 1
     assert await versions_of(sessions, letter.key) == [5]
 
 
@@ -301,7 +301,7 @@ async def test_operator_replays_several_or_all_at_the_command_line(
     assert (again.returncode, again.stderr) == (1, DeadLetterSettled.title + "\n")
     assert await state_of(sessions, made[2].id) == "open"
     assert command(settings, "replay", "--all").stdout == "3 are handled once more\n"
-    assert await redeliver_some(sessions, HANDLERS, VERIFIER) == len(made)
+    assert await redeliver_batch(sessions, HANDLERS, VERIFIER) == len(made)
     for number in range(len(made)):
         assert await versions_of(sessions, f"{key}-{number}") == [5]
 

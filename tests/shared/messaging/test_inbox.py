@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.database.session import SessionFactory
 from shared.events import EVENTS, DossierProgressed, base
 from shared.messaging.inbox import Handlers, delete_expired_inbox_rows
-from shared.messaging.redelivery import redeliver_some, replay_known_types
+from shared.messaging.redelivery import redeliver_batch, replay_known_types
 from shared.runtime.operator_routes import list_dead_letters
 from tests.shared.mechanics import (
     HANDLERS,
@@ -70,7 +70,7 @@ async def test_event_of_an_unknown_type_is_kept_and_handled_once_its_type_is_kno
     assert known == EVENTS
     assert await scalar(sessions, "SELECT count(*) FROM handled_event") == 0
     assert await replay_known_types(sessions) == 1
-    assert await redeliver_some(sessions, HANDLERS, VERIFIER) == 1
+    assert await redeliver_batch(sessions, HANDLERS, VERIFIER) == 1
     assert await versions_of(sessions, key) == [7]
     assert await replay_known_types(sessions) == 0
 

@@ -13,8 +13,8 @@ from sqlalchemy import text
 from shared.database.session import SessionFactory
 from shared.events import DossierProgressed
 from shared.messaging.kafka import MAX_MESSAGE_BYTES
-from shared.messaging.outbox import EventNotOwned, EventTooLarge, emit, measure_outbox
-from shared.messaging.relay import BATCH_SIZE, replay
+from shared.messaging.outbox import EventNotOwned, EventTooLarge, measure_outbox, publish_events
+from shared.messaging.relay import BATCH_SIZE, replay_sent_events
 from shared.observability.metrics import OUTBOX_AGE, OUTBOX_PENDING
 from shared.observability.tracing import start_trace
 from shared.settings import ServiceSettings
@@ -38,7 +38,7 @@ TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 async def test_rolled_back_change_emits_nothing(sessions: SessionFactory, key: str) -> None:
     async with sessions() as session, session.begin() as transaction:
-        emit(session, progressed(key))
+        publish_events(session, progressed(key))
         await session.flush()
         await transaction.rollback()
     assert await pending(sessions) == 0
@@ -66,7 +66,10 @@ async def test_replayed_event_is_signed_anew_and_proven(
 ) -> None:
     await announce(sessions, *(progressed(key, n) for n in range(3)))
     await relay_all(sessions, producer)
-    assert await replay(sessions, producer, SIGNER, datetime.now(UTC) - timedelta(days=1)) == 3
+    assert (
+        await replay_sent_events(sessions, producer, SIGNER, datetime.now(UTC) - timedelta(days=1))
+        == 3
+    )
     async with tailing(settings) as tail:
         await eventually(lambda: tail.has(key, 6))
         for record in await tail.of(key):
@@ -140,7 +143,7 @@ async def test_replay_sends_again_only_what_was_sent_since(
     between = datetime.now(UTC)
     await announce(sessions, progressed(key, 2), progressed(key, 3))
     await relay_all(sessions, producer)
-    assert await replay(sessions, producer, SIGNER, between) == 2
+    assert await replay_sent_events(sessions, producer, SIGNER, between) == 2
     async with tailing(settings) as tail:
         await eventually(lambda: tail.has(key, 5))
         records = await tail.of(key)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import text
 
 from shared.database.session import SessionFactory
-from shared.messaging.outbox import KEPT_DAYS, keep_partitions
+from shared.messaging.outbox import RETENTION_DAYS, keep_partitions
 from tests.shared.mechanics import scalar
 
 
@@ -22,7 +22,7 @@ def named(days: int) -> str:
 
 
 async def test_partitions_are_made_ahead_and_old_ones_dropped(sessions: SessionFactory) -> None:
-    for age in (KEPT_DAYS, KEPT_DAYS + 1, KEPT_DAYS + 30):
+    for age in (RETENTION_DAYS, RETENTION_DAYS + 1, RETENTION_DAYS + 30):
         day = datetime.now(UTC).date() - timedelta(age)
         bounds = f"FROM ('{day} 00:00+00') TO ('{day + timedelta(1)} 00:00+00')"
         async with sessions.begin() as session:
@@ -32,7 +32,7 @@ async def test_partitions_are_made_ahead_and_old_ones_dropped(sessions: SessionF
     for _ in range(2):
         async with sessions.begin() as session:
             await keep_partitions(session)
-        assert await partitions(sessions) == {named(0), named(1), named(-KEPT_DAYS)}
+        assert await partitions(sessions) == {named(0), named(1), named(-RETENTION_DAYS)}
 
 
 async def test_partitions_hold_a_utc_day_whatever_the_sessions_time_zone(

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from shared.database.session import SessionFactory
 from shared.messaging.kafka import open_producer
-from shared.messaging.relay import relay, replay
+from shared.messaging.relay import relay_outbox, replay_sent_events
 from shared.settings import ServiceSettings
 from tests.conftest import Broker, Databases
 from tests.shared.mechanics import (
@@ -77,7 +77,7 @@ async def test_listener_that_dies_for_good_ends_the_relay(
     nowhere = settings.database.set(database="no_such_database")
     async with asyncio.timeout(PATIENCE_SECONDS):
         with pytest.raises(ExceptionGroup) as died:
-            await relay(sessions, producer, SIGNER, nowhere, asyncio.Event())
+            await relay_outbox(sessions, producer, SIGNER, nowhere, asyncio.Event())
     assert died.group_contains(asyncpg.InvalidCatalogNameError)
 
 
@@ -95,7 +95,7 @@ async def test_listener_notices_a_half_open_connection(
     async with wire_to(settings.database) as wire:
         through = settings.database.set(port=wire.port, host="127.0.0.1", query={})
         stopping = asyncio.Event()
-        task = asyncio.create_task(relay(sessions, producer, SIGNER, through, stopping))
+        task = asyncio.create_task(relay_outbox(sessions, producer, SIGNER, through, stopping))
         await announce(sessions, progressed(key, 1))
         await eventually(lambda: nothing_pending(sessions))
         connections = wire.connections
@@ -129,7 +129,7 @@ async def test_broker_outage_accepts_writes_and_loses_none(
             await asyncio.to_thread(kafka.start)
         await eventually(lambda: nothing_pending(sessions))
     if not kafka.keeps_data:
-        assert await replay(sessions, producer, SIGNER, since) == 40
+        assert await replay_sent_events(sessions, producer, SIGNER, since) == 40
     async with tailing(settings) as tail:
         await eventually(lambda: tail.has(key, 40))
         versions = await tail.versions(key)

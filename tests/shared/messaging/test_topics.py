@@ -14,7 +14,7 @@ from aiokafka.errors import (
 )
 
 from shared.messaging.kafka import is_broker_outage
-from shared.messaging.topics import TOPIC_TABLE, _create
+from shared.messaging.topics import TOPIC_TABLE, _create_topics
 from tests.conftest import Broker
 
 DAY = 86_400_000
@@ -25,7 +25,7 @@ def test_topic_has_as_many_copies_as_there_are_brokers_up_to_three(
     brokers: int, copies: int
 ) -> None:
     for name, topic in TOPIC_TABLE.items():
-        assert topic.wanted(name, brokers).replication_factor == copies
+        assert topic.to_new_topic(name, brokers).replication_factor == copies
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_topic_has_as_many_copies_as_there_are_brokers_up_to_three(
 def test_events_are_kept_a_week_and_anchors_and_the_catalogue_for_ever(
     name: str, partitions: int, kept: int
 ) -> None:
-    wanted = TOPIC_TABLE[name].wanted(name, 1)
+    wanted = TOPIC_TABLE[name].to_new_topic(name, 1)
     assert (wanted.num_partitions, wanted.topic_configs) == (
         partitions,
         {"retention.ms": str(kept)},
@@ -57,9 +57,9 @@ async def test_topic_that_the_broker_refuses_is_an_error_and_one_that_is_there_i
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka.servers)
     await admin.start()
     try:
-        await _create(admin, [NewTopic("dossier.events.v1", 6, 1)])
+        await _create_topics(admin, [NewTopic("dossier.events.v1", 6, 1)])
         with pytest.raises(BrokerResponseError, match="topic a b was not made"):
-            await _create(admin, [NewTopic("a b", 0, 9)])
+            await _create_topics(admin, [NewTopic("a b", 0, 9)])
     finally:
         await admin.close()
 

@@ -20,7 +20,7 @@ from structlog.testing import capture_logs
 from shared.crypto.ed25519 import build_key_set
 from shared.database.session import SessionFactory
 from shared.messaging import consumer
-from shared.messaging.consumer import BATCH_SIZE, consume
+from shared.messaging.consumer import BATCH_SIZE, consume_topics
 from shared.messaging.dead_letters import Rejected
 from shared.messaging.event_proofs import EventSigner, EventVerifier, ProofMissingError
 from shared.messaging.kafka import open_consumer
@@ -154,7 +154,9 @@ async def test_offsets_go_on_over_unproven_messages_to_the_true_one_behind_them(
         return bool(committed > sent.offset)
 
     async with open_consumer(settings, [DOSSIERS], f"g-{key}") as reader:
-        task = asyncio.create_task(consume(sessions, reader, HANDLERS, VERIFIER, asyncio.Event()))
+        task = asyncio.create_task(
+            consume_topics(sessions, reader, HANDLERS, VERIFIER, asyncio.Event())
+        )
         await eventually(is_committed)
         task.cancel()
         with suppress(asyncio.CancelledError):
@@ -210,7 +212,7 @@ async def consuming(
     settings: ServiceSettings, sessions: SessionFactory, owner: Owner, group: str
 ) -> AsyncIterator[None]:
     async with open_consumer(settings, [DOSSIERS], group) as reader:
-        part = consume(sessions, reader, HANDLERS, owner.verifier, asyncio.Event())
+        part = consume_topics(sessions, reader, HANDLERS, owner.verifier, asyncio.Event())
         async with running(part):
             yield
 

@@ -16,7 +16,7 @@ from sqlalchemy import text
 from shared.database.errors import retry_during_outage
 from shared.database.session import SessionFactory
 from shared.events import DossierProgressed
-from shared.messaging.outbox import emit
+from shared.messaging.outbox import publish_events
 from shared.observability.logging import configure_logging
 from shared.runtime.app import create_service
 from shared.settings import ServiceSettings
@@ -48,7 +48,7 @@ async def register(person: Person, session: Session) -> dict[str, str]:
 async def promise(number: str, session: Session) -> dict[str, str]:
     """Breaks a constraint that the database checks at the commit."""
     await session.execute(text("INSERT INTO promise VALUES (:number)"), {"number": number})
-    emit(session, progressed(number))
+    publish_events(session, progressed(number))
     return {"number": number}
 
 

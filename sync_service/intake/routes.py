@@ -14,7 +14,9 @@ async def push_dossiers(
     body: DossierPush, session: Session, caller: Caller, idempotency: Idempotent, now: Now
 ) -> PushResults:
     """Take up to 1,000 dossiers as they are in the caller's system, with a result for each row."""
-    return await use_cases.push_dossiers(session, caller, idempotency, body.rows, now)
+    return await use_cases.push_dossiers(
+        session, body, caller=caller, idempotency=idempotency, now=now
+    )
 
 
 @router.post("/progress", dependencies=[PushSlotDep])
@@ -22,4 +24,6 @@ async def push_progress(
     body: ProgressPush, session: Session, caller: Caller, idempotency: Idempotent, now: Now
 ) -> PushResults:
     """Take up to 1,000 progress rows of dossiers; a row of an unknown dossier is held."""
-    return await use_cases.push_progress(session, caller, idempotency, body.rows, now)
+    return await use_cases.push_progress(
+        session, body, caller=caller, idempotency=idempotency, now=now
+    )

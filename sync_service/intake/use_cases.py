@@ -36,20 +36,28 @@ from sync_service.intake.row_rules import (
     refuse_other_source,
 )
 from sync_service.intake.row_warnings import count_warnings, find_warnings, list_named_agencies
-from sync_service.intake.schemas import DossierRow, ProgressRow, PushResults, RowResult
+from sync_service.intake.schemas import (
+    DossierPush,
+    DossierRow,
+    ProgressPush,
+    ProgressRow,
+    PushResults,
+    RowResult,
+)
 from sync_service.national_view.state import DossierState, TimelineRow
 from sync_service.national_view.use_cases import apply_changes, find_stored_entries, lock_states
 
 
 async def push_dossiers(
     session: AsyncSession,
+    push: DossierPush,
+    *,
     caller: CallContext,
     idempotency: IdempotencyClaim,
-    rows: Sequence[Any],
     now: datetime,
 ) -> PushResults:
     """Take all rows in one transaction; a refused row does not affect the others."""
-    readings = await read_rows(read_dossier_row, rows, caller.right, now)
+    readings = await read_rows(read_dossier_row, push.rows, caller.right, now)
     valid = [reading for reading in readings if isinstance(reading, DossierRow)]
     # This query runs before the locks, for which other pushes wait.
     terms = await find_terms(session, {row.procedure for row in valid})
@@ -70,7 +78,7 @@ async def push_dossiers(
     ]
     of_held = await _apply_held(session, batch)
     results = [
-        _build_result(*parts, of_held) for parts in zip(rows, verdicts, warnings, strict=True)
+        _build_result(*parts, of_held) for parts in zip(push.rows, verdicts, warnings, strict=True)
     ]
     return await _publish_results(session, batch, idempotency, results, caller=caller, now=now)
 
@@ -96,13 +104,14 @@ async def _find_warnings(
 
 async def push_progress(
     session: AsyncSession,
+    push: ProgressPush,
+    *,
     caller: CallContext,
     idempotency: IdempotencyClaim,
-    rows: Sequence[Any],
     now: datetime,
 ) -> PushResults:
     """Take progress rows; one of an unknown dossier is held until its system pushes the dossier."""
-    readings = await read_rows(read_progress_row, rows, caller.right, now)
+    readings = await read_rows(read_progress_row, push.rows, caller.right, now)
     valid = [reading for reading in readings if isinstance(reading, ProgressRow)]
     known = await lock_states(session, {row.code for row in valid})
     # A dossier outside the right is treated as if it did not exist.
@@ -120,7 +129,9 @@ async def push_progress(
         else reading
         for reading in readings
     ]
-    results = [_build_result(row, verdict) for row, verdict in zip(rows, verdicts, strict=True)]
+    results = [
+        _build_result(row, verdict) for row, verdict in zip(push.rows, verdicts, strict=True)
+    ]
     return await _publish_results(session, batch, idempotency, results, caller=caller, now=now)
 
 

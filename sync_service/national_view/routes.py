@@ -20,14 +20,18 @@ async def list_dossiers(
     session: Session, caller: Caller, filters: Annotated[DossierFilter, Query()], now: Now
 ) -> Page[NationalDossierOut]:
     """Return dossiers, newest first by reception (by filing while not yet received)."""
-    return await use_cases.list_dossiers(session, caller.right, filters, day_in_viet_nam(now))
+    return await use_cases.list_dossiers(
+        session, filters, right=caller.right, today=day_in_viet_nam(now)
+    )
 
 
 @router.get("/dossiers/{code}")
 async def read_dossier(
     code: DossierCode, session: Session, caller: Caller, now: Now
 ) -> NationalDossierOut:
-    return await use_cases.read_dossier(session, caller.right, code, day_in_viet_nam(now))
+    return await use_cases.read_dossier(
+        session, code, right=caller.right, today=day_in_viet_nam(now)
+    )
 
 
 @router.get("/dossiers/{code}/timeline")
@@ -35,4 +39,4 @@ async def read_timeline(
     code: DossierCode, session: Session, caller: Caller, page: Paging
 ) -> Timeline:
     """Return the timeline of the dossier, page by page, oldest first."""
-    return await use_cases.read_timeline(session, caller.right, code, page)
+    return await use_cases.read_timeline(session, code, page, right=caller.right)

@@ -35,7 +35,7 @@ Observer = Callable[[AsyncSession, Collection[Change]], Awaitable[None]]
 
 
 async def list_dossiers(
-    session: AsyncSession, right: Right, filters: DossierFilter, today: date
+    session: AsyncSession, filters: DossierFilter, *, right: Right, today: date
 ) -> Page[NationalDossierOut]:
     """Return dossiers, newest first by reception (by filing while not yet received)."""
     page = filters.page
@@ -52,7 +52,7 @@ async def list_dossiers(
 
 
 async def read_dossier(
-    session: AsyncSession, right: Right, code: str, today: date
+    session: AsyncSession, code: str, *, right: Right, today: date
 ) -> NationalDossierOut:
     """Raise DossierNotFound for an unknown dossier, or one outside the right."""
     if (row := await listings.find_dossier(session, right, code)) is None:
@@ -61,7 +61,7 @@ async def read_dossier(
 
 
 async def read_timeline(
-    session: AsyncSession, right: Right, code: str, page: PageQuery
+    session: AsyncSession, code: str, page: PageQuery, *, right: Right
 ) -> Timeline:
     """Return a page of the timeline, oldest first; raise DossierNotFound as `read_dossier`."""
     if await listings.find_dossier(session, right, code) is None:
@@ -111,11 +111,11 @@ async def apply_changes(
 
     `entries` are new rows of the timelines.
     """
-    with_entries = {entry.code for entry in entries}
+    codes_with_entries = {entry.code for entry in entries}
     touched = [
         state
         for state in after.values()
-        if state.code in with_entries or state != before.get(state.code)
+        if state.code in codes_with_entries or state != before.get(state.code)
     ]
     times = await _find_derived_times(session, before, touched, entries)
     settled = [apply_times(state, times.get(state.code, DerivedTimes())) for state in touched]

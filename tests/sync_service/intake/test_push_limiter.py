@@ -66,27 +66,27 @@ async def test_pushes_that_wait_for_each_other_hold_no_connection_that_a_read_ne
         )
         pushes = asyncio.create_task(push_all(narrow, clients))
 
-        async def all_lanes_wait() -> bool:
+        async def all_slots_wait() -> bool:
             return await waiting(narrow) == push_limiter.MAX_PUSHES
 
-        await eventually(all_lanes_wait, within=60)
+        await eventually(all_slots_wait, within=60)
         assert (await narrow.listed()).status_code == 200
         assert await waiting(narrow) == push_limiter.MAX_PUSHES
     assert await pushes == [200] * PUSHES
 
 
-async def test_client_leaves_lanes_to_others(narrow: National) -> None:
+async def test_client_leaves_slots_to_others(narrow: National) -> None:
     taken = [
         push_limiter.PushLimiter.acquire_slot(narrow.app.state.push_limiter, "one")
         for _ in range(2)
     ]
-    for lane in taken:
-        await lane.__aenter__()
+    for slot in taken:
+        await slot.__aenter__()
     third = asyncio.create_task(push_all(narrow, ["one"]))
     assert await push_all(narrow, ["other"]) == [200]
     assert not third.done()
-    for lane in taken:
-        await lane.__aexit__(None, None, None)
+    for slot in taken:
+        await slot.__aexit__(None, None, None)
     assert await third == [200]
 
 

@@ -11,7 +11,7 @@ BEGIN, END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 
 
 def rows(columns: Mapping[str, NDArray[np.int64]]) -> bytes:
-    """Every column is a bigint without NULL."""
+    """Return rows whose columns are all bigint without NULL."""
     fields = chain.from_iterable(((f"{name}: size", ">i4"), (name, ">i8")) for name in columns)
     made = np.empty(len(next(iter(columns.values()))), [("fields", ">i2"), *fields])
     made["fields"] = len(columns)

@@ -1,4 +1,4 @@
-"""Fills the databases of dossier_service and sync_service with the same dossiers.
+"""Fill the databases of dossier_service and sync_service with the same dossiers.
 
 The columns of numbers go in by COPY, chunk after chunk; the database makes its rows of them, table
 by table, without indexes, which are made again at the end with every constraint checked.
@@ -33,7 +33,7 @@ SETTINGS = (
 
 
 async def fill(connection: asyncpg.Connection, service: str, size: int) -> None:
-    """The migrated database of a service, as the superuser; what is in these tables goes."""
+    """Fill the migrated database of a service as the superuser; the old rows go first."""
     for setting in SETTINGS:
         await connection.execute(f"SET {setting}")
     rows = TABLES[service]
@@ -79,7 +79,7 @@ async def _copy_facts(connection: asyncpg.Connection, made: Iterator[Dossiers]) 
 
 
 async def _copy_seats(connection: asyncpg.Connection) -> None:
-    """In whose tallies each pair of a receiving and a deciding agency stands."""
+    """Write the agencies in whose tallies each pair of a receiving and a deciding agency stands."""
     await connection.execute(
         "CREATE TEMP TABLE seat (receiving bigint, deciding bigint, agency varchar, part smallint)"
         " ON COMMIT DROP"
@@ -99,7 +99,7 @@ def _seats(pairs: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int, str, in
 
 @asynccontextmanager
 async def _emptied(connection: asyncpg.Connection, tables: Sequence[str]) -> AsyncIterator[None]:
-    """Without their rows, indexes and constraints; the last two are made again.
+    """Take the rows, indexes and constraints away, and make the last two again at the end.
 
     Tables emptied by the transaction that fills them need no log where `wal_level` is minimal.
     """

@@ -1,4 +1,4 @@
-"""The dossiers as dossier_service keeps them, out of the tables of `course`."""
+"""The dossiers as dossier_service stores them, made from the tables of `sql_setup`."""
 
 # No dossier of the bench is asked for papers twice.
 _OVERDUE_FROM = """CASE WHEN ended_at IS NULL AND (status <> 5

@@ -101,7 +101,7 @@ def country() -> Country:
 
 
 def dossiers(size: int, seed: int = SEED, chunk: int = CHUNK) -> Iterator[Dossiers]:
-    """One chunk after the other."""
+    """Yield one chunk after the other."""
     rng, of = np.random.default_rng(seed), country()
     asked, busy = _popularity(rng, len(of.procedures)), _popularity(rng, len(of.communes))
     serials = np.zeros(len(of.agencies) * DAYS, np.int64)
@@ -111,7 +111,7 @@ def dossiers(size: int, seed: int = SEED, chunk: int = CHUNK) -> Iterator[Dossie
 
 
 def _popularity(rng: Generator, count: int) -> Shares:
-    """Few have many: the share falls with the root of the rank, in a random order."""
+    """Return shares that fall with the root of the rank, in a random order: few have many."""
     weights = 1 / np.sqrt(np.arange(1, count + 1))
     return rng.permutation(weights / weights.sum())
 
@@ -157,7 +157,7 @@ def _first_day() -> int:
 
 
 def end_of_time() -> int:
-    """The instant as of which the dossiers stand: the evening of the last day."""
+    """Return the instant of the last state of the dossiers: the evening of the last day."""
     return (_first_day() + DAYS - 1) * DAY + OPENING_S + OFFICE_S
 
 
@@ -170,7 +170,7 @@ def _filings(rng: Generator, size: int) -> tuple[Numbers, Numbers]:
 
 
 def _serials(desk_days: Numbers, last: Numbers) -> Numbers:
-    """One more than the `last` of the same agency and day, which then is this one."""
+    """Return the serials after the `last` ones of the same agency and day, and advance `last`."""
     order = np.argsort(desk_days, kind="stable")
     alike = desk_days[order]
     place_among_alike = np.arange(len(alike)) - np.searchsorted(alike, alike)
@@ -183,7 +183,7 @@ def _serials(desk_days: Numbers, last: Numbers) -> Numbers:
 def _course(
     rng: Generator, channel: Numbers, filed_at: Numbers, procedure: Numbers
 ) -> tuple[Numbers, Numbers, Numbers, Numbers, Numbers]:
-    """When it was received, where it stands, when it is due, ended, and asked for supplements."""
+    """Return the reception, the status, the deadline, the end and the request for supplements."""
     size, end = len(channel), end_of_time()
     online = channel == Channel.ONLINE
     received = filed_at + np.where(online, rng.integers(1, 8 * HOUR, size=size), 0)

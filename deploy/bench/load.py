@@ -4,7 +4,7 @@ Closed (`saturate`): at once, so that the server is never idle. Open (`at_rate`)
 instants; a request that must wait for a free connection counts from its planned instant, so that
 a server which stands still for a second cannot hide all that should have come in that second.
 
-What is under way at the end is waited for, but not for ever: a load on a server that hangs fails.
+A load waits for the requests under way at its end, but it fails if the server hangs.
 """
 
 import asyncio
@@ -27,13 +27,13 @@ MEBIBYTE = 1024 * 1024
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """The least value that is not exceeded by that share of them."""
+    """Return the least value that is not exceeded by that share of them."""
     return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
 
 
 @dataclass
 class Outcome:
-    """`planned` and `seconds` of each answered request; what the warm-up did is not in it.
+    """`planned` and `seconds` of each answered request, without those of the warm-up.
 
     `cpu` is the share of one core that this process, which sends the load, needed for it.
     """
@@ -55,11 +55,11 @@ class Outcome:
         return len(self.seconds) / self.duration
 
     def ms(self, share: float) -> float:
-        """Milliseconds within which that share of the requests was answered."""
+        """Return the milliseconds within which that share of the requests was answered."""
         return quantile(self.seconds, share) * 1000
 
     def windows(self, count: int, begin: float = 0.0) -> list["Outcome"]:
-        """Its parts, of equal length, by the planned instants; `begin` is the first one's."""
+        """Return parts of equal length by the planned instants; `begin` starts the first one."""
         length = self.duration / count
         parts = [Outcome(length, cpu=self.cpu) for _ in range(count)]
         begin = begin or min(self.planned, default=0.0)
@@ -80,9 +80,9 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Span:
-    """On how many connections, for how long, and how long before that without being counted.
+    """The connections of a load, its length, and the length of the uncounted warm-up before it.
 
-    `patience` are the seconds after its end until whatever is not answered yet fails the load.
+    A request that is not answered `patience` seconds after the end fails the load.
     """
 
     connections: int
@@ -96,7 +96,7 @@ class Span:
 
 
 class LoadFailedError(Exception):
-    """Not every request was answered as it should, or in time: its speed says nothing."""
+    """A request failed or was not answered in time, so that the speed means nothing."""
 
 
 def request(method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Request:
@@ -122,14 +122,14 @@ async def saturate(
     warm_up: float = WARM_UP_SECONDS,
     patience: float = PATIENCE_SECONDS,
 ) -> Outcome:
-    """As many requests as `connections` carry for `seconds`.
+    """Send as many requests as `connections` carry for `seconds`.
 
-    Those under way at the end are answered after it. A warm-up leaves as many that are not counted;
+    Requests under way at the end are answered after it. A warm-up leaves as many uncounted;
     without one the time until the last answer counts, or many connections would flatter the slow.
     """
 
     span = Span(connections, seconds, warm_up, patience)
-    outcome = await _load(address, requests, lambda _, end: _back_to_back(end), span)
+    outcome = await _run_load(address, requests, lambda _, end: _back_to_back(end), span)
     if not warm_up and outcome.seconds:
         ends = (at + each for at, each in zip(outcome.planned, outcome.seconds, strict=True))
         outcome.duration = max(ends) - min(outcome.planned)
@@ -145,10 +145,10 @@ async def at_rate(
     seconds: float,
     warm_up: float = WARM_UP_SECONDS,
 ) -> Outcome:
-    """`rate` requests a second, whether or not the server keeps up."""
+    """Send `rate` requests a second, whether or not the server keeps up."""
 
     span = Span(connections, seconds, warm_up)
-    return await _load(address, requests, partial(planned_instants, rate), span)
+    return await _run_load(address, requests, partial(planned_instants, rate), span)
 
 
 def _back_to_back(end: float) -> Iterator[float]:
@@ -160,7 +160,7 @@ def planned_instants(rate: float, begin: float, end: float) -> Iterator[float]:
     return (begin + number / rate for number in range(round((end - begin) * rate)))
 
 
-async def _load(
+async def _run_load(
     address: Address,
     requests: Iterator[Request],
     instants: Callable[[float, float], Iterator[float]],
@@ -168,12 +168,12 @@ async def _load(
 ) -> Outcome:
     try:
         async with asyncio.timeout(span.longest):
-            return await _carried(address, requests, instants, span)
+            return await _send_all(address, requests, instants, span)
     except TimeoutError as error:
         raise LoadFailedError(f"not all answered after {span.longest:g} seconds") from error
 
 
-async def _carried(
+async def _send_all(
     address: Address,
     requests: Iterator[Request],
     instants: Callable[[float, float], Iterator[float]],
@@ -217,7 +217,7 @@ async def _send(
 
 
 class Connection(asyncio.Protocol):
-    """Reads no more of an answer than its status and its end: bodies are counted and dropped."""
+    """Read the status and find the end of each answer; bodies are counted and dropped."""
 
     def __init__(self) -> None:
         self._head = b""
@@ -228,7 +228,7 @@ class Connection(asyncio.Protocol):
         self._transport: Any = transport  # uvloop's own, which is no asyncio.Transport
 
     def ask(self, sent: Request) -> "asyncio.Future[int]":
-        """Its status, when the whole answer is there."""
+        """Send a request; the result is the status once the whole answer has arrived."""
         self._answer = asyncio.get_running_loop().create_future()
         if self._transport.is_closing():
             self._answer.set_exception(ConnectionError("the server hung up"))
@@ -239,7 +239,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._left:
             self._left -= len(data)
-        elif not self._begin(data):
+        elif not self._read_head(data):
             return
         if self._left == 0 and self._answer and not self._answer.done():
             self._answer.set_result(self._status)
@@ -248,8 +248,8 @@ class Connection(asyncio.Protocol):
         if self._answer and not self._answer.done():
             self._answer.set_exception(error or ConnectionError("the server hung up"))
 
-    def _begin(self, data: bytes) -> bool:
-        """False while the head of the answer is not complete."""
+    def _read_head(self, data: bytes) -> bool:
+        """Return False while the head of the answer is not complete."""
         self._head += data
         end = self._head.find(b"\r\n\r\n")
         if end < 0:

@@ -1,4 +1,4 @@
-"""Figures out of the outcomes of loads."""
+"""Figures made from the outcomes of loads."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -13,7 +13,7 @@ def speed(name: str, runs: Sequence[Outcome], aim: float | None = None) -> Figur
 
 
 def latencies(name: str, runs: Sequence[Outcome], **aims: float) -> Iterator[Figure]:
-    """One for each quantile; `aims` in milliseconds by their names: p50, p95, p99."""
+    """Yield a figure for each quantile; `aims` are milliseconds by the names p50, p95, p99."""
     for quantile, share in SHARES.items():
         yield Figure(
             f"{name}: {quantile}", "ms", [run.ms(share) for run in runs], aims.get(quantile)
@@ -21,5 +21,5 @@ def latencies(name: str, runs: Sequence[Outcome], **aims: float) -> Iterator[Fig
 
 
 def sender(name: str, runs: Sequence[Outcome]) -> Figure:
-    """How busy the sender of the load was: near 100 % it would be what is measured."""
+    """Return the CPU of the load generator; near 100 % the generator itself would be measured."""
     return Figure(f"{name}: CPU of the load generator", "%", [run.cpu * 100 for run in runs])

@@ -1,4 +1,4 @@
-"""Where the bench keeps what it makes, and which parts of the machine it gives to whom."""
+"""The folders of the bench, and the cores that its processes are bound to."""
 
 import os
 

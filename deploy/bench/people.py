@@ -13,14 +13,14 @@ async def measure(mesh: Mesh) -> list[Figure]:
     async with mesh.database("identity_service") as connection:
         held = await connection.fetchval("SELECT loaded FROM people_load")
     runs = [
-        await asyncio.to_thread(_fill_up_to, held + added * number)
+        await asyncio.to_thread(_create_people, held + added * number)
         for number in range(1, ROUNDS + 1)
     ]
     return [Figure("people made and loaded", "1/s", runs, 20_000)]
 
 
-def _fill_up_to(count: int) -> float:
-    """People per second, as the command itself says at its end."""
+def _create_people(count: int) -> float:
+    """Return the people per second that the command prints at its end."""
     told = run_as(
         "identity_service", "-m", "identity_service", "people", "load", "--count", str(count)
     )

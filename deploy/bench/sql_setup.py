@@ -1,8 +1,8 @@
-"""What both services keep of a dossier, once: temporary tables, out of the numbers in `fact`.
+"""Temporary tables of the facts that both services store, made from the numbers in `fact`.
 
 `course` has each dossier by its names and instants and with all that happened to it; `seat` says
-for a receiving and a deciding agency who is party to it, and `party` has the parties of each
-dossier. What no dossier has is -1 in `fact`: `NONE` of `dossiers`.
+for a receiving and a deciding agency which agencies are party to it, and `party` has the parties
+of each dossier. A missing value is -1 in `fact`: `NONE` of `dossiers`.
 """
 
 from sync_service.agencies.hierarchy import COUNTRY

@@ -18,7 +18,7 @@ ROWS, BATCHES, CONNECTIONS, ROUNDS = 1000, 6, 2, 3
 COMMUNES, DAILY, NUMBERS = 100, 9_000, 80_000_000
 PROCEDURES = ("1.001193", "1.004222", "2.000815")
 RECEIVED, PROCESSING, PROCESSED = 2, 4, 9
-# What is told in the three passes over the same dossiers.
+# The statuses of the three passes over the same dossiers.
 PASSES: Mapping[str, int] = {"new": RECEIVED, "updated": PROCESSING, "ended": PROCESSED}
 
 
@@ -55,12 +55,12 @@ async def _measure(mesh: Mesh, direct: str) -> list[Figure]:
 
 
 def first_number() -> int:
-    """By the clock: what a run tells of is new to the database, also to one that is not empty."""
+    """Return a number made from the clock, so that the dossiers of each run are new."""
     return time.time_ns() // 1_000_000 % NUMBERS // ROWS * ROWS
 
 
 async def push(mesh: Mesh, url: str, begin: int, batches: int, status: int) -> Outcome:
-    """So many batches from the dossier `begin` on."""
+    """Push `batches` batches from the dossier `begin` on."""
     headers = (
         mesh.headers(CLIENT)
         if url == mesh.url
@@ -90,7 +90,7 @@ def _batches(
 
 
 def row(number: int, status: int) -> dict[str, object]:
-    """Dossiers of a hundred communes, in the order in which they were received."""
+    """Return the row of a dossier of one of a hundred communes, in the order of reception."""
     desk = f"{PROVINCE}.{101 + number % COMMUNES}"
     filed = datetime(2001, 1, 1, 8, tzinfo=UTC) + timedelta(days=number // DAILY)
     told: dict[str, object] = {

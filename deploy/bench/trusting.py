@@ -1,4 +1,4 @@
-"""A service that takes any caller for the gateway, to be measured alone. No setting leads here.
+"""A service that trusts any caller, so that it can be measured alone. No setting leads here.
 
 It is started as the service is: `python -m deploy.bench.trusting dossier_service serve`.
 """

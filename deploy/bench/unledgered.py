@@ -1,4 +1,4 @@
-"""A gateway whose records are never written, to see what the ledger costs. No setting leads here.
+"""A gateway that never writes its records, to measure the ledger. No setting leads here.
 
 It is started as the gateway is; only its processes are made by `from_environment` below.
 """
@@ -18,7 +18,7 @@ from shared.observability.logging import configure_logging
 
 
 class NoWriter(LedgerWriter):
-    """Says at once that all is written."""
+    """A writer that confirms each record at once and writes none."""
 
     def require_open(self, operation: Operation) -> None:
         pass
@@ -47,11 +47,11 @@ def from_environment() -> Any:
 def serve() -> None:
     settings = Settings.read()
     configure_logging(settings)
-    with patch.object(main, "Server", _own_server):
+    with patch.object(main, "Server", _make_server):
         main.serve(settings)
 
 
-def _own_server(_target: str, **settings: Any) -> Any:
+def _make_server(_target: str, **settings: Any) -> Any:
     return Server("deploy.bench.unledgered:from_environment", **settings)
 
 

@@ -1,6 +1,6 @@
-"""What gateway and nginx pass the same calls on to: no application at all, and the least one.
+"""The upstreams behind gateway and nginx: raw ASGI, and the least FastAPI application.
 
-`?size=` says how many bytes the answer has. A body that is sent is read to its end.
+`?size=` gives the bytes of the answer. The body of a request is read to its end.
 """
 
 from functools import cache
@@ -15,7 +15,7 @@ USUAL = 1024
 
 
 async def null(scope: Scope, receive: Receive, send: Send) -> None:
-    """Raw ASGI: reads, answers, knows nothing."""
+    """Read the request and answer, as raw ASGI without a framework."""
     if scope["type"] != "http":
         return
     while (await receive()).get("more_body"):

@@ -1,4 +1,4 @@
-"""How soon others know of a filing: from its event's being written, a little before the commit.
+"""The time from the writing of a filing's event, just before the commit, until others see it.
 
 Both ends are upper bounds: the broker's when a consumer of its own has read the event, the national
 view's when a query every few milliseconds has found the row.
@@ -26,7 +26,7 @@ LOOK_SECONDS, LONGEST_SECONDS = 0.005, 10.0
 
 @dataclass
 class Seen:
-    """Instants in Unix seconds by dossier: its event written, heard at the broker, in the view."""
+    """Unix seconds by dossier: its event written, read from the broker, visible in the view."""
 
     written: dict[str, float] = field(default_factory=dict)
     heard: dict[str, float] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class Seen:
 
 async def measure(mesh: Mesh) -> list[Figure]:
     seen, seconds = Seen(), mesh.seconds(SECONDS)
-    async with _watched(mesh, seen):
+    async with _watching(mesh, seen):
         load = await at_rate(
             mesh.address,
             mesh.filings(),
@@ -69,12 +69,12 @@ async def measure(mesh: Mesh) -> list[Figure]:
 
 
 @asynccontextmanager
-async def _watched(mesh: Mesh, seen: Seen) -> AsyncIterator[None]:
+async def _watching(mesh: Mesh, seen: Seen) -> AsyncIterator[None]:
     consumer = await _consumer_from_now(mesh)
     async with mesh.database("sync_service") as connection:
         watching = [
-            asyncio.create_task(_hear(consumer, seen)),
-            asyncio.create_task(_look(connection, seen)),
+            asyncio.create_task(_consume_events(consumer, seen)),
+            asyncio.create_task(_poll_view(connection, seen)),
         ]
         try:
             yield
@@ -88,7 +88,7 @@ async def _watched(mesh: Mesh, seen: Seen) -> AsyncIterator[None]:
 async def _consumer_from_now(mesh: Mesh) -> AIOKafkaConsumer:
     consumer = AIOKafkaConsumer(bootstrap_servers=mesh.stack.servers, fetch_max_wait_ms=5)
     await consumer.start()
-    numbers = await _partitions(consumer)
+    numbers = await _list_partitions(consumer)
     partitions = [TopicPartition(DossierFiled.topic, number) for number in numbers]
     consumer.assign(partitions)
     ends = await consumer.end_offsets(partitions)
@@ -97,12 +97,12 @@ async def _consumer_from_now(mesh: Mesh) -> AIOKafkaConsumer:
     return consumer
 
 
-async def _partitions(consumer: AIOKafkaConsumer) -> list[int]:
+async def _list_partitions(consumer: AIOKafkaConsumer) -> list[int]:
     await consumer.topics()
     return sorted(consumer.partitions_for_topic(DossierFiled.topic) or ())
 
 
-async def _hear(consumer: AIOKafkaConsumer, seen: Seen) -> None:
+async def _consume_events(consumer: AIOKafkaConsumer, seen: Seen) -> None:
     async for record in consumer:
         headers = dict(record.headers)
         code = record.key.decode()
@@ -110,7 +110,7 @@ async def _hear(consumer: AIOKafkaConsumer, seen: Seen) -> None:
         seen.written[code] = datetime.fromisoformat(headers["ce_time"].decode()).timestamp()
 
 
-async def _look(connection: asyncpg.Connection, seen: Seen) -> None:
+async def _poll_view(connection: asyncpg.Connection, seen: Seen) -> None:
     newest = await connection.fetchval(
         "SELECT coalesce(max(opened_at), now()) FROM national_dossier"
     )

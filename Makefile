@@ -39,8 +39,8 @@ demo: $(INSTALLED) ## the story of one dossier, step by step through the gateway
 	@$(LOCAL) with $(RUN) -m deploy.demo
 
 # SECONDS and DOSSIERS make it short and small; .run-bench keeps about 5 GB of dossiers between runs.
-export ONLY RECORD SECONDS DOSSIERS
-bench: $(INSTALLED) ## measure (15 minutes): ONLY=part,part for some, RECORD=1 to hold later runs to it
+export ONLY RECORD SECONDS DOSSIERS SHORT
+bench: $(INSTALLED) ## measure (15 minutes and more): SHORT=1 for CPU alone, ONLY=part,part, RECORD=1 to hold later runs to it
 	@$(RUN) -m deploy.bench
 
 up: ## start everything in Docker, with Apache Kafka; SANDBOX=true with clients and people to try it

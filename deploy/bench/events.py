@@ -1,6 +1,6 @@
 """The relay and the consumer with its inbox, on the embedded broker and on Apache Kafka.
 
-On a database and a broker of their own: nothing else hears these events.
+Both have a database and a broker of their own, which nothing else publishes to or consumes.
 """
 
 import asyncio
@@ -52,20 +52,20 @@ async def measure(mesh: Mesh) -> list[Figure]:
     count = max(BATCH_SIZE, int(EVENTS * min(1.0, mesh.seconds(2) / 2)))
     figures: list[Figure] = []
     with TemporaryDirectory() as folder:
-        figures += await _on(
+        figures += await _measure_on(
             EmbeddedBroker(free_port(), Path(folder) / "log"), "embedded broker", count
         )
         if shutil.which("java") and shutil.which("mvn"):
             kafka = Path(folder) / "kafka"
             kafka.mkdir()
-            figures += await _on(KafkaServer(kafka), "Apache Kafka", count)
+            figures += await _measure_on(KafkaServer(kafka), "Apache Kafka", count)
         else:
             print("there is no Java or Maven here: Apache Kafka is left out")
     return figures
 
 
-async def _on(broker: EmbeddedBroker | KafkaServer, name: str, count: int) -> list[Figure]:
-    with running(broker), _database() as url:
+async def _measure_on(broker: EmbeddedBroker | KafkaServer, name: str, count: int) -> list[Figure]:
+    with running(broker), _make_database() as url:
         settings = ServiceSettings(
             name=SERVICE,
             database_url=url,
@@ -76,10 +76,10 @@ async def _on(broker: EmbeddedBroker | KafkaServer, name: str, count: int) -> li
             event_key=SecretStr(ed25519_key()),
         )
         async with open_database(settings) as sessions:
-            relayed = [await _relay(settings, sessions, count) for _ in range(ROUNDS)]
-            inbox = await _consume(settings, sessions, count, "inbox", _nothing)
-            await _forget(sessions)
-            projected = await _consume(settings, sessions, count, "view", project_dossiers)
+            relayed = [await _measure_relay(settings, sessions, count) for _ in range(ROUNDS)]
+            inbox = await _measure_consumer(settings, sessions, count, "inbox", _ignore_events)
+            await _empty_inbox(sessions)
+            projected = await _measure_consumer(settings, sessions, count, "view", project_dossiers)
     return [
         Figure(f"events relayed from the outbox, {name}", "1/s", relayed, AIM),
         Figure(f"events consumed with inbox, {name}", "1/s", inbox, AIM),
@@ -88,8 +88,8 @@ async def _on(broker: EmbeddedBroker | KafkaServer, name: str, count: int) -> li
 
 
 @contextmanager
-def _database() -> Iterator[str]:
-    """An empty one of sync_service, whose tables are those of every service and the view."""
+def _make_database() -> Iterator[str]:
+    """Make an empty database of sync_service; it has the infrastructure tables and the view."""
     with TemporaryDirectory(prefix="bench-") as folder:
         server = EmbeddedPostgres(Path(folder) / "data", Path(folder) / "log")
         with running(server):
@@ -110,11 +110,11 @@ class _PublishedKeys:
         return self._keys.get(kid)
 
 
-async def _relay(settings: ServiceSettings, sessions: SessionFactory, count: int) -> float:
+async def _measure_relay(settings: ServiceSettings, sessions: SessionFactory, count: int) -> float:
     signer = make_event_signer(settings)
     async with sessions.begin() as session:
         await keep_partitions(session)
-        await _write(session, count)
+        await _write_filings(session, count)
     async with open_producer(settings) as producer:
         started = time.perf_counter()
         while await relay_batch(sessions, producer, signer):
@@ -122,8 +122,8 @@ async def _relay(settings: ServiceSettings, sessions: SessionFactory, count: int
         return count / (time.perf_counter() - started)
 
 
-async def _write(session: AsyncSession, count: int) -> None:
-    """Filings of as many dossiers, each of its own code."""
+async def _write_filings(session: AsyncSession, count: int) -> None:
+    """Write the filings of `count` dossiers, each with its own code."""
     first = int(await session.scalar(text("SELECT count(*) FROM outbox_sent")) or 0)
     now = datetime.now(UTC)
     event = DossierFiled(
@@ -167,18 +167,18 @@ _MANY = text("""
 """)
 
 
-async def _nothing(_: AsyncSession, __: Sequence[Any]) -> None:
-    """The inbox alone."""
+async def _ignore_events(_: AsyncSession, __: Sequence[Any]) -> None:
+    """Do nothing, so that the inbox is measured alone."""
 
 
-async def _consume(
+async def _measure_consumer(
     settings: ServiceSettings,
     sessions: SessionFactory,
     count: int,
     group: str,
     handler: ApplyEvents,
 ) -> list[float]:
-    """Events a second, of each third of all: the first begins with the first batch's end."""
+    """Return the events a second in each third; the first begins at the end of the first batch."""
     stopping, instants, total = asyncio.Event(), list[tuple[int, float]](), 0
 
     async def counted(session: AsyncSession, events: Sequence[Any]) -> None:
@@ -196,11 +196,11 @@ async def _consume(
         open_consumer(settings, [DossierFiled.topic], group) as consumer,
     ):
         await consume_topics(sessions, consumer, handlers, verifier, stopping)
-    return speeds(instants, ROUNDS)
+    return compute_speeds(instants, ROUNDS)
 
 
-def speeds(instants: Sequence[tuple[int, float]], rounds: int) -> list[float]:
-    """Of as many stretches, from when how many were done; the first batch only starts the clock."""
+def compute_speeds(instants: Sequence[tuple[int, float]], rounds: int) -> list[float]:
+    """Return the speed of each of `rounds` stretches; `instants` has the total after each batch."""
     borders = [
         instants[round(number * (len(instants) - 1) / rounds)] for number in range(rounds + 1)
     ]
@@ -208,6 +208,6 @@ def speeds(instants: Sequence[tuple[int, float]], rounds: int) -> list[float]:
     return [(done - before) / (at - since) for (before, since), (done, at) in pairs if at > since]
 
 
-async def _forget(sessions: SessionFactory) -> None:
+async def _empty_inbox(sessions: SessionFactory) -> None:
     async with sessions.begin() as session:
         await session.execute(text("TRUNCATE handled_event"))

@@ -1,4 +1,4 @@
-"""A measured figure, and the table of them."""
+"""A measured figure, and the table of figures."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import starmap
 from typing import Literal
 
-# Of a unit that is not here, neither more nor less is better: it explains, and has no bound.
+# A unit that is missing here has no better direction: its figures only explain.
 BETTER: Mapping[str, Literal["more", "less"]] = {
     "1/s": "more",
     "ratio": "more",
@@ -14,15 +14,22 @@ BETTER: Mapping[str, Literal["more", "less"]] = {
     "µs": "less",
     "MiB": "less",
     "MiB/s": "more",
+    "bytes": "less",
     "statements": "less",
 }
+MICROSECONDS: Mapping[str, float] = {"µs": 1.0, "ms": 1e3}
+SPEEDS = ("1/s", "MiB/s")
+SECOND_US = 1e6
+THOUSAND = 1000
 
 
 @dataclass(frozen=True)
 class Figure:
-    """`runs` are the same thing measured several times; the median is the figure.
+    """`runs` repeat one measurement, and their median is the figure.
 
-    `reference` are the runs of what it is compared with, each taken beside its own.
+    `reference` holds the runs of the thing that it is compared with, each taken beside its own.
+    `loop_us` is the CPU time of a turn of the Python loop in the same part, 0.0 where none was
+    taken.
     """
 
     name: str
@@ -30,6 +37,7 @@ class Figure:
     runs: Sequence[float]
     aim: float | None = None
     reference: Sequence[float] = ()
+    loop_us: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.runs:
@@ -41,52 +49,64 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        """To the reference: the median of the ratios of runs that were taken side by side."""
+        """Return the median of the ratios of runs that were taken side by side."""
         pairs = list(zip(self.runs, self.reference, strict=False))
         if not pairs or not all(other for _, other in pairs):
             return None
         return statistics.median(own / other for own, other in pairs)
 
     @property
+    def in_loops(self) -> float | None:
+        """Return a time in turns of the Python loop, a speed for the time of one turn."""
+        if not self.loop_us:
+            return None
+        if self.unit in MICROSECONDS:
+            return self.median * MICROSECONDS[self.unit] / self.loop_us
+        return self.median * self.loop_us / SECOND_US if self.unit in SPEEDS else None
+
+    @property
     def is_met(self) -> bool | None:
-        """None where there is no aim."""
+        """Return None where there is no aim."""
         if self.aim is None:
             return None
         return self.median >= self.aim if BETTER[self.unit] == "more" else self.median <= self.aim
 
     @property
-    def shown_aim(self) -> str:
+    def aim_text(self) -> str:
         if self.aim is None:
             return ""
         sign = "≥" if BETTER[self.unit] == "more" else "≤"
-        return f"{sign} {shown(self.aim)}"
+        return f"{sign} {format_number(self.aim)}"
 
     @property
     def spread(self) -> str:
-        return f"{shown(min(self.runs))} … {shown(max(self.runs))}" if len(self.runs) > 1 else ""
+        if len(self.runs) == 1:
+            return ""
+        return f"{format_number(min(self.runs))} … {format_number(max(self.runs))}"
 
 
-def shown(number: float) -> str:
-    """Three digits that count, and no more than that."""
-    if abs(number) >= 1000:  # noqa: PLR2004 -- from here on the thousands are parted
+def format_number(number: float) -> str:
+    """Return three significant digits, with a comma after the thousands."""
+    if abs(number) >= THOUSAND:
         return f"{float(f'{number:.3g}'):,.0f}"
     return f"{number:.3g}"
 
 
-def table(figures: Sequence[Figure]) -> str:
-    rows = [("what", "figure", "unit", "spread", "ratio", "aim", "met")]
+def format_table(figures: Sequence[Figure]) -> str:
+    rows = [("what", "figure", "unit", "spread", "in loops", "ratio", "aim", "met")]
     rows += [
         (
             figure.name,
-            shown(figure.median),
+            format_number(figure.median),
             figure.unit,
             figure.spread,
-            "" if figure.ratio is None else f"{figure.ratio:.2f}",
-            figure.shown_aim,
+            "" if figure.in_loops is None else format_number(figure.in_loops),
+            "" if figure.ratio is None else format_number(figure.ratio),
+            figure.aim_text,
             {None: "", True: "yes", False: "NO"}[figure.is_met],
         )
         for figure in figures
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    form = "{:%d}  {:>%d}  {:%d}  {:%d}  {:>%d}  {:%d}  {}" % tuple(widths[:-1])  # noqa: UP031 -- braces within
+    form = "{:%d}  {:>%d}  {:%d}  {:%d}  {:>%d}  {:>%d}  {:%d}  {}" % tuple(widths[:-1])  # noqa: UP031 -- braces within
     return "\n".join(line.rstrip() for line in starmap(form.format, rows))

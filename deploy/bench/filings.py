@@ -6,7 +6,7 @@ from deploy.bench.figures import Figure
 from deploy.bench.load import at_rate, saturate
 from deploy.bench.load_results import latencies, sender, speed
 from deploy.bench.mesh import Mesh
-from deploy.bench.statement_counter import statements_of
+from deploy.bench.statement_counter import count_statements
 
 CONNECTIONS, ROUNDS, SECONDS = 32, 3, 6.0
 NAME = "dossier filed through the gateway"
@@ -23,18 +23,18 @@ async def measure(mesh: Mesh) -> list[Figure]:
         )
         for _ in range(ROUNDS)
     ]
-    each = await statements_of(mesh, requests)
+    each = await count_statements(mesh, requests)
     return [
         speed(NAME, runs, 300),
         *latencies(NAME, runs),
         sender(NAME, runs),
         Figure(f"{NAME}: SQL", "statements", [each]),
-        *await _beside_a_crowd(mesh),
+        *await _measure_beside_a_crowd(mesh),
     ]
 
 
-async def _beside_a_crowd(mesh: Mesh) -> list[Figure]:
-    """Filings at one agency follow one another; those at the others should not wait for them."""
+async def _measure_beside_a_crowd(mesh: Mesh) -> list[Figure]:
+    """Measure filings at one agency, which queue, and at others, which should not wait."""
     address, seconds = mesh.address, mesh.seconds(SECONDS)
     crowded, beside = [], []
     for _ in range(ROUNDS):

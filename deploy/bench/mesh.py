@@ -52,16 +52,16 @@ class Mesh:
         return as_superuser(self.stack.admin_url, SERVICES[service].database)
 
     @property
-    def is_short(self) -> bool:
-        """Only to see that the parts work: nothing is kept of it."""
+    def is_trial(self) -> bool:
+        """Return whether the run only shows that the parts work, and nothing of it is kept."""
         return bool(os.environ.get("SECONDS") or os.environ.get("DOSSIERS"))
 
     def seconds(self, usual: float) -> float:
-        """How long a run takes, unless SECONDS makes all of them short."""
+        """Return the length of a run, unless SECONDS makes all of them short."""
         return float(os.environ.get("SECONDS") or usual)
 
     def headers(self, client: str = ONE_STOP) -> dict[str, str]:
-        """A new token for each part: one lives for ten minutes."""
+        """Return headers with a new token for each part, because it lives for ten minutes."""
         signed_in = sign_in(self.url, client, self._secrets[client])
         return {**signed_in, "X-Purpose": PROCEDURE, "X-Officer": "bench"}
 
@@ -88,7 +88,7 @@ class Mesh:
         return named | {"X-Purpose": PROCEDURE, "X-Officer": "bench"}
 
     def verifications(self, url: str = "", client: str = ONE_STOP) -> Iterator[Request]:
-        """Endless, of the seeded people in random order, each as the register has them."""
+        """Yield verifications without end: the seeded people in random order, as registered."""
         target, headers = f"{url or self.url}/identity/v1/verifications", self.headers(client)
         made = [
             request("POST", target, headers, _claim(person))
@@ -101,7 +101,7 @@ class Mesh:
         target, headers = f"{url or self.url}/dossier/v1/dossiers", self.headers()
         for number in itertools.count():
             key = {"Idempotency-Key": str(uuid4())}
-            yield request("POST", target, headers | key, filing(number, communes))
+            yield request("POST", target, headers | key, make_filing(number, communes))
 
 
 def _claim(person: Person) -> bytes:
@@ -109,8 +109,8 @@ def _claim(person: Person) -> bytes:
     return json.dumps({name: getattr(person, name) for name in fields}).encode()
 
 
-def filing(number: int, communes: int = COMMUNES) -> bytes:
-    """A dossier at one of so many communes, in turns."""
+def make_filing(number: int, communes: int = COMMUNES) -> bytes:
+    """Return the body of a filing at one of `communes` communes, in turns."""
     desk = f"{ONE_STOP_AGENCY}.{101 + number % communes}"
     return json.dumps(
         {
@@ -134,7 +134,7 @@ def service_environment(service: str) -> Mapping[str, str]:
 
 
 def run_as(service: str, *command: str, **changed: str) -> str:
-    """What a command of a service prints, run to its end; raises where it fails."""
+    """Run a command of a service to its end and return its output; raise where it fails."""
     told = subprocess.run(
         [PYTHON, *command],
         env={**service_environment(service), **changed},

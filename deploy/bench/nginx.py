@@ -1,4 +1,4 @@
-"""nginx as a plain proxy: the reference. What it passes on touches no disk, as at the gateway."""
+"""nginx as a plain proxy, the reference. Its bodies touch no disk, as those of the gateway."""
 
 import shutil
 from collections.abc import Iterator
@@ -30,14 +30,14 @@ http {{
 """
 
 
-def binary() -> str | None:
-    """Debian puts it where a user does not look."""
+def find_nginx() -> str | None:
+    """Return the path of nginx, also where Debian puts it outside the PATH of a user."""
     return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 
 
 @contextmanager
 def nginx(upstream: int, core: int) -> Iterator[Server]:
-    port, found = free_port(), binary()
+    port, found = free_port(), find_nginx()
     assert found
     with TemporaryDirectory() as folder:
         configuration = Path(folder) / "nginx.conf"

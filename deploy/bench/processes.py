@@ -1,4 +1,4 @@
-"""Processes that the bench starts beside the stack, and what they cost."""
+"""Processes that the bench starts beside the stack, and their CPU time."""
 
 import os
 import time
@@ -8,8 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import httpx
-import psutil
 
+from deploy.bench.cpu import list_processes, read_cpu_seconds
 from deploy.bench.mesh import PYTHON, service_environment
 from deploy.dev_stack.stack import ROOT
 from deploy.ports import free_port
@@ -28,7 +28,7 @@ def service(
     program: Sequence[str] = ("-m",),
     **changed: str,
 ) -> Iterator["Server"]:
-    """A further process of a service, on a port of its own; `changed` are its settings."""
+    """Start a further process of a service on a port of its own; `changed` are its settings."""
     port = free_port()
     own = {"PORT": str(port)} if task == "serve" else {"WORKER_PORT": str(port)}
     environment = {**service_environment(name), **own, **changed}
@@ -47,7 +47,7 @@ def server(
     core: int | None = None,
     env: Mapping[str, str] | None = None,
 ) -> Iterator["Server"]:
-    """Until it answers on `path`, then bound to its core with all its threads, at last ended."""
+    """Start a process, wait for an answer on `path`, bind its threads to the core, and end it."""
     with TemporaryDirectory() as folder:
         child = Child(name, command, log=Path(folder) / "log", cwd=ROOT, env=env)
         try:
@@ -64,7 +64,7 @@ def server(
 
 class Server:
     def __init__(self, port: int, pid: int) -> None:
-        self.port, self._pid = port, pid
+        self.port, self.pid = port, pid
 
     @property
     def address(self) -> tuple[str, int]:
@@ -74,34 +74,13 @@ class Server:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def processes(self) -> list[psutil.Process]:
-        """Itself and those that it started."""
-        whole = psutil.Process(self._pid)
-        return [whole, *whole.children(recursive=True)]
-
     def bind(self, core: int) -> None:
-        for process in self.processes():
+        for process in list_processes(self.pid):
             for thread in process.threads():
                 os.sched_setaffinity(thread.id, {core})
 
     def cpu_seconds(self) -> float:
-        spent = [process.cpu_times() for process in self.processes()]
-        return sum(each.user + each.system for each in spent)
-
-    def forget_peak(self) -> None:
-        """From now on `peak_mib` is the most that it holds from now on."""
-        for process in self.processes():
-            Path(f"/proc/{process.pid}/clear_refs").write_text("5")
-
-    def peak_mib(self) -> float:
-        """The largest of its processes: the one that passes the calls on."""
-        peaks = [_status_kib(process.pid, "VmHWM") for process in self.processes()]
-        return max(peaks) / 1024
-
-
-def _status_kib(pid: int, name: str) -> int:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
+        return read_cpu_seconds(self.pid)
 
 
 def _answers(port: int, path: str) -> bool:
@@ -114,7 +93,7 @@ def _answers(port: int, path: str) -> bool:
 
 @contextmanager
 def bound_to(core: int) -> Iterator[None]:
-    """This process, which sends the load, on a core apart from what is measured."""
+    """Bind this process, which sends the load, to a core apart from the measured processes."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
     try:

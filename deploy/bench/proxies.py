@@ -5,18 +5,18 @@ limit, the ratio flatters the gateway; the CPU that each proxy spends on a reque
 """
 
 from collections.abc import Awaitable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from deploy.bench.figures import Figure
 from deploy.bench.load import MEBIBYTE, Outcome, Request, at_rate, repeated, request, saturate
 from deploy.bench.load_results import latencies, sender
 from deploy.bench.mesh import ONE_STOP, ONE_STOP_AGENCY, PYTHON, Mesh
-from deploy.bench.nginx import binary, nginx
+from deploy.bench.nginx import find_nginx, nginx
 from deploy.bench.paths import OTHER_CORE, PROXY_CORE
 from deploy.bench.processes import TRUSTING, Server, bound_to, server, service
-from deploy.bench.steps import in_turn
-from deploy.bench.streaming import streaming
+from deploy.bench.steps import run_steps
+from deploy.bench.streaming import measure_streaming
 from deploy.bench.upstream import PATH
 from deploy.ports import free_port
 
@@ -61,7 +61,7 @@ CASES = (
 
 @dataclass
 class Turns:
-    """What one proxy did in its turns, and the CPU it spent on a request, in microseconds."""
+    """The outcomes of one proxy in its turns, and its CPU time for a request in microseconds."""
 
     saturated: list[Outcome] = field(default_factory=list)
     at_half: list[Outcome] = field(default_factory=list)
@@ -73,39 +73,43 @@ class Turns:
 
 
 async def measure(mesh: Mesh) -> list[Figure]:
-    if not binary():
+    if not find_nginx():
         print("nginx is not installed: the comparison with it is left out")
     upstreams = dict.fromkeys(case.upstream for case in CASES)
-    return await in_turn(_behind(mesh, upstream) for upstream in upstreams)
+    return await run_steps(_measure_upstream(mesh, upstream) for upstream in upstreams)
 
 
-async def _behind(mesh: Mesh, upstream: str) -> list[Figure]:
-    """All cases of one upstream."""
+async def _measure_upstream(mesh: Mesh, upstream: str) -> list[Figure]:
+    """Measure all cases of one upstream."""
     with ExitStack() as stack:
-        behind = stack.enter_context(_upstream(upstream))
-        gateway = stack.enter_context(
-            service(
-                "gateway",
-                core=PROXY_CORE,
-                DOSSIER_URL=behind.url,
-                SYNC_URL=behind.url,
-                # One client sends all of the load.
-                CLIENT_SHARE=ONE_CLIENT_SHARE,
-            )
-        )
+        behind = stack.enter_context(upstream_server(upstream))
+        gateway = stack.enter_context(gateway_before(behind))
         stack.enter_context(bound_to(OTHER_CORE))
         steps: list[Awaitable[list[Figure]]] = []
         if upstream == "null":
-            steps.append(streaming(mesh, gateway))
-        if binary():
+            steps.append(measure_streaming(mesh, gateway))
+        if find_nginx():
             plain = stack.enter_context(nginx(behind.port, PROXY_CORE))
             proxies = {"nginx": plain, "gateway": gateway}
-            steps += [_compare(mesh, case, proxies) for case in CASES if case.upstream == upstream]
-        return await in_turn(steps)
+            steps += [
+                _compare_proxies(mesh, case, proxies) for case in CASES if case.upstream == upstream
+            ]
+        return await run_steps(steps)
+
+
+def gateway_before(upstream: Server) -> AbstractContextManager[Server]:
+    """Start a gateway on the core of the proxies, one client of which may send all of the load."""
+    return service(
+        "gateway",
+        core=PROXY_CORE,
+        DOSSIER_URL=upstream.url,
+        SYNC_URL=upstream.url,
+        CLIENT_SHARE=ONE_CLIENT_SHARE,
+    )
 
 
 @contextmanager
-def _upstream(name: str) -> Iterator[Server]:
+def upstream_server(name: str) -> Iterator[Server]:
     if name not in UPSTREAMS:
         # nginx sends one request again and again, which no service would take for proved.
         with service(name, core=OTHER_CORE, program=TRUSTING) as own:
@@ -117,19 +121,35 @@ def _upstream(name: str) -> Iterator[Server]:
         yield started
 
 
-async def _compare(mesh: Mesh, case: Case, proxies: Mapping[str, Server]) -> list[Figure]:
+async def measure_nginx(mesh: Mesh) -> float | None:
+    """Return the CPU time of a request on the null upstream, or None where nginx is missing."""
+    if not find_nginx():
+        return None
+    with upstream_server("null") as behind, nginx(behind.port, PROXY_CORE) as plain:
+        sent = repeated(request("GET", f"{plain.url}{PATH}", mesh.headers()))
+        _, cpu_us = await saturate_proxy(plain, sent, FEW, mesh.seconds(SECONDS))
+    return cpu_us
+
+
+async def saturate_proxy(
+    proxy: Server, sent: Iterator[Request], connections: int, seconds: float
+) -> tuple[Outcome, float]:
+    """Return the outcome, and the CPU time of the proxy for a request in microseconds."""
+    before = proxy.cpu_seconds()
+    run = await saturate(proxy.address, sent, connections=connections, seconds=seconds, warm_up=0)
+    spent = proxy.cpu_seconds() - before
+    return run.require_success(), spent / len(run.seconds) * 1e6
+
+
+async def _compare_proxies(mesh: Mesh, case: Case, proxies: Mapping[str, Server]) -> list[Figure]:
     seconds = mesh.seconds(SECONDS)
     turns = {name: Turns() for name in proxies}
-    sent = {name: _requests(mesh, case, name, proxy) for name, proxy in proxies.items()}
+    sent = {name: _make_requests(mesh, case, name, proxy) for name, proxy in proxies.items()}
     for _ in range(ROUNDS):
         for name, proxy in proxies.items():
-            before = proxy.cpu_seconds()
-            run = await saturate(
-                proxy.address, sent[name], connections=case.connections, seconds=seconds, warm_up=0
-            )
-            spent = proxy.cpu_seconds() - before
-            turns[name].saturated.append(run.require_success())
-            turns[name].cpu_us.append(spent / len(run.seconds) * 1e6)
+            run, cpu_us = await saturate_proxy(proxy, sent[name], case.connections, seconds)
+            turns[name].saturated.append(run)
+            turns[name].cpu_us.append(cpu_us)
         # The same load for both, or the slower proxy would be asked for less.
         half = turns["gateway"].speeds[-1] / 2
         for name, proxy in proxies.items():
@@ -142,10 +162,10 @@ async def _compare(mesh: Mesh, case: Case, proxies: Mapping[str, Server]) -> lis
                 warm_up=seconds / 4,
             )
             turns[name].at_half.append(run.require_success())
-    return list(_figures(case, turns["gateway"], turns["nginx"]))
+    return list(_list_figures(case, turns["gateway"], turns["nginx"]))
 
 
-def _requests(mesh: Mesh, case: Case, proxy: str, server: Server) -> Iterator[Request]:
+def _make_requests(mesh: Mesh, case: Case, proxy: str, server: Server) -> Iterator[Request]:
     if case.upstream in UPSTREAMS:
         target, headers = f"{server.url}{PATH}?size={case.size}", mesh.headers()
     else:
@@ -159,7 +179,7 @@ def _requests(mesh: Mesh, case: Case, proxy: str, server: Server) -> Iterator[Re
     return repeated(request("GET", target, headers))
 
 
-def _figures(case: Case, gateway: Turns, plain: Turns) -> Iterator[Figure]:
+def _list_figures(case: Case, gateway: Turns, plain: Turns) -> Iterator[Figure]:
     name = case.name
     ratios = [ours / theirs for ours, theirs in zip(gateway.speeds, plain.speeds, strict=True)]
     yield Figure(f"gateway / nginx: {name}", "ratio", ratios, case.aim)

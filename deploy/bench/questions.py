@@ -41,7 +41,7 @@ CURSORS = 200
 
 
 def lists(base: str, service: str, headers: Mapping[str, str]) -> dict[str, Iterator[Request]]:
-    """By the kind of question; each is endless."""
+    """Return endless requests by the kind of question."""
     url = f"{base}{LISTS[service]}"
     asked = {
         kind: itertools.repeat(request("GET", url + words, headers))
@@ -59,7 +59,7 @@ def look_ups(
 
 
 async def indicators(base: str, headers: Mapping[str, str]) -> dict[str, Iterator[Request]]:
-    """By the kind of question; each is endless. Asks for some pages, to know a later one."""
+    """Return endless requests by the kind of question; read some pages to reach a later one."""
     async with httpx.AsyncClient(
         base_url=base, headers=headers, timeout=30, trust_env=False
     ) as http:
@@ -97,7 +97,7 @@ async def visible_codes(url: str) -> Sequence[str]:
 
 
 def _cursors(path: str) -> Iterator[str]:
-    """Of pages somewhere in the two years."""
+    """Yield cursors of pages somewhere in the two years."""
     rng = random.Random(SEED)  # noqa: S311 -- an order, no secret
     for _ in range(CURSORS):
         instant = end_of_time() - rng.randrange(DAY, DAYS * DAY)

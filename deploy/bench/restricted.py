@@ -23,20 +23,20 @@ WIDE_QUOTA = 100_000
 
 
 def communes() -> Sequence[str]:
-    """Of all provinces."""
+    """Return communes of all provinces."""
     of = country()
     every = len(of.communes) // COMMUNES
     return [of.agencies[place].code for place in of.communes[::every][:COMMUNES].tolist()]
 
 
 def procedures() -> Sequence[str]:
-    """Every second one, so that lists have something to leave out."""
+    """Return every second procedure, so that lists have rows to leave out."""
     others = [code for code in country().procedures if code != PROCEDURE]
     return [PROCEDURE, *others[::2]]
 
 
-async def restrict(mesh: Mesh, board: str) -> None:
-    """Gives the rights through the API; returns when the gateways know them.
+async def create_grants(mesh: Mesh, board: str) -> None:
+    """Create the grants through the API; return when the gateways have projected them.
 
     `board` gets a quota under which it can be measured.
     """
@@ -50,14 +50,14 @@ async def restrict(mesh: Mesh, board: str) -> None:
         for code in islice(cycle(procedures()), GRANTS)
     ]
     rights.append({"client_id": board, "operations": [INDICATOR]})
-    if await _known(mesh) < GRANTS:
-        await _give(mesh, rights)
+    if await _count_projected(mesh) < GRANTS:
+        await _create_grants(mesh, rights)
     async with asyncio.timeout(KNOWN_WITHIN_SECONDS):
-        while await _known(mesh) < GRANTS:  # noqa: ASYNC110 -- the state is in another process
+        while await _count_projected(mesh) < GRANTS:  # noqa: ASYNC110 -- the state is in another process
             await asyncio.sleep(0.1)
 
 
-async def _give(mesh: Mesh, rights: Sequence[dict[str, object]]) -> None:
+async def _create_grants(mesh: Mesh, rights: Sequence[dict[str, object]]) -> None:
     told = {"legal_basis": "QĐ 766/QĐ-TTg", "per_second": WIDE_QUOTA}
     left = iter(rights)
     headers = mesh.headers(GIVING)
@@ -75,8 +75,8 @@ async def _give(mesh: Mesh, rights: Sequence[dict[str, object]]) -> None:
             tasks.create_task(give())
 
 
-async def _known(mesh: Mesh) -> int:
-    """How many of its rights the gateways have heard of."""
+async def _count_projected(mesh: Mesh) -> int:
+    """Return the number of its grants that the gateways have projected."""
     async with mesh.database("gateway") as connection:
         found = await connection.fetchval(
             "SELECT count(*) FROM grant_in_force WHERE client_id = $1", RESTRICTED

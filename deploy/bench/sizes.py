@@ -1,7 +1,7 @@
 """The databases of known sizes, on a PostgreSQL of their own, and services that answer from them.
 
 They are kept between runs: `make clean` removes them. One is made anew when it was not finished,
-when what makes it has changed, or when the writes of many runs have made it grow.
+when the code that makes it has changed, or when the writes of many runs have made it grow.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ SIZED = {"dossier_service": "dossier", "sync_service": "national_dossier"}
 
 
 def sizes() -> tuple[int, ...]:
-    """DOSSIERS makes all of them smaller, to see that a part works, or larger."""
+    """Return the sizes; DOSSIERS makes all of them smaller, for a trial, or larger."""
     largest = int(os.environ.get("DOSSIERS") or LARGEST)
     return largest // 100, largest // 10, largest
 
@@ -78,40 +78,40 @@ class DataServer:
 
 @contextmanager
 def data_server(wished: Sequence[int]) -> Iterator[DataServer]:
-    """With databases of these sizes, filled by a server that may lose them, then run durably."""
+    """Fill databases of these sizes on a server without durability, then serve them durably."""
     DATA.mkdir(parents=True, exist_ok=True)
     folder, log = DATA / "postgres", DATA / "postgres.log"
     made: dict[str, dict[int, float]] = {name: {} for name in SIZED}
     with running(EmbeddedPostgres(folder, log, durable=False)) as filling:
         make_databases(filling.url, passwords={})
         for size in wished:
-            run_apart(_provide(filling, size, made))
+            run_apart(_fill_missing(filling, size, made))
     log.unlink()
     with running(EmbeddedPostgres(folder, log)) as server:
         yield DataServer(server, made)
 
 
-async def _provide(
+async def _fill_missing(
     server: EmbeddedPostgres, size: int, made: Mapping[str, dict[int, float]]
 ) -> None:
-    """Both databases at the same time, where they are not there as they should be."""
-    lacking = [name for name in SIZED if not await _is_there(server, name, size)]
+    """Fill the databases that are missing or outdated, both at the same time."""
+    lacking = [name for name in SIZED if not await _is_kept(server, name, size)]
     if not lacking:
         return
     print(f"  making {size:,} dossiers …", flush=True)
     for name in lacking:
         await asyncio.to_thread(_make_empty, server, name, size)
-    speeds = await asyncio.gather(*(_fill(server, name, size) for name in lacking))
+    speeds = await asyncio.gather(*(_fill_database(server, name, size) for name in lacking))
     for name, speed in zip(lacking, speeds, strict=True):
         made[name][size] = speed
 
 
-async def _is_there(server: EmbeddedPostgres, name: str, size: int) -> bool:
-    """If not whole, not of this making, or grown much, it is dropped. Small ones always are."""
+async def _is_kept(server: EmbeddedPostgres, name: str, size: int) -> bool:
+    """Drop an unfinished, outdated, grown or small database; return whether it stays."""
     database = database_name(name, size)
     async with as_superuser(server.url) as connection:
         comment = await connection.fetchval(_COMMENT, database)
-        if comment == _making() and size == max(sizes()):
+        if comment == _digest_code() and size == max(sizes()):
             async with as_superuser(server.url, database) as inside:
                 count = await inside.fetchval(f"SELECT count(*) FROM {SIZED[name]}")  # noqa: S608 -- a table of this module
             if count <= size * MOST_GROWN:
@@ -130,19 +130,19 @@ def _make_empty(server: EmbeddedPostgres, name: str, size: int) -> None:
     run_as(name, "-m", name, "prepare", DATABASE_URL=url, CATALOGUE_FILE="")
 
 
-async def _fill(server: EmbeddedPostgres, name: str, size: int) -> float:
-    """Dossiers a second."""
+async def _fill_database(server: EmbeddedPostgres, name: str, size: int) -> float:
+    """Return the dossiers a second."""
     database = database_name(name, size)
     async with as_superuser(server.url, database) as connection:
         started = time.perf_counter()
         await data_set.fill(connection, name, size)
         speed = size / (time.perf_counter() - started)
-        await connection.execute(f"COMMENT ON DATABASE {database} IS '{_making()}'")
+        await connection.execute(f"COMMENT ON DATABASE {database} IS '{_digest_code()}'")
     return speed
 
 
-def _making() -> str:
-    """What the databases are made by: this code, and the shapes of the tables."""
+def _digest_code() -> str:
+    """Return a digest of the code that fills the databases, and of their migrations."""
     modules = (binary_copy, course, data_set, dossier_tables, dossiers, national_tables)
     files = [Path(str(module.__file__)) for module in modules]
     for name in SIZED:

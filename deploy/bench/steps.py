@@ -13,8 +13,8 @@ class PartlyMeasuredError(Exception):
         self.figures = figures
 
 
-async def in_turn(steps: Iterable[Awaitable[list[Figure]]]) -> list[Figure]:
-    """Raises PartlyMeasuredError after the last step."""
+async def run_steps(steps: Iterable[Awaitable[list[Figure]]]) -> list[Figure]:
+    """Run the steps; raise PartlyMeasuredError after the last one if one failed."""
     figures: list[Figure] = []
     failures: list[Exception] = []
     for step in steps:
@@ -23,7 +23,7 @@ async def in_turn(steps: Iterable[Awaitable[list[Figure]]]) -> list[Figure]:
         except PartlyMeasuredError as error:
             figures += error.figures
             failures.append(error)
-        except Exception as error:  # noqa: BLE001 -- whatever it is, the other steps can be measured
+        except Exception as error:  # noqa: BLE001 -- the other steps can be measured after any error
             failures.append(error)
     if failures:
         raise PartlyMeasuredError(figures, failures)

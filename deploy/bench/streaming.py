@@ -1,7 +1,8 @@
-"""How much memory the gateway takes while bodies of a gibibyte pass through it, each way."""
+"""The memory of the gateway while bodies of a gibibyte pass through it, each way."""
 
 import asyncio
 
+from deploy.bench.cpu import read_peak_mib, reset_peak
 from deploy.bench.figures import Figure
 from deploy.bench.load import FIRST_ERROR, MEBIBYTE, Connection, Request, request
 from deploy.bench.mesh import Mesh
@@ -14,18 +15,18 @@ ROUNDS = 3
 UPLOAD, PUSH_PATH, SENDING_CLIENT = 8 * MEBIBYTE, "/sync/v1/dossiers", "external-h41"
 
 
-async def streaming(mesh: Mesh, gateway: Server) -> list[Figure]:
+async def measure_streaming(mesh: Mesh, gateway: Server) -> list[Figure]:
     size = int(GIBIBYTE * min(1.0, mesh.seconds(4) / 4))
     down = request("GET", f"{gateway.url}{PATH}?size={size}", mesh.headers())
     body = b"x" * UPLOAD
     up = request("POST", f"{gateway.url}{PUSH_PATH}", mesh.headers(SENDING_CLIENT), body)
     figures = []
     for name, sent, times in (("down", down, 1), ("up", up, size // UPLOAD)):
-        before, peaks, speeds = gateway.peak_mib(), [], []
+        before, peaks, speeds = read_peak_mib(gateway.pid), [], []
         for _ in range(ROUNDS):
-            gateway.forget_peak()
+            reset_peak(gateway.pid)
             seconds = await _pass(gateway, sent, times)
-            peaks.append(gateway.peak_mib())
+            peaks.append(read_peak_mib(gateway.pid))
             speeds.append(size / MEBIBYTE / seconds)
         title = f"1 GiB {name} through the gateway"
         figures += [

@@ -1,4 +1,4 @@
-"""Dossiers that are moved on through the gateway: each change reads, checks, writes and tells."""
+"""Transitions through the gateway: each reads, checks, writes and publishes an event."""
 
 import asyncio
 import itertools
@@ -11,8 +11,8 @@ import httpx
 from deploy.bench.figures import Figure
 from deploy.bench.load import Request, request, saturate
 from deploy.bench.load_results import latencies, sender, speed
-from deploy.bench.mesh import Mesh, filing
-from deploy.bench.statement_counter import statements_of
+from deploy.bench.mesh import Mesh, make_filing
+from deploy.bench.statement_counter import count_statements
 
 CONNECTIONS, ROUNDS, SECONDS = 32, 3, 6.0
 # Far more than connections: a dossier's next move is sent when its last was long answered.
@@ -22,14 +22,14 @@ NAME = "dossier moved through the gateway"
 
 
 async def measure(mesh: Mesh) -> list[Figure]:
-    requests = moves(mesh, mesh.url, await filed(mesh, mesh.url, DOSSIERS))
+    requests = moves(mesh, mesh.url, await create_dossiers(mesh, mesh.url, DOSSIERS))
     runs = [
         await saturate(
             mesh.address, requests, connections=CONNECTIONS, seconds=mesh.seconds(SECONDS)
         )
         for _ in range(ROUNDS)
     ]
-    each = await statements_of(mesh, requests)
+    each = await count_statements(mesh, requests)
     return [
         speed(NAME, runs),
         *latencies(NAME, runs),
@@ -38,15 +38,15 @@ async def measure(mesh: Mesh) -> list[Figure]:
     ]
 
 
-async def filed(mesh: Mesh, url: str, count: int) -> Sequence[str]:
-    """Codes of new dossiers."""
+async def create_dossiers(mesh: Mesh, url: str, count: int) -> Sequence[str]:
+    """Create dossiers and return their codes."""
     headers = mesh.headers() | {"Content-Type": "application/json"}
     numbers = iter(range(count))
 
     async def file(http: httpx.AsyncClient) -> list[str]:
         codes = []
         for number in numbers:
-            answer = await http.post("/dossier/v1/dossiers", content=filing(number))
+            answer = await http.post("/dossier/v1/dossiers", content=make_filing(number))
             codes.append(answer.raise_for_status().json()["code"])
         return codes
 
@@ -58,7 +58,7 @@ async def filed(mesh: Mesh, url: str, count: int) -> Sequence[str]:
 
 
 def moves(mesh: Mesh, url: str, codes: Sequence[str]) -> Iterator[Request]:
-    """Endless: received, handled, and from then on supplements requested and brought."""
+    """Yield moves without end: received, processing, then supplements requested and brought."""
     headers = mesh.headers()
     onward = itertools.cycle((PROCESSING, SUPPLEMENT_REQUESTED))
     statuses = itertools.chain((RECEIVED,), onward)

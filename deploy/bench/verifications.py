@@ -8,7 +8,7 @@ from deploy.bench.load import Outcome, at_rate, saturate
 from deploy.bench.load_results import latencies, sender, speed
 from deploy.bench.mesh import Mesh
 from deploy.bench.processes import Server, service
-from deploy.bench.steps import in_turn
+from deploy.bench.steps import run_steps
 
 CONNECTIONS, ROUNDS = 32, 3
 SECONDS, LONG_SECONDS = 5.0, 120.0
@@ -18,11 +18,11 @@ NAME = "verification through the gateway"
 
 
 async def measure(mesh: Mesh) -> list[Figure]:
-    steps = (_saturated, _at_national_rate, _without_ledger)
-    return await in_turn(step(mesh) for step in steps)
+    steps = (_measure_saturated, _measure_at_national_rate, _compare_without_ledger)
+    return await run_steps(step(mesh) for step in steps)
 
 
-async def _saturated(mesh: Mesh) -> list[Figure]:
+async def _measure_saturated(mesh: Mesh) -> list[Figure]:
     seconds = mesh.seconds(SECONDS)
     requests = mesh.verifications()
     runs = [
@@ -36,7 +36,7 @@ async def _saturated(mesh: Mesh) -> list[Figure]:
     ]
 
 
-async def _at_national_rate(mesh: Mesh) -> list[Figure]:
+async def _measure_at_national_rate(mesh: Mesh) -> list[Figure]:
     long = mesh.seconds(LONG_SECONDS)
     whole = await at_rate(
         mesh.address,
@@ -50,8 +50,8 @@ async def _at_national_rate(mesh: Mesh) -> list[Figure]:
     return [*latencies(name, parts, p99=50), sender(name, [whole])]
 
 
-async def _without_ledger(mesh: Mesh) -> list[Figure]:
-    """The price of the ledger: two gateways that differ in it alone, in turns."""
+async def _compare_without_ledger(mesh: Mesh) -> list[Figure]:
+    """Measure the cost of the ledger: two gateways that differ in it alone, in turns."""
     runs: dict[str, list[Outcome]] = {"ledger": [], "none": []}
     with service("gateway") as ledgered, unledgered_gateway() as unledgered:
         for _ in range(ROUNDS):

@@ -18,7 +18,7 @@ Verdict = Literal["within", "past", "better", "new", "not held"]
 BOUNDS: Mapping[str, float] = {
     "ratio": 1.25,
     "µs": 1.2,
-    "statements": 1.05,
+    "statements": 1.15,
     "MiB": 1.25,
     "bytes": 1.15,
 }

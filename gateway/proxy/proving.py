@@ -15,7 +15,7 @@ from shared.web.calls.call_mac import (
     HEADER,
     NO_BODY,
     STREAMED,
-    Call,
+    CallParts,
     hash_body,
     read_challenge,
     sign_body,
@@ -30,7 +30,7 @@ _RETRY_AFTER_S = 1
 # A service refuses an unproved request at once.
 _EPOCH_WITHIN_S = 2.0
 
-MakeHead = Callable[[Call, Headers, Payload], bytes]
+MakeHead = Callable[[CallParts, Headers, Payload], bytes]
 
 
 class UnsentError(BrokenOffError):
@@ -52,7 +52,7 @@ class CallProver:
         self,
         connection: Connection,
         make_head: MakeHead,
-        call: Call,
+        call: CallParts,
         headers: Headers,
         payload: Payload,
     ) -> None:
@@ -80,7 +80,9 @@ class CallProver:
         log.error("call_not_proved", service=self._service)
         raise UpstreamRefusesCalls(self._service, retry_after_s=_RETRY_AFTER_S)
 
-    async def _fetch_epoch(self, connection: Connection, make_head: MakeHead, call: Call) -> None:
+    async def _fetch_epoch(
+        self, connection: Connection, make_head: MakeHead, call: CallParts
+    ) -> None:
         """Request the root of the service without a proof, which the service refuses."""
         root = call._replace(method="GET", target=b"/", body=NO_BODY)
         try:

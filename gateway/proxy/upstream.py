@@ -15,7 +15,7 @@ from gateway.proxy.headers import Headers, find_header
 from gateway.proxy.problems import SlotsTaken, UpstreamAway, UpstreamBusy, UpstreamTimedOut
 from gateway.proxy.proving import CallProver, UnsentError, describe
 from shared.web.bodies.shares import Shares, ShareTaken, StockTaken
-from shared.web.calls.call_mac import Call
+from shared.web.calls.call_mac import CallParts
 
 log = structlog.get_logger()
 
@@ -82,7 +82,7 @@ class Upstream:
         An idempotent call without a body tries twice to connect.
         """
         body = describe(payload, body_sha256)
-        call = Call(operation.method, target.encode(), call_id.encode(), body)
+        call = CallParts(operation.method, target.encode(), call_id.encode(), body)
         repeatable = operation.idempotent and payload is None
         kept = session.take(self._address)
         connection = kept or await self._connect(session, attempts=1 + repeatable)
@@ -107,7 +107,7 @@ class Upstream:
     async def _ask_kept(
         self,
         connection: Connection,
-        call: Call,
+        call: CallParts,
         headers: Headers,
         payload: Payload,
         *,
@@ -126,7 +126,7 @@ class Upstream:
         return True
 
     async def _ask(
-        self, connection: Connection, call: Call, headers: Headers, payload: Payload
+        self, connection: Connection, call: CallParts, headers: Headers, payload: Payload
     ) -> None:
         if self._prover:
             await self._prover.ask(connection, self._head, call, headers, payload)
@@ -151,7 +151,7 @@ class Upstream:
                     # An overloaded service may not accept in time; it did not get the call.
                     raise UpstreamAway(self.service, retry_after_s=_BUSY_RETRY_S) from error
 
-    def _head(self, call: Call, headers: Headers, payload: Payload) -> bytes:
+    def _head(self, call: CallParts, headers: Headers, payload: Payload) -> bytes:
         """Return the head of the request; all parts were checked and contain no line break."""
         first = (call.method.encode(), self._root, call.target, self._host)
         lines = [b"%b %b%b HTTP/1.1\r\nhost: %b" % first]

@@ -25,7 +25,7 @@ from shared.codes.coverage import is_within
 from shared.codes.persons.folding import fold_bare
 from shared.messaging.outbox import publish_events
 from shared.web.calls.auth import CallContext
-from shared.web.etag import Condition, require_version
+from shared.web.etag import Precondition, require_version
 
 
 class AgencyAct(StrEnum):
@@ -164,7 +164,7 @@ async def reopen_agency(
     code: str,
     *,
     approvals: OperatorApprovals,
-    expected_version: Condition,
+    expected_version: Precondition,
     now: datetime,
 ) -> Agency | PendingAct:
     """Undo the closing of an agency: clear its last day and its successor."""

@@ -83,7 +83,7 @@ def _require_kept_instant(instant: datetime) -> datetime:
     return instant
 
 
-class _Text(GroupedMetadata):
+class _TextualType(GroupedMetadata):
     """A type that JSON lacks, so it is parsed from text in strict models too."""
 
     def __init__(self, *steps: object) -> None:
@@ -94,16 +94,16 @@ class _Text(GroupedMetadata):
         yield from self._steps
 
 
-def _text(
+def _declare_textual_type(
     form: Callable[[object], object], known: object, kind: str, pattern: str, **words: object
-) -> _Text:
+) -> _TextualType:
     schema = {"type": "string", "format": kind, "pattern": f"^{pattern}$", **words}
-    return _Text(BeforeValidator(form), known, WithJsonSchema(schema))
+    return _TextualType(BeforeValidator(form), known, WithJsonSchema(schema))
 
 
 IsoDay = Annotated[
     date,
-    _text(
+    _declare_textual_type(
         _require_day_form,
         AfterValidator(_require_known_day),
         "date",
@@ -114,7 +114,7 @@ IsoDay = Annotated[
 ]
 IsoInstant = Annotated[
     AwareDatetime,
-    _text(
+    _declare_textual_type(
         _require_instant_form,
         AfterValidator(_require_known_instant),
         "date-time",

@@ -18,9 +18,9 @@ from shared.web.problems import ChangedMeanwhile, Problem, respond
 _TAG = r'(?:W/)?"[!#-~]*"'
 # A list may contain empty elements (RFC 9110 §5.6.1.2).
 TAGS = re.compile(rf"\*|[ \t,]*{_TAG}(?:[ \t]*,[ \t,]*{_TAG})*[ \t,]*")
-_EACH = re.compile(_TAG)
+_EACH_TAG = re.compile(_TAG)
 # The headers that a 304 repeats: those that keep the copy fresh, and those for the ledger.
-_KEPT = LEDGER_HEADERS | {"cache-control", "etag", "vary"}
+_REPEATED_HEADERS = LEDGER_HEADERS | {"cache-control", "etag", "vary"}
 
 
 class PreconditionRequired(Problem):
@@ -37,7 +37,7 @@ class PreconditionUnreadable(Problem):
 
 
 @dataclass(frozen=True)
-class Condition:
+class Precondition:
     """The tags of If-Match and of If-None-Match; None for an absent header."""
 
     match: frozenset[str] | None = None
@@ -67,7 +67,7 @@ def _read_tags(headers: Headers, name: str) -> frozenset[str] | None:
     text = ", ".join(lines)
     if not TAGS.fullmatch(text):
         raise PreconditionUnreadable
-    return frozenset(("*",) if text == "*" else _EACH.findall(text))
+    return frozenset(("*",) if text == "*" else _EACH_TAG.findall(text))
 
 
 # Optional for FastAPI, which would answer 422 to its absence instead of 428; the published
@@ -79,16 +79,16 @@ _IfMatch = Annotated[
 ]
 
 
-async def _read_condition(request: Request, if_match: _IfMatch = None) -> Condition:
+async def _read_condition(request: Request, if_match: _IfMatch = None) -> Precondition:
     if if_match is None:
         raise PreconditionRequired("Read it first, and send its ETag as If-Match.")
-    return Condition.of(request.headers)
+    return Precondition.of(request.headers)
 
 
-ExpectedVersion = Annotated[Condition, Depends(_read_condition)]
+ExpectedVersion = Annotated[Precondition, Depends(_read_condition)]
 
 
-def require_version(actual: int, expected: Condition) -> None:
+def require_version(actual: int, expected: Precondition) -> None:
     """Raise ChangedMeanwhile unless the condition holds for the `actual` version."""
     tag = format_etag(actual)
     if not expected.is_met(tag) or expected.is_known(tag):
@@ -107,14 +107,15 @@ def evaluate_condition(request: Request, response: Response) -> Response:
     tag = response.headers.get("etag")
     if tag is None or request.method != "GET" or response.status_code != HTTPStatus.OK:
         return response
-    condition = Condition.of(request.headers)
+    condition = Precondition.of(request.headers)
     if not condition.is_met(tag):
         refused = respond(ChangedMeanwhile("Read it again: this is not its version any more."))
         refused.headers.update(_select_headers(response, LEDGER_HEADERS))
         return refused
     if condition.is_known(tag):
         return Response(
-            status_code=HTTPStatus.NOT_MODIFIED, headers=_select_headers(response, _KEPT)
+            status_code=HTTPStatus.NOT_MODIFIED,
+            headers=_select_headers(response, _REPEATED_HEADERS),
         )
     return response
 

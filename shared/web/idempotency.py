@@ -32,7 +32,7 @@ RETENTION_HOURS = 24
 MAX_KEY_CHARACTERS = 200
 REPLAYED_HEADER = "Idempotent-Replayed"
 
-Answer = TypeVar("Answer", bound=BaseModel)
+ResponseType = TypeVar("ResponseType", bound=BaseModel)
 
 
 class IdempotencyKey(Base):
@@ -84,8 +84,8 @@ class IdempotencyClaim:
         self._session, self._client, self._key = session, client, key
 
     def store_response(
-        self, answer: Answer, status: HTTPStatus, headers: dict[str, str] | None = None
-    ) -> Answer:
+        self, answer: ResponseType, status: HTTPStatus, headers: dict[str, str] | None = None
+    ) -> ResponseType:
         self.store_body(answer.model_dump_json(by_alias=True), status, headers or {})
         return answer
 

@@ -8,9 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from shared.web.bodies.validation_messages import MAX_FAULTS
-from shared.web.links import add_links
-
-Described = dict[str, Any]
+from shared.web.links import Described, add_links
 
 PROBLEM: Mapping[str, Any] = MappingProxyType(
     {

@@ -27,7 +27,7 @@ from shared.web.calls.call_mac import CLIENT as CLIENT_HEADER
 from shared.web.calls.call_mac import (
     HEADER,
     NO_BODY,
-    Call,
+    CallParts,
     CallVerifier,
     hash_body,
     read_target,
@@ -129,7 +129,7 @@ def _before(app: FastAPI, known: Collection[bytes]) -> ASGIApp:
             headers += [(CLIENT_HEADER, CLIENT.encode()), (b"x-agency", AGENCY.encode())]
         body = await Request(scope, receive).body()
         described = hash_body(body) if body else NO_BODY
-        call = Call(scope["method"], read_target(scope), uuid4().hex.encode(), described)
+        call = CallParts(scope["method"], read_target(scope), uuid4().hex.encode(), described)
         value, _ = sign_call(calls._key, call, headers, calls.epoch.encode())
         await app(
             {**scope, "headers": [*headers, (HEADER, value)]}, BufferedBody(body, receive), send

@@ -39,7 +39,7 @@ from shared.codes.persons.folding import fold_accented, fold_bare
 from shared.codes.procedure import ProcedureCode, parse_national_code, parse_procedure_code
 from shared.web.bodies.strict_json import loads_strict
 from shared.web.bodies.strict_parsing import IsoDay, IsoInstant
-from shared.web.etag import TAGS, Condition, PreconditionUnreadable
+from shared.web.etag import TAGS, Precondition, PreconditionUnreadable
 from shared.web.pagination import CursorUnreadable, PageQuery, read_cursor, write_cursor
 from sync_service.indicators.periods import parse_period
 from sync_service.indicators.problems import PeriodUnreadable
@@ -178,7 +178,7 @@ def test_cursor_of_another_list_fits_or_is_refused(content: Any, kinds: list[Any
 def test_precondition_is_met_by_the_very_tag_that_it_names(text: str) -> None:
     try:
         sent = text.encode(errors="surrogatepass")
-        condition = Condition.of(Headers(raw=[(b"if-match", sent), (b"if-none-match", sent)]))
+        condition = Precondition.of(Headers(raw=[(b"if-match", sent), (b"if-none-match", sent)]))
     except PreconditionUnreadable:
         assert not TAGS.fullmatch(text)
         return

@@ -23,7 +23,7 @@ from shared.web.calls.auth import RIGHTS_ISSUER, CallerCheck, KeySet, Verifier
 from shared.web.calls.call_mac import (
     HEADER,
     NO_BODY,
-    Call,
+    CallParts,
     CallVerifier,
     hash_body,
     read_challenge,
@@ -144,7 +144,9 @@ def prove_call(request: httpx.Request, calls: CallVerifier) -> bytes:
     epoch = calls.epoch.encode()
     target = request.url.raw_path
     body = request.content
-    call = Call(request.method, target, uuid4().hex.encode(), hash_body(body) if body else NO_BODY)
+    call = CallParts(
+        request.method, target, uuid4().hex.encode(), hash_body(body) if body else NO_BODY
+    )
     headers = [(name.lower(), value) for name, value in request.headers.raw]
     value, _ = sign_call(calls._key, call, headers, epoch)
     request.headers[HEADER.decode()] = value.decode()

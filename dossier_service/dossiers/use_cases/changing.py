@@ -13,7 +13,7 @@ from dossier_service.dossiers.repository import dossiers as store
 from dossier_service.dossiers.repository.filing import defer_row_inserts
 from shared.codes.enums import DossierStatus
 from shared.web.calls.auth import CallContext
-from shared.web.etag import Condition, require_version
+from shared.web.etag import Precondition, require_version
 from shared.web.problems import name_subject_on_problems
 
 # Each change is a row of the history and an event. A dossier with so many still takes payments of
@@ -42,7 +42,7 @@ async def read_dossier_to_change(
     session: AsyncSession,
     code: str,
     caller: CallContext,
-    expected: Condition,
+    expected: Precondition,
     to: int | None = None,
 ) -> Dossier:
     """Return the dossier for a change by the responsible agency, or raise NotResponsible.

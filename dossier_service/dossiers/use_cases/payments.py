@@ -18,7 +18,7 @@ from dossier_service.dossiers.use_cases.history import history_entry, publish_ch
 from shared.events import FeePaid
 from shared.rules.statuses import is_final
 from shared.web.calls.auth import CallContext
-from shared.web.etag import Condition, require_version
+from shared.web.etag import Precondition, require_version
 
 
 async def pay_fee(
@@ -27,7 +27,7 @@ async def pay_fee(
     payment: PayFee,
     *,
     caller: CallContext,
-    expected: Condition,
+    expected: Precondition,
     now: datetime,
 ) -> Dossier:
     """Record the payment of a fee at any agency of the dossier; a repeated one has no effect."""

@@ -18,7 +18,7 @@ from dossier_service.dossiers.use_cases.history import history_entry, publish_ch
 from shared.codes.enums import DossierStatus
 from shared.events import ResultIssued
 from shared.web.calls.auth import CallContext
-from shared.web.etag import Condition
+from shared.web.etag import Precondition
 
 # Each answer about the dossier shows all of them, recalled ones too.
 MAX_RESULTS: Final = 50
@@ -30,7 +30,7 @@ async def issue_result(
     issue: IssueResult,
     *,
     caller: CallContext,
-    expected: Condition,
+    expected: Precondition,
     procedures: ProcedureCache,
     now: datetime,
 ) -> Dossier:

@@ -31,7 +31,7 @@ from shared.events import DossierMoved, DossierProgressed
 from shared.rules.deadlines import reception_due_at
 from shared.rules.statuses import is_final, needs_reason
 from shared.web.calls.auth import CallContext
-from shared.web.etag import Condition
+from shared.web.etag import Precondition
 
 
 async def move_dossier(
@@ -40,7 +40,7 @@ async def move_dossier(
     move: MoveDossier,
     *,
     caller: CallContext,
-    expected: Condition,
+    expected: Precondition,
     procedures: ProcedureCache,
     now: datetime,
 ) -> Dossier:
@@ -73,7 +73,7 @@ async def note_progress(
     progress: NoteProgress,
     *,
     caller: CallContext,
-    expected: Condition,
+    expected: Precondition,
     now: datetime,
 ) -> Dossier:
     dossier = await read_dossier_to_change(session, code, caller, expected)

@@ -37,7 +37,7 @@ from identity_service.schemas import ClientId
 from shared.events import ClientChanged
 from shared.messaging.outbox import publish_events
 from shared.web.calls.auth import CallContext
-from shared.web.etag import Condition, require_version
+from shared.web.etag import Precondition, require_version
 
 
 class Deactivation(NamedTuple):
@@ -162,7 +162,7 @@ async def deactivate_client(
     client_id: str,
     *,
     grants: ClientGrants,
-    expected_version: Condition,
+    expected_version: Precondition,
 ) -> Deactivation | PendingAct:
     """End the access of the client, and the grants that it gave to others.
 
@@ -186,7 +186,7 @@ async def deactivate_client(
 
 
 async def reactivate_client(
-    session: AsyncSession, caller: CallContext, client_id: str, *, expected_version: Condition
+    session: AsyncSession, caller: CallContext, client_id: str, *, expected_version: Precondition
 ) -> Client:
     """Undo a deactivation: the client has its former keys and grants again."""
     client = await read_client(session, caller, client_id)

@@ -44,7 +44,7 @@ from shared.codes.time import day_in_viet_nam
 from shared.events import GrantChanged
 from shared.messaging.outbox import publish_events
 from shared.web.calls.auth import MAX_RIGHT_CODES, CallContext
-from shared.web.etag import Condition, require_version
+from shared.web.etag import Precondition, require_version
 
 REVOKE_GRANT = "revoke-grant"
 MAX_ENDED_ALONE = 20
@@ -127,7 +127,7 @@ async def give_grant(
 
 
 async def revoke_grant(
-    session: AsyncSession, consent: Consent, grant_id: UUID, *, expected_version: Condition
+    session: AsyncSession, consent: Consent, grant_id: UUID, *, expected_version: Precondition
 ) -> Sequence[Grant] | PendingAct:
     """Return the grant and, after it, the others that ended because they rest on it.
 

@@ -75,7 +75,7 @@ class HeaderRepeatedError(ValueError):
     """A covered header occurs twice, and two parsers could use different values."""
 
 
-class Call(NamedTuple):
+class CallParts(NamedTuple):
     """The parts of a call besides headers. `call_id` is unique."""
 
     method: str
@@ -97,7 +97,7 @@ def hash_body(body: bytes) -> bytes:
     return sha256(body).hexdigest().encode()
 
 
-def sign_call(key: bytes, call: Call, headers: Headers, epoch: bytes) -> tuple[bytes, bytes]:
+def sign_call(key: bytes, call: CallParts, headers: Headers, epoch: bytes) -> tuple[bytes, bytes]:
     """Return the value of the header and the MAC; raise HeaderRepeatedError."""
     code = _sign_head(key, call, _select_covered(headers), epoch)
     value = b" ".join((call.call_id, epoch, call.body, code.hex().encode()))
@@ -160,7 +160,7 @@ class CallVerifier:
         if len(parts) != _PARTS:
             raise CallNotProved(epoch=present)
         call_id, epoch, body, given = parts
-        call = Call(scope["method"], read_target(scope), call_id, body)
+        call = CallParts(scope["method"], read_target(scope), call_id, body)
         try:
             covered = _select_covered(headers)
         except HeaderRepeatedError:
@@ -194,7 +194,9 @@ def _require_list_headers(covered: list[tuple[bytes, bytes]]) -> None:
         raise HeaderRepeatedError
 
 
-def _sign_head(key: bytes, call: Call, covered: list[tuple[bytes, bytes]], epoch: bytes) -> bytes:
+def _sign_head(
+    key: bytes, call: CallParts, covered: list[tuple[bytes, bytes]], epoch: bytes
+) -> bytes:
     """Return the MAC over one line for each part; no part can contain a line end in HTTP."""
     lines = [b"%b: %b" % header for header in covered]
     parts = (b"head", call.method.encode(), call.target, call.call_id, epoch, call.body, *lines)

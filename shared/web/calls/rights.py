@@ -12,7 +12,7 @@ from shared.codes.coverage import canonical_codes, is_within, list_covering_code
 
 Codes = frozenset[str] | None
 CanonicalCodes = Annotated[frozenset[str], AfterValidator(canonical_codes)] | None
-Row = TypeVar("Row")
+RowType = TypeVar("RowType")
 
 
 class Limits(BaseModel):
@@ -72,8 +72,11 @@ def unite_codes(some: Codes, more: Codes) -> Codes:
 
 
 async def merge_newest_rows(
-    right: Right, read: Callable[[Limits], Awaitable[Sequence[Row]]], *, key: Callable[[Row], Any]
-) -> list[Row]:
+    right: Right,
+    read: Callable[[Limits], Awaitable[Sequence[RowType]]],
+    *,
+    key: Callable[[RowType], Any],
+) -> list[RowType]:
     """Return the newest rows that any alternative covers, by descending `key`.
 
     `read` returns the rows of one alternative in that order, as many as a page needs. A row that

@@ -17,8 +17,8 @@ from shared.web.calls.call_guard import PROVED_CALL
 from shared.web.calls.call_mac import (
     HEADER,
     NO_BODY,
-    Call,
     CallNotProved,
+    CallParts,
     ProvedCall,
     hash_body,
     read_challenge,
@@ -48,7 +48,7 @@ class ServiceCallAuth(httpx.Auth):
 
     def _prove(self, request: httpx.Request) -> httpx.Request:
         body = hash_body(request.content) if request.content else NO_BODY
-        call = Call(request.method, request.url.raw_path, uuid4().hex.encode(), body)
+        call = CallParts(request.method, request.url.raw_path, uuid4().hex.encode(), body)
         headers = [(name.lower(), value) for name, value in request.headers.raw]
         value, _ = sign_call(self._key, call, headers, self._epoch)
         request.headers[HEADER.decode()] = value.decode()

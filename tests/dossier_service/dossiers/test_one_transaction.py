@@ -11,7 +11,7 @@ from shared.codes.dossier import DOSSIER_CODE_LAYOUTS
 from shared.codes.reason import Reason
 from shared.web.calls.auth import CallContext
 from shared.web.calls.rights import Right
-from shared.web.etag import Condition, format_etag
+from shared.web.etag import Precondition, format_etag
 from tests.dossier_service.desk import Desk, at, wish
 
 RULES = FilingRules(layout=DOSSIER_CODE_LAYOUTS["short"], person_key=b"key of a test")
@@ -54,7 +54,7 @@ async def move(desk: Desk, session: AsyncSession, code: str, version: int, to: i
         code,
         MoveDossier(to=to, reason=reason),
         caller=CALLER,
-        expected=Condition(match=frozenset((format_etag(version),))),
+        expected=Precondition(match=frozenset((format_etag(version),))),
         procedures=desk.app.state.procedure_cache,
         now=desk.now,
     )

@@ -6,8 +6,8 @@ from starlette.datastructures import Headers
 from shared.web import problems
 from shared.web.bodies.strict_parsing import Router
 from shared.web.etag import (
-    Condition,
     ExpectedVersion,
+    Precondition,
     PreconditionUnreadable,
     require_version,
     set_etag,
@@ -103,4 +103,4 @@ async def test_condition_of_a_read_is_strong_and_comes_first() -> None:
 def test_long_lists_of_tags_take_time_in_proportion() -> None:
     header = Headers({"If-Match": '"7",' + " ,\t" * 20_000 + "x"})
     with pytest.raises(PreconditionUnreadable):
-        Condition.of(header)
+        Precondition.of(header)

@@ -19,7 +19,7 @@ from shared.web.calls.call_mac import (
     HEADER,
     NO_BODY,
     STREAMED,
-    Call,
+    CallParts,
     CallVerifier,
     hash_body,
     read_challenge,
@@ -46,7 +46,7 @@ class Service:
 
     def head(self, body: bytes, *, key: bytes = KEY) -> tuple[dict[str, Any], bytes]:
         """The scope of a call whose body is described so, and its code."""
-        call = Call("POST", TARGET, b"%d" % len(self.reached), body)
+        call = CallParts("POST", TARGET, b"%d" % len(self.reached), body)
         headers = [(b"x-client", b"c"), (b"x-agency", b"H26")]
         value, code = sign_call(key, call, headers, self.calls.epoch.encode())
         scope = {"type": "http", "method": "POST", "path": TARGET.decode(), "raw_path": TARGET}

@@ -12,8 +12,8 @@ from shared.web.calls.call_mac import (
     HEADER,
     MAX_EPOCH_CALLS,
     NO_BODY,
-    Call,
     CallNotProved,
+    CallParts,
     CallVerifier,
     HeaderRepeatedError,
     hash_body,
@@ -40,17 +40,17 @@ HEADERS = [
     (b"x-body-length", b"70000"),
     (b"accept", b"*/*"),
 ]
-CALL = Call("POST", b"/dossier/v1/dossiers?limit=5", b"record-1", hash_body(b"{}"))
+CALL = CallParts("POST", b"/dossier/v1/dossiers?limit=5", b"record-1", hash_body(b"{}"))
 
 
-def scope_of(call: Call, headers: list[tuple[bytes, bytes]]) -> dict[str, Any]:
+def scope_of(call: CallParts, headers: list[tuple[bytes, bytes]]) -> dict[str, Any]:
     path, _, query = call.target.partition(b"?")
     return {"method": call.method, "raw_path": path, "query_string": query, "headers": headers}
 
 
 def signed(
     calls: CallVerifier,
-    call: Call = CALL,
+    call: CallParts = CALL,
     *,
     key: bytes = KEY,
     headers: list[tuple[bytes, bytes]] = HEADERS,
@@ -141,7 +141,7 @@ def test_memory_is_bounded_and_forgets_nothing_that_is_still_good() -> None:
     assert MAX_EPOCH_CALLS * 150 < 10 * 2**20
 
 
-CHANGES: dict[str, Call] = {
+CHANGES: dict[str, CallParts] = {
     "other method": CALL._replace(method="PUT"),
     "other path": CALL._replace(target=b"/dossier/v1/dossiers/H26?limit=5"),
     "other query": CALL._replace(target=b"/dossier/v1/dossiers?limit=6"),
@@ -153,7 +153,7 @@ CHANGES: dict[str, Call] = {
 
 
 @pytest.mark.parametrize("changed", CHANGES.values(), ids=CHANGES)
-def test_code_of_another_call_is_refused(changed: Call) -> None:
+def test_code_of_another_call_is_refused(changed: CallParts) -> None:
     calls = CallVerifier(KEY)
     value, _ = sign_call(KEY, CALL, HEADERS, calls.epoch.encode())
     # The attacker writes the header as it suits the changed call, and keeps the code.
@@ -253,7 +253,7 @@ def test_two_calls_never_have_one_code(first: tuple[Any, ...], second: tuple[Any
     """Where one part ends and the next begins is part of what is signed."""
     assume(first != second)
     codes = [
-        sign_call(KEY, Call("GET", target, call_id, body), headers.items(), b"epoch")[1]
+        sign_call(KEY, CallParts("GET", target, call_id, body), headers.items(), b"epoch")[1]
         for target, call_id, body, headers in (first, second)
     ]
     assert codes[0] != codes[1]

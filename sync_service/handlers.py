@@ -15,11 +15,21 @@ from shared.events import (
 from shared.messaging.inbox import EventHandler, Handlers
 from sync_service.agencies.projections import project_agencies, project_procedures
 from sync_service.indicators.use_cases import count_changes
-from sync_service.national_view import projections
+from sync_service.national_view import projections, use_cases
 
 
 async def project_dossiers(session: AsyncSession, events: Sequence[DossierEvent]) -> None:
     await projections.project_dossiers(session, events, observers=(count_changes,))
+
+
+async def rebuild_dossiers(session: AsyncSession, events: Sequence[DossierEvent]) -> int:
+    """Apply retained events again; return how many were refused."""
+    return await projections.rebuild_dossiers(session, events, observers=(count_changes,))
+
+
+async def restore_dossiers(session: AsyncSession, after: str, limit: int) -> Sequence[str]:
+    """Derive again all that follows from a batch of dossiers; return their codes."""
+    return await use_cases.restore_dossiers(session, after, limit, observers=(count_changes,))
 
 
 _AGENCIES = EventHandler("sync_service", project_agencies)

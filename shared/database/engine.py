@@ -38,7 +38,13 @@ async def connect_driver(*arguments: Any, **options: Any) -> asyncpg.Connection:
 
 
 @asynccontextmanager
-async def open_database(settings: ServiceSettings) -> AsyncIterator[SessionFactory]:
+async def open_database(
+    settings: ServiceSettings, *, statement_seconds: float | None = None
+) -> AsyncIterator[SessionFactory]:
+    """Yield a factory of sessions; dispose of the connections at the end.
+
+    `statement_seconds` replaces STATEMENT_SECONDS, for commands that read every row.
+    """
     # Called through the module, because tracing replaces the function there.
     engine = sqlalchemy_asyncio.create_async_engine(
         settings.database,
@@ -49,7 +55,7 @@ async def open_database(settings: ServiceSettings) -> AsyncIterator[SessionFacto
         connect_args={
             "async_creator_fn": connect_driver,
             "timeout": CONNECT_SECONDS,
-            "command_timeout": STATEMENT_SECONDS,
+            "command_timeout": statement_seconds or STATEMENT_SECONDS,
             "server_settings": {
                 "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
                 "lock_timeout": f"{LOCK_SECONDS}s",

@@ -267,6 +267,24 @@ async def verify_counters(session: AsyncSession) -> CounterCheck:
     return CounterCheck(len(cells), differences)
 
 
+async def find_corrections(session: AsyncSession) -> Mapping[Cell, int]:
+    """Return by how much each wrong counter differs from a recount, both as of one instant."""
+    await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+    stored = await verification.read_cells(session)
+    expected = await verification.recount_cells(session)
+    differences = {
+        cell: expected.get(cell, 0) - stored.get(cell, 0)
+        for cell in stored.keys() | expected.keys()
+    }
+    return {cell: difference for cell, difference in differences.items() if difference}
+
+
+async def correct_counters(session: AsyncSession, corrections: Mapping[Cell, int]) -> None:
+    """Add the corrections; changes that were counted meanwhile keep their effect."""
+    if corrections:
+        await counters.add_to_cells(session, corrections)
+
+
 def _describe_cell(cell: Cell) -> str:
     part, grain, outcome = AgencyRole(cell.part), Grain(cell.grain), Handling(cell.outcome)
     due = f", due {cell.due_on}" if cell.due_on else ""

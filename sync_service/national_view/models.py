@@ -1,8 +1,10 @@
 """The tables of the national view: the states of dossiers, their timelines and parties."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import BigInteger, Index, SmallInteger, func, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from sync_service.database import Base
@@ -120,3 +122,14 @@ class PendingParty(_PartyColumns, Base):
     """The same for the few dossiers whose result has not been returned (status 10)."""
 
     __tablename__ = "national_party_pending"
+
+
+class ProjectionRebuild(Base):
+    """The progress of a rebuild that has begun and not ended; `version` counts its batches."""
+
+    __tablename__ = "projection_rebuild"
+
+    projection: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(BigInteger)
+    stage: Mapped[str]
+    position: Mapped[dict[str, Any]] = mapped_column(JSONB)

@@ -8,6 +8,7 @@ on the very state that the row changes. Events and pushed rows both change it by
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import date
 from operator import attrgetter
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -26,7 +27,15 @@ from sync_service.national_view.derived_times import (
 from sync_service.national_view.filters import DossierFilter
 from sync_service.national_view.models import NationalDossier
 from sync_service.national_view.problems import DossierNotFound
-from sync_service.national_view.repository import changes, listings, states, timelines
+from sync_service.national_view.repository import (
+    changes,
+    listings,
+    rebuilds,
+    restoring,
+    states,
+    timelines,
+)
+from sync_service.national_view.repository.rebuilds import RebuildProgress
 from sync_service.national_view.schemas import NationalDossierOut, Timeline, TimelineEntryOut
 from sync_service.national_view.state import Change, DossierState, TimelineRow
 
@@ -144,3 +153,53 @@ async def _find_derived_times(
         if state.code in requested or (state.has_ended and follows_timeline(state))
     ]
     return await timelines.find_derived_times(session, dated, entries) if dated else {}
+
+
+async def delete_unordered_entries(session: AsyncSession, entries: Collection[TimelineRow]) -> None:
+    """Delete the stored rows that say the same as these, and have no version."""
+    await restoring.delete_unordered_entries(session, entries)
+
+
+async def restore_dossiers(
+    session: AsyncSession, after: str, limit: int, *, observers: Collection[Observer]
+) -> Sequence[str]:
+    """Derive again all that follows from the states and timelines of a batch; return its codes.
+
+    The batch has up to `limit` dossiers that follow the code `after`.
+    """
+    codes = await restoring.list_codes(session, after, limit)
+    if not codes:
+        return ()
+    before = await lock_states(session, codes)
+    times = await timelines.find_derived_times(session, before.values(), ())
+    settled = [
+        apply_times(state, times.get(code, DerivedTimes())) for code, state in before.items()
+    ]
+    pairs = [(before[state.code], state) for state in settled]
+    await changes.write_changes(session, pairs, ())
+    await restoring.replace_parties(session, settled)
+    for observe in observers:
+        await observe(session, [(old, new) for old, new in pairs if old != new])
+    return codes
+
+
+async def delete_orphaned_parties(session: AsyncSession) -> None:
+    """Delete the parties of dossiers that the view does not have."""
+    await restoring.delete_orphaned_parties(session)
+
+
+async def begin_rebuild(session: AsyncSession, projection: str, stage: str) -> RebuildProgress:
+    """Return the progress of a rebuild that was interrupted, or begin one."""
+    return await rebuilds.begin_rebuild(session, projection, stage)
+
+
+async def advance_rebuild(
+    session: AsyncSession, progress: RebuildProgress, stage: str, position: Mapping[str, Any]
+) -> RebuildProgress:
+    """Store the progress with the batch; raise RebuildInterfered where another process did."""
+    return await rebuilds.advance_rebuild(session, progress, stage, position)
+
+
+async def end_rebuild(session: AsyncSession, progress: RebuildProgress) -> None:
+    """Delete the progress; raise RebuildInterfered where another process changed it."""
+    await rebuilds.end_rebuild(session, progress)

@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from sync_service.indicators.counters import ALL_PROCEDURES, Dimensions, Grain, agency_roles
+from sync_service.indicators.counters import ALL_PROCEDURES, Cell, Dimensions, Grain, agency_roles
 
 
 async def add_counts(
@@ -73,3 +73,29 @@ _ADD: Final = text(
 )
 # The cells are named by ctid, which holds until the end of the transaction that wrote them.
 _DROP: Final = text("DELETE FROM tally WHERE ctid = ANY(CAST(:places AS tid[]))")
+
+
+async def add_to_cells(session: AsyncSession, changes: Mapping[Cell, int]) -> None:
+    """Add to single cells, and delete those that become empty.
+
+    Addition commutes with the changes of other transactions, so that nothing needs a lock.
+    """
+    cells = sorted(changes, key=str)
+    given = _make_columns(Cell._fields, cells) | {"change": [changes[cell] for cell in cells]}
+    empty = [place for place in await session.scalars(_ADD_TO_CELLS, given) if place]
+    if empty:
+        await session.execute(_DROP, {"places": empty})
+
+
+_ADD_TO_CELLS: Final = text(
+    """
+    INSERT INTO tally (agency, part, grain, procedure, received_on, channel, outcome, due_on, count)
+    SELECT * FROM unnest(
+        CAST(:agency AS varchar[]), CAST(:part AS smallint[]), CAST(:grain AS smallint[]),
+        CAST(:procedure AS varchar[]), CAST(:received_on AS date[]), CAST(:channel AS smallint[]),
+        CAST(:outcome AS smallint[]), CAST(:due_on AS date[]), CAST(:change AS bigint[]))
+    ON CONFLICT (agency, part, grain, procedure, received_on, channel, outcome, due_on)
+        DO UPDATE SET count = tally.count + excluded.count
+    RETURNING CASE WHEN tally.count = 0 THEN tally.ctid END
+    """
+)

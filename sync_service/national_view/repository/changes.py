@@ -54,7 +54,7 @@ async def _move_parties(
     pairs: Iterable[Change],
 ) -> dict[str, Sequence[object]]:
     """Delete the parties that no longer take part; return the parameters of those to add."""
-    rows = _list_party_rows if party is Party else _list_pending_rows
+    rows = list_party_rows if party is Party else list_pending_rows
     moved = [
         (old, new)
         for old, new in pairs
@@ -81,15 +81,16 @@ def _list_party_fields(state: DossierState) -> tuple[object, ...]:
     return *_read_party_fields(state), _is_pending(state)
 
 
-def _list_party_rows(state: DossierState) -> list[tuple[str, datetime, str, str, int, str]]:
-    """Return the values of PARTY."""
+def list_party_rows(state: DossierState) -> list[tuple[str, datetime, str, str, int, str]]:
+    """Return the values of PARTY_COLUMNS."""
     deciding = canonical_agency_code(state.decided_by)
     values = state.code, state.national_procedure, state.channel, deciding
     return [(agency, state.opened_at, *values) for agency in state.list_parties()]
 
 
-def _list_pending_rows(state: DossierState) -> list[tuple[str, datetime, str, str, int, str]]:
-    return _list_party_rows(state) if _is_pending(state) else []
+def list_pending_rows(state: DossierState) -> list[tuple[str, datetime, str, str, int, str]]:
+    """Return the values of PARTY_COLUMNS for a dossier whose result is not returned."""
+    return list_party_rows(state) if _is_pending(state) else []
 
 
 @cache

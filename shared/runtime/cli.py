@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Generic, NamedTuple
+from functools import cached_property
+from typing import Annotated, Any, Generic
 
 import typer
 import uvicorn
@@ -18,7 +19,6 @@ from shared.runtime import dead_letter_commands, migrations
 from shared.runtime.app import freeze_gc
 from shared.runtime.event_keys import make_event_signer
 from shared.runtime.invocation import SettingsType, read_settings, run_async
-from shared.settings import ServiceSettings
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,18 @@ class Program(Generic[SettingsType]):
     seed: Callable[[SettingsType], Awaitable[None]] | None = None
 
 
-class Invocation(NamedTuple):
+@dataclass(frozen=True)
+class Invocation:
     """The object that a command finds in its context."""
 
     program: Program[Any]
-    settings: ServiceSettings
+
+    @cached_property
+    def settings(self) -> Any:
+        """Read the settings at their first use, because some commands need none."""
+        settings = read_settings(self.program.name, self.program.settings)
+        configure_logging(settings)
+        return settings
 
 
 def build_cli(program: Program[SettingsType]) -> typer.Typer:
@@ -45,9 +52,7 @@ def build_cli(program: Program[SettingsType]) -> typer.Typer:
 
     @cli.callback()
     def configure(context: typer.Context) -> None:
-        settings = read_settings(program.name, program.settings)
-        context.obj = Invocation(program, settings)
-        configure_logging(settings)
+        context.obj = Invocation(program)
 
     for name, command in _COMMANDS.items():
         cli.command(name)(command)
@@ -72,13 +77,13 @@ def serve_app(create_app: Callable[[SettingsType], FastAPI], settings: SettingsT
 
 def _serve_requests(context: typer.Context) -> None:
     """Answer HTTP."""
-    program, settings = context.obj
+    program, settings = context.obj.program, context.obj.settings
     program.serve(settings)
 
 
 def _run_worker(context: typer.Context) -> None:
     """Publish events, handle events and run timers."""
-    program, settings = context.obj
+    program, settings = context.obj.program, context.obj.settings
     run_async(lambda: program.work(settings))
 
 
@@ -94,7 +99,7 @@ def _write_revision(context: typer.Context, title: str) -> None:
 
 def _seed_database(context: typer.Context) -> None:
     """Load the data that the service needs at first; a repeat changes nothing."""
-    program, settings = context.obj
+    program, settings = context.obj.program, context.obj.settings
     if program.seed:
         run_async(lambda: program.seed(settings))
 

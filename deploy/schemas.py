@@ -15,7 +15,7 @@ from fastapi import FastAPI
 
 from deploy import topics
 from deploy.services import SERVICES
-from gateway.access.grant_rules import published_grant_rules
+from gateway.access.grant_rules import serialise_grant_rules
 from shared.events import EVENTS, OWNERS, TOPICS, Event
 from shared.settings import MIN_CALL_KEY_BYTES, MIN_DIGEST_KEY_CHARACTERS
 
@@ -161,7 +161,7 @@ def write_schemas(folder: Path = FOLDER) -> None:
 
 if __name__ == "__main__":
     # Before identity_service is imported, whose own description names the operations.
-    GRANT_RULES.write_text(text_of(published_grant_rules()))
+    GRANT_RULES.write_text(text_of(serialise_grant_rules()))
     write_schemas()
     topics.FILE.write_text(topics.topics_text())
     print(f"{len(documents())} documents in {FOLDER}")

@@ -12,7 +12,7 @@ class Base(DeclarativeBase):
     """The declarative base of all tables of the gateway."""
 
 
-async def upsert_newer(
+async def upsert_newer_rows(
     session: AsyncSession, model: type[Base], key: str, told: Sequence[Mapping[str, Any]]
 ) -> None:
     """Insert the newest version of each key, or update the row that is older, in one statement."""

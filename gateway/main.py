@@ -25,26 +25,26 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.access import routes as key_routes
 from gateway.access.assertion import RightsSigner
-from gateway.access.authorization import Admission
-from gateway.access.callers.client_address import Neighbours
+from gateway.access.authorization import Authorizer
+from gateway.access.callers.client_address import TrustedProxies
 from gateway.access.callers.connection_limit import ConnectionLimit
-from gateway.access.grant_refresh import RightsFeed
+from gateway.access.grant_refresh import GrantCacheRefresher
 from gateway.access.grant_rules import require_complete_grant_rules
-from gateway.access.grants import Rights
+from gateway.access.grants import GrantCache
 from gateway.access.rate_limits import Quotas
 from gateway.api_docs import routes as page_routes
 from gateway.api_docs.openapi import ApiDescription
-from gateway.http1.pool import open_session
+from gateway.http1.pool import open_pool
 from gateway.ledger import routes as ledger_routes
-from gateway.ledger.chain.keys import ledger_key_set, ledger_keys
+from gateway.ledger.chain.keys import build_ledger_jwks, list_trusted_keys
 from gateway.ledger.writer import LedgerWriter
 from gateway.operations.model import KIB, Service
 from gateway.proxy.answer_headers import AnswerHeaders
 from gateway.proxy.forwarder import Forwarder
-from gateway.proxy.local_routes import OwnOperations
+from gateway.proxy.local_routes import LocalDispatcher
 from gateway.proxy.upstream import Upstream
 from gateway.purposes import routes as purpose_routes
-from gateway.purposes.legal_bases import registered_legal_bases
+from gateway.purposes.legal_bases import read_legal_bases
 from gateway.purposes.registry import PurposeRegistry
 from gateway.settings import Settings
 from shared.crypto.ed25519 import read_private_key
@@ -61,7 +61,7 @@ HEADER_MS = 10_000
 HEADER_BYTES = 64 * KIB
 BACKLOG = 2_048
 # Each idle connection of a caller costs about 10 KiB and one file descriptor.
-MAX_CONNECTIONS, FILES_BESIDE = 8_192, 1_024
+MAX_CONNECTIONS, RESERVED_FILES = 8_192, 1_024
 OBJECTS_BETWEEN_COLLECTIONS = 10_000
 
 
@@ -75,7 +75,7 @@ class Gateway:
             title="Gateway",
             prefix="/gateway/v1",
             routers=ROUTERS,
-            resources=partial(_opened, settings),
+            resources=partial(_gateway_resources, settings),
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -90,9 +90,9 @@ def create_app(settings: Settings) -> Gateway:
     return Gateway(settings)
 
 
-def from_environment() -> Gateway:
+def create_app_from_environment() -> Gateway:
     """Create the application in each process of the server."""
-    _end_with_parent()
+    _end_with_parent_process()
     settings = Settings.read()
     configure_logging(settings)
     gateway = create_app(settings)
@@ -101,7 +101,7 @@ def from_environment() -> Gateway:
     return gateway
 
 
-def _end_with_parent() -> None:
+def _end_with_parent_process() -> None:
     """End this process when its parent process ends.
 
     An orphaned worker would go on serving, and would hold the port and a chain of the ledger.
@@ -114,18 +114,18 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def most_connections() -> int:
+def limit_connections() -> int:
     """Return the largest number of connections that are accepted at once.
 
     Raise the soft limit of open files as far as the hard limit allows.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MAX_CONNECTIONS + FILES_BESIDE
+    wanted = MAX_CONNECTIONS + RESERVED_FILES
     files = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < files:
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
-    return max(files - FILES_BESIDE, files // 2)
+    return max(files - RESERVED_FILES, files // 2)
 
 
 def serve(settings: Settings) -> None:
@@ -134,7 +134,7 @@ def serve(settings: Settings) -> None:
     Then accept no further connection and answer the calls that are under way.
     """
     Server(
-        "gateway.main:from_environment",
+        "gateway.main:create_app_from_environment",
         factory=True,
         address=settings.host,
         port=settings.port,
@@ -145,7 +145,7 @@ def serve(settings: Settings) -> None:
         http1_settings=HTTP1Settings(header_read_timeout=HEADER_MS, max_buffer_size=HEADER_BYTES),
         websockets=False,
         backlog=BACKLOG,
-        backpressure=most_connections(),
+        backpressure=limit_connections(),
         log_level=LogLevels.error,
         respawn_failed_workers=True,
         workers_kill_timeout=DRAIN_SECONDS,
@@ -153,21 +153,21 @@ def serve(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def _opened(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
-    addresses = {service: address for service, (address, _) in _services(settings).items()}
-    signer, seal_key = _read_keys(settings, app)
-    rights, ledger = Rights(), LedgerWriter(settings.database, seal_key)
-    purposes = PurposeRegistry(registered_legal_bases())
-    feed = RightsFeed(rights, purposes, settings.database)
-    app.state.checks |= {"rights": rights.check_loaded, "chain": ledger.check_held}
-    neighbours, quotas = Neighbours(settings.trusted_proxies), Quotas()
-    async with open_client() as http, _asking(app) as self_http, open_session() as session:
-        app.state.callers = CallerCheck(_verifier_of_rights(settings, self_http))
+async def _gateway_resources(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
+    addresses = {service: address for service, (address, _) in _list_services(settings).items()}
+    signer, seal_key = _read_signing_keys(settings, app)
+    rights, ledger = GrantCache(), LedgerWriter(settings.database, seal_key)
+    purposes = PurposeRegistry(read_legal_bases())
+    feed = GrantCacheRefresher(rights, purposes, settings.database)
+    app.state.checks |= {"rights": rights.check_grants_loaded, "chain": ledger.check_chain_held}
+    neighbours, quotas = TrustedProxies(settings.trusted_proxies), Quotas()
+    async with open_client() as http, _local_client(app) as self_http, open_pool() as session:
+        app.state.callers = CallerCheck(_build_rights_verifier(settings, self_http))
         app.state.description = ApiDescription(http, addresses, app.openapi())
         reports = {"rights_fresh": feed.check_fresh, "catalogue_complete": purposes.check_complete}
-        app.state.reports = reports | _states(http, addresses)
-        admit = Admission(
-            tokens=_verifier_of_tokens(settings, http),
+        app.state.reports = reports | _upstream_checks(http, addresses)
+        admit = Authorizer(
+            tokens=_build_token_verifier(settings, http),
             rights=rights,
             purposes=purposes,
             quotas=quotas,
@@ -176,25 +176,25 @@ async def _opened(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
             neighbours=neighbours,
         )
         app.state.forwarder = Forwarder(
-            _upstreams(settings),
+            _build_service_upstreams(settings),
             session,
             admit=admit,
             ledger=ledger,
-            own=OwnOperations(
+            own=LocalDispatcher(
                 app, admit=admit, ledger=ledger, neighbours=neighbours, quotas=quotas
             ),
             tracer=get_tracer(settings.name) if settings.tracing_endpoint else None,
         )
-        limit = ConnectionLimit(settings.port, most_connections(), is_exempt=neighbours.is_trusted)
-        app.state.entrance = AnswerHeaders(limit.around(app.state.forwarder))
-        with limit.watching():
-            async with _beside(ledger.write(), ledger.sum_up(), feed.follow()):
+        limit = ConnectionLimit(settings.port, limit_connections(), is_exempt=neighbours.is_trusted)
+        app.state.entrance = AnswerHeaders(limit.wrap_application(app.state.forwarder))
+        with limit.watch_open_connections():
+            async with _background_tasks(ledger.write(), ledger.sum_calls(), feed.follow_changes()):
                 yield
                 await app.state.forwarder.drain()
                 await ledger.drain()
 
 
-def _services(settings: Settings) -> Mapping[Service, tuple[str, SecretStr]]:
+def _list_services(settings: Settings) -> Mapping[Service, tuple[str, SecretStr]]:
     """Return the address of each service, and the key that proves calls to it."""
     return {
         Service.IDENTITY: (settings.identity_url, settings.identity_call_key),
@@ -203,7 +203,7 @@ def _services(settings: Settings) -> Mapping[Service, tuple[str, SecretStr]]:
     }
 
 
-def _upstreams(settings: Settings) -> Mapping[Service, Upstream]:
+def _build_service_upstreams(settings: Settings) -> Mapping[Service, Upstream]:
     return {
         service: Upstream(
             service,
@@ -211,36 +211,36 @@ def _upstreams(settings: Settings) -> Mapping[Service, Upstream]:
             call_key=key.get_secret_value().encode(),
             client_share=settings.client_share,
         )
-        for service, (address, key) in _services(settings).items()
+        for service, (address, key) in _list_services(settings).items()
     }
 
 
-def _read_keys(settings: Settings, app: FastAPI) -> tuple[RightsSigner, Ed25519PrivateKey]:
+def _read_signing_keys(settings: Settings, app: FastAPI) -> tuple[RightsSigner, Ed25519PrivateKey]:
     """Return the signer of rights and the key of the ledger; publish their public keys."""
     seal_key = read_private_key("ledger_key", settings.ledger_key)
     signer = RightsSigner(read_private_key("rights_key", settings.rights_key))
-    trusted = ledger_keys(seal_key.public_key(), settings.ledger_keys_retired)
+    trusted = list_trusted_keys(seal_key.public_key(), settings.ledger_keys_retired)
     app.state.right_keys, app.state.ledger_keys = signer.key_set, trusted
-    app.state.ledger_key_set = ledger_key_set(trusted)
+    app.state.ledger_key_set = build_ledger_jwks(trusted)
     return signer, seal_key
 
 
-def _verifier_of_tokens(settings: Settings, http: httpx.AsyncClient) -> Verifier:
+def _build_token_verifier(settings: Settings, http: httpx.AsyncClient) -> Verifier:
     keys = KeySet(http, f"{settings.identity_url}/.well-known/jwks.json")
     return Verifier(keys, issuer=settings.issuer, audience=AUDIENCE)
 
 
-def _verifier_of_rights(settings: Settings, self_http: httpx.AsyncClient) -> Verifier:
+def _build_rights_verifier(settings: Settings, self_http: httpx.AsyncClient) -> Verifier:
     keys = KeySet(self_http, "/.well-known/right-keys.json")
     return Verifier(keys, issuer=RIGHTS_ISSUER, audience=settings.name)
 
 
-def _asking(app: FastAPI) -> AbstractAsyncContextManager[httpx.AsyncClient]:
+def _local_client(app: FastAPI) -> AbstractAsyncContextManager[httpx.AsyncClient]:
     """Return a client of the local routes, from which the gateway reads its own published keys."""
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway")
 
 
-def _states(http: httpx.AsyncClient, addresses: Mapping[Service, str]) -> dict[str, Check]:
+def _upstream_checks(http: httpx.AsyncClient, addresses: Mapping[Service, str]) -> dict[str, Check]:
     async def answers(address: str) -> None:
         response = await http.get(f"{address}/healthz", timeout=ANSWER_SECONDS)
         response.raise_for_status()
@@ -249,7 +249,7 @@ def _states(http: httpx.AsyncClient, addresses: Mapping[Service, str]) -> dict[s
 
 
 @asynccontextmanager
-async def _beside(*parts: Coroutine[None, None, None]) -> AsyncIterator[None]:
+async def _background_tasks(*parts: Coroutine[None, None, None]) -> AsyncIterator[None]:
     tasks = [asyncio.create_task(part) for part in parts]
     try:
         yield

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from gateway.access.reconciliation import keep_reconciling
+from gateway.access.reconciliation import reconcile_rights_forever
 from gateway.handlers import HANDLERS
 from gateway.settings import Settings
 from gateway.timers import TIMERS
@@ -15,6 +15,6 @@ async def work(settings: Settings) -> None:
         settings,
         handlers=HANDLERS,
         timers=TIMERS,
-        background=[partial(keep_reconciling, settings)],
+        background=[partial(reconcile_rights_forever, settings)],
         catch_up=True,
     )

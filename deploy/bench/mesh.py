@@ -23,7 +23,7 @@ from deploy.oauth import sign_in
 from deploy.postgres import as_superuser
 from deploy.services import SERVICES
 from gateway.access.assertion import RightsSigner
-from gateway.access.right_in_force import RightInForce
+from gateway.access.right_in_force import EffectiveRight
 from identity_service.sandbox.clients import read_secrets
 from identity_service.sandbox.generator import Person, generate
 from shared.crypto.ed25519 import read_private_key
@@ -72,7 +72,7 @@ class Mesh:
 
         The gateway sends them too, the right signed by its own key for a minute.
         """
-        right = RightInForce(
+        right = EffectiveRight(
             grants=("bench",),
             procedures=None,
             fields=None,
@@ -81,7 +81,7 @@ class Mesh:
         )
         pem = (self.stack.secrets / "gateway" / "rights_key").read_text()
         signer = RightsSigner(read_private_key("rights_key", SecretStr(pem)))
-        signed = signer.assertion(
+        signed = signer.sign_right_assertion(
             right, client=client, operation=operation, audience=service, now=time.time()
         )
         named = {"X-Client": client, "X-Agency": agency, RIGHT_HEADER: signed}

@@ -10,7 +10,7 @@ from unittest.mock import patch
 from granian.server import Server
 
 from gateway import main
-from gateway.ledger.record_draft import Exchange
+from gateway.ledger.record_draft import AccessRecordDraft
 from gateway.ledger.writer import LedgerWriter
 from gateway.operations.model import Operation
 from gateway.settings import Settings
@@ -23,13 +23,13 @@ class NoWriter(LedgerWriter):
     def require_open(self, operation: Operation) -> None:
         pass
 
-    async def record(self, _: Exchange) -> bytes:
+    async def record(self, _: AccessRecordDraft) -> bytes:
         return b"head=::, signature=::"
 
-    def announce(self, exchange: Exchange) -> None:
+    def announce(self, draft: AccessRecordDraft) -> None:
         pass
 
-    def note(self, exchange: Exchange) -> None:
+    def note(self, draft: AccessRecordDraft) -> None:
         pass
 
     async def check_held(self) -> None:
@@ -41,7 +41,7 @@ class NoWriter(LedgerWriter):
 
 def from_environment() -> Any:
     patch.object(main, "LedgerWriter", NoWriter).start()
-    return main.from_environment()
+    return main.create_app_from_environment()
 
 
 def serve() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway.access.right_in_force import RightInForce
+from gateway.access.right_in_force import EffectiveRight
 from shared.crypto.ed25519 import build_key_set, compute_thumbprint
 from shared.web.calls.auth import RIGHTS_ISSUER
 
@@ -23,8 +23,8 @@ class RightsSigner:
         self.kid = compute_thumbprint(key.public_key())
         self.key_set = build_key_set([key.public_key()])
 
-    def assertion(
-        self, right: RightInForce, *, client: str, operation: str, audience: str, now: float
+    def sign_right_assertion(
+        self, right: EffectiveRight, *, client: str, operation: str, audience: str, now: float
     ) -> str:
         """Return the signed assertion of `right`, cached for `ASSERTED_SECONDS - LEFT_SECONDS`.
 
@@ -41,24 +41,24 @@ class RightsSigner:
             "sub": client,
             "operation": operation,
             "grants": right.grants,
-            **_limits(right),
+            **_serialise_limits(right),
             "iat": int(now),
             "exp": math.ceil(expires),
         }
         if right.others:
-            claims["others"] = [_limits(other) for other in right.others]
+            claims["others"] = [_serialise_limits(other) for other in right.others]
         right.signed = jwt.encode(claims, self._key, "EdDSA", {"kid": self.kid})
         right.signed_at, right.signed_until = now, expires - LEFT_SECONDS
         return right.signed
 
 
-def _limits(right: RightInForce) -> dict[str, list[str] | None]:
+def _serialise_limits(right: EffectiveRight) -> dict[str, list[str] | None]:
     return {
-        "procedures": _listed(right.procedures),
-        "fields": _listed(right.fields),
-        "agencies": _listed(right.agencies),
+        "procedures": _sort_codes(right.procedures),
+        "fields": _sort_codes(right.fields),
+        "agencies": _sort_codes(right.agencies),
     }
 
 
-def _listed(codes: frozenset[str] | None) -> list[str] | None:
+def _sort_codes(codes: frozenset[str] | None) -> list[str] | None:
     return None if codes is None else sorted(codes)

@@ -7,17 +7,27 @@ from http import HTTPStatus
 from starlette.types import Scope
 
 from gateway.access.assertion import RightsSigner
-from gateway.access.callers.claimed_client import client_of_basic, client_of_form, client_of_token
-from gateway.access.callers.client_address import Neighbours
-from gateway.access.grant_rules import is_administration
-from gateway.access.grants import ClientRights, Rights, largest_quotas, list_fitting, unite_rights
+from gateway.access.callers.claimed_client import (
+    read_basic_client,
+    read_form_client,
+    read_token_client,
+)
+from gateway.access.callers.client_address import TrustedProxies
+from gateway.access.grant_rules import is_administration_operation
+from gateway.access.grants import (
+    ClientGrants,
+    GrantCache,
+    find_largest_quotas,
+    list_covering_rights,
+    unite_rights,
+)
 from gateway.access.problems import NoRight
 from gateway.access.rate_limits import Quotas
-from gateway.access.right_in_force import RightInForce
-from gateway.ledger.record_draft import Exchange, Ledger
+from gateway.access.right_in_force import EffectiveRight
+from gateway.ledger.record_draft import AccessRecordDraft, Ledger
 from gateway.operations.model import QuotaClass, Service
 from gateway.operations.problems import RequestMalformed
-from gateway.purposes.explanation import EXPLAINING_HEADERS, note_explanation
+from gateway.purposes.explanation import EXPLAINING_HEADERS, record_call_explanation
 from gateway.purposes.registry import PurposeRegistry
 from shared.web.calls.auth import (
     FETCH_TOKEN,
@@ -38,7 +48,7 @@ _AUDIENCES = {
 }
 
 
-class Admission:
+class Authorizer:
     """Authorize a call and return the headers that the upstream service gets.
 
     It implements `Admit`. Personal and administrative calls get the assertion of a right.
@@ -48,132 +58,144 @@ class Admission:
         self,
         *,
         tokens: Verifier,
-        rights: Rights,
+        rights: GrantCache,
         purposes: PurposeRegistry,
         quotas: Quotas,
         ledger: Ledger,
         signer: RightsSigner,
-        neighbours: Neighbours,
+        neighbours: TrustedProxies,
     ) -> None:
         self._tokens, self._rights, self._quotas = tokens, rights, quotas
         self._purposes = purposes
         self._ledger, self._signer, self._neighbours = ledger, signer, neighbours
 
     async def __call__(
-        self, exchange: Exchange, scope: Scope, parameters: Mapping[str, str]
+        self, draft: AccessRecordDraft, scope: Scope, parameters: Mapping[str, str]
     ) -> Sequence[tuple[str, str]]:
-        operation = exchange.operation
+        operation = draft.operation
         self._ledger.require_open(operation)
-        exchange.address = self._neighbours.caller(scope)
+        draft.address = self._neighbours.read_client_address(scope)
         if operation.public:
-            self._admit_anybody(exchange, scope)
-            return _credentials(scope) if operation.credentials else ()
+            self._admit_public_call(draft, scope)
+            return _read_credentials(scope) if operation.credentials else ()
         try:
-            told = _told(scope)
-            await self._identify(exchange, told)
-            note_explanation(exchange, told, parameters, self._purposes, now=time.time())
-            known = self._client(exchange)
+            told = _caller_headers(scope)
+            await self._identify_calling_client(draft, told)
+            record_call_explanation(draft, told, parameters, self._purposes, now=time.time())
+            known = self._require_known_client(draft)
         except Problem as refusal:
             if refusal.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-                self._spend_refusal(exchange, scope)
+                self._count_refused_call(draft, scope)
             raise
-        right = self._right(exchange, known)
-        named = right.name_grants(exchange.purpose)
-        exchange.grants, exchange.legal_bases = named.ids, named.legal_bases
-        signed = self._signer.assertion(
+        right = self._require_covering_right(draft, known)
+        named = right.name_grants(draft.purpose)
+        draft.grants, draft.legal_bases = named.ids, named.legal_bases
+        signed = self._signer.sign_right_assertion(
             right,
-            client=str(exchange.client),
+            client=str(draft.client),
             operation=operation.name,
             audience=_AUDIENCES[operation.service],
             now=time.time(),
         )
-        return ((RIGHT_HEADER, signed), *_identity(exchange), *_explanation(exchange))
+        return (
+            (RIGHT_HEADER, signed),
+            *_list_identity_headers(draft),
+            *_list_forwarded_purpose(draft),
+        )
 
-    def _spend_refusal(self, exchange: Exchange, scope: Scope) -> None:
+    def _count_refused_call(self, draft: AccessRecordDraft, scope: Scope) -> None:
         """Count a refused call against a quota, because each refusal is recorded.
 
         The count is kept by client, or by address and claimed client where no client is proven.
         """
-        who = exchange.client
+        who = draft.client
         if who is None:
-            self._quotas.spend(exchange.address, QuotaClass.ADDRESS)
-            who = f"{exchange.address} {client_of_token(_authorization(scope))}"
-        self._quotas.spend(who, QuotaClass.REFUSED)
+            self._quotas.count_call(draft.address, QuotaClass.ADDRESS)
+            who = f"{draft.address} {read_token_client(_find_authorization(scope))}"
+        self._quotas.count_call(who, QuotaClass.REFUSED)
 
-    def _admit_anybody(self, exchange: Exchange, scope: Scope) -> None:
+    def _admit_public_call(self, draft: AccessRecordDraft, scope: Scope) -> None:
         """Count a public call by its address, and a token request by its claimed client as well.
 
         Many callers may share one address. The body of a token request, which names the client, has
         not been read yet.
         """
-        operation = exchange.operation
+        operation = draft.operation
         if operation.quota_class is not QuotaClass.TOKEN:
-            self._quotas.spend(exchange.address, operation.quota_class)
+            self._quotas.count_call(draft.address, operation.quota_class)
             return
-        self._quotas.spend(exchange.address, QuotaClass.ADDRESS)
-        authorization = _authorization(scope)
+        self._quotas.count_call(draft.address, QuotaClass.ADDRESS)
+        authorization = _find_authorization(scope)
 
         def spend(body: bytes) -> None:
-            client = client_of_form(body) or client_of_basic(authorization)
-            self._quotas.spend(f"{exchange.address} {client}", QuotaClass.TOKEN)
+            client = read_form_client(body) or read_basic_client(authorization)
+            self._quotas.count_call(f"{draft.address} {client}", QuotaClass.TOKEN)
 
-        exchange.read_body = spend
+        draft.read_body = spend
 
-    async def _identify(self, exchange: Exchange, told: Mapping[str, str]) -> None:
+    async def _identify_calling_client(
+        self, draft: AccessRecordDraft, told: Mapping[str, str]
+    ) -> None:
         claims = await self._tokens.claims(read_bearer_token(told.get("Authorization")))
         client, agency = claims["sub"], claims.get("agency")
         if not isinstance(agency, str):
             raise Unauthenticated(f"It names no agency. {FETCH_TOKEN}")
-        exchange.client, exchange.agency = client, agency
+        draft.client, draft.agency = client, agency
 
-    def _right(self, exchange: Exchange, known: ClientRights) -> RightInForce:
+    def _require_covering_right(
+        self, draft: AccessRecordDraft, known: ClientGrants
+    ) -> EffectiveRight:
         """Return the right that covers the call; raise NoRight or QuotaSpent.
 
         Refused calls count against the quota as well.
         """
-        operation, client = exchange.operation, str(exchange.client)
-        rights = known.to(operation.name, time.time())
-        fitting = list_fitting(rights, exchange.purpose)
+        operation, client = draft.operation, str(draft.client)
+        rights = known.for_operation(operation.name, time.time())
+        fitting = list_covering_rights(rights, draft.purpose)
         if not fitting:
-            self._quotas.spend(client, operation.quota_class)
-            raise _refusal(operation.name, purpose_lacks=bool(rights))
-        quotas = largest_quotas(fitting, exchange.purpose)
-        self._quotas.spend(client, operation.quota_class, quotas)
+            self._quotas.count_call(client, operation.quota_class)
+            raise _describe_refusal(operation.name, purpose_lacks=bool(rights))
+        quotas = find_largest_quotas(fitting, draft.purpose)
+        self._quotas.count_call(client, operation.quota_class, quotas)
         return unite_rights(fitting)
 
-    def _client(self, exchange: Exchange) -> ClientRights:
+    def _require_known_client(self, draft: AccessRecordDraft) -> ClientGrants:
         if not self._rights.loaded:
             raise Unavailable(f"The rights in force are not loaded yet. {Unavailable.advice}")
-        known = self._rights.of(str(exchange.client))
+        known = self._rights.find_client_grants(str(draft.client))
         if known is None or not known.active:
             raise NoRight(
-                exchange.operation.name,
+                draft.operation.name,
                 lacking="client",
                 detail="This client system is not registered here, or was deactivated: ask an "
                 "operator of the mesh to register or reactivate it.",
             )
-        if known.agency != exchange.agency:
+        if known.agency != draft.agency:
             raise Unauthenticated(f"The client belongs to another agency now. {FETCH_TOKEN}")
         return known
 
 
-def _authorization(scope: Scope) -> bytes:
+def _find_authorization(scope: Scope) -> bytes:
     return next((value for name, value in scope["headers"] if name == b"authorization"), b"")
 
 
-def _refusal(operation: str, *, purpose_lacks: bool) -> NoRight:
+def _describe_refusal(operation: str, *, purpose_lacks: bool) -> NoRight:
     if purpose_lacks:
         detail = (
             f"The right to {operation} does not cover this X-Purpose: send the code of a "
             "procedure that it names, or ask the owner of the data for a wider grant."
         )
         return NoRight(operation, lacking="purpose", detail=detail)
-    giver = "an operator of the mesh" if is_administration(operation) else "the owner of the data"
+    giver = (
+        "an operator of the mesh"
+        if is_administration_operation(operation)
+        else "the owner of the data"
+    )
     detail = f"No grant in force names {operation}: ask {giver} for one."
     return NoRight(operation, lacking="operation", detail=detail)
 
 
-def _told(scope: Scope) -> dict[str, str]:
+def _caller_headers(scope: Scope) -> dict[str, str]:
     """Return the headers by which the caller identifies itself and explains the call.
 
     Raise RequestMalformed where one of them is repeated or is not UTF-8.
@@ -192,7 +214,7 @@ def _told(scope: Scope) -> dict[str, str]:
     return told
 
 
-def _credentials(scope: Scope) -> Sequence[tuple[str, str]]:
+def _read_credentials(scope: Scope) -> Sequence[tuple[str, str]]:
     """Return the header Authorization for an operation that issues tokens.
 
     A bearer token is no credential there: only its scheme is forwarded, which the service refuses.
@@ -210,17 +232,17 @@ def _credentials(scope: Scope) -> Sequence[tuple[str, str]]:
     return (("Authorization", scheme if scheme.lower() == "bearer" else credentials),)
 
 
-def _identity(exchange: Exchange) -> Iterator[tuple[str, str]]:
+def _list_identity_headers(draft: AccessRecordDraft) -> Iterator[tuple[str, str]]:
     """Yield the identity that the token proved; the token itself is not forwarded."""
-    yield "X-Client", str(exchange.client)
-    yield "X-Agency", str(exchange.agency)
+    yield "X-Client", str(draft.client)
+    yield "X-Agency", str(draft.agency)
 
 
-def _explanation(exchange: Exchange) -> Iterator[tuple[str, str]]:
+def _list_forwarded_purpose(draft: AccessRecordDraft) -> Iterator[tuple[str, str]]:
     """Yield the explanation as recorded, so that the upstream service reads the same values."""
-    if exchange.purpose:
-        yield "X-Purpose", exchange.purpose
-    if exchange.officer:
-        yield "X-Officer", exchange.officer
-    if exchange.dossier:
-        yield "X-Dossier", exchange.dossier
+    if draft.purpose:
+        yield "X-Purpose", draft.purpose
+    if draft.officer:
+        yield "X-Officer", draft.officer
+    if draft.dossier:
+        yield "X-Dossier", draft.dossier

@@ -20,8 +20,8 @@ import structlog
 from prometheus_client import Gauge
 from sqlalchemy import URL
 
-from gateway.access.grants import ClientRights, Rights
-from gateway.access.right_in_force import Grant
+from gateway.access.grants import ClientGrants, GrantCache
+from gateway.access.right_in_force import CachedGrant
 from gateway.purposes.registry import PurposeRegistry
 from shared.codes.coverage import canonical_codes
 from shared.database.engine import connect_driver
@@ -62,69 +62,69 @@ class RightsUnheardError(Exception):
     """The rights in the database are outdated, because the worker does not consume the topic."""
 
 
-class RightsFeed:
+class GrantCacheRefresher:
     """Fill `rights` and `purposes` and keep them fresh.
 
     During an outage the last state stays in use.
     """
 
-    def __init__(self, rights: Rights, purposes: PurposeRegistry, url: URL) -> None:
+    def __init__(self, rights: GrantCache, purposes: PurposeRegistry, url: URL) -> None:
         self._rights, self._purposes, self._url = rights, purposes, url
         self._changed: set[str] = set()
         self._procedures_changed = False
-        self._heard = asyncio.Event()
+        self._has_changes = asyncio.Event()
         self._fresh = False
         self._as_of = -math.inf  # by time.monotonic()
-        RIGHTS_AGE.set_function(self._age)
+        RIGHTS_AGE.set_function(self._measure_grants_age)
 
     async def check_fresh(self) -> None:
         if not self._fresh:
             raise RightsStaleError
-        if self._age() > UNHEARD_SECONDS:
+        if self._measure_grants_age() > UNHEARD_SECONDS:
             raise RightsUnheardError
 
-    def _age(self) -> float:
+    def _measure_grants_age(self) -> float:
         return time.monotonic() - self._as_of
 
-    async def follow(self) -> None:
+    async def follow_changes(self) -> None:
         """Follow the database until cancelled; connect again after an error."""
         while True:
             try:
-                await self._follow_once()
+                await self._follow_one_connection()
             except Exception as error:  # noqa: BLE001 -- after any error the rights must be read again
                 log.warning("rights_stale", error=type(error).__name__)
             self._fresh = False
             await asyncio.sleep(RETRY_SECONDS)
 
-    async def _follow_once(self) -> None:
+    async def _follow_one_connection(self) -> None:
         plain = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
         connection = await connect_driver(plain, timeout=5, command_timeout=ANSWER_SECONDS)
         try:
-            await connection.add_listener(CHANNEL, self._hear)
-            await connection.add_listener(PROCEDURES_CHANNEL, self._mark_procedures)
+            await connection.add_listener(CHANNEL, self._note_changed_client)
+            await connection.add_listener(PROCEDURES_CHANNEL, self._note_changed_procedures)
             # Grants come last, because a call is judged as soon as they are loaded.
             await self._read_procedures(connection)
-            self._rights.replace_all(await _read(connection))
-            await self._ask_age(connection)
+            self._rights.replace_all_clients(await _read_client_grants(connection))
+            await self._read_grants_age(connection)
             self._fresh = True
             log.info("rights_read")
             while True:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._heard.wait(), HEARTBEAT_SECONDS)
-                await self._read_changed(connection)
+                    await asyncio.wait_for(self._has_changes.wait(), HEARTBEAT_SECONDS)
+                await self._read_changed_clients(connection)
                 if self._procedures_changed:
                     await self._read_procedures(connection)
-                await self._ask_age(connection)
+                await self._read_grants_age(connection)
         finally:
             connection.terminate()
 
-    def _hear(self, _: object, __: int, ___: str, client: str) -> None:
+    def _note_changed_client(self, _: object, __: int, ___: str, client: str) -> None:
         self._changed.add(client)
-        self._heard.set()
+        self._has_changes.set()
 
-    def _mark_procedures(self, *_: object) -> None:
+    def _note_changed_procedures(self, *_: object) -> None:
         self._procedures_changed = True
-        self._heard.set()
+        self._has_changes.set()
 
     async def _read_procedures(self, connection: asyncpg.Connection) -> None:
         """Read the whole catalogue and all agencies: thousands of rows that seldom change."""
@@ -137,39 +137,39 @@ class RightsFeed:
         agencies = await connection.fetch(_AGENCIES)
         self._purposes.replace_agencies(row["code"] for row in agencies)
 
-    async def _read_changed(self, connection: asyncpg.Connection) -> None:
-        self._heard.clear()
+    async def _read_changed_clients(self, connection: asyncpg.Connection) -> None:
+        self._has_changes.clear()
         names, self._changed = self._changed, set()
         if names:
-            changed = await _read(connection, names=sorted(names))
-            self._rights.replace(names, changed)
+            changed = await _read_client_grants(connection, names=sorted(names))
+            self._rights.replace_changed_clients(names, changed)
             self._purposes.add_agencies(client.agency for client in changed.values())
 
-    async def _ask_age(self, connection: asyncpg.Connection) -> None:
+    async def _read_grants_age(self, connection: asyncpg.Connection) -> None:
         """Read how old the grants in the database are; the query is the heartbeat as well."""
         partitions = TOPIC_TABLE[GrantChanged.topic].partitions
         age = await connection.fetchval(_HEARD, GrantChanged.topic, partitions)
         if age is not None and not self._rights.complete:
             # The worker may have written further grants since they were read.
-            self._rights.replace_all(await _read(connection))
+            self._rights.replace_all_clients(await _read_client_grants(connection))
             self._rights.complete = True
         self._as_of = -math.inf if age is None else time.monotonic() - age
 
 
-async def _read(
+async def _read_client_grants(
     connection: asyncpg.Connection, names: Sequence[str] | None = None
-) -> Mapping[str, ClientRights]:
+) -> Mapping[str, ClientGrants]:
     """Read the grants of these clients, or of all clients, in one snapshot."""
     wanted = "" if names is None else " {} client_id = ANY($1)"
     parameters = () if names is None else (names,)
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         clients = await connection.fetch(_CLIENTS + wanted.format("WHERE"), *parameters)
         rows = await connection.fetch(_GRANTS + wanted.format("AND"), *parameters)
-    grants: dict[str, list[Grant]] = {}
+    grants: dict[str, list[CachedGrant]] = {}
     for row in rows:
-        grants.setdefault(row["client_id"], []).append(_grant(row))
+        grants.setdefault(row["client_id"], []).append(_build_cached_grant(row))
     return {
-        client["client_id"]: ClientRights(
+        client["client_id"]: ClientGrants(
             client["agency"],
             active=client["active"],
             grants=tuple(grants.get(client["client_id"], ())),
@@ -178,28 +178,28 @@ async def _read(
     }
 
 
-def _grant(row: Mapping[str, Any]) -> Grant:
-    return Grant(
+def _build_cached_grant(row: Mapping[str, Any]) -> CachedGrant:
+    return CachedGrant(
         id=str(row["grant_id"]),
         operations=frozenset(row["operations"]),
-        procedures=_limit_codes(row["procedures"]),
-        fields=_limit(row["fields"]),
-        agencies=_limit_codes(row["agencies"]),
+        procedures=_canonicalise_codes(row["procedures"]),
+        fields=_freeze_codes(row["fields"]),
+        agencies=_canonicalise_codes(row["agencies"]),
         valid_from=row["valid_from"].timestamp(),
-        valid_to=_end(row["valid_to"]),
+        valid_to=_end_timestamp(row["valid_to"]),
         per_second=row["per_second"],
         per_day=row["per_day"],
         legal_basis=row["legal_basis"],
     )
 
 
-def _limit_codes(codes: Sequence[str] | None) -> frozenset[str] | None:
+def _canonicalise_codes(codes: Sequence[str] | None) -> frozenset[str] | None:
     return None if codes is None else canonical_codes(codes)
 
 
-def _limit(codes: Sequence[str] | None) -> frozenset[str] | None:
+def _freeze_codes(codes: Sequence[str] | None) -> frozenset[str] | None:
     return None if codes is None else frozenset(codes)
 
 
-def _end(at: datetime | None) -> float:
+def _end_timestamp(at: datetime | None) -> float:
     return math.inf if at is None else at.timestamp()

@@ -152,12 +152,12 @@ def require_complete_grant_rules(rules: Mapping[str, GrantRule] = GRANT_RULES) -
         )
 
 
-def is_administration(name: str) -> bool:
+def is_administration_operation(name: str) -> bool:
     """Return whether operators alone grant the operation."""
     return GRANT_RULES[name].granted_by is Granter.OPERATOR
 
 
-def _default_per_second(name: str) -> int:
+def _default_quota_per_second(name: str) -> int:
     """Return the quota of a grant without one; `*` gets the smallest quota of all operations."""
     quotas = [
         DEFAULT_QUOTAS[each.quota_class]
@@ -167,7 +167,7 @@ def _default_per_second(name: str) -> int:
     return min(quota.amount // quota.window_s for quota in quotas)
 
 
-def published_grant_rules() -> dict[str, dict[str, object]]:
+def serialise_grant_rules() -> dict[str, dict[str, object]]:
     """Return the rows in the form that identity_service reads."""
     require_complete_grant_rules()
     return {
@@ -175,7 +175,7 @@ def published_grant_rules() -> dict[str, dict[str, object]]:
             "granted_by": rule.granted_by.value,
             "granted_on": rule.granted_on,
             "to_self": rule.to_self,
-            "per_second": _default_per_second(name),
+            "per_second": _default_quota_per_second(name),
             "fields": sorted(_ALL_FIELDS if name == ANY_OPERATION else FIELDS.get(name, ())),
         }
         for name, rule in sorted(GRANT_RULES.items())

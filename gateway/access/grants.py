@@ -22,7 +22,12 @@ import structlog
 from prometheus_client import Counter
 
 from gateway.access.rate_limits import GrantedQuotas
-from gateway.access.right_in_force import MAX_GRANTS_NAMED, Grant, RightInForce, combine_rights
+from gateway.access.right_in_force import (
+    MAX_GRANTS_NAMED,
+    CachedGrant,
+    EffectiveRight,
+    combine_rights,
+)
 from shared.web.calls.auth import MAX_RIGHT_CODES
 
 log = structlog.get_logger()
@@ -37,23 +42,23 @@ MAX_ALTERNATIVES = 16
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    rights: tuple[RightInForce, ...]
+    rights: tuple[EffectiveRight, ...]
     until: float  # the next time at which a grant begins or ends
 
 
-class ClientRights:
+class ClientGrants:
     """The grants of one client system; each change of them creates a new object."""
 
-    def __init__(self, agency: str, *, active: bool, grants: Sequence[Grant]) -> None:
+    def __init__(self, agency: str, *, active: bool, grants: Sequence[CachedGrant]) -> None:
         self.agency, self.active = agency, active
         self._grants = grants
         self._choices: dict[str, Choices] = {}
 
-    def to(self, operation: str, now: float) -> tuple[RightInForce, ...]:
+    def for_operation(self, operation: str, now: float) -> tuple[EffectiveRight, ...]:
         """Return all rights to an operation, the widest first; empty where no grant is in force."""
         choices = self._choices.get(operation)
         if choices is None or now >= choices.until:
-            choices = self._choices[operation] = _choose(self._grants, operation, now)
+            choices = self._choices[operation] = _choose_rights(self._grants, operation, now)
         return choices.rights
 
 
@@ -61,7 +66,7 @@ class RightsUnknownError(Exception):
     """No right was loaded yet, so an unknown client cannot be refused."""
 
 
-class Rights:
+class GrantCache:
     """Hold the rights of all clients; `loaded` is false until they were read for the first time.
 
     `complete` is false until the worker has consumed all published grants once. Only then an empty
@@ -70,81 +75,88 @@ class Rights:
 
     def __init__(self) -> None:
         self.loaded = self.complete = False
-        self._clients: dict[str, ClientRights] = {}
+        self._clients: dict[str, ClientGrants] = {}
 
-    async def check_loaded(self) -> None:
+    async def check_grants_loaded(self) -> None:
         if not self.loaded or not (self._clients or self.complete):
             raise RightsUnknownError
 
-    def of(self, client: str) -> ClientRights | None:
+    def find_client_grants(self, client: str) -> ClientGrants | None:
         return self._clients.get(client)
 
-    def replace_all(self, clients: Mapping[str, ClientRights]) -> None:
+    def replace_all_clients(self, clients: Mapping[str, ClientGrants]) -> None:
         self._clients, self.loaded = dict(clients), True
 
-    def replace(self, names: Iterable[str], clients: Mapping[str, ClientRights]) -> None:
+    def replace_changed_clients(
+        self, names: Iterable[str], clients: Mapping[str, ClientGrants]
+    ) -> None:
         """Replace the clients `names`; a name that is not in `clients` is removed."""
         for name in names:
             self._clients.pop(name, None)
         self._clients.update(clients)
 
 
-def list_fitting(rights: Sequence[RightInForce], purpose: str | None) -> Sequence[RightInForce]:
+def list_covering_rights(
+    rights: Sequence[EffectiveRight], purpose: str | None
+) -> Sequence[EffectiveRight]:
     """Return the rights that cover the purpose, all without one; the widest stays the first."""
     return rights if purpose is None else [each for each in rights if each.covers(purpose)]
 
 
-def unite_rights(fitting: Sequence[RightInForce]) -> RightInForce:
+def unite_rights(fitting: Sequence[EffectiveRight]) -> EffectiveRight:
     """Combine the rights into one; at least one is required."""
-    return fitting[0].combine(tuple(fitting[1:MAX_ALTERNATIVES]))
+    return fitting[0].combine_with_rights(tuple(fitting[1:MAX_ALTERNATIVES]))
 
 
-def largest_quotas(fitting: Sequence[RightInForce], purpose: str | None) -> GrantedQuotas:
+def find_largest_quotas(fitting: Sequence[EffectiveRight], purpose: str | None) -> GrantedQuotas:
     """Return the largest quotas of all grants that could carry a call for the purpose.
 
     `fitting` holds the rights that cover it.
     """
     named = [right.name_grants(purpose).quotas for right in fitting]
-    return named[0] if len(named) == 1 else GrantedQuotas.largest(named)
+    return named[0] if len(named) == 1 else GrantedQuotas.take_largest_quotas(named)
 
 
-def _choose(grants: Sequence[Grant], operation: str, now: float) -> Choices:
+def _choose_rights(grants: Sequence[CachedGrant], operation: str, now: float) -> Choices:
     naming = [grant for grant in grants if grant.covers(operation)]
     borders = [at for grant in naming for at in (grant.valid_from, grant.valid_to) if at > now]
     valid = [grant for grant in naming if grant.valid_from <= now < grant.valid_to]
-    rights = [_join_procedures(same) for same in _alike(_cut(valid), _agencies_and_fields)]
-    rights = [_join_agencies(same) for same in _alike(rights, _procedures_and_fields)]
-    return Choices(tuple(sorted(rights, key=_narrowness)), min(borders, default=math.inf))
+    rights = [
+        _join_procedures(same)
+        for same in _group_by_key(_drop_excess_grants(valid), _agencies_and_fields_key)
+    ]
+    rights = [_join_agencies(same) for same in _group_by_key(rights, _procedures_and_fields_key)]
+    return Choices(tuple(sorted(rights, key=_right_width_key)), min(borders, default=math.inf))
 
 
-_Limited = TypeVar("_Limited", Grant, RightInForce)
+_Limited = TypeVar("_Limited", CachedGrant, EffectiveRight)
 _Key = tuple[tuple[str, ...], ...]
 
 
-def _alike(
+def _group_by_key(
     limited: Iterable[_Limited], key: Callable[[_Limited], _Key]
 ) -> Iterator[list[_Limited]]:
     for _, same in groupby(sorted(limited, key=key), key):
         yield list(same)
 
 
-def _agencies_and_fields(grant: Grant) -> _Key:
-    return _ordered(grant.agencies), _ordered(grant.fields)
+def _agencies_and_fields_key(grant: CachedGrant) -> _Key:
+    return _order_codes(grant.agencies), _order_codes(grant.fields)
 
 
-def _procedures_and_fields(right: RightInForce) -> _Key:
-    return _ordered(right.procedures), _ordered(right.fields)
+def _procedures_and_fields_key(right: EffectiveRight) -> _Key:
+    return _order_codes(right.procedures), _order_codes(right.fields)
 
 
-def _ordered(codes: frozenset[str] | None) -> tuple[str, ...]:
+def _order_codes(codes: frozenset[str] | None) -> tuple[str, ...]:
     """Return a sort key that orders "all codes" first and apart from "no codes"."""
     return () if codes is None else ("", *sorted(codes))
 
 
-def _join_procedures(grants: Sequence[Grant]) -> RightInForce:
-    return RightInForce(
+def _join_procedures(grants: Sequence[CachedGrant]) -> EffectiveRight:
+    return EffectiveRight(
         grants=tuple(sorted(grant.id for grant in grants)),
-        procedures=_union([grant.procedures for grant in grants]),
+        procedures=_unite_limits([grant.procedures for grant in grants]),
         fields=grants[0].fields,
         agencies=grants[0].agencies,
         ends=min(grant.valid_to for grant in grants),
@@ -152,7 +164,7 @@ def _join_procedures(grants: Sequence[Grant]) -> RightInForce:
     )
 
 
-def _cut(grants: Sequence[Grant]) -> Sequence[Grant]:
+def _drop_excess_grants(grants: Sequence[CachedGrant]) -> Sequence[CachedGrant]:
     """Return as many grants as fit into `MAX_RIGHT_CODES`, those with the fewest codes first."""
     fewest_first = sorted(grants, key=lambda grant: (grant.count_codes(), grant.id))
     sums = accumulate(grant.count_codes() for grant in fewest_first)
@@ -164,21 +176,21 @@ def _cut(grants: Sequence[Grant]) -> Sequence[Grant]:
     return fewest_first[:kept]
 
 
-def _join_agencies(rights: Sequence[RightInForce]) -> RightInForce:
+def _join_agencies(rights: Sequence[EffectiveRight]) -> EffectiveRight:
     first, *others = rights
     if not others:
         return first
     joined = combine_rights(first, others)
-    joined.agencies, joined.others = _union([right.agencies for right in rights]), ()
+    joined.agencies, joined.others = _unite_limits([right.agencies for right in rights]), ()
     return joined
 
 
-def _union(limits: Sequence[frozenset[str] | None]) -> frozenset[str] | None:
+def _unite_limits(limits: Sequence[frozenset[str] | None]) -> frozenset[str] | None:
     limited = [codes for codes in limits if codes is not None]
     return frozenset().union(*limited) if len(limited) == len(limits) else None
 
 
-def _narrowness(right: RightInForce) -> tuple[bool, bool, bool, int, tuple[str, ...]]:
+def _right_width_key(right: EffectiveRight) -> tuple[bool, bool, bool, int, tuple[str, ...]]:
     """Return the sort key of a right, the widest first. The ids only make the order stable."""
     return (
         right.agencies is not None,

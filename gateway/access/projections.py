@@ -5,15 +5,17 @@ from collections.abc import Sequence
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.access.models import ClientInForce, GrantInForce
-from gateway.database import upsert_newer
+from gateway.database import upsert_newer_rows
 from shared.events import ClientChanged, GrantChanged
 
 
-async def keep_grants(session: AsyncSession, events: Sequence[GrantChanged]) -> None:
-    await upsert_newer(session, GrantInForce, "grant_id", [event.model_dump() for event in events])
+async def upsert_changed_grants(session: AsyncSession, events: Sequence[GrantChanged]) -> None:
+    await upsert_newer_rows(
+        session, GrantInForce, "grant_id", [event.model_dump() for event in events]
+    )
 
 
-async def keep_clients(session: AsyncSession, events: Sequence[ClientChanged]) -> None:
-    await upsert_newer(
+async def upsert_changed_clients(session: AsyncSession, events: Sequence[ClientChanged]) -> None:
+    await upsert_newer_rows(
         session, ClientInForce, "client_id", [event.model_dump() for event in events]
     )

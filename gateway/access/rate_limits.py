@@ -31,7 +31,7 @@ class GrantedQuotas(NamedTuple):
     by_default: bool = True
 
     @classmethod
-    def largest(cls, all_quotas: Sequence[Self]) -> Self:
+    def take_largest_quotas(cls, all_quotas: Sequence[Self]) -> Self:
         """Return the largest quota of each kind, so that no grant lowers those of another."""
         seconds = [each.per_second for each in all_quotas if each.per_second is not None]
         days = [each.per_day for each in all_quotas if each.per_day is not None]
@@ -57,7 +57,7 @@ DEFAULT_QUOTAS: Mapping[QuotaClass, Quota] = MappingProxyType(
     }
 )
 # A refusal for an exhausted quota is recorded this often for one client.
-_TOLD = Quota(1, _MINUTE_S)
+_RECORDED_REFUSALS = Quota(1, _MINUTE_S)
 
 
 @dataclass(slots=True)
@@ -76,11 +76,11 @@ class Counters:
         self._windows: dict[tuple[str, str, Quota], _Window] = {}
         self._swept_at = monotonic()
 
-    def take(self, client: str, quota_class: str, quota: Quota) -> float | None:
+    def count_limited_call(self, client: str, quota_class: str, quota: Quota) -> float | None:
         """Count one call and return None; without room, return the seconds until there is room."""
         now = monotonic()
         if now - self._swept_at > _SWEEP_EVERY_S:
-            self._sweep(now)
+            self._drop_ended_windows(now)
         number, passed = divmod(now / quota.window_s, 1)
         key = (client, quota_class, quota)
         if (window := self._windows.get(key)) is None:
@@ -96,7 +96,7 @@ class Counters:
             covered -= (quota.amount - window.present) / window.before
         return covered * quota.window_s
 
-    def _sweep(self, now: float) -> None:
+    def _drop_ended_windows(self, now: float) -> None:
         self._swept_at = now
         ended = [
             key
@@ -111,10 +111,10 @@ class Quotas:
     """Count calls by client and quota class over a sliding window, in this process only."""
 
     def __init__(self, defaults: Mapping[QuotaClass, Quota] = DEFAULT_QUOTAS) -> None:
-        self._calls, self._told = Counters(), Counters()
+        self._calls, self._refusals = Counters(), Counters()
         self._defaults = defaults
 
-    def spend(
+    def count_call(
         self,
         client: str,
         quota_class: QuotaClass,
@@ -124,24 +124,27 @@ class Quotas:
 
         The granted `per_second` replaces the default; `per_day` applies in addition.
         """
-        self._take(self._quota(quota_class, granted), client, quota_class)
+        self._count_against_quota(
+            self._choose_applied_quota(quota_class, granted), client, quota_class
+        )
         if granted.per_day is not None:
-            self._take(Quota(granted.per_day, _DAY_S), client, quota_class)
+            self._count_against_quota(Quota(granted.per_day, _DAY_S), client, quota_class)
 
-    def _quota(self, quota_class: QuotaClass, granted: GrantedQuotas) -> Quota:
+    def _choose_applied_quota(self, quota_class: QuotaClass, granted: GrantedQuotas) -> Quota:
         default, per_second = self._defaults[quota_class], granted.per_second
         if per_second is None:
             return default
         is_default_larger = default.amount >= per_second * default.window_s
         return default if granted.by_default and is_default_larger else Quota(per_second, 1)
 
-    def _take(self, quota: Quota, client: str, quota_class: QuotaClass) -> None:
-        wait_s = self._calls.take(client, quota_class, quota)
+    def _count_against_quota(self, quota: Quota, client: str, quota_class: QuotaClass) -> None:
+        wait_s = self._calls.count_limited_call(client, quota_class, quota)
         if wait_s is not None:
             raise QuotaSpent(
                 quota_class,
                 amount=quota.amount,
                 window_s=quota.window_s,
                 reset_s=max(1, math.ceil(wait_s)),
-                repeated=self._told.take(client, quota_class, _TOLD) is not None,
+                repeated=self._refusals.count_limited_call(client, quota_class, _RECORDED_REFUSALS)
+                is not None,
             )

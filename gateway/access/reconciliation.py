@@ -21,7 +21,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.access.models import ClientInForce, GrantInForce
-from gateway.database import upsert_newer
+from gateway.database import upsert_newer_rows
 from gateway.settings import Settings
 from shared.database.errors import is_outage
 from shared.database.session import SessionFactory
@@ -130,34 +130,34 @@ class RightsReconciler:
         self._identity = settings.identity_url
         self._auth = ServiceCallAuth(settings.identity_call_key)
 
-    async def reconcile(self) -> list[Difference]:
+    async def reconcile_all_tables(self) -> list[Difference]:
         """Return the differences; raise httpx.HTTPError or pydantic.ValidationError."""
         found: list[Difference] = []
         for table in _TABLES:
             async with self._sessions() as session:
-                kept = await _read_rows(session, table)
-            true = await self._list_all(table)
-            found += await self._repair(table, kept, true)
+                kept = await _read_stored_rows(session, table)
+            true = await self._list_source_rows(table)
+            found += await self._repair_stored_rows(table, kept, true)
         return found
 
-    async def _list_all(self, table: _Table) -> Mapping[object, Columns]:
+    async def _list_source_rows(self, table: _Table) -> Mapping[object, Columns]:
         rows: dict[object, Columns] = {}
         after: dict[str, str] = {}
-        while page := await self._list_page(table, after):
+        while page := await self._list_source_page(table, after):
             for event in page:
                 row = event.model_dump(include=set(table.columns))
                 rows[row[table.key]] = row
             after = {"after": str(getattr(page[-1], table.key))}
         return rows
 
-    async def _list_page(
+    async def _list_source_page(
         self, table: _Table, after: Mapping[str, str]
     ) -> Sequence[ClientChanged] | Sequence[GrantChanged]:
         response = await self._http.get(self._identity + table.path, params=after, auth=self._auth)
         response.raise_for_status()
         return table.events.validate_json(response.content)
 
-    async def _repair(
+    async def _repair_stored_rows(
         self, table: _Table, kept: Mapping[object, Columns], true: Mapping[object, Columns]
     ) -> list[Difference]:
         found = find_differences(
@@ -165,10 +165,10 @@ class RightsReconciler:
         )
         async with self._sessions.begin() as session:
             if missed := [each.to for each in found if each.kind == "missed"]:
-                await upsert_newer(session, table.model, table.key, missed)
+                await upsert_newer_rows(session, table.model, table.key, missed)
             for each in found:
                 if each.kind == "false":
-                    await _overwrite(session, table, each)
+                    await _overwrite_false_row(session, table, each)
         for each in found:
             RIGHTS_REPAIRED.labels(each.kind).inc()
         for each in found[:MAX_ROWS_LOGGED]:
@@ -176,13 +176,15 @@ class RightsReconciler:
         return found
 
 
-async def _read_rows(session: AsyncSession, table: _Table) -> Mapping[object, Columns]:
+async def _read_stored_rows(session: AsyncSession, table: _Table) -> Mapping[object, Columns]:
     columns = [table.model.__table__.c[name] for name in table.columns]
     rows = (await session.execute(select(*columns))).mappings()
     return {row[table.key]: dict(row) for row in rows}
 
 
-async def _overwrite(session: AsyncSession, table: _Table, difference: Difference) -> None:
+async def _overwrite_false_row(
+    session: AsyncSession, table: _Table, difference: Difference
+) -> None:
     """Set the values only while the row has the version that was read."""
     columns = table.model.__table__.c
     await session.execute(
@@ -193,7 +195,7 @@ async def _overwrite(session: AsyncSession, table: _Table, difference: Differenc
     )
 
 
-async def keep_reconciling(settings: Settings, sessions: SessionFactory) -> None:
+async def reconcile_rights_forever(settings: Settings, sessions: SessionFactory) -> None:
     """Reconcile now and every minute, until cancelled."""
     compared_at = time.monotonic()
     RIGHTS_COMPARED_AGE.set_function(lambda: time.monotonic() - compared_at)
@@ -201,7 +203,7 @@ async def keep_reconciling(settings: Settings, sessions: SessionFactory) -> None
         reconciler = RightsReconciler(settings, sessions, http)
         while True:
             try:
-                await reconciler.reconcile()
+                await reconciler.reconcile_all_tables()
             except Exception as error:
                 if not (isinstance(error, HTTPError | ValidationError) or is_outage(error)):
                     raise

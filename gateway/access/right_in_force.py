@@ -15,7 +15,7 @@ MAX_PURPOSES_KEPT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class CachedGrant:
     """A published grant that is not revoked; None means all. Instants are Unix seconds."""
 
     id: str
@@ -51,7 +51,7 @@ class NamedGrants(NamedTuple):
 
 
 @dataclass(slots=True, eq=False)
-class RightInForce:
+class EffectiveRight:
     """The right of a client to one operation now, valid until `ends`.
 
     `joined` holds the grants of the right. `others` are alternative limits, each of which allows a
@@ -66,9 +66,9 @@ class RightInForce:
     signed: str = ""
     signed_at: float = -math.inf
     signed_until: float = -math.inf
-    joined: tuple[Grant, ...] = ()
-    others: tuple["RightInForce", ...] = ()
-    _combined: dict[tuple["RightInForce", ...], "RightInForce"] = field(
+    joined: tuple[CachedGrant, ...] = ()
+    others: tuple["EffectiveRight", ...] = ()
+    _combined: dict[tuple["EffectiveRight", ...], "EffectiveRight"] = field(
         default_factory=dict, repr=False
     )
     _named: dict[str | None, NamedGrants] = field(default_factory=dict, repr=False)
@@ -82,7 +82,7 @@ class RightInForce:
         if named is None:
             if len(self._named) >= MAX_PURPOSES_KEPT:
                 self._named.clear()
-            named = self._named[purpose] = _name(self.joined, purpose)
+            named = self._named[purpose] = _name_carrying_grants(self.joined, purpose)
         return named
 
     def covers(self, purpose: str) -> bool:
@@ -90,7 +90,7 @@ class RightInForce:
             list_covering_codes(purpose)
         )
 
-    def combine(self, others: tuple["RightInForce", ...]) -> "RightInForce":
+    def combine_with_rights(self, others: tuple["EffectiveRight", ...]) -> "EffectiveRight":
         """Return the right with the limits of this one and of the others, always the same object.
 
         One signature serves all purposes that the same rights cover.
@@ -105,9 +105,9 @@ class RightInForce:
         return combined
 
 
-def combine_rights(first: RightInForce, others: Sequence[RightInForce]) -> RightInForce:
+def combine_rights(first: EffectiveRight, others: Sequence[EffectiveRight]) -> EffectiveRight:
     together = (first, *others)
-    return RightInForce(
+    return EffectiveRight(
         grants=tuple(sorted(grant for right in together for grant in right.grants)),
         procedures=first.procedures,
         fields=first.fields,
@@ -118,16 +118,16 @@ def combine_rights(first: RightInForce, others: Sequence[RightInForce]) -> Right
     )
 
 
-def _drop_contained(rights: Sequence[RightInForce]) -> tuple[RightInForce, ...]:
+def _drop_contained(rights: Sequence[EffectiveRight]) -> tuple[EffectiveRight, ...]:
     """Drop each right whose calls another, wider right allows entirely."""
-    kept: list[RightInForce] = []
+    kept: list[EffectiveRight] = []
     for right in rights:
-        if not any(_contains(wider, right) for wider in kept):
+        if not any(_is_wider_right(wider, right) for wider in kept):
             kept.append(right)
     return tuple(kept)
 
 
-def _contains(wider: RightInForce, right: RightInForce) -> bool:
+def _is_wider_right(wider: EffectiveRight, right: EffectiveRight) -> bool:
     return all(
         more is None or (some is not None and some <= more)
         for more, some in (
@@ -138,7 +138,7 @@ def _contains(wider: RightInForce, right: RightInForce) -> bool:
     )
 
 
-def _name(grants: Sequence[Grant], purpose: str | None) -> NamedGrants:
+def _name_carrying_grants(grants: Sequence[CachedGrant], purpose: str | None) -> NamedGrants:
     codes = () if purpose is None else list_covering_codes(purpose)
     carrying = [
         grant
@@ -147,5 +147,5 @@ def _name(grants: Sequence[Grant], purpose: str | None) -> NamedGrants:
     ]
     first = sorted(carrying, key=lambda grant: grant.id)[:MAX_GRANTS_NAMED]
     legal_bases = dict.fromkeys(grant.legal_basis for grant in first)
-    quotas = GrantedQuotas.largest([grant.quotas for grant in carrying])
+    quotas = GrantedQuotas.take_largest_quotas([grant.quotas for grant in carrying])
     return NamedGrants(tuple(grant.id for grant in first), tuple(legal_bases), quotas)

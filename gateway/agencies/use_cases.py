@@ -12,4 +12,4 @@ async def list_agency_names(
 ) -> Mapping[str, str]:
     """Return the name of each agency among `codes` that is known; None stands for no agency."""
     named = {code for code in codes if code is not None}
-    return await repository.list_names(session, named) if named else {}
+    return await repository.list_known_names(session, named) if named else {}

@@ -23,7 +23,7 @@ from shared.web.single_flight import SingleFlight
 Document = dict[str, Any]
 
 _JSON = "application/json"
-KEPT_SECONDS = 60.0
+MAX_AGE_SECONDS = 60.0
 INCOMPLETE_SECONDS = 5.0
 # The gateway sets these headers itself, or the security scheme describes them.
 INTERNAL = {"authorization", "x-right", "x-subject", "x-fields", "x-request-id"}
@@ -57,23 +57,23 @@ class ApiDescription:
         self._http, self._addresses, self._own = http, addresses, own
         self._page = PublishedPage.of(b"{}", _JSON)
         self._until = 0.0
-        self._renew = SingleFlight(self._merge)
+        self._renew = SingleFlight(self._merge_service_documents)
 
-    async def page(self) -> PublishedPage:
+    async def read_merged_page(self) -> PublishedPage:
         """Return the merged document; concurrent requests share one fetch from the services."""
         if time.monotonic() > self._until:
             await self._renew()
         return self._page
 
-    async def _merge(self) -> None:
-        parts = await asyncio.gather(*map(self._fetch, self._addresses))
+    async def _merge_service_documents(self) -> None:
+        parts = await asyncio.gather(*map(self._fetch_service_document, self._addresses))
         described = dict(zip(self._addresses, parts, strict=True))
-        document = merge({**described, Service.GATEWAY: self._own})
+        document = merge_api_documents({**described, Service.GATEWAY: self._own})
         self._page = PublishedPage.of(orjson.dumps(document), _JSON)
-        kept = KEPT_SECONDS if all(parts) else INCOMPLETE_SECONDS
+        kept = MAX_AGE_SECONDS if all(parts) else INCOMPLETE_SECONDS
         self._until = time.monotonic() + kept
 
-    async def _fetch(self, service: Service) -> Document | None:
+    async def _fetch_service_document(self, service: Service) -> Document | None:
         try:
             address = f"{self._addresses[service]}/{service}/v1/openapi.json"
             response = await self._http.get(address)
@@ -84,20 +84,20 @@ class ApiDescription:
         return described if "paths" in described else None
 
 
-def merge(parts: Mapping[Service, Document | None]) -> Document:
+def merge_api_documents(parts: Mapping[Service, Document | None]) -> Document:
     """Merge the operations that the table names; prefix the names of schemas with their service."""
     paths: dict[str, Document] = {}
     schemas: Document = {"Problem": dict(PROBLEM)}
     for service, part in parts.items():
         if part is None:
             continue
-        own = _renamed(part, service)
+        own = _prefix_schema_names(part, service)
         schemas |= own.get("components", {}).get("schemas", {})
         for operation in OPERATIONS.values():
             described = own["paths"].get(operation.template, {}).get(operation.method.lower())
             if operation.service is service and described is not None:
                 entry = paths.setdefault(operation.template, {})
-                entry[operation.method.lower()] = _outward(described, operation)
+                entry[operation.method.lower()] = _describe_public_operation(described, operation)
     missing = [service for service, part in parts.items() if part is None]
     note = f"\n\n**Unreachable now and omitted: {', '.join(missing)}.**" if missing else ""
     return {
@@ -114,7 +114,7 @@ def merge(parts: Mapping[Service, Document | None]) -> Document:
     }
 
 
-def _renamed(part: Document, service: Service) -> Document:
+def _prefix_schema_names(part: Document, service: Service) -> Document:
     """Rename `#/components/schemas/Page` to `#/components/schemas/identity.Page`."""
     place = b'"#/components/schemas/'
     text = orjson.dumps(part).replace(place, place + f"{service}.".encode())
@@ -126,14 +126,14 @@ def _renamed(part: Document, service: Service) -> Document:
     return renamed
 
 
-def _outward(described: Document, operation: Operation) -> Document:
+def _describe_public_operation(described: Document, operation: Operation) -> Document:
     known = described.get("parameters", [])
     shown = [each for each in known if each["name"].lower() not in INTERNAL]
     told = {each["name"].lower() for each in shown}
     names_dossier = DOSSIER_PATH in operation.template
     if not operation.public:
         shown += [
-            _header(name, required=operation.personal and name != "X-Dossier")
+            _describe_header(name, required=operation.personal and name != "X-Dossier")
             for name in _EXPLAINING
             if name.lower() not in told and not (name == "X-Dossier" and names_dossier)
         ]
@@ -149,7 +149,7 @@ def _outward(described: Document, operation: Operation) -> Document:
     }
 
 
-def _header(name: str, *, required: bool) -> Document:
+def _describe_header(name: str, *, required: bool) -> Document:
     return {
         "name": name,
         "in": "header",

@@ -22,35 +22,35 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/")
-async def start() -> RedirectResponse:
+async def redirect_to_docs() -> RedirectResponse:
     return RedirectResponse("/docs")
 
 
 @router.get("/docs")
-async def docs(request: Request) -> Response:
-    return _page("docs.html").respond(request)
+async def show_docs_page(request: Request) -> Response:
+    return _load_page_file("docs.html").respond(request)
 
 
 @router.get("/openapi.json")
-async def openapi(request: Request) -> Response:
+async def read_api_document(request: Request) -> Response:
     description: ApiDescription = request.app.state.description
-    return (await description.page()).respond(request)
+    return (await description.read_merged_page()).respond(request)
 
 
 @router.get("/docs/files/{name}")
-async def file(name: str, request: Request) -> Response:
-    if name not in _names():
+async def read_page_file(name: str, request: Request) -> Response:
+    if name not in _list_page_files():
         raise HTTPException(HTTPStatus.NOT_FOUND)
-    return _page(name).respond(request)
+    return _load_page_file(name).respond(request)
 
 
 @cache
-def _names() -> frozenset[str]:
+def _list_page_files() -> frozenset[str]:
     return frozenset(each.name for each in PAGES.iterdir() if each.is_file())
 
 
 @cache
-def _page(name: str) -> PublishedPage:
+def _load_page_file(name: str) -> PublishedPage:
     media_type = mimetypes.guess_type(name)[0] or "text/plain"
     headers = {"Content-Security-Policy": POLICY} if name.endswith(".html") else None
     return PublishedPage.of((PAGES / name).read_bytes(), media_type, headers)

@@ -11,10 +11,10 @@ from typing import cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from gateway.http1.deadline import Wait
+from gateway.http1.deadline import Deadline
 
 # These bound a head, and bytes that carry no body: chunk sizes and trailers.
-MOST_HEAD, MOST_HEADERS = 64 * 1024, 256
+MAX_HEAD_BYTES, MAX_HEADERS = 64 * 1024, 256
 # Reading pauses when the caller is this many bytes behind the service.
 _READ_AHEAD = 64 * 1024
 _LENGTH = b"content-length"
@@ -37,7 +37,7 @@ class Connection(asyncio.Protocol):
     """
 
     def __init__(self, lost: Callable[["Connection"], None]) -> None:
-        self._tell_lost = lost
+        self._notify_lost = lost
         # Before Python 3.12, `get_running_loop` costs a system call.
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
@@ -62,26 +62,26 @@ class Connection(asyncio.Protocol):
         self.epoch = b""
 
     @property
-    def silent(self) -> bool:
+    def is_silent(self) -> bool:
         """Return whether no byte was received since the request."""
         return self._silent
 
     @property
-    def given(self) -> bool:
+    def is_request_sent(self) -> bool:
         """Return whether the whole request was sent, or is in this process's last buffer."""
         return self._given
 
     @property
-    def at_end(self) -> bool:
+    def is_at_end(self) -> bool:
         return self._ended and not self._pieces
 
     @property
-    def idle(self) -> bool:
+    def is_idle(self) -> bool:
         """Return whether the last call is complete and both sides keep the connection open."""
-        whole = self.at_end and self._given and self._keepable
+        whole = self.is_at_end and self._given and self._keepable
         return whole and not self._broken and not self._transport.is_closing()
 
-    async def ask(self, head: bytes, payload: Payload) -> None:
+    async def send_request(self, head: bytes, payload: Payload) -> None:
         """Send a request and wait for the head of its answer; raise BrokenOffError."""
         self.headers, self._overhead = [], 0
         self._headed = self._ended = self._keepable = False
@@ -91,16 +91,16 @@ class Connection(asyncio.Protocol):
             self._sending = None
             self._transport.write(head + payload if payload else head)
         else:
-            self._sending = asyncio.create_task(self._send(head, payload))
+            self._sending = asyncio.create_task(self._send_chunked_body(head, payload))
         while not self._headed:
-            await self._change()
+            await self._await_change()
 
-    async def read(self) -> bytes:
+    async def read_body_piece(self) -> bytes:
         """Return the next bytes of the body, empty at its end; raise BrokenOffError."""
         while not self._pieces:
             if self._ended:
                 return b""
-            await self._change()
+            await self._await_change()
         taken = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces, self._ahead = [], 0
         if self._paused:
@@ -108,14 +108,14 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
         return taken
 
-    async def pieces(self, silence_s: float) -> AsyncIterator[bytes]:
+    async def iterate_body_pieces(self, silence_s: float) -> AsyncIterator[bytes]:
         """Yield the rest of the body.
 
         Raise BrokenOffError, or TimeoutError if no piece arrives for `silence_s` seconds.
         """
-        while not self.at_end:
-            with Wait(silence_s):
-                piece = await self.read()
+        while not self.is_at_end:
+            with Deadline(silence_s):
+                piece = await self.read_body_piece()
             if piece:
                 yield piece
 
@@ -125,7 +125,7 @@ class Connection(asyncio.Protocol):
             self._sending.cancel()
         self._transport.abort()
 
-    async def _change(self) -> None:
+    async def _await_change(self) -> None:
         if self._broken:
             raise BrokenOffError
         self._changed = self._loop.create_future()
@@ -134,11 +134,11 @@ class Connection(asyncio.Protocol):
         finally:
             self._changed = None
 
-    def _tell(self) -> None:
+    def _notify_change(self) -> None:
         if self._changed and not self._changed.done():
             self._changed.set_result(None)
 
-    async def _send(self, head: bytes, payload: AsyncIterator[bytes]) -> None:
+    async def _send_chunked_body(self, head: bytes, payload: AsyncIterator[bytes]) -> None:
         """Send the body in chunks, no faster than the service reads them.
 
         The head is sent with the first chunk, so a body that fails at its start sends nothing.
@@ -154,12 +154,12 @@ class Connection(asyncio.Protocol):
             self._transport.write(head + b"0\r\n\r\n")
             self._given = True
         except Exception:  # noqa: BLE001 -- the body keeps the failure; the service gets an incomplete request
-            self._break_off()
+            self._break_connection_off()
 
-    def _break_off(self) -> None:
+    def _break_connection_off(self) -> None:
         self._broken = True
         self._transport.abort()
-        self._tell()
+        self._notify_change()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -167,23 +167,23 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, _: Exception | None) -> None:
         self._broken = True
         self._writable.set()
-        self._tell()
-        self._tell_lost(self)
+        self._notify_change()
+        self._notify_lost(self)
 
     def data_received(self, data: bytes) -> None:
         self._silent = self._progressed = False
         try:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade):  # the parser wraps the errors of its callbacks
-            self._break_off()
+            self._break_connection_off()
             return
         self._overhead = 0 if self._progressed else self._overhead + len(data)
-        if self._overhead > MOST_HEAD:
-            self._break_off()
+        if self._overhead > MAX_HEAD_BYTES:
+            self._break_connection_off()
         elif self._ahead > _READ_AHEAD and not self._paused:
             self._paused = True
             self._transport.pause_reading()
-        self._tell()
+        self._notify_change()
 
     def pause_writing(self) -> None:
         self._writable.clear()
@@ -206,7 +206,11 @@ class Connection(asyncio.Protocol):
             return
         size = sum([len(name) + len(value) for name, value in self.headers])
         framing = [each for each in self.headers if each[0] in _FRAMING]
-        if size > MOST_HEAD or len(self.headers) > MOST_HEADERS or not self._understood(framing):
+        if (
+            size > MAX_HEAD_BYTES
+            or len(self.headers) > MAX_HEADERS
+            or not self._has_clear_end(framing)
+        ):
             raise BrokenOffError
         lengths = [int(value) for name, value in framing if name == _LENGTH]
         self.content_length = lengths[0] if lengths else None
@@ -221,7 +225,7 @@ class Connection(asyncio.Protocol):
         if self._headed:
             self._ended, self._keepable = True, self._parser.should_keep_alive()
 
-    def _understood(self, framing: Sequence[tuple[bytes, bytes]]) -> bool:
+    def _has_clear_end(self, framing: Sequence[tuple[bytes, bytes]]) -> bool:
         """Return whether the end of the answer is unambiguous.
 
         A body that ends with its connection may be truncated, so it is refused.

@@ -15,7 +15,7 @@ TICK_S = 0.05
 Task = asyncio.Task[None]
 
 
-class Wait:
+class Deadline:
     """Cancel the block after `seconds`, and raise TimeoutError in its place.
 
     Pass the current task as `task` where it is known, which is cheaper than a look-up.
@@ -26,10 +26,10 @@ class Wait:
         self._ended = False
 
     def __enter__(self) -> Self:
-        self._task = task = self._given or present_task()
+        self._task = task = self._given or require_current_task()
         self._cancelling = task.cancelling()
-        self._all = _waits(task.get_loop())
-        self._all.add(self, self._seconds)
+        self._all = _loop_timer(task.get_loop())
+        self._all.add_deadline(self, self._seconds)
         return self
 
     def __exit__(
@@ -38,61 +38,61 @@ class Wait:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._all.drop(self)
+        self._all.drop_deadline(self)
         # A cancellation by another party must not become a TimeoutError.
         own = self._ended and self._task.uncancel() <= self._cancelling
         if own and kind is asyncio.CancelledError:
             raise TimeoutError from error
 
-    def due(self) -> None:
+    def on_expiry(self) -> None:
         """Handle the expiry; a subclass may extend the deadline instead."""
         self.end()
 
-    def go_on(self, seconds: float) -> None:
-        """Extend the deadline by `seconds`; only `due` may call it."""
-        self._all.add(self, seconds)
+    def extend_deadline(self, seconds: float) -> None:
+        """Extend the deadline by `seconds`; only `on_expiry` may call it."""
+        self._all.add_deadline(self, seconds)
 
     def end(self) -> None:
         self._ended = True
         self._task.cancel()
 
 
-def present_task(loop: asyncio.AbstractEventLoop | None = None) -> Task:
+def require_current_task(loop: asyncio.AbstractEventLoop | None = None) -> Task:
     """Return the current task. Pass its loop: to look it up is a system call in Python 3.11."""
     task = asyncio.current_task(loop)
     assert task
     return task
 
 
-class _Waits:
+class _DeadlineTimer:
     """The deadlines of one event loop. A timer runs only while there is a deadline."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._due_at: dict[Wait, float] = {}
+        self._due_at: dict[Deadline, float] = {}
         self._ticking = False
 
-    def add(self, wait: Wait, seconds: float) -> None:
+    def add_deadline(self, wait: Deadline, seconds: float) -> None:
         self._due_at[wait] = self._loop.time() + seconds
         if not self._ticking:
             self._ticking = True
-            self._tick_later()
+            self._schedule_next_check()
 
-    def drop(self, wait: Wait) -> None:
+    def drop_deadline(self, wait: Deadline) -> None:
         self._due_at.pop(wait, None)
 
-    def _tick(self) -> None:
+    def _check_deadlines(self) -> None:
         now = self._loop.time()
         for wait in [wait for wait, at in self._due_at.items() if at <= now]:
             del self._due_at[wait]
-            wait.due()
+            wait.on_expiry()
         self._ticking = bool(self._due_at)
         if self._ticking:
-            self._tick_later()
+            self._schedule_next_check()
 
-    def _tick_later(self) -> None:
+    def _schedule_next_check(self) -> None:
         # A fresh context keeps the timer from retaining the context of the first call.
-        self._loop.call_later(TICK_S, self._tick, context=Context())
+        self._loop.call_later(TICK_S, self._check_deadlines, context=Context())
 
 
-_waits = lru_cache(maxsize=1)(_Waits)
+_loop_timer = lru_cache(maxsize=1)(_DeadlineTimer)

@@ -39,7 +39,7 @@ class Address(NamedTuple):
         )
 
 
-class Session:
+class ConnectionPool:
     """The connection pool. It has no limit, because `Upstream` limits the calls."""
 
     def __init__(self) -> None:
@@ -48,12 +48,12 @@ class Session:
         self._all: set[Connection] = set()
         self._sweeping: asyncio.TimerHandle | None = None
 
-    def take(self, address: Address) -> Connection | None:
+    def acquire(self, address: Address) -> Connection | None:
         """Return the idle connection that was used last, or None."""
         idle, since = self._idle[address], time.monotonic() - KEEPALIVE_S
         while idle:
             connection, kept_at = idle.pop()
-            if connection.idle and kept_at > since:
+            if connection.is_idle and kept_at > since:
                 return connection
             connection.close()
         return None
@@ -64,31 +64,31 @@ class Session:
             lambda: Connection(self._all.discard),
             address.host,
             address.port,
-            ssl=_trust() if address.tls else None,
+            ssl=_load_trust_store() if address.tls else None,
         )
         self._all.add(connection)
         return connection
 
-    def give_back(self, address: Address, connection: Connection) -> None:
+    def release(self, address: Address, connection: Connection) -> None:
         """Keep the connection of a complete answer; close any other one."""
-        if connection.idle:
+        if connection.is_idle:
             self._idle[address].append((connection, time.monotonic()))
-            self._sweep_later()
+            self._schedule_next_sweep()
         else:
             connection.close()
 
-    def _sweep_later(self) -> None:
+    def _schedule_next_sweep(self) -> None:
         if self._sweeping is None:
-            self._sweeping = self.loop.call_later(KEEPALIVE_S, self._sweep)
+            self._sweeping = self.loop.call_later(KEEPALIVE_S, self._close_unused_connections)
 
-    def _sweep(self) -> None:
+    def _close_unused_connections(self) -> None:
         """Close connections that were idle for `KEEPALIVE_S`; the oldest come first."""
         self._sweeping, since = None, time.monotonic() - KEEPALIVE_S
         for idle in self._idle.values():
             while idle and idle[0][1] <= since:
                 idle.pop(0)[0].close()
         if any(self._idle.values()):
-            self._sweep_later()
+            self._schedule_next_sweep()
 
     def close(self) -> None:
         if self._sweeping:
@@ -98,13 +98,13 @@ class Session:
 
 
 @cache  # loading the certificates of the machine is too slow for each connection
-def _trust() -> ssl.SSLContext:
+def _load_trust_store() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
 @asynccontextmanager
-async def open_session() -> AsyncIterator[Session]:
-    session = Session()
+async def open_pool() -> AsyncIterator[ConnectionPool]:
+    session = ConnectionPool()
     try:
         yield session
     finally:

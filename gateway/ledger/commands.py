@@ -26,13 +26,13 @@ from pydantic import ValidationError
 
 from gateway.ledger.chain.anchors import (
     AnchorsUnreadableError,
-    ToldAnchors,
-    anchors_in_file,
-    anchors_in_receipts,
-    anchors_on_axis,
+    PublishedAnchors,
+    read_axis_anchors,
+    read_file_anchors,
+    read_receipt_anchors,
 )
 from gateway.ledger.chain.evidence import Evidence
-from gateway.ledger.chain.keys import ledger_keys
+from gateway.ledger.chain.keys import list_trusted_keys
 from gateway.ledger.chain.verification import State, verify_ledger
 from gateway.settings import Settings
 from shared.crypto.ed25519 import KeyUnfitError, read_private_key
@@ -41,7 +41,7 @@ from shared.messaging.kafka import connection_options
 
 EXIT_CODES = {State.INTACT: 0, State.DAMAGED: 1, State.NOT_PROVED: 2}
 UNCHECKED = 2
-MOST_FORGED_SHOWN = 20
+MAX_FORGED_SHOWN = 20
 
 # A database raises these before its first migration has run.
 _NOT_MADE = (
@@ -51,7 +51,7 @@ _NOT_MADE = (
 )
 
 
-def _options() -> argparse.Namespace:
+def _parse_command_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m gateway.ledger.commands", description=__doc__)
     kept = parser.add_mutually_exclusive_group()
     kept.add_argument(
@@ -64,44 +64,48 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-async def _told(options: argparse.Namespace, axis: Mapping[str, Any]) -> list[ToldAnchors]:
+async def _read_outside_anchors(
+    options: argparse.Namespace, axis: Mapping[str, Any]
+) -> list[PublishedAnchors]:
     """Read the sources of the options; raise where a requested source cannot be read."""
-    receipts = [anchors_in_receipts(options.receipts)] if options.receipts else []
-    return [*receipts, await _told_of_heads(options, axis)]
+    receipts = [read_receipt_anchors(options.receipts)] if options.receipts else []
+    return [*receipts, await _read_published_heads(options, axis)]
 
 
-async def _told_of_heads(options: argparse.Namespace, axis: Mapping[str, Any]) -> ToldAnchors:
+async def _read_published_heads(
+    options: argparse.Namespace, axis: Mapping[str, Any]
+) -> PublishedAnchors:
     if options.anchors:
-        return anchors_in_file(options.anchors)
+        return read_file_anchors(options.anchors)
     if options.kafka:
-        return await anchors_on_axis({**axis, "bootstrap_servers": options.kafka})
+        return await read_axis_anchors({**axis, "bootstrap_servers": options.kafka})
     try:
-        return await anchors_on_axis(axis)
+        return await read_axis_anchors(axis)
     except (KafkaError, *UNREACHABLE):
-        return ToldAnchors([], [])
+        return PublishedAnchors([], [])
 
 
-async def main() -> int:
-    options, settings = _options(), Settings.read()
+async def verify_whole_ledger() -> int:
+    options, settings = _parse_command_options(), Settings.read()
     key = read_private_key("ledger_key", settings.ledger_key).public_key()
-    trusted = ledger_keys(key, settings.ledger_keys_retired)
-    evidence, told = Evidence(), await _told(options, connection_options(settings))
+    trusted = list_trusted_keys(key, settings.ledger_keys_retired)
+    evidence, told = Evidence(), await _read_outside_anchors(options, connection_options(settings))
     for source in told:
-        evidence.add(source, trusted, outside=True)
+        evidence.add_published_anchors(source, trusted, outside=True)
     anchors = sum(len(source.anchors) for source in told)
     states, records = [], 0
     async for verdict in verify_ledger(settings.database, trusted, evidence):
         states.append(verdict.state)
         records += verdict.records
-        print("\n".join(verdict.lines()), flush=True)  # noqa: T201 -- the output of the command
-    for line in _unbelieved(evidence):
+        print("\n".join(verdict.list_report_lines()), flush=True)  # noqa: T201 -- the output of the command
+    for line in _list_rejected_anchors(evidence):
         print(line)  # noqa: T201 -- idem
-    state = _worst(states, anchors)
+    state = _find_worst_state(states, anchors)
     print(f"{records:,} records: {state}, {anchors:,} anchors from outside")  # noqa: T201 -- idem
     return EXIT_CODES[state]
 
 
-def _worst(states: Sequence[State], anchors: int) -> State:
+def _find_worst_state(states: Sequence[State], anchors: int) -> State:
     """Return the worst state.
 
     Without an outside anchor an empty ledger may have been emptied, so it is not proved.
@@ -111,18 +115,18 @@ def _worst(states: Sequence[State], anchors: int) -> State:
     return next((state for state in order if state in found), State.INTACT)
 
 
-def _unbelieved(evidence: Evidence) -> list[str]:
+def _list_rejected_anchors(evidence: Evidence) -> list[str]:
     forged = [
         f"forged anchor, not signed by the ledger: {each.chain!r}, batch {each.version}"
         for each in evidence.forged
     ]
     found = [*forged, *(f"no anchor, although it stands for one: {p}" for p in evidence.unreadable)]
-    hidden = len(found) - MOST_FORGED_SHOWN
+    hidden = len(found) - MAX_FORGED_SHOWN
     rest = [f"and {hidden:,} more"] if hidden > 0 else []
-    return [*found[:MOST_FORGED_SHOWN], *rest]
+    return [*found[:MAX_FORGED_SHOWN], *rest]
 
 
-def _missing(error: Exception) -> str:
+def _describe_missing_part(error: Exception) -> str:
     """Return the missing part and its remedy; print the traceback of an unexpected error."""
     if isinstance(error, ValidationError) and error.title == Settings.__name__:
         names = ", ".join(str(each["loc"][0]).upper() for each in error.errors())
@@ -139,16 +143,16 @@ def _missing(error: Exception) -> str:
     return type(error).__name__
 
 
-def run() -> int:
+def run_verification_command() -> int:
     logging.getLogger("aiokafka").setLevel(
         logging.CRITICAL
     )  # the command reports an unreachable broker itself
     try:
-        return asyncio.run(main())
+        return asyncio.run(verify_whole_ledger())
     except Exception as error:  # noqa: BLE001 -- after any error not all data was read
-        print(f"Not checked: {_missing(error)}", file=sys.stderr)  # noqa: T201 -- an error of the command
+        print(f"Not checked: {_describe_missing_part(error)}", file=sys.stderr)  # noqa: T201 -- an error of the command
         return UNCHECKED
 
 
 if __name__ == "__main__":
-    sys.exit(run())
+    sys.exit(run_verification_command())

@@ -5,7 +5,7 @@ from base64 import b64encode
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.ledger import repository
-from gateway.ledger.chain.seals import header_digest
+from gateway.ledger.chain.seals import hash_batch_header
 from gateway.ledger.models import LedgerSeal
 from shared.events import LedgerAnchored
 from shared.messaging.outbox import publish_events
@@ -13,9 +13,9 @@ from shared.messaging.outbox import publish_events
 
 async def anchor_chains(session: AsyncSession) -> None:
     """Publish the head of each chain that grew: a copy kept elsewhere proves a later cut."""
-    for seal in await repository.moved_heads(session):
-        publish_events(session, anchored(seal))
-        await repository.mark_anchored(session, seal)
+    for seal in await repository.list_moved_heads(session):
+        publish_events(session, build_anchor_event(seal))
+        await repository.mark_head_anchored(session, seal)
 
 
 async def anchor_all_chains(session: AsyncSession) -> None:
@@ -23,11 +23,11 @@ async def anchor_all_chains(session: AsyncSession) -> None:
 
     Retention would otherwise remove the only outside anchor of such a chain from the broker.
     """
-    for seal in await repository.heads(session):
-        publish_events(session, anchored(seal))
+    for seal in await repository.list_chain_heads(session):
+        publish_events(session, build_anchor_event(seal))
 
 
-def anchored(seal: LedgerSeal) -> LedgerAnchored:
+def build_anchor_event(seal: LedgerSeal) -> LedgerAnchored:
     """Return the event of the head of a chain.
 
     `head` is the SHA-256 (hex) of the header, `version` its number, `signature` that of the seal.
@@ -35,7 +35,7 @@ def anchored(seal: LedgerSeal) -> LedgerAnchored:
     return LedgerAnchored(
         chain=seal.chain,
         version=seal.number,
-        head=header_digest(seal.header.encode()),
+        head=hash_batch_header(seal.header.encode()),
         signature=b64encode(seal.signature).decode(),
         at=seal.at,
         header=seal.header,

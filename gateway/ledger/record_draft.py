@@ -54,12 +54,12 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
 
     @classmethod
-    def of_refusal(cls, status: int) -> "Outcome":
+    def from_refusal(cls, status: int) -> "Outcome":
         """Return the outcome of a call that the gateway answered without its service."""
         return cls.FAILED if status >= HTTPStatus.INTERNAL_SERVER_ERROR else cls.REFUSED
 
     @classmethod
-    def of(cls, status: int) -> "Outcome":
+    def from_status(cls, status: int) -> "Outcome":
         """Return the effect of a call that its service answered with `status`."""
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return cls.FAILED
@@ -69,7 +69,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(slots=True)
-class Exchange:
+class AccessRecordDraft:
     """The draft of an access record; `admit` sets the members of the caller.
 
     The forwarder sets the others. Digests of the bodies are lower-case hex, set only where the
@@ -121,15 +121,15 @@ class Exchange:
         self._salt = self._salt or draw_block()
         return self._salt
 
-    def commit_to(self, part: str, digest: str | None) -> str | None:
-        return None if digest is None else commitment(self.salt, part, digest)
+    def compute_part_commitment(self, part: str, digest: str | None) -> str | None:
+        return None if digest is None else compute_body_commitment(self.salt, part, digest)
 
-    def end(self, status: int, outcome: Outcome) -> None:
+    def end_call(self, status: int, outcome: Outcome) -> None:
         self.status, self.outcome = status, outcome
         self.duration_s = time.perf_counter() - self._began
 
 
-def commitment(salt: bytes, part: str, digest: str) -> str:
+def compute_body_commitment(salt: bytes, part: str, digest: str) -> str:
     """Return HMAC-SHA-256 under `salt` of the name of the part and its SHA-256, all in hex.
 
     A plain digest of a body with few possible values would reveal it to each reader of the ledger.
@@ -139,21 +139,23 @@ def commitment(salt: bytes, part: str, digest: str) -> str:
 
 # The function sets the members of the caller in the draft and returns the headers for the upstream
 # service; it raises the Problem that refuses the call.
-Admit = Callable[[Exchange, Scope, Mapping[str, str]], Awaitable[Sequence[tuple[str, str]]]]
+Admit = Callable[
+    [AccessRecordDraft, Scope, Mapping[str, str]], Awaitable[Sequence[tuple[str, str]]]
+]
 
 
 class Ledger(Protocol):
     def require_open(self, operation: Operation) -> None:
         """Raise a Problem where a call must not begin, because it could not be recorded."""
 
-    async def record(self, exchange: Exchange) -> bytes:
+    async def record(self, draft: AccessRecordDraft) -> bytes:
         """Return the seal for the receipt once the record is durable; raise a Problem on failure.
 
         A cancelled wait does not withdraw the record.
         """
 
-    def announce(self, exchange: Exchange) -> None:
+    def announce(self, draft: AccessRecordDraft) -> None:
         """Queue the record to be durable as soon as possible, without waiting for it."""
 
-    def note(self, exchange: Exchange) -> None:
+    def note(self, draft: AccessRecordDraft) -> None:
         """Queue the record of a call that is not `recorded`, without waiting for it."""

@@ -6,7 +6,7 @@ from typing import NamedTuple, Self
 
 import orjson
 
-from gateway.ledger.record_draft import Exchange, Outcome, PurposeKind
+from gateway.ledger.record_draft import AccessRecordDraft, Outcome, PurposeKind
 
 # Records of the first form hold plain digests of the bodies. These members stay sealed and are
 # shown only within the whole sealed text. Records of the second form lack the grants, the legal
@@ -64,35 +64,35 @@ class AccessRecord(NamedTuple):
     target: str | None
 
     @classmethod
-    def of(cls, exchange: Exchange) -> Self:
+    def from_record_draft(cls, draft: AccessRecordDraft) -> Self:
         return cls(
-            agency=exchange.agency,
-            at=exchange.started_at,
+            agency=draft.agency,
+            at=draft.started_at,
             calls=1,
-            client=exchange.client,
-            completes=exchange.completes,
-            dossier=exchange.dossier,
-            duration_ms=round(exchange.duration_s * 1000),
-            fields=exchange.fields,
-            grants=exchange.grants,
-            id=exchange.id,
-            legal_bases=exchange.legal_bases,
-            officer=exchange.officer,
-            operation=exchange.operation.name,
-            outcome=exchange.outcome,
-            purpose=exchange.purpose,
-            purpose_kind=exchange.purpose_kind,
-            replayed=exchange.replayed,
-            request_commitment=exchange.commit_to("request", exchange.request_sha256),
-            request_id=exchange.request_id,
-            response_commitment=exchange.commit_to("response", exchange.response_sha256),
+            client=draft.client,
+            completes=draft.completes,
+            dossier=draft.dossier,
+            duration_ms=round(draft.duration_s * 1000),
+            fields=draft.fields,
+            grants=draft.grants,
+            id=draft.id,
+            legal_bases=draft.legal_bases,
+            officer=draft.officer,
+            operation=draft.operation.name,
+            outcome=draft.outcome,
+            purpose=draft.purpose,
+            purpose_kind=draft.purpose_kind,
+            replayed=draft.replayed,
+            request_commitment=draft.compute_part_commitment("request", draft.request_sha256),
+            request_id=draft.request_id,
+            response_commitment=draft.compute_part_commitment("response", draft.response_sha256),
             source=None,
-            status=exchange.status or None,
-            subjects=exchange.subjects,
-            target=exchange.target,
+            status=draft.status or None,
+            subjects=draft.subjects,
+            target=draft.target,
         )
 
-    def canonical(self) -> bytes:
+    def encode_canonical_json(self) -> bytes:
         """Return the canonical form: JSON in UTF-8 with sorted keys and no spaces."""
         told = self._asdict()
         at = self.at.astimezone(UTC).isoformat(timespec="microseconds")
@@ -100,7 +100,7 @@ class AccessRecord(NamedTuple):
         return orjson.dumps(told)
 
     @classmethod
-    def read(cls, canonical: bytes) -> Self:
+    def parse_sealed_text(cls, canonical: bytes) -> Self:
         """Parse the record from its sealed text; members that its form lacks are None."""
         told = _ABSENT | orjson.loads(canonical)
         for name in _DROPPED:
@@ -113,12 +113,12 @@ class AccessRecord(NamedTuple):
                 "outcome": Outcome(told["outcome"]),
                 "subjects": tuple(told["subjects"]),
                 "fields": tuple(told["fields"]),
-                "grants": _tuple_or_none(told["grants"]),
-                "legal_bases": _tuple_or_none(told["legal_bases"]),
+                "grants": _freeze_texts(told["grants"]),
+                "legal_bases": _freeze_texts(told["legal_bases"]),
                 "purpose_kind": kind and PurposeKind(kind),
             }
         )
 
 
-def _tuple_or_none(texts: Sequence[str] | None) -> tuple[str, ...] | None:
+def _freeze_texts(texts: Sequence[str] | None) -> tuple[str, ...] | None:
     return None if texts is None else tuple(texts)

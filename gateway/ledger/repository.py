@@ -47,18 +47,18 @@ class RecordConditions:
     until: datetime | None = None
 
 
-async def moved_heads(session: AsyncSession) -> Sequence[LedgerSeal]:
+async def list_moved_heads(session: AsyncSession) -> Sequence[LedgerSeal]:
     """Return the newest seal of each chain whose newest seal is not published yet."""
-    moved = _heads().where(LedgerSeal.number > LedgerChain.anchored)
+    moved = _select_chain_heads().where(LedgerSeal.number > LedgerChain.anchored)
     return (await session.scalars(moved)).all()
 
 
-async def heads(session: AsyncSession) -> Sequence[LedgerSeal]:
+async def list_chain_heads(session: AsyncSession) -> Sequence[LedgerSeal]:
     """Return the newest seal of each chain."""
-    return (await session.scalars(_heads())).all()
+    return (await session.scalars(_select_chain_heads())).all()
 
 
-def _heads() -> Select[LedgerSeal]:
+def _select_chain_heads() -> Select[LedgerSeal]:
     newest = (
         select(LedgerSeal.number)
         .where(LedgerSeal.chain == LedgerChain.chain)
@@ -75,7 +75,7 @@ def _heads() -> Select[LedgerSeal]:
     )
 
 
-async def mark_anchored(session: AsyncSession, seal: LedgerSeal) -> None:
+async def mark_head_anchored(session: AsyncSession, seal: LedgerSeal) -> None:
     await session.execute(
         update(LedgerChain).where(LedgerChain.chain == seal.chain).values(anchored=seal.number)
     )
@@ -92,13 +92,13 @@ async def list_records(
     """Return the newest records that one of the alternatives reaches, `limit` at most."""
     found: dict[tuple[Any, ...], VisibleRecord] = {}
     for limits in alternatives:
-        query = _visible_records(limits).where(*_list_conditions(conditions))
+        query = _select_visible_records(limits).where(*_list_search_conditions(conditions))
         if after:
             query = query.where(tuple_(*_ORDER) < after)
         newest_first = query.order_by(*(column.desc() for column in _ORDER)).limit(limit)
         for record in await session.scalars(newest_first):
-            key = record_key(record)
-            found[key] = _show(record, limits, found.get(key))
+            key = record_order_key(record)
+            found[key] = _widen_visible_record(record, limits, found.get(key))
     return [found[key] for key in sorted(found, reverse=True)][:limit]
 
 
@@ -106,7 +106,7 @@ async def list_records(
 _ORDER = (StoredRecord.at, StoredRecord.chain, StoredRecord.number, StoredRecord.index)
 
 
-def record_key(record: StoredRecord) -> tuple[datetime, str, int, int]:
+def record_order_key(record: StoredRecord) -> tuple[datetime, str, int, int]:
     """Return the place of a record in the list."""
     return record.at, record.chain, record.number, record.index
 
@@ -116,13 +116,15 @@ async def find_record(
 ) -> VisibleRecord | None:
     found: VisibleRecord | None = None
     for limits in alternatives:
-        query = _visible_records(limits).where(StoredRecord.id == record_id)
+        query = _select_visible_records(limits).where(StoredRecord.id == record_id)
         if (record := (await session.scalars(query)).one_or_none()) is not None:
-            found = _show(record, limits, found)
+            found = _widen_visible_record(record, limits, found)
     return found
 
 
-def _show(record: StoredRecord, limits: Limits, before: VisibleRecord | None) -> VisibleRecord:
+def _widen_visible_record(
+    record: StoredRecord, limits: Limits, before: VisibleRecord | None
+) -> VisibleRecord:
     """Return the record with the fields that these limits or the earlier ones show."""
     shown = limits.fields if before is None else unite_codes(before.shown, limits.fields)
     return VisibleRecord(record, shown)
@@ -132,7 +134,7 @@ async def read_seal(session: AsyncSession, chain: str, number: int) -> LedgerSea
     return await session.get(LedgerSeal, (chain, number))
 
 
-async def records_of_seal(session: AsyncSession, seal: LedgerSeal) -> Sequence[bytes]:
+async def list_sealed_records(session: AsyncSession, seal: LedgerSeal) -> Sequence[bytes]:
     query = (
         select(StoredRecord.record)
         .where(StoredRecord.chain == seal.chain, StoredRecord.number == seal.number)
@@ -154,17 +156,17 @@ async def list_seals(
     return list((await session.scalars(in_order)).all())
 
 
-def _visible_records(limits: Limits) -> Select[StoredRecord]:
+def _select_visible_records(limits: Limits) -> Select[StoredRecord]:
     """Select the records within the limits; a limit that is None allows all."""
     query = select(StoredRecord)
     if limits.agencies is not None:
         query = query.where(is_agency_within(StoredRecord.agency, limits.agencies))
     if limits.procedures is not None:
-        query = query.where(_for_one_of(limits.procedures))
+        query = query.where(_covers_stored_purpose(limits.procedures))
     return query
 
 
-def _for_one_of(procedures: Collection[str]) -> Condition:
+def _covers_stored_purpose(procedures: Collection[str]) -> Condition:
     """Match the codes of a right or their national codes, as `list_covering_codes` does.
 
     A record keeps the purpose as it was sent: it may be written in either form, or be no code.
@@ -175,7 +177,7 @@ def _for_one_of(procedures: Collection[str]) -> Condition:
     return or_(purpose == given, and_(is_localised, func.left(purpose, 8) == given))
 
 
-def _list_conditions(given: RecordConditions) -> list[Condition]:
+def _list_search_conditions(given: RecordConditions) -> list[Condition]:
     conditions = [getattr(StoredRecord, name) == value for name, value in given.equal.items()]
     if given.subject is not None:
         conditions.append(StoredRecord.subjects.contains([given.subject]))

@@ -9,7 +9,7 @@ from fastapi import Query, Request, Response
 
 from gateway.ledger import use_cases
 from gateway.ledger.chain.seals import Bundle
-from gateway.ledger.schemas import RecordFilter, RecordOut, SealOut
+from gateway.ledger.schemas import RecordFilters, RecordOut, SealOut
 from shared.codes.persons.texts import ONE_LINE, single_line
 from shared.codes.time import StoredInstant
 from shared.web.bodies.strict_parsing import Router
@@ -27,7 +27,7 @@ router = Router(prefix="/ledger/v1", tags=["access ledger"])
 async def list_records(
     session: Session,
     caller: Caller,
-    wanted: Annotated[RecordFilter, Query()],
+    filters: Annotated[RecordFilters, Query()],
     paging: Paging,
     response: Response,
 ) -> Page[RecordOut]:
@@ -39,13 +39,15 @@ async def list_records(
     """
     after = paging.key(StoredInstant, str, int, int)
     records = await use_cases.list_records(
-        session, wanted, caller.right, limit=paging.limit + 1, after=after
+        session, filters, caller.right, limit=paging.limit + 1, after=after
     )
     page, following = paging.cut(records, lambda record: record.place)
-    read = wanted.members().union(*(RecordOut.shown_members(row.shown) for row in page))
+    read = filters.list_read_members().union(
+        *(RecordOut.list_shown_members(row.shown) for row in page)
+    )
     # Only a searched person is a subject: the hashes of a list identify no person to the reader.
-    _name_search(response, subjects=[wanted.subject], dossier=wanted.dossier, members=read)
-    return Page(items=[RecordOut.of(*row) for row in page], next=following)
+    _name_accessed_data(response, subjects=[filters.subject], dossier=filters.dossier, members=read)
+    return Page(items=[RecordOut.from_stored_record(*row) for row in page], next=following)
 
 
 @router.get("/records/{record_id}", response_model_exclude_unset=True)
@@ -53,8 +55,8 @@ async def read_record(
     session: Session, caller: Caller, record_id: UUID, response: Response
 ) -> RecordOut:
     found = await use_cases.read_record(session, record_id, caller.right)
-    _name_record(response, found)
-    return RecordOut.of(*found)
+    _name_accessed_record(response, found)
+    return RecordOut.from_stored_record(*found)
 
 
 @router.get("/records/{record_id}/proof")
@@ -64,7 +66,7 @@ async def prove_record(
     """Return the proof that verifies the record offline: see docs/verify-a-record.md."""
     keys = request.app.state.ledger_keys
     found, proof = await use_cases.prove_record(session, record_id, caller.right, keys=keys)
-    _name_record(response, found)
+    _name_accessed_record(response, found)
     return proof
 
 
@@ -76,16 +78,16 @@ async def list_seals(
     after = paging.key(str, int)
     seals = await use_cases.list_seals(session, chain, limit=paging.limit + 1, after=after)
     page, following = paging.cut(seals, lambda seal: (seal.chain, seal.number))
-    items = [SealOut.of(seal, b64encode(seal.signature).decode()) for seal in page]
+    items = [SealOut.from_stored_seal(seal, b64encode(seal.signature).decode()) for seal in page]
     return Page(items=items, next=following)
 
 
-def _name_record(response: Response, found: use_cases.FoundRecord) -> None:
-    record, members = found.record, RecordOut.shown_members(found.shown)
-    _name_search(response, subjects=record.subjects, dossier=record.dossier, members=members)
+def _name_accessed_record(response: Response, found: use_cases.FoundRecord) -> None:
+    record, members = found.record, RecordOut.list_shown_members(found.shown)
+    _name_accessed_data(response, subjects=record.subjects, dossier=record.dossier, members=members)
 
 
-def _name_search(
+def _name_accessed_data(
     response: Response,
     *,
     subjects: Iterable[str | None],

@@ -18,7 +18,7 @@ PersonHash = Annotated[
 ]
 
 
-class RecordFilter(BaseModel):
+class RecordFilters(BaseModel):
     """Filter records; `subject` is the keyed hash of a person, never a personal number."""
 
     subject: PersonHash | None = None
@@ -32,7 +32,7 @@ class RecordFilter(BaseModel):
     since: IsoInstant | None = Field(None, alias="from")
     until: IsoInstant | None = Field(None, alias="to", description="this instant excluded")
 
-    def members(self) -> set[str]:
+    def list_read_members(self) -> set[str]:
         """Return the members of a record that the filter reads, except its instant."""
         asked = set(self.model_dump(exclude={"since", "until"}, exclude_none=True))
         return {"subjects" if name == "subject" else name for name in asked}
@@ -95,18 +95,20 @@ class RecordOut(BaseModel):
     source: str | None = None
 
     @classmethod
-    def of(
+    def from_stored_record(
         cls, stored: StoredRecord, agency_name: str | None, shown: frozenset[str] | None
     ) -> "RecordOut":
         """Read the members from the sealed bytes, not from the columns; `shown` None means all."""
-        members = AccessRecord.read(stored.record)._asdict() | {"agency_name": agency_name}
+        members = AccessRecord.parse_sealed_text(stored.record)._asdict() | {
+            "agency_name": agency_name
+        }
         if shown is not None:
             members = {name: members[name] for name in members if name in _ALWAYS_SHOWN | shown}
         place = {"chain": stored.chain, "seal": stored.number, "index": stored.index}
         return cls.model_validate(members | place)
 
     @staticmethod
-    def shown_members(shown: frozenset[str] | None) -> set[str]:
+    def list_shown_members(shown: frozenset[str] | None) -> set[str]:
         """Return the members that a right to the fields `shown` adds to the constant ones.
 
         None means all fields.
@@ -128,7 +130,7 @@ class SealOut(BaseModel):
     signature: str
 
     @classmethod
-    def of(cls, seal: LedgerSeal, signature: str) -> "SealOut":
+    def from_stored_seal(cls, seal: LedgerSeal, signature: str) -> "SealOut":
         return cls(
             chain=seal.chain,
             number=seal.number,

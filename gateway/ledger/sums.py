@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway.ledger.record_draft import Exchange, Outcome
+from gateway.ledger.record_draft import AccessRecordDraft, Outcome
 from gateway.ledger.records import AccessRecord
 
 # This bounds the sums of one minute with class and status. Further sums keep the source and the
@@ -42,12 +42,12 @@ class AnonymousCalls:
         self._counts: Counter[_Sum] = Counter()
         self._ended: list[AccessRecord] = []
 
-    def add(self, exchange: Exchange, now: datetime) -> None:
-        self._turn(now)
-        operation = f"any {exchange.operation.quota_class}"
-        source, outcome = self.source(exchange.address), exchange.outcome
+    def add_anonymous_call(self, draft: AccessRecordDraft, now: datetime) -> None:
+        self._begin_minute(now)
+        operation = f"any {draft.operation.quota_class}"
+        source, outcome = self.hash_source_address(draft.address), draft.outcome
         for found, limit in (
-            (_Sum(source, operation, outcome, exchange.status), MAX_DETAILED_SUMS),
+            (_Sum(source, operation, outcome, draft.status), MAX_DETAILED_SUMS),
             (_Sum(source, _ANY, outcome, 0), MAX_SUMS),
         ):
             if found in self._counts or len(self._counts) < limit:
@@ -55,37 +55,39 @@ class AnonymousCalls:
                 return
         self._counts[_Sum(None, _ANY, outcome, 0)] += 1
 
-    def take(self, now: datetime) -> list[AccessRecord]:
+    def take_ended_sums(self, now: datetime) -> list[AccessRecord]:
         """Return and clear the sums of all minutes that are over."""
-        self._turn(now)
-        return self._taken()
+        self._begin_minute(now)
+        return self._take_ended_records()
 
-    def take_all(self) -> list[AccessRecord]:
+    def take_all_sums(self) -> list[AccessRecord]:
         """Return and clear all sums, including those of the present minute."""
-        self._end()
-        return self._taken()
+        self._end_minute()
+        return self._take_ended_records()
 
-    def source(self, address: str) -> str:
-        """Return the keyed hash of an address in the form of `client_address.count_as`."""
+    def hash_source_address(self, address: str) -> str:
+        """Return the keyed hash of an address in the form of `normalise_counted_address`."""
         return hmac.digest(self._key, address.encode(), "sha256").hex()
 
-    def _turn(self, now: datetime) -> None:
+    def _begin_minute(self, now: datetime) -> None:
         minute = now.replace(second=0, microsecond=0)
         # A clock that is set back must not end a minute twice.
         if minute > self._minute:
-            self._end()
+            self._end_minute()
             self._minute = minute
 
-    def _end(self) -> None:
-        self._ended += [_record(each, count, self._minute) for each, count in self._counts.items()]
+    def _end_minute(self) -> None:
+        self._ended += [
+            _build_sum_record(each, count, self._minute) for each, count in self._counts.items()
+        ]
         self._counts.clear()
 
-    def _taken(self) -> list[AccessRecord]:
+    def _take_ended_records(self) -> list[AccessRecord]:
         taken, self._ended = self._ended, []
         return taken
 
 
-def _record(found: _Sum, count: int, minute: datetime) -> AccessRecord:
+def _build_sum_record(found: _Sum, count: int, minute: datetime) -> AccessRecord:
     return AccessRecord(
         agency=None,
         at=minute,

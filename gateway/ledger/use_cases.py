@@ -10,12 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.agencies.use_cases import list_agency_names
 from gateway.ledger import repository
-from gateway.ledger.chain.chain import stored_batch
-from gateway.ledger.chain.seals import Bundle, prove
+from gateway.ledger.chain.chain import build_stored_batch
+from gateway.ledger.chain.seals import Bundle, prove_batch_record
 from gateway.ledger.models import LedgerSeal, StoredRecord
 from gateway.ledger.problems import FieldsNotAllowed, RecordNotFound, RecordUnprovable
 from gateway.ledger.repository import RecordConditions, VisibleRecord
-from gateway.ledger.schemas import RecordFilter
+from gateway.ledger.schemas import RecordFilters
 from shared.web.calls.rights import Codes, Limits, Right
 
 _EQUAL = {"dossier", "client", "agency", "operation", "outcome"}
@@ -31,19 +31,19 @@ class FoundRecord(NamedTuple):
     @property
     def place(self) -> tuple[datetime, str, int, int]:
         """Return the place of the record in the list."""
-        return repository.record_key(self.record)
+        return repository.record_order_key(self.record)
 
 
 async def list_records(
     session: AsyncSession,
-    filters: RecordFilter,
+    filters: RecordFilters,
     right: Right,
     *,
     limit: int,
     after: tuple[Any, ...] | None,
 ) -> list[FoundRecord]:
     """Return the newest records that the right shows, `limit` at most."""
-    searching = _searching(right, filters.members())
+    searching = _require_searchable_limits(right, filters.list_read_members())
     conditions = RecordConditions(
         equal=filters.model_dump(include=_EQUAL, exclude_none=True),
         subject=filters.subject,
@@ -53,10 +53,10 @@ async def list_records(
     visible = await repository.list_records(
         session, searching, conditions, limit=limit, after=after
     )
-    return await _with_agency_names(session, visible)
+    return await _add_agency_names(session, visible)
 
 
-def _searching(right: Right, members: Collection[str]) -> Sequence[Limits]:
+def _require_searchable_limits(right: Right, members: Collection[str]) -> Sequence[Limits]:
     """Return the alternatives that show these members, because a search reveals their values."""
     searching = [limits for limits in right.alternatives if limits.covers_fields(members)]
     if not searching:
@@ -69,7 +69,7 @@ def _searching(right: Right, members: Collection[str]) -> Sequence[Limits]:
 
 async def read_record(session: AsyncSession, record_id: UUID, right: Right) -> FoundRecord:
     """Return the record; raise RecordNotFound where the right shows none."""
-    return await _read(session, record_id, right.alternatives)
+    return await _read_visible_record(session, record_id, right.alternatives)
 
 
 async def prove_record(
@@ -83,18 +83,18 @@ async def prove_record(
     proving = [limits for limits in right.alternatives if limits.fields is None]
     if not proving:
         raise FieldsNotAllowed("A proof shows the whole record: ask for a right to all fields.")
-    found = await _read(session, record_id, proving)
+    found = await _read_visible_record(session, record_id, proving)
     stored = found.record
     seal = await repository.read_seal(session, stored.chain, stored.number)
     if seal is None:
         raise RecordUnprovable(seal=stored.number, chain=stored.chain)
-    records = await repository.records_of_seal(session, seal)
-    batch = stored_batch(seal.header, seal.signature, seal.leaves, records)
+    records = await repository.list_sealed_records(session, seal)
+    batch = build_stored_batch(seal.header, seal.signature, seal.leaves, records)
     header = batch.read_header()
     key = keys.get(header.key_id)
     if key is None or len(batch.leaves) != header.count or len(batch.records) != header.count:
         raise RecordUnprovable(seal=stored.number, chain=stored.chain)
-    return found, prove(batch, stored.index, key)
+    return found, prove_batch_record(batch, stored.index, key)
 
 
 async def list_seals(
@@ -103,17 +103,17 @@ async def list_seals(
     return await repository.list_seals(session, chain, limit=limit, after=after)
 
 
-async def _read(
+async def _read_visible_record(
     session: AsyncSession, record_id: UUID, alternatives: Iterable[Limits]
 ) -> FoundRecord:
     visible = await repository.find_record(session, alternatives, record_id)
     if visible is None:
         raise RecordNotFound
-    [found] = await _with_agency_names(session, [visible])
+    [found] = await _add_agency_names(session, [visible])
     return found
 
 
-async def _with_agency_names(
+async def _add_agency_names(
     session: AsyncSession, visible: Sequence[VisibleRecord]
 ) -> list[FoundRecord]:
     names = await list_agency_names(session, [record.agency for record, _ in visible])

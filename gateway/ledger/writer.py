@@ -5,8 +5,8 @@ them and writes them in one statement.
 
 No record of an access is dropped. Where records cannot be written, calls are therefore refused
 *before* they have an effect: those that touch personal data or rights at once, all others when
-`MOST_PENDING` records wait in memory; a process that dies loses at most these. Calls without a
-client are counted in memory and recorded as sums of a minute (`gateway.ledger.sums`); a process
+`MAX_PENDING_RECORDS` records wait in memory; a process that dies loses at most these. Calls without
+a client are counted in memory and recorded as sums of a minute (`gateway.ledger.sums`); a process
 that dies loses the counts of that minute.
 """
 
@@ -22,12 +22,18 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from prometheus_client import Counter, Gauge, Histogram
 from sqlalchemy import URL
 
-from gateway.http1.deadline import Wait, present_task
-from gateway.ledger.chain.chain import Backend, Chain, claim, connected, outcome
-from gateway.ledger.chain.receipts import seal_members
-from gateway.ledger.chain.seals import SealedBatch, seal
+from gateway.http1.deadline import Deadline, require_current_task
+from gateway.ledger.chain.chain import (
+    Backend,
+    Chain,
+    acquire_chain,
+    connect_ledger_database,
+    is_batch_committed,
+)
+from gateway.ledger.chain.receipts import write_seal_members
+from gateway.ledger.chain.seals import SealedBatch, seal_record_batch
 from gateway.ledger.problems import LedgerAway
-from gateway.ledger.record_draft import Exchange
+from gateway.ledger.record_draft import AccessRecordDraft
 from gateway.ledger.records import AccessRecord
 from gateway.ledger.sums import AnonymousCalls
 from gateway.operations.model import Operation
@@ -39,8 +45,8 @@ COLLECT_SECONDS = 0.001
 # Records without a waiting call are collected for longer, because each batch has a fixed cost; they
 # are written with the next record that has one.
 GATHER_SECONDS = 0.02
-MOST_IN_BATCH = 500
-MOST_PENDING = 50_000
+MAX_BATCH_RECORDS = 500
+MAX_PENDING_RECORDS = 50_000
 PATIENCE_SECONDS = 3.0
 RETRY_SECONDS = 0.2
 SUM_UP_SECONDS = 1.0
@@ -62,24 +68,24 @@ class ChainNotHeldError(Exception):
     """No chain of the ledger can be written now."""
 
 
-class Entry(NamedTuple):
+class PendingRecord(NamedTuple):
     record: AccessRecord
     canonical: bytes
     durable: asyncio.Future[bytes] | None
 
-    def settle(self, seal: bytes) -> None:
+    def settle_seal(self, seal: bytes) -> None:
         if self.durable and not self.durable.done():
             self.durable.set_result(seal)
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class UnconfirmedBatch:
     """A batch whose writing broke off, with its backend: the chain may contain it or not."""
 
     chain: str
     backend: Backend
     batch: SealedBatch
-    entries: list[Entry]
+    entries: list[PendingRecord]
 
 
 class LedgerWriter:
@@ -87,9 +93,9 @@ class LedgerWriter:
 
     def __init__(self, url: URL, key: Ed25519PrivateKey) -> None:
         self._url, self._key, self._sums = url, key, AnonymousCalls(key)
-        self._pending: deque[Entry] = deque()
+        self._pending: deque[PendingRecord] = deque()
         self._arrived, self._due = asyncio.Event(), asyncio.Event()
-        self._doubt: Doubt | None = None
+        self._unconfirmed: UnconfirmedBatch | None = None
         self._open = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._idle = asyncio.Event()
@@ -98,57 +104,57 @@ class LedgerWriter:
 
     def require_open(self, operation: Operation) -> None:
         """Raise LedgerAway where a call must not begin, because it could not be recorded."""
-        if (operation.recorded and not self._open) or self._full:
+        if (operation.recorded and not self._open) or self._is_full:
             TURNED_AWAY.inc()
             raise LedgerAway
 
-    async def record(self, exchange: Exchange) -> bytes:
+    async def record(self, draft: AccessRecordDraft) -> bytes:
         """Return the seal for the receipt once the record is durable; empty for a summed call.
 
         Raise LedgerAway when that takes too long. The record is then still written later, because
         the call may have had its effect. A call without a client is summed, and has no receipt.
         """
-        if exchange.client is None:
-            self.note(exchange)
+        if draft.client is None:
+            self.note(draft)
             return b""
-        task = present_task(self._loop)
+        task = require_current_task(self._loop)
         durable: asyncio.Future[bytes] = task.get_loop().create_future()
-        self._add(AccessRecord.of(exchange), durable)
+        self._queue_record(AccessRecord.from_record_draft(draft), durable)
         try:
-            with Wait(PATIENCE_SECONDS, task):
+            with Deadline(PATIENCE_SECONDS, task):
                 return await durable
         except TimeoutError:
             raise LedgerAway from None
 
-    def announce(self, exchange: Exchange) -> None:
-        self.note(exchange)
+    def announce(self, draft: AccessRecordDraft) -> None:
+        self.note(draft)
         self._due.set()
 
-    def note(self, exchange: Exchange) -> None:
-        if exchange.client is None:
-            self._sums.add(exchange, datetime.now(UTC))
+    def note(self, draft: AccessRecordDraft) -> None:
+        if draft.client is None:
+            self._sums.add_anonymous_call(draft, datetime.now(UTC))
         else:
-            self._add(AccessRecord.of(exchange), None)
+            self._queue_record(AccessRecord.from_record_draft(draft), None)
 
-    async def check_held(self) -> None:
+    async def check_chain_held(self) -> None:
         if not self._open:
             raise ChainNotHeldError
 
-    async def sum_up(self) -> None:
+    async def sum_calls(self) -> None:
         """Record the sums of each minute that is over, until cancelled."""
         while True:
             await asyncio.sleep(SUM_UP_SECONDS)
-            for record in self._sums.take(datetime.now(UTC)):
-                self._add(record, None)
+            for record in self._sums.take_ended_sums(datetime.now(UTC)):
+                self._queue_record(record, None)
 
-    def add_all_sums(self) -> None:
+    def record_all_sums(self) -> None:
         """Record all sums up to now."""
-        for record in self._sums.take_all():
-            self._add(record, None)
+        for record in self._sums.take_all_sums():
+            self._queue_record(record, None)
 
     async def drain(self) -> None:
         """Return when all records are written, or after `DRAIN_SECONDS`."""
-        self.add_all_sums()
+        self.record_all_sums()
         self._due.set()
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
@@ -162,96 +168,98 @@ class LedgerWriter:
         self._loop = asyncio.get_running_loop()
         while True:
             try:
-                async with connected(self._url) as connection:
-                    await self._resolve_doubt(connection)
-                    chain = await claim(connection, name)
+                async with connect_ledger_database(self._url) as connection:
+                    await self._resolve_unconfirmed(connection)
+                    chain = await acquire_chain(connection, name)
                     if name != chain.name:
                         log.info("chain_held", chain=chain.name, number=chain.head.number)
                     name, self._open = chain.name, True
-                    await self._append_all(chain)
+                    await self._append_until_lost(chain)
             except Exception as error:  # noqa: BLE001 -- after any error calls stay unanswered until it holds a chain
-                self._lose(error)
+                self._note_lost_chain(error)
             await asyncio.sleep(RETRY_SECONDS)
 
     @property
-    def _full(self) -> bool:
-        return len(self._pending) >= MOST_PENDING
+    def _is_full(self) -> bool:
+        return len(self._pending) >= MAX_PENDING_RECORDS
 
-    def _lose(self, error: Exception) -> None:
+    def _note_lost_chain(self, error: Exception) -> None:
         if self._open or not is_outage(error):
             log.error("ledger_away", error=type(error).__name__, records=len(self._pending))
         self._open = False
 
-    def _add(self, record: AccessRecord, durable: asyncio.Future[bytes] | None) -> None:
-        self._pending.append(Entry(record, record.canonical(), durable))
-        if durable or len(self._pending) >= MOST_IN_BATCH:
+    def _queue_record(self, record: AccessRecord, durable: asyncio.Future[bytes] | None) -> None:
+        self._pending.append(PendingRecord(record, record.encode_canonical_json(), durable))
+        if durable or len(self._pending) >= MAX_BATCH_RECORDS:
             self._due.set()
         self._arrived.set()
         self._idle.clear()
 
-    async def _append_all(self, chain: Chain) -> None:
-        chain.when_lost(self._hurry)
+    async def _append_until_lost(self, chain: Chain) -> None:
+        chain.call_when_lost(self._make_batch_due)
         crowded = False
         while True:
             await self._await_records(chain)
             began = asyncio.get_running_loop().time()
             # A single call is written at once.
-            if crowded and len(self._pending) < MOST_IN_BATCH:
+            if crowded and len(self._pending) < MAX_BATCH_RECORDS:
                 await asyncio.sleep(COLLECT_SECONDS)
-            entries = self._take()
+            entries = self._take_next_batch()
             crowded = sum(entry.durable is not None for entry in entries) > 1
-            await self._append(chain, entries)
+            await self._append_next_batch(chain, entries)
             RECORDS.inc(len(entries))
             BATCH_SECONDS.observe(asyncio.get_running_loop().time() - began)
 
     async def _await_records(self, chain: Chain) -> None:
         """Wait until a batch is due; raise ConnectionError if the chain is lost."""
-        while not self._pending and not chain.lost:
+        while not self._pending and not chain.is_lost:
             self._idle.set()
             self._arrived.clear()
             await self._arrived.wait()
         gathered = asyncio.get_running_loop().call_later(GATHER_SECONDS, self._due.set)
         await self._due.wait()
         gathered.cancel()
-        if chain.lost:
+        if chain.is_lost:
             raise ConnectionError("the connection that holds the chain was lost")
 
-    def _hurry(self) -> None:
+    def _make_batch_due(self) -> None:
         self._due.set()
         self._arrived.set()
 
-    def _take(self) -> list[Entry]:
-        count = min(len(self._pending), MOST_IN_BATCH)
+    def _take_next_batch(self) -> list[PendingRecord]:
+        count = min(len(self._pending), MAX_BATCH_RECORDS)
         taken = [self._pending.popleft() for _ in range(count)]
         if not self._pending:
             self._due.clear()
         return taken
 
-    async def _append(self, chain: Chain, entries: list[Entry]) -> None:
+    async def _append_next_batch(self, chain: Chain, entries: list[PendingRecord]) -> None:
         at, canonical = datetime.now(UTC), [entry.canonical for entry in entries]
-        batch = seal(canonical, chain=chain.name, after=chain.head, at=at, key=self._key)
-        self._doubt = Doubt(chain.name, chain.backend, batch, entries)
-        await chain.append(batch, [entry.record for entry in entries], at)
-        self._settle_doubt()
+        batch = seal_record_batch(
+            canonical, chain=chain.name, after=chain.head, at=at, key=self._key
+        )
+        self._unconfirmed = UnconfirmedBatch(chain.name, chain.backend, batch, entries)
+        await chain.append_sealed_batch(batch, [entry.record for entry in entries], at)
+        self._settle_unconfirmed()
 
-    async def _resolve_doubt(self, connection: asyncpg.Connection) -> None:
+    async def _resolve_unconfirmed(self, connection: asyncpg.Connection) -> None:
         """Settle or requeue the batch whose statement broke off.
 
         Each of its records is then written exactly once.
         """
-        if (doubt := self._doubt) is None:
+        if (doubt := self._unconfirmed) is None:
             return
-        if await outcome(connection, doubt.chain, doubt.backend, doubt.batch):
-            self._settle_doubt()
+        if await is_batch_committed(connection, doubt.chain, doubt.backend, doubt.batch):
+            self._settle_unconfirmed()
             return
         self._pending.extendleft(reversed(doubt.entries))
-        self._hurry()
-        self._doubt = None
+        self._make_batch_due()
+        self._unconfirmed = None
 
-    def _settle_doubt(self) -> None:
-        assert self._doubt
-        batch = self._doubt.batch
-        members = seal_members(batch.header, batch.signature)
-        for entry in self._doubt.entries:
-            entry.settle(members)
-        self._doubt = None
+    def _settle_unconfirmed(self) -> None:
+        assert self._unconfirmed
+        batch = self._unconfirmed.batch
+        members = write_seal_members(batch.header, batch.signature)
+        for entry in self._unconfirmed.entries:
+            entry.settle_seal(members)
+        self._unconfirmed = None

@@ -31,19 +31,19 @@ class _Node:
     # method -> the operation and the names of its parameters, in the order of the path
     operations: dict[str, tuple[Operation, tuple[str, ...]]] = field(default_factory=dict)
 
-    def follow(self, segment: str) -> "_Node":
+    def follow_segment(self, segment: str) -> "_Node":
         if not segment.startswith("{"):
             return self.literals.setdefault(segment, _Node())
         self.parameter = self.parameter or _Node()
         return self.parameter
 
 
-def _tree() -> _Node:
+def _build_operation_tree() -> _Node:
     root = _Node()
     for operation in OPERATIONS.values():
         node, names = root, []
         for segment in operation.template.split("/")[1:]:
-            node = node.follow(segment)
+            node = node.follow_segment(segment)
             if segment.startswith("{"):
                 names.append(segment.strip("{}"))
         node.operations[operation.method] = (operation, tuple(names))
@@ -53,14 +53,14 @@ def _tree() -> _Node:
     return root
 
 
-_ROOT = _tree()
+_ROOT = _build_operation_tree()
 _NOT_FOUND = NotFound()
 # All codes of the domain fit. Without `%`, `/`, `\` and a leading dot, the gateway and the upstream
 # service cannot read an encoding or a path differently.
 _VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:-]{0,127}")
 
 
-def find(method: str, path: str) -> Match | NotFound | MethodNotAllowed:
+def match_operation(method: str, path: str) -> Match | NotFound | MethodNotAllowed:
     """Find the operation of a request. `path` is the raw path, as sent, without the query."""
     first, *segments = path.split("/")
     if first:

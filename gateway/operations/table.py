@@ -11,7 +11,7 @@ from gateway.operations.model import Operation, Service, administer, administer_
 from gateway.operations.sync import SYNC_OPERATIONS
 
 
-def _dead_letters(service: Service) -> tuple[Operation, ...]:
+def _list_dead_letter_operations(service: Service) -> tuple[Operation, ...]:
     root = f"/{service}/v1/dead-letters"
     return (
         administer("GET", root, service),
@@ -26,7 +26,7 @@ _ALL = (
     *DOSSIER_OPERATIONS,
     *SYNC_OPERATIONS,
     *LEDGER_OPERATIONS,
-    *chain.from_iterable(map(_dead_letters, Service)),
+    *chain.from_iterable(map(_list_dead_letter_operations, Service)),
 )
 
 OPERATIONS: Mapping[str, Operation] = MappingProxyType({each.name: each for each in _ALL})

@@ -43,24 +43,27 @@ class AnswerHeaders:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        public = is_public(scope)
+        public = is_public_document(scope)
 
         async def send_complete(message: Message) -> None:
             if message["type"] == "http.response.start":
                 kept = public and message["status"] < _FIRST_ERROR
-                message = {**message, "headers": complete(message["headers"], public=kept)}
+                message = {
+                    **message,
+                    "headers": complete_answer_headers(message["headers"], public=kept),
+                }
             await send(message)
 
         await self._app(scope, receive, send_complete)
 
 
-def is_public(scope: Scope) -> bool:
+def is_public_document(scope: Scope) -> bool:
     path = scope["raw_path"]
     known = path in _PUBLIC_PATHS or path.startswith(_PUBLIC_FOLDER)
     return known and scope["method"] in _READS
 
 
-def complete(headers: Headers, *, public: bool) -> list[Header]:
+def complete_answer_headers(headers: Headers, *, public: bool) -> list[Header]:
     """Return `headers`, whose names are in lower case, with those of every answer."""
     if not public:
         told = [each for each in headers if each[0] not in _SET_WHERE_PRIVATE]

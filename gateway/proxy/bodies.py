@@ -9,7 +9,7 @@ from types import TracebackType
 from starlette.types import Message, Receive, Scope
 
 from gateway.http1.connection import Connection, Payload
-from gateway.http1.deadline import Task, Wait
+from gateway.http1.deadline import Deadline, Task
 from gateway.operations.model import KIB, MIB, Operation
 from gateway.operations.problems import RequestMalformed
 from gateway.proxy.headers import find_header
@@ -74,12 +74,12 @@ class RequestBody:
         # This keeps the reason of an early end, which the sender to the service cannot see.
         self.failure: Problem | CallerGone | None = None
         # The length is 0 where the caller did not announce it.
-        self.announced = _announced_length(scope)
+        self.announced = _read_announced_length(scope)
         is_refused = self._limit == 0 and _is_chunked(scope)
         if is_refused or self.announced > self._limit:
             raise BodyTooLarge(self._limit)
         self.finished = self.none = self._limit == 0 or (
-            self.announced == 0 and not _open_ended(scope)
+            self.announced == 0 and not _is_open_ended(scope)
         )
         if self._recorded or not self.none:
             self._digest = hashlib.sha256()
@@ -96,7 +96,7 @@ class RequestBody:
         return self.sha256 if self._recorded else None
 
     @contextmanager
-    def held_by(self, holder: str) -> Iterator[None]:
+    def count_memory(self, holder: str) -> Iterator[None]:
         """Count the memory of this body to `holder`; raise MemoryTaken or MemoryShareTaken."""
         if self.none:
             yield
@@ -113,47 +113,47 @@ class RequestBody:
         finally:
             _memory.give_back(holder, amount)
 
-    async def payload(self) -> Payload:
+    async def read_payload(self) -> Payload:
         """Return a short body whole, a longer one as pieces after its opening has arrived."""
         opening, size = [], 0
         while not self.finished and size <= _ONE_PIECE:
-            opening.append(await self._piece())
+            opening.append(await self._read_next_piece())
             size += len(opening[-1])
-        return b"".join(opening) if self.finished else self._pieces(b"".join(opening))
+        return b"".join(opening) if self.finished else self._iterate_pieces(b"".join(opening))
 
-    async def whole(self) -> bytes:
-        return b"".join([piece async for piece in self._pieces()])
+    async def read_whole(self) -> bytes:
+        return b"".join([piece async for piece in self._iterate_pieces()])
 
-    def listen(self) -> None:
+    def watch_for_disconnect(self) -> None:
         """Watch for the disconnect of the caller; do nothing before the whole body has arrived."""
         if self.finished and self._left is None:
             self._left = asyncio.Event()
-            self._hear()
+            self._await_next_message()
 
-    def _hear(self) -> None:
+    def _await_next_message(self) -> None:
         # The server's future is used as it is, without a task; it may accept only one callback.
         self._next = asyncio.ensure_future(self._receive())
-        self._next.add_done_callback(self._heard)
+        self._next.add_done_callback(self._handle_next_message)
 
-    def _heard(self, message: "asyncio.Future[Message]") -> None:
+    def _handle_next_message(self, message: "asyncio.Future[Message]") -> None:
         if message.cancelled() or message.exception() or self._left is None:
             return
         if message.result()["type"] == "http.disconnect":
             self._left.set()
         else:
             # The server sends an empty body even for a request without one.
-            self._hear()
+            self._await_next_message()
 
     def has_caller_left(self) -> bool:
-        """Return whether the caller has disconnected since `listen`."""
+        """Return whether the caller has disconnected since `watch_for_disconnect`."""
         return self._left is not None and self._left.is_set()
 
-    async def caller_gone(self) -> None:
+    async def wait_until_gone(self) -> None:
         """Wait until the caller has disconnected."""
         if not self.finished:
             self._finish = asyncio.Event()
             await self._finish.wait()
-        self.listen()
+        self.watch_for_disconnect()
         assert self._left
         await self._left.wait()
 
@@ -162,13 +162,13 @@ class RequestBody:
         if self._next and not self._next.done():
             self._next.cancel()
 
-    async def _pieces(self, opening: bytes = b"") -> AsyncIterator[bytes]:
+    async def _iterate_pieces(self, opening: bytes = b"") -> AsyncIterator[bytes]:
         if opening:
             yield opening
         while not self.finished:
-            yield await self._piece()
+            yield await self._read_next_piece()
 
-    async def _piece(self) -> bytes:
+    async def _read_next_piece(self) -> bytes:
         self.awaited = True
         message = await self._receive()
         self.awaited = False
@@ -190,7 +190,7 @@ class RequestBody:
         return piece
 
 
-class WhileCallerWaits(Wait):
+class CallerDeadline(Deadline):
     """Cancel the block when the caller disconnects, and raise CallerGone.
 
     The block goes on without the caller if `outlives` returns true.
@@ -214,16 +214,16 @@ class WhileCallerWaits(Wait):
         except TimeoutError:
             raise CallerGone from None
 
-    def due(self) -> None:
+    def on_expiry(self) -> None:
         self._watcher = asyncio.create_task(self._end_when_gone())
 
     async def _end_when_gone(self) -> None:
-        await self._body.caller_gone()
+        await self._body.wait_until_gone()
         if not self._outlives():
             self.end()
 
 
-class WhileServiceWorks(Wait):
+class ServiceDeadline(Deadline):
     """Give the caller `seconds` for its body, and then the service as many for its answer.
 
     If `outlives` returns true, a late service gets `LATE_S` more.
@@ -241,35 +241,35 @@ class WhileServiceWorks(Wait):
         self._since = task.get_loop().time()
         self._outlives, self.is_late = outlives, False
 
-    def due(self) -> None:
+    def on_expiry(self) -> None:
         body, now = self._body, asyncio.get_running_loop().time()
         left = max(self._since, body.finished_at) + self._whole_s - now
         came, self._seen = body.size - self._seen, body.size
         slow = body.awaited and came < _SLOWEST_PER_S * _WINDOW_S
         if left <= 0 and body.finished and not self.is_late and self._outlives():
             self.is_late = True
-            self.go_on(LATE_S)
+            self.extend_deadline(LATE_S)
         elif left <= 0 or slow:
             self.end()
         else:
-            self.go_on(left if body.finished else min(left, _WINDOW_S))
+            self.extend_deadline(left if body.finished else min(left, _WINDOW_S))
 
 
-async def read_opening(connection: Connection, limit: int) -> bytes:
+async def read_answer_opening(connection: Connection, limit: int) -> bytes:
     """Return the first bytes of an answer: all of it, or a little more than `limit`."""
-    if limit == 0 or connection.at_end:
+    if limit == 0 or connection.is_at_end:
         return b""
-    opening = await connection.read()
-    if connection.at_end:
+    opening = await connection.read_body_piece()
+    if connection.is_at_end:
         return opening
     pieces, size = [opening], len(opening)
-    while size < limit and not connection.at_end:
-        pieces.append(await connection.read())
+    while size < limit and not connection.is_at_end:
+        pieces.append(await connection.read_body_piece())
         size += len(pieces[-1])
     return b"".join(pieces)
 
 
-def _announced_length(scope: Scope) -> int:
+def _read_announced_length(scope: Scope) -> int:
     value = find_header(scope["headers"], b"content-length")
     if value is None:
         return 0
@@ -278,7 +278,7 @@ def _announced_length(scope: Scope) -> int:
     return int(value)
 
 
-def _open_ended(scope: Scope) -> bool:
+def _is_open_ended(scope: Scope) -> bool:
     """Return whether the body may have any length; HTTP/2 does not announce an unknown one."""
     return _is_chunked(scope) or not scope["http_version"].startswith("1")
 

@@ -68,11 +68,11 @@ class Breaker:
     def is_open(self) -> bool:
         return self.failures >= self._threshold
 
-    def wait_s(self, *, whole: bool = True, holder: str | None = None) -> float:
+    def seconds_until_probe(self, *, whole: bool = True, holder: str | None = None) -> float:
         """Return 0 if a call may proceed, else the seconds until the next probe.
 
-        A call that passes an open breaker is the probe and must be ended by `leave`. The holder of
-        the last failed call has to wait longer than others.
+        A call that passes an open breaker is the probe and must be ended by `end_probe`. The holder
+        of the last failed call has to wait longer than others.
         """
         if not self.is_open:
             return 0.0
@@ -85,15 +85,15 @@ class Breaker:
         self._probes.add(whole)
         return 0.0
 
-    def leave(self, *, whole: bool = True) -> None:
+    def end_probe(self, *, whole: bool = True) -> None:
         """End the probe of a call, with or without a verdict."""
         self._probes.discard(whole)
 
-    def answered_late(self) -> None:
+    def count_late_answer(self) -> None:
         """Count an answer after the timeout: it is no success, but the service is alive."""
         self.answers += 1
 
-    def succeeded(self) -> None:
+    def count_success(self) -> None:
         self.answers += 1
         if not self.failures:
             return
@@ -104,7 +104,9 @@ class Breaker:
         self._failing.clear()
         self._in_a_row.set(0)
 
-    def failed(self, kind: Failure, *, holder: str | None = None, since: int | None = None) -> None:
+    def count_failure(
+        self, kind: Failure, *, holder: str | None = None, since: int | None = None
+    ) -> None:
         """Count a failure of a call of `holder` that began at `since` answers.
 
         Both are None where the service was not reached: no caller causes such a failure.

@@ -13,14 +13,14 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.access.problems import QuotaSpent
 from gateway.http1.connection import BrokenOffError, Connection
-from gateway.http1.deadline import Task, Wait
-from gateway.ledger.chain.receipts import RECEIPT_HEADER, receipt
-from gateway.ledger.record_draft import CALLER_GONE, Exchange, Ledger, Outcome
+from gateway.http1.deadline import Deadline, Task
+from gateway.ledger.chain.receipts import RECEIPT_HEADER, write_receipt_value
+from gateway.ledger.record_draft import CALLER_GONE, AccessRecordDraft, Ledger, Outcome
 from gateway.operations.matching import Match
 from gateway.operations.problems import RequestMalformed
-from gateway.operations.targets import find_created
+from gateway.operations.targets import find_created_path
 from gateway.proxy.bodies import BodyBrokeOff, CallerGone
-from gateway.proxy.headers import Header, Headers, Trace, find_header, is_replayed, outward
+from gateway.proxy.headers import Header, Headers, Trace, find_header, is_replayed, split_headers
 from gateway.proxy.problems import SubjectNotNamed
 from shared.crypto.randomness import draw_uuid
 from shared.observability.metrics import REQUEST_SECONDS
@@ -39,7 +39,7 @@ UNRECORDED = Counter(
 
 
 @cache  # the operations and statuses are few
-def _seconds(method: str, template: str, status: int) -> Histogram:
+def _label_request_seconds(method: str, template: str, status: int) -> Histogram:
     return REQUEST_SECONDS.labels(method, template, status)
 
 
@@ -57,7 +57,7 @@ class Call:
         self.operation = match.operation
         self.parameters: Mapping[str, str] = match.parameters
         self.trace = trace
-        self.exchange = Exchange(match.operation, trace.request_id)
+        self.draft = AccessRecordDraft(match.operation, trace.request_id)
         self.begun = self.measured = self.given_up = False
         self.has_caller_left: Callable[[], bool] = lambda: False
         self.task, self._ledger, self._send = task, ledger, send
@@ -67,19 +67,19 @@ class Call:
         self._completion: str | None = None
         self._giving_up: Task | None = None
 
-    async def carry(self, work: Awaitable[None], scope: Scope, receive: Receive) -> None:
+    async def carry_out_work(self, work: Awaitable[None], scope: Scope, receive: Receive) -> None:
         """Await `work`, which answers; its error becomes the answer and the record."""
         self._scope, self._receive = scope, receive
         try:
             await work
         except CallerGone as gone:
             if not self.given_up:  # a given-up call is recorded already
-                await self.abandon()
+                await self.record_abandonment()
             if isinstance(gone, BodyBrokeOff):
                 problem = RequestMalformed("Send the whole body, as its length or its chunks say.")
-                await self._tell(problem)
+                await self._send_problem(problem)
         except asyncio.CancelledError:
-            self._lose()
+            self._record_lost_call()
             raise
         except Exception as error:
             # This is the outermost handler of a call, as `shared.web.middleware` is elsewhere.
@@ -87,28 +87,28 @@ class Call:
                 raise
             told = find_problem(error)
             if not self.given_up:
-                await self._tell(await self.refuse(told))
+                await self._send_problem(await self.record_refusal(told))
             elif not self._asked:
-                await self._complete_given_up()
+                await self._complete_given_up_record()
         finally:
             if self._giving_up:
                 await self._giving_up
 
-    async def _tell(self, problem: Problem) -> None:
+    async def _send_problem(self, problem: Problem) -> None:
         response = respond(problem)
-        response.raw_headers.extend((*self.trace.headers(), *self._receipt))
+        response.raw_headers.extend((*self.trace.list_id_headers(), *self._receipt))
         await response(self._scope, self._receive, self._send)
 
-    def announce(self, request_sha256: str | None) -> None:
+    def announce_service_call(self, request_sha256: str | None) -> None:
         """Note that the service is called; a change is recorded while the service works."""
-        self.exchange.request_sha256 = request_sha256
+        self.draft.request_sha256 = request_sha256
         if self.operation.recorded and self.operation.takes_effect:
-            self.exchange.outcome = Outcome.UNKNOWN
+            self.draft.outcome = Outcome.UNKNOWN
             self._ledger.announce(self._next_record())
         self._asked = True
 
-    def was_not_asked(self) -> None:
-        """Withdraw `announce`: the service never got the whole request."""
+    def withdraw_announcement(self) -> None:
+        """Withdraw `announce_service_call`: the service never got the whole request."""
         self._asked = False
 
     @property
@@ -118,27 +118,27 @@ class Call:
     def give_up(self, problem: Problem | None) -> None:
         """Answer with `problem` in place of the service's answer; None: the caller has left."""
         self.given_up = True
-        ending = self.abandon() if problem is None else self._refuse_late(problem)
+        ending = self.record_abandonment() if problem is None else self._send_late_refusal(problem)
         self._giving_up = asyncio.create_task(ending)
 
-    async def _refuse_late(self, problem: Problem) -> None:
-        await self._tell(await self.refuse(problem))
+    async def _send_late_refusal(self, problem: Problem) -> None:
+        await self._send_problem(await self.record_refusal(problem))
 
-    async def answer(
+    async def record_and_answer(
         self, status: int, raw: Headers, opening: bytes, rest: Connection | None
     ) -> None:
         """Record the call and send its answer; `rest` is None if `opening` is the whole body."""
-        outer = self._end(status, raw)
+        outer = self._apply_response_headers(status, raw)
         if self.given_up:
-            await self._complete_given_up()
+            await self._complete_given_up_record()
             return
         if self.has_caller_left():
             raise CallerGone
         digest = hashlib.sha256(opening) if self.operation.recorded else None
         completion = draw_uuid() if digest and rest else None
         if digest and rest is None:
-            self.exchange.response_sha256 = digest.hexdigest()
-        await self._record(completion)
+            self.draft.response_sha256 = digest.hexdigest()
+        await self._record_durably(completion)
         if self.has_caller_left():
             raise CallerGone
         self.begun = True
@@ -150,80 +150,80 @@ class Call:
         else:
             if opening:
                 await self._send_piece(opening, more=True)
-            await self._stream(rest, digest)
-        self._note()
+            await self._stream_rest(rest, digest)
+        self._note_ended_call()
 
-    def _end(self, status: int, raw: Headers) -> Headers:
+    def _apply_response_headers(self, status: int, raw: Headers) -> Headers:
         """Move the headers for the ledger into the draft; raise SubjectNotNamed."""
-        exchange, told = self.exchange, outward(raw, self.trace.request_id)
-        exchange.subjects, exchange.fields = told.subjects or (), told.fields
-        exchange.dossier, exchange.replayed = told.dossier or exchange.dossier, is_replayed(raw)
+        draft, told = self.draft, split_headers(raw, self.trace.request_id)
+        draft.subjects, draft.fields = told.subjects or (), told.fields
+        draft.dossier, draft.replayed = told.dossier or draft.dossier, is_replayed(raw)
         if self.operation.is_administration and status == HTTPStatus.CREATED:
-            exchange.target = find_created(find_header(raw, b"location")) or exchange.target
+            draft.target = find_created_path(find_header(raw, b"location")) or draft.target
         # A 304 shows as much as the answer that the caller already has.
         look = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES or status == _NOT_MODIFIED
         if self.operation.personal and look and told.subjects is None:
             raise SubjectNotNamed(self.operation.service)
         self._service_status = status
         if not self.given_up:
-            exchange.end(status, Outcome.of(status))
+            draft.end_call(status, Outcome.from_status(status))
         return told.outer
 
-    async def _complete_given_up(self) -> None:
+    async def _complete_given_up_record(self) -> None:
         if self._giving_up:
             await self._giving_up  # the first record must precede its completion
-        self.exchange.outcome = self._effect(Outcome.FAILED)
+        self.draft.outcome = self._find_effect(Outcome.FAILED)
         await self._record_or_log()
 
-    async def refuse(self, problem: Problem) -> Problem:
+    async def record_refusal(self, problem: Problem) -> Problem:
         """Record the refusal and return the problem to send; it differs if recording fails."""
-        self.exchange.response_sha256 = None
-        self.exchange.end(problem.status, self._effect(Outcome.of_refusal(problem.status)))
+        self.draft.response_sha256 = None
+        self.draft.end_call(problem.status, self._find_effect(Outcome.from_refusal(problem.status)))
         if isinstance(problem, QuotaSpent) and problem.repeated:
             # Otherwise a refused caller could fill the ledger.
-            self._measure()
+            self._observe_duration()
             UNRECORDED.inc()
             return problem
-        self._note()
+        self._note_ended_call()
         if self._unrecorded:
             await self._record_or_log()
             return problem
         try:
-            await self._record()
+            await self._record_durably()
         except Problem as unrecorded:
             return unrecorded
         return problem
 
-    async def abandon(self) -> None:
+    async def record_abandonment(self) -> None:
         """Record that the caller disconnected."""
-        self.exchange.response_sha256 = None
+        self.draft.response_sha256 = None
         if self.begun:
-            self._note_break()
+            self._note_broken_answer()
         else:
-            self.exchange.end(CALLER_GONE, self._effect(Outcome.FAILED))
-        self._note()
+            self.draft.end_call(CALLER_GONE, self._find_effect(Outcome.FAILED))
+        self._note_ended_call()
         await self._record_or_log()
 
-    def _effect(self, unasked: Outcome) -> Outcome:
+    def _find_effect(self, unasked: Outcome) -> Outcome:
         """Return the effect at the service for a caller that does not get its answer."""
         if self._service_status:
-            return Outcome.of(self._service_status)
+            return Outcome.from_status(self._service_status)
         return Outcome.UNKNOWN if self._asked else unasked
 
-    def _note_break(self) -> None:
+    def _note_broken_answer(self) -> None:
         """Set the outcome of a partly sent answer: a change still took effect."""
         changes = self.operation.takes_effect
-        self.exchange.outcome = self._effect(Outcome.FAILED) if changes else Outcome.FAILED
+        self.draft.outcome = self._find_effect(Outcome.FAILED) if changes else Outcome.FAILED
 
-    def _lose(self) -> None:
+    def _record_lost_call(self) -> None:
         """Record an unknown outcome where this process ends before the service answers."""
         if self._asked and not (self._service_status or self.given_up):
-            self.exchange.end(0, Outcome.UNKNOWN)
+            self.draft.end_call(0, Outcome.UNKNOWN)
             self._ledger.note(self._next_record())
 
-    async def _stream(self, rest: Connection, digest: "hashlib._Hash | None") -> None:
+    async def _stream_rest(self, rest: Connection, digest: "hashlib._Hash | None") -> None:
         try:
-            async for piece in rest.pieces(self.operation.timeout_s):
+            async for piece in rest.iterate_body_pieces(self.operation.timeout_s):
                 if digest:
                     digest.update(piece)
                 await self._send_piece(piece, more=True)
@@ -231,32 +231,32 @@ class Call:
             # Without a last message the server closes the connection, so the caller notices the
             # break and does not take the part for the whole.
             log.warning("upstream_broke_midway", operation=self.operation.name)
-            self._note_break()
+            self._note_broken_answer()
             await self._record_or_log()
             return
-        self.exchange.response_sha256 = digest.hexdigest() if digest else None
+        self.draft.response_sha256 = digest.hexdigest() if digest else None
         await self._record_or_log()
         await self._send_piece(b"", more=False)
 
     async def _send_piece(self, piece: bytes, *, more: bool) -> None:
         try:
-            with Wait(_TAKEN_WITHIN_S, self.task):
+            with Deadline(_TAKEN_WITHIN_S, self.task):
                 await self._send({"type": "http.response.body", "body": piece, "more_body": more})
         except TimeoutError:
             raise CallerGone from None
 
-    def _next_record(self) -> Exchange:
+    def _next_record(self) -> AccessRecordDraft:
         """Return the first record of the call, or one that completes the first."""
         if not self._recorded:
             self._recorded = True
-            return self.exchange
+            return self.draft
         own_id = self._completion or draw_uuid()
         self._completion = None
         # One salt opens the commitments of all records of a call.
-        salt = self.exchange.salt
-        return replace(self.exchange, id=own_id, completes=self.exchange.id, _salt=salt)
+        salt = self.draft.salt
+        return replace(self.draft, id=own_id, completes=self.draft.id, _salt=salt)
 
-    async def _record(self, completion: str | None = None) -> None:
+    async def _record_durably(self, completion: str | None = None) -> None:
         """Record the present state durably; `completion` is the id of a later record."""
         if not self.operation.recorded:
             return
@@ -268,7 +268,7 @@ class Call:
             self._unrecorded = True
             raise
         if seal:
-            value = receipt(record.id, record.salt, seal, completion=completion)
+            value = write_receipt_value(record.id, record.salt, seal, completion=completion)
             self._receipt = ((RECEIPT_HEADER, value),)
 
     async def _record_or_log(self) -> None:
@@ -276,16 +276,16 @@ class Call:
             self._ledger.note(self._next_record())  # a failed ledger is not awaited again
             return
         try:
-            await self._record()
+            await self._record_durably()
         except Problem:
             log.exception("access_not_recorded", request_id=self.trace.request_id)
 
-    def _note(self) -> None:
-        self._measure()
+    def _note_ended_call(self) -> None:
+        self._observe_duration()
         if not self.operation.recorded:
-            self._ledger.note(self.exchange)
+            self._ledger.note(self.draft)
 
-    def _measure(self) -> None:
+    def _observe_duration(self) -> None:
         if not self.measured:
-            labels = self.operation.method, self.operation.template, self.exchange.status
-            _seconds(*labels).observe(self.exchange.duration_s)
+            labels = self.operation.method, self.operation.template, self.draft.status
+            _label_request_seconds(*labels).observe(self.draft.duration_s)

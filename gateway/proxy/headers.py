@@ -90,12 +90,12 @@ class Trace(NamedTuple):
     def trace_id(self) -> str:
         return self.traceparent.split("-")[1]
 
-    def headers(self) -> tuple[Header, Header]:
+    def list_id_headers(self) -> tuple[Header, Header]:
         """Return both ids as headers of an answer."""
         return (REQUEST_ID, self.request_id.encode()), (TRACE_ID, self.trace_id.encode())
 
 
-class Answer(NamedTuple):
+class SplitHeaders(NamedTuple):
     """The headers of an answer, split into those for the caller and those for the ledger.
 
     `subjects` is None where the service named no persons, or not by keyed hashes; `dossier` is the
@@ -120,7 +120,7 @@ def is_replayed(headers: Headers) -> bool:
     return find_header(headers, _REPLAYED) is not None
 
 
-def trace_of(scope: Scope) -> Trace:
+def read_request_trace(scope: Scope) -> Trace:
     """Return the caller's ids where they are well formed, else new ones."""
     asked = find_header(scope["headers"], b"x-request-id")
     parent = find_header(scope["headers"], b"traceparent")
@@ -133,17 +133,19 @@ def trace_of(scope: Scope) -> Trace:
     return Trace(draw_uuid(), traceparent)
 
 
-def inward(scope: Scope, trace: Trace, added: Sequence[tuple[str, str]]) -> list[Header]:
+def build_request_headers(
+    scope: Scope, trace: Trace, added: Sequence[tuple[str, str]]
+) -> list[Header]:
     """Return the headers for the upstream service.
 
     Raise RequestMalformed, CodingNotUnderstood or ExpectationFailed.
     """
     raw: Headers = scope["headers"]
-    _require_readable(raw)
+    _require_readable_values(raw)
     _require_one_host(raw, scope["http_version"])
-    _require_one_reading(raw)
-    named = _named_in_connection(raw)
-    headers = [each for each in raw if _may_enter(each[0]) and each[0] not in named]
+    _reject_ambiguous_headers(raw)
+    named = _list_connection_headers(raw)
+    headers = [each for each in raw if _may_enter_mesh(each[0]) and each[0] not in named]
     if scope.get("client"):
         headers.append((b"x-forwarded-for", scope["client"][0].encode()))
     headers += (
@@ -156,7 +158,7 @@ def inward(scope: Scope, trace: Trace, added: Sequence[tuple[str, str]]) -> list
     return headers
 
 
-def misdirected(scope: Scope) -> RequestMalformed | None:
+def find_host_problem(scope: Scope) -> RequestMalformed | None:
     """Return the problem of a request with an ambiguous Host, or None."""
     try:
         _require_one_host(scope["headers"], scope["http_version"])
@@ -172,7 +174,7 @@ def _require_one_host(raw: Headers, version: str) -> None:
         raise RequestMalformed("Send one Host, a name or an address.")
 
 
-def _require_one_reading(raw: Headers) -> None:
+def _reject_ambiguous_headers(raw: Headers) -> None:
     """Reject duplicate framing and content headers: an intermediary might act on the other copy."""
     names = [name for name, _ in raw]
     if not _SELDOM_SENT.isdisjoint(names):
@@ -194,9 +196,9 @@ def _require_known_coding(raw: Headers) -> None:
         raise ExpectationFailed
 
 
-def outward(raw: Headers, request_id: str) -> Answer:
+def split_headers(raw: Headers, request_id: str) -> SplitHeaders:
     """Split the headers of an answer; `raw` has its names in lower case."""
-    named = _named_in_connection(raw)
+    named = _list_connection_headers(raw)
     dropped = _NOT_FROM_INSIDE | named if named else _NOT_FROM_INSIDE
     outer, inner = [(REQUEST_ID, request_id.encode())], list[Header]()
     for header in raw:
@@ -205,27 +207,27 @@ def outward(raw: Headers, request_id: str) -> Answer:
         elif header[0] in _FOR_THE_LEDGER:
             inner.append(header)
     if not inner:
-        return Answer(outer, None, (), None)
-    return Answer(outer, *read_ledger_headers(inner))
+        return SplitHeaders(outer, None, (), None)
+    return SplitHeaders(outer, *read_ledger_headers(inner))
 
 
 @lru_cache(maxsize=1_000)
-def _may_enter(name: bytes) -> bool:
+def _may_enter_mesh(name: bytes) -> bool:
     barred = name in _NOT_FROM_OUTSIDE or name.startswith(b"x-forwarded-")
     return not barred and _NAME.fullmatch(name) is not None
 
 
-def _require_readable(headers: Headers) -> None:
+def _require_readable_values(headers: Headers) -> None:
     """Raise RequestMalformed for unreadable values; the joined test is the fast path."""
     values = b" ".join([value for _, value in headers])
     if values.isascii() and _is_printable(values):
         return
     for name, value in headers:
-        if _may_enter(name):
-            _require_text(name, value)
+        if _may_enter_mesh(name):
+            _require_text_value(name, value)
 
 
-def _named_in_connection(headers: Headers) -> frozenset[bytes]:
+def _list_connection_headers(headers: Headers) -> frozenset[bytes]:
     return frozenset([part.lower() for part in split_list(headers, b"connection")])
 
 
@@ -234,7 +236,7 @@ def _is_printable(value: bytes) -> bool:
     return value.translate(None, _CONTROLS) == value
 
 
-def _require_text(name: bytes, value: bytes) -> None:
+def _require_text_value(name: bytes, value: bytes) -> None:
     if not _is_printable(value):
         raise RequestMalformed(f"Send the header {name.decode()} without control characters.")
     try:

@@ -5,17 +5,23 @@ from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.access.callers.client_address import Neighbours
+from gateway.access.callers.client_address import TrustedProxies
 from gateway.access.problems import QuotaSpent
 from gateway.access.rate_limits import Quotas
-from gateway.http1.deadline import Wait, present_task
-from gateway.ledger.record_draft import Admit, Exchange, Ledger
-from gateway.operations.matching import Match, MethodNotAllowed, find
+from gateway.http1.deadline import Deadline, require_current_task
+from gateway.ledger.record_draft import AccessRecordDraft, Admit, Ledger
+from gateway.operations.matching import Match, MethodNotAllowed, match_operation
 from gateway.operations.model import QuotaClass
 from gateway.proxy.bodies import RequestBody
 from gateway.proxy.call import Call
-from gateway.proxy.detached_calls import watch_caller
-from gateway.proxy.headers import REQUEST_ID, Trace, inward, misdirected, trace_of
+from gateway.proxy.detached_calls import watch_caller_leaving
+from gateway.proxy.headers import (
+    REQUEST_ID,
+    Trace,
+    build_request_headers,
+    find_host_problem,
+    read_request_trace,
+)
 from gateway.proxy.problems import BodyTooSlow, MethodRefused, NotPublic
 from shared.observability.metrics import REQUEST_SECONDS
 from shared.web.calls.call_guard import PROVED_CALL
@@ -45,7 +51,7 @@ OPEN_FILE = re.compile(r"/docs/files/[A-Za-z0-9._-]+")
 _TRACEPARENT = b"traceparent"
 
 
-class OwnOperations:
+class LocalDispatcher:
     """Stand in front of the local routes as the forwarder does in front of a service."""
 
     def __init__(
@@ -54,37 +60,43 @@ class OwnOperations:
         *,
         admit: Admit,
         ledger: Ledger,
-        neighbours: Neighbours,
+        neighbours: TrustedProxies,
         quotas: Quotas,
     ) -> None:
         self._routes, self._admit, self._ledger = routes, admit, ledger
         self._neighbours, self._quotas = neighbours, quotas
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        match find(scope["method"], scope["raw_path"].decode("latin-1")):
+        match match_operation(scope["method"], scope["raw_path"].decode("latin-1")):
             case Match() as match:
-                task = present_task()
-                call = Call(match, trace_of(scope), ledger=self._ledger, send=send, task=task)
-                await call.carry(self._serve(call, scope, receive), scope, receive)
-            case _ if problem := self._over_quota(scope) or misdirected(scope):
-                await turn_away(problem, scope, receive, send)
+                task = require_current_task()
+                call = Call(
+                    match, read_request_trace(scope), ledger=self._ledger, send=send, task=task
+                )
+                await call.carry_out_work(
+                    self._dispatch_and_answer(call, scope, receive), scope, receive
+                )
+            case _ if problem := self._find_quota_problem(scope) or find_host_problem(scope):
+                await answer_unmatched_request(problem, scope, receive, send)
             case MethodNotAllowed(allowed):
-                await turn_away(MethodRefused(allowed), scope, receive, send)
-            case _ if self._hides(scope):
-                await turn_away(NotPublic(), scope, receive, send)
+                await answer_unmatched_request(MethodRefused(allowed), scope, receive, send)
+            case _ if self._is_hidden_path(scope):
+                await answer_unmatched_request(NotPublic(), scope, receive, send)
             case _:
-                trace = trace_of(scope)
-                await self._routes(traced(scope, trace), receive, named(send, trace))
+                trace = read_request_trace(scope)
+                await self._routes(
+                    set_scope_trace(scope, trace), receive, add_request_id(send, trace)
+                )
 
-    def _over_quota(self, scope: Scope) -> Problem | None:
+    def _find_quota_problem(self, scope: Scope) -> Problem | None:
         """Count a public request by address; return QuotaSpent if the quota is exhausted."""
         try:
-            self._quotas.spend(self._neighbours.caller(scope), QuotaClass.OPEN)
+            self._quotas.count_call(self._neighbours.read_client_address(scope), QuotaClass.OPEN)
         except QuotaSpent as spent:
             return spent
         return None
 
-    def _hides(self, scope: Scope) -> bool:
+    def _is_hidden_path(self, scope: Scope) -> bool:
         """Return whether the path is not public.
 
         Only one spelling of a path is served, because a proxy may block a path without decoding it.
@@ -94,56 +106,58 @@ class OwnOperations:
             return True
         if path not in OPEN_PATHS and not OPEN_FILE.fullmatch(path):
             return True
-        return path == METRICS and not self._neighbours.is_near(scope)
+        return path == METRICS and not self._neighbours.is_internal_call(scope)
 
-    async def _serve(self, call: Call, scope: Scope, receive: Receive) -> None:
+    async def _dispatch_and_answer(self, call: Call, scope: Scope, receive: Receive) -> None:
         """Announce a change, then withhold its whole answer until it is recorded."""
-        added = await self._admit(call.exchange, scope, call.parameters)
+        added = await self._admit(call.draft, scope, call.parameters)
         body = RequestBody(call.operation, scope, receive, call.task.get_loop())
-        headers = inward(scope, call.trace, added)
+        headers = build_request_headers(scope, call.trace, added)
         try:
             with (
-                body.held_by(call.exchange.holder),
-                Wait(call.operation.timeout_s, call.task),
+                body.count_memory(call.draft.holder),
+                Deadline(call.operation.timeout_s, call.task),
             ):
-                payload = await body.whole()
+                payload = await body.read_whole()
         except TimeoutError:
             raise BodyTooSlow(call.operation.timeout_s) from None
-        watch_caller(call, body)
-        held = HeldAnswer(payload)
+        watch_caller_leaving(call, body)
+        held = BufferedResponse(payload)
         # The middleware of the local routes counts the call.
         call.measured = True
-        call.announce(body.recorded_sha256)
-        inner = {**scope, "headers": headers, PROVED_CALL: _proved(call.exchange)}
+        call.announce_service_call(body.recorded_sha256)
+        inner = {**scope, "headers": headers, PROVED_CALL: _prove_local_call(call.draft)}
         try:
-            await self._routes(inner, held.give, held.take)
-            await call.answer(held.status, held.headers, held.body, None)
+            await self._routes(inner, held.receive, held.send)
+            await call.record_and_answer(held.status, held.headers, held.body, None)
         finally:
             body.close()
 
 
-def _proved(exchange: Exchange) -> ProvedCall:
+def _prove_local_call(draft: AccessRecordDraft) -> ProvedCall:
     """Return the mark of a proved call, which no request from outside can carry."""
-    return ProvedCall(exchange.client, exchange.agency, NO_BODY, b"")
+    return ProvedCall(draft.client, draft.agency, NO_BODY, b"")
 
 
-async def turn_away(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
+async def answer_unmatched_request(
+    problem: Problem, scope: Scope, receive: Receive, send: Send
+) -> None:
     """Answer a request that matches no operation: with ids and a metric, without a record."""
-    trace = trace_of(scope)
+    trace = read_request_trace(scope)
     response = respond(problem)
-    response.raw_headers.extend(trace.headers())
+    response.raw_headers.extend(trace.list_id_headers())
     method = scope["method"] if scope["method"] in METHODS else OTHER_METHOD
     REQUEST_SECONDS.labels(method, UNMATCHED_ROUTE, problem.status.value).observe(0.0)
     await response(scope, receive, send)
 
 
-def traced(scope: Scope, trace: Trace) -> Scope:
+def set_scope_trace(scope: Scope, trace: Trace) -> Scope:
     """Return `scope` with the trace that the routes continue."""
     kept = [each for each in scope["headers"] if each[0] != _TRACEPARENT]
     return {**scope, "headers": [*kept, (_TRACEPARENT, trace.traceparent.encode())]}
 
 
-def named(send: Send, trace: Trace) -> Send:
+def add_request_id(send: Send, trace: Trace) -> Send:
     """Return a `send` that names the request in its answer."""
 
     async def send_named(message: Message) -> None:
@@ -156,7 +170,7 @@ def named(send: Send, trace: Trace) -> Send:
 
 
 @dataclass
-class HeldAnswer:
+class BufferedResponse:
     """Buffer the answer of a local route until its record is durable."""
 
     request: bytes
@@ -164,10 +178,10 @@ class HeldAnswer:
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     body: bytes = b""
 
-    async def give(self) -> Message:
+    async def receive(self) -> Message:
         return {"type": "http.request", "body": self.request, "more_body": False}
 
-    async def take(self, message: Message) -> None:
+    async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status, self.headers = message["status"], list(message["headers"])
         else:

@@ -64,14 +64,14 @@ class BodyTooSlow(Problem):
         )
 
 
-class _Upstream(Problem):
+class _UpstreamProblem(Problem):
     def __init__(self, service: str, advice: str, *, retry_after_s: int | None = None) -> None:
         super().__init__(f"The {service} service {advice}", service=service)
         if retry_after_s is not None:
             self.headers = {"Retry-After": str(retry_after_s)}
 
 
-class UpstreamAway(_Upstream):
+class UpstreamAway(_UpstreamProblem):
     status = HTTPStatus.SERVICE_UNAVAILABLE
     title = "The upstream service is unavailable"
     type = "/problems/upstream-away"
@@ -83,7 +83,7 @@ class UpstreamAway(_Upstream):
         super().__init__(service, advice, retry_after_s=retry_after_s)
 
 
-class UpstreamBusy(_Upstream):
+class UpstreamBusy(_UpstreamProblem):
     status = HTTPStatus.SERVICE_UNAVAILABLE
     title = "The upstream service is busy"
     type = "/problems/upstream-busy"
@@ -93,7 +93,7 @@ class UpstreamBusy(_Upstream):
         super().__init__(service, advice, retry_after_s=retry_after_s)
 
 
-class SlotsTaken(_Upstream):
+class SlotsTaken(_UpstreamProblem):
     """One client has its share of the calls under way; others are still served."""
 
     status = HTTPStatus.TOO_MANY_REQUESTS
@@ -128,7 +128,7 @@ class MemoryShareTaken(Problem):
     advice = "Nothing was done. Send fewer bodies at once, and each without a pause."
 
 
-class UpstreamRefusesCalls(_Upstream):
+class UpstreamRefusesCalls(_UpstreamProblem):
     """The two share no key, or the service changed its epoch at this moment."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
@@ -142,7 +142,7 @@ class UpstreamRefusesCalls(_Upstream):
         super().__init__(service, advice, retry_after_s=retry_after_s)
 
 
-class UpstreamTimedOut(_Upstream):
+class UpstreamTimedOut(_UpstreamProblem):
     status = HTTPStatus.GATEWAY_TIMEOUT
     title = "The upstream service did not answer in time"
     type = "/problems/upstream-timed-out"
@@ -155,7 +155,7 @@ class UpstreamTimedOut(_Upstream):
         super().__init__(service, advice)
 
 
-class UpstreamBroke(_Upstream):
+class UpstreamBroke(_UpstreamProblem):
     status = HTTPStatus.BAD_GATEWAY
     title = "The upstream service broke off"
     type = "/problems/upstream-broke"
@@ -168,7 +168,7 @@ class UpstreamBroke(_Upstream):
         super().__init__(service, advice)
 
 
-class SubjectNotNamed(_Upstream):
+class SubjectNotNamed(_UpstreamProblem):
     """A service sent personal data without naming the persons."""
 
     status = HTTPStatus.BAD_GATEWAY

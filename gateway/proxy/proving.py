@@ -7,7 +7,7 @@ from http import HTTPStatus
 import structlog
 
 from gateway.http1.connection import BrokenOffError, Connection, Payload
-from gateway.http1.deadline import Wait
+from gateway.http1.deadline import Deadline
 from gateway.operations.model import Service
 from gateway.proxy.headers import Headers, find_header
 from gateway.proxy.problems import UpstreamRefusesCalls
@@ -48,7 +48,7 @@ class CallProver:
         self._service, self._key = service, key
         self._epoch = b"unknown"
 
-    async def ask(
+    async def send_proved_call(
         self,
         connection: Connection,
         make_head: MakeHead,
@@ -69,11 +69,11 @@ class CallProver:
             epoch = connection.epoch or self._epoch
             value, code = sign_call(self._key, call, headers, epoch)
             head = make_head(call, [*headers, (HEADER, value)], payload)
-            await connection.ask(head, self._followed_by_code(payload, code))
-            named = _challenge(connection)
+            await connection.send_request(head, self._append_body_code(payload, code))
+            named = _read_epoch_challenge(connection)
             if named is None:
                 return
-            await _skip(connection)
+            await _skip_answer_body(connection)
             if named in {b"", epoch}:
                 break
             connection.epoch = self._epoch = named
@@ -86,21 +86,23 @@ class CallProver:
         """Request the root of the service without a proof, which the service refuses."""
         root = call._replace(method="GET", target=b"/", body=NO_BODY)
         try:
-            with Wait(_EPOCH_WITHIN_S):
-                await connection.ask(make_head(root, (), None), None)
-                named = _challenge(connection)
-                await _skip(connection)
+            with Deadline(_EPOCH_WITHIN_S):
+                await connection.send_request(make_head(root, (), None), None)
+                named = _read_epoch_challenge(connection)
+                await _skip_answer_body(connection)
         except (BrokenOffError, TimeoutError) as error:
             raise UnsentError from error
         if named:
             connection.epoch = self._epoch = named
 
-    def _followed_by_code(self, payload: Payload, code: bytes) -> Payload:
+    def _append_body_code(self, payload: Payload, code: bytes) -> Payload:
         if payload is None or isinstance(payload, bytes):
             return payload
-        return self._stream(payload, code)
+        return self._stream_with_code(payload, code)
 
-    async def _stream(self, pieces: AsyncIterator[bytes], code: bytes) -> AsyncIterator[bytes]:
+    async def _stream_with_code(
+        self, pieces: AsyncIterator[bytes], code: bytes
+    ) -> AsyncIterator[bytes]:
         digest = sha256()
         async for piece in pieces:
             digest.update(piece)
@@ -108,7 +110,7 @@ class CallProver:
         yield sign_body(self._key, code, digest.digest())
 
 
-def describe(payload: Payload, known: str | None) -> bytes:
+def describe_call_body(payload: Payload, known: str | None) -> bytes:
     """Return the part of a call that stands for its body; `known` is its SHA-256 in hex."""
     if payload is None:
         return NO_BODY
@@ -117,13 +119,13 @@ def describe(payload: Payload, known: str | None) -> bytes:
     return known.encode() if known else hash_body(payload)
 
 
-def _challenge(connection: Connection) -> bytes | None:
+def _read_epoch_challenge(connection: Connection) -> bytes | None:
     """Return the epoch of a refused proof, empty if it names none; None for any other answer."""
     if connection.status != HTTPStatus.UNAUTHORIZED:
         return None
     return read_challenge(find_header(connection.headers, b"www-authenticate") or b"")
 
 
-async def _skip(connection: Connection) -> None:
-    while not connection.at_end:
-        await connection.read()
+async def _skip_answer_body(connection: Connection) -> None:
+    while not connection.is_at_end:
+        await connection.read_body_piece()

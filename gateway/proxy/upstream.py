@@ -7,13 +7,13 @@ from typing import Self
 import structlog
 
 from gateway.http1.connection import BrokenOffError, Connection, Payload
-from gateway.http1.deadline import Wait
-from gateway.http1.pool import Address, Session
+from gateway.http1.deadline import Deadline
+from gateway.http1.pool import Address, ConnectionPool
 from gateway.operations.model import Operation, Service
 from gateway.proxy.breaker import Breaker, Failure
 from gateway.proxy.headers import Headers, find_header
 from gateway.proxy.problems import SlotsTaken, UpstreamAway, UpstreamBusy, UpstreamTimedOut
-from gateway.proxy.proving import CallProver, UnsentError, describe
+from gateway.proxy.proving import CallProver, UnsentError, describe_call_body
 from shared.web.bodies.shares import Shares, ShareTaken, StockTaken
 from shared.web.calls.call_mac import CallParts
 
@@ -55,7 +55,7 @@ class Upstream:
     def in_flight(self) -> int:
         return self._slots.taken
 
-    def slot(self, holder: str, *, whole: bool) -> "Slot":
+    def reserve_call_slot(self, holder: str, *, whole: bool) -> "Slot":
         """Return a slot for one call, to be held by `with`.
 
         `holder` is the client, or the address of an unproven one. `whole`: the whole request has
@@ -63,9 +63,9 @@ class Upstream:
         """
         return Slot(self, self._slots, self._breaker, holder, whole=whole)
 
-    async def ask(
+    async def send_call(
         self,
-        session: Session,
+        session: ConnectionPool,
         operation: Operation,
         target: str,
         headers: Headers,
@@ -77,25 +77,25 @@ class Upstream:
     ) -> Connection:
         """Send a call and return the connection with the head of its answer.
 
-        `target` is path and query as sent; a failure counts to `slot`; `body_sha256` is hex. Raise
-        UpstreamAway, BrokenOffError, or UpstreamRefusesCalls where the service refuses the proof.
-        An idempotent call without a body tries twice to connect.
+        Raise UpstreamAway, BrokenOffError or UpstreamRefusesCalls; `body_sha256` is in hex.
         """
-        body = describe(payload, body_sha256)
+        body = describe_call_body(payload, body_sha256)
         call = CallParts(operation.method, target.encode(), call_id.encode(), body)
         repeatable = operation.idempotent and payload is None
-        kept = session.take(self._address)
-        connection = kept or await self._connect(session, attempts=1 + repeatable)
+        kept = session.acquire(self._address)
+        connection = kept or await self._open_new_connection(session, attempts=1 + repeatable)
         try:
             if kept is None:
-                await self._ask(connection, call, headers, payload)
-            elif not await self._ask_kept(kept, call, headers, payload, repeatable=repeatable):
-                connection = await self._connect(session, attempts=1)
+                await self._send_on_connection(connection, call, headers, payload)
+            elif not await self._send_on_kept_connection(
+                kept, call, headers, payload, repeatable=repeatable
+            ):
+                connection = await self._open_new_connection(session, attempts=1)
                 # The service may have accepted the first id, so the repeated call has its own.
                 call = call._replace(call_id=b"%b.again" % call.call_id)
-                await self._ask(connection, call, headers, payload)
+                await self._send_on_connection(connection, call, headers, payload)
         except BrokenOffError as error:
-            slot.broke_off(connection, kept=connection is kept)
+            slot.close_broken_connection(connection, kept=connection is kept)
             if isinstance(error, UnsentError):
                 raise UpstreamAway(self.service, retry_after_s=_BUSY_RETRY_S) from error
             raise
@@ -104,7 +104,7 @@ class Upstream:
             raise
         return connection
 
-    async def _ask_kept(
+    async def _send_on_kept_connection(
         self,
         connection: Connection,
         call: CallParts,
@@ -118,40 +118,42 @@ class Upstream:
         Only a call that is repeatable, or of which no byte was sent, is repeated.
         """
         try:
-            await self._ask(connection, call, headers, payload)
+            await self._send_on_connection(connection, call, headers, payload)
         except BrokenOffError as error:
-            if connection.silent and (repeatable or isinstance(error, UnsentError)):
+            if connection.is_silent and (repeatable or isinstance(error, UnsentError)):
                 return False
             raise
         return True
 
-    async def _ask(
+    async def _send_on_connection(
         self, connection: Connection, call: CallParts, headers: Headers, payload: Payload
     ) -> None:
         if self._prover:
-            await self._prover.ask(connection, self._head, call, headers, payload)
+            await self._prover.send_proved_call(
+                connection, self._build_request_head, call, headers, payload
+            )
         else:
-            await connection.ask(self._head(call, headers, payload), payload)
+            await connection.send_request(self._build_request_head(call, headers, payload), payload)
 
-    def give_back(self, session: Session, connection: Connection) -> None:
-        session.give_back(self._address, connection)
+    def release_connection(self, session: ConnectionPool, connection: Connection) -> None:
+        session.release(self._address, connection)
 
-    async def _connect(self, session: Session, *, attempts: int) -> Connection:
+    async def _open_new_connection(self, session: ConnectionPool, *, attempts: int) -> Connection:
         while True:
             attempts -= 1
             try:
-                with Wait(_CONNECT_S):
+                with Deadline(_CONNECT_S):
                     return await session.open(self._address)
             except OSError as error:  # and TimeoutError, which is one
                 if error.errno in _OWN_FAULTS:
                     log.exception("no_connection_possible", service=self.service)
                     raise UpstreamAway(self.service, retry_after_s=_BUSY_RETRY_S) from error
-                self._breaker.failed(Failure.UNREACHABLE)
+                self._breaker.count_failure(Failure.UNREACHABLE)
                 if attempts == 0:
                     # An overloaded service may not accept in time; it did not get the call.
                     raise UpstreamAway(self.service, retry_after_s=_BUSY_RETRY_S) from error
 
-    def _head(self, call: CallParts, headers: Headers, payload: Payload) -> bytes:
+    def _build_request_head(self, call: CallParts, headers: Headers, payload: Payload) -> bytes:
         """Return the head of the request; all parts were checked and contain no line break."""
         first = (call.method.encode(), self._root, call.target, self._host)
         lines = [b"%b %b%b HTTP/1.1\r\nhost: %b" % first]
@@ -164,7 +166,7 @@ class Upstream:
             lines.append(b"content-length: 0")
         return b"\r\n".join(lines) + b"\r\n\r\n"
 
-    def headers_of(self, answer: Connection) -> Headers:
+    def read_answer_headers(self, answer: Connection) -> Headers:
         """Return the headers with Location relative to the gateway."""
         raw = answer.headers
         if find_header(raw, b"location") is None:
@@ -199,11 +201,11 @@ class Slot:
             raise SlotsTaken(self.upstream.service, retry_after_s=_BUSY_RETRY_S) from None
         self._since = self._breaker.answers
         if self._breaker.is_open:
-            self._take_probe()
+            self._take_breaker_probe()
         return self
 
-    def _take_probe(self) -> None:
-        if wait_s := self._breaker.wait_s(whole=self._whole, holder=self._holder):
+    def _take_breaker_probe(self) -> None:
+        if wait_s := self._breaker.seconds_until_probe(whole=self._whole, holder=self._holder):
             self._slots.give_back(self._holder)
             raise UpstreamAway(self.upstream.service, retry_after_s=max(1, round(wait_s)))
         self._probes = True
@@ -211,28 +213,28 @@ class Slot:
     def __exit__(self, *_: object) -> None:
         self._slots.give_back(self._holder)
         if self._probes:
-            self._breaker.leave(whole=self._whole)
+            self._breaker.end_probe(whole=self._whole)
 
-    def answered(self, *, is_late: bool = False) -> None:
+    def count_answer(self, *, is_late: bool = False) -> None:
         """Count an answer as a success of the service."""
         if is_late:
-            self._breaker.answered_late()
+            self._breaker.count_late_answer()
         else:
-            self._breaker.succeeded()
+            self._breaker.count_success()
 
-    def broke_off(self, connection: Connection, *, kept: bool = False) -> None:
+    def close_broken_connection(self, connection: Connection, *, kept: bool = False) -> None:
         """Close a broken connection; count a failure only where the service had the whole request.
 
         A service may close a `kept` connection at any time before it answers.
         """
         connection.close()
-        if connection.given and not (kept and connection.silent):
-            self._failed(Failure.SILENT if connection.silent else Failure.BROKEN)
+        if connection.is_request_sent and not (kept and connection.is_silent):
+            self._count_service_failure(Failure.SILENT if connection.is_silent else Failure.BROKEN)
 
-    def timed_out(self, operation: Operation) -> UpstreamTimedOut:
+    def count_timeout(self, operation: Operation) -> UpstreamTimedOut:
         """Count a call that the service did not answer in time, and return its problem."""
-        self._failed(Failure.TIMED_OUT)
+        self._count_service_failure(Failure.TIMED_OUT)
         return UpstreamTimedOut(self.upstream.service, seconds=operation.timeout_s)
 
-    def _failed(self, kind: Failure) -> None:
-        self._breaker.failed(kind, holder=self._holder, since=self._since)
+    def _count_service_failure(self, kind: Failure) -> None:
+        self._breaker.count_failure(kind, holder=self._holder, since=self._since)

@@ -8,16 +8,16 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 
-from gateway.ledger.record_draft import Exchange, PurposeKind
+from gateway.ledger.record_draft import AccessRecordDraft, PurposeKind
 from gateway.operations.model import QuotaClass
 from gateway.operations.problems import RequestMalformed
-from gateway.operations.targets import find_target
+from gateway.operations.targets import find_target_path
 from gateway.purposes.problems import PurposeMissing, PurposeUnknown
 from gateway.purposes.registry import (
     PURPOSES_UNCHECKED,
     PurposeRegistry,
-    is_accepted,
-    is_recordable,
+    is_accepted_purpose,
+    is_recordable_purpose,
 )
 from shared.codes.agency import CodeError
 from shared.codes.dossier import parse_dossier_code
@@ -30,8 +30,8 @@ MAX_PURPOSE_LENGTH = 64
 _OFFICER = re.compile(OFFICER_PATTERN)
 
 
-def note_explanation(
-    exchange: Exchange,
+def record_call_explanation(
+    draft: AccessRecordDraft,
     headers: Mapping[str, str],
     parameters: Mapping[str, str],
     purposes: PurposeRegistry,
@@ -42,22 +42,22 @@ def note_explanation(
 
     Raise RequestMalformed, PurposeMissing, or PurposeUnknown where the purpose has no meaning now.
     """
-    exchange.target = find_target(exchange.operation, parameters)
+    draft.target = find_target_path(draft.operation, parameters)
     if officer := headers.get("X-Officer"):
-        exchange.officer = _parse_officer(officer)
+        draft.officer = _parse_officer_code(officer)
     if purpose := headers.get("X-Purpose"):
-        _note_purpose(exchange, purpose, purposes, now)
-    _note_dossier(exchange, headers.get("X-Dossier"), parameters)
-    if exchange.operation.personal and not (purpose and officer):
+        _record_call_purpose(draft, purpose, purposes, now)
+    _record_call_dossier(draft, headers.get("X-Dossier"), parameters)
+    if draft.operation.personal and not (purpose and officer):
         raise PurposeMissing([name for name in ("X-Purpose", "X-Officer") if not headers.get(name)])
     for name in EXPLAINING_HEADERS:
         if headers.get(name) == "":
             raise RequestMalformed(f"{name} is empty: send a value or omit the header.")
-    if kind := exchange.purpose_kind:
-        _require_accepted(kind, continues_dossier=_continues_dossier(exchange))
+    if kind := draft.purpose_kind:
+        _require_accepted_purpose(kind, continues_dossier=_is_dossier_step(draft))
 
 
-def _parse_officer(officer: str) -> str:
+def _parse_officer_code(officer: str) -> str:
     if not _OFFICER.fullmatch(officer):
         raise RequestMalformed(
             "X-Officer is not a code: send 1 to 64 ASCII letters, digits and the signs . _ @ -, "
@@ -69,7 +69,9 @@ def _parse_officer(officer: str) -> str:
     return officer
 
 
-def _note_purpose(exchange: Exchange, purpose: str, purposes: PurposeRegistry, now: float) -> None:
+def _record_call_purpose(
+    draft: AccessRecordDraft, purpose: str, purposes: PurposeRegistry, now: float
+) -> None:
     """Record the kind of the purpose, and the purpose itself where it is a code."""
     # Classification caches texts, so a longer text is refused before it.
     if len(purpose) > MAX_PURPOSE_LENGTH or not purpose.isprintable():
@@ -77,23 +79,25 @@ def _note_purpose(exchange: Exchange, purpose: str, purposes: PurposeRegistry, n
             f"X-Purpose has at most {MAX_PURPOSE_LENGTH} printable characters: send the code of a "
             "procedure or of a legal basis."
         )
-    kind = exchange.purpose_kind = purposes.classify(purpose, now=now, agency=exchange.agency)
+    kind = draft.purpose_kind = purposes.classify_purpose(purpose, now=now, agency=draft.agency)
     if kind is PurposeKind.UNKNOWN and holds_personal_number(purpose):
         raise RequestMalformed(
             f"X-Purpose {FINDING}: send the code of a procedure or of a legal basis."
         )
-    if is_recordable(purpose, kind):
-        exchange.purpose = purpose
+    if is_recordable_purpose(purpose, kind):
+        draft.purpose = purpose
 
 
-def _note_dossier(exchange: Exchange, dossier: str | None, parameters: Mapping[str, str]) -> None:
+def _record_call_dossier(
+    draft: AccessRecordDraft, dossier: str | None, parameters: Mapping[str, str]
+) -> None:
     """Record the dossier of the path, which is the one that is read, else the one of the header."""
-    if DOSSIER_PATH in exchange.operation.template:
+    if DOSSIER_PATH in draft.operation.template:
         code = parameters["code"]
         # A path that names no dossier may name a person instead.
         with suppress(CodeError):
             parse_dossier_code(code)
-            exchange.dossier = code
+            draft.dossier = code
         if dossier and dossier != code:
             raise RequestMalformed(
                 "X-Dossier differs from the dossier of the path: omit the header."
@@ -103,22 +107,22 @@ def _note_dossier(exchange: Exchange, dossier: str | None, parameters: Mapping[s
             parse_dossier_code(dossier)
         except CodeError as error:
             raise RequestMalformed(f"X-Dossier: {error}.") from None
-        exchange.dossier = dossier
+        draft.dossier = dossier
 
 
-def _continues_dossier(exchange: Exchange) -> bool:
+def _is_dossier_step(draft: AccessRecordDraft) -> bool:
     """Return whether the call is a step of a dossier that was filed before.
 
     The path of a verification has no dossier, so only X-Dossier shows it. On other operations, such
     as a filing, the header would open an ended procedure to every call.
     """
-    operation = exchange.operation
+    operation = draft.operation
     verifies = operation.quota_class is QuotaClass.VERIFICATION
-    return exchange.dossier is not None and (DOSSIER_PATH in operation.template or verifies)
+    return draft.dossier is not None and (DOSSIER_PATH in operation.template or verifies)
 
 
-def _require_accepted(kind: PurposeKind, *, continues_dossier: bool) -> None:
+def _require_accepted_purpose(kind: PurposeKind, *, continues_dossier: bool) -> None:
     if kind is PurposeKind.UNCHECKED:
         PURPOSES_UNCHECKED.inc()
-    if not is_accepted(kind, continues_dossier=continues_dossier):
+    if not is_accepted_purpose(kind, continues_dossier=continues_dossier):
         raise PurposeUnknown

@@ -47,7 +47,7 @@ _FILE = TypeAdapter(list[LegalBasis])
 
 
 @cache
-def registered_legal_bases() -> Mapping[str, LegalBasis]:
+def read_legal_bases() -> Mapping[str, LegalBasis]:
     """Return the registry by code, in order; raise pydantic.ValidationError for a bad entry."""
     entries = _FILE.validate_python(yaml.safe_load(FILE.read_text(encoding="utf-8")))
     return {entry.code: entry for entry in sorted(entries, key=lambda entry: entry.code)}

@@ -11,7 +11,9 @@ from shared.codes.procedure import parse_procedure_code
 from shared.events import ProcedurePublished
 
 
-async def keep_procedures(session: AsyncSession, events: Sequence[ProcedurePublished]) -> None:
+async def upsert_published_procedures(
+    session: AsyncSession, events: Sequence[ProcedurePublished]
+) -> None:
     """Store the newest version of each procedure; raise CodeError where a code is malformed.
 
     The same version may be published again, with the size of the catalogue that it lacked before.

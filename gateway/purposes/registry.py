@@ -48,7 +48,7 @@ class PurposeRegistry:
         self._procedures: Mapping[str, PurposeKind] = {}
         self._agencies: frozenset[str] = frozenset()
         self._legal_bases = {
-            code: (_start_of(basis.valid_from), _end_of(basis.valid_to))
+            code: (_start_of_day(basis.valid_from), _end_of_day(basis.valid_to))
             for code, basis in legal_bases.items()
         }
         PROCEDURES_KNOWN.set_function(lambda: len(self._procedures))
@@ -75,7 +75,9 @@ class PurposeRegistry:
             if code not in self._agencies:
                 self._agencies |= {code, code.partition(".")[0]}
 
-    def classify(self, purpose: str, *, now: float, agency: str | None = None) -> PurposeKind:
+    def classify_purpose(
+        self, purpose: str, *, now: float, agency: str | None = None
+    ) -> PurposeKind:
         """Return the kind of a purpose; `now` is in Unix seconds, `agency` is the caller's."""
         return self._procedures.get(purpose) or self._classify_unlisted(purpose, now, agency)
 
@@ -87,11 +89,13 @@ class PurposeRegistry:
         if (national := _find_national_code(purpose)) is None:
             return PurposeKind.UNKNOWN
         unlisted = PurposeKind.UNKNOWN if self.complete else PurposeKind.UNCHECKED
-        if national != purpose and not self._is_known(_agency_of(purpose), agency):
+        if national != purpose and not self._is_known_agency(
+            _parse_localised_agency(purpose), agency
+        ):
             return PurposeKind.UNKNOWN
         return self._procedures.get(national, unlisted)
 
-    def _is_known(self, named: str, own: str | None) -> bool:
+    def _is_known_agency(self, named: str, own: str | None) -> bool:
         if not self._agencies or named in self._agencies:
             return True
         if own is None:
@@ -100,11 +104,11 @@ class PurposeRegistry:
         return is_within(named, {own}) or is_within(own, {named})
 
 
-def is_accepted(kind: PurposeKind, *, continues_dossier: bool) -> bool:
+def is_accepted_purpose(kind: PurposeKind, *, continues_dossier: bool) -> bool:
     return kind in _ACCEPTED or (kind is PurposeKind.ENDED_PROCEDURE and continues_dossier)
 
 
-def is_recordable(purpose: str, kind: PurposeKind) -> bool:
+def is_recordable_purpose(purpose: str, kind: PurposeKind) -> bool:
     """Return whether a record may hold the purpose; any text that is no code may name a person."""
     return kind is not PurposeKind.UNKNOWN or _find_national_code(purpose) is not None
 
@@ -118,14 +122,14 @@ def _find_national_code(purpose: str) -> str | None:
 
 
 @lru_cache(maxsize=4_096)
-def _agency_of(localised: str) -> str:
+def _parse_localised_agency(localised: str) -> str:
     """Return the agency that a localised procedure code names, in the form of QĐ 20."""
     return canonical_agency_code(localised.removeprefix(f"{parse_national_code(localised)}."))
 
 
-def _start_of(day: date) -> float:
+def _start_of_day(day: date) -> float:
     return datetime.combine(day, time(), VIET_NAM).timestamp()
 
 
-def _end_of(last_day: date | None) -> float:
-    return math.inf if last_day is None else _start_of(last_day + timedelta(days=1))
+def _end_of_day(last_day: date | None) -> float:
+    return math.inf if last_day is None else _start_of_day(last_day + timedelta(days=1))

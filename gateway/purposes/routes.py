@@ -5,7 +5,7 @@ from functools import cache
 from fastapi import Request, Response
 
 from gateway.operations.model import PUBLIC_SECONDS
-from gateway.purposes.legal_bases import LegalBases, registered_legal_bases
+from gateway.purposes.legal_bases import LegalBases, read_legal_bases
 from shared.web.bodies.strict_parsing import Router
 from shared.web.published import PublishedPage
 
@@ -15,10 +15,10 @@ router = Router(prefix="/.well-known", tags=["purposes"])
 @router.get("/legal-bases.json", response_model=LegalBases)
 async def list_legal_bases(request: Request) -> Response:
     """List the legal bases whose code may be `X-Purpose` where a call serves no procedure."""
-    return _page().respond(request)
+    return _load_legal_bases_page().respond(request)
 
 
 @cache
-def _page() -> PublishedPage:
-    legal_bases = LegalBases(items=list(registered_legal_bases().values()))
+def _load_legal_bases_page() -> PublishedPage:
+    legal_bases = LegalBases(items=list(read_legal_bases().values()))
     return PublishedPage.of_json(legal_bases.model_dump(mode="json"), seconds=PUBLIC_SECONDS)

@@ -44,7 +44,7 @@ class Asking:
     async def summed(self) -> int:
         """How many calls without a client are on record of this address."""
         ledger: Any = self._country.gate.admission._ledger
-        source = ledger._sums.source(self._address)
+        source = ledger._sums.hash_source_address(self._address)
         sums = await self._country.gate.sums()
         return sum(each["calls"] for each in sums if each["source"] == source)
 

@@ -24,7 +24,7 @@ from deploy.bench.questions import (
 )
 from deploy.bench.transitions import moves
 from deploy.postgres import plain_url
-from gateway.operations.matching import Match, find
+from gateway.operations.matching import Match, match_operation
 from identity_service.persons.schemas import VerificationIn
 from identity_service.sandbox.generator import generate
 from shared.web.pagination import read_cursor
@@ -54,7 +54,7 @@ class Service:
         self.name, self.http, self._authority = name, http, authority
 
     def signed(self, method: str, path: str) -> dict[str, str]:
-        found = find(method, path)
+        found = match_operation(method, path)
         assert isinstance(found, Match), path
         return self._authority.headers(found.operation.name, self.name, agencies=None)
 

@@ -90,13 +90,13 @@ async def hear(pieces: Sequence[bytes]) -> Heard | None:
 
 async def _answer(connection: Connection) -> Heard | None:
     try:
-        await connection.ask(b"GET / HTTP/1.1\r\n\r\n", None)
+        await connection.send_request(b"GET / HTTP/1.1\r\n\r\n", None)
     except BrokenOffError:
         return None
     heard = Heard(connection.status, connection.headers)
     try:
-        while not connection.at_end:
-            heard.body += await connection.read()
+        while not connection.is_at_end:
+            heard.body += await connection.read_body_piece()
     except BrokenOffError:
         return heard
     heard.whole = True

@@ -15,8 +15,8 @@ from pydantic import SecretStr, ValidationError
 from starlette.requests import Request
 from starlette.types import Scope
 
-from gateway.access.callers.client_address import Neighbours, count_as
-from gateway.ledger.chain.anchors import anchors_in_file
+from gateway.access.callers.client_address import TrustedProxies, normalise_counted_address
+from gateway.ledger.chain.anchors import read_file_anchors
 from shared.codes.persons.personal_numbers import holds_personal_number
 from shared.database.engine import open_database
 from shared.events import LedgerAnchored
@@ -75,19 +75,19 @@ def test_caller_is_the_neighbour_or_named_by_a_trusted_one(
     headers = [(b"x-forwarded-for", line) for line in lines]
     scope: Scope = {"type": "http", "client": (neighbour, 1), "headers": headers}
     try:
-        neighbours = Neighbours(trusted)
+        neighbours = TrustedProxies(trusted)
     except ValueError:
         return
     networks = [ip_network(each.strip()) for each in trusted.split(",") if each.strip()]
-    caller = neighbours.caller(scope)
+    caller = neighbours.read_client_address(scope)
     named = [each.strip() for each in b",".join(lines).decode("latin-1").split(",")]
-    if caller != count_as(neighbour):
+    if caller != normalise_counted_address(neighbour):
         # All that stand behind it, up to the neighbour, are trusted.
-        counted = [count_as(each) for each in named]
+        counted = [normalise_counted_address(each) for each in named]
         behind = named[len(named) - counted[::-1].index(caller) :]
         for each in (neighbour, *behind):
             assert any(ip_address(each.strip()) in network for network in networks)
-    assert not (lines and neighbours.is_near(scope))
+    assert not (lines and neighbours.is_internal_call(scope))
 
 
 ANCHOR = LedgerAnchored(
@@ -114,7 +114,7 @@ def test_each_line_of_a_file_of_anchors_is_read_or_named(
     """An anchor that was passed over unsaid would prove nothing."""
     file = tmp_path / "anchors"
     file.write_bytes(end.join([SOUND, *lines]))
-    told = anchors_in_file(file)
+    told = read_file_anchors(file)
     written = [line for each in lines for line in each.splitlines() if line.strip()]
     assert len(told.anchors) + len(told.unreadable) == 1 + len(written)
     assert told.anchors[0] == ANCHOR

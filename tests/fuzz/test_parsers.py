@@ -17,11 +17,11 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from gateway.access.authorization import _told
+from gateway.access.authorization import _caller_headers
 from gateway.api_docs.openapi import _SHAPES
-from gateway.operations.matching import Match, MethodNotAllowed, NotFound, find
+from gateway.operations.matching import Match, MethodNotAllowed, NotFound, match_operation
 from gateway.operations.problems import RequestMalformed
-from gateway.proxy.headers import outward
+from gateway.proxy.headers import split_headers
 from gateway.purposes.explanation import MAX_PURPOSE_LENGTH
 from identity_service.clients.jwk import checked_public_jwk
 from identity_service.clients.problems import TokenRefused
@@ -258,7 +258,7 @@ def _base64(raw: bytes) -> str:
 @example(method="GET", path="/dossier/v1/dossiers/..%2f..")
 @example(method="GET", path="/dossier/v1/dossiers//history")
 def test_path_names_an_operation_or_nothing(method: str, path: str) -> None:
-    match find(method, path):
+    match match_operation(method, path):
         case Match(operation, parameters):
             assert operation.template.format(**parameters) == path
         case MethodNotAllowed(allowed):
@@ -273,7 +273,7 @@ def test_what_a_caller_says_of_itself_is_read_or_refused(
 ) -> None:
     scope: Scope = {"type": "http", "headers": headers}
     try:
-        told = _told(scope)
+        told = _caller_headers(scope)
     except RequestMalformed:
         return
     assert len(told) == len(headers)
@@ -297,6 +297,6 @@ def test_purpose_that_the_description_allows_is_printable(text: str) -> None:
 def test_answer_of_any_service_tells_the_ledger_only_what_is_well_formed(
     headers: list[tuple[bytes, bytes]],
 ) -> None:
-    answer = outward(headers, "request-1")
+    answer = split_headers(headers, "request-1")
     assert not {name for name, _ in answer.outer} & {b"x-subject", b"x-fields", b"x-dossier"}
     assert answer.dossier is None or parse_dossier_code(answer.dossier)

@@ -19,8 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.ledger.chain.audit import verify_chain
-from gateway.ledger.chain.keys import key_id, public_pem
-from gateway.ledger.chain.seals import START, SealedBatch, prove, seal
+from gateway.ledger.chain.keys import compute_key_id, encode_public_pem
+from gateway.ledger.chain.seals import START, SealedBatch, prove_batch_record, seal_record_batch
 from shared.runtime.app import AUDIENCE
 from shared.web.calls.auth import KeySet, Unauthenticated, Verifier, read_bearer_token
 from tests.conftest import MORE
@@ -36,11 +36,11 @@ TOKEN = AUTHORITY.token()
 
 def sealed(*records: bytes) -> SealedBatch:
     at = datetime(2026, 11, 2, tzinfo=UTC)
-    return seal(records, chain="gateway-1", after=START, at=at, key=KEY)
+    return seal_record_batch(records, chain="gateway-1", after=START, at=at, key=KEY)
 
 
 BATCH = sealed(*RECORDS)
-BUNDLES = [prove(BATCH, index, KEY.public_key()).model_dump() for index in range(4)]
+BUNDLES = [prove_batch_record(BATCH, index, KEY.public_key()).model_dump() for index in range(4)]
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def test_authorization_is_read_or_refused(header: str | None) -> None:
 def test_changed_record_is_found(at: int, put: bytes) -> None:
     records = [*RECORDS[:at], put, *RECORDS[at + 1 :]]
     stored = SealedBatch(BATCH.header, BATCH.signature, BATCH.leaves, tuple(records))
-    keys = {key_id(KEY.public_key()): KEY.public_key()}
+    keys = {compute_key_id(KEY.public_key()): KEY.public_key()}
     assert verify_chain([BATCH], keys, chain="gateway-1") == []
     assert verify_chain([stored], keys, chain="gateway-1")
 
@@ -124,7 +124,7 @@ def test_changed_record_is_found(at: int, put: bytes) -> None:
     signature=st.binary(max_size=70),
 )
 def test_forged_batch_is_found(header: bytes, signature: bytes) -> None:
-    keys = {key_id(KEY.public_key()): KEY.public_key()}
+    keys = {compute_key_id(KEY.public_key()): KEY.public_key()}
     for forged in (
         SealedBatch(header, KEY.sign(header), BATCH.leaves, BATCH.records),
         SealedBatch(BATCH.header, signature, BATCH.leaves, BATCH.records),
@@ -157,7 +157,7 @@ def _said(bundle: dict[str, Any], folder: Path) -> str:
     """What `verify_proof.py` prints; nothing where it ends with an error."""
     told, key = folder / "bundle.json", folder / "key.pem"
     told.write_text(json.dumps(bundle))
-    key.write_bytes(public_pem(KEY.public_key()))
+    key.write_bytes(encode_public_pem(KEY.public_key()))
     printed, arguments = io.StringIO(), sys.argv
     sys.argv = [str(SCRIPT), str(told), str(key)]
     try:

@@ -15,7 +15,7 @@ from sqlalchemy import make_url
 
 from deploy.postgres import as_superuser
 from tests.conftest import MORE, Databases
-from tests.gateway.ledger.ledgers import Store, exchange, make_store, writing
+from tests.gateway.ledger.ledgers import Store, draft, make_store, writing
 
 BATCHES, RECORDS = 3, 4
 TABLES = {"access_record": BATCHES * RECORDS, "ledger_seal": BATCHES}
@@ -82,7 +82,7 @@ async def intruder(postgres: Databases) -> AsyncIterator[Intruder]:
     store = await make_store(postgres.database_url("gateway"))
     async with writing(store) as ledger:
         for batch in range(BATCHES):
-            calls = [ledger.record(exchange(f"request-{batch}-{n}")) for n in range(RECORDS)]
+            calls = [ledger.record(draft(f"request-{batch}-{n}")) for n in range(RECORDS)]
             await asyncio.gather(*calls)
     async with as_superuser(postgres.server.url, make_url(store.url).database or "") as connection:
         await connection.execute("SET session_replication_role = replica")

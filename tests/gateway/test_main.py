@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from gateway.main import _end_with_parent
+from gateway.main import _end_with_parent_process
 from shared.crypto.ed25519 import KeyUnfitError, read_private_key
 from tests.conftest import Databases
 from tests.gateway.process import gateway_process
@@ -107,10 +107,10 @@ async def test_killed_gateway_leaves_no_worker_behind(
 
 def begin_as_orphan() -> None:
     os.getppid = lambda: 1
-    _end_with_parent()
+    _end_with_parent_process()
 
 
-@pytest.mark.parametrize(("begin", "code"), [(_end_with_parent, 0), (begin_as_orphan, 1)])
+@pytest.mark.parametrize(("begin", "code"), [(_end_with_parent_process, 0), (begin_as_orphan, 1)])
 async def test_worker_whose_parent_is_gone_already_ends(
     begin: Callable[[], None], code: int
 ) -> None:

@@ -10,9 +10,9 @@ from opentelemetry.trace import Tracer
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from gateway.http1.pool import open_session
-from gateway.ledger.record_draft import Exchange
-from gateway.operations.matching import Match, find
+from gateway.http1.pool import open_pool
+from gateway.ledger.record_draft import AccessRecordDraft
+from gateway.operations.matching import Match, match_operation
 from gateway.operations.model import Operation, Service
 from gateway.proxy.breaker import Breaker
 from gateway.proxy.forwarder import Forwarder
@@ -102,8 +102,8 @@ async def read_request(reader: asyncio.StreamReader) -> Asked:
 class Records:
     """A ledger that keeps what it is given; `open` lets records become durable."""
 
-    recorded: list[Exchange] = field(default_factory=list)
-    noted: list[Exchange] = field(default_factory=list)
+    recorded: list[AccessRecordDraft] = field(default_factory=list)
+    noted: list[AccessRecordDraft] = field(default_factory=list)
     open: asyncio.Event = field(default_factory=asyncio.Event)
     away: bool = False
 
@@ -113,19 +113,19 @@ class Records:
     def require_open(self, operation: Operation) -> None:
         """Records are always taken; whether they become durable is another thing."""
 
-    async def record(self, exchange: Exchange) -> bytes:
+    async def record(self, draft: AccessRecordDraft) -> bytes:
         if self.away:
             raise Unavailable
-        # The exchange may not change after it was handed over.
-        self.recorded.append(replace(exchange))
+        # The draft may not change after it was handed over.
+        self.recorded.append(replace(draft))
         await self.open.wait()
         return b"head=:e30=:, signature=:AA==:"
 
-    def announce(self, exchange: Exchange) -> None:
-        self.recorded.append(replace(exchange))
+    def announce(self, draft: AccessRecordDraft) -> None:
+        self.recorded.append(replace(draft))
 
-    def note(self, exchange: Exchange) -> None:
-        self.noted.append(replace(exchange))
+    def note(self, draft: AccessRecordDraft) -> None:
+        self.noted.append(replace(draft))
 
 
 @dataclass
@@ -146,11 +146,11 @@ class Door:
         return f"http://127.0.0.1:{self.port}"
 
     async def admit(
-        self, exchange: Exchange, scope: Scope, parameters: Mapping[str, str]
+        self, draft: AccessRecordDraft, scope: Scope, parameters: Mapping[str, str]
     ) -> Sequence[tuple[str, str]]:
         client = find_header(scope["headers"], AS_CLIENT.lower().encode())
-        exchange.client = name = client.decode() if client else "h26-onestop"
-        exchange.dossier = parameters.get("code")
+        draft.client = name = client.decode() if client else "h26-onestop"
+        draft.dossier = parameters.get("code")
         if self.refusal:
             raise self.refusal
         self.admitted += 1
@@ -159,10 +159,10 @@ class Door:
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The same way as from outside, but with this test's patience."""
         assert self.forwarder
-        match = find(scope["method"], scope["raw_path"].decode("latin-1"))
+        match = match_operation(scope["method"], scope["raw_path"].decode("latin-1"))
         if isinstance(match, Match) and match.operation.service is not Service.GATEWAY:
             hasty = replace(match, operation=replace(match.operation, timeout_s=self.timeout_s))
-            await self.forwarder.forward(hasty, scope, receive, send)
+            await self.forwarder.forward_matched_call(hasty, scope, receive, send)
         else:
             await self.forwarder(scope, receive, send)
 
@@ -206,7 +206,7 @@ async def door_before(
         Service.IDENTITY, behind.address, call_key=call_key, slots=slots, breaker=breaker
     )
     door = Door(behind, Records(), upstream)
-    async with open_session() as session:
+    async with open_pool() as session:
         door.forwarder = Forwarder(
             dict.fromkeys(Service, upstream),
             session,

@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 from deploy.postgres import plain_url
 from deploy.secrets import ed25519_key
 from gateway.access.assertion import RightsSigner
-from gateway.access.authorization import Admission
+from gateway.access.authorization import Authorizer
 from gateway.handlers import HANDLERS
 from gateway.main import Gateway, create_app
 from gateway.operations.table import OPERATIONS
@@ -154,8 +154,8 @@ class Gate:
     names: int = 0
 
     @property
-    def admission(self) -> Admission:
-        admission: Admission = self.gateway.own.state.forwarder._admit
+    def admission(self) -> Authorizer:
+        admission: Authorizer = self.gateway.own.state.forwarder._admit
         return admission
 
     @property
@@ -207,7 +207,7 @@ class Gate:
         return self.admission._purposes._procedures
 
     def rights_of(self, client: str) -> object:
-        return self.admission._rights.of(client)
+        return self.admission._rights.find_client_grants(client)
 
     async def newcomer(self, *grants: GrantChanged, agency: str = "H26") -> str:
         """A client of its own with these grants."""
@@ -220,7 +220,7 @@ class Gate:
     async def sums(self) -> list[dict[str, Any]]:
         """The records of calls without a client, as if the present minute were over."""
         ledger: Any = self.admission._ledger
-        ledger.add_all_sums()
+        ledger.record_all_sums()
         told = [json.loads(row["record"]) for row in await self.records()]
         return [each for each in told if each["client"] is None]
 

@@ -11,7 +11,7 @@ from starlette.types import Scope
 
 FORWARDED_FOR = b"x-forwarded-for"
 # A proxy adds one of these headers, so the peer of the connection is not the caller.
-_PASSED_ON = (b"forwarded", FORWARDED_FOR, b"via")
+_PROXY_HEADERS = (b"forwarded", FORWARDED_FOR, b"via")
 
 
 log = structlog.get_logger()
@@ -31,7 +31,7 @@ class UnnamedProxies:
         self._clock = clock
         self._calls, self._begun = 0, clock()
 
-    def note(self, neighbour: str) -> None:
+    def count_untrusted_call(self, neighbour: str) -> None:
         FORWARDED_BY_UNNAMED.inc()
         now = self._clock()
         if now - self._begun > _WARN_EVERY_S:
@@ -45,7 +45,7 @@ class UnnamedProxies:
             )
 
 
-class Neighbours:
+class TrustedProxies:
     """Find the caller behind trusted proxies.
 
     `trusted` lists addresses or networks separated by commas; other texts raise ValueError.
@@ -55,7 +55,7 @@ class Neighbours:
         self._trusted = [ip_network(each.strip()) for each in trusted.split(",") if each.strip()]
         self._unnamed = UnnamedProxies()
 
-    def caller(self, scope: Scope) -> str:
+    def read_client_address(self, scope: Scope) -> str:
         """Return the address by which the caller is counted.
 
         Each proxy appends the address that it saw, so the last untrusted address is the caller. An
@@ -64,32 +64,32 @@ class Neighbours:
         found = str(scope["client"][0]) if scope.get("client") else ""
         lines = [value for name, value in scope["headers"] if name == FORWARDED_FOR]
         if not lines:
-            return count_as(found)
+            return normalise_counted_address(found)
         if not self.is_trusted(found):
-            self._unnamed.note(count_as(found))
-            return count_as(found)
+            self._unnamed.count_untrusted_call(normalise_counted_address(found))
+            return normalise_counted_address(found)
         for named in reversed(b",".join(lines).decode("latin-1").split(",")):
-            if not self.is_trusted(found) or _address(named) is None:
+            if not self.is_trusted(found) or _parse_ip_address(named) is None:
                 break
             found = named.strip()
-        return count_as(found)
+        return normalise_counted_address(found)
 
-    def is_near(self, scope: Scope) -> bool:
+    def is_internal_call(self, scope: Scope) -> bool:
         """Return whether the call came straight from this machine or from a trusted proxy.
 
         A call that a proxy forwarded for another caller is not internal.
         """
-        if any(name in _PASSED_ON for name, _ in scope["headers"]):
+        if any(name in _PROXY_HEADERS for name, _ in scope["headers"]):
             return False
-        address = _address(scope["client"][0] if scope.get("client") else "")
+        address = _parse_ip_address(scope["client"][0] if scope.get("client") else "")
         return address is not None and (address.is_loopback or self.is_trusted(str(address)))
 
     def is_trusted(self, name: str) -> bool:
-        address = _address(name)
+        address = _parse_ip_address(name)
         return address is not None and any(address in network for network in self._trusted)
 
 
-def _address(name: str) -> IPv4Address | IPv6Address | None:
+def _parse_ip_address(name: str) -> IPv4Address | IPv6Address | None:
     try:
         return ip_address(name.strip())
     except ValueError:
@@ -97,9 +97,9 @@ def _address(name: str) -> IPv4Address | IPv6Address | None:
 
 
 @lru_cache(maxsize=10_000)
-def count_as(name: str) -> str:
+def normalise_counted_address(name: str) -> str:
     """Return the address, or the network of an IPv6 address, by which a caller is counted."""
-    address = _address(name)
+    address = _parse_ip_address(name)
     if not isinstance(address, IPv6Address):
         return name
     if address.ipv4_mapped:

@@ -21,7 +21,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.access.callers.client_address import count_as
+from gateway.access.callers.client_address import normalise_counted_address
 
 log = structlog.get_logger()
 
@@ -44,7 +44,7 @@ _WORD_BYTES = 4
 Peer = tuple[str, int]
 
 
-class Held(NamedTuple):
+class HeldConnection(NamedTuple):
     """A connection of a caller, and the inode of its socket in this process."""
 
     peer: Peer
@@ -59,9 +59,11 @@ class ConnectionLimit:
         self._busy: dict[Peer, int] = {}
         self._idle_before: frozenset[Peer] = frozenset()
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="connections", daemon=True)
+        self._thread = threading.Thread(
+            target=self._scan_until_stopped, name="connections", daemon=True
+        )
 
-    def around(self, app: ASGIApp) -> ASGIApp:
+    def wrap_application(self, app: ASGIApp) -> ASGIApp:
         """Return `app` wrapped so that a connection is busy while it has a request under way."""
         busy = self._busy
 
@@ -83,7 +85,7 @@ class ConnectionLimit:
         return noted
 
     @contextmanager
-    def watching(self) -> Iterator[None]:
+    def watch_open_connections(self) -> Iterator[None]:
         """Scan the open connections inside the context, on systems that list them under /proc."""
         if not (_FILES.is_dir() and _TABLES[0].is_file()):
             yield
@@ -95,35 +97,35 @@ class ConnectionLimit:
             self._stopped.set()
             self._thread.join()
 
-    def _watch(self) -> None:
+    def _scan_until_stopped(self) -> None:
         pause_s = _EVERY_S
         while not self._stopped.wait(pause_s):
             began = time.thread_time()
             try:
-                self.look()
+                self.scan_open_connections()
             except OSError:
                 # File descriptors may be exhausted; without this thread the limit would end.
                 log.exception("connections_not_looked_at")
             pause_s = max(_EVERY_S, _PAUSES_A_LOOK * (time.thread_time() - began))
 
-    def look(self) -> None:
+    def scan_open_connections(self) -> None:
         """Scan the connections if many are open, and shut those beyond a share."""
         if len(os.listdir(_FILES)) < _FEW:  # noqa: PTH208 -- the names alone are counted
             self._idle_before = frozenset()
             OPEN.set(0)
             return
-        self._trim(list_connections(self._port))
+        self._shut_excess_connections(list_connections(self._port))
 
-    def _trim(self, held: Sequence[Held]) -> None:
+    def _shut_excess_connections(self, held: Sequence[HeldConnection]) -> None:
         """Shut connections beyond the share of an address that were idle in two scans in a row."""
         OPEN.set(len(held))
         busy = set(self._busy)
         idle = frozenset(each.peer for each in held if each.peer not in busy)
-        by_address: dict[str, list[Held]] = defaultdict(list)
+        by_address: dict[str, list[HeldConnection]] = defaultdict(list)
         for connection in held:
-            by_address[count_as(connection.peer[0])].append(connection)
+            by_address[normalise_counted_address(connection.peer[0])].append(connection)
         allowed = int(_SHARE * max(0, self._total - len(held))) + 1
-        chosen: list[Held] = []
+        chosen: list[HeldConnection] = []
         for connections in by_address.values():
             beyond = len(connections) - allowed
             if beyond > 0 and not self._is_exempt(connections[0].peer[0]):
@@ -131,17 +133,21 @@ class ConnectionLimit:
                 chosen += lasting[:beyond]
         self._idle_before = idle
         if chosen:
-            shut(chosen)
+            shut_idle_connections(chosen)
 
 
-def shut(connections: Collection[Held]) -> None:
-    files = _files_by_inode()
-    count = sum(_shut(files[each.inode], each.peer) for each in connections if each.inode in files)
+def shut_idle_connections(connections: Collection[HeldConnection]) -> None:
+    files = _map_files_by_inode()
+    count = sum(
+        _shut_connection_file(files[each.inode], each.peer)
+        for each in connections
+        if each.inode in files
+    )
     SHUT.inc(count)
     log.warning("connections_shut", connections=count)
 
 
-def _shut(file: int, peer: Peer) -> bool:
+def _shut_connection_file(file: int, peer: Peer) -> bool:
     """Shut the connection of a file descriptor unless the descriptor has been reused."""
     try:
         copy = socket.socket(fileno=os.dup(file))
@@ -157,7 +163,7 @@ def _shut(file: int, peer: Peer) -> bool:
     return True
 
 
-def _files_by_inode() -> Mapping[int, int]:
+def _map_files_by_inode() -> Mapping[int, int]:
     found: dict[int, int] = {}
     for name in os.listdir(_FILES):  # noqa: PTH208 -- thousands of names, and no path of them
         try:
@@ -169,7 +175,7 @@ def _files_by_inode() -> Mapping[int, int]:
     return found
 
 
-def list_connections(port: int) -> list[Held]:
+def list_connections(port: int) -> list[HeldConnection]:
     """Return the open connections to a local port, read from /proc without opening their files."""
     own = rf"^ *\d+: [0-9A-F]+:{port:04X}"
     line = re.compile(
@@ -178,10 +184,13 @@ def list_connections(port: int) -> list[Held]:
     texts = [table.read_text() for table in _TABLES if table.is_file()]
     # A lazy match lets other threads run between the lines.
     found = chain.from_iterable(map(line.finditer, texts))
-    return [Held((_read_address(each[1]), int(each[2], 16)), int(each[3])) for each in found]
+    return [
+        HeldConnection((_parse_kernel_address(each[1]), int(each[2], 16)), int(each[3]))
+        for each in found
+    ]
 
 
-def _read_address(written: str) -> str:
+def _parse_kernel_address(written: str) -> str:
     """Return the text of an address that the kernel wrote in words of native byte order."""
     words = bytes.fromhex(written)
     raw = b"".join(words[at : at + _WORD_BYTES][::-1] for at in range(0, len(words), _WORD_BYTES))

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer
 
-from gateway.ledger.chain.seals import BatchHeader, header_digest
+from gateway.ledger.chain.seals import BatchHeader, hash_batch_header
 from shared.events import LedgerAnchored
 
 ANSWER_MS = 5_000
@@ -20,13 +20,15 @@ class AnchorsUnreadableError(Exception):
     """The named file cannot be read, or contains no anchor."""
 
 
-class ToldAnchors(NamedTuple):
+class PublishedAnchors(NamedTuple):
     """The anchors of one source, and the places of its messages without an anchor."""
 
     anchors: list[LedgerAnchored]
     unreadable: list[str]
 
-    def take(self, place: str, read: Callable[[bytes], LedgerAnchored], message: bytes) -> None:
+    def add_message(
+        self, place: str, read: Callable[[bytes], LedgerAnchored], message: bytes
+    ) -> None:
         """Add the anchor of a message; note the place of a message that contains none."""
         try:
             self.anchors.append(read(message))
@@ -34,7 +36,7 @@ class ToldAnchors(NamedTuple):
             self.unreadable.append(place)
 
 
-async def anchors_on_axis(options: Mapping[str, Any]) -> ToldAnchors:
+async def read_axis_anchors(options: Mapping[str, Any]) -> PublishedAnchors:
     """Read all anchors of the topic; raise KafkaError or TimeoutError without an answer."""
     consumer = AIOKafkaConsumer(
         LedgerAnchored.topic,
@@ -43,7 +45,7 @@ async def anchors_on_axis(options: Mapping[str, Any]) -> ToldAnchors:
         enable_auto_commit=False,
         request_timeout_ms=ANSWER_MS,
     )
-    told = ToldAnchors([], [])
+    told = PublishedAnchors([], [])
     try:
         await consumer.start()
         begins = await consumer.beginning_offsets(consumer.assignment())
@@ -55,44 +57,46 @@ async def anchors_on_axis(options: Mapping[str, Any]) -> ToldAnchors:
             for partition, records in found.items():
                 for record in records:
                     place = f"message {record.offset} of partition {partition.partition}"
-                    told.take(place, read_anchor, record.value or b"")
+                    told.add_message(place, parse_anchor_message, record.value or b"")
                 begins[partition] = records[-1].offset + 1
     finally:
         await consumer.stop()
     return told
 
 
-def anchors_in_file(path: Path) -> ToldAnchors:
+def read_file_anchors(path: Path) -> PublishedAnchors:
     """Read a file with one message of the topic per line, as any Kafka client prints it.
 
     Raise AnchorsUnreadableError.
     """
-    return _read_lines(path, read_anchor, "message of its topic")
+    return _read_anchor_lines(path, parse_anchor_message, "message of its topic")
 
 
-def anchors_in_receipts(path: Path) -> ToldAnchors:
+def read_receipt_anchors(path: Path) -> PublishedAnchors:
     """Read a file with one X-Ledger-Receipt per line, with or without the name of the header.
 
     Raise AnchorsUnreadableError.
     """
-    return _read_lines(path, _read_receipt, "X-Ledger-Receipt")
+    return _read_anchor_lines(path, _parse_receipt_anchor, "X-Ledger-Receipt")
 
 
-def _read_lines(path: Path, read: Callable[[bytes], LedgerAnchored], name: str) -> ToldAnchors:
+def _read_anchor_lines(
+    path: Path, read: Callable[[bytes], LedgerAnchored], name: str
+) -> PublishedAnchors:
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:
         raise AnchorsUnreadableError(f"{path}: {error.strerror}") from None
-    told = ToldAnchors([], [])
+    told = PublishedAnchors([], [])
     for number, line in enumerate(lines, 1):
         if line.strip():
-            told.take(f"{path}: line {number}", read, line)
+            told.add_message(f"{path}: line {number}", read, line)
     if told.unreadable and not told.anchors:
         raise AnchorsUnreadableError(f"{told.unreadable[0]} is no {name}")
     return told
 
 
-def _read_receipt(line: bytes) -> LedgerAnchored:
+def _parse_receipt_anchor(line: bytes) -> LedgerAnchored:
     found = dict(_SEAL_MEMBER.findall(line))
     if set(found) != {b"head", b"signature"}:
         raise ValueError("a receipt has a head and its signature")
@@ -101,13 +105,13 @@ def _read_receipt(line: bytes) -> LedgerAnchored:
     return LedgerAnchored(
         chain=header.chain,
         version=header.number,
-        head=header_digest(text.encode()),
+        head=hash_batch_header(text.encode()),
         signature=found[b"signature"].decode(),
         at=datetime.fromisoformat(header.at),
         header=text,
     )
 
 
-def read_anchor(message: bytes) -> LedgerAnchored:
+def parse_anchor_message(message: bytes) -> LedgerAnchored:
     """Parse the anchor of a message of the topic; raise ValueError where it contains none."""
     return LedgerAnchored.model_validate_json(message)

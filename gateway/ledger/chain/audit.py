@@ -15,8 +15,8 @@ from gateway.ledger.chain.seals import (
     Anchor,
     BatchHeader,
     SealedBatch,
-    header_digest,
-    signed_by,
+    hash_batch_header,
+    is_signed_by,
 )
 from shared.crypto import merkle
 
@@ -35,7 +35,7 @@ class FaultKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class ChainFault:
     """A difference. `name` is the id of a record, or its place; empty for a whole batch."""
 
     batch: int
@@ -49,31 +49,31 @@ def verify_chain(
     *,
     chain: str,
     after: Anchor = START,
-) -> list[Fault]:
+) -> list[ChainFault]:
     """Return every fault of the batches that follow `after`; `keys` are the trusted keys by key id.
 
     Only anchors kept elsewhere show that batches are missing at the end.
     """
-    faults: list[Fault] = []
+    faults: list[ChainFault] = []
     headers: dict[int, tuple[BatchHeader, str]] = {}
     highest = after.number
     for batch in batches:
-        header = _signed_header(batch, keys, chain)
+        header = _read_signed_header(batch, keys, chain)
         if header is None:
-            faults.append(Fault(_claimed_number(batch), FaultKind.BATCH_FORGED))
+            faults.append(ChainFault(_read_claimed_number(batch), FaultKind.BATCH_FORGED))
             continue
         if header.number in headers:
-            faults.append(Fault(header.number, FaultKind.BATCH_REPEATED))
+            faults.append(ChainFault(header.number, FaultKind.BATCH_REPEATED))
             continue
         if header.number < highest:
-            faults.append(Fault(header.number, FaultKind.BATCH_MOVED))
+            faults.append(ChainFault(header.number, FaultKind.BATCH_MOVED))
         highest = max(highest, header.number)
-        headers[header.number] = (header, header_digest(batch.header))
-        faults += _record_faults(batch, header)
-    return faults + _link_faults(headers, after)
+        headers[header.number] = (header, hash_batch_header(batch.header))
+        faults += _list_record_faults(batch, header)
+    return faults + _list_link_faults(headers, after)
 
 
-def _signed_header(
+def _read_signed_header(
     batch: SealedBatch, keys: Mapping[str, Ed25519PublicKey], chain: str
 ) -> BatchHeader | None:
     try:
@@ -81,11 +81,11 @@ def _signed_header(
     except ValidationError:
         return None
     key = keys.get(header.key_id)
-    signed = key is not None and signed_by(key, batch.header, batch.signature)
+    signed = key is not None and is_signed_by(key, batch.header, batch.signature)
     return header if signed and header.chain == chain else None
 
 
-def _claimed_number(batch: SealedBatch) -> int:
+def _read_claimed_number(batch: SealedBatch) -> int:
     """Return the number that an unsigned header claims; -1 where it cannot be read."""
     try:
         return batch.read_header().number
@@ -93,36 +93,38 @@ def _claimed_number(batch: SealedBatch) -> int:
         return -1
 
 
-def _link_faults(headers: Mapping[int, tuple[BatchHeader, str]], after: Anchor) -> list[Fault]:
+def _list_link_faults(
+    headers: Mapping[int, tuple[BatchHeader, str]], after: Anchor
+) -> list[ChainFault]:
     faults, last = [], max([after.number, *headers])
     digest: str | None = after.digest
     for number in range(after.number + 1, last + 1):
         if number not in headers:
-            faults.append(Fault(number, FaultKind.BATCH_REMOVED))
+            faults.append(ChainFault(number, FaultKind.BATCH_REMOVED))
             digest = None
             continue
         header, own = headers[number]
         if digest is not None and header.previous != digest:
-            faults.append(Fault(number, FaultKind.LINK_BROKEN))
+            faults.append(ChainFault(number, FaultKind.LINK_BROKEN))
         digest = own
     return faults
 
 
-def _record_faults(batch: SealedBatch, header: BatchHeader) -> list[Fault]:
+def _list_record_faults(batch: SealedBatch, header: BatchHeader) -> list[ChainFault]:
     found = tuple(map(merkle.hash_leaf, batch.records))
     root = bytes.fromhex(header.root)
     if found == batch.leaves and len(found) == header.count and merkle.compute_root(found) == root:
         return []
     if len(batch.leaves) != header.count or merkle.compute_root(batch.leaves) != root:
         # Without a list of leaves that fits the seal, the changed record cannot be named.
-        return [Fault(header.number, FaultKind.LEAVES_CHANGED)]
-    return _differences(header.number, batch.leaves, found, batch.records)
+        return [ChainFault(header.number, FaultKind.LEAVES_CHANGED)]
+    return _compare_sealed_leaves(header.number, batch.leaves, found, batch.records)
 
 
-def _differences(
+def _compare_sealed_leaves(
     number: int, sealed: Sequence[bytes], found: Sequence[bytes], records: Sequence[bytes]
-) -> list[Fault]:
-    faults: list[Fault] = []
+) -> list[ChainFault]:
+    faults: list[ChainFault] = []
     missing, surplus = Counter(sealed) - Counter(found), Counter(found) - Counter(sealed)
     matcher = SequenceMatcher(a=sealed, b=found, autojunk=False)
     for tag, sealed_from, sealed_to, found_from, found_to in matcher.get_opcodes():
@@ -133,15 +135,24 @@ def _differences(
         moved = [place for place in range(found_from, found_to) if not surplus[found[place]]]
         changed = min(len(gone), len(new))
         faults += [
-            *(Fault(number, FaultKind.RECORD_CHANGED, _name(records, p)) for p in new[:changed]),
-            *(Fault(number, FaultKind.RECORD_ADDED, _name(records, p)) for p in new[changed:]),
-            *(Fault(number, FaultKind.RECORD_REMOVED, f"place {p}") for p in gone[changed:]),
-            *(Fault(number, FaultKind.RECORD_MOVED, _name(records, p)) for p in moved),
+            *(
+                ChainFault(number, FaultKind.RECORD_CHANGED, _name_record_place(records, p))
+                for p in new[:changed]
+            ),
+            *(
+                ChainFault(number, FaultKind.RECORD_ADDED, _name_record_place(records, p))
+                for p in new[changed:]
+            ),
+            *(ChainFault(number, FaultKind.RECORD_REMOVED, f"place {p}") for p in gone[changed:]),
+            *(
+                ChainFault(number, FaultKind.RECORD_MOVED, _name_record_place(records, p))
+                for p in moved
+            ),
         ]
     return faults
 
 
-def _name(records: Sequence[bytes], place: int) -> str:
+def _name_record_place(records: Sequence[bytes], place: int) -> str:
     """Return the id of the record, or its place where a change made it unreadable."""
     try:
         return str(orjson.loads(records[place])["id"])

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import asyncpg
 from sqlalchemy import URL
 
-from gateway.ledger.chain.seals import START, Anchor, SealedBatch, header_digest
+from gateway.ledger.chain.seals import START, Anchor, SealedBatch, hash_batch_header
 from gateway.ledger.records import AccessRecord
 from shared.crypto.merkle import DIGEST_SIZE
 from shared.database.engine import connect_driver
@@ -66,16 +66,16 @@ class Chain:
         self._connection = connection
 
     @property
-    def lost(self) -> bool:
+    def is_lost(self) -> bool:
         return bool(self._connection.is_closed())
 
-    def when_lost(self, tell: Callable[[], None]) -> None:
+    def call_when_lost(self, tell: Callable[[], None]) -> None:
         self._connection.add_termination_listener(lambda _: tell())
 
-    async def append(
+    async def append_sealed_batch(
         self, batch: SealedBatch, records: Sequence[AccessRecord], at: datetime
     ) -> None:
-        """Append a batch durably. After an error only `outcome` shows whether it was written."""
+        """Append a batch durably; after an error, `is_batch_committed` shows the result."""
         number = self.head.number + 1
         seal = (self.name, number, at, len(records), batch.header.decode())
         columns = zip(*map(_FOUND_BY, records), strict=True)
@@ -90,10 +90,10 @@ class Chain:
             batch.records,
             timeout=APPEND_SECONDS,
         )
-        self.head = Anchor(number, header_digest(batch.header))
+        self.head = Anchor(number, hash_batch_header(batch.header))
 
 
-def stored_batch(
+def build_stored_batch(
     header: str, signature: bytes, leaves: bytes, records: Sequence[bytes]
 ) -> SealedBatch:
     """Build a batch from its rows; only the audit decides whether it is complete."""
@@ -107,7 +107,7 @@ def stored_batch(
 
 
 @asynccontextmanager
-async def connected(url: URL) -> AsyncIterator[asyncpg.Connection]:
+async def connect_ledger_database(url: URL) -> AsyncIterator[asyncpg.Connection]:
     plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
     connection = await connect_driver(
         plain, timeout=5, command_timeout=APPEND_SECONDS, server_settings=SESSION
@@ -119,12 +119,12 @@ async def connected(url: URL) -> AsyncIterator[asyncpg.Connection]:
         connection.terminate()
 
 
-async def claim(connection: asyncpg.Connection, preferred: str | None = None) -> Chain:
+async def acquire_chain(connection: asyncpg.Connection, preferred: str | None = None) -> Chain:
     """Lock the chain `preferred`, or else the first free one of gateway-1, gateway-2, …"""
     name = preferred
-    if name is None or not await _lock(connection, _place(name)):
+    if name is None or not await _try_chain_lock(connection, _chain_place_number(name)):
         place = 1
-        while not await _lock(connection, place):
+        while not await _try_chain_lock(connection, place):
             place += 1
         name = f"gateway-{place}"
     backend = await connection.fetchrow(_BACKEND)
@@ -133,11 +133,11 @@ async def claim(connection: asyncpg.Connection, preferred: str | None = None) ->
         "INSERT INTO ledger_chain (chain) VALUES ($1) ON CONFLICT DO NOTHING", name
     )
     if head := await connection.fetchrow(_HEAD, name):
-        chain.head = Anchor(head["number"], header_digest(head["header"].encode()))
+        chain.head = Anchor(head["number"], hash_batch_header(head["header"].encode()))
     return chain
 
 
-async def outcome(
+async def is_batch_committed(
     connection: asyncpg.Connection, chain: str, backend: Backend, batch: SealedBatch
 ) -> bool:
     """Return whether the chain contains `batch`, whose append broke off.
@@ -154,10 +154,10 @@ async def outcome(
     return bool(found == batch.header.decode())
 
 
-async def _lock(connection: asyncpg.Connection, place: int) -> bool:
+async def _try_chain_lock(connection: asyncpg.Connection, place: int) -> bool:
     locked = await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", CHAIN_LOCK, place)
     return bool(locked)
 
 
-def _place(name: str) -> int:
+def _chain_place_number(name: str) -> int:
     return int(name.rpartition("-")[2])

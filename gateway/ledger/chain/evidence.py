@@ -9,12 +9,12 @@ from typing import NamedTuple
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import ValidationError
 
-from gateway.ledger.chain.anchors import ToldAnchors
-from gateway.ledger.chain.seals import BatchHeader, header_digest, signed_by
+from gateway.ledger.chain.anchors import PublishedAnchors
+from gateway.ledger.chain.seals import BatchHeader, hash_batch_header, is_signed_by
 from shared.events import LedgerAnchored
 
 
-class Held(NamedTuple):
+class HeldAnchor(NamedTuple):
     """The digest of a batch header, kept apart from the ledger.
 
     `outside`: a process that can write the database cannot reach it. `signed` anchors carry the
@@ -36,30 +36,32 @@ class Evidence:
     def __init__(self) -> None:
         self.forged: list[LedgerAnchored] = []
         self.unreadable: list[str] = []
-        self._held: dict[str, list[Held]] = defaultdict(list)
+        self._held: dict[str, list[HeldAnchor]] = defaultdict(list)
 
-    def add(
-        self, told: ToldAnchors, keys: Mapping[str, Ed25519PublicKey], *, outside: bool
+    def add_published_anchors(
+        self, told: PublishedAnchors, keys: Mapping[str, Ed25519PublicKey], *, outside: bool
     ) -> None:
         self.unreadable += told.unreadable
         for each in told.anchors:
             signed = each.header is not None
-            if each.header is not None and not _proves(each, each.header, keys):
+            if each.header is not None and not _is_signed_anchor(each, each.header, keys):
                 self.forged.append(each)
                 continue
-            self._held[each.chain].append(Held(each.version, each.head, outside, signed))
+            self._held[each.chain].append(HeldAnchor(each.version, each.head, outside, signed))
 
-    def chains(self) -> set[str]:
+    def list_chain_names(self) -> set[str]:
         return set(self._held)
 
-    def of(self, chain: str) -> Mapping[int, Sequence[Held]]:
-        found: dict[int, list[Held]] = defaultdict(list)
+    def list_chain_anchors(self, chain: str) -> Mapping[int, Sequence[HeldAnchor]]:
+        found: dict[int, list[HeldAnchor]] = defaultdict(list)
         for held in self._held.get(chain, ()):
             found[held.number].append(held)
         return found
 
 
-def _proves(anchor: LedgerAnchored, text: str, keys: Mapping[str, Ed25519PublicKey]) -> bool:
+def _is_signed_anchor(
+    anchor: LedgerAnchored, text: str, keys: Mapping[str, Ed25519PublicKey]
+) -> bool:
     """Return whether the anchor agrees with the header `text`, and a trusted key signed `text`."""
     try:
         header = BatchHeader.model_validate_json(text)
@@ -67,6 +69,6 @@ def _proves(anchor: LedgerAnchored, text: str, keys: Mapping[str, Ed25519PublicK
     except (ValidationError, BadBase64Error):
         return False
     key, told = keys.get(header.key_id), (anchor.chain, anchor.version, anchor.head)
-    if key is None or told != (header.chain, header.number, header_digest(text.encode())):
+    if key is None or told != (header.chain, header.number, hash_batch_header(text.encode())):
         return False
-    return signed_by(key, text.encode(), signature)
+    return is_signed_by(key, text.encode(), signature)

@@ -10,27 +10,27 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from shared.crypto.ed25519 import build_public_jwk, read_public_keys
 
 
-def ledger_keys(key: Ed25519PublicKey, retired: str) -> dict[str, Ed25519PublicKey]:
+def list_trusted_keys(key: Ed25519PublicKey, retired: str) -> dict[str, Ed25519PublicKey]:
     """Return the trusted keys by key id: the present key, and those of the PEM texts `retired`."""
     keys = [key, *read_public_keys("ledger_keys_retired", retired)]
-    return {key_id(each): each for each in keys}
+    return {compute_key_id(each): each for each in keys}
 
 
-def ledger_key_set(keys: Mapping[str, Ed25519PublicKey]) -> dict[str, Any]:
+def build_ledger_jwks(keys: Mapping[str, Ed25519PublicKey]) -> dict[str, Any]:
     """Return the keys as JWKS; the extra member `pem` is the form that openssl reads."""
     return {
         "keys": [
-            build_public_jwk(key) | {"kid": kid, "pem": public_pem(key).decode()}
+            build_public_jwk(key) | {"kid": kid, "pem": encode_public_pem(key).decode()}
             for kid, key in keys.items()
         ]
     }
 
 
-def public_pem(key: Ed25519PublicKey) -> bytes:
+def encode_public_pem(key: Ed25519PublicKey) -> bytes:
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
-def key_id(key: Ed25519PublicKey) -> str:
+def compute_key_id(key: Ed25519PublicKey) -> str:
     """Return the first 16 hex digits of the SHA-256 of the public key in DER."""
     der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return sha256(der).hexdigest()[:16]

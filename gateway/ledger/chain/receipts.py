@@ -10,12 +10,14 @@ from base64 import b64encode
 RECEIPT_HEADER = b"x-ledger-receipt"
 
 
-def seal_members(header: bytes, signature: bytes) -> bytes:
+def write_seal_members(header: bytes, signature: bytes) -> bytes:
     """Return the members of a receipt that all records of one batch share."""
     return b"head=:%b:, signature=:%b:" % (b64encode(header), b64encode(signature))
 
 
-def receipt(record_id: str, salt: bytes, seal: bytes, *, completion: str | None) -> bytes:
-    """Return the value of the header; `seal` is the result of `seal_members`."""
+def write_receipt_value(
+    record_id: str, salt: bytes, seal: bytes, *, completion: str | None
+) -> bytes:
+    """Return the value of the header; `seal` is the result of `write_seal_members`."""
     members = b'record="%b", salt=:%b:, %b' % (record_id.encode(), b64encode(salt), seal)
     return members + b', completion="%b"' % completion.encode() if completion else members

@@ -12,7 +12,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import BaseModel, ConfigDict
 
-from gateway.ledger.chain.keys import key_id, public_pem
+from gateway.ledger.chain.keys import compute_key_id, encode_public_pem
 from shared.crypto import merkle
 
 
@@ -52,8 +52,8 @@ class SealedBatch:
     leaves: tuple[bytes, ...]
     records: tuple[bytes, ...]
 
-    def anchor(self) -> Anchor:
-        return Anchor(self.read_header().number, header_digest(self.header))
+    def compute_own_anchor(self) -> Anchor:
+        return Anchor(self.read_header().number, hash_batch_header(self.header))
 
     def read_header(self) -> BatchHeader:
         """Parse the header; raise pydantic.ValidationError where it is malformed."""
@@ -76,11 +76,11 @@ class Bundle(BaseModel):
     public_key: str
 
 
-def header_digest(header: bytes) -> str:
+def hash_batch_header(header: bytes) -> str:
     return sha256(header).hexdigest()
 
 
-def seal(
+def seal_record_batch(
     records: Sequence[bytes], *, chain: str, after: Anchor, at: datetime, key: Ed25519PrivateKey
 ) -> SealedBatch:
     """Return the sealed batch that follows `after` in its chain."""
@@ -92,12 +92,12 @@ def seal(
         root=merkle.compute_root(leaves).hex(),
         previous=after.digest,
         at=at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
-        key_id=key_id(key.public_key()),
+        key_id=compute_key_id(key.public_key()),
     ).canonical()
     return SealedBatch(header, key.sign(header), leaves, tuple(records))
 
 
-def signed_by(key: Ed25519PublicKey, header: bytes, signature: bytes) -> bool:
+def is_signed_by(key: Ed25519PublicKey, header: bytes, signature: bytes) -> bool:
     try:
         key.verify(signature, header)
     except InvalidSignature:
@@ -105,7 +105,7 @@ def signed_by(key: Ed25519PublicKey, header: bytes, signature: bytes) -> bool:
     return True
 
 
-def prove(batch: SealedBatch, index: int, key: Ed25519PublicKey) -> Bundle:
+def prove_batch_record(batch: SealedBatch, index: int, key: Ed25519PublicKey) -> Bundle:
     """Return the proof of the record at `index`; raise IndexError where there is none."""
     return Bundle(
         record=batch.records[index].decode(),
@@ -113,5 +113,5 @@ def prove(batch: SealedBatch, index: int, key: Ed25519PublicKey) -> Bundle:
         path=[sibling.hex() for sibling in merkle.compute_path(batch.leaves, index)],
         header=batch.header.decode(),
         signature=b64encode(batch.signature).decode(),
-        public_key=public_pem(key).decode(),
+        public_key=encode_public_pem(key).decode(),
     )

@@ -12,17 +12,17 @@ import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import URL
 
-from gateway.ledger.chain.anchors import ToldAnchors, read_anchor
+from gateway.ledger.chain.anchors import PublishedAnchors, parse_anchor_message
 from gateway.ledger.chain.audit import verify_chain
-from gateway.ledger.chain.chain import stored_batch
-from gateway.ledger.chain.evidence import Evidence, Held
-from gateway.ledger.chain.seals import START, Anchor, SealedBatch, header_digest
+from gateway.ledger.chain.chain import build_stored_batch
+from gateway.ledger.chain.evidence import Evidence, HeldAnchor
+from gateway.ledger.chain.seals import START, Anchor, SealedBatch, hash_batch_header
 from shared.database.engine import connect_driver
 from shared.events import LedgerAnchored
 
 SEALS_AT_ONCE = 100
-SAY_SECONDS = 2.0
-MOST_SHOWN = 100
+PROGRESS_SECONDS = 2.0
+MAX_FINDINGS_SHOWN = 100
 
 # A loose index scan finds each chain that a row names.
 _CHAINS = """
@@ -50,7 +50,7 @@ _ANCHORS = """
 _COPIED = ("agency", "client", "operation", "purpose", "dossier", "outcome")
 
 # The anchors of one chain are keyed by the number of their batch.
-Anchors = Mapping[int, Sequence[Held]]
+Anchors = Mapping[int, Sequence[HeldAnchor]]
 
 
 class State(StrEnum):
@@ -81,29 +81,33 @@ class Verdict:
         proved = not self.doubts and (self.held_to or not self.seals)
         return State.INTACT if proved else State.NOT_PROVED
 
-    def add(self, number: int, what: str, record: object = "") -> None:
+    def add_damage(self, number: int, what: str, record: object = "") -> None:
         name = f", record {record}" if record else ""
         self.damage.append(f"{self.chain}, batch {number}{name}: {what}")
 
-    def doubt(self, number: int) -> None:
+    def add_doubt(self, number: int) -> None:
         text = "an anchor without a signature names another header, or one that is not here"
         self.doubts.append(f"{self.chain}, batch {number}: {text}")
 
-    def progress(self) -> None:
-        if time.monotonic() - self._said > SAY_SECONDS:
+    def print_progress(self) -> None:
+        if time.monotonic() - self._said > PROGRESS_SECONDS:
             self._said = time.monotonic()
             print(f"{self.chain}: {self.records:,} records …", file=sys.stderr)  # noqa: T201
 
-    def lines(self) -> list[str]:
-        """Return the verdict first, then the first `MOST_SHOWN` findings."""
+    def list_report_lines(self) -> list[str]:
+        """Return the verdict first, then the first `MAX_FINDINGS_SHOWN` findings."""
         size = f"{self.records:,} records, {self.seals:,} batches"
         found = [*self.damage, *self.doubts]
-        hidden = len(found) - MOST_SHOWN
+        hidden = len(found) - MAX_FINDINGS_SHOWN
         rest = [f"  and {hidden:,} more"] if hidden > 0 else []
-        shown = [f"  {each}" for each in found[:MOST_SHOWN]]
-        return [f"{self.chain}: {self.state}, {size}, {self._reach()}", *shown, *rest]
+        shown = [f"  {each}" for each in found[:MAX_FINDINGS_SHOWN]]
+        return [
+            f"{self.chain}: {self.state}, {size}, {self._describe_anchored_part()}",
+            *shown,
+            *rest,
+        ]
 
-    def _reach(self) -> str:
+    def _describe_anchored_part(self) -> str:
         if not self.held_to:
             return "nothing outside to hold it against"
         return f"held from outside up to batch {self.held_to:,} of {self.newest:,}"
@@ -120,28 +124,32 @@ async def verify_ledger(
     connection = await connect_driver(plain, timeout=5)
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
-            evidence.add(await _remembered(connection), keys, outside=False)
-            for chain in await _chains(connection, evidence):
-                yield await _verify(connection, chain, keys, evidence.of(chain))
+            evidence.add_published_anchors(
+                await _read_stored_anchors(connection), keys, outside=False
+            )
+            for chain in await _list_chain_names(connection, evidence):
+                yield await _verify_one_chain(
+                    connection, chain, keys, evidence.list_chain_anchors(chain)
+                )
     finally:
         await connection.close()
 
 
-async def _remembered(connection: asyncpg.Connection) -> ToldAnchors:
+async def _read_stored_anchors(connection: asyncpg.Connection) -> PublishedAnchors:
     """Return the anchors that this database has published or is about to publish."""
-    told = ToldAnchors([], [])
+    told = PublishedAnchors([], [])
     for row in await connection.fetch(_ANCHORS, LedgerAnchored.topic):
-        told.take(f"row {row['id']} of {row['place']}", read_anchor, row["value"])
+        told.add_message(f"row {row['id']} of {row['place']}", parse_anchor_message, row["value"])
     return told
 
 
-async def _chains(connection: asyncpg.Connection, evidence: Evidence) -> list[str]:
+async def _list_chain_names(connection: asyncpg.Connection, evidence: Evidence) -> list[str]:
     tables = ("ledger_chain", "ledger_seal", "access_record")
     found = [await connection.fetch(_CHAINS.format(table=table)) for table in tables]
-    return sorted({row["chain"] for rows in found for row in rows} | evidence.chains())
+    return sorted({row["chain"] for rows in found for row in rows} | evidence.list_chain_names())
 
 
-async def _verify(
+async def _verify_one_chain(
     connection: asyncpg.Connection,
     chain: str,
     keys: Mapping[str, Ed25519PublicKey],
@@ -151,31 +159,31 @@ async def _verify(
     while seals := await connection.fetch(_SEALS, chain, after.number, SEALS_AT_ONCE):
         last = seals[-1]
         rows = await connection.fetch(_RECORDS, chain, after.number, last["number"])
-        _check_sealed(verdict, seals, rows, keys, after)
-        _check_columns(verdict, rows)
-        _check_anchors(verdict, seals, anchors)
-        after = Anchor(last["number"], header_digest(last["header"].encode()))
+        _check_sealed_batches(verdict, seals, rows, keys, after)
+        _check_record_columns(verdict, rows)
+        _check_chain_anchors(verdict, seals, anchors)
+        after = Anchor(last["number"], hash_batch_header(last["header"].encode()))
         verdict.seals += len(seals)
         verdict.records += len(rows)
-        verdict.progress()
+        verdict.print_progress()
     for row in await connection.fetch(_UNSEALED, chain, after.number):
-        verdict.add(row["number"], "record added, no batch of this number", row["id"])
+        verdict.add_damage(row["number"], "record added, no batch of this number", row["id"])
     for row in await connection.fetch(_MISNUMBERED, chain):
-        verdict.add(row["number"], "batch added, none has this number")
+        verdict.add_damage(row["number"], "batch added, none has this number")
     verdict.newest = after.number
-    _check_end(verdict, anchors)
+    _check_chain_end(verdict, anchors)
     return verdict
 
 
-def _check_end(verdict: Verdict, anchors: Anchors) -> None:
+def _check_chain_end(verdict: Verdict, anchors: Anchors) -> None:
     for number in sorted(number for number in anchors if number > verdict.newest):
         if any(held.signed for held in anchors[number]):
-            verdict.add(number, "batch removed, and all before it back to the last one here")
+            verdict.add_damage(number, "batch removed, and all before it back to the last one here")
         else:
-            verdict.doubt(number)
+            verdict.add_doubt(number)
 
 
-def _check_sealed(
+def _check_sealed_batches(
     verdict: Verdict,
     seals: Sequence[Mapping[str, Any]],
     rows: Sequence[Mapping[str, Any]],
@@ -187,16 +195,16 @@ def _check_sealed(
         if row["number"] in kept:
             kept[row["number"]].append(row)
         else:
-            verdict.add(row["number"], "record added, no batch of this number", row["id"])
+            verdict.add_damage(row["number"], "record added, no batch of this number", row["id"])
     batches = []
     for seal in seals:
         own = kept[seal["number"]]
         records = [row["record"] for row in own]
-        batch = stored_batch(seal["header"], seal["signature"], seal["leaves"], records)
+        batch = build_stored_batch(seal["header"], seal["signature"], seal["leaves"], records)
         batches.append(batch)
         _check_seal_columns(verdict, seal, batch, [row["index"] for row in own])
     for fault in verify_chain(batches, keys, chain=verdict.chain, after=after):
-        verdict.add(fault.batch, fault.kind, fault.name)
+        verdict.add_damage(fault.batch, fault.kind, fault.name)
 
 
 def _check_seal_columns(
@@ -216,20 +224,20 @@ def _check_seal_columns(
     if len(indexes) == header.count and indexes != list(range(header.count)):
         wrong.append("index")
     if wrong:
-        verdict.add(seal["number"], f"columns changed: {', '.join(wrong)}")
+        verdict.add_damage(seal["number"], f"columns changed: {', '.join(wrong)}")
 
 
-def _check_columns(verdict: Verdict, rows: Sequence[Mapping[str, Any]]) -> None:
+def _check_record_columns(verdict: Verdict, rows: Sequence[Mapping[str, Any]]) -> None:
     for row in rows:
         try:
-            wrong = _wrong_columns(row, orjson.loads(row["record"]))
+            wrong = _list_wrong_columns(row, orjson.loads(row["record"]))
         except (ValueError, TypeError, KeyError):
             continue  # `verify_chain` reports a changed record
         if wrong:
-            verdict.add(row["number"], f"columns changed: {', '.join(wrong)}", row["id"])
+            verdict.add_damage(row["number"], f"columns changed: {', '.join(wrong)}", row["id"])
 
 
-def _wrong_columns(row: Mapping[str, Any], told: Mapping[str, Any]) -> list[str]:
+def _list_wrong_columns(row: Mapping[str, Any], told: Mapping[str, Any]) -> list[str]:
     wrong = [name for name in _COPIED if row[name] != told[name]]
     # PostgreSQL writes an array of hashes in this form only.
     if row["subjects"] != "{" + ",".join(told["subjects"]) + "}":
@@ -239,14 +247,16 @@ def _wrong_columns(row: Mapping[str, Any], told: Mapping[str, Any]) -> list[str]
     return wrong if str(row["id"]) == told["id"] else ["id", *wrong]
 
 
-def _check_anchors(verdict: Verdict, seals: Sequence[Mapping[str, Any]], anchors: Anchors) -> None:
+def _check_chain_anchors(
+    verdict: Verdict, seals: Sequence[Mapping[str, Any]], anchors: Anchors
+) -> None:
     for seal in seals:
         number, held = seal["number"], anchors.get(seal["number"], ())
-        digest = header_digest(seal["header"].encode()) if held else ""
+        digest = hash_batch_header(seal["header"].encode()) if held else ""
         others = [each for each in held if each.digest != digest]
         if any(each.signed for each in others):
-            verdict.add(number, "batch is not the one whose digest was told on the axis")
+            verdict.add_damage(number, "batch is not the one whose digest was told on the axis")
         elif others:
-            verdict.doubt(number)
+            verdict.add_doubt(number)
         if any(each.outside for each in held if each.digest == digest):
             verdict.held_to = max(verdict.held_to, number)

@@ -9,7 +9,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.access.assertion import RightsSigner
-from gateway.access.right_in_force import RightInForce
+from gateway.access.right_in_force import EffectiveRight
 from tests.support.gateway_harness import (
     VERIFY,
     Gate,
@@ -26,8 +26,8 @@ def test_assertion_signed_by_a_clock_that_was_ahead_is_not_shown_again() -> None
     assert _signed_at(signer, right, NOW + 1) == NOW, "signed anew for each call"
 
 
-def _right() -> RightInForce:
-    return RightInForce(
+def _right() -> EffectiveRight:
+    return EffectiveRight(
         grants=("one",),
         procedures=None,
         fields=None,
@@ -36,8 +36,8 @@ def _right() -> RightInForce:
     )
 
 
-def _signed_at(signer: RightsSigner, right: RightInForce, now: float) -> float:
-    signed = signer.assertion(
+def _signed_at(signer: RightsSigner, right: EffectiveRight, now: float) -> float:
+    signed = signer.sign_right_assertion(
         right, client="onestop-h26", operation="GET /a", audience="dossier_service", now=now
     )
     at: float = jwt.decode(signed, options={"verify_signature": False})["iat"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.responses import JSONResponse
 
-from gateway.ledger.record_draft import Exchange
+from gateway.ledger.record_draft import AccessRecordDraft
 from gateway.operations.table import OPERATIONS
 from tests.support.fake_upstream import SUBJECT
 from tests.support.gateway_harness import LIST, READ, VERIFY, Gate, make_client, make_grant
@@ -294,7 +294,7 @@ async def test_known_caller_costs_less_than_60_microseconds(gate: Gate) -> None:
     async def round_of_calls() -> float:
         began = time.process_time()
         for _ in range(500):
-            await gate.admission(Exchange(OPERATIONS[VERIFY], "request"), scope, {})
+            await gate.admission(AccessRecordDraft(OPERATIONS[VERIFY], "request"), scope, {})
         return (time.process_time() - began) / 500
 
     assert min([await round_of_calls() for _ in range(5)]) < 60e-6

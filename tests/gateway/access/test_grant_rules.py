@@ -12,8 +12,8 @@ from gateway.access.grant_rules import (
     GRANT_RULES,
     Granter,
     GrantRule,
-    published_grant_rules,
     require_complete_grant_rules,
+    serialise_grant_rules,
 )
 from gateway.ledger.schemas import RecordOut
 from gateway.operations.model import QuotaClass
@@ -31,7 +31,7 @@ def test_fields_of_an_operation_are_those_that_its_service_knows() -> None:
     read = {*ApplicantOut.model_fields, "summary", "note", "documents", "results"}
     assert set(FIELDS["GET /dossier/v1/dossiers/{code}"]) == read
     assert set(FIELDS["POST /identity/v1/verifications"]) == set(Claim.__slots__)
-    assert set(FIELDS["GET /ledger/v1/records"]) == RecordOut.shown_members(None)
+    assert set(FIELDS["GET /ledger/v1/records"]) == RecordOut.list_shown_members(None)
 
 
 @pytest.mark.parametrize("over", [{"GET /nowhere": GrantRule(Granter.OWNER)}, None])
@@ -60,4 +60,4 @@ def test_personal_data_is_neither_granted_on_nor_to_oneself() -> None:
 
 
 def test_identity_reads_the_rules_as_they_are() -> None:
-    assert json.loads(PUBLISHED.read_text()) == published_grant_rules(), REGENERATE
+    assert json.loads(PUBLISHED.read_text()) == serialise_grant_rules(), REGENERATE

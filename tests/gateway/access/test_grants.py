@@ -17,13 +17,13 @@ from gateway.access.assertion import RightsSigner
 from gateway.access.grants import (
     MAX_ALTERNATIVES,
     RIGHTS_CUT,
-    ClientRights,
-    largest_quotas,
-    list_fitting,
+    ClientGrants,
+    find_largest_quotas,
+    list_covering_rights,
     unite_rights,
 )
 from gateway.access.rate_limits import GrantedQuotas
-from gateway.access.right_in_force import Grant, RightInForce
+from gateway.access.right_in_force import CachedGrant, EffectiveRight
 from shared.web.calls.rights import Right
 from tests.support.gateway_harness import (
     LIST,
@@ -31,20 +31,22 @@ from tests.support.gateway_harness import (
 )
 
 NOW = 1_000.0
-GRANT = Grant("a", frozenset([VERIFY]), None, None, None, 0.0, math.inf, None, None, "Luật 26/2023")
+GRANT = CachedGrant(
+    "a", frozenset([VERIFY]), None, None, None, 0.0, math.inf, None, None, "Luật 26/2023"
+)
 
 
-def rights(*grants: Grant, operation: str = VERIFY) -> tuple[RightInForce, ...]:
-    return ClientRights("H26", active=True, grants=grants).to(operation, NOW)
+def rights(*grants: CachedGrant, operation: str = VERIFY) -> tuple[EffectiveRight, ...]:
+    return ClientGrants("H26", active=True, grants=grants).for_operation(operation, NOW)
 
 
-def pick(held: Sequence[RightInForce], purpose: str | None) -> RightInForce | None:
-    fitting = list_fitting(held, purpose)
+def pick(held: Sequence[EffectiveRight], purpose: str | None) -> EffectiveRight | None:
+    fitting = list_covering_rights(held, purpose)
     return unite_rights(fitting) if fitting else None
 
 
-def quotas_for(held: Sequence[RightInForce], purpose: str | None) -> GrantedQuotas:
-    return largest_quotas(list_fitting(held, purpose), purpose)
+def quotas_for(held: Sequence[EffectiveRight], purpose: str | None) -> GrantedQuotas:
+    return find_largest_quotas(list_covering_rights(held, purpose), purpose)
 
 
 def codes(*values: str) -> frozenset[str]:
@@ -81,16 +83,18 @@ def test_limits_of_two_grants_never_mix() -> None:
     }
 
 
-def asserted(right: RightInForce) -> Right:
+def asserted(right: EffectiveRight) -> Right:
     """Return the right as a service reads it."""
     signer = RightsSigner(Ed25519PrivateKey.generate())
-    signed = signer.assertion(
+    signed = signer.sign_right_assertion(
         right, client="h26", operation=VERIFY, audience="identity_service", now=NOW
     )
     return Right.model_validate(jwt.decode(signed, options={"verify_signature": False}))
 
 
-def is_let_in(grants: Sequence[Grant], purpose: str, agency: str, fields: Collection[str]) -> bool:
+def is_let_in(
+    grants: Sequence[CachedGrant], purpose: str, agency: str, fields: Collection[str]
+) -> bool:
     """Hold a call against the grants as the gateway and then the service behind do."""
     right = pick(rights(*grants), purpose)
     return right is not None and any(
@@ -117,7 +121,9 @@ GRANTS = st.lists(
 
 
 @given(GRANTS)
-def test_call_is_let_in_where_one_grant_covers_it_and_nowhere_else(grants: list[Grant]) -> None:
+def test_call_is_let_in_where_one_grant_covers_it_and_nowhere_else(
+    grants: list[CachedGrant],
+) -> None:
     for purpose, agency in product(PURPOSES, AGENCIES):
         for fields in (FIELDS[:1], FIELDS[1:], FIELDS):
             by_one = any(is_let_in([grant], purpose, agency, fields) for grant in grants)
@@ -260,9 +266,9 @@ def test_grants_beyond_the_bound_of_a_right_are_left_out_and_logged() -> None:
 def test_choice_holds_until_the_next_beginning_or_end() -> None:
     early = replace(GRANT, id="early", valid_to=NOW + 10)
     late = replace(GRANT, id="late", valid_from=NOW + 5, fields=codes("name"))
-    client = ClientRights("H26", active=True, grants=[early, late])
+    client = ClientGrants("H26", active=True, grants=[early, late])
     found = {
-        after: [right.grants for right in client.to(VERIFY, NOW + after)]
+        after: [right.grants for right in client.for_operation(VERIFY, NOW + after)]
         for after in (0, 4.9, 5, 9.9, 10)
     }
     assert found == {

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse
 
 from gateway.ledger.records import AccessRecord
 from gateway.operations.table import OPERATIONS
-from tests.gateway.ledger.ledgers import Store, exchange, writing
+from tests.gateway.ledger.ledgers import Store, draft, writing
 from tests.support.gateway_harness import LEDGER, VERIFY, Gate, make_grant
 
 CLIENTS, GRANTS = "/identity/v1/clients", "/identity/v1/grants"
@@ -147,15 +147,15 @@ async def test_records_of_the_form_without_grounds_stay_proved_and_readable(
         members = json.loads(canonical(record))
         return orjson.dumps({name: members[name] for name in members if name not in LATER})
 
-    canonical = AccessRecord.canonical
+    canonical = AccessRecord.encode_canonical_json
     async with writing(store) as ledger:
-        monkeypatch.setattr(AccessRecord, "canonical", write_older)
-        await ledger.record(exchange("request-1"))
+        monkeypatch.setattr(AccessRecord, "encode_canonical_json", write_older)
+        await ledger.record(draft("request-1"))
         monkeypatch.undo()
-        await ledger.record(exchange("request-2"))
+        await ledger.record(draft("request-2"))
     await store.assert_intact()
     stored = await store.rows("SELECT record FROM access_record ORDER BY number, index")
-    older, newer = [AccessRecord.read(row["record"]) for row in stored]
+    older, newer = [AccessRecord.parse_sealed_text(row["record"]) for row in stored]
     assert {getattr(older, name) for name in LATER} == {None}
     assert (newer.grants, newer.legal_bases) == ((), ())
-    assert [row["record"] for row in stored] == [write_older(older), newer.canonical()]
+    assert [row["record"] for row in stored] == [write_older(older), newer.encode_canonical_json()]

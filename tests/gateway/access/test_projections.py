@@ -1,7 +1,7 @@
 from sqlalchemy import text
 
 from gateway.access.models import ClientInForce, GrantInForce
-from gateway.access.projections import keep_clients, keep_grants
+from gateway.access.projections import upsert_changed_clients, upsert_changed_grants
 from tests.support.gateway_harness import (
     Gate,
     make_client,
@@ -14,11 +14,15 @@ async def test_older_version_does_not_overwrite_a_newer_one(gate: Gate) -> None:
     older = {"version": 2}
     async with gate.sessions.begin() as session:
         for _ in range(2):
-            await keep_grants(session, [grant, grant.model_copy(update={**older, "revoked": True})])
-            await keep_clients(
+            await upsert_changed_grants(
+                session, [grant, grant.model_copy(update={**older, "revoked": True})]
+            )
+            await upsert_changed_clients(
                 session, [client, client.model_copy(update={**older, "active": False})]
             )
-            await keep_grants(session, [grant.model_copy(update={**older, "revoked": True})])
+            await upsert_changed_grants(
+                session, [grant.model_copy(update={**older, "revoked": True})]
+            )
     async with gate.sessions() as session:
         kept = await session.get(GrantInForce, grant.grant_id)
         assert kept
@@ -31,6 +35,6 @@ async def test_older_version_does_not_overwrite_a_newer_one(gate: Gate) -> None:
 async def test_thousand_grants_are_one_statement(gate: Gate) -> None:
     events = [make_grant("many", operations=[f"GET /{n}"]) for n in range(1_000)]
     async with gate.sessions.begin() as session:
-        await keep_grants(session, [*events, *events])
+        await upsert_changed_grants(session, [*events, *events])
         count = "SELECT count(*) FROM grant_in_force WHERE client_id = 'many'"
         assert await session.scalar(text(count)) == 1_000

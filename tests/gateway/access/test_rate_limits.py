@@ -5,7 +5,7 @@ import pytest
 
 from gateway.access.problems import QuotaSpent
 from gateway.access.rate_limits import DEFAULT_QUOTAS, Counters, GrantedQuotas, Quota, Quotas
-from gateway.ledger.record_draft import Exchange
+from gateway.ledger.record_draft import AccessRecordDraft
 from gateway.operations.model import QuotaClass
 from gateway.operations.table import OPERATIONS
 from tests.support.gateway_harness import Gate
@@ -17,10 +17,10 @@ def two_a_minute() -> Quotas:
 
 def test_call_over_the_quota_is_refused_with_the_time_to_wait() -> None:
     quotas = two_a_minute()
-    quotas.spend("h26", QuotaClass.READ)
-    quotas.spend("h26", QuotaClass.READ)
+    quotas.count_call("h26", QuotaClass.READ)
+    quotas.count_call("h26", QuotaClass.READ)
     with pytest.raises(QuotaSpent) as refused:
-        quotas.spend("h26", QuotaClass.READ)
+        quotas.count_call("h26", QuotaClass.READ)
     headers = refused.value.headers or {}
     assert refused.value.status == 429
     assert 1 <= int(headers["Retry-After"]) <= 60
@@ -32,19 +32,19 @@ def test_call_over_the_quota_is_refused_with_the_time_to_wait() -> None:
 
 def test_clients_and_classes_are_counted_apart() -> None:
     quotas = Quotas(defaults=dict.fromkeys(QuotaClass, Quota(1, 60)))
-    quotas.spend("h26", QuotaClass.READ)
-    quotas.spend("h26", QuotaClass.WRITE)
-    quotas.spend("g01", QuotaClass.READ)
+    quotas.count_call("h26", QuotaClass.READ)
+    quotas.count_call("h26", QuotaClass.WRITE)
+    quotas.count_call("g01", QuotaClass.READ)
     with pytest.raises(QuotaSpent):
-        quotas.spend("g01", QuotaClass.READ)
+        quotas.count_call("g01", QuotaClass.READ)
 
 
 def test_the_grants_own_quota_comes_before_the_default() -> None:
     quotas = two_a_minute()
     for _ in range(3):
-        quotas.spend("h26", QuotaClass.READ, GrantedQuotas(3, by_default=False))
+        quotas.count_call("h26", QuotaClass.READ, GrantedQuotas(3, by_default=False))
     with pytest.raises(QuotaSpent, match="The quota of class read is 3 in 1 second; "):
-        quotas.spend("h26", QuotaClass.READ, GrantedQuotas(3, by_default=False))
+        quotas.count_call("h26", QuotaClass.READ, GrantedQuotas(3, by_default=False))
 
 
 @pytest.mark.parametrize(("per_second", "amount"), [(1, 120), (2, 120), (3, 3)])
@@ -52,16 +52,16 @@ def test_default_is_the_least_where_one_grant_names_no_quota(per_second: int, am
     quotas = Quotas(defaults=dict.fromkeys(QuotaClass, Quota(120, 60)))
     granted = GrantedQuotas(per_second, by_default=True)
     for _ in range(amount):
-        quotas.spend("h26", QuotaClass.READ, granted)
+        quotas.count_call("h26", QuotaClass.READ, granted)
     with pytest.raises(QuotaSpent):
-        quotas.spend("h26", QuotaClass.READ, granted)
+        quotas.count_call("h26", QuotaClass.READ, granted)
 
 
 def test_the_grants_quota_of_a_day_comes_beside() -> None:
     quotas = Quotas(defaults=dict.fromkeys(QuotaClass, Quota(9, 60)))
-    quotas.spend("h26", QuotaClass.READ, GrantedQuotas(per_day=1))
+    quotas.count_call("h26", QuotaClass.READ, GrantedQuotas(per_day=1))
     with pytest.raises(QuotaSpent, match="The quota of class read is 1 in 86400 seconds; "):
-        quotas.spend("h26", QuotaClass.READ, GrantedQuotas(per_day=1))
+        quotas.count_call("h26", QuotaClass.READ, GrantedQuotas(per_day=1))
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_steady_calls_get_their_quota_in_each_window(clock: Clock, each_s: float
     allowed = []
     for step in range(int(100 / each_s)):
         clock.now = begun + step * each_s
-        if counters.take("h26", "read", Quota(20, 10)) is None:
+        if counters.count_limited_call("h26", "read", Quota(20, 10)) is None:
             allowed.append(clock.now - begun)
     assert 190 <= len(allowed) <= 210
     # The first come all at once; from then on the calls before are taken for evenly spread.
@@ -94,35 +94,35 @@ def test_there_is_room_when_it_was_said_and_not_before(clock: Clock) -> None:
     counters, quota = Counters(), Quota(20, 10)
     refused = 0
     for _ in range(500):
-        wait_s = counters.take("h26", "read", quota)
+        wait_s = counters.count_limited_call("h26", "read", quota)
         if wait_s is None:
             clock.now += 0.05
             continue
         refused += 1
         clock.now += wait_s - 1e-3
-        assert counters.take("h26", "read", quota) is not None
+        assert counters.count_limited_call("h26", "read", quota) is not None
         clock.now += 2e-3
-        assert counters.take("h26", "read", quota) is None
+        assert counters.count_limited_call("h26", "read", quota) is None
     assert refused > 100
 
 
 def test_a_clock_of_the_day_that_is_set_changes_no_quota(monkeypatch: pytest.MonkeyPatch) -> None:
     counters, quota, now = Counters(), Quota(1, 86_400), time.time()
-    assert counters.take("h26", "read", quota) is None
+    assert counters.count_limited_call("h26", "read", quota) is None
     for day in (-2, 2):
         monkeypatch.setattr(time, "time", lambda day=day: now + day * 86_400)
-        assert counters.take("h26", "read", quota) is not None
+        assert counters.count_limited_call("h26", "read", quota) is not None
 
 
 def test_who_has_not_asked_for_two_windows_is_forgotten(clock: Clock) -> None:
     counters = Counters()
     for client in ("h26", "g01"):
-        counters.take(client, "read", Quota(1, 60))
+        counters.count_limited_call(client, "read", Quota(1, 60))
     clock.now += 61
-    counters.take("g01", "read", Quota(1, 60))
+    counters.count_limited_call("g01", "read", Quota(1, 60))
     assert {client for client, *_ in counters._windows} == {"h26", "g01"}
     clock.now += 61
-    counters.take("g02", "read", Quota(1, 60))
+    counters.count_limited_call("g02", "read", Quota(1, 60))
     assert {client for client, *_ in counters._windows} == {"g01", "g02"}
 
 
@@ -130,12 +130,12 @@ def test_a_call_is_counted_cheaply_with_many_clients() -> None:
     quotas = Quotas(defaults={QuotaClass.READ: Quota(1_000_000, 60)})
     clients = [f"client-{number}" for number in range(1_000)]
     for client in clients:
-        quotas.spend(client, QuotaClass.READ)
+        quotas.count_call(client, QuotaClass.READ)
 
     def round_of_calls() -> float:
         began = time.process_time()
         for client in clients:
-            quotas.spend(client, QuotaClass.READ)
+            quotas.count_call(client, QuotaClass.READ)
         return (time.process_time() - began) / len(clients)
 
     assert min(round_of_calls() for _ in range(5)) < 15e-6
@@ -146,10 +146,10 @@ def test_every_class_in_use_has_a_quota() -> None:
 
 
 async def ask_for_token(gate: Gate, address: str, body: bytes) -> None:
-    exchange = Exchange(OPERATIONS["POST /oauth/token"], "request")
-    await gate.admission(exchange, {"type": "http", "client": (address, 1), "headers": []}, {})
-    assert exchange.read_body
-    exchange.read_body(body)
+    draft = AccessRecordDraft(OPERATIONS["POST /oauth/token"], "request")
+    await gate.admission(draft, {"type": "http", "client": (address, 1), "headers": []}, {})
+    assert draft.read_body
+    draft.read_body(body)
 
 
 async def test_each_address_asks_for_so_many_tokens_and_no_more(gate: Gate) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 from sqlalchemy import text
 
-from gateway.access.projections import keep_clients, keep_grants
+from gateway.access.projections import upsert_changed_clients, upsert_changed_grants
 from gateway.access.reconciliation import RightsReconciler, find_differences
 from gateway.settings import Settings
 from shared.database.engine import open_database
@@ -78,7 +78,7 @@ async def reconcile(sessions: SessionFactory, identity: Identity) -> list[str]:
     transport = httpx.MockTransport(identity.answer)
     async with httpx.AsyncClient(transport=transport) as http:
         settings = make_settings("postgresql+asyncpg://nowhere")
-        found = await RightsReconciler(settings, sessions, http).reconcile()
+        found = await RightsReconciler(settings, sessions, http).reconcile_all_tables()
     return sorted(each.kind for each in found)
 
 
@@ -88,9 +88,9 @@ async def keep(sessions: SessionFactory, *rows: ClientChanged | GrantChanged) ->
         clients = [row for row in rows if isinstance(row, ClientChanged)]
         grants = [row for row in rows if isinstance(row, GrantChanged)]
         if clients:
-            await keep_clients(session, clients)
+            await upsert_changed_clients(session, clients)
         if grants:
-            await keep_grants(session, grants)
+            await upsert_changed_grants(session, grants)
 
 
 async def rights(sessions: SessionFactory) -> list[tuple[Any, ...]]:
@@ -220,7 +220,7 @@ async def test_answer_that_is_no_list_of_rights_changes_nothing(sessions: Sessio
         async with httpx.AsyncClient(transport=transport) as http:
             settings = make_settings("postgresql+asyncpg://nowhere")
             with pytest.raises((httpx.HTTPError, ValueError)):
-                await RightsReconciler(settings, sessions, http).reconcile()
+                await RightsReconciler(settings, sessions, http).reconcile_all_tables()
     assert await rights(sessions) == before
 
 
@@ -257,8 +257,8 @@ async def test_forged_rights_in_a_whole_installation_are_set_right(
         async with httpx.AsyncClient() as http:
             reconciler = RightsReconciler(gate.settings, gate.sessions, http)
             # What the tests of this installation made up is not identity's.
-            await reconciler.reconcile()
-            assert await reconciler.reconcile() == []
+            await reconciler.reconcile_all_tables()
+            assert await reconciler.reconcile_all_tables() == []
             assert not await may_list(country)
             await keep(
                 gate.sessions,
@@ -266,7 +266,7 @@ async def test_forged_rights_in_a_whole_installation_are_set_right(
                 make_grant("external-h41", **STARS, version=PINNED),
             )
             await eventually(lambda: may_list(country))
-            assert {each.kind for each in await reconciler.reconcile()} == {"false"}
+            assert {each.kind for each in await reconciler.reconcile_all_tables()} == {"false"}
 
         async def is_refused() -> bool:
             return not await may_list(country)

@@ -1,7 +1,7 @@
 from sqlalchemy import select
 
 from gateway.agencies.models import KnownAgency
-from gateway.agencies.projections import keep_agencies
+from gateway.agencies.projections import upsert_changed_agencies
 from gateway.agencies.use_cases import list_agency_names
 from tests.support.gateway_harness import Gate, make_agency
 
@@ -11,7 +11,7 @@ async def test_older_version_does_not_overwrite_a_newer_one(gate: Gate) -> None:
     former = agency.model_copy(update={"version": 2, "name": "former"})
     async with gate.sessions.begin() as session:
         for _ in range(2):
-            await keep_agencies(session, [agency, former])
+            await upsert_changed_agencies(session, [agency, former])
     async with gate.sessions() as session:
         named = await session.scalar(select(KnownAgency.name).where(KnownAgency.code == "H29"))
         assert named == agency.name
@@ -20,6 +20,6 @@ async def test_older_version_does_not_overwrite_a_newer_one(gate: Gate) -> None:
 async def test_names_are_those_of_known_agencies(gate: Gate) -> None:
     agency = make_agency("H30")
     async with gate.sessions.begin() as session:
-        await keep_agencies(session, [agency])
+        await upsert_changed_agencies(session, [agency])
         assert await list_agency_names(session, ["H30", "Z99", None]) == {"H30": agency.name}
         assert await list_agency_names(session, [None]) == {}

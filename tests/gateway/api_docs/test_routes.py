@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from gateway.api_docs.openapi import merge
+from gateway.api_docs.openapi import merge_api_documents
 from gateway.api_docs.routes import PAGES
 from gateway.operations.model import Service
 from gateway.operations.table import OPERATIONS
@@ -39,7 +39,7 @@ def headers(document: dict[str, Any], operation: str) -> dict[str, bool]:
 
 
 def test_schemas_of_one_name_in_two_services_stay_apart() -> None:
-    document = merge(
+    document = merge_api_documents(
         {
             Service.IDENTITY: described(VERIFY, {"title": "one"}),
             Service.DOSSIER: described(LIST, {"title": "two"}),
@@ -53,7 +53,9 @@ def test_schemas_of_one_name_in_two_services_stay_apart() -> None:
 
 
 def test_personal_operation_requires_purpose_and_officer_and_hides_inner_headers() -> None:
-    document = merge({Service.IDENTITY: described(VERIFY), Service.DOSSIER: described(LIST)})
+    document = merge_api_documents(
+        {Service.IDENTITY: described(VERIFY), Service.DOSSIER: described(LIST)}
+    )
     required = {"If-Match": False, "X-Purpose": True, "X-Officer": True, "X-Dossier": False}
     assert headers(document, VERIFY) == required
     assert headers(document, LIST) == dict.fromkeys(required, False)
@@ -61,12 +63,12 @@ def test_personal_operation_requires_purpose_and_officer_and_hides_inner_headers
 
 
 def test_operation_outside_the_table_is_not_shown() -> None:
-    document = merge({Service.DOSSIER: described("GET /dossier/v1/inner")})
+    document = merge_api_documents({Service.DOSSIER: described("GET /dossier/v1/inner")})
     assert document["paths"] == {}
 
 
 def test_service_that_is_away_is_named() -> None:
-    document = merge({Service.IDENTITY: described(VERIFY), Service.DOSSIER: None})
+    document = merge_api_documents({Service.IDENTITY: described(VERIFY), Service.DOSSIER: None})
     assert "Unreachable now and omitted: dossier" in document["info"]["description"]
     assert list(document["paths"]) == [VERIFY.split()[1]]
 
@@ -100,6 +102,6 @@ async def test_only_the_pages_are_served(gate: Gate, path: str) -> None:
 
 
 def test_readable_operation_has_a_name_of_its_own() -> None:
-    document = merge({Service.DOSSIER: described(READ)})
+    document = merge_api_documents({Service.DOSSIER: described(READ)})
     operation = document["paths"]["/dossier/v1/dossiers/{code}"]["get"]
     assert operation["operationId"] == "GET_dossier_v1_dossiers_{code}"

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from gateway.http1.deadline import _waits
+from gateway.http1.deadline import _loop_timer
 from tests.support.waiting import eventually
 
 
@@ -23,5 +23,5 @@ class LoopClock:
     async def pass_by(self, seconds: float) -> None:
         """Return when each wait of the gateway that is due by then has been looked at."""
         self._ahead += seconds
-        due_at = _waits(self._loop)._due_at
+        due_at = _loop_timer(self._loop)._due_at
         await eventually(lambda: all(at > self._now() for at in due_at.values()))

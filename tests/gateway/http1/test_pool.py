@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
-from gateway.http1.pool import _trust
+from gateway.http1.pool import _load_trust_store
 from tests.support.certificates import DAY, Issuer
 from tests.support.fake_upstream import door_before, service_behind
 
@@ -20,9 +20,9 @@ def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Issuer]
     """The one issuer that this machine trusts."""
     issuer = Issuer(tmp_path / "trusted")
     monkeypatch.setenv("SSL_CERT_FILE", str(issuer.certificate))
-    _trust.cache_clear()
+    _load_trust_store.cache_clear()
     yield issuer
-    _trust.cache_clear()
+    _load_trust_store.cache_clear()
 
 
 async def answered(tls: ssl.SSLContext, caller: ClientSession) -> tuple[int, str, int]:

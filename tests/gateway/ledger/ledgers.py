@@ -17,12 +17,12 @@ from sqlalchemy import make_url
 
 from deploy.postgres import as_superuser, plain_url
 from deploy.secrets import call_key, ed25519_key
-from gateway.ledger.chain.anchors import ToldAnchors
+from gateway.ledger.chain.anchors import PublishedAnchors
 from gateway.ledger.chain.evidence import Evidence
-from gateway.ledger.chain.keys import ledger_keys
+from gateway.ledger.chain.keys import list_trusted_keys
 from gateway.ledger.chain.verification import Verdict, verify_ledger
 from gateway.ledger.jobs import anchor_chains
-from gateway.ledger.record_draft import Exchange, Outcome
+from gateway.ledger.record_draft import AccessRecordDraft, Outcome
 from gateway.ledger.writer import ChainNotHeldError, LedgerWriter
 from gateway.operations.table import OPERATIONS
 from shared.crypto.ed25519 import read_private_key
@@ -51,12 +51,16 @@ class Store:
             await connection.close()
 
     async def verdicts(self, told: Sequence[LedgerAnchored] = ()) -> list[Verdict]:
-        keys, evidence = ledger_keys(self.key.public_key(), ""), self.evidence(told)
+        keys, evidence = list_trusted_keys(self.key.public_key(), ""), self.evidence(told)
         return [verdict async for verdict in verify_ledger(make_url(self.url), keys, evidence)]
 
     def evidence(self, told: Sequence[LedgerAnchored]) -> Evidence:
         evidence = Evidence()
-        evidence.add(ToldAnchors([*told], []), ledger_keys(self.key.public_key(), ""), outside=True)
+        evidence.add_published_anchors(
+            PublishedAnchors([*told], []),
+            list_trusted_keys(self.key.public_key(), ""),
+            outside=True,
+        )
         return evidence
 
     async def assert_intact(self) -> None:
@@ -90,18 +94,18 @@ async def writing(store: Store) -> AsyncIterator[LedgerWriter]:
 
 async def is_held(ledger: LedgerWriter) -> bool:
     try:
-        await ledger.check_held()
+        await ledger.check_chain_held()
     except ChainNotHeldError:
         return False
     return True
 
 
-def exchange(request_id: str = "request-1", operation: str = VERIFY) -> Exchange:
+def draft(request_id: str = "request-1", operation: str = VERIFY) -> AccessRecordDraft:
     subjects = (SUBJECT, "cd" * 32)
-    made = Exchange(
+    made = AccessRecordDraft(
         OPERATIONS[operation], request_id, client="h26", agency="H26", subjects=subjects
     )
-    made.end(200, Outcome.ALLOWED)
+    made.end_call(200, Outcome.ALLOWED)
     return made
 
 
@@ -115,7 +119,7 @@ async def fill(store: Store) -> None:
     """Three batches of four records, told on the axis."""
     async with writing(store) as ledger:
         for batch in range(3):
-            calls = [ledger.record(exchange(f"request-{batch}-{n}")) for n in range(4)]
+            calls = [ledger.record(draft(f"request-{batch}-{n}")) for n in range(4)]
             await asyncio.gather(*calls)
     settings = make_settings(store.url)
     async with open_database(settings) as sessions, sessions.begin() as session:

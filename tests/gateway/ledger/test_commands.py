@@ -11,17 +11,17 @@ from aiokafka.errors import KafkaError
 from sqlalchemy import make_url
 
 from gateway.ledger.chain.anchors import (
-    anchors_in_file,
-    anchors_on_axis,
+    read_axis_anchors,
+    read_file_anchors,
 )
-from gateway.ledger.commands import _told
+from gateway.ledger.commands import _read_outside_anchors
 from gateway.ledger.jobs import anchor_chains
 from shared.database.engine import open_database
 from shared.events import LedgerAnchored
 from shared.messaging.kafka import open_producer
 from shared.messaging.topics import make_topics
 from tests.conftest import Broker, Databases
-from tests.gateway.ledger.ledgers import Store, command, exchange, fill, tamper, writing
+from tests.gateway.ledger.ledgers import Store, command, draft, fill, tamper, writing
 from tests.support.gateway_harness import make_settings
 
 
@@ -38,11 +38,11 @@ async def anchor(store: Store) -> list[LedgerAnchored]:
 async def test_head_of_each_chain_that_moved_is_told(store: Store) -> None:
     async with writing(store) as one, writing(store) as two:
         for number in range(3):
-            await one.record(exchange(f"request-{number}"))
-        await two.record(exchange())
+            await one.record(draft(f"request-{number}"))
+        await two.record(draft())
         told = await anchor(store)
         assert [(each.chain, each.version) for each in told] == [("gateway-1", 3), ("gateway-2", 1)]
-        await two.record(exchange())
+        await two.record(draft())
         assert [(each.chain, each.version) for each in await anchor(store)] == [("gateway-2", 2)]
     assert await anchor(store) == []
     [row] = await store.rows("SELECT header, signature FROM ledger_seal WHERE number = 3")
@@ -53,7 +53,7 @@ async def test_head_of_each_chain_that_moved_is_told(store: Store) -> None:
 @pytest.mark.parametrize("table", ["access_record", "ledger_seal"])
 async def test_ledger_refuses_to_be_changed_by_accident(store: Store, table: str) -> None:
     async with writing(store) as ledger:
-        await ledger.record(exchange())
+        await ledger.record(draft())
     for statement in (
         f"DELETE FROM {table}",
         f"UPDATE {table} SET at = now()",
@@ -151,7 +151,7 @@ async def test_chain_written_anew_with_the_key_differs_from_what_was_told(
     await tamper(postgres, store, "DELETE FROM ledger_seal")
     async with writing(store) as ledger:
         for number in range(3):
-            await ledger.record(exchange(f"other-{number}"))
+            await ledger.record(draft(f"other-{number}"))
     [verdict] = await store.verdicts()
     assert verdict.damage == [
         "gateway-1, batch 3: batch is not the one whose digest was told on the axis"
@@ -172,7 +172,7 @@ async def test_cut_hidden_from_the_database_is_found_by_the_axis(
 ) -> None:
     await fill(store)
     await make_topics({"bootstrap_servers": own_kafka.servers})
-    assert await anchors_on_axis({"bootstrap_servers": own_kafka.servers}) == ([], [])
+    assert await read_axis_anchors({"bootstrap_servers": own_kafka.servers}) == ([], [])
     settings = make_settings(
         store.url, kafka_servers=own_kafka.servers, kafka_idempotent=own_kafka.idempotent
     )
@@ -183,7 +183,7 @@ async def test_cut_hidden_from_the_database_is_found_by_the_axis(
             # The topic is kept for ever: a message that is no anchor may not hide the others.
             await producer.send_and_wait(LedgerAnchored.topic, b"{}", partition=0)
     await forget_everything(postgres, store)
-    told = await anchors_on_axis({"bootstrap_servers": own_kafka.servers})
+    told = await read_axis_anchors({"bootstrap_servers": own_kafka.servers})
     assert len(told.unreadable) == len(rows)
     assert all(place.endswith("of partition 0") for place in told.unreadable)
     [verdict] = await store.verdicts(told.anchors)
@@ -200,16 +200,18 @@ async def test_cut_is_found_by_a_file_of_anchors(
     rows = await store.rows("SELECT value FROM outbox")
     kept.write_bytes(b"".join(row["value"] + b"\n" for row in rows))
     await forget_everything(postgres, store)
-    [verdict] = await store.verdicts(anchors_in_file(kept).anchors)
+    [verdict] = await store.verdicts(read_file_anchors(kept).anchors)
     assert "batch removed" in verdict.damage[0]
 
 
 async def test_axis_that_is_away_fails_only_where_it_was_asked_for() -> None:
     nobody = "127.0.0.1:9"
     axis = {"bootstrap_servers": nobody}
-    assert await _told(Namespace(anchors=None, kafka=None, receipts=None), axis) == [([], [])]
+    assert await _read_outside_anchors(
+        Namespace(anchors=None, kafka=None, receipts=None), axis
+    ) == [([], [])]
     with pytest.raises(KafkaError):
-        await _told(Namespace(anchors=None, kafka=nobody, receipts=None), axis)
+        await _read_outside_anchors(Namespace(anchors=None, kafka=nobody, receipts=None), axis)
 
 
 def test_before_the_stack_is_up_one_line_says_what_is_missing(

@@ -7,13 +7,13 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway.access.callers.client_address import count_as
-from gateway.ledger.record_draft import Exchange, Outcome
+from gateway.access.callers.client_address import normalise_counted_address
+from gateway.ledger.record_draft import AccessRecordDraft, Outcome
 from gateway.ledger.records import AccessRecord
 from gateway.ledger.sums import MAX_DETAILED_SUMS, MAX_SUMS, AnonymousCalls
 from gateway.operations.table import OPERATIONS
 from tests.conftest import Databases
-from tests.gateway.ledger.ledgers import Store, exchange, writing
+from tests.gateway.ledger.ledgers import Store, draft, writing
 from tests.support.gateway_harness import LIST, VERIFY, Gate, Services, open_gate
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -26,22 +26,22 @@ def sums() -> AnonymousCalls:
     return AnonymousCalls(KEY)
 
 
-def refused(address: str, operation: str = VERIFY, status: int = 401) -> Exchange:
-    made = Exchange(OPERATIONS[operation], "request-1", address=address)
-    made.end(status, Outcome.REFUSED)
+def refused(address: str, operation: str = VERIFY, status: int = 401) -> AccessRecordDraft:
+    made = AccessRecordDraft(OPERATIONS[operation], "request-1", address=address)
+    made.end_call(status, Outcome.REFUSED)
     return made
 
 
 def ended(sums: AnonymousCalls) -> list[AccessRecord]:
-    return sums.take(AT + timedelta(minutes=1))
+    return sums.take_ended_sums(AT + timedelta(minutes=1))
 
 
 def test_calls_of_one_address_and_minute_are_one_record(sums: AnonymousCalls) -> None:
     for second in range(40):
-        sums.add(refused("203.0.113.7"), AT + timedelta(seconds=second))
-    assert sums.take(AT + timedelta(seconds=40)) == []
+        sums.add_anonymous_call(refused("203.0.113.7"), AT + timedelta(seconds=second))
+    assert sums.take_ended_sums(AT + timedelta(seconds=40)) == []
     (record,) = ended(sums)
-    assert (record.calls, record.source) == (40, sums.source("203.0.113.7"))
+    assert (record.calls, record.source) == (40, sums.hash_source_address("203.0.113.7"))
     assert (record.operation, record.outcome, record.status) == ("any verification", "refused", 401)
     assert record.at == AT.replace(second=0)
     assert ended(sums) == []
@@ -52,22 +52,22 @@ def test_calls_of_one_address_and_minute_are_one_record(sums: AnonymousCalls) ->
     [refused("203.0.113.8"), refused("203.0.113.7", LIST), refused("203.0.113.7", status=400)],
     ids=["address", "class of operation", "status"],
 )
-def test_sums_are_parted_by(sums: AnonymousCalls, other: Exchange) -> None:
-    sums.add(refused("203.0.113.7"), AT)
-    sums.add(other, AT)
+def test_sums_are_parted_by(sums: AnonymousCalls, other: AccessRecordDraft) -> None:
+    sums.add_anonymous_call(refused("203.0.113.7"), AT)
+    sums.add_anonymous_call(other, AT)
     assert [record.calls for record in ended(sums)] == [1, 1]
 
 
 def test_each_minute_has_its_own_record(sums: AnonymousCalls) -> None:
-    sums.add(refused("203.0.113.7"), AT)
-    sums.add(refused("203.0.113.7"), AT + timedelta(minutes=1))
-    minutes = [record.at.minute for record in sums.take(AT + timedelta(minutes=2))]
+    sums.add_anonymous_call(refused("203.0.113.7"), AT)
+    sums.add_anonymous_call(refused("203.0.113.7"), AT + timedelta(minutes=1))
+    minutes = [record.at.minute for record in sums.take_ended_sums(AT + timedelta(minutes=2))]
     assert minutes == [30, 31]
 
 
 def test_clock_that_is_set_back_loses_no_call(sums: AnonymousCalls) -> None:
-    sums.add(refused("203.0.113.7"), AT)
-    sums.add(refused("203.0.113.7"), AT - timedelta(hours=1))
+    sums.add_anonymous_call(refused("203.0.113.7"), AT)
+    sums.add_anonymous_call(refused("203.0.113.7"), AT - timedelta(hours=1))
     assert sum(record.calls for record in ended(sums)) == 2
 
 
@@ -77,7 +77,7 @@ def addresses() -> Iterator[str]:
 
 def test_any_number_of_addresses_leaves_a_bounded_number_of_records(sums: AnonymousCalls) -> None:
     for address in addresses():
-        sums.add(refused(address), AT)
+        sums.add_anonymous_call(refused(address), AT)
     records = ended(sums)
     assert len(records) == MAX_SUMS + 1
     assert sum(record.calls for record in records) == 10_000
@@ -92,12 +92,14 @@ def test_few_addresses_with_many_results_do_not_hide_the_source_of_another(
     for address in noisy:
         for status in range(400, 500):
             for operation in (VERIFY, LIST, TOKEN):
-                sums.add(refused(address, operation, status), AT)
-    sums.add(refused("198.51.100.7"), AT)
+                sums.add_anonymous_call(refused(address, operation, status), AT)
+    sums.add_anonymous_call(refused("198.51.100.7"), AT)
     records = ended(sums)
     assert len(records) == MAX_DETAILED_SUMS + len(noisy) + 1
     assert sum(record.calls for record in records) == 1201
-    [quiet] = [record for record in records if record.source == sums.source("198.51.100.7")]
+    [quiet] = [
+        record for record in records if record.source == sums.hash_source_address("198.51.100.7")
+    ]
     assert (quiet.calls, quiet.operation, quiet.status) == (1, "any", None)
     assert None not in {record.source for record in records}
 
@@ -115,13 +117,18 @@ def test_few_addresses_with_many_results_do_not_hide_the_source_of_another(
 def test_source_is_the_address_or_the_network_of_one_caller(
     sums: AnonymousCalls, one: str, other: str, same: bool
 ) -> None:
-    assert (sums.source(count_as(one)) == sums.source(count_as(other))) is same
+    assert (
+        sums.hash_source_address(normalise_counted_address(one))
+        == sums.hash_source_address(normalise_counted_address(other))
+    ) is same
 
 
 def test_source_is_keyed_by_the_ledger(sums: AnonymousCalls) -> None:
     another = AnonymousCalls(Ed25519PrivateKey.from_private_bytes(bytes(32)))
-    assert sums.source("203.0.113.7") != another.source("203.0.113.7")
-    assert sums.source("203.0.113.7") == AnonymousCalls(KEY).source("203.0.113.7")
+    assert sums.hash_source_address("203.0.113.7") != another.hash_source_address("203.0.113.7")
+    assert sums.hash_source_address("203.0.113.7") == AnonymousCalls(KEY).hash_source_address(
+        "203.0.113.7"
+    )
 
 
 @pytest.mark.parametrize("operation", [VERIFY, LIST, TOKEN, "GET /.well-known/jwks.json"])
@@ -150,8 +157,8 @@ async def test_sums_are_on_record_when_the_process_ends(store: Store) -> None:
     async with writing(store) as ledger:
         for _ in range(3):
             assert await ledger.record(refused("203.0.113.7")) == b""
-        await ledger.record(exchange())
+        await ledger.record(draft())
     rows = await store.rows("SELECT record FROM access_record ORDER BY number, index")
-    records = [AccessRecord.read(row["record"]) for row in rows]
+    records = [AccessRecord.parse_sealed_text(row["record"]) for row in rows]
     assert [(each.client, each.calls) for each in records] == [("h26", 1), (None, 3)]
     await store.assert_intact()

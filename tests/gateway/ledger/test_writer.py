@@ -13,7 +13,7 @@ from deploy.postgres import plain_url
 from gateway.ledger import writer
 from gateway.ledger.chain.seals import START, BatchHeader
 from tests.conftest import Databases
-from tests.gateway.ledger.ledgers import Store, exchange, writing
+from tests.gateway.ledger.ledgers import Store, draft, writing
 from tests.support.fake_upstream import SUBJECT
 from tests.support.gateway_harness import (
     LIST,
@@ -35,7 +35,7 @@ CUT = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 
 async def test_record_is_found_by_its_columns_and_reads_as_sealed(store: Store) -> None:
     async with writing(store) as ledger:
-        await ledger.record(exchange())
+        await ledger.record(draft())
     [row] = await store.rows("SELECT * FROM access_record WHERE subjects @> $1", [SUBJECT])
     told = orjson.loads(row["record"])
     assert told["id"] == str(row["id"])
@@ -46,7 +46,7 @@ async def test_record_is_found_by_its_columns_and_reads_as_sealed(store: Store) 
 
 async def test_calls_at_once_share_batches(store: Store) -> None:
     async with writing(store) as ledger:
-        await asyncio.gather(*(ledger.record(exchange(f"request-{n}")) for n in range(1_200)))
+        await asyncio.gather(*(ledger.record(draft(f"request-{n}")) for n in range(1_200)))
     seals = await store.rows("SELECT count FROM ledger_seal ORDER BY number")
     assert [seal["count"] for seal in seals] == [500, 500, 200]
     assert await store.requests() == [f"request-{n}" for n in range(1_200)]
@@ -58,13 +58,13 @@ async def test_what_nobody_waits_for_is_taken_along_by_what_somebody_waits_for(
 ) -> None:
     monkeypatch.setattr(writer, "GATHER_SECONDS", 60.0)
     async with writing(store) as ledger:
-        ledger.note(exchange("note-1", LIST))
+        ledger.note(draft("note-1", LIST))
         assert await store.requests() == []
-        ledger.note(exchange("note-2", LIST))
-        await ledger.record(exchange("record"))
+        ledger.note(draft("note-2", LIST))
+        await ledger.record(draft("record"))
         assert await store.requests() == ["note-1", "note-2", "record"]
         # And an end waits for none.
-        ledger.note(exchange("note-3", LIST))
+        ledger.note(draft("note-3", LIST))
     assert await store.requests() == ["note-1", "note-2", "record", "note-3"]
     seals = await store.rows("SELECT count FROM ledger_seal ORDER BY number")
     assert [seal["count"] for seal in seals] == [3, 1]
@@ -76,7 +76,7 @@ async def test_announced_change_is_durable_at_once(
 ) -> None:
     monkeypatch.setattr(writer, "GATHER_SECONDS", 60.0)
     async with writing(store) as ledger:
-        ledger.announce(exchange("announced"))
+        ledger.announce(draft("announced"))
         await eventually(partial(_is_on_record, store, "announced"))
 
 
@@ -90,16 +90,16 @@ async def test_who_waits_alone_does_not_wait_for_company_because_of_notes(
     monkeypatch.setattr(writer, "COLLECT_SECONDS", 60.0)
     async with writing(store) as ledger:
         for number in range(3):
-            ledger.note(exchange(f"note-{number}", LIST))
-        await ledger.record(exchange("first"))
-        await ledger.record(exchange("second"))
+            ledger.note(draft(f"note-{number}", LIST))
+        await ledger.record(draft("first"))
+        await ledger.record(draft("second"))
     assert len(await store.requests()) == 5
 
 
 async def test_chain_goes_on_where_the_last_process_left_it(store: Store) -> None:
     for number in range(3):
         async with writing(store) as ledger:
-            await ledger.record(exchange(f"request-{number}"))
+            await ledger.record(draft(f"request-{number}"))
     headers = [
         BatchHeader.model_validate_json(row["header"])
         for row in await store.rows("SELECT header FROM ledger_seal ORDER BY number")
@@ -113,7 +113,7 @@ async def test_chain_goes_on_where_the_last_process_left_it(store: Store) -> Non
 
 async def test_each_process_has_a_chain_of_its_own(store: Store) -> None:
     async with writing(store) as one, writing(store) as two:
-        await asyncio.gather(one.record(exchange("one")), two.record(exchange("two")))
+        await asyncio.gather(one.record(draft("one")), two.record(draft("two")))
     assert await store.requests() == ["one", "two"]
     chains = await store.rows("SELECT chain FROM ledger_seal ORDER BY chain")
     assert [row["chain"] for row in chains] == ["gateway-1", "gateway-2"]
@@ -202,7 +202,7 @@ async def has_operations(gate: Gate, wanted: list[str]) -> bool:
 async def test_full_memory_turns_all_calls_away_and_loses_none(
     postgres: Databases, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "MOST_PENDING", 5)
+    monkeypatch.setattr(writer, "MAX_PENDING_RECORDS", 5)
     async with open_gate(postgres.database_url("gateway"), services) as gate:
         await gate.tell(make_client(), make_grant())
         async with database_away(postgres, gate):
@@ -225,7 +225,7 @@ async def test_lost_connections_neither_lose_nor_repeat_a_record(store: Store) -
         async def record_until_cut_often() -> None:
             while not cut_often.is_set():
                 begun.append(request_id := f"request-{len(begun)}")
-                await ledger.record(exchange(request_id))
+                await ledger.record(draft(request_id))
                 done.append(request_id)
 
         async def cut_often_enough() -> None:
@@ -264,7 +264,7 @@ async def test_killed_process_leaves_a_chain_with_all_that_it_acknowledged(
     acknowledged += (await process.stdout.read()).decode().split()
     assert await process.wait() == -9
     async with writing(store) as ledger:
-        await ledger.record(exchange("the next process"))
+        await ledger.record(draft("the next process"))
     written = await store.requests()
     assert set(acknowledged) <= set(written)
     assert len(written) == len(set(written))

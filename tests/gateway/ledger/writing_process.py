@@ -12,7 +12,7 @@ import structlog
 from pydantic import SecretStr
 from sqlalchemy import make_url
 
-from gateway.ledger.record_draft import Exchange, Outcome
+from gateway.ledger.record_draft import AccessRecordDraft, Outcome
 from gateway.ledger.writer import LedgerWriter
 from gateway.operations.table import OPERATIONS
 from shared.crypto.ed25519 import read_private_key
@@ -28,11 +28,11 @@ async def main(database_url: str, key_text: str) -> None:
     async def record_for_ever() -> None:
         while True:
             operation = OPERATIONS["POST /identity/v1/verifications"]
-            exchange = Exchange(operation, f"request-{next(numbers)}", client="h26")
-            exchange.end(200, Outcome.ALLOWED)
-            await ledger.record(exchange)
+            draft = AccessRecordDraft(operation, f"request-{next(numbers)}", client="h26")
+            draft.end_call(200, Outcome.ALLOWED)
+            await ledger.record(draft)
             # One write each: a line is whole, however this process ends.
-            sys.stdout.write(f"{exchange.request_id}\n")
+            sys.stdout.write(f"{draft.request_id}\n")
             sys.stdout.flush()
 
     await asyncio.gather(ledger.write(), *(record_for_ever() for _ in range(WRITERS)))

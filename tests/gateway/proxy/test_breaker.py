@@ -153,7 +153,7 @@ async def test_caller_that_delays_its_body_takes_no_time_from_the_service(
 async def test_caller_that_leaves_gives_the_probe_back(
     door: Door, behind: Behind, breaker: Breaker, clock: Clock, caller: ClientSession
 ) -> None:
-    breaker.failed(Failure.SILENT)
+    breaker.count_failure(Failure.SILENT)
     clock.now, behind.reply = 3.0, hang
     probe = asyncio.create_task(caller.get(f"{door.url}{LIST}"))
     await eventually(lambda: behind.asked)
@@ -168,7 +168,7 @@ async def test_caller_that_leaves_gives_the_probe_back(
 async def test_body_under_way_keeps_no_probe_from_others(
     door: Door, behind: Behind, breaker: Breaker, clock: Clock, caller: ClientSession
 ) -> None:
-    breaker.failed(Failure.SILENT)
+    breaker.count_failure(Failure.SILENT)
     clock.now = 3.0
     async with uploading(door):
         await eventually(lambda: behind.connections)
@@ -180,7 +180,7 @@ async def test_body_under_way_can_close_the_breaker(
     door: Door, behind: Behind, breaker: Breaker, clock: Clock
 ) -> None:
     """Else a service that only gets long bodies would be left alone for ever."""
-    breaker.failed(Failure.SILENT)
+    breaker.count_failure(Failure.SILENT)
     clock.now = 3.0
     async with uploading(door) as writer:
         writer.write(b"x" * PART)
@@ -189,21 +189,21 @@ async def test_body_under_way_can_close_the_breaker(
 
 
 async def test_probe_that_fails_begins_the_pause_anew(breaker: Breaker, clock: Clock) -> None:
-    breaker.failed(Failure.SILENT)
+    breaker.count_failure(Failure.SILENT)
     clock.now = 3.0
-    assert breaker.wait_s() == 0.0
-    breaker.failed(Failure.TIMED_OUT)
-    breaker.leave()
-    assert breaker.wait_s() == 3.0
+    assert breaker.seconds_until_probe() == 0.0
+    breaker.count_failure(Failure.TIMED_OUT)
+    breaker.end_probe()
+    assert breaker.seconds_until_probe() == 3.0
 
 
 def test_open_breaker_is_logged_and_measured(breaker: Breaker) -> None:
     opened = OPENED.labels("tried")._value.get()
     with capture_logs() as logs:
-        breaker.failed(Failure.TIMED_OUT)
-        breaker.failed(Failure.TIMED_OUT)
+        breaker.count_failure(Failure.TIMED_OUT)
+        breaker.count_failure(Failure.TIMED_OUT)
         assert OPEN.labels("tried")._value.get() == 1
-        breaker.succeeded()
+        breaker.count_success()
     assert OPEN.labels("tried")._value.get() == 0
     assert OPENED.labels("tried")._value.get() == opened + 1
     assert logs == [

@@ -63,16 +63,16 @@ def test_breaker_counts_holders_that_failed_while_nobody_was_answered(
             continue
         elif act == "fail":
             call = calls.pop(which % len(calls))
-            breaker.failed(kind, holder=call.holder, since=call.since)
+            breaker.count_failure(kind, holder=call.holder, since=call.since)
             if not call.answered_since:
                 failing.add(call.holder)
         else:
             calls.pop(which % len(calls))
             if act == "answer":
-                breaker.succeeded()
+                breaker.count_success()
                 failing.clear()
             else:
-                breaker.answered_late()
+                breaker.count_late_answer()
             for call in calls:
                 call.answered_since = True
         assert breaker.is_open == (len(failing) >= 3)
@@ -156,10 +156,10 @@ async def test_late_answer_shows_that_the_service_answers(
 def test_holder_whose_probe_failed_lets_others_probe_first() -> None:
     clock = Clock()
     breaker = Breaker(1, PAUSE_S, clock)
-    breaker.failed(Failure.TIMED_OUT, holder="slow", since=0)
+    breaker.count_failure(Failure.TIMED_OUT, holder="slow", since=0)
     clock.now = PAUSE_S
-    assert breaker.wait_s(holder="slow") == PAUSE_S
-    assert breaker.wait_s(holder="other") == 0.0
-    breaker.leave()
+    assert breaker.seconds_until_probe(holder="slow") == PAUSE_S
+    assert breaker.seconds_until_probe(holder="other") == 0.0
+    breaker.end_probe()
     clock.now = 2 * PAUSE_S
-    assert breaker.wait_s(holder="slow") == 0.0
+    assert breaker.seconds_until_probe(holder="slow") == 0.0

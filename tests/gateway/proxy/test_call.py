@@ -8,9 +8,9 @@ import pytest
 from aiohttp import ClientSession
 from starlette.types import Message
 
-from gateway.http1.deadline import present_task
-from gateway.ledger.record_draft import Exchange, Outcome
-from gateway.operations.matching import Match, find
+from gateway.http1.deadline import require_current_task
+from gateway.ledger.record_draft import AccessRecordDraft, Outcome
+from gateway.operations.matching import Match, match_operation
 from gateway.proxy.call import Call
 from gateway.proxy.headers import Trace
 from shared.observability.metrics import REQUEST_SECONDS
@@ -108,7 +108,7 @@ async def test_outcome_is_unknown_until_the_answer_completes_it(
     assert_one_chain(case)
 
 
-def _last(case: Case, status: int, outcome: Outcome) -> Exchange | None:
+def _last(case: Case, status: int, outcome: Outcome) -> AccessRecordDraft | None:
     found = [each for each in case.told if (each.status, each.outcome) == (status, outcome)]
     return found[-1] if found else None
 
@@ -179,13 +179,13 @@ async def test_answer_in_the_moment_of_the_callers_leaving_is_the_outcome(
 ) -> None:
     """The answer comes before the task that records the leaving has begun."""
     method, path = KINDS[kind].line.split()
-    match = find(method, path)
+    match = match_operation(method, path)
     assert isinstance(match, Match)
     trace = Trace("request-1", f"00-{'a' * 32}-{'b' * 16}-01")
-    call = Call(match, trace, ledger=door.records, send=_send_nothing, task=present_task())
-    call.announce(None)
+    call = Call(match, trace, ledger=door.records, send=_send_nothing, task=require_current_task())
+    call.announce_service_call(None)
     call.give_up(None)
-    await call.answer(201, [(b"x-subject", SUBJECT.encode())], b"{}", None)
+    await call.record_and_answer(201, [(b"x-subject", SUBJECT.encode())], b"{}", None)
     last = door.records.recorded[-1]
     assert (last.status, last.outcome, last.subjects) == (499, Outcome.ALLOWED, (SUBJECT,))
     assert {each.outcome for each in door.records.recorded} <= {Outcome.UNKNOWN, Outcome.ALLOWED}
@@ -206,7 +206,7 @@ async def test_service_that_is_not_reached_after_the_caller_left_did_nothing(
         await case.go.wait()
         raise ConnectionRefusedError
 
-    monkeypatch.setattr("gateway.http1.pool.Session.open", refuse)
+    monkeypatch.setattr("gateway.http1.pool.ConnectionPool.open", refuse)
     _, writer = await asyncio.open_connection("127.0.0.1", door.port)
     writer.write(case.kind.sent)
     await asked.wait()
@@ -230,7 +230,7 @@ async def test_change_that_may_have_been_sent_before_stays_unknown(
     path = f"{door.url}/sync/v1/dead-letters/7"
     behind.reply = silent_when_asked_again(behind)
     assert (await caller.delete(path)).status == 200
-    monkeypatch.setattr("gateway.http1.pool.Session.open", refuse)
+    monkeypatch.setattr("gateway.http1.pool.ConnectionPool.open", refuse)
     assert (await caller.delete(path)).status == 503
     *_, announced, last = door.records.recorded
     assert last.completes == announced.id

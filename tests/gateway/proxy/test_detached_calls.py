@@ -50,7 +50,7 @@ async def test_change_that_was_announced_is_answered_only_once_its_end_is_on_rec
 async def test_so_many_calls_go_on_without_their_callers_and_no_more(
     door: Door, behind: Behind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.proxy.detached_calls.MAX_OUTLIVING", 2)
+    monkeypatch.setattr("gateway.proxy.detached_calls.MAX_DETACHED_CALLS", 2)
     case = Case(door, behind, KINDS["personal read"])
     for client in ("first", "second", "third", "fourth"):
         await _leave_a_call(case, client)
@@ -65,7 +65,7 @@ async def test_one_client_leaves_places_for_calls_of_others_that_go_on(
     door: Door, behind: Behind, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     """The share of one client is a third of the places."""
-    monkeypatch.setattr("gateway.proxy.detached_calls.MAX_OUTLIVING", 6)
+    monkeypatch.setattr("gateway.proxy.detached_calls.MAX_DETACHED_CALLS", 6)
     case = Case(door, behind, KINDS[kind])
     for _ in range(8):
         await _leave_a_call(case, "greedy")

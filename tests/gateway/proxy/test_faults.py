@@ -190,16 +190,16 @@ async def test_breaker_counts_a_service_that_takes_calls_and_hangs_up(
 def test_breaker_lets_one_probe_through_each_pause() -> None:
     clock = Clock()
     breaker = Breaker(1, 3.0, clock)
-    breaker.failed(Failure.SILENT)
+    breaker.count_failure(Failure.SILENT)
     clock.now = 2.0
-    assert breaker.wait_s() == 1.0
+    assert breaker.seconds_until_probe() == 1.0
     clock.now = 3.0
-    assert (breaker.wait_s(), breaker.wait_s()) == (0.0, 3.0)
-    breaker.failed(Failure.SILENT)
+    assert (breaker.seconds_until_probe(), breaker.seconds_until_probe()) == (0.0, 3.0)
+    breaker.count_failure(Failure.SILENT)
     clock.now = 5.0
-    assert breaker.wait_s() == 1.0
-    breaker.succeeded()
-    assert breaker.wait_s() == 0.0
+    assert breaker.seconds_until_probe() == 1.0
+    breaker.count_success()
+    assert breaker.seconds_until_probe() == 0.0
 
 
 async def test_full_service_is_refused_not_queued(behind: Behind, caller: ClientSession) -> None:

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import ClientSession
 
 from gateway.http1.connection import BrokenOffError
-from gateway.http1.pool import open_session
+from gateway.http1.pool import open_pool
 from gateway.operations.model import KIB, MIB, Service
 from gateway.operations.table import OPERATIONS
 from gateway.proxy.upstream import Upstream
@@ -182,14 +182,17 @@ async def test_nothing_goes_on_sending_to_a_service_that_hung_up(behind: Behind)
 
     behind.talk = talk  # type: ignore[method-assign]
     upstream, operation = Upstream(Service.SYNC, behind.address), OPERATIONS[f"POST {SYNC}"]
-    async with open_session() as session:
-        with pytest.raises(BrokenOffError), upstream.slot("client", whole=False) as slot:
-            await upstream.ask(session, operation, SYNC, [], pieces(), slot=slot)
+    async with open_pool() as session:
+        with (
+            pytest.raises(BrokenOffError),
+            upstream.reserve_call_slot("client", whole=False) as slot,
+        ):
+            await upstream.send_call(session, operation, SYNC, [], pieces(), slot=slot)
         await eventually(lambda: not any(map(is_sending, asyncio.all_tasks())))
 
 
 def is_sending(task: asyncio.Task[object]) -> bool:
-    return getattr(task.get_coro(), "__qualname__", "") == "Connection._send"
+    return getattr(task.get_coro(), "__qualname__", "") == "Connection._send_chunked_body"
 
 
 def list_awaited(task: asyncio.Task[object]) -> Iterator[str]:
@@ -203,7 +206,7 @@ def list_awaited(task: asyncio.Task[object]) -> Iterator[str]:
 def is_blocked() -> bool:
     """Return whether the gateway waits until the service behind takes more."""
     waiting = {" ".join(list_awaited(task)) for task in asyncio.all_tasks()}
-    return "Connection._send Event.wait" in waiting
+    return "Connection._send_chunked_body Event.wait" in waiting
 
 
 async def test_memory_stays_flat_under_a_long_request_to_a_slow_service(

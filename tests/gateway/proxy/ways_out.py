@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from gateway.ledger.record_draft import Exchange
+from gateway.ledger.record_draft import AccessRecordDraft
 from gateway.operations.model import KIB, MIB
 from tests.support.fake_upstream import NAMED, Behind, Door, answer
 from tests.support.waiting import eventually
@@ -87,7 +87,7 @@ class Case:
         return int(line.split()[1])
 
     @property
-    def told(self) -> Sequence[Exchange]:
+    def told(self) -> Sequence[AccessRecordDraft]:
         """The records, or notes, that are not the announcement."""
         if not self.kind.recorded:
             return self.door.records.noted

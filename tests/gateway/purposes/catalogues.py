@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from gateway.ledger.record_draft import PurposeKind
-from gateway.purposes.legal_bases import registered_legal_bases
+from gateway.purposes.legal_bases import read_legal_bases
 from gateway.purposes.registry import PurposeRegistry
 from tests.support.gateway_harness import (
     VERIFY,
@@ -28,7 +28,7 @@ CATALOGUE = {BIRTH: True, COPY: True, ENDED: False, OWN_WAY: True, CLOSED_WAY: F
 DOSSIER = "H26.14-240823-0001"
 
 
-BASES = registered_legal_bases()
+BASES = read_legal_bases()
 
 
 NOW = datetime(2026, 11, 16, tzinfo=UTC).timestamp()

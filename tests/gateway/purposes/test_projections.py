@@ -2,7 +2,7 @@ import pytest
 from sqlalchemy import select
 
 from gateway.purposes.models import KnownProcedure
-from gateway.purposes.projections import keep_procedures
+from gateway.purposes.projections import upsert_published_procedures
 from shared.codes.agency import CodeError
 from tests.conftest import Databases
 from tests.gateway.purposes.catalogues import (
@@ -25,7 +25,7 @@ async def test_older_version_of_a_procedure_changes_nothing(
     async with open_gate(postgres.database_url("gateway"), services) as gate:
         for events in ([newest, older], [older], [without_size], [older, without_size]):
             async with gate.sessions.begin() as session:
-                await keep_procedures(session, events)
+                await upsert_published_procedures(session, events)
         async with gate.sessions() as session:
             [kept] = await session.scalars(select(KnownProcedure))
         assert (kept.version, kept.active, kept.catalogue_size) == (3, False, 7)
@@ -34,4 +34,4 @@ async def test_older_version_of_a_procedure_changes_nothing(
 async def test_announcement_of_a_code_that_is_none_is_refused(gate: Gate) -> None:
     async with gate.sessions() as session:
         with pytest.raises(CodeError):
-            await keep_procedures(session, [make_procedure("đi chơi")])
+            await upsert_published_procedures(session, [make_procedure("đi chơi")])

@@ -13,7 +13,7 @@ from gateway.api_docs.openapi import _SHAPES
 from gateway.handlers import HANDLERS
 from gateway.ledger.record_draft import PurposeKind
 from gateway.operations.model import QuotaClass
-from gateway.purposes.registry import PurposeRegistry, is_accepted, is_recordable
+from gateway.purposes.registry import PurposeRegistry, is_accepted_purpose, is_recordable_purpose
 from shared.codes.procedure import PROCEDURE_PATTERN
 from tests.conftest import Broker, Databases
 from tests.gateway.purposes.catalogues import (
@@ -126,14 +126,14 @@ async def test_refused_purposes_spend_the_quota_of_refusals(strict: Gate) -> Non
     """Each refusal is on record, so nobody may cause them without end."""
     client = await strict.newcomer(make_grant())
     spent = []
-    spend = strict.admission._quotas.spend
+    spend = strict.admission._quotas.count_call
 
     def note(holder: str, quota_class: QuotaClass, **limits: Any) -> None:
         spent.append((holder, str(quota_class)))
         spend(holder, quota_class, **limits)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(strict.admission._quotas, "spend", note)
+        patch.setattr(strict.admission._quotas, "count_call", note)
         await strict.ask(VERIFY, client=client, headers={"X-Purpose": "đi chơi"})
     assert spent == [(client, "refused")]
 
@@ -143,22 +143,22 @@ async def test_refused_purposes_spend_the_quota_of_refusals(strict: Gate) -> Non
 @example("9.999999\n")
 def test_text_that_is_no_registered_code_is_never_a_purpose(text: str) -> None:
     known = registry()
-    kind = known.classify(text, now=NOW)
+    kind = known.classify_purpose(text, now=NOW)
     if text not in BASES and text[:8] not in CATALOGUE:
         assert kind is PurposeKind.UNKNOWN
-        assert not is_accepted(kind, continues_dossier=True)
-        assert not is_recordable(text, kind) or re.fullmatch(PROCEDURE_PATTERN, text)
+        assert not is_accepted_purpose(kind, continues_dossier=True)
+        assert not is_recordable_purpose(text, kind) or re.fullmatch(PROCEDURE_PATTERN, text)
 
 
 @given(st.from_regex(re.compile(r"[1-9]\.[0-9]{6}", re.ASCII), fullmatch=True))
 def test_incomplete_catalogue_refuses_no_code_of_the_right_form(code: str) -> None:
-    kind = registry(complete=False).classify(code, now=NOW)
+    kind = registry(complete=False).classify_purpose(code, now=NOW)
     assert kind in {PurposeKind.UNCHECKED, PurposeKind.PROCEDURE, PurposeKind.ENDED_PROCEDURE}
 
 
 def test_most_specific_entry_of_the_catalogue_decides() -> None:
     known = registry()
-    found = {code: known.classify(code, now=NOW) for code in (*LET_IN, *ENDED_ONES)}
+    found = {code: known.classify_purpose(code, now=NOW) for code in (*LET_IN, *ENDED_ONES)}
     assert found == LET_IN | ENDED_ONES
 
 
@@ -180,14 +180,14 @@ LOCALISED = {
 
 def test_localised_code_names_a_known_agency_or_one_of_the_callers() -> None:
     known = registry()
-    found = {code: known.classify(code, now=NOW, agency="H26.14") for code in LOCALISED}
+    found = {code: known.classify_purpose(code, now=NOW, agency="H26.14") for code in LOCALISED}
     assert found == LOCALISED
 
 
 def test_localised_code_is_not_refused_for_its_agency_while_none_is_known() -> None:
     known = registry()
     known.replace_agencies(())
-    assert known.classify("1.001193.Z99", now=NOW, agency="H26") is PurposeKind.PROCEDURE
+    assert known.classify_purpose("1.001193.Z99", now=NOW, agency="H26") is PurposeKind.PROCEDURE
 
 
 async def test_agency_is_known_as_soon_as_it_is_registered_or_has_a_client(strict: Gate) -> None:
@@ -214,7 +214,9 @@ def test_legal_basis_holds_from_its_first_day_to_its_last_in_viet_nam() -> None:
         "2026-01-01T00:00:00+07:00": PurposeKind.ENDED_LEGAL_BASIS,
     }
     found = {
-        instant: known.classify("13/2023/ND-CP", now=datetime.fromisoformat(instant).timestamp())
+        instant: known.classify_purpose(
+            "13/2023/ND-CP", now=datetime.fromisoformat(instant).timestamp()
+        )
         for instant in instants
     }
     assert found == instants
@@ -224,7 +226,7 @@ def test_catalogue_once_complete_stays_so_while_more_is_announced() -> None:
     known = registry()
     known.replace_procedures(CATALOGUE, announced=len(CATALOGUE) + 100)
     assert known.complete
-    assert known.classify("9.999999", now=NOW) is PurposeKind.UNKNOWN
+    assert known.classify_purpose("9.999999", now=NOW) is PurposeKind.UNKNOWN
 
 
 async def test_gateway_without_a_catalogue_takes_each_code_and_says_so(

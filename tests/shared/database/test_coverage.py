@@ -5,7 +5,7 @@ from itertools import combinations
 from sqlalchemy import String, column, select, values
 from sqlalchemy.dialects import postgresql
 
-from gateway.ledger.repository import _visible_records
+from gateway.ledger.repository import _select_visible_records
 from identity_service.agencies.models import Agency
 from identity_service.database import is_within as is_reached
 from shared.codes.coverage import is_within
@@ -42,7 +42,7 @@ def test_text_of_a_statement_does_not_grow_with_the_agencies_and_procedures_of_a
     many = few.model_copy(update={"agencies": frozenset(MANY), "procedures": procedures})
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     for statement in (
-        _visible_records,
+        _select_visible_records,
         lambda right: select(Agency).where(is_reached(Agency.code, right.agencies)),
     ):
         texts = {str(statement(right).compile(dialect=dialect)) for right in (few, many)}

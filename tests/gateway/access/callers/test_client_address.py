@@ -3,7 +3,11 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.access.callers.client_address import FORWARDED_BY_UNNAMED, Neighbours, UnnamedProxies
+from gateway.access.callers.client_address import (
+    FORWARDED_BY_UNNAMED,
+    TrustedProxies,
+    UnnamedProxies,
+)
 
 
 def scope(neighbour: str, *passed_on: str, header: bytes = b"x-forwarded-for") -> dict[str, Any]:
@@ -28,11 +32,11 @@ def scope(neighbour: str, *passed_on: str, header: bytes = b"x-forwarded-for") -
     ],
 )
 def test_caller_is_the_last_who_is_no_trusted_proxy(asked: dict[str, Any], caller: str) -> None:
-    assert Neighbours("10.0.0.0/24, ::1").caller(asked) == caller
+    assert TrustedProxies("10.0.0.0/24, ::1").read_client_address(asked) == caller
 
 
 def test_nobody_is_believed_by_default() -> None:
-    assert Neighbours().caller(scope("10.0.0.1", "6.6.6.6")) == "10.0.0.1"
+    assert TrustedProxies().read_client_address(scope("10.0.0.1", "6.6.6.6")) == "10.0.0.1"
 
 
 @pytest.mark.parametrize(
@@ -50,7 +54,7 @@ def test_nobody_is_believed_by_default() -> None:
     ],
 )
 def test_near_is_this_machine_and_who_is_trusted(asked: dict[str, Any], near: bool) -> None:
-    assert Neighbours("10.0.0.0/24").is_near(asked) is near
+    assert TrustedProxies("10.0.0.0/24").is_internal_call(asked) is near
 
 
 def test_proxy_that_nobody_named_is_warned_of_once() -> None:
@@ -58,24 +62,24 @@ def test_proxy_that_nobody_named_is_warned_of_once() -> None:
     unnamed = UnnamedProxies(lambda: now[0])
     with capture_logs() as logs:
         for _ in range(300):
-            unnamed.note("10.0.0.1")
+            unnamed.count_untrusted_call("10.0.0.1")
         assert [(each["event"], each["neighbour"]) for each in logs] == [
             ("proxy_not_trusted", "10.0.0.1")
         ]
         now[0] += 601
         for _ in range(99):
-            unnamed.note("10.0.0.1")
+            unnamed.count_untrusted_call("10.0.0.1")
     assert len(logs) == 1
 
 
 def test_forwarded_call_of_a_stranger_is_counted_and_of_a_trusted_proxy_not() -> None:
     before = FORWARDED_BY_UNNAMED._value.get()
-    Neighbours("10.0.0.0/24").caller(scope("10.0.0.1", "203.0.113.9"))
+    TrustedProxies("10.0.0.0/24").read_client_address(scope("10.0.0.1", "203.0.113.9"))
     assert FORWARDED_BY_UNNAMED._value.get() == before
-    Neighbours().caller(scope("10.0.0.1", "203.0.113.9"))
+    TrustedProxies().read_client_address(scope("10.0.0.1", "203.0.113.9"))
     assert FORWARDED_BY_UNNAMED._value.get() == before + 1
 
 
 def test_what_is_no_address_stops_the_start() -> None:
     with pytest.raises(ValueError, match="proxy"):
-        Neighbours("proxy")
+        TrustedProxies("proxy")

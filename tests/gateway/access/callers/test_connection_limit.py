@@ -12,9 +12,9 @@ from gateway.access.callers import connection_limit as connections
 from gateway.access.callers.connection_limit import (
     OPEN,
     ConnectionLimit,
-    Held,
+    HeldConnection,
     list_connections,
-    shut,
+    shut_idle_connections,
 )
 
 COUNT = 20
@@ -72,14 +72,16 @@ def test_listing_takes_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_named_connections_are_shut_and_no_others() -> None:
     with connected("127.0.0.1", COUNT) as (port, callers):
         chosen = peers(callers[:5])
-        shut([held for held in list_connections(port) if held.peer in chosen])
+        shut_idle_connections([held for held in list_connections(port) if held.peer in chosen])
         assert [is_shut(caller) for caller in callers] == [True] * 5 + [False] * (COUNT - 5)
 
 
 def test_file_that_became_another_connection_is_left_open() -> None:
     with connected("127.0.0.1", 2) as (port, callers):
         one, two = list_connections(port)
-        shut([Held(one.peer, two.inode), Held(two.peer, one.inode)])
+        shut_idle_connections(
+            [HeldConnection(one.peer, two.inode), HeldConnection(two.peer, one.inode)]
+        )
         assert not any(map(is_shut, callers))
 
 
@@ -92,7 +94,7 @@ def test_without_a_free_file_nothing_is_shut_and_nothing_breaks(
     with connected("127.0.0.1", 2) as (port, callers):
         held = list_connections(port)
         monkeypatch.setattr(os, "dup", refuse)
-        shut(held)
+        shut_idle_connections(held)
         assert not any(map(is_shut, callers))
 
 
@@ -106,8 +108,8 @@ def test_count_does_not_stay_where_it_was_when_few_are_left(
     with connected("127.0.0.1", COUNT) as (port, _):
         limit = ConnectionLimit(port, 1_000, is_exempt=lambda _: False)
         monkeypatch.setattr(connections, "_FEW", 0)
-        limit.look()
+        limit.scan_open_connections()
         assert count() == COUNT
     monkeypatch.setattr(connections, "_FEW", 100_000)
-    limit.look()
+    limit.scan_open_connections()
     assert count() == 0

@@ -1,34 +1,34 @@
 from sqlalchemy import make_url
 
-from gateway.ledger.chain.chain import claim, connected, outcome
-from gateway.ledger.chain.seals import seal
+from gateway.ledger.chain.chain import acquire_chain, connect_ledger_database, is_batch_committed
+from gateway.ledger.chain.seals import seal_record_batch
 from gateway.ledger.records import AccessRecord
-from tests.gateway.ledger.ledgers import Store, exchange
+from tests.gateway.ledger.ledgers import Store, draft
 from tests.support.waiting import eventually
 
 
 async def test_outcome_of_a_broken_off_batch_is_read_from_the_chain(store: Store) -> None:
-    url, made = make_url(store.url), exchange()
-    record = AccessRecord.of(made)
-    async with connected(url) as first, connected(url) as second:
-        chain = await claim(first)
-        batch = seal(
-            [record.canonical()],
+    url, made = make_url(store.url), draft()
+    record = AccessRecord.from_record_draft(made)
+    async with connect_ledger_database(url) as first, connect_ledger_database(url) as second:
+        chain = await acquire_chain(first)
+        batch = seal_record_batch(
+            [record.encode_canonical_json()],
             chain=chain.name,
             after=chain.head,
             at=record.at,
             key=store.key,
         )
-        await chain.append(batch, [record], record.at)
-        unwritten = seal(
-            [record.canonical()],
+        await chain.append_sealed_batch(batch, [record], record.at)
+        unwritten = seal_record_batch(
+            [record.encode_canonical_json()],
             chain=chain.name,
-            after=batch.anchor(),
+            after=batch.compute_own_anchor(),
             at=record.at,
             key=store.key,
         )
-        assert await outcome(second, chain.name, chain.backend, batch)
-        assert not await outcome(second, chain.name, chain.backend, unwritten)
+        assert await is_batch_committed(second, chain.name, chain.backend, batch)
+        assert not await is_batch_committed(second, chain.name, chain.backend, unwritten)
         # Whoever asks has ended the other side first: it can no longer change the answer.
-        await eventually(lambda: chain.lost)
-        assert (await claim(second)).head == batch.anchor()
+        await eventually(lambda: chain.is_lost)
+        assert (await acquire_chain(second)).head == batch.compute_own_anchor()

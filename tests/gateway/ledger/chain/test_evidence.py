@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway.ledger.chain.anchors import AnchorsUnreadableError, anchors_in_receipts
-from gateway.ledger.chain.receipts import receipt
-from gateway.ledger.chain.seals import Anchor, header_digest, seal
+from gateway.ledger.chain.anchors import AnchorsUnreadableError, read_receipt_anchors
+from gateway.ledger.chain.receipts import write_receipt_value
+from gateway.ledger.chain.seals import Anchor, hash_batch_header, seal_record_batch
 from gateway.ledger.chain.verification import State
 from gateway.ledger.jobs import anchor_all_chains
 from shared.database.engine import open_database
 from shared.events import LedgerAnchored
 from tests.conftest import Databases
-from tests.gateway.ledger.ledgers import Store, command, exchange, filled, tamper, writing
+from tests.gateway.ledger.ledgers import Store, command, draft, filled, tamper, writing
 from tests.support.gateway_harness import make_settings
 
 FORGER = Ed25519PrivateKey.from_private_bytes(bytes(32))
@@ -25,7 +25,9 @@ FORGER = Ed25519PrivateKey.from_private_bytes(bytes(32))
 async def test_forged_anchor_is_told_and_is_no_damage(store: Store) -> None:
     [true] = await filled(store)
     made_up = true.model_copy(update={"version": 9, "head": "0" * 64})
-    foreign = seal([b"{}"], chain=true.chain, after=Anchor(8, "0" * 64), at=true.at, key=FORGER)
+    foreign = seal_record_batch(
+        [b"{}"], chain=true.chain, after=Anchor(8, "0" * 64), at=true.at, key=FORGER
+    )
     forged = [
         made_up,
         true.model_copy(update={"signature": b64encode(bytes(64)).decode()}),
@@ -36,7 +38,7 @@ async def test_forged_anchor_is_told_and_is_no_damage(store: Store) -> None:
             update={
                 "version": 9,
                 "header": foreign.header.decode(),
-                "head": header_digest(foreign.header),
+                "head": hash_batch_header(foreign.header),
                 "signature": b64encode(foreign.signature).decode(),
             }
         ),
@@ -72,7 +74,7 @@ async def test_anchor_of_the_first_form_that_contradicts_proves_neither(
 async def test_chain_that_nothing_outside_holds_is_not_proved(store: Store) -> None:
     [true] = await filled(store)
     async with writing(store), writing(store) as other:
-        await other.record(exchange())
+        await other.record(draft())
     assert [each.state for each in await store.verdicts()] == [State.NOT_PROVED] * 2
     one, two = await store.verdicts([true])
     assert (one.state, one.held_to, one.newest) == (State.INTACT, 3, 3)
@@ -89,9 +91,9 @@ async def test_chain_without_any_batch_needs_no_anchor(store: Store) -> None:
 async def test_verdict_says_up_to_where_the_chain_is_held(store: Store) -> None:
     [true] = await filled(store)
     async with writing(store) as ledger:
-        await ledger.record(exchange())
+        await ledger.record(draft())
     [verdict] = await store.verdicts([true])
-    assert verdict.lines()[0].endswith("held from outside up to batch 3 of 4")
+    assert verdict.list_report_lines()[0].endswith("held from outside up to batch 3 of 4")
 
 
 async def test_resting_chains_are_told_again(store: Store) -> None:
@@ -106,8 +108,8 @@ async def test_resting_chains_are_told_again(store: Store) -> None:
 async def keep_receipts(store: Store, file: Path, name: str = "") -> list[bytes]:
     """Write a receipt for each of three records, each in a batch of its own."""
     async with writing(store) as ledger:
-        seals = [await ledger.record(exchange(f"request-{number}")) for number in range(3)]
-    lines = [receipt("1", bytes(16), each, completion=None) for each in seals]
+        seals = [await ledger.record(draft(f"request-{number}")) for number in range(3)]
+    lines = [write_receipt_value("1", bytes(16), each, completion=None) for each in seals]
     await asyncio.to_thread(
         file.write_bytes, b"".join(name.encode() + line + b"\n" for line in lines)
     )
@@ -120,7 +122,7 @@ async def test_cut_of_records_that_no_anchor_told_is_found_by_a_receipt(
 ) -> None:
     kept = tmp_path / "receipts"
     await keep_receipts(store, kept, name)
-    told = anchors_in_receipts(kept).anchors
+    told = read_receipt_anchors(kept).anchors
     [verdict] = await store.verdicts(told)
     assert (verdict.state, verdict.held_to) == (State.INTACT, 3)
     await tamper(postgres, store, "DELETE FROM access_record WHERE number = 3")
@@ -137,7 +139,7 @@ async def test_forged_receipt_is_told_and_is_no_damage(store: Store, tmp_path: P
     *_, line = await keep_receipts(store, kept)
     signature = line.rpartition(b"signature=")[2]
     kept.write_bytes(line.replace(signature, b":%b:" % b64encode(bytes(64))))
-    told = anchors_in_receipts(kept).anchors
+    told = read_receipt_anchors(kept).anchors
     assert store.evidence(told).forged == told
     [verdict] = await store.verdicts(told)
     assert (verdict.state, verdict.damage) == (State.NOT_PROVED, [])
@@ -152,7 +154,7 @@ async def test_receipt_that_cannot_be_read_is_named_by_its_line(
     kept = tmp_path / "receipts"
     kept.write_bytes(b"\n" + line + b"\nnonsense\n")
     with pytest.raises(AnchorsUnreadableError, match=r"line [23] is no X-Ledger-Receipt"):
-        anchors_in_receipts(kept)
+        read_receipt_anchors(kept)
 
 
 async def test_command_says_what_is_proved_by_its_exit_code(

@@ -170,7 +170,7 @@ OLD = (
 
 
 def test_record_of_the_first_form_is_read_without_its_digests() -> None:
-    record = AccessRecord.read(OLD)
+    record = AccessRecord.parse_sealed_text(OLD)
     assert (record.client, record.outcome, record.status) == ("h26", "allowed", 200)
     assert (record.request_commitment, record.response_commitment) == (None, None)
     grounds = (record.grants, record.legal_bases, record.purpose_kind, record.target)

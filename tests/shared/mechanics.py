@@ -17,7 +17,7 @@ from shared.messaging import consumer
 from shared.messaging.inbox import EventHandler, Handlers
 from shared.messaging.outbox import keep_partitions, publish_events
 from shared.messaging.relay import relay_batch, relay_outbox
-from shared.runtime.migrations import INFRASTRUCTURE_TABLES
+from shared.runtime.migrations import INFRASTRUCTURE_TABLES_1
 from shared.settings import ServiceSettings
 from tests.support.event_keys import SIGNERS, VERIFIER, make_record
 
@@ -38,7 +38,7 @@ INBOX_BY_CONSUMER = (
 
 async def make_mechanics(sessions: SessionFactory) -> None:
     async with sessions.begin() as session:
-        for statement in (*INFRASTRUCTURE_TABLES, *INBOX_BY_CONSUMER):
+        for statement in (*INFRASTRUCTURE_TABLES_1, *INBOX_BY_CONSUMER):
             await session.execute(text(statement))
         await session.execute(
             text("CREATE TABLE effect (key TEXT NOT NULL, version INT NOT NULL, at SERIAL)")

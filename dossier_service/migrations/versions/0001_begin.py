@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from shared.runtime.migrations import create_infrastructure_tables
+from shared.runtime.migrations import create_infrastructure_tables_1
 
 revision = "0001"
 down_revision = None
@@ -15,7 +15,7 @@ TIME = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    create_infrastructure_tables()
+    create_infrastructure_tables_1()
     _create_catalogue()
     _create_agencies()
     _create_dossier()

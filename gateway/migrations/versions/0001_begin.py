@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 
-from shared.runtime.migrations import create_infrastructure_tables
+from shared.runtime.migrations import create_infrastructure_tables_1
 
 revision = "0001"
 down_revision = None
@@ -18,7 +18,7 @@ KEEP_SEALED = """CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsq
 
 
 def upgrade() -> None:
-    create_infrastructure_tables()
+    create_infrastructure_tables_1()
     _create_rights()
     _create_ledger()
     _index_records()

@@ -4,14 +4,14 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from shared.runtime.migrations import create_infrastructure_tables
+from shared.runtime.migrations import create_infrastructure_tables_1
 
 revision = "0001"
 down_revision = None
 
 
 def upgrade() -> None:
-    create_infrastructure_tables()
+    create_infrastructure_tables_1()
     _create_agencies()
     _create_clients()
     _create_grants()

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from shared.runtime.migrations import create_infrastructure_tables
+from shared.runtime.migrations import create_infrastructure_tables_1
 
 revision = "0001"
 down_revision = None
@@ -69,6 +69,6 @@ STATEMENTS = (
 
 
 def upgrade() -> None:
-    create_infrastructure_tables()
+    create_infrastructure_tables_1()
     for statement in STATEMENTS:
         op.execute(statement)

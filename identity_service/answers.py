@@ -9,14 +9,19 @@ from pydantic import BaseModel
 from shared.web.etag import build_created_headers
 from shared.web.idempotency import IdempotencyClaim, changed_response, stored_response
 
-Answer = TypeVar("Answer", bound=BaseModel)
+ResponseBody = TypeVar("ResponseBody", bound=BaseModel)
 
 PROPOSED_DESCRIPTION = "The act waits until a second operator sends the same request"
 
 
 async def answer_created(
-    answer: Answer, path: str, version: int, *, idempotency: IdempotencyClaim, response: Response
-) -> Answer:
+    answer: ResponseBody,
+    path: str,
+    version: int,
+    *,
+    idempotency: IdempotencyClaim,
+    response: Response,
+) -> ResponseBody:
     """Return the resource created at `path`, with ETag and Location, and store the response."""
     headers = build_created_headers(path, version)
     response.headers.update(headers)

@@ -19,10 +19,10 @@ class Base(DeclarativeBase):
     type_annotation_map = {datetime: DateTime(timezone=True)}  # noqa: RUF012 -- SQLAlchemy's form
 
 
-Row = TypeVar("Row", bound=Base)
+Entity = TypeVar("Entity", bound=Base)
 
 
-def is_within(code: InstrumentedAttribute[str], within: Within) -> ColumnElement[bool]:
+def build_within_condition(code: InstrumentedAttribute[str], within: Within) -> ColumnElement[bool]:
     """Return the condition that an agency is one of `within` or below one; None covers all."""
     if within is None:
         return true()
@@ -30,8 +30,8 @@ def is_within(code: InstrumentedAttribute[str], within: Within) -> ColumnElement
 
 
 async def add_missing(
-    session: AsyncSession, table: type[Row], rows: Sequence[Mapping[str, Any]]
-) -> Sequence[Row]:
+    session: AsyncSession, table: type[Entity], rows: Sequence[Mapping[str, Any]]
+) -> Sequence[Entity]:
     """Insert the rows whose keys are free, and return them."""
     new = insert(table).on_conflict_do_nothing().returning(table)
     return (await session.scalars(new, rows)).all()

@@ -17,7 +17,7 @@ from identity_service.persons.sources import SOURCES
 from identity_service.settings import Settings
 from identity_service.tokens import routes as tokens
 from identity_service.tokens.signing_keys import SigningKeys
-from identity_service.tokens.use_cases import TokenDesk
+from identity_service.tokens.use_cases import TokenResources
 from shared.runtime.app import create_service
 
 ROUTERS = (
@@ -38,7 +38,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def resources(app: FastAPI) -> AsyncIterator[None]:
         keys = SigningKeys(app.state.sessions, settings.key_encryption_key)
         app.state.guesses = GuessLimiter(app.state.sessions, settings)
-        app.state.token_desk = TokenDesk(settings, keys)
+        app.state.token_resources = TokenResources(settings, keys)
         app.state.operator_approvals = approvals
         app.state.client_grants = client_grants
         async with SOURCES[settings.source](settings) as app.state.source:
@@ -52,5 +52,5 @@ def create_app(settings: Settings) -> FastAPI:
         resources=resources,
         call_key=settings.call_key,
     )
-    app.add_exception_handler(TokenRefused, tokens.as_oauth_has_it)
+    app.add_exception_handler(TokenRefused, tokens.answer_oauth_error)
     return app

@@ -64,6 +64,6 @@ class EndedGrantsOut(BaseModel):
     ended_count: int = Field(ge=0, description="number of all grants that this act ended")
 
     @staticmethod
-    def name_ended(ended: Sequence[UUID]) -> dict[str, Any]:
+    def build_ended_members(ended: Sequence[UUID]) -> dict[str, Any]:
         """Return the two members of this model."""
         return {"ended_grants": ended[:MAX_NAMED_GRANTS], "ended_count": len(ended)}

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dossier_service.catalogue.own_procedures import read_own_procedures
 from dossier_service.catalogue.procedure import Level
-from identity_service.agencies.registry_seed import AgencySeed, agencies
+from identity_service.agencies.registry_seed import AgencySeed, list_seed_agencies
 from shared.codes.enums import Channel, DossierStatus
 
 SEED = 20_261_120
@@ -51,7 +51,7 @@ Shares = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Country:
-    """`province_of` is the place of each commune's province in `agencies`."""
+    """`province_of` is the place of each commune's province in `list_seed_agencies`."""
 
     agencies: tuple[AgencySeed, ...]
     communes: Numbers
@@ -85,7 +85,7 @@ class Dossiers:
 
 @cache
 def country() -> Country:
-    living = tuple(agency for agency in agencies() if agency.valid_to is None)
+    living = tuple(agency for agency in list_seed_agencies() if agency.valid_to is None)
     places = {agency.code: place for place, agency in enumerate(living)}
     communes = [agency for agency in living if agency.level == "commune"]
     procedures = read_own_procedures()

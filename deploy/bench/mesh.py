@@ -25,7 +25,7 @@ from deploy.services import SERVICES
 from gateway.access.assertion import RightsSigner
 from gateway.access.right_in_force import EffectiveRight
 from identity_service.sandbox.clients import read_secrets
-from identity_service.sandbox.generator import Person, generate
+from identity_service.sandbox.generator import Person, generate_people
 from shared.crypto.ed25519 import read_private_key
 from shared.web.calls.internal_headers import RIGHT_HEADER
 
@@ -92,7 +92,7 @@ class Mesh:
         target, headers = f"{url or self.url}/identity/v1/verifications", self.headers(client)
         made = [
             request("POST", target, headers, _claim(person))
-            for person in generate(SEEDED_PEOPLE, seed=SEED)
+            for person in generate_people(SEEDED_PEOPLE, seed=SEED)
         ]
         random.Random(SEED).shuffle(made)  # noqa: S311 -- an order, no secret
         return itertools.cycle(made)

@@ -13,7 +13,7 @@ from identity_service.database import Base
 from shared.events import AgencyChanged
 
 
-def _agency_link(**options: Any) -> Any:
+def _link_agency(**options: Any) -> Any:
     """Return a foreign key to an agency that is checked at commit.
 
     A list of agencies may name parents and successors that it inserts later.
@@ -37,10 +37,10 @@ class Agency(Base):
     name: Mapped[str]
     search_name: Mapped[str]  # without diacritics
     level: Mapped[str] = mapped_column(index=True)
-    parent: Mapped[str | None] = _agency_link(index=True)
+    parent: Mapped[str | None] = _link_agency(index=True)
     valid_from: Mapped[date]
     valid_to: Mapped[date | None]  # last day
-    successor: Mapped[str | None] = _agency_link()
+    successor: Mapped[str | None] = _link_agency()
     unit_code: Mapped[str | None]
     confirmed: Mapped[bool]
 
@@ -57,7 +57,7 @@ class Agency(Base):
         self.valid_to, self.successor = last_day, successor
         self.version += 1
 
-    def changed(self) -> AgencyChanged:
+    def build_event(self) -> AgencyChanged:
         return AgencyChanged(
             version=self.version,
             at=datetime.now(UTC),

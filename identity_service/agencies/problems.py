@@ -9,7 +9,7 @@ from shared.web.problems import Problem
 MAX_NAMED = 20
 
 
-def named(names: Iterable[str]) -> list[str]:
+def list_first_names(names: Iterable[str]) -> list[str]:
     """Return the first `MAX_NAMED` names in order."""
     return sorted(names)[:MAX_NAMED]
 
@@ -18,7 +18,7 @@ def refuse_beyond(name: str, own: Collection[str] | None) -> NotAllowed:
     """Return the refusal of a limit that lies beyond the caller's own."""
     return NotAllowed(
         f"Limit `{name}` to values that your own right covers; this problem lists the first ones.",
-        **{name: named(own or ())},
+        **{name: list_first_names(own or ())},
     )
 
 
@@ -37,7 +37,7 @@ class AgenciesUnknown(Problem):
     def __init__(self, codes: Iterable[str]) -> None:
         super().__init__(
             "Look the code up at GET /identity/v1/agencies, or register the agency first.",
-            agencies=named(codes),
+            agencies=list_first_names(codes),
         )
 
 

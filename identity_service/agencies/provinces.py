@@ -40,7 +40,7 @@ class OldProvince(BaseModel):
 
 
 @cache
-def old_provinces() -> tuple[OldProvince, ...]:
+def read_old_provinces() -> tuple[OldProvince, ...]:
     with (Path(__file__).with_name("data") / "provinces.tsv").open(encoding="utf-8") as file:
         return tuple(
             OldProvince.model_validate(row) for row in csv.DictReader(file, delimiter="\t")
@@ -48,22 +48,22 @@ def old_provinces() -> tuple[OldProvince, ...]:
 
 
 @cache
-def current_codes() -> Mapping[str, str]:
+def map_current_codes() -> Mapping[str, str]:
     """Return today's code for each two-digit province code, old or new.
 
     Each code of today is also an old code, which maps to itself.
     """
-    return {province.code: province.current_code for province in old_provinces()}
+    return {province.code: province.current_code for province in read_old_provinces()}
 
 
 @cache
-def abolished_codes() -> frozenset[str]:
+def list_abolished_codes() -> frozenset[str]:
     """Return the province codes that have not been in use since 1 July 2025."""
-    codes = current_codes()
+    codes = map_current_codes()
     return frozenset(code for code, current in codes.items() if code != current)
 
 
 @cache
-def commune_provinces() -> Mapping[str, str]:
+def map_communes_to_provinces() -> Mapping[str, str]:
     """Return today's two-digit province code by the five-digit code of each of 3,321 communes."""
     return {f"{ward.code:05d}": f"{ward.province_code:02d}" for ward in Ward.iter_all()}

@@ -8,7 +8,7 @@ from shared.codes.agency import CodeError, parse_agency_code
 _WIDTHS = (3, 2, 2)  # digits of levels 4, 3 and 2 in QCVN 102:2016
 
 
-def to_qcvn(code: str) -> str | None:
+def format_qcvn_code(code: str) -> str | None:
     """Return the older form of a code, or None where QCVN 102:2016 cannot express it.
 
     Raise CodeError unless `code` has the form of QĐ 20/2020/QĐ-TTg.

@@ -17,11 +17,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from vietnam_provinces import Province, VietNamDivisionType, Ward
 
-from identity_service.agencies.provinces import old_provinces
-from identity_service.agencies.qcvn_codes import to_qcvn
+from identity_service.agencies.provinces import read_old_provinces
+from identity_service.agencies.qcvn_codes import format_qcvn_code
 from shared.codes.agency import AgencyCode
 
-Level = Literal["central", "province", "commune", "enterprise", "other"]
+AgencyLevel = Literal["central", "province", "commune", "enterprise", "other"]
 
 QD_20_IN_FORCE = date(2020, 9, 15)
 LAST_DAY_OF_63_PROVINCES = date(2025, 6, 30)
@@ -34,7 +34,7 @@ class AgencySeed:
     code: str  # QĐ 20/2020/QĐ-TTg
     old_code: str | None  # QCVN 102:2016; None where that form cannot express the code
     name: str
-    level: Level
+    level: AgencyLevel
     parent: str | None
     valid_from: date
     valid_to: date | None  # last day
@@ -48,7 +48,7 @@ class _CentralAgency(BaseModel):
 
     name: str
     confirmed: bool
-    level: Level = "central"
+    level: AgencyLevel = "central"
     parent: AgencyCode | None = None
     valid_to: date | None = None
     successor: AgencyCode | None = None
@@ -60,7 +60,7 @@ class _CentralAgencies(BaseModel):
     agencies: Annotated[dict[AgencyCode, _CentralAgency], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _named_agencies_exist(self) -> "_CentralAgencies":
+    def _require_named_agencies(self) -> "_CentralAgencies":
         named = {code for a in self.agencies.values() for code in (a.parent, a.successor) if code}
         if unknown := named - self.agencies.keys():
             raise ValueError(f"undefined agencies: {sorted(unknown)}")
@@ -68,17 +68,17 @@ class _CentralAgencies(BaseModel):
 
 
 @cache
-def agencies() -> tuple[AgencySeed, ...]:
+def list_seed_agencies() -> tuple[AgencySeed, ...]:
     """Return all agencies, each code once: parents come before children."""
-    return (*_central(), *_provinces(), *_communes())
+    return (*_list_central_agencies(), *_list_provinces(), *_list_communes())
 
 
-def _central() -> Iterator[AgencySeed]:
+def _list_central_agencies() -> Iterator[AgencySeed]:
     text = (Path(__file__).with_name("data") / "central.yaml").read_text(encoding="utf-8")
     for code, agency in _CentralAgencies.model_validate(yaml.safe_load(text)).agencies.items():
         yield AgencySeed(
             code=code,
-            old_code=to_qcvn(code),
+            old_code=format_qcvn_code(code),
             name=agency.name,
             level=agency.level,
             parent=agency.parent,
@@ -90,25 +90,25 @@ def _central() -> Iterator[AgencySeed]:
         )
 
 
-def _surviving_codes() -> dict[str, str]:
+def _map_surviving_codes() -> dict[str, str]:
     """Return the agency code that each of the 34 provinces keeps, by its two-digit code."""
-    return {old.current_code: old.agency_code for old in old_provinces() if old.survives}
+    return {old.current_code: old.agency_code for old in read_old_provinces() if old.survives}
 
 
-def _provinces() -> Iterator[AgencySeed]:
+def _list_provinces() -> Iterator[AgencySeed]:
     """Yield an agency for each of the 63 provinces; the 34 that remain keep their code."""
-    surviving = _surviving_codes()
+    surviving = _map_surviving_codes()
     cities = {
         f"{province.code:02d}"
         for province in Province.iter_all()
         if province.division_type is VietNamDivisionType.THANH_PHO_TRUNG_UONG
     }
-    for old in old_provinces():
+    for old in read_old_provinces():
         # No city of central rank was merged into another province.
         kind = "thành phố" if old.survives and old.current_code in cities else "tỉnh"
         yield AgencySeed(
             code=old.agency_code,
-            old_code=to_qcvn(old.agency_code),
+            old_code=format_qcvn_code(old.agency_code),
             name=f"Ủy ban nhân dân {kind} {old.name}",
             level="province",
             parent=None,
@@ -120,16 +120,16 @@ def _provinces() -> Iterator[AgencySeed]:
         )
 
 
-def _communes() -> Iterator[AgencySeed]:
+def _list_communes() -> Iterator[AgencySeed]:
     wards: defaultdict[str, list[Ward]] = defaultdict(list)
     for ward in sorted(Ward.iter_all(), key=lambda ward: ward.code):
         wards[f"{ward.province_code:02d}"].append(ward)
-    for unit, province in sorted(_surviving_codes().items()):
+    for unit, province in sorted(_map_surviving_codes().items()):
         for number, ward in enumerate(wards[unit], start=_FIRST_COMMUNE):
             code = f"{province}.{number}"
             yield AgencySeed(
                 code=code,
-                old_code=to_qcvn(code),
+                old_code=format_qcvn_code(code),
                 name=f"Ủy ban nhân dân {ward.name[0].lower()}{ward.name[1:]}",
                 level="commune",
                 parent=province,

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity_service.agencies.models import Agency
-from identity_service.database import Within, is_within
+from identity_service.database import Within, build_within_condition
 from shared.codes.persons.folding import fold_bare
 
 
@@ -27,7 +27,7 @@ async def list_agencies(
     text: str | None,
     day: date | None,
 ) -> list[Agency]:
-    query = select(Agency).where(is_within(Agency.code, within))
+    query = select(Agency).where(build_within_condition(Agency.code, within))
     if after:
         query = query.where(Agency.code > after)
     if level:
@@ -38,25 +38,27 @@ async def list_agencies(
         named = Agency.search_name.contains(fold_bare(text), autoescape=True)
         query = query.where(or_(named, Agency.code == text, Agency.old_code == text))
     if day:
-        query = query.where(_existing_on(day))
+        query = query.where(_build_open_condition(day))
     query = query.order_by(Agency.code).limit(limit)
     return list((await session.scalars(query)).all())
 
 
-def _existing_on(day: date) -> ColumnElement[bool]:
+def _build_open_condition(day: date) -> ColumnElement[bool]:
     open_end = or_(Agency.valid_to.is_(None), Agency.valid_to >= day)
     return (Agency.valid_from <= day) & open_end
 
 
-async def get_agency(session: AsyncSession, code: str, within: Within = None) -> Agency | None:
-    query = select(Agency).where(Agency.code == code, is_within(Agency.code, within))
+async def find_agency(session: AsyncSession, code: str, within: Within = None) -> Agency | None:
+    query = select(Agency).where(Agency.code == code, build_within_condition(Agency.code, within))
     return await session.scalar(query)
 
 
-async def get_agencies(
+async def find_agencies(
     session: AsyncSession, codes: Collection[str], within: Within
 ) -> dict[str, Agency]:
-    query = select(Agency).where(Agency.code.in_(codes), is_within(Agency.code, within))
+    query = select(Agency).where(
+        Agency.code.in_(codes), build_within_condition(Agency.code, within)
+    )
     found = await session.scalars(query)
     return {agency.code: agency for agency in found}
 

@@ -29,9 +29,9 @@ PROPOSED: dict[int | str, dict[str, Any]] = {
 
 @router.get("")
 async def list_agencies(
-    asked: Annotated[AgencyFilter, Query()], caller: Caller, session: Session
+    filters: Annotated[AgencyFilter, Query()], caller: Caller, session: Session
 ) -> Page[AgencyOut]:
-    page, following = await use_cases.list_agencies(session, caller, asked)
+    page, following = await use_cases.list_agencies(session, caller, filters)
     return Page(items=[AgencyOut.model_validate(agency) for agency in page], next=following)
 
 
@@ -77,14 +77,14 @@ async def reopen_agency(
     *,
     caller: Caller,
     approvals: OperatorApprovalsDep,
-    version: ExpectedVersion,
+    expected_version: ExpectedVersion,
     session: Session,
     idempotency: Idempotent,
     now: Now,
 ) -> Response:
     """Undo the closing of an agency, once a second operator has sent the same request."""
     agency = await use_cases.reopen_agency(
-        session, caller, code, approvals=approvals, expected_version=version, now=now
+        session, caller, code, approvals=approvals, expected_version=expected_version, now=now
     )
     if isinstance(agency, use_cases.PendingAct):
         return await answer_once(

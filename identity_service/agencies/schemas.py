@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, Strict
 
-from identity_service.agencies.registry_seed import Level
+from identity_service.agencies.registry_seed import AgencyLevel
 from identity_service.schemas import FilterModel, Name, PendingActOut, RequestModel, ResponseModel
 from shared.codes.agency import AgencyCode, WrittenAgencyCode
 from shared.codes.persons.texts import ONE_LINE, single_line
@@ -23,7 +23,7 @@ UnitCode = Annotated[
 class AgencyFilter(FilterModel):
     """`q` is a part of the name, with or without diacritics, or a whole code, new or old."""
 
-    level: Level | None = None
+    level: AgencyLevel | None = None
     parent: AgencyCode | None = None
     q: Annotated[str, single_line(100, min_length=2), ONE_LINE] | None = None
     on: IsoDay | None = None
@@ -35,7 +35,7 @@ class AgencyIn(RequestModel):
     code: AgencyCode
     old_code: WrittenAgencyCode | None = None
     name: Name
-    level: Level
+    level: AgencyLevel
     parent: AgencyCode | None = None
     valid_from: IsoDay
     unit_code: UnitCode | None = None
@@ -49,7 +49,7 @@ class AgencyOut(ResponseModel):
     version: int
     old_code: str | None
     name: str
-    level: Level
+    level: AgencyLevel
     parent: str | None
     valid_from: date
     valid_to: date | None

@@ -17,7 +17,7 @@ from identity_service.agencies.problems import (
     AgencyNotFound,
     refuse_beyond,
 )
-from identity_service.agencies.registry_seed import agencies
+from identity_service.agencies.registry_seed import list_seed_agencies
 from identity_service.agencies.schemas import AgencyFilter, AgencyIn
 from identity_service.database import Within, add_missing
 from shared.codes.agency import AgencyCode
@@ -87,7 +87,7 @@ async def list_agencies(
 
 
 async def read_agency(session: AsyncSession, caller: CallContext, code: str) -> Agency:
-    agency = await repository.get_agency(session, code, caller.right.united_agencies)
+    agency = await repository.find_agency(session, code, caller.right.united_agencies)
     if agency is None:
         raise AgencyNotFound
     return agency
@@ -96,7 +96,7 @@ async def read_agency(session: AsyncSession, caller: CallContext, code: str) -> 
 async def register_agency(
     session: AsyncSession,
     caller: CallContext,
-    new: AgencyIn,
+    registration: AgencyIn,
     *,
     approvals: OperatorApprovals,
     now: datetime,
@@ -107,33 +107,38 @@ async def register_agency(
     """
     await approvals.lock_acts(session)
     await approvals.require_operator(session, caller)
-    _require_covered(caller, new.code)
-    last_day = new.valid_from - timedelta(days=1)
-    replaced = await _read_replaced(session, caller, new, last_day)
-    if await repository.get_agency(session, new.code):
+    _require_covered(caller, registration.code)
+    last_day = registration.valid_from - timedelta(days=1)
+    replaced = await _read_replaced(session, caller, registration, last_day)
+    if await repository.find_agency(session, registration.code):
         raise AgencyExists
     if replaced and (
         pending := await approvals.find_missing_approval(
-            session, caller, new.code, act=AgencyAct.REPLACE, about=_digest(new), now=now
+            session,
+            caller,
+            registration.code,
+            act=AgencyAct.REPLACE,
+            about=_hash_registration(registration),
+            now=now,
         )
     ):
         return pending
-    agency = await _add_agency(session, new)
+    agency = await _add_agency(session, registration)
     for old in replaced:
         old.close(last_day, successor=agency.code)
-    publish_events(session, agency.changed(), *(old.changed() for old in replaced))
+    publish_events(session, agency.build_event(), *(old.build_event() for old in replaced))
     return agency
 
 
-async def _add_agency(session: AsyncSession, new: AgencyIn) -> Agency:
+async def _add_agency(session: AsyncSession, registration: AgencyIn) -> Agency:
     agency = await repository.add_agency(
         session,
         version=1,
-        search_name=fold_bare(new.name),
+        search_name=fold_bare(registration.name),
         valid_to=None,
         successor=None,
         confirmed=True,
-        **new.model_dump(exclude={"replaces"}),
+        **registration.model_dump(exclude={"replaces"}),
     )
     if agency is None:
         raise AgencyExists
@@ -141,18 +146,18 @@ async def _add_agency(session: AsyncSession, new: AgencyIn) -> Agency:
 
 
 async def _read_replaced(
-    session: AsyncSession, caller: CallContext, new: AgencyIn, last_day: date
+    session: AsyncSession, caller: CallContext, registration: AgencyIn, last_day: date
 ) -> Sequence[Agency]:
     """Return the agencies to close.
 
     Raise AgenciesUnknown where one of them or the parent is unknown, AgencyClosed where one is
     closed before.
     """
-    named = new.replaces | ({new.parent} if new.parent else set())
-    known = await repository.get_agencies(session, named, caller.right.united_agencies)
+    named = registration.replaces | ({registration.parent} if registration.parent else set())
+    known = await repository.find_agencies(session, named, caller.right.united_agencies)
     if unknown := named - known.keys():
         raise AgenciesUnknown(unknown)
-    replaced = [known[code] for code in sorted(new.replaces)]
+    replaced = [known[code] for code in sorted(registration.replaces)]
     for old in replaced:
         _require_open(old, last_day)
     return replaced
@@ -179,7 +184,7 @@ async def reopen_agency(
     ):
         return pending
     agency.reopen()
-    publish_events(session, agency.changed())
+    publish_events(session, agency.build_event())
     return agency
 
 
@@ -187,7 +192,7 @@ async def require_open_agencies(
     session: AsyncSession, codes: Collection[str], within: Within, day: date
 ) -> None:
     """Raise AgenciesUnknown or AgencyClosed unless each agency exists on the day."""
-    known = await repository.get_agencies(session, codes, within)
+    known = await repository.find_agencies(session, codes, within)
     if unknown := set(codes) - known.keys():
         raise AgenciesUnknown(unknown)
     for code in codes:
@@ -206,9 +211,9 @@ def _require_covered(caller: CallContext, code: str) -> None:
         raise refuse_beyond("agencies", reached)
 
 
-def _digest(new: AgencyIn) -> str:
+def _hash_registration(registration: AgencyIn) -> str:
     """Return the SHA-256, in hex, that shows whether two operators sent the same registration."""
-    members = new.model_dump(mode="json") | {"replaces": sorted(new.replaces)}
+    members = registration.model_dump(mode="json") | {"replaces": sorted(registration.replaces)}
     return sha256(orjson.dumps(members, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
@@ -216,8 +221,8 @@ async def seed_agencies(session: AsyncSession) -> int:
     """Add the agencies of the registry's seed that are missing, and return their number."""
     rows = [
         asdict(agency) | {"version": 1, "search_name": fold_bare(agency.name)}
-        for agency in agencies()
+        for agency in list_seed_agencies()
     ]
     added = await add_missing(session, Agency, rows)
-    publish_events(session, *(agency.changed() for agency in added))
+    publish_events(session, *(agency.build_event() for agency in added))
     return len(added)

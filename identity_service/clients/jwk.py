@@ -82,7 +82,7 @@ _KID = re.compile(KEY_ID)
 _LAST_OF_TWO, _LAST_OF_THREE = "[AQgw]", "[AEIMQUYcgkosw048]"
 
 
-def _number_shape(min_characters: int, max_characters: int) -> dict[str, Any]:
+def _build_number_schema(min_characters: int, max_characters: int) -> dict[str, Any]:
     sign = "[A-Za-z0-9_-]"
     end = f"{sign}{_LAST_OF_TWO}|{sign}{{2}}{_LAST_OF_THREE}"
     return {
@@ -93,7 +93,7 @@ def _number_shape(min_characters: int, max_characters: int) -> dict[str, Any]:
     }
 
 
-def _jwk_shape(kind: str, **members: dict[str, Any]) -> dict[str, Any]:
+def _build_jwk_schema(kind: str, **members: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
         "required": ["kty", *members],
@@ -109,25 +109,25 @@ def _jwk_shape(kind: str, **members: dict[str, Any]) -> dict[str, Any]:
 
 _COORDINATE = {"type": "string", "pattern": f"^[A-Za-z0-9_-]{{42}}{_LAST_OF_THREE}$"}
 # No pattern can require that a point lies on its curve, or that a modulus has large factors.
-JWK_SHAPES = [
-    _jwk_shape("EC", crv={"type": "string", "const": "P-256"}, x=_COORDINATE, y=_COORDINATE),
-    _jwk_shape("OKP", crv={"type": "string", "const": "Ed25519"}, x=_COORDINATE),
-    _jwk_shape(
+JWK_SCHEMAS = [
+    _build_jwk_schema("EC", crv={"type": "string", "const": "P-256"}, x=_COORDINATE, y=_COORDINATE),
+    _build_jwk_schema("OKP", crv={"type": "string", "const": "Ed25519"}, x=_COORDINATE),
+    _build_jwk_schema(
         "RSA",
-        n=_number_shape(MIN_RSA_BITS // 6 + 1, _MAX_MEMBER_CHARACTERS),
-        e=_number_shape(len("AQAB"), _MAX_EXPONENT_CHARACTERS),
+        n=_build_number_schema(MIN_RSA_BITS // 6 + 1, _MAX_MEMBER_CHARACTERS),
+        e=_build_number_schema(len("AQAB"), _MAX_EXPONENT_CHARACTERS),
     ),
 ]
 
 
-def thumbprint(jwk: Mapping[str, str]) -> str:
+def compute_thumbprint(jwk: Mapping[str, str]) -> str:
     """Return the SHA-256 thumbprint of a key (RFC 7638), in base64url without padding."""
     members = {name: jwk[name] for name in _MEMBERS[jwk["kty"]]}
     digest = hashlib.sha256(orjson.dumps(members, option=orjson.OPT_SORT_KEYS)).digest()
     return jwt.utils.base64url_encode(digest).decode()
 
 
-def checked_public_jwk(jwk: Mapping[str, object]) -> dict[str, str]:
+def check_public_jwk(jwk: Mapping[str, object]) -> dict[str, str]:
     """Return the members to store: the public ones, `alg`, and `kid`, else the thumbprint.
 
     Raise ValueError, which says how to correct the key and never repeats it.
@@ -147,7 +147,7 @@ def checked_public_jwk(jwk: Mapping[str, object]) -> dict[str, str]:
     if (algorithm := jwk.get("alg", algorithms[0])) not in algorithms:
         raise ValueError(f"alg of such a key must be {' or '.join(algorithms)}")
     read_strong_key(kept | {"alg": str(algorithm)})
-    kid = jwk.get("kid", thumbprint(kept))
+    kid = jwk.get("kid", compute_thumbprint(kept))
     if not isinstance(kid, str) or not _KID.fullmatch(kid):
         raise ValueError("kid must be a text of 1 to 100 letters, digits, '.', '_', '~' and '-'")
     refuse_personal_number(kid)
@@ -155,12 +155,12 @@ def checked_public_jwk(jwk: Mapping[str, object]) -> dict[str, str]:
 
 
 def read_public_key(text: str) -> dict[str, str]:
-    """Return the key of a file, a JWK or PEM, as `checked_public_jwk` does."""
+    """Return the key of a file, a JWK or PEM, as `check_public_jwk` does."""
     if text.lstrip().startswith("-----BEGIN"):
-        return checked_public_jwk(_read_pem(text))
+        return check_public_jwk(_read_pem(text))
     match orjson.loads(text):
         case dict() as jwk:
-            return checked_public_jwk(jwk)
+            return check_public_jwk(jwk)
     raise ValueError("give one JSON Web Key, which is an object with the member kty")
 
 
@@ -222,6 +222,6 @@ class PublicJwk(RootModel[dict[str, Any]]):
 
     root: Annotated[
         dict[str, Any],
-        AfterValidator(checked_public_jwk),
-        WithJsonSchema({"oneOf": JWK_SHAPES, "examples": [EXAMPLE]}),
+        AfterValidator(check_public_jwk),
+        WithJsonSchema({"oneOf": JWK_SCHEMAS, "examples": [EXAMPLE]}),
     ]

@@ -42,7 +42,7 @@ class Client(Base):
         self.active = active
         self.version += 1
 
-    def changed(self) -> ClientChanged:
+    def build_event(self) -> ClientChanged:
         return ClientChanged(
             version=self.version,
             at=datetime.now(UTC),

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
 from identity_service.clients.models import Client, ClientKey, Proposal, UsedAssertion
-from identity_service.database import Within, is_within
+from identity_service.database import Within, build_within_condition
 from shared.database.locks import CLIENT_ACTS
 
 ProposalKey = tuple[str, str, str]  # target, act, about
@@ -30,7 +30,7 @@ async def list_clients(
     operator: bool | None,
     active: bool | None,
 ) -> list[Client]:
-    query = _clients(within)
+    query = _select_clients(within)
     if after:
         query = query.where(Client.client_id > after)
     if agency:
@@ -45,12 +45,16 @@ async def list_clients(
     return list((await session.scalars(query)).all())
 
 
-def _clients(within: Within) -> Select[Client]:
-    return select(Client).where(is_within(Client.agency, within)).options(selectinload(Client.keys))
+def _select_clients(within: Within) -> Select[Client]:
+    return (
+        select(Client)
+        .where(build_within_condition(Client.agency, within))
+        .options(selectinload(Client.keys))
+    )
 
 
-def select_ids(within: Within) -> Select[str]:
-    return select(Client.client_id).where(is_within(Client.agency, within))
+def select_client_ids(within: Within) -> Select[str]:
+    return select(Client.client_id).where(build_within_condition(Client.agency, within))
 
 
 async def list_sandbox_clients(session: AsyncSession, clients: Collection[str]) -> Sequence[Client]:
@@ -68,11 +72,13 @@ async def list_all_clients(
     return (await session.scalars(query)).all()
 
 
-async def get_client(session: AsyncSession, client_id: str, within: Within = None) -> Client | None:
-    return await session.scalar(_clients(within).where(Client.client_id == client_id))
+async def find_client(
+    session: AsyncSession, client_id: str, within: Within = None
+) -> Client | None:
+    return await session.scalar(_select_clients(within).where(Client.client_id == client_id))
 
 
-async def find_client(session: AsyncSession, client_id: str) -> Client | None:
+async def find_bare_client(session: AsyncSession, client_id: str) -> Client | None:
     """Return the client without its keys, in one statement whether it exists or not."""
     return await session.scalar(select(Client).where(Client.client_id == client_id))
 
@@ -116,11 +122,11 @@ async def find_proposal(session: AsyncSession, proposal: ProposalKey) -> Proposa
     return await session.get(Proposal, proposal)
 
 
-async def forget_ended_proposals(session: AsyncSession) -> None:
+async def delete_expired_proposals(session: AsyncSession) -> None:
     await session.execute(delete(Proposal).where(Proposal.expires_at < func.now()))
 
 
-async def use_assertion(
+async def record_assertion(
     session: AsyncSession, client_id: str, jti: str, expires_at: datetime
 ) -> bool:
     """Record the assertion as used; return False where it was used before."""
@@ -129,7 +135,7 @@ async def use_assertion(
     return await session.scalar(fresh) is not None
 
 
-async def forget_used_assertions(session: AsyncSession) -> None:
+async def delete_expired_assertions(session: AsyncSession) -> None:
     await session.execute(delete(UsedAssertion).where(UsedAssertion.expires_at < func.now()))
 
 
@@ -137,7 +143,7 @@ async def add_client(session: AsyncSession, **columns: Any) -> Client | None:
     """Return the new client, or None where its id is taken."""
     new = insert(Client).values(columns).on_conflict_do_nothing().returning(Client.client_id)
     added = await session.scalar(new)
-    return await get_client(session, added) if added else None
+    return await find_client(session, added) if added else None
 
 
 async def add_client_key(session: AsyncSession, **columns: Any) -> ClientKey | None:

@@ -33,9 +33,9 @@ router = Router(prefix="/identity/v1/clients", tags=["clients"])
 
 @router.get("")
 async def list_clients(
-    asked: Annotated[ClientFilter, Query()], caller: Caller, session: Session
+    filters: Annotated[ClientFilter, Query()], caller: Caller, session: Session
 ) -> Page[ClientOut]:
-    page, following = await clients.list_clients(session, caller, asked)
+    page, following = await clients.list_clients(session, caller, filters)
     return Page(items=[ClientOut.model_validate(client) for client in page], next=following)
 
 
@@ -104,13 +104,13 @@ async def deactivate_client(
     *,
     consent: ConsentDep,
     grants: ClientGrantsDep,
-    version: ExpectedVersion,
+    expected_version: ExpectedVersion,
     session: Session,
     idempotency: Idempotent,
 ) -> Response:
     """End the access of a client, by its proof or once a second operator has sent the same."""
     done = await clients.deactivate_client(
-        session, consent, client_id, grants=grants, expected_version=version
+        session, consent, client_id, grants=grants, expected_version=expected_version
     )
     if isinstance(done, PendingAct):
         return await answer_proposal(idempotency, done)
@@ -124,13 +124,15 @@ async def reactivate_client(
     client_id: ClientId,
     *,
     caller: Caller,
-    version: ExpectedVersion,
+    expected_version: ExpectedVersion,
     session: Session,
     idempotency: Idempotent,
     response: Response,
 ) -> ClientOut:
     """Undo a deactivation; only operators may do it."""
-    client = await clients.reactivate_client(session, caller, client_id, expected_version=version)
+    client = await clients.reactivate_client(
+        session, caller, client_id, expected_version=expected_version
+    )
     set_etag(response, client.version)
     answer = ClientOut.model_validate(client)
     return idempotency.store_response(answer, HTTPStatus.OK, {"ETag": response.headers["ETag"]})

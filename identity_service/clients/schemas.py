@@ -70,4 +70,6 @@ class DeactivationOut(EndedGrantsOut, ClientOut):
 
     @classmethod
     def from_client(cls, client: Client, ended: Sequence[UUID]) -> Self:
-        return cls(**ClientOut.model_validate(client).model_dump(), **cls.name_ended(ended))
+        return cls(
+            **ClientOut.model_validate(client).model_dump(), **cls.build_ended_members(ended)
+        )

@@ -18,14 +18,14 @@ WORD = r"^[!-~]{1,200}$"
 NOT_KNOWN = "The client is unknown or no longer active, or has no key with the assertion's kid."
 
 
-def _finite(value: float) -> float:
+def _require_finite(value: float) -> float:
     if not math.isfinite(value):
         raise ValueError("a finite number is wanted")
     return value
 
 
 # RFC 7519 §2: an integer or a decimal number, neither a boolean nor text.
-NumericDate = Annotated[int | float, Field(ge=0, le=MAX_INSTANT), AfterValidator(_finite)]
+NumericDate = Annotated[int | float, Field(ge=0, le=MAX_INSTANT), AfterValidator(_require_finite)]
 Audience = str | Annotated[list[str], Field(min_length=1, max_length=10)]
 TokenId = Annotated[str, Field(pattern=WORD)]
 
@@ -47,7 +47,7 @@ class _Header(Claims):
 
 
 @dataclass(frozen=True)
-class Signed(Generic[AnyClaims]):
+class SignedJwt(Generic[AnyClaims]):
     """Hold a JWT whose shape was checked and whose signature is not verified yet."""
 
     text: str
@@ -57,7 +57,7 @@ class Signed(Generic[AnyClaims]):
     claims: AnyClaims
 
 
-def read_signed(text: str, shape: type[AnyClaims]) -> Signed[AnyClaims]:
+def read_signed_jwt(text: str, shape: type[AnyClaims]) -> SignedJwt[AnyClaims]:
     """Return the parsed JWT; raise ClientNotProven with the names of missing or wrong members."""
     if len(text) > MAX_SIGNED_CHARACTERS:
         raise ClientNotProven(f"Send a JWT of at most {MAX_SIGNED_CHARACTERS} characters.")
@@ -67,7 +67,7 @@ def read_signed(text: str, shape: type[AnyClaims]) -> Signed[AnyClaims]:
         raise ClientNotProven("It cannot be read; it is a JWT.")
     header = _read_part(head, _Header, "header")
     claims = _read_part(payload, shape, "claims set")
-    return Signed(text, header.alg, header.kid, header.typ, claims)
+    return SignedJwt(text, header.alg, header.kid, header.typ, claims)
 
 
 Part = TypeVar("Part", bound=Claims)
@@ -89,7 +89,7 @@ def _read_part(encoded: str, shape: type[Part], part: str) -> Part:
         ) from None
 
 
-def verify_signature(signed: Signed[AnyClaims], jwk: Mapping[str, str] | None) -> None:
+def verify_signature(signed: SignedJwt[AnyClaims], jwk: Mapping[str, str] | None) -> None:
     """Raise ClientNotProven unless the key signed the JWT.
 
     Without a key a dummy key is verified: a faster refusal would reveal which clients exist.

@@ -33,7 +33,7 @@ def _group_commands() -> None:
 
 
 @commands.command("register")
-def _register(
+def _register_operators(
     context: typer.Context,
     operators: Annotated[
         list[str],
@@ -62,7 +62,7 @@ def _register(
                 "keys": dict(_read_keys(operators)),
             }
         )
-        ids = run_async(lambda: _add(settings, first))
+        ids = run_async(lambda: _add_operators(settings, first))
     except ValidationError as error:
         raise typer.BadParameter("; ".join(_describe_faults(error))) from None
     except ValueError as error:
@@ -96,7 +96,7 @@ def _describe_faults(error: ValidationError) -> Iterator[str]:
         yield f"{where}: {said}" if where else said
 
 
-async def _add(settings: Settings, first: FirstOperators) -> Sequence[str]:
+async def _add_operators(settings: Settings, first: FirstOperators) -> Sequence[str]:
     now = utc_now()
     async with open_database(settings) as sessions, sessions.begin() as session:
         return await register_first_operators(session, first, now=now, today=day_in_viet_nam(now))

@@ -34,7 +34,7 @@ _FORMER = GrantRule(granted_by="operator", granted_on=False, to_self=False, per_
 
 
 @cache
-def grant_rules() -> Mapping[str, GrantRule]:
+def read_grant_rules() -> Mapping[str, GrantRule]:
     """Return the rules by the name of the operation, `*` among them."""
     return _RULES.validate_json(
         (Path(__file__).with_name("data") / "grant_rules.json").read_bytes()
@@ -43,11 +43,11 @@ def grant_rules() -> Mapping[str, GrantRule]:
 
 def list_fields(operations: Iterable[str]) -> list[str]:
     """Return the fields to which a grant of these operations can be limited."""
-    return sorted({field for name in operations for field in grant_rule(name).fields})
+    return sorted({field for name in operations for field in find_grant_rule(name).fields})
 
 
-def grant_rule(operation: str) -> GrantRule:
-    return grant_rules().get(operation, _FORMER)
+def find_grant_rule(operation: str) -> GrantRule:
+    return read_grant_rules().get(operation, _FORMER)
 
 
 OPERATION = r"^(?:\*|(?:GET|POST|PUT|PATCH|DELETE) /[A-Za-z0-9._{}/-]{1,200})$"
@@ -61,6 +61,6 @@ OperationName = Annotated[
 ]
 # The use case refuses unknown operations and names them.
 GrantedOperation = Annotated[
-    OperationName, WithJsonSchema({"type": "string", "enum": sorted(grant_rules())})
+    OperationName, WithJsonSchema({"type": "string", "enum": sorted(read_grant_rules())})
 ]
 FieldName = Annotated[str, Field(pattern=r"^[a-z_]{1,50}$", examples=["full_name"])]

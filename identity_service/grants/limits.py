@@ -10,18 +10,18 @@ from shared.codes.coverage import list_covering_codes, list_self_and_above
 from shared.web.calls.auth import CallContext, NotAllowed
 from shared.web.calls.rights import Codes, Limits
 
-Named = Collection[str] | None
+OptionalCodes = Collection[str] | None
 
 
-class Limited(Protocol):
+class GrantLimits(Protocol):
     """List the limits of a grant or of the request for one; None means all, no end or no quota."""
 
     @property
-    def agencies(self) -> Named: ...
+    def agencies(self) -> OptionalCodes: ...
     @property
-    def procedures(self) -> Named: ...
+    def procedures(self) -> OptionalCodes: ...
     @property
-    def fields(self) -> Named: ...
+    def fields(self) -> OptionalCodes: ...
     @property
     def valid_to(self) -> datetime | None: ...
     @property
@@ -30,37 +30,37 @@ class Limited(Protocol):
     def per_day(self) -> int | None: ...
 
 
-class Held(Limited, Protocol):
+class HeldLimits(GrantLimits, Protocol):
     """List the limits of a grant that the giver has."""
 
     @property
     def valid_from(self) -> datetime: ...
 
 
-HeldGrant = TypeVar("HeldGrant", bound=Held)
+HeldGrant = TypeVar("HeldGrant", bound=HeldLimits)
 
 
-def require_limits_covered(caller: CallContext, new: Limited) -> None:
-    """Raise NotAllowed unless one alternative of the caller's right covers the limits of `new`."""
-    refusals = [_find_beyond(limits, new) for limits in caller.right.alternatives]
+def require_limits_covered(caller: CallContext, requested: GrantLimits) -> None:
+    """Raise NotAllowed unless an alternative of the caller's right covers the requested limits."""
+    refusals = [_find_limit_refusal(limits, requested) for limits in caller.right.alternatives]
     if (refusal := refusals[0]) and all(refusals):
         raise refusal
 
 
-def select_covering(
-    held: Collection[HeldGrant], new: Limited, valid_from: datetime
+def select_covering_grants(
+    held: Collection[HeldGrant], requested: GrantLimits, valid_from: datetime
 ) -> Sequence[HeldGrant]:
-    """Return the held grants that each cover the limits, times and quotas of `new` alone.
+    """Return the held grants that each cover the limits, times and quotas of `requested` alone.
 
     The cost grows with the sum of the list lengths, not with their product.
     """
-    agencies = _Coverage(new.agencies, list_self_and_above)
-    procedures = _Coverage(new.procedures, list_covering_codes)
-    fields = _Coverage(new.fields, lambda field: (field,))
+    agencies = _Coverage(requested.agencies, list_self_and_above)
+    procedures = _Coverage(requested.procedures, list_covering_codes)
+    fields = _Coverage(requested.fields, lambda field: (field,))
     return [
         grant
         for grant in held
-        if _covers_time_and_quotas(grant, new, valid_from)
+        if _covers_time_and_quotas(grant, requested, valid_from)
         and agencies.is_within(grant.agencies)
         and procedures.is_within(grant.procedures)
         and fields.is_within(grant.fields)
@@ -70,13 +70,13 @@ def select_covering(
 class _Coverage:
     """Count, for each code that may cover some of the codes given, how many it covers."""
 
-    def __init__(self, codes: Named, covering: Callable[[str], Sequence[str]]) -> None:
+    def __init__(self, codes: OptionalCodes, covering: Callable[[str], Sequence[str]]) -> None:
         """`covering` returns the code itself first, then the wider ones that cover it."""
         self._codes = None if codes is None else set(codes)
         self._covering = covering
         self._counts = Counter(above for code in self._codes or () for above in covering(code))
 
-    def is_within(self, own: Named) -> bool:
+    def is_within(self, own: OptionalCodes) -> bool:
         """Return whether `own` covers each of the codes."""
         if own is None or self._codes is None:
             return own is None
@@ -86,12 +86,15 @@ class _Coverage:
         return sum(self._counts[code] for code in widest) == len(self._codes)
 
 
-def _covers_time_and_quotas(held: Held, new: Limited, valid_from: datetime) -> bool:
+def _covers_time_and_quotas(held: HeldLimits, requested: GrantLimits, valid_from: datetime) -> bool:
     return (
         held.valid_from <= valid_from
-        and (held.valid_to is None or (new.valid_to is not None and new.valid_to <= held.valid_to))
-        and _covers_quota(held.per_second, new.per_second)
-        and _covers_quota(held.per_day, new.per_day)
+        and (
+            held.valid_to is None
+            or (requested.valid_to is not None and requested.valid_to <= held.valid_to)
+        )
+        and _covers_quota(held.per_second, requested.per_second)
+        and _covers_quota(held.per_day, requested.per_day)
     )
 
 
@@ -100,16 +103,16 @@ def _covers_quota(own: int | None, named: int | None) -> bool:
     return own is None or (named is not None and named <= own)
 
 
-def _find_beyond(own: Limits, new: Limited) -> NotAllowed | None:
-    """Return the refusal of the first limit of `new` that lies beyond the giver's own."""
-    if not _covers(own.agencies, new.agencies, own.covers_agency):
+def _find_limit_refusal(own: Limits, requested: GrantLimits) -> NotAllowed | None:
+    """Return the refusal of the first limit of `requested` that lies beyond the giver's own."""
+    if not _covers_codes(own.agencies, requested.agencies, own.covers_agency):
         return refuse_beyond("agencies", own.agencies)
-    if not _covers(own.procedures, new.procedures, own.covers_procedure):
+    if not _covers_codes(own.procedures, requested.procedures, own.covers_procedure):
         return refuse_beyond("procedures", own.procedures)
-    if not _covers(own.fields, new.fields, lambda field: own.covers_fields([field])):
+    if not _covers_codes(own.fields, requested.fields, lambda field: own.covers_fields([field])):
         return refuse_beyond("fields", own.fields)
     return None
 
 
-def _covers(own: Codes, named: Named, covers: Callable[[str], bool]) -> bool:
+def _covers_codes(own: Codes, named: OptionalCodes, covers: Callable[[str], bool]) -> bool:
     return own is None or bool(named and all(map(covers, named)))

@@ -56,7 +56,7 @@ class Grant(Base):
         self.revoked_by, self.revoked_by_officer, self.revoked_at = by, officer, at
         self.version += 1
 
-    def changed(self) -> GrantChanged:
+    def build_event(self) -> GrantChanged:
         return GrantChanged(
             version=self.version,
             at=datetime.now(UTC),

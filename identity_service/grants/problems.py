@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from http import HTTPStatus
 
-from identity_service.agencies.problems import named
+from identity_service.agencies.problems import list_first_names
 from shared.web.calls.auth import MAX_RIGHT_CODES, NotAllowed
 from shared.web.problems import Problem
 
@@ -35,7 +35,7 @@ class RightTooLong(Problem):
     type = "/problems/right-too-long"
 
     def __init__(self, sums: Mapping[str, int]) -> None:
-        first = named(sums)
+        first = list_first_names(sums)
         super().__init__(
             f"The grants that a client has for one operation, not yet ended, may have"
             f" {MAX_RIGHT_CODES} codes together: procedures, agencies, fields, and one for each"
@@ -54,7 +54,7 @@ class OperationsUnknown(Problem):
         super().__init__(
             "Write the method and the path as in /openapi.json, for instance `GET"
             " /identity/v1/grants/{grant_id}`.",
-            operations=named(operations),
+            operations=list_first_names(operations),
         )
 
 
@@ -81,7 +81,7 @@ class BeyondOwnRight(NotAllowed):
         super().__init__(
             "Give only operations that one grant of your own covers, within its agencies,"
             " procedures, fields, quotas, begin and end.",
-            operations=named(operations),
+            operations=list_first_names(operations),
         )
 
 
@@ -91,7 +91,8 @@ class GrantToSelf(NotAllowed):
 
     def __init__(self, operations: Iterable[str]) -> None:
         super().__init__(
-            "Ask an operator of the mesh to give it to this client.", operations=named(operations)
+            "Ask an operator of the mesh to give it to this client.",
+            operations=list_first_names(operations),
         )
 
 

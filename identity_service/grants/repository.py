@@ -44,7 +44,7 @@ async def list_current_grants(
     )
     if after is not None:
         query = query.where(Grant.id > after)
-    grants, _ = await _cut_grants(session, query, limit)
+    grants, _ = await _cut_page(session, query, limit)
     return grants
 
 
@@ -59,7 +59,7 @@ async def list_grants(
     in_force: bool | None,
 ) -> tuple[Sequence[Grant], bool]:
     """Return the page, which may be shorter than `limit`, and whether more grants follow."""
-    query = _grants(clients)
+    query = _select_grants(clients)
     if after:
         query = query.where(Grant.id > after)
     if client_id:
@@ -67,12 +67,12 @@ async def list_grants(
     if operation:
         query = query.where(Grant.operations.contains([operation]))
     if in_force is not None:
-        condition = _in_force(func.now())
+        condition = _build_in_force_condition(func.now())
         query = query.where(condition if in_force else ~condition)
-    return await _cut_grants(session, query, limit)
+    return await _cut_page(session, query, limit)
 
 
-async def _cut_grants(
+async def _cut_page(
     session: AsyncSession, query: Select[Grant], limit: int
 ) -> tuple[Sequence[Grant], bool]:
     """Return the first grants by id with up to `MAX_PAGE_CODES` codes together, at least one."""
@@ -109,11 +109,13 @@ async def list_grants_in_force(
 ) -> Sequence[Grant]:
     """Return the client's grants in force that name one of the operations, or all."""
     naming = Grant.operations.overlap([*operations, ANY_OPERATION])
-    query = select(Grant).where(Grant.client_id == client_id, naming, _in_force(now))
+    query = select(Grant).where(
+        Grant.client_id == client_id, naming, _build_in_force_condition(now)
+    )
     return (await session.scalars(query.order_by(Grant.given_at, Grant.id))).all()
 
 
-async def list_powers(session: AsyncSession, clients: Collection[str]) -> Sequence[Grant]:
+async def list_unlimited_grants(session: AsyncSession, clients: Collection[str]) -> Sequence[Grant]:
     """Return the unlimited grants in force of these clients."""
     query = select(Grant).where(
         Grant.client_id.in_(clients),
@@ -121,12 +123,12 @@ async def list_powers(session: AsyncSession, clients: Collection[str]) -> Sequen
         Grant.agencies.is_(None),
         Grant.procedures.is_(None),
         Grant.fields.is_(None),
-        _in_force(func.now()),
+        _build_in_force_condition(func.now()),
     )
     return (await session.scalars(query)).all()
 
 
-async def list_resting(session: AsyncSession, ended: Collection[UUID]) -> Sequence[Grant]:
+async def list_resting_grants(session: AsyncSession, ended: Collection[UUID]) -> Sequence[Grant]:
     """Return the grants that rest on one of `ended` and are not revoked."""
     query = select(Grant).where(Grant.rests_on.overlap(list(ended)), Grant.revoked_at.is_(None))
     return (await session.scalars(query.order_by(Grant.id))).all()
@@ -144,30 +146,30 @@ async def count_ended_of_others(session: AsyncSession, client_id: str, *, since:
     return int(await session.scalar(select(func.sum(acts.c.ended))) or 0)
 
 
-async def list_given(session: AsyncSession, client_id: str) -> Sequence[Grant]:
+async def list_given_grants(session: AsyncSession, client_id: str) -> Sequence[Grant]:
     """Return the grants to others that rest on one of the client's and are not revoked."""
     own = await session.scalars(select(Grant.id).where(Grant.client_id == client_id))
-    resting = await list_resting(session, own.all())
+    resting = await list_resting_grants(session, own.all())
     return [grant for grant in resting if grant.client_id != client_id]
 
 
-async def get_grant(
+async def find_grant(
     session: AsyncSession, grant_id: UUID, clients: Select[str] | None
 ) -> Grant | None:
-    return await session.scalar(_grants(clients).where(Grant.id == grant_id))
+    return await session.scalar(_select_grants(clients).where(Grant.id == grant_id))
 
 
-async def has_given(session: AsyncSession, giver: str) -> bool:
+async def has_given_grants(session: AsyncSession, giver: str) -> bool:
     """Return whether there is a grant of this giver, revoked or not."""
     return bool(await session.scalar(select(exists().where(Grant.given_by == giver))))
 
 
-def _grants(clients: Select[str] | None) -> Select[Grant]:
+def _select_grants(clients: Select[str] | None) -> Select[Grant]:
     """Select the grants of the clients that a subquery returns; None for all."""
     query = select(Grant)
     return query if clients is None else query.where(Grant.client_id.in_(clients))
 
 
-def _in_force(now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
+def _build_in_force_condition(now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
     open_end = or_(Grant.valid_to.is_(None), Grant.valid_to > now)
     return Grant.revoked_at.is_(None) & (Grant.valid_from <= now) & open_end

@@ -31,10 +31,10 @@ AfterClient = Annotated[str | None, Query(max_length=200)]
 
 @router.get("")
 async def list_grants(
-    asked: Annotated[GrantFilter, Query()], caller: Caller, session: Session
+    filters: Annotated[GrantFilter, Query()], caller: Caller, session: Session
 ) -> Page[GrantOut]:
     """List grants by id. A page of long grants is shorter than `limit`: follow `next`."""
-    page, following = await grants.list_grants(session, caller, asked)
+    page, following = await grants.list_grants(session, caller, filters)
     return Page(items=[GrantOut.model_validate(grant) for grant in page], next=following)
 
 
@@ -47,8 +47,8 @@ async def read_grant(
     return GrantOut.model_validate(grant)
 
 
-@router.post("", status_code=HTTPStatus.CREATED)
-async def give_grant(
+@router.post("", name="give_grant", status_code=HTTPStatus.CREATED)
+async def create_grant(
     *,
     body: GrantIn,
     caller: Caller,
@@ -57,7 +57,7 @@ async def give_grant(
     response: Response,
     now: Now,
 ) -> GrantOut:
-    grant = await grants.give_grant(session, caller, body, now=now)
+    grant = await grants.create_grant(session, caller, body, now=now)
     path = f"{router.prefix}/{grant.id}"
     answer = GrantOut.model_validate(grant)
     return await answer_created(
@@ -70,14 +70,14 @@ async def revoke_grant(
     grant_id: UUID,
     *,
     caller: Caller,
-    version: ExpectedVersion,
+    expected_version: ExpectedVersion,
     session: Session,
     idempotency: Idempotent,
     now: Now,
 ) -> Response:
     """End a grant; a second operator must confirm the end of another operator's administration."""
     consent = Consent(caller, None, (), now)
-    ended = await grants.revoke_grant(session, consent, grant_id, expected_version=version)
+    ended = await grants.revoke_grant(session, consent, grant_id, expected_version=expected_version)
     if isinstance(ended, PendingAct):
         return await answer_proposal(idempotency, ended)
     return await answer_changed(idempotency, RevocationOut.from_grants(ended), ended[0].version)

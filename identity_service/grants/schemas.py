@@ -82,4 +82,4 @@ class RevocationOut(EndedGrantsOut, GrantOut):
     def from_grants(cls, ended: Sequence[Grant]) -> Self:
         """Build the response; the revoked grant is the first of `ended`."""
         revoked = GrantOut.model_validate(ended[0]).model_dump()
-        return cls(**revoked, **cls.name_ended([grant.id for grant in ended]))
+        return cls(**revoked, **cls.build_ended_members([grant.id for grant in ended]))

@@ -6,14 +6,18 @@ The result names fields, never their values; the package `guesses` limits repeat
 from dataclasses import dataclass
 from typing import Literal
 
-from identity_service.agencies.provinces import abolished_codes, commune_provinces, current_codes
+from identity_service.agencies.provinces import (
+    list_abolished_codes,
+    map_communes_to_provinces,
+    map_current_codes,
+)
 from identity_service.persons.personal_numbers import Sex
 from shared.codes.persons.birth_date import agree_at_coarser_precision
 from shared.codes.persons.folding import drop_accents, fold_accented
 
-Field = Literal["full_name", "birth_date", "sex", "residence_province", "residence_commune"]
+ClaimField = Literal["full_name", "birth_date", "sex", "residence_province", "residence_commune"]
 # Half of all people share a sex, and thousands a commune: only these two identify a person.
-IDENTIFYING: frozenset[Field] = frozenset({"full_name", "birth_date"})
+IDENTIFYING: frozenset[ClaimField] = frozenset({"full_name", "birth_date"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +51,13 @@ class Recorded:
 class Comparison:
     """Each claimed field is in one of the first three; the last two qualify `agreeing`."""
 
-    agreeing: tuple[Field, ...]
-    differing: tuple[Field, ...]
+    agreeing: tuple[ClaimField, ...]
+    differing: tuple[ClaimField, ...]
     # The record has no value, or the unit no longer exists or never did.
-    not_comparable: tuple[Field, ...]
-    without_diacritics: tuple[Field, ...]  # agree only without them
-    at_coarser_precision: tuple[Field, ...]  # one side is less precise
-    # The claim agrees and proves too little: see `_says_too_little`.
+    not_comparable: tuple[ClaimField, ...]
+    without_diacritics: tuple[ClaimField, ...]  # agree only without them
+    at_coarser_precision: tuple[ClaimField, ...]  # one side is less precise
+    # The claim agrees and proves too little: see `_is_imprecise`.
     unproven: bool = False
 
     @property
@@ -65,8 +69,8 @@ class Comparison:
         return self.knows_person and not self.differing
 
 
-def compare(claim: Claim, recorded: Recorded) -> Comparison:
-    agreement: dict[Field, bool | None] = {}
+def compare_claim(claim: Claim, recorded: Recorded) -> Comparison:
+    agreement: dict[ClaimField, bool | None] = {}
     bare = coarse = False
     if claim.full_name is not None:
         agreement["full_name"], bare = _compare_names(claim.full_name, recorded)
@@ -83,11 +87,11 @@ def compare(claim: Claim, recorded: Recorded) -> Comparison:
         not_comparable=tuple([field for field, agrees in agreement.items() if agrees is None]),
         without_diacritics=("full_name",) if bare else (),
         at_coarser_precision=("birth_date",) if coarse else (),
-        unproven=_says_too_little(claim, recorded, bare_name=bare),
+        unproven=_is_imprecise(claim, recorded, bare_name=bare),
     )
 
 
-def _says_too_little(claim: Claim, recorded: Recorded, *, bare_name: bool) -> bool:
+def _is_imprecise(claim: Claim, recorded: Recorded, *, bare_name: bool) -> bool:
     """Return whether an agreeing claim gives less of the birth date than the register holds.
 
     The personal number contains the year, so a year proves nothing. Where the register holds only
@@ -126,36 +130,38 @@ def _compare_birth_dates(claimed: str, recorded: Recorded) -> tuple[bool | None,
     return agrees, agrees and len(claimed) != len(recorded.birth_date)
 
 
-def _compare_residence(claim: Claim, recorded: Recorded) -> dict[Field, bool | None]:
+def _compare_residence(claim: Claim, recorded: Recorded) -> dict[ClaimField, bool | None]:
     """Compare provinces by the province of today, and communes only where both exist today.
 
     Old communes were split and merged: only their province of today is known here.
     """
-    agreement: dict[Field, bool | None] = {}
-    claimed, held = _province_today(claim), _province_today(recorded)
+    agreement: dict[ClaimField, bool | None] = {}
+    claimed, held = _find_current_province(claim), _find_current_province(recorded)
     agrees = claimed == held if claimed and held else None
     if claim.residence_province is not None:
         agreement["residence_province"] = agrees
     if claim.residence_commune is not None:
-        agreement["residence_commune"] = _communes_agree(claim, recorded, same_province=agrees)
+        agreement["residence_commune"] = _compare_communes(claim, recorded, same_province=agrees)
     return agreement
 
 
-def _communes_agree(claim: Claim, recorded: Recorded, *, same_province: bool | None) -> bool | None:
-    if _in_units_of_today(claim) and _in_units_of_today(recorded):
+def _compare_communes(
+    claim: Claim, recorded: Recorded, *, same_province: bool | None
+) -> bool | None:
+    if _is_in_current_units(claim) and _is_in_current_units(recorded):
         return claim.residence_commune == recorded.residence_commune
     return False if same_province is False else None
 
 
-def _province_today(place: Claim | Recorded) -> str | None:
+def _find_current_province(place: Claim | Recorded) -> str | None:
     """Return the code of today's province, or None where the place has none or an unknown one."""
     if place.residence_province is not None:
-        return current_codes().get(place.residence_province)
-    return commune_provinces().get(place.residence_commune or "")
+        return map_current_codes().get(place.residence_province)
+    return map_communes_to_provinces().get(place.residence_commune or "")
 
 
-def _in_units_of_today(place: Claim | Recorded) -> bool:
+def _is_in_current_units(place: Claim | Recorded) -> bool:
     return (
-        place.residence_commune in commune_provinces()
-        and place.residence_province not in abolished_codes()
+        place.residence_commune in map_communes_to_provinces()
+        and place.residence_province not in list_abolished_codes()
     )

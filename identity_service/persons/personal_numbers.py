@@ -50,7 +50,7 @@ class PersonalNumber:
         return int(birth_date[:4]) != self.birth_year
 
 
-def compose(prefix: str, sex: Sex, birth_year: int, serial: int) -> str:
+def compose_number(prefix: str, sex: Sex, birth_year: int, serial: int) -> str:
     """Return the number of a person, male or female, born 1900-2399; `serial` is 0-999,999."""
     if sex not in (Sex.MALE, Sex.FEMALE) or not _FIRST_CENTURY <= birth_year <= _LAST_YEAR:
         raise ValueError("a personal number says male or female, and a year from 1900 to 2399")

@@ -4,7 +4,7 @@ from identity_service.dependencies import SettingsDep
 from identity_service.persons.dependencies import GuessLimiterDep, SourceDep
 from identity_service.persons.schemas import VerificationIn, VerificationOut
 from identity_service.persons.sources import Inquiry
-from identity_service.persons.use_cases import claimed_fields, verify
+from identity_service.persons.use_cases import list_claimed_fields, verify_claim
 from shared.codes.persons.person_hash import hash_person
 from shared.observability.tracing import read_trace_id
 from shared.web.bodies.strict_parsing import Router
@@ -37,7 +37,7 @@ async def verify_person(
         trace_id=read_trace_id(),
     )
     with name_subject_on_problems(inquiry.person):
-        answer = await verify(source, guesses, caller, inquiry, now=now)
-    headers = write_ledger_headers([inquiry.person], claimed_fields(inquiry.claim))
+        answer = await verify_claim(source, guesses, caller, inquiry, now=now)
+    headers = write_ledger_headers([inquiry.person], list_claimed_fields(inquiry.claim))
     # Serialized here: validating it by the response model again would double the time.
     return Response(answer.model_dump_json(), media_type="application/json", headers=headers)

@@ -17,7 +17,7 @@ UnitOfProvince = Annotated[str, Field(pattern=r"^[0-9]{2}$", examples=["01"])]
 UnitOfCommune = Annotated[str, Field(pattern=r"^[0-9]{5}$", examples=["00004"])]
 
 
-def _checked_number(text: str) -> str:
+def _check_number(text: str) -> str:
     PersonalNumber.parse(text)
     return text
 
@@ -34,7 +34,7 @@ class VerificationIn(RequestModel):
 
     personal_number: Annotated[
         str,
-        AfterValidator(_checked_number),
+        AfterValidator(_check_number),
         WithJsonSchema({"type": "string", "pattern": "^[0-9]{12}$", "examples": ["001090000001"]}),
     ]
     full_name: PersonName
@@ -57,8 +57,8 @@ class VerificationOut(ResponseModel):
     """Name fields, never their values; two lists qualify fields that agree."""
 
     result: Answer
-    differing: tuple[matching.Field, ...] = ()
-    without_diacritics: tuple[matching.Field, ...] = ()
-    at_coarser_precision: tuple[matching.Field, ...] = ()
-    not_comparable: tuple[matching.Field, ...] = ()
+    differing: tuple[matching.ClaimField, ...] = ()
+    without_diacritics: tuple[matching.ClaimField, ...] = ()
+    at_coarser_precision: tuple[matching.ClaimField, ...] = ()
+    not_comparable: tuple[matching.ClaimField, ...] = ()
     as_of: datetime

@@ -1,7 +1,7 @@
 from datetime import datetime
 
 from identity_service.persons.guesses.limiter import GuessLimiter
-from identity_service.persons.matching import IDENTIFYING, Claim, Field, compare
+from identity_service.persons.matching import IDENTIFYING, Claim, ClaimField, compare_claim
 from identity_service.persons.problems import FieldsNotAllowed, PurposeNotCovered
 from identity_service.persons.result import Answer
 from identity_service.persons.schemas import VerificationOut
@@ -11,11 +11,11 @@ from shared.web.birth_dates import require_born
 from shared.web.calls.auth import CallContext
 
 
-def claimed_fields(claim: Claim) -> tuple[str, ...]:
+def list_claimed_fields(claim: Claim) -> tuple[str, ...]:
     return tuple(name for name in Claim.__slots__ if getattr(claim, name) is not None)
 
 
-async def verify(
+async def verify_claim(
     source: Source, guesses: GuessLimiter, caller: CallContext, inquiry: Inquiry, *, now: datetime
 ) -> VerificationOut:
     """Compare the claim with the source's record of the number.
@@ -24,12 +24,12 @@ async def verify(
     spent, the response names no fields.
     """
     require_born(inquiry.claim.birth_date, today=day_in_viet_nam(now), at="body.birth_date")
-    _require_covered(caller, claimed_fields(inquiry.claim))
-    async with guesses.attempt(
+    _require_covered(caller, list_claimed_fields(inquiry.claim))
+    async with guesses.open_attempt(
         caller, person=inquiry.person, number=inquiry.personal_number, now=now
     ) as attempt:
         found = await source.look_up(inquiry)
-        answer, is_hit = _judge(inquiry.claim, found)
+        answer, is_hit = _judge_claim(inquiry.claim, found)
         if answer.result is Answer.SOURCE_UNAVAILABLE:
             return answer
         if is_hit:
@@ -40,15 +40,17 @@ async def verify(
         return VerificationOut(result=answer.result, as_of=answer.as_of)
 
 
-def _judge(claim: Claim, found: Finding) -> tuple[VerificationOut, bool]:
+def _judge_claim(claim: Claim, found: Finding) -> tuple[VerificationOut, bool]:
     """Return the response, and whether it is a hit: it proves knowledge and no field differs."""
     if found.recorded is None:
         assert found.said is not None
-        return VerificationOut(result=_without_record(found.said), as_of=found.as_of), False
-    compared = compare(claim, found.recorded)
+        return VerificationOut(result=_hide_record_state(found.said), as_of=found.as_of), False
+    compared = compare_claim(claim, found.recorded)
     if not compared.knows_person:
         # Naming sex or residence would help to guess them; the status is not for such callers.
-        differing, not_comparable = map(_identifying, (compared.differing, compared.not_comparable))
+        differing, not_comparable = map(
+            _keep_identifying, (compared.differing, compared.not_comparable)
+        )
         result = Answer.MISMATCH if differing else Answer.AMBIGUOUS
         unknown = VerificationOut(
             result=result,
@@ -78,13 +80,13 @@ _SAID_OF_NO_FIELD = frozenset(
 )
 
 
-def _without_record(said: Answer) -> Answer:
+def _hide_record_state(said: Answer) -> Answer:
     """Return AMBIGUOUS in place of each state that would confirm a record without proof."""
     unproven = said in (Answer.LOCKED, Answer.DECEASED, Answer.MATCH, Answer.MISMATCH)
     return Answer.AMBIGUOUS if unproven else said
 
 
-def _identifying(fields: tuple[Field, ...]) -> tuple[Field, ...]:
+def _keep_identifying(fields: tuple[ClaimField, ...]) -> tuple[ClaimField, ...]:
     return tuple([field for field in fields if field in IDENTIFYING])
 
 

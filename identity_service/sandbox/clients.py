@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from identity_service.grants.grant_rules import FieldName, OperationName
 from identity_service.grants.legal_bases import LegalBasis
-from identity_service.sandbox.personas import Persona, personas
+from identity_service.sandbox.personas import Persona, read_personas
 from identity_service.schemas import ClientId, Name
 from shared.codes.agency import AgencyCode
 from shared.codes.procedure import ProcedureCode
@@ -22,11 +22,11 @@ from shared.codes.procedure import ProcedureCode
 _GRANT_IDS = UUID("6d1f3a0e-52c5-4c55-9d7e-0a3f6f0b9a11")
 
 
-class _Strict(BaseModel):
+class _SandboxModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class SandboxGrant(_Strict):
+class SandboxGrant(_SandboxModel):
     operations: list[OperationName]
     procedures: list[ProcedureCode] | None = None
     fields: list[FieldName] | None = None
@@ -35,7 +35,7 @@ class SandboxGrant(_Strict):
     per_second: int | None = None
 
 
-class SandboxClient(_Strict):
+class SandboxClient(_SandboxModel):
     agency: AgencyCode
     operator: bool = False
     name: Name
@@ -43,22 +43,22 @@ class SandboxClient(_Strict):
     grants: tuple[SandboxGrant, ...] = ()
 
 
-class _Sandbox(_Strict):
+class _Sandbox(_SandboxModel):
     clients: Annotated[dict[ClientId, SandboxClient], Field(min_length=1)]
 
 
 @cache
-def sandbox_clients() -> Mapping[str, SandboxClient]:
+def read_sandbox_clients() -> Mapping[str, SandboxClient]:
     text = (Path(__file__).with_name("data") / "sandbox.yaml").read_text(encoding="utf-8")
     return _Sandbox.model_validate(yaml.safe_load(text)).clients
 
 
-def grant_id(client_id: str, number: int) -> UUID:
+def derive_grant_id(client_id: str, number: int) -> UUID:
     """Return the same id at each seed, so that a repetition finds the existing grants."""
     return uuid5(_GRANT_IDS, f"{client_id}/{number}")
 
 
-def new_secret() -> str:
+def make_secret() -> str:
     return secrets.token_urlsafe(32)
 
 
@@ -72,7 +72,7 @@ def read_secrets(path: Path) -> Mapping[str, str]:
 
 def write_sandbox_file(path: Path, secrets_of: Mapping[str, str]) -> None:
     """Write the file in one step, readable by its owner alone."""
-    told = {
+    content = {
         "clients": [
             {
                 "client_id": client_id,
@@ -80,19 +80,19 @@ def write_sandbox_file(path: Path, secrets_of: Mapping[str, str]) -> None:
                 "agency": client.agency,
                 "note": client.note,
             }
-            for client_id, client in sandbox_clients().items()
+            for client_id, client in read_sandbox_clients().items()
         ],
-        "personas": [_told(name, persona) for name, persona in personas().items()],
+        "personas": [_describe_persona(name, persona) for name, persona in read_personas().items()],
     }
     unfinished = path.with_name(f".{path.name}.new")
     unfinished.unlink(missing_ok=True)
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(told, file, indent=2, ensure_ascii=False)
+        json.dump(content, file, indent=2, ensure_ascii=False)
     unfinished.rename(path)
 
 
-def _told(name: str, persona: Persona) -> Mapping[str, object]:
+def _describe_persona(name: str, persona: Persona) -> Mapping[str, object]:
     """Return a persona for the file; `request` is a body of POST /identity/v1/verifications."""
     return {
         "name": name,

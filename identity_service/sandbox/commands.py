@@ -18,7 +18,7 @@ def _group_commands() -> None:
 
 
 @commands.command("load")
-def _load(
+def _load_people(
     context: typer.Context,
     count: Annotated[int, typer.Option(min=0, help="how many the register is to hold")],
     seed: Annotated[int | None, typer.Option(help="PEOPLE_SEED where it is left out")] = None,
@@ -30,12 +30,14 @@ def _load(
     chosen = settings.people_seed if seed is None else seed
     started = time.perf_counter()
     try:
-        added = run_async(lambda: load_people(settings, count, seed=chosen, progress=_report))
+        added = run_async(
+            lambda: load_people(settings, count, seed=chosen, progress=_report_progress)
+        )
     except AnotherSeedError as error:
         raise typer.BadParameter(str(error), param_hint="--seed") from None
     seconds = time.perf_counter() - started
     typer.echo(f"{added:,} people added in {seconds:.1f} s, {added / seconds:,.0f} people/s")
 
 
-def _report(loaded: int) -> None:
+def _report_progress(loaded: int) -> None:
     typer.echo(f"{loaded:,} people in the register")

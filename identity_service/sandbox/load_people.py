@@ -8,8 +8,8 @@ from itertools import islice
 import asyncpg
 import structlog
 
-from identity_service.sandbox.generator import Person, generate
-from identity_service.sandbox.personas import personas
+from identity_service.sandbox.generator import Person, generate_people
+from identity_service.sandbox.personas import read_personas
 from identity_service.settings import Settings
 from shared.codes.persons.folding import fold_accented, fold_bare
 from shared.database.engine import CONNECT_SECONDS
@@ -21,7 +21,7 @@ CHUNK = 10_000
 CHUNK_SECONDS = 120
 _COLUMNS = ("person", "name_key", "bare_name_key", *Person._fields[2:], "told")
 
-Row = tuple[object, ...]
+PersonRow = tuple[object, ...]
 Progress = Callable[[int], None]
 
 
@@ -37,15 +37,15 @@ async def load_people(
     Each chunk is a transaction that also stores the progress, so that an interrupted load continues
     there. `progress` is called with the number held after each chunk.
     """
-    connection = await _connect(settings)
+    connection = await _open_connection(settings)
     try:
         # A concurrent load would insert the same people.
         await connection.execute("SELECT pg_advisory_lock($1)", PEOPLE_LOAD)
-        held = loaded = await _held(connection, seed)
+        held = loaded = await _read_progress(connection, seed)
         if held >= count:
             return 0
-        lacking = islice(generate(count, seed=seed), held, None)
-        while chunk := [_row(person, settings.hash_key) for person in islice(lacking, CHUNK)]:
+        lacking = islice(generate_people(count, seed=seed), held, None)
+        while chunk := [_build_row(person, settings.hash_key) for person in islice(lacking, CHUNK)]:
             loaded += len(chunk)
             await _load_chunk(connection, chunk, seed=seed, loaded=loaded)
             progress(loaded)
@@ -55,19 +55,19 @@ async def load_people(
 
 
 async def load_personas(settings: Settings) -> None:
-    rows = [_persona_row(name, settings.hash_key) for name in personas()]
+    rows = [_build_persona_row(name, settings.hash_key) for name in read_personas()]
     places = ", ".join(f"${number}" for number in range(1, len(_COLUMNS) + 1))
     statement = (
         f"INSERT INTO person ({', '.join(_COLUMNS)}) VALUES ({places}) ON CONFLICT DO NOTHING"  # noqa: S608 -- names of columns, from the code above
     )
-    connection = await _connect(settings)
+    connection = await _open_connection(settings)
     try:
         await connection.executemany(statement, [row for row in rows if row])
     finally:
         await connection.close()
 
 
-async def _connect(settings: Settings) -> asyncpg.Connection:
+async def _open_connection(settings: Settings) -> asyncpg.Connection:
     url = settings.database.set(drivername="postgresql")
     return await asyncpg.connect(
         url.render_as_string(hide_password=False),
@@ -76,7 +76,7 @@ async def _connect(settings: Settings) -> asyncpg.Connection:
     )
 
 
-async def _held(connection: asyncpg.Connection, seed: int) -> int:
+async def _read_progress(connection: asyncpg.Connection, seed: int) -> int:
     row = await connection.fetchrow("SELECT seed, loaded FROM people_load")
     if row is None:
         return 0
@@ -89,7 +89,7 @@ async def _held(connection: asyncpg.Connection, seed: int) -> int:
 
 
 async def _load_chunk(
-    connection: asyncpg.Connection, rows: Iterable[Row], *, seed: int, loaded: int
+    connection: asyncpg.Connection, rows: Iterable[PersonRow], *, seed: int, loaded: int
 ) -> None:
     async with connection.transaction():
         await connection.copy_records_to_table("person", records=rows, columns=_COLUMNS)
@@ -101,23 +101,23 @@ async def _load_chunk(
         )
 
 
-def _row(person: Person, hash_key: bytes, told: str | None = None) -> Row:
+def _build_row(person: Person, hash_key: bytes, fixed_result: str | None = None) -> PersonRow:
     digest = hmac.digest(hash_key, person.personal_number.encode(), "sha256")
-    return (digest, *_name_keys(person.full_name), *person[2:], told)
+    return (digest, *_fold_name(person.full_name), *person[2:], fixed_result)
 
 
 # Names repeat: half of all people have one of the cached names.
 @lru_cache(maxsize=100_000)
-def _name_keys(full_name: str) -> tuple[str, str]:
+def _fold_name(full_name: str) -> tuple[str, str]:
     return fold_accented(full_name), fold_bare(full_name)
 
 
-def _persona_row(name: str, hash_key: bytes) -> Row | None:
+def _build_persona_row(name: str, hash_key: bytes) -> PersonRow | None:
     """Return the row of a persona, or None where the register must not hold it."""
-    persona = personas()[name]
-    if persona.told:
+    persona = read_personas()[name]
+    if persona.has_fixed_result:
         # The record equals the claim, so that another claim does not get the fixed result.
         as_claimed = persona.model_copy(update={"answer": "MATCH"}).person
         assert as_claimed is not None
-        return _row(as_claimed, hash_key, persona.answer)
-    return _row(persona.person, hash_key) if persona.person else None
+        return _build_row(as_claimed, hash_key, persona.answer)
+    return _build_row(persona.person, hash_key) if persona.person else None

@@ -11,25 +11,25 @@ from typing import Annotated, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
-from identity_service.persons.matching import Claim, Field
+from identity_service.persons.matching import Claim, ClaimField
 from identity_service.persons.personal_numbers import PersonalNumber, Sex
 from identity_service.persons.result import Answer
 from identity_service.sandbox.generator.person import Person, Status
 from shared.codes.persons.birth_date import parse_birth_date
 
 # No record leads to these results, so that the persona sets them in the register.
-_TOLD = frozenset({Answer.NOT_YET_REPLICATED, Answer.AMBIGUOUS, Answer.SOURCE_UNAVAILABLE})
-_ABSENT = _TOLD | {Answer.NOT_FOUND}
+_FIXED_RESULTS = frozenset({Answer.NOT_YET_REPLICATED, Answer.AMBIGUOUS, Answer.SOURCE_UNAVAILABLE})
+_ABSENT = _FIXED_RESULTS | {Answer.NOT_FOUND}
 
 TwoDigits = Annotated[str, StringConstraints(pattern=r"^[0-9]{2}$")]
 FiveDigits = Annotated[str, StringConstraints(pattern=r"^[0-9]{5}$")]
 
 
-class _Strict(BaseModel):
+class _PersonaModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class PersonaRecord(_Strict):
+class PersonaRecord(_PersonaModel):
     """List the values of the record that differ from the persona's claim; None is as claimed."""
 
     full_name: str | None = None
@@ -38,7 +38,7 @@ class PersonaRecord(_Strict):
     status: Status = "ALIVE"
 
 
-class Persona(_Strict):
+class Persona(_PersonaModel):
     """Describe a claim, and the result that the register must give for it."""
 
     about: str
@@ -49,11 +49,11 @@ class Persona(_Strict):
     birth_date: str
     residence_province: TwoDigits
     residence_commune: FiveDigits
-    differing: tuple[Field, ...] = ()
+    differing: tuple[ClaimField, ...] = ()
     record: PersonaRecord = PersonaRecord()
 
     @model_validator(mode="after")
-    def _is_consistent(self) -> Self:
+    def _require_consistency(self) -> Self:
         number = PersonalNumber.parse(self.personal_number)
         if number.contradicts_sex(self.sex) or number.contradicts_birth_date(self.birth_date):
             raise ValueError("the number contradicts the sex or the year of birth")
@@ -64,9 +64,9 @@ class Persona(_Strict):
         return self
 
     @property
-    def told(self) -> bool:
+    def has_fixed_result(self) -> bool:
         """Return whether the register must give `answer` for this number in any case."""
-        return self.answer in _TOLD
+        return self.answer in _FIXED_RESULTS
 
     @property
     def claim(self) -> Claim:
@@ -94,12 +94,12 @@ class Persona(_Strict):
         )
 
 
-class _File(_Strict):
+class _File(_PersonaModel):
     personas: dict[str, Persona]
 
 
 @cache
-def personas() -> Mapping[str, Persona]:
+def read_personas() -> Mapping[str, Persona]:
     """Return the personas by name, in the order of `personas.yaml`."""
     text = (Path(__file__).with_name("data") / "personas.yaml").read_text(encoding="utf-8")
     return _File.model_validate(yaml.safe_load(text)).personas

@@ -14,10 +14,10 @@ from identity_service.clients.use_cases.operators import lock_client_acts
 from identity_service.grants.use_cases.first_operators import has_first_operators
 from identity_service.grants.use_cases.grants import add_missing_grants
 from identity_service.sandbox.clients import (
-    grant_id,
-    new_secret,
+    derive_grant_id,
+    make_secret,
+    read_sandbox_clients,
     read_secrets,
-    sandbox_clients,
     write_sandbox_file,
 )
 from identity_service.sandbox.load_people import load_people, load_personas
@@ -58,17 +58,17 @@ async def _seed_clients(session: AsyncSession) -> None:
     clients = [
         {"client_id": client_id, "version": 1, "kind": "sandbox", "active": True}
         | client.model_dump(include={"agency", "operator", "name"})
-        for client_id, client in sandbox_clients().items()
+        for client_id, client in read_sandbox_clients().items()
     ]
     added_clients = await add_missing_clients(session, clients)
-    added_grants = await add_missing_grants(session, _grants(datetime.now(UTC)))
+    added_grants = await add_missing_grants(session, _build_grants(datetime.now(UTC)))
     log.info("clients_seeded", added=added_clients, grants=added_grants)
 
 
-def _grants(now: datetime) -> list[dict[str, Any]]:
+def _build_grants(now: datetime) -> list[dict[str, Any]]:
     return [
         {
-            "id": grant_id(client_id, number),
+            "id": derive_grant_id(client_id, number),
             "version": 1,
             "client_id": client_id,
             "valid_from": now,
@@ -76,7 +76,7 @@ def _grants(now: datetime) -> list[dict[str, Any]]:
             "given_at": now,
         }
         | grant.model_dump()
-        for client_id, client in sandbox_clients().items()
+        for client_id, client in read_sandbox_clients().items()
         for number, grant in enumerate(client.grants)
     ]
 
@@ -88,7 +88,9 @@ async def _seed_secrets(sessions: SessionFactory, settings: Settings) -> None:
     """
     assert settings.sandbox_file
     known = read_secrets(settings.sandbox_file)
-    secrets_of = {client_id: known.get(client_id, new_secret()) for client_id in sandbox_clients()}
+    secrets_of = {
+        client_id: known.get(client_id, make_secret()) for client_id in read_sandbox_clients()
+    }
     async with sessions.begin() as session:
         await set_sandbox_secrets(session, secrets_of, kept=known)
     if secrets_of != known:

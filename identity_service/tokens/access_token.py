@@ -11,7 +11,7 @@ from identity_service.tokens.signing_keys import ALGORITHM, Signer
 from shared.runtime.app import AUDIENCE
 
 
-def access_token(
+def sign_access_token(
     client: ProvenClient, signer: Signer, *, issuer: str, now: datetime, lifetime: timedelta
 ) -> str:
     """Return a signed JWT (RFC 7519) with the client as `sub`, its agency and its kind."""

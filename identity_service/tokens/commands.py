@@ -8,7 +8,7 @@ import typer
 
 from identity_service.settings import Settings
 from identity_service.tokens.models import SigningKey
-from identity_service.tokens.signing_keys import rotate
+from identity_service.tokens.signing_keys import rotate_signing_keys
 from shared.database.engine import open_database
 from shared.runtime.invocation import run_async
 
@@ -21,13 +21,13 @@ def _group_commands() -> None:
 
 
 @commands.command("rotate")
-def _rotate(context: typer.Context) -> None:
+def _rotate_keys(context: typer.Context) -> None:
     """Publish the next key now; it signs when every cache of the key set has ended."""
     settings: Settings = context.obj.settings
 
     async def add_next() -> SigningKey:
         async with open_database(settings) as sessions:
-            return await rotate(sessions, settings.key_encryption_key)
+            return await rotate_signing_keys(sessions, settings.key_encryption_key)
 
     key = run_async(add_next)
     typer.echo(f"{key.kid} signs from {key.signs_from:%Y-%m-%d %H:%M:%S} UTC")

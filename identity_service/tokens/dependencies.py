@@ -2,12 +2,12 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from identity_service.tokens.use_cases import TokenDesk
+from identity_service.tokens.use_cases import TokenResources
 
 
-async def _get_token_desk(request: Request) -> TokenDesk:
-    desk: TokenDesk = request.app.state.token_desk
-    return desk
+async def _get_token_resources(request: Request) -> TokenResources:
+    resources: TokenResources = request.app.state.token_resources
+    return resources
 
 
-TokenDeskDep = Annotated[TokenDesk, Depends(_get_token_desk)]
+TokenResourcesDep = Annotated[TokenResources, Depends(_get_token_resources)]

@@ -12,11 +12,11 @@ from fastapi.responses import JSONResponse
 
 from identity_service.clients.problems import ClientNotProven, TokenRefused
 from identity_service.dependencies import SettingsDep
-from identity_service.tokens.dependencies import TokenDeskDep
+from identity_service.tokens.dependencies import TokenResourcesDep
 from identity_service.tokens.problems import GrantTypeUnsupported, TokenRequestMalformed
 from identity_service.tokens.schemas import TokenOut
 from identity_service.tokens.signing_keys import JWKS_SECONDS
-from identity_service.tokens.use_cases import ByAssertion, BySecret, give_token
+from identity_service.tokens.use_cases import ByAssertion, BySecret, issue_token
 from shared.web.bodies.strict_parsing import Router
 from shared.web.dependencies import Session
 from shared.web.problems import build_traced_body
@@ -26,8 +26,8 @@ router = Router(tags=["tokens"])
 
 FORM = "application/x-www-form-urlencoded"
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-NOT_STORED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
-MOST_FIELDS, MOST_BYTES = 20, 16_384
+NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+MAX_FIELDS, MAX_BYTES = 20, 16_384
 
 
 _TEXT: dict[str, Any] = {"type": "string"}
@@ -36,7 +36,7 @@ _VALUE = _TEXT | {"minLength": 1}
 _PROOFS = ("client_assertion", "client_assertion_type", "client_secret")
 
 
-def _described(title: str, required: Mapping[str, Any]) -> dict[str, Any]:
+def _build_form_schema(title: str, required: Mapping[str, Any]) -> dict[str, Any]:
     """Return the schema of a form with one kind of proof, which excludes the fields of others."""
     grant = {"grant_type": _TEXT | {"const": "client_credentials"}}
     others = [name for name in _PROOFS if name not in required]
@@ -47,7 +47,7 @@ def _described(title: str, required: Mapping[str, Any]) -> dict[str, Any]:
         "properties": {**grant, "client_id": _TEXT, **required},
         "propertyNames": {"not": {"enum": others}},
         "additionalProperties": _TEXT,
-        "maxProperties": MOST_FIELDS,
+        "maxProperties": MAX_FIELDS,
     }
 
 
@@ -67,24 +67,24 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     401: {"description": "The client has not proven its identity (RFC 6749 §5.2)"} | _MISTAKE,
 }
 # FastAPI needs another package to read a form; this one is read below and described here.
-FORM_DESCRIBED: dict[str, Any] = {
+FORM_SCHEMA: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
             FORM: {
                 "schema": {
                     "oneOf": [
-                        _described(
+                        _build_form_schema(
                             "private_key_jwt",
                             {
                                 "client_assertion_type": _TEXT | {"const": JWT_BEARER},
                                 "client_assertion": _VALUE,
                             },
                         ),
-                        _described(
+                        _build_form_schema(
                             "client_secret_post", {"client_id": _VALUE, "client_secret": _VALUE}
                         ),
-                        _described("client_secret_basic", {}),
+                        _build_form_schema("client_secret_basic", {}),
                     ]
                 }
             }
@@ -93,29 +93,37 @@ FORM_DESCRIBED: dict[str, Any] = {
 }
 
 
-@router.post("/oauth/token", openapi_extra=FORM_DESCRIBED, responses=REFUSALS)
-async def give(
-    *, request: Request, response: Response, desk: TokenDeskDep, session: Session
+@router.post("/oauth/token", name="give", openapi_extra=FORM_SCHEMA, responses=REFUSALS)
+async def issue_oauth_token(
+    *, request: Request, response: Response, resources: TokenResourcesDep, session: Session
 ) -> TokenOut:
     """Issue a token for client credentials (RFC 6749 §4.4): a signed JWT or a sandbox secret."""
-    form = _form(request.headers.get("Content-Type", ""), await request.body())
+    form = _parse_form(request.headers.get("Content-Type", ""), await request.body())
     if "grant_type" not in form:
         raise TokenRequestMalformed("Send grant_type=client_credentials.")
     if form["grant_type"] != "client_credentials":
         raise GrantTypeUnsupported("Send grant_type=client_credentials.")
-    answer = await give_token(session, desk, _proof(form, request.headers.get("Authorization")))
-    response.headers.update(NOT_STORED)
+    answer = await issue_token(
+        session, resources, _read_proof(form, request.headers.get("Authorization"))
+    )
+    response.headers.update(NO_STORE)
     return answer
 
 
-@router.get("/.well-known/jwks.json", response_model=dict[str, list[dict[str, str]]])
-async def key_set(request: Request, desk: TokenDeskDep) -> Response:
-    keys = {"keys": await desk.keys.published()}
+@router.get(
+    "/.well-known/jwks.json", name="key_set", response_model=dict[str, list[dict[str, str]]]
+)
+async def publish_key_set(request: Request, resources: TokenResourcesDep) -> Response:
+    keys = {"keys": await resources.keys.list_public_keys()}
     return PublishedPage.of_json(keys, seconds=JWKS_SECONDS).respond(request)
 
 
-@router.get("/.well-known/oauth-authorization-server", response_model=dict[str, str | list[str]])
-async def metadata(request: Request, settings: SettingsDep) -> Response:
+@router.get(
+    "/.well-known/oauth-authorization-server",
+    name="metadata",
+    response_model=dict[str, str | list[str]],
+)
+async def describe_server(request: Request, settings: SettingsDep) -> Response:
     """Describe the token endpoint (RFC 8414); the issuer is the public address of the gateway."""
     about = {
         "issuer": settings.issuer,
@@ -133,13 +141,13 @@ async def metadata(request: Request, settings: SettingsDep) -> Response:
     return PublishedPage.of_json(about, seconds=JWKS_SECONDS).respond(request)
 
 
-def _form(content_type: str, body: bytes) -> Mapping[str, str]:
+def _parse_form(content_type: str, body: bytes) -> Mapping[str, str]:
     if content_type.partition(";")[0].strip().lower() != FORM:
         raise TokenRequestMalformed(f"Send the request as {FORM}.")
-    if len(body) > MOST_BYTES:
-        raise TokenRequestMalformed(f"Send at most {MOST_BYTES} bytes.")
+    if len(body) > MAX_BYTES:
+        raise TokenRequestMalformed(f"Send at most {MAX_BYTES} bytes.")
     try:
-        fields = parse_qsl(body.decode("ascii"), max_num_fields=MOST_FIELDS, errors="strict")
+        fields = parse_qsl(body.decode("ascii"), max_num_fields=MAX_FIELDS, errors="strict")
     except ValueError:
         raise TokenRequestMalformed("The form cannot be read; encode it as UTF-8.") from None
     form = dict(fields)
@@ -148,7 +156,7 @@ def _form(content_type: str, body: bytes) -> Mapping[str, str]:
     return form
 
 
-def _proof(form: Mapping[str, str], authorization: str | None) -> BySecret | ByAssertion:
+def _read_proof(form: Mapping[str, str], authorization: str | None) -> BySecret | ByAssertion:
     by_header, by_form = authorization is not None, "client_secret" in form
     by_assertion = "client_assertion" in form or "client_assertion_type" in form
     if by_header + by_form + by_assertion != 1:
@@ -157,7 +165,7 @@ def _proof(form: Mapping[str, str], authorization: str | None) -> BySecret | ByA
             " sandbox, HTTP Basic or client_id with client_secret."
         )
     if authorization is not None:
-        proof = _basic(authorization)
+        proof = _parse_basic(authorization)
         if form.get("client_id", proof.client_id) != proof.client_id:
             raise TokenRequestMalformed("Name one client: client_id differs from that of Basic.")
         return proof
@@ -172,7 +180,7 @@ def _proof(form: Mapping[str, str], authorization: str | None) -> BySecret | ByA
     return ByAssertion(form["client_assertion"], form.get("client_id"))
 
 
-def _basic(authorization: str) -> BySecret:
+def _parse_basic(authorization: str) -> BySecret:
     """Return the secret of HTTP Basic, of which both halves are form-encoded (RFC 6749 §2.3.1)."""
     scheme, _, encoded = authorization.partition(" ")
     try:
@@ -188,8 +196,8 @@ def _basic(authorization: str) -> BySecret:
     return BySecret(unquote_plus(client_id), unquote_plus(secret))
 
 
-async def as_oauth_has_it(_: Request, error: Exception) -> JSONResponse:
+async def answer_oauth_error(_: Request, error: Exception) -> JSONResponse:
     """Answer as application/json, which OAuth libraries expect of this endpoint."""
     assert isinstance(error, TokenRefused)
-    headers = dict(error.headers or {}) | NOT_STORED
+    headers = dict(error.headers or {}) | NO_STORE
     return JSONResponse(build_traced_body(error), HTTPStatus(error.status), headers)

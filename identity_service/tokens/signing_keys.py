@@ -23,8 +23,8 @@ from pydantic import SecretStr
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity_service.clients.jwk import thumbprint
-from identity_service.settings import LONGEST_TOKEN_SECONDS
+from identity_service.clients.jwk import compute_thumbprint
+from identity_service.settings import MAX_TOKEN_SECONDS
 from identity_service.tokens.models import SigningKey
 from shared.database.errors import is_outage
 from shared.database.locks import SIGNING_KEY_ROTATION
@@ -33,7 +33,7 @@ from shared.database.session import SessionFactory
 ALGORITHM = "ES256"
 JWKS_SECONDS = 300  # others may cache the key set so long
 LEAD = timedelta(seconds=2 * JWKS_SECONDS)
-_KEPT_AFTER = timedelta(seconds=LONGEST_TOKEN_SECONDS + JWKS_SECONDS)
+RETENTION_REPLACED_KEYS = timedelta(seconds=MAX_TOKEN_SECONDS + JWKS_SECONDS)
 _RELOAD_SECONDS = 30.0
 
 
@@ -50,46 +50,46 @@ class SigningKeys:
 
     def __init__(self, sessions: SessionFactory, key_encryption_key: SecretStr) -> None:
         self._sessions = sessions
-        self._seal = Fernet(key_encryption_key.get_secret_value())
+        self._cipher = Fernet(key_encryption_key.get_secret_value())
         self._signers: Sequence[Signer] = ()
         self._loaded_at = float("-inf")
         self._loading = asyncio.Lock()
 
-    async def signer(self) -> Signer:
+    async def select_signer(self) -> Signer:
         """Return the newest key whose `signs_from` has passed."""
-        first, *later = sorted(await self._current(), key=lambda signer: signer.signs_from)
+        first, *later = sorted(await self._load_current(), key=lambda signer: signer.signs_from)
         now = datetime.now(UTC)
         # The first key signs at once, even where the clock of this process is a little behind.
         return next((key for key in reversed(later) if key.signs_from <= now), first)
 
-    async def published(self) -> list[dict[str, str]]:
-        return [signer.jwk for signer in await self._current()]
+    async def list_public_keys(self) -> list[dict[str, str]]:
+        return [signer.jwk for signer in await self._load_current()]
 
-    async def _current(self) -> Sequence[Signer]:
+    async def _load_current(self) -> Sequence[Signer]:
         """Return the cached keys, reloaded when due.
 
         A reload takes a connection, so the caller must hold none, or the pool may run dry.
         """
-        if self._is_due():
+        if self._is_reload_due():
             async with self._loading:
                 # Another call may have reloaded the keys while this one waited.
-                if self._is_due():
+                if self._is_reload_due():
                     await self._reload()
         return self._signers
 
-    def _is_due(self) -> bool:
+    def _is_reload_due(self) -> bool:
         return time.monotonic() - self._loaded_at > _RELOAD_SECONDS
 
     async def _reload(self) -> None:
         try:
-            self._signers = await self._load()
+            self._signers = await self._load_keys()
         except Exception as error:
             if not (self._signers and is_outage(error)):
                 raise
         # Set in an outage too, so that calls use the cached keys and do not all retry.
         self._loaded_at = time.monotonic()
 
-    async def _load(self) -> Sequence[Signer]:
+    async def _load_keys(self) -> Sequence[Signer]:
         async with self._sessions.begin() as session:
             rows = (await session.scalars(select(SigningKey))).all()
             if not rows:
@@ -97,23 +97,23 @@ class SigningKeys:
                 await session.execute(select(func.pg_advisory_xact_lock(SIGNING_KEY_ROTATION)))
                 rows = (await session.scalars(select(SigningKey))).all()
             if not rows:
-                rows = [add_key(session, self._seal, signs_from=datetime.now(UTC))]
-        return [self._open(row) for row in rows]
+                rows = [add_signing_key(session, self._cipher, signs_from=datetime.now(UTC))]
+        return [self._decrypt_key(row) for row in rows]
 
-    def _open(self, row: SigningKey) -> Signer:
-        key = load_pem_private_key(self._seal.decrypt(row.sealed), password=None)
+    def _decrypt_key(self, row: SigningKey) -> Signer:
+        key = load_pem_private_key(self._cipher.decrypt(row.sealed), password=None)
         assert isinstance(key, EllipticCurvePrivateKey)
         return Signer(row.kid, key, row.jwk, row.signs_from)
 
 
-def add_key(session: AsyncSession, seal: Fernet, *, signs_from: datetime) -> SigningKey:
+def add_signing_key(session: AsyncSession, cipher: Fernet, *, signs_from: datetime) -> SigningKey:
     key = generate_private_key(SECP256R1())
     public = {name: str(part) for name, part in _public_jwk(key).items()}
-    kid = thumbprint(public)
+    kid = compute_thumbprint(public)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     row = SigningKey(
         kid=kid,
-        sealed=seal.encrypt(pem),
+        sealed=cipher.encrypt(pem),
         jwk=public | {"kid": kid, "alg": ALGORITHM, "use": "sig"},
         signs_from=signs_from,
     )
@@ -125,17 +125,19 @@ def _public_jwk(key: EllipticCurvePrivateKey) -> dict[str, object]:
     return dict(ECAlgorithm.to_jwk(key.public_key(), as_dict=True))
 
 
-async def rotate(sessions: SessionFactory, key_encryption_key: SecretStr) -> SigningKey:
-    seal = Fernet(key_encryption_key.get_secret_value())
+async def rotate_signing_keys(
+    sessions: SessionFactory, key_encryption_key: SecretStr
+) -> SigningKey:
+    cipher = Fernet(key_encryption_key.get_secret_value())
     async with sessions.begin() as session:
-        return add_key(session, seal, signs_from=datetime.now(UTC) + LEAD)
+        return add_signing_key(session, cipher, signs_from=datetime.now(UTC) + LEAD)
 
 
-async def forget_ended_keys(session: AsyncSession) -> None:
+async def delete_expired_keys(session: AsyncSession) -> None:
     """Delete each key that was replaced so long ago that its tokens and caches have expired."""
     replaced_at = (
         select(func.max(SigningKey.signs_from))
-        .where(SigningKey.signs_from < datetime.now(UTC) - _KEPT_AFTER)
+        .where(SigningKey.signs_from < datetime.now(UTC) - RETENTION_REPLACED_KEYS)
         .scalar_subquery()
     )
     await session.execute(delete(SigningKey).where(SigningKey.signs_from < replaced_at))

@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from identity_service.clients.problems import ClientNotProven
 from identity_service.clients.use_cases.authentication import require_assertion, require_secret
 from identity_service.settings import Settings
-from identity_service.tokens.access_token import access_token
+from identity_service.tokens.access_token import sign_access_token
 from identity_service.tokens.schemas import TokenOut
 from identity_service.tokens.signing_keys import SigningKeys
 
@@ -24,39 +24,39 @@ class ByAssertion:
 
 
 @dataclass(frozen=True)
-class TokenDesk:
+class TokenResources:
     """Hold the settings and the signing keys that issue tokens."""
 
     settings: Settings
     keys: SigningKeys
 
 
-async def give_token(
-    session: AsyncSession, desk: TokenDesk, proof: BySecret | ByAssertion
+async def issue_token(
+    session: AsyncSession, resources: TokenResources, proof: BySecret | ByAssertion
 ) -> TokenOut:
     """Issue a token for client credentials (RFC 6749 §4.4); raise ClientNotProven."""
     # A reload of the keys needs a connection, so it precedes the first query of this session.
-    signer = await desk.keys.signer()
+    signer = await resources.keys.select_signer()
     if isinstance(proof, BySecret):
-        if not desk.settings.sandbox:
+        if not resources.settings.sandbox:
             raise ClientNotProven(
                 "Only a sandbox accepts secrets: sign the request with the key of the client"
                 " (private_key_jwt)."
             )
         client = await require_secret(session, proof.client_id, proof.secret)
     else:
-        audiences = desk.settings.token_endpoints
+        audiences = resources.settings.token_endpoints
         client = await require_assertion(session, proof.assertion, audiences=audiences)
         if proof.client_id not in {None, client.client_id}:
             raise ClientNotProven(
                 "Leave client_id out, or send the id of the client that signed the assertion."
             )
-    lifetime = timedelta(seconds=desk.settings.token_seconds)
-    token = access_token(
+    lifetime = timedelta(seconds=resources.settings.token_seconds)
+    token = sign_access_token(
         client,
         signer,
-        issuer=desk.settings.issuer,
+        issuer=resources.settings.issuer,
         now=datetime.now(UTC),
         lifetime=lifetime,
     )
-    return TokenOut(access_token=token, expires_in=desk.settings.token_seconds)
+    return TokenOut(access_token=token, expires_in=resources.settings.token_seconds)

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from deploy.services import SERVICES
 from gateway.operations.model import Operation, Service
 from gateway.operations.table import OPERATIONS
-from identity_service.sandbox.personas import personas
+from identity_service.sandbox.personas import read_personas
 from identity_service.settings import Settings
 from shared.events import ClientChanged, GrantChanged
 from shared.web.calls.call_guard import PROVED_CALL
@@ -162,7 +162,7 @@ async def open_country(postgres: Databases, sandbox: Path) -> AsyncIterator[Coun
         serving(gate.gateway, made.ports["gateway"]),
     ):
         services = made.services
-        tokens = await services["identity"].state.token_desk.keys.signer()
+        tokens = await services["identity"].state.token_resources.keys.signer()
         authority = TestAuthority((tokens.kid, tokens.key), signing_rights(gate.settings))
         country = Country(authority, gate, {**services, "gateway": gate.gateway.own}, made.sent)
         for operator in ("operator-vpcp", "operator2-vpcp"):
@@ -171,7 +171,7 @@ async def open_country(postgres: Databases, sandbox: Path) -> AsyncIterator[Coun
 
 
 def verification() -> dict[str, object]:
-    known = personas()["match"]
+    known = read_personas()["match"]
     return {
         "personal_number": known.personal_number,
         "full_name": known.full_name,

@@ -10,7 +10,7 @@ from aiokafka import ConsumerRecord
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
-from identity_service.sandbox.clients import grant_id, read_secrets
+from identity_service.sandbox.clients import derive_grant_id, read_secrets
 from shared.messaging.dead_letters import DeadLetter, Rejected, store_dead_letters
 from shared.runtime.operator_routes import discard_dead_letter
 from tests.access import bodies
@@ -153,7 +153,7 @@ def _one(name: str, found: Mapping[str, str], **more: Any) -> Asked:
 
 LISTED = _always(Sample(params={"limit": 500}))
 CLIENTS = {"ours": "onestop-h26", "theirs": "onestop-h29", "nobody": "nobody-1"}
-GRANTS = {whose: str(grant_id(client, 0)) for whose, client in CLIENTS.items()}
+GRANTS = {whose: str(derive_grant_id(client, 0)) for whose, client in CLIENTS.items()}
 
 
 def _of_identity(things: Things) -> dict[str, Asked]:

@@ -9,7 +9,7 @@ from pkgutil import walk_packages
 
 from gateway.access.rate_limits import DEFAULT_QUOTAS
 from identity_service.persons.result import Answer
-from identity_service.sandbox.personas import personas
+from identity_service.sandbox.personas import read_personas
 from shared.codes.enums import Channel, DossierStatus
 from shared.rules.statuses import first_status, read_status_table
 from shared.web.problems import Problem
@@ -65,7 +65,7 @@ def test_guide_shows_every_persona_as_it_is() -> None:
     told = {tuple(row[:4]): row[4].partition(" ")[0].strip("`") for row in rows(5)[2:]}
     known = {
         (name, each.personal_number, each.full_name, each.birth_date): each.answer
-        for name, each in personas().items()
+        for name, each in read_personas().items()
     }
     assert told == known
 

@@ -11,7 +11,7 @@ import pytest
 import typer
 from typer.main import get_command
 
-from identity_service.sandbox.clients import sandbox_clients
+from identity_service.sandbox.clients import read_sandbox_clients
 
 ROOT = Path(__file__).parents[2]
 TEXTS = [ROOT / "README.md", ROOT / ".env.example", *ROOT.glob("docs/**/*.md")]
@@ -73,4 +73,4 @@ def test_command_on_the_machine_names_no_client_of_a_sandbox(
     command: tuple[str, str, tuple[str, ...]],
 ) -> None:
     """Outside a sandbox there is none of them, and within it nobody needs the command."""
-    assert not sandbox_clients().keys() & set(command[2])
+    assert not read_sandbox_clients().keys() & set(command[2])

@@ -14,10 +14,10 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from deploy.schemas import openapi
 from dossier_service.dossiers.schemas.requests import ApplicantIn
 from gateway.operations.table import OPERATIONS
-from identity_service.clients.jwk import DUMMY_KEYS, EXAMPLE, KeyTooWeakError, checked_public_jwk
+from identity_service.clients.jwk import DUMMY_KEYS, EXAMPLE, KeyTooWeakError, check_public_jwk
 from identity_service.grants.schemas import GrantIn
 from identity_service.tokens.problems import TokenRequestMalformed
-from identity_service.tokens.routes import FORM_DESCRIBED, JWT_BEARER, _proof
+from identity_service.tokens.routes import FORM_SCHEMA, JWT_BEARER, _read_proof
 from shared.codes.dossier import DossierCode, parse_dossier_code
 from shared.codes.enums import DossierStatus
 from shared.codes.persons.texts import multi_line, single_line
@@ -140,7 +140,7 @@ def test_key_that_fits_its_document_is_taken_unless_it_proves_nothing() -> None:
     wrong = []
     for key in _keys():
         try:
-            checked_public_jwk(key)
+            check_public_jwk(key)
             is_kept, is_weak = True, False
         except KeyTooWeakError as error:
             is_kept, is_weak = False, "do not make a key" in str(error)
@@ -163,14 +163,14 @@ FORMS = combined(
 
 
 def test_form_has_one_of_the_described_proofs() -> None:
-    content = FORM_DESCRIBED["requestBody"]["content"]
+    content = FORM_SCHEMA["requestBody"]["content"]
     (described_form,) = (each["schema"] for each in content.values())
     schema = validator(described_form)
     wrong = []
     for form in ({name: each for name, each in form.items() if each} for form in FORMS):
         named = {"client_secret", "client_assertion", "client_assertion_type"} & form.keys()
         try:
-            _proof(form, None if named else "Basic YTpi")
+            _read_proof(form, None if named else "Basic YTpi")
             is_read = True
         except TokenRequestMalformed:
             # A client that is named twice: no document can hold a header against a form.

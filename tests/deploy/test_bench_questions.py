@@ -26,7 +26,7 @@ from deploy.bench.transitions import moves
 from deploy.postgres import plain_url
 from gateway.operations.matching import Match, match_operation
 from identity_service.persons.schemas import VerificationIn
-from identity_service.sandbox.generator import generate
+from identity_service.sandbox.generator import generate_people
 from shared.web.pagination import read_cursor
 from sync_service.settings import Settings as SyncSettings
 from tests.conftest import Databases
@@ -153,5 +153,5 @@ async def test_dossier_service_takes_the_filings_and_moves_of_the_bench(
 
 
 def test_claims_of_the_bench_are_read_by_the_identity_service() -> None:
-    for person in generate(SOME, seed=1):
+    for person in generate_people(SOME, seed=1):
         VerificationIn.model_validate_json(_claim(person))

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
 from deploy.run_sync import run_apart
-from identity_service.clients.jwk import checked_public_jwk
+from identity_service.clients.jwk import check_public_jwk
 from identity_service.clients.use_cases.installation import register_missing_key
 from shared.database.engine import open_database
 from shared.settings import ServiceSettings
@@ -137,7 +137,7 @@ async def _register_keys(settings: ServiceSettings, client: str) -> None:
     async with open_database(settings) as sessions:
         for kid in KIDS:
             key = OKPAlgorithm.to_jwk(Ed25519PrivateKey.generate().public_key(), as_dict=True)
-            jwk = checked_public_jwk({**key, "kid": kid})
+            jwk = check_public_jwk({**key, "kid": kid})
             async with sessions.begin() as session:
                 await register_missing_key(session, client, jwk, now=datetime.now(UTC))
 

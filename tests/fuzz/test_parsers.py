@@ -23,10 +23,10 @@ from gateway.operations.matching import Match, MethodNotAllowed, NotFound, match
 from gateway.operations.problems import RequestMalformed
 from gateway.proxy.headers import split_headers
 from gateway.purposes.explanation import MAX_PURPOSE_LENGTH
-from identity_service.clients.jwk import checked_public_jwk
+from identity_service.clients.jwk import check_public_jwk
 from identity_service.clients.problems import TokenRefused
-from identity_service.persons.personal_numbers import PersonalNumber, Sex, compose
-from identity_service.tokens.routes import _basic, _form
+from identity_service.persons.personal_numbers import PersonalNumber, Sex, compose_number
+from identity_service.tokens.routes import _parse_basic, _parse_form
 from shared.codes.agency import AgencyCode, parse_agency_code
 from shared.codes.dossier import (
     DOSSIER_CODE_LAYOUTS,
@@ -102,7 +102,7 @@ def test_personal_number_is_twelve_digits_or_refused_unrepeated(text: str) -> No
     else:
         assert len(text) == 12
         serial = int(text[6:])
-        assert compose(text[:3], number.sex, number.birth_year, serial) == text
+        assert compose_number(text[:3], number.sex, number.birth_year, serial) == text
 
 
 @given(
@@ -111,7 +111,9 @@ def test_personal_number_is_twelve_digits_or_refused_unrepeated(text: str) -> No
     serial=st.integers(0, 999_999),
 )
 def test_personal_number_says_what_it_was_made_of(sex: Sex, year: int, serial: int) -> None:
-    assert PersonalNumber.parse(compose("001", sex, year, serial)) == PersonalNumber(sex, year)
+    assert PersonalNumber.parse(compose_number("001", sex, year, serial)) == PersonalNumber(
+        sex, year
+    )
 
 
 @given(text=NEARLY)
@@ -224,10 +226,10 @@ def test_json_is_read_as_everybody_reads_it_or_refused(body: bytes) -> None:
 @example(jwk={"kty": "RSA", "n": "AQAB", "e": "AA"})
 def test_public_key_is_taken_or_refused(jwk: dict[str, Any]) -> None:
     try:
-        kept = checked_public_jwk(jwk)
+        kept = check_public_jwk(jwk)
     except ValueError:
         return
-    assert checked_public_jwk(kept) == kept
+    assert check_public_jwk(kept) == kept
 
 
 @given(body=st.binary(max_size=80) | NEARLY.map(str.encode), kind=NEARLY)
@@ -236,7 +238,7 @@ def test_public_key_is_taken_or_refused(jwk: dict[str, Any]) -> None:
 def test_form_is_read_or_refused(body: bytes, kind: str) -> None:
     for content_type in (kind, "application/x-www-form-urlencoded"):
         try:
-            assert all(_form(content_type, body))
+            assert all(_parse_form(content_type, body))
         except TokenRefused:
             continue
 
@@ -244,7 +246,7 @@ def test_form_is_read_or_refused(body: bytes, kind: str) -> None:
 @given(text=NEARLY | st.binary(max_size=60).map(lambda raw: "Basic " + _base64(raw)))
 def test_basic_credentials_are_read_or_refused(text: str) -> None:
     try:
-        proof = _basic(text)
+        proof = _parse_basic(text)
     except TokenRefused:
         return
     assert isinstance(proof.client_id, str)

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from httpx import AsyncClient, Response
 from sqlalchemy import select
 
-from identity_service.sandbox.personas import personas
+from identity_service.sandbox.personas import read_personas
 from identity_service.settings import Settings
 from shared.messaging.outbox import OutboxMessage
 from tests.support.factories import TestAuthority
@@ -75,7 +75,7 @@ class Identity:
 
 def asked(persona: str, **over: object) -> dict[str, object]:
     """What an integrator sends for that persona."""
-    known = personas()[persona]
+    known = read_personas()[persona]
     body: dict[str, object] = {
         "personal_number": known.personal_number,
         "full_name": known.full_name,

@@ -8,7 +8,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
-from identity_service.clients.jwk import thumbprint
+from identity_service.clients.jwk import compute_thumbprint
 from tests.identity_service.calls import Identity
 
 CLIENTS = "POST /identity/v1/clients"
@@ -41,7 +41,7 @@ def proof(
         "iat": int(time.time()),
         "jti": uuid4().hex,
     }
-    claims |= {"jkt": thumbprint(about)} if about else {}
+    claims |= {"jkt": compute_thumbprint(about)} if about else {}
     kept = {name: claim for name, claim in (claims | over).items() if claim is not None}
     return jwt.encode(kept, key, "EdDSA", header)
 

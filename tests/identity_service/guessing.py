@@ -11,9 +11,9 @@ from typing import Any
 from httpx import Response
 from sqlalchemy import text
 
-from identity_service.agencies.provinces import current_codes
+from identity_service.agencies.provinces import map_current_codes
 from identity_service.persons.personal_numbers import PersonalNumber
-from identity_service.sandbox.generator import generate
+from identity_service.sandbox.generator import generate_people
 from identity_service.sandbox.generator.person import Person
 from identity_service.settings import Settings
 from shared.web.dependencies import read_now
@@ -154,7 +154,7 @@ class Attacker:
 
 
 def _provinces() -> list[str]:
-    return sorted(set(current_codes().values()))
+    return sorted(set(map_current_codes().values()))
 
 
 SEEDED = 50
@@ -166,7 +166,7 @@ def known(person: Person) -> bool:
     return len(born) == len("yyyy-mm-dd") and person.personal_number[4:6] == born[2:4]
 
 
-PEOPLE = [person for person in generate(SEEDED, seed=1) if known(person)]
+PEOPLE = [person for person in generate_people(SEEDED, seed=1) if known(person)]
 ALIVE = [person for person in PEOPLE if person.status == "ALIVE"]
 
 

@@ -16,7 +16,7 @@ LIMITS = (
     "shared.database.engine.IDLE_SECONDS",
     "dossier_service.dossiers.filing_limiter.POOL_WAIT_SECONDS",
     "dossier_service.dossiers.repository.filing.MAX_SERIAL_WAIT_S",
-    "identity_service.persons.guesses.limiter.MAX_TURN_WAIT_S",
+    "identity_service.persons.guesses.limiter.MAX_QUEUE_WAIT_S",
     "identity_service.persons.sources.register.CONNECT_SECONDS",
     "identity_service.persons.sources.register.POOL_WAIT_SECONDS",
     "identity_service.persons.sources.register.STATEMENT_SECONDS",

@@ -63,7 +63,7 @@ async def find_missing_approval(
     The caller has passed `require_authority` or is an operator, and holds `lock_client_acts`.
     """
     proposal = await repository.find_proposal(session, (target, act, about))
-    if proposal is not None and not await _is_open(session, proposal, consent.now):
+    if proposal is not None and not await _is_open_proposal(session, proposal, consent.now):
         await session.delete(proposal)
         await session.flush()
         proposal = None
@@ -73,16 +73,16 @@ async def find_missing_approval(
         if proposal is not None:
             await session.delete(proposal)
         return None
-    return _describe(proposal or _propose(session, consent, target, act, about))
+    return _describe_proposal(proposal or _add_proposal(session, consent, target, act, about))
 
 
-async def _is_open(session: AsyncSession, proposal: Proposal, now: datetime) -> bool:
+async def _is_open_proposal(session: AsyncSession, proposal: Proposal, now: datetime) -> bool:
     """Return whether the proposal has not expired and its operator is still active."""
     in_time = proposal.expires_at > now
     return in_time and await repository.is_active_operator(session, proposal.proposed_by)
 
 
-def _propose(
+def _add_proposal(
     session: AsyncSession, consent: Consent, target: str, act: str, about: str
 ) -> Proposal:
     proposal = Proposal(
@@ -97,7 +97,7 @@ def _propose(
     return proposal
 
 
-def _describe(proposal: Proposal) -> PendingAct:
+def _describe_proposal(proposal: Proposal) -> PendingAct:
     return PendingAct(
         proposal.target,
         proposal.act,

@@ -18,15 +18,15 @@ from identity_service.clients.signed_claims import (
     Audience,
     Claims,
     NumericDate,
-    Signed,
+    SignedJwt,
     TokenId,
-    read_signed,
+    read_signed_jwt,
     require_audience,
     verify_signature,
 )
 
-SKEW_SECONDS = 30
-LONGEST_ASSERTION_SECONDS = 300
+SKEW_S = 30
+MAX_ASSERTION_LIFETIME_S = 300
 # RFC 7523bis requires `client-authentication+jwt`; older libraries send `jwt` or no type.
 ASSERTION_TYPES = frozenset({None, "jwt", "client-authentication+jwt"})
 
@@ -54,7 +54,7 @@ class AssertionClaims(Claims):
     iat: NumericDate | None = None
 
 
-def secret_digest(secret: str) -> str:
+def hash_secret(secret: str) -> str:
     """Return the SHA-256 of a secret, in hex.
 
     A secret has 256 random bits: guessing is infeasible, so that no slow hash is needed.
@@ -66,12 +66,12 @@ async def require_secret(session: AsyncSession, client_id: str, secret: str) -> 
     """Return the client; raise ClientNotProven, with one text and equal work for each cause."""
     # The database refuses some texts that cannot be an id.
     known_form = client_id if _WORD.fullmatch(client_id) else ""
-    client = await repository.find_client(session, known_form)
+    client = await repository.find_bare_client(session, known_form)
     digest = client.secret_digest if client and client.active else None
-    held = hmac.compare_digest(secret_digest(secret), digest or _NO_DIGEST)
+    held = hmac.compare_digest(hash_secret(secret), digest or _NO_DIGEST)
     if client is None or not held:
         raise ClientNotProven(_NOT_HELD)
-    return _describe(client)
+    return _describe_client(client)
 
 
 async def require_assertion(
@@ -82,25 +82,25 @@ async def require_assertion(
     Raise ClientNotProven. An unknown client is refused after the same statements and the same
     verification as a known one.
     """
-    signed = read_signed(assertion, AssertionClaims)
+    signed = read_signed_jwt(assertion, AssertionClaims)
     claims = signed.claims
     client_id = claims.sub if _WORD.fullmatch(claims.sub) else ""
     client, key = await repository.find_client_with_key(session, client_id, signed.kid)
     verify_signature(signed, key.jwk if client and client.active and key else None)
     _require_claims(signed, audiences)
-    expires_at = datetime.fromtimestamp(claims.exp + SKEW_SECONDS, UTC)
+    expires_at = datetime.fromtimestamp(claims.exp + SKEW_S, UTC)
     if client is None:
         raise ClientNotProven(NOT_KNOWN)
-    if not await repository.use_assertion(session, client_id, claims.jti, expires_at):
+    if not await repository.record_assertion(session, client_id, claims.jti, expires_at):
         raise ClientNotProven("This assertion was used before; sign a new one with a new jti.")
-    return _describe(client)
+    return _describe_client(client)
 
 
-def _describe(client: Client) -> ProvenClient:
+def _describe_client(client: Client) -> ProvenClient:
     return ProvenClient(client.client_id, client.agency, client.kind)
 
 
-def _require_claims(signed: Signed[AssertionClaims], audiences: Sequence[str]) -> None:
+def _require_claims(signed: SignedJwt[AssertionClaims], audiences: Sequence[str]) -> None:
     claims, now = signed.claims, time.time()
     kind = signed.type.lower().removeprefix("application/") if signed.type else None
     if kind not in ASSERTION_TYPES:
@@ -109,12 +109,12 @@ def _require_claims(signed: Signed[AssertionClaims], audiences: Sequence[str]) -
         raise ClientNotProven("Set both iss and sub of the assertion to the client id.")
     require_audience(claims.aud, audiences)
     # A clock that is ahead also sets exp too late, so the clock is checked first.
-    if max(claims.nbf or 0, claims.iat or 0) > now + SKEW_SECONDS:
+    if max(claims.nbf or 0, claims.iat or 0) > now + SKEW_S:
         raise ClientNotProven(
             "The assertion is not valid yet: your clock is ahead of the server's; set it by the"
             " header Date of any response."
         )
-    if claims.exp <= now - SKEW_SECONDS:
+    if claims.exp <= now - SKEW_S:
         raise ClientNotProven("The assertion has expired; sign a new one for each token.")
-    if claims.exp > now + LONGEST_ASSERTION_SECONDS + SKEW_SECONDS:
+    if claims.exp > now + MAX_ASSERTION_LIFETIME_S + SKEW_S:
         raise ClientNotProven("An assertion is valid for five minutes at most; set exp earlier.")

@@ -11,12 +11,12 @@ from shared.web.calls.auth import CallContext
 class ClientGrants(Protocol):
     """Read and end the grants of clients; the feature `grants` implements it."""
 
-    async def list_unlimited(
+    async def list_unlimited_grants(
         self, session: AsyncSession, clients: Collection[str]
     ) -> Mapping[UUID, str]:
         """Return the client of each unlimited grant in force, by the grant's id."""
 
-    async def end_given(
+    async def end_given_grants(
         self, session: AsyncSession, caller: CallContext, client_id: str, *, now: datetime
     ) -> Sequence[UUID]:
         """End the grants that the client gave to others, and all that rest on them; return ids."""

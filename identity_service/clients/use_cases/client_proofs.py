@@ -23,7 +23,7 @@ from identity_service.clients.signed_claims import (
     Claims,
     NumericDate,
     TokenId,
-    read_signed,
+    read_signed_jwt,
     require_audience,
     verify_signature,
 )
@@ -59,7 +59,7 @@ async def require_proof(
 ) -> None:
     """Raise ProofRefused unless the client signed this act lately, in a proof not used before."""
     try:
-        signed = read_signed(proof, _ProofClaims)
+        signed = read_signed_jwt(proof, _ProofClaims)
         claims = signed.claims
         if signed.type != PROOF_TYPE:
             raise ProofRefused(f"Set typ in the proof's header to {PROOF_TYPE}.")
@@ -77,5 +77,5 @@ async def require_proof(
     if not client.active or not now - MAX_PROOF_AGE_S <= claims.iat <= now + SKEW_S:
         raise ProofRefused("Sign a proof for an active client, and send it within five minutes.")
     ends = datetime.fromtimestamp(claims.iat, UTC) + timedelta(seconds=MAX_PROOF_AGE_S + SKEW_S)
-    if not await repository.use_assertion(session, client.client_id, claims.jti, ends):
+    if not await repository.record_assertion(session, client.client_id, claims.jti, ends):
         raise ProofRefused("This proof was used before; sign a new one with a new jti.")

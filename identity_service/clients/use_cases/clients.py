@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity_service.agencies.use_cases import PendingAct, require_open_agencies
 from identity_service.clients import repository
-from identity_service.clients.jwk import thumbprint
+from identity_service.clients.jwk import compute_thumbprint
 from identity_service.clients.models import Client, ClientKey
 from identity_service.clients.problems import (
     ClientExists,
@@ -70,11 +70,11 @@ async def list_client_states(
 ) -> Sequence[ClientChanged]:
     """Return the present state of all clients by id, in the form of events."""
     clients = await repository.list_all_clients(session, after=after, limit=limit)
-    return [client.changed() for client in clients]
+    return [client.build_event() for client in clients]
 
 
 async def read_client(session: AsyncSession, caller: CallContext, client_id: str) -> Client:
-    client = await repository.get_client(session, client_id, caller.right.united_agencies)
+    client = await repository.find_client(session, client_id, caller.right.united_agencies)
     if client is None:
         raise ClientNotFound
     return client
@@ -82,33 +82,35 @@ async def read_client(session: AsyncSession, caller: CallContext, client_id: str
 
 async def require_active_client(session: AsyncSession, caller: CallContext, client_id: str) -> None:
     """Raise ClientUnknown unless the caller's right reaches the client, and it is active."""
-    client = await repository.get_client(session, client_id, caller.right.united_agencies)
+    client = await repository.find_client(session, client_id, caller.right.united_agencies)
     if client is None or not client.active:
         raise ClientUnknown(client_id=client_id)
 
 
-async def find_agency(session: AsyncSession, client_id: str) -> str | None:
+async def find_client_agency(session: AsyncSession, client_id: str) -> str | None:
     """Return the code of the client's agency, None where there is no such client."""
-    client = await repository.find_client(session, client_id)
+    client = await repository.find_bare_client(session, client_id)
     return client.agency if client else None
 
 
 def select_clients_within(within: Within) -> Select[str]:
     """Return the subquery of the ids of all clients of the agencies."""
-    return repository.select_ids(within)
+    return repository.select_client_ids(within)
 
 
 async def register_client(
-    session: AsyncSession, caller: CallContext, new: ClientIn, *, today: date
+    session: AsyncSession, caller: CallContext, registration: ClientIn, *, today: date
 ) -> Client:
     """Register a client, which can do nothing until it has a key and a grant."""
-    if new.operator:
+    if registration.operator:
         await require_operator(session, caller)
-    await require_open_agencies(session, [new.agency], caller.right.united_agencies, today)
-    client = await repository.add_client(session, version=1, active=True, **new.model_dump())
+    await require_open_agencies(session, [registration.agency], caller.right.united_agencies, today)
+    client = await repository.add_client(
+        session, version=1, active=True, **registration.model_dump()
+    )
     if client is None:
         raise ClientExists
-    publish_events(session, client.changed())
+    publish_events(session, client.build_event())
     return client
 
 
@@ -118,7 +120,7 @@ async def register_key(
     """Return the new key, or the act that waits for a second operator."""
     client = await _lock_client(session, consent, client_id)
     act = ClientAct.ADD_KEY
-    await require_authority(session, consent, client, act=act, thumbprint=thumbprint(jwk))
+    await require_authority(session, consent, client, act=act, thumbprint=compute_thumbprint(jwk))
     if await repository.find_client_key(session, client.client_id, jwk["kid"]):
         raise KeyExists("Keys are not replaced: register the new one under another kid.")
     about = sha256(orjson.dumps(dict(jwk), option=orjson.OPT_SORT_KEYS)).hexdigest()
@@ -144,7 +146,7 @@ async def remove_key(
     """
     client = await _lock_client(session, consent, client_id)
     key = await repository.find_client_key(session, client.client_id, kid)
-    act, named = ClientAct.REMOVE_KEY, thumbprint(key.jwk) if key else None
+    act, named = ClientAct.REMOVE_KEY, compute_thumbprint(key.jwk) if key else None
     await require_authority(session, consent, client, act=act, thumbprint=named)
     if key is None:
         raise KeyNotFound
@@ -180,8 +182,10 @@ async def deactivate_client(
     if pending := await find_missing_approval(session, consent, client_id, act=act):
         return pending
     client.set_active(active=False)
-    publish_events(session, client.changed())
-    ended = await grants.end_given(session, consent.caller, client.client_id, now=consent.now)
+    publish_events(session, client.build_event())
+    ended = await grants.end_given_grants(
+        session, consent.caller, client.client_id, now=consent.now
+    )
     return Deactivation(client, ended)
 
 
@@ -194,7 +198,7 @@ async def reactivate_client(
     require_version(client.version, expected_version)
     if not client.active:
         client.set_active(active=True)
-        publish_events(session, client.changed())
+        publish_events(session, client.build_event())
     return client
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity_service.clients import repository
 from identity_service.clients.models import Client
-from identity_service.clients.use_cases.authentication import secret_digest
+from identity_service.clients.use_cases.authentication import hash_secret
 from identity_service.database import add_missing
 from shared.messaging.outbox import publish_events
 
@@ -38,17 +38,17 @@ async def register_operator(
     await repository.add_client_key(
         session, client_id=client_id, kid=jwk["kid"], jwk=dict(jwk), added_at=now
     )
-    publish_events(session, client.changed())
+    publish_events(session, client.build_event())
 
 
 async def register_missing_key(
     session: AsyncSession, client_id: str, jwk: Mapping[str, str], *, now: datetime
 ) -> None:
-    """Add a key that `checked_public_jwk` returned.
+    """Add a key that `check_public_jwk` returned.
 
     Raise ValueError where there is no such client, or the kid is taken.
     """
-    if await repository.get_client(session, client_id) is None:
+    if await repository.find_client(session, client_id) is None:
         raise ValueError(f"no client {client_id}; register it by the API first")
     kid = jwk["kid"]
     key = await repository.add_client_key(
@@ -61,7 +61,7 @@ async def register_missing_key(
 async def add_missing_clients(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> int:
     """Add the clients whose ids are free, and return their number."""
     added = await add_missing(session, Client, rows)
-    publish_events(session, *(client.changed() for client in added))
+    publish_events(session, *(client.build_event() for client in added))
     return len(added)
 
 
@@ -71,4 +71,4 @@ async def set_sandbox_secrets(
     """Set the secret of each sandbox client, except those in `kept` that have one."""
     for client in await repository.list_sandbox_clients(session, list(secrets_of)):
         if client.secret_digest is None or client.client_id not in kept:
-            client.secret_digest = secret_digest(secrets_of[client.client_id])
+            client.secret_digest = hash_secret(secrets_of[client.client_id])

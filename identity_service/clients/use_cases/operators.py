@@ -46,18 +46,20 @@ async def require_operator_left(
     operator before the act either, the act is allowed. The caller holds `lock_client_acts`.
     """
     operators = await repository.list_operators(session)
-    powers = await grants.list_unlimited(session, [each.client_id for each in operators])
+    unlimited = await grants.list_unlimited_grants(
+        session, [operator.client_id for operator in operators]
+    )
     before = {
         operator.client_id
         for operator in operators
-        if _can_sign_on(operator, None) and _has_power(operator, powers, None)
+        if _can_sign_on(operator, None) and _has_unlimited_grant(operator, unlimited, None)
     }
     after = {
         operator.client_id
         for operator in operators
         if operator is not without
         and _can_sign_on(operator, without)
-        and _has_power(operator, powers, without)
+        and _has_unlimited_grant(operator, unlimited, without)
     }
     if before and not after:
         raise LastOperator
@@ -67,8 +69,8 @@ def _can_sign_on(operator: Client, without: object) -> bool:
     return operator.secret_digest is not None or any(key is not without for key in operator.keys)
 
 
-def _has_power(operator: Client, powers: Mapping[UUID, str], without: object) -> bool:
+def _has_unlimited_grant(operator: Client, unlimited: Mapping[UUID, str], without: object) -> bool:
     return any(
         client_id == operator.client_id and grant_id != without
-        for grant_id, client_id in powers.items()
+        for grant_id, client_id in unlimited.items()
     )

@@ -15,19 +15,19 @@ from shared.web.calls.auth import CallContext
 async def end_grants(
     session: AsyncSession, caller: CallContext, ending: Sequence[Grant], *, now: datetime
 ) -> None:
-    """Revoke the grants of `list_ending`, at one instant."""
+    """Revoke the grants of `list_ending_grants`, at one instant."""
     for grant in ending:
         grant.revoke(by=caller.client, officer=caller.officer, at=now)
     await session.flush()
-    publish_events(session, *(grant.changed() for grant in ending))
+    publish_events(session, *(grant.build_event() for grant in ending))
 
 
-async def list_ending(session: AsyncSession, grants: Sequence[Grant]) -> Sequence[Grant]:
+async def list_ending_grants(session: AsyncSession, grants: Sequence[Grant]) -> Sequence[Grant]:
     """Return the grants and then, once each, all grants that rest on them at any depth."""
     ending = {grant.id: grant for grant in grants}
     added = list(ending)
     while added:
-        resting = await repository.list_resting(session, added)
+        resting = await repository.list_resting_grants(session, added)
         fresh = {grant.id: grant for grant in resting if grant.id not in ending}
         ending |= fresh
         added = list(fresh)
@@ -37,16 +37,16 @@ async def list_ending(session: AsyncSession, grants: Sequence[Grant]) -> Sequenc
 class StoredGrants:
     """Implement `ClientGrants` of the feature `clients` on the table of grants."""
 
-    async def list_unlimited(
+    async def list_unlimited_grants(
         self, session: AsyncSession, clients: Collection[str]
     ) -> Mapping[UUID, str]:
-        powers = await repository.list_powers(session, clients)
-        return {grant.id: grant.client_id for grant in powers}
+        unlimited = await repository.list_unlimited_grants(session, clients)
+        return {grant.id: grant.client_id for grant in unlimited}
 
-    async def end_given(
+    async def end_given_grants(
         self, session: AsyncSession, caller: CallContext, client_id: str, *, now: datetime
     ) -> Sequence[UUID]:
-        given = await repository.list_given(session, client_id)
-        ending = await list_ending(session, given)
+        given = await repository.list_given_grants(session, client_id)
+        ending = await list_ending_grants(session, given)
         await end_grants(session, caller, ending, now=now)
         return [grant.id for grant in ending]

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity_service.agencies.use_cases import require_open_agencies
-from identity_service.clients.jwk import PublicJwk, thumbprint
+from identity_service.clients.jwk import PublicJwk, compute_thumbprint
 from identity_service.clients.use_cases.installation import register_operator
 from identity_service.clients.use_cases.operators import has_operators, lock_client_acts
 from identity_service.grants import repository
@@ -46,7 +46,7 @@ class FirstOperators(BaseModel):
     def require_two_persons(self) -> "FirstOperators":
         if len(self.keys) < MIN_OPERATORS:
             raise ValueError("name two operators or more, since acts on clients need two")
-        if len({thumbprint(key.root) for key in self.keys.values()}) < len(self.keys):
+        if len({compute_thumbprint(key.root) for key in self.keys.values()}) < len(self.keys):
             raise ValueError("give each operator a key of its own, held by another person")
         return self
 
@@ -69,11 +69,11 @@ async def register_first_operators(
         await register_operator(
             session, client_id, key.root, agency=first.agency, name=first.name, now=now
         )
-        _give_unlimited(session, first, client_id, now=now)
+        _add_unlimited_grant(session, first, client_id, now=now)
     return list(first.keys)
 
 
-def _give_unlimited(
+def _add_unlimited_grant(
     session: AsyncSession, first: FirstOperators, client_id: str, *, now: datetime
 ) -> None:
     grant = Grant(
@@ -88,9 +88,9 @@ def _give_unlimited(
         given_at=now,
     )
     session.add(grant)
-    publish_events(session, grant.changed())
+    publish_events(session, grant.build_event())
 
 
 async def has_first_operators(session: AsyncSession) -> bool:
     """Return whether the installation has operators that the command registered."""
-    return await repository.has_given(session, REGISTERED_BY)
+    return await repository.has_given_grants(session, REGISTERED_BY)

@@ -17,7 +17,7 @@ from identity_service.settings import Settings
 
 HOUR = timedelta(hours=1)
 # This multiple of the misses from which their share counts is too many at any share.
-MOST_OVER_SHARED = 5
+MAX_MISSES_FACTOR = 5
 MAX_WAIT = timedelta(days=1)
 # Numbers at most so far apart suggest counting, or trying out the last two digits.
 SEQUENTIAL_STEP = 100
@@ -98,15 +98,15 @@ def read_budgets(settings: Settings) -> Budgets:
             Scope.AGENCY_PERSON: Budget(
                 settings.guesses_of_agency, 0, None, None, memory, max_wait=MAX_WAIT
             ),
-            Scope.OFFICER: _budget_about_all(settings.misses_of_officer, 1 / 3, sequential=5),
-            Scope.CLIENT: _budget_about_all(settings.misses_of_client, 1 / 5, sequential=30),
-            Scope.AGENCY: _budget_about_all(settings.misses_of_agency, 1 / 5, sequential=60),
+            Scope.OFFICER: _build_budget_about_all(settings.misses_of_officer, 1 / 3, sequential=5),
+            Scope.CLIENT: _build_budget_about_all(settings.misses_of_client, 1 / 5, sequential=30),
+            Scope.AGENCY: _build_budget_about_all(settings.misses_of_agency, 1 / 5, sequential=60),
         }
     )
 
 
-def _budget_about_all(misses: int, share: float, *, sequential: int) -> Budget:
-    return Budget(misses, share, misses * MOST_OVER_SHARED, sequential, HOUR, max_wait=HOUR)
+def _build_budget_about_all(misses: int, share: float, *, sequential: int) -> Budget:
+    return Budget(misses, share, misses * MAX_MISSES_FACTOR, sequential, HOUR, max_wait=HOUR)
 
 
 def is_spent(count: Count, budget: Budget) -> bool:
@@ -124,7 +124,7 @@ def may_name_fields(count: Count, budget: Budget) -> bool:
     return not is_spent(count, budget)
 
 
-def wait_after(count: Count, budget: Budget, first: timedelta) -> timedelta:
+def compute_wait(count: Count, budget: Budget, first: timedelta) -> timedelta:
     """Return how long the holder of a spent budget waits: twice as long as the time before."""
     doublings = min(count.blocks, 20)  # 2**20 minutes are more than any `max_wait`
     return min(first * (1 << doublings), budget.max_wait)

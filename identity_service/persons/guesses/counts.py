@@ -65,40 +65,42 @@ _LIST_BLOCKED = text("""
 async def add_misses(
     session: AsyncSession, misses: Sequence[NewMiss], now: datetime
 ) -> list[Count]:
-    values = _columns([miss.holder for miss in misses]) | {
+    values = _build_columns([miss.holder for miss in misses]) | {
         "now": now,
         "calls": [miss.calls for miss in misses],
         "sequential": [int(miss.is_sequential) for miss in misses],
         "windows": [miss.window.total_seconds() for miss in misses],
     }
-    return [Count(_holder(row), *row[4:]) for row in await _rows(session, _ADD, values)]
+    return [Count(_read_holder(row), *row[4:]) for row in await _fetch_rows(session, _ADD, values)]
 
 
-async def block(session: AsyncSession, untils: Mapping[Holder, datetime], now: datetime) -> None:
-    values = _columns(list(untils)) | {"now": now, "untils": list(untils.values())}
+async def block_holders(
+    session: AsyncSession, untils: Mapping[Holder, datetime], now: datetime
+) -> None:
+    values = _build_columns(list(untils)) | {"now": now, "untils": list(untils.values())}
     await session.execute(_BLOCK, values)
 
 
-async def list_blocked(
+async def list_blocked_holders(
     session: AsyncSession, *, since: datetime, now: datetime
 ) -> dict[Holder, datetime]:
     """Return the ends of the waits that began at `since` or later and last at `now`."""
-    rows = await _rows(session, _LIST_BLOCKED, {"since": since, "now": now})
-    return {_holder(row): row[4] for row in rows}
+    rows = await _fetch_rows(session, _LIST_BLOCKED, {"since": since, "now": now})
+    return {_read_holder(row): row[4] for row in rows}
 
 
-async def forget_guesses(session: AsyncSession) -> None:
+async def delete_expired_guesses(session: AsyncSession) -> None:
     ended = "expires_at < now() AND (blocked_until IS NULL OR blocked_until < now())"
     await delete_in_slices(session, GuessCount, ended)
 
 
-async def _rows(
+async def _fetch_rows(
     session: AsyncSession, statement: TextClause, values: Mapping[str, Any]
 ) -> Sequence[Any]:
     return (await session.execute(statement, values)).all()
 
 
-def _columns(holders: Sequence[Holder]) -> dict[str, list[Any]]:
+def _build_columns(holders: Sequence[Holder]) -> dict[str, list[Any]]:
     return {
         "scopes": [holder.scope.value for holder in holders],
         "callers": [holder.caller for holder in holders],
@@ -107,5 +109,5 @@ def _columns(holders: Sequence[Holder]) -> dict[str, list[Any]]:
     }
 
 
-def _holder(row: Sequence[Any]) -> Holder:
+def _read_holder(row: Sequence[Any]) -> Holder:
     return Holder(Scope(row[0]), *row[1:4])

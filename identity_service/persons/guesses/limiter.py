@@ -22,13 +22,18 @@ from identity_service.persons.guesses.budgets import (
     Count,
     Holder,
     Scope,
+    compute_wait,
     is_sequential,
     is_spent,
     may_name_fields,
     read_budgets,
-    wait_after,
 )
-from identity_service.persons.guesses.counts import NewMiss, add_misses, block, list_blocked
+from identity_service.persons.guesses.counts import (
+    NewMiss,
+    add_misses,
+    block_holders,
+    list_blocked_holders,
+)
 from identity_service.persons.problems import ClaimsUnderWay, GuessesSpent
 from identity_service.settings import Settings
 from shared.database.session import SessionFactory
@@ -47,18 +52,20 @@ REFRESH = timedelta(seconds=1)
 # No transaction lasts so long: one that began before the last query may commit after it.
 OVERLAP = timedelta(seconds=60)
 # Together with the look-up, this stays below the time that the gateway waits for a response.
-MAX_TURN_WAIT_S = 5.0
+MAX_QUEUE_WAIT_S = 5.0
 MAX_CALLERS = 10_000
 MAX_NUMBERS = 100
 PERSON_DIGITS = 15  # so many hexadecimal digits make a small integer
 
 
-def _was_cut_off(error: Exception) -> bool:
+def _is_connection_lost(error: Exception) -> bool:
     """Return whether a pooled connection was dead; a retry opens a new one."""
     return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
-_once_more = stamina.retry(on=_was_cut_off, attempts=2, timeout=None, wait_initial=0, wait_jitter=0)
+_retry_once = stamina.retry(
+    on=_is_connection_lost, attempts=2, timeout=None, wait_initial=0, wait_jitter=0
+)
 
 
 @dataclass(slots=True)
@@ -75,22 +82,22 @@ class _Recent:
 
 
 @dataclass(slots=True)
-class _Turn:
+class _ClaimQueue:
     """Serialize the claims of one agency about one person."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     users: int = 0
 
-    async def take(self) -> None:
+    async def acquire(self) -> None:
         """Acquire `lock`; raise ClaimsUnderWay where that takes too long."""
         if self.users == 1:
             await self.lock.acquire()
             return
         try:
-            async with asyncio.timeout(MAX_TURN_WAIT_S):
+            async with asyncio.timeout(MAX_QUEUE_WAIT_S):
                 await self.lock.acquire()
         except TimeoutError:
-            raise ClaimsUnderWay(ceil(MAX_TURN_WAIT_S)) from None
+            raise ClaimsUnderWay(ceil(MAX_QUEUE_WAIT_S)) from None
 
 
 class GuessLimiter:
@@ -103,11 +110,11 @@ class GuessLimiter:
         self._blocked: dict[Holder, datetime] = {}
         self._refreshed_at: datetime | None = None
         self._recent: OrderedDict[Holder, _Recent] = OrderedDict()
-        self._under_way: dict[tuple[str, str], _Turn] = {}
+        self._under_way: dict[tuple[str, str], _ClaimQueue] = {}
         self._refreshing = SingleFlight(self._read_blocked)
 
     @asynccontextmanager
-    async def attempt(
+    async def open_attempt(
         self, caller: CallContext, *, person: str, number: str, now: datetime
     ) -> AsyncIterator["Attempt"]:
         """Judge the claims of an agency about a person one at a time.
@@ -117,31 +124,31 @@ class GuessLimiter:
         of them is counted.
         """
         attempt = Attempt(self, caller, person, number, now)
-        await self._refresh(now)
+        await self._refresh_blocked(now)
         self._refuse_blocked(attempt)
         key = (caller.agency, person)
-        if (turn := self._under_way.get(key)) is None:
-            turn = self._under_way[key] = _Turn()
-        turn.users += 1
+        if (queue := self._under_way.get(key)) is None:
+            queue = self._under_way[key] = _ClaimQueue()
+        queue.users += 1
         try:
-            await turn.take()
+            await queue.acquire()
             try:
                 self._refuse_blocked(attempt)
                 yield attempt
             finally:
-                turn.lock.release()
+                queue.lock.release()
         finally:
-            turn.users -= 1
-            if not turn.users:
+            queue.users -= 1
+            if not queue.users:
                 del self._under_way[key]
 
-    def count_known(self, attempt: "Attempt") -> None:
+    def count_known_person(self, attempt: "Attempt") -> None:
         """Count in memory a person that the caller knew; the next miss stores the count."""
         person = int(attempt.person[:PERSON_DIGITS], 16)
         for holder in attempt.holders:
             if holder.scope.about_one_person:
                 continue
-            recent = self._recent_of(holder, attempt.now)
+            recent = self._find_recent(holder, attempt.now)
             matter = self._budgets[holder.scope].people_that_matter
             if person not in recent.people and len(recent.people) < matter:
                 recent.people.add(person)
@@ -149,7 +156,7 @@ class GuessLimiter:
 
     async def count_miss(self, attempt: "Attempt") -> bool:
         """Store the miss, and return whether the response may name fields; raise GuessesSpent."""
-        misses = [self._new_miss(holder, attempt) for holder in attempt.holders]
+        misses = [self._build_miss(holder, attempt) for holder in attempt.holders]
         counts, untils = await self._write_misses(misses, attempt)
         for holder in untils:
             BUDGETS_SPENT.labels(holder.scope.value).inc()
@@ -161,7 +168,7 @@ class GuessLimiter:
         return all(may_name_fields(count, self._budgets[count.holder.scope]) for count in counts)
 
     # A retry after a lost commit may store a miss twice, which only makes the budget smaller.
-    @_once_more
+    @_retry_once
     async def _write_misses(
         self, misses: Sequence[NewMiss], attempt: "Attempt"
     ) -> tuple[list[Count], dict[Holder, datetime]]:
@@ -176,23 +183,23 @@ class GuessLimiter:
         for count in counts:
             budget = self._budgets[count.holder.scope]
             if is_spent(count, budget):
-                until = attempt.now + wait_after(count, budget, self._first_wait)
+                until = attempt.now + compute_wait(count, budget, self._first_wait)
                 untils[count.holder] = until
-                publish_events(session, _event(count, attempt, until))
+                publish_events(session, _build_event(count, attempt, until))
         if untils:
-            await block(session, untils, attempt.now)
+            await block_holders(session, untils, attempt.now)
         return untils
 
-    def _new_miss(self, holder: Holder, attempt: "Attempt") -> NewMiss:
+    def _build_miss(self, holder: Holder, attempt: "Attempt") -> NewMiss:
         budget, calls, sequential = self._budgets[holder.scope], 1, False
         if not holder.scope.about_one_person:
-            recent = self._recent_of(holder, attempt.now)
+            recent = self._find_recent(holder, attempt.now)
             calls, recent.calls = recent.calls + 1, 0
             sequential = any(is_sequential(attempt.number, each) for each in recent.numbers)
             recent.numbers.append(attempt.number)
         return NewMiss(holder, calls, sequential, budget.window)
 
-    def _recent_of(self, holder: Holder, now: datetime) -> _Recent:
+    def _find_recent(self, holder: Holder, now: datetime) -> _Recent:
         recent = self._recent.get(holder)
         if recent is None:
             recent = self._recent[holder] = _Recent(now)
@@ -210,22 +217,22 @@ class GuessLimiter:
         if untils and (wait := max(untils) - attempt.now) > timedelta(0):
             raise GuessesSpent(ceil(wait.total_seconds()))
 
-    async def _refresh(self, now: datetime) -> None:
+    async def _refresh_blocked(self, now: datetime) -> None:
         if self._refreshed_at is None or now - self._refreshed_at >= REFRESH:
             await self._refreshing(now)
 
     async def _read_blocked(self, now: datetime) -> None:
         since = (self._refreshed_at or now - MAX_WAIT) - OVERLAP
-        found = await self._list_blocked(since, now)
+        found = await self._list_blocked_holders(since, now)
         self._blocked = {
             holder: until for holder, until in self._blocked.items() if until > now
         } | found
         self._refreshed_at = now
 
-    @_once_more
-    async def _list_blocked(self, since: datetime, now: datetime) -> dict[Holder, datetime]:
+    @_retry_once
+    async def _list_blocked_holders(self, since: datetime, now: datetime) -> dict[Holder, datetime]:
         async with self._sessions() as session:
-            return await list_blocked(session, since=since, now=now)
+            return await list_blocked_holders(session, since=since, now=now)
 
 
 class Attempt:
@@ -248,7 +255,7 @@ class Attempt:
 
     def count_hit(self) -> None:
         """Count that the caller knew the person: in memory, and at no other cost."""
-        self._limiter.count_known(self)
+        self._limiter.count_known_person(self)
 
     async def count_miss(self) -> bool:
         """Store the miss, and return whether the response may name the fields that differ.
@@ -258,7 +265,7 @@ class Attempt:
         return await self._limiter.count_miss(self)
 
 
-def _event(count: Count, attempt: Attempt, until: datetime) -> VerificationGuessed:
+def _build_event(count: Count, attempt: Attempt, until: datetime) -> VerificationGuessed:
     return VerificationGuessed(
         version=count.misses,
         at=attempt.now,

@@ -24,7 +24,7 @@ _READ = """
 """
 
 
-class Register:
+class LocalRegister:
     """Read by asyncpg without SQLAlchemy: this one statement is most of the service's work."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
@@ -43,12 +43,12 @@ class Register:
         return Finding(now, Recorded(*tuple(row)[2:]), None if told == "ALIVE" else Answer(told))
 
 
-async def _nothing_to_reset(_: asyncpg.Connection) -> None:
+async def _skip_reset(_: asyncpg.Connection) -> None:
     """Skip the reset of a released connection: each statement is independent and read-only."""
 
 
 @asynccontextmanager
-async def open_register(settings: Settings) -> AsyncIterator[Register]:
+async def open_register(settings: Settings) -> AsyncIterator[LocalRegister]:
     # Connections open at first use, so that the service starts during a database outage.
     pool = asyncpg.create_pool(
         settings.database.set(drivername="postgresql").render_as_string(hide_password=False),
@@ -56,10 +56,10 @@ async def open_register(settings: Settings) -> AsyncIterator[Register]:
         init_size=0,
         min_size=0,
         max_size=settings.database_pool,
-        reset=_nothing_to_reset,
+        reset=_skip_reset,
         timeout=CONNECT_SECONDS,
         command_timeout=STATEMENT_SECONDS,
         server_settings={"default_transaction_read_only": "on"},
     )
     async with pool:
-        yield Register(pool)
+        yield LocalRegister(pool)

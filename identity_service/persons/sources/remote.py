@@ -15,7 +15,7 @@ import httpx
 import structlog
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, model_validator
 
-from identity_service.persons.matching import Claim, Recorded, compare
+from identity_service.persons.matching import Claim, Recorded, compare_claim
 from identity_service.persons.result import Answer
 from identity_service.persons.sources.source import Finding, Inquiry
 from identity_service.settings import Settings
@@ -33,7 +33,7 @@ class _Read(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _null_is_not_said(cls, read: Any) -> Any:
+    def _drop_nulls(cls, read: Any) -> Any:
         if not isinstance(read, dict):
             return read
         return {name: value for name, value in read.items() if value is not None}
@@ -70,7 +70,7 @@ class _CongDan(_Read):
     NgayThangNamSinh: _NgaySinh = _NgaySinh()
     ThuongTru: _DiaChi = _DiaChi()
 
-    def recorded(self) -> Recorded:
+    def build_record(self) -> Recorded:
         name = f"{self.HoVaTen.Ho} {self.HoVaTen.ChuDem} {self.HoVaTen.Ten}"
         return Recorded(
             name_key=fold_accented(name),
@@ -82,26 +82,26 @@ class _CongDan(_Read):
         )
 
 
-class _Answer(_Read):
+class _RemoteResponse(_Read):
     """`KetQua` is the result that the service reports where a record cannot show it (a death)."""
 
     CongdanCollection: Sequence[_CongDan] = ()
     KetQua: Answer | None = None
     ThoiDiem: AwareDatetime | None = None
 
-    def finding(self, claim: Claim, received_at: datetime) -> Finding:
+    def build_finding(self, claim: Claim, received_at: datetime) -> Finding:
         as_of = self.ThoiDiem or received_at
-        records = [each.recorded() for each in self.CongdanCollection]
+        records = [each.build_record() for each in self.CongdanCollection]
         if not records:
             return Finding(as_of, said=self.KetQua or Answer.NOT_FOUND)
         if len(records) == 1:
             return Finding(as_of, records[0], self.KetQua)
         # A caller that knows one of the persons gets the result that there are several.
-        known = (each for each in records if compare(claim, each).knows_person)
+        known = (each for each in records if compare_claim(claim, each).knows_person)
         return Finding(as_of, next(known, records[0]), Answer.AMBIGUOUS)
 
 
-class Remote:
+class RemoteSource:
     """`seconds` limits a look-up as a whole: the timeouts of `http` restart at each byte."""
 
     def __init__(self, http: httpx.AsyncClient, url: str, *, seconds: float) -> None:
@@ -110,17 +110,17 @@ class Remote:
     async def look_up(self, inquiry: Inquiry) -> Finding:
         try:
             async with asyncio.timeout(self._seconds):
-                response = await self._http.post(self._url, json=_request(inquiry))
+                response = await self._http.post(self._url, json=_build_request(inquiry))
             response.raise_for_status()
-            answer = _Answer.model_validate_json(response.content)
-            return answer.finding(inquiry.claim, datetime.now(UTC))
+            answer = _RemoteResponse.model_validate_json(response.content)
+            return answer.build_finding(inquiry.claim, datetime.now(UTC))
         except (TimeoutError, httpx.HTTPError, ValidationError, ValueError) as error:
             # Only the type is logged: the text of an error may repeat received data.
             log.warning("source_unavailable", error=type(error).__name__)
             return Finding(datetime.now(UTC), said=Answer.SOURCE_UNAVAILABLE)
 
 
-def _request(inquiry: Inquiry) -> dict[str, str | None]:
+def _build_request(inquiry: Inquiry) -> dict[str, str | None]:
     return {
         "MaYeuCau": inquiry.trace_id,
         "MaDVC": inquiry.purpose,
@@ -134,7 +134,7 @@ def _request(inquiry: Inquiry) -> dict[str, str | None]:
 
 
 @asynccontextmanager
-async def open_remote(settings: Settings) -> AsyncIterator[Remote]:
+async def open_remote(settings: Settings) -> AsyncIterator[RemoteSource]:
     if not settings.source_url:
         raise ValueError("SOURCE_URL is needed where SOURCE is `remote`")
     timeout = httpx.Timeout(settings.source_seconds, connect=min(1.0, settings.source_seconds))
@@ -143,4 +143,4 @@ async def open_remote(settings: Settings) -> AsyncIterator[Remote]:
             http.headers["X-Road-Client"] = settings.source_client
         if settings.source_api_key:
             http.headers["ApiKey"] = settings.source_api_key.get_secret_value()
-        yield Remote(http, settings.source_url, seconds=settings.source_seconds)
+        yield RemoteSource(http, settings.source_url, seconds=settings.source_seconds)

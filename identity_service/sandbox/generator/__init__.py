@@ -8,14 +8,14 @@ from itertools import islice
 
 from identity_service.sandbox.generator.generator import Generator
 from identity_service.sandbox.generator.person import Person
-from identity_service.sandbox.generator.population import population
+from identity_service.sandbox.generator.population import read_population
 
 __all__ = ["Person", "generate"]
 
 
-def generate(count: int, *, seed: int) -> Iterator[Person]:
+def generate_people(count: int, *, seed: int) -> Iterator[Person]:
     """Yield the first `count` people of `seed`; a longer register begins with the same people.
 
     Numbers are unique within one seed. `population.yaml` gives the shares of the flaws.
     """
-    return islice(Generator(population(), seed=seed).people(), count)
+    return islice(Generator(read_population(), seed=seed).draw_people(), count)

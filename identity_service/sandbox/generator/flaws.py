@@ -25,11 +25,11 @@ def place_tone_late(name: str) -> str:
     return _EARLY.sub(lambda found: _LATE_PLACEMENT[found[1]], name)
 
 
-def _without_diacritics(person: Person) -> Person:
+def _drop_diacritics(person: Person) -> Person:
     return person._replace(full_name=fold_bare(person.full_name).title())
 
 
-def _year_only(person: Person) -> Person:
+def _cut_to_year(person: Person) -> Person:
     return person._replace(birth_date=person.birth_date[:4])
 
 
@@ -40,7 +40,7 @@ def _exchange_day_and_month(person: Person) -> Person:
     return person._replace(birth_date=f"{year}-{day}-{month}")
 
 
-def _wrong_birth_year(person: Person) -> Person:
+def _shift_birth_year(person: Person) -> Person:
     year = int(person.birth_date[:4]) - 1
     # 28 February exists in every year.
     rest = person.birth_date[4:].replace("-02-29", "-02-28")
@@ -49,13 +49,13 @@ def _wrong_birth_year(person: Person) -> Person:
 
 FLAWS: dict[Flaw, Callable[[Person], Person]] = {
     "other_tone_placement": lambda p: p._replace(full_name=place_tone_late(p.full_name)),
-    "no_diacritics": _without_diacritics,
+    "no_diacritics": _drop_diacritics,
     "extra_spaces": lambda p: p._replace(full_name=p.full_name.replace(" ", "  ") + " "),
     "decomposed_unicode": lambda p: p._replace(full_name=normalize("NFD", p.full_name)),
     # Icelandic eth looks like Đ and is another letter.
     "foreign_letter": lambda p: p._replace(full_name=p.full_name.replace("Đ", "Ð")),
-    "year_only": _year_only,
+    "year_only": _cut_to_year,
     "day_and_month_exchanged": _exchange_day_and_month,
     "sex_contradicts_number": lambda p: p._replace(sex=3 - p.sex),
-    "birth_year_contradicts_number": _wrong_birth_year,
+    "birth_year_contradicts_number": _shift_birth_year,
 }

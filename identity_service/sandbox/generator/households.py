@@ -27,10 +27,10 @@ class Member(NamedTuple):
     head_surname: bool  # bears the surname of the household's head
 
 
-def members(kind: HouseholdKind, random: Random) -> Iterator[Member]:
+def draw_members(kind: HouseholdKind, random: Random) -> Iterator[Member]:
     """Yield the head first, then spouse, children, and a parent of the head."""
     if kind == "alone":
-        yield _alone(random)
+        yield _draw_single(random)
         return
     youngest, oldest = (22, 85) if kind == "couple" else (24, 58)
     head_age = youngest + int(random() * (oldest - youngest))
@@ -43,18 +43,18 @@ def members(kind: HouseholdKind, random: Random) -> Iterator[Member]:
         mother_age = max(_ADULT, head_age + 2 - int(random() * 7))
         yield Member(Sex.FEMALE, REGISTER_YEAR - 1 - mother_age, False)
     if kind != "couple":
-        yield from _children(mother_age, random)
+        yield from _draw_children(mother_age, random)
     if kind == "three_generations":
-        yield _grandparent(head_age, random)
+        yield _draw_grandparent(head_age, random)
 
 
-def _alone(random: Random) -> Member:
+def _draw_single(random: Random) -> Member:
     age = _ADULT + int(random() * (_OLDEST - _ADULT))
     sex = Sex.MALE if random() < _MEN_ALONE else Sex.FEMALE
     return Member(sex, REGISTER_YEAR - 1 - age, True)
 
 
-def _children(mother_age: int, random: Random) -> Iterator[Member]:
+def _draw_children(mother_age: int, random: Random) -> Iterator[Member]:
     for _ in range(1 + int(random() * random() * _MOST_CHILDREN)):
         mother_then = _YOUNGEST_MOTHER + int(random() * (_OLDEST_MOTHER - _YOUNGEST_MOTHER))
         age = mother_age - mother_then
@@ -63,7 +63,7 @@ def _children(mother_age: int, random: Random) -> Iterator[Member]:
             yield Member(sex, REGISTER_YEAR - 1 - age, True)
 
 
-def _grandparent(head_age: int, random: Random) -> Member:
+def _draw_grandparent(head_age: int, random: Random) -> Member:
     """Return a parent of the head; only a father shares the surname of the head."""
     age = min(_OLDEST, head_age + 20 + int(random() * 15))
     sex = Sex.MALE if random() < _GRANDFATHERS else Sex.FEMALE

@@ -51,11 +51,11 @@ class Population(BaseModel):
 
 
 @cache
-def population() -> Population:
+def read_population() -> Population:
     text = (Path(__file__).parents[1] / "data/population.yaml").read_text(encoding="utf-8")
     return Population.model_validate(yaml.safe_load(text))
 
 
-def spread(weights: Mapping[Choice, int]) -> tuple[Choice, ...]:
+def spread_weights(weights: Mapping[Choice, int]) -> tuple[Choice, ...]:
     """Return each value as often as its weight, so that one random index draws by weight."""
     return tuple(chain.from_iterable(repeat(value, weight) for value, weight in weights.items()))

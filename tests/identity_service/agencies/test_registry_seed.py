@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from identity_service.agencies.provinces import (
-    abolished_codes,
-    commune_provinces,
-    current_codes,
-    old_provinces,
+    list_abolished_codes,
+    map_communes_to_provinces,
+    map_current_codes,
+    read_old_provinces,
 )
-from identity_service.agencies.qcvn_codes import to_qcvn
-from identity_service.agencies.registry_seed import AgencySeed, agencies
+from identity_service.agencies.qcvn_codes import format_qcvn_code
+from identity_service.agencies.registry_seed import AgencySeed, list_seed_agencies
 from shared.codes.agency import CodeError, parse_agency_code
 
 PUBLISHED = Path(__file__).parents[3].parent / "shared" / "data" / "provinces.tsv"
@@ -20,23 +20,23 @@ PUBLISHED = Path(__file__).parents[3].parent / "shared" / "data" / "provinces.ts
 
 @pytest.fixture(scope="module")
 def by_code() -> dict[str, AgencySeed]:
-    return {agency.code: agency for agency in agencies()}
+    return {agency.code: agency for agency in list_seed_agencies()}
 
 
 def test_each_code_stands_once_and_is_a_code(by_code: dict[str, AgencySeed]) -> None:
-    assert len(by_code) == len(agencies())
+    assert len(by_code) == len(list_seed_agencies())
     assert [parse_agency_code(code) for code in by_code] == list(by_code)
 
 
 def test_there_are_63_provinces_34_of_them_open() -> None:
-    provinces = [agency for agency in agencies() if agency.level == "province"]
+    provinces = [agency for agency in list_seed_agencies() if agency.level == "province"]
     assert len(provinces) == 63
     assert sum(agency.valid_to is None for agency in provinces) == 34
     assert {a.valid_to for a in provinces if a.valid_to} == {date(2025, 6, 30)}
 
 
 def test_there_are_3321_communes_below_provinces_of_today(by_code: dict[str, AgencySeed]) -> None:
-    communes = [agency for agency in agencies() if agency.level == "commune"]
+    communes = [agency for agency in list_seed_agencies() if agency.level == "commune"]
     assert len(communes) == 3_321
     assert {agency.valid_from for agency in communes} == {date(2025, 7, 1)}
     for commune in communes:
@@ -44,11 +44,11 @@ def test_there_are_3321_communes_below_provinces_of_today(by_code: dict[str, Age
         province = by_code[commune.parent]
         assert province.valid_to is None
         assert commune.unit_code is not None
-        assert commune_provinces()[commune.unit_code] == province.unit_code
+        assert map_communes_to_provinces()[commune.unit_code] == province.unit_code
 
 
 def test_communes_are_numbered_by_ward_code_from_101(by_code: dict[str, AgencySeed]) -> None:
-    ha_noi = [agency for agency in agencies() if agency.parent == "H26"]
+    ha_noi = [agency for agency in list_seed_agencies() if agency.parent == "H26"]
     assert [agency.code for agency in ha_noi[:2]] == ["H26.101", "H26.102"]
     assert ha_noi[-1].code == f"H26.{100 + len(ha_noi)}"
     units = [agency.unit_code or "" for agency in ha_noi]
@@ -80,7 +80,7 @@ def test_joined_ministry_names_who_continues_it(
 def test_successors_and_parents_stand_in_the_list_and_are_open(
     by_code: dict[str, AgencySeed],
 ) -> None:
-    for agency in agencies():
+    for agency in list_seed_agencies():
         assert (agency.successor is None) == (agency.valid_to is None)
         for other in (agency.successor, agency.parent):
             assert other is None or by_code[other].valid_to is None
@@ -120,26 +120,26 @@ def test_old_codes_follow_qcvn(by_code: dict[str, AgencySeed]) -> None:
     ],
 )
 def test_a_code_has_the_form_of_qcvn_beside_it(code: str, old_code: str) -> None:
-    assert to_qcvn(code) == old_code
+    assert format_qcvn_code(code) == old_code
 
 
 @pytest.mark.parametrize("code", ["H26.101", "H26.01.101", "H26.01.01.001.01"])
 def test_code_beyond_qcvn_has_no_old_form(code: str) -> None:
-    assert to_qcvn(code) is None
+    assert format_qcvn_code(code) is None
 
 
 def test_what_is_no_code_is_refused() -> None:
     with pytest.raises(CodeError):
-        to_qcvn("000.00.04.H12")
+        format_qcvn_code("000.00.04.H12")
 
 
 def test_63_provinces_became_34() -> None:
-    assert len({old.prefix for old in old_provinces()}) == 63
-    assert len(set(current_codes().values())) == 34
-    assert len(abolished_codes()) == 29
+    assert len({old.prefix for old in read_old_provinces()}) == 63
+    assert len(set(map_current_codes().values())) == 34
+    assert len(list_abolished_codes()) == 29
     # A code of today leads to itself, so one table reads old and new addresses alike.
-    assert all(current_codes()[code] == code for code in current_codes().values())
-    assert Counter(old.survives for old in old_provinces()) == {True: 34, False: 29}
+    assert all(map_current_codes()[code] == code for code in map_current_codes().values())
+    assert Counter(old.survives for old in read_old_provinces()) == {True: 34, False: 29}
 
 
 @pytest.mark.skipif(not PUBLISHED.exists(), reason="the published table is not at hand")
@@ -148,5 +148,5 @@ def test_provinces_are_as_published() -> None:
         published = [tuple(row.values()) for row in csv.DictReader(file, delimiter="\t")]
     assert published == [
         (old.prefix, old.name, old.agency_code, old.current_code, old.current_name)
-        for old in old_provinces()
+        for old in read_old_provinces()
     ]

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from identity_service.clients.jwk import checked_public_jwk, thumbprint
+from identity_service.clients.jwk import check_public_jwk, compute_thumbprint
 from tests.identity_service.calls import ONE_STOP, SECOND_OPERATOR, Identity
 
 LIST = "GET /identity/v1/clients"
@@ -137,11 +137,11 @@ async def test_a_key_without_a_name_is_named_by_its_thumbprint(identity: Identit
     key, at = public_key(), {"client_id": "keyed-system"}
     response = await identity.call_by_two(ADD_KEY, at=at, json=key)
     assert response.status_code == 201
-    assert response.json()["kid"] == thumbprint(key)
+    assert response.json()["kid"] == compute_thumbprint(key)
     again = await identity.call(ADD_KEY, at=at, json=key)
     assert (again.status_code, again.json()["type"]) == (409, "/problems/key-exists")
     shown = (await identity.call(READ, at=at)).json()["keys"]
-    assert [known["kid"] for known in shown] == [thumbprint(key)]
+    assert [known["kid"] for known in shown] == [compute_thumbprint(key)]
 
 
 async def test_a_key_of_an_unknown_client_is_not_found(identity: Identity) -> None:
@@ -164,7 +164,7 @@ def test_the_example_of_rfc_7638_has_its_thumbprint() -> None:
         "368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0f"
         "M4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"
     )
-    assert thumbprint({"kty": "RSA", "n": modulus, "e": "AQAB", "alg": "RS256"}) == (
+    assert compute_thumbprint({"kty": "RSA", "n": modulus, "e": "AQAB", "alg": "RS256"}) == (
         "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
     )
 
@@ -178,7 +178,7 @@ def test_the_example_of_rfc_7638_has_its_thumbprint() -> None:
     ],
 )
 def test_these_keys_can_be_registered(jwk: dict[str, Any], algorithm: str) -> None:
-    assert checked_public_jwk(jwk)["alg"] == algorithm
+    assert check_public_jwk(jwk)["alg"] == algorithm
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_these_keys_can_be_registered(jwk: dict[str, Any], algorithm: str) -> No
 )
 def test_a_key_that_is_weak_or_malformed_is_refused(jwk: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"key|kty|alg|kid"):
-        checked_public_jwk(jwk)
+        check_public_jwk(jwk)
 
 
 async def test_deactivation_needs_the_version_that_was_read(identity: Identity) -> None:

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
 
-from identity_service.clients.jwk import EXAMPLE, KeyTooWeakError, checked_public_jwk
+from identity_service.clients.jwk import EXAMPLE, KeyTooWeakError, check_public_jwk
 from identity_service.clients.models import ClientKey
 from tests.access.model import tried
 from tests.identity_service.calls import Identity
@@ -64,7 +64,7 @@ def rsa(modulus: int, exponent: int = 65_537) -> dict[str, Any]:
 @pytest.mark.parametrize("y", SMALL_ORDER)
 def test_point_of_low_order_is_no_key(y: int) -> None:
     with pytest.raises(ValueError, match="key"):
-        checked_public_jwk(okp(y))
+        check_public_jwk(okp(y))
 
 
 @tried(100)
@@ -75,7 +75,7 @@ def test_bytes_that_are_no_point_are_no_key(raw: bytes) -> None:
     square = (y * y - 1) * pow(d * y * y + 1, P - 2, P) % P
     on_curve = y < P and pow(square, (P - 1) // 2, P) in {0, 1}
     try:
-        checked_public_jwk(okp(int.from_bytes(raw, "little")))
+        check_public_jwk(okp(int.from_bytes(raw, "little")))
     except ValueError:
         assert not on_curve or y in SMALL_ORDER_Y
     else:
@@ -86,7 +86,7 @@ def test_bytes_that_are_no_point_are_no_key(raw: bytes) -> None:
 @given(st.binary(min_size=32, max_size=32))
 def test_key_that_a_library_makes_is_taken(seed: bytes) -> None:
     key = Ed25519PrivateKey.from_private_bytes(seed)
-    assert checked_public_jwk(OKPAlgorithm.to_jwk(key.public_key(), as_dict=True))
+    assert check_public_jwk(OKPAlgorithm.to_jwk(key.public_key(), as_dict=True))
 
 
 @pytest.mark.parametrize(
@@ -111,10 +111,10 @@ def test_modulus_or_exponent_out_of_bounds_is_no_key(weak: dict[str, Any]) -> No
     """The largest moduli would cost minutes; a good key that is new is judged in the same run."""
     new = rsa(generate_rsa(65537, 2048).public_key().public_numbers().n)
     began = time.process_time()
-    assert checked_public_jwk(new)
+    assert check_public_jwk(new)
     good_s, began = time.process_time() - began, time.process_time()
     with pytest.raises(ValueError, match="key"):
-        checked_public_jwk(weak)
+        check_public_jwk(weak)
     assert time.process_time() - began < 20 * good_s
 
 
@@ -125,7 +125,7 @@ odd = st.integers(min_value=2**1023, max_value=2**1024 - 1).map(lambda number: n
 @given(st.integers(min_value=2**2040, max_value=2**2047), st.integers(min_value=1, max_value=4_999))
 def test_modulus_with_a_small_factor_is_no_key(rest: int, half: int) -> None:
     with pytest.raises(KeyTooWeakError):
-        checked_public_jwk(rsa((rest | 1) * (2 * half + 1)))
+        check_public_jwk(rsa((rest | 1) * (2 * half + 1)))
 
 
 @tried(30)
@@ -133,14 +133,14 @@ def test_modulus_with_a_small_factor_is_no_key(rest: int, half: int) -> None:
 def test_modulus_of_two_near_factors_is_no_key(middle: int, apart: int) -> None:
     modulus = (middle - 2 * apart) * (middle + 2 * apart)
     with pytest.raises(KeyTooWeakError):
-        checked_public_jwk(rsa(modulus))
+        check_public_jwk(rsa(modulus))
 
 
 @pytest.mark.parametrize("bits", [2048, 3072, 4096])
 def test_rsa_keys_of_usual_lengths_are_taken(bits: int) -> None:
     for algorithm in ("PS256", "RS256"):
         jwk = RSAAlgorithm.to_jwk(generate_rsa(65537, bits).public_key(), as_dict=True)
-        assert checked_public_jwk(jwk | {"alg": algorithm})["alg"] == algorithm
+        assert check_public_jwk(jwk | {"alg": algorithm})["alg"] == algorithm
 
 
 @pytest.mark.parametrize(
@@ -151,11 +151,11 @@ def test_rsa_keys_of_usual_lengths_are_taken(bits: int) -> None:
 def test_member_that_is_no_canonical_base64url_is_no_key(spoilt: str) -> None:
     jwk = okp(0) | {"x": EXAMPLE["x"]}
     with pytest.raises(ValueError, match="key"):
-        checked_public_jwk(jwk | {"x": spoilt.format(jwk["x"])})
+        check_public_jwk(jwk | {"x": spoilt.format(jwk["x"])})
     last = jwk["x"][-1]
     other = chr(ord(last) + 1)  # the same bytes, as the last sign holds only four bits of them
     with pytest.raises(ValueError, match="key"):
-        checked_public_jwk(jwk | {"x": jwk["x"][:-1] + other})
+        check_public_jwk(jwk | {"x": jwk["x"][:-1] + other})
 
 
 json_values = st.recursive(
@@ -217,11 +217,11 @@ def test_example_of_the_api_is_a_key_of_nobody() -> None:
     )
     public = OKPAlgorithm.to_jwk(published.public_key(), as_dict=True)
     assert EXAMPLE["x"] != public["x"]
-    assert checked_public_jwk(EXAMPLE)
+    assert check_public_jwk(EXAMPLE)
 
 
 def test_numbers_of_a_strong_key_are_kept_as_they_are() -> None:
     jwk = rsa(STRONG.n)
-    kept = checked_public_jwk(jwk)
+    kept = check_public_jwk(jwk)
     assert RSAPublicNumbers(STRONG.e, STRONG.n) == STRONG
     assert (kept["n"], kept["e"]) == (jwk["n"], "AQAB")

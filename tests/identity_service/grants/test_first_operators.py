@@ -24,7 +24,7 @@ from jwt.algorithms import OKPAlgorithm
 from sqlalchemy import func, select, text
 from typer.testing import Result
 
-from identity_service.clients.jwk import read_public_key, thumbprint
+from identity_service.clients.jwk import compute_thumbprint, read_public_key
 from identity_service.clients.models import Client, ClientKey
 from identity_service.grants.commands import commands
 from identity_service.grants.models import Grant
@@ -103,7 +103,7 @@ async def count_clients(settings: Settings) -> int:
 
 async def test_operators_sign_on_by_their_keys_and_administer(begun: Identity) -> None:
     for client, key in (("operator-one", ONE), ("operator-two", OTHER)):
-        kid = thumbprint(read_public_key(public_pem(key)))
+        kid = compute_thumbprint(read_public_key(public_pem(key)))
         signed = assertion(key, headers={"kid": kid}, iss=client, sub=client)
         answer = await ask_signed(begun, signed)
         assert answer.status_code == 200, answer.text
@@ -247,7 +247,7 @@ async def test_refused_registration_says_why_and_adds_nothing(
 )
 def test_key_file_is_pem_or_jwk(key: PrivateKeyTypes) -> None:
     of_pem = read_public_key(public_pem(key))
-    assert of_pem["kid"] == thumbprint(of_pem)
+    assert of_pem["kid"] == compute_thumbprint(of_pem)
     assert read_public_key(json.dumps(of_pem)) == of_pem
     if isinstance(key, Ed25519PrivateKey):
         assert of_pem["x"] == OKPAlgorithm.to_jwk(key.public_key(), as_dict=True)["x"]

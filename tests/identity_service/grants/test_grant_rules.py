@@ -5,15 +5,17 @@ from uuid import uuid4
 
 import pytest
 
-from identity_service.grants.grant_rules import grant_rules, list_fields
+from identity_service.grants.grant_rules import list_fields, read_grant_rules
 from tests.identity_service.calls import OPERATOR, POLICE, VERIFY, Identity
 
 GIVE = "POST /identity/v1/grants"
 REVOKE = "POST /identity/v1/grants/{grant_id}/revocation"
 VERIFYING = f"POST {VERIFY}"
 INDICATORS = "GET /sync/v1/indicators"
-RESERVED = sorted(name for name, rule in grant_rules().items() if rule.granted_by == "operator")
-OWNED = sorted(name for name, rule in grant_rules().items() if rule.granted_by == "owner")
+RESERVED = sorted(
+    name for name, rule in read_grant_rules().items() if rule.granted_by == "operator"
+)
+OWNED = sorted(name for name, rule in read_grant_rules().items() if rule.granted_by == "owner")
 
 
 def new(*operations: str, to: str = "newcomer-h14", **over: object) -> dict[str, object]:

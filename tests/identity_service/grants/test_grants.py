@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from identity_service.grants.ownership import owner
+from identity_service.grants.ownership import find_owner
 from tests.identity_service.calls import ONE_STOP, POLICE, VERIFY, Identity
 
 LIST = "GET /identity/v1/grants"
@@ -81,7 +81,7 @@ async def test_an_operator_gives_any_right(identity: Identity) -> None:
     ],
 )
 def test_who_owns_what(operation: str, agency: str | None) -> None:
-    assert owner(operation) == agency
+    assert find_owner(operation) == agency
 
 
 async def test_nobody_gives_more_rows_than_its_own_right_covers(identity: Identity) -> None:

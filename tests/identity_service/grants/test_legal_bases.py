@@ -4,7 +4,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from identity_service.grants.legal_bases import LegalBasis
-from identity_service.sandbox.clients import sandbox_clients
+from identity_service.sandbox.clients import read_sandbox_clients
 from tests.contracts.test_requests import described
 from tests.identity_service.calls import POLICE, Identity
 from tests.identity_service.grants.test_grants import GIVE, new
@@ -94,7 +94,7 @@ def test_longest_refused_citation_is_judged_at_once() -> None:
 
 
 def test_grants_of_the_sandbox_cite_legal_texts() -> None:
-    bases = [grant.legal_basis for each in sandbox_clients().values() for grant in each.grants]
+    bases = [grant.legal_basis for each in read_sandbox_clients().values() for grant in each.grants]
     assert bases
     assert [LEGAL_BASIS.validate_python(basis) for basis in bases] == bases
 

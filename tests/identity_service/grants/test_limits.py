@@ -11,7 +11,7 @@ from httpx import Response
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identity_service.grants.limits import select_covering
+from identity_service.grants.limits import select_covering_grants
 from identity_service.grants.models import Grant
 from identity_service.grants.schemas import GrantIn
 from tests.identity_service.calls import Identity
@@ -48,7 +48,7 @@ def test_grant_covers_another_where_each_of_its_codes_is_covered(
         )
         for name, codes in asked.items()
     )
-    assert select_covering([held], body, NOW) == ([held] if expected else [])
+    assert select_covering_grants([held], body, NOW) == ([held] if expected else [])
 
 
 async def _communes(identity: Identity) -> list[str]:

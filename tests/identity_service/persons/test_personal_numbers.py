@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identity_service.persons.personal_numbers import PersonalNumber, Sex, compose
+from identity_service.persons.personal_numbers import PersonalNumber, Sex, compose_number
 from shared.codes.persons.birth_date import agree_at_coarser_precision, parse_birth_date
 
 
@@ -65,14 +65,14 @@ def test_birth_year_is_checked_at_any_precision(born: str) -> None:
     serial=st.integers(0, 999_999),
 )
 def test_composed_number_reads_back(prefix: str, sex: Sex, year: int, serial: int) -> None:
-    number = PersonalNumber.parse(compose(prefix, sex, year, serial))
+    number = PersonalNumber.parse(compose_number(prefix, sex, year, serial))
     assert number == PersonalNumber(sex, year)
 
 
 @pytest.mark.parametrize(("sex", "year"), [(Sex.OTHER, 1990), (Sex.MALE, 1899), (Sex.MALE, 2400)])
 def test_number_that_cannot_say_it_is_not_composed(sex: Sex, year: int) -> None:
     with pytest.raises(ValueError, match="male or female, and a year"):
-        compose("001", sex, year, 1)
+        compose_number("001", sex, year, 1)
 
 
 @pytest.mark.parametrize(

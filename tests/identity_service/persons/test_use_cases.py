@@ -9,7 +9,7 @@ import structlog
 from identity_service.persons.matching import Recorded
 from identity_service.persons.result import Answer
 from identity_service.persons.sources.source import Finding, Inquiry
-from identity_service.sandbox.personas import personas
+from identity_service.sandbox.personas import read_personas
 from shared.codes.persons.person_hash import hash_person
 from shared.observability.logging import configure_logging
 from tests.conftest import Databases
@@ -25,9 +25,9 @@ ANSWERS = (
 )
 
 
-@pytest.mark.parametrize("persona", personas())
+@pytest.mark.parametrize("persona", read_personas())
 async def test_every_persona_is_answered_as_its_file_says(identity: Identity, persona: str) -> None:
-    known = personas()[persona]
+    known = read_personas()[persona]
     response = await identity.verify(asked(persona))
     assert response.status_code == 200
     answer = response.json()
@@ -38,7 +38,7 @@ async def test_every_persona_is_answered_as_its_file_says(identity: Identity, pe
 
 
 async def test_the_gateway_is_told_whose_data_and_which_fields(identity: Identity) -> None:
-    number = personas()["match"].personal_number
+    number = read_personas()["match"].personal_number
     response = await identity.verify(asked("match"))
     assert response.headers["X-Subject"] == hash_person(number, identity.settings.hash_key)
     assert response.headers["X-Fields"] == (
@@ -96,7 +96,7 @@ async def test_malformed_input_is_refused_and_not_repeated(
     assert problem["errors"][0]["at"].startswith(f"body.{field}")
     if isinstance(value, str) and value.strip():
         assert value not in response.text
-    assert personas()["match"].personal_number not in response.text
+    assert read_personas()["match"].personal_number not in response.text
 
 
 async def test_unknown_fields_and_lacking_ones_are_named(identity: Identity) -> None:
@@ -122,7 +122,7 @@ async def test_a_purpose_outside_the_right_is_refused(identity: Identity) -> Non
         refused = await identity.verify(asked("match"), right=right, purpose=purpose)
         assert refused.status_code == 403
         assert refused.json()["type"] == "/problems/purpose-not-covered"
-        number = personas()["match"].personal_number
+        number = read_personas()["match"].personal_number
         assert refused.headers["X-Subject"] == hash_person(number, identity.settings.hash_key)
 
 
@@ -131,7 +131,7 @@ async def test_a_field_outside_the_right_is_refused_by_its_name(identity: Identi
     refused = await identity.verify(asked("match", residence=None), right=right)
     assert refused.status_code == 403
     assert refused.json()["fields"] == ["sex"]
-    number = personas()["match"].personal_number
+    number = read_personas()["match"].personal_number
     assert refused.headers["X-Subject"] == hash_person(number, identity.settings.hash_key)
     answered = await identity.verify(asked("match", residence=None, sex=None), right=right)
     assert answered.json()["result"] == "MATCH"

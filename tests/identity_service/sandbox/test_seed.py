@@ -9,18 +9,18 @@ from sqlalchemy.exc import IntegrityError
 
 from gateway.operations.table import OPERATIONS
 from identity_service.agencies.models import Agency
-from identity_service.agencies.registry_seed import agencies
+from identity_service.agencies.registry_seed import list_seed_agencies
 from identity_service.clients.models import Client
-from identity_service.clients.use_cases.authentication import secret_digest
+from identity_service.clients.use_cases.authentication import hash_secret
 from identity_service.grants.models import Grant
 from identity_service.persons.models import RegisteredPerson
 from identity_service.persons.sources import Inquiry
 from identity_service.persons.sources.register import open_register
-from identity_service.sandbox.clients import sandbox_clients
+from identity_service.sandbox.clients import read_sandbox_clients
 from identity_service.sandbox.commands import commands
-from identity_service.sandbox.generator import generate
+from identity_service.sandbox.generator import generate_people
 from identity_service.sandbox.load_people import AnotherSeedError, load_people
-from identity_service.sandbox.personas import personas
+from identity_service.sandbox.personas import read_personas
 from identity_service.seed import seed
 from identity_service.settings import Settings
 from shared.codes.persons.person_hash import hash_person
@@ -32,7 +32,7 @@ from tests.identity_service.commands import run_command
 from tests.identity_service.conftest import PEOPLE, make_settings
 
 RECORDED_PERSONAS = sum(
-    persona.told or persona.person is not None for persona in personas().values()
+    persona.has_fixed_result or persona.person is not None for persona in read_personas().values()
 )
 
 
@@ -62,7 +62,7 @@ async def counts(sessions: SessionFactory) -> dict[str, int]:
 
 
 def test_every_operation_of_the_sandbox_exists() -> None:
-    for client in sandbox_clients().values():
+    for client in read_sandbox_clients().values():
         for grant in client.grants:
             assert set(grant.operations) <= OPERATIONS.keys() | {"*"}
 
@@ -74,9 +74,9 @@ async def test_a_second_seed_changes_nothing(empty: Settings) -> None:
     async with open_database(empty) as sessions:
         first = await counts(sessions)
         assert first["person"] == 20 + RECORDED_PERSONAS
-        grants = sum(len(client.grants) for client in sandbox_clients().values())
+        grants = sum(len(client.grants) for client in read_sandbox_clients().values())
         assert first["outbox"] == first["agency"] + first["client"] + grants
-        assert (first["client"], first["access_grant"]) == (len(sandbox_clients()), grants)
+        assert (first["client"], first["access_grant"]) == (len(read_sandbox_clients()), grants)
         await seed(empty)
         assert await counts(sessions) == first
     assert empty.sandbox_file.read_text() == told
@@ -100,7 +100,7 @@ async def test_secrets_outlive_a_seed_and_are_new_where_the_file_is_lost(empty: 
     await seed(empty)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     first = secrets_told(path)
-    assert first.keys() == sandbox_clients().keys()
+    assert first.keys() == read_sandbox_clients().keys()
     await seed(empty)
     assert await all_hold(empty, first)
     path.unlink()
@@ -131,9 +131,7 @@ def secrets_told(path: Path) -> dict[str, str]:
 async def all_hold(settings: Settings, secrets: dict[str, str]) -> bool:
     async with open_database(settings) as sessions, sessions() as session:
         clients = (await session.scalars(select(Client))).all()
-    return all(
-        client.secret_digest == secret_digest(secrets[client.client_id]) for client in clients
-    )
+    return all(client.secret_digest == hash_secret(secrets[client.client_id]) for client in clients)
 
 
 async def test_installation_begins_without_clients_rights_and_people(empty: Settings) -> None:
@@ -142,11 +140,11 @@ async def test_installation_begins_without_clients_rights_and_people(empty: Sett
     async with open_database(in_use) as sessions:
         found = await counts(sessions)
     assert found == {
-        "agency": len(agencies()),
+        "agency": len(list_seed_agencies()),
         "client": 0,
         "access_grant": 0,
         "person": 0,
-        "outbox": len(agencies()),
+        "outbox": len(list_seed_agencies()),
     }
     assert in_use.sandbox_file
     assert not in_use.sandbox_file.exists()
@@ -193,7 +191,7 @@ async def test_the_database_takes_no_secret_of_a_client_in_production(
         kind="production",
         operator=operator,
         active=True,
-        secret_digest=secret_digest("x"),
+        secret_digest=hash_secret("x"),
     )
     async with open_database(settings) as sessions, sessions() as session:
         session.add(of_production)
@@ -204,7 +202,7 @@ async def test_the_database_takes_no_secret_of_a_client_in_production(
 def test_the_file_tells_what_to_send_for_each_persona(settings: Settings) -> None:
     assert settings.sandbox_file
     told = json.loads(settings.sandbox_file.read_text())["personas"]
-    assert [persona["name"] for persona in told] == list(personas())
+    assert [persona["name"] for persona in told] == list(read_personas())
     assert told[0]["request"]["personal_number"] == "001090000001"
 
 
@@ -222,11 +220,11 @@ async def test_a_load_goes_on_where_another_ended(empty: Settings) -> None:
 
 
 async def test_each_person_loaded_is_found_by_the_number(settings: Settings) -> None:
-    last = list(generate(PEOPLE, seed=settings.people_seed))[-1]
+    last = list(generate_people(PEOPLE, seed=settings.people_seed))[-1]
     inquiry = Inquiry(
         personal_number=last.personal_number,
         person=hash_person(last.personal_number, settings.hash_key),
-        claim=personas()["match"].claim,
+        claim=read_personas()["match"].claim,
         agency="H26",
         purpose=None,
         officer=None,
@@ -238,7 +236,7 @@ async def test_each_person_loaded_is_found_by_the_number(settings: Settings) -> 
 
 
 async def test_the_register_holds_no_number(settings: Settings) -> None:
-    number = personas()["match"].personal_number
+    number = read_personas()["match"].personal_number
     async with open_database(settings) as sessions, sessions() as session:
         rows = await session.scalars(text("SELECT person::text FROM person"))
         assert not any(number in row for row in rows)

@@ -9,7 +9,12 @@ from sqlalchemy import event, select
 from identity_service.main import create_app
 from identity_service.settings import Settings
 from identity_service.tokens.models import SigningKey
-from identity_service.tokens.signing_keys import LEAD, SigningKeys, forget_ended_keys, rotate
+from identity_service.tokens.signing_keys import (
+    LEAD,
+    SigningKeys,
+    delete_expired_keys,
+    rotate_signing_keys,
+)
 from shared.database.session import SessionFactory
 from tests.conftest import Databases
 from tests.identity_service.calls import Identity
@@ -44,9 +49,9 @@ def fresh(identity: Identity) -> SigningKeys:
 async def test_two_processes_that_start_at_once_make_one_key(
     identity: Identity, emptied: SigningKeys
 ) -> None:
-    one, other = await emptied.signer(), await fresh(identity).signer()
+    one, other = await emptied.select_signer(), await fresh(identity).select_signer()
     assert one.kid == other.kid
-    assert len(await emptied.published()) == 1
+    assert len(await emptied.list_public_keys()) == 1
 
 
 async def test_callers_at_once_do_not_take_the_last_connections_from_the_reload_of_keys(
@@ -64,7 +69,7 @@ async def test_callers_at_once_do_not_take_the_last_connections_from_the_reload_
 async def test_whoever_waits_for_the_keys_finds_those_that_the_first_one_read(
     identity: Identity, emptied: SigningKeys
 ) -> None:
-    await emptied.signer()
+    await emptied.select_signer()
     keys, reads = fresh(identity), 0
 
     def count(_: object) -> None:
@@ -75,7 +80,7 @@ async def test_whoever_waits_for_the_keys_finds_those_that_the_first_one_read(
     engine = sessions.kw["bind"].sync_engine
     event.listen(engine, "begin", count)
     try:
-        await asyncio.gather(*(keys.signer() for _ in range(5)))
+        await asyncio.gather(*(keys.select_signer() for _ in range(5)))
     finally:
         event.remove(engine, "begin", count)
     assert reads == 1
@@ -84,7 +89,7 @@ async def test_whoever_waits_for_the_keys_finds_those_that_the_first_one_read(
 async def test_a_private_key_is_not_readable_in_the_database(
     identity: Identity, emptied: SigningKeys
 ) -> None:
-    await emptied.signer()
+    await emptied.select_signer()
     async with identity.app.state.sessions() as session:
         row = (await session.scalars(select(SigningKey))).one()
     assert b"PRIVATE KEY" not in row.sealed
@@ -95,22 +100,22 @@ async def test_rotation_publishes_before_it_signs_and_keeps_the_old_until_its_to
     identity: Identity, emptied: SigningKeys
 ) -> None:
     sessions = identity.app.state.sessions
-    first = await emptied.signer()
-    second = await rotate(sessions, identity.settings.key_encryption_key)
+    first = await emptied.select_signer()
+    second = await rotate_signing_keys(sessions, identity.settings.key_encryption_key)
     assert second.signs_from - datetime.now(UTC) > LEAD - timedelta(minutes=1)
     now = fresh(identity)
-    assert {key["kid"] for key in await now.published()} == {first.kid, second.kid}
-    assert (await now.signer()).kid == first.kid
+    assert {key["kid"] for key in await now.list_public_keys()} == {first.kid, second.kid}
+    assert (await now.select_signer()).kid == first.kid
 
     await _began_to_sign(identity, second.kid, ago=timedelta(minutes=10))
     later = fresh(identity)
-    assert (await later.signer()).kid == second.kid
+    assert (await later.select_signer()).kid == second.kid
     await _forget(identity)
-    assert len(await fresh(identity).published()) == 2, "a token of the first may be alive"
+    assert len(await fresh(identity).list_public_keys()) == 2, "a token of the first may be alive"
 
     await _began_to_sign(identity, second.kid, ago=timedelta(minutes=16))
     await _forget(identity)
-    assert [key["kid"] for key in await fresh(identity).published()] == [second.kid]
+    assert [key["kid"] for key in await fresh(identity).list_public_keys()] == [second.kid]
 
 
 async def _began_to_sign(identity: Identity, kid: str, *, ago: timedelta) -> None:
@@ -124,7 +129,7 @@ async def _began_to_sign(identity: Identity, kid: str, *, ago: timedelta) -> Non
 
 async def _forget(identity: Identity) -> None:
     async with identity.app.state.sessions.begin() as session:
-        await forget_ended_keys(session)
+        await delete_expired_keys(session)
 
 
 async def test_keys_outlive_an_outage_of_the_database_and_tokens_wait_for_its_end(

@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 
 from gateway.ledger.repository import _select_visible_records
 from identity_service.agencies.models import Agency
-from identity_service.database import is_within as is_reached
+from identity_service.database import build_within_condition
 from shared.codes.coverage import is_within
 from shared.database.coverage import is_agency_within
 from shared.database.engine import open_database
@@ -43,7 +43,7 @@ def test_text_of_a_statement_does_not_grow_with_the_agencies_and_procedures_of_a
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     for statement in (
         _select_visible_records,
-        lambda right: select(Agency).where(is_reached(Agency.code, right.agencies)),
+        lambda right: select(Agency).where(build_within_condition(Agency.code, right.agencies)),
     ):
         texts = {str(statement(right).compile(dialect=dialect)) for right in (few, many)}
         assert len(texts) == 1

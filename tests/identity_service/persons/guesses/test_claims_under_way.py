@@ -12,7 +12,7 @@ from tests.identity_service.calls import Identity, asked
 from tests.identity_service.guessing import Desk
 from tests.support.waiting import eventually
 
-WAIT = "identity_service.persons.guesses.limiter.MAX_TURN_WAIT_S"
+WAIT = "identity_service.persons.guesses.limiter.MAX_QUEUE_WAIT_S"
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from sqlalchemy import text
 
-from identity_service.persons.guesses.counts import forget_guesses
+from identity_service.persons.guesses.counts import delete_expired_guesses
 from identity_service.settings import GUESS_MEMORY_SECONDS
 from tests.identity_service.calls import Identity
 from tests.identity_service.guessing import ALIVE, Clock, Desk, claim, rows_of, spend, wrong
@@ -39,7 +39,7 @@ async def test_counts_are_forgotten_when_their_time_is_over(guarded: Identity) -
             ),
             {"agency": desk.agency},
         )
-        await forget_guesses(session)
+        await delete_expired_guesses(session)
     left = {row.scope for row in await rows_of(guarded, desk)}
     assert left == {"client", "officer", "officer-person"}  # those of the agency are gone
 

@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 
 from identity_service.persons.result import Answer
 from identity_service.sandbox.generator.person import Person
-from identity_service.sandbox.personas import personas
+from identity_service.sandbox.personas import read_personas
 from identity_service.settings import Settings
 from shared.codes.persons.person_hash import hash_person
 from tests.identity_service.calls import Identity, asked
@@ -116,7 +116,7 @@ async def test_year_that_stands_in_the_number_proves_nothing(
 async def test_sex_and_residence_are_compared_for_those_who_know_the_person(
     guarded: Identity,
 ) -> None:
-    desk, person = Desk(guarded), personas()["match"]
+    desk, person = Desk(guarded), read_personas()["match"]
     other = {"sex": 2, "residence": {"province": "79"}}
     stranger = await desk.ask(asked("match", full_name="Người Nào Khác", **other))
     assert stranger.json()["differing"] == ["full_name"]

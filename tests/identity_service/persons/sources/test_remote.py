@@ -6,14 +6,14 @@ import httpx
 import pytest
 
 from identity_service.persons.matching import Recorded
-from identity_service.persons.sources.remote import Remote
+from identity_service.persons.sources.remote import RemoteSource
 from identity_service.persons.sources.source import Finding, Inquiry
-from identity_service.sandbox.personas import personas
+from identity_service.sandbox.personas import read_personas
 from shared.codes.persons.folding import fold_accented, fold_bare
 
 
 def _inquiry() -> Inquiry:
-    known = personas()["match"]
+    known = read_personas()["match"]
     return Inquiry(
         personal_number=known.personal_number,
         person="ab" * 32,
@@ -25,7 +25,7 @@ def _inquiry() -> Inquiry:
     )
 
 
-def _remote(reply: httpx.Response | Exception) -> tuple[Remote, list[httpx.Request]]:
+def _remote(reply: httpx.Response | Exception) -> tuple[RemoteSource, list[httpx.Request]]:
     sent: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -35,7 +35,7 @@ def _remote(reply: httpx.Response | Exception) -> tuple[Remote, list[httpx.Reque
         return reply
 
     http = httpx.AsyncClient(transport=httpx.MockTransport(answer))
-    return Remote(http, "http://ndxp/look-up", seconds=60.0), sent
+    return RemoteSource(http, "http://ndxp/look-up", seconds=60.0), sent
 
 
 RECORD = {
@@ -110,7 +110,7 @@ async def test_a_remote_source_is_asked_in_the_national_field_names() -> None:
     assert request["MaTichHop"] == "037"
     assert request["MaDonVi"] == "H26"
     assert request["HoVaTen"] == "NGUYỄN VĂN AN"
-    assert personas()["match"].personal_number not in str(sent[0].url)
+    assert read_personas()["match"].personal_number not in str(sent[0].url)
 
 
 @pytest.mark.parametrize(
@@ -140,5 +140,5 @@ async def test_source_that_says_a_byte_now_and_then_is_away() -> None:
         return httpx.Response(200)
 
     http = httpx.AsyncClient(transport=httpx.MockTransport(answer))
-    found = await Remote(http, "http://ndxp/look-up", seconds=0.01).look_up(_inquiry())
+    found = await RemoteSource(http, "http://ndxp/look-up", seconds=0.01).look_up(_inquiry())
     assert found.said == "SOURCE_UNAVAILABLE"

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identity_service.agencies.provinces import old_provinces
-from identity_service.persons.personal_numbers import Sex, compose
+from identity_service.agencies.provinces import read_old_provinces
+from identity_service.persons.personal_numbers import Sex, compose_number
 from shared.codes.persons.personal_numbers import holds_personal_number, refuse_personal_number
 
 # One number of twelve digits and one of nine, as people, desks and programs write them.
@@ -86,11 +86,11 @@ def test_random_hex_id_is_hardly_ever_taken_for_a_number(length: int, form: str)
 
 
 @pytest.mark.parametrize("length", HEX_LENGTHS)
-@pytest.mark.parametrize("prefix", [each.prefix for each in old_provinces()])
+@pytest.mark.parametrize("prefix", [each.prefix for each in read_old_provinces()])
 def test_number_that_was_written_into_a_hex_id_is_found(length: int, prefix: str) -> None:
     chance = random.Random(f"{length} {prefix}")
     for each in random_hex_ids(length, 10):
-        number = compose(
+        number = compose_number(
             prefix, chance.choice((Sex.MALE, Sex.FEMALE)), chance.randint(1900, 2026), 123_456
         )
         at = chance.randrange(length - len(number) - 1)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from identity_service.agencies.problems import refuse_beyond
-from shared.codes.coverage import list_covering_codes, list_self_and_above
+from shared.codes.coverage import canonical_codes, list_covering_codes, list_self_and_above
 from shared.web.calls.auth import CallContext, NotAllowed
 from shared.web.calls.rights import Codes, Limits
 
@@ -54,17 +54,22 @@ def select_covering_grants(
 
     The cost grows with the sum of the list lengths, not with their product.
     """
-    agencies = _Coverage(requested.agencies, list_self_and_above)
-    procedures = _Coverage(requested.procedures, list_covering_codes)
+    agencies = _Coverage(_canonical(requested.agencies), list_self_and_above)
+    procedures = _Coverage(_canonical(requested.procedures), list_covering_codes)
     fields = _Coverage(requested.fields, lambda field: (field,))
     return [
         grant
         for grant in held
         if _covers_time_and_quotas(grant, requested, valid_from)
-        and agencies.is_within(grant.agencies)
-        and procedures.is_within(grant.procedures)
+        and agencies.is_within(_canonical(grant.agencies))
+        and procedures.is_within(_canonical(grant.procedures))
         and fields.is_within(grant.fields)
     ]
+
+
+def _canonical(codes: OptionalCodes) -> OptionalCodes:
+    """Return the codes in one form: grants of before may have been written in the other."""
+    return None if codes is None else canonical_codes(codes)
 
 
 class _Coverage:

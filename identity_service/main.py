@@ -8,7 +8,7 @@ from identity_service.agencies.use_cases import OperatorApprovals
 from identity_service.clients import routes as clients
 from identity_service.clients.problems import TokenRefused
 from identity_service.clients.use_cases.approvals import StoredApprovals
-from identity_service.clients.use_cases.client_grants import ClientGrants
+from identity_service.clients.use_cases.client_grants import GivenGrants
 from identity_service.grants import routes as grants
 from identity_service.grants.use_cases.ending import StoredGrants
 from identity_service.persons import routes as persons
@@ -32,7 +32,7 @@ ROUTERS = (
 
 def create_app(settings: Settings) -> FastAPI:
     approvals: OperatorApprovals = StoredApprovals()
-    client_grants: ClientGrants = StoredGrants()
+    client_grants: GivenGrants = StoredGrants()
 
     @asynccontextmanager
     async def resources(app: FastAPI) -> AsyncIterator[None]:

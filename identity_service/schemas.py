@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.codes.persons.personal_numbers import NoPersonalNumber
 from shared.codes.persons.texts import ONE_LINE, single_line
+from shared.web.bodies.response_model import ResponseModel
 from shared.web.bodies.strict_parsing import StrictModel
 from shared.web.pagination import MAX_PAGE_ITEMS, Cursor, PageQuery, name_filtered_list
 
@@ -40,10 +41,6 @@ class FilterModel(BaseModel):
     def paging(self) -> PageQuery:
         of_list = name_filtered_list(type(self).__name__, self)
         return PageQuery.of(self.limit, self.after, of_list=of_list)
-
-
-class ResponseModel(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
 
 
 class PendingActOut(ResponseModel):

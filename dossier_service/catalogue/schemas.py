@@ -3,7 +3,8 @@
 from pydantic import BaseModel
 
 from dossier_service.catalogue.procedure import Level, Procedure
-from dossier_service.schemas import Instant, ResponseModel
+from dossier_service.schemas import Instant
+from shared.web.bodies.response_model import ResponseModel
 
 
 class ProcedureLine(ResponseModel):

@@ -22,7 +22,7 @@ class Granter(StrEnum):
 
 
 @dataclass(frozen=True)
-class GrantRule:
+class OperationGrantRule:
     """State which party may grant an operation; its own right to it bounds the grant.
 
     `granted_by`: an operator alone, or the agency that owns the data as well. `granted_on`: a
@@ -35,15 +35,15 @@ class GrantRule:
     to_self: bool = False
 
 
-_ADMINISTRATION = GrantRule(Granter.OPERATOR)
-_PERSONAL = GrantRule(Granter.OWNER)
-_NATIONAL = GrantRule(Granter.OWNER, to_self=True)
-_OPEN = GrantRule(Granter.OWNER, granted_on=True, to_self=True)
+_ADMINISTRATION = OperationGrantRule(Granter.OPERATOR)
+_PERSONAL = OperationGrantRule(Granter.OWNER)
+_NATIONAL = OperationGrantRule(Granter.OWNER, to_self=True)
+_OPEN = OperationGrantRule(Granter.OWNER, granted_on=True, to_self=True)
 
 _DOSSIER = "/dossier/v1/dossiers"
 _CLIENT = "/identity/v1/clients/{client_id}"
 
-_BY_RULE: Mapping[GrantRule, tuple[str, ...]] = MappingProxyType(
+_BY_RULE: Mapping[OperationGrantRule, tuple[str, ...]] = MappingProxyType(
     {
         _ADMINISTRATION: (
             ANY_OPERATION,
@@ -135,7 +135,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 
-GRANT_RULES: Mapping[str, GrantRule] = MappingProxyType(
+GRANT_RULES: Mapping[str, OperationGrantRule] = MappingProxyType(
     {name: rule for rule, names in _BY_RULE.items() for name in names}
 )
 
@@ -143,7 +143,7 @@ GRANT_RULES: Mapping[str, GrantRule] = MappingProxyType(
 _ALL_FIELDS = frozenset(field for fields in FIELDS.values() for field in fields)
 
 
-def require_complete_grant_rules(rules: Mapping[str, GrantRule] = GRANT_RULES) -> None:
+def require_complete_grant_rules(rules: Mapping[str, OperationGrantRule] = GRANT_RULES) -> None:
     """Raise ValueError unless each operation that needs a right has a row, and no other name."""
     guarded = {each.name for each in OPERATIONS.values() if not each.public} | {ANY_OPERATION}
     if differing := guarded ^ rules.keys():

@@ -35,6 +35,6 @@ class RecordUnprovable(Problem):
     )
 
 
-class FieldsNotAllowed(NotAllowed):
+class RecordFieldsNotAllowed(NotAllowed):
     title = "The right does not show these fields of a record"
     type = "/problems/fields-not-allowed"

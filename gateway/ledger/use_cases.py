@@ -13,7 +13,7 @@ from gateway.ledger import repository
 from gateway.ledger.chain.chain import build_stored_batch
 from gateway.ledger.chain.seals import Bundle, prove_batch_record
 from gateway.ledger.models import LedgerSeal, StoredRecord
-from gateway.ledger.problems import FieldsNotAllowed, RecordNotFound, RecordUnprovable
+from gateway.ledger.problems import RecordFieldsNotAllowed, RecordNotFound, RecordUnprovable
 from gateway.ledger.repository import RecordConditions, VisibleRecord
 from gateway.ledger.schemas import RecordFilters
 from shared.web.calls.rights import Codes, Limits, Right
@@ -61,7 +61,7 @@ def _require_searchable_limits(right: Right, members: Collection[str]) -> Sequen
     searching = [limits for limits in right.alternatives if limits.covers_fields(members)]
     if not searching:
         hidden = set(members).difference(right.fields or ())
-        raise FieldsNotAllowed(
+        raise RecordFieldsNotAllowed(
             "Remove the filters on fields that your right does not show.", fields=sorted(hidden)
         )
     return searching
@@ -82,7 +82,9 @@ async def prove_record(
     """Return the record and its proof; raise RecordUnprovable where its batch was changed."""
     proving = [limits for limits in right.alternatives if limits.fields is None]
     if not proving:
-        raise FieldsNotAllowed("A proof shows the whole record: ask for a right to all fields.")
+        raise RecordFieldsNotAllowed(
+            "A proof shows the whole record: ask for a right to all fields."
+        )
     found = await _read_visible_record(session, record_id, proving)
     stored = found.record
     seal = await repository.read_seal(session, stored.chain, stored.number)

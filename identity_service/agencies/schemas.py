@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 from pydantic import Field, Strict
 
 from identity_service.agencies.registry_seed import AgencyLevel
-from identity_service.schemas import FilterModel, Name, PendingActOut, RequestModel, ResponseModel
+from identity_service.schemas import FilterModel, Name, PendingActOut, RequestModel
 from shared.codes.agency import AgencyCode, WrittenAgencyCode
 from shared.codes.persons.texts import ONE_LINE, single_line
+from shared.web.bodies.response_model import ResponseModel
 from shared.web.bodies.strict_parsing import IsoDay
 
 UnitCode = Annotated[

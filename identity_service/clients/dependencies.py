@@ -6,7 +6,7 @@ from pydantic import WithJsonSchema
 
 from identity_service.clients.signed_claims import MAX_SIGNED_CHARACTERS
 from identity_service.clients.use_cases.approvals import Consent
-from identity_service.clients.use_cases.client_grants import ClientGrants
+from identity_service.clients.use_cases.client_grants import GivenGrants
 from identity_service.dependencies import SettingsDep
 from shared.web.calls.auth import Caller
 
@@ -30,9 +30,9 @@ async def _read_consent(
 ConsentDep = Annotated[Consent, Depends(_read_consent)]
 
 
-async def _get_client_grants(request: Request) -> ClientGrants:
-    grants: ClientGrants = request.app.state.client_grants
+async def _get_client_grants(request: Request) -> GivenGrants:
+    grants: GivenGrants = request.app.state.client_grants
     return grants
 
 
-ClientGrantsDep = Annotated[ClientGrants, Depends(_get_client_grants)]
+ClientGrantsDep = Annotated[GivenGrants, Depends(_get_client_grants)]

@@ -16,9 +16,9 @@ from identity_service.schemas import (
     Name,
     PendingActOut,
     RequestModel,
-    ResponseModel,
 )
 from shared.codes.agency import AgencyCode
+from shared.web.bodies.response_model import ResponseModel
 
 ClientKind = Literal["sandbox", "production"]
 KeyId = Annotated[str, Field(pattern=KEY_ID, examples=["signing-2026"])]

@@ -15,10 +15,10 @@ from identity_service.schemas import (
     EndedGrantsOut,
     FilterModel,
     RequestModel,
-    ResponseModel,
 )
 from shared.codes.agency import AgencyCode
 from shared.codes.procedure import ProcedureCode
+from shared.web.bodies.response_model import ResponseModel
 from shared.web.bodies.strict_parsing import IsoInstant
 
 

@@ -8,9 +8,10 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 from identity_service.persons import matching
 from identity_service.persons.personal_numbers import PersonalNumber
 from identity_service.persons.result import Answer
-from identity_service.schemas import RequestModel, ResponseModel
+from identity_service.schemas import RequestModel
 from shared.codes.persons.birth_date import BirthDate
 from shared.codes.persons.texts import PersonName
+from shared.web.bodies.response_model import ResponseModel
 from shared.web.bodies.strict_parsing import StrictInteger
 
 UnitOfProvince = Annotated[str, Field(pattern=r"^[0-9]{2}$", examples=["01"])]

@@ -26,7 +26,7 @@ class Agency(Base):
     successor: Mapped[str | None]
 
 
-class Procedure(Base):
+class CatalogueProcedure(Base):
     """The last published version of a procedure; its term is NULL where none is published."""
 
     __tablename__ = "procedure"

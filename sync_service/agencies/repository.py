@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.database.bulk import build_insert, column_arrays, get_table
-from sync_service.agencies.models import Agency, Procedure
+from sync_service.agencies.models import Agency, CatalogueProcedure
 from sync_service.database import any_text
 
 PUBLISHED: Final = (
@@ -34,7 +34,9 @@ REGISTERED: Final = (
 
 async def upsert_procedures(session: AsyncSession, rows: Iterable[Sequence[object]]) -> None:
     """Store rows of PUBLISHED, except those that are older than the stored row."""
-    await session.execute(_build_procedure_upsert(), column_arrays(Procedure, PUBLISHED, rows))
+    await session.execute(
+        _build_procedure_upsert(), column_arrays(CatalogueProcedure, PUBLISHED, rows)
+    )
 
 
 async def upsert_agencies(session: AsyncSession, rows: Iterable[Sequence[object]]) -> None:
@@ -44,10 +46,10 @@ async def upsert_agencies(session: AsyncSession, rows: Iterable[Sequence[object]
 
 @cache
 def _build_procedure_upsert() -> Insert:
-    statement = build_insert(Procedure, *PUBLISHED)
+    statement = build_insert(CatalogueProcedure, *PUBLISHED)
     others = {name: statement.excluded[name] for name in PUBLISHED if name != "code"}
     # A version that is announced again has the same content, or corrects the stored row.
-    newer = get_table(Procedure).c.version <= statement.excluded.version
+    newer = get_table(CatalogueProcedure).c.version <= statement.excluded.version
     return statement.on_conflict_do_update(index_elements=["code"], set_=others, where=newer)
 
 
@@ -59,12 +61,18 @@ def _build_agency_upsert() -> Insert:
     return statement.on_conflict_do_update(index_elements=["code"], set_=others, where=newer)
 
 
-async def find_procedures(session: AsyncSession, codes: Collection[str]) -> Sequence[Procedure]:
-    return (await session.scalars(select(Procedure).where(Procedure.code == any_text(codes)))).all()
+async def find_procedures(
+    session: AsyncSession, codes: Collection[str]
+) -> Sequence[CatalogueProcedure]:
+    return (
+        await session.scalars(
+            select(CatalogueProcedure).where(CatalogueProcedure.code == any_text(codes))
+        )
+    ).all()
 
 
 async def has_procedures(session: AsyncSession) -> bool:
-    return bool(await session.scalar(select(exists(select(Procedure.code)))))
+    return bool(await session.scalar(select(exists(select(CatalogueProcedure.code)))))
 
 
 async def find_agencies(session: AsyncSession, codes: Collection[str]) -> Sequence[Agency]:

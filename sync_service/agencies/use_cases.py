@@ -11,7 +11,7 @@ from sync_service.agencies import repository
 from sync_service.agencies.terms import Terms, build_term
 
 
-class KnownAgency(NamedTuple):
+class NamedAgency(NamedTuple):
     """An agency; `name` is None while only dossiers have named it."""
 
     name: str | None
@@ -23,11 +23,11 @@ class KnownAgency(NamedTuple):
         return begun and (self.valid_to is None or day <= self.valid_to)
 
 
-async def find_agencies(session: AsyncSession, codes: Collection[str]) -> Mapping[str, KnownAgency]:
+async def find_agencies(session: AsyncSession, codes: Collection[str]) -> Mapping[str, NamedAgency]:
     """Return the known agencies among the codes, by code."""
     agencies = await repository.find_agencies(session, codes)
     return {
-        agency.code: KnownAgency(agency.name, agency.valid_from, agency.valid_to)
+        agency.code: NamedAgency(agency.name, agency.valid_from, agency.valid_to)
         for agency in agencies
     }
 

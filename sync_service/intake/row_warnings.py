@@ -11,7 +11,7 @@ from shared.codes.agency import canonical_agency_code
 from shared.codes.time import day_in_viet_nam
 from shared.rules.deadlines import Term, due_at
 from sync_service.agencies.terms import Terms
-from sync_service.agencies.use_cases import KnownAgency
+from sync_service.agencies.use_cases import NamedAgency
 from sync_service.national_view.state import DossierState
 
 AGENCY_CLOSED: Final = "agency_closed"
@@ -32,7 +32,7 @@ ROW_WARNINGS = Counter(
 def find_warnings(
     pushed: DossierState,
     *,
-    known: Mapping[str, KnownAgency],
+    known: Mapping[str, NamedAgency],
     terms: Terms,
     unknown_procedures: AbstractSet[str],
 ) -> list[str]:
@@ -54,7 +54,7 @@ def list_named_agencies(pushed: DossierState) -> set[str]:
 
 
 def _warn_of_agencies(
-    codes: Collection[str], known: Mapping[str, KnownAgency], day: date
+    codes: Collection[str], known: Mapping[str, NamedAgency], day: date
 ) -> Iterable[str]:
     """Yield the warnings of agencies on a day: a closed agency is valid for its own time."""
     agencies = [known.get(code) for code in codes]

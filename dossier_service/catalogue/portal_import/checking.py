@@ -39,7 +39,7 @@ _BARE_TERM = {TextFault.DURATION_WITHOUT_UNIT, TextFault.DURATION_RUNS_INTO_FEE}
 _MAX_PRINTED = 20
 
 
-class Finding(BaseModel):
+class EntryDifference(BaseModel):
     """A difference between the import of a procedure and its source that no fault explains."""
 
     code: str
@@ -52,7 +52,7 @@ class CheckReport(BaseModel):
 
     counted: Counter[str] = Counter()
     flagged: Counter[TextFault] = Counter()
-    unexplained: list[Finding] = []
+    unexplained: list[EntryDifference] = []
 
     def __str__(self) -> str:
         lines = [f"{count:>7}  {name}" for name, count in self.counted.items()]
@@ -61,7 +61,7 @@ class CheckReport(BaseModel):
         lines += [f"  {each.code} {each.at}: {each.problem}" for each in self._first_findings()]
         return "\n".join(lines)
 
-    def _first_findings(self) -> list[Finding]:
+    def _first_findings(self) -> list[EntryDifference]:
         return self.unexplained[:_MAX_PRINTED]
 
 
@@ -73,7 +73,7 @@ class _Check:
         self.procedure: Procedure = entry.procedure
         self.faults = entry.faults
         self.counted = counted
-        self.findings: list[Finding] = []
+        self.findings: list[EntryDifference] = []
 
     def compare_all(self) -> None:
         self.counted["procedures"] += 1
@@ -90,7 +90,7 @@ class _Check:
         self._compare_channels()
 
     def _report_difference(self, at: str, problem: str) -> None:
-        self.findings.append(Finding(code=self.procedure.code, at=at, problem=problem))
+        self.findings.append(EntryDifference(code=self.procedure.code, at=at, problem=problem))
 
     def _require_flag(self, at: str, faults: set[TextFault], problem: str) -> None:
         """Report the problem unless one of the faults flags it."""

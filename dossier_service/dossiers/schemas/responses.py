@@ -12,8 +12,9 @@ from pydantic import Field
 
 from dossier_service.catalogue.procedure import Procedure
 from dossier_service.dossiers.models import Dossier, DossierApplicant, DossierStep
-from dossier_service.schemas import Instant, ResponseModel
+from dossier_service.schemas import Instant
 from shared.codes.enums import Channel, DossierStatus
+from shared.web.bodies.response_model import ResponseModel
 
 
 class ProcedureName(ResponseModel):

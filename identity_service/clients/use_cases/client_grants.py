@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.web.calls.auth import CallContext
 
 
-class ClientGrants(Protocol):
+class GivenGrants(Protocol):
     """Read and end the grants of clients; the feature `grants` implements it."""
 
     async def list_unlimited_grants(

@@ -25,7 +25,7 @@ from identity_service.clients.use_cases.approvals import (
     find_missing_approval,
     require_authority,
 )
-from identity_service.clients.use_cases.client_grants import ClientGrants
+from identity_service.clients.use_cases.client_grants import GivenGrants
 from identity_service.clients.use_cases.client_proofs import ClientAct
 from identity_service.clients.use_cases.operators import (
     lock_client_acts,
@@ -138,7 +138,7 @@ async def register_key(
 
 
 async def remove_key(
-    session: AsyncSession, consent: Consent, client_id: str, kid: str, *, grants: ClientGrants
+    session: AsyncSession, consent: Consent, client_id: str, kid: str, *, grants: GivenGrants
 ) -> PendingAct | None:
     """Remove a key at once; tokens that were issued by it expire within minutes.
 
@@ -163,7 +163,7 @@ async def deactivate_client(
     consent: Consent,
     client_id: str,
     *,
-    grants: ClientGrants,
+    grants: GivenGrants,
     expected_version: Precondition,
 ) -> Deactivation | PendingAct:
     """End the access of the client, and the grants that it gave to others.

@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from identity_service.clients import repository
 from identity_service.clients.models import Client, ClientKey
 from identity_service.clients.problems import LastOperator, OperatorsOnly
-from identity_service.clients.use_cases.client_grants import ClientGrants
+from identity_service.clients.use_cases.client_grants import GivenGrants
 from shared.web.calls.auth import CallContext
 
 
@@ -38,7 +38,7 @@ async def require_operator(session: AsyncSession, caller: CallContext) -> None:
 
 
 async def require_operator_left(
-    session: AsyncSession, grants: ClientGrants, *, without: Client | ClientKey | UUID
+    session: AsyncSession, grants: GivenGrants, *, without: Client | ClientKey | UUID
 ) -> None:
     """Raise LastOperator where the act would leave no operator with a key and an unlimited grant.
 

@@ -35,7 +35,7 @@ async def list_ending_grants(session: AsyncSession, grants: Sequence[Grant]) -> 
 
 
 class StoredGrants:
-    """Implement `ClientGrants` of the feature `clients` on the table of grants."""
+    """Implement `GivenGrants` of the feature `clients` on the table of grants."""
 
     async def list_unlimited_grants(
         self, session: AsyncSession, clients: Collection[str]

@@ -39,7 +39,7 @@ _LENGTH: Final = BODY_LENGTH.decode()
 NO_BODY: Final = ...
 
 
-class BodyTooLarge(Problem):
+class OversizedBody(Problem):
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     title = "The body is larger than this operation accepts"
     type = "/problems/body-too-large"
@@ -70,7 +70,7 @@ class OwnLargeBodiesUnderWay(Problem):
 
 
 def measure_large_body(headers: Headers) -> int:
-    """Return the number of bytes to reserve for a body, 0 for a small one; raise BodyTooLarge.
+    """Return the number of bytes to reserve for a body, 0 for a small one; raise OversizedBody.
 
     A body of unknown length counts as the largest. For a chunked body the gateway states the
     length that its caller announced.
@@ -80,7 +80,7 @@ def measure_large_body(headers: Headers) -> int:
     if not length.isascii() or not length.isdigit():
         return MAX_BODY_BYTES if streamed else 0
     if int(length) > MAX_BODY_BYTES:
-        raise BodyTooLarge
+        raise OversizedBody
     if int(length) > LARGE_BYTES:
         return int(length)
     return LARGE_BYTES if streamed else 0
@@ -169,7 +169,7 @@ class LargeRequest(Request):
             size += len(piece)
             if size > self._size:
                 # FastAPI passes on only this class of error.
-                raise HTTPException(BodyTooLarge.status, BodyTooLarge.advice)
+                raise HTTPException(OversizedBody.status, OversizedBody.advice)
             yield piece
 
     async def json(self) -> Any:

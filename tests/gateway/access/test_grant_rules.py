@@ -11,7 +11,7 @@ from gateway.access.grant_rules import (
     FIELDS,
     GRANT_RULES,
     Granter,
-    GrantRule,
+    OperationGrantRule,
     require_complete_grant_rules,
     serialise_grant_rules,
 )
@@ -34,9 +34,9 @@ def test_fields_of_an_operation_are_those_that_its_service_knows() -> None:
     assert set(FIELDS["GET /ledger/v1/records"]) == RecordOut.list_shown_members(None)
 
 
-@pytest.mark.parametrize("over", [{"GET /nowhere": GrantRule(Granter.OWNER)}, None])
+@pytest.mark.parametrize("over", [{"GET /nowhere": OperationGrantRule(Granter.OWNER)}, None])
 def test_gateway_does_not_start_with_a_row_too_many_or_too_few(
-    over: dict[str, GrantRule] | None,
+    over: dict[str, OperationGrantRule] | None,
 ) -> None:
     rules = {**GRANT_RULES, **over} if over else dict(list(GRANT_RULES.items())[1:])
     with pytest.raises(ValueError, match="differ"):
@@ -44,7 +44,7 @@ def test_gateway_does_not_start_with_a_row_too_many_or_too_few(
 
 
 def test_administration_is_granted_by_operators_alone_and_never_to_oneself() -> None:
-    reserved = GrantRule(Granter.OPERATOR, granted_on=False, to_self=False)
+    reserved = OperationGrantRule(Granter.OPERATOR, granted_on=False, to_self=False)
     for operation in OPERATIONS.values():
         if operation.quota_class is QuotaClass.ADMIN:
             assert GRANT_RULES[operation.name] == reserved, operation.name

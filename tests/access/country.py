@@ -162,7 +162,7 @@ async def open_country(postgres: Databases, sandbox: Path) -> AsyncIterator[Coun
         serving(gate.gateway, made.ports["gateway"]),
     ):
         services = made.services
-        tokens = await services["identity"].state.token_resources.keys.signer()
+        tokens = await services["identity"].state.token_resources.keys.select_signer()
         authority = TestAuthority((tokens.kid, tokens.key), signing_rights(gate.settings))
         country = Country(authority, gate, {**services, "gateway": gate.gateway.own}, made.sent)
         for operator in ("operator-vpcp", "operator2-vpcp"):

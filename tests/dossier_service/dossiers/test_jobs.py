@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from alembic import command
 from sqlalchemy import text
 
 from dossier_service.catalogue.own_procedures import read_own_procedures
@@ -18,7 +19,7 @@ from shared.rules import working_days as calendars
 from shared.rules.deadlines import Term, Unit
 from shared.rules.statuses import first_status, permitted_statuses
 from shared.rules.working_days import Corrections
-from shared.runtime.migrations import upgrade_database
+from shared.runtime.migrations import build_configuration
 from tests.conftest import MORE
 from tests.dossier_service.desk import PASSPORT, SEAL, Desk, at, instant
 from tests.dossier_service.dossiers.test_deadline_oracle import (
@@ -254,6 +255,9 @@ async def test_unchanged_calendar_changes_nothing_on_any_walk_through_the_table(
     assert await own_desk.rows(stood) == before
 
 
+_MARK_MIGRATED = text("UPDATE alembic_version SET version_num = :version")
+
+
 async def test_due_date_of_an_unknown_calendar_is_provisional_until_computed_again(
     own_desk: Desk,
 ) -> None:
@@ -266,8 +270,12 @@ async def test_due_date_of_an_unknown_calendar_is_provisional_until_computed_aga
     async with own_desk.sessions.begin() as session:
         early = "UPDATE dossier SET due_calendar = NULL, due_at = due_at - interval '1 day'"
         await session.execute(text(early))
-        await session.execute(text("UPDATE alembic_version SET version_num = '0005'"))
-    await asyncio.to_thread(upgrade_database, own_desk.settings)
+        newest = await session.scalar(text("SELECT version_num FROM alembic_version"))
+        await session.execute(_MARK_MIGRATED, {"version": "0005"})
+    configuration = build_configuration(own_desk.settings)
+    await asyncio.to_thread(command.upgrade, configuration, "0006")
+    async with own_desk.sessions.begin() as session:
+        await session.execute(_MARK_MIGRATED, {"version": newest})
     for code, provisional in ((filed["code"], True), (ended["code"], True)):
         assert await due_of(own_desk, code) == (at("12-09 09:00"), provisional)
     assert await due_of(own_desk, unreceived["code"]) == (None, False)

@@ -14,7 +14,7 @@ from shared.database.engine import open_database
 from shared.settings import ServiceSettings
 from shared.web.calls.rights import Right
 
-CODES = ["H26", "H2", "H26.1", "H26.10", "H26.1.2", "H26.1.2.3", "H29.1", "000.00.04.G18", "000.00"]
+CODES = ["H26", "H2", "H26.1", "H26.10", "H26.1.2", "H26.1.2.3", "H29.1", "G18.04"]
 MANY = [f"H26.{number}" for number in range(900)]
 
 

@@ -33,7 +33,7 @@ PREFIXES = {province.prefix for province in read_old_provinces()}
 
 
 @pytest.fixture(scope="module")
-def draw_people() -> list[Person]:
+def people() -> list[Person]:
     return list(generate_people(COUNT, seed=7))
 
 

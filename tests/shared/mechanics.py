@@ -2,7 +2,7 @@
 
 import asyncio
 import subprocess
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, date, datetime
 from typing import Any
@@ -105,6 +105,12 @@ async def announce(sessions: SessionFactory, *events: Event) -> None:
 async def scalar(sessions: SessionFactory, query: str, **values: Any) -> Any:
     async with sessions() as session:
         return await session.scalar(text(query), values)
+
+
+async def count_letters(sessions: SessionFactory, keys: Collection[str]) -> int:
+    """Count the dead letters of these keys: other tests leave letters of theirs."""
+    query = "SELECT count(*) FROM dead_letter WHERE key = ANY(:keys)"
+    return int(await scalar(sessions, query, keys=list(keys)))
 
 
 async def versions_of(sessions: SessionFactory, key: str) -> list[int]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import asyncpg
 import psutil
 
+from deploy.bench.cpu import list_processes
 from deploy.dev_stack.record import Record, read_record
 from deploy.dev_stack.stack import ROOT, own_ports, read_stack
 from deploy.oauth import sign_in
@@ -83,9 +84,8 @@ class Mesh:
         return datetime.fromtimestamp(psutil.Process(self.pid("broker")).create_time(), UTC)
 
     def processes(self, name: str) -> list[psutil.Process]:
-        """It and all that it started."""
-        found = psutil.Process(self.pid(name))
-        return [found, *found.children(recursive=True)]
+        """Return the process and all that it started."""
+        return list_processes(self.pid(name))
 
     def run(self, *command: str) -> "subprocess.CompletedProcess[str]":
         """A command of the project beside the running stack, with its environment."""

@@ -6,10 +6,11 @@ from ssl import SSLCertVerificationError
 from typing import Any
 
 import asyncpg
+from sqlalchemy import ExceptionContext, event
 from sqlalchemy.ext import asyncio as sqlalchemy_asyncio
 from sqlalchemy.ext.asyncio import async_sessionmaker
 
-from shared.database.errors import UNREACHABLE
+from shared.database.errors import UNREACHABLE, has_lost_its_place
 from shared.database.resources import RESOURCES, DatabaseResources
 from shared.database.session import OrmSession, SessionFactory
 from shared.settings import ServiceSettings
@@ -62,6 +63,7 @@ async def open_database(
             },
         },
     )
+    event.listen(engine.sync_engine, "handle_error", _discard_lost_connection)
     resources = DatabaseResources(settings.database)
     try:
         yield async_sessionmaker(
@@ -73,6 +75,13 @@ async def open_database(
     finally:
         await resources.close()
         await engine.dispose()
+
+
+def _discard_lost_connection(context: ExceptionContext) -> None:
+    """Keep a connection that is of no use any more from going back into the pool."""
+    error = context.original_exception
+    if has_lost_its_place(error.__cause__ or error):  # SQLAlchemy raises its own from the driver's
+        context.is_disconnect = True
 
 
 @asynccontextmanager

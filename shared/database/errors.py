@@ -34,7 +34,20 @@ def is_outage(error: BaseException) -> bool:
     if isinstance(error, asyncpg.PostgresError):
         return _is_passing_state(error.sqlstate)
     # The driver uses this class also for misuse of an open connection, so the text decides.
-    return isinstance(error, asyncpg.InterfaceError) and "connection is closed" in str(error)
+    if isinstance(error, asyncpg.InterfaceError):
+        return "connection is closed" in str(error)
+    return has_lost_its_place(error)
+
+
+def has_lost_its_place(error: BaseException) -> bool:
+    """Return whether the driver no longer knows what its connection waits for.
+
+    It happens when the server ends in the middle of an answer. Another connection works.
+    """
+    text = str(error)
+    return isinstance(error, asyncpg.InternalClientError) and (
+        "cannot switch to state" in text or "in an unexpected state" in text
+    )
 
 
 def _is_passing_state(state: str | None) -> bool:

@@ -258,3 +258,37 @@ async def test_session_of_a_database_whose_socket_is_missing_is_in_an_outage(
     away = settings.model_copy(update={"database_url": url.render_as_string(hide_password=False)})
     async with open_database(away) as sessions:
         assert await ask(sessions, "SELECT 1") == (503, ["warning"])
+
+
+LOST_PLACES = (
+    "cannot switch to state 12; another operation (2) is in progress",
+    "cannot process message 'E': protocol is in an unexpected state 3.",
+)
+OTHER_FAULTS_OF_THE_DRIVER = "unexpected number of attributes", "schema changed"
+
+
+@pytest.mark.parametrize("message", LOST_PLACES)
+async def test_connection_whose_driver_lost_its_place_is_an_outage_and_not_used_again(
+    sessions: SessionFactory, monkeypatch: pytest.MonkeyPatch, message: str
+) -> None:
+    """The driver falls into this state when the server ends in the middle of an answer."""
+    before = await scalar(sessions, "SELECT pg_backend_pid()")
+    with monkeypatch.context() as patched:
+        patched.setattr(asyncpg.Connection, "prepare", raising(message))
+        assert await ask(sessions, "SELECT 1") == (503, ["warning"])
+    assert await scalar(sessions, "SELECT pg_backend_pid()") != before
+
+
+@pytest.mark.parametrize("message", OTHER_FAULTS_OF_THE_DRIVER)
+async def test_other_faults_of_the_driver_are_no_outage(
+    sessions: SessionFactory, monkeypatch: pytest.MonkeyPatch, message: str
+) -> None:
+    monkeypatch.setattr(asyncpg.Connection, "prepare", raising(message))
+    assert await ask(sessions, "SELECT 1") == (500, ["error"])
+
+
+def raising(message: str) -> Callable[..., Awaitable[None]]:
+    async def fail(*_: object, **__: object) -> None:
+        raise asyncpg.InternalClientError(message)
+
+    return fail

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,10 @@ POLL_SECONDS = 0.02
 TAIL_LINES = 15
 # The clock may be set between two readings of the same start time.
 CLOCK_SECONDS = 2.0
+
+
+# Linux ends a tied child with the thread that started it: this one lives as long as the process.
+_STARTER = ThreadPoolExecutor(1, thread_name_prefix="child-starter")
 
 
 class ChildFailedError(RuntimeError):
@@ -77,9 +82,12 @@ class Child:
     _popen: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     def start(self) -> None:
+        self._popen = _STARTER.submit(self._open_process).result()
+
+    def _open_process(self) -> "subprocess.Popen[bytes]":
         account = pwd.getpwnam(self.user) if self.user else None
         with self.log.open("ab") as log:
-            self._popen = subprocess.Popen(
+            return subprocess.Popen(
                 self.command,
                 cwd=self.cwd,
                 env=self.env,

@@ -159,7 +159,7 @@ async def _gateway_resources(settings: Settings, app: FastAPI) -> AsyncIterator[
     rights, ledger = GrantCache(), LedgerWriter(settings.database, seal_key)
     purposes = PurposeRegistry(read_legal_bases())
     feed = GrantCacheRefresher(rights, purposes, settings.database)
-    app.state.checks |= {"rights": rights.check_grants_loaded, "chain": ledger.check_chain_held}
+    app.state.checks |= {"rights": rights.check_complete, "chain": ledger.check_chain_held}
     neighbours, quotas = TrustedProxies(settings.trusted_proxies), Quotas()
     async with open_client() as http, _local_client(app) as self_http, open_pool() as session:
         app.state.callers = CallerCheck(_build_rights_verifier(settings, self_http))

@@ -160,7 +160,7 @@ class Authorizer:
         return unite_rights(fitting)
 
     def _require_known_client(self, draft: AccessRecordDraft) -> ClientGrants:
-        if not self._rights.loaded:
+        if not self._rights.complete:
             raise Unavailable(f"The rights in force are not loaded yet. {Unavailable.advice}")
         known = self._rights.find_client_grants(str(draft.client))
         if known is None or not known.active:

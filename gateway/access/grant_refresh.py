@@ -49,8 +49,9 @@ _PROCEDURES = "SELECT code, active, catalogue_size FROM known_procedure"
 # Events of agencies expire after days, but clients are reconciled each minute.
 _AGENCIES = """SELECT code FROM known_agency UNION SELECT agency FROM client_in_force
     UNION SELECT split_part(agency, '.', 1) FROM client_in_force"""
-# The result is NULL until every partition of the topic has been consumed once.
-_HEARD = """SELECT CASE WHEN count(*) = $2 THEN extract(epoch FROM now() - min(at))::float8 END
+# `age` is NULL until every partition of the topic has been consumed once.
+_HEARD = """SELECT EXISTS (SELECT FROM rights_comparison) AS compared,
+    CASE WHEN count(*) = $2 THEN extract(epoch FROM now() - min(at))::float8 END AS age
     FROM heard WHERE topic = $1 AND partition < $2"""
 
 
@@ -102,7 +103,7 @@ class GrantCacheRefresher:
         try:
             await connection.add_listener(CHANNEL, self._note_changed_client)
             await connection.add_listener(PROCEDURES_CHANNEL, self._note_changed_procedures)
-            # Grants come last, because a call is judged as soon as they are loaded.
+            # Grants come last, because a call is judged as soon as they are complete.
             await self._read_procedures(connection)
             self._rights.replace_all_clients(await _read_client_grants(connection))
             await self._read_grants_age(connection)
@@ -148,9 +149,9 @@ class GrantCacheRefresher:
     async def _read_grants_age(self, connection: asyncpg.Connection) -> None:
         """Read how old the grants in the database are; the query is the heartbeat as well."""
         partitions = TOPIC_TABLE[GrantChanged.topic].partitions
-        age = await connection.fetchval(_HEARD, GrantChanged.topic, partitions)
-        if age is not None and not self._rights.complete:
-            # The worker may have written further grants since they were read.
+        compared, age = await connection.fetchrow(_HEARD, GrantChanged.topic, partitions)
+        if compared and not self._rights.complete:
+            # The comparison may have written further grants since they were read.
             self._rights.replace_all_clients(await _read_client_grants(connection))
             self._rights.complete = True
         self._as_of = -math.inf if age is None else time.monotonic() - age

@@ -63,29 +63,29 @@ class ClientGrants:
 
 
 class RightsUnknownError(Exception):
-    """No right was loaded yet, so an unknown client cannot be refused."""
+    """Some rights may not be loaded yet, so that nobody can be refused."""
 
 
 class GrantCache:
-    """Hold the rights of all clients; `loaded` is false until they were read for the first time.
+    """Hold the rights of all clients.
 
-    `complete` is false until the worker has consumed all published grants once. Only then an empty
-    cache means that no client exists, as in a new installation.
+    `complete` is false until they were compared with those of identity once. Only then a client
+    that is not here does not exist, and a new installation publishes them one by one.
     """
 
     def __init__(self) -> None:
-        self.loaded = self.complete = False
+        self.complete = False
         self._clients: dict[str, ClientGrants] = {}
 
-    async def check_grants_loaded(self) -> None:
-        if not self.loaded or not (self._clients or self.complete):
+    async def check_complete(self) -> None:
+        if not self.complete:
             raise RightsUnknownError
 
     def find_client_grants(self, client: str) -> ClientGrants | None:
         return self._clients.get(client)
 
     def replace_all_clients(self, clients: Mapping[str, ClientGrants]) -> None:
-        self._clients, self.loaded = dict(clients), True
+        self._clients = dict(clients)
 
     def replace_changed_clients(
         self, names: Iterable[str], clients: Mapping[str, ClientGrants]

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import DateTime, Index
+from sqlalchemy import CheckConstraint, DateTime, Index
 from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -40,3 +40,13 @@ class ClientInForce(Base):
     version: Mapped[int]
     agency: Mapped[str]
     active: Mapped[bool]
+
+
+class RightsComparison(Base):
+    """One row, since the rights were first compared with those of identity: when they last were."""
+
+    __tablename__ = "rights_comparison"
+    __table_args__ = (CheckConstraint("single", name="rights_comparison_single"),)
+
+    single: Mapped[bool] = mapped_column(primary_key=True, server_default="true")
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))

@@ -17,7 +17,7 @@ import structlog
 from httpx import AsyncClient, HTTPError
 from prometheus_client import Counter, Gauge
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.access.models import ClientInForce, GrantInForce
@@ -32,7 +32,7 @@ from shared.web.http_client import open_client
 log = structlog.get_logger()
 
 RECONCILE_SECONDS = 60.0
-RETRY_SECONDS = 5.0
+RETRY_SECONDS = 1.0
 MAX_ROWS_LOGGED = 20
 
 Kind = Literal["missed", "false"]
@@ -49,6 +49,12 @@ RIGHTS_COMPARED_AGE = Gauge(
 )
 for _kind in ("missed", "false"):
     RIGHTS_REPAIRED.labels(_kind)  # an alert needs a first sample of 0
+
+
+_NOTE_COMPARISON = text(
+    "INSERT INTO rights_comparison (at) VALUES (now())"
+    " ON CONFLICT (single) DO UPDATE SET at = excluded.at"
+)
 
 
 @dataclass(frozen=True)
@@ -138,6 +144,8 @@ class RightsReconciler:
                 kept = await _read_stored_rows(session, table)
             true = await self._list_source_rows(table)
             found += await self._repair_stored_rows(table, kept, true)
+        async with self._sessions.begin() as session:
+            await session.execute(_NOTE_COMPARISON)
         return found
 
     async def _list_source_rows(self, table: _Table) -> Mapping[object, Columns]:

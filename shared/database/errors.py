@@ -40,7 +40,7 @@ def is_outage(error: BaseException) -> bool:
 
 
 def has_lost_its_place(error: BaseException) -> bool:
-    """Return whether the driver no longer knows what its connection waits for.
+    """Return whether the driver no longer knows the state of its connection.
 
     It happens when the server ends in the middle of an answer. Another connection works.
     """

@@ -21,7 +21,13 @@ from shared.database.engine import open_database
 from shared.events import Event, GrantChanged
 from shared.runtime.migrations import upgrade_database
 from tests.support.factories import TestAuthority
-from tests.support.gateway_harness import PURPOSE, make_client, make_grant, make_settings
+from tests.support.gateway_harness import (
+    PURPOSE,
+    make_client,
+    make_grant,
+    make_settings,
+    note_rights_complete,
+)
 from tests.support.waiting import eventually
 
 STARTS_WITHIN = ENDS_WITHIN = 120.0
@@ -102,6 +108,7 @@ async def tell(settings: Settings, *events: Event) -> None:
     async with open_database(settings) as sessions, sessions.begin() as session:
         for event in events:
             await HANDLERS[type(event)][0].apply(session, [event])
+        await note_rights_complete(session)
 
 
 async def until_ready(url: str) -> None:

@@ -13,6 +13,7 @@ import asyncpg
 import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -193,7 +194,7 @@ class Gate:
             for kind, handlers in HANDLERS.items():
                 if told := [event for event in events if isinstance(event, kind)]:
                     await handlers[0].apply(session, told)
-            await session.execute(_HEARD, _ALL_HEARD)
+            await note_rights_complete(session)
         await eventually(lambda: all(self.rights_of(n) is not old for n, old in before.items()))
         if any(isinstance(event, ProcedurePublished) for event in events):
             await eventually(lambda: self.catalogue is not catalogue)
@@ -243,7 +244,14 @@ _HEARD = text(
     "INSERT INTO heard VALUES (:topic, :partition, now())"
     " ON CONFLICT (topic, partition) DO UPDATE SET at = excluded.at"
 )
+_COMPARED = text("INSERT INTO rights_comparison (at) VALUES (now()) ON CONFLICT DO NOTHING")
 _ALL_HEARD = [each._asdict() for each in list_partitions([GrantChanged.topic])]
+
+
+async def note_rights_complete(session: AsyncSession) -> None:
+    """Note that the worker has consumed all grants up to now, and compared them with identity."""
+    await session.execute(_HEARD, _ALL_HEARD)
+    await session.execute(_COMPARED)
 
 
 def _clients(events: Collection[Any]) -> set[str]:

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.handlers import HANDLERS
-from shared.events import GrantChanged
+from shared.events import ClientChanged, GrantChanged
 from shared.messaging.inbox import EventHandler
 from tests.conftest import Broker, Databases
 from tests.support.background import working
@@ -81,6 +81,21 @@ async def test_partition_that_the_topic_no_longer_has_is_not_waited_for(
         await eventually(lambda: is_reported(gate, "rights_fresh", "RightsUnheardError"))
         await gate.tell(make_client("h26"))
         await eventually(lambda: is_reported(gate, "rights_fresh", "ok"))
+
+
+async def test_call_is_not_refused_for_a_grant_that_may_still_be_on_its_way(
+    postgres: Databases, services: Services
+) -> None:
+    """A new installation publishes its clients and grants; the gateway reads them one by one."""
+    async with open_gate(postgres.database_url("gateway"), services, ready=False) as gate:
+        async with gate.sessions.begin() as session:
+            await HANDLERS[ClientChanged][0].apply(session, [make_client("h26")])
+        await eventually(lambda: gate.rights_of("h26") is not None)
+        early = await gate.ask(LIST, client="h26")
+        assert (early.status_code, early.headers["Retry-After"]) == (503, "2")
+        assert await is_reported(gate, "rights", "RightsUnknownError")
+        await gate.tell(make_grant("h26"))
+        assert (await gate.ask(LIST, client="h26")).is_success
 
 
 @pytest.mark.broker

@@ -21,6 +21,8 @@ ClientId = Annotated[
     NoPersonalNumber,
 ]
 
+PROPOSED_DESCRIPTION = "The act waits until a second operator sends the same request"
+
 
 class RequestModel(StrictModel):
     model_config = ConfigDict(frozen=True)

@@ -12,13 +12,13 @@ from identity_service.agencies.schemas import (
     AgencyProposalOut,
     RegistrationOut,
 )
-from identity_service.answers import PROPOSED_DESCRIPTION, answer_changed, answer_once
+from identity_service.schemas import PROPOSED_DESCRIPTION
 from shared.codes.agency import AgencyCode
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
 from shared.web.dependencies import Now, Session
-from shared.web.etag import ExpectedVersion, build_created_headers, set_etag
-from shared.web.idempotency import Idempotent
+from shared.web.etag import ExpectedVersion, set_etag
+from shared.web.idempotency import Idempotent, changed_response, created_response, stored_response
 from shared.web.pagination import Page
 
 router = Router(prefix="/identity/v1/agencies", tags=["agencies"])
@@ -62,13 +62,13 @@ async def register_agency(
     """Register an agency; to replace others, a second operator must send the same request."""
     agency = await use_cases.register_agency(session, caller, body, approvals=approvals, now=now)
     if isinstance(agency, use_cases.PendingAct):
-        return await answer_once(
-            idempotency, AgencyProposalOut.model_validate(agency), HTTPStatus.ACCEPTED
+        return stored_response(
+            AgencyProposalOut.model_validate(agency), idempotency, HTTPStatus.ACCEPTED
         )
     members = AgencyOut.model_validate(agency).model_dump()
     answer = RegistrationOut(**members, replaced=sorted(body.replaces))
-    headers = build_created_headers(f"{router.prefix}/{agency.code}", agency.version)
-    return await answer_once(idempotency, answer, HTTPStatus.CREATED, headers)
+    path = f"{router.prefix}/{agency.code}"
+    return created_response(answer, idempotency, path=path, version=agency.version)
 
 
 @router.post("/{code}/reopening", response_model=AgencyOut, responses=PROPOSED)
@@ -87,7 +87,7 @@ async def reopen_agency(
         session, caller, code, approvals=approvals, expected_version=expected_version, now=now
     )
     if isinstance(agency, use_cases.PendingAct):
-        return await answer_once(
-            idempotency, AgencyProposalOut.model_validate(agency), HTTPStatus.ACCEPTED
+        return stored_response(
+            AgencyProposalOut.model_validate(agency), idempotency, HTTPStatus.ACCEPTED
         )
-    return await answer_changed(idempotency, AgencyOut.model_validate(agency), agency.version)
+    return changed_response(AgencyOut.model_validate(agency), idempotency, version=agency.version)

@@ -6,14 +6,14 @@ from typing import Any
 from fastapi import Response
 
 from identity_service.agencies.use_cases import PendingAct
-from identity_service.answers import PROPOSED_DESCRIPTION, answer_once
 from identity_service.clients.schemas import ProposalOut
-from shared.web.idempotency import IdempotencyClaim
+from identity_service.schemas import PROPOSED_DESCRIPTION
+from shared.web.idempotency import IdempotencyClaim, stored_response
 
 PROPOSED: dict[int | str, dict[str, Any]] = {
     202: {"model": ProposalOut, "description": PROPOSED_DESCRIPTION}
 }
 
 
-async def answer_proposal(idempotency: IdempotencyClaim, pending: PendingAct) -> Response:
-    return await answer_once(idempotency, ProposalOut.model_validate(pending), HTTPStatus.ACCEPTED)
+def answer_proposal(idempotency: IdempotencyClaim, pending: PendingAct) -> Response:
+    return stored_response(ProposalOut.model_validate(pending), idempotency, HTTPStatus.ACCEPTED)

@@ -5,7 +5,6 @@ from typing import Annotated
 from fastapi import Query, Response
 
 from identity_service.agencies.use_cases import PendingAct
-from identity_service.answers import answer_changed, answer_created, answer_once
 from identity_service.clients.dependencies import ClientGrantsDep, ConsentDep
 from identity_service.clients.jwk import PublicJwk
 from identity_service.clients.proposals import PROPOSED, answer_proposal
@@ -25,7 +24,7 @@ from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
 from shared.web.dependencies import Session
 from shared.web.etag import ExpectedVersion, set_etag
-from shared.web.idempotency import Idempotent
+from shared.web.idempotency import Idempotent, changed_response, created_response, stored_response
 from shared.web.pagination import Page
 
 router = Router(prefix="/identity/v1/clients", tags=["clients"])
@@ -48,17 +47,15 @@ async def read_client(
     return ClientOut.model_validate(client)
 
 
-@router.post("", status_code=HTTPStatus.CREATED)
+@router.post("", status_code=HTTPStatus.CREATED, response_model=ClientOut)
 async def register_client(
-    body: ClientIn, caller: Caller, session: Session, idempotency: Idempotent, response: Response
-) -> ClientOut:
+    body: ClientIn, caller: Caller, session: Session, idempotency: Idempotent
+) -> Response:
     today = datetime.now(VIET_NAM).date()
     client = await clients.register_client(session, caller, body, today=today)
     path = f"{router.prefix}/{client.client_id}"
     answer = ClientOut.model_validate(client)
-    return await answer_created(
-        answer, path, client.version, idempotency=idempotency, response=response
-    )
+    return created_response(answer, idempotency, path=path, version=client.version)
 
 
 @router.post(
@@ -77,8 +74,8 @@ async def register_key(
     """Add a key, by a proof of the client or once a second operator has sent the same request."""
     key = await clients.register_key(session, consent, client_id, body.root)
     if isinstance(key, PendingAct):
-        return await answer_proposal(idempotency, key)
-    return await answer_once(idempotency, KeyOut.model_validate(key), HTTPStatus.CREATED)
+        return answer_proposal(idempotency, key)
+    return stored_response(KeyOut.model_validate(key), idempotency, HTTPStatus.CREATED)
 
 
 @router.delete("/{client_id}/keys/{kid}", status_code=HTTPStatus.NO_CONTENT, responses=PROPOSED)
@@ -113,13 +110,15 @@ async def deactivate_client(
         session, consent, client_id, grants=grants, expected_version=expected_version
     )
     if isinstance(done, PendingAct):
-        return await answer_proposal(idempotency, done)
-    return await answer_changed(
-        idempotency, DeactivationOut.from_client(done.client, done.ended), done.client.version
+        return answer_proposal(idempotency, done)
+    return changed_response(
+        DeactivationOut.from_client(done.client, done.ended),
+        idempotency,
+        version=done.client.version,
     )
 
 
-@router.post("/{client_id}/reactivation")
+@router.post("/{client_id}/reactivation", response_model=ClientOut)
 async def reactivate_client(
     client_id: ClientId,
     *,
@@ -127,12 +126,9 @@ async def reactivate_client(
     expected_version: ExpectedVersion,
     session: Session,
     idempotency: Idempotent,
-    response: Response,
-) -> ClientOut:
+) -> Response:
     """Undo a deactivation; only operators may do it."""
     client = await clients.reactivate_client(
         session, caller, client_id, expected_version=expected_version
     )
-    set_etag(response, client.version)
-    answer = ClientOut.model_validate(client)
-    return idempotency.store_response(answer, HTTPStatus.OK, {"ETag": response.headers["ETag"]})
+    return changed_response(ClientOut.model_validate(client), idempotency, version=client.version)

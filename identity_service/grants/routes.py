@@ -6,7 +6,6 @@ from uuid import UUID
 from fastapi import Query, Response
 
 from identity_service.agencies.use_cases import PendingAct
-from identity_service.answers import answer_changed, answer_created
 from identity_service.clients.proposals import PROPOSED, answer_proposal
 from identity_service.clients.use_cases.approvals import Consent
 from identity_service.clients.use_cases.clients import list_client_states
@@ -18,7 +17,7 @@ from shared.web.calls.auth import Caller
 from shared.web.calls.service_calls import GatewayAlone
 from shared.web.dependencies import Now, Session
 from shared.web.etag import ExpectedVersion, set_etag
-from shared.web.idempotency import Idempotent
+from shared.web.idempotency import Idempotent, changed_response, created_response
 from shared.web.pagination import Page
 
 MAX_ROWS = 1_000
@@ -47,22 +46,19 @@ async def read_grant(
     return GrantOut.model_validate(grant)
 
 
-@router.post("", name="give_grant", status_code=HTTPStatus.CREATED)
+@router.post("", name="give_grant", status_code=HTTPStatus.CREATED, response_model=GrantOut)
 async def create_grant(
     *,
     body: GrantIn,
     caller: Caller,
     session: Session,
     idempotency: Idempotent,
-    response: Response,
     now: Now,
-) -> GrantOut:
+) -> Response:
     grant = await grants.create_grant(session, caller, body, now=now)
     path = f"{router.prefix}/{grant.id}"
     answer = GrantOut.model_validate(grant)
-    return await answer_created(
-        answer, path, grant.version, idempotency=idempotency, response=response
-    )
+    return created_response(answer, idempotency, path=path, version=grant.version)
 
 
 @router.post("/{grant_id}/revocation", response_model=RevocationOut, responses=PROPOSED)
@@ -79,8 +75,8 @@ async def revoke_grant(
     consent = Consent(caller, None, (), now)
     ended = await grants.revoke_grant(session, consent, grant_id, expected_version=expected_version)
     if isinstance(ended, PendingAct):
-        return await answer_proposal(idempotency, ended)
-    return await answer_changed(idempotency, RevocationOut.from_grants(ended), ended[0].version)
+        return answer_proposal(idempotency, ended)
+    return changed_response(RevocationOut.from_grants(ended), idempotency, version=ended[0].version)
 
 
 @rights_router.get("/clients")

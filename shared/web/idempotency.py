@@ -98,7 +98,7 @@ class IdempotencyClaim:
             "key": self._key,
             "first_status": status.value,
             "first_body": body,
-            "first_headers": orjson.dumps(headers).decode(),
+            "first_headers": orjson.dumps(dict(headers)).decode(),
         }
         defer_write(self._session, _STORE, first)
 

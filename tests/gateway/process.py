@@ -20,13 +20,13 @@ from gateway.settings import Settings
 from shared.database.engine import open_database
 from shared.events import Event, GrantChanged
 from shared.runtime.migrations import upgrade_database
+from tests.support.complete_rights import note_rights_complete
 from tests.support.factories import TestAuthority
 from tests.support.gateway_harness import (
     PURPOSE,
     make_client,
     make_grant,
     make_settings,
-    note_rights_complete,
 )
 from tests.support.waiting import eventually
 

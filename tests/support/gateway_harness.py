@@ -12,8 +12,6 @@ from uuid import uuid4
 import asyncpg
 import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -29,9 +27,9 @@ from gateway.settings import Settings
 from shared.crypto.ed25519 import read_private_key
 from shared.database.session import SessionFactory
 from shared.events import AgencyChanged, ClientChanged, GrantChanged, ProcedurePublished
-from shared.messaging.topics import list_partitions
 from shared.runtime.migrations import upgrade_database
 from tests.conftest import Databases
+from tests.support.complete_rights import note_rights_complete
 from tests.support.event_keys import key_text
 from tests.support.factories import CALL_KEY, DIGEST_KEY, TestAuthority
 from tests.support.fake_upstream import SUBJECT
@@ -240,18 +238,6 @@ class Gate:
 
 
 _ORDER = "at, chain, number, index"
-_HEARD = text(
-    "INSERT INTO heard VALUES (:topic, :partition, now())"
-    " ON CONFLICT (topic, partition) DO UPDATE SET at = excluded.at"
-)
-_COMPARED = text("INSERT INTO rights_comparison (at) VALUES (now()) ON CONFLICT DO NOTHING")
-_ALL_HEARD = [each._asdict() for each in list_partitions([GrantChanged.topic])]
-
-
-async def note_rights_complete(session: AsyncSession) -> None:
-    """Note that the worker has consumed all grants up to now, and compared them with identity."""
-    await session.execute(_HEARD, _ALL_HEARD)
-    await session.execute(_COMPARED)
 
 
 def _clients(events: Collection[Any]) -> set[str]:

@@ -105,7 +105,7 @@ replay: $(INSTALLED) ## send the events of the last days again, to refill a brok
 	@for service in $(SERVICES); do $(LOCAL) as $$service $(RUN) -m $$service replay || exit; done
 
 verify-ledger: $(INSTALLED) ## check every batch and signature of the running stack's access ledger; KEPT="--receipts FILE"
-	@$(LOCAL) as gateway $(RUN) -m gateway.ledger.commands $(KEPT)
+	@$(LOCAL) as gateway $(RUN) -m gateway verify-ledger $(KEPT)
 
 schemas: $(INSTALLED) ## write the schemas of events and APIs to deploy/schemas, the tables of docs/access.md
 	$(RUN) -m deploy.schemas

@@ -67,7 +67,7 @@ def _permissions_of(service: str) -> Iterator[Permission]:
     if handled:
         yield Permission(service, Operation.READ, Resource.GROUP, service)
     if service == LedgerAnchored.publisher:
-        # `gateway.ledger.commands` compares the ledger with the anchors that it published.
+        # `gateway verify-ledger` compares the ledger with the anchors that it published.
         yield Permission(service, Operation.READ, Resource.TOPIC, LedgerAnchored.topic)
 
 

@@ -1,4 +1,4 @@
-"""Verify the whole access ledger: `python -m gateway.ledger.commands`.
+"""The command that verifies the whole access ledger: `python -m gateway verify-ledger`.
 
 It checks the seals, the columns by which records are found (a changed one hides a record from a
 search), and the anchors: those that the axis kept, out of reach of a process that can write the
@@ -11,19 +11,19 @@ is damaged, and 2 if neither can be proved: there is no outside anchor, or not a
 read.
 """
 
-import argparse
-import asyncio
 import logging
-import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import asyncpg
+import typer
 from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
+from gateway.ledger.chain import verification
 from gateway.ledger.chain.anchors import (
     AnchorsUnreadableError,
     PublishedAnchors,
@@ -33,11 +33,12 @@ from gateway.ledger.chain.anchors import (
 )
 from gateway.ledger.chain.evidence import Evidence
 from gateway.ledger.chain.keys import list_trusted_keys
-from gateway.ledger.chain.verification import State, verify_ledger
+from gateway.ledger.chain.verification import State
 from gateway.settings import Settings
 from shared.crypto.ed25519 import KeyUnfitError, read_private_key
 from shared.database.errors import UNREACHABLE, is_outage
 from shared.messaging.kafka import connection_options
+from shared.runtime.invocation import run_async
 
 EXIT_CODES = {State.INTACT: 0, State.DAMAGED: 1, State.NOT_PROVED: 2}
 UNCHECKED = 2
@@ -51,57 +52,56 @@ _NOT_MADE = (
 )
 
 
-def _parse_command_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m gateway.ledger.commands", description=__doc__)
-    kept = parser.add_mutually_exclusive_group()
-    kept.add_argument(
-        "--kafka", help="the address of the axis; default: KAFKA_SERVERS, if it answers"
-    )
-    kept.add_argument("--anchors", type=Path, help="a file with one message of the topic per line")
-    parser.add_argument(
-        "--receipts", type=Path, help="a file with one X-Ledger-Receipt header per line"
-    )
-    return parser.parse_args()
+@dataclass(frozen=True)
+class OutsideSources:
+    """The sources of anchors that were asked for; without an address, KAFKA_SERVERS if it answers.
+
+    `anchors` has one message of the topic per line, `receipts` one X-Ledger-Receipt header.
+    """
+
+    kafka: str | None = None
+    anchors: Path | None = None
+    receipts: Path | None = None
 
 
 async def _read_outside_anchors(
-    options: argparse.Namespace, axis: Mapping[str, Any]
+    sources: OutsideSources, axis: Mapping[str, Any]
 ) -> list[PublishedAnchors]:
-    """Read the sources of the options; raise where a requested source cannot be read."""
-    receipts = [read_receipt_anchors(options.receipts)] if options.receipts else []
-    return [*receipts, await _read_published_heads(options, axis)]
+    """Read the sources; raise where one that was asked for cannot be read."""
+    receipts = [read_receipt_anchors(sources.receipts)] if sources.receipts else []
+    return [*receipts, await _read_published_heads(sources, axis)]
 
 
 async def _read_published_heads(
-    options: argparse.Namespace, axis: Mapping[str, Any]
+    sources: OutsideSources, axis: Mapping[str, Any]
 ) -> PublishedAnchors:
-    if options.anchors:
-        return read_file_anchors(options.anchors)
-    if options.kafka:
-        return await read_axis_anchors({**axis, "bootstrap_servers": options.kafka})
+    if sources.anchors:
+        return read_file_anchors(sources.anchors)
+    if sources.kafka:
+        return await read_axis_anchors({**axis, "bootstrap_servers": sources.kafka})
     try:
         return await read_axis_anchors(axis)
     except (KafkaError, *UNREACHABLE):
         return PublishedAnchors([], [])
 
 
-async def verify_whole_ledger() -> int:
-    options, settings = _parse_command_options(), Settings.read()
+async def verify_whole_ledger(sources: OutsideSources) -> int:
+    settings = Settings.read()
     key = read_private_key("ledger_key", settings.ledger_key).public_key()
     trusted = list_trusted_keys(key, settings.ledger_keys_retired)
-    evidence, told = Evidence(), await _read_outside_anchors(options, connection_options(settings))
+    evidence, told = Evidence(), await _read_outside_anchors(sources, connection_options(settings))
     for source in told:
         evidence.add_published_anchors(source, trusted, outside=True)
     anchors = sum(len(source.anchors) for source in told)
     states, records = [], 0
-    async for verdict in verify_ledger(settings.database, trusted, evidence):
+    async for verdict in verification.verify_ledger(settings.database, trusted, evidence):
         states.append(verdict.state)
         records += verdict.records
-        print("\n".join(verdict.list_report_lines()), flush=True)  # noqa: T201 -- the output of the command
+        typer.echo("\n".join(verdict.list_report_lines()))
     for line in _list_rejected_anchors(evidence):
-        print(line)  # noqa: T201 -- idem
+        typer.echo(line)
     state = _find_worst_state(states, anchors)
-    print(f"{records:,} records: {state}, {anchors:,} anchors from outside")  # noqa: T201 -- idem
+    typer.echo(f"{records:,} records: {state}, {anchors:,} anchors from outside")
     return EXIT_CODES[state]
 
 
@@ -143,16 +143,26 @@ def _describe_missing_part(error: Exception) -> str:
     return type(error).__name__
 
 
-def run_verification_command() -> int:
-    logging.getLogger("aiokafka").setLevel(
-        logging.CRITICAL
-    )  # the command reports an unreachable broker itself
+def verify_ledger(
+    kafka: Annotated[
+        str | None, typer.Option(help="address of the axis; default: KAFKA_SERVERS, if it answers")
+    ] = None,
+    anchors: Annotated[
+        Path | None, typer.Option(help="in place of the axis: a file with one message per line")
+    ] = None,
+    receipts: Annotated[
+        Path | None, typer.Option(help="a file with one X-Ledger-Receipt header per line")
+    ] = None,
+) -> None:
+    """Verify every record and seal; end with 1 if one is damaged, with 2 if it is not proved."""
+    if kafka and anchors:
+        raise typer.BadParameter("Give --kafka or --anchors, not both.")
+    sources = OutsideSources(kafka, anchors, receipts)
+    # The command reports an unreachable broker itself.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
-        return asyncio.run(verify_whole_ledger())
+        exit_code = run_async(lambda: verify_whole_ledger(sources))
     except Exception as error:  # noqa: BLE001 -- after any error not all data was read
-        print(f"Not checked: {_describe_missing_part(error)}", file=sys.stderr)  # noqa: T201 -- an error of the command
-        return UNCHECKED
-
-
-if __name__ == "__main__":
-    sys.exit(run_verification_command())
+        typer.echo(f"Not checked: {_describe_missing_part(error)}", err=True)
+        exit_code = UNCHECKED
+    raise typer.Exit(exit_code)

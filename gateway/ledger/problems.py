@@ -30,7 +30,7 @@ class RecordUnprovable(Problem):
     title = "The batch of this record differs from its seal"
     type = "/problems/record-unprovable"
     advice = (
-        "Report this to the operator of the mesh, for whom python -m gateway.ledger.commands names "
+        "Report this to the operator of the mesh, for whom python -m gateway verify-ledger names "
         "the changes."
     )
 

@@ -44,7 +44,7 @@ def test_commands_are_found_in_the_texts() -> None:
     assert {name for name, _, _ in COMMANDS} >= {"README.md", "api.md", ".env.example"}
     assert {module for _, module, _ in COMMANDS} >= {
         "identity_service",
-        "gateway.ledger.commands",
+        "gateway",
     }
 
 

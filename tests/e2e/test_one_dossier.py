@@ -11,7 +11,7 @@ from tests.support.waiting import eventually_sync
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 NOT_PROVED = (
-    2  # of `gateway.ledger.commands`: no anchor is on the axis yet, one comes every ten seconds
+    2  # of `gateway verify-ledger`: no anchor is on the axis yet, one comes every ten seconds
 )
 
 
@@ -31,7 +31,8 @@ def test_ledger_is_intact_after_the_story(mesh: Mesh) -> None:
             "gateway",
             sys.executable,
             "-m",
-            "gateway.ledger.commands",
+            "gateway",
+            "verify-ledger",
         )
         checks.append(mesh.run(*command))
         return checks[-1].returncode != NOT_PROVED

@@ -23,7 +23,7 @@ async def complaints(mesh: Mesh, journal: Journal) -> list[str]:
     late = [f"not at rest after {SETTLES_WITHIN:.0f} s: {each}" for each in waiting]
     found, verified, recounted = await asyncio.gather(
         gather(mesh),
-        asyncio.to_thread(command_complaints, mesh, "gateway", "gateway.ledger.commands"),
+        asyncio.to_thread(command_complaints, mesh, "gateway", "gateway", "verify-ledger"),
         asyncio.to_thread(
             command_complaints, mesh, "sync_service", "sync_service", "verify-counters"
         ),

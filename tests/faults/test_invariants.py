@@ -156,7 +156,7 @@ JUDGED_BY_COMMANDS = {
         _set("sync_service", "tally", "agency = 'H41'", "count = count + 1", "DIFFER"),
     ),
     "seal forged": (
-        ("gateway.ledger.commands",),
+        ("gateway", "verify-ledger"),
         _set("gateway", "ledger_seal", "number = 1", "signature = '\\x00'", "DAMAGED"),
     ),
 }

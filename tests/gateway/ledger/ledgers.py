@@ -144,7 +144,7 @@ def command(
         (folder / name).write_text(call_key())
     told = {"KAFKA_SERVERS": "127.0.0.1:9", "SECRETS_DIR": str(folder), "PATH": os.defpath}
     return subprocess.run(
-        [sys.executable, "-m", "gateway.ledger.commands", *words],
+        [sys.executable, "-m", "gateway", "verify-ledger", *words],
         cwd=Path(__file__).parents[3],
         env=told | variables,
         capture_output=True,

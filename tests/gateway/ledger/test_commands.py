@@ -1,6 +1,5 @@
 import asyncio
 import re
-from argparse import Namespace
 from base64 import b64encode
 from hashlib import sha256
 from pathlib import Path
@@ -14,7 +13,7 @@ from gateway.ledger.chain.anchors import (
     read_axis_anchors,
     read_file_anchors,
 )
-from gateway.ledger.commands import _read_outside_anchors
+from gateway.ledger.commands import OutsideSources, _read_outside_anchors
 from gateway.ledger.jobs import anchor_chains
 from shared.database.engine import open_database
 from shared.events import LedgerAnchored
@@ -210,11 +209,9 @@ async def test_cut_is_found_by_a_file_of_anchors(
 async def test_axis_that_is_away_fails_only_where_it_was_asked_for() -> None:
     nobody = "127.0.0.1:9"
     axis = {"bootstrap_servers": nobody}
-    assert await _read_outside_anchors(
-        Namespace(anchors=None, kafka=None, receipts=None), axis
-    ) == [([], [])]
+    assert await _read_outside_anchors(OutsideSources(), axis) == [([], [])]
     with pytest.raises(KafkaError):
-        await _read_outside_anchors(Namespace(anchors=None, kafka=nobody, receipts=None), axis)
+        await _read_outside_anchors(OutsideSources(kafka=nobody), axis)
 
 
 def test_before_the_stack_is_up_one_line_says_what_is_missing(

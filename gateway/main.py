@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 
 import httpx
+import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
 from granian.constants import HTTPModes, Interfaces, Loops
@@ -52,6 +53,8 @@ from shared.observability.logging import configure_logging
 from shared.runtime.app import AUDIENCE, Check, create_service, freeze_gc
 from shared.web.calls.auth import RIGHTS_ISSUER, CallerCheck, KeySet, Verifier
 from shared.web.http_client import open_client
+
+log = structlog.get_logger()
 
 ROUTERS = (ledger_routes.router, purpose_routes.router, key_routes.router, page_routes.router)
 DRAIN_SECONDS = 10
@@ -250,10 +253,18 @@ def _upstream_checks(http: httpx.AsyncClient, addresses: Mapping[Service, str]) 
 
 @asynccontextmanager
 async def _background_tasks(*parts: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(part) for part in parts]
-    try:
+    """Run the parts, which end only by an error, until the body ends."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(_end_process_after(part)) for part in parts]
         yield
-    finally:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _end_process_after(part: Coroutine[None, None, None]) -> None:
+    """Drain and end this process if the part fails; the server starts another one."""
+    try:
+        await part
+    except Exception as error:  # noqa: BLE001 -- without the part no call may be answered
+        log.critical("background_part_failed", error=type(error).__name__)
+        signal.raise_signal(signal.SIGTERM)

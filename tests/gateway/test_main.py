@@ -14,10 +14,10 @@ from pydantic import SecretStr
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from gateway.main import _end_with_parent_process
+from gateway.main import _background_tasks, _end_with_parent_process
 from shared.crypto.ed25519 import KeyUnfitError, read_private_key
 from tests.conftest import Databases
-from tests.gateway.process import gateway_process
+from tests.gateway.process import Process, gateway_process, until_ready
 from tests.support.fake_upstream import SUBJECT
 from tests.support.gateway_harness import (
     VERIFY,
@@ -103,6 +103,42 @@ async def test_killed_gateway_leaves_no_worker_behind(
         process.kill()
         assert await gateway.ended() == -signal.SIGKILL
         await eventually(lambda: not any(worker.is_running() for worker in workers))
+
+
+def list_workers(gateway: Process) -> list[psutil.Process]:
+    children = psutil.Process(gateway.pid).children()
+    return [child for child in children if "resource_tracker" not in " ".join(child.cmdline())]
+
+
+async def test_process_of_which_a_part_failed_drains_and_another_takes_its_place(
+    postgres: Databases, services: Services, tmp_path: Path
+) -> None:
+    async with gateway_process(postgres.database_url("gateway"), services, tmp_path) as gateway:
+        [worker] = list_workers(gateway)
+        worker.send_signal(signal.SIGTERM)  # as a part that fails does
+        await eventually(lambda: not worker.is_running())
+        await until_ready(gateway.url)
+        [other] = list_workers(gateway)
+        assert other.pid != worker.pid
+
+
+async def test_part_that_fails_ends_its_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    raised, others = list[signal.Signals](), asyncio.Event()
+    monkeypatch.setattr(signal, "raise_signal", raised.append)
+
+    async def fail() -> None:
+        raise RuntimeError
+
+    async def go_on() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            others.set()
+
+    async with _background_tasks(fail(), go_on()):
+        await eventually(lambda: raised == [signal.SIGTERM])
+        assert not others.is_set()
+    assert others.is_set()
 
 
 def begin_as_orphan() -> None:

@@ -34,11 +34,19 @@ def run_async(main: Callable[[], Awaitable[ResultType]]) -> ResultType:
         return runner.run(run_main())
 
 
-def run_in_session(settings: ServiceSettings, act: Callable[[AsyncSession], Awaitable[Any]]) -> Any:
+def run_in_session(
+    settings: ServiceSettings,
+    act: Callable[[AsyncSession], Awaitable[Any]],
+    *,
+    statement_seconds: float | None = None,
+) -> Any:
     """Run `act` in one transaction; exit with the title of a raised `Problem`."""
 
     async def run_act() -> Any:
-        async with open_database(settings) as sessions, sessions.begin() as session:
+        async with (
+            open_database(settings, statement_seconds=statement_seconds) as sessions,
+            sessions.begin() as session,
+        ):
             return await act(session)
 
     try:

@@ -255,34 +255,36 @@ class CounterCheck(NamedTuple):
 
 async def verify_counters(session: AsyncSession) -> CounterCheck:
     """Compare the stored counters with a recount of all dossiers, both as of one instant."""
-    await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-    stored = await verification.read_cells(session)
-    expected = await verification.recount_cells(session)
-    cells = stored.keys() | expected.keys()
-    wrong = [cell for cell in cells if stored.get(cell, 0) != expected.get(cell, 0)]
+    counts = await _compare_counters(session)
     differences = [
-        f"{_describe_cell(cell)}: {stored.get(cell, 0)} kept, {expected.get(cell, 0)} counted"
-        for cell in sorted(wrong, key=str)
+        f"{_describe_cell(cell)}: {stored} kept, {expected} counted"
+        for cell, (stored, expected) in sorted(counts.items(), key=lambda item: str(item[0]))
+        if stored != expected
     ]
-    return CounterCheck(len(cells), differences)
+    return CounterCheck(len(counts), differences)
 
 
 async def find_corrections(session: AsyncSession) -> Mapping[Cell, int]:
     """Return by how much each wrong counter differs from a recount, both as of one instant."""
-    await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-    stored = await verification.read_cells(session)
-    expected = await verification.recount_cells(session)
-    differences = {
-        cell: expected.get(cell, 0) - stored.get(cell, 0)
-        for cell in stored.keys() | expected.keys()
+    counts = await _compare_counters(session)
+    return {
+        cell: expected - stored for cell, (stored, expected) in counts.items() if stored != expected
     }
-    return {cell: difference for cell, difference in differences.items() if difference}
 
 
 async def correct_counters(session: AsyncSession, corrections: Mapping[Cell, int]) -> None:
     """Add the corrections; changes that were counted meanwhile keep their effect."""
     if corrections:
         await counters.add_to_cells(session, corrections)
+
+
+async def _compare_counters(session: AsyncSession) -> Mapping[Cell, tuple[int, int]]:
+    """Return the stored and the recounted number of each cell, both as of one instant."""
+    await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+    stored = await verification.read_cells(session)
+    expected = await verification.recount_cells(session)
+    cells = stored.keys() | expected.keys()
+    return {cell: (stored.get(cell, 0), expected.get(cell, 0)) for cell in cells}
 
 
 def _describe_cell(cell: Cell) -> str:

@@ -1,13 +1,34 @@
 import asyncio
 
+import pytest
 from alembic import command
+from sqlalchemy import text
 
+from gateway.access.projections import upsert_changed_clients
+from shared.database.engine import open_database
 from shared.runtime.migrations import build_configuration, upgrade_database
 from tests.conftest import Databases
-from tests.support.gateway_harness import make_settings
+from tests.support.gateway_harness import make_client, make_settings
 
 
 async def test_migrations_make_what_the_models_say(postgres: Databases) -> None:
     settings = make_settings(postgres.database_url("gateway"))
     await asyncio.to_thread(upgrade_database, settings)
     await asyncio.to_thread(command.check, build_configuration(settings))
+
+
+@pytest.mark.parametrize("clients", [["h26"], []])
+async def test_gateway_with_clients_is_complete_after_an_upgrade(
+    postgres: Databases, clients: list[str]
+) -> None:
+    settings = make_settings(postgres.database_url("gateway"))
+    configuration = build_configuration(settings)
+    await asyncio.to_thread(command.upgrade, configuration, "0004")
+    async with open_database(settings) as sessions:
+        async with sessions.begin() as session:
+            if clients:
+                await upsert_changed_clients(session, [make_client(each) for each in clients])
+        await asyncio.to_thread(command.upgrade, configuration, "0005")
+        async with sessions() as session:
+            noted = await session.scalar(text("SELECT count(*) FROM rights_comparison"))
+    assert noted == len(clients)

@@ -171,8 +171,10 @@ async def has_records(gate: Gate, count: int) -> bool:
 
 
 async def test_without_its_database_nothing_personal_begins(
-    postgres: Databases, services: Services
+    postgres: Databases, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A call that began before waits so long for its record.
+    monkeypatch.setattr(writer, "PATIENCE_SECONDS", 0.3)
     async with open_gate(postgres.database_url("gateway"), services) as gate:
         await gate.tell(make_client(), make_grant())
         async with database_away(postgres, gate):

@@ -1,10 +1,8 @@
 """A message takes effect only where the owner of its topic signed it as it stands."""
 
-import asyncio
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 
-import httpx
 import pytest
 from aiokafka import ConsumerRecord
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -12,10 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
-from shared.crypto.ed25519 import build_key_set
 from shared.database.session import SessionFactory
 from shared.events import OWNERS
-from shared.messaging import consumer
 from shared.messaging.event_proofs import (
     PROOF,
     EventSigner,
@@ -27,8 +23,6 @@ from shared.messaging.event_proofs import (
     TopicUnownedError,
 )
 from shared.runtime.operator_routes import list_dead_letters
-from shared.web.calls.auth import KeySet
-from shared.web.problems import Unavailable
 from tests.shared.mechanics import (
     DOSSIERS,
     HANDLERS,
@@ -37,19 +31,16 @@ from tests.shared.mechanics import (
     handle_records,
     progressed,
     record,
-    scalar,
     versions_of,
 )
 from tests.support.event_keys import (
     KEYS,
     SIGNERS,
     VERIFIER,
-    PublishedKeys,
     change_record,
     make_verifier,
     sign_records,
 )
-from tests.support.waiting import eventually
 
 # Key id, signature, place and size.
 SIZE_OF_FIXED = 32 + 64 + 4 + 4
@@ -211,74 +202,6 @@ async def test_batch_costs_one_signature_check() -> None:
     for message in batch(50):
         await verifier.check(message)
     assert len(verifier._held) == 1
-
-
-async def test_withdrawn_key_proves_nothing_also_where_its_batch_was_seen() -> None:
-    published = PublishedKeys(KEYS[SERVICE])
-    verifier = EventVerifier({SERVICE: published})
-    first, second = batch(2)
-    assert await is_proven(first, verifier)
-    published.keys.clear()
-    assert not await is_proven(second, verifier)
-
-
-async def test_retired_key_proves_what_it_signed_while_it_is_published() -> None:
-    (old,) = batch(1)
-    successor = Ed25519PrivateKey.generate()
-    (new,) = sign_records(SERVICE, [old], EventSigner(successor))
-    both = EventVerifier({SERVICE: PublishedKeys(successor, KEYS[SERVICE])})
-    assert await is_proven(old, both)
-    assert await is_proven(new, both)
-    assert not await is_proven(old, EventVerifier({SERVICE: PublishedKeys(successor)}))
-
-
-class KeyServer:
-    """The wire to the owner's key set; may be cut, and its keys changed."""
-
-    def __init__(self, *keys: Ed25519PrivateKey) -> None:
-        self.keys, self.cut, self.asked = list(keys), False, 0
-        http = httpx.AsyncClient(transport=httpx.MockTransport(self._answer))
-        self.verifier = EventVerifier({SERVICE: KeySet(http, "http://dossier/event-keys.json")})
-
-    def _answer(self, _: httpx.Request) -> httpx.Response:
-        self.asked += 1
-        if self.cut:
-            raise httpx.ConnectError("cut")
-        return httpx.Response(200, json=build_key_set(key.public_key() for key in self.keys))
-
-
-async def test_consumer_waits_while_the_keys_cannot_be_fetched(
-    sessions: SessionFactory, key: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("shared.web.calls.auth.NO_KEYS_SECONDS", 0)
-    server = KeyServer(KEYS[SERVICE])
-    server.cut = True
-    handling = asyncio.create_task(
-        consumer.handle_records(sessions, [record(progressed(key, 3))], HANDLERS, server.verifier)
-    )
-    await eventually(lambda: server.asked >= 3)
-    assert not handling.done()
-    server.cut = False
-    await handling
-    assert await versions_of(sessions, key) == [3]
-    assert await scalar(sessions, "SELECT count(*) FROM dead_letter") == 0
-
-
-async def test_new_key_is_waited_for_in_an_outage_and_known_keys_go_on(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("shared.web.calls.auth.UNKNOWN_KEY_SECONDS", 0)
-    server = KeyServer(KEYS[SERVICE])
-    (old,) = batch(1)
-    await server.verifier.check(old)
-    successor = Ed25519PrivateKey.generate()
-    (new,) = sign_records(SERVICE, [old], EventSigner(successor))
-    server.cut = True
-    with pytest.raises(Unavailable):
-        await server.verifier.check(new)
-    await server.verifier.check(old)
-    server.cut, server.keys = False, [successor, KEYS[SERVICE]]
-    await server.verifier.check(new)
 
 
 async def test_forged_message_is_stored_with_the_reason_counted_and_never_handled(

@@ -49,60 +49,62 @@ def ways(*texts: tuple[str, str]) -> list[dict[str, str]]:
     return [{"channel": channel, "text": text} for channel, text in texts]
 
 
-@pytest.mark.parametrize(
-    ("text", "duration", "unit", "amount", "faults"),
-    [
-        ("3 Ngày làm việc20,000 Việt Nam Đồng", 3, Unit.WORKING_DAY, 20_000, ()),
-        ("30 Ngày4.000.000 VNĐ(mỗi giấy)", 30, Unit.DAY, 4_000_000, ()),
-        ("8 GiờMiễn phí", 8, Unit.HOUR, 0, ()),
-        ("6 Tháng100 USD", 6, Unit.MONTH, None, (TextFault.FEE_IN_FOREIGN_CURRENCY,)),
-        # one and a half working days are twelve working hours
-        ("1.5 Ngày làm việcMiễn phí", 12, Unit.HOUR, 0, ()),
-        # fifteen hundred, or one and a half
-        ("1.500 Ngày làm việcMiễn phí", None, None, 0, (TextFault.DURATION_UNCLEAR,)),
-        ("5 Ngày1,20,000 VNĐ", 5, Unit.DAY, None, (TextFault.FEE_UNCLEAR,)),
-        (
-            "5 Ngày20,000 VNĐ(Qua mạng 10.000 đồng)",
-            5,
-            Unit.DAY,
-            20_000,
-            (TextFault.AMOUNT_IN_DESCRIPTION,),
-        ),
-        ("5 NgàyMiễn phíKhông quá 45 ngày", 5, Unit.DAY, 0, (TextFault.TERM_IN_DESCRIPTION,)),
-        ("1.5 ThángMiễn phí", None, None, 0, (TextFault.DURATION_UNCLEAR,)),
-        ("1Miễn phí", None, None, 0, (TextFault.DURATION_WITHOUT_UNIT,)),
-        # 1 (of what?) and 200, or 1,200: not to be told apart
-        (
-            "1200 VNĐ",
-            None,
-            None,
-            None,
-            (TextFault.DURATION_RUNS_INTO_FEE, TextFault.FEE_UNCLEAR),
-        ),
-        (
-            "Không có thông tinKhông có thông tinNộp tại chỗ",
-            None,
-            None,
-            None,
-            (TextFault.DURATION_NOT_STATED, TextFault.FEE_NOT_STATED),
-        ),
-        # thousands left out
-        (
-            "5 Ngày50 VNĐ(50.000 đồng)",
-            5,
-            Unit.DAY,
-            None,
-            (TextFault.FEE_UNCLEAR, TextFault.AMOUNT_IN_DESCRIPTION),
-        ),
-        (
-            "5 NgàyMiễn phí(Cấp mới 40.000 đồng)",
-            5,
-            Unit.DAY,
-            0,
-            (TextFault.FREE_ONLY_IN_PART, TextFault.AMOUNT_IN_DESCRIPTION),
-        ),
-    ],
-)
+Wording = tuple[str, int | None, Unit | None, int | None, tuple[TextFault, ...]]
+# Each text of a way stands before the duration, unit, amount and faults that are read from it.
+WORDINGS: list[Wording] = [
+    ("3 Ngày làm việc20,000 Việt Nam Đồng", 3, Unit.WORKING_DAY, 20_000, ()),
+    ("30 Ngày4.000.000 VNĐ(mỗi giấy)", 30, Unit.DAY, 4_000_000, ()),
+    ("8 GiờMiễn phí", 8, Unit.HOUR, 0, ()),
+    ("6 Tháng100 USD", 6, Unit.MONTH, None, (TextFault.FEE_IN_FOREIGN_CURRENCY,)),
+    # one and a half working days are twelve working hours
+    ("1.5 Ngày làm việcMiễn phí", 12, Unit.HOUR, 0, ()),
+    # fifteen hundred, or one and a half
+    ("1.500 Ngày làm việcMiễn phí", None, None, 0, (TextFault.DURATION_UNCLEAR,)),
+    ("5 Ngày1,20,000 VNĐ", 5, Unit.DAY, None, (TextFault.FEE_UNCLEAR,)),
+    (
+        "5 Ngày20,000 VNĐ(Qua mạng 10.000 đồng)",
+        5,
+        Unit.DAY,
+        20_000,
+        (TextFault.AMOUNT_IN_DESCRIPTION,),
+    ),
+    ("5 NgàyMiễn phíKhông quá 45 ngày", 5, Unit.DAY, 0, (TextFault.TERM_IN_DESCRIPTION,)),
+    ("1.5 ThángMiễn phí", None, None, 0, (TextFault.DURATION_UNCLEAR,)),
+    ("1Miễn phí", None, None, 0, (TextFault.DURATION_WITHOUT_UNIT,)),
+    # 1 (of what?) and 200, or 1,200: not to be told apart
+    (
+        "1200 VNĐ",
+        None,
+        None,
+        None,
+        (TextFault.DURATION_RUNS_INTO_FEE, TextFault.FEE_UNCLEAR),
+    ),
+    (
+        "Không có thông tinKhông có thông tinNộp tại chỗ",
+        None,
+        None,
+        None,
+        (TextFault.DURATION_NOT_STATED, TextFault.FEE_NOT_STATED),
+    ),
+    # thousands left out
+    (
+        "5 Ngày50 VNĐ(50.000 đồng)",
+        5,
+        Unit.DAY,
+        None,
+        (TextFault.FEE_UNCLEAR, TextFault.AMOUNT_IN_DESCRIPTION),
+    ),
+    (
+        "5 NgàyMiễn phí(Cấp mới 40.000 đồng)",
+        5,
+        Unit.DAY,
+        0,
+        (TextFault.FREE_ONLY_IN_PART, TextFault.AMOUNT_IN_DESCRIPTION),
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "duration", "unit", "amount", "faults"), WORDINGS)
 def test_wording_of_a_way_is_read_where_it_is_clear(
     text: str,
     duration: int | None,

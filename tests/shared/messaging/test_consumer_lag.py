@@ -1,7 +1,8 @@
 """How far a service is behind the axis is told, also while nothing of it moves."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 import pytest
@@ -25,6 +26,18 @@ def lag(partition: TopicPartition) -> float | None:
     return REGISTRY.get_sample_value("consumer_lag_events", labels)
 
 
+@asynccontextmanager
+async def measuring(sessions: SessionFactory, consumer: AIOKafkaConsumer) -> AsyncIterator[None]:
+    """Measure the lag until the block ends."""
+    task = asyncio.create_task(measure_lag(sessions, consumer))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
 @pytest.mark.broker
 async def test_lag_is_told_while_nothing_is_handled_and_not_of_anothers_partitions(
     settings: ServiceSettings,
@@ -46,8 +59,7 @@ async def test_lag_is_told_while_nothing_is_handled_and_not_of_anothers_partitio
         # Behind a batch of many, whatever test sent it, the embedded broker does not tell the end.
         await send(partition=0)
         await consumer.commit(await consumer.end_offsets([first, *others]))
-        task = asyncio.create_task(measure_lag(sessions, consumer))
-        try:
+        async with measuring(sessions, consumer):
             # The gauge may still say what another test left there.
             await eventually(lambda: scalar(sessions, FIRST_HEARD))
             assert lag(first) == 0
@@ -62,10 +74,6 @@ async def test_lag_is_told_while_nothing_is_handled_and_not_of_anothers_partitio
             consumer.assign(others)
             await eventually(lambda: lag(first) is None)
             assert lag(others[0]) is not None
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
 
 @pytest.mark.parametrize(

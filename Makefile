@@ -13,7 +13,7 @@ N ?= 100000
 
 .DEFAULT_GOAL := help
 .PHONY: help install run stop status demo test test-kafka faults fuzz lint types format lock migrate people \
-	dead-letters replay verify-ledger bench schemas up demo-docker down clean
+	dead-letters replay verify-ledger verify-counters rebuild bench schemas up demo-docker down clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9_-]+:.*## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*## "}; {printf "%-14s %s\n", $$1, $$2}'
@@ -106,6 +106,12 @@ replay: $(INSTALLED) ## send the events of the last days again, to refill a brok
 
 verify-ledger: $(INSTALLED) ## check every batch and signature of the running stack's access ledger; KEPT="--receipts FILE"
 	@$(LOCAL) as gateway $(RUN) -m gateway verify-ledger $(KEPT)
+
+verify-counters: $(INSTALLED) ## compare the counters of the indicators with a recount of all dossiers
+	@$(LOCAL) as sync_service $(RUN) -m sync_service verify-counters
+
+rebuild: $(INSTALLED) ## make the national view anew from the events that the broker retains
+	@$(LOCAL) as sync_service $(RUN) -m sync_service rebuild national_view
 
 schemas: $(INSTALLED) ## write the schemas of events and APIs to deploy/schemas, the tables of docs/access.md
 	$(RUN) -m deploy.schemas

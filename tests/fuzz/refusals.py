@@ -127,6 +127,8 @@ def filter_failure(
 ) -> bool:
     """Keep the failures that say something wrong of the service or its document."""
     operation = case.operation.label
+    if "json" not in response.headers.get("content-type", [""])[0]:
+        return True
     match failure:
         case RejectedPositiveData():
             return not is_unsayable(operation, orjson.loads(response.content))

@@ -164,7 +164,7 @@ async def _gateway_resources(settings: Settings, app: FastAPI) -> AsyncIterator[
     feed = GrantCacheRefresher(rights, purposes, settings.database)
     app.state.checks |= {"rights": rights.check_complete, "chain": ledger.check_chain_held}
     neighbours, quotas = TrustedProxies(settings.trusted_proxies), Quotas()
-    async with open_client() as http, _local_client(app) as self_http, open_pool() as session:
+    async with open_client() as http, _local_client(app) as self_http, open_pool() as pool:
         app.state.callers = CallerCheck(_build_rights_verifier(settings, self_http))
         app.state.description = ApiDescription(http, addresses, app.openapi())
         reports = {"rights_fresh": feed.check_fresh, "catalogue_complete": purposes.check_complete}
@@ -180,7 +180,7 @@ async def _gateway_resources(settings: Settings, app: FastAPI) -> AsyncIterator[
         )
         app.state.forwarder = Forwarder(
             _build_service_upstreams(settings),
-            session,
+            pool,
             admit=admit,
             ledger=ledger,
             own=LocalDispatcher(

@@ -51,14 +51,14 @@ class Forwarder:
     def __init__(
         self,
         upstreams: Mapping[Service, Upstream],
-        session: ConnectionPool,
+        pool: ConnectionPool,
         *,
         admit: Admit,
         ledger: Ledger,
         own: ASGIApp,
         tracer: Tracer | None = None,
     ) -> None:
-        self._upstreams, self._session, self._tracer = upstreams, session, tracer
+        self._upstreams, self._pool, self._tracer = upstreams, pool, tracer
         self._admit, self._ledger, self._own = admit, ledger, own
         self._detached_calls = DetachedCalls()
 
@@ -79,7 +79,7 @@ class Forwarder:
     async def forward_matched_call(
         self, match: Match, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        task = require_current_task(self._session.loop)
+        task = require_current_task(self._pool.loop)
         call = Call(match, read_request_trace(scope), ledger=self._ledger, send=send, task=task)
         with trace_forwarded_call(call, self._tracer) if self._tracer else nullcontext():
             await call.carry_out_work(self._admit_and_send(call, scope, receive), scope, receive)
@@ -91,7 +91,7 @@ class Forwarder:
     async def _admit_and_send(self, call: Call, scope: Scope, receive: Receive) -> None:
         added = await self._admit(call.draft, scope, call.parameters)
         # Other faults of the request are reported to admitted callers only.
-        body = RequestBody(call.operation, scope, receive, self._session.loop)
+        body = RequestBody(call.operation, scope, receive, self._pool.loop)
         request = UpstreamRequest(
             _read_request_target(scope), build_request_headers(scope, call.trace, added), body
         )
@@ -136,14 +136,14 @@ class Forwarder:
             headers = slot.upstream.read_answer_headers(answer)
             await call.record_and_answer(answer.status, headers, opening, rest)
         finally:
-            slot.upstream.release_connection(self._session, answer)
+            slot.upstream.release_connection(self._pool, answer)
 
     async def _send_to_upstream(
         self, call: Call, slot: Slot, request: "UpstreamRequest", payload: Payload
     ) -> Connection:
         try:
             return await slot.upstream.send_call(
-                self._session,
+                self._pool,
                 call.operation,
                 request.target,
                 request.headers,

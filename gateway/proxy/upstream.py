@@ -65,7 +65,7 @@ class Upstream:
 
     async def send_call(
         self,
-        session: ConnectionPool,
+        pool: ConnectionPool,
         operation: Operation,
         target: str,
         headers: Headers,
@@ -82,15 +82,15 @@ class Upstream:
         body = describe_call_body(payload, body_sha256)
         call = CallParts(operation.method, target.encode(), call_id.encode(), body)
         repeatable = operation.idempotent and payload is None
-        kept = session.acquire(self._address)
-        connection = kept or await self._open_new_connection(session, attempts=1 + repeatable)
+        kept = pool.acquire(self._address)
+        connection = kept or await self._open_new_connection(pool, attempts=1 + repeatable)
         try:
             if kept is None:
                 await self._send_on_connection(connection, call, headers, payload)
             elif not await self._send_on_kept_connection(
                 kept, call, headers, payload, repeatable=repeatable
             ):
-                connection = await self._open_new_connection(session, attempts=1)
+                connection = await self._open_new_connection(pool, attempts=1)
                 # The service may have accepted the first id, so the repeated call has its own.
                 call = call._replace(call_id=b"%b.again" % call.call_id)
                 await self._send_on_connection(connection, call, headers, payload)
@@ -135,15 +135,15 @@ class Upstream:
         else:
             await connection.send_request(self._build_request_head(call, headers, payload), payload)
 
-    def release_connection(self, session: ConnectionPool, connection: Connection) -> None:
-        session.release(self._address, connection)
+    def release_connection(self, pool: ConnectionPool, connection: Connection) -> None:
+        pool.release(self._address, connection)
 
-    async def _open_new_connection(self, session: ConnectionPool, *, attempts: int) -> Connection:
+    async def _open_new_connection(self, pool: ConnectionPool, *, attempts: int) -> Connection:
         while True:
             attempts -= 1
             try:
                 with Deadline(_CONNECT_S):
-                    return await session.open(self._address)
+                    return await pool.open(self._address)
             except OSError as error:  # and TimeoutError, which is one
                 if error.errno in _OWN_FAULTS:
                     log.exception("no_connection_possible", service=self.service)

@@ -223,7 +223,7 @@ async def _store_rejected(sessions: SessionFactory, rejected: Sequence[Rejected]
 
 def _log_rejected(record: ConsumerRecord, error: Exception) -> None:
     log.error(
-        "event_set_aside",
+        "event_dead_lettered",
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,

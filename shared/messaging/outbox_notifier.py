@@ -48,7 +48,7 @@ class OutboxNotifier:
                 await self._notify()
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 # The relay polls the outbox anyway, every `relay.POLL_SECONDS`.
-                log.warning("bell_unheard", error=type(error).__name__)
+                log.warning("relay_not_notified", error=type(error).__name__)
                 if self._connection:
                     self._connection.terminate()
                 self._connection = None

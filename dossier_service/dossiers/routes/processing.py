@@ -25,13 +25,19 @@ async def move_dossier(
     body: MoveDossier,
     caller: Caller,
     session: Session,
-    expected: ExpectedVersion,
+    expected_version: ExpectedVersion,
     idempotency: Idempotent,
     procedures: ProcedureCacheDep,
     now: Now,
 ) -> Response:
     dossier = await transitions.move_dossier(
-        session, code, body, caller=caller, expected=expected, procedures=procedures, now=now
+        session,
+        code,
+        body,
+        caller=caller,
+        expected_version=expected_version,
+        procedures=procedures,
+        now=now,
     )
     kept = await read_kept_version(session, procedures, dossier)
     answer = DossierOut.from_dossier(dossier, kept.procedure)
@@ -45,13 +51,13 @@ async def note_progress(
     body: NoteProgress,
     caller: Caller,
     session: Session,
-    expected: ExpectedVersion,
+    expected_version: ExpectedVersion,
     idempotency: Idempotent,
     procedures: ProcedureCacheDep,
     now: Now,
 ) -> Response:
     dossier = await transitions.note_progress(
-        session, code, body, caller=caller, expected=expected, now=now
+        session, code, body, caller=caller, expected_version=expected_version, now=now
     )
     kept = await read_kept_version(session, procedures, dossier)
     answer = DossierOut.from_dossier(dossier, kept.procedure)
@@ -65,12 +71,14 @@ async def pay_fee(
     body: PayFee,
     caller: Caller,
     session: Session,
-    expected: ExpectedVersion,
+    expected_version: ExpectedVersion,
     idempotency: Idempotent,
     procedures: ProcedureCacheDep,
     now: Now,
 ) -> Response:
-    dossier = await payments.pay_fee(session, code, body, caller=caller, expected=expected, now=now)
+    dossier = await payments.pay_fee(
+        session, code, body, caller=caller, expected_version=expected_version, now=now
+    )
     kept = await read_kept_version(session, procedures, dossier)
     answer = DossierOut.from_dossier(dossier, kept.procedure)
     return respond_with_dossier(answer, idempotency, HTTPStatus.CREATED, person=dossier.person)
@@ -83,13 +91,19 @@ async def issue_result(
     body: IssueResult,
     caller: Caller,
     session: Session,
-    expected: ExpectedVersion,
+    expected_version: ExpectedVersion,
     idempotency: Idempotent,
     procedures: ProcedureCacheDep,
     now: Now,
 ) -> Response:
     dossier = await results.issue_result(
-        session, code, body, caller=caller, expected=expected, procedures=procedures, now=now
+        session,
+        code,
+        body,
+        caller=caller,
+        expected_version=expected_version,
+        procedures=procedures,
+        now=now,
     )
     kept = await read_kept_version(session, procedures, dossier)
     answer = DossierOut.from_dossier(dossier, kept.procedure)

@@ -42,7 +42,7 @@ async def read_dossier_to_change(
     session: AsyncSession,
     code: str,
     caller: CallContext,
-    expected: Precondition,
+    expected_version: Precondition,
     to: int | None = None,
 ) -> Dossier:
     """Return the dossier for a change by the responsible agency, or raise NotResponsible.
@@ -54,7 +54,7 @@ async def read_dossier_to_change(
     acting = dossier.decided_by if decides else dossier.responsible_agency
     if not any(limits.covers(dossier.procedure, [acting]) for limits in caller.right.alternatives):
         raise NotResponsible(responsible_agency=acting)
-    require_version(dossier.version, expected)
+    require_version(dossier.version, expected_version)
     return dossier
 
 

@@ -27,14 +27,14 @@ async def pay_fee(
     payment: PayFee,
     *,
     caller: CallContext,
-    expected: Precondition,
+    expected_version: Precondition,
     now: datetime,
 ) -> Dossier:
     """Record the payment of a fee at any agency of the dossier; a repeated one has no effect."""
     dossier = await read_dossier(session, code, caller)
     if _is_repeated_payment(dossier, payment):
         return dossier
-    require_version(dossier.version, expected)
+    require_version(dossier.version, expected_version)
     if is_final(dossier.status):
         raise PaymentRefused(current=dossier.status)
     fee = _require_payable_fee(dossier, payment)

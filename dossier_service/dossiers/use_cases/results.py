@@ -30,12 +30,12 @@ async def issue_result(
     issue: IssueResult,
     *,
     caller: CallContext,
-    expected: Precondition,
+    expected_version: Precondition,
     procedures: ProcedureCache,
     now: datetime,
 ) -> Dossier:
     dossier = await read_dossier_to_change(
-        session, code, caller, expected, to=DossierStatus.PROCESSED
+        session, code, caller, expected_version, to=DossierStatus.PROCESSED
     )
     if DossierStatus.PROCESSED not in dossier.permitted_statuses:
         raise ResultRefused(current=dossier.status)

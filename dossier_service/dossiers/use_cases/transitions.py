@@ -40,11 +40,11 @@ async def move_dossier(
     move: MoveDossier,
     *,
     caller: CallContext,
-    expected: Precondition,
+    expected_version: Precondition,
     procedures: ProcedureCache,
     now: datetime,
 ) -> Dossier:
-    dossier = await read_dossier_to_change(session, code, caller, expected, to=move.to)
+    dossier = await read_dossier_to_change(session, code, caller, expected_version, to=move.to)
     to = _require_permitted_status(dossier, move)
     _require_paid_fees(dossier, to)
     if to is DossierStatus.PROCESSED:
@@ -73,10 +73,10 @@ async def note_progress(
     progress: NoteProgress,
     *,
     caller: CallContext,
-    expected: Precondition,
+    expected_version: Precondition,
     now: datetime,
 ) -> Dossier:
-    dossier = await read_dossier_to_change(session, code, caller, expected)
+    dossier = await read_dossier_to_change(session, code, caller, expected_version)
     if is_final(dossier.status):
         raise TransitionRefused(current=dossier.status, asked=dossier.status, permitted=[])
     require_change_allowed(dossier)

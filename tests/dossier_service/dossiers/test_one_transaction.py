@@ -54,7 +54,7 @@ async def move(desk: Desk, session: AsyncSession, code: str, version: int, to: i
         code,
         MoveDossier(to=to, reason=reason),
         caller=CALLER,
-        expected=Precondition(match=frozenset((format_etag(version),))),
+        expected_version=Precondition(match=frozenset((format_etag(version),))),
         procedures=desk.app.state.procedure_cache,
         now=desk.now,
     )

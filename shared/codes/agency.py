@@ -73,14 +73,18 @@ def canonical_agency_code(code: str) -> str:
 
 
 def qcvn_agency_code(code: str) -> str | None:
-    """Return the form of QCVN 102, `G18.04` -> `000.00.04.G18`; None where a code has none."""
+    """Return the form of QCVN 102, `G18.04` -> `000.00.04.G18`; None where a code has none.
+
+    `H26.00` has none: written with zeros above it, it would be the code of `H26`.
+    """
     first, *lower = code.split(".")
     if len(lower) > len(_QCVN_WIDTHS):
         return None
     groups = [*reversed(lower)]
     missing = ["0" * width for width in _QCVN_WIDTHS[: len(_QCVN_WIDTHS) - len(groups)]]
     written = ".".join([*missing, *groups, first])
-    return written if QCVN_AGENCY.fullmatch(written) else None
+    is_written = QCVN_AGENCY.fullmatch(written) and canonical_agency_code(written) == code
+    return written if is_written else None
 
 
 _SCHEMA = WithJsonSchema(

@@ -45,6 +45,15 @@ def test_code_without_room_in_the_older_form_has_none(code: str) -> None:
     assert qcvn_agency_code(code) is None
 
 
+@pytest.mark.parametrize("code", ["H26.00", "H26.00.00", "H26.14.00", "H26.14.05.000"])
+def test_zeros_at_the_end_have_no_older_form_because_it_would_name_the_agency_above(
+    code: str,
+) -> None:
+    assert canonical_agency_code(code) == code
+    assert qcvn_agency_code(code) is None
+    assert list_written_forms([f"1.001193.{code}"]) == [f"1.001193.{code}"]
+
+
 @given(codes, codes)
 def test_agency_is_covered_alike_in_both_forms(agency: str, right: str) -> None:
     expected = f"{agency}.".startswith(f"{right}.")

@@ -13,6 +13,7 @@ from shared.codes.agency import (
     is_agency_code,
     qcvn_agency_code,
 )
+from shared.codes.procedure import canonical_procedure_code
 
 
 @lru_cache(maxsize=65_536)
@@ -21,12 +22,11 @@ def canonical_code(code: str) -> str:
 
     A text that is neither is returned as it is.
     """
-    national, agency = (code[:8], code[9:]) if code[1:2] == "." else ("", code)
+    canonicalise = canonical_procedure_code if code[1:2] == "." else canonical_agency_code
     try:
-        canonical = canonical_agency_code(agency)
+        return canonicalise(code)
     except CodeError:
         return code
-    return f"{national}.{canonical}" if national else canonical
 
 
 def canonical_codes(codes: Iterable[str]) -> frozenset[str]:

@@ -79,7 +79,18 @@ def test_agencies_above_are_those_whose_code_begins_a_code() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "1.001193", "1.001193.", "đi chơi", "13/2023/ND-CP", "1.0011"]
+    "text",
+    [
+        "",
+        "1.001193",
+        "1.001193.",
+        "đi chơi",
+        "13/2023/ND-CP",
+        "1.0011",
+        "1.001193/H26",
+        "1.001193-000.00.00.H26",
+        "x.001193.000.00.00.H26",
+    ],
 )
 def test_text_without_an_agency_stays_as_it_is(text: str) -> None:
     assert canonical_code(text) == text

@@ -58,10 +58,16 @@ class PurposeRegistry:
             raise CatalogueIncompleteError
 
     def replace_procedures(self, active: Mapping[str, bool], *, announced: int) -> None:
-        """Replace the catalogue by `active`, the state by code; `announced` is its full size."""
+        """Replace the catalogue by `active`, the state by code; `announced` is its full size.
+
+        A procedure that is listed in both written forms of its code has the state of the newer.
+        """
+        # The newer form follows the older one in this order, so that it is the one that is kept.
         self._procedures = {
-            code: PurposeKind.PROCEDURE if is_active else PurposeKind.ENDED_PROCEDURE
-            for code, is_active in active.items()
+            canonical_code(code): (
+                PurposeKind.PROCEDURE if is_active else PurposeKind.ENDED_PROCEDURE
+            )
+            for code, is_active in sorted(active.items())
         }
         self.complete = self.complete or 0 < announced <= len(active)
 
@@ -78,7 +84,8 @@ class PurposeRegistry:
         self, purpose: str, *, now: float, agency: str | None = None
     ) -> PurposeKind:
         """Return the kind of a purpose; `now` is in Unix seconds, `agency` is the caller's."""
-        return self._procedures.get(purpose) or self._classify_unlisted(purpose, now, agency)
+        listed = self._procedures.get(canonical_code(purpose))
+        return listed or self._classify_unlisted(purpose, now, agency)
 
     def _classify_unlisted(self, purpose: str, now: float, agency: str | None) -> PurposeKind:
         if validity := self._legal_bases.get(purpose):

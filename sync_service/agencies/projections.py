@@ -6,14 +6,14 @@ from operator import attrgetter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.codes.agency import canonical_agency_code
-from shared.codes.procedure import parse_national_code
+from shared.codes.procedure import canonical_procedure_code
 from shared.events import AgencyChanged, ProcedurePublished
 from sync_service.agencies import repository
 from sync_service.agencies.hierarchy import self_and_ancestors
 from sync_service.agencies.terms import build_term
 
-_published = attrgetter(*repository.PUBLISHED)
-# The code and the agency above it are stored in canonical form; all else as it is published.
+# Codes and the agency above each are stored in canonical form; all else as it is published.
+_published = attrgetter(*repository.PUBLISHED[1:])
 _registered = attrgetter(*repository.REGISTERED[2:])
 
 
@@ -24,11 +24,11 @@ async def project_procedures(session: AsyncSession, events: Sequence[ProcedurePu
     """
     newest: dict[str, ProcedurePublished] = {}
     for event in events:
-        parse_national_code(event.code)
+        code = canonical_procedure_code(event.code)
         build_term(event)
-        if event.code not in newest or newest[event.code].version <= event.version:
-            newest[event.code] = event
-    rows = [_published(event) for _, event in sorted(newest.items())]
+        if code not in newest or newest[code].version <= event.version:
+            newest[code] = event
+    rows = [(code, *_published(event)) for code, event in sorted(newest.items())]
     await repository.upsert_procedures(session, rows)
 
 

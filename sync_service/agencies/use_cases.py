@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.codes.procedure import parse_national_code
+from shared.codes.procedure import canonical_procedure_code, parse_national_code
 from sync_service.agencies import repository
 from sync_service.agencies.terms import Terms, build_term
 
@@ -38,11 +38,13 @@ async def find_names(session: AsyncSession, codes: Collection[str]) -> Mapping[s
 
 
 async def find_terms(session: AsyncSession, codes: Collection[str]) -> Terms:
-    """Return the terms of the published procedures among the codes, by code.
+    """Return the terms of the published procedures among the codes, by code as it was given.
 
     A localised procedure without an entry of its own has the term of its national procedure.
     """
-    candidates = {code: (code, parse_national_code(code)) for code in codes}
+    candidates = {
+        code: (canonical_procedure_code(code), parse_national_code(code)) for code in codes
+    }
     all_codes = {code for pair in candidates.values() for code in pair}
     procedures = {
         procedure.code: procedure

@@ -79,3 +79,24 @@ def test_dossiers_of_before_keep_their_place_in_the_order_of_words(postgres: Dat
     assert run_apart(read(settings, lines)) == [(2, "moved")]
     rhythm = "SELECT agency, extract(hour FROM longest_pause)::int FROM agency_rhythm"
     assert run_apart(read(settings, rhythm)) == [("H41", 4)]
+
+
+def test_procedures_of_before_are_kept_in_one_form(postgres: Databases) -> None:
+    settings = settings_of(postgres)
+    command.upgrade(build_configuration(settings), "0008")
+    published = """INSERT INTO procedure (code, version, active, term_duration) VALUES
+        ('1.001193', 1, true, 1), ('1.001193.000.00.00.H26', 1, true, 2),
+        ('1.001193.000.10.04.H26', 1, true, 3), ('1.001193.H29.00', 1, true, 4),
+        ('1.001193.H41', 2, true, 5), ('1.001193.000.00.00.H41', 1, true, 6),
+        ('1.001193.H17', 1, true, 7), ('1.001193.000.00.00.H17', 2, true, 8)"""
+    run_apart(execute(settings, published))
+    upgrade_database(settings)
+    kept = "SELECT code, version, term_duration FROM procedure ORDER BY code"
+    assert run_apart(read(settings, kept)) == [
+        ("1.001193", 1, 1),
+        ("1.001193.H17", 2, 8),
+        ("1.001193.H26", 1, 2),
+        ("1.001193.H26.04.10", 1, 3),
+        ("1.001193.H29.00", 1, 4),
+        ("1.001193.H41", 2, 5),
+    ]

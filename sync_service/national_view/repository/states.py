@@ -42,12 +42,21 @@ _LOCK = text(
 )
 
 
+# `1.001193.000.00.04.H26` -> `1.001193.H26.04`, as `shared.codes.procedure` does: a row keeps the
+# code as its system wrote it, and the catalogue has the canonical one.
+_CANONICAL_PROCEDURE: Final = r"""CASE WHEN dossier.procedure ~ '^.{9}[0-9]'
+        THEN left(dossier.procedure, 9) || regexp_replace(concat_ws('.',
+            split_part(dossier.procedure, '.', 6), split_part(dossier.procedure, '.', 5),
+            split_part(dossier.procedure, '.', 4), split_part(dossier.procedure, '.', 3)),
+            '([.]0+)+$', '')
+        ELSE dossier.procedure END"""
+
 # A localised procedure comes before its national one, as in `find_terms`. Dossiers older than the
 # column `term_ends_at` have its value, without the waits, in `latest_at`.
 _WITHOUT_TERM: Final = text(
     f"""
     SELECT dossier.code FROM national_dossier AS dossier
-        LEFT JOIN procedure AS own ON own.code = dossier.procedure
+        LEFT JOIN procedure AS own ON own.code = {_CANONICAL_PROCEDURE}
         LEFT JOIN procedure AS national ON national.code = dossier.national_procedure
     WHERE {LACKS_TERM} AND (latest_at IS NOT NULL
         OR CASE WHEN own.code IS NULL THEN national.term_duration ELSE own.term_duration END > 0)

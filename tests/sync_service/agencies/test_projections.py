@@ -1,10 +1,16 @@
-"""Agencies are shown as the registry has them."""
+"""Agencies and procedures are known as the registry and the catalogue have them."""
 
+from itertools import permutations
+
+from sqlalchemy import text
+
+from sync_service.agencies.projections import project_procedures
 from tests.sync_service.national import (
     National,
     agency,
     filed,
     new_code,
+    published,
     register,
 )
 
@@ -23,3 +29,22 @@ async def test_agencies_bear_the_newest_names_of_the_registry(national: National
     read = await national.read(code)
     assert read["received_by"]["name"] == "UBND phường Thục Phán"
     assert read["decided_by"] == {"code": "000.00.05.H14", "name": "Sở Tư pháp"}
+
+
+async def test_newest_version_of_a_procedure_holds_across_its_written_forms(
+    empty: National,
+) -> None:
+    versions = [
+        published("1.004222.H41", 30, version=2),
+        published("1.004222.000.00.00.H41", 1, version=1),
+        published("1.004222.000.00.00.H41", 9, version=3),
+    ]
+    kept = text("SELECT code, term_duration FROM procedure WHERE code LIKE '1.004222%'")
+    for order in permutations(versions):
+        for batches in ([order], [[each] for each in order]):
+            async with empty.sessions.begin() as session:
+                await session.execute(text("DELETE FROM procedure"))
+                for batch in batches:
+                    await project_procedures(session, batch)
+                rows = [tuple(row) for row in await session.execute(kept)]
+            assert rows == [("1.004222.H41", 9)]

@@ -228,6 +228,26 @@ async def test_term_is_found_for_the_form_that_the_row_names(empty: National) ->
     assert [await latest(empty, code) for code in codes] == [None, at("11-09 08:30")]
 
 
+@pytest.mark.parametrize(("own", "national"), [(5, None), (None, 5), (5, 30)])
+async def test_late_term_is_found_in_either_written_form(
+    empty: National, own: int | None, national: int | None
+) -> None:
+    forms = ("1.001193.H41.14", "1.001193.000.00.14.H41")
+    expected = None if own is None else at("11-09 08:30")
+    for listed in forms:
+        await forget(empty)
+        codes = [new_code(), new_code()]
+        pairs = zip(codes, forms, strict=True)
+        await empty.push(*(undue(code, procedure=form) for code, form in pairs))
+        async with empty.sessions.begin() as session:
+            await project_procedures(
+                session, [published("1.001193", national), published(listed, own)]
+            )
+        await find_terms_until_none_is_missing(empty)
+        assert [await latest(empty, code) for code in codes] == [expected, expected]
+        assert [(await empty.read(code))["procedure"] for code in codes] == list(forms)
+
+
 async def test_later_version_leaves_a_term_that_was_found(empty: National) -> None:
     code = new_code()
     await empty.push(undue(code))

@@ -108,3 +108,60 @@ def test_agencies_of_before_are_kept_in_one_form(postgres: Databases) -> None:
         ("H26.04.10",),
         ("H29",),
     ]
+
+
+# Two versions in the older form alone; one procedure in both forms, whose second version in the
+# newer form was in force when `late` was filed.
+PROCEDURES_OF_BEFORE = (
+    """INSERT INTO procedure_version (code, version, valid_from, digest, content)
+        SELECT code, version, valid_from::timestamptz, '\\x', jsonb_build_object('code', code)
+        FROM (VALUES ('1.001193.000.00.04.H26', 1, '2026-01-05'),
+            ('1.001193.000.00.04.H26', 2, '2026-02-05'),
+            ('2.001410.000.00.00.H29', 5, '2026-01-05'),
+            ('2.001410.H29', 1, '2026-01-05'), ('2.001410.H29', 2, '2026-11-01'),
+            ('2.001410.H29', 3, '2026-12-20'), ('2.001410.H41.00', 1, '2026-01-05')
+        ) AS made (code, version, valid_from)""",
+    """INSERT INTO procedure (code, version, digest, name, plain_name, levels, sector, essential)
+        SELECT code, max(version), '\\x', code, code, '{}', 'x', false
+        FROM procedure_version GROUP BY code""",
+    "UPDATE dossier SET procedure = '1.001193.000.00.04.H26' WHERE code = 'open'",
+    """UPDATE dossier SET procedure = '2.001410.000.00.00.H29', procedure_version = 5
+        WHERE code = 'late'""",
+    "UPDATE dossier SET procedure = '2.001410.H41.00' WHERE code = 'ended'",
+    """UPDATE dossier_party SET procedure = dossier.procedure FROM dossier
+        WHERE dossier.code = dossier_party.dossier""",
+)
+
+
+def test_procedures_of_before_are_kept_in_one_form(postgres: Databases) -> None:
+    settings = unmigrated_settings(postgres)
+    command.upgrade(build_configuration(settings), "0004")
+    run_apart(execute(settings, *BEFORE))
+    command.upgrade(build_configuration(settings), "0007")
+    run_apart(execute(settings, *PROCEDURES_OF_BEFORE))
+    upgrade_database(settings)
+    kept = """SELECT code, dossier.procedure, procedure_version, party.procedure
+        FROM dossier JOIN dossier_party AS party ON dossier = code AND agency = 'H26'
+        WHERE code IN ('open', 'late', 'ended', 'asked') ORDER BY code"""
+    assert run_apart(read(settings, kept)) == [
+        ("asked", "2.001410", 1, "2.001410"),
+        ("ended", "2.001410.H41.00", 1, "2.001410.H41.00"),
+        ("late", "2.001410.H29", 2, "2.001410.H29"),
+        ("open", "1.001193.H26.04", 1, "1.001193.H26.04"),
+    ]
+    in_force = "SELECT code, version FROM procedure ORDER BY code"
+    assert run_apart(read(settings, in_force)) == [
+        ("1.001193.H26.04", 2),
+        ("2.001410", 1),
+        ("2.001410.H29", 3),
+        ("2.001410.H41.00", 1),
+    ]
+    versions = """SELECT code, version, content ->> 'code' FROM procedure_version
+        WHERE code IN ('1.001193.H26.04', '2.001410.H29') ORDER BY code, version"""
+    assert run_apart(read(settings, versions)) == [
+        ("1.001193.H26.04", 1, "1.001193.H26.04"),
+        ("1.001193.H26.04", 2, "1.001193.H26.04"),
+        ("2.001410.H29", 1, "2.001410.H29"),
+        ("2.001410.H29", 2, "2.001410.H29"),
+        ("2.001410.H29", 3, "2.001410.H29"),
+    ]

@@ -12,7 +12,7 @@ from dossier_service.dossiers.filing_limiter import FilingLimiter
 from dossier_service.dossiers.filters import DossierFilters
 from dossier_service.dossiers.schemas.requests import FileDossier
 from dossier_service.dossiers.use_cases.filing import FilingRules
-from shared.codes.agency import AgencyCode
+from shared.codes.agency import AgencyCode, canonical_agency_code
 from shared.codes.dossier import DOSSIER_CODE_LAYOUTS
 from shared.codes.enums import Channel, DossierStatus
 from shared.codes.procedure import ProcedureCode
@@ -35,7 +35,7 @@ async def _limit_filing(
     request: Request, _: Caller, body: FileDossier
 ) -> AsyncIterator[FileDossier]:
     limiter: FilingLimiter = request.app.state.filing_limiter
-    async with limiter.hold_slot(body.received_by):
+    async with limiter.hold_slot(canonical_agency_code(body.received_by)):
         yield body
 
 

@@ -95,9 +95,21 @@ def test_agencies_of_before_are_kept_in_one_form(postgres: Databases) -> None:
             SELECT code, agency, filed_at, procedure, channel, status FROM dossier
             CROSS JOIN (VALUES ('000.10.04.H26'), ('000.00.00.H29')) AS listed (agency)
             WHERE code = 'open'""",
+            """INSERT INTO dossier_serial (agency, day, serial) VALUES
+            ('000.10.04.H26', '2026-11-30', 7), ('H26.04.10', '2026-11-30', 3),
+            ('000.00.00.H29', '2026-11-30', 2), ('H29', '2026-11-30', 5),
+            ('000.00.00.H29', '2026-11-29', 4), ('H29.00', '2026-11-30', 1)""",
         )
     )
     upgrade_database(settings)
+    serials = "SELECT agency, day::text, serial FROM dossier_serial ORDER BY agency, day"
+    # The next code is a new one, in whichever form the agency writes its own.
+    assert run_apart(read(settings, serials)) == [
+        ("H26.04.10", "2026-11-30", 7),
+        ("H29", "2026-11-29", 4),
+        ("H29", "2026-11-30", 5),
+        ("H29.00", "2026-11-30", 1),
+    ]
     kept = "SELECT received_by, decided_by FROM dossier WHERE code = 'open'"
     assert run_apart(read(settings, kept)) == [("H26.04.10", "H29")]
     listed = "SELECT agency FROM dossier_party WHERE dossier = 'open' ORDER BY agency"

@@ -24,6 +24,7 @@ def upgrade() -> None:
     op.execute(_CANONICAL)
     op.execute(_CANONICAL_PROCEDURE)
     _turn_agencies()
+    _turn_serials()
     _turn_procedures()
 
 
@@ -47,6 +48,20 @@ def _turn_agencies() -> None:
     )
     op.execute(
         f"DELETE FROM dossier_party WHERE agency {_FORM_OF_QCVN}"  # noqa: S608 -- own texts
+    )
+
+
+def _turn_serials() -> None:
+    # The higher serial stays, so that the next one is new in both forms of the code.
+    op.execute(
+        f"""INSERT INTO dossier_serial (agency, day, serial)
+        SELECT pg_temp.canonical(agency), day, serial FROM dossier_serial
+        WHERE agency {_FORM_OF_QCVN}
+        ON CONFLICT (agency, day)
+            DO UPDATE SET serial = greatest(dossier_serial.serial, excluded.serial)"""  # noqa: S608 -- own texts
+    )
+    op.execute(
+        f"DELETE FROM dossier_serial WHERE agency {_FORM_OF_QCVN}"  # noqa: S608 -- own texts
     )
 
 

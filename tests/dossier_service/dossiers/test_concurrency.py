@@ -129,6 +129,18 @@ async def test_filing_that_waits_too_long_for_its_turn_is_sent_away(
     assert (await own_desk.file(received_by="H26.603"))["code"].endswith("-0001")
 
 
+@pytest.mark.parametrize("form", ["H26.04", "000.00.04.H26"])
+async def test_agency_has_one_turn_in_both_forms_of_its_code(
+    own_desk: Desk, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    limiter: FilingLimiter = own_desk.app.state.filing_limiter
+    monkeypatch.setattr(filing_turns, "POOL_WAIT_SECONDS", 0.1)
+    async with AsyncExitStack() as taken:
+        for _ in range(MAX_AT_ONCE):
+            await taken.enter_async_context(limiter.hold_slot("H26.04"))
+        assert (await own_desk.try_file(wish(received_by=form))).status_code == 503
+
+
 async def test_crowd_at_one_agency_is_sent_away_at_once_beyond_those_that_may_wait(
     own_desk: Desk,
 ) -> None:

@@ -69,6 +69,12 @@ async def test_agency_with_an_old_code_keeps_its_form(desk: Desk) -> None:
     assert (await desk.read(dossier["code"])).status_code == 200
 
 
+async def test_agency_has_one_row_of_serials_in_both_forms_of_its_code(desk: Desk) -> None:
+    forms = ("H26.11", "000.00.11.H26", "H26.11")
+    filed = [(await desk.file(received_by=form))["code"] for form in forms]
+    assert filed == [f"{form}-261116-{n:04d}" for n, form in enumerate(forms, start=1)]
+
+
 async def test_fee_of_a_case_is_due_only_where_the_case_was_found(desk: Desk) -> None:
     assert (await desk.file())["fees"] == []
     (fee,) = (await desk.file(fees=[BIRTH_FEE]))["fees"]

@@ -9,7 +9,6 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dossier_service.agencies.models import Agency
-from shared.codes.coverage import canonical_code
 
 FRESH_SECONDS = 30.0
 UNKNOWN_SECONDS = 1.0
@@ -40,7 +39,7 @@ class AgencyCache:
         is_known = all(code in self._terms for code in codes)
         if time.monotonic() - self._read_at > (FRESH_SECONDS if is_known else UNKNOWN_SECONDS):
             self._terms = {
-                canonical_code(code): AgencyTerm(valid_from, valid_to, successor)
+                code: AgencyTerm(valid_from, valid_to, successor)
                 for code, valid_from, valid_to, successor in await session.execute(_ALL)
             }
             self._read_at = time.monotonic()

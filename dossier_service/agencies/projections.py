@@ -4,19 +4,21 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dossier_service.agencies.models import Agency
+from shared.codes.coverage import canonical_code
 from shared.events import AgencyChanged
 
 
 async def upsert_agencies(session: AsyncSession, events: Sequence[AgencyChanged]) -> None:
     newest: dict[str, AgencyChanged] = {}
     for event in events:
-        held = newest.get(event.code)
-        if held is None or held.version < event.version:
-            newest[event.code] = event
+        code = canonical_code(event.code)
+        if code not in newest or newest[code].version < event.version:
+            newest[code] = event
     # All batches write in one order, so that two of them cannot deadlock.
     rows = [
-        event.model_dump(include={"code", "version", "name", "valid_from", "valid_to", "successor"})
-        for _, event in sorted(newest.items())
+        event.model_dump(include={"version", "name", "valid_from", "valid_to", "successor"})
+        | {"code": code}
+        for code, event in sorted(newest.items())
     ]
     change = insert(Agency)
     columns = {c.name: c for c in change.excluded if c.name != "code"}

@@ -95,21 +95,9 @@ def test_agencies_of_before_are_kept_in_one_form(postgres: Databases) -> None:
             SELECT code, agency, filed_at, procedure, channel, status FROM dossier
             CROSS JOIN (VALUES ('000.10.04.H26'), ('000.00.00.H29')) AS listed (agency)
             WHERE code = 'open'""",
-            """INSERT INTO dossier_serial (agency, day, serial) VALUES
-            ('000.10.04.H26', '2026-11-30', 7), ('H26.04.10', '2026-11-30', 3),
-            ('000.00.00.H29', '2026-11-30', 2), ('H29', '2026-11-30', 5),
-            ('000.00.00.H29', '2026-11-29', 4), ('H29.00', '2026-11-30', 1)""",
         )
     )
     upgrade_database(settings)
-    serials = "SELECT agency, day::text, serial FROM dossier_serial ORDER BY agency, day"
-    # The next code is a new one, in whichever form the agency writes its own.
-    assert run_apart(read(settings, serials)) == [
-        ("H26.04.10", "2026-11-30", 7),
-        ("H29", "2026-11-29", 4),
-        ("H29", "2026-11-30", 5),
-        ("H29.00", "2026-11-30", 1),
-    ]
     kept = "SELECT received_by, decided_by FROM dossier WHERE code = 'open'"
     assert run_apart(read(settings, kept)) == [("H26.04.10", "H29")]
     listed = "SELECT agency FROM dossier_party WHERE dossier = 'open' ORDER BY agency"
@@ -119,6 +107,40 @@ def test_agencies_of_before_are_kept_in_one_form(postgres: Databases) -> None:
         ("H26.04",),
         ("H26.04.10",),
         ("H29",),
+    ]
+
+
+def test_registry_and_serials_of_before_are_kept_in_one_form(postgres: Databases) -> None:
+    settings = unmigrated_settings(postgres)
+    command.upgrade(build_configuration(settings), "0007")
+    run_apart(
+        execute(
+            settings,
+            """INSERT INTO agency (code, version, name, valid_from) VALUES
+            ('000.10.04.H26', 2, 'only', '2026-01-05'), ('H29', 1, 'old', '2026-01-05'),
+            ('000.00.00.H29', 2, 'new', '2026-01-05'), ('H41', 2, 'new', '2026-01-05'),
+            ('000.00.00.H41', 1, 'old', '2026-01-05'), ('H41.00', 1, 'own', '2026-01-05')""",
+            """INSERT INTO dossier_serial (agency, day, serial) VALUES
+            ('000.10.04.H26', '2026-11-30', 7), ('H26.04.10', '2026-11-30', 3),
+            ('000.00.00.H29', '2026-11-30', 2), ('H29', '2026-11-30', 5),
+            ('000.00.00.H29', '2026-11-29', 4), ('H29.00', '2026-11-30', 1)""",
+        )
+    )
+    upgrade_database(settings)
+    registered = "SELECT code, version, name FROM agency ORDER BY code"
+    assert run_apart(read(settings, registered)) == [
+        ("H26.04.10", 2, "only"),
+        ("H29", 2, "new"),
+        ("H41", 2, "new"),
+        ("H41.00", 1, "own"),
+    ]
+    serials = "SELECT agency, day::text, serial FROM dossier_serial ORDER BY agency, day"
+    # The next code is a new one, in whichever form the agency writes its own.
+    assert run_apart(read(settings, serials)) == [
+        ("H26.04.10", "2026-11-30", 7),
+        ("H29", "2026-11-29", 4),
+        ("H29", "2026-11-30", 5),
+        ("H29.00", "2026-11-30", 1),
     ]
 
 

@@ -23,9 +23,24 @@ _PROCEDURE_OF_QCVN = f"~ '^[1-9][.][0-9]{{6}}[.]{_QCVN}"
 def upgrade() -> None:
     op.execute(_CANONICAL)
     op.execute(_CANONICAL_PROCEDURE)
+    _turn_registry()
     _turn_agencies()
     _turn_serials()
     _turn_procedures()
+
+
+def _turn_registry() -> None:
+    # Of two forms that were both announced, the newest version stays, as it does for new events.
+    op.execute(
+        f"""INSERT INTO agency (code, version, name, valid_from, valid_to, successor)
+        SELECT pg_temp.canonical(code), version, name, valid_from, valid_to, successor
+        FROM agency WHERE code {_FORM_OF_QCVN}
+        ON CONFLICT (code) DO UPDATE SET version = excluded.version, name = excluded.name,
+            valid_from = excluded.valid_from, valid_to = excluded.valid_to,
+            successor = excluded.successor
+        WHERE agency.version < excluded.version"""  # noqa: S608 -- own texts
+    )
+    op.execute(f"DELETE FROM agency WHERE code {_FORM_OF_QCVN}")  # noqa: S608 -- own texts
 
 
 def _turn_agencies() -> None:

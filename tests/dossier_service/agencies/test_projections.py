@@ -1,7 +1,9 @@
 from datetime import UTC, date, datetime
+from itertools import permutations
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from dossier_service.agencies import cache as agencies
 from dossier_service.agencies.projections import upsert_agencies
@@ -60,3 +62,19 @@ async def test_older_word_of_an_agency_changes_nothing(own_desk: Desk) -> None:
         async with own_desk.sessions.begin() as session:
             await upsert_agencies(session, [agency("H26.101", version, name=name)])
     assert await own_desk.rows("SELECT version, name FROM agency") == [(2, "new")]
+
+
+async def test_newest_word_of_an_agency_holds_across_the_forms_of_its_code(own_desk: Desk) -> None:
+    words = [
+        agency("000.00.04.G18", 1, name="first"),
+        agency("G18.04", 2, name="second"),
+        agency("000.00.04.G18", 3, name="third"),
+    ]
+    for order in permutations(words):
+        for batches in ([order], [[each] for each in order]):
+            async with own_desk.sessions.begin() as session:
+                await session.execute(text("DELETE FROM agency"))
+                for batch in batches:
+                    await upsert_agencies(session, batch)
+            kept = "SELECT code, version, name FROM agency"
+            assert await own_desk.rows(kept) == [("G18.04", 3, "third")]

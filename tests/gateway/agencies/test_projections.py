@@ -1,4 +1,6 @@
-from sqlalchemy import select
+from itertools import permutations
+
+from sqlalchemy import delete, select
 
 from gateway.agencies.models import KnownAgency
 from gateway.agencies.projections import upsert_changed_agencies
@@ -23,3 +25,20 @@ async def test_names_are_those_of_known_agencies(gate: Gate) -> None:
         await upsert_changed_agencies(session, [agency])
         assert await list_agency_names(session, ["H30", "Z99", None]) == {"H30": agency.name}
         assert await list_agency_names(session, [None]) == {}
+
+
+async def test_newest_word_of_an_agency_holds_across_the_forms_of_its_code(gate: Gate) -> None:
+    forms = {1: "000.00.04.H31", 2: "H31.04", 3: "000.00.04.H31"}
+    words = [
+        make_agency(code, version=version).model_copy(update={"name": f"name {version}"})
+        for version, code in forms.items()
+    ]
+    for order in permutations(words):
+        for batches in ([order], [[each] for each in order]):
+            async with gate.sessions.begin() as session:
+                await session.execute(delete(KnownAgency).where(KnownAgency.code.contains("H31")))
+                for batch in batches:
+                    await upsert_changed_agencies(session, batch)
+                found = await list_agency_names(session, forms.values())
+            # The codes are those of records, which keep theirs.
+            assert found == dict.fromkeys(forms.values(), "name 3")

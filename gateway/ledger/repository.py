@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.ledger.models import LedgerChain, LedgerSeal, StoredRecord
-from shared.codes.coverage import list_written_forms
+from shared.codes.coverage import list_written_procedure_codes
 from shared.database.coverage import is_agency_within
 from shared.web.calls.rights import Codes, Limits, unite_codes
 
@@ -173,7 +173,7 @@ def _covers_stored_purpose(procedures: Collection[str]) -> Condition:
     """
     purpose = StoredRecord.purpose
     is_localised = func.substr(purpose, 9, 1) == "."
-    given = any_(bindparam(None, list_written_forms(procedures), type_=ARRAY(String)))
+    given = any_(bindparam(None, list_written_procedure_codes(procedures), type_=ARRAY(String)))
     return or_(purpose == given, and_(is_localised, func.left(purpose, 8) == given))
 
 

@@ -34,7 +34,7 @@ def canonical_codes(codes: Iterable[str]) -> frozenset[str]:
     return frozenset(map(canonical_code, codes))
 
 
-def list_written_forms(codes: Iterable[str]) -> list[str]:
+def list_written_procedure_codes(codes: Iterable[str]) -> list[str]:
     """Return canonical codes of procedures and the other form of each, in order.
 
     Columns that keep procedures as they were written are compared with these.

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from shared.codes.coverage import list_written_forms
+from shared.codes.coverage import list_written_procedure_codes
 from shared.codes.enums import ENDED, DossierStatus
 from shared.codes.procedure import parse_national_code
 from shared.codes.time import VIET_NAM
@@ -58,7 +58,7 @@ def _build_localised_conditions(limits: Limits) -> list[ColumnElement[bool]]:
         code == parse_national_code(code) for code in limits.procedures
     ):
         return []
-    dossier, named = NationalDossier, any_text(list_written_forms(limits.procedures))
+    dossier, named = NationalDossier, any_text(list_written_procedure_codes(limits.procedures))
     return [or_(dossier.national_procedure == named, dossier.procedure == named)]
 
 
@@ -216,7 +216,9 @@ def _build_row_conditions(filters: DossierFilter, today: date) -> list[ColumnEle
     if filters.procedure is not None and filters.procedure != parse_national_code(
         filters.procedure
     ):
-        conditions.append(dossier.procedure == any_text(list_written_forms([filters.procedure])))
+        conditions.append(
+            dossier.procedure == any_text(list_written_procedure_codes([filters.procedure]))
+        )
     if filters.overdue is not None:
         conditions.append(is_overdue(today) if filters.overdue else ~is_overdue(today))
     return conditions

@@ -11,7 +11,7 @@ from shared.codes.coverage import (
     is_within,
     list_covering_codes,
     list_self_and_above,
-    list_written_forms,
+    list_written_procedure_codes,
 )
 
 # Groups as QCVN 102 writes them: level 4 has three digits, levels 3 and 2 have two.
@@ -51,7 +51,7 @@ def test_zeros_at_the_end_have_no_older_form_because_it_would_name_the_agency_ab
 ) -> None:
     assert canonical_agency_code(code) == code
     assert qcvn_agency_code(code) is None
-    assert list_written_forms([f"1.001193.{code}"]) == [f"1.001193.{code}"]
+    assert list_written_procedure_codes([f"1.001193.{code}"]) == [f"1.001193.{code}"]
 
 
 @given(codes, codes)
@@ -68,7 +68,7 @@ def test_procedure_is_covered_alike_in_both_forms(agency: str, right: str) -> No
         for written in (f"1.001193.{right}", f"1.001193.{other_form(right)}"):
             covered = not canonical_codes([written]).isdisjoint(list_covering_codes(asked))
             assert covered is (agency == right)
-            stored = asked in list_written_forms(canonical_codes([written]))
+            stored = asked in list_written_procedure_codes(canonical_codes([written]))
             assert stored is (agency == right)
         assert "1.001193" in list_covering_codes(asked)
 

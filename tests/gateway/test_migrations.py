@@ -32,3 +32,25 @@ async def test_gateway_with_clients_is_complete_after_an_upgrade(
         async with sessions() as session:
             noted = await session.scalar(text("SELECT count(*) FROM rights_comparison"))
     assert noted == len(clients)
+
+
+async def test_agencies_of_before_are_kept_in_one_form(postgres: Databases) -> None:
+    settings = make_settings(postgres.database_url("gateway"))
+    configuration = build_configuration(settings)
+    await asyncio.to_thread(command.upgrade, configuration, "0005")
+    known = """INSERT INTO known_agency (code, version, name) VALUES
+        ('000.10.04.H26', 2, 'only'), ('H29', 1, 'old'), ('000.00.00.H29', 2, 'new'),
+        ('H41', 2, 'new'), ('000.00.00.H41', 1, 'old'), ('H41.00', 1, 'own')"""
+    async with open_database(settings) as sessions:
+        async with sessions.begin() as session:
+            await session.execute(text(known))
+        await asyncio.to_thread(upgrade_database, settings)
+        async with sessions() as session:
+            rows = await session.execute(text("SELECT * FROM known_agency ORDER BY code"))
+            kept = [tuple(row) for row in rows]
+    assert kept == [
+        ("H26.04.10", 2, "only"),
+        ("H29", 2, "new"),
+        ("H41", 2, "new"),
+        ("H41.00", 1, "own"),
+    ]

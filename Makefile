@@ -53,7 +53,7 @@ demo-docker: $(INSTALLED) ## the same story through the gateway of `SANDBOX=true
 		$(RUN) -m deploy.demo
 
 down: ## end what `make up` started; the data stays
-	docker compose down
+	docker compose --profile watch down
 
 # WORKERS=4 processes; by itself two for each processor, because the tests wait for much.
 WORKERS ?= auto

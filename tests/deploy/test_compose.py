@@ -111,6 +111,13 @@ def test_nothing_is_kept_in_a_volume_without_a_name(name: str) -> None:
     assert VOLUMES_OF_IMAGES[part["image"].rpartition(":")[0]] <= mounted
 
 
+def test_make_down_ends_what_every_profile_starts() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (options,) = re.findall(r"^\tdocker compose(.*) down$", makefile, re.MULTILINE)
+    profiles = {name for part in PARTS.values() for name in part.get("profiles", [])}
+    assert set(re.findall(r"--profile (\w+)", options)) == profiles
+
+
 def test_everything_has_a_limit_of_processes() -> None:
     assert all(part.get("pids_limit") for part in PARTS.values())
 

@@ -34,8 +34,11 @@ def _make_columns(
     return {name: [row[place] for row in rows] for place, name in enumerate(names)}
 
 
-# The database multiplies, because the cells of a batch are ten times its dossiers. All writers lock
-# cells in one order, so that no two of them wait for each other. The result names the empty cells.
+# Each statement locks its cells in this order, so that no two transactions wait for each other.
+# Only the database sorts, because its order of texts is not that of Python.
+_LOCK_ORDER: Final = "ORDER BY 1, 2, 3, 4, 5, 6, 7, 8"
+# The database multiplies, because the cells of a batch are ten times its dossiers. The result names
+# the empty cells.
 _ADD: Final = text(
     f"""
     WITH alike AS (
@@ -61,7 +64,7 @@ _ADD: Final = text(
             CROSS JOIN LATERAL (VALUES (alike.procedure), ('{ALL_PROCEDURES}'))
                 AS counted (procedure)
         GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 HAVING sum(change) <> 0
-        ORDER BY 1, 2, 3, 4, 5, 6, 7, 8
+        {_LOCK_ORDER}
         ON CONFLICT (agency, part, grain, procedure, received_on, channel, outcome, due_on)
             DO UPDATE SET count = tally.count + excluded.count
         RETURNING tally.ctid AS place, tally.count),
@@ -78,24 +81,25 @@ _DROP: Final = text("DELETE FROM tally WHERE ctid = ANY(CAST(:places AS tid[]))"
 async def add_to_cells(session: AsyncSession, changes: Mapping[Cell, int]) -> None:
     """Add to single cells, and delete those that become empty.
 
-    Addition commutes with the changes of other transactions, so that nothing needs a lock.
+    Addition commutes with the changes of other transactions, so that the caller may have read the
+    cells before without a lock.
     """
-    cells = sorted(changes, key=str)
-    given = _make_columns(Cell._fields, cells) | {"change": [changes[cell] for cell in cells]}
+    given = _make_columns(Cell._fields, list(changes)) | {"change": list(changes.values())}
     empty = [place for place in await session.scalars(_ADD_TO_CELLS, given) if place]
     if empty:
         await session.execute(_DROP, {"places": empty})
 
 
 _ADD_TO_CELLS: Final = text(
-    """
+    f"""
     INSERT INTO tally (agency, part, grain, procedure, received_on, channel, outcome, due_on, count)
     SELECT * FROM unnest(
         CAST(:agency AS varchar[]), CAST(:part AS smallint[]), CAST(:grain AS smallint[]),
         CAST(:procedure AS varchar[]), CAST(:received_on AS date[]), CAST(:channel AS smallint[]),
         CAST(:outcome AS smallint[]), CAST(:due_on AS date[]), CAST(:change AS bigint[]))
+    {_LOCK_ORDER}
     ON CONFLICT (agency, part, grain, procedure, received_on, channel, outcome, due_on)
         DO UPDATE SET count = tally.count + excluded.count
     RETURNING CASE WHEN tally.count = 0 THEN tally.ctid END
-    """
+    """  # noqa: S608 -- only constants of this feature are put in
 )

@@ -54,7 +54,11 @@ class BrokerLog:
     async def read_batches(self, offsets: Offsets) -> AsyncIterator[LogBatch]:
         """Yield the events from these offsets, or the oldest, up to the present end of the log."""
         consumer = AIOKafkaConsumer(
-            **connection_options(self._settings), enable_auto_commit=False, group_id=None
+            **connection_options(self._settings),
+            enable_auto_commit=False,
+            group_id=None,
+            # Retention may delete messages during the read, which then goes on at the oldest left.
+            auto_offset_reset="earliest",
         )
         await retry_during_broker_outage(consumer.start)()
         try:
@@ -62,8 +66,9 @@ class BrokerLog:
             following, ends = await self._seek(consumer, offsets)
             while any(following[name] < end for name, end in ends.items()):
                 found = await consumer.getmany(timeout_ms=WAIT_MS, max_records=BATCH_SIZE)
-                for partition, records in found.items():
-                    following[_name_partition(partition)] = records[-1].offset + 1
+                for name, partition in self._partitions.items():
+                    # Not from the records, because a partition may have lost all that were left.
+                    following[name] = await consumer.position(partition)
                 records = [record for of_one in found.values() for record in of_one]
                 events = [event for each in records if (event := await self._read_event(each))]
                 remaining = sum(max(0, end - following[name]) for name, end in ends.items())

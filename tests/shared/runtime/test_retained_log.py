@@ -1,13 +1,19 @@
 """The retained log is read from its oldest event or an offset to its end, without forgeries."""
 
+import asyncio
+from collections.abc import Sequence
+
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from shared.events import DossierProgressed
 from shared.runtime.retained_log import BrokerLog, Offsets
 from shared.settings import ServiceSettings
+from tests.conftest import Broker
 from tests.shared.mechanics import DOSSIERS, progressed, record
-from tests.support.event_keys import VERIFIER
+from tests.support.event_keys import VERIFIER, send_events
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 async def read_versions(log: BrokerLog, key: str, offsets: Offsets) -> tuple[list[int], Offsets]:
@@ -43,3 +49,51 @@ async def test_log_is_read_to_its_end_and_from_an_offset_on(
     await send(5)
     versions, _ = await read_versions(log, key, offsets)
     assert versions == [5]
+
+
+class ShortenedLog(BrokerLog):
+    """A log whose retention deletes messages before `kept_from` after the read has begun."""
+
+    kept_from: Offsets
+    kafka_servers: str
+
+    async def _seek(
+        self, consumer: AIOKafkaConsumer, offsets: Offsets
+    ) -> tuple[dict[str, int], Offsets]:
+        following, ends = await super()._seek(consumer, offsets)
+        deleted = {
+            self._partitions[name]: RecordsToDelete(before_offset=offset)
+            for name, offset in self.kept_from.items()
+        }
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.kafka_servers)
+        await admin.start()
+        try:
+            await admin.delete_records(deleted)
+        finally:
+            await admin.close()
+        for name, partition in self._partitions.items():
+            # Drops the messages that were fetched in advance.
+            consumer.seek(partition, following[name])
+        return following, ends
+
+
+@pytest.mark.broker
+@pytest.mark.parametrize("kept", [(3,), ()])
+async def test_messages_that_follow_those_deleted_during_the_read_are_read(
+    settings: ServiceSettings,
+    kafka: Broker,
+    producer: AIOKafkaProducer,
+    key: str,
+    kept: Sequence[int],
+) -> None:
+    if not kafka.keeps_data:
+        pytest.skip("the embedded broker takes no DeleteRecords")
+    await send_events(producer, progressed(key, 1))
+    log = ShortenedLog(settings, [DOSSIERS], VERIFIER)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        _, offsets = await read_versions(BrokerLog(settings, [DOSSIERS], VERIFIER), key, {})
+        await send_events(producer, progressed(key, 2), progressed(key, 3))
+        _, ends = await read_versions(BrokerLog(settings, [DOSSIERS], VERIFIER), key, offsets)
+        log.kafka_servers = settings.kafka_servers
+        log.kept_from = {name: end - len(kept) for name, end in ends.items() if end > offsets[name]}
+        assert await read_versions(log, key, offsets) == (list(kept), ends)

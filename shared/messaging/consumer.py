@@ -7,14 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-import stamina
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.crypto.published_keys import KeysUnavailableError
 from shared.database.errors import is_too_slow, retry_during_outage, retry_during_outage_unless_slow
 from shared.database.session import SessionFactory
 from shared.events import Event, parse_event
@@ -96,24 +94,11 @@ async def _check_proofs(
     arrived_at = time.monotonic()
     for record in records:
         try:
-            await _check_proof(verifier, record, arrived_at)
+            await verifier.check_once_keys_answer(record, arrived_at)
             proved.append(record)
         except Exception as error:  # noqa: BLE001 -- a check that fails in any way proves nothing
             unproven.append(Rejected(record, error))
     return proved, unproven
-
-
-# A message is unproven only where the keys of the owner could be fetched.
-_wait_for_keys = stamina.retry(on=KeysUnavailableError, attempts=None, timeout=None, wait_max=2.0)
-
-
-async def _check_proof(verifier: EventVerifier, record: ConsumerRecord, arrived_at: float) -> None:
-    """Raise EventUnprovenError; wait while the keys of the owner cannot be fetched."""
-    try:
-        await verifier.check(record, arrived_at)
-    except KeysUnavailableError:
-        # Only here: the retrying itself costs more than the check.
-        await _wait_for_keys(verifier.check)(record, arrived_at)
 
 
 def _read_all(records: Sequence[ConsumerRecord]) -> tuple[list[ReceivedEvent], list[Rejected]]:

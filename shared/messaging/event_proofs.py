@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from struct import Struct, pack
 from typing import NamedTuple
 
+import stamina
 from aiokafka import ConsumerRecord
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -27,7 +28,7 @@ from shared.crypto.merkle import (
     compute_root_from_path,
     hash_leaf,
 )
-from shared.crypto.published_keys import PublishedKeys
+from shared.crypto.published_keys import KeysUnavailableError, PublishedKeys
 from shared.events import OWNERS
 
 PROOF = "proof"
@@ -144,6 +145,16 @@ class EventVerifier:
             raise SignerUnknownError
         self._check_signature(owner, key.key, proof, root)
 
+    async def check_once_keys_answer(
+        self, record: ConsumerRecord, arrived_at: float | None = None
+    ) -> None:
+        """Raise EventUnprovenError as `check` does; wait while the keys cannot be fetched."""
+        try:
+            await self.check(record, arrived_at)
+        except KeysUnavailableError:
+            # Only here: the retrying itself costs more than the check.
+            await _wait_for_keys(self.check)(record, arrived_at)
+
     def _check_signature(
         self, owner: str, key: Ed25519PublicKey, proof: "_Proof", root: bytes
     ) -> None:
@@ -158,6 +169,10 @@ class EventVerifier:
         self._held[held] = None
         if len(self._held) > MAX_CACHED_ROOTS:
             self._held.popitem(last=False)
+
+
+# A message is unproven only where the keys of the owner could be fetched.
+_wait_for_keys = stamina.retry(on=KeysUnavailableError, attempts=None, timeout=None, wait_max=2.0)
 
 
 class _Proof(NamedTuple):

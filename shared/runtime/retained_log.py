@@ -1,6 +1,8 @@
 """Read the events that the broker still retains, without a consumer group and its offsets."""
 
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -70,7 +72,7 @@ class BrokerLog:
                     # Not from the records, because a partition may have lost all that were left.
                     following[name] = await consumer.position(partition)
                 records = [record for of_one in found.values() for record in of_one]
-                events = [event for each in records if (event := await self._read_event(each))]
+                events = await self._read_events(records)
                 remaining = sum(max(0, end - following[name]) for name, end in ends.items())
                 yield LogBatch(events, dict(following), len(records) - len(events), remaining)
         finally:
@@ -91,13 +93,14 @@ class BrokerLog:
             consumer.seek(partition, following[name])
         return following, {name: ends[each] for name, each in self._partitions.items()}
 
-    async def _read_event(self, record: ConsumerRecord) -> Event | None:
-        """Return None for a message without a valid proof or without a known form."""
-        try:
-            await self._verifier.check(record)
-            return parse_event(dict(record.headers)["ce_type"].decode(), record.value)
-        except (EventUnprovenError, KeyError, ValueError, UnknownEventError):
-            return None
+    async def _read_events(self, records: Sequence[ConsumerRecord]) -> list[Event]:
+        """Return the events of the messages that have a valid proof and a known form."""
+        arrived_at, events = time.monotonic(), list[Event]()
+        for record in records:
+            with suppress(EventUnprovenError, KeyError, ValueError, UnknownEventError):
+                await self._verifier.check_once_keys_answer(record, arrived_at)
+                events.append(parse_event(dict(record.headers)["ce_type"].decode(), record.value))
+        return events
 
 
 def _name_partition(partition: TopicPartition) -> str:

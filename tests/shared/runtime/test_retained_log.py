@@ -3,16 +3,19 @@
 import asyncio
 from collections.abc import Sequence
 
+import jwt
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
+from shared.crypto.published_keys import KeysUnavailableError
 from shared.events import DossierProgressed
+from shared.messaging.event_proofs import EventVerifier
 from shared.runtime.retained_log import BrokerLog, Offsets
 from shared.settings import ServiceSettings
 from tests.conftest import Broker
-from tests.shared.mechanics import DOSSIERS, progressed, record
-from tests.support.event_keys import VERIFIER, send_events
+from tests.shared.mechanics import DOSSIERS, SERVICE, progressed, record
+from tests.support.event_keys import KEYS, VERIFIER, PublishedKeys, send_events
 from tests.support.waiting import PATIENCE_SECONDS
 
 
@@ -97,3 +100,23 @@ async def test_messages_that_follow_those_deleted_during_the_read_are_read(
         log.kafka_servers = settings.kafka_servers
         log.kept_from = {name: end - len(kept) for name, end in ends.items() if end > offsets[name]}
         assert await read_versions(log, key, offsets) == (list(kept), ends)
+
+
+class LateKeys(PublishedKeys):
+    """Keys that cannot be fetched at first."""
+
+    async def get_current(self, kid: str, since: float) -> jwt.PyJWK | None:
+        found = await super().get_current(kid, since)
+        if self.asked <= 2:
+            raise KeysUnavailableError
+        return found
+
+
+@pytest.mark.broker
+async def test_read_waits_while_the_keys_cannot_be_fetched(
+    settings: ServiceSettings, producer: AIOKafkaProducer, key: str
+) -> None:
+    await send_events(producer, progressed(key, 1), progressed(key, 2))
+    verifier = EventVerifier({SERVICE: LateKeys(KEYS[SERVICE])})
+    versions, _ = await read_versions(BrokerLog(settings, [DOSSIERS], verifier), key, {})
+    assert versions == [1, 2]

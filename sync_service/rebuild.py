@@ -1,11 +1,12 @@
 """The command that makes a projection anew: `python -m sync_service rebuild national_view`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Final, Literal
 
 import typer
 
 from shared.database.engine import open_database
+from shared.database.errors import retry_during_outage
 from shared.database.session import SessionFactory
 from shared.events import DossierEvent
 from shared.runtime.event_keys import make_event_verifier
@@ -13,6 +14,7 @@ from shared.runtime.invocation import run_async
 from shared.runtime.retained_log import BrokerLog, LogBatch, RetainedLog
 from shared.web.http_client import open_client
 from sync_service.handlers import rebuild_dossiers, restore_dossiers
+from sync_service.indicators.counters import Cell
 from sync_service.indicators.use_cases import correct_counters, find_corrections
 from sync_service.national_view import use_cases
 from sync_service.national_view.repository.rebuilds import RebuildInterfered, RebuildProgress
@@ -65,7 +67,10 @@ class Rebuild:
     """One run of a rebuild: three stages in order, each batch in a transaction with its progress.
 
     A batch is made anew under the locks of its dossiers, as the worker and the pushes change them,
-    so that the three may run at the same time.
+    so that the three may run at the same time. Each transaction is repeated during an outage of the
+    database; no batch takes effect twice, because it also advances the version of the progress.
+    Where only the answer to a commit was lost, the repetition therefore raises RebuildInterfered,
+    and the rebuild continues when the command is given again.
     """
 
     def __init__(self, sessions: SessionFactory, projection: Projection, report: Report) -> None:
@@ -85,6 +90,7 @@ class Rebuild:
         await self._correct(progress)
         self._report(f"{self._projection} is rebuilt")
 
+    @retry_during_outage
     async def _begin(self) -> RebuildProgress:
         async with self._sessions.begin() as session:
             return await use_cases.begin_rebuild(session, self._projection, EVENTS)
@@ -100,6 +106,7 @@ class Rebuild:
             )
         return await self._advance(progress, DOSSIERS)
 
+    @retry_during_outage
     async def _apply_batch(
         self, batch: LogBatch, progress: RebuildProgress
     ) -> tuple[RebuildProgress, int]:
@@ -113,29 +120,51 @@ class Rebuild:
     async def _restore_all(self, progress: RebuildProgress) -> RebuildProgress:
         count = 0
         while True:
-            after = progress.position.get("after", "")
-            async with self._sessions.begin() as session:
-                codes = await restore_dossiers(session, after, BATCH_DOSSIERS)
-                if not codes:
-                    break
+            progress, codes = await self._restore_batch(progress)
+            if not codes:
+                break
+            count += len(codes)
+            self._report(f"dossiers: {count:,} restored, up to {codes[-1]}")
+        await self._delete_orphaned_parties()
+        return await self._advance(progress, COUNTERS)
+
+    @retry_during_outage
+    async def _restore_batch(
+        self, progress: RebuildProgress
+    ) -> tuple[RebuildProgress, Sequence[str]]:
+        """Return the progress, and the codes of the batch; none after the last one."""
+        after = progress.position.get("after", "")
+        async with self._sessions.begin() as session:
+            codes = await restore_dossiers(session, after, BATCH_DOSSIERS)
+            if codes:
                 progress = await use_cases.advance_rebuild(
                     session, progress, DOSSIERS, {"after": codes[-1]}
                 )
-            count += len(codes)
-            self._report(f"dossiers: {count:,} restored, up to {codes[-1]}")
+        return progress, codes
+
+    @retry_during_outage
+    async def _delete_orphaned_parties(self) -> None:
         async with self._sessions.begin() as session:
             await use_cases.delete_orphaned_parties(session)
-        return await self._advance(progress, COUNTERS)
 
     async def _correct(self, progress: RebuildProgress) -> None:
+        corrections = await self._find_corrections()
+        await self._end(progress, corrections)
+        self._report(f"counters: {len(corrections):,} corrected")
+
+    @retry_during_outage
+    async def _find_corrections(self) -> Mapping[Cell, int]:
         async with self._sessions() as session:
-            corrections = await find_corrections(session)
+            return await find_corrections(session)
+
+    @retry_during_outage
+    async def _end(self, progress: RebuildProgress, corrections: Mapping[Cell, int]) -> None:
         async with self._sessions.begin() as session:
             # First: a second process must not add the same corrections.
             await use_cases.end_rebuild(session, progress)
             await correct_counters(session, corrections)
-        self._report(f"counters: {len(corrections):,} corrected")
 
+    @retry_during_outage
     async def _advance(self, progress: RebuildProgress, stage: str) -> RebuildProgress:
         async with self._sessions.begin() as session:
             return await use_cases.advance_rebuild(session, progress, stage, {})

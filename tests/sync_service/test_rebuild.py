@@ -1,10 +1,14 @@
 """A rebuilt national view equals the old one, also where rows were lost or damaged."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import cast
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.database.session import SessionFactory
 from shared.events import DossierEvent
 from shared.runtime.retained_log import LogBatch, Offsets
 from sync_service.national_view.repository.rebuilds import RebuildInterfered
@@ -181,6 +185,47 @@ async def test_interrupted_rebuild_continues_with_the_next_batch(
         f"events: 4 applied, 0 refused, {len(events) - 12} left",
     ]
     assert await snapshot(empty) == before
+
+
+class FailingSessions:
+    """Sessions of which every second one loses its connection before the commit."""
+
+    def __init__(self, sessions: SessionFactory) -> None:
+        self._sessions = sessions
+        self.opened = 0
+
+    def __call__(self) -> AbstractAsyncContextManager[AsyncSession]:
+        return self._open(self._sessions())
+
+    def begin(self) -> AbstractAsyncContextManager[AsyncSession]:
+        return self._open(self._sessions.begin())
+
+    @asynccontextmanager
+    async def _open(
+        self, opened: AbstractAsyncContextManager[AsyncSession]
+    ) -> AsyncIterator[AsyncSession]:
+        self.opened += 1
+        async with opened as session:
+            yield session
+            if self.opened % 2:
+                raise ConnectionResetError
+
+
+async def test_rebuild_waits_where_the_database_is_lost(
+    empty: National, events: list[DossierEvent]
+) -> None:
+    before = await snapshot(empty)
+    await execute(empty, DAMAGES["lost parties"])
+    await execute(empty, DAMAGES["wrong counters"])
+    sessions = FailingSessions(empty.sessions)
+    lines: list[str] = []
+    await Rebuild(cast("SessionFactory", sessions), "national_view", lines.append).run(
+        ListedLog(events)
+    )
+    assert await snapshot(empty) == before
+    batches = [line for line in lines if line.startswith("events: ")]
+    assert len(batches) == 4
+    assert sessions.opened > 2 * len(batches)
 
 
 async def test_second_rebuild_at_the_same_time_is_refused(

@@ -14,8 +14,8 @@ from gateway.ledger.chain.seals import START, Anchor, SealedBatch, hash_batch_he
 from gateway.ledger.records import AccessRecord
 from shared.crypto.merkle import DIGEST_SIZE
 from shared.database.engine import connect_driver
+from shared.database.locks import LEDGER_CHAIN
 
-CHAIN_LOCK = 7_004
 APPEND_SECONDS = 5.0
 ENDING_SECONDS = 0.05
 # Commits are durable whichever default the server has; keep-alives free the lock of a dead host.
@@ -155,7 +155,7 @@ async def is_batch_committed(
 
 
 async def _try_chain_lock(connection: asyncpg.Connection, place: int) -> bool:
-    locked = await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", CHAIN_LOCK, place)
+    locked = await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", LEDGER_CHAIN, place)
     return bool(locked)
 
 

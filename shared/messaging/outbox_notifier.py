@@ -6,6 +6,7 @@ import asyncpg
 import structlog
 from sqlalchemy import URL
 
+from shared.database.engine import connect_driver
 from shared.database.resources import RESOURCES
 from shared.database.session import OrmSession
 
@@ -35,31 +36,35 @@ class OutboxNotifier:
 
     async def close(self) -> None:
         """Close the connection after the last scheduled NOTIFY."""
-        if self._notifying:
-            await self._notifying
-        if self._connection:
-            # No statement is under way, and a server that does not answer must not delay the end.
-            self._connection.terminate()
+        try:
+            if self._notifying:
+                await self._notifying
+        finally:
+            # A server that does not answer must not delay the end.
+            self._discard_connection()
 
     async def _notify_while_wanted(self) -> None:
         while self._is_wanted:
             self._is_wanted = False
             try:
                 await self._notify()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except Exception as error:  # noqa: BLE001 -- nothing awaits this task before `close`
                 # The relay polls the outbox anyway, every `relay.POLL_SECONDS`.
                 log.warning("relay_not_notified", error=type(error).__name__)
-                if self._connection:
-                    self._connection.terminate()
-                self._connection = None
+                self._discard_connection()
             await asyncio.sleep(MIN_INTERVAL_SECONDS)
 
     async def _notify(self) -> None:
         if self._connection is None or self._connection.is_closed():
-            self._connection = await asyncpg.connect(
+            self._connection = await connect_driver(
                 self._url, timeout=CONNECT_SECONDS, command_timeout=ANSWER_SECONDS
             )
         await self._connection.execute(f"NOTIFY {CHANNEL}")
+
+    def _discard_connection(self) -> None:
+        if self._connection:
+            self._connection.terminate()
+        self._connection = None
 
 
 def notify_relay(session: OrmSession) -> None:

@@ -15,6 +15,10 @@ from tests.shared.wire import wire_to
 from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 RUNG = "SELECT count(*) FROM pg_stat_activity WHERE query = 'NOTIFY outbox' AND state = 'idle'"
+LEFT = (
+    "SELECT count(*) FROM pg_stat_activity"
+    " WHERE query = 'NOTIFY outbox' AND datname = current_database()"
+)
 
 
 @pytest.fixture
@@ -80,6 +84,49 @@ async def test_process_ends_though_nobody_answers_its_bell(
         wire.silent = True
         async with asyncio.timeout(PATIENCE_SECONDS):
             await notifier.close()
+
+
+class UnforeseenError(Exception):
+    """An error of none of the classes that the driver names."""
+
+
+async def test_unforeseen_error_neither_stops_later_wakes_nor_the_end(
+    settings: ServiceSettings, sessions: SessionFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [UnforeseenError()]
+    execute = asyncpg.Connection.execute
+
+    async def fail_once(connection: asyncpg.Connection, query: str) -> str:
+        if failures:
+            raise failures.pop()
+        answer: str = await execute(connection, query)
+        return answer
+
+    monkeypatch.setattr(asyncpg.Connection, "execute", fail_once)
+    notifier = OutboxNotifier(settings.database)
+    notifier.notify()
+    await eventually(lambda: not failures)
+    notifier.notify()
+    await eventually(lambda: scalar(sessions, RUNG))
+    failures.append(UnforeseenError())
+    notifier.notify()
+    await notifier.close()
+    assert not failures
+    await eventually(lambda: scalar(sessions, f"SELECT ({LEFT}) = 0"))
+
+
+async def test_connection_ends_where_the_end_is_cancelled(
+    settings: ServiceSettings, sessions: SessionFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notifier = OutboxNotifier(settings.database)
+    notifier.notify()
+    await eventually(lambda: scalar(sessions, RUNG))
+    monkeypatch.setattr("shared.messaging.outbox_notifier.MIN_INTERVAL_SECONDS", 3_600)
+    notifier.notify()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await notifier.close()
+    await eventually(lambda: scalar(sessions, f"SELECT ({LEFT}) = 0"))
 
 
 @pytest.mark.broker

@@ -24,8 +24,6 @@ Projection = Literal["national_view"]
 Report = Callable[[str], None]
 
 BATCH_DOSSIERS = 500
-# A recount reads every dossier.
-STATEMENT_SECONDS = 3_600.0
 EVENTS: Final = "events"
 DOSSIERS: Final = "dossiers"
 COUNTERS: Final = "counters"
@@ -49,7 +47,7 @@ def rebuild_projection(
     async def rebuild() -> None:
         topics = [DossierEvent.topic]
         async with (
-            open_database(settings, statement_seconds=STATEMENT_SECONDS) as sessions,
+            open_database(settings, reads_every_row=True) as sessions,
             open_client() as http,
         ):
             verifier = make_event_verifier(settings, http, topics)

@@ -20,6 +20,8 @@ STATEMENT_SECONDS = 15
 POOL_WAIT_SECONDS = 5
 # A process that hangs in a transaction would hold its locks, such as the relay's, without end.
 IDLE_SECONDS = 30
+# For a statement that reads every row, and for the computations between two of them.
+EVERY_ROW_SECONDS = 3_600
 # Shorter than STATEMENT_SECONDS, so that waiting for a lock is distinct from a slow statement.
 LOCK_SECONDS = 10
 
@@ -40,12 +42,15 @@ async def connect_driver(*arguments: Any, **options: Any) -> asyncpg.Connection:
 
 @asynccontextmanager
 async def open_database(
-    settings: ServiceSettings, *, statement_seconds: float | None = None
+    settings: ServiceSettings, *, reads_every_row: bool = False
 ) -> AsyncIterator[SessionFactory]:
     """Yield a factory of sessions; dispose of the connections at the end.
 
-    `statement_seconds` replaces STATEMENT_SECONDS, for commands that read every row.
+    For commands with `reads_every_row`, EVERY_ROW_SECONDS replaces STATEMENT_SECONDS and
+    IDLE_SECONDS.
     """
+    statement_seconds = EVERY_ROW_SECONDS if reads_every_row else STATEMENT_SECONDS
+    idle_seconds = EVERY_ROW_SECONDS if reads_every_row else IDLE_SECONDS
     # Called through the module, because tracing replaces the function there.
     engine = sqlalchemy_asyncio.create_async_engine(
         settings.database,
@@ -56,9 +61,9 @@ async def open_database(
         connect_args={
             "async_creator_fn": connect_driver,
             "timeout": CONNECT_SECONDS,
-            "command_timeout": statement_seconds or STATEMENT_SECONDS,
+            "command_timeout": statement_seconds,
             "server_settings": {
-                "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
+                "idle_in_transaction_session_timeout": f"{idle_seconds}s",
                 "lock_timeout": f"{LOCK_SECONDS}s",
             },
         },

@@ -38,13 +38,13 @@ def run_in_session(
     settings: ServiceSettings,
     act: Callable[[AsyncSession], Awaitable[Any]],
     *,
-    statement_seconds: float | None = None,
+    reads_every_row: bool = False,
 ) -> Any:
     """Run `act` in one transaction; exit with the title of a raised `Problem`."""
 
     async def run_act() -> Any:
         async with (
-            open_database(settings, statement_seconds=statement_seconds) as sessions,
+            open_database(settings, reads_every_row=reads_every_row) as sessions,
             sessions.begin() as session,
         ):
             return await act(session)

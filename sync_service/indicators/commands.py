@@ -6,14 +6,12 @@ from shared.runtime.invocation import run_in_session
 from sync_service.indicators import use_cases
 
 MAX_SHOWN = 100
-# It reads every dossier in one statement.
-STATEMENT_SECONDS = 3_600.0
 
 
 def verify_counters(context: typer.Context) -> None:
     """Compare the stored counters with a count of every dossier; end with 1 where they differ."""
     check: use_cases.CounterCheck = run_in_session(
-        context.obj.settings, use_cases.verify_counters, statement_seconds=STATEMENT_SECONDS
+        context.obj.settings, use_cases.verify_counters, reads_every_row=True
     )
     wrong = len(check.differences)
     for line in check.differences[:MAX_SHOWN]:

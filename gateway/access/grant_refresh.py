@@ -103,7 +103,8 @@ class GrantCacheRefresher:
         try:
             await connection.add_listener(CHANNEL, self._note_changed_client)
             await connection.add_listener(PROCEDURES_CHANNEL, self._note_changed_procedures)
-            # Grants come last, because a call is judged as soon as they are complete.
+            # Procedures come first, because calls go on while a lost connection is replaced, and a
+            # new grant may be for a procedure that is new too.
             await self._read_procedures(connection)
             self._rights.replace_all_clients(await _read_client_grants(connection))
             await self._read_grants_age(connection)

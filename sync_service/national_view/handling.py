@@ -43,7 +43,7 @@ def judge_handling(state: JudgedDossier) -> tuple[Handling, date | None]:
     """Return the outcome, and the due day if the dossier is open: it becomes late after that day.
 
     While it waits for supplements it is judged at the time of the request, and is late if there was
-    an earlier request (QĐ 766, 2.1). `listings.overdue` is the same rule in SQL for one day.
+    an earlier request (QĐ 766, 2.1). `listings.is_overdue` is the same rule in SQL for one day.
     """
     due = state.due_at or state.latest_at
     due_on = day_in_viet_nam(due) if due else None

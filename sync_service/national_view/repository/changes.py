@@ -39,7 +39,7 @@ _read_state = attrgetter(*DossierState.__slots__)
 
 
 def _make_row(state: DossierState) -> tuple[object, ...]:
-    """Return the values of STANDING."""
+    """Return the values of STATE_COLUMNS."""
     computed = (
         state.national_procedure,
         state.opened_at,

@@ -33,7 +33,7 @@ _WORKING_HOURS = {Unit.HOUR: 1.0, Unit.WORKING_DAY: 8.0, Unit.DAY: 40 / 7, Unit.
 
 ResultCode = Annotated[str, Field(pattern=RESULT_CODE, examples=["KQ.G15.000021"])]
 ServiceCode = Annotated[str, StringConstraints(min_length=1, max_length=20)]
-Source = Annotated[
+SourceAddress = Annotated[
     str, Field(pattern=r"^(https?://\S{1,1000})?$", description="an http address, or empty")
 ]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
@@ -162,7 +162,7 @@ class Procedure(_Entry):
     # the running number under which the national portal took the service in
     service_number: PositiveInt | None = None
     # the page that the entry was published on
-    source: Source = ""
+    source: SourceAddress = ""
     # the kinds of fault that the import found in the published text (`TextFault`)
     faults: tuple[Text, ...] = ()
 

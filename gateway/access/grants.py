@@ -130,21 +130,21 @@ def _choose_rights(grants: Sequence[CachedGrant], operation: str, now: float) ->
 
 
 _Limited = TypeVar("_Limited", CachedGrant, EffectiveRight)
-_Key = tuple[tuple[str, ...], ...]
+_RightKey = tuple[tuple[str, ...], ...]
 
 
 def _group_by_key(
-    limited: Iterable[_Limited], key: Callable[[_Limited], _Key]
+    limited: Iterable[_Limited], key: Callable[[_Limited], _RightKey]
 ) -> Iterator[list[_Limited]]:
     for _, same in groupby(sorted(limited, key=key), key):
         yield list(same)
 
 
-def _agencies_and_fields_key(grant: CachedGrant) -> _Key:
+def _agencies_and_fields_key(grant: CachedGrant) -> _RightKey:
     return _order_codes(grant.agencies), _order_codes(grant.fields)
 
 
-def _procedures_and_fields_key(right: EffectiveRight) -> _Key:
+def _procedures_and_fields_key(right: EffectiveRight) -> _RightKey:
     return _order_codes(right.procedures), _order_codes(right.fields)
 
 

@@ -33,14 +33,14 @@ from gateway.ledger.chain.anchors import (
 )
 from gateway.ledger.chain.evidence import Evidence
 from gateway.ledger.chain.keys import list_trusted_keys
-from gateway.ledger.chain.verification import State
+from gateway.ledger.chain.verification import ChainState
 from gateway.settings import Settings
 from shared.crypto.ed25519 import KeyUnfitError, read_private_key
 from shared.database.errors import UNREACHABLE, is_outage
 from shared.messaging.kafka import connection_options
 from shared.runtime.invocation import run_async
 
-EXIT_CODES = {State.INTACT: 0, State.DAMAGED: 1, State.NOT_PROVED: 2}
+EXIT_CODES = {ChainState.INTACT: 0, ChainState.DAMAGED: 1, ChainState.NOT_PROVED: 2}
 UNCHECKED = 2
 MAX_FORGED_SHOWN = 20
 
@@ -105,14 +105,14 @@ async def verify_whole_ledger(sources: OutsideSources) -> int:
     return EXIT_CODES[state]
 
 
-def _find_worst_state(states: Sequence[State], anchors: int) -> State:
+def _find_worst_state(states: Sequence[ChainState], anchors: int) -> ChainState:
     """Return the worst state.
 
     Without an outside anchor an empty ledger may have been emptied, so it is not proved.
     """
-    found = {*states} if anchors else {*states, State.NOT_PROVED}
-    order = (State.DAMAGED, State.NOT_PROVED)
-    return next((state for state in order if state in found), State.INTACT)
+    found = {*states} if anchors else {*states, ChainState.NOT_PROVED}
+    order = (ChainState.DAMAGED, ChainState.NOT_PROVED)
+    return next((state for state in order if state in found), ChainState.INTACT)
 
 
 def _list_rejected_anchors(evidence: Evidence) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Protocol
 from starlette.types import Scope
 
 from gateway.operations.model import Operation
+from shared.codes.schema_names import publish_as
 from shared.crypto.randomness import draw_block, draw_uuid
 
 CALLER_GONE = 499
@@ -38,7 +39,8 @@ class PurposeKind(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Outcome(StrEnum):
+@publish_as("Outcome")
+class AccessOutcome(StrEnum):
     """The effect of a call, as a record states it.
 
     Records of the first form state `allowed` for `no_effect` and for a 404.
@@ -54,12 +56,12 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
 
     @classmethod
-    def from_refusal(cls, status: int) -> "Outcome":
+    def from_refusal(cls, status: int) -> "AccessOutcome":
         """Return the outcome of a call that the gateway answered without its service."""
         return cls.FAILED if status >= HTTPStatus.INTERNAL_SERVER_ERROR else cls.REFUSED
 
     @classmethod
-    def from_status(cls, status: int) -> "Outcome":
+    def from_status(cls, status: int) -> "AccessOutcome":
         """Return the effect of a call that its service answered with `status`."""
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return cls.FAILED
@@ -95,7 +97,7 @@ class AccessRecordDraft:
     target: str | None = None
     dossier: str | None = None
     status: int = 0
-    outcome: Outcome = Outcome.FAILED
+    outcome: AccessOutcome = AccessOutcome.FAILED
     request_sha256: str | None = None
     response_sha256: str | None = None
     subjects: tuple[str, ...] = ()
@@ -124,7 +126,7 @@ class AccessRecordDraft:
     def compute_part_commitment(self, part: str, digest: str | None) -> str | None:
         return None if digest is None else compute_body_commitment(self.salt, part, digest)
 
-    def end_call(self, status: int, outcome: Outcome) -> None:
+    def end_call(self, status: int, outcome: AccessOutcome) -> None:
         self.status, self.outcome = status, outcome
         self.duration_s = time.perf_counter() - self._began
 

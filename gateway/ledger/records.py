@@ -6,7 +6,7 @@ from typing import NamedTuple, Self
 
 import orjson
 
-from gateway.ledger.record_draft import AccessRecordDraft, Outcome, PurposeKind
+from gateway.ledger.record_draft import AccessOutcome, AccessRecordDraft, PurposeKind
 
 # Records of the first form hold plain digests of the bodies. These members stay sealed and are
 # shown only within the whole sealed text. Records of the second form lack the grants, the legal
@@ -51,7 +51,7 @@ class AccessRecord(NamedTuple):
     legal_bases: tuple[str, ...] | None
     officer: str | None
     operation: str
-    outcome: Outcome
+    outcome: AccessOutcome
     purpose: str | None
     purpose_kind: PurposeKind | None
     replayed: bool | None
@@ -110,7 +110,7 @@ class AccessRecord(NamedTuple):
             **told
             | {
                 "at": datetime.fromisoformat(told["at"]),
-                "outcome": Outcome(told["outcome"]),
+                "outcome": AccessOutcome(told["outcome"]),
                 "subjects": tuple(told["subjects"]),
                 "fields": tuple(told["fields"]),
                 "grants": _freeze_texts(told["grants"]),

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.ledger.models import LedgerSeal, StoredRecord
-from gateway.ledger.record_draft import Outcome, PurposeKind
+from gateway.ledger.record_draft import AccessOutcome, PurposeKind
 from gateway.ledger.records import AccessRecord
 from shared.codes.agency import AgencyCode
 from shared.codes.dossier import DossierCode
@@ -28,7 +28,7 @@ class RecordFilters(BaseModel):
     operation: Annotated[str, single_line(300), ONE_LINE] | None = Field(
         None, examples=["POST /identity/v1/verifications"]
     )
-    outcome: Outcome | None = None
+    outcome: AccessOutcome | None = None
     since: IsoInstant | None = Field(None, alias="from")
     until: IsoInstant | None = Field(None, alias="to", description="this instant excluded")
 
@@ -86,7 +86,7 @@ class RecordOut(BaseModel):
     fields: list[str] | None = None
     request_commitment: str | None = None
     response_commitment: str | None = None
-    outcome: Outcome | None = None
+    outcome: AccessOutcome | None = None
     status: int | None = None
     duration_ms: int | None = None
     request_id: str | None = None

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway.ledger.record_draft import AccessRecordDraft, Outcome
+from gateway.ledger.record_draft import AccessOutcome, AccessRecordDraft
 from gateway.ledger.records import AccessRecord
 
 # This bounds the sums of one minute with class and status. Further sums keep the source and the
@@ -25,7 +25,7 @@ class _Sum(NamedTuple):
 
     source: str | None
     operation: str
-    outcome: Outcome
+    outcome: AccessOutcome
     status: int
 
 

@@ -4,7 +4,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.operations.model import PUBLIC_SECONDS
 from gateway.operations.table import OPERATIONS
-from gateway.proxy.headers import Header, Headers
+from gateway.proxy.headers import Header, RawHeaders
 
 _NO_STORE = (b"cache-control", b"no-store")
 _BRIEFLY = (b"cache-control", b"public, max-age=%d" % PUBLIC_SECONDS)
@@ -63,7 +63,7 @@ def is_public_document(scope: Scope) -> bool:
     return known and scope["method"] in _READS
 
 
-def complete_answer_headers(headers: Headers, *, public: bool) -> list[Header]:
+def complete_answer_headers(headers: RawHeaders, *, public: bool) -> list[Header]:
     """Return `headers`, whose names are in lower case, with those of every answer."""
     if not public:
         told = [each for each in headers if each[0] not in _SET_WHERE_PRIVATE]

@@ -15,12 +15,12 @@ from gateway.access.problems import QuotaSpent
 from gateway.http1.connection import BrokenOffError, Connection
 from gateway.http1.deadline import Deadline, Task
 from gateway.ledger.chain.receipts import RECEIPT_HEADER, write_receipt_value
-from gateway.ledger.record_draft import CALLER_GONE, AccessRecordDraft, Ledger, Outcome
+from gateway.ledger.record_draft import CALLER_GONE, AccessOutcome, AccessRecordDraft, Ledger
 from gateway.operations.matching import Match
 from gateway.operations.problems import RequestMalformed
 from gateway.operations.targets import find_created_path
 from gateway.proxy.bodies import BodyBrokeOff, CallerGone
-from gateway.proxy.headers import Header, Headers, Trace, find_header, is_replayed, split_headers
+from gateway.proxy.headers import Header, RawHeaders, Trace, find_header, is_replayed, split_headers
 from gateway.proxy.problems import SubjectNotNamed
 from shared.crypto.randomness import draw_uuid
 from shared.observability.metrics import REQUEST_SECONDS
@@ -103,7 +103,7 @@ class Call:
         """Note that the service is called; a change is recorded while the service works."""
         self.draft.request_sha256 = request_sha256
         if self.operation.recorded and self.operation.takes_effect:
-            self.draft.outcome = Outcome.UNKNOWN
+            self.draft.outcome = AccessOutcome.UNKNOWN
             self._ledger.announce(self._next_record())
         self._asked = True
 
@@ -125,7 +125,7 @@ class Call:
         await self._send_problem(await self.record_refusal(problem))
 
     async def record_and_answer(
-        self, status: int, raw: Headers, opening: bytes, rest: Connection | None
+        self, status: int, raw: RawHeaders, opening: bytes, rest: Connection | None
     ) -> None:
         """Record the call and send its answer; `rest` is None if `opening` is the whole body."""
         outer = self._apply_response_headers(status, raw)
@@ -153,7 +153,7 @@ class Call:
             await self._stream_rest(rest, digest)
         self._note_ended_call()
 
-    def _apply_response_headers(self, status: int, raw: Headers) -> Headers:
+    def _apply_response_headers(self, status: int, raw: RawHeaders) -> RawHeaders:
         """Move the headers for the ledger into the draft; raise SubjectNotNamed."""
         draft, told = self.draft, split_headers(raw, self.trace.request_id)
         draft.subjects, draft.fields = told.subjects or (), told.fields
@@ -166,19 +166,21 @@ class Call:
             raise SubjectNotNamed(self.operation.service)
         self._service_status = status
         if not self.given_up:
-            draft.end_call(status, Outcome.from_status(status))
+            draft.end_call(status, AccessOutcome.from_status(status))
         return told.outer
 
     async def _complete_given_up_record(self) -> None:
         if self._giving_up:
             await self._giving_up  # the first record must precede its completion
-        self.draft.outcome = self._find_effect(Outcome.FAILED)
+        self.draft.outcome = self._find_effect(AccessOutcome.FAILED)
         await self._record_or_log()
 
     async def record_refusal(self, problem: Problem) -> Problem:
         """Record the refusal and return the problem to send; it differs if recording fails."""
         self.draft.response_sha256 = None
-        self.draft.end_call(problem.status, self._find_effect(Outcome.from_refusal(problem.status)))
+        self.draft.end_call(
+            problem.status, self._find_effect(AccessOutcome.from_refusal(problem.status))
+        )
         if isinstance(problem, QuotaSpent) and problem.repeated:
             # Otherwise a refused caller could fill the ledger.
             self._observe_duration()
@@ -200,25 +202,27 @@ class Call:
         if self.begun:
             self._note_broken_answer()
         else:
-            self.draft.end_call(CALLER_GONE, self._find_effect(Outcome.FAILED))
+            self.draft.end_call(CALLER_GONE, self._find_effect(AccessOutcome.FAILED))
         self._note_ended_call()
         await self._record_or_log()
 
-    def _find_effect(self, unasked: Outcome) -> Outcome:
+    def _find_effect(self, unasked: AccessOutcome) -> AccessOutcome:
         """Return the effect at the service for a caller that does not get its answer."""
         if self._service_status:
-            return Outcome.from_status(self._service_status)
-        return Outcome.UNKNOWN if self._asked else unasked
+            return AccessOutcome.from_status(self._service_status)
+        return AccessOutcome.UNKNOWN if self._asked else unasked
 
     def _note_broken_answer(self) -> None:
         """Set the outcome of a partly sent answer: a change still took effect."""
         changes = self.operation.takes_effect
-        self.draft.outcome = self._find_effect(Outcome.FAILED) if changes else Outcome.FAILED
+        self.draft.outcome = (
+            self._find_effect(AccessOutcome.FAILED) if changes else AccessOutcome.FAILED
+        )
 
     def _record_lost_call(self) -> None:
         """Record an unknown outcome where this process ends before the service answers."""
         if self._asked and not (self._service_status or self.given_up):
-            self.draft.end_call(0, Outcome.UNKNOWN)
+            self.draft.end_call(0, AccessOutcome.UNKNOWN)
             self._ledger.note(self._next_record())
 
     async def _stream_rest(self, rest: Connection, digest: "hashlib._Hash | None") -> None:

@@ -25,7 +25,7 @@ from gateway.proxy.bodies import (
 )
 from gateway.proxy.call import Call
 from gateway.proxy.detached_calls import DetachedCalls, watch_caller_leaving
-from gateway.proxy.headers import Headers, build_request_headers, read_request_trace
+from gateway.proxy.headers import RawHeaders, build_request_headers, read_request_trace
 from gateway.proxy.problems import (
     BodyTooSlow,
     UpstreamAway,
@@ -227,7 +227,7 @@ class UpstreamRequest(NamedTuple):
     """The request to the upstream service; `target` is path and query as the caller sent them."""
 
     target: str
-    headers: Headers
+    headers: RawHeaders
     body: RequestBody
 
     def with_announced_length(self) -> "UpstreamRequest":

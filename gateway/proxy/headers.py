@@ -77,7 +77,7 @@ _REPLAYED = REPLAYED_HEADER.lower().encode()
 REQUEST_ID, TRACE_ID = b"x-request-id", b"x-trace-id"
 
 Header = tuple[bytes, bytes]
-Headers = Sequence[Header]
+RawHeaders = Sequence[Header]
 
 
 class Trace(NamedTuple):
@@ -115,7 +115,7 @@ def find_header(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> bytes 
     return None
 
 
-def is_replayed(headers: Headers) -> bool:
+def is_replayed(headers: RawHeaders) -> bool:
     """Return whether the service repeats its answer to an earlier call."""
     return find_header(headers, _REPLAYED) is not None
 
@@ -140,7 +140,7 @@ def build_request_headers(
 
     Raise RequestMalformed, CodingNotUnderstood or ExpectationFailed.
     """
-    raw: Headers = scope["headers"]
+    raw: RawHeaders = scope["headers"]
     _require_readable_values(raw)
     _require_one_host(raw, scope["http_version"])
     _reject_ambiguous_headers(raw)
@@ -167,14 +167,14 @@ def find_host_problem(scope: Scope) -> RequestMalformed | None:
     return None
 
 
-def _require_one_host(raw: Headers, version: str) -> None:
+def _require_one_host(raw: RawHeaders, version: str) -> None:
     hosts = [value for name, value in raw if name == b"host"]
     # The server adds an empty Host to an HTTP/1.0 request without one.
     if len(hosts) != 1 or not (_HOST.fullmatch(hosts[0]) or (version != "1.1" and not hosts[0])):
         raise RequestMalformed("Send one Host, a name or an address.")
 
 
-def _reject_ambiguous_headers(raw: Headers) -> None:
+def _reject_ambiguous_headers(raw: RawHeaders) -> None:
     """Reject duplicate framing and content headers: an intermediary might act on the other copy."""
     names = [name for name, _ in raw]
     if not _SELDOM_SENT.isdisjoint(names):
@@ -186,7 +186,7 @@ def _reject_ambiguous_headers(raw: Headers) -> None:
         )
 
 
-def _require_known_coding(raw: Headers) -> None:
+def _require_known_coding(raw: RawHeaders) -> None:
     codings = [value.lower() for name, value in raw if name == b"transfer-encoding"]
     if codings and codings != [b"chunked"]:
         raise RequestMalformed("Send no other Transfer-Encoding than chunked, and that once.")
@@ -196,7 +196,7 @@ def _require_known_coding(raw: Headers) -> None:
         raise ExpectationFailed
 
 
-def split_headers(raw: Headers, request_id: str) -> SplitHeaders:
+def split_headers(raw: RawHeaders, request_id: str) -> SplitHeaders:
     """Split the headers of an answer; `raw` has its names in lower case."""
     named = _list_connection_headers(raw)
     dropped = _NOT_FROM_INSIDE | named if named else _NOT_FROM_INSIDE
@@ -217,7 +217,7 @@ def _may_enter_mesh(name: bytes) -> bool:
     return not barred and _NAME.fullmatch(name) is not None
 
 
-def _require_readable_values(headers: Headers) -> None:
+def _require_readable_values(headers: RawHeaders) -> None:
     """Raise RequestMalformed for unreadable values; the joined test is the fast path."""
     values = b" ".join([value for _, value in headers])
     if values.isascii() and _is_printable(values):
@@ -227,7 +227,7 @@ def _require_readable_values(headers: Headers) -> None:
             _require_text_value(name, value)
 
 
-def _list_connection_headers(headers: Headers) -> frozenset[bytes]:
+def _list_connection_headers(headers: RawHeaders) -> frozenset[bytes]:
     return frozenset([part.lower() for part in split_list(headers, b"connection")])
 
 

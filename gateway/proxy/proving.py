@@ -9,7 +9,7 @@ import structlog
 from gateway.http1.connection import BrokenOffError, Connection, Payload
 from gateway.http1.deadline import Deadline
 from gateway.operations.model import Service
-from gateway.proxy.headers import Headers, find_header
+from gateway.proxy.headers import RawHeaders, find_header
 from gateway.proxy.problems import UpstreamRefusesCalls
 from shared.web.calls.call_mac import (
     HEADER,
@@ -30,7 +30,7 @@ _RETRY_AFTER_S = 1
 # A service refuses an unproved request at once.
 _EPOCH_WITHIN_S = 2.0
 
-MakeHead = Callable[[CallParts, Headers, Payload], bytes]
+MakeHead = Callable[[CallParts, RawHeaders, Payload], bytes]
 
 
 class UnsentError(BrokenOffError):
@@ -53,7 +53,7 @@ class CallProver:
         connection: Connection,
         make_head: MakeHead,
         call: CallParts,
-        headers: Headers,
+        headers: RawHeaders,
         payload: Payload,
     ) -> None:
         """Send a call with its proof; `call` has a unique id.

@@ -11,7 +11,7 @@ from gateway.http1.deadline import Deadline
 from gateway.http1.pool import Address, ConnectionPool
 from gateway.operations.model import Operation, Service
 from gateway.proxy.breaker import Breaker, Failure
-from gateway.proxy.headers import Headers, find_header
+from gateway.proxy.headers import RawHeaders, find_header
 from gateway.proxy.problems import SlotsTaken, UpstreamAway, UpstreamBusy, UpstreamTimedOut
 from gateway.proxy.proving import CallProver, UnsentError, describe_call_body
 from shared.web.bodies.shares import Shares, ShareTaken, StockTaken
@@ -68,7 +68,7 @@ class Upstream:
         pool: ConnectionPool,
         operation: Operation,
         target: str,
-        headers: Headers,
+        headers: RawHeaders,
         payload: Payload,
         *,
         slot: "Slot",
@@ -108,7 +108,7 @@ class Upstream:
         self,
         connection: Connection,
         call: CallParts,
-        headers: Headers,
+        headers: RawHeaders,
         payload: Payload,
         *,
         repeatable: bool,
@@ -126,7 +126,7 @@ class Upstream:
         return True
 
     async def _send_on_connection(
-        self, connection: Connection, call: CallParts, headers: Headers, payload: Payload
+        self, connection: Connection, call: CallParts, headers: RawHeaders, payload: Payload
     ) -> None:
         if self._prover:
             await self._prover.send_proved_call(
@@ -153,7 +153,7 @@ class Upstream:
                     # An overloaded service may not accept in time; it did not get the call.
                     raise UpstreamAway(self.service, retry_after_s=_BUSY_RETRY_S) from error
 
-    def _build_request_head(self, call: CallParts, headers: Headers, payload: Payload) -> bytes:
+    def _build_request_head(self, call: CallParts, headers: RawHeaders, payload: Payload) -> bytes:
         """Return the head of the request; all parts were checked and contain no line break."""
         first = (call.method.encode(), self._root, call.target, self._host)
         lines = [b"%b %b%b HTTP/1.1\r\nhost: %b" % first]
@@ -166,7 +166,7 @@ class Upstream:
             lines.append(b"content-length: 0")
         return b"\r\n".join(lines) + b"\r\n\r\n"
 
-    def read_answer_headers(self, answer: Connection) -> Headers:
+    def read_answer_headers(self, answer: Connection) -> RawHeaders:
         """Return the headers with Location relative to the gateway."""
         raw = answer.headers
         if find_header(raw, b"location") is None:

@@ -59,7 +59,7 @@ def parse_citation(text: str) -> str:
     return text.strip()
 
 
-LegalBasis = Annotated[
+LegalBasisCitation = Annotated[
     str,
     AfterValidator(parse_citation),
     NoPersonalNumber,

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field
 
 from identity_service.grants.grant_rules import FieldName, GrantedOperation, OperationName
-from identity_service.grants.legal_bases import LegalBasis
+from identity_service.grants.legal_bases import LegalBasisCitation
 from identity_service.grants.models import Grant
 from identity_service.schemas import (
     ClientId,
@@ -48,7 +48,7 @@ class GrantIn(RequestModel):
         default=None, description="the time of the request where it is left out"
     )
     valid_to: IsoInstant | None = None
-    legal_basis: LegalBasis
+    legal_basis: LegalBasisCitation
     per_second: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     per_day: Annotated[int, Field(ge=1, le=2_000_000_000)] | None = None
 

@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from identity_service.grants.grant_rules import FieldName, OperationName
-from identity_service.grants.legal_bases import LegalBasis
+from identity_service.grants.legal_bases import LegalBasisCitation
 from identity_service.sandbox.personas import Persona, read_personas
 from identity_service.schemas import ClientId, Name
 from shared.codes.agency import AgencyCode
@@ -31,7 +31,7 @@ class SandboxGrant(_SandboxModel):
     procedures: list[ProcedureCode] | None = None
     fields: list[FieldName] | None = None
     agencies: list[AgencyCode] | None = None
-    legal_basis: LegalBasis
+    legal_basis: LegalBasisCitation
     per_second: int | None = None
 
 

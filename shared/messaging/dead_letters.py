@@ -22,7 +22,7 @@ from shared.messaging.kafka import MAX_MESSAGE_BYTES
 from shared.messaging.outbox import OutboxRow, add_outbox_rows
 from shared.observability.metrics import DEAD_LETTERS
 
-State = Literal["open", "replaying", "replayed", "discarded"]
+DeadLetterState = Literal["open", "replaying", "replayed", "discarded"]
 
 
 class DeadLetter(Base):

@@ -7,7 +7,7 @@ from uuid import UUID
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.messaging.dead_letters import State
+from shared.messaging.dead_letters import DeadLetterState
 from shared.runtime import operator_routes
 from shared.runtime.invocation import run_in_session
 
@@ -15,7 +15,7 @@ commands = typer.Typer(no_args_is_help=True, help="Messages that could not be ha
 
 
 @commands.command("list")
-def _list_letters(context: typer.Context, state: State = "open") -> None:
+def _list_letters(context: typer.Context, state: DeadLetterState = "open") -> None:
     """Print one line of JSON for each dead letter."""
     for letter in run_in_session(
         context.obj.settings, lambda s: operator_routes.list_dead_letters(s, state)

@@ -13,7 +13,7 @@ from shared.database.engine import open_database
 from shared.settings import ServiceSettings
 from shared.web.problems import Problem
 
-ResultType = TypeVar("ResultType")
+ReturnType = TypeVar("ReturnType")
 SettingsType = TypeVar("SettingsType", bound=ServiceSettings)
 
 
@@ -26,8 +26,8 @@ def read_settings(service: str, settings_class: type[SettingsType]) -> SettingsT
         sys.exit(f"{service}: these settings are missing or wrong: {lacking} (see .env.example)")
 
 
-def run_async(main: Callable[[], Awaitable[ResultType]]) -> ResultType:
-    async def run_main() -> ResultType:
+def run_async(main: Callable[[], Awaitable[ReturnType]]) -> ReturnType:
+    async def run_main() -> ReturnType:
         return await main()
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

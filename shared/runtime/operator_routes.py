@@ -12,7 +12,7 @@ from sqlalchemy import select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.codes.time import StoredInstant
-from shared.messaging.dead_letters import DeadLetter, State
+from shared.messaging.dead_letters import DeadLetter, DeadLetterState
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import CallContext, Caller, NotAllowed
 from shared.web.dependencies import Session
@@ -40,7 +40,7 @@ class RightLimited(NotAllowed):
 
 
 async def list_dead_letters(
-    session: AsyncSession, state: State, paging: PageQuery | None = None
+    session: AsyncSession, state: DeadLetterState, paging: PageQuery | None = None
 ) -> Sequence[DeadLetter]:
     """Return dead letters, the newest first: all, or one more than `paging` holds."""
     query = (
@@ -80,7 +80,9 @@ async def discard_dead_letter(session: AsyncSession, letter_id: UUID) -> DeadLet
     return await _settle_letter(session, letter_id, "discarded")
 
 
-async def _settle_letter(session: AsyncSession, letter_id: UUID, state: State) -> DeadLetter:
+async def _settle_letter(
+    session: AsyncSession, letter_id: UUID, state: DeadLetterState
+) -> DeadLetter:
     letter = await session.get(DeadLetter, letter_id, with_for_update=True)
     if letter is None:
         raise DeadLetterNotFound
@@ -117,7 +119,7 @@ class DeadLetterOut(BaseModel):
     offset: int
     key: str
     reason: str
-    state: State
+    state: DeadLetterState
     headers: dict[str, str]
 
 
@@ -131,7 +133,7 @@ def build_dead_letter_routes(prefix: str) -> APIRouter:
 
     @router.get("")
     async def list_all(
-        _: Unlimited, session: Session, paging: Paging, state: State = "open"
+        _: Unlimited, session: Session, paging: Paging, state: DeadLetterState = "open"
     ) -> Page[DeadLetterOut]:
         rows = list(await list_dead_letters(session, state, paging))
         page, following = paging.cut(rows, lambda letter: (letter.at, str(letter.id)))

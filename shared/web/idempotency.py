@@ -103,7 +103,7 @@ class IdempotencyClaim:
         defer_write(self._session, _STORE, first)
 
 
-_Key = Annotated[
+_IdempotencyKey = Annotated[
     str | None,
     WithJsonSchema(
         {
@@ -123,7 +123,7 @@ async def _claim_key(
     request: Request,
     session: Session,
     caller: Caller,
-    idempotency_key: _Key = None,
+    idempotency_key: _IdempotencyKey = None,
 ) -> IdempotencyClaim:
     if idempotency_key is None:
         return IdempotencyClaim(session, caller.client, None)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from sync_service.intake.row_rules import (
-    Outcome,
+    RowOutcome,
     RowRefusal,
     breaks_transitions,
     classify_update,
@@ -32,7 +32,7 @@ END_BEFORE_RECEPTION: Final = "end_before_reception"
 class TakenRow:
     """The result of a row that was not refused; `warnings` are codes, see docs/api.md."""
 
-    outcome: Outcome
+    outcome: RowOutcome
     warnings: tuple[str, ...] = ()
 
 
@@ -77,7 +77,7 @@ class PushBatch:
         verdict, entry = classify_update(current, pushed), make_row_entry(pushed)
         if isinstance(verdict, RowRefusal):
             return verdict
-        if verdict is Outcome.DUPLICATE or entry in self.known:
+        if verdict is RowOutcome.DUPLICATE or entry in self.known:
             return TakenRow(verdict)
         if current and (refusal := refuse_beyond_bound(current.version, pushed.status)):
             return refusal
@@ -85,7 +85,7 @@ class PushBatch:
         if current is None:
             self.set_state(pushed)
             return TakenRow(verdict)
-        if verdict is Outcome.UPDATED:
+        if verdict is RowOutcome.UPDATED:
             merged = current.with_facts_of(pushed)
             warnings = _warn_of_transition(current, merged)
             self.set_state(merged)
@@ -99,7 +99,7 @@ class PushBatch:
     def take_progress(self, entry: TimelineRow) -> TakenRow | RowRefusal:
         """Apply a progress row; one of an unknown dossier is held."""
         if (current := self.after.get(entry.code)) is None:
-            return TakenRow(Outcome.HELD)
+            return TakenRow(RowOutcome.HELD)
         beyond = refuse_beyond_bound(current.version, entry.status)
         if beyond and entry not in self.known:
             return beyond
@@ -116,14 +116,14 @@ class PushBatch:
     def _take_entry(self, entry: TimelineRow) -> TakenRow:
         current = self.after[entry.code]
         if entry in self.known:
-            return TakenRow(Outcome.DUPLICATE)
+            return TakenRow(RowOutcome.DUPLICATE)
         self.add_entry(entry)
         moved = current.with_progress(entry.status, entry.at)
         if not current.is_superseded_by(entry.status, entry.at):
             self.after[entry.code] = moved
-            return TakenRow(Outcome.STALE, _warn_of_stale(current, entry))
+            return TakenRow(RowOutcome.STALE, _warn_of_stale(current, entry))
         self.set_state(moved)
-        return TakenRow(Outcome.UPDATED, _warn_of_transition(current, moved))
+        return TakenRow(RowOutcome.UPDATED, _warn_of_transition(current, moved))
 
 
 def _warn_of_transition(before: DossierState, after: DossierState) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from shared.codes.enums import ENDED, DossierStatus
+from shared.codes.schema_names import publish_as
 from shared.rules.statuses import permitted_statuses
 from sync_service.national_view.state import DossierState
 
@@ -20,7 +21,8 @@ ENDS_BEYOND_BOUND: Final = 50
 MAX_HELD_ROWS = 20_000
 
 
-class Outcome(StrEnum):
+@publish_as("Outcome")
+class RowOutcome(StrEnum):
     """The outcome of one pushed row."""
 
     ACCEPTED = "accepted"
@@ -39,15 +41,15 @@ class RowRefusal:
     detail: str
 
 
-def classify_update(current: DossierState | None, pushed: DossierState) -> Outcome | RowRefusal:
+def classify_update(current: DossierState | None, pushed: DossierState) -> RowOutcome | RowRefusal:
     """Return the outcome of a full row, given the state of its dossier, None if it is unknown."""
     if current is None:
-        return Outcome.ACCEPTED
+        return RowOutcome.ACCEPTED
     if refusal := refuse_other_source(current, pushed.source):
         return refusal
     if pushed.facts_order == current.facts_order:
-        return Outcome.DUPLICATE
-    return Outcome.UPDATED if pushed.facts_order > current.facts_order else Outcome.STALE
+        return RowOutcome.DUPLICATE
+    return RowOutcome.UPDATED if pushed.facts_order > current.facts_order else RowOutcome.STALE
 
 
 def breaks_transitions(before: DossierState, after: DossierState) -> bool:

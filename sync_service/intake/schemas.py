@@ -26,7 +26,7 @@ from shared.codes.step import STEP_PATTERN
 from shared.rules.deadlines import Term
 from shared.web.bodies.strict_parsing import IsoInstant, StrictInteger, StrictModel
 from sync_service.intake.batches import make_progress_entry
-from sync_service.intake.row_rules import AFTER_RECEPTION, Outcome
+from sync_service.intake.row_rules import AFTER_RECEPTION, RowOutcome
 from sync_service.national_view.state import DossierState, TimelineRow, digest_content
 
 MAX_ROWS = 1_000
@@ -180,7 +180,7 @@ class RowResult(BaseModel):
     """`reason` and `detail` are set for a refused row; a row with `warnings` is taken."""
 
     code: str | None
-    outcome: Outcome
+    outcome: RowOutcome
     reason: str | None = None
     detail: str | None = None
     warnings: list[str] = []

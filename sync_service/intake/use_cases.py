@@ -29,7 +29,7 @@ from sync_service.intake.row_reading import (
     refuse_outside,
 )
 from sync_service.intake.row_rules import (
-    Outcome,
+    RowOutcome,
     RowRefusal,
     refuse_beyond_bound,
     refuse_beyond_bound_of_client,
@@ -240,12 +240,12 @@ def _build_result(
     """Return the result of a row; one that released held progress has its warnings too."""
     if isinstance(verdict, TakenRow):
         all_warnings = [*warnings, *verdict.warnings]
-        if verdict.outcome is Outcome.ACCEPTED:
+        if verdict.outcome is RowOutcome.ACCEPTED:
             all_warnings += sorted(of_held.get(row["code"], ()))
         return RowResult(code=row["code"], outcome=verdict.outcome, warnings=all_warnings)
     return RowResult(
         code=find_safe_code(row),
-        outcome=Outcome.REFUSED,
+        outcome=RowOutcome.REFUSED,
         reason=verdict.reason,
         detail=verdict.detail,
     )

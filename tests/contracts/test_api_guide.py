@@ -13,7 +13,7 @@ from identity_service.sandbox.personas import read_personas
 from shared.codes.enums import Channel, DossierStatus
 from shared.rules.statuses import first_status, read_status_table
 from shared.web.problems import Problem
-from sync_service.intake.row_rules import Outcome
+from sync_service.intake.row_rules import RowOutcome
 
 GUIDE = (Path(__file__).parents[2] / "docs/api.md").read_text(encoding="utf-8")
 CODE = ("shared", "gateway", "identity_service", "dossier_service", "sync_service")
@@ -99,7 +99,7 @@ def test_diagram_begins_and_ends_where_dossiers_do() -> None:
 
 def test_guide_names_every_outcome_of_a_push() -> None:
     told = {row[0].strip("`") for row in rows(3)}
-    assert set(Outcome) <= told
+    assert set(RowOutcome) <= told
 
 
 def test_guide_tells_the_default_quotas() -> None:

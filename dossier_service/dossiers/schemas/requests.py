@@ -24,7 +24,7 @@ MAX_FEES = 50
 
 
 Note = Annotated[str, multi_line(1_000), Field(description="text without control characters")]
-PersonalNumber = Annotated[str, Field(pattern="^[0-9]{12}$", description="twelve digits")]
+PersonalNumberText = Annotated[str, Field(pattern="^[0-9]{12}$", description="twelve digits")]
 OrganisationNumber = Annotated[
     str, Field(pattern="^[0-9A-Z][0-9A-Z.-]{2,34}$", examples=["0100000001"])
 ]
@@ -71,7 +71,7 @@ class ApplicantIn(StrictModel):
 
     kind: Annotated[Literal[1, 2, 3, 4], StrictInteger]
     name: PersonName
-    personal_number: PersonalNumber | None = None
+    personal_number: PersonalNumberText | None = None
     organisation_number: OrganisationNumber | None = None
     birth_date: BirthDate | None = None
     phone: Phone | None = None

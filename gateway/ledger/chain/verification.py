@@ -53,7 +53,7 @@ _COPIED = ("agency", "client", "operation", "purpose", "dossier", "outcome")
 Anchors = Mapping[int, Sequence[HeldAnchor]]
 
 
-class State(StrEnum):
+class ChainState(StrEnum):
     INTACT = "intact"
     NOT_PROVED = "NOT PROVED"
     DAMAGED = "DAMAGED"
@@ -75,11 +75,11 @@ class Verdict:
         self._said = time.monotonic()
 
     @property
-    def state(self) -> State:
+    def state(self) -> ChainState:
         if self.damage:
-            return State.DAMAGED
+            return ChainState.DAMAGED
         proved = not self.doubts and (self.held_to or not self.seals)
-        return State.INTACT if proved else State.NOT_PROVED
+        return ChainState.INTACT if proved else ChainState.NOT_PROVED
 
     def add_damage(self, number: int, what: str, record: object = "") -> None:
         name = f", record {record}" if record else ""

@@ -14,7 +14,7 @@ from identity_service.clients.use_cases.installation import register_operator
 from identity_service.clients.use_cases.operators import has_operators, lock_client_acts
 from identity_service.grants import repository
 from identity_service.grants.grant_rules import ANY_OPERATION
-from identity_service.grants.legal_bases import LegalBasis
+from identity_service.grants.legal_bases import LegalBasisCitation
 from identity_service.grants.models import Grant
 from identity_service.schemas import ClientId, Name
 from shared.codes.agency import AgencyCode
@@ -39,7 +39,7 @@ class FirstOperators(BaseModel):
     agency: AgencyCode
     name: Name
     officer: Annotated[OfficerCode, NoPersonalNumber]
-    legal_basis: LegalBasis
+    legal_basis: LegalBasisCitation
     keys: dict[ClientId, PublicJwk]
 
     @model_validator(mode="after")

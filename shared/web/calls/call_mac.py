@@ -54,7 +54,7 @@ _COVERED = frozenset(COVERED)
 _LISTS = frozenset({b"if-none-match"})
 _PARTS = 4
 
-Headers = Iterable[tuple[bytes, bytes]]
+CallHeaders = Iterable[tuple[bytes, bytes]]
 
 
 class CallNotProved(Problem):
@@ -97,7 +97,9 @@ def hash_body(body: bytes) -> bytes:
     return sha256(body).hexdigest().encode()
 
 
-def sign_call(key: bytes, call: CallParts, headers: Headers, epoch: bytes) -> tuple[bytes, bytes]:
+def sign_call(
+    key: bytes, call: CallParts, headers: CallHeaders, epoch: bytes
+) -> tuple[bytes, bytes]:
     """Return the value of the header and the MAC; raise HeaderRepeatedError."""
     code = _sign_head(key, call, _select_covered(headers), epoch)
     value = b" ".join((call.call_id, epoch, call.body, code.hex().encode()))
@@ -180,7 +182,7 @@ class CallVerifier:
         return sign_body(self._key, call.code, digest)
 
 
-def _select_covered(headers: Headers) -> list[tuple[bytes, bytes]]:
+def _select_covered(headers: CallHeaders) -> list[tuple[bytes, bytes]]:
     """Return the covered headers sorted by name, because a proxy may reorder them."""
     found = sorted([header for header in headers if header[0] in _COVERED])
     if len(dict(found)) < len(found):

@@ -22,7 +22,7 @@ from gateway.ledger.chain.evidence import Evidence
 from gateway.ledger.chain.keys import list_trusted_keys
 from gateway.ledger.chain.verification import Verdict, verify_ledger
 from gateway.ledger.jobs import anchor_chains
-from gateway.ledger.record_draft import AccessRecordDraft, Outcome
+from gateway.ledger.record_draft import AccessOutcome, AccessRecordDraft
 from gateway.ledger.writer import ChainNotHeldError, LedgerWriter
 from gateway.operations.table import OPERATIONS
 from shared.crypto.ed25519 import read_private_key
@@ -105,7 +105,7 @@ def draft(request_id: str = "request-1", operation: str = VERIFY) -> AccessRecor
     made = AccessRecordDraft(
         OPERATIONS[operation], request_id, client="h26", agency="H26", subjects=subjects
     )
-    made.end_call(200, Outcome.ALLOWED)
+    made.end_call(200, AccessOutcome.ALLOWED)
     return made
 
 

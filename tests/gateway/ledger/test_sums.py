@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.access.callers.client_address import normalise_counted_address
-from gateway.ledger.record_draft import AccessRecordDraft, Outcome
+from gateway.ledger.record_draft import AccessOutcome, AccessRecordDraft
 from gateway.ledger.records import AccessRecord
 from gateway.ledger.sums import MAX_DETAILED_SUMS, MAX_SUMS, AnonymousCalls
 from gateway.operations.table import OPERATIONS
@@ -28,7 +28,7 @@ def sums() -> AnonymousCalls:
 
 def refused(address: str, operation: str = VERIFY, status: int = 401) -> AccessRecordDraft:
     made = AccessRecordDraft(OPERATIONS[operation], "request-1", address=address)
-    made.end_call(status, Outcome.REFUSED)
+    made.end_call(status, AccessOutcome.REFUSED)
     return made
 
 

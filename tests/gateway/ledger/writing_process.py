@@ -12,7 +12,7 @@ import structlog
 from pydantic import SecretStr
 from sqlalchemy import make_url
 
-from gateway.ledger.record_draft import AccessRecordDraft, Outcome
+from gateway.ledger.record_draft import AccessOutcome, AccessRecordDraft
 from gateway.ledger.writer import LedgerWriter
 from gateway.operations.table import OPERATIONS
 from shared.crypto.ed25519 import read_private_key
@@ -29,7 +29,7 @@ async def main(database_url: str, key_text: str) -> None:
         while True:
             operation = OPERATIONS["POST /identity/v1/verifications"]
             draft = AccessRecordDraft(operation, f"request-{next(numbers)}", client="h26")
-            draft.end_call(200, Outcome.ALLOWED)
+            draft.end_call(200, AccessOutcome.ALLOWED)
             await ledger.record(draft)
             # One write each: a line is whole, however this process ends.
             sys.stdout.write(f"{draft.request_id}\n")

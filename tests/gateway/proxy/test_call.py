@@ -9,7 +9,7 @@ from aiohttp import ClientSession
 from starlette.types import Message
 
 from gateway.http1.deadline import require_current_task
-from gateway.ledger.record_draft import AccessRecordDraft, Outcome
+from gateway.ledger.record_draft import AccessOutcome, AccessRecordDraft
 from gateway.operations.matching import Match, match_operation
 from gateway.proxy.call import Call
 from gateway.proxy.headers import Trace
@@ -47,25 +47,25 @@ from tests.support.waiting import eventually
 
 WaysOut = Callable[[Case], Awaitable[None]]
 # What the last record says: the caller's answer, and what the service did.
-RECORDED: dict[WaysOut, tuple[int, Outcome]] = {
-    caller_leaves: (499, Outcome.ALLOWED),
-    caller_leaves_and_nothing_comes: (499, Outcome.UNKNOWN),
-    caller_leaves_before_a_refusal: (499, Outcome.NO_EFFECT),
-    caller_leaves_while_its_record_is_written: (499, Outcome.ALLOWED),
-    caller_leaves_while_a_304_is_recorded: (499, Outcome.ALLOWED),
-    caller_leaves_while_a_403_is_recorded: (499, Outcome.REFUSED),
-    caller_leaves_while_a_422_is_recorded: (499, Outcome.NO_EFFECT),
-    caller_leaves_a_quick_call_while_it_is_recorded: (499, Outcome.ALLOWED),
-    caller_leaves_within_the_answer: (201, Outcome.ALLOWED),
-    caller_closes_its_half_at_once: (499, Outcome.ALLOWED),
-    service_is_late: (504, Outcome.ALLOWED),
-    service_never_answers: (504, Outcome.UNKNOWN),
-    service_breaks_off: (502, Outcome.UNKNOWN),
-    service_breaks_off_within_its_answer: (201, Outcome.ALLOWED),
-    service_hangs_up_silently: (502, Outcome.UNKNOWN),
-    answer_is_no_http: (502, Outcome.UNKNOWN),
-    head_is_oversize: (502, Outcome.UNKNOWN),
-    answer_names_nobody: (502, Outcome.UNKNOWN),
+RECORDED: dict[WaysOut, tuple[int, AccessOutcome]] = {
+    caller_leaves: (499, AccessOutcome.ALLOWED),
+    caller_leaves_and_nothing_comes: (499, AccessOutcome.UNKNOWN),
+    caller_leaves_before_a_refusal: (499, AccessOutcome.NO_EFFECT),
+    caller_leaves_while_its_record_is_written: (499, AccessOutcome.ALLOWED),
+    caller_leaves_while_a_304_is_recorded: (499, AccessOutcome.ALLOWED),
+    caller_leaves_while_a_403_is_recorded: (499, AccessOutcome.REFUSED),
+    caller_leaves_while_a_422_is_recorded: (499, AccessOutcome.NO_EFFECT),
+    caller_leaves_a_quick_call_while_it_is_recorded: (499, AccessOutcome.ALLOWED),
+    caller_leaves_within_the_answer: (201, AccessOutcome.ALLOWED),
+    caller_closes_its_half_at_once: (499, AccessOutcome.ALLOWED),
+    service_is_late: (504, AccessOutcome.ALLOWED),
+    service_never_answers: (504, AccessOutcome.UNKNOWN),
+    service_breaks_off: (502, AccessOutcome.UNKNOWN),
+    service_breaks_off_within_its_answer: (201, AccessOutcome.ALLOWED),
+    service_hangs_up_silently: (502, AccessOutcome.UNKNOWN),
+    answer_is_no_http: (502, AccessOutcome.UNKNOWN),
+    head_is_oversize: (502, AccessOutcome.UNKNOWN),
+    answer_names_nobody: (502, AccessOutcome.UNKNOWN),
 }
 # A call that is noted alone ends with its caller: its answer is then never known.
 ENDS_WITH_ITS_CALLER = {caller_leaves, caller_leaves_before_a_refusal, service_is_late}
@@ -95,20 +95,20 @@ async def test_outcome_is_unknown_until_the_answer_completes_it(
     await way(case)
     status, outcome = RECORDED[way]
     if not case.kind.recorded and way in ENDS_WITH_ITS_CALLER:
-        outcome = Outcome.UNKNOWN
+        outcome = AccessOutcome.UNKNOWN
     if not case.kind.changes and way in FAILS_WHERE_IT_READS:
-        outcome = Outcome.FAILED
+        outcome = AccessOutcome.FAILED
     last = await eventually(lambda: _last(case, status, outcome))
     await eventually(lambda: door.upstream.in_flight == 0)
     assert case.told[-1] is last, [(each.status, each.outcome) for each in case.told]
     assert _count_measured() == measured + 1
     assert last.response_sha256 is None
-    if outcome is Outcome.ALLOWED:
+    if outcome is AccessOutcome.ALLOWED:
         assert (last.subjects, last.dossier) == ((SUBJECT,), DOSSIER)
     assert_one_chain(case)
 
 
-def _last(case: Case, status: int, outcome: Outcome) -> AccessRecordDraft | None:
+def _last(case: Case, status: int, outcome: AccessOutcome) -> AccessRecordDraft | None:
     found = [each for each in case.told if (each.status, each.outcome) == (status, outcome)]
     return found[-1] if found else None
 
@@ -128,9 +128,10 @@ def assert_one_chain(case: Case) -> None:
     assert [each.completes for each in rest] == [first.id] * len(rest)
     assert len({each.id for each in case.door.records.recorded}) == 1 + len(rest)
     if case.kind.announced:
-        assert (first.status, first.outcome) == (0, Outcome.UNKNOWN)
+        assert (first.status, first.outcome) == (0, AccessOutcome.UNKNOWN)
     assert not any(
-        (each.status, each.outcome) == (200, Outcome.ALLOWED) for each in case.door.records.recorded
+        (each.status, each.outcome) == (200, AccessOutcome.ALLOWED)
+        for each in case.door.records.recorded
     )
 
 
@@ -146,21 +147,21 @@ async def test_service_that_cannot_be_reached_did_nothing(
     writer.close()
     await eventually(lambda: case.told)
     last = case.told[-1]
-    assert (last.status, last.outcome) == (503, Outcome.FAILED)
+    assert (last.status, last.outcome) == (503, AccessOutcome.FAILED)
 
 
 @pytest.mark.parametrize(
     ("reply", "outcome"),
     [
-        (FILED, Outcome.ALLOWED),
-        (NOT_MODIFIED, Outcome.ALLOWED),
-        (FORBIDDEN, Outcome.REFUSED),
-        (REFUSED, Outcome.NO_EFFECT),
+        (FILED, AccessOutcome.ALLOWED),
+        (NOT_MODIFIED, AccessOutcome.ALLOWED),
+        (FORBIDDEN, AccessOutcome.REFUSED),
+        (REFUSED, AccessOutcome.NO_EFFECT),
     ],
     ids=["201", "304", "403", "422"],
 )
 async def test_answer_that_could_not_be_recorded_is_told_as_such(
-    door: Door, behind: Behind, reply: bytes, outcome: Outcome
+    door: Door, behind: Behind, reply: bytes, outcome: AccessOutcome
 ) -> None:
     """Its record may still be written, and must not say that the caller had the answer."""
     case = Case(door, behind, KINDS["personal read"], reply)
@@ -169,7 +170,7 @@ async def test_answer_that_could_not_be_recorded_is_told_as_such(
     assert await case.answered() == 503
     (note,) = door.records.noted
     assert (note.status, note.outcome) == (503, outcome)
-    assert note.subjects == ((SUBJECT,) if outcome is Outcome.ALLOWED else ())
+    assert note.subjects == ((SUBJECT,) if outcome is AccessOutcome.ALLOWED else ())
     assert (note.completes is None, note.response_sha256) == (False, None)
 
 
@@ -187,8 +188,11 @@ async def test_answer_in_the_moment_of_the_callers_leaving_is_the_outcome(
     call.give_up(None)
     await call.record_and_answer(201, [(b"x-subject", SUBJECT.encode())], b"{}", None)
     last = door.records.recorded[-1]
-    assert (last.status, last.outcome, last.subjects) == (499, Outcome.ALLOWED, (SUBJECT,))
-    assert {each.outcome for each in door.records.recorded} <= {Outcome.UNKNOWN, Outcome.ALLOWED}
+    assert (last.status, last.outcome, last.subjects) == (499, AccessOutcome.ALLOWED, (SUBJECT,))
+    assert {each.outcome for each in door.records.recorded} <= {
+        AccessOutcome.UNKNOWN,
+        AccessOutcome.ALLOWED,
+    }
 
 
 async def _send_nothing(message: Message) -> None:
@@ -212,10 +216,10 @@ async def test_service_that_is_not_reached_after_the_caller_left_did_nothing(
     await asked.wait()
     writer.close()
     (left,) = await eventually(lambda: case.told)
-    assert (left.status, left.outcome) == (499, Outcome.UNKNOWN)
+    assert (left.status, left.outcome) == (499, AccessOutcome.UNKNOWN)
     case.go.set()
     _, last = await eventually(lambda: case.told[1:] and case.told)
-    assert (last.status, last.outcome) == (499, Outcome.FAILED)
+    assert (last.status, last.outcome) == (499, AccessOutcome.FAILED)
     assert_one_chain(case)
 
 
@@ -234,4 +238,4 @@ async def test_change_that_may_have_been_sent_before_stays_unknown(
     assert (await caller.delete(path)).status == 503
     *_, announced, last = door.records.recorded
     assert last.completes == announced.id
-    assert (last.status, last.outcome) == (503, Outcome.UNKNOWN)
+    assert (last.status, last.outcome) == (503, AccessOutcome.UNKNOWN)

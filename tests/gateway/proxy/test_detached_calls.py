@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from gateway.ledger.record_draft import Outcome
+from gateway.ledger.record_draft import AccessOutcome
 from tests.gateway.proxy.ways_out import KINDS, Case
 from tests.support.fake_upstream import AS_CLIENT, Behind, Door
 from tests.support.waiting import eventually
@@ -22,13 +22,17 @@ async def test_change_is_announced_before_its_service_is_asked(
     case = Case(door, behind, KINDS[kind])
     reader, writer = await case.ask()
     (first,) = door.records.recorded
-    assert (first.status, first.outcome) == (0, Outcome.UNKNOWN)
+    assert (first.status, first.outcome) == (0, AccessOutcome.UNKNOWN)
     assert first.request_sha256
     case.go.set()
     assert b" 201 " in await reader.readline()
     writer.close()
     _, second = door.records.recorded
-    assert (second.completes, second.status, second.outcome) == (first.id, 201, Outcome.ALLOWED)
+    assert (second.completes, second.status, second.outcome) == (
+        first.id,
+        201,
+        AccessOutcome.ALLOWED,
+    )
 
 
 @pytest.mark.parametrize("kind", CHANGES)
@@ -55,9 +59,9 @@ async def test_so_many_calls_go_on_without_their_callers_and_no_more(
     for client in ("first", "second", "third", "fourth"):
         await _leave_a_call(case, client)
     await eventually(lambda: door.upstream.in_flight == 2)
-    assert [each.outcome for each in case.told] == [Outcome.UNKNOWN] * 4
+    assert [each.outcome for each in case.told] == [AccessOutcome.UNKNOWN] * 4
     case.go.set()
-    await eventually(lambda: [each.outcome for each in case.told].count(Outcome.ALLOWED) == 2)
+    await eventually(lambda: [each.outcome for each in case.told].count(AccessOutcome.ALLOWED) == 2)
 
 
 @pytest.mark.parametrize("kind", ["personal read", "filing"])
@@ -77,7 +81,7 @@ async def test_one_client_leaves_places_for_calls_of_others_that_go_on(
 
 def _known(case: Case) -> Counter[str | None]:
     """Count, by client, the calls whose outcome became known."""
-    return Counter(each.client for each in case.told if each.outcome is Outcome.ALLOWED)
+    return Counter(each.client for each in case.told if each.outcome is AccessOutcome.ALLOWED)
 
 
 async def _leave_a_call(case: Case, client: str) -> None:
@@ -107,7 +111,7 @@ async def test_shutdown_waits_for_late_answers_and_leaves_the_rest_unknown(
     await eventually(lambda: case.told)
     await door.forwarder.drain()
     assert door.upstream.in_flight == 0
-    assert [each.outcome for each in door.records.recorded] == [Outcome.UNKNOWN] * 2
+    assert [each.outcome for each in door.records.recorded] == [AccessOutcome.UNKNOWN] * 2
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -122,5 +126,5 @@ async def test_call_that_ends_with_its_process_is_noted_as_unknown(
     ]
     serving.cancel()
     (note,) = await eventually(lambda: door.records.noted)
-    assert (note.status, note.outcome) == (0, Outcome.UNKNOWN)
+    assert (note.status, note.outcome) == (0, AccessOutcome.UNKNOWN)
     writer.close()

@@ -6,7 +6,7 @@ from contextlib import ExitStack, asynccontextmanager, suppress
 import pytest
 from aiohttp import ClientError, ClientSession
 
-from gateway.ledger.record_draft import Outcome
+from gateway.ledger.record_draft import AccessOutcome
 from gateway.proxy.breaker import Breaker, Failure
 from tests.support.fake_upstream import (
     AS_CLIENT,
@@ -55,7 +55,7 @@ async def test_faulty_answer_is_a_bad_gateway(
         assert response.status == 502
         assert (await response.json(content_type=None))["type"] == "/problems/upstream-broke"
     (record,) = door.records.recorded
-    assert record.outcome is Outcome.UNKNOWN
+    assert record.outcome is AccessOutcome.UNKNOWN
     assert len(behind.asked) == 1
 
 
@@ -70,7 +70,7 @@ async def test_stream_that_breaks_is_not_a_shorter_answer(
     with pytest.raises(ClientError):
         await response.read()
     (note,) = await eventually(lambda: door.records.noted)
-    assert note.outcome is Outcome.FAILED
+    assert note.outcome is AccessOutcome.FAILED
 
 
 async def test_slow_service_is_a_gateway_timeout(
@@ -81,7 +81,7 @@ async def test_slow_service_is_a_gateway_timeout(
         assert response.status == 504
         assert "Idempotency-Key" in (await response.json(content_type=None))["detail"]
     await asyncio.wait_for(behind.left.wait(), PATIENCE_SECONDS)
-    assert door.records.noted[0].outcome is Outcome.UNKNOWN
+    assert door.records.noted[0].outcome is AccessOutcome.UNKNOWN
 
 
 async def test_service_that_falls_silent_midway_ends_the_answer(

@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from starlette.types import Message
 from yarl import URL
 
-from gateway.ledger.record_draft import Outcome
+from gateway.ledger.record_draft import AccessOutcome
 from gateway.operations.model import KIB, MIB
 from tests.support.fake_upstream import NAMED, Behind, Door, answer, door_before
 from tests.support.waiting import eventually
@@ -190,7 +190,7 @@ async def test_body_over_the_limit_is_refused(
     assert (told["status"], told["limit"]) == (413, 64 * KIB)
     assert behind.asked == []
     (record,) = door.records.recorded
-    assert record.outcome is Outcome.REFUSED
+    assert record.outcome is AccessOutcome.REFUSED
 
 
 async def test_body_where_none_is_taken_is_refused(door: Door, caller: ClientSession) -> None:

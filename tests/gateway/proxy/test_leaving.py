@@ -3,7 +3,7 @@ import asyncio
 import pytest
 from aiohttp import ClientSession
 
-from gateway.ledger.record_draft import Outcome
+from gateway.ledger.record_draft import AccessOutcome
 from gateway.operations.model import MIB
 from tests.support.fake_upstream import Behind, Door, answer, hang
 from tests.support.waiting import PATIENCE_SECONDS, eventually
@@ -21,7 +21,7 @@ async def test_caller_who_leaves_ends_the_call_behind(
     request.cancel()
     await asyncio.wait_for(behind.left.wait(), PATIENCE_SECONDS)
     (note,) = await eventually(lambda: door.records.noted)
-    assert (note.status, note.outcome) == (499, Outcome.UNKNOWN)
+    assert (note.status, note.outcome) == (499, AccessOutcome.UNKNOWN)
     assert door.upstream.in_flight == 0
 
 
@@ -33,7 +33,7 @@ async def test_caller_who_leaves_within_the_body_ends_the_call(door: Door, behin
     writer.close()
     await asyncio.wait_for(behind.left.wait(), PATIENCE_SECONDS)
     (note,) = await eventually(lambda: door.records.noted)
-    assert (note.status, note.outcome) == (499, Outcome.FAILED)
+    assert (note.status, note.outcome) == (499, AccessOutcome.FAILED)
 
 
 async def test_caller_who_leaves_a_stream_ends_it_behind(
@@ -60,6 +60,6 @@ async def test_caller_who_takes_nothing_of_its_answer_holds_no_slot(
     writer.write(f"GET {LIST} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
     await reader.readline()
     (note,) = await eventually(lambda: door.records.noted)
-    assert note.outcome is Outcome.FAILED
+    assert note.outcome is AccessOutcome.FAILED
     await eventually(lambda: door.upstream.in_flight == 0)
     writer.transport.abort()

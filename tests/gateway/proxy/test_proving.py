@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from gateway.ledger.record_draft import Outcome
+from gateway.ledger.record_draft import AccessOutcome
 from gateway.operations.model import KIB, MIB
 from shared.web.calls.call_guard import CallGuard
 from shared.web.calls.call_mac import HEADER, CallVerifier
@@ -184,7 +184,7 @@ async def test_service_with_another_key_is_a_fault_of_ours(
         assert (response.status, response.headers["Retry-After"]) == (503, "1")
         assert "WWW-Authenticate" not in response.headers
         record = [*door.records.recorded, *door.records.noted][-1]
-        assert (record.status, record.outcome) == (503, Outcome.FAILED)
+        assert (record.status, record.outcome) == (503, AccessOutcome.FAILED)
     assert problem["type"] == "/problems/upstream-refuses-calls"
     assert service.bodies == []
 
@@ -244,7 +244,7 @@ async def test_streamed_call_outlives_a_connection_that_just_closed(
     behind.reply = reply
     async with door_before(behind, call_key=KEY) as door:
         assert [await post(door, caller, body) for body in (b"{}", STREAMED)] == [200, 200]
-        assert [each.outcome for each in door.records.noted] == [Outcome.ALLOWED] * 2
+        assert [each.outcome for each in door.records.noted] == [AccessOutcome.ALLOWED] * 2
     lines = [asked.line.split()[0] for asked in behind.asked]
     assert (lines, behind.connections) == (["POST", "GET", "GET", "POST"], 2)
 
@@ -267,5 +267,5 @@ async def test_streamed_call_that_was_never_sent_did_nothing(
         assert (response.status, response.headers["Retry-After"]) == (503, "1")
         assert (await response.json(content_type=None))["type"] == "/problems/upstream-away"
         record = [*door.records.recorded, *door.records.noted][-1]
-        assert (record.status, record.outcome) == (503, Outcome.FAILED)
+        assert (record.status, record.outcome) == (503, AccessOutcome.FAILED)
     assert not any(asked.line.startswith("POST") for asked in behind.asked)

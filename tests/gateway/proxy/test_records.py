@@ -5,7 +5,7 @@ import pytest
 from aiohttp import ClientError, ClientSession
 
 from gateway.access.problems import QuotaSpent
-from gateway.ledger.record_draft import Outcome
+from gateway.ledger.record_draft import AccessOutcome
 from gateway.operations.model import KIB, MIB
 from tests.support.fake_upstream import (
     NAMED,
@@ -36,7 +36,7 @@ async def test_personal_answer_waits_for_its_record(
     assert await response.read() == b"{}"
     (record,) = door.records.recorded
     assert (record.operation.name, record.client) == (f"POST {VERIFY}", "h26-onestop")
-    assert (record.status, record.outcome) == (200, Outcome.ALLOWED)
+    assert (record.status, record.outcome) == (200, AccessOutcome.ALLOWED)
     assert record.request_sha256 == sha256(b'{"n": 1}').hexdigest()
     assert record.response_sha256 == sha256(b"{}").hexdigest()
     assert (record.subjects, record.fields) == ((SUBJECT,), ("name", "birth_date"))
@@ -63,7 +63,7 @@ async def test_answer_that_names_nobody_is_held_back(
         assert response.status == 502
         assert "secret" not in await response.text()
     (record,) = door.records.recorded
-    assert (record.status, record.outcome) == (502, Outcome.UNKNOWN)
+    assert (record.status, record.outcome) == (502, AccessOutcome.UNKNOWN)
 
 
 async def test_refused_call_is_recorded_and_not_passed_on(
@@ -73,26 +73,26 @@ async def test_refused_call_is_recorded_and_not_passed_on(
     async with caller.post(f"{door.url}{VERIFY}", data=b"{}") as response:
         assert (response.status, response.headers["Retry-After"]) == (429, "7")
     (record,) = door.records.recorded
-    assert (record.outcome, record.client) == (Outcome.REFUSED, "h26-onestop")
+    assert (record.outcome, record.client) == (AccessOutcome.REFUSED, "h26-onestop")
     assert behind.asked == []
 
 
 @pytest.mark.parametrize(
     ("status", "outcome"),
     [
-        ("307 Temporary Redirect", Outcome.ALLOWED),
-        ("400 Bad Request", Outcome.NO_EFFECT),
-        ("403 Forbidden", Outcome.REFUSED),
-        ("404 Not Found", Outcome.REFUSED),
-        ("409 Conflict", Outcome.NO_EFFECT),
-        ("412 Precondition Failed", Outcome.NO_EFFECT),
-        ("422 Unprocessable Content", Outcome.NO_EFFECT),
-        ("429 Too Many Requests", Outcome.REFUSED),
-        ("500 Internal Server Error", Outcome.FAILED),
+        ("307 Temporary Redirect", AccessOutcome.ALLOWED),
+        ("400 Bad Request", AccessOutcome.NO_EFFECT),
+        ("403 Forbidden", AccessOutcome.REFUSED),
+        ("404 Not Found", AccessOutcome.REFUSED),
+        ("409 Conflict", AccessOutcome.NO_EFFECT),
+        ("412 Precondition Failed", AccessOutcome.NO_EFFECT),
+        ("422 Unprocessable Content", AccessOutcome.NO_EFFECT),
+        ("429 Too Many Requests", AccessOutcome.REFUSED),
+        ("500 Internal Server Error", AccessOutcome.FAILED),
     ],
 )
 async def test_what_the_service_answers_is_recorded(
-    door: Door, behind: Behind, caller: ClientSession, status: str, outcome: Outcome
+    door: Door, behind: Behind, caller: ClientSession, status: str, outcome: AccessOutcome
 ) -> None:
     behind.reply = answer(b"{}", status=status)
     async with caller.get(f"{door.url}{LIST}/H26-1") as response:
@@ -125,7 +125,7 @@ async def test_long_personal_answer_that_breaks_is_recorded_as_failed(
         await (await caller.get(f"{door.url}{LIST}/H26-1")).read()
     await eventually(lambda: len(door.records.recorded) == 2)
     second = door.records.recorded[1]
-    assert (second.completes, second.outcome) == (door.records.recorded[0].id, Outcome.FAILED)
+    assert (second.completes, second.outcome) == (door.records.recorded[0].id, AccessOutcome.FAILED)
     assert second.response_sha256 is None
 
 
@@ -136,7 +136,7 @@ async def test_other_calls_are_noted_without_waiting(
     async with caller.get(f"{door.url}{LIST}") as response:
         assert response.status == 200
     (note,) = await eventually(lambda: door.records.noted)
-    assert (note.status, note.outcome, note.response_sha256) == (200, Outcome.ALLOWED, None)
+    assert (note.status, note.outcome, note.response_sha256) == (200, AccessOutcome.ALLOWED, None)
     assert door.records.recorded == []
 
 
@@ -191,9 +191,9 @@ async def test_act_of_administration_waits_for_its_record(
     door.records.open.set()
     assert (await request).status == 200
     announced, record = door.records.recorded
-    assert (announced.outcome, record.completes) == (Outcome.UNKNOWN, announced.id)
+    assert (announced.outcome, record.completes) == (AccessOutcome.UNKNOWN, announced.id)
     assert (record.outcome, record.response_sha256) == (
-        Outcome.ALLOWED,
+        AccessOutcome.ALLOWED,
         sha256(b"{}").hexdigest(),
     )
     assert door.records.noted == []

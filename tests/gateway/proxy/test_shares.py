@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from aiohttp import ClientSession
 
-from gateway.ledger.record_draft import Outcome
+from gateway.ledger.record_draft import AccessOutcome
 from gateway.operations.model import KIB
 from gateway.proxy import bodies
 from shared.web.bodies.shares import Shares
@@ -77,7 +77,7 @@ async def test_bodies_under_way_of_one_client_leave_memory_to_others(
             writers.append(writer)
         (record,) = await eventually(lambda: door.records.recorded)
         # Its own doing: no fault of the gateway, that the budget for errors would pay.
-        assert (record.status, record.outcome) == (429, Outcome.REFUSED)
+        assert (record.status, record.outcome) == (429, AccessOutcome.REFUSED)
         async with caller.post(
             f"{door.url}{VERIFY}", data=b"{}", headers={AS_CLIENT: "other"}
         ) as response:

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from identity_service.grants.legal_bases import LegalBasis
+from identity_service.grants.legal_bases import LegalBasisCitation
 from identity_service.sandbox.clients import read_sandbox_clients
 from tests.contracts.test_requests import described
 from tests.identity_service.calls import POLICE, Identity
@@ -61,7 +61,7 @@ OTHER = [
     "",
     "   ",
 ]
-LEGAL_BASIS: TypeAdapter[str] = TypeAdapter(LegalBasis)
+LEGAL_BASIS: TypeAdapter[str] = TypeAdapter(LegalBasisCitation)
 
 
 @pytest.mark.parametrize("text", CITATIONS)
@@ -79,7 +79,7 @@ def test_other_text_is_no_legal_basis_and_the_form_is_shown(text: str) -> None:
 
 
 def test_document_describes_the_citations_that_are_taken() -> None:
-    schema = described(LegalBasis)
+    schema = described(LegalBasisCitation)
     assert [text for text in CITATIONS if not schema.is_valid(text)] == []
     # No pattern tells the number of a person from other digits.
     assert [text for text in OTHER if schema.is_valid(text)] == [NUMBER_IN_CITATIONS]

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gateway.ledger.chain.anchors import AnchorsUnreadableError, read_receipt_anchors
 from gateway.ledger.chain.receipts import write_receipt_value
 from gateway.ledger.chain.seals import Anchor, hash_batch_header, seal_record_batch
-from gateway.ledger.chain.verification import State
+from gateway.ledger.chain.verification import ChainState
 from gateway.ledger.jobs import anchor_all_chains
 from shared.database.engine import open_database
 from shared.events import LedgerAnchored
@@ -46,19 +46,19 @@ async def test_forged_anchor_is_told_and_is_no_damage(store: Store) -> None:
     evidence = store.evidence([*forged, true])
     assert evidence.forged == forged
     [verdict] = await store.verdicts([*forged, true])
-    assert (verdict.state, verdict.damage, verdict.doubts) == (State.INTACT, [], [])
+    assert (verdict.state, verdict.damage, verdict.doubts) == (ChainState.INTACT, [], [])
 
 
 async def test_forged_anchors_alone_hold_nothing(store: Store) -> None:
     [true] = await filled(store)
     [verdict] = await store.verdicts([true.model_copy(update={"head": "0" * 64})])
-    assert (verdict.state, verdict.damage) == (State.NOT_PROVED, [])
+    assert (verdict.state, verdict.damage) == (ChainState.NOT_PROVED, [])
 
 
 async def test_anchor_of_the_first_form_that_agrees_holds_the_chain(store: Store) -> None:
     [true] = await filled(store)
     [verdict] = await store.verdicts([true.model_copy(update={"header": None})])
-    assert (verdict.state, verdict.held_to) == (State.INTACT, 3)
+    assert (verdict.state, verdict.held_to) == (ChainState.INTACT, 3)
 
 
 @pytest.mark.parametrize("other", [{"head": "0" * 64}, {"version": 9}])
@@ -68,24 +68,24 @@ async def test_anchor_of_the_first_form_that_contradicts_proves_neither(
     [true] = await filled(store)
     unsigned = true.model_copy(update={"header": None, **other})
     [verdict] = await store.verdicts([true, unsigned])
-    assert (verdict.state, verdict.damage, len(verdict.doubts)) == (State.NOT_PROVED, [], 1)
+    assert (verdict.state, verdict.damage, len(verdict.doubts)) == (ChainState.NOT_PROVED, [], 1)
 
 
 async def test_chain_that_nothing_outside_holds_is_not_proved(store: Store) -> None:
     [true] = await filled(store)
     async with writing(store), writing(store) as other:
         await other.record(draft())
-    assert [each.state for each in await store.verdicts()] == [State.NOT_PROVED] * 2
+    assert [each.state for each in await store.verdicts()] == [ChainState.NOT_PROVED] * 2
     one, two = await store.verdicts([true])
-    assert (one.state, one.held_to, one.newest) == (State.INTACT, 3, 3)
-    assert (two.state, two.held_to, two.newest) == (State.NOT_PROVED, 0, 1)
+    assert (one.state, one.held_to, one.newest) == (ChainState.INTACT, 3, 3)
+    assert (two.state, two.held_to, two.newest) == (ChainState.NOT_PROVED, 0, 1)
 
 
 async def test_chain_without_any_batch_needs_no_anchor(store: Store) -> None:
     [true] = await filled(store)
     async with writing(store), writing(store):
         pass
-    assert [each.state for each in await store.verdicts([true])] == [State.INTACT] * 2
+    assert [each.state for each in await store.verdicts([true])] == [ChainState.INTACT] * 2
 
 
 async def test_verdict_says_up_to_where_the_chain_is_held(store: Store) -> None:
@@ -124,7 +124,7 @@ async def test_cut_of_records_that_no_anchor_told_is_found_by_a_receipt(
     await keep_receipts(store, kept, name)
     told = read_receipt_anchors(kept).anchors
     [verdict] = await store.verdicts(told)
-    assert (verdict.state, verdict.held_to) == (State.INTACT, 3)
+    assert (verdict.state, verdict.held_to) == (ChainState.INTACT, 3)
     await tamper(postgres, store, "DELETE FROM access_record WHERE number = 3")
     await tamper(postgres, store, "DELETE FROM ledger_seal WHERE number = 3")
     await store.assert_intact()
@@ -142,7 +142,7 @@ async def test_forged_receipt_is_told_and_is_no_damage(store: Store, tmp_path: P
     told = read_receipt_anchors(kept).anchors
     assert store.evidence(told).forged == told
     [verdict] = await store.verdicts(told)
-    assert (verdict.state, verdict.damage) == (State.NOT_PROVED, [])
+    assert (verdict.state, verdict.damage) == (ChainState.NOT_PROVED, [])
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,8 @@ from gateway.ledger.chain.seals import (
     seal_record_batch,
 )
 from gateway.ledger.record_draft import (
+    AccessOutcome,
     AccessRecordDraft,
-    Outcome,
     PurposeKind,
     compute_body_commitment,
 )
@@ -65,7 +65,7 @@ def make_record(number: int) -> bytes:
         fields=("birth_date", "name"),
         request_commitment="cd" * 32,
         response_commitment=None,
-        outcome=Outcome.ALLOWED,
+        outcome=AccessOutcome.ALLOWED,
         status=200,
         duration_ms=12,
         request_id="0af7651916cd43dd8448eb211c80319c",
@@ -102,7 +102,7 @@ def test_record_is_canonical_json_and_reads_back() -> None:
 def test_record_tells_what_the_exchange_was() -> None:
     operation = OPERATIONS["POST /identity/v1/verifications"]
     draft = AccessRecordDraft(operation, "request-1", client="h26-onestop", subjects=("ab" * 32,))
-    draft.end_call(403, Outcome.REFUSED)
+    draft.end_call(403, AccessOutcome.REFUSED)
     draft.duration_s = 0.0126
     record = AccessRecord.from_record_draft(draft)
     assert (record.operation, record.client) == (operation.name, "h26-onestop")

@@ -92,8 +92,8 @@ def _describe_faults(error: ValidationError) -> Iterator[str]:
     """Yield the place and cause of each fault, without values: one might be a personal number."""
     for fault in error.errors(include_input=False, include_url=False):
         where = ".".join(str(part) for part in fault["loc"][:1])
-        said = fault["msg"].removeprefix("Value error, ")
-        yield f"{where}: {said}" if where else said
+        message = fault["msg"].removeprefix("Value error, ")
+        yield f"{where}: {message}" if where else message
 
 
 async def _add_operators(settings: Settings, first: FirstOperators) -> Sequence[str]:

@@ -1,7 +1,10 @@
 from enum import StrEnum
 
+from shared.codes.schema_names import publish_as
 
-class Answer(StrEnum):
+
+@publish_as("Answer")
+class VerificationResult(StrEnum):
     """Name the result of a verification."""
 
     MATCH = "MATCH"

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 
 from identity_service.persons import matching
 from identity_service.persons.personal_numbers import PersonalNumber
-from identity_service.persons.result import Answer
+from identity_service.persons.result import VerificationResult
 from identity_service.schemas import RequestModel
 from shared.codes.persons.birth_date import BirthDate
 from shared.codes.persons.texts import PersonName
@@ -57,7 +57,7 @@ class VerificationIn(RequestModel):
 class VerificationOut(ResponseModel):
     """Name fields, never their values; two lists qualify fields that agree."""
 
-    result: Answer
+    result: VerificationResult
     differing: tuple[matching.ClaimField, ...] = ()
     without_diacritics: tuple[matching.ClaimField, ...] = ()
     at_coarser_precision: tuple[matching.ClaimField, ...] = ()

@@ -3,7 +3,7 @@ from datetime import datetime
 from identity_service.persons.guesses.limiter import GuessLimiter
 from identity_service.persons.matching import IDENTIFYING, Claim, ClaimField, compare_claim
 from identity_service.persons.problems import FieldsNotAllowed, PurposeNotCovered
-from identity_service.persons.result import Answer
+from identity_service.persons.result import VerificationResult
 from identity_service.persons.schemas import VerificationOut
 from identity_service.persons.sources import Finding, Inquiry, Source
 from shared.codes.time import day_in_viet_nam
@@ -28,62 +28,76 @@ async def verify_claim(
     async with guesses.open_attempt(
         caller, person=inquiry.person, number=inquiry.personal_number, now=now
     ) as attempt:
-        found = await source.look_up(inquiry)
-        answer, is_hit = _judge_claim(inquiry.claim, found)
-        if answer.result is Answer.SOURCE_UNAVAILABLE:
-            return answer
+        finding = await source.look_up(inquiry)
+        response, is_hit = _judge_claim(inquiry.claim, finding)
+        if response.result is VerificationResult.SOURCE_UNAVAILABLE:
+            return response
         if is_hit:
             attempt.count_hit()
-            return answer
+            return response
         if await attempt.count_miss():
-            return answer
-        return VerificationOut(result=answer.result, as_of=answer.as_of)
+            return response
+        return VerificationOut(result=response.result, as_of=response.as_of)
 
 
-def _judge_claim(claim: Claim, found: Finding) -> tuple[VerificationOut, bool]:
+def _judge_claim(claim: Claim, finding: Finding) -> tuple[VerificationOut, bool]:
     """Return the response, and whether it is a hit: it proves knowledge and no field differs."""
-    if found.recorded is None:
-        assert found.said is not None
-        return VerificationOut(result=_hide_record_state(found.said), as_of=found.as_of), False
-    compared = compare_claim(claim, found.recorded)
+    if finding.recorded is None:
+        assert finding.reported is not None
+        return VerificationOut(
+            result=_hide_record_state(finding.reported), as_of=finding.as_of
+        ), False
+    compared = compare_claim(claim, finding.recorded)
     if not compared.knows_person:
         # Naming sex or residence would help to guess them; the status is not for such callers.
         differing, not_comparable = map(
             _keep_identifying, (compared.differing, compared.not_comparable)
         )
-        result = Answer.MISMATCH if differing else Answer.AMBIGUOUS
+        result = VerificationResult.MISMATCH if differing else VerificationResult.AMBIGUOUS
         unknown = VerificationOut(
             result=result,
             differing=differing,
             without_diacritics=compared.without_diacritics,
             at_coarser_precision=compared.at_coarser_precision,
             not_comparable=not_comparable,
-            as_of=found.as_of,
+            as_of=finding.as_of,
         )
         return unknown, False
-    if found.said in _SAID_OF_NO_FIELD:
-        return VerificationOut(result=found.said, as_of=found.as_of), True
-    answer = VerificationOut(
-        result=Answer.MISMATCH if compared.differing else found.said or Answer.MATCH,
+    if finding.reported in _RESULTS_WITHOUT_FIELDS:
+        return VerificationOut(result=finding.reported, as_of=finding.as_of), True
+    response = VerificationOut(
+        result=VerificationResult.MISMATCH
+        if compared.differing
+        else finding.reported or VerificationResult.MATCH,
         differing=compared.differing,
         without_diacritics=compared.without_diacritics,
         at_coarser_precision=compared.at_coarser_precision,
         not_comparable=compared.not_comparable,
-        as_of=found.as_of,
+        as_of=finding.as_of,
     )
-    return answer, compared.same_person
+    return response, compared.same_person
 
 
 # A record in such a state is disputed or not in this register: no field is compared.
-_SAID_OF_NO_FIELD = frozenset(
-    {Answer.LOCKED, Answer.AMBIGUOUS, Answer.NOT_YET_REPLICATED, Answer.SOURCE_UNAVAILABLE}
+_RESULTS_WITHOUT_FIELDS = frozenset(
+    {
+        VerificationResult.LOCKED,
+        VerificationResult.AMBIGUOUS,
+        VerificationResult.NOT_YET_REPLICATED,
+        VerificationResult.SOURCE_UNAVAILABLE,
+    }
 )
 
 
-def _hide_record_state(said: Answer) -> Answer:
+def _hide_record_state(reported: VerificationResult) -> VerificationResult:
     """Return AMBIGUOUS in place of each state that would confirm a record without proof."""
-    unproven = said in (Answer.LOCKED, Answer.DECEASED, Answer.MATCH, Answer.MISMATCH)
-    return Answer.AMBIGUOUS if unproven else said
+    unproven = reported in (
+        VerificationResult.LOCKED,
+        VerificationResult.DECEASED,
+        VerificationResult.MATCH,
+        VerificationResult.MISMATCH,
+    )
+    return VerificationResult.AMBIGUOUS if unproven else reported
 
 
 def _keep_identifying(fields: tuple[ClaimField, ...]) -> tuple[ClaimField, ...]:

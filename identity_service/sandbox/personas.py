@@ -13,13 +13,19 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
 from identity_service.persons.matching import Claim, ClaimField
 from identity_service.persons.personal_numbers import PersonalNumber, Sex
-from identity_service.persons.result import Answer
+from identity_service.persons.result import VerificationResult
 from identity_service.sandbox.generator.person import Person, Status
 from shared.codes.persons.birth_date import parse_birth_date
 
 # No record leads to these results, so that the persona sets them in the register.
-_FIXED_RESULTS = frozenset({Answer.NOT_YET_REPLICATED, Answer.AMBIGUOUS, Answer.SOURCE_UNAVAILABLE})
-_ABSENT = _FIXED_RESULTS | {Answer.NOT_FOUND}
+_FIXED_RESULTS = frozenset(
+    {
+        VerificationResult.NOT_YET_REPLICATED,
+        VerificationResult.AMBIGUOUS,
+        VerificationResult.SOURCE_UNAVAILABLE,
+    }
+)
+_ABSENT = _FIXED_RESULTS | {VerificationResult.NOT_FOUND}
 
 TwoDigits = Annotated[str, StringConstraints(pattern=r"^[0-9]{2}$")]
 FiveDigits = Annotated[str, StringConstraints(pattern=r"^[0-9]{5}$")]
@@ -42,7 +48,7 @@ class Persona(_PersonaModel):
     """Describe a claim, and the result that the register must give for it."""
 
     about: str
-    answer: Answer
+    answer: VerificationResult
     personal_number: str
     full_name: str
     sex: Sex
@@ -59,7 +65,7 @@ class Persona(_PersonaModel):
             raise ValueError("the number contradicts the sex or the year of birth")
         if parse_birth_date(self.birth_date) != self.birth_date:
             raise ValueError("a birth date here is yyyy, yyyy-mm or yyyy-mm-dd")
-        if bool(self.differing) != (self.answer is Answer.MISMATCH):
+        if bool(self.differing) != (self.answer is VerificationResult.MISMATCH):
             raise ValueError("a mismatch, and nothing else, names the differing fields")
         return self
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from pkgutil import walk_packages
 
 from gateway.access.rate_limits import DEFAULT_QUOTAS
-from identity_service.persons.result import Answer
+from identity_service.persons.result import VerificationResult
 from identity_service.sandbox.personas import read_personas
 from shared.codes.enums import Channel, DossierStatus
 from shared.rules.statuses import first_status, read_status_table
@@ -58,7 +58,7 @@ def test_guide_names_every_problem_with_its_status_and_no_other() -> None:
 
 def test_guide_names_every_result_of_a_verification() -> None:
     told = {row[0].strip("`") for row in rows(3) if row[0].strip("`").isupper()}
-    assert told == set(Answer)
+    assert told == set(VerificationResult)
 
 
 def test_guide_shows_every_persona_as_it_is() -> None:

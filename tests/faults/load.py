@@ -42,7 +42,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class VerificationResult:
     """Of an operation that was not answered, `outcome` is unknown and `status` the last one."""
 
     outcome: Outcome
@@ -110,7 +110,7 @@ class Load:
         if not turn.cancelled() and (error := turn.exception()):
             self.journal.surprises.append(f"the load itself failed: {error!r}")
 
-    async def ask(self, call: Call) -> Answer:
+    async def ask(self, call: Call) -> VerificationResult:
         """The same request with the same key until it is answered, or nobody waits any more."""
         pause = FIRST_PAUSE
         while True:
@@ -147,7 +147,7 @@ class Load:
             until = time.monotonic() + TOKEN_SECONDS
             self._tokens[client] = (until, answer.body["access_token"])
 
-    async def _try(self, call: Call) -> Answer:
+    async def _try(self, call: Call) -> VerificationResult:
         if self._tokens.get(call.client, (0.0, ""))[0] < time.monotonic():
             await self._renew(call.client)
         token = self._tokens.get(call.client, (0.0, "none"))[1]
@@ -161,7 +161,9 @@ class Load:
             headers["Idempotency-Key"] = call.key
         return await self._send(call, headers, json=call.body)
 
-    async def _send(self, call: Call, headers: Mapping[str, str], **what: Any) -> Answer:
+    async def _send(
+        self, call: Call, headers: Mapping[str, str], **what: Any
+    ) -> VerificationResult:
         request_id, began = self.new_id(), time.monotonic()
         told: Mapping[str, str] = {}
         status, body = NO_ANSWER, None
@@ -188,7 +190,7 @@ class Load:
                 "Retry-After" in told,
             )
         )
-        return Answer(outcome, status, body, told)
+        return VerificationResult(outcome, status, body, told)
 
     def _judge(self, call: Call, status: int, body: Any) -> Outcome:
         if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:

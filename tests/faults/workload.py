@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 from tests.faults.journal import Dossier, Outcome, Pushed
-from tests.faults.load import Answer, Call, Load
+from tests.faults.load import Call, Load, VerificationResult
 
 DESK, DECIDER, STRANGER, EXTERNAL = "onestop-h26", "onestop-h29", "newcomer-h14", "external-h41"
 PROCEDURE, FEE, AMOUNT = "1.001193", "LP-KSQH", 8_000
@@ -214,7 +214,7 @@ class Desk:
         await load.sign_in(load.chance.choice([DESK, DECIDER, EXTERNAL, STRANGER]))
 
 
-def _learn(dossier: Dossier, answer: Answer) -> bool:
+def _learn(dossier: Dossier, answer: VerificationResult) -> bool:
     """True where the change was acknowledged."""
     if answer.outcome is Outcome.ACKNOWLEDGED:
         dossier.version, dossier.status = answer.body["version"], answer.body["status"]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import asyncpg
 
 from identity_service.persons.matching import Recorded
-from identity_service.persons.result import Answer
+from identity_service.persons.result import VerificationResult
 from identity_service.persons.sources.source import Finding, Inquiry
 from identity_service.settings import Settings
 from shared.database.engine import (
@@ -36,11 +36,13 @@ class LocalRegister:
             row = await connection.fetchrow(_READ, person)
         now = datetime.now(UTC)
         if row is None:
-            return Finding(now, said=Answer.NOT_FOUND)
-        if row["told"] == Answer.SOURCE_UNAVAILABLE:
-            return Finding(now, said=Answer.SOURCE_UNAVAILABLE)
-        told = row["told"] or row["status"]
-        return Finding(now, Recorded(*tuple(row)[2:]), None if told == "ALIVE" else Answer(told))
+            return Finding(now, reported=VerificationResult.NOT_FOUND)
+        if row["told"] == VerificationResult.SOURCE_UNAVAILABLE:
+            return Finding(now, reported=VerificationResult.SOURCE_UNAVAILABLE)
+        state = row["told"] or row["status"]
+        return Finding(
+            now, Recorded(*tuple(row)[2:]), None if state == "ALIVE" else VerificationResult(state)
+        )
 
 
 async def _skip_reset(_: asyncpg.Connection) -> None:

@@ -16,7 +16,7 @@ import structlog
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, model_validator
 
 from identity_service.persons.matching import Claim, Recorded, compare_claim
-from identity_service.persons.result import Answer
+from identity_service.persons.result import VerificationResult
 from identity_service.persons.sources.source import Finding, Inquiry
 from identity_service.settings import Settings
 from shared.codes.persons.birth_date import parse_birth_date
@@ -86,19 +86,19 @@ class _RemoteResponse(_Read):
     """`KetQua` is the result that the service reports where a record cannot show it (a death)."""
 
     CongdanCollection: Sequence[_CongDan] = ()
-    KetQua: Answer | None = None
+    KetQua: VerificationResult | None = None
     ThoiDiem: AwareDatetime | None = None
 
     def build_finding(self, claim: Claim, received_at: datetime) -> Finding:
         as_of = self.ThoiDiem or received_at
         records = [each.build_record() for each in self.CongdanCollection]
         if not records:
-            return Finding(as_of, said=self.KetQua or Answer.NOT_FOUND)
+            return Finding(as_of, reported=self.KetQua or VerificationResult.NOT_FOUND)
         if len(records) == 1:
             return Finding(as_of, records[0], self.KetQua)
         # A caller that knows one of the persons gets the result that there are several.
         known = (each for each in records if compare_claim(claim, each).knows_person)
-        return Finding(as_of, next(known, records[0]), Answer.AMBIGUOUS)
+        return Finding(as_of, next(known, records[0]), VerificationResult.AMBIGUOUS)
 
 
 class RemoteSource:
@@ -117,7 +117,7 @@ class RemoteSource:
         except (TimeoutError, httpx.HTTPError, ValidationError, ValueError) as error:
             # Only the type is logged: the text of an error may repeat received data.
             log.warning("source_unavailable", error=type(error).__name__)
-            return Finding(datetime.now(UTC), said=Answer.SOURCE_UNAVAILABLE)
+            return Finding(datetime.now(UTC), reported=VerificationResult.SOURCE_UNAVAILABLE)
 
 
 def _build_request(inquiry: Inquiry) -> dict[str, str | None]:

@@ -3,7 +3,7 @@ from datetime import datetime
 from typing import Protocol
 
 from identity_service.persons.matching import Claim, Recorded
-from identity_service.persons.result import Answer
+from identity_service.persons.result import VerificationResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +24,16 @@ class Inquiry:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Hold the result of a look-up at `as_of`, with at least one of `recorded` and `said`.
+    """Hold the result of a look-up at `as_of`, with at least one of `recorded` and `reported`.
 
-    `said` is the result that the source itself reports. Without a record it is the whole response;
-    with one, it is for callers whose claim agrees with the record. Where it is LOCKED, AMBIGUOUS
-    or NOT_YET_REPLICATED, the record serves that comparison alone.
+    `reported` is the result that the source itself states. Without a record it is the whole
+    response; with one, it is for callers whose claim agrees with the record. Where it is LOCKED,
+    AMBIGUOUS or NOT_YET_REPLICATED, the record serves that comparison alone.
     """
 
     as_of: datetime
     recorded: Recorded | None = None
-    said: Answer | None = None
+    reported: VerificationResult | None = None
 
 
 class Source(Protocol):

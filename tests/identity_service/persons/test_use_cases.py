@@ -7,7 +7,7 @@ import stamina
 import structlog
 
 from identity_service.persons.matching import Recorded
-from identity_service.persons.result import Answer
+from identity_service.persons.result import VerificationResult
 from identity_service.persons.sources.source import Finding, Inquiry
 from identity_service.sandbox.personas import read_personas
 from shared.codes.persons.person_hash import hash_person
@@ -221,19 +221,21 @@ async def test_no_number_and_no_name_stands_in_the_logs(
 class Holding:
     """A source that holds one record or none, and may say something of it."""
 
-    def __init__(self, recorded: Recorded | None, said: Answer | None = None) -> None:
-        self._recorded, self._said = recorded, said
+    def __init__(
+        self, recorded: Recorded | None, reported: VerificationResult | None = None
+    ) -> None:
+        self._recorded, self._said = recorded, reported
 
     async def look_up(self, _: Inquiry) -> Finding:
         return Finding(datetime.now(UTC), self._recorded, self._said)
 
 
-@pytest.mark.parametrize("said", [None, Answer.DECEASED])
+@pytest.mark.parametrize("reported", [None, VerificationResult.DECEASED])
 async def test_a_record_without_name_or_birth_date_proves_nobody(
-    identity: Identity, said: Answer | None
+    identity: Identity, reported: VerificationResult | None
 ) -> None:
     state, register = identity.app.state, identity.app.state.source
-    state.source = Holding(Recorded("", "", None, 1, None, None), said)
+    state.source = Holding(Recorded("", "", None, 1, None, None), reported)
     try:
         answer = (await identity.verify(asked("match"))).json()
         other_sex = (await identity.verify(asked("match", sex=2))).json()
@@ -245,20 +247,20 @@ async def test_a_record_without_name_or_birth_date_proves_nobody(
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("reported", "told"),
     [
-        (Answer.LOCKED, "AMBIGUOUS"),
-        (Answer.DECEASED, "AMBIGUOUS"),
-        (Answer.AMBIGUOUS, "AMBIGUOUS"),
-        (Answer.NOT_YET_REPLICATED, "NOT_YET_REPLICATED"),
-        (Answer.NOT_FOUND, "NOT_FOUND"),
+        (VerificationResult.LOCKED, "AMBIGUOUS"),
+        (VerificationResult.DECEASED, "AMBIGUOUS"),
+        (VerificationResult.AMBIGUOUS, "AMBIGUOUS"),
+        (VerificationResult.NOT_YET_REPLICATED, "NOT_YET_REPLICATED"),
+        (VerificationResult.NOT_FOUND, "NOT_FOUND"),
     ],
 )
 async def test_state_of_a_record_that_nobody_can_prove_to_know_is_not_told(
-    identity: Identity, said: Answer, told: str
+    identity: Identity, reported: VerificationResult, told: str
 ) -> None:
     state, register = identity.app.state, identity.app.state.source
-    state.source = Holding(None, said)
+    state.source = Holding(None, reported)
     try:
         answer = (await identity.verify(asked("match"))).json()
     finally:

@@ -232,7 +232,7 @@ async def test_each_person_loaded_is_found_by_the_number(settings: Settings) -> 
     )
     async with open_register(settings) as register:
         found = await register.look_up(inquiry)
-    assert found.said != "NOT_FOUND"
+    assert found.reported != "NOT_FOUND"
 
 
 async def test_the_register_holds_no_number(settings: Settings) -> None:

@@ -11,7 +11,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
-from identity_service.persons.result import Answer
+from identity_service.persons.result import VerificationResult
 from identity_service.sandbox.generator.person import Person
 from identity_service.sandbox.personas import read_personas
 from identity_service.settings import Settings
@@ -122,7 +122,7 @@ async def test_sex_and_residence_are_compared_for_those_who_know_the_person(
     assert stranger.json()["differing"] == ["full_name"]
     knows = await desk.ask(asked("match", **other))
     assert knows.json()["differing"] == ["sex", "residence_province"]
-    assert person.answer is Answer.MATCH
+    assert person.answer is VerificationResult.MATCH
 
 
 async def test_spent_budget_refuses_right_and_wrong_alike_and_longer_each_time(

@@ -46,9 +46,11 @@ RECORD = {
 }
 
 
-async def remembered(record: dict[str, object], said: str | None = None) -> Finding:
+async def remembered(record: dict[str, object], reported: str | None = None) -> Finding:
     """What is understood of a remote source's answer with that one record."""
-    remote, _ = _remote(httpx.Response(200, json={"CongdanCollection": [record], "KetQua": said}))
+    remote, _ = _remote(
+        httpx.Response(200, json={"CongdanCollection": [record], "KetQua": reported})
+    )
     return await remote.look_up(_inquiry())
 
 
@@ -65,7 +67,7 @@ async def test_an_impossible_birth_date_is_one_that_the_source_does_not_say(
     written: dict[str, str | None] | None, read: str | None
 ) -> None:
     found = await remembered(RECORD | {"NgayThangNamSinh": written})
-    assert found.said is None
+    assert found.reported is None
     assert found.recorded is not None
     assert found.recorded.birth_date == read
 
@@ -78,10 +80,10 @@ async def test_what_a_remote_source_leaves_empty_is_not_said() -> None:
     )
 
 
-@pytest.mark.parametrize("said", ["LOCKED", "DECEASED"])
-async def test_state_comes_with_the_record_that_a_caller_must_know(said: str) -> None:
-    found = await remembered(RECORD, said)
-    assert found.said == said
+@pytest.mark.parametrize("reported", ["LOCKED", "DECEASED"])
+async def test_state_comes_with_the_record_that_a_caller_must_know(reported: str) -> None:
+    found = await remembered(RECORD, reported)
+    assert found.reported == reported
     assert found.recorded is not None
 
 
@@ -94,7 +96,7 @@ async def test_caller_that_knows_one_of_two_records_is_compared_with_that(
 ) -> None:
     remote, _ = _remote(httpx.Response(200, json={"CongdanCollection": records}))
     found = await remote.look_up(_inquiry())
-    assert found.said == "AMBIGUOUS"
+    assert found.reported == "AMBIGUOUS"
     assert found.recorded is not None
     assert found.recorded.name_key == fold_accented("Nguyễn Văn An")
 
@@ -102,7 +104,7 @@ async def test_caller_that_knows_one_of_two_records_is_compared_with_that(
 async def test_a_remote_source_is_asked_in_the_national_field_names() -> None:
     remote, sent = _remote(httpx.Response(200, json={"CongdanCollection": [RECORD]}))
     found = await remote.look_up(_inquiry())
-    assert found.said is None
+    assert found.reported is None
     assert found.recorded is not None
     assert found.recorded.birth_date == "1990-05-14"
     assert found.recorded.name_key == fold_accented("Nguyễn Văn An")
@@ -114,7 +116,7 @@ async def test_a_remote_source_is_asked_in_the_national_field_names() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reply", "said"),
+    ("reply", "reported"),
     [
         (httpx.Response(200, json={"CongdanCollection": []}), "NOT_FOUND"),
         (httpx.Response(200, json={"KetQua": "NOT_YET_REPLICATED"}), "NOT_YET_REPLICATED"),
@@ -127,11 +129,11 @@ async def test_a_remote_source_is_asked_in_the_national_field_names() -> None:
     ],
 )
 async def test_what_a_remote_source_cannot_say_is_source_unavailable(
-    reply: httpx.Response | Exception, said: str
+    reply: httpx.Response | Exception, reported: str
 ) -> None:
     remote, _ = _remote(reply)
     found = await remote.look_up(_inquiry())
-    assert (found.said, found.recorded) == (said, None)
+    assert (found.reported, found.recorded) == (reported, None)
 
 
 async def test_source_that_says_a_byte_now_and_then_is_away() -> None:
@@ -141,4 +143,4 @@ async def test_source_that_says_a_byte_now_and_then_is_away() -> None:
 
     http = httpx.AsyncClient(transport=httpx.MockTransport(answer))
     found = await RemoteSource(http, "http://ndxp/look-up", seconds=0.01).look_up(_inquiry())
-    assert found.said == "SOURCE_UNAVAILABLE"
+    assert found.reported == "SOURCE_UNAVAILABLE"

@@ -14,7 +14,7 @@ from identity_service.agencies.provinces import (
 )
 from identity_service.persons.matching import Recorded, compare_claim
 from identity_service.persons.personal_numbers import PersonalNumber, Sex
-from identity_service.persons.result import Answer
+from identity_service.persons.result import VerificationResult
 from identity_service.sandbox.generator import Person, generate_people
 from identity_service.sandbox.generator.flaws import FLAWS, place_tone_late
 from identity_service.sandbox.generator.generator import (
@@ -157,7 +157,7 @@ def test_tone_moves_in_open_syllables_only() -> None:
 
 
 def test_each_answer_has_a_persona() -> None:
-    assert {persona.answer for persona in read_personas().values()} == set(Answer)
+    assert {persona.answer for persona in read_personas().values()} == set(VerificationResult)
 
 
 def test_personas_have_numbers_of_their_own() -> None:
@@ -176,14 +176,15 @@ def test_persona_lives_in_a_commune_of_its_province(persona: Persona) -> None:
 @pytest.mark.parametrize("persona", read_personas().values(), ids=read_personas().keys())
 def test_persona_is_answered_as_it_says(persona: Persona) -> None:
     person = persona.person
-    if persona.has_fixed_result or persona.answer is Answer.NOT_FOUND:
+    if persona.has_fixed_result or persona.answer is VerificationResult.NOT_FOUND:
         assert person is None
         return
     assert person is not None
     comparison = compare_claim(persona.claim, recorded(person))
     assert comparison.differing == persona.differing
-    expected = {"DECEASED": Answer.DECEASED, "LOCKED": Answer.LOCKED}.get(
-        person.status, Answer.MATCH if comparison.same_person else Answer.MISMATCH
+    expected = {"DECEASED": VerificationResult.DECEASED, "LOCKED": VerificationResult.LOCKED}.get(
+        person.status,
+        VerificationResult.MATCH if comparison.same_person else VerificationResult.MISMATCH,
     )
     assert persona.answer is expected
 

@@ -41,7 +41,7 @@ def openapi(service: str) -> Document:
     """What the service tells of its own HTTP API; nothing is opened to ask it."""
     settings = import_module(f"{service}.settings").Settings.model_validate(_NOWHERE)
     app = import_module(f"{service}.main").create_app(settings)
-    described: FastAPI = app.own if service == "gateway" else app
+    described: FastAPI = app.local_app if service == "gateway" else app
     return described.openapi()
 
 

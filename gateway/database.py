@@ -13,14 +13,14 @@ class Base(DeclarativeBase):
 
 
 async def upsert_newer_rows(
-    session: AsyncSession, model: type[Base], key: str, told: Sequence[Mapping[str, Any]]
+    session: AsyncSession, model: type[Base], key: str, facts: Sequence[Mapping[str, Any]]
 ) -> None:
     """Insert the newest version of each key, or update the row that is older, in one statement."""
     names = [column.name for column in model.__table__.columns]
-    by_version = sorted(told, key=lambda fact: fact["version"])
+    by_version = sorted(facts, key=lambda fact: fact["version"])
     newest = {fact[key]: {name: fact[name] for name in names} for fact in by_version}
     # Sorted keys keep two batches from a deadlock.
-    statement = insert(model).values([newest[each] for each in sorted(newest)])
+    statement = insert(model).values([newest[value] for value in sorted(newest)])
     new = {name: statement.excluded[name] for name in names if name != key}
     older = model.__table__.c.version < statement.excluded.version
     await session.execute(

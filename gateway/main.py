@@ -73,7 +73,7 @@ class Gateway:
 
     def __init__(self, settings: Settings) -> None:
         require_complete_grant_rules()
-        self.own = create_service(
+        self.local_app = create_service(
             settings,
             title="Gateway",
             prefix="/gateway/v1",
@@ -83,9 +83,9 @@ class Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await self.own(scope, receive, send)
+            await self.local_app(scope, receive, send)
             return
-        entrance: ASGIApp = self.own.state.entrance
+        entrance: ASGIApp = self.local_app.state.entrance
         await entrance(scope, receive, send)
 
 
@@ -99,7 +99,7 @@ def create_app_from_environment() -> Gateway:
     settings = Settings.read()
     configure_logging(settings)
     gateway = create_app(settings)
-    freeze_gc(gateway.own)
+    freeze_gc(gateway.local_app)
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     return gateway
 
@@ -163,7 +163,7 @@ async def _gateway_resources(settings: Settings, app: FastAPI) -> AsyncIterator[
     purposes = PurposeRegistry(read_legal_bases())
     feed = GrantCacheRefresher(rights, purposes, settings.database)
     app.state.checks |= {"rights": rights.check_complete, "chain": ledger.check_chain_held}
-    neighbours, quotas = TrustedProxies(settings.trusted_proxies), Quotas()
+    proxies, quotas = TrustedProxies(settings.trusted_proxies), Quotas()
     async with open_client() as http, _local_client(app) as self_http, open_pool() as pool:
         app.state.callers = CallerCheck(_build_rights_verifier(settings, self_http))
         app.state.description = ApiDescription(http, addresses, app.openapi())
@@ -176,19 +176,19 @@ async def _gateway_resources(settings: Settings, app: FastAPI) -> AsyncIterator[
             quotas=quotas,
             ledger=ledger,
             signer=signer,
-            neighbours=neighbours,
+            trusted_proxies=proxies,
         )
         app.state.forwarder = Forwarder(
             _build_service_upstreams(settings),
             pool,
             admit=admit,
             ledger=ledger,
-            own=LocalDispatcher(
-                app, admit=admit, ledger=ledger, neighbours=neighbours, quotas=quotas
+            local_routes=LocalDispatcher(
+                app, admit=admit, ledger=ledger, trusted_proxies=proxies, quotas=quotas
             ),
             tracer=get_tracer(settings.name) if settings.tracing_endpoint else None,
         )
-        limit = ConnectionLimit(settings.port, limit_connections(), is_exempt=neighbours.is_trusted)
+        limit = ConnectionLimit(settings.port, limit_connections(), is_exempt=proxies.is_trusted)
         app.state.entrance = AnswerHeaders(limit.wrap_application(app.state.forwarder))
         with limit.watch_open_connections():
             async with _background_tasks(ledger.write(), ledger.sum_calls(), feed.follow_changes()):

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dossier_service.catalogue.procedure import Procedure
 from dossier_service.catalogue.use_cases import list_versions
 from dossier_service.dossiers.models import Dossier, DossierStep
-from dossier_service.dossiers.repository import dossiers as store
+from dossier_service.dossiers.repository import dossiers as repository
 from dossier_service.dossiers.use_cases.deadlines import set_due_dates
 from dossier_service.dossiers.use_cases.history import publish_change
 from shared.events import DossierProgressed
@@ -25,11 +25,11 @@ async def recalculate_due_dates(session: AsyncSession, *, now: datetime) -> int:
     A due date that moves leaves a step in the history and an event, as every change does. Dossiers
     that another transaction is changing are left for the next run.
     """
-    stale = await store.lock_stale_dossiers(session, limit=BATCH_SIZE)
+    stale = await repository.lock_stale_dossiers(session, limit=BATCH_SIZE)
     kept = {(dossier.procedure, dossier.procedure_version) for dossier in stale}
     procedures = await list_versions(session, kept)
     courses: dict[str, list[tuple[datetime, int]]] = {}
-    for move in await store.list_moves(session, stale):
+    for move in await repository.list_moves(session, stale):
         courses.setdefault(move.dossier, []).append((move.at, move.to_status))
     for dossier in stale:
         procedure = procedures[dossier.procedure, dossier.procedure_version]
@@ -54,7 +54,7 @@ async def _recalculate_due_date(
     at = dossier.begin_version(now)
     session.add(_make_calendar_step(dossier, at))
     await session.flush()
-    await store.update_listed_due_date(session, dossier)
+    await repository.update_listed_due_date(session, dossier)
     publish_change(session, DossierProgressed, dossier, at, step=STEP)
 
 

@@ -63,25 +63,25 @@ class Authorizer:
         quotas: Quotas,
         ledger: Ledger,
         signer: RightsSigner,
-        neighbours: TrustedProxies,
+        trusted_proxies: TrustedProxies,
     ) -> None:
         self._tokens, self._rights, self._quotas = tokens, rights, quotas
         self._purposes = purposes
-        self._ledger, self._signer, self._neighbours = ledger, signer, neighbours
+        self._ledger, self._signer, self._trusted_proxies = ledger, signer, trusted_proxies
 
     async def __call__(
         self, draft: AccessRecordDraft, scope: Scope, parameters: Mapping[str, str]
     ) -> Sequence[tuple[str, str]]:
         operation = draft.operation
         self._ledger.require_open(operation)
-        draft.address = self._neighbours.read_client_address(scope)
+        draft.address = self._trusted_proxies.read_client_address(scope)
         if operation.public:
             self._admit_public_call(draft, scope)
             return _read_credentials(scope) if operation.credentials else ()
         try:
-            told = _caller_headers(scope)
-            await self._identify_calling_client(draft, told)
-            record_call_explanation(draft, told, parameters, self._purposes, now=time.time())
+            headers = _caller_headers(scope)
+            await self._identify_calling_client(draft, headers)
+            record_call_explanation(draft, headers, parameters, self._purposes, now=time.time())
             known = self._require_known_client(draft)
         except Problem as refusal:
             if refusal.status < HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -134,9 +134,9 @@ class Authorizer:
         draft.read_body = spend
 
     async def _identify_calling_client(
-        self, draft: AccessRecordDraft, told: Mapping[str, str]
+        self, draft: AccessRecordDraft, headers: Mapping[str, str]
     ) -> None:
-        claims = await self._tokens.claims(read_bearer_token(told.get("Authorization")))
+        claims = await self._tokens.claims(read_bearer_token(headers.get("Authorization")))
         client, agency = claims["sub"], claims.get("agency")
         if not isinstance(agency, str):
             raise Unauthenticated(f"It names no agency. {FETCH_TOKEN}")
@@ -200,18 +200,18 @@ def _caller_headers(scope: Scope) -> dict[str, str]:
 
     Raise RequestMalformed where one of them is repeated or is not UTF-8.
     """
-    told: dict[str, str] = {}
+    headers: dict[str, str] = {}
     for name, value in scope["headers"]:
         if (known := _NAMES.get(name)) is None:
             continue
-        if known in told:
+        if known in headers:
             # The upstream service might read the other copy.
             raise RequestMalformed(f"Send the header {known} once.")
         try:
-            told[known] = value.decode().strip()
+            headers[known] = value.decode().strip()
         except UnicodeDecodeError:
             raise RequestMalformed(f"Send the header {known} in UTF-8.") from None
-    return told
+    return headers
 
 
 def _read_credentials(scope: Scope) -> Sequence[tuple[str, str]]:

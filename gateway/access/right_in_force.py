@@ -11,7 +11,7 @@ from shared.codes.coverage import list_covering_codes
 ANY_OPERATION = "*"
 # A record names at most this many of the grants of a right.
 MAX_GRANTS_NAMED = 8
-MAX_PURPOSES_KEPT = 1_000
+MAX_CACHED_PURPOSES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class EffectiveRight:
         """
         named = self._named.get(purpose)
         if named is None:
-            if len(self._named) >= MAX_PURPOSES_KEPT:
+            if len(self._named) >= MAX_CACHED_PURPOSES:
                 self._named.clear()
             named = self._named[purpose] = _name_carrying_grants(self.joined, purpose)
         return named
@@ -99,7 +99,7 @@ class EffectiveRight:
             return self
         combined = self._combined.get(others)
         if combined is None:
-            if len(self._combined) >= MAX_PURPOSES_KEPT:
+            if len(self._combined) >= MAX_CACHED_PURPOSES:
                 self._combined.clear()
             combined = self._combined[others] = combine_rights(self, others)
         return combined

@@ -46,7 +46,7 @@ _QUERY = re.compile(rb"[\x21\x22\x24-\x7e]*")
 
 
 class Forwarder:
-    """An ASGI application that forwards the operations of the table; `own` handles the rest."""
+    """Forward the operations of the table; `local_routes` handles the rest."""
 
     def __init__(
         self,
@@ -55,26 +55,26 @@ class Forwarder:
         *,
         admit: Admit,
         ledger: Ledger,
-        own: ASGIApp,
+        local_routes: ASGIApp,
         tracer: Tracer | None = None,
     ) -> None:
         self._upstreams, self._pool, self._tracer = upstreams, pool, tracer
-        self._admit, self._ledger, self._own = admit, ledger, own
+        self._admit, self._ledger, self._local_routes = admit, ledger, local_routes
         self._detached_calls = DetachedCalls()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._own(scope, receive, send)
+            await self._local_routes(scope, receive, send)
             return
         if scope["method"] == "HEAD":
             send = drop_body(send)
         match match_operation(scope["method"], scope["raw_path"].decode("latin-1")):
             case Match(Operation(service=Service.GATEWAY)):
-                await self._own(scope, receive, send)
+                await self._local_routes(scope, receive, send)
             case Match() as match:
                 await self.forward_matched_call(match, scope, receive, send)
             case MethodNotAllowed() | NotFound():
-                await self._own(scope, receive, send)
+                await self._local_routes(scope, receive, send)
 
     async def forward_matched_call(
         self, match: Match, scope: Scope, receive: Receive, send: Send

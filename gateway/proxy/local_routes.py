@@ -60,11 +60,11 @@ class LocalDispatcher:
         *,
         admit: Admit,
         ledger: Ledger,
-        neighbours: TrustedProxies,
+        trusted_proxies: TrustedProxies,
         quotas: Quotas,
     ) -> None:
         self._routes, self._admit, self._ledger = routes, admit, ledger
-        self._neighbours, self._quotas = neighbours, quotas
+        self._trusted_proxies, self._quotas = trusted_proxies, quotas
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         match match_operation(scope["method"], scope["raw_path"].decode("latin-1")):
@@ -91,7 +91,9 @@ class LocalDispatcher:
     def _find_quota_problem(self, scope: Scope) -> Problem | None:
         """Count a public request by address; return QuotaSpent if the quota is exhausted."""
         try:
-            self._quotas.count_call(self._neighbours.read_client_address(scope), QuotaClass.OPEN)
+            self._quotas.count_call(
+                self._trusted_proxies.read_client_address(scope), QuotaClass.OPEN
+            )
         except QuotaSpent as spent:
             return spent
         return None
@@ -106,7 +108,7 @@ class LocalDispatcher:
             return True
         if path not in OPEN_PATHS and not OPEN_FILE.fullmatch(path):
             return True
-        return path == METRICS and not self._neighbours.is_internal_call(scope)
+        return path == METRICS and not self._trusted_proxies.is_internal_call(scope)
 
     async def _dispatch_and_answer(self, call: Call, scope: Scope, receive: Receive) -> None:
         """Announce a change, then withhold its whole answer until it is recorded."""

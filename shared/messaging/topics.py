@@ -48,13 +48,13 @@ class Topic:
 _EVENTS = Topic(partitions=6, retention_days=7)
 # A check of the ledger needs every anchor since its beginning, from outside its database; a new
 # consumer of the catalogue needs each procedure, however long ago it was published.
-_KEPT = Topic(partitions=6, retention_days=None)
-_KEPT_TOPICS = frozenset({LedgerAnchored.topic, ProcedurePublished.topic})
+_UNLIMITED = Topic(partitions=6, retention_days=None)
+_UNLIMITED_TOPICS = frozenset({LedgerAnchored.topic, ProcedurePublished.topic})
 # Copies of dead letters, until an operator has read them.
 _DEAD = Topic(partitions=1, retention_days=90)
 
 TOPIC_TABLE: Mapping[str, Topic] = MappingProxyType(
-    {name: _KEPT if name in _KEPT_TOPICS else _EVENTS for name in sorted(TOPICS)}
+    {name: _UNLIMITED if name in _UNLIMITED_TOPICS else _EVENTS for name in sorted(TOPICS)}
     | {name + DEAD: _DEAD for name in sorted(TOPICS)}
 )
 

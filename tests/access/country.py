@@ -164,7 +164,9 @@ async def open_country(postgres: Databases, sandbox: Path) -> AsyncIterator[Coun
         services = made.services
         tokens = await services["identity"].state.token_resources.keys.select_signer()
         authority = TestAuthority((tokens.kid, tokens.key), signing_rights(gate.settings))
-        country = Country(authority, gate, {**services, "gateway": gate.gateway.own}, made.sent)
+        country = Country(
+            authority, gate, {**services, "gateway": gate.gateway.local_app}, made.sent
+        )
         for operator in ("operator-vpcp", "operator2-vpcp"):
             await country.allow(operator, {"operations": ["*"]}, agency="G22")
         yield country

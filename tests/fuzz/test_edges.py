@@ -75,11 +75,11 @@ def test_caller_is_the_neighbour_or_named_by_a_trusted_one(
     headers = [(b"x-forwarded-for", line) for line in lines]
     scope: Scope = {"type": "http", "client": (neighbour, 1), "headers": headers}
     try:
-        neighbours = TrustedProxies(trusted)
+        proxies = TrustedProxies(trusted)
     except ValueError:
         return
     networks = [ip_network(each.strip()) for each in trusted.split(",") if each.strip()]
-    caller = neighbours.read_client_address(scope)
+    caller = proxies.read_client_address(scope)
     named = [each.strip() for each in b",".join(lines).decode("latin-1").split(",")]
     if caller != normalise_counted_address(neighbour):
         # All that stand behind it, up to the neighbour, are trusted.
@@ -87,7 +87,7 @@ def test_caller_is_the_neighbour_or_named_by_a_trusted_one(
         behind = named[len(named) - counted[::-1].index(caller) :]
         for each in (neighbour, *behind):
             assert any(ip_address(each.strip()) in network for network in networks)
-    assert not (lines and neighbours.is_internal_call(scope))
+    assert not (lines and proxies.is_internal_call(scope))
 
 
 ANCHOR = LedgerAnchored(

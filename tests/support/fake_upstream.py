@@ -212,7 +212,7 @@ async def door_before(
             session,
             admit=door.admit,
             ledger=door.records,
-            own=own_routes,
+            local_routes=own_routes,
             tracer=tracer,
         )
         async with serving(door.app) as door.port:

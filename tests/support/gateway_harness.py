@@ -154,7 +154,7 @@ class Gate:
 
     @property
     def admission(self) -> Authorizer:
-        admission: Authorizer = self.gateway.own.state.forwarder._admit
+        admission: Authorizer = self.gateway.local_app.state.forwarder._admit
         return admission
 
     @property
@@ -163,7 +163,7 @@ class Gate:
 
     @property
     def sessions(self) -> SessionFactory:
-        sessions: SessionFactory = self.gateway.own.state.sessions
+        sessions: SessionFactory = self.gateway.local_app.state.sessions
         return sessions
 
     async def ask(
@@ -260,7 +260,9 @@ async def open_gate(
     await asyncio.to_thread(upgrade_database, settings)
     gateway = create_app(settings)
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(gateway.own.router.lifespan_context(gateway.own))
+        await stack.enter_async_context(
+            gateway.local_app.router.lifespan_context(gateway.local_app)
+        )
         http = await stack.enter_async_context(
             httpx.AsyncClient(transport=httpx.ASGITransport(gateway), base_url="http://gateway")
         )

@@ -31,7 +31,7 @@ _CUT = {
     "result_text": (600, TextFault.RESULTS_CUT),
     "conditions_text": (1_000, TextFault.CONDITIONS_CUT),
 }
-_KEPT = ("name", "sector", "competent", "cooperating", "kind", "conditions_text", "source")
+_COPIED_FIELDS = ("name", "sector", "competent", "cooperating", "kind", "conditions_text", "source")
 _CURRENCIES = ("Việt Nam Đồng", "VNĐ")
 _TWO_DIGITS, _SMALLEST_AMOUNT, _GREATEST_AMOUNT = 10, 1_000, 10**12
 _NO_TERM = {TextFault.DURATION_NOT_STATED, TextFault.DURATION_UNCLEAR}
@@ -79,7 +79,7 @@ class _Check:
         self.counted["procedures"] += 1
         if {*self.procedure.faults} != {*self.faults}:
             self._report_difference("faults", "the entry does not carry its faults")
-        for name in _KEPT:
+        for name in _COPIED_FIELDS:
             if getattr(self.procedure, name).strip() != self.source[name].strip():
                 self._report_difference(name, "it differs from the source")
         for name, (length, fault) in _CUT.items():

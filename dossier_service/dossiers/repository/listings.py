@@ -49,14 +49,14 @@ async def list_dossiers(
         if after is not None:
             asked |= {"after_filed_at": after[0], "after_dossier": after[1]}
         page = _build_page_query(frozenset(asked))
-        return (await session.scalars(page, asked | {"most": limit})).all()
+        return (await session.scalars(page, asked | {"row_limit": limit})).all()
 
     newest = await merge_newest_rows(right, read_newest, key=lambda row: (row.filed_at, row.code))
     return newest[:limit]
 
 
 _NEWEST = DossierParty.filed_at.desc(), DossierParty.dossier.desc()
-_MOST = bindparam("most", type_=Integer)
+_ROW_LIMIT = bindparam("row_limit", type_=Integer)
 _AFTER = tuple_(
     bindparam("after_filed_at", type_=DateTime(timezone=True)),
     bindparam("after_dossier", type_=String),
@@ -97,7 +97,7 @@ def _build_page_query(asked: frozenset[str]) -> Select[Dossier]:
         select(DossierParty.filed_at, DossierParty.dossier)
         .where(DossierParty.agency == whose_lists.c.agency, *conditions)
         .order_by(*_NEWEST)
-        .limit(_MOST)
+        .limit(_ROW_LIMIT)
         .lateral("found")
     )
     keys = (
@@ -106,7 +106,7 @@ def _build_page_query(asked: frozenset[str]) -> Select[Dossier]:
         .join(found, true())
         .distinct()
         .order_by(found.c.filed_at.desc(), found.c.dossier.desc())
-        .limit(_MOST)
+        .limit(_ROW_LIMIT)
         .subquery()
     )
     return (

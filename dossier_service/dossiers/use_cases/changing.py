@@ -9,7 +9,7 @@ from dossier_service.catalogue.procedure import PublishedProcedure
 from dossier_service.dossiers.models import Dossier, DossierStep
 from dossier_service.dossiers.problems import DossierNotFound, NotResponsible, TooManyChanges
 from dossier_service.dossiers.purposes import require_purpose
-from dossier_service.dossiers.repository import dossiers as store
+from dossier_service.dossiers.repository import dossiers as repository
 from dossier_service.dossiers.repository.filing import defer_row_inserts
 from shared.codes.enums import DossierStatus
 from shared.web.calls.auth import CallContext
@@ -22,7 +22,7 @@ MAX_CHANGES: Final = 500
 
 
 async def read_dossier(session: AsyncSession, code: str, caller: CallContext) -> Dossier:
-    if (dossier := await store.find_dossier(session, code, caller.right)) is None:
+    if (dossier := await repository.find_dossier(session, code, caller.right)) is None:
         raise DossierNotFound
     with name_subject_on_problems(dossier.person):
         require_purpose(caller, dossier.procedure)

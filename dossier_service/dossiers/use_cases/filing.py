@@ -27,7 +27,7 @@ from dossier_service.dossiers.problems import (
     TimeUnlikely,
 )
 from dossier_service.dossiers.purposes import require_filing_purpose
-from dossier_service.dossiers.repository import filing as store
+from dossier_service.dossiers.repository import filing as repository
 from dossier_service.dossiers.repository.listings import COUNTRY
 from dossier_service.dossiers.schemas.requests import DocumentIn, FileDossier
 from dossier_service.dossiers.term_cases import require_term_case
@@ -84,19 +84,19 @@ async def file_dossier(
     require_term_case(published.procedure, filing.channel, filing.term_case)
     await _require_active_agencies(session, filing, agencies, on=today)
     # Taken last: from here to the commit, the agency's next filing waits.
-    serial = await store.take_next_serial(session, filing.received_by, today)
+    serial = await repository.take_next_serial(session, filing.received_by, today)
     layout = rules.layout if filing.received_by[0].isalpha() else DOSSIER_CODE_LAYOUTS["qcvn"]
     code = format_dossier_code(filing.received_by, today, serial, layout)
     dossier = _make_dossier(filing, published, code, filed_at=filed_at, now=now, rules=rules)
     dossier.fees, dossier.results = [_make_fee(code, fee) for fee in fees], []
     first = history_entry(dossier, caller, "filed", now, from_status=None)
-    store.defer_row_inserts(
+    repository.defer_row_inserts(
         session,
         {
-            Dossier: [store.make_row(dossier)],
+            Dossier: [repository.make_row(dossier)],
             DossierApplicant: [filing.applicant.model_dump() | {"dossier": code}],
             DossierDocument: _make_document_rows(filing.documents, code),
-            DossierFee: [store.make_row(fee) for fee in dossier.fees],
+            DossierFee: [repository.make_row(fee) for fee in dossier.fees],
             DossierParty: _make_party_rows(dossier),
             DossierStep: [first],
         },

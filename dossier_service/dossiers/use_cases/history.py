@@ -12,7 +12,7 @@ from shared.web.calls.auth import CallContext
 
 ChangeEvent = TypeVar("ChangeEvent", bound=DossierEvent)
 
-_STANDING = DossierSnapshot.model_fields.keys() - {"at"}
+_SNAPSHOT_FIELDS = DossierSnapshot.model_fields.keys() - {"at"}
 
 
 def history_entry(
@@ -41,5 +41,5 @@ def publish_change(
     session: AsyncSession, event: type[ChangeEvent], dossier: Dossier, at: datetime, **fields: Any
 ) -> None:
     """Publish the present state of the dossier; `fields` are the event's own fields."""
-    standing = {name: getattr(dossier, name) for name in _STANDING}
-    publish_events(session, event(**standing, at=at, **fields))
+    snapshot = {name: getattr(dossier, name) for name in _SNAPSHOT_FIELDS}
+    publish_events(session, event(**snapshot, at=at, **fields))

@@ -10,7 +10,7 @@ from dossier_service.dossiers.filters import DossierFilters
 from dossier_service.dossiers.models import Dossier, DossierStep
 from dossier_service.dossiers.problems import DossierNotFound
 from dossier_service.dossiers.purposes import require_purpose
-from dossier_service.dossiers.repository import dossiers as store
+from dossier_service.dossiers.repository import dossiers as repository
 from dossier_service.dossiers.repository import listings as lists
 from shared.codes.dossier import DossierCode
 from shared.codes.time import StoredInstant, day_in_viet_nam
@@ -23,7 +23,7 @@ _Version = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 async def read_whole_dossier(session: AsyncSession, code: str, caller: CallContext) -> Dossier:
-    if (dossier := await store.find_whole_dossier(session, code, caller.right)) is None:
+    if (dossier := await repository.find_whole_dossier(session, code, caller.right)) is None:
         raise DossierNotFound
     with name_subject_on_problems(dossier.person):
         require_purpose(caller, dossier.procedure)
@@ -43,11 +43,11 @@ def list_shown_fields(dossier: Dossier, right: Right) -> Codes:
 async def list_steps(
     session: AsyncSession, code: str, page: PageQuery, *, caller: CallContext
 ) -> tuple[list[DossierStep], str | None]:
-    if (procedure := await store.find_dossier_procedure(session, code, caller.right)) is None:
+    if (procedure := await repository.find_dossier_procedure(session, code, caller.right)) is None:
         raise DossierNotFound
     require_purpose(caller, procedure)
     after = page.key(_Version)
-    rows = await store.list_steps(
+    rows = await repository.list_steps(
         session, code, after=after[0] if after else 0, limit=page.limit + 1
     )
     return page.cut(rows, lambda step: (step.version,))

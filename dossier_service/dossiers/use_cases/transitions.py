@@ -14,7 +14,7 @@ from dossier_service.dossiers.problems import (
     TermCaseRefused,
     TransitionRefused,
 )
-from dossier_service.dossiers.repository import dossiers as store
+from dossier_service.dossiers.repository import dossiers as repository
 from dossier_service.dossiers.schemas.requests import MoveDossier, NoteProgress
 from dossier_service.dossiers.term_cases import choose_term_case
 from dossier_service.dossiers.use_cases.changing import (
@@ -60,7 +60,7 @@ async def move_dossier(
     else:
         _apply_other_effects(dossier, to, now)
     _enter_status(dossier, to, move, now)
-    store.defer_party_update(session, dossier)
+    repository.defer_party_update(session, dossier)
     fields = {"from_status": previous, "reason": move.reason, "note": move.note}
     record_step(session, history_entry(dossier, caller, "moved", now, **fields))
     publish_change(session, DossierMoved, dossier, now, previous=previous, reason=move.reason)

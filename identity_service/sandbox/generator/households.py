@@ -12,7 +12,7 @@ _ADULT = 18
 _YOUNGEST_MOTHER, _OLDEST_MOTHER = 19, 39
 _LEAVES_HOME = 30
 _OLDEST = 98
-_MOST_CHILDREN = 4
+_MAX_CHILDREN = 4
 _FATHERS_AMONG_SINGLE_PARENTS = 0.25
 _MEN_ALONE = 0.5
 _BOYS = 0.528  # 112 to 100 girls, as births have been counted in recent years
@@ -55,7 +55,7 @@ def _draw_single(random: Random) -> Member:
 
 
 def _draw_children(mother_age: int, random: Random) -> Iterator[Member]:
-    for _ in range(1 + int(random() * random() * _MOST_CHILDREN)):
+    for _ in range(1 + int(random() * random() * _MAX_CHILDREN)):
         mother_then = _YOUNGEST_MOTHER + int(random() * (_OLDEST_MOTHER - _YOUNGEST_MOTHER))
         age = mother_age - mother_then
         if 0 <= age < _LEAVES_HOME:

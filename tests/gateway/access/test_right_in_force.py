@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from gateway.access.right_in_force import MAX_GRANTS_NAMED, MAX_PURPOSES_KEPT
+from gateway.access.right_in_force import MAX_CACHED_PURPOSES, MAX_GRANTS_NAMED
 from tests.gateway.access.test_grants import GRANT, codes, rights
 
 
@@ -24,6 +24,6 @@ def test_few_of_hundreds_of_grants_are_named() -> None:
 
 def test_names_of_grants_are_kept_for_a_bounded_number_of_purposes() -> None:
     [right] = rights(GRANT)
-    for number in range(3 * MAX_PURPOSES_KEPT):
+    for number in range(3 * MAX_CACHED_PURPOSES):
         assert right.name_grants(f"1.{number:06}").ids == ("a",)
-    assert len(right._named) <= MAX_PURPOSES_KEPT
+    assert len(right._named) <= MAX_CACHED_PURPOSES

@@ -24,7 +24,7 @@ def asked_of_services(gate: Gate, ending: str) -> int:
 async def test_many_who_ask_at_once_cost_the_services_one_question_each(
     gate: Gate, path: str, asked: str
 ) -> None:
-    gate.gateway.own.state.description._until = 0.0
+    gate.gateway.local_app.state.description._until = 0.0
     before = asked_of_services(gate, asked)
     answers = await asyncio.gather(*(gate.http.get(path) for _ in range(AT_ONCE)))
     assert {answer.status_code for answer in answers} == {200}
@@ -32,7 +32,7 @@ async def test_many_who_ask_at_once_cost_the_services_one_question_each(
 
 
 async def test_caller_that_leaves_does_not_take_the_document_from_the_others(gate: Gate) -> None:
-    gate.gateway.own.state.description._until = 0.0
+    gate.gateway.local_app.state.description._until = 0.0
     first = asyncio.create_task(gate.http.get("/openapi.json"))
     second = asyncio.create_task(gate.http.get("/openapi.json"))
     await asyncio.sleep(0)
@@ -80,7 +80,7 @@ async def test_page_is_the_file(gate: Gate) -> None:
 async def test_open_paths_have_a_quota_by_address(
     gate: Gate, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    quotas = gate.gateway.own.state.forwarder._own._quotas
+    quotas = gate.gateway.local_app.state.forwarder._local_routes._quotas
     few = {**DEFAULT_QUOTAS, QuotaClass.OPEN: Quota(2, 60)}
     monkeypatch.setattr(quotas, "_defaults", few)
     found = [(await gate.http.get(path)).status_code for _ in range(6)]

@@ -29,7 +29,7 @@ def test_own_changes_are_found() -> None:
 async def test_own_change_is_on_record_before_it_is_made(
     gate: Gate, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
-    own: Any = gate.gateway.own.state.forwarder._own
+    own: Any = gate.gateway.local_app.state.forwarder._local_routes
     routes, go = own._routes, asyncio.Event()
 
     async def wait(scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,7 +55,7 @@ async def test_own_change_is_on_record_before_it_is_made(
 async def test_own_change_that_ends_with_its_process_stays_unknown(
     gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own: Any = gate.gateway.own.state.forwarder._own
+    own: Any = gate.gateway.local_app.state.forwarder._local_routes
     begun = asyncio.Event()
 
     async def hang(scope: Scope, receive: Receive, send: Send) -> None:
@@ -109,7 +109,7 @@ async def test_path_outside_the_table_comes_to_no_route(gate: Gate, method: str,
 async def test_refusal_of_each_unknown_operation_has_a_quota_by_address(
     gate: Gate, monkeypatch: pytest.MonkeyPatch, method: str, path: str, status: int
 ) -> None:
-    own: Any = gate.gateway.own.state.forwarder._own
+    own: Any = gate.gateway.local_app.state.forwarder._local_routes
     monkeypatch.setattr(own._quotas, "_defaults", {**DEFAULT_QUOTAS, QuotaClass.OPEN: Quota(2, 61)})
     monkeypatch.setattr(own._quotas, "_calls", type(own._quotas._calls)())
     answers = [await gate.http.request(method, path) for _ in range(4)]

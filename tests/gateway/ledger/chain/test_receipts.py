@@ -58,7 +58,7 @@ async def test_receipt_holds_the_head_of_the_chain_as_it_was_signed(gate: Gate) 
     [row] = await gate.records(id=receipt.record)
     header = json.loads(receipt.head)
     assert (header["chain"], header["number"]) == (row["chain"], row["number"])
-    [key] = gate.gateway.own.state.ledger_key_set["keys"]
+    [key] = gate.gateway.local_app.state.ledger_key_set["keys"]
     public = load_pem_public_key(key["pem"].encode())
     assert isinstance(public, Ed25519PublicKey)
     public.verify(receipt.signature, receipt.head)

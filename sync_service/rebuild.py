@@ -15,7 +15,7 @@ from shared.runtime.retained_log import BrokerLog, LogBatch, RetainedLog
 from shared.web.http_client import open_client
 from sync_service.handlers import rebuild_dossiers, restore_dossiers
 from sync_service.indicators.counters import Cell
-from sync_service.indicators.use_cases import correct_counters, find_corrections
+from sync_service.indicators.use_cases import compute_corrections, correct_counters
 from sync_service.national_view import use_cases
 from sync_service.national_view.repository.rebuilds import RebuildInterfered, RebuildProgress
 from sync_service.settings import Settings
@@ -153,7 +153,7 @@ class Rebuild:
     @retry_during_outage
     async def _find_corrections(self) -> Mapping[Cell, int]:
         async with self._sessions() as session:
-            return await find_corrections(session)
+            return await compute_corrections(session)
 
     @retry_during_outage
     async def _end(self, progress: RebuildProgress, corrections: Mapping[Cell, int]) -> None:

@@ -17,7 +17,7 @@ from gateway.access.grant_rules import is_administration_operation
 from gateway.access.grants import (
     ClientGrants,
     GrantCache,
-    find_largest_quotas,
+    compute_largest_quotas,
     list_covering_rights,
     unite_rights,
 )
@@ -155,7 +155,7 @@ class Authorizer:
         if not fitting:
             self._quotas.count_call(client, operation.quota_class)
             raise _describe_refusal(operation.name, purpose_lacks=bool(rights))
-        quotas = find_largest_quotas(fitting, draft.purpose)
+        quotas = compute_largest_quotas(fitting, draft.purpose)
         self._quotas.count_call(client, operation.quota_class, quotas)
         return unite_rights(fitting)
 

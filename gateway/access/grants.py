@@ -108,7 +108,7 @@ def unite_rights(fitting: Sequence[EffectiveRight]) -> EffectiveRight:
     return fitting[0].combine_with_rights(tuple(fitting[1:MAX_ALTERNATIVES]))
 
 
-def find_largest_quotas(fitting: Sequence[EffectiveRight], purpose: str | None) -> GrantedQuotas:
+def compute_largest_quotas(fitting: Sequence[EffectiveRight], purpose: str | None) -> GrantedQuotas:
     """Return the largest quotas of all grants that could carry a call for the purpose.
 
     `fitting` holds the rights that cover it.

@@ -105,7 +105,7 @@ _TABLES = (
 )
 
 
-def find_differences(
+def list_differences(
     kept: Mapping[object, Columns],
     true: Mapping[object, Columns],
     *,
@@ -168,7 +168,7 @@ class RightsReconciler:
     async def _repair_stored_rows(
         self, table: _Table, kept: Mapping[object, Columns], true: Mapping[object, Columns]
     ) -> list[Difference]:
-        found = find_differences(
+        found = list_differences(
             kept, true, without_right=table.without_right, now=datetime.now(UTC)
         )
         async with self._sessions.begin() as session:

@@ -53,7 +53,7 @@ async def find_agency(session: AsyncSession, code: str, within: Within = None) -
     return await session.scalar(query)
 
 
-async def find_agencies(
+async def list_agencies_by_code(
     session: AsyncSession, codes: Collection[str], within: Within
 ) -> dict[str, Agency]:
     query = select(Agency).where(

@@ -154,7 +154,7 @@ async def _read_replaced(
     closed before.
     """
     named = registration.replaces | ({registration.parent} if registration.parent else set())
-    known = await repository.find_agencies(session, named, caller.right.united_agencies)
+    known = await repository.list_agencies_by_code(session, named, caller.right.united_agencies)
     if unknown := named - known.keys():
         raise AgenciesUnknown(unknown)
     replaced = [known[code] for code in sorted(registration.replaces)]
@@ -192,7 +192,7 @@ async def require_open_agencies(
     session: AsyncSession, codes: Collection[str], within: Within, day: date
 ) -> None:
     """Raise AgenciesUnknown or AgencyClosed unless each agency exists on the day."""
-    known = await repository.find_agencies(session, codes, within)
+    known = await repository.list_agencies_by_code(session, codes, within)
     if unknown := set(codes) - known.keys():
         raise AgenciesUnknown(unknown)
     for code in codes:

@@ -50,7 +50,7 @@ def is_ahead(instant: datetime, now: datetime) -> bool:
     return instant > now + CLOCK_SLACK
 
 
-def find_time_faults(facts: Mapping[str, datetime | None], now: datetime) -> Iterator[TimeFault]:
+def list_time_faults(facts: Mapping[str, datetime | None], now: datetime) -> Iterator[TimeFault]:
     """Yield the faults among the instants of one dossier; unknown instants are None."""
     latest = now + CLOCK_SLACK
     known = {name: instant for name, instant in facts.items() if instant is not None}

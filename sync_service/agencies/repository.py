@@ -61,7 +61,7 @@ def _build_agency_upsert() -> Insert:
     return statement.on_conflict_do_update(index_elements=["code"], set_=others, where=newer)
 
 
-async def find_procedures(
+async def list_procedures(
     session: AsyncSession, codes: Collection[str]
 ) -> Sequence[CatalogueProcedure]:
     return (
@@ -75,10 +75,10 @@ async def has_procedures(session: AsyncSession) -> bool:
     return bool(await session.scalar(select(exists(select(CatalogueProcedure.code)))))
 
 
-async def find_agencies(session: AsyncSession, codes: Collection[str]) -> Sequence[Agency]:
+async def list_agencies(session: AsyncSession, codes: Collection[str]) -> Sequence[Agency]:
     return (await session.scalars(select(Agency).where(Agency.code == any_text(codes)))).all()
 
 
-async def find_names(session: AsyncSession, codes: Collection[str]) -> dict[str, str | None]:
+async def list_agency_names(session: AsyncSession, codes: Collection[str]) -> dict[str, str | None]:
     query = select(Agency.code, Agency.name).where(Agency.code == any_text(codes))
     return {row.code: row.name for row in await session.execute(query)}

@@ -23,21 +23,23 @@ class NamedAgency(NamedTuple):
         return begun and (self.valid_to is None or day <= self.valid_to)
 
 
-async def find_agencies(session: AsyncSession, codes: Collection[str]) -> Mapping[str, NamedAgency]:
+async def list_agencies(session: AsyncSession, codes: Collection[str]) -> Mapping[str, NamedAgency]:
     """Return the known agencies among the codes, by code."""
-    agencies = await repository.find_agencies(session, codes)
+    agencies = await repository.list_agencies(session, codes)
     return {
         agency.code: NamedAgency(agency.name, agency.valid_from, agency.valid_to)
         for agency in agencies
     }
 
 
-async def find_names(session: AsyncSession, codes: Collection[str]) -> Mapping[str, str | None]:
+async def list_agency_names(
+    session: AsyncSession, codes: Collection[str]
+) -> Mapping[str, str | None]:
     """Return the names of the known agencies among the codes, by code."""
-    return await repository.find_names(session, codes)
+    return await repository.list_agency_names(session, codes)
 
 
-async def find_terms(session: AsyncSession, codes: Collection[str]) -> Terms:
+async def list_procedure_terms(session: AsyncSession, codes: Collection[str]) -> Terms:
     """Return the terms of the published procedures among the codes, by code as it was given.
 
     A localised procedure without an entry of its own has the term of its national procedure.
@@ -48,7 +50,7 @@ async def find_terms(session: AsyncSession, codes: Collection[str]) -> Terms:
     all_codes = {code for pair in candidates.values() for code in pair}
     procedures = {
         procedure.code: procedure
-        for procedure in await repository.find_procedures(session, all_codes)
+        for procedure in await repository.list_procedures(session, all_codes)
     }
     published = {
         code: next((procedures[candidate] for candidate in pair if candidate in procedures), None)

@@ -15,7 +15,7 @@ from shared.web.pagination import CursorUnreadable, PageQuery
 from sync_service.agencies.hierarchy import covers_agency, top_level_codes
 from sync_service.agencies.problems import AgencyNotFound, ProcedureNotFound
 from sync_service.agencies.schemas import AgencyOut
-from sync_service.agencies.use_cases import find_names
+from sync_service.agencies.use_cases import list_agency_names
 from sync_service.indicators.counters import AgencyRole, Cell, Grain, sum_changes
 from sync_service.indicators.formulas import FORMULAS, Figure
 from sync_service.indicators.periods import parse_period
@@ -203,7 +203,7 @@ async def compute_result(session: AsyncSession, query: IndicatorQuery) -> Indica
         total=total,
         groups=ranking.groups,
         group_count=ranking.group_count,
-        names=await find_names(
+        names=await list_agency_names(
             session, {query.agency, *(group.position.key for group in ranking.groups)}
         ),
         changes=state.changes,
@@ -264,7 +264,7 @@ async def verify_counters(session: AsyncSession) -> CounterCheck:
     return CounterCheck(len(counts), differences)
 
 
-async def find_corrections(session: AsyncSession) -> Mapping[Cell, int]:
+async def compute_corrections(session: AsyncSession) -> Mapping[Cell, int]:
     """Return by how much each wrong counter differs from a recount, both as of one instant."""
     counts = await _compare_counters(session)
     return {

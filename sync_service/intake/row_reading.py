@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from shared.codes.agency import CodeError
 from shared.codes.dossier import parse_dossier_code
-from shared.rules.dossier_times import find_time_faults
+from shared.rules.dossier_times import list_time_faults
 from shared.web.bodies.schema_navigator import SchemaNavigator
 from shared.web.bodies.validation_messages import describe_fault
 from shared.web.calls.rights import Limits, Right
@@ -70,7 +70,7 @@ def _validate_row(shape: TypeAdapter[AnyRow], row: Any, now: datetime) -> AnyRow
     except ValidationError as error:
         return _make_refusal(error, _build_navigator(shape))
     # A row with a time in the future would make all later rows stale.
-    if faults := list(find_time_faults(read.instants, now)):
+    if faults := list(list_time_faults(read.instants, now)):
         return RowRefusal(faults[0].rule, "; ".join(fault.detail for fault in faults))
     return read
 

@@ -29,7 +29,7 @@ ROW_WARNINGS = Counter(
 )
 
 
-def find_warnings(
+def list_warnings(
     pushed: DossierState,
     *,
     known: Mapping[str, NamedAgency],

@@ -15,7 +15,7 @@ from shared.web.calls.auth import CallContext
 from shared.web.calls.rights import Right
 from shared.web.idempotency import IdempotencyClaim
 from sync_service.agencies.terms import Terms
-from sync_service.agencies.use_cases import find_agencies, find_terms, is_catalogue_empty
+from sync_service.agencies.use_cases import is_catalogue_empty, list_agencies, list_procedure_terms
 from sync_service.completeness.use_cases import record_push
 from sync_service.indicators.use_cases import count_changes
 from sync_service.intake import repository
@@ -35,7 +35,7 @@ from sync_service.intake.row_rules import (
     refuse_beyond_bound_of_client,
     refuse_other_source,
 )
-from sync_service.intake.row_warnings import count_warnings, find_warnings, list_named_agencies
+from sync_service.intake.row_warnings import count_warnings, list_named_agencies, list_warnings
 from sync_service.intake.schemas import (
     DossierPush,
     DossierRow,
@@ -45,7 +45,7 @@ from sync_service.intake.schemas import (
     RowResult,
 )
 from sync_service.national_view.state import DossierState, TimelineRow
-from sync_service.national_view.use_cases import apply_changes, find_stored_entries, lock_states
+from sync_service.national_view.use_cases import apply_changes, list_stored_entries, lock_states
 
 
 async def push_dossiers(
@@ -60,7 +60,7 @@ async def push_dossiers(
     readings = await read_rows(read_dossier_row, push.rows, caller.right, now)
     valid = [reading for reading in readings if isinstance(reading, DossierRow)]
     # This query runs before the locks, for which other pushes wait.
-    terms = await find_terms(session, {row.procedure for row in valid})
+    terms = await list_procedure_terms(session, {row.procedure for row in valid})
     pushed = [
         reading.build_state(caller.client, terms.get(reading.procedure))
         if isinstance(reading, DossierRow)
@@ -88,14 +88,14 @@ async def _find_warnings(
 ) -> list[list[str]]:
     """Return the warnings of each row; a refused one has none."""
     states = [row for row in pushed if isinstance(row, DossierState)]
-    known = await find_agencies(
+    known = await list_agencies(
         session, {code for row in states for code in list_named_agencies(row)}
     )
     unknown = {row.procedure for row in states} - terms.keys()
     if unknown and await is_catalogue_empty(session):
         unknown = set()
     return [
-        find_warnings(row, known=known, terms=terms, unknown_procedures=unknown)
+        list_warnings(row, known=known, terms=terms, unknown_procedures=unknown)
         if isinstance(row, DossierState)
         else []
         for row in pushed
@@ -171,7 +171,7 @@ async def _find_stored_entries(
 ) -> None:
     """Find the rows that are stored already; mostly none can be, and there is no query."""
     if doubtful := [entry for entry in entries if batch.may_be_stored(entry)]:
-        batch.known = await find_stored_entries(session, doubtful)
+        batch.known = await list_stored_entries(session, doubtful)
 
 
 def _take_row(batch: PushBatch, pushed: DossierState, right: Right) -> TakenRow | RowRefusal:

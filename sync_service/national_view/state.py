@@ -12,7 +12,7 @@ from shared.codes.enums import ENDED, Channel, DossierStatus
 from shared.codes.procedure import parse_national_code
 from shared.events import DossierSnapshot
 from shared.rules.deadlines import Term, due_at
-from shared.rules.dossier_times import find_time_faults
+from shared.rules.dossier_times import list_time_faults
 from sync_service.agencies.hierarchy import COUNTRY, self_and_ancestors
 
 # The source of the dossiers of this mesh; no id of a client has a slash.
@@ -197,7 +197,7 @@ def from_event(event: DossierSnapshot, now: datetime) -> DossierState:
     """
     if event.at > now + OWN_CLOCK_SLACK:
         raise ValueError("the event lies more than a day ahead: the clock of its service is wrong")
-    if faults := list(find_time_faults(_list_instants(event), event.at)):
+    if faults := list(list_time_faults(_list_instants(event), event.at)):
         raise ValueError("; ".join(fault.detail for fault in faults))
     state = DossierState(
         code=event.code,

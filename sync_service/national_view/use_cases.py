@@ -17,7 +17,7 @@ from shared.codes.dossier import DossierCode
 from shared.codes.time import StoredInstant
 from shared.web.calls.rights import Right
 from shared.web.pagination import Page, PageQuery
-from sync_service.agencies.use_cases import find_names
+from sync_service.agencies.use_cases import list_agency_names
 from sync_service.national_view.derived_times import (
     REQUEST,
     DerivedTimes,
@@ -91,7 +91,7 @@ async def _build_responses(
         for code in (row.helped_by, row.received_by, row.decided_by)
         if code
     }
-    names = await find_names(session, codes)
+    names = await list_agency_names(session, codes)
     return [NationalDossierOut.from_row(row, names, today) for row in rows]
 
 
@@ -101,11 +101,11 @@ async def lock_states(session: AsyncSession, codes: Collection[str]) -> dict[str
     return await states.read_states(session, codes)
 
 
-async def find_stored_entries(
+async def list_stored_entries(
     session: AsyncSession, entries: Collection[TimelineRow]
 ) -> set[TimelineRow]:
     """Return the timeline rows among these that are stored already."""
-    return await timelines.find_stored_entries(session, entries)
+    return await timelines.list_stored_entries(session, entries)
 
 
 async def apply_changes(
@@ -152,7 +152,7 @@ async def _find_derived_times(
         for state in touched
         if state.code in requested or (state.has_ended and follows_timeline(state))
     ]
-    return await timelines.find_derived_times(session, dated, entries) if dated else {}
+    return await timelines.compute_derived_times(session, dated, entries) if dated else {}
 
 
 async def delete_unordered_entries(session: AsyncSession, entries: Collection[TimelineRow]) -> None:
@@ -171,7 +171,7 @@ async def restore_dossiers(
     if not codes:
         return ()
     before = await lock_states(session, codes)
-    times = await timelines.find_derived_times(session, before.values(), ())
+    times = await timelines.compute_derived_times(session, before.values(), ())
     settled = [
         apply_times(state, times.get(code, DerivedTimes())) for code, state in before.items()
     ]

@@ -31,7 +31,7 @@ async def lock_codes(session: AsyncSession, codes: Collection[str]) -> None:
     await session.execute(_LOCK, {"stripes": stripes})
 
 
-async def find_codes_without_term(session: AsyncSession, limit: int) -> Sequence[str]:
+async def list_codes_without_term(session: AsyncSession, limit: int) -> Sequence[str]:
     """Return dossiers that lack a term and whose procedure has one by now."""
     return (await session.scalars(_WITHOUT_TERM, {"batch_size": limit})).all()
 
@@ -51,8 +51,8 @@ _CANONICAL_PROCEDURE: Final = r"""CASE WHEN dossier.procedure ~ '^.{9}[0-9]'
             '([.]0+)+$', '')
         ELSE dossier.procedure END"""
 
-# A localised procedure comes before its national one, as in `find_terms`. Dossiers older than the
-# column `term_ends_at` have its value, without the waits, in `latest_at`.
+# A localised procedure comes before its national one, as in `list_procedure_terms`. Dossiers older
+# than the column `term_ends_at` have its value, without the waits, in `latest_at`.
 _WITHOUT_TERM: Final = text(
     f"""
     SELECT dossier.code FROM national_dossier AS dossier

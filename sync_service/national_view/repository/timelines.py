@@ -30,7 +30,7 @@ async def list_timeline(
     return (await session.scalars(query.order_by(*order).limit(limit))).all()
 
 
-async def find_stored_entries(
+async def list_stored_entries(
     session: AsyncSession, entries: Collection[TimelineRow]
 ) -> set[TimelineRow]:
     """Return the rows among these that are stored already."""
@@ -54,7 +54,7 @@ def _build_stored_query() -> Select[Any, Any]:
     return select(*line.c).select_from(entries.join(line, true()))
 
 
-async def find_derived_times(
+async def compute_derived_times(
     session: AsyncSession, states: Collection[DossierState], entries: Iterable[TimelineRow]
 ) -> Mapping[str, DerivedTimes]:
     """Return the derived times of dossiers by code.

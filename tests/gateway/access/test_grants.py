@@ -18,7 +18,7 @@ from gateway.access.grants import (
     MAX_ALTERNATIVES,
     RIGHTS_CUT,
     ClientGrants,
-    find_largest_quotas,
+    compute_largest_quotas,
     list_covering_rights,
     unite_rights,
 )
@@ -46,7 +46,7 @@ def pick(held: Sequence[EffectiveRight], purpose: str | None) -> EffectiveRight 
 
 
 def quotas_for(held: Sequence[EffectiveRight], purpose: str | None) -> GrantedQuotas:
-    return find_largest_quotas(list_covering_rights(held, purpose), purpose)
+    return compute_largest_quotas(list_covering_rights(held, purpose), purpose)
 
 
 def codes(*values: str) -> frozenset[str]:

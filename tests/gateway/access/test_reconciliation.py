@@ -14,7 +14,7 @@ from prometheus_client import REGISTRY
 from sqlalchemy import text
 
 from gateway.access.projections import upsert_changed_clients, upsert_changed_grants
-from gateway.access.reconciliation import RightsReconciler, find_differences
+from gateway.access.reconciliation import RightsReconciler, list_differences
 from gateway.settings import Settings
 from shared.database.engine import open_database
 from shared.database.session import SessionFactory
@@ -236,7 +236,7 @@ def test_what_is_set_right_is_what_identity_says(
 ) -> None:
     now = datetime.now(UTC)
     after = {key: dict(row) for key, row in kept.items()}
-    for each in find_differences(kept, true, without_right={"revoked": True}, now=now):
+    for each in list_differences(kept, true, without_right={"revoked": True}, now=now):
         after[each.key] = {**after.get(each.key, {}), **each.to}
     assert {key: after[key] for key in true} == true
     assert all(after[key]["revoked"] for key in after.keys() - true.keys())
@@ -245,7 +245,7 @@ def test_what_is_set_right_is_what_identity_says(
 def test_grant_that_ended_long_ago_is_no_difference() -> None:
     now = datetime.now(UTC)
     ended = {"version": 1, "revoked": False, "valid_to": now - timedelta(days=30)}
-    assert find_differences({uuid4(): ended}, {}, without_right={"revoked": True}, now=now) == []
+    assert list_differences({uuid4(): ended}, {}, without_right={"revoked": True}, now=now) == []
 
 
 async def test_forged_rights_in_a_whole_installation_are_set_right(

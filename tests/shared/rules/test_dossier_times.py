@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.rules.dossier_times import CLOCK_SLACK, HAPPENED, find_time_faults
+from shared.rules.dossier_times import CLOCK_SLACK, HAPPENED, list_time_faults
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
 # The facts of one dossier, each in its only possible order.
@@ -32,7 +32,7 @@ def test_faults_are_found_exactly_where_two_facts_are_out_of_order(
     }
     known = [instant for instant in facts.values() if instant is not None]
     in_order = all(first <= second for first, second in pairwise(known))
-    faults = list(find_time_faults(facts, NOW))
+    faults = list(list_time_faults(facts, NOW))
     assert bool(faults) is not in_order
     for fault in faults:
         assert sum(name in fault.detail for name in facts) == 2
@@ -40,12 +40,12 @@ def test_faults_are_found_exactly_where_two_facts_are_out_of_order(
 
 @pytest.mark.parametrize("name", HAPPENED)
 def test_what_has_happened_does_not_lie_ahead(name: str) -> None:
-    assert not list(find_time_faults({name: NOW + CLOCK_SLACK}, NOW))
+    assert not list(list_time_faults({name: NOW + CLOCK_SLACK}, NOW))
     moment = NOW + CLOCK_SLACK + timedelta(microseconds=1)
-    (fault,) = find_time_faults({name: moment}, NOW)
+    (fault,) = list_time_faults({name: moment}, NOW)
     assert fault.rule == f"{name.removesuffix('_at')}_ahead"
     assert name in fault.detail
 
 
 def test_due_date_may_lie_ahead() -> None:
-    assert not list(find_time_faults({"due_at": NOW + timedelta(days=3650)}, NOW))
+    assert not list(list_time_faults({"due_at": NOW + timedelta(days=3650)}, NOW))

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from sync_service.intake.jobs import forget_held
+from sync_service.intake.jobs import delete_expired_progress
 from tests.sync_service.national import PROGRESS, National, filed, new_code, row
 
 
@@ -162,7 +162,7 @@ async def test_progress_held_for_more_than_thirty_days_is_dropped(empty: Nationa
             text("UPDATE held_progress SET held_at = now() - interval '31 days' WHERE code = :old"),
             {"old": old},
         )
-        await forget_held(session)
+        await delete_expired_progress(session)
     assert await empty.scalar("SELECT array_agg(code) FROM held_progress") == [young]
 
 

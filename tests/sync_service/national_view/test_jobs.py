@@ -11,12 +11,12 @@ from sqlalchemy import text
 
 from shared.rules.deadlines import Term, Unit
 from shared.runtime.timers import run_timer
+from sync_service import timers
 from sync_service.agencies.projections import project_procedures
 from sync_service.indicators.repository.verification import read_cells, recount_cells
 from sync_service.indicators.use_cases import count_changes
 from sync_service.national_view.handling import Handling
-from sync_service.national_view.jobs import BATCH_SIZE, find_missing_terms
-from sync_service.timers import TIMERS, judge_by_terms
+from sync_service.national_view.jobs import BATCH_SIZE, set_missing_terms
 from tests.conftest import MORE
 from tests.dossier_service.dossiers.test_deadline_oracle import (
     ICT,
@@ -34,10 +34,10 @@ async def publish(view: National, days: int | None = FIVE_DAYS.duration) -> None
         await project_procedures(session, [published("1.001193", days)])
 
 
-async def find_terms_until_none_is_missing(view: National) -> None:
+async def set_terms_until_none_is_missing(view: National) -> None:
     while True:
         async with view.sessions.begin() as session:
-            if not await find_missing_terms(session, observers=(count_changes,)):
+            if not await set_missing_terms(session, observers=(count_changes,)):
                 return
 
 
@@ -190,7 +190,7 @@ async def test_row_and_catalogue_in_any_order_make_the_same_state(empty: Nationa
         await publish(empty)
         for each in told[cut:]:
             await push(empty, each)
-        await find_terms_until_none_is_missing(empty)
+        await set_terms_until_none_is_missing(empty)
         seen.append(await state(empty))
         async with empty.sessions() as session:
             assert dict(await read_cells(session)) == dict(await recount_cells(session))
@@ -210,7 +210,7 @@ async def test_procedure_without_a_term_leaves_its_dossiers_apart(empty: Nationa
     code = new_code()
     await empty.push(undue(code))
     await publish(empty, None)
-    await find_terms_until_none_is_missing(empty)
+    await set_terms_until_none_is_missing(empty)
     assert await latest(empty, code) is None
     outcome = "SELECT DISTINCT outcome FROM tally"
     assert await empty.scalar(outcome) == Handling.OPEN
@@ -224,7 +224,7 @@ async def test_term_is_found_for_the_form_that_the_row_names(empty: National) ->
         await project_procedures(
             session, [published("1.001193", 5), published("1.001193.H41", None)]
         )
-    await find_terms_until_none_is_missing(empty)
+    await set_terms_until_none_is_missing(empty)
     assert [await latest(empty, code) for code in codes] == [None, at("11-09 08:30")]
 
 
@@ -243,7 +243,7 @@ async def test_late_term_is_found_in_either_written_form(
             await project_procedures(
                 session, [published("1.001193", national), published(listed, own)]
             )
-        await find_terms_until_none_is_missing(empty)
+        await set_terms_until_none_is_missing(empty)
         assert [await latest(empty, code) for code in codes] == [expected, expected]
         assert [(await empty.read(code))["procedure"] for code in codes] == list(forms)
 
@@ -252,10 +252,10 @@ async def test_later_version_leaves_a_term_that_was_found(empty: National) -> No
     code = new_code()
     await empty.push(undue(code))
     await publish(empty)
-    await find_terms_until_none_is_missing(empty)
+    await set_terms_until_none_is_missing(empty)
     async with empty.sessions.begin() as session:
         await project_procedures(session, [published("1.001193", 30, version=2)])
-    await find_terms_until_none_is_missing(empty)
+    await set_terms_until_none_is_missing(empty)
     assert await latest(empty, code) == at("11-09 08:30")
 
 
@@ -263,6 +263,6 @@ async def test_all_dossiers_of_a_late_procedure_are_judged_in_one_run(empty: Nat
     codes = [new_code() for _ in range(BATCH_SIZE + 1)]
     await empty.push(*(undue(code) for code in codes))
     await publish(empty)
-    (timer,) = (each for each in TIMERS if each.act is judge_by_terms)
+    (timer,) = (each for each in timers.TIMERS if each.act is timers.set_missing_terms)
     await run_timer(empty.sessions, timer)
     assert await empty.scalar("SELECT count(*) FROM national_dossier WHERE latest_at IS NULL") == 0

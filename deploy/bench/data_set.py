@@ -79,7 +79,7 @@ async def _copy_facts(connection: asyncpg.Connection, made: Iterator[Dossiers]) 
 
 
 async def _copy_seats(connection: asyncpg.Connection) -> None:
-    """Write the agencies in whose tallies each pair of a receiving and a deciding agency stands."""
+    """Write the agencies whose counters each pair of a receiving and a deciding agency changes."""
     await connection.execute(
         "CREATE TEMP TABLE seat (receiving bigint, deciding bigint, agency varchar, part smallint)"
         " ON COMMIT DROP"

@@ -1,11 +1,11 @@
-"""The same dossiers as sync_service stores them: its view, timelines, parties, and the tallies."""
+"""The same dossiers as sync_service stores them: its view, timelines, parties and counters."""
 
 from shared.codes.enums import DossierStatus
 from sync_service.indicators.counters import ALL_PROCEDURES, Grain
 from sync_service.national_view.handling import Handling
 
 _DAY = "date '1970-01-01' + (({} + 25200) / 86400)::int"  # of Viet Nam, of Unix seconds
-# As `tallies.handling` has it; a test recounts the result.
+# As `national_view.handling` computes it; a test recounts the result.
 _OUTCOME = f"""CASE
     WHEN due_on IS NULL AND ended_on IS NULL THEN {Handling.OPEN.value}
     WHEN due_on IS NULL THEN {Handling.ENDED_WITHOUT_DUE.value}

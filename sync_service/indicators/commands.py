@@ -19,6 +19,6 @@ def verify_counters(context: typer.Context) -> None:
     if wrong > MAX_SHOWN:
         typer.echo(f"and {wrong - MAX_SHOWN:,} more")
     verdict = f"{wrong:,} DIFFER" if wrong else "all equal a recount"
-    typer.echo(f"{check.compared:,} tallies: {verdict}")
+    typer.echo(f"{check.compared:,} counters: {verdict}")
     if wrong:
         raise typer.Exit(1)

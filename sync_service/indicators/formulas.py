@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import ColumnElement, func, or_
 
 from shared.codes.enums import Channel
-from sync_service.indicators.models import TallyCell
+from sync_service.indicators.models import CounterCell
 from sync_service.indicators.rules import IndicatorId
 from sync_service.national_view.handling import Handling
 
@@ -51,7 +51,7 @@ class Formula(NamedTuple):
 
 
 def select_by_channel(_: date) -> Conditions:
-    return {channel.slug: TallyCell.channel == channel.value for channel in Channel}
+    return {channel.slug: CounterCell.channel == channel.value for channel in Channel}
 
 
 def compute_received(counts: Counts) -> Figure:
@@ -65,7 +65,7 @@ def sum_received(sums: Sums) -> ColumnElement[Any]:
 
 def select_by_outcome(as_at: date) -> Conditions:
     """Return the conditions of all outcomes; only the cells of open dossiers have a due day."""
-    outcome, due_on = TallyCell.outcome, TallyCell.due_on
+    outcome, due_on = CounterCell.outcome, CounterCell.due_on
     undue = (outcome == Handling.OPEN.value) & due_on.is_(None)
     return {
         "ended_in_time": outcome == Handling.ENDED_IN_TIME.value,

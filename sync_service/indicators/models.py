@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from sync_service.database import Base
 
 
-class TallyCell(Base):
+class CounterCell(Base):
     """The number of dossiers with the same dimensions, see `counters`.
 
     The table has no primary key but a unique index in which NULL equals NULL.
@@ -54,7 +54,7 @@ class TallyCell(Base):
     )
 
 
-class TallyState(Base):
+class CounterState(Base):
     """One row: the number of counted changes of dossiers, and the time of the last one."""
 
     __tablename__ = "tally_state"

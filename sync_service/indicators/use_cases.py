@@ -257,7 +257,7 @@ async def verify_counters(session: AsyncSession) -> CounterCheck:
     """Compare the stored counters with a recount of all dossiers, both as of one instant."""
     counts = await _compare_counters(session)
     differences = [
-        f"{_describe_cell(cell)}: {stored} kept, {expected} counted"
+        f"{_describe_cell(cell)}: {stored} stored, {expected} counted"
         for cell, (stored, expected) in sorted(counts.items(), key=lambda item: str(item[0]))
         if stored != expected
     ]

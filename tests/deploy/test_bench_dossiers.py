@@ -73,7 +73,7 @@ def test_serials_count_from_one_for_each_agency_and_day(chunk: int) -> None:
     assert max(seen.values()) > 1
 
 
-async def test_national_view_and_tallies_agree_with_a_recount(postgres: Databases) -> None:
+async def test_national_view_and_counters_agree_with_a_recount(postgres: Databases) -> None:
     url = postgres.database_url("sync_service")
     settings = SyncSettings(
         database_url=url,

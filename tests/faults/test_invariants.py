@@ -151,7 +151,7 @@ DAMAGES = {
     ),
 }
 JUDGED_BY_COMMANDS = {
-    "tally miscounted": (
+    "counter wrong": (
         ("sync_service", "verify-counters"),
         _set("sync_service", "tally", "agency = 'H41'", "count = count + 1", "DIFFER"),
     ),

@@ -13,7 +13,7 @@ from sync_service.agencies.statements import select_below
 from sync_service.database import any_text, as_literal
 from sync_service.indicators.counters import ALL_PROCEDURES, AgencyRole
 from sync_service.indicators.formulas import FORMULAS
-from sync_service.indicators.models import TallyCell, TallyState
+from sync_service.indicators.models import CounterCell, CounterState
 from sync_service.indicators.periods import Period
 from sync_service.indicators.ranking import KEY, Ranking, RankPosition
 from sync_service.indicators.repository.ranking import read_ranking
@@ -46,19 +46,19 @@ class IndicatorQuery:
     after: RankPosition | None
 
 
-async def read_state(session: AsyncSession) -> TallyState:
+async def read_state(session: AsyncSession) -> CounterState:
     """Return the number of counted changes, of the same snapshot as all later reads.
 
     The figures and the number of changes in them belong together.
     """
     await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-    return await session.get_one(TallyState, 1)
+    return await session.get_one(CounterState, 1)
 
 
 async def rank_groups(session: AsyncSession, query: IndicatorQuery) -> Ranking:
     formula = FORMULAS[query.indicator]
     sums = [
-        func.coalesce(func.sum(TallyCell.count).filter(condition), 0).cast(BigInteger).label(name)
+        func.coalesce(func.sum(CounterCell.count).filter(condition), 0).cast(BigInteger).label(name)
         for name, condition in formula.conditions(query.as_at).items()
     ]
     of_level = [] if query.level is None else await _list_level_agencies(session, query)
@@ -84,9 +84,9 @@ def _group_by_agency(
 ) -> Select[*tuple[Any, ...]]:
     """Return the sums of each compared agency, 0 for one without cells."""
     compared = select_below(query.agency, query.level).subquery("compared")
-    own_cells = and_(TallyCell.agency == compared.c.code, *_select_cells(query))
+    own_cells = and_(CounterCell.agency == compared.c.code, *_select_cells(query))
     statement = select(compared.c.code.label(KEY), *sums).outerjoin_from(
-        compared, TallyCell, own_cells
+        compared, CounterCell, own_cells
     )
     return statement.group_by(compared.c.code)
 
@@ -96,19 +96,19 @@ def _group_by_key(
 ) -> Select[*tuple[Any, ...]]:
     """Return the sums of each key that has cells; the groups are disjoint and complete."""
     keys: dict[str | None, ColumnElement[Any]] = {
-        "procedure": TallyCell.procedure.expression,
-        "channel": TallyCell.channel.expression,
+        "procedure": CounterCell.procedure.expression,
+        "channel": CounterCell.channel.expression,
     }
     key = keys.get(query.group_by, literal(TOTAL))
     cells = _select_cells(query, by_procedure=query.group_by == "procedure")
     statement = select(key.cast(String).label(KEY), *sums)
-    return statement.where(TallyCell.agency == any_text(agencies), *cells).group_by(key)
+    return statement.where(CounterCell.agency == any_text(agencies), *cells).group_by(key)
 
 
 def _select_cells(
     query: IndicatorQuery, *, by_procedure: bool = False
 ) -> list[ColumnElement[bool]]:
-    cell = TallyCell
+    cell = CounterCell
     spans = [
         and_(
             cell.grain == as_literal(span.grain.value),

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.database.bulk import get_table
 from sync_service.agencies.hierarchy import is_under, self_and_ancestors
 from sync_service.indicators.counters import ALL_PROCEDURES, AgencyRole, Cell, Grain
-from sync_service.indicators.models import TallyCell
+from sync_service.indicators.models import CounterCell
 from sync_service.national_view.handling import Handling
 
 _COUNT_DOSSIERS: Final = text(
@@ -80,6 +80,6 @@ async def recount_cells(session: AsyncSession) -> Mapping[Cell, int]:
 
 
 async def read_cells(session: AsyncSession) -> Mapping[Cell, int]:
-    columns = [get_table(TallyCell).c[name] for name in (*Cell._fields, "count")]
+    columns = [get_table(CounterCell).c[name] for name in (*Cell._fields, "count")]
     rows = await session.execute(select(*columns))
     return {Cell(*cell): count for *cell, count in rows}

@@ -7,7 +7,7 @@ import pytest
 
 from shared.web.pagination import write_cursor
 from sync_service.indicators.counters import ALL_PROCEDURES, AgencyRole, Grain
-from sync_service.indicators.models import TallyCell
+from sync_service.indicators.models import CounterCell
 from sync_service.national_view.handling import Handling
 from tests.sync_service.indicators.november import dossier, pushed
 from tests.sync_service.national import National, agency, register
@@ -167,14 +167,16 @@ async def test_who_shows_the_same_rounded_rate_shares_a_rank(empty: National) ->
     # 2 of 3 are 66.667 and 6,667 of 10,000 are 66.67: both are shown as 66.67
     for code, in_time, late in (("H1", 6_667, 3_333), ("H2", 2, 1), ("H3", 6_668, 3_332)):
         await register(empty, agency(code + "0", code))
-        await tally(empty, code + "0", {Handling.ENDED_IN_TIME: in_time, Handling.ENDED_LATE: late})
+        await count_handled(
+            empty, code + "0", {Handling.ENDED_IN_TIME: in_time, Handling.ENDED_LATE: late}
+        )
     page = await groups(empty, level="province")
     assert shown(page) == [(1, "H30", 66.68), (2, "H10", 66.67), (2, "H20", 66.67)]
 
 
-async def tally(national: National, code: str, counts: dict[Handling, int]) -> None:
+async def count_handled(national: National, code: str, counts: dict[Handling, int]) -> None:
     cells = [
-        TallyCell(
+        CounterCell(
             agency=code,
             part=AgencyRole.DECIDES,
             grain=Grain.MONTH,

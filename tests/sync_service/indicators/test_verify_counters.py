@@ -1,4 +1,4 @@
-"""After any history the kept tallies equal a count of all dossiers from the beginning."""
+"""After any history the stored counters equal a count of all dossiers from the beginning."""
 
 import asyncio
 import random
@@ -80,7 +80,7 @@ def some_event(chance: random.Random, code: str) -> DossierEvent:
 
 
 @pytest.mark.parametrize("seed", range(8))
-async def test_tallies_equal_a_recount_after_any_history(empty: National, seed: int) -> None:
+async def test_counters_equal_a_recount_after_any_history(empty: National, seed: int) -> None:
     chance = random.Random(seed)
     theirs = [new_code() for _ in range(12)]
     ours = [new_code("H26.101") for _ in range(6)]
@@ -162,15 +162,15 @@ async def test_two_writers_at_once_lose_no_count(empty: National) -> None:
 async def test_recount_is_a_command_that_names_what_differs(empty: National) -> None:
     await empty.project(filed(new_code("H26.101")))
     done = run_service_command(empty.settings, "verify-counters")
-    assert (done.returncode, done.stdout) == (0, "12 tallies: all equal a recount\n")
+    assert (done.returncode, done.stdout) == (0, "12 counters: all equal a recount\n")
     async with empty.sessions.begin() as session:
         await session.execute(text("UPDATE tally SET count = 3 WHERE agency = 'VN' AND grain = 2"))
     done = run_service_command(empty.settings, "verify-counters")
     assert done.returncode == 1
     # of the procedure and of all procedures
     lines = done.stdout.splitlines()
-    assert lines[-1] == "12 tallies: 2 DIFFER"
+    assert lines[-1] == "12 counters: 2 DIFFER"
     assert lines[0] == (
         "VN BOTH, MONTH 2026-11-01, procedure all, channel 2, OPEN, due 2026-11-09: "
-        "3 kept, 1 counted"
+        "3 stored, 1 counted"
     )

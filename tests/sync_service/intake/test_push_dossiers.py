@@ -149,7 +149,7 @@ async def statements(national: National, rows: int, status: int = 4, **how: Any)
 async def test_push_takes_the_same_statements_for_any_number_and_counts_last(
     national: National,
 ) -> None:
-    """All writers share the cells of the tallies: each holds them for the shortest time."""
+    """All writers share the counters: each locks them for the shortest time."""
     async with national.sessions.begin() as session:
         await project_procedures(session, [published("1.001193")])
     await national.push(row())  # names its agency for the first time

@@ -8,7 +8,7 @@ from shared.events import Event, FeePaid, ResultIssued
 from shared.messaging.inbox import RETENTION_DAYS, delete_expired_inbox_rows
 from shared.runtime.operator_routes import list_dead_letters
 from sync_service.handlers import HANDLERS
-from tests.shared.mechanics import handle_records, record
+from tests.shared.event_flow import handle_records, record
 from tests.sync_service.national import (
     National,
     agency,
@@ -110,7 +110,7 @@ async def test_batch_of_events_takes_the_same_statements_for_any_number(national
             await national.project(*batch)
         return len(seen)
 
-    # The locks, the standings, all of the view, the tallies.
+    # The locks, the states, all of the view, the counters.
     assert [await asked(1, 4), await asked(50, 4)] == [4, 4]
     # The database finds the end, or the requests.
     assert [await asked(1, 9), await asked(50, 9), await asked(50, 5)] == [5, 5, 5]
@@ -118,5 +118,5 @@ async def test_batch_of_events_takes_the_same_statements_for_any_number(national
     await national.project(filed(code))
     with national.asking() as seen:
         await national.project(moved(code, 2, 10))
-    # Its timeline tells when it ended, it is pending no more; a cell of the tallies may be empty.
+    # Its timeline tells when it ended, it is pending no more; a counter may be zero.
     assert len(seen) in {6, 7}

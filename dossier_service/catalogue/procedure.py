@@ -28,7 +28,7 @@ RESULT_CODE = (
 # Codes of our own, until the owner of the procedure publishes one.
 PROVISIONAL_PREFIX = "3.9"
 _ONE_DAY = {Unit.HOUR: 8, Unit.WORKING_DAY: 1, Unit.DAY: 1}
-# Rough lengths in working hours, good enough to tell which of two terms is the longer.
+# Rough lengths in working hours, exact enough to compare two terms.
 _WORKING_HOURS = {Unit.HOUR: 1.0, Unit.WORKING_DAY: 8.0, Unit.DAY: 40 / 7, Unit.MONTH: 174.0}
 
 ResultCode = Annotated[str, Field(pattern=RESULT_CODE, examples=["KQ.G15.000021"])]
@@ -57,22 +57,22 @@ class Level(StrEnum):
 
 
 class Replacement(_Entry):
-    """The data of the state that stands for a paper, so that no applicant is asked for it again."""
+    """State data that replaces a paper, so that the applicant need not submit it again."""
 
     by: Literal["register_query", "digitised_paper", "earlier_result"]
-    # the database to ask, the digitised paper or the result code
+    # the database to query, the digitised paper or the result code
     code: Text
     holder: AgencyCode | None = None
 
 
 class Paper(_Entry):
-    """A paper that is asked for; a count is None where the source does not state it readably."""
+    """A required paper; a count is None where the source does not state it readably."""
 
     code: Text
     name: Text
     originals: NonNegativeInt | None = 0
     copies: NonNegativeInt | None = 0
-    # the case in which it is asked for; None: always
+    # the case in which it is required; None: always
     case: Text | None = None
     replaced_by: tuple[Replacement, ...] = ()
 
@@ -112,13 +112,13 @@ class ProcedureChannel(_Entry):
     case_code: CaseCode | None = None
 
     @model_validator(mode="after")
-    def _case_has_its_code(self) -> Self:
+    def _require_case_with_code(self) -> Self:
         if (self.case is None) != (self.case_code is None):
             raise ValueError("a case needs its case_code, and a case_code its case")
         return self
 
     @model_validator(mode="after")
-    def _term_is_whole(self) -> Self:
+    def _require_whole_term(self) -> Self:
         if (self.duration is None) != (self.unit is None):
             raise ValueError("a duration needs its unit, and a unit its duration")
         if self.same_day and (self.unit is None or self.duration != _ONE_DAY.get(self.unit)):
@@ -149,7 +149,7 @@ class Procedure(_Entry):
     kind: str = ""
     channels: tuple[ProcedureChannel, ...] = ()
     papers: tuple[Paper, ...] = ()
-    # the published text of the papers where none could be told from another
+    # the published text of the papers where the import could not separate them
     papers_text: str = ""
     result_codes: tuple[ResultCode, ...] = ()
     results: tuple[Result, ...] = ()
@@ -167,7 +167,7 @@ class Procedure(_Entry):
     faults: tuple[Text, ...] = ()
 
     @model_validator(mode="after")
-    def _code_says_whether_it_is_confirmed(self) -> Self:
+    def _require_consistent_code(self) -> Self:
         if self.code.startswith(PROVISIONAL_PREFIX) == self.code_confirmed:
             raise ValueError(
                 f"codes {PROVISIONAL_PREFIX}xxxxx are provisional: set code_confirmed to false for "
@@ -176,7 +176,7 @@ class Procedure(_Entry):
         return self
 
     @model_validator(mode="after")
-    def _parts_are_told_apart(self) -> Self:
+    def _require_distinct_parts(self) -> Self:
         for name, codes in (
             ("fees", [fee.code for fee in self.fees]),
             ("papers", [paper.code for paper in self.papers]),

@@ -32,7 +32,7 @@ EVENTS: Final[Mapping[str, type[Event]]] = _events
 
 
 class UnknownEventError(Exception):
-    """The message is well formed but of a type that this build does not know."""
+    """The message is well formed but of a type that this build does not define."""
 
 
 def parse_event(event_type: str, value: bytes) -> Event:

@@ -104,7 +104,7 @@ async def _check_proofs(
 def _read_all(records: Sequence[ConsumerRecord]) -> tuple[list[ReceivedEvent], list[Rejected]]:
     """Return the events, and the records that cannot be read.
 
-    A type that this build does not know is among those: its events are kept as dead letters with
+    A type that this build does not define is among those: its events are kept as dead letters with
     the reason UnknownEventError, and a later build that knows the type handles them.
     """
     received: list[ReceivedEvent] = []

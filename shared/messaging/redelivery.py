@@ -24,7 +24,7 @@ MAX_LETTERS = 100
 async def redeliver_letters(
     sessions: SessionFactory, handlers: Handlers, verifier: EventVerifier
 ) -> None:
-    """Redeliver replayed letters for ever; at the start replay those whose type is known by now."""
+    """Redeliver replayed letters for ever; at the start replay those of types defined by now."""
     await replay_known_types(sessions)
     while True:
         if not await redeliver_batch(sessions, handlers, verifier):
@@ -33,7 +33,7 @@ async def redeliver_letters(
 
 @retry_during_outage
 async def replay_known_types(sessions: SessionFactory) -> int:
-    """Replay the open letters whose type an earlier build did not know; return how many."""
+    """Replay the open letters whose type an earlier build did not define; return the number."""
     replayed = (
         update(DeadLetter)
         .where(

@@ -37,7 +37,7 @@ from shared.web.calls.internal_headers import RIGHT_HEADER
 from tests.conftest import Databases
 from tests.dossier_service.desk import COPY
 from tests.gateway.process import gateway_child, tell, until_ready
-from tests.shared.mechanics import agency, record
+from tests.shared.event_flow import agency, record
 from tests.support.factories import TestAuthority
 from tests.support.gateway_harness import make_client, make_grant, make_settings, signing_rights
 from tests.support.installation import Installation, install

@@ -27,7 +27,7 @@ from sync_service.settings import Settings as SyncSettings
 from tests.conftest import MORE, Databases
 from tests.dossier_service.conftest import make_settings as dossier_settings
 from tests.fuzz.texts import JSON, NEARLY
-from tests.shared.mechanics import agency, progressed, record
+from tests.shared.event_flow import agency, progressed, record
 from tests.support.event_keys import VERIFIER, change_record, key_text
 from tests.support.factories import CALL_KEY, DIGEST_KEY
 from tests.support.gateway_harness import make_grant, make_settings

@@ -27,7 +27,7 @@ from shared.web.idempotency import MAX_KEY_CHARACTERS
 from shared.web.problems import Invalid
 from tests.conftest import MORE, Databases
 from tests.fuzz.texts import JSON, NEARLY
-from tests.shared.mechanics import SERVICE, make_mechanics
+from tests.shared.event_flow import SERVICE, create_infrastructure_tables
 from tests.shared.web.test_idempotency import OPERATION, PATH, router
 from tests.support.event_keys import key_text
 from tests.support.factories import CALL_KEY, DIGEST_KEY, TestAuthority
@@ -135,7 +135,7 @@ async def client(postgres: Databases) -> AsyncIterator[httpx.AsyncClient]:
         event_key=SecretStr(key_text(SERVICE)),
     )
     async with open_database(told) as sessions:
-        await make_mechanics(sessions)
+        await create_infrastructure_tables(sessions)
     app = create_service(
         told, title="Test", prefix="/dossier/v1", routers=[router], call_key=CALL_KEY
     )

@@ -1,4 +1,4 @@
-"""The mechanics alone, on a database that holds nothing else."""
+"""The infrastructure of `shared` alone, on a database without tables of a service."""
 
 import logging
 import os
@@ -20,7 +20,14 @@ from shared.database.session import SessionFactory
 from shared.messaging.kafka import open_producer
 from shared.settings import ServiceSettings
 from tests.conftest import Broker, Databases
-from tests.shared.mechanics import SERVICE, Start, Tail, make_mechanics, relaying, tailing
+from tests.shared.event_flow import (
+    SERVICE,
+    Start,
+    Tail,
+    create_infrastructure_tables,
+    relaying,
+    tailing,
+)
 from tests.support.event_keys import key_text, serving_keys
 from tests.support.factories import DIGEST_KEY, TestAuthority
 
@@ -44,7 +51,7 @@ def settings(postgres: Databases, kafka: Broker) -> ServiceSettings:
 @pytest.fixture
 async def sessions(settings: ServiceSettings) -> AsyncIterator[SessionFactory]:
     async with open_database(settings) as sessions:
-        await make_mechanics(sessions)
+        await create_infrastructure_tables(sessions)
         yield sessions
 
 

@@ -1,4 +1,4 @@
-"""Events, effects and a look at the axis, for the tests of the mechanics."""
+"""Publish, relay and handle events, and read topics and effects, for the tests of `shared`."""
 
 import asyncio
 import subprocess
@@ -36,7 +36,7 @@ INBOX_BY_CONSUMER = (
 )
 
 
-async def make_mechanics(sessions: SessionFactory) -> None:
+async def create_infrastructure_tables(sessions: SessionFactory) -> None:
     async with sessions.begin() as session:
         for statement in (*INFRASTRUCTURE_TABLES_1, *INBOX_BY_CONSUMER):
             await session.execute(text(statement))
@@ -143,7 +143,7 @@ class Tail:
 
 
 def handling(*functions: Callable[..., Any], consumer: str = "tests") -> Handlers:
-    """The functions as handlers of the event that the tests of the mechanics send."""
+    """Return the functions as handlers of the event that these tests publish."""
     return {DossierProgressed: [EventHandler(consumer, each) for each in functions]}
 
 

@@ -23,7 +23,7 @@ from shared.runtime.event_keys import make_event_verifier
 from shared.runtime.worker import run_worker
 from shared.settings import ServiceSettings
 from shared.web.http_client import open_client
-from tests.shared.mechanics import DOSSIERS, handling, record_effect
+from tests.shared.event_flow import DOSSIERS, handling, record_effect
 
 
 class Settings(ServiceSettings):

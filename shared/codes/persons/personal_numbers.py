@@ -26,7 +26,7 @@ ADVICE = f"{FINDING}: use a code of yours"
 # Letters between two groups, at most; more of them part two numbers.
 _MAX_LETTERS = 3
 _GROUP = re.compile(r"(?P<led>(?<=[^\W\d_]))?(?P<digits>[0-9]+)(?P<gap>[^0-9]*)")
-# A number that was parted with letters is told from an id of a program by its province (001 to
+# A number with letters between its groups differs from an id of a program by its province (001 to
 # 096), its century (the 20th and 21st) and groups as people write them.
 _WRITTEN = re.compile(r"0(?!00)[0-9]{2}[0-3][0-9]{8}")
 _MIN_GROUP = 3

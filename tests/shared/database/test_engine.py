@@ -5,7 +5,7 @@ import pytest
 from shared.database import engine
 from shared.database.engine import open_database
 from shared.settings import ServiceSettings
-from tests.shared.mechanics import scalar
+from tests.shared.event_flow import scalar
 
 IDLE_LIMIT = """SELECT setting::int / 1000 FROM pg_settings
     WHERE name = 'idle_in_transaction_session_timeout'"""

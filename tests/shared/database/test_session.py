@@ -28,7 +28,7 @@ from shared.settings import ServiceSettings
 from shared.web import problems
 from shared.web.dependencies import Session
 from shared.web.middleware import RequestMiddleware
-from tests.shared.mechanics import (
+from tests.shared.event_flow import (
     handle_records,
     handling,
     progressed,

@@ -19,7 +19,7 @@ from shared.messaging.dead_letters import DeadLetter
 from shared.observability.tracing import read_trace_id
 from shared.runtime.operator_routes import list_dead_letters
 from shared.settings import ServiceSettings
-from tests.shared.mechanics import (
+from tests.shared.event_flow import (
     HANDLERS,
     agency,
     handle_records,

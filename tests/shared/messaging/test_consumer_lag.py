@@ -13,7 +13,7 @@ from shared.database.session import SessionFactory
 from shared.messaging.consumer_lag import PartitionProgress, WatermarkTracker, measure_lag
 from shared.messaging.topics import TOPIC_TABLE
 from shared.settings import ServiceSettings
-from tests.shared.mechanics import DOSSIERS, progressed, record, scalar
+from tests.shared.event_flow import DOSSIERS, progressed, record, scalar
 from tests.support.waiting import eventually
 
 PARTITION = TopicPartition(DOSSIERS, 0)

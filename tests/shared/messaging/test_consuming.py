@@ -16,7 +16,7 @@ from shared.messaging.inbox import Handlers
 from shared.messaging.kafka import open_consumer
 from shared.settings import ServiceSettings
 from tests.conftest import Databases
-from tests.shared.mechanics import (
+from tests.shared.event_flow import (
     DOSSIERS,
     HANDLERS,
     count_letters,

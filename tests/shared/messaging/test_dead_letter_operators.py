@@ -16,7 +16,7 @@ from shared.messaging.redelivery import redeliver_batch
 from shared.runtime.app import create_service
 from shared.runtime.operator_routes import DeadLetterSettled
 from shared.settings import ServiceSettings
-from tests.shared.mechanics import HANDLERS, SERVICE, versions_of
+from tests.shared.event_flow import HANDLERS, SERVICE, versions_of
 from tests.shared.messaging.test_dead_letters import set_aside, state_of
 from tests.support.event_keys import VERIFIER, key_text
 from tests.support.factories import CALL_KEY, DIGEST_KEY, TestAuthority

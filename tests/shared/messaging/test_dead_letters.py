@@ -25,7 +25,7 @@ from shared.runtime.operator_routes import (
     replay_dead_letter,
 )
 from shared.settings import ServiceSettings
-from tests.shared.mechanics import (
+from tests.shared.event_flow import (
     DOSSIERS,
     HANDLERS,
     handle_records,

@@ -12,7 +12,7 @@ from shared.messaging import consumer
 from shared.messaging.event_proofs import EventSigner, EventVerifier
 from shared.web.calls.auth import KeySet
 from shared.web.problems import Unavailable
-from tests.shared.mechanics import HANDLERS, SERVICE, progressed, record, scalar, versions_of
+from tests.shared.event_flow import HANDLERS, SERVICE, progressed, record, scalar, versions_of
 from tests.shared.messaging.test_event_proofs import batch, is_proven
 from tests.support.event_keys import KEYS, PublishedKeys, sign_records
 from tests.support.waiting import eventually

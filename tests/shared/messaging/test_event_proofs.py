@@ -23,7 +23,7 @@ from shared.messaging.event_proofs import (
     TopicUnownedError,
 )
 from shared.runtime.operator_routes import list_dead_letters
-from tests.shared.mechanics import (
+from tests.shared.event_flow import (
     DOSSIERS,
     HANDLERS,
     SERVICE,

@@ -11,7 +11,7 @@ from shared.events import EVENTS, DossierProgressed, base
 from shared.messaging.inbox import Handlers, delete_expired_inbox_rows
 from shared.messaging.redelivery import redeliver_batch, replay_known_types
 from shared.runtime.operator_routes import list_dead_letters
-from tests.shared.mechanics import (
+from tests.shared.event_flow import (
     HANDLERS,
     agency,
     handle_records,

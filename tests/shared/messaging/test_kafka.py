@@ -4,7 +4,7 @@ import pytest
 
 from shared.messaging.kafka import open_consumer
 from shared.settings import ServiceSettings
-from tests.shared.mechanics import DOSSIERS
+from tests.shared.event_flow import DOSSIERS
 
 
 @pytest.mark.broker

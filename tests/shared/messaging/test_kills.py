@@ -13,7 +13,7 @@ from deploy.ports import free_port
 from shared.database.session import SessionFactory
 from shared.settings import ServiceSettings
 from tests.conftest import Broker
-from tests.shared.mechanics import (
+from tests.shared.event_flow import (
     HANDLERS,
     Start,
     Tail,

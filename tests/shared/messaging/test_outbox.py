@@ -18,7 +18,7 @@ from shared.messaging.relay import BATCH_SIZE, replay_sent_events
 from shared.observability.metrics import OUTBOX_AGE, OUTBOX_PENDING
 from shared.observability.tracing import start_trace
 from shared.settings import ServiceSettings
-from tests.shared.mechanics import (
+from tests.shared.event_flow import (
     SIGNER,
     agency,
     announce,

@@ -10,7 +10,7 @@ from shared.database.engine import open_database
 from shared.database.session import SessionFactory
 from shared.messaging.outbox_notifier import OutboxNotifier
 from shared.settings import ServiceSettings
-from tests.shared.mechanics import Tail, announce, nothing_pending, pending, progressed, scalar
+from tests.shared.event_flow import Tail, announce, nothing_pending, pending, progressed, scalar
 from tests.shared.wire import wire_to
 from tests.support.waiting import PATIENCE_SECONDS, eventually
 

@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from shared.database.session import SessionFactory
 from shared.messaging.outbox import RETENTION_DAYS, keep_partitions
-from tests.shared.mechanics import scalar
+from tests.shared.event_flow import scalar
 
 
 async def partitions(sessions: SessionFactory) -> set[str]:

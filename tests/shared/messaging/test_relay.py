@@ -15,7 +15,7 @@ from shared.messaging.kafka import open_producer
 from shared.messaging.relay import relay_outbox, replay_sent_events
 from shared.settings import ServiceSettings
 from tests.conftest import Broker, Databases
-from tests.shared.mechanics import (
+from tests.shared.event_flow import (
     SIGNER,
     Tail,
     announce,

@@ -35,7 +35,7 @@ from shared.runtime.timers import Timer, run_timer
 from shared.runtime.worker import INFRASTRUCTURE_TIMERS
 from shared.settings import ServiceSettings
 from shared.web.calls.auth import KeySet
-from tests.shared.mechanics import (
+from tests.shared.event_flow import (
     DOSSIERS,
     HANDLERS,
     SERVICE,

@@ -14,7 +14,7 @@ from shared.messaging.event_proofs import EventVerifier
 from shared.runtime.retained_log import BrokerLog, Offsets
 from shared.settings import ServiceSettings
 from tests.conftest import Broker
-from tests.shared.mechanics import DOSSIERS, SERVICE, progressed, record
+from tests.shared.event_flow import DOSSIERS, SERVICE, progressed, record
 from tests.support.event_keys import KEYS, VERIFIER, PublishedKeys, send_events
 from tests.support.waiting import PATIENCE_SECONDS
 

@@ -18,7 +18,7 @@ from shared.runtime.app import Check, build_status_routes
 from shared.runtime.timers import Timer, run_timer
 from shared.settings import ServiceSettings
 from tests.conftest import Broker, Databases
-from tests.shared.mechanics import (
+from tests.shared.event_flow import (
     DOSSIERS,
     Start,
     Tail,

@@ -19,7 +19,7 @@ from shared.web.dependencies import Session
 from shared.web.etag import set_etag
 from shared.web.idempotency import Idempotent, delete_expired_keys
 from shared.web.problems import Invalid
-from tests.shared.mechanics import SERVICE, scalar
+from tests.shared.event_flow import SERVICE, scalar
 from tests.support.factories import CALL_KEY, TestAuthority
 from tests.support.serving import calling
 

@@ -23,7 +23,7 @@ from shared.settings import ServiceSettings
 from shared.web.dependencies import Session
 from shared.web.middleware import AnswerCutOffError
 from tests.conftest import Databases
-from tests.shared.mechanics import progressed, scalar
+from tests.shared.event_flow import progressed, scalar
 from tests.support.factories import CALL_KEY, TestAuthority
 from tests.support.serving import calling
 from tests.support.waiting import eventually

@@ -16,7 +16,7 @@ from shared.web.calls.auth import (
     CallerCheck,
 )
 from shared.web.calls.internal_headers import RIGHT_HEADER
-from tests.shared.mechanics import SERVICE
+from tests.shared.event_flow import SERVICE
 from tests.shared.web.calls.test_key_set import Keys
 from tests.support.event_keys import key_text
 from tests.support.factories import CALL_KEY, DIGEST_KEY, ISSUER, TestAuthority

@@ -219,11 +219,11 @@ def _read_credentials(scope: Scope) -> Sequence[tuple[str, str]]:
 
     A bearer token is no credential there: only its scheme is forwarded, which the service refuses.
     """
-    given = [value for name, value in scope["headers"] if name == b"authorization"]
-    if not given:
+    values = [value for name, value in scope["headers"] if name == b"authorization"]
+    if not values:
         return ()
     try:
-        (credentials,) = (value.decode() for value in given)
+        (credentials,) = (value.decode() for value in values)
     except ValueError:  # more than one, or not UTF-8
         raise RequestMalformed("Send the header Authorization once, in ASCII.") from None
     if not credentials.isprintable():

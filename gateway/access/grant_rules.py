@@ -145,7 +145,9 @@ _ALL_FIELDS = frozenset(field for fields in FIELDS.values() for field in fields)
 
 def require_complete_grant_rules(rules: Mapping[str, OperationGrantRule] = GRANT_RULES) -> None:
     """Raise ValueError unless each operation that needs a right has a row, and no other name."""
-    guarded = {each.name for each in OPERATIONS.values() if not each.public} | {ANY_OPERATION}
+    guarded = {operation.name for operation in OPERATIONS.values() if not operation.public} | {
+        ANY_OPERATION
+    }
     if differing := guarded ^ rules.keys():
         raise ValueError(
             f"gateway/access/grant_rules.py and the operations differ: {sorted(differing)}"
@@ -160,9 +162,9 @@ def is_administration_operation(name: str) -> bool:
 def _default_quota_per_second(name: str) -> int:
     """Return the quota of a grant without one; `*` gets the smallest quota of all operations."""
     quotas = [
-        DEFAULT_QUOTAS[each.quota_class]
-        for each in OPERATIONS.values()
-        if not each.public and name in (each.name, ANY_OPERATION)
+        DEFAULT_QUOTAS[operation.quota_class]
+        for operation in OPERATIONS.values()
+        if not operation.public and name in (operation.name, ANY_OPERATION)
     ]
     return min(quota.amount // quota.window_s for quota in quotas)
 

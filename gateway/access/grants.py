@@ -100,7 +100,7 @@ def list_covering_rights(
     rights: Sequence[EffectiveRight], purpose: str | None
 ) -> Sequence[EffectiveRight]:
     """Return the rights that cover the purpose, all without one; the widest stays the first."""
-    return rights if purpose is None else [each for each in rights if each.covers(purpose)]
+    return rights if purpose is None else [right for right in rights if right.covers(purpose)]
 
 
 def unite_rights(fitting: Sequence[EffectiveRight]) -> EffectiveRight:
@@ -168,12 +168,12 @@ def _drop_excess_grants(grants: Sequence[CachedGrant]) -> Sequence[CachedGrant]:
     """Return as many grants as fit into `MAX_RIGHT_CODES`, those with the fewest codes first."""
     fewest_first = sorted(grants, key=lambda grant: (grant.count_codes(), grant.id))
     sums = accumulate(grant.count_codes() for grant in fewest_first)
-    kept = max(1, sum(1 for codes in sums if codes <= MAX_RIGHT_CODES))
-    if left_out := fewest_first[kept:]:
+    count = max(1, sum(1 for codes in sums if codes <= MAX_RIGHT_CODES))
+    if left_out := fewest_first[count:]:
         RIGHTS_CUT.inc(len(left_out))
         named = [grant.id for grant in left_out[:MAX_GRANTS_NAMED]]
         log.error("right_cut", most=MAX_RIGHT_CODES, left_out=len(left_out), grants=named)
-    return fewest_first[:kept]
+    return fewest_first[:count]
 
 
 def _join_agencies(rights: Sequence[EffectiveRight]) -> EffectiveRight:

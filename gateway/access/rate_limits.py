@@ -33,12 +33,12 @@ class GrantedQuotas(NamedTuple):
     @classmethod
     def take_largest_quotas(cls, all_quotas: Sequence[Self]) -> Self:
         """Return the largest quota of each kind, so that no grant lowers those of another."""
-        seconds = [each.per_second for each in all_quotas if each.per_second is not None]
-        days = [each.per_day for each in all_quotas if each.per_day is not None]
+        seconds = [quotas.per_second for quotas in all_quotas if quotas.per_second is not None]
+        days = [quotas.per_day for quotas in all_quotas if quotas.per_day is not None]
         return cls(
             per_second=max(seconds, default=None),
             per_day=max(days) if days and len(days) == len(all_quotas) else None,
-            by_default=any(each.by_default for each in all_quotas),
+            by_default=any(quotas.by_default for quotas in all_quotas),
         )
 
 

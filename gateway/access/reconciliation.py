@@ -106,26 +106,26 @@ _TABLES = (
 
 
 def list_differences(
-    kept: Mapping[object, Columns],
-    true: Mapping[object, Columns],
+    stored: Mapping[object, Columns],
+    published: Mapping[object, Columns],
     *,
     without_right: Columns,
     now: datetime,
 ) -> list[Difference]:
-    """Compare `kept`, the rows of the gateway by key, with `true`, those of identity read later."""
-    found: list[Difference] = []
-    for key, row in true.items():
-        own = kept.get(key)
-        if own is None or own["version"] < row["version"]:
-            found.append(Difference("missed", key, None, row))
-        elif own != row:
-            found.append(Difference("false", key, own["version"], row))
-    for key in kept.keys() - true.keys():
-        own = kept[key]
-        ended = (valid_to := own.get("valid_to")) is not None and valid_to <= now
-        if not ended and any(own[name] != value for name, value in without_right.items()):
-            found.append(Difference("false", key, own["version"], without_right))
-    return found
+    """Compare the stored rows by key with the published ones, which were read later."""
+    differences: list[Difference] = []
+    for key, row in published.items():
+        stored_row = stored.get(key)
+        if stored_row is None or stored_row["version"] < row["version"]:
+            differences.append(Difference("missed", key, None, row))
+        elif stored_row != row:
+            differences.append(Difference("false", key, stored_row["version"], row))
+    for key in stored.keys() - published.keys():
+        stored_row = stored[key]
+        ended = (valid_to := stored_row.get("valid_to")) is not None and valid_to <= now
+        if not ended and any(stored_row[name] != value for name, value in without_right.items()):
+            differences.append(Difference("false", key, stored_row["version"], without_right))
+    return differences
 
 
 class RightsReconciler:
@@ -138,15 +138,15 @@ class RightsReconciler:
 
     async def reconcile_all_tables(self) -> list[Difference]:
         """Return the differences; raise httpx.HTTPError or pydantic.ValidationError."""
-        found: list[Difference] = []
+        differences: list[Difference] = []
         for table in _TABLES:
             async with self._sessions() as session:
-                kept = await _read_stored_rows(session, table)
-            true = await self._list_source_rows(table)
-            found += await self._repair_stored_rows(table, kept, true)
+                stored = await _read_stored_rows(session, table)
+            published = await self._list_source_rows(table)
+            differences += await self._repair_stored_rows(table, stored, published)
         async with self._sessions.begin() as session:
             await session.execute(_NOTE_COMPARISON)
-        return found
+        return differences
 
     async def _list_source_rows(self, table: _Table) -> Mapping[object, Columns]:
         rows: dict[object, Columns] = {}
@@ -166,22 +166,26 @@ class RightsReconciler:
         return table.events.validate_json(response.content)
 
     async def _repair_stored_rows(
-        self, table: _Table, kept: Mapping[object, Columns], true: Mapping[object, Columns]
+        self, table: _Table, stored: Mapping[object, Columns], published: Mapping[object, Columns]
     ) -> list[Difference]:
-        found = list_differences(
-            kept, true, without_right=table.without_right, now=datetime.now(UTC)
+        differences = list_differences(
+            stored, published, without_right=table.without_right, now=datetime.now(UTC)
         )
         async with self._sessions.begin() as session:
-            if missed := [each.to for each in found if each.kind == "missed"]:
+            if missed := [
+                difference.to for difference in differences if difference.kind == "missed"
+            ]:
                 await upsert_newer_rows(session, table.model, table.key, missed)
-            for each in found:
-                if each.kind == "false":
-                    await _overwrite_false_row(session, table, each)
-        for each in found:
-            RIGHTS_REPAIRED.labels(each.kind).inc()
-        for each in found[:MAX_ROWS_LOGGED]:
-            log.warning("right_repaired", table=table.path, key=str(each.key), kind=each.kind)
-        return found
+            for difference in differences:
+                if difference.kind == "false":
+                    await _overwrite_false_row(session, table, difference)
+        for difference in differences:
+            RIGHTS_REPAIRED.labels(difference.kind).inc()
+        for difference in differences[:MAX_ROWS_LOGGED]:
+            log.warning(
+                "right_repaired", table=table.path, key=str(difference.key), kind=difference.kind
+            )
+        return differences
 
 
 async def _read_stored_rows(session: AsyncSession, table: _Table) -> Mapping[object, Columns]:

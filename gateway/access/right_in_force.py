@@ -120,11 +120,11 @@ def combine_rights(first: EffectiveRight, others: Sequence[EffectiveRight]) -> E
 
 def _drop_contained(rights: Sequence[EffectiveRight]) -> tuple[EffectiveRight, ...]:
     """Drop each right whose calls another, wider right allows entirely."""
-    kept: list[EffectiveRight] = []
+    widest: list[EffectiveRight] = []
     for right in rights:
-        if not any(_is_wider_right(wider, right) for wider in kept):
-            kept.append(right)
-    return tuple(kept)
+        if not any(_is_wider_right(wider, right) for wider in widest):
+            widest.append(right)
+    return tuple(widest)
 
 
 def _is_wider_right(wider: EffectiveRight, right: EffectiveRight) -> bool:

@@ -70,8 +70,8 @@ class ApiDescription:
         described = dict(zip(self._addresses, parts, strict=True))
         document = merge_api_documents({**described, Service.GATEWAY: self._own})
         self._page = PublishedPage.of(orjson.dumps(document), _JSON)
-        kept = MAX_AGE_SECONDS if all(parts) else INCOMPLETE_SECONDS
-        self._until = time.monotonic() + kept
+        max_age_s = MAX_AGE_SECONDS if all(parts) else INCOMPLETE_SECONDS
+        self._until = time.monotonic() + max_age_s
 
     async def _fetch_service_document(self, service: Service) -> Document | None:
         try:
@@ -91,10 +91,10 @@ def merge_api_documents(parts: Mapping[Service, Document | None]) -> Document:
     for service, part in parts.items():
         if part is None:
             continue
-        own = _prefix_schema_names(part, service)
-        schemas |= own.get("components", {}).get("schemas", {})
+        renamed = _prefix_schema_names(part, service)
+        schemas |= renamed.get("components", {}).get("schemas", {})
         for operation in OPERATIONS.values():
-            described = own["paths"].get(operation.template, {}).get(operation.method.lower())
+            described = renamed["paths"].get(operation.template, {}).get(operation.method.lower())
             if operation.service is service and described is not None:
                 entry = paths.setdefault(operation.template, {})
                 entry[operation.method.lower()] = _describe_public_operation(described, operation)
@@ -127,15 +127,15 @@ def _prefix_schema_names(part: Document, service: Service) -> Document:
 
 
 def _describe_public_operation(described: Document, operation: Operation) -> Document:
-    known = described.get("parameters", [])
-    shown = [each for each in known if each["name"].lower() not in INTERNAL]
-    told = {each["name"].lower() for each in shown}
+    parameters = described.get("parameters", [])
+    shown = [parameter for parameter in parameters if parameter["name"].lower() not in INTERNAL]
+    shown_names = {parameter["name"].lower() for parameter in shown}
     names_dossier = DOSSIER_PATH in operation.template
     if not operation.public:
         shown += [
             _describe_header(name, required=operation.personal and name != "X-Dossier")
             for name in _EXPLAINING
-            if name.lower() not in told and not (name == "X-Dossier" and names_dossier)
+            if name.lower() not in shown_names and not (name == "X-Dossier" and names_dossier)
         ]
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     responses = described.get("responses", {}) | {

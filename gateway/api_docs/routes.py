@@ -46,7 +46,7 @@ async def read_page_file(name: str, request: Request) -> Response:
 
 @cache
 def _list_page_files() -> frozenset[str]:
-    return frozenset(each.name for each in PAGES.iterdir() if each.is_file())
+    return frozenset(file.name for file in PAGES.iterdir() if file.is_file())
 
 
 @cache

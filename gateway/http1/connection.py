@@ -205,7 +205,7 @@ class Connection(asyncio.Protocol):
             self.headers, self._progressed = [], True
             return
         size = sum([len(name) + len(value) for name, value in self.headers])
-        framing = [each for each in self.headers if each[0] in _FRAMING]
+        framing = [header for header in self.headers if header[0] in _FRAMING]
         if (
             size > MAX_HEAD_BYTES
             or len(self.headers) > MAX_HEADERS

@@ -89,10 +89,11 @@ async def verify_whole_ledger(sources: OutsideSources) -> int:
     settings = Settings.read()
     key = read_private_key("ledger_key", settings.ledger_key).public_key()
     trusted = list_trusted_keys(key, settings.ledger_keys_retired)
-    evidence, told = Evidence(), await _read_outside_anchors(sources, connection_options(settings))
-    for source in told:
+    evidence = Evidence()
+    outside = await _read_outside_anchors(sources, connection_options(settings))
+    for source in outside:
         evidence.add_published_anchors(source, trusted, outside=True)
-    anchors = sum(len(source.anchors) for source in told)
+    anchors = sum(len(source.anchors) for source in outside)
     states, records = [], 0
     async for verdict in verification.verify_ledger(settings.database, trusted, evidence):
         states.append(verdict.state)
@@ -110,26 +111,26 @@ def _find_worst_state(states: Sequence[ChainState], anchors: int) -> ChainState:
 
     Without an outside anchor an empty ledger may have been emptied, so it is not proved.
     """
-    found = {*states} if anchors else {*states, ChainState.NOT_PROVED}
+    distinct = {*states} if anchors else {*states, ChainState.NOT_PROVED}
     order = (ChainState.DAMAGED, ChainState.NOT_PROVED)
-    return next((state for state in order if state in found), ChainState.INTACT)
+    return next((state for state in order if state in distinct), ChainState.INTACT)
 
 
 def _list_rejected_anchors(evidence: Evidence) -> list[str]:
     forged = [
-        f"forged anchor, not signed by the ledger: {each.chain!r}, batch {each.version}"
-        for each in evidence.forged
+        f"forged anchor, not signed by the ledger: {anchor.chain!r}, batch {anchor.version}"
+        for anchor in evidence.forged
     ]
-    found = [*forged, *(f"no anchor, although it stands for one: {p}" for p in evidence.unreadable)]
-    hidden = len(found) - MAX_FORGED_SHOWN
+    lines = [*forged, *(f"no anchor, although it stands for one: {p}" for p in evidence.unreadable)]
+    hidden = len(lines) - MAX_FORGED_SHOWN
     rest = [f"and {hidden:,} more"] if hidden > 0 else []
-    return [*found[:MAX_FORGED_SHOWN], *rest]
+    return [*lines[:MAX_FORGED_SHOWN], *rest]
 
 
 def _describe_missing_part(error: Exception) -> str:
     """Return the missing part and its remedy; print the traceback of an unexpected error."""
     if isinstance(error, ValidationError) and error.title == Settings.__name__:
-        names = ", ".join(str(each["loc"][0]).upper() for each in error.errors())
+        names = ", ".join(str(fault["loc"][0]).upper() for fault in error.errors())
         return f"these settings are missing or wrong: {names}. See .env.example."
     if isinstance(error, KeyUnfitError):
         return f"{error}. See SECRETS_DIR."

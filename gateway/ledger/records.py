@@ -94,27 +94,27 @@ class AccessRecord(NamedTuple):
 
     def encode_canonical_json(self) -> bytes:
         """Return the canonical form: JSON in UTF-8 with sorted keys and no spaces."""
-        told = self._asdict()
+        members = self._asdict()
         at = self.at.astimezone(UTC).isoformat(timespec="microseconds")
-        told["at"] = at.replace("+00:00", "Z")
-        return orjson.dumps(told)
+        members["at"] = at.replace("+00:00", "Z")
+        return orjson.dumps(members)
 
     @classmethod
     def parse_sealed_text(cls, canonical: bytes) -> Self:
         """Parse the record from its sealed text; members that its form lacks are None."""
-        told = _ABSENT | orjson.loads(canonical)
+        members = _ABSENT | orjson.loads(canonical)
         for name in _DROPPED:
-            told.pop(name, None)
-        kind = told["purpose_kind"]
+            members.pop(name, None)
+        kind = members["purpose_kind"]
         return cls(
-            **told
+            **members
             | {
-                "at": datetime.fromisoformat(told["at"]),
-                "outcome": AccessOutcome(told["outcome"]),
-                "subjects": tuple(told["subjects"]),
-                "fields": tuple(told["fields"]),
-                "grants": _freeze_texts(told["grants"]),
-                "legal_bases": _freeze_texts(told["legal_bases"]),
+                "at": datetime.fromisoformat(members["at"]),
+                "outcome": AccessOutcome(members["outcome"]),
+                "subjects": tuple(members["subjects"]),
+                "fields": tuple(members["fields"]),
+                "grants": _freeze_texts(members["grants"]),
+                "legal_bases": _freeze_texts(members["legal_bases"]),
                 "purpose_kind": kind and PurposeKind(kind),
             }
         )

@@ -90,7 +90,7 @@ async def list_records(
     after: tuple[Any, ...] | None,
 ) -> list[VisibleRecord]:
     """Return the newest records that one of the alternatives reaches, `limit` at most."""
-    found: dict[tuple[Any, ...], VisibleRecord] = {}
+    records: dict[tuple[Any, ...], VisibleRecord] = {}
     for limits in alternatives:
         query = _select_visible_records(limits).where(*_list_search_conditions(conditions))
         if after:
@@ -98,8 +98,8 @@ async def list_records(
         newest_first = query.order_by(*(column.desc() for column in _ORDER)).limit(limit)
         for record in await session.scalars(newest_first):
             key = record_order_key(record)
-            found[key] = _widen_visible_record(record, limits, found.get(key))
-    return [found[key] for key in sorted(found, reverse=True)][:limit]
+            records[key] = _widen_visible_record(record, limits, records.get(key))
+    return [records[key] for key in sorted(records, reverse=True)][:limit]
 
 
 # A completing record has the instant of the first one and a later place in the chain.
@@ -114,12 +114,12 @@ def record_order_key(record: StoredRecord) -> tuple[datetime, str, int, int]:
 async def find_record(
     session: AsyncSession, alternatives: Iterable[Limits], record_id: UUID
 ) -> VisibleRecord | None:
-    found: VisibleRecord | None = None
+    visible: VisibleRecord | None = None
     for limits in alternatives:
         query = _select_visible_records(limits).where(StoredRecord.id == record_id)
         if (record := (await session.scalars(query)).one_or_none()) is not None:
-            found = _widen_visible_record(record, limits, found)
-    return found
+            visible = _widen_visible_record(record, limits, visible)
+    return visible
 
 
 def _widen_visible_record(
@@ -173,16 +173,16 @@ def _covers_stored_purpose(procedures: Collection[str]) -> Condition:
     """
     purpose = StoredRecord.purpose
     is_localised = func.substr(purpose, 9, 1) == "."
-    given = any_(bindparam(None, list_written_procedure_codes(procedures), type_=ARRAY(String)))
-    return or_(purpose == given, and_(is_localised, func.left(purpose, 8) == given))
+    any_code = any_(bindparam(None, list_written_procedure_codes(procedures), type_=ARRAY(String)))
+    return or_(purpose == any_code, and_(is_localised, func.left(purpose, 8) == any_code))
 
 
-def _list_search_conditions(given: RecordConditions) -> list[Condition]:
-    conditions = [getattr(StoredRecord, name) == value for name, value in given.equal.items()]
-    if given.subject is not None:
-        conditions.append(StoredRecord.subjects.contains([given.subject]))
-    if given.since is not None:
-        conditions.append(StoredRecord.at >= given.since)
-    if given.until is not None:
-        conditions.append(StoredRecord.at < given.until)
+def _list_search_conditions(search: RecordConditions) -> list[Condition]:
+    conditions = [getattr(StoredRecord, name) == value for name, value in search.equal.items()]
+    if search.subject is not None:
+        conditions.append(StoredRecord.subjects.contains([search.subject]))
+    if search.since is not None:
+        conditions.append(StoredRecord.at >= search.since)
+    if search.until is not None:
+        conditions.append(StoredRecord.at < search.until)
     return conditions

@@ -54,9 +54,9 @@ async def list_records(
 async def read_record(
     session: Session, caller: Caller, record_id: UUID, response: Response
 ) -> RecordOut:
-    found = await use_cases.read_record(session, record_id, caller.right)
-    _name_accessed_record(response, found)
-    return RecordOut.from_stored_record(*found)
+    record = await use_cases.read_record(session, record_id, caller.right)
+    _name_accessed_record(response, record)
+    return RecordOut.from_stored_record(*record)
 
 
 @router.get("/records/{record_id}/proof")
@@ -65,8 +65,8 @@ async def prove_record(
 ) -> Bundle:
     """Return the proof that verifies the record offline: see docs/verify-a-record.md."""
     keys = request.app.state.ledger_keys
-    found, proof = await use_cases.prove_record(session, record_id, caller.right, keys=keys)
-    _name_accessed_record(response, found)
+    record, proof = await use_cases.prove_record(session, record_id, caller.right, keys=keys)
+    _name_accessed_record(response, record)
     return proof
 
 

@@ -34,8 +34,8 @@ class RecordFilters(BaseModel):
 
     def list_read_members(self) -> set[str]:
         """Return the members of a record that the filter reads, except its instant."""
-        asked = set(self.model_dump(exclude={"since", "until"}, exclude_none=True))
-        return {"subjects" if name == "subject" else name for name in asked}
+        names = set(self.model_dump(exclude={"since", "until"}, exclude_none=True))
+        return {"subjects" if name == "subject" else name for name in names}
 
 
 _ALWAYS_SHOWN = frozenset({"id", "at"})

@@ -46,12 +46,12 @@ class AnonymousCalls:
         self._begin_minute(now)
         operation = f"any {draft.operation.quota_class}"
         source, outcome = self.hash_source_address(draft.address), draft.outcome
-        for found, limit in (
+        for key, limit in (
             (_Sum(source, operation, outcome, draft.status), MAX_DETAILED_SUMS),
             (_Sum(source, _ANY, outcome, 0), MAX_SUMS),
         ):
-            if found in self._counts or len(self._counts) < limit:
-                self._counts[found] += 1
+            if key in self._counts or len(self._counts) < limit:
+                self._counts[key] += 1
                 return
         self._counts[_Sum(None, _ANY, outcome, 0)] += 1
 
@@ -78,7 +78,7 @@ class AnonymousCalls:
 
     def _end_minute(self) -> None:
         self._ended += [
-            _build_sum_record(each, count, self._minute) for each, count in self._counts.items()
+            _build_sum_record(key, count, self._minute) for key, count in self._counts.items()
         ]
         self._counts.clear()
 
@@ -87,7 +87,7 @@ class AnonymousCalls:
         return taken
 
 
-def _build_sum_record(found: _Sum, count: int, minute: datetime) -> AccessRecord:
+def _build_sum_record(key: _Sum, count: int, minute: datetime) -> AccessRecord:
     return AccessRecord(
         agency=None,
         at=minute,
@@ -101,16 +101,16 @@ def _build_sum_record(found: _Sum, count: int, minute: datetime) -> AccessRecord
         id=str(uuid4()),
         legal_bases=(),
         officer=None,
-        operation=found.operation,
-        outcome=found.outcome,
+        operation=key.operation,
+        outcome=key.outcome,
         purpose=None,
         purpose_kind=None,
         replayed=False,
         request_commitment=None,
         request_id=None,
         response_commitment=None,
-        source=found.source,
-        status=found.status or None,
+        source=key.source,
+        status=key.status or None,
         subjects=(),
         target=None,
     )

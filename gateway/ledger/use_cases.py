@@ -85,8 +85,8 @@ async def prove_record(
         raise RecordFieldsNotAllowed(
             "A proof shows the whole record: ask for a right to all fields."
         )
-    found = await _read_visible_record(session, record_id, proving)
-    stored = found.record
+    visible = await _read_visible_record(session, record_id, proving)
+    stored = visible.record
     seal = await repository.read_seal(session, stored.chain, stored.number)
     if seal is None:
         raise RecordUnprovable(seal=stored.number, chain=stored.chain)
@@ -96,7 +96,7 @@ async def prove_record(
     key = keys.get(header.key_id)
     if key is None or len(batch.leaves) != header.count or len(batch.records) != header.count:
         raise RecordUnprovable(seal=stored.number, chain=stored.chain)
-    return found, prove_batch_record(batch, stored.index, key)
+    return visible, prove_batch_record(batch, stored.index, key)
 
 
 async def list_seals(
@@ -111,8 +111,8 @@ async def _read_visible_record(
     visible = await repository.find_record(session, alternatives, record_id)
     if visible is None:
         raise RecordNotFound
-    [found] = await _add_agency_names(session, [visible])
-    return found
+    [named] = await _add_agency_names(session, [visible])
+    return named
 
 
 async def _add_agency_names(

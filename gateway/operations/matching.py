@@ -75,6 +75,6 @@ def match_operation(method: str, path: str) -> Match | NotFound | MethodNotAllow
             values.append(segment)
         else:
             return _NOT_FOUND
-    if found := node.operations.get(method):
-        return Match(found[0], dict(zip(found[1], values, strict=True)))
+    if entry := node.operations.get(method):
+        return Match(entry[0], dict(zip(entry[1], values, strict=True)))
     return MethodNotAllowed(tuple(sorted(node.operations))) if node.operations else _NOT_FOUND

@@ -47,10 +47,10 @@ class AnswerHeaders:
 
         async def send_complete(message: Message) -> None:
             if message["type"] == "http.response.start":
-                kept = public and message["status"] < _FIRST_ERROR
+                cacheable = public and message["status"] < _FIRST_ERROR
                 message = {
                     **message,
-                    "headers": complete_answer_headers(message["headers"], public=kept),
+                    "headers": complete_answer_headers(message["headers"], public=cacheable),
                 }
             await send(message)
 
@@ -66,11 +66,11 @@ def is_public_document(scope: Scope) -> bool:
 def complete_answer_headers(headers: RawHeaders, *, public: bool) -> list[Header]:
     """Return `headers`, whose names are in lower case, with those of every answer."""
     if not public:
-        told = [each for each in headers if each[0] not in _SET_WHERE_PRIVATE]
-        told.extend(_PRIVATE)
-        return told
-    told = [each for each in headers if each[0] not in _SET_HERE]
-    if not any(name == b"cache-control" for name, _ in told):
-        told.append(_BRIEFLY)
-    told.extend(_EVERY)
-    return told
+        completed = [header for header in headers if header[0] not in _SET_WHERE_PRIVATE]
+        completed.extend(_PRIVATE)
+        return completed
+    completed = [header for header in headers if header[0] not in _SET_HERE]
+    if not any(name == b"cache-control" for name, _ in completed):
+        completed.append(_BRIEFLY)
+    completed.extend(_EVERY)
+    return completed

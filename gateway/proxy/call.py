@@ -85,9 +85,9 @@ class Call:
             # This is the outermost handler of a call, as `shared.web.middleware` is elsewhere.
             if self.begun:
                 raise
-            told = find_problem(error)
+            refusal = find_problem(error)
             if not self.given_up:
-                await self._send_problem(await self.record_refusal(told))
+                await self._send_problem(await self.record_refusal(refusal))
             elif not self._asked:
                 await self._complete_given_up_record()
         finally:
@@ -155,19 +155,19 @@ class Call:
 
     def _apply_response_headers(self, status: int, raw: RawHeaders) -> RawHeaders:
         """Move the headers for the ledger into the draft; raise SubjectNotNamed."""
-        draft, told = self.draft, split_headers(raw, self.trace.request_id)
-        draft.subjects, draft.fields = told.subjects or (), told.fields
-        draft.dossier, draft.replayed = told.dossier or draft.dossier, is_replayed(raw)
+        draft, answer = self.draft, split_headers(raw, self.trace.request_id)
+        draft.subjects, draft.fields = answer.subjects or (), answer.fields
+        draft.dossier, draft.replayed = answer.dossier or draft.dossier, is_replayed(raw)
         if self.operation.is_administration and status == HTTPStatus.CREATED:
             draft.target = find_created_path(find_header(raw, b"location")) or draft.target
         # A 304 shows as much as the answer that the caller already has.
         look = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES or status == _NOT_MODIFIED
-        if self.operation.personal and look and told.subjects is None:
+        if self.operation.personal and look and answer.subjects is None:
             raise SubjectNotNamed(self.operation.service)
         self._service_status = status
         if not self.given_up:
             draft.end_call(status, AccessOutcome.from_status(status))
-        return told.outer
+        return answer.outer
 
     async def _complete_given_up_record(self) -> None:
         if self._giving_up:

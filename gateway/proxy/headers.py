@@ -122,11 +122,11 @@ def is_replayed(headers: RawHeaders) -> bool:
 
 def read_request_trace(scope: Scope) -> Trace:
     """Return the caller's ids where they are well formed, else new ones."""
-    asked = find_header(scope["headers"], b"x-request-id")
+    sent_id = find_header(scope["headers"], b"x-request-id")
     parent = find_header(scope["headers"], b"traceparent")
     traceparent = start_trace(parent.decode("latin-1") if parent else None)
-    if asked is not None and _REQUEST_ID.fullmatch(asked):
-        request_id = asked.decode("ascii")
+    if sent_id is not None and _REQUEST_ID.fullmatch(sent_id):
+        request_id = sent_id.decode("ascii")
         # The id is recorded and logged, so one with a personal number is replaced.
         if not holds_personal_number(request_id):
             return Trace(request_id, traceparent)
@@ -145,7 +145,7 @@ def build_request_headers(
     _require_one_host(raw, scope["http_version"])
     _reject_ambiguous_headers(raw)
     named = _list_connection_headers(raw)
-    headers = [each for each in raw if _may_enter_mesh(each[0]) and each[0] not in named]
+    headers = [header for header in raw if _may_enter_mesh(header[0]) and header[0] not in named]
     if scope.get("client"):
         headers.append((b"x-forwarded-for", scope["client"][0].encode()))
     headers += (

@@ -155,8 +155,8 @@ async def answer_unmatched_request(
 
 def set_scope_trace(scope: Scope, trace: Trace) -> Scope:
     """Return `scope` with the trace that the routes continue."""
-    kept = [each for each in scope["headers"] if each[0] != _TRACEPARENT]
-    return {**scope, "headers": [*kept, (_TRACEPARENT, trace.traceparent.encode())]}
+    headers = [header for header in scope["headers"] if header[0] != _TRACEPARENT]
+    return {**scope, "headers": [*headers, (_TRACEPARENT, trace.traceparent.encode())]}
 
 
 def add_request_id(send: Send, trace: Trace) -> Send:
@@ -164,8 +164,8 @@ def add_request_id(send: Send, trace: Trace) -> Send:
 
     async def send_named(message: Message) -> None:
         if message["type"] == "http.response.start":
-            own = (REQUEST_ID, trace.request_id.encode())
-            message = {**message, "headers": [*message["headers"], own]}
+            id_header = (REQUEST_ID, trace.request_id.encode())
+            message = {**message, "headers": [*message["headers"], id_header]}
         await send(message)
 
     return send_named

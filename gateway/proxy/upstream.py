@@ -82,20 +82,20 @@ class Upstream:
         body = describe_call_body(payload, body_sha256)
         call = CallParts(operation.method, target.encode(), call_id.encode(), body)
         repeatable = operation.idempotent and payload is None
-        kept = pool.acquire(self._address)
-        connection = kept or await self._open_new_connection(pool, attempts=1 + repeatable)
+        pooled = pool.acquire(self._address)
+        connection = pooled or await self._open_new_connection(pool, attempts=1 + repeatable)
         try:
-            if kept is None:
+            if pooled is None:
                 await self._send_on_connection(connection, call, headers, payload)
             elif not await self._send_on_kept_connection(
-                kept, call, headers, payload, repeatable=repeatable
+                pooled, call, headers, payload, repeatable=repeatable
             ):
                 connection = await self._open_new_connection(pool, attempts=1)
                 # The service may have accepted the first id, so the repeated call has its own.
                 call = call._replace(call_id=b"%b.again" % call.call_id)
                 await self._send_on_connection(connection, call, headers, payload)
         except BrokenOffError as error:
-            slot.close_broken_connection(connection, kept=connection is kept)
+            slot.close_broken_connection(connection, kept=connection is pooled)
             if isinstance(error, UnsentError):
                 raise UpstreamAway(self.service, retry_after_s=_BUSY_RETRY_S) from error
             raise

@@ -19,19 +19,19 @@ async def upsert_published_procedures(
     The same version may be published again, with the size of the catalogue that it lacked before.
     """
     newest: dict[str, ProcedurePublished] = {}
-    for event in sorted(events, key=lambda each: (each.version, each.catalogue_size or 0)):
+    for event in sorted(events, key=lambda event: (event.version, event.catalogue_size or 0)):
         newest[parse_procedure_code(event.code)] = event
     rows = [newest[code].model_dump(include=_PROCEDURE_COLUMNS) for code in sorted(newest)]
     statement = insert(KnownProcedure).values(rows)
-    kept, new = KnownProcedure.__table__.c, statement.excluded
+    stored, new = KnownProcedure.__table__.c, statement.excluded
     changes = {
         "version": new.version,
         "active": new.active,
-        "catalogue_size": func.greatest(kept.catalogue_size, new.catalogue_size),
+        "catalogue_size": func.greatest(stored.catalogue_size, new.catalogue_size),
     }
     await session.execute(
         statement.on_conflict_do_update(
-            index_elements=["code"], set_=changes, where=kept.version <= new.version
+            index_elements=["code"], set_=changes, where=stored.version <= new.version
         )
     )
 

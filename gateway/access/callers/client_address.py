@@ -52,7 +52,7 @@ class TrustedProxies:
     """
 
     def __init__(self, trusted: str = "") -> None:
-        self._trusted = [ip_network(each.strip()) for each in trusted.split(",") if each.strip()]
+        self._trusted = [ip_network(text.strip()) for text in trusted.split(",") if text.strip()]
         self._unnamed = UnnamedProxies()
 
     def read_client_address(self, scope: Scope) -> str:
@@ -61,18 +61,18 @@ class TrustedProxies:
         Each proxy appends the address that it saw, so the last untrusted address is the caller. An
         IPv6 caller is counted by its /64, because one subscriber has all addresses of it.
         """
-        found = str(scope["client"][0]) if scope.get("client") else ""
+        address = str(scope["client"][0]) if scope.get("client") else ""
         lines = [value for name, value in scope["headers"] if name == FORWARDED_FOR]
         if not lines:
-            return normalise_counted_address(found)
-        if not self.is_trusted(found):
-            self._unnamed.count_untrusted_call(normalise_counted_address(found))
-            return normalise_counted_address(found)
+            return normalise_counted_address(address)
+        if not self.is_trusted(address):
+            self._unnamed.count_untrusted_call(normalise_counted_address(address))
+            return normalise_counted_address(address)
         for named in reversed(b",".join(lines).decode("latin-1").split(",")):
-            if not self.is_trusted(found) or _parse_ip_address(named) is None:
+            if not self.is_trusted(address) or _parse_ip_address(named) is None:
                 break
-            found = named.strip()
-        return normalise_counted_address(found)
+            address = named.strip()
+        return normalise_counted_address(address)
 
     def is_internal_call(self, scope: Scope) -> bool:
         """Return whether the call came straight from this machine or from a trusted proxy.

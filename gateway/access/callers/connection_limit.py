@@ -120,7 +120,7 @@ class ConnectionLimit:
         """Shut connections beyond the share of an address that were idle in two scans in a row."""
         OPEN.set(len(held))
         busy = set(self._busy)
-        idle = frozenset(each.peer for each in held if each.peer not in busy)
+        idle = frozenset(connection.peer for connection in held if connection.peer not in busy)
         by_address: dict[str, list[HeldConnection]] = defaultdict(list)
         for connection in held:
             by_address[normalise_counted_address(connection.peer[0])].append(connection)
@@ -139,9 +139,9 @@ class ConnectionLimit:
 def shut_idle_connections(connections: Collection[HeldConnection]) -> None:
     files = _map_files_by_inode()
     count = sum(
-        _shut_connection_file(files[each.inode], each.peer)
-        for each in connections
-        if each.inode in files
+        _shut_connection_file(files[connection.inode], connection.peer)
+        for connection in connections
+        if connection.inode in files
     )
     SHUT.inc(count)
     log.warning("connections_shut", connections=count)
@@ -164,29 +164,30 @@ def _shut_connection_file(file: int, peer: Peer) -> bool:
 
 
 def _map_files_by_inode() -> Mapping[int, int]:
-    found: dict[int, int] = {}
+    files: dict[int, int] = {}
     for name in os.listdir(_FILES):  # noqa: PTH208 -- thousands of names, and no path of them
         try:
             target = os.readlink(f"{_FILES}/{name}")  # noqa: PTH115 -- as above
         except OSError:
             continue  # closed meanwhile
         if target.startswith("socket:["):
-            found[int(target[8:-1])] = int(name)
-    return found
+            files[int(target[8:-1])] = int(name)
+    return files
 
 
 def list_connections(port: int) -> list[HeldConnection]:
     """Return the open connections to a local port, read from /proc without opening their files."""
-    own = rf"^ *\d+: [0-9A-F]+:{port:04X}"
+    local_address = rf"^ *\d+: [0-9A-F]+:{port:04X}"
     line = re.compile(
-        rf"{own} ([0-9A-F]+):([0-9A-F]{{4}}) (?:{_OPEN_STATES}) (?:\S+ +){{5}}(\d+)", re.MULTILINE
+        rf"{local_address} ([0-9A-F]+):([0-9A-F]{{4}}) (?:{_OPEN_STATES}) (?:\S+ +){{5}}(\d+)",
+        re.MULTILINE,
     )
     texts = [table.read_text() for table in _TABLES if table.is_file()]
     # A lazy match lets other threads run between the lines.
-    found = chain.from_iterable(map(line.finditer, texts))
+    matches = chain.from_iterable(map(line.finditer, texts))
     return [
-        HeldConnection((_parse_kernel_address(each[1]), int(each[2], 16)), int(each[3]))
-        for each in found
+        HeldConnection((_parse_kernel_address(match[1]), int(match[2], 16)), int(match[3]))
+        for match in matches
     ]
 
 

@@ -45,23 +45,23 @@ async def read_axis_anchors(options: Mapping[str, Any]) -> PublishedAnchors:
         enable_auto_commit=False,
         request_timeout_ms=ANSWER_MS,
     )
-    told = PublishedAnchors([], [])
+    anchors = PublishedAnchors([], [])
     try:
         await consumer.start()
         begins = await consumer.beginning_offsets(consumer.assignment())
         ends = await consumer.end_offsets(begins)
-        while waiting := [each for each in begins if begins[each] < ends[each]]:
-            found = await consumer.getmany(*waiting, timeout_ms=ANSWER_MS)
-            if not found:
+        while waiting := [partition for partition in begins if begins[partition] < ends[partition]]:
+            batches = await consumer.getmany(*waiting, timeout_ms=ANSWER_MS)
+            if not batches:
                 raise TimeoutError("the axis fell silent")
-            for partition, records in found.items():
+            for partition, records in batches.items():
                 for record in records:
                     place = f"message {record.offset} of partition {partition.partition}"
-                    told.add_message(place, parse_anchor_message, record.value or b"")
+                    anchors.add_message(place, parse_anchor_message, record.value or b"")
                 begins[partition] = records[-1].offset + 1
     finally:
         await consumer.stop()
-    return told
+    return anchors
 
 
 def read_file_anchors(path: Path) -> PublishedAnchors:
@@ -87,26 +87,26 @@ def _read_anchor_lines(
         lines = path.read_bytes().splitlines()
     except OSError as error:
         raise AnchorsUnreadableError(f"{path}: {error.strerror}") from None
-    told = PublishedAnchors([], [])
+    anchors = PublishedAnchors([], [])
     for number, line in enumerate(lines, 1):
         if line.strip():
-            told.add_message(f"{path}: line {number}", read, line)
-    if told.unreadable and not told.anchors:
-        raise AnchorsUnreadableError(f"{told.unreadable[0]} is no {name}")
-    return told
+            anchors.add_message(f"{path}: line {number}", read, line)
+    if anchors.unreadable and not anchors.anchors:
+        raise AnchorsUnreadableError(f"{anchors.unreadable[0]} is no {name}")
+    return anchors
 
 
 def _parse_receipt_anchor(line: bytes) -> LedgerAnchored:
-    found = dict(_SEAL_MEMBER.findall(line))
-    if set(found) != {b"head", b"signature"}:
+    members = dict(_SEAL_MEMBER.findall(line))
+    if set(members) != {b"head", b"signature"}:
         raise ValueError("a receipt has a head and its signature")
-    text = b64decode(found[b"head"], validate=True).decode()
+    text = b64decode(members[b"head"], validate=True).decode()
     header = BatchHeader.model_validate_json(text)
     return LedgerAnchored(
         chain=header.chain,
         version=header.number,
         head=hash_batch_header(text.encode()),
-        signature=found[b"signature"].decode(),
+        signature=members[b"signature"].decode(),
         at=datetime.fromisoformat(header.at),
         header=text,
     )

@@ -103,36 +103,40 @@ def _list_link_faults(
             faults.append(ChainFault(number, FaultKind.BATCH_REMOVED))
             digest = None
             continue
-        header, own = headers[number]
+        header, own_digest = headers[number]
         if digest is not None and header.previous != digest:
             faults.append(ChainFault(number, FaultKind.LINK_BROKEN))
-        digest = own
+        digest = own_digest
     return faults
 
 
 def _list_record_faults(batch: SealedBatch, header: BatchHeader) -> list[ChainFault]:
-    found = tuple(map(merkle.hash_leaf, batch.records))
+    leaves = tuple(map(merkle.hash_leaf, batch.records))
     root = bytes.fromhex(header.root)
-    if found == batch.leaves and len(found) == header.count and merkle.compute_root(found) == root:
+    if (
+        leaves == batch.leaves
+        and len(leaves) == header.count
+        and merkle.compute_root(leaves) == root
+    ):
         return []
     if len(batch.leaves) != header.count or merkle.compute_root(batch.leaves) != root:
         # Without a list of leaves that fits the seal, the changed record cannot be named.
         return [ChainFault(header.number, FaultKind.LEAVES_CHANGED)]
-    return _compare_sealed_leaves(header.number, batch.leaves, found, batch.records)
+    return _compare_sealed_leaves(header.number, batch.leaves, leaves, batch.records)
 
 
 def _compare_sealed_leaves(
-    number: int, sealed: Sequence[bytes], found: Sequence[bytes], records: Sequence[bytes]
+    number: int, sealed: Sequence[bytes], leaves: Sequence[bytes], records: Sequence[bytes]
 ) -> list[ChainFault]:
     faults: list[ChainFault] = []
-    missing, surplus = Counter(sealed) - Counter(found), Counter(found) - Counter(sealed)
-    matcher = SequenceMatcher(a=sealed, b=found, autojunk=False)
-    for tag, sealed_from, sealed_to, found_from, found_to in matcher.get_opcodes():
+    missing, surplus = Counter(sealed) - Counter(leaves), Counter(leaves) - Counter(sealed)
+    matcher = SequenceMatcher(a=sealed, b=leaves, autojunk=False)
+    for tag, sealed_from, sealed_to, leaf_from, leaf_to in matcher.get_opcodes():
         if tag == "equal":
             continue
         gone = [place for place in range(sealed_from, sealed_to) if missing[sealed[place]]]
-        new = [place for place in range(found_from, found_to) if surplus[found[place]]]
-        moved = [place for place in range(found_from, found_to) if not surplus[found[place]]]
+        new = [place for place in range(leaf_from, leaf_to) if surplus[leaves[place]]]
+        moved = [place for place in range(leaf_from, leaf_to) if not surplus[leaves[place]]]
         changed = min(len(gone), len(new))
         faults += [
             *(

@@ -146,12 +146,12 @@ async def is_batch_committed(
     """
     while await connection.fetch(_END, *backend):  # noqa: ASYNC110 -- the server sends no event
         await asyncio.sleep(ENDING_SECONDS)
-    found = await connection.fetchval(
+    stored_header = await connection.fetchval(
         "SELECT header FROM ledger_seal WHERE chain = $1 AND number = $2",
         chain,
         batch.read_header().number,
     )
-    return bool(found == batch.header.decode())
+    return bool(stored_header == batch.header.decode())
 
 
 async def _try_chain_lock(connection: asyncpg.Connection, place: int) -> bool:

@@ -39,24 +39,26 @@ class Evidence:
         self._held: dict[str, list[HeldAnchor]] = defaultdict(list)
 
     def add_published_anchors(
-        self, told: PublishedAnchors, keys: Mapping[str, Ed25519PublicKey], *, outside: bool
+        self, published: PublishedAnchors, keys: Mapping[str, Ed25519PublicKey], *, outside: bool
     ) -> None:
-        self.unreadable += told.unreadable
-        for each in told.anchors:
-            signed = each.header is not None
-            if each.header is not None and not _is_signed_anchor(each, each.header, keys):
-                self.forged.append(each)
+        self.unreadable += published.unreadable
+        for anchor in published.anchors:
+            signed = anchor.header is not None
+            if anchor.header is not None and not _is_signed_anchor(anchor, anchor.header, keys):
+                self.forged.append(anchor)
                 continue
-            self._held[each.chain].append(HeldAnchor(each.version, each.head, outside, signed))
+            self._held[anchor.chain].append(
+                HeldAnchor(anchor.version, anchor.head, outside, signed)
+            )
 
     def list_chain_names(self) -> set[str]:
         return set(self._held)
 
     def list_chain_anchors(self, chain: str) -> Mapping[int, Sequence[HeldAnchor]]:
-        found: dict[int, list[HeldAnchor]] = defaultdict(list)
-        for held in self._held.get(chain, ()):
-            found[held.number].append(held)
-        return found
+        anchors: dict[int, list[HeldAnchor]] = defaultdict(list)
+        for anchor in self._held.get(chain, ()):
+            anchors[anchor.number].append(anchor)
+        return anchors
 
 
 def _is_signed_anchor(
@@ -68,7 +70,7 @@ def _is_signed_anchor(
         signature = b64decode(anchor.signature, validate=True)
     except (ValidationError, BadBase64Error):
         return False
-    key, told = keys.get(header.key_id), (anchor.chain, anchor.version, anchor.head)
-    if key is None or told != (header.chain, header.number, hash_batch_header(text.encode())):
+    key, claimed = keys.get(header.key_id), (anchor.chain, anchor.version, anchor.head)
+    if key is None or claimed != (header.chain, header.number, hash_batch_header(text.encode())):
         return False
     return is_signed_by(key, text.encode(), signature)

@@ -10,10 +10,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from shared.crypto.ed25519 import build_public_jwk, read_public_keys
 
 
-def list_trusted_keys(key: Ed25519PublicKey, retired: str) -> dict[str, Ed25519PublicKey]:
+def list_trusted_keys(present: Ed25519PublicKey, retired: str) -> dict[str, Ed25519PublicKey]:
     """Return the trusted keys by key id: the present key, and those of the PEM texts `retired`."""
-    keys = [key, *read_public_keys("ledger_keys_retired", retired)]
-    return {compute_key_id(each): each for each in keys}
+    keys = [present, *read_public_keys("ledger_keys_retired", retired)]
+    return {compute_key_id(key): key for key in keys}
 
 
 def build_ledger_jwks(keys: Mapping[str, Ed25519PublicKey]) -> dict[str, Any]:

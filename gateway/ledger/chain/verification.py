@@ -97,10 +97,10 @@ class Verdict:
     def list_report_lines(self) -> list[str]:
         """Return the verdict first, then the first `MAX_FINDINGS_SHOWN` findings."""
         size = f"{self.records:,} records, {self.seals:,} batches"
-        found = [*self.damage, *self.doubts]
-        hidden = len(found) - MAX_FINDINGS_SHOWN
+        findings = [*self.damage, *self.doubts]
+        hidden = len(findings) - MAX_FINDINGS_SHOWN
         rest = [f"  and {hidden:,} more"] if hidden > 0 else []
-        shown = [f"  {each}" for each in found[:MAX_FINDINGS_SHOWN]]
+        shown = [f"  {finding}" for finding in findings[:MAX_FINDINGS_SHOWN]]
         return [
             f"{self.chain}: {self.state}, {size}, {self._describe_anchored_part()}",
             *shown,
@@ -137,16 +137,20 @@ async def verify_ledger(
 
 async def _read_stored_anchors(connection: asyncpg.Connection) -> PublishedAnchors:
     """Return the anchors that this database has published or is about to publish."""
-    told = PublishedAnchors([], [])
+    anchors = PublishedAnchors([], [])
     for row in await connection.fetch(_ANCHORS, LedgerAnchored.topic):
-        told.add_message(f"row {row['id']} of {row['place']}", parse_anchor_message, row["value"])
-    return told
+        anchors.add_message(
+            f"row {row['id']} of {row['place']}", parse_anchor_message, row["value"]
+        )
+    return anchors
 
 
 async def _list_chain_names(connection: asyncpg.Connection, evidence: Evidence) -> list[str]:
     tables = ("ledger_chain", "ledger_seal", "access_record")
-    found = [await connection.fetch(_CHAINS.format(table=table)) for table in tables]
-    return sorted({row["chain"] for rows in found for row in rows} | evidence.list_chain_names())
+    row_lists = [await connection.fetch(_CHAINS.format(table=table)) for table in tables]
+    return sorted(
+        {row["chain"] for rows in row_lists for row in rows} | evidence.list_chain_names()
+    )
 
 
 async def _verify_one_chain(
@@ -190,19 +194,19 @@ def _check_sealed_batches(
     keys: Mapping[str, Ed25519PublicKey],
     after: Anchor,
 ) -> None:
-    kept: dict[int, list[Mapping[str, Any]]] = {seal["number"]: [] for seal in seals}
+    rows_by_batch: dict[int, list[Mapping[str, Any]]] = {seal["number"]: [] for seal in seals}
     for row in rows:
-        if row["number"] in kept:
-            kept[row["number"]].append(row)
+        if row["number"] in rows_by_batch:
+            rows_by_batch[row["number"]].append(row)
         else:
             verdict.add_damage(row["number"], "record added, no batch of this number", row["id"])
     batches = []
     for seal in seals:
-        own = kept[seal["number"]]
-        records = [row["record"] for row in own]
+        batch_rows = rows_by_batch[seal["number"]]
+        records = [row["record"] for row in batch_rows]
         batch = build_stored_batch(seal["header"], seal["signature"], seal["leaves"], records)
         batches.append(batch)
-        _check_seal_columns(verdict, seal, batch, [row["index"] for row in own])
+        _check_seal_columns(verdict, seal, batch, [row["index"] for row in batch_rows])
     for fault in verify_chain(batches, keys, chain=verdict.chain, after=after):
         verdict.add_damage(fault.batch, fault.kind, fault.name)
 
@@ -219,8 +223,8 @@ def _check_seal_columns(
         at = datetime.fromisoformat(header.at)
     except ValueError:
         return  # `verify_chain` reports an unreadable header
-    told = {"number": header.number, "count": header.count, "at": at}
-    wrong = [name for name, value in told.items() if seal[name] != value]
+    columns = {"number": header.number, "count": header.count, "at": at}
+    wrong = [name for name, value in columns.items() if seal[name] != value]
     if len(indexes) == header.count and indexes != list(range(header.count)):
         wrong.append("index")
     if wrong:
@@ -237,14 +241,14 @@ def _check_record_columns(verdict: Verdict, rows: Sequence[Mapping[str, Any]]) -
             verdict.add_damage(row["number"], f"columns changed: {', '.join(wrong)}", row["id"])
 
 
-def _list_wrong_columns(row: Mapping[str, Any], told: Mapping[str, Any]) -> list[str]:
-    wrong = [name for name in _COPIED if row[name] != told[name]]
+def _list_wrong_columns(row: Mapping[str, Any], record: Mapping[str, Any]) -> list[str]:
+    wrong = [name for name in _COPIED if row[name] != record[name]]
     # PostgreSQL writes an array of hashes in this form only.
-    if row["subjects"] != "{" + ",".join(told["subjects"]) + "}":
+    if row["subjects"] != "{" + ",".join(record["subjects"]) + "}":
         wrong.append("subjects")
-    if row["at"] != datetime.fromisoformat(told["at"]):
+    if row["at"] != datetime.fromisoformat(record["at"]):
         wrong.append("at")
-    return wrong if str(row["id"]) == told["id"] else ["id", *wrong]
+    return wrong if str(row["id"]) == record["id"] else ["id", *wrong]
 
 
 def _check_chain_anchors(
@@ -253,10 +257,10 @@ def _check_chain_anchors(
     for seal in seals:
         number, held = seal["number"], anchors.get(seal["number"], ())
         digest = hash_batch_header(seal["header"].encode()) if held else ""
-        others = [each for each in held if each.digest != digest]
-        if any(each.signed for each in others):
+        others = [anchor for anchor in held if anchor.digest != digest]
+        if any(anchor.signed for anchor in others):
             verdict.add_damage(number, "batch is not the one whose digest was told on the axis")
         elif others:
             verdict.add_doubt(number)
-        if any(each.outside for each in held if each.digest == digest):
+        if any(anchor.outside for anchor in held if anchor.digest == digest):
             verdict.held_to = max(verdict.held_to, number)

@@ -22,8 +22,8 @@ class DeferredWrites:
 
     def add(self, statement: str, values: Mapping[str, Any]) -> None:
         """Raise DeferredWriteError where a value or a parameter name would be lost."""
-        if kept := self._values.get(statement):
-            _append_values(kept, values)
+        if stored := self._values.get(statement):
+            _append_values(stored, values)
             return
         for name in values:
             if name in self._statement_of:
@@ -42,7 +42,9 @@ class DeferredWrites:
 
     def write(self, connection: Connection) -> None:
         """Execute all deferred statements as one, and clear them."""
-        together = {name: value for kept in self._values.values() for name, value in kept.items()}
+        together = {
+            name: value for stored in self._values.values() for name, value in stored.items()
+        }
         statement = _join_statements(tuple(self._values))
         self.clear()
         connection.execute(statement, together)
@@ -51,19 +53,19 @@ class DeferredWrites:
         return bool(self._values)
 
 
-def _append_values(kept: dict[str, Any], values: Mapping[str, Any]) -> None:
-    if kept.keys() != values.keys():
+def _append_values(stored: dict[str, Any], values: Mapping[str, Any]) -> None:
+    if stored.keys() != values.keys():
         raise DeferredWriteError("a deferred statement was repeated with other parameters")
     for name, more in values.items():
         if not isinstance(more, list):
             raise DeferredWriteError(f"{name} has two values: a repeated statement needs lists")
     for name, more in values.items():
-        kept[name].extend(more)
+        stored[name].extend(more)
 
 
 @lru_cache(maxsize=100)
 def _join_statements(statements: tuple[str, ...]) -> TextClause:
-    parts = (f"part_{number} AS ({each})" for number, each in enumerate(statements))
+    parts = (f"part_{number} AS ({statement})" for number, statement in enumerate(statements))
     return text(f"WITH {', '.join(parts)} SELECT 1")
 
 

@@ -185,18 +185,20 @@ async def _claim_fresh_events(
     session: AsyncSession, received: Sequence[ReceivedEvent], handlers: Handlers
 ) -> tuple[Sequence[ReceivedEvent], Mapping[EventHandler, Sequence[Event]]]:
     """Return the events that some consumer has not handled, and the events of each handler."""
-    by_id = {one.id: one for one in reversed(received)}
-    handled = [(one, handlers.get(type(one.event), ())) for one in reversed(by_id.values())]
-    keys = {(each.consumer, one.id) for one, chosen in handled for each in chosen}
+    by_id = {message.id: message for message in reversed(received)}
+    handled = [
+        (message, handlers.get(type(message.event), ())) for message in reversed(by_id.values())
+    ]
+    keys = {(handler.consumer, message.id) for message, chosen in handled for handler in chosen}
     claimed = await claim_events(session, keys) if keys else set()
     by_handler: dict[EventHandler, list[Event]] = {}
     fresh: list[ReceivedEvent] = []
-    for one, chosen in handled:
-        new = [each for each in chosen if (each.consumer, one.id) in claimed]
+    for message, chosen in handled:
+        new = [handler for handler in chosen if (handler.consumer, message.id) in claimed]
         for handler in new:
-            by_handler.setdefault(handler, []).append(one.event)
+            by_handler.setdefault(handler, []).append(message.event)
         if new:
-            fresh.append(one)
+            fresh.append(message)
     return fresh, by_handler
 
 

@@ -109,12 +109,14 @@ def _sign_messages(signer: EventSigner, messages: Sequence[Message]) -> list[Mes
 
     Proofs are made at each sending and not stored: a replay is signed with the present key.
     """
-    proofs = iter(signer.prove([each for each in messages if not each.topic.endswith(DEAD)]))
+    proofs = iter(
+        signer.prove([message for message in messages if not message.topic.endswith(DEAD)])
+    )
     return [
-        each
-        if each.topic.endswith(DEAD)
-        else each._replace(headers=[*each.headers, (PROOF, next(proofs))])
-        for each in messages
+        message
+        if message.topic.endswith(DEAD)
+        else message._replace(headers=[*message.headers, (PROOF, next(proofs))])
+        for message in messages
     ]
 
 

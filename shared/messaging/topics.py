@@ -34,12 +34,12 @@ class Topic:
 
     def to_new_topic(self, name: str, brokers: int) -> NewTopic:
         days = self.retention_days
-        kept = FOR_EVER if days is None else days * DAY_MILLISECONDS
+        retention_ms = FOR_EVER if days is None else days * DAY_MILLISECONDS
         return NewTopic(
             name,
             self.partitions,
             min(REPLICAS, brokers),
-            topic_configs={"retention.ms": str(kept)},
+            topic_configs={"retention.ms": str(retention_ms)},
         )
 
 

@@ -46,13 +46,13 @@ class UnprovenSampler:
             self._ends = now + SAMPLE_SECONDS
             self._samples.clear()
             self._bytes.clear()
-        kept = [each for each in unproven if self._has_room(each)]
-        topics = Counter(each.record.topic for each in unproven)
+        sampled = [message for message in unproven if self._has_room(message)]
+        topics = Counter(message.record.topic for message in unproven)
         for topic, count in topics.items():
             EVENTS_UNPROVEN.labels(topic).inc(count)
-        reasons = Counter(type(each.error).__name__ for each in unproven)
-        log.error("events_unproven", topics=dict(topics), reasons=dict(reasons), kept=len(kept))
-        return kept
+        reasons = Counter(type(message.error).__name__ for message in unproven)
+        log.error("events_unproven", topics=dict(topics), reasons=dict(reasons), kept=len(sampled))
+        return sampled
 
     def _has_room(self, rejected: Rejected) -> bool:
         topic, size = rejected.record.topic, _count_bytes(rejected)

@@ -93,13 +93,13 @@ class _DiscreetExporter(OTLPSpanExporter):
 
 
 def _drop_texts(span: ReadableSpan) -> ReadableSpan:
-    told = span.attributes or {}
+    attributes = span.attributes or {}
     return ReadableSpan(
         name=span.name,
         context=span.context,
         parent=span.parent,
         resource=span.resource,
-        attributes={name: told[name] for name in told if name not in _ADDRESSES},
+        attributes={name: attributes[name] for name in attributes if name not in _ADDRESSES},
         links=span.links,
         kind=span.kind,
         instrumentation_scope=span.instrumentation_scope,

@@ -44,8 +44,8 @@ class Term:
 class PaperWait(NamedTuple):
     """A wait for papers, from the move to status 5 until the move out of it."""
 
-    asked: datetime
-    supplemented: datetime
+    requested_at: datetime
+    supplemented_at: datetime
 
 
 def due_at(start: datetime, term: Term | None) -> datetime | None:
@@ -86,19 +86,19 @@ def reception_due_at(start: datetime) -> datetime:
 
 
 def extend_due_date(
-    due: datetime | None, *, asked: datetime, supplemented: datetime
+    due: datetime | None, *, requested_at: datetime, supplemented_at: datetime
 ) -> datetime | None:
-    """Return the due date extended by the wait for papers, from `asked` to `supplemented`.
+    """Return the due date extended by the wait for papers between the two instants.
 
     A wait of less than one working minute extends nothing. An end outside office hours becomes the
     closing time of its day, or of the next working day after a day off; an end at closing time
     stays. No published rule exists, so this one is the product's own.
     """
-    if supplemented < asked:
-        raise ValueError("papers cannot be supplemented before they were asked for")
-    if due is None or not _holds_working_minute(asked, supplemented):
+    if supplemented_at < requested_at:
+        raise ValueError("papers cannot be supplemented before they were requested")
+    if due is None or not _holds_working_minute(requested_at, supplemented_at):
         return due
-    moved = _to_office_time(due + (supplemented - asked))
+    moved = _to_office_time(due + (supplemented_at - requested_at))
     day, closes = moved.toordinal(), _find_closing_second()
     if find_working_day_after(day, 0) != day:
         return _to_instant(find_working_day_after(day, 0), closes)
@@ -133,7 +133,9 @@ def describe_calendar(start: datetime, due: datetime | None) -> str | None:
 def extend_by_waits(due: datetime | None, waits: Iterable[PaperWait]) -> datetime | None:
     """Return the due date extended by each wait for papers in order."""
     for wait in waits:
-        due = extend_due_date(due, asked=wait.asked, supplemented=wait.supplemented)
+        due = extend_due_date(
+            due, requested_at=wait.requested_at, supplemented_at=wait.supplemented_at
+        )
     return due
 
 
@@ -145,30 +147,32 @@ def list_paper_waits(
     A repeated status is progress and ends no wait. The term begins at reception, so with `after` a
     wait counts only from that instant on.
     """
-    waits, asked = [], None
+    waits, requested_at = [], None
     for at, status in course:
         if status == DossierStatus.SUPPLEMENT_REQUESTED:
-            asked = asked or at
-        elif asked is not None:
-            waits.append(PaperWait(asked, at))
-            asked = None
+            requested_at = requested_at or at
+        elif requested_at is not None:
+            waits.append(PaperWait(requested_at, at))
+            requested_at = None
     if after is None:
         return waits
-    return [PaperWait(max(asked, after), until) for asked, until in waits if until > after]
+    return [
+        PaperWait(max(requested_at, after), until) for requested_at, until in waits if until > after
+    ]
 
 
 def _holds_working_minute(start: datetime, end: datetime) -> bool:
     """Return whether at least 60 seconds of office hours lie between two instants."""
     first, last = _to_office_time(start), _to_office_time(end)
-    found, day = 0.0, find_working_day_after(first.toordinal(), 0)
-    while found < _MINUTE and day <= last.toordinal():
+    counted_s, day = 0.0, find_working_day_after(first.toordinal(), 0)
+    while counted_s < _MINUTE and day <= last.toordinal():
         opening = datetime.combine(date.fromordinal(day), time(), first.tzinfo)
         since, until = (first - opening).total_seconds(), (last - opening).total_seconds()
         for session in read_office_hours().sessions:
             begins = max(since, session.opens_second)
-            found += max(0.0, min(until, session.closes_second) - begins)
+            counted_s += max(0.0, min(until, session.closes_second) - begins)
         day = find_working_day_after(day + 1, 0)
-    return found >= _MINUTE
+    return counted_s >= _MINUTE
 
 
 def _is_in_session(local: datetime) -> bool:

@@ -150,11 +150,11 @@ def list_current_bases(years: Iterable[int]) -> list[str]:
 
 
 def _list_year_bases(year: int) -> list[str]:
-    found = read_corrections(year)
-    certain = f"{year}/{found.version if found else 0}"
-    if found is None or not found.announced:
+    corrections = read_corrections(year)
+    certain = f"{year}/{corrections.version if corrections else 0}"
+    if corrections is None or not corrections.announced:
         return [f"{certain}{_PROVISIONAL}"]
-    return [certain, f"{certain}{_PROVISIONAL}"] if found.unconfirmed else [certain]
+    return [certain, f"{certain}{_PROVISIONAL}"] if corrections.unconfirmed else [certain]
 
 
 def _describe_year_basis(year: int, first: date, last: date) -> str:

@@ -141,8 +141,8 @@ def build_status_routes() -> APIRouter:
         checks, reports = await look(request.app.state)
         ready = all(outcome == "ok" for outcome in checks.values())
         status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
-        told = {"ready": ready, "checks": checks} | ({"reports": reports} if reports else {})
-        return JSONResponse(told, status)
+        content = {"ready": ready, "checks": checks} | ({"reports": reports} if reports else {})
+        return JSONResponse(content, status)
 
     @router.get("/metrics")
     async def metrics() -> Response:
@@ -159,9 +159,9 @@ async def _run_all_checks(state: State) -> tuple[dict[str, str], dict[str, str]]
 
 
 async def _run_checks(checks: Checks) -> dict[str, str]:
-    asked = dict(checks)  # a check may be removed while the others still run
-    outcomes = await asyncio.gather(*(_run_check(check) for check in asked.values()))
-    return dict(zip(asked, outcomes, strict=True))
+    checks_now = dict(checks)  # a check may be removed while the others still run
+    outcomes = await asyncio.gather(*(_run_check(check) for check in checks_now.values()))
+    return dict(zip(checks_now, outcomes, strict=True))
 
 
 async def _run_check(check: Check) -> str:

@@ -50,7 +50,9 @@ class BrokerLog:
         self, settings: BrokerSettings, topics: Sequence[str], verifier: EventVerifier
     ) -> None:
         self._settings = settings
-        self._partitions = {_name_partition(each): each for each in list_partitions(topics)}
+        self._partitions = {
+            _name_partition(partition): partition for partition in list_partitions(topics)
+        }
         self._verifier = verifier
 
     async def read_batches(self, offsets: Offsets) -> AsyncIterator[LogBatch]:
@@ -67,11 +69,11 @@ class BrokerLog:
             consumer.assign(list(self._partitions.values()))
             following, ends = await self._seek(consumer, offsets)
             while any(following[name] < end for name, end in ends.items()):
-                found = await consumer.getmany(timeout_ms=WAIT_MS, max_records=BATCH_SIZE)
+                messages = await consumer.getmany(timeout_ms=WAIT_MS, max_records=BATCH_SIZE)
                 for name, partition in self._partitions.items():
                     # Not from the records, because a partition may have lost all that were left.
                     following[name] = await consumer.position(partition)
-                records = [record for of_one in found.values() for record in of_one]
+                records = [record for of_one in messages.values() for record in of_one]
                 events = await self._read_events(records)
                 remaining = sum(max(0, end - following[name]) for name, end in ends.items())
                 yield LogBatch(events, dict(following), len(records) - len(events), remaining)
@@ -91,7 +93,7 @@ class BrokerLog:
             wanted = max(offsets.get(name, 0), begins[partition])
             following[name] = min(wanted, ends[partition])
             consumer.seek(partition, following[name])
-        return following, {name: ends[each] for name, each in self._partitions.items()}
+        return following, {name: ends[partition] for name, partition in self._partitions.items()}
 
     async def _read_events(self, records: Sequence[ConsumerRecord]) -> list[Event]:
         """Return the events of the messages that have a valid proof and a known form."""

@@ -56,7 +56,7 @@ class Precondition:
         """Compare weakly: return whether the caller has the version of the tag (§13.1.2)."""
         if self.none_match is None:
             return False
-        opaque = {each.removeprefix("W/") for each in self.none_match}
+        opaque = {tag_text.removeprefix("W/") for tag_text in self.none_match}
         return "*" in opaque or tag.removeprefix("W/") in opaque
 
 

@@ -157,8 +157,8 @@ async def _compute_digest(request: Request, caller: CallContext) -> bytes:
     parts = (request.method, url.path, url.query, request.headers.get("If-Match", ""))
     key = settings.digest_key.get_secret_value().encode()
     digest = hmac.new(key, "\n".join(parts).encode(), "sha256")
-    for each in caller.right.alternatives:
-        limits = (each.procedures, each.fields, each.agencies)
+    for alternative in caller.right.alternatives:
+        limits = (alternative.procedures, alternative.fields, alternative.agencies)
         digest.update(orjson.dumps([None if limit is None else sorted(limit) for limit in limits]))
     digest.update(orjson.dumps([caller.purpose, caller.officer, caller.dossier]))
     digest.update(await request.body())

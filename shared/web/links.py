@@ -41,7 +41,9 @@ def _build_links(document: Described, path: str, method: str, answer: Described)
     links = {}
     for resource in _list_resources(document, path, shape):
         for reference, operation in _list_operations(document, resource):
-            asks_version = any(each["name"] == IF_MATCH for each in operation.get("parameters", ()))
+            asks_version = any(
+                parameter["name"] == IF_MATCH for parameter in operation.get("parameters", ())
+            )
             follows = resource.versioned if asks_version else reference != _refer_to(path, method)
             if follows:
                 version = {IF_MATCH: "$response.header.ETag"} if asks_version else {}
@@ -54,10 +56,10 @@ def _build_links(document: Described, path: str, method: str, answer: Described)
 
 def _list_resources(document: Described, path: str, shape: SchemaNavigator) -> Iterator[Resource]:
     """Yield the resource that the path names, and one that the response created or lists."""
-    asked = {name: f"$request.path.{name}" for name in _list_parameters(path)}
-    if asked:
+    values = {name: f"$request.path.{name}" for name in _list_parameters(path)}
+    if values:
         about = path[: path.rindex("}") + 1]
-        yield Resource(about, asked, versioned="version" in shape.at(()).get("properties", ()))
+        yield Resource(about, values, versioned="version" in shape.at(()).get("properties", ()))
     for below in document["paths"]:
         parent, _, name = below.rpartition("/")
         if parent != path or not name.startswith("{"):
@@ -65,10 +67,12 @@ def _list_resources(document: Described, path: str, shape: SchemaNavigator) -> I
         name = name.strip("{}")
         for place in ((), (0,), ("items", 0)):
             members = shape.at(place).get("properties", {})
-            if member := next((each for each in (name, "id") if each in members), None):
+            if member := next(
+                (candidate for candidate in (name, "id") if candidate in members), None
+            ):
                 at = "/".join(map(str, (*place, member)))
                 versioned = not place and "version" in members
-                yield Resource(below, asked | {name: f"$response.body#/{at}"}, versioned)
+                yield Resource(below, values | {name: f"$response.body#/{at}"}, versioned)
 
 
 def _list_operations(document: Described, resource: Resource) -> Iterator[tuple[str, Described]]:

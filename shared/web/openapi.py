@@ -85,8 +85,10 @@ def add_problems(document: Described) -> Described:
                 str(s.value): _describe_problem(s)
                 for s in sorted(_list_possible_statuses(method, operation))
             }
-            told = {s: a for s, a in operation["responses"].items() if not _is_framework_error(a)}
-            operation["responses"] = told | problems | told
+            responses = {
+                s: a for s, a in operation["responses"].items() if not _is_framework_error(a)
+            }
+            operation["responses"] = responses | problems | responses
     return document
 
 
@@ -96,7 +98,10 @@ def _is_framework_error(answer: Described) -> bool:
 
 
 def _list_possible_statuses(method: str, operation: Described) -> Iterator[HTTPStatus]:
-    parameters = {(each["in"], each["name"].lower()) for each in operation.get("parameters", [])}
+    parameters = {
+        (parameter["in"], parameter["name"].lower())
+        for parameter in operation.get("parameters", [])
+    }
     names_one = any(place == "path" for place, _ in parameters)
     yield from _WAITED_FOR
     if "security" in operation:

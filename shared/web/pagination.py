@@ -84,9 +84,9 @@ class PageQuery(BaseModel):
         return write_cursor((self.of_list, *key) if self.of_list else key)
 
 
-def name_filtered_list(path: str, asked: BaseModel) -> str:
+def name_filtered_list(path: str, model: BaseModel) -> str:
     """Return `name_list` for a model that holds filters and paging parameters together."""
-    filters = asked.model_dump(mode="json", exclude=set(_PAGING_WORDS), exclude_none=True)
+    filters = model.model_dump(mode="json", exclude=set(_PAGING_WORDS), exclude_none=True)
     return name_list(path, filters.items())
 
 
@@ -139,7 +139,7 @@ async def _page_query(
     after: Annotated[Cursor | None, Query(description="`next` of the previous page")] = None,
 ) -> PageQuery:
     words = request.query_params.multi_items()
-    filters = [each for each in words if each[0] not in _PAGING_WORDS]
+    filters = [pair for pair in words if pair[0] not in _PAGING_WORDS]
     return PageQuery.of(limit, after, of_list=name_list(request.url.path, filters))
 
 

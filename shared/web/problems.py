@@ -144,13 +144,13 @@ def install_handlers(app: FastAPI) -> None:
             return respond(MediaTypeNotTaken())
         path = request.scope["route"].path
         shape = SchemaNavigator.of_request(request.app.openapi(), path, request.method)
-        found = error.errors()
-        count = len(found)
+        errors = error.errors()
+        count = len(errors)
         refused: RefusedBody | None = getattr(request.state, "refused_body", None)
         if refused:
-            beside = [each for each in found if each["loc"][0] != "body"]
-            found, count = [*beside, *refused.errors], len(beside) + refused.count
-        return respond(Invalid(**list_faults(found, count, shape)))
+            beside = [fault for fault in errors if fault["loc"][0] != "body"]
+            errors, count = [*beside, *refused.errors], len(beside) + refused.count
+        return respond(Invalid(**list_faults(errors, count, shape)))
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> ProblemResponse:
@@ -167,9 +167,9 @@ def _list_allowed_methods(request: Request) -> list[str]:
     """Return the methods of all routes that match the path."""
 
     def is_known(method: str) -> bool:
-        asked = {**request.scope, "method": method}
+        scope = {**request.scope, "method": method}
         routes: Sequence[BaseRoute] = request.app.router.routes
-        return any(route.matches(asked)[0] is Match.FULL for route in routes)
+        return any(route.matches(scope)[0] is Match.FULL for route in routes)
 
     known = [method for method in _METHODS if is_known(method)]
     return sorted([*known, "HEAD"]) if "GET" in known else known

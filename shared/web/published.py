@@ -33,8 +33,8 @@ class PublishedPage:
     @classmethod
     def of_json(cls, content: object, *, seconds: int) -> "PublishedPage":
         """Return the page of `content` as JSON, which caches may keep for `seconds`."""
-        kept = {"Cache-Control": f"public, max-age={seconds}"}
-        return cls.of(orjson.dumps(content), "application/json", kept)
+        headers = {"Cache-Control": f"public, max-age={seconds}"}
+        return cls.of(orjson.dumps(content), "application/json", headers)
 
     def respond(self, request: Request) -> Response:
         headers = {
@@ -52,8 +52,8 @@ class PublishedPage:
 
 def _accepts_gzip(lines: list[str]) -> bool:
     """Return whether Accept-Encoding gives gzip a weight above 0 (RFC 9110 §12.5.3)."""
-    for each in ",".join(lines).lower().split(","):
-        coding, _, weight = each.partition(";")
+    for element in ",".join(lines).lower().split(","):
+        coding, _, weight = element.partition(";")
         if coding.strip() in {_GZIP, "x-gzip"}:
             return weight.replace(" ", "").removeprefix("q=").strip("0.") != "" or not weight
     return False

@@ -19,9 +19,9 @@ class SingleFlight(Generic[Arguments, ResultType]):
         self._make = make
         self._making: asyncio.Future[ResultType] | None = None
 
-    async def __call__(self, *asked: Arguments.args, **named: Arguments.kwargs) -> ResultType:
+    async def __call__(self, *arguments: Arguments.args, **options: Arguments.kwargs) -> ResultType:
         if self._making is None:
-            self._making = asyncio.ensure_future(self._make(*asked, **named))
+            self._making = asyncio.ensure_future(self._make(*arguments, **options))
             self._making.add_done_callback(self._forget)
         return await asyncio.shield(self._making)
 

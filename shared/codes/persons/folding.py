@@ -96,10 +96,10 @@ def _compute_key(word: str) -> str:
     return _SYLLABLE.sub(_move_tone_last, parted)
 
 
-def _move_tone_last(found: re.Match[str]) -> str:
+def _move_tone_last(match: re.Match[str]) -> str:
     """Sort two tones, which only slips of the keyboard make, in the order of Unicode."""
-    tones = sorted(_TONE.findall(found[0]), key=combining)
-    return _TONE.sub("", found[0]) + "".join(tones)
+    tones = sorted(_TONE.findall(match[0]), key=combining)
+    return _TONE.sub("", match[0]) + "".join(tones)
 
 
 # Callers choose the text, so the tables hold the changed characters alone and never grow.
@@ -140,5 +140,5 @@ def _unify_letter(char: str) -> str:
     called = name(char, "")
     if any(form in called for form in _FORMS_OF_D):
         return "đ"
-    found = _LETTER_NAME.fullmatch(called)
-    return (found[1] or found[2]).lower() if found else char.translate(_LOOK_ALIKE)
+    match = _LETTER_NAME.fullmatch(called)
+    return (match[1] or match[2]).lower() if match else char.translate(_LOOK_ALIKE)

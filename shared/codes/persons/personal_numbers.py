@@ -72,7 +72,7 @@ def holds_personal_number(text: str) -> bool:
     if len(text) < MIN_LENGTH or _count_digits(text) < MIN_LENGTH:
         return False
     plain = _with_ascii_digits(text)
-    forms = [found.span() for found in _FORM.finditer(plain) if _is_published(found)]
+    forms = [match.span() for match in _FORM.finditer(plain) if _is_published(match)]
     beside = _drop_forms(plain, forms)
     if any(map(_is_number, _list_runs(beside))):
         return True
@@ -136,12 +136,12 @@ def _list_runs(text: str, forms: Sequence[tuple[int, int]] = ()) -> Iterator[lis
     """Yield neighbouring groups of digits between which stand at most three letters."""
     run: list[_Group] = []
     ahead = deque(forms)
-    for found in _GROUP.finditer(text):
-        while ahead and ahead[0][1] <= found.start():
+    for match in _GROUP.finditer(text):
+        while ahead and ahead[0][1] <= match.start():
             ahead.popleft()
-        in_form = bool(ahead) and ahead[0][0] <= found.start()
-        gap = found["gap"]
-        run.append(_Group(found["digits"], found["led"] is not None, gap[:1].isalpha(), in_form))
+        in_form = bool(ahead) and ahead[0][0] <= match.start()
+        gap = match["gap"]
+        run.append(_Group(match["digits"], match["led"] is not None, gap[:1].isalpha(), in_form))
         if sum(map(str.isalpha, gap)) > _MAX_LETTERS:
             yield run
             run = []

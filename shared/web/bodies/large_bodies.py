@@ -187,7 +187,7 @@ def _parse_body(body: bytes, shape: TypeAdapter[Any]) -> Any:
         return shape.validate_python(value)
     except ValidationError as error:
         errors = error.errors(include_url=False, include_input=False)
-        first = [each | {"loc": ("body", *each["loc"])} for each in errors[:MAX_FAULTS]]
+        first = [fault | {"loc": ("body", *fault["loc"])} for fault in errors[:MAX_FAULTS]]
         return RefusedBody(first, error.error_count())
     except RecursionError:
         raise JSONDecodeError("It is nested too deeply", "", 0) from None

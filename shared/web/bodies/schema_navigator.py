@@ -22,19 +22,18 @@ class SchemaNavigator:
         operation = document["paths"].get(path, {}).get(method.lower(), {})
         content = operation.get("requestBody", {}).get("content", {})
         parts = {"body": content.get("application/json", {}).get("schema", {})}
-        for each in operation.get("parameters", ()):
-            parts.setdefault(each["in"], {"properties": {}})["properties"][each["name"]] = each[
-                "schema"
-            ]
+        for parameter in operation.get("parameters", ()):
+            part = parts.setdefault(parameter["in"], {"properties": {}})
+            part["properties"][parameter["name"]] = parameter["schema"]
         return cls({"properties": parts}, document)
 
     def at(self, place: Iterable[str | int]) -> Schema:
         """Return the subschema at `place`; empty if it is unknown or ambiguous."""
-        found = self._plain(self.schema)
+        schema = self._plain(self.schema)
         for part in place:
-            inner = found.get("properties", {}).get(part)
-            found = self._plain(found.get("items", {}) if isinstance(part, int) else inner or {})
-        return found
+            inner = schema.get("properties", {}).get(part)
+            schema = self._plain(schema.get("items", {}) if isinstance(part, int) else inner or {})
+        return schema
 
     def _plain(self, schema: Schema) -> Schema:
         """Return the schema with a reference, or its only alternative to null, merged into it."""

@@ -112,9 +112,9 @@ class StrictRoute(APIRoute):
         return strictly
 
 
-def _list_query_words(asked: Dependant) -> Iterator[tuple[str, SchemaNavigator]]:
+def _list_query_words(dependant: Dependant) -> Iterator[tuple[str, SchemaNavigator]]:
     """Yield each query parameter with its schema; a model of parameters yields its fields."""
-    for field in asked.query_params:
+    for field in dependant.query_params:
         kind = field.field_info.annotation
         schema = TypeAdapter[Any](kind or Any).json_schema(by_alias=True)
         if isinstance(kind, type) and issubclass(kind, BaseModel):
@@ -122,7 +122,7 @@ def _list_query_words(asked: Dependant) -> Iterator[tuple[str, SchemaNavigator]]
                 yield name, SchemaNavigator(inner, schema)
         else:
             yield field.alias, SchemaNavigator(schema, schema)
-    for inner in asked.dependencies:
+    for inner in dependant.dependencies:
         yield from _list_query_words(inner)
 
 
@@ -136,8 +136,10 @@ def reject_ambiguous_query(
     pairs = request.query_params.multi_items()
     words = [word for word, _ in pairs]
     if not set(words).issubset(known):
-        told = f"the parameters are: {', '.join(sorted(known))}" if known else "this path has none"
-        raise Invalid(errors=[{"at": "query.(unknown word)", "is": f"Leave it out; {told}"}])
+        advice = (
+            f"the parameters are: {', '.join(sorted(known))}" if known else "this path has none"
+        )
+        raise Invalid(errors=[{"at": "query.(unknown word)", "is": f"Leave it out; {advice}"}])
     if len(set(words)) < len(words):
         raise Invalid(
             "Send each query word once.", errors=[{"at": "query", "is": "A word stands twice"}]

@@ -27,7 +27,7 @@ def list_faults(
     errors: Iterable[ErrorDetails], count: int, shape: SchemaNavigator
 ) -> dict[str, Any]:
     """Return the members `errors`, the first faults, and `more`, the number of all others."""
-    named = [describe_fault(each, shape) for each in islice(errors, MAX_FAULTS)]
+    named = [describe_fault(error, shape) for error in islice(errors, MAX_FAULTS)]
     more = {"more": count - len(named)} if count > len(named) else {}
     return {"errors": named} | more
 
@@ -64,11 +64,11 @@ def describe_fault(error: ErrorDetails, shape: SchemaNavigator) -> dict[str, str
 
 def _describe_form(text: Schema) -> str | None:
     """Describe the expected form by description and example; add the pattern without the former."""
-    told = [text["description"]] if "description" in text else []
-    told += [f"for instance {each}" for each in text.get("examples", ())[:1]]
-    if told and "description" not in text and "pattern" in text:
-        told.append(f"pattern {text['pattern']}")
-    return f"Not of the expected form: {'; '.join(told)}" if told else None
+    hints = [text["description"]] if "description" in text else []
+    hints += [f"for instance {example}" for example in text.get("examples", ())[:1]]
+    if hints and "description" not in text and "pattern" in text:
+        hints.append(f"pattern {text['pattern']}")
+    return f"Not of the expected form: {'; '.join(hints)}" if hints else None
 
 
 def _name_type(options: Sequence[object]) -> str:

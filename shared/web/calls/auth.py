@@ -136,12 +136,12 @@ class KeySet:
         try:
             response = await self._http.get(self._url)
             response.raise_for_status()
-            found = jwt.PyJWKSet.from_dict(response.json()).keys
+            keys = jwt.PyJWKSet.from_dict(response.json()).keys
         except (HTTPError, ValueError, jwt.PyJWTError):
             return
         finally:
             self._asked_at = time.monotonic()
-        self._keys = {key.key_id: self._as_known(key) for key in found if key.key_id}
+        self._keys = {key.key_id: self._as_known(key) for key in keys if key.key_id}
         self._confirmed_at, self._read_at = self._asked_at, begun_at
 
     def _as_known(self, key: jwt.PyJWK) -> jwt.PyJWK:

@@ -161,21 +161,21 @@ class CallVerifier:
         parts = b"".join([value for name, value in headers if name == HEADER]).split(b" ")
         if len(parts) != _PARTS:
             raise CallNotProved(epoch=present)
-        call_id, epoch, body, given = parts
+        call_id, epoch, body, received_code = parts
         call = CallParts(scope["method"], read_target(scope), call_id, body)
         try:
             covered = _select_covered(headers)
         except HeaderRepeatedError:
             raise CallNotProved(epoch=present) from None
         code = _sign_head(self._key, call, covered, epoch)
-        if not hmac.compare_digest(code.hex().encode(), given):
+        if not hmac.compare_digest(code.hex().encode(), received_code):
             raise CallNotProved(epoch=present)
         if epoch != present.encode() or call_id in self._used:
             raise CallNotProved(epoch=present)
         self._used.add(call_id)
-        told = dict(covered)
+        values = dict(covered)
         return ProvedCall(
-            _decode_value(told.get(CLIENT)), _decode_value(told.get(AGENCY)), body, code
+            _decode_value(values.get(CLIENT)), _decode_value(values.get(AGENCY)), body, code
         )
 
     def sign_body(self, call: ProvedCall, digest: bytes) -> bytes:
@@ -184,10 +184,10 @@ class CallVerifier:
 
 def _select_covered(headers: CallHeaders) -> list[tuple[bytes, bytes]]:
     """Return the covered headers sorted by name, because a proxy may reorder them."""
-    found = sorted([header for header in headers if header[0] in _COVERED])
-    if len(dict(found)) < len(found):
-        _require_list_headers(found)
-    return found
+    covered = sorted([header for header in headers if header[0] in _COVERED])
+    if len(dict(covered)) < len(covered):
+        _require_list_headers(covered)
+    return covered
 
 
 def _require_list_headers(covered: list[tuple[bytes, bytes]]) -> None:

@@ -90,4 +90,4 @@ async def merge_newest_rows(
     for limits in others:
         for row in await read(limits):
             merged.setdefault(key(row), row)
-    return [merged[each] for each in sorted(merged, reverse=True)]
+    return [merged[place] for place in sorted(merged, reverse=True)]

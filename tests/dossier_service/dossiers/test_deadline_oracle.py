@@ -141,5 +141,5 @@ def test_extended_due_dates_agree_with_walking_over_the_days(seed: int) -> None:
         due, asked = expected_due(start, term), random_start(drawn)
         wait = drawn.choice([0, 1, 5, 45, 300, 900, 3_000, 6_000, 20_000]) * drawn.random()
         supplemented = asked + int(wait) * MINUTE
-        found = extend_due_date(due, asked=asked, supplemented=supplemented)
+        found = extend_due_date(due, requested_at=asked, supplemented_at=supplemented)
         assert found == expected_extension(due, asked, supplemented), (due, asked, supplemented)

@@ -201,7 +201,9 @@ def test_online_dossier_is_received_within_eight_working_hours() -> None:
 )
 def test_waiting_for_papers_extends_the_due_date(asked: str, supplemented: str, due: str) -> None:
     before = at("2026-03-05 09:00")
-    assert extend_due_date(before, asked=at(asked), supplemented=at(supplemented)) == at(due)
+    assert extend_due_date(before, requested_at=at(asked), supplemented_at=at(supplemented)) == at(
+        due
+    )
 
 
 @pytest.mark.parametrize(
@@ -218,18 +220,20 @@ def test_waiting_for_papers_extends_the_due_date(asked: str, supplemented: str, 
 def test_end_at_closing_time_stays_on_its_day(
     due: str, asked: str, supplemented: str, moved: str
 ) -> None:
-    assert extend_due_date(at(due), asked=at(asked), supplemented=at(supplemented)) == at(moved)
+    assert extend_due_date(at(due), requested_at=at(asked), supplemented_at=at(supplemented)) == at(
+        moved
+    )
 
 
 def test_no_due_date_stays_none_when_extended() -> None:
     moment = at("2026-03-02 08:00")
-    assert extend_due_date(None, asked=moment, supplemented=moment) is None
+    assert extend_due_date(None, requested_at=moment, supplemented_at=moment) is None
 
 
 def test_papers_cannot_come_before_they_were_asked_for() -> None:
     asked = at("2026-03-02 08:00")
-    with pytest.raises(ValueError, match="before they were asked"):
-        extend_due_date(asked, asked=asked, supplemented=asked - timedelta(seconds=1))
+    with pytest.raises(ValueError, match="before they were requested"):
+        extend_due_date(asked, requested_at=asked, supplemented_at=asked - timedelta(seconds=1))
 
 
 @pytest.mark.parametrize(

@@ -59,8 +59,8 @@ async def list_agencies_by_code(
     query = select(Agency).where(
         Agency.code.in_(codes), build_within_condition(Agency.code, within)
     )
-    found = await session.scalars(query)
-    return {agency.code: agency for agency in found}
+    agencies = await session.scalars(query)
+    return {agency.code: agency for agency in agencies}
 
 
 async def add_agency(session: AsyncSession, **columns: Any) -> Agency | None:

@@ -138,20 +138,20 @@ def check_public_jwk(jwk: Mapping[str, object]) -> dict[str, str]:
     if not isinstance(key_type, str) or key_type not in _MEMBERS:
         raise ValueError(_KINDS)
     members = {name: jwk.get(name) for name in _MEMBERS[key_type]}
-    kept = {name: part for name, part in members.items() if isinstance(part, str)}
-    if len(kept) < len(members):
+    texts = {name: part for name, part in members.items() if isinstance(part, str)}
+    if len(texts) < len(members):
         raise ValueError(
             f"a key of type {key_type} needs the members {', '.join(members)}, as text"
         )
     algorithms = _ALGORITHMS[key_type]
     if (algorithm := jwk.get("alg", algorithms[0])) not in algorithms:
         raise ValueError(f"alg of such a key must be {' or '.join(algorithms)}")
-    read_strong_key(kept | {"alg": str(algorithm)})
-    kid = jwk.get("kid", compute_thumbprint(kept))
+    read_strong_key(texts | {"alg": str(algorithm)})
+    kid = jwk.get("kid", compute_thumbprint(texts))
     if not isinstance(kid, str) or not _KID.fullmatch(kid):
         raise ValueError("kid must be a text of 1 to 100 letters, digits, '.', '_', '~' and '-'")
     refuse_personal_number(kid)
-    return kept | {"kid": kid, "alg": str(algorithm)}
+    return texts | {"kid": kid, "alg": str(algorithm)}
 
 
 def read_public_key(text: str) -> dict[str, str]:

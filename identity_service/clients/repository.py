@@ -103,8 +103,8 @@ async def lock_client_acts(session: AsyncSession) -> None:
 
 
 async def is_active_operator(session: AsyncSession, client_id: str) -> bool:
-    found = select(Client.operator & Client.active).where(Client.client_id == client_id)
-    return bool(await session.scalar(found))
+    query = select(Client.operator & Client.active).where(Client.client_id == client_id)
+    return bool(await session.scalar(query))
 
 
 async def has_operators(session: AsyncSession) -> bool:

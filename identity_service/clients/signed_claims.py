@@ -81,7 +81,7 @@ def _read_part(encoded: str, shape: type[Part], part: str) -> Part:
     try:
         return shape.model_validate(members)
     except ValidationError as error:
-        names = sorted({str(each["loc"][0]) for each in error.errors() if each["loc"]})
+        names = sorted({str(fault["loc"][0]) for fault in error.errors() if fault["loc"]})
         raise ClientNotProven(
             f"Correct {', '.join(names)} in the {part}: missing or malformed (RFC 7523 §3)."
             if names

@@ -77,13 +77,13 @@ async def _cut_page(
 ) -> tuple[Sequence[Grant], bool]:
     """Return the first grants by id with up to `MAX_PAGE_CODES` codes together, at least one."""
     sizes = query.with_only_columns(Grant.id, _count_codes()).order_by(Grant.id).limit(limit + 1)
-    found = (await session.execute(sizes)).all()
-    sums = accumulate(codes for _, codes in found)
-    kept = min(limit, max(1, sum(1 for codes in sums if codes <= MAX_PAGE_CODES)))
-    ids = [grant_id for grant_id, _ in found[:kept]]
-    given = any_(bindparam(None, ids, type_=ARRAY(Uuid)))
-    grants = await session.scalars(select(Grant).where(Grant.id == given).order_by(Grant.id))
-    return grants.all(), len(found) > kept
+    rows = (await session.execute(sizes)).all()
+    sums = accumulate(codes for _, codes in rows)
+    count = min(limit, max(1, sum(1 for codes in sums if codes <= MAX_PAGE_CODES)))
+    ids = [grant_id for grant_id, _ in rows[:count]]
+    any_id = any_(bindparam(None, ids, type_=ARRAY(Uuid)))
+    grants = await session.scalars(select(Grant).where(Grant.id == any_id).order_by(Grant.id))
+    return grants.all(), len(rows) > count
 
 
 def _count_codes() -> ColumnElement[int]:

@@ -106,8 +106,8 @@ def _keep_identifying(fields: tuple[ClaimField, ...]) -> tuple[ClaimField, ...]:
 
 def _require_covered(caller: CallContext, fields: tuple[str, ...]) -> None:
     purpose = caller.purpose or ""
-    reaching = [each for each in caller.right.alternatives if each.covers_procedure(purpose)]
+    reaching = [limits for limits in caller.right.alternatives if limits.covers_procedure(purpose)]
     if not reaching:
         raise PurposeNotCovered("Set X-Purpose to a procedure that your right covers.")
-    if not any(each.covers_fields(fields) for each in reaching):
+    if not any(limits.covers_fields(fields) for limits in reaching):
         raise FieldsNotAllowed(set(fields).difference(reaching[0].fields or ()))

@@ -46,7 +46,7 @@ class StoredGrants:
     async def end_given_grants(
         self, session: AsyncSession, caller: CallContext, client_id: str, *, now: datetime
     ) -> Sequence[UUID]:
-        given = await repository.list_given_grants(session, client_id)
-        ending = await list_ending_grants(session, given)
+        grants = await repository.list_given_grants(session, client_id)
+        ending = await list_ending_grants(session, grants)
         await end_grants(session, caller, ending, now=now)
         return [grant.id for grant in ending]

@@ -227,21 +227,21 @@ def _require_covering_grants(
     Raise BeyondOwnRight where no grant covers an operation.
     """
     covering = select_covering_grants(held, requested, valid_from)
-    found = {
+    grant_ids = {
         name: next(
             (
-                each.id
-                for each in covering
-                if {name, ANY_OPERATION} & set(each.operations)
-                and (by_operator or _covers_rate(each, name, requested))
+                grant.id
+                for grant in covering
+                if {name, ANY_OPERATION} & set(grant.operations)
+                and (by_operator or _covers_rate(grant, name, requested))
             ),
             None,
         )
         for name in requested.operations
     }
-    if beyond := [name for name, grant_id in found.items() if grant_id is None]:
+    if beyond := [name for name, grant_id in grant_ids.items() if grant_id is None]:
         raise BeyondOwnRight(beyond)
-    return sorted({grant_id for grant_id in found.values() if grant_id is not None})
+    return sorted({grant_id for grant_id in grant_ids.values() if grant_id is not None})
 
 
 def _covers_rate(held: Grant, operation: str, requested: GrantIn) -> bool:

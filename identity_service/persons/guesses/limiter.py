@@ -160,7 +160,7 @@ class GuessLimiter:
         counts, untils = await self._write_misses(misses, attempt)
         for holder in untils:
             BUDGETS_SPENT.labels(holder.scope.value).inc()
-        before = {each.holder: each.blocked_until for each in counts if each.blocked_until}
+        before = {count.holder: count.blocked_until for count in counts if count.blocked_until}
         self._blocked |= before | untils
         if any(until > attempt.now for until in before.values()):
             # Another process had blocked the caller already.
@@ -195,7 +195,7 @@ class GuessLimiter:
         if not holder.scope.about_one_person:
             recent = self._find_recent(holder, attempt.now)
             calls, recent.calls = recent.calls + 1, 0
-            sequential = any(is_sequential(attempt.number, each) for each in recent.numbers)
+            sequential = any(is_sequential(attempt.number, number) for number in recent.numbers)
             recent.numbers.append(attempt.number)
         return NewMiss(holder, calls, sequential, budget.window)
 
@@ -223,10 +223,10 @@ class GuessLimiter:
 
     async def _read_blocked(self, now: datetime) -> None:
         since = (self._refreshed_at or now - MAX_WAIT) - OVERLAP
-        found = await self._list_blocked_holders(since, now)
+        blocked = await self._list_blocked_holders(since, now)
         self._blocked = {
             holder: until for holder, until in self._blocked.items() if until > now
-        } | found
+        } | blocked
         self._refreshed_at = now
 
     @_retry_once

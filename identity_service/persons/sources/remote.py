@@ -91,13 +91,13 @@ class _RemoteResponse(_Read):
 
     def build_finding(self, claim: Claim, received_at: datetime) -> Finding:
         as_of = self.ThoiDiem or received_at
-        records = [each.build_record() for each in self.CongdanCollection]
+        records = [record.build_record() for record in self.CongdanCollection]
         if not records:
             return Finding(as_of, reported=self.KetQua or VerificationResult.NOT_FOUND)
         if len(records) == 1:
             return Finding(as_of, records[0], self.KetQua)
         # A caller that knows one of the persons gets the result that there are several.
-        known = (each for each in records if compare_claim(claim, each).knows_person)
+        known = (record for record in records if compare_claim(claim, record).knows_person)
         return Finding(as_of, next(known, records[0]), VerificationResult.AMBIGUOUS)
 
 

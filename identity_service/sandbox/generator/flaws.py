@@ -22,7 +22,7 @@ _LAST_MONTH = 12
 
 def place_tone_late(name: str) -> str:
     """Move the tone mark to the second vowel: hòa -> hoà, khỏe -> khoẻ, thúy -> thuý."""
-    return _EARLY.sub(lambda found: _LATE_PLACEMENT[found[1]], name)
+    return _EARLY.sub(lambda match: _LATE_PLACEMENT[match[1]], name)
 
 
 def _drop_diacritics(person: Person) -> Person:

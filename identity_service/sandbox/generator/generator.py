@@ -89,13 +89,11 @@ class Generator:
         at_home = self._is_drawn(self._population.born_in_home_province)
         prefix = self._draw_one(home.birth_prefixes if at_home else self._prefixes)
         surname = home.head_surname if member.head_surname else self._draw_one(self._surnames)
-        middle, given = (
-            self._draw_one(self._middle_names[sex]),
-            self._draw_one(self._given_names[sex]),
-        )
+        middle_name = self._draw_one(self._middle_names[sex])
+        given_name = self._draw_one(self._given_names[sex])
         return Person(
             self._issue_number(prefix, sex, birth_year),
-            f"{surname} {middle} {given}",
+            f"{surname} {middle_name} {given_name}",
             sex.value,
             self._draw_birth_date(birth_year),
             home.province,

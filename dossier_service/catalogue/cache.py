@@ -29,21 +29,21 @@ class ProcedureCache:
             held := self._find_held(code, version)
         ):
             return held
-        found = await repository.find_current_version(session, code)
-        if found:
-            self._current[code] = found.version, time.monotonic()
-            self._hold_version(found)
-        return found
+        published = await repository.find_current_version(session, code)
+        if published:
+            self._current[code] = published.version, time.monotonic()
+            self._hold_version(published)
+        return published
 
     async def find_version(
         self, session: AsyncSession, code: str, version: int
     ) -> PublishedProcedure | None:
         if held := self._find_held(code, version):
             return held
-        found = await repository.find_version(session, code, version)
-        if found:
-            self._hold_version(found)
-        return found
+        published = await repository.find_version(session, code, version)
+        if published:
+            self._hold_version(published)
+        return published
 
     def _find_held(self, code: str, version: int) -> PublishedProcedure | None:
         if held := self._versions.get((code, version)):

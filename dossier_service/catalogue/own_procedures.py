@@ -17,8 +17,8 @@ def read_procedure_file(path: Path) -> Procedure:
 @cache
 def read_own_procedures() -> dict[str, Procedure]:
     """Return the procedures of `data` by code; adding a file adds the procedure."""
-    found = [read_procedure_file(path) for path in sorted(OWN_FOLDER.glob("*.yaml"))]
-    procedures = {procedure.code: procedure for procedure in found}
-    if len(procedures) != len(found):
+    entries = [read_procedure_file(path) for path in sorted(OWN_FOLDER.glob("*.yaml"))]
+    procedures = {procedure.code: procedure for procedure in entries}
+    if len(procedures) != len(entries):
         raise ValueError("two files of the catalogue hold the same procedure code")
     return procedures

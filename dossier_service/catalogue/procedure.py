@@ -227,17 +227,17 @@ class Procedure(_Entry):
         return _find_longest_term(self.list_terms())
 
     def list_fees_due(
-        self, channel: Channel, found: frozenset[str] = frozenset()
+        self, channel: Channel, confirmed: frozenset[str] = frozenset()
     ) -> tuple[Fee, ...]:
         """Return the fees of a dossier of this channel.
 
-        A fee that is due in one case only is among them when its code is in `found`: the
-        officer at the reception has seen that the case is given.
+        A fee that is due in one case only is among them when its code is in `confirmed`: the
+        officer at the reception has confirmed the case.
         """
         return tuple(
             fee
             for fee in self.fees
-            if fee.channel in (None, channel) and (fee.case is None or fee.code in found)
+            if fee.channel in (None, channel) and (fee.case is None or fee.code in confirmed)
         )
 
 

@@ -59,7 +59,10 @@ async def read_procedure(
     code: ProcedureCode,
     version: Annotated[PositiveInt | None, Query(le=2**31 - 1)] = None,
 ) -> ProcedureOut:
-    found = await catalogue.read_published_procedure(session, procedures, code, version)
+    published = await catalogue.read_published_procedure(session, procedures, code, version)
     return ProcedureOut(
-        code=code, version=found.version, valid_from=found.valid_from, procedure=found.procedure
+        code=code,
+        version=published.version,
+        valid_from=published.valid_from,
+        procedure=published.procedure,
     )

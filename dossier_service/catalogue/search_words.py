@@ -32,8 +32,8 @@ def read_alternatives(question: str) -> Sequence[Sequence[str]]:
         (bare, _read_bare_synonyms()) if accented == bare else (accented, _read_synonyms())
     )
     for phrase, official in synonyms.items():
-        before, found, after = f" {key} ".partition(f" {phrase} ")
-        if found:
+        before, phrase_in_key, after = f" {key} ".partition(f" {phrase} ")
+        if phrase_in_key:
             return [_split_words(f"{before} {words} {after}") for words in official]
     return [_split_words(question)]
 
@@ -47,7 +47,7 @@ def _read_synonyms() -> Mapping[str, Sequence[str]]:
     """Return everyday phrases with their official words, the longest phrase first."""
     text = Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8")
     by_phrase = {fold_accented(phrase): words for phrase, words in yaml.safe_load(text).items()}
-    return MappingProxyType(dict(sorted(by_phrase.items(), key=lambda each: -len(each[0]))))
+    return MappingProxyType(dict(sorted(by_phrase.items(), key=lambda item: -len(item[0]))))
 
 
 @cache

@@ -96,7 +96,9 @@ async def publish_procedures(
         published.append(PublishedProcedure(version + 1, now, procedure))
     await repository.add_versions(session, versions, current)
     new = sum(row["version"] == 1 for row in versions)
-    publish_events(session, *(make_published_event(each, len(held) + new) for each in published))
+    publish_events(
+        session, *(make_published_event(procedure, len(held) + new) for procedure in published)
+    )
     return ImportOutcome(new=new, changed=len(versions) - new, unchanged=unchanged)
 
 
@@ -104,7 +106,9 @@ async def announce_all_procedures(session: AsyncSession) -> int:
     """Announce each procedure in force once more, for readers that lack them; return how many."""
     await repository.lock_catalogue(session)
     current = await repository.list_current_versions(session)
-    publish_events(session, *(make_published_event(each, len(current)) for each in current))
+    publish_events(
+        session, *(make_published_event(procedure, len(current)) for procedure in current)
+    )
     return len(current)
 
 
@@ -148,7 +152,7 @@ async def import_catalogue_file(
 ) -> ImportOutcome:
     """Publish the procedures of a file, each with the own entry of its code; keep the report."""
     merged = _merge_own_entries(file, own)
-    procedures = dict(file.procedures) | {code: each.procedure for code, each in merged.items()}
+    procedures = dict(file.procedures) | {code: entry.procedure for code, entry in merged.items()}
     outcome = await publish_procedures(session, procedures.values(), now=now)
     _report_merged_entries(outcome, merged)
     outcome.report = make_import_report(file.entries)
@@ -176,7 +180,7 @@ async def publish_first_procedures(
         return None
     merged = _merge_own_entries(published, own) if published else {}
     procedures = dict(published.procedures if published else {}) | dict(own)
-    procedures |= {code: each.procedure for code, each in merged.items()}
+    procedures |= {code: entry.procedure for code, entry in merged.items()}
     outcome = await publish_procedures(session, procedures.values(), now=now)
     _report_merged_entries(outcome, merged)
     outcome.report = make_import_report(published.entries) if published else None
@@ -196,9 +200,9 @@ def _merge_own_entries(
 
 def _report_merged_entries(outcome: ImportOutcome, merged: Mapping[str, MergedProcedure]) -> None:
     outcome.own = list(merged)
-    outcome.added = {code: list(each.added) for code, each in merged.items() if each.added}
+    outcome.added = {code: list(entry.added) for code, entry in merged.items() if entry.added}
     outcome.overruled = {
-        code: list(each.overrules) for code, each in merged.items() if each.overrules
+        code: list(entry.overrules) for code, entry in merged.items() if entry.overrules
     }
 
 
@@ -215,14 +219,14 @@ def _add_import_record(
 async def read_published_procedure(
     session: AsyncSession, procedures: ProcedureCache, code: str, version: int | None
 ) -> PublishedProcedure:
-    found = (
+    published = (
         await procedures.find_current(session, code)
         if version is None
         else await procedures.find_version(session, code, version)
     )
-    if found is None:
+    if published is None:
         raise ProcedureNotFound(code=code)
-    return found
+    return published
 
 
 async def list_versions(
@@ -253,9 +257,9 @@ async def search_procedures(
     return page.cut(rows, lambda row: (row.code,))
 
 
-async def _list_same_sectors(session: AsyncSession, asked: str) -> list[str]:
-    key = fold_accented(asked)
-    return [each for each in await repository.list_sectors(session) if fold_accented(each) == key]
+async def _list_same_sectors(session: AsyncSession, sector: str) -> list[str]:
+    key = fold_accented(sector)
+    return [name for name in await repository.list_sectors(session) if fold_accented(name) == key]
 
 
 def compute_digest(procedure: Procedure) -> bytes:

@@ -26,8 +26,8 @@ async def recalculate_due_dates(session: AsyncSession, *, now: datetime) -> int:
     that another transaction is changing are left for the next run.
     """
     stale = await repository.lock_stale_dossiers(session, limit=BATCH_SIZE)
-    kept = {(dossier.procedure, dossier.procedure_version) for dossier in stale}
-    procedures = await list_versions(session, kept)
+    versions = {(dossier.procedure, dossier.procedure_version) for dossier in stale}
+    procedures = await list_versions(session, versions)
     courses: dict[str, list[tuple[datetime, int]]] = {}
     for move in await repository.list_moves(session, stale):
         courses.setdefault(move.dossier, []).append((move.at, move.to_status))

@@ -58,7 +58,10 @@ class CheckReport(BaseModel):
         lines = [f"{count:>7}  {name}" for name, count in self.counted.items()]
         lines += [f"{count:>7}  flagged {fault}" for fault, count in self.flagged.most_common()]
         lines.append(f"{len(self.unexplained):>7}  unexplained")
-        lines += [f"  {each.code} {each.at}: {each.problem}" for each in self._first_findings()]
+        lines += [
+            f"  {difference.code} {difference.at}: {difference.problem}"
+            for difference in self._first_findings()
+        ]
         return "\n".join(lines)
 
     def _first_findings(self) -> list[EntryDifference]:
@@ -123,7 +126,7 @@ class _Check:
                 )
         if not is_frame(text[cursor:], None):
             self._report_difference("papers", "text behind the last paper was left out")
-        words = [part for each in self.procedure.papers for part in (each.name, each.case or "")]
+        words = [part for paper in self.procedure.papers for part in (paper.name, paper.case or "")]
         # A heading is the case of each paper of its table, and stands in the text once.
         if list_counts_in(text) > sum(map(list_counts_in, words)) + len(self.procedure.papers):
             self._report_difference("papers", "a count of the source is in no paper")
@@ -259,9 +262,9 @@ class _Check:
 
     def _compare_cases(self) -> None:
         for channel in {entry.channel for entry in self.procedure.channels}:
-            entries = [each for each in self.procedure.channels if each.channel is channel]
-            differ = len({(each.duration, each.unit) for each in entries}) > 1
-            if differ != all(each.case_code for each in entries):
+            entries = [entry for entry in self.procedure.channels if entry.channel is channel]
+            differ = len({(entry.duration, entry.unit) for entry in entries}) > 1
+            if differ != all(entry.case_code for entry in entries):
                 self._report_difference(
                     f"channel {channel.value}", "its terms and its cases do not agree"
                 )
@@ -275,15 +278,15 @@ class _Check:
 def check_published(lines: Iterable[bytes]) -> CheckReport:
     """Compare each line of a published file with the procedure that is read from it."""
     report = CheckReport()
-    kept: list[bytes] = []
+    pending: list[bytes] = []
 
     def keep_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
         for line in lines:
-            kept.append(line)
+            pending.append(line)
             yield line
 
     for entry in read_published(keep_lines(lines)):
-        line = kept.pop()
+        line = pending.pop()
         if not isinstance(entry, Readable):
             report.counted["refused"] += 1
             continue

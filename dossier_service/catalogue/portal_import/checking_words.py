@@ -35,13 +35,13 @@ def list_times_in(text: str) -> bool:
 
 
 def list_amounts_in(text: str) -> set[int]:
-    found: set[int] = set()
+    amounts: set[int] = set()
     words = text.lower()
     for unit in _CURRENCIES:
-        found.update(
+        amounts.update(
             int(number) for number in _list_numbers_before(words, unit, whole_word=unit == "đ")
         )
-    return found
+    return amounts
 
 
 def _list_numbers_before(text: str, unit: str, *, whole_word: bool = False) -> list[str]:

@@ -64,30 +64,30 @@ def read_papers(documents: str, *, is_cut: bool = False) -> ReadPapers:
 
 def _list_counts(table: str) -> Iterator[_Count]:
     end = 0
-    for found in _COUNT.finditer(table):
-        if count := _read_count(table, found, end):
+    for match in _COUNT.finditer(table):
+        if count := _read_count(table, match, end):
             yield count
             end = count.end
 
 
-def _read_count(table: str, found: re.Match[str], begin: int) -> _Count | None:
+def _read_count(table: str, match: re.Match[str], begin: int) -> _Count | None:
     """Return the count that closes the paper begun at `begin`, or None for words of its name."""
-    if not table[begin : found.start("digits")].strip():
+    if not table[begin : match.start("digits")].strip():
         return None
-    digits, before = found["digits"], table[found.start() - 1]
+    digits, before = match["digits"], table[match.start() - 1]
     stands_apart = before.isspace() or before == "("
     has_leading_zero = len(digits) == _TWO_DIGITS and digits[0] == "0"
     is_in_words = stands_apart and (len(digits) == _ONE_DIGIT or has_leading_zero)
-    goes_on = _is_continued(table, found.end())
+    goes_on = _is_continued(table, match.end())
     if goes_on or (stands_apart and goes_on is not None):
         return None
-    if is_in_words and _COUNT.match(table, found.end()):
+    if is_in_words and _COUNT.match(table, match.end()):
         return None
     is_unclear = is_in_words or goes_on is not None
     end_faults = (TextFault.PAPER_END_UNCLEAR,) if is_unclear else ()
-    start, originals, count_faults = _read_originals(found, before, is_whole=has_leading_zero)
-    copies = int(found["copies"] or 0)
-    return _Count(start, found.end(), originals, copies, (*count_faults, *end_faults))
+    start, originals, count_faults = _read_originals(match, before, is_whole=has_leading_zero)
+    copies = int(match["copies"] or 0)
+    return _Count(start, match.end(), originals, copies, (*count_faults, *end_faults))
 
 
 def _is_continued(table: str, end: int) -> bool | None:
@@ -100,16 +100,16 @@ def _is_continued(table: str, end: int) -> bool | None:
 
 
 def _read_originals(
-    found: re.Match[str], before: str, *, is_whole: bool
+    match: re.Match[str], before: str, *, is_whole: bool
 ) -> tuple[int, int | None, tuple[TextFault, ...]]:
     """Return the end of the name, the number of originals and the doubts about it."""
-    digits = found["digits"]
+    digits = match["digits"]
     if len(digits) == _ONE_DIGIT or (is_whole and before in " ("):
-        return found.start(), int(digits), ()
+        return match.start(), int(digits), ()
     may_be_whole = len(digits) == _TWO_DIGITS and digits[0] != "0"
     if may_be_whole and not before.isspace() and before not in "(/-":
-        return found.end("digits"), None, (TextFault.COUNT_UNCLEAR,)
-    return found.end("digits") - 1, int(digits[-1]), (TextFault.COUNT_RUNS_INTO_NUMBER,)
+        return match.end("digits"), None, (TextFault.COUNT_UNCLEAR,)
+    return match.end("digits") - 1, int(digits[-1]), (TextFault.COUNT_RUNS_INTO_NUMBER,)
 
 
 def _make_paper(number: int, name: str, case: str | None, count: _Count | None) -> Paper:

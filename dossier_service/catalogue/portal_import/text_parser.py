@@ -130,7 +130,7 @@ def _read_words_behind(words: str, reading: Reading) -> Reading:
     faults = list(reading.faults)
     if _TIME_IN_WORDS.search(words):
         faults.append(TextFault.TERM_IN_DESCRIPTION)
-    amounts = {int(_SEPARATOR.sub("", each[1])) for each in _AMOUNT_IN_WORDS.finditer(words)}
+    amounts = {int(_SEPARATOR.sub("", match[1])) for match in _AMOUNT_IN_WORDS.finditer(words)}
     if amounts - {reading.amount_vnd}:
         faults.append(TextFault.AMOUNT_IN_DESCRIPTION)
     return reading._replace(
@@ -159,13 +159,16 @@ def make_fees(prices: Sequence[Price]) -> tuple[tuple[Fee, ...], tuple[TextFault
     by_channel: dict[Channel | None, list[Price]] = {
         price.channel: _list_distinct_prices(prices, price.channel) for price in prices
     }
-    amounts = {frozenset(each.amount_vnd for each in found) for found in by_channel.values()}
+    amounts = {
+        frozenset(price.amount_vnd for price in channel_prices)
+        for channel_prices in by_channel.values()
+    }
     if len(amounts) == 1:
         by_channel = {None: next(iter(by_channel.values()))}  # the same for every channel
     drafts = [
-        (channel, price, len(found) > 1)
-        for channel, found in by_channel.items()
-        for price in found
+        (channel, price, len(channel_prices) > 1)
+        for channel, channel_prices in by_channel.items()
+        for price in channel_prices
         if price.amount_vnd
     ]
     fees = tuple(
@@ -177,8 +180,8 @@ def make_fees(prices: Sequence[Price]) -> tuple[tuple[Fee, ...], tuple[TextFault
 
 
 def _list_distinct_prices(prices: Sequence[Price], channel: Channel) -> list[Price]:
-    found = {price.amount_vnd: price for price in reversed(prices) if price.channel is channel}
-    return list(reversed(found.values()))
+    by_amount = {price.amount_vnd: price for price in reversed(prices) if price.channel is channel}
+    return list(reversed(by_amount.values()))
 
 
 def _make_fee(number: int, channel: Channel | None, price: Price, *, in_one_case: bool) -> Fee:
@@ -199,10 +202,10 @@ def read_results(text: str) -> tuple[Result, ...]:
     """Return the results of `result_text`: names, each followed by "Mã: " and its code."""
     results: list[Result] = []
     end = 0
-    for found in _RESULT_CODE.finditer(text):
-        name = text[end : found.start()].strip(_BETWEEN_RESULTS)
-        results.append(Result(code=found[1], name=name or found[1]))
-        end = found.end()
+    for match in _RESULT_CODE.finditer(text):
+        name = text[end : match.start()].strip(_BETWEEN_RESULTS)
+        results.append(Result(code=match[1], name=name or match[1]))
+        end = match.end()
     if rest := text[end:].strip(_BETWEEN_RESULTS):
         results.append(Result(name=rest))
     return tuple(results)

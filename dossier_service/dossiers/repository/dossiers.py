@@ -61,8 +61,8 @@ async def _find_visible(
     """Return the result of the first alternative of the right that reaches the dossier."""
     for limits in right.alternatives:
         rows = await session.scalars(*_select_visible(query, code, limits))
-        if (found := rows.unique().one_or_none()) is not None:
-            return found
+        if (row := rows.unique().one_or_none()) is not None:
+            return row
     return None
 
 
@@ -79,8 +79,8 @@ def _select_visible(
 
 def reaches_procedure(procedure: InstrumentedAttribute[str]) -> ColumnElement[bool]:
     """Match the codes of a right or their national codes, as `shared.codes.coverage` does."""
-    given = any_(bindparam("procedures", type_=ARRAY(String)))
-    return or_(procedure == given, func.left(procedure, 8) == given)
+    any_code = any_(bindparam("procedures", type_=ARRAY(String)))
+    return or_(procedure == any_code, func.left(procedure, 8) == any_code)
 
 
 _CODE_ASKED = bindparam("code", type_=String)
@@ -97,9 +97,9 @@ _CONDITIONS: Mapping[str, ColumnElement[bool]] = {
 
 
 @cache
-def _build_visible_query(query: Select[Found], given: frozenset[str]) -> Select[Found]:
+def _build_visible_query(query: Select[Found], names: frozenset[str]) -> Select[Found]:
     """Build each query once: to build it takes longer than to read the dossier."""
-    return query.where(*(condition for name, condition in _CONDITIONS.items() if name in given))
+    return query.where(*(condition for name, condition in _CONDITIONS.items() if name in names))
 
 
 async def list_steps(
@@ -139,7 +139,8 @@ async def list_moves(session: AsyncSession, dossiers: Sequence[Dossier]) -> list
     query = (
         select(DossierStep)
         .where(
-            DossierStep.dossier.in_([each.code for each in dossiers]), DossierStep.act == "moved"
+            DossierStep.dossier.in_([dossier.code for dossier in dossiers]),
+            DossierStep.act == "moved",
         )
         .order_by(DossierStep.dossier, DossierStep.version)
     )

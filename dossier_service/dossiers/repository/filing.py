@@ -53,9 +53,9 @@ _NEXT = text(
 def defer_row_inserts(session: AsyncSession, rows: Rows) -> None:
     """Defer the rows of one dossier, or of one step of it, to the end of the transaction."""
     for table, statement in _INSERTS.items():
-        if given := rows.get(table):
+        if table_rows := rows.get(table):
             name = table.__tablename__
-            defer_write(session, statement, {name: [orjson.dumps(given).decode()]})
+            defer_write(session, statement, {name: [orjson.dumps(table_rows).decode()]})
 
 
 def make_row(entity: Base) -> dict[str, Any]:

@@ -45,11 +45,11 @@ async def list_dossiers(
     """Return the newest dossiers first: one range for each agency of the right, then merged."""
 
     async def read_newest(limits: Limits) -> Sequence[Dossier]:
-        asked = _bind_agency_lists(filters.agency, limits) | _bind_filters(filters, limits, today)
+        values = _bind_agency_lists(filters.agency, limits) | _bind_filters(filters, limits, today)
         if after is not None:
-            asked |= {"after_filed_at": after[0], "after_dossier": after[1]}
-        page = _build_page_query(frozenset(asked))
-        return (await session.scalars(page, asked | {"row_limit": limit})).all()
+            values |= {"after_filed_at": after[0], "after_dossier": after[1]}
+        page = _build_page_query(frozenset(values))
+        return (await session.scalars(page, values | {"row_limit": limit})).all()
 
     newest = await merge_newest_rows(right, read_newest, key=lambda row: (row.filed_at, row.code))
     return newest[:limit]
@@ -88,24 +88,24 @@ _CONDITIONS: Mapping[str, ColumnElement[bool]] = {
 
 
 @cache
-def _build_page_query(asked: frozenset[str]) -> Select[Dossier]:
+def _build_page_query(names: frozenset[str]) -> Select[Dossier]:
     """Build each query once: to build it takes longer than the rest of a list."""
-    whose = func.unnest(bindparam("agencies", type_=ARRAY(String)))
-    whose_lists = whose.table_valued("agency", name="asked").render_derived()
-    conditions = [condition for name, condition in _CONDITIONS.items() if name in asked]
-    found = (
+    agencies = func.unnest(bindparam("agencies", type_=ARRAY(String)))
+    agency_lists = agencies.table_valued("agency", name="asked").render_derived()
+    conditions = [condition for name, condition in _CONDITIONS.items() if name in names]
+    newest = (
         select(DossierParty.filed_at, DossierParty.dossier)
-        .where(DossierParty.agency == whose_lists.c.agency, *conditions)
+        .where(DossierParty.agency == agency_lists.c.agency, *conditions)
         .order_by(*_NEWEST)
         .limit(_ROW_LIMIT)
         .lateral("found")
     )
     keys = (
-        select(found.c.filed_at, found.c.dossier)
-        .select_from(whose_lists)
-        .join(found, true())
+        select(newest.c.filed_at, newest.c.dossier)
+        .select_from(agency_lists)
+        .join(newest, true())
         .distinct()
-        .order_by(found.c.filed_at.desc(), found.c.dossier.desc())
+        .order_by(newest.c.filed_at.desc(), newest.c.dossier.desc())
         .limit(_ROW_LIMIT)
         .subquery()
     )
@@ -125,7 +125,7 @@ def _bind_agency_lists(agency: str | None, limits: Limits) -> dict[str, Any]:
 
 
 def _bind_filters(filters: DossierFilters, limits: Limits, today: date) -> dict[str, Any]:
-    asked = {
+    values = {
         "procedures": None if limits.procedures is None else sorted(limits.procedures),
         "status": filters.status,
         "procedure": filters.procedure,
@@ -136,7 +136,7 @@ def _bind_filters(filters: DossierFilters, limits: Limits, today: date) -> dict[
         "overdue_on": today if filters.overdue is True else None,
         "not_overdue_on": today if filters.overdue is False else None,
     }
-    return {name: value for name, value in asked.items() if value is not None}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _begin_of_day(day: date) -> datetime:

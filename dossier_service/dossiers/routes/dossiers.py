@@ -77,8 +77,10 @@ async def read_dossier(
     response: Response,
 ) -> DossierFound:
     dossier = await queries.read_whole_dossier(session, code, caller)
-    kept = await read_kept_version(session, procedures, dossier)
-    answer = show_dossier(dossier, kept.procedure, queries.list_shown_fields(dossier, caller.right))
+    version = await read_kept_version(session, procedures, dossier)
+    answer = show_dossier(
+        dossier, version.procedure, queries.list_shown_fields(dossier, caller.right)
+    )
     set_etag(response, dossier.version)
     response.headers.update(write_ledger_headers([dossier.person], answer.personal_fields))
     return answer

@@ -39,8 +39,8 @@ async def move_dossier(
         procedures=procedures,
         now=now,
     )
-    kept = await read_kept_version(session, procedures, dossier)
-    answer = DossierOut.from_dossier(dossier, kept.procedure)
+    version = await read_kept_version(session, procedures, dossier)
+    answer = DossierOut.from_dossier(dossier, version.procedure)
     return respond_with_dossier(answer, idempotency, HTTPStatus.OK, person=dossier.person)
 
 
@@ -59,8 +59,8 @@ async def note_progress(
     dossier = await transitions.note_progress(
         session, code, body, caller=caller, expected_version=expected_version, now=now
     )
-    kept = await read_kept_version(session, procedures, dossier)
-    answer = DossierOut.from_dossier(dossier, kept.procedure)
+    version = await read_kept_version(session, procedures, dossier)
+    answer = DossierOut.from_dossier(dossier, version.procedure)
     return respond_with_dossier(answer, idempotency, HTTPStatus.CREATED, person=dossier.person)
 
 
@@ -79,8 +79,8 @@ async def pay_fee(
     dossier = await payments.pay_fee(
         session, code, body, caller=caller, expected_version=expected_version, now=now
     )
-    kept = await read_kept_version(session, procedures, dossier)
-    answer = DossierOut.from_dossier(dossier, kept.procedure)
+    version = await read_kept_version(session, procedures, dossier)
+    answer = DossierOut.from_dossier(dossier, version.procedure)
     return respond_with_dossier(answer, idempotency, HTTPStatus.CREATED, person=dossier.person)
 
 
@@ -105,6 +105,6 @@ async def issue_result(
         procedures=procedures,
         now=now,
     )
-    kept = await read_kept_version(session, procedures, dossier)
-    answer = DossierOut.from_dossier(dossier, kept.procedure)
+    version = await read_kept_version(session, procedures, dossier)
+    answer = DossierOut.from_dossier(dossier, version.procedure)
     return respond_with_dossier(answer, idempotency, HTTPStatus.CREATED, person=dossier.person)

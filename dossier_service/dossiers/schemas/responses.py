@@ -172,12 +172,12 @@ class DossierFound(DossierOut):
 def make_shown_applicant(
     applicant: DossierApplicant, fields: frozenset[str] | None
 ) -> ApplicantOut:
-    given = {
+    members = {
         name: getattr(applicant, name)
         for name in ApplicantOut.model_fields
         if fields is None or name in fields
     }
-    return ApplicantOut(**given)
+    return ApplicantOut(**members)
 
 
 def show_dossier(
@@ -192,9 +192,9 @@ def show_dossier(
         name: getattr(dossier, name) for name in ("summary", "note") if is_allowed(name)
     }
     if is_allowed("documents"):
-        more["documents"] = [DocumentOut.model_validate(each) for each in dossier.documents]
+        more["documents"] = [DocumentOut.model_validate(row) for row in dossier.documents]
     shape = ResultFound if is_allowed("results") else ResultOut
-    results = [shape.model_validate(each).model_dump() for each in dossier.results]
+    results = [shape.model_validate(row).model_dump() for row in dossier.results]
     applicant = make_shown_applicant(dossier.applicant, fields)
     return DossierFound.from_dossier(
         dossier, procedure, applicant=applicant, results=results, **more

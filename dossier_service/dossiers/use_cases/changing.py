@@ -33,9 +33,9 @@ async def read_kept_version(
     session: AsyncSession, procedures: ProcedureCache, dossier: Dossier
 ) -> PublishedProcedure:
     """Return the version of its procedure that the dossier keeps."""
-    found = await procedures.find_version(session, dossier.procedure, dossier.procedure_version)
-    assert found is not None, "a foreign key holds it"
-    return found
+    version = await procedures.find_version(session, dossier.procedure, dossier.procedure_version)
+    assert version is not None, "a foreign key holds it"
+    return version
 
 
 async def read_dossier_to_change(

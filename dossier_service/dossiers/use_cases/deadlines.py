@@ -60,5 +60,5 @@ def _keep_earlier_parts(basis: str | None, earlier: str | None) -> str | None:
     """Return the basis with the parts of the earlier one for the years that both name."""
     if basis is None or earlier is None:
         return basis
-    kept = {part.split("/")[0]: part for part in earlier.split()}
-    return " ".join(kept.get(part.split("/")[0], part) for part in basis.split())
+    earlier_parts = {part.split("/")[0]: part for part in earlier.split()}
+    return " ".join(earlier_parts.get(part.split("/")[0], part) for part in basis.split())

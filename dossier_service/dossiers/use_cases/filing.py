@@ -108,7 +108,7 @@ async def file_dossier(
 def _require_right_to_file(filing: FileDossier, caller: CallContext) -> None:
     """Raise NotAllowed or PurposeOfAnotherProcedure; an agency that helps files too."""
     alternatives = caller.right.alternatives
-    reaching = [each for each in alternatives if each.covers_procedure(filing.procedure)]
+    reaching = [limits for limits in alternatives if limits.covers_procedure(filing.procedure)]
     if not reaching:
         raise NotAllowed(
             "File for a procedure of your right, or ask the owner of the data for a wider one.",
@@ -117,7 +117,8 @@ def _require_right_to_file(filing: FileDossier, caller: CallContext) -> None:
             procedure=filing.procedure,
         )
     if not any(
-        each.covers(filing.procedure, [filing.received_by, filing.helped_by]) for each in reaching
+        limits.covers(filing.procedure, [filing.received_by, filing.helped_by])
+        for limits in reaching
     ):
         raise NotAllowed(
             "Use an agency of your right as received_by or helped_by, or ask the owner of the data "
@@ -141,10 +142,10 @@ def _list_due_fees(filing: FileDossier, procedure: Procedure) -> Sequence[Fee]:
     if not procedure.accepts_channel(filing.channel):
         offered = sorted(channel for channel in Channel if procedure.accepts_channel(channel))
         raise ChannelNotOffered(channel=filing.channel, offered=offered)
-    due = procedure.list_fees_due(filing.channel, found=filing.fees)
+    due = procedure.list_fees_due(filing.channel, confirmed=filing.fees)
     if strangers := filing.fees - {fee.code for fee in due}:
         known = procedure.list_fees_due(
-            filing.channel, found=frozenset(f.code for f in procedure.fees)
+            filing.channel, confirmed=frozenset(f.code for f in procedure.fees)
         )
         raise FeeUnknown(
             "`fees` names those of the procedure that are due in this case.",
@@ -254,6 +255,6 @@ _LISTED = (
 
 def _make_party_rows(dossier: Dossier) -> list[dict[str, Any]]:
     agencies = {dossier.helped_by, dossier.received_by, dossier.decided_by} - {None}
-    standing = {name: getattr(dossier, name) for name in _LISTED}
+    columns = {name: getattr(dossier, name) for name in _LISTED}
     listed = {COUNTRY}.union(*(list_self_and_above(agency) for agency in agencies if agency))
-    return [standing | {"dossier": dossier.code, "agency": each} for each in sorted(listed)]
+    return [columns | {"dossier": dossier.code, "agency": agency} for agency in sorted(listed)]

@@ -94,8 +94,8 @@ def _require_permitted_status(dossier: Dossier, move: MoveDossier) -> DossierSta
     following = dossier.permitted_statuses
     if move.to not in following:
         # A number that is no status is not repeated: it may be somebody's.
-        asked: dict[str, Any] = {"asked": move.to} if move.to in set(DossierStatus) else {}
-        raise TransitionRefused(current=dossier.status, permitted=sorted(following), **asked)
+        named_status: dict[str, Any] = {"asked": move.to} if move.to in set(DossierStatus) else {}
+        raise TransitionRefused(current=dossier.status, permitted=sorted(following), **named_status)
     to = DossierStatus(move.to)
     if needs_reason(dossier.status, to) and move.reason is None:
         raise ReasonMissing(current=dossier.status, asked=to, known=list(Reason))

@@ -94,9 +94,9 @@ class DossierState:
     def list_parties(self) -> frozenset[str]:
         """Return every agency that takes part in the dossier, and all agencies above them."""
         codes = (self.helped_by, self.received_by, self.decided_by)
-        return frozenset(each for code in codes if code for each in self_and_ancestors(code)) - {
-            COUNTRY
-        }
+        return frozenset(
+            agency for code in codes if code for agency in self_and_ancestors(code)
+        ) - {COUNTRY}
 
     @property
     def lacks_term(self) -> bool:
@@ -184,7 +184,7 @@ def digest_content(content: tuple[str | int | datetime | None, ...]) -> int:
 
     It depends on the content alone, not on the order of arrival or the notation of an instant.
     """
-    plain = [each.timestamp() if isinstance(each, datetime) else each for each in content]
+    plain = [value.timestamp() if isinstance(value, datetime) else value for value in content]
     digest = blake2b(orjson.dumps(plain), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
 

@@ -20,9 +20,9 @@ async def add_counts(
         }
         for agency, part in agency_roles(received_by, decided_by).items()
     ]
-    given = _make_columns(Dimensions._fields, list(counter)) | {"change": list(counter.values())}
-    given |= _make_columns(("receiving", "deciding", "agency", "part"), roles)
-    empty = (await session.scalars(_ADD, given | {"changes": changes})).all()
+    columns = _make_columns(Dimensions._fields, list(counter)) | {"change": list(counter.values())}
+    columns |= _make_columns(("receiving", "deciding", "agency", "part"), roles)
+    empty = (await session.scalars(_ADD, columns | {"changes": changes})).all()
     if empty:
         # Otherwise each due day of the past would leave empty cells behind.
         await session.execute(_DROP, {"places": empty})
@@ -84,8 +84,8 @@ async def add_to_cells(session: AsyncSession, changes: Mapping[Cell, int]) -> No
     Addition commutes with the changes of other transactions, so that the caller may have read the
     cells before without a lock.
     """
-    given = _make_columns(Cell._fields, list(changes)) | {"change": list(changes.values())}
-    empty = [place for place in await session.scalars(_ADD_TO_CELLS, given) if place]
+    columns = _make_columns(Cell._fields, list(changes)) | {"change": list(changes.values())}
+    empty = [place for place in await session.scalars(_ADD_TO_CELLS, columns) if place]
     if empty:
         await session.execute(_DROP, {"places": empty})
 

@@ -81,8 +81,8 @@ def _select_page(
     whole = select(
         func.count().label("groups"),
         *(
-            func.coalesce(func.sum(each).filter(is_outermost), 0).cast(BigInteger)
-            for each in sums.values()
+            func.coalesce(func.sum(column).filter(is_outermost), 0).cast(BigInteger)
+            for column in sums.values()
         ),
     ).select_from(counted)
     of_whole = whole.subquery("whole")

@@ -167,7 +167,7 @@ def _merge_newest(
     of_one = newest.where(get_table(table).c.agency == root.c.agency).lateral("newest")
     both = of_one.c.opened_at, of_one.c.code
     merged = select(*both).select_from(root.join(of_one, true())).distinct()
-    return merged.order_by(*(each.desc() for each in both)).limit(limit).subquery()
+    return merged.order_by(*(sort_column.desc() for sort_column in both)).limit(limit).subquery()
 
 
 def _build_bounds(

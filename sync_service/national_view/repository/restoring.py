@@ -68,11 +68,11 @@ async def delete_unordered_entries(session: AsyncSession, entries: Collection[Ti
 
     Events that were applied before timelines had an order left such rows.
     """
-    given = {
+    columns = {
         name: [getattr(entry, name) for entry in entries if entry.version]
         for name in ("code", "at", "kind", "status", "detail", "source")
     }
-    await session.execute(_DELETE_UNORDERED, given)
+    await session.execute(_DELETE_UNORDERED, columns)
 
 
 _DELETE_UNORDERED: Final = text(

@@ -66,14 +66,14 @@ async def compute_derived_times(
     by_code = {state.code: state for state in states}
     sources = {code: state.source for code, state in by_code.items()}
     lines = [entry for entry in entries if sources.get(entry.code) == entry.source]
-    given = {
+    columns = {
         "codes": list(sources),
         "sources": list(sources.values()),
         "opened": [state.opened_at for state in by_code.values()],
         "line_opened": [by_code[entry.code].opened_at for entry in lines],
         **{f"line_{name}": [getattr(entry, name) for entry in lines] for name in _LINE},
     }
-    rows = await session.execute(_FIND, given)
+    rows = await session.execute(_FIND, columns)
     return {
         code: derive_times(
             by_code[code],
@@ -109,7 +109,7 @@ _FIND: Final = text(
             CAST(:line_digest AS bigint[]), CAST(:line_status AS smallint[]))),
     placed AS (
         SELECT *, lag(status) OVER course AS before,
-            bool_and(status IN ({", ".join(str(int(each)) for each in sorted(ENDED))}))
+            bool_and(status IN ({", ".join(str(int(status)) for status in sorted(ENDED))}))
                 OVER (course ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS is_since_open
         FROM line
         WINDOW course AS (PARTITION BY code ORDER BY at, version, digest, status)),

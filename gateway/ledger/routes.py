@@ -82,8 +82,8 @@ async def list_seals(
     return Page(items=items, next=following)
 
 
-def _name_accessed_record(response: Response, found: use_cases.FoundRecord) -> None:
-    record, members = found.record, RecordOut.list_shown_members(found.shown)
+def _name_accessed_record(response: Response, access: use_cases.FoundRecord) -> None:
+    record, members = access.record, RecordOut.list_shown_members(access.shown)
     _name_accessed_data(response, subjects=record.subjects, dossier=record.dossier, members=members)
 
 

@@ -29,4 +29,6 @@ _ALL = (
     *chain.from_iterable(map(_list_dead_letter_operations, Service)),
 )
 
-OPERATIONS: Mapping[str, Operation] = MappingProxyType({each.name: each for each in _ALL})
+OPERATIONS: Mapping[str, Operation] = MappingProxyType(
+    {operation.name: operation for operation in _ALL}
+)

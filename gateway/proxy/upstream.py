@@ -87,7 +87,7 @@ class Upstream:
         try:
             if pooled is None:
                 await self._send_on_connection(connection, call, headers, payload)
-            elif not await self._send_on_kept_connection(
+            elif not await self._send_on_pooled_connection(
                 pooled, call, headers, payload, repeatable=repeatable
             ):
                 connection = await self._open_new_connection(pool, attempts=1)
@@ -95,7 +95,7 @@ class Upstream:
                 call = call._replace(call_id=b"%b.again" % call.call_id)
                 await self._send_on_connection(connection, call, headers, payload)
         except BrokenOffError as error:
-            slot.close_broken_connection(connection, kept=connection is pooled)
+            slot.close_broken_connection(connection, reused=connection is pooled)
             if isinstance(error, UnsentError):
                 raise UpstreamAway(self.service, retry_after_s=_BUSY_RETRY_S) from error
             raise
@@ -104,7 +104,7 @@ class Upstream:
             raise
         return connection
 
-    async def _send_on_kept_connection(
+    async def _send_on_pooled_connection(
         self,
         connection: Connection,
         call: CallParts,
@@ -222,13 +222,13 @@ class Slot:
         else:
             self._breaker.count_success()
 
-    def close_broken_connection(self, connection: Connection, *, kept: bool = False) -> None:
+    def close_broken_connection(self, connection: Connection, *, reused: bool = False) -> None:
         """Close a broken connection; count a failure only where the service had the whole request.
 
-        A service may close a `kept` connection at any time before it answers.
+        A service may close a `reused` connection at any time before it answers.
         """
         connection.close()
-        if connection.is_request_sent and not (kept and connection.is_silent):
+        if connection.is_request_sent and not (reused and connection.is_silent):
             self._count_service_failure(Failure.SILENT if connection.is_silent else Failure.BROKEN)
 
     def count_timeout(self, operation: Operation) -> UpstreamTimedOut:

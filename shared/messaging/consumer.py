@@ -123,13 +123,13 @@ async def _handle_received(
 ) -> None:
     if not received:
         return
-    traces = [one.traceparent for one in received]
+    traces = [message.traceparent for message in received]
     try:
         with trace_events(received[0].record.topic, traces):
             await _handle_unless_slow(sessions, received, handlers)
     except Exception:  # noqa: BLE001 -- one fails, or all take too long: handle each alone
-        for one in received:
-            await _handle_alone(sessions, one, handlers)
+        for message in received:
+            await _handle_alone(sessions, message, handlers)
 
 
 def _read_event(record: ConsumerRecord) -> ReceivedEvent:
@@ -139,13 +139,15 @@ def _read_event(record: ConsumerRecord) -> ReceivedEvent:
     return ReceivedEvent(UUID(headers["ce_id"].decode()), event, record, traceparent)
 
 
-async def _handle_alone(sessions: SessionFactory, one: ReceivedEvent, handlers: Handlers) -> None:
-    with trace_events(one.record.topic, [one.traceparent]):
+async def _handle_alone(
+    sessions: SessionFactory, message: ReceivedEvent, handlers: Handlers
+) -> None:
+    with trace_events(message.record.topic, [message.traceparent]):
         try:
-            await _handle_one(sessions, one, handlers)
+            await _handle_one(sessions, message, handlers)
         except Exception as error:  # noqa: BLE001 -- no outage: a retry would fail again
-            _log_rejected(one.record, error)
-            await _store_rejected(sessions, [Rejected(one.record, error)])
+            _log_rejected(message.record, error)
+            await _store_rejected(sessions, [Rejected(message.record, error)])
 
 
 async def _handle_events(
@@ -156,23 +158,23 @@ async def _handle_events(
         fresh, by_handler = await _claim_fresh_events(session, received, handlers)
         for handler, events in by_handler.items():
             await handler.apply(session, events)
-    for topic, count in Counter(one.record.topic for one in fresh).items():
+    for topic, count in Counter(message.record.topic for message in fresh).items():
         EVENTS_HANDLED.labels(topic).inc(count)
 
 
 _handle_unless_slow = retry_during_outage_unless_slow(_handle_events)
 
 
-async def _handle_one(sessions: SessionFactory, one: ReceivedEvent, handlers: Handlers) -> None:
+async def _handle_one(sessions: SessionFactory, message: ReceivedEvent, handlers: Handlers) -> None:
     """Raise TimeoutError where each attempt takes too long although the database answers."""
     for _ in range(TRIES_ALONE - 1):
         try:
-            return await _handle_unless_slow(sessions, [one], handlers)
+            return await _handle_unless_slow(sessions, [message], handlers)
         except Exception as error:
             if not is_too_slow(error):
                 raise
         await _await_database(sessions)
-    return await _handle_unless_slow(sessions, [one], handlers)
+    return await _handle_unless_slow(sessions, [message], handlers)
 
 
 @retry_during_outage

@@ -66,7 +66,13 @@ def trace_events(name: str, traceparents: Sequence[str]) -> Iterator[None]:
             yield
             return
         context = propagate.extract({"traceparent": cause})
-        links = [] if cause else [trace.Link(_read_span_context(one)) for one in causes if one]
+        links = (
+            []
+            if cause
+            else [
+                trace.Link(_read_span_context(traceparent)) for traceparent in causes if traceparent
+            ]
+        )
         with tracer.start_as_current_span(name, context=context, links=links):
             yield
     finally:

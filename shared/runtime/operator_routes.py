@@ -137,7 +137,7 @@ def build_dead_letter_routes(prefix: str) -> APIRouter:
     ) -> Page[DeadLetterOut]:
         rows = list(await list_dead_letters(session, state, paging))
         page, following = paging.cut(rows, lambda letter: (letter.at, str(letter.id)))
-        return Page(items=[DeadLetterOut.model_validate(one) for one in page], next=following)
+        return Page(items=[DeadLetterOut.model_validate(letter) for letter in page], next=following)
 
     @router.get("/{letter_id}")
     async def read(_: Unlimited, session: Session, letter_id: UUID) -> DeadLetterContent:

@@ -208,7 +208,7 @@ async def _await_catch_up(consumer: AIOKafkaConsumer, checks: dict[str, Check]) 
     begins = await retry_during_broker_outage(consumer.beginning_offsets)(partitions)
     ends = await retry_during_broker_outage(consumer.end_offsets)(partitions)
     # A partition whose events have all expired delivers nothing, so nothing is ever committed.
-    waiting = {one: end for one, end in ends.items() if end > begins[one]}
+    waiting = {partition: end for partition, end in ends.items() if end > begins[partition]}
     while waiting:
         for partition, end in list(waiting.items()):
             handled = await retry_during_broker_outage(consumer.committed)(partition)

@@ -43,8 +43,8 @@ class SchemaNavigator:
                 named = named[part]
             choices = [named]
         else:
-            choices = [each for each in schema.get("anyOf", ()) if each.get("type") != "null"]
+            choices = [choice for choice in schema.get("anyOf", ()) if choice.get("type") != "null"]
         if len(choices) != 1:
             return schema
-        own = {name: each for name, each in schema.items() if name not in _ELSEWHERE}
-        return self._plain({**choices[0], **own})
+        own_members = {name: value for name, value in schema.items() if name not in _ELSEWHERE}
+        return self._plain({**choices[0], **own_members})

@@ -123,8 +123,8 @@ def limit_connections() -> int:
     Raise the soft limit of open files as far as the hard limit allows.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MAX_CONNECTIONS + RESERVED_FILES
-    files = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+    required = MAX_CONNECTIONS + RESERVED_FILES
+    files = required if hard == resource.RLIM_INFINITY else min(hard, required)
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < files:
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))

@@ -162,11 +162,11 @@ async def _read_client_grants(
     connection: asyncpg.Connection, names: Sequence[str] | None = None
 ) -> Mapping[str, ClientGrants]:
     """Read the grants of these clients, or of all clients, in one snapshot."""
-    wanted = "" if names is None else " {} client_id = ANY($1)"
+    condition = "" if names is None else " {} client_id = ANY($1)"
     parameters = () if names is None else (names,)
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        clients = await connection.fetch(_CLIENTS + wanted.format("WHERE"), *parameters)
-        rows = await connection.fetch(_GRANTS + wanted.format("AND"), *parameters)
+        clients = await connection.fetch(_CLIENTS + condition.format("WHERE"), *parameters)
+        rows = await connection.fetch(_GRANTS + condition.format("AND"), *parameters)
     grants: dict[str, list[CachedGrant]] = {}
     for row in rows:
         grants.setdefault(row["client_id"], []).append(_build_cached_grant(row))

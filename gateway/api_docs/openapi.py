@@ -127,15 +127,17 @@ def _prefix_schema_names(part: Document, service: Service) -> Document:
 
 
 def _describe_public_operation(described: Document, operation: Operation) -> Document:
-    parameters = described.get("parameters", [])
-    shown = [parameter for parameter in parameters if parameter["name"].lower() not in INTERNAL]
-    shown_names = {parameter["name"].lower() for parameter in shown}
+    documented = described.get("parameters", [])
+    parameters = [
+        parameter for parameter in documented if parameter["name"].lower() not in INTERNAL
+    ]
+    parameter_names = {parameter["name"].lower() for parameter in parameters}
     names_dossier = DOSSIER_PATH in operation.template
     if not operation.public:
-        shown += [
+        parameters += [
             _describe_header(name, required=operation.personal and name != "X-Dossier")
             for name in _EXPLAINING
-            if name.lower() not in shown_names and not (name == "X-Dossier" and names_dossier)
+            if name.lower() not in parameter_names and not (name == "X-Dossier" and names_dossier)
         ]
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     responses = described.get("responses", {}) | {
@@ -143,7 +145,7 @@ def _describe_public_operation(described: Document, operation: Operation) -> Doc
     }
     return described | {
         "operationId": operation.name.replace(" ", "").replace("/", "_"),
-        "parameters": shown,
+        "parameters": parameters,
         "responses": responses,
         "security": [] if operation.public else [{"token": []}],
     }

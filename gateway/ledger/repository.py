@@ -34,7 +34,7 @@ class VisibleRecord(NamedTuple):
     """A record, and the fields of it that may be shown."""
 
     record: StoredRecord
-    shown: Codes
+    fields: Codes
 
 
 @dataclass(frozen=True)
@@ -126,8 +126,8 @@ def _widen_visible_record(
     record: StoredRecord, limits: Limits, before: VisibleRecord | None
 ) -> VisibleRecord:
     """Return the record with the fields that these limits or the earlier ones show."""
-    shown = limits.fields if before is None else unite_codes(before.shown, limits.fields)
-    return VisibleRecord(record, shown)
+    fields = limits.fields if before is None else unite_codes(before.fields, limits.fields)
+    return VisibleRecord(record, fields)
 
 
 async def read_seal(session: AsyncSession, chain: str, number: int) -> LedgerSeal | None:

@@ -43,7 +43,7 @@ async def list_records(
     )
     page, following = paging.cut(records, lambda record: record.place)
     read = filters.list_read_members().union(
-        *(RecordOut.list_shown_members(row.shown) for row in page)
+        *(RecordOut.list_shown_members(row.fields) for row in page)
     )
     # Only a searched person is a subject: the hashes of a list identify no person to the reader.
     _name_accessed_data(response, subjects=[filters.subject], dossier=filters.dossier, members=read)
@@ -83,7 +83,7 @@ async def list_seals(
 
 
 def _name_accessed_record(response: Response, access: use_cases.FoundRecord) -> None:
-    record, members = access.record, RecordOut.list_shown_members(access.shown)
+    record, members = access.record, RecordOut.list_shown_members(access.fields)
     _name_accessed_data(response, subjects=record.subjects, dossier=record.dossier, members=members)
 
 

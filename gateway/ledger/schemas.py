@@ -96,25 +96,25 @@ class RecordOut(BaseModel):
 
     @classmethod
     def from_stored_record(
-        cls, stored: StoredRecord, agency_name: str | None, shown: frozenset[str] | None
+        cls, stored: StoredRecord, agency_name: str | None, fields: frozenset[str] | None
     ) -> "RecordOut":
-        """Read the members from the sealed bytes, not from the columns; `shown` None means all."""
+        """Read the members from the sealed bytes, not from the columns; `fields` None means all."""
         members = AccessRecord.parse_sealed_text(stored.record)._asdict() | {
             "agency_name": agency_name
         }
-        if shown is not None:
-            members = {name: members[name] for name in members if name in _ALWAYS_SHOWN | shown}
+        if fields is not None:
+            members = {name: members[name] for name in members if name in _ALWAYS_SHOWN | fields}
         place = {"chain": stored.chain, "seal": stored.number, "index": stored.index}
         return cls.model_validate(members | place)
 
     @staticmethod
-    def list_shown_members(shown: frozenset[str] | None) -> set[str]:
-        """Return the members that a right to the fields `shown` adds to the constant ones.
+    def list_shown_members(fields: frozenset[str] | None) -> set[str]:
+        """Return the members that a right to `fields` adds to the constant ones.
 
         None means all fields.
         """
         members = {*AccessRecord._fields, "agency_name"} - _ALWAYS_SHOWN
-        return members if shown is None else members & shown
+        return members if fields is None else members & fields
 
 
 class SealOut(BaseModel):

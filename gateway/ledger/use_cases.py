@@ -26,7 +26,7 @@ class FoundRecord(NamedTuple):
 
     record: StoredRecord
     agency_name: str | None
-    shown: Codes
+    fields: Codes
 
     @property
     def place(self) -> tuple[datetime, str, int, int]:
@@ -119,4 +119,6 @@ async def _add_agency_names(
     session: AsyncSession, visible: Sequence[VisibleRecord]
 ) -> list[FoundRecord]:
     names = await list_agency_names(session, [record.agency for record, _ in visible])
-    return [FoundRecord(record, names.get(record.agency or ""), shown) for record, shown in visible]
+    return [
+        FoundRecord(record, names.get(record.agency or ""), fields) for record, fields in visible
+    ]

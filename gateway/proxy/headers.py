@@ -108,9 +108,9 @@ class SplitHeaders(NamedTuple):
     dossier: str | None
 
 
-def find_header(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> bytes | None:
-    for name, value in headers:
-        if name == wanted:
+def find_header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes | None:
+    for key, value in headers:
+        if key == name:
             return value
     return None
 

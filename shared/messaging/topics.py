@@ -85,8 +85,8 @@ async def make_topics(options: Mapping[str, Any]) -> None:
         await admin.close()
 
 
-async def _create_topics(admin: AIOKafkaAdminClient, wanted: list[NewTopic]) -> None:
-    for name, code, *_ in (await admin.create_topics(wanted)).topic_errors:
+async def _create_topics(admin: AIOKafkaAdminClient, topics: list[NewTopic]) -> None:
+    for name, code, *_ in (await admin.create_topics(topics)).topic_errors:
         refusal = for_code(code)
         # Another worker may have created it between the two requests.
         if code and refusal is not TopicAlreadyExistsError:

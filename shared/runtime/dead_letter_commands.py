@@ -29,9 +29,9 @@ def _show_letter(context: typer.Context, letter_id: UUID) -> None:
     letter = run_in_session(
         context.obj.settings, lambda s: operator_routes.read_dead_letter(s, letter_id)
     )
-    shown = operator_routes.DeadLetterOut.model_validate(letter).model_dump(mode="json")
+    members = operator_routes.DeadLetterOut.model_validate(letter).model_dump(mode="json")
     content = letter.value.decode(errors="replace")
-    typer.echo(json.dumps(shown | {"content": content}, indent=2, ensure_ascii=False))
+    typer.echo(json.dumps(members | {"content": content}, indent=2, ensure_ascii=False))
 
 
 @commands.command("replay")

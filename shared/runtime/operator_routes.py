@@ -142,8 +142,8 @@ def build_dead_letter_routes(prefix: str) -> APIRouter:
     @router.get("/{letter_id}")
     async def read(_: Unlimited, session: Session, letter_id: UUID) -> DeadLetterContent:
         letter = await read_dead_letter(session, letter_id)
-        shown = DeadLetterOut.model_validate(letter).model_dump()
-        return DeadLetterContent(**shown, content=letter.value.decode(errors="replace"))
+        members = DeadLetterOut.model_validate(letter).model_dump()
+        return DeadLetterContent(**members, content=letter.value.decode(errors="replace"))
 
     @router.post("/{letter_id}/replay", response_model=DeadLetterOut)
     async def send_again(_: Unlimited, session: Session, letter_id: UUID) -> DeadLetter:

@@ -90,8 +90,8 @@ class BrokerLog:
         following: dict[str, int] = {}
         for name, partition in self._partitions.items():
             # Retention may have deleted messages, or the broker may have come back empty.
-            wanted = max(offsets.get(name, 0), begins[partition])
-            following[name] = min(wanted, ends[partition])
+            offset = max(offsets.get(name, 0), begins[partition])
+            following[name] = min(offset, ends[partition])
             consumer.seek(partition, following[name])
         return following, {name: ends[partition] for name, partition in self._partitions.items()}
 

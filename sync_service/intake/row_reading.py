@@ -84,9 +84,9 @@ def _build_navigator(kind: TypeAdapter[Any]) -> SchemaNavigator:
 def _make_refusal(error: ValidationError, shape: SchemaNavigator) -> RowRefusal:
     """Return a refusal with the place and kind of each fault, never a value: it may be personal."""
     faults = error.errors(include_url=False, include_input=False)
-    shown = [describe_fault(fault, shape) for fault in faults[:MAX_ROW_FAULTS]]
-    detail = "; ".join(f"{fault['at'] or 'row'}: {fault['is']}" for fault in shown)
-    if more := len(faults) - len(shown):
+    descriptions = [describe_fault(fault, shape) for fault in faults[:MAX_ROW_FAULTS]]
+    detail = "; ".join(f"{fault['at'] or 'row'}: {fault['is']}" for fault in descriptions)
+    if more := len(faults) - len(descriptions):
         detail += f"; and {more} more"
     rule = faults[0]["type"]
     return RowRefusal(rule if rule in OWN_RULES else "invalid_row", detail)

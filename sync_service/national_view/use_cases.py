@@ -56,8 +56,8 @@ async def list_dossiers(
         after=page.key(StoredInstant, DossierCode),
         limit=page.limit + 1,
     )
-    shown, next_cursor = page.cut(list(rows), lambda row: (row.opened_at, row.code))
-    return Page(items=await _build_responses(session, shown, today), next=next_cursor)
+    page_rows, next_cursor = page.cut(list(rows), lambda row: (row.opened_at, row.code))
+    return Page(items=await _build_responses(session, page_rows, today), next=next_cursor)
 
 
 async def read_dossier(
@@ -77,8 +77,8 @@ async def read_timeline(
         raise DossierNotFound
     after = page.key(*timelines.TIMELINE_KEY)
     rows = await timelines.list_timeline(session, code, after=after, limit=page.limit + 1)
-    shown, next_cursor = page.cut(list(rows), attrgetter(*timelines.TIMELINE_ORDER))
-    entries = [TimelineEntryOut.from_entry(entry) for entry in shown]
+    page_rows, next_cursor = page.cut(list(rows), attrgetter(*timelines.TIMELINE_ORDER))
+    entries = [TimelineEntryOut.from_entry(entry) for entry in page_rows]
     return Timeline(code=code, entries=entries, next=next_cursor)
 
 

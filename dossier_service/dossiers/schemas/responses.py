@@ -74,10 +74,10 @@ class _StateFields(ResponseModel):
 
 
 def _read_state_fields(dossier: Dossier) -> dict[str, Any]:
-    shown = {
+    members = {
         name: getattr(dossier, name) for name in _StateFields.model_fields if name in _STORED_FIELDS
     }
-    return shown | {"status_name": dossier.status.label}
+    return members | {"status_name": dossier.status.label}
 
 
 _STORED_FIELDS = _StateFields.model_fields.keys() - {"status_name"}
@@ -117,7 +117,7 @@ class DossierOut(_StateFields):
 
     @classmethod
     def from_dossier(cls, dossier: Dossier, procedure: Procedure, **more: Any) -> Self:
-        shown = _read_state_fields(dossier) | {
+        members = _read_state_fields(dossier) | {
             "procedure": ProcedureName.model_validate(procedure),
             "procedure_version": dossier.procedure_version,
             "permitted": sorted(dossier.permitted_statuses),
@@ -130,7 +130,7 @@ class DossierOut(_StateFields):
             "fees": [FeeOut.model_validate(fee) for fee in dossier.fees],
             "results": [ResultOut.model_validate(result) for result in dossier.results],
         }
-        return cls(**shown | more)
+        return cls(**members | more)
 
 
 class DocumentOut(ResponseModel):

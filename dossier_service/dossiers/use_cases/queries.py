@@ -33,11 +33,11 @@ async def read_whole_dossier(session: AsyncSession, code: str, caller: CallConte
 def list_shown_fields(dossier: Dossier, right: Right) -> Codes:
     """Return the fields that the alternatives of the right which reach the dossier show."""
     parties = (dossier.helped_by, dossier.received_by, dossier.decided_by)
-    shown: Codes = frozenset()
+    fields: Codes = frozenset()
     for limits in right.alternatives:
         if limits.covers(dossier.procedure, parties):
-            shown = unite_codes(shown, limits.fields)
-    return shown
+            fields = unite_codes(fields, limits.fields)
+    return fields
 
 
 async def list_steps(

@@ -100,10 +100,10 @@ class Verdict:
         findings = [*self.damage, *self.doubts]
         hidden = len(findings) - MAX_FINDINGS_SHOWN
         rest = [f"  and {hidden:,} more"] if hidden > 0 else []
-        shown = [f"  {finding}" for finding in findings[:MAX_FINDINGS_SHOWN]]
+        lines = [f"  {finding}" for finding in findings[:MAX_FINDINGS_SHOWN]]
         return [
             f"{self.chain}: {self.state}, {size}, {self._describe_anchored_part()}",
-            *shown,
+            *lines,
             *rest,
         ]
 

@@ -63,9 +63,9 @@ def read_ledger_headers(headers: Sequence[tuple[bytes, bytes]]) -> LedgerFacts:
     return LedgerFacts(subjects, names, _parse_dossier(headers))
 
 
-def split_list(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> list[bytes]:
+def split_list(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[bytes]:
     """Return the elements of a list header; several lines are one list (RFC 9110 §5.3)."""
-    values = [value for name, value in headers if name == wanted]
+    values = [value for key, value in headers if key == name]
     return [part.strip() for part in b",".join(values).split(b",") if part.strip()]
 
 

@@ -148,10 +148,14 @@ def read_catalogue_file(path: Path) -> PublishedFile:
 
 
 async def import_catalogue_file(
-    session: AsyncSession, file: PublishedFile, own: Mapping[str, Procedure], *, now: datetime
+    session: AsyncSession,
+    file: PublishedFile,
+    own_procedures: Mapping[str, Procedure],
+    *,
+    now: datetime,
 ) -> ImportOutcome:
     """Publish the procedures of a file, each with the own entry of its code; keep the report."""
-    merged = _merge_own_entries(file, own)
+    merged = _merge_own_entries(file, own_procedures)
     procedures = dict(file.procedures) | {code: entry.procedure for code, entry in merged.items()}
     outcome = await publish_procedures(session, procedures.values(), now=now)
     _report_merged_entries(outcome, merged)
@@ -162,7 +166,7 @@ async def import_catalogue_file(
 
 async def publish_first_procedures(
     session: AsyncSession,
-    own: Mapping[str, Procedure],
+    own_procedures: Mapping[str, Procedure],
     published: PublishedFile | None,
     *,
     now: datetime,
@@ -174,12 +178,12 @@ async def publish_first_procedures(
     that the state already holds. The published parts that it lacks are added.
     """
     digests = [published.digest] if published else []
-    digests += [compute_digest(procedure) for procedure in own.values()]
+    digests += [compute_digest(procedure) for procedure in own_procedures.values()]
     begun = hashlib.sha256(b"".join(digests)).digest()
     if await repository.was_imported(session, begun):
         return None
-    merged = _merge_own_entries(published, own) if published else {}
-    procedures = dict(published.procedures if published else {}) | dict(own)
+    merged = _merge_own_entries(published, own_procedures) if published else {}
+    procedures = dict(published.procedures if published else {}) | dict(own_procedures)
     procedures |= {code: entry.procedure for code, entry in merged.items()}
     outcome = await publish_procedures(session, procedures.values(), now=now)
     _report_merged_entries(outcome, merged)
@@ -189,12 +193,12 @@ async def publish_first_procedures(
 
 
 def _merge_own_entries(
-    file: PublishedFile, own: Mapping[str, Procedure]
+    file: PublishedFile, own_procedures: Mapping[str, Procedure]
 ) -> dict[str, MergedProcedure]:
     published = file.procedures
     return {
-        code: merge_procedures(own[code], published[code])
-        for code in sorted(published.keys() & own.keys())
+        code: merge_procedures(own_procedures[code], published[code])
+        for code in sorted(published.keys() & own_procedures.keys())
     }
 
 

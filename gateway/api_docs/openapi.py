@@ -53,8 +53,10 @@ _SHAPES: Mapping[str, Document] = {
 class ApiDescription:
     """Fetch the documents of the services on demand. An unreachable service is left out."""
 
-    def __init__(self, http: AsyncClient, addresses: Mapping[Service, str], own: Document) -> None:
-        self._http, self._addresses, self._own = http, addresses, own
+    def __init__(
+        self, http: AsyncClient, addresses: Mapping[Service, str], local_document: Document
+    ) -> None:
+        self._http, self._addresses, self._local_document = http, addresses, local_document
         self._page = PublishedPage.of(b"{}", _JSON)
         self._until = 0.0
         self._renew = SingleFlight(self._merge_service_documents)
@@ -68,7 +70,7 @@ class ApiDescription:
     async def _merge_service_documents(self) -> None:
         parts = await asyncio.gather(*map(self._fetch_service_document, self._addresses))
         described = dict(zip(self._addresses, parts, strict=True))
-        document = merge_api_documents({**described, Service.GATEWAY: self._own})
+        document = merge_api_documents({**described, Service.GATEWAY: self._local_document})
         self._page = PublishedPage.of(orjson.dumps(document), _JSON)
         max_age_s = MAX_AGE_SECONDS if all(parts) else INCOMPLETE_SECONDS
         self._until = time.monotonic() + max_age_s

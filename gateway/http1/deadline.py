@@ -40,8 +40,8 @@ class Deadline:
     ) -> None:
         self._all.drop_deadline(self)
         # A cancellation by another party must not become a TimeoutError.
-        own = self._ended and self._task.uncancel() <= self._cancelling
-        if own and kind is asyncio.CancelledError:
+        is_own = self._ended and self._task.uncancel() <= self._cancelling
+        if is_own and kind is asyncio.CancelledError:
             raise TimeoutError from error
 
     def on_expiry(self) -> None:

@@ -101,13 +101,13 @@ class PurposeRegistry:
             return PurposeKind.UNKNOWN
         return self._procedures.get(national, unlisted)
 
-    def _is_known_agency(self, named: str, own: str | None) -> bool:
-        if not self._agencies or named in self._agencies:
+    def _is_known_agency(self, agency: str, caller_agency: str | None) -> bool:
+        if not self._agencies or agency in self._agencies:
             return True
-        if own is None:
+        if caller_agency is None:
             return False
-        own = canonical_code(own)
-        return is_within(named, {own}) or is_within(own, {named})
+        caller_agency = canonical_code(caller_agency)
+        return is_within(agency, {caller_agency}) or is_within(caller_agency, {agency})
 
 
 def is_accepted_purpose(kind: PurposeKind, *, continues_dossier: bool) -> bool:

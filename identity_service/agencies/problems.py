@@ -14,11 +14,11 @@ def list_first_names(names: Iterable[str]) -> list[str]:
     return sorted(names)[:MAX_NAMED]
 
 
-def refuse_beyond(name: str, own: Collection[str] | None) -> NotAllowed:
+def refuse_beyond(name: str, covered: Collection[str] | None) -> NotAllowed:
     """Return the refusal of a limit that lies beyond the caller's own."""
     return NotAllowed(
         f"Limit `{name}` to values that your own right covers; this problem lists the first ones.",
-        **{name: list_first_names(own or ())},
+        **{name: list_first_names(covered or ())},
     )
 
 

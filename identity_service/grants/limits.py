@@ -81,11 +81,11 @@ class _Coverage:
         self._covering = covering
         self._counts = Counter(above for code in self._codes or () for above in covering(code))
 
-    def is_within(self, own: OptionalCodes) -> bool:
-        """Return whether `own` covers each of the codes."""
-        if own is None or self._codes is None:
-            return own is None
-        useful = {code for code in own if code in self._counts}
+    def is_within(self, giver_codes: OptionalCodes) -> bool:
+        """Return whether `giver_codes` cover each of the codes."""
+        if giver_codes is None or self._codes is None:
+            return giver_codes is None
+        useful = {code for code in giver_codes if code in self._counts}
         # A code below another useful one covers nothing that the other does not.
         widest = (code for code in useful if useful.isdisjoint(self._covering(code)[1:]))
         return sum(self._counts[code] for code in widest) == len(self._codes)
@@ -103,21 +103,25 @@ def _covers_time_and_quotas(held: HeldLimits, requested: GrantLimits, valid_from
     )
 
 
-def _covers_quota(own: int | None, named: int | None) -> bool:
-    """Return whether `own` covers the quota; a grant without a quota covers each."""
-    return own is None or (named is not None and named <= own)
+def _covers_quota(giver_quota: int | None, quota: int | None) -> bool:
+    """Return whether `giver_quota` covers the quota; a grant without a quota covers each."""
+    return giver_quota is None or (quota is not None and quota <= giver_quota)
 
 
-def _find_limit_refusal(own: Limits, requested: GrantLimits) -> NotAllowed | None:
+def _find_limit_refusal(giver_limits: Limits, requested: GrantLimits) -> NotAllowed | None:
     """Return the refusal of the first limit of `requested` that lies beyond the giver's own."""
-    if not _covers_codes(own.agencies, requested.agencies, own.covers_agency):
-        return refuse_beyond("agencies", own.agencies)
-    if not _covers_codes(own.procedures, requested.procedures, own.covers_procedure):
-        return refuse_beyond("procedures", own.procedures)
-    if not _covers_codes(own.fields, requested.fields, lambda field: own.covers_fields([field])):
-        return refuse_beyond("fields", own.fields)
+    if not _covers_codes(giver_limits.agencies, requested.agencies, giver_limits.covers_agency):
+        return refuse_beyond("agencies", giver_limits.agencies)
+    if not _covers_codes(
+        giver_limits.procedures, requested.procedures, giver_limits.covers_procedure
+    ):
+        return refuse_beyond("procedures", giver_limits.procedures)
+    if not _covers_codes(
+        giver_limits.fields, requested.fields, lambda field: giver_limits.covers_fields([field])
+    ):
+        return refuse_beyond("fields", giver_limits.fields)
     return None
 
 
-def _covers_codes(own: Codes, named: OptionalCodes, covers: Callable[[str], bool]) -> bool:
-    return own is None or bool(named and all(map(covers, named)))
+def _covers_codes(giver_codes: Codes, codes: OptionalCodes, covers: Callable[[str], bool]) -> bool:
+    return giver_codes is None or bool(codes and all(map(covers, codes)))

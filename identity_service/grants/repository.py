@@ -148,8 +148,8 @@ async def count_ended_of_others(session: AsyncSession, client_id: str, *, since:
 
 async def list_given_grants(session: AsyncSession, client_id: str) -> Sequence[Grant]:
     """Return the grants to others that rest on one of the client's and are not revoked."""
-    own = await session.scalars(select(Grant.id).where(Grant.client_id == client_id))
-    resting = await list_resting_grants(session, own.all())
+    grant_ids = await session.scalars(select(Grant.id).where(Grant.client_id == client_id))
+    resting = await list_resting_grants(session, grant_ids.all())
     return [grant for grant in resting if grant.client_id != client_id]
 
 

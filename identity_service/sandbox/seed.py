@@ -92,6 +92,6 @@ async def _seed_secrets(sessions: SessionFactory, settings: Settings) -> None:
         client_id: known.get(client_id, make_secret()) for client_id in read_sandbox_clients()
     }
     async with sessions.begin() as session:
-        await set_sandbox_secrets(session, secrets_of, kept=known)
+        await set_sandbox_secrets(session, secrets_of, unchanged=known)
     if secrets_of != known:
         write_sandbox_file(settings.sandbox_file, secrets_of)

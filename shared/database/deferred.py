@@ -102,7 +102,7 @@ async def flush_deferred_writes(session: AsyncSession) -> None:
 
 
 def _find_deferring_session(session: AsyncSession) -> DeferringSession:
-    own = session.sync_session
-    if not isinstance(own, DeferringSession):
+    sync_session = session.sync_session
+    if not isinstance(sync_session, DeferringSession):
         raise TypeError("only a session of open_database defers writes")
-    return own
+    return sync_session

@@ -30,10 +30,10 @@ class OrmSession(DeferringSession):
 
 def act_after_commit(session: AsyncSession, act: Callable[[OrmSession], None]) -> None:
     """Call `act` once after the session's transaction is durable, and never after a rollback."""
-    own = session.sync_session
-    if not isinstance(own, OrmSession):
+    sync_session = session.sync_session
+    if not isinstance(sync_session, OrmSession):
         raise TypeError("only a session of open_database acts after its commit")
-    own.acts_after_commit[act] = None
+    sync_session.acts_after_commit[act] = None
 
 
 @event.listens_for(OrmSession, "before_commit")

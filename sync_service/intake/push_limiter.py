@@ -32,11 +32,11 @@ class PushLimiter:
     async def acquire_slot(self, client: str) -> AsyncIterator[None]:
         """Wait for a slot in order of arrival; raise Unavailable after `MAX_WAIT_S`."""
         # This reference keeps the semaphore as long as the push lasts; later it may be collected.
-        own = self._of_client.setdefault(client, asyncio.Semaphore(MAX_PUSHES_OF_CLIENT))
+        client_slots = self._of_client.setdefault(client, asyncio.Semaphore(MAX_PUSHES_OF_CLIENT))
         async with AsyncExitStack() as stack:
             try:
                 async with asyncio.timeout(MAX_WAIT_S):
-                    await stack.enter_async_context(own)
+                    await stack.enter_async_context(client_slots)
                     await stack.enter_async_context(self._slots)
             except TimeoutError:
                 raise Unavailable("Too many pushes wait: send fewer at a time.") from None

@@ -17,6 +17,10 @@ _FRAGMENT = re.compile(
     r"|between|before|after|at|also|those|beside)\b",
     re.IGNORECASE,
 )
+# A variable is named by a noun; these words leave the reader to look for it.
+_NO_NOUNS = frozenset(
+    ["asked", "each", "found", "given", "kept", "own", "shown", "told", "wanted"],
+)
 # A ceiling may lie so far above the count; beyond it has to be lowered.
 _SLACK = 5
 
@@ -33,6 +37,23 @@ def _list_comments(source: Source) -> Iterator[str]:
     for line in map(str.strip, source.lines):
         if line.startswith("#") and not line.startswith("#!"):
             yield line
+
+
+def _list_variables(source: Source) -> Iterator[str]:
+    """Yield each variable and parameter; the fields of classes may be columns or members."""
+    tree = ast.parse(source.text)
+    fields = {
+        statement.target
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+        for statement in node.body
+        if isinstance(statement, ast.AnnAssign)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node not in fields:
+            yield node.id
 
 
 def _assert_ceiling(count: int, ceiling: int, counted: str) -> None:
@@ -56,6 +77,11 @@ def test_docstrings_are_sentences(package: str) -> None:
     docstrings = [text for source in list_sources(package) for text in _list_docstrings(source)]
     found = [text for text in docstrings if _FRAGMENT.match(text)]
     _assert_ceiling(len(found), read_layout()["ceilings"]["fragments"][package], "fragments")
+
+
+def test_variables_are_nouns() -> None:
+    names = {source.name: set(_list_variables(source)) for source in list_sources(*PACKAGES)}
+    assert {file: words & _NO_NOUNS for file, words in names.items() if words & _NO_NOUNS} == {}
 
 
 def test_function_names_have_a_verb_and_an_object() -> None:

@@ -120,8 +120,8 @@ def _bind_agency_lists(agency: str | None, limits: Limits) -> dict[str, Any]:
     """Choose the lists to read; the list of another agency narrows the right, never widens it."""
     if agency is not None and limits.covers_agency(agency):
         return {"agencies": [agency]}
-    own = [COUNTRY] if limits.agencies is None else sorted(limits.agencies)
-    return {"agencies": own} | ({} if agency is None else {"stands_with": agency})
+    agencies = [COUNTRY] if limits.agencies is None else sorted(limits.agencies)
+    return {"agencies": agencies} | ({} if agency is None else {"stands_with": agency})
 
 
 def _bind_filters(filters: DossierFilters, limits: Limits, today: date) -> dict[str, Any]:

@@ -66,9 +66,9 @@ async def add_missing_clients(session: AsyncSession, rows: Sequence[Mapping[str,
 
 
 async def set_sandbox_secrets(
-    session: AsyncSession, secrets_of: Mapping[str, str], *, kept: Mapping[str, str]
+    session: AsyncSession, secrets_of: Mapping[str, str], *, unchanged: Mapping[str, str]
 ) -> None:
-    """Set the secret of each sandbox client, except those in `kept` that have one."""
+    """Set the secret of each sandbox client, except those in `unchanged` that have one."""
     for client in await repository.list_sandbox_clients(session, list(secrets_of)):
-        if client.secret_digest is None or client.client_id not in kept:
+        if client.secret_digest is None or client.client_id not in unchanged:
             client.secret_digest = hash_secret(secrets_of[client.client_id])

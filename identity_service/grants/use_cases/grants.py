@@ -261,13 +261,13 @@ async def _require_other_receiver(
 
     An operator may give grants to the other clients of its own agency.
     """
-    own = {name for name in requested.operations if not find_grant_rule(name).to_self}
-    if not own:
+    operations = {name for name in requested.operations if not find_grant_rule(name).to_self}
+    if not operations:
         return
     receiver = await find_client_agency(session, requested.client_id)
     within = receiver == caller.agency and not by_operator
     if within or requested.client_id == caller.client:
-        raise GrantToSelf(own)
+        raise GrantToSelf(operations)
 
 
 async def add_missing_grants(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> int:

@@ -45,8 +45,8 @@ def loads_strict(body: bytes) -> Any:
     except UnicodeError:
         raise _make_decode_error("It is not UTF-8, or holds half a character") from None
     except ValueError as error:
-        own = isinstance(error, _RefusedError)
-        raise _make_decode_error(str(error) if own else "A number has too many digits") from None
+        is_own = isinstance(error, _RefusedError)
+        raise _make_decode_error(str(error) if is_own else "A number has too many digits") from None
     return read
 
 

@@ -30,7 +30,7 @@ from deploy.run_sync import run_apart
 from deploy.services import SERVICES
 
 LARGEST = 1_000_000
-MOST_GROWN = 1.05
+MAX_GROWTH = 1.05
 SIZED = {"dossier_service": "dossier", "sync_service": "national_dossier"}
 
 
@@ -114,7 +114,7 @@ async def _is_kept(server: EmbeddedPostgres, name: str, size: int) -> bool:
         if comment == _digest_code() and size == max(sizes()):
             async with as_superuser(server.url, database) as inside:
                 count = await inside.fetchval(f"SELECT count(*) FROM {SIZED[name]}")  # noqa: S608 -- a table of this module
-            if count <= size * MOST_GROWN:
+            if count <= size * MAX_GROWTH:
                 return True
         await connection.execute(f"DROP DATABASE IF EXISTS {database} (FORCE)")
     return False

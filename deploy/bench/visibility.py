@@ -21,7 +21,7 @@ from deploy.bench.mesh import Mesh
 from shared.events import DossierFiled
 
 RATE, CONNECTIONS, SECONDS, ROUNDS = 150.0, 64, 30.0, 3
-LOOK_SECONDS, LONGEST_SECONDS = 0.005, 10.0
+LOOK_SECONDS, MAX_WAIT_SECONDS = 0.005, 10.0
 
 
 @dataclass
@@ -54,7 +54,7 @@ async def measure(mesh: Mesh) -> list[Figure]:
             warm_up=0,
         )
         count = len(load.require_success().seconds)
-        async with asyncio.timeout(LONGEST_SECONDS + seconds):
+        async with asyncio.timeout(MAX_WAIT_SECONDS + seconds):
             while len(seen.heard) < count or seen.written.keys() - seen.shown.keys():  # noqa: ASYNC110 -- the state is in other processes
                 await asyncio.sleep(LOOK_SECONDS)
     heard = seen.since_written(seen.heard, seconds).windows(ROUNDS)

@@ -22,7 +22,7 @@ READY_SECONDS = 90.0
 ONCE_SECONDS = 300.0  # a migration of a large database
 WATCH_SECONDS = 0.2
 FIRST_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 30.0
+MAX_PAUSE_SECONDS = 30.0
 STEADY_SECONDS = 60.0
 WORKER_SECONDS = 0.5
 
@@ -53,7 +53,7 @@ class Watched:
                 self.pause = FIRST_PAUSE_SECONDS
             self.due_at = now + self.pause
             say(f"! {self.child.name} ended ({self.child.exit_code}), again in {self.pause} s")
-            self.pause = min(self.pause * 2, LONGEST_PAUSE_SECONDS)
+            self.pause = min(self.pause * 2, MAX_PAUSE_SECONDS)
         if now < self.due_at:
             return False
         self.due_at, self.started_at = None, now

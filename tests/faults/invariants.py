@@ -11,7 +11,6 @@ from tests.faults.journal import Journal
 from tests.support.mesh import Mesh
 
 SETTLES_WITHIN = 120.0
-MOST_SHOWN = 20
 OWN = "/dossier_service"
 DOSSIERS = "dossier_service"
 TO_COME_AGAIN = {429, 503}

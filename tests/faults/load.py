@@ -17,10 +17,10 @@ from tests.support.mesh import Mesh
 
 PER_SECOND = 40.0
 # More than come while a service is silent for as long as any fault lasts.
-MOST_AT_ONCE = 1_000
+MAX_CONCURRENT = 1_000
 TOKEN_SECONDS, PATIENCE_SECONDS = 240.0, 1.0
 ANSWER_SECONDS = 40.0  # longer than any time-out of the gateway
-FIRST_PAUSE, LONGEST_PAUSE = 0.3, 3.0
+FIRST_PAUSE, MAX_PAUSE = 0.3, 3.0
 # How long an operation is asked again after the load has ended.
 LAST_WORD_SECONDS = 60.0
 NO_ANSWER = 0
@@ -98,7 +98,7 @@ class Load:
             due = max(due + 1 / self.per_second, time.monotonic() - 1)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), max(0, due - time.monotonic()))
-            if len(self._turns) >= MOST_AT_ONCE:
+            if len(self._turns) >= MAX_CONCURRENT:
                 self.journal.not_sent += 1
                 continue
             turn = asyncio.create_task(play(self))
@@ -121,10 +121,8 @@ class Load:
             if answer.status == HTTPStatus.UNAUTHORIZED:
                 self._tokens.pop(call.client, None)
             told = float(answer.headers.get("Retry-After", 0))
-            await asyncio.sleep(
-                max(min(told, LONGEST_PAUSE), pause * self.chance.uniform(0.8, 1.2))
-            )
-            pause = min(pause * 2, LONGEST_PAUSE)
+            await asyncio.sleep(max(min(told, MAX_PAUSE), pause * self.chance.uniform(0.8, 1.2)))
+            pause = min(pause * 2, MAX_PAUSE)
 
     async def _renew(self, client: str) -> None:
         """One asks for all that wait; nobody asks again at once."""

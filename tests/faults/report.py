@@ -10,7 +10,7 @@ from tests.faults.fault import Kind, Suffered
 
 DOCUMENT = ROOT / "docs" / "faults.md"
 HEADING, SOAK_HEADING = "## The last whole run\n", "## The last soak\n"
-MOST_SHOWN = 12
+MAX_SHOWN = 12
 HEAD = (
     "| fault | struck, s | acknowledged | refused | unknown | good again after, s "
     "| seen late by at most, s | invariants |\n|---|--:|--:|--:|--:|--:|--:|---|"
@@ -28,9 +28,9 @@ def line(one: Suffered) -> str:
         f"seen late {late:>7}  {'held' if one.held else 'NOT HELD'}"
     )
     bad = ", ".join(f"{name}: {number}" for name, number in sorted(one.bad_answers.items()))
-    hidden = len(one.wrong) - MOST_SHOWN
+    hidden = len(one.wrong) - MAX_SHOWN
     more = [f"and {hidden} more"] if hidden > 0 else []
-    return "\n    ".join([told, bad or "no bad answer", *one.notes, *one.wrong[:MOST_SHOWN], *more])
+    return "\n    ".join([told, bad or "no bad answer", *one.notes, *one.wrong[:MAX_SHOWN], *more])
 
 
 def write_report(

@@ -21,7 +21,7 @@ PERSON = {
     "full_name": "Nguyễn Văn An",
     "birth_date": "1990-05-14",
 }
-MOST_ROWS = 5
+MAX_ROWS = 5
 # Where a row goes from where: an external dossier is received, handled, done.
 PUSHED_STATUSES = (2, 4, 9)
 # How often, of a hundred changes, a clerk is late (412) or wrong (409).
@@ -151,7 +151,7 @@ class Desk:
             load.journal.surprises.append(f"verify: {answer.body['result']}")
 
     async def _push(self, load: Load) -> None:
-        rows = [self._next_row(load) for _ in range(load.chance.randint(1, MOST_ROWS))]
+        rows = [self._next_row(load) for _ in range(load.chance.randint(1, MAX_ROWS))]
         body = {"rows": [_row(each) for each in rows]}
         call = Call(
             "push", EXTERNAL, "POST", "/sync/v1/dossiers", load.new_id(), body, personal=False

@@ -19,7 +19,7 @@ IDLE = 2_100
 FLOOD = 9_000
 FILES_BESIDE = 1_000
 # A third of the 8,192 that the server takes, and some that have just come.
-MOST_OF_ONE = 2_800
+MAX_CONNECTIONS_OF_ONE = 2_800
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ async def test_flood_of_connections_from_one_address_is_shut(stage: Stage, files
 
         async def share_kept() -> bool:
             """A third of all at most, and those of this test itself."""
-            return await counted(stage, b"gateway_connections_open") < MOST_OF_ONE
+            return await counted(stage, b"gateway_connections_open") < MAX_CONNECTIONS_OF_ONE
 
         assert await eventually(share_kept, within=60)
         await stage.good_call()

@@ -15,7 +15,7 @@ from tests.support.waiting import eventually
 ROUNDS = 30
 # One to each service, kept from the last question whether it is alive.
 ASKED_FOR_HEALTH = 3
-MOST_GROWTH = 24 * MIB
+MAX_GROWTH = 24 * MIB
 # The names of events that a case may leave behind.
 EXPECTED_EVENTS = {"rights_read", "chain_held", "upstream_broke_midway", "connections_shut"}
 # These too, where the machine keeps the database from answering in time.
@@ -65,7 +65,7 @@ async def test_gateway_holds_nothing_of_broken_calls(stage: Stage) -> None:
     await stage.good_call()
     await eventually(lambda: len(held(stage, process)) <= ASKED_FOR_HEALTH)
     await eventually(lambda: process.num_fds() <= files + 4)
-    assert process.memory_info().rss - before < MOST_GROWTH
+    assert process.memory_info().rss - before < MAX_GROWTH
 
 
 def held(stage: Stage, process: psutil.Process) -> list[object]:

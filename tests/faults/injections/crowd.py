@@ -17,7 +17,7 @@ ANSWERED = {200, 201, 403, 409, 412}
 SHED = {429, 503}
 SAMPLE_SECONDS = 2.0
 # Beyond this a process would take a GiB more within days.
-MOST_MIB_PER_HOUR = 60.0
+MAX_MIB_PER_HOUR = 60.0
 WARM_UP_SHARE = 0.3
 # What is shorter shows caches that fill, and no trend.
 JUDGED_SECONDS = 1_200.0
@@ -56,7 +56,7 @@ async def soak(site: Site) -> None:
     told = (f"{name} {sizes[name][-1][1]:.0f} MiB {slope:+.0f}" for name, slope in growing.items())
     site.notes.append("memory, growth in MiB an hour: " + ", ".join(told))
     if seconds >= JUDGED_SECONDS:
-        fat = {name: round(slope) for name, slope in growing.items() if slope > MOST_MIB_PER_HOUR}
+        fat = {name: round(slope) for name, slope in growing.items() if slope > MAX_MIB_PER_HOUR}
         assert not fat, f"memory grows, in MiB an hour: {fat}"
 
 

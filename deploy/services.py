@@ -1,4 +1,4 @@
-"""The four services as whoever starts them sees them: names, databases, roles, ports."""
+"""List the four services for the code that starts them: names, databases, roles, ports."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -30,7 +30,7 @@ EXPLAINED = """\
 
 
 def topics_text() -> str:
-    """The table as YAML, for whoever makes the topics by other means."""
+    """Return the table as YAML, for installations that create the topics by other means."""
     table = {name: asdict(topic) for name, topic in TOPIC_TABLE.items()}
     return EXPLAINED + yaml.safe_dump({"topics": table}, sort_keys=False)
 

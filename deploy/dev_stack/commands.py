@@ -150,7 +150,7 @@ def _sandbox(stack: Stack) -> list[str]:
 
 @contextmanager
 def _started(stack: Stack) -> Iterator[Supervisor]:
-    """The whole stack, ready; stopped in order whatever happens, and by one signal only once."""
+    """Start the whole stack and stop it in order at its end, which no further signal cuts short."""
     with held(stack.directory):
         for number in ENDING_SIGNALS:
             signal.signal(number, _end)

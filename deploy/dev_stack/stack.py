@@ -69,7 +69,7 @@ class Stack:
         return f"http://{HOST}:{self.port(service)}"
 
     def environment(self) -> dict[str, str]:
-        """Of whoever speaks to the stack from outside, such as the demonstration."""
+        """Return the environment of a program outside the stack, such as the demonstration."""
         urls = {f"{s.short.upper()}_URL": self.url(s) for s in SERVICES.values()}
         return {**os.environ, **urls, "SANDBOX_FILE": str(self.sandbox_file)}
 

@@ -90,7 +90,7 @@ def _unproven(papers: Papers) -> Iterator[tuple[str, Kind]]:
 def _without_right(papers: Papers, operation: Operation) -> Iterator[tuple[str, Kind]]:
     even = list(OPERATIONS).index(operation.name) % 2 == 0
     names = {
-        "a citizen, or whoever is no client": "nobody-registered-this",
+        "a citizen, or another caller that is no client": "nobody-registered-this",
         "a client that is no longer active": "inactive",
         "no grant": "granted-nothing",
         "grants of other operations": "lacks-even" if even else "lacks-odd",

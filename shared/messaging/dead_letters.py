@@ -18,9 +18,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 from shared.database.session import Base
 from shared.events import DEAD
 from shared.messaging.event_proofs import EventUnprovenError
-from shared.messaging.kafka import MAX_MESSAGE_BYTES
+from shared.messaging.kafka import MAX_MESSAGE_BYTES, count_message_bytes
 from shared.messaging.outbox import OutboxRow, add_outbox_rows
 from shared.observability.metrics import DEAD_LETTERS
+
+# The partition of a letter that is an event of this service which no broker took.
+UNSENT_PARTITION = -1
 
 DeadLetterState = Literal["open", "replaying", "replayed", "discarded"]
 
@@ -64,11 +67,13 @@ async def store_dead_letters(session: AsyncSession, rejected: Sequence[Rejected]
         where=DeadLetter.state != "discarded",
     ).returning(DeadLetter.digest)
     opened = set((await session.scalars(refreshed)).all())
-    # A copy that exceeds the limit of the broker would stop the relay: the letter has no copy.
+    copies = [_make_dead_row(letter) for digest, letter in letters.items() if digest in opened]
+    # A copy may be larger than the message, because an invalid byte of a key or a header becomes
+    # three. No broker would take one that exceeds its limit: that letter has no copy.
     rows = [
-        _make_dead_row(letter)
-        for digest, letter in letters.items()
-        if digest in opened and len(letter["value"]) <= MAX_MESSAGE_BYTES
+        row
+        for row in copies
+        if count_message_bytes(row.key, row.value, row.headers) <= MAX_MESSAGE_BYTES
     ]
     if rows:
         add_outbox_rows(session, rows)

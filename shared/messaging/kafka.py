@@ -1,6 +1,6 @@
 """Connect a producer or a consumer to Kafka, and recognise an outage of the brokers."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from socket import gethostname
 from ssl import create_default_context
@@ -20,6 +20,11 @@ from shared.database.errors import UNREACHABLE
 from shared.settings import BrokerSettings, ServiceSettings
 
 MAX_MESSAGE_BYTES = 900_000
+# With the proof that the relay adds. A broker takes 1 MiB by default. The producer refuses more by
+# itself, because a refusal by the broker would fail all messages of the same request.
+MAX_SENT_BYTES = 1_000_000
+# At most two lengths of a header are written beside it, of five bytes each.
+HEADER_OVERHEAD_BYTES = 10
 REQUEST_TIMEOUT_MS = 5_000
 
 # The library does not retry these, although they mean only that no broker answers now, or that a
@@ -36,6 +41,13 @@ UNANSWERED = (
 def is_broker_outage(error: Exception) -> bool:
     """Return whether a retry helps; it does not for a refused message or a missing right."""
     return isinstance(error, UNANSWERED) or (isinstance(error, KafkaError) and error.retriable)
+
+
+def count_message_bytes(key: str, value: bytes, headers: Mapping[str, str]) -> int:
+    """Return an upper limit of the bytes that a message takes before it is compressed."""
+    texts = [key, *headers, *headers.values()]
+    size = sum(len(each.encode()) for each in texts)
+    return len(value) + size + HEADER_OVERHEAD_BYTES * len(headers)
 
 
 retry_during_broker_outage = stamina.retry(
@@ -73,6 +85,7 @@ async def open_producer(settings: ServiceSettings) -> AsyncIterator[AIOKafkaProd
         linger_ms=0,
         # One request for a batch of a partition: no later part can overtake a lost one.
         max_batch_size=MAX_MESSAGE_BYTES,
+        max_request_size=MAX_SENT_BYTES,
         request_timeout_ms=REQUEST_TIMEOUT_MS,
         metadata_max_age_ms=30_000,
     )

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from shared.database.deferred import defer_write
 from shared.database.session import Base, act_after_commit
 from shared.events import Event
-from shared.messaging.kafka import MAX_MESSAGE_BYTES
+from shared.messaging.kafka import MAX_MESSAGE_BYTES, count_message_bytes
 from shared.messaging.outbox_notifier import notify_relay
 from shared.observability.metrics import OUTBOX_AGE, OUTBOX_PENDING
 from shared.observability.tracing import build_trace_headers
@@ -54,7 +54,7 @@ class SentMessage(Base):
 
 
 class EventTooLarge(ValueError):  # noqa: N818 -- a fact about the event, raised where it is written
-    """The event exceeds the limit of the broker, and would stop the relay for ever."""
+    """The event exceeds the limit of the broker, which would never take it."""
 
 
 class EventNotOwned(ValueError):  # noqa: N818 -- as above
@@ -101,8 +101,6 @@ def add_outbox_rows(session: AsyncSession, rows: Sequence[OutboxRow]) -> None:
 
 def _build_row(event: Event, *, source: str, trace: dict[str, str]) -> OutboxRow:
     value = event.model_dump_json().encode()
-    if len(value) > MAX_MESSAGE_BYTES:
-        raise EventTooLarge(f"{event.event_type} of {len(value)} bytes")
     event_id, at = uuid4(), datetime.now(UTC)
     headers = {
         "ce_specversion": "1.0",
@@ -112,7 +110,10 @@ def _build_row(event: Event, *, source: str, trace: dict[str, str]) -> OutboxRow
         "ce_time": at.isoformat(),
         "content-type": "application/json",
     } | {f"ce_{name}": content for name, content in trace.items()}
-    return OutboxRow(event_id, at, event.topic, str(getattr(event, event.key)), value, headers)
+    key = str(getattr(event, event.key))
+    if (size := count_message_bytes(key, value, headers)) > MAX_MESSAGE_BYTES:
+        raise EventTooLarge(f"{event.event_type} of {size} bytes")
+    return OutboxRow(event_id, at, event.topic, key, value, headers)
 
 
 async def measure_outbox(session: AsyncSession) -> None:

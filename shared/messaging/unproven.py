@@ -77,4 +77,5 @@ async def delete_unproven_letters(session: AsyncSession) -> None:
 def _count_bytes(rejected: Rejected) -> int:
     record = rejected.record
     parts = [record.key, record.value, *(content for _, content in record.headers)]
-    return sum(len(part or b"") for part in parts)
+    names = sum(len(name.encode()) for name, _ in record.headers)
+    return names + sum(len(part or b"") for part in parts)

@@ -86,6 +86,27 @@ async def test_the_axis_is_told_with_the_reason(
     assert dict(dead.headers)["error"] == b"LookupError in refuse"
 
 
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"headers": [("x", b"\xff" * 400_000)]},
+        {"headers": [("x" * 200_000, b""), ("y" * 800_000, b"")]},
+        {"headers": [(f"{number:06}", b"\xff") for number in range(90_000)]},
+        {"key": b"\xff" * 400_000},
+        {"value": b"v" * 850_000, "headers": [("x", b"a" * 60_000)]},
+        {"value": b"v" * 950_000},
+    ],
+    ids=["header", "names", "headers", "key", "sum", "value"],
+)
+async def test_letter_whose_copy_would_be_too_large_is_kept_without_a_copy(
+    sessions: SessionFactory, key: str, parts: dict[str, Any]
+) -> None:
+    plain = change_record(record(progressed(key)), value=b"{}", headers=[])
+    await handle_records(sessions, [change_record(plain, **parts)], HANDLERS)
+    assert await scalar(sessions, "SELECT count(*) FROM dead_letter") == 1
+    assert await scalar(sessions, "SELECT count(*) FROM outbox") == 0
+
+
 async def replay(sessions: SessionFactory, letter: DeadLetter, handlers: Handlers) -> int:
     """As an operator asks for it and the worker does it."""
     async with sessions.begin() as session:

@@ -1,21 +1,24 @@
 """Hand the dead letters that an operator replays to the handlers once more.
 
-They are not published again, because no service may publish to the topic of another.
+They are not published again, because no service may publish to the topic of another. An event of
+this service that no broker took has reached no handler: it returns to the outbox.
 """
 
 import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from aiokafka import ConsumerRecord
-from sqlalchemy import func, select, update
+from sqlalchemy import Update, func, select, update
 
 from shared.database.errors import retry_during_outage
 from shared.database.session import SessionFactory
 from shared.events import EVENTS, UnknownEventError
 from shared.messaging.consumer import handle_records
-from shared.messaging.dead_letters import DeadLetter
+from shared.messaging.dead_letters import UNSENT_PARTITION, DeadLetter
 from shared.messaging.event_proofs import EventVerifier
 from shared.messaging.inbox import Handlers
+from shared.messaging.outbox import OutboxRow, add_outbox_rows
 
 LOOK_SECONDS = 1.0
 MAX_LETTERS = 100
@@ -58,6 +61,9 @@ async def redeliver_batch(
     """
     letters = await _list_replaying(sessions)
     for letter in letters:
+        if letter.partition == UNSENT_PARTITION:
+            await _return_to_outbox(sessions, letter)
+            continue
         await handle_records(sessions, [_as_received(letter)], handlers, verifier)
         await _mark_replayed(sessions, letter)
     return len(letters)
@@ -76,14 +82,26 @@ async def _list_replaying(sessions: SessionFactory) -> Sequence[DeadLetter]:
 
 
 @retry_during_outage
+async def _return_to_outbox(sessions: SessionFactory, letter: DeadLetter) -> None:
+    topic, key, value, headers = letter.topic, letter.key, letter.value, letter.headers
+    row = OutboxRow(letter.id, datetime.now(UTC), topic, key, value, headers)
+    async with sessions.begin() as session:
+        await session.execute(_build_replayed_update(letter))
+        add_outbox_rows(session, [row])
+
+
+@retry_during_outage
 async def _mark_replayed(sessions: SessionFactory, letter: DeadLetter) -> None:
-    replayed = (
+    async with sessions.begin() as session:
+        await session.execute(_build_replayed_update(letter))
+
+
+def _build_replayed_update(letter: DeadLetter) -> Update:
+    return (
         update(DeadLetter)
         .where(DeadLetter.id == letter.id, DeadLetter.state == "replaying")
         .values(state="replayed")
     )
-    async with sessions.begin() as session:
-        await session.execute(replayed)
 
 
 def _as_received(letter: DeadLetter) -> ConsumerRecord:

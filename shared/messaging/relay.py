@@ -1,13 +1,14 @@
 """Send the rows of the outbox to Kafka, signed and in order, and send them again on request."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import structlog
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
 from sqlalchemy import URL, select
 
 from shared.database import locks
@@ -15,11 +16,12 @@ from shared.database.engine import connect_driver, open_driver_transaction
 from shared.database.errors import retry_during_outage
 from shared.database.session import SessionFactory
 from shared.events import DEAD
+from shared.messaging.dead_letters import UNSENT_PARTITION
 from shared.messaging.event_proofs import PROOF, EventSigner, Message
 from shared.messaging.kafka import retry_during_broker_outage
 from shared.messaging.outbox import SentMessage
 from shared.messaging.outbox_notifier import CHANNEL
-from shared.observability.metrics import EVENTS_SENT
+from shared.observability.metrics import EVENTS_REFUSED, EVENTS_SENT
 
 log = structlog.get_logger()
 
@@ -54,15 +56,21 @@ async def relay_outbox(
 async def relay_batch(
     sessions: SessionFactory, producer: AIOKafkaProducer, signer: EventSigner
 ) -> int:
-    """Return the number of sent rows; 0 also where another relay holds the lock."""
+    """Return the number of rows that left the outbox; 0 also where another relay holds the lock.
+
+    An event that the broker refuses for its size becomes a dead letter, and the others go on.
+    """
     async with open_driver_transaction(sessions) as connection:
         # One relay at a time, in any replica: two would reorder events.
         if not await connection.fetchval(_LOCK, locks.RELAY):
             return 0
         messages = [_Message(*row) for row in await connection.fetch(_OLDEST, BATCH_SIZE)]
         if messages:
-            await _send_all(producer, signer, messages)
-            await connection.execute(_MOVE, [message.position for message in messages])
+            refused = await _send_all(producer, signer, messages)
+            if refused:
+                await connection.execute(_SET_ASIDE, refused, f"%{DEAD}", UNSENT_PARTITION)
+            sent = {message.position for message in messages}.difference(refused)
+            await connection.execute(_MOVE, sorted(sent))
     return len(messages)
 
 
@@ -83,20 +91,69 @@ _MOVE = (
 )
 
 
-async def _send_all(producer: AIOKafkaProducer, signer: EventSigner, rows: Iterable[Any]) -> None:
+# The letter keeps the event; its replay returns it to the outbox. The copy of a
+# dead letter, which has the topic `.dead`, is dropped: the letter itself is stored already.
+_SET_ASIDE = (
+    "WITH refused AS (DELETE FROM outbox WHERE position = ANY($1::bigint[]) RETURNING *)"
+    " INSERT INTO dead_letter"
+    ' (id, digest, at, topic, partition, "offset", key, value, headers, reason, state)'
+    " SELECT id, sha256(convert_to('unsent ' || id::text, 'UTF8')), now(), topic, $3, position,"
+    " key, value, headers,"
+    " 'MessageSizeTooLargeError in relay_batch', 'open'"
+    " FROM refused WHERE topic NOT LIKE $2"
+    " ON CONFLICT (digest) DO UPDATE SET state = 'open'"
+)
+_TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
+
+
+async def _send_all(
+    producer: AIOKafkaProducer, signer: EventSigner, rows: Sequence[Any]
+) -> list[int]:
+    """Send the rows in order; return the positions of those that are too large for the broker."""
+    try:
+        await _send_batch(producer, signer, rows)
+    except _TOO_LARGE:
+        # A broker refuses the whole request for one message, so each is sent alone.
+        return [row.position for row in rows if await _is_refused(producer, signer, row)]
+    return []
+
+
+async def _is_refused(producer: AIOKafkaProducer, signer: EventSigner, row: Any) -> bool:
+    try:
+        await _send_batch(producer, signer, [row])
+    except _TOO_LARGE:
+        EVENTS_REFUSED.labels(row.topic).inc()
+    else:
+        return False
+    log.error("event_refused_for_its_size", topic=row.topic, position=row.position)
+    return True
+
+
+async def _send_batch(producer: AIOKafkaProducer, signer: EventSigner, rows: Sequence[Any]) -> None:
     messages = _sign_messages(signer, [_encode_row(row) for row in rows])
-    acknowledged: list[Awaitable[object]] = [
-        await producer.send(
-            message.topic, message.value, key=message.key, headers=list(message.headers)
-        )
-        for message in messages
-    ]
-    # Wait for every outcome before a retry, so that no older message can overtake a later one.
-    for outcome in await asyncio.gather(*acknowledged, return_exceptions=True):
+    outcomes = await _await_outcomes(producer, messages)
+    for outcome in outcomes:
         if isinstance(outcome, BaseException):
             raise outcome
     for message in messages:
         EVENTS_SENT.labels(message.topic).inc()
+
+
+async def _await_outcomes(producer: AIOKafkaProducer, messages: Sequence[Message]) -> list[object]:
+    """Wait for every outcome, so that at a retry no older message can overtake a later one."""
+    acknowledged: list[Awaitable[object]] = []
+    failed: list[object] = []
+    for message in messages:
+        try:
+            acknowledged.append(
+                await producer.send(
+                    message.topic, message.value, key=message.key, headers=list(message.headers)
+                )
+            )
+        except Exception as error:  # noqa: BLE001 -- raised with the outcomes of those before it
+            failed.append(error)
+            break
+    return [*await asyncio.gather(*acknowledged, return_exceptions=True), *failed]
 
 
 def _encode_row(row: Any) -> Message:

@@ -11,6 +11,9 @@ REQUEST_SECONDS = Histogram(
 OUTBOX_PENDING = Gauge("outbox_pending", "Events written and not yet sent")
 OUTBOX_AGE = Gauge("outbox_age_seconds", "Age of the oldest event not yet sent")
 EVENTS_SENT = Counter("outbox_events_sent_total", "Events the broker acknowledged", ["topic"])
+EVENTS_REFUSED = Counter(
+    "outbox_events_refused_total", "Events that the broker refuses for their size", ["topic"]
+)
 EVENTS_HANDLED = Counter("events_handled_total", "Events that took effect", ["topic"])
 EVENTS_UNPROVEN = Counter(
     "events_unproven_total", "Messages that the owner of their topic did not sign", ["topic"]

@@ -3,19 +3,27 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from typing import cast
 
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError, ProducerClosed
+from prometheus_client import REGISTRY
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from shared.database.session import SessionFactory
-from shared.messaging.kafka import open_producer
+from shared.events import DEAD
+from shared.messaging.kafka import MAX_SENT_BYTES, open_producer
+from shared.messaging.redelivery import redeliver_batch
 from shared.messaging.relay import relay_outbox, replay_sent_events
+from shared.runtime.operator_routes import list_dead_letters, replay_dead_letter
 from shared.settings import ServiceSettings
 from tests.conftest import Broker, Databases
 from tests.shared.event_flow import (
+    DOSSIERS,
+    HANDLERS,
     SIGNER,
     Tail,
     announce,
@@ -24,9 +32,11 @@ from tests.shared.event_flow import (
     progressed,
     relay_all,
     relaying,
+    scalar,
     tailing,
 )
 from tests.shared.wire import wire_to
+from tests.support.event_keys import VERIFIER
 from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 
@@ -44,16 +54,89 @@ async def test_relay_is_woken_by_the_commit(
 
 
 @pytest.mark.broker
-async def test_message_that_no_broker_takes_ends_the_relay(
+async def test_event_that_is_too_large_for_the_broker_is_set_aside_and_holds_up_no_other(
+    sessions: SessionFactory, producer: AIOKafkaProducer, settings: ServiceSettings, key: str
+) -> None:
+    refused_before = count_refused(DOSSIERS)
+    await announce(sessions, *(progressed(key, version) for version in (1, 2, 3)))
+    await enlarge_second_row(sessions)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        with capture_logs() as lines:
+            await relay_all(sessions, producer)
+    assert await nothing_pending(sessions)
+    async with tailing(settings) as tail:
+        await eventually(lambda: tail.has(key, 2))
+        assert dict.fromkeys(await tail.versions(key)) == dict.fromkeys([1, 3])
+    async with sessions() as session:
+        (letter,) = await list_dead_letters(session, "open")
+    assert (letter.key, letter.reason) == (key, "MessageSizeTooLargeError in relay_batch")
+    assert await scalar(sessions, "SELECT length(value) FROM dead_letter") == 2_000_000
+    assert count_refused(DOSSIERS) == refused_before + 1
+    assert [line["log_level"] for line in lines] == ["error"]
+    # An operator who replays it asks the broker again.
+    async with sessions.begin() as session:
+        await replay_dead_letter(session, letter.id)
+    assert await redeliver_batch(sessions, HANDLERS, VERIFIER) == 1
+    assert await pending(sessions) == 1
+    await relay_all(sessions, producer)
+    assert await nothing_pending(sessions)
+    assert await scalar(sessions, "SELECT state FROM dead_letter") == "open"
+
+
+@pytest.mark.broker
+async def test_copy_of_a_dead_letter_that_is_too_large_for_the_broker_is_dropped(
     sessions: SessionFactory, producer: AIOKafkaProducer, key: str
 ) -> None:
-    await announce(sessions, progressed(key))
+    await announce(sessions, *(progressed(key, version) for version in (1, 2, 3)))
+    await enlarge_second_row(sessions, topic=DOSSIERS + DEAD)
+    await relay_all(sessions, producer)
+    assert await nothing_pending(sessions)
+    assert await scalar(sessions, "SELECT count(*) FROM dead_letter") == 0
+    assert await scalar(sessions, "SELECT count(*) FROM outbox_sent") == 2
+
+
+async def test_event_that_the_broker_itself_refuses_is_told_from_those_of_its_request(
+    sessions: SessionFactory, key: str
+) -> None:
+    await announce(sessions, *(progressed(key, version) for version in (1, 2, 3)))
+    await enlarge_second_row(sessions)
+    producer = RefusedRequests()
+    await relay_all(sessions, cast("AIOKafkaProducer", producer))
+    assert await nothing_pending(sessions)
+    assert producer.taken == 2
+    assert await scalar(sessions, "SELECT length(value) FROM dead_letter") == 2_000_000
+
+
+class RefusedRequests:
+    """A producer whose broker refuses each request that has a large message among its first 3."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self.taken = 0
+
+    async def send(self, _: str, value: bytes, **__: object) -> Awaitable[None]:
+        outcome = asyncio.get_running_loop().create_future()
+        self.sent += 1
+        if self.sent <= 3 or len(value) > MAX_SENT_BYTES:
+            outcome.set_exception(MessageSizeTooLargeError())
+        else:
+            outcome.set_result(None)
+            self.taken += 1
+        return outcome
+
+
+async def enlarge_second_row(sessions: SessionFactory, topic: str = DOSSIERS) -> None:
+    """Make the second row larger than a broker takes, as no way of the services does."""
+    query = text(
+        "UPDATE outbox SET value = repeat('x', 2000000)::bytea, topic = :topic"
+        " WHERE position = (SELECT min(position) + 1 FROM outbox)"
+    )
     async with sessions.begin() as session:
-        await session.execute(text("UPDATE outbox SET value = repeat('x', 2000000)::bytea"))
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        with pytest.raises(MessageSizeTooLargeError):
-            await relay_all(sessions, producer)
-    assert await pending(sessions) == 1
+        await session.execute(query, {"topic": topic})
+
+
+def count_refused(topic: str) -> float:
+    return REGISTRY.get_sample_value("outbox_events_refused_total", {"topic": topic}) or 0.0
 
 
 @pytest.mark.broker

@@ -19,6 +19,7 @@ from shared.events import Event, parse_event
 from shared.messaging.dead_letters import Rejected, store_dead_letters
 from shared.messaging.event_proofs import EventVerifier
 from shared.messaging.inbox import EventHandler, Handlers, claim_events
+from shared.messaging.kafka import read_records
 from shared.messaging.unproven import UnprovenSampler
 from shared.observability.metrics import EVENTS_HANDLED
 from shared.observability.tracing import trace_events
@@ -55,11 +56,12 @@ async def consume_topics(
     """
     sampler = UnprovenSampler()
     while not stopping.is_set():
-        batches = await consumer.getmany(timeout_ms=WAIT_MS, max_records=BATCH_SIZE)
+        batch = await read_records(consumer, timeout_ms=WAIT_MS, max_records=BATCH_SIZE)
         # One transaction for all partitions, because its fixed cost would otherwise recur for each.
-        if records := [record for of_one in batches.values() for record in of_one]:
+        if records := [record for of_one in batch.records.values() for record in of_one]:
             await handle_records(sessions, records, handlers, verifier, sampler)
-            await _commit_offsets(consumer, records)
+        if batch.following:
+            await _commit_offsets(consumer, batch.following)
 
 
 async def handle_records(
@@ -220,11 +222,11 @@ def _log_rejected(record: ConsumerRecord, error: Exception) -> None:
     )
 
 
-async def _commit_offsets(consumer: AIOKafkaConsumer, handled: Sequence[ConsumerRecord]) -> None:
-    # The records of a partition come in order, so the last one gives its offset.
-    offsets = {TopicPartition(r.topic, r.partition): r.offset + 1 for r in handled}
+async def _commit_offsets(
+    consumer: AIOKafkaConsumer, following: Mapping[TopicPartition, int]
+) -> None:
     try:
-        await consumer.commit(offsets)
+        await consumer.commit(dict(following))
     except (CommitFailedError, IllegalStateError, KafkaError) as error:
         # After a rebalance or an outage the next consumer of the partition finds them in the inbox.
         log.info("commit_refused", error=type(error).__name__)

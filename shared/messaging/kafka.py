@@ -1,23 +1,31 @@
-"""Connect a producer or a consumer to Kafka, and recognise an outage of the brokers."""
+"""Connect a producer or a consumer to Kafka, recognise an outage, and read past broken records."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from socket import gethostname
 from ssl import create_default_context
-from typing import Any
+from typing import Any, NamedTuple
 
 import stamina
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import (
     BrokerNotAvailableError,
+    CorruptRecordException,
+    IllegalStateError,
     KafkaError,
     KafkaTimeoutError,
     KafkaUnavailableError,
     UnknownError,
+    UnsupportedCodecError,
 )
 
 from shared.database.errors import UNREACHABLE
+from shared.observability.metrics import EVENTS_UNPROVEN
 from shared.settings import BrokerSettings, ServiceSettings
+
+log = structlog.get_logger()
 
 MAX_MESSAGE_BYTES = 900_000
 # With the proof that the relay adds. A broker takes 1 MiB by default. The producer refuses more by
@@ -127,3 +135,119 @@ async def open_consumer(
         # A static member would keep its partitions until the session timeout.
         consumer._coordinator._group_instance_id = None  # noqa: SLF001 -- no public way
         await consumer.stop()
+
+
+class ReadBatch(NamedTuple):
+    """The records read from some partitions, and the next offset of each of these partitions.
+
+    `unreadable` has the offsets of the records that the library could not decode.
+    """
+
+    records: Mapping[TopicPartition, Sequence[ConsumerRecord]]
+    following: Mapping[TopicPartition, int]
+    unreadable: Mapping[TopicPartition, Sequence[int]]
+
+
+async def read_records(
+    consumer: AIOKafkaConsumer, *partitions: TopicPartition, timeout_ms: int, max_records: int
+) -> ReadBatch:
+    """Read from the partitions, or from all; skip, log and count the records that are unreadable.
+
+    The library decodes the names of headers, among others, although any sender may put any bytes
+    there. Its error would otherwise end the consumer, and again after each restart.
+    """
+    positions = await _list_positions(consumer, partitions or tuple(consumer.assignment()))
+    try:
+        found = await consumer.getmany(
+            *(positions or _NO_PARTITION), timeout_ms=timeout_ms, max_records=max_records
+        )
+    except Exception as error:
+        if not _is_unreadable(error):
+            raise
+        return await _read_each_singly(consumer, positions, timeout_ms)
+    return ReadBatch(found, {each: of_one[-1].offset + 1 for each, of_one in found.items()}, {})
+
+
+# No argument would mean all partitions.
+_NO_PARTITION = (TopicPartition("", 0),)
+# Partitions whose position takes longer, as after a rebalance, are left to the next read.
+_POSITION_SECONDS = 0.01
+MAX_SINGLE_READS = 100
+
+
+async def _list_positions(
+    consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]
+) -> dict[TopicPartition, int]:
+    positions: dict[TopicPartition, int] = {}
+    for partition in partitions:
+        with suppress(TimeoutError, IllegalStateError):
+            async with asyncio.timeout(_POSITION_SECONDS):
+                positions[partition] = await consumer.position(partition)
+    return positions
+
+
+def _is_unreadable(error: Exception) -> bool:
+    """Return whether the error came from the content of a record, and not from the broker."""
+    return not isinstance(error, KafkaError) or isinstance(
+        error, CorruptRecordException | UnsupportedCodecError
+    )
+
+
+async def _read_each_singly(
+    consumer: AIOKafkaConsumer, positions: Mapping[TopicPartition, int], timeout_ms: int
+) -> ReadBatch:
+    """Read a limited number of records one by one, so that an error tells its partition."""
+    for partition, offset in positions.items():
+        # The library has dropped the records of the partitions that it read before the error.
+        with suppress(IllegalStateError):
+            consumer.seek(partition, offset)
+    batches = await asyncio.gather(
+        *(_read_singly(consumer, each, timeout_ms) for each in positions)
+    )
+    records: dict[TopicPartition, Sequence[ConsumerRecord]] = {}
+    following: dict[TopicPartition, int] = {}
+    unreadable: dict[TopicPartition, Sequence[int]] = {}
+    for partition, (of_one, skipped) in zip(positions, batches, strict=True):
+        if of_one:
+            records[partition] = of_one
+        if skipped:
+            unreadable[partition] = skipped
+            EVENTS_UNPROVEN.labels(partition.topic).inc(len(skipped))
+            log.error(
+                "events_unreadable",
+                topic=partition.topic,
+                partition=partition.partition,
+                first_offset=skipped[0],
+                count=len(skipped),
+            )
+        if offsets := [*skipped, *(record.offset for record in of_one)]:
+            following[partition] = max(offsets) + 1
+    return ReadBatch(records, following, unreadable)
+
+
+async def _read_singly(
+    consumer: AIOKafkaConsumer, partition: TopicPartition, timeout_ms: int
+) -> tuple[list[ConsumerRecord], list[int]]:
+    """Return the records of one partition, and the offsets of those that were skipped."""
+    records: list[ConsumerRecord] = []
+    skipped: list[int] = []
+    wait_ms = timeout_ms
+    # The partition may be given to another consumer meanwhile.
+    with suppress(IllegalStateError):
+        for _ in range(MAX_SINGLE_READS):
+            try:
+                found = await consumer.getmany(partition, timeout_ms=wait_ms, max_records=1)
+            except Exception as error:
+                if not _is_unreadable(error):
+                    raise
+                offset = await consumer.position(partition)
+                consumer.seek(partition, offset + 1)
+                skipped.append(offset)
+                wait_ms = timeout_ms
+                continue
+            if not found:
+                break
+            records += found[partition]
+            # The records behind it were fetched with it.
+            wait_ms = 0
+    return records, skipped

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from shared.events import Event, UnknownEventError, parse_event
 from shared.messaging.event_proofs import EventUnprovenError, EventVerifier
-from shared.messaging.kafka import connection_options, retry_during_broker_outage
+from shared.messaging.kafka import connection_options, read_records, retry_during_broker_outage
 from shared.messaging.topics import list_partitions
 from shared.settings import BrokerSettings
 
@@ -69,14 +69,15 @@ class BrokerLog:
             consumer.assign(list(self._partitions.values()))
             following, ends = await self._seek(consumer, offsets)
             while any(following[name] < end for name, end in ends.items()):
-                messages = await consumer.getmany(timeout_ms=WAIT_MS, max_records=BATCH_SIZE)
+                batch = await read_records(consumer, timeout_ms=WAIT_MS, max_records=BATCH_SIZE)
                 for name, partition in self._partitions.items():
                     # Not from the records, because a partition may have lost all that were left.
                     following[name] = await consumer.position(partition)
-                records = [record for of_one in messages.values() for record in of_one]
+                records = [record for of_one in batch.records.values() for record in of_one]
                 events = await self._read_events(records)
+                skipped = len(records) - len(events) + sum(map(len, batch.unreadable.values()))
                 remaining = sum(max(0, end - following[name]) for name, end in ends.items())
-                yield LogBatch(events, dict(following), len(records) - len(events), remaining)
+                yield LogBatch(events, dict(following), skipped, remaining)
         finally:
             await consumer.stop()
 

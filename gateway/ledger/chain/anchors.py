@@ -7,12 +7,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from gateway.ledger.chain.seals import BatchHeader, hash_batch_header
 from shared.events import LedgerAnchored
+from shared.messaging.kafka import read_records
 
 ANSWER_MS = 5_000
+BATCH_SIZE = 500
 _SEAL_MEMBER = re.compile(rb"(?<![a-z])(head|signature)=:([A-Za-z0-9+/=]*):")
 
 
@@ -50,18 +52,28 @@ async def read_axis_anchors(options: Mapping[str, Any]) -> PublishedAnchors:
         await consumer.start()
         begins = await consumer.beginning_offsets(consumer.assignment())
         ends = await consumer.end_offsets(begins)
+        for partition, offset in begins.items():
+            consumer.seek(partition, offset)
         while waiting := [partition for partition in begins if begins[partition] < ends[partition]]:
-            batches = await consumer.getmany(*waiting, timeout_ms=ANSWER_MS)
-            if not batches:
+            batch = await read_records(
+                consumer, *waiting, timeout_ms=ANSWER_MS, max_records=BATCH_SIZE
+            )
+            if not batch.following:
                 raise TimeoutError("the axis fell silent")
-            for partition, records in batches.items():
+            for partition, records in batch.records.items():
                 for record in records:
-                    place = f"message {record.offset} of partition {partition.partition}"
+                    place = _name_place(partition, record.offset)
                     anchors.add_message(place, parse_anchor_message, record.value or b"")
-                begins[partition] = records[-1].offset + 1
+            for partition, offsets in batch.unreadable.items():
+                anchors.unreadable.extend(_name_place(partition, offset) for offset in offsets)
+            begins.update(batch.following)
     finally:
         await consumer.stop()
     return anchors
+
+
+def _name_place(partition: TopicPartition, offset: int) -> str:
+    return f"message {offset} of partition {partition.partition}"
 
 
 def read_file_anchors(path: Path) -> PublishedAnchors:

@@ -22,6 +22,7 @@ from shared.messaging.topics import make_topics
 from tests.conftest import Broker, Databases
 from tests.gateway.ledger.ledgers import Store, command, draft, fill, tamper, writing
 from tests.support.gateway_harness import make_settings
+from tests.support.unreadable_records import send_unreadable
 
 
 async def anchor(store: Store) -> list[LedgerAnchored]:
@@ -184,9 +185,10 @@ async def test_cut_hidden_from_the_database_is_found_by_the_axis(
             await producer.send_and_wait(LedgerAnchored.topic, row["value"])
             # The topic is kept for ever: a message that is no anchor may not hide the others.
             await producer.send_and_wait(LedgerAnchored.topic, b"{}", partition=0)
+            await send_unreadable(producer, LedgerAnchored.topic, 0)
     await forget_everything(postgres, store)
     told = await read_axis_anchors({"bootstrap_servers": own_kafka.servers})
-    assert len(told.unreadable) == len(rows)
+    assert len(told.unreadable) == 2 * len(rows)
     assert all(place.endswith("of partition 0") for place in told.unreadable)
     [verdict] = await store.verdicts(told.anchors)
     assert verdict.damage == [

@@ -16,6 +16,7 @@ from shared.settings import ServiceSettings
 from tests.conftest import Broker
 from tests.shared.event_flow import DOSSIERS, SERVICE, progressed, record
 from tests.support.event_keys import KEYS, VERIFIER, PublishedKeys, send_events
+from tests.support.unreadable_records import send_unreadable
 from tests.support.waiting import PATIENCE_SECONDS
 
 
@@ -119,4 +120,17 @@ async def test_read_waits_while_the_keys_cannot_be_fetched(
     await send_events(producer, progressed(key, 1), progressed(key, 2))
     verifier = EventVerifier({SERVICE: LateKeys(KEYS[SERVICE])})
     versions, _ = await read_versions(BrokerLog(settings, [DOSSIERS], verifier), key, {})
+    assert versions == [1, 2]
+
+
+@pytest.mark.broker
+async def test_record_that_cannot_be_decoded_is_skipped(
+    settings: ServiceSettings, producer: AIOKafkaProducer, key: str
+) -> None:
+    await send_events(producer, progressed(key, 1))
+    for partition in await producer.partitions_for(DOSSIERS):
+        await send_unreadable(producer, DOSSIERS, partition)
+    await send_events(producer, progressed(key, 2))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        versions, _ = await read_versions(BrokerLog(settings, [DOSSIERS], VERIFIER), key, {})
     assert versions == [1, 2]

@@ -73,6 +73,8 @@ class BrokerLog:
                 for name, partition in self._partitions.items():
                     # Not from the records, because a partition may have lost all that were left.
                     following[name] = await consumer.position(partition)
+                if not batch.following:
+                    ends = await self._lower_ends(consumer, ends)
                 records = [record for of_one in batch.records.values() for record in of_one]
                 events = await self._read_events(records)
                 skipped = len(records) - len(events) + sum(map(len, batch.unreadable.values()))
@@ -95,6 +97,13 @@ class BrokerLog:
             following[name] = min(offset, ends[partition])
             consumer.seek(partition, following[name])
         return following, {name: ends[partition] for name, partition in self._partitions.items()}
+
+    async def _lower_ends(
+        self, consumer: AIOKafkaConsumer, ends: Mapping[str, int]
+    ) -> dict[str, int]:
+        """Return the ends, or the present ones where the broker has lost messages meanwhile."""
+        present = await retry_during_broker_outage(consumer.end_offsets)(self._partitions.values())
+        return {name: min(end, present[self._partitions[name]]) for name, end in ends.items()}
 
     async def _read_events(self, records: Sequence[ConsumerRecord]) -> list[Event]:
         """Return the events of the messages that have a valid proof and a known form."""

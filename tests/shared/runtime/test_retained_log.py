@@ -134,3 +134,23 @@ async def test_record_that_cannot_be_decoded_is_skipped(
     async with asyncio.timeout(PATIENCE_SECONDS):
         versions, _ = await read_versions(BrokerLog(settings, [DOSSIERS], VERIFIER), key, {})
     assert versions == [1, 2]
+
+
+class LostLog(BrokerLog):
+    """A log whose broker is believed to have had more messages than it has."""
+
+    async def _seek(
+        self, consumer: AIOKafkaConsumer, offsets: Offsets
+    ) -> tuple[dict[str, int], Offsets]:
+        following, ends = await super()._seek(consumer, offsets)
+        return following, {name: end + 100 for name, end in ends.items()}
+
+
+@pytest.mark.broker
+async def test_read_ends_where_the_broker_lost_messages_meanwhile(
+    settings: ServiceSettings, producer: AIOKafkaProducer, key: str
+) -> None:
+    await send_events(producer, progressed(key, 1), progressed(key, 2))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        versions, _ = await read_versions(LostLog(settings, [DOSSIERS], VERIFIER), key, {})
+    assert versions == [1, 2]

@@ -54,7 +54,7 @@ def is_broker_outage(error: Exception) -> bool:
 def count_message_bytes(key: str, value: bytes, headers: Mapping[str, str]) -> int:
     """Return an upper limit of the bytes that a message takes before it is compressed."""
     texts = [key, *headers, *headers.values()]
-    size = sum(len(each.encode()) for each in texts)
+    size = sum(len(part.encode()) for part in texts)
     return len(value) + size + HEADER_OVERHEAD_BYTES * len(headers)
 
 
@@ -158,14 +158,16 @@ async def read_records(
     """
     positions = await _list_positions(consumer, partitions or tuple(consumer.assignment()))
     try:
-        found = await consumer.getmany(
+        messages = await consumer.getmany(
             *(positions or _NO_PARTITION), timeout_ms=timeout_ms, max_records=max_records
         )
     except Exception as error:
         if not _is_unreadable(error):
             raise
         return await _read_each_singly(consumer, positions, timeout_ms)
-    return ReadBatch(found, {each: of_one[-1].offset + 1 for each, of_one in found.items()}, {})
+    return ReadBatch(
+        messages, {partition: of_one[-1].offset + 1 for partition, of_one in messages.items()}, {}
+    )
 
 
 # No argument would mean all partitions.
@@ -202,7 +204,7 @@ async def _read_each_singly(
         with suppress(IllegalStateError):
             consumer.seek(partition, offset)
     batches = await asyncio.gather(
-        *(_read_singly(consumer, each, timeout_ms) for each in positions)
+        *(_read_singly(consumer, partition, timeout_ms) for partition in positions)
     )
     records: dict[TopicPartition, Sequence[ConsumerRecord]] = {}
     following: dict[TopicPartition, int] = {}
@@ -236,7 +238,7 @@ async def _read_singly(
     with suppress(IllegalStateError):
         for _ in range(MAX_SINGLE_READS):
             try:
-                found = await consumer.getmany(partition, timeout_ms=wait_ms, max_records=1)
+                messages = await consumer.getmany(partition, timeout_ms=wait_ms, max_records=1)
             except Exception as error:
                 if not _is_unreadable(error):
                     raise
@@ -245,9 +247,9 @@ async def _read_singly(
                 skipped.append(offset)
                 wait_ms = timeout_ms
                 continue
-            if not found:
+            if not messages:
                 break
-            records += found[partition]
+            records += messages[partition]
             # The records behind it were fetched with it.
             wait_ms = 0
     return records, skipped

@@ -15,6 +15,7 @@ from shared.database.session import SessionFactory
 from shared.events import AgencyChanged, DossierProgressed, Event
 from shared.messaging import consumer
 from shared.messaging.inbox import EventHandler, Handlers
+from shared.messaging.kafka import read_records
 from shared.messaging.outbox import keep_partitions, publish_events
 from shared.messaging.relay import relay_batch, relay_outbox
 from shared.runtime.migrations import INFRASTRUCTURE_TABLES_1
@@ -128,7 +129,9 @@ class Tail:
         self.records: list[ConsumerRecord] = []
 
     async def of(self, key: str) -> list[ConsumerRecord]:
-        for records in (await self._consumer.getmany(timeout_ms=50)).values():
+        # Another test may have left records that cannot be decoded.
+        batch = await read_records(self._consumer, timeout_ms=50, max_records=1_000)
+        for records in batch.records.values():
             self.records += records
         return [record for record in self.records if record.key == key.encode()]
 

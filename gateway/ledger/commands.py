@@ -93,25 +93,27 @@ async def verify_whole_ledger(sources: OutsideSources) -> int:
     outside = await _read_outside_anchors(sources, connection_options(settings))
     for source in outside:
         evidence.add_published_anchors(source, trusted, outside=True)
-    anchors = sum(len(source.anchors) for source in outside)
-    states, records = [], 0
+    states, records, is_held = [], 0, False
     async for verdict in verification.verify_ledger(settings.database, trusted, evidence):
         states.append(verdict.state)
         records += verdict.records
+        is_held |= verdict.held_to > 0
         typer.echo("\n".join(verdict.list_report_lines()))
     for line in _list_rejected_anchors(evidence):
         typer.echo(line)
-    state = _find_worst_state(states, anchors)
-    typer.echo(f"{records:,} records: {state}, {anchors:,} anchors from outside")
+    anchors = evidence.count_signed_anchors()
+    state = _find_worst_state(states, is_held=is_held or anchors > 0)
+    typer.echo(f"{records:,} records: {state}, {anchors:,} signed anchors from outside")
     return EXIT_CODES[state]
 
 
-def _find_worst_state(states: Sequence[ChainState], anchors: int) -> ChainState:
+def _find_worst_state(states: Sequence[ChainState], *, is_held: bool) -> ChainState:
     """Return the worst state.
 
-    Without an outside anchor an empty ledger may have been emptied, so it is not proved.
+    Without an outside anchor that is signed or agrees with a chain, an empty ledger may have been
+    emptied, so it is not proved.
     """
-    distinct = {*states} if anchors else {*states, ChainState.NOT_PROVED}
+    distinct = {*states} if is_held else {*states, ChainState.NOT_PROVED}
     order = (ChainState.DAMAGED, ChainState.NOT_PROVED)
     return next((state for state in order if state in distinct), ChainState.INTACT)
 

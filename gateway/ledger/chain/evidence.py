@@ -13,6 +13,8 @@ from gateway.ledger.chain.anchors import PublishedAnchors
 from gateway.ledger.chain.seals import BatchHeader, hash_batch_header, is_signed_by
 from shared.events import LedgerAnchored
 
+FIRST_BATCH = 1
+
 
 class HeldAnchor(NamedTuple):
     """The digest of a batch header, kept apart from the ledger.
@@ -50,6 +52,11 @@ class Evidence:
             self._held[anchor.chain].append(
                 HeldAnchor(anchor.version, anchor.head, outside, signed)
             )
+
+    def count_signed_anchors(self) -> int:
+        """Return the number of outside anchors of a batch that a trusted key signed."""
+        held = (each for anchors in self._held.values() for each in anchors)
+        return sum(each.outside and each.signed and each.number >= FIRST_BATCH for each in held)
 
     def list_chain_names(self) -> set[str]:
         return set(self._held)

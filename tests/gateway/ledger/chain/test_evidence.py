@@ -2,6 +2,7 @@
 
 import asyncio
 from base64 import b64encode
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -172,9 +173,9 @@ async def test_command_says_what_is_proved_by_its_exit_code(
 
     code, said = await run()
     assert (code, "nothing outside to hold it against" in said) == (2, True)
-    assert said.endswith("3 records: NOT PROVED, 0 anchors from outside\n")
+    assert said.endswith("3 records: NOT PROVED, 0 signed anchors from outside\n")
     code, said = await run("--receipts", str(kept))
-    assert (code, said.splitlines()[-1]) == (0, "3 records: intact, 3 anchors from outside")
+    assert (code, said.splitlines()[-1]) == (0, "3 records: intact, 3 signed anchors from outside")
     forged = kept.read_bytes().replace(b"signature=:", b"signature=:AAAA")
     given.write_bytes(kept.read_bytes() + forged)
     code, said = await run("--receipts", str(given))
@@ -183,6 +184,73 @@ async def test_command_says_what_is_proved_by_its_exit_code(
     assert (await run())[0] == 1
 
 
+UNPROVEN: dict[str, dict[str, Any]] = {
+    "signed by a foreign key": {},
+    "of the first form": {"header": None},
+    "of the first form, before the first batch": {"header": None, "version": 0},
+}
+
+
+@pytest.mark.parametrize("what", UNPROVEN)
+async def test_anchor_that_no_trusted_key_signed_does_not_prove_an_emptied_ledger(
+    store: Store, tmp_path: Path, what: str
+) -> None:
+    at = datetime(2026, 11, 30, tzinfo=UTC)
+    kept = tmp_path / "anchors"
+    foreign = make_anchor(FORGER, at).model_copy(update=UNPROVEN[what])
+    kept.write_text(foreign.model_dump_json())
+    done = await asyncio.to_thread(
+        command, tmp_path, "--anchors", str(kept), key=store.key_text, DATABASE_URL=store.url
+    )
+    assert done.returncode == 2, done.stdout
+    assert done.stdout.endswith("0 records: NOT PROVED, 0 signed anchors from outside\n")
+
+
+async def test_command_counts_the_signed_anchors_and_accepts_those_of_the_first_form_that_agree(
+    store: Store, tmp_path: Path
+) -> None:
+    [true] = await filled(store)
+    kept = tmp_path / "anchors"
+    foreign = make_anchor(FORGER, true.at)
+    for unsigned, counted in ((True, 0), (False, 1)):
+        own = true.model_copy(update={"header": None}) if unsigned else true
+        kept.write_text(f"{own.model_dump_json()}\n{foreign.model_dump_json()}")
+        done = await asyncio.to_thread(
+            command, tmp_path, "--anchors", str(kept), key=store.key_text, DATABASE_URL=store.url
+        )
+        said = f"12 records: intact, {counted} signed anchors from outside"
+        assert (done.returncode, done.stdout.splitlines()[-1]) == (0, said)
+
+
+async def test_batch_before_the_first_proves_nothing_even_with_the_signature_of_the_ledger(
+    store: Store, tmp_path: Path
+) -> None:
+    kept = tmp_path / "anchors"
+    before = make_anchor(store.key, datetime(2026, 11, 30, tzinfo=UTC), after=-1)
+    kept.write_text(before.model_dump_json())
+    done = await asyncio.to_thread(
+        command, tmp_path, "--anchors", str(kept), key=store.key_text, DATABASE_URL=store.url
+    )
+    assert done.returncode == 2, done.stdout
+    assert done.stdout.endswith("0 records: NOT PROVED, 0 signed anchors from outside\n")
+
+
+def make_anchor(key: Ed25519PrivateKey, at: datetime, *, after: int = 0) -> LedgerAnchored:
+    place = Anchor(after, "0" * 64)
+    batch = seal_record_batch([b"{}"], chain="gateway-1", after=place, at=at, key=key)
+    return LedgerAnchored(
+        chain="gateway-1",
+        version=after + 1,
+        head=hash_batch_header(batch.header),
+        signature=b64encode(batch.signature).decode(),
+        at=at,
+        header=batch.header.decode(),
+    )
+
+
 async def test_ledger_that_was_emptied_is_not_intact(store: Store, tmp_path: Path) -> None:
     done = await asyncio.to_thread(command, tmp_path, key=store.key_text, DATABASE_URL=store.url)
-    assert (done.returncode, done.stdout) == (2, "0 records: NOT PROVED, 0 anchors from outside\n")
+    assert (done.returncode, done.stdout) == (
+        2,
+        "0 records: NOT PROVED, 0 signed anchors from outside\n",
+    )

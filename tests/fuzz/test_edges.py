@@ -1,5 +1,6 @@
 """What stands beside a body (query, key, address) or in a file: read in one way, or refused."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
@@ -120,9 +121,14 @@ def test_each_line_of_a_file_of_anchors_is_read_or_named(
     assert told.anchors[0] == ANCHOR
     for line in written:
         try:
-            assert LedgerAnchored.model_validate_json(line) in told.anchors
+            anchor = LedgerAnchored.model_validate_json(line)
         except ValidationError:
             assert told.unreadable
+        else:
+            # The name of a chain that no gateway makes may be any text.
+            assert anchor in told.anchors or (
+                told.unreadable and not re.fullmatch(r"gateway-[1-9][0-9]*", anchor.chain)
+            )
 
 
 @pytest.fixture(scope="module")

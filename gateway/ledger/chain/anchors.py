@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from gateway.ledger.chain.chain import is_chain_name
 from gateway.ledger.chain.seals import BatchHeader, hash_batch_header
 from shared.events import LedgerAnchored
 from shared.messaging.kafka import read_records
@@ -31,10 +32,18 @@ class PublishedAnchors(NamedTuple):
     def add_message(
         self, place: str, read: Callable[[bytes], LedgerAnchored], message: bytes
     ) -> None:
-        """Add the anchor of a message; note the place of a message that contains none."""
+        """Add the anchor of a message; note the place of a message that contains none.
+
+        An anchor of a chain that no gateway makes is none: its name may be any text.
+        """
         try:
-            self.anchors.append(read(message))
+            anchor = read(message)
         except ValueError:  # and ValidationError, which is one
+            self.unreadable.append(place)
+            return
+        if is_chain_name(anchor.chain):
+            self.anchors.append(anchor)
+        else:
             self.unreadable.append(place)
 
 

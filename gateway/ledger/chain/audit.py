@@ -157,8 +157,12 @@ def _compare_sealed_leaves(
 
 
 def _name_record_place(records: Sequence[bytes], place: int) -> str:
-    """Return the id of the record, or its place where a change made it unreadable."""
+    """Return the id of the record, or its place where a change made it unreadable.
+
+    A line break in an id would add a line to the report, so such an id is quoted.
+    """
     try:
-        return str(orjson.loads(records[place])["id"])
+        name = str(orjson.loads(records[place])["id"])
+        return name if name.isprintable() else repr(name)
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return f"place {place}"

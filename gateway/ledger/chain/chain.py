@@ -1,6 +1,7 @@
 """Append to one chain of seals. A lock keeps other processes out, so a chain never forks."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -26,6 +27,8 @@ SESSION = {
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
 }
+
+_NAME = re.compile(r"gateway-[1-9][0-9]{0,9}")
 
 _HEAD = "SELECT number, header FROM ledger_seal WHERE chain = $1 ORDER BY number DESC LIMIT 1"
 _BACKEND = "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
@@ -91,6 +94,11 @@ class Chain:
             timeout=APPEND_SECONDS,
         )
         self.head = Anchor(number, hash_batch_header(batch.header))
+
+
+def is_chain_name(text: str) -> bool:
+    """Return whether the text has the form of the names that `acquire_chain` gives."""
+    return _NAME.fullmatch(text) is not None
 
 
 def build_stored_batch(

@@ -14,7 +14,7 @@ from sqlalchemy import URL
 
 from gateway.ledger.chain.anchors import PublishedAnchors, parse_anchor_message
 from gateway.ledger.chain.audit import verify_chain
-from gateway.ledger.chain.chain import build_stored_batch
+from gateway.ledger.chain.chain import build_stored_batch, is_chain_name
 from gateway.ledger.chain.evidence import Evidence, HeldAnchor
 from gateway.ledger.chain.seals import START, Anchor, SealedBatch, hash_batch_header
 from shared.database.engine import connect_driver
@@ -69,6 +69,8 @@ class Verdict:
 
     def __init__(self, chain: str) -> None:
         self.chain = chain
+        # A name that no gateway gives may contain line breaks, and so a false verdict.
+        self.quoted_chain = chain if is_chain_name(chain) else repr(chain)
         self.records = self.seals = self.newest = self.held_to = 0
         self.damage: list[str] = []
         self.doubts: list[str] = []
@@ -83,16 +85,16 @@ class Verdict:
 
     def add_damage(self, number: int, what: str, record: object = "") -> None:
         name = f", record {record}" if record else ""
-        self.damage.append(f"{self.chain}, batch {number}{name}: {what}")
+        self.damage.append(f"{self.quoted_chain}, batch {number}{name}: {what}")
 
     def add_doubt(self, number: int) -> None:
         text = "an anchor without a signature names another header, or one that is not here"
-        self.doubts.append(f"{self.chain}, batch {number}: {text}")
+        self.doubts.append(f"{self.quoted_chain}, batch {number}: {text}")
 
     def print_progress(self) -> None:
         if time.monotonic() - self._said > PROGRESS_SECONDS:
             self._said = time.monotonic()
-            print(f"{self.chain}: {self.records:,} records …", file=sys.stderr)  # noqa: T201
+            print(f"{self.quoted_chain}: {self.records:,} records …", file=sys.stderr)  # noqa: T201
 
     def list_report_lines(self) -> list[str]:
         """Return the verdict first, then the first `MAX_FINDINGS_SHOWN` findings."""
@@ -102,7 +104,7 @@ class Verdict:
         rest = [f"  and {hidden:,} more"] if hidden > 0 else []
         lines = [f"  {finding}" for finding in findings[:MAX_FINDINGS_SHOWN]]
         return [
-            f"{self.chain}: {self.state}, {size}, {self._describe_anchored_part()}",
+            f"{self.quoted_chain}: {self.state}, {size}, {self._describe_anchored_part()}",
             *lines,
             *rest,
         ]
@@ -174,6 +176,8 @@ async def _verify_one_chain(
         verdict.add_damage(row["number"], "record added, no batch of this number", row["id"])
     for row in await connection.fetch(_MISNUMBERED, chain):
         verdict.add_damage(row["number"], "batch added, none has this number")
+    if not is_chain_name(chain):
+        verdict.add_damage(after.number, "chain added, no gateway gives this name")
     verdict.newest = after.number
     _check_chain_end(verdict, anchors)
     return verdict

@@ -23,8 +23,8 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.ledger.models import LedgerChain, LedgerSeal, StoredRecord
-from shared.codes.coverage import list_written_procedure_codes
-from shared.database.coverage import is_agency_within
+from shared.codes.coverage import list_written_agency_codes, list_written_procedure_codes
+from shared.database.coverage import canonical_agency, is_agency_within
 from shared.web.calls.rights import Codes, Limits, unite_codes
 
 Condition = ColumnElement[bool]
@@ -39,9 +39,10 @@ class VisibleRecord(NamedTuple):
 
 @dataclass(frozen=True)
 class RecordConditions:
-    """The conditions of a search: values by their column, a person, and an interval."""
+    """The conditions of a search: values by their column, an agency, a person, an interval."""
 
     equal: Mapping[str, str]
+    agency: str | None = None
     subject: str | None = None
     since: datetime | None = None
     until: datetime | None = None
@@ -157,10 +158,15 @@ async def list_seals(
 
 
 def _select_visible_records(limits: Limits) -> Select[StoredRecord]:
-    """Select the records within the limits; a limit that is None allows all."""
+    """Select the records within the limits; a limit that is None allows all.
+
+    A sealed record keeps its agency as it was written, in either form.
+    """
     query = select(StoredRecord)
     if limits.agencies is not None:
-        query = query.where(is_agency_within(StoredRecord.agency, limits.agencies))
+        query = query.where(
+            is_agency_within(canonical_agency(StoredRecord.agency), limits.agencies)
+        )
     if limits.procedures is not None:
         query = query.where(_covers_stored_purpose(limits.procedures))
     return query
@@ -179,6 +185,8 @@ def _covers_stored_purpose(procedures: Collection[str]) -> Condition:
 
 def _list_search_conditions(search: RecordConditions) -> list[Condition]:
     conditions = [getattr(StoredRecord, name) == value for name, value in search.equal.items()]
+    if search.agency is not None:
+        conditions.append(StoredRecord.agency.in_(list_written_agency_codes(search.agency)))
     if search.subject is not None:
         conditions.append(StoredRecord.subjects.contains([search.subject]))
     if search.since is not None:

@@ -18,7 +18,7 @@ from gateway.ledger.repository import RecordConditions, VisibleRecord
 from gateway.ledger.schemas import RecordFilters
 from shared.web.calls.rights import Codes, Limits, Right
 
-_EQUAL = {"dossier", "client", "agency", "operation", "outcome"}
+_EQUAL = {"dossier", "client", "operation", "outcome"}
 
 
 class FoundRecord(NamedTuple):
@@ -46,6 +46,7 @@ async def list_records(
     searching = _require_searchable_limits(right, filters.list_read_members())
     conditions = RecordConditions(
         equal=filters.model_dump(include=_EQUAL, exclude_none=True),
+        agency=filters.agency,
         subject=filters.subject,
         since=filters.since,
         until=filters.until,

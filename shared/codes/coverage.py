@@ -46,6 +46,13 @@ def list_written_procedure_codes(codes: Iterable[str]) -> list[str]:
     return sorted(forms)
 
 
+def list_written_agency_codes(code: str) -> list[str]:
+    """Return the code of an agency in the form of QĐ 20, and in that of QCVN 102 if it has one."""
+    code = canonical_code(code)
+    qcvn = qcvn_agency_code(code)
+    return [code] if qcvn is None else [code, qcvn]
+
+
 def is_within(code: str, codes: AbstractSet[str]) -> bool:
     """Return whether an agency is one of the canonical codes or below one: `H26` covers `H26.14`.
 

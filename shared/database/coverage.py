@@ -1,10 +1,24 @@
-"""The SQL form of `shared.codes.coverage.is_within`."""
+"""The SQL form of `shared.codes.coverage`."""
 
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, String, any_, bindparam, false, func, or_
+from sqlalchemy import ARRAY, ColumnElement, String, any_, bindparam, case, false, func, or_
 from sqlalchemy.orm import InstrumentedAttribute
+
+from shared.codes.agency import QCVN_AGENCY
+
+# Zeros stand for the levels below the agency.
+_LEVELS_BELOW = "(\\.0+)+$"
+
+
+def canonical_agency(
+    column: ColumnElement[Any] | InstrumentedAttribute[Any],
+) -> ColumnElement[str]:
+    """Return the agency of a column that keeps codes as they were written, in the form of QĐ 20."""
+    groups = (func.split_part(column, ".", place) for place in (4, 3, 2, 1))
+    turned = func.regexp_replace(func.concat_ws(".", *groups), _LEVELS_BELOW, "")
+    return case((column.regexp_match(f"^{QCVN_AGENCY.pattern}$"), turned), else_=column)
 
 
 def is_agency_within(

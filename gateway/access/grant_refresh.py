@@ -47,8 +47,8 @@ _GRANTS = """SELECT client_id, grant_id, operations, procedures, fields, agencie
     valid_from, valid_to, legal_basis, per_second, per_day FROM grant_in_force WHERE NOT revoked"""
 _PROCEDURES = "SELECT code, active, catalogue_size FROM known_procedure"
 # Events of agencies expire after days, but clients are reconciled each minute.
-_AGENCIES = """SELECT code FROM known_agency UNION SELECT agency FROM client_in_force
-    UNION SELECT split_part(agency, '.', 1) FROM client_in_force"""
+_AGENCIES = "SELECT code FROM known_agency"
+_AGENCIES_OF_CLIENTS = "SELECT DISTINCT agency FROM client_in_force"
 # `age` is NULL until every partition of the topic has been consumed once.
 _HEARD = """SELECT EXISTS (SELECT FROM rights_comparison) AS compared,
     CASE WHEN count(*) = $2 THEN extract(epoch FROM now() - min(at))::float8 END AS age
@@ -137,7 +137,9 @@ class GrantCacheRefresher:
             announced=max((row["catalogue_size"] or 0 for row in rows), default=0),
         )
         agencies = await connection.fetch(_AGENCIES)
+        of_clients = await connection.fetch(_AGENCIES_OF_CLIENTS)
         self._purposes.replace_agencies(row["code"] for row in agencies)
+        self._purposes.add_agencies(row["agency"] for row in of_clients)
 
     async def _read_changed_clients(self, connection: asyncpg.Connection) -> None:
         self._has_changes.clear()

@@ -1,7 +1,8 @@
 """Decide whether X-Purpose is the code of a procedure or of a registered legal basis.
 
 The most specific entry of the catalogue decides: a localised code without an entry of its own has
-the state of its national code, if its agency is known or is the caller's own. The code of a
+the state of the nearest agency above that has one, else of its national code, if its agency is
+known or is the caller's own. The code of a
 procedure that has ended stays valid for a step of a dossier, because dossiers filed before are
 still handled.
 """
@@ -17,7 +18,12 @@ from prometheus_client import Counter, Gauge
 from gateway.ledger.record_draft import PurposeKind
 from gateway.purposes.legal_bases import LegalBasis
 from shared.codes.agency import CodeError, canonical_agency_code
-from shared.codes.coverage import canonical_code, is_within
+from shared.codes.coverage import (
+    canonical_code,
+    canonical_codes,
+    is_within,
+    list_self_and_above,
+)
 from shared.codes.procedure import parse_national_code
 from shared.codes.time import VIET_NAM
 
@@ -69,15 +75,15 @@ class PurposeRegistry:
             )
             for code, is_active in sorted(active.items())
         }
-        self.complete = self.complete or 0 < announced <= len(active)
+        self.complete = self.complete or 0 < announced <= len(self._procedures)
 
     def replace_agencies(self, codes: Iterable[str]) -> None:
         """Replace the known agencies. While there is none, each agency is accepted."""
-        self._agencies = frozenset(codes)
+        self._agencies = canonical_codes(codes)
 
     def add_agencies(self, of_clients: Iterable[str]) -> None:
         """Add the agencies of clients, and the highest agency above each."""
-        if added := set(of_clients) - self._agencies:
+        if added := canonical_codes(of_clients) - self._agencies:
             self._agencies |= added | {code.partition(".")[0] for code in added}
 
     def classify_purpose(
@@ -95,11 +101,18 @@ class PurposeRegistry:
         if (national := _find_national_code(purpose)) is None:
             return PurposeKind.UNKNOWN
         unlisted = PurposeKind.UNKNOWN if self.complete else PurposeKind.UNCHECKED
-        if national != purpose and not self._is_known_agency(
-            _parse_localised_agency(purpose), agency
-        ):
+        if national == purpose:
+            return self._procedures.get(national, unlisted)
+        named = _parse_localised_agency(purpose)
+        if not self._is_known_agency(named, agency):
             return PurposeKind.UNKNOWN
-        return self._procedures.get(national, unlisted)
+        return self._find_state_above(national, named) or unlisted
+
+    def _find_state_above(self, national: str, agency: str) -> PurposeKind | None:
+        """Return the state of the nearest listed code above; the national one is the last."""
+        above = sorted(list_self_and_above(agency), key=len, reverse=True)
+        codes = (*(f"{national}.{each}" for each in above), national)
+        return next((self._procedures[code] for code in codes if code in self._procedures), None)
 
     def _is_known_agency(self, agency: str, caller_agency: str | None) -> bool:
         if not self._agencies or agency in self._agencies:

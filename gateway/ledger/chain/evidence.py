@@ -55,8 +55,10 @@ class Evidence:
 
     def count_signed_anchors(self) -> int:
         """Return the number of outside anchors of a batch that a trusted key signed."""
-        held = (each for anchors in self._held.values() for each in anchors)
-        return sum(each.outside and each.signed and each.number >= FIRST_BATCH for each in held)
+        held = (anchor for anchors in self._held.values() for anchor in anchors)
+        return sum(
+            anchor.outside and anchor.signed and anchor.number >= FIRST_BATCH for anchor in held
+        )
 
     def list_chain_names(self) -> set[str]:
         return set(self._held)

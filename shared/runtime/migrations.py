@@ -7,6 +7,7 @@ from pathlib import Path
 from alembic import command, context, op
 from alembic.config import Config
 from sqlalchemy import Connection, MetaData
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.schema import SchemaItem
 
@@ -50,11 +51,41 @@ INFRASTRUCTURE_TABLES_1 = (
     "CREATE TABLE timer (name VARCHAR PRIMARY KEY, at TIMESTAMPTZ NOT NULL)",
 )
 
+# Filings that come meanwhile wait for the upgrade, so that it gives up soon.
+MAX_LOCK_WAIT_S = 5
+_LOCK_NOT_AVAILABLE = "55P03"  # SQLSTATE
+
+
+class TablesInUseError(Exception):
+    """Transactions that write tables have not ended in time; the upgrade has changed nothing."""
+
+    def __init__(self, tables: tuple[str, ...]) -> None:
+        super().__init__(
+            f"A transaction has written {' or '.join(tables)} for more than {MAX_LOCK_WAIT_S} s, "
+            "and nothing was changed: wait until it ends, or end it (pg_stat_activity has it), "
+            "and migrate again."
+        )
+
 
 def create_infrastructure_tables_1() -> None:
     """Create the infrastructure tables; the first migration of every service calls this."""
     for statement in INFRASTRUCTURE_TABLES_1:
         op.execute(statement)
+
+
+def lock_tables(*tables: str) -> None:
+    """Wait for the transactions that write the tables, and hold back others until the upgrade ends.
+
+    Name the tables in the order in which the service writes them. Raise TablesInUseError after
+    `MAX_LOCK_WAIT_S`: calls that write a table wait as long.
+    """
+    op.execute(f"SET LOCAL lock_timeout = '{MAX_LOCK_WAIT_S}s'")
+    try:
+        op.execute(f"LOCK TABLE {', '.join(tables)} IN SHARE ROW EXCLUSIVE MODE")
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+            raise
+        raise TablesInUseError(tables) from error
 
 
 def build_configuration(settings: ServiceSettings) -> Config:
@@ -80,9 +111,11 @@ def run_migrations(metadata: MetaData) -> None:
 
 async def _run_migrations(metadata: MetaData) -> None:
     engine = create_async_engine(context.config.attributes["url"])
-    async with engine.begin() as connection:
-        await connection.run_sync(_run_on_connection, metadata)
-    await engine.dispose()
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(_run_on_connection, metadata)
+    finally:
+        await engine.dispose()
 
 
 def _run_on_connection(connection: Connection, metadata: MetaData) -> None:

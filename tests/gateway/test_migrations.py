@@ -54,3 +54,16 @@ async def test_agencies_of_before_are_kept_in_one_form(postgres: Databases) -> N
         ("H41", 2, "new"),
         ("H41.00", 1, "own"),
     ]
+
+
+async def test_agencies_that_a_worker_of_the_release_before_stores_are_kept_in_one_form(
+    postgres: Databases,
+) -> None:
+    settings = make_settings(postgres.database_url("gateway"))
+    await asyncio.to_thread(upgrade_database, settings)
+    known = """INSERT INTO known_agency (code, version, name)
+        VALUES ('000.10.04.H26', 1, 'old'), ('H41.00', 1, 'own')"""
+    async with open_database(settings) as sessions, sessions() as session:
+        await session.execute(text(known))
+        rows = await session.execute(text("SELECT code, name FROM known_agency ORDER BY code"))
+        assert [tuple(row) for row in rows] == [("H26.04.10", "old"), ("H41.00", "own")]

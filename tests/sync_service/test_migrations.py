@@ -100,3 +100,15 @@ def test_procedures_of_before_are_kept_in_one_form(postgres: Databases) -> None:
         ("1.001193.H29.00", 1, 4),
         ("1.001193.H41", 2, 5),
     ]
+
+
+def test_procedures_that_a_worker_of_the_release_before_stores_are_kept_in_one_form(
+    postgres: Databases,
+) -> None:
+    settings = settings_of(postgres)
+    upgrade_database(settings)
+    published = """INSERT INTO procedure (code, version, active, term_duration)
+        VALUES ('1.001193.000.10.04.H26', 1, true, 3), ('1.001193.H29.00', 1, true, 4)"""
+    run_apart(execute(settings, published))
+    kept = "SELECT code, term_duration FROM procedure ORDER BY code"
+    assert run_apart(read(settings, kept)) == [("1.001193.H26.04.10", 3), ("1.001193.H29.00", 4)]

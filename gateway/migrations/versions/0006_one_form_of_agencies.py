@@ -2,22 +2,38 @@
 
 from alembic import op
 
+from shared.runtime.migrations import lock_tables
+
 revision = "0006"
 down_revision = "0005"
 
 _FORM_OF_QCVN = "~ '^[0-9]{3}[.][0-9]{2}[.][0-9]{2}[.][A-Z][0-9]{2}$'"
-# `000.00.04.G18` -> `G18.04`: the groups turned round, without zeros at the end. Of two forms that
-# were both announced, the newest version stays, as it does for new events.
+# `000.00.04.G18` -> `G18.04`: the groups turned round, without zeros at the end.
+_FUNCTION = """CREATE FUNCTION canonical_agency(code text) RETURNS text
+    LANGUAGE sql IMMUTABLE AS $$
+    SELECT regexp_replace(concat_ws('.', split_part(code, '.', 4), split_part(code, '.', 3),
+        split_part(code, '.', 2), split_part(code, '.', 1)), '([.]0+)+$', '') $$"""
+# Of two forms that were both announced, the newest version stays, as it does for new events.
 _INSERT = f"""
     INSERT INTO known_agency (code, version, name)
-    SELECT regexp_replace(concat_ws('.', split_part(code, '.', 4), split_part(code, '.', 3),
-            split_part(code, '.', 2), split_part(code, '.', 1)), '([.]0+)+$', ''),
-        version, name
+    SELECT canonical_agency(code), version, name
     FROM known_agency WHERE code {_FORM_OF_QCVN}
     ON CONFLICT (code) DO UPDATE SET version = excluded.version, name = excluded.name
     WHERE known_agency.version < excluded.version"""  # noqa: S608 -- own texts
 
+# Workers of the release before write the older form until they are replaced.
+_TRIGGER = (
+    """CREATE FUNCTION turn_code() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN NEW.code := canonical_agency(NEW.code); RETURN NEW; END $$""",
+    f"""CREATE TRIGGER turn_code BEFORE INSERT ON known_agency FOR EACH ROW
+    WHEN (NEW.code {_FORM_OF_QCVN}) EXECUTE FUNCTION turn_code()""",
+)
+
 
 def upgrade() -> None:
+    lock_tables("known_agency")
+    op.execute(_FUNCTION)
     op.execute(_INSERT)
     op.execute(f"DELETE FROM known_agency WHERE code {_FORM_OF_QCVN}")  # noqa: S608 -- own texts
+    for statement in _TRIGGER:
+        op.execute(statement)

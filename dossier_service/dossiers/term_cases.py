@@ -29,6 +29,7 @@ def choose_term_case(
         return named
     if filed is None:
         return None
-    before = filed_under.list_term_cases(channel)[filed]
+    # A dossier that was moved to another code of its procedure may name a case that it lacks there.
+    before = filed_under.list_term_cases(channel).get(filed)
     present = in_force.list_term_cases(channel).get(filed)
-    return filed if present == before else None
+    return filed if present is not None and present == before else None

@@ -199,3 +199,27 @@ def test_procedures_of_before_are_kept_in_one_form(postgres: Databases) -> None:
         ("2.001410.H29", 2, "2.001410.H29"),
         ("2.001410.H29", 3, "2.001410.H29"),
     ]
+
+
+def test_dossier_keeps_its_case_where_the_version_in_the_newer_form_has_it(
+    postgres: Databases,
+) -> None:
+    settings = unmigrated_settings(postgres)
+    command.upgrade(build_configuration(settings), "0004")
+    run_apart(execute(settings, *BEFORE))
+    command.upgrade(build_configuration(settings), "0007")
+    published = """INSERT INTO procedure_version (code, version, valid_from, digest, content)
+        SELECT code, 1, '2026-01-05', '\\x', jsonb_build_object('code', code, 'channels', entries)
+        FROM (VALUES ('2.001410.000.00.00.H29', '[]'::jsonb), ('2.001410.H29',
+            '[{"channel": 2, "case_code": "TH01"}, {"channel": 1, "case_code": "TH02"}]')
+        ) AS made (code, entries)"""
+    filed = """UPDATE dossier SET procedure = '2.001410.000.00.00.H29',
+        term_case = CASE code WHEN 'open' THEN 'TH02' WHEN 'late' THEN 'TH01' END"""
+    run_apart(execute(settings, published, filed))
+    upgrade_database(settings)
+    kept = "SELECT code, term_case FROM dossier WHERE code IN ('open', 'late', 'ended')"
+    assert sorted(run_apart(read(settings, kept))) == [
+        ("ended", None),
+        ("late", None),
+        ("open", "TH02"),
+    ]

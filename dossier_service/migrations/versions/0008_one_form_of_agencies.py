@@ -28,6 +28,11 @@ _FUNCTIONS = (
     WHERE code = canonical_procedure($1)
     ORDER BY valid_from <= $2 DESC, CASE WHEN valid_from <= $2 THEN version ELSE -version END DESC
     LIMIT 1 $$""",
+    # A case that the version lacks would name no term.
+    """CREATE FUNCTION find_term_case(filed dossier, found procedure_version) RETURNS text
+    LANGUAGE sql IMMUTABLE AS $$
+    SELECT filed.term_case WHERE found.content -> 'channels' @> jsonb_build_array(
+        jsonb_build_object('channel', filed.channel, 'case_code', filed.term_case)) $$""",
 )
 # Processes of the release before write the older form until they are replaced.
 _TRIGGERS = (
@@ -41,6 +46,7 @@ _TRIGGERS = (
             SELECT * INTO STRICT found FROM find_canonical_version(NEW.procedure, NEW.filed_at);
             NEW.procedure := found.code;
             NEW.procedure_version := found.version;
+            NEW.term_case := find_term_case(NEW, found);
         END IF;
         RETURN NEW;
     END $$""",
@@ -153,7 +159,8 @@ def _turn_serials() -> None:
 
 def _turn_procedures() -> None:
     op.execute(
-        f"""UPDATE dossier SET procedure = found.code, procedure_version = found.version
+        f"""UPDATE dossier SET procedure = found.code, procedure_version = found.version,
+            term_case = find_term_case(dossier, found)
         FROM dossier AS filed
         CROSS JOIN LATERAL find_canonical_version(filed.procedure, filed.filed_at) AS found
         WHERE dossier.code = filed.code AND filed.procedure {_PROCEDURE_OF_QCVN}"""  # noqa: S608 -- own texts

@@ -9,6 +9,8 @@ from dossier_service.catalogue import cache
 from dossier_service.catalogue.own_procedures import read_own_procedures
 from dossier_service.catalogue.procedure import Procedure
 from dossier_service.catalogue.use_cases import publish_procedures
+from dossier_service.dossiers.term_cases import choose_term_case
+from shared.codes.enums import Channel
 from tests.dossier_service.desk import SEAL, Desk, at, instant, wish
 from tests.dossier_service.dossiers.test_jobs import announced, due_of, recalculate
 
@@ -169,3 +171,15 @@ async def test_latest_end_of_several_terms_counts(
     (told,) = await case_desk.events(dossier["code"])
     assert instant(dossier["due_at"] or told["latest_at"]) == at(due)
     assert (dossier["due_at"] is not None) is is_offered_here
+
+
+@pytest.mark.parametrize("cases", [{"TH02": "Đổi tên"}, CASES])
+def test_case_that_the_version_of_the_filing_lacks_is_dropped(cases: dict[str, str]) -> None:
+    chosen = choose_term_case(
+        None,
+        "TH01",
+        Channel.ONLINE,
+        filed_under=with_cases({"TH02": "Đổi tên"}),
+        in_force=with_cases(cases),
+    )
+    assert chosen is None

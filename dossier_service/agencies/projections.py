@@ -4,21 +4,21 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dossier_service.agencies.models import Agency
-from shared.codes.coverage import canonical_code
+from shared.codes.coverage import canonical_code, rank_version
 from shared.events import AgencyChanged
 
 
 async def upsert_agencies(session: AsyncSession, events: Sequence[AgencyChanged]) -> None:
-    newest: dict[str, AgencyChanged] = {}
+    newest: dict[str, tuple[int, AgencyChanged]] = {}
     for event in events:
-        code = canonical_code(event.code)
-        if code not in newest or newest[code].version < event.version:
-            newest[code] = event
+        code, rank = canonical_code(event.code), rank_version(event.code, event.version)
+        if code not in newest or newest[code][0] < rank:
+            newest[code] = rank, event
     # All batches write in one order, so that two of them cannot deadlock.
     rows = [
-        event.model_dump(include={"version", "name", "valid_from", "valid_to", "successor"})
-        | {"code": code}
-        for code, event in sorted(newest.items())
+        event.model_dump(include={"name", "valid_from", "valid_to", "successor"})
+        | {"code": code, "version": rank}
+        for code, (rank, event) in sorted(newest.items())
     ]
     change = insert(Agency)
     columns = {c.name: c for c in change.excluded if c.name != "code"}

@@ -6,10 +6,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.agencies.models import KnownAgency
 from gateway.database import upsert_newer_rows
-from shared.codes.coverage import canonical_code
+from shared.codes.coverage import canonical_code, rank_version
 from shared.events import AgencyChanged
 
 
 async def upsert_changed_agencies(session: AsyncSession, events: Sequence[AgencyChanged]) -> None:
-    rows = [event.model_dump() | {"code": canonical_code(event.code)} for event in events]
+    rows = [
+        event.model_dump()
+        | {
+            "code": canonical_code(event.code),
+            "version": rank_version(event.code, event.version),
+        }
+        for event in events
+    ]
     await upsert_newer_rows(session, KnownAgency, "code", rows)

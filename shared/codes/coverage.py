@@ -15,6 +15,9 @@ from shared.codes.agency import (
 )
 from shared.codes.procedure import canonical_procedure_code
 
+# More than any agency or procedure has versions.
+_OLDER_FORM_RANK = 1_000_000_000
+
 
 @lru_cache(maxsize=65_536)
 def canonical_code(code: str) -> str:
@@ -32,6 +35,15 @@ def canonical_code(code: str) -> str:
 def canonical_codes(codes: Iterable[str]) -> frozenset[str]:
     """Return the codes of a right, as the functions below and the SQL form expect them."""
     return frozenset(map(canonical_code, codes))
+
+
+def rank_version(code: str, version: int) -> int:
+    """Return a number by which the versions of both forms of a code are compared.
+
+    The versions of each form were counted apart: each of the older form comes before all of the
+    newer one, which alone is still published.
+    """
+    return version if canonical_code(code) == code else version - _OLDER_FORM_RANK
 
 
 def list_written_procedure_codes(codes: Iterable[str]) -> list[str]:

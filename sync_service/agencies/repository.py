@@ -57,7 +57,9 @@ def _build_procedure_upsert() -> Insert:
 def _build_agency_upsert() -> Insert:
     statement = build_insert(Agency, *REGISTERED)
     others = {name: statement.excluded[name] for name in REGISTERED if name != "code"}
-    newer = get_table(Agency).c.version < statement.excluded.version
+    stored = get_table(Agency).c
+    # A row without a name is of dossiers: any announced version is newer.
+    newer = stored.name.is_(None) | (stored.version < statement.excluded.version)
     return statement.on_conflict_do_update(index_elements=["code"], set_=others, where=newer)
 
 

@@ -10,6 +10,8 @@ from shared.runtime.migrations import build_configuration, upgrade_database
 from tests.conftest import Databases
 from tests.dossier_service.conftest import unmigrated_settings
 
+# The versions of the older form come before all of the newer one.
+OLDER = -1_000_000_000
 # Received on Monday 30 November 2026 at 9:00 and due on Thursday 3 December at 9:00, in Viet Nam.
 # `late` has no due date but a longest term; `ended` is finished; the others wait for papers: since
 # before the due day, since after it, and for the second time.
@@ -117,7 +119,7 @@ def test_registry_and_serials_of_before_are_kept_in_one_form(postgres: Databases
         execute(
             settings,
             """INSERT INTO agency (code, version, name, valid_from) VALUES
-            ('000.10.04.H26', 2, 'only', '2026-01-05'), ('H29', 1, 'old', '2026-01-05'),
+            ('000.10.04.H26', 2, 'only', '2026-01-05'), ('H29', 1, 'kept', '2026-01-05'),
             ('000.00.00.H29', 2, 'new', '2026-01-05'), ('H41', 2, 'new', '2026-01-05'),
             ('000.00.00.H41', 1, 'old', '2026-01-05'), ('H41.00', 1, 'own', '2026-01-05')""",
             """INSERT INTO dossier_serial (agency, day, serial) VALUES
@@ -129,8 +131,8 @@ def test_registry_and_serials_of_before_are_kept_in_one_form(postgres: Databases
     upgrade_database(settings)
     registered = "SELECT code, version, name FROM agency ORDER BY code"
     assert run_apart(read(settings, registered)) == [
-        ("H26.04.10", 2, "only"),
-        ("H29", 2, "new"),
+        ("H26.04.10", OLDER + 2, "only"),
+        ("H29", 1, "kept"),
         ("H41", 2, "new"),
         ("H41.00", 1, "own"),
     ]

@@ -7,12 +7,15 @@ from sqlalchemy import text
 
 from deploy.run_sync import run_apart
 from shared.database.engine import open_database
+from shared.events import AgencyChanged
 from shared.runtime.migrations import build_configuration, upgrade_database
+from sync_service.agencies.projections import project_agencies
 from sync_service.national_view.state import PROGRESS_VERSION
 from sync_service.settings import Settings
 from tests.conftest import Databases
 from tests.support.event_keys import key_text
 from tests.support.factories import CALL_KEY, DIGEST_KEY
+from tests.sync_service.national import agency
 
 # A dossier whose last word is a progress row, one that was only pushed, and one of the mesh.
 BEFORE = (
@@ -57,6 +60,11 @@ async def read(settings: Settings, query: str) -> Sequence[tuple[object, ...]]:
         return [tuple(row) for row in await session.execute(text(query))]
 
 
+async def project(settings: Settings, event: AgencyChanged) -> None:
+    async with open_database(settings) as sessions, sessions.begin() as session:
+        await project_agencies(session, [event])
+
+
 def test_migrations_make_what_the_models_declare(postgres: Databases) -> None:
     settings = settings_of(postgres)
     upgrade_database(settings)
@@ -94,9 +102,10 @@ def test_procedures_of_before_are_kept_in_one_form(postgres: Databases) -> None:
     kept = "SELECT code, version, term_duration FROM procedure ORDER BY code"
     assert run_apart(read(settings, kept)) == [
         ("1.001193", 1, 1),
-        ("1.001193.H17", 2, 8),
-        ("1.001193.H26", 1, 2),
-        ("1.001193.H26.04.10", 1, 3),
+        ("1.001193.H17", 1, 7),
+        # The versions of the older form come before all of the newer one.
+        ("1.001193.H26", 1 - 1_000_000_000, 2),
+        ("1.001193.H26.04.10", 1 - 1_000_000_000, 3),
         ("1.001193.H29.00", 1, 4),
         ("1.001193.H41", 2, 5),
     ]
@@ -112,3 +121,17 @@ def test_procedures_that_a_worker_of_the_release_before_stores_are_kept_in_one_f
     run_apart(execute(settings, published))
     kept = "SELECT code, term_duration FROM procedure ORDER BY code"
     assert run_apart(read(settings, kept)) == [("1.001193.H26.04.10", 3), ("1.001193.H29.00", 4)]
+
+
+def test_agency_that_is_registered_anew_after_the_upgrade_is_known_by_its_new_version(
+    postgres: Databases,
+) -> None:
+    settings = settings_of(postgres)
+    command.upgrade(build_configuration(settings), "0008")
+    known = """INSERT INTO agency (code, above, version, name)
+        VALUES ('G18.04', 'G18', 3, 'older form'), ('G18', 'VN', 0, NULL)"""
+    run_apart(execute(settings, known))
+    upgrade_database(settings)
+    run_apart(project(settings, agency("G18.04", "registered anew", version=1)))
+    kept = "SELECT code, version, name FROM agency ORDER BY code"
+    assert run_apart(read(settings, kept)) == [("G18", 0, None), ("G18.04", 1, "registered anew")]

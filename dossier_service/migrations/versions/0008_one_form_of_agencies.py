@@ -75,7 +75,11 @@ _TRIGGERS = (
     f"""CREATE TRIGGER turn_serial BEFORE INSERT ON dossier_serial FOR EACH ROW
     WHEN (NEW.agency {_FORM_OF_QCVN}) EXECUTE FUNCTION turn_serial()""",
     """CREATE FUNCTION turn_code() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN NEW.code := canonical_agency(NEW.code); RETURN NEW; END $$""",
+    BEGIN
+        NEW.code := canonical_agency(NEW.code);
+        NEW.version := NEW.version - 1000000000;
+        RETURN NEW;
+    END $$""",
     f"""CREATE TRIGGER turn_code BEFORE INSERT ON agency FOR EACH ROW
     WHEN (NEW.code {_FORM_OF_QCVN}) EXECUTE FUNCTION turn_code()""",
     """CREATE FUNCTION turn_version() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -107,15 +111,13 @@ def upgrade() -> None:
 
 
 def _turn_registry() -> None:
-    # Of two forms that were both announced, the newest version stays, as it does for new events.
+    # The versions of the two forms were counted apart: a row in the newer form stays, and each
+    # version of the older form becomes one before all of the newer form, as it does for new events.
     op.execute(
         f"""INSERT INTO agency (code, version, name, valid_from, valid_to, successor)
-        SELECT canonical_agency(code), version, name, valid_from, valid_to, successor
+        SELECT canonical_agency(code), version - 1000000000, name, valid_from, valid_to, successor
         FROM agency WHERE code {_FORM_OF_QCVN}
-        ON CONFLICT (code) DO UPDATE SET version = excluded.version, name = excluded.name,
-            valid_from = excluded.valid_from, valid_to = excluded.valid_to,
-            successor = excluded.successor
-        WHERE agency.version < excluded.version"""  # noqa: S608 -- own texts
+        ON CONFLICT (code) DO NOTHING"""  # noqa: S608 -- own texts
     )
     op.execute(f"DELETE FROM agency WHERE code {_FORM_OF_QCVN}")  # noqa: S608 -- own texts
 

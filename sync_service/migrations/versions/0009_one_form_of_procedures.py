@@ -14,27 +14,35 @@ _FUNCTION = """CREATE FUNCTION canonical_procedure(code text) RETURNS text
     SELECT left(code, 9) || regexp_replace(concat_ws('.', split_part(code, '.', 6),
         split_part(code, '.', 5), split_part(code, '.', 4), split_part(code, '.', 3)),
         '([.]0+)+$', '') $$"""
-# Of two forms that were both published, the newest version stays, as it does for new events.
+# The versions of the two forms were counted apart: a row in the newer form stays, and each version
+# of the older form becomes one before all of the newer form, as it does for new events.
 _INSERT = f"""
     INSERT INTO procedure (code, version, active, term_duration, term_unit, term_same_day)
-    SELECT canonical_procedure(code), version, active, term_duration, term_unit, term_same_day
+    SELECT canonical_procedure(code), version - 1000000000, active, term_duration, term_unit,
+        term_same_day
     FROM procedure WHERE code {_FORM_OF_QCVN}
-    ON CONFLICT (code) DO UPDATE SET version = excluded.version, active = excluded.active,
-        term_duration = excluded.term_duration, term_unit = excluded.term_unit,
-        term_same_day = excluded.term_same_day
-    WHERE procedure.version < excluded.version"""  # noqa: S608 -- own texts
+    ON CONFLICT (code) DO NOTHING"""  # noqa: S608 -- own texts
 
 # Workers of the release before write the older form until they are replaced.
 _TRIGGER = (
     """CREATE FUNCTION turn_code() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN NEW.code := canonical_procedure(NEW.code); RETURN NEW; END $$""",
+    BEGIN
+        NEW.code := canonical_procedure(NEW.code);
+        NEW.version := NEW.version - 1000000000;
+        RETURN NEW;
+    END $$""",
     f"""CREATE TRIGGER turn_code BEFORE INSERT ON procedure FOR EACH ROW
     WHEN (NEW.code {_FORM_OF_QCVN}) EXECUTE FUNCTION turn_code()""",
 )
 
+# Agencies have been kept in the newer form, and the form in which each was announced is not known:
+# the next version in the newer form counts, whichever it is.
+_REGISTRY = "UPDATE agency SET version = version - 1000000000 WHERE name IS NOT NULL"
+
 
 def upgrade() -> None:
-    lock_tables("procedure")
+    lock_tables("agency", "procedure")
+    op.execute(_REGISTRY)
     op.execute(_FUNCTION)
     op.execute(_INSERT)
     op.execute(f"DELETE FROM procedure WHERE code {_FORM_OF_QCVN}")  # noqa: S608 -- own texts

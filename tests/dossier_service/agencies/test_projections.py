@@ -64,11 +64,11 @@ async def test_older_word_of_an_agency_changes_nothing(own_desk: Desk) -> None:
     assert await own_desk.rows("SELECT version, name FROM agency") == [(2, "new")]
 
 
-async def test_newest_word_of_an_agency_holds_across_the_forms_of_its_code(own_desk: Desk) -> None:
+async def test_newest_word_in_the_newer_form_of_an_agency_holds(own_desk: Desk) -> None:
     words = [
-        agency("000.00.04.G18", 1, name="first"),
-        agency("G18.04", 2, name="second"),
-        agency("000.00.04.G18", 3, name="third"),
+        agency("000.00.04.G18", 3, name="older form"),
+        agency("G18.04", 1, name="registered anew"),
+        agency("G18.04", 2, name="changed"),
     ]
     for order in permutations(words):
         for batches in ([order], [[each] for each in order]):
@@ -77,4 +77,4 @@ async def test_newest_word_of_an_agency_holds_across_the_forms_of_its_code(own_d
                 for batch in batches:
                     await upsert_agencies(session, batch)
             kept = "SELECT code, version, name FROM agency"
-            assert await own_desk.rows(kept) == [("G18.04", 3, "third")]
+            assert await own_desk.rows(kept) == [("G18.04", 2, "changed")]

@@ -27,8 +27,8 @@ async def test_names_are_those_of_known_agencies(gate: Gate) -> None:
         assert await list_agency_names(session, [None]) == {}
 
 
-async def test_newest_word_of_an_agency_holds_across_the_forms_of_its_code(gate: Gate) -> None:
-    forms = {1: "000.00.04.H31", 2: "H31.04", 3: "000.00.04.H31"}
+async def test_newest_word_in_the_newer_form_of_an_agency_holds(gate: Gate) -> None:
+    forms = {3: "000.00.04.H31", 1: "H31.04", 2: "H31.04"}
     words = [
         make_agency(code, version=version).model_copy(update={"name": f"name {version}"})
         for version, code in forms.items()
@@ -41,4 +41,4 @@ async def test_newest_word_of_an_agency_holds_across_the_forms_of_its_code(gate:
                     await upsert_changed_agencies(session, batch)
                 found = await list_agency_names(session, forms.values())
             # The codes are those of records, which keep theirs.
-            assert found == dict.fromkeys(forms.values(), "name 3")
+            assert found == dict.fromkeys(forms.values(), "name 2")

@@ -20,7 +20,7 @@ from identity_service.agencies.problems import (
 from identity_service.agencies.registry_seed import list_seed_agencies
 from identity_service.agencies.schemas import AgencyFilter, AgencyIn
 from identity_service.database import Within, add_missing
-from shared.codes.agency import AgencyCode
+from shared.codes.agency import WrittenAgencyCode
 from shared.codes.coverage import is_within
 from shared.codes.persons.folding import fold_bare
 from shared.messaging.outbox import publish_events
@@ -72,7 +72,7 @@ async def list_agencies(
     session: AsyncSession, caller: CallContext, filters: AgencyFilter
 ) -> tuple[Sequence[Agency], str | None]:
     """Return a page of agencies, and the cursor of the next one."""
-    after = filters.paging.key(AgencyCode)
+    after = filters.paging.key(WrittenAgencyCode)
     rows = await repository.list_agencies(
         session,
         caller.right.united_agencies,

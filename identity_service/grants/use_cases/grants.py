@@ -45,6 +45,7 @@ from identity_service.grants.problems import (
 )
 from identity_service.grants.schemas import GrantFilter, GrantIn
 from identity_service.grants.use_cases.ending import StoredGrants, end_grants, list_ending_grants
+from shared.codes.coverage import canonical_code
 from shared.codes.time import day_in_viet_nam
 from shared.events import GrantChanged
 from shared.messaging.outbox import publish_events
@@ -197,7 +198,8 @@ async def _require_granter(
     passed_on = {
         name for grant in held for name in grant.operations if find_grant_rule(name).granted_on
     }
-    foreign = {name for name in operations if find_owner(name) != caller.agency} - passed_on
+    own_agency = canonical_code(caller.agency)
+    foreign = {name for name in operations if find_owner(name) != own_agency} - passed_on
     if foreign:
         raise NotTheOwner(
             "Ask the owner of these operations' data.", operations=list_first_names(foreign)
@@ -265,7 +267,8 @@ async def _require_other_receiver(
     if not operations:
         return
     receiver = await find_client_agency(session, requested.client_id)
-    within = receiver == caller.agency and not by_operator
+    is_own = receiver is not None and canonical_code(receiver) == canonical_code(caller.agency)
+    within = is_own and not by_operator
     if within or requested.client_id == caller.client:
         raise GrantToSelf(operations)
 

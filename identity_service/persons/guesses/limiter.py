@@ -36,6 +36,7 @@ from identity_service.persons.guesses.counts import (
 )
 from identity_service.persons.problems import ClaimsUnderWay, GuessesSpent
 from identity_service.settings import Settings
+from shared.codes.coverage import canonical_code
 from shared.database.session import SessionFactory
 from shared.events import VerificationGuessed
 from shared.messaging.outbox import publish_events
@@ -126,7 +127,7 @@ class GuessLimiter:
         attempt = Attempt(self, caller, person, number, now)
         await self._refresh_blocked(now)
         self._refuse_blocked(attempt)
-        key = (caller.agency, person)
+        key = (attempt.agency, person)
         if (queue := self._under_way.get(key)) is None:
             queue = self._under_way[key] = _ClaimQueue()
         queue.users += 1
@@ -242,14 +243,16 @@ class Attempt:
         self, limiter: GuessLimiter, caller: CallContext, person: str, number: str, now: datetime
     ) -> None:
         self._limiter, self.caller, self.person, self.now = limiter, caller, person, now
+        # Clients that were registered under either form of its code share the agency's budgets.
+        self.agency = canonical_code(caller.agency)
         self.number = int(number)
         officer = caller.officer or ""
         # The rows are locked in this order.
         self.holders = (
-            Holder(Scope.AGENCY, caller.agency),
+            Holder(Scope.AGENCY, self.agency),
             Holder(Scope.CLIENT, caller.client),
             Holder(Scope.OFFICER, caller.client, officer),
-            Holder(Scope.AGENCY_PERSON, caller.agency, person=person),
+            Holder(Scope.AGENCY_PERSON, self.agency, person=person),
             Holder(Scope.OFFICER_PERSON, caller.client, officer, person),
         )
 

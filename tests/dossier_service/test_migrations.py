@@ -160,6 +160,9 @@ PROCEDURES_OF_BEFORE = (
     """INSERT INTO procedure (code, version, digest, name, plain_name, levels, sector, essential)
         SELECT code, max(version), '\\x', code, code, '{}', 'x', false
         FROM procedure_version GROUP BY code""",
+    """UPDATE procedure SET owner = CASE code WHEN '2.001410.H29' THEN '000.00.04.H29'
+        WHEN '1.001193.000.00.04.H26' THEN '000.00.00.H26'
+        WHEN '2.001410.H41.00' THEN 'H41.00' END""",
     "UPDATE dossier SET procedure = '1.001193.000.00.04.H26' WHERE code = 'open'",
     """UPDATE dossier SET procedure = '2.001410.000.00.00.H29', procedure_version = 5
         WHERE code = 'late'""",
@@ -185,12 +188,12 @@ def test_procedures_of_before_are_kept_in_one_form(postgres: Databases) -> None:
         ("late", "2.001410.H29", 2, "2.001410.H29"),
         ("open", "1.001193.H26.04", 1, "1.001193.H26.04"),
     ]
-    in_force = "SELECT code, version FROM procedure ORDER BY code"
+    in_force = "SELECT code, version, owner FROM procedure ORDER BY code"
     assert run_apart(read(settings, in_force)) == [
-        ("1.001193.H26.04", 2),
-        ("2.001410", 1),
-        ("2.001410.H29", 3),
-        ("2.001410.H41.00", 1),
+        ("1.001193.H26.04", 2, "H26"),
+        ("2.001410", 1, None),
+        ("2.001410.H29", 3, "H29.04"),
+        ("2.001410.H41.00", 1, "H41.00"),
     ]
     versions = """SELECT code, version, content ->> 'code' FROM procedure_version
         WHERE code IN ('1.001193.H26.04', '2.001410.H29') ORDER BY code, version"""

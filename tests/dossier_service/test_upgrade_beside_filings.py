@@ -101,8 +101,9 @@ PROCEDURE_OF_BEFORE = """INSERT INTO procedure_version (code, version, valid_fro
         content)
     VALUES ('1.001193.000.00.04.H26', 1, '2026-01-05', '\\x', '{}')"""
 CURRENT_OF_BEFORE = """INSERT INTO procedure (code, version, digest, name, plain_name, levels,
-        sector, essential)
-    VALUES ('1.001193.000.00.04.H26', 1, '\\x', 'x', 'x', '{}', 'x', false)"""
+        sector, essential, owner)
+    VALUES ('1.001193.000.00.04.H26', 1, '\\x', 'x', 'x', '{}', 'x', false,
+        '000.00.04.G18')"""
 
 
 def test_procedures_and_agencies_of_the_release_before_are_kept_in_one_form(
@@ -114,6 +115,8 @@ def test_procedures_and_agencies_of_the_release_before_are_kept_in_one_form(
         VALUES ('000.10.04.H26', 1, 'own', '2026-01-05')"""
     run_apart(execute(settings, announced, PROCEDURE_OF_BEFORE, CURRENT_OF_BEFORE))
     assert run_apart(read(settings, "SELECT code FROM agency")) == [("H26.04.10",)]
-    published = """SELECT code, content ->> 'code' FROM procedure_version
+    published = """SELECT code, content ->> 'code', owner FROM procedure_version
         JOIN procedure USING (code, version)"""
-    assert run_apart(read(settings, published)) == [("1.001193.H26.04", "1.001193.H26.04")]
+    assert run_apart(read(settings, published)) == [
+        ("1.001193.H26.04", "1.001193.H26.04", "G18.04")
+    ]

@@ -91,9 +91,14 @@ _TRIGGERS = (
     f"""CREATE TRIGGER turn_version BEFORE INSERT ON procedure_version FOR EACH ROW
     WHEN (NEW.code {_PROCEDURE_OF_QCVN}) EXECUTE FUNCTION turn_version()""",
     """CREATE FUNCTION turn_procedure() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN NEW.code := canonical_procedure(NEW.code); RETURN NEW; END $$""",
+    BEGIN
+        NEW.code := canonical_procedure(NEW.code);
+        NEW.owner := canonical_agency(NEW.owner);
+        RETURN NEW;
+    END $$""",
     f"""CREATE TRIGGER turn_procedure BEFORE INSERT ON procedure FOR EACH ROW
-    WHEN (NEW.code {_PROCEDURE_OF_QCVN}) EXECUTE FUNCTION turn_procedure()""",
+    WHEN (NEW.code {_PROCEDURE_OF_QCVN} OR NEW.owner {_FORM_OF_QCVN})
+    EXECUTE FUNCTION turn_procedure()""",
 )
 
 
@@ -179,6 +184,9 @@ def _turn_procedures() -> None:
     op.execute(
         f"""DELETE FROM procedure AS old WHERE code {_PROCEDURE_OF_QCVN} AND EXISTS
             (SELECT FROM procedure WHERE code = canonical_procedure(old.code))"""  # noqa: S608 -- own texts
+    )
+    op.execute(
+        f"UPDATE procedure SET owner = canonical_agency(owner) WHERE owner {_FORM_OF_QCVN}"  # noqa: S608 -- own texts
     )
     for table, column in (
         ("procedure", "code"),

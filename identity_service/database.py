@@ -34,7 +34,7 @@ def build_within_condition(code: InstrumentedAttribute[str], within: Within) -> 
     if within is None:
         return true()
     # The older form, in which agencies and clients may be registered, has the groups turned round.
-    turned = ["%." + ".".join(reversed(code.split("."))) for code in sorted(within)]
+    turned = ["%." + ".".join(reversed(limit.split("."))) for limit in sorted(within)]
     is_turned = code.regexp_match(_FORM_OF_QCVN) & code.like(any_(_make_array(turned)))
     return is_agency_within(code, within) | is_turned
 

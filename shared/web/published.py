@@ -33,8 +33,8 @@ class PublishedPage:
     @classmethod
     def of_json(cls, content: object, *, seconds: int) -> "PublishedPage":
         """Return the page of `content` as JSON, which caches may keep for `seconds`."""
-        headers = {"Cache-Control": f"public, max-age={seconds}"}
-        return cls.of(orjson.dumps(content), "application/json", headers)
+        caching = {"Cache-Control": f"public, max-age={seconds}"}
+        return cls.of(orjson.dumps(content), "application/json", caching)
 
     def respond(self, request: Request) -> Response:
         headers = {

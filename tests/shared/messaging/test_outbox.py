@@ -22,7 +22,7 @@ from shared.messaging.outbox import (
 )
 from shared.messaging.relay import BATCH_SIZE, replay_sent_events
 from shared.observability.metrics import OUTBOX_AGE, OUTBOX_PENDING
-from shared.observability.tracing import start_trace
+from shared.observability.tracing import build_trace_headers, start_trace
 from shared.settings import ServiceSettings
 from tests.shared.event_flow import (
     SIGNER,
@@ -108,7 +108,7 @@ async def test_largest_event_passes(
     sessions: SessionFactory, producer: AIOKafkaProducer, settings: ServiceSettings, key: str
 ) -> None:
     source = "/dossier_service"
-    least = _build_row(progressed(key, step=""), source=source, trace={})
+    least = _build_row(progressed(key, step=""), source=source, trace=build_trace_headers())
     # The time of the event is shorter where it has no microseconds.
     spare = MAX_MESSAGE_BYTES - count_message_bytes(least.key, least.value, least.headers) - 10
     with pytest.raises(EventTooLarge):

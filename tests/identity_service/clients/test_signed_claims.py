@@ -208,6 +208,11 @@ KEYS: Mapping[str, Any] = {
 }
 
 
+def reads_client(statement: str) -> bool:
+    """Return False for the reading of the signing keys, which is due every few seconds."""
+    return "signing_key" not in statement
+
+
 @pytest.mark.parametrize("algorithm", KEYS)
 async def test_unknown_client_costs_what_a_known_one_costs(
     identity: Identity, system: str, algorithm: str, monkeypatch: pytest.MonkeyPatch
@@ -234,16 +239,11 @@ async def test_unknown_client_costs_what_a_known_one_costs(
         verified.clear()
         claims = good_claims() | {"iss": client, "sub": client}
         made = jwt.encode(claims, KEYS[algorithm], algorithm, {"kid": kid})
-        with statements(identity.app.state.sessions) as seen:
+        with statements(identity.app.state.sessions, reads_client) as seen:
             refused(await ask_signed(identity, made), "invalid_client")
         costs.add((tuple(seen), len(verified)))
     assert len(costs) == 1
     assert next(iter(costs))[1] == 1
-
-
-def reads_client(statement: str) -> bool:
-    """Return False for the reading of the signing keys, which is due every few seconds."""
-    return "signing_key" not in statement
 
 
 async def test_unknown_client_with_a_secret_costs_what_a_known_one_costs(

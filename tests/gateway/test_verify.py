@@ -105,7 +105,10 @@ TAMPERING = {
         r"gateway-1, batch 2: batch changed or added without the key",
     ),
     "the list of leaves changed": (
-        "UPDATE ledger_seal SET leaves = overlay(leaves placing '\\x00' from 1) WHERE number = 2",
+        (
+            "UPDATE ledger_seal SET leaves = set_byte(leaves, 0, get_byte(leaves, 0) # 1)"
+            " WHERE number = 2"
+        ),
         r"gateway-1, batch 2: leaf list changed",
     ),
     "a batch removed": (

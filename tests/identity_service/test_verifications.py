@@ -187,7 +187,9 @@ def logs() -> Iterator[None]:
     root, structure = logging.getLogger(), structlog.get_config()
     handlers, level = root.handlers[:], root.level
     yield
-    root.handlers[:], root.level = handlers, level
+    root.handlers[:] = handlers
+    # Not by the attribute: each logger below remembers whether it is enabled.
+    root.setLevel(level)
     structlog.contextvars.clear_contextvars()
     structlog.configure(**structure)
     stamina.instrumentation.set_on_retry_hooks(None)

@@ -83,9 +83,8 @@ class PurposeRegistry:
 
     def add_agencies(self, of_clients: Iterable[str]) -> None:
         """Add the agencies of clients, and the highest agency above each."""
-        for code in of_clients:
-            if code not in self._agencies:
-                self._agencies |= {code, code.partition(".")[0]}
+        if added := set(of_clients) - self._agencies:
+            self._agencies |= added | {code.partition(".")[0] for code in added}
 
     def classify(self, purpose: str, *, now: float, agency: str | None = None) -> PurposeKind:
         """`now` is in Unix seconds, `agency` that of the caller."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 
 import pytest
@@ -22,6 +22,7 @@ from tests.shared.mechanics import (
     progressed,
     record,
     record_effect,
+    running,
     scalar,
     versions_of,
 )
@@ -32,15 +33,11 @@ from tests.waiting import PATIENCE_SECONDS, eventually
 async def consuming(
     settings: ServiceSettings, sessions: SessionFactory, handlers: Handlers, group: str
 ) -> AsyncIterator[AIOKafkaConsumer]:
-    async with open_consumer(settings, [DOSSIERS], group) as consumer:
-        task = asyncio.create_task(consume(sessions, consumer, handlers, VERIFIER, asyncio.Event()))
-        try:
-            yield consumer
-            assert not task.done(), task
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+    async with (
+        open_consumer(settings, [DOSSIERS], group) as consumer,
+        running(consume(sessions, consumer, handlers, VERIFIER, asyncio.Event())),
+    ):
+        yield consumer
 
 
 async def send(producer: AIOKafkaProducer, *events: Event) -> None:

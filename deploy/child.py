@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,12 @@ POLL_SECONDS = 0.02
 TAIL_LINES = 15
 # The clock may be set between two readings of the same start time.
 CLOCK_SECONDS = 2.0
+
+
+def cpu_seconds(processes: Iterable[psutil.Process]) -> float:
+    """Return the CPU time that the processes have used so far, of the system's work too."""
+    spent = [process.cpu_times() for process in processes]
+    return sum(each.user + each.system for each in spent)
 
 
 class ChildFailedError(RuntimeError):

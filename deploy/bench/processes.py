@@ -11,7 +11,7 @@ import httpx
 import psutil
 
 from deploy.bench.mesh import PYTHON, service_environment
-from deploy.child import Child
+from deploy.child import Child, cpu_seconds
 from deploy.local.stack import ROOT
 from deploy.ports import free_port
 
@@ -85,8 +85,7 @@ class Server:
                 os.sched_setaffinity(thread.id, {core})
 
     def cpu_seconds(self) -> float:
-        spent = [process.cpu_times() for process in self.processes()]
-        return sum(each.user + each.system for each in spent)
+        return cpu_seconds(self.processes())
 
     def forget_peak(self) -> None:
         """From now on `peak_mib` is the most that it holds from now on."""

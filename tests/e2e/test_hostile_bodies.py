@@ -2,16 +2,18 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 import yaml
 
+from deploy.child import cpu_seconds
 from gateway.upstreams import Operation
 from tests.e2e.hostile import hostile_bodies
 from tests.e2e.operations import DOSSIER, GOOD, WITH_BODY, body_shape
@@ -61,7 +63,7 @@ def test_whichever_body_is_sent_is_answered_shortly_and_soon(
         size = min(operation.body_limit, MUCH)
         for hostile in hostile_bodies(shape, GOOD[operation.name], size):
             pushed = operation.name in PUSHES
-            _, fault = _send(http, path, hostile.body, worker=watched.cpu, pushed=pushed)
+            _, fault = _send(http, path, hostile.body, watched=watched, pushed=pushed)
             if fault:
                 wrong[hostile.name] = fault
     assert wrong == {}
@@ -94,7 +96,7 @@ def test_largest_pushes_stop_nobody_and_keep_to_the_memory_of_their_container(me
     with watching(mesh, "sync") as watched, ExitStack() as stack, ThreadPoolExecutor(4) as pool:
         clients = [stack.enter_context(calling_as(mesh, each)) for each in PUSHING]
         pushes = {
-            (name, client): pool.submit(_push, http, operation.template, costly[name], watched.cpu)
+            (name, client): pool.submit(_push, http, operation.template, costly[name], watched)
             for name in COSTLY
             for client, http in zip(PUSHING, clients, strict=True)
         }
@@ -114,10 +116,10 @@ def test_no_process_has_grown_past_its_container(mesh: Mesh, service: str) -> No
         assert int(peak) / KIB < int(limit.removesuffix("m")), process.name()
 
 
-def _push(http: httpx.Client, path: str, body: bytes, worker: "CpuMeter") -> tuple[int, str | None]:
+def _push(http: httpx.Client, path: str, body: bytes, watched: "Watched") -> tuple[int, str | None]:
     """Send it until there is room for it; return the last status, and what is wrong if anything."""
     for _ in range(TRIES):
-        answer, fault = _send(http, path, body, worker=worker, pushed=True)
+        answer, fault = _send(http, path, body, watched=watched, pushed=True)
         if answer.status_code not in LATER:
             break
         time.sleep(int(answer.headers["Retry-After"]))
@@ -125,12 +127,12 @@ def _push(http: httpx.Client, path: str, body: bytes, worker: "CpuMeter") -> tup
 
 
 def _send(
-    http: httpx.Client, path: str, body: bytes, *, worker: "CpuMeter", pushed: bool
+    http: httpx.Client, path: str, body: bytes, *, watched: "Watched", pushed: bool
 ) -> tuple[httpx.Response, str | None]:
     """Send it; return the answer, and what is wrong with it if anything."""
-    before = worker.seconds
+    before = watched.cpu_s
     answer = http.post(path, content=body)
-    return answer, _fault_of(answer, path, worker.seconds - before, pushed=pushed)
+    return answer, _fault_of(answer, path, watched.cpu_s - before, pushed=pushed)
 
 
 def _fault_of(answer: httpx.Response, path: str, cpu_s: float, *, pushed: bool) -> str | None:
@@ -149,37 +151,29 @@ def _fault_of(answer: httpx.Response, path: str, cpu_s: float, *, pushed: bool) 
     return f"named {len(faults)} faults" if len(faults) > 20 else None
 
 
-class CpuMeter:
-    """The CPU time that a process and its children have used."""
-
-    def __init__(self, mesh: Mesh, process: str) -> None:
-        self._processes = mesh.processes(process)
-
-    @property
-    def seconds(self) -> float:
-        times = [process.cpu_times() for process in self._processes]
-        return sum(each.user + each.system for each in times)
-
-
 @dataclass
 class Watched:
     """`longest_cpu_s` is the most work that a service did before it answered a call beside it."""
 
-    cpu: CpuMeter
+    processes: Sequence[psutil.Process]
     longest_cpu_s: float = 0.0
+
+    @property
+    def cpu_s(self) -> float:
+        return cpu_seconds(self.processes)
 
 
 @contextmanager
 def watching(mesh: Mesh, service: str) -> Iterator[Watched]:
     """Call the service again and again meanwhile."""
-    watched, ended = Watched(CpuMeter(mesh, f"{service}-serve")), threading.Event()
+    watched, ended = Watched(mesh.processes(f"{service}-serve")), threading.Event()
 
     def watch() -> None:
         with httpx.Client(base_url=f"http://127.0.0.1:{mesh.port(service)}") as client:
             while not ended.wait(0.02):
-                before = watched.cpu.seconds
+                before = watched.cpu_s
                 client.get("/healthz", timeout=120.0).raise_for_status()
-                spent = watched.cpu.seconds - before
+                spent = watched.cpu_s - before
                 watched.longest_cpu_s = max(watched.longest_cpu_s, spent)
 
     thread = threading.Thread(target=watch)

@@ -2,9 +2,8 @@
 
 The most specific entry of the catalogue decides: a localised code without an entry of its own has
 the state of the nearest agency above that has one, else of its national code, if its agency is
-known or is the caller's own. The code of a
-procedure that has ended stays valid for a step of a dossier, because dossiers filed before are
-still handled.
+known or is the caller's own. The code of a procedure that has ended stays valid for a step of a
+dossier, because dossiers filed before are still handled.
 """
 
 import math

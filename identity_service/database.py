@@ -5,13 +5,12 @@ from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import ARRAY, ColumnElement, DateTime, String, any_, bindparam, true
+from sqlalchemy import ColumnElement, DateTime, true
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 
-from shared.codes.agency import QCVN_AGENCY
-from shared.database.coverage import is_agency_within
+from shared.database.coverage import canonical_agency, is_agency_within
 
 Within = AbstractSet[str] | None
 
@@ -22,21 +21,13 @@ class Base(DeclarativeBase):
 
 Entity = TypeVar("Entity", bound=Base)
 
-_FORM_OF_QCVN = f"^{QCVN_AGENCY.pattern}$"
-
-
-def _make_array(texts: Sequence[str]) -> Any:
-    return bindparam(None, texts, type_=ARRAY(String))
-
 
 def build_within_condition(code: InstrumentedAttribute[str], within: Within) -> ColumnElement[bool]:
     """Return the condition that an agency is one of `within` or below one; None covers all."""
     if within is None:
         return true()
-    # The older form, in which agencies and clients may be registered, has the groups turned round.
-    turned = ["%." + ".".join(reversed(limit.split("."))) for limit in sorted(within)]
-    is_turned = code.regexp_match(_FORM_OF_QCVN) & code.like(any_(_make_array(turned)))
-    return is_agency_within(code, within) | is_turned
+    # Agencies and clients may be registered in the older form.
+    return is_agency_within(canonical_agency(code), within)
 
 
 async def add_missing(

@@ -14,7 +14,6 @@ from dossier_service.dossiers.schemas.responses import (
     show_dossier,
 )
 from dossier_service.dossiers.use_cases import filing, queries
-from dossier_service.dossiers.use_cases.changing import read_kept_version
 from shared.codes.dossier import DossierCode
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
@@ -76,11 +75,10 @@ async def read_dossier(
     procedures: ProcedureCacheDep,
     response: Response,
 ) -> DossierFound:
-    dossier = await queries.read_whole_dossier(session, code, caller)
-    version = await read_kept_version(session, procedures, dossier)
-    answer = show_dossier(
-        dossier, version.procedure, queries.list_shown_fields(dossier, caller.right)
+    dossier, procedure = await queries.read_whole_dossier(
+        session, code, caller=caller, procedures=procedures
     )
+    answer = show_dossier(dossier, procedure, queries.list_shown_fields(dossier, caller.right))
     set_etag(response, dossier.version)
     response.headers.update(write_ledger_headers([dossier.person], answer.personal_fields))
     return answer

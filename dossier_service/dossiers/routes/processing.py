@@ -7,7 +7,6 @@ from dossier_service.dossiers.routes.responses import respond_with_dossier
 from dossier_service.dossiers.schemas.requests import IssueResult, MoveDossier, NoteProgress, PayFee
 from dossier_service.dossiers.schemas.responses import DossierOut
 from dossier_service.dossiers.use_cases import payments, results, transitions
-from dossier_service.dossiers.use_cases.changing import read_kept_version
 from shared.codes.dossier import DossierCode
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
@@ -30,7 +29,7 @@ async def move_dossier(
     procedures: ProcedureCacheDep,
     now: Now,
 ) -> Response:
-    dossier = await transitions.move_dossier(
+    dossier, procedure = await transitions.move_dossier(
         session,
         code,
         body,
@@ -39,8 +38,7 @@ async def move_dossier(
         procedures=procedures,
         now=now,
     )
-    version = await read_kept_version(session, procedures, dossier)
-    answer = DossierOut.from_dossier(dossier, version.procedure)
+    answer = DossierOut.from_dossier(dossier, procedure)
     return respond_with_dossier(answer, idempotency, HTTPStatus.OK, person=dossier.person)
 
 
@@ -56,11 +54,16 @@ async def note_progress(
     procedures: ProcedureCacheDep,
     now: Now,
 ) -> Response:
-    dossier = await transitions.note_progress(
-        session, code, body, caller=caller, expected_version=expected_version, now=now
+    dossier, procedure = await transitions.note_progress(
+        session,
+        code,
+        body,
+        caller=caller,
+        expected_version=expected_version,
+        procedures=procedures,
+        now=now,
     )
-    version = await read_kept_version(session, procedures, dossier)
-    answer = DossierOut.from_dossier(dossier, version.procedure)
+    answer = DossierOut.from_dossier(dossier, procedure)
     return respond_with_dossier(answer, idempotency, HTTPStatus.CREATED, person=dossier.person)
 
 
@@ -76,11 +79,16 @@ async def pay_fee(
     procedures: ProcedureCacheDep,
     now: Now,
 ) -> Response:
-    dossier = await payments.pay_fee(
-        session, code, body, caller=caller, expected_version=expected_version, now=now
+    dossier, procedure = await payments.pay_fee(
+        session,
+        code,
+        body,
+        caller=caller,
+        expected_version=expected_version,
+        procedures=procedures,
+        now=now,
     )
-    version = await read_kept_version(session, procedures, dossier)
-    answer = DossierOut.from_dossier(dossier, version.procedure)
+    answer = DossierOut.from_dossier(dossier, procedure)
     return respond_with_dossier(answer, idempotency, HTTPStatus.CREATED, person=dossier.person)
 
 
@@ -96,7 +104,7 @@ async def issue_result(
     procedures: ProcedureCacheDep,
     now: Now,
 ) -> Response:
-    dossier = await results.issue_result(
+    dossier, procedure = await results.issue_result(
         session,
         code,
         body,
@@ -105,6 +113,5 @@ async def issue_result(
         procedures=procedures,
         now=now,
     )
-    version = await read_kept_version(session, procedures, dossier)
-    answer = DossierOut.from_dossier(dossier, version.procedure)
+    answer = DossierOut.from_dossier(dossier, procedure)
     return respond_with_dossier(answer, idempotency, HTTPStatus.CREATED, person=dossier.person)

@@ -5,7 +5,7 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dossier_service.catalogue.cache import ProcedureCache
-from dossier_service.catalogue.procedure import PublishedProcedure
+from dossier_service.catalogue.procedure import Procedure
 from dossier_service.dossiers.models import Dossier, DossierStep
 from dossier_service.dossiers.problems import DossierNotFound, NotResponsible, TooManyChanges
 from dossier_service.dossiers.purposes import require_purpose
@@ -29,13 +29,13 @@ async def read_dossier(session: AsyncSession, code: str, caller: CallContext) ->
     return dossier
 
 
-async def read_kept_version(
+async def read_kept_procedure(
     session: AsyncSession, procedures: ProcedureCache, dossier: Dossier
-) -> PublishedProcedure:
-    """Return the version of its procedure that the dossier keeps."""
+) -> Procedure:
+    """Return the procedure in the version that the dossier keeps."""
     version = await procedures.find_version(session, dossier.procedure, dossier.procedure_version)
     assert version is not None, "a foreign key holds it"
-    return version
+    return version.procedure
 
 
 async def read_dossier_to_change(

@@ -4,6 +4,8 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from dossier_service.catalogue.cache import ProcedureCache
+from dossier_service.catalogue.procedure import Procedure
 from dossier_service.dossiers.models import Dossier, DossierFee
 from dossier_service.dossiers.problems import (
     AmountWrong,
@@ -13,7 +15,11 @@ from dossier_service.dossiers.problems import (
     ReferenceUsed,
 )
 from dossier_service.dossiers.schemas.requests import PayFee
-from dossier_service.dossiers.use_cases.changing import read_dossier, record_step
+from dossier_service.dossiers.use_cases.changing import (
+    read_dossier,
+    read_kept_procedure,
+    record_step,
+)
 from dossier_service.dossiers.use_cases.history import history_entry, publish_change
 from shared.events import FeePaid
 from shared.rules.statuses import is_final
@@ -28,12 +34,14 @@ async def pay_fee(
     *,
     caller: CallContext,
     expected_version: Precondition,
+    procedures: ProcedureCache,
     now: datetime,
-) -> Dossier:
+) -> tuple[Dossier, Procedure]:
     """Record the payment of a fee at any agency of the dossier; a repeated one has no effect."""
     dossier = await read_dossier(session, code, caller)
+    procedure = await read_kept_procedure(session, procedures, dossier)
     if _is_repeated_payment(dossier, payment):
-        return dossier
+        return dossier, procedure
     require_version(dossier.version, expected_version)
     if is_final(dossier.status):
         raise PaymentRefused(current=dossier.status)
@@ -50,7 +58,7 @@ async def pay_fee(
         amount_vnd=fee.amount_vnd,
         online=payment.method == "online",
     )
-    return dossier
+    return dossier, procedure
 
 
 def _is_repeated_payment(dossier: Dossier, payment: PayFee) -> bool:

@@ -6,12 +6,15 @@ from typing import Annotated
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from dossier_service.catalogue.cache import ProcedureCache
+from dossier_service.catalogue.procedure import Procedure
 from dossier_service.dossiers.filters import DossierFilters
 from dossier_service.dossiers.models import Dossier, DossierStep
 from dossier_service.dossiers.problems import DossierNotFound
 from dossier_service.dossiers.purposes import require_purpose
 from dossier_service.dossiers.repository import dossiers as repository
 from dossier_service.dossiers.repository import listings as lists
+from dossier_service.dossiers.use_cases.changing import read_kept_procedure
 from shared.codes.dossier import DossierCode
 from shared.codes.time import StoredInstant, day_in_viet_nam
 from shared.web.calls.auth import CallContext
@@ -22,12 +25,14 @@ from shared.web.problems import name_subject_on_problems
 _Version = Annotated[int, Field(ge=0, lt=2**31)]
 
 
-async def read_whole_dossier(session: AsyncSession, code: str, caller: CallContext) -> Dossier:
+async def read_whole_dossier(
+    session: AsyncSession, code: str, *, caller: CallContext, procedures: ProcedureCache
+) -> tuple[Dossier, Procedure]:
     if (dossier := await repository.find_whole_dossier(session, code, caller.right)) is None:
         raise DossierNotFound
     with name_subject_on_problems(dossier.person):
         require_purpose(caller, dossier.procedure)
-    return dossier
+    return dossier, await read_kept_procedure(session, procedures, dossier)
 
 
 def list_shown_fields(dossier: Dossier, right: Right) -> Codes:

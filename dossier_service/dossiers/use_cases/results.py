@@ -6,12 +6,13 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dossier_service.catalogue.cache import ProcedureCache
+from dossier_service.catalogue.procedure import Procedure
 from dossier_service.dossiers.models import Dossier, DossierResult
 from dossier_service.dossiers.problems import ResultCodeUnknown, ResultRefused, TooManyResults
 from dossier_service.dossiers.schemas.requests import IssueResult
 from dossier_service.dossiers.use_cases.changing import (
     read_dossier_to_change,
-    read_kept_version,
+    read_kept_procedure,
     record_step,
 )
 from dossier_service.dossiers.use_cases.history import history_entry, publish_change
@@ -33,13 +34,14 @@ async def issue_result(
     expected_version: Precondition,
     procedures: ProcedureCache,
     now: datetime,
-) -> Dossier:
+) -> tuple[Dossier, Procedure]:
     dossier = await read_dossier_to_change(
         session, code, caller, expected_version, to=DossierStatus.PROCESSED
     )
     if DossierStatus.PROCESSED not in dossier.permitted_statuses:
         raise ResultRefused(current=dossier.status)
-    known = (await read_kept_version(session, procedures, dossier)).procedure.result_codes
+    procedure = await read_kept_procedure(session, procedures, dossier)
+    known = procedure.result_codes
     if known and issue.code not in known:
         raise ResultCodeUnknown(known=known)
     if len(dossier.results) >= MAX_RESULTS:
@@ -52,4 +54,4 @@ async def issue_result(
     publish_change(
         session, ResultIssued, dossier, now, result=issue.code, electronic=issue.electronic
     )
-    return dossier
+    return dossier, procedure

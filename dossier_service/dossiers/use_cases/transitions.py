@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dossier_service.catalogue.cache import ProcedureCache
+from dossier_service.catalogue.procedure import Procedure
 from dossier_service.dossiers.models import Dossier
 from dossier_service.dossiers.problems import (
     FeeOpen,
@@ -19,7 +20,7 @@ from dossier_service.dossiers.schemas.requests import MoveDossier, NoteProgress
 from dossier_service.dossiers.term_cases import choose_term_case
 from dossier_service.dossiers.use_cases.changing import (
     read_dossier_to_change,
-    read_kept_version,
+    read_kept_procedure,
     record_step,
     require_change_allowed,
 )
@@ -43,7 +44,7 @@ async def move_dossier(
     expected_version: Precondition,
     procedures: ProcedureCache,
     now: datetime,
-) -> Dossier:
+) -> tuple[Dossier, Procedure]:
     dossier = await read_dossier_to_change(session, code, caller, expected_version, to=move.to)
     to = _require_permitted_status(dossier, move)
     _require_paid_fees(dossier, to)
@@ -64,7 +65,7 @@ async def move_dossier(
     fields = {"from_status": previous, "reason": move.reason, "note": move.note}
     record_step(session, history_entry(dossier, caller, "moved", now, **fields))
     publish_change(session, DossierMoved, dossier, now, previous=previous, reason=move.reason)
-    return dossier
+    return dossier, await read_kept_procedure(session, procedures, dossier)
 
 
 async def note_progress(
@@ -74,8 +75,9 @@ async def note_progress(
     *,
     caller: CallContext,
     expected_version: Precondition,
+    procedures: ProcedureCache,
     now: datetime,
-) -> Dossier:
+) -> tuple[Dossier, Procedure]:
     dossier = await read_dossier_to_change(session, code, caller, expected_version)
     if is_final(dossier.status):
         raise TransitionRefused(current=dossier.status, asked=dossier.status, permitted=[])
@@ -87,7 +89,7 @@ async def note_progress(
         history_entry(dossier, caller, "progressed", now, step=progress.step, note=progress.note),
     )
     publish_change(session, DossierProgressed, dossier, now, step=progress.step)
-    return dossier
+    return dossier, await read_kept_procedure(session, procedures, dossier)
 
 
 def _require_permitted_status(dossier: Dossier, move: MoveDossier) -> DossierStatus:
@@ -129,7 +131,7 @@ async def _require_valid_result(
 ) -> None:
     if any(result.recalled_at is None for result in dossier.results):
         return
-    procedure = (await read_kept_version(session, procedures, dossier)).procedure
+    procedure = await read_kept_procedure(session, procedures, dossier)
     if procedure.requires_result:
         raise ResultMissing(known=procedure.result_codes)
 
@@ -145,7 +147,7 @@ async def _receive_dossier(
     """Start the clock by the version in force at this moment, and by the case that is named."""
     published = await procedures.find_current(session, dossier.procedure)
     assert published is not None, "a procedure is never taken out"
-    filed_under = (await read_kept_version(session, procedures, dossier)).procedure
+    filed_under = await read_kept_procedure(session, procedures, dossier)
     dossier.term_case = choose_term_case(
         term_case,
         dossier.term_case,

@@ -49,7 +49,7 @@ async def file(desk: Desk, session: AsyncSession) -> Dossier:
 
 async def move(desk: Desk, session: AsyncSession, code: str, version: int, to: int) -> Dossier:
     reason = None if to == 4 else Reason.PAPERS_MISSING
-    return await move_dossier(
+    dossier, _ = await move_dossier(
         session,
         code,
         MoveDossier(to=to, reason=reason),
@@ -58,6 +58,7 @@ async def move(desk: Desk, session: AsyncSession, code: str, version: int, to: i
         procedures=desk.app.state.procedure_cache,
         now=desk.now,
     )
+    return dossier
 
 
 @pytest.mark.parametrize("count", [2, 25])

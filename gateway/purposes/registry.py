@@ -8,7 +8,7 @@ dossier, because dossiers filed before are still handled.
 
 import math
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from functools import lru_cache
 from typing import Final
 
@@ -24,7 +24,7 @@ from shared.codes.coverage import (
     list_self_and_above,
 )
 from shared.codes.procedure import parse_national_code
-from shared.codes.time import VIET_NAM
+from shared.codes.time import start_of_day_in_viet_nam
 
 PURPOSES_UNCHECKED = Counter(
     "purposes_unchecked_total", "Calls accepted before the whole catalogue of procedures was known"
@@ -53,7 +53,10 @@ class PurposeRegistry:
         self._procedures: Mapping[str, PurposeKind] = {}
         self._agencies: frozenset[str] = frozenset()
         self._legal_bases = {
-            code: (_start_of_day(basis.valid_from), _end_of_day(basis.valid_to))
+            code: (
+                start_of_day_in_viet_nam(basis.valid_from).timestamp(),
+                _end_of_day(basis.valid_to),
+            )
             for code, basis in legal_bases.items()
         }
         PROCEDURES_KNOWN.set_function(lambda: len(self._procedures))
@@ -145,9 +148,7 @@ def _parse_localised_agency(localised: str) -> str:
     return canonical_agency_code(localised.removeprefix(f"{parse_national_code(localised)}."))
 
 
-def _start_of_day(day: date) -> float:
-    return datetime.combine(day, time(), VIET_NAM).timestamp()
-
-
 def _end_of_day(last_day: date | None) -> float:
-    return math.inf if last_day is None else _start_of_day(last_day + timedelta(days=1))
+    if last_day is None:
+        return math.inf
+    return start_of_day_in_viet_nam(last_day + timedelta(days=1)).timestamp()

@@ -5,7 +5,7 @@ The patterns say in JSON Schema exactly which days exist; a test compares them w
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Annotated, Final
 from zoneinfo import ZoneInfo
 
@@ -144,3 +144,7 @@ def day_in_viet_nam(moment: datetime) -> date:
     if moment.tzinfo is None:
         raise ValueError("an instant without a zone is on no day")
     return moment.astimezone(VIET_NAM).date()
+
+
+def start_of_day_in_viet_nam(day: date) -> datetime:
+    return datetime.combine(day, time(), VIET_NAM)

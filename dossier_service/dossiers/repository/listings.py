@@ -1,7 +1,7 @@
 """Lists of dossiers are ranges of an index, however many dossiers there are."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -26,7 +26,7 @@ from sqlalchemy.orm import aliased
 from dossier_service.dossiers.filters import DossierFilters
 from dossier_service.dossiers.models import Dossier, DossierParty
 from dossier_service.dossiers.repository.dossiers import reaches_procedure
-from shared.rules.working_days import read_office_hours
+from shared.codes.time import start_of_day_in_viet_nam
 from shared.web.calls.rights import Limits, Right, merge_newest_rows
 
 # Under this name stands every dossier of the country.
@@ -130,14 +130,11 @@ def _bind_filters(filters: DossierFilters, limits: Limits, today: date) -> dict[
         "status": filters.status,
         "procedure": filters.procedure,
         "channel": filters.channel,
-        "filed_from": filters.filed_from and _begin_of_day(filters.filed_from),
-        "filed_before": filters.filed_to and _begin_of_day(filters.filed_to) + timedelta(days=1),
-        "due_before": filters.due_before and _begin_of_day(filters.due_before),
+        "filed_from": filters.filed_from and start_of_day_in_viet_nam(filters.filed_from),
+        "filed_before": filters.filed_to
+        and start_of_day_in_viet_nam(filters.filed_to) + timedelta(days=1),
+        "due_before": filters.due_before and start_of_day_in_viet_nam(filters.due_before),
         "overdue_on": today if filters.overdue is True else None,
         "not_overdue_on": today if filters.overdue is False else None,
     }
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _begin_of_day(day: date) -> datetime:
-    return datetime.combine(day, time(), tzinfo=read_office_hours().time_zone)

@@ -1,7 +1,7 @@
 """Select the dossiers that a right and filters cover, by one range scan for each top agency."""
 
 from collections.abc import Collection, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -29,7 +29,7 @@ from sqlalchemy.orm import aliased
 from shared.codes.coverage import list_written_procedure_codes
 from shared.codes.enums import ENDED, DossierStatus
 from shared.codes.procedure import parse_national_code
-from shared.codes.time import VIET_NAM
+from shared.codes.time import VIET_NAM, start_of_day_in_viet_nam
 from shared.database.bulk import get_table
 from shared.web.calls.rights import Limits, Right, merge_newest_rows
 from sync_service.agencies.hierarchy import COUNTRY, top_level_codes
@@ -176,9 +176,9 @@ def _build_bounds(
     """Return the bounds of the ordered list that follow from the days of reception."""
     bounds = []
     if filters.received_from:
-        bounds.append(opened_at >= get_day_start(filters.received_from))
+        bounds.append(opened_at >= start_of_day_in_viet_nam(filters.received_from))
     if filters.received_to:
-        bounds.append(opened_at < get_day_start(filters.received_to + timedelta(days=1)))
+        bounds.append(opened_at < start_of_day_in_viet_nam(filters.received_to + timedelta(days=1)))
     return bounds
 
 
@@ -236,7 +236,8 @@ def is_overdue(today: date) -> ColumnElement[bool]:
         dossier.requests > 1, cast_vn_date(dossier.requested_at) > cast_vn_date(due)
     )
     is_late = case(
-        (dossier.status == REQUEST.value, late_at_request), else_=due < get_day_start(today)
+        (dossier.status == REQUEST.value, late_at_request),
+        else_=due < start_of_day_in_viet_nam(today),
     )
     is_open = and_(dossier.ended_at.is_(None), dossier.received_at.is_not(None))
     return and_(is_open, func.coalesce(is_late & due.is_not(None), false()))
@@ -244,7 +245,3 @@ def is_overdue(today: date) -> ColumnElement[bool]:
 
 def cast_vn_date(instant: SQLColumnExpression[Any]) -> ColumnElement[date]:
     return func.timezone(VIET_NAM.key, instant).cast(Date)
-
-
-def get_day_start(day: date) -> datetime:
-    return datetime.combine(day, time(), VIET_NAM)

@@ -7,7 +7,15 @@ from itertools import product
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from shared.codes.time import FIRST_DAY, LAST_DAY, IsoDay, IsoInstant, StoredInstant
+from shared.codes.time import (
+    FIRST_DAY,
+    LAST_DAY,
+    IsoDay,
+    IsoInstant,
+    StoredInstant,
+    day_in_viet_nam,
+    start_of_day_in_viet_nam,
+)
 
 DAY, INSTANT, STORED = TypeAdapter(IsoDay), TypeAdapter(IsoInstant), TypeAdapter(StoredInstant)
 PATTERNS = {each: re.compile(each.json_schema()["pattern"]) for each in (DAY, INSTANT)}
@@ -94,3 +102,11 @@ def test_an_instant_that_no_request_can_have_named_is_not_stored(text: str) -> N
 
 def test_an_instant_keeps_its_moment() -> None:
     assert INSTANT.validate_python(TAKEN[0]) == datetime(2026, 11, 2, 2, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("day", [date(1990, 1, 1), date(2026, 11, 2), date(2028, 2, 29)])
+def test_day_in_viet_nam_starts_seven_hours_before_that_of_utc(day: date) -> None:
+    start = start_of_day_in_viet_nam(day)
+    assert start == datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(hours=7)
+    assert day_in_viet_nam(start) == day
+    assert day_in_viet_nam(start - timedelta(microseconds=1)) == day - timedelta(days=1)

@@ -112,8 +112,7 @@ class PurposeRegistry:
 
     def _find_state_above(self, national: str, agency: str) -> PurposeKind | None:
         """Return the state of the nearest listed code above; the national one is the last."""
-        above = sorted(list_self_and_above(agency), key=len, reverse=True)
-        codes = (*(f"{national}.{agency}" for agency in above), national)
+        codes = (*(f"{national}.{above}" for above in list_self_and_above(agency)), national)
         return next((self._procedures[code] for code in codes if code in self._procedures), None)
 
     def _is_known_agency(self, agency: str, caller_agency: str | None) -> bool:

@@ -74,9 +74,10 @@ def is_within(code: str, codes: AbstractSet[str]) -> bool:
 
 
 def list_self_and_above(code: str) -> tuple[str, ...]:
-    """Return the code of an agency and those above it: `H26.14` -> `H26.14`, `H26`."""
+    """Return the code of an agency and those above it, the nearest first: `H26.14`, `H26`."""
     code = canonical_code(code)
-    return (code, *(code[:dot] for dot, sign in enumerate(code) if sign == "."))
+    dots = [place for place, sign in enumerate(code) if sign == "."]
+    return (code, *(code[:dot] for dot in reversed(dots)))
 
 
 def list_covering_codes(code: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from shared.codes.coverage import rank_version
 from shared.codes.procedure import canonical_procedure_code
 from shared.events import AgencyChanged, ProcedurePublished
 from sync_service.agencies import repository
-from sync_service.agencies.hierarchy import self_and_ancestors
+from sync_service.agencies.hierarchy import list_up_to_country
 from sync_service.agencies.terms import build_term
 
 # Codes and the agency above each are stored in canonical form, versions as `rank_version` has them;
@@ -43,7 +43,7 @@ async def project_agencies(session: AsyncSession, events: Sequence[AgencyChanged
         if code not in newest or newest[code][0] < rank:
             newest[code] = rank, event
     rows = [
-        (code, self_and_ancestors(code)[1], rank, *_registered(event))
+        (code, list_up_to_country(code)[1], rank, *_registered(event))
         for code, (rank, event) in sorted(newest.items())
     ]
     await repository.upsert_agencies(session, rows)

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.dialects.postgresql import Insert
 
 from shared.database.bulk import build_insert, column_arrays
-from sync_service.agencies.hierarchy import COUNTRY, self_and_ancestors
+from sync_service.agencies.hierarchy import COUNTRY, list_up_to_country
 from sync_service.agencies.models import Agency
 from sync_service.database import as_literal
 
@@ -53,5 +53,5 @@ def build_unnamed_insert() -> Insert:
 def make_unnamed_columns(codes: Iterable[str]) -> dict[str, Sequence[object]]:
     """Return the parameters of `build_unnamed_insert`; any version of the registry is newer."""
     return column_arrays(
-        Agency, _UNNAMED, ((code, self_and_ancestors(code)[1], 0) for code in sorted(codes))
+        Agency, _UNNAMED, ((code, list_up_to_country(code)[1], 0) for code in sorted(codes))
     )

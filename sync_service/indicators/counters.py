@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from shared.codes.time import day_in_viet_nam
-from sync_service.agencies.hierarchy import self_and_ancestors
+from sync_service.agencies.hierarchy import list_up_to_country
 from sync_service.national_view.handling import Handling, judge_handling
 from sync_service.national_view.state import Change, DossierState
 
@@ -88,7 +88,7 @@ def sum_changes(pairs: Iterable[Change]) -> Mapping[Dimensions, int]:
 @lru_cache(maxsize=65_536)
 def agency_roles(received_by: str, decided_by: str) -> Mapping[str, AgencyRole]:
     """Return the agencies in whose cells such a dossier is counted, each with its role."""
-    receiving, deciding = self_and_ancestors(received_by), self_and_ancestors(decided_by)
+    receiving, deciding = list_up_to_country(received_by), list_up_to_country(decided_by)
     roles = dict.fromkeys(receiving, AgencyRole.RECEIVED)
     return roles | {
         agency: AgencyRole.BOTH if agency in receiving else AgencyRole.DECIDES

@@ -12,7 +12,7 @@ from shared.codes.enums import Channel
 from shared.codes.procedure import parse_national_code
 from shared.web.calls.rights import Limits, Right
 from shared.web.pagination import CursorUnreadable, PageQuery
-from sync_service.agencies.hierarchy import covers_agency, top_level_codes
+from sync_service.agencies.hierarchy import top_level_codes
 from sync_service.agencies.problems import AgencyNotFound, ProcedureNotFound
 from sync_service.agencies.schemas import AgencyOut
 from sync_service.agencies.use_cases import list_agency_names
@@ -142,7 +142,7 @@ def select_limits(right: Right, agency: str | None, procedure: str | None) -> Li
     covering = (
         limits
         for limits in right.alternatives
-        if (agency is None or covers_agency(limits.agencies, agency))
+        if (agency is None or limits.covers_agency(agency))
         and (procedure is None or limits.covers_procedure(parse_national_code(procedure)))
     )
     return next(covering, right)
@@ -154,7 +154,7 @@ def choose_agency(limits: Limits, agency: str | None) -> str:
     Raise AgencyNotFound outside the right, and AgencyMissing where the right reaches several.
     """
     if agency is not None:
-        if not covers_agency(limits.agencies, agency):
+        if not limits.covers_agency(agency):
             raise AgencyNotFound
         return canonical_agency_code(agency)
     reach = top_level_codes(limits.agencies)

@@ -14,7 +14,6 @@ from shared.rules.dossier_times import list_time_faults
 from shared.web.bodies.schema_navigator import SchemaNavigator
 from shared.web.bodies.validation_messages import describe_fault
 from shared.web.calls.rights import Limits, Right
-from sync_service.agencies.hierarchy import covers_agency
 from sync_service.intake.row_rules import RowRefusal
 from sync_service.intake.schemas import OWN_RULES, DossierRow, ProgressRow, PushedRow
 from sync_service.national_view.state import DossierState
@@ -94,7 +93,7 @@ def _make_refusal(error: ValidationError, shape: SchemaNavigator) -> RowRefusal:
 
 def _refuse_issuer(limits: Limits, reading: PushedRow) -> RowRefusal | None:
     """Refuse a code of an agency outside the limits; the other members of the row prove nothing."""
-    if covers_agency(limits.agencies, parse_dossier_code(reading.code).agency):
+    if limits.covers_agency(parse_dossier_code(reading.code).agency):
         return None
     return RowRefusal(
         "agency_not_covered",
@@ -110,9 +109,7 @@ def refuse_outside(right: Right, dossier: DossierRow | DossierState) -> RowRefus
 
 
 def _refuse_beyond(limits: Limits, dossier: DossierRow | DossierState) -> RowRefusal | None:
-    if not any(
-        covers_agency(limits.agencies, code) for code in (dossier.received_by, dossier.decided_by)
-    ):
+    if not any(limits.covers_agency(code) for code in (dossier.received_by, dossier.decided_by)):
         return RowRefusal(
             "agency_not_covered",
             "Your right reaches neither received_by nor decided_by: push only dossiers of your "

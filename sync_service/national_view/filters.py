@@ -8,7 +8,7 @@ from shared.codes.procedure import ProcedureCode
 from shared.web.bodies.strict_parsing import IsoDay
 from shared.web.calls.rights import Limits
 from shared.web.pagination import MAX_PAGE_ITEMS, Cursor, PageQuery, name_filtered_list
-from sync_service.agencies.hierarchy import LEVEL, covers_agency
+from sync_service.agencies.hierarchy import LEVEL
 
 
 class DossierFilter(BaseModel):
@@ -37,4 +37,4 @@ class DossierFilter(BaseModel):
         return PageQuery.of(self.limit, self.after, of_list=of_list)
 
     def is_covered_by(self, limits: Limits) -> bool:
-        return self.agency is not None and covers_agency(limits.agencies, self.agency)
+        return self.agency is not None and limits.covers_agency(self.agency)

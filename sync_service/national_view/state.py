@@ -13,7 +13,7 @@ from shared.codes.procedure import parse_national_code
 from shared.events import DossierSnapshot
 from shared.rules.deadlines import Term, due_at
 from shared.rules.dossier_times import list_time_faults
-from sync_service.agencies.hierarchy import COUNTRY, self_and_ancestors
+from sync_service.agencies.hierarchy import COUNTRY, list_up_to_country
 
 # The source of the dossiers of this mesh; no id of a client has a slash.
 OWN: Final = "/dossier_service"
@@ -95,7 +95,7 @@ class DossierState:
         """Return every agency that takes part in the dossier, and all agencies above them."""
         codes = (self.helped_by, self.received_by, self.decided_by)
         return frozenset(
-            agency for code in codes if code for agency in self_and_ancestors(code)
+            agency for code in codes if code for agency in list_up_to_country(code)
         ) - {COUNTRY}
 
     @property

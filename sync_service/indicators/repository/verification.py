@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.database.bulk import get_table
-from sync_service.agencies.hierarchy import is_under, self_and_ancestors
+from sync_service.agencies.hierarchy import list_up_to_country
 from sync_service.indicators.counters import ALL_PROCEDURES, AgencyRole, Cell, Grain
 from sync_service.indicators.models import CounterCell
 from sync_service.national_view.handling import Handling
@@ -64,8 +64,9 @@ async def recount_cells(session: AsyncSession) -> Mapping[Cell, int]:
     for received_by, decided_by, procedure, day, *rest, count in await session.execute(
         _COUNT_DOSSIERS
     ):
-        for agency in {*self_and_ancestors(received_by), *self_and_ancestors(decided_by)}:
-            received, decides = is_under(received_by, agency), is_under(decided_by, agency)
+        receiving, deciding = list_up_to_country(received_by), list_up_to_country(decided_by)
+        for agency in {*receiving, *deciding}:
+            received, decides = agency in receiving, agency in deciding
             part = (
                 AgencyRole.BOTH
                 if received and decides

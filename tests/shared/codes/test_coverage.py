@@ -73,8 +73,8 @@ def test_procedure_is_covered_alike_in_both_forms(agency: str, right: str) -> No
         assert "1.001193" in list_covering_codes(asked)
 
 
-def test_agencies_above_are_those_whose_code_begins_a_code() -> None:
-    assert list_self_and_above("H26.101.2") == ("H26.101.2", "H26", "H26.101")
+def test_agencies_above_are_those_whose_code_begins_a_code_and_the_nearest_comes_first() -> None:
+    assert list_self_and_above("H26.101.2") == ("H26.101.2", "H26.101", "H26")
     assert list_self_and_above("000.00.04.H26") == ("H26.04", "H26")
 
 

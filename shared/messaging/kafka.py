@@ -1,6 +1,7 @@
 """Connect a producer or a consumer to Kafka, recognise an outage, and read past broken records."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from socket import gethostname
@@ -175,6 +176,8 @@ _NO_PARTITION = (TopicPartition("", 0),)
 # Partitions whose position takes longer, as after a rebalance, are left to the next read.
 _POSITION_SECONDS = 0.01
 MAX_SINGLE_READS = 100
+# A stop waits for a read under way.
+REFETCH_SECONDS = 5.0
 
 
 async def _list_positions(
@@ -203,9 +206,7 @@ async def _read_each_singly(
         # The library has dropped the records of the partitions that it read before the error.
         with suppress(IllegalStateError):
             consumer.seek(partition, offset)
-    batches = await asyncio.gather(
-        *(_read_singly(consumer, partition, timeout_ms) for partition in positions)
-    )
+    batches = await _refetch(consumer, tuple(positions), timeout_ms)
     records: dict[TopicPartition, Sequence[ConsumerRecord]] = {}
     following: dict[TopicPartition, int] = {}
     unreadable: dict[TopicPartition, Sequence[int]] = {}
@@ -225,6 +226,24 @@ async def _read_each_singly(
         if offsets := [*skipped, *(record.offset for record in of_one)]:
             following[partition] = max(offsets) + 1
     return ReadBatch(records, following, unreadable)
+
+
+async def _refetch(
+    consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition], timeout_ms: int
+) -> list[tuple[list[ConsumerRecord], list[int]]]:
+    """Read each partition singly, and again until the broker has answered.
+
+    The caller's next read would only end in the same error and discard the answer by its seek, for
+    ever where the broker always answers later than `timeout_ms`.
+    """
+    deadline = time.monotonic() + REFETCH_SECONDS
+    while True:
+        batches = await asyncio.gather(
+            *(_read_singly(consumer, partition, timeout_ms) for partition in partitions)
+        )
+        is_assigned = consumer.assignment().intersection(partitions)
+        if any(map(any, batches)) or not is_assigned or time.monotonic() > deadline:
+            return batches
 
 
 async def _read_singly(

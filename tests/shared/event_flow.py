@@ -23,6 +23,8 @@ from shared.settings import ServiceSettings
 from tests.support.event_keys import SIGNERS, VERIFIER, make_record
 
 DOSSIERS = "dossier.events.v1"
+# How long one read of a topic waits for the broker.
+READ_SECONDS = 0.05
 # (role, **variables) of tiny_worker.py
 Start = Callable[..., subprocess.Popen[bytes]]
 SERVICE = "dossier_service"
@@ -125,12 +127,14 @@ class Tail:
     """What stands on a topic for one key, from the first message the broker still has."""
 
     def __init__(self, consumer: AIOKafkaConsumer) -> None:
-        self._consumer = consumer
+        self.consumer = consumer
         self.records: list[ConsumerRecord] = []
 
     async def of(self, key: str) -> list[ConsumerRecord]:
         # Another test may have left records that cannot be decoded.
-        batch = await read_records(self._consumer, timeout_ms=50, max_records=1_000)
+        batch = await read_records(
+            self.consumer, timeout_ms=int(READ_SECONDS * 1_000), max_records=1_000
+        )
         for records in batch.records.values():
             self.records += records
         return [record for record in self.records if record.key == key.encode()]

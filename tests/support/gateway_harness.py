@@ -194,6 +194,7 @@ class Gate:
                     await handlers[0].apply(session, told)
             await note_rights_complete(session)
         await eventually(lambda: all(self.rights_of(n) is not old for n, old in before.items()))
+        await eventually(lambda: self.admission._rights.complete)
         if any(isinstance(event, ProcedurePublished) for event in events):
             await eventually(lambda: self.catalogue is not catalogue)
 

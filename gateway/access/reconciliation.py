@@ -21,8 +21,8 @@ from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.access.models import ClientInForce, GrantInForce
-from gateway.database import upsert_newer_rows
 from gateway.settings import Settings
+from shared.database.bulk import upsert_if_newer
 from shared.database.errors import is_outage
 from shared.database.session import SessionFactory
 from shared.events import ClientChanged, GrantChanged
@@ -175,7 +175,7 @@ class RightsReconciler:
             if missed := [
                 difference.to for difference in differences if difference.kind == "missed"
             ]:
-                await upsert_newer_rows(session, table.model, table.key, missed)
+                await upsert_if_newer(session, table.model, table.key, missed)
             for difference in differences:
                 if difference.kind == "false":
                     await _overwrite_false_row(session, table, difference)

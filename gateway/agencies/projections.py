@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.agencies.models import KnownAgency
-from gateway.database import upsert_newer_rows
 from shared.codes.coverage import canonical_code, rank_version
+from shared.database.bulk import upsert_if_newer
 from shared.events import AgencyChanged
 
 
@@ -19,4 +19,4 @@ async def upsert_changed_agencies(session: AsyncSession, events: Sequence[Agency
         }
         for event in events
     ]
-    await upsert_newer_rows(session, KnownAgency, "code", rows)
+    await upsert_if_newer(session, KnownAgency, "code", rows)

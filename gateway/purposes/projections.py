@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import func
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.purposes.models import KnownProcedure
 from shared.codes.procedure import parse_procedure_code
+from shared.database.bulk import upsert_if_newer
 from shared.events import ProcedurePublished
 
 
@@ -18,22 +17,7 @@ async def upsert_published_procedures(
 
     The same version may be published again, with the size of the catalogue that it lacked before.
     """
-    newest: dict[str, ProcedurePublished] = {}
-    for event in sorted(events, key=lambda event: (event.version, event.catalogue_size or 0)):
-        newest[parse_procedure_code(event.code)] = event
-    rows = [newest[code].model_dump(include=_PROCEDURE_COLUMNS) for code in sorted(newest)]
-    statement = insert(KnownProcedure).values(rows)
-    stored, new = KnownProcedure.__table__.c, statement.excluded
-    changes = {
-        "version": new.version,
-        "active": new.active,
-        "catalogue_size": func.greatest(stored.catalogue_size, new.catalogue_size),
-    }
-    await session.execute(
-        statement.on_conflict_do_update(
-            index_elements=["code"], set_=changes, where=stored.version <= new.version
-        )
+    rows = [event.model_dump() | {"code": parse_procedure_code(event.code)} for event in events]
+    await upsert_if_newer(
+        session, KnownProcedure, "code", rows, or_same=True, keep_greatest="catalogue_size"
     )
-
-
-_PROCEDURE_COLUMNS = set(KnownProcedure.__table__.columns.keys())

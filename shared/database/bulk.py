@@ -4,7 +4,7 @@ The columns of many rows travel as arrays, and the database unnests them into ro
 made once for its table and columns, because making it costs more than sending it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -77,3 +77,52 @@ def build_upsert(entity: type[DeclarativeBase], key: str, *names: str) -> Insert
     statement = build_insert(entity, *names)
     others = {name: statement.excluded[name] for name in names if name != key}
     return statement.on_conflict_do_update(index_elements=[key], set_=others)
+
+
+async def upsert_if_newer(
+    session: AsyncSession,
+    entity: type[DeclarativeBase],
+    key: str,
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    or_same: bool = False,
+    keep_greatest: str | None = None,
+    unset: str | None = None,
+) -> None:
+    """Insert each row, or overwrite the stored row of its `key` that has an older `version`.
+
+    `rows` may hold several versions of one row, in any order, and members that are no columns. With
+    `or_same` a row also overwrites its own version. The column `keep_greatest` keeps the greatest
+    value that any accepted row had. A stored row whose column `unset` is NULL is older than any.
+    """
+    names = [column.name for column in get_table(entity).columns]
+    # All transactions write in one order of keys, so that no two of them deadlock.
+    values = sorted(
+        ({name: row[name] for name in names} for row in rows), key=lambda each: each[key]
+    )
+    if values:
+        await session.execute(
+            _build_newer_upsert(entity, key, or_same, keep_greatest, unset), values
+        )
+
+
+@cache
+def _build_newer_upsert(
+    entity: type[DeclarativeBase],
+    key: str,
+    or_same: bool,
+    keep_greatest: str | None,
+    unset: str | None,
+) -> Insert:
+    table = get_table(entity)
+    statement = insert(table)
+    new = statement.excluded
+    changes: dict[str, ColumnElement[Any]] = {
+        each.name: new[each.name] for each in table.columns if each.name != key
+    }
+    if keep_greatest:
+        changes[keep_greatest] = func.greatest(table.c[keep_greatest], new[keep_greatest])
+    is_newer = table.c.version <= new.version if or_same else table.c.version < new.version
+    if unset:
+        is_newer |= table.c[unset].is_(None)
+    return statement.on_conflict_do_update(index_elements=[key], set_=changes, where=is_newer)

@@ -1,17 +1,4 @@
-from datetime import UTC, datetime
+from dossier_service.dossiers.jobs import recalculate_next_batch
+from shared.runtime.timers import Timer, pass_now
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from dossier_service.dossiers.jobs import BATCH_SIZE, recalculate_due_dates
-from shared.runtime.timers import Timer
-
-
-async def recalculate(session: AsyncSession) -> bool:
-    """Move a batch of provisional due dates after a calendar was announced.
-
-    Return whether the batch was full.
-    """
-    return await recalculate_due_dates(session, now=datetime.now(UTC)) == BATCH_SIZE
-
-
-TIMERS = (Timer(30, recalculate),)
+TIMERS = (Timer(30, pass_now(recalculate_next_batch)),)

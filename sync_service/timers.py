@@ -1,20 +1,10 @@
-from datetime import UTC, datetime
-
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.runtime.timers import Timer
-from sync_service.completeness import jobs as completeness
+from shared.runtime.timers import Timer, pass_now
+from sync_service.completeness.jobs import delete_expired_hours, measure_silence
 from sync_service.indicators.use_cases import count_changes
 from sync_service.intake.jobs import delete_expired_progress
 from sync_service.national_view import jobs as national_view
-
-
-async def measure_silence(session: AsyncSession) -> None:
-    await completeness.measure_silence(session, datetime.now(UTC))
-
-
-async def delete_expired_hours(session: AsyncSession) -> None:
-    await completeness.delete_expired_hours(session, datetime.now(UTC))
 
 
 async def set_missing_terms(session: AsyncSession) -> bool:
@@ -29,6 +19,6 @@ async def set_missing_terms(session: AsyncSession) -> bool:
 TIMERS = (
     Timer(10, set_missing_terms),
     Timer(3_600, delete_expired_progress),
-    Timer(60, measure_silence, once_anywhere=False),
-    Timer(3_600, delete_expired_hours),
+    Timer(60, pass_now(measure_silence), once_anywhere=False),
+    Timer(3_600, pass_now(delete_expired_hours)),
 )

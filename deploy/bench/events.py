@@ -29,6 +29,7 @@ from deploy.postgres import EmbeddedPostgres, make_database, make_databases, ser
 from deploy.process import running
 from deploy.secrets import digest_key, ed25519_key
 from deploy.services import SERVICES
+from shared.codes.time import utc_now
 from shared.database.engine import open_database
 from shared.database.session import SessionFactory
 from shared.events import DossierFiled
@@ -113,7 +114,7 @@ class _PublishedKeys:
 async def _measure_relay(settings: ServiceSettings, sessions: SessionFactory, count: int) -> float:
     signer = make_event_signer(settings)
     async with sessions.begin() as session:
-        await keep_partitions(session)
+        await keep_partitions(session, now=utc_now())
         await _write_filings(session, count)
     async with open_producer(settings) as producer:
         started = time.perf_counter()

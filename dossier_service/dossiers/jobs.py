@@ -39,6 +39,11 @@ async def recalculate_due_dates(session: AsyncSession, *, now: datetime) -> int:
     return len(stale)
 
 
+async def recalculate_next_batch(session: AsyncSession, *, now: datetime) -> bool:
+    """Recalculate a batch of provisional due dates; return whether it was full."""
+    return await recalculate_due_dates(session, now=now) == BATCH_SIZE
+
+
 async def _recalculate_due_date(
     session: AsyncSession,
     dossier: Dossier,

@@ -24,7 +24,6 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity_service.clients.jwk import compute_thumbprint
-from identity_service.settings import MAX_TOKEN_SECONDS
 from identity_service.tokens.models import SigningKey
 from shared.database.errors import is_outage
 from shared.database.locks import SIGNING_KEY_ROTATION
@@ -33,7 +32,6 @@ from shared.database.session import SessionFactory
 ALGORITHM = "ES256"
 JWKS_SECONDS = 300  # others may cache the key set so long
 LEAD = timedelta(seconds=2 * JWKS_SECONDS)
-RETENTION_REPLACED_KEYS = timedelta(seconds=MAX_TOKEN_SECONDS + JWKS_SECONDS)
 _RELOAD_SECONDS = 30.0
 
 
@@ -133,11 +131,11 @@ async def rotate_signing_keys(
         return add_signing_key(session, cipher, signs_from=datetime.now(UTC) + LEAD)
 
 
-async def delete_expired_keys(session: AsyncSession) -> None:
-    """Delete each key that was replaced so long ago that its tokens and caches have expired."""
+async def delete_replaced_keys(session: AsyncSession, *, before: datetime) -> None:
+    """Delete each key that another replaced before this time."""
     replaced_at = (
         select(func.max(SigningKey.signs_from))
-        .where(SigningKey.signs_from < datetime.now(UTC) - RETENTION_REPLACED_KEYS)
+        .where(SigningKey.signs_from < before)
         .scalar_subquery()
     )
     await session.execute(delete(SigningKey).where(SigningKey.signs_from < replaced_at))

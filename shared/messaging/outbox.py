@@ -116,16 +116,16 @@ def _build_row(event: Event, *, source: str, trace: dict[str, str]) -> OutboxRow
     return OutboxRow(event_id, at, event.topic, key, value, headers)
 
 
-async def measure_outbox(session: AsyncSession) -> None:
+async def measure_outbox(session: AsyncSession, *, now: datetime) -> None:
     oldest = select(func.count(), func.min(OutboxMessage.at))
     count, since = (await session.execute(oldest)).one()
     OUTBOX_PENDING.set(count)
-    OUTBOX_AGE.set((datetime.now(UTC) - since).total_seconds() if since else 0)
+    OUTBOX_AGE.set((now - since).total_seconds() if since else 0)
 
 
-async def keep_partitions(session: AsyncSession) -> None:
+async def keep_partitions(session: AsyncSession, *, now: datetime) -> None:
     """Create the partitions of `outbox_sent` for today and tomorrow, and drop the expired ones."""
-    today = datetime.now(UTC).date()
+    today = now.astimezone(UTC).date()
     for day in (today, today + timedelta(days=1)):
         await session.execute(
             text(

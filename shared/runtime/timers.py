@@ -4,14 +4,35 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import wraps
+from typing import Protocol
 
 from sqlalchemy import DateTime, func
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from shared.codes.time import utc_now
 from shared.database.errors import retry_during_outage
 from shared.database.session import Base, SessionFactory
+
+TimerAct = Callable[[AsyncSession], Awaitable[bool | None]]
+
+
+class ActAtTime(Protocol):
+    """An act that reads no clock, so that a test can run it at any time."""
+
+    def __call__(self, session: AsyncSession, /, *, now: datetime) -> Awaitable[bool | None]: ...
+
+
+def pass_now(act: ActAtTime) -> TimerAct:
+    """Return the act of a timer, which calls `act` with the present time and has its name."""
+
+    @wraps(act)
+    async def act_now(session: AsyncSession) -> bool | None:
+        return await act(session, now=utc_now())
+
+    return act_now
 
 
 @dataclass(frozen=True)
@@ -23,7 +44,7 @@ class Timer:
     """
 
     seconds: float
-    act: Callable[[AsyncSession], Awaitable[bool | None]]
+    act: TimerAct
     once_anywhere: bool = True
 
 

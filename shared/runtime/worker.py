@@ -29,7 +29,7 @@ from shared.observability.metrics import EVENTS_UNPROVEN
 from shared.observability.tracing import start_tracing
 from shared.runtime.app import Check, build_status_routes, ping_database
 from shared.runtime.event_keys import make_event_signer, make_event_verifier
-from shared.runtime.timers import Timer, repeat_timer, run_timer
+from shared.runtime.timers import Timer, pass_now, repeat_timer, run_timer
 from shared.settings import ServiceSettings
 from shared.web.http_client import open_client
 from shared.web.idempotency import delete_expired_keys
@@ -44,9 +44,9 @@ STARTED, CAUGHT_UP = "started", "caught_up"  # the names of these checks at /rea
 Background = Callable[[SessionFactory], Coroutine[Any, Any, None]]
 
 INFRASTRUCTURE_TIMERS = (
-    Timer(2, measure_outbox, once_anywhere=False),
+    Timer(2, pass_now(measure_outbox), once_anywhere=False),
     Timer(5, measure_dead_letters, once_anywhere=False),
-    Timer(3_600, keep_partitions),
+    Timer(3_600, pass_now(keep_partitions)),
     Timer(3_600, delete_expired_inbox_rows),
     Timer(3_600, delete_expired_keys),
     Timer(3_600, delete_unproven_letters),
@@ -116,7 +116,7 @@ async def _run_tasks(
     async with AsyncExitStack() as stack:
         sessions = await stack.enter_async_context(open_database(settings))
         checks["database"] = lambda: ping_database(sessions)
-        await run_timer(sessions, Timer(0, keep_partitions))
+        await run_timer(sessions, Timer(0, pass_now(keep_partitions)))
         await ensure_topics(settings)
         signer = make_event_signer(settings)
         producer = await stack.enter_async_context(open_producer(settings))

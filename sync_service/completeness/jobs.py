@@ -14,13 +14,13 @@ AGENCY_SILENT = Gauge(
 )
 
 
-async def measure_silence(session: AsyncSession, now: datetime) -> None:
+async def measure_silence(session: AsyncSession, *, now: datetime) -> None:
     silent = await list_silent_agencies(session, now)
     AGENCY_SILENT.clear()
     for agency, pause in silent.items():
         AGENCY_SILENT.labels(agency).set(pause.total_seconds())
 
 
-async def delete_expired_hours(session: AsyncSession, now: datetime) -> None:
+async def delete_expired_hours(session: AsyncSession, *, now: datetime) -> None:
     """Delete the hours that are too old to count for any rhythm."""
     await repository.delete_hours(session, now - RETENTION_RHYTHM)

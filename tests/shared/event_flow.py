@@ -46,7 +46,7 @@ async def create_infrastructure_tables(sessions: SessionFactory) -> None:
         await session.execute(
             text("CREATE TABLE effect (key TEXT NOT NULL, version INT NOT NULL, at SERIAL)")
         )
-        await keep_partitions(session)
+        await keep_partitions(session, now=datetime.now(UTC))
 
 
 def progressed(key: str, version: int = 1, step: str = "desk") -> DossierProgressed:

@@ -8,11 +8,11 @@ from sqlalchemy import event, select
 
 from identity_service.main import create_app
 from identity_service.settings import Settings
+from identity_service.tokens.jobs import delete_expired_keys
 from identity_service.tokens.models import SigningKey
 from identity_service.tokens.signing_keys import (
     LEAD,
     SigningKeys,
-    delete_expired_keys,
     rotate_signing_keys,
 )
 from shared.database.session import SessionFactory
@@ -129,7 +129,7 @@ async def _began_to_sign(identity: Identity, kid: str, *, ago: timedelta) -> Non
 
 async def _forget(identity: Identity) -> None:
     async with identity.app.state.sessions.begin() as session:
-        await delete_expired_keys(session)
+        await delete_expired_keys(session, now=datetime.now(UTC))
 
 
 async def test_keys_outlive_an_outage_of_the_database_and_tokens_wait_for_its_end(

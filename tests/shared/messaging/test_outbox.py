@@ -169,6 +169,6 @@ async def test_age_and_number_of_the_waiting_events_are_measured(
     await announce(sessions, progressed(key), progressed(f"H26.{uuid4().hex}"))
     async with sessions.begin() as session:
         await session.execute(text("UPDATE outbox SET at = now() - interval '90 seconds'"))
-        await measure_outbox(session)
+        await measure_outbox(session, now=datetime.now(UTC))
     assert OUTBOX_PENDING._value.get() == 2
     assert 90 <= OUTBOX_AGE._value.get() < 120

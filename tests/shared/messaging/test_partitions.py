@@ -31,7 +31,7 @@ async def test_partitions_are_made_ahead_and_old_ones_dropped(sessions: SessionF
             )
     for _ in range(2):
         async with sessions.begin() as session:
-            await keep_partitions(session)
+            await keep_partitions(session, now=datetime.now(UTC))
         assert await partitions(sessions) == {named(0), named(1), named(-RETENTION_DAYS)}
 
 
@@ -41,7 +41,7 @@ async def test_partitions_hold_a_utc_day_whatever_the_sessions_time_zone(
     async with sessions.begin() as session:
         await session.execute(text(f"DROP TABLE {named(1)}"))
         await session.execute(text("SET LOCAL TIME ZONE 'Asia/Ho_Chi_Minh'"))
-        await keep_partitions(session)
+        await keep_partitions(session, now=datetime.now(UTC))
     query = "SELECT pg_get_expr(relpartbound, oid) FROM pg_class WHERE relname = :name"
     day = datetime.now(UTC).date() + timedelta(1)
     async with sessions.begin() as session:

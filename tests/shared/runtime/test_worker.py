@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -15,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from deploy.ports import free_port
 from shared.database.session import SessionFactory
 from shared.runtime.app import Check, build_status_routes
-from shared.runtime.timers import Timer, run_timer
+from shared.runtime.timers import Timer, pass_now, run_timer
 from shared.settings import ServiceSettings
 from tests.conftest import Broker, Databases
 from tests.shared.event_flow import (
@@ -209,6 +210,22 @@ async def test_timer_that_only_measures_runs_in_every_replica(sessions: SessionF
     timer = Timer(60, tick, once_anywhere=False)
     await asyncio.gather(*(run_timer(sessions, timer) for _ in range(5)))
     assert await ticks(sessions) == 5
+
+
+async def test_act_that_is_given_the_time_runs_under_its_own_name(
+    sessions: SessionFactory,
+) -> None:
+    given: list[datetime] = []
+
+    async def note_time(_: AsyncSession, *, now: datetime) -> None:
+        given.append(now)
+
+    before = datetime.now(UTC)
+    await run_timer(sessions, Timer(60, pass_now(note_time)))
+    [now] = given
+    assert before <= now <= datetime.now(UTC)
+    name: str = await scalar(sessions, "SELECT name FROM timer")
+    assert name.endswith("note_time")
 
 
 async def test_timer_that_failed_is_still_due(sessions: SessionFactory) -> None:

@@ -52,11 +52,11 @@ async def test_agency_that_pushed_is_silent_past_its_rhythm_and_heard_again(
     assert await silent_at(empty, TODAY + DAY) == {}
     async with open_database(empty.settings) as sessions:
         async with sessions.begin() as session:
-            await measure_silence(session, TODAY + 2 * DAY)
+            await measure_silence(session, now=TODAY + 2 * DAY)
         assert shown(agency) == 2 * DAY.total_seconds()
         async with sessions.begin() as session:
             await record_push(session, agency, TODAY + 2 * DAY)
-            await measure_silence(session, TODAY + 2 * DAY + HOUR)
+            await measure_silence(session, now=TODAY + 2 * DAY + HOUR)
     assert shown(agency) is None
     # Its longest pause is now two days: three may pass.
     assert await silent_at(empty, TODAY + 5 * DAY) == {}
@@ -68,7 +68,7 @@ async def test_last_hour_of_an_agency_is_never_forgotten(empty: National) -> Non
         for days in (0, 1, 40):
             await record_push(session, "H26", TODAY + days * DAY)
         await record_push(session, "G22", TODAY)
-        await delete_expired_hours(session, TODAY + 41 * DAY)
+        await delete_expired_hours(session, now=TODAY + 41 * DAY)
         silent = await list_silent_agencies(session, TODAY + 100 * DAY)
     assert silent == {"H26": 60 * DAY, "G22": 100 * DAY}
 

@@ -2,7 +2,7 @@
 
 from sqlalchemy import text
 
-from identity_service.persons.guesses.counts import delete_expired_guesses
+from identity_service.persons.jobs import delete_expired_guesses
 from identity_service.settings import GUESS_MEMORY_SECONDS
 from tests.identity_service.calls import Identity
 from tests.identity_service.guessing import ALIVE, Clock, Desk, claim, rows_of, spend, wrong

@@ -11,7 +11,7 @@ from shared.codes.persons.personal_numbers import NoPersonalNumber
 from shared.codes.persons.texts import ONE_LINE, single_line
 from shared.web.bodies.response_model import ResponseModel
 from shared.web.bodies.strict_parsing import StrictModel
-from shared.web.pagination import MAX_PAGE_ITEMS, Cursor, PageQuery, name_filtered_list
+from shared.web.pagination import PageParameters, PageQuery, name_filtered_list
 
 MAX_NAMED_GRANTS = 20
 Name = Annotated[str, single_line(300), ONE_LINE, NoPersonalNumber]
@@ -29,20 +29,13 @@ class RequestModel(StrictModel):
 
 
 class FilterModel(BaseModel):
-    """Read the filters of a list together with the parameters of paging.
+    """Read the filters of a list; the parameters of paging stand beside them."""
 
-    One model for both can refuse unknown parameters.
-    """
+    model_config = ConfigDict(frozen=True)
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    limit: int = Field(50, ge=1, le=MAX_PAGE_ITEMS, description="how many at most")
-    after: Cursor | None = Field(None, description="`next` of the page before")
-
-    @property
-    def paging(self) -> PageQuery:
-        of_list = name_filtered_list(type(self).__name__, self)
-        return PageQuery.of(self.limit, self.after, of_list=of_list)
+    def read_page(self, paging: PageParameters) -> PageQuery:
+        """Return the requested page of the list with these filters; raise CursorUnreadable."""
+        return paging.read_page(name_filtered_list(type(self).__name__, self))
 
 
 class PendingActOut(ResponseModel):

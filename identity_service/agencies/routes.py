@@ -19,7 +19,7 @@ from shared.web.calls.auth import Caller
 from shared.web.dependencies import Now, Session
 from shared.web.etag import ExpectedVersion, set_etag
 from shared.web.idempotency import Idempotent, changed_response, created_response, stored_response
-from shared.web.pagination import Page
+from shared.web.pagination import Page, PageParametersQuery
 
 router = Router(prefix="/identity/v1/agencies", tags=["agencies"])
 PROPOSED: dict[int | str, dict[str, Any]] = {
@@ -29,9 +29,12 @@ PROPOSED: dict[int | str, dict[str, Any]] = {
 
 @router.get("")
 async def list_agencies(
-    filters: Annotated[AgencyFilter, Query()], caller: Caller, session: Session
+    paging: PageParametersQuery,
+    filters: Annotated[AgencyFilter, Query()],
+    caller: Caller,
+    session: Session,
 ) -> Page[AgencyOut]:
-    page, following = await use_cases.list_agencies(session, caller, filters)
+    page, following = await use_cases.list_agencies(session, caller, filters, paging)
     return Page(items=[AgencyOut.model_validate(agency) for agency in page], next=following)
 
 

@@ -26,6 +26,7 @@ from shared.codes.persons.folding import fold_bare
 from shared.messaging.outbox import publish_events
 from shared.web.calls.auth import CallContext
 from shared.web.etag import Precondition, require_version
+from shared.web.pagination import PageParameters
 
 
 class AgencyAct(StrEnum):
@@ -69,21 +70,22 @@ class OperatorApprovals(Protocol):
 
 
 async def list_agencies(
-    session: AsyncSession, caller: CallContext, filters: AgencyFilter
+    session: AsyncSession, caller: CallContext, filters: AgencyFilter, paging: PageParameters
 ) -> tuple[Sequence[Agency], str | None]:
     """Return a page of agencies, and the cursor of the next one."""
-    after = filters.paging.key(WrittenAgencyCode)
+    page = filters.read_page(paging)
+    after = page.key(WrittenAgencyCode)
     rows = await repository.list_agencies(
         session,
         caller.right.united_agencies,
         after=after[0] if after else None,
-        limit=filters.limit + 1,
+        limit=page.limit + 1,
         level=filters.level,
         parent=filters.parent,
         text=filters.q,
         day=filters.on,
     )
-    return filters.paging.cut(rows, lambda agency: (agency.code,))
+    return page.cut(rows, lambda agency: (agency.code,))
 
 
 async def read_agency(session: AsyncSession, caller: CallContext, code: str) -> Agency:

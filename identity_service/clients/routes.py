@@ -25,16 +25,19 @@ from shared.web.calls.auth import Caller
 from shared.web.dependencies import Session
 from shared.web.etag import ExpectedVersion, set_etag
 from shared.web.idempotency import Idempotent, changed_response, created_response, stored_response
-from shared.web.pagination import Page
+from shared.web.pagination import Page, PageParametersQuery
 
 router = Router(prefix="/identity/v1/clients", tags=["clients"])
 
 
 @router.get("")
 async def list_clients(
-    filters: Annotated[ClientFilter, Query()], caller: Caller, session: Session
+    paging: PageParametersQuery,
+    filters: Annotated[ClientFilter, Query()],
+    caller: Caller,
+    session: Session,
 ) -> Page[ClientOut]:
-    page, following = await clients.list_clients(session, caller, filters)
+    page, following = await clients.list_clients(session, caller, filters, paging)
     return Page(items=[ClientOut.model_validate(client) for client in page], next=following)
 
 

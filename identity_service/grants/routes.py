@@ -18,7 +18,7 @@ from shared.web.calls.service_calls import GatewayAlone
 from shared.web.dependencies import Now, Session
 from shared.web.etag import ExpectedVersion, set_etag
 from shared.web.idempotency import Idempotent, changed_response, created_response
-from shared.web.pagination import Page
+from shared.web.pagination import Page, PageParametersQuery
 
 MAX_ROWS = 1_000
 
@@ -30,10 +30,13 @@ AfterClient = Annotated[str | None, Query(max_length=200)]
 
 @router.get("")
 async def list_grants(
-    filters: Annotated[GrantFilter, Query()], caller: Caller, session: Session
+    paging: PageParametersQuery,
+    filters: Annotated[GrantFilter, Query()],
+    caller: Caller,
+    session: Session,
 ) -> Page[GrantOut]:
     """List grants by id. A page of long grants is shorter than `limit`: follow `next`."""
-    page, following = await grants.list_grants(session, caller, filters)
+    page, following = await grants.list_grants(session, caller, filters, paging)
     return Page(items=[GrantOut.model_validate(grant) for grant in page], next=following)
 
 

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable
 from hashlib import blake2b
 from http import HTTPStatus
-from typing import Annotated, Any, Generic, Self, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import orjson
 from fastapi import Depends, Query, Request
-from pydantic import BaseModel, TypeAdapter, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema
 
 from shared.web.problems import Problem
 
@@ -18,7 +18,6 @@ Item = TypeVar("Item")
 
 MAX_PAGE_ITEMS = 500
 _CURSOR = re.compile("[A-Za-z0-9_-]{1,1000}={0,2}")
-_PAGING_WORDS = frozenset(("limit", "after"))
 _BIGINT_END = 2**63
 
 
@@ -48,16 +47,6 @@ class PageQuery(BaseModel):
     after: tuple[Any, ...] | None
     of_list: str = ""
 
-    @classmethod
-    def of(cls, limit: int, cursor: str | None, *, of_list: str = "") -> Self:
-        """Return the page that `limit` and `cursor` request; raise CursorUnreadable."""
-        after = None if cursor is None else read_cursor(cursor)
-        if after is not None and of_list:
-            if after[:1] != (of_list,):
-                raise CursorUnreadable
-            after = after[1:]
-        return cls(limit=limit, after=after, of_list=of_list)
-
     def key(self, *types: Any) -> tuple[Any, ...] | None:
         """Return `after` as values of these types, because a cursor holds dates and UUIDs as text.
 
@@ -84,10 +73,9 @@ class PageQuery(BaseModel):
         return write_cursor((self.of_list, *key) if self.of_list else key)
 
 
-def name_filtered_list(path: str, model: BaseModel) -> str:
-    """Return `name_list` for a model that holds filters and paging parameters together."""
-    filters = model.model_dump(mode="json", exclude=set(_PAGING_WORDS), exclude_none=True)
-    return name_list(path, filters.items())
+def name_filtered_list(path: str, filters: BaseModel) -> str:
+    """Return `name_list` for a model, so that both written forms of a code name one list."""
+    return name_list(path, filters.model_dump(mode="json", exclude_none=True).items())
 
 
 def name_list(path: str, filters: Iterable[tuple[str, Any]]) -> str:
@@ -131,16 +119,32 @@ Cursor = Annotated[
 ]
 
 
-async def _page_query(
-    request: Request,
-    limit: Annotated[
-        int, Query(ge=1, le=MAX_PAGE_ITEMS, description="the maximum number of items")
-    ] = 50,
-    after: Annotated[Cursor | None, Query(description="`next` of the previous page")] = None,
-) -> PageQuery:
+class PageParameters(BaseModel):
+    """The query parameters of paging, which stand beside the filters of a list."""
+
+    model_config = ConfigDict(frozen=True)
+
+    limit: int = Field(50, ge=1, le=MAX_PAGE_ITEMS, description="the maximum number of items")
+    after: Cursor | None = Field(None, description="`next` of the previous page")
+
+    def read_page(self, of_list: str = "") -> PageQuery:
+        """Return the requested page of the list of this name; raise CursorUnreadable."""
+        after = None if self.after is None else read_cursor(self.after)
+        if after is not None and of_list:
+            if after[:1] != (of_list,):
+                raise CursorUnreadable
+            after = after[1:]
+        return PageQuery(limit=self.limit, after=after, of_list=of_list)
+
+
+PageParametersQuery = Annotated[PageParameters, Query()]
+
+
+async def _read_page(request: Request, parameters: PageParametersQuery) -> PageQuery:
     words = request.query_params.multi_items()
-    filters = [pair for pair in words if pair[0] not in _PAGING_WORDS]
-    return PageQuery.of(limit, after, of_list=name_list(request.url.path, filters))
+    filters = [pair for pair in words if pair[0] not in PageParameters.model_fields]
+    return parameters.read_page(name_list(request.url.path, filters))
 
 
-Paging = Annotated[PageQuery, Depends(_page_query)]
+# The page of a list that its path and the query name; a filter in another form is another list.
+Paging = Annotated[PageQuery, Depends(_read_page)]

@@ -6,6 +6,7 @@ from shared.codes.time import day_in_viet_nam
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
 from shared.web.dependencies import Now, Session
+from shared.web.pagination import PageParametersQuery
 from sync_service.indicators import use_cases
 from sync_service.indicators.schemas import IndicatorAnswer, IndicatorFilters, IndicatorOut
 
@@ -20,13 +21,15 @@ async def list_indicators(_: Caller, now: Now) -> list[IndicatorOut]:
 
 @router.get("/{indicator}")
 async def read_indicator(
+    *,
     indicator: str,
     session: Session,
     caller: Caller,
     filters: Annotated[IndicatorFilters, Query()],
+    paging: PageParametersQuery,
     now: Now,
 ) -> IndicatorAnswer:
     """Return the figures of the dossiers received in the period; groups are ranked and paged."""
     return await use_cases.read_indicator(
-        session, indicator, filters, right=caller.right, today=day_in_viet_nam(now)
+        session, indicator, filters, paging, right=caller.right, today=day_in_viet_nam(now)
     )

@@ -1,11 +1,11 @@
 from datetime import date, datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, Field, WithJsonSchema
 
 from shared.codes.agency import AgencyCode
 from shared.codes.procedure import ProcedureCode
-from shared.web.pagination import MAX_PAGE_ITEMS, Cursor, Page, PageQuery
+from shared.web.pagination import Page
 from sync_service.agencies.hierarchy import LEVEL
 from sync_service.agencies.schemas import AgencyOut
 from sync_service.indicators.periods import FORMS, PATTERN
@@ -30,25 +30,16 @@ class IndicatorOut(Rule):
 class IndicatorFilters(BaseModel):
     """The query of an indicator; `level` sums or compares its agencies below `agency`."""
 
-    model_config = ConfigDict(extra="forbid")
-
     period: PeriodText
     agency: AgencyCode | None = Field(None, description="this agency and all below it")
     level: str | None = Field(None, pattern=LEVEL, examples=["commune"])
     procedure: ProcedureCode | None = None
     group_by: GroupBy | None = None
-    limit: int = Field(50, ge=1, le=MAX_PAGE_ITEMS, description="maximum number of groups")
-    after: Cursor | None = Field(None, description="`groups.next` of the previous page")
 
     def name_ranking(self, indicator: str) -> str:
         """Return a name of the ranking, since a cursor of one ranking is invalid in another."""
-        members = self.model_dump(exclude={"limit", "after"}).values()
+        members = self.model_dump().values()
         return "/".join(map(str, (indicator, *members)))
-
-    @property
-    def page(self) -> PageQuery:
-        """Return the requested page; unlike `Paging`, this model refuses unknown parameters."""
-        return PageQuery.of(self.limit, self.after)
 
 
 class FigureOut(BaseModel):

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -11,7 +11,7 @@ from shared.codes.agency import canonical_agency_code
 from shared.codes.enums import Channel
 from shared.codes.procedure import parse_national_code
 from shared.web.calls.rights import Limits, Right
-from shared.web.pagination import CursorUnreadable, PageQuery
+from shared.web.pagination import CursorUnreadable, PageParameters, PageQuery
 from sync_service.agencies.hierarchy import top_level_codes
 from sync_service.agencies.problems import AgencyNotFound, ProcedureNotFound
 from sync_service.agencies.schemas import AgencyOut
@@ -69,7 +69,13 @@ def list_indicators(today: date) -> list[IndicatorOut]:
 
 
 async def read_indicator(
-    session: AsyncSession, indicator: str, filters: IndicatorFilters, *, right: Right, today: date
+    session: AsyncSession,
+    indicator: str,
+    filters: IndicatorFilters,
+    paging: PageParameters,
+    *,
+    right: Right,
+    today: date,
 ) -> IndicatorAnswer:
     """Return the figures of one indicator.
 
@@ -81,8 +87,7 @@ async def read_indicator(
     if (rule := find_rule(indicator_id, period.last)) is None:
         raise NoRuleInForce
     limits = select_limits(right, filters.agency, filters.procedure)
-    page = filters.page
-    ranking = filters.name_ranking(indicator_id)
+    page = paging.read_page(filters.name_ranking(indicator_id))
     query = IndicatorQuery(
         indicator=indicator_id,
         rule=rule[1],
@@ -93,10 +98,10 @@ async def read_indicator(
         as_at=min(period.last, today),
         group_by=filters.group_by,
         limit=page.limit + 1,
-        after=_parse_position(page, ranking, filters.group_by),
+        after=_parse_position(page, filters.group_by),
     )
     result = await compute_result(session, query)
-    groups = _build_groups(result, filters.group_by, page, ranking) if filters.group_by else None
+    groups = _build_groups(result, filters.group_by, page) if filters.group_by else None
     return _build_answer(
         query, result, rule_version=rule[0], procedure=filters.procedure, groups=groups
     )
@@ -184,12 +189,12 @@ def choose_procedures(limits: Limits, procedure: str | None) -> Sequence[str] | 
     raise ProcedureNotFound
 
 
-def _parse_position(page: PageQuery, ranking: str, group_by: GroupBy | None) -> RankPosition | None:
-    """Raise CursorUnreadable for a cursor of another ranking, or one without `group_by`."""
+def _parse_position(page: PageQuery, group_by: GroupBy | None) -> RankPosition | None:
+    """Raise CursorUnreadable for a cursor of another form, or one without `group_by`."""
     if page.after is not None and group_by is None:
         raise CursorUnreadable
-    after = page.key(Literal[ranking], Height, Key)
-    return RankPosition(*after[1:]) if after else None
+    after = page.key(Height, Key)
+    return RankPosition(*after) if after else None
 
 
 async def compute_result(session: AsyncSession, query: IndicatorQuery) -> IndicatorResult:
@@ -224,11 +229,9 @@ def _dump_figure(figure: Figure) -> dict[str, Any]:
     }
 
 
-def _build_groups(
-    result: IndicatorResult, group_by: GroupBy, page: PageQuery, ranking: str
-) -> Groups:
+def _build_groups(result: IndicatorResult, group_by: GroupBy, page: PageQuery) -> Groups:
     groups, next_cursor = page.cut(
-        list(result.groups), lambda group: (ranking, str(group.position.height), group.position.key)
+        list(result.groups), lambda group: (str(group.position.height), group.position.key)
     )
     items = [
         GroupOut(

@@ -1,20 +1,18 @@
 """The filters of the list of dossiers."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from shared.codes.agency import AgencyCode
 from shared.codes.enums import Channel, DossierStatus
 from shared.codes.procedure import ProcedureCode
 from shared.web.bodies.strict_parsing import IsoDay
 from shared.web.calls.rights import Limits
-from shared.web.pagination import MAX_PAGE_ITEMS, Cursor, PageQuery, name_filtered_list
+from shared.web.pagination import name_filtered_list
 from sync_service.agencies.hierarchy import LEVEL
 
 
 class DossierFilter(BaseModel):
     """The query of a list; `received_to` is the last day, and days are those of Viet Nam."""
-
-    model_config = ConfigDict(extra="forbid")
 
     agency: AgencyCode | None = Field(None, description="this agency and all below it")
     level: str | None = Field(None, pattern=LEVEL, description="level of the deciding agency")
@@ -27,14 +25,9 @@ class DossierFilter(BaseModel):
         None,
         description="open and late; while it waits for papers, late at the time of the request",
     )
-    limit: int = Field(50, ge=1, le=MAX_PAGE_ITEMS, description="maximum number of dossiers")
-    after: Cursor | None = Field(None, description="`next` of the previous page")
 
-    @property
-    def page(self) -> PageQuery:
-        """Return the requested page; unlike `Paging`, this model refuses unknown parameters."""
-        of_list = name_filtered_list("/sync/v1/dossiers", self)
-        return PageQuery.of(self.limit, self.after, of_list=of_list)
+    def name_list(self) -> str:
+        return name_filtered_list("/sync/v1/dossiers", self)
 
     def is_covered_by(self, limits: Limits) -> bool:
         return self.agency is not None and limits.covers_agency(self.agency)

@@ -7,7 +7,7 @@ from shared.codes.time import day_in_viet_nam
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
 from shared.web.dependencies import Now, Session
-from shared.web.pagination import Page, Paging
+from shared.web.pagination import Page, PageParametersQuery, Paging
 from sync_service.national_view import use_cases
 from sync_service.national_view.filters import DossierFilter
 from sync_service.national_view.schemas import NationalDossierOut, Timeline
@@ -17,11 +17,15 @@ router = Router(prefix="/sync/v1", tags=["national view"])
 
 @router.get("/dossiers")
 async def list_dossiers(
-    session: Session, caller: Caller, filters: Annotated[DossierFilter, Query()], now: Now
+    session: Session,
+    caller: Caller,
+    filters: Annotated[DossierFilter, Query()],
+    paging: PageParametersQuery,
+    now: Now,
 ) -> Page[NationalDossierOut]:
     """Return dossiers, newest first by reception (by filing while not yet received)."""
     return await use_cases.list_dossiers(
-        session, filters, right=caller.right, today=day_in_viet_nam(now)
+        session, filters, paging, right=caller.right, today=day_in_viet_nam(now)
     )
 
 

@@ -16,7 +16,7 @@ from shared.codes.agency import canonical_agency_code
 from shared.codes.dossier import DossierCode
 from shared.codes.time import StoredInstant
 from shared.web.calls.rights import Right
-from shared.web.pagination import Page, PageQuery
+from shared.web.pagination import Page, PageParameters, PageQuery
 from sync_service.agencies.use_cases import list_agency_names
 from sync_service.national_view.derived_times import (
     REQUEST,
@@ -44,10 +44,15 @@ Observer = Callable[[AsyncSession, Collection[Change]], Awaitable[None]]
 
 
 async def list_dossiers(
-    session: AsyncSession, filters: DossierFilter, *, right: Right, today: date
+    session: AsyncSession,
+    filters: DossierFilter,
+    paging: PageParameters,
+    *,
+    right: Right,
+    today: date,
 ) -> Page[NationalDossierOut]:
     """Return dossiers, newest first by reception (by filing while not yet received)."""
-    page = filters.page
+    page = paging.read_page(filters.name_list())
     rows = await listings.list_dossiers(
         session,
         right,

@@ -38,6 +38,7 @@ from shared.events import ClientChanged
 from shared.messaging.outbox import publish_events
 from shared.web.calls.auth import CallContext
 from shared.web.etag import Precondition, require_version
+from shared.web.pagination import PageParameters
 
 
 class Deactivation(NamedTuple):
@@ -48,21 +49,22 @@ class Deactivation(NamedTuple):
 
 
 async def list_clients(
-    session: AsyncSession, caller: CallContext, filters: ClientFilter
+    session: AsyncSession, caller: CallContext, filters: ClientFilter, paging: PageParameters
 ) -> tuple[Sequence[Client], str | None]:
     """Return a page of clients, and the cursor of the next one."""
-    after = filters.paging.key(ClientId)
+    page = filters.read_page(paging)
+    after = page.key(ClientId)
     rows = await repository.list_clients(
         session,
         caller.right.united_agencies,
         after=after[0] if after else None,
-        limit=filters.limit + 1,
+        limit=page.limit + 1,
         agency=filters.agency,
         kind=filters.kind,
         operator=filters.operator,
         active=filters.active,
     )
-    return filters.paging.cut(rows, lambda client: (client.client_id,))
+    return page.cut(rows, lambda client: (client.client_id,))
 
 
 async def list_client_states(

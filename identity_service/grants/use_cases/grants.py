@@ -51,6 +51,7 @@ from shared.events import GrantChanged
 from shared.messaging.outbox import publish_events
 from shared.web.calls.auth import MAX_RIGHT_CODES, CallContext
 from shared.web.etag import Precondition, require_version
+from shared.web.pagination import PageParameters
 
 REVOKE_GRANT = "revoke-grant"
 MAX_ENDED_ALONE = 20
@@ -58,20 +59,21 @@ _DAY = timedelta(days=1)
 
 
 async def list_grants(
-    session: AsyncSession, caller: CallContext, filters: GrantFilter
+    session: AsyncSession, caller: CallContext, filters: GrantFilter, paging: PageParameters
 ) -> tuple[Sequence[Grant], str | None]:
     """Return a page of grants, which may be shorter than `limit`, and the cursor of the next."""
-    after = filters.paging.key(UUID)
-    page, has_more = await repository.list_grants(
+    page = filters.read_page(paging)
+    after = page.key(UUID)
+    grants, has_more = await repository.list_grants(
         session,
         _select_covered_clients(caller),
         after=after[0] if after else None,
-        limit=filters.limit,
+        limit=page.limit,
         client_id=filters.client_id,
         operation=filters.operation,
         in_force=filters.in_force,
     )
-    return page, filters.paging.write((str(page[-1].id),)) if has_more else None
+    return grants, page.write((str(grants[-1].id),)) if has_more else None
 
 
 async def list_grant_states(

@@ -228,7 +228,7 @@ async def test_list_of_two_hundred_agencies_takes_two_statements_whatever_is_ask
 ) -> None:
     for _ in range(2):
         await national.push(row(received_by="H26.101"), right={"agencies": ["H26"]})
-    of_list = DossierFilter.model_validate(filters).page.of_list
+    of_list = DossierFilter.model_validate(filters).name_list()
     behind_all = write_cursor((of_list, "2199-01-01T00:00:00Z", new_code()))
     with national.asking() as seen:
         await national.codes(MANY, **filters)

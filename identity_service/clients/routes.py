@@ -1,4 +1,3 @@
-from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
 
@@ -19,10 +18,10 @@ from identity_service.clients.schemas import (
 )
 from identity_service.clients.use_cases import clients
 from identity_service.schemas import ClientId
-from shared.codes.time import VIET_NAM
+from shared.codes.time import day_in_viet_nam
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
-from shared.web.dependencies import Session
+from shared.web.dependencies import Now, Session
 from shared.web.etag import ExpectedVersion, set_etag
 from shared.web.idempotency import Idempotent, changed_response, created_response, stored_response
 from shared.web.pagination import Page, PageParametersQuery
@@ -52,9 +51,9 @@ async def read_client(
 
 @router.post("", status_code=HTTPStatus.CREATED, response_model=ClientOut)
 async def register_client(
-    body: ClientIn, caller: Caller, session: Session, idempotency: Idempotent
+    body: ClientIn, caller: Caller, session: Session, idempotency: Idempotent, now: Now
 ) -> Response:
-    today = datetime.now(VIET_NAM).date()
+    today = day_in_viet_nam(now)
     client = await clients.register_client(session, caller, body, today=today)
     path = f"{router.prefix}/{client.client_id}"
     answer = ClientOut.model_validate(client)

@@ -1,24 +1,34 @@
-"""The conditions of a list of dossiers."""
+"""The filters of the list of dossiers."""
 
-from dataclasses import dataclass
-from datetime import date
+from pydantic import BaseModel, Field
 
+from shared.codes.agency import AgencyCode
 from shared.codes.enums import Channel, DossierStatus
+from shared.codes.procedure import ProcedureCode
+from shared.web.bodies.strict_parsing import IsoDay
+from shared.web.pagination import name_filtered_list
 
 
-@dataclass(frozen=True)
-class DossierFilters:
-    """The conditions of a list; None narrows nothing. Days are days at the office.
+class DossierFilter(BaseModel):
+    """The query of a list; None narrows nothing, and days are those of Viet Nam.
 
     `due_before` and `overdue` select unfinished dossiers only. `overdue` selects the dossiers that
     the indicators count as open and late; False selects all others.
     """
 
-    status: DossierStatus | None
-    procedure: str | None
-    agency: str | None
-    channel: Channel | None
-    filed_from: date | None
-    filed_to: date | None
-    due_before: date | None
-    overdue: bool | None
+    status: DossierStatus | None = None
+    procedure: ProcedureCode | None = Field(
+        None, description="a national code includes all its localised forms"
+    )
+    agency: AgencyCode | None = Field(None, description="it or one below it takes part")
+    channel: Channel | None = None
+    filed_from: IsoDay | None = None
+    filed_to: IsoDay | None = Field(None, description="this day included")
+    due_before: IsoDay | None = Field(None, description="only what is unfinished")
+    overdue: bool | None = Field(
+        None,
+        description="open and late; while it waits for papers, late when they were requested",
+    )
+
+    def name_list(self) -> str:
+        return name_filtered_list("/dossier/v1/dossiers", self)

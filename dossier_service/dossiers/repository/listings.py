@@ -1,6 +1,6 @@
 """Lists of dossiers are ranges of an index, however many dossiers there are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     DateTime,
+    FromClause,
     Integer,
     Select,
     String,
@@ -23,29 +24,35 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from dossier_service.dossiers.filters import DossierFilters
+from dossier_service.dossiers.filters import DossierFilter
 from dossier_service.dossiers.models import Dossier, DossierParty
 from dossier_service.dossiers.repository.dossiers import reaches_procedure
 from shared.codes.time import start_of_day_in_viet_nam
 from shared.web.calls.rights import Limits, Right, merge_newest_rows
 
-# Under this name stands every dossier of the country.
-COUNTRY = ""
+# Every dossier is listed under this name too, which is no code.
+ALL_AGENCIES = ""
 
 
 async def list_dossiers(
     session: AsyncSession,
-    filters: DossierFilters,
+    filters: DossierFilter,
     right: Right,
     *,
+    procedures: Collection[str] | None,
     today: date,
     after: tuple[datetime, str] | None,
     limit: int,
 ) -> list[Dossier]:
-    """Return the newest dossiers first: one range for each agency of the right, then merged."""
+    """Return the newest dossiers first, of these procedures or of all.
+
+    One range is read for each agency of the right and each of the procedures, and all are merged.
+    """
 
     async def read_newest(limits: Limits) -> Sequence[Dossier]:
         values = _bind_agency_lists(filters.agency, limits) | _bind_filters(filters, limits, today)
+        if procedures is not None:
+            values["listed_procedures"] = sorted(procedures)
         if after is not None:
             values |= {"after_filed_at": after[0], "after_dossier": after[1]}
         page = _build_page_query(frozenset(values))
@@ -70,7 +77,6 @@ _CONDITIONS: Mapping[str, ColumnElement[bool]] = {
     .exists(),
     "procedures": reaches_procedure(DossierParty.procedure),
     "status": DossierParty.status == bindparam("status"),
-    "procedure": DossierParty.procedure == bindparam("procedure"),
     "channel": DossierParty.channel == bindparam("channel"),
     "filed_from": DossierParty.filed_at >= bindparam("filed_from"),
     "filed_before": DossierParty.filed_at < bindparam("filed_before"),
@@ -90,20 +96,22 @@ _CONDITIONS: Mapping[str, ColumnElement[bool]] = {
 @cache
 def _build_page_query(names: frozenset[str]) -> Select[Dossier]:
     """Build each query once: to build it takes longer than the rest of a list."""
-    agencies = func.unnest(bindparam("agencies", type_=ARRAY(String)))
-    agency_lists = agencies.table_valued("agency", name="asked").render_derived()
+    ranges = agencies = _unnest_codes("agencies")
     conditions = [condition for name, condition in _CONDITIONS.items() if name in names]
+    if "listed_procedures" in names:
+        procedures = _unnest_codes("listed_procedures")
+        ranges = agencies.join(procedures, true())
+        conditions.append(DossierParty.procedure == procedures.c.code)
     newest = (
         select(DossierParty.filed_at, DossierParty.dossier)
-        .where(DossierParty.agency == agency_lists.c.agency, *conditions)
+        .where(DossierParty.agency == agencies.c.code, *conditions)
         .order_by(*_NEWEST)
         .limit(_ROW_LIMIT)
-        .lateral("found")
+        .lateral("newest")
     )
     keys = (
         select(newest.c.filed_at, newest.c.dossier)
-        .select_from(agency_lists)
-        .join(newest, true())
+        .select_from(ranges.join(newest, true()))
         .distinct()
         .order_by(newest.c.filed_at.desc(), newest.c.dossier.desc())
         .limit(_ROW_LIMIT)
@@ -116,19 +124,23 @@ def _build_page_query(names: frozenset[str]) -> Select[Dossier]:
     )
 
 
+def _unnest_codes(name: str) -> FromClause:
+    codes = func.unnest(bindparam(name, type_=ARRAY(String)))
+    return codes.table_valued("code", name=name).render_derived()
+
+
 def _bind_agency_lists(agency: str | None, limits: Limits) -> dict[str, Any]:
     """Choose the lists to read; the list of another agency narrows the right, never widens it."""
     if agency is not None and limits.covers_agency(agency):
         return {"agencies": [agency]}
-    agencies = [COUNTRY] if limits.agencies is None else sorted(limits.agencies)
+    agencies = [ALL_AGENCIES] if limits.agencies is None else sorted(limits.agencies)
     return {"agencies": agencies} | ({} if agency is None else {"stands_with": agency})
 
 
-def _bind_filters(filters: DossierFilters, limits: Limits, today: date) -> dict[str, Any]:
+def _bind_filters(filters: DossierFilter, limits: Limits, today: date) -> dict[str, Any]:
     values = {
         "procedures": None if limits.procedures is None else sorted(limits.procedures),
         "status": filters.status,
-        "procedure": filters.procedure,
         "channel": filters.channel,
         "filed_from": filters.filed_from and start_of_day_in_viet_nam(filters.filed_from),
         "filed_before": filters.filed_to

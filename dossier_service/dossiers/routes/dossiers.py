@@ -1,10 +1,12 @@
 from http import HTTPStatus
+from typing import Annotated
 
-from fastapi import Response
+from fastapi import Query, Response
 
 from dossier_service.agencies.dependencies import AgencyCacheDep
 from dossier_service.catalogue.dependencies import ProcedureCacheDep
-from dossier_service.dossiers.dependencies import DossierFiltersDep, FilingRulesDep, LimitedFiling
+from dossier_service.dossiers.dependencies import FilingRulesDep, LimitedFiling
+from dossier_service.dossiers.filters import DossierFilter
 from dossier_service.dossiers.routes.responses import respond_with_dossier
 from dossier_service.dossiers.schemas.responses import (
     DossierFound,
@@ -21,7 +23,7 @@ from shared.web.calls.internal_headers import write_ledger_headers
 from shared.web.dependencies import Now, Session
 from shared.web.etag import set_etag
 from shared.web.idempotency import Idempotent
-from shared.web.pagination import Page, Paging
+from shared.web.pagination import Page, PageParametersQuery, Paging
 from shared.web.problems import name_subject_on_problems
 
 router = Router(prefix="/dossier/v1/dossiers", tags=["dossiers"])
@@ -56,13 +58,13 @@ async def file_dossier(
 @router.get("")
 async def list_dossiers(
     *,
-    filters: DossierFiltersDep,
+    filters: Annotated[DossierFilter, Query()],
+    paging: PageParametersQuery,
     caller: Caller,
     session: Session,
-    page: Paging,
     now: Now,
 ) -> Page[DossierLine]:
-    rows, following = await queries.list_dossiers(session, page, filters, caller=caller, now=now)
+    rows, following = await queries.list_dossiers(session, filters, paging, caller=caller, now=now)
     return Page(items=[DossierLine.from_dossier(row) for row in rows], next=following)
 
 

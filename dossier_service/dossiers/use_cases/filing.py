@@ -28,7 +28,7 @@ from dossier_service.dossiers.problems import (
 )
 from dossier_service.dossiers.purposes import require_filing_purpose
 from dossier_service.dossiers.repository import filing as repository
-from dossier_service.dossiers.repository.listings import COUNTRY
+from dossier_service.dossiers.repository.listings import ALL_AGENCIES
 from dossier_service.dossiers.schemas.requests import DocumentIn, FileDossier
 from dossier_service.dossiers.term_cases import require_term_case
 from dossier_service.dossiers.use_cases.deadlines import set_due_dates
@@ -256,5 +256,5 @@ _LISTED = (
 def _make_party_rows(dossier: Dossier) -> list[dict[str, Any]]:
     agencies = {dossier.helped_by, dossier.received_by, dossier.decided_by} - {None}
     columns = {name: getattr(dossier, name) for name in _LISTED}
-    listed = {COUNTRY}.union(*(list_self_and_above(agency) for agency in agencies if agency))
+    listed = {ALL_AGENCIES}.union(*(list_self_and_above(agency) for agency in agencies if agency))
     return [columns | {"dossier": dossier.code, "agency": agency} for agency in sorted(listed)]

@@ -6,9 +6,10 @@ from typing import Annotated
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from dossier_service.catalogue import use_cases as catalogue
 from dossier_service.catalogue.cache import ProcedureCache
 from dossier_service.catalogue.procedure import Procedure
-from dossier_service.dossiers.filters import DossierFilters
+from dossier_service.dossiers.filters import DossierFilter
 from dossier_service.dossiers.models import Dossier, DossierStep
 from dossier_service.dossiers.problems import DossierNotFound
 from dossier_service.dossiers.purposes import require_purpose
@@ -19,7 +20,7 @@ from shared.codes.dossier import DossierCode
 from shared.codes.time import StoredInstant, day_in_viet_nam
 from shared.web.calls.auth import CallContext
 from shared.web.calls.rights import Codes, Right, unite_codes
-from shared.web.pagination import PageQuery
+from shared.web.pagination import PageParameters, PageQuery
 from shared.web.problems import name_subject_on_problems
 
 _Version = Annotated[int, Field(ge=0, lt=2**31)]
@@ -60,18 +61,29 @@ async def list_steps(
 
 async def list_dossiers(
     session: AsyncSession,
-    page: PageQuery,
-    filters: DossierFilters,
+    filters: DossierFilter,
+    paging: PageParameters,
     *,
     caller: CallContext,
     now: datetime,
 ) -> tuple[list[Dossier], str | None]:
+    page = paging.read_page(filters.name_list())
     rows = await lists.list_dossiers(
         session,
         filters,
         caller.right,
+        procedures=await _list_filtered_procedures(session, filters),
         today=day_in_viet_nam(now),
         after=page.key(StoredInstant, DossierCode),
         limit=page.limit + 1,
     )
     return page.cut(rows, lambda dossier: (dossier.filed_at, dossier.code))
+
+
+async def _list_filtered_procedures(
+    session: AsyncSession, filters: DossierFilter
+) -> list[str] | None:
+    """Return the codes of which dossiers are listed, or None for those of all procedures."""
+    if filters.procedure is None:
+        return None
+    return await catalogue.list_covered_codes(session, filters.procedure)

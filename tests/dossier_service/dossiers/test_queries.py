@@ -4,6 +4,9 @@ from typing import Any
 
 import pytest
 
+from dossier_service.catalogue.own_procedures import read_own_procedures
+from dossier_service.catalogue.procedure import Procedure
+from dossier_service.catalogue.use_cases import publish_procedures
 from shared.codes.persons.person_hash import hash_person
 from shared.web.pagination import name_list, write_cursor
 from tests.dossier_service.conftest import PERSON_KEY
@@ -17,6 +20,7 @@ from tests.dossier_service.desk import (
     SEAL,
     Desk,
     at,
+    utc,
 )
 from tests.support.statements import statements
 
@@ -176,6 +180,27 @@ async def test_list_narrows_by_every_filter(own_desk: Desk) -> None:
         ({"overdue": "true"}, {birth}),
     ):
         assert set(await codes(own_desk, **asked)) == expected, asked
+
+
+async def test_national_code_lists_the_dossiers_of_its_localised_forms(own_desk: Desk) -> None:
+    """A localised code, in either form, lists its own alone: the rule of `coverage`."""
+    localised = [f"{BIRTH}.H26", f"{BIRTH}.G18.04"]
+    content = read_own_procedures()[BIRTH].model_dump()
+    forms = [Procedure.model_validate(content | {"code": code}) for code in localised]
+    async with own_desk.sessions.begin() as session:
+        await publish_procedures(session, forms, now=utc(own_desk.now))
+    national, capital, ministry = [
+        (await own_desk.file(procedure=code))["code"] for code in (BIRTH, *localised)
+    ]
+    await own_desk.file(procedure=SEAL)
+    for asked, expected in (
+        (BIRTH, [ministry, capital, national]),
+        (f"{BIRTH}.H26", [capital]),
+        (f"{BIRTH}.000.00.04.G18", [ministry]),
+        (f"{BIRTH}.H29", []),
+    ):
+        assert await codes(own_desk, procedure=asked) == expected
+        assert await codes(own_desk, procedure=asked, agency="H26.101") == expected
 
 
 async def test_agency_filter_never_widens_the_right(own_desk: Desk) -> None:

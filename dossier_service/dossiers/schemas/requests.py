@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, JsonValue, Strict, model_validator
 
 from dossier_service.catalogue.procedure import CaseCode, ResultCode
+from dossier_service.dossiers.payment_methods import PaymentMethod
 from shared.codes.agency import AgencyCode, WrittenAgencyCode
 from shared.codes.enums import Channel
 from shared.codes.persons.birth_date import BirthDate
@@ -155,7 +156,7 @@ class PayFee(StrictModel):
     fee: FeeCode
     amount_vnd: AmountVnd
     reference: Reference
-    method: Literal["online", "cash", "transfer"]
+    method: PaymentMethod
 
 
 class IssueResult(StrictModel):

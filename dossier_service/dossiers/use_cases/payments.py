@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dossier_service.catalogue.cache import ProcedureCache
 from dossier_service.catalogue.procedure import Procedure
 from dossier_service.dossiers.models import Dossier, DossierFee
+from dossier_service.dossiers.payment_methods import IS_ONLINE
 from dossier_service.dossiers.problems import (
     AmountWrong,
     FeePaidBefore,
@@ -56,7 +57,7 @@ async def pay_fee(
         now,
         fee=fee.code,
         amount_vnd=fee.amount_vnd,
-        online=payment.method == "online",
+        online=IS_ONLINE[payment.method],
     )
     return dossier, procedure
 

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 PaymentMethod = Literal["online", "cash", "transfer"]
 
-# Whether a payment by this method is a payment online, which is what the events tell of it.
+# Events tell whether a fee was paid online.
 IS_ONLINE: Final[Mapping[PaymentMethod, bool]] = MappingProxyType(
     {"online": True, "cash": False, "transfer": False}
 )

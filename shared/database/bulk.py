@@ -97,9 +97,7 @@ async def upsert_if_newer(
     """
     names = [column.name for column in get_table(entity).columns]
     # All transactions write in one order of keys, so that no two of them deadlock.
-    values = sorted(
-        ({name: row[name] for name in names} for row in rows), key=lambda each: each[key]
-    )
+    values = sorted(({name: row[name] for name in names} for row in rows), key=lambda row: row[key])
     if values:
         await session.execute(
             _build_newer_upsert(entity, key, or_same, keep_greatest, unset), values
@@ -118,7 +116,7 @@ def _build_newer_upsert(
     statement = insert(table)
     new = statement.excluded
     changes: dict[str, ColumnElement[Any]] = {
-        each.name: new[each.name] for each in table.columns if each.name != key
+        column.name: new[column.name] for column in table.columns if column.name != key
     }
     if keep_greatest:
         changes[keep_greatest] = func.greatest(table.c[keep_greatest], new[keep_greatest])

@@ -11,7 +11,7 @@ from shared.web.pagination import name_filtered_list
 from sync_service.agencies.hierarchy import LEVEL
 
 
-class DossierFilter(BaseModel):
+class NationalDossierFilter(BaseModel):
     """The query of a list; `received_to` is the last day, and days are those of Viet Nam."""
 
     agency: AgencyCode | None = Field(None, description="this agency and all below it")

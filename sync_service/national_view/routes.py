@@ -9,7 +9,7 @@ from shared.web.calls.auth import Caller
 from shared.web.dependencies import Now, Session
 from shared.web.pagination import Page, PageParametersQuery, Paging
 from sync_service.national_view import use_cases
-from sync_service.national_view.filters import DossierFilter
+from sync_service.national_view.filters import NationalDossierFilter
 from sync_service.national_view.schemas import NationalDossierOut, Timeline
 
 router = Router(prefix="/sync/v1", tags=["national view"])
@@ -19,7 +19,7 @@ router = Router(prefix="/sync/v1", tags=["national view"])
 async def list_dossiers(
     session: Session,
     caller: Caller,
-    filters: Annotated[DossierFilter, Query()],
+    filters: Annotated[NationalDossierFilter, Query()],
     paging: PageParametersQuery,
     now: Now,
 ) -> Page[NationalDossierOut]:

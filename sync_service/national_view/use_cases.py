@@ -24,7 +24,7 @@ from sync_service.national_view.derived_times import (
     apply_times,
     follows_timeline,
 )
-from sync_service.national_view.filters import DossierFilter
+from sync_service.national_view.filters import NationalDossierFilter
 from sync_service.national_view.models import NationalDossier
 from sync_service.national_view.problems import DossierNotFound
 from sync_service.national_view.repository import (
@@ -45,7 +45,7 @@ Observer = Callable[[AsyncSession, Collection[Change]], Awaitable[None]]
 
 async def list_dossiers(
     session: AsyncSession,
-    filters: DossierFilter,
+    filters: NationalDossierFilter,
     paging: PageParameters,
     *,
     right: Right,

@@ -36,7 +36,7 @@ from sync_service.agencies.hierarchy import COUNTRY, top_level_codes
 from sync_service.agencies.statements import select_level
 from sync_service.database import any_text, as_literal
 from sync_service.national_view.derived_times import REQUEST
-from sync_service.national_view.filters import DossierFilter
+from sync_service.national_view.filters import NationalDossierFilter
 from sync_service.national_view.models import NationalDossier, Party, PendingParty
 
 # The tables from which a list may be read.
@@ -90,7 +90,7 @@ async def find_dossier(session: AsyncSession, right: Right, code: str) -> Nation
 async def list_dossiers(
     session: AsyncSession,
     right: Right,
-    filters: DossierFilter,
+    filters: NationalDossierFilter,
     *,
     today: date,
     after: tuple[Any, ...] | None,
@@ -108,7 +108,7 @@ async def list_dossiers(
 
 def _select_newest(
     limits: Limits,
-    filters: DossierFilter,
+    filters: NationalDossierFilter,
     *,
     today: date,
     after: tuple[Any, ...] | None,
@@ -171,7 +171,7 @@ def _merge_newest(
 
 
 def _build_bounds(
-    filters: DossierFilter, opened_at: ColumnElement[datetime]
+    filters: NationalDossierFilter, opened_at: ColumnElement[datetime]
 ) -> list[ColumnElement[bool]]:
     """Return the bounds of the ordered list that follow from the days of reception."""
     bounds = []
@@ -182,13 +182,15 @@ def _build_bounds(
     return bounds
 
 
-def _choose_party_table(filters: DossierFilter) -> type[Party | PendingParty]:
+def _choose_party_table(filters: NationalDossierFilter) -> type[Party | PendingParty]:
     """Return the smaller table of parties that has all dossiers of the filters."""
     is_pending = filters.status not in {None, DossierStatus.RETURNED} or filters.overdue
     return PendingParty if is_pending else Party
 
 
-def _build_index_conditions(filters: DossierFilter, table: ListTable) -> list[ColumnElement[bool]]:
+def _build_index_conditions(
+    filters: NationalDossierFilter, table: ListTable
+) -> list[ColumnElement[bool]]:
     """Return the conditions on columns that no change of status changes; a party has them too."""
     conditions: list[ColumnElement[bool]] = []
     if filters.channel is not None:
@@ -202,7 +204,7 @@ def _build_index_conditions(filters: DossierFilter, table: ListTable) -> list[Co
     return conditions
 
 
-def _build_row_conditions(filters: DossierFilter, today: date) -> list[ColumnElement[bool]]:
+def _build_row_conditions(filters: NationalDossierFilter, today: date) -> list[ColumnElement[bool]]:
     """Return the conditions on columns that only the dossier itself has."""
     dossier = NationalDossier
     conditions: list[ColumnElement[bool]] = []

@@ -32,7 +32,7 @@ from shared.web.problems import Problem, respond
 METRICS = "/metrics"
 # The local routes answer only these paths besides the operations. Without the list, a path that
 # matches no operation could still match the template of a route.
-OPEN_PATHS = frozenset(
+PUBLIC_PATHS = frozenset(
     {
         "/",
         "/.well-known/event-keys.json",
@@ -47,7 +47,7 @@ OPEN_PATHS = frozenset(
         METRICS,
     }
 )
-OPEN_FILE = re.compile(r"/docs/files/[A-Za-z0-9._-]+")
+PUBLIC_FILE = re.compile(r"/docs/files/[A-Za-z0-9._-]+")
 _TRACEPARENT = b"traceparent"
 
 
@@ -106,7 +106,7 @@ class LocalDispatcher:
         path: str = scope["path"]
         if scope["raw_path"] != path.encode():
             return True
-        if path not in OPEN_PATHS and not OPEN_FILE.fullmatch(path):
+        if path not in PUBLIC_PATHS and not PUBLIC_FILE.fullmatch(path):
             return True
         return path == METRICS and not self._trusted_proxies.is_internal_call(scope)
 

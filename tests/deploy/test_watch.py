@@ -43,6 +43,7 @@ WORDS = {"sum", "max", "count", "or", "and", "vector", "rate", "increase"} | {
 TOLD_IN = (
     "gateway.main",
     "gateway.worker",
+    "sync_service.main",
     "sync_service.worker",
     "dossier_service.main",
     "identity_service.main",

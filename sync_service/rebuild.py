@@ -79,7 +79,7 @@ class Rebuild:
     async def run(self, log: RetainedLog) -> None:
         """Rebuild from the stored progress to the end; raise RebuildInterfered beside another."""
         progress = await self._begin()
-        if progress.version:
+        if progress.stage != EVENTS or progress.position:
             self._report(f"continues a rebuild in its stage {progress.stage}")
         if progress.stage == EVENTS:
             progress = await self._apply_log(log, progress)

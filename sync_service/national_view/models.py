@@ -125,7 +125,7 @@ class PendingParty(_PartyColumns, Base):
 
 
 class ProjectionRebuild(Base):
-    """The progress of a rebuild that has begun and not ended; `version` counts its batches."""
+    """The progress of a rebuild that has begun and not ended; each batch advances `version`."""
 
     __tablename__ = "projection_rebuild"
 

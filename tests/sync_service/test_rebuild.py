@@ -52,14 +52,14 @@ class ListedLog:
         size: int = 4,
     ) -> None:
         self._events = events
-        self._between = between
+        self.between = between
         self._size = size
 
     async def read_batches(self, offsets: Offsets) -> AsyncIterator[LogBatch]:
         first = offsets.get("0", 0)
         for start in range(first, len(self._events), self._size):
-            if start > first and self._between:
-                await self._between()
+            if start > first and self.between:
+                await self.between()
             batch = self._events[start : start + self._size]
             end = start + len(batch)
             yield LogBatch(batch, {"0": end}, 0, len(self._events) - end)
@@ -238,3 +238,22 @@ async def test_second_rebuild_at_the_same_time_is_refused(
     with pytest.raises(RebuildInterfered):
         await rebuild(empty, ListedLog(events, rebuild_too))
     assert await snapshot(empty) == before
+
+
+async def test_rebuild_that_stood_still_through_whole_others_is_refused(
+    empty: National, events: list[DossierEvent]
+) -> None:
+    """The other has begun anew meanwhile, and has stored as many batches."""
+
+    async def rebuild_and_begin_anew() -> None:
+        log.between = None
+        await rebuild(empty, ListedLog(events))
+        with pytest.raises(InterruptedError):
+            await rebuild(empty, ListedLog(events, interrupt))
+
+    async def interrupt() -> None:
+        raise InterruptedError
+
+    log = ListedLog(events, rebuild_and_begin_anew)
+    with pytest.raises(RebuildInterfered):
+        await rebuild(empty, log)

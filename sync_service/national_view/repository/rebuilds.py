@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import BigInteger, cast, delete, extract, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,7 +15,7 @@ class RebuildInterfered(Exception):  # noqa: N818 -- a fact about the rebuild
 
 
 class RebuildProgress(NamedTuple):
-    """The stage of a rebuild, and the position in it; `version` counts the stored batches."""
+    """The stage of a rebuild, and the position in it; each stored batch advances `version`."""
 
     projection: str
     version: int
@@ -23,9 +23,14 @@ class RebuildProgress(NamedTuple):
     position: Mapping[str, Any]
 
 
+# A rebuild begins at a version that no earlier one has reached, because a batch takes longer than a
+# microsecond. A process that stood still through others would otherwise meet a version of its own.
+_MICROSECONDS = cast(extract("epoch", func.clock_timestamp()) * 1_000_000, BigInteger)
+
+
 async def begin_rebuild(session: AsyncSession, projection: str, stage: str) -> RebuildProgress:
     begun = insert(ProjectionRebuild).values(
-        projection=projection, version=0, stage=stage, position={}
+        projection=projection, version=_MICROSECONDS, stage=stage, position={}
     )
     await session.execute(begun.on_conflict_do_nothing())
     row = (

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from socket import gethostname
 from ssl import create_default_context
@@ -206,11 +206,11 @@ async def _read_each_singly(
         # The library has dropped the records of the partitions that it read before the error.
         with suppress(IllegalStateError):
             consumer.seek(partition, offset)
-    batches = await _refetch(consumer, tuple(positions), timeout_ms)
+    reads = await _refetch(consumer, positions.keys(), timeout_ms)
     records: dict[TopicPartition, Sequence[ConsumerRecord]] = {}
     following: dict[TopicPartition, int] = {}
     unreadable: dict[TopicPartition, Sequence[int]] = {}
-    for partition, (of_one, skipped) in zip(positions, batches, strict=True):
+    for partition, (of_one, skipped) in reads.items():
         if of_one:
             records[partition] = of_one
         if skipped:
@@ -228,34 +228,47 @@ async def _read_each_singly(
     return ReadBatch(records, following, unreadable)
 
 
-async def _refetch(
-    consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition], timeout_ms: int
-) -> list[tuple[list[ConsumerRecord], list[int]]]:
-    """Read each partition singly, and again until the broker has answered.
+class _SingleReads(NamedTuple):
+    """The records that were read one by one from a partition, and the offsets that were skipped."""
 
-    The caller's next read would only end in the same error and discard the answer by its seek, for
-    ever where the broker always answers later than `timeout_ms`.
+    records: list[ConsumerRecord]
+    skipped: list[int]
+
+    def is_full(self) -> bool:
+        return len(self.records) + len(self.skipped) >= MAX_SINGLE_READS
+
+
+async def _refetch(
+    consumer: AIOKafkaConsumer, partitions: Collection[TopicPartition], timeout_ms: int
+) -> Mapping[TopicPartition, _SingleReads]:
+    """Read each partition singly, and again until the unreadable record was met.
+
+    Its broker may answer later than `timeout_ms` and later than the brokers of other partitions.
+    The caller's next read would end in the same error, and its seek would discard the late answer.
     """
+    reads = {partition: _SingleReads([], []) for partition in partitions}
     deadline = time.monotonic() + REFETCH_SECONDS
-    while True:
-        batches = await asyncio.gather(
-            *(_read_singly(consumer, partition, timeout_ms) for partition in partitions)
+    while waiting := [
+        partition
+        for partition in consumer.assignment().intersection(partitions)
+        if not reads[partition].is_full()
+    ]:
+        await asyncio.gather(
+            *(_read_singly(consumer, name, timeout_ms, reads[name]) for name in waiting)
         )
-        is_assigned = consumer.assignment().intersection(partitions)
-        if any(map(any, batches)) or not is_assigned or time.monotonic() > deadline:
-            return batches
+        if any(read.skipped for read in reads.values()) or time.monotonic() > deadline:
+            break
+    return reads
 
 
 async def _read_singly(
-    consumer: AIOKafkaConsumer, partition: TopicPartition, timeout_ms: int
-) -> tuple[list[ConsumerRecord], list[int]]:
-    """Return the records of one partition, and the offsets of those that were skipped."""
-    records: list[ConsumerRecord] = []
-    skipped: list[int] = []
+    consumer: AIOKafkaConsumer, partition: TopicPartition, timeout_ms: int, reads: _SingleReads
+) -> None:
+    """Add to `reads` until the broker has sent no more for `timeout_ms`."""
     wait_ms = timeout_ms
     # The partition may be given to another consumer meanwhile.
     with suppress(IllegalStateError):
-        for _ in range(MAX_SINGLE_READS):
+        while not reads.is_full():
             try:
                 messages = await consumer.getmany(partition, timeout_ms=wait_ms, max_records=1)
             except Exception as error:
@@ -263,12 +276,11 @@ async def _read_singly(
                     raise
                 offset = await consumer.position(partition)
                 consumer.seek(partition, offset + 1)
-                skipped.append(offset)
+                reads.skipped.append(offset)
                 wait_ms = timeout_ms
                 continue
             if not messages:
                 break
-            records += messages[partition]
+            reads.records.extend(messages[partition])
             # The records behind it were fetched with it.
             wait_ms = 0
-    return records, skipped

@@ -1,12 +1,12 @@
 """What is used of aiokafka beyond what it promises, and what is read in spite of it."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
-from shared.messaging.kafka import open_consumer
+from shared.messaging.kafka import open_consumer, read_records
 from shared.settings import ServiceSettings
 from tests.shared.event_flow import (
     DOSSIERS,
@@ -55,3 +55,71 @@ def answer_late(consumer: AIOKafkaConsumer, seconds: float) -> None:
         return answer
 
     client.send = send_and_wait_longer
+
+
+BUSY, LATE = TopicPartition(DOSSIERS, 0), TopicPartition(DOSSIERS, 1)
+UNREADABLE_OFFSET = 1
+END_OF_LATE = 3
+
+
+class LateLeader:
+    """A consumer of two brokers: one has always a record, the other answers after three waits.
+
+    The record of the late one that cannot be decoded lies between two that can be.
+    """
+
+    def __init__(self) -> None:
+        self.offsets = {BUSY: 0, LATE: 0}
+        self.waits = 3
+
+    def assignment(self) -> frozenset[TopicPartition]:
+        return frozenset(self.offsets)
+
+    async def position(self, partition: TopicPartition) -> int:
+        return self.offsets[partition]
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        self.offsets[partition] = offset
+        if partition == LATE:
+            # What was under way is of another offset.
+            self.waits = 3
+
+    async def getmany(
+        self,
+        *partitions: TopicPartition,
+        timeout_ms: int,
+        max_records: int,
+    ) -> dict[TopicPartition, list[ConsumerRecord]]:
+        await asyncio.sleep(0)
+        records = self._read_late(max_records) if LATE in partitions else {}
+        if BUSY in partitions:
+            records[BUSY] = [self._take(BUSY)]
+        return records
+
+    def _read_late(self, max_records: int) -> dict[TopicPartition, list[ConsumerRecord]]:
+        self.waits -= 1
+        if self.waits > 0 or self.offsets[LATE] == END_OF_LATE:
+            return {}
+        start = self.offsets[LATE]
+        if start <= UNREADABLE_OFFSET < start + max_records:
+            raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
+        return {LATE: [self._take(LATE)]}
+
+    def _take(self, partition: TopicPartition) -> ConsumerRecord:
+        offset = self.offsets[partition]
+        self.offsets[partition] += 1
+        return record(progressed("H26.1"), offset)
+
+
+async def test_busy_broker_does_not_hide_the_unreadable_record_of_a_late_one() -> None:
+    consumer = LateLeader()
+    good: list[int] = []
+    unreadable: list[int] = []
+    busy: list[int] = []
+    for _ in range(20):
+        batch = await read_records(cast("Any", consumer), timeout_ms=1, max_records=10)
+        good += [record.offset for record in batch.records.get(LATE, ())]
+        unreadable += batch.unreadable.get(LATE, ())
+        busy += [record.offset for record in batch.records.get(BUSY, ())]
+    assert (good, unreadable) == ([0, 2], [1])
+    assert busy == list(range(len(busy)))

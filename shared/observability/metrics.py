@@ -8,7 +8,6 @@ REQUEST_SECONDS = Histogram(
     ["method", "route", "status"],
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3, 1, 3, 10),
 )
-OUTBOX_PENDING = Gauge("outbox_pending", "Events written and not yet sent")
 OUTBOX_AGE = Gauge("outbox_age_seconds", "Age of the oldest event not yet sent")
 EVENTS_SENT = Counter("outbox_events_sent_total", "Events the broker acknowledged", ["topic"])
 EVENTS_REFUSED = Counter(

@@ -7,7 +7,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.access.right_in_force import EffectiveRight
-from shared.crypto.ed25519 import build_key_set, compute_thumbprint
+from shared.crypto.ed25519 import build_key_set, compute_key_id
 from shared.web.calls.auth import RIGHTS_ISSUER
 
 ASSERTED_SECONDS = 60
@@ -20,7 +20,7 @@ class RightsSigner:
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
-        self.kid = compute_thumbprint(key.public_key())
+        self.kid = compute_key_id(key.public_key())
         self.key_set = build_key_set([key.public_key()])
 
     def sign_right_assertion(

@@ -1,6 +1,5 @@
 """Check and name the public keys of clients, as JSON Web Keys (RFC 7517)."""
 
-import hashlib
 import re
 from collections.abc import Mapping
 from functools import lru_cache
@@ -19,11 +18,8 @@ from pydantic import AfterValidator, RootModel, WithJsonSchema
 
 from identity_service.clients.key_strength import MAX_RSA_BITS, MIN_RSA_BITS, find_weakness
 from shared.codes.persons.personal_numbers import refuse_personal_number
+from shared.crypto.thumbprint import IDENTIFYING_MEMBERS, compute_thumbprint
 
-# The members that identify a key (RFC 7638 §3.2), by key type.
-_MEMBERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x"), "RSA": ("e", "kty", "n")}
-)
 # The private halves of these four were discarded; the example keys of an RFC are public.
 EXAMPLE = {
     "kty": "OKP",
@@ -120,13 +116,6 @@ JWK_SCHEMAS = [
 ]
 
 
-def compute_thumbprint(jwk: Mapping[str, str]) -> str:
-    """Return the SHA-256 thumbprint of a key (RFC 7638), in base64url without padding."""
-    members = {name: jwk[name] for name in _MEMBERS[jwk["kty"]]}
-    digest = hashlib.sha256(orjson.dumps(members, option=orjson.OPT_SORT_KEYS)).digest()
-    return jwt.utils.base64url_encode(digest).decode()
-
-
 def check_public_jwk(jwk: Mapping[str, object]) -> dict[str, str]:
     """Return the members to store: the public ones, `alg`, and `kid`, else the thumbprint.
 
@@ -135,9 +124,9 @@ def check_public_jwk(jwk: Mapping[str, object]) -> dict[str, str]:
     if _PRIVATE & jwk.keys():
         raise ValueError(_HAS_LEFT)
     key_type = jwk.get("kty")
-    if not isinstance(key_type, str) or key_type not in _MEMBERS:
+    if not isinstance(key_type, str) or key_type not in IDENTIFYING_MEMBERS:
         raise ValueError(_KINDS)
-    members = {name: jwk.get(name) for name in _MEMBERS[key_type]}
+    members = {name: jwk.get(name) for name in IDENTIFYING_MEMBERS[key_type]}
     texts = {name: part for name, part in members.items() if isinstance(part, str)}
     if len(texts) < len(members):
         raise ValueError(

@@ -23,8 +23,8 @@ from pydantic import SecretStr
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity_service.clients.jwk import compute_thumbprint
 from identity_service.tokens.models import SigningKey
+from shared.crypto.thumbprint import compute_thumbprint
 from shared.database.errors import is_outage
 from shared.database.locks import SIGNING_KEY_ROTATION
 from shared.database.session import SessionFactory

@@ -1,16 +1,15 @@
 """Ed25519 keys: read from PEM, published as JSON Web Keys (RFC 7517, RFC 8037)."""
 
 import re
-from base64 import urlsafe_b64encode
 from collections.abc import Iterable
-from hashlib import sha256
 from typing import Any
 
-import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 from jwt.algorithms import OKPAlgorithm
 from pydantic import SecretStr
+
+from shared.crypto.thumbprint import compute_thumbprint
 
 _PUBLIC_PEM = re.compile(r"-----BEGIN PUBLIC KEY-----.+?-----END PUBLIC KEY-----", re.DOTALL)
 
@@ -46,12 +45,9 @@ def read_public_keys(name: str, pems: str) -> list[Ed25519PublicKey]:
     return keys
 
 
-def compute_thumbprint(key: Ed25519PublicKey) -> str:
-    """Return the thumbprint of RFC 7638 (SHA-256, base64url): a key id that two never share."""
-    jwk = OKPAlgorithm.to_jwk(key, as_dict=True)
-    named = {name: jwk[name] for name in ("crv", "kty", "x")}
-    digest = sha256(orjson.dumps(named, option=orjson.OPT_SORT_KEYS)).digest()
-    return urlsafe_b64encode(digest).decode().rstrip("=")
+def compute_key_id(key: Ed25519PublicKey) -> str:
+    """Return the thumbprint of the key: a key id that two keys never share."""
+    return compute_thumbprint(OKPAlgorithm.to_jwk(key, as_dict=True))
 
 
 def build_public_jwk(key: Ed25519PublicKey) -> dict[str, Any]:
@@ -60,4 +56,4 @@ def build_public_jwk(key: Ed25519PublicKey) -> dict[str, Any]:
 
 def build_key_set(keys: Iterable[Ed25519PublicKey]) -> dict[str, Any]:
     """Return the keys as JWKS, each under its thumbprint."""
-    return {"keys": [build_public_jwk(key) | {"kid": compute_thumbprint(key)} for key in keys]}
+    return {"keys": [build_public_jwk(key) | {"kid": compute_key_id(key)} for key in keys]}

@@ -21,7 +21,7 @@ from aiokafka import ConsumerRecord
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from shared.crypto.ed25519 import compute_thumbprint
+from shared.crypto.ed25519 import compute_key_id
 from shared.crypto.merkle import (
     DIGEST_SIZE,
     compute_root_and_paths,
@@ -96,7 +96,7 @@ class EventSigner:
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
-        self.kid = compute_thumbprint(key.public_key())
+        self.kid = compute_key_id(key.public_key())
         self._raw_kid = urlsafe_b64decode(self.kid + "=")
 
     def prove(self, messages: Sequence[Message]) -> list[bytes]:

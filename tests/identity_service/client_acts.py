@@ -8,7 +8,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
-from identity_service.clients.jwk import compute_thumbprint
+from shared.crypto.thumbprint import compute_thumbprint
 from tests.identity_service.calls import Identity
 
 CLIENTS = "POST /identity/v1/clients"

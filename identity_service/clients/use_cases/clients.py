@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity_service.agencies.use_cases import PendingAct, require_open_agencies
 from identity_service.clients import repository
-from identity_service.clients.jwk import compute_thumbprint
 from identity_service.clients.models import Client, ClientKey
 from identity_service.clients.problems import (
     ClientExists,
@@ -34,6 +33,7 @@ from identity_service.clients.use_cases.operators import (
 )
 from identity_service.database import Within
 from identity_service.schemas import ClientId
+from shared.crypto.thumbprint import compute_thumbprint
 from shared.events import ClientChanged
 from shared.messaging.outbox import publish_events
 from shared.web.calls.auth import CallContext

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity_service.agencies.use_cases import require_open_agencies
-from identity_service.clients.jwk import PublicJwk, compute_thumbprint
+from identity_service.clients.jwk import PublicJwk
 from identity_service.clients.use_cases.installation import register_operator
 from identity_service.clients.use_cases.operators import has_operators, lock_client_acts
 from identity_service.grants import repository
@@ -20,6 +20,7 @@ from identity_service.schemas import ClientId, Name
 from shared.codes.agency import AgencyCode
 from shared.codes.officer import OfficerCode
 from shared.codes.persons.personal_numbers import NoPersonalNumber
+from shared.crypto.thumbprint import compute_thumbprint
 from shared.messaging.outbox import publish_events
 
 MIN_OPERATORS = 2

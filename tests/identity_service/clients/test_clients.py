@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from identity_service.clients.jwk import check_public_jwk, compute_thumbprint
+from identity_service.clients.jwk import check_public_jwk
+from shared.crypto.thumbprint import compute_thumbprint
 from tests.identity_service.calls import ONE_STOP, SECOND_OPERATOR, Identity
 
 LIST = "GET /identity/v1/clients"

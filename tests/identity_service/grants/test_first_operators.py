@@ -24,7 +24,7 @@ from jwt.algorithms import OKPAlgorithm
 from sqlalchemy import func, select, text
 from typer.testing import Result
 
-from identity_service.clients.jwk import compute_thumbprint, read_public_key
+from identity_service.clients.jwk import read_public_key
 from identity_service.clients.models import Client, ClientKey
 from identity_service.grants.commands import commands
 from identity_service.grants.models import Grant
@@ -32,6 +32,7 @@ from identity_service.grants.use_cases.first_operators import REGISTERED_BY
 from identity_service.sandbox.seed import NotASandboxError
 from identity_service.seed import seed
 from identity_service.settings import Settings
+from shared.crypto.thumbprint import compute_thumbprint
 from shared.database.engine import open_database
 from shared.runtime.migrations import upgrade_database
 from tests.conftest import Databases

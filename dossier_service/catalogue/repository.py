@@ -92,13 +92,6 @@ async def was_imported(session: AsyncSession, digest: bytes) -> bool:
     return await session.scalar(query) is not None
 
 
-async def list_covered_codes(session: AsyncSession, code: str) -> list[str]:
-    """Return the codes ever published that `code` covers, as `shared.codes.coverage` does."""
-    published = ProcedureVersion.code
-    covered = or_(published == code, func.left(published, 8) == code)
-    return list(await session.scalars(select(published).where(covered).distinct()))
-
-
 async def list_sectors(session: AsyncSession) -> list[str]:
     return list(await session.scalars(select(CurrentProcedure.sector).distinct()))
 

@@ -261,11 +261,6 @@ async def search_procedures(
     return page.cut(rows, lambda row: (row.code,))
 
 
-async def list_covered_codes(session: AsyncSession, code: str) -> list[str]:
-    """Return the procedure's own code and, if it is national, those of its localised forms."""
-    return await repository.list_covered_codes(session, code)
-
-
 async def _list_same_sectors(session: AsyncSession, sector: str) -> list[str]:
     key = fold_accented(sector)
     return [name for name in await repository.list_sectors(session) if fold_accented(name) == key]

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Index,
     SmallInteger,
     UniqueConstraint,
+    func,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -251,7 +252,14 @@ _NEWEST = (DossierParty.filed_at.desc(), DossierParty.dossier.desc())
 Index("dossier_party_newest", DossierParty.agency, *_NEWEST, postgresql_include=["procedure"])
 Index("dossier_party_status", DossierParty.agency, DossierParty.status, *_NEWEST)
 Index("dossier_party_channel", DossierParty.agency, DossierParty.channel, *_NEWEST)
-Index("dossier_party_procedure", DossierParty.agency, DossierParty.procedure, *_NEWEST)
+NATIONAL_PROCEDURE = func.left(DossierParty.procedure, 8)
+Index(
+    "dossier_party_national_procedure",
+    DossierParty.agency,
+    NATIONAL_PROCEDURE,
+    *_NEWEST,
+    postgresql_include=["procedure"],
+)
 Index(
     "dossier_party_open",
     DossierParty.agency,

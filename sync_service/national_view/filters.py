@@ -16,7 +16,9 @@ class NationalDossierFilter(BaseModel):
 
     agency: AgencyCode | None = Field(None, description="this agency and all below it")
     level: str | None = Field(None, pattern=LEVEL, description="level of the deciding agency")
-    procedure: ProcedureCode | None = None
+    procedure: ProcedureCode | None = Field(
+        None, description="a national code includes all its localised forms"
+    )
     status: DossierStatus | None = None
     channel: Channel | None = None
     received_from: IsoDay | None = None

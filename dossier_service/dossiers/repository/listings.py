@@ -1,6 +1,6 @@
 """Lists of dossiers are ranges of an index, however many dossiers there are."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     DateTime,
-    FromClause,
     Integer,
     Select,
     String,
@@ -25,8 +24,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from dossier_service.dossiers.filters import DossierFilter
-from dossier_service.dossiers.models import Dossier, DossierParty
+from dossier_service.dossiers.models import NATIONAL_PROCEDURE, Dossier, DossierParty
 from dossier_service.dossiers.repository.dossiers import reaches_procedure
+from shared.codes.procedure import parse_national_code
 from shared.codes.time import start_of_day_in_viet_nam
 from shared.web.calls.rights import Limits, Right, merge_newest_rows
 
@@ -39,20 +39,14 @@ async def list_dossiers(
     filters: DossierFilter,
     right: Right,
     *,
-    procedures: Collection[str] | None,
     today: date,
     after: tuple[datetime, str] | None,
     limit: int,
 ) -> list[Dossier]:
-    """Return the newest dossiers first, of these procedures or of all.
-
-    One range is read for each agency of the right and each of the procedures, and all are merged.
-    """
+    """Return the newest dossiers first: one range for each agency of the right, then merged."""
 
     async def read_newest(limits: Limits) -> Sequence[Dossier]:
         values = _bind_agency_lists(filters.agency, limits) | _bind_filters(filters, limits, today)
-        if procedures is not None:
-            values["listed_procedures"] = sorted(procedures)
         if after is not None:
             values |= {"after_filed_at": after[0], "after_dossier": after[1]}
         page = _build_page_query(frozenset(values))
@@ -77,6 +71,8 @@ _CONDITIONS: Mapping[str, ColumnElement[bool]] = {
     .exists(),
     "procedures": reaches_procedure(DossierParty.procedure),
     "status": DossierParty.status == bindparam("status"),
+    "national_procedure": bindparam("national_procedure") == NATIONAL_PROCEDURE,
+    "localised_procedure": DossierParty.procedure == bindparam("localised_procedure"),
     "channel": DossierParty.channel == bindparam("channel"),
     "filed_from": DossierParty.filed_at >= bindparam("filed_from"),
     "filed_before": DossierParty.filed_at < bindparam("filed_before"),
@@ -96,12 +92,9 @@ _CONDITIONS: Mapping[str, ColumnElement[bool]] = {
 @cache
 def _build_page_query(names: frozenset[str]) -> Select[Dossier]:
     """Build each query once: to build it takes longer than the rest of a list."""
-    ranges = agencies = _unnest_codes("agencies")
+    codes = func.unnest(bindparam("agencies", type_=ARRAY(String)))
+    agencies = codes.table_valued("code", name="agencies").render_derived()
     conditions = [condition for name, condition in _CONDITIONS.items() if name in names]
-    if "listed_procedures" in names:
-        procedures = _unnest_codes("listed_procedures")
-        ranges = agencies.join(procedures, true())
-        conditions.append(DossierParty.procedure == procedures.c.code)
     newest = (
         select(DossierParty.filed_at, DossierParty.dossier)
         .where(DossierParty.agency == agencies.c.code, *conditions)
@@ -111,7 +104,8 @@ def _build_page_query(names: frozenset[str]) -> Select[Dossier]:
     )
     keys = (
         select(newest.c.filed_at, newest.c.dossier)
-        .select_from(ranges.join(newest, true()))
+        .select_from(agencies)
+        .join(newest, true())
         .distinct()
         .order_by(newest.c.filed_at.desc(), newest.c.dossier.desc())
         .limit(_ROW_LIMIT)
@@ -122,11 +116,6 @@ def _build_page_query(names: frozenset[str]) -> Select[Dossier]:
         .join(keys, Dossier.code == keys.c.dossier)
         .order_by(keys.c.filed_at.desc(), keys.c.dossier.desc())
     )
-
-
-def _unnest_codes(name: str) -> FromClause:
-    codes = func.unnest(bindparam(name, type_=ARRAY(String)))
-    return codes.table_valued("code", name=name).render_derived()
 
 
 def _bind_agency_lists(agency: str | None, limits: Limits) -> dict[str, Any]:
@@ -141,6 +130,7 @@ def _bind_filters(filters: DossierFilter, limits: Limits, today: date) -> dict[s
     values = {
         "procedures": None if limits.procedures is None else sorted(limits.procedures),
         "status": filters.status,
+        **_bind_procedure(filters.procedure),
         "channel": filters.channel,
         "filed_from": filters.filed_from and start_of_day_in_viet_nam(filters.filed_from),
         "filed_before": filters.filed_to
@@ -150,3 +140,12 @@ def _bind_filters(filters: DossierFilter, limits: Limits, today: date) -> dict[s
         "not_overdue_on": today if filters.overdue is False else None,
     }
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _bind_procedure(procedure: str | None) -> dict[str, str]:
+    """Bind the national code, and a localised one beside it: that lists its own dossiers alone."""
+    if procedure is None:
+        return {}
+    national = parse_national_code(procedure)
+    localised = {} if procedure == national else {"localised_procedure": procedure}
+    return {"national_procedure": national} | localised

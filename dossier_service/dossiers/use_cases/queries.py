@@ -6,7 +6,6 @@ from typing import Annotated
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from dossier_service.catalogue import use_cases as catalogue
 from dossier_service.catalogue.cache import ProcedureCache
 from dossier_service.catalogue.procedure import Procedure
 from dossier_service.dossiers.filters import DossierFilter
@@ -72,18 +71,8 @@ async def list_dossiers(
         session,
         filters,
         caller.right,
-        procedures=await _list_filtered_procedures(session, filters),
         today=day_in_viet_nam(now),
         after=page.key(StoredInstant, DossierCode),
         limit=page.limit + 1,
     )
     return page.cut(rows, lambda dossier: (dossier.filed_at, dossier.code))
-
-
-async def _list_filtered_procedures(
-    session: AsyncSession, filters: DossierFilter
-) -> list[str] | None:
-    """Return the codes of which dossiers are listed, or None for those of all procedures."""
-    if filters.procedure is None:
-        return None
-    return await catalogue.list_covered_codes(session, filters.procedure)

@@ -8,8 +8,8 @@ from gateway.database import Base
 class KnownProcedure(Base):
     """The newest published state of a procedure of the catalogue.
 
-    `catalogue_size` is the largest number of procedures that any event of it stated; NULL where no
-    event stated one.
+    `catalogue_size` is the largest number of procedures that any accepted event of it stated; NULL
+    where none stated one.
     """
 
     __tablename__ = "known_procedure"

@@ -6,6 +6,8 @@ machine. A test of one of these limits sets it for itself.
 
 import pytest
 
+from gateway.operations.table import OPERATIONS
+
 SECONDS = 100
 
 LIMITS = (
@@ -29,3 +31,6 @@ LIMITS = (
 def lengthen_limits(patch: pytest.MonkeyPatch) -> None:
     for limit in LIMITS:
         patch.setattr(limit, SECONDS)
+    for operation in OPERATIONS.values():
+        # A frozen instance refuses setattr.
+        patch.setitem(vars(operation), "timeout_s", float(SECONDS))

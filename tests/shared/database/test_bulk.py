@@ -52,6 +52,7 @@ async def store_batches(
     *,
     or_same: bool = False,
     keep_greatest: str | None = None,
+    unset: str | None = None,
 ) -> set[Row]:
     table = get_table(Fact)
     async with facts.begin() as session:
@@ -59,7 +60,13 @@ async def store_batches(
         for batch in batches:
             rows = [row._asdict() | {"at": "no column of the table"} for row in batch]
             await upsert_if_newer(
-                session, Fact, "code", rows, or_same=or_same, keep_greatest=keep_greatest
+                session,
+                Fact,
+                "code",
+                rows,
+                or_same=or_same,
+                keep_greatest=keep_greatest,
+                unset=unset,
             )
         return {Row(*row) for row in await session.execute(select(table))}
 
@@ -84,6 +91,12 @@ async def test_greatest_value_of_a_column_stays(facts: SessionFactory) -> None:
     for batches in ([[OLD, NEW]], [[OLD], [NEW]]):
         [row] = await store_batches(facts, batches, keep_greatest="size")
         assert row == NEW._replace(size=9)
+
+
+async def test_row_whose_column_is_unset_is_older_than_any(facts: SessionFactory) -> None:
+    for stored in (NEW, NEW._replace(size=1)):
+        [row] = await store_batches(facts, [[stored], [OLD]], unset="size")
+        assert row == (OLD if stored.size is None else stored)
 
 
 async def test_no_rows_are_no_statement(facts: SessionFactory) -> None:

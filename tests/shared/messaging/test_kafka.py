@@ -87,7 +87,7 @@ class LateLeader:
     async def getmany(
         self,
         *partitions: TopicPartition,
-        timeout_ms: int,
+        timeout_ms: int,  # noqa: ARG002 -- the library is called so
         max_records: int,
     ) -> dict[TopicPartition, list[ConsumerRecord]]:
         await asyncio.sleep(0)

@@ -102,9 +102,9 @@ async def read_indicator(
     )
     result = await compute_result(session, query)
     groups = _build_groups(result, filters.group_by, page) if filters.group_by else None
-    return _build_answer(
-        query, result, rule_version=rule[0], procedure=filters.procedure, groups=groups
-    )
+    # The counters hold no localised forms.
+    procedure = filters.procedure and parse_national_code(filters.procedure)
+    return _build_answer(query, result, rule_version=rule[0], procedure=procedure, groups=groups)
 
 
 def _build_answer(

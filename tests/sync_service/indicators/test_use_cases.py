@@ -40,6 +40,9 @@ async def test_right_limited_to_procedures_counts_only_these(empty: National) ->
     await hand_made(empty)
     one = {"procedures": ["1.000656"]}
     assert (await empty.figure("on_time", right=one, period="2026-11"))["denominator"] == 1
+    # Counters know the national procedure alone, and the answer names what was counted.
+    localised = await empty.figure("on_time", period="2026-11", procedure="1.000656.H26")
+    assert (localised["denominator"], localised["procedure"]) == (1, "1.000656")
     grouped = await empty.figure("on_time", right=one, period="2026-11", group_by="procedure")
     assert [each["key"] for each in grouped["groups"]["items"]] == ["1.000656"]
 

@@ -26,6 +26,7 @@ async def test_nothing_is_lost_or_doubled_when_processes_are_killed(mesh: Mesh) 
     ground = Ground(mesh, SEED, mesh.directory, PER_SECOND)
     came_to = await suffer(fault, ground)
     assert came_to.wrong == []
-    assert came_to.acknowledged > 100
+    # Some around each kill; how many more is for the machine to say.
+    assert came_to.acknowledged > len(VICTIMS)
     assert came_to.unknown == 0
     assert await axis_complaints(mesh) == []

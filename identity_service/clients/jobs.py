@@ -1,11 +1,13 @@
-"""Delete the rows that expire beside the clients."""
+"""Delete the rows that expire beside the clients: each kind in a transaction of its own."""
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity_service.clients import repository
 
 
-async def delete_expired_rows(session: AsyncSession) -> None:
-    """Delete the used assertions and the proposals that have expired."""
+async def delete_expired_assertions(session: AsyncSession) -> None:
     await repository.delete_expired_assertions(session)
+
+
+async def delete_expired_proposals(session: AsyncSession) -> None:
     await repository.delete_expired_proposals(session)

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from typer.testing import Result
 
 from identity_service.clients.commands import commands
-from identity_service.clients.jobs import delete_expired_rows
+from identity_service.clients.jobs import delete_expired_assertions
 from identity_service.clients.models import UsedAssertion
 from tests.identity_service.calls import Identity
 from tests.identity_service.commands import run_command
@@ -176,6 +176,6 @@ async def test_used_assertions_are_forgotten_when_they_have_ended(identity: Iden
         for jti, ends in (("ended", now - timedelta(seconds=1)), ("alive", now + timedelta(60))):
             session.add(UsedAssertion(client_id="forgetting", jti=jti, expires_at=ends))
         await session.flush()
-        await delete_expired_rows(session)
+        await delete_expired_assertions(session)
         of_this = select(UsedAssertion.jti).where(UsedAssertion.client_id == "forgetting")
         assert (await session.scalars(of_this)).all() == ["alive"]

@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import select, update
 
-from identity_service.clients.jobs import delete_expired_rows
+from identity_service.clients.jobs import delete_expired_proposals
 from identity_service.clients.models import Proposal
 from tests.identity_service.calls import ONE_STOP, OPERATOR, POLICE, SECOND_OPERATOR, Identity
 from tests.identity_service.client_acts import (
@@ -192,7 +192,7 @@ async def test_a_proposal_ends_after_a_day_and_is_forgotten(identity: Identity) 
     assert (late.status_code, late.json()["proposed_by"]) == (202, "operator2-vpcp")
     await _end_proposals(identity, client)
     async with identity.app.state.sessions.begin() as session:
-        await delete_expired_rows(session)
+        await delete_expired_proposals(session)
         left = select(Proposal).where(Proposal.target == client)
         assert (await session.scalars(left)).all() == []
 

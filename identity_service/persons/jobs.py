@@ -2,10 +2,8 @@
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity_service.persons.models import GuessCount
-from shared.database.bulk import delete_in_slices
+from identity_service.persons.guesses import counts
 
 
 async def delete_expired_guesses(session: AsyncSession) -> None:
-    ended = "expires_at < now() AND (blocked_until IS NULL OR blocked_until < now())"
-    await delete_in_slices(session, GuessCount, ended)
+    await counts.delete_expired_guesses(session)

@@ -9,6 +9,8 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity_service.persons.guesses.budgets import Count, Holder, Scope
+from identity_service.persons.models import GuessCount
+from shared.database.bulk import delete_in_slices
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,11 @@ async def list_blocked_holders(
     """Return the ends of the waits that began at `since` or later and last at `now`."""
     rows = await _fetch_rows(session, _LIST_BLOCKED, {"since": since, "now": now})
     return {_read_holder(row): row[4] for row in rows}
+
+
+async def delete_expired_guesses(session: AsyncSession) -> None:
+    ended = "expires_at < now() AND (blocked_until IS NULL OR blocked_until < now())"
+    await delete_in_slices(session, GuessCount, ended)
 
 
 async def _fetch_rows(

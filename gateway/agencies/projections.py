@@ -5,18 +5,13 @@ from collections.abc import Sequence
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.agencies.models import KnownAgency
-from shared.codes.coverage import canonical_code, rank_version
+from shared.codes.coverage import make_version_columns
 from shared.database.bulk import upsert_if_newer
 from shared.events import AgencyChanged
 
 
 async def upsert_changed_agencies(session: AsyncSession, events: Sequence[AgencyChanged]) -> None:
     rows = [
-        event.model_dump()
-        | {
-            "code": canonical_code(event.code),
-            "version": rank_version(event.code, event.version),
-        }
-        for event in events
+        event.model_dump() | make_version_columns(event.code, event.version) for event in events
     ]
     await upsert_if_newer(session, KnownAgency, "code", rows)

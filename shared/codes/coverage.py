@@ -46,6 +46,11 @@ def rank_version(code: str, version: int) -> int:
     return version if canonical_code(code) == code else version - _OLDER_FORM_RANK
 
 
+def make_version_columns(code: str, version: int) -> dict[str, str | int]:
+    """Return the columns `code` and `version` of a row that is stored for both forms of a code."""
+    return {"code": canonical_code(code), "version": rank_version(code, version)}
+
+
 def list_written_procedure_codes(codes: Iterable[str]) -> list[str]:
     """Return canonical codes of procedures and the other form of each, in order.
 

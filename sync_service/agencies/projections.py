@@ -8,8 +8,7 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.codes.agency import canonical_agency_code
-from shared.codes.coverage import rank_version
+from shared.codes.coverage import make_version_columns, rank_version
 from shared.codes.procedure import canonical_procedure_code
 from shared.database.bulk import upsert_if_newer
 from shared.events import AgencyChanged, ProcedurePublished
@@ -36,12 +35,8 @@ async def project_procedures(session: AsyncSession, events: Sequence[ProcedurePu
 async def project_agencies(session: AsyncSession, events: Sequence[AgencyChanged]) -> None:
     rows = []
     for event in events:
-        code = canonical_agency_code(event.code)
-        columns = {
-            "code": code,
-            "above": list_up_to_country(code)[1],
-            "version": rank_version(event.code, event.version),
-        }
-        rows.append(event.model_dump() | columns)
+        columns = make_version_columns(event.code, event.version)
+        above = list_up_to_country(event.code)[1]
+        rows.append(event.model_dump() | columns | {"above": above})
     # A row without a name is of dossiers.
     await upsert_if_newer(session, Agency, "code", rows, unset="name")

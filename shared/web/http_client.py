@@ -7,9 +7,11 @@ from shared.observability.tracing import build_trace_headers
 TIMEOUT = httpx.Timeout(5.0, connect=2.0)
 
 
-def open_client(*, timeout: httpx.Timeout = TIMEOUT) -> httpx.AsyncClient:
+def open_client(*, timeout: httpx.Timeout | None = None) -> httpx.AsyncClient:
     """Return a client for `async with`, whose requests carry the trace."""
-    return httpx.AsyncClient(timeout=timeout, event_hooks={"request": [_add_trace_headers]})
+    return httpx.AsyncClient(
+        timeout=timeout or TIMEOUT, event_hooks={"request": [_add_trace_headers]}
+    )
 
 
 async def _add_trace_headers(request: httpx.Request) -> None:

@@ -11,6 +11,9 @@ from gateway.operations.table import OPERATIONS
 SECONDS = 100
 
 LIMITS = (
+    "shared.runtime.app.CHECK_SECONDS",
+    "shared.web.http_client.TIMEOUT",
+    "shared.web.bodies.large_bodies.ROOM_WAIT_S",
     "shared.database.engine.CONNECT_SECONDS",
     "shared.database.engine.STATEMENT_SECONDS",
     "shared.database.engine.POOL_WAIT_SECONDS",
@@ -22,6 +25,12 @@ LIMITS = (
     "identity_service.persons.sources.register.CONNECT_SECONDS",
     "identity_service.persons.sources.register.POOL_WAIT_SECONDS",
     "identity_service.persons.sources.register.STATEMENT_SECONDS",
+    "sync_service.intake.push_limiter.MAX_WAIT_S",
+    "gateway.main.ANSWER_SECONDS",
+    "gateway.access.grant_refresh.ANSWER_SECONDS",
+    "gateway.proxy.upstream._CONNECT_S",
+    "gateway.proxy.proving._EPOCH_WITHIN_S",
+    "gateway.proxy.call._TAKEN_WITHIN_S",
     "gateway.ledger.writer.PATIENCE_SECONDS",
     "gateway.ledger.writer.DRAIN_SECONDS",
     "gateway.ledger.chain.chain.APPEND_SECONDS",

@@ -55,7 +55,8 @@ async def test_rights_of_which_the_worker_hears_nothing_are_reported_as_stale(
             await eventually(lambda: is_reported(gate, "rights_fresh", "RightsUnheardError"))
             # It goes on with what it knows, and says so.
             assert (await gate.ask(LIST, client="h26")).is_success
-            assert (await gate.http.get("/readyz")).is_success
+            told = (await gate.http.get("/readyz")).json()
+            assert told["ready"], told
             going_on.set()
             await eventually(lambda: is_reported(gate, "rights_fresh", "ok"))
         await eventually(lambda: is_reported(gate, "rights_fresh", "RightsUnheardError"))

@@ -43,7 +43,7 @@ CaseCode = Annotated[
 ]
 
 
-class _Entry(BaseModel):
+class _CatalogueModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -56,7 +56,7 @@ class Level(StrEnum):
     OTHER = "other"
 
 
-class Replacement(_Entry):
+class Replacement(_CatalogueModel):
     """State data that replaces a paper, so that the applicant need not submit it again."""
 
     by: Literal["register_query", "digitised_paper", "earlier_result"]
@@ -65,7 +65,7 @@ class Replacement(_Entry):
     holder: AgencyCode | None = None
 
 
-class Paper(_Entry):
+class Paper(_CatalogueModel):
     """A required paper; a count is None where the source does not state it readably."""
 
     code: Text
@@ -77,7 +77,7 @@ class Paper(_Entry):
     replaced_by: tuple[Replacement, ...] = ()
 
 
-class Fee(_Entry):
+class Fee(_CatalogueModel):
     """An amount in đồng. Unpaid, `before` holds the dossier back, `after` the result."""
 
     code: Text
@@ -91,14 +91,14 @@ class Fee(_Entry):
     case: Text | None = None
 
 
-class Result(_Entry):
+class Result(_CatalogueModel):
     """A result as published; `code` may lack the form of a result code."""
 
     code: Text | None = None
     name: Text
 
 
-class ProcedureChannel(_Entry):
+class ProcedureChannel(_CatalogueModel):
     """A way to file. A channel with several terms has one entry for each of its cases."""
 
     channel: Channel
@@ -132,7 +132,7 @@ class ProcedureChannel(_Entry):
         return Term(self.duration, self.unit, same_day=self.same_day)
 
 
-class Procedure(_Entry):
+class Procedure(_CatalogueModel):
     """A TTHC as its owner publishes it; `owner` is None where the owner has no published code."""
 
     code: ProcedureCode

@@ -10,13 +10,13 @@ from sqlalchemy import (
     Index,
     SmallInteger,
     UniqueConstraint,
-    func,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from dossier_service.database import Base, Numbered
 from shared.codes.enums import Channel, DossierStatus
+from shared.database.coverage import cut_to_national_code
 from shared.rules.deadlines import find_overdue_day
 from shared.rules.statuses import permitted_statuses
 from shared.rules.working_days import is_provisional
@@ -252,7 +252,7 @@ _NEWEST = (DossierParty.filed_at.desc(), DossierParty.dossier.desc())
 Index("dossier_party_newest", DossierParty.agency, *_NEWEST, postgresql_include=["procedure"])
 Index("dossier_party_status", DossierParty.agency, DossierParty.status, *_NEWEST)
 Index("dossier_party_channel", DossierParty.agency, DossierParty.channel, *_NEWEST)
-NATIONAL_PROCEDURE = func.left(DossierParty.procedure, 8)
+NATIONAL_PROCEDURE = cut_to_national_code(DossierParty.procedure)
 Index(
     "dossier_party_national_procedure",
     DossierParty.agency,

@@ -11,11 +11,8 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     String,
-    and_,
     any_,
     bindparam,
-    func,
-    or_,
     select,
     tuple_,
     update,
@@ -24,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.ledger.models import LedgerChain, LedgerSeal, StoredRecord
 from shared.codes.coverage import list_written_agency_codes, list_written_procedure_codes
-from shared.database.coverage import canonical_agency, is_agency_within
+from shared.database.coverage import canonical_agency, is_agency_within, is_procedure_covered
 from shared.web.calls.rights import Codes, Limits, unite_codes
 
 Condition = ColumnElement[bool]
@@ -177,10 +174,8 @@ def _covers_stored_purpose(procedures: Collection[str]) -> Condition:
 
     A record keeps the purpose as it was sent: it may be written in either form, or be no code.
     """
-    purpose = StoredRecord.purpose
-    is_localised = func.substr(purpose, 9, 1) == "."
     any_code = any_(bindparam(None, list_written_procedure_codes(procedures), type_=ARRAY(String)))
-    return or_(purpose == any_code, and_(is_localised, func.left(purpose, 8) == any_code))
+    return is_procedure_covered(StoredRecord.purpose, any_code)
 
 
 def _list_search_conditions(search: RecordConditions) -> list[Condition]:

@@ -31,6 +31,7 @@ from shared.codes.enums import ENDED, DossierStatus
 from shared.codes.procedure import parse_national_code
 from shared.codes.time import VIET_NAM, start_of_day_in_viet_nam
 from shared.database.bulk import get_table
+from shared.database.coverage import is_procedure_covered
 from shared.web.calls.rights import Limits, Right, merge_newest_rows
 from sync_service.agencies.hierarchy import COUNTRY, top_level_codes
 from sync_service.agencies.statements import select_level
@@ -58,8 +59,9 @@ def _build_localised_conditions(limits: Limits) -> list[ColumnElement[bool]]:
         code == parse_national_code(code) for code in limits.procedures
     ):
         return []
-    dossier, named = NationalDossier, any_text(list_written_procedure_codes(limits.procedures))
-    return [or_(dossier.national_procedure == named, dossier.procedure == named)]
+    named = any_text(list_written_procedure_codes(limits.procedures))
+    procedure, national = NationalDossier.procedure, NationalDossier.national_procedure
+    return [is_procedure_covered(procedure, named, national=national)]
 
 
 def _build_party_conditions(

@@ -48,3 +48,22 @@ def test_folders_hold_few_modules() -> None:
     )
     found = [folder for folder, modules in counted.items() if modules > limit]
     _assert_only(found, layout["exceptions"]["folders"], f"{limit} modules")
+
+
+def test_wings_and_features_keep_within_their_budgets() -> None:
+    budgets = read_layout()["budgets"]
+    lines = Counter[str]()
+    for source in list_sources(*PACKAGES):
+        owner = next((path for path in _list_above(source.folder) if path in budgets), None)
+        if owner:
+            lines[owner] += len(source.lines)
+        elif "/" in source.folder and "/migrations" not in source.folder:
+            raise AssertionError(f"give {source.folder} a budget in layout.yaml")
+    assert not {path: count for path, count in lines.items() if count > budgets[path]}
+    assert not set(budgets) - set(lines), "no such folder any more: take it off layout.yaml"
+
+
+def _list_above(folder: str) -> list[str]:
+    """Return the folder and those above it, the nearest first."""
+    parts = folder.split("/")
+    return ["/".join(parts[:count]) for count in range(len(parts), 0, -1)]

@@ -7,9 +7,9 @@ from shared.codes.agency import AgencyCode
 from shared.codes.procedure import ProcedureCode
 from shared.web.pagination import Page
 from sync_service.agencies.hierarchy import LEVEL
-from sync_service.agencies.schemas import AgencyOut
 from sync_service.indicators.periods import FORMS, PATTERN
 from sync_service.indicators.rules import GroupBy, IndicatorId, Rule
+from sync_service.schemas import AgencyOut
 
 # `parse_period` refuses another form with a problem of its own.
 PeriodText = Annotated[

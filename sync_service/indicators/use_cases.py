@@ -14,7 +14,6 @@ from shared.web.calls.rights import Limits, Right
 from shared.web.pagination import CursorUnreadable, PageParameters, PageQuery
 from sync_service.agencies.hierarchy import top_level_codes
 from sync_service.agencies.problems import AgencyNotFound, ProcedureNotFound
-from sync_service.agencies.schemas import AgencyOut
 from sync_service.agencies.use_cases import list_agency_names
 from sync_service.indicators.counters import AgencyRole, Cell, Grain, sum_changes
 from sync_service.indicators.formulas import FORMULAS, Figure
@@ -39,6 +38,7 @@ from sync_service.indicators.schemas import (
 )
 from sync_service.national_view.handling import Handling
 from sync_service.national_view.state import Change
+from sync_service.schemas import AgencyOut
 
 
 @dataclass(frozen=True, slots=True)

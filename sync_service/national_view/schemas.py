@@ -8,9 +8,9 @@ from pydantic import BaseModel
 
 from shared.codes.agency import canonical_agency_code
 from shared.codes.enums import Channel, DossierStatus
-from sync_service.agencies.schemas import AgencyOut
 from sync_service.national_view.handling import is_overdue
 from sync_service.national_view.models import NationalDossier, TimelineEntry
+from sync_service.schemas import AgencyOut
 
 
 class NationalDossierOut(BaseModel):

@@ -131,7 +131,7 @@ def test_feature_keeps_its_files_from_the_others() -> None:
         for module in MODULES
         if module.feature
         for parts in (name.split(".") for name in list_imports(module))
-        if len(parts) > 3
+        if len(parts) > 2
         and parts[0] == module.service
         and parts[1] != module.feature
         and parts[2] in PRIVATE

@@ -1,3 +1,5 @@
+"""The parts of response bodies that several features share."""
+
 from pydantic import BaseModel
 
 

@@ -11,7 +11,6 @@ from shared.codes.persons.personal_numbers import NoPersonalNumber
 from shared.codes.persons.texts import ONE_LINE, single_line
 from shared.web.bodies.response_model import ResponseModel
 from shared.web.bodies.strict_parsing import StrictModel
-from shared.web.pagination import PageParameters, PageQuery, name_filtered_list
 
 MAX_NAMED_GRANTS = 20
 Name = Annotated[str, single_line(300), ONE_LINE, NoPersonalNumber]
@@ -26,16 +25,6 @@ PROPOSED_DESCRIPTION = "The act waits until a second operator sends the same req
 
 class RequestModel(StrictModel):
     model_config = ConfigDict(frozen=True)
-
-
-class FilterModel(BaseModel):
-    """Read the filters of a list; the parameters of paging stand beside them."""
-
-    model_config = ConfigDict(frozen=True)
-
-    def read_page(self, paging: PageParameters) -> PageQuery:
-        """Return the requested page of the list with these filters; raise CursorUnreadable."""
-        return paging.read_page(name_filtered_list(type(self).__name__, self))
 
 
 class PendingActOut(ResponseModel):

@@ -12,11 +12,17 @@ from deploy.bench.dossiers import DAY, DAYS, SEED, end_of_time
 from deploy.bench.load import Request, request
 from deploy.bench.mesh import PROCEDURE
 from deploy.bench.restricted import communes
-from shared.web.pagination import name_list, write_cursor
+from dossier_service.dossiers.filters import DossierFilter
+from shared.web.pagination import ListFilter, PageParameters
+from sync_service.national_view.filters import NationalDossierFilter
 
 LISTS: Mapping[str, str] = {
     "dossier_service": "/dossier/v1/dossiers",
     "sync_service": "/sync/v1/dossiers",
+}
+UNFILTERED: Mapping[str, ListFilter] = {
+    "dossier_service": DossierFilter(),
+    "sync_service": NationalDossierFilter(),
 }
 FIRST_PAGE, LOOK_UP = "first page", "one dossier"
 # No refused dossier came to a desk: every one of the filter's parts is found, all together never.
@@ -47,7 +53,9 @@ def lists(base: str, service: str, headers: Mapping[str, str]) -> dict[str, Iter
         kind: itertools.repeat(request("GET", url + words, headers))
         for kind, words in FILTERS.items()
     }
-    deep = [request("GET", f"{url}?after={cursor}", headers) for cursor in _cursors(LISTS[service])]
+    deep = [
+        request("GET", f"{url}?after={cursor}", headers) for cursor in _cursors(UNFILTERED[service])
+    ]
     return asked | {"deep cursor": itertools.cycle(deep)}
 
 
@@ -96,12 +104,13 @@ async def visible_codes(url: str) -> Sequence[str]:
         await connection.close()
 
 
-def _cursors(path: str) -> Iterator[str]:
+def _cursors(filters: ListFilter) -> Iterator[str]:
     """Yield cursors of pages somewhere in the two years."""
+    page = filters.read_page(PageParameters())
     rng = random.Random(SEED)  # noqa: S311 -- an order, no secret
     for _ in range(CURSORS):
         instant = end_of_time() - rng.randrange(DAY, DAYS * DAY)
-        yield write_cursor((name_list(path, []), _iso(instant), "H26.101-250101-0001"))
+        yield page.write((_iso(instant), "H26.101-250101-0001"))
 
 
 def _iso(instant: int) -> str:

@@ -18,12 +18,13 @@ from dossier_service.catalogue.portal_import.reader import Readable, Unreadable,
 from dossier_service.catalogue.portal_import.report import ImportReport, make_import_report
 from dossier_service.catalogue.problems import ProcedureNotFound
 from dossier_service.catalogue.procedure import Procedure, PublishedProcedure
+from dossier_service.catalogue.schemas import ProcedureFilter
 from dossier_service.catalogue.search_words import read_alternatives, read_code_prefix
 from shared.codes.persons.folding import fold_accented, fold_bare
 from shared.codes.procedure import ProcedureCode
 from shared.events import ProcedurePublished
 from shared.messaging.outbox import publish_events
-from shared.web.pagination import PageQuery
+from shared.web.pagination import PageParameters
 
 # The record of the first announcement in this shape, beside those of imports.
 ANNOUNCED: Final = hashlib.sha256(
@@ -241,22 +242,26 @@ async def list_versions(
 
 
 async def search_procedures(
-    session: AsyncSession, page: PageQuery, q: str | None, *, sector: str | None, **narrowed: Any
+    session: AsyncSession, filters: ProcedureFilter, paging: PageParameters
 ) -> tuple[list[CurrentProcedure], str | None]:
     """Return a page by code: names with the words of `q`, or codes that begin with it.
 
-    A sector is found however it is written; `narrowed` as in the repository.
+    A sector is found however it is written.
     """
+    page = filters.read_page(paging)
     after = page.key(ProcedureCode)
+    q, sector = filters.q, filters.sector
     prefix = read_code_prefix(q) if q else None
     rows = await repository.list_procedures(
         session,
         code_prefix=prefix,
         alternatives=read_alternatives(q) if q and prefix is None else None,
+        owner=filters.owner,
+        level=filters.level,
         sectors=None if sector is None else await _list_same_sectors(session, sector),
+        essential=filters.essential,
         after=after[0] if after else None,
         limit=page.limit + 1,
-        **narrowed,
     )
     return page.cut(rows, lambda row: (row.code,))
 

@@ -1,15 +1,15 @@
-"""The filters of the list of dossiers."""
+"""The filters of the lists of dossiers and of the steps of one."""
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from shared.codes.agency import AgencyCode
 from shared.codes.enums import Channel, DossierStatus
 from shared.codes.procedure import ProcedureCode
 from shared.web.bodies.strict_parsing import IsoDay
-from shared.web.pagination import name_filtered_list
+from shared.web.pagination import ListFilter
 
 
-class DossierFilter(BaseModel):
+class DossierFilter(ListFilter):
     """The query of a list; None narrows nothing, and days are those of Viet Nam.
 
     `due_before` and `overdue` select unfinished dossiers only. `overdue` selects the dossiers that
@@ -30,5 +30,6 @@ class DossierFilter(BaseModel):
         description="open and late; while it waits for papers, late when they were requested",
     )
 
-    def name_list(self) -> str:
-        return name_filtered_list("/dossier/v1/dossiers", self)
+
+class StepFilter(ListFilter):
+    """The query of the history of a dossier, which has no filter."""

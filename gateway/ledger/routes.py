@@ -9,16 +9,12 @@ from fastapi import Query, Request, Response
 
 from gateway.ledger import use_cases
 from gateway.ledger.chain.seals import Bundle
-from gateway.ledger.schemas import RecordFilters, RecordOut, SealOut
-from shared.codes.persons.texts import ONE_LINE, single_line
-from shared.codes.time import StoredInstant
+from gateway.ledger.schemas import RecordFilter, RecordOut, SealFilter, SealOut
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
 from shared.web.calls.internal_headers import write_ledger_headers
 from shared.web.dependencies import Session
-from shared.web.pagination import Page, Paging
-
-ChainName = Annotated[str, single_line(100), ONE_LINE, Query(examples=["gateway-1"])]
+from shared.web.pagination import Page, PageParametersQuery
 
 router = Router(prefix="/ledger/v1", tags=["access ledger"])
 
@@ -27,8 +23,8 @@ router = Router(prefix="/ledger/v1", tags=["access ledger"])
 async def list_records(
     session: Session,
     caller: Caller,
-    filters: Annotated[RecordFilters, Query()],
-    paging: Paging,
+    filters: Annotated[RecordFilter, Query()],
+    paging: PageParametersQuery,
     response: Response,
 ) -> Page[RecordOut]:
     """List the newest records first.
@@ -37,17 +33,13 @@ async def list_records(
     means all: a right without `agencies` shows every agency's records, as an auditor needs. An
     agency reads its own with a grant to `agencies` of its own.
     """
-    after = paging.key(StoredInstant, str, int, int)
-    records = await use_cases.list_records(
-        session, filters, caller.right, limit=paging.limit + 1, after=after
-    )
-    page, following = paging.cut(records, lambda record: record.place)
+    rows, following = await use_cases.list_records(session, filters, paging, caller.right)
     read = filters.list_read_members().union(
-        *(RecordOut.list_shown_members(row.fields) for row in page)
+        *(RecordOut.list_shown_members(row.fields) for row in rows)
     )
     # Only a searched person is a subject: the hashes of a list identify no person to the reader.
     _name_accessed_data(response, subjects=[filters.subject], dossier=filters.dossier, members=read)
-    return Page(items=[RecordOut.from_stored_record(*row) for row in page], next=following)
+    return Page(items=[RecordOut.from_stored_record(*row) for row in rows], next=following)
 
 
 @router.get("/records/{record_id}", response_model_exclude_unset=True)
@@ -72,13 +64,14 @@ async def prove_record(
 
 @router.get("/seals")
 async def list_seals(
-    session: Session, _: Caller, paging: Paging, chain: ChainName | None = None
+    session: Session,
+    _: Caller,
+    filters: Annotated[SealFilter, Query()],
+    paging: PageParametersQuery,
 ) -> Page[SealOut]:
     """List the seals by number, so that a chain can be followed from header to header."""
-    after = paging.key(str, int)
-    seals = await use_cases.list_seals(session, chain, limit=paging.limit + 1, after=after)
-    page, following = paging.cut(seals, lambda seal: (seal.chain, seal.number))
-    items = [SealOut.from_stored_seal(seal, b64encode(seal.signature).decode()) for seal in page]
+    seals, following = await use_cases.list_seals(session, filters, paging)
+    items = [SealOut.from_stored_seal(seal, b64encode(seal.signature).decode()) for seal in seals]
     return Page(items=items, next=following)
 
 

@@ -12,13 +12,14 @@ from shared.codes.agency import AgencyCode
 from shared.codes.dossier import DossierCode
 from shared.codes.persons.texts import ONE_LINE, single_line
 from shared.web.bodies.strict_parsing import IsoInstant
+from shared.web.pagination import ListFilter
 
 PersonHash = Annotated[
     str, Field(pattern="^[0-9a-f]{64}$", description="the keyed hash of a person, 64 hex digits")
 ]
 
 
-class RecordFilters(BaseModel):
+class RecordFilter(ListFilter):
     """Filter records; `subject` is the keyed hash of a person, never a personal number."""
 
     subject: PersonHash | None = None
@@ -36,6 +37,10 @@ class RecordFilters(BaseModel):
         """Return the members of a record that the filter reads, except its instant."""
         names = set(self.model_dump(exclude={"since", "until"}, exclude_none=True))
         return {"subjects" if name == "subject" else name for name in names}
+
+
+class SealFilter(ListFilter):
+    chain: Annotated[str, single_line(100), ONE_LINE, Field(examples=["gateway-1"])] | None = None
 
 
 _ALWAYS_SHOWN = frozenset({"id", "at"})

@@ -1,8 +1,7 @@
 """Implement the use cases of the access ledger; all of them only read it."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -15,8 +14,10 @@ from gateway.ledger.chain.seals import Bundle, prove_batch_record
 from gateway.ledger.models import LedgerSeal, StoredRecord
 from gateway.ledger.problems import RecordFieldsNotAllowed, RecordNotFound, RecordUnprovable
 from gateway.ledger.repository import RecordConditions, VisibleRecord
-from gateway.ledger.schemas import RecordFilters
+from gateway.ledger.schemas import RecordFilter, SealFilter
+from shared.codes.time import StoredInstant
 from shared.web.calls.rights import Codes, Limits, Right
+from shared.web.pagination import PageParameters
 
 _EQUAL = {"dossier", "client", "operation", "outcome"}
 
@@ -28,21 +29,16 @@ class FoundRecord(NamedTuple):
     agency_name: str | None
     fields: Codes
 
-    @property
-    def place(self) -> tuple[datetime, str, int, int]:
-        """Return the place of the record in the list."""
-        return repository.record_order_key(self.record)
-
 
 async def list_records(
     session: AsyncSession,
-    filters: RecordFilters,
+    filters: RecordFilter,
+    paging: PageParameters,
     right: Right,
-    *,
-    limit: int,
-    after: tuple[Any, ...] | None,
-) -> list[FoundRecord]:
-    """Return the newest records that the right shows, `limit` at most."""
+) -> tuple[list[FoundRecord], str | None]:
+    """Return a page of the records that the right shows, newest first, and the next cursor."""
+    page = filters.read_page(paging)
+    after = page.key(StoredInstant, str, int, int)
     searching = _require_searchable_limits(right, filters.list_read_members())
     conditions = RecordConditions(
         equal=filters.model_dump(include=_EQUAL, exclude_none=True),
@@ -52,9 +48,10 @@ async def list_records(
         until=filters.until,
     )
     visible = await repository.list_records(
-        session, searching, conditions, limit=limit, after=after
+        session, searching, conditions, limit=page.limit + 1, after=after
     )
-    return await _add_agency_names(session, visible)
+    rows, following = page.cut(visible, lambda row: repository.record_order_key(row.record))
+    return await _add_agency_names(session, rows), following
 
 
 def _require_searchable_limits(right: Right, members: Collection[str]) -> Sequence[Limits]:
@@ -101,9 +98,13 @@ async def prove_record(
 
 
 async def list_seals(
-    session: AsyncSession, chain: str | None, *, limit: int, after: tuple[Any, ...] | None
-) -> list[LedgerSeal]:
-    return await repository.list_seals(session, chain, limit=limit, after=after)
+    session: AsyncSession, filters: SealFilter, paging: PageParameters
+) -> tuple[list[LedgerSeal], str | None]:
+    """Return a page of the seals in the order of each chain, and the cursor of the next one."""
+    page = filters.read_page(paging)
+    after = page.key(str, int)
+    seals = await repository.list_seals(session, filters.chain, limit=page.limit + 1, after=after)
+    return page.cut(seals, lambda seal: (seal.chain, seal.number))
 
 
 async def _read_visible_record(

@@ -6,11 +6,12 @@ from typing import Annotated, Literal
 from pydantic import Field, Strict
 
 from identity_service.agencies.registry_seed import AgencyLevel
-from identity_service.schemas import FilterModel, Name, PendingActOut, RequestModel
+from identity_service.schemas import Name, PendingActOut, RequestModel
 from shared.codes.agency import AgencyCode, WrittenAgencyCode
 from shared.codes.persons.texts import ONE_LINE, single_line
 from shared.web.bodies.response_model import ResponseModel
 from shared.web.bodies.strict_parsing import IsoDay
+from shared.web.pagination import ListFilter
 
 UnitCode = Annotated[
     str,
@@ -21,7 +22,7 @@ UnitCode = Annotated[
 ]
 
 
-class AgencyFilter(FilterModel):
+class AgencyFilter(ListFilter):
     """`q` is a part of the name, with or without diacritics, or a whole code, new or old."""
 
     level: AgencyLevel | None = None

@@ -12,19 +12,19 @@ from identity_service.clients.models import Client
 from identity_service.schemas import (
     ClientId,
     EndedGrantsOut,
-    FilterModel,
     Name,
     PendingActOut,
     RequestModel,
 )
 from shared.codes.agency import AgencyCode
 from shared.web.bodies.response_model import ResponseModel
+from shared.web.pagination import ListFilter
 
 ClientKind = Literal["sandbox", "production"]
 KeyId = Annotated[str, Field(pattern=KEY_ID, examples=["signing-2026"])]
 
 
-class ClientFilter(FilterModel):
+class ClientFilter(ListFilter):
     agency: AgencyCode | None = None
     kind: ClientKind | None = None
     operator: bool | None = None

@@ -13,16 +13,16 @@ from identity_service.grants.models import Grant
 from identity_service.schemas import (
     ClientId,
     EndedGrantsOut,
-    FilterModel,
     RequestModel,
 )
 from shared.codes.agency import AgencyCode
 from shared.codes.procedure import ProcedureCode
 from shared.web.bodies.response_model import ResponseModel
 from shared.web.bodies.strict_parsing import IsoInstant
+from shared.web.pagination import ListFilter
 
 
-class GrantFilter(FilterModel):
+class GrantFilter(ListFilter):
     client_id: ClientId | None = None
     operation: OperationName | None = None
     in_force: bool | None = None

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,7 +16,7 @@ from shared.messaging.dead_letters import DeadLetter, DeadLetterState
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import CallContext, Caller, NotAllowed
 from shared.web.dependencies import Session
-from shared.web.pagination import Page, PageQuery, Paging
+from shared.web.pagination import ListFilter, Page, PageParametersQuery, PageQuery
 from shared.web.problems import Problem
 
 
@@ -40,17 +40,17 @@ class RightLimited(NotAllowed):
 
 
 async def list_dead_letters(
-    session: AsyncSession, state: DeadLetterState, paging: PageQuery | None = None
+    session: AsyncSession, state: DeadLetterState, page: PageQuery | None = None
 ) -> Sequence[DeadLetter]:
-    """Return dead letters, the newest first: all, or one more than `paging` holds."""
+    """Return dead letters, the newest first: all, or one more than the page holds."""
     query = (
         select(DeadLetter)
         .where(DeadLetter.state == state)
         .order_by(DeadLetter.at.desc(), DeadLetter.id.desc())
     )
-    if paging:
-        query = query.limit(paging.limit + 1)
-        if after := paging.key(StoredInstant, UUID):
+    if page:
+        query = query.limit(page.limit + 1)
+        if after := page.key(StoredInstant, UUID):
             query = query.where(tuple_(DeadLetter.at, DeadLetter.id) < after)
     return (await session.scalars(query)).all()
 
@@ -107,6 +107,10 @@ async def _require_unlimited_right(caller: Caller) -> CallContext:
 Unlimited = Annotated[CallContext, Depends(_require_unlimited_right)]
 
 
+class DeadLetterFilter(ListFilter):
+    state: DeadLetterState = "open"
+
+
 class DeadLetterOut(BaseModel):
     """A dead letter. `reason` names the class and place of the error, no value of the message."""
 
@@ -133,11 +137,15 @@ def build_dead_letter_routes(prefix: str) -> APIRouter:
 
     @router.get("")
     async def list_all(
-        _: Unlimited, session: Session, paging: Paging, state: DeadLetterState = "open"
+        _: Unlimited,
+        session: Session,
+        filters: Annotated[DeadLetterFilter, Query()],
+        paging: PageParametersQuery,
     ) -> Page[DeadLetterOut]:
-        rows = list(await list_dead_letters(session, state, paging))
-        page, following = paging.cut(rows, lambda letter: (letter.at, str(letter.id)))
-        return Page(items=[DeadLetterOut.model_validate(letter) for letter in page], next=following)
+        page = filters.read_page(paging, prefix)
+        letters = list(await list_dead_letters(session, filters.state, page))
+        rows, following = page.cut(letters, lambda letter: (letter.at, str(letter.id)))
+        return Page(items=[DeadLetterOut.model_validate(letter) for letter in rows], next=following)
 
     @router.get("/{letter_id}")
     async def read(_: Unlimited, session: Session, letter_id: UUID) -> DeadLetterContent:

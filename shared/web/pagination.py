@@ -3,13 +3,14 @@
 import base64
 import binascii
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from hashlib import blake2b
 from http import HTTPStatus
 from typing import Annotated, Any, Generic, TypeVar
 
 import orjson
-from fastapi import Depends, Query, Request
+from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema
 
 from shared.web.problems import Problem
@@ -32,25 +33,27 @@ class CursorUnreadable(Problem):
     status = HTTPStatus.BAD_REQUEST
     title = "The cursor is not of this list"
     type = "/problems/cursor-unreadable"
-    advice = "Send `next` of the previous page, unchanged, to the same list with the same filters."
+    advice = (
+        "Send `next` of the previous page, unchanged, to the same list with the same filters. "
+        "After an upgrade, begin again at the first page."
+    )
 
 
 class PageQuery(BaseModel):
     """The requested page: at most `limit` rows after a key.
 
     `after` holds the values of the ordering columns of the last row. `of_list` names the list with
-    its filters: a cursor begins with it and is valid only there. It is empty for a list whose key
-    already identifies the list.
+    its filters: a cursor begins with it and is valid only there.
     """
 
     limit: int
     after: tuple[Any, ...] | None
-    of_list: str = ""
+    of_list: str
 
     def key(self, *types: Any) -> tuple[Any, ...] | None:
         """Return `after` as values of these types, because a cursor holds dates and UUIDs as text.
 
-        Raise CursorUnreadable for other values: the cursor was forged, or is of another list.
+        Raise CursorUnreadable for other values: the cursor was forged.
         """
         if self.after is None:
             return None
@@ -70,17 +73,7 @@ class PageQuery(BaseModel):
 
     def write(self, key: tuple[Any, ...]) -> str:
         """Return the cursor of the page after the row with this key."""
-        return write_cursor((self.of_list, *key) if self.of_list else key)
-
-
-def name_filtered_list(path: str, filters: BaseModel) -> str:
-    """Return `name_list` for a model, so that both written forms of a code name one list."""
-    return name_list(path, filters.model_dump(mode="json", exclude_none=True).items())
-
-
-def name_list(path: str, filters: Iterable[tuple[str, Any]]) -> str:
-    """Return a short name for the list at `path` under filters, pairs of name and JSON value."""
-    return blake2b(orjson.dumps([path, sorted(filters)]), digest_size=5).hexdigest()
+        return write_cursor((self.of_list, *key))
 
 
 def write_cursor(key: tuple[Any, ...]) -> str:
@@ -127,24 +120,36 @@ class PageParameters(BaseModel):
     limit: int = Field(50, ge=1, le=MAX_PAGE_ITEMS, description="the maximum number of items")
     after: Cursor | None = Field(None, description="`next` of the previous page")
 
-    def read_page(self, of_list: str = "") -> PageQuery:
-        """Return the requested page of the list of this name; raise CursorUnreadable."""
-        after = None if self.after is None else read_cursor(self.after)
-        if after is not None and of_list:
-            if after[:1] != (of_list,):
-                raise CursorUnreadable
-            after = after[1:]
-        return PageQuery(limit=self.limit, after=after, of_list=of_list)
-
 
 PageParametersQuery = Annotated[PageParameters, Query()]
 
 
-async def _read_page(request: Request, parameters: PageParametersQuery) -> PageQuery:
-    words = request.query_params.multi_items()
-    filters = [pair for pair in words if pair[0] not in PageParameters.model_fields]
-    return parameters.read_page(name_list(request.url.path, filters))
+class ListFilter(BaseModel):
+    """The base of the filters of a list; a filter that is None narrows nothing.
 
+    Each list has a subclass of its own, even without a filter, because class and fields name it.
+    The parameters of paging stand beside the filters in the query.
+    """
 
-# The page of a list that its path and the query name; a filter in another form is another list.
-Paging = Annotated[PageQuery, Depends(_read_page)]
+    model_config = ConfigDict(frozen=True)
+
+    def read_page(self, paging: PageParameters, *path: str) -> PageQuery:
+        """Return the requested page of the list with these filters; raise CursorUnreadable.
+
+        `path` holds the parts of the path that vary, because each of them leads to another list.
+        """
+        of_list = self._name_list(path)
+        after = None if paging.after is None else read_cursor(paging.after)
+        if after is not None and after[:1] != (of_list,):
+            raise CursorUnreadable
+        return PageQuery(limit=paging.limit, after=after and after[1:], of_list=of_list)
+
+    def _name_list(self, path: Sequence[str]) -> str:
+        """Return a short name, the same for each written form of a code or an instant."""
+        filters = {
+            name: value.astimezone(UTC) if isinstance(value, datetime) else value
+            for name, value in self
+            if value is not None
+        }
+        text = orjson.dumps([type(self).__name__, path, filters])
+        return blake2b(text, digest_size=5).hexdigest()

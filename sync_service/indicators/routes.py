@@ -8,7 +8,7 @@ from shared.web.calls.auth import Caller
 from shared.web.dependencies import Now, Session
 from shared.web.pagination import PageParametersQuery
 from sync_service.indicators import use_cases
-from sync_service.indicators.schemas import IndicatorAnswer, IndicatorFilters, IndicatorOut
+from sync_service.indicators.schemas import IndicatorAnswer, IndicatorFilter, IndicatorOut
 
 router = Router(prefix="/sync/v1/indicators", tags=["indicators"])
 
@@ -25,7 +25,7 @@ async def read_indicator(
     indicator: str,
     session: Session,
     caller: Caller,
-    filters: Annotated[IndicatorFilters, Query()],
+    filters: Annotated[IndicatorFilter, Query()],
     paging: PageParametersQuery,
     now: Now,
 ) -> IndicatorAnswer:

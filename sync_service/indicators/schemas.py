@@ -5,7 +5,7 @@ from pydantic import BaseModel, Field, WithJsonSchema
 
 from shared.codes.agency import AgencyCode
 from shared.codes.procedure import ProcedureCode
-from shared.web.pagination import Page
+from shared.web.pagination import ListFilter, Page
 from sync_service.agencies.hierarchy import LEVEL
 from sync_service.indicators.periods import FORMS, PATTERN
 from sync_service.indicators.rules import GroupBy, IndicatorId, Rule
@@ -27,7 +27,7 @@ class IndicatorOut(Rule):
     rule_version: date
 
 
-class IndicatorFilters(BaseModel):
+class IndicatorFilter(ListFilter):
     """The query of an indicator; `level` sums or compares its agencies below `agency`."""
 
     period: PeriodText
@@ -35,11 +35,6 @@ class IndicatorFilters(BaseModel):
     level: str | None = Field(None, pattern=LEVEL, examples=["commune"])
     procedure: ProcedureCode | None = None
     group_by: GroupBy | None = None
-
-    def name_ranking(self, indicator: str) -> str:
-        """Return a name of the ranking, since a cursor of one ranking is invalid in another."""
-        members = self.model_dump().values()
-        return "/".join(map(str, (indicator, *members)))
 
 
 class FigureOut(BaseModel):

@@ -33,7 +33,7 @@ from sync_service.indicators.schemas import (
     GroupOut,
     Groups,
     IndicatorAnswer,
-    IndicatorFilters,
+    IndicatorFilter,
     IndicatorOut,
 )
 from sync_service.national_view.handling import Handling
@@ -71,7 +71,7 @@ def list_indicators(today: date) -> list[IndicatorOut]:
 async def read_indicator(
     session: AsyncSession,
     indicator: str,
-    filters: IndicatorFilters,
+    filters: IndicatorFilter,
     paging: PageParameters,
     *,
     right: Right,
@@ -87,7 +87,7 @@ async def read_indicator(
     if (rule := find_rule(indicator_id, period.last)) is None:
         raise NoRuleInForce
     limits = select_limits(right, filters.agency, filters.procedure)
-    page = paging.read_page(filters.name_ranking(indicator_id))
+    page = filters.read_page(paging, indicator_id)
     query = IndicatorQuery(
         indicator=indicator_id,
         rule=rule[1],

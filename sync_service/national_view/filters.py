@@ -1,17 +1,17 @@
-"""The filters of the list of dossiers."""
+"""The filters of the lists of dossiers and of the timeline of one."""
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from shared.codes.agency import AgencyCode
 from shared.codes.enums import Channel, DossierStatus
 from shared.codes.procedure import ProcedureCode
 from shared.web.bodies.strict_parsing import IsoDay
 from shared.web.calls.rights import Limits
-from shared.web.pagination import name_filtered_list
+from shared.web.pagination import ListFilter
 from sync_service.agencies.hierarchy import LEVEL
 
 
-class NationalDossierFilter(BaseModel):
+class NationalDossierFilter(ListFilter):
     """The query of a list; `received_to` is the last day, and days are those of Viet Nam."""
 
     agency: AgencyCode | None = Field(None, description="this agency and all below it")
@@ -28,8 +28,9 @@ class NationalDossierFilter(BaseModel):
         description="open and late; while it waits for papers, late at the time of the request",
     )
 
-    def name_list(self) -> str:
-        return name_filtered_list("/sync/v1/dossiers", self)
-
     def is_covered_by(self, limits: Limits) -> bool:
         return self.agency is not None and limits.covers_agency(self.agency)
+
+
+class TimelineFilter(ListFilter):
+    """The query of the timeline of a dossier, which has no filter."""

@@ -7,7 +7,7 @@ from shared.codes.time import day_in_viet_nam
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import Caller
 from shared.web.dependencies import Now, Session
-from shared.web.pagination import Page, PageParametersQuery, Paging
+from shared.web.pagination import Page, PageParametersQuery
 from sync_service.national_view import use_cases
 from sync_service.national_view.filters import NationalDossierFilter
 from sync_service.national_view.schemas import NationalDossierOut, Timeline
@@ -40,7 +40,7 @@ async def read_dossier(
 
 @router.get("/dossiers/{code}/timeline")
 async def read_timeline(
-    code: DossierCode, session: Session, caller: Caller, page: Paging
+    code: DossierCode, session: Session, caller: Caller, paging: PageParametersQuery
 ) -> Timeline:
     """Return the timeline of the dossier, page by page, oldest first."""
-    return await use_cases.read_timeline(session, code, page, right=caller.right)
+    return await use_cases.read_timeline(session, code, paging, right=caller.right)

@@ -16,7 +16,7 @@ from shared.codes.agency import canonical_agency_code
 from shared.codes.dossier import DossierCode
 from shared.codes.time import StoredInstant
 from shared.web.calls.rights import Right
-from shared.web.pagination import Page, PageParameters, PageQuery
+from shared.web.pagination import Page, PageParameters
 from sync_service.agencies.use_cases import list_agency_names
 from sync_service.national_view.derived_times import (
     REQUEST,
@@ -24,7 +24,7 @@ from sync_service.national_view.derived_times import (
     apply_times,
     follows_timeline,
 )
-from sync_service.national_view.filters import NationalDossierFilter
+from sync_service.national_view.filters import NationalDossierFilter, TimelineFilter
 from sync_service.national_view.models import NationalDossier
 from sync_service.national_view.problems import DossierNotFound
 from sync_service.national_view.repository import (
@@ -52,7 +52,7 @@ async def list_dossiers(
     today: date,
 ) -> Page[NationalDossierOut]:
     """Return dossiers, newest first by reception (by filing while not yet received)."""
-    page = paging.read_page(filters.name_list())
+    page = filters.read_page(paging)
     rows = await listings.list_dossiers(
         session,
         right,
@@ -75,9 +75,10 @@ async def read_dossier(
 
 
 async def read_timeline(
-    session: AsyncSession, code: str, page: PageQuery, *, right: Right
+    session: AsyncSession, code: str, paging: PageParameters, *, right: Right
 ) -> Timeline:
     """Return a page of the timeline, oldest first; raise DossierNotFound as `read_dossier`."""
+    page = TimelineFilter().read_page(paging, code)
     if await listings.find_dossier(session, right, code) is None:
         raise DossierNotFound
     after = page.key(*timelines.TIMELINE_KEY)

@@ -41,7 +41,7 @@ def test_cursor_is_read_or_refused(text: str) -> None:
     except CursorUnreadable:
         return
     with pytest.raises(CursorUnreadable):
-        PageQuery(limit=1, after=(*key, 0)).key(*[str] * len(key))
+        PageQuery(limit=1, after=(*key, 0), of_list="").key(*[str] * len(key))
 
 
 @given(key=st.lists(st.text(max_size=9) | st.integers(0, 2**31), min_size=1, max_size=3))
@@ -53,7 +53,7 @@ def test_cursor_says_the_key_that_it_was_made_of(key: list[Any]) -> None:
 def test_cursor_of_another_list_fits_or_is_refused(content: Any, kinds: list[Any]) -> None:
     cursor = urlsafe_b64encode(orjson.dumps(content)).decode().rstrip("=")
     try:
-        key = PageQuery(limit=1, after=read_cursor(cursor)).key(*kinds)
+        key = PageQuery(limit=1, after=read_cursor(cursor), of_list="").key(*kinds)
     except CursorUnreadable:
         return
     assert key is not None

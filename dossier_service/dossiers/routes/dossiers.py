@@ -23,7 +23,7 @@ from shared.web.calls.internal_headers import write_ledger_headers
 from shared.web.dependencies import Now, Session
 from shared.web.etag import set_etag
 from shared.web.idempotency import Idempotent
-from shared.web.pagination import Page, PageParametersQuery, Paging
+from shared.web.pagination import Page, PageParametersQuery
 from shared.web.problems import name_subject_on_problems
 
 router = Router(prefix="/dossier/v1/dossiers", tags=["dossiers"])
@@ -88,7 +88,7 @@ async def read_dossier(
 
 @router.get("/{code}/history")
 async def list_steps(
-    *, code: DossierCode, caller: Caller, session: Session, page: Paging
+    *, code: DossierCode, caller: Caller, session: Session, paging: PageParametersQuery
 ) -> Page[StepOut]:
-    rows, following = await queries.list_steps(session, code, page, caller=caller)
+    rows, following = await queries.list_steps(session, code, paging, caller=caller)
     return Page(items=[StepOut.from_step(row) for row in rows], next=following)

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from dossier_service.catalogue.cache import ProcedureCache
 from dossier_service.catalogue.procedure import Procedure
-from dossier_service.dossiers.filters import DossierFilter
+from dossier_service.dossiers.filters import DossierFilter, StepFilter
 from dossier_service.dossiers.models import Dossier, DossierStep
 from dossier_service.dossiers.problems import DossierNotFound
 from dossier_service.dossiers.purposes import require_purpose
@@ -19,7 +19,7 @@ from shared.codes.dossier import DossierCode
 from shared.codes.time import StoredInstant, day_in_viet_nam
 from shared.web.calls.auth import CallContext
 from shared.web.calls.rights import Codes, Right, unite_codes
-from shared.web.pagination import PageParameters, PageQuery
+from shared.web.pagination import PageParameters
 from shared.web.problems import name_subject_on_problems
 
 _Version = Annotated[int, Field(ge=0, lt=2**31)]
@@ -46,8 +46,9 @@ def list_shown_fields(dossier: Dossier, right: Right) -> Codes:
 
 
 async def list_steps(
-    session: AsyncSession, code: str, page: PageQuery, *, caller: CallContext
+    session: AsyncSession, code: str, paging: PageParameters, *, caller: CallContext
 ) -> tuple[list[DossierStep], str | None]:
+    page = StepFilter().read_page(paging, code)
     if (procedure := await repository.find_dossier_procedure(session, code, caller.right)) is None:
         raise DossierNotFound
     require_purpose(caller, procedure)
@@ -66,7 +67,7 @@ async def list_dossiers(
     caller: CallContext,
     now: datetime,
 ) -> tuple[list[Dossier], str | None]:
-    page = paging.read_page(filters.name_list())
+    page = filters.read_page(paging)
     rows = await lists.list_dossiers(
         session,
         filters,

@@ -7,8 +7,10 @@ import pytest
 from dossier_service.catalogue.own_procedures import read_own_procedures
 from dossier_service.catalogue.procedure import Procedure
 from dossier_service.catalogue.use_cases import publish_procedures
+from dossier_service.dossiers.filters import DossierFilter, StepFilter
+from shared.codes.enums import DossierStatus
 from shared.codes.persons.person_hash import hash_person
-from shared.web.pagination import name_list, write_cursor
+from shared.web.pagination import PageParameters, write_cursor
 from tests.dossier_service.conftest import PERSON_KEY
 from tests.dossier_service.desk import (
     APPLICANT,
@@ -242,17 +244,18 @@ async def test_malformed_filter_is_refused(desk: Desk, asked: dict[str, Any]) ->
     assert answer.status_code == 422
 
 
-ALL = name_list(DOSSIERS, [])
+ALL = DossierFilter().read_page(PageParameters())
+OF_STATUS = DossierFilter(status=DossierStatus.RECEIVED).read_page(PageParameters())
 STRANGE = {
     "not base64": "x",
     "no name": write_cursor(()),
-    "no key": write_cursor((ALL,)),
-    "the name alone of another list": write_cursor(
-        (name_list(DOSSIERS, [("status", "2")]), "2026-11-16T09:00:00Z", "H26.101-261116-0001")
+    "no key": ALL.write(()),
+    "the name alone of another list": OF_STATUS.write(
+        ("2026-11-16T09:00:00Z", "H26.101-261116-0001")
     ),
-    "of another list": write_cursor((ALL, 1, 2)),
-    "a time without a zone": write_cursor((ALL, "2026-11-16T09:00:00", "H26.101-261116-0001")),
-    "a code with a NUL": write_cursor((ALL, "2026-11-16T09:00:00Z", "H26\0-261116-0001")),
+    "the key of another list": ALL.write((1, 2)),
+    "a time without a zone": ALL.write(("2026-11-16T09:00:00", "H26.101-261116-0001")),
+    "a code with a NUL": ALL.write(("2026-11-16T09:00:00Z", "H26\0-261116-0001")),
 }
 
 
@@ -263,8 +266,9 @@ async def test_cursor_of_nobody_is_refused(desk: Desk, cursor: str) -> None:
 
 
 async def test_cursor_beyond_all_numbers_is_refused(desk: Desk) -> None:
-    path = f"{DOSSIERS}/{(await desk.file())['code']}/history"
-    cursor = write_cursor((name_list(path, []), 2**40))
+    code = (await desk.file())["code"]
+    cursor = StepFilter().read_page(PageParameters(), code).write((2**40,))
+    path = f"{DOSSIERS}/{code}/history"
     answer = await desk.call(f"GET {ONE}/history", path, params={"after": cursor})
     assert answer.status_code == 400
 

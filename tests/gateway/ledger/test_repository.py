@@ -11,11 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from deploy.postgres import plain_url
 from gateway.ledger import use_cases
-from gateway.ledger.schemas import RecordFilters
+from gateway.ledger.schemas import RecordFilter
 from shared.codes.agency import qcvn_agency_code
 from shared.codes.coverage import canonical_code, list_written_agency_codes
 from shared.database.engine import open_database
 from shared.web.calls.rights import Right
+from shared.web.pagination import PageParameters
 from tests.gateway.ledger.ledgers import Store
 from tests.support.gateway_harness import make_settings
 
@@ -69,8 +70,8 @@ def make_right(agencies: Iterable[str] | None) -> Right:
 async def find_agencies(
     session: AsyncSession, right: Right, agency: str | None = None
 ) -> set[str | None]:
-    filters = RecordFilters(agency=agency)
-    found = await use_cases.list_records(session, filters, right, limit=100, after=None)
+    filters = RecordFilter(agency=agency)
+    found, _ = await use_cases.list_records(session, filters, PageParameters(limit=100), right)
     return {row.record.agency for row in found}
 
 

@@ -1,20 +1,24 @@
 import base64
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Query
 from sqlalchemy import Integer, String, column, select, table, text, tuple_
 
+from shared.codes.agency import AgencyCode
+from shared.codes.time import IsoInstant
 from shared.database.session import SessionFactory
 from shared.web import problems
 from shared.web.pagination import (
     CursorUnreadable,
+    ListFilter,
     Page,
+    PageParameters,
+    PageParametersQuery,
     PageQuery,
-    Paging,
     read_cursor,
     write_cursor,
 )
@@ -29,22 +33,73 @@ KEY = (
 
 
 def test_cursor_brings_back_what_was_written() -> None:
-    page = PageQuery(limit=1, after=read_cursor(write_cursor(KEY)))
+    page = PageQuery(limit=1, after=read_cursor(write_cursor(KEY)), of_list="")
     assert page.key(datetime, date, UUID, str, int) == KEY
 
 
 def test_first_page_begins_after_nothing() -> None:
-    assert PageQuery(limit=1, after=None).key(datetime) is None
+    assert PageQuery(limit=1, after=None, of_list="").key(datetime) is None
 
 
-OTHER_LISTS: list[tuple[Any, ...]] = [(), (1,), (1, "x", 3), ("today", "x"), (None, "x")]
+OTHER_KEYS: list[tuple[Any, ...]] = [(), (1,), (1, "x", 3), ("today", "x"), (None, "x")]
 
 
-@pytest.mark.parametrize("key", OTHER_LISTS)
-def test_cursor_of_another_list_is_unreadable(key: tuple[Any, ...]) -> None:
-    page = PageQuery(limit=1, after=read_cursor(write_cursor(key)))
+@pytest.mark.parametrize("key", OTHER_KEYS)
+def test_cursor_of_another_key_is_unreadable(key: tuple[Any, ...]) -> None:
+    page = PageQuery(limit=1, after=read_cursor(write_cursor(key)), of_list="")
     with pytest.raises(CursorUnreadable):
         page.key(datetime, str)
+
+
+class ThingFilter(ListFilter):
+    agency: AgencyCode | None = None
+    since: IsoInstant | None = None
+    kind: int = 1
+
+
+class OtherThingFilter(ThingFilter):
+    """The same filters of another list."""
+
+
+def read_list(filters: ListFilter, after: str | None = None, *path: str) -> PageQuery:
+    return filters.read_page(PageParameters(after=after), *path)
+
+
+HANOI, NOON = {"agency": "H56"}, {"since": "2026-11-02T12:00:00+07:00"}
+
+
+@pytest.mark.parametrize(
+    ("written", "otherwise"),
+    [
+        (HANOI, {"agency": "000.00.00.H56"}),
+        (NOON, {"since": "2026-11-02T05:00:00Z"}),
+        ({**HANOI, **NOON}, {**NOON, **HANOI}),
+        ({}, {"kind": "1"}),
+    ],
+)
+def test_cursor_goes_on_in_the_same_list_written_otherwise(
+    written: dict[str, str], otherwise: dict[str, str]
+) -> None:
+    cursor = read_list(ThingFilter.model_validate(written)).write((7,))
+    assert read_list(ThingFilter.model_validate(otherwise), cursor).after == (7,)
+
+
+@pytest.mark.parametrize(
+    ("filters", "path"),
+    [
+        (ThingFilter(), ["a"]),
+        (ThingFilter(agency="H56"), []),
+        (ThingFilter(agency="H56"), ["b"]),
+        (ThingFilter(agency="H56", kind=2), ["a"]),
+        (ThingFilter(agency="H56.1"), ["a"]),
+        (OtherThingFilter(agency="H56"), ["a"]),
+    ],
+)
+def test_cursor_of_another_list_is_unreadable(filters: ListFilter, path: list[str]) -> None:
+    cursor = read_list(ThingFilter(agency="H56"), None, "a").write((7,))
+    assert read_list(ThingFilter(agency="H56"), cursor, "a").after == (7,)
+    with pytest.raises(CursorUnreadable):
+        read_list(filters, cursor, *path)
 
 
 app = FastAPI()
@@ -52,7 +107,10 @@ problems.install_handlers(app)
 
 
 @app.get("/things")
-async def things(page: Paging) -> Page[int]:
+async def things(
+    filters: Annotated[ThingFilter, Query()], paging: PageParametersQuery
+) -> Page[int]:
+    page = filters.read_page(paging)
     return Page(items=[page.limit, *(page.after or ())], next=None)
 
 
@@ -99,7 +157,7 @@ async def test_every_row_shows_once_while_others_are_inserted(sessions: SessionF
     await insert(*range(10, 20))
     seen, after = [], None
     for round_ in range(20):
-        page = PageQuery(limit=7, after=read_cursor(after) if after else None)
+        page = ThingFilter().read_page(PageParameters(limit=7, after=after))
         rows, after = await read_page(sessions, page)
         seen += [(row.version, row.key) for row in rows]
         if after is None:

@@ -5,15 +5,16 @@ from typing import Any
 
 import pytest
 
-from shared.web.pagination import write_cursor
+from shared.web.pagination import PageParameters
 from sync_service.indicators.counters import ALL_PROCEDURES, AgencyRole, Grain
 from sync_service.indicators.models import CounterCell
+from sync_service.indicators.schemas import IndicatorFilter
 from sync_service.national_view.handling import Handling
 from tests.sync_service.indicators.november import dossier, pushed
 from tests.sync_service.national import National, agency, register
 
 COMMUNES: dict[str, Any] = {"period": "2026-11", "group_by": "agency", "level": "commune"}
-RANKING = "on_time/2026-11/None/commune/None/agency"
+RANKING = IndicatorFilter(**COMMUNES).read_page(PageParameters(), "on_time")
 IN_TIME, LATE = "11-05T10:00", "11-10T08:00"
 
 
@@ -82,7 +83,7 @@ async def test_pages_together_are_the_whole_ranking(empty: National, limit: int)
 async def test_page_behind_the_end_still_shows_the_whole(empty: National) -> None:
     await five_communes(empty)
     whole = await empty.figure("on_time", **COMMUNES)
-    behind = await empty.figure("on_time", **COMMUNES, after=write_cursor((RANKING, "1", "Z")))
+    behind = await empty.figure("on_time", **COMMUNES, after=RANKING.write(("1", "Z")))
     assert behind == {**whole, "groups": {"items": [], "next": None, "total": 5}}
 
 
@@ -127,8 +128,8 @@ async def test_ranking_within_a_province_ranks_its_own_communes_alone(empty: Nat
 
 async def test_cursor_that_no_ranking_gave_is_refused(national: National) -> None:
     of_dossiers = (await national.listed(limit=1)).json()["next"] or "WyJhIiwiYiJd"
-    too_long = write_cursor((RANKING, "1e99999", "H26"))
-    for cursor in ("garbage", of_dossiers, too_long, write_cursor((RANKING, "0", "\0"))):
+    too_long = RANKING.write(("1e99999", "H26"))
+    for cursor in ("garbage", of_dossiers, too_long, RANKING.write(("0", "\0"))):
         answer = await national.indicator("on_time", **COMMUNES, after=cursor)
         assert (answer.status_code, answer.json()["type"]) == (400, "/problems/cursor-unreadable")
 
@@ -142,7 +143,7 @@ async def test_cursor_of_another_ranking_is_refused(
     national: National, other: dict[str, Any]
 ) -> None:
     asked = {name: each for name, each in (COMMUNES | other).items() if each}
-    cursor = write_cursor((RANKING, "0", "H26"))
+    cursor = RANKING.write(("0", "H26"))
     assert (await national.indicator("on_time", **COMMUNES, after=cursor)).status_code == 200
     for indicator, question in (("on_time", asked), ("received_by_channel", COMMUNES)):
         answer = await national.indicator(indicator, **question, after=cursor)
@@ -157,8 +158,8 @@ async def test_limit_of_groups_leaves_a_figure_without_groups_as_it_is(national:
 
 
 async def test_cursor_where_nothing_is_ranked_is_refused(national: National) -> None:
-    ranking = "/".join(map(str, ("on_time", "2026-11", None, None, None, None)))
-    for cursor in ("WyIxIiwiWiJd", write_cursor((ranking, "0", "H26"))):
+    unranked = IndicatorFilter(period="2026-11").read_page(PageParameters(), "on_time")
+    for cursor in ("WyIxIiwiWiJd", unranked.write(("0", "H26"))):
         answer = await national.indicator("on_time", period="2026-11", after=cursor)
         assert (answer.status_code, answer.json()["type"]) == (400, "/problems/cursor-unreadable")
 

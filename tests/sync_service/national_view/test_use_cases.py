@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.web.pagination import write_cursor
+from shared.web.pagination import PageParameters
 from sync_service.national_view.filters import NationalDossierFilter
 from tests.sync_service.national import (
     National,
@@ -228,8 +228,8 @@ async def test_list_of_two_hundred_agencies_takes_two_statements_whatever_is_ask
 ) -> None:
     for _ in range(2):
         await national.push(row(received_by="H26.101"), right={"agencies": ["H26"]})
-    of_list = NationalDossierFilter.model_validate(filters).name_list()
-    behind_all = write_cursor((of_list, "2199-01-01T00:00:00Z", new_code()))
+    page = NationalDossierFilter.model_validate(filters).read_page(PageParameters())
+    behind_all = page.write(("2199-01-01T00:00:00Z", new_code()))
     with national.asking() as seen:
         await national.codes(MANY, **filters)
     with national.asking() as seen_deep:

@@ -13,6 +13,9 @@ from identity_service.clients.problems import ClientNotProven
 from shared.web.bodies.strict_json import loads_strict
 
 MAX_SIGNED_CHARACTERS = 12_000
+# A request is checked by the time at which it came, and may wait so long for its body, a connection
+# and a lock before it records its JWT as used.
+MAX_REQUEST_S = 60
 MAX_INSTANT = 2**40  # seconds since 1970, far beyond any clock
 WORD = r"^[!-~]{1,200}$"
 NOT_KNOWN = "The client is unknown or no longer active, or has no key with the assertion's kid."

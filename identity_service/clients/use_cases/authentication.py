@@ -14,6 +14,7 @@ from identity_service.clients import repository
 from identity_service.clients.models import Client
 from identity_service.clients.problems import ClientNotProven
 from identity_service.clients.signed_claims import (
+    MAX_REQUEST_S,
     NOT_KNOWN,
     Audience,
     Claims,
@@ -88,7 +89,7 @@ async def require_assertion(
     client, key = await repository.find_client_with_key(session, client_id, signed.kid)
     verify_signature(signed, key.jwk if client and client.active and key else None)
     _require_claims(signed, audiences)
-    expires_at = datetime.fromtimestamp(claims.exp + SKEW_S, UTC)
+    expires_at = datetime.fromtimestamp(claims.exp + SKEW_S + MAX_REQUEST_S, UTC)
     if client is None:
         raise ClientNotProven(NOT_KNOWN)
     if not await repository.record_assertion(session, client_id, claims.jti, expires_at):

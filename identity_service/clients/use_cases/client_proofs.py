@@ -8,7 +8,7 @@ within five minutes.
 
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -19,6 +19,7 @@ from identity_service.clients import repository
 from identity_service.clients.models import Client
 from identity_service.clients.problems import ClientNotProven, ProofRefused
 from identity_service.clients.signed_claims import (
+    MAX_REQUEST_S,
     Audience,
     Claims,
     NumericDate,
@@ -76,6 +77,6 @@ async def require_proof(
     now = time.time()
     if not client.active or not now - MAX_PROOF_AGE_S <= claims.iat <= now + SKEW_S:
         raise ProofRefused("Sign a proof for an active client, and send it within five minutes.")
-    ends = datetime.fromtimestamp(claims.iat, UTC) + timedelta(seconds=MAX_PROOF_AGE_S + SKEW_S)
-    if not await repository.record_assertion(session, client.client_id, claims.jti, ends):
+    expires_at = datetime.fromtimestamp(claims.iat + MAX_PROOF_AGE_S + MAX_REQUEST_S, UTC)
+    if not await repository.record_assertion(session, client.client_id, claims.jti, expires_at):
         raise ProofRefused("This proof was used before; sign a new one with a new jti.")

@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import jwt
 import pytest
@@ -18,6 +19,8 @@ from typer.testing import Result
 from identity_service.clients.commands import commands
 from identity_service.clients.jobs import delete_expired_assertions
 from identity_service.clients.models import UsedAssertion
+from identity_service.clients.use_cases.authentication import SKEW_S
+from shared.database.engine import POOL_WAIT_SECONDS, STATEMENT_SECONDS
 from tests.identity_service.calls import Identity
 from tests.identity_service.commands import run_command
 from tests.identity_service.signing_in import KEY, SYSTEM, ask_signed, assertion, refused, verified
@@ -168,6 +171,19 @@ async def test_a_removed_key_gets_no_token(identity: Identity, system: str) -> N
     assert (await identity.call_by_two(path, at=at)).status_code == 204
     assert (await identity.call(path, at=at)).status_code == 404
     refused(await ask_signed(identity, assertion(key, headers=headers)), "invalid_client")
+
+
+async def test_a_used_assertion_is_kept_longer_than_a_request_may_wait(
+    identity: Identity, system: str
+) -> None:
+    ends, jti = int(time.time()) + 60, uuid4().hex
+    assert (await ask_signed(identity, assertion(exp=ends, jti=jti))).status_code == 200
+    async with identity.app.state.sessions() as session:
+        used = await session.get(UsedAssertion, (system, jti))
+    # A request that comes just before the end may wait for a connection and for a statement.
+    assert used
+    waited_s = POOL_WAIT_SECONDS + STATEMENT_SECONDS
+    assert used.expires_at.timestamp() > ends + SKEW_S + waited_s
 
 
 async def test_used_assertions_are_forgotten_when_they_have_ended(identity: Identity) -> None:

@@ -1,5 +1,3 @@
-from datetime import UTC, datetime
-
 import structlog
 
 from dossier_service.catalogue.own_procedures import read_own_procedures
@@ -9,6 +7,7 @@ from dossier_service.catalogue.use_cases import (
     read_catalogue_file,
 )
 from dossier_service.settings import Settings
+from shared.codes.time import utc_now
 from shared.database.engine import open_database
 
 log = structlog.get_logger()
@@ -19,7 +18,7 @@ async def seed(settings: Settings) -> None:
     path = settings.published_procedures
     published = read_catalogue_file(path) if path else None
     async with open_database(settings) as sessions, sessions.begin() as session:
-        now = datetime.now(UTC)
+        now = utc_now()
         if announced := await announce_procedures_once(session, now=now):
             log.info("catalogue_announced", procedures=announced)
         outcome = await publish_first_procedures(session, read_own_procedures(), published, now=now)

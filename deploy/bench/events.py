@@ -8,7 +8,6 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -126,7 +125,7 @@ async def _measure_relay(settings: ServiceSettings, sessions: SessionFactory, co
 async def _write_filings(session: AsyncSession, count: int) -> None:
     """Write the filings of `count` dossiers, each with its own code."""
     first = int(await session.scalar(text("SELECT count(*) FROM outbox_sent")) or 0)
-    now = datetime.now(UTC)
+    now = utc_now()
     event = DossierFiled(
         code="CODE",
         version=1,

@@ -6,7 +6,6 @@ import os
 import random
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -26,6 +25,7 @@ from gateway.access.assertion import RightsSigner
 from gateway.access.right_in_force import EffectiveRight
 from identity_service.sandbox.clients import read_secrets
 from identity_service.sandbox.generator import Person, generate_people
+from shared.codes.time import unix_now
 from shared.crypto.ed25519 import read_private_key
 from shared.web.calls.internal_headers import RIGHT_HEADER
 
@@ -77,12 +77,12 @@ class Mesh:
             procedures=None,
             fields=None,
             agencies=None,
-            ends=time.time() + 3600,
+            ends=unix_now() + 3600,
         )
         pem = (self.stack.secrets / "gateway" / "rights_key").read_text()
         signer = RightsSigner(read_private_key("rights_key", SecretStr(pem)))
         signed = signer.sign_right_assertion(
-            right, client=client, operation=operation, audience=service, now=time.time()
+            right, client=client, operation=operation, audience=service, now=unix_now()
         )
         named = {"X-Client": client, "X-Agency": agency, RIGHT_HEADER: signed}
         return named | {"X-Purpose": PROCEDURE, "X-Officer": "bench"}

@@ -6,13 +6,14 @@ import platform
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from deploy.bench.calibration import Calibration
 from deploy.bench.figures import Figure, format_number
 from deploy.bench.judging import Recorded
+from shared.codes.time import utc_now
 
 HERE = Path(__file__).parent
 HISTORY, RECORDED = HERE / "history.jsonl", HERE / "recorded.json"
@@ -46,7 +47,7 @@ class Measured:
 class Run:
     parts: Sequence[Measured]
     sizes: Mapping[str, int] = field(default_factory=dict)
-    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    at: datetime = field(default_factory=utc_now)
     commit: str = field(default_factory=lambda: commit_id())  # noqa: PLW0108 -- defined below
 
     def to_entry(self) -> dict[str, Any]:

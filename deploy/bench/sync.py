@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -11,6 +10,7 @@ from deploy.bench.load import Address, Outcome, Request, request, saturate
 from deploy.bench.load_results import sender
 from deploy.bench.mesh import Mesh
 from deploy.bench.processes import TRUSTING, service
+from shared.codes.time import unix_now
 
 CLIENT, PROVINCE = "external-h41", "H41"
 OPERATION, PATH = "POST /sync/v1/dossiers", "/sync/v1/dossiers"
@@ -56,7 +56,7 @@ async def _measure(mesh: Mesh, direct: str) -> list[Figure]:
 
 def first_number() -> int:
     """Return a number made from the clock, so that the dossiers of each run are new."""
-    return time.time_ns() // 1_000_000 % NUMBERS // ROWS * ROWS
+    return int(unix_now() * 1000) % NUMBERS // ROWS * ROWS
 
 
 async def push(mesh: Mesh, url: str, begin: int, batches: int, status: int) -> Outcome:

@@ -5,7 +5,6 @@ view's when a query every few milliseconds has found the row.
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from deploy.bench.figures import Figure
 from deploy.bench.load import Outcome, at_rate
 from deploy.bench.load_results import latencies, sender
 from deploy.bench.mesh import Mesh
+from shared.codes.time import unix_now
 from shared.events import DossierFiled
 
 RATE, CONNECTIONS, SECONDS, ROUNDS = 150.0, 64, 30.0, 3
@@ -106,7 +106,7 @@ async def _consume_events(consumer: AIOKafkaConsumer, seen: Seen) -> None:
     async for record in consumer:
         headers = dict(record.headers)
         code = record.key.decode()
-        seen.heard[code] = time.time()
+        seen.heard[code] = unix_now()
         seen.written[code] = datetime.fromisoformat(headers["ce_time"].decode()).timestamp()
 
 
@@ -121,7 +121,7 @@ async def _poll_view(connection: asyncpg.Connection, seen: Seen) -> None:
             newest,
             list(seen.shown)[-int(RATE) * 4 :],
         )
-        now = time.time()
+        now = unix_now()
         for row in rows:
             seen.shown.setdefault(row["code"], now)
             newest = max(newest, row["opened_at"])

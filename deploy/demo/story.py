@@ -1,13 +1,14 @@
 """One dossier from the applicant's desk to the proof of who looked at it."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
 from deploy.demo.clients import PROCEDURE, Clients, chapter, knows, must
 from deploy.demo.proof import is_proved, trusted_key
+from shared.codes.time import utc_now
 
 VISIBLE_SECONDS = 1.0
 COUNTED_SECONDS = 5.0
@@ -162,7 +163,7 @@ async def _seen(clients: Clients, code: str, status: int) -> None:
 
 async def _push(clients: Clients) -> None:
     chapter("An external one-stop system pushes three dossiers of its own")
-    now = datetime.now(UTC)
+    now = utc_now()
     serial = int(now.timestamp()) % 9_000 + 1_000
     rows = [
         {
@@ -194,7 +195,7 @@ async def _push(clients: Clients) -> None:
 async def _indicators(clients: Clients) -> dict[str, Any]:
     found = {}
     for name in ("received_by_channel", "on_time"):
-        path = f"/sync/v1/indicators/{name}?period={datetime.now(UTC):%Y}"
+        path = f"/sync/v1/indicators/{name}?period={utc_now():%Y}"
         found[name] = (await clients.call("auditor-g22", "GET", path, quiet=True)).json()
     return found
 
@@ -202,7 +203,7 @@ async def _indicators(clients: Clients) -> dict[str, Any]:
 async def _see_indicators(clients: Clients, before: dict[str, Any]) -> None:
     chapter("Two indicators have changed")
     for name, old in before.items():
-        path = f"/sync/v1/indicators/{name}?period={datetime.now(UTC):%Y}"
+        path = f"/sync/v1/indicators/{name}?period={utc_now():%Y}"
         expected = counted(old) + 4
         took = await clients.until(
             "auditor-g22",

@@ -1,6 +1,5 @@
 """Authorize each call. The checks run in this order: ledger, token, headers, right, quota."""
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 
@@ -29,6 +28,7 @@ from gateway.operations.model import QuotaClass, Service
 from gateway.operations.problems import RequestMalformed
 from gateway.purposes.explanation import EXPLAINING_HEADERS, record_call_explanation
 from gateway.purposes.registry import PurposeRegistry
+from shared.codes.time import unix_now
 from shared.web.calls.auth import (
     FETCH_TOKEN,
     Unauthenticated,
@@ -81,13 +81,15 @@ class Authorizer:
         try:
             headers = _caller_headers(scope)
             await self._identify_calling_client(draft, headers)
-            record_call_explanation(draft, headers, parameters, self._purposes, now=time.time())
+            # Nothing is awaited from here on, so that one instant decides the whole call.
+            now = unix_now()
+            record_call_explanation(draft, headers, parameters, self._purposes, now=now)
             known = self._require_known_client(draft)
         except Problem as refusal:
             if refusal.status < HTTPStatus.INTERNAL_SERVER_ERROR:
                 self._count_refused_call(draft, scope)
             raise
-        right = self._require_covering_right(draft, known)
+        right = self._require_covering_right(draft, known, now=now)
         named = right.name_grants(draft.purpose)
         draft.grants, draft.legal_bases = named.ids, named.legal_bases
         signed = self._signer.sign_right_assertion(
@@ -95,7 +97,7 @@ class Authorizer:
             client=str(draft.client),
             operation=operation.name,
             audience=_AUDIENCES[operation.service],
-            now=time.time(),
+            now=now,
         )
         return (
             (RIGHT_HEADER, signed),
@@ -143,14 +145,14 @@ class Authorizer:
         draft.client, draft.agency = client, agency
 
     def _require_covering_right(
-        self, draft: AccessRecordDraft, known: ClientGrants
+        self, draft: AccessRecordDraft, known: ClientGrants, *, now: float
     ) -> EffectiveRight:
         """Return the right that covers the call; raise NoRight or QuotaSpent.
 
-        Refused calls count against the quota as well.
+        `now` is in Unix seconds. Refused calls count against the quota as well.
         """
         operation, client = draft.operation, str(draft.client)
-        rights = known.for_operation(operation.name, time.time())
+        rights = known.for_operation(operation.name, now)
         fitting = list_covering_rights(rights, draft.purpose)
         if not fitting:
             self._quotas.count_call(client, operation.quota_class)

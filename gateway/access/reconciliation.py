@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 import structlog
@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.access.models import ClientInForce, GrantInForce
 from gateway.settings import Settings
+from shared.codes.time import utc_now
 from shared.database.bulk import upsert_if_newer
 from shared.database.errors import is_outage
 from shared.database.session import SessionFactory
@@ -169,7 +170,7 @@ class RightsReconciler:
         self, table: _Table, stored: Mapping[object, Columns], published: Mapping[object, Columns]
     ) -> list[Difference]:
         differences = list_differences(
-            stored, published, without_right=table.without_right, now=datetime.now(UTC)
+            stored, published, without_right=table.without_right, now=utc_now()
         )
         async with self._sessions.begin() as session:
             if missed := [

@@ -4,7 +4,7 @@ import hmac
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Protocol
@@ -13,6 +13,7 @@ from starlette.types import Scope
 
 from gateway.operations.model import Operation
 from shared.codes.schema_names import publish_as
+from shared.codes.time import utc_now
 from shared.crypto.randomness import draw_block, draw_uuid
 
 CALLER_GONE = 499
@@ -107,7 +108,7 @@ class AccessRecordDraft:
     # `admit` sets this to check the whole body later; it raises a Problem.
     read_body: Callable[[bytes], None] | None = None
     id: str = field(default_factory=draw_uuid)
-    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    started_at: datetime = field(default_factory=utc_now)
     duration_s: float = 0.0
     _began: float = field(default_factory=time.perf_counter)
     _salt: bytes = field(default=b"", repr=False)

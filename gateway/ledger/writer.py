@@ -13,7 +13,6 @@ that dies loses the counts of that minute.
 import asyncio
 from collections import deque
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 import asyncpg
@@ -37,6 +36,7 @@ from gateway.ledger.record_draft import AccessRecordDraft
 from gateway.ledger.records import AccessRecord
 from gateway.ledger.sums import AnonymousCalls
 from gateway.operations.model import Operation
+from shared.codes.time import utc_now
 from shared.database.errors import is_outage
 
 log = structlog.get_logger()
@@ -132,7 +132,7 @@ class LedgerWriter:
 
     def note(self, draft: AccessRecordDraft) -> None:
         if draft.client is None:
-            self._sums.add_anonymous_call(draft, datetime.now(UTC))
+            self._sums.add_anonymous_call(draft, utc_now())
         else:
             self._queue_record(AccessRecord.from_record_draft(draft), None)
 
@@ -144,7 +144,7 @@ class LedgerWriter:
         """Record the sums of each minute that is over, until cancelled."""
         while True:
             await asyncio.sleep(SUM_UP_SECONDS)
-            for record in self._sums.take_ended_sums(datetime.now(UTC)):
+            for record in self._sums.take_ended_sums(utc_now()):
                 self._queue_record(record, None)
 
     def record_all_sums(self) -> None:
@@ -234,7 +234,7 @@ class LedgerWriter:
         return taken
 
     async def _append_next_batch(self, chain: Chain, entries: list[PendingRecord]) -> None:
-        at, canonical = datetime.now(UTC), [entry.canonical for entry in entries]
+        at, canonical = utc_now(), [entry.canonical for entry in entries]
         batch = seal_record_batch(
             canonical, chain=chain.name, after=chain.head, at=at, key=self._key
         )

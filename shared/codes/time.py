@@ -4,6 +4,7 @@ The patterns say in JSON Schema exactly which days exist; a test compares them w
 """
 
 import re
+import time as clock
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time
 from typing import Annotated, Final
@@ -137,6 +138,11 @@ VIET_NAM: Final = ZoneInfo("Asia/Ho_Chi_Minh")
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def unix_now() -> float:
+    """Return the Unix seconds of `utc_now`, at less cost for each call of the gateway."""
+    return clock.time()
 
 
 def day_in_viet_nam(moment: datetime) -> date:

@@ -1,6 +1,5 @@
 """A bounded cache of signatures that were verified."""
 
-import time
 from collections import OrderedDict
 from typing import Any, NamedTuple
 
@@ -36,12 +35,14 @@ class SignatureCache:
     def get(self, signed: str) -> HeldSignature | None:
         return self._held.get(signed)
 
-    def keep(self, signed: str, held: HeldSignature) -> None:
-        """Store the signature, and evict the oldest, as all have about the same lifetime."""
+    def keep(self, signed: str, held: HeldSignature, *, now: float) -> None:
+        """Store the signature, and evict the oldest, as all have about the same lifetime.
+
+        `now` is in Unix seconds.
+        """
         self._drop(signed)
         self._held[signed] = held
         self._characters += len(signed)
-        now = time.time()
         while self._held and (
             len(self._held) > MAX_SIGNATURES
             or self._characters > MAX_SIGNED_CHARACTERS

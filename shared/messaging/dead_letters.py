@@ -5,7 +5,7 @@ Equal messages share a row. A letter stays until an operator replays or discards
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal, NamedTuple
 from uuid import UUID, uuid4
 
@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from shared.codes.time import utc_now
 from shared.database.session import Base
 from shared.events import DEAD
 from shared.messaging.event_proofs import EventUnprovenError
@@ -84,7 +85,7 @@ def _make_letter(rejected: Rejected) -> dict[str, Any]:
     return {
         "id": uuid4(),
         "digest": _compute_digest(record, error),
-        "at": datetime.now(UTC),
+        "at": utc_now(),
         "topic": record.topic,
         "partition": record.partition,
         "offset": record.offset,
@@ -103,7 +104,7 @@ def _make_letter(rejected: Rejected) -> dict[str, Any]:
 def _make_dead_row(letter: Mapping[str, Any]) -> OutboxRow:
     headers = letter["headers"] | {"error": letter["reason"]}
     topic = letter["topic"] + DEAD
-    return OutboxRow(uuid4(), datetime.now(UTC), topic, letter["key"], letter["value"], headers)
+    return OutboxRow(uuid4(), utc_now(), topic, letter["key"], letter["value"], headers)
 
 
 def _to_storable_text(raw: bytes | None) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from shared.codes.time import utc_now
 from shared.database.deferred import defer_write
 from shared.database.session import Base, act_after_commit
 from shared.events import Event
@@ -101,7 +102,7 @@ def add_outbox_rows(session: AsyncSession, rows: Sequence[OutboxRow]) -> None:
 
 def _build_row(event: Event, *, source: str, trace: dict[str, str]) -> OutboxRow:
     value = event.model_dump_json().encode()
-    event_id, at = uuid4(), datetime.now(UTC)
+    event_id, at = uuid4(), utc_now()
     headers = {
         "ce_specversion": "1.0",
         "ce_id": str(event_id),

@@ -6,11 +6,11 @@ this service that no broker took has reached no handler: it returns to the outbo
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from aiokafka import ConsumerRecord
 from sqlalchemy import Update, func, select, update
 
+from shared.codes.time import utc_now
 from shared.database.errors import retry_during_outage
 from shared.database.session import SessionFactory
 from shared.events import EVENTS, UnknownEventError
@@ -84,7 +84,7 @@ async def _list_replaying(sessions: SessionFactory) -> Sequence[DeadLetter]:
 @retry_during_outage
 async def _return_to_outbox(sessions: SessionFactory, letter: DeadLetter) -> None:
     topic, key, value, headers = letter.topic, letter.key, letter.value, letter.headers
-    row = OutboxRow(letter.id, datetime.now(UTC), topic, key, value, headers)
+    row = OutboxRow(letter.id, utc_now(), topic, key, value, headers)
     async with sessions.begin() as session:
         await session.execute(_build_replayed_update(letter))
         add_outbox_rows(session, [row])

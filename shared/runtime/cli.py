@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cached_property
 from typing import Annotated, Any, Generic
 
@@ -10,6 +10,7 @@ import typer
 import uvicorn
 from fastapi import FastAPI
 
+from shared.codes.time import utc_now
 from shared.database.engine import open_database
 from shared.messaging.kafka import open_producer
 from shared.messaging.outbox import RETENTION_DAYS
@@ -119,7 +120,7 @@ def _replay_events(
 
     async def send_again() -> int:
         async with open_database(settings) as sessions, open_producer(settings) as producer:
-            since = datetime.now(UTC) - timedelta(days=days)
+            since = utc_now() - timedelta(days=days)
             return await replay_sent_events(sessions, producer, make_event_signer(settings), since)
 
     typer.echo(f"{run_async(send_again)} events sent again")

@@ -4,7 +4,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -12,6 +12,7 @@ import uvicorn
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from fastapi import FastAPI
 
+from shared.codes.time import utc_now
 from shared.database.engine import open_database
 from shared.database.session import SessionFactory
 from shared.messaging.consumer import consume_topics
@@ -154,7 +155,7 @@ async def _replay_recent_events(
     That may take minutes, for which a revocation must not wait. New events may then precede old
     ones; consumers ignore the older version.
     """
-    since = datetime.now(UTC) - timedelta(days=RETENTION_DAYS)
+    since = utc_now() - timedelta(days=RETENTION_DAYS)
     await replay_sent_events(sessions, producer, signer, since, stopping)
 
 

@@ -18,6 +18,7 @@ from fastapi.security.base import SecurityBase
 from httpx import AsyncClient, HTTPError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from shared.codes.time import unix_now
 from shared.crypto.published_keys import KeysUnavailableError
 from shared.crypto.signatures import HeldSignature, SignatureCache
 from shared.web.calls.call_guard import PROVED_CALL
@@ -166,12 +167,12 @@ class Verifier:
         held = self._held.get(signed)
         if (
             held is not None
-            and held.until > time.time()
+            and held.until > unix_now()
             and await self._keys.get(held.kid) is held.key
         ):
             return held.claims
         held = await self._verify(signed)
-        self._held.keep(signed, held)
+        self._held.keep(signed, held, now=unix_now())
         return held.claims
 
     async def _verify(self, signed: str) -> HeldSignature:

@@ -2,7 +2,6 @@ import time
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from http import HTTPStatus
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -144,9 +143,7 @@ async def test_grant_ends_at_its_instant_without_any_event(
     statuses = []
     for seconds in (-3_600, -0.001, 0, 0.001):
         now = end.timestamp() + seconds
-        monkeypatch.setattr(
-            "gateway.access.authorization.time", SimpleNamespace(time=partial(float, now))
-        )
+        monkeypatch.setattr("gateway.access.authorization.unix_now", partial(float, now))
         statuses.append((await gate.ask(LIST, client=client)).status_code)
     ok, refused = HTTPStatus.OK, HTTPStatus.FORBIDDEN
     assert statuses == [ok, ok, refused, refused]

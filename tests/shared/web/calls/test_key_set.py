@@ -44,13 +44,10 @@ class Keys:
 
 
 class Clock:
-    """The clocks of the verifier; by the one that tells the age of keys, time can pass."""
+    """The clock of the verifier that tells the age of keys; by it time can pass."""
 
     def __init__(self) -> None:
         self._ahead = 0.0
-
-    def time(self) -> float:
-        return time.time()
 
     def monotonic(self) -> float:
         return time.monotonic() + self._ahead

@@ -106,7 +106,7 @@ async def test_remembered_signature_ends_with_its_token(
     now = int(time.time())
     verifier, token = keys.verifier(), authority.token(exp=now + 300)
     first = await verifier.claims(token)
-    monkeypatch.setattr("shared.web.calls.auth.time.time", lambda: now + 301.0)
+    monkeypatch.setattr("shared.web.calls.auth.unix_now", lambda: now + 301.0)
     # The library keeps its own clock and still finds it good: what counts is that it was asked.
     assert await verifier.claims(token) is not first
 
@@ -133,6 +133,6 @@ async def test_what_held_is_kept_by_its_length_and_no_longer_than_it_holds(
     held = await verifier._verify(authority.token())
     cache, now = SignatureCache(), time.time()
     for number, until in enumerate((now - 2, now - 1, now + 60, now + 61)):
-        cache.keep(f"signed-{number}", held._replace(until=until))
+        cache.keep(f"signed-{number}", held._replace(until=until), now=now)
     assert (len(cache), cache.characters) == (2, 2 * len("signed-0"))
     assert cache.get("signed-1") is None

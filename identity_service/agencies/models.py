@@ -1,6 +1,6 @@
 """Define the table of agencies."""
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -57,10 +57,10 @@ class Agency(Base):
         self.valid_to, self.successor = last_day, successor
         self.version += 1
 
-    def build_event(self) -> AgencyChanged:
+    def build_event(self, now: datetime) -> AgencyChanged:
         return AgencyChanged(
             version=self.version,
-            at=datetime.now(UTC),
+            at=now,
             code=self.code,
             name=self.name,
             level=self.level,

@@ -128,7 +128,7 @@ async def register_agency(
     agency = await _add_agency(session, registration)
     for old in replaced:
         old.close(last_day, successor=agency.code)
-    publish_events(session, agency.build_event(), *(old.build_event() for old in replaced))
+    publish_events(session, agency.build_event(now), *(old.build_event(now) for old in replaced))
     return agency
 
 
@@ -186,7 +186,7 @@ async def reopen_agency(
     ):
         return pending
     agency.reopen()
-    publish_events(session, agency.build_event())
+    publish_events(session, agency.build_event(now))
     return agency
 
 
@@ -219,12 +219,12 @@ def _hash_registration(registration: AgencyIn) -> str:
     return sha256(orjson.dumps(members, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-async def seed_agencies(session: AsyncSession) -> int:
+async def seed_agencies(session: AsyncSession, *, now: datetime) -> int:
     """Add the agencies of the registry's seed that are missing, and return their number."""
     rows = [
         asdict(agency) | {"version": 1, "search_name": fold_bare(agency.name)}
         for agency in list_seed_agencies()
     ]
     added = await add_missing(session, Agency, rows)
-    publish_events(session, *(agency.build_event() for agency in added))
+    publish_events(session, *(agency.build_event(now) for agency in added))
     return len(added)

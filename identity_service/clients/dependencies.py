@@ -1,4 +1,3 @@
-from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Depends, Header, Request
@@ -9,6 +8,7 @@ from identity_service.clients.use_cases.approvals import Consent
 from identity_service.clients.use_cases.client_grants import GivenGrants
 from identity_service.dependencies import SettingsDep
 from shared.web.calls.auth import Caller
+from shared.web.dependencies import Now
 
 ProofHeader = Annotated[
     str | None,
@@ -22,9 +22,9 @@ ProofHeader = Annotated[
 
 
 async def _read_consent(
-    settings: SettingsDep, caller: Caller, x_client_proof: ProofHeader = None
+    settings: SettingsDep, caller: Caller, now: Now, x_client_proof: ProofHeader = None
 ) -> Consent:
-    return Consent(caller, x_client_proof, settings.token_endpoints, datetime.now(UTC))
+    return Consent(caller, x_client_proof, settings.token_endpoints, now)
 
 
 ConsentDep = Annotated[Consent, Depends(_read_consent)]

@@ -1,6 +1,6 @@
 """Define the tables of clients, their keys, pending acts and used assertions."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy import (
     CheckConstraint,
@@ -42,10 +42,10 @@ class Client(Base):
         self.active = active
         self.version += 1
 
-    def build_event(self) -> ClientChanged:
+    def build_event(self, now: datetime) -> ClientChanged:
         return ClientChanged(
             version=self.version,
-            at=datetime.now(UTC),
+            at=now,
             client_id=self.client_id,
             agency=self.agency,
             active=self.active,

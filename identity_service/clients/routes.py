@@ -53,8 +53,9 @@ async def read_client(
 async def register_client(
     body: ClientIn, caller: Caller, session: Session, idempotency: Idempotent, now: Now
 ) -> Response:
-    today = day_in_viet_nam(now)
-    client = await clients.register_client(session, caller, body, today=today)
+    client = await clients.register_client(
+        session, caller, body, now=now, today=day_in_viet_nam(now)
+    )
     path = f"{router.prefix}/{client.client_id}"
     answer = ClientOut.model_validate(client)
     return created_response(answer, idempotency, path=path, version=client.version)
@@ -128,9 +129,10 @@ async def reactivate_client(
     expected_version: ExpectedVersion,
     session: Session,
     idempotency: Idempotent,
+    now: Now,
 ) -> Response:
     """Undo a deactivation; only operators may do it."""
     client = await clients.reactivate_client(
-        session, caller, client_id, expected_version=expected_version
+        session, caller, client_id, expected_version=expected_version, now=now
     )
     return changed_response(ClientOut.model_validate(client), idempotency, version=client.version)

@@ -1,6 +1,6 @@
 """Define the table of grants."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import (
@@ -56,10 +56,10 @@ class Grant(Base):
         self.revoked_by, self.revoked_by_officer, self.revoked_at = by, officer, at
         self.version += 1
 
-    def build_event(self) -> GrantChanged:
+    def build_event(self, now: datetime) -> GrantChanged:
         return GrantChanged(
             version=self.version,
-            at=datetime.now(UTC),
+            at=now,
             grant_id=self.id,
             client_id=self.client_id,
             operations=self.operations,

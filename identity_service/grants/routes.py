@@ -84,10 +84,10 @@ async def revoke_grant(
 
 @rights_router.get("/clients")
 async def list_all_clients(
-    _: GatewayAlone, session: Session, after: AfterClient = None
+    _: GatewayAlone, session: Session, now: Now, after: AfterClient = None
 ) -> Sequence[ClientChanged]:
     """List clients by id, at most `MAX_ROWS` after the id `after`."""
-    return await list_client_states(session, after=after, limit=MAX_ROWS)
+    return await list_client_states(session, after=after, limit=MAX_ROWS, now=now)
 
 
 @rights_router.get("/grants")

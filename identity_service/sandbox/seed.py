@@ -1,6 +1,6 @@
 """Seed the clients, grants, secrets and people of a sandbox."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -31,10 +31,10 @@ class NotASandboxError(Exception):
     """Refuse to add the clients of a sandbox to an installation in use."""
 
 
-async def seed_sandbox(sessions: SessionFactory, settings: Settings) -> None:
+async def seed_sandbox(sessions: SessionFactory, settings: Settings, *, now: datetime) -> None:
     async with sessions.begin() as session:
         await _require_no_registered_operators(session)
-        await _seed_clients(session)
+        await _seed_clients(session, now)
     if settings.sandbox_file:
         await _seed_secrets(sessions, settings)
     await load_personas(settings)
@@ -54,14 +54,14 @@ async def _require_no_registered_operators(session: AsyncSession) -> None:
         )
 
 
-async def _seed_clients(session: AsyncSession) -> None:
+async def _seed_clients(session: AsyncSession, now: datetime) -> None:
     clients = [
         {"client_id": client_id, "version": 1, "kind": "sandbox", "active": True}
         | client.model_dump(include={"agency", "operator", "name"})
         for client_id, client in read_sandbox_clients().items()
     ]
-    added_clients = await add_missing_clients(session, clients)
-    added_grants = await add_missing_grants(session, _build_grants(datetime.now(UTC)))
+    added_clients = await add_missing_clients(session, clients, now=now)
+    added_grants = await add_missing_grants(session, _build_grants(now), now=now)
     log.info("clients_seeded", added=added_clients, grants=added_grants)
 
 

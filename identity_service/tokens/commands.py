@@ -9,6 +9,7 @@ import typer
 from identity_service.settings import Settings
 from identity_service.tokens.models import SigningKey
 from identity_service.tokens.signing_keys import rotate_signing_keys
+from shared.codes.time import utc_now
 from shared.database.engine import open_database
 from shared.runtime.invocation import run_async
 
@@ -27,7 +28,7 @@ def _rotate_keys(context: typer.Context) -> None:
 
     async def add_next() -> SigningKey:
         async with open_database(settings) as sessions:
-            return await rotate_signing_keys(sessions, settings.key_encryption_key)
+            return await rotate_signing_keys(sessions, settings.key_encryption_key, now=utc_now())
 
     key = run_async(add_next)
     typer.echo(f"{key.kid} signs from {key.signs_from:%Y-%m-%d %H:%M:%S} UTC")

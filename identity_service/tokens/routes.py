@@ -18,7 +18,7 @@ from identity_service.tokens.schemas import TokenOut
 from identity_service.tokens.signing_keys import JWKS_SECONDS
 from identity_service.tokens.use_cases import ByAssertion, BySecret, issue_token
 from shared.web.bodies.strict_parsing import Router
-from shared.web.dependencies import Session
+from shared.web.dependencies import Now, Session
 from shared.web.problems import build_traced_body
 from shared.web.published import PublishedPage
 
@@ -95,7 +95,12 @@ FORM_SCHEMA: dict[str, Any] = {
 
 @router.post("/oauth/token", name="give", openapi_extra=FORM_SCHEMA, responses=REFUSALS)
 async def issue_oauth_token(
-    *, request: Request, response: Response, resources: TokenResourcesDep, session: Session
+    *,
+    request: Request,
+    response: Response,
+    resources: TokenResourcesDep,
+    session: Session,
+    now: Now,
 ) -> TokenOut:
     """Issue a token for client credentials (RFC 6749 §4.4): a signed JWT or a sandbox secret."""
     form = _parse_form(request.headers.get("Content-Type", ""), await request.body())
@@ -103,9 +108,8 @@ async def issue_oauth_token(
         raise TokenRequestMalformed("Send grant_type=client_credentials.")
     if form["grant_type"] != "client_credentials":
         raise GrantTypeUnsupported("Send grant_type=client_credentials.")
-    answer = await issue_token(
-        session, resources, _read_proof(form, request.headers.get("Authorization"))
-    )
+    proof = _read_proof(form, request.headers.get("Authorization"))
+    answer = await issue_token(session, resources, proof, now=now)
     response.headers.update(NO_STORE)
     return answer
 

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.asymmetric.ec import (
@@ -24,6 +24,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity_service.tokens.models import SigningKey
+from shared.codes.time import utc_now
 from shared.crypto.thumbprint import compute_thumbprint
 from shared.database.errors import is_outage
 from shared.database.locks import SIGNING_KEY_ROTATION
@@ -53,10 +54,9 @@ class SigningKeys:
         self._loaded_at = float("-inf")
         self._loading = asyncio.Lock()
 
-    async def select_signer(self) -> Signer:
+    async def select_signer(self, now: datetime) -> Signer:
         """Return the newest key whose `signs_from` has passed."""
         first, *later = sorted(await self._load_current(), key=lambda signer: signer.signs_from)
-        now = datetime.now(UTC)
         # The first key signs at once, even where the clock of this process is a little behind.
         return next((key for key in reversed(later) if key.signs_from <= now), first)
 
@@ -95,7 +95,7 @@ class SigningKeys:
                 await session.execute(select(func.pg_advisory_xact_lock(SIGNING_KEY_ROTATION)))
                 rows = (await session.scalars(select(SigningKey))).all()
             if not rows:
-                rows = [add_signing_key(session, self._cipher, signs_from=datetime.now(UTC))]
+                rows = [add_signing_key(session, self._cipher, signs_from=utc_now())]
         return [self._decrypt_key(row) for row in rows]
 
     def _decrypt_key(self, row: SigningKey) -> Signer:
@@ -124,11 +124,11 @@ def _public_jwk(key: EllipticCurvePrivateKey) -> dict[str, object]:
 
 
 async def rotate_signing_keys(
-    sessions: SessionFactory, key_encryption_key: SecretStr
+    sessions: SessionFactory, key_encryption_key: SecretStr, *, now: datetime
 ) -> SigningKey:
     cipher = Fernet(key_encryption_key.get_secret_value())
     async with sessions.begin() as session:
-        return add_signing_key(session, cipher, signs_from=datetime.now(UTC) + LEAD)
+        return add_signing_key(session, cipher, signs_from=now + LEAD)
 
 
 async def delete_replaced_keys(session: AsyncSession, *, before: datetime) -> None:

@@ -1,5 +1,5 @@
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -32,11 +32,15 @@ class TokenResources:
 
 
 async def issue_token(
-    session: AsyncSession, resources: TokenResources, proof: BySecret | ByAssertion
+    session: AsyncSession,
+    resources: TokenResources,
+    proof: BySecret | ByAssertion,
+    *,
+    now: datetime,
 ) -> TokenOut:
     """Issue a token for client credentials (RFC 6749 §4.4); raise ClientNotProven."""
     # A reload of the keys needs a connection, so it precedes the first query of this session.
-    signer = await resources.keys.select_signer()
+    signer = await resources.keys.select_signer(now)
     if isinstance(proof, BySecret):
         if not resources.settings.sandbox:
             raise ClientNotProven(
@@ -46,7 +50,7 @@ async def issue_token(
         client = await require_secret(session, proof.client_id, proof.secret)
     else:
         audiences = resources.settings.token_endpoints
-        client = await require_assertion(session, proof.assertion, audiences=audiences)
+        client = await require_assertion(session, proof.assertion, audiences=audiences, now=now)
         if proof.client_id not in {None, client.client_id}:
             raise ClientNotProven(
                 "Leave client_id out, or send the id of the client that signed the assertion."
@@ -56,7 +60,7 @@ async def issue_token(
         client,
         signer,
         issuer=resources.settings.issuer,
-        now=datetime.now(UTC),
+        now=now,
         lifetime=lifetime,
     )
     return TokenOut(access_token=token, expires_in=resources.settings.token_seconds)

@@ -20,6 +20,7 @@ from gateway.operations.model import Operation, Service
 from gateway.operations.table import OPERATIONS
 from identity_service.sandbox.personas import read_personas
 from identity_service.settings import Settings
+from shared.codes.time import utc_now
 from shared.events import ClientChanged, GrantChanged
 from shared.web.calls.call_guard import PROVED_CALL
 from shared.web.calls.call_mac import NO_BODY, ProvedCall
@@ -162,7 +163,7 @@ async def open_country(postgres: Databases, sandbox: Path) -> AsyncIterator[Coun
         serving(gate.gateway, made.ports["gateway"]),
     ):
         services = made.services
-        tokens = await services["identity"].state.token_resources.keys.select_signer()
+        tokens = await services["identity"].state.token_resources.keys.select_signer(utc_now())
         authority = TestAuthority((tokens.kid, tokens.key), signing_rights(gate.settings))
         country = Country(
             authority, gate, {**services, "gateway": gate.gateway.local_app}, made.sent

@@ -48,6 +48,7 @@ async def require_authority(
             act=act,
             thumbprint=thumbprint,
             audiences=consent.audiences,
+            now=consent.now,
         )
     elif not await is_operator(session, consent.caller):
         raise OperatorsOnly(

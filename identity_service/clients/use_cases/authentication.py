@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import re
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -76,7 +75,7 @@ async def require_secret(session: AsyncSession, client_id: str, secret: str) -> 
 
 
 async def require_assertion(
-    session: AsyncSession, assertion: str, *, audiences: Sequence[str]
+    session: AsyncSession, assertion: str, *, audiences: Sequence[str], now: datetime
 ) -> ProvenClient:
     """Return the client that signed the assertion, which can be used once.
 
@@ -88,7 +87,7 @@ async def require_assertion(
     client_id = claims.sub if _WORD.fullmatch(claims.sub) else ""
     client, key = await repository.find_client_with_key(session, client_id, signed.kid)
     verify_signature(signed, key.jwk if client and client.active and key else None)
-    _require_claims(signed, audiences)
+    _require_claims(signed, audiences, now)
     expires_at = datetime.fromtimestamp(claims.exp + SKEW_S + MAX_REQUEST_S, UTC)
     if client is None:
         raise ClientNotProven(NOT_KNOWN)
@@ -101,8 +100,10 @@ def _describe_client(client: Client) -> ProvenClient:
     return ProvenClient(client.client_id, client.agency, client.kind)
 
 
-def _require_claims(signed: SignedJwt[AssertionClaims], audiences: Sequence[str]) -> None:
-    claims, now = signed.claims, time.time()
+def _require_claims(
+    signed: SignedJwt[AssertionClaims], audiences: Sequence[str], now: datetime
+) -> None:
+    claims, at = signed.claims, now.timestamp()
     kind = signed.type.lower().removeprefix("application/") if signed.type else None
     if kind not in ASSERTION_TYPES:
         raise ClientNotProven("Set the assertion's typ to JWT or client-authentication+jwt.")
@@ -110,12 +111,12 @@ def _require_claims(signed: SignedJwt[AssertionClaims], audiences: Sequence[str]
         raise ClientNotProven("Set both iss and sub of the assertion to the client id.")
     require_audience(claims.aud, audiences)
     # A clock that is ahead also sets exp too late, so the clock is checked first.
-    if max(claims.nbf or 0, claims.iat or 0) > now + SKEW_S:
+    if max(claims.nbf or 0, claims.iat or 0) > at + SKEW_S:
         raise ClientNotProven(
             "The assertion is not valid yet: your clock is ahead of the server's; set it by the"
             " header Date of any response."
         )
-    if claims.exp <= now - SKEW_S:
+    if claims.exp <= at - SKEW_S:
         raise ClientNotProven("The assertion has expired; sign a new one for each token.")
-    if claims.exp > now + MAX_ASSERTION_LIFETIME_S + SKEW_S:
+    if claims.exp > at + MAX_ASSERTION_LIFETIME_S + SKEW_S:
         raise ClientNotProven("An assertion is valid for five minutes at most; set exp earlier.")

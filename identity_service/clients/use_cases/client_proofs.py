@@ -6,7 +6,6 @@ key, `jkt`: the thumbprint (RFC 7638) of the key that is added or removed. It ca
 within five minutes.
 """
 
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -57,6 +56,7 @@ async def require_proof(
     act: ClientAct,
     thumbprint: str | None,
     audiences: Sequence[str],
+    now: datetime,
 ) -> None:
     """Raise ProofRefused unless the client signed this act lately, in a proof not used before."""
     try:
@@ -74,8 +74,8 @@ async def require_proof(
             "The proof is for another act: set sub to the client, act to that of the request, and"
             " jkt to the thumbprint of the key that it adds or removes."
         )
-    now = time.time()
-    if not client.active or not now - MAX_PROOF_AGE_S <= claims.iat <= now + SKEW_S:
+    age_s = now.timestamp() - claims.iat
+    if not client.active or not -SKEW_S <= age_s <= MAX_PROOF_AGE_S:
         raise ProofRefused("Sign a proof for an active client, and send it within five minutes.")
     expires_at = datetime.fromtimestamp(claims.iat + MAX_PROOF_AGE_S + MAX_REQUEST_S, UTC)
     if not await repository.record_assertion(session, client.client_id, claims.jti, expires_at):

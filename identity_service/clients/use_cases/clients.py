@@ -1,5 +1,5 @@
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from hashlib import sha256
 from typing import NamedTuple
 from uuid import UUID
@@ -68,11 +68,11 @@ async def list_clients(
 
 
 async def list_client_states(
-    session: AsyncSession, *, after: str | None, limit: int
+    session: AsyncSession, *, after: str | None, limit: int, now: datetime
 ) -> Sequence[ClientChanged]:
     """Return the present state of all clients by id, in the form of events."""
     clients = await repository.list_all_clients(session, after=after, limit=limit)
-    return [client.build_event() for client in clients]
+    return [client.build_event(now) for client in clients]
 
 
 async def read_client(session: AsyncSession, caller: CallContext, client_id: str) -> Client:
@@ -101,7 +101,12 @@ def select_clients_within(within: Within) -> Select[str]:
 
 
 async def register_client(
-    session: AsyncSession, caller: CallContext, registration: ClientIn, *, today: date
+    session: AsyncSession,
+    caller: CallContext,
+    registration: ClientIn,
+    *,
+    now: datetime,
+    today: date,
 ) -> Client:
     """Register a client, which can do nothing until it has a key and a grant."""
     if registration.operator:
@@ -112,7 +117,7 @@ async def register_client(
     )
     if client is None:
         raise ClientExists
-    publish_events(session, client.build_event())
+    publish_events(session, client.build_event(now))
     return client
 
 
@@ -184,7 +189,7 @@ async def deactivate_client(
     if pending := await find_missing_approval(session, consent, client_id, act=act):
         return pending
     client.set_active(active=False)
-    publish_events(session, client.build_event())
+    publish_events(session, client.build_event(consent.now))
     ended = await grants.end_given_grants(
         session, consent.caller, client.client_id, now=consent.now
     )
@@ -192,7 +197,12 @@ async def deactivate_client(
 
 
 async def reactivate_client(
-    session: AsyncSession, caller: CallContext, client_id: str, *, expected_version: Precondition
+    session: AsyncSession,
+    caller: CallContext,
+    client_id: str,
+    *,
+    expected_version: Precondition,
+    now: datetime,
 ) -> Client:
     """Undo a deactivation: the client has its former keys and grants again."""
     client = await read_client(session, caller, client_id)
@@ -200,7 +210,7 @@ async def reactivate_client(
     require_version(client.version, expected_version)
     if not client.active:
         client.set_active(active=True)
-        publish_events(session, client.build_event())
+        publish_events(session, client.build_event(now))
     return client
 
 

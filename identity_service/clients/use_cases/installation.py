@@ -38,7 +38,7 @@ async def register_operator(
     await repository.add_client_key(
         session, client_id=client_id, kid=jwk["kid"], jwk=dict(jwk), added_at=now
     )
-    publish_events(session, client.build_event())
+    publish_events(session, client.build_event(now))
 
 
 async def register_missing_key(
@@ -58,10 +58,12 @@ async def register_missing_key(
         raise ValueError(f"{client_id} has a key {kid} already; give the new key another kid")
 
 
-async def add_missing_clients(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> int:
+async def add_missing_clients(
+    session: AsyncSession, rows: Sequence[Mapping[str, Any]], *, now: datetime
+) -> int:
     """Add the clients whose ids are free, and return their number."""
     added = await add_missing(session, Client, rows)
-    publish_events(session, *(client.build_event() for client in added))
+    publish_events(session, *(client.build_event(now) for client in added))
     return len(added)
 
 

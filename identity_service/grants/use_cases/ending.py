@@ -19,7 +19,7 @@ async def end_grants(
     for grant in ending:
         grant.revoke(by=caller.client, officer=caller.officer, at=now)
     await session.flush()
-    publish_events(session, *(grant.build_event() for grant in ending))
+    publish_events(session, *(grant.build_event(now) for grant in ending))
 
 
 async def list_ending_grants(session: AsyncSession, grants: Sequence[Grant]) -> Sequence[Grant]:

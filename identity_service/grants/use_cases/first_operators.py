@@ -89,7 +89,7 @@ def _add_unlimited_grant(
         given_at=now,
     )
     session.add(grant)
-    publish_events(session, grant.build_event())
+    publish_events(session, grant.build_event(now))
 
 
 async def has_first_operators(session: AsyncSession) -> bool:

@@ -81,7 +81,7 @@ async def list_grant_states(
 ) -> Sequence[GrantChanged]:
     """Return the present state, in the form of events, of grants that have not long ended."""
     grants = await repository.list_current_grants(session, after=after, limit=limit, now=now)
-    return [grant.build_event() for grant in grants]
+    return [grant.build_event(now) for grant in grants]
 
 
 def _select_covered_clients(caller: CallContext) -> Select[str] | None:
@@ -130,7 +130,7 @@ async def create_grant(
         **requested.model_dump() | {"valid_from": valid_from},
     )
     session.add(grant)
-    publish_events(session, grant.build_event())
+    publish_events(session, grant.build_event(now))
     return grant
 
 
@@ -275,8 +275,10 @@ async def _require_other_receiver(
         raise GrantToSelf(operations)
 
 
-async def add_missing_grants(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> int:
+async def add_missing_grants(
+    session: AsyncSession, rows: Sequence[Mapping[str, Any]], *, now: datetime
+) -> int:
     """Add the grants whose ids are free, and return their number."""
     added = await add_missing(session, Grant, rows)
-    publish_events(session, *(grant.build_event() for grant in added))
+    publish_events(session, *(grant.build_event(now) for grant in added))
     return len(added)

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 
 import asyncpg
 
@@ -10,6 +9,7 @@ from identity_service.persons.matching import Recorded
 from identity_service.persons.result import VerificationResult
 from identity_service.persons.sources.source import Finding, Inquiry
 from identity_service.settings import Settings
+from shared.codes.time import utc_now
 from shared.database.engine import (
     CONNECT_SECONDS,
     POOL_WAIT_SECONDS,
@@ -34,7 +34,7 @@ class LocalRegister:
         person = bytes.fromhex(inquiry.person)
         async with self._pool.acquire(timeout=POOL_WAIT_SECONDS) as connection:
             row = await connection.fetchrow(_READ, person)
-        now = datetime.now(UTC)
+        now = utc_now()
         if row is None:
             return Finding(now, reported=VerificationResult.NOT_FOUND)
         if row["told"] == VerificationResult.SOURCE_UNAVAILABLE:

@@ -8,7 +8,7 @@ counts as an outage. No content of a request or a response is logged.
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -21,6 +21,7 @@ from identity_service.persons.sources.source import Finding, Inquiry
 from identity_service.settings import Settings
 from shared.codes.persons.birth_date import parse_birth_date
 from shared.codes.persons.folding import fold_accented, fold_bare
+from shared.codes.time import utc_now
 from shared.web.http_client import open_client
 
 log = structlog.get_logger()
@@ -113,11 +114,11 @@ class RemoteSource:
                 response = await self._http.post(self._url, json=_build_request(inquiry))
             response.raise_for_status()
             answer = _RemoteResponse.model_validate_json(response.content)
-            return answer.build_finding(inquiry.claim, datetime.now(UTC))
+            return answer.build_finding(inquiry.claim, utc_now())
         except (TimeoutError, httpx.HTTPError, ValidationError, ValueError) as error:
             # Only the type is logged: the text of an error may repeat received data.
             log.warning("source_unavailable", error=type(error).__name__)
-            return Finding(datetime.now(UTC), reported=VerificationResult.SOURCE_UNAVAILABLE)
+            return Finding(utc_now(), reported=VerificationResult.SOURCE_UNAVAILABLE)
 
 
 def _build_request(inquiry: Inquiry) -> dict[str, str | None]:

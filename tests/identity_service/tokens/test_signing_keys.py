@@ -12,6 +12,7 @@ from identity_service.tokens.jobs import delete_expired_keys
 from identity_service.tokens.models import SigningKey
 from identity_service.tokens.signing_keys import (
     LEAD,
+    Signer,
     SigningKeys,
     rotate_signing_keys,
 )
@@ -46,10 +47,14 @@ def fresh(identity: Identity) -> SigningKeys:
     return SigningKeys(identity.app.state.sessions, identity.settings.key_encryption_key)
 
 
+async def sign(keys: SigningKeys) -> Signer:
+    return await keys.select_signer(datetime.now(UTC))
+
+
 async def test_two_processes_that_start_at_once_make_one_key(
     identity: Identity, emptied: SigningKeys
 ) -> None:
-    one, other = await emptied.select_signer(), await fresh(identity).select_signer()
+    one, other = await sign(emptied), await sign(fresh(identity))
     assert one.kid == other.kid
     assert len(await emptied.list_public_keys()) == 1
 
@@ -69,7 +74,7 @@ async def test_callers_at_once_do_not_take_the_last_connections_from_the_reload_
 async def test_whoever_waits_for_the_keys_finds_those_that_the_first_one_read(
     identity: Identity, emptied: SigningKeys
 ) -> None:
-    await emptied.select_signer()
+    await sign(emptied)
     keys, reads = fresh(identity), 0
 
     def count(_: object) -> None:
@@ -80,7 +85,7 @@ async def test_whoever_waits_for_the_keys_finds_those_that_the_first_one_read(
     engine = sessions.kw["bind"].sync_engine
     event.listen(engine, "begin", count)
     try:
-        await asyncio.gather(*(keys.select_signer() for _ in range(5)))
+        await asyncio.gather(*(sign(keys) for _ in range(5)))
     finally:
         event.remove(engine, "begin", count)
     assert reads == 1
@@ -89,7 +94,7 @@ async def test_whoever_waits_for_the_keys_finds_those_that_the_first_one_read(
 async def test_a_private_key_is_not_readable_in_the_database(
     identity: Identity, emptied: SigningKeys
 ) -> None:
-    await emptied.select_signer()
+    await sign(emptied)
     async with identity.app.state.sessions() as session:
         row = (await session.scalars(select(SigningKey))).one()
     assert b"PRIVATE KEY" not in row.sealed
@@ -100,16 +105,17 @@ async def test_rotation_publishes_before_it_signs_and_keeps_the_old_until_its_to
     identity: Identity, emptied: SigningKeys
 ) -> None:
     sessions = identity.app.state.sessions
-    first = await emptied.select_signer()
-    second = await rotate_signing_keys(sessions, identity.settings.key_encryption_key)
-    assert second.signs_from - datetime.now(UTC) > LEAD - timedelta(minutes=1)
+    first = await sign(emptied)
+    at = datetime.now(UTC)
+    second = await rotate_signing_keys(sessions, identity.settings.key_encryption_key, now=at)
+    assert second.signs_from == at + LEAD
     now = fresh(identity)
     assert {key["kid"] for key in await now.list_public_keys()} == {first.kid, second.kid}
-    assert (await now.select_signer()).kid == first.kid
+    assert (await sign(now)).kid == first.kid
 
     await _began_to_sign(identity, second.kid, ago=timedelta(minutes=10))
     later = fresh(identity)
-    assert (await later.select_signer()).kid == second.kid
+    assert (await sign(later)).kid == second.kid
     await _forget(identity)
     assert len(await fresh(identity).list_public_keys()) == 2, "a token of the first may be alive"
 

@@ -20,8 +20,17 @@ UNITS = {
     "tests/faults/test_kills.py": MESH,
     "tests/proxy/": PROXY,
 }
-# The longest units. Started late, one of them would be waited for while the other workers idle.
-LONGEST_FIRST = (MESH, PROXY)
+# The longest units in their order. Started late, one of them would be waited for while the other
+# workers idle.
+LONGEST_FIRST = (
+    MESH,
+    "tests/fuzz/test_identity_api.py",
+    PROXY,
+    "tests/fuzz/test_dossier_api.py",
+    "tests/fuzz/test_gateway_api.py",
+    "tests/shared/messaging/test_kills.py",
+    "tests/shared/messaging/test_consuming.py",
+)
 # A worker starts a test only when it has the next one, for which it keeps fixtures.
 PENDING_TESTS = 2
 
@@ -84,13 +93,23 @@ class FileScheduling(LoadScopeScheduling):
     def _find_next(self, node: WorkerController) -> str | None:
         """Return the unit that the worker runs next, without the one of the end."""
         scopes = [scope for scope in self.workqueue if scope != LAST]
-        if not scopes or scopes[0] in LONGEST_FIRST:
-            return scopes[0] if scopes else None
+        long = [scope for scope in scopes if scope in LONGEST_FIRST]
+        short = [scope for scope in scopes if scope not in LONGEST_FIRST]
+        if long and not (short and self._is_in_long_unit(node)):
+            return long[0]
         own = {_folder(scope) for scope in self.assigned_work[node]}
         busy = {_folder(scope) for units in self.assigned_work.values() for scope in units}
-        at_hand = (scope for scope in scopes if _folder(scope) in own)
-        untouched = (scope for scope in scopes if _folder(scope) not in busy)
-        return next(at_hand, None) or next(untouched, scopes[0])
+        at_hand = (scope for scope in short if _folder(scope) in own)
+        untouched = (scope for scope in short if _folder(scope) not in busy)
+        return next(at_hand, None) or next(untouched, None) or next(iter(short), None)
+
+    def _is_in_long_unit(self, node: WorkerController) -> bool:
+        """Return whether another long unit would wait for the one that the worker is in.
+
+        A unit of one test comes with a second unit, because the worker needs the next test.
+        """
+        work = self.assigned_work[node]
+        return any(not all(work[scope].values()) for scope in work if scope in LONGEST_FIRST)
 
     def _find_keeper(self) -> WorkerController:
         """Return the worker that runs the end: it has the mesh at which the last tests look."""

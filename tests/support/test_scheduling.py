@@ -7,11 +7,12 @@ from typing import cast
 import pytest
 from xdist.workermanage import WorkerController
 
-from tests.support.scheduling import FileScheduling, find_unit
+from tests.support.scheduling import LONGEST_FIRST, FileScheduling, find_unit
 
 FILES = [f"tests/{package}/test_{name}.py" for package in ("dossier", "sync") for name in "abcd"]
 NODEIDS = [f"{file}::test_{number}[x@y]" for file in FILES for number in range(3)]
 MESH = [f"tests/e2e/test_{name}.py::test_it" for name in "ab"]
+LONG = [f"{unit}::test_it" for unit in LONGEST_FIRST if unit.endswith(".py")]
 CLOSING = [f"tests/e2e/test_discretion.py::test_{number}" for number in range(2)]
 
 
@@ -59,7 +60,10 @@ def _run(count: int, nodeids: list[str]) -> list[tuple[int, str, int]]:
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 4, 9])
-@pytest.mark.parametrize("nodeids", [NODEIDS + MESH + CLOSING, NODEIDS, CLOSING, CLOSING + MESH])
+@pytest.mark.parametrize(
+    "nodeids",
+    [NODEIDS + MESH + CLOSING, NODEIDS, CLOSING, CLOSING + MESH, LONG, LONG + NODEIDS + CLOSING],
+)
 def test_each_test_runs_once_and_a_unit_on_one_worker(workers: int, nodeids: list[str]) -> None:
     ran = _run(workers, nodeids)
     assert sorted(test for _, test, _ in ran) == sorted(nodeids)
@@ -80,3 +84,9 @@ def test_longest_unit_begins_first_and_workers_keep_to_folders() -> None:
     for worker, folder in ((1, "tests/dossier/"), (2, "tests/sync/")):
         own = [test for number, test, _ in ran if number == worker]
         assert all(test.startswith(folder) for test in own[:6])
+
+
+def test_no_long_unit_waits_for_another_while_short_ones_remain() -> None:
+    ran = _run(len(LONG), NODEIDS + LONG)
+    first = {worker: test for worker, test, _ in reversed(ran)}
+    assert sorted(first.values()) == sorted(LONG)

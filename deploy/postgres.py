@@ -24,6 +24,7 @@ UNPRIVILEGED_USER = "pgserver"
 SUPERUSER = "postgres"
 SOCKET_NAME = ".s.PGSQL.5432"
 SOCKET_PATH_BYTES = 103  # sockaddr_un: 108 on Linux, 104 on macOS, one of them the closing NUL
+EMPTY_TEMPLATE = "template1"
 START_SECONDS = 60  # a recovery after a crash included
 SETTINGS = {
     "listen_addresses": "",
@@ -137,10 +138,14 @@ def make_databases(admin_url: str, passwords: Mapping[str, str]) -> None:
     run_apart(make())
 
 
-def make_database(admin_url: str, database: str, owner: str) -> None:
+def make_database(
+    admin_url: str, database: str, owner: str, template: str = EMPTY_TEMPLATE
+) -> None:
+    """Make the database as a copy of `template`, to which nothing may be connected."""
+
     async def make() -> None:
         async with as_superuser(admin_url) as connection:
-            await _make_database(connection, database, owner)
+            await _make_database(connection, database, owner, template)
 
     run_apart(make())
 
@@ -169,9 +174,12 @@ async def _make_role(connection: asyncpg.Connection, role: str, password: str | 
         await _execute(connection, "ALTER ROLE %I PASSWORD %L", role, password)
 
 
-async def _make_database(connection: asyncpg.Connection, database: str, owner: str) -> None:
+async def _make_database(
+    connection: asyncpg.Connection, database: str, owner: str, template: str = EMPTY_TEMPLATE
+) -> None:
     if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", database):
-        await _execute(connection, "CREATE DATABASE %I OWNER %I", database, owner)
+        statement = "CREATE DATABASE %I OWNER %I TEMPLATE %I"
+        await _execute(connection, statement, database, owner, template)
     # Else every role may connect to every database.
     await _execute(connection, "REVOKE ALL ON DATABASE %I FROM PUBLIC", database)
 

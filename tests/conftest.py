@@ -3,20 +3,28 @@
 import itertools
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 from hypothesis import HealthCheck, settings
+from sqlalchemy import make_url
 from xdist.remote import Producer
 
 from deploy.broker import EmbeddedBroker
 from deploy.kafka.server import KafkaServer
 from deploy.ports import free_port
-from deploy.postgres import EmbeddedPostgres, make_database, make_databases, service_url
+from deploy.postgres import (
+    EMPTY_TEMPLATE,
+    EmbeddedPostgres,
+    make_database,
+    make_databases,
+    service_url,
+)
 from deploy.process import running
 from deploy.run_sync import run_apart
 from deploy.services import SERVICES
@@ -24,6 +32,7 @@ from tests.support.captured_logs import Overheard, overhearing
 from tests.support.collector import Collector, collecting
 from tests.support.mesh import Mesh, running_mesh
 from tests.support.scheduling import FileScheduling
+from tests.support.templates import migrate_database
 from tests.support.tools import OF_TESTS, describe_missing
 from tests.support.unhurried import lengthen_limits
 
@@ -97,13 +106,29 @@ class Databases:
 
     server: EmbeddedPostgres
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    templates: dict[str, str] = field(default_factory=dict)
 
-    def database_url(self, service: str) -> str:
-        """A new empty database of that service's role: `postgresql+asyncpg://…`."""
+    def database_url(self, service: str, template: str = EMPTY_TEMPLATE) -> str:
+        """Return a new database of that service's role: `postgresql+asyncpg://…`.
+
+        It is empty, or a copy of the database `template`.
+        """
         found = SERVICES[service]
         name = f"{found.database}_{next(self.numbers)}"
-        make_database(self.server.url, name, owner=found.role)
+        make_database(self.server.url, name, owner=found.role, template=template)
         return service_url(self.server.url, found, name)
+
+    def migrated_url(self, service: str) -> str:
+        """Return a new database that has the tables of the service, and no more rows."""
+        return self.copied_url(service, service, partial(migrate_database, service))
+
+    def copied_url(self, service: str, name: str, fill: Callable[[str], None]) -> str:
+        """Return a new database, copied from the one that `fill` has filled once for the name."""
+        if name not in self.templates:
+            url = self.database_url(service)
+            fill(url)
+            self.templates[name] = make_url(url).database or ""
+        return self.database_url(service, self.templates[name])
 
 
 class Broker(Protocol):

@@ -159,7 +159,7 @@ async def open_country(postgres: Databases, sandbox: Path) -> AsyncIterator[Coun
     made = await asyncio.to_thread(install, postgres, sandbox)
     async with (
         made.serving(),
-        open_gate(postgres.database_url("gateway"), Services(), **made.behind) as gate,
+        open_gate(postgres.migrated_url("gateway"), Services(), **made.behind) as gate,
         serving(gate.gateway, made.ports["gateway"]),
     ):
         services = made.services

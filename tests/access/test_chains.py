@@ -5,7 +5,6 @@ and so does each client that it has come to hold. What each step is answered is 
 more and independently of the service.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -20,7 +19,6 @@ from jwt.algorithms import OKPAlgorithm
 
 from identity_service.grants.grant_rules import list_fields
 from identity_service.seed import seed
-from shared.runtime.migrations import upgrade_database
 from tests.access.model import AGENCIES, Limits, limits, tried
 from tests.conftest import Databases
 from tests.identity_service.calls import OPERATOR, Identity
@@ -132,8 +130,7 @@ firsts = st.builds(
 
 @pytest.fixture(scope="session")
 async def installation(postgres: Databases) -> AsyncIterator[Identity]:
-    settings = make_settings(postgres.database_url("identity_service"), people=0)
-    await asyncio.to_thread(upgrade_database, settings)
+    settings = make_settings(postgres.migrated_url("identity_service"), people=0)
     await seed(settings)
     async with serving(settings, TestAuthority()) as identity:
         for code in AGENCIES:

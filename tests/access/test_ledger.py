@@ -60,7 +60,7 @@ class Kept:
 async def kept(postgres: Databases) -> AsyncIterator[Kept]:
     async with (
         open_services() as services,
-        open_gate(postgres.database_url("gateway"), services) as gate,
+        open_gate(postgres.migrated_url("gateway"), services) as gate,
     ):
         begin = datetime.now(UTC)
         clients = [await gate.newcomer(make_grant(agencies=None), agency=a) for a in AGENCIES]

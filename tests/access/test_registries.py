@@ -1,6 +1,5 @@
 """The registries of agencies, clients and grants show and change what a right covers, no more."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,6 @@ from hypothesis import given
 
 from gateway.operations.table import OPERATIONS
 from identity_service.seed import seed
-from shared.runtime.migrations import upgrade_database
 from shared.web.calls.internal_headers import RIGHT_HEADER
 from tests.access.answers import told
 from tests.access.country import Country
@@ -99,8 +97,7 @@ class Registry:
 
 @pytest.fixture(scope="session")
 async def registry(postgres: Databases) -> AsyncIterator[Registry]:
-    settings = make_settings(postgres.database_url("identity_service"), people=0)
-    await asyncio.to_thread(upgrade_database, settings)
+    settings = make_settings(postgres.migrated_url("identity_service"), people=0)
     await seed(settings)
     async with serving(settings, TestAuthority()) as identity:
         made = Registry(identity, {"agencies": AGENCIES, "clients": [], "grants": []})

@@ -1,6 +1,5 @@
 """A small database of the dossiers that `make bench` measures with."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,7 +9,6 @@ from deploy.bench.data_set import TABLES, fill
 from deploy.bench.dossiers import country
 from deploy.postgres import plain_url
 from dossier_service.settings import Settings as DossierSettings
-from shared.runtime.migrations import upgrade_database
 from sync_service.settings import Settings as SyncSettings
 
 SIZE = 3_000
@@ -25,7 +23,6 @@ async def filled_database(
     service: str, settings: SyncSettings | DossierSettings
 ) -> AsyncIterator[asyncpg.Connection]:
     """Fill the database with `SIZE` dossiers; yield a connection of its superuser."""
-    await asyncio.to_thread(upgrade_database, settings)
     url = settings.database.set(username="postgres").render_as_string()
     connection = await asyncpg.connect(plain_url(url))
     try:

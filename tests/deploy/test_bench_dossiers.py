@@ -74,7 +74,7 @@ def test_serials_count_from_one_for_each_agency_and_day(chunk: int) -> None:
 
 
 async def test_national_view_and_counters_agree_with_a_recount(postgres: Databases) -> None:
-    url = postgres.database_url("sync_service")
+    url = postgres.migrated_url("sync_service")
     settings = SyncSettings(
         database_url=url,
         kafka_servers="none",
@@ -93,7 +93,7 @@ async def test_national_view_and_counters_agree_with_a_recount(postgres: Databas
 
 
 async def test_parties_of_the_national_view_agree_with_its_dossiers(postgres: Databases) -> None:
-    url = postgres.database_url("sync_service")
+    url = postgres.migrated_url("sync_service")
     settings = SyncSettings(
         database_url=url,
         kafka_servers="none",
@@ -112,7 +112,7 @@ async def test_parties_of_the_national_view_agree_with_its_dossiers(postgres: Da
 
 
 async def test_lists_and_histories_agree_with_the_dossiers(postgres: Databases) -> None:
-    url = postgres.database_url("dossier_service")
+    url = postgres.migrated_url("dossier_service")
     settings = DossierSettings(
         database_url=url,
         kafka_servers="none",

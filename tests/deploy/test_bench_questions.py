@@ -85,7 +85,7 @@ async def filled_sync_service(
     postgres: Databases, authority: TestAuthority
 ) -> AsyncIterator[Service]:
     settings = SyncSettings(
-        database_url=postgres.database_url("sync_service"),
+        database_url=postgres.migrated_url("sync_service"),
         kafka_servers="127.0.0.1:1",
         call_key=CALL_KEY,
         digest_key=DIGEST_KEY,

@@ -47,6 +47,18 @@ async def test_each_test_gets_an_empty_database(postgres: Databases) -> None:
     await connection.close()
 
 
+async def test_each_migrated_database_has_the_tables_and_no_row_of_another(
+    postgres: Databases,
+) -> None:
+    for _ in range(2):
+        connection = await asyncpg.connect(plain_url(postgres.migrated_url("dossier_service")))
+        assert await connection.fetchval("SELECT count(*) FROM timer") == 0
+        await connection.execute("INSERT INTO timer VALUES ('act', now())")
+        owners = "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'"
+        assert await connection.fetchval(owners) == SERVICES["dossier_service"].role
+        await connection.close()
+
+
 async def test_a_folder_too_deep_for_a_socket_works_and_keeps_its_data(tmp_path: Path) -> None:
     folder = tmp_path / ("sâu" * 20) / "data"
     folder.parent.mkdir()

@@ -11,21 +11,25 @@ from dossier_service.catalogue.use_cases import publish_first_procedures
 from dossier_service.main import create_app
 from dossier_service.settings import Settings
 from shared.database.engine import open_database
-from shared.runtime.migrations import upgrade_database
 from shared.web.dependencies import read_now
 from tests.conftest import Databases
 from tests.dossier_service.desk import Desk, at, utc
 from tests.support.event_keys import key_text
 from tests.support.factories import CALL_KEY, DIGEST_KEY, TestAuthority
 from tests.support.serving import calling
+from tests.support.templates import migrate_database
 
 PERSON_KEY = "5b" * 32
 
 
 def unmigrated_settings(postgres: Databases, **over: object) -> Settings:
     """Return settings of an empty database."""
+    return _settings_of(postgres.database_url("dossier_service"), **over)
+
+
+def _settings_of(database_url: str, **over: object) -> Settings:
     defaults = {
-        "database_url": postgres.database_url("dossier_service"),
+        "database_url": database_url,
         "kafka_servers": "127.0.0.1:1",
         "call_key": CALL_KEY,
         "digest_key": DIGEST_KEY,
@@ -37,17 +41,18 @@ def unmigrated_settings(postgres: Databases, **over: object) -> Settings:
 
 def make_settings(postgres: Databases, **over: object) -> Settings:
     """Of a migrated database that holds the own procedures."""
-    made = unmigrated_settings(postgres, **over)
+    url = postgres.copied_url("dossier_service", "own procedures", _fill_with_procedures)
+    return _settings_of(url, **over)
 
-    async def prepare() -> None:
-        async with open_database(made) as sessions, sessions.begin() as session:
-            await publish_first_procedures(
-                session, read_own_procedures(), None, now=at("01-05 08:00")
-            )
 
-    upgrade_database(made)
-    run_apart(prepare())
-    return made
+def _fill_with_procedures(url: str) -> None:
+    migrate_database("dossier_service", url)
+    run_apart(_publish_own_procedures(_settings_of(url)))
+
+
+async def _publish_own_procedures(settings: Settings) -> None:
+    async with open_database(settings) as sessions, sessions.begin() as session:
+        await publish_first_procedures(session, read_own_procedures(), None, now=at("01-05 08:00"))
 
 
 @asynccontextmanager

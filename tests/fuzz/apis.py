@@ -20,7 +20,6 @@ from deploy.run_sync import run_apart
 from identity_service.sandbox.clients import read_secrets
 from shared.database.engine import open_database
 from shared.messaging.dead_letters import Rejected, store_dead_letters
-from shared.runtime.migrations import upgrade_database
 from shared.runtime.operator_routes import list_dead_letters
 from shared.settings import ServiceSettings
 from shared.web.calls.call_mac import CLIENT as CLIENT_HEADER
@@ -95,9 +94,8 @@ def open_apis(postgres: Databases, folder: Path) -> Iterator[Apis]:
     made = install(postgres, folder / "sandbox.json")
     apps, urls = made.services, made.urls
     settings = make_settings(
-        postgres.database_url("gateway"), port=made.ports["gateway"], **made.behind
+        postgres.migrated_url("gateway"), port=made.ports["gateway"], **made.behind
     )
-    upgrade_database(settings)
     # One client may do everything, and often.
     everything = make_grant(CLIENT, operations=["*"], agencies=None, per_second=MANY)
     run_apart(tell(settings, make_client(CLIENT, AGENCY), everything))

@@ -20,7 +20,6 @@ from shared.events import EVENTS, Event
 from shared.messaging.consumer import handle_records
 from shared.messaging.event_proofs import EventUnprovenError
 from shared.messaging.inbox import Handlers
-from shared.runtime.migrations import upgrade_database
 from shared.settings import ServiceSettings
 from sync_service.handlers import HANDLERS as SYNC
 from sync_service.settings import Settings as SyncSettings
@@ -88,17 +87,16 @@ def _settings(name: str, postgres: Databases) -> ServiceSettings:
     if name == "dossier":
         return dossier_settings(postgres)
     if name == "gateway":
-        made: ServiceSettings = make_settings(postgres.database_url("gateway"))
+        made: ServiceSettings = make_settings(postgres.migrated_url("gateway"))
     else:
         told = {
-            "database_url": postgres.database_url("sync_service"),
+            "database_url": postgres.migrated_url("sync_service"),
             "kafka_servers": "[::1]:1",
             "digest_key": DIGEST_KEY,
             "event_key": key_text("sync_service"),
         }
         near = {"gateway_url": "http://[::1]:1", "call_key": CALL_KEY}
         made = SyncSettings.model_validate(told | near)
-    upgrade_database(made)
     return made
 
 

@@ -79,7 +79,7 @@ class Intruder:
 
 @pytest.fixture(scope="module")
 async def intruder(postgres: Databases) -> AsyncIterator[Intruder]:
-    store = await make_store(postgres.database_url("gateway"))
+    store = make_store(postgres.migrated_url("gateway"))
     async with writing(store) as ledger:
         for batch in range(BATCHES):
             calls = [ledger.record(draft(f"request-{batch}-{n}")) for n in range(RECORDS)]

@@ -48,14 +48,14 @@ async def services() -> AsyncIterator[Services]:
 @pytest.fixture(scope="session")
 async def gate(postgres: Databases, services: Services) -> AsyncIterator[Gate]:
     """One gateway for all tests that leave it as it is; each has clients of its own."""
-    async with open_gate(postgres.database_url("gateway"), services) as opened:
+    async with open_gate(postgres.migrated_url("gateway"), services) as opened:
         await opened.tell(make_client(), make_grant())
         yield opened
 
 
 @pytest.fixture
-async def store(postgres: Databases) -> Store:
-    return await make_store(postgres.database_url("gateway"))
+def store(postgres: Databases) -> Store:
+    return make_store(postgres.migrated_url("gateway"))
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The gateway as it is run: `python -m gateway serve`, behind a socket of its own."""
 
-import asyncio
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -19,7 +18,6 @@ from gateway.handlers import HANDLERS
 from gateway.settings import Settings
 from shared.database.engine import open_database
 from shared.events import Event, GrantChanged
-from shared.runtime.migrations import upgrade_database
 from tests.support.complete_rights import note_rights_complete
 from tests.support.factories import TestAuthority
 from tests.support.gateway_harness import (
@@ -72,7 +70,6 @@ async def gateway_process(
     database_url: str, services: Behind, folder: Path, *, grant: GrantChanged | None = None
 ) -> AsyncIterator[Process]:
     settings = make_settings(database_url, services.address, port=free_port())
-    await asyncio.to_thread(upgrade_database, settings)
     await tell(settings, make_client(), grant or make_grant())
     child = gateway_child(settings, folder / "gateway.log")
     gateway = Process(settings.port, child, services.authority)

@@ -75,7 +75,7 @@ async def test_served_gateway_answers_and_drains_at_sigterm(
 ) -> None:
     asked, going_on, told = asyncio.Event(), asyncio.Event(), services.answer
     async with (
-        gateway_process(postgres.database_url("gateway"), services, tmp_path) as gateway,
+        gateway_process(postgres.migrated_url("gateway"), services, tmp_path) as gateway,
         httpx.AsyncClient(base_url=gateway.url, headers=gateway.headers) as http,
     ):
         assert (await http.post(PATH, json={})).is_success
@@ -95,7 +95,7 @@ async def test_served_gateway_answers_and_drains_at_sigterm(
 async def test_killed_gateway_leaves_no_worker_behind(
     postgres: Databases, services: Services, tmp_path: Path
 ) -> None:
-    database_url = postgres.database_url("gateway")
+    database_url = postgres.migrated_url("gateway")
     async with gateway_process(database_url, services, tmp_path) as gateway:
         process = psutil.Process(gateway.pid)
         workers = process.children(recursive=True)
@@ -113,7 +113,7 @@ def list_workers(gateway: Process) -> list[psutil.Process]:
 async def test_process_of_which_a_part_failed_drains_and_another_takes_its_place(
     postgres: Databases, services: Services, tmp_path: Path
 ) -> None:
-    async with gateway_process(postgres.database_url("gateway"), services, tmp_path) as gateway:
+    async with gateway_process(postgres.migrated_url("gateway"), services, tmp_path) as gateway:
         [worker] = list_workers(gateway)
         worker.send_signal(signal.SIGTERM)  # as a part that fails does
         await eventually(lambda: not worker.is_running())
@@ -173,7 +173,7 @@ async def test_gateway_of_an_installation_without_clients_is_ready(
     postgres: Databases, services: Services
 ) -> None:
     """An installation begins without clients: the worker has consumed all, and there are none."""
-    empty = postgres.database_url("gateway")
+    empty = postgres.migrated_url("gateway")
     async with open_gate(empty, services, ready=False) as gate:
         await eventually(partial(is_reported, gate, "rights_fresh", "RightsUnheardError"))
         await gate.tell()
@@ -185,7 +185,7 @@ async def test_gateway_of_an_installation_without_clients_is_ready(
 async def test_a_gateway_that_knows_nobody_is_not_ready(
     postgres: Databases, services: Services
 ) -> None:
-    empty = postgres.database_url("gateway")
+    empty = postgres.migrated_url("gateway")
     async with open_gate(empty, services, ready=False) as gate:
         await eventually(partial(is_reported, gate, "rights_fresh", "RightsUnheardError"))
         assert (await gate.http.get("/readyz")).json()["checks"]["rights"] == "RightsUnknownError"

@@ -12,7 +12,6 @@ from deploy.run_sync import run_apart
 from identity_service.main import create_app
 from identity_service.seed import seed
 from identity_service.settings import GUESS_MEMORY_SECONDS, Settings
-from shared.runtime.migrations import upgrade_database
 from tests.conftest import Databases
 from tests.identity_service.calls import Identity
 from tests.identity_service.signing_in import KEY, SYSTEM
@@ -60,12 +59,11 @@ async def serving(settings: Settings, authority: TestAuthority) -> AsyncIterator
 def settings(postgres: Databases, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Of a migrated and seeded database that the tests of this service share."""
     sandbox: Path = tmp_path_factory.mktemp("sandbox") / "sandbox.json"
-    made = make_settings(postgres.database_url("identity_service"), sandbox_file=sandbox)
+    made = make_settings(postgres.migrated_url("identity_service"), sandbox_file=sandbox)
 
     async def prepare() -> None:
         await seed(made)
 
-    upgrade_database(made)
     run_apart(prepare())
     return made
 

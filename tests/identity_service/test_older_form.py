@@ -1,6 +1,5 @@
 """Agencies and clients that were registered in the older form of a code are those of the newer."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -13,7 +12,6 @@ from sqlalchemy import text
 from identity_service.persons.guesses.limiter import Attempt, GuessLimiter
 from identity_service.seed import seed
 from shared.codes.agency import qcvn_agency_code
-from shared.runtime.migrations import upgrade_database
 from shared.web.calls.auth import CallContext
 from tests.conftest import Databases
 from tests.identity_service.calls import OPERATOR, Identity
@@ -28,8 +26,7 @@ async def registry(
 ) -> AsyncIterator[Identity]:
     """A seeded registry that no other test lists."""
     sandbox = tmp_path_factory.mktemp("sandbox") / "sandbox.json"
-    made = make_settings(postgres.database_url("identity_service"), sandbox_file=sandbox)
-    await asyncio.to_thread(upgrade_database, made)
+    made = make_settings(postgres.migrated_url("identity_service"), sandbox_file=sandbox)
     await seed(made)
     async with serving(made, authority) as identity:
         yield identity

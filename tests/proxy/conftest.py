@@ -20,7 +20,7 @@ async def stage(
     postgres: Databases, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Stage]:
     """One gateway process for the whole catalogue: no case may leave it worse than it was."""
-    database_url, folder = postgres.database_url("gateway"), tmp_path_factory.mktemp("gateway")
+    database_url, folder = postgres.migrated_url("gateway"), tmp_path_factory.mktemp("gateway")
     everything = make_grant(operations=list(OPERATIONS), agencies=None, per_second=NO_QUOTA)
     async with (
         services_behind() as behind,

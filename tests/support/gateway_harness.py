@@ -27,7 +27,6 @@ from gateway.settings import Settings
 from shared.crypto.ed25519 import read_private_key
 from shared.database.session import SessionFactory
 from shared.events import AgencyChanged, ClientChanged, GrantChanged, ProcedurePublished
-from shared.runtime.migrations import upgrade_database
 from tests.conftest import Databases
 from tests.support.complete_rights import note_rights_complete
 from tests.support.event_keys import key_text
@@ -258,7 +257,6 @@ async def open_gate(
     database_url: str, services: Services, *, ready: bool = True, **over: Any
 ) -> AsyncIterator[Gate]:
     settings = make_settings(database_url, services.address, **over)
-    await asyncio.to_thread(upgrade_database, settings)
     gateway = create_app(settings)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(

@@ -17,7 +17,6 @@ from deploy.ports import free_port
 from deploy.run_sync import run_apart
 from deploy.secrets import call_key
 from identity_service.seed import seed
-from shared.runtime.migrations import upgrade_database
 from tests.conftest import Databases
 from tests.dossier_service.conftest import make_settings as dossier_settings
 from tests.identity_service.conftest import make_settings as identity_settings
@@ -83,12 +82,11 @@ def install(postgres: Databases, sandbox: Path) -> Installation:
     urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
     near = {name: {"gateway_url": urls["gateway"], "call_key": call_key()} for name in BEHIND}
     identity = identity_settings(
-        postgres.database_url("identity_service"),
+        postgres.migrated_url("identity_service"),
         people=0,
         sandbox_file=sandbox,
         **near["identity"],
     )
-    upgrade_database(identity)
     run_apart(seed(identity))
     services = {
         "identity": identity_service.main.create_app(identity),

@@ -6,7 +6,6 @@ from datetime import datetime
 
 import pytest
 
-from shared.runtime.migrations import upgrade_database
 from shared.web.dependencies import read_now
 from sync_service.main import create_app
 from sync_service.national_view import projections
@@ -33,15 +32,13 @@ def authority() -> TestAuthority:
 
 def make_settings(postgres: Databases, **over: object) -> Settings:
     made = {
-        "database_url": postgres.database_url("sync_service"),
+        "database_url": postgres.migrated_url("sync_service"),
         "kafka_servers": "127.0.0.1:1",
         "call_key": CALL_KEY,
         "digest_key": DIGEST_KEY,
         "event_key": key_text("sync_service"),
     }
-    settings = Settings.model_validate(made | over)
-    upgrade_database(settings)
-    return settings
+    return Settings.model_validate(made | over)
 
 
 @asynccontextmanager

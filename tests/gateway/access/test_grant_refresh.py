@@ -44,7 +44,7 @@ async def test_rights_of_which_the_worker_hears_nothing_are_reported_as_stale(
         await going_on.wait()
 
     slow = {kind: [*each, EventHandler("gateway", stand_still)] for kind, each in HANDLERS.items()}
-    async with open_gate(postgres.database_url("gateway"), services) as gate:
+    async with open_gate(postgres.migrated_url("gateway"), services) as gate:
         await gate.tell(make_client("h26"), make_grant("h26"))
         async with working(gate.settings, slow, own_kafka):
             await eventually(lambda: is_reported(gate, "rights_fresh", "ok"))
@@ -65,7 +65,7 @@ async def test_rights_of_which_the_worker_hears_nothing_are_reported_as_stale(
 async def test_partition_of_which_nothing_was_ever_heard_makes_rights_stale(
     postgres: Databases, services: Services
 ) -> None:
-    async with open_gate(postgres.database_url("gateway"), services) as gate:
+    async with open_gate(postgres.migrated_url("gateway"), services) as gate:
         await eventually(lambda: is_reported(gate, "rights_fresh", "ok"))
         async with gate.sessions.begin() as session:
             await session.execute(text("DELETE FROM heard WHERE partition = 0"))
@@ -76,7 +76,7 @@ async def test_partition_that_the_topic_no_longer_has_is_not_waited_for(
     postgres: Databases, services: Services
 ) -> None:
     gone = "INSERT INTO heard VALUES (:topic, 99, now() - interval '1 day')"
-    async with open_gate(postgres.database_url("gateway"), services, ready=False) as gate:
+    async with open_gate(postgres.migrated_url("gateway"), services, ready=False) as gate:
         async with gate.sessions.begin() as session:
             await session.execute(text(gone), {"topic": GrantChanged.topic})
         await eventually(lambda: is_reported(gate, "rights_fresh", "RightsUnheardError"))
@@ -88,7 +88,7 @@ async def test_call_is_not_refused_for_a_grant_that_may_still_be_on_its_way(
     postgres: Databases, services: Services
 ) -> None:
     """A new installation publishes its clients and grants; the gateway reads them one by one."""
-    async with open_gate(postgres.database_url("gateway"), services, ready=False) as gate:
+    async with open_gate(postgres.migrated_url("gateway"), services, ready=False) as gate:
         async with gate.sessions.begin() as session:
             await HANDLERS[ClientChanged][0].apply(session, [make_client("h26")])
         await eventually(lambda: gate.rights_of("h26") is not None)
@@ -105,7 +105,7 @@ async def test_changed_grant_is_in_force_without_waiting_for_a_round(
 ) -> None:
     monkeypatch.setattr("gateway.access.grant_refresh.HEARTBEAT_SECONDS", 3_600)
     async with (
-        open_gate(postgres.database_url("gateway"), services) as gate,
+        open_gate(postgres.migrated_url("gateway"), services) as gate,
         working(gate.settings, HANDLERS, kafka),
         publishing(kafka.servers, idempotent=kafka.idempotent) as identity,
     ):
@@ -127,7 +127,7 @@ async def test_changed_grant_is_in_force_without_waiting_for_a_round(
 async def test_gateway_goes_on_with_what_it_knows_while_its_database_is_away(
     postgres: Databases, services: Services
 ) -> None:
-    async with open_gate(postgres.database_url("gateway"), services) as gate:
+    async with open_gate(postgres.migrated_url("gateway"), services) as gate:
         grant = make_grant("h26")
         await gate.tell(make_client("h26"), grant)
         async with database_away(postgres, gate):
@@ -144,7 +144,7 @@ async def test_gateway_goes_on_with_what_it_knows_while_its_database_is_away(
 async def test_change_that_nobody_was_told_is_read_after_a_lost_connection(
     postgres: Databases, services: Services
 ) -> None:
-    async with open_gate(postgres.database_url("gateway"), services) as gate:
+    async with open_gate(postgres.migrated_url("gateway"), services) as gate:
         await gate.tell(make_client("h26"), make_grant("h26"))
         async with gate.sessions.begin() as session:
             for statement in (
@@ -168,7 +168,7 @@ async def test_change_that_nobody_was_told_is_read_after_a_lost_connection(
 async def test_known_caller_is_still_known_while_identity_is_away(postgres: Databases) -> None:
     behind = AsyncExitStack()
     services = await behind.enter_async_context(open_services())
-    async with open_gate(postgres.database_url("gateway"), services) as gate:
+    async with open_gate(postgres.migrated_url("gateway"), services) as gate:
         await gate.tell(make_client(), make_grant())
         assert (await gate.ask(LIST)).is_success
         await behind.aclose()

@@ -19,7 +19,6 @@ from gateway.settings import Settings
 from shared.database.engine import open_database
 from shared.database.session import SessionFactory
 from shared.events import ClientChanged, GrantChanged
-from shared.runtime.migrations import upgrade_database
 from tests.access.country import Country, open_country
 from tests.conftest import Databases
 from tests.support.gateway_harness import LONG_AGO, make_client, make_grant, make_settings
@@ -54,9 +53,7 @@ class Identity:
 
 @pytest.fixture(scope="module")
 def settings(postgres: Databases) -> Settings:
-    made = make_settings(postgres.database_url("gateway"))
-    upgrade_database(made)
-    return made
+    return make_settings(postgres.migrated_url("gateway"))
 
 
 @pytest.fixture

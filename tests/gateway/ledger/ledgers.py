@@ -28,7 +28,6 @@ from gateway.operations.table import OPERATIONS
 from shared.crypto.ed25519 import read_private_key
 from shared.database.engine import open_database
 from shared.events import LedgerAnchored
-from shared.runtime.migrations import upgrade_database
 from tests.conftest import Databases
 from tests.support.fake_upstream import SUBJECT
 from tests.support.gateway_harness import CALL_KEYS, VERIFY, make_settings
@@ -72,9 +71,8 @@ class Store:
         return [orjson.loads(row["record"])["request_id"] for row in await self.rows(query)]
 
 
-async def make_store(url: str) -> Store:
+def make_store(url: str) -> Store:
     text = ed25519_key()
-    await asyncio.to_thread(upgrade_database, make_settings(url))
     return Store(url, read_private_key("ledger_key", SecretStr(text)), text)
 
 

@@ -135,7 +135,7 @@ def test_source_is_keyed_by_the_ledger(sums: AnonymousCalls) -> None:
 async def test_calls_without_credentials_leave_one_record_a_minute(
     postgres: Databases, services: Services, operation: str
 ) -> None:
-    async with open_gate(postgres.database_url("gateway"), services) as gate:
+    async with open_gate(postgres.migrated_url("gateway"), services) as gate:
         before = await gate.sums()
         method, _, path = operation.partition(" ")
         far = httpx.ASGITransport(gate.gateway, client=("203.0.113.7", 1))

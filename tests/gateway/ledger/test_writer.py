@@ -123,7 +123,7 @@ async def test_each_process_has_a_chain_of_its_own(store: Store) -> None:
 async def test_answer_leaves_only_when_its_record_is_durable(
     postgres: Databases, services: Services
 ) -> None:
-    async with open_gate(postgres.database_url("gateway"), services) as gate:
+    async with open_gate(postgres.migrated_url("gateway"), services) as gate:
         await gate.tell(make_client(), make_grant())
         connection = await asyncpg.connect(plain_url(gate.settings.database_url))
         block = connection.transaction()
@@ -145,7 +145,7 @@ async def test_answer_is_not_given_where_its_record_takes_too_long(
     postgres: Databases, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer, "PATIENCE_SECONDS", 0.3)
-    async with open_gate(postgres.database_url("gateway"), services) as gate:
+    async with open_gate(postgres.migrated_url("gateway"), services) as gate:
         await gate.tell(make_client(), make_grant())
         connection = await asyncpg.connect(plain_url(gate.settings.database_url))
         async with connection.transaction():
@@ -175,7 +175,7 @@ async def test_without_its_database_nothing_personal_begins(
 ) -> None:
     # A call that began before waits so long for its record.
     monkeypatch.setattr(writer, "PATIENCE_SECONDS", 0.3)
-    async with open_gate(postgres.database_url("gateway"), services) as gate:
+    async with open_gate(postgres.migrated_url("gateway"), services) as gate:
         await gate.tell(make_client(), make_grant())
         async with database_away(postgres, gate):
             await eventually(lambda: is_turned_away(gate))
@@ -205,7 +205,7 @@ async def test_full_memory_turns_all_calls_away_and_loses_none(
     postgres: Databases, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer, "MAX_PENDING_RECORDS", 5)
-    async with open_gate(postgres.database_url("gateway"), services) as gate:
+    async with open_gate(postgres.migrated_url("gateway"), services) as gate:
         await gate.tell(make_client(), make_grant())
         async with database_away(postgres, gate):
             await eventually(lambda: is_reported(gate, "chain", "ChainNotHeldError"))

@@ -16,7 +16,7 @@ from tests.support.gateway_harness import (
 @pytest.fixture(scope="module")
 async def strict(postgres: Databases, services: Services) -> AsyncIterator[Gate]:
     """A gateway that knows the whole catalogue, and a client with a right to all procedures."""
-    async with open_gate(postgres.database_url("gateway"), services) as gate:
+    async with open_gate(postgres.migrated_url("gateway"), services) as gate:
         size = len(CATALOGUE)
         procedures = [
             make_procedure(code, active=active, catalogue_size=size)

@@ -22,7 +22,7 @@ async def test_older_version_of_a_procedure_changes_nothing(
     newest = make_procedure(BIRTH, version=3, active=False, catalogue_size=7)
     older = make_procedure(BIRTH, version=2, catalogue_size=5)
     without_size = make_procedure(BIRTH, version=3, active=False, catalogue_size=None)
-    async with open_gate(postgres.database_url("gateway"), services) as gate:
+    async with open_gate(postgres.migrated_url("gateway"), services) as gate:
         for events in ([newest, older], [older], [without_size], [older, without_size]):
             async with gate.sessions.begin() as session:
                 await upsert_published_procedures(session, events)

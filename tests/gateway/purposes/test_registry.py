@@ -232,7 +232,7 @@ def test_catalogue_once_complete_stays_so_while_more_is_announced() -> None:
 async def test_gateway_without_a_catalogue_takes_each_code_and_says_so(
     postgres: Databases, services: Services
 ) -> None:
-    async with open_gate(postgres.database_url("gateway"), services) as gate:
+    async with open_gate(postgres.migrated_url("gateway"), services) as gate:
         client = await gate.newcomer(make_grant())
         for told in (None, make_procedure(COPY, catalogue_size=2)):
             if told:
@@ -253,7 +253,7 @@ async def test_gateway_without_a_catalogue_takes_each_code_and_says_so(
 async def test_restarted_gateway_knows_the_catalogue_from_its_first_call(
     postgres: Databases, services: Services
 ) -> None:
-    url = postgres.database_url("gateway")
+    url = postgres.migrated_url("gateway")
     async with open_gate(url, services) as gate:
         await gate.tell(make_procedure(BIRTH))
     async with open_gate(url, services) as gate:
@@ -267,7 +267,7 @@ async def test_published_procedure_is_a_purpose_without_waiting_for_a_round(
     postgres: Databases, services: Services, own_kafka: Broker
 ) -> None:
     async with (
-        open_gate(postgres.database_url("gateway"), services) as gate,
+        open_gate(postgres.migrated_url("gateway"), services) as gate,
         working(gate.settings, HANDLERS, own_kafka),
         publishing(own_kafka.servers, idempotent=own_kafka.idempotent) as catalogue,
     ):

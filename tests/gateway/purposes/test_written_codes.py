@@ -125,7 +125,7 @@ def test_nearest_listed_code_above_decides_before_the_national_one() -> None:
 async def test_agency_of_a_client_in_the_older_form_is_known_with_the_highest_above(
     postgres: Databases, services: Services
 ) -> None:
-    url = postgres.database_url("gateway")
+    url = postgres.migrated_url("gateway")
     async with open_gate(url, services) as gate:
         await gate.tell(make_procedure(BIRTH, catalogue_size=1), make_agency("H26"))
         await gate.tell(make_client("older-g15", "000.00.04.G15"))

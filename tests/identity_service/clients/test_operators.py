@@ -1,6 +1,5 @@
 """The last operator that can sign on and act is not taken out of the mesh, in whichever way."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,7 +12,6 @@ from identity_service.grants.models import Grant
 from identity_service.seed import seed
 from identity_service.settings import Settings
 from shared.database.engine import open_database
-from shared.runtime.migrations import upgrade_database
 from tests.conftest import Databases
 from tests.identity_service.calls import OPERATOR, Identity
 from tests.identity_service.client_acts import (
@@ -33,8 +31,7 @@ ACTS = ("deactivate", "remove-key", "revoke")
 @pytest.fixture(scope="module")
 async def alone(postgres: Databases) -> AsyncIterator[Identity]:
     """An installation whose one operator has one key and no secret."""
-    settings = make_settings(postgres.database_url("identity_service"), people=0)
-    await asyncio.to_thread(upgrade_database, settings)
+    settings = make_settings(postgres.migrated_url("identity_service"), people=0)
     await seed(settings)
     await _leave_one_operator(settings)
     async with serving(settings, TestAuthority()) as identity:

@@ -34,7 +34,6 @@ from identity_service.seed import seed
 from identity_service.settings import Settings
 from shared.crypto.thumbprint import compute_thumbprint
 from shared.database.engine import open_database
-from shared.runtime.migrations import upgrade_database
 from tests.conftest import Databases
 from tests.identity_service.calls import Identity
 from tests.identity_service.client_acts import ADD_KEY, CLIENTS, public
@@ -58,8 +57,7 @@ def private_pem(key: PrivateKeyTypes) -> str:
 
 
 async def prepared(postgres: Databases, **over: object) -> Settings:
-    settings = make_settings(postgres.database_url("identity_service"), sandbox=False, **over)
-    await asyncio.to_thread(upgrade_database, settings)
+    settings = make_settings(postgres.migrated_url("identity_service"), sandbox=False, **over)
     await seed(settings)
     return settings
 

@@ -26,7 +26,6 @@ from identity_service.settings import Settings
 from shared.codes.persons.person_hash import hash_person
 from shared.database.engine import open_database
 from shared.database.session import SessionFactory
-from shared.runtime.migrations import upgrade_database
 from tests.conftest import Databases
 from tests.identity_service.commands import run_command
 from tests.identity_service.conftest import PEOPLE, make_settings
@@ -37,17 +36,11 @@ RECORDED_PERSONAS = sum(
 
 
 @pytest.fixture
-async def empty(postgres: Databases, tmp_path: Path) -> Settings:
+def empty(postgres: Databases, tmp_path: Path) -> Settings:
     """Of a database of its own, migrated and not seeded."""
-    made = make_settings(
-        postgres.database_url("identity_service"), sandbox_file=tmp_path / "sandbox.json", people=20
+    return make_settings(
+        postgres.migrated_url("identity_service"), sandbox_file=tmp_path / "sandbox.json", people=20
     )
-    await migrated(made)
-    return made
-
-
-async def migrated(settings: Settings) -> None:
-    await asyncio.to_thread(upgrade_database, settings)
 
 
 async def counts(sessions: SessionFactory) -> dict[str, int]:
@@ -116,8 +109,7 @@ async def test_the_secrets_of_a_file_hold_in_a_new_database_too(
     await seed(empty)
     assert empty.sandbox_file
     told = secrets_told(empty.sandbox_file)
-    again = empty.model_copy(update={"database_url": postgres.database_url("identity_service")})
-    await migrated(again)
+    again = empty.model_copy(update={"database_url": postgres.migrated_url("identity_service")})
     await seed(again)
     assert secrets_told(empty.sandbox_file) == told
     assert await all_hold(again, told)

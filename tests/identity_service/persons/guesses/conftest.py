@@ -7,7 +7,6 @@ import pytest
 from deploy.run_sync import run_apart
 from identity_service.seed import seed
 from identity_service.settings import Settings
-from shared.runtime.migrations import upgrade_database
 from tests.conftest import Databases
 from tests.identity_service.calls import Identity
 from tests.identity_service.conftest import make_settings, serving
@@ -23,12 +22,11 @@ from tests.support.factories import TestAuthority
 @pytest.fixture(scope="session")
 def bounded(postgres: Databases) -> Settings:
     """Of a database with the budgets of production."""
-    made = make_settings(postgres.database_url("identity_service"), people=SEEDED, **REAL)
+    made = make_settings(postgres.migrated_url("identity_service"), people=SEEDED, **REAL)
 
     async def prepare() -> None:
         await seed(made)
 
-    upgrade_database(made)
     run_apart(prepare())
     return made
 

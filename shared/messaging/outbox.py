@@ -16,7 +16,7 @@ from shared.database.deferred import defer_write
 from shared.database.session import Base, act_after_commit
 from shared.events import Event
 from shared.messaging.kafka import MAX_MESSAGE_BYTES, count_message_bytes
-from shared.messaging.outbox_notifier import notify_relay
+from shared.messaging.worker_notifier import notify_relay
 from shared.observability.metrics import OUTBOX_AGE
 from shared.observability.tracing import build_trace_headers
 

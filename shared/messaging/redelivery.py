@@ -6,6 +6,7 @@ this service that no broker took has reached no handler: it returns to the outbo
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 from aiokafka import ConsumerRecord
 from sqlalchemy import Update, func, select, update
@@ -20,18 +21,24 @@ from shared.messaging.event_proofs import EventVerifier
 from shared.messaging.inbox import Handlers
 from shared.messaging.outbox import OutboxRow, add_outbox_rows
 
-LOOK_SECONDS = 1.0
+# For letters whose replay woke nobody, as where the process that replayed them died.
+POLL_SECONDS = 5.0
 MAX_LETTERS = 100
 
 
 async def redeliver_letters(
-    sessions: SessionFactory, handlers: Handlers, verifier: EventVerifier
+    sessions: SessionFactory, handlers: Handlers, verifier: EventVerifier, replayed: asyncio.Event
 ) -> None:
-    """Redeliver replayed letters for ever; at the start replay those of types defined by now."""
+    """Redeliver letters for ever, whenever `replayed` is set.
+
+    At the start replay those whose types are defined by now.
+    """
     await replay_known_types(sessions)
     while True:
+        replayed.clear()
         if not await redeliver_batch(sessions, handlers, verifier):
-            await asyncio.sleep(LOOK_SECONDS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(replayed.wait(), POLL_SECONDS)
 
 
 @retry_during_outage

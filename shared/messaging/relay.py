@@ -12,7 +12,7 @@ from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
 from sqlalchemy import URL, select
 
 from shared.database import locks
-from shared.database.engine import connect_driver, open_driver_transaction
+from shared.database.engine import open_driver_transaction
 from shared.database.errors import retry_during_outage
 from shared.database.session import SessionFactory
 from shared.events import DEAD
@@ -20,16 +20,13 @@ from shared.messaging.dead_letters import UNSENT_PARTITION
 from shared.messaging.event_proofs import PROOF, EventSigner, Message
 from shared.messaging.kafka import retry_during_broker_outage
 from shared.messaging.outbox import SentMessage
-from shared.messaging.outbox_notifier import CHANNEL
+from shared.messaging.worker_notifier import LETTERS, OUTBOX, listen_for_commits
 from shared.observability.metrics import EVENTS_REFUSED, EVENTS_SENT
 
 log = structlog.get_logger()
 
 BATCH_SIZE = 1_000
 POLL_SECONDS = 5.0
-# The connection that listens is checked this often: a half-open one reports no error.
-HEARTBEAT_SECONDS = 5.0
-HEARTBEAT_ANSWER_SECONDS = 5.0
 
 
 async def relay_outbox(
@@ -38,12 +35,15 @@ async def relay_outbox(
     signer: EventSigner,
     url: URL,
     stopping: asyncio.Event,
+    *,
+    replayed: asyncio.Event | None = None,
 ) -> None:
     """Send outbox rows to Kafka, in order, at least once; each commit wakes the relay.
 
-    Return after the batch under way when `stopping` is set.
+    Return after the batch under way when `stopping` is set. The connection on which the relay
+    listens also sets `replayed`, whenever an operator has replayed a dead letter.
     """
-    async with _open_wake_event(url, stopping) as wake:
+    async with _open_wake_event(url, stopping, replayed or asyncio.Event()) as wake:
         while not stopping.is_set():
             wake.clear()
             if await relay_batch(sessions, producer, signer) < BATCH_SIZE and not stopping.is_set():
@@ -178,13 +178,15 @@ def _sign_messages(signer: EventSigner, messages: Sequence[Message]) -> list[Mes
 
 
 @asynccontextmanager
-async def _open_wake_event(url: URL, stopping: asyncio.Event) -> AsyncIterator[asyncio.Event]:
+async def _open_wake_event(
+    url: URL, stopping: asyncio.Event, replayed: asyncio.Event
+) -> AsyncIterator[asyncio.Event]:
     """Yield an event that each transaction which wrote to the outbox sets, and `stopping` too."""
     wake = asyncio.Event()
     # In a task group, so that a listener that fails ends the relay.
     async with asyncio.TaskGroup() as tasks:
         around = [
-            tasks.create_task(_listen_for_commits(url, wake)),
+            tasks.create_task(listen_for_commits(url, {OUTBOX: wake, LETTERS: replayed})),
             tasks.create_task(_wake_at(stopping, wake)),
         ]
         yield wake
@@ -195,24 +197,6 @@ async def _open_wake_event(url: URL, stopping: asyncio.Event) -> AsyncIterator[a
 async def _wake_at(stopping: asyncio.Event, wake: asyncio.Event) -> None:
     await stopping.wait()
     wake.set()
-
-
-@retry_during_outage
-async def _listen_for_commits(url: URL, wake: asyncio.Event) -> None:
-    plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    connection = await connect_driver(plain, timeout=5)
-    lost = asyncio.Event()
-    connection.add_termination_listener(lambda _: lost.set())
-    await connection.add_listener(CHANNEL, lambda *_: wake.set())
-    wake.set()
-    try:
-        while not lost.is_set():
-            await connection.execute("SELECT 1", timeout=HEARTBEAT_ANSWER_SECONDS)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(lost.wait(), HEARTBEAT_SECONDS)
-        raise ConnectionError("the connection that listens to the outbox was lost")
-    finally:
-        connection.terminate()
 
 
 async def replay_sent_events(

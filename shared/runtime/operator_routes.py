@@ -12,7 +12,9 @@ from sqlalchemy import select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.codes.time import StoredInstant
+from shared.database.session import act_after_commit
 from shared.messaging.dead_letters import DeadLetter, DeadLetterState
+from shared.messaging.worker_notifier import notify_redelivery
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import CallContext, Caller, NotAllowed
 from shared.web.dependencies import Session
@@ -67,12 +69,14 @@ async def replay_dead_letter(session: AsyncSession, letter_id: UUID) -> DeadLett
     The inbox ignores an event that was handled in the last `inbox.RETENTION_DAYS`; an older one
     must be ignored by the handler, by its version.
     """
+    act_after_commit(session, notify_redelivery)
     return await _settle_letter(session, letter_id, "replaying")
 
 
 async def replay_open_letters(session: AsyncSession) -> int:
     """Let the worker handle all open letters again, the oldest first; return their number."""
     replaying = update(DeadLetter).where(DeadLetter.state == "open").values(state="replaying")
+    act_after_commit(session, notify_redelivery)
     return len((await session.scalars(replaying.returning(DeadLetter.id))).all())
 
 

@@ -131,11 +131,16 @@ async def _run_tasks(
             for part in (*INFRASTRUCTURE_TIMERS, *parts)
         ]
         background.append(tasks.create_task(_recreate_topics(settings)))
-        tasks.create_task(relay_outbox(sessions, producer, signer, settings.database, stopping))
+        replayed = asyncio.Event()
+        tasks.create_task(
+            relay_outbox(sessions, producer, signer, settings.database, stopping, replayed=replayed)
+        )
         if settings.replay_at_start:
             tasks.create_task(_replay_recent_events(sessions, producer, signer, stopping))
         if handlers:
-            tasks.create_task(_consume_events(settings, sessions, handlers, checks, stopping))
+            tasks.create_task(
+                _consume_events(settings, sessions, handlers, checks, stopping, replayed=replayed)
+            )
         else:
             _mark_started(checks)
         await stopping.wait()
@@ -165,6 +170,8 @@ async def _consume_events(
     handlers: Handlers,
     checks: dict[str, Check],
     stopping: asyncio.Event,
+    *,
+    replayed: asyncio.Event,
 ) -> None:
     """Consume the topics of the handlers until `stopping` is set.
 
@@ -185,7 +192,7 @@ async def _consume_events(
     ):
         verifier = make_event_verifier(settings, http, topics)
         minding = [
-            tasks.create_task(redeliver_letters(sessions, handlers, verifier)),
+            tasks.create_task(redeliver_letters(sessions, handlers, verifier, replayed)),
             tasks.create_task(measure_lag(sessions, consumer)),
             tasks.create_task(_await_catch_up(consumer, checks)),
         ]

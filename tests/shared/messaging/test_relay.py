@@ -172,8 +172,8 @@ async def test_listener_notices_a_half_open_connection(
     key: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("shared.messaging.relay.HEARTBEAT_SECONDS", 0.1)
-    monkeypatch.setattr("shared.messaging.relay.HEARTBEAT_ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr("shared.messaging.worker_notifier.HEARTBEAT_SECONDS", 0.1)
+    monkeypatch.setattr("shared.messaging.worker_notifier.HEARTBEAT_ANSWER_SECONDS", 0.2)
     monkeypatch.setattr("shared.messaging.relay.POLL_SECONDS", 3_600)
     async with wire_to(settings.database) as wire:
         through = settings.database.set(port=wire.port, host="127.0.0.1", query={})

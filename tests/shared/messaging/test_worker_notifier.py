@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from shared.database.engine import open_database
 from shared.database.session import SessionFactory
-from shared.messaging.outbox_notifier import OutboxNotifier
+from shared.messaging.worker_notifier import OUTBOX, WorkerNotifier
 from shared.settings import ServiceSettings
 from tests.shared.event_flow import Tail, announce, nothing_pending, pending, progressed, scalar
 from tests.shared.wire import wire_to
@@ -76,10 +76,10 @@ async def test_commit_after_the_bell_was_lost_wakes_the_relay(
 async def test_process_ends_though_nobody_answers_its_bell(
     sessions: SessionFactory, settings: ServiceSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.messaging.outbox_notifier.ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr("shared.messaging.worker_notifier.ANSWER_SECONDS", 0.2)
     async with wire_to(settings.database) as wire:
-        notifier = OutboxNotifier(settings.database.set(port=wire.port, host="127.0.0.1", query={}))
-        notifier.notify()
+        notifier = WorkerNotifier(settings.database.set(port=wire.port, host="127.0.0.1", query={}))
+        notifier.notify(OUTBOX)
         await eventually(lambda: scalar(sessions, RUNG))
         wire.silent = True
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -103,13 +103,13 @@ async def test_unforeseen_error_neither_stops_later_wakes_nor_the_end(
         return answer
 
     monkeypatch.setattr(asyncpg.Connection, "execute", fail_once)
-    notifier = OutboxNotifier(settings.database)
-    notifier.notify()
+    notifier = WorkerNotifier(settings.database)
+    notifier.notify(OUTBOX)
     await eventually(lambda: not failures)
-    notifier.notify()
+    notifier.notify(OUTBOX)
     await eventually(lambda: scalar(sessions, RUNG))
     failures.append(UnforeseenError())
-    notifier.notify()
+    notifier.notify(OUTBOX)
     await notifier.close()
     assert not failures
     await eventually(lambda: scalar(sessions, f"SELECT ({LEFT}) = 0"))
@@ -118,11 +118,11 @@ async def test_unforeseen_error_neither_stops_later_wakes_nor_the_end(
 async def test_connection_ends_where_the_end_is_cancelled(
     settings: ServiceSettings, sessions: SessionFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    notifier = OutboxNotifier(settings.database)
-    notifier.notify()
+    notifier = WorkerNotifier(settings.database)
+    notifier.notify(OUTBOX)
     await eventually(lambda: scalar(sessions, RUNG))
-    monkeypatch.setattr("shared.messaging.outbox_notifier.MIN_INTERVAL_SECONDS", 3_600)
-    notifier.notify()
+    monkeypatch.setattr("shared.messaging.worker_notifier.MIN_INTERVAL_SECONDS", 3_600)
+    notifier.notify(OUTBOX)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0):
             await notifier.close()

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -112,13 +112,22 @@ async def _read_progress(consumer: AIOKafkaConsumer) -> Mapping[TopicPartition, 
         partitions = consumer.assignment()
         begins = await consumer.beginning_offsets(partitions)
         ends = await consumer.end_offsets(partitions)
-        handled = {partition: await consumer.committed(partition) for partition in partitions}
+        handled = await list_committed_offsets(consumer, partitions)
     except (KafkaError, *UNREACHABLE):
         return {}
     return {
         # No offset is ever committed for messages that retention has deleted.
         partition: PartitionProgress(
-            max(handled[partition] or 0, begins[partition]), ends[partition]
+            max(handled.get(partition, 0), begins[partition]), ends[partition]
         )
         for partition in partitions & consumer.assignment()
     }
+
+
+async def list_committed_offsets(
+    consumer: AIOKafkaConsumer, partitions: Collection[TopicPartition]
+) -> Mapping[TopicPartition, int]:
+    """Return the offsets of the partitions of which any was committed, by one request for all."""
+    coordinator = consumer._coordinator  # noqa: SLF001 -- the public `committed` requests each alone
+    committed = await coordinator.fetch_committed_offsets(list(partitions))
+    return {partition: offset.offset for partition, offset in committed.items()}

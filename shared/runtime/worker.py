@@ -16,7 +16,7 @@ from shared.codes.time import utc_now
 from shared.database.engine import open_database
 from shared.database.session import SessionFactory
 from shared.messaging.consumer import consume_topics
-from shared.messaging.consumer_lag import measure_lag
+from shared.messaging.consumer_lag import list_committed_offsets, measure_lag
 from shared.messaging.dead_letters import measure_dead_letters
 from shared.messaging.event_proofs import EventSigner
 from shared.messaging.inbox import Handlers, delete_expired_inbox_rows
@@ -218,10 +218,8 @@ async def _await_catch_up(consumer: AIOKafkaConsumer, checks: dict[str, Check]) 
     # A partition whose events have all expired delivers nothing, so nothing is ever committed.
     waiting = {partition: end for partition, end in ends.items() if end > begins[partition]}
     while waiting:
-        for partition, end in list(waiting.items()):
-            handled = await retry_during_broker_outage(consumer.committed)(partition)
-            if handled is not None and handled >= end:
-                del waiting[partition]
+        handled = await retry_during_broker_outage(list_committed_offsets)(consumer, waiting)
+        waiting = {name: end for name, end in waiting.items() if handled.get(name, 0) < end}
         await asyncio.sleep(POLL_SECONDS)
     checks.pop(CAUGHT_UP)
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from fastapi import FastAPI
 
 from deploy.run_sync import run_apart
 from dossier_service.catalogue.own_procedures import read_own_procedures
@@ -56,8 +57,11 @@ async def _publish_own_procedures(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def serving(settings: Settings, authority: TestAuthority) -> AsyncIterator[Desk]:
-    app = create_app(settings)
+async def serving(
+    settings: Settings, authority: TestAuthority, app: FastAPI | None = None
+) -> AsyncIterator[Desk]:
+    """Serve a new app, or one that has ended and begins anew."""
+    app = app or create_app(settings)
     async with calling(app, authority) as http:
         desk = Desk(app, http, authority, settings)
         app.dependency_overrides[read_now] = lambda: utc(desk.now)
@@ -74,6 +78,12 @@ def settings(postgres: Databases) -> Settings:
     return make_settings(postgres)
 
 
+@pytest.fixture(scope="session")
+def app(settings: Settings) -> FastAPI:
+    """Make the routes and the document of the shared database once, not for each test."""
+    return create_app(settings)
+
+
 @pytest.fixture
 def own_settings(postgres: Databases) -> Settings:
     """Of a database that no other test writes to."""
@@ -81,9 +91,9 @@ def own_settings(postgres: Databases) -> Settings:
 
 
 @pytest.fixture
-async def desk(settings: Settings, authority: TestAuthority) -> AsyncIterator[Desk]:
+async def desk(settings: Settings, authority: TestAuthority, app: FastAPI) -> AsyncIterator[Desk]:
     """On a database that tests share: each looks at its own dossiers only."""
-    async with serving(settings, authority) as desk:
+    async with serving(settings, authority, app) as desk:
         yield desk
 
 

@@ -7,6 +7,7 @@ grant which operation go to identity_service, which reads them.
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ def event_schema(event: type[Event]) -> Document:
     return dialect | event.model_json_schema(mode="serialization")
 
 
+@cache  # each call would make the application anew
 def openapi(service: str) -> Document:
     """What the service tells of its own HTTP API; nothing is opened to ask it."""
     settings = import_module(f"{service}.settings").Settings.model_validate(_NOWHERE)

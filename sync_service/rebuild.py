@@ -11,7 +11,7 @@ from shared.database.session import SessionFactory
 from shared.events import DossierEvent
 from shared.runtime.event_keys import make_event_verifier
 from shared.runtime.invocation import run_async
-from shared.runtime.retained_log import BrokerLog, LogBatch, RetainedLog
+from shared.runtime.retained_log import BrokerLog, LogBatch, LogReplacedError, RetainedLog
 from shared.web.http_client import open_client
 from sync_service.handlers import rebuild_dossiers, restore_dossiers
 from sync_service.indicators.counters import Cell
@@ -27,6 +27,9 @@ BATCH_DOSSIERS = 500
 EVENTS: Final = "events"
 DOSSIERS: Final = "dossiers"
 COUNTERS: Final = "counters"
+# The member of the position in the first stage. Earlier releases stored bare offsets: a rebuild
+# that they began reads the whole log again.
+BOOKMARKS: Final = "bookmarks"
 
 
 def rebuild_projection(
@@ -40,7 +43,8 @@ def rebuild_projection(
     again. No log keeps the rows that other systems pushed, nor events older than the retention:
     their dossiers and timeline rows are kept as they are, and only their derived values are made
     anew. The worker and the service may run meanwhile. An interrupted rebuild continues where it
-    ended when the command is given again.
+    ended when the command is given again; where the broker was replaced or refilled meanwhile, it
+    reads the whole log again.
     """
     settings: Settings = context.obj.settings
 
@@ -82,7 +86,7 @@ class Rebuild:
         if progress.stage != EVENTS or progress.position:
             self._report(f"continues a rebuild in its stage {progress.stage}")
         if progress.stage == EVENTS:
-            progress = await self._apply_log(log, progress)
+            progress = await self._apply_present_log(log, progress)
         if progress.stage == DOSSIERS:
             progress = await self._restore_all(progress)
         await self._correct(progress)
@@ -93,9 +97,26 @@ class Rebuild:
         async with self._sessions.begin() as session:
             return await use_cases.begin_rebuild(session, self._projection, EVENTS)
 
+    async def _apply_present_log(
+        self, log: RetainedLog, progress: RebuildProgress
+    ) -> RebuildProgress:
+        """Apply the log from the stored progress, or from its oldest event where it is another.
+
+        The offsets of another log say nothing: events would be skipped. To apply an event again
+        changes nothing.
+        """
+        try:
+            return await self._apply_log(log, progress)
+        except LogReplacedError:
+            self._report(
+                "the broker was replaced or refilled since the interruption: begins at the oldest"
+                " event"
+            )
+            return await self._apply_log(log, await self._advance(progress, EVENTS))
+
     async def _apply_log(self, log: RetainedLog, progress: RebuildProgress) -> RebuildProgress:
         applied, refused = 0, 0
-        async for batch in log.read_batches(progress.position):
+        async for batch in log.read_batches(progress.position.get(BOOKMARKS, {})):
             progress, invalid = await self._apply_batch(batch, progress)
             applied, refused = applied + len(batch.events) - invalid, refused + invalid
             refused += batch.skipped
@@ -112,7 +133,9 @@ class Rebuild:
         events = [event for event in batch.events if isinstance(event, DossierEvent)]
         async with self._sessions.begin() as session:
             invalid = await rebuild_dossiers(session, events) if events else 0
-            advanced = await use_cases.advance_rebuild(session, progress, EVENTS, batch.offsets)
+            advanced = await use_cases.advance_rebuild(
+                session, progress, EVENTS, {BOOKMARKS: batch.bookmarks}
+            )
         return advanced, invalid
 
     async def _restore_all(self, progress: RebuildProgress) -> RebuildProgress:

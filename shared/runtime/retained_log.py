@@ -1,10 +1,11 @@
 """Read the events that the broker still retains, without a consumer group and its offsets."""
 
+import hashlib
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypedDict
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
@@ -17,29 +18,44 @@ from shared.settings import BrokerSettings
 BATCH_SIZE = 500
 WAIT_MS = 1_000
 
-# The next offset to read of each partition, which is written `topic/number`.
-Offsets = Mapping[str, int]
+
+class Bookmark(TypedDict):
+    """The last message that was read from a partition: its offset, and its digest in hex."""
+
+    offset: int
+    digest: str
+
+
+# By partition, which is written `topic/number`; a partition that gave no message has none.
+Bookmarks = Mapping[str, Bookmark]
+
+
+class LogReplacedError(Exception):
+    """The broker does not have the messages of the bookmarks: its log is another one."""
 
 
 @dataclass(frozen=True)
 class LogBatch:
-    """Events in the order of their partitions, and the offsets that follow them.
+    """Events in the order of their partitions, and the bookmarks from which a read goes on.
 
     `skipped` counts messages without a valid proof or a known form; `remaining` counts the messages
     that follow up to the end of the log at the beginning of the read.
     """
 
     events: Sequence[Event]
-    offsets: Offsets
+    bookmarks: Bookmarks
     skipped: int
     remaining: int
 
 
 class RetainedLog(Protocol):
-    """A log that can be read again from any offset."""
+    """A log that can be read again from any bookmark."""
 
-    def read_batches(self, offsets: Offsets) -> AsyncIterator[LogBatch]:
-        """Yield the events from these offsets, or the oldest, up to the present end of the log."""
+    def read_batches(self, bookmarks: Bookmarks) -> AsyncIterator[LogBatch]:
+        """Yield the events after these bookmarks, or all, up to the present end of the log.
+
+        Raise LogReplacedError before the first batch where the bookmarks are of another log.
+        """
         ...
 
 
@@ -55,8 +71,11 @@ class BrokerLog:
         }
         self._verifier = verifier
 
-    async def read_batches(self, offsets: Offsets) -> AsyncIterator[LogBatch]:
-        """Yield the events from these offsets, or the oldest, up to the present end of the log."""
+    async def read_batches(self, bookmarks: Bookmarks) -> AsyncIterator[LogBatch]:
+        """Yield the events after these bookmarks, or all, up to the present end of the log.
+
+        Raise LogReplacedError before the first batch where the bookmarks are of another log.
+        """
         consumer = AIOKafkaConsumer(
             **connection_options(self._settings),
             enable_auto_commit=False,
@@ -67,34 +86,41 @@ class BrokerLog:
         await retry_during_broker_outage(consumer.start)()
         try:
             consumer.assign(list(self._partitions.values()))
-            following, ends = await self._seek(consumer, offsets)
+            following, ends = await self._seek(consumer, bookmarks)
+            reached = dict(bookmarks)
             while any(following[name] < end for name, end in ends.items()):
                 batch = await read_records(consumer, timeout_ms=WAIT_MS, max_records=BATCH_SIZE)
                 for name, partition in self._partitions.items():
                     # Not from the records, because a partition may have lost all that were left.
                     following[name] = await consumer.position(partition)
+                    if of_one := batch.records.get(partition):
+                        reached[name] = _make_bookmark(of_one[-1])
                 if not batch.following:
                     ends = await self._lower_ends(consumer, ends)
                 records = [record for of_one in batch.records.values() for record in of_one]
                 events = await self._read_events(records)
                 skipped = len(records) - len(events) + sum(map(len, batch.unreadable.values()))
                 remaining = sum(max(0, end - following[name]) for name, end in ends.items())
-                yield LogBatch(events, dict(following), skipped, remaining)
+                yield LogBatch(events, dict(reached), skipped, remaining)
         finally:
             await consumer.stop()
 
     async def _seek(
-        self, consumer: AIOKafkaConsumer, offsets: Offsets
+        self, consumer: AIOKafkaConsumer, bookmarks: Bookmarks
     ) -> tuple[dict[str, int], Mapping[str, int]]:
         """Place the consumer; return the offsets of the next messages, and those of the ends."""
         partitions = self._partitions.values()
         begins = await retry_during_broker_outage(consumer.beginning_offsets)(partitions)
-        ends = await retry_during_broker_outage(consumer.end_offsets)(partitions)
-        following: dict[str, int] = {}
+        following = {name: begins[partition] for name, partition in self._partitions.items()}
         for name, partition in self._partitions.items():
-            # Retention may have deleted messages, or the broker may have come back empty.
-            offset = max(offsets.get(name, 0), begins[partition])
-            following[name] = min(offset, ends[partition])
+            bookmark = bookmarks.get(name)
+            # Where retention has deleted the message, all that is left is read.
+            if bookmark is not None and bookmark["offset"] >= following[name]:
+                if not await _has_message(consumer, partition, bookmark):
+                    raise LogReplacedError
+                following[name] = bookmark["offset"] + 1
+        ends = await retry_during_broker_outage(consumer.end_offsets)(partitions)
+        for name, partition in self._partitions.items():
             consumer.seek(partition, following[name])
         return following, {name: ends[partition] for name, partition in self._partitions.items()}
 
@@ -113,6 +139,28 @@ class BrokerLog:
                 await self._verifier.check_once_keys_answer(record, arrived_at)
                 events.append(parse_event(dict(record.headers)["ce_type"].decode(), record.value))
         return events
+
+
+async def _has_message(
+    consumer: AIOKafkaConsumer, partition: TopicPartition, bookmark: Bookmark
+) -> bool:
+    """Return whether the partition has the message of the bookmark at its offset."""
+    consumer.seek(partition, bookmark["offset"])
+    while True:
+        ends = await retry_during_broker_outage(consumer.end_offsets)([partition])
+        if ends[partition] <= bookmark["offset"]:
+            return False
+        batch = await read_records(consumer, partition, timeout_ms=WAIT_MS, max_records=1)
+        if records := batch.records.get(partition):
+            return _make_bookmark(records[0]) == bookmark
+        if partition in batch.unreadable:
+            return False
+
+
+def _make_bookmark(record: ConsumerRecord) -> Bookmark:
+    # A broker that was refilled may have the same event at the same offset, but not its time.
+    digest = hashlib.sha256(f"{record.timestamp} ".encode() + (record.value or b""))
+    return {"offset": record.offset, "digest": digest.hexdigest()}
 
 
 def _name_partition(partition: TopicPartition) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.database.session import SessionFactory
 from shared.events import DossierEvent
-from shared.runtime.retained_log import LogBatch, Offsets
+from shared.runtime.retained_log import Bookmarks, LogBatch, LogReplacedError
 from sync_service.national_view.repository.rebuilds import RebuildInterfered
 from sync_service.rebuild import Rebuild
 from tests.sync_service.national import National, filed, moved, new_code, progressed, row, standing
@@ -50,19 +50,26 @@ class ListedLog:
         events: Sequence[DossierEvent],
         between: Callable[[], Awaitable[None]] | None = None,
         size: int = 4,
+        name: str = "first",
     ) -> None:
         self._events = events
         self.between = between
         self._size = size
+        self._name = name
 
-    async def read_batches(self, offsets: Offsets) -> AsyncIterator[LogBatch]:
-        first = offsets.get("0", 0)
+    async def read_batches(self, bookmarks: Bookmarks) -> AsyncIterator[LogBatch]:
+        first = 0
+        if "0" in bookmarks:
+            if bookmarks["0"]["digest"] != self._name:
+                raise LogReplacedError
+            first = bookmarks["0"]["offset"] + 1
         for start in range(first, len(self._events), self._size):
             if start > first and self.between:
                 await self.between()
             batch = self._events[start : start + self._size]
             end = start + len(batch)
-            yield LogBatch(batch, {"0": end}, 0, len(self._events) - end)
+            reached: Bookmarks = {"0": {"offset": end - 1, "digest": self._name}}
+            yield LogBatch(batch, reached, 0, len(self._events) - end)
 
 
 async def snapshot(national: National) -> dict[str, list[str]]:
@@ -165,10 +172,7 @@ async def test_rebuild_goes_on_beside_the_worker(
     assert await snapshot(empty) == after
 
 
-async def test_interrupted_rebuild_continues_with_the_next_batch(
-    empty: National, events: list[DossierEvent]
-) -> None:
-    before = await snapshot(empty)
+async def interrupt_after_two_batches(national: National, events: Sequence[DossierEvent]) -> None:
     calls = 0
 
     async def interrupt() -> None:
@@ -178,12 +182,48 @@ async def test_interrupted_rebuild_continues_with_the_next_batch(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        await rebuild(empty, ListedLog(events, interrupt))
+        await rebuild(national, ListedLog(events, interrupt))
+
+
+async def test_interrupted_rebuild_continues_with_the_next_batch(
+    empty: National, events: list[DossierEvent]
+) -> None:
+    before = await snapshot(empty)
+    await interrupt_after_two_batches(empty, events)
     lines = await rebuild(empty, ListedLog(events))
     assert lines[:2] == [
         "continues a rebuild in its stage events",
         f"events: 4 applied, 0 refused, {len(events) - 12} left",
     ]
+    assert await snapshot(empty) == before
+
+
+async def test_interrupted_rebuild_begins_anew_where_the_broker_was_refilled(
+    empty: National, events: list[DossierEvent]
+) -> None:
+    """The refilled log has the events that were not applied before the interruption first."""
+    before = await snapshot(empty)
+    await interrupt_after_two_batches(empty, events)
+    unread = events[-1].code
+    await execute(empty, f"DELETE FROM national_dossier WHERE code = '{unread}'")
+    refilled = sorted(events, key=lambda event: event.code != unread)
+    lines = await rebuild(empty, ListedLog(refilled, name="second"))
+    assert lines[:3] == [
+        "continues a rebuild in its stage events",
+        "the broker was replaced or refilled since the interruption: begins at the oldest event",
+        f"events: 4 applied, 0 refused, {len(events) - 4} left",
+    ]
+    assert await snapshot(empty) == before
+
+
+async def test_rebuild_that_an_earlier_release_began_reads_the_whole_log(
+    empty: National, events: list[DossierEvent]
+) -> None:
+    begun = """('national_view', 7, 'events', '{"dossier.events.v1/0": 8}')"""
+    await execute(empty, f"INSERT INTO projection_rebuild VALUES {begun}")
+    before = await snapshot(empty)
+    lines = await rebuild(empty, ListedLog(events))
+    assert lines[1] == f"events: 4 applied, 0 refused, {len(events) - 4} left"
     assert await snapshot(empty) == before
 
 

@@ -14,10 +14,12 @@ from sqlalchemy import (
     any_,
     bindparam,
     select,
+    true,
     tuple_,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from gateway.ledger.models import LedgerChain, LedgerSeal, StoredRecord
 from shared.codes.coverage import list_written_agency_codes, list_written_procedure_codes
@@ -90,11 +92,8 @@ async def list_records(
     """Return the newest records that one of the alternatives reaches, `limit` at most."""
     records: dict[tuple[Any, ...], VisibleRecord] = {}
     for limits in alternatives:
-        query = _select_visible_records(limits).where(*_list_search_conditions(conditions))
-        if after:
-            query = query.where(tuple_(*_ORDER) < after)
-        newest_first = query.order_by(*(column.desc() for column in _ORDER)).limit(limit)
-        for record in await session.scalars(newest_first):
+        query = await _select_newest_records(session, limits, conditions, limit=limit, after=after)
+        for record in await session.scalars(query):
             key = record_order_key(record)
             records[key] = _widen_visible_record(record, limits, records.get(key))
     return [records[key] for key in sorted(records, reverse=True)][:limit]
@@ -102,6 +101,76 @@ async def list_records(
 
 # A completing record has the instant of the first one and a later place in the chain.
 _ORDER = (StoredRecord.at, StoredRecord.chain, StoredRecord.number, StoredRecord.index)
+
+
+# Beyond, the newest records are sought by time: those of so many agencies are not rare.
+MAX_RANGE_ROWS = 20_000
+# An index on one of these finds few records, of all agencies together.
+_FOUND_BY_INDEX = frozenset({"client", "dossier"})
+
+
+async def _select_newest_records(
+    session: AsyncSession,
+    limits: Limits,
+    search: RecordConditions,
+    *,
+    limit: int,
+    after: tuple[Any, ...] | None,
+) -> Select[StoredRecord]:
+    """Select the newest records within the limits, by one range of an index for each agency.
+
+    To seek them by time would read the records of all others where these agencies are rare.
+    """
+    query = select(StoredRecord).where(
+        *_list_procedure_conditions(limits), *_list_search_conditions(search)
+    )
+    if after:
+        query = query.where(tuple_(*_ORDER) < after)
+    newest = query.order_by(*(column.desc() for column in _ORDER)).limit(limit)
+    agencies = await _list_range_agencies(session, limits, search)
+    if agencies is not None and len(agencies) * limit <= MAX_RANGE_ROWS:
+        return _merge_agency_ranges(newest, agencies, limit)
+    return newest.where(*_list_agency_conditions(limits, search.agency))
+
+
+async def _list_range_agencies(
+    session: AsyncSession, limits: Limits, search: RecordConditions
+) -> Sequence[str] | None:
+    """Return the codes, as they are written, of the agencies to list; None where all are listed.
+
+    None too where another index finds the records.
+    """
+    if search.subject is not None or not _FOUND_BY_INDEX.isdisjoint(search.equal):
+        return None
+    if search.agency is not None:
+        codes: Sequence[str] = list_written_agency_codes(search.agency)
+    elif limits.agencies is not None:
+        codes = await _list_written_agencies(session)
+    else:
+        return None
+    return [code for code in codes if limits.covers_agency(code)]
+
+
+async def _list_written_agencies(session: AsyncSession) -> Sequence[str]:
+    """Return the agencies that have records, by one step of an index for each."""
+    lowest = func.min(StoredRecord.agency)
+    written = select(lowest.label("code")).cte("written", recursive=True)
+    higher = select(lowest).where(StoredRecord.agency > written.c.code).correlate(written)
+    following = select(higher.scalar_subquery()).where(written.c.code.is_not(None))
+    written = written.union_all(following)
+    query = select(written.c.code).where(written.c.code.is_not(None))
+    return (await session.scalars(query)).all()
+
+
+def _merge_agency_ranges(
+    newest: Select[StoredRecord], agencies: Sequence[str], limit: int
+) -> Select[StoredRecord]:
+    unnested = func.unnest(bindparam(None, agencies, type_=ARRAY(String)))
+    codes = unnested.table_valued("code", name="agencies").render_derived()
+    of_one = newest.where(StoredRecord.agency == codes.c.code).lateral("newest")
+    record = aliased(StoredRecord, of_one)
+    order = (getattr(record, column.key).desc() for column in _ORDER)
+    return select(record).select_from(codes.join(of_one, true())).order_by(*order).limit(limit)
 
 
 def record_order_key(record: StoredRecord) -> tuple[datetime, str, int, int]:
@@ -114,7 +183,11 @@ async def find_record(
 ) -> VisibleRecord | None:
     visible: VisibleRecord | None = None
     for limits in alternatives:
-        query = _select_visible_records(limits).where(StoredRecord.id == record_id)
+        query = select(StoredRecord).where(
+            StoredRecord.id == record_id,
+            *_list_procedure_conditions(limits),
+            *_list_agency_conditions(limits),
+        )
         if (record := (await session.scalars(query)).one_or_none()) is not None:
             visible = _widen_visible_record(record, limits, visible)
     return visible
@@ -154,19 +227,22 @@ async def list_seals(
     return list((await session.scalars(in_order)).all())
 
 
-def _select_visible_records(limits: Limits) -> Select[StoredRecord]:
-    """Select the records within the limits; a limit that is None allows all.
+def _list_procedure_conditions(limits: Limits) -> list[Condition]:
+    return [] if limits.procedures is None else [_covers_stored_purpose(limits.procedures)]
+
+
+def _list_agency_conditions(limits: Limits, agency: str | None = None) -> list[Condition]:
+    """Return the conditions that a record is of an agency within the limits, and of `agency`.
 
     A sealed record keeps its agency as it was written, in either form.
     """
-    query = select(StoredRecord)
+    conditions: list[Condition] = []
     if limits.agencies is not None:
-        query = query.where(
-            is_agency_within(canonical_agency(StoredRecord.agency), limits.agencies)
-        )
-    if limits.procedures is not None:
-        query = query.where(_covers_stored_purpose(limits.procedures))
-    return query
+        written = canonical_agency(StoredRecord.agency)
+        conditions.append(is_agency_within(written, limits.agencies))
+    if agency is not None:
+        conditions.append(StoredRecord.agency.in_(list_written_agency_codes(agency)))
+    return conditions
 
 
 def _covers_stored_purpose(procedures: Collection[str]) -> Condition:
@@ -179,9 +255,8 @@ def _covers_stored_purpose(procedures: Collection[str]) -> Condition:
 
 
 def _list_search_conditions(search: RecordConditions) -> list[Condition]:
+    """Return the conditions of a search but that of its agency."""
     conditions = [getattr(StoredRecord, name) == value for name, value in search.equal.items()]
-    if search.agency is not None:
-        conditions.append(StoredRecord.agency.in_(list_written_agency_codes(search.agency)))
     if search.subject is not None:
         conditions.append(StoredRecord.subjects.contains([search.subject]))
     if search.since is not None:

@@ -4,8 +4,8 @@ from identity_service.tokens.jobs import delete_expired_keys
 from shared.runtime.timers import Timer, pass_now
 
 TIMERS = (
-    Timer(600, delete_expired_assertions),
-    Timer(600, delete_expired_proposals),
+    Timer(600, pass_now(delete_expired_assertions)),
+    Timer(600, pass_now(delete_expired_proposals)),
     Timer(600, pass_now(delete_expired_keys)),
-    Timer(600, delete_expired_guesses),
+    Timer(600, pass_now(delete_expired_guesses)),
 )

@@ -123,8 +123,8 @@ async def find_proposal(session: AsyncSession, proposal: ProposalKey) -> Proposa
     return await session.get(Proposal, proposal)
 
 
-async def delete_expired_proposals(session: AsyncSession) -> None:
-    await session.execute(delete(Proposal).where(Proposal.expires_at < func.now()))
+async def delete_expired_proposals(session: AsyncSession, now: datetime) -> None:
+    await session.execute(delete(Proposal).where(Proposal.expires_at < now))
 
 
 async def record_assertion(
@@ -136,8 +136,8 @@ async def record_assertion(
     return await session.scalar(fresh) is not None
 
 
-async def delete_expired_assertions(session: AsyncSession) -> None:
-    await session.execute(delete(UsedAssertion).where(UsedAssertion.expires_at < func.now()))
+async def delete_expired_assertions(session: AsyncSession, now: datetime) -> None:
+    await session.execute(delete(UsedAssertion).where(UsedAssertion.expires_at < now))
 
 
 async def add_client(session: AsyncSession, **columns: Any) -> Client | None:

@@ -26,15 +26,20 @@ from sqlalchemy.orm import DeclarativeBase
 SLICE_ROWS = 10_000
 
 
-async def delete_in_slices(session: AsyncSession, table: type[DeclarativeBase], where: str) -> None:
-    """Delete all rows that match, in statements that stay far below `STATEMENT_SECONDS` each."""
+async def delete_in_slices(
+    session: AsyncSession, table: type[DeclarativeBase], where: str, **values: object
+) -> None:
+    """Delete all rows that match, in statements that stay far below `STATEMENT_SECONDS` each.
+
+    `values` are those of the parameters in `where`.
+    """
     name = table.__tablename__
     statement = text(
         f"DELETE FROM {name} WHERE ctid ="  # noqa: S608 -- both texts are of this code
         f" ANY(ARRAY(SELECT ctid FROM {name} WHERE {where} LIMIT {SLICE_ROWS}))"
     )
     connection = await session.connection()
-    while (await connection.execute(statement)).rowcount == SLICE_ROWS:
+    while (await connection.execute(statement, values)).rowcount == SLICE_ROWS:
         pass
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 from jwt.algorithms import OKPAlgorithm
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from deploy.run_sync import run_apart
 from identity_service.main import create_app
@@ -77,6 +78,14 @@ def authority() -> TestAuthority:
 async def identity(settings: Settings, authority: TestAuthority) -> AsyncIterator[Identity]:
     async with serving(settings, authority) as identity:
         yield identity
+
+
+@pytest.fixture
+async def undone(identity: Identity) -> AsyncIterator[AsyncSession]:
+    """A transaction that leaves nothing to the other tests."""
+    async with identity.app.state.sessions() as session:
+        yield session
+        await session.rollback()
 
 
 @pytest.fixture(scope="session")

@@ -89,9 +89,9 @@ async def list_blocked_holders(
     return {_read_holder(row): row[4] for row in rows}
 
 
-async def delete_expired_guesses(session: AsyncSession) -> None:
-    ended = "expires_at < now() AND (blocked_until IS NULL OR blocked_until < now())"
-    await delete_in_slices(session, GuessCount, ended)
+async def delete_expired_guesses(session: AsyncSession, now: datetime) -> None:
+    ended = "expires_at < :now AND (blocked_until IS NULL OR blocked_until < :now)"
+    await delete_in_slices(session, GuessCount, ended, now=now)
 
 
 async def _fetch_rows(

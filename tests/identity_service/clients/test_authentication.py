@@ -3,7 +3,6 @@
 import asyncio
 import json
 import time
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,11 +12,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
-from sqlalchemy import select
 from typer.testing import Result
 
 from identity_service.clients.commands import commands
-from identity_service.clients.jobs import delete_expired_assertions
 from identity_service.clients.models import UsedAssertion
 from identity_service.clients.use_cases.authentication import SKEW_S
 from shared.database.engine import POOL_WAIT_SECONDS, STATEMENT_SECONDS
@@ -184,14 +181,3 @@ async def test_a_used_assertion_is_kept_longer_than_a_request_may_wait(
     assert used
     waited_s = POOL_WAIT_SECONDS + STATEMENT_SECONDS
     assert used.expires_at.timestamp() > ends + SKEW_S + waited_s
-
-
-async def test_used_assertions_are_forgotten_when_they_have_ended(identity: Identity) -> None:
-    now = datetime.now(UTC)
-    async with identity.app.state.sessions.begin() as session:
-        for jti, ends in (("ended", now - timedelta(seconds=1)), ("alive", now + timedelta(60))):
-            session.add(UsedAssertion(client_id="forgetting", jti=jti, expires_at=ends))
-        await session.flush()
-        await delete_expired_assertions(session)
-        of_this = select(UsedAssertion.jti).where(UsedAssertion.client_id == "forgetting")
-        assert (await session.scalars(of_this)).all() == ["alive"]

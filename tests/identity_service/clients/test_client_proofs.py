@@ -8,9 +8,8 @@ from uuid import uuid4
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import select, update
+from sqlalchemy import update
 
-from identity_service.clients.jobs import delete_expired_proposals
 from identity_service.clients.models import Proposal
 from tests.identity_service.calls import ONE_STOP, OPERATOR, POLICE, SECOND_OPERATOR, Identity
 from tests.identity_service.client_acts import (
@@ -181,7 +180,7 @@ async def test_a_proof_gets_no_token_and_an_assertion_proves_no_act(identity: Id
     assert answer.json()["type"] == "/problems/proof-refused"
 
 
-async def test_a_proposal_ends_after_a_day_and_is_forgotten(identity: Identity) -> None:
+async def test_a_proposal_ends_after_a_day(identity: Identity) -> None:
     client, _ = await register_keyed(identity)
     at, key = {"client_id": client}, public(Ed25519PrivateKey.generate(), "second")
     proposed = (await identity.call(ADD_KEY, at=at, json=key)).json()
@@ -190,11 +189,6 @@ async def test_a_proposal_ends_after_a_day_and_is_forgotten(identity: Identity) 
     await _end_proposals(identity, client)
     late = await identity.call(ADD_KEY, by=SECOND_OPERATOR, at=at, json=key)
     assert (late.status_code, late.json()["proposed_by"]) == (202, "operator2-vpcp")
-    await _end_proposals(identity, client)
-    async with identity.app.state.sessions.begin() as session:
-        await delete_expired_proposals(session)
-        left = select(Proposal).where(Proposal.target == client)
-        assert (await session.scalars(left)).all() == []
 
 
 async def _end_proposals(identity: Identity, client: str) -> None:

@@ -1,8 +1,5 @@
 """Counts hold misses alone, and end with their time."""
 
-from sqlalchemy import text
-
-from identity_service.persons.jobs import delete_expired_guesses
 from identity_service.settings import GUESS_MEMORY_SECONDS
 from tests.identity_service.calls import Identity
 from tests.identity_service.guessing import ALIVE, Clock, Desk, claim, rows_of, spend, wrong
@@ -27,21 +24,6 @@ async def test_match_writes_and_asks_nothing_more(guarded: Identity, clock: Cloc
             assert (await desk.ask(claim(person))).json()["result"] == "MATCH"
     assert seen == []
     assert await rows_of(guarded, desk) == []
-
-
-async def test_counts_are_forgotten_when_their_time_is_over(guarded: Identity) -> None:
-    desk, person = Desk(guarded), ALIVE[9]
-    await desk.ask(wrong(person))
-    async with guarded.app.state.sessions.begin() as session:
-        await session.execute(
-            text(
-                "UPDATE guess_count SET expires_at = now() - interval '1 s' WHERE caller = :agency"
-            ),
-            {"agency": desk.agency},
-        )
-        await delete_expired_guesses(session)
-    left = {row.scope for row in await rows_of(guarded, desk)}
-    assert left == {"client", "officer", "officer-person"}  # those of the agency are gone
 
 
 async def test_miss_long_ago_counts_no_more(guarded: Identity, clock: Clock) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 
-from shared.database.coverage import canonical_agency, is_agency_within
+from shared.database.coverage import is_agency_within
 
 Within = AbstractSet[str] | None
 
@@ -26,8 +26,7 @@ def build_within_condition(code: InstrumentedAttribute[str], within: Within) -> 
     """Return the condition that an agency is one of `within` or below one; None covers all."""
     if within is None:
         return true()
-    # Agencies and clients may be registered in the older form.
-    return is_agency_within(canonical_agency(code), within)
+    return is_agency_within(code, within)
 
 
 async def add_missing(

@@ -28,6 +28,7 @@ from gateway.operations.model import QuotaClass, Service
 from gateway.operations.problems import RequestMalformed
 from gateway.purposes.explanation import EXPLAINING_HEADERS, record_call_explanation
 from gateway.purposes.registry import PurposeRegistry
+from shared.codes.coverage import canonical_code
 from shared.codes.time import unix_now
 from shared.web.calls.auth import (
     FETCH_TOKEN,
@@ -172,9 +173,14 @@ class Authorizer:
                 detail="This client system is not registered here, or was deactivated: ask an "
                 "operator of the mesh to register or reactivate it.",
             )
-        if known.agency != draft.agency:
+        if known.agency != draft.agency and not _is_same_agency(known.agency, draft.agency):
             raise Unauthenticated(f"The client belongs to another agency now. {FETCH_TOKEN}")
         return known
+
+
+def _is_same_agency(registered: str, claimed: str | None) -> bool:
+    """Return whether both are codes of one agency: identity may have turned the one it claims."""
+    return claimed is not None and canonical_code(registered) == canonical_code(claimed)
 
 
 def _find_authorization(scope: Scope) -> bytes:

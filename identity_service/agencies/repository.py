@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity_service.agencies.models import Agency
 from identity_service.database import Within, build_within_condition
+from shared.codes.coverage import canonical_code
 from shared.codes.persons.folding import fold_bare
 
 
@@ -36,7 +37,8 @@ async def list_agencies(
         query = query.where(Agency.parent == parent)
     if text:
         named = Agency.search_name.contains(fold_bare(text), autoescape=True)
-        query = query.where(or_(named, Agency.code == text, Agency.old_code == text))
+        of_code = or_(Agency.code == canonical_code(text), Agency.old_code == text)
+        query = query.where(or_(named, of_code))
     if day:
         query = query.where(_build_open_condition(day))
     query = query.order_by(Agency.code).limit(limit)

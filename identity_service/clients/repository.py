@@ -14,7 +14,6 @@ from sqlalchemy.orm import selectinload
 
 from identity_service.clients.models import Client, ClientKey, Proposal, UsedAssertion
 from identity_service.database import Within, build_within_condition
-from shared.codes.agency import qcvn_agency_code
 from shared.database.locks import CLIENT_ACTS
 
 ProposalKey = tuple[str, str, str]  # target, act, about
@@ -35,7 +34,7 @@ async def list_clients(
     if after:
         query = query.where(Client.client_id > after)
     if agency:
-        query = query.where(Client.agency.in_({agency, qcvn_agency_code(agency) or agency}))
+        query = query.where(Client.agency == agency)
     if kind:
         query = query.where(Client.kind == kind)
     if operator is not None:

@@ -77,7 +77,7 @@ LISTS = [name for name, words in WORDS.items() if "after" in {word.name for word
 def write_otherwise(name: str, filters: Mapping[str, str]) -> dict[str, str]:
     """The same filters in another order, each code and instant in its other form."""
     writing = {word.name: OTHER_FORMS.get(word.pattern or "", str) for word in WORDS[name]}
-    return {word: writing[word](value) for word, value in reversed(filters.items())}
+    return {word: writing[word](value) for word, value in reversed(list(filters.items()))}
 
 
 def neighbours(name: str, paged_list: PagedList) -> Iterator[tuple[PagedList, str]]:

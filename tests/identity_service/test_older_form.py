@@ -12,11 +12,13 @@ from sqlalchemy import text
 from identity_service.persons.guesses.limiter import Attempt, GuessLimiter
 from identity_service.seed import seed
 from shared.codes.agency import qcvn_agency_code
+from shared.codes.coverage import canonical_code
 from shared.web.calls.auth import CallContext
 from tests.conftest import Databases
-from tests.identity_service.calls import OPERATOR, Identity
+from tests.identity_service.calls import Identity
 from tests.identity_service.conftest import make_settings, serving
 from tests.identity_service.grants.test_grant_rules import GIVE, VERIFYING, new, register
+from tests.identity_service.older_rows import migrate_with_older_rows
 from tests.support.factories import TestAuthority
 
 
@@ -24,16 +26,17 @@ from tests.support.factories import TestAuthority
 async def registry(
     postgres: Databases, authority: TestAuthority, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Identity]:
-    """A seeded registry that no other test lists."""
+    """A registry with rows of an earlier release, seeded since, that no other test lists."""
     sandbox = tmp_path_factory.mktemp("sandbox") / "sandbox.json"
-    made = make_settings(postgres.migrated_url("identity_service"), sandbox_file=sandbox)
+    made = make_settings(postgres.database_url("identity_service"), sandbox_file=sandbox)
+    await migrate_with_older_rows(made)
     await seed(made)
     async with serving(made, authority) as identity:
         yield identity
 
 
 async def add_older_client(registry: Identity, agency: str) -> str:
-    """Add a client of the agency in the older form, as only an earlier release registered it."""
+    """Add a client of the agency in the older form, as only an earlier release registers it."""
     client, older = f"older-{uuid4().hex}", qcvn_agency_code(agency)
     async with registry.app.state.sessions.begin() as session:
         await session.execute(
@@ -92,16 +95,48 @@ async def test_right_to_an_agency_reaches_its_clients_in_either_form(
     assert (client in {each["client_id"] for each in clients}) is found
 
 
-async def test_pages_of_agencies_go_on_after_one_in_the_older_form(registry: Identity) -> None:
-    await add_older_client(registry, "G01.04")
-    operation, seen, cursor = "GET /identity/v1/agencies", [], None
-    for _ in range(2):
-        params = {"limit": 1} | ({"after": cursor} if cursor else {})
-        page = (await registry.call(operation, by=OPERATOR, params=params)).json()
-        seen += [each["code"] for each in page["items"]]
-        cursor = page["next"]
-    everything = await list_all(registry, operation, params={"limit": 2})
-    assert seen == [each["code"] for each in everything]
+@pytest.mark.parametrize("code", ["Z90", "000.00.00.Z90", "Z90.04", "Z91"])
+async def test_agency_of_before_is_read_by_its_code_in_either_form(
+    registry: Identity, code: str
+) -> None:
+    read = await registry.call("GET /identity/v1/agencies/{code}", at={"code": code})
+    assert (read.status_code, read.json()["code"]) == (200, canonical_code(code))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ({"q": "Z90"}, ["Z90"]),
+        ({"q": "000.00.00.Z90"}, ["Z90"]),
+        ({"q": "000.00.00.Z91"}, ["Z91"]),
+        ({"parent": "Z90"}, ["Z90.04"]),
+        ({"parent": "000.00.00.Z90"}, ["Z90.04"]),
+    ],
+)
+async def test_lists_find_agencies_of_before(
+    registry: Identity, wanted: dict[str, str], found: list[str]
+) -> None:
+    listed = await list_all(registry, "GET /identity/v1/agencies", params=wanted)
+    assert [each["code"] for each in listed] == found
+
+
+async def test_agency_of_before_is_not_registered_twice(registry: Identity) -> None:
+    made = {"code": "Z90", "name": "xx", "level": "other", "valid_from": "2026-01-01"}
+    refused = await registry.call("POST /identity/v1/agencies", json=made)
+    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/agency-exists")
+
+
+async def test_agency_of_before_takes_clients_and_grants(registry: Identity) -> None:
+    client, _ = await register(registry, "000.00.00.Z90", new(VERIFYING, agencies=["Z90.04"]))
+    listed = await list_all(registry, "GET /identity/v1/clients", params={"agency": "Z90"})
+    assert {each["client_id"] for each in listed} == {client, "older-z90"}
+
+
+async def test_clients_of_an_agency_in_two_forms_are_listed_together(registry: Identity) -> None:
+    listed = await list_all(
+        registry, "GET /identity/v1/clients", right={"agencies": ["Z91"]}, params={"limit": 500}
+    )
+    assert [each["client_id"] for each in listed] == ["newer-z91", "older-z91"]
 
 
 def test_claims_are_counted_for_an_agency_in_both_forms_together() -> None:

@@ -1,6 +1,7 @@
 """The commit that replays a dead letter wakes the worker, which redelivers the letter."""
 
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 
 import pytest
 from sqlalchemy import text
@@ -45,7 +46,7 @@ async def test_commit_that_replays_letters_wakes_the_worker(
                     assert await replay_open_letters(session) == 1
                 else:
                     await replay_dead_letter(session, letter.id)
-            await eventually(lambda letter=letter: is_replayed(sessions, letter))
+            await eventually(partial(is_replayed, sessions, letter))
             assert await versions_of(sessions, letter.key) == [5]
 
 
@@ -63,4 +64,4 @@ async def test_replay_whose_process_woke_nobody_is_found_all_the_same(
             letter = await set_aside(sessions, f"{key}-{number}")
             async with sessions.begin() as session:
                 await session.execute(replaying)
-            await eventually(lambda letter=letter: is_replayed(sessions, letter))
+            await eventually(partial(is_replayed, sessions, letter))

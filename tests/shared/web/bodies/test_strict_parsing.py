@@ -13,7 +13,7 @@ from pydantic import Strict
 
 from shared.web import problems
 from shared.web.bodies.strict_parsing import IsoDay, IsoInstant, Router, StrictInteger, StrictModel
-from shared.web.pagination import Paging
+from shared.web.pagination import PageParametersQuery
 
 JSON = {"Content-Type": "application/json"}
 SECRET = "079204001234"
@@ -43,7 +43,7 @@ async def wish(body: Wish) -> Wish:
 
 @router.get("/wishes")
 async def wishes(
-    _: Paging,
+    _: PageParametersQuery,
     q: Annotated[str, Query(alias="words")] = "",
     day: IsoDay | None = None,
     late: bool | None = None,

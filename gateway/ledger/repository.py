@@ -13,6 +13,7 @@ from sqlalchemy import (
     String,
     any_,
     bindparam,
+    func,
     select,
     true,
     tuple_,

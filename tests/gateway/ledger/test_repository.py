@@ -149,14 +149,14 @@ async def test_pages_of_several_agencies_follow_each_other_by_time(recorded: Sto
     finally:
         await connection.close()
     seen: list[int] = []
-    after = None
+    filters, following = RecordFilter(), None
     async with open_database(make_settings(recorded.url)) as sessions, sessions() as session:
         for _ in range(3):
-            page = await use_cases.list_records(
-                session, RecordFilter(), make_right(["G18"]), limit=2, after=after
+            paging = PageParameters(limit=2, after=following)
+            found, following = await use_cases.list_records(
+                session, filters, paging, make_right(["G18"])
             )
-            seen += [row.record.at.hour for row in page]
-            after = page[-1].place
+            seen += [row.record.at.hour for row in found]
     assert seen == [6, 5, 4, 3, 2, 1]
 
 
@@ -185,7 +185,8 @@ async def test_records_of_a_rare_agency_are_listed_without_reading_those_of_othe
         await connection.close()
     filters, right = RecordFilter.model_validate(wanted), make_right(agencies)
     async with open_database(make_settings(store.url)) as sessions, sessions() as session:
-        found = await use_cases.list_records(session, filters, right, limit=100, after=None)
+        paging = PageParameters(limit=100)
+        found, _ = await use_cases.list_records(session, filters, paging, right)
         read = await session.scalar(text(_READ))
     assert {row.record.agency for row in found} == {"K99.04"}
     assert len(found) == 5

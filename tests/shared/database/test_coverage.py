@@ -5,7 +5,8 @@ from itertools import combinations
 from sqlalchemy import String, column, select, values
 from sqlalchemy.dialects import postgresql
 
-from gateway.ledger.repository import _select_visible_records
+from gateway.ledger.models import StoredRecord
+from gateway.ledger.repository import _list_agency_conditions, _list_procedure_conditions
 from identity_service.agencies.models import Agency
 from identity_service.database import build_within_condition
 from shared.codes.coverage import is_within
@@ -42,7 +43,9 @@ def test_text_of_a_statement_does_not_grow_with_the_agencies_and_procedures_of_a
     many = few.model_copy(update={"agencies": frozenset(MANY), "procedures": procedures})
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     for statement in (
-        _select_visible_records,
+        lambda right: select(StoredRecord).where(
+            *_list_agency_conditions(right), *_list_procedure_conditions(right)
+        ),
         lambda right: select(Agency).where(build_within_condition(Agency.code, right.agencies)),
     ):
         texts = {str(statement(right).compile(dialect=dialect)) for right in (few, many)}

@@ -3,6 +3,6 @@
 from pydantic import BaseModel
 
 
-class AgencyOut(BaseModel):
+class AgencyName(BaseModel):
     code: str
     name: str | None

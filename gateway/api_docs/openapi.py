@@ -16,7 +16,9 @@ from gateway.purposes.legal_bases import LEGAL_BASIS_PATTERN
 from shared.codes.dossier import DossierCode
 from shared.codes.officer import OfficerCode
 from shared.codes.procedure import PROCEDURE_PATTERN
-from shared.web.openapi import PROBLEM
+from shared.web.openapi.headers import HEADERS, OF_THE_GATEWAY, refer_to_headers
+from shared.web.openapi.names import rename_schemas
+from shared.web.openapi.problems import PROBLEM
 from shared.web.published import PublishedPage
 from shared.web.single_flight import SingleFlight
 
@@ -37,6 +39,20 @@ _EXPLAINING = {
     " legal basis (`GET /.well-known/legal-bases.json`)",
     "X-Officer": "the code of the acting officer, never a name",
     "X-Dossier": "the code of the dossier that the call serves, if there is one",
+}
+# A program signs on by the second scheme; a person may paste a token, whose client signed a JWT.
+_SECURITY_SCHEMES: Mapping[str, Document] = {
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "An access token from `POST /oauth/token`, which is valid for ten minutes.",
+    },
+    "client_credentials": {
+        "type": "oauth2",
+        "description": "Rights are granted to clients, not asked for: there are no scopes.",
+        "flows": {"clientCredentials": {"tokenUrl": "/oauth/token", "scopes": {}}},
+    },
 }
 _SHAPES: Mapping[str, Document] = {
     "X-Purpose": {
@@ -87,14 +103,14 @@ class ApiDescription:
 
 
 def merge_api_documents(parts: Mapping[Service, Document | None]) -> Document:
-    """Merge the operations that the table names; prefix the names of schemas with their service."""
+    """Merge the operations that the table names, with the schemas that they refer to."""
     paths: dict[str, Document] = {}
     schemas: Document = {"Problem": dict(PROBLEM)}
     for service, part in parts.items():
         if part is None:
             continue
-        renamed = _prefix_schema_names(part, service)
-        schemas |= renamed.get("components", {}).get("schemas", {})
+        renamed = _keep_schemas_apart(part, service, schemas)
+        schemas |= _read_schemas(renamed)
         for operation in OPERATIONS.values():
             described = renamed["paths"].get(operation.template, {}).get(operation.method.lower())
             if operation.service is service and described is not None:
@@ -109,23 +125,27 @@ def merge_api_documents(parts: Mapping[Service, Document | None]) -> Document:
         "paths": dict(sorted(paths.items())),
         "components": {
             "schemas": schemas,
-            "securitySchemes": {
-                "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
-            },
+            "headers": dict(HEADERS),
+            "securitySchemes": dict(_SECURITY_SCHEMES),
         },
     }
 
 
-def _prefix_schema_names(part: Document, service: Service) -> Document:
-    """Rename `#/components/schemas/Page` to `#/components/schemas/identity.Page`."""
-    place = b'"#/components/schemas/'
-    text = orjson.dumps(part).replace(place, place + f"{service}.".encode())
-    renamed: Document = orjson.loads(text)
-    schemas = renamed.get("components", {}).get("schemas", {})
-    if schemas:
-        named = {f"{service}.{name}": schema for name, schema in schemas.items()}
-        renamed["components"]["schemas"] = named
-    return renamed
+def _read_schemas(part: Document) -> Document:
+    schemas: Document = part.get("components", {}).get("schemas", {})
+    return schemas
+
+
+def _keep_schemas_apart(part: Document, service: Service, taken: Document) -> Document:
+    """Return the part with names of schemas that name no other schema among `taken`.
+
+    One name means one schema in all services. While one of them is being replaced two versions
+    may meet: then the names of this part begin with its service, as in `IdentityPage`.
+    """
+    schemas = _read_schemas(part)
+    if all(taken.get(name, schema) == schema for name, schema in schemas.items()):
+        return part
+    return rename_schemas(part, {name: f"{service.capitalize()}{name}" for name in schemas})
 
 
 def _describe_public_operation(described: Document, operation: Operation) -> Document:
@@ -145,11 +165,14 @@ def _describe_public_operation(described: Document, operation: Operation) -> Doc
     responses = described.get("responses", {}) | {
         "default": {"description": "A problem", "content": problem}
     }
+    ids = refer_to_headers(OF_THE_GATEWAY)
     return described | {
-        "operationId": operation.name.replace(" ", "").replace("/", "_"),
         "parameters": parameters,
-        "responses": responses,
-        "security": [] if operation.public else [{"token": []}],
+        "responses": {
+            status: answer | {"headers": answer.get("headers", {}) | ids}
+            for status, answer in responses.items()
+        },
+        "security": [] if operation.public else [{name: []} for name in _SECURITY_SCHEMES],
     }
 
 

@@ -12,7 +12,6 @@ from typing import Protocol
 from starlette.types import Scope
 
 from gateway.operations.model import Operation
-from shared.codes.schema_names import publish_as
 from shared.codes.time import utc_now
 from shared.crypto.randomness import draw_block, draw_uuid
 
@@ -40,7 +39,6 @@ class PurposeKind(StrEnum):
     UNKNOWN = "unknown"
 
 
-@publish_as("Outcome")
 class AccessOutcome(StrEnum):
     """The effect of a call, as a record states it.
 

@@ -1,11 +1,14 @@
 """Read the rules that decide which callers may grant an operation; the gateway publishes them."""
 
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema
+
+from shared.codes.enum_names import name_values
 
 ANY_OPERATION = "*"
 
@@ -59,8 +62,23 @@ OperationName = Annotated[
         examples=["GET /sync/v1/dossiers/{code}"],
     ),
 ]
+
+
+def _write_constant_name(operation: str) -> str:
+    """Return GET_SYNC_V1_DOSSIERS for `GET /sync/v1/dossiers`, and ANY for `*`."""
+    return re.sub("[^A-Z0-9]+", "_", operation.upper()).strip("_") or "ANY"
+
+
+_OPERATIONS = sorted(read_grant_rules())
 # The use case refuses unknown operations and names them.
 GrantedOperation = Annotated[
-    OperationName, WithJsonSchema({"type": "string", "enum": sorted(read_grant_rules())})
+    OperationName,
+    WithJsonSchema(
+        {
+            "type": "string",
+            "enum": _OPERATIONS,
+            **name_values(map(_write_constant_name, _OPERATIONS)),
+        }
+    ),
 ]
 FieldName = Annotated[str, Field(pattern=r"^[a-z_]{1,50}$", examples=["full_name"])]

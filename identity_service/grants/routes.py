@@ -49,7 +49,7 @@ async def read_grant(
     return GrantOut.model_validate(grant)
 
 
-@router.post("", name="give_grant", status_code=HTTPStatus.CREATED, response_model=GrantOut)
+@router.post("", status_code=HTTPStatus.CREATED, response_model=GrantOut)
 async def create_grant(
     *,
     body: GrantIn,

@@ -1,9 +1,6 @@
 from enum import StrEnum
 
-from shared.codes.schema_names import publish_as
 
-
-@publish_as("Answer")
 class VerificationResult(StrEnum):
     """Name the result of a verification."""
 

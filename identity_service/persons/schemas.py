@@ -6,14 +6,20 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from identity_service.persons import matching
-from identity_service.persons.personal_numbers import PersonalNumber
+from identity_service.persons.personal_numbers import PersonalNumber, Sex
 from identity_service.persons.result import VerificationResult
 from identity_service.schemas import RequestModel
+from shared.codes.enum_names import name_values
 from shared.codes.persons.birth_date import BirthDate
 from shared.codes.persons.texts import PersonName
 from shared.web.bodies.response_model import ResponseModel
 from shared.web.bodies.strict_parsing import StrictInteger
 
+ClaimedSex = Annotated[
+    Literal[1, 2],
+    StrictInteger,
+    Field(json_schema_extra=name_values((Sex.MALE.name, Sex.FEMALE.name))),
+]
 UnitOfProvince = Annotated[str, Field(pattern=r"^[0-9]{2}$", examples=["01"])]
 UnitOfCommune = Annotated[str, Field(pattern=r"^[0-9]{5}$", examples=["00004"])]
 
@@ -40,7 +46,7 @@ class VerificationIn(RequestModel):
     ]
     full_name: PersonName
     birth_date: BirthDate
-    sex: Annotated[Literal[1, 2], StrictInteger] | None = None
+    sex: ClaimedSex | None = None
     residence: Residence | None = None
 
     @property

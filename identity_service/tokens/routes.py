@@ -14,13 +14,13 @@ from identity_service.clients.problems import ClientNotProven, TokenRefused
 from identity_service.dependencies import SettingsDep
 from identity_service.tokens.dependencies import TokenResourcesDep
 from identity_service.tokens.problems import GrantTypeUnsupported, TokenRequestMalformed
-from identity_service.tokens.schemas import TokenOut
+from identity_service.tokens.schemas import ServerMetadata, TokenOut
 from identity_service.tokens.signing_keys import JWKS_SECONDS
 from identity_service.tokens.use_cases import ByAssertion, BySecret, issue_token
 from shared.web.bodies.strict_parsing import Router
 from shared.web.dependencies import Now, Session
 from shared.web.problems import build_traced_body
-from shared.web.published import PublishedPage
+from shared.web.published import PublishedKeySet, PublishedPage
 
 router = Router(tags=["tokens"])
 
@@ -93,7 +93,7 @@ FORM_SCHEMA: dict[str, Any] = {
 }
 
 
-@router.post("/oauth/token", name="give", openapi_extra=FORM_SCHEMA, responses=REFUSALS)
+@router.post("/oauth/token", openapi_extra=FORM_SCHEMA, responses=REFUSALS)
 async def issue_oauth_token(
     *,
     request: Request,
@@ -114,20 +114,15 @@ async def issue_oauth_token(
     return answer
 
 
-@router.get(
-    "/.well-known/jwks.json", name="key_set", response_model=dict[str, list[dict[str, str]]]
-)
-async def publish_key_set(request: Request, resources: TokenResourcesDep) -> Response:
+@router.get("/.well-known/jwks.json", response_model=PublishedKeySet)
+async def read_token_keys(request: Request, resources: TokenResourcesDep) -> Response:
+    """Return the JWKS of the keys that sign access tokens."""
     keys = {"keys": await resources.keys.list_public_keys()}
     return PublishedPage.of_json(keys, seconds=JWKS_SECONDS).respond(request)
 
 
-@router.get(
-    "/.well-known/oauth-authorization-server",
-    name="metadata",
-    response_model=dict[str, str | list[str]],
-)
-async def describe_server(request: Request, settings: SettingsDep) -> Response:
+@router.get("/.well-known/oauth-authorization-server", response_model=ServerMetadata)
+async def read_server_metadata(request: Request, settings: SettingsDep) -> Response:
     """Describe the token endpoint (RFC 8414); the issuer is the public address of the gateway."""
     about = {
         "issuer": settings.issuer,

@@ -1,9 +1,9 @@
 """The channels and statuses of dossiers, as the national portal numbers them."""
 
-from enum import IntEnum
+from shared.codes.enum_names import NamedIntEnum
 
 
-class Channel(IntEnum):
+class Channel(NamedIntEnum):
     """KenhThucHien, the channel through which a dossier was filed."""
 
     DESK = 1
@@ -20,7 +20,7 @@ class Channel(IntEnum):
         return _CHANNEL_LABELS[self]
 
 
-class DossierStatus(IntEnum):
+class DossierStatus(NamedIntEnum):
     """TrangThaiHoSo, the ten statuses of the national portal."""
 
     REGISTERED = 1

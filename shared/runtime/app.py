@@ -28,7 +28,7 @@ from shared.web.calls.call_mac import CallVerifier
 from shared.web.http_client import open_client
 from shared.web.idempotency import Replayed
 from shared.web.middleware import RequestMiddleware
-from shared.web.openapi import DescribedService
+from shared.web.openapi.service import DescribedService
 from shared.web.single_flight import SingleFlight
 
 AUDIENCE = "lien-thong"
@@ -69,10 +69,9 @@ def create_service(
         redirect_slashes=False,
     )
     app.state.settings = settings
-    for router in (*routers, build_dead_letter_routes(prefix)):
+    common = build_dead_letter_routes(prefix), build_status_routes(), build_event_key_routes()
+    for router in (*routers, *common):
         app.include_router(router)
-    app.include_router(build_status_routes())
-    app.include_router(build_event_key_routes())
     problems.install_handlers(app)
     app.add_exception_handler(Replayed, _send_first_response)
     if call_key:

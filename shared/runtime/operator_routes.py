@@ -136,10 +136,12 @@ class DeadLetterContent(DeadLetterOut):
 
 
 def build_dead_letter_routes(prefix: str) -> APIRouter:
-    """Return the four routes for operators under `prefix`."""
+    """Return the four routes for operators under `prefix`, which begins with the service's name."""
     router = Router(prefix=f"{prefix}/dead-letters", tags=["dead letters"])
+    # One document describes the routes of all services, and each of them has a name of its own.
+    service = prefix.split("/")[1]
 
-    @router.get("")
+    @router.get("", name=f"list_{service}_dead_letters")
     async def list_all(
         _: Unlimited,
         session: Session,
@@ -151,17 +153,23 @@ def build_dead_letter_routes(prefix: str) -> APIRouter:
         rows, following = page.cut(letters, lambda letter: (letter.at, str(letter.id)))
         return Page(items=[DeadLetterOut.model_validate(letter) for letter in rows], next=following)
 
-    @router.get("/{letter_id}")
+    @router.get("/{letter_id}", name=f"read_{service}_dead_letter")
     async def read(_: Unlimited, session: Session, letter_id: UUID) -> DeadLetterContent:
         letter = await read_dead_letter(session, letter_id)
         members = DeadLetterOut.model_validate(letter).model_dump()
         return DeadLetterContent(**members, content=letter.value.decode(errors="replace"))
 
-    @router.post("/{letter_id}/replay", response_model=DeadLetterOut)
+    @router.post(
+        "/{letter_id}/replay",
+        name=f"replay_{service}_dead_letter",
+        response_model=DeadLetterOut,
+    )
     async def send_again(_: Unlimited, session: Session, letter_id: UUID) -> DeadLetter:
         return await replay_dead_letter(session, letter_id)
 
-    @router.delete("/{letter_id}", response_model=DeadLetterOut)
+    @router.delete(
+        "/{letter_id}", name=f"discard_{service}_dead_letter", response_model=DeadLetterOut
+    )
     async def discard(_: Unlimited, session: Session, letter_id: UUID) -> DeadLetter:
         return await discard_dead_letter(session, letter_id)
 

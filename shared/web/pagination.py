@@ -28,6 +28,12 @@ class Page(BaseModel, Generic[Item]):
     items: list[Item]
     next: str | None
 
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[type[Any], ...]) -> str:
+        """Return the published name, AgencyPage for a page of AgencyOut."""
+        (item,) = params
+        return f"{item.__name__.removesuffix('Out')}{cls.__name__}"
+
 
 class CursorUnreadable(Problem):
     status = HTTPStatus.BAD_REQUEST

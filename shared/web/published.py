@@ -7,10 +7,34 @@ from hashlib import sha256
 
 import orjson
 from fastapi import Request, Response
+from pydantic import BaseModel, ConfigDict, Field
 
 from shared.web.etag import evaluate_condition
 
 _GZIP = "gzip"
+
+
+class PublishedKey(BaseModel):
+    """A public key as a JWK (RFC 7517); it has the members of its type, `kty`, alone."""
+
+    model_config = ConfigDict(extra="allow")
+
+    kty: str
+    kid: str
+    use: str
+    alg: str
+    crv: str | None = Field(None, description="of EC and OKP keys")
+    x: str | None = Field(None, description="of EC and OKP keys")
+    y: str | None = Field(None, description="of EC keys")
+    pem: str | None = Field(
+        None, description="the same key as openssl reads it, in the keys of the ledger"
+    )
+
+
+class PublishedKeySet(BaseModel):
+    """A JWKS: the key that signs now, and those that signed before or will sign later."""
+
+    keys: list[PublishedKey]
 
 
 @dataclass(frozen=True)

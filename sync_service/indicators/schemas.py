@@ -9,7 +9,7 @@ from shared.web.pagination import ListFilter, Page
 from sync_service.agencies.hierarchy import LEVEL
 from sync_service.indicators.periods import FORMS, PATTERN
 from sync_service.indicators.rules import GroupBy, IndicatorId, Rule
-from sync_service.schemas import AgencyOut
+from sync_service.schemas import AgencyName
 
 # `parse_period` refuses another form with a problem of its own.
 PeriodText = Annotated[
@@ -81,7 +81,7 @@ class IndicatorAnswer(FigureOut):
     rule_version: date
     first: date
     last: date
-    agency: AgencyOut
+    agency: AgencyName
     level: str | None
     procedure: str | None
     groups: Groups | None

@@ -38,7 +38,7 @@ from sync_service.indicators.schemas import (
 )
 from sync_service.national_view.handling import Handling
 from sync_service.national_view.state import Change
-from sync_service.schemas import AgencyOut
+from sync_service.schemas import AgencyName
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ def _build_answer(
         rule_version=rule_version,
         first=query.period.first,
         last=query.period.last,
-        agency=AgencyOut(code=query.agency, name=result.names.get(query.agency)),
+        agency=AgencyName(code=query.agency, name=result.names.get(query.agency)),
         level=query.level,
         procedure=procedure,
         groups=groups,

@@ -6,7 +6,6 @@ from enum import StrEnum
 from typing import Final
 
 from shared.codes.enums import ENDED, DossierStatus
-from shared.codes.schema_names import publish_as
 from shared.rules.statuses import permitted_statuses
 from sync_service.national_view.state import DossierState
 
@@ -21,7 +20,6 @@ ENDS_BEYOND_BOUND: Final = 50
 MAX_HELD_ROWS = 20_000
 
 
-@publish_as("Outcome")
 class RowOutcome(StrEnum):
     """The outcome of one pushed row."""
 

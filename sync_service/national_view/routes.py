@@ -16,7 +16,7 @@ router = Router(prefix="/sync/v1", tags=["national view"])
 
 
 @router.get("/dossiers")
-async def list_dossiers(
+async def list_national_dossiers(
     session: Session,
     caller: Caller,
     filters: Annotated[NationalDossierFilter, Query()],
@@ -30,7 +30,7 @@ async def list_dossiers(
 
 
 @router.get("/dossiers/{code}")
-async def read_dossier(
+async def read_national_dossier(
     code: DossierCode, session: Session, caller: Caller, now: Now
 ) -> NationalDossierOut:
     return await use_cases.read_dossier(

@@ -10,7 +10,7 @@ from shared.codes.agency import canonical_agency_code
 from shared.codes.enums import Channel, DossierStatus
 from sync_service.national_view.handling import is_overdue
 from sync_service.national_view.models import NationalDossier, TimelineEntry
-from sync_service.schemas import AgencyOut
+from sync_service.schemas import AgencyName
 
 
 class NationalDossierOut(BaseModel):
@@ -25,9 +25,9 @@ class NationalDossierOut(BaseModel):
     channel_name: str
     status: DossierStatus
     status_name: str
-    helped_by: AgencyOut | None
-    received_by: AgencyOut
-    decided_by: AgencyOut
+    helped_by: AgencyName | None
+    received_by: AgencyName
+    decided_by: AgencyName
     filed_at: datetime
     received_at: datetime | None
     due_at: datetime | None
@@ -40,8 +40,8 @@ class NationalDossierOut(BaseModel):
         """Return the dossier as of a day; `names` are the names of agencies by code."""
         channel, status = Channel(row.channel), DossierStatus(row.status)
 
-        def agency(code: str) -> AgencyOut:
-            return AgencyOut(code=code, name=names.get(canonical_agency_code(code)))
+        def agency(code: str) -> AgencyName:
+            return AgencyName(code=code, name=names.get(canonical_agency_code(code)))
 
         return cls(
             code=row.code,

@@ -12,7 +12,6 @@ RECURRING = frozenset(
         "Agency",
         "AgencyClosed",
         "AgencyNotFound",
-        "AgencyOut",
         "Base",
         "DossierNotFound",
         "ProcedureNotFound",

@@ -52,7 +52,13 @@ async def file_dossier(
             now=now,
         )
     answer = DossierOut.from_dossier(dossier, procedure)
-    return respond_with_dossier(answer, idempotency, HTTPStatus.CREATED, person=dossier.person)
+    return respond_with_dossier(
+        answer,
+        idempotency,
+        HTTPStatus.CREATED,
+        person=dossier.person,
+        path=f"{router.prefix}/{dossier.code}",
+    )
 
 
 @router.get("")

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, JsonValue, Strict, model_validator
 from dossier_service.catalogue.procedure import CaseCode, ResultCode
 from dossier_service.dossiers.payment_methods import PaymentMethod
 from shared.codes.agency import AgencyCode, WrittenAgencyCode
+from shared.codes.enum_names import name_values
 from shared.codes.enums import Channel
 from shared.codes.persons.birth_date import BirthDate
 from shared.codes.persons.personal_numbers import NoPersonalNumber
@@ -20,6 +21,7 @@ from shared.codes.step import StepCode
 from shared.web.bodies.strict_parsing import IsoInstant, StrictInteger, StrictModel
 
 _CITIZEN = 1
+_KINDS = ("CITIZEN", "ENTERPRISE", "STATE_AGENCY", "OTHER_ORGANISATION")
 MAX_DOCUMENTS = 100
 MAX_FEES = 50
 
@@ -70,7 +72,9 @@ class ApplicantIn(StrictModel):
 
     model_config = ConfigDict(json_schema_extra=dict(_NUMBER_OF_KIND))
 
-    kind: Annotated[Literal[1, 2, 3, 4], StrictInteger]
+    kind: Annotated[
+        Literal[1, 2, 3, 4], StrictInteger, Field(json_schema_extra=name_values(_KINDS))
+    ]
     name: PersonName
     personal_number: PersonalNumberText | None = None
     organisation_number: OrganisationNumber | None = None

@@ -18,6 +18,7 @@ def described(operation: str, schema: dict[str, Any] | None = None) -> dict[str,
         "paths": {
             path: {
                 method.lower(): {
+                    "operationId": "read_page",
                     "summary": operation,
                     "parameters": [
                         {"name": "X-Right", "in": "header"},
@@ -38,18 +39,32 @@ def headers(document: dict[str, Any], operation: str) -> dict[str, bool]:
     return {each["name"]: each.get("required", False) for each in parameters}
 
 
+def test_schema_that_two_services_share_is_one() -> None:
+    document = merge_api_documents(
+        {
+            Service.IDENTITY: described(VERIFY, {"title": "Page"}),
+            Service.DOSSIER: described(LIST, {"title": "Page"}),
+        }
+    )
+    assert document["components"]["schemas"].keys() == {"Page", "Problem"}
+    assert referred_schemas(document) == {"Page", "Problem"}
+
+
 def test_schemas_of_one_name_in_two_services_stay_apart() -> None:
     document = merge_api_documents(
         {
-            Service.IDENTITY: described(VERIFY, {"title": "one"}),
-            Service.DOSSIER: described(LIST, {"title": "two"}),
+            Service.IDENTITY: described(VERIFY, {"title": "Page", "type": "object"}),
+            Service.DOSSIER: described(LIST, {"title": "Page", "type": "array"}),
         }
     )
     schemas = document["components"]["schemas"]
-    assert schemas["identity.Page"] == {"title": "one"}
-    assert schemas["dossier.Page"] == {"title": "two"}
-    references = set(re.findall(r"'#/components/schemas/([\w.]+)'", str(document)))
-    assert references == {"identity.Page", "dossier.Page", "Problem"}
+    assert schemas["Page"] == {"title": "Page", "type": "object"}
+    assert schemas["DossierPage"] == {"title": "DossierPage", "type": "array"}
+    assert referred_schemas(document) == {"Page", "DossierPage", "Problem"}
+
+
+def referred_schemas(document: dict[str, Any]) -> set[str]:
+    return set(re.findall(r"'#/components/schemas/([\w.]+)'", str(document)))
 
 
 def test_personal_operation_requires_purpose_and_officer_and_hides_inner_headers() -> None:
@@ -59,7 +74,10 @@ def test_personal_operation_requires_purpose_and_officer_and_hides_inner_headers
     required = {"If-Match": False, "X-Purpose": True, "X-Officer": True, "X-Dossier": False}
     assert headers(document, VERIFY) == required
     assert headers(document, LIST) == dict.fromkeys(required, False)
-    assert document["paths"][LIST.split()[1]]["get"]["security"] == [{"token": []}]
+    schemes = document["components"]["securitySchemes"]
+    security = document["paths"][LIST.split()[1]]["get"]["security"]
+    assert security == [{name: []} for name in schemes]
+    assert schemes["client_credentials"]["flows"]["clientCredentials"]["tokenUrl"] == "/oauth/token"
 
 
 def test_operation_outside_the_table_is_not_shown() -> None:
@@ -101,7 +119,10 @@ async def test_only_the_pages_are_served(gate: Gate, path: str) -> None:
     assert (await gate.http.get(path)).status_code == 404
 
 
-def test_readable_operation_has_a_name_of_its_own() -> None:
+def test_operation_keeps_its_name_and_gets_the_headers_of_the_gateway() -> None:
     document = merge_api_documents({Service.DOSSIER: described(READ)})
     operation = document["paths"]["/dossier/v1/dossiers/{code}"]["get"]
-    assert operation["operationId"] == "GET_dossier_v1_dossiers_{code}"
+    assert operation["operationId"] == "read_page"
+    for answer in operation["responses"].values():
+        assert answer["headers"].keys() >= {"X-Request-Id", "X-Trace-Id"}
+    assert {"X-Request-Id", "X-Trace-Id"} <= document["components"]["headers"].keys()

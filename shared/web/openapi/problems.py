@@ -1,17 +1,16 @@
-"""The OpenAPI document of a service: FastAPI's own, with problems and links."""
+"""Add the problems (RFC 9457) to the operations of an OpenAPI document."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
 
-from fastapi import FastAPI
-
 from shared.web.bodies.validation_messages import MAX_FAULTS
-from shared.web.links import Described, add_links
+from shared.web.openapi.links import Described
 
 PROBLEM: Mapping[str, Any] = MappingProxyType(
     {
+        "title": "Problem",
         "type": "object",
         "description": "RFC 9457. `type` identifies the problem; some have further members.",
         "required": ["type", "title", "status"],
@@ -53,19 +52,8 @@ _MEANINGS: Mapping[HTTPStatus, str] = MappingProxyType(
         HTTPStatus.SERVICE_UNAVAILABLE: "A part of the mesh is unavailable",
     }
 )
-_WAIT = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
-_WAITED_FOR = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 # FastAPI's own schemas of a refused request, which no service returns.
 _FOREIGN = ("HTTPValidationError", "ValidationError")
-
-
-class DescribedService(FastAPI):
-    """An application whose OpenAPI document contains problems and links."""
-
-    def openapi(self) -> Described:
-        if not self.openapi_schema:
-            self.openapi_schema = add_links(add_problems(super().openapi()))
-        return self.openapi_schema
 
 
 def add_problems(document: Described) -> Described:
@@ -77,14 +65,12 @@ def add_problems(document: Described) -> Described:
     for name in _FOREIGN:
         schemas.pop(name, None)
     schemas["Problem"] = dict(PROBLEM)
-    for methods in document["paths"].values():
+    for path, methods in document["paths"].items():
         for method, operation in methods.items():
             for parameter in operation.get("parameters", []):
                 parameter["required"] |= parameter["name"].lower() == "if-match"
-            problems = {
-                str(s.value): _describe_problem(s)
-                for s in sorted(_list_possible_statuses(method, operation))
-            }
+            types = _group_problem_types(path, method, operation)
+            problems = {str(s.value): _describe_problem(s, types[s]) for s in sorted(types)}
             responses = {
                 s: a for s, a in operation["responses"].items() if not _is_framework_error(a)
             }
@@ -97,31 +83,68 @@ def _is_framework_error(answer: Described) -> bool:
     return str(shape.get("$ref")).endswith("/" + _FOREIGN[0])
 
 
-def _list_possible_statuses(method: str, operation: Described) -> Iterator[HTTPStatus]:
+def _group_problem_types(
+    path: str, method: str, operation: Described
+) -> Mapping[HTTPStatus, list[str]]:
+    """Return the statuses that the operation may answer, with the types that are known of each."""
+    types: dict[HTTPStatus, list[str]] = {}
+    for status, names in _list_possible_problems(path, method, operation):
+        types.setdefault(status, []).extend(f"/problems/{name}" for name in names.split())
+    return types
+
+
+def _list_possible_problems(
+    path: str, method: str, operation: Described
+) -> Iterator[tuple[HTTPStatus, str]]:
+    """Yield each status with the ends of types; a use case may have others for the status."""
     parameters = {
         (parameter["in"], parameter["name"].lower())
         for parameter in operation.get("parameters", [])
     }
     names_one = any(place == "path" for place, _ in parameters)
-    yield from _WAITED_FOR
+    yield HTTPStatus.TOO_MANY_REQUESTS, "quota-spent slots-taken"
+    yield HTTPStatus.SERVICE_UNAVAILABLE, "unavailable upstream-away upstream-busy"
     if "security" in operation:
-        yield from (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+        yield HTTPStatus.BAD_REQUEST, "request-malformed"
+        yield HTTPStatus.UNAUTHORIZED, "unauthenticated"
+        yield HTTPStatus.FORBIDDEN, "not-allowed"
+        yield from _list_parameter_problems(parameters)
     if names_one:
-        yield HTTPStatus.NOT_FOUND
+        yield HTTPStatus.NOT_FOUND, _name_missing_resource(path)
     if method != "get" and (names_one or "201" in operation["responses"]):
-        yield HTTPStatus.CONFLICT
-    if ("header", "if-match") in parameters:
-        yield from (HTTPStatus.PRECONDITION_FAILED, HTTPStatus.PRECONDITION_REQUIRED)
+        yield HTTPStatus.CONFLICT, ""
     if "requestBody" in operation:
-        yield HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+        yield HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "media-type-not-taken coding-not-understood"
     if "422" in operation["responses"]:
-        yield HTTPStatus.UNPROCESSABLE_ENTITY
+        yield HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request"
 
 
-def _describe_problem(status: HTTPStatus) -> Described:
+def _list_parameter_problems(
+    parameters: set[tuple[str, str]],
+) -> Iterator[tuple[HTTPStatus, str]]:
+    if ("query", "after") in parameters:
+        yield HTTPStatus.BAD_REQUEST, "cursor-unreadable"
+    if ("header", "idempotency-key") in parameters:
+        yield HTTPStatus.BAD_REQUEST, "idempotency-key-unreadable"
+        yield HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency-key-reused"
+    if ("header", "if-match") in parameters:
+        yield HTTPStatus.BAD_REQUEST, "precondition-unreadable"
+        yield HTTPStatus.PRECONDITION_FAILED, "changed-meanwhile"
+        yield HTTPStatus.PRECONDITION_REQUIRED, "precondition-required"
+
+
+def _name_missing_resource(path: str) -> str:
+    """Return `dossier-not-found` for a path below `/dossier/v1/dossiers/{code}`."""
+    collection = path[: path.index("/{")].rpartition("/")[2]
+    noun = f"{collection[:-3]}y" if collection.endswith("ies") else collection.removesuffix("s")
+    return f"{noun}-not-found"
+
+
+def _describe_problem(status: HTTPStatus, types: Sequence[str]) -> Described:
     problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
-    answer: Described = {
-        "description": _MEANINGS[status],
+    named = f": {', '.join(f'`{name}`' for name in types)}" if types else ""
+    return {
+        "description": f"{_MEANINGS[status]}{named}",
         "content": {"application/problem+json": problem},
+        "x-problem-types": list(types),
     }
-    return answer | {"headers": _WAIT} if status in _WAITED_FOR else answer

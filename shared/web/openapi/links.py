@@ -47,7 +47,7 @@ def _build_links(document: Described, path: str, method: str, answer: Described)
             follows = resource.versioned if asks_version else reference != _refer_to(path, method)
             if follows:
                 version = {IF_MATCH: "$response.header.ETag"} if asks_version else {}
-                links[operation["summary"].replace(" ", "")] = {
+                links[operation["operationId"]] = {
                     "operationRef": reference,
                     "parameters": resource.known | version,
                 }

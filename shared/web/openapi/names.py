@@ -28,6 +28,31 @@ def name_generic_schemas(document: Described) -> Described:
     return rename_schemas(document, titles) if titles else document
 
 
+def refer_to_named_schemas(document: Described) -> Described:
+    """Return the document with a reference wherever a whole schema stands that has a name.
+
+    pydantic writes out the rows of a push, since each is validated on its own; a generator would
+    make a second class of them.
+    """
+    schemas = document.get("components", {}).get("schemas", {})
+
+    def refer(part: Any) -> Any:
+        if isinstance(part, list):
+            return [refer(inner) for inner in part]
+        if not isinstance(part, dict):
+            return part
+        title = part.get("title")
+        if isinstance(title, str) and schemas.get(title) == part:
+            return {"$ref": f"{_PLACE}{title}"}
+        return {name: refer(inner) for name, inner in part.items()}
+
+    referring = {
+        name: {member: refer(part) for member, part in schema.items()}
+        for name, schema in schemas.items()
+    }
+    return document | {"components": document.get("components", {}) | {"schemas": referring}}
+
+
 def rename_schemas(document: Described, names: dict[str, str]) -> Described:
     """Return the document with new names for some of its schemas, which become their titles."""
 

@@ -6,7 +6,11 @@ from fastapi import FastAPI
 
 from shared.web.openapi.headers import add_headers
 from shared.web.openapi.links import Described, add_links
-from shared.web.openapi.names import name_generic_schemas, read_operation_id
+from shared.web.openapi.names import (
+    name_generic_schemas,
+    read_operation_id,
+    refer_to_named_schemas,
+)
 from shared.web.openapi.problems import add_problems
 
 
@@ -18,6 +22,6 @@ class DescribedService(FastAPI):
 
     def openapi(self) -> Described:
         if not self.openapi_schema:
-            document = name_generic_schemas(super().openapi())
+            document = refer_to_named_schemas(name_generic_schemas(super().openapi()))
             self.openapi_schema = add_headers(add_links(add_problems(document)))
         return self.openapi_schema

@@ -135,8 +135,10 @@ async def test_taken_rows_are_announced_with_their_versions(national: National) 
 
 
 async def test_api_description_shows_what_a_row_is(national: National) -> None:
-    push = national.app.openapi()["components"]["schemas"]["DossierPush"]
-    assert "source_time" in push["properties"]["rows"]["items"]["required"]
+    schemas = national.app.openapi()["components"]["schemas"]
+    assert "source_time" in schemas["DossierRow"]["required"]
+    rows = schemas["DossierPush"]["properties"]["rows"]
+    assert rows["items"] == {"$ref": "#/components/schemas/DossierRow"}
 
 
 async def statements(national: National, rows: int, status: int = 4, **how: Any) -> list[str]:

@@ -29,7 +29,7 @@ class Page(BaseModel, Generic[Item]):
     next: str | None
 
     @classmethod
-    def model_parametrized_name(cls, params: tuple[type[Any], ...]) -> str:
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
         """Return the published name, AgencyPage for a page of AgencyOut."""
         (item,) = params
         return f"{item.__name__.removesuffix('Out')}{cls.__name__}"

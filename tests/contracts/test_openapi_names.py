@@ -16,7 +16,7 @@ from tests.contracts.test_openapi import DESCRIBED, DOCUMENTS
 VERB_AND_NOUN = re.compile("[a-z]+(_[a-z]+)+")
 CLASS_NAME = re.compile("[A-Z][A-Za-z]*")
 CONSTANT = re.compile("[A-Z][A-Z0-9_]*")
-MERGED = merge_api_documents({service: DOCUMENTS[service.value] for service in Service})
+MERGED = merge_api_documents({service: dict(DOCUMENTS[service.value]) for service in Service})
 WHOLE = {**DOCUMENTS, "merged": MERGED}
 HEADERS = {
     "GET /dossier/v1/dossiers/{code}": {"200": {"ETag"}},
@@ -73,12 +73,11 @@ def test_title_of_a_schema_is_its_name() -> None:
 
 def list_enums(part: Any) -> Iterator[Mapping[str, Any]]:
     """Yield the schemas that name a type of values, not those of a condition."""
-    if isinstance(part, Mapping):
-        if isinstance(part.get("enum"), list) and "type" in part:
-            yield part
-        part = [inner for name, inner in part.items() if name != "enum"]
-    for inner in part if isinstance(part, list) else ():
-        yield from list_enums(inner)
+    if isinstance(part, Mapping) and isinstance(part.get("enum"), list) and "type" in part:
+        yield part
+    inner = part.values() if isinstance(part, Mapping) else part if isinstance(part, list) else ()
+    for each in inner:
+        yield from list_enums(each)
 
 
 @pytest.mark.parametrize("document", WHOLE.values(), ids=WHOLE)

@@ -1,5 +1,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from fastapi import FastAPI
 
@@ -27,4 +28,5 @@ def create_app(settings: Settings) -> FastAPI:
         routers=[procedures.router, dossiers.router, processing.router],
         resources=_open_resources,
         call_key=settings.call_key,
+        examples=Path(__file__).with_name("examples.yaml"),
     )

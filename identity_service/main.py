@@ -1,5 +1,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from fastapi import FastAPI
 
@@ -51,6 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
         routers=ROUTERS,
         resources=resources,
         call_key=settings.call_key,
+        examples=Path(__file__).with_name("examples.yaml"),
     )
     app.add_exception_handler(TokenRefused, tokens.answer_oauth_error)
     return app

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 from fastapi import FastAPI
 
 from shared.runtime.app import create_service
@@ -16,4 +18,5 @@ def create_app(settings: Settings) -> FastAPI:
         routers=[intake.router, national_view.router, indicators.router],
         resources=open_push_limiter,
         call_key=settings.call_key,
+        examples=Path(__file__).with_name("examples.yaml"),
     )

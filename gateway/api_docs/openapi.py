@@ -54,6 +54,8 @@ _SECURITY_SCHEMES: Mapping[str, Document] = {
         "flows": {"clientCredentials": {"tokenUrl": "/oauth/token", "scopes": {}}},
     },
 }
+# The API pages fill these in; the examples of bodies are dossiers of the same procedure.
+_EXAMPLES = {"X-Purpose": "2.000815", "X-Officer": "officer-17"}
 _SHAPES: Mapping[str, Document] = {
     "X-Purpose": {
         "type": "string",
@@ -177,10 +179,11 @@ def _describe_public_operation(described: Document, operation: Operation) -> Doc
 
 
 def _describe_header(name: str, *, required: bool) -> Document:
-    return {
+    described = {
         "name": name,
         "in": "header",
         "required": required,
         "description": _EXPLAINING[name],
         "schema": _SHAPES[name],
     }
+    return described | {"example": _EXAMPLES[name]} if required else described

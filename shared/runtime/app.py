@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from http import HTTPStatus
+from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
@@ -51,14 +52,16 @@ def create_service(
     routers: Sequence[APIRouter],
     resources: Resources | None = None,
     call_key: SecretStr | None = None,
+    examples: Path | None = None,
 ) -> FastAPI:
     """Create the application of a service.
 
     `prefix` is the service's part of the public path, such as `/dossier/v1`. A service with a
     `call_key` answers only the gateway. Without one it is the gateway itself, which calls its own
-    routes within the process.
+    routes within the process. `examples` is the file of the examples in its OpenAPI document.
     """
     app = DescribedService(
+        examples=examples,
         title=title,
         version="1",
         lifespan=partial(_open_resources, settings, resources),

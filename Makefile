@@ -7,12 +7,13 @@ SERVICES := identity_service dossier_service sync_service gateway
 CODE := deploy shared $(SERVICES) tests
 INSTALLED := $(VENV)/.installed
 # "fewest": one version of a package for all Pythons, so that the locks cannot drift apart.
-COMPILE := $(VENV)/bin/uv pip compile --quiet --upgrade --generate-hashes --no-header --universal \
-	--fork-strategy fewest --no-emit-index-url pyproject.toml
+PIN := $(VENV)/bin/uv pip compile --quiet --upgrade --generate-hashes --no-header --universal \
+	--fork-strategy fewest --no-emit-index-url
+COMPILE := $(PIN) pyproject.toml
 N ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help install run stop status demo test test-kafka faults fuzz lint types format lock migrate people \
+.PHONY: help install run stop status demo test test-kafka faults fuzz client-tools lint types format lock migrate people \
 	dead-letters replay verify-ledger verify-counters rebuild bench schemas up demo-docker down clean
 
 help: ## list the commands
@@ -67,6 +68,12 @@ test-kafka: $(INSTALLED) ## the tests that touch the broker, on Apache Kafka its
 	@$(RUN) -c 'from deploy.kafka.server import fetch_jars; fetch_jars()'
 	TEST_KAFKA=apache $(PYTEST) -m broker $(ONLY)
 
+client-tools: ## the readers of the API description that tests/clients holds it to (npm), in .tools
+	@mkdir -p .tools && cp tests/clients/package.json tests/clients/package-lock.json tests/clients/.npmrc .tools
+	cd .tools && npm ci --silent --ignore-scripts --no-audit --no-fund
+	$(PYTHON) -m venv .tools/python
+	.tools/python/bin/pip install --quiet --disable-pip-version-check --require-hashes -r tests/clients/requirements.lock
+
 TIMES ?= 10
 fuzz: $(INSTALLED) ## ask APIs, parsers and rights TIMES=10 as much as `make test` does
 	FUZZ_TIMES=$(TIMES) $(PYTEST) tests/fuzz tests/access
@@ -89,6 +96,7 @@ format: $(INSTALLED) ## let ruff write the code as it should be
 lock: $(INSTALLED) ## newest versions that pyproject.toml allows, with hashes
 	$(COMPILE) -o requirements.lock
 	$(COMPILE) --all-extras -c requirements.lock -o requirements-dev.lock
+	$(PIN) tests/clients/requirements.in -o tests/clients/requirements.lock
 
 migrate: $(INSTALLED) ## bring the databases of the running stack to the newest shape
 	@for service in $(SERVICES); do $(LOCAL) as $$service $(RUN) -m $$service migrate || exit; done

@@ -22,7 +22,7 @@ def test_header_of_a_test_run_names_each_missing_tool_once_with_its_command() ->
     assert len(header) == len(OF_TESTS)
     for tool, line in zip(OF_TESTS, header, strict=True):
         assert tool.name in line
-        assert line.endswith(f"apt-get install {tool.package}")
+        assert line.endswith(tool.command)
 
 
 def test_nothing_is_said_where_nothing_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+ROOT = Path(__file__).parents[2]
 LIBFAKETIME = "*/faketime/libfaketime.so.1"
 
 
@@ -14,16 +15,12 @@ def find_libfaketime() -> list[Path]:
 
 @dataclass(frozen=True)
 class Tool:
-    """`package` is that of Debian and Ubuntu; `use` says what is left out without the tool."""
+    """`command` brings the tool; `use` says what is left out without it."""
 
     name: str
-    package: str
+    command: str
     use: str
     is_there: Callable[[], object]
-
-    @property
-    def command(self) -> str:
-        return f"apt-get install {self.package}"
 
     def lack(self) -> str:
         """Say what brings the tool, or nothing where it is there."""
@@ -31,7 +28,17 @@ class Tool:
 
 
 def _executable(name: str, package: str, use: str) -> Tool:
-    return Tool(name, package, use, lambda: shutil.which(name))
+    return Tool(name, _install(package), use, lambda: shutil.which(name))
+
+
+def _install(package: str) -> str:
+    """Of Debian and Ubuntu."""
+    return f"apt-get install {package}"
+
+
+def _reader_of_the_api(name: str, place: str, use: str) -> Tool:
+    """In an environment of its own: `tests/clients` pins it."""
+    return Tool(name, "make client-tools", use, lambda: shutil.which(ROOT / ".tools" / place))
 
 
 PROMTOOL = _executable("promtool", "prometheus", "the tests of the alert rules")
@@ -40,9 +47,15 @@ JAVA = _executable("java", "openjdk-17-jre-headless", "`make test-kafka`, Apache
 MAVEN = _executable("mvn", "maven", "`make test-kafka`, which fetches Apache Kafka")
 UNSHARE = _executable("unshare", "util-linux", "the faults of disks and networks")
 NFT = _executable("nft", "nftables", "the faults of networks")
-FAKETIME = Tool("libfaketime", "faketime", "the faults of clocks", find_libfaketime)
+FAKETIME = Tool("libfaketime", _install("faketime"), "the faults of clocks", find_libfaketime)
+REDOCLY = _reader_of_the_api(
+    "redocly", "node_modules/.bin/redocly", "the lint of the published description"
+)
+PYTHON_GENERATOR = _reader_of_the_api(
+    "openapi-python-client", "python/bin/openapi-python-client", "the generated Python client"
+)
 
-OF_TESTS = (PROMTOOL, NGINX, JAVA, MAVEN)
+OF_TESTS = (PROMTOOL, NGINX, JAVA, MAVEN, REDOCLY, PYTHON_GENERATOR)
 OF_FAULTS = (UNSHARE, NFT, FAKETIME, JAVA, MAVEN)
 
 

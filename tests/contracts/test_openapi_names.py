@@ -18,7 +18,7 @@ CLASS_NAME = re.compile("[A-Z][A-Za-z]*")
 CONSTANT = re.compile("[A-Z][A-Z0-9_]*")
 MERGED = merge_api_documents({service: dict(DOCUMENTS[service.value]) for service in Service})
 WHOLE = {**DOCUMENTS, "merged": MERGED}
-HEADERS = {
+HEADERS: Mapping[str, Mapping[str, set[str]]] = {
     "GET /dossier/v1/dossiers/{code}": {"200": {"ETag"}},
     "GET /sync/v1/dossiers/{code}": {"200": set()},
     "GET /.well-known/jwks.json": {"200": {"ETag"}},

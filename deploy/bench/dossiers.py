@@ -15,7 +15,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from dossier_service.catalogue.own_procedures import read_own_procedures
-from dossier_service.catalogue.procedure import Level
+from dossier_service.catalogue.procedure import ProcedureLevel
 from identity_service.agencies.registry_seed import AgencySeed, list_seed_agencies
 from shared.codes.enums import Channel, DossierStatus
 
@@ -95,7 +95,7 @@ def country() -> Country:
         province_of=np.array([places[str(each.parent)] for each in communes]),
         procedures=tuple(sorted(procedures)),
         decided_by_commune=np.array(
-            [Level.COMMUNE in procedures[code].levels for code in sorted(procedures)]
+            [ProcedureLevel.COMMUNE in procedures[code].levels for code in sorted(procedures)]
         ),
     )
 

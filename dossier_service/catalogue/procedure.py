@@ -47,7 +47,7 @@ class _CatalogueModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Level(StrEnum):
+class ProcedureLevel(StrEnum):
     """Cấp thực hiện: bộ, tỉnh, xã, cơ quan khác."""
 
     MINISTRY = "ministry"
@@ -139,7 +139,7 @@ class Procedure(_CatalogueModel):
     code_confirmed: bool = True
     name: Text
     owner: AgencyCode | None
-    levels: tuple[Level, ...] = Field(min_length=1)
+    levels: tuple[ProcedureLevel, ...] = Field(min_length=1)
     sector: Text
     decision: Text | None = None
     subjects: tuple[Text, ...] = ()

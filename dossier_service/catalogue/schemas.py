@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from dossier_service.catalogue.procedure import Level, Procedure
+from dossier_service.catalogue.procedure import Procedure, ProcedureLevel
 from dossier_service.schemas import Instant
 from shared.codes.agency import AgencyCode
 from shared.web.bodies.response_model import ResponseModel
@@ -29,7 +29,7 @@ Sector = Annotated[
 class ProcedureFilter(ListFilter):
     q: Words | None = None
     owner: AgencyCode | None = None
-    level: Level | None = None
+    level: ProcedureLevel | None = None
     sector: Sector | None = None
     essential: bool | None = None
 
@@ -39,7 +39,7 @@ class ProcedureLine(ResponseModel):
     name: str
     version: int
     owner: str | None
-    levels: list[Level]
+    levels: list[ProcedureLevel]
     sector: str
     essential: bool
 

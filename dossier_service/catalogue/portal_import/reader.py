@@ -23,7 +23,7 @@ from dossier_service.catalogue.portal_import.text_parser import (
     read_channel_text,
     read_results,
 )
-from dossier_service.catalogue.procedure import RESULT_CODE, Level, Procedure, Result
+from dossier_service.catalogue.procedure import RESULT_CODE, Procedure, ProcedureLevel, Result
 from shared.codes.enums import Channel
 from shared.rules.deadlines import Unit
 
@@ -35,10 +35,10 @@ _FEW = Field(max_length=1_000, fail_fast=True)
 
 _CHANNELS = {channel.label: channel for channel in Channel}
 _LEVELS = {
-    "Cấp bộ": Level.MINISTRY,
-    "Cấp tỉnh": Level.PROVINCE,
-    "Cấp xã": Level.COMMUNE,
-    "Cơ quan khác": Level.OTHER,
+    "Cấp bộ": ProcedureLevel.MINISTRY,
+    "Cấp tỉnh": ProcedureLevel.PROVINCE,
+    "Cấp xã": ProcedureLevel.COMMUNE,
+    "Cơ quan khác": ProcedureLevel.OTHER,
 }
 
 

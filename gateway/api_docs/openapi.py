@@ -16,7 +16,7 @@ from gateway.purposes.legal_bases import LEGAL_BASIS_PATTERN
 from shared.codes.dossier import DossierCode
 from shared.codes.officer import OfficerCode
 from shared.codes.procedure import PROCEDURE_PATTERN
-from shared.web.openapi.headers import HEADERS, OF_THE_GATEWAY, refer_to_headers
+from shared.web.openapi.headers import GATEWAY_HEADERS, HEADERS, refer_to_headers
 from shared.web.openapi.names import rename_schemas
 from shared.web.openapi.problems import PROBLEM
 from shared.web.published import PublishedPage
@@ -50,7 +50,7 @@ _SECURITY_SCHEMES: Mapping[str, Document] = {
     },
     "client_credentials": {
         "type": "oauth2",
-        "description": "Rights are granted to clients, not asked for: there are no scopes.",
+        "description": "Rights come from the grants of the client: there are no scopes.",
         "flows": {"clientCredentials": {"tokenUrl": "/oauth/token", "scopes": {}}},
     },
 }
@@ -138,14 +138,14 @@ def _read_schemas(part: Document) -> Document:
     return schemas
 
 
-def _keep_schemas_apart(part: Document, service: Service, taken: Document) -> Document:
-    """Return the part with names of schemas that name no other schema among `taken`.
+def _keep_schemas_apart(part: Document, service: Service, published: Document) -> Document:
+    """Return the part with schema names that name no other schema among `published`.
 
     One name means one schema in all services. While one of them is being replaced two versions
     may meet: then the names of this part begin with its service, as in `IdentityPage`.
     """
     schemas = _read_schemas(part)
-    if all(taken.get(name, schema) == schema for name, schema in schemas.items()):
+    if all(published.get(name, schema) == schema for name, schema in schemas.items()):
         return part
     return rename_schemas(part, {name: f"{service.capitalize()}{name}" for name in schemas})
 
@@ -167,7 +167,7 @@ def _describe_public_operation(described: Document, operation: Operation) -> Doc
     responses = described.get("responses", {}) | {
         "default": {"description": "A problem", "content": problem}
     }
-    ids = refer_to_headers(OF_THE_GATEWAY)
+    ids = refer_to_headers(GATEWAY_HEADERS)
     return described | {
         "parameters": parameters,
         "responses": {

@@ -50,7 +50,7 @@ def test_operation_id_is_a_verb_and_its_noun_and_names_one_operation() -> None:
 
 def test_gateway_publishes_an_operation_under_the_id_of_its_service() -> None:
     published = {name: operation["operationId"] for name, operation in operations(MERGED).items()}
-    named = {name: each["operationId"] for (_, name), each in DESCRIBED.items()}
+    named = {name: operation["operationId"] for (_, name), operation in DESCRIBED.items()}
     assert published == {name: named[name] for name in OPERATIONS}
 
 
@@ -60,7 +60,7 @@ def test_name_of_a_schema_is_one_word_and_means_one_thing_in_all_services() -> N
         for name, schema in document["components"]["schemas"].items():
             schemas[name].append(schema)
     assert [name for name in schemas if not CLASS_NAME.fullmatch(name)] == []
-    assert [name for name, found in schemas.items() if found != found[:1] * len(found)] == []
+    assert [name for name, copies in schemas.items() if copies != copies[:1] * len(copies)] == []
     assert set(MERGED["components"]["schemas"]) == set(schemas)
 
 
@@ -75,9 +75,9 @@ def list_enums(part: Any) -> Iterator[Mapping[str, Any]]:
     """Yield the schemas that name a type of values, not those of a condition."""
     if isinstance(part, Mapping) and isinstance(part.get("enum"), list) and "type" in part:
         yield part
-    inner = part.values() if isinstance(part, Mapping) else part if isinstance(part, list) else ()
-    for each in inner:
-        yield from list_enums(each)
+    parts = part.values() if isinstance(part, Mapping) else part if isinstance(part, list) else ()
+    for inner in parts:
+        yield from list_enums(inner)
 
 
 @pytest.mark.parametrize("document", WHOLE.values(), ids=WHOLE)
@@ -94,9 +94,13 @@ def test_values_that_are_no_words_are_published_with_their_names(
 
 @pytest.mark.parametrize("name", HEADERS)
 def test_headers_that_a_caller_reads_are_described(name: str) -> None:
-    (responses,) = (each["responses"] for (_, found), each in DESCRIBED.items() if found == name)
-    told = {status: set(responses[status].get("headers", {})) for status in HEADERS[name]}
-    assert told == HEADERS[name]
+    (responses,) = (
+        operation["responses"]
+        for (_, described), operation in DESCRIBED.items()
+        if described == name
+    )
+    headers = {status: set(responses[status].get("headers", {})) for status in HEADERS[name]}
+    assert headers == HEADERS[name]
 
 
 @pytest.mark.parametrize("document", WHOLE.values(), ids=WHOLE)

@@ -12,7 +12,9 @@ NAMED = {
 
 
 def test_type_of_a_document_is_raised_with_its_status() -> None:
-    raised = {(each.type, int(each.status)) for each in problems() if hasattr(each, "status")}
+    raised = {
+        (problem.type, int(problem.status)) for problem in problems() if hasattr(problem, "status")
+    }
     assert NAMED
     assert NAMED - raised == set()
 

@@ -32,12 +32,12 @@ def _executable(name: str, package: str, use: str) -> Tool:
 
 
 def _install(package: str) -> str:
-    """Of Debian and Ubuntu."""
+    """Return the command of Debian and Ubuntu."""
     return f"apt-get install {package}"
 
 
 def _reader_of_the_api(name: str, place: str, use: str) -> Tool:
-    """In an environment of its own: `tests/clients` pins it."""
+    """Return a tool in an environment of its own, which `tests/clients` pins."""
     return Tool(name, "make client-tools", use, lambda: shutil.which(ROOT / ".tools" / place))
 
 

@@ -53,26 +53,26 @@ HEADERS: Mapping[str, Described] = MappingProxyType(
         },
     }
 )
-OF_THE_GATEWAY = ("X-Request-Id", "X-Trace-Id")
-_WAIT = ("Retry-After",)
-_QUOTA = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "RateLimit-Policy")
+GATEWAY_HEADERS = ("X-Request-Id", "X-Trace-Id")
+_WAIT_HEADERS = ("Retry-After",)
+_QUOTA_HEADERS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "RateLimit-Policy")
 # A wait after wrong claims about a person is answered 429 without the headers of a quota.
-_OF_PROBLEMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"429": (*_WAIT, *_QUOTA), "503": _WAIT}
+_PROBLEM_HEADERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"429": (*_WAIT_HEADERS, *_QUOTA_HEADERS), "503": _WAIT_HEADERS}
 )
 
 
 def add_headers(document: Described) -> Described:
     """Return the document, which has its links already, with the headers of each answer."""
-    used = set()
+    used_names = set()
     for methods in document["paths"].values():
         for method, operation in methods.items():
             for status, answer in operation["responses"].items():
                 names = [*_list_headers(method, operation, status, answer)]
                 if names:
                     answer["headers"] = refer_to_headers(names)
-                    used.update(names)
-    document["components"]["headers"] = {name: HEADERS[name] for name in sorted(used)}
+                    used_names.update(names)
+    document["components"]["headers"] = {name: HEADERS[name] for name in sorted(used_names)}
     return document
 
 
@@ -83,7 +83,7 @@ def refer_to_headers(names: Iterable[str]) -> Described:
 def _list_headers(
     method: str, operation: Described, status: str, answer: Described
 ) -> Iterator[str]:
-    yield from _OF_PROBLEMS.get(status, ())
+    yield from _PROBLEM_HEADERS.get(status, ())
     if not status.startswith("2"):
         return
     is_public_page = method == "get" and "security" not in operation
@@ -91,7 +91,8 @@ def _list_headers(
         yield "ETag"
     if status == "201" and _names_new_resource(answer):
         yield "Location"
-    if any(p["name"].lower() == "idempotency-key" for p in operation.get("parameters", ())):
+    parameters = operation.get("parameters", ())
+    if any(parameter["name"].lower() == "idempotency-key" for parameter in parameters):
         yield REPLAYED_HEADER
 
 

@@ -11,13 +11,13 @@ _PLACE = "#/components/schemas/"
 
 
 class NamedRoute(Protocol):
-    """A route, which has the name of its function unless it was given another one."""
+    """A route, whose name is that of its function unless the route sets another."""
 
     name: str
 
 
 def read_operation_id(route: NamedRoute) -> str:
-    """Return the name of the route: generated clients call the operation by it."""
+    """Return the name of the route, by which generated clients call the operation."""
     return route.name
 
 
@@ -36,18 +36,18 @@ def refer_to_named_schemas(document: Described) -> Described:
     """
     schemas = document.get("components", {}).get("schemas", {})
 
-    def refer(part: Any) -> Any:
+    def replace_schemas(part: Any) -> Any:
         if isinstance(part, list):
-            return [refer(inner) for inner in part]
+            return [replace_schemas(inner) for inner in part]
         if not isinstance(part, dict):
             return part
         title = part.get("title")
         if isinstance(title, str) and schemas.get(title) == part:
             return {"$ref": f"{_PLACE}{title}"}
-        return {name: refer(inner) for name, inner in part.items()}
+        return {name: replace_schemas(inner) for name, inner in part.items()}
 
     referring = {
-        name: {member: refer(part) for member, part in schema.items()}
+        name: {member: replace_schemas(part) for member, part in schema.items()}
         for name, schema in schemas.items()
     }
     return document | {"components": document.get("components", {}) | {"schemas": referring}}
@@ -56,11 +56,12 @@ def refer_to_named_schemas(document: Described) -> Described:
 def rename_schemas(document: Described, names: dict[str, str]) -> Described:
     """Return the document with new names for some of its schemas, which become their titles."""
 
-    def rename(place: re.Match[str]) -> str:
-        return f'"{_PLACE}{names.get(place[1], place[1])}"'
+    def rename_reference(reference: re.Match[str]) -> str:
+        name = reference[1]
+        return f'"{_PLACE}{names.get(name, name)}"'
 
     text = orjson.dumps(document).decode()
-    renamed: Described = orjson.loads(re.sub(f'"{_PLACE}([^"]+)"', rename, text))
+    renamed: Described = orjson.loads(re.sub(f'"{_PLACE}([^"]+)"', rename_reference, text))
     schemas: dict[str, Any] = renamed["components"]["schemas"]
     renamed["components"]["schemas"] = {
         names.get(name, name): schema | {"title": names[name]} if name in names else schema

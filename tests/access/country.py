@@ -18,19 +18,23 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from deploy.services import SERVICES
 from gateway.operations.model import Operation, Service
 from gateway.operations.table import OPERATIONS
+from identity_service.sandbox.clients import derive_grant_id, read_sandbox_clients, read_secrets
 from identity_service.sandbox.personas import read_personas
 from identity_service.settings import Settings
 from shared.codes.time import utc_now
 from shared.events import ClientChanged, GrantChanged
 from shared.web.calls.call_guard import PROVED_CALL
 from shared.web.calls.call_mac import NO_BODY, ProvedCall
+from sync_service.agencies.projections import project_agencies, project_procedures
 from tests.conftest import Databases
 from tests.support.factories import ProvingTransport, TestAuthority
 from tests.support.gateway_harness import (
     Gate,
     Services,
+    make_agency,
     make_client,
     make_grant,
+    make_procedure,
     open_gate,
     signing_rights,
 )
@@ -89,6 +93,12 @@ class Country(Papers):
     def identity(self) -> Settings:
         settings: Settings = self.apps["identity"].state.settings
         return settings
+
+    @property
+    def secrets(self) -> Mapping[str, str]:
+        """The secrets of the sandbox clients, by their id."""
+        assert self.identity.sandbox_file
+        return read_secrets(self.identity.sandbox_file)
 
     async def ask(
         self,
@@ -170,6 +180,25 @@ async def open_country(postgres: Databases, sandbox: Path) -> AsyncIterator[Coun
         )
         for operator in ("operator-vpcp", "operator2-vpcp"):
             await country.allow(operator, {"operations": ["*"]}, agency="G22")
+        yield country
+
+
+@asynccontextmanager
+async def open_sandbox(postgres: Databases, file: Path) -> AsyncIterator[Country]:
+    """Open a new installation, whose gateway has consumed the rights of the sandbox clients.
+
+    The national view knows the agency and the procedure of the pushed examples.
+    """
+    async with open_country(postgres, file) as country:
+        for name, client in read_sandbox_clients().items():
+            grants = [
+                {**grant.model_dump(), "grant_id": derive_grant_id(name, number)}
+                for number, grant in enumerate(client.grants)
+            ]
+            await country.allow(name, *grants, agency=client.agency)
+        async with country.apps["sync"].state.sessions.begin() as session:
+            await project_agencies(session, [make_agency("H41")])
+            await project_procedures(session, [make_procedure(BIRTH)])
         yield country
 
 

@@ -10,7 +10,7 @@ from aiokafka import ConsumerRecord
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
-from identity_service.sandbox.clients import derive_grant_id, read_secrets
+from identity_service.sandbox.clients import derive_grant_id
 from shared.messaging.dead_letters import DeadLetter, Rejected, store_dead_letters
 from shared.runtime.operator_routes import discard_dead_letter
 from tests.access import bodies
@@ -75,14 +75,12 @@ async def make_things(country: Country) -> Things:
     for client in ("operator-vpcp", "operator2-vpcp"):
         path = "/identity/v1/clients/onestop-h26/keys"
         await country.as_operator("POST", path, json=JWK, client=client)
-    assert country.identity.sandbox_file
-    secret = read_secrets(country.identity.sandbox_file)["onestop-h26"]
     return Things(
         dossiers | {"nobody": "H99-261122-0001"},
         told | {"nobody": "H99-261102-0001"},
         records | {"nobody": {"id": str(uuid4())}},
         letters,
-        secret,
+        country.secrets["onestop-h26"],
     )
 
 

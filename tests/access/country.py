@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -40,6 +41,7 @@ from tests.support.gateway_harness import (
 )
 from tests.support.installation import Sent, install
 from tests.support.serving import serving
+from tests.support.waiting import eventually
 
 # "Ours" is Hà Nội's, "theirs" is that of Hồ Chí Minh City.
 OURS, THEIRS = "H26", "H29"
@@ -199,6 +201,9 @@ async def open_sandbox(postgres: Databases, file: Path) -> AsyncIterator[Country
         async with country.apps["sync"].state.sessions.begin() as session:
             await project_agencies(session, [make_agency("H41")])
             await project_procedures(session, [make_procedure(BIRTH)])
+        # A service answers 503 for a second after it could not fetch the keys of the gateway.
+        for path in ("/identity/v1/agencies", "/dossier/v1/procedures", "/sync/v1/indicators"):
+            await eventually(partial(country.as_operator, "GET", path))
         yield country
 
 

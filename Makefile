@@ -68,11 +68,14 @@ test-kafka: $(INSTALLED) ## the tests that touch the broker, on Apache Kafka its
 	@$(RUN) -c 'from deploy.kafka.server import fetch_jars; fetch_jars()'
 	TEST_KAFKA=apache $(PYTEST) -m broker $(ONLY)
 
-client-tools: ## the readers of the API description that tests/clients holds it to (npm), in .tools
+client-tools: ## linter, generators and compiler that tests/clients reads the descriptions with, in .tools (npm, Maven)
 	@mkdir -p .tools && cp tests/clients/package.json tests/clients/package-lock.json tests/clients/.npmrc .tools
 	cd .tools && npm ci --silent --ignore-scripts --no-audit --no-fund
 	$(PYTHON) -m venv .tools/python
 	.tools/python/bin/pip install --quiet --disable-pip-version-check --require-hashes -r tests/clients/requirements.lock
+	rm -rf .tools/java
+	mvn -q -B -Dstyle.color=never -f tests/clients/java/pom.xml dependency:copy-dependencies \
+		-DoutputDirectory=$(CURDIR)/.tools/java -Dmdep.stripVersion=true
 
 TIMES ?= 10
 fuzz: $(INSTALLED) ## ask APIs, parsers and rights TIMES=10 as much as `make test` does

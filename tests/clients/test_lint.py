@@ -1,5 +1,6 @@
-"""The published description keeps the rules of a linter, and so do the documents of services."""
+"""The published descriptions of the API and of the events keep the rules of a linter."""
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,8 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.clients.running import run_tool
+from deploy.schemas import ASYNCAPI, FOLDER
+from tests.clients.running import run_tool, write_description
 from tests.contracts.test_openapi_names import MERGED
 from tests.support.tools import REDOCLY
 
@@ -15,19 +17,41 @@ RULES = Path(__file__).with_name("redocly.yaml")
 
 
 def test_linter_finds_no_error(tmp_path: Path) -> None:
-    (tmp_path / "openapi.json").write_bytes(orjson.dumps(MERGED))
-    run_tool(REDOCLY, "lint", "openapi.json", "--config", RULES, folder=tmp_path)
+    lint(write_description(tmp_path))
+
+
+def test_linter_finds_no_error_in_the_description_of_events() -> None:
+    lint(FOLDER / ASYNCAPI)
+
+
+def lint(document: Path) -> None:
+    run_tool(REDOCLY, "lint", document, "--config", RULES, folder=document.parent)
 
 
 @pytest.mark.parametrize(
-    "fault",
-    [{"operationId": "read_agency"}, {"operationId": "read{agency}"}, {"responses": {}}],
+    ("fault", "rule"),
+    [
+        ({"operationId": "read_agency"}, "operation-operationId-unique"),
+        ({"operationId": "read{agency}"}, "operation-operationId-url-safe"),
+        ({"responses": {}}, "operation-2xx-response"),
+    ],
     ids=["an id twice", "an id with braces", "no answer"],
 )
-def test_linter_finds_an_error_where_there_is_one(tmp_path: Path, fault: Mapping[str, Any]) -> None:
+def test_linter_finds_an_error_where_there_is_one(
+    tmp_path: Path, fault: Mapping[str, Any], rule: str
+) -> None:
     wrong = {**MERGED, "paths": dict(MERGED["paths"])}
     path = wrong["paths"]["/sync/v1/indicators"]
     wrong["paths"]["/sync/v1/indicators"] = {"get": {**path["get"], **fault}}
-    (tmp_path / "openapi.json").write_bytes(orjson.dumps(wrong))
-    with pytest.raises(AssertionError):
-        run_tool(REDOCLY, "lint", "openapi.json", "--config", RULES, folder=tmp_path)
+    document = tmp_path / "openapi.json"
+    document.write_bytes(orjson.dumps(wrong))
+    with pytest.raises(AssertionError, match=rule):
+        lint(document)
+
+
+def test_linter_finds_an_event_without_a_schema(tmp_path: Path) -> None:
+    document = tmp_path / ASYNCAPI
+    shutil.copytree(FOLDER, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "events/dossier.filed.v1.json").unlink()
+    with pytest.raises(AssertionError, match="no-unresolved-refs"):
+        lint(document)

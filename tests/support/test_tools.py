@@ -12,7 +12,7 @@ from tests.support.tools import OF_FAULTS, OF_TESTS, describe_missing
 
 @pytest.fixture
 def bare_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shutil.which", lambda _: None)
+    monkeypatch.setattr("shutil.which", lambda *_: None)
     monkeypatch.setattr(tools, "LIBFAKETIME", "no/such/library")
 
 
@@ -26,7 +26,7 @@ def test_header_of_a_test_run_names_each_missing_tool_once_with_its_command() ->
 
 
 def test_nothing_is_said_where_nothing_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr("shutil.which", lambda name, *_: f"/usr/bin/{name}")
     assert pytest_report_header() == []
 
 

@@ -1,11 +1,13 @@
 """The tools beside the Python packages that some tests need, and the command that brings each."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+# The readers of the API description, which `make client-tools` brings.
+CLIENT_TOOLS = Path(__file__).parents[2] / ".tools"
 LIBFAKETIME = "*/faketime/libfaketime.so.1"
 
 
@@ -38,24 +40,39 @@ def _install(package: str) -> str:
 
 def _reader_of_the_api(name: str, place: str, use: str) -> Tool:
     """Return a tool in an environment of its own, which `tests/clients` pins."""
-    return Tool(name, "make client-tools", use, lambda: shutil.which(ROOT / ".tools" / place))
+    path = CLIENT_TOOLS / place
+    return Tool(name, "make client-tools", use, lambda: shutil.which(path, os.F_OK))
 
 
 PROMTOOL = _executable("promtool", "prometheus", "the tests of the alert rules")
 NGINX = _executable("nginx", "nginx", "the comparison of `make bench` with nginx")
 JAVA = _executable("java", "openjdk-17-jre-headless", "`make test-kafka`, Apache Kafka itself")
 MAVEN = _executable("mvn", "maven", "`make test-kafka`, which fetches Apache Kafka")
+JAVAC = _executable("javac", "openjdk-17-jdk-headless", "the generated Java client")
 UNSHARE = _executable("unshare", "util-linux", "the faults of disks and networks")
 NFT = _executable("nft", "nftables", "the faults of networks")
 FAKETIME = Tool("libfaketime", _install("faketime"), "the faults of clocks", find_libfaketime)
+NODE = _executable("node", "nodejs npm", "the lint and the generated TypeScript client")
 REDOCLY = _reader_of_the_api(
-    "redocly", "node_modules/.bin/redocly", "the lint of the published description"
+    "redocly", "node_modules/.bin/redocly", "the lint of the published descriptions"
 )
 PYTHON_GENERATOR = _reader_of_the_api(
     "openapi-python-client", "python/bin/openapi-python-client", "the generated Python client"
 )
+TYPESCRIPT_GENERATOR = _reader_of_the_api(
+    "openapi-typescript", "node_modules/.bin/openapi-typescript", "the generated TypeScript client"
+)
+TYPESCRIPT_COMPILER = _reader_of_the_api(
+    "tsc", "node_modules/.bin/tsc", "the compiler of the TypeScript client"
+)
+JAVA_GENERATOR = _reader_of_the_api(
+    "openapi-generator", "java/openapi-generator-cli.jar", "the generated Java client"
+)
 
-OF_TESTS = (PROMTOOL, NGINX, JAVA, MAVEN, REDOCLY, PYTHON_GENERATOR)
+OF_TESTS = (
+    *(PROMTOOL, NGINX, JAVA, JAVAC, MAVEN, NODE),
+    *(REDOCLY, PYTHON_GENERATOR, TYPESCRIPT_GENERATOR, TYPESCRIPT_COMPILER, JAVA_GENERATOR),
+)
 OF_FAULTS = (UNSHARE, NFT, FAKETIME, JAVA, MAVEN)
 
 

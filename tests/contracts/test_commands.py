@@ -14,7 +14,7 @@ from typer.main import get_command
 from identity_service.sandbox.clients import read_sandbox_clients
 
 ROOT = Path(__file__).parents[2]
-TEXTS = [ROOT / "README.md", ROOT / ".env.example", *ROOT.glob("docs/**/*.md")]
+TEXTS = [*ROOT.glob("*.md"), ROOT / ".env.example", *ROOT.glob("docs/**/*.md")]
 # To the end of the line or of the code; a backslash goes on in the next line.
 _COMMAND = re.compile(
     r"-m (?P<module>(?:gateway|deploy|identity_service|dossier_service|sync_service)[\w.]*)"

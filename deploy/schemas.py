@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from deploy import topics
 from deploy.services import SERVICES
 from gateway.access.grant_rules import serialise_grant_rules
+from shared.codes.deprecation import Deprecation
 from shared.events import EVENTS, OWNERS, TOPICS, Event
 from shared.settings import MIN_CALL_KEY_BYTES, MIN_DIGEST_KEY_CHARACTERS
 
@@ -35,16 +36,21 @@ def documents() -> dict[str, Document]:
 
 def event_schema(event: type[Event]) -> Document:
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": event.event_type}
-    return dialect | event.model_json_schema(mode="serialization")
+    marks = {"deprecated": True} if event.deprecation else {}
+    return dialect | event.model_json_schema(mode="serialization") | marks
 
 
 @cache  # each call would make the application anew
 def openapi(service: str) -> Document:
     """What the service tells of its own HTTP API; nothing is opened to ask it."""
+    return build_application(service).openapi()
+
+
+def build_application(service: str) -> FastAPI:
     settings = import_module(f"{service}.settings").Settings.model_validate(_NOWHERE)
     app = import_module(f"{service}.main").create_app(settings)
     described: FastAPI = app.local_app if service == "gateway" else app
-    return described.openapi()
+    return described
 
 
 CALL_KEYS = ("call_key", "identity_call_key", "dossier_call_key", "sync_call_key")
@@ -110,6 +116,7 @@ def _channel(topic: str) -> Document:
 
 def _message(event: type[Event]) -> Document:
     key = event.model_json_schema(mode="serialization")["properties"][event.key]
+    marks = _describe_deprecation(event.deprecation) if event.deprecation else {}
     return {
         "name": event.event_type,
         "summary": (event.__doc__ or event.__name__).strip().splitlines()[0],
@@ -120,6 +127,19 @@ def _message(event: type[Event]) -> Document:
                 "key": {"type": key["type"], "description": f"`{event.key}` of the payload"},
                 "bindingVersion": "0.5.0",
             }
+        },
+        **marks,
+    }
+
+
+def _describe_deprecation(deprecation: Deprecation) -> Document:
+    """Return what a message object shows: AsyncAPI 3.0 knows `deprecated` in schemas alone."""
+    return {
+        "description": deprecation.describe_term(),
+        "x-deprecation": {
+            "since": deprecation.since.isoformat(),
+            "sunset": deprecation.sunset.isoformat(),
+            "successor": deprecation.successor,
         },
     }
 

@@ -117,7 +117,8 @@ def merge_api_documents(parts: Mapping[Service, Document | None]) -> Document:
             described = renamed["paths"].get(operation.template, {}).get(operation.method.lower())
             if operation.service is service and described is not None:
                 entry = paths.setdefault(operation.template, {})
-                entry[operation.method.lower()] = _describe_public_operation(described, operation)
+                public = _describe_public_operation(described, operation)
+                entry[operation.method.lower()] = _mark_deprecation(public, operation)
     missing = [service for service, part in parts.items() if part is None]
     note = f"\n\n**Unreachable now and omitted: {', '.join(missing)}.**" if missing else ""
     return {
@@ -176,6 +177,13 @@ def _describe_public_operation(described: Document, operation: Operation) -> Doc
         },
         "security": [] if operation.public else [{name: []} for name in _SECURITY_SCHEMES],
     }
+
+
+def _mark_deprecation(described: Document, operation: Operation) -> Document:
+    if operation.deprecation is None:
+        return described
+    texts = (operation.deprecation.describe_term(), described.get("description", ""))
+    return described | {"deprecated": True, "description": "\n\n".join(filter(None, texts))}
 
 
 def _describe_header(name: str, *, required: bool) -> Document:

@@ -1,7 +1,7 @@
 """Find the operation of a method and a path."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from gateway.operations.model import Operation
@@ -38,9 +38,9 @@ class _Node:
         return self.parameter
 
 
-def _build_operation_tree() -> _Node:
+def build_operation_tree(operations: Iterable[Operation]) -> _Node:
     root = _Node()
-    for operation in OPERATIONS.values():
+    for operation in operations:
         node, names = root, []
         for segment in operation.template.split("/")[1:]:
             node = node.follow_segment(segment)
@@ -53,7 +53,7 @@ def _build_operation_tree() -> _Node:
     return root
 
 
-_ROOT = _build_operation_tree()
+_ROOT = build_operation_tree(OPERATIONS.values())
 _NOT_FOUND = NotFound()
 # All codes of the domain fit. Without `%`, `/`, `\` and a leading dot, the gateway and the upstream
 # service cannot read an encoding or a path differently.

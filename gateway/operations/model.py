@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property, partial
 
+from shared.codes.deprecation import Deprecation
+
 KIB, MIB = 1024, 1024 * 1024
 # Caches may keep a public answer for this time.
 PUBLIC_SECONDS = 60
@@ -39,7 +41,8 @@ class Operation:
 
     `timeout_s` bounds the time to the start of the answer and each silence after it; `body_limit`
     is in bytes, 0 for no body; `personal` calls name purpose, officer and subjects. `credentials`
-    is set where the service itself reads the header Authorization.
+    is set where the service itself reads the header Authorization. A deprecated operation works as
+    before, and its answers say since when, until when and by which operation it is replaced.
     """
 
     method: str
@@ -51,6 +54,7 @@ class Operation:
     body_limit: int = 0
     public: bool = False
     credentials: bool = False
+    deprecation: Deprecation | None = None
 
     @cached_property
     def name(self) -> str:

@@ -1,6 +1,7 @@
 """List all operations of the mesh; the gateway forwards no other one."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from itertools import chain
 from types import MappingProxyType
 
@@ -21,6 +22,26 @@ def _list_dead_letter_operations(service: Service) -> tuple[Operation, ...]:
     )
 
 
+def build_operation_table(operations: Iterable[Operation]) -> Mapping[str, Operation]:
+    """Return the operations by name; raise ValueError for a deprecated one without a successor."""
+    table = {operation.name: operation for operation in operations}
+    for operation in table.values():
+        if operation.deprecation:
+            _require_successor(operation, operation.deprecation.successor, table)
+    return MappingProxyType(table)
+
+
+def _require_successor(
+    operation: Operation, successor: str, table: Mapping[str, Operation]
+) -> None:
+    if successor not in table or table[successor].deprecation:
+        raise ValueError(f"{operation.name}: name an operation to use instead, not {successor}")
+    # The header Link names the successor of the resource that the call names.
+    if not set(_PARAMETER.findall(successor)) <= set(_PARAMETER.findall(operation.template)):
+        raise ValueError(f"{operation.name}: its path lacks a parameter of {successor}")
+
+
+_PARAMETER = re.compile(r"\{\w+\}")
 _ALL = (
     *IDENTITY_OPERATIONS,
     *DOSSIER_OPERATIONS,
@@ -29,6 +50,4 @@ _ALL = (
     *chain.from_iterable(map(_list_dead_letter_operations, Service)),
 )
 
-OPERATIONS: Mapping[str, Operation] = MappingProxyType(
-    {operation.name: operation for operation in _ALL}
-)
+OPERATIONS = build_operation_table(_ALL)

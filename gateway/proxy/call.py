@@ -16,6 +16,7 @@ from gateway.http1.connection import BrokenOffError, Connection
 from gateway.http1.deadline import Deadline, Task
 from gateway.ledger.chain.receipts import RECEIPT_HEADER, write_receipt_value
 from gateway.ledger.record_draft import CALLER_GONE, AccessOutcome, AccessRecordDraft, Ledger
+from gateway.operations.deprecation import list_deprecation_headers
 from gateway.operations.matching import Match
 from gateway.operations.problems import RequestMalformed
 from gateway.operations.targets import find_created_path
@@ -64,6 +65,8 @@ class Call:
         self._asked = self._recorded = self._unrecorded = False
         self._service_status = 0  # 0 until the service has answered
         self._receipt: tuple[Header, ...] = ()
+        mark = match.operation.deprecation
+        self._deprecation = list_deprecation_headers(mark, match.parameters) if mark else ()
         self._completion: str | None = None
         self._giving_up: Task | None = None
 
@@ -96,7 +99,9 @@ class Call:
 
     async def _send_problem(self, problem: Problem) -> None:
         response = respond(problem)
-        response.raw_headers.extend((*self.trace.list_id_headers(), *self._receipt))
+        response.raw_headers.extend(
+            (*self.trace.list_id_headers(), *self._receipt, *self._deprecation)
+        )
         await response(self._scope, self._receive, self._send)
 
     def announce_service_call(self, request_sha256: str | None) -> None:
@@ -142,7 +147,7 @@ class Call:
         if self.has_caller_left():
             raise CallerGone
         self.begun = True
-        headers = [*outer, *self._receipt]
+        headers = [*outer, *self._receipt, *self._deprecation]
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
         if rest is None:
             # The server buffers an answer of one piece, so a slow caller does not delay it.

@@ -5,13 +5,16 @@ from typing import ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict
 
+from shared.codes.deprecation import Deprecation
+
 
 class Event(BaseModel):
     """A fact that one service publishes and others read.
 
     A subclass declares its CloudEvents `event_type`, its topic, the service that owns the topic
-    and alone may publish there, and the field that orders it, `key`. No personal data: a person is
-    the keyed hash of the personal number.
+    and alone may publish there, and the field that orders it, `key`. A deprecated event is still
+    published, beside its successor. No personal data: a person is the keyed hash of the personal
+    number.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -20,6 +23,7 @@ class Event(BaseModel):
     topic: ClassVar[str]
     publisher: ClassVar[str]
     key: ClassVar[str]
+    deprecation: ClassVar[Deprecation | None] = None
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: object) -> None:

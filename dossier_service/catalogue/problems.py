@@ -6,6 +6,8 @@ from shared.web.problems import Problem
 
 
 class ProcedureNotFound(Problem):
+    """No procedure or version has this code."""
+
     status = HTTPStatus.NOT_FOUND
     title = "The catalogue holds no such procedure or version"
     type = "/problems/procedure-not-found"

@@ -6,9 +6,12 @@ from shared.web.problems import Problem
 
 
 class ProcedureUnknown(Problem):
+    """The code is not in the catalogue, or the procedure takes no dossiers on this day."""
+
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "The catalogue holds no such procedure"
     type = "/problems/procedure-unknown"
+    advice = "GET /dossier/v1/procedures finds the codes of procedures by their names."
 
 
 class ChannelNotOffered(Problem):
@@ -40,9 +43,12 @@ class AgencyUnknown(Problem):
 
 
 class AgencyClosed(Problem):
+    """The agency has ended, or begins later than this day."""
+
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "The agency does not act on this day"
     type = "/problems/agency-closed"
+    advice = "Name an agency that acts on this day, such as its `successor`."
 
 
 class FeeUnknown(Problem):
@@ -123,6 +129,8 @@ class TooManyChanges(Problem):
 
 
 class DossierNotFound(Problem):
+    """No dossier has this code, or it lies outside the right."""
+
     status = HTTPStatus.NOT_FOUND
     title = "There is no such dossier for this caller"
     type = "/problems/dossier-not-found"

@@ -15,15 +15,20 @@ class NoRight(NotAllowed):
 
 
 class QuotaSpent(Problem):
-    """A quota is exhausted. `repeated`: the same refusal was recorded within this minute."""
+    """A client or address has made as many calls of this class as its quota allows."""
 
     status = HTTPStatus.TOO_MANY_REQUESTS
     title = "The quota is exhausted"
     type = "/problems/quota-spent"
+    advice = (
+        "Wait the seconds of Retry-After; ask the owner of the data for a larger quota where one "
+        "is needed."
+    )
 
     def __init__(
         self, quota_class: str, *, amount: int, window_s: int, reset_s: int, repeated: bool = False
     ) -> None:
+        # The same refusal was recorded within this minute.
         self.repeated = repeated
         super().__init__(
             f"The quota of class {quota_class} is {amount} in {format_seconds(window_s)}; "

@@ -1,4 +1,4 @@
-"""Serve the API pages: the merged document, and the vendored Swagger UI that shows it."""
+"""Serve the API pages: the merged document, Swagger UI, which shows it, and types of problems."""
 
 import mimetypes
 from functools import cache
@@ -9,6 +9,13 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
 from gateway.api_docs.openapi import ApiDescription
+from gateway.api_docs.problem_pages import (
+    build_problem_list,
+    build_problem_page,
+    prefers_html,
+    read_problem_types,
+)
+from gateway.api_docs.problems import ProblemTypeUnknown
 from shared.web.published import PublishedPage
 
 PAGES = Path(__file__).with_name("pages")
@@ -42,6 +49,20 @@ async def read_page_file(name: str, request: Request) -> Response:
     if name not in _list_page_files():
         raise HTTPException(HTTPStatus.NOT_FOUND)
     return _load_page_file(name).respond(request)
+
+
+@router.get("/problems")
+async def list_problem_types(request: Request) -> Response:
+    html = prefers_html(", ".join(request.headers.getlist("accept")))
+    return build_problem_list(html=html).respond(request)
+
+
+@router.get("/problems/{name}")
+async def read_problem_type(name: str, request: Request) -> Response:
+    if name not in read_problem_types():
+        raise ProblemTypeUnknown
+    html = prefers_html(", ".join(request.headers.getlist("accept")))
+    return build_problem_page(name, html=html).respond(request)
 
 
 @cache

@@ -13,12 +13,12 @@ class LedgerAway(Problem):
     title = "The access ledger cannot be written now"
     type = "/problems/ledger-away"
     headers = RETRY_AFTER
-
-    def __init__(self) -> None:
-        super().__init__("Try again; repeat a change with the same Idempotency-Key.")
+    advice = "Try again; repeat a change with the same Idempotency-Key."
 
 
 class RecordNotFound(Problem):
+    """No record has this id, or it lies outside the right."""
+
     status = HTTPStatus.NOT_FOUND
     title = "No such access record"
     type = "/problems/record-not-found"
@@ -26,6 +26,8 @@ class RecordNotFound(Problem):
 
 
 class RecordUnprovable(Problem):
+    """The stored records give another root than the one that was signed, so some were changed."""
+
     status = HTTPStatus.CONFLICT
     title = "The batch of this record differs from its seal"
     type = "/problems/record-unprovable"
@@ -36,5 +38,10 @@ class RecordUnprovable(Problem):
 
 
 class RecordFieldsNotAllowed(NotAllowed):
+    """A filter or a proof shows a member of records that the right in force leaves out."""
+
     title = "The right does not show these fields of a record"
     type = "/problems/fields-not-allowed"
+    advice = (
+        "Leave out the filters by these fields; a proof of a record needs a right to all of them."
+    )

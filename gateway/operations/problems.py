@@ -10,6 +10,12 @@ def format_seconds(count: float) -> str:
 
 
 class RequestMalformed(Problem):
+    """A header, the query or the framing cannot be read, or could be read in two ways."""
+
     status = HTTPStatus.BAD_REQUEST
     title = "The request is malformed"
     type = "/problems/request-malformed"
+    advice = (
+        "Send the named header once, in UTF-8 and in its form; percent-encode the query; send the "
+        "whole body."
+    )

@@ -22,13 +22,14 @@ _OWN = (
     "/",
     "/docs",
     "/openapi.json",
+    "/problems",
     "/.well-known/right-keys.json",
     "/.well-known/ledger-keys.json",
     "/.well-known/legal-bases.json",
 )
 _SERVED = tuple(o.template for o in OPERATIONS.values() if o.public and o.method == "GET")
 _PUBLIC_PATHS = frozenset(path.encode() for path in (*_OWN, *_SERVED))
-_PUBLIC_FOLDER = b"/docs/files/"
+_PUBLIC_FOLDERS = (b"/docs/files/", b"/problems/")
 _FIRST_ERROR = 400
 
 
@@ -59,7 +60,7 @@ class AnswerHeaders:
 
 def is_public_document(scope: Scope) -> bool:
     path = scope["raw_path"]
-    known = path in _PUBLIC_PATHS or path.startswith(_PUBLIC_FOLDER)
+    known = path in _PUBLIC_PATHS or path.startswith(_PUBLIC_FOLDERS)
     return known and scope["method"] in _READS
 
 

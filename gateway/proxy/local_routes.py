@@ -43,11 +43,12 @@ PUBLIC_PATHS = frozenset(
         "/gateway/v1/openapi.json",
         "/healthz",
         "/openapi.json",
+        "/problems",
         "/readyz",
         METRICS,
     }
 )
-PUBLIC_FILE = re.compile(r"/docs/files/[A-Za-z0-9._-]+")
+PUBLIC_FILE = re.compile(r"/docs/files/[A-Za-z0-9._-]+|/problems/[a-z0-9-]+")
 _TRACEPARENT = b"traceparent"
 
 

@@ -8,9 +8,12 @@ from shared.web.problems import RETRY_AFTER, Problem
 
 
 class MethodRefused(Problem):
+    """The path has operations, and none of this method."""
+
     status = HTTPStatus.METHOD_NOT_ALLOWED
     title = "This path does not support the method"
     type = "/problems/method-not-allowed"
+    advice = "Use a method of the header Allow."
 
     def __init__(self, allowed: tuple[str, ...]) -> None:
         methods = ", ".join(allowed)
@@ -25,6 +28,8 @@ class NotPublic(Problem):
 
 
 class CodingNotUnderstood(Problem):
+    """The body has a Content-Encoding, or a Transfer-Encoding other than chunked."""
+
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     title = "The content coding of the body is not supported"
     type = "/problems/coding-not-understood"
@@ -40,9 +45,12 @@ class ExpectationFailed(Problem):
 
 
 class BodyTooLarge(Problem):
+    """The body, or its announced length, exceeds the limit of the operation; 0 allows none."""
+
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     title = "The body is larger than this operation accepts"
     type = "/problems/body-too-large"
+    advice = "Send at most `limit` bytes, or several requests; where `limit` is 0, send no body."
 
     def __init__(self, limit: int) -> None:
         super().__init__(
@@ -54,9 +62,12 @@ class BodyTooLarge(Problem):
 
 
 class BodyTooSlow(Problem):
+    """The gateway waits for a body as long as the operation may take, and for no long pause."""
+
     status = HTTPStatus.REQUEST_TIMEOUT
     title = "The body did not arrive in time"
     type = "/problems/body-too-slow"
+    advice = "Send the whole body at once, and a long one without a pause."
 
     def __init__(self, seconds: float) -> None:
         super().__init__(
@@ -72,9 +83,12 @@ class _UpstreamProblem(Problem):
 
 
 class UpstreamAway(_UpstreamProblem):
+    """The service takes no connection, or the gateway leaves it alone after several failures."""
+
     status = HTTPStatus.SERVICE_UNAVAILABLE
     title = "The upstream service is unavailable"
     type = "/problems/upstream-away"
+    advice = "Nothing was done. Try again after the seconds of Retry-After."
 
     def __init__(self, service: str, *, retry_after_s: int) -> None:
         advice = (
@@ -84,9 +98,12 @@ class UpstreamAway(_UpstreamProblem):
 
 
 class UpstreamBusy(_UpstreamProblem):
+    """The service has as many calls under way as it takes from this gateway."""
+
     status = HTTPStatus.SERVICE_UNAVAILABLE
     title = "The upstream service is busy"
     type = "/problems/upstream-busy"
+    advice = "Nothing was done. Try again after the seconds of Retry-After."
 
     def __init__(self, service: str, *, retry_after_s: int) -> None:
         advice = f"is at its limit; nothing was done. Try again in {format_seconds(retry_after_s)}."
@@ -99,6 +116,7 @@ class SlotsTaken(_UpstreamProblem):
     status = HTTPStatus.TOO_MANY_REQUESTS
     title = "Too many calls of one client are under way"
     type = "/problems/slots-taken"
+    advice = "Nothing was done. Wait for the answers of your calls under way, then try again."
 
     def __init__(self, service: str, *, retry_after_s: int) -> None:
         advice = (
@@ -134,6 +152,7 @@ class UpstreamRefusesCalls(_UpstreamProblem):
     status = HTTPStatus.SERVICE_UNAVAILABLE
     title = "The upstream service refuses the calls of this gateway"
     type = "/problems/upstream-refuses-calls"
+    advice = "Nothing was done. Try again after the seconds of Retry-After."
 
     def __init__(self, service: str, *, retry_after_s: int) -> None:
         advice = (
@@ -143,9 +162,12 @@ class UpstreamRefusesCalls(_UpstreamProblem):
 
 
 class UpstreamTimedOut(_UpstreamProblem):
+    """The service got the call and did not answer in the time of the operation."""
+
     status = HTTPStatus.GATEWAY_TIMEOUT
     title = "The upstream service did not answer in time"
     type = "/problems/upstream-timed-out"
+    advice = "A change may have been made: repeat it with the same Idempotency-Key."
 
     def __init__(self, service: str, *, seconds: float) -> None:
         advice = (
@@ -156,9 +178,12 @@ class UpstreamTimedOut(_UpstreamProblem):
 
 
 class UpstreamBroke(_UpstreamProblem):
+    """The connection to the service ended before its answer was whole."""
+
     status = HTTPStatus.BAD_GATEWAY
     title = "The upstream service broke off"
     type = "/problems/upstream-broke"
+    advice = "A change may have been made: repeat it with the same Idempotency-Key."
 
     def __init__(self, service: str) -> None:
         advice = (
@@ -174,6 +199,7 @@ class SubjectNotNamed(_UpstreamProblem):
     status = HTTPStatus.BAD_GATEWAY
     title = "The upstream service did not name the persons of its answer"
     type = "/problems/subject-not-named"
+    advice = "Do not repeat the call; send the trace_id to the operator of the mesh."
 
     def __init__(self, service: str) -> None:
         advice = (

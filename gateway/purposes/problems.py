@@ -12,6 +12,10 @@ class PurposeMissing(Problem):
     status = HTTPStatus.BAD_REQUEST
     title = "The purpose or the officer is missing"
     type = "/problems/purpose-missing"
+    advice = (
+        "Send X-Purpose, the code of a procedure or of a legal basis, and X-Officer, the officer's "
+        "code."
+    )
 
     def __init__(self, headers: Sequence[str]) -> None:
         super().__init__(

@@ -23,6 +23,8 @@ def refuse_beyond(name: str, covered: Collection[str] | None) -> NotAllowed:
 
 
 class AgencyNotFound(Problem):
+    """No agency has this code, or it lies outside the right."""
+
     status = HTTPStatus.NOT_FOUND
     title = "No such agency"
     type = "/problems/agency-not-found"
@@ -33,18 +35,19 @@ class AgenciesUnknown(Problem):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "The request names an agency that is not registered"
     type = "/problems/agency-unknown"
+    advice = "Look the code up at GET /identity/v1/agencies, or register the agency first."
 
     def __init__(self, codes: Iterable[str]) -> None:
-        super().__init__(
-            "Look the code up at GET /identity/v1/agencies, or register the agency first.",
-            agencies=list_first_names(codes),
-        )
+        super().__init__(agencies=list_first_names(codes))
 
 
 class AgencyClosed(Problem):
+    """The agency had ended at the time of the request or of the begin of the grant."""
+
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "The agency is closed at that time"
     type = "/problems/agency-closed"
+    advice = "Name its `successor` instead, or another agency."
 
     def __init__(self, code: str, successor: str | None) -> None:
         advice = "Name its successor instead." if successor else "Name another agency."

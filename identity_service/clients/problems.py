@@ -8,6 +8,8 @@ from shared.web.problems import Problem
 
 
 class ClientNotFound(Problem):
+    """No client has this id, or it lies outside the right."""
+
     status = HTTPStatus.NOT_FOUND
     title = "No such client"
     type = "/problems/client-not-found"
@@ -43,11 +45,16 @@ class KeyNotFound(Problem):
 
 
 class ProofRefused(NotAllowed):
+    """A client's keys change by its own signature (X-Client-Proof), or by two operators."""
+
     title = "The client has not signed this act"
     type = "/problems/proof-refused"
+    advice = "Sign this very act with a key that the client has, and send it as X-Client-Proof."
 
 
 class LastOperator(Problem):
+    """The act would leave nobody that can sign on and run the mesh."""
+
     status = HTTPStatus.CONFLICT
     title = "No operator would be left"
     type = "/problems/last-operator"
@@ -55,8 +62,11 @@ class LastOperator(Problem):
 
 
 class OperatorsOnly(NotAllowed):
+    """Operations of administration, and `*`, are given by operators alone."""
+
     title = "Only an operator may do this"
     type = "/problems/operators-only"
+    advice = "Ask an operator of the mesh to do it."
 
 
 class TokenRefused(Problem):
@@ -70,8 +80,11 @@ class TokenRefused(Problem):
 
 
 class ClientNotProven(TokenRefused):
+    """The assertion or the secret of the token request does not prove the client."""
+
     status = HTTPStatus.UNAUTHORIZED
     title = "The client has not proven its identity"
     type = "/problems/client-not-proven"
     error = "invalid_client"
     headers = {"WWW-Authenticate": 'Basic realm="oauth"'}  # noqa: RUF012 -- read only
+    advice = "Check key, kid, alg, aud and clock, and sign a new jti for each token."

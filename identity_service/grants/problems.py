@@ -9,6 +9,8 @@ from shared.web.problems import Problem
 
 
 class GrantNotFound(Problem):
+    """No grant has this id, or it lies outside the right."""
+
     status = HTTPStatus.NOT_FOUND
     title = "No such grant"
     type = "/problems/grant-not-found"
@@ -30,9 +32,14 @@ class GrantEnded(Problem):
 
 
 class RightTooLong(Problem):
+    """A right travels with each call, so the codes of a client for one operation are bounded."""
+
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "The client would have too many codes for one operation"
     type = "/problems/right-too-long"
+    advice = (
+        "Revoke grants that are no longer needed, or name national procedures and whole agencies."
+    )
 
     def __init__(self, sums: Mapping[str, int]) -> None:
         first = list_first_names(sums)
@@ -46,22 +53,27 @@ class RightTooLong(Problem):
 
 
 class OperationsUnknown(Problem):
+    """A grant names operations of the mesh that need a right."""
+
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "No operation that needs a right has this name"
     type = "/problems/operation-unknown"
+    advice = (
+        "Write the method and the path as in /openapi.json, for instance `GET"
+        " /identity/v1/grants/{grant_id}`."
+    )
 
     def __init__(self, operations: Iterable[str]) -> None:
-        super().__init__(
-            "Write the method and the path as in /openapi.json, for instance `GET"
-            " /identity/v1/grants/{grant_id}`.",
-            operations=list_first_names(operations),
-        )
+        super().__init__(operations=list_first_names(operations))
 
 
 class FieldsUnknown(Problem):
+    """A limit to fields names those that the operations of the grant have."""
+
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "These operations have no such field"
     type = "/problems/field-unknown"
+    advice = "Limit `fields` to those of `known`, or leave it out, which means all."
 
     def __init__(self, known: Collection[str], *, count: int) -> None:
         super().__init__(
@@ -74,28 +86,31 @@ class FieldsUnknown(Problem):
 
 
 class BeyondOwnRight(NotAllowed):
+    """A grant lies within one grant of its giver."""
+
     title = "The grant reaches beyond the giver's own right"
     type = "/problems/beyond-own-right"
+    advice = (
+        "Give only operations that one grant of your own covers, within its agencies,"
+        " procedures, fields, quotas, begin and end."
+    )
 
     def __init__(self, operations: Iterable[str]) -> None:
-        super().__init__(
-            "Give only operations that one grant of your own covers, within its agencies,"
-            " procedures, fields, quotas, begin and end.",
-            operations=list_first_names(operations),
-        )
+        super().__init__(operations=list_first_names(operations))
 
 
 class GrantToSelf(NotAllowed):
     title = "No agency gives itself a right to this operation"
     type = "/problems/grant-to-self"
+    advice = "Ask an operator of the mesh to give it to this client."
 
     def __init__(self, operations: Iterable[str]) -> None:
-        super().__init__(
-            "Ask an operator of the mesh to give it to this client.",
-            operations=list_first_names(operations),
-        )
+        super().__init__(operations=list_first_names(operations))
 
 
 class NotTheOwner(NotAllowed):
+    """The owner of the data gives rights to it; some of them each holder may pass on."""
+
     title = "Only the owner of the data, or an operator, may give or revoke this right"
     type = "/problems/not-the-owner"
+    advice = "Ask the owner of these operations' data."

@@ -39,6 +39,7 @@ class DeadLetterSettled(Problem):
 class RightLimited(NotAllowed):
     title = "The right is limited, and no limit can be held against a dead letter"
     type = "/problems/right-limited"
+    advice = "Ask for a right to all procedures, fields and agencies."
 
 
 async def list_dead_letters(

@@ -24,9 +24,12 @@ _REPEATED_HEADERS = LEDGER_HEADERS | {"cache-control", "etag", "vary"}
 
 
 class PreconditionRequired(Problem):
+    """A change states the version that it rests on, so that no other change is lost."""
+
     status = HTTPStatus.PRECONDITION_REQUIRED
     title = "If-Match is required for this change"
     type = "/problems/precondition-required"
+    advice = "Read it first, and send its ETag as If-Match."
 
 
 class PreconditionUnreadable(Problem):

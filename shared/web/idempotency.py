@@ -59,15 +59,21 @@ _STORE = (
 
 
 class KeyUsedOtherwise(Problem):
+    """The key was sent with another body, officer, purpose, dossier or right before."""
+
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "This Idempotency-Key was used for another request"
     type = "/problems/idempotency-key-reused"
+    advice = "Use a new key for a new request; repeat a request unchanged, by the same officer."
 
 
 class KeyUnreadable(Problem):
+    """The key is too long, is not printable, holds a personal number, or has just expired."""
+
     status = HTTPStatus.BAD_REQUEST
     title = "The Idempotency-Key cannot be used"
     type = "/problems/idempotency-key-unreadable"
+    advice = "Use a new UUID for each new request."
 
 
 class Replayed(Exception):  # noqa: N818 -- not an error: the response exists already

@@ -48,6 +48,8 @@ class Problem(Exception):  # noqa: N818 -- named as RFC 9457 names it
 
 
 class Unavailable(Problem):
+    """A database or another part cannot be reached now, or the rights are not loaded yet."""
+
     status = HTTPStatus.SERVICE_UNAVAILABLE
     title = "A part of the service is unavailable"
     type = "/problems/unavailable"
@@ -56,12 +58,17 @@ class Unavailable(Problem):
 
 
 class ChangedMeanwhile(Problem):
+    """The ETag of If-Match is not that of the present version."""
+
     status = HTTPStatus.PRECONDITION_FAILED
     title = "The resource was changed since it was read"
     type = "/problems/changed-meanwhile"
+    advice = "Read it again and repeat the change with its new ETag."
 
 
 class Invalid(Problem):
+    """The body, the query or a header does not fit the document of the API."""
+
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "The request does not have the expected form"
     type = "/problems/invalid-request"

@@ -63,9 +63,9 @@ class PublishedPage:
     def respond(self, request: Request) -> Response:
         headers = {
             "Cache-Control": "no-cache",
+            "Vary": "Accept-Encoding",
             **self.headers,
             "ETag": self.tag,
-            "Vary": "Accept-Encoding",
         }
         body = self.body
         if _accepts_gzip(request.headers.getlist("accept-encoding")):

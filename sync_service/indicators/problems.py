@@ -7,6 +7,7 @@ class IndicatorNotFound(Problem):
     status = HTTPStatus.NOT_FOUND
     title = "No such indicator"
     type = "/problems/indicator-not-found"
+    advice = "GET /sync/v1/indicators lists the indicators."
 
 
 class RightTooNarrow(Problem):
@@ -15,18 +16,23 @@ class RightTooNarrow(Problem):
     status = HTTPStatus.FORBIDDEN
     title = "Indicators count national procedures, with all their localised forms"
     type = "/problems/right-too-narrow"
+    advice = "Ask for a right to the national procedure, and name it with `procedure`."
 
 
 class AgencyMissing(Problem):
+    """The right covers several agencies, and the request names none."""
+
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "Say which agency"
     type = "/problems/agency-missing"
+    advice = "Add `agency` to the query."
 
 
 class PeriodUnreadable(Problem):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "The period cannot be read"
     type = "/problems/period-unreadable"
+    advice = "Write a month (2026-11), a quarter (2026-Q4), a year (2026) or two days."
 
 
 class NoRuleInForce(Problem):

@@ -4,6 +4,8 @@ from shared.web.problems import Problem
 
 
 class DossierNotFound(Problem):
+    """No source has published or pushed it, or it lies outside the right."""
+
     status = HTTPStatus.NOT_FOUND
     title = "No such dossier in the national view"
     type = "/problems/dossier-not-found"

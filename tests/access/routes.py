@@ -179,6 +179,8 @@ OPEN_AT_THE_GATEWAY = frozenset(
         "GET /docs",
         "GET /docs/files/{name}",
         "GET /openapi.json",
+        "GET /problems",
+        "GET /problems/{name}",
         "GET /gateway/v1/openapi.json",
         "GET /.well-known/right-keys.json",
         "GET /.well-known/ledger-keys.json",

@@ -47,16 +47,25 @@ FETCH_TOKEN = "Fetch a new token at /oauth/token."  # noqa: S105 -- an advice
 
 
 class Unauthenticated(Problem):
+    """The token is missing, malformed, forged, expired or of another issuer."""
+
     status = HTTPStatus.UNAUTHORIZED
     title = "A valid access token is required"
     type = "/problems/unauthenticated"
     headers = MappingProxyType({"WWW-Authenticate": "Bearer"})
+    advice = "Send `Authorization: Bearer <token>`; fetch a new token at /oauth/token."
 
 
 class NotAllowed(Problem):
+    """No right covers the call: `lacking` names the missing part, `at` the place of an agency."""
+
     status = HTTPStatus.FORBIDDEN
     title = "No right in force allows this"
     type = "/problems/not-allowed"
+    advice = (
+        "Ask the owner of the data for a wider grant; of administration, ask an operator of the "
+        "mesh."
+    )
 
 
 class CallContext(BaseModel):

@@ -18,8 +18,10 @@ RESTRICTED = [each for each in OPERATIONS.values() if each not in PUBLIC]
 SAMPLES = {"code": "H26-2026-000001", "record_id": "00000000-0000-4000-8000-000000000000"}
 KEY_SETS = ["/.well-known/right-keys.json", "/.well-known/ledger-keys.json"]
 LEGAL_BASES = "/.well-known/legal-bases.json"
-DOCUMENTS = ["/openapi.json", "/docs", "/docs/files/swagger-ui.css", "/", *KEY_SETS, LEGAL_BASES]
-OF_THE_MOMENT = ["/healthz", "/readyz", "/metrics", "/nothing", "/docs/files/none.css"]
+PAGES = ["/docs", "/docs/files/swagger-ui.css", "/problems", "/problems/not-allowed"]
+DOCUMENTS = ["/openapi.json", "/", *PAGES, *KEY_SETS, LEGAL_BASES]
+MISSING = ["/nothing", "/docs/files/none.css", "/problems/none"]
+OF_THE_MOMENT = ["/healthz", "/readyz", "/metrics", *MISSING]
 
 
 def path_of(operation: Operation) -> str:

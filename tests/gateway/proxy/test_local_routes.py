@@ -89,10 +89,11 @@ BESIDE_THE_TABLE = [
     if each.service is Service.GATEWAY and "{" in each.template
     for sign in ("_x", "-", "a+b", "%41", "")
 ]
+BESIDE_THE_PAGES = ["/docs/", "/docs/files/", "/problems/", "/problems/Not-Allowed", "/redoc"]
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "PUT"])
-@pytest.mark.parametrize("path", sorted({*BESIDE_THE_TABLE, "/docs/", "/docs/files/", "/redoc"}))
+@pytest.mark.parametrize("path", sorted({*BESIDE_THE_TABLE, *BESIDE_THE_PAGES}))
 async def test_path_outside_the_table_comes_to_no_route(gate: Gate, method: str, path: str) -> None:
     client = await gate.newcomer(make_grant(operations=["*"], agencies=None), agency="G22")
     token = {"Authorization": f"Bearer {gate.authority.token(client, 'G22')}"}

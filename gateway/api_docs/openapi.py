@@ -9,6 +9,7 @@ import orjson
 from httpx import AsyncClient, HTTPError
 from pydantic import TypeAdapter
 
+from gateway.api_docs.problem_types import list_types_by_operation
 from gateway.operations.model import Operation, Service
 from gateway.operations.table import OPERATIONS
 from gateway.purposes.explanation import DOSSIER_PATH, MAX_PURPOSE_LENGTH
@@ -118,7 +119,8 @@ def merge_api_documents(parts: Mapping[Service, Document | None]) -> Document:
             if operation.service is service and described is not None:
                 entry = paths.setdefault(operation.template, {})
                 public = _describe_public_operation(described, operation)
-                entry[operation.method.lower()] = _mark_deprecation(public, operation)
+                named = _name_problem_types(public, operation)
+                entry[operation.method.lower()] = _mark_deprecation(named, operation)
     missing = [service for service, part in parts.items() if part is None]
     note = f"\n\n**Unreachable now and omitted: {', '.join(missing)}.**" if missing else ""
     return {
@@ -177,6 +179,25 @@ def _describe_public_operation(described: Document, operation: Operation) -> Doc
         },
         "security": [] if operation.public else [{name: []} for name in _SECURITY_SCHEMES],
     }
+
+
+def _name_problem_types(described: Document, operation: Operation) -> Document:
+    """Add the types of problems of each answer; `default` has those without one of their own."""
+    responses = described["responses"]
+    types: dict[str, list[str]] = {}
+    for problem_type in list_types_by_operation()[operation.name]:
+        status = str(problem_type.status)
+        types.setdefault(status if status in responses else "default", []).append(problem_type.type)
+    named = {
+        status: responses[status]
+        | {
+            "description": f"{responses[status]['description']}: "
+            + ", ".join(f"`{name}`" for name in names),
+            "x-problem-types": names,
+        }
+        for status, names in types.items()
+    }
+    return described | {"responses": responses | named}
 
 
 def _mark_deprecation(described: Document, operation: Operation) -> Document:

@@ -1,4 +1,4 @@
-"""Build the pages of the types of problems, in HTML and JSON, from the generated list of them."""
+"""Build the pages of the types of problems, in HTML and JSON."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -10,12 +10,11 @@ from string import Template
 from types import MappingProxyType
 
 import orjson
-from pydantic import BaseModel, ConfigDict
 
+from gateway.api_docs.problem_types import EVERY, ProblemType, read_problem_types
 from gateway.operations.model import PUBLIC_SECONDS
 from shared.web.published import PublishedPage
 
-EVERY = "*"
 _FOLDER = Path(__file__).with_name("data")
 # The pages have a style of their own, and load nothing.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
@@ -23,35 +22,6 @@ _HEADERS: Mapping[str, str] = MappingProxyType(
     {"Cache-Control": f"public, max-age={PUBLIC_SECONDS}", "Vary": "Accept, Accept-Encoding"}
 )
 _CODE = re.compile(r"`([^`]+)`")
-
-
-class ProblemType(BaseModel):
-    """A type of problems, as the classes of the problems describe it.
-
-    `operations` name those that answer with it; `*` is every operation. It is empty for a problem
-    of requests that reach no operation.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    type: str
-    status: int
-    title: str
-    meaning: tuple[str, ...]
-    advice: tuple[str, ...]
-    operations: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        return self.type.rpartition("/")[2]
-
-
-@cache
-def read_problem_types() -> Mapping[str, ProblemType]:
-    """Return the types by their names; `make schemas` writes them."""
-    rows = orjson.loads((_FOLDER / "problems.json").read_bytes())
-    types = [ProblemType.model_validate(row) for row in rows]
-    return {problem_type.name: problem_type for problem_type in types}
 
 
 @cache
@@ -100,6 +70,7 @@ def _render_problem_type(problem_type: ProblemType) -> str:
     return "".join(
         f"<h2>{heading}</h2>{_render_list(map(_render_text, texts))}"
         for heading, texts in sections.items()
+        if texts
     )
 
 

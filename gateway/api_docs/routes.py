@@ -13,8 +13,8 @@ from gateway.api_docs.problem_pages import (
     build_problem_list,
     build_problem_page,
     prefers_html,
-    read_problem_types,
 )
+from gateway.api_docs.problem_types import read_problem_types
 from gateway.api_docs.problems import ProblemTypeUnknown
 from shared.web.published import PublishedPage
 

@@ -108,6 +108,6 @@ def _require_covered(caller: CallContext, fields: tuple[str, ...]) -> None:
     purpose = caller.purpose or ""
     reaching = [limits for limits in caller.right.alternatives if limits.covers_procedure(purpose)]
     if not reaching:
-        raise PurposeNotCovered("Set X-Purpose to a procedure that your right covers.")
+        raise PurposeNotCovered
     if not any(limits.covers_fields(fields) for limits in reaching):
         raise FieldsNotAllowed(set(fields).difference(reaching[0].fields or ()))

@@ -107,7 +107,7 @@ async def issue_oauth_token(
     if "grant_type" not in form:
         raise TokenRequestMalformed("Send grant_type=client_credentials.")
     if form["grant_type"] != "client_credentials":
-        raise GrantTypeUnsupported("Send grant_type=client_credentials.")
+        raise GrantTypeUnsupported
     proof = _read_proof(form, request.headers.get("Authorization"))
     answer = await issue_token(session, resources, proof, now=now)
     response.headers.update(NO_STORE)

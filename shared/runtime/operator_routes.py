@@ -105,7 +105,7 @@ async def _require_unlimited_right(caller: Caller) -> CallContext:
     """
     right = caller.right
     if any(limit is not None for limit in (right.procedures, right.fields, right.agencies)):
-        raise RightLimited("Ask for a right to all procedures, fields and agencies.")
+        raise RightLimited
     return caller
 
 

@@ -84,7 +84,7 @@ _IfMatch = Annotated[
 
 async def _read_condition(request: Request, if_match: _IfMatch = None) -> Precondition:
     if if_match is None:
-        raise PreconditionRequired("Read it first, and send its ETag as If-Match.")
+        raise PreconditionRequired
     return Precondition.of(request.headers)
 
 

@@ -120,7 +120,7 @@ def find_problem(error: Exception) -> Problem:
     if isinstance(error, Problem):
         return error
     if isinstance(error, StaleDataError):
-        return ChangedMeanwhile("Read it again and repeat the change with its new ETag.")
+        return ChangedMeanwhile()
     if is_outage(error):
         log.warning("answered_unavailable", error=type(error).__name__)
         return Unavailable()

@@ -1,23 +1,17 @@
 """What the guide for integrators says is so: its tables against the code."""
 
 import re
-from collections.abc import Iterator
-from http import HTTPStatus
-from importlib import import_module
 from pathlib import Path
-from pkgutil import walk_packages
 
+from deploy.problem_types.classes import list_problem_classes
 from gateway.access.rate_limits import DEFAULT_QUOTAS
 from identity_service.persons.result import VerificationResult
 from identity_service.sandbox.personas import read_personas
 from shared.codes.enums import Channel, DossierStatus
 from shared.rules.statuses import first_status, read_status_table
-from shared.web.problems import Problem
 from sync_service.intake.row_rules import RowOutcome
 
 GUIDE = (Path(__file__).parents[2] / "docs/api.md").read_text(encoding="utf-8")
-CODE = ("shared", "gateway", "identity_service", "dossier_service", "sync_service")
-PLAIN = "about:blank"
 
 
 def rows(cells: int) -> list[list[str]]:
@@ -27,31 +21,13 @@ def rows(cells: int) -> list[list[str]]:
     return [row for row in parted if len(row) == cells]
 
 
-def problems() -> Iterator[type[Problem]]:
-    """Every expected error of the project; tests define some of their own."""
-    for name in CODE:
-        for module in walk_packages(import_module(name).__path__, f"{name}."):
-            if "migrations" not in module.name and not module.name.endswith("__main__"):
-                import_module(module.name)
-    found = below(Problem)
-    return (each for each in found if each.__module__.partition(".")[0] in CODE)
-
-
-def below(kind: type[Problem]) -> Iterator[type[Problem]]:
-    for each in kind.__subclasses__():
-        yield each
-        yield from below(each)
-
-
 def test_guide_names_every_problem_with_its_status_and_no_other() -> None:
     told = {
         (kind, int(row[1]))
         for row in rows(3)
         for kind in re.findall(r"`(/problems/[a-z-]+)`", row[0])
     }
-    raised = {
-        (each.type, HTTPStatus(each.status).value) for each in problems() if each.type != PLAIN
-    }
+    raised = {(problem.type, problem.status.value) for problem in list_problem_classes()}
     assert told == raised
     assert {kind for kind, _ in told} == set(re.findall(r"/problems/[a-z-]+", GUIDE))
 

@@ -194,18 +194,14 @@ async def _require_granter(
     if await is_operator(session, caller):
         return True
     if reserved := {name for name in operations if find_grant_rule(name).granted_by == "operator"}:
-        raise OperatorsOnly(
-            "Ask an operator of the mesh to do it.", operations=list_first_names(reserved)
-        )
+        raise OperatorsOnly(operations=list_first_names(reserved))
     passed_on = {
         name for grant in held for name in grant.operations if find_grant_rule(name).granted_on
     }
     own_agency = canonical_code(caller.agency)
     foreign = {name for name in operations if find_owner(name) != own_agency} - passed_on
     if foreign:
-        raise NotTheOwner(
-            "Ask the owner of these operations' data.", operations=list_first_names(foreign)
-        )
+        raise NotTheOwner(operations=list_first_names(foreign))
     return False
 
 

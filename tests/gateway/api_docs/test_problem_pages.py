@@ -2,18 +2,22 @@
 
 import re
 from html import unescape
+from inspect import cleandoc
 
 import pytest
 
-from deploy.problem_types import FILE, list_problem_classes, serialise_problem_types
-from gateway.api_docs.problem_pages import EVERY, prefers_html, read_problem_types
+from deploy.problem_types.classes import list_problem_classes
+from deploy.problem_types.document import serialise_problem_types
+from gateway.api_docs.problem_pages import prefers_html
+from gateway.api_docs.problem_types import EVERY, FILE, read_problem_types
 from gateway.operations.model import Service
 from gateway.operations.table import OPERATIONS
 from tests.contracts.written import REGENERATE
 from tests.support.gateway_harness import Gate
 
 HTML, JSON = {"Accept": "text/html"}, {"Accept": "application/json"}
-TYPES = sorted({problem.type for problem in list_problem_classes()})
+CLASSES = tuple(list_problem_classes())
+TYPES = sorted({problem.type for problem in CLASSES})
 ALL = set(OPERATIONS)
 OF_RIGHTS = {name for name, operation in OPERATIONS.items() if not operation.public}
 PERSONAL = {name for name, operation in OPERATIONS.items() if operation.personal}
@@ -26,7 +30,9 @@ CHANGES = {
     "POST /identity/v1/clients/{client_id}/reactivation",
     "POST /identity/v1/grants/{grant_id}/revocation",
 }
-FORWARDED = {name for name, each in OPERATIONS.items() if each.service is not Service.GATEWAY}
+FORWARDED = {
+    name for name, operation in OPERATIONS.items() if operation.service is not Service.GATEWAY
+}
 # The operations of some problems, worked out by hand.
 OPERATIONS_OF = {
     "/problems/quota-spent": ALL,
@@ -64,11 +70,11 @@ def test_list_is_that_of_the_classes() -> None:
 
 
 def test_every_class_says_how_to_mend_the_request() -> None:
-    assert [problem.__name__ for problem in list_problem_classes() if not problem.advice] == []
+    assert [problem.__name__ for problem in CLASSES if not problem.advice] == []
 
 
 def test_classes_of_one_type_have_one_status() -> None:
-    statuses = {(problem.type, problem.status) for problem in list_problem_classes()}
+    statuses = {(problem.type, problem.status) for problem in CLASSES}
     assert len(statuses) == len(TYPES)
 
 
@@ -78,11 +84,12 @@ async def test_type_of_each_problem_answers_with_its_page(gate: Gate, problem_ty
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
     page = answer.json()
     assert page["type"] == problem_type
-    members = [problem for problem in list_problem_classes() if problem.type == problem_type]
+    members = [problem for problem in CLASSES if problem.type == problem_type]
     assert page["title"] in {problem.title for problem in members}
     assert page["status"] == members[0].status
     assert set(page["advice"]) == {problem.advice for problem in members}
-    assert page["meaning"]
+    docstrings = filter(None, (vars(problem)["__doc__"] for problem in members))
+    assert set(page["meaning"]) == {" ".join(cleandoc(text).split()) for text in docstrings}
     shown = await gate.http.get(problem_type, headers=HTML)
     assert shown.headers["Content-Type"].startswith("text/html")
     text = unescape(re.sub(r"</?(code|li)>", "", shown.text))

@@ -12,9 +12,8 @@ from typing import Any, get_args
 
 from fastapi.params import Depends
 
+from deploy.problem_types.classes import PACKAGES
 from shared.web.problems import Problem
-
-PACKAGES = ("shared", "gateway", "identity_service", "dossier_service", "sync_service")
 
 
 def find_problems(roots: Iterable[object]) -> frozenset[type[Problem]]:

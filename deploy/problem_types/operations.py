@@ -1,31 +1,18 @@
-"""Write the types of problems that the gateway shows at /problems.
+"""Find the operations that answer with a problem: those whose code reaches its class."""
 
-`python -m deploy.problem_types` runs it.
-
-Title, status, meaning (the docstring) and advice are those of the classes; the operations are those
-whose code reaches a class, as `deploy.raised_problems` finds it.
-"""
-
-import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from http import HTTPStatus
-from importlib import import_module
-from inspect import cleandoc
-from pathlib import Path
-from pkgutil import walk_packages
 from types import MappingProxyType
-from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 
-from deploy.raised_problems import PACKAGES, find_problems
+from deploy.problem_types.raised import find_problems
 from deploy.schemas import build_application
 from deploy.services import SERVICES
 from gateway.access.authorization import Authorizer
 from gateway.access.rate_limits import Quotas
-from gateway.api_docs.problem_pages import EVERY
 from gateway.ledger.problems import LedgerAway
 from gateway.ledger.writer import LedgerWriter
 from gateway.operations.model import Operation, Service
@@ -54,7 +41,6 @@ from shared.web.bodies.large_bodies import LARGE_BYTES, LargeBodiesUnderWay, Own
 from shared.web.calls.auth import Unauthenticated
 from shared.web.problems import Problem, Unavailable
 
-FILE = Path(__file__).parents[1] / "gateway/api_docs/data/problems.json"
 # The parts of the gateway that every call passes.
 _ENTRANCE = (Forwarder, LocalDispatcher, Call, Authorizer, PurposeRegistry, Quotas, LedgerWriter)
 # Code that every route reaches can answer these; an operation does where its document says so.
@@ -101,54 +87,7 @@ _CONDITIONS: Mapping[type[Problem], Callable[[Operation], bool]] = MappingProxyT
 )
 
 
-def list_problem_classes() -> Iterator[type[Problem]]:
-    """Yield the class of every expected error of the project that has a type of its own."""
-    for name in PACKAGES:
-        for module in walk_packages(import_module(name).__path__, f"{name}."):
-            if "migrations" not in module.name and not module.name.endswith("__main__"):
-                import_module(module.name)
-    for problem in _list_subclasses(Problem):
-        if problem.__module__.partition(".")[0] in PACKAGES and problem.type != Problem.type:
-            yield problem
-
-
-def _list_subclasses(parent: type[Problem]) -> Iterator[type[Problem]]:
-    for child in parent.__subclasses__():
-        yield child
-        yield from _list_subclasses(child)
-
-
-def describe_problem_types() -> list[dict[str, Any]]:
-    """Return the types in the order of status and name; classes of one type are joined."""
-    classes: dict[str, list[type[Problem]]] = defaultdict(list)
-    for problem in sorted(list_problem_classes(), key=lambda problem: problem.__module__):
-        classes[problem.type].append(problem)
-    operations = _find_operations()
-    types = [
-        {
-            "type": name,
-            "status": members[0].status.value,
-            "title": members[0].title,
-            "meaning": _join_texts(map(_read_meaning, members)),
-            "advice": _join_texts(problem.advice for problem in members),
-            "operations": _shorten_operations(operations[name]),
-        }
-        for name, members in classes.items()
-    ]
-    return sorted(types, key=lambda described: (described["status"], described["type"]))
-
-
-def _read_meaning(problem: type[Problem]) -> str:
-    """Return the docstring as one paragraph, or the title where the class has none."""
-    written = vars(problem).get("__doc__")
-    return " ".join(cleandoc(written).split()) if written else f"{problem.title}."
-
-
-def _join_texts(texts: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(filter(None, texts)))
-
-
-def _find_operations() -> Mapping[str, set[str]]:
+def find_operations() -> Mapping[str, set[str]]:
     """Return the names of the operations by the type of the problem that they answer with."""
     applications = map(build_application, SERVICES)
     reached = [pair for app in applications for pair in _list_route_problems(app)]
@@ -187,16 +126,3 @@ def _can_be_refused(operation: Operation, problem: type[Problem]) -> bool:
         return False
     condition = _CONDITIONS.get(problem)
     return condition is None or condition(operation)
-
-
-def _shorten_operations(names: Collection[str]) -> list[str]:
-    return [EVERY] if len(names) == len(OPERATIONS) else sorted(names)
-
-
-def serialise_problem_types() -> str:
-    return json.dumps(describe_problem_types(), indent=2, ensure_ascii=False) + "\n"
-
-
-if __name__ == "__main__":
-    FILE.write_text(serialise_problem_types(), encoding="utf-8")
-    print(f"the types of problems in {FILE}")

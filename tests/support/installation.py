@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import FastAPI
@@ -25,6 +26,7 @@ from tests.sync_service.conftest import make_settings as sync_settings
 
 BEHIND = ("identity", "dossier", "sync")
 MAX_SENT = 1_000
+NO_KEYS: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -77,10 +79,16 @@ class Installation:
         return listen
 
 
-def install(postgres: Databases, sandbox: Path) -> Installation:
+def install(
+    postgres: Databases, sandbox: Path | None, keys: Mapping[str, Mapping[str, Any]] = NO_KEYS
+) -> Installation:
+    """`keys` replace some of those that the settings have, by the short name of the service."""
     ports = {name: free_port() for name in (*BEHIND, "gateway")}
     urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
-    near = {name: {"gateway_url": urls["gateway"], "call_key": call_key()} for name in BEHIND}
+    near = {
+        name: {"gateway_url": urls["gateway"], "call_key": call_key(), **keys.get(name, {})}
+        for name in BEHIND
+    }
     identity = identity_settings(
         postgres.migrated_url("identity_service"),
         people=0,

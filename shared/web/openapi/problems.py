@@ -1,6 +1,6 @@
 """Add the problems (RFC 9457) to the operations of an OpenAPI document."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
@@ -65,12 +65,14 @@ def add_problems(document: Described) -> Described:
     for name in _FOREIGN:
         schemas.pop(name, None)
     schemas["Problem"] = dict(PROBLEM)
-    for path, methods in document["paths"].items():
+    for methods in document["paths"].values():
         for method, operation in methods.items():
             for parameter in operation.get("parameters", []):
                 parameter["required"] |= parameter["name"].lower() == "if-match"
-            types = _group_problem_types(path, method, operation)
-            problems = {str(s.value): _describe_problem(s, types[s]) for s in sorted(types)}
+            problems = {
+                str(s.value): _describe_problem(s)
+                for s in sorted(_list_possible_statuses(method, operation))
+            }
             responses = {
                 s: a for s, a in operation["responses"].items() if not _is_framework_error(a)
             }
@@ -83,68 +85,30 @@ def _is_framework_error(answer: Described) -> bool:
     return str(shape.get("$ref")).endswith("/" + _FOREIGN[0])
 
 
-def _group_problem_types(
-    path: str, method: str, operation: Described
-) -> Mapping[HTTPStatus, list[str]]:
-    """Return the statuses that the operation may answer, with the types that are known of each."""
-    types: dict[HTTPStatus, list[str]] = {}
-    for status, names in _list_possible_problems(path, method, operation):
-        types.setdefault(status, []).extend(f"/problems/{name}" for name in names.split())
-    return types
-
-
-def _list_possible_problems(
-    path: str, method: str, operation: Described
-) -> Iterator[tuple[HTTPStatus, str]]:
-    """Yield each status with the ends of types; a use case may have others for the status."""
+def _list_possible_statuses(method: str, operation: Described) -> Iterator[HTTPStatus]:
     parameters = {
         (parameter["in"], parameter["name"].lower())
         for parameter in operation.get("parameters", [])
     }
     names_one = any(place == "path" for place, _ in parameters)
-    yield HTTPStatus.TOO_MANY_REQUESTS, "quota-spent slots-taken"
-    yield HTTPStatus.SERVICE_UNAVAILABLE, "unavailable upstream-away upstream-busy"
+    yield from (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
     if "security" in operation:
-        yield HTTPStatus.BAD_REQUEST, "request-malformed"
-        yield HTTPStatus.UNAUTHORIZED, "unauthenticated"
-        yield HTTPStatus.FORBIDDEN, "not-allowed"
-        yield from _list_parameter_problems(parameters)
+        yield from (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
     if names_one:
-        yield HTTPStatus.NOT_FOUND, _name_missing_resource(path)
+        yield HTTPStatus.NOT_FOUND
     if method != "get" and (names_one or "201" in operation["responses"]):
-        yield HTTPStatus.CONFLICT, ""
-    if "requestBody" in operation:
-        yield HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "media-type-not-taken coding-not-understood"
-    if "422" in operation["responses"]:
-        yield HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request"
-
-
-def _list_parameter_problems(
-    parameters: set[tuple[str, str]],
-) -> Iterator[tuple[HTTPStatus, str]]:
-    if ("query", "after") in parameters:
-        yield HTTPStatus.BAD_REQUEST, "cursor-unreadable"
-    if ("header", "idempotency-key") in parameters:
-        yield HTTPStatus.BAD_REQUEST, "idempotency-key-unreadable"
-        yield HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency-key-reused"
+        yield HTTPStatus.CONFLICT
     if ("header", "if-match") in parameters:
-        yield HTTPStatus.BAD_REQUEST, "precondition-unreadable"
-        yield HTTPStatus.PRECONDITION_FAILED, "changed-meanwhile"
-        yield HTTPStatus.PRECONDITION_REQUIRED, "precondition-required"
+        yield from (HTTPStatus.PRECONDITION_FAILED, HTTPStatus.PRECONDITION_REQUIRED)
+    if "requestBody" in operation:
+        yield HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    if "422" in operation["responses"]:
+        yield HTTPStatus.UNPROCESSABLE_ENTITY
 
 
-def _name_missing_resource(path: str) -> str:
-    """Return `dossier-not-found` for a path below `/dossier/v1/dossiers/{code}`."""
-    collection = path[: path.index("/{")].rpartition("/")[2]
-    noun = f"{collection[:-3]}y" if collection.endswith("ies") else collection.removesuffix("s")
-    return f"{noun}-not-found"
-
-
-def _describe_problem(status: HTTPStatus, types: Sequence[str]) -> Described:
+def _describe_problem(status: HTTPStatus) -> Described:
     problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
-    named = f": {', '.join(f'`{name}`' for name in types)}" if types else ""
     return {
-        "description": f"{_MEANINGS[status]}{named}",
+        "description": _MEANINGS[status],
         "content": {"application/problem+json": problem},
-        "x-problem-types": list(types),
     }

@@ -21,7 +21,8 @@ UNITS = {
     "tests/proxy/": PROXY,
 }
 # The longest units in their order. Started late, one of them would be waited for while the other
-# workers idle.
+# workers idle. A worker runs them between the files of another folder, so none may stop the
+# database server: fixtures that the files of that folder share would lose their connections.
 LONGEST_FIRST = (
     MESH,
     "tests/fuzz/test_identity_api.py",
@@ -29,7 +30,6 @@ LONGEST_FIRST = (
     "tests/fuzz/test_dossier_api.py",
     "tests/fuzz/test_gateway_api.py",
     "tests/shared/messaging/test_kills.py",
-    "tests/shared/messaging/test_consuming.py",
 )
 # A worker starts a test only when it has the next one, for which it keeps fixtures.
 PENDING_TESTS = 2

@@ -1,6 +1,7 @@
 """Tests run once, files stay whole, and the closing unit waits for all other workers."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
@@ -9,6 +10,7 @@ from xdist.workermanage import WorkerController
 
 from tests.support.scheduling import LONGEST_FIRST, FileScheduling, find_unit
 
+ROOT = Path(__file__).parents[2]
 FILES = [f"tests/{package}/test_{name}.py" for package in ("dossier", "sync") for name in "abcd"]
 NODEIDS = [f"{file}::test_{number}[x@y]" for file in FILES for number in range(3)]
 MESH = [f"tests/e2e/test_{name}.py::test_it" for name in "ab"]
@@ -90,3 +92,8 @@ def test_no_long_unit_waits_for_another_while_short_ones_remain() -> None:
     ran = _run(len(LONG), NODEIDS + LONG)
     first = {worker: test for worker, test, _ in reversed(ran)}
     assert sorted(first.values()) == sorted(LONG)
+
+
+@pytest.mark.parametrize("file", [unit for unit in LONGEST_FIRST if unit.endswith(".py")])
+def test_long_unit_leaves_the_database_server_to_the_fixtures_of_others(file: str) -> None:
+    assert "server.stop" not in (ROOT / file).read_text(encoding="utf-8")

@@ -144,16 +144,23 @@ class BrokerLog:
 async def _has_message(
     consumer: AIOKafkaConsumer, partition: TopicPartition, bookmark: Bookmark
 ) -> bool:
-    """Return whether the partition has the message of the bookmark at its offset."""
+    """Return whether the partition has the message of the bookmark at its offset.
+
+    One that retention deletes meanwhile cannot be compared and counts as had.
+    """
     consumer.seek(partition, bookmark["offset"])
     while True:
         ends = await retry_during_broker_outage(consumer.end_offsets)([partition])
         if ends[partition] <= bookmark["offset"]:
             return False
         batch = await read_records(consumer, partition, timeout_ms=WAIT_MS, max_records=1)
-        if records := batch.records.get(partition):
+        records = batch.records.get(partition)
+        if records and records[0].offset == bookmark["offset"]:
             return _make_bookmark(records[0]) == bookmark
-        if partition in batch.unreadable:
+        begins = await retry_during_broker_outage(consumer.beginning_offsets)([partition])
+        if begins[partition] > bookmark["offset"]:
+            return True
+        if records or partition in batch.unreadable:
             return False
 
 

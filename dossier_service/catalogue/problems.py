@@ -9,6 +9,6 @@ class ProcedureNotFound(Problem):
     """No procedure or version has this code."""
 
     status = HTTPStatus.NOT_FOUND
-    title = "The catalogue holds no such procedure or version"
+    title = "There is no such procedure"
     type = "/problems/procedure-not-found"
     advice = "GET /dossier/v1/procedures finds the codes of procedures by their names."

@@ -46,7 +46,7 @@ class AgencyClosed(Problem):
     """The agency has ended, or begins later than this day."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
-    title = "The agency does not act on this day"
+    title = "The agency does not act at that time"
     type = "/problems/agency-closed"
     advice = "Name an agency that acts on this day, such as its `successor`."
 

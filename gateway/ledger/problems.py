@@ -40,7 +40,7 @@ class RecordUnprovable(Problem):
 class RecordFieldsNotAllowed(NotAllowed):
     """A filter or a proof shows a member of records that the right in force leaves out."""
 
-    title = "The right does not show these fields of a record"
+    title = "The right in force does not cover a field of the request"
     type = "/problems/fields-not-allowed"
     advice = (
         "Leave out the filters by these fields; a proof of a record needs a right to all of them."

@@ -33,7 +33,7 @@ class AgencyNotFound(Problem):
 
 class AgenciesUnknown(Problem):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
-    title = "The request names an agency that is not registered"
+    title = "The registry holds no such agency"
     type = "/problems/agency-unknown"
     advice = "Look the code up at GET /identity/v1/agencies, or register the agency first."
 
@@ -45,7 +45,7 @@ class AgencyClosed(Problem):
     """The agency had ended at the time of the request or of the begin of the grant."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
-    title = "The agency is closed at that time"
+    title = "The agency does not act at that time"
     type = "/problems/agency-closed"
     advice = "Name its `successor` instead, or another agency."
 

@@ -14,6 +14,6 @@ class AgencyNotFound(Problem):
 
 class ProcedureNotFound(Problem):
     status = HTTPStatus.NOT_FOUND
-    title = "No such procedure"
+    title = "There is no such procedure"
     type = "/problems/procedure-not-found"
     advice = "Check the code; a procedure outside your right is treated as if it did not exist."

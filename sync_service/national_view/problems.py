@@ -7,6 +7,6 @@ class DossierNotFound(Problem):
     """No source has published or pushed it, or it lies outside the right."""
 
     status = HTTPStatus.NOT_FOUND
-    title = "No such dossier in the national view"
+    title = "There is no such dossier for this caller"
     type = "/problems/dossier-not-found"
     advice = "Check the code; a dossier outside your right is treated as if it did not exist."

@@ -1,11 +1,13 @@
 """The problems of a function are those that its code reaches, through names, types and methods."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Annotated
 
 import pytest
 from fastapi import Depends
 
+from deploy.problem_types.classes import list_problem_classes
 from deploy.problem_types.raised import find_problems
 from dossier_service.dossiers.problems import DossierNotFound, FeeOpen, FeePaidBefore
 from dossier_service.dossiers.use_cases import payments
@@ -41,3 +43,11 @@ def test_use_case_reaches_the_problems_that_it_raises_and_no_others() -> None:
     assert {DossierNotFound, FeePaidBefore} <= reached
     assert FeeOpen not in reached
     assert Problem not in reached
+
+
+def test_type_has_one_title_and_one_status() -> None:
+    meanings: dict[str, set[tuple[str, int]]] = defaultdict(set)
+    for problem in list_problem_classes():
+        meanings[problem.type].add((problem.title, problem.status.value))
+    assert meanings
+    assert {name: found for name, found in meanings.items() if len(found) > 1} == {}

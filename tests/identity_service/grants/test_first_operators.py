@@ -206,7 +206,7 @@ REFUSED: dict[str, tuple[Files, dict[str, str], str]] = {
     ),
     "a file of another kind": (lambda f: with_key(f, "ssh-ed25519 AAAA"), {}, "Invalid value"),
     "a list": (lambda f: with_key(f, "[]"), {}, "JSON Web Key"),
-    "an unknown agency": (two, {"agency": "G99"}, "not registered"),
+    "an unknown agency": (two, {"agency": "G99"}, "registry holds no such agency"),
     "an agency that is none": (two, {"agency": "x"}, "agency: "),
     "no officer": (two, {"officer": " "}, "officer: "),
     "a name with an address": (two, {"officer": "Trần Thị Bình, ngõ 5"}, "officer: "),

@@ -1,5 +1,6 @@
 """The list of rights with which the gateway compares its own is whole, and for it alone."""
 
+import math
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,10 @@ async def asking(
 ) -> AsyncIterator[tuple[httpx.AsyncClient, list[httpx.Request]]]:
     """As the gateway asks, without the help of the tests' own client; and what was sent."""
     sent: list[httpx.Request] = []
+    calls = identity.app.state.calls
+    calls._begin_epoch()
+    # One that ended within the test would be another cause of a refusal.
+    calls._ends = math.inf
 
     async def note(request: httpx.Request) -> None:
         sent.append(httpx.Request(request.method, request.url, headers=request.headers))

@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.partitioner import DefaultPartitioner
 from prometheus_client import REGISTRY
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -51,6 +52,18 @@ async def send(producer: AIOKafkaProducer, *events: Event) -> None:
         await producer.send_and_wait(DOSSIERS, sent.value, key=sent.key, headers=list(sent.headers))
 
 
+async def make_keys(producer: AIOKafkaProducer, key: str) -> list[str]:
+    """Keys, twenty at least, of which each partition has one."""
+    partitions = sorted(await producer.partitions_for(DOSSIERS))
+    choose = DefaultPartitioner()
+    keys: list[str] = []
+    reached: set[int] = set()
+    while len(keys) < 20 or reached < set(partitions):
+        keys.append(f"{key}-{len(keys)}")
+        reached.add(choose(record(progressed(keys[-1])).key, partitions, partitions))
+    return keys
+
+
 @pytest.mark.broker
 async def test_database_outage_is_waited_out(
     settings: ServiceSettings,
@@ -87,7 +100,7 @@ async def handled(sessions: SessionFactory, key: str, versions: list[int]) -> bo
 async def test_partition_lost_in_mid_batch_neither_stops_the_consumer_nor_repeats_effects(
     settings: ServiceSettings, sessions: SessionFactory, producer: AIOKafkaProducer, key: str
 ) -> None:
-    keys = [f"{key}-{n}" for n in range(20)]  # of every partition
+    keys = await make_keys(producer, key)
     entered, go_on = asyncio.Event(), asyncio.Event()
 
     async def slow(session: AsyncSession, events: Sequence[DossierProgressed]) -> None:
@@ -123,7 +136,7 @@ async def test_record_that_cannot_be_decoded_is_skipped_and_counted(
     before: int,
 ) -> None:
     """The events of its partition and of all others take effect, in order and once."""
-    keys = [f"{key}-{number}" for number in range(20)]  # of every partition
+    keys = await make_keys(producer, key)
     await send(producer, *(progressed(each, 1) for each in keys))
     counted = count_unproven()
     partitions = await producer.partitions_for(DOSSIERS)

@@ -24,7 +24,7 @@ from gateway.access.grants import ClientGrants, GrantCache
 from gateway.access.right_in_force import CachedGrant
 from gateway.purposes.registry import PurposeRegistry
 from shared.codes.coverage import canonical_codes
-from shared.database.engine import connect_driver
+from shared.database.engine import connect_driver, render_driver_url
 from shared.events import GrantChanged
 from shared.messaging.topics import TOPIC_TABLE
 
@@ -98,8 +98,9 @@ class GrantCacheRefresher:
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _follow_one_connection(self) -> None:
-        plain = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
-        connection = await connect_driver(plain, timeout=5, command_timeout=ANSWER_SECONDS)
+        connection = await connect_driver(
+            render_driver_url(self._url), timeout=5, command_timeout=ANSWER_SECONDS
+        )
         try:
             await connection.add_listener(CHANNEL, self._note_changed_client)
             await connection.add_listener(PROCEDURES_CHANNEL, self._note_changed_procedures)

@@ -12,7 +12,7 @@ from identity_service.sandbox.generator import Person, generate_people
 from identity_service.sandbox.personas import read_personas
 from identity_service.settings import Settings
 from shared.codes.persons.folding import fold_accented, fold_bare
-from shared.database.engine import CONNECT_SECONDS, connect_driver
+from shared.database.engine import CONNECT_SECONDS, connect_driver, render_driver_url
 from shared.database.locks import PEOPLE_LOAD
 
 log = structlog.get_logger()
@@ -68,9 +68,8 @@ async def load_personas(settings: Settings) -> None:
 
 
 async def _open_connection(settings: Settings) -> asyncpg.Connection:
-    url = settings.database.set(drivername="postgresql")
     return await connect_driver(
-        url.render_as_string(hide_password=False),
+        render_driver_url(settings.database),
         timeout=CONNECT_SECONDS,
         command_timeout=CHUNK_SECONDS,
     )

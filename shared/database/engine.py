@@ -6,7 +6,7 @@ from ssl import SSLCertVerificationError
 from typing import Any
 
 import asyncpg
-from sqlalchemy import ExceptionContext, event
+from sqlalchemy import URL, ExceptionContext, event
 from sqlalchemy.ext import asyncio as sqlalchemy_asyncio
 from sqlalchemy.ext.asyncio import async_sessionmaker
 
@@ -24,6 +24,11 @@ IDLE_SECONDS = 30
 EVERY_ROW_SECONDS = 3_600
 # Shorter than STATEMENT_SECONDS, so that waiting for a lock is distinct from a slow statement.
 LOCK_SECONDS = 10
+
+
+def render_driver_url(url: URL) -> str:
+    """Return the URL, with its password, as the driver takes it: no driver in the scheme."""
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 async def connect_driver(*arguments: Any, **options: Any) -> asyncpg.Connection:

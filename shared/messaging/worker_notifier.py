@@ -8,7 +8,7 @@ import asyncpg
 import structlog
 from sqlalchemy import URL
 
-from shared.database.engine import connect_driver
+from shared.database.engine import connect_driver, render_driver_url
 from shared.database.errors import retry_during_outage
 from shared.database.resources import RESOURCES
 from shared.database.session import OrmSession
@@ -30,7 +30,7 @@ class WorkerNotifier:
     """Send NOTIFY on a connection of its own, so that it takes none of the pool."""
 
     def __init__(self, url: URL) -> None:
-        self._url = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._url = render_driver_url(url)
         self._connection: asyncpg.Connection | None = None
         self._channels: set[str] = set()
         self._notifying: asyncio.Task[None] | None = None
@@ -88,8 +88,7 @@ def notify_redelivery(session: OrmSession) -> None:
 @retry_during_outage
 async def listen_for_commits(url: URL, wakes: Mapping[str, asyncio.Event]) -> None:
     """Set the event of a channel at each NOTIFY, and all events at each new connection."""
-    plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    connection = await connect_driver(plain, timeout=CONNECT_SECONDS)
+    connection = await connect_driver(render_driver_url(url), timeout=CONNECT_SECONDS)
     lost = asyncio.Event()
     connection.add_termination_listener(lambda _: lost.set())
     try:

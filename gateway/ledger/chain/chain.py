@@ -14,7 +14,7 @@ from sqlalchemy import URL
 from gateway.ledger.chain.seals import START, Anchor, SealedBatch, hash_batch_header
 from gateway.ledger.records import AccessRecord
 from shared.crypto.merkle import DIGEST_SIZE
-from shared.database.engine import connect_driver
+from shared.database.engine import connect_driver, render_driver_url
 from shared.database.locks import LEDGER_CHAIN
 
 APPEND_SECONDS = 5.0
@@ -116,9 +116,11 @@ def build_stored_batch(
 
 @asynccontextmanager
 async def connect_ledger_database(url: URL) -> AsyncIterator[asyncpg.Connection]:
-    plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
     connection = await connect_driver(
-        plain, timeout=5, command_timeout=APPEND_SECONDS, server_settings=SESSION
+        render_driver_url(url),
+        timeout=5,
+        command_timeout=APPEND_SECONDS,
+        server_settings=SESSION,
     )
     try:
         yield connection

@@ -17,7 +17,7 @@ from gateway.ledger.chain.audit import verify_chain
 from gateway.ledger.chain.chain import build_stored_batch, is_chain_name
 from gateway.ledger.chain.evidence import Evidence, HeldAnchor
 from gateway.ledger.chain.seals import START, Anchor, SealedBatch, hash_batch_header
-from shared.database.engine import connect_driver
+from shared.database.engine import connect_driver, render_driver_url
 from shared.events import LedgerAnchored
 
 SEALS_AT_ONCE = 100
@@ -122,8 +122,7 @@ async def verify_ledger(
 
     `keys` are the trusted keys by key id; `evidence` holds the anchors kept outside this database.
     """
-    plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    connection = await connect_driver(plain, timeout=5)
+    connection = await connect_driver(render_driver_url(url), timeout=5)
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             evidence.add_published_anchors(

@@ -15,6 +15,7 @@ from shared.database.engine import (
     POOL_WAIT_SECONDS,
     STATEMENT_SECONDS,
     connect_driver,
+    render_driver_url,
 )
 
 _READ = """
@@ -53,7 +54,7 @@ async def _skip_reset(_: asyncpg.Connection) -> None:
 async def open_register(settings: Settings) -> AsyncIterator[LocalRegister]:
     # Connections open at first use, so that the service starts during a database outage.
     pool = asyncpg.create_pool(
-        settings.database.set(drivername="postgresql").render_as_string(hide_password=False),
+        render_driver_url(settings.database),
         connect=connect_driver,
         init_size=0,
         min_size=0,

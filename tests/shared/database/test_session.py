@@ -19,7 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.testing import capture_logs
 
-from shared.database.engine import connect_driver, open_database
+from shared.database.engine import connect_driver, open_database, render_driver_url
 from shared.database.errors import REFUSED_VALUE_STATES, is_outage, is_refused_value
 from shared.database.session import SessionFactory
 from shared.events import DossierProgressed
@@ -138,7 +138,7 @@ USES_OF_A_CONNECTION: dict[Use, bool] = {
 @pytest.mark.parametrize("use", USES_OF_A_CONNECTION, ids=lambda use: use.__name__)
 async def test_wrong_use_of_a_connection_is_no_outage(settings: ServiceSettings, use: Use) -> None:
     """Background work waits an outage out for ever: an error of ours must not look like one."""
-    url = settings.database.set(drivername="postgresql").render_as_string(hide_password=False)
+    url = render_driver_url(settings.database)
     connection = await connect_driver(url)
     try:
         with pytest.raises(asyncpg.InterfaceError) as raised:

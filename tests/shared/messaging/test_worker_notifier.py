@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from shared.database.engine import open_database
+from shared.database.engine import open_database, render_driver_url
 from shared.database.session import SessionFactory
 from shared.messaging.worker_notifier import OUTBOX, WorkerNotifier
 from shared.settings import ServiceSettings
@@ -43,7 +43,7 @@ async def test_commits_close_together_share_what_wakes_the_relay(
     settings: ServiceSettings, sessions: SessionFactory, key: str
 ) -> None:
     heard: list[str] = []
-    plain = settings.database.set(drivername="postgresql").render_as_string(hide_password=False)
+    plain = render_driver_url(settings.database)
     listener = await asyncpg.connect(plain)
     try:
         await listener.add_listener("outbox", lambda *_: heard.append(key))

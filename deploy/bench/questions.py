@@ -106,11 +106,11 @@ async def visible_codes(url: str) -> Sequence[str]:
 
 def _cursors(filters: ListFilter) -> Iterator[str]:
     """Yield cursors of pages somewhere in the two years."""
-    page = filters.read_page(PageParameters())
+    keyset = filters.read_keyset(PageParameters())
     rng = random.Random(SEED)  # noqa: S311 -- an order, no secret
     for _ in range(CURSORS):
         instant = end_of_time() - rng.randrange(DAY, DAYS * DAY)
-        yield page.write((_iso(instant), "H26.101-250101-0001"))
+        yield keyset.write((_iso(instant), "H26.101-250101-0001"))
 
 
 def _iso(instant: int) -> str:

@@ -21,10 +21,10 @@ async def search_procedures(
     _: Caller,
     session: Session,
     filters: Annotated[ProcedureFilter, Query()],
-    paging: PageParametersQuery,
+    page: PageParametersQuery,
 ) -> Page[ProcedureLine]:
-    rows, following = await catalogue.search_procedures(session, filters, paging)
-    return Page(items=[ProcedureLine.model_validate(row) for row in rows], next=following)
+    rows, next_cursor = await catalogue.search_procedures(session, filters, page)
+    return Page(items=[ProcedureLine.model_validate(row) for row in rows], next=next_cursor)
 
 
 @router.get("/{code}")

@@ -242,14 +242,14 @@ async def list_versions(
 
 
 async def search_procedures(
-    session: AsyncSession, filters: ProcedureFilter, paging: PageParameters
+    session: AsyncSession, filters: ProcedureFilter, page: PageParameters
 ) -> tuple[list[CurrentProcedure], str | None]:
     """Return a page by code: names with the words of `q`, or codes that begin with it.
 
     A sector is found however it is written.
     """
-    page = filters.read_page(paging)
-    after = page.key(ProcedureCode)
+    keyset = filters.read_keyset(page)
+    after = keyset.key(ProcedureCode)
     q, sector = filters.q, filters.sector
     prefix = read_code_prefix(q) if q else None
     rows = await repository.list_procedures(
@@ -261,9 +261,9 @@ async def search_procedures(
         sectors=None if sector is None else await _list_same_sectors(session, sector),
         essential=filters.essential,
         after=after[0] if after else None,
-        limit=page.limit + 1,
+        limit=keyset.limit + 1,
     )
-    return page.cut(rows, lambda row: (row.code,))
+    return keyset.cut(rows, lambda row: (row.code,))
 
 
 async def _list_same_sectors(session: AsyncSession, sector: str) -> list[str]:

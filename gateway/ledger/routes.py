@@ -24,7 +24,7 @@ async def list_records(
     session: Session,
     caller: Caller,
     filters: Annotated[RecordFilter, Query()],
-    paging: PageParametersQuery,
+    page: PageParametersQuery,
     response: Response,
 ) -> Page[RecordOut]:
     """List the newest records first.
@@ -33,13 +33,13 @@ async def list_records(
     means all: a right without `agencies` shows every agency's records, as an auditor needs. An
     agency reads its own with a grant to `agencies` of its own.
     """
-    rows, following = await use_cases.list_records(session, filters, paging, caller.right)
+    rows, next_cursor = await use_cases.list_records(session, filters, page, caller.right)
     read = filters.list_read_members().union(
         *(RecordOut.list_shown_members(row.fields) for row in rows)
     )
     # Only a searched person is a subject: the hashes of a list identify no person to the reader.
     _name_accessed_data(response, subjects=[filters.subject], dossier=filters.dossier, members=read)
-    return Page(items=[RecordOut.from_stored_record(*row) for row in rows], next=following)
+    return Page(items=[RecordOut.from_stored_record(*row) for row in rows], next=next_cursor)
 
 
 @router.get("/records/{record_id}", response_model_exclude_unset=True)
@@ -67,12 +67,12 @@ async def list_seals(
     session: Session,
     _: Caller,
     filters: Annotated[SealFilter, Query()],
-    paging: PageParametersQuery,
+    page: PageParametersQuery,
 ) -> Page[SealOut]:
     """List the seals by number, so that a chain can be followed from header to header."""
-    seals, following = await use_cases.list_seals(session, filters, paging)
+    seals, next_cursor = await use_cases.list_seals(session, filters, page)
     items = [SealOut.from_stored_seal(seal, b64encode(seal.signature).decode()) for seal in seals]
-    return Page(items=items, next=following)
+    return Page(items=items, next=next_cursor)
 
 
 def _name_accessed_record(response: Response, access: use_cases.FoundRecord) -> None:

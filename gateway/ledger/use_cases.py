@@ -33,12 +33,12 @@ class FoundRecord(NamedTuple):
 async def list_records(
     session: AsyncSession,
     filters: RecordFilter,
-    paging: PageParameters,
+    page: PageParameters,
     right: Right,
 ) -> tuple[list[FoundRecord], str | None]:
     """Return a page of the records that the right shows, newest first, and the next cursor."""
-    page = filters.read_page(paging)
-    after = page.key(StoredInstant, str, int, int)
+    keyset = filters.read_keyset(page)
+    after = keyset.key(StoredInstant, str, int, int)
     searching = _require_searchable_limits(right, filters.list_read_members())
     conditions = RecordConditions(
         equal=filters.model_dump(include=_EQUAL, exclude_none=True),
@@ -48,10 +48,10 @@ async def list_records(
         until=filters.until,
     )
     visible = await repository.list_records(
-        session, searching, conditions, limit=page.limit + 1, after=after
+        session, searching, conditions, limit=keyset.limit + 1, after=after
     )
-    rows, following = page.cut(visible, lambda row: repository.record_order_key(row.record))
-    return await _add_agency_names(session, rows), following
+    rows, next_cursor = keyset.cut(visible, lambda row: repository.record_order_key(row.record))
+    return await _add_agency_names(session, rows), next_cursor
 
 
 def _require_searchable_limits(right: Right, members: Collection[str]) -> Sequence[Limits]:
@@ -98,13 +98,13 @@ async def prove_record(
 
 
 async def list_seals(
-    session: AsyncSession, filters: SealFilter, paging: PageParameters
+    session: AsyncSession, filters: SealFilter, page: PageParameters
 ) -> tuple[list[LedgerSeal], str | None]:
     """Return a page of the seals in the order of each chain, and the cursor of the next one."""
-    page = filters.read_page(paging)
-    after = page.key(str, int)
-    seals = await repository.list_seals(session, filters.chain, limit=page.limit + 1, after=after)
-    return page.cut(seals, lambda seal: (seal.chain, seal.number))
+    keyset = filters.read_keyset(page)
+    after = keyset.key(str, int)
+    seals = await repository.list_seals(session, filters.chain, limit=keyset.limit + 1, after=after)
+    return keyset.cut(seals, lambda seal: (seal.chain, seal.number))
 
 
 async def _read_visible_record(

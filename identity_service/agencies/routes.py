@@ -29,13 +29,13 @@ PROPOSED: dict[int | str, dict[str, Any]] = {
 
 @router.get("")
 async def list_agencies(
-    paging: PageParametersQuery,
+    page: PageParametersQuery,
     filters: Annotated[AgencyFilter, Query()],
     caller: Caller,
     session: Session,
 ) -> Page[AgencyOut]:
-    page, following = await use_cases.list_agencies(session, caller, filters, paging)
-    return Page(items=[AgencyOut.model_validate(agency) for agency in page], next=following)
+    rows, next_cursor = await use_cases.list_agencies(session, caller, filters, page)
+    return Page(items=[AgencyOut.model_validate(agency) for agency in rows], next=next_cursor)
 
 
 @router.get("/{code}")

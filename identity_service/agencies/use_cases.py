@@ -70,22 +70,22 @@ class OperatorApprovals(Protocol):
 
 
 async def list_agencies(
-    session: AsyncSession, caller: CallContext, filters: AgencyFilter, paging: PageParameters
+    session: AsyncSession, caller: CallContext, filters: AgencyFilter, page: PageParameters
 ) -> tuple[Sequence[Agency], str | None]:
     """Return a page of agencies, and the cursor of the next one."""
-    page = filters.read_page(paging)
-    after = page.key(WrittenAgencyCode)
+    keyset = filters.read_keyset(page)
+    after = keyset.key(WrittenAgencyCode)
     rows = await repository.list_agencies(
         session,
         caller.right.united_agencies,
         after=after[0] if after else None,
-        limit=page.limit + 1,
+        limit=keyset.limit + 1,
         level=filters.level,
         parent=filters.parent,
         text=filters.q,
         day=filters.on,
     )
-    return page.cut(rows, lambda agency: (agency.code,))
+    return keyset.cut(rows, lambda agency: (agency.code,))
 
 
 async def read_agency(session: AsyncSession, caller: CallContext, code: str) -> Agency:

@@ -31,13 +31,13 @@ router = Router(prefix="/identity/v1/clients", tags=["clients"])
 
 @router.get("")
 async def list_clients(
-    paging: PageParametersQuery,
+    page: PageParametersQuery,
     filters: Annotated[ClientFilter, Query()],
     caller: Caller,
     session: Session,
 ) -> Page[ClientOut]:
-    page, following = await clients.list_clients(session, caller, filters, paging)
-    return Page(items=[ClientOut.model_validate(client) for client in page], next=following)
+    rows, next_cursor = await clients.list_clients(session, caller, filters, page)
+    return Page(items=[ClientOut.model_validate(client) for client in rows], next=next_cursor)
 
 
 @router.get("/{client_id}")

@@ -30,14 +30,14 @@ AfterClient = Annotated[str | None, Query(max_length=200)]
 
 @router.get("")
 async def list_grants(
-    paging: PageParametersQuery,
+    page: PageParametersQuery,
     filters: Annotated[GrantFilter, Query()],
     caller: Caller,
     session: Session,
 ) -> Page[GrantOut]:
     """List grants by id. A page of long grants is shorter than `limit`: follow `next`."""
-    page, following = await grants.list_grants(session, caller, filters, paging)
-    return Page(items=[GrantOut.model_validate(grant) for grant in page], next=following)
+    rows, next_cursor = await grants.list_grants(session, caller, filters, page)
+    return Page(items=[GrantOut.model_validate(grant) for grant in rows], next=next_cursor)
 
 
 @router.get("/{grant_id}")

@@ -18,7 +18,7 @@ from shared.messaging.worker_notifier import notify_redelivery
 from shared.web.bodies.strict_parsing import Router
 from shared.web.calls.auth import CallContext, Caller, NotAllowed
 from shared.web.dependencies import Session
-from shared.web.pagination import ListFilter, Page, PageParametersQuery, PageQuery
+from shared.web.pagination import Keyset, ListFilter, Page, PageParametersQuery
 from shared.web.problems import Problem
 
 
@@ -43,17 +43,17 @@ class RightLimited(NotAllowed):
 
 
 async def list_dead_letters(
-    session: AsyncSession, state: DeadLetterState, page: PageQuery | None = None
+    session: AsyncSession, state: DeadLetterState, keyset: Keyset | None = None
 ) -> Sequence[DeadLetter]:
-    """Return dead letters, the newest first: all, or one more than the page holds."""
+    """Return dead letters, the newest first: all, or one more than a page holds."""
     query = (
         select(DeadLetter)
         .where(DeadLetter.state == state)
         .order_by(DeadLetter.at.desc(), DeadLetter.id.desc())
     )
-    if page:
-        query = query.limit(page.limit + 1)
-        if after := page.key(StoredInstant, UUID):
+    if keyset:
+        query = query.limit(keyset.limit + 1)
+        if after := keyset.key(StoredInstant, UUID):
             query = query.where(tuple_(DeadLetter.at, DeadLetter.id) < after)
     return (await session.scalars(query)).all()
 
@@ -147,12 +147,13 @@ def build_dead_letter_routes(prefix: str) -> APIRouter:
         _: Unlimited,
         session: Session,
         filters: Annotated[DeadLetterFilter, Query()],
-        paging: PageParametersQuery,
+        page: PageParametersQuery,
     ) -> Page[DeadLetterOut]:
-        page = filters.read_page(paging, prefix)
-        letters = list(await list_dead_letters(session, filters.state, page))
-        rows, following = page.cut(letters, lambda letter: (letter.at, str(letter.id)))
-        return Page(items=[DeadLetterOut.model_validate(letter) for letter in rows], next=following)
+        keyset = filters.read_keyset(page, prefix)
+        letters = list(await list_dead_letters(session, filters.state, keyset))
+        rows, next_cursor = keyset.cut(letters, lambda letter: (letter.at, str(letter.id)))
+        items = [DeadLetterOut.model_validate(letter) for letter in rows]
+        return Page(items=items, next=next_cursor)
 
     @router.get("/{letter_id}", name=f"read_{service}_dead_letter")
     async def read(_: Unlimited, session: Session, letter_id: UUID) -> DeadLetterContent:

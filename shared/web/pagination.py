@@ -45,8 +45,8 @@ class CursorUnreadable(Problem):
     )
 
 
-class PageQuery(BaseModel):
-    """The requested page: at most `limit` rows after a key.
+class Keyset(BaseModel):
+    """The rows of the requested page: at most `limit` after a key.
 
     `after` holds the values of the ordering columns of the last row. `of_list` names the list with
     its filters: a cursor begins with it and is valid only there.
@@ -139,16 +139,16 @@ class ListFilter(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    def read_page(self, paging: PageParameters, *path: str) -> PageQuery:
-        """Return the requested page of the list with these filters; raise CursorUnreadable.
+    def read_keyset(self, page: PageParameters, *path: str) -> Keyset:
+        """Return which rows of the list with these filters `page` requests; raise CursorUnreadable.
 
         `path` holds the parts of the path that vary, because each of them leads to another list.
         """
         of_list = self._name_list(path)
-        after = None if paging.after is None else read_cursor(paging.after)
+        after = None if page.after is None else read_cursor(page.after)
         if after is not None and after[:1] != (of_list,):
             raise CursorUnreadable
-        return PageQuery(limit=paging.limit, after=after and after[1:], of_list=of_list)
+        return Keyset(limit=page.limit, after=after and after[1:], of_list=of_list)
 
     def _name_list(self, path: Sequence[str]) -> str:
         """Return a short name, the same for each written form of a code or an instant."""

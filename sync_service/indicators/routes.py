@@ -26,10 +26,10 @@ async def read_indicator(
     session: Session,
     caller: Caller,
     filters: Annotated[IndicatorFilter, Query()],
-    paging: PageParametersQuery,
+    page: PageParametersQuery,
     now: Now,
 ) -> IndicatorAnswer:
     """Return the figures of the dossiers received in the period; groups are ranked and paged."""
     return await use_cases.read_indicator(
-        session, indicator, filters, paging, right=caller.right, today=day_in_viet_nam(now)
+        session, indicator, filters, page, right=caller.right, today=day_in_viet_nam(now)
     )

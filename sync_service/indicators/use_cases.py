@@ -11,7 +11,7 @@ from shared.codes.agency import canonical_agency_code
 from shared.codes.enums import Channel
 from shared.codes.procedure import parse_national_code
 from shared.web.calls.rights import Limits, Right
-from shared.web.pagination import CursorUnreadable, PageParameters, PageQuery
+from shared.web.pagination import CursorUnreadable, Keyset, PageParameters
 from sync_service.agencies.hierarchy import top_level_codes
 from sync_service.agencies.problems import AgencyNotFound, ProcedureNotFound
 from sync_service.agencies.use_cases import list_agency_names
@@ -72,7 +72,7 @@ async def read_indicator(
     session: AsyncSession,
     indicator: str,
     filters: IndicatorFilter,
-    paging: PageParameters,
+    page: PageParameters,
     *,
     right: Right,
     today: date,
@@ -87,7 +87,7 @@ async def read_indicator(
     if (rule := find_rule(indicator_id, period.last)) is None:
         raise NoRuleInForce
     limits = select_limits(right, filters.agency, filters.procedure)
-    page = filters.read_page(paging, indicator_id)
+    keyset = filters.read_keyset(page, indicator_id)
     query = IndicatorQuery(
         indicator=indicator_id,
         rule=rule[1],
@@ -97,11 +97,11 @@ async def read_indicator(
         period=period,
         as_at=min(period.last, today),
         group_by=filters.group_by,
-        limit=page.limit + 1,
-        after=_parse_position(page, filters.group_by),
+        limit=keyset.limit + 1,
+        after=_parse_position(keyset, filters.group_by),
     )
     result = await compute_result(session, query)
-    groups = _build_groups(result, filters.group_by, page) if filters.group_by else None
+    groups = _build_groups(result, filters.group_by, keyset) if filters.group_by else None
     # The counters hold no localised forms.
     procedure = filters.procedure and parse_national_code(filters.procedure)
     return _build_answer(query, result, rule_version=rule[0], procedure=procedure, groups=groups)
@@ -189,11 +189,11 @@ def choose_procedures(limits: Limits, procedure: str | None) -> Sequence[str] | 
     raise ProcedureNotFound
 
 
-def _parse_position(page: PageQuery, group_by: GroupBy | None) -> RankPosition | None:
+def _parse_position(keyset: Keyset, group_by: GroupBy | None) -> RankPosition | None:
     """Raise CursorUnreadable for a cursor of another form, or one without `group_by`."""
-    if page.after is not None and group_by is None:
+    if keyset.after is not None and group_by is None:
         raise CursorUnreadable
-    after = page.key(Height, Key)
+    after = keyset.key(Height, Key)
     return RankPosition(*after) if after else None
 
 
@@ -229,8 +229,8 @@ def _dump_figure(figure: Figure) -> dict[str, Any]:
     }
 
 
-def _build_groups(result: IndicatorResult, group_by: GroupBy, page: PageQuery) -> Groups:
-    groups, next_cursor = page.cut(
+def _build_groups(result: IndicatorResult, group_by: GroupBy, keyset: Keyset) -> Groups:
+    groups, next_cursor = keyset.cut(
         list(result.groups), lambda group: (str(group.position.height), group.position.key)
     )
     items = [

@@ -20,12 +20,12 @@ async def list_national_dossiers(
     session: Session,
     caller: Caller,
     filters: Annotated[NationalDossierFilter, Query()],
-    paging: PageParametersQuery,
+    page: PageParametersQuery,
     now: Now,
 ) -> Page[NationalDossierOut]:
     """Return dossiers, newest first by reception (by filing while not yet received)."""
     return await use_cases.list_dossiers(
-        session, filters, paging, right=caller.right, today=day_in_viet_nam(now)
+        session, filters, page, right=caller.right, today=day_in_viet_nam(now)
     )
 
 
@@ -40,7 +40,7 @@ async def read_national_dossier(
 
 @router.get("/dossiers/{code}/timeline")
 async def read_timeline(
-    code: DossierCode, session: Session, caller: Caller, paging: PageParametersQuery
+    code: DossierCode, session: Session, caller: Caller, page: PageParametersQuery
 ) -> Timeline:
     """Return the timeline of the dossier, page by page, oldest first."""
-    return await use_cases.read_timeline(session, code, paging, right=caller.right)
+    return await use_cases.read_timeline(session, code, page, right=caller.right)

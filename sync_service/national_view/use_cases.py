@@ -46,22 +46,22 @@ Observer = Callable[[AsyncSession, Collection[Change]], Awaitable[None]]
 async def list_dossiers(
     session: AsyncSession,
     filters: NationalDossierFilter,
-    paging: PageParameters,
+    page: PageParameters,
     *,
     right: Right,
     today: date,
 ) -> Page[NationalDossierOut]:
     """Return dossiers, newest first by reception (by filing while not yet received)."""
-    page = filters.read_page(paging)
+    keyset = filters.read_keyset(page)
     rows = await listings.list_dossiers(
         session,
         right,
         filters,
         today=today,
-        after=page.key(StoredInstant, DossierCode),
-        limit=page.limit + 1,
+        after=keyset.key(StoredInstant, DossierCode),
+        limit=keyset.limit + 1,
     )
-    page_rows, next_cursor = page.cut(list(rows), lambda row: (row.opened_at, row.code))
+    page_rows, next_cursor = keyset.cut(list(rows), lambda row: (row.opened_at, row.code))
     return Page(items=await _build_responses(session, page_rows, today), next=next_cursor)
 
 
@@ -75,15 +75,15 @@ async def read_dossier(
 
 
 async def read_timeline(
-    session: AsyncSession, code: str, paging: PageParameters, *, right: Right
+    session: AsyncSession, code: str, page: PageParameters, *, right: Right
 ) -> Timeline:
     """Return a page of the timeline, oldest first; raise DossierNotFound as `read_dossier`."""
-    page = TimelineFilter().read_page(paging, code)
+    keyset = TimelineFilter().read_keyset(page, code)
     if await listings.find_dossier(session, right, code) is None:
         raise DossierNotFound
-    after = page.key(*timelines.TIMELINE_KEY)
-    rows = await timelines.list_timeline(session, code, after=after, limit=page.limit + 1)
-    page_rows, next_cursor = page.cut(list(rows), attrgetter(*timelines.TIMELINE_ORDER))
+    after = keyset.key(*timelines.TIMELINE_KEY)
+    rows = await timelines.list_timeline(session, code, after=after, limit=keyset.limit + 1)
+    page_rows, next_cursor = keyset.cut(list(rows), attrgetter(*timelines.TIMELINE_ORDER))
     entries = [TimelineEntryOut.from_entry(entry) for entry in page_rows]
     return Timeline(code=code, entries=entries, next=next_cursor)
 

@@ -28,7 +28,7 @@ from shared.codes.dossier import DossierCode, parse_dossier_code
 from shared.web.bodies.strict_json import loads_strict
 from shared.web.bodies.strict_parsing import IsoDay, IsoInstant
 from shared.web.etag import TAGS, Precondition, PreconditionUnreadable
-from shared.web.pagination import CursorUnreadable, PageQuery, read_cursor, write_cursor
+from shared.web.pagination import CursorUnreadable, Keyset, read_cursor, write_cursor
 from sync_service.indicators.periods import parse_period
 from sync_service.indicators.problems import PeriodUnreadable
 from tests.fuzz.texts import JSON, NEARLY
@@ -41,7 +41,7 @@ def test_cursor_is_read_or_refused(text: str) -> None:
     except CursorUnreadable:
         return
     with pytest.raises(CursorUnreadable):
-        PageQuery(limit=1, after=(*key, 0), of_list="").key(*[str] * len(key))
+        Keyset(limit=1, after=(*key, 0), of_list="").key(*[str] * len(key))
 
 
 @given(key=st.lists(st.text(max_size=9) | st.integers(0, 2**31), min_size=1, max_size=3))
@@ -53,7 +53,7 @@ def test_cursor_says_the_key_that_it_was_made_of(key: list[Any]) -> None:
 def test_cursor_of_another_list_fits_or_is_refused(content: Any, kinds: list[Any]) -> None:
     cursor = urlsafe_b64encode(orjson.dumps(content)).decode().rstrip("=")
     try:
-        key = PageQuery(limit=1, after=read_cursor(cursor), of_list="").key(*kinds)
+        key = Keyset(limit=1, after=read_cursor(cursor), of_list="").key(*kinds)
     except CursorUnreadable:
         return
     assert key is not None

@@ -65,13 +65,13 @@ async def file_dossier(
 async def list_dossiers(
     *,
     filters: Annotated[DossierFilter, Query()],
-    paging: PageParametersQuery,
+    page: PageParametersQuery,
     caller: Caller,
     session: Session,
     now: Now,
 ) -> Page[DossierLine]:
-    rows, following = await queries.list_dossiers(session, filters, paging, caller=caller, now=now)
-    return Page(items=[DossierLine.from_dossier(row) for row in rows], next=following)
+    rows, next_cursor = await queries.list_dossiers(session, filters, page, caller=caller, now=now)
+    return Page(items=[DossierLine.from_dossier(row) for row in rows], next=next_cursor)
 
 
 @router.get("/{code}", response_model_exclude_unset=True)
@@ -94,7 +94,7 @@ async def read_dossier(
 
 @router.get("/{code}/history")
 async def list_steps(
-    *, code: DossierCode, caller: Caller, session: Session, paging: PageParametersQuery
+    *, code: DossierCode, caller: Caller, session: Session, page: PageParametersQuery
 ) -> Page[StepOut]:
-    rows, following = await queries.list_steps(session, code, paging, caller=caller)
-    return Page(items=[StepOut.from_step(row) for row in rows], next=following)
+    rows, next_cursor = await queries.list_steps(session, code, page, caller=caller)
+    return Page(items=[StepOut.from_step(row) for row in rows], next=next_cursor)

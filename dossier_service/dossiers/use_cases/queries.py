@@ -46,34 +46,34 @@ def list_shown_fields(dossier: Dossier, right: Right) -> Codes:
 
 
 async def list_steps(
-    session: AsyncSession, code: str, paging: PageParameters, *, caller: CallContext
+    session: AsyncSession, code: str, page: PageParameters, *, caller: CallContext
 ) -> tuple[list[DossierStep], str | None]:
-    page = StepFilter().read_page(paging, code)
+    keyset = StepFilter().read_keyset(page, code)
     if (procedure := await repository.find_dossier_procedure(session, code, caller.right)) is None:
         raise DossierNotFound
     require_purpose(caller, procedure)
-    after = page.key(_Version)
+    after = keyset.key(_Version)
     rows = await repository.list_steps(
-        session, code, after=after[0] if after else 0, limit=page.limit + 1
+        session, code, after=after[0] if after else 0, limit=keyset.limit + 1
     )
-    return page.cut(rows, lambda step: (step.version,))
+    return keyset.cut(rows, lambda step: (step.version,))
 
 
 async def list_dossiers(
     session: AsyncSession,
     filters: DossierFilter,
-    paging: PageParameters,
+    page: PageParameters,
     *,
     caller: CallContext,
     now: datetime,
 ) -> tuple[list[Dossier], str | None]:
-    page = filters.read_page(paging)
+    keyset = filters.read_keyset(page)
     rows = await lists.list_dossiers(
         session,
         filters,
         caller.right,
         today=day_in_viet_nam(now),
-        after=page.key(StoredInstant, DossierCode),
-        limit=page.limit + 1,
+        after=keyset.key(StoredInstant, DossierCode),
+        limit=keyset.limit + 1,
     )
-    return page.cut(rows, lambda dossier: (dossier.filed_at, dossier.code))
+    return keyset.cut(rows, lambda dossier: (dossier.filed_at, dossier.code))

@@ -49,22 +49,22 @@ class Deactivation(NamedTuple):
 
 
 async def list_clients(
-    session: AsyncSession, caller: CallContext, filters: ClientFilter, paging: PageParameters
+    session: AsyncSession, caller: CallContext, filters: ClientFilter, page: PageParameters
 ) -> tuple[Sequence[Client], str | None]:
     """Return a page of clients, and the cursor of the next one."""
-    page = filters.read_page(paging)
-    after = page.key(ClientId)
+    keyset = filters.read_keyset(page)
+    after = keyset.key(ClientId)
     rows = await repository.list_clients(
         session,
         caller.right.united_agencies,
         after=after[0] if after else None,
-        limit=page.limit + 1,
+        limit=keyset.limit + 1,
         agency=filters.agency,
         kind=filters.kind,
         operator=filters.operator,
         active=filters.active,
     )
-    return page.cut(rows, lambda client: (client.client_id,))
+    return keyset.cut(rows, lambda client: (client.client_id,))
 
 
 async def list_client_states(

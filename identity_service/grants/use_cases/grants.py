@@ -59,21 +59,21 @@ _DAY = timedelta(days=1)
 
 
 async def list_grants(
-    session: AsyncSession, caller: CallContext, filters: GrantFilter, paging: PageParameters
+    session: AsyncSession, caller: CallContext, filters: GrantFilter, page: PageParameters
 ) -> tuple[Sequence[Grant], str | None]:
     """Return a page of grants, which may be shorter than `limit`, and the cursor of the next."""
-    page = filters.read_page(paging)
-    after = page.key(UUID)
+    keyset = filters.read_keyset(page)
+    after = keyset.key(UUID)
     grants, has_more = await repository.list_grants(
         session,
         _select_covered_clients(caller),
         after=after[0] if after else None,
-        limit=page.limit,
+        limit=keyset.limit,
         client_id=filters.client_id,
         operation=filters.operation,
         in_force=filters.in_force,
     )
-    return grants, page.write((str(grants[-1].id),)) if has_more else None
+    return grants, keyset.write((str(grants[-1].id),)) if has_more else None
 
 
 async def list_grant_states(

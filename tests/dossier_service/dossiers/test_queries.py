@@ -244,8 +244,8 @@ async def test_malformed_filter_is_refused(desk: Desk, asked: dict[str, Any]) ->
     assert answer.status_code == 422
 
 
-ALL = DossierFilter().read_page(PageParameters())
-OF_STATUS = DossierFilter(status=DossierStatus.RECEIVED).read_page(PageParameters())
+ALL = DossierFilter().read_keyset(PageParameters())
+OF_STATUS = DossierFilter(status=DossierStatus.RECEIVED).read_keyset(PageParameters())
 STRANGE = {
     "not base64": "x",
     "no name": write_cursor(()),
@@ -267,7 +267,7 @@ async def test_cursor_of_nobody_is_refused(desk: Desk, cursor: str) -> None:
 
 async def test_cursor_beyond_all_numbers_is_refused(desk: Desk) -> None:
     code = (await desk.file())["code"]
-    cursor = StepFilter().read_page(PageParameters(), code).write((2**40,))
+    cursor = StepFilter().read_keyset(PageParameters(), code).write((2**40,))
     path = f"{DOSSIERS}/{code}/history"
     answer = await desk.call(f"GET {ONE}/history", path, params={"after": cursor})
     assert answer.status_code == 400

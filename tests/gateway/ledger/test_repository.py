@@ -149,12 +149,12 @@ async def test_pages_of_several_agencies_follow_each_other_by_time(recorded: Sto
     finally:
         await connection.close()
     seen: list[int] = []
-    filters, following = RecordFilter(), None
+    filters, next_cursor = RecordFilter(), None
     async with open_database(make_settings(recorded.url)) as sessions, sessions() as session:
         for _ in range(3):
-            paging = PageParameters(limit=2, after=following)
-            found, following = await use_cases.list_records(
-                session, filters, paging, make_right(["G18"])
+            page = PageParameters(limit=2, after=next_cursor)
+            found, next_cursor = await use_cases.list_records(
+                session, filters, page, make_right(["G18"])
             )
             seen += [row.record.at.hour for row in found]
     assert seen == [6, 5, 4, 3, 2, 1]
@@ -185,8 +185,8 @@ async def test_records_of_a_rare_agency_are_listed_without_reading_those_of_othe
         await connection.close()
     filters, right = RecordFilter.model_validate(wanted), make_right(agencies)
     async with open_database(make_settings(store.url)) as sessions, sessions() as session:
-        paging = PageParameters(limit=100)
-        found, _ = await use_cases.list_records(session, filters, paging, right)
+        page = PageParameters(limit=100)
+        found, _ = await use_cases.list_records(session, filters, page, right)
         read = await session.scalar(text(_READ))
     assert {row.record.agency for row in found} == {"K99.04"}
     assert len(found) == 5

@@ -14,11 +14,11 @@ from shared.database.session import SessionFactory
 from shared.web import problems
 from shared.web.pagination import (
     CursorUnreadable,
+    Keyset,
     ListFilter,
     Page,
     PageParameters,
     PageParametersQuery,
-    PageQuery,
     read_cursor,
     write_cursor,
 )
@@ -33,12 +33,12 @@ KEY = (
 
 
 def test_cursor_brings_back_what_was_written() -> None:
-    page = PageQuery(limit=1, after=read_cursor(write_cursor(KEY)), of_list="")
-    assert page.key(datetime, date, UUID, str, int) == KEY
+    keyset = Keyset(limit=1, after=read_cursor(write_cursor(KEY)), of_list="")
+    assert keyset.key(datetime, date, UUID, str, int) == KEY
 
 
 def test_first_page_begins_after_nothing() -> None:
-    assert PageQuery(limit=1, after=None, of_list="").key(datetime) is None
+    assert Keyset(limit=1, after=None, of_list="").key(datetime) is None
 
 
 OTHER_KEYS: list[tuple[Any, ...]] = [(), (1,), (1, "x", 3), ("today", "x"), (None, "x")]
@@ -46,9 +46,9 @@ OTHER_KEYS: list[tuple[Any, ...]] = [(), (1,), (1, "x", 3), ("today", "x"), (Non
 
 @pytest.mark.parametrize("key", OTHER_KEYS)
 def test_cursor_of_another_key_is_unreadable(key: tuple[Any, ...]) -> None:
-    page = PageQuery(limit=1, after=read_cursor(write_cursor(key)), of_list="")
+    keyset = Keyset(limit=1, after=read_cursor(write_cursor(key)), of_list="")
     with pytest.raises(CursorUnreadable):
-        page.key(datetime, str)
+        keyset.key(datetime, str)
 
 
 class ThingFilter(ListFilter):
@@ -61,8 +61,8 @@ class OtherThingFilter(ThingFilter):
     """The same filters of another list."""
 
 
-def read_list(filters: ListFilter, after: str | None = None, *path: str) -> PageQuery:
-    return filters.read_page(PageParameters(after=after), *path)
+def read_list(filters: ListFilter, after: str | None = None, *path: str) -> Keyset:
+    return filters.read_keyset(PageParameters(after=after), *path)
 
 
 HANOI, NOON = {"agency": "H56"}, {"since": "2026-11-02T12:00:00+07:00"}
@@ -107,11 +107,9 @@ problems.install_handlers(app)
 
 
 @app.get("/things")
-async def things(
-    filters: Annotated[ThingFilter, Query()], paging: PageParametersQuery
-) -> Page[int]:
-    page = filters.read_page(paging)
-    return Page(items=[page.limit, *(page.after or ())], next=None)
+async def things(filters: Annotated[ThingFilter, Query()], page: PageParametersQuery) -> Page[int]:
+    keyset = filters.read_keyset(page)
+    return Page(items=[keyset.limit, *(keyset.after or ())], next=None)
 
 
 async def get(**query: str | int) -> httpx.Response:
@@ -139,13 +137,13 @@ async def test_page_has_fifty_items_or_up_to_five_hundred() -> None:
 effect = table("effect", column("key", String), column("version", Integer))
 
 
-async def read_page(sessions: SessionFactory, page: PageQuery) -> tuple[list[Any], str | None]:
-    query = select(effect).order_by(effect.c.version, effect.c.key).limit(page.limit + 1)
-    if after := page.key(int, str):
+async def read_page(sessions: SessionFactory, keyset: Keyset) -> tuple[list[Any], str | None]:
+    query = select(effect).order_by(effect.c.version, effect.c.key).limit(keyset.limit + 1)
+    if after := keyset.key(int, str):
         query = query.where(tuple_(effect.c.version, effect.c.key) > after)
     async with sessions() as session:
         rows = list((await session.execute(query)).all())
-    return page.cut(rows, key=lambda row: (row.version, row.key))
+    return keyset.cut(rows, key=lambda row: (row.version, row.key))
 
 
 async def test_every_row_shows_once_while_others_are_inserted(sessions: SessionFactory) -> None:
@@ -157,8 +155,8 @@ async def test_every_row_shows_once_while_others_are_inserted(sessions: SessionF
     await insert(*range(10, 20))
     seen, after = [], None
     for round_ in range(20):
-        page = ThingFilter().read_page(PageParameters(limit=7, after=after))
-        rows, after = await read_page(sessions, page)
+        keyset = ThingFilter().read_keyset(PageParameters(limit=7, after=after))
+        rows, after = await read_page(sessions, keyset)
         seen += [(row.version, row.key) for row in rows]
         if after is None:
             break

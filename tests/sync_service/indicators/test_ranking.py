@@ -14,7 +14,7 @@ from tests.sync_service.indicators.november import dossier, pushed
 from tests.sync_service.national import National, agency, register
 
 COMMUNES: dict[str, Any] = {"period": "2026-11", "group_by": "agency", "level": "commune"}
-RANKING = IndicatorFilter(**COMMUNES).read_page(PageParameters(), "on_time")
+RANKING = IndicatorFilter(**COMMUNES).read_keyset(PageParameters(), "on_time")
 IN_TIME, LATE = "11-05T10:00", "11-10T08:00"
 
 
@@ -158,7 +158,7 @@ async def test_limit_of_groups_leaves_a_figure_without_groups_as_it_is(national:
 
 
 async def test_cursor_where_nothing_is_ranked_is_refused(national: National) -> None:
-    unranked = IndicatorFilter(period="2026-11").read_page(PageParameters(), "on_time")
+    unranked = IndicatorFilter(period="2026-11").read_keyset(PageParameters(), "on_time")
     for cursor in ("WyIxIiwiWiJd", unranked.write(("0", "H26"))):
         answer = await national.indicator("on_time", period="2026-11", after=cursor)
         assert (answer.status_code, answer.json()["type"]) == (400, "/problems/cursor-unreadable")

@@ -228,8 +228,8 @@ async def test_list_of_two_hundred_agencies_takes_two_statements_whatever_is_ask
 ) -> None:
     for _ in range(2):
         await national.push(row(received_by="H26.101"), right={"agencies": ["H26"]})
-    page = NationalDossierFilter.model_validate(filters).read_page(PageParameters())
-    behind_all = page.write(("2199-01-01T00:00:00Z", new_code()))
+    keyset = NationalDossierFilter.model_validate(filters).read_keyset(PageParameters())
+    behind_all = keyset.write(("2199-01-01T00:00:00Z", new_code()))
     with national.asking() as seen:
         await national.codes(MANY, **filters)
     with national.asking() as seen_deep:

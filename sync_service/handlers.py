@@ -13,7 +13,7 @@ from shared.events import (
     ResultIssued,
 )
 from shared.messaging.inbox import EventHandler, Handlers
-from sync_service.agencies.projections import project_agencies, project_procedures
+from sync_service.agencies.projections import upsert_agencies, upsert_procedures
 from sync_service.indicators.use_cases import count_changes
 from sync_service.national_view import projections, use_cases
 
@@ -32,8 +32,8 @@ async def restore_dossiers(session: AsyncSession, after: str, limit: int) -> Seq
     return await use_cases.restore_dossiers(session, after, limit, observers=(count_changes,))
 
 
-_AGENCIES = EventHandler("sync_service", project_agencies)
-_PROCEDURES = EventHandler("sync_service", project_procedures)
+_AGENCIES = EventHandler("sync_service", upsert_agencies)
+_PROCEDURES = EventHandler("sync_service", upsert_procedures)
 # A consumer of its own: it can be made anew from the retained events without the others.
 _NATIONAL_VIEW = EventHandler("national_view", project_dossiers)
 

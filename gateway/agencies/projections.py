@@ -10,7 +10,7 @@ from shared.database.bulk import upsert_if_newer
 from shared.events import AgencyChanged
 
 
-async def upsert_changed_agencies(session: AsyncSession, events: Sequence[AgencyChanged]) -> None:
+async def upsert_agencies(session: AsyncSession, events: Sequence[AgencyChanged]) -> None:
     rows = [
         event.model_dump() | make_version_columns(event.code, event.version) for event in events
     ]

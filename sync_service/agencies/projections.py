@@ -17,7 +17,7 @@ from sync_service.agencies.models import Agency, CatalogueProcedure
 from sync_service.agencies.terms import build_term
 
 
-async def project_procedures(session: AsyncSession, events: Sequence[ProcedurePublished]) -> None:
+async def upsert_procedures(session: AsyncSession, events: Sequence[ProcedurePublished]) -> None:
     """Store the newest version of each procedure.
 
     Raise ValueError for a malformed code or term: stored, it would fail each push that names it.
@@ -32,7 +32,7 @@ async def project_procedures(session: AsyncSession, events: Sequence[ProcedurePu
     await upsert_if_newer(session, CatalogueProcedure, "code", rows, or_same=True)
 
 
-async def project_agencies(session: AsyncSession, events: Sequence[AgencyChanged]) -> None:
+async def upsert_agencies(session: AsyncSession, events: Sequence[AgencyChanged]) -> None:
     rows = []
     for event in events:
         columns = make_version_columns(event.code, event.version)

@@ -26,7 +26,7 @@ from shared.codes.time import utc_now
 from shared.events import ClientChanged, GrantChanged
 from shared.web.calls.call_guard import PROVED_CALL
 from shared.web.calls.call_mac import NO_BODY, ProvedCall
-from sync_service.agencies.projections import project_agencies, project_procedures
+from sync_service.agencies.projections import upsert_agencies, upsert_procedures
 from tests.conftest import Databases
 from tests.support.factories import ProvingTransport, TestAuthority
 from tests.support.gateway_harness import (
@@ -210,8 +210,8 @@ async def open_sandbox(postgres: Databases, file: Path) -> AsyncIterator[Country
             ]
             await country.allow(name, *grants, agency=client.agency)
         async with country.apps["sync"].state.sessions.begin() as session:
-            await project_agencies(session, [make_agency("H41")])
-            await project_procedures(session, [make_procedure(BIRTH)])
+            await upsert_agencies(session, [make_agency("H41")])
+            await upsert_procedures(session, [make_procedure(BIRTH)])
         # A service answers 503 for a second after it could not fetch the keys of the gateway.
         for path in ("/identity/v1/agencies", "/dossier/v1/procedures", "/sync/v1/indicators"):
             await eventually(partial(country.as_operator, "GET", path))

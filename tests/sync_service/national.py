@@ -20,7 +20,7 @@ from shared.events import (
     DossierProgressed,
     ProcedurePublished,
 )
-from sync_service.agencies.projections import project_agencies
+from sync_service.agencies.projections import upsert_agencies
 from sync_service.handlers import project_dossiers
 from sync_service.settings import Settings
 from tests.support.factories import TestAuthority
@@ -228,4 +228,4 @@ class National:
 
 async def register(national: National, *agencies: AgencyChanged) -> None:
     async with national.sessions.begin() as session:
-        await project_agencies(session, agencies)
+        await upsert_agencies(session, agencies)

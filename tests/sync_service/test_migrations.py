@@ -9,7 +9,7 @@ from deploy.run_sync import run_apart
 from shared.database.engine import open_database
 from shared.events import AgencyChanged
 from shared.runtime.migrations import build_configuration, upgrade_database
-from sync_service.agencies.projections import project_agencies
+from sync_service.agencies.projections import upsert_agencies
 from sync_service.national_view.state import PROGRESS_VERSION
 from sync_service.settings import Settings
 from tests.conftest import Databases
@@ -62,7 +62,7 @@ async def read(settings: Settings, query: str) -> Sequence[tuple[object, ...]]:
 
 async def project(settings: Settings, event: AgencyChanged) -> None:
     async with open_database(settings) as sessions, sessions.begin() as session:
-        await project_agencies(session, [event])
+        await upsert_agencies(session, [event])
 
 
 def test_migrations_make_what_the_models_declare(postgres: Databases) -> None:

@@ -4,7 +4,7 @@ from itertools import permutations
 
 from sqlalchemy import text
 
-from sync_service.agencies.projections import project_agencies, project_procedures
+from sync_service.agencies.projections import upsert_agencies, upsert_procedures
 from tests.sync_service.national import (
     National,
     agency,
@@ -45,7 +45,7 @@ async def test_newest_version_of_a_procedure_in_the_newer_form_holds(
             async with empty.sessions.begin() as session:
                 await session.execute(text("DELETE FROM procedure"))
                 for batch in batches:
-                    await project_procedures(session, batch)
+                    await upsert_procedures(session, batch)
                 rows = [tuple(row) for row in await session.execute(kept)]
             assert rows == [("1.004222.H41", 9)]
 
@@ -62,7 +62,7 @@ async def test_newest_word_in_the_newer_form_of_an_agency_holds(empty: National)
             async with empty.sessions.begin() as session:
                 await session.execute(text("DELETE FROM agency"))
                 for batch in batches:
-                    await project_agencies(session, batch)
+                    await upsert_agencies(session, batch)
                 rows = [tuple(row) for row in await session.execute(kept)]
             assert rows == [("G18.04", "changed")]
 

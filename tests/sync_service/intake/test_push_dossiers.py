@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.web.dependencies import read_now
-from sync_service.agencies.projections import project_procedures
+from sync_service.agencies.projections import upsert_procedures
 from tests.sync_service.national import (
     DOSSIERS,
     EXTERNAL,
@@ -153,7 +153,7 @@ async def test_push_takes_the_same_statements_for_any_number_and_counts_last(
 ) -> None:
     """All writers share the counters: each locks them for the shortest time."""
     async with national.sessions.begin() as session:
-        await project_procedures(session, [published("1.001193")])
+        await upsert_procedures(session, [published("1.001193")])
     await national.push(row())  # names its agency for the first time
     one, many = await statements(national, 1), await statements(national, 50)
     assert len(one) == len(many) == 9

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from shared.events import ProcedurePublished
-from sync_service.agencies.projections import project_agencies, project_procedures
+from sync_service.agencies.projections import upsert_agencies, upsert_procedures
 from tests.sync_service.national import PROGRESS, National, agency, at, new_code, published, row
 
 # From each status to those that may follow it (domain rules of the moves); 3 and 10 are final.
@@ -42,14 +42,14 @@ async def told(empty: National) -> National:
         agency("H16", "Tỉnh", "province", valid_from=date(2020, 1, 1), valid_to=date(2025, 6, 30)),
     ]
     async with empty.sessions.begin() as session:
-        await project_agencies(session, registered)
+        await upsert_agencies(session, registered)
     await publish(empty, published("1.001193"), published("2.000815", None))
     return empty
 
 
 async def publish(view: National, *events: ProcedurePublished) -> None:
     async with view.sessions.begin() as session:
-        await project_procedures(session, events)
+        await upsert_procedures(session, events)
 
 
 async def warnings(view: National, *rows: Any, to: str | None = None) -> list[list[str]]:

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from shared.rules.deadlines import Term, Unit
 from shared.runtime.timers import run_timer
 from sync_service import timers
-from sync_service.agencies.projections import project_procedures
+from sync_service.agencies.projections import upsert_procedures
 from sync_service.indicators.repository.verification import read_cells, recount_cells
 from sync_service.indicators.use_cases import count_changes
 from sync_service.national_view.handling import Handling
@@ -31,7 +31,7 @@ FIVE_DAYS = Term(5, Unit.WORKING_DAY)
 
 async def publish(view: National, days: int | None = FIVE_DAYS.duration) -> None:
     async with view.sessions.begin() as session:
-        await project_procedures(session, [published("1.001193", days)])
+        await upsert_procedures(session, [published("1.001193", days)])
 
 
 async def set_terms_until_none_is_missing(view: National) -> None:
@@ -221,7 +221,7 @@ async def test_term_is_found_for_the_form_that_the_row_names(empty: National) ->
     codes = [new_code(), new_code()]
     await empty.push(undue(codes[0], procedure="1.001193.H41"), undue(codes[1]))
     async with empty.sessions.begin() as session:
-        await project_procedures(
+        await upsert_procedures(
             session, [published("1.001193", 5), published("1.001193.H41", None)]
         )
     await set_terms_until_none_is_missing(empty)
@@ -240,7 +240,7 @@ async def test_late_term_is_found_in_either_written_form(
         pairs = zip(codes, forms, strict=True)
         await empty.push(*(undue(code, procedure=form) for code, form in pairs))
         async with empty.sessions.begin() as session:
-            await project_procedures(
+            await upsert_procedures(
                 session, [published("1.001193", national), published(listed, own)]
             )
         await set_terms_until_none_is_missing(empty)
@@ -254,7 +254,7 @@ async def test_later_version_leaves_a_term_that_was_found(empty: National) -> No
     await publish(empty)
     await set_terms_until_none_is_missing(empty)
     async with empty.sessions.begin() as session:
-        await project_procedures(session, [published("1.001193", 30, version=2)])
+        await upsert_procedures(session, [published("1.001193", 30, version=2)])
     await set_terms_until_none_is_missing(empty)
     assert await latest(empty, code) == at("11-09 08:30")
 

@@ -18,8 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from vietnam_provinces import Province, VietNamDivisionType, Ward
 
 from identity_service.agencies.provinces import read_old_provinces
-from identity_service.agencies.qcvn_codes import format_qcvn_code
-from shared.codes.agency import AgencyCode
+from shared.codes.agency import AgencyCode, qcvn_agency_code
 
 AgencyLevel = Literal["central", "province", "commune", "enterprise", "other"]
 
@@ -78,7 +77,7 @@ def _list_central_agencies() -> Iterator[AgencySeed]:
     for code, agency in _CentralAgencies.model_validate(yaml.safe_load(text)).agencies.items():
         yield AgencySeed(
             code=code,
-            old_code=format_qcvn_code(code),
+            old_code=qcvn_agency_code(code),
             name=agency.name,
             level=agency.level,
             parent=agency.parent,
@@ -108,7 +107,7 @@ def _list_provinces() -> Iterator[AgencySeed]:
         kind = "thành phố" if old.survives and old.current_code in cities else "tỉnh"
         yield AgencySeed(
             code=old.agency_code,
-            old_code=format_qcvn_code(old.agency_code),
+            old_code=qcvn_agency_code(old.agency_code),
             name=f"Ủy ban nhân dân {kind} {old.name}",
             level="province",
             parent=None,
@@ -129,7 +128,7 @@ def _list_communes() -> Iterator[AgencySeed]:
             code = f"{province}.{number}"
             yield AgencySeed(
                 code=code,
-                old_code=format_qcvn_code(code),
+                old_code=qcvn_agency_code(code),
                 name=f"Ủy ban nhân dân {ward.name[0].lower()}{ward.name[1:]}",
                 level="commune",
                 parent=province,

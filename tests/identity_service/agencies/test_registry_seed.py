@@ -11,9 +11,8 @@ from identity_service.agencies.provinces import (
     map_current_codes,
     read_old_provinces,
 )
-from identity_service.agencies.qcvn_codes import format_qcvn_code
 from identity_service.agencies.registry_seed import AgencySeed, list_seed_agencies
-from shared.codes.agency import CodeError, parse_agency_code
+from shared.codes.agency import parse_agency_code
 
 PUBLISHED = Path(__file__).parents[3].parent / "shared" / "data" / "provinces.tsv"
 
@@ -107,30 +106,6 @@ def test_codes_that_no_source_gives_are_marked(by_code: dict[str, AgencySeed]) -
 def test_old_codes_follow_qcvn(by_code: dict[str, AgencySeed]) -> None:
     assert by_code["G18"].old_code == "000.00.00.G18"
     assert by_code["H26.101"].old_code is None
-
-
-@pytest.mark.parametrize(
-    ("code", "old_code"),
-    [
-        ("H12", "000.00.00.H12"),
-        ("H12.04", "000.00.04.H12"),
-        ("H37.02.02", "000.02.02.H37"),
-        ("H37.02.02.007", "007.02.02.H37"),
-        ("H37.00.05", "000.05.00.H37"),
-    ],
-)
-def test_a_code_has_the_form_of_qcvn_beside_it(code: str, old_code: str) -> None:
-    assert format_qcvn_code(code) == old_code
-
-
-@pytest.mark.parametrize("code", ["H26.101", "H26.01.101", "H26.01.01.001.01"])
-def test_code_beyond_qcvn_has_no_old_form(code: str) -> None:
-    assert format_qcvn_code(code) is None
-
-
-def test_what_is_no_code_is_refused() -> None:
-    with pytest.raises(CodeError):
-        format_qcvn_code("000.00.04.H12")
 
 
 def test_63_provinces_became_34() -> None:

@@ -18,7 +18,7 @@ QCVN_AGENCY = re.compile(r"[0-9]{3}\.[0-9]{2}\.[0-9]{2}\.[A-Z][0-9]{2}")
 # MAX_AGENCY_CODE_CHARACTERS leaves room for eight levels below the first.
 QD20_AGENCY = re.compile(r"[A-Z][0-9]{2}(?:\.[0-9]{1,3}){0,8}")
 # A dot, then twelve digits in groups: no agency stands so deep, and a personal number looks so.
-_NUMBER_IN_GROUPS = re.compile(r"\.(?:[0-9]\.?){11}[0-9](?![0-9])")
+NUMBER_IN_GROUPS = re.compile(r"\.(?:[0-9]\.?){11}[0-9](?![0-9])")
 
 AGENCY_PATTERN = rf"(?:{QCVN_AGENCY.pattern}|{QD20_AGENCY.pattern})"
 
@@ -50,7 +50,7 @@ def parse_agency_code(code: str) -> str:
 def holds_number_in_groups(code: str) -> bool:
     """Return whether the dotted groups of a code have the digits of a personal number together."""
     # The three groups of a real agency hold at most nine digits.
-    return code.count(".") > _MAX_LEVELS and _NUMBER_IN_GROUPS.search(code) is not None
+    return code.count(".") > _MAX_LEVELS and NUMBER_IN_GROUPS.search(code) is not None
 
 
 def is_agency_code(code: str) -> bool:

@@ -7,13 +7,8 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
 
-from shared.codes.agency import (
-    CodeError,
-    canonical_agency_code,
-    is_agency_code,
-    qcvn_agency_code,
-)
-from shared.codes.procedure import canonical_procedure_code
+from shared.codes.agency import CodeError, canonical_agency_code, qcvn_agency_code
+from shared.codes.procedure import canonical_procedure_code, is_localised_code
 
 # More than any agency or procedure has versions.
 _OLDER_FORM_RANK = 1_000_000_000
@@ -88,7 +83,5 @@ def list_self_and_above(code: str) -> tuple[str, ...]:
 def list_covering_codes(code: str) -> tuple[str, ...]:
     """Return the procedure's own code and, if it is localised, the national one."""
     code = canonical_code(code)
-    # A code that only begins like a localised one is covered by itself alone.
-    national, agency = code[:8], code[9:]
-    is_localised = code[8:9] == "." and is_agency_code(agency)
-    return (code, national) if is_localised else (code,)
+    # A text that only begins like a localised code is covered by itself alone.
+    return (code, code[:8]) if is_localised_code(code) else (code,)

@@ -8,17 +8,23 @@ from typing import Annotated
 
 from pydantic import AfterValidator, WithJsonSchema
 
-from shared.codes.agency import AGENCY_PATTERN, CodeError, canonical_agency_code, parse_agency_code
+from shared.codes.agency import (
+    AGENCY_PATTERN,
+    CodeError,
+    canonical_agency_code,
+    is_agency_code,
+    parse_agency_code,
+)
 
 # The published catalogue of 2026 holds 5. and 6. beside 1., 2. and 3.
-_NATIONAL_PROCEDURE = re.compile(r"[1-9]\.[0-9]{6}")
-PROCEDURE_PATTERN = rf"{_NATIONAL_PROCEDURE.pattern}(?:\.{AGENCY_PATTERN})?"
+NATIONAL_PROCEDURE = re.compile(r"[1-9]\.[0-9]{6}")
+PROCEDURE_PATTERN = rf"{NATIONAL_PROCEDURE.pattern}(?:\.{AGENCY_PATTERN})?"
 
 
 def parse_procedure_code(code: str) -> str:
     """Return a national (`1.001193`) or localised (`1.001193.H56`) code; raise CodeError."""
     national, agency = code[:8], code[8:]
-    if not _NATIONAL_PROCEDURE.fullmatch(national):
+    if not NATIONAL_PROCEDURE.fullmatch(national):
         raise CodeError(
             "Not a procedure code: write a digit from 1 to 9, a dot and six digits, as 1.001193"
         )
@@ -27,6 +33,15 @@ def parse_procedure_code(code: str) -> str:
     if agency:
         parse_agency_code(agency[1:])
     return code
+
+
+def is_localised_code(code: str) -> bool:
+    """Return whether the text is a national code, a dot and the code of an agency."""
+    return (
+        code[8:9] == "."
+        and NATIONAL_PROCEDURE.fullmatch(code, 0, 8) is not None
+        and is_agency_code(code[9:])
+    )
 
 
 def parse_national_code(code: str) -> str:

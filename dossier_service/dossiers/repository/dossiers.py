@@ -23,7 +23,7 @@ from sqlalchemy.orm import InstrumentedAttribute, joinedload, selectinload
 
 from dossier_service.dossiers.models import PROVISIONAL_OPEN, Dossier, DossierParty, DossierStep
 from shared.codes.time import FIRST_DAY, LAST_DAY
-from shared.database.coverage import is_procedure_covered
+from shared.database.coverage import cut_to_national_code, is_procedure_covered
 from shared.database.deferred import defer_write, flush_deferred_writes
 from shared.rules.working_days import list_current_bases
 from shared.web.calls.rights import Limits, Right
@@ -80,7 +80,7 @@ def _select_visible(
 def reaches_procedure(procedure: InstrumentedAttribute[str]) -> ColumnElement[bool]:
     """Match the codes of a right or their national codes, as `shared.codes.coverage` does."""
     any_code = any_(bindparam("procedures", type_=ARRAY(String)))
-    return is_procedure_covered(procedure, any_code)
+    return is_procedure_covered(procedure, any_code, national=cut_to_national_code(procedure))
 
 
 _CODE_ASKED = bindparam("code", type_=String)

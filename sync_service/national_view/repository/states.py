@@ -4,10 +4,23 @@ from collections.abc import Collection, Sequence
 from typing import Final
 from zlib import crc32
 
-from sqlalchemy import ARRAY, Integer, String, any_, bindparam, select, text
+from sqlalchemy import (
+    ARRAY,
+    Integer,
+    String,
+    any_,
+    bindparam,
+    case,
+    column,
+    or_,
+    select,
+    table,
+    text,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.database.bulk import get_table
+from shared.database.coverage import canonical_procedure
 from shared.database.locks import NATIONAL_STRIPE
 from sync_service.national_view.models import LACKS_TERM, NationalDossier
 from sync_service.national_view.state import DossierState
@@ -42,24 +55,16 @@ _LOCK = text(
 )
 
 
-# `1.001193.000.00.04.H26` -> `1.001193.H26.04`, as `shared.codes.procedure` does: a row keeps the
-# code as its system wrote it, and the catalogue has the canonical one.
-_CANONICAL_PROCEDURE: Final = r"""CASE WHEN dossier.procedure ~ '^.{9}[0-9]'
-        THEN left(dossier.procedure, 9) || regexp_replace(concat_ws('.',
-            split_part(dossier.procedure, '.', 6), split_part(dossier.procedure, '.', 5),
-            split_part(dossier.procedure, '.', 4), split_part(dossier.procedure, '.', 3)),
-            '([.]0+)+$', '')
-        ELSE dossier.procedure END"""
-
 # A localised procedure comes before its national one, as in `list_procedure_terms`. Dossiers older
 # than the column `term_ends_at` have its value, without the waits, in `latest_at`.
-_WITHOUT_TERM: Final = text(
-    f"""
-    SELECT dossier.code FROM national_dossier AS dossier
-        LEFT JOIN procedure AS own ON own.code = {_CANONICAL_PROCEDURE}
-        LEFT JOIN procedure AS national ON national.code = dossier.national_procedure
-    WHERE {LACKS_TERM} AND (latest_at IS NOT NULL
-        OR CASE WHEN own.code IS NULL THEN national.term_duration ELSE own.term_duration END > 0)
-    ORDER BY dossier.code LIMIT :batch_size
-    """  # noqa: S608 -- only constants of the code are put in
-).bindparams(bindparam("batch_size", type_=Integer, literal_execute=True))
+_PROCEDURE = table("procedure", column("code", String), column("term_duration", Integer))
+_OWN, _NATIONAL = _PROCEDURE.alias("own"), _PROCEDURE.alias("national")
+_TERM = case((_OWN.c.code.is_(None), _NATIONAL.c.term_duration), else_=_OWN.c.term_duration)
+_WITHOUT_TERM: Final = (
+    select(NationalDossier.code)
+    .outerjoin(_OWN, _OWN.c.code == canonical_procedure(NationalDossier.procedure))
+    .outerjoin(_NATIONAL, _NATIONAL.c.code == NationalDossier.national_procedure)
+    .where(text(LACKS_TERM), or_(NationalDossier.latest_at.is_not(None), _TERM > 0))
+    .order_by(NationalDossier.code)
+    .limit(bindparam("batch_size", type_=Integer, literal_execute=True))
+)

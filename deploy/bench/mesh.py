@@ -27,7 +27,13 @@ from identity_service.sandbox.clients import read_secrets
 from identity_service.sandbox.generator import Person, generate_people
 from shared.codes.time import unix_now
 from shared.crypto.ed25519 import read_private_key
-from shared.web.calls.internal_headers import RIGHT_HEADER
+from shared.web.calls.internal_headers import (
+    AGENCY_HEADER,
+    CLIENT_HEADER,
+    OFFICER_HEADER,
+    PURPOSE_HEADER,
+    RIGHT_HEADER,
+)
 
 PYTHON = sys.executable
 PROCEDURE = "1.001193"
@@ -63,7 +69,7 @@ class Mesh:
     def headers(self, client: str = ONE_STOP) -> dict[str, str]:
         """Return headers with a new token for each part, because it lives for ten minutes."""
         signed_in = sign_in(self.url, client, self._secrets[client])
-        return {**signed_in, "X-Purpose": PROCEDURE, "X-Officer": "bench"}
+        return {**signed_in, PURPOSE_HEADER: PROCEDURE, OFFICER_HEADER: "bench"}
 
     def inner_headers(
         self, client: str, agency: str, operation: str, service: str
@@ -84,8 +90,8 @@ class Mesh:
         signed = signer.sign_right_assertion(
             right, client=client, operation=operation, audience=service, now=unix_now()
         )
-        named = {"X-Client": client, "X-Agency": agency, RIGHT_HEADER: signed}
-        return named | {"X-Purpose": PROCEDURE, "X-Officer": "bench"}
+        named = {CLIENT_HEADER: client, AGENCY_HEADER: agency, RIGHT_HEADER: signed}
+        return named | {PURPOSE_HEADER: PROCEDURE, OFFICER_HEADER: "bench"}
 
     def verifications(self, url: str = "", client: str = ONE_STOP) -> Iterator[Request]:
         """Yield verifications without end: the seeded people in random order, as registered."""

@@ -1,6 +1,6 @@
 """Authorize each call. The checks run in this order: ledger, token, headers, right, quota."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 from starlette.types import Scope
@@ -26,7 +26,7 @@ from gateway.access.right_in_force import EffectiveRight
 from gateway.ledger.record_draft import AccessRecordDraft, Ledger
 from gateway.operations.model import QuotaClass, Service
 from gateway.operations.problems import RequestMalformed
-from gateway.purposes.explanation import EXPLAINING_HEADERS, record_call_explanation
+from gateway.purposes.explanation import record_call_explanation
 from gateway.purposes.registry import PurposeRegistry
 from shared.codes.coverage import canonical_code
 from shared.codes.time import unix_now
@@ -36,7 +36,12 @@ from shared.web.calls.auth import (
     Verifier,
     read_bearer_token,
 )
-from shared.web.calls.internal_headers import RIGHT_HEADER
+from shared.web.calls.internal_headers import (
+    EXPLAINING_HEADERS,
+    CallExplanation,
+    RawHeader,
+    write_call_headers,
+)
 from shared.web.problems import Problem, Unavailable
 
 _NAMES = {name.lower().encode(): name for name in ("Authorization", *EXPLAINING_HEADERS)}
@@ -72,7 +77,7 @@ class Authorizer:
 
     async def __call__(
         self, draft: AccessRecordDraft, scope: Scope, parameters: Mapping[str, str]
-    ) -> Sequence[tuple[str, str]]:
+    ) -> Sequence[RawHeader]:
         operation = draft.operation
         self._ledger.require_open(operation)
         draft.address = self._trusted_proxies.read_client_address(scope)
@@ -100,10 +105,10 @@ class Authorizer:
             audience=_AUDIENCES[operation.service],
             now=now,
         )
-        return (
-            (RIGHT_HEADER, signed),
-            *_list_identity_headers(draft),
-            *_list_forwarded_purpose(draft),
+        explanation = CallExplanation(draft.purpose, draft.officer, draft.dossier)
+        # The identity that the token proved; the token itself is not forwarded.
+        return write_call_headers(
+            signed, explanation, client=str(draft.client), agency=str(draft.agency)
         )
 
     def _count_refused_call(self, draft: AccessRecordDraft, scope: Scope) -> None:
@@ -222,7 +227,7 @@ def _caller_headers(scope: Scope) -> dict[str, str]:
     return headers
 
 
-def _read_credentials(scope: Scope) -> Sequence[tuple[str, str]]:
+def _read_credentials(scope: Scope) -> Sequence[RawHeader]:
     """Return the header Authorization for an operation that issues tokens.
 
     A bearer token is no credential there: only its scheme is forwarded, which the service refuses.
@@ -237,20 +242,5 @@ def _read_credentials(scope: Scope) -> Sequence[tuple[str, str]]:
     if not credentials.isprintable():
         raise RequestMalformed("Send the header Authorization without control characters.")
     scheme = credentials.partition(" ")[0]
-    return (("Authorization", scheme if scheme.lower() == "bearer" else credentials),)
-
-
-def _list_identity_headers(draft: AccessRecordDraft) -> Iterator[tuple[str, str]]:
-    """Yield the identity that the token proved; the token itself is not forwarded."""
-    yield "X-Client", str(draft.client)
-    yield "X-Agency", str(draft.agency)
-
-
-def _list_forwarded_purpose(draft: AccessRecordDraft) -> Iterator[tuple[str, str]]:
-    """Yield the explanation as recorded, so that the upstream service reads the same values."""
-    if draft.purpose:
-        yield "X-Purpose", draft.purpose
-    if draft.officer:
-        yield "X-Officer", draft.officer
-    if draft.dossier:
-        yield "X-Dossier", draft.dossier
+    sent = scheme if scheme.lower() == "bearer" else credentials
+    return ((b"authorization", sent.encode()),)

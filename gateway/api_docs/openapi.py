@@ -17,6 +17,15 @@ from gateway.purposes.legal_bases import LEGAL_BASIS_PATTERN
 from shared.codes.dossier import DossierCode
 from shared.codes.officer import OfficerCode
 from shared.codes.procedure import PROCEDURE_PATTERN
+from shared.web.calls.internal_headers import (
+    DOSSIER_HEADER,
+    FIELDS_HEADER,
+    OFFICER_HEADER,
+    PURPOSE_HEADER,
+    REQUEST_ID_HEADER,
+    RIGHT_HEADER,
+    SUBJECT_HEADER,
+)
 from shared.web.openapi.headers import GATEWAY_HEADERS, HEADERS, refer_to_headers
 from shared.web.openapi.names import rename_schemas
 from shared.web.openapi.problems import PROBLEM
@@ -29,17 +38,20 @@ _JSON = "application/json"
 MAX_AGE_SECONDS = 60.0
 INCOMPLETE_SECONDS = 5.0
 # The gateway sets these headers itself, or the security scheme describes them.
-INTERNAL = {"authorization", "x-right", "x-subject", "x-fields", "x-request-id"}
+_INTERNAL = frozenset(
+    name.lower()
+    for name in ("Authorization", RIGHT_HEADER, SUBJECT_HEADER, FIELDS_HEADER, REQUEST_ID_HEADER)
+)
 TITLE = "Liên Thông"
 DESCRIPTION = (
     "Send all requests through this gateway, with an access token from `POST /oauth/token` and a "
     "right to the operation. Errors are problem details (RFC 9457), distinguished by their `type`."
 )
 _EXPLAINING = {
-    "X-Purpose": "the purpose of the call: the code of an active procedure, or of a registered"
+    PURPOSE_HEADER: "the purpose of the call: the code of an active procedure, or of a registered"
     " legal basis (`GET /.well-known/legal-bases.json`)",
-    "X-Officer": "the code of the acting officer, never a name",
-    "X-Dossier": "the code of the dossier that the call serves, if there is one",
+    OFFICER_HEADER: "the code of the acting officer, never a name",
+    DOSSIER_HEADER: "the code of the dossier that the call serves, if there is one",
 }
 # A program signs on by the second scheme; a person may paste a token, whose client signed a JWT.
 _SECURITY_SCHEMES: Mapping[str, Document] = {
@@ -56,16 +68,16 @@ _SECURITY_SCHEMES: Mapping[str, Document] = {
     },
 }
 # The API pages fill these in; the examples of bodies are dossiers of the same procedure.
-_EXAMPLES = {"X-Purpose": "2.000815", "X-Officer": "officer-17"}
+_EXAMPLES = {PURPOSE_HEADER: "2.000815", OFFICER_HEADER: "officer-17"}
 _SHAPES: Mapping[str, Document] = {
-    "X-Purpose": {
+    PURPOSE_HEADER: {
         "type": "string",
         "pattern": f"^(?:{PROCEDURE_PATTERN}|{LEGAL_BASIS_PATTERN})$",
         "maxLength": MAX_PURPOSE_LENGTH,
         "examples": ["1.001193", "2.002621.H56", "91/2025/QH15"],
     },
-    "X-Officer": TypeAdapter(OfficerCode).json_schema(),
-    "X-Dossier": TypeAdapter(DossierCode).json_schema(),
+    OFFICER_HEADER: TypeAdapter(OfficerCode).json_schema(),
+    DOSSIER_HEADER: TypeAdapter(DossierCode).json_schema(),
 }
 
 
@@ -156,15 +168,16 @@ def _keep_schemas_apart(part: Document, service: Service, published: Document) -
 def _describe_public_operation(described: Document, operation: Operation) -> Document:
     documented = described.get("parameters", [])
     parameters = [
-        parameter for parameter in documented if parameter["name"].lower() not in INTERNAL
+        parameter for parameter in documented if parameter["name"].lower() not in _INTERNAL
     ]
     parameter_names = {parameter["name"].lower() for parameter in parameters}
     names_dossier = DOSSIER_PATH in operation.template
     if not operation.public:
         parameters += [
-            _describe_header(name, required=operation.personal and name != "X-Dossier")
+            _describe_header(name, required=operation.personal and name != DOSSIER_HEADER)
             for name in _EXPLAINING
-            if name.lower() not in parameter_names and not (name == "X-Dossier" and names_dossier)
+            if name.lower() not in parameter_names
+            and not (name == DOSSIER_HEADER and names_dossier)
         ]
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     responses = described.get("responses", {}) | {

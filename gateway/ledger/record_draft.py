@@ -14,6 +14,7 @@ from starlette.types import Scope
 from gateway.operations.model import Operation
 from shared.codes.time import utc_now
 from shared.crypto.randomness import draw_block, draw_uuid
+from shared.web.calls.internal_headers import RawHeader
 
 CALLER_GONE = 499
 # A 404 hides rows outside the right, so it may answer a search through foreign dossiers.
@@ -140,9 +141,7 @@ def compute_body_commitment(salt: bytes, part: str, digest: str) -> str:
 
 # The function sets the members of the caller in the draft and returns the headers for the upstream
 # service; it raises the Problem that refuses the call.
-Admit = Callable[
-    [AccessRecordDraft, Scope, Mapping[str, str]], Awaitable[Sequence[tuple[str, str]]]
-]
+Admit = Callable[[AccessRecordDraft, Scope, Mapping[str, str]], Awaitable[Sequence[RawHeader]]]
 
 
 class Ledger(Protocol):

@@ -4,11 +4,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.operations.model import PUBLIC_SECONDS
 from gateway.operations.table import OPERATIONS
-from gateway.proxy.headers import Header, RawHeaders
+from gateway.proxy.headers import RawHeaders
+from shared.web.calls.internal_headers import RawHeader
 
 _NO_STORE = (b"cache-control", b"no-store")
 _BRIEFLY = (b"cache-control", b"public, max-age=%d" % PUBLIC_SECONDS)
-_EVERY: tuple[Header, ...] = (
+_EVERY: tuple[RawHeader, ...] = (
     # Without this header the server adds its own name.
     (b"server", b"lien-thong"),
     (b"x-content-type-options", b"nosniff"),
@@ -64,7 +65,7 @@ def is_public_document(scope: Scope) -> bool:
     return known and scope["method"] in _READS
 
 
-def complete_answer_headers(headers: RawHeaders, *, public: bool) -> list[Header]:
+def complete_answer_headers(headers: RawHeaders, *, public: bool) -> list[RawHeader]:
     """Return `headers`, whose names are in lower case, with those of every answer."""
     if not public:
         completed = [header for header in headers if header[0] not in _SET_WHERE_PRIVATE]

@@ -14,14 +14,14 @@ from starlette.types import Receive, Scope, Send
 from gateway.access.problems import QuotaSpent
 from gateway.http1.connection import BrokenOffError, Connection
 from gateway.http1.deadline import Deadline, Task
-from gateway.ledger.chain.receipts import RECEIPT_HEADER, write_receipt_value
+from gateway.ledger.chain.receipts import RECEIPT, write_receipt_value
 from gateway.ledger.record_draft import CALLER_GONE, AccessOutcome, AccessRecordDraft, Ledger
 from gateway.operations.deprecation import list_deprecation_headers
 from gateway.operations.matching import Match
 from gateway.operations.problems import RequestMalformed
 from gateway.operations.targets import find_created_path
 from gateway.proxy.bodies import BodyBrokeOff, CallerGone
-from gateway.proxy.headers import Header, RawHeaders, Trace, find_header, is_replayed, split_headers
+from gateway.proxy.headers import RawHeaders, Trace, find_header, is_replayed, split_headers
 from gateway.proxy.problems import SubjectNotNamed
 from shared.crypto.randomness import draw_uuid
 from shared.observability.metrics import REQUEST_SECONDS
@@ -64,7 +64,7 @@ class Call:
         self.task, self._ledger, self._send = task, ledger, send
         self._asked = self._recorded = self._unrecorded = False
         self._service_status = 0  # 0 until the service has answered
-        self._receipt: tuple[Header, ...] = ()
+        self._receipt: RawHeaders = ()
         mark = match.operation.deprecation
         self._deprecation = list_deprecation_headers(mark, match.parameters) if mark else ()
         self._completion: str | None = None
@@ -278,7 +278,7 @@ class Call:
             raise
         if seal:
             value = write_receipt_value(record.id, record.salt, seal, completion=completion)
-            self._receipt = ((RECEIPT_HEADER, value),)
+            self._receipt = ((RECEIPT, value),)
 
     async def _record_or_log(self) -> None:
         if self._unrecorded:

@@ -12,7 +12,19 @@ from gateway.proxy.problems import CodingNotUnderstood, ExpectationFailed
 from shared.codes.persons.personal_numbers import holds_personal_number
 from shared.crypto.randomness import draw_uuid
 from shared.observability.tracing import start_trace
-from shared.web.calls.internal_headers import LEDGER_HEADERS, read_ledger_headers, split_list
+from shared.web.calls.internal_headers import (
+    CALL_HEADERS,
+    CLIENT_PROOF_HEADER,
+    LEDGER_HEADERS,
+    RECEIPT_HEADER,
+    REQUEST_ID_HEADER,
+    RIGHT_HEADER,
+    TRACE_ID_HEADER,
+    RawHeader,
+    encode_names,
+    read_ledger_headers,
+    split_list,
+)
 from shared.web.idempotency import REPLAYED_HEADER
 
 _HOP_BY_HOP = frozenset(
@@ -28,30 +40,26 @@ _HOP_BY_HOP = frozenset(
         b"upgrade",
     }
 )
+REQUEST_ID, TRACE_ID = encode_names(REQUEST_ID_HEADER, TRACE_ID_HEADER)
+_FOR_THE_LEDGER = frozenset(encode_names(*LEDGER_HEADERS))
 # Only the gateway may send these to a service: it sets, validates or frames them itself.
-_NOT_FROM_OUTSIDE = _HOP_BY_HOP | {
-    b"authorization",  # a service could use the token of the caller at the gateway
-    b"content-encoding",
-    b"content-length",
-    b"cookie",
-    b"expect",
-    b"forwarded",
-    b"host",
-    b"traceparent",
-    b"x-agency",
-    b"x-body-length",
-    b"x-call-mac",
-    b"x-client",
-    b"x-dossier",
-    b"x-fields",
-    b"x-officer",
-    b"x-purpose",
-    b"x-real-ip",
-    b"x-request-id",
-    b"x-right",
-    b"x-subject",
-}
-_FOR_THE_LEDGER = frozenset(name.encode() for name in LEDGER_HEADERS)
+_NOT_FROM_OUTSIDE = (
+    _HOP_BY_HOP
+    | CALL_HEADERS
+    | _FOR_THE_LEDGER
+    | {
+        b"authorization",  # a service could use the token of the caller at the gateway
+        b"content-encoding",
+        b"content-length",
+        b"cookie",
+        b"expect",
+        b"forwarded",
+        b"host",
+        b"traceparent",
+        b"x-real-ip",
+        REQUEST_ID,
+    }
+)
 _NOT_FROM_INSIDE = (
     _HOP_BY_HOP
     | _FOR_THE_LEDGER
@@ -59,13 +67,13 @@ _NOT_FROM_INSIDE = (
         b"date",  # the server sets it again
         b"server",
         b"set-cookie",
-        b"x-ledger-receipt",
-        b"x-request-id",
-        b"x-right",
+        *encode_names(RECEIPT_HEADER, REQUEST_ID_HEADER, RIGHT_HEADER),
     }
 )
 # Of two copies, the upstream service and an intermediary might use different ones.
-_ONCE = frozenset({b"content-type", b"idempotency-key", b"if-match", b"x-client-proof"})
+_ONCE = frozenset(
+    {b"content-type", b"idempotency-key", b"if-match", *encode_names(CLIENT_PROOF_HEADER)}
+)
 _SELDOM_SENT = frozenset({b"transfer-encoding", b"content-encoding", b"expect"})
 # This drops names with `_`, which some servers read as `-`.
 _NAME = re.compile(rb"[a-z0-9-]+")
@@ -74,10 +82,8 @@ _HOST = re.compile(rb"[A-Za-z0-9._~%:\[\]-]+")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 
 _REPLAYED = REPLAYED_HEADER.lower().encode()
-REQUEST_ID, TRACE_ID = b"x-request-id", b"x-trace-id"
 
-Header = tuple[bytes, bytes]
-RawHeaders = Sequence[Header]
+RawHeaders = Sequence[RawHeader]
 
 
 class Trace(NamedTuple):
@@ -90,7 +96,7 @@ class Trace(NamedTuple):
     def trace_id(self) -> str:
         return self.traceparent.split("-")[1]
 
-    def list_id_headers(self) -> tuple[Header, Header]:
+    def list_id_headers(self) -> tuple[RawHeader, RawHeader]:
         """Return both ids as headers of an answer."""
         return (REQUEST_ID, self.request_id.encode()), (TRACE_ID, self.trace_id.encode())
 
@@ -122,7 +128,7 @@ def is_replayed(headers: RawHeaders) -> bool:
 
 def read_request_trace(scope: Scope) -> Trace:
     """Return the caller's ids where they are well formed, else new ones."""
-    sent_id = find_header(scope["headers"], b"x-request-id")
+    sent_id = find_header(scope["headers"], REQUEST_ID)
     parent = find_header(scope["headers"], b"traceparent")
     traceparent = start_trace(parent.decode("latin-1") if parent else None)
     if sent_id is not None and _REQUEST_ID.fullmatch(sent_id):
@@ -133,10 +139,8 @@ def read_request_trace(scope: Scope) -> Trace:
     return Trace(draw_uuid(), traceparent)
 
 
-def build_request_headers(
-    scope: Scope, trace: Trace, added: Sequence[tuple[str, str]]
-) -> list[Header]:
-    """Return the headers for the upstream service.
+def build_request_headers(scope: Scope, trace: Trace, added: RawHeaders) -> list[RawHeader]:
+    """Return the headers for the upstream service; `added` are those of the admission.
 
     Raise RequestMalformed, CodingNotUnderstood or ExpectationFailed.
     """
@@ -151,10 +155,10 @@ def build_request_headers(
     headers += (
         (b"x-forwarded-proto", scope["scheme"].encode()),
         (b"via", b"%b lien-thong" % scope["http_version"].encode()),
-        (b"x-request-id", trace.request_id.encode()),
+        (REQUEST_ID, trace.request_id.encode()),
         (b"traceparent", trace.traceparent.encode()),
     )
-    headers += [(name.lower().encode(), value.encode()) for name, value in added]
+    headers += added
     return headers
 
 
@@ -200,7 +204,7 @@ def split_headers(raw: RawHeaders, request_id: str) -> SplitHeaders:
     """Split the headers of an answer; `raw` has its names in lower case."""
     named = _list_connection_headers(raw)
     dropped = _NOT_FROM_INSIDE | named if named else _NOT_FROM_INSIDE
-    outer, inner = [(REQUEST_ID, request_id.encode())], list[Header]()
+    outer, inner = [(REQUEST_ID, request_id.encode())], list[RawHeader]()
     for header in raw:
         if header[0] not in dropped:
             outer.append(header)

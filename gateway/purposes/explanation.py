@@ -23,8 +23,13 @@ from shared.codes.agency import CodeError
 from shared.codes.dossier import parse_dossier_code
 from shared.codes.officer import OFFICER_PATTERN
 from shared.codes.persons.personal_numbers import ADVICE, FINDING, holds_personal_number
+from shared.web.calls.internal_headers import (
+    DOSSIER_HEADER,
+    EXPLAINING_HEADERS,
+    OFFICER_HEADER,
+    PURPOSE_HEADER,
+)
 
-EXPLAINING_HEADERS = ("X-Purpose", "X-Officer", "X-Dossier")
 DOSSIER_PATH = "/dossiers/{code}"
 MAX_PURPOSE_LENGTH = 64
 _OFFICER = re.compile(OFFICER_PATTERN)
@@ -43,13 +48,14 @@ def record_call_explanation(
     Raise RequestMalformed, PurposeMissing, or PurposeUnknown where the purpose has no meaning now.
     """
     draft.target = find_target_path(draft.operation, parameters)
-    if officer := headers.get("X-Officer"):
+    if officer := headers.get(OFFICER_HEADER):
         draft.officer = _parse_officer_code(officer)
-    if purpose := headers.get("X-Purpose"):
+    if purpose := headers.get(PURPOSE_HEADER):
         _record_call_purpose(draft, purpose, purposes, now)
-    _record_call_dossier(draft, headers.get("X-Dossier"), parameters)
+    _record_call_dossier(draft, headers.get(DOSSIER_HEADER), parameters)
     if draft.operation.personal and not (purpose and officer):
-        raise PurposeMissing([name for name in ("X-Purpose", "X-Officer") if not headers.get(name)])
+        required = (PURPOSE_HEADER, OFFICER_HEADER)
+        raise PurposeMissing([name for name in required if not headers.get(name)])
     for name in EXPLAINING_HEADERS:
         if headers.get(name) == "":
             raise RequestMalformed(f"{name} is empty: send a value or omit the header.")

@@ -8,13 +8,14 @@ from identity_service.clients.use_cases.approvals import Consent
 from identity_service.clients.use_cases.client_grants import GivenGrants
 from identity_service.dependencies import SettingsDep
 from shared.web.calls.auth import Caller
+from shared.web.calls.internal_headers import CLIENT_PROOF_HEADER
 from shared.web.dependencies import Now
 
 ProofHeader = Annotated[
     str | None,
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_SIGNED_CHARACTERS}),
     Header(
-        alias="X-Client-Proof",
+        alias=CLIENT_PROOF_HEADER,
         description="a JWT of the type client-act+jwt, signed by a key of the client; without it, a"
         " second operator must send the same request",
     ),

@@ -7,6 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.observability.metrics import REQUEST_SECONDS
 from shared.observability.tracing import read_trace_id, start_trace
+from shared.web.calls.internal_headers import TRACE_ID_HEADER
 from shared.web.problems import find_problem, respond
 
 UNMATCHED_ROUTE = "(no route)"
@@ -41,7 +42,7 @@ class RequestMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Trace-Id"] = read_trace_id() or ""
+                MutableHeaders(scope=message)[TRACE_ID_HEADER] = read_trace_id() or ""
             await send(message)
 
         try:

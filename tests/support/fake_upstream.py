@@ -18,6 +18,7 @@ from gateway.proxy.breaker import Breaker
 from gateway.proxy.forwarder import Forwarder
 from gateway.proxy.headers import find_header
 from gateway.proxy.upstream import Upstream
+from shared.web.calls.internal_headers import RawHeader
 from shared.web.problems import Unavailable
 from tests.support.serving import serving
 
@@ -147,14 +148,14 @@ class Door:
 
     async def admit(
         self, draft: AccessRecordDraft, scope: Scope, parameters: Mapping[str, str]
-    ) -> Sequence[tuple[str, str]]:
+    ) -> Sequence[RawHeader]:
         client = find_header(scope["headers"], AS_CLIENT.lower().encode())
         draft.client = name = client.decode() if client else "h26-onestop"
         draft.dossier = parameters.get("code")
         if self.refusal:
             raise self.refusal
         self.admitted += 1
-        return (("X-Right", "signed by the gateway"), ("X-Client", name))
+        return ((b"x-right", b"signed by the gateway"), (b"x-client", name.encode()))
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The same way as from outside, but with this test's patience."""

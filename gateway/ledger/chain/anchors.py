@@ -13,6 +13,7 @@ from gateway.ledger.chain.chain import is_chain_name
 from gateway.ledger.chain.seals import BatchHeader, hash_batch_header
 from shared.events import LedgerAnchored
 from shared.messaging.kafka import read_records
+from shared.web.calls.internal_headers import RECEIPT_HEADER
 
 ANSWER_MS = 5_000
 BATCH_SIZE = 500
@@ -98,7 +99,7 @@ def read_receipt_anchors(path: Path) -> PublishedAnchors:
 
     Raise AnchorsUnreadableError.
     """
-    return _read_anchor_lines(path, _parse_receipt_anchor, "X-Ledger-Receipt")
+    return _read_anchor_lines(path, _parse_receipt_anchor, RECEIPT_HEADER)
 
 
 def _read_anchor_lines(

@@ -7,7 +7,9 @@ header of its batch, which was the last of the chain at that time, and `signatur
 
 from base64 import b64encode
 
-RECEIPT_HEADER = b"x-ledger-receipt"
+from shared.web.calls.internal_headers import RECEIPT_HEADER, encode_names
+
+(RECEIPT,) = encode_names(RECEIPT_HEADER)
 
 
 def write_seal_members(header: bytes, signature: bytes) -> bytes:

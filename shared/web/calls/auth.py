@@ -23,7 +23,7 @@ from shared.crypto.published_keys import KeysUnavailableError
 from shared.crypto.signatures import HeldSignature, SignatureCache
 from shared.web.calls.call_guard import PROVED_CALL
 from shared.web.calls.call_mac import CallNotProved, ProvedCall
-from shared.web.calls.internal_headers import RIGHT_HEADER
+from shared.web.calls.internal_headers import RIGHT_HEADER, read_call_explanation
 from shared.web.calls.rights import Right
 from shared.web.problems import Problem, Unavailable
 
@@ -245,19 +245,15 @@ class CallerCheck:
             raise CallNotProved from None
         if right.sub != call.client or right.operation != _name_operation(request):
             raise NotAllowed("The asserted right is not for this call.")
+        explanation = read_call_explanation(headers)
         return CallContext(
             client=call.client,
             agency=call.agency,
             right=right,
-            purpose=_decode_header(headers.get("X-Purpose")),
-            dossier=_decode_header(headers.get("X-Dossier")),
-            officer=_decode_header(headers.get("X-Officer")),
+            purpose=explanation.purpose,
+            dossier=explanation.dossier,
+            officer=explanation.officer,
         )
-
-
-def _decode_header(header: str | None) -> str | None:
-    """Decode a header as UTF-8, as the gateway does; the framework decodes Latin-1."""
-    return header and header.encode("latin-1").decode(errors="replace")
 
 
 def _name_operation(request: Request) -> str:

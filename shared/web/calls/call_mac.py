@@ -18,28 +18,32 @@ from typing import NamedTuple
 
 from starlette.types import Scope
 
+from shared.web.calls.internal_headers import (
+    AGENCY_HEADER,
+    BODY_LENGTH_HEADER,
+    CALL_MAC_HEADER,
+    CLIENT_HEADER,
+    CLIENT_PROOF_HEADER,
+    EXPLAINING_HEADERS,
+    REQUEST_ID_HEADER,
+    RIGHT_HEADER,
+    encode_names,
+)
 from shared.web.problems import Problem
 
-HEADER = b"x-call-mac"
-CLIENT, AGENCY = b"x-client", b"x-agency"
-# The length that the caller announced for a body that is forwarded in chunks.
-BODY_LENGTH = b"x-body-length"
+HEADER, BODY_LENGTH = encode_names(CALL_MAC_HEADER, BODY_LENGTH_HEADER)
+CLIENT, AGENCY = encode_names(CLIENT_HEADER, AGENCY_HEADER)
 SCHEME = "Call-MAC"
 COVERED = (
     CLIENT,
     AGENCY,
+    BODY_LENGTH,
+    *encode_names(RIGHT_HEADER, *EXPLAINING_HEADERS, REQUEST_ID_HEADER, CLIENT_PROOF_HEADER),
     b"authorization",
-    b"x-purpose",
-    b"x-officer",
-    b"x-dossier",
-    b"x-request-id",
-    b"x-right",
     b"content-type",
     b"idempotency-key",
     b"if-match",
     b"if-none-match",
-    b"x-client-proof",
-    BODY_LENGTH,
 )
 # The description of the body in the header; a complete body is described by its SHA-256 in hex.
 NO_BODY, STREAMED = b"-", b"stream"

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from shared.web.calls.internal_headers import REQUEST_ID_HEADER, TRACE_ID_HEADER
 from shared.web.idempotency import REPLAYED_HEADER
 from shared.web.openapi.links import Described
 
@@ -43,17 +44,17 @@ HEADERS: Mapping[str, Described] = MappingProxyType(
             "description": "The quota and its window in seconds.",
             "schema": {"type": "string", "examples": ["6000;w=60"]},
         },
-        "X-Request-Id": {
+        REQUEST_ID_HEADER: {
             "description": "The id of the call in the access ledger, which the caller may choose.",
             "schema": {"type": "string"},
         },
-        "X-Trace-Id": {
+        TRACE_ID_HEADER: {
             "description": "The id of the trace in the logs, also `trace_id` of a problem.",
             "schema": {"type": "string"},
         },
     }
 )
-GATEWAY_HEADERS = ("X-Request-Id", "X-Trace-Id")
+GATEWAY_HEADERS = (REQUEST_ID_HEADER, TRACE_ID_HEADER)
 _WAIT_HEADERS = ("Retry-After",)
 _QUOTA_HEADERS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "RateLimit-Policy")
 # A wait after wrong claims about a person is answered 429 without the headers of a quota.

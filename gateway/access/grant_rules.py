@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from gateway.access.rate_limits import DEFAULT_QUOTAS
 from gateway.ledger.records import AccessRecord
+from gateway.operations.quotas import DEFAULT_QUOTAS
 from gateway.operations.table import OPERATIONS
 
 ANY_OPERATION = "*"

@@ -21,11 +21,11 @@ from typing import TypeVar
 import structlog
 from prometheus_client import Counter
 
-from gateway.access.rate_limits import GrantedQuotas
 from gateway.access.right_in_force import (
     MAX_GRANTS_NAMED,
     CachedGrant,
     EffectiveRight,
+    GrantedQuotas,
     combine_rights,
 )
 from shared.web.calls.auth import MAX_RIGHT_CODES

@@ -1,63 +1,21 @@
 """Limit the rate of calls of each client."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from time import monotonic
-from types import MappingProxyType
-from typing import NamedTuple, Self
 
 from gateway.access.problems import QuotaSpent
+from gateway.access.right_in_force import GrantedQuotas
 from gateway.operations.model import QuotaClass
+from gateway.operations.quotas import DEFAULT_QUOTAS, MINUTE_S, Quota
 
-_MINUTE_S, _DAY_S = 60, 86_400
+_DAY_S = 86_400
 _SWEEP_EVERY_S = 60.0
 
 
-class Quota(NamedTuple):
-    amount: int
-    window_s: int
-
-
-class GrantedQuotas(NamedTuple):
-    """The quotas of a grant, or the largest of several that could carry a call.
-
-    `by_default`: one of the grants has no quota per second, so the default is the minimum.
-    `per_day` is None where one of them has no daily quota.
-    """
-
-    per_second: int | None = None
-    per_day: int | None = None
-    by_default: bool = True
-
-    @classmethod
-    def take_largest_quotas(cls, all_quotas: Sequence[Self]) -> Self:
-        """Return the largest quota of each kind, so that no grant lowers those of another."""
-        seconds = [quotas.per_second for quotas in all_quotas if quotas.per_second is not None]
-        days = [quotas.per_day for quotas in all_quotas if quotas.per_day is not None]
-        return cls(
-            per_second=max(seconds, default=None),
-            per_day=max(days) if days and len(days) == len(all_quotas) else None,
-            by_default=any(quotas.by_default for quotas in all_quotas),
-        )
-
-
-# Defaults of each client. The whole country makes about 51 verifications a second.
-DEFAULT_QUOTAS: Mapping[QuotaClass, Quota] = MappingProxyType(
-    {
-        QuotaClass.TOKEN: Quota(600, _MINUTE_S),
-        QuotaClass.READ: Quota(6_000, _MINUTE_S),
-        QuotaClass.WRITE: Quota(3_000, _MINUTE_S),
-        QuotaClass.VERIFICATION: Quota(6_000, _MINUTE_S),
-        QuotaClass.BULK: Quota(600, _MINUTE_S),
-        QuotaClass.ADMIN: Quota(600, _MINUTE_S),
-        QuotaClass.REFUSED: Quota(600, _MINUTE_S),
-        QuotaClass.ADDRESS: Quota(6_000, _MINUTE_S),
-        QuotaClass.OPEN: Quota(6_000, _MINUTE_S),
-    }
-)
 # A refusal for an exhausted quota is recorded this often for one client.
-_RECORDED_REFUSALS = Quota(1, _MINUTE_S)
+_RECORDED_REFUSALS = Quota(1, MINUTE_S)
 
 
 @dataclass(slots=True)

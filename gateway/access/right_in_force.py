@@ -3,15 +3,37 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
-from gateway.access.rate_limits import GrantedQuotas
 from shared.codes.coverage import list_covering_codes
 
 ANY_OPERATION = "*"
 # A record names at most this many of the grants of a right.
 MAX_GRANTS_NAMED = 8
 MAX_CACHED_PURPOSES = 1_000
+
+
+class GrantedQuotas(NamedTuple):
+    """The quotas of a grant, or the largest of several that could carry a call.
+
+    `by_default`: one of the grants has no quota per second, so the default is the minimum.
+    `per_day` is None where one of them has no daily quota.
+    """
+
+    per_second: int | None = None
+    per_day: int | None = None
+    by_default: bool = True
+
+    @classmethod
+    def take_largest_quotas(cls, all_quotas: Sequence[Self]) -> Self:
+        """Return the largest quota of each kind, so that no grant lowers those of another."""
+        seconds = [quotas.per_second for quotas in all_quotas if quotas.per_second is not None]
+        days = [quotas.per_day for quotas in all_quotas if quotas.per_day is not None]
+        return cls(
+            per_second=max(seconds, default=None),
+            per_day=max(days) if days and len(days) == len(all_quotas) else None,
+            by_default=any(quotas.by_default for quotas in all_quotas),
+        )
 
 
 @dataclass(frozen=True, slots=True)

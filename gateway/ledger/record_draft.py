@@ -5,69 +5,15 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
-from http import HTTPStatus
 from typing import Protocol
 
 from starlette.types import Scope
 
+from gateway.ledger.records import AccessOutcome, AccessRecord, PurposeKind
 from gateway.operations.model import Operation
 from shared.codes.time import utc_now
 from shared.crypto.randomness import draw_block, draw_uuid
 from shared.web.calls.internal_headers import RawHeader
-
-CALLER_GONE = 499
-# A 404 hides rows outside the right, so it may answer a search through foreign dossiers.
-_REFUSALS = frozenset(
-    {
-        HTTPStatus.UNAUTHORIZED,
-        HTTPStatus.FORBIDDEN,
-        HTTPStatus.NOT_FOUND,
-        HTTPStatus.TOO_MANY_REQUESTS,
-    }
-)
-
-
-class PurposeKind(StrEnum):
-    """The meaning of a purpose, as the access record keeps it."""
-
-    PROCEDURE = "procedure"
-    ENDED_PROCEDURE = "ended_procedure"
-    LEGAL_BASIS = "legal_basis"
-    ENDED_LEGAL_BASIS = "ended_legal_basis"
-    # A well-formed procedure code was used before the whole catalogue was received.
-    UNCHECKED = "unchecked"
-    UNKNOWN = "unknown"
-
-
-class AccessOutcome(StrEnum):
-    """The effect of a call, as a record states it.
-
-    Records of the first form state `allowed` for `no_effect` and for a 404.
-    """
-
-    ALLOWED = "allowed"
-    REFUSED = "refused"
-    # The service accepted the call without an effect or data: 400, 409, 412, 422 …
-    NO_EFFECT = "no_effect"
-    # A part of the mesh failed.
-    FAILED = "failed"
-    # The service got the call, and its answer is not known: a change may have been made.
-    UNKNOWN = "unknown"
-
-    @classmethod
-    def from_refusal(cls, status: int) -> "AccessOutcome":
-        """Return the outcome of a call that the gateway answered without its service."""
-        return cls.FAILED if status >= HTTPStatus.INTERNAL_SERVER_ERROR else cls.REFUSED
-
-    @classmethod
-    def from_status(cls, status: int) -> "AccessOutcome":
-        """Return the effect of a call that its service answered with `status`."""
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return cls.FAILED
-        if status < HTTPStatus.BAD_REQUEST:
-            return cls.ALLOWED
-        return cls.REFUSED if status in _REFUSALS else cls.NO_EFFECT
 
 
 @dataclass(slots=True)
@@ -129,6 +75,34 @@ class AccessRecordDraft:
     def end_call(self, status: int, outcome: AccessOutcome) -> None:
         self.status, self.outcome = status, outcome
         self.duration_s = time.perf_counter() - self._began
+
+    def build_record(self) -> AccessRecord:
+        return AccessRecord(
+            agency=self.agency,
+            at=self.started_at,
+            calls=1,
+            client=self.client,
+            completes=self.completes,
+            dossier=self.dossier,
+            duration_ms=round(self.duration_s * 1000),
+            fields=self.fields,
+            grants=self.grants,
+            id=self.id,
+            legal_bases=self.legal_bases,
+            officer=self.officer,
+            operation=self.operation.name,
+            outcome=self.outcome,
+            purpose=self.purpose,
+            purpose_kind=self.purpose_kind,
+            replayed=self.replayed,
+            request_commitment=self.compute_part_commitment("request", self.request_sha256),
+            request_id=self.request_id,
+            response_commitment=self.compute_part_commitment("response", self.response_sha256),
+            source=None,
+            status=self.status or None,
+            subjects=self.subjects,
+            target=self.target,
+        )
 
 
 def compute_body_commitment(salt: bytes, part: str, digest: str) -> str:

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from enum import StrEnum
+from http import HTTPStatus
 from typing import NamedTuple, Self
 
 import orjson
-
-from gateway.ledger.record_draft import AccessOutcome, AccessRecordDraft, PurposeKind
 
 # Records of the first form hold plain digests of the bodies. These members stay sealed and are
 # shown only within the whole sealed text. Records of the second form lack the grants, the legal
@@ -23,6 +23,58 @@ _ABSENT = {
     "replayed": None,
 }
 _DROPPED = ("request_sha256", "response_sha256")
+CALLER_GONE = 499
+# A 404 hides rows outside the right, so it may answer a search through foreign dossiers.
+_REFUSALS = frozenset(
+    {
+        HTTPStatus.UNAUTHORIZED,
+        HTTPStatus.FORBIDDEN,
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.TOO_MANY_REQUESTS,
+    }
+)
+
+
+class PurposeKind(StrEnum):
+    """The meaning of a purpose, as the access record keeps it."""
+
+    PROCEDURE = "procedure"
+    ENDED_PROCEDURE = "ended_procedure"
+    LEGAL_BASIS = "legal_basis"
+    ENDED_LEGAL_BASIS = "ended_legal_basis"
+    # A well-formed procedure code was used before the whole catalogue was received.
+    UNCHECKED = "unchecked"
+    UNKNOWN = "unknown"
+
+
+class AccessOutcome(StrEnum):
+    """The effect of a call, as a record states it.
+
+    Records of the first form state `allowed` for `no_effect` and for a 404.
+    """
+
+    ALLOWED = "allowed"
+    REFUSED = "refused"
+    # The service accepted the call without an effect or data: 400, 409, 412, 422 …
+    NO_EFFECT = "no_effect"
+    # A part of the mesh failed.
+    FAILED = "failed"
+    # The service got the call, and its answer is not known: a change may have been made.
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def from_refusal(cls, status: int) -> "AccessOutcome":
+        """Return the outcome of a call that the gateway answered without its service."""
+        return cls.FAILED if status >= HTTPStatus.INTERNAL_SERVER_ERROR else cls.REFUSED
+
+    @classmethod
+    def from_status(cls, status: int) -> "AccessOutcome":
+        """Return the effect of a call that its service answered with `status`."""
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return cls.FAILED
+        if status < HTTPStatus.BAD_REQUEST:
+            return cls.ALLOWED
+        return cls.REFUSED if status in _REFUSALS else cls.NO_EFFECT
 
 
 class AccessRecord(NamedTuple):
@@ -62,35 +114,6 @@ class AccessRecord(NamedTuple):
     status: int | None
     subjects: tuple[str, ...]
     target: str | None
-
-    @classmethod
-    def from_record_draft(cls, draft: AccessRecordDraft) -> Self:
-        return cls(
-            agency=draft.agency,
-            at=draft.started_at,
-            calls=1,
-            client=draft.client,
-            completes=draft.completes,
-            dossier=draft.dossier,
-            duration_ms=round(draft.duration_s * 1000),
-            fields=draft.fields,
-            grants=draft.grants,
-            id=draft.id,
-            legal_bases=draft.legal_bases,
-            officer=draft.officer,
-            operation=draft.operation.name,
-            outcome=draft.outcome,
-            purpose=draft.purpose,
-            purpose_kind=draft.purpose_kind,
-            replayed=draft.replayed,
-            request_commitment=draft.compute_part_commitment("request", draft.request_sha256),
-            request_id=draft.request_id,
-            response_commitment=draft.compute_part_commitment("response", draft.response_sha256),
-            source=None,
-            status=draft.status or None,
-            subjects=draft.subjects,
-            target=draft.target,
-        )
 
     def encode_canonical_json(self) -> bytes:
         """Return the canonical form: JSON in UTF-8 with sorted keys and no spaces."""

@@ -6,8 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.ledger.models import LedgerSeal, StoredRecord
-from gateway.ledger.record_draft import AccessOutcome, PurposeKind
-from gateway.ledger.records import AccessRecord
+from gateway.ledger.records import AccessOutcome, AccessRecord, PurposeKind
 from shared.codes.agency import AgencyCode
 from shared.codes.dossier import DossierCode
 from shared.codes.persons.texts import ONE_LINE, single_line

@@ -8,8 +8,8 @@ from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway.ledger.record_draft import AccessOutcome, AccessRecordDraft
-from gateway.ledger.records import AccessRecord
+from gateway.ledger.record_draft import AccessRecordDraft
+from gateway.ledger.records import AccessOutcome, AccessRecord
 
 # This bounds the sums of one minute with class and status. Further sums keep the source and the
 # outcome alone, so that a few callers with many kinds of errors do not hide the other sources.

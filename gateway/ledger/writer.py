@@ -119,7 +119,7 @@ class LedgerWriter:
             return b""
         task = require_current_task(self._loop)
         durable: asyncio.Future[bytes] = task.get_loop().create_future()
-        self._queue_record(AccessRecord.from_record_draft(draft), durable)
+        self._queue_record(draft.build_record(), durable)
         try:
             with Deadline(PATIENCE_SECONDS, task):
                 return await durable
@@ -134,7 +134,7 @@ class LedgerWriter:
         if draft.client is None:
             self._sums.add_anonymous_call(draft, utc_now())
         else:
-            self._queue_record(AccessRecord.from_record_draft(draft), None)
+            self._queue_record(draft.build_record(), None)
 
     async def check_chain_held(self) -> None:
         if not self._open:

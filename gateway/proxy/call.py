@@ -15,7 +15,8 @@ from gateway.access.problems import QuotaSpent
 from gateway.http1.connection import BrokenOffError, Connection
 from gateway.http1.deadline import Deadline, Task
 from gateway.ledger.chain.receipts import RECEIPT, write_receipt_value
-from gateway.ledger.record_draft import CALLER_GONE, AccessOutcome, AccessRecordDraft, Ledger
+from gateway.ledger.record_draft import AccessRecordDraft, Ledger
+from gateway.ledger.records import CALLER_GONE, AccessOutcome
 from gateway.operations.deprecation import list_deprecation_headers
 from gateway.operations.matching import Match
 from gateway.operations.problems import RequestMalformed
@@ -31,7 +32,6 @@ log = structlog.get_logger()
 
 # A caller that reads nothing for this time is gone; it would hold a slot for ever.
 _TAKEN_WITHIN_S = 30.0
-
 _NOT_MODIFIED = HTTPStatus.NOT_MODIFIED
 
 UNRECORDED = Counter(

@@ -8,7 +8,8 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 
-from gateway.ledger.record_draft import AccessRecordDraft, PurposeKind
+from gateway.ledger.record_draft import AccessRecordDraft
+from gateway.ledger.records import PurposeKind
 from gateway.operations.model import QuotaClass
 from gateway.operations.problems import RequestMalformed
 from gateway.operations.targets import find_target_path

@@ -14,7 +14,7 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge
 
-from gateway.ledger.record_draft import PurposeKind
+from gateway.ledger.records import PurposeKind
 from gateway.purposes.legal_bases import LegalBasis
 from shared.codes.agency import CodeError, canonical_agency_code
 from shared.codes.coverage import (

@@ -1,26 +1,13 @@
 """Reads of agencies and published procedures, with which pushed rows are compared."""
 
 from collections.abc import Collection, Mapping
-from datetime import date
-from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.codes.procedure import canonical_procedure_code, parse_national_code
 from sync_service.agencies import repository
 from sync_service.agencies.terms import Terms, build_term
-
-
-class NamedAgency(NamedTuple):
-    """An agency; `name` is None while only dossiers have named it."""
-
-    name: str | None
-    valid_from: date | None
-    valid_to: date | None
-
-    def is_valid_on(self, day: date) -> bool:
-        begun = self.valid_from is None or self.valid_from <= day
-        return begun and (self.valid_to is None or day <= self.valid_to)
+from sync_service.agencies.validity import NamedAgency
 
 
 async def list_agencies(session: AsyncSession, codes: Collection[str]) -> Mapping[str, NamedAgency]:

@@ -1,7 +1,6 @@
 """The formulas: the cells that each count sums, and the figure that follows from the counts."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from functools import reduce
@@ -12,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import ColumnElement, func, or_
 
 from shared.codes.enums import Channel
+from sync_service.indicators.figure import Counts, Figure
 from sync_service.indicators.models import CounterCell
 from sync_service.indicators.rules import IndicatorId
 from sync_service.national_view.handling import Handling
@@ -19,23 +19,8 @@ from sync_service.national_view.handling import Handling
 HUNDRED = Decimal(100)
 RATE_STEP = Decimal("0.01")
 
-Counts = dict[str, int]
 Conditions = Mapping[str, ColumnElement[bool]]
 Sums = Mapping[str, ColumnElement[int]]
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A computed indicator.
-
-    `value` is None where the denominator is 0; a rate is in percent, rounded to two decimals.
-    """
-
-    value: Decimal | None
-    numerator: int
-    denominator: int | None
-    counts: Counts
-    notes: list[str] = field(default_factory=list)
 
 
 class Formula(NamedTuple):

@@ -6,7 +6,7 @@ from typing import Annotated, Final, NamedTuple
 
 from pydantic import Field, StringConstraints
 
-from sync_service.indicators.formulas import Figure
+from sync_service.indicators.figure import Figure
 
 KEY: Final = "key"
 # Heights are negated values, sorted ascending; no value is below zero, so 1 comes last.

@@ -16,7 +16,8 @@ from sync_service.agencies.hierarchy import top_level_codes
 from sync_service.agencies.problems import AgencyNotFound, ProcedureNotFound
 from sync_service.agencies.use_cases import list_agency_names
 from sync_service.indicators.counters import AgencyRole, Cell, Grain, sum_changes
-from sync_service.indicators.formulas import FORMULAS, Figure
+from sync_service.indicators.figure import Figure
+from sync_service.indicators.formulas import FORMULAS
 from sync_service.indicators.periods import parse_period
 from sync_service.indicators.problems import (
     AgencyMissing,

@@ -11,7 +11,7 @@ from shared.codes.agency import canonical_agency_code
 from shared.codes.time import day_in_viet_nam
 from shared.rules.deadlines import Term, due_at
 from sync_service.agencies.terms import Terms
-from sync_service.agencies.use_cases import NamedAgency
+from sync_service.agencies.validity import NamedAgency
 from sync_service.national_view.state import DossierState
 
 AGENCY_CLOSED: Final = "agency_closed"

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from deploy.problem_types.classes import list_problem_classes
-from gateway.access.rate_limits import DEFAULT_QUOTAS
+from gateway.operations.quotas import DEFAULT_QUOTAS
 from identity_service.persons.result import VerificationResult
 from identity_service.sandbox.personas import read_personas
 from shared.codes.enums import Channel, DossierStatus

@@ -19,7 +19,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from sync_service.indicators.formulas import Figure, Formula
+from sync_service.indicators.figure import Figure
+from sync_service.indicators.formulas import Formula
 from sync_service.indicators.ranking import KEY, WITHOUT_FIGURE, RankedGroup, Ranking, RankPosition
 
 

@@ -22,8 +22,7 @@ from gateway.access.grants import (
     list_covering_rights,
     unite_rights,
 )
-from gateway.access.rate_limits import GrantedQuotas
-from gateway.access.right_in_force import CachedGrant, EffectiveRight
+from gateway.access.right_in_force import CachedGrant, EffectiveRight, GrantedQuotas
 from shared.web.calls.rights import Right
 from tests.support.gateway_harness import (
     LIST,

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 import pytest
 
 from gateway.access.problems import QuotaSpent
-from gateway.access.rate_limits import DEFAULT_QUOTAS, Counters, GrantedQuotas, Quota, Quotas
+from gateway.access.rate_limits import Counters, Quotas
+from gateway.access.right_in_force import GrantedQuotas
 from gateway.ledger.record_draft import AccessRecordDraft
 from gateway.operations.model import QuotaClass
+from gateway.operations.quotas import DEFAULT_QUOTAS, Quota
 from gateway.operations.table import OPERATIONS
 from tests.support.gateway_harness import Gate
 

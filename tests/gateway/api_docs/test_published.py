@@ -5,9 +5,9 @@ import gzip
 
 import pytest
 
-from gateway.access.rate_limits import DEFAULT_QUOTAS, Quota
 from gateway.api_docs.routes import PAGES
 from gateway.operations.model import QuotaClass
+from gateway.operations.quotas import DEFAULT_QUOTAS, Quota
 from tests.support.gateway_harness import Gate
 
 OPEN_PAGES = ["/openapi.json", "/docs", "/docs/files/swagger-ui-bundle.js"]

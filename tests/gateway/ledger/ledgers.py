@@ -22,7 +22,8 @@ from gateway.ledger.chain.evidence import Evidence
 from gateway.ledger.chain.keys import list_trusted_keys
 from gateway.ledger.chain.verification import Verdict, verify_ledger
 from gateway.ledger.jobs import anchor_chains
-from gateway.ledger.record_draft import AccessOutcome, AccessRecordDraft
+from gateway.ledger.record_draft import AccessRecordDraft
+from gateway.ledger.records import AccessOutcome
 from gateway.ledger.writer import ChainNotHeldError, LedgerWriter
 from gateway.operations.table import OPERATIONS
 from shared.crypto.ed25519 import read_private_key

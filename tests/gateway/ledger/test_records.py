@@ -8,8 +8,9 @@ import httpx
 import pytest
 from starlette.responses import JSONResponse
 
-from gateway.access.rate_limits import DEFAULT_QUOTAS, Quota, Quotas
+from gateway.access.rate_limits import Quotas
 from gateway.operations.model import QuotaClass
+from gateway.operations.quotas import DEFAULT_QUOTAS, Quota
 from tests.support.fake_upstream import SUBJECT
 from tests.support.gateway_harness import READ, VERIFY, Gate, make_grant
 

@@ -8,8 +8,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.access.callers.client_address import normalise_counted_address
-from gateway.ledger.record_draft import AccessOutcome, AccessRecordDraft
-from gateway.ledger.records import AccessRecord
+from gateway.ledger.record_draft import AccessRecordDraft
+from gateway.ledger.records import AccessOutcome, AccessRecord
 from gateway.ledger.sums import MAX_DETAILED_SUMS, MAX_SUMS, AnonymousCalls
 from gateway.operations.table import OPERATIONS
 from tests.conftest import Databases

@@ -12,7 +12,8 @@ import structlog
 from pydantic import SecretStr
 from sqlalchemy import make_url
 
-from gateway.ledger.record_draft import AccessOutcome, AccessRecordDraft
+from gateway.ledger.record_draft import AccessRecordDraft
+from gateway.ledger.records import AccessOutcome
 from gateway.ledger.writer import LedgerWriter
 from gateway.operations.table import OPERATIONS
 from shared.crypto.ed25519 import read_private_key

@@ -9,7 +9,8 @@ from aiohttp import ClientSession
 from starlette.types import Message
 
 from gateway.http1.deadline import require_current_task
-from gateway.ledger.record_draft import AccessOutcome, AccessRecordDraft
+from gateway.ledger.record_draft import AccessRecordDraft
+from gateway.ledger.records import AccessOutcome
 from gateway.operations.matching import Match, match_operation
 from gateway.proxy.call import Call
 from gateway.proxy.headers import Trace

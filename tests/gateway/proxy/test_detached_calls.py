@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from gateway.ledger.record_draft import AccessOutcome
+from gateway.ledger.records import AccessOutcome
 from tests.gateway.proxy.ways_out import KINDS, Case
 from tests.support.fake_upstream import AS_CLIENT, Behind, Door
 from tests.support.waiting import eventually

@@ -6,7 +6,7 @@ from contextlib import ExitStack, asynccontextmanager, suppress
 import pytest
 from aiohttp import ClientError, ClientSession
 
-from gateway.ledger.record_draft import AccessOutcome
+from gateway.ledger.records import AccessOutcome
 from gateway.proxy.breaker import Breaker, Failure
 from tests.support.fake_upstream import (
     AS_CLIENT,

@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from starlette.types import Message
 from yarl import URL
 
-from gateway.ledger.record_draft import AccessOutcome
+from gateway.ledger.records import AccessOutcome
 from gateway.operations.model import KIB, MIB
 from tests.support.fake_upstream import NAMED, Behind, Door, answer, door_before
 from tests.support.waiting import eventually

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 from aiohttp import ClientSession
 
-from gateway.ledger.record_draft import AccessOutcome
+from gateway.ledger.records import AccessOutcome
 from gateway.operations.model import MIB
 from tests.support.fake_upstream import Behind, Door, answer, hang
 from tests.support.waiting import PATIENCE_SECONDS, eventually

@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from gateway.access.rate_limits import DEFAULT_QUOTAS, Quota
 from gateway.operations.model import QuotaClass, Service
+from gateway.operations.quotas import DEFAULT_QUOTAS, Quota
 from gateway.operations.table import OPERATIONS
 from tests.support.gateway_harness import LIST, Gate, make_grant
 from tests.support.waiting import eventually

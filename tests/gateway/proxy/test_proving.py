@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from gateway.ledger.record_draft import AccessOutcome
+from gateway.ledger.records import AccessOutcome
 from gateway.operations.model import KIB, MIB
 from shared.web.calls.call_guard import CallGuard
 from shared.web.calls.call_mac import HEADER, CallVerifier

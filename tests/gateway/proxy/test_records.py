@@ -5,7 +5,7 @@ import pytest
 from aiohttp import ClientError, ClientSession
 
 from gateway.access.problems import QuotaSpent
-from gateway.ledger.record_draft import AccessOutcome
+from gateway.ledger.records import AccessOutcome
 from gateway.operations.model import KIB, MIB
 from tests.support.fake_upstream import (
     NAMED,

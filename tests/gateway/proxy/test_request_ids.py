@@ -12,9 +12,9 @@ import httpx
 import pytest
 from starlette.responses import JSONResponse, Response
 
-from gateway.access.rate_limits import DEFAULT_QUOTAS, Quota
 from gateway.ledger.problems import LedgerAway
 from gateway.operations.model import QuotaClass
+from gateway.operations.quotas import DEFAULT_QUOTAS, Quota
 from gateway.operations.table import OPERATIONS
 from tests.support.fake_upstream import SUBJECT
 from tests.support.gateway_harness import FILE, LIST, READ, VERIFY, Gate, make_grant

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from aiohttp import ClientSession
 
-from gateway.ledger.record_draft import AccessOutcome
+from gateway.ledger.records import AccessOutcome
 from gateway.operations.model import KIB
 from gateway.proxy import bodies
 from shared.web.bodies.shares import Shares

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from gateway.ledger.record_draft import PurposeKind
+from gateway.ledger.records import PurposeKind
 from gateway.purposes.legal_bases import read_legal_bases
 from gateway.purposes.registry import PurposeRegistry
 from tests.support.gateway_harness import (

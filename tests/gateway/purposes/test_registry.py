@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.api_docs.openapi import _SHAPES
 from gateway.handlers import HANDLERS
-from gateway.ledger.record_draft import PurposeKind
+from gateway.ledger.records import PurposeKind
 from gateway.operations.model import QuotaClass
 from gateway.purposes.registry import PurposeRegistry, is_accepted_purpose, is_recordable_purpose
 from shared.codes.procedure import PROCEDURE_PATTERN

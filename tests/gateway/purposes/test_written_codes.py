@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.ledger.record_draft import PurposeKind
+from gateway.ledger.records import PurposeKind
 from gateway.purposes.registry import PurposeRegistry
 from tests.conftest import Databases
 from tests.gateway.purposes.catalogues import BASES, BIRTH, NOW, assert_refused, look

@@ -2,14 +2,13 @@ from sqlalchemy import make_url
 
 from gateway.ledger.chain.chain import acquire_chain, connect_ledger_database, is_batch_committed
 from gateway.ledger.chain.seals import seal_record_batch
-from gateway.ledger.records import AccessRecord
 from tests.gateway.ledger.ledgers import Store, draft
 from tests.support.waiting import eventually
 
 
 async def test_outcome_of_a_broken_off_batch_is_read_from_the_chain(store: Store) -> None:
     url, made = make_url(store.url), draft()
-    record = AccessRecord.from_record_draft(made)
+    record = made.build_record()
     async with connect_ledger_database(url) as first, connect_ledger_database(url) as second:
         chain = await acquire_chain(first)
         batch = seal_record_batch(

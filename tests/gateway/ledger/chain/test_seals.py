@@ -23,13 +23,8 @@ from gateway.ledger.chain.seals import (
     prove_batch_record,
     seal_record_batch,
 )
-from gateway.ledger.record_draft import (
-    AccessOutcome,
-    AccessRecordDraft,
-    PurposeKind,
-    compute_body_commitment,
-)
-from gateway.ledger.records import AccessRecord
+from gateway.ledger.record_draft import AccessRecordDraft, compute_body_commitment
+from gateway.ledger.records import AccessOutcome, AccessRecord, PurposeKind
 from gateway.operations.table import OPERATIONS
 from shared.crypto import merkle
 from tests.gateway.proxy.proving import verify
@@ -104,7 +99,7 @@ def test_record_tells_what_the_exchange_was() -> None:
     draft = AccessRecordDraft(operation, "request-1", client="h26-onestop", subjects=("ab" * 32,))
     draft.end_call(403, AccessOutcome.REFUSED)
     draft.duration_s = 0.0126
-    record = AccessRecord.from_record_draft(draft)
+    record = draft.build_record()
     assert (record.operation, record.client) == (operation.name, "h26-onestop")
     assert (record.status, record.outcome, record.duration_ms) == (403, "refused", 13)
 

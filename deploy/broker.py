@@ -10,7 +10,7 @@ from deploy.ports import answers
 from deploy.process import Child
 from deploy.topics import create_topics
 
-START_SECONDS = 10
+START_S = 10
 
 
 @dataclass
@@ -46,7 +46,7 @@ class EmbeddedBroker:
 
     def start(self) -> None:
         self.child.start()
-        self.child.wait_until(lambda: answers(self.port), START_SECONDS)
+        self.child.wait_until(lambda: answers(self.port), START_S)
         create_topics(self.servers)
 
     def stop(self) -> None:

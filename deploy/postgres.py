@@ -25,7 +25,7 @@ SUPERUSER = "postgres"
 SOCKET_NAME = ".s.PGSQL.5432"
 SOCKET_PATH_BYTES = 103  # sockaddr_un: 108 on Linux, 104 on macOS, one of them the closing NUL
 EMPTY_TEMPLATE = "template1"
-START_SECONDS = 60  # a recovery after a crash included
+START_S = 60  # a recovery after a crash included
 SETTINGS = {
     "listen_addresses": "",
     "max_connections": "300",
@@ -78,7 +78,7 @@ class EmbeddedPostgres:
         if not (self.directory / "PG_VERSION").exists():
             self._initialise()
         self.child.start()
-        self.child.wait_until(self._accepts, START_SECONDS)
+        self.child.wait_until(self._accepts, START_S)
 
     def stop(self) -> None:
         self.child.stop(seconds=60)
@@ -101,7 +101,7 @@ class EmbeddedPostgres:
         command += [] if self.durable else ["--no-sync"]
         making = Child("initdb", command, log=self.log, cwd=Path("/"), user=self.user)
         making.start()
-        making.wait_for_success(START_SECONDS)
+        making.wait_for_success(START_S)
 
     def _accepts(self) -> bool:
         """The postmaster's own word: its pid file ends with a line `ready`."""

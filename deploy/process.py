@@ -17,11 +17,11 @@ from typing import Protocol, TypeVar
 import psutil
 
 PR_SET_PDEATHSIG = 1
-STOP_SECONDS = 15.0
-POLL_SECONDS = 0.02
+STOP_S = 15.0
+POLL_S = 0.02
 TAIL_LINES = 15
 # The clock may be set between two readings of the same start time.
-CLOCK_SECONDS = 2.0
+CLOCK_S = 2.0
 
 
 # Linux ends a tied child with the thread that started it: this one lives as long as the process.
@@ -47,7 +47,7 @@ class ProcessId:
     def is_alive(self) -> bool:
         try:
             process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.started) < CLOCK_SECONDS
+            same = abs(process.create_time() - self.started) < CLOCK_S
             return bool(same and process.status() != psutil.STATUS_ZOMBIE)
         except psutil.NoSuchProcess:
             return False
@@ -65,7 +65,7 @@ class ProcessId:
     def _wait(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         while self.is_alive() and time.monotonic() < deadline:
-            time.sleep(POLL_SECONDS)
+            time.sleep(POLL_S)
 
 
 @dataclass
@@ -123,7 +123,7 @@ class Child:
         if self._popen and self.is_running:
             self._popen.send_signal(self.stop_signal)
 
-    def stop(self, seconds: float = STOP_SECONDS) -> None:
+    def stop(self, seconds: float = STOP_S) -> None:
         """Returns when nothing of it is left; kills what has not ended after `seconds`."""
         if not self._popen:
             return
@@ -145,7 +145,7 @@ class Child:
                 raise ChildFailedError(
                     f"{self.name} is not ready after {seconds:.0f} s\n{self.log_tail()}"
                 )
-            time.sleep(POLL_SECONDS)
+            time.sleep(POLL_S)
 
     def wait_for_success(self, seconds: float) -> None:
         """For a process that does one thing; ChildFailedError unless 0 in time."""

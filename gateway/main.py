@@ -57,9 +57,9 @@ from shared.web.http_client import open_client
 log = structlog.get_logger()
 
 ROUTERS = (ledger_routes.router, purpose_routes.router, key_routes.router, page_routes.router)
-DRAIN_SECONDS = 10
+DRAIN_S = 10
 PR_SET_PDEATHSIG = 1  # an option of prctl(2)
-ANSWER_SECONDS = 1.0
+ANSWER_S = 1.0
 HEADER_MS = 10_000
 HEADER_BYTES = 64 * KIB
 BACKLOG = 2_048
@@ -151,7 +151,7 @@ def serve(settings: Settings) -> None:
         backpressure=limit_connections(),
         log_level=LogLevels.error,
         respawn_failed_workers=True,
-        workers_kill_timeout=DRAIN_SECONDS,
+        workers_kill_timeout=DRAIN_S,
     ).serve()
 
 
@@ -245,7 +245,7 @@ def _local_client(app: FastAPI) -> AbstractAsyncContextManager[httpx.AsyncClient
 
 def _upstream_checks(http: httpx.AsyncClient, addresses: Mapping[Service, str]) -> dict[str, Check]:
     async def answers(address: str) -> None:
-        response = await http.get(f"{address}/healthz", timeout=ANSWER_SECONDS)
+        response = await http.get(f"{address}/healthz", timeout=ANSWER_S)
         response.raise_for_status()
 
     return {service: partial(answers, address) for service, address in addresses.items()}

@@ -3,7 +3,7 @@
 from gateway.ledger.jobs import anchor_all_chains, anchor_chains
 from shared.runtime.timers import Timer
 
-ANCHOR_SECONDS = 10.0
-DAY_SECONDS = 86_400.0
+ANCHOR_S = 10.0
+DAY_S = 86_400.0
 
-TIMERS = (Timer(ANCHOR_SECONDS, anchor_chains), Timer(DAY_SECONDS, anchor_all_chains))
+TIMERS = (Timer(ANCHOR_S, anchor_chains), Timer(DAY_S, anchor_all_chains))

@@ -6,14 +6,14 @@ from pydantic import Field, SecretStr
 from shared.settings import CallKey, ServiceSettings
 
 # Gateways and services cache public keys for five minutes; a token must not live much longer.
-MAX_TOKEN_SECONDS = 600
-GUESS_MEMORY_SECONDS = 30 * 86_400
+MAX_TOKEN_S = 600
+GUESS_MEMORY_S = 30 * 86_400
 # All users of a sandbox verify the same few personas.
-SANDBOX_GUESS_MEMORY_SECONDS = 120
+SANDBOX_GUESS_MEMORY_S = 120
 
 
 def _default_guess_memory(read: dict[str, Any]) -> int:
-    return SANDBOX_GUESS_MEMORY_SECONDS if read.get("sandbox") else GUESS_MEMORY_SECONDS
+    return SANDBOX_GUESS_MEMORY_S if read.get("sandbox") else GUESS_MEMORY_S
 
 
 class Settings(ServiceSettings):
@@ -26,7 +26,7 @@ class Settings(ServiceSettings):
     call_key: CallKey
     person_hash_key: SecretStr
     key_encryption_key: SecretStr = Field(description="a Fernet key: 32 bytes in base64url")
-    token_seconds: int = Field(default=MAX_TOKEN_SECONDS, gt=0, le=MAX_TOKEN_SECONDS)
+    token_seconds: int = Field(default=MAX_TOKEN_S, gt=0, le=MAX_TOKEN_S)
     # The source of people: our own register, or a service of the national data platform.
     source: Literal["register", "remote"] = "register"
     source_url: str = ""

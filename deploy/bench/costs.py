@@ -32,8 +32,8 @@ FILINGS = TRANSITIONS = LISTS = 200
 VERIFICATIONS, PUSHED_BATCHES = 600, 4
 # Each is moved twice in a round, to and fro, so that the rounds are alike.
 MOVED_DOSSIERS = TRANSITIONS // 2
-MAX_SECONDS, LOOK_SECONDS = 120.0, 0.05
-PROXY_SECONDS = 1.2
+MAX_S, LOOK_S = 120.0, 0.05
+PROXY_S = 1.2
 # The only process that is not Python.
 POSTGRES = "postgres"
 # Their polling is a large share of their CPU time and grows with the seconds, so that it would
@@ -142,7 +142,7 @@ async def _send(mesh: Mesh, requests: Iterator[Request], count: int) -> int:
         mesh.address,
         islice(requests, count),
         connections=CONNECTIONS,
-        seconds=MAX_SECONDS,
+        seconds=MAX_S,
         warm_up=0,
     )
     return len(run.require_success().seconds)
@@ -153,9 +153,9 @@ async def _file_until_visible(mesh: Mesh, requests: Iterator[Request]) -> int:
     async with mesh.database("sync_service") as connection:
         before = await connection.fetchval(VIEW)
         count = await _send(mesh, requests, FILINGS)
-        async with asyncio.timeout(MAX_SECONDS):
+        async with asyncio.timeout(MAX_S):
             while await connection.fetchval(VIEW) < before + count:  # noqa: ASYNC110 -- the state is in other processes
-                await asyncio.sleep(LOOK_SECONDS)
+                await asyncio.sleep(LOOK_S)
     return count
 
 
@@ -177,7 +177,7 @@ async def _measure_proxies(mesh: Mesh) -> list[Figure]:
         for _ in range(ROUNDS):
             for name, proxy in proxies.items():
                 sent = repeated(request("GET", f"{proxy.url}{PATH}", mesh.headers()))
-                _, spent = await saturate_proxy(proxy, sent, CONNECTIONS, PROXY_SECONDS)
+                _, spent = await saturate_proxy(proxy, sent, CONNECTIONS, PROXY_S)
                 cpu_us.setdefault(name, []).append(spent)
             loops.append((await measure_loops()).python_us)
     title = "CPU of a request on the null upstream"

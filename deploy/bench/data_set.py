@@ -19,7 +19,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     "dossier_service": dossier_tables.ROWS,
     "sync_service": national_tables.ROWS,
 }
-STATEMENT_SECONDS = 1800.0  # ten million dossiers have single ones that take minutes
+STATEMENT_S = 1800.0  # ten million dossiers have single ones that take minutes
 SETTINGS = (
     "work_mem = '512MB'",
     # Indexes are sorted in pieces that fit into the processor's caches: faster than all at once.
@@ -42,8 +42,8 @@ async def fill(connection: asyncpg.Connection, service: str, size: int) -> None:
         await _copy_facts(connection, dossiers(size))
         await _copy_seats(connection)
         for statement in (COURSE, PARTY, *rows.values()):
-            await connection.execute(statement, timeout=STATEMENT_SECONDS)
-    await connection.execute(f"VACUUM ANALYZE {', '.join(rows)}", timeout=STATEMENT_SECONDS)
+            await connection.execute(statement, timeout=STATEMENT_S)
+    await connection.execute(f"VACUUM ANALYZE {', '.join(rows)}", timeout=STATEMENT_S)
 
 
 async def _copy_places(connection: asyncpg.Connection) -> None:
@@ -72,9 +72,7 @@ async def _copy_facts(connection: asyncpg.Connection, made: Iterator[Dossiers]) 
             yield binary_copy.rows(chunk.columns())
         yield binary_copy.END
 
-    await connection.copy_to_table(
-        "fact", source=sent(), format="binary", timeout=STATEMENT_SECONDS
-    )
+    await connection.copy_to_table("fact", source=sent(), format="binary", timeout=STATEMENT_S)
     await connection.execute("ANALYZE fact")
 
 
@@ -112,11 +110,11 @@ async def _emptied(connection: asyncpg.Connection, tables: Sequence[str]) -> Asy
     await connection.execute(f"TRUNCATE {', '.join(tables)}")
     yield
     for row in indexes:
-        await connection.execute(row["definition"], timeout=STATEMENT_SECONDS)
+        await connection.execute(row["definition"], timeout=STATEMENT_S)
     for row in constraints:
         await connection.execute(
             f'ALTER TABLE {row["table"]} ADD CONSTRAINT "{row["name"]}" {row["definition"]}',
-            timeout=STATEMENT_SECONDS,
+            timeout=STATEMENT_S,
         )
 
 

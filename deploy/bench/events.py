@@ -44,7 +44,7 @@ from sync_service.handlers import project_dossiers
 
 SERVICE = "sync_service"
 EVENTS, ROUNDS = 20_000, 3
-MAX_WAIT_SECONDS = 60.0
+MAX_WAIT_S = 60.0
 AIM = 10_000
 
 
@@ -192,7 +192,7 @@ async def _measure_consumer(
     handlers: Handlers = {DossierFiled: [EventHandler("bench", counted)]}
     verifier = EventVerifier({DossierFiled.publisher: _PublishedKeys(settings)})
     async with (
-        asyncio.timeout(MAX_WAIT_SECONDS),
+        asyncio.timeout(MAX_WAIT_S),
         open_consumer(settings, [DossierFiled.topic], group) as consumer,
     ):
         await consume_topics(sessions, consumer, handlers, verifier, stopping)

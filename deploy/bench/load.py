@@ -20,9 +20,9 @@ from urllib.parse import urlsplit
 Request = bytes
 Address = tuple[str, int]
 FIRST_ERROR = 400
-WARM_UP_SECONDS = 0.5
+WARM_UP_S = 0.5
 # How long after its end a load waits for answers.
-PATIENCE_SECONDS = 30.0
+PATIENCE_S = 30.0
 MEBIBYTE = 1024 * 1024
 
 
@@ -88,7 +88,7 @@ class Span:
     connections: int
     seconds: float
     warm_up: float
-    patience: float = PATIENCE_SECONDS
+    patience: float = PATIENCE_S
 
     @property
     def longest(self) -> float:
@@ -119,8 +119,8 @@ async def saturate(
     *,
     connections: int,
     seconds: float,
-    warm_up: float = WARM_UP_SECONDS,
-    patience: float = PATIENCE_SECONDS,
+    warm_up: float = WARM_UP_S,
+    patience: float = PATIENCE_S,
 ) -> Outcome:
     """Send as many requests as `connections` carry for `seconds`.
 
@@ -143,7 +143,7 @@ async def at_rate(
     rate: float,
     connections: int,
     seconds: float,
-    warm_up: float = WARM_UP_SECONDS,
+    warm_up: float = WARM_UP_S,
 ) -> Outcome:
     """Send `rate` requests a second, whether or not the server keeps up."""
 

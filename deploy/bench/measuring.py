@@ -63,7 +63,7 @@ PARTS: Mapping[str, Part] = {
     "people": people.measure,
 }
 SHORT_FORM = ["costs"]
-BUDGET_SECONDS = 17 * 60
+BUDGET_S = 17 * 60
 MAX_FAILURE_CHARACTERS = 300
 
 
@@ -139,7 +139,7 @@ def print_figures(measured: Sequence[Measured]) -> None:
     print("\nin loops: a time in turns of the Python loop, a speed for the time of one turn")
     spent = ", ".join(f"{part.part} {part.seconds:.0f}" for part in measured)
     total = sum(part.seconds for part in measured)
-    print(f"seconds: {spent}; {total:.0f} of {BUDGET_SECONDS} together")
+    print(f"seconds: {spent}; {total:.0f} of {BUDGET_S} together")
 
 
 def judge(measured: Sequence[Measured], recorded: Recorded) -> int:

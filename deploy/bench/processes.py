@@ -15,7 +15,7 @@ from deploy.dev_stack.stack import ROOT
 from deploy.ports import free_port
 from deploy.process import Child
 
-START_SECONDS = 60.0
+START_S = 60.0
 TRUSTING = ("-m", "deploy.bench.trusting")
 
 
@@ -52,7 +52,7 @@ def server(
         child = Child(name, command, log=Path(folder) / "log", cwd=ROOT, env=env)
         try:
             child.start()
-            child.wait_until(lambda: _answers(port, path), START_SECONDS)
+            child.wait_until(lambda: _answers(port, path), START_S)
             assert child.process_id
             started = Server(port, child.process_id.pid)
             if core is not None:

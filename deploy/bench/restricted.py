@@ -11,7 +11,7 @@ from deploy.bench.mesh import PROCEDURE, Mesh
 
 RESTRICTED, GIVING = "newcomer-h14", "operator-vpcp"
 GRANTS = COMMUNES = 200
-GIVEN_AT_ONCE, KNOWN_WITHIN_SECONDS = 8, 30.0
+GIVEN_AT_ONCE, KNOWN_WITHIN_S = 8, 30.0
 OPERATIONS = [
     "GET /dossier/v1/dossiers",
     "GET /dossier/v1/dossiers/{code}",
@@ -52,7 +52,7 @@ async def create_grants(mesh: Mesh, board: str) -> None:
     rights.append({"client_id": board, "operations": [INDICATOR]})
     if await _count_projected(mesh) < GRANTS:
         await _create_grants(mesh, rights)
-    async with asyncio.timeout(KNOWN_WITHIN_SECONDS):
+    async with asyncio.timeout(KNOWN_WITHIN_S):
         while await _count_projected(mesh) < GRANTS:  # noqa: ASYNC110 -- the state is in another process
             await asyncio.sleep(0.1)
 

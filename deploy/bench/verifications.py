@@ -11,7 +11,7 @@ from deploy.bench.processes import Server, service
 from deploy.bench.steps import run_steps
 
 CONNECTIONS, ROUNDS = 32, 3
-SECONDS, LONG_SECONDS = 5.0, 120.0
+SECONDS, LONG_S = 5.0, 120.0
 # The whole country asks for 51 a second on average.
 NATIONAL_RATE_TENFOLD = 510.0
 NAME = "verification through the gateway"
@@ -37,7 +37,7 @@ async def _measure_saturated(mesh: Mesh) -> list[Figure]:
 
 
 async def _measure_at_national_rate(mesh: Mesh) -> list[Figure]:
-    long = mesh.seconds(LONG_SECONDS)
+    long = mesh.seconds(LONG_S)
     whole = await at_rate(
         mesh.address,
         mesh.verifications(),

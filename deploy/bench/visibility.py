@@ -21,7 +21,7 @@ from shared.codes.time import unix_now
 from shared.events import DossierFiled
 
 RATE, CONNECTIONS, SECONDS, ROUNDS = 150.0, 64, 30.0, 3
-LOOK_SECONDS, MAX_WAIT_SECONDS = 0.005, 10.0
+LOOK_S, MAX_WAIT_S = 0.005, 10.0
 
 
 @dataclass
@@ -54,9 +54,9 @@ async def measure(mesh: Mesh) -> list[Figure]:
             warm_up=0,
         )
         count = len(load.require_success().seconds)
-        async with asyncio.timeout(MAX_WAIT_SECONDS + seconds):
+        async with asyncio.timeout(MAX_WAIT_S + seconds):
             while len(seen.heard) < count or seen.written.keys() - seen.shown.keys():  # noqa: ASYNC110 -- the state is in other processes
-                await asyncio.sleep(LOOK_SECONDS)
+                await asyncio.sleep(LOOK_S)
     heard = seen.since_written(seen.heard, seconds).windows(ROUNDS)
     shown = seen.since_written(seen.shown, seconds).windows(ROUNDS)
     name = f"at {RATE:.0f} filings/s"
@@ -125,4 +125,4 @@ async def _poll_view(connection: asyncpg.Connection, seen: Seen) -> None:
         for row in rows:
             seen.shown.setdefault(row["code"], now)
             newest = max(newest, row["opened_at"])
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(LOOK_S)

@@ -10,8 +10,8 @@ from deploy.demo.clients import PROCEDURE, Clients, chapter, knows, must
 from deploy.demo.proof import is_proved, trusted_key
 from shared.codes.time import utc_now
 
-VISIBLE_SECONDS = 1.0
-COUNTED_SECONDS = 5.0
+VISIBLE_S = 1.0
+COUNTED_S = 5.0
 LOOKS_AT_LEAST = 10
 
 DESK, DECIDER = "H26.101", "H29.101"
@@ -156,7 +156,7 @@ async def _seen(clients: Clients, code: str, status: int) -> None:
         f"/sync/v1/dossiers/{code}",
         f"the country sees status {status}",
         lambda view: view["status"] == status,
-        VISIBLE_SECONDS,
+        VISIBLE_S,
     )
     knows("sync", f"the national view shows status {status} after {took * 1_000:.0f} ms")
 
@@ -210,7 +210,7 @@ async def _see_indicators(clients: Clients, before: dict[str, Any]) -> None:
             path,
             f"{name} counts four more",
             lambda now, expected=expected: counted(now) == expected,
-            COUNTED_SECONDS,
+            COUNTED_S,
         )
         new = (await clients.call("auditor-g22", "GET", path)).json()
         knows("sync", f"{name}: {shown(old)} → {shown(new)} after {took * 1_000:.0f} ms")

@@ -18,7 +18,7 @@ from deploy.ports import is_taken
 from deploy.process import ChildFailedError
 from deploy.services import SERVICES
 
-STOP_SECONDS = 120.0
+STOP_S = 120.0
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -79,10 +79,10 @@ def stop(stack: Stack) -> int:
         return 0
     if record and record.supervisor.is_alive():
         os.kill(record.supervisor.pid, signal.SIGTERM)
-    deadline = time.monotonic() + STOP_SECONDS
+    deadline = time.monotonic() + STOP_S
     while is_held(stack.directory):
         if time.monotonic() > deadline:
-            say(f"The stack has not ended after {STOP_SECONDS:.0f} s.")
+            say(f"The stack has not ended after {STOP_S:.0f} s.")
             return 1
         time.sleep(0.05)
     say("Stopped.")

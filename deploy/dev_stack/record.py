@@ -10,8 +10,8 @@ from pathlib import Path
 from deploy.process import ProcessId
 
 # Their supervisor's death was their signal already; PostgreSQL may be writing its memory down.
-PATIENCE_SECONDS = {"postgres": 60.0}
-USUAL_PATIENCE_SECONDS = 5.0
+PATIENCE_S = {"postgres": 60.0}
+USUAL_PATIENCE_S = 5.0
 
 
 class AlreadyRunningError(RuntimeError):
@@ -79,7 +79,7 @@ def end_left_overs(directory: Path) -> list[str]:
     ended = [
         name
         for name, child in reversed(list(record.children.items()))
-        if child.end(PATIENCE_SECONDS.get(name, USUAL_PATIENCE_SECONDS))
+        if child.end(PATIENCE_S.get(name, USUAL_PATIENCE_S))
     ]
     forget(directory)
     return ended

@@ -18,13 +18,13 @@ from deploy.secrets import make_secrets
 from deploy.services import SERVICES, Service
 from deploy.topics import create_topics
 
-READY_SECONDS = 90.0
-ONCE_SECONDS = 300.0  # a migration of a large database
-WATCH_SECONDS = 0.2
-FIRST_PAUSE_SECONDS = 0.5
-MAX_PAUSE_SECONDS = 30.0
-STEADY_SECONDS = 60.0
-WORKER_SECONDS = 0.5
+READY_S = 90.0
+ONCE_S = 300.0  # a migration of a large database
+WATCH_S = 0.2
+FIRST_PAUSE_S = 0.5
+MAX_PAUSE_S = 30.0
+STEADY_S = 60.0
+WORKER_S = 0.5
 
 
 def say(text: str) -> None:
@@ -38,7 +38,7 @@ class Watched:
     child: Child
     restart: Callable[[], None]
     port: int | None = None
-    pause: float = FIRST_PAUSE_SECONDS
+    pause: float = FIRST_PAUSE_S
     started_at: float = field(default_factory=time.monotonic)
     due_at: float | None = None
 
@@ -49,11 +49,11 @@ class Watched:
             self.due_at = None
             return False
         if self.due_at is None:
-            if now - self.started_at > STEADY_SECONDS:
-                self.pause = FIRST_PAUSE_SECONDS
+            if now - self.started_at > STEADY_S:
+                self.pause = FIRST_PAUSE_S
             self.due_at = now + self.pause
             say(f"! {self.child.name} ended ({self.child.exit_code}), again in {self.pause} s")
-            self.pause = min(self.pause * 2, MAX_PAUSE_SECONDS)
+            self.pause = min(self.pause * 2, MAX_PAUSE_S)
         if now < self.due_at:
             return False
         self.due_at, self.started_at = None, now
@@ -90,7 +90,7 @@ class Supervisor:
         while not until():
             if [watched for watched in self.watched if watched.look()]:
                 self._write_record()
-            time.sleep(WATCH_SECONDS)
+            time.sleep(WATCH_S)
 
     def stop(self) -> None:
         """First the doors, then the rest of the services, broker, and PostgreSQL last."""
@@ -114,7 +114,7 @@ class Supervisor:
                 child.start()
             self._write_record()
             for child in self.errands:
-                child.wait_for_success(ONCE_SECONDS)
+                child.wait_for_success(ONCE_S)
         finally:
             for child in self.errands:
                 child.stop()
@@ -149,7 +149,7 @@ class Supervisor:
         for child in workers:
             child.ask_to_stop()
         for child in workers:
-            child.stop(WORKER_SECONDS)
+            child.stop(WORKER_S)
         broker.start()
         for child in workers:
             child.start()
@@ -164,7 +164,7 @@ class Supervisor:
                 self._add(Watched(child, restart=child.start, port=port))
                 child.start()
         self._write_record()
-        deadline = time.monotonic() + READY_SECONDS
+        deadline = time.monotonic() + READY_S
         for watched in self.watched:
             left = max(deadline - time.monotonic(), 0.1)
             watched.child.wait_until(watched.is_ready, left)

@@ -17,7 +17,7 @@ from deploy.topics import create_topics
 
 HERE = Path(__file__).resolve().parent
 JARS = HERE.parents[1] / ".run" / "kafka" / "lib"
-START_SECONDS = 180
+START_S = 180
 CLUSTER_ID = "MkU3OEVBNTcwNTJENDM2Qg"  # 16 bytes in base64url, as Kafka's own examples have it
 # A short life: the first compiler is enough, and loading classes is what takes the time.
 JAVA = [
@@ -67,9 +67,9 @@ class KafkaServer:
         if not self._properties.exists():
             self._format()
         self.child.start()
-        self.child.wait_until(lambda: answers(self.port), START_SECONDS)
+        self.child.wait_until(lambda: answers(self.port), START_S)
         if self.protocol == "PLAINTEXT":
-            create_topics(self.servers, START_SECONDS)
+            create_topics(self.servers, START_S)
 
     def stop(self) -> None:
         self.child.stop(seconds=30)
@@ -101,7 +101,7 @@ class KafkaServer:
             cwd=self.directory,
         )
         formatting.start()
-        formatting.wait_for_success(START_SECONDS)
+        formatting.wait_for_success(START_S)
 
 
 def fetch_jars() -> None:

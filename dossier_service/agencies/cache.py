@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from dossier_service.agencies.models import Agency
 
-FRESH_SECONDS = 30.0
-UNKNOWN_SECONDS = 1.0
+FRESH_S = 30.0
+UNKNOWN_S = 1.0
 
 _ALL = select(Agency.code, Agency.valid_from, Agency.valid_to, Agency.successor)
 
@@ -26,7 +26,7 @@ class AgencyTerm:
 
 
 class AgencyCache:
-    """Reads all agencies again after `FRESH_SECONDS`, and sooner where it lacks a code."""
+    """Reads all agencies again after `FRESH_S`, and sooner where it lacks a code."""
 
     def __init__(self) -> None:
         self._terms: Mapping[str, AgencyTerm] = {}
@@ -37,7 +37,7 @@ class AgencyCache:
     ) -> Mapping[str, AgencyTerm]:
         """Return the terms of all agencies; none until the registry has announced the first."""
         is_known = all(code in self._terms for code in codes)
-        if time.monotonic() - self._read_at > (FRESH_SECONDS if is_known else UNKNOWN_SECONDS):
+        if time.monotonic() - self._read_at > (FRESH_S if is_known else UNKNOWN_S):
             self._terms = {
                 code: AgencyTerm(valid_from, valid_to, successor)
                 for code, valid_from, valid_to, successor in await session.execute(_ALL)

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dossier_service.catalogue import repository
 from dossier_service.catalogue.procedure import PublishedProcedure
 
-CURRENT_SECONDS = 5.0
+CURRENT_S = 5.0
 MAX_VERSIONS = 5_000
 
 
@@ -16,7 +16,7 @@ class ProcedureCache:
     """Keeps procedures in memory, so that filing a dossier reads none from the database.
 
     A version never changes, and stays as long as there is room. The version in force is read again
-    after `CURRENT_SECONDS`.
+    after `CURRENT_S`.
     """
 
     def __init__(self) -> None:
@@ -25,9 +25,7 @@ class ProcedureCache:
 
     async def find_current(self, session: AsyncSession, code: str) -> PublishedProcedure | None:
         version, asked_at = self._current.get(code, (0, float("-inf")))
-        if time.monotonic() - asked_at < CURRENT_SECONDS and (
-            held := self._find_held(code, version)
-        ):
+        if time.monotonic() - asked_at < CURRENT_S and (held := self._find_held(code, version)):
             return held
         published = await repository.find_current_version(session, code)
         if published:

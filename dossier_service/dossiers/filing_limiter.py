@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
 
-from shared.database.engine import POOL_WAIT_SECONDS
+from shared.database.engine import POOL_WAIT_S
 from shared.web.problems import Unavailable
 
 # One filing writes while the next one is prepared up to its serial.
@@ -34,7 +34,7 @@ class FilingLimiter:
 
     @asynccontextmanager
     async def hold_slot(self, agency: str) -> AsyncIterator[None]:
-        """Wait for a slot; raise Unavailable if too many wait, or after `POOL_WAIT_SECONDS`."""
+        """Wait for a slot; raise Unavailable if too many wait, or after `POOL_WAIT_S`."""
         queue = self._agencies.setdefault(agency, _AgencyQueue())
         await _wait_for_slot(queue)
         try:
@@ -48,7 +48,7 @@ async def _wait_for_slot(queue: _AgencyQueue) -> None:
         raise Unavailable
     queue.waiting += 1
     try:
-        async with asyncio.timeout(POOL_WAIT_SECONDS):
+        async with asyncio.timeout(POOL_WAIT_S):
             await queue.slots.acquire()
     except TimeoutError:
         raise Unavailable from None

@@ -10,9 +10,9 @@ from gateway.access.right_in_force import EffectiveRight
 from shared.crypto.ed25519 import build_key_set, compute_key_id
 from shared.web.calls.auth import RIGHTS_ISSUER
 
-ASSERTED_SECONDS = 60
+ASSERTED_S = 60
 # A cached assertion is not reused when it expires sooner than this.
-LEFT_SECONDS = 10
+LEFT_S = 10
 
 
 class RightsSigner:
@@ -26,7 +26,7 @@ class RightsSigner:
     def sign_right_assertion(
         self, right: EffectiveRight, *, client: str, operation: str, audience: str, now: float
     ) -> str:
-        """Return the signed assertion of `right`, cached for `ASSERTED_SECONDS - LEFT_SECONDS`.
+        """Return the signed assertion of `right`, cached for `ASSERTED_S - LEFT_S`.
 
         `now` is in Unix seconds.
         """
@@ -34,7 +34,7 @@ class RightsSigner:
         if right.signed_at <= now < right.signed_until:
             return right.signed
         # An assertion expires with its grant; the claim is rounded up to a whole second.
-        expires = min(now + ASSERTED_SECONDS, right.ends)
+        expires = min(now + ASSERTED_S, right.ends)
         claims: dict[str, Any] = {
             "iss": RIGHTS_ISSUER,
             "aud": audience,
@@ -48,7 +48,7 @@ class RightsSigner:
         if right.others:
             claims["others"] = [_serialise_limits(other) for other in right.others]
         right.signed = jwt.encode(claims, self._key, "EdDSA", {"kid": self.kid})
-        right.signed_at, right.signed_until = now, expires - LEFT_SECONDS
+        right.signed_at, right.signed_until = now, expires - LEFT_S
         return right.signed
 
 

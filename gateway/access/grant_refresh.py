@@ -32,11 +32,11 @@ log = structlog.get_logger()
 
 CHANNEL, PROCEDURES_CHANNEL = "rights", "procedures"
 # A query at this interval detects a dead connection, on which notifications would be lost.
-HEARTBEAT_SECONDS = 1.0
-ANSWER_SECONDS = 2.0
-RETRY_SECONDS = 0.5
+HEARTBEAT_S = 1.0
+ANSWER_S = 2.0
+RETRY_S = 0.5
 # The worker reports its progress every five seconds.
-UNHEARD_SECONDS = 30.0
+UNHEARD_S = 30.0
 
 RIGHTS_AGE = Gauge(
     "rights_age_seconds", "Seconds since the rights in use equalled those that identity published"
@@ -81,7 +81,7 @@ class GrantCacheRefresher:
     async def check_fresh(self) -> None:
         if not self._fresh:
             raise RightsStaleError
-        if self._measure_grants_age() > UNHEARD_SECONDS:
+        if self._measure_grants_age() > UNHEARD_S:
             raise RightsUnheardError
 
     def _measure_grants_age(self) -> float:
@@ -95,11 +95,11 @@ class GrantCacheRefresher:
             except Exception as error:  # noqa: BLE001 -- after any error the rights must be read again
                 log.warning("rights_stale", error=type(error).__name__)
             self._fresh = False
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(RETRY_S)
 
     async def _follow_one_connection(self) -> None:
         connection = await connect_driver(
-            render_driver_url(self._url), timeout=5, command_timeout=ANSWER_SECONDS
+            render_driver_url(self._url), timeout=5, command_timeout=ANSWER_S
         )
         try:
             await connection.add_listener(CHANNEL, self._note_changed_client)
@@ -113,7 +113,7 @@ class GrantCacheRefresher:
             log.info("rights_read")
             while True:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._has_changes.wait(), HEARTBEAT_SECONDS)
+                    await asyncio.wait_for(self._has_changes.wait(), HEARTBEAT_S)
                 await self._read_changed_clients(connection)
                 if self._procedures_changed:
                     await self._read_procedures(connection)

@@ -32,8 +32,8 @@ from shared.web.http_client import open_client
 
 log = structlog.get_logger()
 
-RECONCILE_SECONDS = 60.0
-RETRY_SECONDS = 1.0
+RECONCILE_S = 60.0
+RETRY_S = 1.0
 MAX_ROWS_LOGGED = 20
 
 Kind = Literal["missed", "false"]
@@ -221,7 +221,7 @@ async def reconcile_rights_forever(settings: Settings, sessions: SessionFactory)
                 if not (isinstance(error, HTTPError | ValidationError) or is_outage(error)):
                     raise
                 log.warning("rights_not_compared", error=type(error).__name__)
-                await asyncio.sleep(RETRY_SECONDS)
+                await asyncio.sleep(RETRY_S)
             else:
                 compared_at = time.monotonic()
-                await asyncio.sleep(RECONCILE_SECONDS)
+                await asyncio.sleep(RECONCILE_S)

@@ -35,8 +35,8 @@ from shared.web.single_flight import SingleFlight
 Document = dict[str, Any]
 
 _JSON = "application/json"
-MAX_AGE_SECONDS = 60.0
-INCOMPLETE_SECONDS = 5.0
+MAX_AGE_S = 60.0
+INCOMPLETE_S = 5.0
 # The gateway sets these headers itself, or the security scheme describes them.
 _INTERNAL = frozenset(
     name.lower()
@@ -103,7 +103,7 @@ class ApiDescription:
         described = dict(zip(self._addresses, parts, strict=True))
         document = merge_api_documents({**described, Service.GATEWAY: self._local_document})
         self._page = PublishedPage.of(orjson.dumps(document), _JSON)
-        max_age_s = MAX_AGE_SECONDS if all(parts) else INCOMPLETE_SECONDS
+        max_age_s = MAX_AGE_S if all(parts) else INCOMPLETE_S
         self._until = time.monotonic() + max_age_s
 
     async def _fetch_service_document(self, service: Service) -> Document | None:

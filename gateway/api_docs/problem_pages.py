@@ -12,14 +12,14 @@ from types import MappingProxyType
 import orjson
 
 from gateway.api_docs.problem_types import EVERY, ProblemType, read_problem_types
-from gateway.operations.model import PUBLIC_SECONDS
+from gateway.operations.model import PUBLIC_S
 from shared.web.published import PublishedPage
 
 _FOLDER = Path(__file__).with_name("data")
 # The pages have a style of their own, and load nothing.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 _HEADERS: Mapping[str, str] = MappingProxyType(
-    {"Cache-Control": f"public, max-age={PUBLIC_SECONDS}", "Vary": "Accept, Accept-Encoding"}
+    {"Cache-Control": f"public, max-age={PUBLIC_S}", "Vary": "Accept, Accept-Encoding"}
 )
 _CODE = re.compile(r"`([^`]+)`")
 

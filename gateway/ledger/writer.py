@@ -41,16 +41,16 @@ from shared.database.errors import is_outage
 
 log = structlog.get_logger()
 
-COLLECT_SECONDS = 0.001
+COLLECT_S = 0.001
 # Records without a waiting call are collected for longer, because each batch has a fixed cost; they
 # are written with the next record that has one.
-GATHER_SECONDS = 0.02
+GATHER_S = 0.02
 MAX_BATCH_RECORDS = 500
 MAX_PENDING_RECORDS = 50_000
-PATIENCE_SECONDS = 3.0
-RETRY_SECONDS = 0.2
-SUM_UP_SECONDS = 1.0
-DRAIN_SECONDS = 5.0
+PATIENCE_S = 3.0
+RETRY_S = 0.2
+SUM_UP_S = 1.0
+DRAIN_S = 5.0
 
 RECORDS = Counter("ledger_records_total", "Access records made durable")
 BATCH_SECONDS = Histogram(
@@ -121,7 +121,7 @@ class LedgerWriter:
         durable: asyncio.Future[bytes] = task.get_loop().create_future()
         self._queue_record(draft.build_record(), durable)
         try:
-            with Deadline(PATIENCE_SECONDS, task):
+            with Deadline(PATIENCE_S, task):
                 return await durable
         except TimeoutError:
             raise LedgerAway from None
@@ -143,7 +143,7 @@ class LedgerWriter:
     async def sum_calls(self) -> None:
         """Record the sums of each minute that is over, until cancelled."""
         while True:
-            await asyncio.sleep(SUM_UP_SECONDS)
+            await asyncio.sleep(SUM_UP_S)
             for record in self._sums.take_ended_sums(utc_now()):
                 self._queue_record(record, None)
 
@@ -153,11 +153,11 @@ class LedgerWriter:
             self._queue_record(record, None)
 
     async def drain(self) -> None:
-        """Return when all records are written, or after `DRAIN_SECONDS`."""
+        """Return when all records are written, or after `DRAIN_S`."""
         self.record_all_sums()
         self._due.set()
         try:
-            async with asyncio.timeout(DRAIN_SECONDS):
+            async with asyncio.timeout(DRAIN_S):
                 await self._idle.wait()
         except TimeoutError:
             log.error("ledger_not_drained", records=len(self._pending))  # noqa: TRY400 -- no trace
@@ -177,7 +177,7 @@ class LedgerWriter:
                     await self._append_until_lost(chain)
             except Exception as error:  # noqa: BLE001 -- after any error calls stay unanswered until it holds a chain
                 self._note_lost_chain(error)
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(RETRY_S)
 
     @property
     def _is_full(self) -> bool:
@@ -203,7 +203,7 @@ class LedgerWriter:
             began = asyncio.get_running_loop().time()
             # A single call is written at once.
             if crowded and len(self._pending) < MAX_BATCH_RECORDS:
-                await asyncio.sleep(COLLECT_SECONDS)
+                await asyncio.sleep(COLLECT_S)
             entries = self._take_next_batch()
             crowded = sum(entry.durable is not None for entry in entries) > 1
             await self._append_next_batch(chain, entries)
@@ -216,7 +216,7 @@ class LedgerWriter:
             self._idle.set()
             self._arrived.clear()
             await self._arrived.wait()
-        gathered = asyncio.get_running_loop().call_later(GATHER_SECONDS, self._due.set)
+        gathered = asyncio.get_running_loop().call_later(GATHER_S, self._due.set)
         await self._due.wait()
         gathered.cancel()
         if chain.is_lost:

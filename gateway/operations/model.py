@@ -8,7 +8,7 @@ from shared.codes.deprecation import Deprecation
 
 KIB, MIB = 1024, 1024 * 1024
 # Caches may keep a public answer for this time.
-PUBLIC_SECONDS = 60
+PUBLIC_S = 60
 
 
 class Service(StrEnum):

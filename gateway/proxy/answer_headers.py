@@ -2,13 +2,13 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.operations.model import PUBLIC_SECONDS
+from gateway.operations.model import PUBLIC_S
 from gateway.operations.table import OPERATIONS
 from gateway.proxy.headers import RawHeaders
 from shared.web.calls.internal_headers import RawHeader
 
 _NO_STORE = (b"cache-control", b"no-store")
-_BRIEFLY = (b"cache-control", b"public, max-age=%d" % PUBLIC_SECONDS)
+_BRIEFLY = (b"cache-control", b"public, max-age=%d" % PUBLIC_S)
 _EVERY: tuple[RawHeader, ...] = (
     # Without this header the server adds its own name.
     (b"server", b"lien-thong"),

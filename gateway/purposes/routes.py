@@ -4,7 +4,7 @@ from functools import cache
 
 from fastapi import Request, Response
 
-from gateway.operations.model import PUBLIC_SECONDS
+from gateway.operations.model import PUBLIC_S
 from gateway.purposes.legal_bases import LegalBases, read_legal_bases
 from shared.web.bodies.strict_parsing import Router
 from shared.web.published import PublishedPage
@@ -21,4 +21,4 @@ async def list_legal_bases(request: Request) -> Response:
 @cache
 def _load_legal_bases_page() -> PublishedPage:
     legal_bases = LegalBases(items=list(read_legal_bases().values()))
-    return PublishedPage.of_json(legal_bases.model_dump(mode="json"), seconds=PUBLIC_SECONDS)
+    return PublishedPage.of_json(legal_bases.model_dump(mode="json"), seconds=PUBLIC_S)

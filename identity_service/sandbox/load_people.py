@@ -12,13 +12,13 @@ from identity_service.sandbox.generator import Person, generate_people
 from identity_service.sandbox.personas import read_personas
 from identity_service.settings import Settings
 from shared.codes.persons.folding import fold_accented, fold_bare
-from shared.database.engine import CONNECT_SECONDS, connect_driver, render_driver_url
+from shared.database.engine import CONNECT_S, connect_driver, render_driver_url
 from shared.database.locks import PEOPLE_LOAD
 
 log = structlog.get_logger()
 
 CHUNK = 10_000
-CHUNK_SECONDS = 120
+CHUNK_S = 120
 _COLUMNS = ("person", "name_key", "bare_name_key", *Person._fields[2:], "told")
 
 PersonRow = tuple[object, ...]
@@ -70,8 +70,8 @@ async def load_personas(settings: Settings) -> None:
 async def _open_connection(settings: Settings) -> asyncpg.Connection:
     return await connect_driver(
         render_driver_url(settings.database),
-        timeout=CONNECT_SECONDS,
-        command_timeout=CHUNK_SECONDS,
+        timeout=CONNECT_S,
+        command_timeout=CHUNK_S,
     )
 
 

@@ -5,10 +5,10 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity_service.settings import MAX_TOKEN_SECONDS
-from identity_service.tokens.signing_keys import JWKS_SECONDS, delete_replaced_keys
+from identity_service.settings import MAX_TOKEN_S
+from identity_service.tokens.signing_keys import JWKS_S, delete_replaced_keys
 
-RETENTION_REPLACED_KEYS: Final = timedelta(seconds=MAX_TOKEN_SECONDS + JWKS_SECONDS)
+RETENTION_REPLACED_KEYS: Final = timedelta(seconds=MAX_TOKEN_S + JWKS_S)
 
 
 async def delete_expired_keys(session: AsyncSession, *, now: datetime) -> None:

@@ -15,7 +15,7 @@ from identity_service.dependencies import SettingsDep
 from identity_service.tokens.dependencies import TokenResourcesDep
 from identity_service.tokens.problems import GrantTypeUnsupported, TokenRequestMalformed
 from identity_service.tokens.schemas import ServerMetadata, TokenOut
-from identity_service.tokens.signing_keys import JWKS_SECONDS
+from identity_service.tokens.signing_keys import JWKS_S
 from identity_service.tokens.use_cases import ByAssertion, BySecret, issue_token
 from shared.web.bodies.strict_parsing import Router
 from shared.web.dependencies import Now, Session
@@ -118,7 +118,7 @@ async def issue_oauth_token(
 async def read_token_keys(request: Request, resources: TokenResourcesDep) -> Response:
     """Return the JWKS of the keys that sign access tokens."""
     keys = {"keys": await resources.keys.list_public_keys()}
-    return PublishedPage.of_json(keys, seconds=JWKS_SECONDS).respond(request)
+    return PublishedPage.of_json(keys, seconds=JWKS_S).respond(request)
 
 
 @router.get("/.well-known/oauth-authorization-server", response_model=ServerMetadata)
@@ -137,7 +137,7 @@ async def read_server_metadata(request: Request, settings: SettingsDep) -> Respo
         ],
         "token_endpoint_auth_signing_alg_values_supported": ["ES256", "EdDSA", "PS256", "RS256"],
     }
-    return PublishedPage.of_json(about, seconds=JWKS_SECONDS).respond(request)
+    return PublishedPage.of_json(about, seconds=JWKS_S).respond(request)
 
 
 def _parse_form(content_type: str, body: bytes) -> Mapping[str, str]:

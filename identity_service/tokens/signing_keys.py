@@ -31,9 +31,9 @@ from shared.database.locks import SIGNING_KEY_ROTATION
 from shared.database.session import SessionFactory
 
 ALGORITHM = "ES256"
-JWKS_SECONDS = 300  # others may cache the key set so long
-LEAD = timedelta(seconds=2 * JWKS_SECONDS)
-_RELOAD_SECONDS = 30.0
+JWKS_S = 300  # others may cache the key set so long
+LEAD = timedelta(seconds=2 * JWKS_S)
+_RELOAD_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class SigningKeys:
         return self._signers
 
     def _is_reload_due(self) -> bool:
-        return time.monotonic() - self._loaded_at > _RELOAD_SECONDS
+        return time.monotonic() - self._loaded_at > _RELOAD_S
 
     async def _reload(self) -> None:
         try:

@@ -29,7 +29,7 @@ SLICE_ROWS = 10_000
 async def delete_in_slices(
     session: AsyncSession, table: type[DeclarativeBase], where: str, **values: object
 ) -> None:
-    """Delete all rows that match, in statements that stay far below `STATEMENT_SECONDS` each.
+    """Delete all rows that match, in statements that stay far below `STATEMENT_S` each.
 
     `values` are those of the parameters in `where`.
     """

@@ -15,15 +15,15 @@ from shared.database.resources import RESOURCES, DatabaseResources
 from shared.database.session import OrmSession, SessionFactory
 from shared.settings import ServiceSettings
 
-CONNECT_SECONDS = 5
-STATEMENT_SECONDS = 15
-POOL_WAIT_SECONDS = 5
+CONNECT_S = 5
+STATEMENT_S = 15
+POOL_WAIT_S = 5
 # A process that hangs in a transaction would hold its locks, such as the relay's, without end.
-IDLE_SECONDS = 30
+IDLE_S = 30
 # For a statement that reads every row, and for the computations between two of them.
-EVERY_ROW_SECONDS = 3_600
-# Shorter than STATEMENT_SECONDS, so that waiting for a lock is distinct from a slow statement.
-LOCK_SECONDS = 10
+EVERY_ROW_S = 3_600
+# Shorter than STATEMENT_S, so that waiting for a lock is distinct from a slow statement.
+LOCK_S = 10
 
 
 def render_driver_url(url: URL) -> str:
@@ -51,25 +51,25 @@ async def open_database(
 ) -> AsyncIterator[SessionFactory]:
     """Yield a factory of sessions; dispose of the connections at the end.
 
-    For commands with `reads_every_row`, EVERY_ROW_SECONDS replaces STATEMENT_SECONDS and
-    IDLE_SECONDS.
+    For commands with `reads_every_row`, EVERY_ROW_S replaces STATEMENT_S and
+    IDLE_S.
     """
-    statement_seconds = EVERY_ROW_SECONDS if reads_every_row else STATEMENT_SECONDS
-    idle_seconds = EVERY_ROW_SECONDS if reads_every_row else IDLE_SECONDS
+    statement_seconds = EVERY_ROW_S if reads_every_row else STATEMENT_S
+    idle_seconds = EVERY_ROW_S if reads_every_row else IDLE_S
     # Called through the module, because tracing replaces the function there.
     engine = sqlalchemy_asyncio.create_async_engine(
         settings.database,
         pool_size=settings.database_pool,
         max_overflow=0,
         hide_parameters=True,
-        pool_timeout=POOL_WAIT_SECONDS,
+        pool_timeout=POOL_WAIT_S,
         connect_args={
             "async_creator_fn": connect_driver,
-            "timeout": CONNECT_SECONDS,
+            "timeout": CONNECT_S,
             "command_timeout": statement_seconds,
             "server_settings": {
                 "idle_in_transaction_session_timeout": f"{idle_seconds}s",
-                "lock_timeout": f"{LOCK_SECONDS}s",
+                "lock_timeout": f"{LOCK_S}s",
             },
         },
     )

@@ -15,7 +15,7 @@ from shared.database.errors import UNREACHABLE, is_outage
 from shared.database.session import Base, SessionFactory
 from shared.observability.metrics import CONSUMER_LAG
 
-LAG_SECONDS = 5.0
+LAG_S = 5.0
 
 
 class ConsumedUpTo(Base):
@@ -75,7 +75,7 @@ async def measure_lag(sessions: SessionFactory, consumer: AIOKafkaConsumer) -> N
             CONSUMER_LAG.labels(partition.topic, partition.partition).set(max(0, end - handled))
         measured = set(progress)
         await _store_watermarks(sessions, tracker.advance(progress, measured_at))
-        await asyncio.sleep(LAG_SECONDS)
+        await asyncio.sleep(LAG_S)
 
 
 async def _store_watermarks(

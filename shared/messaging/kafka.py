@@ -174,10 +174,10 @@ async def read_records(
 # No argument would mean all partitions.
 _NO_PARTITION = (TopicPartition("", 0),)
 # Partitions whose position takes longer, as after a rebalance, are left to the next read.
-_POSITION_SECONDS = 0.01
+_POSITION_S = 0.01
 MAX_SINGLE_READS = 100
 # A stop waits for a read under way.
-REFETCH_SECONDS = 5.0
+REFETCH_S = 5.0
 
 
 async def _list_positions(
@@ -186,7 +186,7 @@ async def _list_positions(
     positions: dict[TopicPartition, int] = {}
     for partition in partitions:
         with suppress(TimeoutError, IllegalStateError):
-            async with asyncio.timeout(_POSITION_SECONDS):
+            async with asyncio.timeout(_POSITION_S):
                 positions[partition] = await consumer.position(partition)
     return positions
 
@@ -247,7 +247,7 @@ async def _refetch(
     The caller's next read would end in the same error, and its seek would discard the late answer.
     """
     reads = {partition: _SingleReads([], []) for partition in partitions}
-    deadline = time.monotonic() + REFETCH_SECONDS
+    deadline = time.monotonic() + REFETCH_S
     while waiting := [
         partition
         for partition in consumer.assignment().intersection(partitions)

@@ -22,7 +22,7 @@ from shared.messaging.inbox import Handlers
 from shared.messaging.outbox import OutboxRow, add_outbox_rows
 
 # For letters whose replay woke nobody, as where the process that replayed them died.
-POLL_SECONDS = 5.0
+POLL_S = 5.0
 MAX_LETTERS = 100
 
 
@@ -38,7 +38,7 @@ async def redeliver_letters(
         replayed.clear()
         if not await redeliver_batch(sessions, handlers, verifier):
             with suppress(TimeoutError):
-                await asyncio.wait_for(replayed.wait(), POLL_SECONDS)
+                await asyncio.wait_for(replayed.wait(), POLL_S)
 
 
 @retry_during_outage

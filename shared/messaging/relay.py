@@ -26,7 +26,7 @@ from shared.observability.metrics import EVENTS_REFUSED, EVENTS_SENT
 log = structlog.get_logger()
 
 BATCH_SIZE = 1_000
-POLL_SECONDS = 5.0
+POLL_S = 5.0
 
 
 async def relay_outbox(
@@ -48,7 +48,7 @@ async def relay_outbox(
             wake.clear()
             if await relay_batch(sessions, producer, signer) < BATCH_SIZE and not stopping.is_set():
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(wake.wait(), POLL_SECONDS)
+                    await asyncio.wait_for(wake.wait(), POLL_S)
 
 
 @retry_during_outage

@@ -21,7 +21,7 @@ from shared.settings import ServiceSettings
 log = structlog.get_logger()
 
 REPLICAS = 3
-DAY_MILLISECONDS = 24 * 60 * 60 * 1000
+DAY_MS = 24 * 60 * 60 * 1000
 FOR_EVER = -1
 
 
@@ -34,7 +34,7 @@ class Topic:
 
     def to_new_topic(self, name: str, brokers: int) -> NewTopic:
         days = self.retention_days
-        retention_ms = FOR_EVER if days is None else days * DAY_MILLISECONDS
+        retention_ms = FOR_EVER if days is None else days * DAY_MS
         return NewTopic(
             name,
             self.partitions,

@@ -24,7 +24,7 @@ log = structlog.get_logger()
 # topic `.dead` for days: a shorter period would let a flood fill them.
 MAX_SAMPLES = 20
 MAX_SAMPLE_BYTES = 2 * MAX_MESSAGE_BYTES
-SAMPLE_SECONDS = 3_600.0
+SAMPLE_S = 3_600.0
 # A day longer than its owner can send an event again.
 RETENTION_DAYS = 8
 
@@ -34,7 +34,7 @@ class UnprovenSampler:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._ends = clock() + SAMPLE_SECONDS
+        self._ends = clock() + SAMPLE_S
         self._samples: Counter[str] = Counter()
         self._bytes: Counter[str] = Counter()
 
@@ -43,7 +43,7 @@ class UnprovenSampler:
         if not unproven:
             return []
         if (now := self._clock()) >= self._ends:
-            self._ends = now + SAMPLE_SECONDS
+            self._ends = now + SAMPLE_S
             self._samples.clear()
             self._bytes.clear()
         sampled = [message for message in unproven if self._has_room(message)]

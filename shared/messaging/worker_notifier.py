@@ -17,13 +17,13 @@ log = structlog.get_logger()
 
 # One for the events that the relay sends, one for the dead letters that are redelivered.
 OUTBOX, LETTERS = "outbox", "dead_letter"
-CONNECT_SECONDS = 5
-ANSWER_SECONDS = 5
+CONNECT_S = 5
+ANSWER_S = 5
 # Between two NOTIFYs: the fixed cost of a batch of the relay exceeds the cost of its rows.
-MIN_INTERVAL_SECONDS = 0.01
+MIN_INTERVAL_S = 0.01
 # The connection that listens is checked this often: a half-open one reports no error.
-HEARTBEAT_SECONDS = 5.0
-HEARTBEAT_ANSWER_SECONDS = 5.0
+HEARTBEAT_S = 5.0
+HEARTBEAT_ANSWER_S = 5.0
 
 
 class WorkerNotifier:
@@ -36,7 +36,7 @@ class WorkerNotifier:
         self._notifying: asyncio.Task[None] | None = None
 
     def notify(self, channel: str) -> None:
-        """Schedule a NOTIFY; calls within `MIN_INTERVAL_SECONDS` of one share the next."""
+        """Schedule a NOTIFY; calls within `MIN_INTERVAL_S` of one share the next."""
         self._channels.add(channel)
         if self._notifying is None or self._notifying.done():
             self._notifying = asyncio.create_task(self._notify_while_wanted())
@@ -56,15 +56,15 @@ class WorkerNotifier:
             try:
                 await self._notify(channels)
             except Exception as error:  # noqa: BLE001 -- nothing awaits this task before `close`
-                # The worker polls anyway, every `relay.POLL_SECONDS` and `redelivery.POLL_SECONDS`.
+                # The worker polls anyway, every `relay.POLL_S` and `redelivery.POLL_S`.
                 log.warning("worker_not_notified", error=type(error).__name__)
                 self._discard_connection()
-            await asyncio.sleep(MIN_INTERVAL_SECONDS)
+            await asyncio.sleep(MIN_INTERVAL_S)
 
     async def _notify(self, channels: set[str]) -> None:
         if self._connection is None or self._connection.is_closed():
             self._connection = await connect_driver(
-                self._url, timeout=CONNECT_SECONDS, command_timeout=ANSWER_SECONDS
+                self._url, timeout=CONNECT_S, command_timeout=ANSWER_S
             )
         for channel in channels:
             await self._connection.execute(f"NOTIFY {channel}")
@@ -88,7 +88,7 @@ def notify_redelivery(session: OrmSession) -> None:
 @retry_during_outage
 async def listen_for_commits(url: URL, wakes: Mapping[str, asyncio.Event]) -> None:
     """Set the event of a channel at each NOTIFY, and all events at each new connection."""
-    connection = await connect_driver(render_driver_url(url), timeout=CONNECT_SECONDS)
+    connection = await connect_driver(render_driver_url(url), timeout=CONNECT_S)
     lost = asyncio.Event()
     connection.add_termination_listener(lambda _: lost.set())
     try:
@@ -97,9 +97,9 @@ async def listen_for_commits(url: URL, wakes: Mapping[str, asyncio.Event]) -> No
         for wake in wakes.values():
             wake.set()
         while not lost.is_set():
-            await connection.execute("SELECT 1", timeout=HEARTBEAT_ANSWER_SECONDS)
+            await connection.execute("SELECT 1", timeout=HEARTBEAT_ANSWER_S)
             with suppress(TimeoutError):
-                await asyncio.wait_for(lost.wait(), HEARTBEAT_SECONDS)
+                await asyncio.wait_for(lost.wait(), HEARTBEAT_S)
         raise ConnectionError("the connection that listens for commits was lost")
     finally:
         connection.terminate()

@@ -33,7 +33,7 @@ from shared.web.openapi.service import DescribedService
 from shared.web.single_flight import SingleFlight
 
 AUDIENCE = "lien-thong"
-CHECK_SECONDS = 2.0
+CHECK_S = 2.0
 # These reveal no secret. Others than the gateway call them, or the gateway without a caller.
 OPEN_PATHS = frozenset(
     {"/healthz", "/readyz", "/metrics", "/.well-known/jwks.json", EVENT_KEYS_PATH}
@@ -168,7 +168,7 @@ async def _run_checks(checks: Checks) -> dict[str, str]:
 
 async def _run_check(check: Check) -> str:
     try:
-        await asyncio.wait_for(check(), CHECK_SECONDS)
+        await asyncio.wait_for(check(), CHECK_S)
     except Exception as error:  # noqa: BLE001 -- any error means that it is not ready
         return type(error).__name__
     return "ok"

@@ -37,8 +37,8 @@ from shared.web.idempotency import delete_expired_keys
 
 log = structlog.get_logger()
 
-DRAIN_SECONDS = 10.0
-POLL_SECONDS = 0.1
+DRAIN_S = 10.0
+POLL_S = 0.1
 STARTED, CAUGHT_UP = "started", "caught_up"  # the names of these checks at /readyz
 
 # A coroutine that runs in each replica until it is cancelled.
@@ -79,10 +79,10 @@ async def run_worker(
     await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
     stop.cancel()
     if STARTED not in checks:
-        await asyncio.wait({task}, timeout=DRAIN_SECONDS)
+        await asyncio.wait({task}, timeout=DRAIN_S)
     # A batch cancelled here was not committed, so it is repeated; the inbox ignores handled events.
     task.cancel()
-    await asyncio.wait({task}, timeout=DRAIN_SECONDS)
+    await asyncio.wait({task}, timeout=DRAIN_S)
     if not task.cancelled() and task.done() and (error := task.exception()):
         raise error
 
@@ -212,7 +212,7 @@ async def _await_catch_up(consumer: AIOKafkaConsumer, checks: dict[str, Check]) 
     if CAUGHT_UP not in checks:
         return
     while not (partitions := consumer.assignment()):  # noqa: ASYNC110 -- aiokafka has no event for it
-        await asyncio.sleep(POLL_SECONDS)
+        await asyncio.sleep(POLL_S)
     begins = await retry_during_broker_outage(consumer.beginning_offsets)(partitions)
     ends = await retry_during_broker_outage(consumer.end_offsets)(partitions)
     # A partition whose events have all expired delivers nothing, so nothing is ever committed.
@@ -220,7 +220,7 @@ async def _await_catch_up(consumer: AIOKafkaConsumer, checks: dict[str, Check]) 
     while waiting:
         handled = await retry_during_broker_outage(list_committed_offsets)(consumer, waiting)
         waiting = {name: end for name, end in waiting.items() if handled.get(name, 0) < end}
-        await asyncio.sleep(POLL_SECONDS)
+        await asyncio.sleep(POLL_S)
     checks.pop(CAUGHT_UP)
 
 

@@ -21,7 +21,7 @@ FIRST = {"If-Match": '"1"'}
 async def test_what_is_taken_away_is_refused_without_waiting_for_a_round(
     postgres: Databases, tmp_path: Path, kafka: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.messaging.relay.POLL_SECONDS", 3_600)
+    monkeypatch.setattr("shared.messaging.relay.POLL_S", 3_600)
     async with AsyncExitStack() as stack:
         country = await stack.enter_async_context(open_country(postgres, tmp_path / "sandbox.json"))
         await stack.enter_async_context(working(country.identity, {}, kafka))

@@ -11,7 +11,7 @@ import pytest
 from tests.contracts.test_openapi_names import MERGED
 from tests.support.tools import Tool
 
-TOOL_SECONDS = 300
+TOOL_S = 300
 
 
 def run_tool(
@@ -28,7 +28,7 @@ def run_tool(
         capture_output=True,
         text=True,
         check=False,
-        timeout=TOOL_SECONDS,
+        timeout=TOOL_S,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -20,7 +20,7 @@ from shared.settings import ServiceSettings
 from tests.deploy.test_compose import PARTS
 from tests.support.event_keys import key_text
 from tests.support.factories import DIGEST_KEY
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_S
 
 # Of the image, or of a machine with other folders and ports.
 NOT_HERE = {
@@ -115,5 +115,5 @@ def running_secured(
         found = Secured(server, secrets, protocol, ca_file)
         password = SecretStr(found.password("topics"))
         admin = found.settings("gateway", kafka_user="admin", kafka_password=password)
-        secure_topics(connection_options(admin), PATIENCE_SECONDS)
+        secure_topics(connection_options(admin), PATIENCE_S)
         yield found

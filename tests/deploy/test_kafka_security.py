@@ -24,7 +24,7 @@ from shared.messaging.kafka import connection_options, open_consumer, open_produ
 from shared.messaging.topics import TOPIC_TABLE
 from shared.settings import ServiceSettings
 from tests.deploy.secured import Secured, running_secured
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_S
 
 
 def test_each_topic_is_published_by_its_owner_and_its_dead_letters_by_its_readers() -> None:
@@ -111,7 +111,7 @@ async def test_event_goes_from_one_service_to_another(secured: Secured, mechanis
         await producer.send_and_wait(topic, b"{}", key=key)
     reader = secured.settings("sync_service", mechanism)
     async with (
-        asyncio.timeout(PATIENCE_SECONDS),
+        asyncio.timeout(PATIENCE_S),
         open_consumer(reader, [topic], "sync_service") as consumer,
     ):
         keys = set[bytes]()

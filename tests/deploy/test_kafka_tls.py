@@ -25,7 +25,7 @@ from tests.deploy.secured import Secured, require_apache_kafka, running_secured
 from tests.support.certificates import Issuer
 from tests.support.event_keys import key_text
 from tests.support.factories import DIGEST_KEY
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_S
 
 HERE = "127.0.0.1"
 TOPIC = "dossier.events.v1"
@@ -88,7 +88,7 @@ async def require_delivery(sender: ServiceSettings, reader: ServiceSettings, key
     async with open_producer(sender) as producer:
         await producer.send_and_wait(TOPIC, b"{}", key=key)
     async with (
-        asyncio.timeout(PATIENCE_SECONDS),
+        asyncio.timeout(PATIENCE_S),
         open_consumer(reader, [TOPIC], "sync_service") as consumer,
     ):
         keys = set[bytes]()
@@ -124,7 +124,7 @@ async def test_issuers_that_the_machine_trusts_are_those_where_no_file_is_named(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(issuer.certificate))
     settings = secured.settings("dossier_service", kafka_ca_file="")
-    async with asyncio.timeout(PATIENCE_SECONDS), open_producer(settings) as producer:
+    async with asyncio.timeout(PATIENCE_S), open_producer(settings) as producer:
         await producer.send_and_wait(TOPIC, b"{}", key=b"machine")
 
 

@@ -19,10 +19,10 @@ from tests.faults.injections.processes import (
 from tests.faults.isolation import lacks_isolation
 
 # Longer than a worker's group waits for a member that is silent.
-STILL_SECONDS = 9.0
-LONG_SECONDS = 30.0
+STILL_S = 9.0
+LONG_S = 30.0
 # Longer than the gateway's time-out and what is added to it: a call without one would show.
-SILENT_SECONDS = 16.0
+SILENT_S = 16.0
 
 _SERVICES = [service.short for service in SERVICES.values()]
 _STEPS = (
@@ -42,8 +42,8 @@ def _stopped(name: str) -> Fault:
     if task == "serve" and service in ASKED:
         about = f"{name} accepts and never answers (SIGSTOP), and comes back"
         expect = others_stay_fast(service)
-        return Fault(f"stop-{name}", about, stop(name, SILENT_SECONDS), expect=expect)
-    return Fault(f"stop-{name}", about, stop(name, STILL_SECONDS))
+        return Fault(f"stop-{name}", about, stop(name, SILENT_S), expect=expect)
+    return Fault(f"stop-{name}", about, stop(name, STILL_S))
 
 
 def _port(variable: str) -> Callable[[Site], int]:
@@ -63,7 +63,7 @@ def _port_of_database(site: Site) -> int:
 
 def _cut_off(name: str, between: str, port: Callable[[Site], int], on: Kind = Kind.LOCAL) -> Fault:
     about = f"the network between {between} drops every packet"
-    return Fault(f"cut-{name}", about, cut(port, STILL_SECONDS), on, lacks=lacks_nft)
+    return Fault(f"cut-{name}", about, cut(port, STILL_S), on, lacks=lacks_nft)
 
 
 def _clock(process: str, minutes: int) -> Fault:
@@ -92,8 +92,8 @@ FAULTS: Sequence[Fault] = (
         kill("broker"),
     ),
     *(_stopped(name) for name in _PROCESSES),
-    Fault("stop-broker", "the broker stands still (SIGSTOP)", stop("broker", LONG_SECONDS)),
-    Fault("stop-postgres", "PostgreSQL stands still (SIGSTOP)", stop("postgres", STILL_SECONDS)),
+    Fault("stop-broker", "the broker stands still (SIGSTOP)", stop("broker", LONG_S)),
+    Fault("stop-postgres", "PostgreSQL stands still (SIGSTOP)", stop("postgres", STILL_S)),
     Fault("crash-postgres", "PostgreSQL stopped at once (immediate), restarted", postgres.crash),
     Fault(
         "postgres-connections",

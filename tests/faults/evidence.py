@@ -44,7 +44,7 @@ _RECORDS = """
     SELECT request_id, status FROM told JOIN ends USING (call, id)"""
 _NATIONAL = "SELECT code, source, version, source_version, status FROM national_dossier"
 _DOSSIERS = "SELECT code, version, status, external_code FROM dossier"
-POLL_SECONDS = 0.2
+POLL_S = 0.2
 
 
 class Message(NamedTuple):
@@ -164,7 +164,7 @@ async def settled(mesh: Mesh, within: float) -> list[str]:
             waiting = [f"a database cannot be asked: {type(error).__name__}"]
         if not waiting or asyncio.get_running_loop().time() > deadline:
             return waiting
-        await asyncio.sleep(POLL_SECONDS)
+        await asyncio.sleep(POLL_S)
 
 
 async def _waiting(mesh: Mesh) -> list[str]:

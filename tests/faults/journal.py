@@ -8,7 +8,7 @@ from enum import StrEnum
 
 GOOD_SHARE = 0.99
 # That many good seconds in a row are a recovery: one may be luck.
-STEADY_SECONDS = 3
+STEADY_S = 3
 
 
 class Outcome(StrEnum):
@@ -99,6 +99,6 @@ class Journal:
         for second in range(last):
             enough = answers[second] and good[second] >= GOOD_SHARE * answers[second]
             in_a_row = in_a_row + 1 if enough else 0
-            if in_a_row == STEADY_SECONDS:
-                return since + second + 1 - STEADY_SECONDS
+            if in_a_row == STEADY_S:
+                return since + second + 1 - STEADY_S
         return None

@@ -18,11 +18,11 @@ from tests.support.mesh import Mesh
 PER_SECOND = 40.0
 # More than come while a service is silent for as long as any fault lasts.
 MAX_CONCURRENT = 1_000
-TOKEN_SECONDS, PATIENCE_SECONDS = 240.0, 1.0
-ANSWER_SECONDS = 40.0  # longer than any time-out of the gateway
+TOKEN_S, PATIENCE_S = 240.0, 1.0
+ANSWER_S = 40.0  # longer than any time-out of the gateway
 FIRST_PAUSE, MAX_PAUSE = 0.3, 3.0
 # How long an operation is asked again after the load has ended.
-LAST_WORD_SECONDS = 60.0
+LAST_WORD_S = 60.0
 NO_ANSWER = 0
 
 
@@ -76,7 +76,7 @@ class Load:
     async def running(self, play: "Play") -> AsyncIterator[None]:
         """Begins turns until the block ends; returns when every operation has its outcome."""
         connector = aiohttp.TCPConnector(limit=0)
-        timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
+        timeout = aiohttp.ClientTimeout(total=ANSWER_S)
         async with aiohttp.ClientSession(
             self.mesh.gateway, connector=connector, timeout=timeout
         ) as self._http:
@@ -84,7 +84,7 @@ class Load:
             try:
                 yield
                 self._stopping.set()
-                self._last_word = time.monotonic() + LAST_WORD_SECONDS
+                self._last_word = time.monotonic() + LAST_WORD_S
                 await beginning
                 await asyncio.gather(*self._turns)
             finally:
@@ -127,7 +127,7 @@ class Load:
     async def _renew(self, client: str) -> None:
         """One asks for all that wait; nobody asks again at once."""
         async with self._signing_in.setdefault(client, asyncio.Lock()):
-            if self._asked_at.get(client, 0.0) + PATIENCE_SECONDS > time.monotonic():
+            if self._asked_at.get(client, 0.0) + PATIENCE_S > time.monotonic():
                 return
             self._asked_at[client] = time.monotonic()
             await self.sign_in(client)
@@ -142,7 +142,7 @@ class Load:
         call = Call("sign in", client, "POST", "/oauth/token", self.new_id(), personal=False)
         answer = await self._send(call, {}, data=form)
         if answer.outcome is Outcome.ACKNOWLEDGED:
-            until = time.monotonic() + TOKEN_SECONDS
+            until = time.monotonic() + TOKEN_S
             self._tokens[client] = (until, answer.body["access_token"])
 
     async def _try(self, call: Call) -> VerificationResult:

@@ -19,14 +19,14 @@ from deploy.postgres import EmbeddedPostgres
 from tests.faults.evidence import longest_lateness
 from tests.faults.fault import Fault, Seen, Site, Suffered
 from tests.faults.invariants import complaints
-from tests.faults.journal import STEADY_SECONDS, Journal, Outcome
+from tests.faults.journal import STEADY_S, Journal, Outcome
 from tests.faults.load import PER_SECOND, Load
 from tests.faults.workload import Desk
 from tests.support.mesh import Mesh
 
-QUIET_SECONDS = 4.0
+QUIET_S = 4.0
 RECOVERS_WITHIN = 60.0
-LOOK_SECONDS = 0.25
+LOOK_S = 0.25
 FAILED_STRIKE = (
     AssertionError,
     OSError,
@@ -92,7 +92,7 @@ async def _strike(fault: Fault, site: Site, wrong: list[str]) -> Seen:
     # The last fault may have left cold pools behind.
     if await _recovery(journal, load_began) is None:
         wrong.append("the answers were not good before the fault")
-    await asyncio.sleep(QUIET_SECONDS - STEADY_SECONDS)
+    await asyncio.sleep(QUIET_S - STEADY_S)
     began = time.monotonic()
     try:
         await fault.strike(site)
@@ -103,8 +103,8 @@ async def _strike(fault: Fault, site: Site, wrong: list[str]) -> Seen:
 
 async def _recovery(journal: Journal, since: float) -> float | None:
     """Seconds after `since`; None where it takes too long."""
-    while time.monotonic() < since + RECOVERS_WITHIN + STEADY_SECONDS:
+    while time.monotonic() < since + RECOVERS_WITHIN + STEADY_S:
         if (at := journal.recovered_at(since)) is not None:
             return at - since
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(LOOK_S)
     return None

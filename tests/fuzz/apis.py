@@ -45,7 +45,7 @@ from tests.support.waiting import eventually_sync
 CLIENT, AGENCY = "operator-vpcp", "G22"
 STARTS_WITHIN = 120.0
 # A token lives for ten minutes; nobody asks with one that ends while the answer is on its way.
-TOKEN_SECONDS = 300.0
+TOKEN_S = 300.0
 MANY = 1_000_000
 
 
@@ -65,7 +65,7 @@ class Apis:
         if time.monotonic() > self._signed_in_until:
             self._signed_in = sign_in(self.addresses["identity"], CLIENT, self.secret)
             self.known.add(self._signed_in["Authorization"].encode())
-            self._signed_in_until = time.monotonic() + TOKEN_SECONDS
+            self._signed_in_until = time.monotonic() + TOKEN_S
         return self._signed_in
 
     def set_aside(self, service: str, count: int) -> list[str]:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from deploy.run_sync import run_apart
 from identity_service.main import create_app
 from identity_service.seed import seed
-from identity_service.settings import GUESS_MEMORY_SECONDS, Settings
+from identity_service.settings import GUESS_MEMORY_S, Settings
 from tests.conftest import Databases
 from tests.identity_service.calls import Identity
 from tests.identity_service.signing_in import KEY, SYSTEM
@@ -42,7 +42,7 @@ def make_settings(database_url: str, **over: object) -> Settings:
         "person_hash_key": "5b" * 32,
         "key_encryption_key": Fernet.generate_key().decode(),
         "sandbox": True,
-        "guess_memory_seconds": GUESS_MEMORY_SECONDS,
+        "guess_memory_seconds": GUESS_MEMORY_S,
         "people": PEOPLE,
         **dict.fromkeys(BUDGETS, UNBOUNDED),
     }

@@ -11,7 +11,7 @@ from tests.proxy.caller import Told, Wire, connected
 from tests.proxy.harness import CHUNKED, GONE, LIST, READ, SYNC, VERIFY, Stage, get, post
 from tests.proxy.upstream import GOOD, Answering, Asked, hang, saying
 from tests.support.fake_upstream import NAMED, answer
-from tests.support.waiting import PATIENCE_SECONDS, eventually
+from tests.support.waiting import PATIENCE_S, eventually
 
 LONG = b"x" * 3 * MIB
 # More than is gathered before the service is asked.
@@ -72,7 +72,7 @@ async def test_caller_leaves_within_its_body(stage: Stage, what: str, leave: Lea
     seen = [asked for asked in stage.behind.asked if asked.request_id == request_id]
     assert [asked.whole for asked in seen] == [False] * streamed
     for asked in seen:
-        await asyncio.wait_for(asked.left.wait(), PATIENCE_SECONDS)
+        await asyncio.wait_for(asked.left.wait(), PATIENCE_S)
     await stage.good_call()
 
 
@@ -85,7 +85,7 @@ async def test_body_that_breaks_midway_is_never_a_shorter_whole(stage: Stage, en
         await wire.send(stage.wire(post(CHUNKED, LONG_CHUNK, SYNC), request_id))
         asked = await came(stage, request_id)
         await wire.send(end)
-        await asyncio.wait_for(asked.left.wait(), PATIENCE_SECONDS)
+        await asyncio.wait_for(asked.left.wait(), PATIENCE_S)
     assert not asked.whole
     ((status, _),) = await outcomes(stage, request_id)
     assert status in {413, 499}
@@ -100,7 +100,7 @@ async def test_caller_leaves_before_the_answer(stage: Stage, leave: Leave) -> No
         await wire.send(stage.wire(get(LIST), request_id))
         asked = await came(stage, request_id)
         leave(wire)
-    await asyncio.wait_for(asked.left.wait(), PATIENCE_SECONDS)
+    await asyncio.wait_for(asked.left.wait(), PATIENCE_S)
     assert await outcomes(stage, request_id) == ((499, "unknown"),)
     await stage.good_call()
 
@@ -171,7 +171,7 @@ async def test_caller_leaves_within_the_answer(stage: Stage, what: str, leave: L
             assert await wire.more()
         leave(wire)
     asked = await came(stage, request_id)
-    await asyncio.wait_for(asked.left.wait(), PATIENCE_SECONDS)
+    await asyncio.wait_for(asked.left.wait(), PATIENCE_S)
     assert await outcomes(stage, request_id, len(recorded)) == recorded
     await stage.good_call()
 

@@ -24,7 +24,7 @@ from tests.support.event_keys import SIGNERS, VERIFIER, make_record
 
 DOSSIERS = "dossier.events.v1"
 # How long one read of a topic waits for the broker.
-READ_SECONDS = 0.05
+READ_S = 0.05
 # (role, **variables) of tiny_worker.py
 Start = Callable[..., subprocess.Popen[bytes]]
 SERVICE = "dossier_service"
@@ -132,9 +132,7 @@ class Tail:
 
     async def of(self, key: str) -> list[ConsumerRecord]:
         # Another test may have left records that cannot be decoded.
-        batch = await read_records(
-            self.consumer, timeout_ms=int(READ_SECONDS * 1_000), max_records=1_000
-        )
+        batch = await read_records(self.consumer, timeout_ms=int(READ_S * 1_000), max_records=1_000)
         for records in batch.records.values():
             self.records += records
         return [record for record in self.records if record.key == key.encode()]

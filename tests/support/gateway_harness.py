@@ -33,7 +33,7 @@ from tests.support.event_keys import key_text
 from tests.support.factories import CALL_KEY, DIGEST_KEY, TestAuthority
 from tests.support.fake_upstream import SUBJECT
 from tests.support.serving import serving
-from tests.support.waiting import PATIENCE_SECONDS, eventually
+from tests.support.waiting import PATIENCE_S, eventually
 
 VERIFY = "POST /identity/v1/verifications"
 FILE = "POST /dossier/v1/dossiers"
@@ -227,7 +227,7 @@ class Gate:
         """The rows of the ledger, the oldest first, once all is written; or as it is, `pending`."""
         ledger: Any = self.admission._ledger
         if not pending:
-            await asyncio.wait_for(ledger._idle.wait(), PATIENCE_SECONDS)
+            await asyncio.wait_for(ledger._idle.wait(), PATIENCE_S)
         conditions = " AND ".join(f"{name} = ${place}" for place, name in enumerate(where, 1))
         query = f"SELECT * FROM access_record WHERE {conditions or 'true'} ORDER BY {_ORDER}"
         connection = await asyncpg.connect(plain_url(self.settings.database_url))

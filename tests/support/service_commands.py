@@ -8,7 +8,7 @@ from pathlib import Path
 from shared.settings import ServiceSettings
 from tests.support.event_keys import key_text
 from tests.support.factories import CALL_KEY, DIGEST_KEY
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_S
 
 
 def run_service_command(
@@ -30,5 +30,5 @@ def run_service_command(
         capture_output=True,
         text=True,
         check=False,
-        timeout=PATIENCE_SECONDS,
+        timeout=PATIENCE_S,
     )

@@ -10,16 +10,16 @@ import asyncpg
 
 T = TypeVar("T")
 
-PAUSE_SECONDS = 0.02
+PAUSE_S = 0.02
 # Long enough for a slow machine under a load that is not ours: only a fault waits for it.
-PATIENCE_SECONDS = 90.0
+PATIENCE_S = 90.0
 
 
 @overload
 async def eventually(check: Callable[[], Awaitable[T]], within: float = ...) -> T: ...
 @overload
 async def eventually(check: Callable[[], T], within: float = ...) -> T: ...
-async def eventually(check: Callable[[], T | Awaitable[T]], within: float = PATIENCE_SECONDS) -> T:
+async def eventually(check: Callable[[], T | Awaitable[T]], within: float = PATIENCE_S) -> T:
     """The first true answer of `check`, plain or async, asked again for `within` seconds.
 
     An AssertionError in `check` counts as "not yet"; the last one is what the test then shows.
@@ -35,15 +35,15 @@ async def eventually(check: Callable[[], T | Awaitable[T]], within: float = PATI
                 raise
         else:
             return answer
-        await asyncio.sleep(PAUSE_SECONDS)
+        await asyncio.sleep(PAUSE_S)
 
 
-def eventually_sync(check: Callable[[], object], within: float = PATIENCE_SECONDS) -> None:
+def eventually_sync(check: Callable[[], object], within: float = PATIENCE_S) -> None:
     """The same for a plain test or fixture, in which no loop may run."""
     deadline = time.monotonic() + within
     while not check():
         assert time.monotonic() < deadline, f"not so within {within} s"
-        time.sleep(PAUSE_SECONDS)
+        time.sleep(PAUSE_S)
 
 
 async def count_blocked(connection: asyncpg.Connection, application: str = "%") -> int:

@@ -17,8 +17,8 @@ from shared.crypto.merkle import DIGEST_SIZE
 from shared.database.engine import connect_driver, render_driver_url
 from shared.database.locks import LEDGER_CHAIN
 
-APPEND_SECONDS = 5.0
-ENDING_SECONDS = 0.05
+APPEND_S = 5.0
+ENDING_S = 0.05
 # Commits are durable whichever default the server has; keep-alives free the lock of a dead host.
 SESSION = {
     "application_name": "ledger",
@@ -91,7 +91,7 @@ class Chain:
             *columns,
             subjects,
             batch.records,
-            timeout=APPEND_SECONDS,
+            timeout=APPEND_S,
         )
         self.head = Anchor(number, hash_batch_header(batch.header))
 
@@ -119,7 +119,7 @@ async def connect_ledger_database(url: URL) -> AsyncIterator[asyncpg.Connection]
     connection = await connect_driver(
         render_driver_url(url),
         timeout=5,
-        command_timeout=APPEND_SECONDS,
+        command_timeout=APPEND_S,
         server_settings=SESSION,
     )
     try:
@@ -155,7 +155,7 @@ async def is_batch_committed(
     The backend of the append is ended first, so that the answer is final.
     """
     while await connection.fetch(_END, *backend):  # noqa: ASYNC110 -- the server sends no event
-        await asyncio.sleep(ENDING_SECONDS)
+        await asyncio.sleep(ENDING_S)
     stored_header = await connection.fetchval(
         "SELECT header FROM ledger_seal WHERE chain = $1 AND number = $2",
         chain,

@@ -21,7 +21,7 @@ from shared.database.engine import connect_driver, render_driver_url
 from shared.events import LedgerAnchored
 
 SEALS_AT_ONCE = 100
-PROGRESS_SECONDS = 2.0
+PROGRESS_S = 2.0
 MAX_FINDINGS_SHOWN = 100
 
 # A loose index scan finds each chain that a row names.
@@ -92,7 +92,7 @@ class Verdict:
         self.doubts.append(f"{self.quoted_chain}, batch {number}: {text}")
 
     def print_progress(self) -> None:
-        if time.monotonic() - self._said > PROGRESS_SECONDS:
+        if time.monotonic() - self._said > PROGRESS_S:
             self._said = time.monotonic()
             print(f"{self.quoted_chain}: {self.records:,} records …", file=sys.stderr)  # noqa: T201
 

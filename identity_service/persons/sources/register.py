@@ -11,9 +11,9 @@ from identity_service.persons.sources.source import Finding, Inquiry
 from identity_service.settings import Settings
 from shared.codes.time import utc_now
 from shared.database.engine import (
-    CONNECT_SECONDS,
-    POOL_WAIT_SECONDS,
-    STATEMENT_SECONDS,
+    CONNECT_S,
+    POOL_WAIT_S,
+    STATEMENT_S,
     connect_driver,
     render_driver_url,
 )
@@ -33,7 +33,7 @@ class LocalRegister:
 
     async def look_up(self, inquiry: Inquiry) -> Finding:
         person = bytes.fromhex(inquiry.person)
-        async with self._pool.acquire(timeout=POOL_WAIT_SECONDS) as connection:
+        async with self._pool.acquire(timeout=POOL_WAIT_S) as connection:
             row = await connection.fetchrow(_READ, person)
         now = utc_now()
         if row is None:
@@ -60,8 +60,8 @@ async def open_register(settings: Settings) -> AsyncIterator[LocalRegister]:
         min_size=0,
         max_size=settings.database_pool,
         reset=_skip_reset,
-        timeout=CONNECT_SECONDS,
-        command_timeout=STATEMENT_SECONDS,
+        timeout=CONNECT_S,
+        command_timeout=STATEMENT_S,
         server_settings={"default_transaction_read_only": "on"},
     )
     async with pool:

@@ -28,16 +28,16 @@ from shared.web.calls.rights import Right
 from shared.web.problems import Problem, Unavailable
 
 # A withdrawn key is trusted for at most this long, and so are the signatures made with it.
-REFRESH_SECONDS = 300
+REFRESH_S = 300
 # Keys stay trusted for so long while the key set cannot be fetched. Tokens live ten minutes, so a
 # longer outage ends all of them anyway.
-UNCONFIRMED_SECONDS = 900
-RETRY_SECONDS = 10
-UNKNOWN_KEY_SECONDS = 5
-NO_KEYS_SECONDS = 1
-FRESH_SECONDS = 0.25  # between two requests because of unknown keys
-CLOCK_SKEW_SECONDS = 5  # between the clocks of the signer and this machine
-MAX_LIFETIME_SECONDS = 600  # from iat to exp, because an assertion cannot be revoked
+UNCONFIRMED_S = 900
+RETRY_S = 10
+UNKNOWN_KEY_S = 5
+NO_KEYS_S = 1
+FRESH_S = 0.25  # between two requests because of unknown keys
+CLOCK_SKEW_S = 5  # between the clocks of the signer and this machine
+MAX_LIFETIME_S = 600  # from iat to exp, because an assertion cannot be revoked
 ALGORITHMS = ["ES256", "EdDSA"]
 # The sum of grants, procedures, agencies and fields of one client for one operation.
 MAX_RIGHT_CODES = 10_000
@@ -117,7 +117,7 @@ class KeySet:
             return key
         async with self._asking:
             if kid not in self._keys and self._read_at < since:
-                await asyncio.sleep(self._asked_at + FRESH_SECONDS - time.monotonic())
+                await asyncio.sleep(self._asked_at + FRESH_S - time.monotonic())
                 await self._refresh()
         key = self._keys.get(kid)
         if key is None and self._read_at < since:
@@ -125,7 +125,7 @@ class KeySet:
         return key
 
     def _is_confirmed(self) -> bool:
-        return time.monotonic() - self._confirmed_at <= UNCONFIRMED_SECONDS
+        return time.monotonic() - self._confirmed_at <= UNCONFIRMED_S
 
     def _serves_meanwhile(self, kid: str) -> bool:
         """Return whether to use the known key while another caller refreshes the set."""
@@ -134,11 +134,11 @@ class KeySet:
     def _is_due(self, kid: str) -> bool:
         """Return whether a request is due; an unknown key may be new, but requests are limited."""
         if kid not in self._keys:
-            patience = UNKNOWN_KEY_SECONDS if self._keys else NO_KEYS_SECONDS
+            patience = UNKNOWN_KEY_S if self._keys else NO_KEYS_S
         elif self._asked_at > self._confirmed_at:
-            patience = RETRY_SECONDS
+            patience = RETRY_S
         else:
-            patience = REFRESH_SECONDS
+            patience = REFRESH_S
         return time.monotonic() - self._asked_at > patience
 
     async def _refresh(self) -> None:
@@ -164,7 +164,7 @@ class Verifier:
     """Verify signed assertions, and cache the valid ones, because callers repeat them.
 
     A cached assertion is valid only while its key is published. A withdrawn key is trusted for at
-    most `REFRESH_SECONDS`, or `UNCONFIRMED_SECONDS` if the key set cannot be fetched.
+    most `REFRESH_S`, or `UNCONFIRMED_S` if the key set cannot be fetched.
     """
 
     def __init__(self, keys: KeySet, *, issuer: str, audience: str) -> None:
@@ -196,14 +196,14 @@ class Verifier:
                 algorithms=ALGORITHMS,
                 issuer=self._issuer,
                 audience=self._audience,
-                leeway=CLOCK_SKEW_SECONDS,
+                leeway=CLOCK_SKEW_S,
                 options={"require": ["exp", "iat", "sub"]},
             )
         except jwt.InvalidTokenError as error:
             raise Unauthenticated(f"{_explain_refusal(error)} {FETCH_TOKEN}") from None
-        if claims["exp"] - claims["iat"] > MAX_LIFETIME_SECONDS + CLOCK_SKEW_SECONDS:
+        if claims["exp"] - claims["iat"] > MAX_LIFETIME_S + CLOCK_SKEW_S:
             raise Unauthenticated(
-                f"It is valid for more than {MAX_LIFETIME_SECONDS} seconds. {FETCH_TOKEN}"
+                f"It is valid for more than {MAX_LIFETIME_S} seconds. {FETCH_TOKEN}"
             )
         return HeldSignature(kid, key, claims["exp"], claims)
 

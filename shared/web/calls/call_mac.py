@@ -4,7 +4,7 @@ Only the gateway and the service have the key. The MAC is a keyed BLAKE2b (RFC 7
 that determine the effect of the call: method, target, body, and the headers of `COVERED`, among
 them the client, its agency, purpose, officer, dossier and the signed right. The service generates a
 random epoch, renews it often, and stores each call of the present epoch. So a MAC is valid once, in
-one process, for at most `EPOCH_SECONDS`, independent of clocks. A MAC of another epoch is answered
+one process, for at most `EPOCH_S`, independent of clocks. A MAC of another epoch is answered
 with a challenge that names the present one, as in HTTP Digest (RFC 7616).
 """
 
@@ -49,7 +49,7 @@ COVERED = (
 NO_BODY, STREAMED = b"-", b"stream"
 # The MAC of a streamed body follows its last byte.
 SUFFIX_BYTES = 32
-EPOCH_SECONDS = 30.0
+EPOCH_S = 30.0
 # About 8 MB, enough for 1,600 calls a second; at higher rates an epoch ends sooner.
 MAX_EPOCH_CALLS = 50_000
 
@@ -137,7 +137,7 @@ class CallVerifier:
         self,
         key: bytes,
         *,
-        epoch_s: float = EPOCH_SECONDS,
+        epoch_s: float = EPOCH_S,
         max_calls: int = MAX_EPOCH_CALLS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

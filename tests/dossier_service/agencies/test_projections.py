@@ -29,7 +29,7 @@ def agency(code: str, version: int = 1, **over: Any) -> AgencyChanged:
 async def test_registry_that_was_heard_of_decides_who_may_be_named(
     own_desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agencies, "UNKNOWN_SECONDS", 0.0)
+    monkeypatch.setattr(agencies, "UNKNOWN_S", 0.0)
     assert (await own_desk.try_file(wish(received_by="H26.9"))).status_code == 201
     closed = {"valid_to": date(2026, 11, 15), "successor": "H26.101"}
     async with own_desk.sessions.begin() as session:

@@ -10,7 +10,7 @@ from tests.dossier_service.desk import BIRTH, SEAL, Desk, at, instant
 async def test_dossier_keeps_the_version_in_force_at_its_reception(
     own_desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache, "CURRENT_SECONDS", 0.0)
+    monkeypatch.setattr(cache, "CURRENT_S", 0.0)
     received = await own_desk.file(procedure=SEAL)
     waiting = await own_desk.file(procedure=SEAL, channel=2)
     await put(own_desk, longer())

@@ -122,7 +122,7 @@ async def test_filing_that_waits_too_long_for_its_turn_is_sent_away(
         for _ in range(MAX_AT_ONCE):
             await taken.enter_async_context(limiter.hold_slot("H26.603"))
         with monkeypatch.context() as soon:
-            soon.setattr(filing_turns, "POOL_WAIT_SECONDS", 0.1)
+            soon.setattr(filing_turns, "POOL_WAIT_S", 0.1)
             kept_waiting = await own_desk.try_file(wish(received_by="H26.603"))
         assert (await own_desk.file(received_by="H26.604"))["code"].startswith("H26.604")
     assert (kept_waiting.status_code, kept_waiting.headers["Retry-After"]) == (503, "2")
@@ -134,7 +134,7 @@ async def test_agency_has_one_turn_in_both_forms_of_its_code(
     own_desk: Desk, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
     limiter: FilingLimiter = own_desk.app.state.filing_limiter
-    monkeypatch.setattr(filing_turns, "POOL_WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(filing_turns, "POOL_WAIT_S", 0.1)
     async with AsyncExitStack() as taken:
         for _ in range(MAX_AT_ONCE):
             await taken.enter_async_context(limiter.hold_slot("H26.04"))

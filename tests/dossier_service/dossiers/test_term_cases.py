@@ -46,7 +46,7 @@ async def put(desk: Desk, procedure: Procedure) -> None:
 @pytest.fixture
 async def case_desk(own_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """A desk whose catalogue holds a procedure with three terms for each channel."""
-    monkeypatch.setattr(cache, "CURRENT_SECONDS", 0.0)
+    monkeypatch.setattr(cache, "CURRENT_S", 0.0)
     await put(own_desk, with_cases())
     return own_desk
 

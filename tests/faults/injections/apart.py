@@ -7,20 +7,20 @@ from deploy.postgres import EmbeddedPostgres
 from tests.faults.fault import Site
 from tests.faults.injections.disk import keep_full
 
-AXIS_AWAY_SECONDS = 30.0
-DATABASE_AWAY_SECONDS = 10.0
+AXIS_AWAY_S = 30.0
+DATABASE_AWAY_S = 10.0
 
 
 async def stop_axis(site: Site) -> None:
     """For longer than any session lasts; it keeps its messages."""
     assert site.axis
-    await _keep_away(site.axis, AXIS_AWAY_SECONDS)
+    await _keep_away(site.axis, AXIS_AWAY_S)
 
 
 async def stop_database(site: Site) -> None:
     """In order, as for an upgrade; started again later."""
     assert site.database
-    await _keep_away(site.database, DATABASE_AWAY_SECONDS)
+    await _keep_away(site.database, DATABASE_AWAY_S)
 
 
 async def _keep_away(store: KafkaServer | EmbeddedPostgres, seconds: float) -> None:

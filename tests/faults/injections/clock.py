@@ -12,7 +12,7 @@ import aiohttp
 from tests.faults.fault import Seen, Site
 from tests.support.tools import FAKETIME, find_libfaketime
 
-STEPPED_SECONDS = 6.0
+STEPPED_S = 6.0
 REAL = "+0"
 # Its server never turns back the Date that it keeps: what it makes of tokens shows its clock.
 GATEWAY = "gateway-serve"
@@ -42,7 +42,7 @@ def step(process: str, minutes: int) -> Callable[[Site], Awaitable[None]]:
         file = file_of(site.mesh.directory, process)
         try:
             file.write_text(f"{minutes:+}m")
-            await asyncio.sleep(STEPPED_SECONDS)
+            await asyncio.sleep(STEPPED_S)
             if process != GATEWAY:
                 shown = await _minutes_ahead(site.mesh.port_of(process))
                 assert round(shown) == minutes, f"{process} was {shown:.1f} minutes ahead"

@@ -12,15 +12,15 @@ import psutil
 
 from tests.faults.fault import Seen, Site
 
-SPIKE, SPIKE_SECONDS = 5, 10.0
+SPIKE, SPIKE_S = 5, 10.0
 ANSWERED = {200, 201, 403, 409, 412}
 SHED = {429, 503}
-SAMPLE_SECONDS = 2.0
+SAMPLE_S = 2.0
 # Beyond this a process would take a GiB more within days.
 MAX_MIB_PER_HOUR = 60.0
 WARM_UP_SHARE = 0.3
 # What is shorter shows caches that fill, and no trend.
-JUDGED_SECONDS = 1_200.0
+JUDGED_S = 1_200.0
 # The embedded broker keeps every message: it has to grow.
 FORGETFUL = {"broker"}
 
@@ -29,7 +29,7 @@ async def spike(site: Site) -> None:
     usual = site.load.per_second
     site.load.per_second = usual * SPIKE
     try:
-        await asyncio.sleep(SPIKE_SECONDS)
+        await asyncio.sleep(SPIKE_S)
     finally:
         site.load.per_second = usual
 
@@ -51,11 +51,11 @@ async def soak(site: Site) -> None:
             with suppress(psutil.NoSuchProcess):  # one of a database's, between two looks
                 if name not in FORGETFUL:
                     sizes[name].append((at / 3600, _mib(site.mesh.processes(name))))
-        await asyncio.sleep(SAMPLE_SECONDS)
+        await asyncio.sleep(SAMPLE_S)
     growing = {name: _slope(each) for name, each in sizes.items()}
     told = (f"{name} {sizes[name][-1][1]:.0f} MiB {slope:+.0f}" for name, slope in growing.items())
     site.notes.append("memory, growth in MiB an hour: " + ", ".join(told))
-    if seconds >= JUDGED_SECONDS:
+    if seconds >= JUDGED_S:
         fat = {name: round(slope) for name, slope in growing.items() if slope > MAX_MIB_PER_HOUR}
         assert not fat, f"memory grows, in MiB an hour: {fat}"
 

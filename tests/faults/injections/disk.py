@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.faults.fault import Site
 
-FULL_SECONDS, PAUSE_SECONDS = 10.0, 0.2
+FULL_S, PAUSE_S = 10.0, 0.2
 SIZE = 4 * 2**30
 
 
@@ -35,13 +35,13 @@ def fill(name: str) -> Callable[[Site], Awaitable[None]]:
 
 async def keep_full(directory: Path) -> None:
     """No larger than what it holds, also when something of that is deleted."""
-    ends, was_full = time.monotonic() + FULL_SECONDS, False
+    ends, was_full = time.monotonic() + FULL_S, False
     try:
         while time.monotonic() < ends:
             state = os.statvfs(directory)
             _resize(directory, (state.f_blocks - state.f_bfree) * state.f_frsize, check=False)
             was_full |= os.statvfs(directory).f_bavail == 0
-            await asyncio.sleep(PAUSE_SECONDS)
+            await asyncio.sleep(PAUSE_S)
     finally:
         _resize(directory, SIZE)
     assert was_full, f"{directory} was never full"

@@ -12,7 +12,7 @@ from tests.faults.fault import Site
 from tests.faults.injections.processes import REPLACED_WITHIN, is_replaced
 from tests.support.waiting import eventually
 
-HELD_SECONDS, AT_ONCE = 8.0, 25
+HELD_S, AT_ONCE = 8.0, 25
 _OTHERS = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"""
@@ -31,7 +31,7 @@ async def take_all_connections(site: Site) -> None:
         first = await held.enter_async_context(site.mesh.database("gateway"))
         slots = int(await first.fetchval("SHOW max_connections"))
         await first.execute(_OTHERS)
-        ends = asyncio.get_running_loop().time() + HELD_SECONDS
+        ends = asyncio.get_running_loop().time() + HELD_S
         taken = 1
         while asyncio.get_running_loop().time() < ends:
             took = await asyncio.gather(*(_take_one(site, held) for _ in range(AT_ONCE)))

@@ -20,9 +20,9 @@ ASKED = {
     "dossier": {"file", "move", "pay", "issue", "note", "read"},
     "sync": {"push", "look"},
 }
-GATEWAY_SECONDS = 10.0  # its time-out for all of these but pushes
-SLACK_SECONDS = 4.0
-SLOWED, SLOW_SECONDS = 5, 0.5
+GATEWAY_S = 10.0  # its time-out for all of these but pushes
+SLACK_S = 4.0
+SLOWED, SLOW_S = 5, 0.5
 FEWEST_SHARE = 0.5
 
 
@@ -95,13 +95,13 @@ def others_stay_fast(service: str) -> Callable[[Seen], Iterable[str]]:
         hanging = [
             each
             for each in seen.journal.begun_within(seen.began, seen.ended)
-            if each.kind in own - {"push"} and each.seconds > GATEWAY_SECONDS + SLACK_SECONDS
+            if each.kind in own - {"push"} and each.seconds > GATEWAY_S + SLACK_S
         ]
         if hanging:
             yield f"{len(hanging)} calls waited for longer than the gateway's time-out"
         before = _slow(seen, own, seen.load_began, seen.began)
         while_struck = _slow(seen, own, seen.began, seen.ended)
-        if while_struck > max(SLOWED * before, SLOW_SECONDS):
+        if while_struck > max(SLOWED * before, SLOW_S):
             yield f"calls to others took {while_struck:.2f} s, before {before:.2f} s (p90)"
         if (share := _share_of_usual(seen, own)) < FEWEST_SHARE:
             yield f"{share:.0%} of the usual calls to others began"

@@ -35,8 +35,8 @@ from tests.support.waiting import eventually
 async def test_rights_of_which_the_worker_hears_nothing_are_reported_as_stale(
     postgres: Databases, services: Services, own_kafka: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.messaging.consumer_lag.LAG_SECONDS", 0.1)
-    monkeypatch.setattr("gateway.access.grant_refresh.UNHEARD_SECONDS", 3.0)
+    monkeypatch.setattr("shared.messaging.consumer_lag.LAG_S", 0.1)
+    monkeypatch.setattr("gateway.access.grant_refresh.UNHEARD_S", 3.0)
     stands_still, going_on = asyncio.Event(), asyncio.Event()
 
     async def stand_still(_: AsyncSession, __: Sequence[Any]) -> None:
@@ -103,7 +103,7 @@ async def test_call_is_not_refused_for_a_grant_that_may_still_be_on_its_way(
 async def test_changed_grant_is_in_force_without_waiting_for_a_round(
     postgres: Databases, services: Services, kafka: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.access.grant_refresh.HEARTBEAT_SECONDS", 3_600)
+    monkeypatch.setattr("gateway.access.grant_refresh.HEARTBEAT_S", 3_600)
     async with (
         open_gate(postgres.migrated_url("gateway"), services) as gate,
         working(gate.settings, HANDLERS, kafka),

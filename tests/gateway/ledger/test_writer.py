@@ -56,7 +56,7 @@ async def test_calls_at_once_share_batches(store: Store) -> None:
 async def test_what_nobody_waits_for_is_taken_along_by_what_somebody_waits_for(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "GATHER_SECONDS", 60.0)
+    monkeypatch.setattr(writer, "GATHER_S", 60.0)
     async with writing(store) as ledger:
         ledger.note(draft("note-1", LIST))
         assert await store.requests() == []
@@ -74,7 +74,7 @@ async def test_what_nobody_waits_for_is_taken_along_by_what_somebody_waits_for(
 async def test_announced_change_is_durable_at_once(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "GATHER_SECONDS", 60.0)
+    monkeypatch.setattr(writer, "GATHER_S", 60.0)
     async with writing(store) as ledger:
         ledger.announce(draft("announced"))
         await eventually(partial(_is_on_record, store, "announced"))
@@ -87,7 +87,7 @@ async def _is_on_record(store: Store, request: str) -> bool:
 async def test_who_waits_alone_does_not_wait_for_company_because_of_notes(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "COLLECT_SECONDS", 60.0)
+    monkeypatch.setattr(writer, "COLLECT_S", 60.0)
     async with writing(store) as ledger:
         for number in range(3):
             ledger.note(draft(f"note-{number}", LIST))
@@ -144,7 +144,7 @@ async def test_answer_leaves_only_when_its_record_is_durable(
 async def test_answer_is_not_given_where_its_record_takes_too_long(
     postgres: Databases, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(writer, "PATIENCE_S", 0.3)
     async with open_gate(postgres.migrated_url("gateway"), services) as gate:
         await gate.tell(make_client(), make_grant())
         connection = await asyncpg.connect(plain_url(gate.settings.database_url))
@@ -174,7 +174,7 @@ async def test_without_its_database_nothing_personal_begins(
     postgres: Databases, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A call that began before waits so long for its record.
-    monkeypatch.setattr(writer, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(writer, "PATIENCE_S", 0.3)
     async with open_gate(postgres.migrated_url("gateway"), services) as gate:
         await gate.tell(make_client(), make_grant())
         async with database_away(postgres, gate):

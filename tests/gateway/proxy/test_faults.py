@@ -18,7 +18,7 @@ from tests.support.fake_upstream import (
     door_before,
     hang,
 )
-from tests.support.waiting import PATIENCE_SECONDS, eventually
+from tests.support.waiting import PATIENCE_S, eventually
 
 VERIFY = "/identity/v1/verifications"
 LIST = "/dossier/v1/dossiers"
@@ -80,7 +80,7 @@ async def test_slow_service_is_a_gateway_timeout(
     async with caller.get(f"{door.url}{LIST}") as response:
         assert response.status == 504
         assert "Idempotency-Key" in (await response.json(content_type=None))["detail"]
-    await asyncio.wait_for(behind.left.wait(), PATIENCE_SECONDS)
+    await asyncio.wait_for(behind.left.wait(), PATIENCE_S)
     assert door.records.noted[0].outcome is AccessOutcome.UNKNOWN
 
 
@@ -95,7 +95,7 @@ async def test_service_that_falls_silent_midway_ends_the_answer(
     response = await caller.get(f"{door.url}{LIST}")
     with pytest.raises(ClientError):
         await response.read()
-    await asyncio.wait_for(behind.left.wait(), PATIENCE_SECONDS)
+    await asyncio.wait_for(behind.left.wait(), PATIENCE_S)
 
 
 async def test_dead_service_is_unavailable_and_says_when_to_return(caller: ClientSession) -> None:
@@ -172,7 +172,7 @@ async def test_breaker_leaves_the_service_alone_then_probes(
         assert (await caller.get(f"{door.url}{LIST}")).status == 503
         assert len(behind.asked) == 2
         clock.now += 3.0
-        behind.reply, door.timeout_s = answer(b"{}"), PATIENCE_SECONDS
+        behind.reply, door.timeout_s = answer(b"{}"), PATIENCE_S
         assert (await caller.get(f"{door.url}{LIST}")).status == 200
         assert (await caller.get(f"{door.url}{LIST}")).status == 200
 

@@ -6,7 +6,7 @@ from aiohttp import ClientSession
 from gateway.ledger.records import AccessOutcome
 from gateway.operations.model import MIB
 from tests.support.fake_upstream import Behind, Door, answer, hang
-from tests.support.waiting import PATIENCE_SECONDS, eventually
+from tests.support.waiting import PATIENCE_S, eventually
 
 LIST = "/dossier/v1/dossiers"
 SYNC = "/sync/v1/dossiers"
@@ -19,7 +19,7 @@ async def test_caller_who_leaves_ends_the_call_behind(
     request = asyncio.create_task(caller.get(f"{door.url}{LIST}"))
     await eventually(lambda: behind.asked)
     request.cancel()
-    await asyncio.wait_for(behind.left.wait(), PATIENCE_SECONDS)
+    await asyncio.wait_for(behind.left.wait(), PATIENCE_S)
     (note,) = await eventually(lambda: door.records.noted)
     assert (note.status, note.outcome) == (499, AccessOutcome.UNKNOWN)
     assert door.upstream.in_flight == 0
@@ -31,7 +31,7 @@ async def test_caller_who_leaves_within_the_body_ends_the_call(door: Door, behin
     writer.write(head.encode() + b"x" * 70_000)
     await eventually(lambda: behind.connections)
     writer.close()
-    await asyncio.wait_for(behind.left.wait(), PATIENCE_SECONDS)
+    await asyncio.wait_for(behind.left.wait(), PATIENCE_S)
     (note,) = await eventually(lambda: door.records.noted)
     assert (note.status, note.outcome) == (499, AccessOutcome.FAILED)
 
@@ -48,7 +48,7 @@ async def test_caller_who_leaves_a_stream_ends_it_behind(
     # The first piece arrives although the service goes on: an answer is not gathered first.
     assert await response.content.readany() == b"abc"
     response.close()
-    await asyncio.wait_for(behind.left.wait(), PATIENCE_SECONDS)
+    await asyncio.wait_for(behind.left.wait(), PATIENCE_S)
 
 
 async def test_caller_who_takes_nothing_of_its_answer_holds_no_slot(

@@ -17,7 +17,7 @@ from typer.testing import Result
 from identity_service.clients.commands import commands
 from identity_service.clients.models import UsedAssertion
 from identity_service.clients.use_cases.authentication import SKEW_S
-from shared.database.engine import POOL_WAIT_SECONDS, STATEMENT_SECONDS
+from shared.database.engine import POOL_WAIT_S, STATEMENT_S
 from tests.identity_service.calls import Identity
 from tests.identity_service.commands import run_command
 from tests.identity_service.signing_in import KEY, SYSTEM, ask_signed, assertion, refused, verified
@@ -179,5 +179,5 @@ async def test_a_used_assertion_is_kept_longer_than_a_request_may_wait(
         used = await session.get(UsedAssertion, (system, jti))
     # A request that comes just before the end may wait for a connection and for a statement.
     assert used
-    waited_s = POOL_WAIT_SECONDS + STATEMENT_SECONDS
+    waited_s = POOL_WAIT_S + STATEMENT_S
     assert used.expires_at.timestamp() > ends + SKEW_S + waited_s

@@ -142,7 +142,7 @@ async def test_keys_outlive_an_outage_of_the_database_and_tokens_wait_for_its_en
     settings: Settings, identity: Identity, postgres: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     published = (await identity.http.get("/.well-known/jwks.json")).json()
-    monkeypatch.setattr("identity_service.tokens.signing_keys._RELOAD_SECONDS", -1.0)
+    monkeypatch.setattr("identity_service.tokens.signing_keys._RELOAD_S", -1.0)
     postgres.server.stop()
     try:
         assert (await identity.http.get("/.well-known/jwks.json")).json() == published

@@ -15,6 +15,6 @@ IDLE_LIMIT = """SELECT setting::int / 1000 FROM pg_settings
 async def test_command_that_reads_every_row_may_compute_between_its_statements(
     settings: ServiceSettings, *, reads_every_row: bool
 ) -> None:
-    limit = engine.EVERY_ROW_SECONDS if reads_every_row else engine.IDLE_SECONDS
+    limit = engine.EVERY_ROW_S if reads_every_row else engine.IDLE_S
     async with open_database(settings, reads_every_row=reads_every_row) as sessions:
         assert await scalar(sessions, IDLE_LIMIT) == limit

@@ -31,7 +31,7 @@ from tests.shared.event_flow import (
     scalar,
     versions_of,
 )
-from tests.support.waiting import PATIENCE_SECONDS, eventually
+from tests.support.waiting import PATIENCE_S, eventually
 
 
 async def set_aside(sessions: SessionFactory) -> Sequence[DeadLetter]:
@@ -106,7 +106,7 @@ async def test_unreadable_message_is_set_aside_and_the_rest_goes_on(
     assert await versions_of(sessions, key) == [1, 3]
     (letter,) = await set_aside(sessions)
     assert letter.value == (unreadable.value or b"")
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(PATIENCE_S):
         await relay_all(sessions, producer)
     assert await scalar(sessions, "SELECT count(*) FROM outbox") == 0
 
@@ -133,7 +133,7 @@ async def test_wrong_data_is_not_taken_for_an_outage(sessions: SessionFactory, k
         # The driver's own error, "invalid input for query argument", is an InterfaceError too.
         await session.execute(text("SELECT 1 + CAST(:number AS int)"), {"number": "many"})
 
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(PATIENCE_S):
         await handle_records(sessions, [record(progressed(key))], handling(pass_text_for_a_number))
     (letter,) = await set_aside(sessions)
     assert letter.key == key
@@ -168,7 +168,7 @@ async def test_batch_that_takes_too_long_is_done_one_by_one(
             await session.execute(text("SELECT pg_sleep(60)"))
 
     records = [record(progressed(key, n), offset=n) for n in range(5)]
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(PATIENCE_S):
         await handle_records(sessions, records, handling(slow))
     assert sizes == [5, 1, 1, 1, 1, 1]
     assert await versions_of(sessions, key) == list(range(5))
@@ -225,7 +225,7 @@ async def test_message_that_always_takes_too_long_is_set_aside_and_the_rest_goes
 async def test_transaction_of_a_process_that_stands_still_ends_and_is_an_outage(
     settings: ServiceSettings, sessions: SessionFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.database.engine.IDLE_SECONDS", 1)
+    monkeypatch.setattr("shared.database.engine.IDLE_S", 1)
     async with open_database(settings) as still, still() as session:
         process = await session.scalar(text("SELECT pg_backend_pid()"))
         gone = "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = :process"

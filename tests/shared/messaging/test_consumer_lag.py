@@ -46,7 +46,7 @@ async def test_lag_is_told_while_nothing_is_handled_and_not_of_anothers_partitio
     key: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("shared.messaging.consumer_lag.LAG_SECONDS", 0.05)
+    monkeypatch.setattr("shared.messaging.consumer_lag.LAG_S", 0.05)
     numbers = range(TOPIC_TABLE[DOSSIERS].partitions)
     first, *others = [TopicPartition(DOSSIERS, number) for number in numbers]
     consumer = AIOKafkaConsumer(

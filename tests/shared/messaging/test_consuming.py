@@ -31,7 +31,7 @@ from tests.shared.event_flow import (
 )
 from tests.support.event_keys import VERIFIER
 from tests.support.unreadable_records import send_unreadable
-from tests.support.waiting import PATIENCE_SECONDS, eventually
+from tests.support.waiting import PATIENCE_S, eventually
 
 
 @asynccontextmanager
@@ -112,7 +112,7 @@ async def test_partition_lost_in_mid_batch_neither_stops_the_consumer_nor_repeat
     group = f"g-{key}"
     await send(producer, *(progressed(k, 1) for k in keys))
     async with consuming(settings, sessions, handling(slow), group) as first:
-        await asyncio.wait_for(entered.wait(), PATIENCE_SECONDS)
+        await asyncio.wait_for(entered.wait(), PATIENCE_S)
         another = settings.model_copy(update={"worker_port": settings.worker_port + 1})
         async with consuming(another, sessions, HANDLERS, group) as second:
             await eventually(second.assignment)

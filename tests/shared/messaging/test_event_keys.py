@@ -55,7 +55,7 @@ class KeyServer:
 async def test_consumer_waits_while_the_keys_cannot_be_fetched(
     sessions: SessionFactory, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.web.calls.auth.NO_KEYS_SECONDS", 0)
+    monkeypatch.setattr("shared.web.calls.auth.NO_KEYS_S", 0)
     server = KeyServer(KEYS[SERVICE])
     server.cut = True
     handling = asyncio.create_task(
@@ -72,7 +72,7 @@ async def test_consumer_waits_while_the_keys_cannot_be_fetched(
 async def test_new_key_is_waited_for_in_an_outage_and_known_keys_go_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("shared.web.calls.auth.UNKNOWN_KEY_SECONDS", 0)
+    monkeypatch.setattr("shared.web.calls.auth.UNKNOWN_KEY_S", 0)
     server = KeyServer(KEYS[SERVICE])
     (old,) = batch(1)
     await server.verifier.check(old)

@@ -10,7 +10,7 @@ from shared.messaging.kafka import open_consumer, read_records
 from shared.settings import ServiceSettings
 from tests.shared.event_flow import (
     DOSSIERS,
-    READ_SECONDS,
+    READ_S,
     progressed,
     record,
     tailing,
@@ -41,7 +41,7 @@ async def test_reader_of_a_slow_broker_gets_past_a_record_that_cannot_be_decoded
     await send_unreadable(producer, DOSSIERS, sent.partition)
     await producer.send_and_wait(DOSSIERS, event.value, key=event.key, headers=list(event.headers))
     async with tailing(settings) as tail:
-        answer_late(tail.consumer, 2 * READ_SECONDS)
+        answer_late(tail.consumer, 2 * READ_S)
         await eventually(lambda: tail.has(key, 2))
 
 

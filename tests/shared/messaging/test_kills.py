@@ -25,7 +25,7 @@ from tests.shared.event_flow import (
     scalar,
     tailing,
 )
-from tests.support.waiting import PATIENCE_SECONDS, eventually
+from tests.support.waiting import PATIENCE_S, eventually
 
 
 async def effects(sessions: SessionFactory, keys: list[str]) -> dict[str, list[int]]:
@@ -48,7 +48,7 @@ async def test_consumer_killed_around_its_commit_has_each_effect_once(
     await announce(sessions, *(progressed(k, n) for n in range(50) for k in keys))
     await relay_all(sessions, producer)
     doomed = start("consume", DIE=moment, DIE_AT="25")
-    assert await asyncio.to_thread(doomed.wait, PATIENCE_SECONDS) == -signal.SIGKILL
+    assert await asyncio.to_thread(doomed.wait, PATIENCE_S) == -signal.SIGKILL
     start("consume")
 
     whole = {k: list(range(50)) for k in keys}

@@ -37,7 +37,7 @@ from tests.shared.event_flow import (
     tailing,
 )
 from tests.support.event_keys import VERIFIER
-from tests.support.waiting import PATIENCE_SECONDS, eventually
+from tests.support.waiting import PATIENCE_S, eventually
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -114,7 +114,7 @@ async def test_largest_event_passes(
     with pytest.raises(EventTooLarge):
         await announce(sessions, progressed(key, step="x" * (spare + 20 + 1)))
     await announce(sessions, progressed(key, step="x" * spare))
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(PATIENCE_S):
         assert await relay_all(sessions, producer) == 1
     async with tailing(settings) as tail:
         assert len((await eventually(lambda: tail.of(key)))[0].value) == len(least.value) + spare

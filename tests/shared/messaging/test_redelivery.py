@@ -18,7 +18,7 @@ from tests.support.background import working
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.broker
-POLL_SECONDS = "shared.messaging.redelivery.POLL_SECONDS"
+POLL_S = "shared.messaging.redelivery.POLL_S"
 
 
 def worker(settings: ServiceSettings, broker: Broker) -> AbstractAsyncContextManager[None]:
@@ -36,7 +36,7 @@ async def test_commit_that_replays_letters_wakes_the_worker(
     key: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(POLL_SECONDS, 3_600)
+    monkeypatch.setattr(POLL_S, 3_600)
     async with worker(settings, own_kafka):
         # The look at the start may find the first; only their commit announces the others.
         for number in range(3):
@@ -57,7 +57,7 @@ async def test_replay_whose_process_woke_nobody_is_found_all_the_same(
     key: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(POLL_SECONDS, 0.2)
+    monkeypatch.setattr(POLL_S, 0.2)
     replaying = text("UPDATE dead_letter SET state = 'replaying' WHERE state = 'open'")
     async with worker(settings, own_kafka):
         for number in range(2):

@@ -37,14 +37,14 @@ from tests.shared.event_flow import (
 )
 from tests.shared.wire import wire_to
 from tests.support.event_keys import VERIFIER
-from tests.support.waiting import PATIENCE_SECONDS, eventually
+from tests.support.waiting import PATIENCE_S, eventually
 
 
 @pytest.mark.broker
 async def test_relay_is_woken_by_the_commit(
     sessions: SessionFactory, relayed: Tail, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.messaging.relay.POLL_SECONDS", 3_600)
+    monkeypatch.setattr("shared.messaging.relay.POLL_S", 3_600)
     # The first may be found by the round that every relay begins with.
     await announce(sessions, progressed(key, 1))
     await eventually(lambda: relayed.has(key, 1))
@@ -60,7 +60,7 @@ async def test_event_that_is_too_large_for_the_broker_is_set_aside_and_holds_up_
     refused_before = count_refused(DOSSIERS)
     await announce(sessions, *(progressed(key, version) for version in (1, 2, 3)))
     await enlarge_second_row(sessions)
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(PATIENCE_S):
         with capture_logs() as lines:
             await relay_all(sessions, producer)
     assert await nothing_pending(sessions)
@@ -148,7 +148,7 @@ async def test_producer_that_is_dead_ends_the_relay(
         await relay_all(sessions, producer)
         await announce(sessions, progressed(key, 2))
         await producer.stop()
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(PATIENCE_S):
             with pytest.raises(ProducerClosed):
                 await relay_all(sessions, producer)
 
@@ -158,7 +158,7 @@ async def test_listener_that_dies_for_good_ends_the_relay(
     sessions: SessionFactory, producer: AIOKafkaProducer, settings: ServiceSettings
 ) -> None:
     nowhere = settings.database.set(database="no_such_database")
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(PATIENCE_S):
         with pytest.raises(ExceptionGroup) as died:
             await relay_outbox(sessions, producer, SIGNER, nowhere, asyncio.Event())
     assert died.group_contains(asyncpg.InvalidCatalogNameError)
@@ -172,9 +172,9 @@ async def test_listener_notices_a_half_open_connection(
     key: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("shared.messaging.worker_notifier.HEARTBEAT_SECONDS", 0.1)
-    monkeypatch.setattr("shared.messaging.worker_notifier.HEARTBEAT_ANSWER_SECONDS", 0.2)
-    monkeypatch.setattr("shared.messaging.relay.POLL_SECONDS", 3_600)
+    monkeypatch.setattr("shared.messaging.worker_notifier.HEARTBEAT_S", 0.1)
+    monkeypatch.setattr("shared.messaging.worker_notifier.HEARTBEAT_ANSWER_S", 0.2)
+    monkeypatch.setattr("shared.messaging.relay.POLL_S", 3_600)
     async with wire_to(settings.database) as wire:
         through = settings.database.set(port=wire.port, host="127.0.0.1", query={})
         stopping = asyncio.Event()

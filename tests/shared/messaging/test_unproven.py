@@ -29,7 +29,7 @@ from shared.messaging.event_proofs import (
     ProofMissingError,
 )
 from shared.messaging.kafka import open_consumer
-from shared.messaging.unproven import MAX_SAMPLE_BYTES, MAX_SAMPLES, SAMPLE_SECONDS, UnprovenSampler
+from shared.messaging.unproven import MAX_SAMPLE_BYTES, MAX_SAMPLES, SAMPLE_S, UnprovenSampler
 from shared.runtime.operator_routes import list_dead_letters
 from shared.runtime.timers import Timer, run_timer
 from shared.runtime.worker import INFRASTRUCTURE_TIMERS
@@ -107,7 +107,7 @@ async def test_copies_of_one_unproven_message_are_one_dead_letter(
         st.tuples(
             st.sampled_from(["a", "b"]),
             st.sampled_from([10, MAX_SAMPLE_BYTES // 3, MAX_SAMPLE_BYTES + 1]),
-            st.sampled_from([0.0, 0.0, SAMPLE_SECONDS / 4]),
+            st.sampled_from([0.0, 0.0, SAMPLE_S / 4]),
         ),
         max_size=150,
     )
@@ -129,7 +129,7 @@ def test_sample_of_each_topic_and_hour_is_bounded_in_messages_and_bytes(
         within = [
             sums
             for (other, at), sums in kept.items()
-            if other == topic and start <= at < start + SAMPLE_SECONDS
+            if other == topic and start <= at < start + SAMPLE_S
         ]
         assert sum(sums["messages"] for sums in within) <= 2 * MAX_SAMPLES
         assert sum(sums["bytes"] for sums in within) <= 2 * MAX_SAMPLE_BYTES
@@ -140,9 +140,9 @@ def test_sample_begins_anew_with_each_hour() -> None:
     sampler = UnprovenSampler(lambda: now)
     forged = [Rejected(forge(number), ProofMissingError()) for number in range(2 * MAX_SAMPLES)]
     assert sampler.choose(forged) == forged[:MAX_SAMPLES]
-    now = SAMPLE_SECONDS - 1
+    now = SAMPLE_S - 1
     assert sampler.choose(forged) == []
-    now = SAMPLE_SECONDS
+    now = SAMPLE_S
     assert sampler.choose(forged) == forged[:MAX_SAMPLES]
 
 

@@ -12,7 +12,7 @@ from shared.messaging.worker_notifier import OUTBOX, WorkerNotifier
 from shared.settings import ServiceSettings
 from tests.shared.event_flow import Tail, announce, nothing_pending, pending, progressed, scalar
 from tests.shared.wire import wire_to
-from tests.support.waiting import PATIENCE_SECONDS, eventually
+from tests.support.waiting import PATIENCE_S, eventually
 
 RUNG = "SELECT count(*) FROM pg_stat_activity WHERE query = 'NOTIFY outbox' AND state = 'idle'"
 LEFT = (
@@ -24,7 +24,7 @@ LEFT = (
 @pytest.fixture
 def without_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """The relay does not look by itself within any test's time: it has to be woken."""
-    monkeypatch.setattr("shared.messaging.relay.POLL_SECONDS", 3_600)
+    monkeypatch.setattr("shared.messaging.relay.POLL_S", 3_600)
 
 
 @pytest.mark.broker
@@ -76,13 +76,13 @@ async def test_commit_after_the_bell_was_lost_wakes_the_relay(
 async def test_process_ends_though_nobody_answers_its_bell(
     sessions: SessionFactory, settings: ServiceSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.messaging.worker_notifier.ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr("shared.messaging.worker_notifier.ANSWER_S", 0.2)
     async with wire_to(settings.database) as wire:
         notifier = WorkerNotifier(settings.database.set(port=wire.port, host="127.0.0.1", query={}))
         notifier.notify(OUTBOX)
         await eventually(lambda: scalar(sessions, RUNG))
         wire.silent = True
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(PATIENCE_S):
             await notifier.close()
 
 
@@ -121,7 +121,7 @@ async def test_connection_ends_where_the_end_is_cancelled(
     notifier = WorkerNotifier(settings.database)
     notifier.notify(OUTBOX)
     await eventually(lambda: scalar(sessions, RUNG))
-    monkeypatch.setattr("shared.messaging.worker_notifier.MIN_INTERVAL_SECONDS", 3_600)
+    monkeypatch.setattr("shared.messaging.worker_notifier.MIN_INTERVAL_S", 3_600)
     notifier.notify(OUTBOX)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0):
@@ -133,7 +133,7 @@ async def test_connection_ends_where_the_end_is_cancelled(
 async def test_commit_whose_process_died_before_it_woke_anybody_is_found_all_the_same(
     sessions: SessionFactory, relayed: Tail, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.messaging.relay.POLL_SECONDS", 0.2)
+    monkeypatch.setattr("shared.messaging.relay.POLL_S", 0.2)
     await announce(sessions, progressed(key, 1))
     await eventually(lambda: relayed.has(key, 1))
     await eventually(lambda: nothing_pending(sessions))

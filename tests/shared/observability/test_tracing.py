@@ -16,7 +16,7 @@ from shared.runtime.app import create_service
 from shared.settings import ServiceSettings
 from tests.support.collector import Collector, collecting
 from tests.support.factories import DIGEST_KEY
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parents[3]
 # Not as a person's begins: PostgreSQL repeats it in its log, which is searched for those.
@@ -86,7 +86,7 @@ async def run(settings: ServiceSettings, endpoint: str) -> list[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=PATIENCE_SECONDS,
+        timeout=PATIENCE_S,
     )
     assert ended.returncode == 0, ended.stderr[-3_000:]
     return ended.stdout.splitlines()[-3:]

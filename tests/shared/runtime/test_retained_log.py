@@ -19,7 +19,7 @@ from tests.conftest import Broker, started_broker
 from tests.shared.event_flow import DOSSIERS, SERVICE, progressed, record
 from tests.support.event_keys import KEYS, VERIFIER, PublishedKeys, send_events
 from tests.support.unreadable_records import send_unreadable
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_S
 
 
 async def read_versions(
@@ -84,7 +84,7 @@ async def test_bookmarks_of_a_broker_are_refused_by_the_one_that_replaces_it(
     async with open_producer(second) as producer:
         await send_events(producer, *(progressed(key, version) for version in refilled))
     log = BrokerLog(second, [DOSSIERS], VERIFIER)
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(PATIENCE_S):
         _, bookmarks = await read_versions(BrokerLog(first, [DOSSIERS], VERIFIER), key, {})
         with pytest.raises(LogReplacedError):
             await read_versions(log, key, bookmarks)
@@ -102,7 +102,7 @@ async def test_unreadable_message_in_the_place_of_the_bookmark_is_of_another_log
     async with open_producer(second) as producer:
         for partition in await producer.partitions_for(DOSSIERS):
             await send_unreadable(producer, DOSSIERS, partition)
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(PATIENCE_S):
         _, bookmarks = await read_versions(BrokerLog(first, [DOSSIERS], VERIFIER), key, {})
         with pytest.raises(LogReplacedError):
             await read_versions(BrokerLog(second, [DOSSIERS], VERIFIER), key, bookmarks)
@@ -147,7 +147,7 @@ async def test_messages_that_follow_those_deleted_during_the_read_are_read(
         pytest.skip("the embedded broker takes no DeleteRecords")
     await send_events(producer, progressed(key, 1))
     log = ShortenedLog(settings, [DOSSIERS], VERIFIER)
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(PATIENCE_S):
         _, begin = await read_versions(BrokerLog(settings, [DOSSIERS], VERIFIER), key, {})
         await send_events(producer, progressed(key, 2), progressed(key, 3))
         _, end = await read_versions(BrokerLog(settings, [DOSSIERS], VERIFIER), key, begin)
@@ -190,7 +190,7 @@ async def test_record_that_cannot_be_decoded_is_skipped(
     for partition in await producer.partitions_for(DOSSIERS):
         await send_unreadable(producer, DOSSIERS, partition)
     await send_events(producer, progressed(key, 2))
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(PATIENCE_S):
         versions, _ = await read_versions(BrokerLog(settings, [DOSSIERS], VERIFIER), key, {})
     assert versions == [1, 2]
 
@@ -210,6 +210,6 @@ async def test_read_ends_where_the_broker_lost_messages_meanwhile(
     settings: ServiceSettings, producer: AIOKafkaProducer, key: str
 ) -> None:
     await send_events(producer, progressed(key, 1), progressed(key, 2))
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(PATIENCE_S):
         versions, _ = await read_versions(LostLog(settings, [DOSSIERS], VERIFIER), key, {})
     assert versions == [1, 2]

@@ -29,9 +29,9 @@ from tests.shared.event_flow import (
     scalar,
     tailing,
 )
-from tests.support.waiting import PATIENCE_SECONDS, eventually
+from tests.support.waiting import PATIENCE_S, eventually
 
-ENDS_WITHIN = PATIENCE_SECONDS
+ENDS_WITHIN = PATIENCE_S
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def port() -> int:
 def readiness(port: int) -> Callable[[], Awaitable[tuple[int, dict[str, str]]]]:
     async def ask() -> tuple[int, dict[str, str]]:
         try:
-            async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as client:
+            async with httpx.AsyncClient(timeout=PATIENCE_S) as client:
                 answer = await client.get(f"http://127.0.0.1:{port}/readyz")
         except httpx.HTTPError as error:
             raise AssertionError(type(error).__name__) from error

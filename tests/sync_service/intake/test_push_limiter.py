@@ -33,8 +33,8 @@ async def narrow(
 ) -> AsyncIterator[National]:
     """Nothing that waits here gives up, however slow the machine is."""
     monkeypatch.setattr(push_limiter, "MAX_WAIT_S", PATIENCE)
-    monkeypatch.setattr(engine, "LOCK_SECONDS", PATIENCE)
-    monkeypatch.setattr(engine, "STATEMENT_SECONDS", PATIENCE)
+    monkeypatch.setattr(engine, "LOCK_S", PATIENCE)
+    monkeypatch.setattr(engine, "STATEMENT_S", PATIENCE)
     async with serving(narrow_settings, authority) as view:
         yield view
 

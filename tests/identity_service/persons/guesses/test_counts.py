@@ -1,6 +1,6 @@
 """Counts hold misses alone, and end with their time."""
 
-from identity_service.settings import GUESS_MEMORY_SECONDS
+from identity_service.settings import GUESS_MEMORY_S
 from tests.identity_service.calls import Identity
 from tests.identity_service.guessing import ALIVE, Clock, Desk, claim, rows_of, spend, wrong
 from tests.support.statements import statements
@@ -29,5 +29,5 @@ async def test_match_writes_and_asks_nothing_more(guarded: Identity, clock: Cloc
 async def test_miss_long_ago_counts_no_more(guarded: Identity, clock: Clock) -> None:
     desk, person = Desk(guarded), ALIVE[10]
     await spend(desk, person)
-    clock.pass_by(GUESS_MEMORY_SECONDS + 1)
+    clock.pass_by(GUESS_MEMORY_S + 1)
     assert (await desk.ask(wrong(person))).json()["differing"] == ["full_name"]

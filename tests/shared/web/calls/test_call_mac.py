@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from shared.web.calls.call_mac import (
     COVERED,
-    EPOCH_SECONDS,
+    EPOCH_S,
     HEADER,
     MAX_EPOCH_CALLS,
     NO_BODY,
@@ -106,7 +106,7 @@ def test_code_is_good_for_one_epoch() -> None:
     clock = Clock()
     calls = CallVerifier(KEY, clock=clock)
     scope = signed(calls)
-    clock.now += EPOCH_SECONDS
+    clock.now += EPOCH_S
     with pytest.raises(CallNotProved) as refused:
         calls.verify(scope)
     assert refused.value.headers
@@ -121,7 +121,7 @@ def test_used_code_is_good_in_no_later_epoch() -> None:
     calls = CallVerifier(KEY, clock=clock)
     scope = signed(calls)
     calls.verify(scope)
-    for step in (EPOCH_SECONDS, -10 * EPOCH_SECONDS, 11 * EPOCH_SECONDS):
+    for step in (EPOCH_S, -10 * EPOCH_S, 11 * EPOCH_S):
         clock.now += step
         with pytest.raises(CallNotProved):
             calls.verify(scope)

@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 
 from shared.runtime.app import AUDIENCE
 from shared.web.calls.auth import (
-    REFRESH_SECONDS,
-    RETRY_SECONDS,
-    UNCONFIRMED_SECONDS,
+    REFRESH_S,
+    RETRY_S,
+    UNCONFIRMED_S,
     KeySet,
     KeysUnavailable,
     Unauthenticated,
@@ -74,12 +74,12 @@ async def test_remembered_signature_is_checked_again_when_its_key_may_be_withdra
     verifier, token = keys.verifier(), authority.token(exp=int(time.time()) + 590)
     await verifier.claims(token)
     keys.authority = TestAuthority()  # of the same key id, with another key
-    clock.forward(REFRESH_SECONDS + 1)
+    clock.forward(REFRESH_S + 1)
     with pytest.raises(Unauthenticated):
         await verifier.claims(token)
 
 
-@pytest.mark.parametrize("remembered_after", [0, REFRESH_SECONDS - 1])
+@pytest.mark.parametrize("remembered_after", [0, REFRESH_S - 1])
 async def test_withdrawn_key_proves_nothing_after_the_refresh_whenever_it_last_did(
     authority: TestAuthority, keys: Keys, clock: Clock, remembered_after: int
 ) -> None:
@@ -90,7 +90,7 @@ async def test_withdrawn_key_proves_nothing_after_the_refresh_whenever_it_last_d
     clock.forward(remembered_after)
     await verifier.claims(token)
     keys.authority = TestAuthority(("another", generate_private_key(SECP256R1())))
-    clock.forward(REFRESH_SECONDS + 1 - remembered_after)
+    clock.forward(REFRESH_S + 1 - remembered_after)
     with pytest.raises(Unauthenticated):
         await verifier.claims(token)
 
@@ -100,7 +100,7 @@ async def test_key_that_stays_published_is_not_verified_with_again(
 ) -> None:
     verifier, token = keys.verifier(), authority.token(exp=int(time.time()) + 590)
     first = await verifier.claims(token)
-    clock.forward(REFRESH_SECONDS + 1)
+    clock.forward(REFRESH_S + 1)
     assert await verifier.claims(token) is first
     assert keys.asked == 2
 
@@ -113,14 +113,14 @@ async def test_outage_of_the_key_set_is_outlived_up_to_its_bound_and_no_longer(
     token = authority.token(exp=int(time.time()) + 590)
     await verifier.claims(token)
     keys.cut = True
-    clock.forward(UNCONFIRMED_SECONDS - 1)
+    clock.forward(UNCONFIRMED_S - 1)
     asked = token if remembered else authority.token(client="police-g01")
     assert await verifier.claims(asked)
     clock.forward(2)
     with pytest.raises(Unavailable):
         await verifier.claims(asked)
     keys.cut = False
-    clock.forward(RETRY_SECONDS + 1)
+    clock.forward(RETRY_S + 1)
     assert await verifier.claims(asked)
 
 
@@ -138,9 +138,9 @@ async def test_answer_that_holds_no_keys_confirms_none(
     keys.cut = answer == "refused"
     if answer in answers:
         monkeypatch.setattr(authority, "_keys", lambda _: answers[answer])
-    clock.forward(REFRESH_SECONDS + 1)
+    clock.forward(REFRESH_S + 1)
     assert await verifier.claims(authority.token())
-    clock.forward(UNCONFIRMED_SECONDS - REFRESH_SECONDS)
+    clock.forward(UNCONFIRMED_S - REFRESH_S)
     with pytest.raises(Unavailable):
         await verifier.claims(authority.token())
 
@@ -151,7 +151,7 @@ async def test_in_an_outage_one_caller_asks_again_and_no_other_waits(
     verifier, token = keys.verifier(), authority.token()
     await verifier.claims(token)
     keys.hangs = asyncio.Event()
-    clock.forward(REFRESH_SECONDS + 1)
+    clock.forward(REFRESH_S + 1)
     asking = asyncio.create_task(verifier.claims(token))
     await eventually(lambda: keys.asked == 2)
     assert await verifier.claims(token)
@@ -169,7 +169,7 @@ async def test_after_a_long_silence_all_callers_wait_for_the_answer(
 ) -> None:
     verifier, token = keys.verifier(), authority.token()
     await verifier.claims(token)
-    clock.forward(UNCONFIRMED_SECONDS + 1)
+    clock.forward(UNCONFIRMED_S + 1)
     claims = await asyncio.gather(*(verifier.claims(token) for _ in range(5)))
     assert len(claims) == 5
     assert keys.asked == 2
@@ -196,7 +196,7 @@ async def test_rotated_key_is_picked_up(
         return httpx.Response(200, json={"keys": [*old, *new]})
 
     monkeypatch.setattr(authority, "_keys", both)
-    monkeypatch.setattr("shared.web.calls.auth.UNKNOWN_KEY_SECONDS", 0)
+    monkeypatch.setattr("shared.web.calls.auth.UNKNOWN_KEY_S", 0)
     assert (await verifier.claims(rotated.token()))["sub"] == "onestop-h26"
     assert (await verifier.claims(authority.token(client="police-g01")))["sub"] == "police-g01"
 
@@ -219,7 +219,7 @@ async def test_known_keys_outlive_an_outage(
     verifier = keys.verifier()
     await verifier.claims(authority.token())
     keys.cut = True
-    monkeypatch.setattr("shared.web.calls.auth.REFRESH_SECONDS", -1)
+    monkeypatch.setattr("shared.web.calls.auth.REFRESH_S", -1)
     assert (await verifier.claims(authority.token(client="police-g01")))["sub"] == "police-g01"
     assert keys.asked == 2
 

@@ -1,6 +1,5 @@
 """Load synthetic people and personas into the register, people by COPY in chunks."""
 
-import hmac
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from itertools import islice
@@ -12,6 +11,7 @@ from identity_service.sandbox.generator import Person, generate_people
 from identity_service.sandbox.personas import read_personas
 from identity_service.settings import Settings
 from shared.codes.persons.folding import fold_accented, fold_bare
+from shared.codes.persons.person_hash import hash_person
 from shared.database.engine import CONNECT_S, connect_driver, render_driver_url
 from shared.database.locks import PEOPLE_LOAD
 
@@ -101,7 +101,7 @@ async def _load_chunk(
 
 
 def _build_row(person: Person, hash_key: bytes, fixed_result: str | None = None) -> PersonRow:
-    digest = hmac.digest(hash_key, person.personal_number.encode(), "sha256")
+    digest = bytes.fromhex(hash_person(person.personal_number, hash_key))
     return (digest, *_fold_name(person.full_name), *person[2:], fixed_result)
 
 

@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, joinedload, selectinload
 
 from dossier_service.dossiers.models import PROVISIONAL_OPEN, Dossier, DossierParty, DossierStep
+from dossier_service.dossiers.problems import DossierNotFound
 from shared.codes.time import FIRST_DAY, LAST_DAY
 from shared.database.coverage import cut_to_national_code, is_procedure_covered
 from shared.database.deferred import defer_write, flush_deferred_writes
@@ -39,31 +40,32 @@ _WHOLE = _WITH_FEES_AND_RESULTS.options(
 _PROCEDURE = select(Dossier.procedure)
 
 
-async def find_dossier(session: AsyncSession, code: str, right: Right) -> Dossier | None:
+async def read_dossier(session: AsyncSession, code: str, right: Right) -> Dossier:
+    """Return a dossier that the right covers; raise DossierNotFound."""
     # A dossier that was filed in this transaction is not yet in the table.
     await flush_deferred_writes(session)
-    return await _find_visible(session, _WITH_FEES_AND_RESULTS, code, right)
+    return await _read_visible(session, _WITH_FEES_AND_RESULTS, code, right)
 
 
-async def find_whole_dossier(session: AsyncSession, code: str, right: Right) -> Dossier | None:
-    """Return a dossier with its applicant and its papers too."""
-    return await _find_visible(session, _WHOLE, code, right)
+async def read_whole_dossier(session: AsyncSession, code: str, right: Right) -> Dossier:
+    """Return a dossier with its applicant and its papers too; raise DossierNotFound."""
+    return await _read_visible(session, _WHOLE, code, right)
 
 
-async def find_dossier_procedure(session: AsyncSession, code: str, right: Right) -> str | None:
-    """Return the procedure of a dossier that the right covers."""
-    return await _find_visible(session, _PROCEDURE, code, right)
+async def read_dossier_procedure(session: AsyncSession, code: str, right: Right) -> str:
+    """Return the procedure of a dossier; raise DossierNotFound."""
+    return await _read_visible(session, _PROCEDURE, code, right)
 
 
-async def _find_visible(
+async def _read_visible(
     session: AsyncSession, query: Select[Found], code: str, right: Right
-) -> Found | None:
+) -> Found:
     """Return the result of the first alternative of the right that reaches the dossier."""
     for limits in right.alternatives:
         rows = await session.scalars(*_select_visible(query, code, limits))
         if (row := rows.unique().one_or_none()) is not None:
             return row
-    return None
+    raise DossierNotFound
 
 
 def _select_visible(

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dossier_service.catalogue.cache import ProcedureCache
 from dossier_service.catalogue.procedure import Procedure
 from dossier_service.dossiers.models import Dossier, DossierStep
-from dossier_service.dossiers.problems import DossierNotFound, NotResponsible, TooManyChanges
+from dossier_service.dossiers.problems import NotResponsible, TooManyChanges
 from dossier_service.dossiers.purposes import require_purpose
 from dossier_service.dossiers.repository import dossiers as repository
 from dossier_service.dossiers.repository.filing import defer_row_inserts
@@ -22,11 +22,15 @@ MAX_CHANGES: Final = 500
 
 
 async def read_dossier(session: AsyncSession, code: str, caller: CallContext) -> Dossier:
-    if (dossier := await repository.find_dossier(session, code, caller.right)) is None:
-        raise DossierNotFound
+    dossier = await repository.read_dossier(session, code, caller.right)
+    require_dossier_purpose(caller, dossier)
+    return dossier
+
+
+def require_dossier_purpose(caller: CallContext, dossier: Dossier) -> None:
+    """Raise PurposeOfAnotherProcedure, which names the person of the dossier for the ledger."""
     with name_subject_on_problems(dossier.person):
         require_purpose(caller, dossier.procedure)
-    return dossier
 
 
 async def read_kept_procedure(

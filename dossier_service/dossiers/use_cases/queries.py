@@ -10,17 +10,18 @@ from dossier_service.catalogue.cache import ProcedureCache
 from dossier_service.catalogue.procedure import Procedure
 from dossier_service.dossiers.filters import DossierFilter, StepFilter
 from dossier_service.dossiers.models import Dossier, DossierStep
-from dossier_service.dossiers.problems import DossierNotFound
 from dossier_service.dossiers.purposes import require_purpose
 from dossier_service.dossiers.repository import dossiers as repository
 from dossier_service.dossiers.repository import listings as lists
-from dossier_service.dossiers.use_cases.changing import read_kept_procedure
+from dossier_service.dossiers.use_cases.changing import (
+    read_kept_procedure,
+    require_dossier_purpose,
+)
 from shared.codes.dossier import DossierCode
 from shared.codes.time import StoredInstant, day_in_viet_nam
 from shared.web.calls.auth import CallContext
 from shared.web.calls.rights import Codes, Right, unite_codes
 from shared.web.pagination import PageParameters
-from shared.web.problems import name_subject_on_problems
 
 _Version = Annotated[int, Field(ge=0, lt=2**31)]
 
@@ -28,10 +29,8 @@ _Version = Annotated[int, Field(ge=0, lt=2**31)]
 async def read_whole_dossier(
     session: AsyncSession, code: str, *, caller: CallContext, procedures: ProcedureCache
 ) -> tuple[Dossier, Procedure]:
-    if (dossier := await repository.find_whole_dossier(session, code, caller.right)) is None:
-        raise DossierNotFound
-    with name_subject_on_problems(dossier.person):
-        require_purpose(caller, dossier.procedure)
+    dossier = await repository.read_whole_dossier(session, code, caller.right)
+    require_dossier_purpose(caller, dossier)
     return dossier, await read_kept_procedure(session, procedures, dossier)
 
 
@@ -49,8 +48,7 @@ async def list_steps(
     session: AsyncSession, code: str, page: PageParameters, *, caller: CallContext
 ) -> tuple[list[DossierStep], str | None]:
     keyset = StepFilter().read_keyset(page, code)
-    if (procedure := await repository.find_dossier_procedure(session, code, caller.right)) is None:
-        raise DossierNotFound
+    procedure = await repository.read_dossier_procedure(session, code, caller.right)
     require_purpose(caller, procedure)
     after = keyset.key(_Version)
     rows = await repository.list_steps(

@@ -43,7 +43,8 @@ def judge_handling(state: JudgedDossier) -> tuple[Handling, date | None]:
     """Return the outcome, and the due day if the dossier is open: it becomes late after that day.
 
     While it waits for supplements it is judged at the time of the request, and is late if there was
-    an earlier request (QĐ 766, 2.1). `listings.is_overdue` is the same rule in SQL for one day.
+    an earlier request (QĐ 766, 2.1). Without a counted request there is no such time, and the
+    passing of days decides. `listings.is_overdue` is the same rule in SQL for one day.
     """
     due = state.due_at or state.latest_at
     due_on = day_in_viet_nam(due) if due else None
@@ -52,7 +53,7 @@ def judge_handling(state: JudgedDossier) -> tuple[Handling, date | None]:
     if state.ended_at:
         in_time = day_in_viet_nam(state.ended_at) <= due_on
         return (Handling.ENDED_IN_TIME if in_time else Handling.ENDED_LATE), None
-    if state.status != REQUEST or state.requested_at is None:
+    if state.status != REQUEST or state.requested_at is None or not state.requests:
         return Handling.OPEN, due_on
     in_time = state.requests == 1 and day_in_viet_nam(state.requested_at) <= due_on
     return (Handling.REQUESTED_IN_TIME if in_time else Handling.REQUESTED_LATE), None

@@ -239,8 +239,11 @@ def is_overdue(today: date) -> ColumnElement[bool]:
     late_at_request = or_(
         dossier.requests > 1, cast_vn_date(dossier.requested_at) > cast_vn_date(due)
     )
+    is_requested = and_(
+        dossier.status == REQUEST.value, dossier.requested_at.is_not(None), dossier.requests > 0
+    )
     is_late = case(
-        (dossier.status == REQUEST.value, late_at_request),
+        (is_requested, late_at_request),
         else_=due < start_of_day_in_viet_nam(today),
     )
     is_open = and_(dossier.ended_at.is_(None), dossier.received_at.is_not(None))

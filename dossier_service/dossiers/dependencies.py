@@ -11,7 +11,6 @@ from fastapi import Depends, Request
 from dossier_service.dossiers.filing_limiter import FilingLimiter
 from dossier_service.dossiers.schemas.requests import FileDossier
 from dossier_service.dossiers.use_cases.filing import FilingRules
-from shared.codes.agency import canonical_agency_code
 from shared.codes.dossier import DOSSIER_CODE_LAYOUTS
 from shared.web.calls.auth import Caller
 
@@ -31,7 +30,7 @@ async def _limit_filing(
     request: Request, _: Caller, body: FileDossier
 ) -> AsyncIterator[FileDossier]:
     limiter: FilingLimiter = request.app.state.filing_limiter
-    async with limiter.hold_slot(canonical_agency_code(body.received_by)):
+    async with limiter.hold_slot(body.receiving_agency):
         yield body
 
 

@@ -17,7 +17,6 @@ from dossier_service.dossiers.models import (
     DossierParty,
     DossierStep,
 )
-from shared.codes.agency import canonical_agency_code
 from shared.database.deferred import defer_write
 
 # The rows to be written, by table; each row has every column.
@@ -65,10 +64,10 @@ def make_row(entity: Base) -> dict[str, Any]:
 async def take_next_serial(session: AsyncSession, agency: str, day: date) -> int:
     """Return the next serial, without gaps; the agency's next filing waits for this transaction.
 
-    Both written forms of the agency's code share its serials.
+    `agency` has the form of QĐ 20, so that both written forms of a code share its serials.
     A wait of more than `MAX_SERIAL_WAIT_S` is an outage, and the caller is asked to try again.
     """
     wait = f"{MAX_SERIAL_WAIT_S}s"
-    values = {"agency": canonical_agency_code(agency), "day": day, "wait": wait}
+    values = {"agency": agency, "day": day, "wait": wait}
     serial: int = await session.scalar(_NEXT, values)
     return serial

@@ -41,7 +41,8 @@ async def file_dossier(
     rules: FilingRulesDep,
     now: Now,
 ) -> Response:
-    with name_subject_on_problems(filing.hash_applicant(body, rules)):
+    person = filing.hash_applicant(body, rules)
+    with name_subject_on_problems(person):
         dossier, procedure = await filing.file_dossier(
             session,
             body,
@@ -49,6 +50,7 @@ async def file_dossier(
             procedures=procedures,
             agencies=agencies,
             rules=rules,
+            person=person,
             now=now,
         )
     answer = DossierOut.from_dossier(dossier, procedure)

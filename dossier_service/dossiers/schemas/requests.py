@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, JsonValue, Strict, model_validator
 
 from dossier_service.catalogue.procedure import CaseCode, ResultCode
 from dossier_service.dossiers.payment_methods import PaymentMethod
-from shared.codes.agency import AgencyCode, WrittenAgencyCode
+from shared.codes.agency import AgencyCode, WrittenAgencyCode, canonical_agency_code
 from shared.codes.enum_names import name_values
 from shared.codes.enums import Channel
 from shared.codes.persons.birth_date import BirthDate
@@ -136,6 +136,11 @@ class FileDossier(StrictModel):
     term_case: TermCase | None = None
     summary: Note | None = None
     external_code: ExternalCode | None = None
+
+    @property
+    def receiving_agency(self) -> str:
+        """Return `received_by` in the form of QĐ 20; a dossier code keeps the written form."""
+        return canonical_agency_code(self.received_by)
 
 
 class MoveDossier(StrictModel):

@@ -33,7 +33,6 @@ from dossier_service.dossiers.schemas.requests import DocumentIn, FileDossier
 from dossier_service.dossiers.term_cases import require_term_case
 from dossier_service.dossiers.use_cases.deadlines import set_due_dates
 from dossier_service.dossiers.use_cases.history import history_entry, publish_change
-from shared.codes.agency import canonical_agency_code
 from shared.codes.coverage import list_self_and_above
 from shared.codes.dossier import DOSSIER_CODE_LAYOUTS, DossierCodeLayout, format_dossier_code
 from shared.codes.enums import Channel, DossierStatus
@@ -58,7 +57,7 @@ class FilingRules:
 
 
 def hash_applicant(filing: FileDossier, rules: FilingRules) -> str | None:
-    """Return the keyed hash of the applicant, None where the applicant has no personal number."""
+    """Return the `person` of a dossier, None where the applicant has no personal number."""
     number = filing.applicant.identifying_number
     return hash_person(number, rules.person_key) if number else None
 
@@ -71,6 +70,7 @@ async def file_dossier(
     procedures: ProcedureCache,
     agencies: AgencyCache,
     rules: FilingRules,
+    person: str | None,
     now: datetime,
 ) -> tuple[Dossier, Procedure]:
     _require_right_to_file(filing, caller)
@@ -84,10 +84,9 @@ async def file_dossier(
     require_term_case(published.procedure, filing.channel, filing.term_case)
     await _require_active_agencies(session, filing, agencies, on=today)
     # Taken last: from here to the commit, the agency's next filing waits.
-    serial = await repository.take_next_serial(session, filing.received_by, today)
-    layout = rules.layout if filing.received_by[0].isalpha() else DOSSIER_CODE_LAYOUTS["qcvn"]
-    code = format_dossier_code(filing.received_by, today, serial, layout)
-    dossier = _make_dossier(filing, published, code, filed_at=filed_at, now=now, rules=rules)
+    serial = await repository.take_next_serial(session, filing.receiving_agency, today)
+    code = _format_code(filing, serial, rules, on=today)
+    dossier = _make_dossier(filing, published, code, filed_at=filed_at, now=now, person=person)
     dossier.fees, dossier.results = [_make_fee(code, fee) for fee in fees], []
     first = history_entry(dossier, caller, "filed", now, from_status=None)
     repository.defer_row_inserts(
@@ -103,6 +102,12 @@ async def file_dossier(
     )
     publish_change(session, DossierFiled, dossier, now)
     return dossier, published.procedure
+
+
+def _format_code(filing: FileDossier, serial: int, rules: FilingRules, *, on: date) -> str:
+    """Return the code, in the form in which the receiving agency is written."""
+    layout = rules.layout if filing.received_by[0].isalpha() else DOSSIER_CODE_LAYOUTS["qcvn"]
+    return format_dossier_code(filing.received_by, on, serial, layout)
 
 
 def _require_right_to_file(filing: FileDossier, caller: CallContext) -> None:
@@ -158,12 +163,9 @@ def _list_due_fees(filing: FileDossier, procedure: Procedure) -> Sequence[Fee]:
 async def _require_active_agencies(
     session: AsyncSession, filing: FileDossier, agencies: AgencyCache, *, on: date
 ) -> None:
-    named = {
-        place: code
-        for place in ("helped_by", "received_by", "decided_by")
-        if (code := getattr(filing, place))
-    }
-    named["received_by"] = canonical_agency_code(filing.received_by)
+    named = {"received_by": filing.receiving_agency, "decided_by": filing.decided_by}
+    if filing.helped_by:
+        named = {"helped_by": filing.helped_by, **named}
     # Without any announced agency the registry is late, not empty.
     if not (terms := await agencies.read_terms(session, named.values())):
         return
@@ -189,7 +191,7 @@ def _make_dossier(
     *,
     filed_at: datetime,
     now: datetime,
-    rules: FilingRules,
+    person: str | None,
 ) -> Dossier:
     status = first_status(filing.channel)
     is_received = status is DossierStatus.RECEIVED
@@ -205,15 +207,14 @@ def _make_dossier(
         moved_at=now,
         changed_at=now,
         helped_by=filing.helped_by,
-        # Its code keeps the form in which the agency wrote its own.
-        received_by=canonical_agency_code(filing.received_by),
+        received_by=filing.receiving_agency,
         decided_by=filing.decided_by,
         filed_at=filed_at,
         reception_due_at=None if is_received else reception_due_at(filed_at),
         received_at=now if is_received else None,
         term_case=filing.term_case,
         requests=0,
-        person=hash_applicant(filing, rules),
+        person=person,
         summary=filing.summary,
     )
     if is_received:

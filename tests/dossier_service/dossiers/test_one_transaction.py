@@ -42,6 +42,7 @@ async def file(desk: Desk, session: AsyncSession) -> Dossier:
         procedures=state.procedure_cache,
         agencies=state.agency_cache,
         rules=RULES,
+        person=None,
         now=desk.now,
     )
     return dossier

@@ -36,7 +36,7 @@ HEARTBEAT_S = 1.0
 ANSWER_S = 2.0
 RETRY_S = 0.5
 # The worker reports its progress every five seconds.
-UNHEARD_S = 30.0
+MAX_UNCONSUMED_S = 30.0
 
 RIGHTS_AGE = Gauge(
     "rights_age_seconds", "Seconds since the rights in use equalled those that identity published"
@@ -50,7 +50,7 @@ _PROCEDURES = "SELECT code, active, catalogue_size FROM known_procedure"
 _AGENCIES = "SELECT code FROM known_agency"
 _AGENCIES_OF_CLIENTS = "SELECT DISTINCT agency FROM client_in_force"
 # `age` is NULL until every partition of the topic has been consumed once.
-_HEARD = """SELECT EXISTS (SELECT FROM rights_comparison) AS compared,
+_CONSUMED = """SELECT EXISTS (SELECT FROM rights_comparison) AS compared,
     CASE WHEN count(*) = $2 THEN extract(epoch FROM now() - min(at))::float8 END AS age
     FROM heard WHERE topic = $1 AND partition < $2"""
 
@@ -59,7 +59,7 @@ class RightsStaleError(Exception):
     """The rights in memory are outdated, because the database cannot be queried."""
 
 
-class RightsUnheardError(Exception):
+class RightsUnconsumedError(Exception):
     """The rights in the database are outdated, because the worker does not consume the topic."""
 
 
@@ -81,8 +81,8 @@ class GrantCacheRefresher:
     async def check_fresh(self) -> None:
         if not self._fresh:
             raise RightsStaleError
-        if self._measure_grants_age() > UNHEARD_S:
-            raise RightsUnheardError
+        if self._measure_grants_age() > MAX_UNCONSUMED_S:
+            raise RightsUnconsumedError
 
     def _measure_grants_age(self) -> float:
         return time.monotonic() - self._as_of
@@ -153,7 +153,7 @@ class GrantCacheRefresher:
     async def _read_grants_age(self, connection: asyncpg.Connection) -> None:
         """Read how old the grants in the database are; the query is the heartbeat as well."""
         partitions = TOPIC_TABLE[GrantChanged.topic].partitions
-        compared, age = await connection.fetchrow(_HEARD, GrantChanged.topic, partitions)
+        compared, age = await connection.fetchrow(_CONSUMED, GrantChanged.topic, partitions)
         if compared and not self._rights.complete:
             # The comparison may have written further grants since they were read.
             self._rights.replace_all_clients(await _read_client_grants(connection))

@@ -47,7 +47,7 @@ COLLECT_S = 0.001
 GATHER_S = 0.02
 MAX_BATCH_RECORDS = 500
 MAX_PENDING_RECORDS = 50_000
-PATIENCE_S = 3.0
+MAX_RECORD_WAIT_S = 3.0
 RETRY_S = 0.2
 SUM_UP_S = 1.0
 DRAIN_S = 5.0
@@ -121,7 +121,7 @@ class LedgerWriter:
         durable: asyncio.Future[bytes] = task.get_loop().create_future()
         self._queue_record(draft.build_record(), durable)
         try:
-            with Deadline(PATIENCE_S, task):
+            with Deadline(MAX_RECORD_WAIT_S, task):
                 return await durable
         except TimeoutError:
             raise LedgerAway from None

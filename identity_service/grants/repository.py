@@ -94,10 +94,10 @@ def _count_codes() -> ColumnElement[int]:
 
 async def sum_codes(session: AsyncSession, client_id: str, now: datetime) -> dict[str, int]:
     """Return, by operation, the number of codes in the client's grants that have not ended."""
-    lasting = or_(Grant.valid_to.is_(None), Grant.valid_to > now)
+    has_not_ended = or_(Grant.valid_to.is_(None), Grant.valid_to > now)
     named = (
         select(func.unnest(Grant.operations).label("operation"), _count_codes().label("codes"))
-        .where(Grant.client_id == client_id, Grant.revoked_at.is_(None), lasting)
+        .where(Grant.client_id == client_id, Grant.revoked_at.is_(None), has_not_ended)
         .subquery()
     )
     query = select(named.c.operation, func.sum(named.c.codes)).group_by(named.c.operation)

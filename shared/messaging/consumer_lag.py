@@ -101,7 +101,7 @@ _UPSERT = text(
     "INSERT INTO heard (topic, partition, at)"
     " SELECT topic, partition, now() - age * interval '1 second' FROM unnest("
     " CAST(:topics AS varchar[]), CAST(:partitions AS integer[]), CAST(:ages AS float8[]))"
-    " AS told (topic, partition, age)"
+    " AS progress (topic, partition, age)"
     " ON CONFLICT (topic, partition) DO UPDATE SET at = excluded.at"
 )
 

@@ -101,8 +101,8 @@ class DossierState:
     @property
     def lacks_term(self) -> bool:
         """Return whether the dossier needs a term that was unknown when it was pushed."""
-        is_told = self.due_at is not None or self.term_ends_at is not None
-        return self.source != OWN and self.received_at is not None and not is_told
+        has_term = self.due_at is not None or self.term_ends_at is not None
+        return self.source != OWN and self.received_at is not None and not has_term
 
     def with_term(self, longest: Term | None) -> "DossierState":
         """Return the dossier with the end of its longest term, if it needs one."""

@@ -175,7 +175,7 @@ async def test_gateway_of_an_installation_without_clients_is_ready(
     """An installation begins without clients: the worker has consumed all, and there are none."""
     empty = postgres.migrated_url("gateway")
     async with open_gate(empty, services, ready=False) as gate:
-        await eventually(partial(is_reported, gate, "rights_fresh", "RightsUnheardError"))
+        await eventually(partial(is_reported, gate, "rights_fresh", "RightsUnconsumedError"))
         await gate.tell()
         await eventually(partial(is_reported, gate, "rights_fresh", "ok"))
         answer = await gate.http.get("/readyz")
@@ -187,7 +187,7 @@ async def test_a_gateway_that_knows_nobody_is_not_ready(
 ) -> None:
     empty = postgres.migrated_url("gateway")
     async with open_gate(empty, services, ready=False) as gate:
-        await eventually(partial(is_reported, gate, "rights_fresh", "RightsUnheardError"))
+        await eventually(partial(is_reported, gate, "rights_fresh", "RightsUnconsumedError"))
         assert (await gate.http.get("/readyz")).json()["checks"]["rights"] == "RightsUnknownError"
         await gate.tell(make_client("first-of-all"))
         assert (await gate.http.get("/readyz")).json()["checks"]["rights"] == "ok"

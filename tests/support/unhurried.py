@@ -31,7 +31,7 @@ LIMITS = (
     "gateway.proxy.upstream._CONNECT_S",
     "gateway.proxy.proving._EPOCH_WITHIN_S",
     "gateway.proxy.call._TAKEN_WITHIN_S",
-    "gateway.ledger.writer.PATIENCE_S",
+    "gateway.ledger.writer.MAX_RECORD_WAIT_S",
     "gateway.ledger.writer.DRAIN_S",
     "gateway.ledger.chain.chain.APPEND_S",
 )

@@ -176,6 +176,6 @@ _RESTATE = (
     " unnest(CAST(:party_dossier AS text[]), CAST(:party_status AS smallint[]),"
     " CAST(:party_due_at AS timestamptz[]), CAST(:party_finished_at AS timestamptz[]),"
     " CAST(:party_overdue_from AS date[]))"
-    " WITH ORDINALITY AS told (dossier, status, due_at, finished_at, overdue_from, place)"
+    " WITH ORDINALITY AS change (dossier, status, due_at, finished_at, overdue_from, place)"
     " ORDER BY dossier, place DESC) AS last WHERE party.dossier = last.dossier"
 )

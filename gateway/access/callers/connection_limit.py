@@ -129,8 +129,10 @@ class ConnectionLimit:
         for connections in by_address.values():
             beyond = len(connections) - allowed
             if beyond > 0 and not self._is_exempt(connections[0].peer[0]):
-                lasting = [c for c in connections if c.peer in idle and c.peer in self._idle_before]
-                chosen += lasting[:beyond]
+                idle_twice = [
+                    c for c in connections if c.peer in idle and c.peer in self._idle_before
+                ]
+                chosen += idle_twice[:beyond]
         self._idle_before = idle
         if chosen:
             shut_idle_connections(chosen)

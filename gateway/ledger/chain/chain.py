@@ -72,8 +72,8 @@ class Chain:
     def is_lost(self) -> bool:
         return bool(self._connection.is_closed())
 
-    def call_when_lost(self, tell: Callable[[], None]) -> None:
-        self._connection.add_termination_listener(lambda _: tell())
+    def call_when_lost(self, act: Callable[[], None]) -> None:
+        self._connection.add_termination_listener(lambda _: act())
 
     async def append_sealed_batch(
         self, batch: SealedBatch, records: Sequence[AccessRecord], at: datetime

@@ -91,8 +91,8 @@ class KeySet:
     def __init__(self, http: AsyncClient, url: str) -> None:
         self._http, self._url = http, url
         self._keys: dict[str, jwt.PyJWK] = {}
-        self._asked_at = self._confirmed_at = self._read_at = float("-inf")
-        self._asking = asyncio.Lock()
+        self._requested_at = self._confirmed_at = self._read_at = float("-inf")
+        self._refreshing = asyncio.Lock()
 
     async def get(self, kid: str) -> jwt.PyJWK | None:
         """Return the key or None; raise KeysUnavailable without a recent key set.
@@ -100,7 +100,7 @@ class KeySet:
         A key that a new set repeats stays the same object.
         """
         if self._is_due(kid) and not self._serves_meanwhile(kid):
-            async with self._asking:
+            async with self._refreshing:
                 # The first caller may have refreshed the set while this one waited.
                 if self._is_due(kid):
                     await self._refresh()
@@ -115,9 +115,9 @@ class KeySet:
         """
         if (key := await self.get(kid)) is not None:
             return key
-        async with self._asking:
+        async with self._refreshing:
             if kid not in self._keys and self._read_at < since:
-                await asyncio.sleep(self._asked_at + FRESH_S - time.monotonic())
+                await asyncio.sleep(self._requested_at + FRESH_S - time.monotonic())
                 await self._refresh()
         key = self._keys.get(kid)
         if key is None and self._read_at < since:
@@ -129,17 +129,17 @@ class KeySet:
 
     def _serves_meanwhile(self, kid: str) -> bool:
         """Return whether to use the known key while another caller refreshes the set."""
-        return self._asking.locked() and kid in self._keys and self._is_confirmed()
+        return self._refreshing.locked() and kid in self._keys and self._is_confirmed()
 
     def _is_due(self, kid: str) -> bool:
         """Return whether a request is due; an unknown key may be new, but requests are limited."""
         if kid not in self._keys:
-            patience = UNKNOWN_KEY_S if self._keys else NO_KEYS_S
-        elif self._asked_at > self._confirmed_at:
-            patience = RETRY_S
+            interval_s = UNKNOWN_KEY_S if self._keys else NO_KEYS_S
+        elif self._requested_at > self._confirmed_at:
+            interval_s = RETRY_S
         else:
-            patience = REFRESH_S
-        return time.monotonic() - self._asked_at > patience
+            interval_s = REFRESH_S
+        return time.monotonic() - self._requested_at > interval_s
 
     async def _refresh(self) -> None:
         begun_at = time.monotonic()
@@ -150,9 +150,9 @@ class KeySet:
         except (HTTPError, ValueError, jwt.PyJWTError):
             return
         finally:
-            self._asked_at = time.monotonic()
+            self._requested_at = time.monotonic()
         self._keys = {key.key_id: self._as_known(key) for key in keys if key.key_id}
-        self._confirmed_at, self._read_at = self._asked_at, begun_at
+        self._confirmed_at, self._read_at = self._requested_at, begun_at
 
     def _as_known(self, key: jwt.PyJWK) -> jwt.PyJWK:
         known = self._keys.get(str(key.key_id))

@@ -106,10 +106,10 @@ def _build_write() -> Select[int]:
     An agency that a dossier names before the registry publishes it gets a row without a name.
     """
     parts = {
-        "line": build_insert(TimelineEntry, *TimelineRow._fields).on_conflict_do_nothing(),
-        "stand": build_upsert(NationalDossier, "code", *STATE_COLUMNS),
-        "place": build_insert(Party, *PARTY_COLUMNS).on_conflict_do_nothing(),
-        "pending": build_insert(PendingParty, *PARTY_COLUMNS).on_conflict_do_nothing(),
-        "name": build_unnamed_insert(),
+        "timeline_rows": build_insert(TimelineEntry, *TimelineRow._fields).on_conflict_do_nothing(),
+        "states": build_upsert(NationalDossier, "code", *STATE_COLUMNS),
+        "parties": build_insert(Party, *PARTY_COLUMNS).on_conflict_do_nothing(),
+        "pending_parties": build_insert(PendingParty, *PARTY_COLUMNS).on_conflict_do_nothing(),
+        "agencies": build_unnamed_insert(),
     }
     return select(literal(1)).add_cte(*(part.cte(name) for name, part in parts.items()))

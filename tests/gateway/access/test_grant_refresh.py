@@ -36,7 +36,7 @@ async def test_rights_of_which_the_worker_hears_nothing_are_reported_as_stale(
     postgres: Databases, services: Services, own_kafka: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shared.messaging.consumer_lag.LAG_S", 0.1)
-    monkeypatch.setattr("gateway.access.grant_refresh.UNHEARD_S", 3.0)
+    monkeypatch.setattr("gateway.access.grant_refresh.MAX_UNCONSUMED_S", 3.0)
     stands_still, going_on = asyncio.Event(), asyncio.Event()
 
     async def stand_still(_: AsyncSession, __: Sequence[Any]) -> None:
@@ -52,14 +52,14 @@ async def test_rights_of_which_the_worker_hears_nothing_are_reported_as_stale(
             async with publishing(servers, idempotent=idempotent) as identity:
                 await send_events(identity, make_agency("H26.7"))
             await stands_still.wait()
-            await eventually(lambda: is_reported(gate, "rights_fresh", "RightsUnheardError"))
+            await eventually(lambda: is_reported(gate, "rights_fresh", "RightsUnconsumedError"))
             # It goes on with what it knows, and says so.
             assert (await gate.ask(LIST, client="h26")).is_success
             told = (await gate.http.get("/readyz")).json()
             assert told["ready"], told
             going_on.set()
             await eventually(lambda: is_reported(gate, "rights_fresh", "ok"))
-        await eventually(lambda: is_reported(gate, "rights_fresh", "RightsUnheardError"))
+        await eventually(lambda: is_reported(gate, "rights_fresh", "RightsUnconsumedError"))
 
 
 async def test_partition_of_which_nothing_was_ever_heard_makes_rights_stale(
@@ -69,7 +69,7 @@ async def test_partition_of_which_nothing_was_ever_heard_makes_rights_stale(
         await eventually(lambda: is_reported(gate, "rights_fresh", "ok"))
         async with gate.sessions.begin() as session:
             await session.execute(text("DELETE FROM heard WHERE partition = 0"))
-        await eventually(lambda: is_reported(gate, "rights_fresh", "RightsUnheardError"))
+        await eventually(lambda: is_reported(gate, "rights_fresh", "RightsUnconsumedError"))
 
 
 async def test_partition_that_the_topic_no_longer_has_is_not_waited_for(
@@ -79,7 +79,7 @@ async def test_partition_that_the_topic_no_longer_has_is_not_waited_for(
     async with open_gate(postgres.migrated_url("gateway"), services, ready=False) as gate:
         async with gate.sessions.begin() as session:
             await session.execute(text(gone), {"topic": GrantChanged.topic})
-        await eventually(lambda: is_reported(gate, "rights_fresh", "RightsUnheardError"))
+        await eventually(lambda: is_reported(gate, "rights_fresh", "RightsUnconsumedError"))
         await gate.tell(make_client("h26"))
         await eventually(lambda: is_reported(gate, "rights_fresh", "ok"))
 

@@ -144,7 +144,7 @@ async def test_answer_leaves_only_when_its_record_is_durable(
 async def test_answer_is_not_given_where_its_record_takes_too_long(
     postgres: Databases, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(writer, "MAX_RECORD_WAIT_S", 0.3)
     async with open_gate(postgres.migrated_url("gateway"), services) as gate:
         await gate.tell(make_client(), make_grant())
         connection = await asyncpg.connect(plain_url(gate.settings.database_url))
@@ -174,7 +174,7 @@ async def test_without_its_database_nothing_personal_begins(
     postgres: Databases, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A call that began before waits so long for its record.
-    monkeypatch.setattr(writer, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(writer, "MAX_RECORD_WAIT_S", 0.3)
     async with open_gate(postgres.migrated_url("gateway"), services) as gate:
         await gate.tell(make_client(), make_grant())
         async with database_away(postgres, gate):

@@ -1,4 +1,4 @@
-"""What each service may do on the axis: it publishes to its own topics and reads those it handles.
+"""The rights of each service on the axis: it publishes to its topics and reads those it handles.
 
 The copies of messages that it could not handle go to the `.dead` topics beside those. Its consumers
 form one group of its own name. No other principal but the administrator may do anything.

@@ -3,7 +3,7 @@
 import random
 import socket
 
-# Below those that the kernel lends to connections: none of them can take what was offered here.
+# Below the ports that the kernel lends to connections: none of them can take an offered one.
 OFFERED = range(10_000, 32_768)
 
 

@@ -36,7 +36,7 @@ FORGETFUL = {
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
-    # What a transaction writes into a table that it made or emptied itself is then not logged.
+    # A transaction then logs no rows of a table that it made or emptied itself.
     "wal_level": "minimal",
     "max_wal_senders": "0",
 }
@@ -44,7 +44,7 @@ FORGETFUL = {
 
 @dataclass
 class EmbeddedPostgres:
-    """A server on a unix socket, open to who may enter its folder: this user, and root.
+    """A server on a unix socket, open to the users that may enter its folder: this user, and root.
 
     `durable=False` is for data that may be lost with the machine (tests).
     """
@@ -70,7 +70,7 @@ class EmbeddedPostgres:
 
     @property
     def url(self) -> str:
-        """Of the superuser."""
+        """Return the URL of the superuser."""
         return f"postgresql://{SUPERUSER}@/postgres?host={self.socket_directory}"
 
     def start(self) -> None:
@@ -152,7 +152,7 @@ def make_database(
 
 @asynccontextmanager
 async def as_superuser(admin_url: str, database: str = "") -> AsyncIterator[asyncpg.Connection]:
-    """Who sees and may change all of that database; without one, of the URL's own."""
+    """Connect as the superuser to that database, or to the one of the URL."""
     url = make_url(plain_url(admin_url))
     found = url.set(database=database or url.database)
     connection = await asyncpg.connect(found.render_as_string(hide_password=False), timeout=10)
@@ -163,7 +163,7 @@ async def as_superuser(admin_url: str, database: str = "") -> AsyncIterator[asyn
 
 
 def plain_url(url: str) -> str:
-    """As asyncpg and libpq want it: no driver in the scheme."""
+    """Return the URL for asyncpg and libpq, without a driver in its scheme."""
     return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 

@@ -70,7 +70,7 @@ class ProcessId:
 
 @dataclass
 class Child:
-    """`log` takes what the process prints; `env` is its whole environment (None: the parent's)."""
+    """`log` takes the output; `env` is the whole environment (None: that of the parent)."""
 
     name: str
     command: Sequence[str]
@@ -124,7 +124,7 @@ class Child:
             self._popen.send_signal(self.stop_signal)
 
     def stop(self, seconds: float = STOP_S) -> None:
-        """Returns when nothing of it is left; kills what has not ended after `seconds`."""
+        """Return when all its processes have ended; kill those that have not after `seconds`."""
         if not self._popen:
             return
         self.ask_to_stop()
@@ -148,7 +148,7 @@ class Child:
             time.sleep(POLL_S)
 
     def wait_for_success(self, seconds: float) -> None:
-        """For a process that does one thing; ChildFailedError unless 0 in time."""
+        """Wait for a process that does one thing; raise ChildFailedError unless 0 in time."""
         try:
             code = self._popen.wait(seconds) if self._popen else None
         except subprocess.TimeoutExpired:
@@ -182,7 +182,7 @@ def running(server: S) -> Iterator[S]:
 
 
 def _ending_with_parent(stop_signal: int) -> Callable[[], None] | None:
-    """What the child does before it becomes its program; Linux alone can tie it to its parent."""
+    """Tie the child to its parent before it becomes its program; only Linux can do so."""
     if sys.platform != "linux":
         return None
     parent, prctl = os.getpid(), ctypes.CDLL(None).prctl

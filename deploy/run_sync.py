@@ -9,6 +9,6 @@ T = TypeVar("T")
 
 
 def run_apart(work: Coroutine[Any, Any, T]) -> T:
-    """To the end, in a loop and a thread of its own."""
+    """Run the coroutine to its end, in a loop and a thread of its own."""
     with ThreadPoolExecutor(max_workers=1) as pool:
         return pool.submit(asyncio.run, work).result()

@@ -1,8 +1,8 @@
-"""Writes what others may rely on, to deploy/schemas/: `python -m deploy.schemas`.
+"""Write the published schemas to deploy/schemas/: `python -m deploy.schemas`.
 
 One JSON Schema (2020-12) for each event, one AsyncAPI 3.0 document of all topics, and the OpenAPI
-3.1 document of each service; beside the folder, topics.yaml. The rules of the gateway for who may
-grant which operation go to identity_service, which reads them.
+3.1 document of each service; beside the folder, topics.yaml. The rules of the gateway for the
+granting of operations go to identity_service, which reads them.
 """
 
 import json
@@ -28,7 +28,7 @@ Document = Mapping[str, Any]
 
 
 def documents() -> dict[str, Document]:
-    """By file name, below deploy/schemas/."""
+    """Return the documents by file name, below deploy/schemas/."""
     schemas = {f"events/{name}.json": event_schema(event) for name, event in EVENTS.items()}
     apis = {f"openapi-{service.short}.json": openapi(name) for name, service in SERVICES.items()}
     return schemas | {ASYNCAPI: asyncapi()} | apis
@@ -42,7 +42,7 @@ def event_schema(event: type[Event]) -> Document:
 
 @cache  # each call would make the application anew
 def openapi(service: str) -> Document:
-    """What the service tells of its own HTTP API; nothing is opened to ask it."""
+    """Return the OpenAPI document of a service, without opening its resources."""
     return build_application(service).openapi()
 
 
@@ -133,7 +133,7 @@ def _message(event: type[Event]) -> Document:
 
 
 def _describe_deprecation(deprecation: Deprecation) -> Document:
-    """Return what a message object shows: AsyncAPI 3.0 knows `deprecated` in schemas alone."""
+    """Return the members of a message object: AsyncAPI 3.0 has `deprecated` in schemas alone."""
     return {
         "description": deprecation.describe_term(),
         "x-deprecation": {
@@ -171,7 +171,7 @@ def text_of(document: Document) -> str:
 
 
 def write_schemas(folder: Path = FOLDER) -> None:
-    """Files of events that are no longer sent go away: git shows what was given up."""
+    """Delete the files of events that are no longer sent."""
     (folder / "events").mkdir(parents=True, exist_ok=True)
     wanted = documents()
     for old in (folder / "events").glob("*.json"):

@@ -1,6 +1,6 @@
-"""Makes a folder of secrets for each service: `python -m deploy.secrets DIR [--stores]`.
+"""Make a folder of secrets for each service: `python -m deploy.secrets DIR [--stores]`.
 
-What is there stays as it is. Production fills the same folders from its own vault.
+An existing secret stays as it is. Production fills the same folders from its own vault.
 """
 
 import secrets
@@ -109,7 +109,7 @@ def _read_password(folder: Path) -> str:
 
 
 def jaas(passwords: Mapping[str, str]) -> str:
-    """As the broker reads it at its start (SASL/PLAIN); it signs on to itself as `BROKER`."""
+    """Return the file of users that the broker reads (SASL/PLAIN); it signs on as `BROKER`."""
     users = "".join(f'\n  user_{name}="{secret}"' for name, secret in sorted(passwords.items()))
     return (
         "KafkaServer {\n"

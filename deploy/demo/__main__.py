@@ -1,7 +1,7 @@
 """The story of one dossier, told through the public gateway only: `make demo`.
 
-Each call is printed with its status and its time, and after it what each service then knows.
-The first thing that is not as it should be ends the story with exit code 1.
+Each call is printed with its status and its time, and after it the state in each service. The first
+difference from the expected state ends the story with exit code 1.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""One dossier from the applicant's desk to the proof of who looked at it."""
+"""One dossier from the applicant's desk to the proof of each access to it."""
 
 from collections.abc import Mapping
 from datetime import timedelta

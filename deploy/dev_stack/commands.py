@@ -1,4 +1,4 @@
-"""What can be done with the local stack; each function returns the exit code of its command."""
+"""The commands of the local stack; each function returns the exit code of its command."""
 
 import json
 import os
@@ -117,7 +117,7 @@ def _watch_beside(supervisor: Supervisor, command: Sequence[str]) -> int:
 
 
 def as_started(stack: Stack) -> Stack:
-    """With the ports that the running one was given."""
+    """Return the stack with the ports of the running one."""
     record = read_record(stack.directory)
     return replace(stack, ports=record.ports) if record else stack
 

@@ -1,4 +1,4 @@
-"""Who runs the stack, and with which processes: what `stop` and the next start must know."""
+"""Record the supervisor of the stack and its processes, for `stop` and for the next start."""
 
 import fcntl
 import json
@@ -69,7 +69,7 @@ def is_held(directory: Path) -> bool:
 
 
 def end_left_overs(directory: Path) -> list[str]:
-    """Of a supervisor that was killed; the names of what had to be stopped. Needs the lock.
+    """Stop the processes of a killed supervisor and return their names; the caller holds the lock.
 
     The last started goes first, so that PostgreSQL outlives its clients.
     """

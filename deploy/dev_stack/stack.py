@@ -1,4 +1,4 @@
-"""What the local stack is made of: folders, ports, and the environment of each process."""
+"""The parts of the local stack: folders, ports, and the environment of each process."""
 
 import os
 import sys
@@ -16,7 +16,7 @@ HOST = "127.0.0.1"
 BROKER_PORT = 9092
 HIGHEST_PORT = 65_535
 # Of services whose news, rights and agencies, may take a second: to ask the embedded broker in
-# vain forty times a second, as the national view does, is most of what an idle mesh costs.
+# vain forty times a second, as the national view does, is most of the cost of an idle mesh.
 CALM_MS = 150
 # published procedures, where somebody has put them beside the project
 CATALOGUE = ROOT.parent / "shared" / "data" / "procedures.jsonl.gz"
@@ -81,7 +81,7 @@ class Stack:
             "CATALOGUE_FILE": os.environ.get("CATALOGUE_FILE") or _catalogue(),
             "DATABASE_URL": service_url(self.admin_url, service),
             "KAFKA_SERVERS": self.servers,
-            # Its metadata names what answers here.
+            # Its metadata names the address that answers here.
             "ISSUER": os.environ.get("ISSUER") or self.url(SERVICES["gateway"]),
             "HOST": HOST,
             "PORT": str(self.port(service)),

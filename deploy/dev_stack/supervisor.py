@@ -141,9 +141,9 @@ class Supervisor:
         self._write_record()
 
     def _restart(self, broker: EmbeddedBroker) -> None:
-        """With the workers: it has forgotten all, and they would read on where they stood.
+        """Restart the broker with the workers: it has lost its messages, and they would read on.
 
-        Each tells it at its start what was sent before.
+        Each worker publishes its recent events again at its start.
         """
         workers = [w.child for w in self.watched if w.child.name.endswith("-work")]
         for child in workers:

@@ -19,7 +19,7 @@ HERE = Path(__file__).resolve().parent
 JARS = HERE.parents[1] / ".run" / "kafka" / "lib"
 START_S = 180
 CLUSTER_ID = "MkU3OEVBNTcwNTJENDM2Qg"  # 16 bytes in base64url, as Kafka's own examples have it
-# A short life: the first compiler is enough, and loading classes is what takes the time.
+# A short life: the first compiler is enough, and most of the time goes to the loading of classes.
 JAVA = [
     "java",
     "-Xms512m",

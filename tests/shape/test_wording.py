@@ -11,6 +11,7 @@ import pytest
 
 from tests.shape.sources import PACKAGES, Source, list_sources, read_layout
 
+PACKAGES_AND_DEPLOY = (*PACKAGES, "deploy")
 _HEADLESS = re.compile(r"\b(whoever|who|whatever|what)\b", re.IGNORECASE)
 _FRAGMENT = re.compile(
     r"\W*(?:of|by|as|with|to|in|on|without|from|until|for|whose|who|whoever|whatever|among|within"
@@ -61,7 +62,7 @@ def _assert_ceiling(count: int, ceiling: int, counted: str) -> None:
     assert count >= ceiling - _SLACK, f"only {count} {counted} are left: lower the ceiling"
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize("package", PACKAGES_AND_DEPLOY)
 def test_texts_name_their_subject(package: str) -> None:
     texts = [
         text
@@ -72,7 +73,7 @@ def test_texts_name_their_subject(package: str) -> None:
     _assert_ceiling(len(found), read_layout()["ceilings"]["headless"][package], "headless texts")
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize("package", PACKAGES_AND_DEPLOY)
 def test_docstrings_are_sentences(package: str) -> None:
     docstrings = [text for source in list_sources(package) for text in _list_docstrings(source)]
     found = [text for text in docstrings if _FRAGMENT.match(text)]

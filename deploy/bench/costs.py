@@ -13,7 +13,7 @@ from itertools import islice
 from deploy.bench.calibration import Calibration, mean, measure_loops
 from deploy.bench.cpu import read_cpu_seconds, read_peak_mib
 from deploy.bench.figures import Figure
-from deploy.bench.load import Request, repeated, request, saturate
+from deploy.bench.load import LoadRequest, repeated, request, saturate
 from deploy.bench.mesh import Mesh
 from deploy.bench.nginx import find_nginx, nginx
 from deploy.bench.paths import OTHER_CORE, PROXY_CORE
@@ -137,7 +137,7 @@ def _read_pids(mesh: Mesh) -> Mapping[str, int]:
     return {name: child.pid for name, child in record.children.items()}
 
 
-async def _send(mesh: Mesh, requests: Iterator[Request], count: int) -> int:
+async def _send(mesh: Mesh, requests: Iterator[LoadRequest], count: int) -> int:
     run = await saturate(
         mesh.address,
         islice(requests, count),
@@ -148,7 +148,7 @@ async def _send(mesh: Mesh, requests: Iterator[Request], count: int) -> int:
     return len(run.require_success().seconds)
 
 
-async def _file_until_visible(mesh: Mesh, requests: Iterator[Request]) -> int:
+async def _file_until_visible(mesh: Mesh, requests: Iterator[LoadRequest]) -> int:
     """File, and wait until the workers have brought all dossiers to the national view."""
     async with mesh.database("sync_service") as connection:
         before = await connection.fetchval(VIEW)

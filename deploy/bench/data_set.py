@@ -37,7 +37,7 @@ async def fill(connection: asyncpg.Connection, service: str, size: int) -> None:
     for setting in SETTINGS:
         await connection.execute(f"SET {setting}")
     rows = TABLES[service]
-    async with connection.transaction(), _emptied(connection, list(rows)):
+    async with connection.transaction(), _empty_tables(connection, list(rows)):
         await _copy_places(connection)
         await _copy_facts(connection, dossiers(size))
         await _copy_seats(connection)
@@ -83,11 +83,11 @@ async def _copy_seats(connection: asyncpg.Connection) -> None:
         " ON COMMIT DROP"
     )
     pairs = await connection.fetch("SELECT DISTINCT received_by, decided_by FROM fact")
-    await connection.copy_records_to_table("seat", records=_seats(pairs))
+    await connection.copy_records_to_table("seat", records=_list_seats(pairs))
     await connection.execute("ANALYZE seat")
 
 
-def _seats(pairs: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int, str, int]]:
+def _list_seats(pairs: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int, str, int]]:
     agencies = country().agencies
     for receiving, deciding in pairs:
         found = agency_roles(agencies[receiving].code, agencies[deciding].code)
@@ -96,7 +96,9 @@ def _seats(pairs: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int, str, in
 
 
 @asynccontextmanager
-async def _emptied(connection: asyncpg.Connection, tables: Sequence[str]) -> AsyncIterator[None]:
+async def _empty_tables(
+    connection: asyncpg.Connection, tables: Sequence[str]
+) -> AsyncIterator[None]:
     """Take the rows, indexes and constraints away, and make the last two again at the end.
 
     Tables emptied by the transaction that fills them need no log where `wal_level` is minimal.

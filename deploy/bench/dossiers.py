@@ -103,20 +103,20 @@ def country() -> Country:
 def dossiers(size: int, seed: int = SEED, chunk: int = CHUNK) -> Iterator[Dossiers]:
     """Yield one chunk after the other."""
     rng, of = np.random.default_rng(seed), country()
-    asked, busy = _popularity(rng, len(of.procedures)), _popularity(rng, len(of.communes))
+    asked, busy = _draw_popularity(rng, len(of.procedures)), _draw_popularity(rng, len(of.communes))
     serials = np.zeros(len(of.agencies) * DAYS, np.int64)
     for begin in range(0, size, chunk):
         numbers = np.arange(begin, min(begin + chunk, size))
-        yield _made(rng, numbers, (asked, busy), serials)
+        yield _make_dossiers(rng, numbers, (asked, busy), serials)
 
 
-def _popularity(rng: Generator, count: int) -> Shares:
+def _draw_popularity(rng: Generator, count: int) -> Shares:
     """Return shares that fall with the root of the rank, in a random order: few have many."""
     weights = 1 / np.sqrt(np.arange(1, count + 1))
     return rng.permutation(weights / weights.sum())
 
 
-def _made(
+def _make_dossiers(
     rng: Generator, numbers: Numbers, popularity: tuple[Shares, Shares], serials: Numbers
 ) -> Dossiers:
     """`popularity` is that of procedures and of communes."""
@@ -131,12 +131,14 @@ def _made(
     )
     by_commune = of.decided_by_commune[procedure]
     channel = rng.choice(list(Channel), size=size, p=(0.35, 0.60, 0.05)).astype(np.int64)
-    day, filed_at = _filings(rng, size)
-    received_at, status, due_at, ended_at, requested_at = _course(rng, channel, filed_at, procedure)
+    day, filed_at = _draw_filings(rng, size)
+    received_at, status, due_at, ended_at, requested_at = _draw_course(
+        rng, channel, filed_at, procedure
+    )
     return Dossiers(
         number=numbers,
         day=day,
-        serial=_serials(of.communes[receiving] * DAYS + day - _first_day(), serials),
+        serial=_assign_serials(of.communes[receiving] * DAYS + day - _first_day(), serials),
         procedure=procedure,
         channel=channel,
         status=status,
@@ -161,7 +163,7 @@ def end_of_time() -> int:
     return (_first_day() + DAYS - 1) * DAY + OPENING_S + OFFICE_S
 
 
-def _filings(rng: Generator, size: int) -> tuple[Numbers, Numbers]:
+def _draw_filings(rng: Generator, size: int) -> tuple[Numbers, Numbers]:
     days = _first_day() + np.arange(DAYS)
     weekday = (days + 3) % 7  # the first day of Unix was a Thursday
     weights = np.where(weekday >= SATURDAY, WEEKEND_SHARE, 1.0)
@@ -169,7 +171,7 @@ def _filings(rng: Generator, size: int) -> tuple[Numbers, Numbers]:
     return day, day * DAY + OPENING_S + rng.integers(OFFICE_S, size=size)
 
 
-def _serials(desk_days: Numbers, last: Numbers) -> Numbers:
+def _assign_serials(desk_days: Numbers, last: Numbers) -> Numbers:
     """Return the serials after the `last` ones of the same agency and day, and advance `last`."""
     order = np.argsort(desk_days, kind="stable")
     alike = desk_days[order]
@@ -180,7 +182,7 @@ def _serials(desk_days: Numbers, last: Numbers) -> Numbers:
     return serials
 
 
-def _course(
+def _draw_course(
     rng: Generator, channel: Numbers, filed_at: Numbers, procedure: Numbers
 ) -> tuple[Numbers, Numbers, Numbers, Numbers, Numbers]:
     """Return the reception, the status, the deadline, the end and the request for supplements."""

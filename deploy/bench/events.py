@@ -181,7 +181,7 @@ async def _measure_consumer(
     """Return the events a second in each third; the first begins at the end of the first batch."""
     stopping, instants, total = asyncio.Event(), list[tuple[int, float]](), 0
 
-    async def counted(session: AsyncSession, events: Sequence[Any]) -> None:
+    async def count_events(session: AsyncSession, events: Sequence[Any]) -> None:
         nonlocal total
         await handler(session, events)
         total += len(events)
@@ -189,7 +189,7 @@ async def _measure_consumer(
         if total >= ROUNDS * count:
             stopping.set()
 
-    handlers: Handlers = {DossierFiled: [EventHandler("bench", counted)]}
+    handlers: Handlers = {DossierFiled: [EventHandler("bench", count_events)]}
     verifier = EventVerifier({DossierFiled.publisher: _PublishedKeys(settings)})
     async with (
         asyncio.timeout(MAX_WAIT_S),

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Iterator, Mapping
 from deploy.bench.calibration import mean, measure_loops
 from deploy.bench.cpu import read_cpu_seconds
 from deploy.bench.figures import Figure
-from deploy.bench.load import Outcome, Request, saturate
+from deploy.bench.load import LoadRequest, LoadResult, saturate
 from deploy.bench.load_results import latencies, sender
 from deploy.bench.mesh import Mesh
 from deploy.bench.questions import LISTS, LOOK_UP, indicators, lists, look_ups, visible_codes
@@ -59,16 +59,16 @@ async def _measure_calls(
     mesh: Mesh,
     data: DataServer,
     sized: Sized,
-    asked: Mapping[str, Iterator[Request]],
+    asked: Mapping[str, Iterator[LoadRequest]],
     *,
     name: str,
     aim: float,
 ) -> list[Figure]:
     """Measure each kind of call: how long it takes, and the CPU time of all that serve it."""
-    figures, loads = [], list[Outcome]()
+    figures, loads = [], list[LoadResult]()
     loops = await measure_loops()
     for kind, requests in asked.items():
-        runs, cpu_us = list[Outcome](), list[float]()
+        runs, cpu_us = list[LoadResult](), list[float]()
         for _ in range(ROUNDS):
             before = _read_cpu_seconds(data, sized)
             runs.append(await ask(mesh, sized, requests))
@@ -90,7 +90,7 @@ def _read_cpu_seconds(data: DataServer, sized: Sized) -> float:
     return read_cpu_seconds(process_id.pid) + sum(server.cpu_seconds() for server in servers)
 
 
-async def ask(mesh: Mesh, sized: Sized, requests: Iterator[Request]) -> Outcome:
+async def ask(mesh: Mesh, sized: Sized, requests: Iterator[LoadRequest]) -> LoadResult:
     """Send on one connection, so that no call waits for another; a first call fills the caches."""
     await _ask_once(sized, next(requests))
     run = await saturate(
@@ -100,7 +100,7 @@ async def ask(mesh: Mesh, sized: Sized, requests: Iterator[Request]) -> Outcome:
 
 
 async def _count_statements(
-    data: DataServer, sized: Sized, service: str, asked: Mapping[str, Iterator[Request]]
+    data: DataServer, sized: Sized, service: str, asked: Mapping[str, Iterator[LoadRequest]]
 ) -> list[Figure]:
     figures = []
     for kind, requests in asked.items():
@@ -112,7 +112,7 @@ async def _count_statements(
     return figures
 
 
-async def _ask_once(sized: Sized, sent: Request) -> None:
+async def _ask_once(sized: Sized, sent: LoadRequest) -> None:
     load = await saturate(sized.gateway.address, iter([sent]), connections=1, seconds=60, warm_up=0)
     load.require_success()
 

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-Request = bytes
+LoadRequest = bytes
 Address = tuple[str, int]
 FIRST_ERROR = 400
 WARM_UP_S = 0.5
@@ -32,7 +32,7 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 
 @dataclass
-class Outcome:
+class LoadResult:
     """`planned` and `seconds` of each answered request, without those of the warm-up.
 
     `cpu` is the share of one core that this process, which sends the load, needed for it.
@@ -58,10 +58,10 @@ class Outcome:
         """Return the milliseconds within which that share of the requests was answered."""
         return quantile(self.seconds, share) * 1000
 
-    def windows(self, count: int, begin: float = 0.0) -> list["Outcome"]:
+    def windows(self, count: int, begin: float = 0.0) -> list["LoadResult"]:
         """Return parts of equal length by the planned instants; `begin` starts the first one."""
         length = self.duration / count
-        parts = [Outcome(length, cpu=self.cpu) for _ in range(count)]
+        parts = [LoadResult(length, cpu=self.cpu) for _ in range(count)]
         begin = begin or min(self.planned, default=0.0)
         for planned, seconds in zip(self.planned, self.seconds, strict=True):
             part = parts[min(int((planned - begin) / length), count - 1)]
@@ -69,7 +69,7 @@ class Outcome:
             part.seconds.append(seconds)
         return parts
 
-    def require_success(self) -> "Outcome":
+    def require_success(self) -> "LoadResult":
         failed = {status: n for status, n in self.statuses.items() if status >= FIRST_ERROR}
         if failed or self.broken or not self.seconds:
             raise LoadFailedError(
@@ -99,7 +99,7 @@ class LoadFailedError(Exception):
     """A request failed or was not answered in time, so that the speed means nothing."""
 
 
-def request(method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Request:
+def request(method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> LoadRequest:
     parts = urlsplit(url)
     target = parts.path + (f"?{parts.query}" if parts.query else "")
     lines = [f"{method} {target} HTTP/1.1", f"Host: {parts.netloc}"]
@@ -109,19 +109,19 @@ def request(method: str, url: str, headers: Mapping[str, str], body: bytes = b""
     return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
 
 
-def repeated(one: Request) -> Iterator[Request]:
+def repeated(one: LoadRequest) -> Iterator[LoadRequest]:
     return itertools.repeat(one)
 
 
 async def saturate(
     address: Address,
-    requests: Iterator[Request],
+    requests: Iterator[LoadRequest],
     *,
     connections: int,
     seconds: float,
     warm_up: float = WARM_UP_S,
     patience: float = PATIENCE_S,
-) -> Outcome:
+) -> LoadResult:
     """Send as many requests as `connections` carry for `seconds`.
 
     Requests under way at the end are answered after it. A warm-up leaves as many uncounted;
@@ -138,13 +138,13 @@ async def saturate(
 
 async def at_rate(
     address: Address,
-    requests: Iterator[Request],
+    requests: Iterator[LoadRequest],
     *,
     rate: float,
     connections: int,
     seconds: float,
     warm_up: float = WARM_UP_S,
-) -> Outcome:
+) -> LoadResult:
     """Send `rate` requests a second, whether or not the server keeps up."""
 
     span = Span(connections, seconds, warm_up)
@@ -162,10 +162,10 @@ def planned_instants(rate: float, begin: float, end: float) -> Iterator[float]:
 
 async def _run_load(
     address: Address,
-    requests: Iterator[Request],
+    requests: Iterator[LoadRequest],
     instants: Callable[[float, float], Iterator[float]],
     span: Span,
-) -> Outcome:
+) -> LoadResult:
     try:
         async with asyncio.timeout(span.longest):
             return await _send_all(address, requests, instants, span)
@@ -175,11 +175,11 @@ async def _run_load(
 
 async def _send_all(
     address: Address,
-    requests: Iterator[Request],
+    requests: Iterator[LoadRequest],
     instants: Callable[[float, float], Iterator[float]],
     span: Span,
-) -> Outcome:
-    outcome = Outcome(span.seconds)
+) -> LoadResult:
+    outcome = LoadResult(span.seconds)
     loop = asyncio.get_running_loop()
     opened = [await loop.create_connection(Connection, *address) for _ in range(span.connections)]
     started, cpu = time.perf_counter(), time.process_time()
@@ -198,9 +198,9 @@ async def _send_all(
 
 async def _send(
     connection: "Connection",
-    requests: Iterator[Request],
+    requests: Iterator[LoadRequest],
     instants: Iterator[float],
-    outcome: Outcome,
+    outcome: LoadResult,
     begin: float,
 ) -> None:
     try:
@@ -227,7 +227,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport: Any = transport  # uvloop's own, which is no asyncio.Transport
 
-    def ask(self, sent: Request) -> "asyncio.Future[int]":
+    def ask(self, sent: LoadRequest) -> "asyncio.Future[int]":
         """Send a request; the result is the status once the whole answer has arrived."""
         self._answer = asyncio.get_running_loop().create_future()
         if self._transport.is_closing():

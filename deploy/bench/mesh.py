@@ -15,7 +15,7 @@ from uuid import uuid4
 import asyncpg
 from pydantic import SecretStr
 
-from deploy.bench.load import Address, Request, request
+from deploy.bench.load import Address, LoadRequest, request
 from deploy.dev_stack.commands import as_started
 from deploy.dev_stack.stack import Stack, read_stack
 from deploy.oauth import sign_in
@@ -93,7 +93,7 @@ class Mesh:
         named = {CLIENT_HEADER: client, AGENCY_HEADER: agency, RIGHT_HEADER: signed}
         return named | {PURPOSE_HEADER: PROCEDURE, OFFICER_HEADER: "bench"}
 
-    def verifications(self, url: str = "", client: str = ONE_STOP) -> Iterator[Request]:
+    def verifications(self, url: str = "", client: str = ONE_STOP) -> Iterator[LoadRequest]:
         """Yield verifications without end: the seeded people in random order, as registered."""
         target, headers = f"{url or self.url}/identity/v1/verifications", self.headers(client)
         made = [
@@ -103,7 +103,7 @@ class Mesh:
         random.Random(SEED).shuffle(made)  # noqa: S311 -- an order, no secret
         return itertools.cycle(made)
 
-    def filings(self, url: str = "", communes: int = COMMUNES) -> Iterator[Request]:
+    def filings(self, url: str = "", communes: int = COMMUNES) -> Iterator[LoadRequest]:
         target, headers = f"{url or self.url}/dossier/v1/dossiers", self.headers()
         for number in itertools.count():
             key = {"Idempotency-Key": str(uuid4())}

@@ -9,7 +9,15 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from deploy.bench.figures import Figure
-from deploy.bench.load import MEBIBYTE, Outcome, Request, at_rate, repeated, request, saturate
+from deploy.bench.load import (
+    MEBIBYTE,
+    LoadRequest,
+    LoadResult,
+    at_rate,
+    repeated,
+    request,
+    saturate,
+)
 from deploy.bench.load_results import latencies, sender
 from deploy.bench.mesh import ONE_STOP, ONE_STOP_AGENCY, PYTHON, Mesh
 from deploy.bench.nginx import find_nginx, nginx
@@ -63,8 +71,8 @@ CASES = (
 class Turns:
     """The outcomes of one proxy in its turns, and its CPU time for a request in microseconds."""
 
-    saturated: list[Outcome] = field(default_factory=list)
-    at_half: list[Outcome] = field(default_factory=list)
+    saturated: list[LoadResult] = field(default_factory=list)
+    at_half: list[LoadResult] = field(default_factory=list)
     cpu_us: list[float] = field(default_factory=list)
 
     @property
@@ -132,8 +140,8 @@ async def measure_nginx(mesh: Mesh) -> float | None:
 
 
 async def saturate_proxy(
-    proxy: Server, sent: Iterator[Request], connections: int, seconds: float
-) -> tuple[Outcome, float]:
+    proxy: Server, sent: Iterator[LoadRequest], connections: int, seconds: float
+) -> tuple[LoadResult, float]:
     """Return the outcome, and the CPU time of the proxy for a request in microseconds."""
     before = proxy.cpu_seconds()
     run = await saturate(proxy.address, sent, connections=connections, seconds=seconds, warm_up=0)
@@ -165,7 +173,7 @@ async def _compare_proxies(mesh: Mesh, case: Case, proxies: Mapping[str, Server]
     return list(_list_figures(case, turns["gateway"], turns["nginx"]))
 
 
-def _make_requests(mesh: Mesh, case: Case, proxy: str, server: Server) -> Iterator[Request]:
+def _make_requests(mesh: Mesh, case: Case, proxy: str, server: Server) -> Iterator[LoadRequest]:
     if case.upstream in UPSTREAMS:
         target, headers = f"{server.url}{PATH}?size={case.size}", mesh.headers()
     else:

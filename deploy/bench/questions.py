@@ -9,7 +9,7 @@ import asyncpg
 import httpx
 
 from deploy.bench.dossiers import DAY, DAYS, SEED, end_of_time
-from deploy.bench.load import Request, request
+from deploy.bench.load import LoadRequest, request
 from deploy.bench.mesh import PROCEDURE
 from deploy.bench.restricted import communes
 from dossier_service.dossiers.filters import DossierFilter
@@ -46,7 +46,7 @@ LATER_PAGE, PAGES_ON = "ranking of all communes: a later page", 20
 CURSORS = 200
 
 
-def lists(base: str, service: str, headers: Mapping[str, str]) -> dict[str, Iterator[Request]]:
+def lists(base: str, service: str, headers: Mapping[str, str]) -> dict[str, Iterator[LoadRequest]]:
     """Return endless requests by the kind of question."""
     url = f"{base}{LISTS[service]}"
     asked = {
@@ -61,12 +61,12 @@ def lists(base: str, service: str, headers: Mapping[str, str]) -> dict[str, Iter
 
 def look_ups(
     base: str, service: str, headers: Mapping[str, str], codes: Sequence[str]
-) -> Iterator[Request]:
+) -> Iterator[LoadRequest]:
     url = f"{base}{LISTS[service]}"
     return itertools.cycle([request("GET", f"{url}/{code}", headers) for code in codes])
 
 
-async def indicators(base: str, headers: Mapping[str, str]) -> dict[str, Iterator[Request]]:
+async def indicators(base: str, headers: Mapping[str, str]) -> dict[str, Iterator[LoadRequest]]:
     """Return endless requests by the kind of question; read some pages to reach a later one."""
     async with httpx.AsyncClient(
         base_url=base, headers=headers, timeout=30, trust_env=False

@@ -20,7 +20,7 @@ _STEPS = (
 )
 
 
-def _happened(column: int) -> str:
+def _collect_steps(column: int) -> str:
     steps = ", ".join(f"CASE WHEN {step[2]} THEN {step[column]} END" for step in _STEPS)
     return f"array_remove(ARRAY[{steps}], NULL)"
 
@@ -29,7 +29,7 @@ def _happened(column: int) -> str:
 COURSE = f"""
     CREATE TEMP TABLE course ON COMMIT DROP AS
     SELECT *, cardinality(statuses) AS version
-    FROM (SELECT *, {_happened(0)} AS statuses, {_happened(1)} AS times
+    FROM (SELECT *, {_collect_steps(0)} AS statuses, {_collect_steps(1)} AS times
         FROM (SELECT number, fact.received_by AS receiving, fact.decided_by AS deciding,
                 received.code || to_char(date '1970-01-01' + day::int, '-YYMMDD-')
                     || lpad(serial::text, 4, '0') AS code,

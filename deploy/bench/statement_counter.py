@@ -10,7 +10,7 @@ from pathlib import Path
 
 import asyncpg
 
-from deploy.bench.load import Request, saturate
+from deploy.bench.load import LoadRequest, saturate
 from deploy.bench.mesh import Mesh
 from deploy.postgres import plain_url
 from deploy.services import SERVICES
@@ -55,7 +55,7 @@ async def counting_statements(url: str, log: Path) -> AsyncIterator[CountedState
         await connection.close()
 
 
-async def count_statements(mesh: Mesh, requests: Iterator[Request]) -> float:
+async def count_statements(mesh: Mesh, requests: Iterator[LoadRequest]) -> float:
     """Return the statements of one write of dossier_service, without those of the relay."""
     stack = mesh.stack
     async with counting_statements(stack.admin_url, stack.log("postgres")) as statements:

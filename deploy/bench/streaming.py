@@ -4,7 +4,7 @@ import asyncio
 
 from deploy.bench.cpu import read_peak_mib, reset_peak
 from deploy.bench.figures import Figure
-from deploy.bench.load import FIRST_ERROR, MEBIBYTE, Connection, Request, request
+from deploy.bench.load import FIRST_ERROR, MEBIBYTE, Connection, LoadRequest, request
 from deploy.bench.mesh import Mesh
 from deploy.bench.processes import Server
 from deploy.bench.upstream import PATH
@@ -36,7 +36,7 @@ async def measure_streaming(mesh: Mesh, gateway: Server) -> list[Figure]:
     return figures
 
 
-async def _pass(gateway: Server, sent: Request, times: int) -> float:
+async def _pass(gateway: Server, sent: LoadRequest, times: int) -> float:
     loop = asyncio.get_running_loop()
     transport, connection = await loop.create_connection(Connection, *gateway.address)
     started = loop.time()

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 from deploy.bench.figures import Figure
-from deploy.bench.load import Address, Outcome, Request, request, saturate
+from deploy.bench.load import Address, LoadRequest, LoadResult, request, saturate
 from deploy.bench.load_results import sender
 from deploy.bench.mesh import Mesh
 from deploy.bench.processes import TRUSTING, service
@@ -31,7 +31,7 @@ async def _measure(mesh: Mesh, direct: str) -> list[Figure]:
     batches = max(1, int(BATCHES * min(1.0, mesh.seconds(BATCHES) / BATCHES)))
     begins = itertools.count(first_number(), batches * ROWS)
     runs: dict[tuple[str, str], list[float]] = {}
-    loads: list[Outcome] = []
+    loads: list[LoadResult] = []
     for _ in range(ROUNDS):
         for way, url in (("through the gateway", mesh.url), ("direct", direct)):
             begin = next(begins)
@@ -59,7 +59,7 @@ def first_number() -> int:
     return int(unix_now() * 1000) % NUMBERS // ROWS * ROWS
 
 
-async def push(mesh: Mesh, url: str, begin: int, batches: int, status: int) -> Outcome:
+async def push(mesh: Mesh, url: str, begin: int, batches: int, status: int) -> LoadResult:
     """Push `batches` batches from the dossier `begin` on."""
     headers = (
         mesh.headers(CLIENT)
@@ -71,7 +71,7 @@ async def push(mesh: Mesh, url: str, begin: int, batches: int, status: int) -> O
 
 async def send_batches(
     url: str, headers: Mapping[str, str], begin: int, batches: int, status: int
-) -> Outcome:
+) -> LoadResult:
     host, _, port = url.removeprefix("http://").partition(":")
     address: Address = host, int(port)
     made = list(_batches(url, headers, begin, batches, status))
@@ -83,7 +83,7 @@ async def send_batches(
 
 def _batches(
     url: str, headers: Mapping[str, str], begin: int, batches: int, status: int
-) -> Iterator[Request]:
+) -> Iterator[LoadRequest]:
     for first in range(begin, begin + batches * ROWS, ROWS):
         rows = [row(number, status) for number in range(first, first + ROWS)]
         yield request("POST", f"{url}{PATH}", headers, json.dumps({"rows": rows}).encode())

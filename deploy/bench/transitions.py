@@ -9,7 +9,7 @@ from uuid import uuid4
 import httpx
 
 from deploy.bench.figures import Figure
-from deploy.bench.load import Request, request, saturate
+from deploy.bench.load import LoadRequest, request, saturate
 from deploy.bench.load_results import latencies, sender, speed
 from deploy.bench.mesh import Mesh, make_filing
 from deploy.bench.statement_counter import count_statements
@@ -57,7 +57,7 @@ async def create_dossiers(mesh: Mesh, url: str, count: int) -> Sequence[str]:
     return [code for codes in found for code in codes]
 
 
-def moves(mesh: Mesh, url: str, codes: Sequence[str]) -> Iterator[Request]:
+def moves(mesh: Mesh, url: str, codes: Sequence[str]) -> Iterator[LoadRequest]:
     """Yield moves without end: received, processing, then supplements requested and brought."""
     headers = mesh.headers()
     onward = itertools.cycle((PROCESSING, SUPPLEMENT_REQUESTED))

@@ -39,7 +39,7 @@ def _body(size: int) -> bytes:
 
 
 @cache
-def _told(size: int) -> dict[str, str]:
+def _make_payload(size: int) -> dict[str, str]:
     return {"payload": "x" * size}
 
 
@@ -48,7 +48,7 @@ def fastapi() -> FastAPI:
 
     @app.get(PATH)
     async def read(size: int = USUAL) -> dict[str, str]:
-        return _told(size)
+        return _make_payload(size)
 
     @app.get("/healthz")
     async def healthz() -> dict[str, str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from deploy.bench.figures import Figure
-from deploy.bench.load import Outcome, at_rate, saturate
+from deploy.bench.load import LoadResult, at_rate, saturate
 from deploy.bench.load_results import latencies, sender, speed
 from deploy.bench.mesh import Mesh
 from deploy.bench.processes import Server, service
@@ -52,7 +52,7 @@ async def _measure_at_national_rate(mesh: Mesh) -> list[Figure]:
 
 async def _compare_without_ledger(mesh: Mesh) -> list[Figure]:
     """Measure the cost of the ledger: two gateways that differ in it alone, in turns."""
-    runs: dict[str, list[Outcome]] = {"ledger": [], "none": []}
+    runs: dict[str, list[LoadResult]] = {"ledger": [], "none": []}
     with service("gateway") as ledgered, unledgered_gateway() as unledgered:
         for _ in range(ROUNDS):
             for name, gateway in (("ledger", ledgered), ("none", unledgered)):

@@ -14,7 +14,7 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from deploy.bench.figures import Figure
-from deploy.bench.load import Outcome, at_rate
+from deploy.bench.load import LoadResult, at_rate
 from deploy.bench.load_results import latencies, sender
 from deploy.bench.mesh import Mesh
 from shared.codes.time import unix_now
@@ -25,15 +25,15 @@ LOOK_S, MAX_WAIT_S = 0.005, 10.0
 
 
 @dataclass
-class Seen:
+class SeenChanges:
     """Unix seconds by dossier: its event written, read from the broker, visible in the view."""
 
     written: dict[str, float] = field(default_factory=dict)
     heard: dict[str, float] = field(default_factory=dict)
     shown: dict[str, float] = field(default_factory=dict)
 
-    def since_written(self, instants: dict[str, float], duration: float) -> Outcome:
-        outcome = Outcome(duration)
+    def since_written(self, instants: dict[str, float], duration: float) -> LoadResult:
+        outcome = LoadResult(duration)
         for code, at in instants.items():
             if code in self.written:
                 outcome.planned.append(self.written[code])
@@ -42,7 +42,7 @@ class Seen:
 
 
 async def measure(mesh: Mesh) -> list[Figure]:
-    seen, seconds = Seen(), mesh.seconds(SECONDS)
+    seen, seconds = SeenChanges(), mesh.seconds(SECONDS)
     async with _watching(mesh, seen):
         load = await at_rate(
             mesh.address,
@@ -69,7 +69,7 @@ async def measure(mesh: Mesh) -> list[Figure]:
 
 
 @asynccontextmanager
-async def _watching(mesh: Mesh, seen: Seen) -> AsyncIterator[None]:
+async def _watching(mesh: Mesh, seen: SeenChanges) -> AsyncIterator[None]:
     consumer = await _consumer_from_now(mesh)
     async with mesh.database("sync_service") as connection:
         watching = [
@@ -102,7 +102,7 @@ async def _list_partitions(consumer: AIOKafkaConsumer) -> list[int]:
     return sorted(consumer.partitions_for_topic(DossierFiled.topic) or ())
 
 
-async def _consume_events(consumer: AIOKafkaConsumer, seen: Seen) -> None:
+async def _consume_events(consumer: AIOKafkaConsumer, seen: SeenChanges) -> None:
     async for record in consumer:
         headers = dict(record.headers)
         code = record.key.decode()
@@ -110,7 +110,7 @@ async def _consume_events(consumer: AIOKafkaConsumer, seen: Seen) -> None:
         seen.written[code] = datetime.fromisoformat(headers["ce_time"].decode()).timestamp()
 
 
-async def _poll_view(connection: asyncpg.Connection, seen: Seen) -> None:
+async def _poll_view(connection: asyncpg.Connection, seen: SeenChanges) -> None:
     newest = await connection.fetchval(
         "SELECT coalesce(max(opened_at), now()) FROM national_dossier"
     )

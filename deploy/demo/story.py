@@ -92,7 +92,7 @@ async def _file(clients: Clients) -> str:
     code: str = answer.json()["code"]
     must(again.json()["code"] == code, "the same request again is the same dossier")
     knows("dossier", f"{code}, status {answer.json()['status']}, fees {answer.json()['fees']}")
-    await _seen(clients, code, 1)
+    await _await_status(clients, code, 1)
     return code
 
 
@@ -128,7 +128,7 @@ async def _handle(clients: Clients, code: str) -> None:
 
 async def _move(clients: Clients, client: str, code: str, to: int) -> None:
     await _change(clients, client, code, "transitions", {"to": to})
-    await _seen(clients, code, to)
+    await _await_status(clients, code, to)
 
 
 async def _change(clients: Clients, client: str, code: str, what: str, body: Any) -> None:
@@ -150,7 +150,7 @@ async def _change(clients: Clients, client: str, code: str, what: str, body: Any
 CREATING = {"payments", "results", "progress"}
 
 
-async def _seen(clients: Clients, code: str, status: int) -> None:
+async def _await_status(clients: Clients, code: str, status: int) -> None:
     took = await clients.until(
         "auditor-g22",
         f"/sync/v1/dossiers/{code}",
@@ -189,7 +189,7 @@ async def _push(clients: Clients) -> None:
         must(outcomes == [expected] * 3, f"all three are {expected}, not {outcomes}")
         knows("sync", f"{outcomes}")
     for row in rows:
-        await _seen(clients, str(row["code"]), 9)
+        await _await_status(clients, str(row["code"]), 9)
 
 
 async def _indicators(clients: Clients) -> dict[str, Any]:
@@ -204,26 +204,28 @@ async def _see_indicators(clients: Clients, before: dict[str, Any]) -> None:
     chapter("Two indicators have changed")
     for name, old in before.items():
         path = f"/sync/v1/indicators/{name}?period={utc_now():%Y}"
-        expected = counted(old) + 4
+        expected = count_dossiers(old) + 4
         took = await clients.until(
             "auditor-g22",
             path,
             f"{name} counts four more",
-            lambda now, expected=expected: counted(now) == expected,
+            lambda now, expected=expected: count_dossiers(now) == expected,
             COUNTED_S,
         )
         new = (await clients.call("auditor-g22", "GET", path)).json()
-        knows("sync", f"{name}: {shown(old)} → {shown(new)} after {took * 1_000:.0f} ms")
+        change = f"{format_indicator(old)} → {format_indicator(new)}"
+        knows("sync", f"{name}: {change} after {took * 1_000:.0f} ms")
 
 
-def counted(indicator: Mapping[str, Any]) -> int:
-    """How many dossiers it is about: a rate tells them as its denominator."""
+def count_dossiers(indicator: Mapping[str, Any]) -> int:
+    """Return how many dossiers an indicator counts: those of a rate are its denominator."""
     dossiers: int = indicator["denominator"] or indicator["numerator"]
     return dossiers
 
 
-def shown(indicator: Mapping[str, Any]) -> str:
-    return f"{indicator['value']} {indicator['unit']} of {counted(indicator)} {indicator['counts']}"
+def format_indicator(indicator: Mapping[str, Any]) -> str:
+    count = count_dossiers(indicator)
+    return f"{indicator['value']} {indicator['unit']} of {count} {indicator['counts']}"
 
 
 async def _refuse(clients: Clients, code: str) -> None:

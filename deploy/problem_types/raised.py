@@ -18,7 +18,7 @@ from shared.web.problems import Problem
 
 def find_problems(roots: Iterable[object]) -> frozenset[type[Problem]]:
     """Return the classes of the problems that the functions and classes of `roots` can raise."""
-    reach = _Reach()
+    reach = _ReachedCode()
     for root in roots:
         reach.add(root)
         if isinstance(root, type):
@@ -27,7 +27,7 @@ def find_problems(roots: Iterable[object]) -> frozenset[type[Problem]]:
     return frozenset(reach.problems)
 
 
-class _Reach:
+class _ReachedCode:
     """The code reached so far; `_names` are all names that it uses."""
 
     def __init__(self) -> None:

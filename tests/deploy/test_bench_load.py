@@ -12,7 +12,7 @@ from deploy.bench.load import (
     Address,
     Connection,
     LoadFailedError,
-    Outcome,
+    LoadResult,
     at_rate,
     planned_instants,
     quantile,
@@ -175,7 +175,7 @@ async def test_answer_is_read_to_its_end_however_it_is_cut() -> None:
 
 
 def test_windows_part_an_outcome_by_its_planned_instants() -> None:
-    outcome = Outcome(duration=3.0)
+    outcome = LoadResult(duration=3.0)
     for planned, seconds in ((10.0, 0.1), (10.9, 0.2), (11.0, 0.3), (12.99, 0.4), (13.0, 0.5)):
         outcome.note(planned, planned + seconds, 200)
 
@@ -187,7 +187,9 @@ def test_windows_part_an_outcome_by_its_planned_instants() -> None:
 
 
 def test_latencies_are_figures_by_quantile_with_their_aims() -> None:
-    outcome = Outcome(duration=1.0, planned=[0.0] * 100, seconds=[n / 1000 for n in range(1, 101)])
+    outcome = LoadResult(
+        duration=1.0, planned=[0.0] * 100, seconds=[n / 1000 for n in range(1, 101)]
+    )
     figures = list(latencies("call", [outcome], p99=98))
     assert [(f.name, round(f.median, 6), f.is_met) for f in figures] == [
         ("call: p50", 50.0, None),

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from deploy.bench.load import Request
+from deploy.bench.load import LoadRequest
 from deploy.bench.mesh import Mesh, _claim
 from deploy.bench.questions import (
     ALL_COMMUNES,
@@ -58,7 +58,7 @@ class Service:
         assert isinstance(found, Match), path
         return self._authority.headers(found.operation.name, self.name, agencies=None)
 
-    async def ask(self, sent: Request) -> httpx.Response:
+    async def ask(self, sent: LoadRequest) -> httpx.Response:
         head, _, body = sent.partition(b"\r\n\r\n")
         line, *fields = head.decode().split("\r\n")
         method, target, _ = line.split(" ")

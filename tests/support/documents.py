@@ -1,0 +1,143 @@
+"""The examples of documents: taken from their Markdown, and run as a reader runs them.
+
+Blocks marked `sh` run one after the other in one shell, in the root of a clone beside a mesh. A
+block marked `text` below one is its output, in which `…` stands for any text. Blocks marked
+`console` are only shown: they need Docker, a terminal of their own or the whole tree.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+from markdown_it import MarkdownIt
+
+ROOT = Path(__file__).parents[2]
+# The address that the examples name, where the gateway of `make run` answers.
+ADDRESS = "http://127.0.0.1:8000"
+_PARSER = MarkdownIt("commonmark")
+_END = "<<<end of a block>>>"
+_TIMEOUT_S = 500
+# Refuse an option that curl of January 2018 lacks. A call succeeds, or the example looks at its
+# status itself, by `-f`, `-i` or `-w`.
+_CURL = """#!/bin/sh
+for word; do
+  case $word in
+    -f | -fsS | -sSf | -i | -w) looks=yes ;;
+    -d | -D | -G | -H | -o | -s | -sS | -u | -X | --data-binary | --data-urlencode) ;;
+    -*) echo "curl 7.58 may not know $word" >&2; exit 2 ;;
+  esac
+done
+[ "${looks-}" ] && exec %(curl)s "$@"
+%(curl)s --fail-with-body "$@" || { code=$?; echo "$*" >> "%(refused)s"; exit $code; }
+"""
+# Python is that of a bare machine, without packages; `make` leaves the installed packages alone.
+_PYTHON = """#!/bin/sh
+exec %(python)s -IS "$@"
+"""
+_MAKE = """#!/bin/sh
+exec %(make)s --no-print-directory --assume-old=.venv/.installed "$@"
+"""
+
+
+class Block(NamedTuple):
+    """A fenced block; `language` is its info string, `line` counts from 1."""
+
+    language: str
+    text: str
+    line: int
+
+
+@dataclass(frozen=True)
+class ExampleRun:
+    """`printed` is the output of each block that ran to its end; `refused` are calls by curl."""
+
+    returncode: int
+    printed: Sequence[str]
+    errors: str
+    refused: str
+
+
+def list_documents(*patterns: str) -> list[Path]:
+    """Return the documents of the project that fit a pattern; without one, all of them."""
+    chosen = patterns or ("*.md", "docs/**/*.md")
+    return sorted({path for pattern in chosen for path in ROOT.glob(pattern)})
+
+
+def read_blocks(document: Path) -> list[Block]:
+    tokens = _PARSER.parse(document.read_text(encoding="utf-8"))
+    return [
+        Block(token.info.strip(), token.content, token.map[0] + 1 if token.map else 0)
+        for token in tokens
+        if token.type == "fence"
+    ]
+
+
+def pair_blocks(blocks: Iterable[Block]) -> list[tuple[Block, str | None]]:
+    """Return each block for the shell with the output shown below it, None where none is."""
+    return [
+        (block, below.text if below.language == "text" else None)
+        for block, below in pairwise([*blocks, Block("", "", 0)])
+        if block.language == "sh"
+    ]
+
+
+def matches_output(shown: str, printed: str) -> bool:
+    """Compare all of it; `…` stands for any text, of several lines too."""
+    parts = map(re.escape, shown.strip().split("…"))
+    return re.fullmatch(".*".join(parts), printed.strip(), re.DOTALL) is not None
+
+
+def lay_out_clone(folder: Path, sandbox_file: Path) -> None:
+    """Make the folder like the root of a clone; its `.run` holds the file of the sandbox alone."""
+    for entry in ROOT.iterdir():
+        if entry.name not in {".git", ".run"}:
+            (folder / entry.name).symlink_to(entry)
+    (folder / ".run").mkdir()
+    shutil.copy(sandbox_file, folder / ".run" / "sandbox.json")
+
+
+def run_examples(
+    texts: Iterable[str], folder: Path, gateway: str, environment: Mapping[str, str]
+) -> ExampleRun:
+    """Run the texts one after the other in one plain shell in the folder, up to the first failure.
+
+    `gateway` is the address of the mesh, `environment` that of its commands.
+    """
+    tools, refused = folder / ".tools-of-examples", folder / ".refused"
+    _write_tools(tools, refused)
+    local = [text.replace(ADDRESS, gateway) for text in texts]
+    script = folder / ".examples.sh"
+    script.write_text("".join(f"{text}\nprintf '%s\\n' '{_END}'\n" for text in local), "utf-8")
+    ran = subprocess.run(
+        ["sh", "-eu", str(script)],
+        cwd=folder,
+        env={**environment, "PATH": f"{tools}:{environment['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_TIMEOUT_S,
+    )
+    *printed, rest = ran.stdout.split(f"{_END}\n")
+    errors = f"block {len(printed) + 1}:\n{rest}{ran.stderr}" if ran.returncode else ""
+    calls = refused.read_text("utf-8") if refused.exists() else ""
+    return ExampleRun(ran.returncode, printed, errors, calls)
+
+
+def _write_tools(folder: Path, refused: Path) -> None:
+    places = {
+        "curl": shutil.which("curl"),
+        "make": shutil.which("make"),
+        "python": Path(sys.base_prefix) / "bin" / "python3",
+        "refused": refused,
+    }
+    folder.mkdir()
+    for name, text in {"curl": _CURL, "python3": _PYTHON, "make": _MAKE}.items():
+        tool = folder / name
+        tool.write_text(text % places, encoding="utf-8")
+        tool.chmod(0o755)

@@ -1,0 +1,95 @@
+"""The runner of examples is as strict as the machine of a reader, and stricter about refusals."""
+
+import os
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from tests.support.documents import (
+    ADDRESS,
+    Block,
+    ExampleRun,
+    lay_out_clone,
+    matches_output,
+    pair_blocks,
+    run_examples,
+)
+
+
+class RefusingHandler(BaseHTTPRequestHandler):
+    """Answer 501 to each call, since it has no method for any."""
+
+    def log_message(self, *_: object) -> None:
+        """Leave the output of the tests clean."""
+
+
+@pytest.fixture
+def refusing() -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), RefusingHandler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    sandbox_file = tmp_path / "sandbox.json"
+    sandbox_file.write_text("{}")
+    folder = tmp_path / "clone"
+    folder.mkdir()
+    lay_out_clone(folder, sandbox_file)
+    return folder
+
+
+def run_texts(clone: Path, *texts: str, gateway: str = ADDRESS) -> ExampleRun:
+    return run_examples(texts, clone, gateway, os.environ)
+
+
+def test_variables_and_files_last_from_block_to_block(clone: Path) -> None:
+    ran = run_texts(clone, "A=1; cp .run/sandbox.json .run/copy", "echo $A; cat .run/copy")
+    assert (ran.returncode, ran.printed) == (0, ["", "1\n{}"])
+
+
+def test_first_command_that_fails_ends_the_run(clone: Path) -> None:
+    ran = run_texts(clone, "echo one", "false\necho two", "echo three")
+    assert (ran.returncode, ran.printed) == (1, ["one\n"])
+    assert ran.errors.startswith("block 2:")
+
+
+def test_variable_that_no_block_sets_is_a_failure(clone: Path) -> None:
+    assert run_texts(clone, "echo $NEVER_SET").returncode != 0
+
+
+def test_option_of_a_newer_curl_is_refused(clone: Path, refusing: str) -> None:
+    ran = run_texts(clone, f"curl -s {ADDRESS} --json '{{}}'", gateway=refusing)
+    assert ran.returncode == 2
+    assert "may not know --json" in ran.errors
+
+
+def test_package_of_the_project_is_not_there(clone: Path) -> None:
+    assert run_texts(clone, "python3 -c 'import httpx'").returncode == 1
+
+
+def test_refused_call_is_noted_where_a_pipe_hides_it(clone: Path, refusing: str) -> None:
+    ran = run_texts(clone, f"curl -s {ADDRESS}/path | cat", gateway=refusing)
+    assert ran.returncode == 0
+    assert ran.refused == f"-s {refusing}/path\n"
+
+
+def test_example_may_look_at_the_status_itself(clone: Path, refusing: str) -> None:
+    text = f"curl -s -o answer -w '%{{http_code}}' {ADDRESS}"
+    ran = run_texts(clone, text, gateway=refusing)
+    assert (ran.returncode, ran.printed, ran.refused) == (0, ["501"], "")
+
+
+def test_output_below_a_block_belongs_to_it() -> None:
+    blocks = [Block("sh", "a", 1), Block("sh", "b", 2), Block("text", "shown", 3)]
+    assert pair_blocks(blocks) == [(blocks[0], None), (blocks[1], "shown")]
+
+
+def test_ellipsis_stands_for_any_text() -> None:
+    assert matches_output("a … d\n", "a b\nc d")
+    assert not matches_output("a … d", "a b c")

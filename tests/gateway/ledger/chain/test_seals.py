@@ -28,6 +28,7 @@ from gateway.ledger.records import AccessOutcome, AccessRecord, PurposeKind
 from gateway.operations.table import OPERATIONS
 from shared.crypto import merkle
 from tests.gateway.proxy.proving import verify
+from tests.support.documents import read_blocks
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 FORGER = Ed25519PrivateKey.from_private_bytes(bytes(32))
@@ -36,6 +37,8 @@ AT = datetime(2026, 11, 2, 8, 30, tzinfo=UTC)
 PROJECT = Path(__file__).parents[4]
 SCRIPT = PROJECT / "deploy" / "verify_proof.py"
 GUIDE = PROJECT / "docs" / "verify-a-record.md"
+# The number of records in a batch, and the index of the one that is proved.
+PLACES = [(1, 0), (2, 1), (5, 4), (7, 6), (7, 3)]
 
 
 def make_record(number: int) -> bytes:
@@ -239,7 +242,7 @@ def check_offline(bundle: Bundle, folder: Path) -> subprocess.CompletedProcess[s
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize(("size", "index"), [(1, 0), (2, 1), (5, 4), (7, 6), (7, 3)])
+@pytest.mark.parametrize(("size", "index"), PLACES)
 def test_openssl_proves_the_bundle_offline(size: int, index: int, tmp_path: Path) -> None:
     bundle = prove_batch_record(make_chain(size)[0], index, KEY.public_key())
     checked = check_offline(bundle, tmp_path)
@@ -255,23 +258,27 @@ def test_openssl_refuses_the_tampered_bundle(part: str, tmp_path: Path) -> None:
     assert checked.stderr.startswith("BROKEN")
 
 
-def test_the_guides_own_commands_prove_the_bundle_and_the_call(tmp_path: Path) -> None:
-    # Two records: the root is the pair of the first leaf and its one sibling.
+@pytest.mark.parametrize(("size", "index"), PLACES)
+def test_the_guides_own_commands_prove_the_bundle_and_the_call(
+    size: int, index: int, tmp_path: Path
+) -> None:
     salt, body = bytes(range(16)), b'{"personal_number": "001090000001"}'
     committed = compute_body_commitment(salt, "request", sha256(body).hexdigest())
-    record = AccessRecord.parse_sealed_text(make_record(0))._replace(request_commitment=committed)
-    records = [record.encode_canonical_json(), make_record(1)]
+    sealed = AccessRecord.parse_sealed_text(make_record(index))
+    record = sealed._replace(request_commitment=committed)
+    records = [make_record(number) for number in range(size)]
+    records[index] = record.encode_canonical_json()
     batch = seal_record_batch(records, chain="gateway-1", after=START, at=AT, key=KEY)
-    bundle = prove_batch_record(batch, 0, KEY.public_key())
+    bundle = prove_batch_record(batch, index, KEY.public_key())
     members = write_seal_members(batch.header, batch.signature)
     line = write_receipt_value(record.id, salt, members, completion=None)
     (tmp_path / "bundle.json").write_text(bundle.model_dump_json())
     (tmp_path / "trusted.pem").write_bytes(encode_public_pem(KEY.public_key()))
     (tmp_path / "receipt.txt").write_bytes(b"X-Ledger-Receipt: " + line + b"\n")
     (tmp_path / "request.json").write_bytes(body)
-    blocks = re.findall(r"```sh\n(.*?)```", GUIDE.read_text(), re.DOTALL)
-    commands = [block for block in blocks if "python3 deploy" not in block and "make " not in block]
-    shell = "\n".join(["set -e", f"sibling={bundle.path[0]}", *commands])
+    blocks = [block.text for block in read_blocks(GUIDE) if block.language == "sh"]
+    elsewhere = re.compile(r"^(?:python3 deploy|curl|make)\b", re.MULTILINE)
+    shell = "\n".join(["set -eu", *(block for block in blocks if not elsewhere.search(block))])
     shown = subprocess.run(
         ["sh", "-c", shell], cwd=tmp_path, capture_output=True, text=True, check=True
     )

@@ -78,7 +78,10 @@ class Paper(_CatalogueModel):
 
 
 class Fee(_CatalogueModel):
-    """An amount in đồng. Unpaid, `before` holds the dossier back, `after` the result."""
+    """A fee in đồng.
+
+    While unpaid, a fee `before` blocks the processing, and any fee blocks the return of the result.
+    """
 
     code: Text
     name: Text

@@ -23,6 +23,11 @@ async def search_procedures(
     filters: Annotated[ProcedureFilter, Query()],
     page: PageParametersQuery,
 ) -> Page[ProcedureLine]:
+    """Search the catalogue of procedures.
+
+    Return procedures whose names fit the words `q`, with or without diacritics, or whose codes
+    begin with it. A dossier is filed for one of these codes.
+    """
     rows, next_cursor = await catalogue.search_procedures(session, filters, page)
     return Page(items=[ProcedureLine.model_validate(row) for row in rows], next=next_cursor)
 
@@ -36,6 +41,11 @@ async def read_procedure(
     code: ProcedureCode,
     version: Annotated[PositiveInt | None, Query(le=2**31 - 1)] = None,
 ) -> ProcedureOut:
+    """Read a procedure.
+
+    Return the published procedure with its channels, terms, papers, fees and results: the newest
+    version, or the one that `version` names. A dossier keeps the version with which it was filed.
+    """
     published = await catalogue.read_published_procedure(session, procedures, code, version)
     return ProcedureOut(
         code=code,

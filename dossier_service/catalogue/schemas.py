@@ -22,7 +22,9 @@ Words = Annotated[
 Sector = Annotated[
     str,
     StringConstraints(max_length=200, pattern=r"^[^\x00]*$"),
-    Field(description="as the catalogue names it, in any spelling", examples=["Hộ tịch"]),
+    Field(
+        description="the name of the sector in the catalogue, in any spelling", examples=["Hộ tịch"]
+    ),
 ]
 
 

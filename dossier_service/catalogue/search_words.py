@@ -22,10 +22,11 @@ def read_code_prefix(question: str) -> str | None:
 
 
 def read_alternatives(question: str) -> Sequence[Sequence[str]]:
-    """Return lists of bare words; a name fits in which all words of one list begin words.
+    """Return lists of words without diacritics.
 
-    The longest everyday phrase of the question is replaced by the words of the catalogue. Accents
-    prove here too: `sơ đồ` is not `sổ đỏ`, but a question without any accents means either.
+    A name fits where each word of one list is the beginning of a word in the name. The longest
+    everyday phrase of the question is replaced by the words of the catalogue. Accents prove here
+    too: `sơ đồ` is not `sổ đỏ`, but a question without any accents means either.
     """
     accented, bare = fold_accented(question), fold_bare(question)
     key, synonyms = (

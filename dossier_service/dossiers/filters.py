@@ -20,14 +20,19 @@ class DossierFilter(ListFilter):
     procedure: ProcedureCode | None = Field(
         None, description="a national code includes all its localised forms"
     )
-    agency: AgencyCode | None = Field(None, description="it or one below it takes part")
+    agency: AgencyCode | None = Field(
+        None, description="this agency, or one below it, takes part in the dossier"
+    )
     channel: Channel | None = None
     filed_from: IsoDay | None = None
-    filed_to: IsoDay | None = Field(None, description="this day included")
-    due_before: IsoDay | None = Field(None, description="only what is unfinished")
+    filed_to: IsoDay | None = Field(None, description="the last day of filing that is listed")
+    due_before: IsoDay | None = Field(
+        None, description="lists unfinished dossiers that are due before this day"
+    )
     overdue: bool | None = Field(
         None,
-        description="open and late; while it waits for papers, late when they were requested",
+        description="true: unfinished dossiers that are late; one that waits for papers is late if"
+        " it was when they were requested. false: all others",
     )
 
 

@@ -195,7 +195,10 @@ class DossierFee(Base):
 
 
 class DossierResult(Base):
-    """`version` is that of the dossier which it made; a recalled one no longer answers it."""
+    """A result; `version` is the version of the dossier that its issue made.
+
+    A recalled result no longer counts for the move to status 9.
+    """
 
     __tablename__ = "dossier_result"
 

@@ -30,7 +30,7 @@ class TermCaseUnknown(Problem):
 
 class TermCaseRefused(Problem):
     status = HTTPStatus.CONFLICT
-    title = "The case of the term is named only with the reception"
+    title = "Only filing and reception name the case of the term"
     type = "/problems/term-case-refused"
     advice = "Leave term_case out; the due date is set when the dossier is received."
 
@@ -104,7 +104,7 @@ class ResultRefused(Problem):
     status = HTTPStatus.CONFLICT
     title = "No result can be given at this status"
     type = "/problems/result-refused"
-    advice = "Bring it to processing first."
+    advice = "Move the dossier to a status that 9 may follow, such as 4, first."
 
 
 class ResultMissing(Problem):
@@ -118,14 +118,14 @@ class TooManyResults(Problem):
     status = HTTPStatus.CONFLICT
     title = "The dossier has as many results as one may have"
     type = "/problems/too-many-results"
-    advice = "Return the dossier, or stop it, and file a new one for what else is issued."
+    advice = "Return the dossier, or stop it, and file a new one for further results."
 
 
 class TooManyChanges(Problem):
     status = HTTPStatus.CONFLICT
-    title = "The dossier was changed as often as one may be"
+    title = "The dossier has as many changes as one may have"
     type = "/problems/too-many-changes"
-    advice = "It only takes payments, results and moves that end it: end it, and file a new one."
+    advice = "Only payments, results and moves that end it are left: end it, and file a new one."
 
 
 class DossierNotFound(Problem):
@@ -134,7 +134,7 @@ class DossierNotFound(Problem):
     status = HTTPStatus.NOT_FOUND
     title = "There is no such dossier for this caller"
     type = "/problems/dossier-not-found"
-    advice = "Look at the code; what lies outside the right does not exist for it."
+    advice = "Check the code; a dossier outside your right is treated as if it did not exist."
 
 
 class PurposeOfAnotherProcedure(Problem):
@@ -153,7 +153,7 @@ class NotResponsible(Problem):
 
 class TransitionRefused(Problem):
     status = HTTPStatus.CONFLICT
-    title = "The dossier cannot take this status now"
+    title = "This status cannot follow the present one"
     type = "/problems/transition-refused"
     advice = "Move it to a status of `permitted`."
 
@@ -167,6 +167,6 @@ class ReasonMissing(Problem):
 
 class TimeUnlikely(Problem):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
-    title = "A dossier is filed within the past year, and not in the future"
+    title = "The time of filing lies in the future, or more than a year ago"
     type = "/problems/time-unlikely"
     advice = "Leave out submitted_at where the dossier is filed now."

@@ -113,9 +113,10 @@ class EffectiveRight:
         )
 
     def combine_with_rights(self, others: tuple["EffectiveRight", ...]) -> "EffectiveRight":
-        """Return the right with the limits of this one and of the others, always the same object.
+        """Return the right that joins the limits of this one and of the others.
 
-        One signature serves all purposes that the same rights cover.
+        The same others give the same object, so that one signature serves all purposes that the
+        same rights cover.
         """
         if not others:
             return self

@@ -9,6 +9,7 @@ import orjson
 from httpx import AsyncClient, HTTPError
 from pydantic import TypeAdapter
 
+from gateway.access.grant_rules import GRANT_RULES, Granter
 from gateway.api_docs.problem_types import list_types_by_operation
 from gateway.operations.model import Operation, Service
 from gateway.operations.table import OPERATIONS
@@ -184,7 +185,9 @@ def _describe_public_operation(described: Document, operation: Operation) -> Doc
         "default": {"description": "A problem", "content": problem}
     }
     ids = refer_to_headers(GATEWAY_HEADERS)
+    texts = (described.get("description", ""), _describe_right(operation))
     return described | {
+        "description": "\n\n".join(filter(None, texts)),
         "parameters": parameters,
         "responses": {
             status: answer | {"headers": answer.get("headers", {}) | ids}
@@ -192,6 +195,18 @@ def _describe_public_operation(described: Document, operation: Operation) -> Doc
         },
         "security": [] if operation.public else [{name: []} for name in _SECURITY_SCHEMES],
     }
+
+
+def _describe_right(operation: Operation) -> str:
+    if operation.public:
+        return "No token is needed."
+    rule = GRANT_RULES[operation.name]
+    givers = ["an operator"]
+    if rule.granted_by is Granter.OWNER:
+        givers.append("the owner of the data")
+    if rule.granted_on:
+        givers.append("a client that has it")
+    return f"The client needs a right to `{operation.name}`, given by {' or '.join(givers)}."
 
 
 def _name_problem_types(described: Document, operation: Operation) -> Document:

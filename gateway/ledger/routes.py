@@ -27,11 +27,12 @@ async def list_records(
     page: PageParametersQuery,
     response: Response,
 ) -> Page[RecordOut]:
-    """List the newest records first.
+    """List access records, newest first.
 
     A right shows the calls of its agencies' systems, for its procedures. A limit that a grant omits
     means all: a right without `agencies` shows every agency's records, as an auditor needs. An
-    agency reads its own with a grant to `agencies` of its own.
+    agency reads its own with a grant to `agencies` of its own. A filter by a field that the right
+    leaves out is refused (403 `fields-not-allowed`).
     """
     rows, next_cursor = await use_cases.list_records(session, filters, page, caller.right)
     read = filters.list_read_members().union(
@@ -46,6 +47,11 @@ async def list_records(
 async def read_record(
     session: Session, caller: Caller, record_id: UUID, response: Response
 ) -> RecordOut:
+    """Read one access record.
+
+    The answer has the fields that the right names. A record that lies outside the right is not
+    found (404 `record-not-found`).
+    """
     record = await use_cases.read_record(session, record_id, caller.right)
     _name_accessed_record(response, record)
     return RecordOut.from_stored_record(*record)
@@ -55,7 +61,12 @@ async def read_record(
 async def prove_record(
     session: Session, caller: Caller, record_id: UUID, request: Request, response: Response
 ) -> Bundle:
-    """Return the proof that verifies the record offline: see docs/verify-a-record.md."""
+    """Read the proof of an access record.
+
+    Return the bundle that verifies the record offline, as docs/verify-a-record.md shows. It needs a
+    right to all fields of records (403 `fields-not-allowed`). A batch that was changed after its
+    seal has no proof (409 `record-unprovable`).
+    """
     keys = request.app.state.ledger_keys
     record, proof = await use_cases.prove_record(session, record_id, caller.right, keys=keys)
     _name_accessed_record(response, record)
@@ -69,7 +80,11 @@ async def list_seals(
     filters: Annotated[SealFilter, Query()],
     page: PageParametersQuery,
 ) -> Page[SealOut]:
-    """List the seals by number, so that a chain can be followed from header to header."""
+    """List the seals of the access ledger.
+
+    Return the seals by number, so that a chain can be followed from header to header: each header
+    holds the SHA-256 of the one before it. Seals hold no data of persons.
+    """
     seals, next_cursor = await use_cases.list_seals(session, filters, page)
     items = [SealOut.from_stored_seal(seal, b64encode(seal.signature).decode()) for seal in seals]
     return Page(items=items, next=next_cursor)

@@ -34,7 +34,7 @@ class LegalBasis(BaseModel):
     code: LegalBasisCode
     document: str = Field(description="the number and title of the document, as published")
     vi: str = Field(description="the use that it allows, in Vietnamese")
-    en: str = Field(description="the same in English")
+    en: str = Field(description="the use that it allows, in English")
     valid_from: date
     valid_to: date | None = Field(None, description="the last day, null where none is set")
 

@@ -14,7 +14,11 @@ router = Router(prefix="/.well-known", tags=["purposes"])
 
 @router.get("/legal-bases.json", response_model=LegalBases)
 async def list_legal_bases(request: Request) -> Response:
-    """List the legal bases whose code may be `X-Purpose` where a call serves no procedure."""
+    """List the registered legal bases.
+
+    Send the `code` of one of them as `X-Purpose` where a call serves no procedure. The register
+    holds the legal texts that allow such access, with the days on which they are in force.
+    """
     return _load_legal_bases_page().respond(request)
 
 

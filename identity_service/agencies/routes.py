@@ -34,6 +34,11 @@ async def list_agencies(
     caller: Caller,
     session: Session,
 ) -> Page[AgencyOut]:
+    """List agencies.
+
+    Return the agencies of the registry by code, as far as the right reaches them. The codes are
+    those of QĐ 20/2020/QĐ-TTg; `confirmed` is false where no public source confirms the code.
+    """
     rows, next_cursor = await use_cases.list_agencies(session, caller, filters, page)
     return Page(items=[AgencyOut.model_validate(agency) for agency in rows], next=next_cursor)
 
@@ -42,6 +47,11 @@ async def list_agencies(
 async def read_agency(
     code: AgencyCode, caller: Caller, session: Session, response: Response
 ) -> AgencyOut:
+    """Read an agency.
+
+    Return one agency with its first and last day and its successor. The `ETag` of the answer is
+    needed to reopen it.
+    """
     agency = await use_cases.read_agency(session, caller, code)
     set_etag(response, agency.version)
     return AgencyOut.model_validate(agency)
@@ -62,7 +72,12 @@ async def register_agency(
     idempotency: Idempotent,
     now: Now,
 ) -> Response:
-    """Register an agency; to replace others, a second operator must send the same request."""
+    """Register an agency.
+
+    Only an operator may do it (403 `operators-only`). Agencies that the new one `replaces` are
+    closed on the day before `valid_from`. In that case a first request is answered 202, and the
+    agency is registered when a second operator sends the same request.
+    """
     agency = await use_cases.register_agency(session, caller, body, approvals=approvals, now=now)
     if isinstance(agency, use_cases.PendingAct):
         return stored_response(
@@ -85,7 +100,11 @@ async def reopen_agency(
     idempotency: Idempotent,
     now: Now,
 ) -> Response:
-    """Undo the closing of an agency, once a second operator has sent the same request."""
+    """Reopen a closed agency.
+
+    Clear the last day and the successor of the agency. A first request is answered 202, and the
+    agency is reopened when a second operator sends the same request.
+    """
     agency = await use_cases.reopen_agency(
         session, caller, code, approvals=approvals, expected_version=expected_version, now=now
     )

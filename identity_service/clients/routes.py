@@ -36,6 +36,11 @@ async def list_clients(
     caller: Caller,
     session: Session,
 ) -> Page[ClientOut]:
+    """List client systems.
+
+    Return the registered systems by id, with their public keys, as far as the right reaches their
+    agencies.
+    """
     rows, next_cursor = await clients.list_clients(session, caller, filters, page)
     return Page(items=[ClientOut.model_validate(client) for client in rows], next=next_cursor)
 
@@ -44,6 +49,11 @@ async def list_clients(
 async def read_client(
     client_id: ClientId, caller: Caller, session: Session, response: Response
 ) -> ClientOut:
+    """Read a client system.
+
+    Return one system with its public keys. The `ETag` of the answer is needed to deactivate or
+    reactivate it.
+    """
     client = await clients.read_client(session, caller, client_id)
     set_etag(response, client.version)
     return ClientOut.model_validate(client)
@@ -53,6 +63,11 @@ async def read_client(
 async def register_client(
     body: ClientIn, caller: Caller, session: Session, idempotency: Idempotent, now: Now
 ) -> Response:
+    """Register a client system.
+
+    The new system can do nothing until it has a key and a grant. Only an operator registers an
+    operator (403 `operators-only`). The agency must be open today (422 `agency-closed`).
+    """
     client = await clients.register_client(
         session, caller, body, now=now, today=day_in_viet_nam(now)
     )
@@ -74,7 +89,12 @@ async def register_key(
     session: Session,
     idempotency: Idempotent,
 ) -> Response:
-    """Add a key, by a proof of the client or once a second operator has sent the same request."""
+    """Add a public key to a client system.
+
+    A client adds its own key with `X-Client-Proof`, a JWT that one of its keys signed. Without that
+    header two operators are needed: the request of the first is answered 202, and the key is added
+    when a second operator sends the same request.
+    """
     key = await clients.register_key(session, consent, client_id, body.root)
     if isinstance(key, PendingAct):
         return answer_proposal(idempotency, key)
@@ -90,7 +110,13 @@ async def remove_key(
     grants: ClientGrantsDep,
     session: Session,
 ) -> Response:
-    """Remove a key, by a proof of the client or once a second operator has sent the same."""
+    """Remove a public key from a client system.
+
+    A client removes its own key with `X-Client-Proof`, a JWT that one of its keys signed. Without
+    that header two operators are needed: the request of the first is answered 202, and the key is
+    removed when a second operator sends the same request. Tokens that the key obtained stay valid
+    until they expire. The last operator that can sign on keeps its key (409 `last-operator`).
+    """
     pending = await clients.remove_key(session, consent, client_id, kid, grants=grants)
     if pending is None:
         return Response(status_code=HTTPStatus.NO_CONTENT)
@@ -108,7 +134,13 @@ async def deactivate_client(
     session: Session,
     idempotency: Idempotent,
 ) -> Response:
-    """End the access of a client, by its proof or once a second operator has sent the same."""
+    """Deactivate a client system.
+
+    The client gets no more tokens, its calls are refused, and the grants that it gave to others end
+    (`ended_grants`). A client deactivates itself with `X-Client-Proof`. Without that header two
+    operators are needed: the request of the first is answered 202, and the act is done when a
+    second operator sends the same request.
+    """
     done = await clients.deactivate_client(
         session, consent, client_id, grants=grants, expected_version=expected_version
     )
@@ -131,7 +163,11 @@ async def reactivate_client(
     idempotency: Idempotent,
     now: Now,
 ) -> Response:
-    """Undo a deactivation; only operators may do it."""
+    """Reactivate a client system.
+
+    Undo a deactivation. The client has its keys and its own grants again; the grants that it gave
+    to others stay ended. Only an operator may do it (403 `operators-only`).
+    """
     client = await clients.reactivate_client(
         session, caller, client_id, expected_version=expected_version, now=now
     )

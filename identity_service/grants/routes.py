@@ -35,7 +35,11 @@ async def list_grants(
     caller: Caller,
     session: Session,
 ) -> Page[GrantOut]:
-    """List grants by id. A page of long grants is shorter than `limit`: follow `next`."""
+    """List grants.
+
+    Return the grants by id, as far as the right reaches the agencies of their clients. A page of
+    long grants is shorter than `limit`: follow `next`.
+    """
     rows, next_cursor = await grants.list_grants(session, caller, filters, page)
     return Page(items=[GrantOut.model_validate(grant) for grant in rows], next=next_cursor)
 
@@ -44,6 +48,10 @@ async def list_grants(
 async def read_grant(
     grant_id: UUID, caller: Caller, session: Session, response: Response
 ) -> GrantOut:
+    """Read a grant.
+
+    Return one grant. The `ETag` of the answer is needed to revoke it.
+    """
     grant = await grants.read_grant(session, caller, grant_id)
     set_etag(response, grant.version)
     return GrantOut.model_validate(grant)
@@ -58,6 +66,13 @@ async def create_grant(
     idempotency: Idempotent,
     now: Now,
 ) -> Response:
+    """Give a right to a client system.
+
+    An operator gives any right, and the owner of the data gives rights to it (403 `operators-only`,
+    `not-the-owner`). The grant must lie within one grant of the giver (403 `beyond-own-right`), and
+    it ends with the grants in `rests_on`. A limit that is left out (`procedures`, `fields`,
+    `agencies`) means all.
+    """
     grant = await grants.create_grant(session, caller, body, now=now)
     path = f"{router.prefix}/{grant.id}"
     answer = GrantOut.model_validate(grant)
@@ -74,7 +89,13 @@ async def revoke_grant(
     idempotency: Idempotent,
     now: Now,
 ) -> Response:
-    """End a grant; a second operator must confirm the end of another operator's administration."""
+    """Revoke a grant.
+
+    End the grant, and with it the grants that rest on it (`ended_grants`). Its giver, an operator
+    or the owner of the data may do it. An operator that takes administration from another operator
+    needs a second one: the first request is answered 202, and the grant ends when the second
+    operator sends the same request.
+    """
     consent = Consent(caller, None, (), now)
     ended = await grants.revoke_grant(session, consent, grant_id, expected_version=expected_version)
     if isinstance(ended, PendingAct):

@@ -26,7 +26,12 @@ async def verify_person(
     guesses: GuessLimiterDep,
     now: Now,
 ) -> Response:
-    """Verify the data of a person: the response names the fields that differ, never values."""
+    """Verify the data of a person.
+
+    Compare a claim with the population register. The answer names the fields that differ and never
+    shows a value of the register. Wrong claims have a budget for each officer, client and agency;
+    beyond it all claims must wait (429 `guesses-spent`).
+    """
     inquiry = Inquiry(
         personal_number=body.personal_number,
         person=hash_person(body.personal_number, settings.hash_key),

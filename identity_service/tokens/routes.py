@@ -102,7 +102,12 @@ async def issue_oauth_token(
     session: Session,
     now: Now,
 ) -> TokenOut:
-    """Issue a token for client credentials (RFC 6749 §4.4): a signed JWT or a sandbox secret."""
+    """Get an access token.
+
+    Issue a token to a client (RFC 6749 §4.4), valid for `expires_in` seconds. The client proves
+    itself by a signed JWT (`private_key_jwt`, RFC 7523) or, in a sandbox only, by its secret. A
+    `jti` can be used once.
+    """
     form = _parse_form(request.headers.get("Content-Type", ""), await request.body())
     if "grant_type" not in form:
         raise TokenRequestMalformed("Send grant_type=client_credentials.")
@@ -116,14 +121,22 @@ async def issue_oauth_token(
 
 @router.get("/.well-known/jwks.json", response_model=PublishedKeySet)
 async def read_token_keys(request: Request, resources: TokenResourcesDep) -> Response:
-    """Return the JWKS of the keys that sign access tokens."""
+    """Read the keys that verify access tokens.
+
+    Return the JWKS (RFC 7517) of the keys that sign access tokens. New keys appear here before they
+    sign.
+    """
     keys = {"keys": await resources.keys.list_public_keys()}
     return PublishedPage.of_json(keys, seconds=JWKS_S).respond(request)
 
 
 @router.get("/.well-known/oauth-authorization-server", response_model=ServerMetadata)
 async def read_server_metadata(request: Request, settings: SettingsDep) -> Response:
-    """Describe the token endpoint (RFC 8414); the issuer is the public address of the gateway."""
+    """Read the metadata of the token endpoint.
+
+    Describe the token endpoint (RFC 8414). `issuer` is the public address of the gateway, which a
+    client names as `aud` of its signed JWTs.
+    """
     about = {
         "issuer": settings.issuer,
         "token_endpoint": f"{settings.issuer}/oauth/token",

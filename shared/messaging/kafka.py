@@ -241,10 +241,11 @@ class _SingleReads(NamedTuple):
 async def _refetch(
     consumer: AIOKafkaConsumer, partitions: Collection[TopicPartition], timeout_ms: int
 ) -> Mapping[TopicPartition, _SingleReads]:
-    """Read each partition singly, and again until the unreadable record was met.
+    """Read the partitions record by record, until the unreadable record is met.
 
-    Its broker may answer later than `timeout_ms` and later than the brokers of other partitions.
-    The caller's next read would end in the same error, and its seek would discard the late answer.
+    Its broker may answer after `timeout_ms`, and later than the brokers of other partitions, so the
+    reads are repeated: otherwise the next read of the caller would end in the same error, and its
+    seek would discard the late answer.
     """
     reads = {partition: _SingleReads([], []) for partition in partitions}
     deadline = time.monotonic() + REFETCH_S

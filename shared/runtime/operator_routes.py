@@ -26,7 +26,7 @@ class DeadLetterNotFound(Problem):
     status = HTTPStatus.NOT_FOUND
     title = "No such dead letter"
     type = "/problems/dead-letter-not-found"
-    advice = "List them; those of each state are listed apart."
+    advice = "List the dead letters: one `state` at a time is listed."
 
 
 class DeadLetterSettled(Problem):
@@ -136,6 +136,35 @@ class DeadLetterContent(DeadLetterOut):
     content: str
 
 
+async def _show_letter(_: Unlimited, session: Session, letter_id: UUID) -> DeadLetterContent:
+    """Read a dead letter.
+
+    Return the dead letter with the content of the message, as it came. It needs a right without
+    limits (403 `right-limited`).
+    """
+    letter = await read_dead_letter(session, letter_id)
+    members = DeadLetterOut.model_validate(letter).model_dump()
+    return DeadLetterContent(**members, content=letter.value.decode(errors="replace"))
+
+
+async def _replay_letter(_: Unlimited, session: Session, letter_id: UUID) -> DeadLetter:
+    """Replay a dead letter.
+
+    Let the service handle the message again. One that was replayed or discarded before is refused
+    (409 `dead-letter-settled`).
+    """
+    return await replay_dead_letter(session, letter_id)
+
+
+async def _discard_letter(_: Unlimited, session: Session, letter_id: UUID) -> DeadLetter:
+    """Discard a dead letter.
+
+    Mark the message as one that is never handled; it stays on record. One that was replayed or
+    discarded before is refused (409 `dead-letter-settled`).
+    """
+    return await discard_dead_letter(session, letter_id)
+
+
 def build_dead_letter_routes(prefix: str) -> APIRouter:
     """Return the four routes for operators under `prefix`, which begins with the service's name."""
     router = Router(prefix=f"{prefix}/dead-letters", tags=["dead letters"])
@@ -143,36 +172,27 @@ def build_dead_letter_routes(prefix: str) -> APIRouter:
     service = prefix.split("/")[1]
 
     @router.get("", name=f"list_{service}_dead_letters")
-    async def list_all(
+    async def list_letters(
         _: Unlimited,
         session: Session,
         filters: Annotated[DeadLetterFilter, Query()],
         page: PageParametersQuery,
     ) -> Page[DeadLetterOut]:
+        """List dead letters, newest first.
+
+        Return the messages that the service could not handle, in one `state`. It needs a right
+        without limits (403 `right-limited`): an unreadable message has no agency or procedure.
+        """
         keyset = filters.read_keyset(page, prefix)
         letters = list(await list_dead_letters(session, filters.state, keyset))
         rows, next_cursor = keyset.cut(letters, lambda letter: (letter.at, str(letter.id)))
         items = [DeadLetterOut.model_validate(letter) for letter in rows]
         return Page(items=items, next=next_cursor)
 
-    @router.get("/{letter_id}", name=f"read_{service}_dead_letter")
-    async def read(_: Unlimited, session: Session, letter_id: UUID) -> DeadLetterContent:
-        letter = await read_dead_letter(session, letter_id)
-        members = DeadLetterOut.model_validate(letter).model_dump()
-        return DeadLetterContent(**members, content=letter.value.decode(errors="replace"))
-
-    @router.post(
-        "/{letter_id}/replay",
-        name=f"replay_{service}_dead_letter",
-        response_model=DeadLetterOut,
+    one, shape = "/{letter_id}", DeadLetterOut
+    router.get(one, name=f"read_{service}_dead_letter")(_show_letter)
+    router.post(f"{one}/replay", name=f"replay_{service}_dead_letter", response_model=shape)(
+        _replay_letter
     )
-    async def send_again(_: Unlimited, session: Session, letter_id: UUID) -> DeadLetter:
-        return await replay_dead_letter(session, letter_id)
-
-    @router.delete(
-        "/{letter_id}", name=f"discard_{service}_dead_letter", response_model=DeadLetterOut
-    )
-    async def discard(_: Unlimited, session: Session, letter_id: UUID) -> DeadLetter:
-        return await discard_dead_letter(session, letter_id)
-
+    router.delete(one, name=f"discard_{service}_dead_letter", response_model=shape)(_discard_letter)
     return router

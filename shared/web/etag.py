@@ -29,14 +29,14 @@ class PreconditionRequired(Problem):
     status = HTTPStatus.PRECONDITION_REQUIRED
     title = "If-Match is required for this change"
     type = "/problems/precondition-required"
-    advice = "Read it first, and send its ETag as If-Match."
+    advice = "Read the resource first, and send its ETag as If-Match."
 
 
 class PreconditionUnreadable(Problem):
     status = HTTPStatus.BAD_REQUEST
     title = "If-Match or If-None-Match holds no ETag"
     type = "/problems/precondition-unreadable"
-    advice = 'Send the ETag of what was read, as "7", with the quotation marks; or *.'
+    advice = 'Send an ETag as the answer had it, such as "7", with the quotation marks; or *.'
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def _read_tags(headers: Headers, name: str) -> frozenset[str] | None:
 _IfMatch = Annotated[
     str | None,
     WithJsonSchema({"type": "string", "pattern": f"^({TAGS.pattern})$", "examples": ['"7"']}),
-    Header(description="the ETag of what was read"),
+    Header(description="the ETag of the version that the change rests on"),
 ]
 
 

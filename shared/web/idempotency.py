@@ -121,7 +121,7 @@ _IdempotencyKey = Annotated[
             "examples": ["6f1c1d9e-6c2b-4f57-9d3c-0f6f1b7e1a55"],
         }
     ),
-    Header(description="of your choice, new for each change: a repeat takes effect once"),
+    Header(description="a new id for each change; a repeat with the same id has no second effect"),
 ]
 
 

@@ -23,9 +23,9 @@ class PublishedKey(BaseModel):
     kid: str
     use: str
     alg: str
-    crv: str | None = Field(None, description="of EC and OKP keys")
-    x: str | None = Field(None, description="of EC and OKP keys")
-    y: str | None = Field(None, description="of EC keys")
+    crv: str | None = Field(None, description="present in EC and OKP keys")
+    x: str | None = Field(None, description="present in EC and OKP keys")
+    y: str | None = Field(None, description="present in EC keys")
     pem: str | None = Field(
         None, description="the same key as openssl reads it, in the keys of the ledger"
     )

@@ -11,19 +11,19 @@ class IndicatorNotFound(Problem):
 
 
 class RightTooNarrow(Problem):
-    """A right to a part of a procedure: counters exist for national procedures as a whole."""
+    """The right names localised forms of a procedure; figures exist for the whole procedure."""
 
     status = HTTPStatus.FORBIDDEN
-    title = "Indicators count national procedures, with all their localised forms"
+    title = "The right does not cover a whole national procedure"
     type = "/problems/right-too-narrow"
-    advice = "Ask for a right to the national procedure, and name it with `procedure`."
+    advice = "Name with `procedure` a national procedure of your right, or ask for a right to one."
 
 
 class AgencyMissing(Problem):
     """The right covers several agencies, and the request names none."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
-    title = "Say which agency"
+    title = "The request must name an agency"
     type = "/problems/agency-missing"
     advice = "Add `agency` to the query."
 
@@ -39,4 +39,4 @@ class NoRuleInForce(Problem):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "No rule for this indicator was in force in the period"
     type = "/problems/no-rule-in-force"
-    advice = "GET /sync/v1/indicators says since when each rule is in force."
+    advice = "GET /sync/v1/indicators lists the rules with the day from which each is in force."

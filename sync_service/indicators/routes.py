@@ -15,7 +15,10 @@ router = Router(prefix="/sync/v1/indicators", tags=["indicators"])
 
 @router.get("")
 async def list_indicators(_: Caller, now: Now) -> list[IndicatorOut]:
-    """Return the rules in force today."""
+    """List the indicators.
+
+    Return the indicators that can be read today, each with its formula and the version of its rule.
+    """
     return use_cases.list_indicators(day_in_viet_nam(now))
 
 
@@ -29,7 +32,12 @@ async def read_indicator(
     page: PageParametersQuery,
     now: Now,
 ) -> IndicatorAnswer:
-    """Return the figures of the dossiers received in the period; groups are ranked and paged."""
+    """Read the figures of an indicator.
+
+    Return the figures of the dossiers received in the `period`: `2026-11`, `2026-Q4`, `2026` or two
+    days. With `group_by` the groups are ranked, the highest value first, and paged. The right must
+    cover the agency and the procedure of the question (403 `not-allowed`, `right-too-narrow`).
+    """
     return await use_cases.read_indicator(
         session, indicator, filters, page, right=caller.right, today=day_in_viet_nam(now)
     )

@@ -13,7 +13,12 @@ router = Router(prefix="/sync/v1", tags=["national view"])
 async def push_dossiers(
     body: DossierPush, session: Session, caller: Caller, idempotency: Idempotent, now: Now
 ) -> PushResults:
-    """Take up to 1,000 dossiers as they are in the caller's system, with a result for each row."""
+    """Push dossiers of your own system.
+
+    Take up to 1,000 dossiers as they are in the caller's system, with one result for each row in
+    the same order. The call is answered 200 also where rows are refused: read each `outcome` and
+    `reason`. Rows may arrive in any order and may be repeated.
+    """
     return await use_cases.push_dossiers(
         session, body, caller=caller, idempotency=idempotency, now=now
     )
@@ -23,7 +28,12 @@ async def push_dossiers(
 async def push_progress(
     body: ProgressPush, session: Session, caller: Caller, idempotency: Idempotent, now: Now
 ) -> PushResults:
-    """Take up to 1,000 progress rows of dossiers; a row of an unknown dossier is held."""
+    """Push progress of your own dossiers.
+
+    Take up to 1,000 rows that state a new status of a dossier pushed before, with one result for
+    each row in the same order. A row of an unknown dossier is held for 30 days, until that dossier
+    is pushed.
+    """
     return await use_cases.push_progress(
         session, body, caller=caller, idempotency=idempotency, now=now
     )

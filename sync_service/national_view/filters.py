@@ -25,7 +25,8 @@ class NationalDossierFilter(ListFilter):
     received_to: IsoDay | None = None
     overdue: bool | None = Field(
         None,
-        description="open and late; while it waits for papers, late at the time of the request",
+        description="true: unfinished dossiers that are late; one that waits for papers is late if"
+        " it was when they were requested. false: all others",
     )
 
     def is_covered_by(self, limits: Limits) -> bool:

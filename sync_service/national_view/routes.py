@@ -23,7 +23,11 @@ async def list_national_dossiers(
     page: PageParametersQuery,
     now: Now,
 ) -> Page[NationalDossierOut]:
-    """Return dossiers, newest first by reception (by filing while not yet received)."""
+    """List dossiers of the national view.
+
+    Return dossiers of all systems in the country, as far as the right reaches an agency that takes
+    part. The newest come first, by reception (by filing while not yet received).
+    """
     return await use_cases.list_dossiers(
         session, filters, page, right=caller.right, today=day_in_viet_nam(now)
     )
@@ -33,6 +37,12 @@ async def list_national_dossiers(
 async def read_national_dossier(
     code: DossierCode, session: Session, caller: Caller, now: Now
 ) -> NationalDossierOut:
+    """Read a dossier of the national view.
+
+    Return the status and the times of one dossier, from the mesh or from a system outside it. It
+    holds no data of the applicant. A dossier outside the right is not found (404
+    `dossier-not-found`).
+    """
     return await use_cases.read_dossier(
         session, code, right=caller.right, today=day_in_viet_nam(now)
     )
@@ -42,5 +52,8 @@ async def read_national_dossier(
 async def read_timeline(
     code: DossierCode, session: Session, caller: Caller, page: PageParametersQuery
 ) -> Timeline:
-    """Return the timeline of the dossier, page by page, oldest first."""
+    """Read the timeline of a dossier.
+
+    Return each state that was published or pushed for the dossier, page by page, oldest first.
+    """
     return await use_cases.read_timeline(session, code, page, right=caller.right)

@@ -4,20 +4,14 @@ The counts of today stand in `layout.yaml` as ceilings, which only sink.
 """
 
 import ast
-import re
 from collections.abc import Iterator
 
 import pytest
 
 from tests.shape.sources import PACKAGES, Source, list_sources, read_layout
+from tests.shape.wording import is_fragment, is_headless
 
 PACKAGES_AND_DEPLOY = (*PACKAGES, "deploy")
-_HEADLESS = re.compile(r"\b(whoever|who|whatever|what)\b", re.IGNORECASE)
-_FRAGMENT = re.compile(
-    r"\W*(?:of|by|as|with|to|in|on|without|from|until|for|whose|who|whoever|whatever|among|within"
-    r"|between|before|after|at|also|those|beside)\b",
-    re.IGNORECASE,
-)
 # A variable is named by a noun; these words leave the reader to look for it.
 _NO_NOUNS = frozenset(
     ["asked", "each", "found", "given", "kept", "own", "shown", "told", "wanted"],
@@ -69,14 +63,14 @@ def test_texts_name_their_subject(package: str) -> None:
         for source in list_sources(package)
         for text in (*_list_docstrings(source), *_list_comments(source))
     ]
-    found = [text for text in texts if _HEADLESS.search(text)]
+    found = [text for text in texts if is_headless(text)]
     _assert_ceiling(len(found), read_layout()["ceilings"]["headless"][package], "headless texts")
 
 
 @pytest.mark.parametrize("package", PACKAGES_AND_DEPLOY)
 def test_docstrings_are_sentences(package: str) -> None:
     docstrings = [text for source in list_sources(package) for text in _list_docstrings(source)]
-    found = [text for text in docstrings if _FRAGMENT.match(text)]
+    found = [text for text in docstrings if is_fragment(text)]
     _assert_ceiling(len(found), read_layout()["ceilings"]["fragments"][package], "fragments")
 
 

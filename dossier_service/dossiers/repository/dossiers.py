@@ -150,14 +150,14 @@ async def list_moves(session: AsyncSession, dossiers: Sequence[Dossier]) -> list
 
 
 async def update_listed_due_date(session: AsyncSession, dossier: Dossier) -> None:
-    """Bring the due date in the lists to the dossier's."""
+    """Set the due date in the list rows of the dossier to its present one."""
     party = update(DossierParty).where(DossierParty.dossier == dossier.code)
     due = {"due_at": dossier.due_at, "overdue_from": dossier.overdue_from}
     await session.execute(party.values(due))
 
 
 def defer_party_update(session: AsyncSession, dossier: Dossier) -> None:
-    """Defer bringing the lists in which the dossier stands to where it stands now."""
+    """Defer the update of the dossier's list rows to its present status and times."""
     standing = {
         "party_dossier": [dossier.code],
         "party_status": [int(dossier.status)],

@@ -143,7 +143,10 @@ def _bind_filters(filters: DossierFilter, limits: Limits, today: date) -> dict[s
 
 
 def _bind_procedure(procedure: str | None) -> dict[str, str]:
-    """Bind the national code, and a localised one beside it: that lists its own dossiers alone."""
+    """Return the bound values of the filter by procedure, none without a filter.
+
+    A national code lists all its localised forms; a localised code lists its own dossiers alone.
+    """
     if procedure is None:
         return {}
     national = parse_national_code(procedure)

@@ -41,6 +41,13 @@ async def file_dossier(
     rules: FilingRulesDep,
     now: Now,
 ) -> Response:
+    """File a dossier.
+
+    Record a dossier at the desk, online or by post (`channel`) and return it with its new code. An
+    online dossier begins at status 1, any other at 2, where its term begins to run. `X-Purpose` is
+    the procedure of the dossier itself (403 `purpose-of-another-procedure`), and the right must
+    cover `received_by` or `helped_by` (403 `not-allowed`).
+    """
     person = filing.hash_applicant(body, rules)
     with name_subject_on_problems(person):
         dossier, procedure = await filing.file_dossier(
@@ -72,6 +79,11 @@ async def list_dossiers(
     session: Session,
     now: Now,
 ) -> Page[DossierLine]:
+    """List dossiers.
+
+    Return the dossiers in which an agency of the right takes part, newest first. The rows hold no
+    data of applicants.
+    """
     rows, next_cursor = await queries.list_dossiers(session, filters, page, caller=caller, now=now)
     return Page(items=[DossierLine.from_dossier(row) for row in rows], next=next_cursor)
 
@@ -85,6 +97,12 @@ async def read_dossier(
     procedures: ProcedureCacheDep,
     response: Response,
 ) -> DossierFound:
+    """Read a dossier.
+
+    Return the dossier with its applicant, papers and notes, as far as the `fields` of the right
+    name them. The `ETag` of the answer is needed to change it. A dossier outside the right is not
+    found (404 `dossier-not-found`).
+    """
     dossier, procedure = await queries.read_whole_dossier(
         session, code, caller=caller, procedures=procedures
     )
@@ -98,5 +116,10 @@ async def read_dossier(
 async def list_steps(
     *, code: DossierCode, caller: Caller, session: Session, page: PageParametersQuery
 ) -> Page[StepOut]:
+    """Read the history of a dossier.
+
+    Return each change of the dossier, oldest first: filing, moves, progress, payments and results,
+    with the acting client and officer. Notes are left out, because they may name a person.
+    """
     rows, next_cursor = await queries.list_steps(session, code, page, caller=caller)
     return Page(items=[StepOut.from_step(row) for row in rows], next=next_cursor)

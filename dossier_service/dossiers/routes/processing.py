@@ -29,6 +29,12 @@ async def move_dossier(
     procedures: ProcedureCacheDep,
     now: Now,
 ) -> Response:
+    """Move a dossier to another status.
+
+    Change the status to one of `permitted` (409 `transition-refused`). A recall from 9 to 4 needs a
+    `reason` (422 `reason-missing`). Only the responsible agency moves a dossier, and only the
+    deciding one to 9 (403 `not-responsible`). An open fee holds 4, 9 or 10 back (409 `fee-open`).
+    """
     dossier, procedure = await transitions.move_dossier(
         session,
         code,
@@ -54,6 +60,12 @@ async def note_progress(
     procedures: ProcedureCacheDep,
     now: Now,
 ) -> Response:
+    """Record a step of processing.
+
+    Record the desk or phase that a dossier has reached, while its status stays the same. The code
+    in `step` is published in the national view; never send a name. Only the responsible agency does
+    it (403 `not-responsible`).
+    """
     dossier, procedure = await transitions.note_progress(
         session,
         code,
@@ -79,6 +91,13 @@ async def pay_fee(
     procedures: ProcedureCacheDep,
     now: Now,
 ) -> Response:
+    """Record the payment of a fee.
+
+    Record that one fee of the dossier was paid by its exact amount (422 `amount-wrong`), with a
+    `reference` that is unique in the dossier (409 `payment-reference-used`). Each agency of the
+    dossier may do it until the dossier is refused or returned. The same payment sent again has no
+    effect.
+    """
     dossier, procedure = await payments.pay_fee(
         session,
         code,
@@ -104,6 +123,12 @@ async def issue_result(
     procedures: ProcedureCacheDep,
     now: Now,
 ) -> Response:
+    """Add a result to a dossier.
+
+    Record a result of the procedure, which must be there before the move to status 9 (409
+    `result-missing`). Only the deciding agency does it, at a status that 9 may follow (409
+    `result-refused`).
+    """
     dossier, procedure = await results.issue_result(
         session,
         code,

@@ -67,8 +67,9 @@ class _StateFields(ResponseModel):
     overdue_from: Annotated[
         date | None,
         Field(
-            description="the day from which it counts as late, unless it changes before; null: as"
-            " it now stands, it does not become late"
+            description="the day from which the dossier counts as late, unless it changes before;"
+            " null where it has ended, has no due date, or waits for papers that were requested in"
+            " time"
         ),
     ]
 

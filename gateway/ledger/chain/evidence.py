@@ -17,10 +17,11 @@ FIRST_BATCH = 1
 
 
 class HeldAnchor(NamedTuple):
-    """The digest of a batch header, kept apart from the ledger.
+    """The digest of a batch header that is kept apart from the ledger.
 
-    `outside`: a process that can write the database cannot reach it. `signed` anchors carry the
-    header and its signature; the older ones without count only where they agree.
+    `outside` is true where no process that can write the database can change the anchor. A `signed`
+    anchor carries the header with its signature. Older anchors carry neither, and count only where
+    they agree with the chain.
     """
 
     number: int

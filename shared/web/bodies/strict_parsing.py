@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
 from functools import partial
 from http import HTTPStatus
+from inspect import cleandoc
 from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
@@ -90,7 +91,18 @@ class _StrictRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """The class of every route: it parses JSON and query strictly, and evaluates conditions."""
+    """The class of every route: it parses JSON and query strictly, and evaluates conditions.
+
+    The first paragraph of a route's docstring is published as its summary, the rest as its
+    description.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        summary, description = _split_docstring(endpoint.__doc__ or "")
+        # A router that includes another one makes its routes anew, with their texts.
+        options["summary"] = options.get("summary") or summary
+        options["description"] = options.get("description") or description
+        super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> RouteHandler:
         handle = super().get_route_handler()
@@ -110,6 +122,11 @@ class StrictRoute(APIRoute):
             return evaluate_condition(request, answer)
 
         return strictly
+
+
+def _split_docstring(docstring: str) -> tuple[str, str]:
+    first, *others = (" ".join(part.split()) for part in cleandoc(docstring).split("\n\n"))
+    return first.removesuffix("."), "\n\n".join(others)
 
 
 def _list_query_words(dependant: Dependant) -> Iterator[tuple[str, SchemaNavigator]]:

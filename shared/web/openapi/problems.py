@@ -22,7 +22,7 @@ PROBLEM: Mapping[str, Any] = MappingProxyType(
             "trace_id": {"type": "string", "description": "state it when you ask for help"},
             "errors": {
                 "type": "array",
-                "description": "in /problems/invalid-request: place and correction of each fault",
+                "description": "place and correction of each fault of /problems/invalid-request",
                 "maxItems": MAX_FAULTS,
                 "items": {
                     "type": "object",

@@ -1,4 +1,4 @@
-"""The statements by which a rebuild makes rows anew that follow from other rows."""
+"""The statements of a rebuild, which derives rows again from other rows."""
 
 from collections.abc import Collection, Sequence
 from functools import cache
@@ -22,7 +22,7 @@ async def list_codes(session: AsyncSession, after: str, limit: int) -> Sequence[
 
 
 async def replace_parties(session: AsyncSession, states: Collection[DossierState]) -> None:
-    """Make the parties of these dossiers those that follow from their states."""
+    """Replace the stored parties of the dossiers by those that are derived from their states."""
     codes = [state.code for state in states]
     for party, rows in (
         (Party, changes.list_party_rows),

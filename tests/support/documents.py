@@ -23,8 +23,10 @@ ADDRESS = "http://127.0.0.1:8000"
 _PARSER = MarkdownIt("commonmark")
 _END = "<<<end of a block>>>"
 _TIMEOUT_S = 500
-# Refuse an option that curl of January 2018 lacks. A call succeeds, or the example looks at its
-# status itself, by `-f`, `-i` or `-w`.
+# The exit code of curl for an answer with an error status.
+_REFUSED = "22"
+# Refuse an option that curl of January 2018 lacks, and note how each call ended, except where the
+# example looks at the status itself, by `-f`, `-i` or `-w`. A refusal is no failure of plain curl.
 _CURL = """#!/bin/sh
 for word; do
   case $word in
@@ -34,7 +36,10 @@ for word; do
   esac
 done
 [ "${looks-}" ] && exec %(curl)s "$@"
-%(curl)s --fail-with-body "$@" || { code=$?; echo "$*" >> "%(refused)s"; exit $code; }
+%(curl)s --fail-with-body "$@"
+code=$?
+printf '%%s %%s\036' "$code" "$*" >> "%(calls)s"
+[ $code = 22 ] || exit $code
 """
 # Python is that of a bare machine, without packages; `make` leaves the installed packages alone.
 _PYTHON = """#!/bin/sh
@@ -55,12 +60,15 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True)
 class ExampleRun:
-    """`printed` is the output of each block that ran to its end; `refused` are calls by curl."""
+    """The output of each block that ran to its end, and the arguments of refused calls by curl.
+
+    A call that is repeated unchanged until it succeeds is a wait, and not refused.
+    """
 
     returncode: int
     printed: Sequence[str]
     errors: str
-    refused: str
+    refused: Sequence[str]
 
 
 def list_documents(*patterns: str) -> list[Path]:
@@ -109,8 +117,8 @@ def run_examples(
 
     `gateway` is the address of the mesh, `environment` that of its commands.
     """
-    tools, refused = folder / ".tools-of-examples", folder / ".refused"
-    _write_tools(tools, refused)
+    tools, calls = folder / ".tools-of-examples", folder / ".calls"
+    _write_tools(tools, calls)
     local = [text.replace(ADDRESS, gateway) for text in texts]
     script = folder / ".examples.sh"
     script.write_text("".join(f"{text}\nprintf '%s\\n' '{_END}'\n" for text in local), "utf-8")
@@ -125,16 +133,24 @@ def run_examples(
     )
     *printed, rest = ran.stdout.split(f"{_END}\n")
     errors = f"block {len(printed) + 1}:\n{rest}{ran.stderr}" if ran.returncode else ""
-    calls = refused.read_text("utf-8") if refused.exists() else ""
-    return ExampleRun(ran.returncode, printed, errors, calls)
+    return ExampleRun(ran.returncode, printed, errors, _list_refused_calls(calls))
 
 
-def _write_tools(folder: Path, refused: Path) -> None:
+def _list_refused_calls(calls: Path) -> Sequence[str]:
+    """Return the arguments of the calls whose last repetition was refused."""
+    ends: dict[str, str] = {}
+    for call in calls.read_text("utf-8").split("\036")[:-1] if calls.exists() else ():
+        code, _, arguments = call.partition(" ")
+        ends[arguments] = code
+    return [arguments for arguments, code in ends.items() if code == _REFUSED]
+
+
+def _write_tools(folder: Path, calls: Path) -> None:
     places = {
         "curl": shutil.which("curl"),
         "make": shutil.which("make"),
         "python": Path(sys.base_prefix) / "bin" / "python3",
-        "refused": refused,
+        "calls": calls,
     }
     folder.mkdir()
     for name, text in {"curl": _CURL, "python3": _PYTHON, "make": _MAKE}.items():

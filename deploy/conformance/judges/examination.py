@@ -1,0 +1,23 @@
+"""The finding of a judge: the calls that give evidence, and the faults among them."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from deploy.conformance.trace import Call, Trace
+
+
+class Fault(NamedTuple):
+    """A way in which calls break a rule; `key` names it in `rules.yaml`."""
+
+    key: str
+    calls: tuple[Call, ...]
+
+
+class Examination(NamedTuple):
+    """Without an examined call the rule cannot be judged."""
+
+    examined: tuple[Call, ...]
+    faults: tuple[Fault, ...]
+
+
+Judge = Callable[[Trace], Examination]

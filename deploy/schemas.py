@@ -1,8 +1,9 @@
 """Write the published schemas to deploy/schemas/: `python -m deploy.schemas`.
 
-One JSON Schema (2020-12) for each event, one AsyncAPI 3.0 document of all topics, and the OpenAPI
-3.1 document of each service; beside the folder, topics.yaml. The rules of the gateway for the
-granting of operations go to identity_service, which reads them.
+One JSON Schema (2020-12) for each event and for the report of the conformance kit, one AsyncAPI
+3.0 document of all topics, and the OpenAPI 3.1 document of each service; beside the folder,
+topics.yaml. The rules of the gateway for the granting of operations go to identity_service, which
+reads them.
 """
 
 import json
@@ -15,6 +16,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from deploy import topics
+from deploy.conformance.report import build_report_schema
 from deploy.services import SERVICES
 from gateway.access.grant_rules import serialise_grant_rules
 from shared.codes.deprecation import Deprecation
@@ -24,6 +26,7 @@ from shared.settings import MIN_CALL_KEY_BYTES, MIN_DIGEST_KEY_CHARACTERS
 FOLDER = Path(__file__).with_name("schemas")
 GRANT_RULES = Path(__file__).parents[1] / "identity_service/grants/data/grant_rules.json"
 ASYNCAPI = "asyncapi.json"
+CONFORMANCE = "conformance-report.json"
 Document = Mapping[str, Any]
 
 
@@ -31,7 +34,7 @@ def documents() -> dict[str, Document]:
     """Return the documents by file name, below deploy/schemas/."""
     schemas = {f"events/{name}.json": event_schema(event) for name, event in EVENTS.items()}
     apis = {f"openapi-{service.short}.json": openapi(name) for name, service in SERVICES.items()}
-    return schemas | {ASYNCAPI: asyncapi()} | apis
+    return schemas | {ASYNCAPI: asyncapi(), CONFORMANCE: build_report_schema()} | apis
 
 
 def event_schema(event: type[Event]) -> Document:

@@ -24,22 +24,30 @@ from tests.deploy.conformance.agency_system import AgencySystem
 from tests.deploy.conformance.conftest import CLIENTS
 from tests.support.mesh import Mesh
 
-GUIDE = (ROOT / "docs/conformance.md").read_text(encoding="utf-8")
+GUIDES = {
+    "en": (ROOT / "docs/conformance.md").read_text(encoding="utf-8"),
+    "vi": (ROOT / "docs/conformance.vi.md").read_text(encoding="utf-8"),
+}
 ENDS_WITHIN = 400
 
 
-def list_cells(cells: int) -> list[list[str]]:
-    lines = [line for line in GUIDE.splitlines() if line.startswith("|")]
+def list_cells(language: str, cells: int) -> list[list[str]]:
+    lines = [line for line in GUIDES[language].splitlines() if line.startswith("|")]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     return [row for row in rows if len(row) == cells]
 
 
-def test_guide_names_every_rule_with_its_source() -> None:
-    named = [row for row in list_cells(4) if row[0].isdigit()]
+def list_blocks(language: str) -> list[str]:
+    return re.findall(r"```sh\n(.*?)```", GUIDES[language], re.DOTALL)
+
+
+@pytest.mark.parametrize("language", GUIDES)
+def test_guide_names_every_rule_with_its_source(language: str) -> None:
+    named = [row for row in list_cells(language, 4) if row[0].isdigit()]
     assert named == [
         [
             str(rule.number),
-            rule.title.en,
+            getattr(rule.title, language),
             rule.source,
             ", ".join(p for p in Profile if p in rule.profiles),
         ]
@@ -47,8 +55,9 @@ def test_guide_names_every_rule_with_its_source() -> None:
     ]
 
 
-def test_guide_names_every_act_option_and_exit_code() -> None:
-    first = " ".join(row[0] for row in list_cells(2))
+@pytest.mark.parametrize("language", GUIDES)
+def test_guide_names_every_act_option_and_exit_code(language: str) -> None:
+    first = " ".join(row[0] for row in list_cells(language, 2))
     assert {f"`{act}`" for act in read_acts()} <= set(first.split())
     options = {
         name
@@ -59,10 +68,19 @@ def test_guide_names_every_act_option_and_exit_code() -> None:
     assert {"0", "1", "2"} <= set(first.split())
 
 
+def test_both_languages_have_the_same_parts_and_commands() -> None:
+    assert list_blocks("vi") == list_blocks("en")
+    shapes = [
+        [line.split()[0] for line in guide.splitlines() if line.startswith(("#", "|"))]
+        for guide in GUIDES.values()
+    ]
+    assert shapes[0] == shapes[1]
+
+
 @pytest.mark.slow
 def test_commands_of_the_guide_run_as_they_stand(mesh: Mesh, tmp_path: Path) -> None:
     pytest.importorskip("typst")
-    script = "\n".join(re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL))
+    script = "\n".join(list_blocks("en"))
     sandbox = mesh.directory / "sandbox.json"
     script = script.replace(".run/sandbox.json", str(sandbox)).replace(".run/", f"{tmp_path}/")
     script = script.replace(".venv/bin/python", sys.executable)

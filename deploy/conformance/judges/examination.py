@@ -14,7 +14,7 @@ class Fault(NamedTuple):
 
 
 class Examination(NamedTuple):
-    """Without an examined call the rule cannot be judged."""
+    """The rule cannot be judged without an examined call."""
 
     examined: tuple[Call, ...]
     faults: tuple[Fault, ...]

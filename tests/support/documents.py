@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -38,7 +38,7 @@ done
 [ "${looks-}" ] && exec %(curl)s "$@"
 %(curl)s --fail-with-body "$@"
 code=$?
-printf '%%s %%s\036' "$code" "$*" >> "%(calls)s"
+printf '%%s %%s %%s\036' "$code" "$EXAMPLE_BLOCK" "$*" >> "%(calls)s"
 [ $code = 22 ] || exit $code
 """
 # Python is that of a bare machine, without packages; `make` leaves the installed packages alone.
@@ -58,9 +58,16 @@ class Block(NamedTuple):
     line: int
 
 
+class RefusedCall(NamedTuple):
+    """The index of the block, and the arguments of curl."""
+
+    block: int
+    arguments: str
+
+
 @dataclass(frozen=True)
 class ExampleRun:
-    """The output of each block that ran to its end, and the arguments of refused calls by curl.
+    """The output of each block that ran to its end, and the calls by curl that were refused.
 
     A call that is repeated unchanged until it succeeds is a wait, and not refused.
     """
@@ -68,7 +75,7 @@ class ExampleRun:
     returncode: int
     printed: Sequence[str]
     errors: str
-    refused: Sequence[str]
+    refused: Sequence[RefusedCall]
 
 
 def list_documents(*patterns: str) -> list[Path]:
@@ -96,16 +103,17 @@ def pair_blocks(blocks: Iterable[Block]) -> list[tuple[Block, str | None]]:
 
 
 def matches_output(shown: str, printed: str) -> bool:
-    """Compare all of it; `…` stands for any text, of several lines too."""
-    parts = map(re.escape, shown.strip().split("…"))
-    return re.fullmatch(".*".join(parts), printed.strip(), re.DOTALL) is not None
+    """Compare all of it; `…` stands for any text, and alone in a line for any lines or none."""
+    end = re.escape("\n")
+    lines = re.escape(shown.strip()).replace(f"{end}…{end}", f"{end}(?:.*{end})?")
+    return re.fullmatch(lines.replace("…", ".*"), printed.strip(), re.DOTALL) is not None
 
 
 def lay_out_clone(folder: Path, sandbox_file: Path) -> None:
-    """Make the folder like the root of a clone; its `.run` holds the file of the sandbox alone."""
-    for entry in ROOT.iterdir():
-        if entry.name not in {".git", ".run"}:
-            (folder / entry.name).symlink_to(entry)
+    """Copy the project to the folder; its `.run` holds the file of the sandbox alone."""
+    ignored = shutil.ignore_patterns(".*", "__pycache__")
+    shutil.copytree(ROOT, folder, ignore=ignored, dirs_exist_ok=True)
+    (folder / ".venv").symlink_to(ROOT / ".venv")
     (folder / ".run").mkdir()
     shutil.copy(sandbox_file, folder / ".run" / "sandbox.json")
 
@@ -119,9 +127,8 @@ def run_examples(
     """
     tools, calls = folder / ".tools-of-examples", folder / ".calls"
     _write_tools(tools, calls)
-    local = [text.replace(ADDRESS, gateway) for text in texts]
     script = folder / ".examples.sh"
-    script.write_text("".join(f"{text}\nprintf '%s\\n' '{_END}'\n" for text in local), "utf-8")
+    script.write_text("".join(_write_script(texts, gateway)), "utf-8")
     ran = subprocess.run(
         ["sh", "-eu", str(script)],
         cwd=folder,
@@ -136,13 +143,19 @@ def run_examples(
     return ExampleRun(ran.returncode, printed, errors, _list_refused_calls(calls))
 
 
-def _list_refused_calls(calls: Path) -> Sequence[str]:
-    """Return the arguments of the calls whose last repetition was refused."""
-    ends: dict[str, str] = {}
+def _write_script(texts: Iterable[str], gateway: str) -> Iterator[str]:
+    for block, text in enumerate(texts):
+        yield f"export EXAMPLE_BLOCK={block}\n{text.replace(ADDRESS, gateway)}\n"
+        yield f"printf '%s\\n' '{_END}'\n"
+
+
+def _list_refused_calls(calls: Path) -> Sequence[RefusedCall]:
+    """Return the calls whose last repetition was refused."""
+    ends: dict[RefusedCall, str] = {}
     for call in calls.read_text("utf-8").split("\036")[:-1] if calls.exists() else ():
-        code, _, arguments = call.partition(" ")
-        ends[arguments] = code
-    return [arguments for arguments, code in ends.items() if code == _REFUSED]
+        code, block, arguments = call.split(" ", 2)
+        ends[RefusedCall(int(block), arguments)] = code
+    return [call for call, code in ends.items() if code == _REFUSED]
 
 
 def _write_tools(folder: Path, calls: Path) -> None:

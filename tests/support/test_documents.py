@@ -13,6 +13,7 @@ from tests.support.documents import (
     ADDRESS,
     Block,
     ExampleRun,
+    RefusedCall,
     lay_out_clone,
     matches_output,
     pair_blocks,
@@ -87,7 +88,7 @@ def test_package_of_the_project_is_not_there(clone: Path) -> None:
 def test_refused_call_goes_on_as_with_plain_curl_and_is_noted(clone: Path, refusing: str) -> None:
     ran = run_texts(clone, f"curl -s {ADDRESS}/path", gateway=refusing)
     assert (ran.returncode, ran.printed) == (0, ["refused"])
-    assert ran.refused == [f"-s {refusing}/path"]
+    assert ran.refused == [RefusedCall(0, f"-s {refusing}/path")]
 
 
 def test_call_that_is_repeated_until_it_succeeds_is_a_wait(clone: Path, refusing: str) -> None:
@@ -111,3 +112,9 @@ def test_output_below_a_block_belongs_to_it() -> None:
 def test_ellipsis_stands_for_any_text() -> None:
     assert matches_output("a … d\n", "a b\nc d")
     assert not matches_output("a … d", "a b c")
+
+
+@pytest.mark.parametrize("between", ["", "b\n", "b\nc\n"])
+def test_ellipsis_alone_in_a_line_stands_for_any_lines(between: str) -> None:
+    assert matches_output("a\n…\nd\n", f"a\n{between}d\n")
+    assert not matches_output("a\n…\nd\n", f"a\n{between}e\n")

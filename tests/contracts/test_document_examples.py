@@ -22,6 +22,8 @@ NOT_RUN = {
     "python -m identity_service clients register-key": "done where no operator can sign on",
     "make run": "runs until Ctrl-C; the mesh of the tests starts as it does",
     "make demo": "tests/e2e/test_one_dossier.py runs it",
+    ".venv/bin/python -m deploy.conformance": "tests/deploy/conformance runs it, with less pause",
+    "sha256sum .run/conformance.json": "tests/deploy/conformance runs it, where the report is",
     "make stop": "ends the mesh that the other examples need",
     "make install": "fetches packages",
     "make format": "writes the whole tree",

@@ -1,6 +1,7 @@
 """A client system of an agency that keeps all rules, or breaks one of them by a bad habit.
 
-`python agency_system.py ACT COUNT` acts so often, at MESH_URL, as CLIENT_ID with CLIENT_SECRET.
+`python -m tests.deploy.conformance.agency_system ACT COUNT` acts so often, at MESH_URL,
+as CLIENT_ID with CLIENT_SECRET.
 """
 
 import asyncio

@@ -38,7 +38,7 @@ def list_cells(language: str, cells: int) -> list[list[str]]:
 
 
 def list_blocks(language: str) -> list[str]:
-    return re.findall(r"```sh\n(.*?)```", GUIDES[language], re.DOTALL)
+    return re.findall(r"```(?:sh|console)\n(.*?)```", GUIDES[language], re.DOTALL)
 
 
 @pytest.mark.parametrize("language", GUIDES)
